@@ -1,0 +1,141 @@
+"""IndexConfig: what one index is made of, read from YAML. Wrong values name the field, the value and what is allowed."""
+
+import sysconfig
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from xtr_assets.core.errors import ConfigError
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60)]
+Share = Annotated[float, Field(ge=0.0)]
+
+# 2,000 characters of code are about 600 word pieces: two to three windows of the default encoder. Longer chunks blur
+# what a hit points at; shorter ones cut most functions of the standard library (its 90th percentile is about 1,000).
+DEFAULT_MAX_CHARS = 2000
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceConfig(Strict):
+    """One source. `path` may hold `{stdlib}`, the folder of the running Python's standard library."""
+
+    name: SourceName
+    kind: Literal["python", "text", "records"]
+    path: Path
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    shards: Annotated[int, Field(ge=1, le=1000)] = 1
+    max_chars: Annotated[int, Field(ge=200)] = DEFAULT_MAX_CHARS
+    id: str = "_id"
+    title: str | None = "title"
+    text: str = "text"
+    metadata: tuple[str, ...] = ()
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _placeholder(cls, value: Any) -> Any:
+        return str(value).replace("{stdlib}", sysconfig.get_paths()["stdlib"]) if isinstance(value, str | Path) else value
+
+
+class EncoderConfig(Strict):
+    """Which encoder, and its settings; all of them are part of the encoder's fingerprint except `precision`."""
+
+    kind: Literal["minilm", "hashing"] = "minilm"
+    max_tokens: Annotated[int, Field(ge=16, le=512)] = 256
+    keep_punctuation: bool = False
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    dim: Annotated[int, Field(ge=8, le=4096)] = 64
+    token_dim: Annotated[int, Field(ge=8, le=1024)] = 32
+
+
+class RecallConfig(Strict):
+    """Thresholds of the gate; a threshold above 1 can never pass."""
+
+    dense: Share = 0.95
+    xtr: Share = 0.95
+    new_rows: Share = 0.93
+    k: Annotated[int, Field(ge=1, le=1000)] = 10
+    queries: Annotated[int, Field(ge=1)] = 200
+
+
+class QueriesConfig(Strict):
+    """BEIR files: queries.jsonl ({"_id", "text"}) and, for judged quality, qrels.tsv."""
+
+    path: Path
+    judgments: Path | None = None
+
+
+class DenseConfig(Strict):
+    """The dense index: a FAISS recipe, or "auto", and what it will be served on."""
+
+    recipe: str = "auto"
+    target: Literal["cpu", "gpu", "gpu-cuvs"] = "cpu"
+
+
+class IndexConfig(Strict):
+    """One index: its sources, encoder and thresholds, and the warehouse that keeps it."""
+
+    name: Name = "docs"
+    warehouse: Path = Path("warehouse")
+    sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1)]
+    encoder: EncoderConfig = EncoderConfig()
+    recall: RecallConfig = RecallConfig()
+    queries: QueriesConfig | None = None
+    dense: DenseConfig = DenseConfig()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "IndexConfig":
+        names = [source.name for source in self.sources]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"source names must differ, {doubled} stand twice")
+        return self
+
+    def resolved(self, folder: Path) -> "IndexConfig":
+        """The same with every relative path taken from `folder`, where the file lies."""
+        sources = tuple(s.model_copy(update={"path": folder / s.path.expanduser()}) for s in self.sources)
+        update: dict[str, Any] = {"sources": sources, "warehouse": folder / self.warehouse.expanduser()}
+        if self.queries is not None:
+            judgments = self.queries.judgments
+            update["queries"] = QueriesConfig(
+                path=folder / self.queries.path, judgments=None if judgments is None else folder / judgments
+            )
+        return self.model_copy(update=update)
+
+
+def parse_config(text: str, folder: Path, origin: str = "xtr.yaml") -> IndexConfig:
+    """Read YAML; relative paths are taken from `folder`. Raises ConfigError."""
+    try:
+        loaded = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{origin} is not YAML: {error}") from error
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{origin} must be a mapping with the key `sources`, found {type(loaded).__name__}; `xtr-assets init` writes one")
+    try:
+        return IndexConfig.model_validate(loaded).resolved(folder)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: " + "; ".join(_problem(dict(item)) for item in error.errors())) from error
+
+
+def load_config(path: Path) -> IndexConfig:
+    """Read `path`. Raises ConfigError where it is missing or wrong."""
+    if not path.is_file():
+        raise ConfigError(f"no config at {path}; `xtr-assets init` writes one, `--config` names another")
+    return parse_config(path.read_text("utf-8"), path.resolve().parent, path.name)
+
+
+def _problem(item: dict[str, Any]) -> str:
+    field = ".".join(str(part) for part in item["loc"]) or "the file"
+    value = item.get("input")
+    if item["type"] == "extra_forbidden":
+        return f"unknown field `{field}` (value {value!r}); remove it or see docs/configuration.md for the fields there are"
+    if item["type"] == "missing":
+        return f"field `{field}` is missing"
+    shown = "" if isinstance(value, dict | list) else f" is {value!r}:"
+    return f"`{field}`{shown} {item['msg']}"

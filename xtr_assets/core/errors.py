@@ -1,0 +1,60 @@
+"""Every error the package raises on purpose: one tree, each message with both values and the remedy."""
+
+
+class XtrAssetsError(Exception):
+    """The root: catch this to catch everything raised on purpose."""
+
+
+class ConfigError(XtrAssetsError):
+    """A field of the configuration is wrong: the message names the field, its value and what is allowed."""
+
+
+class ProviderError(XtrAssetsError):
+    """An optional package (a FAISS build, an encoder) is missing or there is more than one; carries the install line."""
+
+
+class SourceError(XtrAssetsError):
+    """A source is gone or cannot be listed. Never answered with an empty corpus."""
+
+
+class InvalidInput(XtrAssetsError, ValueError):
+    """Arrays, queries or filters that cannot be used: NaN, wrong dim, unsorted offsets, unknown column."""
+
+
+class EncoderMismatch(XtrAssetsError):
+    """Vectors of one encoder met an index of another."""
+
+
+class StorageError(XtrAssetsError):
+    """The root of everything about the files of a warehouse."""
+
+
+class WarehouseNotFound(StorageError):
+    """No warehouse at this path."""
+
+
+class UnknownFormat(StorageError):
+    """A format_version this release does not read; the message names both."""
+
+
+class CorruptFile(StorageError):
+    """A file's bytes or size differ from its record; `path` is relative to the warehouse."""
+
+    def __init__(self, path: str, expected: str, found: str) -> None:
+        self.path, self.expected, self.found = path, expected, found
+        super().__init__(
+            f"{path}: expected {expected}, found {found}; restore the file from a copy, or roll back to a generation "
+            "that verifies (`xtr-assets verify`, `xtr-assets rollback`)"
+        )
+
+
+class GenerationError(StorageError):
+    """A generation that is unknown, withdrawn, or not in a state that allows the step."""
+
+
+class PublishRefused(GenerationError):
+    """A draft lacks a passing record of a required check for exactly its bytes."""
+
+
+class WarehouseLocked(StorageError):
+    """Another writer holds the lock; the message says who, where and since when."""

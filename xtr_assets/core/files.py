@@ -1,0 +1,82 @@
+"""What every writer of files shares: digests, fsync, atomic replacement. The only part of core that touches a disk."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from xtr_assets.core.errors import CorruptFile
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """Size and sha256 (hex) of a file, as a manifest keeps them."""
+
+    bytes: int
+    sha256: str
+
+
+def sha256_file(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def record(path: Path) -> FileRecord:
+    """The record of a file as it is now."""
+    return FileRecord(path.stat().st_size, sha256_file(path))
+
+
+def check(path: Path, expected: FileRecord, name: str, *, full: bool = True) -> None:
+    """Raise CorruptFile(name, ...) unless the file has the recorded size and, with `full`, the recorded sha256."""
+    if not path.is_file():
+        raise CorruptFile(name, f"{expected.bytes} bytes", "no file")
+    size = path.stat().st_size
+    if size != expected.bytes:
+        raise CorruptFile(name, f"{expected.bytes} bytes", f"{size} bytes")
+    if full and (found := sha256_file(path)) != expected.sha256:
+        raise CorruptFile(name, f"sha256 {expected.sha256}", f"sha256 {found}")
+
+
+def fsync_dir(path: Path) -> None:
+    """Make renames inside a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_file(path: Path) -> None:
+    """Make a file's bytes durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` in one step: temporary file beside it, fsync, rename, fsync of the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; on success it is fsynced and renamed to `path`, else removed."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        fsync_file(temporary)
+        os.replace(temporary, path)
+        fsync_dir(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
