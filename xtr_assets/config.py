@@ -1,4 +1,4 @@
-"""IndexConfig: what one index is made of, read from YAML. Wrong values name the field, the value and what is allowed."""
+"""IndexConfig: what one index is made of, read from YAML. Errors name the field, its value and what is allowed."""
 
 import sysconfig
 from pathlib import Path
@@ -40,7 +40,9 @@ class SourceConfig(Strict):
     @field_validator("path", mode="before")
     @classmethod
     def _placeholder(cls, value: Any) -> Any:
-        return str(value).replace("{stdlib}", sysconfig.get_paths()["stdlib"]) if isinstance(value, str | Path) else value
+        return (
+            str(value).replace("{stdlib}", sysconfig.get_paths()["stdlib"]) if isinstance(value, str | Path) else value
+        )
 
 
 class EncoderConfig(Strict):
@@ -83,14 +85,16 @@ class IndexConfig(Strict):
 
     name: Name = "docs"
     warehouse: Path = Path("warehouse")
-    sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1)]
+    sources: tuple[SourceConfig, ...]
     encoder: EncoderConfig = EncoderConfig()
     recall: RecallConfig = RecallConfig()
     queries: QueriesConfig | None = None
     dense: DenseConfig = DenseConfig()
 
     @model_validator(mode="after")
-    def _names_are_unique(self) -> "IndexConfig":
+    def _sources_are_usable(self) -> "IndexConfig":
+        if not self.sources:
+            raise ValueError("`sources` needs at least 1 source")
         names = [source.name for source in self.sources]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
@@ -116,7 +120,10 @@ def parse_config(text: str, folder: Path, origin: str = "xtr.yaml") -> IndexConf
     except yaml.YAMLError as error:
         raise ConfigError(f"{origin} is not YAML: {error}") from error
     if not isinstance(loaded, dict):
-        raise ConfigError(f"{origin} must be a mapping with the key `sources`, found {type(loaded).__name__}; `xtr-assets init` writes one")
+        raise ConfigError(
+            f"{origin} must be a mapping with the key `sources`, found {type(loaded).__name__}; "
+            "`xtr-assets init` writes one"
+        )
     try:
         return IndexConfig.model_validate(loaded).resolved(folder)
     except ValidationError as error:
@@ -134,7 +141,7 @@ def _problem(item: dict[str, Any]) -> str:
     field = ".".join(str(part) for part in item["loc"]) or "the file"
     value = item.get("input")
     if item["type"] == "extra_forbidden":
-        return f"unknown field `{field}` (value {value!r}); remove it or see docs/configuration.md for the fields there are"
+        return f"unknown field `{field}` (value {value!r}); remove it, or see docs/configuration.md for the fields"
     if item["type"] == "missing":
         return f"field `{field}` is missing"
     shown = "" if isinstance(value, dict | list) else f" is {value!r}:"

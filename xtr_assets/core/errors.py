@@ -10,7 +10,7 @@ class ConfigError(XtrAssetsError):
 
 
 class ProviderError(XtrAssetsError):
-    """An optional package (a FAISS build, an encoder) is missing or there is more than one; carries the install line."""
+    """An optional package (a FAISS build, an encoder) is missing or doubled; carries the install line."""
 
 
 class SourceError(XtrAssetsError):

@@ -76,7 +76,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o644)
         fsync_file(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
         fsync_dir(path.parent)
     finally:
         temporary.unlink(missing_ok=True)

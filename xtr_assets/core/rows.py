@@ -46,7 +46,9 @@ class TokenPart:
 def _check_order(bases: Sequence[int], ends: Sequence[int]) -> None:
     for end, base in zip(ends, bases[1:], strict=False):
         if base < end:
-            raise InvalidInput(f"segments overlap: one ends at row {end}, the next begins at row {base}; sort them by base_row")
+            raise InvalidInput(
+                f"segments overlap: one ends at row {end}, the next begins at row {base}; sort them by base_row"
+            )
 
 
 class RowVectors:
