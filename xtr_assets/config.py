@@ -1,6 +1,8 @@
 """IndexConfig: what one index is made of, read from YAML. Errors name the field, its value and what is allowed."""
 
+import os
 import sysconfig
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +18,9 @@ Share = Annotated[float, Field(ge=0.0)]
 # 2,000 characters of code are about 600 word pieces: two to three windows of the default encoder. Longer chunks blur
 # what a hit points at; shorter ones cut most functions of the standard library (its 90th percentile is about 1,000).
 DEFAULT_MAX_CHARS = 2000
+
+CONFIG_NAME = "xtr.yaml"
+CONFIG_VARIABLE = "XTR_ASSETS_CONFIG"
 
 
 class Strict(BaseModel):
@@ -135,6 +140,28 @@ def load_config(path: Path) -> IndexConfig:
     if not path.is_file():
         raise ConfigError(f"no config at {path}; `xtr-assets init` writes one, `--config` names another")
     return parse_config(path.read_text("utf-8"), path.resolve().parent, path.name)
+
+
+def demo_config(folder: Path) -> IndexConfig:
+    """The packaged index over the Python standard library, its warehouse in `folder`."""
+    return parse_config(files("xtr_assets").joinpath("demo.yaml").read_text("utf-8"), folder, "demo.yaml")
+
+
+def config_file(explicit: Path | None, folder: Path) -> Path | None:
+    """The config that counts: the one named, else $XTR_ASSETS_CONFIG, else xtr.yaml in `folder`, else none."""
+    if explicit is not None:
+        return explicit
+    if named := os.environ.get(CONFIG_VARIABLE):
+        return Path(named)
+    here = folder / CONFIG_NAME
+    return here if here.is_file() else None
+
+
+def discover_config(explicit: Path | None = None, folder: Path | None = None) -> IndexConfig:
+    """The config that counts (see `config_file`), or the demo's where there is none. `folder` is the current one."""
+    folder = Path.cwd() if folder is None else folder
+    found = config_file(explicit, folder)
+    return demo_config(folder) if found is None else load_config(found)
 
 
 def _problem(item: dict[str, Any]) -> str:
