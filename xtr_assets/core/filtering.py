@@ -1,0 +1,204 @@
+"""`where` filters as values: parsed, checked and in one canonical form. Evaluating them is search/filters.py's.
+
+A filter maps columns to conditions, all of which must hold::
+
+    {"source": "stdlib",                          equal
+     "kind": ["function", "method"],              one of (the short form of {"in": [...]})
+     "path": {"glob": "asyncio/*"},               * and ? stay within a part of a path, ** crosses parts
+     "symbol": {"not": {"prefix": "_"}},          not, around any condition
+     "start_line": {"gte": 10, "lt": 500},        several operators: all of them
+     "year": {"gt": 2019}}                        any other name is a metadata field
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+
+from xtr_assets.core.errors import InvalidInput
+
+Value = str | int | float | bool | None
+Operator = Literal["in", "glob", "prefix", "gt", "gte", "lt", "lte"]
+OPERATORS: tuple[str, ...] = ("not", *get_args(Operator))
+
+TEXT_COLUMNS = ("source", "path", "symbol", "kind")
+INTEGER_COLUMNS = ("part", "start_line", "end_line", "chunk_id")
+COLUMNS = TEXT_COLUMNS + INTEGER_COLUMNS
+
+# `metadata.kind` is the metadata field `kind` where a column of the same name would win.
+METADATA_PREFIX = "metadata."
+
+INT64 = range(-(2**63), 2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """One operator with its operands: several for "in" (None in it: the field is absent or null), else one."""
+
+    operator: Operator
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Every row for which the condition does not hold, rows without the field included."""
+
+    condition: "Condition"
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """All of the conditions."""
+
+    conditions: tuple["Condition", ...]
+
+
+Condition = Compare | Not | Every
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A parsed filter: conditions by column, sorted; equal filters have the same `canonical` text, a cache key."""
+
+    columns: tuple[tuple[str, Condition], ...]
+    canonical: str
+
+
+def parse_where(where: Mapping[str, Any]) -> Where:
+    """Read the public form. Raises InvalidInput that names the column, what was found and what is allowed."""
+    if not isinstance(where, Mapping):
+        raise InvalidInput(f'where is a {type(where).__name__}; use a mapping such as {{"source": "stdlib"}}')
+    columns = []
+    for column in sorted(where, key=str):
+        if not isinstance(column, str):
+            raise InvalidInput(f"where has the column {column!r}; column names are text")
+        condition = _condition(column, where[column])
+        _check_types(column, condition)
+        columns.append((column, condition))
+    canonical = json.dumps([[column, _plain(condition)] for column, condition in columns])
+    return Where(tuple(columns), canonical)
+
+
+def _condition(column: str, given: Any) -> Condition:
+    if isinstance(given, Mapping):
+        if not given:
+            raise InvalidInput(f"where[{column!r}] is empty; give a value or one of the operators {_names(OPERATORS)}")
+        conditions = tuple(_operation(column, key, given[key]) for key in sorted(given, key=str))
+        return conditions[0] if len(conditions) == 1 else Every(conditions)
+    if isinstance(given, list | tuple | set | frozenset):
+        return _any_of(column, list(given))
+    return Compare("in", (_value(column, given),))
+
+
+def _operation(column: str, operator: Any, operand: Any) -> Condition:
+    if operator not in OPERATORS:
+        raise InvalidInput(f"where[{column!r}] has the operator {operator!r}; use one of {_names(OPERATORS)}")
+    if operator == "not":
+        return Not(_condition(column, operand))
+    if operator == "in":
+        if not isinstance(operand, list | tuple | set | frozenset):
+            raise InvalidInput(f'where[{column!r}]["in"] is {operand!r}; give a list of values')
+        return _any_of(column, list(operand))
+    value = _value(column, operand)
+    if operator in ("glob", "prefix"):
+        if not isinstance(value, str):
+            raise InvalidInput(f"where[{column!r}][{operator!r}] is {value!r}; give text")
+        if operator == "glob":
+            _compilable(column, value)
+    elif value is None or isinstance(value, bool):
+        raise InvalidInput(f"where[{column!r}][{operator!r}] is {value!r}; give a number or text")
+    return Compare(cast(Operator, operator), (value,))
+
+
+def _any_of(column: str, operands: Sequence[Any]) -> Compare:
+    values = {json.dumps(value): value for value in (_value(column, operand) for operand in operands)}
+    return Compare("in", tuple(values[key] for key in sorted(values)))
+
+
+def _value(column: str, given: Any) -> Value:
+    # numpy scalars come out of arrays and data frames
+    value = given.item() if hasattr(given, "item") and not hasattr(given, "__len__") else given
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInput(f"where[{column!r}] compares with {value!r}; use a finite number")
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise InvalidInput(
+        f"where[{column!r}] compares with a {type(value).__name__}; use text, numbers, true or false, null, "
+        f"lists of them, or the operators {_names(OPERATORS)}"
+    )
+
+
+def _check_types(column: str, condition: Condition) -> None:
+    """Columns have one type and are never null: comparing them with another is a mistake, not an empty result."""
+    if isinstance(condition, Not):
+        _check_types(column, condition.condition)
+    elif isinstance(condition, Every):
+        for part in condition.conditions:
+            _check_types(column, part)
+    elif column in TEXT_COLUMNS:
+        for value in condition.values:
+            if not isinstance(value, str):
+                raise InvalidInput(f"where[{column!r}] compares with {value!r}; the column holds text")
+    elif column in INTEGER_COLUMNS:
+        for value in condition.values:
+            if isinstance(value, bool) or not isinstance(value, int) or value not in INT64:
+                raise InvalidInput(f"where[{column!r}] compares with {value!r}; the column holds 64-bit integers")
+
+
+def _plain(condition: Condition) -> Any:
+    if isinstance(condition, Compare):
+        return [condition.operator, list(condition.values)]
+    if isinstance(condition, Not):
+        return ["not", _plain(condition.condition)]
+    return ["every", [_plain(part) for part in condition.conditions]]
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+def glob_regex(pattern: str) -> str:
+    r"""The pattern as a regular expression of the whole text, for RE2 (Arrow) and `re.fullmatch` alike.
+
+    `*` and `?` match within one part of a path, `**` across parts (`**/` also no part at all), `[ab]`, `[a-z]` and
+    `[!a]` one character but never the slash. Everything else stands for itself.
+
+    >>> glob_regex("a/**/b*.py")
+    '(?s)a/(?:.*/)?b[^/]*\\.py'
+    """
+    out, at = [], 0
+    while at < len(pattern):
+        if pattern.startswith("**/", at) and (at == 0 or pattern[at - 1] == "/"):
+            out.append("(?:.*/)?")
+            at += 3
+        elif pattern.startswith("**", at):
+            out.append(".*")
+            at += 2
+        elif pattern[at] == "*":
+            out.append("[^/]*")
+            at += 1
+        elif pattern[at] == "?":
+            out.append("[^/]")
+            at += 1
+        elif pattern[at] == "[" and (end := pattern.find("]", at + (3 if pattern[at + 1 : at + 2] == "!" else 2))) > 0:
+            out.append(_character_set(pattern[at + 1 : end]))
+            at = end + 1
+        else:
+            out.append(re.escape(pattern[at]))
+            at += 1
+    return "(?s)" + "".join(out)
+
+
+def _character_set(inside: str) -> str:
+    negated = inside.startswith("!")
+    characters = re.sub(r"([\\\[\]^&~|])", r"\\\1", inside[1:] if negated else inside)
+    return f"[^/{characters}]" if negated else f"[{characters}]"
+
+
+def _compilable(column: str, pattern: str) -> None:
+    try:
+        re.compile(glob_regex(pattern))
+    except re.error as error:
+        raise InvalidInput(f"where[{column!r}] has the glob {pattern!r}: {error}; correct the brackets") from error
