@@ -10,13 +10,12 @@ XTR_ASSETS_PROGRESS=bar|lines|silent overrides, and `silence()` (for `--json`) o
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
 from time import monotonic
-from typing import TYPE_CHECKING, Literal, Protocol
-
-from xtr_assets.core.errors import ConfigError
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -60,10 +59,11 @@ def style() -> Style:
     if _silenced:
         return "silent"
     chosen = os.environ.get(STYLE_VARIABLE)
+    if chosen in STYLES:
+        return cast(Style, chosen)
     if chosen:
-        if chosen not in STYLES:
-            raise ConfigError(f"{STYLE_VARIABLE} is {chosen!r}; use one of {', '.join(STYLES)}, or unset it")
-        return chosen
+        # Not worth failing a build for.
+        warnings.warn(f"{STYLE_VARIABLE} is {chosen!r}; use one of {', '.join(STYLES)}, or unset it", stacklevel=2)
     dumb = os.environ.get("TERM", "") in ("", "dumb")
     if sys.stderr.isatty():
         return "lines" if dumb else "bar"
