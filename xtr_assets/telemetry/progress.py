@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
 from time import monotonic
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -60,7 +60,7 @@ def style() -> Style:
         return "silent"
     chosen = os.environ.get(STYLE_VARIABLE)
     if chosen in STYLES:
-        return cast(Style, chosen)
+        return chosen
     if chosen:
         # Not worth failing a build for.
         warnings.warn(f"{STYLE_VARIABLE} is {chosen!r}; use one of {', '.join(STYLES)}, or unset it", stacklevel=2)

@@ -1,6 +1,7 @@
 """Progress goes to standard error, and only where somebody reads it."""
 
 import pytest
+
 from xtr_assets.telemetry import progress
 
 
