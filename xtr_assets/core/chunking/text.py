@@ -1,0 +1,109 @@
+"""Markdown, reStructuredText and plain text into chunks: sections by headings, paragraphs packed up to max_chars.
+
+Ids: a chunk's place is its heading path, which of the sections with this path it lies in, and its part within the
+section. So a change in one section changes no id in another. Plain text has no sections: a paragraph put in at the top
+moves the parts below it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from xtr_assets.core.chunking.headings import Outline, markdown_outline, rst_outline
+from xtr_assets.core.chunking.split import Lines, Range, normalize_newlines, pack
+from xtr_assets.core.ids import chunk_id
+from xtr_assets.core.types import Chunk
+
+TextStyle = Literal["markdown", "rst", "plain"]
+PATH_SEPARATOR = " > "
+# Of YAML front matter, which is a section of its own: no heading holds a newline.
+FRONT_SYMBOL = "<front matter>"
+
+
+def chunk_text(source: str, path: str, text: str, max_chars: int, style: TextStyle) -> Iterator[Chunk]:
+    """Chunks of one document, in order of lines; a document of blank lines has none.
+
+    `title` and `symbol` are the heading path ("Guide > Install"), empty above the first heading and in plain text. A
+    heading without text of its own stands in the chunk of the first section below it. `text` is verbatim with newlines
+    as LF, at most `max_chars` long; only blank lines between chunks are left out.
+    """
+    lines = Lines(normalize_newlines(text))
+    outline = _outline(lines, style)
+    seen: Counter[str] = Counter()
+    for section in _sections(lines, outline):
+        occurrence = seen[section.path]
+        seen[section.path] += 1
+        atoms = _paragraphs(lines, section.place, outline.whole)
+        for part, span in enumerate(pack(lines, atoms, max_chars)):
+            yield Chunk(
+                chunk_id=chunk_id(source, path, section.path, occurrence, part),
+                source=source,
+                path=path,
+                symbol=section.path,
+                kind="text" if style == "plain" else "section",
+                part=part,
+                start_line=span.start,
+                end_line=span.end,
+                title="" if section.path == FRONT_SYMBOL else section.path,
+                text=span.text,
+            )
+
+
+def split_text(text: str, max_chars: int) -> list[str]:
+    """A text without a file into pieces of at most `max_chars`, at paragraphs where possible; whole where it fits."""
+    if len(text) <= max_chars:
+        return [text]
+    lines = Lines(normalize_newlines(text))
+    return [span.text for span in pack(lines, _paragraphs(lines, (1, len(lines)), ()), max_chars)]
+
+
+def _outline(lines: Lines, style: TextStyle) -> Outline:
+    if style == "markdown":
+        return markdown_outline(lines)
+    return rst_outline(lines) if style == "rst" else Outline((), (), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    path: str
+    place: Range
+
+
+def _sections(lines: Lines, outline: Outline) -> Iterator[_Section]:
+    """Sections that hold something, covering every non-blank line once."""
+    headings = outline.headings
+    if lines.trim(1, outline.front):
+        yield _Section(FRONT_SYMBOL, (1, outline.front))
+    until = headings[0].first - 1 if headings else len(lines)
+    if lines.trim(outline.front + 1, until):
+        yield _Section("", (outline.front + 1, until))
+    above: list[tuple[int, str]] = []
+    waiting = 0  # First line of the headings that had no text of their own; 0 where none waits.
+    for index, heading in enumerate(headings):
+        following = headings[index + 1] if index + 1 < len(headings) else None
+        last = following.first - 1 if following else len(lines)
+        above = [*(entry for entry in above if entry[0] < heading.level), (heading.level, heading.title)]
+        bare = lines.trim(heading.last + 1, last) is None
+        if bare and following and following.level > heading.level:
+            waiting = waiting or heading.first
+            continue
+        path = PATH_SEPARATOR.join(title for _, title in above if title)
+        yield _Section(path, (waiting or heading.first, last))
+        waiting = 0
+
+
+def _paragraphs(lines: Lines, place: Range, whole: tuple[Range, ...]) -> list[Range]:
+    """Ranges between blank lines; those in `whole` are not torn at theirs."""
+    kept = [block for block in whole if place[0] <= block[0] and block[1] <= place[1]]
+    joined = {number for first, last in kept for number in range(first, last)}
+    paragraphs: list[Range] = []
+    start = place[0]
+    for number in range(place[0], place[1] + 1):
+        if lines.blank(number) and number not in joined:
+            if start < number:
+                paragraphs.append((start, number - 1))
+            start = number + 1
+    if start <= place[1]:
+        paragraphs.append((start, place[1]))
+    return paragraphs

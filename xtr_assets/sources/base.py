@@ -1,0 +1,170 @@
+"""The protocol of a source, and what every source of files shares: shards, scanning, fingerprint, quarantine."""
+
+import hashlib
+import json
+import stat
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+from xtr_assets.config import SourceConfig
+from xtr_assets.core.chunking import CHUNKER_VERSION
+from xtr_assets.core.errors import ConfigError, SourceError
+from xtr_assets.core.types import Chunk, FileState, Quarantined
+from xtr_assets.sources.globs import Globs
+from xtr_assets.sources.scanning import Listing, file_state, list_files, unread_state
+
+Reason = Literal[
+    "unreadable",  # the file or folder cannot be opened or read
+    "undecodable",  # its bytes are no text in the encoding it has or declares
+    "null-bytes",  # it decodes, and holds what no text holds: most likely binary
+    "unparsable",  # no Python, no Parquet, no JSON
+    "invalid-record",  # a record without a usable id or text
+    "duplicate-id",  # an id that an earlier record of the file has
+]
+
+
+class Source(Protocol):
+    """Where chunks come from. A path is relative to the source's root, with / between its parts."""
+
+    config: SourceConfig
+
+    def shards(self) -> tuple[str, ...]:
+        """The Dagster partitions of the source: its name, or `name-00of04` and so on by hash of path."""
+
+    def fingerprint(self) -> str:
+        """Hex sha256 of everything but the files that decides the chunks."""
+
+    def scan(self, shard: str, known: Mapping[str, FileState]) -> dict[str, FileState]:
+        """The files of a shard now. Raises SourceError where the source has gone."""
+
+    def read(self, path: str) -> Iterator[Chunk | Quarantined]:
+        """The chunks of one file, and what of it could not be used. Never raises for the file's content."""
+
+
+class FileSource(ABC):
+    """A source that is a folder, or a single file, on this machine."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+
+    def __init__(self, config: SourceConfig) -> None:
+        self.config = config
+        self.globs = Globs(config.include, config.exclude, self.suffixes, config.name)
+
+    def shards(self) -> tuple[str, ...]:
+        count, name = self.config.shards, self.config.name
+        if count == 1:
+            return (name,)
+        width = max(2, len(str(count)))
+        return tuple(f"{name}-{number:0{width}d}of{count:0{width}d}" for number in range(count))
+
+    def fingerprint(self) -> str:
+        config = self.config
+        settings = {
+            "chunker": CHUNKER_VERSION,
+            "kind": config.kind,
+            "name": config.name,
+            "max_chars": config.max_chars,
+            **self.settings(),
+        }
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+    def settings(self) -> dict[str, Any]:
+        """What else decides the chunks of this kind of source."""
+        return {}
+
+    def scan(self, shard: str, known: Mapping[str, FileState]) -> dict[str, FileState]:
+        """The files of a shard now, in order of path.
+
+        A file whose size and mtime are those in `known` keeps its sha256 unread; every other file is read. Files that
+        cannot be read are listed too, and so are folders that cannot be listed, with what was known below them: a
+        folder that is closed for a day must not cost its chunks. A shard may be empty, a source may not.
+        """
+        shards = self.shards()
+        if shard not in shards:
+            raise SourceError(f"source {self.config.name} has no shard {shard!r}; it has {', '.join(shards)}")
+        now_ns = time.time_ns()
+        folder, listing = self._listing()
+        found: dict[str, FileState] = {}
+        for path in listing.files:
+            if shards[shard_of(path, len(shards))] == shard:
+                state = file_state(folder, path, known.get(path), now_ns)
+                if state is not None:
+                    found[path] = state
+        for closed in listing.closed:
+            below = {path: state for path, state in known.items() if path.startswith(f"{closed}/")}
+            found.update((path, state) for path, state in below.items() if self.globs.matches(path))
+            if shards[shard_of(closed, len(shards))] == shard:
+                found[closed] = unread_state(closed)
+        return {path: found[path] for path in sorted(found)}
+
+    def read(self, path: str) -> Iterator[Chunk | Quarantined]:
+        file = self._file(path)
+        try:
+            mode = file.stat().st_mode
+            if stat.S_ISDIR(mode):
+                yield self.refuse(path, 0, "unreadable", "the folder cannot be listed; check its permissions")
+            elif not stat.S_ISREG(mode):
+                yield self.refuse(path, 0, "unreadable", "not a regular file (a pipe, a socket or a device)")
+            else:
+                yield from self.read_file(path, file)
+        except FileNotFoundError:
+            detail = "no file of this name: deleted since the scan, a link to nothing, or a name that is no UTF-8"
+            yield self.refuse(path, 0, "unreadable", detail)
+        except OSError as error:
+            yield self.refuse(path, 0, "unreadable", error.strerror or str(error))
+
+    @abstractmethod
+    def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
+        """`read` for a regular file; may raise OSError."""
+
+    def refuse(self, path: str, line: int, reason: Reason, detail: str) -> Quarantined:
+        return Quarantined(self.config.name, path, line, reason, detail)
+
+    def _file(self, path: str) -> Path:
+        return self.config.path if self._single() else self.config.path / path
+
+    def _single(self) -> bool:
+        return self.config.path.is_file()
+
+    def _listing(self) -> tuple[Path, Listing]:
+        """(folder the paths are relative to, the paths). Raises SourceError for a source that is gone or empty."""
+        name, root = self.config.name, self.config.path
+        if self._single():
+            if self.config.shards > 1 or self.config.include or self.config.exclude:
+                raise ConfigError(
+                    f"`path` of source {name} is one file, {root}, while `shards`, `include` and `exclude` choose "
+                    "among the files of a folder; remove them, or make `path` the folder"
+                )
+            return root.parent, Listing([root.name], [])
+        if not root.exists():
+            raise SourceError(
+                f"source {name} is gone: nothing at {root}; mount or restore it, correct `path`, or remove the source "
+                "from the configuration to drop its chunks"
+            )
+        try:
+            listing = list_files(root, self.globs)
+        except OSError as error:
+            raise SourceError(
+                f"source {name}: {root} cannot be listed ({error.strerror}); check that it is a folder that this "
+                "user may read"
+            ) from error
+        if not listing.files and not listing.closed:
+            raise SourceError(
+                f"source {name}: {root} is there, but no file in it matches include {list(self.globs.include)} "
+                f"and exclude {list(self.globs.exclude)}; mount or restore it, correct the patterns, or remove the "
+                "source from the configuration to drop its chunks"
+            )
+        return root, listing
+
+
+def shard_of(path: str, count: int) -> int:
+    """Number of the shard of a path: the same on every machine and in every run.
+
+    >>> shard_of("guide/install.md", 4)
+    3
+    """
+    digest = hashlib.blake2b(path.encode("utf-8"), digest_size=8).digest()
+    return int.from_bytes(digest, "little") % count

@@ -1,0 +1,40 @@
+"""Bytes to text, strictly: what does not decode is named with its line, never patched with replacement characters."""
+
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from typing import Literal
+
+
+class Undecodable(Exception):
+    """Bytes that are no text: quarantined by the source, never seen outside this package. `line` is 1-based."""
+
+    def __init__(self, reason: Literal["undecodable", "null-bytes"], line: int, detail: str) -> None:
+        self.reason, self.line, self.detail = reason, line, detail
+        super().__init__(detail)
+
+
+def declared_encoding(data: bytes) -> str:
+    """UTF-16 or UTF-8 by the byte order mark, else UTF-8."""
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return "utf-16"
+    return "utf-8-sig" if data.startswith(BOM_UTF8) else "utf-8"
+
+
+def decode(data: bytes, encoding: str) -> str:
+    """The text; without null characters and lone surrogates, which no text file holds and no warehouse file can."""
+    try:
+        text = data.decode(encoding)
+        text.encode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        detail = f"byte {error.object[error.start]:#04x} is not {encoding} ({error.reason}); convert the file to UTF-8"
+        raise Undecodable("undecodable", line, detail) from error
+    except UnicodeEncodeError as error:
+        line = error.object.count("\n", 0, error.start) + 1
+        raise Undecodable("undecodable", line, "a lone surrogate, which UTF-8 cannot hold") from error
+    except (LookupError, ValueError) as error:
+        raise Undecodable("undecodable", 1, f"the encoding {encoding} gives no text: {error}") from error
+    null = text.find("\0")
+    if null >= 0:
+        line = text.count("\n", 0, null) + 1
+        raise Undecodable("null-bytes", line, "a null character: a binary file, or UTF-16 without a byte order mark")
+    return text

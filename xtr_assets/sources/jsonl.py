@@ -1,0 +1,30 @@
+"""JSON lines, one at a time: memory is bounded by the longest line."""
+
+import json
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from pathlib import Path
+
+from xtr_assets.sources.rows import InvalidRecord, Row
+
+
+def read_jsonl(file: Path) -> Iterator[Row | InvalidRecord]:
+    """Rows in order; a broken line gives an InvalidRecord and the next one is read. Raises OSError."""
+    with file.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            stripped = (line.removeprefix(BOM_UTF8) if number == 1 else line).strip()
+            if stripped:
+                yield _row(number, stripped)
+
+
+def _row(number: int, line: bytes) -> Row | InvalidRecord:
+    try:
+        values = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        detail = f"byte {line[error.start]:#04x} is not UTF-8 ({error.reason})"
+        return InvalidRecord(number, "undecodable", detail)
+    except (ValueError, RecursionError) as error:
+        return InvalidRecord(number, "unparsable", f"not JSON: {error}")
+    if not isinstance(values, dict):
+        return InvalidRecord(number, "invalid-record", f"a JSON object is wanted, found {type(values).__name__}")
+    return Row(number, values)

@@ -1,0 +1,63 @@
+"""Rows of Parquet files in batches: memory is bounded by a batch of the wanted columns, and by one column page each."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xtr_assets.sources.rows import InvalidRecord, Row
+
+# Texts of a few KB make batches of a few MB; larger ones gain no speed.
+BATCH_ROWS = 1024
+
+
+def read_parquet(file: Path, required: Sequence[str], optional: Sequence[str]) -> Iterator[Row | InvalidRecord]:
+    """Rows in order, numbered from 1. Raises OSError where the file cannot be opened.
+
+    A file without a required column, or whose footer cannot be read, gives one InvalidRecord of line 0; one whose
+    pages are damaged gives the rows before the damage and then an InvalidRecord that says what is lost.
+    """
+    with file.open("rb") as stream:
+        try:
+            parquet = pq.ParquetFile(stream)
+        except (pa.ArrowException, OSError) as error:
+            yield InvalidRecord(0, "unparsable", f"not Parquet: {error}")
+            return
+        names = parquet.schema_arrow.names
+        missing = [name for name in required if name not in names]
+        if missing:
+            detail = f"no column {', '.join(f'`{name}`' for name in missing)}; the file has {', '.join(names)}"
+            yield InvalidRecord(0, "invalid-record", detail)
+            return
+        columns = [name for name in dict.fromkeys([*required, *optional]) if name in names]
+        number = 0
+        try:
+            for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):
+                yield from _rows(batch, number)
+                number += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            lost = parquet.metadata.num_rows - number
+            yield InvalidRecord(number + 1, "unparsable", f"damaged: {lost} rows from here on are lost ({error})")
+
+
+def _rows(batch: Any, before: int) -> Iterator[Row | InvalidRecord]:
+    try:
+        records = batch.to_pylist()
+    except UnicodeDecodeError:
+        records = [_record(batch.slice(position, 1)) for position in range(batch.num_rows)]
+    for number, record in enumerate(records, before + 1):
+        if isinstance(record, str):
+            yield InvalidRecord(number, "undecodable", record)
+        else:
+            yield Row(number, record)
+
+
+def _record(single: Any) -> dict[str, Any] | str:
+    """The only row of a batch, or why it has no text."""
+    try:
+        record: dict[str, Any] = single.to_pylist()[0]
+    except UnicodeDecodeError as error:
+        return f"byte {error.object[error.start]:#04x} in a string column is not UTF-8 ({error.reason})"
+    return record

@@ -1,0 +1,49 @@
+"""What the readers of records hand on: a row, or why there is none; and the canonical JSON of a row's metadata."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from xtr_assets.sources.base import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record as it was read; `line` from 1, in Parquet the row."""
+
+    line: int
+    values: Mapping[str, Any]
+
+
+class InvalidRecord(Exception):
+    """A record, or with line 0 a whole file, that cannot be used; raised or handed on, and quarantined either way."""
+
+    def __init__(self, line: int, reason: Reason, detail: str) -> None:
+        self.line, self.reason, self.detail = line, reason, detail
+        super().__init__(detail)
+
+
+def canonical_json(fields: Mapping[str, Any], line: int) -> str:
+    """Sorted keys, no spaces, UTF-8; NaN and infinities, which JSON lacks, become null; times are ISO 8601 strings."""
+    try:
+        written = json.dumps(_plain(fields), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        written.encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidRecord(line, "invalid-record", f"metadata cannot be written as JSON: {error}") from error
+    return written
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
