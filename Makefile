@@ -8,7 +8,7 @@ WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PINS := pyproject.toml constraints.txt .ci/minilm.txt
 
 .PHONY: demo test clean

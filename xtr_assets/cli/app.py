@@ -1,0 +1,89 @@
+"""The typer application: what is common to every command. No heavy import here: `--help` answers in half a second."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from xtr_assets.core.errors import ConfigError, XtrAssetsError
+
+FAILED = 1
+WRONG_USE = 2
+
+
+class Commands(TyperGroup):
+    """Answers an error that was raised on purpose with one line and an exit code in place of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (XtrAssetsError, OSError) as error:
+            if ctx.params.get("debug"):
+                raise
+            typer.secho(f"error: {_line(error)}", fg="red", err=True)
+            raise typer.Exit(WRONG_USE if isinstance(error, ConfigError) else FAILED) from error
+
+
+def _line(error: Exception) -> str:
+    """One line: what an error says, or its name where it says nothing (`assert`-like errors of libraries)."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    # A traceback means a defect of ours: the plain one, without the values of every local variable.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"xtr-assets {version('xtr-assets')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Retrieval indexes as Dagster assets: built by delta, gated by recall, published by pointer, rolled back.
+
+    Where no --config is given, $XTR_ASSETS_CONFIG counts, else ./xtr.yaml, else the demo over the standard library.
+    """
+
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="The index's xtr.yaml.", show_default=False, dir_okay=False),
+]
+WarehouseOption = Annotated[
+    Path | None,
+    typer.Option("--warehouse", "-w", help="The warehouse itself, in place of the config's.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
+NumberArgument = Annotated[int, typer.Argument(help="The generation's number.", min=1, show_default=False)]
+
+START = "Start"
+SEARCH = "Search and look"
+LIFE = "The life of generations"
+
+
+def main() -> None:
+    """The entry point of the command `xtr-assets`."""
+    # A pipe that closes early (`| head`) is not an error of ours; click handles it where it writes, we where we print.
+    try:
+        app()
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(FAILED) from None

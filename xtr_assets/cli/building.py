@@ -1,0 +1,95 @@
+"""The commands that build: demo and build, in process, recorded in the Dagster instance of the folder."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xtr_assets.cli.app import FAILED, START, ConfigOption, JsonOption, app
+from xtr_assets.cli.place import HOME_VARIABLE, dagster_home, shown
+from xtr_assets.cli.show import emit, say
+
+if TYPE_CHECKING:
+    from xtr_assets.config import IndexConfig
+    from xtr_assets.defs.run import BuildResult
+
+# Questions whose answers are in the demo's packages, none of them in the words of the code that answers.
+QUESTIONS = (
+    "parse an ISO 8601 date",
+    "retry when a connection is refused",
+    "run several coroutines at the same time and collect their results",
+    "read a file line by line without loading it into memory",
+)
+
+
+@app.command(rich_help_panel=START)
+def demo() -> None:
+    """Index the Python standard library's own source, publish it, and answer a few questions."""
+    from xtr_assets.config import CONFIG_NAME, demo_config
+
+    here = Path.cwd()
+    if (here / CONFIG_NAME).is_file():
+        raise typer.BadParameter(f"{CONFIG_NAME} is here: a project of your own; run the demo in another folder")
+    config = demo_config(here)
+    result = _build(config, home_folder=here, full=False)
+    _report(result, config)
+    if not result.ok:
+        raise typer.Exit(FAILED)
+    _ask(config)
+
+
+@app.command(rich_help_panel=START)
+def build(
+    config: ConfigOption = None,
+    full: Annotated[bool, typer.Option("--full", help="Build everything again, not only what changed.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Build what changed, check it, and publish it where every check passes."""
+    from xtr_assets.config import config_file, discover_config
+
+    named = config_file(config, Path.cwd())
+    found = discover_config(config)
+    folder = Path.cwd() if named is None else named.resolve().parent
+    result = _build(found, home_folder=folder, full=full, quiet=as_json)
+    if as_json:
+        emit(result.document())
+    else:
+        _report(result, found)
+    if not result.ok:
+        raise typer.Exit(FAILED)
+
+
+def _build(config: "IndexConfig", home_folder: Path, full: bool, quiet: bool = False) -> "BuildResult":
+    """Run the whole graph in the folder's Dagster instance, with progress for people unless `quiet`."""
+    home, written = dagster_home([home_folder, *Path.cwd().resolve().parents], home_folder)
+    os.environ[HOME_VARIABLE] = str(home)
+    if written and not quiet:
+        say(f"wrote {shown(home / 'dagster.yaml')}: this folder is the Dagster instance now")
+    from xtr_assets.defs.run import build as run_build
+    from xtr_assets.defs.run import open_instance
+    from xtr_assets.telemetry import progress
+
+    if quiet:
+        with progress.silence():
+            return run_build(config, open_instance(), full=full)
+    # In a log a bar is noise and silence looks hung: a line now and then, unless told otherwise.
+    if not sys.stderr.isatty():
+        os.environ.setdefault(progress.STYLE_VARIABLE, "lines")
+    return run_build(config, open_instance(), full=full)
+
+
+def _report(result: "BuildResult", config: "IndexConfig") -> None:
+    raise NotImplementedError
+
+
+def _ask(config: "IndexConfig") -> None:
+    """A few questions and the two best answers to each."""
+    from xtr_assets.cli.hits import show_hits
+    from xtr_assets.search import open as open_searcher
+
+    with open_searcher(config.warehouse) as searcher:
+        for question in QUESTIONS:
+            show_hits(question, searcher.search(question, k=3), "", lines=2)
+    say('ask your own: [bold]xtr-assets search "..."[/bold]; see it in Dagster: [bold]dg dev -w workspace.yaml[/bold]')

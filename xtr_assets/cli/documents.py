@@ -1,0 +1,90 @@
+"""The JSON documents of the reading commands, made from the values of the library."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from xtr_assets.cli.behind import Behind
+    from xtr_assets.search import Hit
+    from xtr_assets.storage import CheckRecord, Generation, Snapshot
+
+
+def hits_document(generation: int, mode: str, took_ms: float, hits: "Sequence[Hit]") -> dict[str, Any]:
+    """What `search --json` prints."""
+    return {
+        "generation": generation,
+        "mode": mode,
+        "took_ms": round(took_ms, 3),
+        "hits": [hit_document(rank, hit) for rank, hit in enumerate(hits, 1)],
+    }
+
+
+def hit_document(rank: int, hit: "Hit") -> dict[str, Any]:
+    """One hit; `explanation` is there where one was asked for."""
+    document = {
+        "rank": rank,
+        "chunk_id": hit.chunk_id,
+        "score": hit.score,
+        "scores": dict(hit.scores),
+        "source": hit.source,
+        "path": hit.path,
+        "symbol": hit.symbol,
+        "start_line": hit.start_line,
+        "end_line": hit.end_line,
+        "text": hit.text,
+    }
+    if hit.explanation is not None:
+        document["explanation"] = hit.explanation
+    return document
+
+
+def check_document(check: "CheckRecord") -> dict[str, Any]:
+    """A verdict as `status` and `generations` show it."""
+    return {"name": check.name, "passed": check.passed, "value": check.value, "threshold": check.threshold}
+
+
+def bytes_document(generation: "Generation") -> dict[str, int]:
+    """Bytes of what a generation needs, by kind: the top folder, and for segments what the file holds."""
+    sums: dict[str, int] = {}
+    for name, record in generation.manifest.files.items():
+        parts = name.split("/")
+        # segments/<id>/tokens.<fp8>/tokens.npy counts as "tokens", segments/<id>/chunks.arrow as "chunks".
+        kind = parts[2].split(".")[0] if parts[0] == "segments" and len(parts) > 2 else parts[0]
+        sums[kind] = sums.get(kind, 0) + record.bytes
+    return {**sums, "total": sum(sums.values())}
+
+
+def shard_document(shard: str, snapshot: "Snapshot", behind: "Behind | None") -> dict[str, Any]:
+    """A shard of the generation; `behind` is null where its source is unknown here."""
+    return {
+        "shard": shard,
+        "data_version": snapshot.data_version,
+        "live_rows": snapshot.live_rows,
+        "segments": len(snapshot.segments),
+        "files": len(snapshot.files),
+        "quarantined": len(snapshot.quarantine),
+        "behind": None if behind is None else behind.document(),
+    }
+
+
+def generation_document(generation: "Generation") -> dict[str, Any]:
+    """A line of `generations`."""
+    manifest = generation.manifest
+    return {
+        "generation": generation.number,
+        "state": generation.state,
+        "parent": manifest.parent,
+        "created_at": manifest.created_at,
+        "rows": manifest.end_row,
+        "live_rows": manifest.live_rows,
+        "segments": len(manifest.segments),
+        "bytes": sum(record.bytes for record in manifest.files.values()),
+        "forced": manifest.forced,
+        "checks": [check_document(check) for check in manifest.checks.values()],
+    }
+
+
+def failed(checks: "Iterable[CheckRecord]") -> list[str]:
+    """Names of the checks that did not pass."""
+    return [check.name for check in checks if not check.passed]

@@ -1,0 +1,80 @@
+"""Where things are: the config that counts, its warehouse, the Dagster home."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xtr_assets.core.errors import WarehouseNotFound
+
+if TYPE_CHECKING:
+    from xtr_assets.config import IndexConfig
+    from xtr_assets.storage import Warehouse
+
+HOME_VARIABLE = "DAGSTER_HOME"
+HOME_FILE = "dagster.yaml"
+
+
+@dataclass(frozen=True)
+class Place:
+    """An index on this machine. `config` is None where only a warehouse was named: nothing is known of its sources."""
+
+    warehouse: Path
+    config: "IndexConfig | None"
+
+
+def find_place(config: Path | None, warehouse: Path | None) -> Place:
+    """The index a command is about (see `xtr_assets.config.config_file`); --warehouse alone needs no config."""
+    from xtr_assets.config import config_file, discover_config
+
+    if warehouse is not None and config_file(config, Path.cwd()) is None:
+        return Place(warehouse, None)
+    found = discover_config(config)
+    if warehouse is None or warehouse.resolve() == found.warehouse.resolve():
+        return Place(found.warehouse, found)
+    # Another warehouse than the config's: its shards cannot be held against these sources, unless it was named too.
+    return Place(warehouse, None if config is None else found)
+
+
+def open_warehouse(place: Place) -> "Warehouse":
+    """The warehouse, or an error that says how one comes to be."""
+    from xtr_assets.storage import Warehouse
+
+    if not place.warehouse.exists():
+        raise WarehouseNotFound(
+            f"no warehouse at {shown(place.warehouse)}; `xtr-assets demo` makes one over the standard library, "
+            "`xtr-assets init` and `xtr-assets build` one over documents of your own, `--warehouse` names another"
+        )
+    return Warehouse.open(place.warehouse)
+
+
+def dagster_home(folders: Iterable[Path], otherwise: Path) -> tuple[Path, bool]:
+    """The folder of the Dagster instance, and whether its dagster.yaml was written just now.
+
+    $DAGSTER_HOME, else the first of `folders` that holds a dagster.yaml, else `otherwise`, which gets one: so that
+    `build` and `dg dev` in the same folder speak of the same instance.
+    """
+    if named := os.environ.get(HOME_VARIABLE):
+        return Path(named), False
+    for folder in folders:
+        if (folder / HOME_FILE).is_file():
+            return folder.resolve(), False
+    from xtr_assets.core.files import write_atomic
+
+    write_atomic(otherwise / HOME_FILE, template(HOME_FILE).encode())
+    return otherwise.resolve(), True
+
+
+def template(name: str) -> str:
+    """The text of a file that `init` writes."""
+    return files("xtr_assets").joinpath("templates", name).read_text("utf-8")
+
+
+def shown(path: Path) -> str:
+    """A path as people write it: relative to the current folder where it lies inside."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd().resolve()))
+    except ValueError:
+        return str(path)

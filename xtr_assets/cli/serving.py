@@ -1,0 +1,79 @@
+"""The commands that decide which generation serves: publish, rollback, withdraw."""
+
+import getpass
+import socket
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xtr_assets.cli.app import LIFE, ConfigOption, JsonOption, NumberArgument, WarehouseOption, app
+from xtr_assets.cli.place import find_place, open_warehouse
+from xtr_assets.cli.show import emit, say
+
+if TYPE_CHECKING:
+    from xtr_assets.storage import Warehouse
+
+
+@app.command(rich_help_panel=LIFE)
+def publish(
+    number: NumberArgument,
+    force: Annotated[bool, typer.Option("--force", help="Publish past a failed check; needs a --reason.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why --force; kept in the manifest.", show_default=False)] = None,
+    config: ConfigOption = None,
+    warehouse: WarehouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a generation serve; refused unless each required check passed on exactly its bytes."""
+    from xtr_assets.build.gate import required_checks
+
+    if force != bool(reason):
+        raise typer.BadParameter("--force and --reason go together: a forced publication keeps its reason")
+    place = find_place(config, warehouse)
+    opened = open_warehouse(place)
+    opened.publish(number, required=required_checks(place.config), force_reason=reason, who=who())
+    _tell(opened, f"published generation {number}", as_json)
+
+
+@app.command(rich_help_panel=LIFE)
+def rollback(
+    number: Annotated[
+        int | None,
+        typer.Argument(metavar="[N]", help="Where to; the one before without it.", min=1, show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+    warehouse: WarehouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let an earlier generation serve again."""
+    opened = open_warehouse(find_place(config, warehouse))
+    opened.rollback(number, who=who())
+    _tell(opened, "rolled back", as_json)
+
+
+@app.command(rich_help_panel=LIFE)
+def withdraw(
+    number: NumberArgument,
+    reason: Annotated[str, typer.Option(help="Why; kept in the history.", show_default=False)],
+    config: ConfigOption = None,
+    warehouse: WarehouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Mark a generation as never to be served again."""
+    opened = open_warehouse(find_place(config, warehouse))
+    opened.withdraw(number, reason=reason, who=who())
+    _tell(opened, f"withdrew generation {number}", as_json)
+
+
+def _tell(warehouse: "Warehouse", done: str, as_json: bool) -> None:
+    """What serves now, and the line of the history that says so."""
+    published = warehouse.published
+    number = None if published is None else published.number
+    if as_json:
+        emit({"generation": number, "history": warehouse.history()[-1].model_dump(mode="json")})
+    else:
+        say(f"[green]{done}[/green]; " + ("nothing serves now" if number is None else f"generation {number} serves"))
+
+
+def who() -> str:
+    """user@host, for the history."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -1,0 +1,82 @@
+"""What people see (standard error) and what programs read (standard output); rich is imported when it is needed."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+# Wide enough for a place, a symbol and some text beside them; what is no terminal has no width of its own.
+PLAIN_WIDTH = 120
+
+
+def emit(document: Any) -> None:
+    """One JSON document and a line end on standard output."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def console() -> "Console":
+    """Standard error as rich sees it."""
+    from rich.console import Console
+
+    probe = Console(stderr=True)
+    return probe if probe.is_terminal else Console(stderr=True, width=PLAIN_WIDTH)
+
+
+def say(message: str) -> None:
+    """One line to people; rich markup allowed."""
+    console().print(message, highlight=False, soft_wrap=True)
+
+
+def table(
+    title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()
+) -> "Table":
+    """A table of plain text; `right` names the columns of numbers."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in row))
+    return made
+
+
+def size(count: int) -> str:
+    """Bytes for people.
+
+    >>> size(2_340_000)
+    '2.3 MB'
+    """
+    from rich.filesize import decimal
+
+    return decimal(count)
+
+
+def snippet(text: str, lines: int, width: int) -> str:
+    """The first `lines` lines of a chunk that say something, common indentation removed.
+
+    >>> snippet('    def f(self):\\n\\n        return 1\\n        # more', 2, 40)
+    'def f(self):\\n    return 1'
+    """
+    from textwrap import dedent
+
+    said = [line for line in dedent(text).splitlines() if line.strip(" \t\"'#=-")]
+    return "\n".join(line if len(line) <= width else line[: width - 1] + "…" for line in said[:lines])
+
+
+def pairs(values: Mapping[str, Any]) -> str:
+    """`key value, key value` of a flat mapping.
+
+    >>> pairs({"dense": 0.61234, "recipe": "Flat"})
+    'dense 0.612, recipe Flat'
+    """
+    return ", ".join(
+        f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in values.items()
+    )

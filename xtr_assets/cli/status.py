@@ -1,0 +1,125 @@
+"""`status`: the document, and how people see it."""
+
+from typing import TYPE_CHECKING, Any
+
+from xtr_assets.cli.behind import Behind, behind
+from xtr_assets.cli.documents import bytes_document, check_document, shard_document
+from xtr_assets.cli.show import console, pairs, say, size, table
+
+if TYPE_CHECKING:
+    from xtr_assets.cli.place import Place
+    from xtr_assets.storage import Generation, Warehouse
+
+# People see so many files in quarantine, and how many there are; --json has them all.
+SHOWN_QUARANTINE = 10
+
+
+def status_document(place: "Place", warehouse: "Warehouse") -> dict[str, Any]:
+    """What `status --json` prints. `generation` is null before the first one is published."""
+    published, draft = warehouse.published, warehouse.newest_draft()
+    document: dict[str, Any] = {
+        "generation": None,
+        "state": "unpublished",
+        "warehouse": str(place.warehouse),
+        "draft": None if draft is None else draft.number,
+    }
+    return document if published is None else {**document, **_generation(place, warehouse, published)}
+
+
+def _generation(place: "Place", warehouse: "Warehouse", generation: "Generation") -> dict[str, Any]:
+    manifest = generation.manifest
+    snapshots = {
+        shard: found
+        for shard, version in manifest.snapshots.items()
+        if (found := warehouse.snapshot(shard, version)) is not None
+    }
+    late = {} if place.config is None else behind(place.config, warehouse, snapshots)
+    dead = manifest.end_row - manifest.live_rows
+    return {
+        "generation": generation.number,
+        "state": generation.state,
+        "name": None if place.config is None else place.config.name,
+        "parent": manifest.parent,
+        "created_at": manifest.created_at,
+        "rows": manifest.end_row,
+        "live_rows": manifest.live_rows,
+        "dead_share": round(dead / manifest.end_row, 4) if manifest.end_row else 0.0,
+        "segments": len(manifest.segments),
+        "bytes": bytes_document(generation),
+        "encoder": manifest.encoder.model_dump(mode="json"),
+        "recipe": manifest.recipe,
+        "profile": manifest.profile,
+        "checks": [check_document(check) for check in manifest.checks.values()],
+        "forced": manifest.forced,
+        "shards": [shard_document(s, snapshots[s], late.get(s)) for s in sorted(snapshots)]
+        + [_unbuilt(s, late[s]) for s in sorted(late.keys() - snapshots.keys())],
+        "quarantine": [dict(entry) for shard in sorted(snapshots) for entry in snapshots[shard].quarantine],
+    }
+
+
+def _unbuilt(shard: str, late: Behind) -> dict[str, Any]:
+    """A shard of the sources that no generation holds yet."""
+    counts = {"data_version": None, "live_rows": 0, "segments": 0, "files": 0, "quarantined": 0}
+    return {"shard": shard, **counts, "behind": late.document()}
+
+
+def show_status(document: dict[str, Any]) -> None:
+    """The document as tables."""
+    if document["generation"] is None:
+        draft = f"; draft {document['draft']} is open" if document["draft"] else ""
+        say(f"nothing is published in {document['warehouse']} yet{draft}; `xtr-assets build` makes and publishes one")
+        return
+    out = console()
+    facts = [
+        ("generation", f"{document['generation']} ({document['state']}), made {document['created_at']}"),
+        ("rows", f"{document['live_rows']:,} live of {document['rows']:,} in {document['segments']} segments"),
+        ("encoder", document["encoder"]["name"]),
+        ("bytes", ", ".join(f"{kind} {size(count)}" for kind, count in document["bytes"].items())),
+        *((f"recipe: {index}", _flat(recipe)) for index, recipe in document["recipe"].items()),
+        *((f"profile: {index}", _flat(profile)) for index, profile in document["profile"].items()),
+    ]
+    if document["forced"]:
+        facts.append(("forced", document["forced"]))
+    out.print(table(str(document["warehouse"]), ("", ""), facts))
+    checks = [
+        (check["name"], "passed" if check["passed"] else "FAILED", _number(check["value"]), _number(check["threshold"]))
+        for check in document["checks"]
+    ]
+    out.print(table("checks", ("check", "verdict", "value", "threshold"), checks, right=("value", "threshold")))
+    shards = [
+        (
+            shard["shard"],
+            f"{shard['live_rows']:,}",
+            f"{shard['files']:,}",
+            "source unknown here" if shard["behind"] is None else str(Behind(**shard["behind"])),
+        )
+        for shard in document["shards"]
+    ]
+    out.print(
+        table("shards", ("shard", "live rows", "files", "behind its source"), shards, right=("live rows", "files"))
+    )
+    if document["quarantine"]:
+        _show_quarantine(document["quarantine"])
+
+
+def _show_quarantine(entries: list[dict[str, Any]]) -> None:
+    rows = [
+        (f"{entry['path']}:{entry['line']}" if entry["line"] else entry["path"], entry["reason"], entry["detail"])
+        for entry in entries[:SHOWN_QUARANTINE]
+    ]
+    title = f"quarantine: {len(entries)} files or records could not be used"
+    console().print(table(title, ("place", "reason", "detail"), rows))
+    if len(entries) > SHOWN_QUARANTINE:
+        say(f"... and {len(entries) - SHOWN_QUARANTINE} more: xtr-assets status --json")
+
+
+def _flat(value: Any) -> str:
+    return (
+        pairs({k: v for k, v in value.items() if not isinstance(v, dict | list)})
+        if isinstance(value, dict)
+        else str(value)
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
