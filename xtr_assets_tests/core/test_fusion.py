@@ -77,6 +77,8 @@ def test_equal_scores_are_ordered_by_chunk_id_whatever_the_layout(values: np.nda
     np.testing.assert_array_equal(straight, shuffled)
     expected = sorted(range(len(values)), key=lambda i: (-values[i], chunk_ids[i]))
     np.testing.assert_array_equal(straight, chunk_ids[expected])
+    for k in (0, 1, 3, len(values), len(values) + 1):
+        np.testing.assert_array_equal(order_by(values, chunk_ids, k), expected[:k])
 
 
 def test_the_best_k_are_cut_after_ordering() -> None:

@@ -1,0 +1,104 @@
+"""What a search returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TokenMatch:
+    """What one query token met in a document.
+
+    `token` is the document's token as the tokenizer writes it, `position` its place among the document's tokens.
+    `imputed`: the index did not retrieve the document for this query token, so that while candidates were chosen a
+    bound stood in; the similarity here is the true one in either case.
+    """
+
+    query_token: int
+    token: str
+    position: int
+    similarity: float
+    imputed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceExplanation:
+    """How a hit stands in one space.
+
+    score : the exact score; z : its standard score among the candidates (None where scores were not summed)
+    rank : exact rank among the candidates, from 1
+    listed : rank in the list that the index retrieved, from 1; None where another list, or a scan of all allowed rows,
+        brought the candidate
+    """
+
+    score: float
+    z: float | None
+    rank: int
+    listed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a hit stands where it stands: per space, and per query token where tokens were compared."""
+
+    candidates: int
+    spaces: Mapping[str, SpaceExplanation]
+    tokens: tuple[TokenMatch, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """The same as JSON-able values."""
+        return {
+            "candidates": self.candidates,
+            "spaces": {
+                name: {"score": space.score, "z": space.z, "rank": space.rank, "listed": space.listed}
+                for name, space in self.spaces.items()
+            },
+            "tokens": [
+                {
+                    "query_token": match.query_token,
+                    "token": match.token,
+                    "position": match.position,
+                    "similarity": match.similarity,
+                    "imputed": match.imputed,
+                }
+                for match in self.tokens
+            ],
+        }
+
+    def __str__(self) -> str:
+        lines = [
+            f"{name}: {space.score:.4f}, rank {space.rank} of {self.candidates}"
+            + ("" if space.listed is None else f", retrieved at {space.listed}")
+            + ("" if space.z is None else f", z {space.z:+.2f}")
+            for name, space in self.spaces.items()
+        ]
+        lines += [
+            f"  {match.similarity:.3f} {match.token!r} at {match.position}" + (", imputed" if match.imputed else "")
+            for match in self.tokens
+        ]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that was found.
+
+    `score` orders the hits of one query: the cosine (mode dense), MaxSim per query token (xtr), the sum of z-scores or
+    of reciprocal ranks (hybrid, exact). `scores` are exact and comparable between queries: {"dense": cosine, "xtr":
+    MaxSim per query token}, the spaces of the mode only.
+    """
+
+    chunk_id: int
+    score: float
+    scores: Mapping[str, float]
+    source: str
+    path: str
+    symbol: str
+    kind: str
+    part: int
+    start_line: int
+    end_line: int
+    title: str
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    explanation: Explanation | None = None

@@ -1,0 +1,183 @@
+"""The two spaces a query is compared in: each retrieves candidates by its index and scores any rows exactly."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from xtr_assets.core.rows import RowVectors
+from xtr_assets.core.types import Floats, Ints, Mask
+
+# Scores closer than this may be the same vectors in another order of summation (float32 sums of about 1,000 products
+# of unit vectors): rows this close to the last wanted one are fetched as well, and chunk_ids decide.
+TIE = 2e-6
+
+# How much more is asked for while the rows beyond the cut still tie with it.
+TIE_GROWTH = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QueryVectors:
+    """A query in both spaces: embedding float32 [dim], tokens float32 [t, token_dim]; None where a mode needs none."""
+
+    embedding: Floats | None = None
+    tokens: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Settings of one call in place of the generation's profile; None leaves the profile's."""
+
+    nprobe: int | None = None
+    k_prime: int | None = None
+    rescore: int | None = None
+
+
+class Space(Protocol):
+    """One way of comparing."""
+
+    @property
+    def name(self) -> str:
+        """Its key in `hit.scores`."""
+
+    def retrieve(
+        self, queries: Sequence[QueryVectors], n: int, overrides: Overrides, allowed: Mask | None
+    ) -> list[Ints]:
+        """Rows int64 of the n best candidates of each query, best first, and those that tie with the n-th."""
+
+    def score(self, query: QueryVectors, rows: Ints) -> Floats:
+        """Exact scores float32 [len(rows)]: the same bits for the same vectors, wherever the rows lie."""
+
+
+Search = Callable[[int], tuple[Floats, Ints]]
+
+
+def untied(found: tuple[Floats, Ints], search: Search, n: int, limit: int) -> Ints:
+    """The rows of `found` (scores float32 [n + 1], rows int64 [n + 1]), after widening while row n + 1 ties with row n.
+
+    `search(m)` gives the m best; no more than `limit` rows can be found.
+    """
+    scores, rows = found
+    while len(rows) > n and rows[-1] >= 0 and scores[n - 1] - scores[-1] <= TIE and len(rows) < limit:
+        scores, rows = search(min(len(rows) * TIE_GROWTH, limit))
+    valid = rows >= 0
+    if len(rows) > n and rows[n - 1] >= 0:
+        valid &= scores >= scores[n - 1] - TIE
+    return rows[valid]
+
+
+class DenseIndexLike(Protocol):
+    """What is used of index.DenseIndex."""
+
+    def search(
+        self, queries: Floats, k: int, *, nprobe: int | None, rescore: int | None, allowed: Mask | None
+    ) -> tuple[Floats, Ints]: ...
+
+
+class TokenIndexLike(Protocol):
+    """What is used of index.TokenIndex."""
+
+    def search(
+        self,
+        query_tokens: Floats,
+        k: int,
+        *,
+        k_prime: int | None,
+        nprobe: int | None,
+        rescore: int | None,
+        allowed: Mask | None,
+    ) -> tuple[Floats, Ints]: ...
+
+    def score(self, query_tokens: Floats, rows: Ints) -> Floats: ...
+
+    def explain(self, query_tokens: Floats, row: int) -> Any: ...
+
+
+class DenseSpace:
+    """Cosine of the pooled embeddings: candidates by the FAISS index, scores from the float16 store."""
+
+    name = "dense"
+
+    def __init__(self, index: DenseIndexLike, vectors: RowVectors) -> None:
+        self.index, self._vectors = index, vectors
+
+    def retrieve(
+        self, queries: Sequence[QueryVectors], n: int, overrides: Overrides, allowed: Mask | None
+    ) -> list[Ints]:
+        """All queries in one call of the index."""
+        stacked = np.stack([_embedding(query) for query in queries])
+
+        def search(embeddings: Floats, k: int) -> tuple[Floats, Ints]:
+            return self.index.search(embeddings, k, nprobe=overrides.nprobe, rescore=overrides.rescore, allowed=allowed)
+
+        scores, rows = search(stacked, n + 1)
+
+        def widen(query: int) -> Search:
+            def again(k: int) -> tuple[Floats, Ints]:
+                wider_scores, wider_rows = search(stacked[query : query + 1], k)
+                return wider_scores[0], wider_rows[0]
+
+            return again
+
+        limit = len(self._vectors)
+        return [untied((scores[i], rows[i]), widen(i), n, limit) for i in range(len(queries))]
+
+    def score(self, query: QueryVectors, rows: Ints) -> Floats:
+        """Inner products, each row summed on its own: BLAS would round a row by its place in the block."""
+        embedding = _embedding(query)
+        out = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), SCORE_BLOCK):
+            block = self._vectors.gather(rows[start : start + SCORE_BLOCK])
+            np.einsum("nd,d->n", block, embedding, out=out[start : start + SCORE_BLOCK])
+        return out
+
+
+# Rows gathered at once: 8,192 x 384 float32 are 12.6 MB.
+SCORE_BLOCK = 8192
+
+
+class TokenSpace:
+    """MaxSim of the token embeddings per query token: candidates by the token index, scores from the token store."""
+
+    name = "xtr"
+
+    def __init__(self, index: TokenIndexLike, rows: int) -> None:
+        self.index, self._rows = index, rows
+
+    def retrieve(
+        self, queries: Sequence[QueryVectors], n: int, overrides: Overrides, allowed: Mask | None
+    ) -> list[Ints]:
+        """One query after the other; a query of no tokens compares with nothing and finds nothing."""
+        return [self._retrieve(_tokens(query), n, overrides, allowed) for query in queries]
+
+    def _retrieve(self, tokens: Floats, n: int, overrides: Overrides, allowed: Mask | None) -> Ints:
+        if not len(tokens):
+            return np.empty(0, np.int64)
+
+        def search(k: int) -> tuple[Floats, Ints]:
+            return self.index.search(
+                tokens,
+                k,
+                k_prime=overrides.k_prime,
+                nprobe=overrides.nprobe,
+                rescore=overrides.rescore,
+                allowed=allowed,
+            )
+
+        return untied(search(n + 1), search, n, self._rows)
+
+    def score(self, query: QueryVectors, rows: Ints) -> Floats:
+        """MaxSim divided by the number of query tokens; 0 for a query of none."""
+        tokens = _tokens(query)
+        return self.index.score(tokens, rows) if len(tokens) else np.zeros(len(rows), np.float32)
+
+
+def _embedding(query: QueryVectors) -> Floats:
+    assert query.embedding is not None, "this mode was asked without an embedding"
+    return query.embedding
+
+
+def _tokens(query: QueryVectors) -> Floats:
+    assert query.tokens is not None, "this mode was asked without tokens"
+    return query.tokens
