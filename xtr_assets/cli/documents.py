@@ -35,7 +35,7 @@ def hit_document(rank: int, hit: "Hit") -> dict[str, Any]:
         "text": hit.text,
     }
     if hit.explanation is not None:
-        document["explanation"] = hit.explanation
+        document["explanation"] = hit.explanation.document()
     return document
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from xtr_assets.cli.show import console, pairs, say, snippet, table
+from xtr_assets.cli.show import console, say, snippet, table
 
 if TYPE_CHECKING:
     from xtr_assets.search import Hit
@@ -29,6 +29,6 @@ def show_hits(query: str, hits: "Sequence[Hit]", footing: str, lines: int = SNIP
     out.print(found)
     for rank, hit in enumerate(hits, 1):
         if hit.explanation is not None:
-            out.print(Text(f"{rank}. {pairs(hit.scores)}"))
-            out.print(hit.explanation)
+            out.print(Text(f"{rank}. {hit.path} {hit.symbol}", style="bold"))
+            out.print(Text(str(hit.explanation)))
     say(f"[dim]{footing}[/dim]")
