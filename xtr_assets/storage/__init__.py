@@ -1,0 +1,1 @@
+"""The warehouse on disk: docs/format.md is its description, layout.py names every path."""

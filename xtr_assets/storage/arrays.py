@@ -1,0 +1,118 @@
+"""Raw .npy arrays: written in blocks with bounded memory, validated before they exist, opened by size and header."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xtr_assets.core.errors import CorruptFile, InvalidInput
+
+# 16,384 rows of 384 float32 are 25 MB: large enough that numpy's overhead vanishes, small enough for any machine.
+BLOCK_ROWS = 16_384
+
+# float16 keeps 11 bits: the length of a unit vector rounded to it is within 5e-4. A hundredth catches vectors that
+# were never normalized without ever refusing one that was.
+LENGTH_TOLERANCE = 0.01
+
+
+class ArrayWriter:
+    """Appends blocks to one .npy file; the header is written again when the length is known."""
+
+    def __init__(self, file: IO[bytes], dtype: npt.DTypeLike, trailing: tuple[int, ...]) -> None:
+        self._file, self._dtype, self._trailing = file, np.dtype(dtype), trailing
+        self.rows = 0
+        self._header()
+
+    def append(self, block: npt.NDArray[Any]) -> None:
+        """Write rows; dtype and trailing shape must be the file's."""
+        if block.dtype != self._dtype or block.shape[1:] != self._trailing:
+            raise InvalidInput(f"block {block.dtype}{block.shape} in a file of {self._dtype} [n, *{self._trailing}]")
+        self._file.write(np.ascontiguousarray(block).data)
+        self.rows += len(block)
+
+    def finish(self) -> None:
+        self._file.seek(0)
+        self._header()
+
+    def _header(self) -> None:
+        # Version 1 headers reserve room for the first axis to grow, so writing it again never moves the data.
+        shape = (self.rows, *self._trailing)
+        header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+
+@contextmanager
+def array_writer(path: Path, dtype: npt.DTypeLike, trailing: tuple[int, ...] = ()) -> Iterator[ArrayWriter]:
+    """Write an array block by block; the header is right when the block ends without an error."""
+    with path.open("wb") as file:
+        writer = ArrayWriter(file, dtype, trailing)
+        yield writer
+        writer.finish()
+
+
+def open_array(path: Path, name: str, dtype: npt.DTypeLike, shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
+    """Memory-map an array read-only after comparing its header and size. None in `shape` takes any length."""
+    expected = f"{np.dtype(dtype)} {['*' if n is None else n for n in shape]}"
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            if version != (1, 0):
+                raise CorruptFile(name, "npy version (1, 0)", f"version {version}")
+            found, fortran, kind = np.lib.format.read_array_header_1_0(file)
+            start = file.tell()
+    except FileNotFoundError:
+        raise CorruptFile(name, expected, "no file") from None
+    except (ValueError, EOFError, SyntaxError) as error:
+        raise CorruptFile(name, f"a header of {expected}", str(error)) from error
+    fits = len(found) == len(shape) and all(want is None or want == got for want, got in zip(shape, found, strict=True))
+    if kind != np.dtype(dtype) or fortran or not fits:
+        raise CorruptFile(name, expected, f"{kind} {list(found)}")
+    size = start + int(np.prod(found, dtype=np.int64)) * kind.itemsize
+    if path.stat().st_size != size:
+        raise CorruptFile(name, f"{size} bytes for {expected}", f"{path.stat().st_size} bytes")
+    if 0 in found:
+        return np.zeros(found, kind)
+    mapped: npt.NDArray[Any] = np.memmap(path, dtype=kind, mode="r", offset=start, shape=tuple(found))
+    return mapped
+
+
+def blocks_of(array: npt.NDArray[Any], size: int = BLOCK_ROWS) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """(first row, rows) in order, at most `size` rows each."""
+    for start in range(0, len(array), size):
+        yield start, array[start : start + size]
+
+
+def check_unit_rows(block: npt.NDArray[Any], first: int, dim: int, name: str) -> None:
+    """Every row finite, of this dim and of unit length; InvalidInput names the row and the file."""
+    if block.ndim != 2 or block.shape[1] != dim:
+        raise InvalidInput(f"{name}: dim {dim} expected, rows of shape {block.shape[1:]} from row {first} on")
+    lengths = np.linalg.norm(block.astype(np.float32), axis=1)
+    wrong = np.flatnonzero(~(np.abs(lengths - 1.0) <= LENGTH_TOLERANCE))
+    if len(wrong):
+        row, length = int(wrong[0]), float(lengths[wrong[0]])
+        what = "is not finite" if not np.isfinite(length) else f"has length {length:.4g}, unit length is needed"
+        raise InvalidInput(f"{name}: row {first + row} {what} ({len(wrong)} such rows in this block); nothing was kept")
+
+
+def check_offsets(offsets: npt.NDArray[np.int64], rows: int, tokens: int, name: str) -> None:
+    """int64 [rows + 1] from 0 to `tokens`, every row at least one token; InvalidInput names the row and the file."""
+    if offsets.shape != (rows + 1,) or offsets.dtype != np.int64:
+        raise InvalidInput(f"{name}: int64 [{rows + 1}] expected, found {offsets.dtype} {list(offsets.shape)}")
+    if offsets[0] != 0 or offsets[-1] != tokens:
+        raise InvalidInput(f"{name}: offsets run from {offsets[0]} to {offsets[-1]}, the {tokens} tokens from 0 on")
+    wrong = np.flatnonzero(np.diff(offsets) <= 0)
+    if len(wrong):
+        row = int(wrong[0])
+        raise InvalidInput(
+            f"{name}: row {row} has offsets {offsets[row]} to {offsets[row + 1]}; they must ascend, with a token a row"
+        )
+
+
+def check_scales(scales: npt.NDArray[np.float16], first: int, name: str) -> None:
+    """Scales finite and above zero: a token of length zero cannot be found."""
+    wrong = np.flatnonzero(~(np.isfinite(scales) & (scales > 0)))
+    if len(wrong):
+        raise InvalidInput(f"{name}: token {first + int(wrong[0])} has scale {scales[wrong[0]]}; it must be above zero")

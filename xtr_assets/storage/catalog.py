@@ -1,0 +1,146 @@
+"""catalog.duckdb: views over the Parquet files of a generation, for analysis. The only importer of duckdb.
+
+Paths are relative to the warehouse: open the file from there (`cd warehouse && duckdb -readonly generations/3/...`), or
+set `file_search_path`. `connect` does the latter.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xtr_assets.core.errors import GenerationError
+from xtr_assets.storage.chunk_files import CHUNK_COLUMNS, CHUNK_SCHEMA, PARQUET_NAME
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.id_map import ID_MAP_NAME
+
+CATALOG_NAME = "catalog.duckdb"
+
+FILES_SCHEMA = pa.schema([("shard", pa.string()), ("path", pa.string()), ("size", pa.int64()), ("sha256", pa.string())])
+SEGMENTS_SCHEMA = pa.schema(
+    [
+        ("segment", pa.string()),
+        ("shard", pa.string()),
+        ("base_row", pa.int64()),
+        ("rows", pa.int64()),
+        ("live_rows", pa.int64()),
+        ("bytes", pa.int64()),
+    ]
+)
+QUARANTINE_SCHEMA = pa.schema(
+    [
+        ("shard", pa.string()),
+        ("source", pa.string()),
+        ("path", pa.string()),
+        ("line", pa.int64()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+
+VIEWS = {
+    "chunks": "live chunks with their row, segment and position",
+    "id_map": "every stored row: row, chunk_id, segment, position, live",
+    "files": "source files: shard, path, size, sha256",
+    "segments": "segments: segment, shard, base_row, rows, live_rows, bytes",
+    "quarantine": "what could not be used: shard, source, path, line, reason, detail",
+}
+
+_DUCKDB_TYPES = {"int64": "BIGINT", "int32": "INTEGER", "string": "VARCHAR", "fixed_size_binary[16]": "BLOB"}
+
+
+def write_catalog(draft: Draft) -> None:
+    """Write catalog/*.parquet and catalog.duckdb of a draft, which must have its id_map already."""
+    if not draft.has_file(ID_MAP_NAME):
+        raise GenerationError(f"generation {draft.number} has no {ID_MAP_NAME} yet; materialize id_map before catalog")
+    with draft.writing("catalog") as folder:
+        folder.mkdir()
+        for name, table in (
+            ("files", _files(draft)),
+            ("segments", _segments(draft)),
+            ("quarantine", _quarantine(draft)),
+        ):
+            pq.write_table(table, folder / f"{name}.parquet", compression="zstd", compression_level=1)
+    with draft.writing(CATALOG_NAME) as path:
+        _write_views(draft, path)
+
+
+def connect(generation: Generation) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to a generation's verified catalog, from any working directory."""
+    connection = duckdb.connect(str(generation.path(CATALOG_NAME)), read_only=True)
+    connection.execute(f"SET file_search_path = {_quoted(str(generation.layout.root))}")
+    return connection
+
+
+def _write_views(draft: Draft, path: Path) -> None:
+    own = f"generations/{draft.number}"
+    sources = {"id_map": f"{own}/{ID_MAP_NAME}"}
+    sources |= {name: f"{own}/catalog/{name}.parquet" for name in ("files", "segments", "quarantine")}
+    with duckdb.connect(str(path)) as connection:
+        # Views are bound when they are made, so the files must be found now; the path itself is not kept.
+        connection.execute(f"SET file_search_path = {_quoted(str(draft.layout.root))}")
+        for name, file in sources.items():
+            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({_quoted(file)})")
+        connection.execute(f"CREATE VIEW chunks AS {_chunks_query(draft)}")
+        for name, comment in VIEWS.items():
+            connection.execute(f"COMMENT ON VIEW {name} IS {_quoted(comment)}")
+
+
+def _chunks_query(generation: Generation) -> str:
+    columns = ", ".join(f"c.{name}" for name in CHUNK_COLUMNS)
+    files = [f"segments/{one.segment_id}/{PARQUET_NAME}" for one in generation.manifest.segments]
+    if not files:
+        typed = ", ".join(f"NULL::{_DUCKDB_TYPES[str(f.type)]} AS {f.name}" for f in CHUNK_SCHEMA)
+        return f"SELECT NULL::BIGINT AS row, {typed}, NULL::VARCHAR AS segment, NULL::INTEGER AS position WHERE false"
+    listed = ", ".join(_quoted(file) for file in files)
+    return (
+        f"SELECT m.row, {columns}, m.segment, m.position "
+        f"FROM read_parquet([{listed}], filename = true, file_row_number = true) c "
+        "JOIN id_map m ON m.segment = split_part(c.filename, '/', -2) AND m.position = c.file_row_number "
+        "WHERE m.live"
+    )
+
+
+def _files(generation: Generation) -> pa.Table:
+    rows: list[dict[str, Any]] = [
+        {"shard": shard, "path": path, "size": file.size, "sha256": file.sha256}
+        for shard, snapshot in generation.snapshots().items()
+        for path, file in sorted(snapshot.files.items())
+    ]
+    return pa.Table.from_pylist(rows, FILES_SCHEMA)
+
+
+def _segments(generation: Generation) -> pa.Table:
+    sizes: dict[str, int] = {}
+    for name, one in generation.manifest.files.items():
+        if name.startswith("segments/"):
+            segment_id = name.split("/")[1]
+            sizes[segment_id] = sizes.get(segment_id, 0) + one.bytes
+    rows = [
+        {
+            "segment": one.segment_id,
+            "shard": one.shard,
+            "base_row": one.base_row,
+            "rows": one.rows,
+            "live_rows": one.live_rows,
+            "bytes": sizes[one.segment_id],
+        }
+        for one in generation.manifest.segments
+    ]
+    return pa.Table.from_pylist(rows, SEGMENTS_SCHEMA)
+
+
+def _quarantine(generation: Generation) -> pa.Table:
+    rows = [
+        {"shard": shard, **entry.model_dump()}
+        for shard, snapshot in generation.snapshots().items()
+        for entry in snapshot.quarantine
+    ]
+    return pa.Table.from_pylist(rows, QUARANTINE_SCHEMA)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

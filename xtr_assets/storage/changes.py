@@ -1,0 +1,210 @@
+"""One change of one shard: identical rows stay where they are, what is new becomes one segment, the rest dies."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xtr_assets.core.errors import InvalidInput, StorageError
+from xtr_assets.core.files import record
+from xtr_assets.core.placement import ranges_of
+from xtr_assets.core.types import Chunk, FileState, Ints, Mask, Quarantined
+from xtr_assets.storage.chunk_files import (
+    ARROW_NAME,
+    BATCH_ROWS,
+    PARQUET_NAME,
+    ChunkWriter,
+    hash_chunk,
+    row_digest,
+    table_digests,
+)
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.manifest import QuarantineEntry, SegmentInfo, SnapshotFile, SnapshotSegment
+from xtr_assets.storage.scratch import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.segments import SEGMENT_NAME, Segment
+from xtr_assets.storage.snapshots import Snapshot, commit_snapshot, content_digest
+
+log = logging.getLogger(__name__)
+
+ID_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class ShardChange:
+    """What `write_snapshot` did. Counts are chunks: `kept` are all live rows that stayed where they were."""
+
+    snapshot: Snapshot
+    added: int
+    changed: int
+    deleted: int
+    kept: int
+    new_segment: Segment | None
+
+
+@dataclass
+class _OldRows:
+    """The rows of touched files in the segments there are, and the ids of all others."""
+
+    dead: dict[str, Mask]
+    place: dict[int, tuple[str, int]]
+    digest: dict[int, bytes]
+    other_ids: Ints
+
+
+def write_change(
+    layout: Layout,
+    previous: Snapshot | None,
+    shard: str,
+    *,
+    source_fingerprint: str,
+    files: Mapping[str, FileState],
+    touched: Iterable[str],
+    chunks: Iterable[Chunk | Quarantined],
+) -> ShardChange:
+    """The next snapshot of a shard, committed. Work is linear in the touched rows, plus a scan of the path column."""
+    named = set(touched)
+    stored = {path: SnapshotFile(size=state.size, sha256=state.sha256) for path, state in files.items()}
+    _check_touched(previous, source_fingerprint, stored, named)
+    gone = (set(previous.files) if previous else set()) - set(stored)
+    old = _old_rows(layout, previous, named | gone)
+    quarantine = [
+        entry for entry in (previous.quarantine if previous else ()) if entry.path in stored and entry.path not in named
+    ]
+    with scratch(layout) as folder:
+        writer = ChunkWriter(folder, shard)
+        counts = _write_rows(shard, writer, old, chunks, named, quarantine)
+        segment = _commit_segment(layout, folder, shard, writer) if writer.rows else None
+    segments = [
+        SnapshotSegment(segment_id=segment_id, rows=len(dead), dead=ranges_of(dead))
+        for segment_id, dead in old.dead.items()
+        if not dead.all()
+    ]
+    if segment is not None:
+        segments.append(SnapshotSegment(segment_id=segment.segment_id, rows=segment.rows))
+    snapshot = Snapshot(
+        shard=shard,
+        source_fingerprint=source_fingerprint,
+        content=content_digest(source_fingerprint, stored),
+        segments=tuple(segments),
+        files=stored,
+        quarantine=tuple(sorted(quarantine, key=lambda q: (q.path, q.line, q.reason, q.detail))),
+    )
+    commit_snapshot(layout, snapshot, files)
+    kept = snapshot.live_rows - (segment.rows if segment else 0)
+    return ShardChange(snapshot, counts["added"], counts["changed"], counts["deleted"], kept, segment)
+
+
+def _check_touched(
+    previous: Snapshot | None, source_fingerprint: str, files: Mapping[str, SnapshotFile], touched: set[str]
+) -> None:
+    # A file whose bytes changed but whose chunks were not given would keep stale rows: refuse rather than serve them.
+    before = previous.files if previous and previous.source_fingerprint == source_fingerprint else {}
+    missing = [p for p, file in files.items() if p not in touched and (p not in before or before[p] != file)]
+    if missing:
+        raise InvalidInput(
+            f"{len(missing)} files are new or changed but not among the touched ones, first {sorted(missing)[0]!r}; "
+            "read the chunks of every file whose sha256, or whose source's fingerprint, changed"
+        )
+
+
+def _old_rows(layout: Layout, previous: Snapshot | None, paths: set[str]) -> _OldRows:
+    dead: dict[str, Mask] = {}
+    place: dict[int, tuple[str, int]] = {}
+    digest: dict[int, bytes] = {}
+    others: list[Ints] = []
+    wanted = pa.array(sorted(paths), pa.string())
+    for one in previous.segments if previous else ():
+        table = Segment.open(layout, one.segment_id).chunks()
+        mask = previous.dead_mask(one.segment_id) if previous else np.zeros(one.rows, np.bool_)
+        ids = table.column("chunk_id").to_numpy()
+        hit = pc.is_in(table.column("path"), value_set=wanted).to_numpy() & ~mask
+        others.append(ids[~hit & ~mask])
+        positions, columns = np.flatnonzero(hit), table.drop_columns(["text"])
+        for start in range(0, len(positions), BATCH_ROWS):
+            block = positions[start : start + BATCH_ROWS]
+            for position, value in zip(block.tolist(), table_digests(columns.take(pa.array(block))), strict=True):
+                place[int(ids[position])] = (one.segment_id, position)
+                digest[int(ids[position])] = value
+        # Everything of the touched files dies unless an identical row turns up again.
+        dead[one.segment_id] = mask | hit
+    return _OldRows(dead, place, digest, np.sort(np.concatenate([*others, np.empty(0, np.int64)])))
+
+
+def _write_rows(
+    shard: str,
+    writer: ChunkWriter,
+    old: _OldRows,
+    chunks: Iterable[Chunk | Quarantined],
+    touched: set[str],
+    quarantine: list[QuarantineEntry],
+) -> dict[str, int]:
+    seen: dict[int, str] = {}
+    changed = 0
+    for item in chunks:
+        if isinstance(item, Quarantined):
+            quarantine.append(QuarantineEntry(**asdict(item)))
+            continue
+        if item.path not in touched:
+            raise InvalidInput(f"a chunk of {item.path!r}, which is not among the touched files of shard {shard}")
+        _check_new_id(item, seen, old)
+        seen[item.chunk_id] = item.path
+        hashed = hash_chunk(item)
+        digest = row_digest(item, hashed)
+        before = old.digest.get(item.chunk_id)
+        if before == digest:
+            segment_id, position = old.place[item.chunk_id]
+            old.dead[segment_id][position] = False
+            continue
+        changed += before is not None
+        writer.append(item, hashed, digest)
+    return {
+        "added": writer.rows - changed,
+        "changed": changed,
+        "deleted": sum(chunk_id not in seen for chunk_id in old.digest),
+    }
+
+
+def _check_new_id(chunk: Chunk, seen: Mapping[int, str], old: _OldRows) -> None:
+    if not 0 <= chunk.chunk_id < 2**63:
+        raise InvalidInput(f"chunk_id {chunk.chunk_id} of {_where(chunk)} is not an int64 from 0 on")
+    twice = chunk.chunk_id in seen
+    if not twice and len(old.other_ids):
+        index = int(np.searchsorted(old.other_ids, chunk.chunk_id))
+        twice = index < len(old.other_ids) and int(old.other_ids[index]) == chunk.chunk_id
+    if twice:
+        first = repr(seen[chunk.chunk_id]) if chunk.chunk_id in seen else "another file of the shard"
+        raise InvalidInput(
+            f"chunk_id {chunk.chunk_id} belongs to {_where(chunk)} and to a chunk of {first}; "
+            "two records have one id, or one file is read twice"
+        )
+
+
+def _where(chunk: Chunk) -> str:
+    return f"{chunk.path}:{chunk.start_line} ({chunk.symbol!r}, part {chunk.part})"
+
+
+def _commit_segment(layout: Layout, folder: Path, shard: str, writer: ChunkWriter) -> Segment:
+    content = writer.close()
+    segment_id = content[:ID_LENGTH]
+    target = layout.segment(segment_id)
+    if (target / SEGMENT_NAME).is_file():
+        there = Segment.open(layout, segment_id)
+        if there.info.content != content:
+            raise StorageError(f"segment {segment_id} holds content {there.info.content}, the new one {content}")
+        return there
+    info = SegmentInfo(
+        segment_id=segment_id,
+        shard=shard,
+        content=content,
+        rows=writer.rows,
+        batch_rows=BATCH_ROWS,
+        files={name: record(folder / name) for name in (ARROW_NAME, PARQUET_NAME)},
+    )
+    (folder / SEGMENT_NAME).write_bytes(info.to_bytes())
+    fsync_tree(folder)
+    move_into_place(folder, target)
+    return Segment(layout, info)

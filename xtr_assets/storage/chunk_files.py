@@ -1,0 +1,151 @@
+"""The rows of a segment on disk: chunks.parquet (canonical, for analysis), chunks.arrow (memory-mapped, for hits)."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xtr_assets.core.ids import text_hash
+from xtr_assets.core.types import Chunk, Ints
+
+ARROW_NAME, PARQUET_NAME = "chunks.arrow", "chunks.parquet"
+
+# Plain strings: the IPC file format does not allow a dictionary to change from batch to batch, and 1,000,000 rows of
+# source, path and kind take 60 MB of a file that is mapped, not loaded.
+CHUNK_SCHEMA = pa.schema(
+    [
+        pa.field("chunk_id", pa.int64(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("symbol", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("part", pa.int32(), nullable=False),
+        pa.field("start_line", pa.int32(), nullable=False),
+        pa.field("end_line", pa.int32(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("metadata", pa.string(), nullable=False),
+        pa.field("text_hash", pa.binary(16), nullable=False),
+    ]
+)
+CHUNK_COLUMNS: tuple[str, ...] = tuple(CHUNK_SCHEMA.names)
+
+# Rows of one Arrow batch, and of one block in memory while writing: 4,096 chunks of 2,000 characters are 8 MB.
+BATCH_ROWS = 4_096
+# Batches of one Parquet row group: DuckDB reads and skips whole groups, so they are larger than what is mapped; eight
+# batches of long chunks are 64 MB in memory.
+GROUP_BATCHES = 8
+
+
+def row_digest(chunk: Chunk, hashed: bytes) -> bytes:
+    """16 bytes over every column. The text enters by its hash: with the title it determines the text.
+
+    >>> one = Chunk(1, "s", "a.py", "f", "function", 0, 1, 2, "", "text")
+    >>> row_digest(one, b"h") == row_digest(one, b"h"), row_digest(one, b"h") == row_digest(one, b"i")
+    (True, False)
+    """
+    fields = (chunk.source, chunk.path, chunk.symbol, chunk.kind, chunk.title, chunk.metadata)
+    return digest_columns(chunk.chunk_id, fields, (chunk.part, chunk.start_line, chunk.end_line), hashed)
+
+
+def digest_columns(chunk_id: int, fields: Sequence[str], numbers: Sequence[int], hashed: bytes) -> bytes:
+    """The row digest of loose columns: strings are length-prefixed, so that no two rows give the same bytes."""
+    encoded = [field.encode("utf-8") for field in fields]
+    head = ",".join(map(str, (chunk_id, *numbers, *map(len, encoded)))).encode("ascii")
+    return hashlib.blake2b(b"\n".join((head, hashed, *encoded)), digest_size=16).digest()
+
+
+def table_digests(table: pa.Table) -> list[bytes]:
+    """The row digests of stored rows."""
+    columns = ("chunk_id", "source", "path", "symbol", "kind", "title", "metadata", "part", "start_line", "end_line")
+    values = [table.column(name).to_pylist() for name in (*columns, "text_hash")]
+    return [digest_columns(row[0], row[1:7], row[7:10], row[10]) for row in zip(*values, strict=True)]
+
+
+class ChunkWriter:
+    """Writes both files of a segment in blocks of BATCH_ROWS and digests the rows as they come."""
+
+    def __init__(self, folder: Path, shard: str) -> None:
+        self._folder = folder
+        self._content = hashlib.sha256(f"{len(shard)}:{shard}\n".encode())
+        self._block: list[tuple[Chunk, bytes]] = []
+        self._arrow: Any = None
+        self._parquet: Any = None
+        self._group: list[pa.RecordBatch] = []
+        self.rows = 0
+
+    def append(self, chunk: Chunk, hashed: bytes, digest: bytes) -> None:
+        """Take a row with its text hash and row digest."""
+        self._content.update(digest)
+        self._block.append((chunk, hashed))
+        self.rows += 1
+        if len(self._block) == BATCH_ROWS:
+            self._flush()
+
+    def close(self) -> str:
+        """Finish the files; the content digest (hex sha256 over shard and rows)."""
+        self._flush()
+        if self._arrow is not None:
+            self._flush_group()
+            self._arrow.close()
+            self._parquet.close()
+        return self._content.hexdigest()
+
+    def _flush(self) -> None:
+        if not self._block:
+            return
+        if self._arrow is None:
+            self._arrow = pa.ipc.new_file(str(self._folder / ARROW_NAME), CHUNK_SCHEMA)
+            self._parquet = pq.ParquetWriter(
+                self._folder / PARQUET_NAME, CHUNK_SCHEMA, compression="zstd", compression_level=1
+            )
+        batch = _batch(self._block)
+        self._arrow.write_batch(batch)
+        self._group.append(batch)
+        self._block = []
+        if len(self._group) == GROUP_BATCHES:
+            self._flush_group()
+
+    def _flush_group(self) -> None:
+        if self._group:
+            self._parquet.write_table(pa.Table.from_batches(self._group))
+        self._group = []
+
+
+def _batch(block: Sequence[tuple[Chunk, bytes]]) -> pa.RecordBatch:
+    columns = [[getattr(chunk, name) for chunk, _ in block] for name in CHUNK_COLUMNS[:-1]]
+    columns.append([hashed for _, hashed in block])
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, CHUNK_SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=CHUNK_SCHEMA)
+
+
+def hash_chunk(chunk: Chunk) -> bytes:
+    """The 16 byte hash of what an encoder sees of this chunk: encodings are found again by it."""
+    return text_hash(chunk.encoded)
+
+
+def open_chunks(path: Path) -> Any:
+    """A memory-mapped Arrow IPC file reader. The caller has verified the bytes."""
+    return pa.ipc.open_file(pa.memory_map(str(path), "r"))
+
+
+def ids_of(table: pa.Table) -> Ints:
+    """chunk_ids of stored rows: int64 [rows]."""
+    ids: Ints = table.column("chunk_id").to_numpy()
+    return ids
+
+
+def hashes_of(table: pa.Table) -> npt.NDArray[np.uint64]:
+    """Text hashes of stored rows: uint64 [rows, 2], the 16 bytes as they lie."""
+    chunks = [_hash_words(chunk) for chunk in table.column("text_hash").chunks]
+    return np.concatenate(chunks) if chunks else np.empty((0, 2), np.uint64)
+
+
+def _hash_words(array: pa.Array) -> npt.NDArray[np.uint64]:
+    data = np.frombuffer(array.buffers()[1], np.uint64).reshape(-1, 2)
+    return data[array.offset : array.offset + len(array)]

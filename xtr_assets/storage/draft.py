@@ -1,0 +1,196 @@
+"""A draft: a generation that its run still writes. Every step leaves a whole manifest behind."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from xtr_assets.core.errors import GenerationError, InvalidInput
+from xtr_assets.core.files import FileRecord, record, write_atomic
+from xtr_assets.storage.generations import TOMBSTONES_NAME, Generation, is_sealed, read_manifest
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.lock import exclusive, now
+from xtr_assets.storage.manifest import CheckRecord, Listing, Manifest, canonical_json, read_stored, sha256_bytes
+from xtr_assets.storage.scratch import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.segments import COMMIT_SECONDS, LISTING_NAME
+
+
+class Draft(Generation):
+    """A generation with its writes. Steps of one run may write it from several processes at once."""
+
+    @classmethod
+    def open(cls, layout: Layout, number: int) -> "Draft":
+        """Raises GenerationError where the generation is unknown or sealed."""
+        manifest = read_manifest(layout, number)
+        if is_sealed(layout, number):
+            raise GenerationError(f"generation {number} is sealed and never changes; make a new draft")
+        return cls(layout, number, manifest)
+
+    @property
+    def run_id(self) -> str:
+        """The run that made it."""
+        return self.manifest.run_id
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """Yield a temporary path with the same file name; what was written there, file or folder, becomes `name`."""
+        self.layout.resolve(self._name(name))
+        if name in ("manifest.json", "manifest.json.sha256"):
+            raise InvalidInput(f"{name} is written by storage itself")
+        with scratch(self.layout) as folder:
+            temporary = folder / Path(name).name
+            yield temporary
+            if not temporary.exists():
+                raise GenerationError(f"nothing was written for {name!r} of generation {self.number}")
+            fsync_tree(temporary)
+            records = self._records_below(temporary, self._name(name))
+            target = self.directory / name
+
+            def commit(manifest: Manifest) -> dict[str, Any]:
+                if target.is_dir():
+                    shutil.rmtree(target)
+                move_into_place(temporary, target)
+                kept = {k: v for k, v in manifest.files.items() if not _within(k, self._name(name))}
+                return {"files": kept | records}
+
+            self._update(commit)
+
+    def use_file(self, name: str) -> FileRecord:
+        """Record a shared file by its path in the warehouse; its digest comes from the list beside it if there is one."""
+        path = self.layout.resolve(name)
+        if not path.is_file():
+            raise GenerationError(f"{name} does not exist; write and seal it before generation {self.number} uses it")
+        one = _listed(self.layout, path) or record(path)
+        self._update(lambda manifest: {"files": {**manifest.files, name: one}})
+        return one
+
+    def use_folder(self, name: str) -> None:
+        """Record every file of a sealed shared folder (postings of a segment, a model), its list included."""
+        folder = self.layout.resolve(name)
+        if not (folder / LISTING_NAME).is_file():
+            raise GenerationError(f"{name} was never sealed; seal it before generation {self.number} uses it")
+        found = {
+            self.layout.relative(p): _listed(self.layout, p) or record(p) for p in folder.rglob("*") if p.is_file()
+        }
+        self._update(lambda manifest: {"files": {**manifest.files, **found}})
+
+    def set_recipe(self, key: str, value: Any) -> None:
+        """How an index was built; `value` is JSON."""
+        self._update(lambda manifest: {"recipe": {**manifest.recipe, key: value}})
+
+    def set_profile(self, key: str, value: Any) -> None:
+        """How an index is searched; `value` is JSON."""
+        self._update(lambda manifest: {"profile": {**manifest.profile, key: value}})
+
+    def set_note(self, key: str, value: Any) -> None:
+        """Anything else worth keeping (costs, counts); `value` is JSON."""
+        self._update(lambda manifest: {"notes": {**manifest.notes, key: value}})
+
+    def record_check(
+        self,
+        name: str,
+        *,
+        passed: bool,
+        value: float | None,
+        threshold: float | None,
+        subject: Sequence[str],
+        details: Mapping[str, Any] | None = None,
+        profile_keys: Sequence[str] = (),
+    ) -> CheckRecord:
+        """Keep a verdict about exactly the bytes that the manifest names now for `subject`, segments and tombstones."""
+        made: list[CheckRecord] = []
+
+        def add(manifest: Manifest) -> dict[str, Any]:
+            names = tuple(sorted(subject))
+            keys = tuple(sorted(profile_keys))
+            made.append(
+                CheckRecord(
+                    name=name,
+                    passed=bool(passed),
+                    value=None if value is None else float(value),
+                    threshold=None if threshold is None else float(threshold),
+                    subject=names,
+                    profile_keys=keys,
+                    digest=subject_digest(manifest, names, keys),
+                    at=now(),
+                    details=dict(details or {}),
+                )
+            )
+            return {"checks": {**manifest.checks, name: made[0]}}
+
+        self._update(add)
+        return made[0]
+
+    def _update(self, change: Callable[[Manifest], dict[str, Any]]) -> None:
+        with exclusive(self.layout.commit_lock, f"draft {self.number}", COMMIT_SECONDS):
+            current = Draft.open(self.layout, self.number).manifest
+            try:
+                # Validated as a whole and compared as stored, so that a value that is not JSON never reaches the disk.
+                updated = Manifest.model_validate({**current.model_dump(), **_plain(change(current))})
+                data = updated.to_bytes()
+            except (TypeError, ValueError) as error:
+                if isinstance(error, InvalidInput):
+                    raise
+                raise InvalidInput(
+                    f"generation {self.number}: a value for the manifest is not JSON: {error}"
+                ) from error
+            write_atomic(self.layout.manifest(self.number), data)
+        self.manifest = Manifest.from_bytes(data, self._name("manifest.json"))
+
+    def _records_below(self, path: Path, name: str) -> dict[str, FileRecord]:
+        if path.is_file():
+            return {name: record(path)}
+        found = {f"{name}/{p.relative_to(path).as_posix()}": record(p) for p in path.rglob("*") if p.is_file()}
+        if not found:
+            raise GenerationError(f"the folder {name!r} of generation {self.number} is empty")
+        return found
+
+
+def _plain(update: dict[str, Any]) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        if isinstance(value, FileRecord):
+            return {"bytes": value.bytes, "sha256": value.sha256}
+        return value.model_dump() if isinstance(value, CheckRecord) else value
+
+    return {key: {k: plain(v) for k, v in value.items()} for key, value in update.items()}
+
+
+def _within(name: str, folder: str) -> bool:
+    return name == folder or name.startswith(f"{folder}/")
+
+
+def _listed(layout: Layout, path: Path) -> FileRecord | None:
+    """The record of a file in the list of the sealed folder it lies in."""
+    for folder in path.parents:
+        if folder == layout.root:
+            return None
+        listing = folder / LISTING_NAME
+        if listing.is_file() and listing != path:
+            return read_stored(Listing, listing, layout.relative(listing)).files.get(
+                path.relative_to(folder).as_posix()
+            )
+    return None
+
+
+def _is_row_data(name: str) -> bool:
+    # What the rows are; postings and whatever else is derived from them is covered where it is the subject.
+    parts = name.split("/")
+    return parts[0] == "segments" and parts[2].startswith(("segment.json", "chunks.", "embeddings.", "tokens."))
+
+
+def subject_digest(manifest: Manifest, subject: Sequence[str], profile_keys: Sequence[str]) -> str:
+    """sha256 over what a verdict depends on: its files, the segments' rows, the tombstones, values of the profile."""
+    own = f"generations/{manifest.number}/"
+    covered: dict[str, str] = {}
+    for name in (*subject, TOMBSTONES_NAME):
+        within = [key for key in manifest.files if _within(key, own + name) or _within(key, name)]
+        if not within:
+            raise InvalidInput(f"a check is about {name!r}, which generation {manifest.number} has no file of")
+        # Names relative to the generation, so that a record survives being imported under another number.
+        covered |= {key.removeprefix(own): manifest.files[key].sha256 for key in within}
+    covered |= {key: one.sha256 for key, one in manifest.files.items() if _is_row_data(key)}
+    missing = [key for key in profile_keys if key not in manifest.profile]
+    if missing:
+        raise InvalidInput(f"a check depends on the profile {missing[0]!r}, which generation {manifest.number} lacks")
+    return sha256_bytes(canonical_json([covered, {key: manifest.profile[key] for key in profile_keys}]))

@@ -1,0 +1,99 @@
+"""id_map.parquet: which chunk lies at which row. The only place where the two meet."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xtr_assets.core.errors import CorruptFile, InvalidInput
+from xtr_assets.core.types import Ints
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.generations import Generation
+
+ID_MAP_NAME = "id_map.parquet"
+
+ID_MAP_SCHEMA = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("chunk_id", pa.int64(), nullable=False),
+        pa.field("segment", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+        pa.field("position", pa.int32(), nullable=False),
+        pa.field("live", pa.bool_(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class IdMap:
+    """chunk_ids : int64 [end_row], -1 in holes and where a row is dead."""
+
+    chunk_ids: Ints
+
+    def rows_of(self, chunk_ids: Ints) -> Ints:
+        """int64 [n]: the live row of each chunk, -1 where there is none."""
+        order = np.argsort(self.chunk_ids, kind="stable")
+        ordered = self.chunk_ids[order]
+        place = np.minimum(np.searchsorted(ordered, chunk_ids), max(len(ordered) - 1, 0))
+        if not len(ordered):
+            return np.full(len(chunk_ids), -1, np.int64)
+        found = (ordered[place] == chunk_ids) & (np.asarray(chunk_ids) >= 0)
+        return np.where(found, order[place], -1)
+
+
+def id_map_table(generation: Generation) -> pa.Table:
+    """The map of every stored row, dead ones included, in row order. InvalidInput where two live rows share a chunk."""
+    names = pa.array([one.segment.segment_id for one in generation.segments], pa.string())
+    tables = []
+    for index, one in enumerate(generation.segments):
+        rows = one.segment.rows
+        segment = pa.DictionaryArray.from_arrays(pa.array(np.full(rows, index, np.int32)), names)
+        tables.append(
+            pa.Table.from_arrays(
+                [
+                    pa.array(np.arange(one.base_row, one.end_row)),
+                    one.segment.chunks().column("chunk_id").combine_chunks(),
+                    segment,
+                    pa.array(np.arange(rows, dtype=np.int32)),
+                    pa.array(generation.live[one.base_row : one.end_row]),
+                ],
+                schema=ID_MAP_SCHEMA,
+            )
+        )
+    table = pa.concat_tables(tables) if tables else ID_MAP_SCHEMA.empty_table()
+    _check_unique(table)
+    return table
+
+
+def write_id_map(draft: Draft) -> pa.Table:
+    """Write id_map.parquet of a draft; the table that was written."""
+    table = id_map_table(draft)
+    with draft.writing(ID_MAP_NAME) as path:
+        pq.write_table(table, path, compression="zstd", compression_level=1)
+    return table
+
+
+def read_id_map(generation: Generation) -> IdMap:
+    """The live rows' chunk ids, from the verified file."""
+    table = pq.read_table(generation.path(ID_MAP_NAME), columns=["row", "chunk_id", "live"])
+    rows, ids = table.column("row").to_numpy(), table.column("chunk_id").to_numpy()
+    live = table.column("live").to_numpy()
+    chunk_ids = np.full(generation.end_row, -1, np.int64)
+    if len(rows) and not 0 <= rows.min() <= rows.max() < generation.end_row:
+        raise CorruptFile(ID_MAP_NAME, f"rows below {generation.end_row}", f"{rows.min()} to {rows.max()}")
+    chunk_ids[rows[live]] = ids[live]
+    return IdMap(chunk_ids)
+
+
+def _check_unique(table: pa.Table) -> None:
+    live = table.column("live").to_numpy()
+    ids = table.column("chunk_id").to_numpy()[live]
+    ordered = np.sort(ids)
+    doubled = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(doubled):
+        rows = np.flatnonzero(live)[ids == doubled[0]]
+        places = [f"{table['segment'][int(r)]} position {table['position'][int(r)]}" for r in rows[:2]]
+        raise InvalidInput(
+            f"chunk_id {int(doubled[0])} is live twice, in segment {' and in segment '.join(places)} "
+            f"({len(doubled)} such ids); two sources or shards hold the same place: rename one source"
+        )

@@ -1,0 +1,125 @@
+"""Every path of a warehouse. No other module joins names to paths."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from xtr_assets.core.errors import GenerationError, InvalidInput
+
+# Shard, segment, folder and model names become folder names on every file system: no separators, no leading dot.
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,120}")
+
+
+def safe_name(name: str, what: str) -> str:
+    """`name`, or InvalidInput where it cannot be a folder name."""
+    if not _SAFE.fullmatch(name):
+        raise InvalidInput(f"{what} {name!r} cannot be a folder name; letters, digits, '_', '.' and '-' are allowed")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Names every path below `root`."""
+
+    root: Path
+
+    @property
+    def warehouse_json(self) -> Path:
+        return self.root / "warehouse.json"
+
+    @property
+    def writer_lock(self) -> Path:
+        return self.root / "writer.lock"
+
+    @property
+    def commit_lock(self) -> Path:
+        """Held for the moment of a commit that may race without the writer lock: a draft's manifest, an encoding."""
+        return self.root / "commit.lock"
+
+    @property
+    def published(self) -> Path:
+        return self.root / "PUBLISHED"
+
+    @property
+    def history(self) -> Path:
+        return self.root / "history.jsonl"
+
+    @property
+    def scratch(self) -> Path:
+        """Temporaries of live writers; what a dead writer left here is removed by `clean`."""
+        return self.root / "tmp"
+
+    @property
+    def shards(self) -> Path:
+        return self.root / "shards"
+
+    def shard(self, shard: str) -> Path:
+        return self.shards / safe_name(shard, "shard")
+
+    def current(self, shard: str) -> Path:
+        return self.shard(shard) / "CURRENT"
+
+    def scan_hints(self, shard: str) -> Path:
+        return self.shard(shard) / "scan.json"
+
+    def snapshot(self, shard: str, data_version: str) -> Path:
+        return self.shard(shard) / f"{safe_name(data_version, 'data version')}.json"
+
+    @property
+    def segments(self) -> Path:
+        return self.root / "segments"
+
+    def segment(self, segment_id: str) -> Path:
+        return self.segments / safe_name(segment_id, "segment")
+
+    @property
+    def staging_root(self) -> Path:
+        return self.root / "staging"
+
+    def staging(self, segment_id: str, name: str) -> Path:
+        """Unfinished work for one segment that survives a crash, so that it can be resumed."""
+        return self.staging_root / safe_name(segment_id, "segment") / safe_name(name, "folder")
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    def model(self, name: str) -> Path:
+        return self.models / safe_name(name, "model")
+
+    @property
+    def generations(self) -> Path:
+        return self.root / "generations"
+
+    @property
+    def next_number(self) -> Path:
+        """The lowest number that was never given out; a number is never used twice."""
+        return self.generations / "NEXT"
+
+    def generation(self, number: int) -> Path:
+        if number < 1:
+            raise GenerationError(f"generation {number}: numbers begin at 1")
+        return self.generations / str(number)
+
+    def manifest(self, number: int) -> Path:
+        return self.generation(number) / "manifest.json"
+
+    def manifest_seal(self, number: int) -> Path:
+        return self.generation(number) / "manifest.json.sha256"
+
+    def relative(self, path: Path) -> str:
+        """The name of a file in manifests: its path below the root, with forward slashes."""
+        return path.relative_to(self.root).as_posix()
+
+    def resolve(self, name: str) -> Path:
+        """The path of a manifest's name; one that leaves the warehouse is refused."""
+        parts = name.split("/")
+        if name.startswith("/") or any(part in ("", ".", "..") for part in parts):
+            raise InvalidInput(f"{name!r} does not name a file inside the warehouse")
+        return self.root.joinpath(*parts)
+
+    def numbers(self) -> list[int]:
+        """Numbers of the generation folders there are, finished or not, ascending."""
+        if not self.generations.is_dir():
+            return []
+        return sorted(int(p.name) for p in self.generations.iterdir() if p.name.isdecimal() and p.is_dir())

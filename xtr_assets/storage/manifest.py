@@ -1,0 +1,222 @@
+"""What the JSON files of a warehouse hold: one pydantic model each. Their JSON Schemas lie in schemas/."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from xtr_assets.core.codec import TOKEN_CODEC
+from xtr_assets.core.errors import CorruptFile, UnknownFormat
+from xtr_assets.core.files import FileRecord
+
+FORMAT_VERSION = 1
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+Json = Any
+
+
+class Stored(BaseModel):
+    """A value that is a file: canonical JSON, unknown fields refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def to_bytes(self) -> bytes:
+        """The same value always gives the same bytes."""
+        return canonical_json(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str) -> Self:
+        """Parse verified bytes. UnknownFormat for another format_version, CorruptFile for whatever else is wrong."""
+        try:
+            loaded = json.loads(data)
+        except ValueError as error:
+            raise CorruptFile(name, "JSON", str(error)) from error
+        if "format_version" in cls.model_fields:
+            found = loaded.get("format_version") if isinstance(loaded, dict) else None
+            if found != FORMAT_VERSION:
+                raise UnknownFormat(
+                    f"{name} has format_version {found!r}, this release reads {FORMAT_VERSION}; "
+                    "open it with the release that wrote it, or install a newer xtr-assets"
+                )
+        try:
+            return cls.model_validate(loaded)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise CorruptFile(name, f"a {cls.__name__}", f"{where}: {first['msg']}") from error
+
+
+Model = TypeVar("Model", bound=Stored)
+
+
+def canonical_json(value: Json) -> bytes:
+    """Sorted keys, one space of indent, ASCII, a newline at the end."""
+    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False) + "\n").encode("ascii")
+
+
+def sha256_bytes(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_stored(model: type[Model], path: Path, name: str) -> Model:
+    """Read a file that carries no digest of its own. CorruptFile where it is missing."""
+    try:
+        return model.from_bytes(path.read_bytes(), name)
+    except FileNotFoundError:
+        raise CorruptFile(name, "a file", "no file") from None
+
+
+class EncoderInfo(BaseModel):
+    """What an encoder says of itself; more keys are kept as they are."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+    dim: Annotated[int, Field(ge=1)]
+    token_dim: Annotated[int, Field(ge=1)]
+
+
+class WarehouseInfo(Stored):
+    """warehouse.json. `encoders` holds every encoder that a generation here was made with, by fingerprint."""
+
+    format_version: Literal[1] = 1
+    created_at: str
+    token_codec: str = TOKEN_CODEC
+    encoders: dict[str, EncoderInfo] = {}
+
+
+class Listing(Stored):
+    """files.json of a sealed folder (names relative to it), or `embeddings.<fp8>.json` beside the array it lists."""
+
+    format_version: Literal[1] = 1
+    made_by: str
+    files: dict[str, FileRecord]
+
+
+class SegmentInfo(Stored):
+    """segment.json. `content` digests shard and rows: the segment id is its beginning."""
+
+    format_version: Literal[1] = 1
+    segment_id: str
+    shard: str
+    content: Digest
+    rows: Annotated[int, Field(ge=1)]
+    batch_rows: Annotated[int, Field(ge=1)]
+    files: dict[str, FileRecord]
+
+
+class SnapshotSegment(Stored):
+    """A segment of a snapshot. `dead`: half-open runs of positions, ascending."""
+
+    segment_id: str
+    rows: Annotated[int, Field(ge=1)]
+    dead: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def live_rows(self) -> int:
+        return self.rows - sum(stop - start for start, stop in self.dead)
+
+
+class SnapshotFile(Stored):
+    """A source file as it was when its chunks were made."""
+
+    size: Count
+    sha256: str
+
+
+class QuarantineEntry(Stored):
+    """core.types.Quarantined as it is stored."""
+
+    source: str
+    path: str
+    line: int
+    reason: str
+    detail: str
+
+
+class PlacedInfo(Stored):
+    """A segment of a generation at its rows."""
+
+    segment_id: str
+    shard: str
+    base_row: Count
+    rows: Annotated[int, Field(ge=1)]
+    live_rows: Count
+
+
+class CheckRecord(Stored):
+    """The verdict of one check.
+
+    `digest` covers the sha256 of the files in `subject`, of every segment file and of the tombstones, and the values
+    of the profile named in `profile_keys`: a record holds for exactly these bytes.
+    """
+
+    name: str
+    passed: bool
+    value: float | None
+    threshold: float | None
+    subject: tuple[str, ...]
+    profile_keys: tuple[str, ...] = ()
+    digest: Digest
+    at: str
+    details: dict[str, Json] = {}
+
+
+class Manifest(Stored):
+    """manifest.json of a generation. `files` is everything it needs, by path relative to the warehouse."""
+
+    format_version: Literal[1] = 1
+    number: Annotated[int, Field(ge=1)]
+    parent: int | None
+    state: Literal["draft", "sealed"] = "draft"
+    run_id: str
+    created_at: str
+    sealed_at: str | None = None
+    fingerprint: Digest
+    encoder: EncoderInfo
+    token_codec: str = TOKEN_CODEC
+    snapshots: dict[str, str]
+    segments: tuple[PlacedInfo, ...]
+    end_row: Count
+    live_rows: Count
+    recipe: dict[str, Json] = {}
+    profile: dict[str, Json] = {}
+    notes: dict[str, Json] = {}
+    checks: dict[str, CheckRecord] = {}
+    forced: str | None = None
+    files: dict[str, FileRecord] = {}
+
+
+class HistoryEntry(Stored):
+    """A line of history.jsonl. `previous` is what was published before, `check` digests the rest of the line."""
+
+    at: str
+    action: Literal["published", "rolled_back", "withdrawn", "recovered"]
+    generation: int
+    previous: int | None
+    who: str
+    reason: str | None = None
+    forced: bool = False
+    manifest_sha256: str | None = None
+    check: str = ""
+
+    def signed(self) -> Self:
+        return self.model_copy(update={"check": self._digest()})
+
+    def intact(self) -> bool:
+        return self.check == self._digest()
+
+    def _digest(self) -> str:
+        return sha256_bytes(canonical_json(self.model_dump(mode="json", exclude={"check"})))[:16]
+
+
+STORED_FILES: dict[str, type[Stored]] = {
+    "warehouse": WarehouseInfo,
+    "listing": Listing,
+    "segment": SegmentInfo,
+    "manifest": Manifest,
+    "history_entry": HistoryEntry,
+}

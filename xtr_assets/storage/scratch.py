@@ -1,0 +1,79 @@
+"""Temporaries inside the warehouse, so that moving them into place is a rename; a dead writer's are recognizable."""
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from xtr_assets.core.files import fsync_dir, fsync_file
+from xtr_assets.storage.layout import Layout
+
+
+@contextmanager
+def scratch(layout: Layout) -> Iterator[Path]:
+    """A fresh folder below tmp/, removed on leaving. Its lock file is held as long: dead writers hold none."""
+    layout.scratch.mkdir(exist_ok=True)
+    folder = layout.scratch / uuid.uuid4().hex
+    lock = folder.with_suffix(".lock")
+    descriptor = _hold(lock)
+    try:
+        folder.mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def remove_dead_scratch(layout: Layout) -> list[Path]:
+    """Remove what writers left behind that no longer live. Returns the folders removed."""
+    removed: list[Path] = []
+    if not layout.scratch.is_dir():
+        return removed
+    for path in sorted(layout.scratch.iterdir()):
+        folder, lock = path.with_suffix(""), path.with_suffix(".lock")
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            if folder.is_dir():
+                shutil.rmtree(folder)
+                removed.append(folder)
+            lock.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
+    return removed
+
+
+def _hold(lock: Path) -> int:
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            # A cleaner may have unlinked the file between opening and locking it.
+            if lock.stat().st_ino == os.fstat(descriptor).st_ino:
+                return descriptor
+        os.close(descriptor)
+
+
+def fsync_tree(path: Path) -> None:
+    """Make every file and folder below (and including) `path` durable."""
+    if path.is_file():
+        fsync_file(path)
+        return
+    for folder, _, names in os.walk(path, topdown=False):
+        for name in names:
+            fsync_file(Path(folder) / name)
+        fsync_dir(Path(folder))
+
+
+def move_into_place(source: Path, target: Path) -> None:
+    """Rename a durable file or folder to its final name and make the rename durable."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
+    fsync_dir(target.parent)

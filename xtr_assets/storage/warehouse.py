@@ -1,0 +1,229 @@
+"""The facade: everything that is done to a warehouse, with the writer lock taken where it is needed."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from xtr_assets.core.errors import StorageError, WarehouseNotFound
+from xtr_assets.core.files import record, write_atomic
+from xtr_assets.core.types import Chunk, FileState, Quarantined
+from xtr_assets.storage import drafting, publishing
+from xtr_assets.storage.audit import verify_warehouse
+from xtr_assets.storage.changes import ShardChange, write_change
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.encoded import EncodedAt, TextHashes, find_encoded
+from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.history import read_history, read_published
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.lock import exclusive, now
+from xtr_assets.storage.manifest import EncoderInfo, HistoryEntry, Listing, WarehouseInfo, read_stored, sha256_bytes
+from xtr_assets.storage.scratch import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.segments import LISTING_NAME, SEGMENT_NAME, Segment
+from xtr_assets.storage.snapshots import Snapshot, current_version, known_files, read_snapshot
+from xtr_assets.storage.verify import VerifyReport
+
+log = logging.getLogger(__name__)
+
+
+class Warehouse:
+    """A folder that keeps segments, generations and the pointer to the one that serves (docs/format.md)."""
+
+    def __init__(self, layout: Layout, info: WarehouseInfo) -> None:
+        self.layout, self.info = layout, info
+
+    @property
+    def root(self) -> Path:
+        return self.layout.root
+
+    @classmethod
+    def create(cls, path: str | Path, *, exist_ok: bool = False) -> "Warehouse":
+        """Make an empty warehouse; with `exist_ok` open the one that is there."""
+        root = Path(path)
+        layout = Layout(root.absolute())
+        if layout.warehouse_json.is_file():
+            if exist_ok:
+                return cls.open(root)
+            raise StorageError(f"{root} is a warehouse already; open it, or choose another folder")
+        if root.is_dir() and any(root.iterdir()):
+            raise StorageError(f"{root} is neither empty nor a warehouse; choose another folder")
+        for folder in (root, layout.shards, layout.segments, layout.models, layout.generations):
+            folder.mkdir(parents=True, exist_ok=True)
+        # Written last: without it the folder is no warehouse, with it it is a whole one.
+        write_atomic(layout.warehouse_json, WarehouseInfo(created_at=now()).to_bytes())
+        return cls.open(root)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Warehouse":
+        """WarehouseNotFound where there is none, UnknownFormat for a format_version this release does not read."""
+        layout = Layout(Path(path).absolute())
+        if not layout.warehouse_json.is_file():
+            raise WarehouseNotFound(f"no warehouse at {path} (no warehouse.json); `xtr-assets build` makes one")
+        return cls(layout, read_stored(WarehouseInfo, layout.warehouse_json, "warehouse.json"))
+
+    def __repr__(self) -> str:
+        return f"Warehouse({str(self.root)!r})"
+
+    @contextmanager
+    def lock(self, purpose: str, wait_seconds: float = 0.0) -> Iterator[None]:
+        """Be the one writer. WarehouseLocked names host, process, purpose and since when. Reentrant in a thread."""
+        with exclusive(self.layout.writer_lock, purpose, wait_seconds):
+            yield
+
+    # -- shards and segments ------------------------------------------------------------------------------------------
+
+    def shards(self) -> list[str]:
+        """Shards that have a snapshot."""
+        return sorted(p.parent.name for p in self.layout.shards.glob("*/CURRENT"))
+
+    def snapshot(self, shard: str, data_version: str | None = None) -> Snapshot | None:
+        """The named snapshot, else the current one; None for a shard that was never written."""
+        version = data_version or current_version(self.layout, shard)
+        return None if version is None else read_snapshot(self.layout, shard, version)
+
+    def known_files(self, shard: str) -> dict[str, FileState]:
+        """Files of the current snapshot as last seen, for `Source.scan`."""
+        return known_files(self.layout, shard)
+
+    def write_snapshot(
+        self,
+        shard: str,
+        *,
+        source_fingerprint: str,
+        files: Mapping[str, FileState],
+        touched: Iterable[str],
+        chunks: Iterable[Chunk | Quarantined],
+    ) -> ShardChange:
+        """The next snapshot of a shard: `files` is all it holds, `chunks` are those of the touched files only."""
+        with self.lock(f"snapshot of {shard}"):
+            return write_change(
+                self.layout,
+                self.snapshot(shard),
+                shard,
+                source_fingerprint=source_fingerprint,
+                files=files,
+                touched=touched,
+                chunks=chunks,
+            )
+
+    def segment(self, segment_id: str) -> Segment:
+        """A segment, held against its own lists."""
+        return Segment.open(self.layout, segment_id)
+
+    def segments(self) -> list[Segment]:
+        """Every segment there is, those of no generation included."""
+        return [self.segment(p.parent.name) for p in sorted(self.layout.segments.glob(f"*/{SEGMENT_NAME}"))]
+
+    def find_encoded(self, text_hashes: TextHashes, fingerprint: str) -> EncodedAt:
+        """Where texts lie that are encoded already, over all segments with this encoder's embeddings and tokens."""
+        return find_encoded(self.segments(), text_hashes, fingerprint)
+
+    def add_model(self, write: Callable[[Path], None], made_by: str) -> Path:
+        """Let `write` fill a folder, seal it and keep it as models/<first 8 of its digest>, once per content."""
+        with scratch(self.layout) as folder:
+            write(folder)
+            files = {p.relative_to(folder).as_posix(): record(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+            listing = Listing(made_by=made_by, files=files).to_bytes()
+            target = self.layout.model(sha256_bytes(listing)[:8])
+            (folder / LISTING_NAME).write_bytes(listing)
+            if not (target / LISTING_NAME).is_file():
+                fsync_tree(folder)
+                move_into_place(folder, target)
+            elif (target / LISTING_NAME).read_bytes() != listing:
+                raise StorageError(f"{target.name} names two models; retrain with another seed")
+        return target
+
+    # -- generations --------------------------------------------------------------------------------------------------
+
+    @property
+    def published(self) -> Generation | None:
+        """The generation that serves now."""
+        number = read_published(self.layout)
+        return None if number is None else Generation.open(self.layout, number)
+
+    def generation(self, number: int) -> Generation:
+        return Generation.open(self.layout, number)
+
+    def generations(self) -> list[Generation]:
+        """Every generation that can be read, drafts included, by number. `verify` reports those that cannot."""
+        found = []
+        for number in self.layout.numbers():
+            try:
+                found.append(self.generation(number))
+            except StorageError as error:
+                log.warning("generation %d is left out: %s", number, error)
+        return found
+
+    def newest_draft(self) -> Draft | None:
+        return drafting.newest_draft(self.layout)
+
+    def open_draft(self, number: int) -> Draft:
+        return Draft.open(self.layout, number)
+
+    def draft(
+        self,
+        run_id: str,
+        *,
+        encoder: Mapping[str, object],
+        fingerprint: str,
+        snapshots: Mapping[str, str],
+        parent: Literal["published"] | None = "published",
+    ) -> Draft:
+        """Begin a generation over these snapshots (shard -> data version), keeping the rows of the published one."""
+        with self.lock(f"draft of run {run_id}"):
+            draft = drafting.make_draft(
+                self.layout,
+                run_id,
+                encoder=encoder,
+                fingerprint=fingerprint,
+                snapshots=snapshots,
+                parent=self.published if parent == "published" else None,
+            )
+            self._remember_encoder(fingerprint, draft.manifest.encoder)
+        return draft
+
+    def _remember_encoder(self, fingerprint: str, encoder: EncoderInfo) -> None:
+        info = read_stored(WarehouseInfo, self.layout.warehouse_json, "warehouse.json")
+        if fingerprint not in info.encoders:
+            info = info.model_copy(update={"encoders": {**info.encoders, fingerprint: encoder}})
+            write_atomic(self.layout.warehouse_json, info.to_bytes())
+        self.info = info
+
+    def discard(self, number: int) -> None:
+        """Remove a draft."""
+        with self.lock(f"discard of draft {number}"):
+            drafting.discard(self.layout, number)
+
+    def clean(self, *, keep_drafts: int = 1) -> list[str]:
+        """Remove what dead writers left and all drafts but the newest; returns the names of what was removed."""
+        with self.lock("clean"):
+            publishing.recover(self.layout)
+            return drafting.clean(self.layout, keep_drafts)
+
+    # -- the pointer --------------------------------------------------------------------------------------------------
+
+    def publish(
+        self, number: int, *, required: Sequence[str], force_reason: str | None = None, who: str | None = None
+    ) -> Generation:
+        """Seal and serve; PublishRefused lists each unmet check with its reason."""
+        with self.lock(f"publish of generation {number}"):
+            return publishing.publish(self.layout, number, required=required, force_reason=force_reason, who=who)
+
+    def rollback(self, to: int | None = None, *, who: str | None = None, reason: str | None = None) -> Generation:
+        """Serve an earlier generation: `to`, else the one published before, passing over withdrawn ones."""
+        with self.lock("rollback"):
+            return publishing.rollback(self.layout, to, who=who, reason=reason)
+
+    def withdraw(self, number: int, reason: str, *, who: str | None = None) -> None:
+        """Never serve this generation again; where it serves, roll back first."""
+        with self.lock(f"withdrawal of generation {number}"):
+            publishing.withdraw(self.layout, number, reason, who=who)
+
+    def history(self) -> list[HistoryEntry]:
+        """Who published, rolled back and withdrew what, when and why; oldest first."""
+        return read_history(self.layout)
+
+    def verify(self, number: int | None = None, *, full: bool = True) -> VerifyReport:
+        """Compare every file of one generation, or of the whole warehouse, with its record."""
+        return verify_warehouse(self.layout, number, full=full)
