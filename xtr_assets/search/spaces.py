@@ -8,6 +8,7 @@ import numpy as np
 
 from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.index.exact import true_scores
 
 # Scores closer than this may be the same vectors in another order of summation (float32 sums of about 1,000 products
 # of unit vectors): rows this close to the last wanted one are fetched as well, and chunk_ids decide.
@@ -15,6 +16,9 @@ TIE = 2e-6
 
 # How much more is asked for while the rows beyond the cut still tie with it.
 TIE_GROWTH = 4
+
+# Rows gathered at once: 8,192 x 384 float32 are 12.6 MB.
+SCORE_BLOCK = 8192
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,17 +128,11 @@ class DenseSpace:
         return [untied((scores[i], rows[i]), widen(i), n, limit) for i in range(len(queries))]
 
     def score(self, query: QueryVectors, rows: Ints) -> Floats:
-        """Inner products, each row summed on its own: BLAS would round a row by its place in the block."""
-        embedding = _embedding(query)
-        out = np.empty(len(rows), np.float32)
-        for start in range(0, len(rows), SCORE_BLOCK):
-            block = self._vectors.gather(rows[start : start + SCORE_BLOCK])
-            np.einsum("nd,d->n", block, embedding, out=out[start : start + SCORE_BLOCK])
-        return out
-
-
-# Rows gathered at once: 8,192 x 384 float32 are 12.6 MB.
-SCORE_BLOCK = 8192
+        """True inner products, each row summed on its own in one order: equal vectors get equal scores."""
+        embedding = _embedding(query)[None]
+        blocks = [rows[start : start + SCORE_BLOCK][None] for start in range(0, len(rows), SCORE_BLOCK)]
+        scores = [true_scores(self._vectors, embedding, block)[0] for block in blocks]
+        return np.concatenate(scores) if scores else np.empty(0, np.float32)
 
 
 class TokenSpace:

@@ -1,0 +1,296 @@
+"""Searcher: questions in, hits out, from one generation at a time."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from xtr_assets.core.errors import GenerationError, InvalidInput
+from xtr_assets.core.filtering import Where, parse_where
+from xtr_assets.core.types import Floats, Ints
+from xtr_assets.search.asking import Ask, check_embeddings, check_queries, check_tokens
+from xtr_assets.search.explaining import explain_hits
+from xtr_assets.search.hits import Hit
+from xtr_assets.search.opened import OpenGeneration
+from xtr_assets.search.queries import QueryEncoder
+from xtr_assets.search.ranking import Fusion, Mode, Ranker, Ranking
+from xtr_assets.search.spaces import Overrides, QueryVectors
+from xtr_assets.search.timing import Timing
+from xtr_assets.storage import Generation, Warehouse
+from xtr_assets.telemetry import metrics
+from xtr_assets.telemetry.tracing import span
+
+log = logging.getLogger(__name__)
+
+
+class Searcher:
+    """Answers from one generation of a warehouse, pinned until `refresh` or `close`.
+
+    Usable from many threads: a search holds the generation it began with to its end, whatever `refresh` does meanwhile.
+
+    Parameters
+    ----------
+    warehouse : the warehouse, or its folder
+    device : "auto", "cpu", "cuda" or "cuda:<n>"; what "auto" took is in `devices`
+    generation : a number, draft or published; by default the published one
+    """
+
+    def __init__(self, warehouse: Warehouse | str | Path, device: str = "auto", generation: int | None = None) -> None:
+        self._warehouse = warehouse if isinstance(warehouse, Warehouse) else Warehouse.open(warehouse)
+        self._device = device
+        self._refreshing = Lock()
+        chosen = self._published() if generation is None else self._warehouse.generation(generation)
+        self._opened: OpenGeneration | None = OpenGeneration(chosen, device)
+        self._encoder = QueryEncoder(device)
+        self._note_opened(self._opened)
+
+    # -- the generation -----------------------------------------------------------------------------------------------
+
+    @property
+    def generation(self) -> int:
+        """Number of the generation that answers now."""
+        return self._now().number
+
+    @property
+    def devices(self) -> Mapping[str, str]:
+        """Where each part serves: {"dense": "cpu", "xtr": "cpu", "encoder": ...}; the encoder once it was loaded."""
+        encoder = self._encoder.device
+        return {**self._now().devices, **({} if encoder is None else {"encoder": encoder})}
+
+    @property
+    def manifest(self) -> Any:
+        """The manifest of the generation that answers now: recipe, profile, encoder, checks."""
+        return self._now().generation.manifest
+
+    def refresh(self) -> int:
+        """Move to the published generation, forward or back; its number. Searches under way end where they began."""
+        with self._refreshing:
+            current, published = self._now(), self._published()
+            if published.number == current.number:
+                return current.number
+            opened = OpenGeneration(published, self._device, current)
+            self._opened = opened
+            current.leave()
+            self._note_opened(opened)
+            return opened.number
+
+    def close(self) -> None:
+        """Let go of the generation; further searches are refused. Closing twice is allowed."""
+        with self._refreshing:
+            opened, self._opened = self._opened, None
+            if opened is not None:
+                opened.leave()
+
+    def __enter__(self) -> "Searcher":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- questions ----------------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        where: Mapping[str, Any] | None = None,
+        *,
+        nprobe: int | None = None,
+        k_prime: int | None = None,
+        rescore: int | None = None,
+        fusion: Fusion = "zsum",
+        explain: bool = False,
+    ) -> list[Hit]:
+        """The best k chunks, best first; equal scores by chunk_id.
+
+        Parameters
+        ----------
+        query : text; an empty one, or one of spaces only, finds nothing
+        k : 0 or more; more than there are rows gives all that are allowed
+        mode : "dense", "xtr", "hybrid" (both candidate lists, scored exactly in both spaces) or "exact" (hybrid
+            without indexes: every allowed row is scored in both spaces)
+        where : filter, see core.filtering
+        nprobe, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
+        fusion : how hybrid and exact join the spaces, "zsum" or "rrf"
+        explain : fill `hit.explanation`
+        """
+        return self.search_batch(
+            [query], k, mode, where,
+            nprobe=nprobe, k_prime=k_prime, rescore=rescore, fusion=fusion, explain=explain,
+        )[0]  # fmt: skip
+
+    def search_batch(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        mode: Mode = "hybrid",
+        where: Mapping[str, Any] | None = None,
+        *,
+        nprobe: int | None = None,
+        k_prime: int | None = None,
+        rescore: int | None = None,
+        fusion: Fusion = "zsum",
+        explain: bool = False,
+    ) -> list[list[Hit]]:
+        """`search` for several queries at once: they are encoded together and answered by the same generation."""
+        with self._counting():
+            ask = Ask.checked(k, mode, fusion, Overrides(nprobe, k_prime, rescore), where)
+            check_queries(queries)
+            with self._using() as opened, span("search", mode=mode, k=k, queries=len(queries)) as current:
+                current.set(generation=opened.number)
+                timing = Timing()
+                asked = [i for i, query in enumerate(queries) if query.strip()] if k else []
+                hits: list[list[Hit]] = [[] for _ in queries]
+                # An unknown column is an error also where nothing would be found.
+                with timing.phase("filter"):
+                    opened.allowed(ask.where)
+                if asked and opened.generation.live_rows:
+                    with timing.phase("encode"):
+                        vectors = self._encoder.encode(opened.generation, [queries[i] for i in asked], ask.spaces)
+                    rankings = self._rank(opened, vectors, ask, timing)
+                    for i, found in zip(asked, self._hits(opened, vectors, rankings, explain, timing), strict=True):
+                        hits[i] = found
+                timing.observe(mode, len(queries))
+                return hits
+
+    def search_vectors(
+        self,
+        queries: Floats,
+        k: int = 10,
+        where: Mapping[str, Any] | None = None,
+        *,
+        nprobe: int | None = None,
+        rescore: int | None = None,
+    ) -> tuple[Floats, Ints]:
+        """Dense search with embeddings of one's own: queries float32 [n, dim].
+
+        Returns (scores float32 [n, k], chunk_ids int64 [n, k]), padded with (-inf, -1).
+        """
+        with self._counting():
+            ask = Ask.checked(k, "dense", "zsum", Overrides(nprobe, None, rescore), where)
+            with self._using() as opened:
+                embeddings = check_embeddings(queries, opened.generation.manifest.encoder.dim)
+                return self._arrays(opened, [QueryVectors(embedding=one) for one in embeddings], ask)
+
+    def search_tokens(
+        self,
+        queries: Sequence[Floats],
+        k: int = 10,
+        where: Mapping[str, Any] | None = None,
+        *,
+        nprobe: int | None = None,
+        k_prime: int | None = None,
+        rescore: int | None = None,
+    ) -> tuple[Floats, Ints]:
+        """Late interaction with token embeddings of one's own: each query float32 [tokens, token_dim].
+
+        Returns (scores float32 [n, k], chunk_ids int64 [n, k]), padded with (-inf, -1).
+        """
+        with self._counting():
+            ask = Ask.checked(k, "xtr", "zsum", Overrides(nprobe, k_prime, rescore), where)
+            with self._using() as opened:
+                tokens = check_tokens(queries, opened.generation.manifest.encoder.token_dim)
+                return self._arrays(opened, [QueryVectors(tokens=one) for one in tokens], ask)
+
+    # -- one call -----------------------------------------------------------------------------------------------------
+
+    def _arrays(self, opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask) -> tuple[Floats, Ints]:
+        scores = np.full((len(queries), ask.k), -np.inf, np.float32)
+        ids = np.full((len(queries), ask.k), -1, np.int64)
+        timing = Timing()
+        with span("search", mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number):
+            if ask.k and queries:
+                for i, ranking in enumerate(self._rank(opened, queries, ask, timing)):
+                    scores[i, : len(ranking.rows)] = ranking.scores
+                    ids[i, : len(ranking.rows)] = opened.chunk_ids[ranking.rows]
+        timing.observe(ask.mode, len(queries))
+        return scores, ids
+
+    def _rank(
+        self, opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask, timing: Timing
+    ) -> list[Ranking]:
+        with timing.phase("filter"):
+            allowed = opened.allowed(ask.where)
+            count = int(np.count_nonzero(allowed))
+        spaces = tuple({"dense": opened.dense, "xtr": opened.tokens}[name] for name in ask.spaces)
+        ranker = Ranker(spaces, opened.chunk_ids, ask.fusion, opened.depth)
+        if ask.mode == "exact" or ranker.scans(ask.k, count):
+            rows = np.flatnonzero(allowed)
+            rankings = [ranker.rank_all(query, ask.k, rows, timing) for query in queries]
+        else:
+            with timing.phase("retrieve"):
+                lists = ranker.retrieve(queries, ask.k, ask.overrides, None if ask.where is None else allowed)
+            rankings = [ranker.rank(query, ask.k, own, timing) for query, own in zip(queries, lists, strict=True)]
+        for ranking in rankings:
+            metrics.CANDIDATES.labels(ask.mode).observe(len(ranking.candidates.rows))
+        for name in ask.spaces:
+            metrics.RESCORED.labels(name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
+        return rankings
+
+    def _hits(
+        self,
+        opened: OpenGeneration,
+        queries: Sequence[QueryVectors],
+        rankings: Sequence[Ranking],
+        explain: bool,
+        timing: Timing,
+    ) -> list[list[Hit]]:
+        rows = np.concatenate([ranking.rows for ranking in rankings])
+        with timing.phase("hydrate"), span("hydrate", rows=len(rows)):
+            columns = iter(opened.hydrator.hydrate(rows))
+        hits = [[Hit.of(next(columns), ranking, i) for i in range(len(ranking.rows))] for ranking in rankings]
+        if explain:
+            with timing.phase("explain"):
+                return [
+                    explain_hits(opened, self._encoder, query, ranking, found)
+                    for query, ranking, found in zip(queries, rankings, hits, strict=True)
+                ]
+        return hits
+
+    # -- who uses what ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _using(self) -> Iterator[OpenGeneration]:
+        opened = self._now()
+        while not opened.join():
+            # A refresh took it away between the two steps.
+            opened = self._now()
+        try:
+            yield opened
+        finally:
+            opened.leave()
+
+    def _now(self) -> OpenGeneration:
+        opened = self._opened
+        if opened is None:
+            raise GenerationError("this searcher was closed; open another one")
+        return opened
+
+    def _published(self) -> Generation:
+        published = self._warehouse.published
+        if published is None:
+            raise GenerationError(
+                f"nothing is published in {self._warehouse.root}; `xtr-assets build` publishes a generation that "
+                "passes its checks"
+            )
+        return published
+
+    def _note_opened(self, opened: OpenGeneration) -> None:
+        log.info("generation %d of %s serves on %s", opened.number, self._warehouse.root, opened.devices)
+        metrics.OPEN_GENERATION.labels(self._warehouse.root.name).set(opened.number)
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            metrics.SEARCH_ERRORS.labels(type(error).__name__).inc()
+            raise
