@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from xtr_assets.cli.behind import Behind
     from xtr_assets.search import Hit
@@ -76,15 +76,10 @@ def generation_document(generation: "Generation") -> dict[str, Any]:
         "state": generation.state,
         "parent": manifest.parent,
         "created_at": manifest.created_at,
-        "rows": manifest.end_row,
+        "rows": sum(segment.rows for segment in manifest.segments),
         "live_rows": manifest.live_rows,
         "segments": len(manifest.segments),
-        "bytes": sum(record.bytes for record in manifest.files.values()),
+        "bytes": generation.bytes(),
         "forced": manifest.forced,
-        "checks": [check_document(check) for check in manifest.checks.values()],
+        "checks": [check_document(check) for check in generation.check_results()],
     }
-
-
-def failed(checks: "Iterable[CheckRecord]") -> list[str]:
-    """Names of the checks that did not pass."""
-    return [check.name for check in checks if not check.passed]

@@ -1,7 +1,5 @@
 """The commands that decide which generation serves: publish, rollback, withdraw."""
 
-import getpass
-import socket
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,7 +28,7 @@ def publish(
         raise typer.BadParameter("--force and --reason go together: a forced publication keeps its reason")
     place = find_place(config, warehouse)
     opened = open_warehouse(place)
-    opened.publish(number, required=required_checks(place.config), force_reason=reason, who=who())
+    opened.publish(number, required=required_checks(place.config), force_reason=reason)
     _tell(opened, f"published generation {number}", as_json)
 
 
@@ -40,13 +38,14 @@ def rollback(
         int | None,
         typer.Argument(metavar="[N]", help="Where to; the one before without it.", min=1, show_default=False),
     ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why; kept in the history.", show_default=False)] = None,
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let an earlier generation serve again."""
     opened = open_warehouse(find_place(config, warehouse))
-    opened.rollback(number, who=who())
+    opened.rollback(number, reason=reason)
     _tell(opened, "rolled back", as_json)
 
 
@@ -60,7 +59,7 @@ def withdraw(
 ) -> None:
     """Mark a generation as never to be served again."""
     opened = open_warehouse(find_place(config, warehouse))
-    opened.withdraw(number, reason=reason, who=who())
+    opened.withdraw(number, reason=reason)
     _tell(opened, f"withdrew generation {number}", as_json)
 
 
@@ -72,8 +71,3 @@ def _tell(warehouse: "Warehouse", done: str, as_json: bool) -> None:
         emit({"generation": number, "history": warehouse.history()[-1].model_dump(mode="json")})
     else:
         say(f"[green]{done}[/green]; " + ("nothing serves now" if number is None else f"generation {number} serves"))
-
-
-def who() -> str:
-    """user@host, for the history."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"

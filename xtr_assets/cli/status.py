@@ -28,32 +28,28 @@ def status_document(place: "Place", warehouse: "Warehouse") -> dict[str, Any]:
 
 def _generation(place: "Place", warehouse: "Warehouse", generation: "Generation") -> dict[str, Any]:
     manifest = generation.manifest
-    snapshots = {
-        shard: found
-        for shard, version in manifest.snapshots.items()
-        if (found := warehouse.snapshot(shard, version)) is not None
-    }
+    snapshots = generation.snapshots()
     late = {} if place.config is None else behind(place.config, warehouse, snapshots)
-    dead = manifest.end_row - manifest.live_rows
+    rows = sum(segment.rows for segment in manifest.segments)
     return {
         "generation": generation.number,
         "state": generation.state,
         "name": None if place.config is None else place.config.name,
         "parent": manifest.parent,
         "created_at": manifest.created_at,
-        "rows": manifest.end_row,
+        "rows": rows,
         "live_rows": manifest.live_rows,
-        "dead_share": round(dead / manifest.end_row, 4) if manifest.end_row else 0.0,
+        "dead_share": round(1 - manifest.live_rows / rows, 4) if rows else 0.0,
         "segments": len(manifest.segments),
         "bytes": bytes_document(generation),
         "encoder": manifest.encoder.model_dump(mode="json"),
         "recipe": manifest.recipe,
         "profile": manifest.profile,
-        "checks": [check_document(check) for check in manifest.checks.values()],
+        "checks": [check_document(check) for check in generation.check_results()],
         "forced": manifest.forced,
         "shards": [shard_document(s, snapshots[s], late.get(s)) for s in sorted(snapshots)]
         + [_unbuilt(s, late[s]) for s in sorted(late.keys() - snapshots.keys())],
-        "quarantine": [dict(entry) for shard in sorted(snapshots) for entry in snapshots[shard].quarantine],
+        "quarantine": [entry.model_dump() for shard in sorted(snapshots) for entry in snapshots[shard].quarantine],
     }
 
 
