@@ -1,0 +1,162 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xtr_assets.core.chunking import TextStyle, chunk_text
+from xtr_assets.core.types import Chunk
+
+
+def chunks(text: str, style: TextStyle = "markdown", max_chars: int = 2000) -> list[Chunk]:
+    return list(chunk_text("docs", "a.md", text, max_chars, style))
+
+
+GUIDE = """\
+---
+title: Guide
+# not a heading
+---
+Before all.
+
+# Guide
+
+## Install ##
+
+Run this:
+
+```sh
+# not a heading
+
+make
+```
+
+Use it
+======
+
+First.
+
+## Install
+
+Second.
+
+#hashtag is no heading
+"""
+
+
+def test_markdown_falls_into_sections_by_heading_path() -> None:
+    found = chunks(GUIDE)
+    assert [(c.symbol, c.title, c.start_line, c.end_line) for c in found] == [
+        ("<front matter>", "", 1, 4),
+        ("", "", 5, 5),
+        ("Guide > Install", "Guide > Install", 7, 17),
+        ("Use it", "Use it", 19, 22),
+        ("Use it > Install", "Use it > Install", 24, 28),
+    ]
+    assert found[2].text.startswith("# Guide\n\n## Install ##\n")
+    assert {c.kind for c in found} == {"section"}
+
+
+def test_a_change_in_one_section_changes_no_id_in_another() -> None:
+    before = chunks(GUIDE, max_chars=200)
+    changed = chunks(GUIDE.replace("First.", "First.\n\n" + "More words here. " * 40), max_chars=200)
+    assert {c.chunk_id for c in before} < {c.chunk_id for c in changed}
+    assert {c.symbol for c in changed if c.part} == {"Use it"}
+
+
+def test_a_repeated_heading_path_has_ids_of_its_own() -> None:
+    found = chunks("# A\none\n# A\ntwo\n")
+    assert [c.symbol for c in found] == ["A", "A"]
+    assert found[0].chunk_id != found[1].chunk_id
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "text\n\n---\n\nmore",  # a rule
+        "- item\n---\nmore",  # a rule below a list
+        "a | b\n--- | ---\n1 | 2",  # a table
+        "    # code\n    more",  # indented code
+        "~~~\n# code\n```\n# code\n~~~",  # a fence closed by its own kind only
+        "````\n```\n# code\n````",  # a longer fence around a shorter
+        "```\n# never closed",
+        "<!--\n# hidden\n-->",
+        "text\n#no space",
+        "####### seven",
+    ],
+)
+def test_what_only_looks_like_a_heading_is_none(text: str) -> None:
+    assert {c.symbol for c in chunks(text)} == {""}
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("#\ttabbed #", "tabbed"),
+        ("   ### indented", "indented"),
+        ("# C#", "C#"),
+        ("two\nlines\n---", "two lines"),
+        ("# named {#anchor}", "named"),
+        ("``` `inline` ```\n# after", "after"),
+    ],
+)
+def test_a_heading_is_known_in_every_spelling(text: str, path: str) -> None:
+    assert chunks(text)[-1].symbol == path
+
+
+def test_levels_that_are_skipped_and_climbed_give_the_right_path() -> None:
+    found = chunks("# A\na\n### B\nb\n## C\nc\n# D\nd")
+    assert [c.symbol for c in found] == ["A", "A > B", "A > C", "D"]
+
+
+def test_paragraphs_are_packed_and_fenced_code_is_not_torn() -> None:
+    fence = "```\n" + "code\n\n" * 8 + "```"
+    found = chunks(f"# T\n\n{'a ' * 60}\n\n{fence}\n\n{'b ' * 60}", max_chars=200)
+    assert any(fence in c.text for c in found)
+    assert all(len(c.text) <= 200 for c in found)
+
+
+def test_rst_titles_are_sections_with_levels_in_order_of_use() -> None:
+    text = "=====\nGuide\n=====\n\nIntro.\n\nUse\n---\n\nText.\n\nDeep\n~~~~\n\nMore.\n\nEnd\n---\n\nBye.\n\n"
+    text += "underline too short\n---\n"
+    found = chunks(text, "rst")
+    assert [c.symbol for c in found] == ["Guide", "Guide > Use", "Guide > Use > Deep", "Guide > End"]
+    assert found[0].start_line == 1
+
+
+def test_plain_text_has_no_headings() -> None:
+    found = chunks("# a\n\nb\n===\n", "plain")
+    assert [(c.symbol, c.kind, c.text) for c in found] == [("", "text", "# a\n\nb\n===")]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "# A",
+                "## B",
+                "",
+                "word " * 20,
+                "===",
+                "---",
+                "```",
+                "~~~",
+                "- x",
+                "<!--",
+                "-->",
+                "...",
+                "  # c",
+                "> q",
+                "=-",
+            ]
+        ),
+        max_size=25,
+    ),
+    st.sampled_from([20, 60, 500]),
+    st.sampled_from(["markdown", "rst", "plain"]),
+)
+def test_nothing_of_any_text_is_lost(lines: list[str], max_chars: int, style: TextStyle) -> None:
+    text = "\n".join(lines)
+    found = list(chunk_text("docs", "a.md", text, max_chars, style))
+    assert "".join("".join(c.text for c in found).split()) == "".join(text.split())
+    assert all(c.text in text and len(c.text) <= max_chars for c in found)
+    assert [c.start_line for c in found] == sorted(c.start_line for c in found)
+    assert len({c.chunk_id for c in found}) == len(found)

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from xtr_assets.core.types import Quarantined
+from xtr_assets_tests.sources.conftest import Opener, chunks, refusals, write
+
+
+def test_python_files_are_read_in_the_encoding_they_declare(tmp_path: Path, opened: Opener) -> None:
+    latin = "# -*- coding: latin-1 -*-\nNAME = 'café'\n"
+    write(tmp_path, "latin.py", latin.encode("latin-1"))
+    write(tmp_path, "bom.py", b"\xef\xbb\xbfdef f(): pass\r\n")
+    source = opened("python")
+    assert chunks(source, "latin.py")[0].text == latin.strip()
+    found = chunks(source, "bom.py")[0]
+    assert (found.symbol, found.text, found.start_line, found.end_line) == ("f", "def f(): pass", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "reason"),
+    [
+        (b"x = 1\ny = '\xff'\n", 2, "undecodable"),
+        (b"# coding: no-such-codec\n", 1, "undecodable"),
+        (b"# coding: rot13\nk = 1\n", 1, "undecodable"),
+        (b"x = 1\n\ny = '\0'\n", 3, "null-bytes"),
+        (b"x = 1\ndef f(:\n", 2, "unparsable"),
+        (b"x = " + b"-" * 50_000 + b"1\n", 0, "unparsable"),
+        (b"print 'two'\n", 1, "unparsable"),
+    ],
+)
+def test_a_python_file_that_is_none_is_quarantined_with_reason_and_line(
+    tmp_path: Path, opened: Opener, content: bytes, line: int, reason: str
+) -> None:
+    write(tmp_path, "a.py", content)
+    found = list(opened("python").read("a.py"))
+    assert len(found) == 1 and isinstance(found[0], Quarantined)
+    assert (found[0].source, found[0].path, found[0].line, found[0].reason) == ("lib", "a.py", line, reason)
+    assert found[0].detail
+
+
+def test_warnings_about_the_indexed_code_are_not_ours(
+    tmp_path: Path, opened: Opener, recwarn: pytest.WarningsRecorder
+) -> None:
+    write(tmp_path, "a.py", "x = '\\d'\nassert (1, 'always')\n")
+    assert len(chunks(opened("python"), "a.py")) == 1
+    assert len(recwarn) == 0
+
+
+def test_text_is_read_by_suffix_and_byte_order_mark(tmp_path: Path, opened: Opener) -> None:
+    write(tmp_path, "a.md", "\ufeff# Head\r\n\r\ntext\r\n".encode())
+    write(tmp_path, "b.txt", "# no héad".encode("utf-16"))
+    write(tmp_path, "c.rst", "Head\n====\n\ntext")
+    write(tmp_path, "d.adoc", "= plain")
+    source = opened("text")
+    assert list(source.scan("lib", {})) == ["a.md", "b.txt", "c.rst"]
+    assert [(c.symbol, c.text) for c in chunks(source, "a.md")] == [("Head", "# Head\n\ntext")]
+    assert [(c.symbol, c.text) for c in chunks(source, "b.txt")] == [("", "# no héad")]
+    assert [(c.symbol, c.text) for c in chunks(source, "c.rst")] == [("Head", "Head\n====\n\ntext")]
+    assert chunks(opened("text", include=("*.adoc",)), "d.adoc")[0].kind == "text"
+
+
+def test_text_that_is_none_is_quarantined(tmp_path: Path, opened: Opener) -> None:
+    write(tmp_path, "latin.txt", b"one\ncaf\xe9\n")
+    write(tmp_path, "binary.txt", b"one\n\0\0")
+    write(tmp_path, "empty.txt", b"")
+    source = opened("text")
+    assert refusals(source, "latin.txt") == [(2, "undecodable")]
+    assert refusals(source, "binary.txt") == [(2, "null-bytes")]
+    assert chunks(source, "empty.txt") == []
