@@ -19,6 +19,7 @@ from xtr_assets.storage.chunk_files import (
     PARQUET_NAME,
     ChunkWriter,
     hash_chunk,
+    ids_of,
     row_digest,
     table_digests,
 )
@@ -31,6 +32,9 @@ from xtr_assets.storage.snapshots import Snapshot, commit_snapshot, content_dige
 log = logging.getLogger(__name__)
 
 ID_LENGTH = 16
+
+# Where a chunk comes from, for messages: path, line, symbol, part.
+_Place = tuple[str, int, str, int]
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class _OldRows:
     place: dict[int, tuple[str, int]]
     digest: dict[int, bytes]
     other_ids: Ints
+    tables: list[pa.Table]
 
 
 def write_change(
@@ -116,11 +121,13 @@ def _old_rows(layout: Layout, previous: Snapshot | None, paths: set[str]) -> _Ol
     place: dict[int, tuple[str, int]] = {}
     digest: dict[int, bytes] = {}
     others: list[Ints] = []
+    tables: list[pa.Table] = []
     wanted = pa.array(sorted(paths), pa.string())
     for one in previous.segments if previous else ():
         table = Segment.open(layout, one.segment_id).chunks()
         mask = previous.dead_mask(one.segment_id) if previous else np.zeros(one.rows, np.bool_)
-        ids = table.column("chunk_id").to_numpy()
+        ids = ids_of(table)
+        tables.append(table)
         hit = pc.is_in(table.column("path"), value_set=wanted).to_numpy() & ~mask
         others.append(ids[~hit & ~mask])
         positions, columns = np.flatnonzero(hit), table.drop_columns(["text"])
@@ -131,7 +138,7 @@ def _old_rows(layout: Layout, previous: Snapshot | None, paths: set[str]) -> _Ol
                 digest[int(ids[position])] = value
         # Everything of the touched files dies unless an identical row turns up again.
         dead[one.segment_id] = mask | hit
-    return _OldRows(dead, place, digest, np.sort(np.concatenate([*others, np.empty(0, np.int64)])))
+    return _OldRows(dead, place, digest, np.concatenate([*others, np.empty(0, np.int64)]), tables)
 
 
 def _write_rows(
@@ -142,7 +149,7 @@ def _write_rows(
     touched: set[str],
     quarantine: list[QuarantineEntry],
 ) -> dict[str, int]:
-    seen: dict[int, str] = {}
+    seen: dict[int, _Place] = {}
     changed = 0
     for item in chunks:
         if isinstance(item, Quarantined):
@@ -150,8 +157,8 @@ def _write_rows(
             continue
         if item.path not in touched:
             raise InvalidInput(f"a chunk of {item.path!r}, which is not among the touched files of shard {shard}")
-        _check_new_id(item, seen, old)
-        seen[item.chunk_id] = item.path
+        _check_id(item, seen)
+        seen[item.chunk_id] = (item.path, item.start_line, item.symbol, item.part)
         hashed = hash_chunk(item)
         digest = row_digest(item, hashed)
         before = old.digest.get(item.chunk_id)
@@ -161,6 +168,7 @@ def _write_rows(
             continue
         changed += before is not None
         writer.append(item, hashed, digest)
+    _check_others(seen, old)
     return {
         "added": writer.rows - changed,
         "changed": changed,
@@ -168,23 +176,39 @@ def _write_rows(
     }
 
 
-def _check_new_id(chunk: Chunk, seen: Mapping[int, str], old: _OldRows) -> None:
+def _check_id(chunk: Chunk, seen: Mapping[int, _Place]) -> None:
     if not 0 <= chunk.chunk_id < 2**63:
         raise InvalidInput(f"chunk_id {chunk.chunk_id} of {_where(chunk)} is not an int64 from 0 on")
-    twice = chunk.chunk_id in seen
-    if not twice and len(old.other_ids):
-        index = int(np.searchsorted(old.other_ids, chunk.chunk_id))
-        twice = index < len(old.other_ids) and int(old.other_ids[index]) == chunk.chunk_id
-    if twice:
-        first = repr(seen[chunk.chunk_id]) if chunk.chunk_id in seen else "another file of the shard"
-        raise InvalidInput(
-            f"chunk_id {chunk.chunk_id} belongs to {_where(chunk)} and to a chunk of {first}; "
-            "two records have one id, or one file is read twice"
-        )
+    if chunk.chunk_id in seen:
+        raise _doubled(chunk.chunk_id, _where(chunk), _place(*seen[chunk.chunk_id]))
+
+
+def _check_others(seen: Mapping[int, _Place], old: _OldRows) -> None:
+    # Compared at the end and at once: nothing is committed yet, and a look-up per chunk would cost seconds a million.
+    new = np.fromiter(seen, np.int64, len(seen))
+    doubled = new[np.isin(new, old.other_ids)]
+    if len(doubled):
+        chunk_id = int(doubled[0])
+        for table in old.tables:
+            hit = np.flatnonzero(ids_of(table) == chunk_id)
+            if len(hit):
+                row = table.slice(int(hit[0]), 1).to_pylist()[0]
+                there = _place(row["path"], row["start_line"], row["symbol"], row["part"])
+                raise _doubled(chunk_id, _place(*seen[chunk_id]), there)
+
+
+def _doubled(chunk_id: int, one: str, other: str) -> InvalidInput:
+    return InvalidInput(
+        f"chunk_id {chunk_id} belongs to {one} and to {other}; two records have one id, or one file is read twice"
+    )
 
 
 def _where(chunk: Chunk) -> str:
-    return f"{chunk.path}:{chunk.start_line} ({chunk.symbol!r}, part {chunk.part})"
+    return _place(chunk.path, chunk.start_line, chunk.symbol, chunk.part)
+
+
+def _place(path: str, line: int, symbol: str, part: int) -> str:
+    return f"{path}:{line} ({symbol!r}, part {part})"
 
 
 def _commit_segment(layout: Layout, folder: Path, shard: str, writer: ChunkWriter) -> Segment:

@@ -57,7 +57,7 @@ class Draft(Generation):
             self._update(commit)
 
     def use_file(self, name: str) -> FileRecord:
-        """Record a shared file by its path in the warehouse; its digest comes from the list beside it if there is one."""
+        """Record a shared file by its path in the warehouse; the sha256 comes from the list it is in, where one is."""
         path = self.layout.resolve(name)
         if not path.is_file():
             raise GenerationError(f"{name} does not exist; write and seal it before generation {self.number} uses it")

@@ -211,12 +211,3 @@ class HistoryEntry(Stored):
 
     def _digest(self) -> str:
         return sha256_bytes(canonical_json(self.model_dump(mode="json", exclude={"check"})))[:16]
-
-
-STORED_FILES: dict[str, type[Stored]] = {
-    "warehouse": WarehouseInfo,
-    "listing": Listing,
-    "segment": SegmentInfo,
-    "manifest": Manifest,
-    "history_entry": HistoryEntry,
-}
