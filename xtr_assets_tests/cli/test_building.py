@@ -1,0 +1,43 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from xtr_assets_tests.cli.conftest import Command, enter
+
+
+def test_init_then_build_then_search(tmp_path: Path, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    enter(tmp_path, monkeypatch)
+    (tmp_path / "notes.md").write_text("# Notes\n\nThe zebra has stripes.\n")
+    assert run("init").exit_code == 0
+    config = tmp_path / "xtr.yaml"
+    config.write_text(config.read_text().replace("kind: minilm ", "kind: hashing"))
+    result = run("build", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["published"] == 1
+    hits = json.loads(run("search", "zebra", "--json").stdout)["hits"]
+    assert hits[0]["path"] == "notes.md"
+
+
+def test_the_demo_stays_out_of_a_project_of_ones_own(run: Command) -> None:
+    result = run("demo")
+    assert result.exit_code == 2
+    assert "xtr.yaml is here" in result.stderr
+
+
+def test_a_wrong_config_is_wrong_use_and_names_the_field(project: Path, change: Command) -> None:
+    (project / "xtr.yaml").write_text("sources: [{name: a, kind: pdf, path: .}]\n")
+    result = change("build")
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert "`sources.0.kind` is 'pdf'" in line
+
+
+def test_a_vanished_source_is_an_error_and_not_an_empty_corpus(project: Path, change: Command) -> None:
+    (project / "guide").rename(project / "elsewhere")
+    result = change("build")
+    assert result.exit_code == 1
+    assert "guide" in result.stderr
+    found = json.loads(change("search", "zebra", "--json").stdout)
+    assert found["generation"] == 1
+    assert found["hits"]
