@@ -1,0 +1,222 @@
+"""Which dense recipe suits a corpus: a shortlist by rows, dim, serving target, memory and change rate, with reasons."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.recipes import Recipe, parse_recipe
+
+Target = Literal["cpu", "gpu", "gpu-cuvs"]
+
+# Up to here a scan takes well under a millisecond at 384 dims and finds everything (docs/measurements.md, "dense").
+FLAT_ROWS = 10_000
+# On a GPU a brute-force scan of this many rows is memory-bound at a few hundred microseconds.
+GPU_FLAT_ROWS = 100_000
+# Lists: 3 sqrt(n) balances the cost of choosing lists with that of reading them up to millions of rows; beyond, lists
+# of about 150 rows behind a graph over the centroids (65,536 lists at 10 M).
+LISTS_PER_SQRT_ROW = 3.0
+GRAPH_QUANTIZER_ROWS = 5_000_000
+LISTS_PER_SQRT_ROW_LARGE = 16.0
+# k-means sees this many vectors a list: fewer leave lists empty, more cost time without recall.
+TRAINING_VECTORS_PER_LIST = 64
+# 1 GiB of float32 is the most a training sample may take: building 1 M x 384 stays far below 8 GB.
+TRAINING_BYTES = 1 << 30
+# A graph cannot forget: masked nodes are still walked through, so it is rebuilt at a fifth dead. At half a percent of
+# change a generation that is every forty generations, the least often that pays for its slower build.
+GRAPH_CHANGE_RATE = 0.005
+# 4-bit codes of 4 dims each cost half a byte a part; with exact re-rank .95 and .99 are reached below HNSW's cost.
+PQ_DIMS_PER_PART = 4
+# Below this many dims a part of 4 dims is too coarse for its 16 centroids and one byte a dim is small anyway.
+PQ_MIN_DIM = 32
+# Multiply-adds a second of two cores in k-means and assignment, measured at 1024 lists x 384 dims.
+MULTIPLY_ADDS_PER_SECOND = 4e10
+KMEANS_ROUNDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class DensePlan:
+    """One way to build the index, and what it is expected to cost. Memory excludes the memory-mapped vectors."""
+
+    recipe: str
+    reason: str
+    rows: int
+    dim: int
+    target: Target
+    training_rows: int
+    memory_bytes: int
+    build_seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def plan_dense(
+    rows: int,
+    dim: int,
+    target: Target = "cpu",
+    *,
+    recipe: str = "auto",
+    recall_goal: float = 0.95,
+    change_rate: float = 0.01,
+    memory_budget: int | None = None,
+) -> DensePlan:
+    """The first of the shortlist, or the explicit recipe, which always wins.
+
+    >>> plan_dense(150_000, 384).recipe
+    'IVF1024,PQ96x4fs'
+    """
+    if recipe != "auto":
+        return _plan(parse_recipe(recipe), rows, dim, target, "asked for by name")
+    return shortlist_dense(
+        rows, dim, target, recall_goal=recall_goal, change_rate=change_rate, memory_budget=memory_budget
+    )[0]
+
+
+def shortlist_dense(
+    rows: int,
+    dim: int,
+    target: Target = "cpu",
+    *,
+    recall_goal: float = 0.95,
+    change_rate: float = 0.01,
+    memory_budget: int | None = None,
+) -> tuple[DensePlan, ...]:
+    """Recipes worth measuring, the most promising first.
+
+    Parameters
+    ----------
+    rows, dim : live rows and dims of a vector.
+    target : where it is served: "cpu", "gpu" (classic FAISS clones) or "gpu-cuvs".
+    recall_goal : recall@10 that must be met; 1.0 admits only exhaustive search.
+    change_rate : share of rows removed and added from one generation to the next. Inverted lists forget a row for the
+        price of one row; a graph cannot, so it is offered only below GRAPH_CHANGE_RATE.
+    memory_budget : bytes the built index may hold; InvalidInput names the smallest need where nothing fits.
+    """
+    _check(rows, dim, target, recall_goal)
+    options = _cpu_options(rows, dim, recall_goal, change_rate) if target == "cpu" else _gpu_options(rows, dim, target)
+    if recall_goal >= 1.0:
+        options = [("Flat", "a recall goal of 1 admits only exhaustive search")]
+    plans = [_plan(parse_recipe(recipe), rows, dim, target, reason) for recipe, reason in options]
+    if memory_budget is None:
+        return tuple(plans)
+    fitting = tuple(plan for plan in plans if plan.memory_bytes <= memory_budget)
+    if not fitting:
+        least = min(plans, key=lambda plan: plan.memory_bytes)
+        raise InvalidInput(
+            f"a memory budget of {memory_budget} bytes holds none of {[plan.recipe for plan in plans]}; "
+            f"the smallest, {least.recipe}, needs {least.memory_bytes}"
+        )
+    return fitting
+
+
+def list_count(rows: int) -> int:
+    """The number of inverted lists for so many rows: a power of two.
+
+    >>> [list_count(n) for n in (20_000, 150_000, 1_000_000, 10_000_000)]
+    [512, 1024, 4096, 65536]
+    """
+    factor = LISTS_PER_SQRT_ROW if rows < GRAPH_QUANTIZER_ROWS else LISTS_PER_SQRT_ROW_LARGE
+    return int(2 ** round(math.log2(max(1.0, factor * math.sqrt(max(1, rows))))))
+
+
+def training_rows(recipe: Recipe, rows: int, dim: int) -> int:
+    """How many vectors are sampled for training: bounded by lists, by memory and by what there is."""
+    if not recipe.trained:
+        return 0
+    # Codebooks alone need few vectors: 256 x 256 is FAISS's own bound for one sub-quantizer.
+    wanted = max(recipe.nlist * TRAINING_VECTORS_PER_LIST, 65_536 if recipe.code == "PQ" else 16_384)
+    return min(rows, wanted, TRAINING_BYTES // (4 * dim))
+
+
+def _cpu_options(rows: int, dim: int, goal: float, change_rate: float) -> list[tuple[str, str]]:
+    if rows <= FLAT_ROWS:
+        return [("Flat", f"{rows} rows are at most {FLAT_ROWS}: scanning them all is exact and fast enough")]
+    lists = list_count(rows)
+    quantizer = f"IVF{lists}" + ("_HNSW32" if rows >= GRAPH_QUANTIZER_ROWS else "")
+    parts = _pq_parts(dim)
+    options = []
+    if parts:
+        options.append(
+            (
+                f"{quantizer},PQ{parts}x4fs",
+                f"{rows} rows in {lists} lists of 4-bit codes, re-ranked exactly from the stored vectors; rows are "
+                "removed and added in place",
+            )
+        )
+    options.append((f"{quantizer},SQ8", f"{rows} rows in {lists} lists, one byte a dim: less to re-rank"))
+    if change_rate <= GRAPH_CHANGE_RATE:
+        graph = (
+            "HNSW32_SQ8",
+            f"a graph suits a change rate of {change_rate:.2%} a generation (<= {GRAPH_CHANGE_RATE:.2%})",
+        )
+        options.insert(1 if parts and goal < 0.99 else 0, graph)
+    options.append((f"{quantizer},Flat", f"{rows} rows in {lists} lists of whole vectors: nothing to re-rank"))
+    return options
+
+
+def _gpu_options(rows: int, dim: int, target: Target) -> list[tuple[str, str]]:
+    if rows <= GPU_FLAT_ROWS:
+        return [("Flat", f"{rows} rows are at most {GPU_FLAT_ROWS}: a GPU scans them all")]
+    lists = min(list_count(rows), 65_536)
+    options = [(f"IVF{lists},Flat", f"{rows} rows in {lists} lists of whole vectors: every GPU build clones it")]
+    if target == "gpu":
+        options.append((f"IVF{lists},SQfp16", f"half the GPU memory of IVF{lists},Flat; not with cuVS"))
+    parts = _pq_parts(dim)
+    if parts:
+        options.append((f"IVF{lists},PQ{parts}", f"one byte a part of {dim // parts} dims where GPU memory is short"))
+    return options
+
+
+def _pq_parts(dim: int) -> int:
+    """Parts of about four dims that divide the dim; 0 where the dim does not divide well."""
+    if dim < PQ_MIN_DIM:
+        return 0
+    best = max(m for m in range(1, dim // PQ_DIMS_PER_PART + 1) if dim % m == 0)
+    return best if best >= dim // (2 * PQ_DIMS_PER_PART) else 0
+
+
+def _plan(recipe: Recipe, rows: int, dim: int, target: Target, reason: str) -> DensePlan:
+    _check(rows, dim, target, 0.5)
+    recipe.check_dim(dim)
+    if target != "cpu" and (recipe.family == "hnsw" or recipe.fast_scan or recipe.quantizer_graph):
+        raise InvalidInput(
+            f"recipe {recipe.text} cannot be cloned to a GPU (target {target}); use Flat or IVF<n>,Flat|SQfp16|PQ<m>, "
+            "or target cpu"
+        )
+    if target == "gpu-cuvs" and recipe.code == "SQfp16":
+        raise InvalidInput(f"cuVS has no {recipe.text}; use IVF<n>,Flat or IVF<n>,PQ<m>, or target gpu")
+    sample = training_rows(recipe, rows, dim)
+    if recipe.nlist > max(1, sample):
+        raise InvalidInput(f"recipe {recipe.text} needs at least {recipe.nlist} rows to train on, there are {sample}")
+    return DensePlan(
+        recipe=recipe.text,
+        reason=reason,
+        rows=rows,
+        dim=dim,
+        target=target,
+        training_rows=sample,
+        memory_bytes=recipe.memory_bytes(rows, dim),
+        build_seconds=round(_build_seconds(recipe, rows, dim, sample), 2),
+    )
+
+
+def _build_seconds(recipe: Recipe, rows: int, dim: int, sample: int) -> float:
+    if recipe.family == "flat":
+        return rows * dim * 4 / 2e9
+    if recipe.family == "hnsw":
+        # About 300 distances an insertion at 40 neighbours explored, growing with the logarithm of the rows.
+        return rows * 300 * math.log2(max(2, rows)) / 12 * dim / 1e9
+    assigned = recipe.nlist if not recipe.quantizer_graph else 20 * math.sqrt(recipe.nlist)
+    codebook = sample if recipe.code == "PQ" else 0
+    work = KMEANS_ROUNDS * sample * recipe.nlist * dim + rows * assigned * dim
+    return (work + 25 * min(codebook, 65_536) * (1 << recipe.pq_bits) * dim) / MULTIPLY_ADDS_PER_SECOND
+
+
+def _check(rows: int, dim: int, target: str, recall_goal: float) -> None:
+    if rows < 0 or dim < 1:
+        raise InvalidInput(f"{rows} rows of dim {dim} cannot be planned; rows >= 0 and dim >= 1 are needed")
+    if target not in get_args(Target):
+        raise InvalidInput(f"target {target!r} is unknown; allowed: {', '.join(get_args(Target))}")
+    if recall_goal <= 0.0:
+        raise InvalidInput(f"recall goal {recall_goal} must be above 0")

@@ -1,0 +1,120 @@
+"""The grammar of dense recipes: FAISS factory strings of the families the platform can build, change and serve."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from xtr_assets.core.errors import InvalidInput
+
+Family = Literal["flat", "ivf", "hnsw"]
+Code = Literal["Flat", "SQ8", "SQfp16", "SQ4", "PQ"]
+
+ALLOWED = (
+    "Flat, SQfp16, SQ8, HNSW<m>, HNSW<m>_SQ8, HNSW<m>_SQfp16, IVF<n>[_HNSW<m>],Flat|SQfp16|SQ8|SQ4|PQ<m>[x4|x8]|"
+    "PQ<m>x4fs[r]"
+)
+_PATTERN = re.compile(
+    r"(?P<flat>Flat|SQfp16|SQ8)"
+    r"|HNSW(?P<graph>\d+)(?:[_,](?P<node>Flat|SQ8|SQfp16))?"
+    r"|IVF(?P<nlist>\d+)(?:_HNSW(?P<quantizer>\d+))?,"
+    r"(?:(?P<code>Flat|SQ8|SQfp16|SQ4)|PQ(?P<m>\d+)(?:x(?P<bits>4|8))?(?P<fast>fs)?(?P<residual>r)?)"
+)
+_BYTES_PER_DIM = {"Flat": 4.0, "SQfp16": 2.0, "SQ8": 1.0, "SQ4": 0.5}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A parsed recipe. `text` is what FAISS's index_factory gets; an IVF list and an ID map hold 8-byte rows."""
+
+    text: str
+    family: Family
+    code: Code
+    nlist: int = 0
+    quantizer_graph: int = 0
+    graph: int = 0
+    pq: int = 0
+    pq_bits: int = 8
+    fast_scan: bool = False
+
+    @property
+    def exact_codes(self) -> bool:
+        """Whether the codes are the vectors themselves: approximate only in which lists or nodes are visited."""
+        return self.code == "Flat"
+
+    @property
+    def exhaustive(self) -> bool:
+        """Whether every vector is scored with its true value: nothing to tune."""
+        return self.family == "flat" and self.code == "Flat"
+
+    @property
+    def removable(self) -> bool:
+        """Whether FAISS physically removes rows; from a graph they can only be masked."""
+        return self.family != "hnsw"
+
+    @property
+    def trained(self) -> bool:
+        """Whether something is learnt from a sample."""
+        return self.family == "ivf" or self.code in ("SQ8", "SQ4", "PQ")
+
+    def code_bytes(self, dim: int) -> float:
+        """Bytes of one encoded vector."""
+        if self.code == "PQ":
+            return -(-self.pq // 2) if self.pq_bits == 4 else -(-self.pq * self.pq_bits // 8)
+        return dim * _BYTES_PER_DIM[self.code]
+
+    def memory_bytes(self, rows: int, dim: int) -> int:
+        """Bytes the built index holds in memory: codes, rows, centroids, graph links."""
+        bytes_a_row = self.code_bytes(dim) + 8
+        if self.graph:
+            # Level 0 has 2 m links of 4 bytes, one node in m has m more a level; 8 bytes of offset and 4 of level.
+            bytes_a_row += 4 * (2 * self.graph + 1) + 12
+        centroids = self.nlist * dim * 4
+        if self.quantizer_graph:
+            centroids += self.nlist * (4 * (2 * self.quantizer_graph + 1) + 12)
+        codebook = 4 * dim * (1 << self.pq_bits) if self.code == "PQ" else 0
+        return int(rows * bytes_a_row + centroids + codebook)
+
+    def check_dim(self, dim: int) -> None:
+        """Raise InvalidInput where the codes cannot hold vectors of this dim."""
+        if self.code == "PQ" and (self.pq < 1 or dim % self.pq):
+            divisors = ", ".join(str(m) for m in range(1, dim + 1) if dim % m == 0)
+            raise InvalidInput(
+                f"recipe {self.text} cuts {dim} dims into {self.pq} parts; the parts must be one of {divisors}"
+            )
+
+
+def parse_recipe(text: str) -> Recipe:
+    """Read a factory string. Raises InvalidInput naming what is allowed.
+
+    >>> parse_recipe("IVF1024,PQ96x4fs").nlist
+    1024
+    """
+    found = _PATTERN.fullmatch(text.replace(" ", ""))
+    if not found:
+        raise InvalidInput(f"recipe {text!r} is unknown; allowed: auto, {ALLOWED}")
+    graph, nlist = found["graph"], found["nlist"]
+    code = cast(Code, found["flat"] or found["node"] or found["code"] or ("Flat" if graph else "PQ"))
+    if found["flat"]:
+        return Recipe(text=code, family="flat", code=code)
+    if graph:
+        if not 4 <= int(graph) <= 128:
+            raise InvalidInput(f"recipe {text!r} asks for {graph} links a node; allowed: 4 to 128")
+        text = f"HNSW{graph}" if code == "Flat" else f"HNSW{graph}_{code}"
+        return Recipe(text=text, family="hnsw", code=code, graph=int(graph))
+    if int(nlist) < 1:
+        raise InvalidInput(f"recipe {text!r} has 0 lists; allowed: 1 and more")
+    bits = int(found["bits"] or 8)
+    if found["fast"] and bits != 4:
+        raise InvalidInput(f"recipe {text!r}: fast scan reads 4-bit codes, not {bits}-bit; write PQ{found['m']}x4fs")
+    if found["residual"] and not found["fast"]:
+        raise InvalidInput(f"recipe {text!r}: the ending r belongs to fast scan; write PQ{found['m']}x4fsr")
+    return Recipe(
+        text=found.group(0),
+        family="ivf",
+        code=code,
+        nlist=int(nlist),
+        quantizer_graph=int(found["quantizer"] or 0),
+        pq=int(found["m"] or 0),
+        pq_bits=bits,
+        fast_scan=bool(found["fast"]),
+    )

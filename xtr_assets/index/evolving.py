@@ -1,0 +1,78 @@
+"""Whether the next generation's index is derived from this one's, or built anew: the rule and its record."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from xtr_assets.core.planning import Target, plan_dense
+from xtr_assets.core.recipes import Recipe, parse_recipe
+from xtr_assets.core.types import Ints
+from xtr_assets.index.parameters import DenseProfile
+from xtr_assets.index.recipes import dead_share
+
+# Growing to twice what the quantizer was trained on is where recall on new rows starts to go (facts: 6x growth with
+# new topics costs five points); halving leaves lists too short to be worth choosing among.
+GROWTH_LIMIT = 2.0
+# Dead nodes of a graph are walked through on every search.
+DEAD_LIMIT = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Evolution:
+    """What was done to come from one generation's index to the next."""
+
+    how: Literal["evolved", "rebuilt"]
+    reason: str
+    rows_removed: int
+    rows_added: int
+    rows_before: int
+    rows_after: int
+
+
+def evolution(
+    recipe: Recipe,
+    profile: DenseProfile,
+    index: Any,
+    rows: int,
+    dim: int,
+    removed: Ints,
+    added: Ints,
+    wanted: str,
+    target: Target,
+) -> Evolution:
+    """Decide. `rows` are live rows now, `wanted` is the configured recipe."""
+    after = rows - len(removed) + len(added)
+    reason = _obstacle(recipe, profile, index, rows, after, dim, len(removed), wanted, target)
+    how: Literal["evolved", "rebuilt"] = "rebuilt" if reason else "evolved"
+    kept = f"{recipe.text} keeps what it learnt from {profile.trained_rows} rows"
+    return Evolution(how, reason or kept, len(removed), len(added), rows, after)
+
+
+def _obstacle(
+    recipe: Recipe,
+    profile: DenseProfile,
+    index: Any,
+    rows: int,
+    after: int,
+    dim: int,
+    removed: int,
+    wanted: str,
+    target: Target,
+) -> str | None:
+    if wanted != "auto" and parse_recipe(wanted).text != recipe.text:
+        return f"the recipe changed from {recipe.text} to {wanted}"
+    trained = max(1, profile.trained_rows)
+    planned = plan_dense(after, dim, target).recipe if wanted == "auto" else recipe.text
+    outgrown = after > GROWTH_LIMIT * trained or after < trained / GROWTH_LIMIT
+    if outgrown and (planned != recipe.text or (recipe.trained and after > GROWTH_LIMIT * trained)):
+        return (
+            f"{after} rows, {trained} when {recipe.text} was made: beyond a factor of {GROWTH_LIMIT:g} ({planned} now)"
+        )
+    if not recipe.removable:
+        nodes = max(1, int(index.ntotal))
+        dead = dead_share(index) + removed / nodes
+        if dead > DEAD_LIMIT:
+            return (
+                f"{dead:.0%} of the nodes of {recipe.text} would be dead, more than {DEAD_LIMIT:.0%}; "
+                "a graph cannot forget"
+            )
+    return None

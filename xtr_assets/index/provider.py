@@ -1,0 +1,69 @@
+"""Exactly one FAISS: three distributions install the module `faiss`, and two of them at once overwrite each other."""
+
+import importlib
+import importlib.metadata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+from xtr_assets.core.errors import ProviderError
+
+INSTALL = {
+    "faiss-cpu": 'pip install "xtr-assets[cpu]"',
+    "faiss-gpu": 'pip install "xtr-assets[gpu-cu12]"',
+    "faiss-gpu-cuvs": 'pip install "xtr-assets[gpu]"',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """The FAISS in use: its distribution and version, how it was compiled, and whether it can use a GPU at all."""
+
+    distribution: str
+    version: str
+    compile_options: str
+    gpu: bool
+    cuvs: bool
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def choose(distributions: Sequence[str]) -> str:
+    """The one distribution that provides the module. Raises ProviderError for none and for more than one."""
+    names = sorted(set(distributions))
+    if not names:
+        lines = ", or ".join(f"`{line}` for {name}" for name, line in INSTALL.items())
+        raise ProviderError(f"no FAISS is installed; install one of them: {lines}")
+    if len(names) > 1:
+        # The GPU builds contain the CPU's; whoever has one of them wanted it.
+        keep = next((name for name in ("faiss-gpu-cuvs", "faiss-gpu") if name in names), names[0])
+        others = " ".join(name for name in names if name != keep)
+        raise ProviderError(
+            f"{len(names)} distributions install the module `faiss` ({', '.join(names)}), over each other's files; "
+            f"`pip uninstall {others}`, then `pip install --force-reinstall --no-deps {keep}`"
+        )
+    return names[0]
+
+
+@lru_cache(maxsize=1)
+def load_faiss() -> Any:
+    """The module `faiss`, after exactly one provider was found. The only place that imports it."""
+    choose(importlib.metadata.packages_distributions().get("faiss", ()))
+    return importlib.import_module("faiss")
+
+
+@lru_cache(maxsize=1)
+def provider() -> Provider:
+    """What is installed, for metadata and for the choice of a device."""
+    faiss = load_faiss()
+    distribution = choose(importlib.metadata.packages_distributions()["faiss"])
+    options = str(faiss.get_compile_options()).strip()
+    return Provider(
+        distribution=distribution,
+        version=str(faiss.__version__),
+        compile_options=options,
+        gpu="GPU" in options.split() and hasattr(faiss, "StandardGpuResources"),
+        cuvs="CUVS" in options,
+    )

@@ -1,0 +1,144 @@
+"""From a recipe to a trained FAISS index, and what every family answers alike: which rows it holds, add, remove."""
+
+from typing import Any
+
+import numpy as np
+
+from xtr_assets.core.errors import CorruptFile, InvalidInput
+from xtr_assets.core.recipes import Recipe
+from xtr_assets.core.rows import RowVectors
+from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.index.exact import gather
+from xtr_assets.index.provider import load_faiss
+
+faiss = load_faiss()
+
+# Any fixed value: the sample, k-means and the tuning queries must not change between two builds of the same rows.
+SEED = 2026
+# Rows added to FAISS at a time: 150 MB of float32 at 384 dims.
+ADD_ROWS = 98_304
+
+
+def train_index(recipe: Recipe, dim: int, sample: Floats) -> Any:
+    """An empty FAISS index for inner products, trained on sample float32 [n, dim].
+
+    Flat and graph indexes number vectors by position: an IndexIDMap keeps the row of each position beside them, in the
+    same file. Inverted lists hold rows themselves and are never wrapped (IDMap2 over IVF returns wrong rows after a
+    removal).
+    """
+    recipe.check_dim(dim)
+    text = recipe.text if recipe.family == "ivf" else f"IDMap,{recipe.text}"
+    index = faiss.index_factory(dim, text, faiss.METRIC_INNER_PRODUCT)
+    lists = inverted(index)
+    if lists is not None:
+        lists.cp.seed = SEED
+        # Small corpora with an explicit recipe train on few vectors a list; the planner has bounded the sample.
+        lists.cp.min_points_per_centroid = 1
+    if recipe.trained:
+        index.train(sample)
+    return index
+
+
+def build_index(recipe: Recipe, vectors: RowVectors, rows: Ints, training_rows: int) -> Any:
+    """Train on a sample of rows int64 [n] drawn with a fixed seed, then add them all."""
+    chosen = rows[:0]
+    if recipe.trained:
+        chosen = rows
+        if training_rows < len(rows):
+            chosen = np.sort(np.random.default_rng(SEED).choice(rows, training_rows, replace=False))
+    index = train_index(recipe, vectors.dim, gather(vectors, chosen))
+    add_stored(index, vectors, rows)
+    return index
+
+
+def inner(index: Any) -> Any:
+    """The index below an IndexIDMap, as its own class."""
+    index = faiss.downcast_index(index)
+    return faiss.downcast_index(index.index) if isinstance(index, faiss.IndexIDMap) else index
+
+
+def inverted(index: Any) -> Any:
+    """The IndexIVF, or None for other families."""
+    found = inner(index)
+    return found if isinstance(found, faiss.IndexIVF) else None
+
+
+def row_map(index: Any) -> Ints:
+    """int64 [positions]: the row of each position of a flat or graph index, -1 where it was removed from the graph."""
+    return np.array(faiss.vector_to_array(faiss.downcast_index(index).id_map), np.int64)
+
+
+def held_rows(index: Any) -> Ints:
+    """All rows the index holds, in no order, masked ones left out: int64 [n]."""
+    lists = inverted(index)
+    if lists is None:
+        rows = row_map(index)
+        return rows[rows >= 0]
+    stored = lists.invlists
+    pieces = [list_rows(stored, number) for number in range(lists.nlist) if stored.list_size(number)]
+    return np.concatenate(pieces or [np.empty(0, np.int64)])
+
+
+def held_mask(index: Any, vectors: RowVectors) -> Mask:
+    """bool [end_row]: the rows the index holds. Raises InvalidInput where it does not belong to the vectors."""
+    if index.d != vectors.dim:
+        raise InvalidInput(f"dim {index.d} in the index, {vectors.dim} in the vectors; rebuild the index")
+    rows = held_rows(index)
+    if len(rows) and not 0 <= rows.min() <= rows.max() < vectors.end_row:
+        raise InvalidInput(f"the index holds rows up to {rows.max()}, the vectors end at row {vectors.end_row}")
+    held = np.zeros(vectors.end_row, np.bool_)
+    held[rows] = True
+    return held
+
+
+def check_family(index: Any, recipe: Recipe, name: str) -> None:
+    """Raise CorruptFile(name) unless the parsed index is what the recipe makes."""
+    lists, kind = inverted(index), type(inner(index)).__name__
+    graph = isinstance(inner(index), faiss.IndexHNSW)
+    if (lists is not None) != (recipe.family == "ivf") or graph != (recipe.family == "hnsw"):
+        raise CorruptFile(name, f"an index of recipe {recipe.text}", kind)
+    if lists is not None and lists.nlist != recipe.nlist:
+        raise CorruptFile(name, f"{recipe.nlist} lists", f"{lists.nlist} lists")
+    if lists is None and not isinstance(faiss.downcast_index(index), faiss.IndexIDMap):
+        raise CorruptFile(name, "an index with its row map", kind)
+
+
+def list_rows(stored: Any, number: int) -> Ints:
+    """The rows of one inverted list, copied: int64 [n]."""
+    size = stored.list_size(number)
+    if not size:
+        return np.empty(0, np.int64)
+    pointer = stored.get_ids(number)
+    try:
+        return np.array(faiss.rev_swig_ptr(pointer, size), np.int64)
+    finally:
+        stored.release_ids(number, pointer)
+
+
+def add_stored(index: Any, vectors: RowVectors, rows: Ints) -> None:
+    """Add stored rows int64 [n] to a trained index, some at a time."""
+    for start in range(0, len(rows), ADD_ROWS):
+        block = np.ascontiguousarray(rows[start : start + ADD_ROWS], np.int64)
+        index.add_with_ids(gather(vectors, block), block)
+
+
+def remove(index: Any, recipe: Recipe, rows: Ints) -> None:
+    """Remove rows that the index holds: from lists and scans physically, in a graph by forgetting their number.
+
+    A graph's node stays where it is, is walked through and never returned.
+    """
+    if not len(rows):
+        return
+    if recipe.removable:
+        index.remove_ids(faiss.IDSelectorBatch(np.ascontiguousarray(rows, np.int64)))
+        return
+    numbers = row_map(index)
+    numbers[np.isin(numbers, rows)] = -1
+    faiss.copy_array_to_vector(numbers, faiss.downcast_index(index).id_map)
+
+
+def dead_share(index: Any) -> float:
+    """Share of a graph's nodes that were removed; 0 for families that forget."""
+    if inverted(index) is not None or not index.ntotal:
+        return 0.0
+    return float(np.mean(row_map(index) < 0))

@@ -1,0 +1,161 @@
+"""One search: planned by estimated cost, answered by FAISS under a selector, widened, re-ranked exactly."""
+
+import math
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from xtr_assets.core.recipes import Recipe
+from xtr_assets.core.rows import RowVectors
+from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.index.exact import exact_rows, ordered, true_scores
+from xtr_assets.index.gpu import GpuClone
+from xtr_assets.index.parameters import DenseProfile, Overrides, SearchPlan, candidate_count, checked
+from xtr_assets.index.provider import load_faiss
+from xtr_assets.index.recipes import inverted, row_map
+
+faiss = load_faiss()
+
+# Nanoseconds of one thread per unit, measured with benchmarks/dense.py at 384 dims. A scan gathers, widens and
+# multiplies a row of the store; codes are read at the price of their decoding; a selector costs a bit test a row.
+SCAN_NS_A_DIM = 1.0
+SCAN_NS_A_DIM_BATCH = 0.05
+CODE_NS_A_DIM = {"PQ": 0.02, "SQ4": 0.2, "SQ8": 0.12, "SQfp16": 0.12, "Flat": 0.15}
+SELECTOR_NS = 2.0
+# Distances computed a node in the queue of a graph search.
+GRAPH_LINKS_READ = 24
+# Lists are widened in steps of this factor where too few rows were met.
+WIDEN_FACTOR = 4
+
+
+def scan_cost(rows: int, dim: int, queries: int) -> float:
+    """Nanoseconds a query for scanning so many stored rows."""
+    return rows * dim * (SCAN_NS_A_DIM / max(1, queries) + SCAN_NS_A_DIM_BATCH)
+
+
+def index_cost(
+    recipe: Recipe, rows: int, dim: int, *, nprobe: int, ef_search: int, candidates: int, filtered: bool
+) -> float:
+    """Nanoseconds a query for asking the index and re-ranking its candidates."""
+    a_row = dim * CODE_NS_A_DIM[recipe.code] + (SELECTOR_NS if filtered else 0.0)
+    rerank = 0.0 if recipe.exact_codes else candidates * dim * SCAN_NS_A_DIM
+    if recipe.family == "hnsw":
+        return ef_search * GRAPH_LINKS_READ * (a_row + 40.0) + rerank
+    if recipe.family == "flat":
+        return rows * a_row + rerank
+    lists = recipe.nlist if not recipe.quantizer_graph else 32 * nprobe
+    return lists * dim * CODE_NS_A_DIM["Flat"] + rows * nprobe / recipe.nlist * a_row + rerank
+
+
+def plan_search(
+    recipe: Recipe,
+    profile: DenseProfile,
+    overrides: Overrides,
+    *,
+    k: int,
+    rows: int,
+    available: int,
+    dim: int,
+    queries: int,
+    filtered: bool,
+    device: str,
+) -> SearchPlan:
+    """Decide one search over `rows` live rows, of which `available` may be returned. Raises InvalidInput (ranges)."""
+    overrides = checked(overrides, recipe)
+    depth = min(candidate_count(recipe, profile, overrides, k), max(1, available))
+    # As many allowed rows are read under a filter as the profile reads rows without one.
+    thinning = rows / max(1, available)
+    nprobe = ef = 0
+    if recipe.family == "ivf":
+        nprobe = min(recipe.nlist, math.ceil((overrides.nprobe or profile.nprobe) * thinning))
+    elif recipe.family == "hnsw":
+        ef = math.ceil(max(overrides.ef_search or profile.ef_search, depth) * thinning)
+    mode: Literal["index", "scan", "nothing"] = "index"
+    reason = "no filter"
+    if not available or not k:
+        mode, reason = "nothing", "no row may be returned" if k else "k is 0"
+    elif filtered or ef > available:
+        index_ns = index_cost(recipe, rows, dim, nprobe=nprobe, ef_search=ef, candidates=depth, filtered=filtered)
+        scan_ns = scan_cost(available, dim, queries)
+        reason = f"{available} rows: index {index_ns / 1e3:.0f} us, scan {scan_ns / 1e3:.0f} us a query by estimate"
+        mode = "scan" if scan_ns <= index_ns or ef > available else "index"
+    return SearchPlan(
+        mode=mode,
+        family=recipe.family,
+        k=k,
+        nprobe=nprobe,
+        ef_search=ef,
+        quantizer_ef_search=overrides.quantizer_ef_search or profile.quantizer_ef_search or max(64, 2 * nprobe),
+        candidates=depth,
+        rescored=not recipe.exact_codes,
+        available=available,
+        filtered=filtered,
+        device=device,
+        reason=reason,
+    )
+
+
+def faiss_parameters(recipe: Recipe, plan: SearchPlan, selector: Any) -> Any:
+    """The FAISS search parameters of a plan; they keep their selector alive."""
+    if recipe.family == "ivf":
+        quantizer = None
+        if recipe.quantizer_graph:
+            quantizer = faiss.SearchParametersHNSW(efSearch=plan.quantizer_ef_search)
+        return faiss.SearchParametersIVF(nprobe=plan.nprobe, sel=selector, quantizer_params=quantizer)
+    if recipe.family == "hnsw":
+        return faiss.SearchParametersHNSW(efSearch=plan.ef_search, sel=selector)
+    return None if selector is None else faiss.SearchParameters(sel=selector)
+
+
+def bitmap(allowed: Mask) -> Any:
+    """A FAISS selector of the rows that are True; the packed bits live as long as it."""
+    return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+
+
+def candidates(
+    index: Any, clone: GpuClone | None, recipe: Recipe, plan: SearchPlan, queries: Floats, selector: Any
+) -> tuple[Floats, Ints]:
+    """What the index answers: approximate scores float32 [q, n] and rows int64 [q, n], best first, -1 pads."""
+    if clone is not None and selector is None:
+        scores, found = clone.search(queries, plan.candidates, plan.nprobe)
+        if inverted(index) is None:
+            numbers = row_map(index)
+            found = np.where(found >= 0, numbers[found], -1)
+    else:
+        parameters = faiss_parameters(recipe, plan, selector)
+        scores, found = index.search(queries, plan.candidates, params=parameters)
+    return scores, found
+
+
+def find(index: Any, clone: GpuClone | None, recipe: Recipe, plan: SearchPlan, queries: Floats, selector: Any) -> Ints:
+    """Candidate rows int64 [q, n]; more lists are read for the queries that met too few rows."""
+    _, found = candidates(index, clone, recipe, plan, queries, selector)
+    wanted = min(plan.candidates if plan.filtered else plan.k, plan.available)
+    while 0 < plan.nprobe < recipe.nlist:
+        short = np.flatnonzero(np.count_nonzero(found >= 0, axis=1) < wanted)
+        if not len(short):
+            break
+        plan = replace(plan, nprobe=min(recipe.nlist, plan.nprobe * WIDEN_FACTOR))
+        _, found[short] = candidates(index, clone, recipe, plan, queries[short], selector)
+    return found
+
+
+def rerank(
+    vectors: RowVectors, recipe: Recipe, plan: SearchPlan, queries: Floats, found: Ints, available: Mask
+) -> tuple[Floats, Ints]:
+    """True scores of the candidates, the k best by score and then row.
+
+    An answer that lacks rows although there are more, or whose k-th ties with what an exhaustive search cut, is
+    completed by scanning all rows that are available (bool [end_row]).
+    """
+    scores, rows = ordered(true_scores(vectors, queries, found), found, plan.k + 1)
+    wanted = min(plan.k, plan.available)
+    doubtful = rows[:, wanted - 1] < 0
+    if recipe.exhaustive and plan.available > plan.k:
+        doubtful |= scores[:, plan.k - 1] == scores[:, plan.k]
+    scores, rows = scores[:, : plan.k], rows[:, : plan.k]
+    if doubtful.any():
+        numbers = np.flatnonzero(doubtful)
+        scores[numbers], rows[numbers] = exact_rows(vectors, np.flatnonzero(available), queries[numbers], plan.k)
+    return scores, rows
