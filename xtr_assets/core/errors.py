@@ -21,6 +21,14 @@ class InvalidInput(XtrAssetsError, ValueError):
     """Arrays, queries or filters that cannot be used: NaN, wrong dim, unsorted offsets, unknown column."""
 
 
+class UnusableText(InvalidInput):
+    """An encoder gave no usable vector for a text; `index` is its place among the texts given."""
+
+    def __init__(self, index: int, problem: str) -> None:
+        self.index, self.problem = index, problem
+        super().__init__(f"text {index}: {problem}; leave the text out, or change the encoder's precision to fp32")
+
+
 class EncoderMismatch(XtrAssetsError):
     """Vectors of one encoder met an index of another."""
 

@@ -1,0 +1,56 @@
+"""Windows over long texts, and batches of windows of like length. Pure numpy."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xtr_assets.core.types import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Contiguous pieces of token id lists, at most `capacity` long each; every text has at least one, maybe empty.
+
+    owner, start, stop : int64 [w]; window j holds ids[start[j]:stop[j]] of text owner[j]. In order of text, then place.
+    """
+
+    owner: Ints
+    start: Ints
+    stop: Ints
+
+    @property
+    def lengths(self) -> Ints:
+        return self.stop - self.start
+
+
+def cut_windows(lengths: Sequence[int] | Ints, capacity: int) -> Windows:
+    """Cut each text into the fewest windows of at most `capacity` tokens, of nearly equal size.
+
+    Nearly equal, because a last window of two tokens would be encoded with no context.
+
+    >>> w = cut_windows([3, 0, 11], 5)
+    >>> w.owner.tolist(), w.start.tolist(), w.stop.tolist()
+    ([0, 1, 2, 2, 2], [0, 0, 0, 3, 7], [3, 0, 3, 7, 11])
+    """
+    length = np.asarray(lengths, np.int64)
+    count = np.maximum(1, -(-length // capacity))
+    owner = np.repeat(np.arange(len(length)), count)
+    nth = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    return Windows(owner, nth * length[owner] // count[owner], (nth + 1) * length[owner] // count[owner])
+
+
+def batches(lengths: Ints, budget: int) -> Iterator[Ints]:
+    """Positions of like length together, longest first; a batch times its longest is at most `budget`, or is single.
+
+    Longest first, so that memory peaks at once rather than at the end.
+
+    >>> [b.tolist() for b in batches(np.array([2, 9, 2, 4]), 8)]
+    [[1], [3, 0], [2]]
+    """
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        take = max(1, budget // max(1, int(lengths[order[start]])))
+        yield order[start : start + take]
+        start += take
