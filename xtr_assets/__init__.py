@@ -1,0 +1,70 @@
+"""Retrieval indexes as Dagster assets.
+
+`import xtr_assets` loads nothing: each public name is imported where it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xtr_assets.core.errors import (
+        ConfigError,
+        CorruptFile,
+        EncoderMismatch,
+        GenerationError,
+        InvalidInput,
+        ProviderError,
+        PublishRefused,
+        SourceError,
+        StorageError,
+        UnknownFormat,
+        WarehouseLocked,
+        WarehouseNotFound,
+        XtrAssetsError,
+    )
+    from xtr_assets.search.hits import Explanation, Hit
+    from xtr_assets.search.searcher import Searcher, open
+    from xtr_assets.storage.generations import Generation
+    from xtr_assets.storage.warehouse import Warehouse
+
+__all__ = [
+    "ConfigError",
+    "CorruptFile",
+    "EncoderMismatch",
+    "Explanation",
+    "Generation",
+    "GenerationError",
+    "Hit",
+    "InvalidInput",
+    "ProviderError",
+    "PublishRefused",
+    "Searcher",
+    "SourceError",
+    "StorageError",
+    "UnknownFormat",
+    "Warehouse",
+    "WarehouseLocked",
+    "WarehouseNotFound",
+    "XtrAssetsError",
+    "open",
+]
+
+# Where a name lives; the errors share one module.
+_HOMES = {
+    "Explanation": "search.hits",
+    "Generation": "storage.generations",
+    "Hit": "search.hits",
+    "Searcher": "search.searcher",
+    "Warehouse": "storage.warehouse",
+    "open": "search.searcher",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'core.errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,25 @@
+"""Searching a published generation. Loaded on first use: importing this package imports no index and no encoder."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TokenMatch
+    from xtr_assets.search.searcher import Searcher, open
+
+_HOMES = {
+    "Explanation": "hits",
+    "Hit": "hits",
+    "Searcher": "searcher",
+    "SpaceExplanation": "hits",
+    "TokenMatch": "hits",
+    "open": "searcher",
+}
+
+__all__ = ["Explanation", "Hit", "Searcher", "SpaceExplanation", "TokenMatch", "open"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -40,9 +40,7 @@ class Ask:
         return SPACES[self.mode]
 
     @classmethod
-    def checked(
-        cls, k: int, mode: str, fusion: str, overrides: Overrides, where: Mapping[str, Any] | None
-    ) -> "Ask":
+    def checked(cls, k: int, mode: str, fusion: str, overrides: Overrides, where: Mapping[str, Any] | None) -> "Ask":
         """Raises InvalidInput naming the argument, its value and what is allowed."""
         if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 0:
             raise InvalidInput(f"k is {k!r}; ask for 0 or more hits")
@@ -61,7 +59,7 @@ class Ask:
             if mode == "exact" or (mode == "dense" and name == "k_prime"):
                 raise InvalidInput(f"{name} is {value} in mode {mode!r}, which does not use it; leave it out")
         parsed = None if where is None or (isinstance(where, Mapping) and not where) else parse_where(where)
-        return cls(int(k), cast(Mode, mode), cast(Fusion, fusion), overrides, parsed)
+        return cls(int(k), mode, fusion, overrides, parsed)
 
 
 def check_queries(queries: Sequence[str]) -> None:

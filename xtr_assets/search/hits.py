@@ -1,5 +1,6 @@
 """What a search returns."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 class TokenMatch:
     """What one query token met in a document.
 
-    `token` is the document's token as the tokenizer writes it, `position` its place among the document's tokens.
-    `imputed`: the index did not retrieve the document for this query token, so that while candidates were chosen a
-    bound stood in; the similarity here is the true one in either case.
+    query_token, token : both as the tokenizer writes them; position : of `token` among the document's tokens, from 0
+    similarity : their inner product
+    imputed : the index did not retrieve the document for this query token: while candidates were chosen a bound stood
+        in for the similarity, which here is the true one
     """
 
-    query_token: int
+    query_token: str
     token: str
     position: int
     similarity: float
@@ -73,7 +75,8 @@ class Explanation:
             for name, space in self.spaces.items()
         ]
         lines += [
-            f"  {match.similarity:.3f} {match.token!r} at {match.position}" + (", imputed" if match.imputed else "")
+            f"  {match.query_token!r} met {match.token!r} at {match.position}: {match.similarity:.3f}"
+            + (", imputed" if match.imputed else "")
             for match in self.tokens
         ]
         return "\n".join(lines)
@@ -102,3 +105,22 @@ class Hit:
     text: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     explanation: Explanation | None = None
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Any], score: float, scores: Mapping[str, float]) -> "Hit":
+        """From the chunk columns of a row."""
+        return cls(
+            chunk_id=columns["chunk_id"],
+            score=score,
+            scores=scores,
+            source=columns["source"],
+            path=columns["path"],
+            symbol=columns["symbol"],
+            kind=columns["kind"],
+            part=columns["part"],
+            start_line=columns["start_line"],
+            end_line=columns["end_line"],
+            title=columns["title"],
+            text=columns["text"],
+            metadata=json.loads(columns["metadata"]),
+        )

@@ -5,12 +5,15 @@ from threading import Lock
 
 import numpy as np
 
+from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.filtering import Where
-from xtr_assets.core.types import Ints, Mask
+from xtr_assets.core.types import Int32s, Ints, Mask
 from xtr_assets.search.filters import RowFilters
 from xtr_assets.search.opening import open_dense, open_tokens
+from xtr_assets.search.ranking import CANDIDATES
 from xtr_assets.search.spaces import DenseSpace, TokenSpace
-from xtr_assets.storage import Generation, Hydrator
+from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.hydrate import Hydrator
 
 
 class OpenGeneration:
@@ -28,11 +31,18 @@ class OpenGeneration:
             dense, tokens = open_dense(generation, device), open_tokens(generation, device)
             self.dense = DenseSpace(dense, generation.vectors())
             self.tokens = TokenSpace(tokens, generation.end_row)
-            self.devices = {"dense": str(dense.device), "xtr": str(tokens.device)}
-            self.filters = RowFilters(generation.segments, generation.live, previous and previous.filters)
+            self.devices = {"dense": dense.placement.device, "xtr": str(tokens.device)}
+            self.filters: RowFilters = RowFilters(
+                generation.segments, generation.live, None if previous is None else previous.filters
+            )
             self.hydrator = Hydrator(generation)
             self.chunk_ids = _chunk_ids(generation)
             self._stack = stack.pop_all()
+
+    @property
+    def depth(self) -> int:
+        """How many candidates each space gives to the fusion."""
+        return int(self.generation.manifest.profile.get("hybrid", {}).get("candidates", CANDIDATES))
 
     @property
     def number(self) -> int:
@@ -47,6 +57,15 @@ class OpenGeneration:
     def allowed(self, where: Where | None) -> Mask:
         """Rows that may be returned: bool [end_row]."""
         return self.live if where is None else self.filters.mask(where)
+
+    def token_ids(self, row: int) -> Int32s:
+        """int32 [tokens]: what the tokenizer called the tokens of a document."""
+        for placed in self.generation.segments:
+            if placed.base_row <= row < placed.end_row:
+                arrays = placed.segment.tokens(self.generation.fingerprint)
+                start, stop = arrays.offsets[row - placed.base_row : row - placed.base_row + 2]
+                return np.asarray(arrays.token_ids[start:stop])
+        raise InvalidInput(f"row {row} lies in no segment")
 
     def join(self) -> bool:
         """Add a user; False where the last one has left and this generation may be gone."""

@@ -24,7 +24,7 @@ class TokenIndexFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format_version: Literal[1] = TOKEN_FORMAT
+    format_version: Literal[1] = 1
     model: str
     postings: dict[str, str]
 

@@ -4,7 +4,7 @@ One rule serves every mode. A mode names its spaces; `exact` and small or strong
 take every allowed row, so that the same rows come out as long as the lists missed none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,7 @@ import numpy as np
 from xtr_assets.core.fusion import Doubles, Moments, order_by, rrf, z_sum
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.search.spaces import Overrides, QueryVectors, Space
+from xtr_assets.search.timing import Timing
 from xtr_assets.telemetry.tracing import span
 
 Mode = Literal["hybrid", "dense", "xtr", "exact"]
@@ -34,6 +35,13 @@ class Ranking:
     scores: Doubles
     by_space: Mapping[str, Floats]
     candidates: "Candidates"
+
+    def numbers(self) -> Iterator[tuple[float, dict[str, float]]]:
+        """Per row its score and its exact score in each space, as Python numbers."""
+        names = tuple(self.by_space)
+        columns = zip(*(values.tolist() for values in self.by_space.values()), strict=True)
+        for score, values in zip(self.scores.tolist(), columns, strict=True):
+            yield score, dict(zip(names, values, strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,21 +68,21 @@ class Ranker:
     depth: int = CANDIDATES
 
     def retrieve(
-        self, queries: Sequence[QueryVectors], k: int, overrides: Overrides, allowed: Mask
+        self, queries: Sequence[QueryVectors], k: int, overrides: Overrides, allowed: Mask | None
     ) -> list[dict[str, Ints]]:
         """Per query the list of each space: rows int64, best first."""
         n = self._listed(k)
         lists = {space.name: space.retrieve(queries, n, overrides, allowed) for space in self.spaces}
         return [{name: found[i] for name, found in lists.items()} for i in range(len(queries))]
 
-    def rank(self, query: QueryVectors, k: int, lists: Mapping[str, Ints]) -> Ranking:
+    def rank(self, query: QueryVectors, k: int, lists: Mapping[str, Ints], timing: Timing) -> Ranking:
         """The k best of the union of the lists."""
         rows = np.unique(np.concatenate(list(lists.values())))
-        return self._rank(query, k, rows, lists)
+        return self._rank(query, k, rows, lists, timing)
 
-    def rank_all(self, query: QueryVectors, k: int, rows: Ints) -> Ranking:
+    def rank_all(self, query: QueryVectors, k: int, rows: Ints, timing: Timing) -> Ranking:
         """The k best of all given rows int64 [m], ascending: the reference."""
-        return self._rank(query, k, rows, {})
+        return self._rank(query, k, rows, {}, timing)
 
     def scans(self, k: int, allowed_rows: int) -> bool:
         """Whether the lists would hold every allowed row anyway: scoring them all costs no more, and is exact."""
@@ -84,12 +92,13 @@ class Ranker:
         # One space: the list is the answer. Several: each list is cut where the fusion does not see further.
         return k if len(self.spaces) == 1 else max(k, self.depth)
 
-    def _rank(self, query: QueryVectors, k: int, rows: Ints, lists: Mapping[str, Ints]) -> Ranking:
-        with span("rescore", rows=len(rows), spaces=len(self.spaces)):
+    def _rank(self, query: QueryVectors, k: int, rows: Ints, lists: Mapping[str, Ints], timing: Timing) -> Ranking:
+        with timing.phase("rescore"), span("rescore", rows=len(rows), spaces=len(self.spaces)):
             scores = {space.name: space.score(query, rows) for space in self.spaces}
-        ids = self.chunk_ids[rows]
-        fused, moments = self._fuse(scores, ids, k)
-        best = order_by(fused, ids, k)
+        with timing.phase("fuse"):
+            ids = self.chunk_ids[rows]
+            fused, moments = self._fuse(scores, ids, k)
+            best = order_by(fused, ids, k)
         candidates = Candidates(rows, scores, lists, moments)
         return Ranking(rows[best], fused[best], {name: found[best] for name, found in scores.items()}, candidates)
 

@@ -10,18 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.core.errors import GenerationError, InvalidInput
-from xtr_assets.core.filtering import Where, parse_where
+from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.types import Floats, Ints
+from xtr_assets.search.answering import hydrated, rank
 from xtr_assets.search.asking import Ask, check_embeddings, check_queries, check_tokens
 from xtr_assets.search.explaining import explain_hits
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.opened import OpenGeneration
 from xtr_assets.search.queries import QueryEncoder
-from xtr_assets.search.ranking import Fusion, Mode, Ranker, Ranking
+from xtr_assets.search.ranking import Fusion, Mode
 from xtr_assets.search.spaces import Overrides, QueryVectors
 from xtr_assets.search.timing import Timing
-from xtr_assets.storage import Generation, Warehouse
+from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.manifest import Manifest
+from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import span
 
@@ -63,7 +65,7 @@ class Searcher:
         return {**self._now().devices, **({} if encoder is None else {"encoder": encoder})}
 
     @property
-    def manifest(self) -> Any:
+    def manifest(self) -> Manifest:
         """The manifest of the generation that answers now: recipe, profile, encoder, checks."""
         return self._now().generation.manifest
 
@@ -155,9 +157,13 @@ class Searcher:
                 if asked and opened.generation.live_rows:
                     with timing.phase("encode"):
                         vectors = self._encoder.encode(opened.generation, [queries[i] for i in asked], ask.spaces)
-                    rankings = self._rank(opened, vectors, ask, timing)
-                    for i, found in zip(asked, self._hits(opened, vectors, rankings, explain, timing), strict=True):
-                        hits[i] = found
+                    rankings = rank(opened, vectors, ask, timing)
+                    found = hydrated(opened, rankings, timing)
+                    if explain:
+                        with timing.phase("explain"):
+                            found = explain_hits(opened, self._encoder, vectors, rankings, found)
+                    for i, own in zip(asked, found, strict=True):
+                        hits[i] = own
                 timing.observe(mode, len(queries))
                 return hits
 
@@ -208,52 +214,11 @@ class Searcher:
         timing = Timing()
         with span("search", mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number):
             if ask.k and queries:
-                for i, ranking in enumerate(self._rank(opened, queries, ask, timing)):
+                for i, ranking in enumerate(rank(opened, queries, ask, timing)):
                     scores[i, : len(ranking.rows)] = ranking.scores
                     ids[i, : len(ranking.rows)] = opened.chunk_ids[ranking.rows]
         timing.observe(ask.mode, len(queries))
         return scores, ids
-
-    def _rank(
-        self, opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask, timing: Timing
-    ) -> list[Ranking]:
-        with timing.phase("filter"):
-            allowed = opened.allowed(ask.where)
-            count = int(np.count_nonzero(allowed))
-        spaces = tuple({"dense": opened.dense, "xtr": opened.tokens}[name] for name in ask.spaces)
-        ranker = Ranker(spaces, opened.chunk_ids, ask.fusion, opened.depth)
-        if ask.mode == "exact" or ranker.scans(ask.k, count):
-            rows = np.flatnonzero(allowed)
-            rankings = [ranker.rank_all(query, ask.k, rows, timing) for query in queries]
-        else:
-            with timing.phase("retrieve"):
-                lists = ranker.retrieve(queries, ask.k, ask.overrides, None if ask.where is None else allowed)
-            rankings = [ranker.rank(query, ask.k, own, timing) for query, own in zip(queries, lists, strict=True)]
-        for ranking in rankings:
-            metrics.CANDIDATES.labels(ask.mode).observe(len(ranking.candidates.rows))
-        for name in ask.spaces:
-            metrics.RESCORED.labels(name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
-        return rankings
-
-    def _hits(
-        self,
-        opened: OpenGeneration,
-        queries: Sequence[QueryVectors],
-        rankings: Sequence[Ranking],
-        explain: bool,
-        timing: Timing,
-    ) -> list[list[Hit]]:
-        rows = np.concatenate([ranking.rows for ranking in rankings])
-        with timing.phase("hydrate"), span("hydrate", rows=len(rows)):
-            columns = iter(opened.hydrator.hydrate(rows))
-        hits = [[Hit.of(next(columns), ranking, i) for i in range(len(ranking.rows))] for ranking in rankings]
-        if explain:
-            with timing.phase("explain"):
-                return [
-                    explain_hits(opened, self._encoder, query, ranking, found)
-                    for query, ranking, found in zip(queries, rankings, hits, strict=True)
-                ]
-        return hits
 
     # -- who uses what ------------------------------------------------------------------------------------------------
 
@@ -294,3 +259,8 @@ class Searcher:
         except Exception as error:
             metrics.SEARCH_ERRORS.labels(type(error).__name__).inc()
             raise
+
+
+def open(warehouse: Warehouse | str | Path, device: str = "auto", generation: int | None = None) -> Searcher:
+    """A Searcher pinned to the published generation (or the named one) of a warehouse; see `Searcher`."""
+    return Searcher(warehouse, device, generation)

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from xtr_assets.core.rows import RowVectors
-from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.core.types import Floats, Int32s, Ints, Mask
 from xtr_assets.index.exact import true_scores
+
+if TYPE_CHECKING:
+    from xtr_assets.index.tokens import TokenMatch
 
 # Scores closer than this may be the same vectors in another order of summation (float32 sums of about 1,000 products
 # of unit vectors): rows this close to the last wanted one are fetched as well, and chunk_ids decide.
@@ -23,10 +26,14 @@ SCORE_BLOCK = 8192
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueryVectors:
-    """A query in both spaces: embedding float32 [dim], tokens float32 [t, token_dim]; None where a mode needs none."""
+    """A query in the spaces of its mode, None in the other.
+
+    embedding : float32 [dim]; tokens : float32 [t, token_dim]; token_ids : int32 [t] where a text was encoded
+    """
 
     embedding: Floats | None = None
     tokens: Floats | None = None
+    token_ids: Int32s | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,7 @@ class TokenIndexLike(Protocol):
 
     def score(self, query_tokens: Floats, rows: Ints) -> Floats: ...
 
-    def explain(self, query_tokens: Floats, row: int) -> Any: ...
+    def explain(self, query_tokens: Floats, row: int) -> "Sequence[TokenMatch]": ...
 
 
 class DenseSpace:

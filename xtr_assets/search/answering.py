@@ -1,0 +1,44 @@
+"""The steps of one call, over one opened generation: rank the queries, then read what the hits show."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from xtr_assets.search.asking import Ask
+from xtr_assets.search.hits import Hit
+from xtr_assets.search.opened import OpenGeneration
+from xtr_assets.search.ranking import Ranker, Ranking
+from xtr_assets.search.spaces import QueryVectors, Space
+from xtr_assets.search.timing import Timing
+from xtr_assets.telemetry import metrics
+from xtr_assets.telemetry.tracing import span
+
+
+def rank(opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask, timing: Timing) -> list[Ranking]:
+    """The k best rows of each query, in the mode and over the rows that were asked for."""
+    with timing.phase("filter"):
+        allowed = opened.allowed(ask.where)
+        count = int(np.count_nonzero(allowed))
+    spaces: Mapping[str, Space] = {"dense": opened.dense, "xtr": opened.tokens}
+    ranker = Ranker(tuple(spaces[name] for name in ask.spaces), opened.chunk_ids, ask.fusion, opened.depth)
+    if ask.mode == "exact" or ranker.scans(ask.k, count):
+        rows = np.flatnonzero(allowed)
+        rankings = [ranker.rank_all(query, ask.k, rows, timing) for query in queries]
+    else:
+        with timing.phase("retrieve"), span("retrieve", mode=ask.mode, allowed=count):
+            lists = ranker.retrieve(queries, ask.k, ask.overrides, None if ask.where is None else allowed)
+        rankings = [ranker.rank(query, ask.k, own, timing) for query, own in zip(queries, lists, strict=True)]
+    candidates = metrics.CANDIDATES.labels(ask.mode)
+    for ranking in rankings:
+        candidates.observe(len(ranking.candidates.rows))
+    for name in ask.spaces:
+        metrics.RESCORED.labels(name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
+    return rankings
+
+
+def hydrated(opened: OpenGeneration, rankings: Sequence[Ranking], timing: Timing) -> list[list[Hit]]:
+    """The hits of each ranking, read from the memory-mapped chunks."""
+    rows = [row for ranking in rankings for row in ranking.rows.tolist()]
+    with timing.phase("hydrate"), span("hydrate", rows=len(rows)):
+        columns = iter(opened.hydrator.rows(rows))
+        return [[Hit.of(next(columns), *numbers) for numbers in ranking.numbers()] for ranking in rankings]
