@@ -78,9 +78,9 @@ class FileSource(ABC):
     def scan(self, shard: str, known: Mapping[str, FileState]) -> dict[str, FileState]:
         """The files of a shard now, in order of path.
 
-        A file whose size and mtime are those in `known` keeps its sha256 unread; every other file is read. Files that
-        cannot be read are listed too, and so are folders that cannot be listed, with what was known below them: a
-        folder that is closed for a day must not cost its chunks. A shard may be empty, a source may not.
+        A file whose size and time (`file_state`) are those in `known` keeps its sha256 unread; every other file is
+        read. Files that cannot be read are listed too, and so are folders that cannot be listed, with what was known
+        below them: a folder that is closed for a day must not cost its chunks. A shard may be empty, a source may not.
         """
         shards = self.shards()
         if shard not in shards:

@@ -10,9 +10,9 @@ from xtr_assets.core.files import sha256_file
 from xtr_assets.core.types import FileState
 from xtr_assets.sources.globs import Globs
 
-# A file written again within the clock's grain keeps its mtime, and its size if it pleases. So an mtime younger than
-# this when it was recorded is not trusted later: it is recorded as 0, which no file on a live system has. Two seconds
-# is the coarsest grain in use (FAT); git treats its "racy" entries alike.
+# A file written again within the clock's grain keeps its times, and its size if it pleases. So times younger than this
+# when they were recorded are not trusted later: they are recorded as 0, which no file on a live system has. Two
+# seconds is the coarsest grain in use (FAT); git treats its "racy" entries alike.
 RACY_NS = 2_000_000_000
 
 
@@ -99,8 +99,9 @@ def unread_state(path: str) -> FileState:
 def file_state(root: Path, path: str, known: FileState | None, now_ns: int) -> FileState | None:
     """The state of a file; None where it has vanished.
 
-    Size and mtime as in `known` save reading it. What cannot be read, and what is no regular file (reading a pipe
-    would wait for ever), gets `unread_state`.
+    Size and time as in `known` save reading it. The time is the later of mtime and ctime: copies, archives and images
+    bring files of equal size with an mtime of their choice, but a ctime is always the system's. What cannot be read,
+    and what is no regular file (reading a pipe would wait for ever), gets `unread_state`.
     """
     try:
         status = (root / path).stat()
@@ -108,11 +109,12 @@ def file_state(root: Path, path: str, known: FileState | None, now_ns: int) -> F
         return unread_state(path) if os.path.lexists(root / path) else None
     if not stat.S_ISREG(status.st_mode):
         return unread_state(path)
-    mtime = status.st_mtime_ns if status.st_mtime_ns < now_ns - RACY_NS else 0
-    if known is not None and mtime and known == FileState(path, status.st_size, mtime, known.sha256):
+    time_ns = max(status.st_mtime_ns, status.st_ctime_ns)
+    trusted_ns = time_ns if time_ns < now_ns - RACY_NS else 0
+    if known is not None and trusted_ns and known == FileState(path, status.st_size, trusted_ns, known.sha256):
         return known
     try:
-        return FileState(path, status.st_size, mtime, sha256_file(root / path))
+        return FileState(path, status.st_size, trusted_ns, sha256_file(root / path))
     except FileNotFoundError:
         return None
     except OSError:

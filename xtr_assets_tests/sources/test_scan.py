@@ -13,11 +13,6 @@ from xtr_assets.sources import scanning
 from xtr_assets_tests.sources.conftest import Opener, refusals, write
 
 
-def age(file: Path, seconds: float = 60.0) -> None:
-    then = time.time() - seconds
-    os.utime(file, (then, then))
-
-
 def test_files_come_in_order_of_path_with_their_digest(tmp_path: Path, opened: Opener) -> None:
     for path in ("b.py", "a/z.py", "a.py", "a/__pycache__/c.py", ".hidden/d.py", "site-packages/e.py", "f.txt"):
         write(tmp_path, path, path)
@@ -26,12 +21,16 @@ def test_files_come_in_order_of_path_with_their_digest(tmp_path: Path, opened: O
     assert all(state.path == path and state.sha256 == sha256_file(tmp_path / path) for path, state in found.items())
 
 
-def test_size_and_an_old_mtime_save_the_read(tmp_path: Path, opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    age(write(tmp_path, "old.py"))
-    age(write(tmp_path, "edited.py"))
-    write(tmp_path, "fresh.py")
+def test_size_and_old_times_save_the_read(tmp_path: Path, opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "RACY_NS", 0)
+    write(tmp_path, "same.py")
+    write(tmp_path, "edited.py")
+    write(tmp_path, "same size and mtime.py", "x = 1\n")
     first = opened("python").scan("lib", {})
-    age(write(tmp_path, "edited.py", "x = 22\n"), 30)
+    time.sleep(0.05)  # Longer than the grain of the file system's clock.
+    write(tmp_path, "edited.py", "x = 22\n")
+    old = write(tmp_path, "same size and mtime.py", "x = 2\n")
+    os.utime(old, ns=(0, first["same size and mtime.py"].mtime_ns))
     read: list[str] = []
 
     def reading(path: Path) -> str:
@@ -40,9 +39,10 @@ def test_size_and_an_old_mtime_save_the_read(tmp_path: Path, opened: Opener, mon
 
     monkeypatch.setattr(scanning, "sha256_file", reading)
     second = opened("python").scan("lib", first)
-    assert sorted(read) == ["edited.py", "fresh.py"]
-    assert second["old.py"] == first["old.py"] and second["fresh.py"] == first["fresh.py"]
-    assert second["edited.py"].sha256 != first["edited.py"].sha256
+    assert sorted(read) == ["edited.py", "same size and mtime.py"]
+    assert second["same.py"] == first["same.py"]
+    assert all(second[path].sha256 != first[path].sha256 for path in read)
+    assert opened("python").scan("lib", second) == second and len(read) == 2
 
 
 def test_a_second_write_within_the_clocks_grain_is_seen(tmp_path: Path, opened: Opener) -> None:

@@ -33,6 +33,7 @@ _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?$")
 _ATX_CLOSING = re.compile(r"(?:^|[ \t]+)#+[ \t]*$")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
+_RULE = re.compile(r" {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 # Lines that are no paragraph text, so that a line of dashes below them is a rule and not an underline.
 _NOT_TEXT = re.compile(r"(?: {4}|\t| {0,3}(?:>|[-+*][ \t]|\d{1,9}[.)][ \t]|\||<))")
 _ANCHOR = re.compile(r"\s*\{#[^}]*\}\s*$")
@@ -45,41 +46,41 @@ def markdown_outline(lines: Lines) -> Outline:
     headings: list[Heading] = []
     whole: list[Range] = []
     paragraph = 0  # First line of the paragraph that is open above the current line; 0 where there is none.
+    lazy = False  # Whether a list, quote, table or code is open: lines below it continue it until a blank one.
     number = front + 1
     while number <= len(text):
         line = text[number - 1]
-        fence = _FENCE.match(line)
-        if fence:
-            end = _end_of(text, number + 1, _closes(fence.group(1)))
-        elif line.lstrip().startswith("<!--") and "-->" not in line:
-            end = _end_of(text, number + 1, lambda later: "-->" in later)
-        else:
-            end = 0
+        end = _end_of_whole(text, number, line)
         if end:
             whole.append((number, end))
-            paragraph, number = 0, end + 1
+            paragraph, lazy, number = 0, False, end + 1
             continue
         atx = _ATX.match(line)
+        underline = _SETEXT.match(line) if paragraph else None
         if atx:
             title = _ATX_CLOSING.sub("", atx.group(2) or "")
             headings.append(Heading(number, number, len(atx.group(1)), _ANCHOR.sub("", title).strip()))
-            paragraph = 0
-        elif paragraph and (underline := _SETEXT.match(line)):
+        elif underline:
             title = " ".join(part.strip() for part in text[paragraph - 1 : number - 1])
             level = 1 if underline.group(1)[0] == "=" else 2
             headings.append(Heading(paragraph, number, level, _ANCHOR.sub("", title)))
-            paragraph = 0
-        elif lines.blank(number):
-            paragraph = 0
-        elif not paragraph and not _NOT_TEXT.match(line) and (number == 1 or _starts_block(lines, number, headings)):
-            paragraph = number
+        if atx or underline or lines.blank(number) or _RULE.match(line):
+            paragraph, lazy = 0, False
+        elif not paragraph:
+            lazy = lazy or _NOT_TEXT.match(line) is not None
+            paragraph = 0 if lazy else number
         number += 1
     return Outline(tuple(headings), tuple(whole), front)
 
 
-def _starts_block(lines: Lines, number: int, headings: list[Heading]) -> bool:
-    """Whether a paragraph can begin here: after a blank line or a heading, not as a lazy line of a list or a quote."""
-    return lines.blank(number - 1) or (bool(headings) and headings[-1].last == number - 1)
+def _end_of_whole(text: list[str], number: int, line: str) -> int:
+    """Last line of the fenced code or HTML comment that opens on this line; 0 where none does."""
+    fence = _FENCE.match(line)
+    if fence:
+        return _end_of(text, number + 1, _closes(fence.group(1)))
+    if line.lstrip().startswith("<!--") and "-->" not in line:
+        return _end_of(text, number + 1, lambda later: "-->" in later)
+    return 0
 
 
 def _front_matter(text: list[str]) -> int:

@@ -261,3 +261,15 @@ def test_no_line_of_the_standard_library_is_lost() -> None:
         text = module.read_text("utf-8")
         for max_chars in (400, 2000):
             check_nothing_is_lost(text, list(chunk_python("lib", module.name, text, max_chars)), max_chars)
+
+
+def test_an_edit_of_any_function_of_a_real_module_changes_no_id() -> None:
+    text = Path(textwrap.__file__).read_text("utf-8")
+    before = {c.chunk_id for c in chunk_python("lib", "a.py", text, 8000)}
+    lines = text.split("\n")
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    assert len(functions) > 15
+    for node in functions:
+        at = node.body[-1].end_lineno or 0
+        edited = "\n".join([*lines[:at], " " * node.body[-1].col_offset + "added = 1", *lines[at:]])
+        assert {c.chunk_id for c in chunk_python("lib", "a.py", edited, 8000)} == before

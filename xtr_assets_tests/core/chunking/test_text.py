@@ -80,6 +80,8 @@ def test_a_repeated_heading_path_has_ids_of_its_own() -> None:
         "```\n# never closed",
         "<!--\n# hidden\n-->",
         "text\n#no space",
+        "> quoted\nlazily\n---",  # a rule below a quote that goes on
+        "- item\n  more\n---",
         "####### seven",
     ],
 )
@@ -96,6 +98,9 @@ def test_what_only_looks_like_a_heading_is_none(text: str) -> None:
         ("two\nlines\n---", "two lines"),
         ("# named {#anchor}", "named"),
         ("``` `inline` ```\n# after", "after"),
+        ("---\nbelow a rule\n===", "below a rule"),
+        ("***\nbelow stars\n===", "below stars"),
+        ("```\ncode\n```\nbelow code\n---", "below code"),
     ],
 )
 def test_a_heading_is_known_in_every_spelling(text: str, path: str) -> None:
