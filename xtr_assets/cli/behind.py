@@ -10,7 +10,8 @@ from xtr_assets.core.types import FileState
 
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
-    from xtr_assets.storage import Snapshot, Warehouse
+    from xtr_assets.storage.snapshots import Snapshot
+    from xtr_assets.storage.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

@@ -87,9 +87,13 @@ def _report(result: "BuildResult", config: "IndexConfig") -> None:
 def _ask(config: "IndexConfig") -> None:
     """A few questions and the two best answers to each."""
     from xtr_assets.cli.hits import show_hits
-    from xtr_assets.search import open as open_searcher
+    from xtr_assets.search.searcher import open as open_searcher
 
     with open_searcher(config.warehouse) as searcher:
         for question in QUESTIONS:
             show_hits(question, searcher.search(question, k=3), "", lines=2)
-    say('ask your own: [bold]xtr-assets search "..."[/bold]; see it in Dagster: [bold]dg dev -w workspace.yaml[/bold]')
+    command = shown(Path(sys.argv[0]))
+    say(f'ask your own: [bold]{command} search "..."[/bold]')
+    if Path("workspace.yaml").is_file():
+        dagster = shown(Path(sys.argv[0]).with_name("dg"))
+        say(f"see the lineage: [bold]DAGSTER_HOME=$PWD {dagster} dev -w workspace.yaml[/bold]")

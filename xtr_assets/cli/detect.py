@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ TITLE_FIELDS = ("title", "name", "headline", "subject")
 class Proposal:
     """One source as YAML fields, and what was seen of it."""
 
-    fields: dict[str, object]
+    fields: Mapping[str, object]
     seen: str
 
 
@@ -80,7 +80,7 @@ def _records(path: Path, folder: Path, taken: set[str]) -> Proposal | None:
         name += "_"
     title = _first(TITLE_FIELDS, columns)
     metadata = [c for c in columns if c not in (identity, text, title)]
-    fields = {"name": name, "kind": "records", "path": f"./{path.relative_to(folder).as_posix()}"}
+    fields: dict[str, object] = {"name": name, "kind": "records", "path": f"./{path.relative_to(folder).as_posix()}"}
     fields |= {"id": identity, "title": title, "text": text, "metadata": metadata}
     return Proposal(fields, f"records with the fields {', '.join(columns)}")
 

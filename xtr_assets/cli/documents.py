@@ -6,8 +6,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from xtr_assets.cli.behind import Behind
-    from xtr_assets.search import Hit
-    from xtr_assets.storage import CheckRecord, Generation, Snapshot
+    from xtr_assets.search.hits import Hit
+    from xtr_assets.storage.generations import Generation
+    from xtr_assets.storage.manifest import CheckRecord
+    from xtr_assets.storage.snapshots import Snapshot
 
 
 def hits_document(generation: int, mode: str, took_ms: float, hits: "Sequence[Hit]") -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from xtr_assets.cli.show import console, say, snippet, table
 
 if TYPE_CHECKING:
-    from xtr_assets.search import Hit
+    from xtr_assets.search.hits import Hit
 
 SNIPPET_LINES = 3
 SNIPPET_WIDTH = 72

@@ -11,7 +11,7 @@ from xtr_assets.core.errors import WarehouseNotFound
 
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
-    from xtr_assets.storage import Warehouse
+    from xtr_assets.storage.warehouse import Warehouse
 
 HOME_VARIABLE = "DAGSTER_HOME"
 HOME_FILE = "dagster.yaml"
@@ -40,7 +40,7 @@ def find_place(config: Path | None, warehouse: Path | None) -> Place:
 
 def open_warehouse(place: Place) -> "Warehouse":
     """The warehouse, or an error that says how one comes to be."""
-    from xtr_assets.storage import Warehouse
+    from xtr_assets.storage.warehouse import Warehouse
 
     if not place.warehouse.exists():
         raise WarehouseNotFound(

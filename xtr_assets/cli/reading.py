@@ -33,6 +33,9 @@ def search(
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Which query token met what.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    generation: Annotated[
+        int | None, typer.Option(help="Another generation than the published one, a draft too.", show_default=False)
+    ] = None,
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,
     as_json: JsonOption = False,
@@ -40,12 +43,11 @@ def search(
     """Find the chunks that answer a question."""
     from xtr_assets.cli.documents import hits_document
     from xtr_assets.cli.hits import show_hits
-    from xtr_assets.search import open as open_searcher
+    from xtr_assets.search.searcher import open as open_searcher
 
     conditions = parse_where(where or [])
     place = find_place(config, warehouse)
-    open_warehouse(place)
-    with open_searcher(place.warehouse, device=device) as searcher:
+    with open_searcher(open_warehouse(place), device, generation) as searcher:
         started = perf_counter()
         try:
             hits = searcher.search(query, k=k, mode=mode, where=conditions, explain=explain)

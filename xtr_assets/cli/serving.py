@@ -9,7 +9,7 @@ from xtr_assets.cli.place import find_place, open_warehouse
 from xtr_assets.cli.show import emit, say
 
 if TYPE_CHECKING:
-    from xtr_assets.storage import Warehouse
+    from xtr_assets.storage.warehouse import Warehouse
 
 
 @app.command(rich_help_panel=LIFE)
@@ -22,13 +22,14 @@ def publish(
     as_json: JsonOption = False,
 ) -> None:
     """Let a generation serve; refused unless each required check passed on exactly its bytes."""
-    from xtr_assets.build.gate import required_checks
+    from xtr_assets.build.checks import ALWAYS_REQUIRED, required_checks
 
     if force != bool(reason):
         raise typer.BadParameter("--force and --reason go together: a forced publication keeps its reason")
     place = find_place(config, warehouse)
+    required = ALWAYS_REQUIRED if place.config is None else required_checks(place.config)
     opened = open_warehouse(place)
-    opened.publish(number, required=required_checks(place.config), force_reason=reason)
+    opened.publish(number, required=required, force_reason=reason)
     _tell(opened, f"published generation {number}", as_json)
 
 

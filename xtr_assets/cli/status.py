@@ -8,7 +8,8 @@ from xtr_assets.cli.show import console, pairs, say, size, table
 
 if TYPE_CHECKING:
     from xtr_assets.cli.place import Place
-    from xtr_assets.storage import Generation, Warehouse
+    from xtr_assets.storage.generations import Generation
+    from xtr_assets.storage.warehouse import Warehouse
 
 # People see so many files in quarantine, and how many there are; --json has them all.
 SHOWN_QUARANTINE = 10

@@ -53,10 +53,14 @@ def test_people_see_a_table_and_standard_output_stays_empty(run: Command) -> Non
     assert "animals.md:" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [("zebra", "--where", "colour=red"), ("zebra", "--mode", "psychic"), ("",)])
+@pytest.mark.parametrize("arguments", [("zebra", "--where", "colour=red"), ("zebra", "--mode", "psychic")])
 def test_a_search_that_cannot_be_is_wrong_use(run: Command, arguments: tuple[str, ...]) -> None:
     result = run("search", *arguments, "--json")
     assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_an_empty_query_finds_nothing(run: Command) -> None:
+    assert document(run, "search", " ")["hits"] == []
 
 
 def test_status_says_what_serves(run: Command, built: Path) -> None:
