@@ -132,9 +132,7 @@ class Draft(Generation):
             except (TypeError, ValueError) as error:
                 if isinstance(error, InvalidInput):
                     raise
-                raise InvalidInput(
-                    f"generation {self.number}: a value for the manifest is not JSON: {error}"
-                ) from error
+                raise InvalidInput(f"generation {self.number}: a value of the manifest is no JSON: {error}") from error
             write_atomic(self.layout.manifest(self.number), data)
         self.manifest = Manifest.from_bytes(data, self._name("manifest.json"))
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from xtr_assets.core.codec import TOKEN_CODEC
 from xtr_assets.core.errors import CorruptFile, UnknownFormat
@@ -15,13 +15,13 @@ FORMAT_VERSION = 1
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
-Json = Any
 
 
 class Stored(BaseModel):
     """A value that is a file: canonical JSON, unknown fields refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # NaN is refused by canonical_json rather than turned into null.
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
 
     def to_bytes(self) -> bytes:
         """The same value always gives the same bytes."""
@@ -52,7 +52,7 @@ class Stored(BaseModel):
 Model = TypeVar("Model", bound=Stored)
 
 
-def canonical_json(value: Json) -> bytes:
+def canonical_json(value: Any) -> bytes:
     """Sorted keys, one space of indent, ASCII, a newline at the end."""
     return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False) + "\n").encode("ascii")
 
@@ -162,7 +162,7 @@ class CheckRecord(Stored):
     profile_keys: tuple[str, ...] = ()
     digest: Digest
     at: str
-    details: dict[str, Json] = {}
+    details: dict[str, JsonValue] = {}
 
 
 class Manifest(Stored):
@@ -182,9 +182,9 @@ class Manifest(Stored):
     segments: tuple[PlacedInfo, ...]
     end_row: Count
     live_rows: Count
-    recipe: dict[str, Json] = {}
-    profile: dict[str, Json] = {}
-    notes: dict[str, Json] = {}
+    recipe: dict[str, JsonValue] = {}
+    profile: dict[str, JsonValue] = {}
+    notes: dict[str, JsonValue] = {}
     checks: dict[str, CheckRecord] = {}
     forced: str | None = None
     files: dict[str, FileRecord] = {}
