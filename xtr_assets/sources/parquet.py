@@ -1,4 +1,4 @@
-"""Rows of Parquet files in batches: memory is bounded by a batch of the wanted columns, and by one column page each."""
+"""Rows of Parquet files in batches: memory is bounded by a batch of the wanted columns, however large a row group is."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +11,9 @@ from xtr_assets.sources.rows import InvalidRecord, Row
 
 # Texts of a few KB make batches of a few MB; larger ones gain no speed.
 BATCH_ROWS = 1024
+# Read buffer of a column. Without one, and with pyarrow's pre_buffer, the whole row group lies in memory: 260 MB in
+# place of 80 over a file of one 190 MB row group, in the same time.
+BUFFER_BYTES = 1 << 20
 
 
 def read_parquet(file: Path, required: Sequence[str], optional: Sequence[str]) -> Iterator[Row | InvalidRecord]:
@@ -21,7 +24,7 @@ def read_parquet(file: Path, required: Sequence[str], optional: Sequence[str]) -
     """
     with file.open("rb") as stream:
         try:
-            parquet = pq.ParquetFile(stream)
+            parquet = pq.ParquetFile(stream, buffer_size=BUFFER_BYTES, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
             yield InvalidRecord(0, "unparsable", f"not Parquet: {error}")
             return
