@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from xtr_assets.core.codec import TOKEN_CODEC
 from xtr_assets.core.errors import CorruptFile, UnknownFormat
@@ -15,6 +15,8 @@ FORMAT_VERSION = 1
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
+# Any to the type checker, JSON to the validator: readers index into it, writers cannot store a set or a NumPy scalar.
+Json = Annotated[Any, AfterValidator(TypeAdapter(JsonValue).validate_python)]
 
 
 class Stored(BaseModel):
@@ -162,7 +164,7 @@ class CheckRecord(Stored):
     profile_keys: tuple[str, ...] = ()
     digest: Digest
     at: str
-    details: dict[str, JsonValue] = {}
+    details: dict[str, Json] = {}
 
 
 class Manifest(Stored):
@@ -182,9 +184,9 @@ class Manifest(Stored):
     segments: tuple[PlacedInfo, ...]
     end_row: Count
     live_rows: Count
-    recipe: dict[str, JsonValue] = {}
-    profile: dict[str, JsonValue] = {}
-    notes: dict[str, JsonValue] = {}
+    recipe: dict[str, Json] = {}
+    profile: dict[str, Json] = {}
+    notes: dict[str, Json] = {}
     checks: dict[str, CheckRecord] = {}
     forced: str | None = None
     files: dict[str, FileRecord] = {}
