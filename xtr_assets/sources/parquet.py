@@ -1,4 +1,4 @@
-"""Rows of Parquet files in batches: memory is bounded by a batch of the wanted columns, however large a row group is."""
+"""Rows of Parquet files in batches: memory is bounded by a batch of the wanted columns, however large a group is."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
