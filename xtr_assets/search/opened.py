@@ -31,7 +31,7 @@ class OpenGeneration:
             dense, tokens = open_dense(generation, device), open_tokens(generation, device)
             self.dense = DenseSpace(dense, generation.vectors())
             self.tokens = TokenSpace(tokens, generation.end_row)
-            self.devices = {"dense": dense.placement.device, "xtr": str(tokens.device)}
+            self.devices = {"dense": dense.placement.device, "xtr": tokens.device}
             self.filters: RowFilters = RowFilters(
                 generation.segments, generation.live, None if previous is None else previous.filters
             )
@@ -42,7 +42,9 @@ class OpenGeneration:
     @property
     def depth(self) -> int:
         """How many candidates each space gives to the fusion."""
-        return int(self.generation.manifest.profile.get("hybrid", {}).get("candidates", CANDIDATES))
+        hybrid = self.generation.manifest.profile.get("hybrid")
+        depth = hybrid.get("candidates") if isinstance(hybrid, dict) else None
+        return depth if isinstance(depth, int) and depth > 0 else CANDIDATES
 
     @property
     def number(self) -> int:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, UnknownFormat
 from xtr_assets.index import DenseIndex, TokenIndex
+from xtr_assets.index.xtr.plan import SearchProfile
 from xtr_assets.storage.generations import Generation
 
 DENSE_FILE = "dense.faiss"
@@ -61,7 +62,10 @@ def open_dense(generation: Generation, device: str = "auto") -> DenseIndex:
 
 
 def open_tokens(generation: Generation, device: str = "auto") -> TokenIndex:
-    """The token index: the shared model and the postings of each segment, as xtr/index.json names them."""
+    """The token index: the shared model and the postings of each segment, as xtr/index.json names them.
+
+    The manifest's `profile["xtr"]`, where it has one, holds the fields of SearchProfile.
+    """
     if not generation.has_file(TOKEN_FILE):
         raise _unmade(generation, "token index", "xtr_index")
     name = generation.file_name(TOKEN_FILE)
@@ -75,7 +79,9 @@ def open_tokens(generation: Generation, device: str = "auto") -> TokenIndex:
         folder = placed.segment.folder(described.postings[placed.segment.segment_id])
         parts.append((tokens[placed.base_row], _verified(generation, folder)))
     model = _verified(generation, generation.layout.resolve(described.model))
-    return TokenIndex.open(model, parts, generation.live, device)
+    profile = generation.manifest.profile.get("xtr")
+    settings = SearchProfile(**profile) if isinstance(profile, dict) else None
+    return TokenIndex.open(model, parts, generation.live, device, profile=settings)
 
 
 def _verified(generation: Generation, folder: Path) -> Path:

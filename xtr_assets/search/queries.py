@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class QueryEncoder:
     """Loads the encoder at the first query: opening a warehouse for vectors of one's own needs no model."""
 
-    def __init__(self, device: str) -> None:
-        self._wanted = device
+    def __init__(self, device: str, config: EncoderConfig | None = None) -> None:
+        self._wanted, self._config = device, config
         self._lock = Lock()
         self._encoder: Encoder | None = None
         self.device: str | None = None
@@ -51,37 +51,30 @@ class QueryEncoder:
         from xtr_assets.encoders import open_encoder
 
         described = generation.manifest.encoder.model_dump()
-        config = encoder_config(described)
-        device = resolve_device(self._wanted, config)
-        encoder = open_encoder(config, device)
+        encoder = open_encoder(self._config or encoder_config(described), self._wanted)
         if encoder.fingerprint != generation.fingerprint:
             raise EncoderMismatch(
                 f"generation {generation.number} holds vectors of {described['name']} with fingerprint "
                 f"{generation.fingerprint[:8]}, the encoder installed here has {encoder.fingerprint[:8]}; "
                 "install the encoder it was built with, or rebuild with `xtr-assets build`"
             )
-        self.device = device
+        self.device = str(encoder.describe().get("device", "cpu"))
         return encoder
 
 
 def encoder_config(described: Mapping[str, Any]) -> EncoderConfig:
-    """The settings that `Encoder.describe` wrote into a manifest, as a config that opens the same encoder."""
-    settings = {"kind": described.get("kind"), **described.get("settings", {})}
+    """The settings that `Encoder.describe` wrote into a manifest, as a config that opens the same encoder.
+
+    What decides the vectors is taken over. Where the weights lie and with which precision they serve is not: that is
+    the business of this machine.
+    """
+    fields = ["kind", "max_tokens", "keep_punctuation"]
+    if described.get("kind") == "hashing":
+        fields += ["dim", "token_dim"]
     try:
-        return EncoderConfig.model_validate({k: v for k, v in settings.items() if k in EncoderConfig.model_fields})
+        return EncoderConfig.model_validate({name: described[name] for name in fields if name in described})
     except ValidationError as error:
         raise UnknownFormat(
             f"the manifest's encoder {described.get('name')!r} of kind {described.get('kind')!r} is none that this "
             "release opens; open the warehouse with the release that built it"
         ) from error
-
-
-def resolve_device(wanted: str, config: EncoderConfig) -> str:
-    """Where the encoder runs: "auto" is a GPU where torch sees one. Only encoders that compute with torch ask."""
-    if wanted != "auto":
-        return wanted
-    if config.kind == "hashing":
-        return "cpu"
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -12,7 +12,7 @@ import numpy as np
 
 from xtr_assets.core.fusion import Doubles, Moments, order_by, rrf, z_sum
 from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.search.spaces import Overrides, QueryVectors, Space
+from xtr_assets.search.spaces import Listed, Overrides, QueryVectors, Space
 from xtr_assets.search.timing import Timing
 from xtr_assets.telemetry.tracing import span
 
@@ -69,15 +69,15 @@ class Ranker:
 
     def retrieve(
         self, queries: Sequence[QueryVectors], k: int, overrides: Overrides, allowed: Mask | None
-    ) -> list[dict[str, Ints]]:
+    ) -> list[dict[str, Listed]]:
         """Per query the list of each space: rows int64, best first."""
         n = self._listed(k)
         lists = {space.name: space.retrieve(queries, n, overrides, allowed) for space in self.spaces}
         return [{name: found[i] for name, found in lists.items()} for i in range(len(queries))]
 
-    def rank(self, query: QueryVectors, k: int, lists: Mapping[str, Ints], timing: Timing) -> Ranking:
+    def rank(self, query: QueryVectors, k: int, lists: Mapping[str, Listed], timing: Timing) -> Ranking:
         """The k best of the union of the lists."""
-        rows = np.unique(np.concatenate(list(lists.values())))
+        rows = np.unique(np.concatenate([found.rows for found in lists.values()]))
         return self._rank(query, k, rows, lists, timing)
 
     def rank_all(self, query: QueryVectors, k: int, rows: Ints, timing: Timing) -> Ranking:
@@ -92,14 +92,14 @@ class Ranker:
         # One space: the list is the answer. Several: each list is cut where the fusion does not see further.
         return k if len(self.spaces) == 1 else max(k, self.depth)
 
-    def _rank(self, query: QueryVectors, k: int, rows: Ints, lists: Mapping[str, Ints], timing: Timing) -> Ranking:
+    def _rank(self, query: QueryVectors, k: int, rows: Ints, lists: Mapping[str, Listed], timing: Timing) -> Ranking:
         with timing.phase("rescore"), span("rescore", rows=len(rows), spaces=len(self.spaces)):
-            scores = {space.name: space.score(query, rows) for space in self.spaces}
+            scores = {space.name: _scored(space, query, rows, lists.get(space.name)) for space in self.spaces}
         with timing.phase("fuse"):
             ids = self.chunk_ids[rows]
             fused, moments = self._fuse(scores, ids, k)
             best = order_by(fused, ids, k)
-        candidates = Candidates(rows, scores, lists, moments)
+        candidates = Candidates(rows, scores, {name: found.rows for name, found in lists.items()}, moments)
         return Ranking(rows[best], fused[best], {name: found[best] for name, found in scores.items()}, candidates)
 
     def _fuse(self, scores: Mapping[str, Floats], ids: Ints, k: int) -> tuple[Doubles, Mapping[str, Moments]]:
@@ -115,3 +115,16 @@ class Ranker:
         top = np.unique(np.concatenate([order_by(values, ids, n) for values in scores.values()]))
         moments = {name: Moments.of(values[top]) for name, values in scores.items()}
         return z_sum(scores, moments), moments
+
+
+def _scored(space: Space, query: QueryVectors, rows: Ints, listed: Listed | None) -> Floats:
+    """Exact scores float32 [len(rows)] of ascending rows; those that the space's own index retrieved come with it."""
+    if listed is None or not len(listed.rows):
+        return space.score(query, rows)
+    scores = np.empty(len(rows), np.float32)
+    missing = np.ones(len(rows), np.bool_)
+    known = np.searchsorted(rows, listed.rows)
+    scores[known], missing[known] = listed.scores, False
+    if missing.any():
+        scores[missing] = space.score(query, rows[missing])
+    return scores

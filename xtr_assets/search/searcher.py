@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from xtr_assets.config import EncoderConfig
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.answering import hydrated, rank
@@ -40,15 +41,22 @@ class Searcher:
     warehouse : the warehouse, or its folder
     device : "auto", "cpu", "cuda" or "cuda:<n>"; what "auto" took is in `devices`
     generation : a number, draft or published; by default the published one
+    encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
     """
 
-    def __init__(self, warehouse: Warehouse | str | Path, device: str = "auto", generation: int | None = None) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse | str | Path,
+        device: str = "auto",
+        generation: int | None = None,
+        encoder: EncoderConfig | None = None,
+    ) -> None:
         self._warehouse = warehouse if isinstance(warehouse, Warehouse) else Warehouse.open(warehouse)
         self._device = device
         self._refreshing = Lock()
         chosen = self._published() if generation is None else self._warehouse.generation(generation)
         self._opened: OpenGeneration | None = OpenGeneration(chosen, device)
-        self._encoder = QueryEncoder(device)
+        self._encoder = QueryEncoder(device, encoder)
         self._note_opened(self._opened)
 
     # -- the generation -----------------------------------------------------------------------------------------------
@@ -261,6 +269,11 @@ class Searcher:
             raise
 
 
-def open(warehouse: Warehouse | str | Path, device: str = "auto", generation: int | None = None) -> Searcher:
+def open(
+    warehouse: Warehouse | str | Path,
+    device: str = "auto",
+    generation: int | None = None,
+    encoder: EncoderConfig | None = None,
+) -> Searcher:
     """A Searcher pinned to the published generation (or the named one) of a warehouse; see `Searcher`."""
-    return Searcher(warehouse, device, generation)
+    return Searcher(warehouse, device, generation, encoder)

@@ -45,6 +45,14 @@ class Overrides:
     rescore: int | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Listed:
+    """What an index retrieved for one query: rows int64 [n], best first, and their exact scores float32 [n]."""
+
+    rows: Ints
+    scores: Floats
+
+
 class Space(Protocol):
     """One way of comparing."""
 
@@ -54,8 +62,8 @@ class Space(Protocol):
 
     def retrieve(
         self, queries: Sequence[QueryVectors], n: int, overrides: Overrides, allowed: Mask | None
-    ) -> list[Ints]:
-        """Rows int64 of the n best candidates of each query, best first, and those that tie with the n-th."""
+    ) -> list[Listed]:
+        """The n best candidates of each query, and those that tie with the n-th."""
 
     def score(self, query: QueryVectors, rows: Ints) -> Floats:
         """Exact scores float32 [len(rows)]: the same bits for the same vectors, wherever the rows lie."""
@@ -64,8 +72,8 @@ class Space(Protocol):
 Search = Callable[[int], tuple[Floats, Ints]]
 
 
-def untied(found: tuple[Floats, Ints], search: Search, n: int, limit: int) -> Ints:
-    """The rows of `found` (scores float32 [n + 1], rows int64 [n + 1]), after widening while row n + 1 ties with row n.
+def untied(found: tuple[Floats, Ints], search: Search, n: int, limit: int) -> Listed:
+    """What was `found` (scores float32 [n + 1], rows int64 [n + 1]), widened while row n + 1 ties with row n.
 
     `search(m)` gives the m best; no more than `limit` rows can be found.
     """
@@ -75,7 +83,7 @@ def untied(found: tuple[Floats, Ints], search: Search, n: int, limit: int) -> In
     valid = rows >= 0
     if len(rows) > n and rows[n - 1] >= 0:
         valid &= scores >= scores[n - 1] - TIE
-    return rows[valid]
+    return Listed(rows[valid], scores[valid])
 
 
 class DenseIndexLike(Protocol):
@@ -115,7 +123,7 @@ class DenseSpace:
 
     def retrieve(
         self, queries: Sequence[QueryVectors], n: int, overrides: Overrides, allowed: Mask | None
-    ) -> list[Ints]:
+    ) -> list[Listed]:
         """All queries in one call of the index."""
         stacked = np.stack([_embedding(query) for query in queries])
 
@@ -152,13 +160,13 @@ class TokenSpace:
 
     def retrieve(
         self, queries: Sequence[QueryVectors], n: int, overrides: Overrides, allowed: Mask | None
-    ) -> list[Ints]:
+    ) -> list[Listed]:
         """One query after the other; a query of no tokens compares with nothing and finds nothing."""
         return [self._retrieve(_tokens(query), n, overrides, allowed) for query in queries]
 
-    def _retrieve(self, tokens: Floats, n: int, overrides: Overrides, allowed: Mask | None) -> Ints:
+    def _retrieve(self, tokens: Floats, n: int, overrides: Overrides, allowed: Mask | None) -> Listed:
         if not len(tokens):
-            return np.empty(0, np.int64)
+            return Listed(np.empty(0, np.int64), np.empty(0, np.float32))
 
         def search(k: int) -> tuple[Floats, Ints]:
             return self.index.search(

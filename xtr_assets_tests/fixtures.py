@@ -1,0 +1,99 @@
+"""A small published warehouse: real segments, hashed vectors, both indexes; no sources, no torch, no Dagster."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from xtr_assets.build.dense import derive_dense
+from xtr_assets.build.xtr import derive_tokens
+from xtr_assets.config import DenseConfig
+from xtr_assets.core.codec import encode_int8
+from xtr_assets.core.ids import chunk_id
+from xtr_assets.core.types import Chunk, FileState, encoded_text
+from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.segments import Segment
+from xtr_assets.storage.warehouse import Warehouse
+
+ENCODER = Hashing(dim=64, token_dim=32)
+
+
+def make_chunk(
+    path: str,
+    symbol: str,
+    text: str,
+    *,
+    source: str = "code",
+    kind: str = "function",
+    line: int = 1,
+    title: str = "",
+    metadata: str = "{}",
+) -> Chunk:
+    """A chunk of one line per line of its text."""
+    end = line + text.count("\n")
+    return Chunk(chunk_id(source, path, symbol), source, path, symbol, kind, 0, line, end, title, text, metadata)
+
+
+def encode(segment: Segment, encoder: Hashing = ENCODER) -> None:
+    """Both kinds of vectors of a segment, as a build writes them."""
+    table = segment.chunks()
+    titles, texts = table["title"].to_pylist(), table["text"].to_pylist()
+    encoded = encoder.encode_documents([encoded_text(*pair) for pair in zip(titles, texts, strict=True)])
+    codes, scales = encode_int8(encoded.tokens)
+    segment.write_embeddings(encoder.fingerprint, encoded.embeddings)
+    segment.write_tokens(encoder.fingerprint, codes, scales, encoded.offsets, encoded.token_ids)
+
+
+def write_shard(warehouse: Warehouse, shard: str, chunks: Sequence[Chunk]) -> None:
+    """The next snapshot of a shard: it holds exactly these chunks; files that did not change are not touched."""
+    by_path: dict[str, list[Chunk]] = {}
+    for chunk in chunks:
+        by_path.setdefault(chunk.path, []).append(chunk)
+    files = {path: _state(path, own) for path, own in by_path.items()}
+    known = warehouse.known_files(shard)
+    touched = [path for path, state in files.items() if path not in known or known[path].sha256 != state.sha256]
+    warehouse.write_snapshot(
+        shard,
+        source_fingerprint="fixtures",
+        files=files,
+        touched=touched,
+        chunks=[chunk for path in touched for chunk in by_path[path]],
+    )
+
+
+def publish_chunks(
+    warehouse: Warehouse, chunks: Iterable[Chunk], *, shard: str = "code", recipe: str = "auto"
+) -> Generation:
+    """Make the shard hold exactly these chunks, build both indexes by delta and publish without a gate."""
+    write_shard(warehouse, shard, list(chunks))
+    return publish(warehouse, recipe=recipe)
+
+
+def publish(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = ENCODER) -> Generation:
+    """Publish what the shards hold now."""
+    versions = {}
+    for shard in warehouse.shards():
+        snapshot = warehouse.snapshot(shard)
+        assert snapshot is not None
+        versions[shard] = snapshot.data_version
+        for placed in snapshot.segments:
+            segment = warehouse.segment(placed.segment_id)
+            if not segment.has_embeddings(encoder.fingerprint):
+                encode(segment, encoder)
+    draft = warehouse.draft("fixtures", encoder=encoder.describe(), fingerprint=encoder.fingerprint, snapshots=versions)
+    parent = None if draft.parent is None else warehouse.generation(draft.parent)
+    derive_dense(draft, parent, DenseConfig(recipe=recipe), recall_goal=0.95)
+    derive_tokens(warehouse, draft, parent)
+    return warehouse.publish(draft.number, required=())
+
+
+def new_warehouse(path: Path, chunks: Iterable[Chunk], *, recipe: str = "auto") -> Warehouse:
+    """A warehouse with one published generation of these chunks."""
+    warehouse = Warehouse.create(path)
+    publish_chunks(warehouse, chunks, recipe=recipe)
+    return warehouse
+
+
+def _state(path: str, chunks: Sequence[Chunk]) -> FileState:
+    content = repr(chunks).encode("utf-8", "surrogatepass")
+    return FileState(path, len(content), 1, hashlib.sha256(content).hexdigest())
