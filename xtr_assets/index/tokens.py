@@ -1,62 +1,27 @@
 """TokenIndex: late interaction over segments. Candidates by XTR, results always by exact MaxSim."""
 
-import time
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from xtr_assets.core.maxsim import best_rows
+from xtr_assets.core.errors import EncoderMismatch, InvalidInput
 from xtr_assets.core.rows import RowTokens, TokenPart
 from xtr_assets.core.types import Floats, Halves, Ints, Mask
-from xtr_assets.index.xtr.backends import BackendName
+from xtr_assets.index.xtr.backends import BackendName, check_device
 from xtr_assets.index.xtr.folder import Verify, load_folder, make_segment, save_folder
+from xtr_assets.index.xtr.merging import merge_segments
 from xtr_assets.index.xtr.model import TokenModel
 from xtr_assets.index.xtr.plan import SearchProfile
 from xtr_assets.index.xtr.postings import open_postings, write_postings
-from xtr_assets.index.xtr.query import as_tokens, make_query
+from xtr_assets.index.xtr.searching import TokenMatch, TokenResult, explain_row, score_rows, search, search_exact
 from xtr_assets.index.xtr.segments import IndexState, check_part, check_tokens
 from xtr_assets.index.xtr.training import train
 
 __all__ = ["SearchProfile", "TokenIndex", "TokenMatch", "TokenModel", "TokenResult", "train", "write_postings"]
-
-# Where lists are read, no posting counts for nothing.
-ALL_POSTINGS = 1 << 31
-# After the integer scores, this many more than asked for are scored in float32: quantizing a query of unit tokens moves
-# a score by less than .002, and so few documents lie closer together than that.
-FINAL_SLACK = 16
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TokenResult:
-    """scores float32 [k], rows int64 [k] (padded by -inf and -1), and what the search did.
-
-    scanned : every allowed row was scored; retrieved : postings read; candidates : rows that had a counted posting;
-    rescored : rows that got MaxSim; seconds : by phase, "retrieve" and "rescore".
-    """
-
-    scores: Floats
-    rows: Ints
-    scanned: bool
-    retrieved: int
-    candidates: int
-    rescored: int
-    seconds: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class TokenMatch:
-    """What one query token met in a document.
-
-    position : the document token, counted from 0; similarity : their inner product in the store; retrieved : whether
-    the candidate search read it, else the document was given the imputed score there.
-    """
-
-    query_token: int
-    position: int
-    similarity: float
-    retrieved: bool
 
 
 class TokenIndex:
@@ -69,6 +34,7 @@ class TokenIndex:
     def __init__(self, state: IndexState, profile: SearchProfile | None = None) -> None:
         self._state = state
         self.profile = profile or SearchProfile()
+        self._changing = threading.Lock()
 
     @classmethod
     def build(
@@ -150,6 +116,11 @@ class TokenIndex:
         return self._state.backend.name
 
     @property
+    def device(self) -> str:
+        """Where searches run."""
+        return "cpu"
+
+    @property
     def live(self) -> Mask:
         """bool [end_row], a copy."""
         return self._state.live.copy()
@@ -213,28 +184,86 @@ class TokenIndex:
         allowed: Mask | None = None,
     ) -> TokenResult:
         """As `search`, with what it did."""
+        return search(self._state, self.profile.override(nprobe, k_prime, rescore), query_tokens, k, allowed)
+
+    def search_batch(
+        self,
+        queries: Sequence[Floats],
+        k: int,
+        *,
+        k_prime: int | None = None,
+        nprobe: int | None = None,
+        rescore: int | None = None,
+        allowed: Mask | None = None,
+        threads: int = 1,
+    ) -> tuple[Floats, Ints]:
+        """Many queries, each float32 [t, d]: (scores float32 [q, k], rows int64 [q, k]), the same as one by one."""
         state, profile = self._state, self.profile.override(nprobe, k_prime, rescore)
-        tokens = as_tokens(query_tokens, self.dim)
-        mask, count = state.allowed(allowed)
-        started = time.perf_counter()
-        if not len(tokens) or k == 0 or count == 0:
-            scores, rows = best_rows(np.empty(0, np.float32), np.empty(0, np.int64), k)
-            return TokenResult(scores, rows, True, 0, 0, 0, {"retrieve": 0.0, "rescore": 0.0})
-        query = make_query(state.model, tokens)
-        limit = max(profile.rescore, 2 * k)
-        route = self._route(state, count, profile.nprobe, limit)
-        retrieved, touched, found = 0, count, np.empty(0, np.int64)
-        if not route.scan:
-            wanted = min(k, count)
-            candidates = state.backend.retrieve(query, route.nprobe, profile.k_prime or ALL_POSTINGS, limit, mask)
-            found, retrieved, touched = candidates.rows, candidates.retrieved, candidates.touched
-            if len(found) < wanted:
-                # More results than the lists met: everything allowed is scored, so that k rows come back.
-                route = self._route(state, count, state.token_count, limit)
-        if route.scan or len(found) < min(k, count):
-            found = state.rows_of(mask)
-        middle = time.perf_counter()
-        scores, rows = self._rescore(state, query, found, k)
-        ended = time.perf_counter()
-        seconds = {"retrieve": middle - started, "rescore": ended - middle}
-        return TokenResult(scores, rows, route.scan, retrieved, touched, len(found), seconds)
+
+        def one(query: Floats) -> TokenResult:
+            return search(state, profile, query, k, allowed)
+
+        if threads > 1 and len(queries) > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                results = list(pool.map(one, queries))
+        else:
+            results = [one(query) for query in queries]
+        scores = np.array([result.scores for result in results], np.float32).reshape(len(queries), k)
+        rows = np.array([result.rows for result in results], np.int64).reshape(len(queries), k)
+        return scores, rows
+
+    def exact(self, query_tokens: Floats, k: int, *, allowed: Mask | None = None) -> tuple[Floats, Ints]:
+        """The reference: MaxSim of every allowed row, in float32 over the store. Result as of `search`."""
+        return search_exact(self._state, query_tokens, k, allowed)
+
+    def score(self, query_tokens: Floats, rows: Ints) -> Floats:
+        """MaxSim, divided by the number of query tokens, of stored rows in any order: float32 [len(rows)].
+
+        Raises InvalidInput for a row that no segment holds; removed rows still have a score.
+        """
+        return score_rows(self._state, query_tokens, rows)
+
+    def explain(self, query_tokens: Floats, row: int) -> list[TokenMatch]:
+        """What each query token met in one row, under the profile that searches."""
+        return explain_row(self._state, self.profile, query_tokens, row)
+
+    def add(self, tokens: Floats | Halves, offsets: Ints) -> Ints:
+        """Index more documents as a segment of their own: int64 rows they got. The model stays as trained."""
+        values, bounds = check_tokens(tokens, offsets)
+        if values.shape[1] != self.dim:
+            raise EncoderMismatch(
+                f"dim {self.dim} in the index, {values.shape[1]} in the tokens; encode them with the index's encoder"
+            )
+        with self._changing:
+            state = self._state
+            base = len(state.live)
+            segment = make_segment(state.model, base, values, bounds)
+            live = np.concatenate([state.live, np.ones(len(bounds) - 1, np.bool_)])
+            self._state = replace(state, segments=(*state.segments, segment), live=live)
+        return np.arange(base, len(live))
+
+    def remove(self, rows: Ints | Sequence[int]) -> int:
+        """Never return these rows again; how many were live. Raises InvalidInput for rows out of range."""
+        gone = np.asarray(rows, np.int64)
+        with self._changing:
+            state = self._state
+            if gone.size and (gone.min() < 0 or gone.max() >= len(state.live)):
+                bad = int(gone.min() if gone.min() < 0 else gone.max())
+                raise InvalidInput(f"row {bad} cannot be removed; the index has rows 0 to {len(state.live) - 1}")
+            live = state.live.copy()
+            live[gone] = False
+            before = state.live_rows
+            self._state = replace(state, live=live)
+            return before - self._state.live_rows
+
+    def compact(self) -> Ints:
+        """Make one segment of all live rows, which are renumbered: int64 [old end row], new row or -1.
+
+        The model is kept, so that results are those of before.
+        """
+        with self._changing:
+            state = self._state
+            segment, new_rows = merge_segments(state.model, state.segments, state.live)
+            live = np.ones(segment[0].rows, np.bool_)
+            self._state = replace(state, segments=(segment,) if segment[0].rows else (), live=live)
+        return new_rows

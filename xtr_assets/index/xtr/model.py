@@ -1,0 +1,187 @@
+"""TokenModel: what segments share. Centroids and residual levels are integers, so every backend computes the same."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xtr_assets.core.errors import CorruptFile, UnknownFormat
+from xtr_assets.core.files import FileRecord, check, fsync_dir, fsync_file, record
+from xtr_assets.core.types import Bytes8, Floats, Int32s
+
+MODEL_FORMAT = 1
+MODEL_FILE = "model.json"
+ARRAYS = ("mean", "centroids", "centroid_scales", "levels", "residual_scales")
+LEVELS = 16
+# Levels lie in [-64, 63]: shifted by 64 they are 7-bit unsigned, so that the AVX2 multiply-add of a pair,
+# 127 * 127 * 2, stays below the 16-bit limit and every backend gets the same integer.
+LEVEL_MIN, LEVEL_MAX = -64, 63
+
+
+@dataclass(frozen=True, eq=False)
+class TokenModel:
+    """The shared part of a token index.
+
+    A token x is approximated by `mean + centroids[c] * centroid_scales[c] + levels[code] * residual_scales`.
+
+    mean : float32 [d]
+    centroids : int8 [C, d], over mean-subtracted tokens, with centroid_scales float32 [C]
+    levels : int8 [16], ascending, within [-64, 63]
+    residual_scales : float32 [d], the size of one level step per dimension
+    token_norm : the largest norm in the training sample; the unit of integer scores follows from it
+    residual_rms : root mean square norm of what centroids leave of the sample; imputation's margin follows from it
+    training : what it was trained on and how (JSON-able)
+    """
+
+    mean: Floats
+    centroids: Bytes8
+    centroid_scales: Floats
+    levels: Bytes8
+    residual_scales: Floats
+    token_norm: float
+    residual_rms: float
+    training: dict[str, Any]
+
+    @property
+    def dim(self) -> int:
+        return len(self.mean)
+
+    @property
+    def packed_dim(self) -> int:
+        """Bytes of one packed residual: dimensions j and j + packed_dim share byte j."""
+        return (self.dim + 1) // 2
+
+    @property
+    def memory_bytes(self) -> int:
+        return sum(getattr(self, name).nbytes for name in ARRAYS)
+
+    @cached_property
+    def centroid_values(self) -> Floats:
+        """float32 [C, d]: the integers of `centroids`, for BLAS; products with int8 stay exact below 2**24."""
+        return self.centroids.astype(np.float32)
+
+    @cached_property
+    def centroid_vectors(self) -> Floats:
+        """float32 [C, d]: the centroids as tokens are measured against them, mean subtracted."""
+        return self.centroid_values * self.centroid_scales[:, None]
+
+    @cached_property
+    def nearest_level(self) -> npt.NDArray[np.uint8]:
+        """uint8 [128]: the code of a residual in level steps, shifted by 64."""
+        grid = np.arange(LEVEL_MIN, LEVEL_MAX + 1)
+        distances = np.abs(grid[:, None] - self.levels[None, :].astype(np.int64))
+        codes: npt.NDArray[np.uint8] = distances.argmin(axis=1).astype(np.uint8)
+        return codes
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """64 hex digits over dim, levels, centroids and scales: two models with the same one are the same."""
+        scalars = f"xtr-assets token model {MODEL_FORMAT} {self.token_norm!r} {self.residual_rms!r}"
+        digest = hashlib.sha256(scalars.encode())
+        for name in ARRAYS:
+            array = np.ascontiguousarray(getattr(self, name))
+            digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    @property
+    def fingerprint8(self) -> str:
+        """What names the model's folder and the postings made with it."""
+        return self.fingerprint[:8]
+
+    def encode_residuals(self, tokens: Floats, lists: Int32s) -> npt.NDArray[np.uint8]:
+        """uint8 [n, packed_dim]: 4-bit codes of what the centroid leaves; tokens float32 [n, d], lists int32 [n]."""
+        residuals = tokens - self.mean - self.centroid_vectors[lists]
+        residuals /= self.residual_scales
+        steps = np.clip(np.rint(residuals, out=residuals), LEVEL_MIN, LEVEL_MAX).astype(np.int8)
+        codes = self.nearest_level[(steps - np.int8(LEVEL_MIN)).view(np.uint8)]
+        packed: npt.NDArray[np.uint8] = codes[:, : self.packed_dim].copy()
+        packed[:, : self.dim - self.packed_dim] |= codes[:, self.packed_dim :] << 4
+        return packed
+
+    def decode_residuals(self, packed: npt.NDArray[np.uint8]) -> Bytes8:
+        """int8 [n, d]: the level of every dimension, to be multiplied by `residual_scales`."""
+        levels = np.concatenate([self.levels[packed & 15], self.levels[packed >> 4]], axis=1)
+        return levels[:, : self.dim]
+
+    def save(self, models: Path) -> Path:
+        """Write into `models/<fingerprint8>` unless it is there; the folder appears whole or not at all."""
+        target = models / self.fingerprint8
+        if target.exists():
+            return target
+        models.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{self.fingerprint8}.", suffix=".tmp", dir=models))
+        try:
+            self.write(temporary)
+            temporary.chmod(0o755)
+            temporary.replace(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        fsync_dir(models)
+        return target
+
+    def write(self, directory: Path) -> None:
+        """Write the arrays and model.json into an existing folder, durable."""
+        for name in ARRAYS:
+            np.save(directory / f"{name}.npy", getattr(self, name))
+            fsync_file(directory / f"{name}.npy")
+        files = {f"{name}.npy": record(directory / f"{name}.npy") for name in ARRAYS}
+        described = {
+            "format_version": MODEL_FORMAT,
+            "kind": "xtr-token-model",
+            "fingerprint": self.fingerprint,
+            "dim": self.dim,
+            "centroids": len(self.centroids),
+            "token_norm": self.token_norm,
+            "residual_rms": self.residual_rms,
+            "training": self.training,
+            "files": {name: {"bytes": f.bytes, "sha256": f.sha256} for name, f in files.items()},
+        }
+        path = directory / MODEL_FILE
+        path.write_text(json.dumps(described, indent=1) + "\n")
+        fsync_file(path)
+        fsync_dir(directory)
+
+    @classmethod
+    def load(cls, directory: Path) -> "TokenModel":
+        """Read a model's folder; every file is small and checked in full. Raises CorruptFile, UnknownFormat."""
+        described = read_described(directory / MODEL_FILE, "xtr-token-model", MODEL_FORMAT)
+        arrays = {}
+        for name in ARRAYS:
+            file = directory / f"{name}.npy"
+            check(file, FileRecord(**described["files"][file.name]), f"{directory.name}/{file.name}")
+            arrays[name] = np.load(file, allow_pickle=False)
+        scalars = {name: described[name] for name in ("token_norm", "residual_rms", "training")}
+        model = cls(**arrays, **scalars)
+        if model.fingerprint != described["fingerprint"]:
+            raise CorruptFile(
+                f"{directory.name}/{MODEL_FILE}", f"fingerprint {described['fingerprint']}", model.fingerprint
+            )
+        return model
+
+
+def read_described(path: Path, kind: str, version: int) -> dict[str, Any]:
+    """A JSON file that says what a folder is. Raises CorruptFile where it is none, UnknownFormat where it is newer."""
+    name = f"{path.parent.name}/{path.name}"
+    try:
+        described = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise CorruptFile(name, f"a JSON file of kind {kind}", "no file") from None
+    except ValueError as error:
+        raise CorruptFile(name, f"a JSON file of kind {kind}", f"unreadable JSON ({error})") from error
+    if not isinstance(described, dict) or described.get("kind") != kind:
+        found = described.get("kind") if isinstance(described, dict) else type(described).__name__
+        raise CorruptFile(name, f"kind {kind}", f"kind {found}")
+    if described.get("format_version") != version:
+        raise UnknownFormat(
+            f"{name}: format_version {described.get('format_version')}, this release reads {version}; "
+            "open it with the release that wrote it, or rebuild the index"
+        )
+    return described

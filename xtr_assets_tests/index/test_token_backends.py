@@ -1,0 +1,131 @@
+"""Every backend returns what the numpy reference returns: the same candidates, the same integer scores."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from xtr_assets.core.codec import encode_int8
+from xtr_assets.core.errors import ProviderError
+from xtr_assets.core.rows import RowTokens, TokenPart
+from xtr_assets.index.xtr.backends import open_backend
+from xtr_assets.index.xtr.folder import make_segment
+from xtr_assets.index.xtr.postings import Postings
+from xtr_assets.index.xtr.query import make_query
+from xtr_assets.index.xtr.reference import PlacedPostings, ReferenceBackend
+from xtr_assets.index.xtr.training import train
+from xtr_assets_tests.index.token_corpus import make_corpus
+
+OTHERS = ["numba"]
+
+
+def segments_of(corpus, cuts, model, gap=5):
+    """The corpus cut into segments, with holes between them."""
+    segments = []
+    base = 0
+    for start, stop in pairwise(cuts):
+        first, last = corpus.offsets[start], corpus.offsets[stop]
+        segments.append(make_segment(model, base, corpus.tokens[first:last], corpus.offsets[start : stop + 1] - first))
+        base += stop - start + gap
+    return segments
+
+
+def backends_of(corpus, cuts, dim, others):
+    codes, scales = encode_int8(corpus.tokens)
+    model = train(RowTokens([TokenPart(0, codes, scales, corpus.offsets)], dim))
+    segments = segments_of(corpus, cuts, model)
+    tokens = RowTokens([part for part, _ in segments], dim)
+    placed = [PlacedPostings(part.base_row, part.rows, postings) for part, postings in segments]
+    return model, [open_backend(name, model, placed, tokens) for name in ("numpy", *others)]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("dim", [32, 33, 128, 20])
+def test_backends_agree_on_candidates_and_scores(other, dim):
+    corpus = make_corpus(300, dim=dim, length=12, seed=dim)
+    model, (reference, fast) = backends_of(corpus, [0, 1, 40, 300], dim, [other])
+    end = reference.tokens.end_row
+    some = np.random.default_rng(1).random(end) < 0.4
+    for query_tokens in corpus.queries:
+        query = make_query(model, query_tokens)
+        for nprobe, k_prime, limit, allowed in ((1, 5, 10, None), (4, 1 << 31, 40, some), (10_000, 60, 1000, None)):
+            expected = reference.retrieve(query, nprobe, k_prime, limit, allowed)
+            found = fast.retrieve(query, nprobe, k_prime, limit, allowed)
+            np.testing.assert_array_equal(found.rows, expected.rows)
+            assert (found.retrieved, found.touched) == (expected.retrieved, expected.touched)
+            np.testing.assert_array_equal(fast.rescore(query, expected.rows), reference.rescore(query, expected.rows))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_backends_agree_on_anything(data):
+    seed = data.draw(st.integers(0, 10_000))
+    rng = np.random.default_rng(seed)
+    dim = data.draw(st.sampled_from([1, 2, 7, 64, 130]))
+    lengths = rng.integers(1, data.draw(st.sampled_from([2, 9, 70])), data.draw(st.integers(1, 40)))
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    # Few distinct values make ties; magnitudes from nothing to large.
+    tokens = rng.integers(-2, 3, (offsets[-1], dim)).astype(np.float32) * data.draw(st.sampled_from([0, 1e-3, 1, 50]))
+    corpus = type("Corpus", (), {"tokens": tokens, "offsets": offsets})()
+    cut = data.draw(st.integers(1, len(lengths)))
+    model, (reference, *others) = backends_of(corpus, sorted({0, cut, len(lengths)}), dim, OTHERS)
+    query = make_query(model, rng.integers(-3, 4, (data.draw(st.integers(1, 40)), dim)).astype(np.float32))
+    nprobe, k_prime = data.draw(st.integers(1, 30)), data.draw(st.sampled_from([1, 3, 1 << 31]))
+    limit = data.draw(st.integers(1, 50))
+    allowed = data.draw(st.sampled_from([None, rng.random(reference.tokens.end_row) < 0.5]))
+    expected = reference.retrieve(query, nprobe, k_prime, limit, allowed)
+    scores = reference.rescore(query, expected.rows)
+    for other in others:
+        found = other.retrieve(query, nprobe, k_prime, limit, allowed)
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        assert (found.retrieved, found.touched) == (expected.retrieved, expected.touched)
+        np.testing.assert_array_equal(other.rescore(query, expected.rows), scores)
+
+
+def test_integer_rescoring_is_close_to_maxsim_of_floats():
+    corpus = make_corpus(50, dim=128)
+    model, (reference,) = backends_of(corpus, [0, 50], 128, [])
+    rows = np.arange(50)
+    for tokens in corpus.queries:
+        approximate = reference.rescore(make_query(model, tokens), rows) / len(tokens)
+        exact = [(tokens @ reference.tokens.document(row).T).max(axis=1).mean() for row in rows]
+        np.testing.assert_allclose(approximate, exact, atol=2e-3)
+
+
+def test_reading_every_list_ranks_by_the_decoded_tokens():
+    corpus = make_corpus(80, dim=32, length=8)
+    codes, scales = encode_int8(corpus.tokens)
+    model = train(RowTokens([TokenPart(0, codes, scales, corpus.offsets)], 32))
+    part, postings = make_segment(model, 0, corpus.tokens, corpus.offsets)
+    backend = ReferenceBackend(model, [PlacedPostings(0, 80, postings)], RowTokens([part], 32))
+    decoded = model.decode_residuals(postings.residuals) * model.residual_scales
+    decoded += model.centroid_vectors[np.repeat(np.arange(len(model.centroids)), np.diff(postings.lists))]
+    for tokens in corpus.queries:
+        best = np.array([(tokens @ decoded[postings.positions == row].T).max(axis=1) for row in range(80)])
+        ranked = np.argsort(-best.sum(axis=1), kind="stable")
+        found = backend.retrieve(make_query(model, tokens), len(model.centroids), 1 << 31, 10, None)
+        # Query and scores are rounded to integers: neighbours may change places at the edge.
+        assert np.isin(found.rows, ranked[:13]).all() and np.isin(ranked[:7], found.rows).all()
+
+
+@pytest.mark.parametrize("name", ["numpy", *OTHERS])
+def test_positions_that_were_damaged_are_skipped_not_followed(name):
+    corpus = make_corpus(100, dim=32, length=8)
+    codes, scales = encode_int8(corpus.tokens)
+    model = train(RowTokens([TokenPart(0, codes, scales, corpus.offsets)], 32))
+    part, postings = make_segment(model, 0, corpus.tokens, corpus.offsets)
+    positions = postings.positions.copy()
+    positions[::3] = -7
+    positions[1::3] = 1 << 30
+    damaged = Postings(postings.lists, positions, postings.residuals)
+    backend = open_backend(name, model, [PlacedPostings(0, 100, damaged)], RowTokens([part], 32))
+    found = backend.retrieve(make_query(model, corpus.queries[0]), 50, 1 << 31, 1000, np.ones(100, np.bool_))
+    assert len(found.rows) and found.rows.min() >= 0 and found.rows.max() < 100
+
+
+def test_an_unknown_backend_is_refused():
+    corpus = make_corpus(5)
+    with pytest.raises(ProviderError, match="unknown backend 'fortran'"):
+        backends_of(corpus, [0, 5], 32, ["fortran"])
