@@ -34,7 +34,7 @@ def demo() -> None:
         raise typer.BadParameter(f"{CONFIG_NAME} is here: a project of your own; run the demo in another folder")
     config = demo_config(here)
     result = _build(config, home_folder=here, full=False)
-    _report(result, config)
+    _report(result)
     if not result.ok:
         raise typer.Exit(FAILED)
     _ask(config)
@@ -56,14 +56,15 @@ def build(
     if as_json:
         emit(result.document())
     else:
-        _report(result, found)
+        _report(result)
     if not result.ok:
         raise typer.Exit(FAILED)
 
 
 def _build(config: "IndexConfig", home_folder: Path, full: bool, quiet: bool = False) -> "BuildResult":
     """Run the whole graph in the folder's Dagster instance, with progress for people unless `quiet`."""
-    home, written = dagster_home([home_folder, *Path.cwd().resolve().parents], home_folder)
+    here = Path.cwd().resolve()
+    home, written = dagster_home([home_folder, here, *here.parents], home_folder)
     os.environ[HOME_VARIABLE] = str(home)
     if written and not quiet:
         say(f"wrote {shown(home / 'dagster.yaml')}: this folder is the Dagster instance now")
@@ -80,8 +81,22 @@ def _build(config: "IndexConfig", home_folder: Path, full: bool, quiet: bool = F
     return run_build(config, open_instance(), full=full)
 
 
-def _report(result: "BuildResult", config: "IndexConfig") -> None:
-    raise NotImplementedError
+def _report(result: "BuildResult") -> None:
+    """What a build came to, in a few lines."""
+    for shard, done in result.shards.items():
+        counts = ", ".join(f"{done[what]:,} {what}" for what in ("added", "changed", "deleted") if done.get(what))
+        say(f"  {shard}: {counts or 'nothing'} ({done['reason']})")
+    for check in result.failed:
+        level = "[red]failed[/red]" if check.blocking else "[yellow]warns[/yellow]"
+        say(f"  check {check.name} {level}: value {check.value}, threshold {check.threshold}")
+    seconds = f"{sum(result.seconds.values()):.1f} s"
+    if result.built is None:
+        say(f"[green]nothing to do[/green]: {result.reason}; generation {result.generation} serves ({seconds})")
+    elif result.published:
+        say(f"[green]published[/green] generation {result.built}: {result.live_rows:,} chunks in {seconds}")
+    else:
+        serves = "nothing serves yet" if result.generation is None else f"generation {result.generation} serves on"
+        say(f"[red]refused[/red] generation {result.built}: {serves}; see docs/operations.md, 'A check refuses'")
 
 
 def _ask(config: "IndexConfig") -> None:
