@@ -150,18 +150,13 @@ class DenseIndex:
         """Bytes of codes, rows, centroids and links in memory; the vectors are memory-mapped and not counted."""
         return self._recipe.memory_bytes(int(self._index.ntotal), self.dim)
 
-    @property
-    def code_bytes(self) -> int:
-        """Bytes of the encoded vectors alone."""
-        return int(self._index.ntotal * self._recipe.code_bytes(self.dim))
-
     def describe(self) -> dict[str, Any]:
         """What metadata shows: recipe, counts, bytes, device with its reason, and the FAISS in use."""
         return {
             "recipe": self.recipe,
             "rows": len(self),
             "dim": self.dim,
-            "code_bytes": self.code_bytes,
+            "code_bytes": int(self._index.ntotal * self._recipe.code_bytes(self.dim)),
             "memory_bytes": self.memory_bytes,
             "dead_share": dead_share(self._index),
             "device": self._placement.device,
@@ -329,8 +324,7 @@ class DenseIndex:
         )
         if done.how == "rebuilt":
             live = np.zeros(vectors.end_row, np.bool_)
-            kept = np.flatnonzero(self._present)
-            live[kept] = True
+            live[np.flatnonzero(self._present)] = True
             live[removed] = False
             live[added] = True
             return DenseIndex.build(vectors, recipe, None, live, target, recall_goal=recall_goal), done
@@ -346,10 +340,6 @@ class DenseIndex:
     def save_index(self, path: Path | str) -> None:
         """Write the FAISS file alone; recipe and profile are kept by the caller (a generation's manifest)."""
         persist.write_index(self._index, Path(path))
-
-    def close(self) -> None:
-        """Give GPU memory back; the index serves from the CPU afterwards."""
-        self.to("cpu")
 
     def _changed(self, rows: Ints, present: bool) -> None:
         self._present[rows] = present

@@ -34,6 +34,10 @@ def train_index(recipe: Recipe, dim: int, sample: Floats) -> Any:
         lists.cp.seed = SEED
         # Small corpora with an explicit recipe train on few vectors a list; the planner has bounded the sample.
         lists.cp.min_points_per_centroid = 1
+        if recipe.code == "PQ":
+            lists.pq.cp.min_points_per_centroid = 1
+    if recipe.trained and not len(sample):
+        raise InvalidInput(f"recipe {recipe.text} learns from vectors, there are none; use Flat, or auto")
     if recipe.trained:
         index.train(sample)
     return index

@@ -120,7 +120,7 @@ def tune(
 
 
 def _ladder(recipe: Recipe) -> list[int]:
-    """1, 2, 3, 4, 6, 8, 12, ... up to every list; from LEAST_EF for a graph; one step where there is nothing to probe."""
+    """1, 2, 3, 4, 6, 8, 12, ... up to every list, from LEAST_EF for a graph; one step where nothing is probed."""
     if recipe.family == "flat":
         return [1]
     most, least = (recipe.nlist, 1) if recipe.family == "ivf" else (MOST_EF, LEAST_EF)

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.rows import RowVectors, VectorPart
+from xtr_assets.index import exact
+from xtr_assets.index.exact import exact_dense, exact_rows, true_scores, widen
+
+
+def slow_reference(vectors, live, queries, k):
+    """The maths: every inner product in float64 of the stored values, sorted by score and then by row."""
+    scores = np.full((len(queries), k), -np.inf)
+    rows = np.full((len(queries), k), -1)
+    candidates = [row for row in vectors.rows() if live[row]]
+    stored = {row: vectors.gather(np.array([row]))[0].astype(np.float64) for row in candidates}
+    for number, query in enumerate(queries):
+        ranked = sorted((-float(stored[row] @ query), int(row)) for row in candidates)[:k]
+        for place, (score, row) in enumerate(ranked):
+            scores[number, place], rows[number, place] = -score, row
+    return scores, rows
+
+
+def integers(generator, rows, dim):
+    """Small whole numbers: every sum is exact in float32, so ties are real and plentiful."""
+    return generator.integers(-2, 3, (rows, dim)).astype(np.float16)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**31),
+    sizes=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 40)), min_size=1, max_size=4),
+    queries=st.integers(0, 6),
+    k=st.integers(0, 30),
+    block=st.sampled_from([3, 16, 1000]),
+)
+def test_exact_search_is_the_sorted_list_of_all_products(seed, sizes, queries, k, block):
+    generator = np.random.default_rng(seed)
+    parts, base = [], 0
+    for hole, size in sizes:
+        parts.append(VectorPart(base + hole, integers(generator, size, 4)))
+        base += hole + size
+    vectors = RowVectors(parts, 4)
+    live = generator.random(vectors.end_row) < 0.7
+    asked = integers(generator, queries, 4).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact, "BLOCK_ROWS", block)
+        patch.setattr(exact, "QUERY_BLOCK", 4)
+        scores, rows = exact_dense(vectors, live, asked, k)
+        allowed = np.array([row for row in vectors.rows() if live[row]], np.int64)
+        again = exact_rows(vectors, allowed, asked, k)
+    expected = slow_reference(vectors, live, asked, k)
+    np.testing.assert_array_equal(rows, expected[1])
+    np.testing.assert_array_equal(scores, expected[0])
+    np.testing.assert_array_equal(again[1], rows)
+
+
+def test_copies_of_one_vector_come_in_row_order():
+    generator = np.random.default_rng(3)
+    one = generator.standard_normal((1, 37)).astype(np.float16)
+    vectors = RowVectors([VectorPart(0, np.repeat(one, 500, axis=0))], 37)
+    queries = generator.standard_normal((5, 37)).astype(np.float32)
+    scores, rows = exact_dense(vectors, np.ones(500, np.bool_), queries, 12)
+    assert rows.tolist() == [list(range(12))] * 5
+    assert (scores == scores[:, :1]).all()
+
+
+def test_a_later_block_with_much_longer_vectors_is_not_cut_by_the_first(monkeypatch):
+    monkeypatch.setattr(exact, "BLOCK_ROWS", 8)
+    generator = np.random.default_rng(4)
+    stored = generator.standard_normal((64, 16)).astype(np.float16)
+    stored[40:] *= 100
+    vectors = RowVectors([VectorPart(0, stored)], 16)
+    queries = generator.standard_normal((3, 16)).astype(np.float32)
+    _, rows = exact_dense(vectors, np.ones(64, np.bool_), queries, 5)
+    np.testing.assert_array_equal(rows, np.argsort(-(queries @ stored.astype(np.float32).T), axis=1)[:, :5])
+
+
+def test_every_finite_half_widens_to_its_own_value():
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    finite = halves[np.isfinite(halves)]
+    np.testing.assert_array_equal(widen(finite).view(np.uint32), finite.astype(np.float32).view(np.uint32))
+
+
+def test_widening_keeps_the_shape_of_what_is_not_contiguous():
+    halves = np.arange(24, dtype=np.float16).reshape(4, 6)[::2, ::3]
+    np.testing.assert_array_equal(widen(halves), halves.astype(np.float32))
+
+
+def test_true_scores_of_pads_are_minus_infinity():
+    vectors = RowVectors([VectorPart(2, np.eye(2, dtype=np.float16))], 2)
+    scores = true_scores(vectors, np.array([[3.0, 4.0]], np.float32), np.array([[3, -1, 2]]))
+    assert scores.tolist() == [[4.0, -np.inf, 3.0]]
+
+
+def test_queries_and_masks_that_cannot_be_used_are_refused_by_name():
+    vectors = RowVectors([VectorPart(0, np.eye(3, dtype=np.float16))], 3)
+    live = np.ones(3, np.bool_)
+    with pytest.raises(InvalidInput, match=r"dim 3 in the index, queries of shape \(1, 2\)"):
+        exact_dense(vectors, live, np.ones((1, 2), np.float32), 1)
+    with pytest.raises(InvalidInput, match="query 1 holds NaN"):
+        exact_dense(vectors, live, np.array([[0, 0, 0], [0, np.nan, 0]], np.float32), 1)
+    with pytest.raises(InvalidInput, match="k = -1"):
+        exact_dense(vectors, live, np.ones((1, 3), np.float32), -1)
+    with pytest.raises(InvalidInput, match=r"`live` is bool \(2,\); bool \(3,\) is needed"):
+        exact_dense(vectors, live[:2], np.ones((1, 3), np.float32), 1)
+
+
+def test_a_row_in_a_hole_is_an_error():
+    vectors = RowVectors([VectorPart(0, np.eye(2, dtype=np.float16)), VectorPart(5, np.eye(2, dtype=np.float16))], 2)
+    with pytest.raises(InvalidInput, match="row 3 lies in a hole"):
+        exact.gather(vectors, np.array([0, 3]))
