@@ -93,13 +93,14 @@ def current_version(layout: Layout, shard: str) -> str | None:
     """The data version that CURRENT names; None for a shard that was never written."""
     path = layout.current(shard)
     try:
-        version = path.read_text("ascii").strip()
+        text = path.read_bytes().decode("ascii")
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
         raise CorruptFile(layout.relative(path), "a data version", str(error)) from error
-    if not layout.snapshot(shard, version or "none").is_file():
-        raise CorruptFile(layout.relative(path), "the data version of a snapshot", repr(version))
+    version = text.removesuffix("\n")
+    if text != f"{version}\n" or not version.isalnum() or not layout.snapshot(shard, version).is_file():
+        raise CorruptFile(layout.relative(path), "the data version of a snapshot", repr(text))
     return version
 
 

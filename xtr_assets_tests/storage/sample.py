@@ -64,7 +64,8 @@ def vectors_of(hashes: Iterable[bytes], dim: int) -> Floats:
     """Unit vectors that depend on the text hash only, as those of an encoder would."""
     rows = [np.random.default_rng(int.from_bytes(h, "little")).normal(size=dim) for h in hashes]
     found = np.array(rows, np.float32).reshape(-1, dim)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    return found
 
 
 def encode(segment: Segment, fingerprint: str = FINGERPRINT) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,8 @@ def test_a_shifted_line_is_a_changed_row_with_the_same_id(warehouse: Warehouse) 
 @pytest.mark.parametrize("column", ["symbol", "kind", "part", "start_line", "end_line", "title", "text", "metadata"])
 def test_a_row_that_differs_in_any_column_is_written_anew(warehouse: Warehouse, column: str) -> None:
     one = chunk("a.py", "f", "text")
-    other = replace(one, **{column: 9 if isinstance(getattr(one, column), int) else "other"})
+    values: dict[str, Any] = {column: 9 if isinstance(getattr(one, column), int) else "other"}
+    other = replace(one, **values)
     for step, item in enumerate((one, other)):
         change = warehouse.write_snapshot(
             "s",

@@ -201,9 +201,10 @@ def test_an_older_generation_is_published_by_moving_the_pointer(twice: Warehouse
 def test_a_withdrawn_generation_never_serves_again(twice: Warehouse) -> None:
     twice.withdraw(1, "licence")
     assert twice.generation(1).state == "withdrawn"
-    for attempt in (lambda: twice.publish(1, required=()), lambda: twice.rollback(1)):
-        with pytest.raises(GenerationError, match=r"withdrawn on .* by .* \(licence\)"):
-            attempt()
+    with pytest.raises(GenerationError, match=r"withdrawn on .* by .* \(licence\)"):
+        twice.publish(1, required=())
+    with pytest.raises(GenerationError, match="was withdrawn"):
+        twice.rollback(1)
     with pytest.raises(GenerationError, match="nothing was published before"):
         twice.rollback()
 
@@ -269,7 +270,10 @@ def test_two_writers_of_one_draft_lose_nothing(warehouse: Warehouse) -> None:
     beside.set_recipe("xtr", {"centroids": 4})
     made.set_note("seconds", 1.5)
     manifest = warehouse.generation(made.number).manifest
-    assert (manifest.recipe, manifest.notes) == ({"dense": {"family": "flat"}, "xtr": {"centroids": 4}}, {"seconds": 1.5})
+    assert (manifest.recipe, manifest.notes) == (
+        {"dense": {"family": "flat"}, "xtr": {"centroids": 4}},
+        {"seconds": 1.5},
+    )
 
 
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}, object(), np.float32(1)])
@@ -317,9 +321,7 @@ def test_a_file_name_never_leaves_the_draft(warehouse: Warehouse, name: str) -> 
 def test_a_draft_needs_the_encodings_and_says_so(warehouse: Warehouse) -> None:
     change = write(warehouse, BASE)
     with pytest.raises(Exception, match="encode it first"):
-        warehouse.draft(
-            "run", encoder=ENCODER, fingerprint=FINGERPRINT, snapshots={"s": change.snapshot.data_version}
-        )
+        warehouse.draft("run", encoder=ENCODER, fingerprint=FINGERPRINT, snapshots={"s": change.snapshot.data_version})
     assert warehouse.generations() == []
 
 

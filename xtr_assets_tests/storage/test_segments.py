@@ -68,9 +68,7 @@ def broken(row: int, value: float) -> np.ndarray:
         (np.ones(3, np.float32), r"embeddings \[rows, dim\] expected"),
     ],
 )
-def test_unusable_embeddings_are_named_and_nothing_is_written(
-    segment: Segment, vectors: np.ndarray, says: str
-) -> None:
+def test_unusable_embeddings_are_named_and_nothing_is_written(segment: Segment, vectors: np.ndarray, says: str) -> None:
     before = sorted(p.name for p in segment.directory.iterdir())
     with pytest.raises(InvalidInput, match=says):
         segment.write_embeddings(FINGERPRINT, vectors)
@@ -91,9 +89,7 @@ def test_unusable_embeddings_are_named_and_nothing_is_written(
         ({"tokens": np.ones(6, np.int8)}, r"tokens \[T, dim\] expected"),
     ],
 )
-def test_unusable_tokens_are_named_and_nothing_is_written(
-    segment: Segment, change: dict[str, Any], says: str
-) -> None:
+def test_unusable_tokens_are_named_and_nothing_is_written(segment: Segment, change: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         segment.write_tokens(FINGERPRINT, **{**tokens_of(3), **change})
     assert not segment.has_tokens(FINGERPRINT)
@@ -110,9 +106,12 @@ def test_blocks_give_the_same_files_as_one_array(segment: Segment, warehouse: Wa
     with tokens_writer(segment, other, 4) as tokens:
         tokens.append(arrays.tokens[:2], arrays.scales[:2], np.array([2]), arrays.token_ids[:2])
         tokens.append(arrays.tokens[2:], arrays.scales[2:], np.array([2, 2]), arrays.token_ids[2:])
-    assert segment.listing(f"tokens.{other[:8]}/files.json").files == segment.listing(  # type: ignore[union-attr]
-        f"tokens.{FINGERPRINT[:8]}/files.json"
-    ).files  # type: ignore[union-attr]
+    assert (
+        segment.listing(f"tokens.{other[:8]}/files.json").files
+        == segment.listing(  # type: ignore[union-attr]
+            f"tokens.{FINGERPRINT[:8]}/files.json"
+        ).files
+    )  # type: ignore[union-attr]
     one = (segment.directory / f"embeddings.{FINGERPRINT[:8]}.npy").read_bytes()
     assert (segment.directory / f"embeddings.{other[:8]}.npy").read_bytes() == one
 

@@ -1,0 +1,124 @@
+"""One writer at a time: across processes and threads; a dead one is taken over; the holder is named."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from xtr_assets.core.errors import WarehouseLocked
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.sample import write
+
+HOLD = """
+import sys, time
+from xtr_assets.storage.warehouse import Warehouse
+with Warehouse.open(sys.argv[1]).lock("a long build"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(warehouse: Warehouse):  # type: ignore[no-untyped-def]
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(warehouse.root)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_the_holder_is_named_by_host_process_purpose_and_time(
+    warehouse: Warehouse, holder: "subprocess.Popen[str]"
+) -> None:
+    with pytest.raises(WarehouseLocked) as refused, warehouse.lock("mine"):
+        pass
+    message = str(refused.value)
+    assert f"process {holder.pid}," in message and os.uname().nodename in message
+    assert "'a long build'" in message and "since 20" in message and "'mine' waited 0 s" in message
+
+
+def test_a_writing_step_is_refused_while_another_process_writes(
+    warehouse: Warehouse, holder: "subprocess.Popen[str]"
+) -> None:
+    with pytest.raises(WarehouseLocked, match="a long build"):
+        write(warehouse, {"a.py": ["f"]})
+    assert warehouse.shards() == []
+
+
+def test_a_dead_holder_is_taken_over_and_named_in_the_log(
+    warehouse: Warehouse, holder: "subprocess.Popen[str]", caplog: pytest.LogCaptureFixture
+) -> None:
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    with caplog.at_level(logging.WARNING), warehouse.lock("next"):
+        pass
+    assert f"process {holder.pid}," in caplog.text and "when it died" in caplog.text
+    caplog.clear()
+    with warehouse.lock("after that"):
+        pass
+    assert caplog.text == ""
+
+
+def test_a_waiting_writer_gets_the_lock_when_it_is_free(warehouse: Warehouse) -> None:
+    held, done = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with warehouse.lock("first"):
+            held.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    held.wait(10)
+    with pytest.raises(WarehouseLocked, match="'first'"), warehouse.lock("second", wait_seconds=0.2):
+        pass
+    done.set()
+    with warehouse.lock("second", wait_seconds=10):
+        pass
+    thread.join()
+
+
+def test_the_thread_that_holds_it_takes_it_again_through_any_object(warehouse: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(warehouse.root)
+    beside = Warehouse.open(tmp_path / "link")
+    with warehouse.lock("outer"):
+        with beside.lock("inner"):
+            pass
+        assert warehouse.layout.writer_lock.stat().st_size > 0
+    assert warehouse.layout.writer_lock.stat().st_size == 0
+
+
+def test_an_error_inside_gives_the_lock_back(warehouse: Warehouse) -> None:
+    with pytest.raises(RuntimeError), warehouse.lock("first"):
+        raise RuntimeError
+    with warehouse.lock("second"):
+        pass
+
+
+def test_a_forked_child_does_not_keep_its_parents_lock(warehouse: Warehouse) -> None:
+    script = """
+import os, sys, time
+from xtr_assets.storage.warehouse import Warehouse
+with Warehouse.open(sys.argv[1]).lock("parent"):
+    child = os.fork()
+    if child == 0:
+        os.close(1)
+        time.sleep(20)
+        os._exit(0)
+    print(child, flush=True)
+    os._exit(1)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(warehouse.root)], capture_output=True, text=True, check=False
+    )
+    try:
+        with warehouse.lock("next"):
+            pass
+    finally:
+        os.kill(int(run.stdout), signal.SIGKILL)

@@ -1,0 +1,109 @@
+"""Every byte of every file counts: one flipped bit anywhere is reported with that file's name."""
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from xtr_assets.core.errors import GenerationError, StorageError
+from xtr_assets.storage.verify import forget_digests
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.sample import flip, publish, texts, write
+
+CORPUS = {"a.py": ["f one", "g two"], "b.py": ["h three"]}
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    warehouse = Warehouse.create(tmp_path_factory.mktemp("verify") / "warehouse")
+    write(warehouse, CORPUS)
+    publish(warehouse)
+    write(warehouse, {**CORPUS, "a.py": ["f other", "g two"]})
+    publish(warehouse)
+    segment = warehouse.segments()[0]
+    (segment.staging("postings.m") / "lists.npy").write_bytes(b"lists")
+    segment.seal_folder("postings.m")
+    return warehouse.root
+
+
+@pytest.fixture
+def warehouse(pristine: Path, tmp_path: Path) -> Warehouse:
+    return Warehouse.open(shutil.copytree(pristine, tmp_path / "copy"))
+
+
+def kept_files(root: Path) -> list[str]:
+    """Everything but locks, the folder of temporaries, and what only saves reads or is replaced at the next step."""
+    free = {"writer.lock", "commit.lock", "scan.json", "NEXT", "warehouse.json"}
+    names = (p for p in root.rglob("*") if p.is_file() and p.name not in free)
+    return sorted(p.relative_to(root).as_posix() for p in names if p.stat().st_size)
+
+
+def test_an_untouched_warehouse_verifies(warehouse: Warehouse) -> None:
+    report = warehouse.verify()
+    assert report.ok and report.files > 30 and report.bytes > 100_000
+    assert warehouse.verify(2).files < report.files
+
+
+def test_flipping_one_bit_of_any_file_is_reported_with_its_name(pristine: Path) -> None:
+    warehouse, random_offset = Warehouse.open(pristine), random.Random(7)
+    for name in kept_files(pristine):
+        path = pristine / name
+        offset = random_offset.randrange(path.stat().st_size)
+        flip(path, offset)
+        problems = [problem.path for problem in warehouse.verify().problems]
+        flip(path, offset)
+        assert any(problem == name or problem.startswith(f"{name} line") for problem in problems), (name, offset)
+        # Nothing else is accused, except a segment's files whose own list cannot be trusted any more.
+        assert len(problems) == 1, (name, offset, problems)
+    assert warehouse.verify().ok
+
+
+def test_a_missing_and_a_truncated_file_are_reported(warehouse: Warehouse) -> None:
+    (warehouse.layout.generation(2) / "dense.faiss").unlink()
+    path = warehouse.layout.generation(2) / "id_map.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+    for full in (True, False):
+        report = warehouse.verify(2, full=full)
+        assert [p.path for p in report.problems] == ["generations/2/dense.faiss", "generations/2/id_map.parquet"]
+
+
+def test_a_file_that_was_added_to_a_sealed_generation_is_reported(warehouse: Warehouse) -> None:
+    (warehouse.layout.generation(1) / "notes.txt").write_text("x")
+    assert [(p.path, p.found) for p in warehouse.verify(1).problems] == [("generations/1/notes.txt", "a file")]
+
+
+def test_a_damaged_warehouse_json_is_an_error_not_a_crash(warehouse: Warehouse) -> None:
+    warehouse.layout.warehouse_json.write_bytes(b"{")
+    assert [p.path for p in warehouse.verify().problems] == ["warehouse.json"]
+    with pytest.raises(StorageError, match=r"warehouse\.json"):
+        Warehouse.open(warehouse.root)
+
+
+def test_verify_of_an_unknown_generation_says_which_there_are(warehouse: Warehouse) -> None:
+    with pytest.raises(GenerationError, match="there are: 1, 2"):
+        warehouse.verify(5)
+
+
+def test_rollback_refuses_a_damaged_target_and_leaves_the_pointer(warehouse: Warehouse) -> None:
+    flip(warehouse.layout.generation(1) / "dense.faiss", 0)
+    with pytest.raises(StorageError, match=r"generations/1/dense\.faiss"):
+        warehouse.rollback()
+    assert warehouse.published is not None and warehouse.published.number == 2
+
+
+def test_a_copied_and_a_moved_warehouse_work(pristine: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(pristine, tmp_path / "copied")
+    moved = copied.rename(tmp_path / "moved elsewhere")
+    forget_digests()
+    warehouse = Warehouse.open(moved)
+    assert warehouse.verify().ok
+    generation = warehouse.published
+    assert generation is not None and texts(generation) == ["f other", "g two", "h three"]
+    write(warehouse, CORPUS)
+    assert publish(warehouse).number == 3
+
+
+def test_no_file_holds_an_absolute_path(pristine: Path) -> None:
+    needle = str(pristine).encode()
+    assert [name for name in kept_files(pristine) if needle in (pristine / name).read_bytes()] == []
