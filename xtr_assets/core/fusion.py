@@ -36,11 +36,15 @@ class Moments:
         return cls(float(values.mean()), float(values.std()))
 
     def standardize(self, scores: Floats | Doubles) -> Doubles:
-        """float64 [n]: (score - mean) / spread, and 0 where the scores do not spread (they say nothing then)."""
-        values = np.asarray(scores, np.float64)
+        """float64 [n]: (score - mean) / spread.
+
+        Where the candidates do not spread, those that are equal to them but for rounding get 0: the space says nothing
+        about them. What is worse than all of them stays worse.
+        """
+        deviation = np.asarray(scores, np.float64) - self.mean
         if self.spread < LEAST_SPREAD:
-            return np.zeros(len(values), np.float64)
-        standardized: Doubles = (values - self.mean) / self.spread
+            deviation[np.abs(deviation) < LEAST_SPREAD] = 0.0
+        standardized: Doubles = deviation / max(self.spread, LEAST_SPREAD)
         return standardized
 
 

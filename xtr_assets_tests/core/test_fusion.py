@@ -49,6 +49,13 @@ def test_given_moments_rank_rows_outside_the_candidates_on_the_same_scale() -> N
     np.testing.assert_allclose(z_sum({"a": everything}, given_moments)[2], (0.1 - 0.6) / 0.1)
 
 
+def test_a_row_worse_than_candidates_that_are_all_equal_stays_behind_them() -> None:
+    moments = {"a": Moments.of(np.full(5, 0.9))}
+    standardized = z_sum({"a": np.array([0.9, 0.9 + 1e-8, 0.7])}, moments)
+    assert standardized[:2].tolist() == [0.0, 0.0]
+    assert standardized[2] < -1000
+
+
 def _slow_rrf(rankings: list[list[int]]) -> dict[int, float]:
     total: dict[int, float] = {}
     for ranking in rankings:

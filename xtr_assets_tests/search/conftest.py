@@ -1,0 +1,75 @@
+"""One small warehouse for all tests that only read; it has duplicates, two shards, metadata, dead rows and a hole."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xtr_assets.core.types import Chunk
+from xtr_assets.search import Searcher
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.fixtures import make_chunk, publish, write_shard
+
+SENTENCE = (
+    "parse date zebra index search token vector graph list file path name read write open close lock thread queue "
+    "event loop task future result error value key map set tree node edge weight score rank query filter"
+)
+WORDS = SENTENCE.split()
+
+
+def texts(count: int, seed: int) -> list[str]:
+    """Random sentences over a small vocabulary; every seventh is the one before it, word for word."""
+    random = np.random.default_rng(seed)
+    made: list[str] = []
+    for i in range(count):
+        if i % 7 == 6:
+            made.append(made[-1])
+        else:
+            made.append(" ".join(random.choice(WORDS, random.integers(2, 25))))
+    return made
+
+
+def corpus() -> tuple[list[Chunk], list[Chunk]]:
+    """(code, documents)"""
+    code = [
+        make_chunk(f"pkg{i % 5}/mod{i % 23}.py", f"f{i}", text, line=1 + i, kind=("function", "method")[i % 2])
+        for i, text in enumerate(texts(700, 1))
+    ]
+    documents = [
+        make_chunk(
+            f"guide/{i % 11}.md",
+            f"section {i}",
+            text,
+            source="docs",
+            kind="section",
+            title=f"Guide > {i % 11}",
+            metadata=f'{{"tags": ["t{i % 3}", "all"], "year": {2015 + i % 10}}}',
+        )
+        for i, text in enumerate(texts(300, 2))
+    ]
+    return code, documents
+
+
+@pytest.fixture(scope="session")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """Two generations: the second has lost a file of the first, and its dense index lists four times four rows."""
+    made = Warehouse.create(tmp_path_factory.mktemp("search") / "warehouse")
+    code, documents = corpus()
+    write_shard(made, "code", code)
+    write_shard(made, "docs", documents)
+    publish(made, recipe="IVF16,Flat")
+    write_shard(made, "code", [chunk for chunk in code if chunk.path != "pkg3/mod3.py"])
+    publish(made, recipe="IVF16,Flat")
+    return made
+
+
+@pytest.fixture(scope="session")
+def searcher(warehouse: Warehouse) -> Iterator[Searcher]:
+    with Searcher(warehouse, device="cpu") as opened:
+        yield opened
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "warehouse"
