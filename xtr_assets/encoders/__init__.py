@@ -1,0 +1,46 @@
+"""Encoders: texts to embeddings and token embeddings. `open_encoder` is the way in; only it imports torch."""
+
+import threading
+
+from xtr_assets.config import EncoderConfig
+from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress
+from xtr_assets.encoders.blocks import encode_blocks, plan_blocks
+
+__all__ = ["Encoded", "EncodedQueries", "Encoder", "Progress", "encode_blocks", "open_encoder", "plan_blocks"]
+
+_opened: dict[tuple[EncoderConfig, str], Encoder] = {}
+_opening = threading.Lock()
+
+
+def open_encoder(config: EncoderConfig, device: str = "cpu") -> Encoder:
+    """The encoder of a configuration, loaded once per process, configuration and device (cpu | cuda | cuda:N | auto).
+
+    Raises ProviderError where a package or the device is missing, CorruptFile where weights are not the pinned ones.
+    """
+    if config.kind == "hashing":
+        device = "cpu"
+    with _opening:
+        key = (config, device)
+        if key not in _opened:
+            _opened[key] = _open(config, device)
+        return _opened[key]
+
+
+def _open(config: EncoderConfig, device: str) -> Encoder:
+    if config.kind == "hashing":
+        from xtr_assets.encoders.hashing import Hashing
+
+        return Hashing(config.dim, config.token_dim)
+    from xtr_assets.encoders.head import shipped_projection
+    from xtr_assets.encoders.minilm import MiniLm
+    from xtr_assets.encoders.precision import choose_device
+    from xtr_assets.encoders.weights import locate_minilm
+
+    return MiniLm(
+        locate_minilm(config.weights),
+        shipped_projection,
+        device=choose_device(device),
+        max_tokens=config.max_tokens,
+        keep_punctuation=config.keep_punctuation,
+        precision=config.precision,
+    )
