@@ -1,0 +1,72 @@
+"""The dense index of a draft, by delta from its parent's where what was learnt still holds."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xtr_assets.build.exact import same_rows
+from xtr_assets.config import DenseConfig
+from xtr_assets.core.types import Mask
+from xtr_assets.index import DenseIndex
+from xtr_assets.index.balance import imbalance
+from xtr_assets.search.opening import DENSE_FILE, open_dense
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.generations import Generation
+
+
+@dataclass(frozen=True, slots=True)
+class DenseReport:
+    """How the index came about, and what it is."""
+
+    how: str
+    reason: str
+    removed: int
+    added: int
+    index: dict[str, Any]
+    bytes: int
+    sha256: str
+
+
+def derive_dense(draft: Draft, parent: Generation | None, config: DenseConfig, recall_goal: float) -> DenseReport:
+    """Write dense.faiss with its recipe and profile.
+
+    `parent` is None where nothing can be carried over: no parent, or one of another encoder. The recall goal is what
+    the profile is tuned for; thresholds at or above 1 ask for as much as an index can give.
+    """
+    goal = min(recall_goal, 1.0)
+    if parent is None:
+        index = DenseIndex.build(
+            draft.vectors(), config.recipe, live=draft.live, target=config.target, recall_goal=goal
+        )
+        plan = index.plan_of_build
+        how, reason = "built", "" if plan is None else plan.reason
+        removed, added = 0, len(index)
+    else:
+        before = open_dense(parent, "cpu")
+        gone, new = changed_rows(parent, draft)
+        index, evolution = before.evolve(
+            np.flatnonzero(gone),
+            np.flatnonzero(new),
+            draft.vectors(),
+            recipe=config.recipe,
+            target=config.target,
+            recall_goal=goal,
+        )
+        how, reason = evolution.how, evolution.reason
+        removed, added = evolution.rows_removed, evolution.rows_added
+    with draft.writing(DENSE_FILE) as path:
+        index.save_index(path)
+    kept = None if parent is None or how == "rebuilt" else parent.manifest.recipe["dense"].get("imbalance")
+    draft.set_recipe("dense", {"recipe": index.recipe, "imbalance": kept or imbalance(index)})
+    draft.set_profile("dense", index.profile)
+    written = draft.manifest.files[draft.file_name(DENSE_FILE)]
+    return DenseReport(how, reason, removed, added, index.describe(), written.bytes, written.sha256)
+
+
+def changed_rows(parent: Generation, draft: Generation) -> tuple[Mask, Mask]:
+    """(bool [parent.end_row] rows that died, bool [draft.end_row] rows that are new)."""
+    same = same_rows(parent, draft)
+    gone = parent.live.copy()
+    gone[: len(same)] &= ~same[: len(gone)]
+    return gone, draft.live & ~same

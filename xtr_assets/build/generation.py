@@ -1,0 +1,191 @@
+"""Which generation to build, and beginning it: what is wanted now, beside what serves and what was tried."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xtr_assets.build.ingest import shard_sources
+from xtr_assets.config import IndexConfig
+from xtr_assets.core.errors import GenerationError, PublishRefused
+from xtr_assets.core.files import sha256_file
+from xtr_assets.encoders.base import Encoder
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.snapshots import Snapshot
+from xtr_assets.storage.warehouse import Warehouse
+
+SETTINGS_NOTE = "settings"
+COSTS_NOTE = "costs"
+
+# What belongs to one run: everything from the draft to the pointer.
+RUN_ASSETS = "generation, queries, exact_neighbors, faiss_index, xtr_index, id_map, catalog and published"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a generation built now would hold: the current snapshot of each shard, and the settings."""
+
+    snapshots: Mapping[str, Snapshot]
+    settings: Mapping[str, Any]
+    fingerprint: str
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Shard -> data version."""
+        return {shard: snapshot.data_version for shard, snapshot in self.snapshots.items()}
+
+    def made(self, generation: Generation) -> bool:
+        """Whether a generation is just this: same content in each shard, same encoder, same settings."""
+        manifest = generation.manifest
+        if manifest.fingerprint != self.fingerprint or manifest.notes.get(SETTINGS_NOTE) != self.settings:
+            return False
+        if manifest.snapshots == self.versions:
+            return True
+        if set(manifest.snapshots) != set(self.snapshots):
+            return False
+        # Another layout of the same content is no reason to build: contents, not segments, are what is searched.
+        there = generation.snapshots()
+        return all(there[shard].content == snapshot.content for shard, snapshot in self.snapshots.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether to build, and the reason in words."""
+
+    build: bool
+    reason: str
+
+
+def settings_of(config: IndexConfig) -> dict[str, Any]:
+    """Everything but sources and encoder that decides what a generation holds and whether it may serve: JSON-able."""
+    queries = None
+    if config.queries is not None:
+        judged = config.queries.judgments
+        queries = {
+            "path": sha256_file(config.queries.path) if config.queries.path.is_file() else None,
+            "judgments": sha256_file(judged) if judged is not None and judged.is_file() else None,
+        }
+    settings: dict[str, Any] = json.loads(
+        json.dumps({"recall": config.recall.model_dump(), "dense": config.dense.model_dump(), "queries": queries})
+    )
+    return settings
+
+
+def wanted(warehouse: Warehouse, config: IndexConfig, fingerprint: str) -> Wanted:
+    """The current snapshots of the config's shards. GenerationError where one was never chunked."""
+    snapshots: dict[str, Snapshot] = {}
+    for shard in shard_sources(config):
+        snapshot = warehouse.snapshot(shard)
+        if snapshot is None:
+            raise GenerationError(
+                f"shard {shard!r} was never chunked; materialize `chunks`, `embeddings` and `token_embeddings` of it, "
+                "or run `xtr-assets build`"
+            )
+        snapshots[shard] = snapshot
+    return Wanted(snapshots, settings_of(config), fingerprint)
+
+
+def decide(warehouse: Warehouse, want: Wanted, *, again: bool) -> Decision:
+    """Whether a generation has to be built for what is wanted.
+
+    What was published once and then rolled back or withdrawn is not built again: whoever did that meant it, and the
+    next change builds from what serves. A draft that failed its checks is tried `again` when somebody asks, never by
+    itself.
+    """
+    published = warehouse.published
+    if published is None:
+        pass
+    elif want.made(published):
+        return Decision(False, f"generation {published.number} serves and holds exactly this")
+    for generation in reversed(warehouse.generations()):
+        if not want.made(generation):
+            continue
+        state = generation.state
+        if state in ("retired", "withdrawn"):
+            how = "rolled back" if state == "retired" else "withdrawn"
+            serving = "none" if published is None else str(published.number)
+            return Decision(
+                False,
+                f"generation {generation.number} holds exactly this and was {how}; generation {serving} serves until "
+                "something changes, or `--full` builds again",
+            )
+        if not again and generation.manifest.checks:
+            return Decision(False, f"draft {generation.number} holds exactly this and was not published")
+    return Decision(True, _reason(want, published))
+
+
+def _reason(want: Wanted, published: Generation | None) -> str:
+    if published is None:
+        return "nothing is published yet"
+    if published.fingerprint != want.fingerprint:
+        return f"the encoder changed from {published.fingerprint[:8]} to {want.fingerprint[:8]}"
+    if published.manifest.notes.get(SETTINGS_NOTE) != want.settings:
+        return "the settings of the index changed"
+    before = published.manifest.snapshots
+    changed = sorted(s for s, version in want.versions.items() if before.get(s) != version)
+    retired = sorted(set(before) - set(want.snapshots))
+    parts = [f"{what} {', '.join(which)}" for what, which in (("changed:", changed), ("retired:", retired)) if which]
+    return "; ".join(parts)
+
+
+def begin(warehouse: Warehouse, config: IndexConfig, encoder: Encoder, run_id: str) -> Draft:
+    """The draft of this run over the current snapshots; drafts that nobody continues are removed first."""
+    want = wanted(warehouse, config, encoder.fingerprint)
+    warehouse.clean(keep_drafts=1)
+    draft = warehouse.draft(
+        run_id, encoder=encoder.describe(), fingerprint=encoder.fingerprint, snapshots=want.versions, parent="published"
+    )
+    draft.set_note(SETTINGS_NOTE, want.settings)
+    return draft
+
+
+def continued(warehouse: Warehouse, run_id: str) -> Draft:
+    """The draft that a step of this run works on: the run's own, else the newest open one."""
+    for number in reversed(warehouse.layout.numbers()):
+        generation = warehouse.generation(number)
+        if not generation.sealed and generation.manifest.run_id == run_id:
+            return warehouse.open_draft(number)
+    draft = warehouse.newest_draft()
+    if draft is None:
+        raise GenerationError(
+            f"there is no draft to continue: everything that was begun is sealed. Select {RUN_ASSETS} together"
+        )
+    return draft
+
+
+def parent_of(warehouse: Warehouse, draft: Generation) -> Generation | None:
+    """The generation whose rows the draft keeps."""
+    return None if draft.parent is None else warehouse.generation(draft.parent)
+
+
+def same_encoder(parent: Generation | None, draft: Generation) -> Generation | None:
+    """The parent where its derived files speak of the same vectors, else None."""
+    return parent if parent is not None and parent.fingerprint == draft.fingerprint else None
+
+
+def refuse_if_overtaken(warehouse: Warehouse, draft: Draft) -> None:
+    """PublishRefused where the pointer moved since the draft was begun: it was built from what no longer serves."""
+    published = warehouse.published
+    serving = None if published is None else published.number
+    if serving != draft.parent:
+        raise PublishRefused(
+            f"generation {draft.number} was built from generation {draft.parent}, but {serving} serves by now; "
+            "build again, so that nothing published or rolled back meanwhile is lost"
+        )
+
+
+def data_version(draft: Generation) -> str:
+    """32 hex digits over what the generation holds: segments at their rows, tombstones, encoder, settings."""
+    manifest = draft.manifest
+    tombstones = manifest.files[draft.file_name("tombstones.npy")].sha256
+    segments = [(one.segment_id, one.base_row) for one in manifest.segments]
+    held = [manifest.fingerprint, manifest.snapshots, segments, tombstones, manifest.notes.get(SETTINGS_NOTE)]
+    return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def add_cost(draft: Draft, name: str, report: Mapping[str, Any]) -> None:
+    """Keep what a step cost in the manifest, beside the others."""
+    costs = dict(draft.manifest.notes.get(COSTS_NOTE, {}))
+    draft.set_note(COSTS_NOTE, {**costs, name: dict(report)})

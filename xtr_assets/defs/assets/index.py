@@ -1,0 +1,170 @@
+"""The draft and what is derived from it: `generation`, `faiss_index`, `xtr_index`, `id_map`, `catalog`."""
+
+import dagster as dg
+
+from xtr_assets.build.costs import step
+from xtr_assets.build.dense import changed_rows, derive_dense
+from xtr_assets.build.generation import add_cost, begin, data_version, parent_of
+from xtr_assets.build.validity import check_segments
+from xtr_assets.build.xtr import derive_tokens
+from xtr_assets.defs.metadata import cost_metadata, plain_metadata
+from xtr_assets.defs.site import Site
+from xtr_assets.storage.catalog import CATALOG_NAME, VIEWS, write_catalog
+from xtr_assets.storage.id_map import ID_MAP_NAME, write_id_map
+
+Result = dg.MaterializeResult[None]
+
+
+def generation_asset(site: Site) -> dg.AssetsDefinition:
+    """`generation`: begins the draft of the run."""
+
+    @site.asset(
+        "generation",
+        "index",
+        {"json"},
+        "A draft over the current segments of all shards: rows, tombstones, settings. Nobody reads it yet.",
+        deps=("embeddings", "token_embeddings"),
+        encoder=True,
+    )
+    def generation(context: dg.AssetExecutionContext) -> Result:
+        encoder = site.encoder(context)
+        with site.writing(context, "generation") as warehouse, step("generation") as cost:
+            draft = begin(warehouse, site.config, encoder, context.run.run_id)
+            parent = parent_of(warehouse, draft)
+            check_segments(draft, parent)
+            removed, added = (0, draft.live_rows) if parent is None else map(int, map(sum, changed_rows(parent, draft)))
+            cost.count(segments=len(draft.manifest.segments), rows_added=added, rows_removed=removed)
+        add_cost(draft, "generation", cost.report())
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(data_version(draft)),
+            metadata={
+                "dagster/row_count": draft.live_rows,
+                "generation": draft.number,
+                "parent": str(draft.parent),
+                "rows": draft.end_row,
+                "run_id": draft.run_id,
+                **cost_metadata(cost),
+            },
+        )
+
+    return generation
+
+
+def faiss_asset(site: Site) -> dg.AssetsDefinition:
+    """`faiss_index`: the dense index of the draft."""
+
+    @site.asset(
+        "faiss_index",
+        "index",
+        {"faiss"},
+        "Dense index of the draft, derived from its parent's where that is cheaper.",
+        deps=["generation"],
+    )
+    def faiss_index(context: dg.AssetExecutionContext) -> Result:
+        with site.draft(context, "dense index") as (warehouse, draft), step("faiss_index") as cost:
+            parent = site.carried(context, warehouse, draft)
+            report = derive_dense(draft, parent, site.config.dense, site.config.recall.dense)
+            cost.count(rows_added=report.added, rows_removed=report.removed, bytes=report.bytes)
+        add_cost(draft, "faiss_index", cost.report())
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(report.sha256[:32]),
+            metadata={
+                "generation": draft.number,
+                "how": report.how,
+                "why": report.reason,
+                **plain_metadata(report.index),
+                **cost_metadata(cost),
+            },
+        )
+
+    return faiss_index
+
+
+def xtr_asset(site: Site) -> dg.AssetsDefinition:
+    """`xtr_index`: the token index of the draft."""
+
+    @site.asset(
+        "xtr_index",
+        "index",
+        {"numpy"},
+        "Late-interaction index of the draft: postings of new segments, shared centroids.",
+        deps=["generation"],
+    )
+    def xtr_index(context: dg.AssetExecutionContext) -> Result:
+        with site.draft(context, "token index") as (warehouse, draft), step("xtr_index") as cost:
+            report = derive_tokens(warehouse, draft, site.carried(context, warehouse, draft))
+            cost.count(
+                tokens=report.tokens,
+                postings_written=report.postings_written,
+                postings_reused=report.postings_reused,
+                bytes=report.bytes,
+            )
+        add_cost(draft, "xtr_index", cost.report())
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(report.sha256[:32]),
+            metadata={
+                "generation": draft.number,
+                "how": report.how,
+                "why": report.reason,
+                "model": report.model,
+                "centroids": report.centroids,
+                "training": dg.MetadataValue.json(report.training),
+                **cost_metadata(cost),
+            },
+        )
+
+    return xtr_index
+
+
+def id_map_asset(site: Site) -> dg.AssetsDefinition:
+    """`id_map`: row by row, which chunk it is."""
+
+    @site.asset(
+        "id_map",
+        "index",
+        {"parquet"},
+        "Every stored row: chunk_id, segment, position, and whether it is live.",
+        deps=["generation"],
+    )
+    def id_map(context: dg.AssetExecutionContext) -> Result:
+        with site.draft(context, "id map") as (_, draft), step("id_map") as cost:
+            table = write_id_map(draft)
+            written = draft.manifest.files[draft.file_name(ID_MAP_NAME)]
+            cost.count(bytes=written.bytes)
+        add_cost(draft, "id_map", cost.report())
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(written.sha256[:32]),
+            metadata={"dagster/row_count": len(table), "generation": draft.number, **cost_metadata(cost)},
+        )
+
+    return id_map
+
+
+def catalog_asset(site: Site) -> dg.AssetsDefinition:
+    """`catalog`: a DuckDB file of views over the Parquet files."""
+
+    @site.asset(
+        "catalog",
+        "index",
+        {"duckdb"},
+        "A read-only DuckDB file with views over chunks, id map, files, segments and quarantine.",
+        deps=["id_map"],
+    )
+    def catalog(context: dg.AssetExecutionContext) -> Result:
+        with site.draft(context, "catalog") as (_, draft), step("catalog") as cost:
+            write_catalog(draft)
+            written = draft.manifest.files[draft.file_name(CATALOG_NAME)]
+            cost.count(bytes=written.bytes)
+        add_cost(draft, "catalog", cost.report())
+        return dg.MaterializeResult(
+            # DuckDB writes times into its files: what the views say depends on the generation alone.
+            data_version=dg.DataVersion(data_version(draft)),
+            metadata={
+                "generation": draft.number,
+                "views": dg.MetadataValue.json(VIEWS),
+                "open": f"duckdb -readonly generations/{draft.number}/{CATALOG_NAME}  (standing in the warehouse)",
+                **cost_metadata(cost),
+            },
+        )
+
+    return catalog

@@ -1,0 +1,63 @@
+"""`build_index_defs`: everything Dagster needs to know of an index; `build_project_defs`: of several."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from xtr_assets.config import IndexConfig
+from xtr_assets.core.errors import ConfigError
+from xtr_assets.defs.assets.corpus import chunks_asset, encoding_assets
+from xtr_assets.defs.assets.evaluation import exact_asset, queries_asset
+from xtr_assets.defs.assets.index import catalog_asset, faiss_asset, generation_asset, id_map_asset, xtr_asset
+from xtr_assets.defs.assets.serving import published_asset
+from xtr_assets.defs.checks import index_checks
+from xtr_assets.defs.jobs import asset_jobs, op_jobs
+from xtr_assets.defs.names import Names
+from xtr_assets.defs.resources import EncoderResource, SearchResource, WarehouseResource
+from xtr_assets.defs.sensors import index_sensors
+from xtr_assets.defs.site import Site
+
+ASSETS = (
+    chunks_asset,
+    encoding_assets,
+    generation_asset,
+    queries_asset,
+    exact_asset,
+    faiss_asset,
+    xtr_asset,
+    id_map_asset,
+    catalog_asset,
+    published_asset,
+)
+
+
+def build_index_defs(config: IndexConfig, prefix: str = "") -> dg.Definitions:
+    """Assets, checks, jobs, sensors and resources of one index.
+
+    Asset keys carry the index' name. Jobs, sensors and resources have one namespace in a project: where it has several
+    indexes, `prefix` ("docs_") goes before theirs, and an asset takes `docs_search: SearchResource`.
+    """
+    site = Site(config, Names(config.name, prefix))
+    names = site.names
+    jobs = [*asset_jobs(site), *op_jobs(site)]
+    return dg.Definitions(
+        assets=[make(site) for make in ASSETS],
+        asset_checks=index_checks(site),
+        jobs=jobs,
+        sensors=index_sensors(site, {job.name: job for job in jobs}),
+        resources={
+            names.warehouse: WarehouseResource(path=str(config.warehouse)),
+            names.encoder: EncoderResource(settings=config.encoder.model_dump(mode="json")),
+            names.search: SearchResource(warehouse=str(config.warehouse)),
+        },
+    )
+
+
+def build_project_defs(configs: Sequence[IndexConfig]) -> dg.Definitions:
+    """Several indexes in one project, each under its name; a single one without a prefix."""
+    names = [config.name for config in configs]
+    if len(set(names)) != len(names):
+        raise ConfigError(f"the indexes of a project need different names, found {', '.join(names)}")
+    if len(configs) == 1:
+        return build_index_defs(configs[0])
+    return dg.Definitions.merge(*(build_index_defs(config, f"{config.name}_") for config in configs))

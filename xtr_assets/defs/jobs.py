@@ -1,0 +1,99 @@
+"""The jobs of an index. `rebuild` is everything from the draft to the pointer, in one run."""
+
+from typing import Any
+
+import dagster as dg
+
+from xtr_assets.build.evaluate import evaluate
+from xtr_assets.defs.metadata import plain_metadata
+from xtr_assets.defs.names import CORPUS, DERIVED
+from xtr_assets.defs.site import Site
+from xtr_assets.search.searcher import Searcher
+
+# What define_asset_job gives; dagster names its type in its core only.
+AssetJob = Any
+
+# Steps of one run share opened indexes and the loaded encoder; a process of its own for each took 7.7 s a step.
+EXECUTOR = dg.in_process_executor
+
+
+class RollbackConfig(dg.Config):
+    """`to`: the generation to serve; 0 is the one published before."""
+
+    to: int = 0
+    reason: str = ""
+
+
+def asset_jobs(site: Site) -> list[AssetJob]:
+    """`ingest` of one shard, and `rebuild` from the current shards to the pointer."""
+    return [
+        dg.define_asset_job(
+            site.names.named("ingest"),
+            selection=dg.AssetSelection.assets(*site.names.keys(CORPUS)),
+            description="Chunks and vectors of one shard (a partition).",
+            executor_def=EXECUTOR,
+            tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "ingest"},
+        ),
+        dg.define_asset_job(
+            site.names.named("rebuild"),
+            selection=dg.AssetSelection.assets(*site.names.keys(DERIVED)),
+            description="The next generation over the current shards: draft, indexes, gate, pointer.",
+            executor_def=EXECUTOR,
+            tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "rebuild"},
+        ),
+    ]
+
+
+def op_jobs(site: Site) -> list[dg.JobDefinition]:
+    """Jobs that are no assets: `rollback`, and `evaluate` where judgments exist."""
+    jobs = [_rollback_job(site)]
+    if site.config.queries is not None and site.config.queries.judgments is not None:
+        jobs.append(_evaluate_job(site))
+    return jobs
+
+
+def _rollback_job(site: Site) -> dg.JobDefinition:
+    @dg.op(name=site.names.named("move_pointer_back"), required_resource_keys=site.needs_warehouse)
+    def move_pointer_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
+        warehouse = getattr(context.resources, site.names.warehouse).open()
+        who = f"dagster run {context.run_id}"
+        serving = warehouse.rollback(config.to or None, who=who, reason=config.reason or None)
+        context.log.info(f"generation {serving.number} serves")
+        context.add_output_metadata({"generation": serving.number, "live_rows": serving.live_rows})
+
+    @dg.job(
+        name=site.names.named("rollback"),
+        description="Let an earlier generation serve again: the one published before, or `to`.",
+        executor_def=EXECUTOR,
+        tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "rollback"},
+    )
+    def rollback() -> None:
+        move_pointer_back()
+
+    return rollback
+
+
+def _evaluate_job(site: Site) -> dg.JobDefinition:
+    queries = site.config.queries
+    assert queries is not None
+
+    @dg.op(name=site.names.named("ask_judged_queries"), required_resource_keys=site.needs_warehouse)
+    def ask_judged_queries(context: dg.OpExecutionContext) -> None:
+        warehouse = getattr(context.resources, site.names.warehouse).open()
+        with Searcher(warehouse, "cpu") as searcher:
+            results = evaluate(searcher, queries)
+            generation = searcher.generation
+        report = {mode: result.as_json() for mode, result in results.items()}
+        context.log.info(f"generation {generation}: {report}")
+        context.add_output_metadata({"generation": generation, **plain_metadata(report)})
+
+    @dg.job(
+        name=site.names.named("evaluate"),
+        description="nDCG@10, MRR@10 and recall@100 of the serving generation over all judged queries.",
+        executor_def=EXECUTOR,
+        tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "evaluate"},
+    )
+    def evaluate_job() -> None:
+        ask_judged_queries()
+
+    return evaluate_job

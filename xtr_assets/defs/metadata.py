@@ -1,0 +1,102 @@
+"""What the UI shows beside assets and checks: reports of build/ as Dagster metadata, and nothing computed here."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from xtr_assets.build.costs import Step
+from xtr_assets.build.gate import Verdict
+from xtr_assets.build.schemas import Problem
+from xtr_assets.defs.pictures import recall_picture
+from xtr_assets.search.hits import Hit
+from xtr_assets.storage.manifest import CheckRecord, QuarantineEntry
+
+Metadata = dict[str, Any]
+
+# Rows of a table in the UI: enough to see the pattern; the rest is in the catalog.
+MAX_ROWS = 50
+# Characters of a text in a table.
+MAX_TEXT = 160
+
+
+def cost_metadata(step: Step) -> Metadata:
+    """Seconds and counts of a step."""
+    return {name: _value(value) for name, value in step.report().items()}
+
+
+def plain_metadata(values: Mapping[str, Any]) -> Metadata:
+    """Values as they are; None is left out, nested values become JSON."""
+    return {name: _value(value) for name, value in values.items() if value is not None}
+
+
+def quarantine_metadata(entries: Sequence[QuarantineEntry]) -> Metadata:
+    """How many files and records could not be used, and the first of them."""
+    shown: Metadata = {"quarantined": len(entries)}
+    if entries:
+        shown["quarantine"] = table([entry.model_dump() for entry in entries])
+    return shown
+
+
+def problem_metadata(problems: Sequence[Problem]) -> Metadata:
+    """What a validation found."""
+    shown: Metadata = {"problems": len(problems)}
+    if problems:
+        rows = [{"column": p.column, "check": p.check, "case": p.case} for p in problems]
+        shown["found"] = table(rows)
+    return shown
+
+
+def record_metadata(record: CheckRecord) -> Metadata:
+    """A recorded check: value, threshold and details."""
+    values = {"value": record.value, "threshold": record.threshold, **record.details}
+    values.pop("per_query", None)
+    return plain_metadata(values)
+
+
+def verdict_metadata(verdict: Verdict) -> Metadata:
+    """A recall with its curve as a picture and as numbers."""
+    shown = record_metadata(verdict.record)
+    if verdict.report is not None and verdict.record.threshold is not None:
+        shown["recall_curve"] = recall_picture(verdict.report, verdict.record.threshold)
+    return shown
+
+
+def hits_metadata(answers: Mapping[str, Sequence[Hit]]) -> dg.TableMetadataValue:
+    """What a few queries find."""
+    rows = [
+        {
+            "query": query,
+            "rank": rank,
+            "score": round(hit.score, 4),
+            "place": f"{hit.path}:{hit.start_line}",
+            "symbol": hit.symbol,
+            "text": " ".join(hit.text.split())[:MAX_TEXT],
+        }
+        for query, hits in answers.items()
+        for rank, hit in enumerate(hits, start=1)
+    ]
+    return table(rows)
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """A table of plain values, MAX_ROWS at most."""
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in rows[:MAX_ROWS]],
+        schema=dg.TableSchema(
+            columns=[dg.TableColumn(name, _kind(value)) for name, value in rows[0].items()] if rows else []
+        ),
+    )
+
+
+def _cell(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float) else str(value)[:MAX_TEXT]
+
+
+def _kind(value: Any) -> str:
+    kinds = {bool: "bool", int: "int", float: "float"}
+    return kinds.get(type(value), "string")
+
+
+def _value(value: Any) -> Any:
+    return dg.MetadataValue.json(value) if isinstance(value, dict | list | tuple) else value

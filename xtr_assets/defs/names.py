@@ -1,0 +1,53 @@
+"""What one index is called in Dagster: keys under the index' name; jobs, sensors and resources under its prefix."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import dagster as dg
+
+CORPUS = ("chunks", "embeddings", "token_embeddings")
+DERIVED = ("generation", "queries", "exact_neighbors", "faiss_index", "xtr_index", "id_map", "catalog", "published")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of one index.
+
+    A project of one index calls its jobs `rebuild`, its sensor `source_changes`, its resource `search`. Dagster knows
+    one namespace for each of these, so that a project of several puts a prefix (`docs_`) before them; asset keys carry
+    the index' name in any case.
+    """
+
+    index: str
+    prefix: str = ""
+
+    def key(self, asset: str) -> dg.AssetKey:
+        return dg.AssetKey([self.index, asset])
+
+    def keys(self, assets: Iterable[str]) -> list[dg.AssetKey]:
+        return [self.key(asset) for asset in assets]
+
+    def named(self, name: str) -> str:
+        """The name of a job, sensor, schedule or resource."""
+        return f"{self.prefix}{name}"
+
+    def step(self, name: str) -> str:
+        """The name of an op that is not simply an asset's."""
+        return f"{self.index}__{name}"
+
+    @property
+    def shards(self) -> str:
+        """The name of the dynamic partitions."""
+        return f"{self.index}_shards"
+
+    @property
+    def warehouse(self) -> str:
+        return self.named("warehouse")
+
+    @property
+    def encoder(self) -> str:
+        return self.named("encoder")
+
+    @property
+    def search(self) -> str:
+        return self.named("search")

@@ -1,0 +1,150 @@
+"""Resources: where the warehouse lies, the encoder, and a searcher that stays on one generation for a whole step."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from xtr_assets.config import EncoderConfig
+from xtr_assets.core.errors import GenerationError
+from xtr_assets.encoders import open_encoder
+from xtr_assets.encoders.base import Encoder
+from xtr_assets.search.hits import Hit
+from xtr_assets.search.searcher import Searcher
+from xtr_assets.storage.warehouse import Warehouse
+
+# Steps of one process that search the same generation share its searcher; beyond this many the oldest idle one goes.
+# A searcher holds mapped files and, at a million chunks, a few hundred megabytes of codes.
+MAX_SEARCHERS = 4
+
+
+class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The warehouse of an index, by its folder; made when it is first written to."""
+
+    path: str
+
+    def open(self) -> Warehouse:
+        """The warehouse, which a first build creates."""
+        return Warehouse.create(self.path, exist_ok=True)
+
+
+class EncoderResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The encoder of an index: the settings of its config, and the device of this deployment."""
+
+    settings: dict[str, Any]
+    device: str = "cpu"
+
+    def open(self) -> Encoder:
+        """The encoder; loaded once per process."""
+        return open_encoder(EncoderConfig.model_validate(self.settings), self.device)
+
+
+class SearchResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Search over the published generation, the same one from the first to the last line of a step.
+
+    An asset takes `search: SearchResource`, depends on `published` and calls `search.search("...")`, or works with
+    `search.searcher`. Opened indexes stay in the process for the next step.
+
+    warehouse : the folder. device : auto | cpu | cuda | cuda:N.
+    """
+
+    warehouse: str
+    device: str = "auto"
+
+    _pinned: "_Pin | None" = PrivateAttr(default=None)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Let go of the generation of the last step."""
+        self._release()
+
+    @property
+    def searcher(self) -> Searcher:
+        """The searcher of this step: it stays on the generation that was published when the step first asked.
+
+        Steps of one process share the resource, so that the pin follows the step: one that comes after `published` in
+        the same run sees what was published there.
+        """
+        step = _current_step()
+        if self._pinned is None or (step is not None and self._pinned.step != step):
+            self._release()
+            stack = ExitStack()
+            self._pinned = _Pin(step, stack.enter_context(shared_searcher(self.warehouse, self.device)), stack)
+        return self._pinned.searcher
+
+    def _release(self) -> None:
+        pinned, self._pinned = self._pinned, None
+        if pinned is not None:
+            pinned.stack.close()
+
+    @property
+    def generation(self) -> int:
+        """Number of the generation that answers."""
+        return self.searcher.generation
+
+    def search(
+        self, query: str, k: int = 10, mode: str = "hybrid", where: Mapping[str, Any] | None = None, **options: Any
+    ) -> list[Hit]:
+        """`Searcher.search` on the pinned generation."""
+        return self.searcher.search(query, k, mode, where, **options)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pin:
+    """A searcher held for a step: (run, step), None outside of one."""
+
+    step: tuple[str, str] | None
+    searcher: Searcher
+    stack: ExitStack
+
+
+def _current_step() -> tuple[str, str] | None:
+    """(run id, step) that this thread executes; None outside of a step, and in threads that a step started."""
+    try:
+        context = dg.OpExecutionContext.get()
+    except dg.DagsterInvariantViolationError:
+        return None
+    return context.run_id, str(context.op_handle)
+
+
+class _Shared:
+    """A searcher on one generation, with the number of steps that use it."""
+
+    def __init__(self, searcher: Searcher) -> None:
+        self.searcher, self.users = searcher, 0
+
+
+_open: dict[tuple[str, int, str], _Shared] = {}
+_guard = Lock()
+
+
+@contextmanager
+def shared_searcher(warehouse: str, device: str) -> Iterator[Searcher]:
+    """The process' searcher on the generation that is published now; it never moves to another one."""
+    opened = Warehouse.open(warehouse)
+    published = opened.published
+    if published is None:
+        raise GenerationError(
+            f"nothing is published in {warehouse}; materialize the index up to `published`, or run `xtr-assets build`"
+        )
+    key = (str(opened.root), published.number, device)
+    with _guard:
+        if key not in _open:
+            _evict()
+            _open[key] = _Shared(Searcher(opened, device, generation=published.number))
+        shared = _open[key]
+        shared.users += 1
+    try:
+        yield shared.searcher
+    finally:
+        with _guard:
+            shared.users -= 1
+
+
+def _evict() -> None:
+    idle = [key for key, shared in _open.items() if not shared.users]
+    for key in idle[: max(0, len(_open) + 1 - MAX_SEARCHERS)]:
+        _open.pop(key).searcher.close()
