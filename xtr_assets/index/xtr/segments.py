@@ -24,7 +24,8 @@ class IndexState:
     backend_name: BackendName = "auto"
 
     def __post_init__(self) -> None:
-        if len(self.live) != self.tokens.end_row:
+        # Rows after the last segment are a hole: their own segment may be gone, their numbers are never given again.
+        if len(self.live) < self.tokens.end_row:
             raise InvalidInput(
                 f"the mask of live rows has {len(self.live)} rows, the segments end at row {self.tokens.end_row}"
             )

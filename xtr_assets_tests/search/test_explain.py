@@ -1,0 +1,76 @@
+"""Explanations add up: z parts to the score, ranks to the order, token similarities to MaxSim."""
+
+import json
+
+import numpy as np
+import pytest
+
+from xtr_assets.search import Searcher
+from xtr_assets.search.ranking import Mode
+
+QUERY = "parse date zebra"
+
+
+def test_the_z_parts_add_up_to_the_score(searcher: Searcher) -> None:
+    for mode in ("hybrid", "exact"):
+        for hit in searcher.search(QUERY, 10, mode, explain=True):
+            assert hit.explanation is not None
+            parts = [space.z for space in hit.explanation.spaces.values()]
+            assert sum(part for part in parts if part is not None) == pytest.approx(hit.score, abs=1e-6)
+            assert {name: space.score for name, space in hit.explanation.spaces.items()} == hit.scores
+
+
+@pytest.mark.parametrize("mode", ["xtr", "hybrid", "exact"])
+def test_the_similarities_of_the_tokens_average_to_the_xtr_score(searcher: Searcher, mode: Mode) -> None:
+    for hit in searcher.search(QUERY, 5, mode, explain=True):
+        assert hit.explanation is not None
+        tokens = hit.explanation.tokens
+        assert [match.query_token for match in tokens] == ["parse", "date", "zebra"]
+        assert np.mean([match.similarity for match in tokens]) == pytest.approx(hit.scores["xtr"], abs=1e-4)
+        words = hit.text.split() if hit.source == "code" else (hit.title + " " + hit.text).replace(">", "").split()
+        for match in tokens:
+            if match.query_token in words:
+                assert words[match.position] == match.token == match.query_token
+
+
+@pytest.mark.parametrize("mode", ["dense", "xtr"])
+def test_exact_ranks_of_one_space_count_up(searcher: Searcher, mode: Mode) -> None:
+    hits = searcher.search(QUERY, 10, mode, explain=True)
+    ranks = [hit.explanation.spaces[mode].rank for hit in hits if hit.explanation is not None]
+    assert ranks == list(range(1, 11))
+
+
+def test_a_dense_explanation_has_no_tokens_and_no_z(searcher: Searcher) -> None:
+    (hit,) = searcher.search(QUERY, 1, "dense", explain=True)
+    assert hit.explanation is not None
+    assert hit.explanation.tokens == ()
+    assert hit.explanation.spaces["dense"].z is None
+    assert hit.explanation.spaces["dense"].listed == 1
+
+
+def test_a_candidate_that_only_the_other_space_retrieved_says_so(searcher: Searcher) -> None:
+    hits = searcher.search(QUERY, 100, "hybrid", explain=True)
+    listed = [
+        tuple(space.listed is not None for space in hit.explanation.spaces.values())
+        for hit in hits
+        if hit.explanation is not None
+    ]
+    assert all(any(one) for one in listed)
+    assert not all(all(one) for one in listed)
+
+
+def test_a_scan_has_no_lists(searcher: Searcher) -> None:
+    (hit,) = searcher.search(QUERY, 1, "exact", explain=True)
+    assert hit.explanation is not None
+    assert all(space.listed is None for space in hit.explanation.spaces.values())
+    assert hit.explanation.candidates == searcher.manifest.live_rows
+
+
+def test_an_explanation_is_json_and_readable_text(searcher: Searcher) -> None:
+    (hit,) = searcher.search(QUERY, 1, "hybrid", explain=True)
+    assert hit.explanation is not None
+    document = json.loads(json.dumps(hit.explanation.document()))
+    assert set(document) == {"candidates", "spaces", "tokens"}
+    assert set(document["tokens"][0]) == {"query_token", "token", "position", "similarity", "imputed"}
+    text = str(hit.explanation)
+    assert "dense: " in text and "'zebra' met " in text and "retrieved at " in text
