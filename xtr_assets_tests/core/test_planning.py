@@ -1,11 +1,12 @@
 import json
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.core.planning import GRAPH_CHANGE_RATE, list_count, plan_dense, shortlist_dense, training_rows
+from xtr_assets.core.planning import GRAPH_CHANGE_RATE, Target, list_count, plan_dense, shortlist_dense, training_rows
 from xtr_assets.core.recipes import parse_recipe
 
 
@@ -24,29 +25,29 @@ from xtr_assets.core.recipes import parse_recipe
         (1_000_000, "gpu-cuvs", "IVF4096,Flat"),
     ],
 )
-def test_the_recipe_follows_the_size_and_the_target(rows, target, recipe):
+def test_the_recipe_follows_the_size_and_the_target(rows: int, target: Target, recipe: str) -> None:
     plan = plan_dense(rows, 384, target)
     assert plan.recipe == recipe
     assert plan.reason
     assert json.loads(json.dumps(plan.as_json()))["recipe"] == recipe
 
 
-def test_an_explicit_recipe_wins_over_the_planner():
+def test_an_explicit_recipe_wins_over_the_planner() -> None:
     assert plan_dense(100, 384, recipe="HNSW32_SQ8").recipe == "HNSW32_SQ8"
 
 
-def test_a_graph_is_offered_only_where_little_changes():
+def test_a_graph_is_offered_only_where_little_changes() -> None:
     changing = [plan.recipe for plan in shortlist_dense(200_000, 384, change_rate=0.01)]
     still = [plan.recipe for plan in shortlist_dense(200_000, 384, change_rate=GRAPH_CHANGE_RATE)]
     assert not any(recipe.startswith("HNSW") for recipe in changing)
     assert "HNSW32_SQ8" in still
 
 
-def test_a_recall_goal_of_one_admits_only_exhaustive_search():
+def test_a_recall_goal_of_one_admits_only_exhaustive_search() -> None:
     assert [plan.recipe for plan in shortlist_dense(500_000, 384, recall_goal=1.0)] == ["Flat"]
 
 
-def test_what_does_not_fit_the_memory_is_left_out_or_refused_with_the_smallest_need():
+def test_what_does_not_fit_the_memory_is_left_out_or_refused_with_the_smallest_need() -> None:
     plans = shortlist_dense(1_000_000, 384, memory_budget=100_000_000)
     assert [plan.recipe for plan in plans] == ["IVF4096,PQ96x4fs"]
     assert plans[0].memory_bytes <= 100_000_000
@@ -55,12 +56,12 @@ def test_what_does_not_fit_the_memory_is_left_out_or_refused_with_the_smallest_n
 
 
 @pytest.mark.parametrize("dim", [97, 31, 8])
-def test_dims_that_cannot_be_cut_in_parts_get_scalar_codes(dim):
+def test_dims_that_cannot_be_cut_in_parts_get_scalar_codes(dim: int) -> None:
     assert plan_dense(50_000, dim).recipe.endswith(",SQ8")
 
 
 @given(rows=st.integers(0, 50_000_000), dim=st.integers(1, 2048), target=st.sampled_from(["cpu", "gpu", "gpu-cuvs"]))
-def test_every_plan_can_be_trained_on_its_bounded_sample(rows, dim, target):
+def test_every_plan_can_be_trained_on_its_bounded_sample(rows: int, dim: int, target: Target) -> None:
     for plan in shortlist_dense(rows, dim, target, change_rate=0.0):
         recipe = parse_recipe(plan.recipe)
         recipe.check_dim(dim)
@@ -72,12 +73,12 @@ def test_every_plan_can_be_trained_on_its_bounded_sample(rows, dim, target):
         assert 1 <= len(shortlist_dense(rows, dim, target)) <= 4
 
 
-def test_lists_grow_with_the_rows():
+def test_lists_grow_with_the_rows() -> None:
     counts = [list_count(rows) for rows in (1, 1_000, 50_000, 1_000_000, 20_000_000)]
     assert counts == sorted(counts)
 
 
-def test_a_recipe_that_needs_no_training_samples_nothing():
+def test_a_recipe_that_needs_no_training_samples_nothing() -> None:
     assert training_rows(parse_recipe("Flat"), 1000, 8) == 0
     assert training_rows(parse_recipe("HNSW32"), 1000, 8) == 0
     assert training_rows(parse_recipe("HNSW32_SQ8"), 1000, 8) == 1000
@@ -95,34 +96,34 @@ def test_a_recipe_that_needs_no_training_samples_nothing():
         ("IVF2000,Flat", "needs at least 2000 rows to train on, there are 1000"),
     ],
 )
-def test_a_recipe_that_cannot_be_built_is_refused_with_what_is_allowed(recipe, complaint):
+def test_a_recipe_that_cannot_be_built_is_refused_with_what_is_allowed(recipe: str, complaint: str) -> None:
     with pytest.raises(InvalidInput, match=complaint):
         plan_dense(1000, 8, recipe=recipe)
 
 
 @pytest.mark.parametrize("recipe", ["HNSW32", "IVF16,PQ4x4fs", "IVF16_HNSW32,Flat"])
-def test_a_recipe_without_gpu_clone_is_refused_for_that_target(recipe):
+def test_a_recipe_without_gpu_clone_is_refused_for_that_target(recipe: str) -> None:
     with pytest.raises(InvalidInput, match="cannot be cloned to a GPU"):
         plan_dense(10_000, 8, "gpu", recipe=recipe)
 
 
-def test_scalar_lists_are_refused_for_cuvs_only():
+def test_scalar_lists_are_refused_for_cuvs_only() -> None:
     assert plan_dense(10_000, 8, "gpu", recipe="IVF16,SQfp16").recipe == "IVF16,SQfp16"
     with pytest.raises(InvalidInput, match="cuVS has no IVF16,SQfp16"):
         plan_dense(10_000, 8, "gpu-cuvs", recipe="IVF16,SQfp16")
 
 
-def test_an_unknown_target_is_refused():
+def test_an_unknown_target_is_refused() -> None:
     with pytest.raises(InvalidInput, match="'tpu' is unknown; allowed: cpu, gpu, gpu-cuvs"):
-        plan_dense(10, 8, "tpu")
+        plan_dense(10, 8, cast(Target, "tpu"))
 
 
 @pytest.mark.parametrize(
     "text", ["Flat", "SQ8", "HNSW32", "HNSW16_SQ8", "IVF64,Flat", "IVF64_HNSW32,PQ8x4fs", "IVF64,PQ8x4fsr", "IVF4,SQ4"]
 )
-def test_a_recipe_keeps_its_text(text):
+def test_a_recipe_keeps_its_text(text: str) -> None:
     assert parse_recipe(text).text == text
 
 
-def test_a_graph_over_whole_vectors_has_one_spelling():
+def test_a_graph_over_whole_vectors_has_one_spelling() -> None:
     assert parse_recipe("HNSW32,Flat") == parse_recipe("HNSW32_Flat") == parse_recipe("HNSW32")

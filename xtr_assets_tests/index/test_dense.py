@@ -1,4 +1,7 @@
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recall import recall_at_k
 from xtr_assets.core.rows import RowVectors, VectorPart
+from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.exact import exact_dense
 from xtr_assets_tests.index.dense_data import clustered, one_thread, queries_near, share
@@ -26,45 +30,45 @@ RECIPES = (
 
 
 @pytest.fixture(scope="module", autouse=True)
-def threads():
+def threads() -> Iterator[None]:
     with one_thread():
         yield
 
 
 @pytest.fixture(scope="module")
-def vectors():
+def vectors() -> Floats:
     return clustered(3000)
 
 
 @pytest.fixture(scope="module")
-def queries(vectors):
+def queries(vectors: Any) -> Floats:
     return queries_near(vectors, 40)
 
 
 @pytest.fixture(scope="module", params=RECIPES)
-def index(request, vectors):
+def index(request: pytest.FixtureRequest, vectors: Any) -> DenseIndex:
     return DenseIndex.build(vectors, request.param)
 
 
 @pytest.fixture
-def small(request):
+def small(request: pytest.FixtureRequest) -> Callable[[str], DenseIndex]:
     """A fresh index that a test may change."""
-    return lambda recipe, rows=600: DenseIndex.build(clustered(rows), recipe)
+    return lambda recipe: DenseIndex.build(clustered(600), recipe)
 
 
-def reference(index, queries, k, allowed=None):
+def reference(index: DenseIndex, queries: Floats, k: int, allowed: Mask | None = None) -> tuple[Floats, Ints]:
     live = index.present if allowed is None else index.present & allowed
     return exact_dense(index.vectors, live, queries, k)
 
 
-def test_recall_meets_the_goal_on_queries_it_was_not_tuned_on(index, queries):
+def test_recall_meets_the_goal_on_queries_it_was_not_tuned_on(index: DenseIndex, queries: Floats) -> None:
     _, rows = index.search(queries, 10)
     _, exact = reference(index, queries, 10)
     assert recall_at_k(rows, exact).mean() >= 0.93
     assert index.recipe in RECIPES
 
 
-def test_scores_are_the_inner_products_of_the_stored_halves(index, vectors, queries):
+def test_scores_are_the_inner_products_of_the_stored_halves(index: DenseIndex, vectors: Any, queries: Floats) -> None:
     scores, rows = index.search(queries, 5)
     stored = vectors.astype(np.float16).astype(np.float64)
     np.testing.assert_allclose(scores, np.einsum("qkd,qd->qk", stored[rows], queries), atol=2e-6)
@@ -74,7 +78,9 @@ def test_scores_are_the_inner_products_of_the_stored_halves(index, vectors, quer
 
 
 @pytest.mark.parametrize("part", [0.9, 0.3, 0.02, 0.001])
-def test_a_filter_is_kept_at_any_selectivity_and_costs_no_recall(index, queries, part):
+def test_a_filter_is_kept_at_any_selectivity_and_costs_no_recall(
+    index: DenseIndex, queries: Floats, part: float
+) -> None:
     allowed = share(3000, part)
     k = 10
     scores, rows = index.search(queries, k, allowed=allowed)
@@ -85,7 +91,7 @@ def test_a_filter_is_kept_at_any_selectivity_and_costs_no_recall(index, queries,
     assert np.isneginf(scores[:, possible:]).all()
 
 
-def test_a_filter_far_from_every_query_still_fills_the_answer(index, vectors, queries):
+def test_a_filter_far_from_every_query_still_fills_the_answer(index: DenseIndex, vectors: Any, queries: Floats) -> None:
     # The allowed rows are those least like the first query: they lie in the lists that are read last.
     allowed = np.zeros(3000, np.bool_)
     allowed[np.argsort(vectors @ queries[0])[:900]] = True
@@ -94,7 +100,7 @@ def test_a_filter_far_from_every_query_still_fills_the_answer(index, vectors, qu
     assert len(np.unique(rows)) == 10
 
 
-def test_more_results_than_rows_are_padded(index, queries):
+def test_more_results_than_rows_are_padded(index: DenseIndex, queries: Floats) -> None:
     scores, rows = index.search(queries[:3], 3100)
     assert (np.sort(rows, axis=1)[:, 100:] == np.arange(3000)).all()
     assert (rows[:, 3000:] == -1).all()
@@ -102,20 +108,20 @@ def test_more_results_than_rows_are_padded(index, queries):
     assert np.isfinite(scores[:, :3000]).all()
 
 
-def test_nothing_asked_gives_empty_answers(index, queries):
+def test_nothing_asked_gives_empty_answers(index: DenseIndex, queries: Floats) -> None:
     scores, rows = index.search(queries, 0)
     assert scores.shape == rows.shape == (40, 0)
     scores, rows = index.search(np.empty((0, 32), np.float32), 7)
     assert scores.shape == rows.shape == (0, 7)
 
 
-def test_nothing_allowed_gives_pads(index, queries):
+def test_nothing_allowed_gives_pads(index: DenseIndex, queries: Floats) -> None:
     scores, rows = index.search(queries[:2], 3, allowed=np.zeros(3000, np.bool_))
     assert (rows == -1).all()
     assert np.isneginf(scores).all()
 
 
-def test_one_query_gets_the_answer_it_gets_in_a_batch(index, queries):
+def test_one_query_gets_the_answer_it_gets_in_a_batch(index: DenseIndex, queries: Floats) -> None:
     batch = index.search(queries, 10)
     for number in (0, 17, 39):
         single = index.search(queries[number : number + 1], 10)
@@ -123,7 +129,7 @@ def test_one_query_gets_the_answer_it_gets_in_a_batch(index, queries):
         np.testing.assert_array_equal(single[0][0], batch[0][number])
 
 
-def test_threads_get_the_answers_of_one_thread(index, queries):
+def test_threads_get_the_answers_of_one_thread(index: DenseIndex, queries: Floats) -> None:
     expected = index.search(queries, 10)[1]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda number: index.search(queries[number : number + 1], 10)[1][0], range(40)))
@@ -147,18 +153,20 @@ def test_threads_get_the_answers_of_one_thread(index, queries):
         ({"parameters": "k_factor=2,rescore=30"}, "exclude each other"),
     ],
 )
-def test_a_wrong_call_is_refused_with_the_value_and_what_is_allowed(index, call, complaint):
+def test_a_wrong_call_is_refused_with_the_value_and_what_is_allowed(
+    index: DenseIndex, call: dict[str, Any], complaint: str
+) -> None:
     with pytest.raises(InvalidInput, match=complaint):
         index.search(**{"queries": np.ones((1, 32), np.float32), "k": 3, **call})
 
 
-def test_more_probes_than_lists_are_refused_with_the_range(vectors):
+def test_more_probes_than_lists_are_refused_with_the_range(vectors: Any) -> None:
     index = DenseIndex.build(vectors, "IVF24,Flat")
     with pytest.raises(InvalidInput, match="nprobe = 25 is out of range for IVF24,Flat; allowed: 1 to 24"):
         index.search(vectors[:1], 3, nprobe=25)
 
 
-def test_every_probe_finds_every_neighbour(vectors, queries):
+def test_every_probe_finds_every_neighbour(vectors: Any, queries: Floats) -> None:
     index = DenseIndex.build(vectors, "IVF24,Flat")
     np.testing.assert_array_equal(index.search(queries, 10, nprobe=24)[1], reference(index, queries, 10)[1])
     np.testing.assert_array_equal(
@@ -166,7 +174,7 @@ def test_every_probe_finds_every_neighbour(vectors, queries):
     )
 
 
-def test_a_deeper_rerank_finds_no_less(vectors, queries):
+def test_a_deeper_rerank_finds_no_less(vectors: Any, queries: Floats) -> None:
     index = DenseIndex.build(vectors, "IVF24,PQ8x4fs")
     exact = reference(index, queries, 10)[1]
     recalls = [
@@ -176,24 +184,24 @@ def test_a_deeper_rerank_finds_no_less(vectors, queries):
     assert recalls[0] < recalls[-1] >= 0.99
 
 
-def test_too_few_rows_in_the_probed_lists_are_made_up_for(vectors, queries):
+def test_too_few_rows_in_the_probed_lists_are_made_up_for(vectors: Any, queries: Floats) -> None:
     index = DenseIndex.build(vectors, "IVF24,Flat")
     _, rows = index.search(queries, 1000, nprobe=1)
     assert (rows >= 0).all()
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_equal_vectors_are_returned_in_row_order(recipe):
+def test_equal_vectors_are_returned_in_row_order(recipe: str) -> None:
     stored = np.repeat(clustered(60), 20, axis=0)
     index = DenseIndex.build(stored, recipe)
-    _, rows = index.search(stored[::20][:10], 7, **({"nprobe": 24} if recipe.startswith("IVF") else {}))
+    _, rows = index.search(stored[::20][:10], 7, nprobe=24 if recipe.startswith("IVF") else None)
     if recipe == "Flat":
         assert rows.tolist() == [[20 * number + place for place in range(7)] for number in range(10)]
     assert (np.diff(rows, axis=1) > 0).all()
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_removed_rows_are_never_returned_and_added_ones_are(recipe, small):
+def test_removed_rows_are_never_returned_and_added_ones_are(recipe: str, small: Callable[[str], DenseIndex]) -> None:
     index = small(recipe)
     queries = queries_near(clustered(600), 20)
     gone = np.arange(0, 600, 5)
@@ -211,7 +219,7 @@ def test_removed_rows_are_never_returned_and_added_ones_are(recipe, small):
 @pytest.mark.parametrize("recipe", ["Flat", "IVF4,PQ4x4fs", "HNSW8_SQ8"])
 @settings(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 2**31))
-def test_any_sequence_of_changes_leaves_exactly_the_live_rows(recipe, seed):
+def test_any_sequence_of_changes_leaves_exactly_the_live_rows(recipe: str, seed: int) -> None:
     generator = np.random.default_rng(seed)
     index = DenseIndex.build(clustered(90, dim=8, topics=5), recipe)
     live = set(range(90))
@@ -229,7 +237,7 @@ def test_any_sequence_of_changes_leaves_exactly_the_live_rows(recipe, seed):
         assert np.flatnonzero(index.present).tolist() == sorted(live)
 
 
-def test_rows_that_cannot_be_changed_are_refused(small):
+def test_rows_that_cannot_be_changed_are_refused(small: Callable[[str], DenseIndex]) -> None:
     index = small("IVF4,Flat")
     index.remove(np.array([7]))
     for rows, complaint in [
@@ -247,7 +255,7 @@ def test_rows_that_cannot_be_changed_are_refused(small):
 
 @pytest.mark.parametrize("rows", [0, 1, 2])
 @pytest.mark.parametrize("recipe", ["auto", "Flat", "SQfp16", "HNSW16"])
-def test_a_corpus_of_no_or_one_vector_works(rows, recipe):
+def test_a_corpus_of_no_or_one_vector_works(rows: int, recipe: str) -> None:
     index = DenseIndex.build(clustered(2)[:rows], recipe)
     scores, found = index.search(clustered(2), 3)
     assert (found >= 0).sum(axis=1).tolist() == [rows, rows]
@@ -257,13 +265,13 @@ def test_a_corpus_of_no_or_one_vector_works(rows, recipe):
 
 
 @pytest.mark.parametrize("recipe", ["SQ8", "HNSW16_SQ8", "IVF1,Flat"])
-def test_a_recipe_that_learns_needs_a_vector_to_learn_from(recipe):
+def test_a_recipe_that_learns_needs_a_vector_to_learn_from(recipe: str) -> None:
     with pytest.raises(InvalidInput, match=f"recipe {recipe} learns from vectors, there are none"):
         DenseIndex.build(np.empty((0, 8), np.float32), recipe)
     assert len(DenseIndex.build(clustered(1), recipe)) == 1
 
 
-def test_rows_are_global_rows_of_the_parts_and_only_live_ones_are_indexed():
+def test_rows_are_global_rows_of_the_parts_and_only_live_ones_are_indexed() -> None:
     first, second = clustered(50).astype(np.float16), clustered(70, seed=9).astype(np.float16)
     stored = RowVectors([VectorPart(10, first), VectorPart(100, second)], 32)
     live = share(170, 0.5)
@@ -282,18 +290,18 @@ def test_rows_are_global_rows_of_the_parts_and_only_live_ones_are_indexed():
         (np.array([[0, 1e6]], np.float32), "beyond float16"),
     ],
 )
-def test_vectors_that_cannot_be_stored_are_refused_by_row(vectors, complaint):
+def test_vectors_that_cannot_be_stored_are_refused_by_row(vectors: Any, complaint: str) -> None:
     with pytest.raises(InvalidInput, match=complaint):
         DenseIndex.build(vectors)
 
 
-def test_two_builds_of_the_same_rows_are_the_same_index(vectors, queries, tmp_path):
+def test_two_builds_of_the_same_rows_are_the_same_index(vectors: Any, queries: Floats, tmp_path: Path) -> None:
     for name in ("first", "second"):
         DenseIndex.build(vectors, "IVF24,PQ8x4fs").save_index(tmp_path / name)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
-def test_the_plan_says_what_a_search_does_and_why(vectors):
+def test_the_plan_says_what_a_search_does_and_why(vectors: Any) -> None:
     index = DenseIndex.build(vectors, "IVF24,PQ8x4fs")
     assert index.plan(10).mode == "index"
     few = np.zeros(3000, np.bool_)
@@ -307,7 +315,7 @@ def test_the_plan_says_what_a_search_does_and_why(vectors):
     assert half.nprobe in (6, 7)
 
 
-def test_a_profile_can_be_applied_and_reset(vectors):
+def test_a_profile_can_be_applied_and_reset(vectors: Any) -> None:
     index = DenseIndex.build(vectors, "IVF24,PQ8x4fs")
     tuned = index.profile
     assert tuned["recall"] >= 0.95
@@ -318,7 +326,7 @@ def test_a_profile_can_be_applied_and_reset(vectors):
     assert index.tune(goal=0.95).profile.as_json() == tuned
 
 
-def test_tuning_meets_a_higher_goal_with_no_fewer_probes(vectors, queries):
+def test_tuning_meets_a_higher_goal_with_no_fewer_probes(vectors: Any, queries: Floats) -> None:
     index = DenseIndex.build(vectors, "IVF24,Flat")
     exact = reference(index, queries, 10)[1]
     low = index.tune(queries, exact, goal=0.5)
@@ -330,7 +338,7 @@ def test_tuning_meets_a_higher_goal_with_no_fewer_probes(vectors, queries):
     assert recalls == sorted(recalls)
 
 
-def test_a_goal_that_cannot_be_met_says_so_and_keeps_the_best(vectors, queries):
+def test_a_goal_that_cannot_be_met_says_so_and_keeps_the_best(vectors: Any, queries: Floats) -> None:
     index = DenseIndex.build(vectors, "IVF24,Flat")
     unreachable = np.full((len(queries), 10), 2_999_999)
     result = index.tune(queries, unreachable, goal=0.9)
@@ -338,7 +346,7 @@ def test_a_goal_that_cannot_be_met_says_so_and_keeps_the_best(vectors, queries):
     assert result.profile.recall == 0.0
 
 
-def test_the_description_names_the_provider_and_the_device(index):
+def test_the_description_names_the_provider_and_the_device(index: DenseIndex) -> None:
     described = index.describe()
     assert described["faiss"]["distribution"]
     assert described["device"] == "cpu"
@@ -346,7 +354,7 @@ def test_the_description_names_the_provider_and_the_device(index):
     assert described["plan"]["recipe"] == index.recipe
 
 
-def test_the_memory_estimate_is_the_size_of_the_file_within_a_tenth(index, tmp_path):
+def test_the_memory_estimate_is_the_size_of_the_file_within_a_tenth(index: DenseIndex, tmp_path: Path) -> None:
     index.save_index(tmp_path / "dense.faiss")
     size = (tmp_path / "dense.faiss").stat().st_size
     # A list of 125 codes is padded to a multiple of 32 on average 16 codes further.

@@ -1,11 +1,13 @@
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 
 from xtr_assets.core.errors import InvalidInput, ProviderError
 from xtr_assets.core.recipes import parse_recipe
+from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.gpu import GpuClone, Placement, place
 from xtr_assets.index.provider import Provider, choose, load_faiss, provider
@@ -19,11 +21,11 @@ CUVS = Provider("faiss-gpu-cuvs", "1.15.1", "OPTIMIZE GPU NVIDIA_CUVS", gpu=True
 class FakeFaiss:
     """FAISS as far as the choice of a device goes, with so many GPUs; a clone records who searched it."""
 
-    def __init__(self, gpus=0):
+    def __init__(self, gpus: int = 0) -> None:
         self.gpus = gpus
-        self.threads = set()
+        self.threads: set[int] = set()
 
-    def get_num_gpus(self):
+    def get_num_gpus(self) -> int:
         return self.gpus
 
 
@@ -42,7 +44,9 @@ class FakeFaiss:
         ("cuda:2", "Flat", FakeFaiss(3), CLASSIC, ("cuda:2", "asked for")),
     ],
 )
-def test_the_device_is_chosen_with_its_reason(device, recipe, faiss, installed, expected):
+def test_the_device_is_chosen_with_its_reason(
+    device: str, recipe: str, faiss: Any, installed: Provider, expected: tuple[str, str]
+) -> None:
     placement = place(device, parse_recipe(recipe), faiss, installed)
     assert placement.device == expected[0]
     assert expected[1] in placement.reason
@@ -68,13 +72,15 @@ def test_the_device_is_chosen_with_its_reason(device, recipe, faiss, installed, 
         ("cpu:1", "Flat", FakeFaiss(1), CLASSIC, InvalidInput, "'cpu:1' is unknown"),
     ],
 )
-def test_a_device_that_cannot_serve_is_an_error_and_no_fallback(device, recipe, faiss, installed, error, complaint):
+def test_a_device_that_cannot_serve_is_an_error_and_no_fallback(
+    device: str, recipe: str, faiss: Any, installed: Provider, error: type[Exception], complaint: str
+) -> None:
     with pytest.raises(error, match=complaint):
         place(device, parse_recipe(recipe), faiss, installed)
 
 
 @pytest.mark.skipif(provider().gpu, reason="this FAISS can use a GPU")
-def test_an_index_asked_to_cuda_by_a_cpu_build_stays_where_it_was():
+def test_an_index_asked_to_cuda_by_a_cpu_build_stays_where_it_was() -> None:
     index = DenseIndex.build(clustered(20))
     with pytest.raises(ProviderError, match="has no GPU support"):
         index.to("cuda")
@@ -82,18 +88,18 @@ def test_an_index_asked_to_cuda_by_a_cpu_build_stays_where_it_was():
     assert index.to("auto").placement.reason.startswith("faiss-cpu has no GPU support")
 
 
-def test_a_clone_is_made_bounded_and_searched_from_one_thread_whoever_asks():
+def test_a_clone_is_made_bounded_and_searched_from_one_thread_whoever_asks() -> None:
     import threading
 
     class Resources:
-        def setTempMemory(self, size):  # noqa: N802
+        def setTempMemory(self, size: Any) -> None:  # noqa: N802
             made["memory"] = size
 
     class Options:
         use_cuvs = None
 
     class Clone:
-        def search(self, queries, k, params=None):
+        def search(self, queries: Floats, k: int, params: Any = None) -> Any:
             seen.add(threading.get_ident())
             return np.zeros((len(queries), k), np.float32), np.zeros((len(queries), k), np.int64)
 
@@ -102,11 +108,12 @@ def test_a_clone_is_made_bounded_and_searched_from_one_thread_whoever_asks():
         GpuClonerOptions = Options
 
         @staticmethod
-        def index_cpu_to_gpu(resources, number, index, options):
+        def index_cpu_to_gpu(resources: Any, number: Any, index: DenseIndex, options: Any) -> Any:
             made.update(number=number, cuvs=options.use_cuvs, thread=threading.get_ident())
             return Clone()
 
-    made, seen = {}, set()
+    made: dict[str, Any] = {}
+    seen: set[int] = set()
     clone = GpuClone(object(), Placement("cuda:3", True, "asked for"), Faiss)
     askers = [threading.Thread(target=clone.search, args=(np.zeros((1, 4), np.float32), 2, 0)) for _ in range(5)]
     for asker in askers:
@@ -120,32 +127,32 @@ def test_a_clone_is_made_bounded_and_searched_from_one_thread_whoever_asks():
     assert made["memory"] == 256 << 20
 
 
-def test_no_provider_is_an_error_with_every_install_line():
+def test_no_provider_is_an_error_with_every_install_line() -> None:
     with pytest.raises(ProviderError) as caught:
         choose([])
     for extra in ("cpu", "gpu-cu12", "gpu"):
         assert f'pip install "xtr-assets[{extra}]"' in str(caught.value)
 
 
-def test_two_providers_are_an_error_that_says_what_to_remove():
+def test_two_providers_are_an_error_that_says_what_to_remove() -> None:
     with pytest.raises(ProviderError, match=r"2 distributions.*`pip uninstall faiss-cpu`.*--no-deps faiss-gpu-cuvs`"):
         choose(["faiss-gpu-cuvs", "faiss-cpu"])
     with pytest.raises(ProviderError, match="pip uninstall faiss-cpu faiss-gpu`"):
         choose(["faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs"])
 
 
-def test_one_provider_listed_twice_is_one():
+def test_one_provider_listed_twice_is_one() -> None:
     assert choose(["faiss-cpu", "faiss-cpu"]) == "faiss-cpu"
 
 
-def test_the_provider_says_how_faiss_was_compiled():
+def test_the_provider_says_how_faiss_was_compiled() -> None:
     installed = provider()
     assert installed.version == load_faiss().__version__
     assert installed.compile_options
     assert installed.as_json()["distribution"] == installed.distribution
 
 
-def test_importing_the_index_package_loads_neither_faiss_nor_numba():
+def test_importing_the_index_package_loads_neither_faiss_nor_numba() -> None:
     code = "import sys, xtr_assets.index; print([name for name in ('faiss', 'numba', 'torch') if name in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
@@ -156,7 +163,7 @@ def test_importing_the_index_package_loads_neither_faiss_nor_numba():
     not provider().gpu or load_faiss().get_num_gpus() == 0, reason="no GPU, or a FAISS build that cannot use one"
 )
 @pytest.mark.parametrize("recipe", ["Flat", "IVF64,Flat"])
-def test_a_gpu_answers_as_the_cpu_does(recipe):
+def test_a_gpu_answers_as_the_cpu_does(recipe: str) -> None:
     vectors = clustered(5000, dim=64)
     index = DenseIndex.build(vectors, recipe, target="gpu")
     queries = queries_near(vectors, 200)

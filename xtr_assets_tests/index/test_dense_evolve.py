@@ -1,3 +1,6 @@
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,19 +14,19 @@ DATA = clustered(2000).astype(np.float16)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def threads():
+def threads() -> Iterator[None]:
     with one_thread():
         yield
 
 
-def generation(rows):
+def generation(rows: int) -> RowVectors:
     """A generation of so many rows, the first 1,000 in a segment of their own."""
     parts = [VectorPart(0, DATA[:1000])]
     return RowVectors(parts if rows == 1000 else [*parts, VectorPart(1000, DATA[1000:rows])], 32)
 
 
 @pytest.mark.parametrize("recipe", ["Flat", "IVF16,PQ8x4fs", "HNSW16_SQ8"])
-def test_the_next_generation_is_derived_and_the_parent_left_alone(recipe):
+def test_the_next_generation_is_derived_and_the_parent_left_alone(recipe: str) -> None:
     parent = DenseIndex.build(generation(1000), recipe)
     queries = queries_near(DATA.astype(np.float32), 30)
     before = parent.search(queries, 10)
@@ -42,7 +45,7 @@ def test_the_next_generation_is_derived_and_the_parent_left_alone(recipe):
         np.testing.assert_array_equal(old, now)
 
 
-def test_a_derived_index_keeps_its_quantizer_and_an_unchanged_one_its_bytes(tmp_path):
+def test_a_derived_index_keeps_its_quantizer_and_an_unchanged_one_its_bytes(tmp_path: Path) -> None:
     parent = DenseIndex.build(generation(1000), "IVF16,PQ8x4fs")
     none = np.empty(0, np.int64)
     child, done = parent.evolve(none, none, generation(1000), recipe="IVF16,PQ8x4fs")
@@ -52,7 +55,7 @@ def test_a_derived_index_keeps_its_quantizer_and_an_unchanged_one_its_bytes(tmp_
     assert (tmp_path / "parent").read_bytes() == (tmp_path / "child").read_bytes()
 
 
-def test_growing_beyond_twice_the_training_rebuilds_and_says_why():
+def test_growing_beyond_twice_the_training_rebuilds_and_says_why() -> None:
     small = RowVectors([VectorPart(0, DATA[:1000])], 32)
     live = np.zeros(1000, np.bool_)
     live[:400] = True
@@ -66,7 +69,7 @@ def test_growing_beyond_twice_the_training_rebuilds_and_says_why():
     assert grown.profile["trained_rows"] == 801
 
 
-def test_a_changed_recipe_rebuilds():
+def test_a_changed_recipe_rebuilds() -> None:
     parent = DenseIndex.build(generation(1000), "IVF16,Flat")
     child, done = parent.evolve(np.array([3]), np.array([1000]), generation(1001), recipe="IVF8,SQ8")
     assert child.recipe == "IVF8,SQ8"
@@ -75,7 +78,7 @@ def test_a_changed_recipe_rebuilds():
     assert child.present[1000]
 
 
-def test_a_graph_with_too_many_dead_nodes_is_rebuilt():
+def test_a_graph_with_too_many_dead_nodes_is_rebuilt() -> None:
     parent = DenseIndex.build(generation(1000), "HNSW8")
     none = np.empty(0, np.int64)
     masked, done = parent.evolve(np.arange(150), none, generation(1000), recipe="HNSW8")
@@ -87,7 +90,7 @@ def test_a_graph_with_too_many_dead_nodes_is_rebuilt():
     assert fresh.describe()["dead_share"] == 0.0
 
 
-def test_a_small_scan_stays_a_scan_while_it_grows_and_shrinks():
+def test_a_small_scan_stays_a_scan_while_it_grows_and_shrinks() -> None:
     live = np.zeros(1000, np.bool_)
     live[:10] = True
     parent = DenseIndex.build(generation(1000), live=live)
@@ -97,7 +100,7 @@ def test_a_small_scan_stays_a_scan_while_it_grows_and_shrinks():
     assert (done.how, len(shrunk)) == ("evolved", 1)
 
 
-def test_an_index_of_nothing_evolves_to_something_and_back():
+def test_an_index_of_nothing_evolves_to_something_and_back() -> None:
     parent = DenseIndex.build(RowVectors([], 32))
     one, _ = parent.evolve(np.empty(0, np.int64), np.array([0, 1]), generation(1000))
     assert one.search(DATA[:1].astype(np.float32), 3)[1][0, 0] == 0

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,11 +7,12 @@ from hypothesis import strategies as st
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.rows import RowVectors, VectorPart
+from xtr_assets.core.types import Floats, Mask
 from xtr_assets.index import exact
 from xtr_assets.index.exact import exact_dense, exact_rows, true_scores, widen
 
 
-def slow_reference(vectors, live, queries, k):
+def slow_reference(vectors: Any, live: Mask, queries: Floats, k: int) -> tuple[Any, Any]:
     """The maths: every inner product in float64 of the stored values, sorted by score and then by row."""
     scores = np.full((len(queries), k), -np.inf)
     rows = np.full((len(queries), k), -1)
@@ -22,7 +25,7 @@ def slow_reference(vectors, live, queries, k):
     return scores, rows
 
 
-def integers(generator, rows, dim):
+def integers(generator: np.random.Generator, rows: int, dim: int) -> Any:
     """Small whole numbers: every sum is exact in float32, so ties are real and plentiful."""
     return generator.integers(-2, 3, (rows, dim)).astype(np.float16)
 
@@ -35,7 +38,9 @@ def integers(generator, rows, dim):
     k=st.integers(0, 30),
     block=st.sampled_from([3, 16, 1000]),
 )
-def test_exact_search_is_the_sorted_list_of_all_products(seed, sizes, queries, k, block):
+def test_exact_search_is_the_sorted_list_of_all_products(
+    seed: int, sizes: list[tuple[int, int]], queries: int, k: int, block: int
+) -> None:
     generator = np.random.default_rng(seed)
     parts, base = [], 0
     for hole, size in sizes:
@@ -56,7 +61,7 @@ def test_exact_search_is_the_sorted_list_of_all_products(seed, sizes, queries, k
     np.testing.assert_array_equal(again[1], rows)
 
 
-def test_copies_of_one_vector_come_in_row_order():
+def test_copies_of_one_vector_come_in_row_order() -> None:
     generator = np.random.default_rng(3)
     one = generator.standard_normal((1, 37)).astype(np.float16)
     vectors = RowVectors([VectorPart(0, np.repeat(one, 500, axis=0))], 37)
@@ -66,7 +71,7 @@ def test_copies_of_one_vector_come_in_row_order():
     assert (scores == scores[:, :1]).all()
 
 
-def test_a_later_block_with_much_longer_vectors_is_not_cut_by_the_first(monkeypatch):
+def test_a_later_block_with_much_longer_vectors_is_not_cut_by_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exact, "BLOCK_ROWS", 8)
     generator = np.random.default_rng(4)
     stored = generator.standard_normal((64, 16)).astype(np.float16)
@@ -77,24 +82,24 @@ def test_a_later_block_with_much_longer_vectors_is_not_cut_by_the_first(monkeypa
     np.testing.assert_array_equal(rows, np.argsort(-(queries @ stored.astype(np.float32).T), axis=1)[:, :5])
 
 
-def test_every_finite_half_widens_to_its_own_value():
+def test_every_finite_half_widens_to_its_own_value() -> None:
     halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     finite = halves[np.isfinite(halves)]
     np.testing.assert_array_equal(widen(finite).view(np.uint32), finite.astype(np.float32).view(np.uint32))
 
 
-def test_widening_keeps_the_shape_of_what_is_not_contiguous():
+def test_widening_keeps_the_shape_of_what_is_not_contiguous() -> None:
     halves = np.arange(24, dtype=np.float16).reshape(4, 6)[::2, ::3]
     np.testing.assert_array_equal(widen(halves), halves.astype(np.float32))
 
 
-def test_true_scores_of_pads_are_minus_infinity():
+def test_true_scores_of_pads_are_minus_infinity() -> None:
     vectors = RowVectors([VectorPart(2, np.eye(2, dtype=np.float16))], 2)
     scores = true_scores(vectors, np.array([[3.0, 4.0]], np.float32), np.array([[3, -1, 2]]))
     assert scores.tolist() == [[4.0, -np.inf, 3.0]]
 
 
-def test_queries_and_masks_that_cannot_be_used_are_refused_by_name():
+def test_queries_and_masks_that_cannot_be_used_are_refused_by_name() -> None:
     vectors = RowVectors([VectorPart(0, np.eye(3, dtype=np.float16))], 3)
     live = np.ones(3, np.bool_)
     with pytest.raises(InvalidInput, match=r"dim 3 in the index, queries of shape \(1, 2\)"):
@@ -107,7 +112,7 @@ def test_queries_and_masks_that_cannot_be_used_are_refused_by_name():
         exact_dense(vectors, live[:2], np.ones((1, 3), np.float32), 1)
 
 
-def test_a_row_in_a_hole_is_an_error():
+def test_a_row_in_a_hole_is_an_error() -> None:
     vectors = RowVectors([VectorPart(0, np.eye(2, dtype=np.float16)), VectorPart(5, np.eye(2, dtype=np.float16))], 2)
     with pytest.raises(InvalidInput, match="row 3 lies in a hole"):
         exact.gather(vectors, np.array([0, 3]))
