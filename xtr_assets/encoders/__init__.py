@@ -15,7 +15,7 @@ _opening = threading.Lock()
 def open_encoder(config: EncoderConfig, device: str = "cpu") -> Encoder:
     """The encoder of a configuration, loaded once per process, configuration and device (cpu | cuda | cuda:N | auto).
 
-    Raises ProviderError where a package or the device is missing, CorruptFile where weights are not the pinned ones.
+    Raises ProviderError where a package or the device is missing, or weights are not the pinned ones.
     """
     if config.kind == "hashing":
         device = "cpu"

