@@ -79,8 +79,7 @@ def write_change(
     quarantine = [
         entry for entry in (previous.quarantine if previous else ()) if entry.path in stored and entry.path not in named
     ]
-    with scratch(layout) as folder:
-        writer = ChunkWriter(folder, shard)
+    with scratch(layout) as folder, ChunkWriter(folder, shard) as writer:
         counts = _write_rows(shard, writer, old, chunks, named, quarantine)
         segment = _commit_segment(layout, folder, shard, writer) if writer.rows else None
     segments = [

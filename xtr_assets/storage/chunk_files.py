@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +88,24 @@ class ChunkWriter:
         if len(self._block) == BATCH_ROWS:
             self._flush()
 
+    def __enter__(self) -> "ChunkWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # On the way out of an error the files are lost anyway; a second error from closing them would hide the first.
+        for writer in (self._arrow, self._parquet) if kind is not None and self._arrow is not None else ():
+            with suppress(OSError, pa.ArrowException):
+                writer.close()
+
     def close(self) -> str:
         """Finish the files; the content digest (hex sha256 over shard and rows)."""
         self._flush()
         if self._arrow is not None:
             self._flush_group()
-            self._arrow.close()
-            self._parquet.close()
+            # Closing an Arrow file twice appends a second footer to it: forget it as soon as it is closed.
+            arrow, parquet, self._arrow, self._parquet = self._arrow, self._parquet, None, None
+            arrow.close()
+            parquet.close()
         return self._content.hexdigest()
 
     def _flush(self) -> None:

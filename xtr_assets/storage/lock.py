@@ -111,8 +111,12 @@ def _try(path: Path, purpose: str) -> bool:
         if before is not None:
             log.warning("taking over the lock that %s left when it died", before)
         note = Holder(socket.gethostname(), os.getpid(), purpose, now())
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(asdict(note)).encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(asdict(note)).encode(), 0)
+        except BaseException:
+            os.close(descriptor)
+            raise
         _held[path] = _Held(descriptor, threading.get_ident(), 1)
         return True
 
@@ -125,5 +129,7 @@ def _release(path: Path) -> None:
         held.depth -= 1
         if held.depth == 0:
             del _held[path]
-            os.ftruncate(held.descriptor, 0)
-            os.close(held.descriptor)
+            try:
+                os.ftruncate(held.descriptor, 0)
+            finally:
+                os.close(held.descriptor)

@@ -108,7 +108,7 @@ from xtr_assets.storage.warehouse import Warehouse
 with Warehouse.open(sys.argv[1]).lock("parent"):
     child = os.fork()
     if child == 0:
-        os.close(1)
+        os.close(1), os.close(2)
         time.sleep(20)
         os._exit(0)
     print(child, flush=True)
