@@ -75,8 +75,7 @@ class ChunkWriter:
         self._folder = folder
         self._content = hashlib.sha256(f"{len(shard)}:{shard}\n".encode())
         self._block: list[tuple[Chunk, bytes]] = []
-        self._arrow: Any = None
-        self._parquet: Any = None
+        self._open: list[Any] = []
         self._group: list[pa.RecordBatch] = []
         self.rows = 0
 
@@ -91,33 +90,31 @@ class ChunkWriter:
     def __enter__(self) -> "ChunkWriter":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         # On the way out of an error the files are lost anyway; a second error from closing them would hide the first.
-        for writer in (self._arrow, self._parquet) if kind is not None and self._arrow is not None else ():
+        while self._open:
             with suppress(OSError, pa.ArrowException):
-                writer.close()
+                self._open.pop().close()
 
     def close(self) -> str:
         """Finish the files; the content digest (hex sha256 over shard and rows)."""
         self._flush()
-        if self._arrow is not None:
-            self._flush_group()
-            # Closing an Arrow file twice appends a second footer to it: forget it as soon as it is closed.
-            arrow, parquet, self._arrow, self._parquet = self._arrow, self._parquet, None, None
-            arrow.close()
-            parquet.close()
+        self._flush_group()
+        while self._open:
+            # Closing an Arrow file twice appends a second footer to it: forget a writer before it is closed.
+            self._open.pop().close()
         return self._content.hexdigest()
 
     def _flush(self) -> None:
         if not self._block:
             return
-        if self._arrow is None:
-            self._arrow = pa.ipc.new_file(str(self._folder / ARROW_NAME), CHUNK_SCHEMA)
-            self._parquet = pq.ParquetWriter(
-                self._folder / PARQUET_NAME, CHUNK_SCHEMA, compression="zstd", compression_level=1
-            )
+        if not self._open:
+            arrow = pa.ipc.new_file(str(self._folder / ARROW_NAME), CHUNK_SCHEMA)
+            self._open.append(arrow)
+            path = self._folder / PARQUET_NAME
+            self._open.append(pq.ParquetWriter(path, CHUNK_SCHEMA, compression="zstd", compression_level=1))
         batch = _batch(self._block)
-        self._arrow.write_batch(batch)
+        self._open[0].write_batch(batch)
         self._group.append(batch)
         self._block = []
         if len(self._group) == GROUP_BATCHES:
@@ -125,7 +122,7 @@ class ChunkWriter:
 
     def _flush_group(self) -> None:
         if self._group:
-            self._parquet.write_table(pa.Table.from_batches(self._group))
+            self._open[1].write_table(pa.Table.from_batches(self._group))
         self._group = []
 
 

@@ -20,11 +20,12 @@ class Dying:
     """Counts durable steps; from the n-th on nothing reaches the disk any more."""
 
     def __init__(self, at: int | None) -> None:
-        self.at, self.steps = at, 0
+        self.at = at
+        self.steps: list[str] = []
 
     @property
     def dead(self) -> bool:
-        return self.at is not None and self.steps >= self.at
+        return self.at is not None and len(self.steps) >= self.at
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def dying(monkeypatch: pytest.MonkeyPatch, at: int | None) -> Iterator[Dying]:
 def _mortal(life: Dying, real: Callable[..., Any], counted: bool) -> Callable[..., Any]:
     def step(*args: Any, **kwargs: Any) -> Any:
         if counted:
-            life.steps += 1
+            life.steps.append(real.__name__)
         if life.dead:
             raise Died
         return real(*args, **kwargs)

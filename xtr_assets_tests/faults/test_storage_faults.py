@@ -83,9 +83,12 @@ def test_a_writer_may_die_at_any_step(pristine: Path, tmp_path: Path, monkeypatc
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # counted as steps, but not waited for
     with dying(monkeypatch, None) as life:
         build(copy(pristine, tmp_path / "counting"), AFTER)
-    assert life.steps > 60
+    # Between two renames only temporaries change; the last fsyncs are those of the history after the pointer moved.
+    last = len(life.steps)
+    points = [at for at, step in enumerate(life.steps, start=1) if step == "replace" or at > last - 3]
+    assert len(points) > 25
     old = 0
-    for at in range(1, life.steps + 1):
+    for at in points:
         warehouse = copy(pristine, tmp_path / f"at-{at}")
         with dying(monkeypatch, at):
             build(warehouse, AFTER)
@@ -102,7 +105,7 @@ def test_a_writer_may_die_at_any_step(pristine: Path, tmp_path: Path, monkeypatc
         assert survivor.rollback().number == published.number
         shutil.rmtree(warehouse.root)
     # The pointer moves near the end: at most of the steps the old generation still serves, at the last ones the new.
-    assert life.steps // 2 < old < life.steps
+    assert len(points) // 2 < old < len(points)
 
 
 CRASH = """
