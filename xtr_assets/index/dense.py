@@ -204,9 +204,12 @@ class DenseIndex:
         rows : int64 [q, k]; ties ascending; -1 pads.
         """
         queries = checked_queries(queries, self.dim, k)
-        overrides = parse_parameters(parameters)
-        given = {"nprobe": nprobe, "ef_search": ef_search, "rescore": rescore}
-        overrides = replace(overrides, **{name: value for name, value in given.items() if value is not None})
+        overrides = Overrides(nprobe, ef_search, None, rescore)
+        if parameters:
+            given = {"nprobe": nprobe, "ef_search": ef_search, "rescore": rescore}
+            overrides = replace(
+                parse_parameters(parameters), **{name: value for name, value in given.items() if value is not None}
+            )
         plan, available = self._plan(k, overrides, allowed, len(queries))
         if plan.mode == "nothing" or not len(queries):
             return np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)

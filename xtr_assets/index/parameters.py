@@ -68,6 +68,9 @@ class Overrides:
     k_factor: int | None = None
 
 
+_NONE = Overrides()
+
+
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
     """One search, decided: `mode` says whether the index is asked or the rows are scanned, `reason` why."""
@@ -120,6 +123,8 @@ def checked(overrides: Overrides, recipe: Recipe) -> Overrides:
 
     Flat reads every vector, so any nprobe, ef_search or rescore of at least 1 is met and has no effect.
     """
+    if overrides == _NONE:
+        return overrides
     most = {
         "nprobe": recipe.nlist if recipe.family == "ivf" else None,
         "ef_search": MAX_EF,

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -98,13 +99,19 @@ def plan_search(
 
 def faiss_parameters(recipe: Recipe, plan: SearchPlan, selector: Any) -> Any:
     """The FAISS search parameters of a plan; they keep their selector alive."""
-    if recipe.family == "ivf":
-        quantizer = None
-        if recipe.quantizer_graph:
-            quantizer = faiss.SearchParametersHNSW(efSearch=plan.quantizer_ef_search)
-        return faiss.SearchParametersIVF(nprobe=plan.nprobe, sel=selector, quantizer_params=quantizer)
-    if recipe.family == "hnsw":
-        return faiss.SearchParametersHNSW(efSearch=plan.ef_search, sel=selector)
+    quantizer_ef = plan.quantizer_ef_search if recipe.quantizer_graph else 0
+    make = _parameters.__wrapped__ if selector is not None else _parameters
+    return make(recipe.family, plan.nprobe, plan.ef_search, quantizer_ef, selector)
+
+
+@lru_cache(maxsize=256)
+def _parameters(family: str, nprobe: int, ef_search: int, quantizer_ef: int, selector: Any) -> Any:
+    # FAISS only reads them: one object serves all threads, and making one takes as long as a small search.
+    if family == "ivf":
+        quantizer = faiss.SearchParametersHNSW(efSearch=quantizer_ef) if quantizer_ef else None
+        return faiss.SearchParametersIVF(nprobe=nprobe, sel=selector, quantizer_params=quantizer)
+    if family == "hnsw":
+        return faiss.SearchParametersHNSW(efSearch=ef_search, sel=selector)
     return None if selector is None else faiss.SearchParameters(sel=selector)
 
 

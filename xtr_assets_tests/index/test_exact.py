@@ -9,7 +9,7 @@ from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.rows import RowVectors, VectorPart
 from xtr_assets.core.types import Floats, Mask
 from xtr_assets.index import exact
-from xtr_assets.index.exact import exact_dense, exact_rows, true_scores, widen
+from xtr_assets.index.exact import exact_dense, exact_rows, ordered, slow_scores, true_scores, widen
 
 
 def slow_reference(vectors: Any, live: Mask, queries: Floats, k: int) -> tuple[Any, Any]:
@@ -116,3 +116,36 @@ def test_a_row_in_a_hole_is_an_error() -> None:
     vectors = RowVectors([VectorPart(0, np.eye(2, dtype=np.float16)), VectorPart(5, np.eye(2, dtype=np.float16))], 2)
     with pytest.raises(InvalidInput, match="row 3 lies in a hole"):
         exact.gather(vectors, np.array([0, 3]))
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**31), dim=st.sampled_from([1, 7, 32, 100, 384]), floats=st.booleans())
+def test_compiled_scores_are_those_of_numpy_over_any_parts(seed: int, dim: int, floats: bool) -> None:
+    generator = np.random.default_rng(seed)
+    made = [generator.standard_normal((size, dim)).astype(np.float16) for size in (5, 0, 30)]
+    made[0][0] = 5e-7  # a subnormal half
+    kinds = [made[0], made[1], made[2].astype(np.float32) if floats else made[2]]
+    vectors = RowVectors([VectorPart(3, kinds[0]), VectorPart(8, kinds[1]), VectorPart(20, kinds[2])], dim)
+    rows = generator.choice([-1, *vectors.rows()], (4, 9))
+    queries = generator.standard_normal((4, dim)).astype(np.float32)
+    scores = true_scores(vectors, queries, rows)
+    np.testing.assert_allclose(scores, slow_scores(vectors, queries, rows), rtol=1e-5, atol=1e-5)
+    outside = true_scores(vectors, queries[:1], np.array([[2, 9, 19, 50, 20]]))
+    assert np.isneginf(outside[0, :4]).all()
+    assert np.isfinite(outside[0, 4])
+
+
+@pytest.mark.parametrize("k", [0, 1, 5, 40, 300])
+def test_the_best_are_sorted_by_score_and_then_row(k: int) -> None:
+    generator = np.random.default_rng(k)
+    rows = np.stack([generator.permutation(60) for _ in range(8)])
+    scores = generator.integers(0, 4, rows.shape).astype(np.float32)
+    scores[:, ::7] = -np.inf
+    best, at = ordered(scores, rows, k)
+    for number in range(8):
+        finite = [(-s, r) for s, r in zip(scores[number], rows[number], strict=True) if np.isfinite(s)]
+        expected = sorted(finite)[:k]
+        assert at[number, : len(expected)].tolist() == [row for _, row in expected]
+        assert best[number, : len(expected)].tolist() == [-score for score, _ in expected]
+        assert (at[number, len(expected) :] == -1).all()
+        assert np.isneginf(best[number, len(expected) :]).all()

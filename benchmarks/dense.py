@@ -1,0 +1,213 @@
+"""Dense search: this package, raw FAISS of the same recipe, hnswlib, usearch and voyager, at recall@10 .95 and .99.
+
+    python benchmarks/dense.py --rows 100000                 # clustered synthetic vectors, 384 dims
+    python benchmarks/dense.py --data $XTR_ASSETS_DATA/sift  # base.npy and queries.npy, normalized
+    python benchmarks/dense.py --peers /path/to/python       # an interpreter that has the peers installed
+
+Every contender is set to its cheapest setting that meets the recall against exact search over the same vectors, then
+all are timed in turn, round after round, on one thread: CPU microseconds a query (median over the rounds), one query a
+call and all in one call. CPU time, so that a busy machine shifts nothing but noise.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+
+from xtr_assets.core.planning import plan_dense
+from xtr_assets.core.recall import recall_at_k
+from xtr_assets.core.recipes import parse_recipe
+from xtr_assets.core.types import Floats, Ints
+from xtr_assets.index import DenseIndex
+from xtr_assets.index.exact import exact_dense
+from xtr_assets.index.provider import load_faiss
+
+K = 10
+GOALS = (0.95, 0.99)
+faiss = load_faiss()
+
+
+@dataclass
+class Contender:
+    """A contender at a setting: `run(single)` gives CPU seconds a query."""
+
+    name: str
+    goal: float
+    setting: str
+    recall: float
+    run: Callable[[bool], float]
+
+
+def synthetic(rows: int, dim: int, queries: int) -> tuple[Floats, Floats]:
+    """Topics of very different sizes in a space of fewer directions than dims, as sentence embeddings have them."""
+    generator = np.random.default_rng(7)
+    basis = generator.standard_normal((96, dim)).astype("f4")
+    topics = generator.standard_normal((max(50, rows // 200), 96)).astype("f4")
+    weights = generator.pareto(1.2, len(topics)) + 0.1
+
+    def draw(count: int) -> Floats:
+        chosen = generator.choice(len(topics), count, p=weights / weights.sum())
+        points = topics[chosen] + 0.8 * generator.standard_normal((count, 96)).astype("f4")
+        return unit((points @ basis + 2.0 * generator.standard_normal((count, dim))).astype("f4"))
+
+    return draw(rows), draw(queries)
+
+
+def unit(vectors: Floats) -> Floats:
+    scaled: Floats = (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)).astype("f4")
+    return scaled
+
+
+def timed(search: Callable[[Floats], Any], queries: Floats, single: bool) -> float:
+    started = time.process_time()
+    if single:
+        for number in range(len(queries)):
+            search(queries[number : number + 1])
+    else:
+        search(queries)
+    return (time.process_time() - started) / len(queries)
+
+
+def ours(vectors: Floats, recipe: str, queries: Floats, exact: Ints, goals: tuple[float, ...]) -> list[Contender]:
+    """This package and raw FAISS over the same trained index, the latter with FAISS's own float32 refinement."""
+    started = time.perf_counter()
+    index = DenseIndex.build(vectors, recipe)
+    say(f"  {index.recipe}: built in {time.perf_counter() - started:.1f} s, {index.memory_bytes >> 20} MiB")
+    parsed = parse_recipe(index.recipe)
+    refined = faiss.IndexFlatIP(vectors.shape[1])
+    refined.add(index.vectors.gather(index.vectors.rows()))
+    base = index._index
+    found = []
+    for goal in goals:
+        profile = index.tune(queries, exact, goal=goal, k=K).profile
+        text = f"nprobe={profile.nprobe} ef={profile.ef_search} rescore={profile.rescore}".replace("nprobe=0 ", "")
+        overrides = {"nprobe": profile.nprobe, "ef_search": profile.ef_search, "rescore": profile.rescore}
+        overrides = {name: value for name, value in overrides.items() if value}
+
+        def search(q: Floats, overrides: dict[str, int] = overrides) -> Ints:
+            return index.search(q, K, **overrides)[1]  # type: ignore[arg-type]
+
+        found.append(contender(f"xtr-assets {index.recipe}", goal, text, search, queries, exact))
+        inside: Any = None
+        if parsed.family == "ivf":
+            inside = faiss.SearchParametersIVF(nprobe=profile.nprobe)
+        elif parsed.family == "hnsw":
+            inside = faiss.SearchParametersHNSW(efSearch=max(profile.ef_search, profile.rescore))
+        if profile.rescore:
+            raw = faiss.IndexRefine(base, refined)
+            parameters = faiss.IndexRefineSearchParameters(k_factor=profile.rescore / K, base_index_params=inside)
+        else:
+            raw, parameters = base, inside
+
+        def search_raw(q: Floats, raw: Any = raw, parameters: Any = parameters) -> Ints:
+            rows: Ints = raw.search(q, K, params=parameters)[1]
+            return rows
+
+        found.append(contender(f"raw FAISS  {index.recipe}", goal, text, search_raw, queries, exact))
+        if parsed.exhaustive:
+            break
+    return found
+
+
+def contender(
+    name: str, goal: float, setting: str, search: Callable[[Floats], Ints], queries: Floats, exact: Ints
+) -> Contender:
+    recall = float(recall_at_k(search(queries), exact).mean())
+    return Contender(name, goal, setting, recall, lambda single: timed(search, queries, single))
+
+
+class Peers:
+    """The peers' own interpreter."""
+
+    def __init__(self, python: str, vectors: Floats, queries: Floats, folder: Path) -> None:
+        np.save(folder / "vectors.npy", vectors)
+        np.save(folder / "queries.npy", queries)
+        self.folder = folder
+        script = Path(__file__).with_name("dense_peers.py")
+        self.process = subprocess.Popen([python, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def contenders(self, peer: str, exact: Ints) -> list[Contender]:
+        built = self.ask(build=peer, vectors=str(self.folder / "vectors.npy"))
+        if "missing" in built:
+            say(f"  {peer}: skipped, {built['missing']}")
+            return []
+        say(f"  {peer}: built in {built['seconds']:.1f} s")
+        asked = {"peer": peer, "queries": str(self.folder / "queries.npy"), "k": K}
+        found = []
+        goals = list(GOALS)
+        for parameter in built["parameters"]:
+            rows = np.array(self.ask(**asked, parameter=parameter, single=False)["rows"])
+            recall = float(recall_at_k(rows, exact).mean())
+            while goals and recall >= goals[0]:
+
+                def run(single: bool, parameter: int = parameter) -> float:
+                    return float(self.ask(**asked, parameter=parameter, single=single)["seconds"])
+
+                found.append(Contender(peer, goals.pop(0), f"ef={parameter}", recall, run))
+        return found
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="a folder with base.npy and queries.npy; synthetic vectors otherwise")
+    parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--dim", type=int, default=384)
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument(
+        "--recipes", nargs="*", default=None, help="the planner's choice, Flat and HNSW32_SQ8 otherwise"
+    )
+    parser.add_argument("--peers", default=sys.executable, help="the Python that has hnswlib, usearch and voyager")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    if arguments.data:
+        vectors, queries = (unit(np.load(arguments.data / name).astype("f4")) for name in ("base.npy", "queries.npy"))
+        queries = queries[: arguments.queries]
+    else:
+        vectors, queries = synthetic(arguments.rows, arguments.dim, arguments.queries)
+    faiss.omp_set_num_threads(1)
+    say(f"{len(vectors)} x {vectors.shape[1]}, {len(queries)} queries, FAISS {faiss.__version__}")
+    stored = DenseIndex.build(vectors, "Flat")
+    exact = exact_dense(stored.vectors, stored.present, queries, K)[1]
+    recipes = arguments.recipes or list(dict.fromkeys([plan_dense(*vectors.shape).recipe, "Flat", "HNSW32_SQ8"]))
+    contenders: list[Contender] = []
+    for recipe in recipes:
+        contenders += ours(vectors, recipe, queries, exact, GOALS)
+    with tempfile.TemporaryDirectory() as folder:
+        peers = Peers(arguments.peers, vectors, queries, Path(folder))
+        for peer in ("hnswlib", "usearch", "voyager"):
+            contenders += peers.contenders(peer, exact)
+        times: dict[tuple[int, bool], list[float]] = {}
+        for _ in range(arguments.rounds):
+            for number, one in enumerate(contenders):
+                for single in (True, False):
+                    times.setdefault((number, single), []).append(one.run(single))
+    say(f"\n{'contender':34} {'goal':>5} {'recall':>6} {'single us':>10} {'batch us':>9}  setting")
+    for number, one in sorted(enumerate(contenders), key=lambda pair: (pair[1].goal, pair[0])):
+        single, batch = (float(np.median(times[number, mode])) * 1e6 for mode in (True, False))
+        say(f"{one.name:34} {one.goal:5.2f} {one.recall:6.3f} {single:10.1f} {batch:9.1f}  {one.setting}")
+
+
+if __name__ == "__main__":
+    main()
