@@ -1,0 +1,67 @@
+"""Write the golden warehouse of the current format version: `python -m xtr_assets_tests.compat.make_golden`.
+
+Run once per format version, never again for a version that was released: its tests say that what an old release wrote
+still opens. The warehouse has what a reader must understand: two generations with a parent, dead rows and a hole, a
+rolled-back pointer, a withdrawn number, a quarantine, shared models and postings, a forced publish.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from xtr_assets.core.types import Quarantined
+from xtr_assets.storage.manifest import FORMAT_VERSION
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.sample import check, draft, texts, write
+
+GOLDEN = Path(__file__).parent / f"format-{FORMAT_VERSION}"
+
+FIRST = {"json/decoder.py": ["decode reads a document", "scan finds the next value"], "notes.md": ["title zebra"]}
+SECOND = {"json/decoder.py": ["decode reads one document", "scan finds the next value"], "empty.py": []}
+THIRD = {**SECOND, "new.py": ["added in the third"]}
+
+
+def make(root: Path) -> Warehouse:
+    """The golden warehouse at `root`."""
+    warehouse = Warehouse.create(root)
+    write(warehouse, FIRST)
+    write(warehouse, {"gone.py": ["leaves a hole"]}, shard="t")
+    first = draft(warehouse)
+    check(first)
+    warehouse.publish(first.number, required=("dense_recall",), who="golden@host")
+    write(warehouse, SECOND, quarantined=[Quarantined("s", "empty.py", 3, "syntax", "unexpected indent")])
+    write(warehouse, {}, shard="t")
+    model = warehouse.add_model(lambda folder: np.save(folder / "centroids.npy", np.ones((2, 4), "f4")), "golden")
+    made = draft(warehouse)
+    for placed in made.segments:
+        np.save(placed.segment.staging(f"postings.{model.name}") / "lists.npy", np.arange(placed.segment.rows))
+        placed.segment.seal_folder(f"postings.{model.name}")
+        made.use_folder(f"segments/{placed.segment.segment_id}/postings.{model.name}")
+    made.use_folder(warehouse.layout.relative(model))
+    made.set_recipe("dense", {"family": "flat"})
+    made.set_profile("dense", {"nprobe": 1})
+    made.set_note("costs", {"encode": {"seconds": 1.5}})
+    check(made)
+    warehouse.publish(made.number, required=("dense_recall",), who="golden@host")
+    write(warehouse, THIRD)
+    third = draft(warehouse)
+    check(third, passed=False)
+    warehouse.publish(third.number, required=("dense_recall",), force_reason="golden", who="golden@host")
+    warehouse.withdraw(third.number, "made to be withdrawn", who="golden@host")
+    return warehouse
+
+
+def main() -> None:
+    shutil.rmtree(GOLDEN, ignore_errors=True)
+    warehouse = make(GOLDEN)
+    expected = {str(g.number): {"state": g.state, "texts": texts(g)} for g in warehouse.generations()}
+    for lock in (warehouse.layout.writer_lock, warehouse.layout.commit_lock):
+        lock.unlink()
+    warehouse.layout.scratch.rmdir()
+    (GOLDEN.parent / f"{GOLDEN.name}.json").write_text(json.dumps(expected, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
