@@ -22,6 +22,9 @@ INDEX_FILE, VECTORS_FILE, DESCRIPTION_FILE = "dense.faiss", "vectors.npy", "dens
 # FAISS keeps its limits in process-wide variables.
 _LIMITS = threading.Lock()
 COPY_ROWS = 65_536
+# On reading, IVF,PQ gets a table of lists x parts x codes floats: 16 codes and dim / 4 parts are 4 times the centroids
+# in the file, 256 codes and dim / 2 parts 128 times. The table itself FAISS bounds to 2 GiB.
+PARSED_FACTOR = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,15 @@ def write_index(index: Any, path: Path) -> None:
 def read_index(path: Path, name: str) -> Any:
     """Parse a FAISS file whose sha256 was verified before; `name` is what an error calls it.
 
-    No vector of the file can be larger than the file: with that limit a wrong length is refused before it is allocated.
+    No vector of the file can be larger than the file, and what FAISS makes of it on reading no larger than
+    PARSED_FACTOR files: with that limit a wrong length is refused before it is allocated.
     """
     if not path.is_file():
         raise CorruptFile(name, "a FAISS index", "no file")
     size = path.stat().st_size
     with _LIMITS:
         before = faiss.get_deserialization_vector_byte_limit()
-        faiss.set_deserialization_vector_byte_limit(max(size, 1 << 16))
+        faiss.set_deserialization_vector_byte_limit(max(PARSED_FACTOR * size, 1 << 16))
         try:
             return faiss.read_index(str(path))
         except (RuntimeError, MemoryError) as error:

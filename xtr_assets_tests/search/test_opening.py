@@ -66,3 +66,16 @@ def test_a_truncated_array_is_refused_by_name(path: Path, kind: str) -> None:
     found.write_bytes(found.read_bytes()[:-1])
     with pytest.raises(CorruptFile, match=found.relative_to(path).as_posix()), xa.open(path) as searcher:
         searcher.search("zebra")
+
+
+@pytest.mark.parametrize("recipe", ["Flat", "SQ8", "HNSW16_SQ8", "IVF16,Flat", "IVF200,PQ32x4fs", "IVF64,PQ16"])
+def test_every_family_of_dense_indexes_opens_again(path: Path, recipe: str) -> None:
+    chunks = [
+        make_chunk(f"{i % 9}.py", f"f{i}", f"text number {i} of {i % 77} about {i % 13} zebras") for i in range(900)
+    ]
+    new_warehouse(path, chunks, recipe=recipe)
+    with xa.open(path, device="cpu") as searcher:
+        for wanted in (3, 500, 899):
+            hit = searcher.search(chunks[wanted].text, 1, "dense")[0]
+            assert hit.scores["dense"] == pytest.approx(1.0, abs=2e-3)
+            assert hit.text == chunks[wanted].text
