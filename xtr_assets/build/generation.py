@@ -13,6 +13,7 @@ from xtr_assets.core.files import sha256_file
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.history import published_stack, withdrawn_numbers
 from xtr_assets.storage.snapshots import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -95,25 +96,32 @@ def decide(warehouse: Warehouse, want: Wanted, *, again: bool) -> Decision:
     itself.
     """
     published = warehouse.published
-    if published is None:
-        pass
-    elif want.made(published):
+    if published is not None and want.made(published):
         return Decision(False, f"generation {published.number} serves and holds exactly this")
+    taken_back = _taken_back(warehouse)
     for generation in reversed(warehouse.generations()):
-        if not want.made(generation):
+        tried = not generation.sealed and not again and bool(generation.manifest.checks)
+        if not (tried or generation.number in taken_back) or not want.made(generation):
             continue
-        state = generation.state
-        if state in ("retired", "withdrawn"):
-            how = "rolled back" if state == "retired" else "withdrawn"
-            serving = "none" if published is None else str(published.number)
-            return Decision(
-                False,
-                f"generation {generation.number} holds exactly this and was {how}; generation {serving} serves until "
-                "something changes, or `--full` builds again",
-            )
-        if not again and generation.manifest.checks:
+        if tried:
             return Decision(False, f"draft {generation.number} holds exactly this and was not published")
+        serving = "none" if published is None else str(published.number)
+        return Decision(
+            False,
+            f"generation {generation.number} holds exactly this and was {taken_back[generation.number]}; generation "
+            f"{serving} serves until something changes, or `--full` builds again",
+        )
     return Decision(True, _reason(want, published))
+
+
+def _taken_back(warehouse: Warehouse) -> dict[int, str]:
+    """How each generation that served once was taken back: rolled back or withdrawn. One that was merely followed by
+    the next is not among them."""
+    entries, published = warehouse.history(), warehouse.published
+    stack = published_stack(entries, None if published is None else published.number)
+    served = {entry.generation for entry in entries if entry.action == "published"}
+    rolled_back = dict.fromkeys(served.difference(stack), "rolled back")
+    return {**rolled_back, **dict.fromkeys(withdrawn_numbers(entries), "withdrawn")}
 
 
 def _reason(want: Wanted, published: Generation | None) -> str:

@@ -1,0 +1,109 @@
+"""A small real corpus (modules of the running Python) and a Dagster instance that forgets everything."""
+
+import shutil
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from xtr_assets.config import IndexConfig, parse_config
+from xtr_assets.defs.run import BuildResult, build
+from xtr_assets.search.searcher import Searcher
+from xtr_assets.storage.warehouse import Warehouse
+
+STDLIB = Path(sysconfig.get_paths()["stdlib"])
+MODULES = ("bisect.py", "heapq.py", "queue.py", "textwrap.py")
+
+CONFIG = """
+name: {name}
+warehouse: {name}_warehouse
+sources:
+  - {{name: modules, kind: python, path: modules}}
+encoder: {{kind: hashing}}
+recall: {{queries: 10}}
+"""
+
+
+@dataclass
+class Project:
+    """A folder with sources, one config, and the instance its builds are recorded in."""
+
+    folder: Path
+    instance: dg.DagsterInstance
+    config: IndexConfig
+
+    @property
+    def modules(self) -> Path:
+        return self.folder / "modules"
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse.open(self.config.warehouse)
+
+    @property
+    def published(self) -> int:
+        generation = self.warehouse.published
+        assert generation is not None
+        return generation.number
+
+    def configure(self, text: str) -> None:
+        self.config = parse_config(text, self.folder)
+
+    def build(self, *, full: bool = False) -> BuildResult:
+        return build(self.config, self.instance, full=full)
+
+    def symbols(self) -> set[str]:
+        """Symbols of every chunk that serves."""
+        generation = self.warehouse.published
+        assert generation is not None
+        return set(generation.chunk_table(["symbol"])["symbol"].to_pylist())
+
+    def ids(self) -> dict[str, int]:
+        """chunk_id of each place that serves."""
+        generation = self.warehouse.published
+        assert generation is not None
+        table = generation.chunk_table(["chunk_id", "path", "symbol", "part"]).to_pylist()
+        return {f"{row['path']}:{row['symbol']}:{row['part']}": row["chunk_id"] for row in table}
+
+    def top(self, query: str, k: int = 5) -> list[str]:
+        """Symbols of the best hits."""
+        with Searcher(self.warehouse, "cpu") as searcher:
+            return [hit.symbol for hit in searcher.search(query, k)]
+
+    def runs(self) -> list[str]:
+        """Names of the jobs that ran, oldest first."""
+        return [run.job_name for run in reversed(self.instance.get_runs())]
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Project]:
+    """Sources and a config; nothing was built."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield _project(tmp_path, instance)
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose generation 1 is published. Never changed: `project` gives each test a copy."""
+    folder = tmp_path_factory.mktemp("built")
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert _project(folder, instance).build().published
+    return folder
+
+
+@pytest.fixture
+def project(built_once: Path, tmp_path: Path) -> Iterator[Project]:
+    """A project whose generation 1 serves: a warehouse may be copied and moved."""
+    shutil.copytree(built_once, tmp_path, dirs_exist_ok=True)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Project(tmp_path, instance, parse_config(CONFIG.format(name="small"), tmp_path))
+
+
+def _project(folder: Path, instance: dg.DagsterInstance) -> Project:
+    (folder / "modules").mkdir()
+    for name in MODULES:
+        shutil.copy(STDLIB / name, folder / "modules")
+    return Project(folder, instance, parse_config(CONFIG.format(name="small"), folder))

@@ -1,0 +1,155 @@
+"""What Dagster loads: names that are a contract, several indexes in one project, materializing piece by piece."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from xtr_assets.build.checks import ALWAYS_REQUIRED, WARNING
+from xtr_assets.config import IndexConfig, parse_config
+from xtr_assets.core.errors import ConfigError, GenerationError
+from xtr_assets.defs import SearchResource, build_index_defs, build_project_defs
+from xtr_assets.defs.names import CORPUS, DERIVED
+from xtr_assets.defs.run import build
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.defs.conftest import CONFIG, Project
+
+
+def test_the_definitions_of_the_demo_load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XTR_ASSETS_CONFIG", raising=False)
+    import importlib
+
+    from xtr_assets import definitions
+
+    defs = importlib.reload(definitions).defs
+    dg.Definitions.validate_loadable(defs)
+    keys = {key.to_user_string() for key in defs.resolve_all_asset_keys()}
+    assert keys == {f"stdlib/{name}" for name in (*CORPUS, *DERIVED)}
+
+
+def test_names_of_checks_jobs_and_resources_are_the_contract(project: Project) -> None:
+    defs = build_index_defs(project.config)
+    graph = defs.resolve_asset_graph()
+    checks = {key.name: key.asset_key.path[-1] for key in graph.asset_check_keys}
+    assert set(checks) == {*ALWAYS_REQUIRED, *WARNING}
+    assert checks["chunks_schema"] == "chunks"
+    assert {job.name for job in defs.resolve_all_job_defs()} >= {"ingest", "rebuild", "rollback"}
+    assert set(defs.resources or {}) == {"warehouse", "encoder", "search"}
+    judged = parse_config(CONFIG.format(name="judged") + "queries: {path: q.jsonl, judgments: q.tsv}\n", project.folder)
+    graph = build_index_defs(judged).resolve_asset_graph()
+    assert "judged_quality" in {key.name for key in graph.asset_check_keys}
+
+
+def test_two_indexes_live_in_one_project(project: Project) -> None:
+    other = parse_config(CONFIG.format(name="other"), project.folder)
+    defs = build_project_defs([project.config, other])
+    dg.Definitions.validate_loadable(defs)
+    assert {"small_rebuild", "other_rebuild"} <= {job.name for job in defs.resolve_all_job_defs()}
+
+    result = build(other, project.instance)
+
+    assert (result.generation, result.published) == (1, True)
+    assert Warehouse.open(other.warehouse).published is not None
+    assert project.published == 1
+    assert project.instance.get_dynamic_partitions("other_shards") == ["modules"]
+    with pytest.raises(ConfigError, match="different names"):
+        build_project_defs([other, other])
+
+
+def test_a_downstream_asset_sees_one_generation_for_its_whole_step(project: Project) -> None:
+    seen: list[tuple[int, int, list[str]]] = []
+
+    @dg.asset(deps=[dg.AssetKey(["small", "published"])])
+    def answers(search: SearchResource) -> None:
+        before = search.generation
+        hits = [hit.symbol for hit in search.search("insert item x in list a, and keep it sorted", k=3)]
+        # Somebody publishes another generation meanwhile.
+        (project.modules / "queue.py").unlink(missing_ok=True)
+        project.build()
+        seen.append((before, search.generation, hits))
+
+    defs = dg.Definitions.merge(build_index_defs(project.config), dg.Definitions(assets=[answers]))
+    job = defs.resolve_implicit_job_def_def_for_assets([dg.AssetKey("answers")])
+    assert job is not None
+
+    assert job.execute_in_process(instance=project.instance).success
+    assert seen[0][:2] == (1, 1)
+    assert "insort_left" in seen[0][2]
+    assert project.published == 2
+    # The next step sees what is published by then.
+    assert job.execute_in_process(instance=project.instance).success
+    assert seen[1][:2] == (2, 2)
+
+
+def test_a_step_after_published_in_the_same_run_sees_what_was_published_there(project: Project) -> None:
+    seen: list[int] = []
+
+    @dg.asset
+    def earlier(search: SearchResource) -> None:
+        seen.append(search.generation)
+
+    @dg.asset(deps=[dg.AssetKey(["small", "published"])])
+    def later(search: SearchResource) -> None:
+        seen.append(search.generation)
+
+    parts = build_index_defs(project.config)
+    chain = [dg.AssetKey("earlier"), dg.AssetKey("later"), *(dg.AssetKey(["small", name]) for name in DERIVED)]
+    job = dg.define_asset_job("together", dg.AssetSelection.assets(*chain), executor_def=dg.in_process_executor)
+    defs = dg.Definitions.merge(parts, dg.Definitions(assets=[earlier, later], jobs=[job]))
+    (project.modules / "queue.py").unlink()
+    project.instance.add_dynamic_partitions("small_shards", ["modules"])
+    ingest = defs.resolve_job_def("ingest").execute_in_process(instance=project.instance, partition_key="modules")
+    assert ingest.success
+
+    assert defs.resolve_job_def("together").execute_in_process(instance=project.instance).success
+
+    assert seen[-1] == 2
+    assert project.published == 2
+
+
+def run_assets(project: Project, names: list[str], **options: Any) -> dg.ExecuteInProcessResult:
+    defs = build_index_defs(project.config)
+    job = defs.resolve_implicit_job_def_def_for_assets([dg.AssetKey(["small", name]) for name in names])
+    assert job is not None
+    return job.execute_in_process(instance=project.instance, **options)
+
+
+def test_an_index_asset_alone_continues_the_open_draft_or_says_what_to_select(project: Project) -> None:
+    with pytest.raises(GenerationError, match=r"Select generation, queries, .* together"):
+        run_assets(project, ["faiss_index"])
+
+    run_assets(project, ["generation"])
+    run_assets(project, ["faiss_index"])
+
+    draft = project.warehouse.newest_draft()
+    assert draft is not None
+    assert draft.number == 2
+    assert draft.has_file("dense.faiss")
+    assert not draft.has_file("id_map.parquet")
+    assert project.published == 1
+
+
+def test_a_draft_begun_before_the_pointer_moved_is_refused(project: Project) -> None:
+    names = [name for name in DERIVED if name != "published"]
+    run_assets(project, names)
+    (project.modules / "queue.py").unlink()
+    # A second run publishes generation 3 while draft 2 waits, and is then discarded as the newest draft.
+    assert project.build().generation == 3
+
+    with pytest.raises(GenerationError):
+        run_assets(project, ["published"])
+    assert project.published == 3
+
+
+def test_an_unknown_shard_is_an_error_that_names_those_there_are(project: Project) -> None:
+    project.instance.add_dynamic_partitions("small_shards", ["nowhere"])
+    with pytest.raises(ValueError, match=r"nowhere.*modules"):
+        run_assets(project, ["chunks"], partition_key="nowhere")
+
+
+def test_the_config_of_an_index_is_not_changed_by_its_definitions(project: Project) -> None:
+    config: IndexConfig = project.config
+    build_index_defs(config)
+    assert config == parse_config(CONFIG.format(name="small"), project.folder)
