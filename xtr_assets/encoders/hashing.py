@@ -57,7 +57,7 @@ def unit(vectors: Floats) -> Floats:
 
 
 class Hashing:
-    """Words hashed to random unit directions of `dim` and `token_dim`; no files, no torch, about 30,000 texts/s.
+    """Words hashed to random unit directions of `dim` and `token_dim`; no files, no torch, about 25,000 functions/s.
 
     An embedding is the sum over a text's distinct words of (1 + ln count) times the word's direction, scaled to unit
     length, so that texts which share words are near. A token embedding is the word's direction with a little of its

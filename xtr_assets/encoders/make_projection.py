@@ -3,7 +3,7 @@
 Half-whitened PCA of the token states of functions of the standard library: rotate to the principal axes, keep the
 first 128 of 384, scale each by its variance to the power -1/4. Plain PCA (power 0) lets the few large axes, which are
 shared by all tokens, decide; full whitening (-1/2) blows up the noise of the small ones. Takes
-2.5 CPU minutes. The result depends on the running Python's library: what is shipped is data with a sha256, and a new
+about a CPU minute. The result depends on the running Python's library: what is shipped is data with a sha256, and a new
 one is a new encoder.
 """
 
