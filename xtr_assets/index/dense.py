@@ -16,14 +16,7 @@ from xtr_assets.index import persist, searching
 from xtr_assets.index.evolving import Evolution, evolution
 from xtr_assets.index.exact import check_mask, checked_queries, exact_rows, gather
 from xtr_assets.index.gpu import GpuClone, Placement, place
-from xtr_assets.index.parameters import (
-    DenseProfile,
-    Overrides,
-    SearchPlan,
-    checked,
-    default_profile,
-    parse_parameters,
-)
+from xtr_assets.index.parameters import DenseProfile, Overrides, SearchPlan, asked_for, checked, default_profile
 from xtr_assets.index.provider import load_faiss, provider
 from xtr_assets.index.recipes import add_stored, build_index, check_family, dead_share, held_mask, inner, remove
 from xtr_assets.index.stored import Vectors, as_rows, halves, known_rows
@@ -142,6 +135,11 @@ class DenseIndex:
         """The device that serves, and why that one."""
         return self._placement
 
+    @property
+    def faiss_index(self) -> Any:
+        """The FAISS index itself, for what this class does not offer; change rows through this class only."""
+        return self._index
+
     def __len__(self) -> int:
         return self._count
 
@@ -204,12 +202,7 @@ class DenseIndex:
         rows : int64 [q, k]; ties ascending; -1 pads.
         """
         queries = checked_queries(queries, self.dim, k)
-        overrides = Overrides(nprobe, ef_search, None, rescore)
-        if parameters:
-            given = {"nprobe": nprobe, "ef_search": ef_search, "rescore": rescore}
-            overrides = replace(
-                parse_parameters(parameters), **{name: value for name, value in given.items() if value is not None}
-            )
+        overrides = asked_for(parameters, nprobe=nprobe, ef_search=ef_search, rescore=rescore)
         plan, available = self._plan(k, overrides, allowed, len(queries))
         if plan.mode == "nothing" or not len(queries):
             return np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)
@@ -222,7 +215,7 @@ class DenseIndex:
 
     def plan(self, k: int, *, allowed: Mask | None = None, parameters: str = "", queries: int = 1) -> SearchPlan:
         """How a search would be run, and why."""
-        return self._plan(k, parse_parameters(parameters), allowed, queries)[0]
+        return self._plan(k, asked_for(parameters), allowed, queries)[0]
 
     def _plan(self, k: int, overrides: Overrides, allowed: Mask | None, queries: int) -> tuple[SearchPlan, Mask]:
         available = self._present
@@ -263,7 +256,7 @@ class DenseIndex:
 
     def apply(self, parameters: str) -> dict[str, Any]:
         """Keep parameters ("nprobe=32,rescore=200") in the profile; its recall is then unknown. Returns the profile."""
-        given = checked(parse_parameters(parameters), self._recipe)
+        given = checked(asked_for(parameters), self._recipe)
         rescore = given.rescore or (given.k_factor or 0) * self._profile.k
         kept = {"nprobe": given.nprobe, "ef_search": given.ef_search, "quantizer_ef_search": given.quantizer_ef_search}
         changes = {name: value for name, value in {**kept, "rescore": rescore}.items() if value}

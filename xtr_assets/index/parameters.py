@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from xtr_assets.core.errors import InvalidInput
@@ -116,6 +116,17 @@ def parse_parameters(text: str) -> Overrides:
             raise InvalidInput(f"parameter {name} is {value!r}; a whole number is needed")
         values[_NAMES[name]] = int(value)
     return Overrides(**values)
+
+
+def asked_for(
+    parameters: str = "", *, nprobe: int | None = None, ef_search: int | None = None, rescore: int | None = None
+) -> Overrides:
+    """One value of what a call gives as a string and by name; a name wins over the string."""
+    named = Overrides(nprobe, ef_search, None, rescore)
+    if not parameters:
+        return named
+    given = parse_parameters(parameters)
+    return replace(given, **{name: value for name, value in asdict(named).items() if value is not None})
 
 
 def checked(overrides: Overrides, recipe: Recipe) -> Overrides:

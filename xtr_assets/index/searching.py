@@ -18,10 +18,11 @@ from xtr_assets.index.recipes import inverted, row_map
 
 faiss = load_faiss()
 
-# Nanoseconds of one thread per unit, measured with benchmarks/dense.py at 384 dims. A scan gathers, widens and
-# multiplies a row of the store; codes are read at the price of their decoding; a selector costs a bit test a row.
-SCAN_NS_A_DIM = 1.0
-SCAN_NS_A_DIM_BATCH = 0.05
+# Nanoseconds of one thread per unit, measured with benchmarks/dense.py at 384 dims. A scan multiplies rows of the store
+# where they lie, or widened for many queries; codes are read at the price of their decoding; a selector costs a bit
+# test a row.
+SCAN_NS_A_DIM = 0.2
+SCAN_NS_A_DIM_WIDENED, SCAN_NS_A_DIM_BATCH = 0.75, 0.05
 CODE_NS_A_DIM = {"PQ": 0.02, "SQ4": 0.2, "SQ8": 0.12, "SQfp16": 0.12, "Flat": 0.15}
 SELECTOR_NS = 2.0
 # Distances computed a node in the queue of a graph search.
@@ -32,7 +33,7 @@ WIDEN_FACTOR = 4
 
 def scan_cost(rows: int, dim: int, queries: int) -> float:
     """Nanoseconds a query for scanning so many stored rows."""
-    return rows * dim * (SCAN_NS_A_DIM / max(1, queries) + SCAN_NS_A_DIM_BATCH)
+    return rows * dim * min(SCAN_NS_A_DIM, SCAN_NS_A_DIM_WIDENED / max(1, queries) + SCAN_NS_A_DIM_BATCH)
 
 
 def index_cost(

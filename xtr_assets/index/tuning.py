@@ -21,7 +21,7 @@ TUNING_QUERIES = 256
 # own manifold, unlike noise alone, which exact search hardly notices (docs/measurements.md, "tuning queries").
 SECOND_SHARE, NOISE_SHARE = 0.5, 0.3
 # Re-rank depths tried, in multiples of k.
-DEPTHS = (1, 2, 3, 5, 8, 12, 20, 32)
+DEPTHS = (1, 2, 3, 5, 8, 12, 20, 32, 50, 80)
 LEAST_EF = 16
 MOST_EF = 2_048
 

@@ -37,9 +37,10 @@ def integers(generator: np.random.Generator, rows: int, dim: int) -> Any:
     queries=st.integers(0, 6),
     k=st.integers(0, 30),
     block=st.sampled_from([3, 16, 1000]),
+    few=st.sampled_from([0, 6]),
 )
 def test_exact_search_is_the_sorted_list_of_all_products(
-    seed: int, sizes: list[tuple[int, int]], queries: int, k: int, block: int
+    seed: int, sizes: list[tuple[int, int]], queries: int, k: int, block: int, few: int
 ) -> None:
     generator = np.random.default_rng(seed)
     parts, base = [], 0
@@ -52,6 +53,7 @@ def test_exact_search_is_the_sorted_list_of_all_products(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exact, "BLOCK_ROWS", block)
         patch.setattr(exact, "QUERY_BLOCK", 4)
+        patch.setattr(exact, "FEW_QUERIES", few)
         scores, rows = exact_dense(vectors, live, asked, k)
         allowed = np.array([row for row in vectors.rows() if live[row]], np.int64)
         again = exact_rows(vectors, allowed, asked, k)
@@ -65,9 +67,9 @@ def test_copies_of_one_vector_come_in_row_order() -> None:
     generator = np.random.default_rng(3)
     one = generator.standard_normal((1, 37)).astype(np.float16)
     vectors = RowVectors([VectorPart(0, np.repeat(one, 500, axis=0))], 37)
-    queries = generator.standard_normal((5, 37)).astype(np.float32)
+    queries = generator.standard_normal((9, 37)).astype(np.float32)
     scores, rows = exact_dense(vectors, np.ones(500, np.bool_), queries, 12)
-    assert rows.tolist() == [list(range(12))] * 5
+    assert rows.tolist() == [list(range(12))] * 9
     assert (scores == scores[:, :1]).all()
 
 
@@ -77,7 +79,7 @@ def test_a_later_block_with_much_longer_vectors_is_not_cut_by_the_first(monkeypa
     stored = generator.standard_normal((64, 16)).astype(np.float16)
     stored[40:] *= 100
     vectors = RowVectors([VectorPart(0, stored)], 16)
-    queries = generator.standard_normal((3, 16)).astype(np.float32)
+    queries = generator.standard_normal((8, 16)).astype(np.float32)
     _, rows = exact_dense(vectors, np.ones(64, np.bool_), queries, 5)
     np.testing.assert_array_equal(rows, np.argsort(-(queries @ stored.astype(np.float32).T), axis=1)[:, :5])
 
