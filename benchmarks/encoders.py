@@ -1,7 +1,7 @@
 """Encoding throughput and cold start of the embedded MiniLM against transformers: `python benchmarks/encoders.py`.
 
-CPU seconds on one thread, so that a busy machine tells nearly the same. Ours encodes texts whole, in windows; transformers
-cuts them at 256 tokens, which spares it about a tenth of the tokens.
+CPU seconds on one thread, so that a busy machine tells nearly the same. Ours encodes texts whole, in windows;
+transformers cuts them at 256 tokens, which spares it about a tenth of the tokens.
 """
 
 import subprocess
