@@ -75,13 +75,18 @@ def write_change(
     stored = {path: SnapshotFile(size=state.size, sha256=state.sha256) for path, state in files.items()}
     _check_touched(previous, source_fingerprint, stored, named)
     gone = (set(previous.files) if previous else set()) - set(stored)
+    if previous is not None and previous.source_fingerprint == source_fingerprint and not named and not gone:
+        for item in chunks:
+            raise InvalidInput(f"a chunk of {item.path!r}, but no file of shard {shard} was touched")
+        commit_snapshot(layout, previous, files)
+        return ShardChange(previous, 0, 0, 0, previous.live_rows, None)
     old = _old_rows(layout, previous, named | gone)
     quarantine = [
         entry for entry in (previous.quarantine if previous else ()) if entry.path in stored and entry.path not in named
     ]
     with scratch(layout) as folder, ChunkWriter(folder, shard) as writer:
         counts = _write_rows(shard, writer, old, chunks, named, quarantine)
-        segment = _commit_segment(layout, folder, shard, writer) if writer.rows else None
+        segment = commit_segment(layout, folder, shard, writer) if writer.rows else None
     segments = [
         SnapshotSegment(segment_id=segment_id, rows=len(dead), dead=ranges_of(dead))
         for segment_id, dead in old.dead.items()
@@ -210,7 +215,8 @@ def _place(path: str, line: int, symbol: str, part: int) -> str:
     return f"{path}:{line} ({symbol!r}, part {part})"
 
 
-def _commit_segment(layout: Layout, folder: Path, shard: str, writer: ChunkWriter) -> Segment:
+def commit_segment(layout: Layout, folder: Path, shard: str, writer: ChunkWriter) -> Segment:
+    """Finish the files in `folder` and rename it to its segment; the one that is there where the rows are the same."""
     content = writer.close()
     segment_id = content[:ID_LENGTH]
     target = layout.segment(segment_id)

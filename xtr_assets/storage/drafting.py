@@ -13,6 +13,7 @@ from xtr_assets.core.placement import Placement, Wanted, pack_tombstones, place
 from xtr_assets.storage.arrays import array_writer
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generations import TOMBSTONES_NAME, Generation, is_sealed
+from xtr_assets.storage.history import read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
 from xtr_assets.storage.manifest import EncoderInfo, Manifest, PlacedInfo
@@ -114,7 +115,7 @@ def discard(layout: Layout, number: int) -> None:
 
 
 def clean(layout: Layout, keep_drafts: int = 1) -> list[str]:
-    """Remove what dead writers left: temporaries, half-written generations, all drafts but the newest `keep_drafts`.
+    """Remove what dead writers left: temporaries, half-written generations, drafts but the newest `keep_drafts`.
 
     Runs under the writer lock. Returns the names of what was removed.
     """
@@ -127,8 +128,10 @@ def clean(layout: Layout, keep_drafts: int = 1) -> list[str]:
             drafts.append(number)
         else:
             removed.append(_remove(layout, number))
-    for number in drafts[: max(0, len(drafts) - keep_drafts)]:
-        removed.append(_remove(layout, number))
+    published = read_published(layout) or 0
+    # A draft below the published number was overtaken: its rows are not those a next generation would keep.
+    newest = [number for number in drafts if number > published][-keep_drafts:] if keep_drafts else []
+    removed += [_remove(layout, number) for number in drafts if number not in newest]
     removed += _remove_temporaries(layout)
     for name in removed:
         log.info("removed %s, left by a writer that ended before it was done", name)

@@ -12,6 +12,8 @@ from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.storage import drafting, publishing
 from xtr_assets.storage.audit import verify_warehouse
 from xtr_assets.storage.changes import ShardChange, write_change
+from xtr_assets.storage.collection import CollectReport, collect
+from xtr_assets.storage.compaction import Compacted, CompactionPlan, compact_shard, plan_shards
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.encoded import EncodedAt, TextHashes, find_encoded
 from xtr_assets.storage.generations import Generation
@@ -223,6 +225,22 @@ class Warehouse:
     def history(self) -> list[HistoryEntry]:
         """Who published, rolled back and withdrew what, when and why; oldest first."""
         return read_history(self.layout)
+
+    # -- keeping it small ---------------------------------------------------------------------------------------------
+
+    def plan_compaction(self) -> CompactionPlan:
+        """Shards with segments worth writing anew, by tiers and dead share (core/compaction.py)."""
+        return plan_shards(self.layout, self.shards())
+
+    def compact(self, plan: CompactionPlan) -> list[Compacted]:
+        """Write each group of the plan as one segment without dead rows; the next generation is built from them."""
+        with self.lock("compaction"):
+            return [compact_shard(self.layout, shard, groups) for shard, groups in sorted(plan.items())]
+
+    def collect(self, keep: int = 3, *, dry_run: bool = False) -> CollectReport:
+        """Remove generations but `keep` and pinned ones, and whatever nothing kept references."""
+        with self.lock("collection"):
+            return collect(self.layout, keep, dry_run=dry_run)
 
     def verify(self, number: int | None = None, *, full: bool = True) -> VerifyReport:
         """Compare every file of one generation, or of the whole warehouse, with its record."""

@@ -1,0 +1,105 @@
+"""Compaction moves rows and nothing else: chunk_ids, texts, vectors and tokens before and after are the same."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.sample import FINGERPRINT, encode, encode_all, publish, write
+
+
+def answers(generation: Generation) -> dict[int, tuple[Any, ...]]:
+    """chunk_id -> all its columns, its vector and its tokens."""
+    vectors, tokens = generation.vectors(), generation.tokens()
+    found = {}
+    for row in generation.chunk_table().to_pylist():
+        at = row.pop("row")
+        vector = vectors.gather(np.array([at]))[0].tolist()
+        found[row["chunk_id"]] = (tuple(row.values()), vector, tokens.document(at).tolist())
+    return found
+
+
+def grow(warehouse: Warehouse) -> dict[str, list[str]]:
+    """Seven changes, some of which kill rows."""
+    corpus: dict[str, list[str]] = {}
+    for step in range(7):
+        corpus[f"f{step}.py"] = [f"s{step} text", f"t{step} text", f"u{step} text"]
+        if step > 1:
+            corpus[f"f{step - 2}.py"] = [f"s{step - 2} changed"]
+        write(warehouse, corpus)
+        encode_all(warehouse)
+    return corpus
+
+
+def test_before_and_after_are_equal_and_the_dead_are_gone(warehouse: Warehouse) -> None:
+    grow(warehouse)
+    before = publish(warehouse)
+    snapshot = warehouse.snapshot("s")
+    plan = warehouse.plan_compaction()
+    (done,) = warehouse.compact(plan)
+    assert snapshot is not None and done.snapshot.content == snapshot.content
+    assert done.snapshot.data_version != snapshot.data_version
+    assert done.snapshot.rows == done.snapshot.live_rows == snapshot.live_rows < snapshot.rows
+    after = publish(warehouse)
+    assert answers(after) == answers(before) and len(answers(after)) > 5
+    assert (len(after.segments), after.parent) == (1, before.number)
+    assert after.segments[0].base_row == before.end_row
+    assert warehouse.verify().ok
+
+
+def test_the_generation_before_still_serves_after_a_rollback(warehouse: Warehouse) -> None:
+    grow(warehouse)
+    before = answers(publish(warehouse))
+    warehouse.compact(warehouse.plan_compaction())
+    publish(warehouse)
+    assert answers(warehouse.rollback()) == before
+
+
+def test_only_encodings_that_every_member_has_are_copied(warehouse: Warehouse) -> None:
+    grow(warehouse)
+    encode(warehouse.segments()[0], "77" * 32)
+    (done,) = warehouse.compact(warehouse.plan_compaction())
+    assert done.written[0].has_tokens(FINGERPRINT) and not done.written[0].has_embeddings("77" * 32)
+
+
+def test_the_next_change_builds_on_compacted_rows(warehouse: Warehouse) -> None:
+    corpus = grow(warehouse)
+    warehouse.compact(warehouse.plan_compaction())
+    idle = write(warehouse, corpus)
+    assert (idle.new_segment, idle.kept) == (None, sum(map(len, corpus.values())))
+    change = write(warehouse, {**corpus, "f0.py": ["s0 once more"]})
+    assert (change.changed, change.added, change.deleted) == (1, 0, 0)
+
+
+def test_the_same_compaction_makes_the_same_segment(warehouse: Warehouse) -> None:
+    grow(warehouse)
+    first = warehouse.snapshot("s")
+    assert first is not None
+    (done,) = warehouse.compact(warehouse.plan_compaction())
+    warehouse.layout.current("s").write_text(f"{first.data_version}\n")
+    (again,) = warehouse.compact(warehouse.plan_compaction())
+    assert again.snapshot == done.snapshot
+
+
+def test_a_plan_that_is_out_of_date_is_refused(warehouse: Warehouse) -> None:
+    corpus = grow(warehouse)
+    plan = warehouse.plan_compaction()
+    write(warehouse, {path: [text + " x" for text in texts] for path, texts in corpus.items()})
+    with pytest.raises(InvalidInput, match="plan again, it changed meanwhile"):
+        warehouse.compact(plan)
+
+
+def test_a_segment_in_two_groups_is_refused(warehouse: Warehouse) -> None:
+    grow(warehouse)
+    one = warehouse.segments()[0].segment_id
+    with pytest.raises(InvalidInput, match="two groups"):
+        warehouse.compact({"s": ((one,), (one,))})
+
+
+def test_a_shard_without_waste_is_not_planned(warehouse: Warehouse) -> None:
+    write(warehouse, {"a.py": ["f one"]})
+    assert warehouse.plan_compaction() == {}
+    assert warehouse.compact({}) == []

@@ -1,0 +1,155 @@
+"""Any life of a warehouse: after any steps every generation holds its own corpus, and the serving one the right one."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from xtr_assets.core.errors import GenerationError
+from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.id_map import read_id_map
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.faults.dying import dying
+from xtr_assets_tests.storage.sample import check, chunks_of, draft, encode_all, vectors_of, write
+
+PATHS = st.sampled_from(["a.py", "b.py", "c.py", "d/e.py"])
+TEXTS = st.lists(st.sampled_from(["f a", "f b", "g a", "h c", "k d"]), max_size=4, unique_by=lambda t: t.split()[0])
+REQUIRED = ("dense_recall",)
+
+
+class Life(RuleBasedStateMachine):
+    """`corpus` is what the source holds, `held` what each generation must answer, `stack` where rollbacks go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.patch = pytest.MonkeyPatch()
+        self.warehouse = Warehouse.create(self.folder / "warehouse")
+        self.corpus: dict[str, list[str]] = {}
+        self.held: dict[int, dict[int, tuple[str, str]]] = {}
+        self.stack: list[int] = []
+        self.withdrawn: set[int] = set()
+        self.highest = 0
+
+    def teardown(self) -> None:
+        self.patch.undo()
+        shutil.rmtree(self.folder)
+
+    @rule(path=PATHS, texts=TEXTS)
+    def change(self, path: str, texts: list[str]) -> None:
+        self.corpus[path] = texts
+
+    @rule(path=PATHS)
+    def delete(self, path: str) -> None:
+        self.corpus.pop(path, None)
+
+    @rule(source=PATHS, goal=PATHS)
+    def move(self, source: str, goal: str) -> None:
+        if source in self.corpus:
+            self.corpus[goal] = self.corpus.pop(source)
+
+    @rule()
+    def scan(self) -> None:
+        write(self.warehouse, self.corpus)
+
+    @rule(passed=st.booleans())
+    def build(self, passed: bool) -> None:
+        self.warehouse.clean()
+        write(self.warehouse, self.corpus)
+        made = draft(self.warehouse)
+        assert made.number > self.highest
+        self.highest = made.number
+        check(made, passed)
+        if passed:
+            self._published(self.warehouse.publish(made.number, required=REQUIRED).number)
+
+    def _published(self, number: int) -> None:
+        wanted = {one.chunk_id: (one.path, one.text) for one in chunks_of(self.corpus, self.corpus)}
+        self.held.setdefault(number, wanted)
+        self.stack.append(number)
+
+    @rule(at=st.integers(1, 60))
+    def build_and_die(self, at: int) -> None:
+        with dying(self.patch, at):
+            self.warehouse.clean()
+            write(self.warehouse, self.corpus)
+            made = draft(self.warehouse)
+            check(made)
+            self.warehouse.publish(made.number, required=REQUIRED)
+        self.warehouse = Warehouse.open(self.folder / "warehouse")
+        self.highest = max([self.highest, *self.warehouse.layout.numbers()])
+        published = self.warehouse.published
+        if published is not None and published.number not in self.held:
+            self._published(published.number)
+        sealed = {one.number for one in self.warehouse.generations() if one.sealed}
+        for number in sealed - set(self.held):  # it died between the seal and the pointer
+            self.held[number] = {one.chunk_id: (one.path, one.text) for one in chunks_of(self.corpus, self.corpus)}
+
+    @rule()
+    def rollback(self) -> None:
+        targets = [n for n in self.stack[:-1] if n not in self.withdrawn]
+        if targets:
+            assert self.warehouse.rollback().number == targets[-1]
+            del self.stack[self.stack.index(targets[-1]) + 1 :]
+        else:
+            with pytest.raises(GenerationError):
+                self.warehouse.rollback()
+
+    @precondition(lambda self: any(n not in self.withdrawn for n in self.stack[:-1]))
+    @rule(serving=st.booleans())
+    def withdraw(self, serving: bool) -> None:
+        targets = [n for n in self.stack[:-1] if n not in self.withdrawn]
+        number = self.stack[-1] if serving else targets[-1]
+        self.warehouse.withdraw(number, "a reason")
+        self.withdrawn.add(number)
+        if serving:
+            del self.stack[self.stack.index(targets[-1]) + 1 :]
+
+    @rule()
+    def compact(self) -> None:
+        encode_all(self.warehouse)
+        self.warehouse.compact(self.warehouse.plan_compaction())
+
+    @rule(keep=st.integers(1, 3))
+    def collect(self, keep: int) -> None:
+        report = self.warehouse.collect(keep)
+        for number in report.generations:
+            del self.held[number]
+        self.stack = [number for number in self.stack if number in report.kept]
+
+    @invariant()
+    def every_generation_holds_its_own_corpus(self) -> None:
+        there = {one.number: one for one in self.warehouse.generations() if one.sealed}
+        assert set(there) == set(self.held)
+        for number, generation in there.items():
+            assert answers(generation) == self.held[number]
+        published = self.warehouse.published
+        assert (published.number if published else None) == (self.stack[-1] if self.stack else None)
+
+    @invariant()
+    def every_byte_agrees_with_its_record(self) -> None:
+        assert self.warehouse.verify().problems == ()
+
+
+def answers(generation: Generation) -> dict[int, tuple[str, str]]:
+    """chunk_id -> (path, text) of what exact search can return: every live row, found by its own vector."""
+    found = {}
+    ids, live = read_id_map(generation).chunk_ids, np.flatnonzero(generation.live)
+    vectors = generation.vectors().gather(live)
+    for row in generation.chunk_table().to_pylist():
+        query = vectors_of([row["text_hash"]], 8)[0]
+        scores = vectors @ query
+        assert row["row"] in live[scores >= scores.max() - 1e-3]
+        assert ids[row["row"]] == row["chunk_id"]
+        found[row["chunk_id"]] = (row["path"], row["text"])
+    assert len(found) == len(live) == np.count_nonzero(ids >= 0)
+    return found
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=12, stateful_step_count=14, deadline=None)
