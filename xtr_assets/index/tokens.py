@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from xtr_assets.core.codec import encode_int8
 from xtr_assets.core.errors import EncoderMismatch, InvalidInput
 from xtr_assets.core.rows import RowTokens, TokenPart
 from xtr_assets.core.types import Floats, Halves, Ints, Mask
 from xtr_assets.index.xtr.backends import BackendName, check_device
-from xtr_assets.index.xtr.folder import Verify, load_folder, make_segment, save_folder
+from xtr_assets.index.xtr.folder import Verify, load_folder, make_postings, save_folder
 from xtr_assets.index.xtr.merging import merge_segments
 from xtr_assets.index.xtr.model import TokenModel
 from xtr_assets.index.xtr.plan import SearchProfile
@@ -52,8 +53,9 @@ class TokenIndex:
         Raises InvalidInput naming the row that cannot be used; nothing is written then.
         """
         values, bounds = check_tokens(tokens, offsets)
-        model = train(RowTokens([TokenPart(0, values, None, bounds)], values.shape[1]))
-        segment = make_segment(model, 0, values, bounds)
+        part = TokenPart(0, *encode_int8(values), bounds)
+        model = train(RowTokens([part], values.shape[1]))
+        segment = (part, make_postings(model, part))
         index = cls(IndexState(model, (segment,), np.ones(len(bounds) - 1, np.bool_), backend), profile)
         if directory is not None:
             index.save(directory)
@@ -237,7 +239,8 @@ class TokenIndex:
         with self._changing:
             state = self._state
             base = len(state.live)
-            segment = make_segment(state.model, base, values, bounds)
+            part = TokenPart(base, *encode_int8(values), bounds)
+            segment = (part, make_postings(state.model, part))
             live = np.concatenate([state.live, np.ones(len(bounds) - 1, np.bool_)])
             self._state = replace(state, segments=(*state.segments, segment), live=live)
         return np.arange(base, len(live))

@@ -10,15 +10,19 @@ from hypothesis import strategies as st
 from xtr_assets.core.codec import encode_int8
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.rows import RowTokens, TokenPart
+from xtr_assets.index.xtr import extension
+from xtr_assets.index.xtr.assignment import assign_numpy
 from xtr_assets.index.xtr.backends import open_backend
-from xtr_assets.index.xtr.folder import make_segment
+from xtr_assets.index.xtr.folder import make_postings
+from xtr_assets.index.xtr.native import NativeBackend
 from xtr_assets.index.xtr.postings import Postings
 from xtr_assets.index.xtr.query import make_query
 from xtr_assets.index.xtr.reference import PlacedPostings, ReferenceBackend
 from xtr_assets.index.xtr.training import train
 from xtr_assets_tests.index.token_corpus import make_corpus
 
-OTHERS = ["numba"]
+INSTRUCTIONS = extension.kernels.instruction_sets() if extension.available() else []
+OTHERS = ["numba", *INSTRUCTIONS]
 
 
 def segments_of(corpus, cuts, model, gap=5):
@@ -27,7 +31,9 @@ def segments_of(corpus, cuts, model, gap=5):
     base = 0
     for start, stop in pairwise(cuts):
         first, last = corpus.offsets[start], corpus.offsets[stop]
-        segments.append(make_segment(model, base, corpus.tokens[first:last], corpus.offsets[start : stop + 1] - first))
+        bounds = corpus.offsets[start : stop + 1] - first
+        part = TokenPart(base, *encode_int8(corpus.tokens[first:last]), bounds)
+        segments.append((part, make_postings(model, part)))
         base += stop - start + gap
     return segments
 
@@ -38,24 +44,33 @@ def backends_of(corpus, cuts, dim, others):
     segments = segments_of(corpus, cuts, model)
     tokens = RowTokens([part for part, _ in segments], dim)
     placed = [PlacedPostings(part.base_row, part.rows, postings) for part, postings in segments]
-    return model, [open_backend(name, model, placed, tokens) for name in ("numpy", *others)]
+    return model, [make_backend(name, model, placed, tokens) for name in ("numpy", *others)]
 
 
-@pytest.mark.parametrize("other", OTHERS)
+def make_backend(name, model, placed, tokens):
+    """By name, or by the instruction set that the extension is held to."""
+    if name in INSTRUCTIONS:
+        return NativeBackend(model, placed, tokens, name)
+    return open_backend(name, model, placed, tokens)
+
+
 @pytest.mark.parametrize("dim", [32, 33, 128, 20])
-def test_backends_agree_on_candidates_and_scores(other, dim):
-    corpus = make_corpus(300, dim=dim, length=12, seed=dim)
-    model, (reference, fast) = backends_of(corpus, [0, 1, 40, 300], dim, [other])
+def test_backends_agree_on_candidates_and_scores(dim):
+    corpus = make_corpus(200, dim=dim, length=8, seed=dim, queries=5)
+    model, (reference, *others) = backends_of(corpus, [0, 1, 40, 200], dim, OTHERS)
     end = reference.tokens.end_row
     some = np.random.default_rng(1).random(end) < 0.4
     for query_tokens in corpus.queries:
         query = make_query(model, query_tokens)
         for nprobe, k_prime, limit, allowed in ((1, 5, 10, None), (4, 1 << 31, 40, some), (10_000, 60, 1000, None)):
             expected = reference.retrieve(query, nprobe, k_prime, limit, allowed)
-            found = fast.retrieve(query, nprobe, k_prime, limit, allowed)
-            np.testing.assert_array_equal(found.rows, expected.rows)
-            assert (found.retrieved, found.touched) == (expected.retrieved, expected.touched)
-            np.testing.assert_array_equal(fast.rescore(query, expected.rows), reference.rescore(query, expected.rows))
+            scores = {name: getattr(reference, name)(query, expected.rows) for name in ("rescore", "exact")}
+            for other in others:
+                found = other.retrieve(query, nprobe, k_prime, limit, allowed)
+                np.testing.assert_array_equal(found.rows, expected.rows)
+                assert (found.retrieved, found.touched) == (expected.retrieved, expected.touched)
+                for name, wanted in scores.items():
+                    np.testing.assert_array_equal(getattr(other, name)(query, expected.rows), wanted)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -76,12 +91,13 @@ def test_backends_agree_on_anything(data):
     limit = data.draw(st.integers(1, 50))
     allowed = data.draw(st.sampled_from([None, rng.random(reference.tokens.end_row) < 0.5]))
     expected = reference.retrieve(query, nprobe, k_prime, limit, allowed)
-    scores = reference.rescore(query, expected.rows)
+    scores, exact = reference.rescore(query, expected.rows), reference.exact(query, expected.rows)
     for other in others:
         found = other.retrieve(query, nprobe, k_prime, limit, allowed)
         np.testing.assert_array_equal(found.rows, expected.rows)
         assert (found.retrieved, found.touched) == (expected.retrieved, expected.touched)
         np.testing.assert_array_equal(other.rescore(query, expected.rows), scores)
+        np.testing.assert_array_equal(other.exact(query, expected.rows), exact)
 
 
 def test_integer_rescoring_is_close_to_maxsim_of_floats():
@@ -96,9 +112,9 @@ def test_integer_rescoring_is_close_to_maxsim_of_floats():
 
 def test_reading_every_list_ranks_by_the_decoded_tokens():
     corpus = make_corpus(80, dim=32, length=8)
-    codes, scales = encode_int8(corpus.tokens)
-    model = train(RowTokens([TokenPart(0, codes, scales, corpus.offsets)], 32))
-    part, postings = make_segment(model, 0, corpus.tokens, corpus.offsets)
+    part = TokenPart(0, *encode_int8(corpus.tokens), corpus.offsets)
+    model = train(RowTokens([part], 32))
+    postings = make_postings(model, part)
     backend = ReferenceBackend(model, [PlacedPostings(0, 80, postings)], RowTokens([part], 32))
     decoded = model.decode_residuals(postings.residuals) * model.residual_scales
     decoded += model.centroid_vectors[np.repeat(np.arange(len(model.centroids)), np.diff(postings.lists))]
@@ -113,14 +129,14 @@ def test_reading_every_list_ranks_by_the_decoded_tokens():
 @pytest.mark.parametrize("name", ["numpy", *OTHERS])
 def test_positions_that_were_damaged_are_skipped_not_followed(name):
     corpus = make_corpus(100, dim=32, length=8)
-    codes, scales = encode_int8(corpus.tokens)
-    model = train(RowTokens([TokenPart(0, codes, scales, corpus.offsets)], 32))
-    part, postings = make_segment(model, 0, corpus.tokens, corpus.offsets)
+    part = TokenPart(0, *encode_int8(corpus.tokens), corpus.offsets)
+    model = train(RowTokens([part], 32))
+    postings = make_postings(model, part)
     positions = postings.positions.copy()
     positions[::3] = -7
     positions[1::3] = 1 << 30
     damaged = Postings(postings.lists, positions, postings.residuals)
-    backend = open_backend(name, model, [PlacedPostings(0, 100, damaged)], RowTokens([part], 32))
+    backend = make_backend(name, model, [PlacedPostings(0, 100, damaged)], RowTokens([part], 32))
     found = backend.retrieve(make_query(model, corpus.queries[0]), 50, 1 << 31, 1000, np.ones(100, np.bool_))
     assert len(found.rows) and found.rows.min() >= 0 and found.rows.max() < 100
 
@@ -129,3 +145,35 @@ def test_an_unknown_backend_is_refused():
     corpus = make_corpus(5)
     with pytest.raises(ProviderError, match="unknown backend 'fortran'"):
         backends_of(corpus, [0, 5], 32, ["fortran"])
+
+
+@pytest.mark.parametrize("instructions", INSTRUCTIONS)
+@pytest.mark.parametrize(("tokens", "count", "dim"), [(1, 1, 1), (70, 130, 33), (500, 64, 128), (3, 200, 1024)])
+def test_the_extension_assigns_as_numpy_does(instructions, tokens, count, dim):
+    rng = np.random.default_rng(tokens)
+    codes, centroids = (rng.integers(-127, 128, (n, dim)).astype(np.int8) for n in (tokens, count))
+    # Half of the centroids twice: ties go to the lower one.
+    centroids[count // 2 :] = centroids[: count - count // 2]
+    scales, biases = rng.random(tokens).astype(np.float32), np.tile(rng.random(count // 2 + 1), 2)[:count]
+    steps = np.full(count, 0.01, np.float32)
+    biases = np.zeros(count, np.float32) if count < 100 else biases.astype(np.float32)
+    found = extension.assign(centroids, steps, biases, codes, scales, instructions)
+    np.testing.assert_array_equal(found, assign_numpy(codes, scales, biases, centroids, steps))
+
+
+@pytest.mark.parametrize("instructions", INSTRUCTIONS)
+def test_the_extension_refuses_arrays_that_do_not_fit(instructions):
+    corpus = make_corpus(20, length=5)
+    model, (backend,) = backends_of(corpus, [0, 20], 32, [])
+    query = make_query(model, corpus.queries[0])
+    other = NativeBackend(model, backend.segments, backend.tokens, instructions)
+    with pytest.raises(ValueError, match="allowed does not fit"):
+        other.retrieve(query, 1, 1, 1, np.ones(3, np.bool_))
+    with pytest.raises(ValueError, match="must be at least 1"):
+        other.retrieve(query, 0, 1, 1, None)
+    part = backend.tokens.parts[0]
+    longer = TokenPart(0, part.tokens, part.scales, part.offsets + 1)
+    with pytest.raises(ValueError, match="bounds do not span"):
+        NativeBackend(model, backend.segments, RowTokens([longer], 32), instructions)
+    with pytest.raises(ValueError, match="instruction set"):
+        NativeBackend(model, backend.segments, backend.tokens, "sse9")

@@ -10,7 +10,7 @@ from xtr_assets.index.xtr.model import ARRAYS, LEVEL_MAX, LEVEL_MIN, TokenModel
 from xtr_assets.index.xtr.plan import SearchProfile, plan_search
 from xtr_assets.index.xtr.postings import open_postings, write_postings
 from xtr_assets.index.xtr.query import ONE, best_lists, centroid_scores, make_query
-from xtr_assets.index.xtr.training import centroid_count, nearest, residual_levels, train
+from xtr_assets.index.xtr.training import centroid_count, residual_levels, train
 from xtr_assets_tests.index.token_corpus import make_corpus
 
 
@@ -23,6 +23,12 @@ def part() -> TokenPart:
 @pytest.fixture(scope="module")
 def model(part: TokenPart) -> TokenModel:
     return train(RowTokens([part], 32))
+
+
+def nearest(part: TokenPart, model: TokenModel) -> np.ndarray:
+    """By the definition, in float64."""
+    tokens = decoded(part).astype(np.float64) - model.mean
+    return ((tokens[:, None] - model.centroid_vectors.astype(np.float64)) ** 2).sum(axis=2).argmin(axis=1)
 
 
 def decoded(part: TokenPart) -> np.ndarray:
@@ -44,7 +50,7 @@ def test_centroids_grow_with_the_root_and_stay_bounded():
 
 def test_residual_codes_bring_tokens_closer_than_centroids_alone(part, model):
     tokens = decoded(part)
-    lists = nearest(tokens - model.mean, model.centroid_vectors).astype(np.int32)
+    lists = nearest(part, model)
     centre = model.mean + model.centroid_vectors[lists]
     packed = model.encode_residuals(tokens, lists)
     assert packed.shape == (len(tokens), 16) and packed.dtype == np.uint8
@@ -114,7 +120,7 @@ def test_a_model_of_another_format_or_of_no_format_is_refused(tmp_path, model):
 def test_postings_hold_every_token_once_in_its_nearest_list(tmp_path, part, model):
     write_postings(model, part, tmp_path)
     postings = open_postings(model, part, tmp_path)
-    lists = nearest(decoded(part) - model.mean, model.centroid_vectors)
+    lists = nearest(part, model)
     row = np.repeat(np.arange(part.rows), np.diff(part.offsets))
     for number in range(len(model.centroids)):
         mine = postings.positions[postings.lists[number] : postings.lists[number + 1]]

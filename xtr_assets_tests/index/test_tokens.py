@@ -63,7 +63,8 @@ def test_exact_is_maxsim_of_the_stored_tokens(small):
     stored = np.concatenate([index._state.tokens.document(row) for row in range(len(index))])
     expected = maxsim(query, stored, small.offsets)
     scores, rows = index.exact(query, 60)
-    np.testing.assert_allclose(scores, expected[rows], atol=1e-6)
+    # The query has 16 bits: its components are off by up to a 65,024th of the largest.
+    np.testing.assert_allclose(scores, expected[rows], atol=1e-5)
     assert sorted(rows.tolist()) == list(range(60))
 
 
@@ -227,7 +228,9 @@ def test_explain_says_what_each_query_token_met(corpus, built):
     similarities = query @ built._state.tokens.document(row).T
     assert [match.position for match in matches] == similarities.argmax(axis=1).tolist()
     assert [match.similarity for match in matches] == pytest.approx(similarities.max(axis=1).tolist())
-    assert np.mean([m.similarity for m in matches]) == pytest.approx(float(built.score(query, np.array([row]))[0]))
+    assert np.mean([m.similarity for m in matches]) == pytest.approx(
+        float(built.score(query, np.array([row]))[0]), abs=1e-5
+    )
     assert any(match.retrieved for match in matches)
 
 

@@ -27,7 +27,7 @@ def unit(vectors: Floats) -> Floats:
 def make_corpus(
     documents: int, *, dim: int = 32, length: int = 30, words: int = 400, queries: int = 20, seed: int = 0
 ) -> TokenCorpus:
-    """Documents of up to 2 * length tokens drawn from a vocabulary of directions; queries near some document's tokens."""
+    """Documents of up to 2 * length tokens from a vocabulary of directions; queries near some document's tokens."""
     rng = np.random.default_rng(seed)
     common = rng.normal(size=dim)
     vocabulary = rng.normal(size=(words, dim)) + 0.5 * common

@@ -2,38 +2,64 @@
 
 import logging
 from collections.abc import Sequence
+from functools import cache
 from importlib.util import find_spec
 from typing import Literal
 
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.rows import RowTokens
+from xtr_assets.index.xtr import extension
 from xtr_assets.index.xtr.compiled import CompiledBackend
 from xtr_assets.index.xtr.model import TokenModel
+from xtr_assets.index.xtr.native import NativeBackend
 from xtr_assets.index.xtr.reference import Backend, PlacedPostings, ReferenceBackend
 
 log = logging.getLogger(__name__)
 
-BackendName = Literal["auto", "numba", "numpy"]
+BackendName = Literal["auto", "native", "numba", "numpy"]
 
 
 def open_backend(
     name: BackendName, model: TokenModel, segments: Sequence[PlacedPostings], tokens: RowTokens
 ) -> Backend:
-    """The backend of that name; with "auto" numba where it is installed, else numpy. Raises ProviderError."""
-    if name not in ("auto", "numba", "numpy"):
-        raise ProviderError(f"unknown backend {name!r}; one of auto, numba, numpy")
-    installed = find_spec("numba") is not None
-    if name == "numba" and not installed:
+    """The backend of that name, "auto" the first of native, numba, numpy that is installed. Raises ProviderError."""
+    if name == "native" and not extension.available():
+        raise ProviderError(
+            f"backend 'native' asked for and the extension is not there ({extension.missing or 'another version'}); "
+            "install a C++20 compiler and reinstall, or use backend='auto'"
+        )
+    if name == "numba" and not _numba_installed():
         raise ProviderError("backend 'numba' asked for and numba is not installed; pip install numba")
-    if name == "auto" and not installed:
-        log.warning("token index: numba is not installed; numpy serves, about 20 times slower. pip install numba")
     backend: Backend
-    if name == "numpy" or not installed:
-        backend = ReferenceBackend(model, segments, tokens)
-    else:
-        backend = CompiledBackend(model, segments, tokens)
-    log.info("token index: backend %s serves", backend.name)
+    match best() if name == "auto" else name:
+        case "native":
+            backend = NativeBackend(model, segments, tokens)
+            log.debug("token index: native serves (%s)", backend.instructions)
+        case "numba":
+            backend = CompiledBackend(model, segments, tokens)
+        case "numpy":
+            backend = ReferenceBackend(model, segments, tokens)
+        case _:
+            raise ProviderError(f"unknown backend {name!r}; one of auto, native, numba, numpy")
     return backend
+
+
+@cache
+def best() -> Literal["native", "numba", "numpy"]:
+    """The fastest backend that is installed; said in the log once a process, with what it lacks."""
+    if extension.available():
+        log.info("token index: the C++ extension serves (%s)", extension.kernels.instruction_sets()[0])
+        return "native"
+    without = extension.missing or "it is of another version"
+    if _numba_installed():
+        log.warning("token index: numba serves, several times slower than the C++ extension (%s)", without)
+        return "numba"
+    log.warning("token index: numpy serves; neither the C++ extension (%s) nor numba is installed", without)
+    return "numpy"
+
+
+def _numba_installed() -> bool:
+    return find_spec("numba") is not None
 
 
 def check_device(device: str) -> None:

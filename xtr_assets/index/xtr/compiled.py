@@ -6,22 +6,21 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.rows import RowTokens
-from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.core.types import Mask
 from xtr_assets.index.xtr.model import TokenModel
 from xtr_assets.index.xtr.query import Query, best_lists, centroid_scores
-from xtr_assets.index.xtr.reference import Candidates, PlacedPostings
-from xtr_assets.index.xtr.store import stored_maxsim
+from xtr_assets.index.xtr.reference import Candidates, PlacedPostings, ReferenceBackend
 
 NO_MASK = np.zeros(0, np.bool_)
 
 
-class CompiledBackend:
-    """numba for the postings, BLAS for the products; no lock is held while they run."""
+class CompiledBackend(ReferenceBackend):
+    """numba for the postings; the products are numpy's, which are at the speed of its matrix product already."""
 
     name = "numba"
 
     def __init__(self, model: TokenModel, segments: Sequence[PlacedPostings], tokens: RowTokens) -> None:
-        self.model, self.segments, self.tokens = model, tuple(segments), tokens
+        super().__init__(model, segments, tokens)
         # Both levels of every byte, so that one look-up serves two dimensions.
         self._low = model.levels[np.arange(256) & 15].astype(np.int16)
         self._high = model.levels[np.arange(256) >> 4].astype(np.int16)
@@ -55,10 +54,6 @@ class CompiledBackend:
             above, ties = found[gains[found] > kth], found[gains[found] == kth]
             found = np.sort(np.concatenate([above, ties[: limit - len(above)]]))
         return Candidates(found, int((ends - starts[:-1]).sum()), touched)
-
-    def rescore(self, query: Query, rows: Ints) -> Floats:
-        """See ReferenceBackend.rescore: numpy is at the speed of its matrix product already."""
-        return stored_maxsim(query.codes.astype(np.float32), query.scales, self.tokens, rows)
 
     def _tables(self, query: Query) -> npt.NDArray[np.int16]:
         """int16 [t, packed_dim, 256]: the product of each residual byte with its two query components."""

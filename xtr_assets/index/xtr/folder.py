@@ -20,11 +20,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xtr_assets.core.codec import TOKEN_CODEC, encode_int8
+from xtr_assets.core.codec import TOKEN_CODEC
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import FileRecord, check, fsync_dir, fsync_file, record, write_atomic
 from xtr_assets.core.rows import TokenPart
-from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.core.types import Mask
 from xtr_assets.index.xtr.model import MODEL_FILE, TokenModel, read_described
 from xtr_assets.index.xtr.plan import SearchProfile
 from xtr_assets.index.xtr.postings import (
@@ -42,13 +42,11 @@ STORE_ARRAYS = ("tokens.npy", "scales.npy", "offsets.npy")
 Verify = Literal["headers", "full"]
 
 
-def make_segment(model: TokenModel, base_row: int, tokens: Floats, offsets: Ints) -> tuple[TokenPart, Postings]:
-    """Encode documents and build their postings, in memory: tokens float32 [T, d], offsets int64 [n + 1]."""
-    codes, scales = encode_int8(tokens)
-    part = TokenPart(base_row, codes, scales, offsets)
+def make_postings(model: TokenModel, part: TokenPart) -> Postings:
+    """The postings of a segment, in memory."""
     with tempfile.TemporaryDirectory(prefix="xtr-postings-") as folder:
         write_postings(model, part, Path(folder))
-        return part, open_postings(model, part, Path(folder), mmap=False)
+        return open_postings(model, part, Path(folder), mmap=False)
 
 
 def save_folder(

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xtr_assets.core.codec import decode_int8
 from xtr_assets.core.errors import CorruptFile, InvalidInput
 from xtr_assets.core.rows import TokenPart
 from xtr_assets.core.types import Int32s
+from xtr_assets.index.xtr.assignment import assign
 from xtr_assets.index.xtr.model import TokenModel, read_described
-from xtr_assets.index.xtr.training import nearest, token_values
+from xtr_assets.index.xtr.training import part_codes
 
 POSTINGS_FORMAT = 1
 POSTINGS_FILE = "postings.json"
@@ -62,8 +64,10 @@ def write_postings(model: TokenModel, part: TokenPart, directory: Path) -> None:
         raise InvalidInput(f"{total} tokens in one segment, at most {MAX_TOKENS} fit; write them as several segments")
     assigned = np.empty(total, np.int32)
     for start in range(0, total, BLOCK_TOKENS):
-        values = token_values(part, slice(first + start, min(first + start + BLOCK_TOKENS, last)))
-        assigned[start : start + len(values)] = nearest(values - model.mean, model.centroid_vectors)
+        codes, scales = part_codes(part, slice(first + start, min(first + start + BLOCK_TOKENS, last)))
+        assigned[start : start + len(codes)] = assign(
+            codes, scales.astype(np.float32), model.mean, model.centroids, model.centroid_scales
+        )
     lists = np.zeros(len(model.centroids) + 1, np.int32)
     np.cumsum(np.bincount(assigned, minlength=len(model.centroids)), out=lists[1:])
     slots = np.empty(total, np.int32)
@@ -78,7 +82,7 @@ def write_postings(model: TokenModel, part: TokenPart, directory: Path) -> None:
     )
     for start in range(0, total, BLOCK_TOKENS):
         stop = min(start + BLOCK_TOKENS, total)
-        values = token_values(part, slice(first + start, first + stop))
+        values = decode_int8(*part_codes(part, slice(first + start, first + stop)))
         residuals[slots[start:stop]] = model.encode_residuals(values, assigned[start:stop])
     residuals.flush()
     del residuals

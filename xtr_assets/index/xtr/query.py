@@ -12,7 +12,7 @@ import numpy as np
 from xtr_assets.core.errors import EncoderMismatch, InvalidInput
 from xtr_assets.core.types import Bytes8, Floats, Int32s
 from xtr_assets.index.xtr.model import TokenModel
-from xtr_assets.index.xtr.training import quantize_rows
+from xtr_assets.index.xtr.quantize import quantize_fine, quantize_rows
 
 # The similarity of the longest query token with the longest document token, in fixed point.
 ONE = 1 << 20
@@ -30,7 +30,8 @@ class Query:
     """Query tokens and their integer forms.
 
     tokens : float32 [t, d]
-    codes : int8 [t, d] with scales float32 [t]: for centroids and for the document store
+    codes : int8 [t, d] with scales float32 [t]: for centroids and for coarse scores against the document store
+    fine_codes : int8 [t, d]: `256 * codes + fine_codes`, in steps of scales / 256, is the token in 16 bits
     residual_codes : int8 [t, 2 * packed_dim]: the same tokens times the model's residual steps, zero-padded
     centroid_factors, residual_factors : float32 [t], from integer products to fixed point
     margins : float32 [t], the imputation margin in fixed point
@@ -38,6 +39,7 @@ class Query:
 
     tokens: Floats
     codes: Bytes8
+    fine_codes: Bytes8
     scales: Floats
     residual_codes: Bytes8
     centroid_factors: Floats
@@ -67,7 +69,7 @@ def as_tokens(tokens: Floats, dim: int) -> Floats:
 
 def make_query(model: TokenModel, tokens: Floats) -> Query:
     """Quantize query tokens float32 [t, d] against a model."""
-    codes, scales = quantize_rows(tokens)
+    codes, fine_codes, scales = quantize_fine(tokens)
     padded = np.zeros((len(tokens), 2 * model.packed_dim), np.float32)
     padded[:, : model.dim] = tokens * model.residual_scales
     residual_codes, residual_scales = quantize_rows(padded)
@@ -75,7 +77,7 @@ def make_query(model: TokenModel, tokens: Floats) -> Query:
     longest = float(norms.max(initial=0.0))
     unit = np.float32(ONE / (longest * model.token_norm)) if longest else np.float32(0)
     margins = norms * np.float32(IMPUTATION_MARGIN * model.residual_rms) * unit
-    return Query(tokens, codes, scales, residual_codes, scales * unit, residual_scales * unit, margins)
+    return Query(tokens, codes, fine_codes, scales, residual_codes, scales * unit, residual_scales * unit, margins)
 
 
 def centroid_scores(model: TokenModel, query: Query) -> Floats:

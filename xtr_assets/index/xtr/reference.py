@@ -42,6 +42,8 @@ class Backend(Protocol):
 
     def rescore(self, query: Query, rows: Ints) -> Floats: ...
 
+    def exact(self, query: Query, rows: Ints) -> Floats: ...
+
 
 class ReferenceBackend:
     """numpy only. See `retrieve` for the algorithm."""
@@ -108,5 +110,9 @@ class ReferenceBackend:
         return np.concatenate(rows), np.concatenate(scores)
 
     def rescore(self, query: Query, rows: Ints) -> Floats:
-        """MaxSim of the quantized query with stored tokens, summed over query tokens: float32 [n]; rows ascending."""
-        return stored_maxsim(query.codes.astype(np.float32), query.scales, self.tokens, rows)
+        """MaxSim of the query in 8 bits with stored tokens, summed over query tokens: float32 [n]; rows ascending."""
+        return stored_maxsim(query.codes, None, query.scales, self.tokens, rows)
+
+    def exact(self, query: Query, rows: Ints) -> Floats:
+        """MaxSim of the query in 16 bits with stored tokens, summed over query tokens: float32 [n]; rows ascending."""
+        return stored_maxsim(query.codes, query.fine_codes, query.scales / np.float32(256), self.tokens, rows)

@@ -12,12 +12,11 @@ from xtr_assets.index.xtr.plan import Route, SearchProfile, plan_search
 from xtr_assets.index.xtr.query import Query, as_tokens, best_lists, centroid_scores, make_query
 from xtr_assets.index.xtr.reference import ReferenceBackend
 from xtr_assets.index.xtr.segments import IndexState
-from xtr_assets.index.xtr.store import stored_maxsim
 
 # A bound on k' that no query token reaches: every posting that was read counts.
 ALL_POSTINGS = 1 << 31
-# After the integer scores, this many more than asked for are scored in float32: quantizing a query of unit tokens moves
-# a score by less than .002, and so few documents lie closer together than that.
+# Candidates are scored with the query in 8 bits, and this many more than asked for again in 16: 8 bits move a score of
+# unit tokens by less than .002, and so few documents lie closer together than that.
 FINAL_SLACK = 16
 
 
@@ -79,7 +78,7 @@ def search(
     middle = time.perf_counter()
     coarse = state.backend.rescore(query, candidates)
     kept = _best(coarse, candidates, wanted + FINAL_SLACK)
-    scores, rows = best_rows(_exact(state, query.tokens, kept), kept, k)
+    scores, rows = best_rows(_exact(state, query, kept), kept, k)
     seconds = {"retrieve": middle - started, "rescore": time.perf_counter() - middle}
     return TokenResult(scores, rows, scanned, retrieved, touched, len(candidates), seconds)
 
@@ -89,7 +88,7 @@ def search_exact(state: IndexState, query_tokens: Floats, k: int, allowed: Mask 
     tokens = as_tokens(query_tokens, state.model.dim)
     mask, _ = state.allowed(allowed)
     rows = state.rows_of(mask) if len(tokens) else np.empty(0, np.int64)
-    return best_rows(_exact(state, tokens, rows), rows, k)
+    return best_rows(_exact(state, make_query(state.model, tokens), rows), rows, k)
 
 
 def score_rows(state: IndexState, query_tokens: Floats, rows: Ints) -> Floats:
@@ -101,9 +100,7 @@ def score_rows(state: IndexState, query_tokens: Floats, rows: Ints) -> Floats:
         inside = (unique >= 0) & (unique < len(state.stored))
         bad = unique[~inside] if not inside.all() else unique[~state.stored[unique]]
         raise InvalidInput(f"row {int(bad[0])} is in no segment; rows end at {len(state.stored)}")
-    if not len(tokens):
-        return np.zeros(len(asked), np.float32)
-    return _exact(state, tokens, unique)[inverse]
+    return _exact(state, make_query(state.model, tokens), unique)[inverse]
 
 
 def explain_row(state: IndexState, profile: SearchProfile, query_tokens: Floats, row: int) -> list[TokenMatch]:
@@ -144,10 +141,11 @@ def _route(state: IndexState, allowed_rows: int, nprobe: int, limit: int) -> Rou
     )
 
 
-def _exact(state: IndexState, tokens: Floats, rows: Ints) -> Floats:
+def _exact(state: IndexState, query: Query, rows: Ints) -> Floats:
     """MaxSim over the number of query tokens, float32 [n]; rows ascending."""
-    sums = stored_maxsim(tokens, np.ones(len(tokens), np.float32), state.tokens, rows)
-    return sums / np.float32(max(len(tokens), 1))
+    if not len(query):
+        return np.zeros(len(rows), np.float32)
+    return state.backend.exact(query, rows) / np.float32(len(query))
 
 
 def _best(scores: Floats, rows: Ints, count: int) -> Ints:

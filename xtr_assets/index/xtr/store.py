@@ -4,21 +4,23 @@ import numpy as np
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.rows import RowTokens, TokenPart
-from xtr_assets.core.types import Floats, Ints
+from xtr_assets.core.types import Bytes8, Floats, Ints
 
 # Tokens are brought to float32 and multiplied this many at a time: 2 MB at dim 128, which stays in a core's cache.
 SCAN_TOKENS = 4_096
 
 
-def stored_maxsim(values: Floats, factors: Floats, tokens: RowTokens, rows: Ints) -> Floats:
+def stored_maxsim(codes: Bytes8, fine_codes: Bytes8 | None, factors: Floats, tokens: RowTokens, rows: Ints) -> Floats:
     """Sum over query tokens of `factor * max(product * token scale)`, for stored rows.
 
-    With the query's int8 codes and their scales this is the integer score that every backend computes alike: products
-    of int8 are exact in float32 whatever the order, and the sum is taken in float64. With the query itself and factors
-    of one it is MaxSim of the float query.
+    The product of a query token and a document token is that of their integers, `codes`, or where fine codes are given
+    of `256 * codes + fine_codes`: exact, whatever the order of addition, then rounded once. So every backend computes
+    the same score, and equal documents score the same wherever they lie.
 
-    values : float32 [t, d]; factors : float32 [t]; rows : int64 [n], ascending, each in some part. float32 [n].
+    codes, fine_codes : int8 [t, d]; factors : float32 [t]; rows : int64 [n], ascending, each in some part. float32 [n].
     """
+    coarse = codes.astype(np.float32)
+    fine = None if fine_codes is None else fine_codes.astype(np.float32)
     out = np.empty(len(rows), np.float32)
     done = 0
     for part in tokens.parts:
@@ -26,8 +28,11 @@ def stored_maxsim(values: Floats, factors: Floats, tokens: RowTokens, rows: Ints
         positions = rows[done:stop] - part.base_row
         starts, lengths = part.offsets[positions], part.offsets[positions + 1] - part.offsets[positions]
         for first, last in _runs(lengths):
-            codes, scales = _read(part, starts[first:last], lengths[first:last])
-            products = values @ codes.T
+            stored, scales = _read(part, starts[first:last], lengths[first:last])
+            products = coarse @ stored.T
+            if fine is not None:
+                products *= np.float32(256)
+                products += fine @ stored.T
             products *= scales
             bounds = np.cumsum(lengths[first:last]) - lengths[first:last]
             best = np.maximum.reduceat(products, bounds, axis=1)

@@ -1,13 +1,20 @@
-"""Training a TokenModel on a bounded sample: seconds of CPU and a few hundred megabytes whatever the corpus."""
+"""Training a TokenModel on a bounded sample: seconds of CPU and a few hundred megabytes whatever the corpus.
+
+Everything is decided by integers and a seed: the same tokens give the same model on every machine.
+"""
 
 import math
 from typing import Any
 
 import numpy as np
 
+from xtr_assets.core.codec import encode_int8
+from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.rows import RowTokens, TokenPart
-from xtr_assets.core.types import Bytes8, Floats, Ints
+from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints
+from xtr_assets.index.xtr.assignment import assign
 from xtr_assets.index.xtr.model import LEVEL_MAX, LEVEL_MIN, LEVELS, TokenModel
+from xtr_assets.index.xtr.quantize import MAX_DIM, quantize_rows
 
 # Lists then hold about sqrt(T) / 4 tokens, and finding the nearest lists costs about as much as reading them.
 CENTROIDS_PER_ROOT = 4.0
@@ -18,7 +25,7 @@ MIN_TOKENS_PER_CENTROID = 8
 SEED = 20_231
 SAMPLE_PER_CENTROID = 32
 ITERATIONS = 6
-# 131,072 tokens x 128 dimensions give 16 million residual components: far more than 16 levels need.
+# 16,384 tokens x 128 dimensions give 2 million residual components: far more than 16 levels need.
 LEVEL_SAMPLE = 16_384
 
 
@@ -31,84 +38,49 @@ def centroid_count(tokens: int) -> int:
 def train(tokens: RowTokens, *, centroids: int | None = None, seed: int = SEED) -> TokenModel:
     """Train mean, centroids and residual levels on a sample of the tokens.
 
-    The sample is drawn without replacement by a seeded generator from the tokens in row order: the same tokens give the
-    same model on the same machine. Without a token there is one centroid at zero, and the first tokens retrain.
+    The sample is drawn without replacement by a seeded generator from the tokens in row order. Without a token there is
+    one centroid at zero, and the first tokens retrain. Raises InvalidInput where dim is beyond 1,024.
     """
+    if not 1 <= tokens.dim <= MAX_DIM:
+        raise InvalidInput(f"tokens have dim {tokens.dim}; a token index takes 1 to {MAX_DIM}: project them first")
     total = tokens.token_count
     if total == 0:
         return _untrained(tokens.dim, seed)
     count = min(centroids or centroid_count(total), total)
     size = min(total, max(count * SAMPLE_PER_CENTROID, LEVEL_SAMPLE))
     chosen = np.random.default_rng(seed).choice(total, size, replace=False)
-    sample = gather_tokens(tokens, np.sort(chosen))
+    codes, scales = gather_codes(tokens, np.sort(chosen))
+    sample = codes.astype(np.float32) * scales[:, None]
     mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
     norm = float(np.sqrt(np.einsum("td,td->t", sample, sample).max())) or 1.0
     sample -= mean
-    codes, scales = quantize_rows(_cluster(sample, count, seed))
-    vectors = codes.astype(np.float32) * scales[:, None]
-    probe = sample[:: max(1, size // LEVEL_SAMPLE)]
-    residuals = probe - vectors[nearest(probe, vectors)]
-    levels, steps = residual_levels(residuals)
-    training: dict[str, Any] = {
-        "tokens": total,
-        "sample": size,
-        "seed": seed,
-        "iterations": ITERATIONS,
-    }
-    rms = float(np.sqrt(np.einsum("td,td->t", residuals, residuals).mean()))
-    return TokenModel(mean, codes, scales, levels, steps, norm, rms, training)
+    numbers, steps = _cluster(codes, scales, sample, mean, count, seed)
+    some = slice(None, None, max(1, size // LEVEL_SAMPLE))
+    nearest = assign(codes[some], scales[some], mean, numbers, steps)
+    residuals = sample[some] - numbers[nearest].astype(np.float32) * steps[nearest, None]
+    levels, residual_steps = residual_levels(residuals)
+    rms = float(np.sqrt(np.einsum("td,td->t", residuals, residuals).mean(dtype=np.float64)))
+    training: dict[str, Any] = {"tokens": total, "sample": size, "seed": seed, "iterations": ITERATIONS}
+    return TokenModel(mean, numbers, steps, levels, residual_steps, norm, rms, training)
 
 
-def _untrained(dim: int, seed: int) -> TokenModel:
-    levels = np.arange(LEVELS, dtype=np.int8) - np.int8(LEVELS // 2)
-    training: dict[str, Any] = {"tokens": 0, "sample": 0, "seed": seed, "iterations": 0}
-    zeros = np.zeros(dim, np.float32)
-    return TokenModel(
-        zeros, np.zeros((1, dim), np.int8), zeros[:1].copy(), levels, np.ones(dim, np.float32), 1.0, 0.0, training
-    )
-
-
-def gather_tokens(tokens: RowTokens, chosen: Ints) -> Floats:
-    """float32 [len(chosen), d] by ascending token number, counted over all parts."""
-    out = np.empty((len(chosen), tokens.dim), np.float32)
+def gather_codes(tokens: RowTokens, chosen: Ints) -> tuple[Bytes8, Floats]:
+    """int8 [n, d] and scales float32 [n] by ascending token number, counted over all parts."""
+    codes, scales = np.empty((len(chosen), tokens.dim), np.int8), np.empty(len(chosen), np.float32)
     base = 0
     for part in tokens.parts:
         first, last = int(part.offsets[0]), int(part.offsets[-1])
         start, stop = np.searchsorted(chosen, [base, base + last - first])
-        out[start:stop] = token_values(part, chosen[start:stop] - base + first)
+        codes[start:stop], scales[start:stop] = part_codes(part, chosen[start:stop] - base + first)
         base += last - first
-    return out
-
-
-def token_values(part: TokenPart, which: Ints | slice) -> Floats:
-    """float32 [n, d]: tokens of one part as numbers."""
-    values = np.asarray(part.tokens[which], np.float32)
-    if part.scales is not None:
-        values *= np.asarray(part.scales[which], np.float32)[:, None]
-    return values
-
-
-def quantize_rows(vectors: Floats) -> tuple[Bytes8, Floats]:
-    """int8 [n, d] and float32 scales [n]: each row in steps of a 127th of its largest component; 0 for zero rows.
-
-    >>> codes, scales = quantize_rows(np.array([[1.27, -0.5]], "f4"))
-    >>> codes.tolist(), round(float(scales[0]), 4)
-    ([[127, -50]], 0.01)
-    """
-    scales = (np.abs(vectors).max(axis=1, initial=0.0) / np.float32(127)).astype(np.float32)
-    divisor = np.where(scales > 0, scales, np.float32(1))
-    codes = np.clip(np.rint(vectors / divisor[:, None]), -127, 127).astype(np.int8)
     return codes, scales
 
 
-def nearest(vectors: Floats, centroids: Floats) -> Ints:
-    """int64 [n]: the nearest centroid of each vector by Euclidean distance."""
-    import faiss  # loads in .3 s; only builders pay for it
-
-    index = faiss.IndexFlatL2(centroids.shape[1])
-    index.add(np.ascontiguousarray(centroids))
-    found: Ints = index.search(np.ascontiguousarray(vectors), 1)[1][:, 0]
-    return found
+def part_codes(part: TokenPart, which: Ints | slice) -> tuple[Bytes8, Halves]:
+    """int8 [n, d] with scales float16 [n]: tokens of one part in the codec of the store."""
+    if part.scales is None:
+        return encode_int8(np.asarray(part.tokens[which], np.float32))
+    return np.asarray(part.tokens[which], np.int8), part.scales[which]
 
 
 def residual_levels(residuals: Floats) -> tuple[Bytes8, Floats]:
@@ -135,13 +107,40 @@ def residual_levels(residuals: Floats) -> tuple[Bytes8, Floats]:
     return whole, (deviation / factor).astype(np.float32)
 
 
-def _cluster(sample: Floats, count: int, seed: int) -> Floats:
-    if count >= len(sample):
-        return sample.copy()
-    import faiss  # loads in .3 s; only builders pay for it
+def _cluster(
+    codes: Bytes8, scales: Floats, sample: Floats, mean: Floats, count: int, seed: int
+) -> tuple[Bytes8, Floats]:
+    """k-means (Lloyd) over the sample; centroids are integers in every round, as they will be when tokens meet them.
 
-    kmeans = faiss.Kmeans(
-        sample.shape[1], count, niter=ITERATIONS, seed=seed, min_points_per_centroid=1, max_points_per_centroid=1 << 20
+    sample : float32 [n, d], the tokens less their mean. Returns (int8 [count, d], float32 [count]).
+    """
+    generator = np.random.default_rng(seed + 1)
+    numbers, steps = quantize_rows(sample[np.sort(generator.choice(len(sample), count, replace=False))])
+    for _ in range(ITERATIONS if count < len(sample) else 0):
+        nearest = assign(codes, scales, mean, numbers, steps)
+        centres, sizes = _means(sample, nearest, count)
+        # A centroid that nothing is nearest to starts again at some token of the sample.
+        empty = np.flatnonzero(sizes == 0)
+        centres[empty] = sample[generator.choice(len(sample), len(empty), replace=False)]
+        numbers, steps = quantize_rows(centres)
+    return numbers, steps
+
+
+def _means(sample: Floats, nearest: Int32s, count: int) -> tuple[Floats, Ints]:
+    """float32 [count, d], zero where empty, and sizes int64 [count]."""
+    sizes = np.bincount(nearest, minlength=count)
+    filled = np.flatnonzero(sizes)
+    starts = (np.cumsum(sizes) - sizes)[filled]
+    sums = np.add.reduceat(sample[np.argsort(nearest, kind="stable")], starts, axis=0)
+    means = np.zeros((count, sample.shape[1]), np.float32)
+    means[filled] = sums / sizes[filled, None].astype(np.float32)
+    return means, sizes
+
+
+def _untrained(dim: int, seed: int) -> TokenModel:
+    levels = np.arange(LEVELS, dtype=np.int8) - np.int8(LEVELS // 2)
+    training: dict[str, Any] = {"tokens": 0, "sample": 0, "seed": seed, "iterations": 0}
+    zeros = np.zeros(dim, np.float32)
+    return TokenModel(
+        zeros, np.zeros((1, dim), np.int8), zeros[:1].copy(), levels, np.ones(dim, np.float32), 1.0, 0.0, training
     )
-    kmeans.train(sample)
-    return np.asarray(kmeans.centroids, np.float32)

@@ -1,0 +1,193 @@
+// The Python module: checks shapes, holds the arrays, releases the lock while it computes.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "searcher.hpp"
+
+namespace nb = nanobind;
+
+namespace {
+
+template <typename T>
+using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+// Half floats and booleans arrive as views of their bytes.
+using Part = std::tuple<std::int64_t, Vector<std::int32_t>, Vector<std::int32_t>, Matrix<std::uint8_t>,
+                        Matrix<std::int8_t>, Vector<std::uint16_t>, Vector<std::int64_t>>;
+
+// The same bound as TokenModel.MAX_DIM: buffers of the kernels hold rows of so many bytes.
+constexpr std::size_t kMaxDim = 1024;
+
+void require(bool holds, const char* message) {
+  if (!holds) throw std::invalid_argument(message);
+}
+
+const xtr::Kernels& kernels_named(const std::string& name) {
+  if (name == "scalar") return xtr::scalar_kernels();
+  if (name == "avx2" && xtr::avx2_kernels()) return *xtr::avx2_kernels();
+  if (name == "avx512-vnni" && xtr::avx512_kernels()) return *xtr::avx512_kernels();
+  throw std::invalid_argument("unknown instruction set, or one that this processor lacks: " + name);
+}
+
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  if (const xtr::Kernels* kernels = xtr::avx512_kernels()) names.emplace_back(kernels->name);
+  if (const xtr::Kernels* kernels = xtr::avx2_kernels()) names.emplace_back(kernels->name);
+  names.emplace_back(xtr::scalar_kernels().name);
+  return names;
+}
+
+template <typename T>
+nb::ndarray<nb::numpy, T, nb::ndim<1>> owned(std::vector<T>&& values) {
+  auto* kept = new std::vector<T>(std::move(values));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  return nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner);
+}
+
+xtr::Model model_of(const Matrix<std::int8_t>& centroids, const Vector<float>& scales,
+                    const Vector<std::int8_t>& levels) {
+  require(centroids.shape(0) > 0 && centroids.shape(0) == scales.shape(0), "centroids and scales differ in number");
+  require(centroids.shape(1) > 0 && centroids.shape(1) <= kMaxDim, "dim must be 1 to 1024");
+  require(levels.shape(0) == 16, "there must be 16 levels");
+  return {centroids.data(), scales.data(), levels.data(), static_cast<int>(centroids.shape(0)),
+          static_cast<int>(centroids.shape(1))};
+}
+
+class Index {
+ public:
+  Index(Matrix<std::int8_t> centroids, Vector<float> scales, Vector<std::int8_t> levels, std::vector<Part> parts,
+        const std::string& instructions)
+      : centroids_(std::move(centroids)), scales_(std::move(scales)), levels_(std::move(levels)),
+        parts_(std::move(parts)) {
+    const xtr::Model model = model_of(centroids_, scales_, levels_);
+    std::vector<xtr::Segment> segments;
+    std::int64_t end = 0;
+    for (const auto& [base, lists, positions, residuals, tokens, token_scales, offsets] : parts_) {
+      require(base >= end, "segments overlap or are out of order");
+      require(lists.shape(0) == static_cast<std::size_t>(model.count) + 1, "lists do not fit the centroids");
+      require(positions.shape(0) == residuals.shape(0) && positions.shape(0) == tokens.shape(0) &&
+                  token_scales.shape(0) == tokens.shape(0),
+              "arrays of a segment differ in length");
+      require(residuals.shape(1) == static_cast<std::size_t>(model.packed_dim()) &&
+                  tokens.shape(1) == static_cast<std::size_t>(model.dim),
+              "arrays of a segment differ in dim");
+      require(offsets.shape(0) > 0, "offsets are empty");
+      check_bounds(lists.data(), lists.shape(0), static_cast<std::int64_t>(positions.shape(0)));
+      check_bounds(offsets.data(), offsets.shape(0), static_cast<std::int64_t>(tokens.shape(0)));
+      const auto rows = static_cast<std::int64_t>(offsets.shape(0)) - 1;
+      segments.push_back({base, rows, lists.data(), positions.data(), residuals.data(), tokens.data(),
+                          token_scales.data(), offsets.data()});
+      end = base + rows;
+    }
+    require(end <= INT32_MAX, "more rows than 32 bits count");
+    searcher_ = std::make_unique<xtr::Searcher>(model, std::move(segments), end, kernels_named(instructions));
+  }
+
+  nb::tuple retrieve(const Matrix<std::int8_t>& codes, const Vector<float>& centroid_factors,
+                     const Matrix<std::int8_t>& residual_codes, const Vector<float>& residual_factors,
+                     const Vector<float>& margins, std::int64_t nprobe, std::int64_t k_prime, std::int64_t limit,
+                     const std::optional<Vector<std::uint8_t>>& allowed) const {
+    const std::size_t tokens = codes.shape(0);
+    check_codes(codes);
+    require(residual_codes.shape(0) == tokens && centroid_factors.shape(0) == tokens &&
+                residual_factors.shape(0) == tokens && margins.shape(0) == tokens,
+            "arrays of a query differ in length");
+    require(residual_codes.shape(1) == 2 * static_cast<std::size_t>(searcher_->model().packed_dim()),
+            "residual codes do not fit the model");
+    require(nprobe > 0 && k_prime > 0 && limit > 0, "nprobe, k_prime and limit must be at least 1");
+    require(!allowed || allowed->shape(0) == static_cast<std::size_t>(searcher_->end_row()),
+            "allowed does not fit the rows");
+    const xtr::Query query{static_cast<int>(tokens), codes.data(),          nullptr,       centroid_factors.data(),
+                           residual_codes.data(),    residual_factors.data(), margins.data()};
+    xtr::Candidates found;
+    {
+      nb::gil_scoped_release release;
+      const int lists = static_cast<int>(std::min<std::int64_t>(nprobe, searcher_->model().count));
+      found = searcher_->retrieve(query, lists, k_prime, limit, allowed ? allowed->data() : nullptr);
+    }
+    return nb::make_tuple(owned(std::move(found.rows)), found.retrieved, found.touched);
+  }
+
+  nb::ndarray<nb::numpy, float, nb::ndim<1>> score(const Matrix<std::int8_t>& codes,
+                                                   const std::optional<Matrix<std::int8_t>>& fine_codes,
+                                                   const Vector<float>& factors,
+                                                   const Vector<std::int64_t>& rows) const {
+    check_codes(codes);
+    if (fine_codes) check_codes(*fine_codes);
+    require(factors.shape(0) == codes.shape(0) && (!fine_codes || fine_codes->shape(0) == codes.shape(0)),
+            "arrays of a query differ in length");
+    std::vector<float> out(rows.shape(0));
+    {
+      nb::gil_scoped_release release;
+      searcher_->score(codes.data(), fine_codes ? fine_codes->data() : nullptr, factors.data(),
+                       static_cast<int>(codes.shape(0)), rows.data(), static_cast<std::int64_t>(rows.shape(0)),
+                       out.data());
+    }
+    return owned(std::move(out));
+  }
+
+  std::string instructions() const { return searcher_->kernels().name; }
+
+ private:
+  template <typename T>
+  static void check_bounds(const T* bounds, std::size_t count, std::int64_t total) {
+    require(bounds[0] == 0 && bounds[count - 1] == total, "bounds do not span what they bound");
+    for (std::size_t i = 1; i < count; ++i) require(bounds[i] >= bounds[i - 1], "bounds descend");
+  }
+  void check_codes(const Matrix<std::int8_t>& codes) const {
+    require(codes.shape(1) == static_cast<std::size_t>(searcher_->model().dim), "query and index differ in dim");
+  }
+
+  Matrix<std::int8_t> centroids_;
+  Vector<float> scales_;
+  Vector<std::int8_t> levels_;
+  std::vector<Part> parts_;
+  std::unique_ptr<xtr::Searcher> searcher_;
+};
+
+nb::ndarray<nb::numpy, std::int32_t, nb::ndim<1>> assign(const Matrix<std::int8_t>& centroids,
+                                                        const Vector<float>& centroid_scales,
+                                                        const Vector<float>& biases, const Matrix<std::int8_t>& tokens,
+                                                        const Vector<float>& scales, const std::string& instructions) {
+  require(centroids.shape(0) > 0 && centroids.shape(0) == centroid_scales.shape(0) &&
+              biases.shape(0) == centroids.shape(0),
+          "centroids, scales and biases differ in number");
+  require(centroids.shape(1) > 0 && centroids.shape(1) <= kMaxDim, "dim must be 1 to 1024");
+  require(tokens.shape(1) == centroids.shape(1), "tokens and centroids differ in dim");
+  require(tokens.shape(0) == scales.shape(0), "tokens and scales differ in number");
+  const xtr::Kernels& kernels = kernels_named(instructions);
+  const xtr::Model model{centroids.data(), centroid_scales.data(), nullptr, static_cast<int>(centroids.shape(0)),
+                         static_cast<int>(centroids.shape(1))};
+  std::vector<std::int32_t> which(tokens.shape(0));
+  {
+    nb::gil_scoped_release release;
+    xtr::assign(model, biases.data(), tokens.data(), scales.data(), static_cast<std::int64_t>(tokens.shape(0)),
+                kernels, which.data());
+  }
+  return owned(std::move(which));
+}
+
+}  // namespace
+
+NB_MODULE(_kernels, m) {
+  m.attr("ABI") = 1;
+  m.def("instruction_sets", &instruction_sets, "Instruction sets that this processor has, the fastest first.");
+  m.def("assign", &assign);
+  nb::class_<Index>(m, "Index")
+      .def(nb::init<Matrix<std::int8_t>, Vector<float>, Vector<std::int8_t>, std::vector<Part>, const std::string&>())
+      .def("retrieve", &Index::retrieve, nb::arg("codes"), nb::arg("centroid_factors"), nb::arg("residual_codes"),
+           nb::arg("residual_factors"), nb::arg("margins"), nb::arg("nprobe"), nb::arg("k_prime"), nb::arg("limit"),
+           nb::arg("allowed").none())
+      .def("score", &Index::score, nb::arg("codes"), nb::arg("fine_codes").none(), nb::arg("factors"), nb::arg("rows"))
+      .def_prop_ro("instructions", &Index::instructions);
+}

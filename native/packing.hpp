@@ -1,0 +1,26 @@
+// Query tokens packed for one instruction set, kept as long as they are used.
+#pragma once
+
+#include <vector>
+
+#include "kernels.hpp"
+
+namespace xtr {
+
+class Packed {
+ public:
+  Packed(const Kernels& kernels, const std::int8_t* codes, int tokens, int dim)
+      : data_(kernels.packed_bytes(tokens, dim)), corrections_(padded_tokens(tokens)), dim_(dim) {
+    kernels.pack(codes, tokens, dim, data_.data(), corrections_.data());
+  }
+  PackedQuery view() const {
+    return {data_.data(), corrections_.data(), static_cast<int>(corrections_.size()), dim_};
+  }
+
+ private:
+  std::vector<std::uint8_t> data_;
+  std::vector<std::int32_t> corrections_;
+  int dim_;
+};
+
+}  // namespace xtr

@@ -1,0 +1,83 @@
+#include <algorithm>
+#include <limits>
+
+#include "packing.hpp"
+#include "searcher.hpp"
+
+namespace xtr {
+
+const Segment* Searcher::segment_of(std::int64_t row) const {
+  const auto after = std::upper_bound(segments_.begin(), segments_.end(), row,
+                                      [](std::int64_t value, const Segment& s) { return value < s.base_row; });
+  if (after == segments_.begin()) return nullptr;
+  const Segment& segment = *(after - 1);
+  return row - segment.base_row < segment.rows ? &segment : nullptr;
+}
+
+void Searcher::score(const std::int8_t* codes, const std::int8_t* fine_codes, const float* factors, int tokens,
+                     const std::int64_t* rows, std::int64_t count, float* out) const {
+  const Packed coarse(kernels_, codes, tokens, model_.dim);
+  const Packed fine(kernels_, fine_codes ? fine_codes : codes, fine_codes ? tokens : 0, model_.dim);
+  const int padded = coarse.view().tokens;
+  std::vector<std::int32_t> dots(static_cast<std::size_t>(kBlockRows) * padded);
+  std::vector<std::int32_t> fine_dots(fine_codes ? dots.size() : 0);
+  std::vector<float> best(padded), scales(kBlockRows);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Segment* segment = segment_of(rows[i]);
+    if (!segment) {
+      out[i] = -std::numeric_limits<float>::infinity();
+      continue;
+    }
+    std::fill(best.begin(), best.end(), -std::numeric_limits<float>::infinity());
+    const std::int64_t position = rows[i] - segment->base_row;
+    const std::int64_t stop = segment->offsets[position + 1];
+    if (i + 1 < count) {
+      // The next document's first lines are on their way while this one is multiplied.
+      const std::int64_t next = rows[i + 1] - segment->base_row;
+      if (next < segment->rows) {
+        const std::int8_t* at = segment->tokens + segment->offsets[next] * model_.dim;
+        for (int line = 0; line < 8; ++line) __builtin_prefetch(at + line * 64);
+      }
+    }
+    for (std::int64_t first = segment->offsets[position]; first < stop; first += kBlockRows) {
+      const int here = static_cast<int>(std::min<std::int64_t>(kBlockRows, stop - first));
+      const std::int8_t* own = segment->tokens + first * model_.dim;
+      kernels_.widen(segment->scales + first, here, scales.data());
+      kernels_.dots(coarse.view(), own, here, dots.data());
+      if (fine_codes) {
+        kernels_.dots(fine.view(), own, here, fine_dots.data());
+        kernels_.raise_fine(dots.data(), fine_dots.data(), scales.data(), here, padded, best.data());
+      } else {
+        kernels_.raise(dots.data(), scales.data(), here, padded, best.data());
+      }
+    }
+    double sum = 0;
+    for (int t = 0; t < tokens; ++t) sum += static_cast<double>(best[t] * factors[t]);
+    out[i] = static_cast<float>(sum);
+  }
+}
+
+void assign(const Model& model, const float* biases, const std::int8_t* tokens, const float* scales,
+            std::int64_t count, const Kernels& kernels, std::int32_t* which) {
+  constexpr int kTokens = 64;
+  std::vector<std::int32_t> dots(static_cast<std::size_t>(kBlockRows) * kTokens);
+  std::vector<float> best(kTokens), factors(kTokens);
+  std::vector<std::int32_t> found(kTokens);
+  for (std::int64_t first = 0; first < count; first += kTokens) {
+    const int here = static_cast<int>(std::min<std::int64_t>(kTokens, count - first));
+    const Packed packed(kernels, tokens + first * model.dim, here, model.dim);
+    const PackedQuery view = packed.view();
+    std::fill(best.begin(), best.end(), -std::numeric_limits<float>::infinity());
+    std::fill(factors.begin(), factors.end(), 0.0f);
+    std::copy_n(scales + first, here, factors.begin());
+    for (int row = 0; row < model.count; row += kBlockRows) {
+      const int rows = std::min(kBlockRows, model.count - row);
+      kernels.dots(view, model.centroids + static_cast<std::size_t>(row) * model.dim, rows, dots.data());
+      kernels.nearest(dots.data(), model.scales + row, biases + row, factors.data(), rows, view.tokens, row,
+                      best.data(), found.data());
+    }
+    std::copy_n(found.begin(), here, which + first);
+  }
+}
+
+}  // namespace xtr

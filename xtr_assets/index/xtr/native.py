@@ -1,0 +1,66 @@
+"""Retrieval, rescoring and assignment in the C++ extension (native/), which a machine without a compiler lacks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from xtr_assets.core.rows import RowTokens
+from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.index.xtr.extension import kernels
+from xtr_assets.index.xtr.model import TokenModel
+from xtr_assets.index.xtr.query import Query
+from xtr_assets.index.xtr.reference import Candidates, PlacedPostings
+
+
+class NativeBackend:
+    """The extension over the same arrays. It holds no lock while it computes."""
+
+    def __init__(
+        self,
+        model: TokenModel,
+        segments: Sequence[PlacedPostings],
+        tokens: RowTokens,
+        instructions: str | None = None,
+    ) -> None:
+        self.instructions = instructions or kernels.instruction_sets()[0]
+        self.name = "native"
+        parts = [
+            (
+                segment.base_row,
+                segment.postings.lists,
+                segment.postings.positions,
+                segment.postings.residuals,
+                np.asarray(part.tokens),
+                np.asarray(part.scales).view(np.uint16),
+                np.asarray(part.offsets),
+            )
+            for segment, part in zip(segments, tokens.parts, strict=True)
+        ]
+        self._index = kernels.Index(model.centroids, model.centroid_scales, model.levels, parts, self.instructions)
+
+    def retrieve(self, query: Query, nprobe: int, k_prime: int, limit: int, allowed: Mask | None) -> Candidates:
+        """See ReferenceBackend.retrieve."""
+        mask = None if allowed is None else np.ascontiguousarray(allowed).view(np.uint8)
+        return Candidates(
+            *self._index.retrieve(
+                query.codes,
+                query.centroid_factors,
+                query.residual_codes,
+                query.residual_factors,
+                query.margins,
+                nprobe,
+                k_prime,
+                limit,
+                mask,
+            )
+        )
+
+    def rescore(self, query: Query, rows: Ints) -> Floats:
+        """See ReferenceBackend.rescore."""
+        scores: Floats = self._index.score(query.codes, None, query.scales, rows)
+        return scores
+
+    def exact(self, query: Query, rows: Ints) -> Floats:
+        """See ReferenceBackend.exact."""
+        scores: Floats = self._index.score(query.codes, query.fine_codes, query.scales / np.float32(256), rows)
+        return scores
