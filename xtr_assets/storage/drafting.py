@@ -84,6 +84,13 @@ def encoder_info(encoder: Mapping[str, object]) -> EncoderInfo:
 def take_number(layout: Layout) -> int:
     """The next generation number, above every number ever given out; durable before it is used."""
     layout.generations.mkdir(exist_ok=True)
+    number = following_number(layout)
+    write_atomic(layout.next_number, f"{number + 1}\n".encode("ascii"))
+    return number
+
+
+def following_number(layout: Layout) -> int:
+    """The number that the next generation gets."""
     try:
         following = int(layout.next_number.read_text("ascii"))
     except FileNotFoundError:
@@ -93,9 +100,7 @@ def take_number(layout: Layout) -> int:
             f"{layout.relative(layout.next_number)} holds no number; write the number after the last generation "
             f"({max(layout.numbers(), default=0)}) into it"
         ) from error
-    number = max(following, max(layout.numbers(), default=0) + 1)
-    write_atomic(layout.next_number, f"{number + 1}\n".encode("ascii"))
-    return number
+    return max(following, max(layout.numbers(), default=0) + 1)
 
 
 def drop_generation(layout: Layout, number: int) -> None:

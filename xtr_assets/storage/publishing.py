@@ -33,7 +33,7 @@ def publish(
     """
     if force_reason is not None and not force_reason.strip():
         raise InvalidInput("force needs a reason; it is kept in the manifest and in the history")
-    _not_withdrawn(layout, number)
+    refuse_withdrawn(layout, number)
     manifest = read_manifest(layout, number)
     problems = verify_files(layout, manifest.files, full=True)
     if problems:
@@ -96,7 +96,7 @@ def rollback(layout: Layout, to: int | None = None, *, who: str | None = None, r
         raise GenerationError(f"generation {target} is a draft; only a published one can be rolled back to")
     if target == current:
         raise GenerationError(f"generation {target} is the published one already")
-    _not_withdrawn(layout, target)
+    refuse_withdrawn(layout, target)
     problems = verify_files(layout, read_manifest(layout, target).files, full=True)
     if problems:
         raise problems[0]
@@ -119,7 +119,7 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
     """Mark a generation as never to serve again. Where it serves, the one before takes over first."""
     if not reason.strip():
         raise InvalidInput("withdraw needs a reason; it is kept in the history")
-    _not_withdrawn(layout, number)
+    refuse_withdrawn(layout, number)
     read_manifest(layout, number)
     if not is_sealed(layout, number):
         raise GenerationError(f"generation {number} is a draft; discard it instead")
@@ -154,7 +154,8 @@ def _serve(layout: Layout, number: int, action: str, who: str | None, reason: st
     )
 
 
-def _not_withdrawn(layout: Layout, number: int) -> None:
+def refuse_withdrawn(layout: Layout, number: int) -> None:
+    """GenerationError naming who withdrew the generation, when and why."""
     for entry in read_history(layout):
         if entry.action == "withdrawn" and entry.generation == number:
             raise GenerationError(

@@ -24,6 +24,7 @@ from xtr_assets.storage.manifest import EncoderInfo, HistoryEntry, Listing, Ware
 from xtr_assets.storage.scratch import fsync_tree, move_into_place, scratch
 from xtr_assets.storage.segments import LISTING_NAME, SEGMENT_NAME, Segment
 from xtr_assets.storage.snapshots import Snapshot, current_version, known_files, read_snapshot
+from xtr_assets.storage.transfer import export_generation, import_generation
 from xtr_assets.storage.verify import VerifyReport
 
 log = logging.getLogger(__name__)
@@ -241,6 +242,16 @@ class Warehouse:
         """Remove generations but `keep` and pinned ones, and whatever nothing kept references."""
         with self.lock("collection"):
             return collect(self.layout, keep, dry_run=dry_run)
+
+    def export(self, number: int, path: str | Path) -> "Warehouse":
+        """Copy a sealed generation and all it needs to a new folder, a warehouse in which it serves."""
+        export_generation(self.layout, number, Path(path))
+        return Warehouse.open(path)
+
+    def import_generation(self, path: str | Path) -> Generation:
+        """Take in the published generation of another warehouse (an export); `publish` lets it serve."""
+        with self.lock(f"import of {path}"):
+            return import_generation(Path(path), self.layout)
 
     def verify(self, number: int | None = None, *, full: bool = True) -> VerifyReport:
         """Compare every file of one generation, or of the whole warehouse, with its record."""

@@ -73,7 +73,7 @@ class Life(RuleBasedStateMachine):
         self.held.setdefault(number, wanted)
         self.stack.append(number)
 
-    @rule(at=st.integers(1, 60))
+    @rule(at=st.integers(1, 150))
     def build_and_die(self, at: int) -> None:
         with dying(self.patch, at):
             self.warehouse.clean()

@@ -1,0 +1,120 @@
+"""A generation as one folder: exporting writes a warehouse that holds nothing else, importing takes one in."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from xtr_assets.core.errors import CorruptFile, GenerationError, StorageError, WarehouseNotFound
+from xtr_assets.core.files import FileRecord, check, fsync_dir, record, replacing, write_atomic
+from xtr_assets.storage.drafting import following_number
+from xtr_assets.storage.generations import Generation, is_sealed, read_manifest
+from xtr_assets.storage.history import append_history, move_pointer, read_published
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.manifest import WarehouseInfo, read_stored, sha256_bytes
+from xtr_assets.storage.publishing import refuse_withdrawn
+from xtr_assets.storage.scratch import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.verify import verify_files
+
+
+def export_generation(source: Layout, number: int, target: Path) -> Layout:
+    """Copy a sealed generation and all it needs into a new warehouse where it serves. Every byte is verified."""
+    manifest = read_manifest(source, number)
+    if not is_sealed(source, number):
+        raise GenerationError(f"generation {number} is a draft; publish it before exporting it")
+    refuse_withdrawn(source, number)
+    if target.exists():
+        raise StorageError(f"{target} exists; export into a folder that does not")
+    partial = Layout(target.absolute().with_name(f"{target.name}.partial"))
+    shutil.rmtree(partial.root, ignore_errors=True)
+    for folder in (partial.root, partial.shards, partial.segments, partial.models, partial.generations):
+        folder.mkdir(parents=True)
+    try:
+        _copy_files(source, partial, manifest.files)
+        for path in (source.manifest(number), source.manifest_seal(number)):
+            _copy(path, partial.resolve(source.relative(path)))
+        for shard, version in manifest.snapshots.items():
+            write_atomic(partial.current(shard), f"{version}\n".encode("ascii"))
+        info = read_stored(WarehouseInfo, source.warehouse_json, "warehouse.json")
+        used = {manifest.fingerprint: info.encoders[manifest.fingerprint]}
+        write_atomic(partial.next_number, f"{number + 1}\n".encode("ascii"))
+        digest = sha256_bytes(partial.manifest(number).read_bytes())
+        append_history(partial, "published", number, previous=None, who=None, reason="exported", manifest_sha256=digest)
+        move_pointer(partial, number)
+        write_atomic(partial.warehouse_json, info.model_copy(update={"encoders": used}).to_bytes())
+        fsync_tree(partial.root)
+        partial.root.replace(target)
+        fsync_dir(target.absolute().parent)
+    except BaseException:
+        shutil.rmtree(partial.root, ignore_errors=True)
+        raise
+    return Layout(target.absolute())
+
+
+def import_generation(source_root: Path, target: Layout) -> Generation:
+    """Take the published generation of another warehouse in under its own number; publishing it is a step of its own.
+
+    Files that are there already must be the same. GenerationError where the number means something else here.
+    """
+    source = Layout(source_root.absolute())
+    if not source.warehouse_json.is_file():
+        raise WarehouseNotFound(f"no warehouse at {source_root}; `xtr-assets export` writes one")
+    info = read_stored(WarehouseInfo, source.warehouse_json, "warehouse.json")
+    number = read_published(source)
+    if number is None:
+        raise GenerationError(f"{source_root} has no published generation; publish the one to import there first")
+    manifest = read_manifest(source, number)
+    if target.generation(number).exists():
+        if is_sealed(target, number) and read_manifest(target, number) == manifest:
+            return Generation.open(target, number)
+        raise GenerationError(
+            f"generation {number} of {source_root} was made elsewhere, and this warehouse has a generation {number} of "
+            "its own; import into a warehouse that only imports, or into a new one"
+        )
+    own = f"generations/{number}/"
+    shared = {name: one for name, one in manifest.files.items() if not name.startswith(own)}
+    _check_conflicts(target, shared)
+    _copy_files(source, target, {name: one for name, one in shared.items() if not target.resolve(name).exists()})
+    with scratch(target) as folder:
+        staged = Layout(folder)
+        _copy_files(source, staged, {name: one for name, one in manifest.files.items() if name.startswith(own)})
+        for path in (source.manifest(number), source.manifest_seal(number)):
+            _copy(path, staged.resolve(source.relative(path)))
+        write_atomic(target.next_number, f"{max(number + 1, following_number(target))}\n".encode("ascii"))
+        fsync_tree(folder)
+        move_into_place(staged.generation(number), target.generation(number))
+    known = read_stored(WarehouseInfo, target.warehouse_json, "warehouse.json")
+    encoders = {**known.encoders, manifest.fingerprint: info.encoders[manifest.fingerprint]}
+    write_atomic(target.warehouse_json, known.model_copy(update={"encoders": encoders}).to_bytes())
+    if problems := verify_files(target, manifest.files, full=True):
+        raise problems[0]
+    return Generation.open(target, number)
+
+
+def _check_conflicts(target: Layout, files: Mapping[str, FileRecord]) -> None:
+    for name, expected in files.items():
+        path = target.resolve(name)
+        if not path.exists():
+            continue
+        try:
+            check(path, expected, name)
+        except CorruptFile as problem:
+            raise StorageError(
+                f"{name} is here with other bytes ({problem.found}, the import has {problem.expected}): the same text "
+                "was encoded on two machines; import into a new warehouse"
+            ) from problem
+
+
+def _copy_files(source: Layout, target: Layout, files: Mapping[str, FileRecord]) -> None:
+    # Lists come last: a segment or folder exists for others once its list does.
+    for name in sorted(files, key=lambda name: (name.endswith(".json"), name.endswith("segment.json"), name)):
+        check(source.resolve(name), files[name], name, full=False)
+        _copy(source.resolve(name), target.resolve(name))
+        if (found := record(target.resolve(name))) != files[name]:
+            target.resolve(name).unlink()
+            raise CorruptFile(name, f"sha256 {files[name].sha256}", f"sha256 {found.sha256}")
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
