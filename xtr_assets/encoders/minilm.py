@@ -195,6 +195,8 @@ class MiniLm:
                 yield from pool.map(lambda one: self._forward(*one), work)
             finally:
                 pool.shutdown(cancel_futures=True)
+                # torch hands the last number set anywhere to threads that are yet to come.
+                torch.set_num_threads(threads)
 
     def _forward(self, rows: Sequence[Int32s], kept: Sequence[Mask]) -> "tuple[torch.Tensor, Floats]":
         """Sums of the last hidden state over each window, float32 [b, dim], and embeddings of the kept tokens."""
