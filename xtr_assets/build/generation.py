@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xtr_assets.build.ingest import shard_sources
+from xtr_assets.build.checks import required_checks
+from xtr_assets.build.encode import missing_encodings
+from xtr_assets.build.ingest import ShardScan, shard_sources
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.core.files import sha256_file
@@ -37,6 +39,12 @@ class Wanted:
         """Shard -> data version."""
         return {shard: snapshot.data_version for shard, snapshot in self.snapshots.items()}
 
+    @property
+    def digest(self) -> str:
+        """32 hex digits that name what is wanted."""
+        held = [self.versions, self.settings, self.fingerprint]
+        return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:32]
+
     def made(self, generation: Generation) -> bool:
         """Whether a generation is just this: same content in each shard, same encoder, same settings."""
         manifest = generation.manifest
@@ -60,7 +68,7 @@ class Decision:
 
 
 def settings_of(config: IndexConfig) -> dict[str, Any]:
-    """Everything but sources and encoder that decides what a generation holds and whether it may serve: JSON-able."""
+    """Everything but sources that decides what a generation holds and whether it may serve: JSON-able."""
     queries = None
     if config.queries is not None:
         judged = config.queries.judgments
@@ -68,10 +76,31 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
             "path": sha256_file(config.queries.path) if config.queries.path.is_file() else None,
             "judgments": sha256_file(judged) if judged is not None and judged.is_file() else None,
         }
-    settings: dict[str, Any] = json.loads(
-        json.dumps({"recall": config.recall.model_dump(), "dense": config.dense.model_dump(), "queries": queries})
-    )
-    return settings
+    return {
+        "recall": config.recall.model_dump(mode="json"),
+        "dense": config.dense.model_dump(mode="json"),
+        "encoder": config.encoder.model_dump(mode="json"),
+        "queries": queries,
+    }
+
+
+def fingerprint_of(warehouse: Warehouse, config: IndexConfig, open_encoder: Callable[[], Encoder]) -> str:
+    """The fingerprint of the config's encoder; the encoder itself is opened only where what serves was made by other
+    settings, so that a sensor need not load a model to find that nothing happened."""
+    published = warehouse.published
+    if published is not None:
+        settings = published.manifest.notes.get(SETTINGS_NOTE, {})
+        if settings.get("encoder") == config.encoder.model_dump(mode="json"):
+            return published.fingerprint
+    return open_encoder().fingerprint
+
+
+def due(warehouse: Warehouse, scan: ShardScan, fingerprint: str) -> str:
+    """Why a shard has to be ingested, in words; empty where it has not."""
+    if scan.reason or scan.snapshot is None:
+        return scan.reason
+    lacking = missing_encodings(warehouse, scan.snapshot, fingerprint)
+    return f"{len(lacking)} segments are not encoded by this encoder" if lacking else ""
 
 
 def wanted(warehouse: Warehouse, config: IndexConfig, fingerprint: str) -> Wanted:
@@ -88,7 +117,7 @@ def wanted(warehouse: Warehouse, config: IndexConfig, fingerprint: str) -> Wante
     return Wanted(snapshots, settings_of(config), fingerprint)
 
 
-def decide(warehouse: Warehouse, want: Wanted, *, again: bool) -> Decision:
+def decide(warehouse: Warehouse, config: IndexConfig, want: Wanted, *, again: bool) -> Decision:
     """Whether a generation has to be built for what is wanted.
 
     What was published once and then rolled back or withdrawn is not built again: whoever did that meant it, and the
@@ -100,7 +129,7 @@ def decide(warehouse: Warehouse, want: Wanted, *, again: bool) -> Decision:
         return Decision(False, f"generation {published.number} serves and holds exactly this")
     taken_back = _taken_back(warehouse)
     for generation in reversed(warehouse.generations()):
-        tried = not generation.sealed and not again and bool(generation.manifest.checks)
+        tried = not again and not generation.sealed and _refused(generation, config)
         if not (tried or generation.number in taken_back) or not want.made(generation):
             continue
         if tried:
@@ -112,6 +141,12 @@ def decide(warehouse: Warehouse, want: Wanted, *, again: bool) -> Decision:
             f"{serving} serves until something changes, or `--full` builds again",
         )
     return Decision(True, _reason(want, published))
+
+
+def _refused(draft: Generation, config: IndexConfig) -> bool:
+    """Whether a required check of the draft failed; one whose run died half-way was not refused."""
+    records = draft.manifest.checks
+    return any(name in records and not records[name].passed for name in required_checks(config))
 
 
 def _taken_back(warehouse: Warehouse) -> dict[int, str]:

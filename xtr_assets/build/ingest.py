@@ -1,5 +1,7 @@
 """From source files to a snapshot: scan a shard, chunk only what was touched, write what changed."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +32,12 @@ class ShardScan:
     def changed(self) -> bool:
         """Whether chunking has anything to do."""
         return bool(self.reason)
+
+    @property
+    def content(self) -> str:
+        """32 hex digits over the files as they are now and all that decides their chunks."""
+        held = [self.source.fingerprint(), sorted((path, state.sha256) for path, state in self.files.items())]
+        return hashlib.sha256(json.dumps(held).encode()).hexdigest()[:32]
 
     @property
     def touched(self) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def op_jobs(site: Site) -> list[dg.JobDefinition]:
 def _rollback_job(site: Site) -> dg.JobDefinition:
     @dg.op(name=site.names.named("move_pointer_back"), required_resource_keys=site.needs_warehouse)
     def move_pointer_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
-        warehouse = getattr(context.resources, site.names.warehouse).open()
+        warehouse = site.warehouse(context)
         who = f"dagster run {context.run_id}"
         serving = warehouse.rollback(config.to or None, who=who, reason=config.reason or None)
         context.log.info(f"generation {serving.number} serves")
@@ -79,7 +79,7 @@ def _evaluate_job(site: Site) -> dg.JobDefinition:
 
     @dg.op(name=site.names.named("ask_judged_queries"), required_resource_keys=site.needs_warehouse)
     def ask_judged_queries(context: dg.OpExecutionContext) -> None:
-        warehouse = getattr(context.resources, site.names.warehouse).open()
+        warehouse = site.warehouse(context)
         with Searcher(warehouse, "cpu") as searcher:
             results = evaluate(searcher, queries)
             generation = searcher.generation

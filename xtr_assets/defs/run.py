@@ -10,8 +10,7 @@ from typing import Any
 import dagster as dg
 
 from xtr_assets.build.checks import required_checks
-from xtr_assets.build.encode import missing_encodings
-from xtr_assets.build.generation import COSTS_NOTE, decide, wanted
+from xtr_assets.build.generation import COSTS_NOTE, decide, due, wanted
 from xtr_assets.build.ingest import ShardScan, scan
 from xtr_assets.config import IndexConfig
 from xtr_assets.core import errors
@@ -117,7 +116,7 @@ class _Build:
         with self._timed("ingest"):
             shards = {one.shard: self._ingest(one, reason) for one in scans if (reason := self._due(one))}
         want = wanted(self.warehouse, self.config, self.encoder.fingerprint)
-        decision = decide(self.warehouse, want, again=True)
+        decision = decide(self.warehouse, self.config, want, again=True)
         if not (decision.build or self.full):
             serving = self.warehouse.published
             return BuildResult(
@@ -155,10 +154,7 @@ class _Build:
         """Why a shard has to be ingested; empty where it has not."""
         if self.full:
             return "built in full"
-        if one.reason or one.snapshot is None:
-            return one.reason
-        lacking = missing_encodings(self.warehouse, one.snapshot, self.encoder.fingerprint)
-        return f"{len(lacking)} segments are not encoded by this encoder" if lacking else ""
+        return due(self.warehouse, one, self.encoder.fingerprint)
 
     def _ingest(self, one: ShardScan, reason: str) -> dict[str, Any]:
         result = self._execute("ingest", partition_key=one.shard)

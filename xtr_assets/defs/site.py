@@ -24,6 +24,7 @@ LOCK_WAIT_SECONDS = 3600.0
 AFRESH_TAG = "xtr-assets/afresh"
 
 StepContext = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
+Context = StepContext | dg.OpExecutionContext | dg.SensorEvaluationContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,13 @@ class Site:
     config: IndexConfig
     names: Names
 
-    def warehouse(self, context: StepContext) -> Warehouse:
-        """The warehouse of the run's resources."""
+    def warehouse(self, context: Context) -> Warehouse:
+        """The warehouse of the context's resources."""
         opened: Warehouse = getattr(context.resources, self.names.warehouse).open()
         return opened
 
-    def encoder(self, context: StepContext) -> Encoder:
-        """The encoder of the run's resources."""
+    def encoder(self, context: Context) -> Encoder:
+        """The encoder of the context's resources."""
         opened: Encoder = getattr(context.resources, self.names.encoder).open()
         return opened
 

@@ -8,7 +8,7 @@ import pytest
 
 from xtr_assets.build.checks import ALWAYS_REQUIRED, WARNING
 from xtr_assets.config import IndexConfig, parse_config
-from xtr_assets.core.errors import ConfigError, GenerationError
+from xtr_assets.core.errors import ConfigError, GenerationError, PublishRefused
 from xtr_assets.defs import SearchResource, build_index_defs, build_project_defs
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.run import build
@@ -71,15 +71,17 @@ def test_a_downstream_asset_sees_one_generation_for_its_whole_step(project: Proj
         seen.append((before, search.generation, hits))
 
     defs = dg.Definitions.merge(build_index_defs(project.config), dg.Definitions(assets=[answers]))
-    job = defs.resolve_implicit_job_def_def_for_assets([dg.AssetKey("answers")])
-    assert job is not None
+    job = defs.resolve_implicit_global_asset_job_def()
 
-    assert job.execute_in_process(instance=project.instance).success
+    def run() -> bool:
+        return job.execute_in_process(instance=project.instance, asset_selection=[dg.AssetKey("answers")]).success
+
+    assert run()
     assert seen[0][:2] == (1, 1)
     assert "insort_left" in seen[0][2]
     assert project.published == 2
     # The next step sees what is published by then.
-    assert job.execute_in_process(instance=project.instance).success
+    assert run()
     assert seen[1][:2] == (2, 2)
 
 
@@ -110,18 +112,17 @@ def test_a_step_after_published_in_the_same_run_sees_what_was_published_there(pr
 
 
 def run_assets(project: Project, names: list[str], **options: Any) -> dg.ExecuteInProcessResult:
-    defs = build_index_defs(project.config)
-    job = defs.resolve_implicit_job_def_def_for_assets([dg.AssetKey(["small", name]) for name in names])
-    assert job is not None
-    return job.execute_in_process(instance=project.instance, **options)
+    keys = [dg.AssetKey(["small", name]) for name in names]
+    job = build_index_defs(project.config).resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(instance=project.instance, asset_selection=keys, **options)
 
 
 def test_an_index_asset_alone_continues_the_open_draft_or_says_what_to_select(project: Project) -> None:
     with pytest.raises(GenerationError, match=r"Select generation, queries, .* together"):
         run_assets(project, ["faiss_index"])
 
-    run_assets(project, ["generation"])
-    run_assets(project, ["faiss_index"])
+    for name in ("generation", "queries", "exact_neighbors", "faiss_index"):
+        run_assets(project, [name])
 
     draft = project.warehouse.newest_draft()
     assert draft is not None
@@ -135,10 +136,9 @@ def test_a_draft_begun_before_the_pointer_moved_is_refused(project: Project) -> 
     names = [name for name in DERIVED if name != "published"]
     run_assets(project, names)
     (project.modules / "queue.py").unlink()
-    # A second run publishes generation 3 while draft 2 waits, and is then discarded as the newest draft.
     assert project.build().generation == 3
 
-    with pytest.raises(GenerationError):
+    with pytest.raises(PublishRefused, match="built from generation 1, but 3 serves"):
         run_assets(project, ["published"])
     assert project.published == 3
 

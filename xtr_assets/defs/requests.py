@@ -1,0 +1,79 @@
+"""What a sensor remembers between two ticks: what it asked for, how often, and what it has seen once."""
+
+from typing import Self
+
+import dagster as dg
+from pydantic import BaseModel, ConfigDict
+
+# After a run that failed the same work is asked for again, four times at most: after 2, 8, 32 and 128 minutes. What
+# fails five times needs a person, or other content.
+RETRIES, FIRST_WAIT_SECONDS, WAIT_FACTOR = 4, 120.0, 4.0
+
+IN_PROGRESS = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+# A run that wrote no event for so long died with its machine; nobody told Dagster.
+DEAD_SECONDS = 6 * 3600.0
+
+
+class Asked(BaseModel):
+    """Work that was asked for: its content, how often, and when last (seconds since the epoch)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    content: str
+    times: int
+    at: float
+
+    def again_at(self) -> float:
+        """When the same content may be asked for once more; infinity where it was asked for often enough."""
+        if self.times > RETRIES:
+            return float("inf")
+        return self.at + FIRST_WAIT_SECONDS * WAIT_FACTOR ** (self.times - 1)
+
+
+class Memory(BaseModel):
+    """The cursor. `sequence` counts requests, so that the same content is a new run when it comes back later."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sequence: int = 0
+    seen: dict[str, str] = {}
+    asked: dict[str, Asked] = {}
+
+    @classmethod
+    def of(cls, cursor: str | None) -> Self:
+        """Read a cursor; one that cannot be read (of another release) is an empty memory: at worst a run is repeated."""
+        try:
+            return cls.model_validate_json(cursor) if cursor else cls()
+        except ValueError:
+            return cls()
+
+    def ask(self, name: str, content: str, now: float) -> tuple["Memory", str] | None:
+        """(the memory after asking, the run key), or None where this content was asked for and has to wait."""
+        before = self.asked.get(name)
+        times = 1
+        if before is not None and before.content == content:
+            if now < before.again_at():
+                return None
+            times = before.times + 1
+        after = self.model_copy(
+            update={
+                "sequence": self.sequence + 1,
+                "asked": {**self.asked, name: Asked(content=content, times=times, at=now)},
+            }
+        )
+        # A tick that dies before its cursor is kept asks again with the same key, which Dagster answers with the run
+        # that is there.
+        return after, f"{name}:{content[:16]}:{self.sequence}"
+
+
+def in_progress(instance: dg.DagsterInstance, index: str, kind: str, now: float) -> list[dg.DagsterRun]:
+    """Runs of an index' jobs of a kind (ingest, rebuild) that have not ended, dead ones left out."""
+    tags = {"xtr-assets/index": index, "xtr-assets/kind": kind}
+    records = instance.get_run_records(dg.RunsFilter(tags=tags, statuses=IN_PROGRESS))
+    return [one.dagster_run for one in records if now - one.update_timestamp.timestamp() < DEAD_SECONDS]

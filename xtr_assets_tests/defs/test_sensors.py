@@ -1,0 +1,257 @@
+"""Automation: which runs the sensors ask for, tick by tick. Runs are executed in between as the daemon would."""
+
+import shutil
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from xtr_assets.config import parse_config
+from xtr_assets.core.errors import SourceError
+from xtr_assets.defs import build_index_defs
+from xtr_assets.defs import sensors as sensors_module
+from xtr_assets.defs.requests import RETRIES, Memory
+from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
+
+
+@dataclass
+class Daemon:
+    """Ticks the sensors of a project and runs what they ask for, once per run key."""
+
+    project: Project
+    cursors: dict[str, str | None] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+
+    def tick(self, name: str) -> Any:
+        defs = build_index_defs(self.project.config)
+        with (
+            dg.build_sensor_context(
+                instance=self.project.instance,
+                cursor=self.cursors.get(name),
+                definitions=defs,
+                resources={key: (defs.resources or {})[key] for key in ("warehouse", "encoder")},
+            ) as context,
+            dg.partition_loading_context(dynamic_partitions_store=self.project.instance),
+        ):
+            result = defs.resolve_sensor_def(name).evaluate_tick(context)
+        self.cursors[name] = result.cursor
+        for request in result.dynamic_partitions_requests or []:
+            if isinstance(request, dg.AddDynamicPartitionsRequest):
+                self.project.instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+            else:
+                for key in request.partition_keys:
+                    self.project.instance.delete_dynamic_partition(request.partitions_def_name, key)
+        return result
+
+    def run(self, job: str, request: dg.RunRequest) -> bool:
+        assert request.run_key is not None
+        assert request.run_key not in self.keys, "the daemon would not run this key a second time"
+        self.keys.add(request.run_key)
+        definition = build_index_defs(self.project.config).resolve_job_def(job)
+        result = definition.execute_in_process(
+            instance=self.project.instance,
+            partition_key=request.partition_key,
+            tags=dict(request.tags),
+            raise_on_error=False,
+        )
+        return result.success
+
+    def settle(self) -> tuple[int, int]:
+        """Tick both sensors until nothing is asked for; (ingest runs, rebuild runs) that were run."""
+        counts = {"source_changes": 0, "automation": 0}
+        jobs = {"source_changes": "ingest", "automation": "rebuild"}
+        quiet = 0
+        while quiet < 3:
+            quiet += 1
+            for name, job in jobs.items():
+                for request in self.tick(name).run_requests or []:
+                    quiet = 0
+                    counts[name] += 1
+                    self.run(job, request)
+        return counts["source_changes"], counts["automation"]
+
+
+@pytest.fixture
+def daemon(project: Project) -> Daemon:
+    return Daemon(project)
+
+
+def test_sensors_run_from_the_start(project: Project) -> None:
+    defs = build_index_defs(project.config)
+    for name in ("source_changes", "automation", "run_failure"):
+        assert defs.resolve_sensor_def(name).default_status == dg.DefaultSensorStatus.RUNNING
+
+
+def test_an_empty_warehouse_is_filled_and_published_by_itself(fresh: Project) -> None:
+    assert Daemon(fresh).settle() == (1, 1)
+    assert fresh.published == 1
+    assert fresh.instance.get_dynamic_partitions("small_shards") == ["modules"]
+
+
+def test_a_changed_file_is_found_when_it_has_settled_and_built_once(daemon: Daemon) -> None:
+    project = daemon.project
+    assert daemon.settle() == (0, 0)
+    shutil.copy(STDLIB / "glob.py", project.modules)
+
+    first = daemon.tick("source_changes")
+    assert not first.run_requests
+    assert "may still be changing" in str(first.skip_message)
+    with (project.modules / "glob.py").open("a") as file:
+        file.write("\n\ndef yet_another_function():\n    return 1\n")
+    assert not daemon.tick("source_changes").run_requests
+    waiting = daemon.tick("automation")
+    assert not waiting.run_requests
+    assert "modules changed and will be ingested first" in str(waiting.skip_message)
+    settled = daemon.tick("source_changes")
+    assert [request.partition_key for request in settled.run_requests or []] == ["modules"]
+    # Asked for once: the next tick knows, whether the run has begun or not.
+    assert not daemon.tick("source_changes").run_requests
+
+    for request in settled.run_requests or []:
+        assert daemon.run("ingest", request)
+    assert daemon.settle() == (0, 1)
+    assert project.published == 2
+    assert "yet_another_function" in project.symbols()
+
+
+def test_a_generation_waits_for_all_changed_shards_and_is_built_once(fresh: Project) -> None:
+    fresh.configure(
+        CONFIG.format(name="small").replace(
+            "encoder:", "  - {name: more, kind: python, path: more, shards: 2}\nencoder:"
+        )
+    )
+    (fresh.folder / "more").mkdir()
+    for name in ("glob.py", "fnmatch.py", "shlex.py", "sched.py"):
+        shutil.copy(STDLIB / name, fresh.folder / "more")
+    daemon = Daemon(fresh)
+    daemon.tick("source_changes")
+    requests = daemon.tick("source_changes").run_requests or []
+    assert sorted(str(request.partition_key) for request in requests) == ["modules", "more-00of02", "more-01of02"]
+    for request in requests:
+        assert not daemon.tick("automation").run_requests
+        daemon.run("ingest", request)
+    assert daemon.settle() == (0, 1)
+    assert fresh.published == 1
+
+
+def test_a_run_in_progress_is_waited_for(daemon: Daemon) -> None:
+    project = daemon.project
+    (project.modules / "queue.py").unlink()
+    daemon.tick("source_changes")
+    job = build_index_defs(project.config).resolve_job_def("ingest")
+    tags = {"xtr-assets/index": "small", "xtr-assets/kind": "ingest", "dagster/partition": "modules"}
+    run = project.instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.STARTED)
+
+    busy = daemon.tick("source_changes")
+    assert not busy.run_requests
+    assert "is being ingested" in str(busy.skip_message)
+    assert "1 ingest runs have not ended" in str(daemon.tick("automation").skip_message)
+
+    project.instance.report_run_canceled(run)
+    assert daemon.settle() == (1, 1)
+
+
+def test_a_shard_that_left_the_config_is_retired_and_its_chunks_with_it(fresh: Project) -> None:
+    both = CONFIG.format(name="small").replace("encoder:", "  - {name: more, kind: python, path: more}\nencoder:")
+    (fresh.folder / "more").mkdir()
+    shutil.copy(STDLIB / "glob.py", fresh.folder / "more")
+    fresh.configure(both)
+    daemon = Daemon(fresh)
+    assert daemon.settle() == (2, 1)
+    assert "glob" in fresh.symbols()
+
+    fresh.configure(CONFIG.format(name="small"))
+
+    assert daemon.settle() == (0, 1)
+    assert fresh.instance.get_dynamic_partitions("small_shards") == ["modules"]
+    assert "glob" not in fresh.symbols()
+
+
+def test_what_was_rolled_back_withdrawn_or_refused_is_not_published_by_itself(daemon: Daemon) -> None:
+    project = daemon.project
+    (project.modules / "queue.py").unlink()
+    assert daemon.settle() == (1, 1)
+    project.warehouse.rollback()
+    assert daemon.settle() == (0, 0)
+    assert "rolled back" in str(daemon.tick("automation").skip_message)
+    project.warehouse.withdraw(2, "bad answers")
+    assert daemon.settle() == (0, 0)
+    assert "withdrawn" in str(daemon.tick("automation").skip_message)
+    assert project.published == 1
+
+    shutil.copy(STDLIB / "glob.py", project.modules)
+    assert daemon.settle() == (1, 1)
+    assert project.published == 3
+    assert project.warehouse.generation(3).parent == 1
+
+    project.configure(CONFIG.format(name="small").replace("queries: 10", "queries: 10, dense: 1.01"))
+    assert daemon.settle() == (0, 1)
+    assert "was not published" in str(daemon.tick("automation").skip_message)
+    assert project.published == 3
+
+
+def test_another_encoder_is_noticed_without_a_change_of_any_file(daemon: Daemon) -> None:
+    project = daemon.project
+    project.configure(CONFIG.format(name="small").replace("kind: hashing", "kind: hashing, dim: 48"))
+    assert daemon.settle() == (1, 1)
+    assert project.warehouse.generation(2).manifest.encoder.dim == 48
+    assert project.published == 2
+
+
+def test_a_failing_ingest_is_not_asked_for_at_every_tick(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = daemon.project
+    clock = [1_000_000.0]
+    monkeypatch.setattr(sensors_module.time, "time", lambda: clock[0])
+    (project.modules / "queue.py").unlink()
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("xtr_assets.defs.assets.corpus.write_chunks", fails)
+    asked = []
+    # Looked at every four minutes for four hours.
+    for minute in range(0, 240, 4):
+        clock[0] += 240
+        for request in daemon.tick("source_changes").run_requests or []:
+            asked.append(minute)
+            assert not daemon.run("ingest", request)
+    assert len(asked) == RETRIES + 1
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
+    assert gaps == sorted(gaps)
+
+
+def test_a_source_that_vanished_fails_the_tick_and_keeps_what_serves(daemon: Daemon) -> None:
+    project = daemon.project
+    shutil.rmtree(project.modules)
+    with pytest.raises(SourceError):
+        daemon.tick("source_changes")
+    assert not daemon.tick("automation").run_requests
+    assert project.published == 1
+
+
+def test_the_same_content_that_comes_back_later_is_a_new_run() -> None:
+    first = Memory().ask("shard", "a" * 32, now=0.0)
+    assert first is not None
+    memory, key = first
+    assert memory.ask("shard", "a" * 32, now=1.0) is None
+    second = memory.ask("shard", "b" * 32, now=2.0)
+    assert second is not None
+    third = second[0].ask("shard", "a" * 32, now=3.0)
+    assert third is not None
+    assert len({key, second[1], third[1]}) == 3
+    # A tick that died before its cursor was kept asks with the same key again.
+    again = Memory().ask("shard", "a" * 32, now=9.0)
+    assert again is not None
+    assert again[1] == key
+    assert Memory.of("not json") == Memory()
+
+
+def test_a_config_with_other_thresholds_builds_without_ingesting(daemon: Daemon) -> None:
+    project = daemon.project
+    project.config = parse_config(
+        CONFIG.format(name="small").replace("queries: 10", "queries: 10, xtr: 0.9"), project.folder
+    )
+    assert daemon.settle() == (0, 1)
+    assert project.published == 2
