@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,9 +33,9 @@ def demo() -> None:
     here = Path.cwd()
     if (here / CONFIG_NAME).is_file():
         raise typer.BadParameter(f"{CONFIG_NAME} is here: a project of your own; run the demo in another folder")
-    config = demo_config(here)
+    config, started = demo_config(here), perf_counter()
     result = _build(config, home_folder=here, full=False)
-    _report(result)
+    _report(result, perf_counter() - started)
     if not result.ok:
         raise typer.Exit(FAILED)
     _ask(config)
@@ -52,11 +53,12 @@ def build(
     named = config_file(config, Path.cwd())
     found = discover_config(config)
     folder = Path.cwd() if named is None else named.resolve().parent
+    started = perf_counter()
     result = _build(found, home_folder=folder, full=full, quiet=as_json)
     if as_json:
         emit(result.document())
     else:
-        _report(result)
+        _report(result, perf_counter() - started)
     if not result.ok:
         raise typer.Exit(FAILED)
 
@@ -81,7 +83,7 @@ def _build(config: "IndexConfig", home_folder: Path, full: bool, quiet: bool = F
     return run_build(config, open_instance(), full=full)
 
 
-def _report(result: "BuildResult") -> None:
+def _report(result: "BuildResult", seconds: float) -> None:
     """What a build came to, in a few lines."""
     for shard, done in result.shards.items():
         counts = ", ".join(f"{done[what]:,} {what}" for what in ("added", "changed", "deleted") if done.get(what))
@@ -89,11 +91,10 @@ def _report(result: "BuildResult") -> None:
     for check in result.failed:
         level = "[red]failed[/red]" if check.blocking else "[yellow]warns[/yellow]"
         say(f"  check {check.name} {level}: value {check.value}, threshold {check.threshold}")
-    seconds = f"{sum(result.seconds.values()):.1f} s"
     if result.built is None:
-        say(f"[green]nothing to do[/green]: {result.reason}; generation {result.generation} serves ({seconds})")
+        say(f"[green]{result.reason}[/green]; generation {result.generation} serves ({seconds:.1f} s)")
     elif result.published:
-        say(f"[green]published[/green] generation {result.built}: {result.live_rows:,} chunks in {seconds}")
+        say(f"[green]published[/green] generation {result.built}: {result.live_rows:,} chunks in {seconds:.1f} s")
     else:
         serves = "nothing serves yet" if result.generation is None else f"generation {result.generation} serves on"
         say(f"[red]refused[/red] generation {result.built}: {serves}; see docs/operations.md, 'A check refuses'")

@@ -12,7 +12,7 @@ from xtr_assets.cli.where import parse_where
 from xtr_assets.core.errors import InvalidInput
 
 if TYPE_CHECKING:
-    pass
+    from xtr_assets.search.searcher import Searcher
 
 Mode = Literal["hybrid", "dense", "xtr", "exact"]
 
@@ -48,6 +48,7 @@ def search(
     conditions = parse_where(where or [])
     place = find_place(config, warehouse)
     with open_searcher(open_warehouse(place), device, generation) as searcher:
+        load_encoder(searcher, device)
         started = perf_counter()
         try:
             hits = searcher.search(query, k=k, mode=mode, where=conditions, explain=explain)
@@ -58,6 +59,14 @@ def search(
             emit(hits_document(searcher.generation, mode, took_ms, hits))
         else:
             show_hits(query, hits, f"generation {searcher.generation}, {mode}, {took_ms:.1f} ms")
+
+
+def load_encoder(searcher: "Searcher", device: str) -> None:
+    """Load the encoder before the clock starts: a process loads it once, a search takes what comes after."""
+    from xtr_assets.encoders import open_encoder
+    from xtr_assets.search.queries import encoder_config
+
+    open_encoder(encoder_config(searcher.manifest.encoder.model_dump()), device).encode_queries(["warm"])
 
 
 @app.command(rich_help_panel=SEARCH)

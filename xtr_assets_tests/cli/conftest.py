@@ -48,6 +48,20 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def built_twice(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after a change: generation 2 serves, one document more, one less."""
+    folder = tmp_path_factory.mktemp("twice") / "project"
+    shutil.copytree(built, folder)
+    (folder / "guide" / "lions.md").write_text("# Lions\n\nThe lion roars.\n")
+    (folder / "guide" / "animals.md").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        enter(folder, patch)
+        result = CliRunner().invoke(app, ["build"])
+    assert result.exit_code == 0, result.output
+    return folder
+
+
 def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
     """Stand in a folder with nothing of another one in the environment."""
     patch.chdir(folder)
@@ -73,6 +87,15 @@ def project(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 @pytest.fixture
-def change(project: Path) -> Command:
-    """The command in the copy."""
+def second(built_twice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the folder with two generations, stood in, to change."""
+    folder = tmp_path / "second"
+    shutil.copytree(built_twice, folder)
+    enter(folder, monkeypatch)
+    return folder
+
+
+@pytest.fixture
+def change() -> Command:
+    """The command in the copy that `project` or `second` made."""
     return lambda *arguments: CliRunner().invoke(app, list(arguments))

@@ -17,24 +17,13 @@ def serves(run: Command) -> int:
     return number
 
 
-@pytest.fixture
-def second(project: Path, change: Command) -> Path:
-    """Generation 2 serves: one document more, one less."""
-    (project / "guide" / "lions.md").write_text("# Lions\n\nThe lion roars.\n")
-    (project / "guide" / "animals.md").unlink()
-    result = change("build")
-    assert result.exit_code == 0, result.output
-    return project
-
-
-def test_a_build_with_nothing_changed_makes_no_generation(project: Path, change: Command) -> None:
-    result = change("build")
-    assert result.exit_code == 0, result.output
+@pytest.mark.usefixtures("project")
+def test_a_build_with_nothing_changed_makes_no_generation_and_a_full_one_does(change: Command) -> None:
+    unchanged = change("build")
+    assert unchanged.exit_code == 0, unchanged.output
+    assert "nothing to do" in unchanged.stderr
     assert serves(change) == 1
     assert len(json.loads(change("generations", "--json").stdout)) == 1
-
-
-def test_a_full_build_makes_one(project: Path, change: Command) -> None:
     assert change("build", "--full").exit_code == 0
     assert serves(change) == 2
 
@@ -84,6 +73,7 @@ def test_a_failed_check_leaves_the_published_generation(project: Path, change: C
     assert json.loads(change("status", "--json").stdout)["forced"] == "lions matter"
 
 
+@pytest.mark.usefixtures("project")
 def test_an_unknown_generation_is_one_line(change: Command) -> None:
     result = change("publish", "99")
     assert result.exit_code == 1
@@ -91,5 +81,6 @@ def test_an_unknown_generation_is_one_line(change: Command) -> None:
     assert line.startswith("error: ") and "99" in line
 
 
+@pytest.mark.usefixtures("project")
 def test_debug_shows_the_traceback(change: Command) -> None:
     assert "Error" in repr(change("--debug", "publish", "99").exception)
