@@ -3,6 +3,7 @@
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
@@ -10,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.core.types import Floats, Ints
+from xtr_assets.core.types import Floats, Ints, Mask
 
 Doubles = npt.NDArray[np.float64]
 
 # Scores are float32 sums of float16 products: the same document scored through two code paths differs by less than
 # this, two different documents closer than this are one as far as a searcher is concerned.
 TIE_TOLERANCE = 1e-6
+# Pairs of rows compared at once: 16 MB.
+COMPARISONS = 1 << 24
 CURVE_POINTS = (1, 5, 10, 20, 50, 100)
 
 
@@ -43,24 +46,30 @@ def recall_at_k(
     """
     if found.shape[0] != exact.shape[0]:
         raise InvalidInput(f"{found.shape[0]} queries were searched, {exact.shape[0]} have exact neighbours")
-    tied = found_scores is not None and exact_scores is not None
-    recalls = np.ones(len(exact), np.float64)
-    for query in range(len(exact)):
-        wanted = exact[query][exact[query] >= 0]
-        if not len(wanted):
-            continue
-        got, first = np.unique(found[query], return_index=True)
-        first = first[got >= 0]
-        got = got[got >= 0]
-        hits = int(np.isin(wanted, got).sum())
-        if tied and hits < len(wanted):
-            assert found_scores is not None and exact_scores is not None
-            scores = exact_scores[query][exact[query] >= 0]
-            missing = ~np.isin(wanted, got) & (np.abs(scores - scores[-1]) <= TIE_TOLERANCE)
-            spare = ~np.isin(got, wanted) & (np.abs(found_scores[query][first] - scores[-1]) <= TIE_TOLERANCE)
-            hits += min(int(missing.sum()), int(spare.sum()))
-        recalls[query] = hits / len(wanted)
+    wanted = exact >= 0
+    counts = wanted.sum(axis=1)
+    hit = _contained(exact, found) & wanted
+    hits = hit.sum(axis=1)
+    if found_scores is not None and exact_scores is not None:
+        for query in np.flatnonzero((hits < counts) & (counts > 0)):
+            kth = exact_scores[query][wanted[query]][-1]
+            missing = wanted[query] & ~hit[query] & (np.abs(exact_scores[query] - kth) <= TIE_TOLERANCE)
+            got, first = np.unique(found[query], return_index=True)
+            others = (got >= 0) & ~np.isin(got, exact[query])
+            spare = others & (np.abs(found_scores[query][first] - kth) <= TIE_TOLERANCE)
+            hits[query] += min(int(missing.sum()), int(spare.sum()))
+    recalls: Doubles = np.where(counts > 0, hits / np.maximum(counts, 1), 1.0)
     return recalls
+
+
+def _contained(exact: Ints, found: Ints) -> Mask:
+    """bool [q, k]: whether each exact row stands anywhere in the found ones of its query."""
+    inside = np.zeros(exact.shape, np.bool_)
+    step = max(1, COMPARISONS // max(1, exact.shape[1] * found.shape[1]))
+    for start in range(0, len(exact), step):
+        block = slice(start, start + step)
+        inside[block] = (exact[block, :, None] == found[block, None, :]).any(axis=2)
+    return inside
 
 
 def lower_bound(per_query: Doubles, confidence: float = 0.95) -> float:
@@ -86,6 +95,7 @@ def lower_bound(per_query: Doubles, confidence: float = 0.95) -> float:
     return max(0.0, (centre - margin) / (1 + z * z / count))
 
 
+@lru_cache(maxsize=256)
 def student_quantile(confidence: float, freedom: int) -> float:
     """The t that a Student variable of `freedom` degrees stays below with probability `confidence` (> .5).
 

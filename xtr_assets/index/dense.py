@@ -20,7 +20,7 @@ from xtr_assets.index.parameters import DenseProfile, Overrides, SearchPlan, ask
 from xtr_assets.index.provider import load_faiss, provider
 from xtr_assets.index.recipes import add_stored, build_index, check_family, dead_share, held_mask, inner, remove
 from xtr_assets.index.stored import Vectors, as_rows, halves, known_rows
-from xtr_assets.index.tuning import Tuning, sample_queries, tune
+from xtr_assets.index.tuning import Tuning, sample_queries, stricter, tune
 
 faiss = load_faiss()
 
@@ -79,7 +79,7 @@ class DenseIndex:
         index = build_index(parsed, stored, rows, plan.training_rows)
         built = cls(index, stored, parsed, default_profile(parsed, len(rows)), plan=plan)
         if not parsed.exhaustive and len(rows):
-            built.tune(queries, goal=min(recall_goal, 1.0))
+            built.tune(queries, goal=recall_goal if queries is not None else stricter(recall_goal))
         if directory is not None:
             built.save(directory)
             return cls.load(directory)

@@ -16,10 +16,10 @@ from xtr_assets.core.recipes import parse_recipe
         (0, "cpu", "Flat"),
         (1, "cpu", "Flat"),
         (10_000, "cpu", "Flat"),
-        (10_001, "cpu", "IVF256,PQ96x4fs"),
-        (150_000, "cpu", "IVF1024,PQ96x4fs"),
-        (1_000_000, "cpu", "IVF4096,PQ96x4fs"),
-        (10_000_000, "cpu", "IVF65536_HNSW32,PQ96x4fs"),
+        (10_001, "cpu", "IVF256,PQ96x4fsr"),
+        (150_000, "cpu", "IVF1024,PQ96x4fsr"),
+        (1_000_000, "cpu", "IVF4096,PQ96x4fsr"),
+        (10_000_000, "cpu", "IVF65536_HNSW32,PQ96x4fsr"),
         (100_000, "gpu", "Flat"),
         (1_000_000, "gpu", "IVF4096,Flat"),
         (1_000_000, "gpu-cuvs", "IVF4096,Flat"),
@@ -49,9 +49,9 @@ def test_a_recall_goal_of_one_admits_only_exhaustive_search() -> None:
 
 def test_what_does_not_fit_the_memory_is_left_out_or_refused_with_the_smallest_need() -> None:
     plans = shortlist_dense(1_000_000, 384, memory_budget=100_000_000)
-    assert [plan.recipe for plan in plans] == ["IVF4096,PQ96x4fs"]
+    assert [plan.recipe for plan in plans] == ["IVF4096,PQ96x4fsr"]
     assert plans[0].memory_bytes <= 100_000_000
-    with pytest.raises(InvalidInput, match=r"1000 bytes holds none.*IVF4096,PQ96x4fs, needs \d+"):
+    with pytest.raises(InvalidInput, match=r"1000 bytes holds none.*IVF4096,PQ96x4fsr, needs \d+"):
         shortlist_dense(1_000_000, 384, memory_budget=1000)
 
 
