@@ -20,7 +20,7 @@ _NAMES = {
 }
 # A graph search keeps its whole queue in order: beyond this it costs more than a scan of the same rows.
 MAX_EF = 16_384
-# Candidates re-ranked for 10 results unless tuned: 4-bit codes put the true ten among the first 100 (docs).
+# Candidates re-ranked for 10 results unless tuned: 4-bit codes put the true ten among the first 100.
 DEFAULT_RESCORE = 100
 DEFAULT_EF = 64
 

@@ -92,6 +92,10 @@ def held_mask(index: Any, vectors: RowVectors) -> Mask:
         raise InvalidInput(f"the index holds rows up to {rows.max()}, the vectors end at row {vectors.end_row}")
     held = np.zeros(vectors.end_row, np.bool_)
     held[rows] = True
+    stored = np.zeros(vectors.end_row, np.bool_)
+    stored[vectors.rows()] = True
+    if (lost := np.flatnonzero(held & ~stored)).size:
+        raise InvalidInput(f"the index holds row {lost[0]}, which lies in a hole between the vectors' segments")
     return held
 
 

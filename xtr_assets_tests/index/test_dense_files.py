@@ -147,6 +147,13 @@ def test_a_file_of_another_recipe_or_other_vectors_is_refused(vectors: Any, tmp_
         DenseIndex.open(tmp_path / "dense.faiss", short, "IVF8,Flat", {})
 
 
+def test_a_row_between_the_segments_is_refused(vectors: Any, tmp_path: Path) -> None:
+    DenseIndex.build(vectors, "Flat").save_index(tmp_path / "dense.faiss")
+    holed = RowVectors([VectorPart(0, vectors[:100]), VectorPart(101, vectors[101:])], 32)
+    with pytest.raises(InvalidInput, match="the index holds row 100, which lies in a hole"):
+        DenseIndex.open(tmp_path / "dense.faiss", holed, "Flat", {})
+
+
 def test_a_warehouse_opens_the_file_with_its_own_recipe_and_profile(vectors: Any, tmp_path: Path) -> None:
     index = DenseIndex.build(vectors, "IVF8,PQ8x4fs")
     index.save_index(tmp_path / "dense.faiss")
