@@ -1,17 +1,43 @@
-"""The steps of one call, over one opened generation: rank the queries, then read what the hits show."""
+"""One call over one opened generation: encode the queries, rank, then read what the hits show."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from xtr_assets.search.asking import Ask
+from xtr_assets.search.explaining import explain_hits
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.opened import OpenGeneration
+from xtr_assets.search.queries import QueryEncoder
 from xtr_assets.search.ranking import Ranker, Ranking
 from xtr_assets.search.spaces import QueryVectors, Space
 from xtr_assets.search.timing import Timing
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import span
+
+
+def answer(
+    opened: OpenGeneration, encoder: QueryEncoder, queries: Sequence[str], ask: Ask, explain: bool
+) -> list[list[Hit]]:
+    """The hits of each query; none for an empty one."""
+    timing = Timing()
+    # An unknown column is an error also where nothing would be found.
+    with timing.phase("filter"):
+        opened.allowed(ask.where)
+    hits: list[list[Hit]] = [[] for _ in queries]
+    asked = [i for i, query in enumerate(queries) if query.strip()] if ask.k else []
+    if asked and opened.generation.live_rows:
+        with timing.phase("encode"):
+            vectors = encoder.encode(opened.generation, [queries[i] for i in asked], ask.spaces)
+        rankings = rank(opened, vectors, ask, timing)
+        found = hydrated(opened, rankings, timing)
+        if explain:
+            with timing.phase("explain"):
+                found = explain_hits(opened, encoder, vectors, rankings, found)
+        for i, own in zip(asked, found, strict=True):
+            hits[i] = own
+    timing.observe(ask.mode, len(queries))
+    return hits
 
 
 def rank(opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask, timing: Timing) -> list[Ranking]:

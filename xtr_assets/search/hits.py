@@ -124,3 +124,27 @@ class Hit:
             text=columns["text"],
             metadata=json.loads(columns["metadata"]),
         )
+
+    def document(self, rank: int) -> dict[str, Any]:
+        """The hit as JSON-able values, in the form of `search --json` and of the server."""
+        shown = {
+            "rank": rank,
+            "chunk_id": self.chunk_id,
+            "score": self.score,
+            "scores": dict(self.scores),
+            "source": self.source,
+            "path": self.path,
+            "symbol": self.symbol,
+            "start_line": self.start_line,
+            "end_line": self.end_line,
+            "text": self.text,
+        }
+        return shown if self.explanation is None else {**shown, "explanation": self.explanation.document()}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The hits of each query of one call, and the generation that all of them come from."""
+
+    generation: int
+    hits: list[list[Hit]]

@@ -13,14 +13,13 @@ import numpy as np
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.types import Floats, Ints
-from xtr_assets.search.answering import hydrated, rank
+from xtr_assets.search.answering import answer, rank
 from xtr_assets.search.asking import Ask, check_embeddings, check_queries, check_tokens
-from xtr_assets.search.explaining import explain_hits
-from xtr_assets.search.hits import Hit
+from xtr_assets.search.hits import Answer, Hit
 from xtr_assets.search.opened import OpenGeneration
 from xtr_assets.search.queries import QueryEncoder
 from xtr_assets.search.ranking import Fusion, Mode
-from xtr_assets.search.spaces import Overrides, QueryVectors
+from xtr_assets.search.spaces import PROFILE, Overrides, QueryVectors
 from xtr_assets.search.timing import Timing
 from xtr_assets.storage.generations import Generation
 from xtr_assets.storage.manifest import Manifest
@@ -151,29 +150,29 @@ class Searcher:
         explain: bool = False,
     ) -> list[list[Hit]]:
         """`search` for several queries at once: they are encoded together and answered by the same generation."""
+        overrides = Overrides(nprobe, k_prime, rescore)
+        return self.answer(queries, k, mode, where, overrides, fusion=fusion, explain=explain).hits
+
+    def answer(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        mode: Mode = "hybrid",
+        where: Mapping[str, Any] | None = None,
+        overrides: Overrides = PROFILE,
+        *,
+        fusion: Fusion = "zsum",
+        explain: bool = False,
+    ) -> Answer:
+        """`search_batch` with the number of the generation that answered, which `refresh` may have left meanwhile."""
         with self._counting():
-            ask = Ask.checked(k, mode, fusion, Overrides(nprobe, k_prime, rescore), where)
+            ask = Ask.checked(k, mode, fusion, overrides, where)
             check_queries(queries)
-            with self._using() as opened, span("search", mode=mode, k=k, queries=len(queries)) as current:
-                current.set(generation=opened.number)
-                timing = Timing()
-                asked = [i for i, query in enumerate(queries) if query.strip()] if k else []
-                hits: list[list[Hit]] = [[] for _ in queries]
-                # An unknown column is an error also where nothing would be found.
-                with timing.phase("filter"):
-                    opened.allowed(ask.where)
-                if asked and opened.generation.live_rows:
-                    with timing.phase("encode"):
-                        vectors = self._encoder.encode(opened.generation, [queries[i] for i in asked], ask.spaces)
-                    rankings = rank(opened, vectors, ask, timing)
-                    found = hydrated(opened, rankings, timing)
-                    if explain:
-                        with timing.phase("explain"):
-                            found = explain_hits(opened, self._encoder, vectors, rankings, found)
-                    for i, own in zip(asked, found, strict=True):
-                        hits[i] = own
-                timing.observe(mode, len(queries))
-                return hits
+            with (
+                self._using() as opened,
+                span("search", mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number),
+            ):
+                return Answer(opened.number, answer(opened, self._encoder, queries, ask, explain))
 
     def search_vectors(
         self,

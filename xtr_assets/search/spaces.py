@@ -53,6 +53,9 @@ class Listed:
     scores: Floats
 
 
+PROFILE = Overrides()
+
+
 class Space(Protocol):
     """One way of comparing."""
 
