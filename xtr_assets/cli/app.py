@@ -77,6 +77,7 @@ NumberArgument = Annotated[int, typer.Argument(help="The generation's number.", 
 START = "Start"
 SEARCH = "Search and look"
 LIFE = "The life of generations"
+UPKEEP = "Upkeep"
 
 
 def main() -> None:

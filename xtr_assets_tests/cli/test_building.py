@@ -1,8 +1,11 @@
 import json
+import runpy
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from xtr_assets.config import load_config
 from xtr_assets_tests.cli.conftest import Command, enter
 
 
@@ -17,6 +20,13 @@ def test_init_then_build_then_search(tmp_path: Path, run: Command, monkeypatch: 
     assert json.loads(result.stdout)["published"] == 1
     hits = json.loads(run("search", "zebra", "--json").stdout)["hits"]
     assert hits[0]["path"] == "notes.md"
+    # The definitions that init wrote are the same index in Dagster.
+    name = load_config(config).name
+    defs: dg.Definitions = runpy.run_path(str(tmp_path / "definitions.py"))["defs"]
+    dg.Definitions.validate_loadable(defs)
+    assert dg.AssetKey([name, "published"]) in defs.resolve_all_asset_keys()
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_latest_materialization_event(dg.AssetKey([name, "published"])) is not None
 
 
 def test_the_demo_stays_out_of_a_project_of_ones_own(run: Command) -> None:
