@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -55,8 +56,23 @@ Model = TypeVar("Model", bound=Stored)
 
 
 def canonical_json(value: Any) -> bytes:
-    """Sorted keys, one space of indent, ASCII, a newline at the end."""
-    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False) + "\n").encode("ascii")
+    """Sorted keys, ASCII, a newline at the end; what lies in the two outer levels has a line of its own.
+
+    Indenting everything would take Python's slow encoder: 4 s in place of .5 s for a snapshot of 100,000 files.
+    """
+    return (_lines(value, depth=2) + "\n").encode("ascii")
+
+
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=False).encode
+
+
+def _lines(value: Any, depth: int, indent: str = "\n ") -> str:
+    if not value or not depth or not isinstance(value, dict | list):
+        return _encode(value)
+    if isinstance(value, list):
+        return "[" + ",".join(indent + _lines(one, depth - 1, indent + " ") for one in value) + indent[:-1] + "]"
+    items = (f"{indent}{_encode(key)}: {_lines(value[key], depth - 1, indent + ' ')}" for key in sorted(value))
+    return "{" + ",".join(items) + indent[:-1] + "}"
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -122,10 +138,11 @@ class SnapshotSegment(Stored):
         return self.rows - sum(stop - start for start, stop in self.dead)
 
 
-class SnapshotFile(Stored):
-    """A source file as it was when its chunks were made."""
+@dataclass(frozen=True, slots=True)
+class SnapshotFile:
+    """A source file as it was when its chunks were made. A dataclass: a shard may hold 100,000 of them."""
 
-    size: Count
+    size: int
     sha256: str
 
 

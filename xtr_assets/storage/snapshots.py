@@ -79,7 +79,10 @@ def read_snapshot(layout: Layout, shard: str, data_version: str) -> Snapshot:
     found = sha256_bytes(data)
     if not found.startswith(data_version) or len(data_version) != VERSION_LENGTH:
         raise CorruptFile(name, f"sha256 {data_version}...", f"sha256 {found}")
-    return Snapshot.from_bytes(data, name)
+    snapshot = Snapshot.from_bytes(data, name)
+    # What was just verified need not be computed again.
+    vars(snapshot)["data_version"] = data_version
+    return snapshot
 
 
 def snapshot_record(layout: Layout, shard: str, data_version: str) -> tuple[str, FileRecord]:
@@ -106,10 +109,11 @@ def current_version(layout: Layout, shard: str) -> str | None:
 
 def commit_snapshot(layout: Layout, snapshot: Snapshot, files: Mapping[str, FileState]) -> None:
     """Write the snapshot, then move CURRENT to it (the commit), then the hints for the next scan."""
+    if "data_version" not in vars(snapshot) or not layout.snapshot(snapshot.shard, snapshot.data_version).is_file():
+        data = snapshot.to_bytes()
+        vars(snapshot)["data_version"] = sha256_bytes(data)[:VERSION_LENGTH]
+        write_atomic(layout.snapshot(snapshot.shard, snapshot.data_version), data)
     version = snapshot.data_version
-    path = layout.snapshot(snapshot.shard, version)
-    if not path.is_file():
-        write_atomic(path, snapshot.to_bytes())
     if not layout.current(snapshot.shard).is_file() or current_version(layout, snapshot.shard) != version:
         write_atomic(layout.current(snapshot.shard), f"{version}\n".encode("ascii"))
     hints = {"data_version": version, "mtime_ns": {path: state.mtime_ns for path, state in files.items()}}

@@ -44,8 +44,7 @@ def test_every_json_file_of_a_warehouse_meets_its_schema(warehouse: Warehouse) -
 def test_a_listing_is_these_bytes() -> None:
     listing = Listing.model_validate({"made_by": "ab", "files": {"x.npy": {"bytes": 3, "sha256": "cd"}}})
     assert listing.to_bytes().decode() == (
-        '{\n "files": {\n  "x.npy": {\n   "bytes": 3,\n   "sha256": "cd"\n  }\n },\n'
-        ' "format_version": 1,\n "made_by": "ab"\n}\n'
+        '{\n "files": {\n  "x.npy": {"bytes": 3, "sha256": "cd"}\n },\n "format_version": 1,\n "made_by": "ab"\n}\n'
     )
     assert Listing.from_bytes(listing.to_bytes(), "x") == listing
 

@@ -9,7 +9,7 @@ import pytest
 from xtr_assets.core.errors import GenerationError, StorageError
 from xtr_assets.storage.verify import forget_digests
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.storage.sample import flip, publish, texts, write
+from xtr_assets_tests.storage.sample import REQUIRED, check, draft, flip, publish, texts, write
 
 CORPUS = {"a.py": ["f one", "g two"], "b.py": ["h three"]}
 
@@ -20,10 +20,13 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(warehouse, CORPUS)
     publish(warehouse)
     write(warehouse, {**CORPUS, "a.py": ["f other", "g two"]})
-    publish(warehouse)
-    segment = warehouse.segments()[0]
+    made = draft(warehouse)
+    segment = made.segments[0].segment
     (segment.staging("postings.m") / "lists.npy").write_bytes(b"lists")
     segment.seal_folder("postings.m")
+    made.use_folder(f"segments/{segment.segment_id}/postings.m")
+    check(made)
+    warehouse.publish(made.number, required=REQUIRED)
     return warehouse.root
 
 
