@@ -100,3 +100,18 @@ def test_the_files_that_the_package_reads_are_packaged() -> None:
         if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts and path.suffix != ".so"
     }
     assert data <= packaged
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_every_link_of_the_documentation_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+    assert not [link for link in links if "://" not in link and not (page.parent / link).exists()]
+
+
+def test_the_index_of_the_documentation_names_every_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    assert not [
+        page.name for page in (ROOT / "docs").glob("*.md") if page.name != "README.md" and page.name not in index
+    ]
