@@ -74,7 +74,7 @@ TARGET void residual_dots(const std::uint8_t* residuals, const std::int32_t* cho
   const __m256i levels = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(query.levels)));
   const __m256i nibble = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
   for (int i = 0; i < count; ++i) {
-    const std::uint8_t* own = residuals + static_cast<std::size_t>(chosen[i]) * query.packed_dim;
+    const std::uint8_t* own = residuals + static_cast<std::size_t>(chosen ? chosen[i] : i) * query.packed_dim;
     __m256i sum = _mm256_setzero_si256();
     for (int start = 0; start < query.packed_dim; start += 32) {
       const int left = query.packed_dim - start;
@@ -119,11 +119,13 @@ TARGET void scaled(const std::int32_t* d, const float* rs, const float* f, int n
 }
 TARGET bool exceeds(const float* v, const float* thresholds, int t) { return common::exceeds(v, thresholds, t); }
 
+TARGET void to_fixed(std::int32_t* p, int n, float base, float factor) { common::to_fixed(p, n, base, factor); }
+TARGET bool inside(const std::int32_t* p, int n, std::uint32_t rows) { return common::inside(p, n, rows); }
+
 }  // namespace
 
 const Kernels* avx2_kernels() {
-  static const Kernels kernels{"avx2",  packed_bytes, pack,    dots,          raise, raise_fine,
-                               nearest, scaled,       exceeds, residual_dots, widen};
+  static const Kernels kernels{"avx2", packed_bytes, pack, dots, raise, raise_fine, nearest, scaled, exceeds, residual_dots, to_fixed, inside, widen};
   __builtin_cpu_init();
   const bool known =
       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");

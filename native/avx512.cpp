@@ -35,34 +35,41 @@ void pack(const std::int8_t* codes, int tokens, int dim, std::uint8_t* data, std
   }
 }
 
+// The instruction itself: from the intrinsic, GCC 12 copies every sum twice around the loop.
+TARGET inline void accumulate(__m512i& sums, __m512i unsigned_bytes, __m512i signed_bytes) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(unsigned_bytes), "v"(signed_bytes));
+}
+
 template <int kTiles>
 TARGET void multiply(const std::uint8_t* packed, const std::int32_t* corrections, const std::uint8_t* rows, int count,
                      int group_count, int tokens, std::int32_t* out) {
   __m512i sums[kRows][kTiles];
+#pragma GCC unroll 2
   for (int tile = 0; tile < kTiles; ++tile) {
     const __m512i start = _mm512_loadu_si512(corrections + tile * kLanes);
+#pragma GCC unroll 8
     for (int row = 0; row < kRows; ++row) sums[row][tile] = start;
   }
   const std::size_t stride = static_cast<std::size_t>(group_count) * 4;
+  const std::size_t second = static_cast<std::size_t>(kTiles - 1) * group_count * 64;
   for (int group = 0; group < group_count; ++group) {
-    __m512i query[kTiles];
-    for (int tile = 0; tile < kTiles; ++tile) {
-      query[tile] = _mm512_loadu_si512(packed + (static_cast<std::size_t>(tile) * group_count + group) * 64);
-    }
+    const __m512i left = _mm512_loadu_si512(packed), right = _mm512_loadu_si512(packed + second);
 #pragma GCC unroll 8
     for (int row = 0; row < kRows; ++row) {
       std::int32_t four;
-      std::memcpy(&four, rows + row * stride + static_cast<std::size_t>(group) * 4, 4);
+      std::memcpy(&four, rows + row * stride, 4);
       const __m512i values = _mm512_set1_epi32(four);
-      for (int tile = 0; tile < kTiles; ++tile) {
-        sums[row][tile] = _mm512_dpbusd_epi32(sums[row][tile], values, query[tile]);
-      }
+      accumulate(sums[row][0], values, left);
+      if constexpr (kTiles == 2) accumulate(sums[row][1], values, right);
     }
+    packed += 64;
+    rows += 4;
   }
-  for (int row = 0; row < count; ++row) {
-    for (int tile = 0; tile < kTiles; ++tile) {
-      _mm512_storeu_si512(out + static_cast<std::size_t>(row) * tokens + tile * kLanes, sums[row][tile]);
-    }
+#pragma GCC unroll 8
+  for (int row = 0; row < kRows; ++row) {
+    if (row == count) break;
+    _mm512_storeu_si512(out + static_cast<std::size_t>(row) * tokens, sums[row][0]);
+    if constexpr (kTiles == 2) _mm512_storeu_si512(out + static_cast<std::size_t>(row) * tokens + kLanes, sums[row][1]);
   }
 }
 
@@ -76,14 +83,14 @@ TARGET void dots(const PackedQuery& query, const std::int8_t* rows, int count, s
     for (int row = 0; row < kRows; ++row) {
       // Rows beyond the last repeat it; their sums are not stored.
       const std::int8_t* own = rows + static_cast<std::size_t>(first + std::min(row, here - 1)) * query.dim;
-      for (int i = 0; i < query.dim; i += 64) {
-        const int left = std::min(64, query.dim - i);
-        const __mmask64 mask = left == 64 ? ~0ull : (1ull << left) - 1;
-        const int room = std::min<int>(64, static_cast<int>(stride) - i);
-        const __mmask64 into = room == 64 ? ~0ull : (1ull << room) - 1;
-        const __m512i bytes = _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, own + i), flip);
-        _mm512_mask_storeu_epi8(shifted + row * stride + i, into, bytes);
+      std::uint8_t* target = shifted + row * stride;
+      int i = 0;
+      // Whole stores where there is room: what a masked one wrote cannot be read back before it has left the core.
+      for (; i + 64 <= query.dim; i += 64) {
+        _mm512_storeu_si512(target + i, _mm512_xor_si512(_mm512_loadu_si512(own + i), flip));
       }
+      for (; i < query.dim; ++i) target[i] = static_cast<std::uint8_t>(own[i]) ^ 0x80;
+      for (; i < static_cast<int>(stride); ++i) target[i] = 0x80;
     }
     std::int32_t* target = out + static_cast<std::size_t>(first) * query.tokens;
     int tile = 0;
@@ -123,6 +130,7 @@ TARGET void residual_dots(const std::uint8_t* residuals, const std::int32_t* cho
   for (int first = 0; first < count; first += kLanes) {
     const int here = std::min(kLanes, count - first);
     __m512i sums[kLanes];
+#pragma GCC unroll 16
     for (int i = 0; i < kLanes; ++i) sums[i] = _mm512_setzero_si512();
     for (int start = 0; start < query.packed_dim; start += 64) {
       const int left = std::min(64, query.packed_dim - start);
@@ -130,12 +138,14 @@ TARGET void residual_dots(const std::uint8_t* residuals, const std::int32_t* cho
       const __m512i low = _mm512_loadu_si512(query.low + start), high = _mm512_loadu_si512(query.high + start);
 #pragma GCC unroll 16
       for (int i = 0; i < kLanes; ++i) {
-        const std::size_t posting = static_cast<std::size_t>(chosen[first + std::min(i, here - 1)]);
+        const int number = first + std::min(i, here - 1);
+        const auto posting = static_cast<std::size_t>(chosen ? chosen[number] : number);
         const __m512i packed = _mm512_maskz_loadu_epi8(mask, residuals + posting * query.packed_dim + start);
         const __m512i first_levels = _mm512_shuffle_epi8(levels, _mm512_and_si512(packed, nibble));
         const __m512i second_levels =
             _mm512_shuffle_epi8(levels, _mm512_and_si512(_mm512_srli_epi16(packed, 4), nibble));
-        sums[i] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(sums[i], first_levels, low), second_levels, high);
+        accumulate(sums[i], first_levels, low);
+        accumulate(sums[i], second_levels, high);
       }
     }
     const __m512i totals = _mm512_sub_epi32(sum_each(sums), correction);
@@ -170,11 +180,13 @@ TARGET bool exceeds(const float* v, const float* thresholds, int t) {
   return false;
 }
 
+TARGET void to_fixed(std::int32_t* p, int n, float base, float factor) { common::to_fixed(p, n, base, factor); }
+TARGET bool inside(const std::int32_t* p, int n, std::uint32_t rows) { return common::inside(p, n, rows); }
+
 }  // namespace
 
 const Kernels* avx512_kernels() {
-  static const Kernels kernels{"avx512-vnni", packed_bytes, pack,    dots,          raise, raise_fine,
-                               nearest,       scaled,       exceeds, residual_dots, widen};
+  static const Kernels kernels{"avx512-vnni", packed_bytes, pack, dots, raise, raise_fine, nearest, scaled, exceeds, residual_dots, to_fixed, inside, widen};
   __builtin_cpu_init();
   const bool known = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&

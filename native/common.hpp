@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "kernels.hpp"
@@ -63,6 +64,21 @@ XTR_INLINE bool exceeds(const float* values, const float* thresholds, int tokens
   int any = 0;
   for (int t = 0; t < tokens; ++t) any |= values[t] > thresholds[t];
   return any != 0;
+}
+
+XTR_INLINE void to_fixed(std::int32_t* products, int count, float base, float factor) {
+  for (int i = 0; i < count; ++i) {
+    const float whole = std::nearbyintf(base + static_cast<float>(products[i]) * factor);
+    const float low = whole < -kFixedLimit ? -kFixedLimit : whole;
+    products[i] = static_cast<std::int32_t>(low > kFixedLimit ? kFixedLimit : low);
+  }
+}
+
+XTR_INLINE bool inside(const std::int32_t* positions, int count, std::uint32_t rows) {
+  int any = 0;
+  // Negative positions become huge.
+  for (int i = 0; i < count; ++i) any |= static_cast<std::uint32_t>(positions[i]) >= rows;
+  return any == 0;
 }
 
 }  // namespace xtr::common

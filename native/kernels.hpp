@@ -32,6 +32,9 @@ struct ResidualQuery {
   int packed_dim;
 };
 
+// Scores beyond this are cut (query.py, FIXED_LIMIT).
+constexpr float kFixedLimit = 1 << 26;
+
 struct Kernels {
   const char* name;
   std::size_t (*packed_bytes)(int tokens, int dim);
@@ -52,9 +55,13 @@ struct Kernels {
                  float* out);
   // True where any of values [tokens] exceeds its threshold.
   bool (*exceeds)(const float* values, const float* thresholds, int tokens);
-  // out int32 [count]: products of postings `chosen` (offsets into residuals, in postings) with one query token.
+  // out int32 [count]: products of postings with one query token; those `chosen`, or the first ones where it is null.
   void (*residual_dots)(const std::uint8_t* residuals, const std::int32_t* chosen, int count,
                         const ResidualQuery& query, std::int32_t* out);
+  // In place: products become round(base + product * factor), within the limit.
+  void (*to_fixed)(std::int32_t* products, int count, float base, float factor);
+  // Whether every position is within [0, rows).
+  bool (*inside)(const std::int32_t* positions, int count, std::uint32_t rows);
   // Half floats to floats.
   void (*widen)(const std::uint16_t* halves, int count, float* out);
 };

@@ -18,9 +18,55 @@ struct Cell {
 // One per thread and kept: a million rows are 16 MB, and clearing them would cost more than a search.
 struct Scratch {
   std::vector<Cell> cells;
-  std::vector<std::int32_t> rows, scores, sorted, chosen, products;
+  std::vector<std::int32_t> rows, scores, sorted, chosen;
   std::vector<std::int64_t> touched;
+  std::size_t touched_count = 0;
+
+  // In steps, so that growing costs little.
+  void reserve(std::size_t postings, std::size_t listed) {
+    if (scores.size() < postings) {
+      scores.resize(2 * postings);
+      rows.resize(2 * postings);
+    }
+    if (chosen.size() < listed) chosen.resize(2 * listed);
+  }
 };
+
+// Gives cells back as they were found, whatever happens on the way.
+struct Restore {
+  Scratch& scratch;
+  ~Restore() {
+    for (std::size_t i = 0; i < scratch.touched_count; ++i) scratch.cells[scratch.touched[i]] = Cell{};
+    scratch.touched_count = 0;
+  }
+};
+
+// Adds what postings of one query token exceed its floor by; returns how many rows are touched now. Not inlined: within
+// its caller the compiler would ask for the thread's scratch again at every posting.
+__attribute__((noinline)) std::size_t accumulate(Cell* cells, std::int32_t* rows, std::int32_t* scores,
+                                                 std::size_t count, std::int32_t floor, std::int64_t stamp,
+                                                 std::int64_t* touched, std::size_t touched_count) {
+  // Without a branch: half of the postings lie below the floor, in no order that a processor could foresee.
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::int32_t score = scores[i], row = rows[i];
+    scores[kept] = score;
+    rows[kept] = row;
+    kept += score >= floor;
+  }
+  for (std::size_t i = 0; i < kept; ++i) {
+    if (i + 16 < kept) __builtin_prefetch(cells + rows[i + 16], 1);
+    const std::int64_t excess = static_cast<std::int64_t>(scores[i]) - floor;
+    Cell& cell = cells[rows[i]];
+    const std::int64_t best = stamp + excess;
+    if (best <= cell.best) continue;
+    touched[touched_count] = rows[i];
+    touched_count += cell.gain < 0;
+    cell.gain = std::max<std::int64_t>(cell.gain, 0) + (cell.best >= stamp ? best - cell.best : excess);
+    cell.best = best;
+  }
+  return touched_count;
+}
 
 Scratch& scratch_for(std::int64_t rows) {
   thread_local Scratch scratch;
@@ -28,55 +74,45 @@ Scratch& scratch_for(std::int64_t rows) {
   return scratch;
 }
 
-// Gives cells back as they were found, whatever happens on the way.
-struct Restore {
-  Scratch& scratch;
-  ~Restore() {
-    for (const std::int64_t row : scratch.touched) scratch.cells[row] = Cell{};
-    scratch.touched.clear();
-  }
-};
-
 // Postings of a list that are whole and allowed: their numbers from the list's first.
-int choose(const Segment& segment, std::int32_t start, std::int32_t stop, const std::uint8_t* allowed,
+int choose(const Segment& segment, const std::int32_t* positions, int listed, const std::uint8_t* allowed,
            std::int32_t* chosen) {
   int count = 0;
   const std::uint8_t* own = allowed ? allowed + segment.base_row : nullptr;
-  const auto rows = static_cast<std::uint64_t>(segment.rows);
-  for (std::int32_t posting = start; posting < stop; ++posting) {
-    const std::int32_t position = segment.positions[posting];
+  for (int i = 0; i < listed; ++i) {
+    chosen[count] = i;
     // A damaged position must not lead out of the segment; negative ones become huge.
-    const bool inside = static_cast<std::uint64_t>(static_cast<std::int64_t>(position)) < rows;
-    chosen[count] = posting;
-    count += inside && (!own || own[position]);
+    const bool inside = static_cast<std::uint32_t>(positions[i]) < static_cast<std::uint64_t>(segment.rows);
+    count += inside && (!own || own[positions[i]]);
   }
   return count;
 }
 
 // The rows of most gain, ascending; equal gains by ascending row.
-std::vector<std::int64_t> best_rows(const Scratch& scratch, std::int64_t limit) {
-  std::vector<std::int64_t> rows = scratch.touched;
+__attribute__((noinline)) std::vector<std::int64_t> best_rows(const Scratch& scratch, std::int64_t limit) {
+  std::vector<std::int64_t> rows(scratch.touched.begin(), scratch.touched.begin() + scratch.touched_count);
+  const Cell* cells = scratch.cells.data();
   if (static_cast<std::int64_t>(rows.size()) > limit) {
     // A histogram finds about where the cut lies; only rows in its bucket are put in order.
     constexpr int kBuckets = 2048;
     std::int64_t top = 0;
-    for (const std::int64_t row : rows) top = std::max(top, scratch.cells[row].gain);
+    for (const std::int64_t row : rows) top = std::max(top, cells[row].gain);
     int shift = 0;
     while ((top >> shift) >= kBuckets) ++shift;
     std::int64_t counts[kBuckets] = {};
-    for (const std::int64_t row : rows) ++counts[scratch.cells[row].gain >> shift];
+    for (const std::int64_t row : rows) ++counts[cells[row].gain >> shift];
     std::int64_t above = 0;
     int bucket = kBuckets - 1;
     while (above + counts[bucket] < limit) above += counts[bucket--];
     std::vector<std::int64_t> edge;
     std::size_t kept = 0;
     for (const std::int64_t row : rows) {
-      const std::int64_t own = scratch.cells[row].gain >> shift;
+      const std::int64_t own = cells[row].gain >> shift;
       if (own > bucket) rows[kept++] = row;
       if (own == bucket) edge.push_back(row);
     }
     const auto better = [&](std::int64_t a, std::int64_t b) {
-      const std::int64_t left = scratch.cells[a].gain, right = scratch.cells[b].gain;
+      const std::int64_t left = cells[a].gain, right = cells[b].gain;
       return left > right || (left == right && a < b);
     };
     const std::size_t wanted = static_cast<std::size_t>(limit) - kept;
@@ -115,27 +151,25 @@ Candidates Searcher::retrieve(const Query& query, int nprobe, std::int64_t k_pri
         const std::int32_t list = probes.lists[at];
         const std::int32_t start = segment.lists[list], stop = segment.lists[list + 1];
         if (start == stop) continue;
-        const std::size_t room = count + static_cast<std::size_t>(stop - start);
-        // In steps, so that growing costs little; 16 beyond for whole registers.
-        if (scratch.rows.size() < room) {
-          scratch.rows.resize(2 * room);
-          scratch.scores.resize(2 * room);
-        }
-        if (scratch.chosen.size() < static_cast<std::size_t>(stop - start)) {
-          scratch.chosen.resize(2 * static_cast<std::size_t>(stop - start));
-          scratch.products.resize(scratch.chosen.size());
-        }
-        const int chosen = choose(segment, start, stop, allowed, scratch.chosen.data());
-        kernels_.residual_dots(segment.residuals, scratch.chosen.data(), chosen, residual, scratch.products.data());
-        const float list_score = probes.scores[at], factor = query.residual_factors[token];
+        const int listed = stop - start;
+        scratch.reserve(count + static_cast<std::size_t>(listed), static_cast<std::size_t>(listed));
+        const std::int32_t* positions = segment.positions + start;
+        const std::uint8_t* residuals = segment.residuals + static_cast<std::size_t>(start) * packed_dim;
+        std::int32_t* scores = scratch.scores.data() + count;
+        std::int32_t* rows = scratch.rows.data() + count;
         const auto base = static_cast<std::int32_t>(segment.base_row);
-        for (int i = 0; i < chosen; ++i) {
-          const float score = list_score + static_cast<float>(scratch.products[i]) * factor;
-          const float whole = std::min(std::max(std::nearbyintf(score), -kFixedLimit), kFixedLimit);
-          scratch.scores[count + i] = static_cast<std::int32_t>(whole);
-          scratch.rows[count + i] = base + segment.positions[scratch.chosen[i]];
+        int taken = listed;
+        if (!allowed && kernels_.inside(positions, listed, static_cast<std::uint32_t>(segment.rows))) {
+          kernels_.residual_dots(residuals, nullptr, listed, residual, scores);
+          for (int i = 0; i < listed; ++i) rows[i] = base + positions[i];
+        } else {
+          std::int32_t* chosen = scratch.chosen.data();
+          taken = choose(segment, positions, listed, allowed, chosen);
+          kernels_.residual_dots(residuals, chosen, taken, residual, scores);
+          for (int i = 0; i < taken; ++i) rows[i] = base + positions[chosen[i]];
         }
-        count += chosen;
+        kernels_.to_fixed(scores, taken, probes.scores[at], query.residual_factors[token]);
+        count += static_cast<std::size_t>(taken);
       }
     }
     found.retrieved += static_cast<std::int64_t>(count);
@@ -146,22 +180,14 @@ Candidates Searcher::retrieve(const Query& query, int nprobe, std::int64_t k_pri
       std::nth_element(scratch.sorted.begin(), kth, scratch.sorted.end(), std::greater<>());
       floor = std::max(floor, *kth);
     }
-    const std::int64_t stamp = static_cast<std::int64_t>(token) << 32;
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::int64_t excess = static_cast<std::int64_t>(scratch.scores[i]) - floor;
-      if (excess < 0) continue;
-      Cell& cell = scratch.cells[scratch.rows[i]];
-      const std::int64_t best = stamp + excess;
-      if (best <= cell.best) continue;
-      if (cell.gain < 0) {
-        scratch.touched.push_back(scratch.rows[i]);
-        cell.gain = 0;
-      }
-      cell.gain += cell.best >= stamp ? best - cell.best : excess;
-      cell.best = best;
+    if (scratch.touched.size() <= scratch.touched_count + count) {
+      scratch.touched.resize(2 * (scratch.touched_count + count) + 1);
     }
+    scratch.touched_count =
+        accumulate(scratch.cells.data(), scratch.rows.data(), scratch.scores.data(), count, floor,
+                   static_cast<std::int64_t>(token) << 32, scratch.touched.data(), scratch.touched_count);
   }
-  found.touched = static_cast<std::int64_t>(scratch.touched.size());
+  found.touched = static_cast<std::int64_t>(scratch.touched_count);
   found.rows = best_rows(scratch, limit);
   return found;
 }

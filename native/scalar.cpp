@@ -32,7 +32,7 @@ void dots(const PackedQuery& query, const std::int8_t* rows, int count, std::int
 void residual_dots(const std::uint8_t* residuals, const std::int32_t* chosen, int count, const ResidualQuery& query,
                    std::int32_t* out) {
   for (int i = 0; i < count; ++i) {
-    const std::uint8_t* packed = residuals + static_cast<std::size_t>(chosen[i]) * query.packed_dim;
+    const std::uint8_t* packed = residuals + static_cast<std::size_t>(chosen ? chosen[i] : i) * query.packed_dim;
     std::int32_t sum = -query.correction;
     for (int b = 0; b < query.packed_dim; ++b) {
       sum += static_cast<std::int32_t>(query.levels[packed[b] & 15]) * query.low[b];
@@ -65,11 +65,13 @@ void scaled(const std::int32_t* d, const float* rs, const float* f, int n, int t
 }
 bool exceeds(const float* v, const float* thresholds, int t) { return common::exceeds(v, thresholds, t); }
 
+void to_fixed(std::int32_t* p, int n, float base, float factor) { common::to_fixed(p, n, base, factor); }
+bool inside(const std::int32_t* p, int n, std::uint32_t rows) { return common::inside(p, n, rows); }
+
 }  // namespace
 
 const Kernels& scalar_kernels() {
-  static const Kernels kernels{"scalar", packed_bytes, pack,    dots,          raise, raise_fine,
-                               nearest,  scaled,       exceeds, residual_dots, widen};
+  static const Kernels kernels{"scalar", packed_bytes, pack, dots, raise, raise_fine, nearest, scaled, exceeds, residual_dots, to_fixed, inside, widen};
   return kernels;
 }
 

@@ -8,9 +8,6 @@
 
 namespace xtr {
 
-// Scores beyond this are cut (query.py, FIXED_LIMIT).
-constexpr float kFixedLimit = 1 << 26;
-
 struct Segment {
   std::int64_t base_row;
   std::int64_t rows;

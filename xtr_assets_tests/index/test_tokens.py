@@ -88,7 +88,7 @@ def test_more_results_than_lists_meet_still_come_back(corpus, built):
 
 def test_queries_of_one_and_of_512_tokens(corpus, built):
     one = corpus.queries[0][:1]
-    many = unit(np.random.default_rng(1).normal(size=(512, 32)))
+    many = unit(corpus.tokens[:512] + 0.1 * np.random.default_rng(1).normal(size=(512, 32)))
     assert built.search(one, 1)[1][0] in truth(corpus, one, 3)
     shared = np.intersect1d(built.search(many, 10)[1], truth(corpus, many, 10))
     assert len(shared) >= 9

@@ -16,14 +16,17 @@ SCAN_TOKENS = 65_536
 class SearchProfile:
     """How a token index is searched.
 
-    nprobe : lists each query token reads (4 of 3,317 lists and 300 rescored: overlap@10 .997 over 12,000 chunks)
+    nprobe : lists each query token reads
     k_prime : postings that count per query token at most; None: all that were read
     rescore : candidates that get exact MaxSim
+
+    Reading postings costs little, multiplying documents much: over 12,000 chunks 8 lists and 100 documents give
+    overlap@10 .990 at 2.6 ms, 4 and 150 .982 at 2.5, 4 and 300 .992 at 3.2 (docs/measurements.md, "late interaction").
     """
 
-    nprobe: int = 4
+    nprobe: int = 8
     k_prime: int | None = None
-    rescore: int = 300
+    rescore: int = 128
 
     def __post_init__(self) -> None:
         for name, value in (("nprobe", self.nprobe), ("k_prime", self.k_prime), ("rescore", self.rescore)):

@@ -17,7 +17,7 @@ from xtr_assets.index.xtr.segments import IndexState
 ALL_POSTINGS = 1 << 31
 # Candidates are scored with the query in 8 bits, and this many more than asked for again in 16: 8 bits move a score of
 # unit tokens by less than .002, and so few documents lie closer together than that.
-FINAL_SLACK = 16
+FINAL_SLACK = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
