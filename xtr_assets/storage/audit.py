@@ -1,13 +1,15 @@
 """verify: every file of a generation, or of the whole warehouse, against its record."""
 
+from pathlib import Path
+
 from xtr_assets.core.errors import CorruptFile, StorageError
 from xtr_assets.core.files import FileRecord
 from xtr_assets.storage.generations import is_sealed, read_manifest
 from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import WarehouseInfo, read_stored
+from xtr_assets.storage.manifest import Listing, WarehouseInfo, read_stored, sha256_bytes
 from xtr_assets.storage.publishing import sealed_manifest_problems
-from xtr_assets.storage.segments import SEGMENT_NAME, Segment
+from xtr_assets.storage.segments import LISTING_NAME, SEGMENT_NAME, Segment
 from xtr_assets.storage.snapshots import current_version, read_snapshot
 from xtr_assets.storage.verify import VerifyReport, unexpected_files, verify_files
 
@@ -95,7 +97,17 @@ def _verify_rest(layout: Layout, files: dict[str, FileRecord]) -> list[CorruptFi
             attempt(layout.relative(path), lambda p=path: read_snapshot(layout, p.parent.name, p.stem))
     for path in sorted(layout.segments.glob(f"*/{SEGMENT_NAME}")):
         attempt(layout.relative(path), lambda p=path: _add_segment(layout, p.parent.name, files))
+    for path in sorted(layout.models.glob(f"*/{LISTING_NAME}")):
+        attempt(layout.relative(path), lambda p=path: _add_model(layout, p, files))
     return problems
+
+
+def _add_model(layout: Layout, path: Path, files: dict[str, FileRecord]) -> None:
+    listing = read_stored(Listing, path, layout.relative(path))
+    if not sha256_bytes(path.read_bytes()).startswith(path.parent.name):
+        raise CorruptFile(layout.relative(path), f"sha256 {path.parent.name}...", "other contents")
+    for name, record in listing.files.items():
+        files.setdefault(layout.relative(path.parent / name), record)
 
 
 def _add_segment(layout: Layout, segment_id: str, files: dict[str, FileRecord]) -> None:

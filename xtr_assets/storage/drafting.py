@@ -15,10 +15,10 @@ from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generations import TOMBSTONES_NAME, Generation, is_sealed
 from xtr_assets.storage.history import read_published
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.lock import now
+from xtr_assets.storage.lock import exclusive, now
 from xtr_assets.storage.manifest import EncoderInfo, Manifest, PlacedInfo
 from xtr_assets.storage.scratch import fsync_tree, move_into_place, remove_dead_scratch, scratch
-from xtr_assets.storage.segments import Segment
+from xtr_assets.storage.segments import COMMIT_SECONDS, Segment
 from xtr_assets.storage.snapshots import Snapshot, read_snapshot, snapshot_record
 
 log = logging.getLogger(__name__)
@@ -137,7 +137,9 @@ def clean(layout: Layout, keep_drafts: int = 1) -> list[str]:
     # A draft below the published number was overtaken: its rows are not those a next generation would keep.
     newest = [number for number in drafts if number > published][-keep_drafts:] if keep_drafts else []
     removed += [_remove(layout, number) for number in drafts if number not in newest]
-    removed += _remove_temporaries(layout)
+    # Commits outside the writer lock hold the commit lock: their temporaries are not those of a dead writer.
+    with exclusive(layout.commit_lock, "clean", COMMIT_SECONDS):
+        removed += _remove_temporaries(layout)
     for name in removed:
         log.info("removed %s, left by a writer that ended before it was done", name)
     return removed

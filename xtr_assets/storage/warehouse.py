@@ -29,6 +29,9 @@ from xtr_assets.storage.verify import VerifyReport
 
 log = logging.getLogger(__name__)
 
+# Shards are written side by side and their snapshots take seconds: a step waits for another step, not for a build.
+STEP_WAIT_SECONDS = 20.0
+
 
 class Warehouse:
     """A folder that keeps segments, generations and the pointer to the one that serves (docs/format.md)."""
@@ -70,7 +73,10 @@ class Warehouse:
 
     @contextmanager
     def lock(self, purpose: str, wait_seconds: float = 0.0) -> Iterator[None]:
-        """Be the one writer. WarehouseLocked names host, process, purpose and since when. Reentrant in a thread."""
+        """Be the one writer. WarehouseLocked names host, process, purpose and since when. Reentrant in a thread.
+
+        The steps below take the lock themselves where their thread does not hold it, and wait STEP_WAIT_SECONDS for it.
+        """
         with exclusive(self.layout.writer_lock, purpose, wait_seconds):
             yield
 
@@ -99,7 +105,7 @@ class Warehouse:
         chunks: Iterable[Chunk | Quarantined],
     ) -> ShardChange:
         """The next snapshot of a shard: `files` is all it holds, `chunks` are those of the touched files only."""
-        with self.lock(f"snapshot of {shard}"):
+        with self.lock(f"snapshot of {shard}", STEP_WAIT_SECONDS):
             return write_change(
                 self.layout,
                 self.snapshot(shard),
@@ -174,7 +180,7 @@ class Warehouse:
         parent: Literal["published"] | None = "published",
     ) -> Draft:
         """Begin a generation over these snapshots (shard -> data version), keeping the rows of the published one."""
-        with self.lock(f"draft of run {run_id}"):
+        with self.lock(f"draft of run {run_id}", STEP_WAIT_SECONDS):
             draft = drafting.make_draft(
                 self.layout,
                 run_id,
@@ -195,12 +201,12 @@ class Warehouse:
 
     def discard(self, number: int) -> None:
         """Remove a draft."""
-        with self.lock(f"discard of draft {number}"):
+        with self.lock(f"discard of draft {number}", STEP_WAIT_SECONDS):
             drafting.discard(self.layout, number)
 
     def clean(self, *, keep_drafts: int = 1) -> list[str]:
         """Remove what dead writers left and all drafts but the newest; returns the names of what was removed."""
-        with self.lock("clean"):
+        with self.lock("clean", STEP_WAIT_SECONDS):
             publishing.recover(self.layout)
             return drafting.clean(self.layout, keep_drafts)
 
@@ -210,17 +216,17 @@ class Warehouse:
         self, number: int, *, required: Sequence[str], force_reason: str | None = None, who: str | None = None
     ) -> Generation:
         """Seal and serve; PublishRefused lists each unmet check with its reason."""
-        with self.lock(f"publish of generation {number}"):
+        with self.lock(f"publish of generation {number}", STEP_WAIT_SECONDS):
             return publishing.publish(self.layout, number, required=required, force_reason=force_reason, who=who)
 
     def rollback(self, to: int | None = None, *, who: str | None = None, reason: str | None = None) -> Generation:
         """Serve an earlier generation: `to`, else the one published before, passing over withdrawn ones."""
-        with self.lock("rollback"):
+        with self.lock("rollback", STEP_WAIT_SECONDS):
             return publishing.rollback(self.layout, to, who=who, reason=reason)
 
     def withdraw(self, number: int, reason: str, *, who: str | None = None) -> None:
         """Never serve this generation again; where it serves, roll back first."""
-        with self.lock(f"withdrawal of generation {number}"):
+        with self.lock(f"withdrawal of generation {number}", STEP_WAIT_SECONDS):
             publishing.withdraw(self.layout, number, reason, who=who)
 
     def history(self) -> list[HistoryEntry]:
@@ -235,12 +241,12 @@ class Warehouse:
 
     def compact(self, plan: CompactionPlan) -> list[Compacted]:
         """Write each group of the plan as one segment without dead rows; the next generation is built from them."""
-        with self.lock("compaction"):
+        with self.lock("compaction", STEP_WAIT_SECONDS):
             return [compact_shard(self.layout, shard, groups) for shard, groups in sorted(plan.items())]
 
     def collect(self, keep: int = 3, *, dry_run: bool = False) -> CollectReport:
         """Remove generations but `keep` and pinned ones, and whatever nothing kept references."""
-        with self.lock("collection"):
+        with self.lock("collection", STEP_WAIT_SECONDS):
             return collect(self.layout, keep, dry_run=dry_run)
 
     def export(self, number: int, path: str | Path) -> "Warehouse":
@@ -250,7 +256,7 @@ class Warehouse:
 
     def import_generation(self, path: str | Path) -> Generation:
         """Take in the published generation of another warehouse (an export); `publish` lets it serve."""
-        with self.lock(f"import of {path}"):
+        with self.lock(f"import of {path}", STEP_WAIT_SECONDS):
             return import_generation(Path(path), self.layout)
 
     def verify(self, number: int | None = None, *, full: bool = True) -> VerifyReport:

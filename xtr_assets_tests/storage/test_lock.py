@@ -44,8 +44,9 @@ def test_the_holder_is_named_by_host_process_purpose_and_time(
 
 
 def test_a_writing_step_is_refused_while_another_process_writes(
-    warehouse: Warehouse, holder: "subprocess.Popen[str]"
+    warehouse: Warehouse, holder: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("xtr_assets.storage.warehouse.STEP_WAIT_SECONDS", 0.3)
     with pytest.raises(WarehouseLocked, match="a long build"):
         write(warehouse, {"a.py": ["f"]})
     assert warehouse.shards() == []
