@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from xtr_assets.core.errors import StorageError, WarehouseNotFound
+from xtr_assets.core.errors import GenerationError, StorageError, WarehouseNotFound
 from xtr_assets.core.files import record, write_atomic
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.storage import drafting, publishing
@@ -148,8 +148,14 @@ class Warehouse:
     @property
     def published(self) -> Generation | None:
         """The generation that serves now."""
-        number = read_published(self.layout)
-        return None if number is None else Generation.open(self.layout, number)
+        while (number := read_published(self.layout)) is not None:
+            try:
+                return Generation.open(self.layout, number)
+            except GenerationError:
+                # Another process may have published the next one and collected this one between the two reads.
+                if read_published(self.layout) == number:
+                    raise
+        return None
 
     def generation(self, number: int) -> Generation:
         return Generation.open(self.layout, number)

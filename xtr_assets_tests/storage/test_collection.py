@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput
+from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import FINGERPRINT, check, draft, encode, encode_all, flip, publish, texts, write
 
@@ -95,6 +97,29 @@ def test_pinning_what_was_collected_says_so(four: Warehouse) -> None:
     four.collect(keep=1)
     with pytest.raises(GenerationError, match="generation 1 was collected"), late.pin():
         pass
+
+
+def test_a_reader_that_is_overtaken_between_pointer_and_manifest_gets_the_next_one(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(warehouse, {"a.py": ["f one"]})
+    publish(warehouse)
+    write(warehouse, {"a.py": ["f two"]})
+    overtaken: list[int] = []
+    real = Generation.open
+
+    def slow(layout: Layout, number: int) -> Generation:
+        if not overtaken:
+            overtaken.append(number)
+            publish(warehouse)
+            warehouse.collect(keep=1)
+        return real(layout, number)
+
+    beside = Warehouse.open(warehouse.root)
+    with monkeypatch.context() as patch:
+        patch.setattr(Generation, "open", slow)
+        generation = beside.published
+    assert overtaken and generation is not None and texts(generation) == ["f two"]
 
 
 def test_pinning_writes_nothing(four: Warehouse) -> None:
