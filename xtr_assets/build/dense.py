@@ -44,17 +44,19 @@ def derive_dense(draft: Draft, parent: Generation | None, config: DenseConfig, r
         removed, added = 0, len(index)
     else:
         before = open_dense(parent, "cpu")
-        gone, new = changed_rows(parent, draft)
+        gone, new = (np.flatnonzero(rows) for rows in changed_rows(parent, draft))
+        # Dead rows leave while the vectors of their segments are still there: the draft may have a hole in their place.
+        before.remove(gone)
         index, evolution = before.evolve(
-            np.flatnonzero(gone),
-            np.flatnonzero(new),
+            gone[:0],
+            new,
             draft.vectors(),
             recipe=config.recipe,
             target=config.target,
             recall_goal=goal,
         )
         how, reason = evolution.how, evolution.reason
-        removed, added = evolution.rows_removed, evolution.rows_added
+        removed, added = len(gone), evolution.rows_added
     with draft.writing(DENSE_FILE) as path:
         index.save_index(path)
     kept = None if parent is None or how == "rebuilt" else parent.manifest.recipe["dense"].get("imbalance")

@@ -1,13 +1,19 @@
 """What a sensor remembers between two ticks: what it asked for, how often, and what it has seen once."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import dagster as dg
 from pydantic import BaseModel, ConfigDict
 
+from xtr_assets.defs.names import CORPUS, DERIVED, Names
+
 # After a run that failed the same work is asked for again, four times at most: after 2, 8, 32 and 128 minutes. What
 # fails five times needs a person, or other content.
 RETRIES, FIRST_WAIT_SECONDS, WAIT_FACTOR = 4, 120.0, 4.0
+
+# What Dagster calls the job of assets that were selected by hand.
+IMPLICIT_JOB = "__ASSET_JOB"
 
 IN_PROGRESS = [
     dg.DagsterRunStatus.QUEUED,
@@ -47,7 +53,7 @@ class Memory(BaseModel):
 
     @classmethod
     def of(cls, cursor: str | None) -> Self:
-        """Read a cursor; one that cannot be read (of another release) is an empty memory: at worst a run is repeated."""
+        """Read a cursor; one that another release wrote may be unreadable, and is an empty memory then."""
         try:
             return cls.model_validate_json(cursor) if cursor else cls()
         except ValueError:
@@ -72,8 +78,20 @@ class Memory(BaseModel):
         return after, f"{name}:{content[:16]}:{self.sequence}"
 
 
-def in_progress(instance: dg.DagsterInstance, index: str, kind: str, now: float) -> list[dg.DagsterRun]:
-    """Runs of an index' jobs of a kind (ingest, rebuild) that have not ended, dead ones left out."""
-    tags = {"xtr-assets/index": index, "xtr-assets/kind": kind}
-    records = instance.get_run_records(dg.RunsFilter(tags=tags, statuses=IN_PROGRESS))
-    return [one.dagster_run for one in records if now - one.update_timestamp.timestamp() < DEAD_SECONDS]
+def in_progress(instance: dg.DagsterInstance, names: Names, assets: Sequence[str], now: float) -> list[dg.DagsterRun]:
+    """Runs that have not ended and materialize one of these assets, whether a sensor, a person or a script began them;
+    dead ones are left out."""
+    keys = set(names.keys(assets))
+    records = instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS))
+    alive = [one.dagster_run for one in records if now - one.update_timestamp.timestamp() < DEAD_SECONDS]
+    return [run for run in alive if _materializes(run, names, keys)]
+
+
+def _materializes(run: dg.DagsterRun, names: Names, keys: set[dg.AssetKey]) -> bool:
+    if run.asset_selection:
+        return bool(keys & run.asset_selection)
+    # A job of ours runs all its assets; the job without a name, all assets of the project.
+    jobs = {names.named("ingest"): CORPUS, names.named("rebuild"): DERIVED}
+    if run.job_name in jobs:
+        return bool(keys & set(names.keys(jobs[run.job_name])))
+    return run.job_name == IMPLICIT_JOB

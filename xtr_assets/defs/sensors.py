@@ -4,8 +4,8 @@ Both sensors look at the state of the warehouse, not at events: a tick that was 
 that died leave nothing behind that the next tick does not see.
 """
 
-import time
 from collections.abc import Mapping
+from time import time as clock
 
 import dagster as dg
 
@@ -14,6 +14,7 @@ from xtr_assets.build.generation import decide, due, fingerprint_of, wanted
 from xtr_assets.build.ingest import ShardScan, scan_shard, shard_sources
 from xtr_assets.core.errors import SourceError
 from xtr_assets.defs.jobs import AssetJob
+from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.partitions import difference
 from xtr_assets.defs.requests import Memory, in_progress
 from xtr_assets.defs.site import Site
@@ -49,7 +50,7 @@ def source_changes(site: Site, job: AssetJob) -> dg.SensorDefinition:
         description="Asks for a run of each shard whose files, settings or encoder changed, when they have settled.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        now = time.time()
+        now = clock()
         memory = Memory.of(context.cursor)
         warehouse = site.warehouse(context)
         fingerprint = fingerprint_of(warehouse, site.config, lambda: site.encoder(context))
@@ -59,9 +60,8 @@ def source_changes(site: Site, job: AssetJob) -> dg.SensorDefinition:
             raise errors[0]
         for error in errors:
             context.log.error(str(error))
-        busy = {
-            run.tags.get("dagster/partition") for run in in_progress(context.instance, site.config.name, "ingest", now)
-        }
+        running = in_progress(context.instance, site.names, CORPUS, now)
+        busy = {run.tags.get("dagster/partition") for run in running}
 
         contents = {shard: f"{one.content}-{fingerprint[:8]}" for shard, one in changed.items()}
         memory_after = memory.model_copy(
@@ -111,11 +111,10 @@ def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
         ),
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        now = time.time()
+        now = clock()
         memory = Memory.of(context.cursor)
-        for kind in ("ingest", "rebuild"):
-            if running := in_progress(context.instance, site.config.name, kind, now):
-                return _wait(memory, f"{len(running)} {kind} runs have not ended")
+        if running := in_progress(context.instance, site.names, (*CORPUS, *DERIVED), now):
+            return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
         warehouse = site.warehouse(context)
         fingerprint = fingerprint_of(warehouse, site.config, lambda: site.encoder(context))
         scans, errors = look(warehouse, site)

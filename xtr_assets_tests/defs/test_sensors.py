@@ -11,7 +11,6 @@ import pytest
 from xtr_assets.config import parse_config
 from xtr_assets.core.errors import SourceError
 from xtr_assets.defs import build_index_defs
-from xtr_assets.defs import sensors as sensors_module
 from xtr_assets.defs.requests import RETRIES, Memory
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
 
@@ -141,16 +140,41 @@ def test_a_run_in_progress_is_waited_for(daemon: Daemon) -> None:
     (project.modules / "queue.py").unlink()
     daemon.tick("source_changes")
     job = build_index_defs(project.config).resolve_job_def("ingest")
-    tags = {"xtr-assets/index": "small", "xtr-assets/kind": "ingest", "dagster/partition": "modules"}
-    run = project.instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.STARTED)
+    run = project.instance.create_run_for_job(
+        job, tags={"dagster/partition": "modules"}, status=dg.DagsterRunStatus.STARTED
+    )
 
     busy = daemon.tick("source_changes")
     assert not busy.run_requests
     assert "is being ingested" in str(busy.skip_message)
-    assert "1 ingest runs have not ended" in str(daemon.tick("automation").skip_message)
+    assert "1 runs of ingest have not ended" in str(daemon.tick("automation").skip_message)
 
     project.instance.report_run_canceled(run)
     assert daemon.settle() == (1, 1)
+
+
+def test_assets_that_somebody_materializes_by_hand_are_waited_for_too(daemon: Daemon) -> None:
+    project = daemon.project
+    (project.modules / "queue.py").unlink()
+    daemon.tick("source_changes")
+    for request in daemon.tick("source_changes").run_requests:
+        daemon.run("ingest", request)
+    job = build_index_defs(project.config).resolve_implicit_global_asset_job_def()
+    run = project.instance.create_run_for_job(
+        job, asset_selection=frozenset([dg.AssetKey(["small", "faiss_index"])]), status=dg.DagsterRunStatus.STARTED
+    )
+    assert not daemon.tick("automation").run_requests
+    project.instance.report_run_canceled(run)
+    elsewhere = dg.Definitions(assets=[dg.AssetSpec("elsewhere"), _nothing]).resolve_implicit_global_asset_job_def()
+    project.instance.create_run_for_job(
+        elsewhere, asset_selection=frozenset([dg.AssetKey("nothing")]), status=dg.DagsterRunStatus.STARTED
+    )
+    assert daemon.settle() == (0, 1)
+
+
+@dg.asset(name="nothing")
+def _nothing() -> None:
+    """An asset of somebody else."""
 
 
 def test_a_shard_that_left_the_config_is_retired_and_its_chunks_with_it(fresh: Project) -> None:
@@ -203,7 +227,7 @@ def test_another_encoder_is_noticed_without_a_change_of_any_file(daemon: Daemon)
 def test_a_failing_ingest_is_not_asked_for_at_every_tick(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     project = daemon.project
     clock = [1_000_000.0]
-    monkeypatch.setattr(sensors_module.time, "time", lambda: clock[0])
+    monkeypatch.setattr("xtr_assets.defs.sensors.clock", lambda: clock[0])
     (project.modules / "queue.py").unlink()
 
     def fails(*_: object, **__: object) -> None:
