@@ -92,7 +92,7 @@ def _report(result: "BuildResult", seconds: float) -> None:
         level = "[red]failed[/red]" if check.blocking else "[yellow]warns[/yellow]"
         say(f"  check {check.name} {level}: value {check.value}, threshold {check.threshold}")
     if result.built is None:
-        say(f"[green]{result.reason}[/green]; generation {result.generation} serves ({seconds:.1f} s)")
+        say(f"[green]{result.reason}[/green] ({seconds:.1f} s)")
     elif result.published:
         say(f"[green]published[/green] generation {result.built}: {result.live_rows:,} chunks in {seconds:.1f} s")
     else:
