@@ -4,9 +4,8 @@ import threading
 
 from xtr_assets.config import EncoderConfig
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress
-from xtr_assets.encoders.blocks import encode_blocks, plan_blocks
 
-__all__ = ["Encoded", "EncodedQueries", "Encoder", "Progress", "encode_blocks", "open_encoder", "plan_blocks"]
+__all__ = ["Encoded", "EncodedQueries", "Encoder", "Progress", "open_encoder"]
 
 _opened: dict[tuple[EncoderConfig, str], Encoder] = {}
 _opening = threading.Lock()
