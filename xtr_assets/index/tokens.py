@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from xtr_assets.core.codec import encode_int8
 from xtr_assets.core.errors import EncoderMismatch, InvalidInput
 from xtr_assets.core.rows import RowTokens, TokenPart
 from xtr_assets.core.types import Floats, Halves, Ints, Mask
@@ -19,7 +18,7 @@ from xtr_assets.index.xtr.model import TokenModel
 from xtr_assets.index.xtr.plan import SearchProfile
 from xtr_assets.index.xtr.postings import open_postings, write_postings
 from xtr_assets.index.xtr.searching import TokenMatch, TokenResult, explain_row, score_rows, search, search_exact
-from xtr_assets.index.xtr.segments import IndexState, check_part, check_tokens
+from xtr_assets.index.xtr.segments import IndexState, check_part, encode_documents
 from xtr_assets.index.xtr.training import train
 
 __all__ = ["SearchProfile", "TokenIndex", "TokenMatch", "TokenModel", "TokenResult", "train", "write_postings"]
@@ -52,11 +51,10 @@ class TokenIndex:
         tokens : float32|float16 [T, d]; offsets : int64 [n + 1], document i has tokens[offsets[i]:offsets[i + 1]].
         Raises InvalidInput naming the row that cannot be used; nothing is written then.
         """
-        values, bounds = check_tokens(tokens, offsets)
-        part = TokenPart(0, *encode_int8(values), bounds)
-        model = train(RowTokens([part], values.shape[1]))
+        part = encode_documents(0, tokens, offsets)
+        model = train(RowTokens([part], part.tokens.shape[1]))
         segment = (part, make_postings(model, part))
-        index = cls(IndexState(model, (segment,), np.ones(len(bounds) - 1, np.bool_), backend), profile)
+        index = cls(IndexState(model, (segment,), np.ones(part.rows, np.bool_), backend), profile)
         if directory is not None:
             index.save(directory)
         return index
@@ -231,17 +229,17 @@ class TokenIndex:
 
     def add(self, tokens: Floats | Halves, offsets: Ints) -> Ints:
         """Index more documents as a segment of their own: int64 rows they got. The model stays as trained."""
-        values, bounds = check_tokens(tokens, offsets)
-        if values.shape[1] != self.dim:
+        encoded = encode_documents(0, tokens, offsets)
+        if encoded.tokens.shape[1] != self.dim:
             raise EncoderMismatch(
-                f"dim {self.dim} in the index, {values.shape[1]} in the tokens; encode them with the index's encoder"
+                f"dim {self.dim} in the index, {encoded.tokens.shape[1]} in the tokens; use the index's encoder"
             )
         with self._changing:
             state = self._state
             base = len(state.live)
-            part = TokenPart(base, *encode_int8(values), bounds)
+            part = replace(encoded, base_row=base)
             segment = (part, make_postings(state.model, part))
-            live = np.concatenate([state.live, np.ones(len(bounds) - 1, np.bool_)])
+            live = np.concatenate([state.live, np.ones(part.rows, np.bool_)])
             self._state = replace(state, segments=(*state.segments, segment), live=live)
         return np.arange(base, len(live))
 
