@@ -187,8 +187,16 @@ class MiniLm:
         import torch
 
         threads = torch.get_num_threads()
-        if self._device.type != "cpu" or threads == 1 or len(work) == 1:
+        if self._device.type != "cpu" or threads == 1:
             yield from (self._forward(*one) for one in work)
+            return
+        if len(work) == 1:
+            # A query: its products are too small to share (6.6 ms alone, 13 to 20 ms on two busy cores).
+            torch.set_num_threads(1)
+            try:
+                yield self._forward(*work[0])
+            finally:
+                torch.set_num_threads(threads)
             return
         with ThreadPoolExecutor(threads, "encode", torch.set_num_threads, (1,)) as pool:
             try:
