@@ -1,4 +1,4 @@
-"""The import law, walked by AST: core <- config <- {sources, encoders, index, storage} <- search <- build <- {defs, cli}."""
+"""The import law of docs/architecture.md, walked by AST: imports go only to the left."""
 
 import ast
 from collections.abc import Iterator

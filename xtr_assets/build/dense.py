@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.build.exact import same_rows
+from xtr_assets.build.queries import read_tuning
 from xtr_assets.config import DenseConfig
 from xtr_assets.core.types import Mask
 from xtr_assets.index import DenseIndex
@@ -35,9 +36,12 @@ def derive_dense(draft: Draft, parent: Generation | None, config: DenseConfig, r
     the profile is tuned for; thresholds at or above 1 ask for as much as an index can give.
     """
     goal = min(recall_goal, 1.0)
+    queries = read_tuning(draft)
+    if queries is not None and not len(queries):
+        queries = None
     if parent is None:
         index = DenseIndex.build(
-            draft.vectors(), config.recipe, live=draft.live, target=config.target, recall_goal=goal
+            draft.vectors(), config.recipe, live=draft.live, target=config.target, queries=queries, recall_goal=goal
         )
         plan = index.plan_of_build
         how, reason = "built", "" if plan is None else plan.reason
@@ -57,6 +61,8 @@ def derive_dense(draft: Draft, parent: Generation | None, config: DenseConfig, r
         )
         how, reason = evolution.how, evolution.reason
         removed, added = len(gone), evolution.rows_added
+        if how == "rebuilt" and queries is not None:
+            index.tune(queries, goal=goal)
     with draft.writing(DENSE_FILE) as path:
         index.save_index(path)
     kept = None if parent is None or how == "rebuilt" else parent.manifest.recipe["dense"].get("imbalance")

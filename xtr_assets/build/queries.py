@@ -28,6 +28,11 @@ TOKENS_FILE = "evaluation/query_tokens.npy"
 OFFSETS_FILE = "evaluation/query_offsets.npy"
 QUERY_FILES = (QUERIES_FILE, EMBEDDINGS_FILE, TOKENS_FILE, OFFSETS_FILE)
 
+# Embeddings of other queries of the same kind, float32 [n, dim]: what the dense profile is tuned on, so that the gate
+# confirms it on queries it has not seen.
+TUNING_FILE = "evaluation/tuning.npy"
+TUNING_QUERIES = 200
+
 # A quarter as many queries for the new rows as for all: enough for a bound of about .03 at recall .97.
 NEW_SHARE = 4
 # Rows looked at for each query wanted, so that a corpus without descriptions does not have every row read.
@@ -109,6 +114,31 @@ def new_queries(generation: Generation, fresh: Mask, count: int, fixed: Sequence
     """Queries drawn from the rows of `fresh` (bool [end_row]), none of them among the fixed ones."""
     drawn = draw(_pieces(generation, fresh & generation.live, count), count, [query.text for query in fixed])
     return [GateQuery(f"new-{chunk_id}", text, "new", chunk_id) for chunk_id, text in drawn]
+
+
+def tuning_texts(generation: Generation, gate: Sequence[GateQuery], path: Path | None) -> list[str]:
+    """At most TUNING_QUERIES texts like the gate's but none of them: of the queries file, then of the corpus."""
+    taken = {query.text.casefold() for query in gate}
+    given = [] if path is None else [text for _, text in read_jsonl_queries(path) if text.casefold() not in taken]
+    texts = given[:TUNING_QUERIES]
+    missing = TUNING_QUERIES - len(texts)
+    # Beyond the ranks that the gate's own sample was drawn from.
+    pieces = _pieces(generation, generation.live, len(gate) + missing)
+    return texts + [text for _, text in draw(pieces, missing, [*taken, *texts])]
+
+
+def write_tuning(draft: Draft, embeddings: Floats) -> None:
+    """Keep the tuning queries."""
+    with draft.writing(TUNING_FILE) as path, path.open("wb") as file:
+        np.save(file, np.ascontiguousarray(embeddings))
+
+
+def read_tuning(generation: Generation) -> Floats | None:
+    """float32 [n, dim]: the tuning queries of a generation; None where it has none."""
+    if not generation.has_file(TUNING_FILE):
+        return None
+    path = generation.path(TUNING_FILE, full=True)
+    return np.array(open_array(path, TUNING_FILE, np.float32, (None, generation.manifest.encoder.dim)))
 
 
 def fresh_rows(generation: Generation, parent: Generation | None) -> Mask:

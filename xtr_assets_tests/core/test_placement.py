@@ -1,5 +1,7 @@
 """Placing segments: rows stay, holes stay, the dead stay dead; bit order by hand."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,7 +26,7 @@ MASKS = st.lists(st.booleans(), max_size=40).map(lambda bits: np.array(bits, np.
 def test_runs_say_what_the_mask_says(mask: np.ndarray) -> None:
     runs = ranges_of(mask)
     assert np.array_equal(mask_of(runs, len(mask)), mask)
-    assert all(stop < start for (_, stop), (start, _) in zip(runs, runs[1:], strict=False))
+    assert all(stop < start for (_, stop), (start, _) in pairwise(runs))
 
 
 @pytest.mark.parametrize("runs", [[(2, 2)], [(0, 3), (2, 4)], [(3, 6)], [(-1, 2)]])

@@ -57,8 +57,8 @@ def faiss_asset(site: Site) -> dg.AssetsDefinition:
         "faiss_index",
         "index",
         {"faiss"},
-        "Dense index of the draft, derived from its parent's where that is cheaper.",
-        deps=["generation"],
+        "Dense index of the draft, derived from its parent's where that is cheaper, tuned on queries of its own kind.",
+        deps=["generation", "queries"],
     )
     def faiss_index(context: dg.AssetExecutionContext) -> Result:
         with site.draft(context, "dense index") as (warehouse, draft), step("faiss_index") as cost:
