@@ -1,5 +1,6 @@
 """Every backend returns what the numpy reference returns: the same candidates, the same integer scores."""
 
+import logging
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from xtr_assets.core.codec import encode_int8
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.rows import RowTokens, TokenPart
-from xtr_assets.index.xtr import extension
+from xtr_assets.index.xtr import backends, extension
 from xtr_assets.index.xtr.assignment import assign_numpy
 from xtr_assets.index.xtr.backends import open_backend
 from xtr_assets.index.xtr.folder import make_postings
@@ -177,3 +178,20 @@ def test_the_extension_refuses_arrays_that_do_not_fit(instructions):
         NativeBackend(model, backend.segments, RowTokens([longer], 32), instructions)
     with pytest.raises(ValueError, match="instruction set"):
         NativeBackend(model, backend.segments, backend.tokens, "sse9")
+
+
+def test_the_log_says_which_backend_serves_and_what_is_missing(monkeypatch, caplog):
+    backends.best.cache_clear()
+    with caplog.at_level(logging.INFO):
+        expected = "native" if extension.available() else "numba"
+        assert backends.best() == expected
+        assert "serves" in caplog.text
+    monkeypatch.setattr(extension, "kernels", None)
+    monkeypatch.setattr(extension, "missing", "no such file")
+    backends.best.cache_clear()
+    with caplog.at_level(logging.INFO):
+        assert backends.best() == "numba"
+        assert "numba serves, several times slower than the C++ extension (no such file)" in caplog.text
+    with pytest.raises(ProviderError, match="the extension is not there"):
+        backends_of(make_corpus(5), [0, 5], 32, ["native"])
+    backends.best.cache_clear()
