@@ -250,3 +250,35 @@ def test_a_corpus_of_one_chunk_and_one_of_none_can_be_published(fresh: Project) 
     none = project.build()
     assert (none.live_rows, none.published) == (0, True)
     assert project.top("anything") == []
+
+
+def test_judgments_are_asked_and_a_surely_worse_generation_is_refused(project: Project) -> None:
+    symbols = ["insort_left", "heappush", "wrap", "Queue.put", "nlargest", "bisect_right", "dedent", "Queue.get"]
+    texts = {
+        "insort_left": "Insert item x in list a, and keep it sorted assuming a is sorted",
+        "heappush": "Push item onto heap, maintaining the heap invariant",
+        "wrap": "Wrap a single paragraph of text, returning a list of wrapped lines",
+        "Queue.put": "Put an item into the queue",
+        "nlargest": "Find the n largest elements in a dataset",
+        "bisect_right": "Return the index where to insert item x in list a",
+        "dedent": "Remove any common leading whitespace from every line in text",
+        "Queue.get": "Remove and return an item from the queue",
+    }
+    lines = [f'{{"_id": "q-{symbol}", "text": "{texts[symbol]}"}}' for symbol in symbols]
+    (project.folder / "queries.jsonl").write_text("\n".join(lines) + "\n")
+    judged = ["query-id\tcorpus-id\tscore", *(f"q-{symbol}\t{symbol}\t1" for symbol in symbols)]
+    (project.folder / "qrels.tsv").write_text("\n".join(judged) + "\n")
+    project.configure(CONFIG.format(name="small") + "queries: {path: queries.jsonl, judgments: qrels.tsv}\n")
+    assert project.build().published
+    record = project.warehouse.generation(2).manifest.checks["judged_quality"]
+    assert record.value is not None
+    assert record.value > 0.5
+    assert record.details["hybrid"]["queries"] == len(symbols)
+
+    for module in ("bisect.py", "heapq.py", "textwrap.py"):
+        (project.modules / module).write_text("def nothing():\n    return 0\n")
+    result = project.build()
+
+    assert not result.published
+    assert "judged_quality" in {check.name for check in result.failed if check.blocking}
+    assert project.published == 2
