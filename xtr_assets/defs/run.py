@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from xtr_assets.build.checks import required_checks
-from xtr_assets.build.generation import COSTS_NOTE, decide, due, wanted
+from xtr_assets.build.generation import COSTS_NOTE, decide, due, fingerprint_of, wanted
 from xtr_assets.build.ingest import ShardScan, scan
 from xtr_assets.config import IndexConfig
 from xtr_assets.core import errors
@@ -106,7 +106,8 @@ class _Build:
         self.config, self.instance, self.warehouse, self.full = config, instance, warehouse, full
         self.names = Names(config.name)
         self.defs = build_index_defs(config)
-        self.encoder = open_encoder(config.encoder)
+        # A build that finds nothing to do loads no model.
+        self.fingerprint = fingerprint_of(warehouse, config, lambda: open_encoder(config.encoder))
         self.seconds: dict[str, float] = {}
 
     def run(self) -> BuildResult:
@@ -115,7 +116,7 @@ class _Build:
             _, retired = reconcile(self.instance, self.names, [one.shard for one in scans])
         with self._timed("ingest"):
             shards = {one.shard: self._ingest(one, reason) for one in scans if (reason := self._due(one))}
-        want = wanted(self.warehouse, self.config, self.encoder.fingerprint)
+        want = wanted(self.warehouse, self.config, self.fingerprint)
         decision = decide(self.warehouse, self.config, want, again=True)
         if not (decision.build or self.full):
             serving = self.warehouse.published
@@ -154,7 +155,7 @@ class _Build:
         """Why a shard has to be ingested; empty where it has not."""
         if self.full:
             return "built in full"
-        return due(self.warehouse, one, self.encoder.fingerprint)
+        return due(self.warehouse, one, self.fingerprint)
 
     def _ingest(self, one: ShardScan, reason: str) -> dict[str, Any]:
         result = self._execute("ingest", partition_key=one.shard)
