@@ -59,11 +59,12 @@ __attribute__((noinline)) std::size_t accumulate(Cell* cells, std::int32_t* rows
     const std::int64_t excess = static_cast<std::int64_t>(scores[i]) - floor;
     Cell& cell = cells[rows[i]];
     const std::int64_t best = stamp + excess;
-    if (best <= cell.best) continue;
+    // What the row had: this token's best so far, or nothing; without a branch here either.
+    const std::int64_t before = std::max(cell.best, stamp);
     touched[touched_count] = rows[i];
     touched_count += cell.gain < 0;
-    cell.gain = std::max<std::int64_t>(cell.gain, 0) + (cell.best >= stamp ? best - cell.best : excess);
-    cell.best = best;
+    cell.gain = std::max<std::int64_t>(cell.gain, 0) + std::max<std::int64_t>(best - before, 0);
+    cell.best = std::max(before, best);
   }
   return touched_count;
 }
