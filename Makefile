@@ -9,7 +9,7 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
-PINS := pyproject.toml constraints.txt .ci/minilm.txt
+PINS := pyproject.toml constraints.txt .ci/minilm.txt $(wildcard native/*)
 
 .PHONY: demo test clean
 demo: $(VENV)/demo.stamp
