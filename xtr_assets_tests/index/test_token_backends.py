@@ -1,7 +1,9 @@
 """Every backend returns what the numpy reference returns: the same candidates, the same integer scores."""
 
 import logging
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import pytest
@@ -15,18 +17,21 @@ from xtr_assets.index.xtr import backends, extension
 from xtr_assets.index.xtr.assignment import assign_numpy
 from xtr_assets.index.xtr.backends import open_backend
 from xtr_assets.index.xtr.folder import make_postings
+from xtr_assets.index.xtr.model import TokenModel
 from xtr_assets.index.xtr.native import NativeBackend
 from xtr_assets.index.xtr.postings import Postings
 from xtr_assets.index.xtr.query import make_query
-from xtr_assets.index.xtr.reference import PlacedPostings, ReferenceBackend
+from xtr_assets.index.xtr.reference import Backend, PlacedPostings, ReferenceBackend
 from xtr_assets.index.xtr.training import train
-from xtr_assets_tests.index.token_corpus import make_corpus
+from xtr_assets_tests.index.token_corpus import TokenCorpus, make_corpus
 
 INSTRUCTIONS = extension.kernels.instruction_sets() if extension.available() else []
 OTHERS = ["numba", *INSTRUCTIONS]
 
 
-def segments_of(corpus, cuts, model, gap=5):
+def segments_of(
+    corpus: TokenCorpus, cuts: Sequence[int], model: TokenModel, gap: int = 5
+) -> list[tuple[TokenPart, Postings]]:
     """The corpus cut into segments, with holes between them."""
     segments = []
     base = 0
@@ -39,26 +44,30 @@ def segments_of(corpus, cuts, model, gap=5):
     return segments
 
 
-def backends_of(corpus, cuts, dim, others):
+def backends_of(
+    corpus: TokenCorpus, cuts: Sequence[int], dim: int, others: Sequence[str]
+) -> tuple[TokenModel, ReferenceBackend, list[Backend]]:
+    """The model, the reference and the others by name, over the same segments."""
     codes, scales = encode_int8(corpus.tokens)
     model = train(RowTokens([TokenPart(0, codes, scales, corpus.offsets)], dim))
     segments = segments_of(corpus, cuts, model)
     tokens = RowTokens([part for part, _ in segments], dim)
     placed = [PlacedPostings(part.base_row, part.rows, postings) for part, postings in segments]
-    return model, [make_backend(name, model, placed, tokens) for name in ("numpy", *others)]
+    reference = ReferenceBackend(model, placed, tokens)
+    return model, reference, [make_backend(name, model, placed, tokens) for name in others]
 
 
-def make_backend(name, model, placed, tokens):
+def make_backend(name: str, model: TokenModel, placed: Sequence[PlacedPostings], tokens: RowTokens) -> Backend:
     """By name, or by the instruction set that the extension is held to."""
     if name in INSTRUCTIONS:
         return NativeBackend(model, placed, tokens, name)
-    return open_backend(name, model, placed, tokens)
+    return open_backend(cast(backends.BackendName, name), model, placed, tokens)
 
 
 @pytest.mark.parametrize("dim", [32, 33, 128, 20])
-def test_backends_agree_on_candidates_and_scores(dim):
+def test_backends_agree_on_candidates_and_scores(dim: int) -> None:
     corpus = make_corpus(200, dim=dim, length=8, seed=dim, queries=5)
-    model, (reference, *others) = backends_of(corpus, [0, 1, 40, 200], dim, OTHERS)
+    model, reference, others = backends_of(corpus, [0, 1, 40, 200], dim, OTHERS)
     end = reference.tokens.end_row
     some = np.random.default_rng(1).random(end) < 0.4
     for query_tokens in corpus.queries:
@@ -76,7 +85,7 @@ def test_backends_agree_on_candidates_and_scores(dim):
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_backends_agree_on_anything(data):
+def test_backends_agree_on_anything(data: st.DataObject) -> None:
     seed = data.draw(st.integers(0, 10_000))
     rng = np.random.default_rng(seed)
     dim = data.draw(st.sampled_from([1, 2, 7, 64, 130]))
@@ -84,9 +93,9 @@ def test_backends_agree_on_anything(data):
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     # Few distinct values make ties; magnitudes from nothing to large.
     tokens = rng.integers(-2, 3, (offsets[-1], dim)).astype(np.float32) * data.draw(st.sampled_from([0, 1e-3, 1, 50]))
-    corpus = type("Corpus", (), {"tokens": tokens, "offsets": offsets})()
+    corpus = TokenCorpus(tokens, offsets, [])
     cut = data.draw(st.integers(1, len(lengths)))
-    model, (reference, *others) = backends_of(corpus, sorted({0, cut, len(lengths)}), dim, OTHERS)
+    model, reference, others = backends_of(corpus, sorted({0, cut, len(lengths)}), dim, OTHERS)
     query = make_query(model, rng.integers(-3, 4, (data.draw(st.integers(1, 40)), dim)).astype(np.float32))
     nprobe, k_prime = data.draw(st.integers(1, 30)), data.draw(st.sampled_from([1, 3, 1 << 31]))
     limit = data.draw(st.integers(1, 50))
@@ -101,17 +110,17 @@ def test_backends_agree_on_anything(data):
         np.testing.assert_array_equal(other.exact(query, expected.rows), exact)
 
 
-def test_integer_rescoring_is_close_to_maxsim_of_floats():
+def test_integer_rescoring_is_close_to_maxsim_of_floats() -> None:
     corpus = make_corpus(50, dim=128)
-    model, (reference,) = backends_of(corpus, [0, 50], 128, [])
+    model, reference, _ = backends_of(corpus, [0, 50], 128, [])
     rows = np.arange(50)
     for tokens in corpus.queries:
         approximate = reference.rescore(make_query(model, tokens), rows) / len(tokens)
-        exact = [(tokens @ reference.tokens.document(row).T).max(axis=1).mean() for row in rows]
+        exact = [(tokens @ reference.tokens.document(row).T).max(axis=1).mean() for row in range(50)]
         np.testing.assert_allclose(approximate, exact, atol=2e-3)
 
 
-def test_reading_every_list_ranks_by_the_decoded_tokens():
+def test_reading_every_list_ranks_by_the_decoded_tokens() -> None:
     corpus = make_corpus(80, dim=32, length=8)
     part = TokenPart(0, *encode_int8(corpus.tokens), corpus.offsets)
     model = train(RowTokens([part], 32))
@@ -128,7 +137,7 @@ def test_reading_every_list_ranks_by_the_decoded_tokens():
 
 
 @pytest.mark.parametrize("name", ["numpy", *OTHERS])
-def test_positions_that_were_damaged_are_skipped_not_followed(name):
+def test_positions_that_were_damaged_are_skipped_not_followed(name: str) -> None:
     corpus = make_corpus(100, dim=32, length=8)
     part = TokenPart(0, *encode_int8(corpus.tokens), corpus.offsets)
     model = train(RowTokens([part], 32))
@@ -142,7 +151,7 @@ def test_positions_that_were_damaged_are_skipped_not_followed(name):
     assert len(found.rows) and found.rows.min() >= 0 and found.rows.max() < 100
 
 
-def test_an_unknown_backend_is_refused():
+def test_an_unknown_backend_is_refused() -> None:
     corpus = make_corpus(5)
     with pytest.raises(ProviderError, match="unknown backend 'fortran'"):
         backends_of(corpus, [0, 5], 32, ["fortran"])
@@ -150,22 +159,22 @@ def test_an_unknown_backend_is_refused():
 
 @pytest.mark.parametrize("instructions", INSTRUCTIONS)
 @pytest.mark.parametrize(("tokens", "count", "dim"), [(1, 1, 1), (70, 130, 33), (500, 64, 128), (3, 200, 1024)])
-def test_the_extension_assigns_as_numpy_does(instructions, tokens, count, dim):
+def test_the_extension_assigns_as_numpy_does(instructions: str, tokens: int, count: int, dim: int) -> None:
     rng = np.random.default_rng(tokens)
     codes, centroids = (rng.integers(-127, 128, (n, dim)).astype(np.int8) for n in (tokens, count))
     # Half of the centroids twice: ties go to the lower one.
     centroids[count // 2 :] = centroids[: count - count // 2]
-    scales, biases = rng.random(tokens).astype(np.float32), np.tile(rng.random(count // 2 + 1), 2)[:count]
+    scales, drawn = rng.random(tokens).astype(np.float32), np.tile(rng.random(count // 2 + 1), 2)[:count]
     steps = np.full(count, 0.01, np.float32)
-    biases = np.zeros(count, np.float32) if count < 100 else biases.astype(np.float32)
+    biases = np.zeros(count, np.float32) if count < 100 else drawn.astype(np.float32)
     found = extension.assign(centroids, steps, biases, codes, scales, instructions)
     np.testing.assert_array_equal(found, assign_numpy(codes, scales, biases, centroids, steps))
 
 
 @pytest.mark.parametrize("instructions", INSTRUCTIONS)
-def test_the_extension_refuses_arrays_that_do_not_fit(instructions):
+def test_the_extension_refuses_arrays_that_do_not_fit(instructions: str) -> None:
     corpus = make_corpus(20, length=5)
-    model, (backend,) = backends_of(corpus, [0, 20], 32, [])
+    model, backend, _ = backends_of(corpus, [0, 20], 32, [])
     query = make_query(model, corpus.queries[0])
     other = NativeBackend(model, backend.segments, backend.tokens, instructions)
     with pytest.raises(ValueError, match="allowed does not fit"):
@@ -180,7 +189,9 @@ def test_the_extension_refuses_arrays_that_do_not_fit(instructions):
         NativeBackend(model, backend.segments, backend.tokens, "sse9")
 
 
-def test_the_log_says_which_backend_serves_and_what_is_missing(monkeypatch, caplog):
+def test_the_log_says_which_backend_serves_and_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     backends.best.cache_clear()
     with caplog.at_level(logging.INFO):
         expected = "native" if extension.available() else "numba"

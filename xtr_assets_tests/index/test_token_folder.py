@@ -30,7 +30,7 @@ def files_of(folder: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("mmap", [True, False])
-def test_a_loaded_index_searches_as_the_one_that_was_saved(folder, corpus, mmap):
+def test_a_loaded_index_searches_as_the_one_that_was_saved(folder: Path, corpus: TokenCorpus, mmap: bool) -> None:
     index = TokenIndex.load(folder, mmap=mmap, verify="full")
     fresh = TokenIndex.build(corpus.tokens, corpus.offsets)
     fresh.add(corpus.document(3), np.array([0, len(corpus.document(3))]))
@@ -41,7 +41,7 @@ def test_a_loaded_index_searches_as_the_one_that_was_saved(folder, corpus, mmap)
             np.testing.assert_array_equal(one, other)
 
 
-def test_every_file_is_listed_and_no_path_is_absolute(folder):
+def test_every_file_is_listed_and_no_path_is_absolute(folder: Path) -> None:
     described = json.loads((folder / "tokens.json").read_text())
     assert {*described["files"], "tokens.json"} == set(files_of(folder))
     moved = folder.parent / "elsewhere"
@@ -49,7 +49,7 @@ def test_every_file_is_listed_and_no_path_is_absolute(folder):
     assert len(TokenIndex.load(moved, verify="full")) == 80
 
 
-def test_saving_again_writes_only_what_is_new(folder, corpus):
+def test_saving_again_writes_only_what_is_new(folder: Path, corpus: TokenCorpus) -> None:
     before = files_of(folder)
     index = TokenIndex.load(folder)
     index.add(corpus.tokens[:5], np.array([0, 5]))
@@ -63,7 +63,7 @@ def test_saving_again_writes_only_what_is_new(folder, corpus):
     assert loaded.segments == 3 and len(loaded) == 80 and not loaded.live[[1, 2]].any()
 
 
-def test_a_compacted_index_leaves_no_old_file_behind(folder):
+def test_a_compacted_index_leaves_no_old_file_behind(folder: Path) -> None:
     index = TokenIndex.load(folder, mmap=False)
     index.compact()
     index.save(folder)
@@ -71,7 +71,7 @@ def test_a_compacted_index_leaves_no_old_file_behind(folder):
     assert TokenIndex.load(folder, verify="full").segments == 1
 
 
-def test_any_altered_byte_is_found_in_full_and_named(folder):
+def test_any_altered_byte_is_found_in_full_and_named(folder: Path) -> None:
     for name in json.loads((folder / "tokens.json").read_text())["files"]:
         path = folder / name
         data = path.read_bytes()
@@ -82,7 +82,7 @@ def test_any_altered_byte_is_found_in_full_and_named(folder):
     TokenIndex.load(folder, verify="full")
 
 
-def test_a_truncated_or_missing_file_is_refused_at_opening(folder):
+def test_a_truncated_or_missing_file_is_refused_at_opening(folder: Path) -> None:
     for name in json.loads((folder / "tokens.json").read_text())["files"]:
         path = folder / name
         data = path.read_bytes()
@@ -95,7 +95,7 @@ def test_a_truncated_or_missing_file_is_refused_at_opening(folder):
         path.write_bytes(data)
 
 
-def test_altered_offsets_never_reach_a_search(folder):
+def test_altered_offsets_never_reach_a_search(folder: Path) -> None:
     path = next(folder.glob("segments/*/offsets.npy"))
     offsets = np.load(path)
     offsets[1] = 1 << 40
@@ -104,13 +104,13 @@ def test_altered_offsets_never_reach_a_search(folder):
         TokenIndex.load(folder)
 
 
-def test_a_newer_format_is_refused_with_both_versions(folder):
+def test_a_newer_format_is_refused_with_both_versions(folder: Path) -> None:
     path = folder / "tokens.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 7}))
     with pytest.raises(UnknownFormat, match="format_version 7, this release reads 1"):
         TokenIndex.load(folder)
 
 
-def test_an_empty_folder_is_no_index(tmp_path):
+def test_an_empty_folder_is_no_index(tmp_path: Path) -> None:
     with pytest.raises(CorruptFile, match=r"tokens\.json: expected a JSON file"):
         TokenIndex.load(tmp_path)

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,8 +7,9 @@ import pytest
 from xtr_assets.core.codec import encode_int8
 from xtr_assets.core.errors import CorruptFile, InvalidInput, UnknownFormat
 from xtr_assets.core.rows import RowTokens, TokenPart
+from xtr_assets.core.types import Floats, Halves, Int32s
 from xtr_assets.index.xtr.model import ARRAYS, LEVEL_MAX, LEVEL_MIN, TokenModel
-from xtr_assets.index.xtr.plan import SearchProfile, plan_search
+from xtr_assets.index.xtr.plan import Route, SearchProfile, plan_search
 from xtr_assets.index.xtr.postings import open_postings, write_postings
 from xtr_assets.index.xtr.query import ONE, best_lists, centroid_scores, make_query
 from xtr_assets.index.xtr.training import centroid_count, residual_levels, train
@@ -25,30 +27,37 @@ def model(part: TokenPart) -> TokenModel:
     return train(RowTokens([part], 32))
 
 
-def nearest(part: TokenPart, model: TokenModel) -> np.ndarray:
+def nearest(part: TokenPart, model: TokenModel) -> Int32s:
     """By the definition, in float64."""
     tokens = decoded(part).astype(np.float64) - model.mean
-    return ((tokens[:, None] - model.centroid_vectors.astype(np.float64)) ** 2).sum(axis=2).argmin(axis=1)
+    distances = ((tokens[:, None] - model.centroid_vectors.astype(np.float64)) ** 2).sum(axis=2)
+    lists: Int32s = distances.argmin(axis=1).astype(np.int32)
+    return lists
 
 
-def decoded(part: TokenPart) -> np.ndarray:
-    return part.tokens.astype(np.float32) * part.scales.astype(np.float32)[:, None]
+def decoded(part: TokenPart) -> Floats:
+    return part.tokens.astype(np.float32) * scales_of(part).astype(np.float32)[:, None]
 
 
-def test_the_same_tokens_train_the_same_model_however_they_are_cut(part, model):
+def scales_of(part: TokenPart) -> Halves:
+    assert part.scales is not None
+    return part.scales
+
+
+def test_the_same_tokens_train_the_same_model_however_they_are_cut(part: TokenPart, model: TokenModel) -> None:
     half = int(part.offsets[100])
     parts = [
-        TokenPart(0, part.tokens[:half], part.scales[:half], part.offsets[:101]),
-        TokenPart(150, part.tokens[half:], part.scales[half:], part.offsets[100:] - half),
+        TokenPart(0, part.tokens[:half], scales_of(part)[:half], part.offsets[:101]),
+        TokenPart(150, part.tokens[half:], scales_of(part)[half:], part.offsets[100:] - half),
     ]
     assert train(RowTokens(parts, 32)).fingerprint == model.fingerprint
 
 
-def test_centroids_grow_with_the_root_and_stay_bounded():
+def test_centroids_grow_with_the_root_and_stay_bounded() -> None:
     assert [centroid_count(tokens) for tokens in (1, 80, 900_000, 10**12)] == [1, 10, 3794, 65_536]
 
 
-def test_residual_codes_bring_tokens_closer_than_centroids_alone(part, model):
+def test_residual_codes_bring_tokens_closer_than_centroids_alone(part: TokenPart, model: TokenModel) -> None:
     tokens = decoded(part)
     lists = nearest(part, model)
     centre = model.mean + model.centroid_vectors[lists]
@@ -60,7 +69,7 @@ def test_residual_codes_bring_tokens_closer_than_centroids_alone(part, model):
     assert left < 0.15
 
 
-def test_every_residual_takes_the_nearest_level(part, model):
+def test_every_residual_takes_the_nearest_level(part: TokenPart, model: TokenModel) -> None:
     tokens = decoded(part)[:50]
     lists = np.zeros(50, np.int32)
     steps = (tokens - model.mean - model.centroid_vectors[0]) / model.residual_scales
@@ -70,7 +79,7 @@ def test_every_residual_takes_the_nearest_level(part, model):
     np.testing.assert_array_equal(np.abs(whole - chosen), best)
 
 
-def test_levels_of_residuals_that_never_vary():
+def test_levels_of_residuals_that_never_vary() -> None:
     levels, steps = residual_levels(np.zeros((10, 3), np.float32))
     assert (
         levels.dtype == np.int8
@@ -80,7 +89,7 @@ def test_levels_of_residuals_that_never_vary():
     )
 
 
-def test_a_model_survives_its_folder(tmp_path, model):
+def test_a_model_survives_its_folder(tmp_path: Path, model: TokenModel) -> None:
     folder = model.save(tmp_path)
     assert folder.name == model.fingerprint8 and model.save(tmp_path) == folder
     loaded = TokenModel.load(folder)
@@ -91,7 +100,7 @@ def test_a_model_survives_its_folder(tmp_path, model):
 
 
 @pytest.mark.parametrize("name", [f"{array}.npy" for array in ARRAYS])
-def test_an_altered_model_is_refused_by_file(tmp_path, model, name):
+def test_an_altered_model_is_refused_by_file(tmp_path: Path, model: TokenModel, name: str) -> None:
     path = model.save(tmp_path) / name
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
@@ -100,7 +109,7 @@ def test_an_altered_model_is_refused_by_file(tmp_path, model, name):
         TokenModel.load(path.parent)
 
 
-def test_a_model_of_another_format_or_of_no_format_is_refused(tmp_path, model):
+def test_a_model_of_another_format_or_of_no_format_is_refused(tmp_path: Path, model: TokenModel) -> None:
     path = model.save(tmp_path) / "model.json"
     described = json.loads(path.read_text())
     path.write_text(json.dumps(described | {"format_version": 2}))
@@ -117,7 +126,7 @@ def test_a_model_of_another_format_or_of_no_format_is_refused(tmp_path, model):
         TokenModel.load(path.parent)
 
 
-def test_postings_hold_every_token_once_in_its_nearest_list(tmp_path, part, model):
+def test_postings_hold_every_token_once_in_its_nearest_list(tmp_path: Path, part: TokenPart, model: TokenModel) -> None:
     write_postings(model, part, tmp_path)
     postings = open_postings(model, part, tmp_path)
     lists = nearest(part, model)
@@ -127,19 +136,21 @@ def test_postings_hold_every_token_once_in_its_nearest_list(tmp_path, part, mode
         np.testing.assert_array_equal(mine, row[lists == number])
 
 
-def test_postings_of_another_model_or_segment_are_refused(tmp_path, part, model):
+def test_postings_of_another_model_or_segment_are_refused(tmp_path: Path, part: TokenPart, model: TokenModel) -> None:
     write_postings(model, part, tmp_path)
     other = train(RowTokens([part], 32), centroids=9)
     with pytest.raises(InvalidInput, match=r"model \w+ in the postings"):
         open_postings(other, part, tmp_path)
     first = int(part.offsets[10])
-    shorter = TokenPart(0, part.tokens[:first], part.scales[:first], part.offsets[:11])
+    shorter = TokenPart(0, part.tokens[:first], scales_of(part)[:first], part.offsets[:11])
     with pytest.raises(InvalidInput, match="rows 200 in the postings, 10 expected"):
         open_postings(model, shorter, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["lists.npy", "positions.npy", "residuals.npy"])
-def test_postings_that_are_cut_or_of_another_type_are_refused(tmp_path, part, model, name):
+def test_postings_that_are_cut_or_of_another_type_are_refused(
+    tmp_path: Path, part: TokenPart, model: TokenModel, name: str
+) -> None:
     write_postings(model, part, tmp_path)
     path = tmp_path / name
     data, array = path.read_bytes(), np.load(path)
@@ -155,7 +166,7 @@ def test_postings_that_are_cut_or_of_another_type_are_refused(tmp_path, part, mo
         open_postings(model, part, tmp_path)
 
 
-def test_lists_that_point_outside_are_refused(tmp_path, part, model):
+def test_lists_that_point_outside_are_refused(tmp_path: Path, part: TokenPart, model: TokenModel) -> None:
     write_postings(model, part, tmp_path)
     lists = np.load(tmp_path / "lists.npy")
     lists[3] = lists[-1] + 100
@@ -164,13 +175,13 @@ def test_lists_that_point_outside_are_refused(tmp_path, part, model):
         open_postings(model, part, tmp_path)
 
 
-def test_tokens_of_another_dim_are_refused(tmp_path, model):
+def test_tokens_of_another_dim_are_refused(tmp_path: Path, model: TokenModel) -> None:
     other = TokenPart(0, np.ones((2, 16), np.int8), np.ones(2, np.float16), np.array([0, 2]))
     with pytest.raises(InvalidInput, match="dim 16 in the tokens, 32 in the model"):
         write_postings(model, other, tmp_path)
 
 
-def test_the_best_lists_are_those_of_a_sort_and_the_floor_lies_below_the_next(model):
+def test_the_best_lists_are_those_of_a_sort_and_the_floor_lies_below_the_next(model: TokenModel) -> None:
     query = make_query(model, make_corpus(3).queries[0])
     scores = centroid_scores(model, query)
     probes = best_lists(query, scores, 3)
@@ -180,13 +191,13 @@ def test_the_best_lists_are_those_of_a_sort_and_the_floor_lies_below_the_next(mo
     np.testing.assert_array_equal(probes.floors, np.rint(following - query.margins).astype(np.int32))
 
 
-def test_lists_that_tie_are_taken_from_the_lowest_up(model):
+def test_lists_that_tie_are_taken_from_the_lowest_up(model: TokenModel) -> None:
     query = make_query(model, np.ones((1, 32), np.float32))
     probes = best_lists(query, np.array([[1, 5, 3, 3, 3, 0]], np.float32), 3)
     assert probes.lists.tolist() == [[1, 2, 3]] and probes.scores.tolist() == [[5, 3, 3]]
 
 
-def test_fixed_point_scores_are_the_centroid_products(model):
+def test_fixed_point_scores_are_the_centroid_products(model: TokenModel) -> None:
     tokens = make_corpus(3).queries[1]
     query = make_query(model, tokens)
     unit = ONE / (np.linalg.norm(tokens, axis=1).max() * model.token_norm)
@@ -194,8 +205,8 @@ def test_fixed_point_scores_are_the_centroid_products(model):
     np.testing.assert_allclose(centroid_scores(model, query) / unit, expected, atol=5e-3)
 
 
-def test_a_filter_widens_the_lists_until_scanning_is_cheaper():
-    def plan(allowed: int):
+def test_a_filter_widens_the_lists_until_scanning_is_cheaper() -> None:
+    def plan(allowed: int) -> Route:
         return plan_search(tokens=3_500_000, rows=50_000, allowed_rows=allowed, centroids=7483, nprobe=4, limit=300)
 
     assert plan(50_000).nprobe == 4 and plan(25_000).nprobe == 8
@@ -203,6 +214,6 @@ def test_a_filter_widens_the_lists_until_scanning_is_cheaper():
 
 
 @pytest.mark.parametrize("field", ["nprobe", "k_prime", "rescore"])
-def test_a_profile_below_one_is_refused(field):
+def test_a_profile_below_one_is_refused(field: str) -> None:
     with pytest.raises(InvalidInput, match=f"{field} is 0"):
         SearchProfile().override(**{"nprobe": None, "k_prime": None, "rescore": None, field: 0})

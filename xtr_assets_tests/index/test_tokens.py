@@ -1,10 +1,14 @@
 import threading
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from xtr_assets.core.errors import EncoderMismatch, InvalidInput, ProviderError
 from xtr_assets.core.maxsim import maxsim
+from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index import TokenIndex
 from xtr_assets.index.xtr.plan import SearchProfile
 from xtr_assets_tests.index.token_corpus import TokenCorpus, make_corpus, unit
@@ -29,17 +33,17 @@ def index_of(corpus: TokenCorpus) -> TokenIndex:
     return TokenIndex.build(corpus.tokens, corpus.offsets)
 
 
-def truth(corpus: TokenCorpus, query, k: int):
+def truth(corpus: TokenCorpus, query: Floats, k: int) -> Ints:
     return np.argsort(-maxsim(query, corpus.tokens, corpus.offsets), kind="stable")[:k]
 
 
-def test_lists_find_what_exact_search_over_the_original_floats_finds(corpus, built):
+def test_lists_find_what_exact_search_over_the_original_floats_finds(corpus: TokenCorpus, built: TokenIndex) -> None:
     assert not built.search_detailed(corpus.queries[0], 10).scanned
     shared = [len(np.intersect1d(built.search(q, 10)[1], truth(corpus, q, 10))) for q in corpus.queries]
     assert np.mean(shared) / 10 >= 0.97
 
 
-def test_scores_are_maxsim_over_the_number_of_query_tokens(corpus, built):
+def test_scores_are_maxsim_over_the_number_of_query_tokens(corpus: TokenCorpus, built: TokenIndex) -> None:
     query = corpus.queries[1]
     scores, rows = built.search(query, 5)
     originals = maxsim(query, corpus.tokens, corpus.offsets)[rows]
@@ -48,7 +52,7 @@ def test_scores_are_maxsim_over_the_number_of_query_tokens(corpus, built):
     assert (np.diff(scores) <= 0).all()
 
 
-def test_a_small_corpus_is_scanned_and_equals_the_exact_search(small):
+def test_a_small_corpus_is_scanned_and_equals_the_exact_search(small: TokenCorpus) -> None:
     index = index_of(small)
     for query in small.queries:
         scores, rows = index.search(query, 10)
@@ -58,7 +62,7 @@ def test_a_small_corpus_is_scanned_and_equals_the_exact_search(small):
     assert index.search_detailed(small.queries[0], 10).scanned
 
 
-def test_exact_is_maxsim_of_the_stored_tokens(small):
+def test_exact_is_maxsim_of_the_stored_tokens(small: TokenCorpus) -> None:
     index, query = index_of(small), small.queries[0]
     stored = np.concatenate([index._state.tokens.document(row) for row in range(len(index))])
     expected = maxsim(query, stored, small.offsets)
@@ -68,12 +72,12 @@ def test_exact_is_maxsim_of_the_stored_tokens(small):
     assert sorted(rows.tolist()) == list(range(60))
 
 
-def test_no_token_no_result(small):
+def test_no_token_no_result(small: TokenCorpus) -> None:
     scores, rows = index_of(small).search(np.empty((0, 32), np.float32), 3)
     assert rows.tolist() == [-1, -1, -1] and np.isneginf(scores).all()
 
 
-def test_k_of_zero_and_k_beyond_the_rows(small):
+def test_k_of_zero_and_k_beyond_the_rows(small: TokenCorpus) -> None:
     index, query = index_of(small), small.queries[0]
     assert [len(part) for part in index.search(query, 0)] == [0, 0]
     scores, rows = index.search(query, 100)
@@ -81,12 +85,12 @@ def test_k_of_zero_and_k_beyond_the_rows(small):
     assert np.isfinite(scores[:60]).all() and np.isneginf(scores[60:]).all()
 
 
-def test_more_results_than_lists_meet_still_come_back(corpus, built):
+def test_more_results_than_lists_meet_still_come_back(corpus: TokenCorpus, built: TokenIndex) -> None:
     rows = built.search(corpus.queries[0], 2900, rescore=1, nprobe=1)[1]
     assert len(np.unique(rows)) == 2900
 
 
-def test_queries_of_one_and_of_512_tokens(corpus, built):
+def test_queries_of_one_and_of_512_tokens(corpus: TokenCorpus, built: TokenIndex) -> None:
     one = corpus.queries[0][:1]
     many = unit(corpus.tokens[:512] + 0.1 * np.random.default_rng(1).normal(size=(512, 32)))
     assert built.search(one, 1)[1][0] in truth(corpus, one, 3)
@@ -94,7 +98,7 @@ def test_queries_of_one_and_of_512_tokens(corpus, built):
     assert len(shared) >= 9
 
 
-def test_documents_of_one_token_and_of_ten_thousand():
+def test_documents_of_one_token_and_of_ten_thousand() -> None:
     rng = np.random.default_rng(2)
     lengths = np.array([1, 10_000, 1, 3])
     tokens = unit(rng.normal(size=(lengths.sum(), 16)))
@@ -104,20 +108,20 @@ def test_documents_of_one_token_and_of_ten_thousand():
     assert index.search(tokens[10_001:10_002], 1)[1].tolist() == [2]
 
 
-def test_one_document_of_one_token():
+def test_one_document_of_one_token() -> None:
     index = TokenIndex.build(np.ones((1, 4), np.float32), np.array([0, 1]))
     scores, rows = index.search(np.ones((1, 4), np.float32), 2)
     assert rows.tolist() == [0, -1] and scores[0] == pytest.approx(4.0, rel=1e-3)
 
 
-def test_no_documents_at_all():
+def test_no_documents_at_all() -> None:
     index = TokenIndex.build(np.empty((0, 8), np.float32), np.array([0]))
     assert index.search(np.ones((1, 8), np.float32), 2)[1].tolist() == [-1, -1]
     assert index.add(np.ones((2, 8), np.float32), np.array([0, 2])).tolist() == [0]
     assert index.search(np.ones((1, 8), np.float32), 1)[1].tolist() == [0]
 
 
-def test_equal_documents_come_by_ascending_row():
+def test_equal_documents_come_by_ascending_row() -> None:
     tokens = np.tile(unit(np.random.default_rng(0).normal(size=(2, 8))), (6, 1))
     index = TokenIndex.build(tokens, np.arange(0, 13, 2))
     assert index.search(tokens[:2], 4)[1].tolist() == [0, 1, 2, 3]
@@ -134,13 +138,15 @@ def test_equal_documents_come_by_ascending_row():
         (np.ones(3, np.float32), [0, 3], r"\(3,\)"),
     ],
 )
-def test_documents_that_cannot_be_used_are_refused_by_row(tmp_path, tokens, offsets, words):
+def test_documents_that_cannot_be_used_are_refused_by_row(
+    tmp_path: Path, tokens: npt.NDArray[Any], offsets: list[int], words: str
+) -> None:
     with pytest.raises(InvalidInput, match=words):
         TokenIndex.build(tokens, np.array(offsets), tmp_path / "index")
     assert not (tmp_path / "index").exists()
 
 
-def test_queries_that_cannot_be_used_are_refused(small):
+def test_queries_that_cannot_be_used_are_refused(small: TokenCorpus) -> None:
     index = index_of(small)
     with pytest.raises(InvalidInput, match="query token 1 holds NaN"):
         index.search(np.array([[0] * 32, [np.nan] * 32], np.float32), 1)
@@ -156,14 +162,14 @@ def test_queries_that_cannot_be_used_are_refused(small):
         index.score(small.queries[0], np.array([1, 60]))
 
 
-def test_a_device_that_cannot_serve_is_refused(tmp_path, small):
+def test_a_device_that_cannot_serve_is_refused(tmp_path: Path, small: TokenCorpus) -> None:
     TokenIndex.build(small.tokens, small.offsets, tmp_path / "index")
     with pytest.raises(ProviderError, match="device 'cuda' asked for"):
         TokenIndex.load(tmp_path / "index", device="cuda")
 
 
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.01])
-def test_a_filter_keeps_the_filtered_exact_results(corpus, built, share):
+def test_a_filter_keeps_the_filtered_exact_results(corpus: TokenCorpus, built: TokenIndex, share: float) -> None:
     allowed = np.random.default_rng(5).random(3000) < share
     shared, asked = 0, 0
     for query in corpus.queries:
@@ -175,11 +181,11 @@ def test_a_filter_keeps_the_filtered_exact_results(corpus, built, share):
     assert shared / asked >= 0.98
 
 
-def test_a_filter_that_allows_nothing_finds_nothing(corpus, built):
+def test_a_filter_that_allows_nothing_finds_nothing(corpus: TokenCorpus, built: TokenIndex) -> None:
     assert built.search(corpus.queries[0], 2, allowed=np.zeros(3000, np.bool_))[1].tolist() == [-1, -1]
 
 
-def test_removed_rows_never_come_back(corpus):
+def test_removed_rows_never_come_back(corpus: TokenCorpus) -> None:
     index = TokenIndex.build(corpus.tokens, corpus.offsets)
     query = corpus.queries[0]
     gone = index.search(query, 5)[1]
@@ -193,7 +199,7 @@ def test_removed_rows_never_come_back(corpus):
         index.remove([3000])
 
 
-def test_added_documents_are_found_beside_the_old_ones(corpus):
+def test_added_documents_are_found_beside_the_old_ones(corpus: TokenCorpus) -> None:
     cut = int(corpus.offsets[2800])
     index = TokenIndex.build(corpus.tokens[:cut], corpus.offsets[:2801])
     for start, stop in ((2800, 2801), (2801, 3000)):
@@ -207,7 +213,7 @@ def test_added_documents_are_found_beside_the_old_ones(corpus):
     assert index.search(own, 1)[1].tolist() == truth(corpus, own, 1).tolist()
 
 
-def test_compaction_changes_rows_but_no_result(corpus):
+def test_compaction_changes_rows_but_no_result(corpus: TokenCorpus) -> None:
     index = TokenIndex.build(corpus.tokens, corpus.offsets)
     index.add(corpus.document(7), np.array([0, len(corpus.document(7))]))
     index.remove(np.arange(0, 3000, 3))
@@ -221,7 +227,7 @@ def test_compaction_changes_rows_but_no_result(corpus):
     assert (new_rows[np.arange(0, 3000, 3)] == -1).all()
 
 
-def test_explain_says_what_each_query_token_met(corpus, built):
+def test_explain_says_what_each_query_token_met(corpus: TokenCorpus, built: TokenIndex) -> None:
     query = corpus.queries[2]
     row = int(built.search(query, 1)[1][0])
     matches = built.explain(query, row)
@@ -234,13 +240,13 @@ def test_explain_says_what_each_query_token_met(corpus, built):
     assert any(match.retrieved for match in matches)
 
 
-def test_a_token_far_from_the_document_is_explained_as_imputed(corpus, built):
+def test_a_token_far_from_the_document_is_explained_as_imputed(corpus: TokenCorpus, built: TokenIndex) -> None:
     query = corpus.queries[2]
     worst = int(built.exact(query, 3000)[1][-1])
     assert not all(match.retrieved for match in built.explain(query, worst))
 
 
-def test_a_batch_equals_single_queries_with_any_number_of_threads(corpus, built):
+def test_a_batch_equals_single_queries_with_any_number_of_threads(corpus: TokenCorpus, built: TokenIndex) -> None:
     single = [built.search(query, 7) for query in corpus.queries]
     for threads in (1, 3):
         scores, rows = built.search_batch(corpus.queries, 7, threads=threads)
@@ -249,7 +255,7 @@ def test_a_batch_equals_single_queries_with_any_number_of_threads(corpus, built)
     assert built.search_batch([], 7)[1].shape == (0, 7)
 
 
-def test_searching_while_rows_are_added_and_removed_sees_whole_states(small):
+def test_searching_while_rows_are_added_and_removed_sees_whole_states(small: TokenCorpus) -> None:
     index, query = index_of(small), small.queries[0]
     stop, problems = threading.Event(), []
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from xtr_assets.core.types import Floats, Ints
 
@@ -19,7 +20,8 @@ class TokenCorpus:
         return self.tokens[self.offsets[row] : self.offsets[row + 1]]
 
 
-def unit(vectors: Floats) -> Floats:
+def unit(vectors: npt.NDArray[np.floating]) -> Floats:
+    """float32, whatever the floats given."""
     scaled: Floats = (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
     return scaled
 
