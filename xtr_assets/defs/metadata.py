@@ -19,6 +19,10 @@ MAX_ROWS = 50
 # Characters of a text in a table.
 MAX_TEXT = 160
 
+# Settings of a measurement: numbers that do not change from run to run. The UI draws a plot of every number; as text
+# they are read and leave the plots to what was measured.
+SETTINGS = ("k", "confidence", "depth")
+
 
 def cost_metadata(step: Step) -> Metadata:
     """Seconds and counts of a step."""
@@ -51,7 +55,7 @@ def record_metadata(record: CheckRecord) -> Metadata:
     """A recorded check: value, threshold and details."""
     values = {"value": record.value, "threshold": record.threshold, **record.details}
     values.pop("per_query", None)
-    return plain_metadata(values)
+    return plain_metadata({name: str(value) if name in SETTINGS else value for name, value in values.items()})
 
 
 def verdict_metadata(verdict: Verdict) -> Metadata:

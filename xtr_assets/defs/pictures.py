@@ -24,14 +24,16 @@ def recall_picture(report: RecallReport, threshold: float) -> dg.MarkdownMetadat
     left.plot(depths, recalls, marker="o", markersize=3)
     left.set_xlabel("k")
     left.set_ylabel("recall@k")
+    shown = list(recalls)
     if report.nprobe_curve:
         right = figure.add_subplot(1, panels, 2, sharey=left)
         probes, probed, _ = zip(*report.nprobe_curve, strict=True)
+        shown += probed
         right.plot(probes, probed, marker="o", markersize=3, color="tab:green")
         right.set_xlabel(f"nprobe (recall@{report.k})")
     for axes in figure.axes:
         axes.axhline(threshold, color="tab:red", linewidth=0.8, linestyle="--")
-        axes.set_ylim(min(0.8, *recalls, threshold) - 0.02, max(1.02, threshold + 0.02))
+        axes.set_ylim(min(0.8, *shown, threshold) - 0.02, max(1.02, threshold + 0.02))
         axes.tick_params(labelsize=7)
         axes.grid(alpha=0.3)
     buffer = io.BytesIO()
