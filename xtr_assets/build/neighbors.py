@@ -1,8 +1,13 @@
 """Exact MaxSim neighbours of many queries at once: what the gate measures the token index against."""
 
+import os
+import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from xtr_assets.core.maxsim import best_rows
 from xtr_assets.core.rows import RowTokens
@@ -41,18 +46,58 @@ def exact_tokens(
         return best.scores, best.rows
     stacked = np.concatenate([np.asarray(queries[i], np.float32) for i in asked.tolist()])
     starts = np.concatenate([[0], np.cumsum(counts[asked])[:-1]])
-    weights = (1.0 / counts[asked])[:, None].astype(np.float32)
+    scoring = _Scoring(stacked, starts, (1.0 / counts[asked])[:, None].astype(np.float32))
 
     pending: list[tuple[Ints, Floats]] = []
-    for rows, block, offsets in _blocks(tokens, live, rows_from):
-        similarities = stacked @ block.T
-        maxima = np.maximum.reduceat(similarities, offsets, axis=1)
-        pending.append((rows, np.add.reduceat(maxima, starts, axis=0) * weights))
-        if sum(len(r) for r, _ in pending) >= MERGE_DOCUMENTS:
+    held = 0
+    for rows, scores in _scored(_blocks(tokens, live, rows_from), scoring):
+        pending.append((rows, scores))
+        held += len(rows)
+        if held >= MERGE_DOCUMENTS:
             best.merge(asked, pending)
-            pending = []
+            pending, held = [], 0
     best.merge(asked, pending)
     return best.scores, best.rows
+
+
+class _Scoring:
+    """MaxSim of stacked query tokens (float32 [t, d]) against blocks; each thread has a buffer of its own."""
+
+    def __init__(self, stacked: Floats, starts: Ints, weights: Floats) -> None:
+        self._stacked, self._starts, self._weights = stacked, starts, weights
+        self._buffers = threading.local()
+
+    def __call__(self, block: Floats, offsets: Ints) -> Floats:
+        """float32 [queries, documents of the block]."""
+        # A new array of 5 MB a block would spend eight times as long in page faults as in the product itself.
+        buffer: Floats = getattr(self._buffers, "similarities", np.empty(0, np.float32))
+        size = len(self._stacked) * len(block)
+        if len(buffer) < size:
+            buffer = self._buffers.similarities = np.empty(size, np.float32)
+        similarities = buffer[:size].reshape(len(self._stacked), len(block))
+        np.matmul(self._stacked, block.T, out=similarities)
+        maxima = np.maximum.reduceat(similarities, offsets, axis=1)
+        scores: Floats = np.add.reduceat(maxima, self._starts, axis=0) * self._weights
+        return scores
+
+
+def _scored(blocks: Iterator[tuple[Ints, Floats, Ints]], scoring: _Scoring) -> Iterator[tuple[Ints, Floats]]:
+    """(rows, scores) of each block in order, a thread a processor.
+
+    The products are too small to be shared among BLAS' own threads: those spent five times the processor time, waiting
+    for each other in a loop.
+    """
+    threads = os.cpu_count() or 1
+    waiting: deque[tuple[Ints, Future[Floats]]] = deque()
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads, "exact") as pool:
+        for rows, block, offsets in blocks:
+            waiting.append((rows, pool.submit(scoring, block, offsets)))
+            # As many blocks are in memory as keep the threads busy.
+            if len(waiting) > 2 * threads:
+                first, scores = waiting.popleft()
+                yield first, scores.result()
+        for first, scores in waiting:
+            yield first, scores.result()
 
 
 class TopK:

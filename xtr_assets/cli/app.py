@@ -1,6 +1,10 @@
 """The typer application: what is common to every command. No heavy import here: `--help` answers in half a second."""
 
+import atexit
+import gc
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +13,9 @@ import typer
 from typer.core import TyperGroup
 
 from xtr_assets.core.errors import ConfigError, XtrAssetsError
+
+# Objects made between two looks for garbage: 2 MB or so of small ones.
+GC_THRESHOLD = 50_000
 
 FAILED = 1
 WRONG_USE = 2
@@ -82,9 +89,32 @@ UPKEEP = "Upkeep"
 
 def main() -> None:
     """The entry point of the command `xtr-assets`."""
+    # Imports and Dagster make millions of objects that live until the end: a collection every 700 of them looks through
+    # them again and again, a fifth of a small build.
+    gc.set_threshold(GC_THRESHOLD, 20, 20)
     # A pipe that closes early (`| head`) is not an error of ours; click handles it where it writes, we where we print.
     try:
         app()
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(FAILED) from None
+    except SystemExit as ended:
+        _leave(ended)
+        raise
+
+
+def _leave(ended: SystemExit) -> None:
+    """End the process now, exit handlers run and output flushed. Returns where something is still under way.
+
+    Python would take every module apart first: 1.3 s after a build, .8 s after a search.
+    """
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if any(not thread.daemon for thread in others) or not isinstance(ended.code, int | None):
+        return
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        return
+    os._exit(ended.code or 0)

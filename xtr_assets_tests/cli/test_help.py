@@ -11,11 +11,12 @@ HEAVY = ("torch", "transformers", "dagster", "faiss", "numba", "numpy", "pandas"
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import json, sys\n"
+        "import atexit, json, sys\n"
+        f"loaded = lambda: json.dumps([m for m in {HEAVY!r} if m in sys.modules])\n"
+        "atexit.register(lambda: print(loaded(), file=sys.stderr))\n"
         "from xtr_assets.cli import main\n"
         "sys.argv = ['xtr-assets', '--help']\n"
-        "try:\n    main()\n"
-        f"finally:\n    print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]), file=sys.stderr)\n"
+        "main()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Usage: xtr-assets" in done.stdout
@@ -29,3 +30,29 @@ def test_wrong_use_ends_with_two() -> None:
 
 def test_version_says_the_version() -> None:
     assert CliRunner().invoke(app, ["--version"]).output.startswith("xtr-assets 0.")
+
+
+def test_the_command_ends_with_its_exit_code_and_all_of_its_output() -> None:
+    """It leaves without taking the interpreter apart; what it wrote into a pipe must be there all the same."""
+    for arguments, code, where in (
+        (["--help"], 0, "stdout"),
+        (["nothing"], 2, "stderr"),
+        (["verify", "-w", "nowhere"], 1, "stderr"),
+    ):
+        line = f"import sys; sys.argv[1:] = {arguments!r}; from xtr_assets.cli import main; main()"
+        done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=False)
+        assert done.returncode == code, (arguments, done.stderr)
+        assert len(getattr(done, where)) > 20, arguments
+
+
+def test_a_command_waits_for_its_threads() -> None:
+    code = (
+        "import sys, threading, time\n"
+        "from xtr_assets.cli import main\n"
+        "def late():\n    time.sleep(.3)\n    print('written late')\n"
+        "threading.Thread(target=late).start()\n"
+        "sys.argv = ['xtr-assets', '--version']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("written late\n")
