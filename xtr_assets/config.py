@@ -90,6 +90,12 @@ class DenseConfig(Strict):
     target: Literal["cpu", "gpu", "gpu-cuvs"] = "cpu"
 
 
+class UpkeepConfig(Strict):
+    """What happens unattended: how many generations the nightly collection keeps."""
+
+    keep: Annotated[int, Field(ge=1)] = 3
+
+
 class IndexConfig(Strict):
     """One index: its sources, encoder and thresholds, and the warehouse that keeps it."""
 
@@ -100,6 +106,7 @@ class IndexConfig(Strict):
     recall: RecallConfig = RecallConfig()
     queries: QueriesConfig | None = None
     dense: DenseConfig = DenseConfig()
+    upkeep: UpkeepConfig = UpkeepConfig()
 
     @model_validator(mode="after")
     def _sources_are_usable(self) -> "IndexConfig":

@@ -141,7 +141,8 @@ def _nprobe_curve(
     if not nprobe:
         return []
     points = []
-    for probes in sorted({max(1, int(nprobe * factor)) for factor in CURVE_FACTORS}):
+    lists = parse_recipe(index.recipe).nlist
+    for probes in sorted({min(lists, max(1, int(nprobe * factor))) for factor in CURVE_FACTORS}):
         started = perf_counter()
         found_scores, found = index.search(queries, k, nprobe=probes)
         milliseconds = 1000 * (perf_counter() - started) / len(queries)

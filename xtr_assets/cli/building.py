@@ -2,13 +2,14 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtr_assets.cli.app import FAILED, START, ConfigOption, JsonOption, app
+from xtr_assets.cli.app import FAILED, START, UPKEEP, ConfigOption, JsonOption, app
 from xtr_assets.cli.place import HOME_VARIABLE, dagster_home, shown
 from xtr_assets.cli.show import emit, say
 
@@ -63,24 +64,44 @@ def build(
         raise typer.Exit(FAILED)
 
 
-def _build(config: "IndexConfig", home_folder: Path, full: bool, quiet: bool = False) -> "BuildResult":
+@app.command(rich_help_panel=UPKEEP)
+def compact(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Merge small segments, leave dead rows out, and publish the generation over them; what is found stays the same."""
+    from xtr_assets.config import config_file, discover_config
+
+    named = config_file(config, Path.cwd())
+    found = discover_config(config)
+    folder = Path.cwd() if named is None else named.resolve().parent
+    started = perf_counter()
+    result = _build(found, folder, compact=True, quiet=as_json)
+    if as_json:
+        emit(result.document())
+    else:
+        _report(result, perf_counter() - started)
+    if not result.ok:
+        raise typer.Exit(FAILED)
+
+
+def _build(
+    config: "IndexConfig", home_folder: Path, *, full: bool = False, compact: bool = False, quiet: bool = False
+) -> "BuildResult":
     """Run the whole graph in the folder's Dagster instance, with progress for people unless `quiet`."""
     here = Path.cwd().resolve()
     home, written = dagster_home([home_folder, here, *here.parents], home_folder)
     os.environ[HOME_VARIABLE] = str(home)
     if written and not quiet:
         say(f"wrote {shown(home / 'dagster.yaml')}: this folder is the Dagster instance now")
-    from xtr_assets.defs.run import build as run_build
-    from xtr_assets.defs.run import open_instance
+    from xtr_assets.defs import run
     from xtr_assets.telemetry import progress
 
+    work = run.compact if compact else partial(run.build, full=full)
     if quiet:
         with progress.silence():
-            return run_build(config, open_instance(), full=full)
+            return work(config, run.open_instance())
     # In a log a bar is noise and silence looks hung: a line now and then, unless told otherwise.
     if not sys.stderr.isatty():
         os.environ.setdefault(progress.STYLE_VARIABLE, "lines")
-    return run_build(config, open_instance(), full=full)
+    return work(config, run.open_instance())
 
 
 def _report(result: "BuildResult", seconds: float) -> None:

@@ -14,6 +14,7 @@ from xtr_assets.defs.checks import index_checks
 from xtr_assets.defs.jobs import asset_jobs, op_jobs
 from xtr_assets.defs.names import Names
 from xtr_assets.defs.resources import EncoderResource, SearchResource, WarehouseResource
+from xtr_assets.defs.schedules import index_schedules
 from xtr_assets.defs.sensors import index_sensors
 from xtr_assets.defs.site import Site
 
@@ -32,7 +33,7 @@ ASSETS = (
 
 
 def build_index_defs(config: IndexConfig, prefix: str = "") -> dg.Definitions:
-    """Assets, checks, jobs, sensors and resources of one index.
+    """Assets, checks, jobs, sensors, schedules and resources of one index.
 
     Asset keys carry the index' name. Jobs, sensors and resources have one namespace in a project: where it has several
     indexes, `prefix` ("docs_") goes before theirs, and an asset takes `docs_search: SearchResource`.
@@ -45,6 +46,7 @@ def build_index_defs(config: IndexConfig, prefix: str = "") -> dg.Definitions:
         asset_checks=index_checks(site),
         jobs=jobs,
         sensors=index_sensors(site, {job.name: job for job in jobs}),
+        schedules=index_schedules(site, {job.name: job for job in jobs}),
         resources={
             names.warehouse: WarehouseResource(path=str(config.warehouse)),
             names.encoder: EncoderResource(settings=config.encoder.model_dump(mode="json")),

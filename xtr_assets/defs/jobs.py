@@ -7,7 +7,7 @@ import dagster as dg
 from xtr_assets.build.evaluate import evaluate
 from xtr_assets.defs.metadata import plain_metadata
 from xtr_assets.defs.names import CORPUS, DERIVED
-from xtr_assets.defs.site import Site
+from xtr_assets.defs.site import AFRESH_TAG, COMPACT_TAG, LOCK_WAIT_SECONDS, Site
 from xtr_assets.search.searcher import Searcher
 
 # What define_asset_job gives; dagster names its type in its core only.
@@ -24,8 +24,28 @@ class RollbackConfig(dg.Config):
     reason: str = ""
 
 
+class CollectConfig(dg.Config):
+    """`keep`: how many generations stay; 0 is what the index' config says."""
+
+    keep: int = 0
+
+
+# What the jobs from the draft to the pointer do, and the tags that make the difference.
+GENERATIONS: dict[str, tuple[str, dict[str, str]]] = {
+    "rebuild": ("The next generation over the current shards: draft, indexes, gate, pointer.", {}),
+    "retrain": (
+        "The same with nothing taken over: quantizer, centroids and profiles are learnt from the rows there are now.",
+        {AFRESH_TAG: "true"},
+    ),
+    "compact": (
+        "Segments are merged and dead rows left out; the generation over them passes the gate like any other.",
+        {COMPACT_TAG: "true"},
+    ),
+}
+
+
 def asset_jobs(site: Site) -> list[AssetJob]:
-    """`ingest` of one shard, and `rebuild` from the current shards to the pointer."""
+    """`ingest` of one shard, and the jobs from the current shards to the pointer."""
     return [
         dg.define_asset_job(
             site.names.named("ingest"),
@@ -34,19 +54,22 @@ def asset_jobs(site: Site) -> list[AssetJob]:
             executor_def=EXECUTOR,
             tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "ingest"},
         ),
-        dg.define_asset_job(
-            site.names.named("rebuild"),
-            selection=dg.AssetSelection.assets(*site.names.keys(DERIVED)),
-            description="The next generation over the current shards: draft, indexes, gate, pointer.",
-            executor_def=EXECUTOR,
-            tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "rebuild"},
+        *(
+            dg.define_asset_job(
+                site.names.named(job),
+                selection=dg.AssetSelection.assets(*site.names.keys(DERIVED)),
+                description=description,
+                executor_def=EXECUTOR,
+                tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": job, **tags},
+            )
+            for job, (description, tags) in GENERATIONS.items()
         ),
     ]
 
 
 def op_jobs(site: Site) -> list[dg.JobDefinition]:
-    """Jobs that are no assets: `rollback`, and `evaluate` where judgments exist."""
-    jobs = [_rollback_job(site)]
+    """Jobs that are no assets: `rollback`, `collect`, and `evaluate` where judgments exist."""
+    jobs = [_rollback_job(site), _collect_job(site)]
     if site.config.queries is not None and site.config.queries.judgments is not None:
         jobs.append(_evaluate_job(site))
     return jobs
@@ -71,6 +94,36 @@ def _rollback_job(site: Site) -> dg.JobDefinition:
         move_pointer_back()
 
     return rollback
+
+
+def _collect_job(site: Site) -> dg.JobDefinition:
+    @dg.op(name=site.names.named("remove_old_generations"), required_resource_keys=site.needs_warehouse)
+    def remove_old_generations(context: dg.OpExecutionContext, config: CollectConfig) -> None:
+        warehouse = site.warehouse(context)
+        # A step of a build holds the lock between its writes; a collection can wait as long as another step would.
+        with warehouse.lock(f"collection of {site.config.name}, run {context.run_id}", LOCK_WAIT_SECONDS):
+            report = warehouse.collect(config.keep or site.config.upkeep.keep)
+        context.log.info(f"removed {report.bytes} bytes; generations {list(report.kept)} stay")
+        context.add_output_metadata(
+            {
+                "bytes": report.bytes,
+                "kept": dg.MetadataValue.json(list(report.kept)),
+                "pinned": dg.MetadataValue.json(list(report.pinned)),
+                "generations_removed": dg.MetadataValue.json(list(report.generations)),
+                "paths_removed": len(report.removed),
+            }
+        )
+
+    @dg.job(
+        name=site.names.named("collect"),
+        description="Remove old generations and what nothing kept needs; never what a reader has open.",
+        executor_def=EXECUTOR,
+        tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "collect"},
+    )
+    def collect() -> None:
+        remove_old_generations()
+
+    return collect
 
 
 def _evaluate_job(site: Site) -> dg.JobDefinition:

@@ -6,7 +6,7 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel, ConfigDict
 
-from xtr_assets.defs.names import CORPUS, DERIVED, Names
+from xtr_assets.defs.names import CORPUS, DERIVED, GENERATION_JOBS, Names
 
 # After a run that failed the same work is asked for again, four times at most: after 2, 8, 32 and 128 minutes. What
 # fails five times needs a person, or other content.
@@ -91,7 +91,7 @@ def _materializes(run: dg.DagsterRun, names: Names, keys: set[dg.AssetKey]) -> b
     if run.asset_selection:
         return bool(keys & run.asset_selection)
     # A job of ours runs all its assets; the job without a name, all assets of the project.
-    jobs = {names.named("ingest"): CORPUS, names.named("rebuild"): DERIVED}
+    jobs = {names.named("ingest"): CORPUS, **{names.named(job): DERIVED for job in GENERATION_JOBS}}
     if run.job_name in jobs:
         return bool(keys & set(names.keys(jobs[run.job_name])))
     return run.job_name == IMPLICIT_JOB

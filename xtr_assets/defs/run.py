@@ -1,7 +1,7 @@
 """`build`: the whole graph in this process, recorded in the Dagster instance; what the command line calls."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from xtr_assets.build.checks import required_checks
+from xtr_assets.build.compact import compaction_due
 from xtr_assets.build.generation import COSTS_NOTE, decide, due, fingerprint_of, wanted
 from xtr_assets.build.ingest import ShardScan, scan
 from xtr_assets.config import IndexConfig
@@ -79,6 +80,15 @@ def open_instance() -> dg.DagsterInstance:
     return dg.DagsterInstance.get()
 
 
+def compact(config: IndexConfig, instance: dg.DagsterInstance) -> BuildResult:
+    """Merge small segments and leave dead rows out, then build, check and publish the generation over them.
+
+    What a search finds stays the same. Nothing is built where no segment is worth writing anew, or where what serves is
+    not what the shards hold.
+    """
+    return _run(config, instance, "compaction", lambda run: run.compact())
+
+
 def build(config: IndexConfig, instance: dg.DagsterInstance, *, full: bool = False) -> BuildResult:
     """Ingest the shards that changed, then build, check and publish the next generation where anything did.
 
@@ -86,11 +96,20 @@ def build(config: IndexConfig, instance: dg.DagsterInstance, *, full: bool = Fal
     indexes are made anew; texts that were encoded are not encoded again. Raises what a step raised; a failed check is
     a result.
     """
+    return _run(config, instance, "build", lambda run: run.build(), full)
+
+
+def _run(
+    config: IndexConfig,
+    instance: dg.DagsterInstance,
+    purpose: str,
+    work: "Callable[[_Build], BuildResult]",
+    full: bool = False,
+) -> BuildResult:
     warehouse = Warehouse.create(config.warehouse, exist_ok=True)
-    with warehouse.lock(f"build of {config.name}"):
-        run = _Build(config, instance, warehouse, full)
+    with warehouse.lock(f"{purpose} of {config.name}"):
         try:
-            result = run.run()
+            result = work(_Build(config, instance, warehouse, full))
         except BaseException:
             metrics.BUILDS.labels("failed").inc()
             raise
@@ -100,7 +119,7 @@ def build(config: IndexConfig, instance: dg.DagsterInstance, *, full: bool = Fal
 
 
 class _Build:
-    """One call of `build`, step by step."""
+    """One call of `build` or `compact`, step by step."""
 
     def __init__(self, config: IndexConfig, instance: dg.DagsterInstance, warehouse: Warehouse, full: bool) -> None:
         self.config, self.instance, self.warehouse, self.full = config, instance, warehouse, full
@@ -109,29 +128,42 @@ class _Build:
         # A build that finds nothing to do loads no model.
         self.fingerprint = fingerprint_of(warehouse, config, lambda: open_encoder(config.encoder))
         self.seconds: dict[str, float] = {}
+        self.shards: dict[str, dict[str, Any]] = {}
+        self.retired: tuple[str, ...] = ()
 
-    def run(self) -> BuildResult:
+    def build(self) -> BuildResult:
         with self._timed("scan"):
             scans = list(scan(self.warehouse, self.config))
             _, retired = reconcile(self.instance, self.names, [one.shard for one in scans])
+            self.retired = tuple(retired)
         with self._timed("ingest"):
-            shards = {one.shard: self._ingest(one, reason) for one in scans if (reason := self._due(one))}
+            self.shards = {one.shard: self._ingest(one, reason) for one in scans if (reason := self._due(one))}
         want = wanted(self.warehouse, self.config, self.fingerprint)
         decision = decide(self.warehouse, self.config, want, again=True)
         if not (decision.build or self.full):
-            serving = self.warehouse.published
-            return BuildResult(
-                generation=None if serving is None else serving.number,
-                built=None,
-                published=False,
-                reason=f"nothing to do: {decision.reason}",
-                live_rows=0 if serving is None else serving.live_rows,
-                shards=shards,
-                retired=tuple(retired),
-                seconds=self.seconds,
-            )
-        with self._timed("rebuild"):
-            result = self._execute("rebuild")
+            return self._nothing(decision.reason)
+        return self._generation("rebuild", "built in full" if self.full else decision.reason)
+
+    def compact(self) -> BuildResult:
+        found = compaction_due(self.warehouse, wanted(self.warehouse, self.config, self.fingerprint))
+        return self._generation("compact", found.reason) if found.due else self._nothing(found.reason)
+
+    def _nothing(self, reason: str) -> BuildResult:
+        serving = self.warehouse.published
+        return BuildResult(
+            generation=None if serving is None else serving.number,
+            built=None,
+            published=False,
+            reason=f"nothing to do: {reason}",
+            live_rows=0 if serving is None else serving.live_rows,
+            shards=self.shards,
+            retired=self.retired,
+            seconds=self.seconds,
+        )
+
+    def _generation(self, job: str, reason: str) -> BuildResult:
+        with self._timed(job):
+            result = self._execute(job)
         draft = draft_of(self.warehouse, result.run_id)
         if draft is None or not (checks := _failed(draft, self.config)):
             raise_failure(result)
@@ -142,12 +174,12 @@ class _Build:
             generation=None if serving is None else serving.number,
             built=draft.number,
             published=draft.state == "published",
-            reason="built in full" if self.full else decision.reason,
+            reason=reason,
             live_rows=draft.live_rows,
             failed=checks or _failed(draft, self.config),
             costs=dict(draft.manifest.notes.get(COSTS_NOTE, {})),
-            shards=shards,
-            retired=tuple(retired),
+            shards=self.shards,
+            retired=self.retired,
             seconds={**self.seconds, **_step_seconds(result)},
         )
 

@@ -23,8 +23,11 @@ LOCK_WAIT_SECONDS = 3600.0
 # computed over all rows. Texts that are encoded stay encoded.
 AFRESH_TAG = "xtr-assets/afresh"
 
+# A run with this tag writes segments anew before its generation is begun.
+COMPACT_TAG = "xtr-assets/compact"
+
 StepContext = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
-Context = StepContext | dg.OpExecutionContext | dg.SensorEvaluationContext
+Context = StepContext | dg.OpExecutionContext | dg.SensorEvaluationContext | dg.ScheduleEvaluationContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,10 @@ class Site:
     def afresh(self, context: StepContext) -> bool:
         """Whether this run was asked to take nothing over."""
         return context.run.tags.get(AFRESH_TAG) == "true"
+
+    def compacting(self, context: StepContext) -> bool:
+        """Whether this run was asked to compact."""
+        return context.run.tags.get(COMPACT_TAG) == "true"
 
     def carried(self, context: StepContext, warehouse: Warehouse, draft: Draft) -> Generation | None:
         """The parent whose indexes and neighbours the draft's can be derived from; None where they are made anew."""

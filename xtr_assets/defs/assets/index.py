@@ -2,9 +2,10 @@
 
 import dagster as dg
 
+from xtr_assets.build.compact import compact_segments
 from xtr_assets.build.costs import step
 from xtr_assets.build.dense import changed_rows, derive_dense
-from xtr_assets.build.generation import add_cost, begin, data_version, parent_of
+from xtr_assets.build.generation import add_cost, begin, data_version, parent_of, wanted
 from xtr_assets.build.validity import check_segments
 from xtr_assets.build.xtr import derive_tokens
 from xtr_assets.defs.metadata import cost_metadata, plain_metadata
@@ -29,6 +30,11 @@ def generation_asset(site: Site) -> dg.AssetsDefinition:
     def generation(context: dg.AssetExecutionContext) -> Result:
         encoder = site.encoder(context)
         with site.writing(context, "generation") as warehouse, step("generation") as cost:
+            if site.compacting(context):
+                compacted = compact_segments(warehouse, wanted(warehouse, site.config, encoder.fingerprint))
+                cost.count(
+                    segments_replaced=compacted.replaced, segments_written=compacted.written, bytes=compacted.bytes
+                )
             draft = begin(warehouse, site.config, encoder, context.run.run_id)
             parent = parent_of(warehouse, draft)
             check_segments(draft, parent)
