@@ -16,7 +16,7 @@ from xtr_assets.storage.generations import Generation
 from xtr_assets.storage.id_map import ID_MAP_NAME
 from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.segments import Segment
-from xtr_assets.storage.verify import verify_files
+from xtr_assets.storage.verify import BUILD_SECONDS, verify_files
 from xtr_assets.telemetry import metrics
 
 Finder = Callable[[Segment], list[Problem]]
@@ -101,7 +101,7 @@ def check_catalog(draft: Draft) -> CheckRecord:
 
 
 def check_files(draft: Draft) -> CheckRecord:
-    """Record `files_verified`: every file that the draft names so far, read from the disk, against its sha256."""
+    """Record `files_verified`: every file that the draft names so far against its sha256, read from the disk once."""
     files = draft.manifest.files
     problems = [Problem(p.path, f"expected {p.expected}", f"found {p.found}") for p in _verify(draft)]
     own = f"generations/{draft.number}/"
@@ -127,7 +127,7 @@ def record_problems(
 
 
 def _verify(draft: Draft) -> Iterable[CorruptFile]:
-    return verify_files(draft.layout, draft.manifest.files, full=True)
+    return verify_files(draft.layout, draft.manifest.files, full=True, within=BUILD_SECONDS)
 
 
 def _vouched_for(draft: Draft, parent: Generation | None) -> set[str]:

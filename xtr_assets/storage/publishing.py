@@ -18,7 +18,7 @@ from xtr_assets.storage.history import (
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
 from xtr_assets.storage.manifest import Manifest, sha256_bytes
-from xtr_assets.storage.verify import verify_files
+from xtr_assets.storage.verify import BUILD_SECONDS, verify_files
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def publish(
         raise InvalidInput("force needs a reason; it is kept in the manifest and in the history")
     refuse_withdrawn(layout, number)
     manifest = read_manifest(layout, number)
-    problems = verify_files(layout, manifest.files, full=True)
+    problems = verify_files(layout, manifest.files, full=True, within=BUILD_SECONDS)
     if problems:
         raise PublishRefused(
             f"generation {number}: {len(problems)} files fail verification; "

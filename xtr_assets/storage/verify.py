@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, time_ns
 
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import FileRecord, check, sha256_file
@@ -14,8 +15,30 @@ from xtr_assets.storage.layout import Layout
 # hashlib releases the GIL: four threads keep the disk busy; more gain nothing where sha256 runs at 1.8 GB/s a core.
 HASHING_THREADS = 4
 
-_Stamp = tuple[int, int, int]
-_verified: dict[Path, tuple[_Stamp, str]] = {}
+# A build opens, checks and publishes the same files within this time: their bytes are read once, not once a step.
+# Short enough that a process which lives for days reads the disk again at its next build.
+BUILD_SECONDS = 900.0
+# The kernel's clock stands still for up to 10 ms: a file written again in that time keeps its times. What was read
+# sooner after it was written is read again.
+SETTLED_NS = 50_000_000
+
+_Stamp = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The sha256 of a file as it was, and when it was read (monotonic seconds)."""
+
+    stamp: _Stamp
+    sha256: str
+    at: float
+    settled: bool
+
+    def counts(self, within: float | None) -> bool:
+        return within is None or (self.settled and monotonic() - self.at <= within)
+
+
+_verified: dict[Path, _Seen] = {}
 _guard = threading.Lock()
 
 
@@ -32,25 +55,32 @@ class VerifyReport:
         return not self.problems
 
 
-def check_digest(path: Path, expected: FileRecord, name: str) -> None:
-    """Raise CorruptFile unless size and sha256 agree. A file with the same inode, size and mtime is hashed once."""
+def check_digest(path: Path, expected: FileRecord, name: str, *, within: float | None = None) -> None:
+    """Raise CorruptFile unless size and sha256 agree. A file with the same inode, size and times is hashed once.
+
+    `within`: only what was hashed in the last so many seconds need not be read again.
+    """
     check(path, expected, name, full=False)
-    found = cached_sha256(path)
+    found = cached_sha256(path, within=within)
     if found != expected.sha256:
         raise CorruptFile(name, f"sha256 {expected.sha256}", f"sha256 {found}")
 
 
-def cached_sha256(path: Path) -> str:
-    """The file's sha256, from this process' memory where inode, size and mtime are those it was computed for."""
+def cached_sha256(path: Path, *, within: float | None = None) -> str:
+    """The file's sha256, from this process' memory where inode, size and times are those it was computed for.
+
+    The times are mtime and ctime: the former can be set back by whoever writes, the latter cannot.
+    """
     stat = path.stat()
-    stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     with _guard:
         known = _verified.get(path)
-    if known is not None and known[0] == stamp:
-        return known[1]
+    if known is not None and known.stamp == stamp and known.counts(within):
+        return known.sha256
+    at, settled = monotonic(), time_ns() - stat.st_ctime_ns > SETTLED_NS
     digest = sha256_file(path)
     with _guard:
-        _verified[path] = (stamp, digest)
+        _verified[path] = _Seen(stamp, digest, at, settled)
     return digest
 
 
@@ -60,13 +90,22 @@ def forget_digests() -> None:
         _verified.clear()
 
 
-def verify_files(layout: Layout, files: Mapping[str, FileRecord], *, full: bool) -> list[CorruptFile]:
-    """Every file that differs from its record; with `full` each is read from the disk, whatever was seen before."""
+def verify_files(
+    layout: Layout, files: Mapping[str, FileRecord], *, full: bool, within: float = 0.0
+) -> list[CorruptFile]:
+    """Every file that differs from its record.
+
+    With `full` each is read from the disk, but for those that this process read in the last `within` seconds.
+    """
 
     def one(item: tuple[str, FileRecord]) -> CorruptFile | None:
         name, expected = item
         try:
-            check(layout.resolve(name), expected, name, full=full)
+            path = layout.resolve(name)
+            if full:
+                check_digest(path, expected, name, within=within)
+            else:
+                check(path, expected, name, full=False)
         except CorruptFile as problem:
             return problem
         except OSError as error:

@@ -1,5 +1,6 @@
 """Every byte of every file counts: one flipped bit anywhere is reported with that file's name."""
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.core.errors import GenerationError, StorageError
+from xtr_assets.core.files import record, sha256_file
+from xtr_assets.storage import verify
+from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.verify import forget_digests
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import REQUIRED, check, draft, flip, publish, texts, write
@@ -110,3 +114,48 @@ def test_a_copied_and_a_moved_warehouse_work(pristine: Path, tmp_path: Path) -> 
 def test_no_file_holds_an_absolute_path(pristine: Path) -> None:
     needle = str(pristine).encode()
     assert [name for name in kept_files(pristine) if needle in (pristine / name).read_bytes()] == []
+
+
+def test_bytes_read_a_moment_ago_are_not_read_again_but_a_write_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout, path = Layout(tmp_path), tmp_path / "a.bin"
+    path.write_bytes(b"right")
+    files = {"a.bin": record(path)}
+    os.utime(path, ns=(1, 1))
+    reads: list[Path] = []
+
+    def counted(file: Path) -> str:
+        reads.append(file)
+        return sha256_file(file)
+
+    monkeypatch.setattr(verify, "sha256_file", counted)
+    monkeypatch.setattr(verify, "SETTLED_NS", -1)
+    assert verify.verify_files(layout, files, full=True) == []
+    assert verify.verify_files(layout, files, full=True, within=60.0) == []
+    assert len(reads) == 1
+    assert verify.verify_files(layout, files, full=True) == [], "without `within` the disk is read"
+    assert len(reads) == 2
+    path.write_bytes(b"wrong")
+    os.utime(path, ns=(1, 1))
+    (problem,) = verify.verify_files(layout, files, full=True, within=60.0)
+    assert "sha256" in str(problem), "size and mtime are as they were, ctime is not"
+
+
+def test_what_was_read_right_after_it_was_written_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout, path = Layout(tmp_path), tmp_path / "a.bin"
+    path.write_bytes(b"right")
+    files = {"a.bin": record(path)}
+    monkeypatch.setattr(verify, "SETTLED_NS", 10**18)
+    reads: list[Path] = []
+
+    def counted(file: Path) -> str:
+        reads.append(file)
+        return sha256_file(file)
+
+    monkeypatch.setattr(verify, "sha256_file", counted)
+    for _ in range(2):
+        assert verify.verify_files(layout, files, full=True, within=60.0) == []
+    assert len(reads) == 2
