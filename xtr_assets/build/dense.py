@@ -18,6 +18,9 @@ from xtr_assets.storage.generations import Generation
 # The profile is tuned on 200 queries and judged on 200 others. Tuned for the threshold itself, a draft would be refused
 # about every other time: the bounds of two samples differ by chance (.01 at recall .95, .02 at .8).
 MISSES_ALLOWED = 0.7
+# A profile is tuned anew when this share of the rows came or went since: small changes add up to topics and lists that
+# it was not tuned for, and the gate would refuse in the end. Tuning then costs in proportion to the changes.
+RETUNE_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class DenseReport:
     reason: str
     removed: int
     added: int
+    tuned: bool
     index: dict[str, Any]
     bytes: int
     sha256: str
@@ -50,6 +54,7 @@ def derive_dense(draft: Draft, parent: Generation | None, config: DenseConfig, r
         plan = index.plan_of_build
         how, reason = "built", "" if plan is None else plan.reason
         removed, added = 0, len(index)
+        tuned, changed = True, 0
     else:
         before = open_dense(parent, "cpu")
         gone, new = (np.flatnonzero(rows) for rows in changed_rows(parent, draft))
@@ -65,15 +70,25 @@ def derive_dense(draft: Draft, parent: Generation | None, config: DenseConfig, r
         )
         how, reason = evolution.how, evolution.reason
         removed, added = len(gone), evolution.rows_added
-        if how == "rebuilt" and queries is not None:
-            index.tune(queries, goal=goal)
+        changed = int(parent.manifest.recipe["dense"].get("changed_since_tuned", 0)) + removed + added
+        tuned = how == "rebuilt" or (queries is not None and _tuning_due(index, changed))
+        if tuned:
+            changed = 0
+            if queries is not None:
+                index.tune(queries, goal=goal)
     with draft.writing(DENSE_FILE) as path:
         index.save_index(path)
     kept = None if parent is None or how == "rebuilt" else parent.manifest.recipe["dense"].get("imbalance")
-    draft.set_recipe("dense", {"recipe": index.recipe, "imbalance": kept or imbalance(index)})
+    made = {"recipe": index.recipe, "imbalance": kept or imbalance(index), "changed_since_tuned": changed}
+    draft.set_recipe("dense", made)
     draft.set_profile("dense", index.profile)
     written = draft.manifest.files[draft.file_name(DENSE_FILE)]
-    return DenseReport(how, reason, removed, added, index.describe(), written.bytes, written.sha256)
+    return DenseReport(how, reason, removed, added, tuned, index.describe(), written.bytes, written.sha256)
+
+
+def _tuning_due(index: DenseIndex, changed: int) -> bool:
+    """Whether to tune again after `changed` rows; never what somebody set by hand, which has no goal."""
+    return index.profile["goal"] > 0 and changed > RETUNE_SHARE * len(index)
 
 
 def changed_rows(parent: Generation, draft: Generation) -> tuple[Mask, Mask]:

@@ -1,0 +1,87 @@
+"""The dense index of a draft: by delta, and tuned anew when small changes have added up."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xtr_assets.build import dense as build_dense
+from xtr_assets.build.dense import DenseReport, derive_dense
+from xtr_assets.build.queries import write_tuning
+from xtr_assets.config import DenseConfig
+from xtr_assets.core.types import Chunk
+from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.fixtures import ENCODER, encode, write_shard
+
+ROWS = 400
+CONFIG = DenseConfig(recipe="IVF16,SQ8")
+
+
+def chunks(edition: dict[int, int]) -> Iterator[Chunk]:
+    """ROWS chunks; `edition` changes the text of some."""
+    random = np.random.default_rng(3)
+    for i in range(ROWS):
+        words = " ".join(f"word{n}" for n in random.integers(0, 300, 12))
+        text = f"{words} edition{edition.get(i, 0)}"
+        yield Chunk(i, "code", f"file{i}.py", f"name{i}", "function", 0, 1, 2, "", text)
+
+
+def derived(
+    warehouse: Warehouse, edition: dict[int, int], *, with_queries: bool = True
+) -> tuple[Generation, DenseReport]:
+    """Publish a generation of these chunks, its dense index alone."""
+    write_shard(warehouse, "code", list(chunks(edition)))
+    snapshot = warehouse.snapshot("code")
+    assert snapshot is not None
+    for one in snapshot.segments:
+        segment = warehouse.segment(one.segment_id)
+        if not segment.has_embeddings(ENCODER.fingerprint):
+            encode(segment, ENCODER)
+    draft = warehouse.draft(
+        "test",
+        encoder=ENCODER.describe(),
+        fingerprint=ENCODER.fingerprint,
+        snapshots={"code": snapshot.data_version},
+    )
+    if with_queries:
+        texts = [chunk.text[:40] for chunk in chunks({})][::8]
+        write_tuning(draft, ENCODER.encode_queries(texts).embeddings)
+    parent = None if draft.parent is None else warehouse.generation(draft.parent)
+    report = derive_dense(draft, parent, CONFIG, recall_goal=0.9)
+    return warehouse.publish(draft.number, required=()), report
+
+
+def test_the_profile_is_tuned_for_fewer_misses_than_the_gate_allows(tmp_path: Path) -> None:
+    generation, report = derived(Warehouse.create(tmp_path / "w"), {})
+    assert report.tuned
+    assert generation.manifest.profile["dense"]["goal"] == pytest.approx(0.93)
+
+
+def test_small_changes_keep_the_profile_until_they_add_up(tmp_path: Path) -> None:
+    warehouse = Warehouse.create(tmp_path / "w")
+    derived(warehouse, {})
+    edition: dict[int, int] = {}
+    tuned, counts = [], []
+    # Each changed chunk is a row removed and a row added; RETUNE_SHARE of 400 rows are 20.
+    for step in range(1, 5):
+        edition |= dict.fromkeys(range(4 * step, 4 * step + 4), step)
+        generation, report = derived(warehouse, edition)
+        assert (report.how, report.removed, report.added) == ("evolved", 4, 4)
+        tuned.append(report.tuned)
+        counts.append(generation.manifest.recipe["dense"]["changed_since_tuned"])
+    assert build_dense.RETUNE_SHARE * ROWS == 20
+    assert tuned == [False, False, True, False]
+    assert counts == [8, 16, 0, 8]
+
+
+def test_nothing_is_tuned_without_queries(tmp_path: Path) -> None:
+    warehouse = Warehouse.create(tmp_path / "w")
+    derived(warehouse, {}, with_queries=False)
+    before = warehouse.published
+    generation, report = derived(warehouse, dict.fromkeys(range(50), 1), with_queries=False)
+    assert before is not None
+    assert not report.tuned
+    assert generation.manifest.profile["dense"] == before.manifest.profile["dense"]
+    assert generation.manifest.recipe["dense"]["changed_since_tuned"] == 100
