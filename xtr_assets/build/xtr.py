@@ -49,8 +49,7 @@ def derive_tokens(warehouse: Warehouse, draft: Draft, parent: Generation | None)
             write_postings(model, part, segment.staging(name))
             segment.seal_folder(name, made_by=model.fingerprint)
             written += 1
-        draft.use_folder(f"segments/{segment.segment_id}/{name}")
-    draft.use_folder(folder)
+    draft.use_folders([folder, *(f"segments/{placed.segment.segment_id}/{name}" for placed in draft.segments)])
     description = TokenIndexFile(model=folder, postings={placed.segment.segment_id: name for placed in draft.segments})
     with draft.writing(TOKEN_FILE) as path:
         path.write_bytes(description.to_bytes())
