@@ -98,10 +98,10 @@ def dense_recall_new_rows(draft: Draft, thresholds: RecallConfig, device: str = 
     )
 
 
-def xtr_recall(draft: Draft, thresholds: RecallConfig, device: str = "cpu") -> Verdict:
+def xtr_recall(draft: Draft, thresholds: RecallConfig) -> Verdict:
     """Recall@k of the token index against exact MaxSim, over fixed and new queries; both are in the details."""
     gate, exact = read_queries(draft), read_neighbors(draft, "xtr")
-    index = open_tokens(draft, device)
+    index = open_tokens(draft)
     report, new, milliseconds, scanned = _token_report(index, gate, exact, thresholds.k)
     details = {"new_rows": None if new is None else new.as_json(), "milliseconds": milliseconds}
     return judge(

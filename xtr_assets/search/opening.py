@@ -61,10 +61,11 @@ def open_dense(generation: Generation, device: str = "auto") -> DenseIndex:
     return DenseIndex.open(path, generation.vectors(), str(recipe["recipe"]), profile, device)
 
 
-def open_tokens(generation: Generation, device: str = "auto") -> TokenIndex:
+def open_tokens(generation: Generation) -> TokenIndex:
     """The token index: the shared model and the postings of each segment, as xtr/index.json names them.
 
-    The manifest's `profile["xtr"]`, where it has one, holds the fields of SearchProfile.
+    It is searched on the CPU whatever device the rest serves on. The manifest's `profile["xtr"]`, where it has one,
+    holds the fields of SearchProfile.
     """
     if not generation.has_file(TOKEN_FILE):
         raise _unmade(generation, "token index", "xtr_index")
@@ -81,7 +82,7 @@ def open_tokens(generation: Generation, device: str = "auto") -> TokenIndex:
     model = _verified(generation, generation.layout.resolve(described.model))
     profile = generation.manifest.profile.get("xtr")
     settings = SearchProfile(**profile) if isinstance(profile, dict) else None
-    return TokenIndex.open(model, parts, generation.live, device, profile=settings)
+    return TokenIndex.open(model, parts, generation.live, profile=settings)
 
 
 def _verified(generation: Generation, folder: Path) -> Path:
