@@ -204,7 +204,7 @@ def built(step: str, work: Path) -> Spent:
     after = files_of(work / "warehouse")
     fresh = sum(size for key, size in after.items() if key not in before)
     encoded = sum(int(shard.get("encoded", 0)) for shard in document["shards"].values())
-    costs = {name: cost["cpu_seconds"] for name, cost in document["costs"].items()}
+    costs = {name: cost["cpu_seconds"] for name, cost in document["costs"].items() if "cpu_seconds" in cost}
     return Spent(step, seconds, cpu, fresh, asked, peak, encoded=encoded, published=document["published"], costs=costs)
 
 
