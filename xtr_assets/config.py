@@ -91,9 +91,13 @@ class DenseConfig(Strict):
 
 
 class UpkeepConfig(Strict):
-    """What happens unattended: how many generations the nightly collection keeps."""
+    """What happens unattended: how many generations the nightly collection keeps, and who is told of a failed run.
+
+    `failure_webhook` is an http address, or `$NAME` for the environment variable that holds it.
+    """
 
     keep: Annotated[int, Field(ge=1)] = 3
+    failure_webhook: Annotated[str, Field(pattern=r"^(https?://.+|\$[A-Za-z_][A-Za-z0-9_]*)$")] | None = None
 
 
 class IndexConfig(Strict):

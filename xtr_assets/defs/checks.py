@@ -93,7 +93,7 @@ def recall_check(site: Site, name: str, asset: str, measure: Recall, description
 
     @site.check(name, asset, description, deps=["exact_neighbors"])
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        with site.draft(context, name) as (_, draft):
+        with site.costed(context, f"check.{name}", name) as (_, draft, _):
             verdict = measure(draft, site.config.recall)
         return dg.AssetCheckResult(
             passed=verdict.passed, description=sentence(verdict.record), metadata=verdict_metadata(verdict)
@@ -117,7 +117,7 @@ def plain_check(
 
     @site.check(name, asset, description, blocking=blocking, deps=deps or [])
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        with site.draft(context, name) as (warehouse, draft):
+        with site.costed(context, f"check.{name}", name) as (warehouse, draft, _):
             record = look(warehouse, draft)
         return dg.AssetCheckResult(
             passed=record.passed, severity=severity, description=sentence(record), metadata=record_metadata(record)

@@ -5,11 +5,15 @@ from typing import Any
 
 import dagster as dg
 
+from xtr_assets.build.cost_report import REPORT_NOTE, SUMMED, total
 from xtr_assets.build.costs import Step
+from xtr_assets.build.drift import Drift
 from xtr_assets.build.gate import Verdict
+from xtr_assets.build.generation import COSTS_NOTE
 from xtr_assets.build.schemas import Problem
 from xtr_assets.defs.pictures import recall_picture
 from xtr_assets.search.hits import Hit
+from xtr_assets.storage.generations import Generation
 from xtr_assets.storage.manifest import CheckRecord, QuarantineEntry
 
 Metadata = dict[str, Any]
@@ -27,6 +31,32 @@ SETTINGS = ("k", "confidence", "depth")
 def cost_metadata(step: Step) -> Metadata:
     """Seconds and counts of a step."""
     return {name: _value(value) for name, value in step.report().items()}
+
+
+def costs_metadata(generation: Generation, publishing: Step) -> Metadata:
+    """What a generation cost by step, publishing included, and its share of the last full build."""
+    notes = generation.manifest.notes
+    steps = {**notes.get(COSTS_NOTE, {}), publishing.name: publishing.report()}
+    report = notes[REPORT_NOTE]
+    rows = [
+        {"step": name, **{count: round(float(one.get(count, 0)), 3) for count in SUMMED}} for name, one in steps.items()
+    ]
+    last = report["full_build"]
+    shares = {f"{name}_share": share for name, share in report["share_of_full_build"].items()}
+    return {
+        "costs": table(rows),
+        "cost_total": dg.MetadataValue.json(report["total"]),
+        **plain_metadata({"rows_added": report["rows_added"], "rows_removed": report["rows_removed"], **shares}),
+        "last_full_build": dg.MetadataValue.json({"generation": last["generation"], **total(last["steps"])}),
+    }
+
+
+def drift_metadata(drift: Drift | None) -> Metadata:
+    """How far the dense index is from what it learnt, and why it should learn anew."""
+    if drift is None:
+        return {}
+    figures = {f"drift_{name}": value for name, value in drift.figures.items()}
+    return {**figures, "trained_in_generation": str(drift.trained), "retrain": "; ".join(drift.causes) or "not due"}
 
 
 def plain_metadata(values: Mapping[str, Any]) -> Metadata:

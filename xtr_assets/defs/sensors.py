@@ -9,15 +9,17 @@ from time import time as clock
 
 import dagster as dg
 
+from xtr_assets.build.drift import read_drift
 from xtr_assets.build.encode import missing_encodings
 from xtr_assets.build.generation import decide, due, fingerprint_of, wanted
 from xtr_assets.build.ingest import ShardScan, scan_shard, shard_sources
-from xtr_assets.core.errors import SourceError
+from xtr_assets.core.errors import ConfigError, SourceError
 from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.partitions import difference
 from xtr_assets.defs.requests import Memory, in_progress
 from xtr_assets.defs.site import Site
+from xtr_assets.defs.webhook import post
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 
@@ -27,6 +29,11 @@ Jobs = Mapping[str, AssetJob | dg.JobDefinition]
 LOOK_SECONDS = 10
 # How long a build waits for a shard that is changed but cannot be ingested before it goes on without it.
 PATIENCE_SECONDS = 3600.0
+# Figures of drift change with generations, and nobody waits for a retrain.
+DRIFT_SECONDS = 60
+
+# Why a retrain was asked for.
+CAUSE_TAG = "xtr-assets/cause"
 
 
 def index_sensors(site: Site, jobs: Jobs) -> list[dg.SensorDefinition]:
@@ -34,6 +41,7 @@ def index_sensors(site: Site, jobs: Jobs) -> list[dg.SensorDefinition]:
     return [
         source_changes(site, jobs[site.names.named("ingest")]),
         automation(site, jobs[site.names.named("rebuild")]),
+        drift(site, jobs[site.names.named("retrain")]),
         run_failure(site, list(jobs.values())),
     ]
 
@@ -144,8 +152,48 @@ def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
     return sensor
 
 
+def drift(site: Site, job: AssetJob) -> dg.SensorDefinition:
+    """`drift`: asks for a retrain where what serves has drifted from what its dense index learnt."""
+
+    @dg.sensor(
+        name=site.names.named("drift"),
+        job=job,
+        minimum_interval_seconds=DRIFT_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        required_resource_keys=site.needs_encoder,
+        description="Asks for `retrain` where lists, growth, new rows or nprobe passed their limits, with the cause.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        now = clock()
+        memory = Memory.of(context.cursor)
+        if running := in_progress(context.instance, site.names, (*CORPUS, *DERIVED), now):
+            return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
+        warehouse = site.warehouse(context)
+        published = warehouse.published
+        found = None if published is None else read_drift(published)
+        if published is None or found is None:
+            return _wait(memory, "nothing serves whose dense index learnt anything")
+        found.show()
+        if not found.causes:
+            figures = ", ".join(f"{name} {value:.3f}" for name, value in found.figures.items())
+            return _wait(memory, f"generation {published.number} is within its limits: {figures}")
+        fingerprint = fingerprint_of(warehouse, site.config, lambda: site.encoder(context))
+        if unready(warehouse, site, fingerprint) or not wanted(warehouse, site.config, fingerprint).made(published):
+            # A retrain builds what the shards hold: that is for a rebuild to publish, or was rolled back.
+            return _wait(memory, f"generation {published.number} does not hold what the shards hold")
+        asked = memory.ask("retrain", f"generation-{published.number}", now)
+        if asked is None:
+            return _wait(memory, "the last retrain failed; it is asked for again later, or when something changes")
+        after, key = asked
+        request = dg.RunRequest(run_key=key, tags={CAUSE_TAG: "; ".join(found.causes)})
+        return dg.SensorResult(run_requests=[request], cursor=after.model_dump_json())
+
+    return sensor
+
+
 def run_failure(site: Site, jobs: list[AssetJob | dg.JobDefinition]) -> dg.SensorDefinition:
-    """`run_failure`: logs and counts runs of this index that failed."""
+    """`run_failure`: logs and counts runs of this index that failed, and tells the configured endpoint."""
+    webhook = site.config.upkeep.failure_webhook
 
     @dg.run_failure_sensor(
         name=site.names.named("run_failure"),
@@ -159,8 +207,28 @@ def run_failure(site: Site, jobs: list[AssetJob | dg.JobDefinition]) -> dg.Senso
         context.log.error(
             f"{run.job_name} of {site.config.name} failed, run {run.run_id}: {context.failure_event.message}"
         )
+        if webhook is None:
+            return
+        try:
+            post(webhook, failure_document(site.config.name, run, context.failure_event.message or ""))
+        except (OSError, ConfigError) as error:
+            # The run's failure is logged above; an endpoint that is down must not hide the next one.
+            context.log.error(f"the failure webhook was not told of run {run.run_id}: {error}")
 
     return sensor
+
+
+def failure_document(index: str, run: dg.DagsterRun, message: str) -> dict[str, object]:
+    """What an endpoint is told of a failed run. `text` is the line that chat services show."""
+    tags = {name: value for name, value in run.tags.items() if name.startswith("xtr-assets/")}
+    return {
+        "text": f"{run.job_name} of {index} failed: {message}",
+        "index": index,
+        "job": run.job_name,
+        "run_id": run.run_id,
+        "message": message,
+        "tags": tags,
+    }
 
 
 def look(warehouse: Warehouse, site: Site) -> tuple[list[ShardScan], list[SourceError]]:

@@ -7,7 +7,9 @@ from typing import Any
 
 import dagster as dg
 
-from xtr_assets.build.generation import continued, parent_of, same_encoder
+from xtr_assets.build.cost_report import bytes_written
+from xtr_assets.build.costs import Step, step
+from xtr_assets.build.generation import add_cost, continued, parent_of, same_encoder
 from xtr_assets.config import IndexConfig
 from xtr_assets.defs.names import Names
 from xtr_assets.encoders.base import Encoder
@@ -67,6 +69,16 @@ class Site:
         """The draft this run works on, with the writer lock held."""
         with self.writing(context, purpose) as warehouse:
             yield warehouse, continued(warehouse, context.run.run_id)
+
+    @contextmanager
+    def costed(self, context: StepContext, name: str, purpose: str) -> Iterator[tuple[Warehouse, Draft, Step]]:
+        """The draft as in `draft`, with what is done to it kept in its manifest as the cost of the step `name`."""
+        with self.draft(context, purpose) as (warehouse, draft):
+            parent, before = parent_of(warehouse, draft), set(draft.manifest.files)
+            with step(name) as cost:
+                yield warehouse, draft, cost
+            cost.count(bytes=bytes_written(draft, parent, before))
+            add_cost(draft, name, cost.report())
 
     def afresh(self, context: StepContext) -> bool:
         """Whether this run was asked to take nothing over."""

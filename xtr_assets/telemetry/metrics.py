@@ -85,6 +85,12 @@ QUARANTINED: Final = Gauge(
 CHECKS: Final = Counter(
     "xtr_assets_checks_total", "Results of the gate's checks.", ["check", "passed"], registry=REGISTRY
 )
+DRIFT: Final = Gauge(
+    "xtr_assets_drift",
+    "How far the serving dense index is from what it learnt: imbalance, growth, new_rows, nprobe.",
+    ["figure"],
+    registry=REGISTRY,
+)
 
 
 def render() -> bytes:

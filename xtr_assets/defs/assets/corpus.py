@@ -45,7 +45,9 @@ def chunks_asset(site: Site) -> dg.AssetsDefinition:
             with bar(len(touched), f"chunk {shard}") as progress:
                 change = write_chunks(warehouse, scan, touched, progress)
             counts = {"added": change.added, "changed": change.changed, "deleted": change.deleted, "kept": change.kept}
-            cost.count(files=len(scan.files), files_touched=len(touched), **counts)
+            made = change.new_segment
+            size = 0 if made is None else sum(one.stat().st_size for one in made.directory.iterdir() if one.is_file())
+            cost.count(files=len(scan.files), files_touched=len(touched), bytes=size, **counts)
         snapshot = change.snapshot
         metrics.QUARANTINED.labels(shard).set(len(snapshot.quarantine))
         for entry in snapshot.quarantine[:10]:

@@ -2,10 +2,9 @@
 
 import dagster as dg
 
-from xtr_assets.build.costs import step
 from xtr_assets.build.exact import exact_neighbors as compute_neighbors
 from xtr_assets.build.exact import neighbor_files
-from xtr_assets.build.generation import add_cost, parent_of
+from xtr_assets.build.generation import parent_of
 from xtr_assets.build.queries import read_queries
 from xtr_assets.build.sampling import sample_queries
 from xtr_assets.defs.metadata import cost_metadata, table
@@ -27,10 +26,9 @@ def queries_asset(site: Site) -> dg.AssetsDefinition:
     )
     def queries(context: dg.AssetExecutionContext) -> Result:
         encoder = site.encoder(context)
-        with site.draft(context, "queries") as (warehouse, draft), step("queries") as cost:
+        with site.costed(context, "queries", "queries") as (warehouse, draft, cost):
             report = sample_queries(draft, parent_of(warehouse, draft), site.config, encoder)
-            cost.count(fixed=report.fixed, new=report.new, inherited=report.inherited, encoded=report.encoded)
-        add_cost(draft, "queries", cost.report())
+            cost.count(fixed=report.fixed, new=report.new, inherited=report.inherited, queries_encoded=report.encoded)
         sample = [{"query": query.text, "stratum": query.stratum} for query in report.gate.queries]
         return dg.MaterializeResult(
             data_version=dg.DataVersion(report.sha256[:32]),
@@ -51,12 +49,11 @@ def exact_asset(site: Site) -> dg.AssetsDefinition:
         deps=["queries"],
     )
     def exact_neighbors(context: dg.AssetExecutionContext) -> Result:
-        with site.draft(context, "exact neighbours") as (warehouse, draft), step("exact_neighbors") as cost:
+        with site.costed(context, "exact_neighbors", "exact neighbours") as (warehouse, draft, cost):
             gate = read_queries(draft)
             reports = compute_neighbors(draft, gate, site.config.recall.k, site.carried(context, warehouse, draft))
             for space, report in reports.items():
                 cost.count(**{f"{space}_carried": report.carried, f"{space}_computed": report.computed})
-        add_cost(draft, "exact_neighbors", cost.report())
         digests = [draft.manifest.files[draft.file_name(neighbor_files(space)[0])].sha256[:16] for space in reports]
         return dg.MaterializeResult(
             data_version=dg.DataVersion("-".join(digests)),

@@ -5,9 +5,11 @@ import dagster as dg
 from xtr_assets.build.compact import compact_segments
 from xtr_assets.build.costs import step
 from xtr_assets.build.dense import changed_rows, derive_dense
+from xtr_assets.build.drift import note_training
 from xtr_assets.build.generation import add_cost, begin, data_version, parent_of, wanted
 from xtr_assets.build.validity import check_segments
 from xtr_assets.build.xtr import derive_tokens
+from xtr_assets.defs.ingested import ingest_costs
 from xtr_assets.defs.metadata import cost_metadata, plain_metadata
 from xtr_assets.defs.site import Site
 from xtr_assets.storage.catalog import CATALOG_NAME, VIEWS, write_catalog
@@ -30,16 +32,24 @@ def generation_asset(site: Site) -> dg.AssetsDefinition:
     def generation(context: dg.AssetExecutionContext) -> Result:
         encoder = site.encoder(context)
         with site.writing(context, "generation") as warehouse, step("generation") as cost:
+            written = 0
             if site.compacting(context):
                 compacted = compact_segments(warehouse, wanted(warehouse, site.config, encoder.fingerprint))
-                cost.count(
-                    segments_replaced=compacted.replaced, segments_written=compacted.written, bytes=compacted.bytes
-                )
+                written = compacted.bytes
+                cost.count(segments_replaced=compacted.replaced, segments_written=compacted.written)
             draft = begin(warehouse, site.config, encoder, context.run.run_id)
             parent = parent_of(warehouse, draft)
             check_segments(draft, parent)
-            removed, added = (0, draft.live_rows) if parent is None else map(int, map(sum, changed_rows(parent, draft)))
-            cost.count(segments=len(draft.manifest.segments), rows_added=added, rows_removed=removed)
+            removed, added = 0, draft.live_rows
+            if parent is not None:
+                removed, added = (int(rows.sum()) for rows in changed_rows(parent, draft))
+            # What ingest wrote is told by ingest; here it is what compaction wrote, and the draft's own first files.
+            own = f"{warehouse.layout.relative(draft.directory)}/"
+            size = written + sum(one.bytes for name, one in draft.manifest.files.items() if name.startswith(own))
+            cost.count(segments=len(draft.manifest.segments), rows_added=added, rows_removed=removed, bytes=size)
+        if parent is None or parent.manifest.snapshots != draft.manifest.snapshots:
+            for name, report in ingest_costs(context, site, draft, parent).items():
+                add_cost(draft, name, report)
         add_cost(draft, "generation", cost.report())
         return dg.MaterializeResult(
             data_version=dg.DataVersion(data_version(draft)),
@@ -67,16 +77,15 @@ def faiss_asset(site: Site) -> dg.AssetsDefinition:
         deps=["generation", "queries"],
     )
     def faiss_index(context: dg.AssetExecutionContext) -> Result:
-        with site.draft(context, "dense index") as (warehouse, draft), step("faiss_index") as cost:
+        with site.costed(context, "faiss_index", "dense index") as (warehouse, draft, cost):
             parent = site.carried(context, warehouse, draft)
             report = derive_dense(draft, parent, site.config.dense, site.config.recall.dense)
-            cost.count(rows_added=report.added, rows_removed=report.removed, bytes=report.bytes)
-        add_cost(draft, "faiss_index", cost.report())
+            cost.count(rows_added=report.added, rows_removed=report.removed, how=report.how)
+            note_training(draft, parent, report.how)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(report.sha256[:32]),
             metadata={
                 "generation": draft.number,
-                "how": report.how,
                 "why": report.reason,
                 **plain_metadata(report.index),
                 **cost_metadata(cost),
@@ -97,20 +106,18 @@ def xtr_asset(site: Site) -> dg.AssetsDefinition:
         deps=["generation"],
     )
     def xtr_index(context: dg.AssetExecutionContext) -> Result:
-        with site.draft(context, "token index") as (warehouse, draft), step("xtr_index") as cost:
+        with site.costed(context, "xtr_index", "token index") as (warehouse, draft, cost):
             report = derive_tokens(warehouse, draft, site.carried(context, warehouse, draft))
             cost.count(
                 tokens=report.tokens,
                 postings_written=report.postings_written,
                 postings_reused=report.postings_reused,
-                bytes=report.bytes,
+                how=report.how,
             )
-        add_cost(draft, "xtr_index", cost.report())
         return dg.MaterializeResult(
             data_version=dg.DataVersion(report.sha256[:32]),
             metadata={
                 "generation": draft.number,
-                "how": report.how,
                 "why": report.reason,
                 "model": report.model,
                 "centroids": report.centroids,
@@ -133,11 +140,9 @@ def id_map_asset(site: Site) -> dg.AssetsDefinition:
         deps=["generation"],
     )
     def id_map(context: dg.AssetExecutionContext) -> Result:
-        with site.draft(context, "id map") as (_, draft), step("id_map") as cost:
+        with site.costed(context, "id_map", "id map") as (_, draft, cost):
             table = write_id_map(draft)
             written = draft.manifest.files[draft.file_name(ID_MAP_NAME)]
-            cost.count(bytes=written.bytes)
-        add_cost(draft, "id_map", cost.report())
         return dg.MaterializeResult(
             data_version=dg.DataVersion(written.sha256[:32]),
             metadata={"dagster/row_count": len(table), "generation": draft.number, **cost_metadata(cost)},
@@ -157,11 +162,8 @@ def catalog_asset(site: Site) -> dg.AssetsDefinition:
         deps=["id_map"],
     )
     def catalog(context: dg.AssetExecutionContext) -> Result:
-        with site.draft(context, "catalog") as (_, draft), step("catalog") as cost:
+        with site.costed(context, "catalog", "catalog") as (_, draft, cost):
             write_catalog(draft)
-            written = draft.manifest.files[draft.file_name(CATALOG_NAME)]
-            cost.count(bytes=written.bytes)
-        add_cost(draft, "catalog", cost.report())
         return dg.MaterializeResult(
             # DuckDB writes times into its files: what the views say depends on the generation alone.
             data_version=dg.DataVersion(data_version(draft)),

@@ -3,10 +3,12 @@
 import dagster as dg
 
 from xtr_assets.build.checks import required_checks
+from xtr_assets.build.cost_report import report_costs
 from xtr_assets.build.costs import step
-from xtr_assets.build.generation import COSTS_NOTE, data_version, refuse_if_overtaken
+from xtr_assets.build.drift import record_drift
+from xtr_assets.build.generation import data_version, parent_of, refuse_if_overtaken
 from xtr_assets.build.queries import read_queries
-from xtr_assets.defs.metadata import cost_metadata, hits_metadata
+from xtr_assets.defs.metadata import cost_metadata, costs_metadata, drift_metadata, hits_metadata
 from xtr_assets.defs.site import Site
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.searcher import Searcher
@@ -31,10 +33,14 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
     def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         with site.draft(context, "publish") as (warehouse, draft), step("publish") as cost:
             refuse_if_overtaken(warehouse, draft)
+            parent = parent_of(warehouse, draft)
+            drift = record_drift(draft, parent)
+            full = site.carried(context, warehouse, draft) is None
+            report_costs(draft, parent, full=full)
             version = data_version(draft)
             who = f"dagster run {context.run.run_id}"
             serving = warehouse.publish(draft.number, required=required_checks(site.config), who=who)
-            cost.count(bytes=serving.bytes(), files=len(serving.manifest.files))
+            cost.count(files=len(serving.manifest.files), generation_bytes=serving.bytes())
         metrics.PUBLICATIONS.labels("publish").inc()
         metrics.PUBLISHED_GENERATION.labels(warehouse.root.name).set(serving.number)
         return dg.MaterializeResult(
@@ -43,7 +49,8 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
                 "dagster/row_count": serving.live_rows,
                 "generation": serving.number,
                 "parent": str(serving.parent),
-                "costs": dg.MetadataValue.json(serving.manifest.notes.get(COSTS_NOTE, {})),
+                **costs_metadata(serving, cost),
+                **drift_metadata(drift),
                 "sample_hits": hits_metadata(sample_hits(warehouse, serving.number)),
                 **cost_metadata(cost),
             },
