@@ -30,17 +30,17 @@ def report_costs(draft: Draft, parent: Generation | None, *, full: bool) -> dict
 
     `full`: nothing was taken over from the parent. The full build a change is compared with is the last such one; where
     it found its texts encoded, with the ingest of the one before it. Publishing itself is not among the steps: what is
-    sealed does not change any more.
+    sealed does not change any more. Where no full build is known (the parent came without a report), shares are None.
     """
     steps: dict[str, Any] = dict(draft.manifest.notes.get(COSTS_NOTE, {}))
     before = None if parent is None else parent.manifest.notes.get(REPORT_NOTE)
     last = None if before is None else before["full_build"]
-    if full or last is None:
+    if full:
         again = parent is None or parent.fingerprint != draft.fingerprint or last is None
         ingest = {} if again or last is None else {name: one for name, one in last["steps"].items() if _ingest(name)}
         own = {name: one for name, one in steps.items() if again or not _ingest(name)}
         last = {"generation": draft.number, "steps": {**ingest, **own}}
-    mine, whole = total(steps), total(last["steps"])
+    mine, whole = total(steps), dict.fromkeys(SUMMED, 0.0) if last is None else total(last["steps"])
     made = steps.get("generation", {})
     report = {
         "total": mine,

@@ -38,16 +38,19 @@ def costs_metadata(generation: Generation, publishing: Step) -> Metadata:
     notes = generation.manifest.notes
     steps = {**notes.get(COSTS_NOTE, {}), publishing.name: publishing.report()}
     report = notes[REPORT_NOTE]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"step": name, **{count: round(float(one.get(count, 0)), 3) for count in SUMMED}} for name, one in steps.items()
     ]
+    # The dearest first: who looks here wants to know where the time went.
+    rows.sort(key=lambda row: -float(row["seconds"]))
     last = report["full_build"]
+    full = {} if last is None else {"generation": last["generation"], **total(last["steps"])}
     shares = {f"{name}_share": share for name, share in report["share_of_full_build"].items()}
     return {
         "costs": table(rows),
         "cost_total": dg.MetadataValue.json(report["total"]),
         **plain_metadata({"rows_added": report["rows_added"], "rows_removed": report["rows_removed"], **shares}),
-        "last_full_build": dg.MetadataValue.json({"generation": last["generation"], **total(last["steps"])}),
+        "last_full_build": dg.MetadataValue.json(full),
     }
 
 

@@ -1,5 +1,7 @@
 """Drift: figures that generations are published with, and the retrain they lead to."""
 
+import hashlib
+import json
 import shutil
 from typing import Any
 
@@ -125,6 +127,24 @@ def test_a_change_costs_a_share_of_the_last_full_build(project: Project) -> None
     assert anew["full_build"]["steps"]["ingest.encode"]["encoded"] == whole["encoded"]
     assert anew["total"]["encoded"] == 0
     assert {"publish", "faiss_index"} <= {record.data["step"] for record in shown(project)["costs"]}
+
+
+def test_without_a_full_build_to_compare_with_no_share_is_made_up(project: Project) -> None:
+    # Another release, or an import, may have made the parent without a report.
+    manifest = project.warehouse.layout.manifest(1)
+    seal = manifest.with_name("manifest.json.sha256")
+    document = json.loads(manifest.read_text())
+    del document["notes"][REPORT_NOTE]
+    manifest.write_text(json.dumps(document))
+    seal.write_text(f"{hashlib.sha256(manifest.read_bytes()).hexdigest()}  manifest.json\n")
+    (project.modules / "queue.py").unlink()
+
+    assert project.build().published
+
+    report = project.warehouse.generation(2).manifest.notes[REPORT_NOTE]
+    assert report["full_build"] is None
+    assert set(report["share_of_full_build"].values()) == {None}
+    assert "seconds_share" not in shown(project)
 
 
 def shown(project: Project) -> dict[str, Any]:
