@@ -15,9 +15,11 @@ from xtr_assets.search.opening import DENSE_FILE, open_dense
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generations import Generation
 
-# The profile is tuned on 200 queries and judged on 200 others. Tuned for the threshold itself, a draft would be refused
-# about every other time: the bounds of two samples differ by chance (.01 at recall .95, .02 at .8).
-MISSES_ALLOWED = 0.7
+# The profile is tuned on 200 queries and judged on others: 200 fixed ones, and up to 50 drawn from new rows. Tuned for
+# the threshold itself, a draft would be refused about every other time by chance; with .7 of the misses the standard
+# library passed at .957, and the first change of 1 % was refused for its new rows (mean .934 over 50 queries, bound
+# .912). Half the misses cost a quarter more lists a query.
+MISSES_ALLOWED = 0.5
 # A profile is tuned anew when this share of the rows came or went since: small changes add up to topics and lists that
 # it was not tuned for, and the gate would refuse in the end. Tuning then costs in proportion to the changes.
 RETUNE_SHARE = 0.05

@@ -10,7 +10,7 @@ import numpy as np
 from xtr_assets.build.exact import Neighbors, neighbor_files, read_neighbors
 from xtr_assets.build.queries import QUERY_FILES, GateQueries, read_queries
 from xtr_assets.config import RecallConfig
-from xtr_assets.core.recall import RecallReport, recall_report
+from xtr_assets.core.recall import RecallReport, lower_bound, recall_report, upper_bound
 from xtr_assets.core.recipes import parse_recipe
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index import DenseIndex, TokenIndex
@@ -46,16 +46,19 @@ def judge(
     subject: tuple[str, ...],
     profile: str,
     details: Mapping[str, Any] | None = None,
+    few: bool = False,
 ) -> Verdict:
     """Record a recall against its threshold.
 
     An index that is exact by construction is judged by its mean: with few queries the bound of a perfect result would
-    say more about their number than about the index. Any other is judged by the lower confidence bound.
+    say more about their number than about the index. Any other is judged by the lower confidence bound. With `few`,
+    where the number of queries is what a change allows, a sample so small that even a perfect result could not prove
+    the threshold is judged by the upper bound: it refuses what is surely below.
     """
     if report is None:
         value, passed, basis = None, True, "no queries"
     else:
-        value, basis = (report.mean, "mean of an exact index") if exact else (report.lower_bound, "lower bound")
+        value, basis = _evidence(report, threshold, exact, few)
         passed = value >= threshold
     more = {"basis": basis, **({} if report is None else report.as_json()), **(details or {})}
     keys = (profile,) if profile in draft.manifest.profile else ()
@@ -64,6 +67,15 @@ def judge(
     )
     metrics.count_check(name, passed)
     return Verdict(record, report)
+
+
+def _evidence(report: RecallReport, threshold: float, exact: bool, few: bool) -> tuple[float, str]:
+    """The figure that is held against the threshold, and what it is."""
+    if exact:
+        return report.mean, "mean of an exact index"
+    if few and lower_bound(np.ones(report.queries)) < min(threshold, 1.0):
+        return upper_bound(report.mean, report.queries), f"upper bound: {report.queries} queries prove no more"
+    return report.lower_bound, "lower bound"
 
 
 def dense_recall(draft: Draft, thresholds: RecallConfig, device: str = "cpu") -> Verdict:
@@ -95,6 +107,7 @@ def dense_recall_new_rows(draft: Draft, thresholds: RecallConfig, device: str = 
         exact=parse_recipe(index.recipe).exhaustive,
         subject=("dense.faiss", *QUERY_FILES, *neighbor_files("dense")),
         profile="dense",
+        few=True,
     )
 
 
