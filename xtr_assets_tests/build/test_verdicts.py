@@ -1,4 +1,4 @@
-"""What a recall is held against: the mean, the lower bound, or the upper one for samples too small to prove anything."""
+"""What a recall is held against: the mean, the lower bound, or the upper one where a sample can prove nothing."""
 
 import numpy as np
 import pytest
