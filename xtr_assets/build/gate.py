@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -80,34 +80,29 @@ def _evidence(report: RecallReport, threshold: float, exact: bool, few: bool) ->
 
 def dense_recall(draft: Draft, thresholds: RecallConfig, device: str = "cpu") -> Verdict:
     """Recall@k of the dense index over the fixed queries, with the curve over nprobe where it has lists."""
-    gate, exact = read_queries(draft), read_neighbors(draft, "dense")
-    index = open_dense(draft, device)
-    report = _dense_report(index, gate, exact, gate.of("fixed"), thresholds.k, curve=True)
-    return judge(
-        draft,
-        "dense_recall",
-        report,
-        thresholds.dense,
-        exact=parse_recipe(index.recipe).exhaustive,
-        subject=("dense.faiss", *QUERY_FILES, *neighbor_files("dense")),
-        profile="dense",
-    )
+    return _dense_verdict(draft, "dense_recall", "fixed", thresholds.dense, thresholds.k, device)
 
 
 def dense_recall_new_rows(draft: Draft, thresholds: RecallConfig, device: str = "cpu") -> Verdict:
     """The same for queries drawn from the rows that are new in this generation, which an average would hide."""
+    return _dense_verdict(draft, "dense_recall_new_rows", "new", thresholds.new_rows, thresholds.k, device)
+
+
+def _dense_verdict(
+    draft: Draft, name: str, stratum: Literal["fixed", "new"], threshold: float, k: int, device: str
+) -> Verdict:
     gate, exact = read_queries(draft), read_neighbors(draft, "dense")
     index = open_dense(draft, device)
-    report = _dense_report(index, gate, exact, gate.of("new"), thresholds.k, curve=False)
+    report = _dense_report(index, gate, exact, gate.of(stratum), k, curve=stratum == "fixed")
     return judge(
         draft,
-        "dense_recall_new_rows",
+        name,
         report,
-        thresholds.new_rows,
+        threshold,
         exact=parse_recipe(index.recipe).exhaustive,
         subject=("dense.faiss", *QUERY_FILES, *neighbor_files("dense")),
         profile="dense",
-        few=True,
+        few=stratum == "new",
     )
 
 
