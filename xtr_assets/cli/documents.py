@@ -18,27 +18,8 @@ def hits_document(generation: int, mode: str, took_ms: float, hits: "Sequence[Hi
         "generation": generation,
         "mode": mode,
         "took_ms": round(took_ms, 3),
-        "hits": [hit_document(rank, hit) for rank, hit in enumerate(hits, 1)],
+        "hits": [hit.document(rank) for rank, hit in enumerate(hits, 1)],
     }
-
-
-def hit_document(rank: int, hit: "Hit") -> dict[str, Any]:
-    """One hit; `explanation` is there where one was asked for."""
-    document = {
-        "rank": rank,
-        "chunk_id": hit.chunk_id,
-        "score": hit.score,
-        "scores": dict(hit.scores),
-        "source": hit.source,
-        "path": hit.path,
-        "symbol": hit.symbol,
-        "start_line": hit.start_line,
-        "end_line": hit.end_line,
-        "text": hit.text,
-    }
-    if hit.explanation is not None:
-        document["explanation"] = hit.explanation.document()
-    return document
 
 
 def check_document(check: "CheckRecord") -> dict[str, Any]:
