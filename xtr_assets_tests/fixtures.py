@@ -6,7 +6,7 @@ from pathlib import Path
 
 from xtr_assets.build.dense import derive_dense
 from xtr_assets.build.xtr import derive_tokens
-from xtr_assets.config import DenseConfig
+from xtr_assets.config import DenseConfig, RecallConfig
 from xtr_assets.core.codec import encode_int8
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk, FileState, encoded_text
@@ -83,7 +83,7 @@ def publish(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = EN
     draft = warehouse.draft("fixtures", encoder=encoder.describe(), fingerprint=encoder.fingerprint, snapshots=versions)
     parent = None if draft.parent is None else warehouse.generation(draft.parent)
     derive_dense(draft, parent, DenseConfig(recipe=recipe), recall_goal=0.95)
-    derive_tokens(warehouse, draft, parent)
+    derive_tokens(warehouse, draft, parent, RecallConfig())
     return warehouse.publish(draft.number, required=())
 
 

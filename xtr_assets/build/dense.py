@@ -5,24 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.build.exact import same_rows
-from xtr_assets.build.queries import read_tuning
+from xtr_assets.build.changed import changed_rows
+from xtr_assets.build.tuning import changed_since_tuned, read_tuning, tuning_due, tuning_goal
 from xtr_assets.config import DenseConfig
-from xtr_assets.core.types import Mask
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.balance import imbalance
 from xtr_assets.search.opening import DENSE_FILE, open_dense
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generations import Generation
-
-# The profile is tuned on 200 queries and judged on others: 200 fixed ones, and up to 50 drawn from new rows. Tuned for
-# the threshold itself, a draft would be refused about every other time by chance; with .7 of the misses the standard
-# library passed at .957, and the first change of 1 % was refused for its new rows (mean .934 over 50 queries, bound
-# .912). Half the misses cost a quarter more lists a query.
-MISSES_ALLOWED = 0.5
-# A profile is tuned anew when this share of the rows came or went since: small changes add up to topics and lists that
-# it was not tuned for, and the gate would refuse in the end. Tuning then costs in proportion to the changes.
-RETUNE_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +29,18 @@ class DenseReport:
     sha256: str
 
 
-def derive_dense(draft: Draft, parent: Generation | None, config: DenseConfig, recall_goal: float) -> DenseReport:
+def derive_dense(
+    draft: Draft, parent: Generation | None, config: DenseConfig, recall_goal: float, *, tune: bool = False
+) -> DenseReport:
     """Write dense.faiss with its recipe and profile.
 
     `parent` is None where nothing can be carried over: no parent, or one of another encoder. The recall goal is what
-    the gate asks for; thresholds at or above 1 ask for as much as an index can give.
+    the gate asks for; thresholds at or above 1 ask for as much as an index can give. With `tune` the profile is found
+    anew, one set by hand too.
     """
-    goal = 1.0 - MISSES_ALLOWED * (1.0 - min(recall_goal, 1.0))
-    queries = read_tuning(draft)
-    if queries is not None and not len(queries):
-        queries = None
+    goal = tuning_goal(recall_goal)
+    asked = read_tuning(draft)
+    queries = None if asked is None else asked.embeddings
     if parent is None:
         index = DenseIndex.build(
             draft.vectors(), config.recipe, live=draft.live, target=config.target, queries=queries, recall_goal=goal
@@ -72,8 +64,10 @@ def derive_dense(draft: Draft, parent: Generation | None, config: DenseConfig, r
         )
         how, reason = evolution.how, evolution.reason
         removed, added = len(gone), evolution.rows_added
-        changed = int(parent.manifest.recipe["dense"].get("changed_since_tuned", 0)) + removed + added
-        tuned = how == "rebuilt" or (queries is not None and _tuning_due(index, changed))
+        changed = changed_since_tuned(parent, "dense", removed + added)
+        # Never what somebody set by hand, which has no goal.
+        due = queries is not None and index.profile["goal"] > 0 and tuning_due(changed, len(index))
+        tuned = how == "rebuilt" or due or (tune and queries is not None)
         if tuned:
             changed = 0
             if queries is not None:
@@ -86,16 +80,3 @@ def derive_dense(draft: Draft, parent: Generation | None, config: DenseConfig, r
     draft.set_profile("dense", index.profile)
     written = draft.manifest.files[draft.file_name(DENSE_FILE)]
     return DenseReport(how, reason, removed, added, tuned, index.describe(), written.bytes, written.sha256)
-
-
-def _tuning_due(index: DenseIndex, changed: int) -> bool:
-    """Whether to tune again after `changed` rows; never what somebody set by hand, which has no goal."""
-    return index.profile["goal"] > 0 and changed > RETUNE_SHARE * len(index)
-
-
-def changed_rows(parent: Generation, draft: Generation) -> tuple[Mask, Mask]:
-    """(bool [parent.end_row] rows that died, bool [draft.end_row] rows that are new)."""
-    same = same_rows(parent, draft)
-    gone = parent.live.copy()
-    gone[: len(same)] &= ~same[: len(gone)]
-    return gone, draft.live & ~same

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xtr_assets.build.changed import same_rows
 from xtr_assets.build.neighbors import exact_tokens
 from xtr_assets.build.queries import GateQueries, read_queries
 from xtr_assets.core.types import Floats, Ints, Mask
@@ -97,17 +98,6 @@ def _carried(parent: Generation, space: str, gate: GateQueries, draft: Draft) ->
     before = {query.text: i for i, query in enumerate(read_queries(parent).queries)}
     position = np.array([before.get(query.text, -1) for query in gate.queries], np.int64)
     return _Carried(read_neighbors(parent, space), position, parent.live_rows, same_rows(parent, draft))
-
-
-def same_rows(parent: Generation, draft: Generation) -> Mask:
-    """bool [draft.end_row]: live rows that were the same chunk, live, in the parent."""
-    same = np.zeros(draft.end_row, np.bool_)
-    there = {(one.segment_id, one.base_row) for one in parent.manifest.segments}
-    for one in draft.manifest.segments:
-        if (one.segment_id, one.base_row) in there:
-            rows = slice(one.base_row, one.base_row + one.rows)
-            same[rows] = draft.live[rows] & parent.live[rows]
-    return same
 
 
 def _neighbors(

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.build.drawing import Piece, draw, rank
+from xtr_assets.build.tuning import TUNING_QUERIES
 from xtr_assets.core.errors import ConfigError, InvalidInput
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.base import EncodedQueries, Encoder
@@ -27,11 +28,6 @@ EMBEDDINGS_FILE = "evaluation/query_embeddings.npy"
 TOKENS_FILE = "evaluation/query_tokens.npy"
 OFFSETS_FILE = "evaluation/query_offsets.npy"
 QUERY_FILES = (QUERIES_FILE, EMBEDDINGS_FILE, TOKENS_FILE, OFFSETS_FILE)
-
-# Embeddings of other queries of the same kind, float32 [n, dim]: what the dense profile is tuned on, so that the gate
-# confirms it on queries it has not seen.
-TUNING_FILE = "evaluation/tuning.npy"
-TUNING_QUERIES = 200
 
 # A quarter as many queries for the new rows as for all: enough for a bound of about .03 at recall .97.
 NEW_SHARE = 4
@@ -125,20 +121,6 @@ def tuning_texts(generation: Generation, gate: Sequence[GateQuery], path: Path |
     # Beyond the ranks that the gate's own sample was drawn from.
     pieces = _pieces(generation, generation.live, len(gate) + missing)
     return texts + [text for _, text in draw(pieces, missing, [*taken, *texts])]
-
-
-def write_tuning(draft: Draft, embeddings: Floats) -> None:
-    """Keep the tuning queries."""
-    with draft.writing(TUNING_FILE) as path, path.open("wb") as file:
-        np.save(file, np.ascontiguousarray(embeddings))
-
-
-def read_tuning(generation: Generation) -> Floats | None:
-    """float32 [n, dim]: the tuning queries of a generation; None where it has none."""
-    if not generation.has_file(TUNING_FILE):
-        return None
-    path = generation.path(TUNING_FILE, full=True)
-    return np.array(open_array(path, TUNING_FILE, np.float32, (None, generation.manifest.encoder.dim)))
 
 
 def fresh_rows(generation: Generation, parent: Generation | None) -> Mask:

@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from xtr_assets.build.generation import same_encoder
 from xtr_assets.build.queries import (
     NEW_SHARE,
     QUERIES_FILE,
-    TUNING_QUERIES,
     GateQueries,
     encode,
     fixed_queries,
@@ -16,16 +13,15 @@ from xtr_assets.build.queries import (
     given_queries,
     new_queries,
     read_queries,
-    read_tuning,
     tuning_texts,
     write_queries,
-    write_tuning,
 )
+from xtr_assets.build.tuning import TUNING_QUERIES, inherit_tuning, keep_tuning, tuning_count
 from xtr_assets.config import IndexConfig
-from xtr_assets.core.types import Floats
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.warehouse import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +36,9 @@ class QueriesReport:
     sha256: str
 
 
-def sample_queries(draft: Draft, parent: Generation | None, config: IndexConfig, encoder: Encoder) -> QueriesReport:
+def sample_queries(
+    warehouse: Warehouse, draft: Draft, parent: Generation | None, config: IndexConfig, encoder: Encoder
+) -> QueriesReport:
     """Keep the gate queries of the draft.
 
     They are those of the config's file, else the parent's topped up from the corpus; and a stratum drawn from the rows
@@ -57,22 +55,29 @@ def sample_queries(draft: Draft, parent: Generation | None, config: IndexConfig,
     known = before if before is not None and same_encoder(parent, draft) is not None else None
     gate = encode([*fixed, *new], encoder, known)
     write_queries(draft, gate, encoder.token_dim)
-    write_tuning(draft, _tuning(draft, parent, config, encoder, gate))
+    _keep_tuning_queries(warehouse, draft, parent, config, encoder, gate)
     texts = set() if known is None else {query.text for query in known.queries}
     reused = sum(query.text in texts for query in gate.queries)
     written = draft.manifest.files[draft.file_name(QUERIES_FILE)]
     return QueriesReport(gate, len(fixed), len(new), reused, len(gate) - reused, written.sha256)
 
 
-def _tuning(
-    draft: Draft, parent: Generation | None, config: IndexConfig, encoder: Encoder, gate: GateQueries
-) -> Floats:
+def _keep_tuning_queries(
+    warehouse: Warehouse,
+    draft: Draft,
+    parent: Generation | None,
+    config: IndexConfig,
+    encoder: Encoder,
+    gate: GateQueries,
+) -> None:
     """The parent's tuning queries, or new ones where it has none, too few, or those of another encoder."""
     source = same_encoder(parent, draft)
-    kept = None if source is None else read_tuning(source)
-    if kept is not None and len(kept) >= TUNING_QUERIES:
-        return kept
+    kept = 0 if source is None else tuning_count(source)
+    if source is not None and kept >= TUNING_QUERIES:
+        return inherit_tuning(draft, source)
     texts = tuning_texts(draft, gate.queries, None if config.queries is None else config.queries.path)
-    if kept is not None and len(kept) >= len(texts):
-        return kept
-    return encoder.encode_queries(texts).embeddings if texts else np.empty((0, encoder.dim), np.float32)
+    if source is not None and kept and kept >= len(texts):
+        return inherit_tuning(draft, source)
+    if texts:
+        keep_tuning(warehouse, draft, encoder.encode_queries(texts))
+    return None

@@ -1,13 +1,18 @@
 """The token index of a draft: postings of new segments against shared centroids; those of old segments are reused."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from xtr_assets.build.changed import changed_rows
+from xtr_assets.build.neighbors import exact_tokens
+from xtr_assets.build.tuning import changed_since_tuned, read_tuning, tuning_due, tuning_goal
+from xtr_assets.config import RecallConfig
 from xtr_assets.core.rows import RowTokens
 from xtr_assets.index.xtr.model import TokenModel
 from xtr_assets.index.xtr.postings import write_postings
 from xtr_assets.index.xtr.training import train
-from xtr_assets.search.opening import TOKEN_FILE, TokenIndexFile
+from xtr_assets.index.xtr.tuning import TokenTuning
+from xtr_assets.search.opening import TOKEN_FILE, TokenIndexFile, open_tokens
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generations import Generation
 from xtr_assets.storage.warehouse import Warehouse
@@ -29,14 +34,18 @@ class TokenReport:
     tokens: int
     postings_written: int
     postings_reused: int
+    tuning: TokenTuning | None
     bytes: int
     sha256: str
 
 
-def derive_tokens(warehouse: Warehouse, draft: Draft, parent: Generation | None) -> TokenReport:
-    """Write xtr/index.json, the postings it names where they are missing, and the model where it is new.
+def derive_tokens(
+    warehouse: Warehouse, draft: Draft, parent: Generation | None, recall: RecallConfig, *, tune: bool = False
+) -> TokenReport:
+    """Write xtr/index.json, the postings it names where they are missing, the model where it is new, and the profile.
 
-    `parent` is None where nothing can be carried over: no parent, or one of another encoder.
+    `parent` is None where nothing can be carried over: no parent, or one of another encoder. The profile is the
+    parent's, found anew where centroids are new, much changed since, or where `tune` asks for it.
     """
     tokens = draft.tokens()
     model, folder, how, reason = _model(warehouse, tokens, parent)
@@ -53,7 +62,28 @@ def derive_tokens(warehouse: Warehouse, draft: Draft, parent: Generation | None)
     description = TokenIndexFile(model=folder, postings={placed.segment.segment_id: name for placed in draft.segments})
     with draft.writing(TOKEN_FILE) as path:
         path.write_bytes(description.to_bytes())
-    draft.set_recipe("xtr", {"model": folder, "centroids": len(model.centroids), "training": model.training})
+    changed = 0
+    if parent is not None and how == "evolved" and not tune:
+        removed, added = changed_rows(parent, draft)
+        changed = changed_since_tuned(parent, "xtr", int(removed.sum() + added.sum()))
+    tuning = None
+    inherited = None if parent is None else parent.manifest.profile.get("xtr")
+    if inherited is None or how == "trained" or tune or tuning_due(changed, draft.live_rows):
+        tuning = _tune(draft, tokens, recall)
+        changed = 0
+    if tuning is not None:
+        draft.set_profile("xtr", asdict(tuning.profile))
+    elif inherited is not None:
+        draft.set_profile("xtr", inherited)
+    draft.set_recipe(
+        "xtr",
+        {
+            "model": folder,
+            "centroids": len(model.centroids),
+            "training": model.training,
+            "changed_since_tuned": changed,
+        },
+    )
     own = [one.bytes for key, one in draft.manifest.files.items() if f"/{name}/" in key or key.startswith(folder)]
     return TokenReport(
         how=how,
@@ -64,9 +94,20 @@ def derive_tokens(warehouse: Warehouse, draft: Draft, parent: Generation | None)
         tokens=tokens.token_count,
         postings_written=written,
         postings_reused=len(draft.segments) - written,
+        tuning=tuning,
         bytes=sum(own),
         sha256=draft.manifest.files[draft.file_name(TOKEN_FILE)].sha256,
     )
+
+
+def _tune(draft: Draft, tokens: RowTokens, recall: RecallConfig) -> TokenTuning | None:
+    """The cheapest profile for the recall goal on the tuning queries; None where there is none to tune on."""
+    asked = read_tuning(draft)
+    queries = [] if asked is None else [query for query in asked.tokens if len(query)]
+    if not queries or not tokens.token_count:
+        return None
+    exact = exact_tokens(tokens, draft.live, queries, recall.k)
+    return open_tokens(draft).tune(queries, exact, goal=tuning_goal(recall.xtr), k=recall.k)
 
 
 def _model(warehouse: Warehouse, tokens: RowTokens, parent: Generation | None) -> tuple[TokenModel, str, str, str]:

@@ -7,7 +7,7 @@ import dagster as dg
 from xtr_assets.build.evaluate import evaluate
 from xtr_assets.defs.metadata import plain_metadata
 from xtr_assets.defs.names import CORPUS, DERIVED
-from xtr_assets.defs.site import AFRESH_TAG, COMPACT_TAG, LOCK_WAIT_SECONDS, Site
+from xtr_assets.defs.site import AFRESH_TAG, COMPACT_TAG, LOCK_WAIT_SECONDS, TUNE_TAG, Site
 from xtr_assets.search.searcher import Searcher
 
 # What define_asset_job gives; dagster names its type in its core only.
@@ -40,6 +40,10 @@ GENERATIONS: dict[str, tuple[str, dict[str, str]]] = {
     "compact": (
         "Segments are merged and dead rows left out; the generation over them passes the gate like any other.",
         {COMPACT_TAG: "true"},
+    ),
+    "tune": (
+        "The generation that serves with search profiles found anew: the cheapest that reach the recall goal.",
+        {TUNE_TAG: "true"},
     ),
 }
 

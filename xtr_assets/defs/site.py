@@ -28,6 +28,9 @@ AFRESH_TAG = "xtr-assets/afresh"
 # A run with this tag writes segments anew before its generation is begun.
 COMPACT_TAG = "xtr-assets/compact"
 
+# A run with this tag finds the profiles of both indexes anew, whatever the parent's were.
+TUNE_TAG = "xtr-assets/tune"
+
 StepContext = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
 Context = StepContext | dg.OpExecutionContext | dg.SensorEvaluationContext | dg.ScheduleEvaluationContext
 
@@ -87,6 +90,10 @@ class Site:
     def compacting(self, context: StepContext) -> bool:
         """Whether this run was asked to compact."""
         return context.run.tags.get(COMPACT_TAG) == "true"
+
+    def tuning(self, context: StepContext) -> bool:
+        """Whether this run was asked to tune."""
+        return context.run.tags.get(TUNE_TAG) == "true"
 
     def carried(self, context: StepContext, warehouse: Warehouse, draft: Draft) -> Generation | None:
         """The parent whose indexes and neighbours the draft's can be derived from; None where they are made anew."""

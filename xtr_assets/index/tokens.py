@@ -20,6 +20,7 @@ from xtr_assets.index.xtr.postings import open_postings, write_postings
 from xtr_assets.index.xtr.searching import TokenMatch, TokenResult, explain_row, score_rows, search, search_exact
 from xtr_assets.index.xtr.segments import IndexState, check_part, encode_documents
 from xtr_assets.index.xtr.training import train
+from xtr_assets.index.xtr.tuning import TokenTuning, tune
 
 __all__ = ["SearchProfile", "TokenIndex", "TokenMatch", "TokenModel", "TokenResult", "train", "write_postings"]
 
@@ -226,6 +227,27 @@ class TokenIndex:
     def explain(self, query_tokens: Floats, row: int) -> list[TokenMatch]:
         """What each query token met in one row, under the profile that searches."""
         return explain_row(self._state, self.profile, query_tokens, row)
+
+    def tune(
+        self, queries: Sequence[Floats], exact: tuple[Floats, Ints] | None = None, *, goal: float = 0.98, k: int = 10
+    ) -> TokenTuning:
+        """Find the cheapest profile whose recall@k meets `goal` on these queries, and keep it.
+
+        queries : float32 [t, d] each; exact : their exact (scores float32 [q, k], rows int64 [q, k]), computed where
+        not given. Confirm it on other queries.
+        """
+        state = self._state
+        if exact is None:
+            pairs = [self.exact(query, k) for query in queries]
+            exact = np.stack([scores for scores, _ in pairs]), np.stack([rows for _, rows in pairs])
+
+        def run(profile: SearchProfile, query: Floats, k: int) -> TokenResult:
+            return search(state, profile, query, k, None)
+
+        tokens_per_row = state.token_count / max(1, len(state.tokens))
+        result = tune(run, self.profile, queries, exact, goal=goal, k=k, tokens_per_row=tokens_per_row)
+        self.profile = result.profile
+        return result
 
     def add(self, tokens: Floats | Halves, offsets: Ints) -> Ints:
         """Index more documents as a segment of their own: int64 rows they got. The model stays as trained."""

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xtr_assets.build import dense as build_dense
 from xtr_assets.build.dense import DenseReport, derive_dense
-from xtr_assets.build.queries import write_tuning
+from xtr_assets.build.tuning import RETUNE_SHARE, keep_tuning
 from xtr_assets.config import DenseConfig
 from xtr_assets.core.types import Chunk
 from xtr_assets.storage.generations import Generation
@@ -47,7 +46,7 @@ def derived(
     )
     if with_queries:
         texts = [chunk.text[:40] for chunk in chunks({})][::8]
-        write_tuning(draft, ENCODER.encode_queries(texts).embeddings)
+        keep_tuning(warehouse, draft, ENCODER.encode_queries(texts))
     parent = None if draft.parent is None else warehouse.generation(draft.parent)
     report = derive_dense(draft, parent, CONFIG, recall_goal=0.9)
     return warehouse.publish(draft.number, required=()), report
@@ -71,7 +70,7 @@ def test_small_changes_keep_the_profile_until_they_add_up(tmp_path: Path) -> Non
         assert (report.how, report.removed, report.added) == ("evolved", 4, 4)
         tuned.append(report.tuned)
         counts.append(generation.manifest.recipe["dense"]["changed_since_tuned"])
-    assert build_dense.RETUNE_SHARE * ROWS == 20
+    assert RETUNE_SHARE * ROWS == 20
     assert tuned == [False, False, True, False]
     assert counts == [8, 16, 0, 8]
 

@@ -9,7 +9,7 @@ from xtr_assets.build.dense import derive_dense
 from xtr_assets.build.queries import GateQuery, encode, write_queries
 from xtr_assets.build.shadow import check_shadow
 from xtr_assets.build.xtr import derive_tokens
-from xtr_assets.config import DenseConfig
+from xtr_assets.config import DenseConfig, RecallConfig
 from xtr_assets.core.types import Chunk
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
@@ -38,7 +38,7 @@ def drafted(warehouse: Warehouse, chunks: list[Chunk]) -> Draft:
     draft = warehouse.draft("t", encoder=ENCODER.describe(), fingerprint=ENCODER.fingerprint, snapshots=versions)
     parent = None if draft.parent is None else warehouse.generation(draft.parent)
     derive_dense(draft, parent, DenseConfig(), recall_goal=0.95)
-    derive_tokens(warehouse, draft, parent)
+    derive_tokens(warehouse, draft, parent, RecallConfig())
     queries = [GateQuery(f"n{i}", f"nowhere{i}", "new") for i in range(3)]
     queries += [GateQuery(f"q{i}", f"topic{i}", "fixed") for i in range(6)]
     write_queries(draft, encode(queries, ENCODER, None), ENCODER.token_dim)

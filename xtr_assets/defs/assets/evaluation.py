@@ -27,7 +27,7 @@ def queries_asset(site: Site) -> dg.AssetsDefinition:
     def queries(context: dg.AssetExecutionContext) -> Result:
         encoder = site.encoder(context)
         with site.costed(context, "queries", "queries") as (warehouse, draft, cost):
-            report = sample_queries(draft, parent_of(warehouse, draft), site.config, encoder)
+            report = sample_queries(warehouse, draft, parent_of(warehouse, draft), site.config, encoder)
             cost.count(fixed=report.fixed, new=report.new, inherited=report.inherited, queries_encoded=report.encoded)
         sample = [{"query": query.text, "stratum": query.stratum} for query in report.gate.queries]
         return dg.MaterializeResult(

@@ -1,16 +1,19 @@
 """The draft and what is derived from it: `generation`, `faiss_index`, `xtr_index`, `id_map`, `catalog`."""
 
+from dataclasses import asdict
+
 import dagster as dg
 
+from xtr_assets.build.changed import changed_rows
 from xtr_assets.build.compact import compact_segments
 from xtr_assets.build.costs import step
-from xtr_assets.build.dense import changed_rows, derive_dense
+from xtr_assets.build.dense import derive_dense
 from xtr_assets.build.drift import note_training
 from xtr_assets.build.generation import add_cost, begin, data_version, parent_of, wanted
 from xtr_assets.build.validity import check_segments
 from xtr_assets.build.xtr import derive_tokens
 from xtr_assets.defs.ingested import ingest_costs
-from xtr_assets.defs.metadata import cost_metadata, plain_metadata
+from xtr_assets.defs.metadata import cost_metadata, plain_metadata, table
 from xtr_assets.defs.site import Site
 from xtr_assets.storage.catalog import CATALOG_NAME, VIEWS, write_catalog
 from xtr_assets.storage.id_map import ID_MAP_NAME, write_id_map
@@ -79,7 +82,8 @@ def faiss_asset(site: Site) -> dg.AssetsDefinition:
     def faiss_index(context: dg.AssetExecutionContext) -> Result:
         with site.costed(context, "faiss_index", "dense index") as (warehouse, draft, cost):
             parent = site.carried(context, warehouse, draft)
-            report = derive_dense(draft, parent, site.config.dense, site.config.recall.dense)
+            tune = site.tuning(context)
+            report = derive_dense(draft, parent, site.config.dense, site.config.recall.dense, tune=tune)
             cost.count(rows_added=report.added, rows_removed=report.removed, how=report.how)
             note_training(draft, parent, report.how)
         return dg.MaterializeResult(
@@ -102,12 +106,13 @@ def xtr_asset(site: Site) -> dg.AssetsDefinition:
         "xtr_index",
         "index",
         {"numpy"},
-        "Late-interaction index of the draft: postings of new segments, shared centroids.",
-        deps=["generation"],
+        "Late-interaction index of the draft: postings of new segments, shared centroids, a tuned profile.",
+        deps=["generation", "queries"],
     )
     def xtr_index(context: dg.AssetExecutionContext) -> Result:
         with site.costed(context, "xtr_index", "token index") as (warehouse, draft, cost):
-            report = derive_tokens(warehouse, draft, site.carried(context, warehouse, draft))
+            parent, tune = site.carried(context, warehouse, draft), site.tuning(context)
+            report = derive_tokens(warehouse, draft, parent, site.config.recall, tune=tune)
             cost.count(
                 tokens=report.tokens,
                 postings_written=report.postings_written,
@@ -122,6 +127,12 @@ def xtr_asset(site: Site) -> dg.AssetsDefinition:
                 "model": report.model,
                 "centroids": report.centroids,
                 "training": dg.MetadataValue.json(report.training),
+                "profile": dg.MetadataValue.json(draft.manifest.profile.get("xtr", {})),
+                **(
+                    {}
+                    if report.tuning is None
+                    else {"tuning": table([asdict(trial) for trial in report.tuning.trials])}
+                ),
                 **cost_metadata(cost),
             },
         )

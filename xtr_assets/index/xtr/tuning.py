@@ -1,0 +1,123 @@
+"""The cheapest search profile that meets a recall goal: lists read against documents rescored."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.recall import lower_bound, recall_at_k
+from xtr_assets.core.types import Floats, Ints
+from xtr_assets.index.xtr.plan import POSTING_COST, SearchProfile
+from xtr_assets.index.xtr.searching import TokenResult
+
+# Settings tried, each about a third dearer than the one before.
+NPROBES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+RESCORES = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048)
+
+# What a setting is tried with: (profile, query tokens float32 [t, d], k).
+Run = Callable[[SearchProfile, Floats, int], TokenResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One setting. lists, documents : what a query read on average, both in stored tokens multiplied."""
+
+    nprobe: int
+    rescore: int
+    recall: float
+    lower_bound: float
+    lists: float
+    documents: float
+
+    @property
+    def cost(self) -> float:
+        return self.lists + self.documents
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTuning:
+    """The profile found, whether its lower bound meets the goal, and everything that was tried, in order."""
+
+    profile: SearchProfile
+    met: bool
+    goal: float
+    k: int
+    queries: int
+    trials: tuple[Trial, ...]
+
+    @property
+    def chosen(self) -> Trial | None:
+        """The trial of the profile; None where nothing was tried, as every search scans all rows."""
+        wanted = (self.profile.nprobe, self.profile.rescore)
+        return next((trial for trial in self.trials if (trial.nprobe, trial.rescore) == wanted), None)
+
+
+def tune(
+    run: Run,
+    profile: SearchProfile,
+    queries: Sequence[Floats],
+    exact: tuple[Floats, Ints],
+    *,
+    goal: float,
+    k: int,
+    tokens_per_row: float,
+) -> TokenTuning:
+    """Walk the border between settings that meet the goal and settings that do not, from few lists to many.
+
+    Parameters
+    ----------
+    run : searches with a profile
+    profile : what is kept where nothing is tried; its k_prime stays
+    queries : float32 [t, d] each
+    exact : scores float32 [q, k] and rows int64 [q, k] of exact MaxSim
+    goal : recall@k whose lower bound must be met; a setting that missed nothing meets any
+    tokens_per_row : mean, for the cost of rescoring
+
+    Recall rises with the lists read and with the documents rescored, so that a list count needs no more rescoring than
+    a smaller one did: some twenty settings are tried of the 132. Costs are counted, not timed: the same index gets the
+    same profile on a busy machine. Nothing met: the setting of highest recall.
+    """
+    asked = [i for i, query in enumerate(queries) if len(query)]
+    if not asked:
+        raise InvalidInput(f"0 of {len(queries)} tuning queries hold a token; at least 1 is needed")
+    exact_scores, exact_rows = exact[0][asked, :k], exact[1][asked, :k]
+    trials: list[Trial] = []
+
+    def attempt(nprobe: int, rescore: int) -> Trial:
+        setting = replace(profile, nprobe=nprobe, rescore=rescore)
+        results = [run(setting, queries[i], k) for i in asked]
+        found_scores, found = np.stack([r.scores for r in results]), np.stack([r.rows for r in results])
+        per_query = recall_at_k(found, exact_rows, found_scores, exact_scores)
+        trial = Trial(
+            nprobe=nprobe,
+            rescore=rescore,
+            recall=round(float(per_query.mean()), 4),
+            lower_bound=round(lower_bound(per_query), 4),
+            lists=POSTING_COST * float(np.mean([r.retrieved for r in results])),
+            documents=tokens_per_row * float(np.mean([r.rescored for r in results])),
+        )
+        trials.append(trial)
+        return trial
+
+    ladder = [rescore for rescore in RESCORES if rescore >= 2 * k] or [2 * k]
+    level = len(ladder) - 1
+    for nprobe in NPROBES:
+        # Down from what the list count before needed, as long as the goal is met.
+        trial = attempt(nprobe, ladder[level])
+        if not trial.lists:
+            return TokenTuning(profile, True, goal, k, len(asked), ())
+        while _meets(trial, goal) and level > 0:
+            trial = attempt(nprobe, ladder[level - 1])
+            level -= _meets(trial, goal)
+        # More lists are read at no less than these cost.
+        if any(_meets(one, goal) and one.cost <= trial.lists for one in trials):
+            break
+    meeting = [one for one in trials if _meets(one, goal)]
+    best = min(meeting, key=lambda one: one.cost) if meeting else max(trials, key=lambda one: (one.recall, -one.cost))
+    chosen = replace(profile, nprobe=best.nprobe, rescore=best.rescore)
+    return TokenTuning(chosen, bool(meeting), goal, k, len(asked), tuple(trials))
+
+
+def _meets(trial: Trial, goal: float) -> bool:
+    return trial.lower_bound >= goal or trial.recall == 1.0
