@@ -10,7 +10,7 @@ import numpy as np
 from xtr_assets.core.recipes import Recipe
 from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.index.exact import exact_rows, ordered, true_scores
+from xtr_assets.index.exact import best_true, exact_rows
 from xtr_assets.index.gpu import GpuClone
 from xtr_assets.index.parameters import DenseProfile, Overrides, SearchPlan, candidate_count, checked
 from xtr_assets.index.provider import load_faiss
@@ -27,6 +27,9 @@ CODE_NS_A_DIM = {"PQ": 0.02, "SQ4": 0.2, "SQ8": 0.12, "SQfp16": 0.12, "Flat": 0.
 SELECTOR_NS = 2.0
 # Distances computed a node in the queue of a graph search.
 GRAPH_LINKS_READ = 24
+# The reason of a plan that every search without a filter shares.
+UNFILTERED = "no filter"
+_NONE, _FIRST = np.empty(0, np.int64), np.zeros(1, np.int64)
 # Lists are widened in steps of this factor where too few rows were met.
 WIDEN_FACTOR = 4
 
@@ -74,7 +77,7 @@ def plan_search(
     elif recipe.family == "hnsw":
         ef = math.ceil(max(overrides.ef_search or profile.ef_search, depth) * thinning)
     mode: Literal["index", "scan", "nothing"] = "index"
-    reason = "no filter"
+    reason = UNFILTERED
     if not available or not k:
         mode, reason = "nothing", "no row may be returned" if k else "k is 0"
     elif filtered or ef > available:
@@ -130,9 +133,18 @@ def candidates(
         if inverted(index) is None:
             numbers = row_map(index)
             found = np.where(found >= 0, numbers[found], -1)
-    else:
-        parameters = faiss_parameters(recipe, plan, selector)
-        scores, found = index.search(queries, plan.candidates, params=parameters)
+        return scores, found
+    scores = np.empty((len(queries), plan.candidates), np.float32)
+    found = np.empty(scores.shape, np.int64)
+    # What FAISS's Python `search` does, without its checks: they take as long as reading a list.
+    index.search_c(
+        len(queries),
+        faiss.swig_ptr(queries),
+        plan.candidates,
+        faiss.swig_ptr(scores),
+        faiss.swig_ptr(found),
+        faiss_parameters(recipe, plan, selector),
+    )
     return scores, found
 
 
@@ -141,7 +153,7 @@ def find(index: Any, clone: GpuClone | None, recipe: Recipe, plan: SearchPlan, q
     _, found = candidates(index, clone, recipe, plan, queries, selector)
     wanted = min(plan.candidates if plan.filtered else plan.k, plan.available)
     while 0 < plan.nprobe < recipe.nlist:
-        short = np.flatnonzero(np.count_nonzero(found >= 0, axis=1) < wanted)
+        short = _lacking(found, wanted)
         if not len(short):
             break
         plan = replace(plan, nprobe=min(recipe.nlist, plan.nprobe * WIDEN_FACTOR))
@@ -157,13 +169,21 @@ def rerank(
     An answer that lacks rows although there are more, or whose k-th ties with what an exhaustive search cut, is
     completed by scanning all rows that are available (bool [end_row]).
     """
-    scores, rows = ordered(true_scores(vectors, queries, found), found, plan.k + 1)
-    wanted = min(plan.k, plan.available)
-    doubtful = rows[:, wanted - 1] < 0
-    if recipe.exhaustive and plan.available > plan.k:
-        doubtful |= scores[:, plan.k - 1] == scores[:, plan.k]
-    scores, rows = scores[:, : plan.k], rows[:, : plan.k]
-    if doubtful.any():
-        numbers = np.flatnonzero(doubtful)
+    # One more than asked shows whether the k-th ties with what was cut.
+    tied = recipe.exhaustive and plan.available > plan.k
+    scores, rows = best_true(vectors, queries, found, plan.k + tied)
+    numbers = _lacking(rows, min(plan.k, plan.available))
+    if tied:
+        alike = np.flatnonzero(scores[:, plan.k - 1] == scores[:, plan.k])
+        numbers = np.union1d(numbers, alike) if len(alike) else numbers
+        scores, rows = scores[:, : plan.k], rows[:, : plan.k]
+    if len(numbers):
         scores[numbers], rows[numbers] = exact_rows(vectors, np.flatnonzero(available), queries[numbers], plan.k)
     return scores, rows
+
+
+def _lacking(rows: Ints, wanted: int) -> Ints:
+    """Which lines of rows int64 [q, n] hold fewer than `wanted` rows: pads come last."""
+    if len(rows) == 1:
+        return _NONE if rows[0, wanted - 1] >= 0 else _FIRST
+    return np.flatnonzero(rows[:, wanted - 1] < 0)
