@@ -14,8 +14,14 @@ from xtr_assets.cli.place import HOME_VARIABLE, dagster_home, shown
 from xtr_assets.cli.show import emit, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dagster import DagsterInstance
+
     from xtr_assets.config import IndexConfig
     from xtr_assets.defs.run import BuildResult
+
+    Work = Callable[[IndexConfig, DagsterInstance], BuildResult]
 
 # Questions whose answers are in the demo's packages, none of them in the words of the code that answers.
 QUESTIONS = (
@@ -34,11 +40,10 @@ def demo() -> None:
     here = Path.cwd()
     if (here / CONFIG_NAME).is_file():
         raise typer.BadParameter(f"{CONFIG_NAME} is here: a project of your own; run the demo in another folder")
-    config, started = demo_config(here), perf_counter()
-    result = _build(config, home_folder=here, full=False)
-    _report(result, perf_counter() - started)
-    if not result.ok:
-        raise typer.Exit(FAILED)
+    from xtr_assets.defs import run
+
+    config = demo_config(here)
+    finish(_run(config, here, run.build), as_json=False)
     _ask(config)
 
 
@@ -49,59 +54,57 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Build what changed, check it, and publish it where every check passes."""
-    from xtr_assets.config import config_file, discover_config
+    from xtr_assets.defs import run
 
-    named = config_file(config, Path.cwd())
-    found = discover_config(config)
-    folder = Path.cwd() if named is None else named.resolve().parent
-    started = perf_counter()
-    result = _build(found, home_folder=folder, full=full, quiet=as_json)
-    if as_json:
-        emit(result.document())
-    else:
-        _report(result, perf_counter() - started)
-    if not result.ok:
-        raise typer.Exit(FAILED)
+    finish(run_here(config, partial(run.build, full=full), quiet=as_json), as_json)
 
 
 @app.command(rich_help_panel=UPKEEP)
 def compact(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Merge small segments, leave dead rows out, and publish the generation over them; what is found stays the same."""
+    from xtr_assets.defs import run
+
+    finish(run_here(config, run.compact, quiet=as_json), as_json)
+
+
+def run_here(config: Path | None, work: "Work", *, quiet: bool) -> tuple["BuildResult", float]:
+    """What `work` came to in the Dagster instance of the config's folder, and the seconds it took."""
     from xtr_assets.config import config_file, discover_config
 
     named = config_file(config, Path.cwd())
     found = discover_config(config)
-    folder = Path.cwd() if named is None else named.resolve().parent
+    return _run(found, Path.cwd() if named is None else named.resolve().parent, work, quiet)
+
+
+def _run(config: "IndexConfig", home_folder: Path, work: "Work", quiet: bool = False) -> tuple["BuildResult", float]:
+    """Run in the folder's Dagster instance, with progress for people unless `quiet`."""
     started = perf_counter()
-    result = _build(found, folder, compact=True, quiet=as_json)
-    if as_json:
-        emit(result.document())
-    else:
-        _report(result, perf_counter() - started)
-    if not result.ok:
-        raise typer.Exit(FAILED)
-
-
-def _build(
-    config: "IndexConfig", home_folder: Path, *, full: bool = False, compact: bool = False, quiet: bool = False
-) -> "BuildResult":
-    """Run the whole graph in the folder's Dagster instance, with progress for people unless `quiet`."""
     here = Path.cwd().resolve()
     home, written = dagster_home([home_folder, here, *here.parents], home_folder)
     os.environ[HOME_VARIABLE] = str(home)
     if written and not quiet:
         say(f"wrote {shown(home / 'dagster.yaml')}: this folder is the Dagster instance now")
-    from xtr_assets.defs import run
+    from xtr_assets.defs.run import open_instance
     from xtr_assets.telemetry import progress
 
-    work = run.compact if compact else partial(run.build, full=full)
     if quiet:
         with progress.silence():
-            return work(config, run.open_instance())
+            return work(config, open_instance()), perf_counter() - started
     # In a log a bar is noise and silence looks hung: a line now and then, unless told otherwise.
     if not sys.stderr.isatty():
         os.environ.setdefault(progress.STYLE_VARIABLE, "lines")
-    return work(config, run.open_instance())
+    return work(config, open_instance()), perf_counter() - started
+
+
+def finish(done: tuple["BuildResult", float], as_json: bool) -> None:
+    """Tell what a build came to, and end with 1 where it was refused."""
+    result, seconds = done
+    if as_json:
+        emit(result.document())
+    else:
+        _report(result, seconds)
+    if not result.ok:
+        raise typer.Exit(FAILED)
 
 
 def _report(result: "BuildResult", seconds: float) -> None:

@@ -98,5 +98,5 @@ def evaluate(
     measures = ("ndcg@10", "mrr@10", "recall@100")
     rows = [(mode, *(f"{result[measure]:.3f}" for measure in measures)) for mode, result in document.items()]
     queries = next(iter(judged.values())).queries
-    title = f"generation {number}, {queries} judged queries"
-    console().print(table(title, ("mode", *measures), rows, right=measures))
+    say(f"generation {number}, {queries} judged queries")
+    console().print(table(None, ("mode", *measures), rows, right=measures))

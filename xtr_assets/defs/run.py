@@ -89,6 +89,11 @@ def compact(config: IndexConfig, instance: dg.DagsterInstance) -> BuildResult:
     return _run(config, instance, "compaction", lambda run: run.compact())
 
 
+def tune(config: IndexConfig, instance: dg.DagsterInstance) -> BuildResult:
+    """Build, check and publish a generation over the current shards with the profiles of both indexes found anew."""
+    return _run(config, instance, "tuning", lambda run: run.tune())
+
+
 def build(config: IndexConfig, instance: dg.DagsterInstance, *, full: bool = False) -> BuildResult:
     """Ingest the shards that changed, then build, check and publish the next generation where anything did.
 
@@ -119,7 +124,7 @@ def _run(
 
 
 class _Build:
-    """One call of `build` or `compact`, step by step."""
+    """One call of `build`, `compact` or `tune`, step by step."""
 
     def __init__(self, config: IndexConfig, instance: dg.DagsterInstance, warehouse: Warehouse, full: bool) -> None:
         self.config, self.instance, self.warehouse, self.full = config, instance, warehouse, full
@@ -147,6 +152,10 @@ class _Build:
     def compact(self) -> BuildResult:
         found = compaction_due(self.warehouse, wanted(self.warehouse, self.config, self.fingerprint))
         return self._generation("compact", found.reason) if found.due else self._nothing(found.reason)
+
+    def tune(self) -> BuildResult:
+        wanted(self.warehouse, self.config, self.fingerprint)
+        return self._generation("tune", "profiles are found anew")
 
     def _nothing(self, reason: str) -> BuildResult:
         serving = self.warehouse.published

@@ -14,6 +14,7 @@ from xtr_assets.storage.audit import verify_warehouse
 from xtr_assets.storage.changes import ShardChange, write_change
 from xtr_assets.storage.collection import CollectReport, collect
 from xtr_assets.storage.compaction import Compacted, CompactionPlan, compact_shard, plan_shards
+from xtr_assets.storage.differences import GenerationDiff, diff
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.encoded import EncodedAt, TextHashes, find_encoded
 from xtr_assets.storage.generations import Generation
@@ -264,6 +265,10 @@ class Warehouse:
         """Take in the published generation of another warehouse (an export); `publish` lets it serve."""
         with self.lock(f"import of {path}", STEP_WAIT_SECONDS):
             return import_generation(Path(path), self.layout)
+
+    def diff(self, before: int, after: int) -> GenerationDiff:
+        """What differs between two generations: chunks, settings, verdicts. `search.compare` asks both questions."""
+        return diff(self.generation(before), self.generation(after))
 
     def verify(self, number: int | None = None, *, full: bool = True) -> VerifyReport:
         """Compare every file of one generation, or of the whole warehouse, with its record."""

@@ -1,0 +1,115 @@
+"""The commands that say how an index is, and could be, built and searched: plan, tune."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
+from xtr_assets.cli.place import find_place, open_warehouse
+from xtr_assets.cli.show import console, emit, pairs, say, size, table
+from xtr_assets.core.errors import ConfigError, GenerationError
+
+if TYPE_CHECKING:
+    from xtr_assets.build.profiles import Proposal
+
+Target = Literal["cpu", "gpu", "gpu-cuvs"]
+
+
+@app.command(rich_help_panel=UPKEEP)
+def plan(
+    rows: Annotated[
+        int | None, typer.Option(help="Vectors; those of the published generation without it.", min=0)
+    ] = None,
+    dim: Annotated[int | None, typer.Option(help="Their dim, likewise.", min=1)] = None,
+    target: Annotated[Target | None, typer.Option(help="What it is served on; the config's without it.")] = None,
+    goal: Annotated[float | None, typer.Option(help="Recall@10 to reach; the config's without it.", min=0.01)] = None,
+    change_rate: Annotated[float, typer.Option(help="Share of the rows that a generation changes.", min=0.0)] = 0.01,
+    memory: Annotated[
+        int | None, typer.Option(help="Bytes the index may hold, vectors aside.", min=1, show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+    warehouse: WarehouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The dense recipes worth building for so many vectors, with what each is expected to cost, the best first."""
+    from xtr_assets.config import DenseConfig, RecallConfig
+    from xtr_assets.core.planning import shortlist_dense
+
+    place = find_place(config, warehouse)
+    dense = DenseConfig() if place.config is None else place.config.dense
+    if rows is None or dim is None:
+        published = open_warehouse(place).published
+        if published is None:
+            raise GenerationError("nothing is published to plan for; name --rows and --dim, or `xtr-assets build`")
+        rows = published.live_rows if rows is None else rows
+        dim = published.manifest.encoder.dim if dim is None else dim
+    thresholds = RecallConfig() if place.config is None else place.config.recall
+    wanted = min(1.0, thresholds.dense if goal is None else goal)
+    served = dense.target if target is None else target
+    shortlist = shortlist_dense(rows, dim, served, recall_goal=wanted, change_rate=change_rate, memory_budget=memory)
+    explicit = None if dense.recipe == "auto" else dense.recipe
+    if as_json:
+        asked = {"rows": rows, "dim": dim, "target": served, "recall_goal": wanted, "change_rate": change_rate}
+        emit({**asked, "configured": explicit, "shortlist": [one.as_json() for one in shortlist]})
+        return
+    lines = [
+        (p.recipe, size(p.memory_bytes), f"{p.training_rows:,}", f"{p.build_seconds:,.0f}", p.reason) for p in shortlist
+    ]
+    columns = ("recipe", "memory", "training rows", "build CPU s", "why")
+    say(f"{rows:,} vectors of {dim} dims on {served}, recall@10 {wanted}")
+    console().print(table(None, columns, lines, right=columns[1:4]))
+    if explicit is not None:
+        say(f"the config asks for {explicit}, which wins")
+
+
+@app.command(rich_help_panel=UPKEEP)
+def tune(
+    apply: Annotated[bool, typer.Option("--apply", help="Build and publish a generation with what is found.")] = False,
+    config: ConfigOption = None,
+    warehouse: WarehouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the cheapest search profiles that reach the recall goal, and what they find on the gate's own queries.
+
+    Nothing changes without --apply, which builds a generation with them: gated and published like any other.
+    """
+    from xtr_assets.build.profiles import propose
+    from xtr_assets.config import RecallConfig
+
+    place = find_place(config, warehouse)
+    if apply:
+        if place.config is None:
+            raise ConfigError("--apply builds a generation, which needs the index's config; name it by --config")
+        from xtr_assets.cli.building import finish, run_here
+        from xtr_assets.defs import run
+
+        finish(run_here(config, run.tune, quiet=as_json), as_json)
+        return
+    published = open_warehouse(place).published
+    if published is None:
+        raise GenerationError("nothing is published to tune; `xtr-assets build` first")
+    proposals = propose(published, RecallConfig() if place.config is None else place.config.recall)
+    if as_json:
+        emit({"generation": published.number, **{name: one.document() for name, one in proposals.items()}})
+    else:
+        _show(published.number, proposals)
+
+
+def _show(number: int, proposals: "dict[str, Proposal]") -> None:
+    rows = []
+    for name, one in proposals.items():
+        for what, profile, report in (("now", one.now, one.before), ("found", one.found, one.after)):
+            bound = f"{report.mean:.3f} ({report.lower_bound:.3f})"
+            rows.append((name, what, _settings(profile) or "scans all rows", bound))
+    queries = next(iter(proposals.values())).after.queries
+    say(f"generation {number}, recall and its lower bound on {queries} gate queries")
+    console().print(table(None, ("index", "profile", "settings", "recall"), rows))
+    for name, one in proposals.items():
+        if not one.met:
+            say(f"[yellow]{name}: nothing tried reaches {one.goal:.3f}[/yellow]; `xtr-assets build --full` trains anew")
+    if any(_settings(one.now) != _settings(one.found) for one in proposals.values()):
+        say("`xtr-assets tune --apply` publishes a generation with what was found")
+
+
+def _settings(profile: dict[str, Any]) -> str:
+    return pairs({name: profile[name] for name in ("nprobe", "ef_search", "k_prime", "rescore") if profile.get(name)})
