@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from xtr_assets.core.errors import EncoderMismatch, InvalidInput
 from xtr_assets.core.rows import RowTokens, TokenPart
 from xtr_assets.core.types import Floats, Halves, Ints, Mask
-from xtr_assets.index.xtr.backends import BackendName, check_device
+from xtr_assets.index.xtr.backends import BackendName
+from xtr_assets.index.xtr.device.choosing import Choice
+from xtr_assets.index.xtr.device.placing import place
+from xtr_assets.index.xtr.device.serving import DeviceSearch
 from xtr_assets.index.xtr.folder import Verify, load_folder, make_postings, save_folder
 from xtr_assets.index.xtr.merging import merge_segments
 from xtr_assets.index.xtr.model import TokenModel
@@ -36,6 +40,8 @@ class TokenIndex:
         self._state = state
         self.profile = profile or SearchProfile()
         self._changing = threading.Lock()
+        self._choice = Choice("cpu", "built here")
+        self._on_device: DeviceSearch | None = None
 
     @classmethod
     def build(
@@ -70,18 +76,20 @@ class TokenIndex:
         *,
         profile: SearchProfile | None = None,
         backend: BackendName = "auto",
+        device_memory: int | None = None,
     ) -> "TokenIndex":
         """Open segments over the model their postings were made with.
 
-        parts : (the segment's int8 tokens, its postings folder), by ascending base_row; live : bool [end_row].
+        parts : (the segment's int8 tokens, its postings folder), by ascending base_row; live : bool [end_row]; device,
+        device_memory : see `to`.
         """
-        check_device(device)
         shared = model if isinstance(model, TokenModel) else TokenModel.load(model)
         segments = []
         for part, folder in parts:
             check_part(part, shared)
             segments.append((part, open_postings(shared, part, folder)))
-        return cls(IndexState(shared, tuple(segments), np.array(live, np.bool_), backend), profile)
+        opened = cls(IndexState(shared, tuple(segments), np.array(live, np.bool_), backend), profile)
+        return opened.to(device, device_memory)
 
     @classmethod
     def load(
@@ -92,11 +100,21 @@ class TokenIndex:
         *,
         verify: Verify = "headers",
         backend: BackendName = "auto",
+        device_memory: int | None = None,
     ) -> "TokenIndex":
-        """Open what `save` wrote. Raises CorruptFile naming the file, UnknownFormat."""
-        check_device(device)
+        """Open what `save` wrote; see `to` for the device. Raises CorruptFile naming the file, UnknownFormat."""
         model, segments, live, profile = load_folder(Path(path), mmap=mmap, verify=verify)
-        return cls(IndexState(model, tuple(segments), live, backend), profile)
+        return cls(IndexState(model, tuple(segments), live, backend), profile).to(device, device_memory)
+
+    def to(self, device: str, memory_bytes: int | None = None) -> "TokenIndex":
+        """Serve from another device. Returns self.
+
+        device : "cpu", "cuda", "cuda:<n>" (ProviderError where that GPU cannot serve), or "auto": a GPU where there is
+        one with room, else the CPU; `choice` says which and why.
+        memory_bytes : what the index may hold on a GPU; None: half of what is free there now.
+        """
+        self._choice, self._on_device = place(device, memory_bytes, self._state)
+        return self
 
     def save(self, path: Path | str) -> None:
         """Write the index, or bring the one at `path` up to date: only new segments are written."""
@@ -118,8 +136,26 @@ class TokenIndex:
 
     @property
     def device(self) -> str:
-        """Where searches run."""
-        return "cpu"
+        """Where searches run: "cpu" or "cuda:<n>"."""
+        return self._choice.device
+
+    @property
+    def choice(self) -> Choice:
+        """The device that serves, and why that one."""
+        return self._choice
+
+    def describe(self) -> dict[str, Any]:
+        """What metadata shows: counts, bytes, backend, device with its reason, and what a GPU holds."""
+        return {
+            "rows": len(self),
+            "tokens": self.token_count,
+            "segments": self.segments,
+            "memory_bytes": self.memory_bytes,
+            "backend": self.backend,
+            "device": self._choice.device,
+            "device_reason": self._choice.reason,
+            "on_device": None if self._on_device is None else self._on_device.describe(),
+        }
 
     @property
     def live(self) -> Mask:
@@ -185,7 +221,10 @@ class TokenIndex:
         allowed: Mask | None = None,
     ) -> TokenResult:
         """As `search`, with what it did."""
-        return search(self._state, self.profile.override(nprobe, k_prime, rescore), query_tokens, k, allowed)
+        state, profile = self._state, self.profile.override(nprobe, k_prime, rescore)
+        if self._on_device is not None:
+            return self._on_device.search(state, profile, [query_tokens], k, allowed)[0]
+        return search(state, profile, query_tokens, k, allowed)
 
     def search_batch(
         self,
@@ -204,7 +243,9 @@ class TokenIndex:
         def one(query: Floats) -> TokenResult:
             return search(state, profile, query, k, allowed)
 
-        if threads > 1 and len(queries) > 1:
+        if self._on_device is not None:
+            results = self._on_device.search(state, profile, queries, k, allowed)
+        elif threads > 1 and len(queries) > 1:
             with ThreadPoolExecutor(threads) as pool:
                 results = list(pool.map(one, queries))
         else:
@@ -226,7 +267,10 @@ class TokenIndex:
 
     def explain(self, query_tokens: Floats, row: int) -> list[TokenMatch]:
         """What each query token met in one row, under the profile that searches."""
-        return explain_row(self._state, self.profile, query_tokens, row)
+        matches = explain_row(self._state, self.profile, query_tokens, row)
+        if self._on_device is not None and self._on_device.scans:
+            return [replace(match, retrieved=True) for match in matches]
+        return matches
 
     def tune(
         self, queries: Sequence[Floats], exact: tuple[Floats, Ints] | None = None, *, goal: float = 0.98, k: int = 10

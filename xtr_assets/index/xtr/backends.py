@@ -60,11 +60,3 @@ def best() -> Literal["native", "numba", "numpy"]:
 
 def _numba_installed() -> bool:
     return find_spec("numba") is not None
-
-
-def check_device(device: str) -> None:
-    """Refuse a device that the token index is not searched on. Raises ProviderError."""
-    if device not in ("auto", "cpu"):
-        raise ProviderError(
-            f"device {device!r} asked for; this release searches token indexes on the CPU: use device='cpu' or 'auto'"
-        )

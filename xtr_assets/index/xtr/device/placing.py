@@ -1,0 +1,30 @@
+"""From a device's name to what serves there. Without a GPU nothing of torch is imported."""
+
+import logging
+
+from xtr_assets.core.errors import ProviderError
+from xtr_assets.index.xtr.device.choosing import Choice, choose
+from xtr_assets.index.xtr.device.serving import DeviceSearch
+from xtr_assets.index.xtr.segments import IndexState
+
+log = logging.getLogger(__name__)
+
+
+def place(device: str, memory_bytes: int | None, state: IndexState) -> tuple[Choice, DeviceSearch | None]:
+    """Where an index serves, and its search there; None on the CPU.
+
+    "auto" takes the CPU where a GPU is there but too small, and says so. Raises ProviderError where a GPU was asked for
+    and cannot serve, InvalidInput for an unknown name.
+    """
+    choice = choose(device)
+    if choice.device == "cpu":
+        return choice, None
+    search = DeviceSearch.on(choice, memory_bytes)
+    try:
+        search.hold(state)
+    except ProviderError as error:
+        if device != "auto":
+            raise
+        log.warning("token index: the CPU serves, %s", error)
+        return Choice("cpu", str(error)), None
+    return choice, search
