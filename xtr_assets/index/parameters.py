@@ -88,6 +88,9 @@ class SearchPlan:
     device: str
     reason: str
 
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
 
 def default_profile(recipe: Recipe, rows: int) -> DenseProfile:
     """Where tuning starts, and what an index too small to tune is searched with."""

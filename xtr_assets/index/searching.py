@@ -148,17 +148,19 @@ def candidates(
     return scores, found
 
 
-def find(index: Any, clone: GpuClone | None, recipe: Recipe, plan: SearchPlan, queries: Floats, selector: Any) -> Ints:
-    """Candidate rows int64 [q, n]; more lists are read for the queries that met too few rows."""
-    _, found = candidates(index, clone, recipe, plan, queries, selector)
+def find(
+    index: Any, clone: GpuClone | None, recipe: Recipe, plan: SearchPlan, queries: Floats, selector: Any
+) -> tuple[Floats, Ints]:
+    """`candidates`, with more lists read for the queries that met too few rows."""
+    scores, found = candidates(index, clone, recipe, plan, queries, selector)
     wanted = min(plan.candidates if plan.filtered else plan.k, plan.available)
     while 0 < plan.nprobe < recipe.nlist:
         short = _lacking(found, wanted)
         if not len(short):
             break
         plan = replace(plan, nprobe=min(recipe.nlist, plan.nprobe * WIDEN_FACTOR))
-        _, found[short] = candidates(index, clone, recipe, plan, queries[short], selector)
-    return found
+        scores[short], found[short] = candidates(index, clone, recipe, plan, queries[short], selector)
+    return scores, found
 
 
 def rerank(

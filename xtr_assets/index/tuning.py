@@ -1,8 +1,8 @@
 """The cheapest profile that meets a recall goal: a ladder of probes and re-rank depths, by recall, then by cost."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,20 +22,65 @@ TUNING_QUERIES = 256
 # tuned to .98 they gave .973 to .988. So an index without queries of its own is tuned for half the misses.
 SECOND_SHARE, NOISE_SHARE = 1.0, 0.5
 MISSES_ALLOWED = 0.5
+# Settings that may fail on the confirming queries, each this much dearer than the last (six times in the end): each is
+# one search of them. What that does not mend, more probes do not.
+CONFIRMATIONS, DEARER = 8, 1.25
 # Re-rank depths tried, in multiples of k.
 DEPTHS = (1, 2, 3, 5, 8, 12, 20, 32, 50, 80)
-LEAST_EF = 16
+# A queue never holds fewer than k.
+LEAST_EF = 8
 MOST_EF = 2_048
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmation:
+    """Recall of a profile on queries that it was not tuned on: passed where the mean meets the goal.
+
+    lower_bound is that of the mean at 95 % confidence: with fewer than a few hundred queries it lies below the goal for
+    a profile that is just good enough, so it is reported and not demanded.
+    """
+
+    queries: int
+    goal: float
+    mean: float
+    lower_bound: float
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Tuning:
-    """The profile found, whether it meets the goal, and recall over the ladder: (nprobe or ef_search, recall, ms)."""
+    """The profile found, whether it meets the goal, and recall over the ladder: (nprobe or ef_search, recall, ms).
+
+    lower_bound is that of the recall on the tuning queries. confirmed says how the profile did on others, None where
+    none were given. how is "confirmed" where the profile there was still met the goal, and nothing was tried.
+    """
 
     profile: DenseProfile
     met: bool
     lower_bound: float
     curve: tuple[tuple[int, float, float], ...]
+    confirmed: Confirmation | None = None
+    how: Literal["tuned", "confirmed"] = "tuned"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "how": self.how,
+            "profile": self.profile.as_json(),
+            "met": self.met,
+            "lower_bound": self.lower_bound,
+            "confirmed": None if self.confirmed is None else asdict(self.confirmed),
+            "curve": [{"probes": step, "recall": mean, "milliseconds": took} for step, mean, took in self.curve],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """A setting that was tried: its estimated cost, mean recall with bound, and the profile it makes."""
+
+    cost: float
+    mean: float
+    bound: float
+    profile: DenseProfile
 
 
 def sample_queries(vectors: RowVectors, rows: Ints, count: int = TUNING_QUERIES) -> Floats:
@@ -57,6 +102,13 @@ def stricter(goal: float) -> float:
     return 1.0 - (1.0 - goal) * MISSES_ALLOWED
 
 
+def confirmation(found: Ints, exact: Ints, goal: float) -> Confirmation:
+    """Compare found with exact rows, both int64 [q, k]."""
+    per_query = recall_at_k(found, exact)
+    mean = float(per_query.mean())
+    return Confirmation(len(exact), goal, round(mean, 4), round(lower_bound(per_query), 4), mean >= goal)
+
+
 def tune(
     index: Any,
     vectors: RowVectors,
@@ -67,67 +119,123 @@ def tune(
     *,
     goal: float,
     k: int,
+    confirm: tuple[Floats, Ints] | None = None,
 ) -> Tuning:
     """Walk up the ladder until more probes cost more than the best setting found.
 
     A setting meets the goal when the lower bound of its recall does, or when it missed nothing. Costs are estimated
     and not timed: the same index gets the same profile on a busy machine. Nothing met: the setting of highest recall.
+    Where `confirm` holds other queries with their exact rows, the walk goes on past settings that fail there.
     """
     if recipe.exhaustive:
         return Tuning(replace(profile, k=k, goal=goal, recall=1.0), True, 1.0, ())
-    rows = int(index.ntotal)
-    depths = [1] if recipe.exact_codes else [d for d in DEPTHS if d * k <= rows] or [1]
-    best: tuple[float, DenseProfile, float] | None = None
-    closest: tuple[float, DenseProfile, float] | None = None
-    curve = []
-    for step in _ladder(recipe):
-        nprobe, ef = (step, 0) if recipe.family == "ivf" else (0, 0)
-        usable = depths
-        if recipe.family == "hnsw":
-            # A queue of ef nodes yields no more than ef candidates.
-            ef, usable = max(step, k), [depth for depth in depths if depth * k <= max(step, k)]
-        deepest = min(rows, usable[-1] * k)
-
-        def cost(depth: int, nprobe: int = nprobe, ef: int = ef) -> float:
-            return index_cost(
-                recipe, rows, vectors.dim, nprobe=nprobe, ef_search=ef, candidates=depth * k, filtered=False
-            )
-
-        if best is not None and cost(depths[0]) >= best[0]:
+    walk = _Walk(index, vectors, recipe, profile, queries, exact, goal, k)
+    failed: list[tuple[_Setting, Confirmation]] = []
+    for step in [*_ladder(recipe), None]:
+        while (best := walk.best(failed[-1][0] if failed else None)) is not None:
+            if step is not None and walk.cost(step, 1) < best.cost:
+                break
+            verdict = None if confirm is None else walk.confirm(best, *confirm)
+            if verdict is None or verdict.passed:
+                return Tuning(best.profile, True, best.bound, tuple(walk.curve), verdict)
+            failed.append((best, verdict))
+        if step is None or len(failed) >= CONFIRMATIONS:
             break
-        plan = SearchPlan(
-            mode="index",
-            family=recipe.family,
-            k=k,
+        walk.take(step)
+    if not failed:
+        closest = max(walk.tried, key=lambda one: (one.mean, -one.cost))
+        failed = [(closest, walk.confirm(closest, *confirm))] if confirm is not None else []
+        return Tuning(closest.profile, False, closest.bound, tuple(walk.curve), failed[0][1] if failed else None)
+    closest, verdict = max(failed, key=lambda pair: pair[1].mean)
+    return Tuning(closest.profile, False, closest.bound, tuple(walk.curve), verdict)
+
+
+class _Walk:
+    """The settings tried so far on one index."""
+
+    def __init__(
+        self,
+        index: Any,
+        vectors: RowVectors,
+        recipe: Recipe,
+        profile: DenseProfile,
+        queries: Floats,
+        exact: Ints,
+        goal: float,
+        k: int,
+    ) -> None:
+        self._index, self._vectors, self._recipe, self._profile = index, vectors, recipe, profile
+        self._queries, self._exact, self._goal, self._k = queries, exact, goal, k
+        self._rows = int(index.ntotal)
+        self._depths = [1] if recipe.exact_codes else [d for d in DEPTHS if d * k <= self._rows] or [1]
+        self.tried: list[_Setting] = []
+        self.curve: list[tuple[int, float, float]] = []
+
+    def best(self, failed: _Setting | None) -> _Setting | None:
+        """The cheapest setting that meets the goal; dearer than one that failed, and finding no less."""
+        met = [one for one in self.tried if one.bound >= self._goal or one.mean == 1.0]
+        if failed is not None:
+            met = [one for one in met if one.cost >= DEARER * failed.cost and one.mean >= failed.mean]
+        return min(met, key=lambda one: one.cost, default=None)
+
+    def cost(self, step: int, depth: int) -> float:
+        """Estimated nanoseconds a query."""
+        nprobe, ef = self._at(step)
+        return index_cost(
+            self._recipe,
+            self._rows,
+            self._vectors.dim,
             nprobe=nprobe,
             ef_search=ef,
-            quantizer_ef_search=max(64, 2 * nprobe),
-            candidates=deepest,
-            rescored=not recipe.exact_codes,
-            available=rows,
+            candidates=depth * self._k,
+            filtered=False,
+        )
+
+    def take(self, step: int) -> None:
+        """Try a step of the ladder with every depth of re-ranking."""
+        recipe, k = self._recipe, self._k
+        nprobe, ef = self._at(step)
+        # A queue of ef nodes yields no more than ef candidates.
+        usable = [depth for depth in self._depths if recipe.family != "hnsw" or depth * k <= ef]
+        made = replace(self._profile, nprobe=nprobe, ef_search=ef, k=k, goal=self._goal)
+        started = perf_counter()
+        found = self._candidates(made, self._queries, min(self._rows, usable[-1] * k))
+        milliseconds = (perf_counter() - started) * 1e3 / len(self._queries)
+        scores = true_scores(self._vectors, self._queries, found)
+        mean = 0.0
+        for depth in usable:
+            _, ranked = ordered(scores[:, : depth * k], found[:, : depth * k], k)
+            per_query = recall_at_k(ranked, self._exact)
+            mean = float(per_query.mean())
+            kept = replace(made, rescore=0 if recipe.exact_codes else depth * k, recall=round(mean, 4))
+            self.tried.append(_Setting(self.cost(step, depth), mean, lower_bound(per_query), kept))
+        self.curve.append((step, mean, milliseconds))
+
+    def confirm(self, setting: _Setting, queries: Floats, exact: Ints) -> Confirmation:
+        """What a setting finds for other queries."""
+        found = self._candidates(setting.profile, queries, min(self._rows, max(self._k, setting.profile.rescore)))
+        return confirmation(ordered(true_scores(self._vectors, queries, found), found, self._k)[1], exact, self._goal)
+
+    def _at(self, step: int) -> tuple[int, int]:
+        """(nprobe, ef_search) of a step."""
+        return (step, 0) if self._recipe.family == "ivf" else (0, max(step, self._k) if self._recipe.graph else 0)
+
+    def _candidates(self, profile: DenseProfile, queries: Floats, count: int) -> Ints:
+        plan = SearchPlan(
+            mode="index",
+            family=self._recipe.family,
+            k=self._k,
+            nprobe=profile.nprobe,
+            ef_search=profile.ef_search,
+            quantizer_ef_search=max(64, 2 * profile.nprobe),
+            candidates=count,
+            rescored=not self._recipe.exact_codes,
+            available=self._rows,
             filtered=False,
             device="cpu",
             reason="tuning",
         )
-        started = perf_counter()
-        _, found = candidates(index, None, recipe, plan, queries, None)
-        milliseconds = (perf_counter() - started) * 1e3 / len(queries)
-        scores = true_scores(vectors, queries, found)
-        mean = 0.0
-        for depth in usable:
-            _, ranked = ordered(scores[:, : depth * k], found[:, : depth * k], k)
-            per_query = recall_at_k(ranked, exact)
-            mean, bound = float(per_query.mean()), lower_bound(per_query)
-            rescore = 0 if recipe.exact_codes else depth * k
-            made = replace(profile, nprobe=nprobe, ef_search=ef, rescore=rescore, k=k, goal=goal, recall=round(mean, 4))
-            if closest is None or mean > closest[0]:
-                closest = (mean, made, bound)
-            if (bound >= goal or mean == 1.0) and (best is None or cost(depth) < best[0]):
-                best = (cost(depth), made, bound)
-        curve.append((step, mean, milliseconds))
-    assert closest is not None
-    _, chosen, bound = best or closest
-    return Tuning(chosen, best is not None, bound, tuple(curve))
+        return candidates(self._index, None, self._recipe, plan, queries, None)[1]
 
 
 def _ladder(recipe: Recipe) -> list[int]:

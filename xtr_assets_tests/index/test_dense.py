@@ -14,7 +14,6 @@ from xtr_assets.core.rows import RowVectors, VectorPart
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.exact import exact_dense
-from xtr_assets.index.tuning import stricter
 from xtr_assets_tests.index.dense_data import clustered, one_thread, queries_near, share
 
 RECIPES = (
@@ -304,47 +303,16 @@ def test_two_builds_of_the_same_rows_are_the_same_index(vectors: Any, queries: F
 
 def test_the_plan_says_what_a_search_does_and_why(vectors: Any) -> None:
     index = DenseIndex.build(vectors, "IVF24,PQ8x4fs")
-    assert index.plan(10).mode == "index"
+    assert index.plan_search(10).mode == "index"
     few = np.zeros(3000, np.bool_)
     few[:5] = True
-    plan = index.plan(10, allowed=few)
+    plan = index.plan_search(10, allowed=few)
     assert (plan.mode, plan.available) == ("scan", 5)
     assert "5 rows: index" in plan.reason
-    assert index.plan(10, parameters="nprobe=7,k_factor=4").nprobe == 7
-    assert index.plan(10, parameters="nprobe=7,k_factor=4").candidates == 40
-    half = index.plan(10, allowed=share(3000, 0.5), parameters="nprobe=3")
+    assert index.plan_search(10, parameters="nprobe=7,k_factor=4").nprobe == 7
+    assert index.plan_search(10, parameters="nprobe=7,k_factor=4").candidates == 40
+    half = index.plan_search(10, allowed=share(3000, 0.5), parameters="nprobe=3")
     assert half.nprobe in (6, 7)
-
-
-def test_a_profile_can_be_applied_and_reset(vectors: Any) -> None:
-    index = DenseIndex.build(vectors, "IVF24,PQ8x4fs")
-    tuned = index.profile
-    assert tuned["recall"] >= 0.95
-    assert index.apply("nprobe=9,k_factor=3")["nprobe"] == 9
-    assert index.profile["rescore"] == 30
-    assert index.profile["recall"] == 0.0
-    assert index.reset()["nprobe"] == 3
-    assert index.tune(goal=stricter(0.95)).profile.as_json() == tuned
-
-
-def test_tuning_meets_a_higher_goal_with_no_fewer_probes(vectors: Any, queries: Floats) -> None:
-    index = DenseIndex.build(vectors, "IVF24,Flat")
-    exact = reference(index, queries, 10)[1]
-    low = index.tune(queries, exact, goal=0.5)
-    high = index.tune(queries, exact, goal=0.99)
-    assert low.met
-    assert low.profile.nprobe <= high.profile.nprobe
-    assert low.lower_bound >= 0.5
-    recalls = [recall for _, recall, _ in high.curve]
-    assert recalls == sorted(recalls)
-
-
-def test_a_goal_that_cannot_be_met_says_so_and_keeps_the_best(vectors: Any, queries: Floats) -> None:
-    index = DenseIndex.build(vectors, "IVF24,Flat")
-    unreachable = np.full((len(queries), 10), 2_999_999)
-    result = index.tune(queries, unreachable, goal=0.9)
-    assert not result.met
-    assert result.profile.recall == 0.0
 
 
 def test_the_description_names_the_provider_and_the_device(index: DenseIndex) -> None:
@@ -353,6 +321,8 @@ def test_the_description_names_the_provider_and_the_device(index: DenseIndex) ->
     assert described["device"] == "cpu"
     assert described["rows"] == 3000
     assert described["plan"]["recipe"] == index.recipe
+    assert described["built"]["training_rows"] == described["plan"]["training_rows"]
+    assert described["built"]["cpu_seconds"] > 0
 
 
 def test_the_memory_estimate_is_the_size_of_the_file_within_a_tenth(index: DenseIndex, tmp_path: Path) -> None:
