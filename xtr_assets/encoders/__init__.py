@@ -1,4 +1,7 @@
-"""Encoders: texts to embeddings and token embeddings. `open_encoder` is the way in; only it imports torch."""
+"""Encoders: texts to embeddings and token embeddings. `open_encoder` is the way in.
+
+torch is imported when it is worth it: a query, or the few texts of a small change, are encoded in numpy.
+"""
 
 import threading
 
@@ -31,15 +34,17 @@ def _open(config: EncoderConfig, device: str) -> Encoder:
 
         return Hashing(config.dim, config.token_dim)
     from xtr_assets.encoders.head import shipped_projection
-    from xtr_assets.encoders.minilm import MiniLm
-    from xtr_assets.encoders.precision import choose_device
+    from xtr_assets.encoders.minilm import LIGHT_TOKENS, MiniLm
+    from xtr_assets.encoders.precision import choose_device, surely_cpu
     from xtr_assets.encoders.weights import locate_minilm
 
+    light = config.precision != "bf16" and surely_cpu(device)
     return MiniLm(
         locate_minilm(config.weights),
         shipped_projection,
-        device=choose_device(device),
+        device="cpu" if light else choose_device(device),
         max_tokens=config.max_tokens,
         keep_punctuation=config.keep_punctuation,
         precision=config.precision,
+        light_tokens=LIGHT_TOKENS if light else 0,
     )

@@ -4,47 +4,15 @@ Equal to transformers' BertModel (tested against it). Matrix products run in `dt
 norms and the softmax stay in float32, as under autocast.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
 from xtr_assets.core.errors import ProviderError
-
-
-@dataclass(frozen=True, slots=True)
-class BertShape:
-    """The fields of a config.json that decide the forward pass."""
-
-    hidden: int
-    layers: int
-    heads: int
-    positions: int
-    epsilon: float
-
-    @classmethod
-    def read(cls, path: Path) -> "BertShape":
-        """Read config.json; a model that this forward pass would compute wrongly is refused."""
-        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        for field, allowed in (
-            ("model_type", "bert"),
-            ("hidden_act", "gelu"),
-            ("position_embedding_type", "absolute"),
-        ):
-            if config.get(field, allowed) != allowed:
-                raise ProviderError(f"{path.name}: {field} is {config[field]!r}, only {allowed!r} is supported")
-        return cls(
-            config["hidden_size"],
-            config["num_hidden_layers"],
-            config["num_attention_heads"],
-            config["max_position_embeddings"],
-            config["layer_norm_eps"],
-        )
+from xtr_assets.encoders.shape import BertShape
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,8 @@ def token_states(texts: list[str]) -> Floats:
     import torch
     from safetensors.torch import load_file
 
-    from xtr_assets.encoders.bert import Bert, BertShape
+    from xtr_assets.encoders.bert import Bert
+    from xtr_assets.encoders.shape import BertShape
     from xtr_assets.encoders.weights import locate_minilm
     from xtr_assets.encoders.wordpiece import WordPieces
 

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,9 @@ from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Mask
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress
 from xtr_assets.encoders.batching import Windows, batches, cut_windows
 from xtr_assets.encoders.head import Head
-from xtr_assets.encoders.precision import Precision, choose_precision
+from xtr_assets.encoders.passes import TOKEN_BUDGET, LightPass, Pass, TorchPass
+from xtr_assets.encoders.precision import Precision
+from xtr_assets.encoders.shape import BertShape
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets.encoders.wordpiece import WordPieces
 
@@ -25,12 +27,9 @@ if TYPE_CHECKING:
 # Raised when this code gives other vectors for the same files and settings; part of the fingerprint.
 CODE_VERSION = 1
 
-# Padded tokens of one batch. On two CPU cores 1,024 to 4,096 are within 7 % of each other and larger ones lose up to a
-# quarter (activations leave the cache); a GPU needs large ones to be busy.
-TOKEN_BUDGET = {"cpu": 2048, "cuda": 65536}
-
-
-_Batch = tuple[list[Int32s], list[Mask]]
+# Tokens that a process encodes in numpy before it imports torch. Both cost the same at 3,700: .6 ms a token, against
+# 1.6 s and .16 ms a token with bf16. A process that goes on to encode more has lost at most .9 s.
+LIGHT_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +56,46 @@ class MiniLm:
     def __init__(
         self,
         files: ModelFiles,
-        head: "Callable[[int, torch.device], Head]",
+        head: Callable[[int], Head],
         *,
-        device: "torch.device",
+        device: "torch.device | str" = "cpu",
         max_tokens: int = 256,
         keep_punctuation: bool = False,
         precision: Precision = "auto",
         name: str = "all-MiniLM-L6-v2",
+        light_tokens: int = 0,
     ) -> None:
-        """`head` is called with the number of the last layer and the device. Verifies `files` before it reads them."""
-        import torch
-        from safetensors.torch import load_file
+        """`head` is called with the number of the last layer. Verifies `files` before it reads them.
 
-        from xtr_assets.encoders.bert import Bert, BertShape
-
+        The first `light_tokens` tokens are encoded in numpy, on a CPU in float32; torch is imported when more come.
+        """
         files.verify()
         shape = BertShape.read(files.config)
         if not 3 <= max_tokens <= shape.positions:
             raise InvalidInput(f"max_tokens is {max_tokens}; the model takes 3 to {shape.positions}")
         self.name, self.dim = name, shape.hidden
-        self._files, self._device = files, device
-        self._precision = choose_precision(precision, device)
+        self._files, self._shape, self._device, self._precision = files, shape, device, precision
         self._pieces = WordPieces(files.tokenizer)
-        dtype = torch.bfloat16 if self._precision == "bf16" else torch.float32
-        self._model = Bert(load_file(files.weights), shape, dtype, device)
-        self._head = head(shape.layers, device)
+        self._head = head(shape.layers)
         self.token_dim = self._head.token_dim
-        self._last = shape.layers
         self._max_tokens, self._keep_punctuation = max_tokens, keep_punctuation
         dropped = self._pieces.special if keep_punctuation else self._pieces.special | self._pieces.punctuation
         self._kept: Mask = ~dropped
+        self._choosing, self._light_left = threading.Lock(), light_tokens
+        self._pass: Pass = LightPass(files, shape, self._head) if light_tokens else self._full_pass()
         self.fingerprint = hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode()).hexdigest()
+
+    def _full_pass(self) -> Pass:
+        return TorchPass(self._files, self._shape, self._head, self._device, self._precision)
+
+    def _pass_for(self, tokens: int) -> Pass:
+        """What encodes so many tokens more."""
+        with self._choosing:
+            if isinstance(self._pass, LightPass):
+                self._light_left -= tokens
+                if self._light_left < 0:
+                    self._pass = self._full_pass()
+            return self._pass
 
     def _identity(self) -> dict[str, Any]:
         """What decides the vectors. Not the precision: vectors of both agree to a cosine of .9995 and may be mixed."""
@@ -110,8 +118,8 @@ class MiniLm:
             "dim": self.dim,
             "token_dim": self.token_dim,
             **self._identity(),
-            "precision": self._precision,
-            "device": str(self._device),
+            "precision": self._pass.precision,
+            "device": self._pass.device,
         }
 
     def encode_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Encoded:
@@ -133,23 +141,22 @@ class MiniLm:
 
     def _encode(self, texts: Sequence[str], dtype: type, progress: Progress | None) -> _Rows:
         """One pass over all windows, longest first; every result is written where its text wants it."""
-        import torch
-
         ids = self._pieces.ids(texts)
         windows = cut_windows([len(one) for one in ids], self._max_tokens - 2)
         rows, kept = self._window_ids(ids, windows)
         first_row = np.concatenate([[0], np.cumsum([int(mask.sum()) for mask in kept])]).astype(np.int64)
         tokens: Halves | Floats = np.empty((int(first_row[-1]), self.token_dim), dtype)
         token_ids = np.concatenate([np.empty(0, np.int32), *(r[k] for r, k in zip(rows, kept, strict=True))])
-        sums = torch.zeros(len(texts), self.dim)
+        sums = np.zeros((len(texts), self.dim), np.float32)
         waiting = np.bincount(windows.owner, minlength=len(texts))
 
-        plan = list(batches(windows.lengths + 2, TOKEN_BUDGET[self._device.type]))
+        encode = self._pass_for(int((windows.lengths + 2).sum()))
+        plan = list(batches(windows.lengths + 2, TOKEN_BUDGET[encode.device.partition(":")[0]]))
         work = [([rows[j] for j in batch], [kept[j] for j in batch]) for batch in plan]
-        for batch, (pooled, projected) in zip(plan, self._forward_all(work), strict=True):
+        for batch, (pooled, projected) in zip(plan, encode(work), strict=True):
             owners = windows.owner[batch]
-            sums.index_add_(0, torch.from_numpy(owners), pooled)
-            finite = torch.isfinite(pooled).all(dim=1).numpy()
+            np.add.at(sums, owners, pooled)
+            finite = np.isfinite(pooled).all(axis=1)
             if not finite.all():
                 raise UnusableText(int(owners[~finite].min()), "the model gave NaN or infinity")
             place = np.concatenate([np.arange(first_row[j], first_row[j + 1]) for j in batch])
@@ -159,11 +166,11 @@ class MiniLm:
                 if finished := int((waiting[np.unique(owners)] == 0).sum()):
                     progress(finished)
 
-        norms = torch.linalg.vector_norm(sums, dim=1, keepdim=True)
-        if bool((norms == 0).any()):
-            raise UnusableText(int((norms == 0).int().argmax()), "the model gave a zero vector")
+        norms = np.linalg.norm(sums, axis=1, keepdims=True)
+        if (norms == 0).any():
+            raise UnusableText(int((norms == 0).argmax()), "the model gave a zero vector")
         offsets = np.concatenate([first_row[:-1][np.diff(windows.owner, prepend=-1) > 0], first_row[-1:]])
-        return _Rows((sums / norms).numpy(), tokens, offsets, token_ids, windows)
+        return _Rows(sums / norms, tokens, offsets, token_ids, windows)
 
     def _window_ids(self, ids: Sequence[Int32s], windows: Windows) -> tuple[list[Int32s], list[Mask]]:
         """Ids of each window with [CLS] and [SEP] around, and which of them are kept as token embeddings."""
@@ -177,51 +184,3 @@ class MiniLm:
             rows.append(row)
             kept.append(mask)
         return rows, kept
-
-    def _forward_all(self, work: "Sequence[_Batch]") -> "Iterator[tuple[torch.Tensor, Floats]]":
-        """`_forward` of each batch, in order. On a CPU each core takes batches of its own.
-
-        Cores that share a batch wait for each other, spinning, at every matrix product: with other work on the machine
-        that was 2.5 times slower (600 functions, two cores, interleaved; docs/measurements.md).
-        """
-        import torch
-
-        threads = torch.get_num_threads()
-        if self._device.type != "cpu" or threads == 1:
-            yield from (self._forward(*one) for one in work)
-            return
-        if len(work) == 1:
-            # A query: its products are too small to share (6.6 ms alone, 13 to 20 ms on two busy cores).
-            torch.set_num_threads(1)
-            try:
-                yield self._forward(*work[0])
-            finally:
-                torch.set_num_threads(threads)
-            return
-        with ThreadPoolExecutor(threads, "encode", torch.set_num_threads, (1,)) as pool:
-            try:
-                yield from pool.map(lambda one: self._forward(*one), work)
-            finally:
-                pool.shutdown(cancel_futures=True)
-                # torch hands the last number set anywhere to threads that are yet to come.
-                torch.set_num_threads(threads)
-
-    def _forward(self, rows: Sequence[Int32s], kept: Sequence[Mask]) -> "tuple[torch.Tensor, Floats]":
-        """Sums of the last hidden state over each window, float32 [b, dim], and embeddings of the kept tokens."""
-        import torch
-
-        lengths = np.array([len(row) for row in rows], np.int64)
-        ids = np.zeros((len(rows), int(lengths.max())), np.int64)
-        keep = np.zeros(ids.shape, bool)
-        for number, (row, mask) in enumerate(zip(rows, kept, strict=True)):
-            ids[number, : len(row)], keep[number, : len(row)] = row, mask
-        with torch.inference_mode():
-            length = torch.from_numpy(lengths).to(self._device)
-            layers = {self._last, *self._head.layers}
-            states = self._model(torch.from_numpy(ids).to(self._device), length, tuple(layers))
-            real = torch.arange(ids.shape[1], device=self._device) < length[:, None]
-            # Not a product with the mask: 0 x NaN of a padded position would be NaN.
-            pooled = states[self._last].masked_fill(~real[:, :, None], 0.0).sum(dim=1)
-            chosen = torch.from_numpy(keep).to(self._device)
-            projected = self._head({layer: states[layer][chosen] for layer in self._head.layers})
-            return pooled.cpu(), projected.cpu().numpy()

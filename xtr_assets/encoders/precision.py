@@ -1,5 +1,7 @@
 """Which numbers a forward pass computes in, and on which device."""
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from xtr_assets.core.errors import InvalidInput, ProviderError
@@ -8,6 +10,18 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["auto", "fp32", "bf16"]
+
+
+# What the drivers of the GPUs that torch calls cuda leave in /dev: NVIDIA's on servers, on boards and under Windows'
+# Linux, and AMD's.
+GPU_FILES = ("nvidiactl", "nvmap", "nvhost-gpu", "dxg", "kfd")
+
+
+def surely_cpu(device: str, devices: Path = Path("/dev")) -> bool:
+    """Whether a device is the CPU, told without torch: asked for, or "auto" on a Linux without a GPU's driver."""
+    if device == "auto" and sys.platform == "linux":
+        return not any((devices / name).exists() for name in GPU_FILES)
+    return device == "cpu"
 
 
 def choose_device(device: str) -> "torch.device":

@@ -78,9 +78,9 @@ def write_model(folder: Path, state: dict[str, torch.Tensor]) -> ModelFiles:
     return ModelFiles(paths[0], paths[1], paths[2], *(sha256_file(path) for path in paths))
 
 
-def tiny_head(layer: int, device: torch.device) -> Projection:
+def tiny_head(layer: int) -> Projection:
     matrix = torch.randn(HIDDEN, TOKEN_DIM, generator=torch.Generator().manual_seed(3)).numpy()
-    return Projection(matrix, layer, "0" * 64, device)
+    return Projection(matrix, layer, "0" * 64)
 
 
 def open_tiny(files: ModelFiles, max_tokens: int = 12, keep_punctuation: bool = False) -> MiniLm:

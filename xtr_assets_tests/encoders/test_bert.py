@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from xtr_assets.core.errors import ProviderError
-from xtr_assets.encoders.bert import Bert, BertShape
+from xtr_assets.encoders.bert import Bert
+from xtr_assets.encoders.shape import BertShape
 from xtr_assets.encoders.weights import ModelFiles
 
 

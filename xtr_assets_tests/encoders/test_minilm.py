@@ -10,10 +10,11 @@ from safetensors.torch import load_file
 
 from xtr_assets.core.errors import InvalidInput, ProviderError, UnusableText
 from xtr_assets.core.types import Floats
-from xtr_assets.encoders import minilm
-from xtr_assets.encoders.bert import Bert, BertShape
+from xtr_assets.encoders.bert import Bert
 from xtr_assets.encoders.minilm import MiniLm
+from xtr_assets.encoders.passes import TOKEN_BUDGET
 from xtr_assets.encoders.precision import choose_device, choose_precision
+from xtr_assets.encoders.shape import BertShape
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets_tests.encoders.conftest import TOKEN_DIM, VOCABULARY, open_tiny, random_state, tiny_head, write_model
 
@@ -37,7 +38,7 @@ def test_a_short_text_is_the_plain_model_with_mean_pooling(tiny: MiniLm, tiny_fi
     states = states_of(tiny_files, ["alpha", "beta", ",", "gamma", "!"])
     found = tiny.encode_queries([SHORT])
     np.testing.assert_allclose(found.embeddings[0], unit(states.mean(0)), atol=1e-5)
-    head = tiny_head(2, torch.device("cpu"))
+    head = tiny_head(2)
     np.testing.assert_allclose(found.tokens[0], head({2: states[[1, 2, 4]]}).numpy(), atol=1e-5)
 
 
@@ -50,7 +51,7 @@ def test_a_long_text_is_the_mean_over_all_tokens_of_its_windows(tiny: MiniLm, ti
     assert found.windows == 1
     kept = torch.cat([part[1:-1] for part in parts])[[word != "," for word in words]]
     mine = found.tokens[found.offsets[1] : found.offsets[2]]
-    np.testing.assert_allclose(mine, tiny_head(2, torch.device("cpu"))({2: kept}).numpy(), atol=1e-3)
+    np.testing.assert_allclose(mine, tiny_head(2)({2: kept}).numpy(), atol=1e-3)
     assert tiny.surface(found.token_ids[found.offsets[1] : found.offsets[2]]) == [word for word in words if word != ","]
 
 
@@ -80,7 +81,7 @@ def test_a_text_of_which_nothing_is_kept_keeps_one_row(tiny: MiniLm, text: str) 
 def test_order_and_batches_change_nothing(tiny: MiniLm, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [LONG, "a", SHORT, "", LONG + LONG, "date iso", "?"]
     together = tiny.encode_documents(texts)
-    monkeypatch.setitem(minilm.TOKEN_BUDGET, "cpu", 1)
+    monkeypatch.setitem(TOKEN_BUDGET, "cpu", 1)
     for number, text in enumerate(texts):
         alone = tiny.encode_documents([text])
         mine = slice(together.offsets[number], together.offsets[number + 1])
@@ -105,7 +106,7 @@ def test_no_texts_give_empty_arrays(tiny: MiniLm) -> None:
 
 
 def test_progress_counts_every_text_once(tiny: MiniLm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(minilm.TOKEN_BUDGET, "cpu", 12)
+    monkeypatch.setitem(TOKEN_BUDGET, "cpu", 12)
     calls: list[int] = []
     tiny.encode_documents([LONG, "a", SHORT, LONG, ""], calls.append)
     assert sum(calls) == 5 and min(calls) > 0
@@ -138,8 +139,8 @@ def test_the_fingerprint_covers_what_changes_vectors_and_nothing_else(tiny_files
     assert len(first.fingerprint) == 64
     assert open_tiny(tiny_files, max_tokens=16).fingerprint != first.fingerprint
 
-    def other_head(layer: int, device: torch.device) -> "object":
-        head = tiny_head(layer, device)
+    def other_head(layer: int) -> "object":
+        head = tiny_head(layer)
         head.sha256 = "1" * 64
         return head
 

