@@ -52,10 +52,8 @@ def derive_dense(
     else:
         before = open_dense(parent, "cpu")
         gone, new = (np.flatnonzero(rows) for rows in changed_rows(parent, draft))
-        # Dead rows leave while the vectors of their segments are still there: the draft may have a hole in their place.
-        before.remove(gone)
         index, evolution = before.evolve(
-            gone[:0],
+            gone,
             new,
             draft.vectors(),
             recipe=config.recipe,
@@ -63,7 +61,7 @@ def derive_dense(
             recall_goal=goal,
         )
         how, reason = evolution.how, evolution.reason
-        removed, added = len(gone), evolution.rows_added
+        removed, added = evolution.rows_removed, evolution.rows_added
         changed = changed_since_tuned(parent, "dense", removed + added)
         # Never what somebody set by hand, which has no goal.
         due = queries is not None and index.profile["goal"] > 0 and tuning_due(changed, len(index))

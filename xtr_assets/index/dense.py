@@ -15,7 +15,7 @@ from xtr_assets.core.rows import RowVectors, VectorPart
 from xtr_assets.core.types import Floats, Halves, Ints, Mask
 from xtr_assets.index import persist
 from xtr_assets.index.dense_search import RECALL_GOAL, DenseSearch
-from xtr_assets.index.evolving import Evolution, evolution
+from xtr_assets.index.evolving import Evolution, copy_without, evolution
 from xtr_assets.index.exact import check_mask, gather
 from xtr_assets.index.gpu import GpuClone, place
 from xtr_assets.index.parameters import DenseProfile, default_profile
@@ -211,12 +211,11 @@ class DenseIndex(DenseSearch):
         )
         if done.how == "rebuilt":
             live = np.zeros(vectors.end_row, np.bool_)
-            live[np.flatnonzero(self._present)] = True
-            live[removed] = False
+            live[np.setdiff1d(np.flatnonzero(self._present), removed)] = True
             live[added] = True
             return DenseIndex.build(vectors, recipe, None, live, target, recall_goal=recall_goal), done
-        copy = DenseIndex(faiss.clone_index(self._index), vectors, self._recipe, self._profile, plan=self.plan_of_build)
-        copy.remove(removed)
+        index = copy_without(self._index, self._recipe, self._present, removed)
+        copy = DenseIndex(index, vectors, self._recipe, self._profile, plan=self.plan_of_build)
         copy.add_rows(added)
         return copy, done
 

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.planning import Target, plan_dense
 from xtr_assets.core.recipes import Recipe, parse_recipe
-from xtr_assets.core.types import Ints
+from xtr_assets.core.types import Ints, Mask
 from xtr_assets.index.parameters import DenseProfile
-from xtr_assets.index.recipes import dead_share
+from xtr_assets.index.provider import load_faiss
+from xtr_assets.index.recipes import dead_share, remove
+
+faiss = load_faiss()
 
 # Growing to twice what the quantizer was trained on is where recall on new rows starts to go (facts: 6x growth with
 # new topics costs five points); halving leaves lists too short to be worth choosing among.
@@ -45,6 +49,22 @@ def evolution(
     how: Literal["evolved", "rebuilt"] = "rebuilt" if reason else "evolved"
     kept = f"{recipe.text} keeps what it learnt from {profile.trained_rows} rows"
     return Evolution(how, reason or kept, len(removed), len(added), rows, after)
+
+
+def copy_without(index: Any, recipe: Recipe, present: Mask, removed: Ints) -> Any:
+    """A copy of a FAISS index that holds none of the rows `removed` int64 [n]; `present` bool [end_row] are its own.
+
+    Rows leave before the copy meets the vectors of its generation: where a whole segment left, those have a hole in the
+    place of its rows.
+    """
+    unknown = removed[(removed < 0) | (removed >= len(present))]
+    if not len(unknown):
+        unknown = removed[~present[removed]]
+    if len(unknown):
+        raise InvalidInput(f"row {int(unknown[0])} is not in the index; only what it holds can leave it")
+    copy = faiss.clone_index(index)
+    remove(copy, recipe, removed)
+    return copy
 
 
 def _obstacle(

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recall import recall_at_k
 from xtr_assets.core.rows import RowVectors, VectorPart
 from xtr_assets.index import DenseIndex
@@ -67,6 +68,28 @@ def test_growing_beyond_twice_the_training_rebuilds_and_says_why() -> None:
     assert "801 rows, 400 when IVF8,Flat was made" in done.reason
     assert np.flatnonzero(grown.present).tolist() == list(range(801))
     assert grown.profile["trained_rows"] == 801
+
+
+@pytest.mark.parametrize("recipe", ["Flat", "IVF16,PQ8x4fs", "HNSW16_SQ8", "IVF8,SQ8"])
+def test_a_segment_that_left_whole_leaves_a_hole_and_the_index_with_it(recipe: str) -> None:
+    parent = DenseIndex.build(generation(1100), recipe if recipe != "IVF8,SQ8" else "IVF16,Flat")
+    # The 100 rows of the second segment are gone; the third begins behind them.
+    vectors = RowVectors([VectorPart(0, DATA[:1000]), VectorPart(1100, DATA[1100:1150])], 32)
+    child, done = parent.evolve(np.arange(1000, 1100), np.arange(1100, 1150), vectors, recipe=recipe)
+    assert done.how == ("rebuilt" if recipe == "IVF8,SQ8" else "evolved")
+    assert (done.rows_removed, done.rows_added, len(child)) == (100, 50, 1050)
+    assert not child.present[1000:1100].any()
+    queries = DATA[[3, 1050, 1120]].astype(np.float32)
+    _, rows = child.search(queries, 10)
+    assert not ((rows >= 1000) & (rows < 1100)).any()
+    assert (rows[0, 0], rows[2, 0]) == (3, 1120)
+
+
+def test_a_row_that_the_index_does_not_hold_cannot_leave_it() -> None:
+    parent = DenseIndex.build(generation(1000), "Flat")
+    for row in (1000, -1):
+        with pytest.raises(InvalidInput, match=f"row {row} is not in the index"):
+            parent.evolve(np.array([row]), np.empty(0, np.int64), generation(1000))
 
 
 def test_a_changed_recipe_rebuilds() -> None:
