@@ -1,6 +1,5 @@
 """One generation, opened for searching: what a search holds on to from its first step to its last."""
 
-import logging
 from contextlib import ExitStack
 from threading import Lock
 
@@ -16,8 +15,6 @@ from xtr_assets.search.spaces import DenseSpace, TokenSpace
 from xtr_assets.storage.generations import Generation
 from xtr_assets.storage.hydrate import Hydrator
 
-log = logging.getLogger(__name__)
-
 
 class OpenGeneration:
     """A pinned generation with its indexes, filters and hydrator. Immutable: many threads search it at once.
@@ -26,17 +23,22 @@ class OpenGeneration:
     that a refresh takes nothing away from searches that are under way.
     """
 
-    def __init__(self, generation: Generation, device: str, previous: "OpenGeneration | None" = None) -> None:
+    def __init__(
+        self,
+        generation: Generation,
+        device: str,
+        previous: "OpenGeneration | None" = None,
+        device_memory: int | None = None,
+    ) -> None:
         self.generation = generation
         self._users, self._lock = 1, Lock()
         with ExitStack() as stack:
             stack.enter_context(generation.pin())
-            dense, tokens = open_dense(generation, device), open_tokens(generation)
+            dense, tokens = open_dense(generation, device), open_tokens(generation, device, device_memory)
             self.dense = DenseSpace(dense, generation.vectors())
             self.tokens = TokenSpace(tokens, generation.end_row)
             self.devices = {"dense": dense.placement.device, "xtr": tokens.device}
-            if device.startswith("cuda"):
-                log.warning("device %s holds encoder and dense index; the token index serves on the CPU", device)
+            self.reasons = {"dense": dense.placement.reason, "xtr": tokens.choice.reason}
             self.filters: RowFilters = RowFilters(
                 generation.segments, generation.live, None if previous is None else previous.filters
             )

@@ -61,11 +61,11 @@ def open_dense(generation: Generation, device: str = "auto") -> DenseIndex:
     return DenseIndex.open(path, generation.vectors(), str(recipe["recipe"]), profile, device)
 
 
-def open_tokens(generation: Generation) -> TokenIndex:
+def open_tokens(generation: Generation, device: str = "cpu", device_memory: int | None = None) -> TokenIndex:
     """The token index: the shared model and the postings of each segment, as xtr/index.json names them.
 
-    It is searched on the CPU whatever device the rest serves on. The manifest's `profile["xtr"]`, where it has one,
-    holds the fields of SearchProfile.
+    device, device_memory : see TokenIndex.to. On the CPU unless asked for: what a build measures must hold there. The
+    manifest's `profile["xtr"]`, where it has one, holds the fields of SearchProfile.
     """
     if not generation.has_file(TOKEN_FILE):
         raise _unmade(generation, "token index", "xtr_index")
@@ -82,7 +82,7 @@ def open_tokens(generation: Generation) -> TokenIndex:
     model = _verified(generation, generation.layout.resolve(described.model))
     profile = generation.manifest.profile.get("xtr")
     settings = SearchProfile(**profile) if isinstance(profile, dict) else None
-    return TokenIndex.open(model, parts, generation.live, profile=settings)
+    return TokenIndex.open(model, parts, generation.live, device, profile=settings, device_memory=device_memory)
 
 
 def _verified(generation: Generation, folder: Path) -> Path:

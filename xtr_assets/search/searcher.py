@@ -13,6 +13,7 @@ import numpy as np
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.types import Floats, Ints
+from xtr_assets.index.devices import parse_device
 from xtr_assets.search.answering import answer, rank
 from xtr_assets.search.asking import Ask, check_embeddings, check_queries, check_tokens
 from xtr_assets.search.hits import Answer, Hit
@@ -38,9 +39,10 @@ class Searcher:
     Parameters
     ----------
     warehouse : the warehouse, or its folder
-    device : "auto", "cpu", "cuda" or "cuda:<n>"; what "auto" took is in `devices`
+    device : "auto", "cpu", "cuda" or "cuda:<n>"; what "auto" took is in `devices`, and why in `device_reasons`
     generation : a number, draft or published; by default the published one
     encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
+    device_memory : bytes that the token index may hold on a GPU; None: half of what is free when it is opened
     """
 
     def __init__(
@@ -49,13 +51,14 @@ class Searcher:
         device: str = "auto",
         generation: int | None = None,
         encoder: EncoderConfig | None = None,
+        device_memory: int | None = None,
     ) -> None:
         self._warehouse = warehouse if isinstance(warehouse, Warehouse) else Warehouse.open(warehouse)
-        self._device = device
+        self._device, self._device_memory = device, device_memory
         self._refreshing = Lock()
         chosen = self._published() if generation is None else self._warehouse.generation(generation)
-        self._opened: OpenGeneration | None = OpenGeneration(chosen, device)
-        self._encoder = QueryEncoder(device, encoder)
+        self._opened: OpenGeneration | None = OpenGeneration(chosen, device, None, device_memory)
+        self._encoder = QueryEncoder(parse_device(device).first, encoder)
         self._note_opened(self._opened)
 
     # -- the generation -----------------------------------------------------------------------------------------------
@@ -72,6 +75,11 @@ class Searcher:
         return {**self._now().devices, **({} if encoder is None else {"encoder": encoder})}
 
     @property
+    def device_reasons(self) -> Mapping[str, str]:
+        """Why each index serves where it does: {"dense": "asked for", "xtr": "no NVIDIA driver here (...)"}."""
+        return dict(self._now().reasons)
+
+    @property
     def manifest(self) -> Manifest:
         """The manifest of the generation that answers now: recipe, profile, encoder, checks."""
         return self._now().generation.manifest
@@ -82,7 +90,7 @@ class Searcher:
             current, published = self._now(), self._published()
             if published.number == current.number:
                 return current.number
-            opened = OpenGeneration(published, self._device, current)
+            opened = OpenGeneration(published, self._device, current, self._device_memory)
             self._opened = opened
             current.leave()
             self._note_opened(opened)
@@ -256,7 +264,8 @@ class Searcher:
         return published
 
     def _note_opened(self, opened: OpenGeneration) -> None:
-        log.info("generation %d of %s serves on %s", opened.number, self._warehouse.root, opened.devices)
+        places = ", ".join(f"{part} on {where} ({opened.reasons[part]})" for part, where in opened.devices.items())
+        log.info("generation %d of %s serves: %s", opened.number, self._warehouse.root, places)
         metrics.OPEN_GENERATION.labels(self._warehouse.root.name).set(opened.number)
 
     @contextmanager
@@ -273,6 +282,7 @@ def open(
     device: str = "auto",
     generation: int | None = None,
     encoder: EncoderConfig | None = None,
+    device_memory: int | None = None,
 ) -> Searcher:
     """A Searcher pinned to the published generation (or the named one) of a warehouse; see `Searcher`."""
-    return Searcher(warehouse, device, generation, encoder)
+    return Searcher(warehouse, device, generation, encoder, device_memory)

@@ -111,6 +111,17 @@ class TokenIndexLike(Protocol):
         allowed: Mask | None,
     ) -> tuple[Floats, Ints]: ...
 
+    def search_batch(
+        self,
+        queries: Sequence[Floats],
+        k: int,
+        *,
+        k_prime: int | None,
+        nprobe: int | None,
+        rescore: int | None,
+        allowed: Mask | None,
+    ) -> tuple[Floats, Ints]: ...
+
     def score(self, query_tokens: Floats, rows: Ints) -> Floats: ...
 
     def explain(self, query_tokens: Floats, row: int) -> "Sequence[TokenMatch]": ...
@@ -164,24 +175,22 @@ class TokenSpace:
     def retrieve(
         self, queries: Sequence[QueryVectors], n: int, overrides: Overrides, allowed: Mask | None
     ) -> list[Listed]:
-        """One query after the other; a query of no tokens compares with nothing and finds nothing."""
-        return [self._retrieve(_tokens(query), n, overrides, allowed) for query in queries]
+        """All queries in one call of the index; one of no tokens compares with nothing and finds nothing."""
+        asked = [_tokens(query) for query in queries]
+        nprobe, k_prime, rescore = overrides.nprobe, overrides.k_prime, overrides.rescore
+        scores, rows = self.index.search_batch(
+            asked, n + 1, k_prime=k_prime, nprobe=nprobe, rescore=rescore, allowed=allowed
+        )
 
-    def _retrieve(self, tokens: Floats, n: int, overrides: Overrides, allowed: Mask | None) -> Listed:
-        if not len(tokens):
-            return Listed(np.empty(0, np.int64), np.empty(0, np.float32))
+        def widen(query: int) -> Search:
+            def again(k: int) -> tuple[Floats, Ints]:
+                return self.index.search(
+                    asked[query], k, k_prime=k_prime, nprobe=nprobe, rescore=rescore, allowed=allowed
+                )
 
-        def search(k: int) -> tuple[Floats, Ints]:
-            return self.index.search(
-                tokens,
-                k,
-                k_prime=overrides.k_prime,
-                nprobe=overrides.nprobe,
-                rescore=overrides.rescore,
-                allowed=allowed,
-            )
+            return again
 
-        return untied(search(n + 1), search, n, self._rows)
+        return [untied((scores[i], rows[i]), widen(i), n, self._rows) for i in range(len(asked))]
 
     def score(self, query: QueryVectors, rows: Ints) -> Floats:
         """MaxSim divided by the number of query tokens; 0 for a query of none."""
