@@ -61,7 +61,8 @@ def test_a_token_index_on_a_device_answers_every_mode_as_the_cpu_does(
         for mode, where in itertools.product(MODES, (None, {"source": "docs"})):
             batch = on_device.search_batch(QUERIES, 10, mode, where)
             for query, hits in zip(QUERIES, batch, strict=True):
-                assert hits == on_device.search(query, 10, mode, where)
+                alone = on_device.search(query, 10, mode, where)
+                assert [hit.chunk_id for hit in hits] == [hit.chunk_id for hit in alone]
                 if mode == "xtr":
                     assert hits == searcher.search(query, 10, mode, where)
 
