@@ -1,47 +1,70 @@
-"""Recall curves as small PNG pictures inside Markdown, which Dagster's UI shows beside a check."""
+"""Recall curves as small SVG pictures inside Markdown, which Dagster's UI shows beside a check."""
 
 import base64
-import io
+from collections.abc import Sequence
 
 import dagster as dg
 
 from xtr_assets.core.recall import RecallReport
 
-# 4.2 x 2.4 inches at 96 dots are 400 pixels: readable in the UI's side panel, about 12 kB.
-SIZE, DOTS = (4.2, 2.4), 96
+# Pixels of a panel with its labels: two of them fit the UI's side panel. The frame lies inside.
+WIDTH, HEIGHT = 210, 190
+LEFT, TOP, RIGHT, BOTTOM = 40, 12, 8, 38
+LINE, PROBED, THRESHOLD, INK = "#1f77b4", "#2ca02c", "#d62728", "#333"
+# Recall is drawn from .8 up, or from where the points begin, with some room above 1.
+LOWEST, ROOM = 0.8, 0.02
+
+Points = Sequence[tuple[float, float]]
 
 
 def recall_picture(report: RecallReport, threshold: float) -> dg.MarkdownMetadataValue:
     """Recall over k, and over nprobe where the index has lists, with the threshold."""
-    # Imported here: half a second that only a run of the gate pays.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=SIZE, dpi=DOTS, layout="tight")
-    panels = 2 if report.nprobe_curve else 1
-    left = figure.add_subplot(1, panels, 1)
-    depths, recalls = zip(*report.curve, strict=True)
-    left.plot(depths, recalls, marker="o", markersize=3)
-    left.set_xlabel("k")
-    left.set_ylabel("recall@k")
-    shown = list(recalls)
+    panels = [("k", LINE, [(float(k), recall) for k, recall in report.curve])]
     if report.nprobe_curve:
-        right = figure.add_subplot(1, panels, 2, sharey=left)
-        probes, probed, _ = zip(*report.nprobe_curve, strict=True)
-        shown += probed
-        right.plot(probes, probed, marker="o", markersize=3, color="tab:green")
-        right.set_xlabel(f"nprobe (recall@{report.k})")
-    for axes in figure.axes:
-        axes.axhline(threshold, color="tab:red", linewidth=0.8, linestyle="--")
-        axes.set_ylim(min(0.8, *shown, threshold) - 0.02, max(1.02, threshold + 0.02))
-        axes.tick_params(labelsize=7)
-        axes.grid(alpha=0.3)
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png")
-    return picture(buffer.getvalue(), f"recall@{report.k} {report.mean:.4f}")
+        probed = [(float(probes), recall) for probes, recall, _ in report.nprobe_curve]
+        panels.append((f"nprobe (recall@{report.k})", PROBED, probed))
+    shown = [recall for _, _, points in panels for _, recall in points]
+    span = (min(LOWEST, threshold, *shown) - ROOM, max(1.0, threshold) + ROOM)
+    drawn = "".join(
+        f'<g transform="translate({number * WIDTH} 0)">{_panel(label, colour, points, threshold, span)}</g>'
+        for number, (label, colour, points) in enumerate(panels)
+    )
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH * len(panels)}" height="{HEIGHT}" '
+        f'font-family="sans-serif" font-size="10" fill="{INK}"><rect width="100%" height="100%" fill="#fff"/>'
+        f"{drawn}</svg>"
+    )
+    return picture(svg, f"recall@{report.k} {report.mean:.4f}")
 
 
-def picture(png: bytes, caption: str) -> dg.MarkdownMetadataValue:
-    """A PNG as Markdown with a data URI."""
-    return dg.MetadataValue.md(f"![{caption}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})")
+def picture(svg: str, caption: str) -> dg.MarkdownMetadataValue:
+    """An SVG as Markdown with a data URI."""
+    encoded = base64.b64encode(svg.encode("utf-8")).decode("ascii")
+    return dg.MetadataValue.md(f"![{caption}](data:image/svg+xml;base64,{encoded})")
+
+
+def _panel(label: str, colour: str, points: Points, threshold: float, span: tuple[float, float]) -> str:
+    """One curve in its frame: a dot a point, the first and last place named below, the recalls of both at the side."""
+    (first, last), (low, high) = (points[0][0], points[-1][0]), span
+
+    def x(place: float) -> float:
+        wide = WIDTH - LEFT - RIGHT
+        return round(LEFT + (wide / 2 if last == first else wide * (place - first) / (last - first)), 1)
+
+    def y(recall: float) -> float:
+        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (recall - low) / (high - low), 1)
+
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    ticks, ends = [round(low + ROOM, 2), 1.0], dict.fromkeys((first, last))
+    return "".join(
+        [
+            f'<rect x="{LEFT}" y="{TOP}" width="{right - LEFT}" height="{bottom - TOP}" fill="none" stroke="#ccc"/>',
+            *(f'<text x="{LEFT - 4}" y="{y(tick) + 3}" text-anchor="end">{tick:g}</text>' for tick in ticks),
+            *(f'<text x="{x(at)}" y="{bottom + 14}" text-anchor="middle">{at:g}</text>' for at in ends),
+            f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{label}</text>',
+            f'<path d="M{LEFT} {y(threshold)}H{right}" stroke="{THRESHOLD}" stroke-dasharray="4 3"/>',
+            f'<polyline points="{" ".join(f"{x(at)},{y(recall)}" for at, recall in points)}" fill="none" '
+            f'stroke="{colour}" stroke-width="1.5"/>',
+            *(f'<circle cx="{x(at)}" cy="{y(recall)}" r="2.5" fill="{colour}"/>' for at, recall in points),
+        ]
+    )

@@ -20,6 +20,7 @@ from xtr_assets.defs.factory import build_index_defs
 from xtr_assets.defs.names import Names
 from xtr_assets.defs.partitions import reconcile
 from xtr_assets.defs.site import AFRESH_TAG
+from xtr_assets.defs.sqlite import events_synced_at_the_end
 from xtr_assets.encoders import open_encoder
 from xtr_assets.storage.generations import Generation
 from xtr_assets.storage.warehouse import Warehouse
@@ -112,7 +113,7 @@ def _run(
     full: bool = False,
 ) -> BuildResult:
     warehouse = Warehouse.create(config.warehouse, exist_ok=True)
-    with warehouse.lock(f"{purpose} of {config.name}"):
+    with warehouse.lock(f"{purpose} of {config.name}"), events_synced_at_the_end():
         try:
             result = work(_Build(config, instance, warehouse, full))
         except BaseException:
