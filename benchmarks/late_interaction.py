@@ -1,12 +1,16 @@
 """The late-interaction index against exact search over the original floats: time beside overlap, one thread.
 
     python benchmarks/late_interaction.py --documents 12000                 # clustered synthetic tokens
-    python benchmarks/late_interaction.py --tokens tokens.npz               # tokens, offsets, queries of an encoder
+    python benchmarks/late_interaction.py --tokens a.npz b.npz --asked q.npz  # tokens, offsets of an encoder
     python benchmarks/late_interaction.py --documents 12000 --sweep         # profiles, and what they cost
+    python benchmarks/late_interaction.py --tokens a.npz --asked q.npz --peers fast-plaid=PYTHON tachiom=PYTHON
 
-`tokens.npz` holds tokens float16|float32 [T, d], offsets int64 [n + 1], queries float32 [q, t, d]. Times are medians of
-single queries: wall-clock milliseconds, and CPU milliseconds of the searching thread, which a busy machine stretches
-less. "exact" is MaxSim over the original floats with numpy in the same run: give ratios against it.
+An .npz holds tokens float16|float32 [T, d] and offsets int64 [n + 1], and for a peer that wants them token_ids [T].
+`--peers` builds and asks this package and the peers named (benchmarks/late_peers.py), each in its own interpreter and
+process, and prints time beside overlap, build CPU, peak memory, bytes a token, and what changes cost. Times are medians
+of single queries: wall-clock milliseconds, and CPU milliseconds of the searching thread (with `--peers`: of all threads
+of the process), which a busy machine stretches less. "exact" is MaxSim over the original floats with numpy in the same
+run: give ratios against it.
 """
 
 import os
@@ -22,9 +26,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from late_peers_run import FILTER_BUCKET, compare
 
 from xtr_assets.core.maxsim import maxsim
 from xtr_assets.index import TokenIndex
@@ -59,6 +66,29 @@ def synthetic(documents: int, dim: int, tokens_per_query: int, queries: int) -> 
     return tokens, offsets, asked
 
 
+def read(files: list[Path], documents: int, cut: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """(tokens, offsets, token ids where known) of the first documents, each cut to its first tokens."""
+    held: list[tuple[np.ndarray, ...]] = []
+    for file in files:
+        with np.load(file) as stored:
+            offsets = stored["offsets"][: documents - sum(len(lengths) for _, _, lengths in held) + 1]
+            if len(offsets) < 2:
+                break
+            lengths = np.minimum(np.diff(offsets), cut)
+            bounds = np.cumsum(lengths)
+            kept = np.arange(bounds[-1]) + np.repeat(offsets[:-1] - (bounds - lengths), lengths)
+            ids = stored["token_ids"][kept] if "token_ids" in stored else np.empty(0, np.int64)
+            held.append((stored["tokens"][kept], ids, lengths))
+    tokens, ids, lengths = (np.concatenate(arrays) for arrays in zip(*held, strict=True))
+    return tokens, np.concatenate([[0], np.cumsum(lengths)]), ids if len(ids) == len(tokens) else None
+
+
+def read_queries(file: Path, count: int) -> list[np.ndarray]:
+    with np.load(file) as stored:
+        bounds, tokens = stored["offsets"][: count + 1], stored["tokens"].astype(np.float32)
+    return [tokens[a:b] for a, b in pairwise(bounds)]
+
+
 def timed(call: Callable[[int], object], count: int) -> tuple[float, float]:
     """Medians in milliseconds: (wall, CPU of this thread)."""
     call(0)
@@ -84,7 +114,9 @@ def overlap(found: list[np.ndarray], wanted: list[np.ndarray]) -> float:
     return float(np.mean(shared))
 
 
-def exact_rows(tokens: np.ndarray, offsets: np.ndarray, queries: np.ndarray) -> list[np.ndarray]:
+def exact_rows(
+    tokens: np.ndarray, offsets: np.ndarray, queries: list[np.ndarray], allowed: np.ndarray | None = None
+) -> list[np.ndarray]:
     """The best rows of each query over the original floats, a block of documents at a time for all queries."""
     scores = np.empty((len(queries), len(offsets) - 1), np.float32)
     for first in range(0, scores.shape[1], 500):
@@ -92,6 +124,8 @@ def exact_rows(tokens: np.ndarray, offsets: np.ndarray, queries: np.ndarray) -> 
         block = tokens[bounds[0] : bounds[-1]].astype(np.float32)
         for number, query in enumerate(queries):
             scores[number, first : first + len(bounds) - 1] = maxsim(query, block, bounds - bounds[0])
+    if allowed is not None:
+        scores[:, ~allowed] = -np.inf
     return list(np.argsort(-scores, axis=1, kind="stable")[:, :K])
 
 
@@ -104,19 +138,35 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=12_000)
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--queries", type=int, default=100)
-    parser.add_argument("--tokens", type=Path)
+    parser.add_argument("--tokens", type=Path, nargs="+")
+    parser.add_argument("--asked", type=Path, help="an .npz of queries: tokens, offsets")
+    parser.add_argument("--cut", type=int, default=1 << 30, help="tokens of a document that count")
     parser.add_argument("--backends", default="native,numba")
     parser.add_argument("--sweep", action="store_true")
+    parser.add_argument("--peers", nargs="*", metavar="NAME=PYTHON", help="compare with these; see late_peers.py")
+    parser.add_argument("--goal", type=float, default=0.98, help="overlap@10 for which a setting is looked for")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--tuning", type=int, default=30, help="queries a setting is tried on")
+    parser.add_argument("--build-limit", type=float, default=1200.0, help="CPU seconds")
+    parser.add_argument(
+        "--folder", type=Path, help="where built indexes are kept for a further run over the same arrays"
+    )
     arguments = parser.parse_args()
+    ids = None
     if arguments.tokens:
-        with np.load(arguments.tokens) as stored:
-            tokens, offsets, queries = stored["tokens"], stored["offsets"], stored["queries"][: arguments.queries]
+        tokens, offsets, ids = read(arguments.tokens, arguments.documents, arguments.cut)
+        queries = read_queries(arguments.asked, arguments.queries)
     else:
-        tokens, offsets, queries = synthetic(arguments.documents, arguments.dim, 32, arguments.queries)
+        tokens, offsets, asked = synthetic(arguments.documents, arguments.dim, 32, arguments.queries)
+        queries = list(asked)
     documents = len(offsets) - 1
     print(
-        f"\n{documents:,} documents, {len(tokens):,} tokens of dim {tokens.shape[1]}, {queries.shape[1]} query tokens\n"
+        f"\n{documents:,} documents, {len(tokens):,} tokens of dim {tokens.shape[1]}, {len(queries)} queries of "
+        f"{sum(map(len, queries)) / len(queries):.1f} tokens\n"
     )
+    if arguments.peers is not None:
+        compare_peers(tokens, offsets, ids, queries, arguments)
+        return
     print("| what | wall ms | CPU ms | overlap@10 | note |\n|---|---|---|---|---|")
     wanted = exact_rows(tokens, offsets, queries)
     row("exact over floats, numpy", *timed(lambda i: exact_rows(tokens, offsets, queries[i : i + 1]), 3), 1.0)
@@ -132,6 +182,23 @@ def main() -> None:
         for backend in arguments.backends.split(","):
             measure(Path(folder) / "index", backend, tokens, offsets, queries, wanted, arguments.sweep)
     print(json.dumps({"python": sys.version.split()[0], "numpy": np.__version__}))
+
+
+def compare_peers(
+    tokens: np.ndarray, offsets: np.ndarray, ids: np.ndarray | None, queries: list[np.ndarray], arguments: Any
+) -> None:
+    allowed = np.arange(len(offsets) - 1) % 100 == FILTER_BUCKET
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder) / "tokens.npy", tokens)
+        np.save(Path(folder) / "offsets.npy", offsets)
+        np.save(Path(folder) / "queries.npy", np.concatenate(queries))
+        np.save(Path(folder) / "query_offsets.npy", np.cumsum([0, *map(len, queries)]))
+        if ids is not None:
+            np.save(Path(folder) / "token_ids.npy", ids.astype(np.int64))
+        wanted = np.array(exact_rows(tokens, offsets, queries))
+        filtered = np.array(exact_rows(tokens, offsets, queries, allowed))
+        named = [one.split("=", 1) for one in arguments.peers]
+        compare(Path(folder), wanted, filtered, {"xtr-assets": sys.executable, **dict(named)}, arguments)
 
 
 def measure(path, backend, tokens, offsets, queries, wanted, sweep) -> None:  # type: ignore[no-untyped-def]
