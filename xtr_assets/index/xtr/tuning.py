@@ -21,7 +21,7 @@ Run = Callable[[SearchProfile, Floats, int], TokenResult]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One setting. lists, documents : what a query read on average, both in stored tokens multiplied."""
+    """One setting. lists, documents : what a query token read on average, both in stored tokens multiplied."""
 
     nprobe: int
     rescore: int
@@ -82,6 +82,7 @@ def tune(
     if not asked:
         raise InvalidInput(f"0 of {len(queries)} tuning queries hold a token; at least 1 is needed")
     exact_scores, exact_rows = exact[0][asked, :k], exact[1][asked, :k]
+    query_tokens = float(np.mean([len(queries[i]) for i in asked]))
     trials: list[Trial] = []
 
     def attempt(nprobe: int, rescore: int) -> Trial:
@@ -94,7 +95,7 @@ def tune(
             rescore=rescore,
             recall=round(float(per_query.mean()), 4),
             lower_bound=round(lower_bound(per_query), 4),
-            lists=POSTING_COST * float(np.mean([r.retrieved for r in results])),
+            lists=POSTING_COST * float(np.mean([r.retrieved for r in results]) / query_tokens),
             documents=tokens_per_row * float(np.mean([r.rescored for r in results])),
         )
         trials.append(trial)
