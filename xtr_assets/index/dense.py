@@ -17,10 +17,11 @@ from xtr_assets.index import persist
 from xtr_assets.index.dense_search import RECALL_GOAL, DenseSearch
 from xtr_assets.index.evolving import Evolution, copy_without, evolution
 from xtr_assets.index.exact import check_mask, gather
-from xtr_assets.index.gpu import GpuClone, place
+from xtr_assets.index.gpu import Placement, Spread, place
+from xtr_assets.index.gpu_clone import clone_to
 from xtr_assets.index.parameters import DenseProfile, default_profile
 from xtr_assets.index.provider import load_faiss, provider
-from xtr_assets.index.recipes import add_stored, build_index, check_family, dead_share, inner, remove
+from xtr_assets.index.recipes import add_stored, build_index, check_family, dead_share, inner, inverted, remove, row_map
 from xtr_assets.index.stored import Vectors, as_rows, halves, known_rows
 from xtr_assets.index.tuning import stricter
 
@@ -148,15 +149,23 @@ class DenseIndex(DenseSearch):
             "built": None if self.built is None else asdict(self.built),
         }
 
-    def to(self, device: str) -> "DenseIndex":
-        """Serve from another device: "auto", "cpu", "cuda" or "cuda:<n>". Returns self."""
-        placement = place(device, self._recipe, faiss, provider())
+    def to(self, device: str, spread: Spread = "replicate") -> "DenseIndex":
+        """Serve from another device. Returns self. Raises ProviderError, InvalidInput (see `gpu.place`).
+
+        device : "auto", "cpu", "cuda", "cuda:<n>", or "cuda:<n>,<m>" for several GPUs, which each hold the whole index
+        (spread "replicate") or a part of it ("shard").
+        """
+
+        def parts() -> tuple[Any, Ints | None, int]:
+            numbers = None if inverted(self._index) is not None else row_map(self._index)
+            return inner(self._index), numbers, self._vectors.end_row
+
+        placement = place(device, self._recipe, faiss, provider(), spread)
         if self._clone is not None:
+            # The old clone goes first: both may not fit.
             self._clone.close()
-            self._clone = None
-        if placement.device != "cpu":
-            self._clone = GpuClone(inner(self._index), placement, faiss)
-        self._placement, self._plans = placement, {}
+        self._clone, self._placement, self._plans = None, Placement("cpu", False, "nothing was cloned"), {}
+        self._placement, self._clone = clone_to(placement, device, self._recipe, faiss, parts)
         return self
 
     def add(self, vectors: Floats | Halves) -> Ints:
@@ -232,4 +241,4 @@ class DenseIndex(DenseSearch):
         self._present[rows] = present
         self._count += len(rows) if present else -len(rows)
         if self._clone is not None:
-            self.to(self._placement.device)
+            self.to(self._placement.device, self._placement.spread)

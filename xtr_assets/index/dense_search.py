@@ -10,7 +10,8 @@ from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index import searching
 from xtr_assets.index.exact import check_mask, checked_queries, exact_rows
-from xtr_assets.index.gpu import GpuClone, Placement
+from xtr_assets.index.gpu import Placement
+from xtr_assets.index.gpu_clone import GpuClone
 from xtr_assets.index.parameters import DenseProfile, SearchPlan, asked_for, checked, default_profile
 from xtr_assets.index.recipes import held_mask
 from xtr_assets.index.refining import Refined, refined
@@ -113,9 +114,11 @@ class DenseSearch:
         return self._plan(k, allowed, queries, parameters)[0]
 
     def _found(self, plan: SearchPlan, queries: Floats, available: Mask) -> tuple[Floats, Ints]:
-        masked = plan.filtered or (not self._recipe.removable and self._index.ntotal != self._count)
-        selector = searching.bitmap(available) if masked else None
-        return searching.find(self._index, self._clone, self._recipe, plan, queries, selector)
+        allowed = available if self._masked(plan.filtered) else None
+        return searching.find(self._index, self._clone, self._recipe, plan, queries, allowed)
+
+    def _masked(self, filtered: bool) -> bool:
+        return filtered or (not self._recipe.removable and self._index.ntotal != self._count)
 
     def _plan(
         self,
@@ -148,6 +151,8 @@ class DenseSearch:
             filtered=allowed is not None,
             device=self._placement.device,
         )
+        if self._clone is not None and (refusal := self._clone.refusal(plan, self._masked(plan.filtered))) is not None:
+            plan = replace(plan, device="cpu", reason=f"{plan.reason}; {refusal}")
         # A plan takes a quarter of the time of a small search; without a filter it is the same every time.
         if allowed is None and plan.mode == "index" and plan.reason == searching.UNFILTERED:
             if len(plans) >= MOST_PLANS:

@@ -1,19 +1,14 @@
-"""Where an index serves: the CPU, or a clone on a GPU. Nothing falls back in silence: the reason travels with it."""
+"""Where an index serves: the CPU, or clones on GPUs. Nothing falls back in silence: the reason travels with it."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Literal, Protocol, get_args
 
 from xtr_assets.core.errors import InvalidInput, ProviderError
 from xtr_assets.core.recipes import Recipe
-from xtr_assets.core.types import Floats, Ints
+from xtr_assets.index.devices import parse_device
 from xtr_assets.index.provider import INSTALL, Provider
 
-# Scratch memory of one GPU resource object: FAISS's default is 1.5 GiB a device, more than most indexes here.
-TEMPORARY_BYTES = 256 << 20
-
-Result = TypeVar("Result")
+Spread = Literal["replicate", "shard"]
 
 
 class GpuFaiss(Protocol):
@@ -24,93 +19,70 @@ class GpuFaiss(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where an index serves and why: `device` is "cpu" or "cuda:<n>"."""
+    """Where an index serves and why: `device` is "cpu", "cuda:<n>" or, of several, "cuda:<n>,<m>".
+
+    cuvs : NVIDIA's algorithms in place of FAISS's own. spread : several GPUs each hold the whole index and share the
+    queries, or each a part of it and answer every query.
+    """
 
     device: str
     cuvs: bool
     reason: str
+    spread: Spread = "replicate"
 
 
-def place(device: str, recipe: Recipe, faiss: GpuFaiss, provider: Provider) -> Placement:
+def place(device: str, recipe: Recipe, faiss: GpuFaiss, provider: Provider, spread: Spread = "replicate") -> Placement:
     """Choose the device for a recipe.
 
-    device : "cpu", "auto" (a GPU where provider, hardware and recipe allow it, else the CPU with the reason), "cuda"
-    or "cuda:<n>" (that GPU, or an error: ProviderError without one, InvalidInput for a recipe that cannot be cloned).
+    device : "cpu", "auto" (a GPU where provider, hardware and recipe allow it, else the CPU with the reason), "cuda",
+    "cuda:<n>" or "cuda:<n>,<m>" (those GPUs, or an error: ProviderError without them, InvalidInput for a recipe that
+    cannot be cloned).
     """
-    kind, _, number = device.partition(":")
-    if kind not in ("cpu", "auto", "cuda") or (number and (kind != "cuda" or not number.isdigit())):
-        raise InvalidInput(f"device {device!r} is unknown; allowed: auto, cpu, cuda, cuda:<n>")
-    if kind == "cpu":
+    asked = parse_device(device)
+    if spread not in get_args(Spread):
+        raise InvalidInput(f"spread {spread!r} is unknown; allowed: {', '.join(get_args(Spread))}")
+    if asked.kind == "cpu":
         return Placement("cpu", False, "asked for")
     obstacle: str | None = None
     # The order matters: without a GPU FAISS clones into an empty IndexReplicas, which finds nothing.
     if not provider.gpu:
         obstacle = f"{provider.distribution} has no GPU support; {INSTALL['faiss-gpu-cuvs']}"
-    elif (count := faiss.get_num_gpus()) <= int(number or 0):
+    elif (count := faiss.get_num_gpus()) <= max(asked.numbers):
         obstacle = f"FAISS sees {count} GPUs"
     if obstacle is not None:
-        if kind == "cuda":
+        if asked.kind == "cuda":
             raise ProviderError(f"device {device!r} cannot serve: {obstacle}; use device='cpu' or 'auto'")
         return Placement("cpu", False, obstacle)
-    if (obstacle := uncloneable(recipe, provider.cuvs)) is not None:
-        if kind == "cuda":
+    sharded = spread == "shard" and len(asked.numbers) > 1
+    if (obstacle := uncloneable(recipe, provider.cuvs, sharded)) is not None:
+        if asked.kind == "cuda":
             raise InvalidInput(f"device {device!r} cannot serve {recipe.text}: {obstacle}; build with target 'gpu'")
         return Placement("cpu", False, obstacle)
-    return Placement(f"cuda:{number or 0}", provider.cuvs, "asked for" if kind == "cuda" else f"{recipe.text} clones")
+    name = "cuda:" + ",".join(str(number) for number in asked.numbers)
+    return Placement(
+        name, uses_cuvs(recipe, provider.cuvs), "asked for" if asked.kind == "cuda" else f"{recipe.text} clones", spread
+    )
 
 
-def uncloneable(recipe: Recipe, cuvs: bool) -> str | None:
-    """Why FAISS cannot clone the recipe to a GPU, or None where it can."""
-    if recipe.family == "hnsw" or recipe.quantizer_graph:
-        return "graphs have no GPU clone"
+def uncloneable(recipe: Recipe, cuvs: bool, sharded: bool = False) -> str | None:
+    """Why FAISS cannot put the recipe on GPUs, or None where it can."""
+    if recipe.quantizer_graph:
+        return "lists found by a graph have no GPU clone"
+    if recipe.family == "hnsw":
+        if not cuvs:
+            return "graphs have no GPU clone without cuVS"
+        if recipe.code != "Flat":
+            return f"cuVS makes graphs of whole vectors, not of {recipe.code} codes"
+        return "a graph cannot be cut into shards" if sharded else None
     if recipe.fast_scan or recipe.pq_bits == 4:
         return "4-bit codes have no GPU clone"
-    if recipe.family == "flat" and recipe.code != "Flat":
+    if recipe.family == "flat" and recipe.code not in ("Flat", "SQfp16"):
         return f"{recipe.text} has no GPU clone"
-    if cuvs and recipe.code in ("SQfp16", "SQ8", "SQ4"):
-        return f"cuVS has no scalar-quantized lists ({recipe.text})"
+    if recipe.family == "flat" and recipe.code == "SQfp16" and sharded:
+        return f"{recipe.text} cannot be cut into shards"
     return None
 
 
-class GpuClone:
-    """A clone on one GPU, searched from one thread of its own.
-
-    A StandardGpuResources must not be used from two threads, and a clone belongs to its resources: callers from many
-    threads queue here instead of each holding a copy of the index in GPU memory.
-    """
-
-    def __init__(self, index: Any, placement: Placement, faiss: Any) -> None:
-        self.placement = placement
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"faiss-{placement.device}")
-        self._faiss = faiss
-        self._clone = self._run(lambda: self._make(index))
-
-    def search(self, queries: Floats, k: int, nprobe: int) -> tuple[Floats, Ints]:
-        """(scores float32 [q, k], positions or rows int64 [q, k]) as FAISS returns them."""
-        lists = nprobe > 0
-
-        def run() -> tuple[Floats, Ints]:
-            params = self._faiss.SearchParametersIVF(nprobe=nprobe) if lists else None
-            scores, rows = self._clone.search(queries, k, params=params)
-            return scores, rows
-
-        return self._run(run)
-
-    def close(self) -> None:
-        """Give the GPU memory back."""
-        self._run(self._drop)
-        self._thread.shutdown()
-
-    def _make(self, index: Any) -> Any:
-        self._resources = self._faiss.StandardGpuResources()
-        self._resources.setTempMemory(TEMPORARY_BYTES)
-        options = self._faiss.GpuClonerOptions()
-        options.use_cuvs = self.placement.cuvs
-        number = int(self.placement.device.partition(":")[2])
-        return self._faiss.index_cpu_to_gpu(self._resources, number, index, options)
-
-    def _drop(self) -> None:
-        self._clone = self._resources = None
-
-    def _run(self, work: Callable[[], Result]) -> Result:
-        return self._thread.submit(work).result()
+def uses_cuvs(recipe: Recipe, cuvs: bool) -> bool:
+    """Whether cuVS searches the recipe; FAISS's own GPU code, which every GPU build has, searches scalar codes."""
+    return cuvs and recipe.code in ("Flat", "PQ")

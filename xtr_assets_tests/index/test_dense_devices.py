@@ -2,16 +2,14 @@ import subprocess
 import sys
 from typing import Any
 
-import numpy as np
 import pytest
 
 from xtr_assets.core.errors import InvalidInput, ProviderError
 from xtr_assets.core.recipes import parse_recipe
-from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
-from xtr_assets.index.gpu import GpuClone, Placement, place
+from xtr_assets.index.gpu import place
 from xtr_assets.index.provider import Provider, choose, load_faiss, provider
-from xtr_assets_tests.index.dense_data import clustered, queries_near
+from xtr_assets_tests.index.dense_data import clustered
 
 CPU_ONLY = Provider("faiss-cpu", "1.15.1", "OPTIMIZE AVX2", gpu=False, cuvs=False)
 CLASSIC = Provider("faiss-gpu", "1.15.1", "OPTIMIZE GPU", gpu=True, cuvs=False)
@@ -19,11 +17,10 @@ CUVS = Provider("faiss-gpu-cuvs", "1.15.1", "OPTIMIZE GPU NVIDIA_CUVS", gpu=True
 
 
 class FakeFaiss:
-    """FAISS as far as the choice of a device goes, with so many GPUs; a clone records who searched it."""
+    """FAISS as far as the choice of a device goes, with so many GPUs."""
 
     def __init__(self, gpus: int = 0) -> None:
         self.gpus = gpus
-        self.threads: set[int] = set()
 
     def get_num_gpus(self) -> int:
         return self.gpus
@@ -37,9 +34,16 @@ class FakeFaiss:
         ("auto", "Flat", FakeFaiss(0), CLASSIC, ("cpu", "FAISS sees 0 GPUs")),
         ("auto", "IVF8,Flat", FakeFaiss(1), CLASSIC, ("cuda:0", "IVF8,Flat clones")),
         ("auto", "IVF8,PQ4x4fs", FakeFaiss(1), CLASSIC, ("cpu", "4-bit codes have no GPU clone")),
-        ("auto", "HNSW8", FakeFaiss(1), CUVS, ("cpu", "graphs have no GPU clone")),
+        ("auto", "IVF8,PQ4x4", FakeFaiss(1), CUVS, ("cpu", "4-bit codes have no GPU clone")),
+        ("auto", "IVF8_HNSW8,Flat", FakeFaiss(1), CUVS, ("cpu", "lists found by a graph have no GPU clone")),
+        ("auto", "SQ8", FakeFaiss(1), CUVS, ("cpu", "SQ8 has no GPU clone")),
+        ("auto", "SQfp16", FakeFaiss(1), CLASSIC, ("cuda:0", "SQfp16 clones")),
+        ("auto", "HNSW8", FakeFaiss(1), CLASSIC, ("cpu", "graphs have no GPU clone without cuVS")),
+        ("auto", "HNSW8_SQ8", FakeFaiss(1), CUVS, ("cpu", "cuVS makes graphs of whole vectors, not of SQ8 codes")),
+        ("auto", "HNSW8", FakeFaiss(1), CUVS, ("cuda:0", "HNSW8 clones")),
         ("auto", "IVF8,SQfp16", FakeFaiss(1), CLASSIC, ("cuda:0", "clones")),
-        ("auto", "IVF8,SQfp16", FakeFaiss(1), CUVS, ("cpu", "cuVS has no scalar-quantized lists")),
+        ("auto", "IVF8,SQfp16", FakeFaiss(1), CUVS, ("cuda:0", "clones")),
+        ("cuda:2,0", "IVF8,PQ4", FakeFaiss(3), CUVS, ("cuda:2,0", "asked for")),
         ("cuda", "Flat", FakeFaiss(1), CUVS, ("cuda:0", "asked for")),
         ("cuda:2", "Flat", FakeFaiss(3), CLASSIC, ("cuda:2", "asked for")),
     ],
@@ -50,7 +54,8 @@ def test_the_device_is_chosen_with_its_reason(
     placement = place(device, parse_recipe(recipe), faiss, installed)
     assert placement.device == expected[0]
     assert expected[1] in placement.reason
-    assert placement.cuvs == (placement.device != "cpu" and installed.cuvs)
+    # FAISS's own GPU code searches scalar codes, in a cuVS build as well.
+    assert placement.cuvs == (placement.device != "cpu" and installed.cuvs and "SQ" not in recipe)
 
 
 @pytest.mark.parametrize(
@@ -88,43 +93,17 @@ def test_an_index_asked_to_cuda_by_a_cpu_build_stays_where_it_was() -> None:
     assert index.to("auto").placement.reason.startswith("faiss-cpu has no GPU support")
 
 
-def test_a_clone_is_made_bounded_and_searched_from_one_thread_whoever_asks() -> None:
-    import threading
-
-    class Resources:
-        def setTempMemory(self, size: Any) -> None:  # noqa: N802
-            made["memory"] = size
-
-    class Options:
-        use_cuvs = None
-
-    class Clone:
-        def search(self, queries: Floats, k: int, params: Any = None) -> Any:
-            seen.add(threading.get_ident())
-            return np.zeros((len(queries), k), np.float32), np.zeros((len(queries), k), np.int64)
-
-    class Faiss:
-        StandardGpuResources = Resources
-        GpuClonerOptions = Options
-
-        @staticmethod
-        def index_cpu_to_gpu(resources: Any, number: Any, index: DenseIndex, options: Any) -> Any:
-            made.update(number=number, cuvs=options.use_cuvs, thread=threading.get_ident())
-            return Clone()
-
-    made: dict[str, Any] = {}
-    seen: set[int] = set()
-    clone = GpuClone(object(), Placement("cuda:3", True, "asked for"), Faiss)
-    askers = [threading.Thread(target=clone.search, args=(np.zeros((1, 4), np.float32), 2, 0)) for _ in range(5)]
-    for asker in askers:
-        asker.start()
-    for asker in askers:
-        asker.join()
-    clone.close()
-    assert seen == {made["thread"]}
-    assert seen != {threading.get_ident()}
-    assert (made["number"], made["cuvs"]) == (3, True)
-    assert made["memory"] == 256 << 20
+def test_several_gpus_hold_copies_or_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert place("cuda:0,1", parse_recipe("Flat"), FakeFaiss(2), CLASSIC, "shard").spread == "shard"
+    with pytest.raises(ProviderError, match="FAISS sees 2 GPUs"):
+        place("cuda:0,2", parse_recipe("Flat"), FakeFaiss(2), CLASSIC)
+    with pytest.raises(InvalidInput, match="a graph cannot be cut into shards"):
+        place("cuda:0,1", parse_recipe("HNSW8"), FakeFaiss(2), CUVS, "shard")
+    with pytest.raises(InvalidInput, match="names a GPU twice"):
+        place("cuda:1,1", parse_recipe("Flat"), FakeFaiss(2), CUVS)
+    spread: Any = "mirror"
+    with pytest.raises(InvalidInput, match="spread 'mirror' is unknown; allowed: replicate, shard"):
+        place("cuda:0,1", parse_recipe("Flat"), FakeFaiss(2), CUVS, spread)
 
 
 def test_no_provider_is_an_error_with_every_install_line() -> None:
@@ -156,19 +135,3 @@ def test_importing_the_index_package_loads_neither_faiss_nor_numba() -> None:
     code = "import sys, xtr_assets.index; print([name for name in ('faiss', 'numba', 'torch') if name in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(
-    not provider().gpu or load_faiss().get_num_gpus() == 0, reason="no GPU, or a FAISS build that cannot use one"
-)
-@pytest.mark.parametrize("recipe", ["Flat", "IVF64,Flat"])
-def test_a_gpu_answers_as_the_cpu_does(recipe: str) -> None:
-    vectors = clustered(5000, dim=64)
-    index = DenseIndex.build(vectors, recipe, target="gpu")
-    queries = queries_near(vectors, 200)
-    on_cpu = index.search(queries, 10)[1]
-    on_gpu = index.to("cuda").search(queries, 10)[1]
-    assert index.placement.device == "cuda:0"
-    overlap = np.mean([len(set(one) & set(other)) / 10 for one, other in zip(on_cpu, on_gpu, strict=True)])
-    assert overlap >= 0.999
