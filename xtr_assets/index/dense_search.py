@@ -1,6 +1,7 @@
 """How a dense index is asked: searches planned and answered, what re-ranking did, and the profile they follow."""
 
 from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from xtr_assets.index.gpu import Placement
 from xtr_assets.index.gpu_clone import GpuClone
 from xtr_assets.index.parameters import DenseProfile, SearchPlan, asked_for, checked, default_profile
 from xtr_assets.index.recipes import held_mask
-from xtr_assets.index.refining import Refined, refined
+from xtr_assets.index.refining import DenseResult, Refined, refined
 from xtr_assets.index.tuning import Confirmation, Tuning, confirmation, sample_queries, tune
 
 RECALL_GOAL = 0.95
@@ -89,14 +90,45 @@ class DenseSearch:
         scores : float32 [q, k], inner products, descending; -inf pads where there are fewer than k rows.
         rows : int64 [q, k]; ties ascending; -1 pads.
         """
+        result = self.search_detailed(
+            queries,
+            k,
+            nprobe=nprobe,
+            ef_search=ef_search,
+            rescore=rescore,
+            allowed=allowed,
+            parameters=parameters,
+        )
+        return result.scores, result.rows
+
+    def search_detailed(
+        self,
+        queries: Floats,
+        k: int,
+        *,
+        nprobe: int | None = None,
+        ef_search: int | None = None,
+        rescore: int | None = None,
+        allowed: Mask | None = None,
+        parameters: str = "",
+    ) -> DenseResult:
+        """As `search`, with its plan and what it took."""
+        started = perf_counter()
         queries = checked_queries(queries, self.dim, k)
         plan, available = self._plan(k, allowed, len(queries), parameters, nprobe, ef_search, rescore)
+        planned = perf_counter()
+        found = None
         if plan.mode == "nothing" or not len(queries):
-            return np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)
-        if plan.mode == "scan":
-            return exact_rows(self._vectors, np.flatnonzero(available), queries, k)
-        _, found = self._found(plan, queries, available)
-        return searching.rerank(self._vectors, self._recipe, plan, queries, found, available)
+            scores = np.full((len(queries), k), -np.inf, np.float32)
+            rows = np.full((len(queries), k), -1, np.int64)
+        elif plan.mode == "scan":
+            scores, rows = exact_rows(self._vectors, np.flatnonzero(available), queries, k)
+        else:
+            _, found = self._found(plan, queries, available)
+        searched = perf_counter()
+        if found is not None:
+            scores, rows = searching.rerank(self._vectors, self._recipe, plan, queries, found, available)
+        return DenseResult(scores, rows, plan, found, planned - started, searched - planned, perf_counter() - searched)
 
     def search_with_refine(
         self, queries: Floats, k: int, *, allowed: Mask | None = None, parameters: str = ""

@@ -10,6 +10,32 @@ from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.parameters import SearchPlan
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DenseResult:
+    """A search as it ran: its seconds by phase are measured, what re-ranking kept is counted when it is asked for.
+
+    scores float32 [q, k], rows int64 [q, k]; found : int64 [q, n], the index's candidates, best first; None where it
+    was not asked.
+    """
+
+    scores: Floats
+    rows: Ints
+    plan: SearchPlan
+    found: Ints | None
+    plan_seconds: float
+    search_seconds: float
+    rerank_seconds: float
+
+    @property
+    def kept(self) -> float:
+        """Share of the index's own k best that are among the results, over all queries; NaN where it was not asked."""
+        if self.found is None:
+            return float("nan")
+        best = self.found[:, : self.plan.k]
+        same = (best[:, :, None] == self.rows[:, None, :]).any(axis=2) & (best >= 0)
+        return float(same.sum() / count) if (count := np.count_nonzero(best >= 0)) else float("nan")
+
+
 @dataclass(frozen=True)
 class Refined:
     """A search and its making.

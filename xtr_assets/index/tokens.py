@@ -221,10 +221,9 @@ class TokenIndex:
         allowed: Mask | None = None,
     ) -> TokenResult:
         """As `search`, with what it did."""
-        state, profile = self._state, self.profile.override(nprobe, k_prime, rescore)
-        if self._on_device is not None:
-            return self._on_device.search(state, profile, [query_tokens], k, allowed)[0]
-        return search(state, profile, query_tokens, k, allowed)
+        return self.search_batch_detailed(
+            [query_tokens], k, k_prime=k_prime, nprobe=nprobe, rescore=rescore, allowed=allowed
+        )[0]
 
     def search_batch(
         self,
@@ -238,21 +237,36 @@ class TokenIndex:
         threads: int = 1,
     ) -> tuple[Floats, Ints]:
         """Many queries, each float32 [t, d]: (scores float32 [q, k], rows int64 [q, k]), the same as one by one."""
+        results = self.search_batch_detailed(
+            queries, k, k_prime=k_prime, nprobe=nprobe, rescore=rescore, allowed=allowed, threads=threads
+        )
+        scores = np.array([result.scores for result in results], np.float32).reshape(len(queries), k)
+        rows = np.array([result.rows for result in results], np.int64).reshape(len(queries), k)
+        return scores, rows
+
+    def search_batch_detailed(
+        self,
+        queries: Sequence[Floats],
+        k: int,
+        *,
+        k_prime: int | None = None,
+        nprobe: int | None = None,
+        rescore: int | None = None,
+        allowed: Mask | None = None,
+        threads: int = 1,
+    ) -> list[TokenResult]:
+        """As `search_batch`, with what each search did."""
         state, profile = self._state, self.profile.override(nprobe, k_prime, rescore)
 
         def one(query: Floats) -> TokenResult:
             return search(state, profile, query, k, allowed)
 
         if self._on_device is not None:
-            results = self._on_device.search(state, profile, queries, k, allowed)
-        elif threads > 1 and len(queries) > 1:
+            return self._on_device.search(state, profile, queries, k, allowed)
+        if threads > 1 and len(queries) > 1:
             with ThreadPoolExecutor(threads) as pool:
-                results = list(pool.map(one, queries))
-        else:
-            results = [one(query) for query in queries]
-        scores = np.array([result.scores for result in results], np.float32).reshape(len(queries), k)
-        rows = np.array([result.rows for result in results], np.int64).reshape(len(queries), k)
-        return scores, rows
+                return list(pool.map(one, queries))
+        return [one(query) for query in queries]
 
     def exact(self, query_tokens: Floats, k: int, *, allowed: Mask | None = None) -> tuple[Floats, Ints]:
         """The reference: MaxSim of every allowed row, in float32 over the store. Result as of `search`."""
