@@ -11,6 +11,7 @@ from xtr_assets.core.codec import encode_int8
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk, FileState, encoded_text
 from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generations import Generation
 from xtr_assets.storage.segments import Segment
 from xtr_assets.storage.warehouse import Warehouse
@@ -71,6 +72,11 @@ def publish_chunks(
 
 def publish(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = ENCODER) -> Generation:
     """Publish what the shards hold now."""
+    return warehouse.publish(drafted(warehouse, recipe=recipe, encoder=encoder).number, required=())
+
+
+def drafted(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = ENCODER) -> Draft:
+    """A draft with both indexes over what the shards hold now."""
     versions = {}
     for shard in warehouse.shards():
         snapshot = warehouse.snapshot(shard)
@@ -84,7 +90,7 @@ def publish(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = EN
     parent = None if draft.parent is None else warehouse.generation(draft.parent)
     derive_dense(draft, parent, DenseConfig(recipe=recipe), recall_goal=0.95)
     derive_tokens(warehouse, draft, parent, RecallConfig())
-    return warehouse.publish(draft.number, required=())
+    return draft
 
 
 def new_warehouse(path: Path, chunks: Iterable[Chunk], *, recipe: str = "auto") -> Warehouse:

@@ -1,8 +1,10 @@
-"""Which rows of a draft are its parent's, which are new, and which died."""
+"""Which rows of a draft are its parent's, which are new, which died; and where rows come from."""
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
-from xtr_assets.core.types import Mask
+from xtr_assets.core.types import Ints, Mask
 from xtr_assets.storage.generations import Generation
 
 
@@ -23,3 +25,14 @@ def changed_rows(parent: Generation, draft: Generation) -> tuple[Mask, Mask]:
     gone = parent.live.copy()
     gone[: len(same)] &= ~same[: len(gone)]
     return gone, draft.live & ~same
+
+
+def sources_of(generation: Generation, rows: Ints) -> npt.NDArray[np.str_]:
+    """The source of each row int64 [n], as text; "" for -1."""
+    names = [""] * len(rows)
+    for one in generation.segments:
+        inside = np.flatnonzero((rows >= one.base_row) & (rows < one.end_row))
+        found = one.segment.chunks()["source"].take(pa.array(rows[inside] - one.base_row)).to_pylist()
+        for at, name in zip(inside.tolist(), found, strict=True):
+            names[at] = name
+    return np.array(names, np.str_)

@@ -10,6 +10,7 @@ ALWAYS_REQUIRED = (
     "dense_recall",
     "dense_recall_new_rows",
     "xtr_recall",
+    "xtr_recall_new_rows",
     "id_map_bijection",
     "catalog_consistent",
     "files_verified",

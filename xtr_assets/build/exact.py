@@ -31,6 +31,15 @@ class Neighbors:
     scores: Floats
     rows: Ints
 
+    @classmethod
+    def empty(cls, depth: int) -> "Neighbors":
+        """Those of no query."""
+        return cls(np.empty((0, depth), np.float32), np.empty((0, depth), np.int64))
+
+    def of(self, chosen: Mask) -> "Neighbors":
+        """Those of some queries, bool [q]."""
+        return Neighbors(self.scores[chosen], self.rows[chosen])
+
 
 @dataclass(frozen=True, slots=True)
 class ExactReport:

@@ -1,19 +1,20 @@
 """The verdicts of the gate: recall of each index of a draft against the exact neighbours of the gate queries."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from xtr_assets.build.changed import sources_of
 from xtr_assets.build.exact import Neighbors, neighbor_files, read_neighbors
-from xtr_assets.build.queries import QUERY_FILES, GateQueries, read_queries
+from xtr_assets.build.queries import QUERY_FILES, Stratum, read_queries
 from xtr_assets.config import RecallConfig
 from xtr_assets.core.recall import RecallReport, lower_bound, recall_report, upper_bound
 from xtr_assets.core.recipes import parse_recipe
-from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.index import DenseIndex, TokenIndex
+from xtr_assets.core.types import Floats
+from xtr_assets.index import DenseIndex
 from xtr_assets.search.opening import open_dense, open_tokens
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.manifest import CheckRecord
@@ -47,26 +48,46 @@ def judge(
     profile: str,
     details: Mapping[str, Any] | None = None,
     few: bool = False,
+    parts: Mapping[str, RecallReport] | None = None,
 ) -> Verdict:
     """Record a recall against its threshold.
 
     An index that is exact by construction is judged by its mean: with few queries the bound of a perfect result would
     say more about their number than about the index. Any other is judged by the lower confidence bound. With `few`,
     where the number of queries is what a change allows, a sample so small that even a perfect result could not prove
-    the threshold is judged by the upper bound: it refuses what is surely below.
+    the threshold is judged by the upper bound: it refuses what is surely below. So is each of `parts`, shares of the
+    queries that the average would hide: the worst one that is surely below refuses.
     """
+    split = {name: _Part.of(part) for name, part in (parts or {}).items()}
     if report is None:
         value, passed, basis = None, True, "no queries"
     else:
         value, basis = _evidence(report, threshold, exact, few)
+        worst = min(split, key=lambda name: split[name].upper_bound, default="")
+        if worst and split[worst].upper_bound < min(value, threshold):
+            value, basis = split[worst].upper_bound, f"upper bound of {worst}: {split[worst].queries} queries"
         passed = value >= threshold
-    more = {"basis": basis, **({} if report is None else report.as_json()), **(details or {})}
+    shares = {"parts": {name: asdict(part) for name, part in split.items()}} if split else {}
+    more = {"basis": basis, **({} if report is None else report.as_json()), **shares, **(details or {})}
     keys = (profile,) if profile in draft.manifest.profile else ()
     record = draft.record_check(
         name, passed=passed, value=value, threshold=threshold, subject=subject, details=more, profile_keys=keys
     )
     metrics.count_check(name, passed)
     return Verdict(record, report)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Recall over some of the queries, with the bound that it surely stays below."""
+
+    mean: float
+    upper_bound: float
+    queries: int
+
+    @classmethod
+    def of(cls, report: RecallReport) -> "_Part":
+        return cls(report.mean, upper_bound(report.mean, report.queries), report.queries)
 
 
 def _evidence(report: RecallReport, threshold: float, exact: bool, few: bool) -> tuple[float, str]:
@@ -79,7 +100,7 @@ def _evidence(report: RecallReport, threshold: float, exact: bool, few: bool) ->
 
 
 def dense_recall(draft: Draft, thresholds: RecallConfig, device: str = "cpu") -> Verdict:
-    """Recall@k of the dense index over the fixed queries, with the curve over nprobe where it has lists."""
+    """Recall@k of the dense index over the fixed queries and by source, with the curve over nprobe of its lists."""
     return _dense_verdict(draft, "dense_recall", "fixed", thresholds.dense, thresholds.k, device)
 
 
@@ -88,63 +109,82 @@ def dense_recall_new_rows(draft: Draft, thresholds: RecallConfig, device: str = 
     return _dense_verdict(draft, "dense_recall_new_rows", "new", thresholds.new_rows, thresholds.k, device)
 
 
-def _dense_verdict(
-    draft: Draft, name: str, stratum: Literal["fixed", "new"], threshold: float, k: int, device: str
-) -> Verdict:
+def xtr_recall(draft: Draft, thresholds: RecallConfig) -> Verdict:
+    """Recall@k of the token index against exact MaxSim over the fixed queries, and by source."""
+    return _xtr_verdict(draft, "xtr_recall", "fixed", thresholds.xtr, thresholds.k)
+
+
+def xtr_recall_new_rows(draft: Draft, thresholds: RecallConfig) -> Verdict:
+    """The same for queries drawn from the rows that are new in this generation, which an average would hide."""
+    return _xtr_verdict(draft, "xtr_recall_new_rows", "new", thresholds.new_rows, thresholds.k)
+
+
+def _dense_verdict(draft: Draft, name: str, stratum: Stratum, threshold: float, k: int, device: str) -> Verdict:
     gate, exact = read_queries(draft), read_neighbors(draft, "dense")
-    index = open_dense(draft, device)
-    report = _dense_report(index, gate, exact, gate.of(stratum), k, curve=stratum == "fixed")
+    index, chosen = open_dense(draft, device), gate.of(stratum)
+    found, wanted, queries = Neighbors.empty(k), exact.of(chosen), gate.embeddings[chosen]
+    points: list[tuple[int, float, float]] = []
+    if chosen.any():
+        found = Neighbors(*index.search(queries, k))
+        points = _nprobe_curve(index, queries, wanted, k) if stratum == "fixed" else []
     return judge(
         draft,
         name,
-        report,
+        _report(found, wanted, k, points),
         threshold,
         exact=parse_recipe(index.recipe).exhaustive,
         subject=("dense.faiss", *QUERY_FILES, *neighbor_files("dense")),
         profile="dense",
         few=stratum == "new",
+        parts=_by_source(draft, found, wanted, k),
     )
 
 
-def xtr_recall(draft: Draft, thresholds: RecallConfig) -> Verdict:
-    """Recall@k of the token index against exact MaxSim, over fixed and new queries; both are in the details."""
+def _xtr_verdict(draft: Draft, name: str, stratum: Stratum, threshold: float, k: int) -> Verdict:
     gate, exact = read_queries(draft), read_neighbors(draft, "xtr")
-    index = open_tokens(draft)
-    report, new, milliseconds, scanned = _token_report(index, gate, exact, thresholds.k)
-    details = {"new_rows": None if new is None else new.as_json(), "milliseconds": milliseconds}
+    index, chosen = open_tokens(draft), gate.of(stratum)
+    started = perf_counter()
+    results = [index.search_detailed(gate.tokens[i], k) for i in np.flatnonzero(chosen).tolist()]
+    milliseconds = 1000 * (perf_counter() - started) / max(1, len(results))
+    found, wanted = Neighbors.empty(k), exact.of(chosen)
+    if results:
+        found = Neighbors(np.stack([one.scores for one in results]), np.stack([one.rows for one in results]))
     return judge(
         draft,
-        "xtr_recall",
-        report,
-        thresholds.xtr,
-        exact=scanned,
+        name,
+        _report(found, wanted, k),
+        threshold,
+        exact=all(one.scanned for one in results),
         subject=("xtr", *QUERY_FILES, *neighbor_files("xtr")),
         profile="xtr",
-        details=details,
+        details={"milliseconds": round(milliseconds, 4)},
+        few=stratum == "new",
+        parts=_by_source(draft, found, wanted, k),
     )
 
 
-def _dense_report(
-    index: DenseIndex, gate: GateQueries, exact: Neighbors, chosen: Mask, k: int, *, curve: bool
+def _report(
+    found: Neighbors, exact: Neighbors, k: int, curve: Sequence[tuple[int, float, float]] = ()
 ) -> RecallReport | None:
-    if not chosen.any():
+    if not len(found.rows):
         return None
-    queries = gate.embeddings[chosen]
-    scores, rows = index.search(queries, k)
-    points = _nprobe_curve(index, queries, exact.rows[chosen], exact.scores[chosen], k) if curve else ()
     return recall_report(
-        rows,
-        exact.rows[chosen],
-        k,
-        found_scores=scores,
-        exact_scores=exact.scores[chosen],
-        nprobe_curve=points,
+        found.rows, exact.rows, k, found_scores=found.scores, exact_scores=exact.scores, nprobe_curve=curve
     )
 
 
-def _nprobe_curve(
-    index: DenseIndex, queries: Floats, rows: Ints, scores: Floats, k: int
-) -> list[tuple[int, float, float]]:
+def _by_source(draft: Draft, found: Neighbors, exact: Neighbors, k: int) -> dict[str, RecallReport]:
+    """Recall by source: a query belongs to the source of its best exact neighbour. Empty where there is one source."""
+    names = sources_of(draft, exact.rows[:, 0]) if len(exact.rows) else np.empty(0, np.str_)
+    reports = {}
+    for name in np.unique(names).tolist():
+        chosen = names == name
+        if name and not chosen.all() and (report := _report(found.of(chosen), exact.of(chosen), k)) is not None:
+            reports[f"source {name}"] = report
+    return reports
+
+
+def _nprobe_curve(index: DenseIndex, queries: Floats, exact: Neighbors, k: int) -> list[tuple[int, float, float]]:
     nprobe = index.profile.get("nprobe")
     if not nprobe:
         return []
@@ -152,30 +192,8 @@ def _nprobe_curve(
     lists = parse_recipe(index.recipe).nlist
     for probes in sorted({min(lists, max(1, int(nprobe * factor))) for factor in CURVE_FACTORS}):
         started = perf_counter()
-        found_scores, found = index.search(queries, k, nprobe=probes)
+        found = Neighbors(*index.search(queries, k, nprobe=probes))
         milliseconds = 1000 * (perf_counter() - started) / len(queries)
-        report = recall_report(found, rows, k, found_scores=found_scores, exact_scores=scores)
-        points.append((probes, report.mean, round(milliseconds, 4)))
+        report = _report(found, exact, k)
+        points.append((probes, 1.0 if report is None else report.mean, round(milliseconds, 4)))
     return points
-
-
-def _token_report(
-    index: TokenIndex, gate: GateQueries, exact: Neighbors, k: int
-) -> tuple[RecallReport | None, RecallReport | None, float, bool]:
-    """(report over fixed queries, over new ones, milliseconds a query, whether every query scanned all rows)."""
-    started = perf_counter()
-    results = [index.search_detailed(tokens, k) for tokens in gate.tokens]
-    milliseconds = 1000 * (perf_counter() - started) / max(1, len(gate))
-    if not results:
-        return None, None, 0.0, True
-    scores, rows = np.stack([r.scores for r in results]), np.stack([r.rows for r in results])
-
-    def report(chosen: Mask) -> RecallReport | None:
-        if not chosen.any():
-            return None
-        return recall_report(
-            rows[chosen], exact.rows[chosen], k, found_scores=scores[chosen], exact_scores=exact.scores[chosen]
-        )
-
-    scanned = all(result.scanned for result in results)
-    return report(gate.of("fixed")), report(gate.of("new")), round(milliseconds, 4), scanned

@@ -59,7 +59,7 @@ def _dense(generation: Generation, recall: RecallConfig) -> Proposal:
     asked, gate = read_tuning(generation), read_queries(generation)
     assert asked is not None
     index, goal, fixed = open_dense(generation, "cpu"), tuning_goal(recall.dense), gate.of("fixed")
-    exact, queries = _of(read_neighbors(generation, "dense"), fixed), gate.embeddings[fixed]
+    exact, queries = read_neighbors(generation, "dense").of(fixed), gate.embeddings[fixed]
     now, before = index.profile, _report(*index.search(queries, recall.k), exact, recall.k)
     tuning = index.tune(asked.embeddings, goal=goal, k=recall.k)
     after = _report(*index.search(queries, recall.k), exact, recall.k)
@@ -71,7 +71,7 @@ def _tokens(generation: Generation, recall: RecallConfig) -> Proposal:
     asked, gate = read_tuning(generation), read_queries(generation)
     assert asked is not None
     index, goal, fixed = open_tokens(generation), tuning_goal(recall.xtr), gate.of("fixed")
-    exact = _of(read_neighbors(generation, "xtr"), fixed)
+    exact = read_neighbors(generation, "xtr").of(fixed)
     queries = [gate.tokens[i] for i in np.flatnonzero(fixed).tolist()]
     now, before = asdict(index.profile), _report(*index.search_batch(queries, recall.k), exact, recall.k)
     neighbors = exact_tokens(generation.tokens(), generation.live, asked.tokens, recall.k)
@@ -79,10 +79,6 @@ def _tokens(generation: Generation, recall: RecallConfig) -> Proposal:
     after = _report(*index.search_batch(queries, recall.k), exact, recall.k)
     tried = tuple(asdict(trial) for trial in tuning.trials)
     return Proposal(now, asdict(index.profile), goal, tuning.met, tuning.queries, before, after, tried)
-
-
-def _of(neighbors: Neighbors, chosen: Any) -> Neighbors:
-    return Neighbors(neighbors.scores[chosen], neighbors.rows[chosen])
 
 
 def _report(scores: Floats, rows: Ints, exact: Neighbors, k: int) -> RecallReport:

@@ -7,7 +7,7 @@ import dagster as dg
 from xtr_assets.build.balance import check_balance
 from xtr_assets.build.checks import has_judgments
 from xtr_assets.build.evaluate import check_judged
-from xtr_assets.build.gate import Verdict, dense_recall, dense_recall_new_rows, xtr_recall
+from xtr_assets.build.gate import Verdict, dense_recall, dense_recall_new_rows, xtr_recall, xtr_recall_new_rows
 from xtr_assets.build.shadow import check_shadow
 from xtr_assets.build.validity import check_catalog, check_files, check_id_map
 from xtr_assets.config import RecallConfig
@@ -20,19 +20,17 @@ from xtr_assets.storage.warehouse import Warehouse
 Recall = Callable[[Draft, RecallConfig], Verdict]
 Look = Callable[[Warehouse, Draft], CheckRecord]
 
+RECALL = "Recall@k against exact search over the fixed queries; no source is surely below."
+NEW_ROWS = "Recall@k for queries drawn from the rows that are new, which an average would hide."
+
 
 def index_checks(site: Site) -> list[dg.AssetChecksDefinition]:
     """Every check of the assets from `faiss_index` to `catalog`."""
     checks = [
-        recall_check(site, "dense_recall", "faiss_index", dense_recall, "Recall@k over the fixed queries."),
-        recall_check(
-            site,
-            "dense_recall_new_rows",
-            "faiss_index",
-            dense_recall_new_rows,
-            "Recall@k for queries drawn from the rows that are new, which an average would hide.",
-        ),
-        recall_check(site, "xtr_recall", "xtr_index", xtr_recall, "Recall@k against exact MaxSim."),
+        recall_check(site, "dense_recall", "faiss_index", dense_recall, RECALL),
+        recall_check(site, "dense_recall_new_rows", "faiss_index", dense_recall_new_rows, NEW_ROWS),
+        recall_check(site, "xtr_recall", "xtr_index", xtr_recall, RECALL),
+        recall_check(site, "xtr_recall_new_rows", "xtr_index", xtr_recall_new_rows, NEW_ROWS),
         plain_check(
             site,
             "id_map_bijection",
