@@ -4,17 +4,22 @@ from dataclasses import dataclass
 
 from xtr_assets.build.generation import Wanted
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.placement import too_many_holes
 from xtr_assets.storage.compaction import CompactionPlan
 from xtr_assets.storage.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
 class CompactionDue:
-    """Whether a compaction is due, and why or why not; `plan` names the segments that become one."""
+    """Whether a compaction is due, and why or why not; `plan` names the segments that become one.
+
+    possible : False where a generation made now would hold something else than what serves.
+    """
 
     due: bool
     reason: str
     plan: CompactionPlan
+    possible: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +39,10 @@ def compaction_due(warehouse: Warehouse, want: Wanted) -> CompactionDue:
     """
     published = warehouse.published
     if published is None:
-        return CompactionDue(False, "nothing is published yet", {})
+        return CompactionDue(False, "nothing is published yet", {}, possible=False)
     if not want.made(published):
-        return CompactionDue(False, f"generation {published.number} does not hold what the shards hold", {})
+        reason = f"generation {published.number} does not hold what the shards hold"
+        return CompactionDue(False, reason, {}, possible=False)
     plan = {shard: groups for shard, groups in warehouse.plan_compaction().items() if shard in want.snapshots}
     if plan:
         merged = sum(len(group) for groups in plan.values() for group in groups)
@@ -45,14 +51,14 @@ def compaction_due(warehouse: Warehouse, want: Wanted) -> CompactionDue:
     if published.manifest.snapshots != want.versions:
         # A compaction whose generation was refused, or whose run died: its segments are there and do not serve.
         return CompactionDue(True, "the shards were laid out anew, and what serves has the layout before", {})
+    if too_many_holes(published.holes, published.end_row):
+        return CompactionDue(True, f"{published.holes} of {published.end_row} rows are holes", {})
     return CompactionDue(False, "no shard has segments worth writing anew", {})
 
 
-def compact_segments(warehouse: Warehouse, want: Wanted) -> CompactedSegments:
+def compact_segments(warehouse: Warehouse, found: CompactionDue) -> CompactedSegments:
     """Write the planned segments and the snapshots that name them. GenerationError where that must not be built."""
-    found = compaction_due(warehouse, want)
-    published = warehouse.published
-    if published is None or not want.made(published):
+    if not found.possible:
         raise GenerationError(f"cannot compact: {found.reason}; `xtr-assets build` first, then compact")
     compacted = warehouse.compact(found.plan)
     written = [segment for one in compacted for segment in one.written]

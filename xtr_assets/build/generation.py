@@ -14,6 +14,7 @@ from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.core.files import sha256_file
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.drafting import Holes
 from xtr_assets.storage.generations import Generation
 from xtr_assets.storage.history import published_stack, withdrawn_numbers
 from xtr_assets.storage.snapshots import Snapshot
@@ -173,12 +174,17 @@ def _reason(want: Wanted, published: Generation | None) -> str:
     return "; ".join(parts)
 
 
-def begin(warehouse: Warehouse, config: IndexConfig, encoder: Encoder, run_id: str) -> Draft:
+def begin(warehouse: Warehouse, config: IndexConfig, encoder: Encoder, run_id: str, *, holes: Holes = "kept") -> Draft:
     """The draft of this run over the current snapshots; drafts that nobody continues are removed first."""
     want = wanted(warehouse, config, encoder.fingerprint)
     warehouse.clean(keep_drafts=1)
     draft = warehouse.draft(
-        run_id, encoder=encoder.describe(), fingerprint=encoder.fingerprint, snapshots=want.versions, parent="published"
+        run_id,
+        encoder=encoder.describe(),
+        fingerprint=encoder.fingerprint,
+        snapshots=want.versions,
+        parent="published",
+        holes=holes,
     )
     draft.set_note(SETTINGS_NOTE, want.settings)
     return draft

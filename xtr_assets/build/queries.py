@@ -123,18 +123,6 @@ def tuning_texts(generation: Generation, gate: Sequence[GateQuery], path: Path |
     return texts + [text for _, text in draw(pieces, missing, [*taken, *texts])]
 
 
-def fresh_rows(generation: Generation, parent: Generation | None) -> Mask:
-    """bool [end_row]: rows of segments that the parent does not have; none without a parent, where all rows are new."""
-    fresh = np.zeros(generation.end_row, np.bool_)
-    if parent is None:
-        return fresh
-    before = {one.segment_id for one in parent.manifest.segments}
-    for one in generation.manifest.segments:
-        if one.segment_id not in before:
-            fresh[one.base_row : one.base_row + one.rows] = True
-    return fresh & generation.live
-
-
 def encode(queries: Sequence[GateQuery], encoder: Encoder, known: GateQueries | None) -> GateQueries:
     """Vectors of the queries; those of `known` (made by the same encoder) are taken over where the text is the same."""
     found = {} if known is None else {query.text: i for i, query in enumerate(known.queries)}

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from xtr_assets.build.generation import same_encoder
+from xtr_assets.build.novelty import new_chunks
 from xtr_assets.build.queries import (
     NEW_SHARE,
     QUERIES_FILE,
     GateQueries,
     encode,
     fixed_queries,
-    fresh_rows,
     given_queries,
     new_queries,
     read_queries,
@@ -41,8 +41,8 @@ def sample_queries(
 ) -> QueriesReport:
     """Keep the gate queries of the draft.
 
-    They are those of the config's file, else the parent's topped up from the corpus; and a stratum drawn from the rows
-    that the parent does not have.
+    They are those of the config's file, else the parent's topped up from the corpus; and a stratum drawn from the
+    chunks that the parent does not have. Without a parent all are new, and there is no such stratum.
     """
     count = config.recall.queries
     before = read_queries(parent) if parent is not None and parent.has_file(QUERIES_FILE) else None
@@ -51,7 +51,9 @@ def sample_queries(
     else:
         inherited = [] if before is None else [query for query in before.queries if query.chunk_id >= 0]
         fixed = fixed_queries(draft, count, inherited)
-    new = new_queries(draft, fresh_rows(draft, parent), max(1, count // NEW_SHARE), fixed)
+    new = []
+    if parent is not None:
+        new = new_queries(draft, new_chunks(parent, draft), max(1, count // NEW_SHARE), fixed)
     known = before if before is not None and same_encoder(parent, draft) is not None else None
     gate = encode([*fixed, *new], encoder, known)
     write_queries(draft, gate, encoder.token_dim)

@@ -9,6 +9,12 @@ import numpy.typing as npt
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.types import Mask
 
+# A hole costs every opened generation about twelve bytes: a place in the table of chunk_ids, and a bit or a byte in
+# each mask of rows. Below 65,536 holes nobody notices; beyond, rows are placed anew once holes are the greater part, so
+# that the tables stay below twice their need and moving all rows costs no more than what made the holes did.
+HOLES_UNNOTICED = 65_536
+HOLES_SHARE = 0.5
+
 Range = tuple[int, int]
 PackedBits = npt.NDArray[np.uint8]
 
@@ -41,6 +47,20 @@ class Placement:
     segments: tuple[Placed, ...]
     end_row: int
     live: Mask
+
+    @property
+    def holes(self) -> int:
+        """Rows that no segment fills."""
+        return self.end_row - sum(one.rows for one in self.segments)
+
+
+def too_many_holes(holes: int, end_row: int) -> bool:
+    """Whether rows are worth placing anew.
+
+    >>> too_many_holes(65_536, 70_000), too_many_holes(100_000, 150_000), too_many_holes(100_000, 250_000)
+    (False, True, False)
+    """
+    return holes > max(HOLES_UNNOTICED, HOLES_SHARE * end_row)
 
 
 def ranges_of(mask: Mask) -> tuple[Range, ...]:

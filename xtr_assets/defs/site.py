@@ -110,8 +110,12 @@ class Site:
         encoder: bool = False,
         partitions: dg.DynamicPartitionsDefinition | None = None,
         checks: Sequence[dg.AssetCheckSpec] = (),
+        optional: bool = False,
     ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-        """`dagster.asset` with what all assets of the index have in common; `deps` are asset names."""
+        """`dagster.asset` with what all assets of the index have in common; `deps` are asset names.
+
+        One that is `optional` may yield nothing: what depends on it is skipped then, and the run ends well.
+        """
         decorate: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
             key=self.names.key(name),
             group_name=self.group(group),
@@ -121,6 +125,7 @@ class Site:
             required_resource_keys=self.needs_encoder if encoder else self.needs_warehouse,
             partitions_def=partitions,
             check_specs=checks,
+            output_required=not optional,
         )
         return decorate
 

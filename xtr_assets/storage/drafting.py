@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from pydantic import ValidationError
 
 from xtr_assets.core.errors import GenerationError, InvalidInput, StorageError
 from xtr_assets.core.files import FileRecord, fsync_dir, record, write_atomic
-from xtr_assets.core.placement import Placement, Wanted, pack_tombstones, place
+from xtr_assets.core.placement import Placement, Wanted, pack_tombstones, place, too_many_holes
 from xtr_assets.storage.arrays import array_writer
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generations import TOMBSTONES_NAME, Generation, is_sealed
@@ -23,6 +24,9 @@ from xtr_assets.storage.snapshots import Snapshot, read_snapshot, snapshot_recor
 
 log = logging.getLogger(__name__)
 
+# What becomes of rows whose segments left: they stay holes; they are closed where they are too many; they are closed.
+Holes = Literal["kept", "bounded", "closed"]
+
 
 def make_draft(
     layout: Layout,
@@ -32,11 +36,16 @@ def make_draft(
     fingerprint: str,
     snapshots: Mapping[str, str],
     parent: Generation | None,
+    holes: Holes = "kept",
 ) -> Draft:
-    """A new draft over these snapshots (shard -> data version); the parent's segments keep their rows."""
+    """A new draft over these snapshots (shard -> data version); the parent's segments keep their rows.
+
+    Where `holes` are closed, all rows are placed anew from 0: what is derived from the parent's rows removes and adds
+    those that moved.
+    """
     info = encoder_info(encoder)
     loaded = {shard: read_snapshot(layout, shard, version) for shard, version in sorted(snapshots.items())}
-    placement = place(_wanted(loaded), parent.placement if parent else None)
+    placement = _placement(loaded, parent, holes)
     shard_of = {one.segment_id: shard for shard, snapshot in loaded.items() for one in snapshot.segments}
     number = take_number(layout)
     with scratch(layout) as folder:
@@ -70,6 +79,17 @@ def make_draft(
         fsync_tree(folder)
         move_into_place(folder, layout.generation(number))
     return Draft(layout, number, manifest)
+
+
+def _placement(loaded: Mapping[str, Snapshot], parent: Generation | None, holes: Holes) -> Placement:
+    segments = _wanted(loaded)
+    if parent is None or holes == "closed":
+        return place(segments)
+    kept = place(segments, parent.placement)
+    if holes == "bounded" and too_many_holes(kept.holes, kept.end_row):
+        log.info("%d of %d rows would be holes: all rows are placed anew", kept.holes, kept.end_row)
+        return place(segments)
+    return kept
 
 
 def encoder_info(encoder: Mapping[str, object]) -> EncoderInfo:

@@ -92,6 +92,11 @@ class Generation:
     def live_rows(self) -> int:
         return self.manifest.live_rows
 
+    @property
+    def holes(self) -> int:
+        """Rows that no segment fills."""
+        return self.end_row - sum(one.rows for one in self.manifest.segments)
+
     # -- rows ---------------------------------------------------------------------------------------------------------
 
     @cached_property

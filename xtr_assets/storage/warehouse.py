@@ -185,8 +185,12 @@ class Warehouse:
         fingerprint: str,
         snapshots: Mapping[str, str],
         parent: Literal["published"] | None = "published",
+        holes: drafting.Holes = "kept",
     ) -> Draft:
-        """Begin a generation over these snapshots (shard -> data version), keeping the rows of the published one."""
+        """Begin a generation over these snapshots (shard -> data version), keeping the rows of the published one.
+
+        Rows whose segments left stay holes; "bounded" places all rows anew where holes are too many, "closed" always.
+        """
         with self.lock(f"draft of run {run_id}", STEP_WAIT_SECONDS):
             draft = drafting.make_draft(
                 self.layout,
@@ -195,6 +199,7 @@ class Warehouse:
                 fingerprint=fingerprint,
                 snapshots=snapshots,
                 parent=self.published if parent == "published" else None,
+                holes=holes,
             )
             self._remember_encoder(fingerprint, draft.manifest.encoder)
         return draft

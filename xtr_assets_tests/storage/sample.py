@@ -12,6 +12,7 @@ from xtr_assets.core.types import Chunk, FileState, Floats, Quarantined
 from xtr_assets.storage.catalog import write_catalog
 from xtr_assets.storage.changes import ShardChange
 from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.drafting import Holes
 from xtr_assets.storage.generations import Generation
 from xtr_assets.storage.id_map import write_id_map
 from xtr_assets.storage.segments import Segment
@@ -82,11 +83,11 @@ def encode_all(warehouse: Warehouse, fingerprint: str = FINGERPRINT) -> None:
         encode(segment, fingerprint)
 
 
-def draft(warehouse: Warehouse, run_id: str = "run", fingerprint: str = FINGERPRINT) -> Draft:
+def draft(warehouse: Warehouse, run_id: str = "run", fingerprint: str = FINGERPRINT, *, holes: Holes = "kept") -> Draft:
     """A draft over the current snapshots with stand-ins for what the indexes write."""
     encode_all(warehouse, fingerprint)
     versions = {shard: snapshot.data_version for shard in warehouse.shards() if (snapshot := warehouse.snapshot(shard))}
-    made = warehouse.draft(run_id, encoder=ENCODER, fingerprint=fingerprint, snapshots=versions)
+    made = warehouse.draft(run_id, encoder=ENCODER, fingerprint=fingerprint, snapshots=versions, holes=holes)
     write_id_map(made)
     write_catalog(made)
     with made.writing("dense.faiss") as path:

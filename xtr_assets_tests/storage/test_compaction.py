@@ -5,10 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from xtr_assets.core import placement
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.storage.drafting import Holes
 from xtr_assets.storage.generations import Generation
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.storage.sample import FINGERPRINT, encode, encode_all, publish, write
+from xtr_assets_tests.storage.sample import FINGERPRINT, draft, encode, encode_all, publish, texts, write
 
 
 def answers(generation: Generation) -> dict[int, tuple[Any, ...]]:
@@ -103,3 +105,26 @@ def test_a_shard_without_waste_is_not_planned(warehouse: Warehouse) -> None:
     write(warehouse, {"a.py": ["f one"]})
     assert warehouse.plan_compaction() == {}
     assert warehouse.compact({}) == []
+
+
+def test_holes_are_kept_by_a_change_and_closed_where_they_are_too_many(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(warehouse, {"a.py": ["f one", "g two"], "b.py": ["h three"]})
+    publish(warehouse)
+    write(warehouse, {"a.py": ["f other", "g others"], "b.py": ["h else"]})
+    second = publish(warehouse)
+    assert [one.base_row for one in second.manifest.segments] == [3]
+    assert (second.holes, second.end_row) == (3, 6)
+
+    def begun(holes: Holes) -> tuple[list[int], int]:
+        made = draft(warehouse, holes=holes)
+        assert texts(made) == texts(second)
+        return [one.base_row for one in made.manifest.segments], made.end_row
+
+    assert begun("kept") == begun("bounded") == ([3], 6)
+    assert begun("closed") == ([0], 3)
+    monkeypatch.setattr(placement, "HOLES_UNNOTICED", 2)
+    assert begun("bounded") == ([3], 6)
+    monkeypatch.setattr(placement, "HOLES_SHARE", 0.4)
+    assert begun("bounded") == ([0], 3)

@@ -1,21 +1,23 @@
 """The draft and what is derived from it: `generation`, `faiss_index`, `xtr_index`, `id_map`, `catalog`."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import dagster as dg
 
-from xtr_assets.build.changed import changed_rows
-from xtr_assets.build.compact import compact_segments
+from xtr_assets.build.compact import compact_segments, compaction_due
 from xtr_assets.build.costs import step
 from xtr_assets.build.dense import derive_dense
 from xtr_assets.build.drift import note_training
 from xtr_assets.build.generation import add_cost, begin, data_version, parent_of, wanted
+from xtr_assets.build.novelty import counted_change
 from xtr_assets.build.validity import check_segments
 from xtr_assets.build.xtr import derive_tokens
 from xtr_assets.defs.ingested import ingest_costs
 from xtr_assets.defs.metadata import cost_metadata, plain_metadata, table
 from xtr_assets.defs.site import Site
 from xtr_assets.storage.catalog import CATALOG_NAME, VIEWS, write_catalog
+from xtr_assets.storage.drafting import Holes
 from xtr_assets.storage.id_map import ID_MAP_NAME, write_id_map
 
 Result = dg.MaterializeResult[None]
@@ -31,36 +33,41 @@ def generation_asset(site: Site) -> dg.AssetsDefinition:
         "A draft over the current segments of all shards: rows, tombstones, settings. Nobody reads it yet.",
         deps=("embeddings", "token_embeddings"),
         encoder=True,
+        optional=True,
     )
-    def generation(context: dg.AssetExecutionContext) -> Result:
+    def generation(context: dg.AssetExecutionContext) -> Iterator[Result]:
         encoder = site.encoder(context)
+        holes: Holes = "closed" if site.afresh(context) else "kept"
         with site.writing(context, "generation") as warehouse, step("generation") as cost:
             written = 0
             if site.compacting(context):
-                compacted = compact_segments(warehouse, wanted(warehouse, site.config, encoder.fingerprint))
-                written = compacted.bytes
+                found = compaction_due(warehouse, wanted(warehouse, site.config, encoder.fingerprint))
+                if found.possible and not found.due:
+                    context.log.info(f"nothing to do: {found.reason}")
+                    return
+                compacted = compact_segments(warehouse, found)
+                written, holes = compacted.bytes, "bounded"
                 cost.count(segments_replaced=compacted.replaced, segments_written=compacted.written)
-            draft = begin(warehouse, site.config, encoder, context.run.run_id)
+            draft = begin(warehouse, site.config, encoder, context.run.run_id, holes=holes)
             parent = parent_of(warehouse, draft)
             check_segments(draft, parent)
-            removed, added = 0, draft.live_rows
-            if parent is not None:
-                removed, added = (int(rows.sum()) for rows in changed_rows(parent, draft))
+            change = counted_change(parent, draft)
             # What ingest wrote is told by ingest; here it is what compaction wrote, and the draft's own first files.
             own = f"{warehouse.layout.relative(draft.directory)}/"
             size = written + sum(one.bytes for name, one in draft.manifest.files.items() if name.startswith(own))
-            cost.count(segments=len(draft.manifest.segments), rows_added=added, rows_removed=removed, bytes=size)
+            cost.count(segments=len(draft.manifest.segments), bytes=size, **asdict(change))
         if parent is None or parent.manifest.snapshots != draft.manifest.snapshots:
             for name, report in ingest_costs(context, site, draft, parent).items():
                 add_cost(draft, name, report)
         add_cost(draft, "generation", cost.report())
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             data_version=dg.DataVersion(data_version(draft)),
             metadata={
                 "dagster/row_count": draft.live_rows,
                 "generation": draft.number,
                 "parent": str(draft.parent),
                 "rows": draft.end_row,
+                "holes": draft.holes,
                 "run_id": draft.run_id,
                 **cost_metadata(cost),
             },
