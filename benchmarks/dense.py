@@ -1,7 +1,8 @@
-"""Dense search: this package, raw FAISS of the same recipe, hnswlib, usearch and voyager, at recall@10 .95 and .99.
+"""Dense search: this package, raw FAISS of the same recipe, hnswlib, usearch, voyager, LanceDB, at recall@10 .95, .99.
 
     python benchmarks/dense.py --rows 100000                 # clustered synthetic vectors, 384 dims
     python benchmarks/dense.py --data $XTR_ASSETS_DATA/sift  # base.npy and queries.npy, normalized
+    python benchmarks/dense.py --vectors a.npz b.npz --asked q.npz   # arrays "embeddings" of an encoder
     python benchmarks/dense.py --peers /path/to/python       # an interpreter that has the peers installed
 
 Every contender is set to its cheapest setting that meets the recall against exact search over the same vectors, then
@@ -149,19 +150,25 @@ class Peers:
         if "missing" in built:
             say(f"  {peer}: skipped, {built['missing']}")
             return []
-        say(f"  {peer}: built in {built['seconds']:.1f} s")
+        say(f"  {peer} {built['version']}: built in {built['seconds']:.1f} CPU s")
         asked = {"peer": peer, "queries": str(self.folder / "queries.npy"), "k": K}
         found = []
-        goals = list(GOALS)
+        tried = []
         for parameter in built["parameters"]:
-            rows = np.array(self.ask(**asked, parameter=parameter, single=False)["rows"])
-            recall = float(recall_at_k(rows, exact).mean())
-            while goals and recall >= goals[0]:
+            answer = self.ask(**asked, parameter=parameter, single=True)
+            tried.append((answer["seconds"], float(recall_at_k(np.array(answer["rows"]), exact).mean()), parameter))
+        for goal in GOALS:
+            enough = [one for one in tried if one[1] >= goal]
+            if not enough:
+                say(f"    recall {goal} not reached; at most {max(recall for _, recall, _ in tried):.3f}")
+                continue
+            _, recall, parameter = min(enough, key=lambda one: one[0])
 
-                def run(single: bool, parameter: int = parameter) -> float:
-                    return float(self.ask(**asked, parameter=parameter, single=single)["seconds"])
+            def run(single: bool, parameter: Any = parameter) -> float:
+                return float(self.ask(**asked, parameter=parameter, single=single)["seconds"])
 
-                found.append(Contender(peer, goals.pop(0), f"ef={parameter}", recall, run))
+            setting = " ".join(f"{name}={value}" for name, value in parameter.items())
+            found.append(Contender(f"{peer} {built['version']}", goal, setting, recall, run))
         return found
 
 
@@ -172,6 +179,8 @@ def say(text: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder with base.npy and queries.npy; synthetic vectors otherwise")
+    parser.add_argument("--vectors", type=Path, nargs="+", help="files of an encoder: arrays embeddings [n, dim]")
+    parser.add_argument("--asked", type=Path, help="the queries of --vectors")
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--dim", type=int, default=384)
     parser.add_argument("--queries", type=int, default=200)
@@ -184,6 +193,9 @@ def main() -> None:
     if arguments.data:
         vectors, queries = (unit(np.load(arguments.data / name).astype("f4")) for name in ("base.npy", "queries.npy"))
         queries = queries[: arguments.queries]
+    elif arguments.vectors:
+        vectors = unit(np.concatenate([np.load(file)["embeddings"] for file in arguments.vectors])[: arguments.rows])
+        queries = unit(np.load(arguments.asked)["embeddings"].astype("f4"))[: arguments.queries]
     else:
         vectors, queries = synthetic(arguments.rows, arguments.dim, arguments.queries)
     faiss.omp_set_num_threads(1)
@@ -196,7 +208,7 @@ def main() -> None:
         contenders += ours(vectors, recipe, queries, exact, GOALS)
     with tempfile.TemporaryDirectory() as folder:
         peers = Peers(arguments.peers, vectors, queries, Path(folder))
-        for peer in ("hnswlib", "usearch", "voyager"):
+        for peer in ("hnswlib", "usearch", "voyager", "lancedb IVF_PQ", "lancedb IVF_HNSW_SQ"):
             contenders += peers.contenders(peer, exact)
         times: dict[tuple[int, bool], list[float]] = {}
         for _ in range(arguments.rounds):

@@ -1,0 +1,185 @@
+"""Late interaction over a million documents: clustered synthetic tokens, written and indexed without holding them.
+
+    python benchmarks/late_million.py FOLDER --documents 1000000 --tokens 20 --queries 24
+
+FOLDER takes 450 bytes a token. Three processes one after the other, so that each one's memory is its own: the set is
+drawn and its int8 rows are written; the index is built over the mapped rows, as a generation is; it is opened and
+searched, beside exact MaxSim over the original float16. What is there already is used again.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from late_interaction import K, overlap, timed
+
+from xtr_assets.core.codec import encode_int8
+from xtr_assets.core.rows import RowTokens, TokenPart
+from xtr_assets.index import TokenIndex
+from xtr_assets.index.tokens import train, write_postings
+from xtr_assets.index.xtr.model import TokenModel
+
+DIM, WORDS = 128, 30_000
+# A topic has so many documents and so many words of its own.
+TOPIC_DOCUMENTS, TOPIC_WORDS = 40, 200
+BLOCK = 20_000
+QUERY_TOKENS = 32
+
+
+def draw(folder: Path, documents: int, length: int, queries: int) -> None:
+    """Words by Zipf's law, half of them of the document's topic, moved by topic, document and noise.
+
+    Dimensions have a falling spectrum, as learned tokens have; a query is tokens of one document, moved by a noise of
+    .2 of their length.
+    """
+    rng = np.random.default_rng(11)
+    spectrum = np.arange(1, DIM + 1, dtype=np.float32) ** -0.5
+
+    def normal(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape, np.float32) * spectrum
+
+    vocabulary, topics, common = normal(WORDS, DIM), normal(max(1, documents // TOPIC_DOCUMENTS), DIM), normal(DIM)
+    own_words = rng.integers(0, WORDS, (len(topics), TOPIC_WORDS), np.int32)
+    everywhere, within = (np.cumsum(1 / np.arange(10, count + 10)) for count in (WORDS, TOPIC_WORDS))
+    total = documents * length
+
+    def create(name: str, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
+        return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+
+    floats, codes = create("tokens", np.float16, (total, DIM)), create("codes", np.int8, (total, DIM))
+    scales = create("scales", np.float16, (total,))
+    for first in range(0, documents, BLOCK):
+        count = min(BLOCK, documents - first)
+        topic = rng.integers(0, len(topics), count)
+        general = np.searchsorted(everywhere, rng.random((count, length)) * everywhere[-1])
+        special = np.searchsorted(within, rng.random((count, length)) * within[-1])
+        words = np.where(rng.random((count, length)) < 0.5, own_words[topic[:, None], special], general)
+        values = vocabulary[words.ravel()] + 0.5 * common
+        values += np.repeat(0.8 * topics[topic] + 0.25 * normal(count, DIM), length, axis=0)
+        values += 0.2 * normal(len(values), DIM)
+        values /= np.linalg.norm(values, axis=1, keepdims=True)
+        bounds = slice(first * length, (first + count) * length)
+        floats[bounds] = values
+        codes[bounds], scales[bounds] = encode_int8(values)
+    asked = np.empty((queries, QUERY_TOKENS, DIM), np.float32)
+    for query in asked:
+        own = int(rng.integers(documents)) * length
+        query[:] = floats[own + rng.integers(0, length, QUERY_TOKENS)]
+        noise = normal(QUERY_TOKENS, DIM)
+        query += 0.2 * noise / np.linalg.norm(noise, axis=1, keepdims=True)
+        query /= np.linalg.norm(query, axis=1, keepdims=True)
+    np.save(folder / "queries.npy", asked)
+    (folder / "drawn.json").write_text(json.dumps({"documents": documents, "tokens": length, "queries": queries}))
+
+
+def parts(folder: Path) -> TokenPart:
+    drawn = json.loads((folder / "drawn.json").read_text())
+    codes, scales = (np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in ("codes", "scales"))
+    return TokenPart(0, codes, scales, np.arange(drawn["documents"] + 1, dtype=np.int64) * drawn["tokens"])
+
+
+def build(folder: Path) -> None:
+    part = parts(folder)
+    cpu, wall = time.process_time(), time.perf_counter()
+    model = train(RowTokens([part], DIM))
+    trained = time.process_time() - cpu
+    (folder / "postings").mkdir(exist_ok=True)
+    (folder / "model").mkdir(exist_ok=True)
+    write_postings(model, part, folder / "postings")
+    model.write(folder / "model")
+    spent = {"cpu": time.process_time() - cpu, "training": trained, "wall": time.perf_counter() - wall}
+    (folder / "built.json").write_text(json.dumps({**spent, "centroids": len(model.centroids), **memory()}))
+
+
+def memory() -> dict[str, int]:
+    """MB: the most that was resident, mapped files included, and what is private now."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
+    return {name: int(lines[name].split()[0]) // 1024 for name in ("VmHWM", "RssAnon")}
+
+
+def exact_rows(folder: Path, length: int, queries: np.ndarray) -> np.ndarray:
+    """int64 [q, K], a block of documents at a time for all queries."""
+    tokens = np.load(folder / "tokens.npy", mmap_mode="r")
+    stacked = np.ascontiguousarray(queries.reshape(-1, DIM).T)
+    best_scores = np.full((len(queries), K), -np.inf, np.float32)
+    best_rows = np.full((len(queries), K), -1, np.int64)
+    step = 1_000
+    for first in range(0, len(tokens) // length, step):
+        values = tokens[first * length : (first + step) * length].astype(np.float32)
+        found = (values @ stacked).reshape(-1, length, stacked.shape[1]).max(axis=1)
+        scores = found.reshape(len(found), len(queries), -1).sum(axis=2).T
+        rows = np.broadcast_to(np.arange(first, first + len(found)), scores.shape)
+        scores = np.concatenate([best_scores, scores], axis=1)
+        rows = np.concatenate([best_rows, rows], axis=1)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :K]
+        best_scores, best_rows = (np.take_along_axis(array, order, 1) for array in (scores, rows))
+    return best_rows
+
+
+def ask(folder: Path) -> None:
+    drawn, built = (json.loads((folder / f"{name}.json").read_text()) for name in ("drawn", "built"))
+    part, queries = parts(folder), np.load(folder / "queries.npy")
+    kept = folder / "exact.npy"
+    if not kept.exists():
+        np.save(kept, exact_rows(folder, drawn["tokens"], queries))
+    wanted = list(np.load(kept))
+    started = time.perf_counter()
+    index = TokenIndex.open(
+        TokenModel.load(folder / "model"), [(part, folder / "postings")], np.ones(part.rows, np.bool_)
+    )
+    index.search(queries[0], K)
+    opened = 1e3 * (time.perf_counter() - started)
+    size = sum(file.stat().st_size for name in ("postings", "model") for file in (folder / name).iterdir())
+    size += part.tokens.nbytes + part.scales.nbytes + part.offsets.nbytes
+    print(f"\n{part.rows:,} documents, {len(part.tokens):,} tokens, {built['centroids']:,} centroids, {index.backend}")
+    print(f"build {built['cpu']:.0f} CPU s (training {built['training']:.0f}), {built['wall']:.0f} s, memory {built}")
+    print(
+        f"{size / len(part.tokens):.0f} bytes a token; open and first query {opened:.0f} ms (files in the page cache)\n"
+    )
+    print("| nprobe | rescore | wall ms | CPU ms | overlap@10 |\n|---|---|---|---|---|")
+    for nprobe in (4, 8, 16, 32):
+        for rescore in (128, 256, 512, 1024):
+            found = [index.search(query, K, nprobe=nprobe, rescore=rescore)[1] for query in queries]
+
+            def one(number: int, nprobe: int = nprobe, rescore: int = rescore) -> object:
+                return index.search(queries[number], K, nprobe=nprobe, rescore=rescore)
+
+            wall, cpu = timed(one, len(queries))
+            print(f"| {nprobe} | {rescore} | {wall:.2f} | {cpu:.2f} | {overlap(found, wanted):.3f} |", flush=True)
+    result = index.search_detailed(queries[0], K)
+    print(f"\ndefaults: {result.retrieved} postings, {result.candidates} candidates, {result.rescored} rescored")
+    allowed = np.arange(part.rows) % 100 == 7
+    wall, cpu = timed(lambda number: index.search(queries[number], K, allowed=allowed), len(queries))
+    print(f"filter to 1 %: {wall:.2f} ms, {cpu:.2f} CPU ms; memory {memory()}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--documents", type=int, default=1_000_000)
+    parser.add_argument("--tokens", type=int, default=20, help="tokens a document")
+    parser.add_argument("--queries", type=int, default=24)
+    parser.add_argument("--step", choices=("draw", "build", "ask"))
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    if arguments.step == "draw":
+        draw(arguments.folder, arguments.documents, arguments.tokens, arguments.queries)
+    elif arguments.step is not None:
+        {"build": build, "ask": ask}[arguments.step](arguments.folder)
+    else:
+        for step, done in (("draw", "drawn.json"), ("build", "built.json"), ("ask", "")):
+            if not done or not (arguments.folder / done).exists():
+                subprocess.run([sys.executable, *sys.argv, "--step", step], check=True)
+
+
+if __name__ == "__main__":
+    main()
