@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from threading import Lock
+from weakref import ref
 
 import numpy as np
 
@@ -9,11 +10,13 @@ from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.filtering import Where
 from xtr_assets.core.types import Int32s, Ints, Mask
 from xtr_assets.search.filters import RowFilters
+from xtr_assets.search.observing import show_dense, show_tokens
 from xtr_assets.search.opening import open_dense, open_tokens
 from xtr_assets.search.ranking import CANDIDATES
 from xtr_assets.search.spaces import DenseSpace, TokenSpace
 from xtr_assets.storage.generations import Generation
 from xtr_assets.storage.hydrate import Hydrator
+from xtr_assets.telemetry import metrics
 
 
 class OpenGeneration:
@@ -44,7 +47,14 @@ class OpenGeneration:
             )
             self.hydrator = Hydrator(generation)
             self.chunk_ids = _chunk_ids(generation)
+            self._show(generation.layout.root.name, stack)
             self._stack = stack.pop_all()
+
+    def _show(self, warehouse: str, stack: ExitStack) -> None:
+        """Let the metrics show the indexes as long as they are open; a searcher that nobody closed may still go."""
+        dense, tokens = ref(self.dense), ref(self.tokens)
+        stack.callback(metrics.OPEN_INDEXES.add(warehouse, "dense", lambda: show_dense(dense())))
+        stack.callback(metrics.OPEN_INDEXES.add(warehouse, "xtr", lambda: show_tokens(tokens())))
 
     @property
     def depth(self) -> int:

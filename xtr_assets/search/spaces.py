@@ -9,9 +9,13 @@ import numpy as np
 from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Int32s, Ints, Mask
 from xtr_assets.index.exact import true_scores
+from xtr_assets.search.observing import observe_dense, observe_tokens
+from xtr_assets.telemetry.tracing import span
 
 if TYPE_CHECKING:
-    from xtr_assets.index.tokens import TokenMatch
+    from xtr_assets.index.dense import DenseIndex
+    from xtr_assets.index.refining import DenseResult
+    from xtr_assets.index.tokens import TokenIndex, TokenResult
 
 # Scores closer than this may be the same vectors in another order of summation (float32 sums of about 1,000 products
 # of unit vectors): rows this close to the last wanted one are fetched as well, and chunk_ids decide.
@@ -89,51 +93,14 @@ def untied(found: tuple[Floats, Ints], search: Search, n: int, limit: int) -> Li
     return Listed(rows[valid], scores[valid])
 
 
-class DenseIndexLike(Protocol):
-    """What is used of index.DenseIndex."""
-
-    def search(
-        self, queries: Floats, k: int, *, nprobe: int | None, rescore: int | None, allowed: Mask | None
-    ) -> tuple[Floats, Ints]: ...
-
-
-class TokenIndexLike(Protocol):
-    """What is used of index.TokenIndex."""
-
-    def search(
-        self,
-        query_tokens: Floats,
-        k: int,
-        *,
-        k_prime: int | None,
-        nprobe: int | None,
-        rescore: int | None,
-        allowed: Mask | None,
-    ) -> tuple[Floats, Ints]: ...
-
-    def search_batch(
-        self,
-        queries: Sequence[Floats],
-        k: int,
-        *,
-        k_prime: int | None,
-        nprobe: int | None,
-        rescore: int | None,
-        allowed: Mask | None,
-    ) -> tuple[Floats, Ints]: ...
-
-    def score(self, query_tokens: Floats, rows: Ints) -> Floats: ...
-
-    def explain(self, query_tokens: Floats, row: int) -> "Sequence[TokenMatch]": ...
-
-
 class DenseSpace:
     """Cosine of the pooled embeddings: candidates by the FAISS index, scores from the float16 store."""
 
     name = "dense"
 
-    def __init__(self, index: DenseIndexLike, vectors: RowVectors) -> None:
+    def __init__(self, index: "DenseIndex", vectors: RowVectors) -> None:
         self.index, self._vectors = index, vectors
+        self.last: DenseResult | None = None
 
     def retrieve(
         self, queries: Sequence[QueryVectors], n: int, overrides: Overrides, allowed: Mask | None
@@ -141,20 +108,26 @@ class DenseSpace:
         """All queries in one call of the index."""
         stacked = np.stack([_embedding(query) for query in queries])
 
-        def search(embeddings: Floats, k: int) -> tuple[Floats, Ints]:
-            return self.index.search(embeddings, k, nprobe=overrides.nprobe, rescore=overrides.rescore, allowed=allowed)
+        def search(embeddings: Floats, k: int) -> "DenseResult":
+            with span("dense.search", k=k, queries=len(embeddings), recipe=self.index.recipe) as recording:
+                result = self.index.search_detailed(
+                    embeddings, k, nprobe=overrides.nprobe, rescore=overrides.rescore, allowed=allowed
+                )
+                observe_dense(result, recording)
+            return result
 
-        scores, rows = search(stacked, n + 1)
+        # What ties make wider is counted; the last call is this one.
+        self.last = found = search(stacked, n + 1)
 
         def widen(query: int) -> Search:
             def again(k: int) -> tuple[Floats, Ints]:
-                wider_scores, wider_rows = search(stacked[query : query + 1], k)
-                return wider_scores[0], wider_rows[0]
+                wider = search(stacked[query : query + 1], k)
+                return wider.scores[0], wider.rows[0]
 
             return again
 
         limit = len(self._vectors)
-        return [untied((scores[i], rows[i]), widen(i), n, limit) for i in range(len(queries))]
+        return [untied((found.scores[i], found.rows[i]), widen(i), n, limit) for i in range(len(queries))]
 
     def score(self, query: QueryVectors, rows: Ints) -> Floats:
         """True inner products, each row summed on its own in one order: equal vectors get equal scores."""
@@ -169,33 +142,45 @@ class TokenSpace:
 
     name = "xtr"
 
-    def __init__(self, index: TokenIndexLike, rows: int) -> None:
+    def __init__(self, index: "TokenIndex", rows: int) -> None:
         self.index, self._rows = index, rows
+        self.last: Sequence[TokenResult] = ()
+        self._about = {"model": index.model.fingerprint8, "dtype": "int8", "backend": index.backend}
 
     def retrieve(
         self, queries: Sequence[QueryVectors], n: int, overrides: Overrides, allowed: Mask | None
     ) -> list[Listed]:
         """All queries in one call of the index; one of no tokens compares with nothing and finds nothing."""
         asked = [_tokens(query) for query in queries]
-        nprobe, k_prime, rescore = overrides.nprobe, overrides.k_prime, overrides.rescore
-        scores, rows = self.index.search_batch(
-            asked, n + 1, k_prime=k_prime, nprobe=nprobe, rescore=rescore, allowed=allowed
-        )
+
+        def search(tokens: Sequence[Floats], k: int) -> "Sequence[TokenResult]":
+            with span("xtr.search", k=k, queries=len(tokens), device=self.index.device, **self._about) as recording:
+                results = self.index.search_batch_detailed(
+                    tokens,
+                    k,
+                    k_prime=overrides.k_prime,
+                    nprobe=overrides.nprobe,
+                    rescore=overrides.rescore,
+                    allowed=allowed,
+                )
+                observe_tokens(results, recording, **self._about)
+            return results
 
         def widen(query: int) -> Search:
             def again(k: int) -> tuple[Floats, Ints]:
-                return self.index.search(
-                    asked[query], k, k_prime=k_prime, nprobe=nprobe, rescore=rescore, allowed=allowed
-                )
+                (result,) = search(asked[query : query + 1], k)
+                return result.scores, result.rows
 
             return again
 
-        return [untied((scores[i], rows[i]), widen(i), n, self._rows) for i in range(len(asked))]
+        self.last = found = search(asked, n + 1)
+        return [untied((one.scores, one.rows), widen(i), n, self._rows) for i, one in enumerate(found)]
 
     def score(self, query: QueryVectors, rows: Ints) -> Floats:
         """MaxSim divided by the number of query tokens; 0 for a query of none."""
         tokens = _tokens(query)
-        return self.index.score(tokens, rows) if len(tokens) else np.zeros(len(rows), np.float32)
+        with span("xtr.rescore", rows=len(rows), tokens=len(tokens), **self._about):
+            return self.index.score(tokens, rows) if len(tokens) else np.zeros(len(rows), np.float32)
 
 
 def _embedding(query: QueryVectors) -> Floats:

@@ -5,15 +5,33 @@ registry chooses whether to add ours (`prometheus_client.REGISTRY.register(metri
 this package in one process cannot collide. Label values come from small fixed sets, never from queries or paths.
 """
 
+import atexit
+import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    start_http_server,
+    write_to_textfile,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from xtr_assets.telemetry.open_indexes import OpenIndexes
+
+log = logging.getLogger(__name__)
+
 REGISTRY: Final = CollectorRegistry(auto_describe=True)
+# A file that every process of this package writes its metrics into when it ends; `{pid}` in the name keeps them apart.
+FILE_VARIABLE: Final = "XTR_ASSETS_METRICS_FILE"
 # What `render` answers with, as the header of an HTTP answer says it.
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -53,6 +71,34 @@ CANDIDATES: Final = Histogram(
 RESCORED: Final = Counter(
     "xtr_assets_search_rescored_total", "Rows that were scored exactly, by space.", ["space"], registry=REGISTRY
 )
+DENSE_PHASE_SECONDS: Final = Histogram(
+    "xtr_assets_dense_phase_seconds",
+    "Time of one phase of a call of the dense index: plan, search, rerank.",
+    ["phase"],
+    buckets=SEARCH_BUCKETS,
+    registry=REGISTRY,
+)
+XTR_PHASE_SECONDS: Final = Histogram(
+    "xtr_assets_xtr_phase_seconds",
+    "Time of one phase of one query to the token index: retrieve, impute, rescore.",
+    ["phase"],
+    buckets=SEARCH_BUCKETS,
+    registry=REGISTRY,
+)
+XTR_CANDIDATES: Final = Histogram(
+    "xtr_assets_xtr_candidates",
+    "Rows that a query to the token index met before the cut.",
+    buckets=COUNT_BUCKETS,
+    registry=REGISTRY,
+)
+XTR_RESCORED: Final = Histogram(
+    "xtr_assets_xtr_rescored",
+    "Rows that a query to the token index scored exactly.",
+    buckets=COUNT_BUCKETS,
+    registry=REGISTRY,
+)
+OPEN_INDEXES: Final = OpenIndexes()
+REGISTRY.register(OPEN_INDEXES)
 OPEN_GENERATION: Final = Gauge(
     "xtr_assets_open_generation", "Number of the generation searchers answer from.", ["warehouse"], registry=REGISTRY
 )
@@ -73,6 +119,9 @@ BUILDS: Final = Counter(
 )
 BUILD_STEP_SECONDS: Final = Histogram(
     "xtr_assets_build_step_seconds", "Time of one step of a build.", ["step"], buckets=BUILD_BUCKETS, registry=REGISTRY
+)
+BUILD_STEP_LAST_SECONDS: Final = Gauge(
+    "xtr_assets_build_step_last_seconds", "Time of the last run of a step of a build.", ["step"], registry=REGISTRY
 )
 CHUNKS_ENCODED: Final = Counter(
     "xtr_assets_chunks_encoded_total",
@@ -98,6 +147,36 @@ def render() -> bytes:
     return generate_latest(REGISTRY)
 
 
+class MetricsServer:
+    """Answers GET /metrics on a port of its own, from a thread, until `close`; port 0 takes a free one.
+
+    >>> with MetricsServer(0) as server:
+    ...     server.port > 0
+    True
+    """
+
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        self._server, self._thread = start_http_server(port, address, registry=REGISTRY)
+        self.port = self._server.server_port
+
+    def close(self) -> None:
+        """Stop answering; the port is free again."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> "MetricsServer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def write_file(path: Path) -> None:
+    """Write the text format into a file, whole or not at all, for the textfile collector of a node exporter."""
+    write_to_textfile(str(path), REGISTRY)
+
+
 @contextmanager
 def build_step(step: str) -> Iterator[None]:
     """Time one step of a build, also when it fails."""
@@ -105,9 +184,22 @@ def build_step(step: str) -> Iterator[None]:
     try:
         yield
     finally:
-        BUILD_STEP_SECONDS.labels(step).observe(perf_counter() - started)
+        seconds = perf_counter() - started
+        BUILD_STEP_SECONDS.labels(step).observe(seconds)
+        BUILD_STEP_LAST_SECONDS.labels(step).set(seconds)
 
 
 def count_check(check: str, passed: bool) -> None:
     """Count one result of a check of the gate."""
     CHECKS.labels(check, "true" if passed else "false").inc()
+
+
+def _write_at_exit() -> None:
+    if path := os.environ.get(FILE_VARIABLE):
+        try:
+            write_file(Path(path.replace("{pid}", str(os.getpid()))))
+        except OSError as error:
+            log.warning("%s=%s was not written: %s", FILE_VARIABLE, path, error)
+
+
+atexit.register(_write_at_exit)

@@ -6,8 +6,9 @@ imported until somebody else imported it or asked for a provider by the environm
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from time import time_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -47,13 +48,27 @@ class _Recording:
         self._span.set_attributes({f"xtr_assets.{name}": value for name, value in attributes.items()})
 
 
-_SILENT = _Silent()
+# What `span` gives where nobody listens: who would count much for a span compares with it first.
+SILENT = _Silent()
 
 
 def span(name: str, **attributes: Attribute) -> AbstractContextManager[Span]:
     """A span around a seam; attributes get the prefix `xtr_assets.`. An exception is recorded on it and raised on."""
     tracer = _tracer()
-    return _SILENT if tracer is None else _recorded(tracer, name, attributes)
+    return SILENT if tracer is None else _recorded(tracer, name, attributes)
+
+
+def phases(seconds: Mapping[str, float], **attributes: Attribute) -> None:
+    """Spans, named and measured already, that followed one another and end now, below the current one."""
+    tracer = _tracer()
+    if tracer is None:
+        return
+    prefixed = {f"xtr_assets.{key}": value for key, value in attributes.items()}
+    started = time_ns() - round(sum(seconds.values()) * 1e9)
+    for name, taken in seconds.items():
+        ended = started + round(taken * 1e9)
+        tracer.start_span(name, attributes=prefixed, start_time=started).end(ended)
+        started = ended
 
 
 @contextmanager

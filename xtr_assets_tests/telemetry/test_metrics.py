@@ -1,5 +1,12 @@
 """The registry is the package's own, and says what happened."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
 import pytest
 from prometheus_client import REGISTRY as DEFAULT_REGISTRY
 from prometheus_client import CollectorRegistry, generate_latest
@@ -19,6 +26,36 @@ def test_a_timed_step_is_counted_also_when_it_fails() -> None:
     with pytest.raises(ValueError), metrics.build_step("test_step"):
         raise ValueError
     assert _value("xtr_assets_build_step_seconds_count", step="test_step") == before + 2
+
+
+def test_the_last_run_of_a_step_is_shown_in_seconds() -> None:
+    with metrics.build_step("test_last"):
+        pass
+    assert 0 < _value("xtr_assets_build_step_last_seconds", step="test_last") < 60
+
+
+def test_a_server_answers_the_text_format_until_it_is_closed() -> None:
+    metrics.CHUNKS_ENCODED.inc(0)
+    with metrics.MetricsServer(0) as server, urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=10) as answer:
+        assert b"xtr_assets_chunks_encoded_total" in answer.read()
+    with pytest.raises(URLError), urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=10):
+        pass
+
+
+def test_a_process_writes_its_metrics_where_the_environment_says(tmp_path: Path) -> None:
+    script = "from xtr_assets.telemetry import metrics; metrics.CHUNKS_ENCODED.inc(7)"
+    environment = {**os.environ, metrics.FILE_VARIABLE: str(tmp_path / "xtr-{pid}.prom")}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    (written,) = tmp_path.glob("xtr-*.prom")
+    assert written.stem.removeprefix("xtr-").isdigit()
+    assert "xtr_assets_chunks_encoded_total 7.0" in written.read_text()
+
+
+def test_a_file_that_cannot_be_written_is_said_and_no_error(tmp_path: Path) -> None:
+    environment = {**os.environ, metrics.FILE_VARIABLE: str(tmp_path / "none" / "x.prom")}
+    script = "import xtr_assets.telemetry.metrics"
+    done = subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True)
+    assert "XTR_ASSETS_METRICS_FILE" in done.stderr and "was not written" in done.stderr
 
 
 def test_results_of_checks_are_counted_by_name_and_verdict() -> None:

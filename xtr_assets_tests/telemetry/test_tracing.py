@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from xtr_assets.telemetry.tracing import span
+from xtr_assets.telemetry.tracing import SILENT, phases, span
 
 
 @pytest.fixture
@@ -46,6 +46,19 @@ def test_an_error_marks_the_span_and_is_raised_on(exporter: InMemorySpanExporter
     assert finished.events[0].name == "exception"
 
 
+def test_phases_that_were_measured_become_spans_one_after_the_other(exporter: InMemorySpanExporter) -> None:
+    with span("search"):
+        phases({"retrieve": 0.002, "rescore": 0.001}, model="0a1b2c3d")
+    retrieve, rescore, search = exporter.get_finished_spans()
+    assert (retrieve.name, rescore.name) == ("retrieve", "rescore")
+    assert retrieve.end_time == rescore.start_time
+    assert retrieve.end_time is not None and retrieve.start_time is not None
+    assert retrieve.end_time - retrieve.start_time == 2_000_000
+    assert retrieve.parent is not None and search.context is not None
+    assert retrieve.parent.span_id == search.context.span_id
+    assert dict(retrieve.attributes or {}) == {"xtr_assets.model": "0a1b2c3d"}
+
+
 def test_without_a_provider_the_api_is_not_even_imported() -> None:
     script = (
         "import sys\n"
@@ -60,4 +73,5 @@ def test_without_a_provider_the_api_is_not_even_imported() -> None:
 def test_without_a_provider_every_span_is_the_same_object() -> None:
     with span("a") as first, span("b") as second:
         first.set(n=1)
-    assert first is second
+        phases({"c": 1.0})
+    assert first is second is SILENT
