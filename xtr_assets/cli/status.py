@@ -23,8 +23,17 @@ def status_document(place: "Place", warehouse: "Warehouse") -> dict[str, Any]:
         "state": "unpublished",
         "warehouse": str(place.warehouse),
         "draft": None if draft is None else draft.number,
+        "serves": _serves(published),
     }
     return document if published is None else {**document, **_generation(place, warehouse, published)}
+
+
+def _serves(published: "Generation | None") -> dict[str, Any]:
+    """Per index the device that it takes on this machine, why, and what computes there."""
+    from xtr_assets.index.machine import serves
+
+    dense = {} if published is None else published.manifest.recipe.get("dense") or {}
+    return serves(dense.get("recipe"))
 
 
 def _generation(place: "Place", warehouse: "Warehouse", generation: "Generation") -> dict[str, Any]:
@@ -65,6 +74,7 @@ def show_status(document: dict[str, Any]) -> None:
     if document["generation"] is None:
         draft = f"; draft {document['draft']} is open" if document["draft"] else ""
         say(f"nothing is published in {document['warehouse']} yet{draft}; `xtr-assets build` makes and publishes one")
+        console().print(table("this machine", ("", ""), _machine_facts(document["serves"])))
         return
     out = console()
     facts = [
@@ -75,6 +85,7 @@ def show_status(document: dict[str, Any]) -> None:
         *((f"recipe: {index}", _flat(recipe)) for index, recipe in document["recipe"].items()),
         *((f"profile: {index}", _flat(profile)) for index, profile in document["profile"].items()),
     ]
+    facts += _machine_facts(document["serves"])
     if document["forced"]:
         facts.append(("forced", document["forced"]))
     out.print(table(str(document["warehouse"]), ("", ""), facts))
@@ -97,6 +108,21 @@ def show_status(document: dict[str, Any]) -> None:
     )
     if document["quarantine"]:
         _show_quarantine(document["quarantine"])
+
+
+def _machine_facts(serves: dict[str, Any]) -> list[tuple[str, str]]:
+    """Lines of what serves here: the device and why, FAISS, the token index's backend."""
+    lines = []
+    for index, about in serves.items():
+        place = about["error"] if about["device"] is None else f"{about['device']}: {about['reason']}"
+        lines.append((f"device: {index}", place))
+    if "faiss" in serves["dense"]:
+        faiss = serves["dense"]["faiss"]
+        lines.append(("FAISS", f"{faiss['distribution']} {faiss['version']} ({faiss['compile_options']})"))
+    tokens = serves["xtr"]
+    with_what = f"({tokens['instructions']})" if tokens["instructions"] else f"without {tokens['without_extension']}"
+    lines.append(("backend: xtr", f"{tokens['backend']} {with_what}"))
+    return lines
 
 
 def _show_quarantine(entries: list[dict[str, Any]]) -> None:

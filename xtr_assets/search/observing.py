@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from xtr_assets.index.machine import instructions
 from xtr_assets.telemetry import metrics, tracing
 from xtr_assets.telemetry.open_indexes import Shown
 
@@ -85,6 +86,7 @@ def show_tokens(space: "TokenSpace | None") -> Shown | None:
     info = {
         "model": space.index.model.fingerprint8,
         "backend": about["backend"],
+        "instructions": instructions(about["backend"]) or "",
         "device": about["device"],
         "device_reason": about["device_reason"],
         "device_holds": there["holds"],

@@ -79,6 +79,16 @@ def test_status_says_what_serves(run: Command, built: Path) -> None:
     assert all(not any(shard["behind"].values()) for shard in found["shards"])
 
 
+def test_status_says_what_serves_on_this_machine_and_why(run: Command) -> None:
+    serves = document(run, "status")["serves"]
+    assert serves["dense"]["faiss"]["distribution"].startswith("faiss-")
+    assert serves["dense"]["device"] and serves["dense"]["reason"]
+    assert serves["xtr"]["backend"] in ("native", "numba", "numpy")
+    assert serves["xtr"]["device"] and serves["xtr"]["reason"]
+    shown = run("status").stderr
+    assert "FAISS" in shown and "backend: xtr" in shown and "device: dense" in shown
+
+
 def test_status_lists_the_quarantine(run: Command) -> None:
     (entry,) = document(run, "status")["quarantine"]
     assert (entry["source"], entry["path"], entry["reason"]) == ("tools", "broken.py", "unparsable")
