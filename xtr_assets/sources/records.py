@@ -109,6 +109,9 @@ def _string(values: Mapping[str, Any], name: str, line: int) -> str:
 
 
 def _storable(value: str, name: str, line: int) -> str:
+    # Known without looking: Python keeps whether a string is ASCII.
+    if value.isascii():
+        return value
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -27,17 +27,25 @@ class InvalidRecord(Exception):
         super().__init__(detail)
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def canonical_json(fields: Mapping[str, Any], line: int) -> str:
     """Sorted keys, no spaces, UTF-8; NaN and infinities, which JSON lacks, become null; times are ISO 8601 strings."""
+    if not fields:
+        return "{}"
     try:
-        written = json.dumps(_plain(fields), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        written.encode("utf-8")
+        written = _ENCODER.encode(_plain(fields))
+        if not written.isascii():
+            written.encode("utf-8")
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRecord(line, "invalid-record", f"metadata cannot be written as JSON: {error}") from error
     return written
 
 
 def _plain(value: Any) -> Any:
+    if type(value) is str:
+        return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

@@ -6,13 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from xtr_assets.core.errors import InvalidInput, StorageError
 from xtr_assets.core.files import record
 from xtr_assets.core.placement import ranges_of
-from xtr_assets.core.types import Chunk, FileState, Ints, Mask, Quarantined
+from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.storage.chunk_files import (
     ARROW_NAME,
     BATCH_ROWS,
@@ -21,13 +19,13 @@ from xtr_assets.storage.chunk_files import (
     hash_chunk,
     ids_of,
     row_digest,
-    table_digests,
 )
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import QuarantineEntry, SegmentInfo, SnapshotFile, SnapshotSegment
 from xtr_assets.storage.scratch import fsync_tree, move_into_place, scratch
 from xtr_assets.storage.segments import SEGMENT_NAME, Segment
 from xtr_assets.storage.snapshots import Snapshot, commit_snapshot, content_digest
+from xtr_assets.storage.standing import StandingRows
 
 log = logging.getLogger(__name__)
 
@@ -47,17 +45,6 @@ class ShardChange:
     deleted: int
     kept: int
     new_segment: Segment | None
-
-
-@dataclass
-class _OldRows:
-    """The rows of touched files in the segments there are, and the ids of all others."""
-
-    dead: dict[str, Mask]
-    place: dict[int, tuple[str, int]]
-    digest: dict[int, bytes]
-    other_ids: Ints
-    tables: list[pa.Table]
 
 
 def write_change(
@@ -80,7 +67,7 @@ def write_change(
             raise InvalidInput(f"a chunk of {item.path!r}, but no file of shard {shard} was touched")
         commit_snapshot(layout, previous, files)
         return ShardChange(previous, 0, 0, 0, previous.live_rows, None)
-    old = _old_rows(layout, previous, named | gone)
+    old = StandingRows(layout, previous, named | gone)
     quarantine = [
         entry for entry in (previous.quarantine if previous else ()) if entry.path in stored and entry.path not in named
     ]
@@ -120,35 +107,10 @@ def _check_touched(
         )
 
 
-def _old_rows(layout: Layout, previous: Snapshot | None, paths: set[str]) -> _OldRows:
-    dead: dict[str, Mask] = {}
-    place: dict[int, tuple[str, int]] = {}
-    digest: dict[int, bytes] = {}
-    others: list[Ints] = []
-    tables: list[pa.Table] = []
-    wanted = pa.array(sorted(paths), pa.string())
-    for one in previous.segments if previous else ():
-        table = Segment.open(layout, one.segment_id).chunks()
-        mask = previous.dead_mask(one.segment_id) if previous else np.zeros(one.rows, np.bool_)
-        ids = ids_of(table)
-        tables.append(table)
-        hit = pc.is_in(table.column("path"), value_set=wanted).to_numpy() & ~mask
-        others.append(ids[~hit & ~mask])
-        positions, columns = np.flatnonzero(hit), table.drop_columns(["text"])
-        for start in range(0, len(positions), BATCH_ROWS):
-            block = positions[start : start + BATCH_ROWS]
-            for position, value in zip(block.tolist(), table_digests(columns.take(pa.array(block))), strict=True):
-                place[int(ids[position])] = (one.segment_id, position)
-                digest[int(ids[position])] = value
-        # Everything of the touched files dies unless an identical row turns up again.
-        dead[one.segment_id] = mask | hit
-    return _OldRows(dead, place, digest, np.concatenate([*others, np.empty(0, np.int64)]), tables)
-
-
 def _write_rows(
     shard: str,
     writer: ChunkWriter,
-    old: _OldRows,
+    old: StandingRows,
     chunks: Iterable[Chunk | Quarantined],
     touched: set[str],
     quarantine: list[QuarantineEntry],
@@ -163,20 +125,16 @@ def _write_rows(
             raise InvalidInput(f"a chunk of {item.path!r}, which is not among the touched files of shard {shard}")
         _check_id(item, seen)
         seen[item.chunk_id] = (item.path, item.start_line, item.symbol, item.part)
-        hashed = hash_chunk(item)
-        digest = row_digest(item, hashed)
-        before = old.digest.get(item.chunk_id)
-        if before == digest:
-            segment_id, position = old.place[item.chunk_id]
-            old.dead[segment_id][position] = False
+        if old.keep(item):
             continue
-        changed += before is not None
-        writer.append(item, hashed, digest)
+        changed += item.chunk_id in old
+        hashed = hash_chunk(item)
+        writer.append(item, hashed, row_digest(item, hashed))
     _check_others(seen, old)
     return {
         "added": writer.rows - changed,
         "changed": changed,
-        "deleted": sum(chunk_id not in seen for chunk_id in old.digest),
+        "deleted": sum(chunk_id not in seen for chunk_id in old.ids()),
     }
 
 
@@ -187,7 +145,7 @@ def _check_id(chunk: Chunk, seen: Mapping[int, _Place]) -> None:
         raise _doubled(chunk.chunk_id, _where(chunk), _place(*seen[chunk.chunk_id]))
 
 
-def _check_others(seen: Mapping[int, _Place], old: _OldRows) -> None:
+def _check_others(seen: Mapping[int, _Place], old: StandingRows) -> None:
     # Compared at the end and at once: nothing is committed yet, and a look-up per chunk would cost seconds a million.
     new = np.sort(np.fromiter(seen, np.int64, len(seen)))
     if not len(new):
