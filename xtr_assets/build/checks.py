@@ -16,7 +16,7 @@ ALWAYS_REQUIRED = (
     "files_verified",
 )
 # Recorded and shown, but nobody is kept from serving by them.
-WARNING = ("shadow_diff", "list_balance")
+WARNING = ("shadow_diff", "list_balance", "token_drift")
 
 
 def required_checks(config: IndexConfig) -> tuple[str, ...]:

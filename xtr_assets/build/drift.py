@@ -1,10 +1,12 @@
-"""How far a generation has drifted from what its dense index learnt, and whether learning anew is due."""
+"""How far a generation has drifted from what its indexes learnt, and whether learning anew is due."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from xtr_assets.build.balance import LIMIT as IMBALANCE_LIMIT
+from xtr_assets.build.token_drift import CHECK as TOKEN_CHECK
+from xtr_assets.build.token_drift import LIMIT as TOKEN_LIMIT
 from xtr_assets.core.recipes import parse_recipe
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generations import Generation
@@ -27,16 +29,18 @@ LIMITS = {
     "growth": GROWTH_LIMIT,
     "new_rows": NEW_ROWS_LIMIT,
     "nprobe": NPROBE_LIMIT,
+    "tokens": TOKEN_LIMIT,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Four figures since the index was trained; None where there is nothing to measure.
+    """Five figures since training, four of the dense index; None where there is nothing to measure.
 
     imbalance : imbalance of the lists over that at training. growth : live rows over those trained on. new_rows :
     recall at training less the upper bound of that on new rows. nprobe : lists to probe for the recall at training,
-    over those of the profile; the end of the curve where none of its points reaches it.
+    over those of the profile; the end of the curve where none of its points reaches it. tokens : what centroids leave
+    of tokens that came since they were learnt, over what they left of those they were learnt from.
     """
 
     trained: int
@@ -45,6 +49,7 @@ class Drift:
     growth: float | None
     new_rows: float | None
     nprobe: float | None
+    tokens: float | None = None
 
     @property
     def figures(self) -> dict[str, float]:
@@ -73,12 +78,14 @@ def note_training(draft: Draft, parent: Generation | None, how: str) -> None:
 def record_drift(draft: Draft, parent: Generation | None) -> Drift | None:
     """Work the figures out from the recorded checks and keep them in the manifest.
 
-    None for an index that learns nothing, such as an exhaustive one or a graph: it cannot drift.
+    A dense index that learns nothing, such as an exhaustive one or a graph, cannot drift; None where the tokens were
+    not measured either.
     """
     profile = draft.manifest.profile.get("dense", {})
-    if not parse_recipe(str(draft.manifest.recipe["dense"]["recipe"])).trained:
-        return None
+    tokens = _value(draft, TOKEN_CHECK)
     trained = int(draft.manifest.notes.get(TRAINED_NOTE, {}).get("generation", draft.number))
+    if not parse_recipe(str(draft.manifest.recipe["dense"]["recipe"])).trained:
+        return None if tokens is None else _kept(draft, Drift(trained, None, None, None, None, None, tokens))
     recalled = _details(draft, "dense_recall")
     before = None if parent is None else read_drift(parent)
     recall = before.recall if before is not None and before.trained == trained else recalled.get("mean")
@@ -89,7 +96,12 @@ def record_drift(draft: Draft, parent: Generation | None) -> Drift | None:
         growth=draft.live_rows / max(1, int(profile.get("trained_rows") or draft.live_rows)),
         new_rows=lost(recall, _details(draft, "dense_recall_new_rows")),
         nprobe=probes_needed(recall, int(profile.get("nprobe") or 0), recalled.get("nprobe_curve", ())),
+        tokens=tokens,
     )
+    return _kept(draft, found)
+
+
+def _kept(draft: Draft, found: Drift) -> Drift:
     draft.set_note(DRIFT_NOTE, asdict(found))
     found.show()
     return found

@@ -8,7 +8,9 @@ from xtr_assets.build.balance import check_balance
 from xtr_assets.build.checks import has_judgments
 from xtr_assets.build.evaluate import check_judged
 from xtr_assets.build.gate import Verdict, dense_recall, dense_recall_new_rows, xtr_recall, xtr_recall_new_rows
+from xtr_assets.build.generation import parent_of
 from xtr_assets.build.shadow import check_shadow
+from xtr_assets.build.token_drift import check_token_drift
 from xtr_assets.build.validity import check_catalog, check_files, check_id_map
 from xtr_assets.config import RecallConfig
 from xtr_assets.defs.metadata import record_metadata, verdict_metadata
@@ -59,6 +61,14 @@ def index_checks(site: Site) -> list[dg.AssetChecksDefinition]:
             "faiss_index",
             lambda _, draft: check_balance(draft),
             "How unevenly the inverted lists are filled.",
+            blocking=False,
+        ),
+        plain_check(
+            site,
+            "token_drift",
+            "xtr_index",
+            lambda warehouse, draft: check_token_drift(draft, parent_of(warehouse, draft)),
+            "How far tokens that came since lie from the centroids, beside those the centroids were learnt from.",
             blocking=False,
         ),
         plain_check(

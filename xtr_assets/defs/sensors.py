@@ -153,7 +153,7 @@ def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
 
 
 def drift(site: Site, job: AssetJob) -> dg.SensorDefinition:
-    """`drift`: asks for a retrain where what serves has drifted from what its dense index learnt."""
+    """`drift`: asks for a retrain where what serves has drifted from what its indexes learnt."""
 
     @dg.sensor(
         name=site.names.named("drift"),
@@ -161,7 +161,7 @@ def drift(site: Site, job: AssetJob) -> dg.SensorDefinition:
         minimum_interval_seconds=DRIFT_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         required_resource_keys=site.needs_encoder,
-        description="Asks for `retrain` where lists, growth, new rows or nprobe passed their limits, with the cause.",
+        description="Asks for `retrain` where what serves is past a limit of drift, with the cause.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
@@ -172,7 +172,7 @@ def drift(site: Site, job: AssetJob) -> dg.SensorDefinition:
         published = warehouse.published
         found = None if published is None else read_drift(published)
         if published is None or found is None:
-            return _wait(memory, "nothing serves whose dense index learnt anything")
+            return _wait(memory, "nothing serves whose indexes learnt anything that was measured")
         found.show()
         if not found.causes:
             figures = ", ".join(f"{name} {value:.3f}" for name, value in found.figures.items())

@@ -39,7 +39,7 @@ def test_an_exhaustive_index_has_nothing_to_drift_from(project: Project) -> None
     assert read_drift(project.warehouse.generation(1)) is None
     tick = Daemon(project).tick("drift")
     assert not tick.run_requests
-    assert "nothing serves whose dense index learnt anything" in str(tick.skip_message)
+    assert "nothing serves whose indexes learnt anything" in str(tick.skip_message)
 
 
 def test_growth_since_training_is_measured_and_shown(listed: Project) -> None:
