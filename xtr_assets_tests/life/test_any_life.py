@@ -1,0 +1,266 @@
+"""Any life of an index, seen by who searches it: what serves answers as a fresh full build of what it holds would."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from xtr_assets.core.errors import GenerationError, XtrAssetsError
+from xtr_assets.index.xtr.plan import Route
+from xtr_assets.search.searcher import Searcher
+from xtr_assets.storage import lock
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.faults.dying import dying
+from xtr_assets_tests.life import steps
+from xtr_assets_tests.life.world import (
+    MODES,
+    Edit,
+    K,
+    Move,
+    Reference,
+    World,
+    Write,
+    ask,
+    fresh_build,
+    held,
+    module,
+    records,
+)
+
+# `XTR_ASSETS_LIVES=300` lives 300 lives of 40 steps, every check of the gate in each build.
+LIVES = int(os.environ.get("XTR_ASSETS_LIVES", "0"))
+DEEP = LIVES > 0
+
+WORDS = st.sampled_from(["red green", "red blue", "one two three", "two three four", "sun", "moon and stars"])
+FUNCTIONS = st.dictionaries(st.sampled_from(["f", "g", "h", "k"]), WORDS, max_size=4)
+CODE = st.sampled_from(["code/a.py", "code/b.py", "code/c.py", "code/d.py"])
+NOTES = st.sampled_from(["notes/m.jsonl", "notes/n.jsonl"])
+EDITS = st.one_of(
+    st.builds(Write, CODE, st.builds(module, FUNCTIONS)),
+    st.builds(Write, NOTES, st.builds(records, FUNCTIONS)),
+    st.builds(Write, st.one_of(CODE, NOTES), st.none()),
+    st.builds(Move, CODE, CODE),
+)
+SETTINGS = st.one_of(
+    st.fixed_dictionaries({"recipe": st.sampled_from(["auto", "IVF2,Flat", "HNSW8"])}),
+    st.fixed_dictionaries({"dim": st.sampled_from([16, 24])}),
+    st.fixed_dictionaries({"shards": st.sampled_from([1, 2, 3]), "notes": st.booleans()}),
+)
+# Most of what is done is done whole: a life in which everything dies shows little else.
+DEATH = st.one_of(st.none(), st.none(), st.integers(1, 260))
+
+_references: dict[str, Reference] = {}
+
+
+def reference(world: World) -> Reference:
+    """What a fresh full build of the world answers; the same world is built once."""
+    if world.state not in _references:
+        _references[world.state] = fresh_build(world)
+    return _references[world.state]
+
+
+def by_lists(*, centroids: int, nprobe: int, **_: int) -> Route:
+    """The plan of a token search that never scans."""
+    return Route(False, min(nprobe, centroids), "a life reads lists")
+
+
+class Life(RuleBasedStateMachine):
+    """`holds` is what each sealed generation must answer; `reader` searches what it opened until it is refreshed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.patch = pytest.MonkeyPatch()
+        # So few rows would be scanned in every mode: here the indexes answer.
+        self.patch.setattr("xtr_assets.search.ranking.CANDIDATES", 4)
+        self.patch.setattr("xtr_assets.search.opened.CANDIDATES", 4)
+        self.patch.setattr("xtr_assets.index.xtr.searching.plan_search", by_lists)
+        self.patch.setattr("xtr_assets.core.compaction.TIER_SEGMENTS", 2)
+        self.patch.setattr("xtr_assets.core.placement.HOLES_UNNOTICED", 3)
+        self.patch.setattr(os, "fsync", lambda _: None)
+        self.world = World(self.folder)
+        self.warehouse = Warehouse.create(self.folder / "warehouse")
+        self.holds: dict[int, Reference] = {}
+        self.checked: set[int] = set()
+        self.reader: Searcher | None = None
+
+    def teardown(self) -> None:
+        if self.reader is not None:
+            self.reader.close()
+        self.patch.undo()
+        shutil.rmtree(self.folder)
+
+    # -- the world ----------------------------------------------------------------------------------------------------
+
+    @initialize(functions=FUNCTIONS, texts=FUNCTIONS)
+    def begin(self, functions: dict[str, str], texts: dict[str, str]) -> None:
+        self.world.write("code/a.py", module(functions))
+        self.world.write("notes/m.jsonl", records(texts))
+        self.build(None, False, True)
+
+    @rule(edits=st.lists(EDITS, min_size=1, max_size=3), built=st.sampled_from([True, True, True, False]))
+    def edit(self, edits: list[Edit], built: bool) -> None:
+        for edit in edits:
+            edit.apply(self.world)
+        if built:
+            self.build(None, False, True)
+
+    @rule(setting=SETTINGS)
+    def configure(self, setting: dict[str, Any]) -> None:
+        for name, value in setting.items():
+            setattr(self.world, name, value)
+        self.build(None, False, True)
+
+    # -- the index ----------------------------------------------------------------------------------------------------
+
+    @rule(death=DEATH, full=st.sampled_from([False, False, False, True]), again=st.booleans())
+    def build(self, death: int | None, full: bool, again: bool) -> None:
+        before = self.serving
+        refusal = "rows to train on" if self.world.recipe != "auto" else ""
+        made = self.mortal(death, steps.build, refusal, full=full, again=again, whole=DEEP)
+        if made is None:
+            return
+        if made.generation is None:
+            as_it_is = before is not None and self.holds[before].chunks == reference(self.world).chunks
+            assert as_it_is or "was rolled back" in made.reason or "was withdrawn" in made.reason, made.reason
+            assert self.serving == before
+        else:
+            assert self.serving == made.generation.number
+
+    @rule(death=DEATH)
+    def compact(self, death: int | None) -> None:
+        # What was edited since is not chunked yet: a compaction publishes what the shards hold, which is what serves.
+        held_now = None if self.serving is None else self.holds[self.serving]
+        self.mortal(death, steps.compact, "was never chunked", content=held_now, whole=DEEP)
+
+    @rule(keep=st.integers(1, 3), death=DEATH)
+    def collect(self, keep: int, death: int | None) -> None:
+        self.mortal(death, lambda warehouse, _: warehouse.collect(keep))
+        there = {one.number for one in self.warehouse.generations()}
+        assert self.serving is None or self.serving in there
+        for number in set(self.holds) - there:
+            del self.holds[number]
+
+    @rule(death=DEATH)
+    def rollback(self, death: int | None) -> None:
+        self.mortal(death, lambda warehouse, _: warehouse.rollback(), "nothing was published before")
+
+    @precondition(lambda self: self.holds)
+    @rule(data=st.data())
+    def publish_again(self, data: Any) -> None:
+        number = data.draw(st.sampled_from(sorted(self.holds)))
+        try:
+            self.warehouse.publish(number, required=())
+            assert self.serving == number
+        except GenerationError as error:
+            assert "was withdrawn" in str(error)
+
+    @precondition(lambda self: self.holds)
+    @rule(data=st.data())
+    def withdraw(self, data: Any) -> None:
+        number = data.draw(st.sampled_from(sorted(self.holds)))
+        try:
+            self.warehouse.withdraw(number, "it answered badly")
+            assert self.serving != number
+        except GenerationError as error:
+            assert "was withdrawn" in str(error) or "nothing was published before" in str(error)
+
+    @rule()
+    def refresh(self) -> None:
+        if self.serving is not None and self.reader is None:
+            self.reader = Searcher(self.warehouse, "cpu")
+        elif self.reader is not None:
+            assert self.reader.refresh() == self.serving
+
+    def mortal(
+        self, death: int | None, work: Any, refusal: str = "", content: Reference | None = None, **options: Any
+    ) -> Any:
+        """What `work` returns; None where it was refused, or died at the durable step `death`.
+
+        `content` is what a generation holds that is sealed meanwhile: by default the world as it is.
+        """
+        result = None
+        config = self.world.config
+        try:
+            with dying(self.patch, death) as life:
+                try:
+                    result = work(self.warehouse, config, **options)
+                except XtrAssetsError as error:
+                    if life.dead or not refusal or refusal not in str(error):
+                        raise
+        finally:
+            self.warehouse = Warehouse.open(self.folder / "warehouse")
+            for one in self.warehouse.generations():
+                if one.sealed and one.number not in self.holds:
+                    self.holds[one.number] = content or reference(self.world)
+            assert not lock._held
+        return None if life.dead else result
+
+    # -- what must hold -----------------------------------------------------------------------------------------------
+
+    @property
+    def serving(self) -> int | None:
+        published = self.warehouse.published
+        return None if published is None else published.number
+
+    @invariant()
+    def what_serves_answers_as_a_fresh_full_build(self) -> None:
+        number = self.serving
+        if number is None or number in self.checked:
+            return
+        assert held(self.warehouse, number) == self.holds[number].chunks
+        with Searcher(self.warehouse, "cpu") as searcher:
+            for query in self.holds[number].answers:
+                check_query(searcher, query, self.holds[number])
+        self.checked.add(number)
+        assert self.warehouse.verify().problems == ()
+
+    @invariant()
+    def a_reader_stays_with_what_it_opened(self) -> None:
+        if self.reader is None:
+            return
+        assert self.reader.generation in self.holds, "collected while it was read"
+        expected = self.holds[self.reader.generation]
+        query = next(iter(expected.answers))
+        assert_same(ask(self.reader, query, "exact"), expected.answers[query])
+
+
+def check_query(searcher: Searcher, query: str, expected: Reference) -> None:
+    """Exact mode and an exhaustive index answer as the fresh build; every index finds what the query is the text of."""
+    assert_same(ask(searcher, query, "exact"), expected.answers[query])
+    own = {chunk_id for chunk_id, (_, _, text) in expected.chunks.items() if text == query}
+    for mode in MODES:
+        found = ask(searcher, query, mode)
+        assert {chunk_id for chunk_id, _, _ in found} <= expected.chunks.keys(), mode
+        assert len(found) == len({chunk_id for chunk_id, _, _ in found}) == min(K, len(expected.chunks)), mode
+        if own:
+            # Texts that are equal take each other's places beyond the first K.
+            assert found[0][0] in own or mode == "hybrid", (mode, query)
+            assert len(own & {chunk_id for chunk_id, _, _ in found}) == min(K, len(own)), (mode, query)
+    if searcher.manifest.recipe["dense"]["recipe"] == "Flat":
+        assert_same(ask(searcher, query, "dense"), expected.dense[query])
+
+
+def assert_same(found: Any, expected: Any) -> None:
+    """The same chunks in the same order with the same scores in each space."""
+    assert [chunk_id for chunk_id, _, _ in found] == [chunk_id for chunk_id, _, _ in expected]
+    assert [spaces for _, _, spaces in found] == [spaces for _, _, spaces in expected]
+    assert [score for _, score, _ in found] == pytest.approx([score for _, score, _ in expected], abs=1e-9)
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(
+    max_examples=LIVES or 10,
+    stateful_step_count=40 if DEEP else 16,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=not DEEP,
+    # A life takes seconds: what failed is read as it is, not lived again a hundred times to make it shorter.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
