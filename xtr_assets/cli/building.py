@@ -14,14 +14,8 @@ from xtr_assets.cli.place import HOME_VARIABLE, dagster_home, shown
 from xtr_assets.cli.show import emit, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from dagster import DagsterInstance
-
     from xtr_assets.config import IndexConfig
-    from xtr_assets.defs.run import BuildResult
-
-    Work = Callable[[IndexConfig, DagsterInstance], BuildResult]
+    from xtr_assets.defs.run import BuildResult, Work
 
 # Questions whose answers are in the demo's packages, none of them in the words of the code that answers.
 QUESTIONS = (

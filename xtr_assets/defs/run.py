@@ -74,6 +74,10 @@ class BuildResult:
         return {**asdict(self), "ok": self.ok}
 
 
+# What the commands run: `build`, `compact`, `tune`.
+Work = Callable[[IndexConfig, dg.DagsterInstance], BuildResult]
+
+
 def open_instance() -> dg.DagsterInstance:
     """The instance of DAGSTER_HOME. ConfigError where that is not set."""
     if not os.environ.get("DAGSTER_HOME"):
