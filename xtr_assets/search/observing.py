@@ -12,19 +12,17 @@ if TYPE_CHECKING:
     from xtr_assets.index.tokens import TokenResult
     from xtr_assets.search.spaces import DenseSpace, TokenSpace
 
-# Children of the histograms by label, made once: looking a label up costs as much as observing.
-_DENSE = {phase: metrics.DENSE_PHASE_SECONDS.labels(phase) for phase in ("plan", "search", "rerank")}
+# Children of the histogram by label, made once: looking a label up costs as much as observing.
 _XTR = {phase: metrics.XTR_PHASE_SECONDS.labels(phase) for phase in ("retrieve", "impute", "rescore")}
 
 
 def observe_dense(result: "DenseResult", span: tracing.Span) -> None:
-    """Count one call of the dense index."""
-    plan = result.plan
-    seconds = {"plan": result.plan_seconds, "search": result.search_seconds, "rerank": result.rerank_seconds}
-    for phase, taken in seconds.items():
-        _DENSE[phase].observe(taken)
+    """Count one call of the dense index, in one histogram: a small search takes .3 ms, each more would be .3 % of it."""
+    metrics.DENSE_SECONDS.observe(result.plan_seconds + result.search_seconds + result.rerank_seconds)
     if span is not tracing.SILENT:
+        plan = result.plan
         span.set(mode=plan.mode, nprobe=plan.nprobe, ef_search=plan.ef_search, candidates=plan.candidates)
+        seconds = {"plan": result.plan_seconds, "search": result.search_seconds, "rerank": result.rerank_seconds}
         tracing.phases({f"dense.{phase}": taken for phase, taken in seconds.items()}, device=plan.device)
 
 

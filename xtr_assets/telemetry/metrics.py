@@ -71,10 +71,9 @@ CANDIDATES: Final = Histogram(
 RESCORED: Final = Counter(
     "xtr_assets_search_rescored_total", "Rows that were scored exactly, by space.", ["space"], registry=REGISTRY
 )
-DENSE_PHASE_SECONDS: Final = Histogram(
-    "xtr_assets_dense_phase_seconds",
-    "Time of one phase of a call of the dense index: plan, search, rerank.",
-    ["phase"],
+DENSE_SECONDS: Final = Histogram(
+    "xtr_assets_dense_seconds",
+    "Time of one call of the dense index: plan, search and re-ranking.",
     buckets=SEARCH_BUCKETS,
     registry=REGISTRY,
 )
