@@ -59,7 +59,7 @@ def check_token_drift(draft: Draft, parent: Generation | None) -> CheckRecord:
         reason = f"{new.token_count} of {tokens.token_count} tokens came since the centroids were learnt"
     passed = value is None or value <= LIMIT
     metrics.count_check(CHECK, passed)
-    details = {**asdict(training), "reason": reason}
+    details = {**asdict(training), "segments": list(training.segments), "reason": reason}
     return draft.record_check(
         CHECK, passed=passed, value=value, threshold=LIMIT, subject=(TOKEN_FILE,), details=details
     )
