@@ -11,11 +11,17 @@ Target = Literal["cpu", "gpu", "gpu-cuvs"]
 
 # Up to here a scan takes well under a millisecond at 384 dims and finds everything.
 FLAT_ROWS = 10_000
+# Below, even lists of whole vectors save less than a search's fixed cost.
+LISTS_FROM_ROWS = 2_000
 # On a GPU a brute-force scan of this many rows is memory-bound at a few hundred microseconds.
 GPU_FLAT_ROWS = 100_000
 # Lists: 3 sqrt(n) balances the cost of choosing lists with that of reading them up to millions of rows; beyond, lists
-# of about 150 rows behind a graph over the centroids (65,536 lists at 10 M).
+# of about 150 rows behind a graph over the centroids (65,536 lists at 10 M). Codes of 4 bits are read so fast that a
+# third as many lists cost less. PQ96x4fsr, us of CPU a query at recall@10 .95: 20,742 chunks of the standard library
+# with the questions of their gate, 512 lists 269, 256 218, 128 176; 150,000 synthetic vectors, 1024 lists 261, 512 210,
+# 256 202.
 LISTS_PER_SQRT_ROW = 3.0
+LISTS_PER_SQRT_ROW_FAST = 1.0
 GRAPH_QUANTIZER_ROWS = 5_000_000
 LISTS_PER_SQRT_ROW_LARGE = 16.0
 # k-means sees this many vectors a list: fewer leave lists empty, more cost time without recall.
@@ -25,21 +31,31 @@ TRAINING_BYTES = 1 << 30
 # A graph cannot forget: masked nodes are still walked through, so it is rebuilt at a fifth dead. At half a percent of
 # change a generation that is every forty generations, the least often that pays for its slower build.
 GRAPH_CHANGE_RATE = 0.005
-# 4-bit codes of 4 dims each cost half a byte a part. Of residuals (the ending r): at equal cost of building and reading
-# they need a third fewer candidates re-ranked. 50,000 x 384 at recall@10 .95, us a query, one by one / in a batch:
-# PQ96x4fsr 229/146, PQ96x4fs 302/193, HNSW32_SQ8 275/240, SQ8 538/471 (benchmarks/dense.py).
-PQ_DIMS_PER_PART = 4
+# 4-bit codes cost half a byte a part. Of residuals (the ending r): at equal cost of building and reading they need a
+# third fewer candidates re-ranked. 50,000 x 384 at recall@10 .95, us a query, one by one / in a batch: PQ96x4fsr
+# 229/146, PQ96x4fs 302/193, HNSW32_SQ8 275/240, SQ8 538/471 (benchmarks/dense.py). Parts of 2 dims take twice the
+# bytes and save re-ranking: of 384 dims little at .95 (20,742 chunks, 128 lists: 168 us against 178) and a quarter at
+# .99 (220 against 299); of 128 dims, where parts of 4 are too few, much at .95 (45,000 chunks: 86 us against 139).
+PQ_DIMS_PER_PART, PQ_DIMS_PER_FINE_PART = 4, 2
+PQ_PARTS = 64
+FINE_GOAL = 0.98
 # Below this many dims a part of 4 dims is too coarse for its 16 centroids and one byte a dim is small anyway.
 PQ_MIN_DIM = 32
-# Multiply-adds a second of two cores in k-means and assignment: 200,000 x 384 in 1024 lists took 27.6 s of CPU time,
-# tuning included.
+# Each costs a build where the choice is measured.
+SHORTLIST = 4
+# Multiply-adds a CPU second in k-means and assignment: 200,000 x 384 in 1024 lists took 27.6 s, tuning included.
 MULTIPLY_ADDS_PER_SECOND = 2.5e10
 KMEANS_ROUNDS = 10
+# Tuning: 256 queries scanned exactly and their candidates ranked at every depth: .2 s and .4 ns a row and dim of each,
+# from four corpora of 8,000 to 45,000 rows.
+TUNING_QUERIES = 256
+TUNING_SECONDS, TUNING_NS_A_DIM = 0.2, 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class DensePlan:
-    """One way to build the index, and what it is expected to cost. Memory excludes the memory-mapped vectors."""
+    """One way to build the index, and what it is expected to cost: bytes in memory, the memory-mapped vectors aside,
+    and CPU seconds, tuning included."""
 
     recipe: str
     reason: str
@@ -67,7 +83,7 @@ def plan_dense(
     """The first of the shortlist, or the explicit recipe, which always wins.
 
     >>> plan_dense(150_000, 384).recipe
-    'IVF1024,PQ96x4fsr'
+    'IVF512,PQ96x4fsr'
     """
     if recipe != "auto":
         return _plan(parse_recipe(recipe), rows, dim, target, "asked for by name")
@@ -113,13 +129,16 @@ def shortlist_dense(
     return fitting
 
 
-def list_count(rows: int) -> int:
+def list_count(rows: int, *, fast_scan: bool = False) -> int:
     """The number of inverted lists for so many rows: a power of two.
 
     >>> [list_count(n) for n in (20_000, 150_000, 1_000_000, 10_000_000)]
     [512, 1024, 4096, 65536]
+    >>> [list_count(n, fast_scan=True) for n in (20_000, 150_000, 1_000_000, 10_000_000)]
+    [128, 512, 1024, 65536]
     """
-    factor = LISTS_PER_SQRT_ROW if rows < GRAPH_QUANTIZER_ROWS else LISTS_PER_SQRT_ROW_LARGE
+    small = LISTS_PER_SQRT_ROW_FAST if fast_scan else LISTS_PER_SQRT_ROW
+    factor = small if rows < GRAPH_QUANTIZER_ROWS else LISTS_PER_SQRT_ROW_LARGE
     return int(2 ** round(math.log2(max(1.0, factor * math.sqrt(max(1, rows))))))
 
 
@@ -133,20 +152,27 @@ def training_rows(recipe: Recipe, rows: int, dim: int) -> int:
 
 
 def _cpu_options(rows: int, dim: int, goal: float, change_rate: float) -> list[tuple[str, str]]:
-    if rows <= FLAT_ROWS:
-        return [("Flat", f"{rows} rows are at most {FLAT_ROWS}: scanning them all is exact and fast enough")]
-    lists = list_count(rows)
-    quantizer = f"IVF{lists}" + ("_HNSW32" if rows >= GRAPH_QUANTIZER_ROWS else "")
-    parts = _pq_parts(dim)
     options = []
+    if rows <= FLAT_ROWS:
+        flat = ("Flat", f"{rows} rows are at most {FLAT_ROWS}: scanning them all is exact and fast enough")
+        if rows < LISTS_FROM_ROWS:
+            return [flat]
+        options = [flat, (f"IVF{list_count(rows)},Flat", f"reads some of {list_count(rows)} lists of whole vectors")]
+        if change_rate <= GRAPH_CHANGE_RATE:
+            options.append(("HNSW32", f"a graph suits a change rate of {change_rate:.2%} a generation"))
+        return options
+    lists = list_count(rows)
+    graph_above = "_HNSW32" if rows >= GRAPH_QUANTIZER_ROWS else ""
+    quantizer = f"IVF{lists}{graph_above}"
+    fast = list_count(rows, fast_scan=True)
+    coarse, fine = _pq_parts(dim, PQ_DIMS_PER_PART), _pq_parts(dim, PQ_DIMS_PER_FINE_PART)
+    parts, other = (fine, coarse) if fine and (goal >= FINE_GOAL or coarse < PQ_PARTS) else (coarse, fine)
     if parts:
-        options.append(
-            (
-                f"{quantizer},PQ{parts}x4fsr",
-                f"{rows} rows in {lists} lists of 4-bit codes, re-ranked exactly from the stored vectors; rows are "
-                "removed and added in place",
-            )
+        said = (
+            f"{rows} rows in {fast} lists of 4-bit codes, re-ranked exactly from the stored vectors; rows are removed "
+            "and added in place"
         )
+        options.append((f"IVF{fast}{graph_above},PQ{parts}x4fsr", said))
     options.append((f"{quantizer},SQ8", f"{rows} rows in {lists} lists, one byte a dim: less to re-rank"))
     if change_rate <= GRAPH_CHANGE_RATE:
         graph = (
@@ -154,8 +180,11 @@ def _cpu_options(rows: int, dim: int, goal: float, change_rate: float) -> list[t
             f"a graph suits a change rate of {change_rate:.2%} a generation (<= {GRAPH_CHANGE_RATE:.2%})",
         )
         options.insert(1 if parts and goal < 0.99 else 0, graph)
+    if parts and other and parts != other:
+        said = "more to read and less to re-rank" if other == fine else "half the bytes, more to re-rank"
+        options.insert(1, (f"IVF{fast}{graph_above},PQ{other}x4fsr", f"4-bit codes in {other} parts: {said}"))
     options.append((f"{quantizer},Flat", f"{rows} rows in {lists} lists of whole vectors: nothing to re-rank"))
-    return options
+    return options[:SHORTLIST]
 
 
 def _gpu_options(rows: int, dim: int, target: Target) -> list[tuple[str, str]]:
@@ -165,18 +194,22 @@ def _gpu_options(rows: int, dim: int, target: Target) -> list[tuple[str, str]]:
     options = [(f"IVF{lists},Flat", f"{rows} rows in {lists} lists of whole vectors: every GPU build clones it")]
     if target == "gpu":
         options.append((f"IVF{lists},SQfp16", f"half the GPU memory of IVF{lists},Flat; not with cuVS"))
-    parts = _pq_parts(dim)
+    parts = _pq_parts(dim, PQ_DIMS_PER_PART)
     if parts:
         options.append((f"IVF{lists},PQ{parts}", f"one byte a part of {dim // parts} dims where GPU memory is short"))
     return options
 
 
-def _pq_parts(dim: int) -> int:
-    """Parts of about four dims that divide the dim; 0 where the dim does not divide well."""
+def _pq_parts(dim: int, dims_per_part: int) -> int:
+    """Parts of about so many dims that divide the dim; 0 where it does not divide well.
+
+    >>> [_pq_parts(dim, 4) for dim in (384, 128, 100, 31)]
+    [96, 32, 25, 0]
+    """
     if dim < PQ_MIN_DIM:
         return 0
-    best = max(m for m in range(1, dim // PQ_DIMS_PER_PART + 1) if dim % m == 0)
-    return best if best >= dim // (2 * PQ_DIMS_PER_PART) else 0
+    best = max(m for m in range(1, dim // dims_per_part + 1) if dim % m == 0)
+    return best if best >= dim // (2 * dims_per_part) else 0
 
 
 def _plan(recipe: Recipe, rows: int, dim: int, target: Target, reason: str) -> DensePlan:
@@ -205,15 +238,18 @@ def _plan(recipe: Recipe, rows: int, dim: int, target: Target, reason: str) -> D
 
 
 def _build_seconds(recipe: Recipe, rows: int, dim: int, sample: int) -> float:
-    if recipe.family == "flat":
+    if recipe.exhaustive:
         return rows * dim * 4 / 2e9
+    tuning = TUNING_SECONDS + TUNING_QUERIES * rows * dim * TUNING_NS_A_DIM * 1e-9
+    if recipe.family == "flat":
+        return tuning + rows * dim * 4 / 1e9
     if recipe.family == "hnsw":
         # About 300 distances an insertion at 40 neighbours explored, growing with the logarithm of the rows.
-        return rows * 300 * math.log2(max(2, rows)) / 12 * dim / 1e9
+        return tuning + rows * 300 * math.log2(max(2, rows)) / 12 * dim / 1e9
     assigned = recipe.nlist if not recipe.quantizer_graph else 20 * math.sqrt(recipe.nlist)
     codebook = sample if recipe.code == "PQ" else 0
     work = KMEANS_ROUNDS * sample * recipe.nlist * dim + rows * assigned * dim
-    return (work + 25 * min(codebook, 65_536) * (1 << recipe.pq_bits) * dim) / MULTIPLY_ADDS_PER_SECOND
+    return tuning + (work + 25 * min(codebook, 65_536) * (1 << recipe.pq_bits) * dim) / MULTIPLY_ADDS_PER_SECOND
 
 
 def _check(rows: int, dim: int, target: str, recall_goal: float) -> None:

@@ -19,6 +19,7 @@ _PATTERN = re.compile(
     r"|IVF(?P<nlist>\d+)(?:_HNSW(?P<quantizer>\d+))?,"
     r"(?:(?P<code>Flat|SQ8|SQfp16|SQ4)|PQ(?P<m>\d+)(?:x(?P<bits>4|8))?(?P<fast>fs)?(?P<residual>r)?)"
 )
+FAST_SCAN_BLOCK = 32
 _BYTES_PER_DIM = {"Flat": 4.0, "SQfp16": 2.0, "SQ8": 1.0, "SQ4": 0.5}
 
 
@@ -72,7 +73,9 @@ class Recipe:
         if self.quantizer_graph:
             centroids += self.nlist * (4 * (2 * self.quantizer_graph + 1) + 12)
         codebook = 4 * dim * (1 << self.pq_bits) if self.code == "PQ" else 0
-        return int(rows * bytes_a_row + centroids + codebook)
+        # Fast scan reads blocks of 32 codes: half a block of each list is padding.
+        padding = self.nlist * FAST_SCAN_BLOCK // 2 * self.code_bytes(dim) if self.fast_scan else 0
+        return int(rows * bytes_a_row + centroids + codebook + padding)
 
     def check_dim(self, dim: int) -> None:
         """Raise InvalidInput where the codes cannot hold vectors of this dim."""

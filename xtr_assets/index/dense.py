@@ -1,7 +1,7 @@
 """DenseIndex: the nearest stored vectors by inner product, found through FAISS, scored from the stored vectors."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -194,6 +194,13 @@ class DenseIndex(DenseSearch):
             raise InvalidInput(f"row {int(rows[~self._present[rows]][0])} is not in the index")
         remove(self._index, self._recipe, rows)
         self._changed(rows, False)
+
+    def replace_lists(self, index: Any, recipe: str, rows: Ints) -> None:
+        """Take over an IVF index that holds all rows but `rows` int64 [n], which are added: what a repair does."""
+        add_stored(index, self._vectors, rows)
+        before, self._index, self._recipe = self._recipe, index, parse_recipe(recipe)
+        self._use(replace(self._profile, trained_lists=self._profile.trained_lists or before.nlist))
+        self.to(self._placement.device)
 
     def reconstruct(self, rows: Ints) -> Floats:
         """The stored vectors of rows int64 [n] in any order: float32 [n, dim]."""

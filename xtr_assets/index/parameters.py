@@ -30,7 +30,8 @@ class DenseProfile:
     """How an index is searched unless a call says otherwise, and what that was found to give.
 
     rescore counts candidates re-ranked for `k` results and grows in proportion for more. recall is the mean recall@k
-    over the tuning queries; 0.0 where nothing was tuned. trained_rows is the number of rows the quantizer was made for.
+    over the tuning queries; 0.0 where nothing was tuned. trained_rows is the number of rows the quantizer was made for,
+    trained_lists that of its lists where repairs changed their number since, else 0.
     """
 
     nprobe: int = 0
@@ -41,6 +42,7 @@ class DenseProfile:
     goal: float = 0.0
     recall: float = 0.0
     trained_rows: int = 0
+    trained_lists: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

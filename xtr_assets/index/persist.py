@@ -42,6 +42,11 @@ def write_index(index: Any, path: Path) -> None:
     faiss.write_index(index, str(path))
 
 
+def stored_bytes(index: Any) -> int:
+    """The size of the FAISS file, which is what it holds in memory; written to memory, so for samples."""
+    return int(faiss.serialize_index(index).nbytes)
+
+
 def read_index(path: Path, name: str) -> Any:
     """Parse a FAISS file whose sha256 was verified before; `name` is what an error calls it.
 

@@ -58,6 +58,35 @@ def build_index(recipe: Recipe, vectors: RowVectors, rows: Ints, training_rows: 
     return index
 
 
+def emptied_copy(index: Any, recipe: Recipe, dim: int) -> Any:
+    """An IVF index of another number of lists that learnt what `index` learnt, but for the centroids: codes of the one
+    mean the same in the other. Holds no rows."""
+    copy = faiss.index_factory(dim, recipe.text, faiss.METRIC_INNER_PRODUCT)
+    for learnt in ("pq", "sq"):
+        if hasattr(index, learnt):
+            setattr(copy, learnt, getattr(index, learnt))
+    copy.is_trained = True
+    return copy
+
+
+def move_list(source: Any, number: int, target: Any, place: int) -> int:
+    """Copy rows and codes of one inverted list into an empty one, without decoding; returns the number of rows."""
+    old, new = faiss.downcast_InvertedLists(source.invlists), faiss.downcast_InvertedLists(target.invlists)
+    size = old.list_size(number)
+    if not size:
+        return 0
+    new.resize(place, size)
+    # Fast scan keeps codes in blocks; the last one is copied with its padding.
+    blocks = isinstance(old, faiss.BlockInvertedLists)
+    code_bytes = -(-size // old.n_per_block) * old.block_size if blocks else size * old.code_size
+    for read, write, count in (
+        (old.get_ids(number), new.get_ids(place), size),
+        (old.get_codes(number), new.get_codes(place), code_bytes),
+    ):
+        faiss.rev_swig_ptr(write, count)[:] = faiss.rev_swig_ptr(read, count)
+    return int(size)
+
+
 def inner(index: Any) -> Any:
     """The index below an IndexIDMap, as its own class."""
     index = faiss.downcast_index(index)

@@ -16,9 +16,9 @@ from xtr_assets.core.recipes import parse_recipe
         (0, "cpu", "Flat"),
         (1, "cpu", "Flat"),
         (10_000, "cpu", "Flat"),
-        (10_001, "cpu", "IVF256,PQ96x4fsr"),
-        (150_000, "cpu", "IVF1024,PQ96x4fsr"),
-        (1_000_000, "cpu", "IVF4096,PQ96x4fsr"),
+        (10_001, "cpu", "IVF128,PQ96x4fsr"),
+        (150_000, "cpu", "IVF512,PQ96x4fsr"),
+        (1_000_000, "cpu", "IVF1024,PQ96x4fsr"),
         (10_000_000, "cpu", "IVF65536_HNSW32,PQ96x4fsr"),
         (100_000, "gpu", "Flat"),
         (1_000_000, "gpu", "IVF4096,Flat"),
@@ -43,15 +43,29 @@ def test_a_graph_is_offered_only_where_little_changes() -> None:
     assert "HNSW32_SQ8" in still
 
 
+def test_a_high_goal_or_few_dims_get_finer_parts_and_the_other_is_offered_too() -> None:
+    assert plan_dense(50_000, 384, recall_goal=0.99).recipe == "IVF256,PQ192x4fsr"
+    assert plan_dense(50_000, 128).recipe == "IVF256,PQ64x4fsr"
+    for goal in (0.95, 0.99):
+        offered = {plan.recipe for plan in shortlist_dense(50_000, 384, recall_goal=goal)}
+        assert {"IVF256,PQ96x4fsr", "IVF256,PQ192x4fsr", "IVF512,SQ8"} <= offered
+
+
+def test_a_small_corpus_is_scanned_and_lists_are_offered_to_who_measures() -> None:
+    assert [plan.recipe for plan in shortlist_dense(10_000, 128)] == ["Flat", "IVF256,Flat"]
+    assert [plan.recipe for plan in shortlist_dense(10_000, 128, change_rate=0.0)] == ["Flat", "IVF256,Flat", "HNSW32"]
+    assert [plan.recipe for plan in shortlist_dense(1_000, 128)] == ["Flat"]
+
+
 def test_a_recall_goal_of_one_admits_only_exhaustive_search() -> None:
     assert [plan.recipe for plan in shortlist_dense(500_000, 384, recall_goal=1.0)] == ["Flat"]
 
 
 def test_what_does_not_fit_the_memory_is_left_out_or_refused_with_the_smallest_need() -> None:
     plans = shortlist_dense(1_000_000, 384, memory_budget=100_000_000)
-    assert [plan.recipe for plan in plans] == ["IVF4096,PQ96x4fsr"]
+    assert [plan.recipe for plan in plans] == ["IVF1024,PQ96x4fsr"]
     assert plans[0].memory_bytes <= 100_000_000
-    with pytest.raises(InvalidInput, match=r"1000 bytes holds none.*IVF4096,PQ96x4fsr, needs \d+"):
+    with pytest.raises(InvalidInput, match=r"1000 bytes holds none.*IVF1024,PQ96x4fsr, needs \d+"):
         shortlist_dense(1_000_000, 384, memory_budget=1000)
 
 

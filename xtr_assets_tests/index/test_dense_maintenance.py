@@ -1,11 +1,12 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recall import recall_at_k
-from xtr_assets.core.types import Floats
+from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.exact import exact_dense, gather
 from xtr_assets.index.maintenance import list_balance, merged, repair_lists
@@ -34,6 +35,11 @@ def drifted(recipe: str) -> DenseIndex:
     return index
 
 
+def lists_of(index: DenseIndex) -> list[Ints]:
+    lists = inverted(index.faiss_index)
+    return [np.sort(list_rows(lists.invlists, number)) for number in range(lists.nlist)]
+
+
 def test_balance_is_that_of_the_list_sizes_by_hand() -> None:
     index = DenseIndex.build(np.eye(8, dtype=np.float32)[[0, 0, 0, 1]], "IVF2,Flat")
     balance = list_balance(index)
@@ -52,11 +58,11 @@ def test_repair_evens_the_lists_and_loses_no_row(recipe: str) -> None:
     done = repair_lists(index)
     assert done.lists_split > 0
     assert done.after.imbalance < 0.75 * done.before.imbalance
-    assert done.rows_moved < len(index)
+    assert index.recipe == f"IVF{done.after.lists},{recipe.partition(',')[2]}"
     np.testing.assert_array_equal(index.present, present)
     _, rows = index.search(queries, len(index), rescore=len(index))
     np.testing.assert_array_equal(np.sort(rows, axis=1), np.tile(np.flatnonzero(present), (60, 1)))
-    found = index.search(queries, 10, nprobe=32, rescore=500)[1]
+    found = index.search(queries, 10, nprobe=done.after.lists, rescore=500)[1]
     assert recall_at_k(found, exact).mean() >= 0.99
 
 
@@ -73,17 +79,53 @@ def test_after_repair_every_row_of_a_touched_list_lies_with_its_nearest_centroid
     assert misplaced <= 0.01 * len(index)
 
 
+@pytest.mark.parametrize("recipe", ["IVF32,SQ8", "IVF32,PQ8x4fsr"])
+def test_only_the_lists_around_a_new_topic_are_touched(recipe: str, tmp_path: Path) -> None:
+    index = DenseIndex.build(clustered(3000), recipe)
+    index.add(clustered(400, topics=1, seed=77))
+    before = {tuple(rows.tolist()) for rows in lists_of(index)}
+    done = repair_lists(index)
+    assert done.lists_split >= 1
+    assert done.rows_moved < 0.5 * len(index)
+    after = {tuple(rows.tolist()) for rows in lists_of(index)}
+    assert len(before & after) >= 16
+    # What was not touched is found by the codes it had, in memory and from the file.
+    queries = queries_near(clustered(3000), 40)
+    exact = exact_dense(index.vectors, index.present, queries, 10)[1]
+    found = index.search(queries, 10, nprobe=done.after.lists, rescore=200)
+    assert recall_at_k(found[1], exact).mean() >= 0.99
+    index.save_index(tmp_path / "dense.faiss")
+    read = DenseIndex.open(tmp_path / "dense.faiss", index.vectors, index.recipe, index.profile)
+    again = read.search(queries, 10, nprobe=done.after.lists, rescore=200)
+    for one, other in zip(found, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    read.remove(np.array([0, 3001]))
+    read.add_rows(np.array([3001]))
+    assert len(read) == 3399
+
+
+def test_lists_follow_the_root_of_the_rows_and_say_how_many_were_trained() -> None:
+    index = DenseIndex.build(clustered(1000), "IVF16,Flat")
+    index.add(clustered(8000, topics=30, seed=5))
+    done = repair_lists(index)
+    # Nine times the rows are due three times the lists.
+    assert 32 <= done.after.lists <= 64
+    assert index.profile["trained_lists"] == 16
+    assert repair_lists(index).after.lists >= done.after.lists
+    assert index.profile["trained_lists"] == 16
+
+
 def test_balanced_lists_are_left_alone() -> None:
     index = DenseIndex.build(clustered(1000), "IVF4,Flat")
     done = repair_lists(index)
-    assert (done.lists_split, done.rows_moved) == (0, 0)
+    assert (done.lists_split, done.lists_merged, done.rows_moved) == (0, 0, 0)
     assert done.before == done.after
 
 
 def test_what_has_no_lists_or_keeps_them_in_a_graph_cannot_be_repaired() -> None:
     with pytest.raises(InvalidInput, match="recipe Flat has no lists to repair"):
         repair_lists(DenseIndex.build(clustered(5)))
-    with pytest.raises(InvalidInput, match="centroids in a graph"):
+    with pytest.raises(InvalidInput, match="keeps their centroids in a graph"):
         repair_lists(DenseIndex.build(clustered(400), "IVF8_HNSW8,Flat"))
 
 
