@@ -7,14 +7,12 @@ import dagster as dg
 from xtr_assets.build.evaluate import evaluate
 from xtr_assets.defs.metadata import plain_metadata
 from xtr_assets.defs.names import CORPUS, DERIVED
-from xtr_assets.defs.site import AFRESH_TAG, COMPACT_TAG, LOCK_WAIT_SECONDS, TUNE_TAG, Site
+from xtr_assets.defs.scrub import verify_job
+from xtr_assets.defs.site import AFRESH_TAG, COMPACT_TAG, EXECUTOR, LOCK_WAIT_SECONDS, TUNE_TAG, Site
 from xtr_assets.search.searcher import Searcher
 
 # What define_asset_job gives; dagster names its type in its core only.
 AssetJob = Any
-
-# Steps of one run share opened indexes and the loaded encoder; a process of its own for each took 7.7 s a step.
-EXECUTOR = dg.in_process_executor
 
 
 class RollbackConfig(dg.Config):
@@ -72,8 +70,8 @@ def asset_jobs(site: Site) -> list[AssetJob]:
 
 
 def op_jobs(site: Site) -> list[dg.JobDefinition]:
-    """Jobs that are no assets: `rollback`, `collect`, and `evaluate` where judgments exist."""
-    jobs = [_rollback_job(site), _collect_job(site)]
+    """Jobs that are no assets: `rollback`, `collect`, `verify`, and `evaluate` where judgments exist."""
+    jobs = [_rollback_job(site), _collect_job(site), verify_job(site)]
     if site.config.queries is not None and site.config.queries.judgments is not None:
         jobs.append(_evaluate_job(site))
     return jobs

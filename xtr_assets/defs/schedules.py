@@ -1,4 +1,4 @@
-"""What happens every night, all running from the start: evaluation, then compaction, then collection."""
+"""What happens every night, all running from the start: evaluation, compaction, verification, collection."""
 
 from collections.abc import Mapping
 from time import time as clock
@@ -13,9 +13,10 @@ from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.requests import in_progress
 from xtr_assets.defs.site import Site
 
-# An hour apart, so that a compaction of a large warehouse has published before the collection looks for what it
-# replaced; what it replaces later goes the night after. In UTC, like every time of Dagster's.
-EVALUATE_AT, COMPACT_AT, COLLECT_AT = "0 1 * * *", "0 2 * * *", "0 4 * * *"
+# An hour apart, so that a compaction of a large warehouse has published before what serves is verified, and before the
+# collection looks for what it replaced; what it replaces later goes the night after. Verification comes before the
+# collection, which might remove the copy that a repair needs. In UTC, like every time of Dagster's.
+EVALUATE_AT, COMPACT_AT, VERIFY_AT, COLLECT_AT = "0 1 * * *", "0 2 * * *", "0 3 * * *", "0 4 * * *"
 
 RUNNING = dg.DefaultScheduleStatus.RUNNING
 
@@ -24,6 +25,7 @@ def index_schedules(site: Site, jobs: Mapping[str, AssetJob | dg.JobDefinition])
     """The schedules of an index; `jobs` by name. Evaluation only where answers are judged."""
     schedules = [
         nightly_compaction(site, jobs[site.names.named("compact")]),
+        _plain(site, jobs[site.names.named("verify")], "nightly_verification", VERIFY_AT),
         _plain(site, jobs[site.names.named("collect")], "nightly_collection", COLLECT_AT),
     ]
     if evaluate := jobs.get(site.names.named("evaluate")):

@@ -135,8 +135,14 @@ CHECKS: Final = Counter(
 )
 DRIFT: Final = Gauge(
     "xtr_assets_drift",
-    "How far the serving dense index is from what it learnt: imbalance, growth, new_rows, nprobe.",
+    "How far the serving indexes are from what they learnt: imbalance, growth, new_rows, nprobe, tokens.",
     ["figure"],
+    registry=REGISTRY,
+)
+DAMAGED_FILES: Final = Gauge(
+    "xtr_assets_damaged_files",
+    "Files of the serving generation whose bytes differ from their record, at the last verification.",
+    ["warehouse"],
     registry=REGISTRY,
 )
 

@@ -192,7 +192,11 @@ def night(project: Project, name: str) -> Any:
 
 def test_schedules_run_from_the_start(project: Project) -> None:
     defs = build_index_defs(project.config)
-    assert {one.name for one in defs.schedules or []} == {"nightly_compaction", "nightly_collection"}
+    assert {one.name for one in defs.schedules or []} == {
+        "nightly_compaction",
+        "nightly_verification",
+        "nightly_collection",
+    }
     assert all(one.default_status == dg.DefaultScheduleStatus.RUNNING for one in defs.schedules or [])
 
 
