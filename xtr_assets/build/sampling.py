@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from xtr_assets.build.generation import same_encoder
 from xtr_assets.build.novelty import new_chunks
 from xtr_assets.build.queries import (
-    NEW_SHARE,
     QUERIES_FILE,
     GateQueries,
     encode,
     fixed_queries,
     given_queries,
     new_queries,
+    new_query_count,
     read_queries,
     tuning_texts,
     write_queries,
@@ -53,7 +53,8 @@ def sample_queries(
         fixed = fixed_queries(draft, count, inherited)
     new = []
     if parent is not None:
-        new = new_queries(draft, new_chunks(parent, draft), max(1, count // NEW_SHARE), fixed)
+        fresh = new_chunks(parent, draft)
+        new = new_queries(draft, fresh, new_query_count(count, int(fresh.sum())), fixed)
     known = before if before is not None and same_encoder(parent, draft) is not None else None
     gate = encode([*fixed, *new], encoder, known)
     write_queries(draft, gate, encoder.token_dim)
