@@ -200,7 +200,8 @@ class DenseIndex(DenseSearch):
         add_stored(index, self._vectors, rows)
         before, self._index, self._recipe = self._recipe, index, parse_recipe(recipe)
         self._use(replace(self._profile, trained_lists=self._profile.trained_lists or before.nlist))
-        self.to(self._placement.device)
+        if self._clone is not None:
+            self.to(self._placement.device, self._placement.spread)
 
     def reconstruct(self, rows: Ints) -> Floats:
         """The stored vectors of rows int64 [n] in any order: float32 [n, dim]."""
