@@ -113,7 +113,10 @@ def shortlist_dense(
     memory_budget : bytes the built index may hold; InvalidInput names the smallest need where nothing fits.
     """
     _check(rows, dim, target, recall_goal)
-    options = _cpu_options(rows, dim, recall_goal, change_rate) if target == "cpu" else _gpu_options(rows, dim, target)
+    if target == "cpu":
+        options = _cpu_options(rows, dim, recall_goal, change_rate)
+    else:
+        options = _gpu_options(rows, dim, target, change_rate)
     if recall_goal >= 1.0:
         options = [("Flat", "a recall goal of 1 admits only exhaustive search")]
     plans = [_plan(parse_recipe(recipe), rows, dim, target, reason) for recipe, reason in options]
@@ -187,7 +190,7 @@ def _cpu_options(rows: int, dim: int, goal: float, change_rate: float) -> list[t
     return options[:SHORTLIST]
 
 
-def _gpu_options(rows: int, dim: int, target: Target) -> list[tuple[str, str]]:
+def _gpu_options(rows: int, dim: int, target: Target, change_rate: float) -> list[tuple[str, str]]:
     if rows <= GPU_FLAT_ROWS:
         return [("Flat", f"{rows} rows are at most {GPU_FLAT_ROWS}: a GPU scans them all")]
     lists = min(list_count(rows), 65_536)
@@ -197,6 +200,8 @@ def _gpu_options(rows: int, dim: int, target: Target) -> list[tuple[str, str]]:
     parts = _pq_parts(dim, PQ_DIMS_PER_PART)
     if parts:
         options.append((f"IVF{lists},PQ{parts}", f"one byte a part of {dim // parts} dims where GPU memory is short"))
+    if target == "gpu-cuvs" and change_rate <= GRAPH_CHANGE_RATE:
+        options.append(("HNSW32", "a graph on the CPU; on the GPU a CAGRA graph, made of its vectors at opening"))
     return options
 
 
@@ -215,13 +220,14 @@ def _pq_parts(dim: int, dims_per_part: int) -> int:
 def _plan(recipe: Recipe, rows: int, dim: int, target: Target, reason: str) -> DensePlan:
     _check(rows, dim, target, 0.5)
     recipe.check_dim(dim)
-    if target != "cpu" and (recipe.family == "hnsw" or recipe.fast_scan or recipe.quantizer_graph):
+    cagra = target == "gpu-cuvs" and recipe.family == "hnsw" and recipe.code == "Flat"
+    if target != "cpu" and not cagra and (recipe.family == "hnsw" or recipe.fast_scan or recipe.quantizer_graph):
         raise InvalidInput(
             f"recipe {recipe.text} cannot be cloned to a GPU (target {target}); use Flat or IVF<n>,Flat|SQfp16|PQ<m>, "
-            "or target cpu"
+            "HNSW<m> for target gpu-cuvs, or target cpu"
         )
     if target == "gpu-cuvs" and recipe.code == "SQfp16":
-        raise InvalidInput(f"cuVS has no {recipe.text}; use IVF<n>,Flat or IVF<n>,PQ<m>, or target gpu")
+        raise InvalidInput(f"cuVS has no {recipe.text}; use IVF<n>,Flat, IVF<n>,PQ<m> or HNSW<m>, or target gpu")
     sample = training_rows(recipe, rows, dim)
     if recipe.nlist > max(1, sample):
         raise InvalidInput(f"recipe {recipe.text} needs at least {recipe.nlist} rows to train on, there are {sample}")

@@ -127,6 +127,19 @@ def test_scalar_lists_are_refused_for_cuvs_only() -> None:
         plan_dense(10_000, 8, "gpu-cuvs", recipe="IVF16,SQfp16")
 
 
+def test_cuvs_alone_is_offered_a_graph_of_whole_vectors_and_only_where_little_changes() -> None:
+    assert plan_dense(1_000_000, 384, "gpu-cuvs", recipe="HNSW32").recipe == "HNSW32"
+    with pytest.raises(InvalidInput, match="HNSW32_SQ8 cannot be cloned to a GPU"):
+        plan_dense(1_000_000, 384, "gpu-cuvs", recipe="HNSW32_SQ8")
+    offered = {
+        (target, rate): [plan.recipe for plan in shortlist_dense(1_000_000, 384, target, change_rate=rate)]
+        for target in ("gpu", "gpu-cuvs")
+        for rate in (0.001, 0.05)
+    }
+    assert offered["gpu-cuvs", 0.001][-1] == "HNSW32"
+    assert not any("HNSW32" in recipes for key, recipes in offered.items() if key != ("gpu-cuvs", 0.001))
+
+
 def test_an_unknown_target_is_refused() -> None:
     with pytest.raises(InvalidInput, match="'tpu' is unknown; allowed: cpu, gpu, gpu-cuvs"):
         plan_dense(10, 8, cast(Target, "tpu"))
