@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -74,10 +75,14 @@ class _Scoring:
         size = len(self._stacked) * len(block)
         if len(buffer) < size:
             buffer = self._buffers.similarities = np.empty(size, np.float32)
-        similarities = buffer[:size].reshape(len(self._stacked), len(block))
-        np.matmul(self._stacked, block.T, out=similarities)
-        maxima = np.maximum.reduceat(similarities, offsets, axis=1)
-        scores: Floats = np.add.reduceat(maxima, self._starts, axis=0) * self._weights
+        # Document tokens down, query tokens across: the maximum of a document is that of whole rows, which numpy takes
+        # twice as fast as one of pieces of rows.
+        similarities = buffer[:size].reshape(len(block), len(self._stacked))
+        np.matmul(block, self._stacked.T, out=similarities)
+        maxima = np.empty((len(offsets), len(self._stacked)), np.float32)
+        for document, (start, stop) in enumerate(pairwise([*offsets.tolist(), len(block)])):
+            np.maximum.reduce(similarities[start:stop], axis=0, out=maxima[document])
+        scores: Floats = np.add.reduceat(maxima, self._starts, axis=1).T * self._weights
         return scores
 
 
