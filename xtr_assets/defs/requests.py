@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict
 
 from xtr_assets.defs.names import CORPUS, DERIVED, GENERATION_JOBS, Names
+from xtr_assets.defs.processes import PROCESS_TAG, is_gone
 
 # After a run that failed the same work is asked for again, four times at most: after 2, 8, 32 and 128 minutes. What
 # fails five times needs a person, or other content.
@@ -83,7 +84,8 @@ def in_progress(instance: dg.DagsterInstance, names: Names, assets: Sequence[str
     dead ones are left out."""
     keys = set(names.keys(assets))
     records = instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS))
-    alive = [one.dagster_run for one in records if now - one.update_timestamp.timestamp() < DEAD_SECONDS]
+    recent = [one.dagster_run for one in records if now - one.update_timestamp.timestamp() < DEAD_SECONDS]
+    alive = [run for run in recent if not is_gone(run.tags.get(PROCESS_TAG, ""))]
     return [run for run in alive if _materializes(run, names, keys)]
 
 

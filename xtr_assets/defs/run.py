@@ -19,6 +19,7 @@ from xtr_assets.core.errors import ConfigError, XtrAssetsError
 from xtr_assets.defs.factory import build_index_defs
 from xtr_assets.defs.names import Names
 from xtr_assets.defs.partitions import reconcile
+from xtr_assets.defs.processes import PROCESS_TAG, this_process
 from xtr_assets.defs.site import AFRESH_TAG
 from xtr_assets.defs.sqlite import events_synced_at_the_end
 from xtr_assets.encoders import open_encoder
@@ -213,7 +214,7 @@ class _Build:
         return report
 
     def _execute(self, job: str, **options: Any) -> dg.ExecuteInProcessResult:
-        tags = {AFRESH_TAG: "true"} if self.full else {}
+        tags = {PROCESS_TAG: this_process(), **({AFRESH_TAG: "true"} if self.full else {})}
         return self.defs.resolve_job_def(self.names.named(job)).execute_in_process(
             instance=self.instance, run_config=QUIET, raise_on_error=False, tags=tags, **options
         )
