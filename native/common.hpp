@@ -11,27 +11,41 @@
 
 namespace xtr::common {
 
-XTR_INLINE void raise(const std::int32_t* dots, const float* scales, int count, int tokens, float* best) {
-  for (int row = 0; row < count; ++row) {
-    const float scale = scales[row];
-    const std::int32_t* own = dots + static_cast<std::size_t>(row) * tokens;
-    for (int t = 0; t < tokens; ++t) {
-      const float value = static_cast<float>(own[t]) * scale;
-      best[t] = value > best[t] ? value : best[t];
-    }
-  }
-}
+constexpr int kMaxStackDim = 1024;
 
-XTR_INLINE void raise_fine(const std::int32_t* coarse, const std::int32_t* fine, const float* scales, int count,
-                           int tokens, float* best) {
-  for (int row = 0; row < count; ++row) {
-    const float scale = scales[row];
-    const std::size_t start = static_cast<std::size_t>(row) * tokens;
-    for (int t = 0; t < tokens; ++t) {
-      // The product with 256 is exact: one rounding in all.
-      const float sum = static_cast<float>(coarse[start + t]) * 256.0f + static_cast<float>(fine[start + t]);
-      const float value = sum * scale;
-      best[t] = value > best[t] ? value : best[t];
+// `dots` and `widen` are the instruction set's own; rows that do not lie together are copied, a block at a time.
+template <typename Dots, typename Widen>
+XTR_INLINE void best(const PackedQuery& coarse, const PackedQuery* fine, const Rows& rows, float* best, Dots dots,
+                     Widen widen) {
+  constexpr int kTokens = 64;
+  alignas(64) std::int32_t products[kBlockRows * kTokens], fine_products[kBlockRows * kTokens];
+  alignas(64) std::int8_t gathered[kBlockRows * kMaxStackDim];
+  float scales[kBlockRows];
+  const auto dim = static_cast<std::size_t>(coarse.dim);
+  for (int first = 0; first < rows.count; first += kBlockRows) {
+    const int here = std::min(kBlockRows, rows.count - first);
+    const std::int8_t* own = rows.codes + static_cast<std::size_t>(first) * dim;
+    for (int row = 0; row < here; ++row) {
+      const auto number = static_cast<std::size_t>(rows.chosen ? rows.chosen[first + row] : first + row);
+      scales[row] = widen(rows.scales[number]);
+      if (rows.chosen) std::memcpy(gathered + row * dim, rows.codes + number * dim, dim);
+    }
+    if (rows.chosen) own = gathered;
+    for (int t = 0; t < coarse.tokens; t += kTokens) {
+      const int tokens = std::min(kTokens, coarse.tokens - t);
+      dots(coarse, t, tokens, own, here, products);
+      if (fine) dots(*fine, t, tokens, own, here, fine_products);
+      for (int row = 0; row < here; ++row) {
+        const std::int32_t* mine = products + row * tokens;
+        const std::int32_t* mine_fine = fine_products + row * tokens;
+        for (int i = 0; i < tokens; ++i) {
+          float value = static_cast<float>(mine[i]);
+          // The product with 256 is exact: one rounding in all.
+          if (fine) value = value * 256.0f + static_cast<float>(mine_fine[i]);
+          value *= scales[row];
+          best[t + i] = value > best[t + i] ? value : best[t + i];
+        }
+      }
     }
   }
 }
@@ -60,25 +74,47 @@ XTR_INLINE void scaled(const std::int32_t* dots, const float* row_scales, const 
   }
 }
 
-XTR_INLINE bool exceeds(const float* values, const float* thresholds, int tokens) {
-  int any = 0;
-  for (int t = 0; t < tokens; ++t) any |= values[t] > thresholds[t];
-  return any != 0;
-}
-
-XTR_INLINE void to_fixed(std::int32_t* products, int count, float base, float factor) {
+XTR_INLINE void levels(const float* scores, int count, std::uint8_t* out) {
   for (int i = 0; i < count; ++i) {
-    const float whole = std::nearbyintf(base + static_cast<float>(products[i]) * factor);
-    const float low = whole < -kFixedLimit ? -kFixedLimit : whole;
-    products[i] = static_cast<std::int32_t>(low > kFixedLimit ? kFixedLimit : low);
+    const float whole = std::nearbyintf(scores[i]) + kLevelZero;
+    const float low = whole < 0.0f ? 0.0f : whole;
+    out[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(low > 255.0f ? 255.0f : low));
   }
 }
 
-XTR_INLINE bool inside(const std::int32_t* positions, int count, std::uint32_t rows) {
-  int any = 0;
-  // Negative positions become huge.
-  for (int i = 0; i < count; ++i) any |= static_cast<std::uint32_t>(positions[i]) >= rows;
-  return any == 0;
+XTR_INLINE std::uint32_t exceeding(const float* values, const float* thresholds) {
+  std::uint32_t bits = 0;
+  for (int i = 0; i < kLanes; ++i) bits |= static_cast<std::uint32_t>(values[i] > thresholds[i]) << i;
+  return bits;
+}
+
+XTR_INLINE const std::uint8_t* level_row(const Levels& levels, std::uint16_t number) {
+  const std::uint32_t inside = number < levels.last ? number : levels.last;
+  return levels.data + static_cast<std::size_t>(inside) * levels.stride;
+}
+
+XTR_INLINE void interact(const Levels& levels, const std::uint16_t* numbers, int count, std::uint8_t* best) {
+  for (int first = 0; first < levels.stride; first += kLevelLanes) {
+    std::uint8_t most[kLevelLanes] = {};
+    for (int i = 0; i < count; ++i) {
+      const std::uint8_t* own = level_row(levels, numbers[i]) + first;
+      for (int t = 0; t < kLevelLanes; ++t) most[t] = own[t] > most[t] ? own[t] : most[t];
+    }
+    std::memcpy(best + first, most, kLevelLanes);
+  }
+}
+
+XTR_INLINE int choose(const Levels& levels, const std::uint16_t* numbers, int count, const std::uint8_t* thresholds,
+                      std::int32_t* chosen) {
+  int kept = 0;
+  for (int i = 0; i < count; ++i) {
+    const std::uint8_t* own = level_row(levels, numbers[i]);
+    std::uint8_t any = 0;
+    for (int t = 0; t < levels.stride; ++t) any |= own[t] >= thresholds[t];
+    chosen[kept] = i;
+    kept += any;
+  }
+  return kept;
 }
 
 }  // namespace xtr::common

@@ -11,59 +11,61 @@ namespace xtr {
 constexpr int kLanes = 16;
 // Rows whose products are held at a time: 64 rows x 32 tokens x 4 bytes stay in the first-level cache.
 constexpr int kBlockRows = 64;
+// Levels of centroids lie in rows of so many bytes or a multiple: a register of AVX2.
+constexpr int kLevelLanes = 32;
+// The level of similarity 0 (query.py, LEVEL_ZERO).
+constexpr float kLevelZero = 64;
 
 inline int padded_tokens(int tokens) { return (tokens + kLanes - 1) / kLanes * kLanes; }
+inline int level_stride(int tokens) { return (tokens + kLevelLanes - 1) / kLevelLanes * kLevelLanes; }
 
-// Query tokens int8 [tokens, dim] as an instruction set wants them, and what its unsigned trick must be corrected by.
+// Query tokens int8 [tokens, dim] as an instruction set wants them.
 struct PackedQuery {
   const std::uint8_t* data;
-  const std::int32_t* corrections;  // [padded tokens]
-  int tokens;                       // padded to kLanes
+  int tokens;  // padded to kLanes
   int dim;
 };
 
-// One query token against packed residuals: 7-bit unsigned levels by 4-bit code, the token's signed components for the
-// low and the high nibbles (each [packed_dim] padded with zeros to a multiple of 64), and 64 times their sum.
-struct ResidualQuery {
-  const std::uint8_t* levels;  // [16]
-  const std::int8_t* low;
-  const std::int8_t* high;
-  std::int32_t correction;
-  int packed_dim;
+// Rows int8 [.., dim] with a half float scale each; those `chosen`, or the first ones where it is null.
+struct Rows {
+  const std::int8_t* codes;
+  const std::uint16_t* scales;
+  const std::int32_t* chosen;
+  int count;
 };
 
-// Scores beyond this are cut (query.py, FIXED_LIMIT).
-constexpr float kFixedLimit = 1 << 26;
+// What centroids say of query tokens: uint8 [count, stride], zero for padding tokens.
+struct Levels {
+  const std::uint8_t* data;
+  int stride;
+  std::uint32_t last;  // the number of the last centroid: what a damaged file holds beyond it is taken for it
+};
 
 struct Kernels {
   const char* name;
   std::size_t (*packed_bytes)(int tokens, int dim);
-  // codes int8 [tokens, dim] -> data [packed_bytes], corrections [padded tokens]; padding tokens are zero.
-  void (*pack)(const std::int8_t* codes, int tokens, int dim, std::uint8_t* data, std::int32_t* corrections);
+  // codes int8 [tokens, dim] -> data [packed_bytes]; padding tokens are zero.
+  void (*pack)(const std::int8_t* codes, int tokens, int dim, std::uint8_t* data);
   // out int32 [count, query.tokens] = rows int8 [count, dim] . query; count <= kBlockRows.
   void (*dots)(const PackedQuery& query, const std::int8_t* rows, int count, std::int32_t* out);
-  // best [tokens] = max(best, float(dots) * scale) over rows.
-  void (*raise)(const std::int32_t* dots, const float* scales, int count, int tokens, float* best);
-  // The same for the sum 256 * coarse + fine.
-  void (*raise_fine)(const std::int32_t* coarse, const std::int32_t* fine, const float* scales, int count, int tokens,
-                     float* best);
+  // best [query.tokens] = max(best, product * scale) over rows. The product is that of `coarse`, or with `fine` not null
+  // 256 times that and the one of fine.
+  void (*best)(const PackedQuery& coarse, const PackedQuery* fine, const Rows& rows, float* best);
   // Nearest rows: score = float(dots) * row_scale * token_scale - bias; strictly better ones replace. first = row number.
   void (*nearest)(const std::int32_t* dots, const float* row_scales, const float* biases, const float* token_scales,
                   int count, int tokens, int first, float* best, std::int32_t* which);
   // out float [count, tokens] = float(dots) * row_scale * token_factor.
   void (*scaled)(const std::int32_t* dots, const float* row_scales, const float* factors, int count, int tokens,
                  float* out);
-  // True where any of values [tokens] exceeds its threshold.
-  bool (*exceeds)(const float* values, const float* thresholds, int tokens);
-  // out int32 [count]: products of postings with one query token; those `chosen`, or the first ones where it is null.
-  void (*residual_dots)(const std::uint8_t* residuals, const std::int32_t* chosen, int count,
-                        const ResidualQuery& query, std::int32_t* out);
-  // In place: products become round(base + product * factor), within the limit.
-  void (*to_fixed)(std::int32_t* products, int count, float base, float factor);
-  // Whether every position is within [0, rows).
-  bool (*inside)(const std::int32_t* positions, int count, std::uint32_t rows);
-  // Half floats to floats.
-  void (*widen)(const std::uint16_t* halves, int count, float* out);
+  // out uint8 [count] = round(score) + kLevelZero, within 0 to 255.
+  void (*levels)(const float* scores, int count, std::uint8_t* out);
+  // Which of sixteen values exceed their thresholds: bit i for value i.
+  std::uint32_t (*exceeding)(const float* values, const float* thresholds);
+  // best uint8 [stride] = the largest level of each query token over some tokens' centroids.
+  void (*interact)(const Levels& levels, const std::uint16_t* numbers, int count, std::uint8_t* best);
+  // The tokens whose centroid reaches the threshold [stride] of some query token; returns how many.
+  int (*choose)(const Levels& levels, const std::uint16_t* numbers, int count, const std::uint8_t* thresholds,
+                std::int32_t* chosen);
 };
 
 const Kernels& scalar_kernels();

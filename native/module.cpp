@@ -22,7 +22,7 @@ using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <typename T>
 using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 // Half floats and booleans arrive as views of their bytes.
-using Part = std::tuple<std::int64_t, Vector<std::int32_t>, Vector<std::int32_t>, Matrix<std::uint8_t>,
+using Part = std::tuple<std::int64_t, Vector<std::int32_t>, Vector<std::int32_t>, Vector<std::uint16_t>,
                         Matrix<std::int8_t>, Vector<std::uint16_t>, Vector<std::int64_t>>;
 
 // The same bound as TokenModel.MAX_DIM: buffers of the kernels hold rows of so many bytes.
@@ -54,38 +54,32 @@ nb::ndarray<nb::numpy, T, nb::ndim<1>> owned(std::vector<T>&& values) {
   return nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner);
 }
 
-xtr::Model model_of(const Matrix<std::int8_t>& centroids, const Vector<float>& scales,
-                    const Vector<std::int8_t>& levels) {
+xtr::Model model_of(const Matrix<std::int8_t>& centroids, const Vector<float>& scales) {
   require(centroids.shape(0) > 0 && centroids.shape(0) == scales.shape(0), "centroids and scales differ in number");
+  require(centroids.shape(0) <= UINT16_MAX + 1, "there are more centroids than 16 bits count");
   require(centroids.shape(1) > 0 && centroids.shape(1) <= kMaxDim, "dim must be 1 to 1024");
-  require(levels.shape(0) == 16, "there must be 16 levels");
-  return {centroids.data(), scales.data(), levels.data(), static_cast<int>(centroids.shape(0)),
-          static_cast<int>(centroids.shape(1))};
+  return {centroids.data(), scales.data(), static_cast<int>(centroids.shape(0)), static_cast<int>(centroids.shape(1))};
 }
 
 class Index {
  public:
-  Index(Matrix<std::int8_t> centroids, Vector<float> scales, Vector<std::int8_t> levels, std::vector<Part> parts,
-        const std::string& instructions)
-      : centroids_(std::move(centroids)), scales_(std::move(scales)), levels_(std::move(levels)),
-        parts_(std::move(parts)) {
-    const xtr::Model model = model_of(centroids_, scales_, levels_);
+  Index(Matrix<std::int8_t> centroids, Vector<float> scales, std::vector<Part> parts, const std::string& instructions)
+      : centroids_(std::move(centroids)), scales_(std::move(scales)), parts_(std::move(parts)) {
+    const xtr::Model model = model_of(centroids_, scales_);
     std::vector<xtr::Segment> segments;
     std::int64_t end = 0;
-    for (const auto& [base, lists, positions, residuals, tokens, token_scales, offsets] : parts_) {
+    for (const auto& [base, lists, documents, numbers, tokens, token_scales, offsets] : parts_) {
       require(base >= end, "segments overlap or are out of order");
       require(lists.shape(0) == static_cast<std::size_t>(model.count) + 1, "lists do not fit the centroids");
-      require(positions.shape(0) == residuals.shape(0) && positions.shape(0) == tokens.shape(0) &&
-                  token_scales.shape(0) == tokens.shape(0),
+      require(numbers.shape(0) == tokens.shape(0) && token_scales.shape(0) == tokens.shape(0),
               "arrays of a segment differ in length");
-      require(residuals.shape(1) == static_cast<std::size_t>(model.packed_dim()) &&
-                  tokens.shape(1) == static_cast<std::size_t>(model.dim),
-              "arrays of a segment differ in dim");
+      require(tokens.shape(1) == static_cast<std::size_t>(model.dim), "arrays of a segment differ in dim");
       require(offsets.shape(0) > 0, "offsets are empty");
-      check_bounds(lists.data(), lists.shape(0), static_cast<std::int64_t>(positions.shape(0)));
+      check_bounds(lists.data(), lists.shape(0), static_cast<std::int64_t>(documents.shape(0)));
       check_bounds(offsets.data(), offsets.shape(0), static_cast<std::int64_t>(tokens.shape(0)));
+      require(tokens.shape(0) <= INT32_MAX, "more tokens in a segment than 32 bits count");
       const auto rows = static_cast<std::int64_t>(offsets.shape(0)) - 1;
-      segments.push_back({base, rows, lists.data(), positions.data(), residuals.data(), tokens.data(),
+      segments.push_back({base, rows, lists.data(), documents.data(), numbers.data(), tokens.data(),
                           token_scales.data(), offsets.data()});
       end = base + rows;
     }
@@ -93,29 +87,27 @@ class Index {
     searcher_ = std::make_unique<xtr::Searcher>(model, std::move(segments), end, kernels_named(instructions));
   }
 
-  nb::tuple retrieve(const Matrix<std::int8_t>& codes, const Vector<float>& centroid_factors,
-                     const Matrix<std::int8_t>& residual_codes, const Vector<float>& residual_factors,
-                     const Vector<float>& margins, std::int64_t nprobe, std::int64_t k_prime, std::int64_t limit,
+  nb::tuple retrieve(const Matrix<std::int8_t>& codes, const Vector<float>& scales,
+                     const Vector<float>& centroid_factors, std::int64_t nprobe, std::int64_t k_prime,
+                     std::int64_t met, std::int64_t limit, std::int64_t keep, int margin,
                      const std::optional<Vector<std::uint8_t>>& allowed) const {
     const std::size_t tokens = codes.shape(0);
     check_codes(codes);
-    require(residual_codes.shape(0) == tokens && centroid_factors.shape(0) == tokens &&
-                residual_factors.shape(0) == tokens && margins.shape(0) == tokens,
-            "arrays of a query differ in length");
-    require(residual_codes.shape(1) == 2 * static_cast<std::size_t>(searcher_->model().packed_dim()),
-            "residual codes do not fit the model");
-    require(nprobe > 0 && k_prime > 0 && limit > 0, "nprobe, k_prime and limit must be at least 1");
+    require(scales.shape(0) == tokens && centroid_factors.shape(0) == tokens, "arrays of a query differ in length");
+    require(nprobe >= 0 && keep >= 0 && margin >= 0, "nprobe, keep and margin must not be negative");
+    require(k_prime > 0 && met > 0 && limit > 0, "k_prime, met and limit must be at least 1");
     require(!allowed || allowed->shape(0) == static_cast<std::size_t>(searcher_->end_row()),
             "allowed does not fit the rows");
-    const xtr::Query query{static_cast<int>(tokens), codes.data(),          nullptr,       centroid_factors.data(),
-                           residual_codes.data(),    residual_factors.data(), margins.data()};
+    const xtr::Query query{static_cast<int>(tokens), codes.data(), scales.data(), centroid_factors.data()};
     xtr::Candidates found;
     {
       nb::gil_scoped_release release;
       const int lists = static_cast<int>(std::min<std::int64_t>(nprobe, searcher_->model().count));
-      found = searcher_->retrieve(query, lists, k_prime, limit, allowed ? allowed->data() : nullptr);
+      found = searcher_->retrieve(query, {lists, k_prime, met, limit, keep, margin},
+                                  allowed ? allowed->data() : nullptr);
     }
-    return nb::make_tuple(owned(std::move(found.rows)), found.retrieved, found.touched);
+    return nb::make_tuple(owned(std::move(found.rows)), found.retrieved, found.touched, found.meetings, found.rescored,
+                          nb::make_tuple(found.seconds[0], found.seconds[1], found.seconds[2]));
   }
 
   nb::ndarray<nb::numpy, float, nb::ndim<1>> score(const Matrix<std::int8_t>& codes,
@@ -150,7 +142,6 @@ class Index {
 
   Matrix<std::int8_t> centroids_;
   Vector<float> scales_;
-  Vector<std::int8_t> levels_;
   std::vector<Part> parts_;
   std::unique_ptr<xtr::Searcher> searcher_;
 };
@@ -166,7 +157,7 @@ nb::ndarray<nb::numpy, std::int32_t, nb::ndim<1>> assign(const Matrix<std::int8_
   require(tokens.shape(1) == centroids.shape(1), "tokens and centroids differ in dim");
   require(tokens.shape(0) == scales.shape(0), "tokens and scales differ in number");
   const xtr::Kernels& kernels = kernels_named(instructions);
-  const xtr::Model model{centroids.data(), centroid_scales.data(), nullptr, static_cast<int>(centroids.shape(0)),
+  const xtr::Model model{centroids.data(), centroid_scales.data(), static_cast<int>(centroids.shape(0)),
                          static_cast<int>(centroids.shape(1))};
   std::vector<std::int32_t> which(tokens.shape(0));
   {
@@ -180,13 +171,13 @@ nb::ndarray<nb::numpy, std::int32_t, nb::ndim<1>> assign(const Matrix<std::int8_
 }  // namespace
 
 NB_MODULE(_kernels, m) {
-  m.attr("ABI") = 1;
+  m.attr("ABI") = 2;
   m.def("instruction_sets", &instruction_sets, "Instruction sets that this processor has, the fastest first.");
   m.def("assign", &assign);
   nb::class_<Index>(m, "Index")
-      .def(nb::init<Matrix<std::int8_t>, Vector<float>, Vector<std::int8_t>, std::vector<Part>, const std::string&>())
-      .def("retrieve", &Index::retrieve, nb::arg("codes"), nb::arg("centroid_factors"), nb::arg("residual_codes"),
-           nb::arg("residual_factors"), nb::arg("margins"), nb::arg("nprobe"), nb::arg("k_prime"), nb::arg("limit"),
+      .def(nb::init<Matrix<std::int8_t>, Vector<float>, std::vector<Part>, const std::string&>())
+      .def("retrieve", &Index::retrieve, nb::arg("codes"), nb::arg("scales"), nb::arg("centroid_factors"),
+           nb::arg("nprobe"), nb::arg("k_prime"), nb::arg("met"), nb::arg("limit"), nb::arg("keep"), nb::arg("margin"),
            nb::arg("allowed").none())
       .def("score", &Index::score, nb::arg("codes"), nb::arg("fine_codes").none(), nb::arg("factors"), nb::arg("rows"))
       .def_prop_ro("instructions", &Index::instructions);

@@ -10,16 +10,14 @@ namespace xtr {
 class Packed {
  public:
   Packed(const Kernels& kernels, const std::int8_t* codes, int tokens, int dim)
-      : data_(kernels.packed_bytes(tokens, dim)), corrections_(padded_tokens(tokens)), dim_(dim) {
-    kernels.pack(codes, tokens, dim, data_.data(), corrections_.data());
+      : data_(kernels.packed_bytes(tokens, dim)), tokens_(padded_tokens(tokens)), dim_(dim) {
+    kernels.pack(codes, tokens, dim, data_.data());
   }
-  PackedQuery view() const {
-    return {data_.data(), corrections_.data(), static_cast<int>(corrections_.size()), dim_};
-  }
+  PackedQuery view() const { return {data_.data(), tokens_, dim_}; }
 
  private:
   std::vector<std::uint8_t> data_;
-  std::vector<std::int32_t> corrections_;
+  int tokens_;
   int dim_;
 };
 

@@ -1,119 +1,110 @@
 #include <algorithm>
-#include <cmath>
-#include <functional>
+#include <chrono>
+#include <limits>
 
+#include "packing.hpp"
 #include "probing.hpp"
 #include "searcher.hpp"
 
 namespace xtr {
 namespace {
 
-// What a row has gained, and the best excess of the query token that met it last: (token << 32) + excess, so that
-// nothing needs resetting between tokens. Both are -1 between queries.
+// What a row has gained, and the query token that met it last, -1 between queries.
 struct Cell {
-  std::int64_t gain = -1;
-  std::int64_t best = -1;
+  std::int32_t gain = 0;
+  std::int32_t token = -1;
 };
 
-// One per thread and kept: a million rows are 16 MB, and clearing them would cost more than a search.
+// One per thread and kept: a million rows are 8 MB, and clearing them would cost more than a search.
 struct Scratch {
   std::vector<Cell> cells;
-  std::vector<std::int32_t> rows, scores, sorted, chosen;
-  std::vector<std::int64_t> touched;
+  std::vector<std::int32_t> touched, documents;
+  std::vector<std::uint8_t> levels, best;
   std::size_t touched_count = 0;
-
-  // In steps, so that growing costs little.
-  void reserve(std::size_t postings, std::size_t listed) {
-    if (scores.size() < postings) {
-      scores.resize(2 * postings);
-      rows.resize(2 * postings);
-    }
-    if (chosen.size() < listed) chosen.resize(2 * listed);
-  }
 };
+
+Scratch& scratch() {
+  thread_local Scratch own;
+  return own;
+}
 
 // Gives cells back as they were found, whatever happens on the way.
 struct Restore {
-  Scratch& scratch;
+  Scratch& own;
   ~Restore() {
-    for (std::size_t i = 0; i < scratch.touched_count; ++i) scratch.cells[scratch.touched[i]] = Cell{};
-    scratch.touched_count = 0;
+    for (std::size_t i = 0; i < own.touched_count; ++i) own.cells[own.touched[i]] = Cell{};
+    own.touched_count = 0;
   }
 };
 
-// Adds what postings of one query token exceed its floor by; returns how many rows are touched now. Not inlined: within
-// its caller the compiler would ask for the thread's scratch again at every posting.
-__attribute__((noinline)) std::size_t accumulate(Cell* cells, std::int32_t* rows, std::int32_t* scores,
-                                                 std::size_t count, std::int32_t floor, std::int64_t stamp,
-                                                 std::int64_t* touched, std::size_t touched_count) {
-  // Without a branch: half of the postings lie below the floor, in no order that a processor could foresee.
+// Documents of a list that are whole and allowed. A damaged number must not lead out of the segment.
+std::size_t choose(const Segment& segment, const std::int32_t* listed, std::size_t count, const std::uint8_t* allowed,
+                   std::int32_t* out) {
+  const auto rows = static_cast<std::uint64_t>(segment.rows);
   std::size_t kept = 0;
+  if (!allowed) {
+    for (std::size_t i = 0; i < count; ++i) {
+      out[kept] = listed[i];
+      // Negative numbers become huge.
+      kept += static_cast<std::uint32_t>(listed[i]) < rows;
+    }
+    return kept;
+  }
+  const std::uint8_t* own = allowed + segment.base_row;
   for (std::size_t i = 0; i < count; ++i) {
-    const std::int32_t score = scores[i], row = rows[i];
-    scores[kept] = score;
-    rows[kept] = row;
-    kept += score >= floor;
+    out[kept] = listed[i];
+    kept += static_cast<std::uint32_t>(listed[i]) < rows && own[listed[i]];
   }
-  for (std::size_t i = 0; i < kept; ++i) {
-    if (i + 16 < kept) __builtin_prefetch(cells + rows[i + 16], 1);
-    const std::int64_t excess = static_cast<std::int64_t>(scores[i]) - floor;
-    Cell& cell = cells[rows[i]];
-    const std::int64_t best = stamp + excess;
-    // What the row had: this token's best so far, or nothing; without a branch here either.
-    const std::int64_t before = std::max(cell.best, stamp);
-    touched[touched_count] = rows[i];
-    touched_count += cell.gain < 0;
-    cell.gain = std::max<std::int64_t>(cell.gain, 0) + std::max<std::int64_t>(best - before, 0);
-    cell.best = std::max(before, best);
+  return kept;
+}
+
+// What one list gives its documents; returns how many rows are touched now. Not inlined: within its caller the compiler
+// would ask for the thread's scratch again at every document.
+__attribute__((noinline)) std::size_t gain(Cell* cells, const std::int32_t* documents, std::size_t count,
+                                           std::int32_t base, std::int32_t token, std::int32_t value,
+                                           std::int32_t* touched, std::size_t touched_count, std::int64_t& meetings) {
+  std::int64_t met = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i + 16 < count) __builtin_prefetch(cells + base + documents[i + 16], 1);
+    const std::int32_t row = base + documents[i];
+    Cell& cell = cells[row];
+    touched[touched_count] = row;
+    touched_count += cell.token < 0;
+    // Lists come from the best down: what met the row first stays.
+    const bool first = cell.token != token;
+    met += first;
+    cell.gain += first ? value : 0;
+    cell.token = token;
   }
+  meetings += met;
   return touched_count;
 }
 
-Scratch& scratch_for(std::int64_t rows) {
-  thread_local Scratch scratch;
-  if (static_cast<std::int64_t>(scratch.cells.size()) < rows) scratch.cells.resize(rows);
-  return scratch;
-}
-
-// Postings of a list that are whole and allowed: their numbers from the list's first.
-int choose(const Segment& segment, const std::int32_t* positions, int listed, const std::uint8_t* allowed,
-           std::int32_t* chosen) {
-  int count = 0;
-  const std::uint8_t* own = allowed ? allowed + segment.base_row : nullptr;
-  for (int i = 0; i < listed; ++i) {
-    chosen[count] = i;
-    // A damaged position must not lead out of the segment; negative ones become huge.
-    const bool inside = static_cast<std::uint32_t>(positions[i]) < static_cast<std::uint64_t>(segment.rows);
-    count += inside && (!own || own[positions[i]]);
-  }
-  return count;
-}
-
 // The rows of most gain, ascending; equal gains by ascending row.
-__attribute__((noinline)) std::vector<std::int64_t> best_rows(const Scratch& scratch, std::int64_t limit) {
-  std::vector<std::int64_t> rows(scratch.touched.begin(), scratch.touched.begin() + scratch.touched_count);
-  const Cell* cells = scratch.cells.data();
+__attribute__((noinline)) std::vector<Ranked> best_met(const Scratch& own, std::int64_t limit) {
+  std::vector<std::int32_t> rows(own.touched.begin(), own.touched.begin() + own.touched_count);
+  const Cell* cells = own.cells.data();
   if (static_cast<std::int64_t>(rows.size()) > limit) {
     // A histogram finds about where the cut lies; only rows in its bucket are put in order.
     constexpr int kBuckets = 2048;
-    std::int64_t top = 0;
-    for (const std::int64_t row : rows) top = std::max(top, cells[row].gain);
+    std::int32_t top = 0;
+    for (const std::int32_t row : rows) top = std::max(top, cells[row].gain);
     int shift = 0;
     while ((top >> shift) >= kBuckets) ++shift;
     std::int64_t counts[kBuckets] = {};
-    for (const std::int64_t row : rows) ++counts[cells[row].gain >> shift];
+    for (const std::int32_t row : rows) ++counts[cells[row].gain >> shift];
     std::int64_t above = 0;
     int bucket = kBuckets - 1;
     while (above + counts[bucket] < limit) above += counts[bucket--];
-    std::vector<std::int64_t> edge;
+    std::vector<std::int32_t> edge;
     std::size_t kept = 0;
-    for (const std::int64_t row : rows) {
-      const std::int64_t own = cells[row].gain >> shift;
-      if (own > bucket) rows[kept++] = row;
-      if (own == bucket) edge.push_back(row);
+    for (const std::int32_t row : rows) {
+      const std::int32_t mine = cells[row].gain >> shift;
+      if (mine > bucket) rows[kept++] = row;
+      if (mine == bucket) edge.push_back(row);
     }
-    const auto better = [&](std::int64_t a, std::int64_t b) {
-      const std::int64_t left = cells[a].gain, right = cells[b].gain;
+    const auto better = [&](std::int32_t a, std::int32_t b) {
+      const std::int32_t left = cells[a].gain, right = cells[b].gain;
       return left > right || (left == right && a < b);
     };
     const std::size_t wanted = static_cast<std::size_t>(limit) - kept;
@@ -122,74 +113,179 @@ __attribute__((noinline)) std::vector<std::int64_t> best_rows(const Scratch& scr
     rows.insert(rows.end(), edge.begin(), edge.begin() + wanted);
   }
   std::sort(rows.begin(), rows.end());
-  return rows;
+  std::vector<Ranked> ranked;
+  ranked.reserve(rows.size());
+  for (const std::int32_t row : rows) ranked.push_back({0, row, 0});
+  return ranked;
 }
+
+class Watch {
+ public:
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    const double seconds = std::chrono::duration<double>(now - last_).count();
+    last_ = now;
+    return seconds;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
 
 }  // namespace
 
-Candidates Searcher::retrieve(const Query& query, int nprobe, std::int64_t k_prime, std::int64_t limit,
-                              const std::uint8_t* allowed) const {
-  const Probes probes = best_lists(model_, query, nprobe, kernels_);
-  Scratch& scratch = scratch_for(end_row_);
-  const Restore restore{scratch};
-  const int packed_dim = model_.packed_dim(), padded = (packed_dim + 63) / 64 * 64;
-  std::uint8_t levels[16];
-  for (int i = 0; i < 16; ++i) levels[i] = static_cast<std::uint8_t>(model_.levels[i] + 64);
-  std::vector<std::int8_t> low(padded), high(padded);
-  Candidates found;
-  for (int token = 0; token < query.tokens; ++token) {
-    const std::int8_t* codes = query.residual_codes + static_cast<std::size_t>(token) * 2 * packed_dim;
-    std::copy_n(codes, packed_dim, low.begin());
-    std::copy_n(codes + packed_dim, packed_dim, high.begin());
-    std::int32_t sum = 0;
-    for (int i = 0; i < 2 * packed_dim; ++i) sum += codes[i];
-    const ResidualQuery residual{levels, low.data(), high.data(), 64 * sum, packed_dim};
+void keep_best(std::vector<Ranked>& ranked, std::int64_t limit) {
+  if (static_cast<std::int64_t>(ranked.size()) <= limit) return;
+  std::nth_element(ranked.begin(), ranked.begin() + (limit - 1), ranked.end(), [](const Ranked& a, const Ranked& b) {
+    return a.score > b.score || (a.score == b.score && a.row < b.row);
+  });
+  ranked.resize(static_cast<std::size_t>(limit));
+  std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) { return a.row < b.row; });
+}
 
-    std::size_t count = 0;
-    for (const Segment& segment : segments_) {
-      for (int probe = 0; probe < probes.width; ++probe) {
-        const std::size_t at = static_cast<std::size_t>(token) * probes.width + probe;
-        const std::int32_t list = probes.lists[at];
-        const std::int32_t start = segment.lists[list], stop = segment.lists[list + 1];
-        if (start == stop) continue;
-        const int listed = stop - start;
-        scratch.reserve(count + static_cast<std::size_t>(listed), static_cast<std::size_t>(listed));
-        const std::int32_t* positions = segment.positions + start;
-        const std::uint8_t* residuals = segment.residuals + static_cast<std::size_t>(start) * packed_dim;
-        std::int32_t* scores = scratch.scores.data() + count;
-        std::int32_t* rows = scratch.rows.data() + count;
-        const auto base = static_cast<std::int32_t>(segment.base_row);
-        int taken = listed;
-        if (!allowed && kernels_.inside(positions, listed, static_cast<std::uint32_t>(segment.rows))) {
-          kernels_.residual_dots(residuals, nullptr, listed, residual, scores);
-          for (int i = 0; i < listed; ++i) rows[i] = base + positions[i];
-        } else {
-          std::int32_t* chosen = scratch.chosen.data();
-          taken = choose(segment, positions, listed, allowed, chosen);
-          kernels_.residual_dots(residuals, chosen, taken, residual, scores);
-          for (int i = 0; i < taken; ++i) rows[i] = base + positions[chosen[i]];
-        }
-        kernels_.to_fixed(scores, taken, probes.scores[at], query.residual_factors[token]);
-        count += static_cast<std::size_t>(taken);
+std::vector<Ranked> Searcher::met_rows(const Query& query, const Plan& plan, const std::uint8_t* allowed,
+                                       const Probes& probes, Candidates& found) const {
+  Scratch& own = scratch();
+  const Restore restore{own};
+  if (own.cells.size() < static_cast<std::size_t>(end_row_)) own.cells.resize(end_row_);
+  // One more: the next row is written before it is known to be new.
+  if (own.touched.size() <= static_cast<std::size_t>(end_row_)) own.touched.resize(end_row_ + 1);
+  std::vector<std::int64_t> counts(probes.width);
+  for (int token = 0; token < query.tokens; ++token) {
+    const std::int32_t* lists = probes.lists.data() + static_cast<std::size_t>(token) * probes.width;
+    const std::uint8_t* levels = probes.levels.data() + static_cast<std::size_t>(token) * probes.width;
+    std::size_t room = 0;
+    std::int64_t listed = 0;
+    for (int i = 0; i < probes.width; ++i) {
+      for (const Segment& segment : segments_) {
+        const auto size = static_cast<std::size_t>(segment.lists[lists[i] + 1] - segment.lists[lists[i]]);
+        room = std::max(room, size);
+        listed += static_cast<std::int64_t>(size);
       }
     }
-    found.retrieved += static_cast<std::int64_t>(count);
+    if (own.documents.size() <= room) own.documents.resize(2 * room + 1);
+    const auto chosen = [&](const Segment& segment, std::int32_t list) {
+      const std::int32_t start = segment.lists[list];
+      return choose(segment, segment.documents + start, static_cast<std::size_t>(segment.lists[list + 1] - start),
+                    allowed, own.documents.data());
+    };
     std::int32_t floor = probes.floors[token];
-    if (static_cast<std::int64_t>(count) > k_prime) {
-      scratch.sorted.assign(scratch.scores.begin(), scratch.scores.begin() + count);
-      const auto kth = scratch.sorted.begin() + (k_prime - 1);
-      std::nth_element(scratch.sorted.begin(), kth, scratch.sorted.end(), std::greater<>());
-      floor = std::max(floor, *kth);
+    if (listed >= plan.k_prime) {
+      std::int64_t counted = 0;
+      for (int i = 0; i < probes.width && counted < plan.k_prime; ++i) {
+        for (const Segment& segment : segments_) counted += static_cast<std::int64_t>(chosen(segment, lists[i]));
+        if (counted >= plan.k_prime) floor = std::max<std::int32_t>(floor, levels[i]);
+      }
     }
-    if (scratch.touched.size() <= scratch.touched_count + count) {
-      scratch.touched.resize(2 * (scratch.touched_count + count) + 1);
+    for (int i = 0; i < probes.width; ++i) {
+      for (const Segment& segment : segments_) {
+        const std::size_t count = chosen(segment, lists[i]);
+        found.retrieved += static_cast<std::int64_t>(count);
+        if (levels[i] < floor) continue;
+        own.touched_count = gain(own.cells.data(), own.documents.data(), count,
+                                 static_cast<std::int32_t>(segment.base_row), token, levels[i] - floor,
+                                 own.touched.data(), own.touched_count, found.meetings);
+      }
     }
-    scratch.touched_count =
-        accumulate(scratch.cells.data(), scratch.rows.data(), scratch.scores.data(), count, floor,
-                   static_cast<std::int64_t>(token) << 32, scratch.touched.data(), scratch.touched_count);
   }
-  found.touched = static_cast<std::int64_t>(scratch.touched_count);
-  found.rows = best_rows(scratch, limit);
+  found.touched = static_cast<std::int64_t>(own.touched_count);
+  return best_met(own, plan.met);
+}
+
+std::vector<Ranked> Searcher::allowed_rows(const std::uint8_t* allowed) const {
+  std::vector<Ranked> ranked;
+  for (const Segment& segment : segments_) {
+    for (std::int64_t row = segment.base_row; row < segment.base_row + segment.rows; ++row) {
+      if (!allowed || allowed[row]) ranked.push_back({0, row, 0});
+    }
+  }
+  return ranked;
+}
+
+void Searcher::by_centroids(const Levels& levels, std::vector<Ranked>& ranked) const {
+  std::vector<std::uint8_t>& best = scratch().best;
+  const auto stride = static_cast<std::size_t>(levels.stride);
+  if (best.size() < ranked.size() * stride) best.resize(ranked.size() * stride);
+  for (std::size_t i = 0; i < ranked.size(); ++i) {
+    if (i + 4 < ranked.size()) {
+      // Some documents ahead: where their centroids begin takes two looks at memory.
+      const Segment& next = *segment_of(ranked[i + 4].row);
+      const std::int64_t position = ranked[i + 4].row - next.base_row;
+      const std::uint16_t* from = next.numbers + next.offsets[position];
+      const std::int64_t count = std::min<std::int64_t>(next.offsets[position + 1] - next.offsets[position], 256);
+      for (std::int64_t line = 0; line < count; line += 32) __builtin_prefetch(from + line);
+    }
+    const Segment& segment = *segment_of(ranked[i].row);
+    const std::int64_t position = ranked[i].row - segment.base_row, start = segment.offsets[position];
+    std::uint8_t* own = best.data() + i * stride;
+    kernels_.interact(levels, segment.numbers + start, static_cast<int>(segment.offsets[position + 1] - start), own);
+    std::int32_t sum = 0;
+    for (std::size_t t = 0; t < stride; ++t) sum += own[t];
+    ranked[i].score = sum;
+    ranked[i].slot = i;
+  }
+}
+
+void Searcher::by_tokens(const Query& query, const Levels& levels, int margin, std::vector<Ranked>& ranked) const {
+  const std::uint8_t* best = scratch().best.data();
+  const auto stride = static_cast<std::size_t>(levels.stride);
+  const Packed packed(kernels_, query.codes, query.tokens, model_.dim);
+  const PackedQuery view = packed.view();
+  // Padding tokens, which have no level, reach no threshold.
+  std::vector<std::uint8_t> thresholds(stride, 255);
+  std::vector<float> most(view.tokens);
+  std::vector<std::int32_t> chosen[2];
+  int counts[2] = {0, 0};
+  // The tokens of the next document are chosen, and on their way, while those of this one are multiplied.
+  const auto prepare = [&](std::size_t i) {
+    const Segment& segment = *segment_of(ranked[i].row);
+    const std::int64_t position = ranked[i].row - segment.base_row, start = segment.offsets[position];
+    const auto count = static_cast<int>(segment.offsets[position + 1] - start);
+    const std::uint8_t* own = best + ranked[i].slot * stride;
+    for (int t = 0; t < query.tokens; ++t) thresholds[t] = static_cast<std::uint8_t>(own[t] > margin ? own[t] - margin : 0);
+    std::vector<std::int32_t>& out = chosen[i % 2];
+    if (out.size() <= static_cast<std::size_t>(count)) out.resize(2 * static_cast<std::size_t>(count) + 1);
+    counts[i % 2] = kernels_.choose(levels, segment.numbers + start, count, thresholds.data(), out.data());
+    for (int j = 0; j < std::min(counts[i % 2], 64); ++j) {
+      const std::int8_t* at = segment.tokens + (start + out[j]) * model_.dim;
+      for (int line = 0; line < model_.dim; line += 64) __builtin_prefetch(at + line);
+    }
+  };
+  if (!ranked.empty()) prepare(0);
+  for (std::size_t i = 0; i < ranked.size(); ++i) {
+    if (i + 1 < ranked.size()) prepare(i + 1);
+    const Segment& segment = *segment_of(ranked[i].row);
+    const std::int64_t start = segment.offsets[ranked[i].row - segment.base_row];
+    std::fill(most.begin(), most.end(), -std::numeric_limits<float>::infinity());
+    kernels_.best(view, nullptr,
+                  {segment.tokens + start * model_.dim, segment.scales + start, chosen[i % 2].data(), counts[i % 2]},
+                  most.data());
+    double sum = 0;
+    for (int t = 0; t < query.tokens; ++t) sum += static_cast<double>(most[t] * query.scales[t]);
+    ranked[i].score = static_cast<float>(sum);
+  }
+}
+
+Candidates Searcher::retrieve(const Query& query, const Plan& plan, const std::uint8_t* allowed) const {
+  Candidates found;
+  Watch watch;
+  std::vector<std::uint8_t>& data = scratch().levels;
+  const Probes probes = probe(model_, query, plan.nprobe, kernels_, data);
+  const Levels levels{data.data(), level_stride(query.tokens), static_cast<std::uint32_t>(model_.count - 1)};
+  std::vector<Ranked> ranked = plan.nprobe ? met_rows(query, plan, allowed, probes, found) : allowed_rows(allowed);
+  if (!plan.nprobe) found.touched = static_cast<std::int64_t>(ranked.size());
+  found.seconds[0] = watch.lap();
+  by_centroids(levels, ranked);
+  keep_best(ranked, plan.limit);
+  found.seconds[1] = watch.lap();
+  if (plan.keep) {
+    by_tokens(query, levels, plan.margin, ranked);
+    found.rescored = static_cast<std::int64_t>(ranked.size());
+    keep_best(ranked, plan.keep);
+  }
+  found.seconds[2] = watch.lap();
+  found.rows.reserve(ranked.size());
+  for (const Ranked& one : ranked) found.rows.push_back(one.row);
   return found;
 }
 

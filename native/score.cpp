@@ -5,6 +5,12 @@
 #include "searcher.hpp"
 
 namespace xtr {
+namespace {
+
+// Of the next document so many rows are on their way while this one is multiplied; the processor foresees the rest.
+constexpr std::int64_t kPrefetchRows = 64;
+
+}  // namespace
 
 const Segment* Searcher::segment_of(std::int64_t row) const {
   const auto after = std::upper_bound(segments_.begin(), segments_.end(), row,
@@ -18,10 +24,8 @@ void Searcher::score(const std::int8_t* codes, const std::int8_t* fine_codes, co
                      const std::int64_t* rows, std::int64_t count, float* out) const {
   const Packed coarse(kernels_, codes, tokens, model_.dim);
   const Packed fine(kernels_, fine_codes ? fine_codes : codes, fine_codes ? tokens : 0, model_.dim);
-  const int padded = coarse.view().tokens;
-  std::vector<std::int32_t> dots(static_cast<std::size_t>(kBlockRows) * padded);
-  std::vector<std::int32_t> fine_dots(fine_codes ? dots.size() : 0);
-  std::vector<float> best(padded), scales(kBlockRows);
+  const PackedQuery view = coarse.view(), fine_view = fine.view();
+  std::vector<float> best(view.tokens);
   for (std::int64_t i = 0; i < count; ++i) {
     const Segment* segment = segment_of(rows[i]);
     if (!segment) {
@@ -29,32 +33,25 @@ void Searcher::score(const std::int8_t* codes, const std::int8_t* fine_codes, co
       continue;
     }
     std::fill(best.begin(), best.end(), -std::numeric_limits<float>::infinity());
-    const std::int64_t position = rows[i] - segment->base_row;
-    const std::int64_t stop = segment->offsets[position + 1];
-    if (i + 1 < count) {
-      // The next document's first lines are on their way while this one is multiplied.
-      const std::int64_t next = rows[i + 1] - segment->base_row;
-      if (next < segment->rows) {
-        const std::int8_t* at = segment->tokens + segment->offsets[next] * model_.dim;
-        for (int line = 0; line < 8; ++line) __builtin_prefetch(at + line * 64);
-      }
-    }
-    for (std::int64_t first = segment->offsets[position]; first < stop; first += kBlockRows) {
-      const int here = static_cast<int>(std::min<std::int64_t>(kBlockRows, stop - first));
-      const std::int8_t* own = segment->tokens + first * model_.dim;
-      kernels_.widen(segment->scales + first, here, scales.data());
-      kernels_.dots(coarse.view(), own, here, dots.data());
-      if (fine_codes) {
-        kernels_.dots(fine.view(), own, here, fine_dots.data());
-        kernels_.raise_fine(dots.data(), fine_dots.data(), scales.data(), here, padded, best.data());
-      } else {
-        kernels_.raise(dots.data(), scales.data(), here, padded, best.data());
-      }
-    }
+    const std::int64_t position = rows[i] - segment->base_row, start = segment->offsets[position];
+    if (i + 1 < count) prefetch(rows[i + 1], *segment);
+    kernels_.best(view, fine_codes ? &fine_view : nullptr,
+                  {segment->tokens + start * model_.dim, segment->scales + start, nullptr,
+                   static_cast<int>(segment->offsets[position + 1] - start)},
+                  best.data());
     double sum = 0;
     for (int t = 0; t < tokens; ++t) sum += static_cast<double>(best[t] * factors[t]);
     out[i] = static_cast<float>(sum);
   }
+}
+
+void Searcher::prefetch(std::int64_t row, const Segment& segment) const {
+  const std::int64_t position = row - segment.base_row;
+  if (position >= segment.rows) return;
+  const std::int64_t start = segment.offsets[position];
+  const std::int64_t count = std::min<std::int64_t>(segment.offsets[position + 1] - start, kPrefetchRows);
+  const std::int8_t* at = segment.tokens + start * model_.dim;
+  for (std::int64_t line = 0; line < count * model_.dim; line += 64) __builtin_prefetch(at + line);
 }
 
 void assign(const Model& model, const float* biases, const std::int8_t* tokens, const float* scales,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "kernels.hpp"
@@ -11,38 +12,59 @@ namespace xtr {
 struct Segment {
   std::int64_t base_row;
   std::int64_t rows;
-  const std::int32_t* lists;       // [centroids + 1]
-  const std::int32_t* positions;   // [postings]
-  const std::uint8_t* residuals;   // [postings, packed_dim]
-  const std::int8_t* tokens;       // [tokens, dim]
-  const std::uint16_t* scales;     // [tokens], half floats
-  const std::int64_t* offsets;     // [rows + 1]
+  const std::int32_t* lists;      // [centroids + 1]
+  const std::int32_t* documents;  // [lists' end]
+  const std::uint16_t* numbers;   // [tokens], the centroid of each
+  const std::int8_t* tokens;      // [tokens, dim]
+  const std::uint16_t* scales;    // [tokens], half floats
+  const std::int64_t* offsets;    // [rows + 1]
 };
 
 struct Model {
   const std::int8_t* centroids;  // [count, dim]
   const float* scales;           // [count]
-  const std::int8_t* levels;     // [16]
   int count;
   int dim;
-  int packed_dim() const { return (dim + 1) / 2; }
 };
 
 struct Query {
   int tokens;
-  const std::int8_t* codes;           // [tokens, dim]
-  const std::int8_t* fine_codes;      // [tokens, dim]
-  const float* centroid_factors;      // [tokens]
-  const std::int8_t* residual_codes;  // [tokens, 2 * packed_dim]
-  const float* residual_factors;      // [tokens]
-  const float* margins;               // [tokens]
+  const std::int8_t* codes;       // [tokens, dim]
+  const float* scales;            // [tokens]
+  const float* centroid_factors;  // [tokens]
+};
+
+// How candidates are found; reference.py says what each number does.
+struct Plan {
+  int nprobe;               // 0: no lists, every allowed row is a candidate
+  std::int64_t k_prime;
+  std::int64_t met;         // rows kept by what they gained from lists
+  std::int64_t limit;       // of these, by their centroids
+  std::int64_t keep;        // of these, by their likely tokens; 0: none is multiplied, all of `limit` come back
+  int margin;
 };
 
 struct Candidates {
   std::vector<std::int64_t> rows;
   std::int64_t retrieved = 0;
   std::int64_t touched = 0;
+  std::int64_t meetings = 0;
+  std::int64_t rescored = 0;
+  // Seconds spent on centroids and lists, on centroids of documents, on tokens of documents.
+  double seconds[3] = {0, 0, 0};
 };
+
+// A row with what it is chosen by.
+struct Ranked {
+  double score;
+  std::int64_t row;
+  std::size_t slot;  // where its best levels lie
+};
+
+// The `limit` best, ascending by row; equal scores by ascending row.
+void keep_best(std::vector<Ranked>& ranked, std::int64_t limit);
+
+struct Probes;
 
 class Searcher {
  public:
@@ -50,8 +72,7 @@ class Searcher {
       : model_(model), segments_(std::move(segments)), end_row_(end_row), kernels_(kernels) {}
 
   // allowed: bool [end_row], or null where every row is.
-  Candidates retrieve(const Query& query, int nprobe, std::int64_t k_prime, std::int64_t limit,
-                      const std::uint8_t* allowed) const;
+  Candidates retrieve(const Query& query, const Plan& plan, const std::uint8_t* allowed) const;
 
   // MaxSim of integer codes, times factors, summed: float [count]; rows ascending, each in some segment. Without fine
   // codes: sum of factor * max(dots * scale); with them dots is 256 * coarse + fine.
@@ -64,6 +85,12 @@ class Searcher {
 
  private:
   const Segment* segment_of(std::int64_t row) const;
+  void prefetch(std::int64_t row, const Segment& segment) const;
+  std::vector<Ranked> met_rows(const Query& query, const Plan& plan, const std::uint8_t* allowed,
+                               const Probes& probes, Candidates& found) const;
+  std::vector<Ranked> allowed_rows(const std::uint8_t* allowed) const;
+  void by_centroids(const Levels& levels, std::vector<Ranked>& ranked) const;
+  void by_tokens(const Query& query, const Levels& levels, int margin, std::vector<Ranked>& ranked) const;
 
   Model model_;
   std::vector<Segment> segments_;

@@ -7,6 +7,7 @@ from xtr_assets.build.changed import changed_rows
 from xtr_assets.build.neighbors import exact_tokens
 from xtr_assets.build.tuning import changed_since_tuned, read_tuning, tuning_due, tuning_goal
 from xtr_assets.config import RecallConfig
+from xtr_assets.core.errors import UnknownFormat
 from xtr_assets.core.rows import RowTokens
 from xtr_assets.index.xtr.model import TokenModel
 from xtr_assets.index.xtr.postings import write_postings
@@ -115,11 +116,16 @@ def _model(warehouse: Warehouse, tokens: RowTokens, parent: Generation | None) -
     reason = "there is no parent to take centroids from"
     if parent is not None and parent.has_file(TOKEN_FILE):
         folder = TokenIndexFile.from_bytes(parent.path(TOKEN_FILE).read_bytes()).model
-        model = TokenModel.load(warehouse.layout.resolve(folder))
-        trained = int(model.training.get("tokens", 0))
-        if tokens.token_count <= GROWTH_LIMIT * trained:
-            return model, folder, "evolved", f"the centroids were trained on {trained} of {tokens.token_count} tokens"
-        reason = f"{tokens.token_count} tokens, {trained} when the centroids were trained: more than twice as many"
+        try:
+            model = TokenModel.load(warehouse.layout.resolve(folder))
+        except UnknownFormat as error:
+            reason = f"the parent's centroids cannot be used: {error}"
+        else:
+            trained = int(model.training.get("tokens", 0))
+            if tokens.token_count <= GROWTH_LIMIT * trained:
+                why = f"the centroids were trained on {trained} of {tokens.token_count} tokens"
+                return model, folder, "evolved", why
+            reason = f"{tokens.token_count} tokens, {trained} when the centroids were trained: more than twice as many"
     model = train(tokens)
     path = warehouse.add_model(model.write, made_by="xtr-assets token model")
     return model, warehouse.layout.relative(path), "trained", reason

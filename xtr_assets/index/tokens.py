@@ -16,11 +16,11 @@ from xtr_assets.index.xtr.backends import BackendName
 from xtr_assets.index.xtr.device.choosing import Choice
 from xtr_assets.index.xtr.device.placing import place
 from xtr_assets.index.xtr.device.serving import DeviceSearch
-from xtr_assets.index.xtr.folder import Verify, load_folder, make_postings, save_folder
+from xtr_assets.index.xtr.folder import Verify, load_folder, save_folder
 from xtr_assets.index.xtr.merging import merge_segments
 from xtr_assets.index.xtr.model import TokenModel
 from xtr_assets.index.xtr.plan import SearchProfile
-from xtr_assets.index.xtr.postings import open_postings, write_postings
+from xtr_assets.index.xtr.postings import make_postings, open_postings, write_postings
 from xtr_assets.index.xtr.searching import TokenMatch, TokenResult, explain_row, score_rows, search, search_exact
 from xtr_assets.index.xtr.segments import IndexState, check_part, encode_documents
 from xtr_assets.index.xtr.training import train

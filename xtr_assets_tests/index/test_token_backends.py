@@ -16,12 +16,13 @@ from xtr_assets.core.rows import RowTokens, TokenPart
 from xtr_assets.index.xtr import backends, extension
 from xtr_assets.index.xtr.assignment import assign_numpy
 from xtr_assets.index.xtr.backends import open_backend
-from xtr_assets.index.xtr.folder import make_postings
 from xtr_assets.index.xtr.model import TokenModel
 from xtr_assets.index.xtr.native import NativeBackend
-from xtr_assets.index.xtr.postings import Postings
-from xtr_assets.index.xtr.query import make_query
-from xtr_assets.index.xtr.reference import Backend, PlacedPostings, ReferenceBackend
+from xtr_assets.index.xtr.plan import Depths
+from xtr_assets.index.xtr.postings import Postings, make_postings
+from xtr_assets.index.xtr.query import centroid_levels, centroid_scores, make_query
+from xtr_assets.index.xtr.reference import Backend, Candidates, PlacedPostings, ReferenceBackend
+from xtr_assets.index.xtr.store import stored_maxsim
 from xtr_assets.index.xtr.training import train
 from xtr_assets_tests.index.token_corpus import TokenCorpus, make_corpus
 
@@ -64,6 +65,16 @@ def make_backend(name: str, model: TokenModel, placed: Sequence[PlacedPostings],
     return open_backend(cast(backends.BackendName, name), model, placed, tokens)
 
 
+def assert_same(found: Candidates, expected: Candidates) -> None:
+    np.testing.assert_array_equal(found.rows, expected.rows)
+    assert (found.retrieved, found.touched, found.meetings, found.rescored) == (
+        expected.retrieved,
+        expected.touched,
+        expected.meetings,
+        expected.rescored,
+    )
+
+
 @pytest.mark.parametrize("dim", [32, 33, 128, 20])
 def test_backends_agree_on_candidates_and_scores(dim: int) -> None:
     corpus = make_corpus(200, dim=dim, length=8, seed=dim, queries=5)
@@ -72,13 +83,17 @@ def test_backends_agree_on_candidates_and_scores(dim: int) -> None:
     some = np.random.default_rng(1).random(end) < 0.4
     for query_tokens in corpus.queries:
         query = make_query(model, query_tokens)
-        for nprobe, k_prime, limit, allowed in ((1, 5, 10, None), (4, 1 << 31, 40, some), (10_000, 60, 1000, None)):
-            expected = reference.retrieve(query, nprobe, k_prime, limit, allowed)
+        for depths, allowed in (
+            (Depths(1, 5, 30, 10, 4), None),
+            (Depths(4, 1 << 31, 80, 40, 12), some),
+            (Depths(10_000, 60, 1000, 1000, 20), None),
+            (Depths(60, 1 << 31, 90, 20, 0), None),
+            (Depths(0, 1, 1, 30, 9), some),
+        ):
+            expected = reference.retrieve(query, depths, allowed)
             scores = {name: getattr(reference, name)(query, expected.rows) for name in ("rescore", "exact")}
             for other in others:
-                found = other.retrieve(query, nprobe, k_prime, limit, allowed)
-                np.testing.assert_array_equal(found.rows, expected.rows)
-                assert (found.retrieved, found.touched) == (expected.retrieved, expected.touched)
+                assert_same(other.retrieve(query, depths, allowed), expected)
                 for name, wanted in scores.items():
                     np.testing.assert_array_equal(getattr(other, name)(query, expected.rows), wanted)
 
@@ -97,15 +112,18 @@ def test_backends_agree_on_anything(data: st.DataObject) -> None:
     cut = data.draw(st.integers(1, len(lengths)))
     model, reference, others = backends_of(corpus, sorted({0, cut, len(lengths)}), dim, OTHERS)
     query = make_query(model, rng.integers(-3, 4, (data.draw(st.integers(1, 40)), dim)).astype(np.float32))
-    nprobe, k_prime = data.draw(st.integers(1, 30)), data.draw(st.sampled_from([1, 3, 1 << 31]))
-    limit = data.draw(st.integers(1, 50))
+    depths = Depths(
+        nprobe=data.draw(st.integers(0, 60)),
+        k_prime=data.draw(st.sampled_from([1, 3, 1 << 31])),
+        met=data.draw(st.integers(1, 50)),
+        limit=data.draw(st.integers(1, 50)),
+        keep=data.draw(st.integers(0, 20)),
+    )
     allowed = data.draw(st.sampled_from([None, rng.random(reference.tokens.end_row) < 0.5]))
-    expected = reference.retrieve(query, nprobe, k_prime, limit, allowed)
+    expected = reference.retrieve(query, depths, allowed)
     scores, exact = reference.rescore(query, expected.rows), reference.exact(query, expected.rows)
     for other in others:
-        found = other.retrieve(query, nprobe, k_prime, limit, allowed)
-        np.testing.assert_array_equal(found.rows, expected.rows)
-        assert (found.retrieved, found.touched) == (expected.retrieved, expected.touched)
+        assert_same(other.retrieve(query, depths, allowed), expected)
         np.testing.assert_array_equal(other.rescore(query, expected.rows), scores)
         np.testing.assert_array_equal(other.exact(query, expected.rows), exact)
 
@@ -120,20 +138,33 @@ def test_integer_rescoring_is_close_to_maxsim_of_floats() -> None:
         np.testing.assert_allclose(approximate, exact, atol=2e-3)
 
 
-def test_reading_every_list_ranks_by_the_decoded_tokens() -> None:
+def test_candidates_are_the_best_by_the_centroids_of_their_tokens() -> None:
     corpus = make_corpus(80, dim=32, length=8)
-    part = TokenPart(0, *encode_int8(corpus.tokens), corpus.offsets)
-    model = train(RowTokens([part], 32))
-    postings = make_postings(model, part)
-    backend = ReferenceBackend(model, [PlacedPostings(0, 80, postings)], RowTokens([part], 32))
-    decoded = model.decode_residuals(postings.residuals) * model.residual_scales
-    decoded += model.centroid_vectors[np.repeat(np.arange(len(model.centroids)), np.diff(postings.lists))]
+    model, backend, _ = backends_of(corpus, [0, 80], 32, [])
+    numbers = backend.segments[0].postings.numbers
     for tokens in corpus.queries:
-        best = np.array([(tokens @ decoded[postings.positions == row].T).max(axis=1) for row in range(80)])
+        best = np.array(
+            [(tokens @ model.centroid_vectors[numbers[a:b]].T).max(axis=1) for a, b in pairwise(corpus.offsets)]
+        )
         ranked = np.argsort(-best.sum(axis=1), kind="stable")
-        found = backend.retrieve(make_query(model, tokens), len(model.centroids), 1 << 31, 10, None)
-        # Query and scores are rounded to integers: neighbours may change places at the edge.
-        assert np.isin(found.rows, ranked[:13]).all() and np.isin(ranked[:7], found.rows).all()
+        for nprobe in (0, len(model.centroids)):
+            found = backend.retrieve(make_query(model, tokens), Depths(nprobe, 1 << 31, 80, 10, 0), None)
+            # Levels are rounded: neighbours may change places at the edge.
+            assert np.isin(found.rows, ranked[:13]).all() and np.isin(ranked[:7], found.rows).all()
+
+
+def test_likely_tokens_bring_a_row_close_to_its_score_and_are_few() -> None:
+    corpus = make_corpus(300, dim=64, length=40)
+    model, backend, _ = backends_of(corpus, [0, 300], 64, [])
+    rows = np.arange(300)
+    for tokens in corpus.queries[:5]:
+        query = make_query(model, tokens)
+        levels = centroid_levels(centroid_scores(model, query))
+        likely = backend.likely(levels, backend.interact(levels, rows), rows)
+        part = stored_maxsim(query.codes, None, query.scales, backend.tokens, rows, likely)
+        whole = backend.rescore(query, rows)
+        assert (likely.counts >= 1).all() and likely.counts.sum() < 0.7 * len(corpus.tokens)
+        assert (part <= whole).all() and np.mean(whole - part) / len(tokens) < 0.02
 
 
 @pytest.mark.parametrize("name", ["numpy", *OTHERS])
@@ -142,12 +173,14 @@ def test_positions_that_were_damaged_are_skipped_not_followed(name: str) -> None
     part = TokenPart(0, *encode_int8(corpus.tokens), corpus.offsets)
     model = train(RowTokens([part], 32))
     postings = make_postings(model, part)
-    positions = postings.positions.copy()
-    positions[::3] = -7
-    positions[1::3] = 1 << 30
-    damaged = Postings(postings.lists, positions, postings.residuals)
+    documents, numbers = postings.documents.copy(), postings.numbers.copy()
+    documents[::3], documents[1::3] = -7, 1 << 30
+    numbers[::2] = 65_535
+    damaged = Postings(postings.lists, documents, numbers)
     backend = make_backend(name, model, [PlacedPostings(0, 100, damaged)], RowTokens([part], 32))
-    found = backend.retrieve(make_query(model, corpus.queries[0]), 50, 1 << 31, 1000, np.ones(100, np.bool_))
+    found = backend.retrieve(
+        make_query(model, corpus.queries[0]), Depths(50, 1 << 31, 1000, 1000, 90), np.ones(100, np.bool_)
+    )
     assert len(found.rows) and found.rows.min() >= 0 and found.rows.max() < 100
 
 
@@ -178,9 +211,11 @@ def test_the_extension_refuses_arrays_that_do_not_fit(instructions: str) -> None
     query = make_query(model, corpus.queries[0])
     other = NativeBackend(model, backend.segments, backend.tokens, instructions)
     with pytest.raises(ValueError, match="allowed does not fit"):
-        other.retrieve(query, 1, 1, 1, np.ones(3, np.bool_))
+        other.retrieve(query, Depths(1, 1, 1, 1, 1), np.ones(3, np.bool_))
     with pytest.raises(ValueError, match="must be at least 1"):
-        other.retrieve(query, 0, 1, 1, None)
+        other.retrieve(query, Depths(1, 1, 1, 0, 1), None)
+    with pytest.raises(ValueError, match="must not be negative"):
+        other.retrieve(query, Depths(1, 1, 1, 1, -1), None)
     part = backend.tokens.parts[0]
     longer = TokenPart(0, part.tokens, part.scales, part.offsets + 1)
     with pytest.raises(ValueError, match="bounds do not span"):

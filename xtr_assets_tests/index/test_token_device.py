@@ -19,12 +19,12 @@ from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index import TokenIndex
 from xtr_assets.index.devices import parse_device
 from xtr_assets.index.xtr.device import choosing, serving
+from xtr_assets.index.xtr.device.centroids import DeviceCentroids, centroids_bytes
 from xtr_assets.index.xtr.device.choosing import Choice, choose, cuda_obstacle
-from xtr_assets.index.xtr.device.lists import DeviceLists, lists_bytes
 from xtr_assets.index.xtr.device.rows import DeviceRows, padded_length, rows_bytes
 from xtr_assets.index.xtr.device.selecting import SELECT_BYTES, best_columns
 from xtr_assets.index.xtr.device.serving import DeviceSearch
-from xtr_assets.index.xtr.plan import SearchProfile
+from xtr_assets.index.xtr.plan import Depths, SearchProfile
 from xtr_assets.index.xtr.query import make_query
 from xtr_assets.index.xtr.reference import ReferenceBackend
 from xtr_assets_tests.index.token_corpus import TokenCorpus, make_corpus, unit
@@ -32,7 +32,9 @@ from xtr_assets_tests.index.token_corpus import TokenCorpus, make_corpus, unit
 CPU = torch.device("cpu")
 NO_GPU = cuda_obstacle(0)
 gpu = [pytest.mark.gpu, pytest.mark.skipif(NO_GPU is not None, reason=f"no GPU: {NO_GPU}")]
-# What lists and gains of 1,000 rows need at least, and less than its rows.
+# No lists, the 50 best of all rows, no token multiplied.
+CENTROIDS_ONLY = Depths(nprobe=0, k_prime=1, met=1, limit=50, keep=0)
+# What the centroids of 1,000 rows need at least, and less than its rows.
 SMALL = 1 << 20
 LARGE = 1 << 28
 
@@ -88,24 +90,22 @@ def test_one_query_gets_what_it_gets_in_a_batch(corpus: TokenCorpus, built: Toke
         assert own_scores.tolist() == scores[number].tolist()
 
 
-@pytest.mark.parametrize("k_prime", [None, 40, 1])
 @pytest.mark.parametrize("share", [1.0, 0.3])
 @pytest.mark.parametrize("scratch", [1 << 26, 1 << 13])
-def test_lists_on_the_device_choose_the_candidates_of_the_reference(
-    corpus: TokenCorpus, built: TokenIndex, k_prime: int | None, share: float, scratch: int
+def test_centroids_on_the_device_choose_the_candidates_of_the_reference(
+    corpus: TokenCorpus, built: TokenIndex, share: float, scratch: int
 ) -> None:
     index = TokenIndex(built._state)
     index.add(*_more(corpus))
     state = index._state
     reference = ReferenceBackend(state.model, state.placed, state.tokens)
-    lists = DeviceLists(state, CPU)
+    store = DeviceCentroids(state, CPU)
     allowed = None if share == 1.0 else np.random.default_rng(1).random(len(state.live)) < share
     on_device = None if allowed is None else torch.from_numpy(allowed)
     for tokens in corpus.queries[:5]:
         query = make_query(state.model, tokens)
-        limit = k_prime or 1 << 31
-        expected = reference.retrieve(query, 6, limit, 50, allowed)
-        found = lists.retrieve(query, 6, limit, 50, on_device, scratch)
+        expected = reference.retrieve(query, CENTROIDS_ONLY, allowed)
+        found = store.retrieve(query, CENTROIDS_ONLY.limit, on_device, scratch)
         assert found.rows.tolist() == expected.rows.tolist()
         assert (found.retrieved, found.touched) == (expected.retrieved, expected.touched)
 
@@ -115,22 +115,20 @@ def _more(corpus: TokenCorpus) -> tuple[Floats, Ints]:
     return corpus.tokens[: corpus.offsets[50]], corpus.offsets[:51]
 
 
-def test_beyond_the_memory_bound_lists_serve_and_agree_with_the_lists_of_the_cpu(
-    corpus: TokenCorpus, built: TokenIndex
-) -> None:
+def test_beyond_the_memory_bound_centroids_serve(corpus: TokenCorpus, built: TokenIndex) -> None:
     state = built._state
-    bound = (lists_bytes(state) + 2 * SELECT_BYTES * 1000) * 4 // 3 + 4
+    bound = (centroids_bytes(state) + 2 * SELECT_BYTES * 1000) * 4 // 3 + 4
     assert rows_bytes(state) > bound
     view = serve(built, bound)
     scores, rows = view.search_batch(corpus.queries, 10)
-    assert view.describe()["on_device"]["holds"] == "lists"
+    assert view.describe()["on_device"]["holds"] == "centroids"
     assert view.describe()["on_device"]["bytes"] + view.describe()["on_device"]["scratch_bytes"] <= bound
     exact = [built.exact(query, 10) for query in corpus.queries]
     assert overlap(rows, np.array([own for _, own in exact])) >= 0.97
     for number, query in enumerate(corpus.queries):
         np.testing.assert_array_equal(scores[number], built.score(query, rows[number]))
         result = view.search_detailed(query, 10)
-        assert not result.scanned and result.retrieved > result.candidates >= result.rescored
+        assert not result.scanned and result.candidates > result.rescored >= 10 and result.imputed_share == 1.0
 
 
 def test_what_does_not_fit_at_all_is_an_error_with_both_sizes(built: TokenIndex, corpus: TokenCorpus) -> None:
@@ -147,7 +145,7 @@ def test_a_filter_and_removed_rows_are_left_out_before_the_cut(
     random = np.random.default_rng(8)
     index.remove(np.flatnonzero(random.random(1000) < 0.3))
     allowed = random.random(1000) < share
-    small = (lists_bytes(index._state) + 2 * SELECT_BYTES * 1000) * 4 // 3 + 4
+    small = (centroids_bytes(index._state) + 2 * SELECT_BYTES * 1000) * 4 // 3 + 4
     view = serve(index, bound or small)
     found, expected = [], []
     for query in corpus.queries:
@@ -272,9 +270,10 @@ def test_the_rows_hold_what_was_counted(built: TokenIndex) -> None:
     store = DeviceRows(built._state, CPU, torch.float32)
     held = sum(t.nbytes for b in store._buckets for t in (b.codes, b.scales, b.rows))
     assert held == rows_bytes(built._state)
-    lists = DeviceLists(built._state, CPU)
-    held = sum(t.nbytes for t in (lists._rows, lists._residuals, lists._centroids, lists._centroid_scales))
-    assert held == lists_bytes(built._state)
+    other = DeviceCentroids(built._state, CPU)
+    arrays = (other._rows, other._numbers, other._stored, other._centroids, other._centroid_scales)
+    held = sum(t.nbytes for t in arrays)
+    assert held == centroids_bytes(built._state)
 
 
 @pytest.mark.parametrize(
@@ -404,14 +403,14 @@ class TestOnAGpu:
             assert overlap(rows, np.array([own for _, own in exact])) >= 0.999
             np.testing.assert_allclose(scores, [own for own, _ in exact], atol=1e-3)
 
-    def test_lists_choose_the_candidates_of_the_cpu(self, large: TokenCorpus, on_cpu: TokenIndex) -> None:
+    def test_centroids_choose_the_candidates_of_the_cpu(self, large: TokenCorpus, on_cpu: TokenIndex) -> None:
         state = on_cpu._state
-        lists = DeviceLists(state, torch.device("cuda"))
+        store = DeviceCentroids(state, torch.device("cuda"))
         reference = ReferenceBackend(state.model, state.placed, state.tokens)
         for tokens in large.queries[:20]:
             query = make_query(state.model, tokens)
-            expected = reference.retrieve(query, 12, 1 << 31, 300, None)
-            assert lists.retrieve(query, 12, 1 << 31, 300, None, 1 << 26).rows.tolist() == expected.rows.tolist()
+            expected = reference.retrieve(query, CENTROIDS_ONLY, None)
+            assert store.retrieve(query, CENTROIDS_ONLY.limit, None, 1 << 26).rows.tolist() == expected.rows.tolist()
 
     def test_a_filter_is_exact(self, large: TokenCorpus, on_cpu: TokenIndex) -> None:
         view = self._view(on_cpu, "cuda")
@@ -420,9 +419,9 @@ class TestOnAGpu:
             expected = on_cpu.exact(query, 10, allowed=allowed)[1]
             assert view.search(query, 10, allowed=allowed)[1].tolist() == expected.tolist()
 
-    @pytest.mark.parametrize("kind", ["rows", "lists"])
+    @pytest.mark.parametrize("kind", ["rows", "centroids"])
     def test_the_memory_bound_holds(self, large: TokenCorpus, on_cpu: TokenIndex, kind: str) -> None:
-        needed = {"rows": rows_bytes, "lists": lists_bytes}[kind](on_cpu._state)
+        needed = {"rows": rows_bytes, "centroids": centroids_bytes}[kind](on_cpu._state)
         bound = int(needed * 1.5) + (8 << 20)
         # cuBLAS takes its own workspace at the first product.
         torch.ones((64, 64), dtype=torch.float16, device="cuda").matmul(torch.ones(64, device="cuda").half())

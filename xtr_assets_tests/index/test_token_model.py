@@ -11,7 +11,7 @@ from xtr_assets.core.types import Floats, Halves, Int32s
 from xtr_assets.index.xtr.model import ARRAYS, LEVEL_MAX, LEVEL_MIN, TokenModel
 from xtr_assets.index.xtr.plan import Route, SearchProfile, plan_search
 from xtr_assets.index.xtr.postings import open_postings, write_postings
-from xtr_assets.index.xtr.query import ONE, best_lists, centroid_scores, make_query
+from xtr_assets.index.xtr.query import LEVEL_SPAN, best_lists, centroid_levels, centroid_scores, make_query
 from xtr_assets.index.xtr.training import centroid_count, residual_levels, train
 from xtr_assets_tests.index.token_corpus import make_corpus
 
@@ -59,24 +59,27 @@ def test_centroids_grow_with_the_root_and_stay_bounded() -> None:
 
 def test_residual_codes_bring_tokens_closer_than_centroids_alone(part: TokenPart, model: TokenModel) -> None:
     tokens = decoded(part)
-    lists = nearest(part, model)
-    centre = model.mean + model.centroid_vectors[lists]
+    lists = nearest(part, model).astype(np.uint16)
     packed = model.encode_residuals(tokens, lists)
-    assert packed.shape == (len(tokens), 16) and packed.dtype == np.uint8
-    restored = centre + model.decode_residuals(packed) * model.residual_scales
-    left = np.linalg.norm(tokens - restored, axis=1).mean() / np.linalg.norm(tokens - centre, axis=1).mean()
-    # 16 Lloyd levels leave a normal variable .0095 of its variance: a tenth of its deviation.
-    assert left < 0.15
+    assert packed.shape == (len(tokens), 20) and packed.dtype == np.uint8
+    restored = model.decode_residuals(packed, lists)
+    left = np.linalg.norm(tokens - restored, axis=1).mean()
+    # 32 Lloyd levels leave a normal variable .0025 of its variance: a twentieth of its deviation.
+    assert left / np.linalg.norm(tokens - model.anchors[lists], axis=1).mean() < 0.08
 
 
-def test_every_residual_takes_the_nearest_level(part: TokenPart, model: TokenModel) -> None:
-    tokens = decoded(part)[:50]
-    lists = np.zeros(50, np.int32)
-    steps = (tokens - model.mean - model.centroid_vectors[0]) / model.residual_scales
-    chosen = model.decode_residuals(model.encode_residuals(tokens, lists)).astype(np.float32)
-    whole = np.clip(np.rint(steps), LEVEL_MIN, LEVEL_MAX)
-    best = np.abs(whole[:, :, None] - model.levels.astype(np.float32)).min(axis=2)
-    np.testing.assert_array_equal(np.abs(whole - chosen), best)
+@pytest.mark.parametrize("dim", [1, 7, 32, 33])
+def test_every_residual_takes_the_nearest_level(dim: int) -> None:
+    rng = np.random.default_rng(dim)
+    tokens = rng.normal(size=(200, dim)).astype(np.float32)
+    own = train(RowTokens([TokenPart(0, *encode_int8(tokens), np.array([0, 200]))], dim), centroids=3)
+    lists = rng.integers(0, 3, 200).astype(np.uint16)
+    steps = np.clip(np.rint((tokens - own.anchors[lists]) / own.residual_scales), LEVEL_MIN, LEVEL_MAX)
+    chosen = (
+        own.decode_residuals(own.encode_residuals(tokens, lists), lists) - own.anchors[lists]
+    ) / own.residual_scales
+    best = np.abs(steps[:, :, None] - own.levels.astype(np.float32)).min(axis=2)
+    np.testing.assert_allclose(np.abs(steps - chosen), best, atol=1e-2)
 
 
 def test_levels_of_residuals_that_never_vary() -> None:
@@ -112,8 +115,8 @@ def test_an_altered_model_is_refused_by_file(tmp_path: Path, model: TokenModel, 
 def test_a_model_of_another_format_or_of_no_format_is_refused(tmp_path: Path, model: TokenModel) -> None:
     path = model.save(tmp_path) / "model.json"
     described = json.loads(path.read_text())
-    path.write_text(json.dumps(described | {"format_version": 2}))
-    with pytest.raises(UnknownFormat, match="format_version 2, this release reads 1"):
+    path.write_text(json.dumps(described | {"format_version": 3}))
+    with pytest.raises(UnknownFormat, match="format_version 3, this release reads 2"):
         TokenModel.load(path.parent)
     path.write_text("{")
     with pytest.raises(CorruptFile, match="unreadable JSON"):
@@ -126,14 +129,16 @@ def test_a_model_of_another_format_or_of_no_format_is_refused(tmp_path: Path, mo
         TokenModel.load(path.parent)
 
 
-def test_postings_hold_every_token_once_in_its_nearest_list(tmp_path: Path, part: TokenPart, model: TokenModel) -> None:
+def test_a_list_holds_each_document_with_one_of_its_tokens_once(
+    tmp_path: Path, part: TokenPart, model: TokenModel
+) -> None:
     write_postings(model, part, tmp_path)
     postings = open_postings(model, part, tmp_path)
-    lists = nearest(part, model)
+    np.testing.assert_array_equal(postings.numbers, nearest(part, model))
     row = np.repeat(np.arange(part.rows), np.diff(part.offsets))
     for number in range(len(model.centroids)):
-        mine = postings.positions[postings.lists[number] : postings.lists[number + 1]]
-        np.testing.assert_array_equal(mine, row[lists == number])
+        mine = postings.documents[postings.lists[number] : postings.lists[number + 1]]
+        np.testing.assert_array_equal(mine, np.unique(row[postings.numbers == number]))
 
 
 def test_postings_of_another_model_or_segment_are_refused(tmp_path: Path, part: TokenPart, model: TokenModel) -> None:
@@ -147,7 +152,7 @@ def test_postings_of_another_model_or_segment_are_refused(tmp_path: Path, part: 
         open_postings(model, shorter, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["lists.npy", "positions.npy", "residuals.npy"])
+@pytest.mark.parametrize("name", ["lists.npy", "documents.npy", "numbers.npy"])
 def test_postings_that_are_cut_or_of_another_type_are_refused(
     tmp_path: Path, part: TokenPart, model: TokenModel, name: str
 ) -> None:
@@ -181,36 +186,38 @@ def test_tokens_of_another_dim_are_refused(tmp_path: Path, model: TokenModel) ->
         write_postings(model, other, tmp_path)
 
 
-def test_the_best_lists_are_those_of_a_sort_and_the_floor_lies_below_the_next(model: TokenModel) -> None:
+def test_the_best_lists_are_those_of_a_sort_and_the_floor_is_the_next(model: TokenModel) -> None:
     query = make_query(model, make_corpus(3).queries[0])
     scores = centroid_scores(model, query)
-    probes = best_lists(query, scores, 3)
+    levels = centroid_levels(scores)
+    probes = best_lists(scores, levels, 3)
     order = np.argsort(-scores, axis=1, kind="stable")
-    np.testing.assert_array_equal(probes.lists, np.sort(order[:, :3], axis=1))
-    following = np.take_along_axis(scores, order[:, 3:4], axis=1)[:, 0]
-    np.testing.assert_array_equal(probes.floors, np.rint(following - query.margins).astype(np.int32))
+    np.testing.assert_array_equal(probes.lists, order[:, :3])
+    np.testing.assert_array_equal(probes.levels, np.take_along_axis(levels.T, order[:, :3], axis=1))
+    np.testing.assert_array_equal(probes.floors, np.take_along_axis(levels.T, order[:, 3:4], axis=1)[:, 0])
 
 
-def test_lists_that_tie_are_taken_from_the_lowest_up(model: TokenModel) -> None:
-    query = make_query(model, np.ones((1, 32), np.float32))
-    probes = best_lists(query, np.array([[1, 5, 3, 3, 3, 0]], np.float32), 3)
-    assert probes.lists.tolist() == [[1, 2, 3]] and probes.scores.tolist() == [[5, 3, 3]]
+def test_lists_that_tie_are_taken_from_the_lowest_up() -> None:
+    scores = np.array([[1, 5, 3, 3, 3, 0]], np.float32)
+    probes = best_lists(scores, centroid_levels(scores), 3)
+    assert probes.lists.tolist() == [[1, 2, 3]] and probes.levels.tolist() == [[69, 67, 67]]
 
 
-def test_fixed_point_scores_are_the_centroid_products(model: TokenModel) -> None:
+def test_levels_are_centroid_products_in_steps_of_the_largest(model: TokenModel) -> None:
     tokens = make_corpus(3).queries[1]
-    query = make_query(model, tokens)
-    unit = ONE / (np.linalg.norm(tokens, axis=1).max() * model.token_norm)
-    expected = tokens @ model.centroid_vectors.T
-    np.testing.assert_allclose(centroid_scores(model, query) / unit, expected, atol=5e-3)
+    scores = centroid_scores(model, make_query(model, tokens))
+    unit = LEVEL_SPAN / (np.linalg.norm(tokens, axis=1).max() * np.linalg.norm(model.centroid_vectors, axis=1).max())
+    np.testing.assert_allclose(scores / unit, tokens @ model.centroid_vectors.T, atol=5e-3)
+    assert centroid_levels(np.array([[-300, -64, -0.4, 190.6, 200]], np.float32))[:, 0].tolist() == [0, 0, 64, 255, 255]
 
 
-def test_a_filter_widens_the_lists_until_scanning_is_cheaper() -> None:
+def test_a_filter_widens_the_lists_until_centroids_or_scanning_are_cheaper() -> None:
     def plan(allowed: int) -> Route:
-        return plan_search(tokens=3_500_000, rows=50_000, allowed_rows=allowed, centroids=7483, nprobe=4, limit=300)
+        return plan_search(tokens=3_500_000, rows=50_000, allowed_rows=allowed, centroids=7483, nprobe=4, limit=192)
 
     assert plan(50_000).nprobe == 4 and plan(25_000).nprobe == 8
-    assert plan(500).scan and plan(0).scan and not plan(40_000).scan
+    assert not plan(3_000).scan and plan(3_000).nprobe == 0
+    assert plan(100).scan and plan(0).scan
 
 
 @pytest.mark.parametrize("field", ["nprobe", "k_prime", "rescore"])

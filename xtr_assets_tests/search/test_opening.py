@@ -59,7 +59,7 @@ def test_a_flipped_byte_of_what_a_parser_reads_is_refused_by_name(path: Path, ki
         searcher.search("zebra")
 
 
-@pytest.mark.parametrize("kind", ["embeddings.*.npy", "tokens.npy", "residuals.npy"])
+@pytest.mark.parametrize("kind", ["embeddings.*.npy", "tokens.npy", "documents.npy"])
 def test_a_truncated_array_is_refused_by_name(path: Path, kind: str) -> None:
     new_warehouse(path, CHUNKS)
     (found,) = path.rglob(kind)

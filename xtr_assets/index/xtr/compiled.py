@@ -1,63 +1,64 @@
 """Retrieval in numba: the results of reference.py, fast enough to serve without the C++ extension."""
 
-from collections.abc import Sequence
-
 import numpy as np
-import numpy.typing as npt
 
-from xtr_assets.core.rows import RowTokens
-from xtr_assets.core.types import Mask
-from xtr_assets.index.xtr.model import TokenModel
-from xtr_assets.index.xtr.query import Query, best_lists, centroid_scores
-from xtr_assets.index.xtr.reference import Candidates, PlacedPostings, ReferenceBackend
+from xtr_assets.core.types import Ints, Mask
+from xtr_assets.index.xtr.query import Levels, Probes
+from xtr_assets.index.xtr.reference import LIKELY_MARGIN, ReferenceBackend
+from xtr_assets.index.xtr.store import Likely
 
 NO_MASK = np.zeros(0, np.bool_)
 
 
 class CompiledBackend(ReferenceBackend):
-    """numba for the postings; the products are numpy's, which are at the speed of its matrix product already."""
+    """numba for lists and levels; the products are numpy's, which are at the speed of its matrix product already."""
 
     name = "numba"
 
-    def __init__(self, model: TokenModel, segments: Sequence[PlacedPostings], tokens: RowTokens) -> None:
-        super().__init__(model, segments, tokens)
-        # Both levels of every byte, so that one look-up serves two dimensions.
-        self._low = model.levels[np.arange(256) & 15].astype(np.int16)
-        self._high = model.levels[np.arange(256) >> 4].astype(np.int16)
-
-    def retrieve(self, query: Query, nprobe: int, k_prime: int, limit: int, allowed: Mask | None) -> Candidates:
-        """See ReferenceBackend.retrieve."""
+    def gains(self, probes: Probes, k_prime: int, allowed: Mask | None) -> tuple[Ints, int, int]:
+        """See ReferenceBackend.gains."""
         # Here and not above: numba takes half a second to import, and an index that is only scanned does without.
-        from xtr_assets.index.xtr.numba_kernels import accumulate, score_postings
+        from xtr_assets.index.xtr.numba_kernels import gain_from_lists
 
-        probes = best_lists(query, centroid_scores(self.model, query), nprobe)
-        tables = self._tables(query)
-        counts = np.zeros(len(query), np.int64)
-        for segment in self.segments:
-            bounds = segment.postings.lists
-            counts += (bounds[probes.lists + 1] - bounds[probes.lists]).sum(axis=1, dtype=np.int64)
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        rows, scores = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int32)
-        ends = starts[:-1].copy()
-        mask = NO_MASK if allowed is None else allowed
-        for segment in self.segments:
-            p = segment.postings
-            score_postings(
-                p.lists, p.positions, p.residuals, segment.base_row, segment.rows, probes.lists,
-                probes.scores, tables, query.residual_factors, mask, rows, scores, ends,
-            )  # fmt: skip
         gains = np.full(self.tokens.end_row, -1, np.int64)
-        touched = accumulate(rows, scores, starts, ends, probes.floors, k_prime, gains)
-        found = np.flatnonzero(gains >= 0)
-        if len(found) > limit:
-            kth = np.partition(gains[found], len(found) - limit)[len(found) - limit]
-            above, ties = found[gains[found] > kth], found[gains[found] == kth]
-            found = np.sort(np.concatenate([above, ties[: limit - len(above)]]))
-        return Candidates(found, int((ends - starts[:-1]).sum()), touched)
+        mask = NO_MASK if allowed is None else allowed
+        retrieved, met = np.zeros(len(probes.lists), np.int64), np.full(self.tokens.end_row, -1, np.int32)
+        floors = probes.floors.astype(np.int64)
+        listed = sum(np.diff(segment.postings.lists)[probes.lists].sum(axis=1) for segment in self.segments)
+        for token in np.flatnonzero(listed >= k_prime):
+            floors[token] = self.counted(probes, int(token), k_prime, allowed)[2]
+        meetings = 0
+        for segment in self.segments:
+            lists, documents = segment.postings.lists, segment.postings.documents
+            meetings += gain_from_lists(
+                lists, documents, segment.base_row, segment.rows, probes.lists, probes.levels, floors, mask, gains, met,
+                retrieved,
+            )  # fmt: skip
+            met.fill(-1)
+        return gains, int(retrieved.sum()), meetings
 
-    def _tables(self, query: Query) -> npt.NDArray[np.int16]:
-        """int16 [t, packed_dim, 256]: the product of each residual byte with its two query components."""
-        codes, half = query.residual_codes.astype(np.int16), self.model.packed_dim
-        # 64 * 127 * 2 fits int16.
-        tables: npt.NDArray[np.int16] = codes[:, :half, None] * self._low + codes[:, half:, None] * self._high
-        return tables
+    def interact(self, levels: Levels, rows: Ints) -> Levels:
+        """See ReferenceBackend.interact."""
+        from xtr_assets.index.xtr.numba_kernels import best_levels
+
+        best = np.zeros((len(rows), levels.shape[1]), np.uint8)
+        for segment, part, done, stop in self._parts(rows):
+            best_levels(
+                levels, segment.postings.numbers, part.offsets, rows[done:stop] - part.base_row, best[done:stop]
+            )
+        return best
+
+    def likely(self, levels: Levels, best: Levels, rows: Ints) -> Likely:
+        """See ReferenceBackend.likely."""
+        from xtr_assets.index.xtr.numba_kernels import reaching
+
+        thresholds = np.maximum(best.astype(np.int16) - LIKELY_MARGIN, 0).astype(np.uint8)
+        places, counts = [np.empty(0, np.int64)], np.empty(len(rows), np.int64)
+        for segment, part, done, stop in self._parts(rows):
+            positions = rows[done:stop] - part.base_row
+            out = np.empty(int((part.offsets[positions + 1] - part.offsets[positions]).sum()), np.int64)
+            kept = reaching(
+                levels, segment.postings.numbers, part.offsets, positions, thresholds[done:stop], out, counts[done:stop]
+            )
+            places.append(out[:kept])
+        return Likely(np.concatenate(places), counts)

@@ -33,20 +33,12 @@ from xtr_assets.index.xtr.postings import (
     Postings,
     open_array,
     open_postings,
-    write_postings,
 )
 
 TOKENS_FORMAT = 1
 TOKENS_FILE = "tokens.json"
 STORE_ARRAYS = ("tokens.npy", "scales.npy", "offsets.npy")
 Verify = Literal["headers", "full"]
-
-
-def make_postings(model: TokenModel, part: TokenPart) -> Postings:
-    """The postings of a segment, in memory."""
-    with tempfile.TemporaryDirectory(prefix="xtr-postings-") as folder:
-        write_postings(model, part, Path(folder))
-        return open_postings(model, part, Path(folder), mmap=False)
 
 
 def save_folder(

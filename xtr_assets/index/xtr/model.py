@@ -14,14 +14,12 @@ import numpy.typing as npt
 
 from xtr_assets.core.errors import CorruptFile, UnknownFormat
 from xtr_assets.core.files import FileRecord, check, fsync_dir, fsync_file, record
-from xtr_assets.core.types import Bytes8, Floats, Int32s
+from xtr_assets.core.types import Bytes8, Floats
 
-MODEL_FORMAT = 1
+MODEL_FORMAT = 2
 MODEL_FILE = "model.json"
 ARRAYS = ("mean", "centroids", "centroid_scales", "levels", "residual_scales")
-LEVELS = 16
-# Levels lie in [-64, 63]: shifted by 64 they are 7-bit unsigned, so that the AVX2 multiply-add of a pair,
-# 127 * 127 * 2, stays below the 16-bit limit and every backend gets the same integer.
+LEVELS = 32
 LEVEL_MIN, LEVEL_MAX = -64, 63
 
 
@@ -29,14 +27,13 @@ LEVEL_MIN, LEVEL_MAX = -64, 63
 class TokenModel:
     """The shared part of a token index.
 
-    A token x is approximated by `mean + centroids[c] * centroid_scales[c] + levels[code] * residual_scales`.
+    A compact index approximates a token by `mean + centroids[c] * centroid_scales[c] + levels[code] * residual_scales`.
 
     mean : float32 [d]
     centroids : int8 [C, d], over mean-subtracted tokens, with centroid_scales float32 [C]
-    levels : int8 [16], ascending, within [-64, 63]
+    levels : int8 [32], ascending, within [-64, 63]
     residual_scales : float32 [d], the size of one level step per dimension
-    token_norm : the largest norm in the training sample; the unit of integer scores follows from it
-    residual_rms : root mean square norm of what centroids leave of the sample; imputation's margin follows from it
+    token_norm : the largest norm in the training sample
     training : what it was trained on and how (JSON-able)
     """
 
@@ -46,7 +43,6 @@ class TokenModel:
     levels: Bytes8
     residual_scales: Floats
     token_norm: float
-    residual_rms: float
     training: dict[str, Any]
 
     @property
@@ -55,8 +51,12 @@ class TokenModel:
 
     @property
     def packed_dim(self) -> int:
-        """Bytes of one packed residual: dimensions j and j + packed_dim share byte j."""
-        return (self.dim + 1) // 2
+        """Bytes of one packed residual, five bits a dimension.
+
+        The low four bits of dimensions j and j + half share byte j, half being (dim + 1) // 2; then come the fifth
+        bits, that of dimension j in bit j % 8 of byte j // 8.
+        """
+        return (self.dim + 1) // 2 + (self.dim + 7) // 8
 
     @property
     def memory_bytes(self) -> int:
@@ -73,6 +73,17 @@ class TokenModel:
         return self.centroid_values * self.centroid_scales[:, None]
 
     @cached_property
+    def centroid_norm(self) -> float:
+        """The largest norm of a centroid; the unit of levels follows from it."""
+        squares = np.einsum("cd,cd->c", self.centroid_vectors, self.centroid_vectors, dtype=np.float64)
+        return float(np.sqrt(squares.max(initial=0.0)))
+
+    @cached_property
+    def anchors(self) -> Floats:
+        """float32 [C, d]: what residuals are added to."""
+        return self.centroid_vectors + self.mean
+
+    @cached_property
     def nearest_level(self) -> npt.NDArray[np.uint8]:
         """uint8 [128]: the code of a residual in level steps, shifted by 64."""
         grid = np.arange(LEVEL_MIN, LEVEL_MAX + 1)
@@ -83,8 +94,7 @@ class TokenModel:
     @cached_property
     def fingerprint(self) -> str:
         """64 hex digits over dim, levels, centroids and scales: two models with the same one are the same."""
-        scalars = f"xtr-assets token model {MODEL_FORMAT} {self.token_norm!r} {self.residual_rms!r}"
-        digest = hashlib.sha256(scalars.encode())
+        digest = hashlib.sha256(f"xtr-assets token model {MODEL_FORMAT} {self.token_norm!r}".encode())
         for name in ARRAYS:
             array = np.ascontiguousarray(getattr(self, name))
             digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
@@ -96,20 +106,29 @@ class TokenModel:
         """What names the model's folder and the postings made with it."""
         return self.fingerprint[:8]
 
-    def encode_residuals(self, tokens: Floats, lists: Int32s) -> npt.NDArray[np.uint8]:
-        """uint8 [n, packed_dim]: 4-bit codes of what the centroid leaves; tokens float32 [n, d], lists int32 [n]."""
-        residuals = tokens - self.mean - self.centroid_vectors[lists]
+    def encode_residuals(self, tokens: Floats, lists: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+        """uint8 [n, packed_dim]: codes of what the centroid leaves; tokens float32 [n, d], lists uint16 [n]."""
+        residuals = tokens - self.anchors[lists]
         residuals /= self.residual_scales
         steps = np.clip(np.rint(residuals, out=residuals), LEVEL_MIN, LEVEL_MAX).astype(np.int8)
         codes = self.nearest_level[(steps - np.int8(LEVEL_MIN)).view(np.uint8)]
-        packed: npt.NDArray[np.uint8] = codes[:, : self.packed_dim].copy()
-        packed[:, : self.dim - self.packed_dim] |= codes[:, self.packed_dim :] << 4
+        half = (self.dim + 1) // 2
+        low = codes & 15
+        packed = np.zeros((len(codes), self.packed_dim), np.uint8)
+        packed[:, :half] = low[:, :half]
+        packed[:, : self.dim - half] |= low[:, half:] << 4
+        packed[:, half:] = np.packbits(codes >> 4, axis=1, bitorder="little")
         return packed
 
-    def decode_residuals(self, packed: npt.NDArray[np.uint8]) -> Bytes8:
-        """int8 [n, d]: the level of every dimension, to be multiplied by `residual_scales`."""
-        levels = np.concatenate([self.levels[packed & 15], self.levels[packed >> 4]], axis=1)
-        return levels[:, : self.dim]
+    def decode_residuals(self, packed: npt.NDArray[np.uint8], lists: npt.NDArray[np.uint16]) -> Floats:
+        """float32 [n, d]: the tokens that packed residuals of the centroids `lists` stand for."""
+        half = (self.dim + 1) // 2
+        low = np.concatenate([packed[:, :half] & 15, packed[:, :half] >> 4], axis=1)[:, : self.dim]
+        high = np.unpackbits(packed[:, half:], axis=1, count=self.dim, bitorder="little")
+        values: Floats = self.levels[low | high << 4].astype(np.float32)
+        values *= self.residual_scales
+        values += self.anchors[np.minimum(lists, len(self.anchors) - 1)]
+        return values
 
     def save(self, models: Path) -> Path:
         """Write into `models/<fingerprint8>` unless it is there; the folder appears whole or not at all."""
@@ -140,7 +159,6 @@ class TokenModel:
             "dim": self.dim,
             "centroids": len(self.centroids),
             "token_norm": self.token_norm,
-            "residual_rms": self.residual_rms,
             "training": self.training,
             "files": {name: {"bytes": f.bytes, "sha256": f.sha256} for name, f in files.items()},
         }
@@ -158,8 +176,7 @@ class TokenModel:
             file = directory / f"{name}.npy"
             check(file, FileRecord(**described["files"][file.name]), f"{directory.name}/{file.name}")
             arrays[name] = np.load(file, allow_pickle=False)
-        scalars = {name: described[name] for name in ("token_norm", "residual_rms", "training")}
-        model = cls(**arrays, **scalars)
+        model = cls(**arrays, token_norm=described["token_norm"], training=described["training"])
         if model.fingerprint != described["fingerprint"]:
             raise CorruptFile(
                 f"{directory.name}/{MODEL_FILE}", f"fingerprint {described['fingerprint']}", model.fingerprint

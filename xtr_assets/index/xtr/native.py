@@ -8,8 +8,9 @@ from xtr_assets.core.rows import RowTokens
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.xtr.extension import kernels
 from xtr_assets.index.xtr.model import TokenModel
+from xtr_assets.index.xtr.plan import Depths
 from xtr_assets.index.xtr.query import Query
-from xtr_assets.index.xtr.reference import Candidates, PlacedPostings
+from xtr_assets.index.xtr.reference import LIKELY_MARGIN, Candidates, PlacedPostings
 
 
 class NativeBackend:
@@ -28,29 +29,30 @@ class NativeBackend:
             (
                 segment.base_row,
                 segment.postings.lists,
-                segment.postings.positions,
-                segment.postings.residuals,
+                segment.postings.documents,
+                segment.postings.numbers,
                 np.asarray(part.tokens),
                 np.asarray(part.scales).view(np.uint16),
                 np.asarray(part.offsets),
             )
             for segment, part in zip(segments, tokens.parts, strict=True)
         ]
-        self._index = kernels.Index(model.centroids, model.centroid_scales, model.levels, parts, self.instructions)
+        self._index = kernels.Index(model.centroids, model.centroid_scales, parts, self.instructions)
 
-    def retrieve(self, query: Query, nprobe: int, k_prime: int, limit: int, allowed: Mask | None) -> Candidates:
+    def retrieve(self, query: Query, depths: Depths, allowed: Mask | None) -> Candidates:
         """See ReferenceBackend.retrieve."""
         mask = None if allowed is None else np.ascontiguousarray(allowed).view(np.uint8)
         return Candidates(
             *self._index.retrieve(
                 query.codes,
+                query.scales,
                 query.centroid_factors,
-                query.residual_codes,
-                query.residual_factors,
-                query.margins,
-                nprobe,
-                k_prime,
-                limit,
+                depths.nprobe,
+                depths.k_prime,
+                depths.met,
+                depths.limit,
+                depths.keep,
+                LIKELY_MARGIN,
                 mask,
             )
         )

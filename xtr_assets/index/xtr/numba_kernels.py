@@ -5,66 +5,61 @@ from typing import Any
 import numba
 import numpy as np
 
-from xtr_assets.index.xtr.query import FIXED_LIMIT
 
-
-@numba.njit(nogil=True, cache=True)  # type: ignore[misc, unused-ignore]
-def score_postings(
-    bounds: Any, positions: Any, residuals: Any, base: int, count: int, lists: Any, list_scores: Any,
-    tables: Any, factors: Any, mask: Any, rows: Any, scores: Any, ends: Any,
-) -> None:  # fmt: skip
-    half = residuals.shape[1]
-    limit = np.float32(FIXED_LIMIT)
+@numba.njit(nogil=True, cache=True)
+def gain_from_lists(
+    bounds: Any, documents: Any, base: int, count: int, lists: Any, levels: Any, floors: Any, mask: Any, gains: Any,
+    met: Any, retrieved: Any,
+) -> int:  # fmt: skip
+    """Step 1 of ReferenceBackend.retrieve for one segment; met : int32 [end_row], -1. Returns the meetings."""
+    meetings = 0
     for token in range(lists.shape[0]):
-        end = ends[token]
-        table = tables[token].ravel()
+        floor = floors[token]
         for probe in range(lists.shape[1]):
-            number = lists[token, probe]
-            list_score = list_scores[token, probe]
-            for posting in range(bounds[number], bounds[number + 1]):
-                position = positions[posting]
+            number, level = lists[token, probe], np.int64(levels[token, probe])
+            for place in range(bounds[number], bounds[number + 1]):
+                position = documents[place]
                 if position < 0 or position >= count:
                     continue
-                if len(mask) and not mask[base + position]:
+                row = base + position
+                if len(mask) and not mask[row]:
                     continue
-                product = np.int32(0)
-                for byte in range(half):
-                    product += table[(byte << 8) + residuals[posting, byte]]
-                fixed = np.rint(list_score + np.float32(product) * factors[token])
-                rows[end] = base + position
-                scores[end] = np.int32(min(max(fixed, -limit), limit))
-                end += 1
-        ends[token] = end
+                retrieved[token] += 1
+                if level < floor or met[row] == token:
+                    continue
+                met[row] = token
+                meetings += 1
+                gains[row] = max(gains[row], 0) + level - floor
+    return meetings
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[misc, unused-ignore]
-def accumulate(
-    rows: Any, scores: Any, starts: Any, ends: Any, floors: Any, k_prime: int, gains: Any
-) -> int:  # fmt: skip
-    """Steps 3 and 4 of ReferenceBackend.retrieve; returns how many rows were touched."""
-    touched = 0
-    best = np.zeros(len(gains), np.int32)
-    for token in range(len(ends)):
-        start, end = starts[token], ends[token]
-        floor = floors[token]
-        if end - start > k_prime:
-            floor = max(floor, np.partition(scores[start:end], end - start - k_prime)[end - start - k_prime])
-        for posting in range(start, end):
-            # One more than it exceeds the floor by: 0 then means that the token has not met this row.
-            excess = scores[posting] - floor + 1
-            row = rows[posting]
-            if excess > best[row]:
-                if best[row] == 0:
-                    if gains[row] < 0:
-                        gains[row] = 0
-                        touched += 1
-                    gains[row] += excess - 1
-                else:
-                    gains[row] += excess - best[row]
-                best[row] = excess
-        for posting in range(start, end):
-            best[rows[posting]] = 0
-    return touched
+@numba.njit(nogil=True, cache=True)
+def best_levels(levels: Any, numbers: Any, offsets: Any, positions: Any, best: Any) -> None:
+    """Step 2 of ReferenceBackend.retrieve for rows of one segment; best : uint8 [n, t], zeros."""
+    last = len(levels) - 1
+    for row in range(len(positions)):
+        own = best[row]
+        for place in range(offsets[positions[row]], offsets[positions[row] + 1]):
+            found = levels[min(np.int64(numbers[place]), last)]
+            for token in range(len(own)):
+                own[token] = max(own[token], found[token])
+
+
+@numba.njit(nogil=True, cache=True)
+def reaching(levels: Any, numbers: Any, offsets: Any, positions: Any, thresholds: Any, places: Any, counts: Any) -> int:
+    """The likely tokens of rows of one segment; returns how many."""
+    last, kept = len(levels) - 1, 0
+    for row in range(len(positions)):
+        least, before = thresholds[row], kept
+        for place in range(offsets[positions[row]], offsets[positions[row] + 1]):
+            found = levels[min(np.int64(numbers[place]), last)]
+            for token in range(len(least)):
+                if found[token] >= least[token]:
+                    places[kept] = place
+                    kept += 1
+                    break
+        counts[row] = kept - before
+    return kept
 
 
 @numba.njit(nogil=True, cache=True)

@@ -5,11 +5,17 @@ from dataclasses import dataclass, replace
 
 from xtr_assets.core.errors import InvalidInput
 
-# Reading a posting costs about as much as multiplying this many stored tokens (a look-up, an add and a scattered write
-# against a few vector instructions).
-POSTING_COST = 8
-# So few tokens are scanned whatever the estimate: the scan is exact and takes a millisecond in the extension.
-SCAN_TOKENS = 65_536
+# Costs for one query token, in stored tokens of a document that is rescored by its likely tokens (16 ns for 32 query
+# tokens in the extension): reading one document of a list (4 ns), and looking at the centroid of one stored token (1.2
+# ns for 32). numba and numpy have other ratios, and the same results either way.
+POSTING_COST, CENTROID_COST = 8, 0.08
+# A list holds each of its documents once: half of its tokens are a document's second.
+DISTINCT_SHARE = 0.5
+# So few tokens are scanned whatever the estimate: a scan is exact, and half a millisecond in the extension.
+SCAN_TOKENS = 16_384
+# Rows whose centroids are looked at, as a multiple of those rescored: over 8,000 chunks 512 for 192 lost .001 of
+# overlap@10 against 768.
+MET_PER_RESCORED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +23,16 @@ class SearchProfile:
     """How a token index is searched.
 
     nprobe : lists each query token reads
-    k_prime : postings that count per query token at most; None: all that were read
-    rescore : candidates that get exact MaxSim
+    k_prime : documents of lists that count per query token at most; None: all that were read
+    rescore : candidates of which tokens are multiplied
 
-    Reading postings costs little, multiplying documents much: over 12,000 chunks 8 lists and 100 documents give
-    overlap@10 .990 at 2.6 ms, 4 and 150 .982 at 2.5, 4 and 300 .992 at 3.2 (docs/measurements.md, "late interaction").
+    Over 8,000 chunks (992,000 tokens) 8 lists and 192 documents give overlap@10 .986 (docs/measurements.md, "late
+    interaction").
     """
 
     nprobe: int = 8
     k_prime: int | None = None
-    rescore: int = 128
+    rescore: int = 192
 
     def __post_init__(self) -> None:
         for name, value in (("nprobe", self.nprobe), ("k_prime", self.k_prime), ("rescore", self.rescore)):
@@ -40,8 +46,19 @@ class SearchProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class Depths:
+    """How many rows pass each step of ReferenceBackend.retrieve; nprobe and keep of 0 leave theirs out."""
+
+    nprobe: int
+    k_prime: int
+    met: int
+    limit: int
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """scan: every allowed row is scored; else nprobe lists a query token, widened for what is not allowed."""
+    """scan: every allowed row is scored exactly; else nprobe lists a query token, or, 0, the centroids of all rows."""
 
     scan: bool
     nprobe: int
@@ -49,23 +66,25 @@ class Route:
 
 
 def plan_search(*, tokens: int, rows: int, allowed_rows: int, centroids: int, nprobe: int, limit: int) -> Route:
-    """Choose between scanning and lists, by what each reads.
+    """Choose between scanning, the centroids of every allowed row, and lists, by what each reads.
 
     tokens, rows : stored; allowed_rows : rows that may be returned; limit : rows to be rescored.
 
-    >>> plan_search(tokens=900_000, rows=12_000, allowed_rows=12_000, centroids=3795, nprobe=4, limit=300).scan
-    False
-    >>> plan_search(tokens=900_000, rows=12_000, allowed_rows=120, centroids=3795, nprobe=4, limit=300).scan
+    >>> plan_search(tokens=900_000, rows=12_000, allowed_rows=12_000, centroids=3795, nprobe=8, limit=192)
+    Route(scan=False, nprobe=8, reason='8 of 3795 lists a query token')
+    >>> plan_search(tokens=900_000, rows=12_000, allowed_rows=120, centroids=3795, nprobe=8, limit=192).scan
     True
+    >>> plan_search(tokens=900_000, rows=12_000, allowed_rows=1200, centroids=3795, nprobe=8, limit=192).nprobe
+    0
     """
     share = allowed_rows / rows if rows else 0.0
     allowed_tokens = tokens * share
-    if allowed_tokens <= SCAN_TOKENS:
+    if allowed_tokens <= SCAN_TOKENS or allowed_rows <= limit:
         return Route(True, 0, f"{allowed_tokens:.0f} allowed tokens are scanned (limit {SCAN_TOKENS})")
-    # With half of the rows allowed, twice the lists hold as many allowed postings.
+    # With half of the rows allowed, twice the lists hold as many allowed documents.
     widened = min(centroids, math.ceil(nprobe / share))
-    postings = tokens / centroids * widened
-    by_lists = centroids + postings * POSTING_COST + limit * tokens / rows
-    if allowed_tokens <= by_lists:
-        return Route(True, 0, f"scanning {allowed_tokens:.0f} tokens costs less than lists ({by_lists:.0f})")
+    by_lists = tokens / centroids * widened * DISTINCT_SHARE * POSTING_COST
+    by_lists += MET_PER_RESCORED * limit * tokens / rows * CENTROID_COST
+    if allowed_tokens * CENTROID_COST <= by_lists:
+        return Route(False, 0, f"the centroids of {allowed_tokens:.0f} allowed tokens cost less than lists")
     return Route(False, widened, f"{widened} of {centroids} lists a query token")

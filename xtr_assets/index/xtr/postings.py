@@ -1,8 +1,8 @@
-"""Postings: the tokens of one segment by centroid. Raw arrays only, so that opening them is mapping them.
+"""Postings: the documents of one segment by centroid. Raw arrays only, so that opening them is mapping them.
 
-Folder `postings.<model>`: `lists.npy` int32 [C + 1] (list c is lists[c]:lists[c + 1]), `positions.npy` int32 [T] (the
-document of each posting, counted within the segment), `residuals.npy` uint8 [T, d/2] (4-bit codes), `postings.json`.
-Postings of a list ascend by position. Positions are local, so a segment's postings serve every generation it is in.
+Folder `postings.<model>`: `lists.npy` int32 [C + 1] (list c is lists[c]:lists[c + 1]), `documents.npy` int32 [P] (the
+documents that hold a token of the list, ascending, each once, counted within the segment), `numbers.npy` uint16 [T]
+(the centroid of each token), `postings.json`. Numbers are local, so postings serve every generation the segment is in.
 """
 
 import json
@@ -13,20 +13,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xtr_assets.core.codec import decode_int8
 from xtr_assets.core.errors import CorruptFile, InvalidInput
 from xtr_assets.core.rows import TokenPart
-from xtr_assets.core.types import Int32s
+from xtr_assets.core.types import Int32s, Ints
 from xtr_assets.index.xtr.assignment import assign
 from xtr_assets.index.xtr.model import TokenModel, read_described
 from xtr_assets.index.xtr.training import part_codes
 
-POSTINGS_FORMAT = 1
+POSTINGS_FORMAT = 2
 POSTINGS_FILE = "postings.json"
-POSTINGS_ARRAYS = ("lists.npy", "positions.npy", "residuals.npy")
-# 8,192 tokens against 65,536 centroids: what one step of assignment and encoding holds stays below 50 MB.
+POSTINGS_ARRAYS = ("lists.npy", "documents.npy", "numbers.npy")
+# 8,192 tokens against 65,536 centroids: what one step of assignment holds stays below 50 MB.
 BLOCK_TOKENS = 8_192
 MAX_TOKENS = 2**31 - 1
+
+Numbers = npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,26 +35,33 @@ class Postings:
     """The postings of one segment; see the module for shapes."""
 
     lists: Int32s
-    positions: Int32s
-    residuals: npt.NDArray[np.uint8]
+    documents: Int32s
+    numbers: Numbers
 
     @property
     def memory_bytes(self) -> int:
-        return self.lists.nbytes + self.positions.nbytes + self.residuals.nbytes
+        return self.lists.nbytes + self.documents.nbytes + self.numbers.nbytes
 
     def save(self, directory: Path, model: TokenModel, part: TokenPart) -> None:
         """Write into an existing folder."""
         np.save(directory / "lists.npy", self.lists)
-        np.save(directory / "positions.npy", self.positions)
-        np.save(directory / "residuals.npy", self.residuals)
-        write_description(directory, model, part.rows, len(self.positions))
+        np.save(directory / "documents.npy", self.documents)
+        np.save(directory / "numbers.npy", self.numbers)
+        described = {
+            "format_version": POSTINGS_FORMAT,
+            "kind": "xtr-postings",
+            "model": model.fingerprint,
+            "centroids": len(model.centroids),
+            "rows": part.rows,
+            "tokens": len(self.numbers),
+            "postings": len(self.documents),
+            "dim": model.dim,
+        }
+        (directory / POSTINGS_FILE).write_text(json.dumps(described, indent=1) + "\n")
 
 
-def write_postings(model: TokenModel, part: TokenPart, directory: Path) -> None:
-    """Write the postings of one segment into an existing folder, block by block.
-
-    Raises InvalidInput where the segment's tokens have another dim than the model.
-    """
+def make_postings(model: TokenModel, part: TokenPart) -> Postings:
+    """The postings of a segment, in memory: six bytes a token. Raises InvalidInput: another dim than the model's."""
     first, last = int(part.offsets[0]), int(part.offsets[-1])
     total = last - first
     if part.tokens.shape[1] != model.dim:
@@ -62,45 +70,31 @@ def write_postings(model: TokenModel, part: TokenPart, directory: Path) -> None:
         )
     if total > MAX_TOKENS:
         raise InvalidInput(f"{total} tokens in one segment, at most {MAX_TOKENS} fit; write them as several segments")
-    assigned = np.empty(total, np.int32)
+    numbers = np.empty(total, np.uint16)
     for start in range(0, total, BLOCK_TOKENS):
         codes, scales = part_codes(part, slice(first + start, min(first + start + BLOCK_TOKENS, last)))
-        assigned[start : start + len(codes)] = assign(
+        numbers[start : start + len(codes)] = assign(
             codes, scales.astype(np.float32), model.mean, model.centroids, model.centroid_scales
         )
-    lists = np.zeros(len(model.centroids) + 1, np.int32)
-    np.cumsum(np.bincount(assigned, minlength=len(model.centroids)), out=lists[1:])
-    slots = np.empty(total, np.int32)
-    slots[np.argsort(assigned, kind="stable")] = np.arange(total, dtype=np.int32)
-
-    np.save(directory / "lists.npy", lists)
-    positions = np.empty(total, np.int32)
-    positions[slots] = np.repeat(np.arange(part.rows, dtype=np.int32), np.diff(part.offsets))
-    np.save(directory / "positions.npy", positions)
-    residuals = np.lib.format.open_memmap(
-        directory / "residuals.npy", mode="w+", dtype=np.uint8, shape=(total, model.packed_dim)
-    )
-    for start in range(0, total, BLOCK_TOKENS):
-        stop = min(start + BLOCK_TOKENS, total)
-        values = decode_int8(*part_codes(part, slice(first + start, first + stop)))
-        residuals[slots[start:stop]] = model.encode_residuals(values, assigned[start:stop])
-    residuals.flush()
-    del residuals
-    write_description(directory, model, part.rows, total)
+    return list_documents(numbers, np.diff(part.offsets), len(model.centroids))
 
 
-def write_description(directory: Path, model: TokenModel, rows: int, tokens: int) -> None:
-    """postings.json: what the arrays beside it are, and of which model and segment."""
-    described = {
-        "format_version": POSTINGS_FORMAT,
-        "kind": "xtr-postings",
-        "model": model.fingerprint,
-        "centroids": len(model.centroids),
-        "rows": rows,
-        "tokens": tokens,
-        "dim": model.dim,
-    }
-    (directory / POSTINGS_FILE).write_text(json.dumps(described, indent=1) + "\n")
+def list_documents(numbers: Numbers, lengths: Ints, centroids: int) -> Postings:
+    """Postings of tokens by their centroids; lengths : int64 [rows], the number of tokens of each document."""
+    # Tokens by list, then by document: what equals its neighbour is the same document again.
+    order = np.argsort(numbers, kind="stable")
+    owners = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)[order]
+    sorted_numbers = numbers[order]
+    new = np.ones(len(order), np.bool_)
+    new[1:] = (owners[1:] != owners[:-1]) | (sorted_numbers[1:] != sorted_numbers[:-1])
+    lists = np.zeros(centroids + 1, np.int32)
+    np.cumsum(np.bincount(sorted_numbers[new], minlength=centroids), out=lists[1:])
+    return Postings(lists, owners[new], numbers)
+
+
+def write_postings(model: TokenModel, part: TokenPart, directory: Path) -> None:
+    """Write the postings of one segment into an existing folder. Raises as `make_postings` does."""
+    make_postings(model, part).save(directory, model, part)
 
 
 def open_postings(model: TokenModel, part: TokenPart, directory: Path, *, mmap: bool = True) -> Postings:
@@ -117,21 +111,23 @@ def open_postings(model: TokenModel, part: TokenPart, directory: Path, *, mmap: 
                 f"{directory.name}: {name} {described.get(name)} in the postings, {value} expected; "
                 "build the postings of this segment again"
             )
-    shapes: dict[str, tuple[int, ...]] = {
-        "lists.npy": (len(model.centroids) + 1,),
-        "positions.npy": (tokens,),
-        "residuals.npy": (tokens, model.packed_dim),
+    listed = described.get("postings")
+    if not isinstance(listed, int) or not 0 <= listed <= tokens:
+        raise CorruptFile(f"{directory.name}/{POSTINGS_FILE}", f"0 to {tokens} postings", f"{listed}")
+    expectations: dict[str, tuple[npt.DTypeLike, int]] = {
+        "lists.npy": (np.int32, len(model.centroids) + 1),
+        "documents.npy": (np.int32, listed),
+        "numbers.npy": (np.uint16, tokens),
     }
-    types = {"lists.npy": np.int32, "positions.npy": np.int32, "residuals.npy": np.uint8}
     arrays = {
-        name: open_array(directory / name, f"{directory.name}/{name}", types[name], shapes[name], mmap=mmap)
-        for name in POSTINGS_ARRAYS
+        name: open_array(directory / name, f"{directory.name}/{name}", dtype, (length,), mmap=mmap)
+        for name, (dtype, length) in expectations.items()
     }
     lists = arrays["lists.npy"]
     # A search reads what `lists` points at: it is checked in full, being small, before anything follows it.
-    if lists[0] != 0 or lists[-1] != tokens or (np.diff(lists) < 0).any():
-        raise CorruptFile(f"{directory.name}/lists.npy", f"ascending bounds from 0 to {tokens}", "others")
-    return Postings(lists, arrays["positions.npy"], arrays["residuals.npy"])
+    if lists[0] != 0 or lists[-1] != listed or (np.diff(lists) < 0).any():
+        raise CorruptFile(f"{directory.name}/lists.npy", f"ascending bounds from 0 to {listed}", "others")
+    return Postings(lists, arrays["documents.npy"], arrays["numbers.npy"])
 
 
 def open_array(path: Path, name: str, dtype: npt.DTypeLike, shape: tuple[int, ...], *, mmap: bool = True) -> Any:

@@ -1,28 +1,25 @@
 """A query in integers. Every backend starts from these numbers, so that every backend finds the same candidates.
 
-Candidate scores are fixed-point integers: centroid and residual products are exact int32 sums, brought to one scale in
-float32 by two multiplications and one addition in a stated order, then rounded. Sums of integers do not depend on the
-order of addition: threads, vector widths and libraries cannot change a result.
+What a centroid says of a query token is a level of 8 bits: the exact int32 product of their integers, brought to one
+scale in float32 by two multiplications in a stated order, then rounded. Sums and maxima of integers do not depend on
+their order: threads, vector widths and libraries cannot change a result.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from xtr_assets.core.errors import EncoderMismatch, InvalidInput
 from xtr_assets.core.types import Bytes8, Floats, Int32s
 from xtr_assets.index.xtr.model import TokenModel
-from xtr_assets.index.xtr.quantize import quantize_fine, quantize_rows
+from xtr_assets.index.xtr.quantize import quantize_fine
 
-# The similarity of the longest query token with the longest document token, in fixed point.
-ONE = 1 << 20
-# A query token for which a document was not retrieved gets the score of the best list that was not read, less this
-# share of the residuals' root mean square: what an unread list still promises a document. Overlap@10 of the best 100
-# candidates with exact search, 4 lists of 3,000 read: .98; XTR's own floor, the last token read, .974; without the
-# margin .965, with twice as much .978 (docs/measurements.md, "imputation").
-IMPUTATION_MARGIN = 0.25
-# Similarities beyond this are cut: 64 times what unit vectors reach, and far from the 32-bit limit.
-FIXED_LIMIT = 1 << 26
+Levels = npt.NDArray[np.uint8]
+
+# The level of similarity 0, and how far above it the longest query token lies with the longest centroid. What is less
+# similar than LEVEL_ZERO levels below 0 is worth no more than that: the best token of a document rarely is.
+LEVEL_ZERO, LEVEL_SPAN = 64, 191
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,19 +29,14 @@ class Query:
     tokens : float32 [t, d]
     codes : int8 [t, d] with scales float32 [t]: for centroids and for coarse scores against the document store
     fine_codes : int8 [t, d]: `256 * codes + fine_codes`, in steps of scales / 256, is the token in 16 bits
-    residual_codes : int8 [t, 2 * packed_dim]: the same tokens times the model's residual steps, zero-padded
-    centroid_factors, residual_factors : float32 [t], from integer products to fixed point
-    margins : float32 [t], the imputation margin in fixed point
+    centroid_factors : float32 [t], from integer products to levels
     """
 
     tokens: Floats
     codes: Bytes8
     fine_codes: Bytes8
     scales: Floats
-    residual_codes: Bytes8
     centroid_factors: Floats
-    residual_factors: Floats
-    margins: Floats
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -70,48 +62,45 @@ def as_tokens(tokens: Floats, dim: int) -> Floats:
 def make_query(model: TokenModel, tokens: Floats) -> Query:
     """Quantize query tokens float32 [t, d] against a model."""
     codes, fine_codes, scales = quantize_fine(tokens)
-    padded = np.zeros((len(tokens), 2 * model.packed_dim), np.float32)
-    padded[:, : model.dim] = tokens * model.residual_scales
-    residual_codes, residual_scales = quantize_rows(padded)
-    norms = np.sqrt(np.einsum("td,td->t", tokens, tokens))
-    longest = float(norms.max(initial=0.0))
-    unit = np.float32(ONE / (longest * model.token_norm)) if longest else np.float32(0)
-    margins = norms * np.float32(IMPUTATION_MARGIN * model.residual_rms) * unit
-    return Query(tokens, codes, fine_codes, scales, residual_codes, scales * unit, residual_scales * unit, margins)
+    longest = float(np.sqrt(np.einsum("td,td->t", tokens, tokens).max(initial=0.0))) * model.centroid_norm
+    unit = np.float32(LEVEL_SPAN / longest) if longest else np.float32(0)
+    return Query(tokens, codes, fine_codes, scales, scales * unit)
 
 
 def centroid_scores(model: TokenModel, query: Query) -> Floats:
-    """float32 [t, C] in fixed-point units: exact integer products, times the centroid's scale, times the token's."""
+    """float32 [t, C] in levels: exact integer products, times the centroid's scale, times the token's."""
     products = query.codes.astype(np.float32) @ model.centroid_values.T
     products *= model.centroid_scales
     products *= query.centroid_factors[:, None]
     return products
 
 
+def centroid_levels(scores: Floats) -> Levels:
+    """uint8 [C, t] of float32 [t, C] from `centroid_scores`: rounded, LEVEL_ZERO for 0, within 0 to 255."""
+    levels = np.clip(np.rint(scores) + np.float32(LEVEL_ZERO), 0, 255)
+    return np.ascontiguousarray(levels.T.astype(np.uint8))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Probes:
     """What each query token reads.
 
-    lists : int32 [t, p], ascending in each row; scores : float32 [t, p], the centroid's fixed-point score
-    floors : int32 [t], what a query token is given for a document that was not retrieved
+    lists : int32 [t, p], the best first, equal ones by ascending number; levels : uint8 [t, p]
+    floors : uint8 [t], the level of the best list that is not read, or of the last one where all are
     """
 
     lists: Int32s
-    scores: Floats
-    floors: Int32s
+    levels: Levels
+    floors: Levels
 
 
-def best_lists(query: Query, scores: Floats, nprobe: int) -> Probes:
-    """The nprobe best lists of each query token, ties to the lower list; scores float32 [t, C] from centroid_scores."""
-    tokens, count = scores.shape
+def best_lists(scores: Floats, levels: Levels, nprobe: int) -> Probes:
+    """The nprobe best lists of each query token.
+
+    scores : float32 [t, C] from centroid_scores, of which ties go to the lower list; levels : uint8 [C, t].
+    """
+    count = scores.shape[1]
+    order = np.argsort(-scores, axis=1, kind="stable")[:, : min(nprobe + 1, count)].astype(np.int32)
+    found = np.take_along_axis(levels.T, order, axis=1)
     nprobe = min(nprobe, count)
-    # The best list that is not read, or the last one that is where all are.
-    beyond = min(nprobe + 1, count)
-    edges = np.partition(scores, (count - beyond, count - nprobe), axis=1)
-    last, following = edges[:, count - nprobe, None], edges[:, count - beyond]
-    above, ties = scores > last, scores == last
-    # What ties with the last one is taken from the lowest list up, until there are nprobe.
-    room = nprobe - above.sum(axis=1, keepdims=True)
-    lists = np.nonzero(above | (ties & (np.cumsum(ties, axis=1) <= room)))[1].reshape(tokens, nprobe)
-    floors = np.clip(np.rint(following - query.margins), -FIXED_LIMIT, FIXED_LIMIT).astype(np.int32)
-    return Probes(lists.astype(np.int32), np.take_along_axis(scores, lists, axis=1), floors)
+    return Probes(order[:, :nprobe], found[:, :nprobe], found[:, -1])

@@ -1,23 +1,31 @@
 """Retrieval in numpy: slow, and the statement of what the compiled backends compute."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from xtr_assets.core.imputation import best_per_document
-from xtr_assets.core.rows import RowTokens
+from xtr_assets.core.rows import RowTokens, TokenPart
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.xtr.model import TokenModel
+from xtr_assets.index.xtr.plan import Depths
 from xtr_assets.index.xtr.postings import Postings
-from xtr_assets.index.xtr.query import FIXED_LIMIT, Probes, Query, best_lists, centroid_scores
-from xtr_assets.index.xtr.store import stored_maxsim
+from xtr_assets.index.xtr.query import Levels, Probes, Query, best_lists, centroid_levels, centroid_scores
+from xtr_assets.index.xtr.store import Likely, concatenated_ranges, stored_maxsim
+
+# A token of a document is multiplied where its centroid comes this close, in levels, to the best of the document's
+# centroids for some query token. Over 8,000 chunks of code a quarter of the tokens are; overlap@10 of the whole search
+# was .984 with 2, .986 with 4 and with 6 (docs/measurements.md, "late interaction").
+LIKELY_MARGIN = 4
+PHASES = ("retrieve", "impute", "rescore")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class PlacedPostings:
-    """A segment's postings and where its rows lie."""
+    """Postings of a segment and where its rows lie."""
 
     base_row: int
     rows: int
@@ -26,11 +34,19 @@ class PlacedPostings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """Rows worth rescoring: int64 [n] ascending; `retrieved` postings were read for them, `touched` rows had any."""
+    """Rows worth exact scores: int64 [n] ascending.
+
+    retrieved : documents read from lists, each once for each list and query token; touched : rows among them;
+    meetings : pairs of query token and row among them; rescored : rows of which tokens were multiplied; seconds : spent
+    in each of PHASES.
+    """
 
     rows: Ints
     retrieved: int
     touched: int
+    meetings: int
+    rescored: int
+    seconds: tuple[float, float, float]
 
 
 class Backend(Protocol):
@@ -38,7 +54,7 @@ class Backend(Protocol):
 
     name: str
 
-    def retrieve(self, query: Query, nprobe: int, k_prime: int, limit: int, allowed: Mask | None) -> Candidates: ...
+    def retrieve(self, query: Query, depths: Depths, allowed: Mask | None) -> Candidates: ...
 
     def rescore(self, query: Query, rows: Ints) -> Floats: ...
 
@@ -53,61 +69,107 @@ class ReferenceBackend:
     def __init__(self, model: TokenModel, segments: Sequence[PlacedPostings], tokens: RowTokens) -> None:
         self.model, self.segments, self.tokens = model, tuple(segments), tokens
 
-    def retrieve(self, query: Query, nprobe: int, k_prime: int, limit: int, allowed: Mask | None) -> Candidates:
-        """The `limit` rows of highest imputed score.
+    def retrieve(self, query: Query, depths: Depths, allowed: Mask | None) -> Candidates:
+        """The `keep` rows that are likeliest to have the highest MaxSim, found in three steps, each for fewer rows.
 
-        1. Each query token reads its nprobe best lists; postings of rows that are not allowed are skipped.
-        2. A posting scores `round(centroid score + residual product * factor)` in fixed point.
-        3. The floor of a query token is the score of its best unread list less a margin, or the k'-th best posting
-           where more than k' were read and that is higher.
-        4. A row gains, for each query token, what its best posting exceeds the floor by: but for the sum of all
-           floors, which every row shares, that is XTR's score with imputation (core/imputation.py).
-        5. The best rows by gain; equal gains by ascending row. A row that only equals the floor is one of them.
+        1. Each query token reads its nprobe best lists, the best first, and a row gains what the first list that holds
+           it lies above the token's floor: the level of its best unread list, or that of the list that the k'-th
+           document comes from where that is higher. But for the sum of floors, which all rows share, this is XTR's
+           score with imputation (core/imputation.py) of tokens that stand for their centroids. The best `met` rows by
+           gain go on; with nprobe 0 every allowed row does.
+        2. A row scores, for each query token, the best level of its own centroids: so what no list met is imputed by
+           what the document holds. The best `limit` rows go on.
+        3. A row scores MaxSim of the query in 8 bits with its likely tokens: those whose centroid comes within
+           LIKELY_MARGIN of the best level of some query token. The best `keep` rows come back; with keep 0 this step is
+           left out.
 
-        allowed : bool [end_row], or None where every row is.
+        Equal scores go by ascending row everywhere. allowed : bool [end_row], or None where every row is.
         """
-        probes = best_lists(query, centroid_scores(self.model, query), nprobe)
+        started = time.perf_counter()
+        scores = centroid_scores(self.model, query)
+        levels = centroid_levels(scores)
+        retrieved = touched = meetings = 0
+        if depths.nprobe:
+            gains, retrieved, meetings = self.gains(best_lists(scores, levels, depths.nprobe), depths.k_prime, allowed)
+            rows = np.flatnonzero(gains >= 0)
+            touched = len(rows)
+            rows = best_ascending(gains[rows], rows, depths.met)
+        else:
+            rows = self._allowed_rows(allowed)
+            touched = len(rows)
+        lists = time.perf_counter()
+        best = self.interact(levels, rows)
+        chosen = best_ascending(best.sum(axis=1, dtype=np.int64), np.arange(len(rows)), depths.limit)
+        rows, best = rows[chosen], best[chosen]
+        centroids = time.perf_counter()
+        rescored = 0
+        if depths.keep:
+            rescored = len(rows)
+            likely = self.likely(levels, best, rows)
+            likeliest = stored_maxsim(query.codes, None, query.scales, self.tokens, rows, likely)
+            rows = best_ascending(likeliest, rows, depths.keep)
+        seconds = (lists - started, centroids - lists, time.perf_counter() - centroids)
+        return Candidates(rows, retrieved, touched, meetings, rescored, seconds)
+
+    def gains(self, probes: Probes, k_prime: int, allowed: Mask | None) -> tuple[Ints, int, int]:
+        """Step 1: int64 [end_row], -1 where no list met the row; documents read; pairs of query token and row."""
         gains = np.full(self.tokens.end_row, -1, np.int64)
-        retrieved = 0
-        for token in range(len(query)):
-            rows, scores, floor = self.counted(query, probes, token, k_prime, allowed)
+        retrieved = meetings = 0
+        for token in range(len(probes.lists)):
+            rows, found, floor = self.counted(probes, token, k_prime, allowed)
             retrieved += len(rows)
-            found, best = best_per_document(scores, rows)
-            found, best = found[best >= floor], best[best >= floor]
-            gains[found] = np.maximum(gains[found], 0) + (best - floor)
-        touched = np.flatnonzero(gains >= 0)
-        order = touched[np.lexsort((touched, -gains[touched]))][:limit]
-        return Candidates(np.sort(order), retrieved, len(touched))
+            rows, found = rows[found >= floor], found[found >= floor]
+            # Lists come from the best down: the first to meet a row counts.
+            rows, first = np.unique(rows, return_index=True)
+            meetings += len(rows)
+            gains[rows] = np.maximum(gains[rows], 0) + found[first] - floor
+        return gains, retrieved, meetings
 
-    def counted(
-        self, query: Query, probes: Probes, token: int, k_prime: int, allowed: Mask | None
-    ) -> tuple[Ints, Ints, int]:
-        """What one query token read: rows int64 [n], fixed-point scores int64 [n], and its floor."""
-        rows, scores = self._postings(query, probes, token, allowed)
-        floor = int(probes.floors[token])
-        if len(scores) > k_prime:
-            floor = max(floor, int(np.partition(scores, len(scores) - k_prime)[len(scores) - k_prime]))
-        return rows, scores, floor
-
-    def _postings(self, query: Query, probes: Probes, token: int, allowed: Mask | None) -> tuple[Ints, Ints]:
+    def counted(self, probes: Probes, token: int, k_prime: int, allowed: Mask | None) -> tuple[Ints, Ints, int]:
+        """What one query token read: rows int64 [n], their lists' levels int64 [n] descending, and its floor."""
         rows: list[Ints] = [np.empty(0, np.int64)]
-        scores: list[Ints] = [np.empty(0, np.int64)]
-        residual_query = query.residual_codes[token, : self.model.dim].astype(np.int32)
-        for segment in self.segments:
-            for number, list_score in zip(probes.lists[token], probes.scores[token], strict=True):
+        levels: list[Ints] = [np.empty(0, np.int64)]
+        for number, level in zip(probes.lists[token], probes.levels[token], strict=True):
+            for segment in self.segments:
                 start, stop = segment.postings.lists[number], segment.postings.lists[number + 1]
-                positions = segment.postings.positions[start:stop]
-                found = segment.base_row + positions.astype(np.int64)
-                # A damaged position must not lead out of the segment.
-                keep = (positions >= 0) & (positions < segment.rows)
-                if allowed is not None:
-                    keep[keep] = allowed[found[keep]]
-                levels = self.model.decode_residuals(segment.postings.residuals[start:stop][keep])
-                products = (levels.astype(np.int32) @ residual_query).astype(np.float32)
-                fixed = np.rint(list_score + products * query.residual_factors[token])
-                rows.append(found[keep])
-                scores.append(np.clip(fixed, -FIXED_LIMIT, FIXED_LIMIT).astype(np.int64))
-        return np.concatenate(rows), np.concatenate(scores)
+                documents = segment.postings.documents[start:stop]
+                # A damaged number must not lead out of the segment.
+                found = segment.base_row + documents[(documents >= 0) & (documents < segment.rows)].astype(np.int64)
+                rows.append(found if allowed is None else found[allowed[found]])
+                levels.append(np.full(len(rows[-1]), level, np.int64))
+        found_levels = np.concatenate(levels)
+        floor = int(probes.floors[token])
+        if len(found_levels) >= k_prime:
+            floor = max(floor, int(found_levels[k_prime - 1]))
+        return np.concatenate(rows), found_levels, floor
+
+    def interact(self, levels: Levels, rows: Ints) -> Levels:
+        """Step 2: the best level of each query token over the centroids of each row, uint8 [n, t]; rows ascending."""
+        best = np.empty((len(rows), levels.shape[1]), np.uint8)
+        for own in self.documents(rows, len(levels)):
+            best[own.rows] = np.maximum.reduceat(levels[own.numbers], own.bounds[:-1], axis=0)
+        return best
+
+    def likely(self, levels: Levels, best: Levels, rows: Ints) -> Likely:
+        """The tokens that step 3 multiplies; best : uint8 [n, t] from `interact`."""
+        thresholds = np.maximum(best.astype(np.int16) - LIKELY_MARGIN, 0)
+        places, counts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for own in self.documents(rows, len(levels)):
+            least = np.repeat(thresholds[own.rows], np.diff(own.bounds), axis=0)
+            reached = (levels[own.numbers] >= least).any(axis=1)
+            places.append(own.places[reached])
+            counts.append(np.add.reduceat(reached, own.bounds[:-1], dtype=np.int64))
+        return Likely(np.concatenate(places), np.concatenate(counts))
+
+    def documents(self, rows: Ints, centroids: int) -> Iterator["Documents"]:
+        """The tokens of ascending rows, segment by segment."""
+        for segment, part, done, stop in self._parts(rows):
+            positions = rows[done:stop] - part.base_row
+            starts, lengths = part.offsets[positions], part.offsets[positions + 1] - part.offsets[positions]
+            places = concatenated_ranges(starts, lengths)
+            # A damaged number must not lead out of the centroids.
+            numbers = np.minimum(segment.postings.numbers[places], centroids - 1)
+            yield Documents(slice(done, stop), places, np.concatenate([[0], np.cumsum(lengths)]), numbers)
 
     def rescore(self, query: Query, rows: Ints) -> Floats:
         """MaxSim of the query in 8 bits with stored tokens, summed over query tokens: float32 [n]; rows ascending."""
@@ -116,3 +178,35 @@ class ReferenceBackend:
     def exact(self, query: Query, rows: Ints) -> Floats:
         """MaxSim of the query in 16 bits with stored tokens, summed over query tokens: float32 [n]; rows ascending."""
         return stored_maxsim(query.codes, query.fine_codes, query.scales / np.float32(256), self.tokens, rows)
+
+    def _parts(self, rows: Ints) -> Iterator[tuple[PlacedPostings, TokenPart, int, int]]:
+        """Segments that hold some of the ascending rows: rows[start:stop] of each."""
+        start = 0
+        for segment, part in zip(self.segments, self.tokens.parts, strict=True):
+            stop = int(np.searchsorted(rows, part.end_row))
+            if stop > start:
+                yield segment, part, start, stop
+            start = stop
+
+    def _allowed_rows(self, allowed: Mask | None) -> Ints:
+        stored = [np.arange(part.base_row, part.end_row) for part in self.tokens.parts]
+        rows = np.concatenate([np.empty(0, np.int64), *stored])
+        return rows if allowed is None else rows[allowed[rows]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Documents:
+    """Tokens of some rows of one segment: rows, a slice of those asked for; places int64 [m] in the segment's arrays;
+    bounds int64 [rows + 1] of each row's; numbers uint16 [m], the centroid of each."""
+
+    rows: slice
+    places: Ints
+    bounds: Ints
+    numbers: npt.NDArray[np.uint16]
+
+
+def best_ascending(scores: npt.NDArray[Any], rows: Ints, limit: int) -> Ints:
+    """The rows of the `limit` best scores, ascending; equal scores by ascending row, which rows must do."""
+    if len(rows) <= limit:
+        return rows
+    return np.sort(rows[np.argsort(-scores.astype(np.float64), kind="stable")[:limit]])

@@ -8,24 +8,39 @@ import numpy as np
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.maxsim import best_rows, best_tokens
 from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.index.xtr.plan import Route, SearchProfile, plan_search
-from xtr_assets.index.xtr.query import Query, as_tokens, best_lists, centroid_scores, make_query
-from xtr_assets.index.xtr.reference import ReferenceBackend
+from xtr_assets.index.xtr.plan import MET_PER_RESCORED, Depths, Route, SearchProfile, plan_search
+from xtr_assets.index.xtr.query import Query, as_tokens, best_lists, centroid_levels, centroid_scores, make_query
+from xtr_assets.index.xtr.reference import PHASES, ReferenceBackend
 from xtr_assets.index.xtr.segments import IndexState
 
-# A bound on k' that no query token reaches: every posting that was read counts.
+# A bound on k' that no query token reaches: everything that was read counts.
 ALL_POSTINGS = 1 << 31
-# Candidates are scored with the query in 8 bits, and this many more than asked for again in 16: 8 bits move a score of
-# unit tokens by less than .002, and so few documents lie closer together than that.
-FINAL_SLACK = 8
+# Rows that get exact scores, beside twice those asked for: likely tokens alone bring a row's score to within .002 of
+# exact, and over 8,000 chunks 24 rows lost .0005 of overlap@10 against 32.
+FINAL_SLACK = 4
+# Of a search for many results so many rows are rescored at least, each.
+LIMIT_PER_RESULT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SearchCost:
+    """What a search did, for metrics.
+
+    candidates : rows that were looked at; rescored : rows of which tokens were multiplied; imputed_share : of query
+    tokens times candidates, those pairs that no list met; seconds : by phase, "retrieve", "impute" and "rescore".
+    """
+
+    candidates: int
+    rescored: int
+    imputed_share: float
+    seconds: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenResult:
     """scores float32 [k], rows int64 [k] (padded by -inf and -1), and what the search did.
 
-    scanned : every allowed row was scored; retrieved : postings read; candidates : rows that had a counted posting;
-    rescored : rows that got MaxSim; seconds : by phase, "retrieve" and "rescore".
+    scanned : every allowed row was scored; retrieved : documents read from lists; the rest as in SearchCost.
     """
 
     scores: Floats
@@ -35,6 +50,11 @@ class TokenResult:
     candidates: int
     rescored: int
     seconds: dict[str, float]
+    imputed_share: float = 0.0
+
+    @property
+    def cost(self) -> SearchCost:
+        return SearchCost(self.candidates, self.rescored, self.imputed_share, self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +62,7 @@ class TokenMatch:
     """What one query token met in a document.
 
     position : the document token, counted from 0; similarity : their inner product in the store; retrieved : whether
-    the candidate search read one of the document's tokens for it, else it gave the document the imputed score.
+    a list that the query token read holds the document, else centroids of the document's tokens stood for it.
     """
 
     query_token: int
@@ -60,27 +80,28 @@ def search(
     wanted = min(k, count)
     if not len(tokens) or wanted <= 0:
         scores, rows = best_rows(np.empty(0, np.float32), np.empty(0, np.int64), k)
-        return TokenResult(scores, rows, True, 0, 0, 0, {"retrieve": 0.0, "rescore": 0.0})
+        return TokenResult(scores, rows, True, 0, 0, 0, dict.fromkeys(PHASES, 0.0))
     started = time.perf_counter()
     query = make_query(state.model, tokens)
-    limit = max(profile.rescore, 2 * k)
+    limit = max(profile.rescore, LIMIT_PER_RESULT * k)
     route = _route(state, count, profile.nprobe, limit)
-    retrieved = touched = 0
-    candidates = np.empty(0, np.int64)
+    found = None
     if not route.scan:
-        k_prime = ALL_POSTINGS if profile.k_prime is None else profile.k_prime
-        found = state.backend.retrieve(query, route.nprobe, k_prime, limit, mask)
-        candidates, retrieved, touched = found.rows, found.retrieved, found.touched
-    # Where lists met fewer rows than were asked for, every allowed row is scored: k rows come back where there are k.
-    scanned = route.scan or len(candidates) < wanted
-    if scanned:
-        candidates = state.rows_of(mask)
+        found = state.backend.retrieve(query, _depths(profile, route, limit, wanted), mask)
     middle = time.perf_counter()
-    coarse = state.backend.rescore(query, candidates)
-    kept = _best(coarse, candidates, wanted + FINAL_SLACK)
-    scores, rows = best_rows(_exact(state, query, kept), kept, k)
-    seconds = {"retrieve": middle - started, "rescore": time.perf_counter() - middle}
-    return TokenResult(scores, rows, scanned, retrieved, touched, len(candidates), seconds)
+    # Where lists met fewer rows than were asked for, every allowed row is scored: k rows come back where there are k.
+    if found is None or len(found.rows) < wanted:
+        every = state.rows_of(mask)
+        kept = _best(state.backend.rescore(query, every), every, 2 * wanted + FINAL_SLACK)
+        scores, rows = best_rows(_exact(state, query, kept), kept, k)
+        seconds = {"retrieve": middle - started, "impute": 0.0, "rescore": time.perf_counter() - middle}
+        return TokenResult(scores, rows, True, 0, len(every), len(every), seconds)
+    scores, rows = best_rows(_exact(state, query, found.rows), found.rows, k)
+    seconds = dict(zip(PHASES, found.seconds, strict=True))
+    seconds["retrieve"] = middle - started - seconds["impute"] - seconds["rescore"]
+    seconds["rescore"] += time.perf_counter() - middle
+    imputed = 1.0 - found.meetings / (len(query) * found.touched)
+    return TokenResult(scores, rows, False, found.retrieved, found.touched, found.rescored, seconds, imputed)
 
 
 def search_exact(state: IndexState, query_tokens: Floats, k: int, allowed: Mask | None) -> tuple[Floats, Ints]:
@@ -118,16 +139,26 @@ def _retrieved(state: IndexState, profile: SearchProfile, query: Query, row: int
     """For each query token, whether a search of all live rows counts a posting of the row."""
     mask, count = state.allowed(None)
     route = _route(state, count, profile.nprobe, profile.rescore)
-    if route.scan:
-        return [True] * len(query)
+    if route.scan or not route.nprobe:
+        return [route.scan] * len(query)
     reference = ReferenceBackend(state.model, state.placed, state.tokens)
-    probes = best_lists(query, centroid_scores(state.model, query), route.nprobe)
-    k_prime = ALL_POSTINGS if profile.k_prime is None else profile.k_prime
+    scores = centroid_scores(state.model, query)
+    probes = best_lists(scores, centroid_levels(scores), route.nprobe)
     met = []
     for token in range(len(query)):
-        rows, scores, floor = reference.counted(query, probes, token, k_prime, mask)
-        met.append(bool((scores[rows == row] >= floor).any()))
+        rows, levels, floor = reference.counted(probes, token, profile.k_prime or ALL_POSTINGS, mask)
+        met.append(bool((levels[rows == row] >= floor).any()))
     return met
+
+
+def _depths(profile: SearchProfile, route: Route, limit: int, wanted: int) -> Depths:
+    return Depths(
+        nprobe=route.nprobe,
+        k_prime=profile.k_prime or ALL_POSTINGS,
+        met=MET_PER_RESCORED * limit,
+        limit=limit,
+        keep=2 * wanted + FINAL_SLACK,
+    )
 
 
 def _route(state: IndexState, allowed_rows: int, nprobe: int, limit: int) -> Route:

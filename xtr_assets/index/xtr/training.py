@@ -25,7 +25,7 @@ MIN_TOKENS_PER_CENTROID = 8
 SEED = 20_231
 SAMPLE_PER_CENTROID = 32
 ITERATIONS = 6
-# 16,384 tokens x 128 dimensions give 2 million residual components: far more than 16 levels need.
+# 16,384 tokens x 128 dimensions give 2 million residual components: far more than 32 levels need.
 LEVEL_SAMPLE = 16_384
 
 
@@ -59,9 +59,8 @@ def train(tokens: RowTokens, *, centroids: int | None = None, seed: int = SEED) 
     nearest = assign(codes[some], scales[some], mean, numbers, steps)
     residuals = sample[some] - numbers[nearest].astype(np.float32) * steps[nearest, None]
     levels, residual_steps = residual_levels(residuals)
-    rms = float(np.sqrt(np.einsum("td,td->t", residuals, residuals).mean(dtype=np.float64)))
     training: dict[str, Any] = {"tokens": total, "sample": size, "seed": seed, "iterations": ITERATIONS}
-    return TokenModel(mean, numbers, steps, levels, residual_steps, norm, rms, training)
+    return TokenModel(mean, numbers, steps, levels, residual_steps, norm, training)
 
 
 def gather_codes(tokens: RowTokens, chosen: Ints) -> tuple[Bytes8, Floats]:
@@ -84,12 +83,12 @@ def part_codes(part: TokenPart, which: Ints | slice) -> tuple[Bytes8, Halves]:
 
 
 def residual_levels(residuals: Floats) -> tuple[Bytes8, Floats]:
-    """16 levels for residuals, and the size of a level step per dimension.
+    """32 levels for residuals, and the size of a level step per dimension.
 
-    Dimensions are brought to one variance, the pooled components get the 16 levels of least squared error (Lloyd,
+    Dimensions are brought to one variance, the pooled components get the 32 levels of least squared error (Lloyd,
     "Least squares quantization in PCM", 1982), and the levels are rounded to integers within [-64, 63].
 
-    residuals : float32 [n, d]. Returns (levels int8 [16] ascending, steps float32 [d]).
+    residuals : float32 [n, d]. Returns (levels int8 [32] ascending, steps float32 [d]).
     """
     deviation = residuals.std(axis=0, dtype=np.float64)
     # A dimension that never varies gets a step that rounds its residual to nothing.
@@ -142,5 +141,5 @@ def _untrained(dim: int, seed: int) -> TokenModel:
     training: dict[str, Any] = {"tokens": 0, "sample": 0, "seed": seed, "iterations": 0}
     zeros = np.zeros(dim, np.float32)
     return TokenModel(
-        zeros, np.zeros((1, dim), np.int8), zeros[:1].copy(), levels, np.ones(dim, np.float32), 1.0, 0.0, training
+        zeros, np.zeros((1, dim), np.int8), zeros[:1].copy(), levels, np.ones(dim, np.float32), 1.0, training
     )

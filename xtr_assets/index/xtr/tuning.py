@@ -8,7 +8,7 @@ import numpy as np
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recall import lower_bound, recall_at_k
 from xtr_assets.core.types import Floats, Ints
-from xtr_assets.index.xtr.plan import POSTING_COST, SearchProfile
+from xtr_assets.index.xtr.plan import CENTROID_COST, POSTING_COST, SearchProfile
 from xtr_assets.index.xtr.searching import TokenResult
 
 # Settings tried, each about a third dearer than the one before.
@@ -90,12 +90,15 @@ def tune(
         results = [run(setting, queries[i], k) for i in asked]
         found_scores, found = np.stack([r.scores for r in results]), np.stack([r.rows for r in results])
         per_query = recall_at_k(found, exact_rows, found_scores, exact_scores)
+        retrieved = float(np.mean([r.retrieved for r in results]))
+        # Without lists, and short of a scan, the centroids of every row were looked at.
+        looked = float(np.mean([0 if r.scanned or r.retrieved else r.candidates for r in results]))
         trial = Trial(
             nprobe=nprobe,
             rescore=rescore,
             recall=round(float(per_query.mean()), 4),
             lower_bound=round(lower_bound(per_query), 4),
-            lists=POSTING_COST * float(np.mean([r.retrieved for r in results]) / query_tokens),
+            lists=POSTING_COST * retrieved / query_tokens + CENTROID_COST * tokens_per_row * looked,
             documents=tokens_per_row * float(np.mean([r.rescored for r in results])),
         )
         trials.append(trial)

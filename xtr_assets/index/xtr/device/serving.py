@@ -1,11 +1,10 @@
 """Searches of a token index on a GPU: what fits the memory bound decides how candidates are found."""
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,13 +12,14 @@ import numpy as np
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.maxsim import best_rows
 from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.index.xtr.device.centroids import DeviceCentroids, centroids_bytes
 from xtr_assets.index.xtr.device.choosing import Choice
-from xtr_assets.index.xtr.device.lists import DeviceLists, lists_bytes
 from xtr_assets.index.xtr.device.rows import DeviceRows, rows_bytes
 from xtr_assets.index.xtr.device.selecting import SELECT_BYTES, best_columns
 from xtr_assets.index.xtr.plan import SearchProfile
 from xtr_assets.index.xtr.query import as_tokens, make_query
-from xtr_assets.index.xtr.searching import ALL_POSTINGS, TokenResult
+from xtr_assets.index.xtr.reference import PHASES
+from xtr_assets.index.xtr.searching import LIMIT_PER_RESULT, TokenResult
 from xtr_assets.index.xtr.searching import search as search_on_cpu
 from xtr_assets.index.xtr.segments import IndexState
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Holding = Literal["rows", "lists"]
+Holding = Literal["rows", "centroids"]
 # Of the free memory of the GPU at opening: a dense index, an encoder and a generation opened beside this one need room.
 MEMORY_SHARE = 0.5
 # Temporary memory is this share of the bound, and no more than pays: blocks of 100,000 tokens fill any GPU.
@@ -44,7 +44,7 @@ class Held:
 
     segments: object
     kind: Holding
-    store: DeviceRows | DeviceLists
+    store: DeviceRows | DeviceCentroids
     bytes: int
     scratch: int
 
@@ -53,7 +53,7 @@ class DeviceSearch:
     """Searches the states of one index on one device; safe from many threads, which take turns on the device.
 
     memory_bytes : what it may hold there, temporary memory included; None: MEMORY_SHARE of what is free. The documents'
-    rows are held where they fit, else the postings; ProviderError where neither fits.
+    rows are held where they fit, else the centroids of their tokens; ProviderError where neither fits.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class DeviceSearch:
         return self._held is not None and self._held.kind == "rows"
 
     def describe(self) -> dict[str, Any]:
-        """What lies on the device: "rows" or "lists", their bytes, and the temporary memory beside them."""
+        """What lies on the device: "rows" or "centroids", their bytes, and the temporary memory beside them."""
         held = self._held
         if held is None:
             return {"holds": None, "bytes": 0, "scratch_bytes": 0}
@@ -98,7 +98,7 @@ class DeviceSearch:
         wanted = min(k, count)
         asked = [number for number, own in enumerate(tokens) if len(own)] if wanted > 0 else []
         scores, rows = best_rows(np.empty(0, np.float32), np.empty(0, np.int64), k)
-        nothing = TokenResult(scores, rows, True, 0, 0, 0, {"retrieve": 0.0, "rescore": 0.0})
+        nothing = TokenResult(scores, rows, True, 0, 0, 0, dict.fromkeys(PHASES, 0.0))
         results = [nothing] * len(tokens)
         if not asked:
             return results
@@ -117,7 +117,7 @@ class DeviceSearch:
                 results[number] = _scored(state, tokens[number], own, k, count, seconds)
         else:
             for number in asked:
-                results[number] = self._by_lists(held, state, profile, tokens[number], k, allowed)
+                results[number] = self._by_centroids(held, state, profile, tokens[number], k, allowed)
         return results
 
     def _scan(
@@ -143,31 +143,24 @@ class DeviceSearch:
             found += list(best_columns(scores, keep).cpu().numpy())
         return found
 
-    def _by_lists(
+    def _by_centroids(
         self, held: Held, state: IndexState, profile: SearchProfile, tokens: Floats, k: int, allowed: Mask | None
     ) -> TokenResult:
-        """Candidates by postings on the device, rescored as the CPU's are; few allowed tokens are read on the CPU."""
-        assert isinstance(held.store, DeviceLists)
+        """Candidates by their tokens' centroids on the device, rescored as the CPU's are; few rows are read there."""
+        assert isinstance(held.store, DeviceCentroids)
         mask, count = state.allowed(allowed)
-        wanted, limit = min(k, count), max(profile.rescore, 2 * k)
+        limit = max(profile.rescore, LIMIT_PER_RESULT * k)
         if count <= limit:
             return search_on_cpu(state, profile, tokens, k, allowed)
         started = time.perf_counter()
-        # As many allowed postings are read under a filter as the profile reads without one.
-        nprobe = min(len(state.model.centroids), math.ceil(profile.nprobe * len(state.tokens) / count))
-        k_prime = ALL_POSTINGS if profile.k_prime is None else profile.k_prime
         query = make_query(state.model, tokens)
         with self._turn:
-            found = held.store.retrieve(query, nprobe, k_prime, limit, self._mask(state, mask), held.scratch)
-        if len(found.rows) < wanted:
-            return search_on_cpu(state, profile, tokens, k, allowed)
+            found = held.store.retrieve(query, limit, self._mask(state, mask), held.scratch)
         seconds = time.perf_counter() - started
         coarse = state.backend.rescore(query, found.rows)
-        kept = np.sort(best_rows(coarse, found.rows, min(wanted + SCAN_SLACK, len(found.rows)))[1])
+        kept = np.sort(best_rows(coarse, found.rows, min(k + SCAN_SLACK, len(found.rows)))[1])
         result = _scored(state, tokens, kept, k, found.touched, seconds)
-        return TokenResult(
-            result.scores, result.rows, False, found.retrieved, found.touched, len(found.rows), result.seconds
-        )
+        return replace(result, scanned=False, imputed_share=1.0, rescored=len(found.rows))
 
     def _mask(self, state: IndexState, mask: Mask | None) -> "Tensor | None":
         """The mask on the device; that of the live rows stays there from search to search."""
@@ -190,29 +183,30 @@ class DeviceSearch:
         bound = self._bound()
         scratch = min(MOST_SCRATCH, int(bound * SCRATCH_SHARE))
         a_row = SELECT_BYTES * len(state.live)
-        needs: dict[Holding, int] = {"rows": rows_bytes(state) + a_row, "lists": lists_bytes(state) + 2 * a_row}
+        needs: dict[Holding, int] = {"rows": rows_bytes(state) + a_row, "centroids": centroids_bytes(state) + 2 * a_row}
         kind = next((kind for kind, need in needs.items() if need + scratch <= bound), None)
         if kind is None:
             raise ProviderError(
-                f"the token index needs {needs['lists'] + scratch:,} bytes on {self.choice.device} for its postings, "
-                f"the memory bound is {bound:,}; raise it (device_memory=), free memory there, or use device='cpu'"
+                f"the token index needs {needs['centroids'] + scratch:,} bytes on {self.choice.device} for its tokens' "
+                f"centroids, the memory bound is {bound:,}; raise it (device_memory=), free memory there, or use "
+                "device='cpu'"
             )
         store = self._upload(kind, state)
         self._held = Held(state.segments, kind, store, needs[kind], scratch)
         log.info("token index: %s of %d documents lie on %s", kind, len(state.tokens), self.choice.device)
         return self._held
 
-    def _upload(self, kind: Holding, state: IndexState) -> DeviceRows | DeviceLists:
+    def _upload(self, kind: Holding, state: IndexState) -> DeviceRows | DeviceCentroids:
         import torch
 
         try:
             if kind == "rows":
                 return DeviceRows(state, self._device, self._dtype)
-            return DeviceLists(state, self._device)
+            return DeviceCentroids(state, self._device)
         except torch.OutOfMemoryError as error:
             raise ProviderError(
                 f"{self.choice.device} ran out of memory for the {kind} of the token index ({error}); lower the memory "
-                "bound (device_memory=) to hold postings alone, free memory there, or use device='cpu'"
+                "bound (device_memory=) to hold their centroids alone, free memory there, or use device='cpu'"
             ) from error
 
     def _bound(self) -> int:
@@ -229,5 +223,5 @@ def _scored(state: IndexState, tokens: Floats, rows: Ints, k: int, candidates: i
     query = make_query(state.model, tokens)
     exact = state.backend.exact(query, rows) / np.float32(len(query))
     scores, best = best_rows(exact, rows, k)
-    spent = {"retrieve": seconds, "rescore": time.perf_counter() - started}
+    spent = {"retrieve": seconds, "impute": 0.0, "rescore": time.perf_counter() - started}
     return TokenResult(scores, best, True, 0, candidates, len(rows), spent)

@@ -1,0 +1,76 @@
+"""The centroids of tokens on the device: step 2 of ReferenceBackend.retrieve for every document, with torch."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xtr_assets.index.xtr.device.selecting import best_columns
+from xtr_assets.index.xtr.query import LEVEL_ZERO, Query
+from xtr_assets.index.xtr.reference import Candidates
+from xtr_assets.index.xtr.segments import IndexState
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+# Bytes of temporary memory a token and query token while levels are looked up: a level, and the index of its row.
+LOOK_BYTES = 8
+
+
+def centroids_bytes(state: IndexState) -> int:
+    """Bytes that `DeviceCentroids` of a state holds on the device."""
+    return state.token_count * 6 + len(state.live) + len(state.model.centroids) * (4 * state.model.dim + 4)
+
+
+class DeviceCentroids:
+    """The centroid and the row of every token of all segments on one device."""
+
+    def __init__(self, state: IndexState, device: "torch.device") -> None:
+        import torch
+
+        self._device, self._end_row = device, len(state.live)
+        self._numbers = torch.empty(state.token_count, dtype=torch.int16, device=device)
+        self._rows = torch.empty(state.token_count, dtype=torch.int32, device=device)
+        start = 0
+        for placed, part in zip(state.placed, state.tokens.parts, strict=True):
+            stop = start + len(placed.postings.numbers)
+            # A damaged number must not lead out of the centroids. torch has no arithmetic of uint16: the same bits.
+            numbers = np.minimum(placed.postings.numbers, len(state.model.centroids) - 1)
+            self._numbers[start:stop] = torch.from_numpy(numbers.astype(np.uint16).view(np.int16))
+            rows = np.repeat(np.arange(part.base_row, part.end_row, dtype=np.int32), np.diff(part.offsets))
+            self._rows[start:stop] = torch.from_numpy(rows)
+            start = stop
+        self._stored = torch.from_numpy(state.stored.copy()).to(device)
+        self._centroids = torch.from_numpy(state.model.centroids.astype(np.float32)).to(device)
+        self._centroid_scales = torch.from_numpy(np.array(state.model.centroid_scales)).to(device)
+
+    def retrieve(self, query: Query, limit: int, allowed: "Tensor | None", scratch: int) -> Candidates:
+        """ReferenceBackend.retrieve with nprobe and keep of 0; allowed : bool [end_row] on the device.
+
+        scratch : bytes of temporary memory beside two numbers a row.
+        """
+        import torch
+
+        # The integers stay exact in float32, whatever a matrix product rounds its input to.
+        scores = torch.from_numpy(query.codes.astype(np.float32)).to(self._device) @ self._centroids.T
+        scores *= self._centroid_scales
+        scores *= torch.from_numpy(query.centroid_factors).to(self._device)[:, None]
+        levels = scores.round_().add_(LEVEL_ZERO).clamp_(0, 255).to(torch.uint8)
+        sums = torch.zeros(self._end_row, dtype=torch.int32, device=self._device)
+        # A token of the query at a time, and as many of the documents as the temporary memory holds.
+        step = max(1, scratch // (2 * LOOK_BYTES))
+        for own in levels:
+            best = torch.zeros(self._end_row, dtype=torch.int32, device=self._device)
+            for first in range(0, len(self._numbers), step):
+                numbers = self._numbers[first : first + step].int().bitwise_and_(0xFFFF)
+                rows = self._rows[first : first + step].long()
+                best.scatter_reduce_(0, rows, own[numbers].int(), "amax")
+            sums += best
+        if allowed is not None:
+            sums[~allowed] = -1
+        sums[~self._stored] = -1
+        found = int((sums >= 0).sum())
+        if not found:
+            return Candidates(np.empty(0, np.int64), 0, 0, 0, 0, (0.0, 0.0, 0.0))
+        rows = best_columns(sums[None].long(), min(limit, found))[0]
+        return Candidates(rows.cpu().numpy(), 0, found, 0, 0, (0.0, 0.0, 0.0))
