@@ -70,7 +70,7 @@ class FastPlaid:
     builds = ({}, {"nbits": 8})
     settings = (
         {},
-        *({"n_ivf_probe": p, "n_full_scores": n} for p in (4, 8, 16, 32) for n in (1024, 4096, 8192)),
+        *({"n_ivf_probe": p, "n_full_scores": n} for p in (4, 8, 16) for n in (64, 256, 1024, 4096)),
     )
 
     def __init__(self):
@@ -153,8 +153,8 @@ class Tachiom:
         {},
         *(
             {"k_centroids": c, "ef_search": 2 * c, "k_docs_to_score": d, "alpha": None}
-            for c in (20, 50, 100, 200)
-            for d in (500, 2000, 6000)
+            for c in (20, 50, 100)
+            for d in (100, 300, 1000)
         ),
     )
 
