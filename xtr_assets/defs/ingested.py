@@ -21,12 +21,14 @@ MOST_RUNS = 1000
 def ingest_costs(
     context: dg.AssetExecutionContext, site: Site, draft: Generation, parent: Generation | None
 ) -> dict[str, dict[str, Any]]:
-    """Costs of the runs that ingested the changed shards since the parent was begun, by step.
+    """Costs of the runs that ingested the changed shards since the parent was begun, by step; empty where none was.
 
-    Runs of another Dagster instance are not seen; `runs` says how many were.
+    After a change of the encoder every shard was ingested. Runs of another Dagster instance are not seen; `runs` says how many were.
     """
-    before = {} if parent is None else parent.manifest.snapshots
+    before = {} if parent is None or parent.fingerprint != draft.fingerprint else parent.manifest.snapshots
     shards = [shard for shard, version in draft.manifest.snapshots.items() if before.get(shard) != version]
+    if not shards:
+        return {}
     since = None if parent is None else datetime.fromisoformat(parent.manifest.created_at).timestamp()
     found = {}
     for step, (asset, names) in STEPS.items():

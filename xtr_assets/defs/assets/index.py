@@ -56,9 +56,8 @@ def generation_asset(site: Site) -> dg.AssetsDefinition:
             own = f"{warehouse.layout.relative(draft.directory)}/"
             size = written + sum(one.bytes for name, one in draft.manifest.files.items() if name.startswith(own))
             cost.count(segments=len(draft.manifest.segments), bytes=size, **asdict(change))
-        if parent is None or parent.manifest.snapshots != draft.manifest.snapshots:
-            for name, report in ingest_costs(context, site, draft, parent).items():
-                add_cost(draft, name, report)
+        for name, report in ingest_costs(context, site, draft, parent).items():
+            add_cost(draft, name, report)
         add_cost(draft, "generation", cost.report())
         yield dg.MaterializeResult(
             data_version=dg.DataVersion(data_version(draft)),
