@@ -20,7 +20,8 @@ from xtr_assets.storage.snapshots import current_version, read_snapshot
 
 @dataclass(frozen=True)
 class CollectReport:
-    """kept : generations that stay; pinned : those that stay only because a reader uses them.
+    """kept : generations that stay; pinned : those that stay only because a reader uses them; generations : those that
+    go. Drafts that were overtaken go too and are among the paths only: they never were generations to anybody.
 
     removed : bytes by path in the warehouse (folders as one). With `dry_run` nothing was removed yet.
     """
@@ -41,7 +42,10 @@ def collect(layout: Layout, keep: int, *, dry_run: bool = False) -> CollectRepor
     if keep < 1:
         raise InvalidInput(f"keep is {keep}; at least the published generation is kept, so 1 or more")
     sealed = [number for number in layout.numbers() if is_sealed(layout, number)]
-    drafts = [n for n in layout.numbers() if n not in sealed and layout.manifest(n).is_file()]
+    # A draft below the published number is never published any more; one without a manifest is what a dead writer left.
+    published = read_published(layout) or 0
+    unsealed = [number for number in layout.numbers() if number not in sealed]
+    drafts = [number for number in unsealed if number > published and layout.manifest(number).is_file()]
     chosen = kept_numbers(layout, sealed, keep)
     pinned, removed_numbers = [], []
     removed: dict[str, int] = {}
@@ -54,6 +58,8 @@ def collect(layout: Layout, keep: int, *, dry_run: bool = False) -> CollectRepor
                 continue
             removed_numbers.append(number)
             _remove(layout, layout.generation(number), removed, dry_run)
+    for number in sorted(set(unsealed) - set(drafts)):
+        _remove(layout, layout.generation(number), removed, dry_run)
     kept = [number for number in sealed if number not in removed_numbers]
     manifests = [read_manifest(layout, number) for number in (*kept, *drafts)]
     for path in unreferenced(layout, manifests, open_draft=bool(drafts)):

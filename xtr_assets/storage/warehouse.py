@@ -259,6 +259,8 @@ class Warehouse:
     def collect(self, keep: int = 3, *, dry_run: bool = False) -> CollectReport:
         """Remove generations but `keep` and pinned ones, and whatever nothing kept references."""
         with self.lock("collection", STEP_WAIT_SECONDS):
+            if not dry_run:
+                publishing.recover(self.layout)
             return collect(self.layout, keep, dry_run=dry_run)
 
     def export(self, number: int, path: str | Path) -> "Warehouse":

@@ -194,3 +194,26 @@ def test_nothing_is_collected_while_a_manifest_cannot_be_read(four: Warehouse) -
     with pytest.raises(CorruptFile, match=r"generations/3/manifest\.json"):
         four.collect(keep=2)
     assert [p for p in before if "segments" in p.parts and not p.exists()] == []
+
+
+def test_a_draft_that_was_overtaken_goes_and_one_that_may_still_be_published_stays(warehouse: Warehouse) -> None:
+    write(warehouse, {"a.py": ["f one"]})
+    publish(warehouse)
+    write(warehouse, {"a.py": ["f two"]})
+    overtaken = draft(warehouse)
+    published = publish(warehouse)
+    half_written = warehouse.layout.generation(published.number + 1)
+    (half_written / "xtr").mkdir(parents=True)
+    (half_written / "xtr" / "index.json").write_text("{}")
+    write(warehouse, {"a.py": ["f three"]})
+    following = draft(warehouse)
+
+    planned, report = warehouse.collect(dry_run=True), warehouse.collect()
+
+    assert planned.removed == report.removed
+    assert {name for name in report.removed if name.startswith("generations/")} == {
+        f"generations/{overtaken.number}",
+        f"generations/{published.number + 1}",
+    }
+    assert report.generations == ()
+    assert [one.number for one in warehouse.generations()] == [1, published.number, following.number]
