@@ -35,13 +35,15 @@ def observe_tokens(results: "Sequence[TokenResult]", span: tracing.Span, **about
             totals[phase] += taken
         metrics.XTR_CANDIDATES.observe(result.candidates)
         metrics.XTR_RESCORED.observe(result.rescored)
+        metrics.XTR_IMPUTED_SHARE.observe(result.imputed_share)
     if span is not tracing.SILENT:
         counts = {
             "candidates": sum(result.candidates for result in results),
             "rescored": sum(result.rescored for result in results),
             "retrieved": sum(result.retrieved for result in results),
         }
-        span.set(**counts, scanned=any(result.scanned for result in results))
+        imputed = sum(result.imputed_share for result in results) / max(1, len(results))
+        span.set(**counts, scanned=any(result.scanned for result in results), imputed_share=imputed)
         tracing.phases({f"xtr.{phase}": taken for phase, taken in totals.items() if taken}, **about, **counts)
 
 
@@ -97,5 +99,6 @@ def show_tokens(space: "TokenSpace | None") -> Shown | None:
         "queries": len(results),
         "candidates": sum(result.candidates for result in results) / len(results),
         "rescored": sum(result.rescored for result in results) / len(results),
+        "imputed_share": sum(result.imputed_share for result in results) / len(results),
     }
     return Shown(info, held, last)

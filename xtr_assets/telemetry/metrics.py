@@ -39,6 +39,7 @@ CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 # enough to read a p99 to within a factor of two, at 14 series a label value.
 SEARCH_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
 BUILD_BUCKETS = (0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 28800.0)
+SHARE_BUCKETS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 1.0)
 COUNT_BUCKETS = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0, 100000.0, 1000000.0)
 
 SEARCH_SECONDS: Final = Histogram(
@@ -94,6 +95,12 @@ XTR_RESCORED: Final = Histogram(
     "xtr_assets_xtr_rescored",
     "Rows that a query to the token index scored exactly.",
     buckets=COUNT_BUCKETS,
+    registry=REGISTRY,
+)
+XTR_IMPUTED_SHARE: Final = Histogram(
+    "xtr_assets_xtr_imputed_share",
+    "Share of query tokens times candidates that no list met, of a query to the token index; 0 where it scanned.",
+    buckets=SHARE_BUCKETS,
     registry=REGISTRY,
 )
 OPEN_INDEXES: Final = OpenIndexes()

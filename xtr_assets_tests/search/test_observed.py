@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterator
+from dataclasses import replace
 from weakref import ref
 
 import numpy as np
@@ -14,9 +15,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 import xtr_assets as xa
 from xtr_assets.index.refining import DenseResult
 from xtr_assets.search import Searcher
+from xtr_assets.search.observing import observe_tokens
 from xtr_assets.search.ranking import Mode
 from xtr_assets.search.spaces import TokenSpace
 from xtr_assets.telemetry import metrics
+from xtr_assets.telemetry.tracing import SILENT
 
 
 def value(name: str, **labels: str) -> float | None:
@@ -83,6 +86,17 @@ def test_candidates_and_rescored_rows_of_the_token_index_are_counted(own: Search
     own.search_batch(["zebra", "lock queue"], 5, "xtr")
     assert value("xtr_assets_xtr_candidates_count") == before[0] + 2
     assert (value("xtr_assets_xtr_rescored_sum") or 0) >= before[1] + 2 * 6
+
+
+def test_what_a_query_imputed_is_shown(own: Searcher, warehouse: xa.Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = own._now().tokens
+    (result,) = space.index.search_batch_detailed([np.eye(4, 32, dtype=np.float32)], 5)
+    imputed = [replace(result, imputed_share=share) for share in (0.25, 0.75)]
+    monkeypatch.setattr(space, "last", imputed)
+    assert shown("last_imputed_share", "xtr", warehouse) == 0.5
+    before = value("xtr_assets_xtr_imputed_share_sum") or 0
+    observe_tokens(imputed, SILENT)
+    assert value("xtr_assets_xtr_imputed_share_sum") == before + 1
 
 
 @pytest.fixture
