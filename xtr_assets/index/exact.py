@@ -1,6 +1,7 @@
 """Exact inner products over stored vectors: the reference of every recall figure, the re-rank and the filtered scan."""
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -29,7 +30,13 @@ FEW_QUERIES = 6
 # Up to this k a compiled insertion beats NumPy's sort: 3 us against 25 us for one query.
 INSERTION_K = 256
 
+# Pairs of query and row that a process scores in NumPy before it loads the compiled loops: numba takes .5 CPU s to
+# import and to find what it compiled, a pair of 384 dims about 1 us. A search from the command line, and the gate of a
+# small change, come with fewer.
+LIGHT_PAIRS = 200_000
+
 _HALF_SCALE = np.float32(2.0**112)
+_light_left = LIGHT_PAIRS
 
 BlockSource = Callable[[], Iterator[tuple[Ints, Floats]]]
 
@@ -68,10 +75,12 @@ def gather(vectors: RowVectors, rows: Ints) -> Floats:
 def true_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
     """Inner products of each query with its own rows: float32 [q, m] for rows int64 [q, m]; -inf where a row is -1.
 
-    Each sum runs over the dims in the same order wherever the row stands: equal vectors get equal scores. Compiled;
-    `slow_scores` states it in NumPy.
+    Each sum runs over the dims in the same order wherever the row stands: equal vectors get equal scores. Compiled,
+    but for the first LIGHT_PAIRS of a process; `slow_scores` states it in NumPy.
     """
-    # Here and not above: numba takes half a second to import, and building alone does without.
+    if not _compiled(rows.size):
+        return _light_scores(vectors, queries, rows)
+    # Here and not above: see LIGHT_PAIRS.
     from xtr_assets.index.scoring import stored_scores
 
     return stored_scores(vectors, queries, np.ascontiguousarray(rows))
@@ -79,11 +88,36 @@ def true_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
 
 def best_true(vectors: RowVectors, queries: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
     """The k best rows of each line by `true_scores`, then by row: float32 and int64 [q, k], -inf and -1 pads."""
+    if not _compiled(rows.size):
+        return ordered(_light_scores(vectors, queries, rows), rows, k)
     if k <= INSERTION_K:
         from xtr_assets.index.scoring import best_stored
 
         return best_stored(vectors, queries, np.ascontiguousarray(rows), k)
     return ordered(true_scores(vectors, queries, rows), rows, k)
+
+
+def _compiled(pairs: int) -> bool:
+    """Whether so many pairs more are worth the compiled loops, or those are loaded anyway."""
+    global _light_left
+    if "xtr_assets.index.scoring" in sys.modules:
+        return True
+    _light_left -= pairs
+    return _light_left < 0
+
+
+def _light_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
+    scores = np.full(rows.shape, -np.inf, np.float32)
+    ends = [part.end_row for part in vectors.parts]
+    starts = [part.base_row for part in vectors.parts]
+    for number, line in enumerate(rows):
+        part = np.searchsorted(starts, line, side="right") - 1
+        known = np.flatnonzero((part >= 0) & (line < np.array([*ends, 0])[part]))
+        for first in range(0, len(known), BLOCK_ROWS):
+            some = known[first : first + BLOCK_ROWS]
+            # Not a matrix product: a row's sum would depend on where in the block it stands.
+            scores[number, some] = np.einsum("nd,d->n", gather(vectors, line[some]), queries[number])
+    return scores
 
 
 def slow_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
@@ -97,7 +131,7 @@ def slow_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
 
 def ordered(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
     """The best k of each line, by score and then by row; padded with -inf and -1 where there are fewer than k."""
-    if k <= INSERTION_K:
+    if k <= INSERTION_K and _compiled(0):
         from xtr_assets.index.scoring import best_of
 
         return best_of(np.ascontiguousarray(scores), np.ascontiguousarray(rows), k)

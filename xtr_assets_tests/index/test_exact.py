@@ -1,8 +1,10 @@
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xtr_assets.core.errors import InvalidInput
@@ -120,9 +122,16 @@ def test_a_row_in_a_hole_is_an_error() -> None:
         exact.gather(vectors, np.array([0, 3]))
 
 
-@settings(deadline=None, max_examples=40)
+@pytest.fixture(params=[True, False], ids=["compiled", "light"])
+def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of scoring, whatever was loaded before."""
+    monkeypatch.setattr(exact, "_compiled", lambda _: request.param)
+
+
+@pytest.mark.usefixtures("loops")
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**31), dim=st.sampled_from([1, 7, 32, 100, 384]), floats=st.booleans())
-def test_compiled_scores_are_those_of_numpy_over_any_parts(seed: int, dim: int, floats: bool) -> None:
+def test_scores_are_those_of_numpy_over_any_parts(seed: int, dim: int, floats: bool) -> None:
     generator = np.random.default_rng(seed)
     made = [generator.standard_normal((size, dim)).astype(np.float16) for size in (5, 0, 30)]
     made[0][0] = 5e-7  # a subnormal half
@@ -137,6 +146,37 @@ def test_compiled_scores_are_those_of_numpy_over_any_parts(seed: int, dim: int, 
     assert np.isfinite(outside[0, 4])
 
 
+@pytest.mark.usefixtures("loops")
+def test_equal_vectors_get_equal_scores_wherever_they_stand() -> None:
+    generator = np.random.default_rng(3)
+    one = generator.standard_normal((1, 100)).astype(np.float16)
+    others = generator.standard_normal((200, 100)).astype(np.float16)
+    others[[0, 1, 77, 130, 199]] = one
+    vectors = RowVectors([VectorPart(0, one), VectorPart(3, others)], 100)
+    query = generator.standard_normal((1, 100)).astype(np.float32)
+    for rows in ([[0, 3, 4, 80, 133, 202]], [[*range(3, 203), 0]]):
+        scores = true_scores(vectors, query, np.array(rows))[0]
+        same = scores[np.isin(rows[0], [0, 3, 4, 80, 133, 202])]
+        assert len(same) == 6 and len(set(same.tolist())) == 1
+    best, at = exact.best_true(vectors, query, np.array([[202, 0, 80, -1, 5]]), 3)
+    assert at[0].tolist() == ([0, 80, 202] if best[0, 0] == best[0, 2] else [5, 0, 80])
+
+
+def test_the_compiled_loops_are_loaded_when_more_pairs_come_than_numpy_is_given() -> None:
+    program = (
+        "import sys, numpy as np\nfrom xtr_assets.core.rows import RowVectors, VectorPart\n"
+        "from xtr_assets.index import exact\nexact._light_left = 10\n"
+        "vectors = RowVectors([VectorPart(0, np.eye(4, dtype=np.float16))], 4)\n"
+        "query, rows = np.ones((1, 4), np.float32), np.arange(4)[None]\n"
+        "first = exact.best_true(vectors, query, rows, 2)\nassert 'numba' not in sys.modules\n"
+        "exact.true_scores(vectors, query, rows)\nassert 'numba' not in sys.modules\n"
+        "again = exact.best_true(vectors, query, rows, 2)\nassert 'numba' in sys.modules\n"
+        "assert all((a == b).all() for a, b in zip(first, again))"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.usefixtures("loops")
 @pytest.mark.parametrize("k", [0, 1, 5, 40, 300])
 def test_the_best_are_sorted_by_score_and_then_row(k: int) -> None:
     generator = np.random.default_rng(k)
