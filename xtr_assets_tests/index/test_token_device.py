@@ -34,8 +34,7 @@ NO_GPU = cuda_obstacle(0)
 gpu = [pytest.mark.gpu, pytest.mark.skipif(NO_GPU is not None, reason=f"no GPU: {NO_GPU}")]
 # No lists, the 50 best of all rows, no token multiplied.
 CENTROIDS_ONLY = Depths(nprobe=0, k_prime=1, met=1, limit=50, keep=0)
-# What the centroids of 1,000 rows need at least, and less than its rows.
-SMALL = 1 << 20
+# A memory bound that holds every test's rows.
 LARGE = 1 << 28
 
 
@@ -363,6 +362,21 @@ def test_memory_that_runs_out_while_uploading_is_an_error_with_the_remedy(
     monkeypatch.setattr(serving, "DeviceRows", full)
     with pytest.raises(ProviderError, match=r"ran out of memory for the rows .*2.00 GiB.*lower the memory"):
         DeviceSearch(CPU, torch.float32, Choice("cuda:0", "a test"), LARGE).hold(built._state)
+
+
+@pytest.mark.parametrize("kind", ["rows", "centroids"])
+def test_memory_that_runs_out_in_a_search_is_an_error_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, built: TokenIndex, corpus: TokenCorpus, kind: str
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB")
+
+    view = serve(built, LARGE if kind == "rows" else (centroids_bytes(built._state) + 2 * SELECT_BYTES * 1000) * 3 // 2)
+    view.search(corpus.queries[0], 3)
+    monkeypatch.setattr(DeviceRows, "scores", full)
+    monkeypatch.setattr(DeviceCentroids, "retrieve", full)
+    with pytest.raises(ProviderError, match=f"ran out of memory for the {kind} .*use device='cpu'"):
+        view.search(corpus.queries[0], 3)
 
 
 def test_without_a_driver_opening_an_index_imports_no_torch(tmp_path: Any) -> None:

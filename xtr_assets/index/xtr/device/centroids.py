@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-# Bytes of temporary memory a token and query token while levels are looked up: a level, and the index of its row.
-LOOK_BYTES = 8
+# Bytes of temporary memory while levels are looked up: a token's number and row as indices, and for each query token a
+# level, once as it is stored and once as it is compared.
+TOKEN_BYTES, LEVEL_BYTES = 20, 5
 
 
 def centroids_bytes(state: IndexState) -> int:
@@ -56,21 +57,23 @@ class DeviceCentroids:
         scores *= self._centroid_scales
         scores *= torch.from_numpy(query.centroid_factors).to(self._device)[:, None]
         levels = scores.round_().add_(LEVEL_ZERO).clamp_(0, 255).to(torch.uint8)
-        sums = torch.zeros(self._end_row, dtype=torch.int32, device=self._device)
-        # A token of the query at a time, and as many of the documents as the temporary memory holds.
-        step = max(1, scratch // (2 * LOOK_BYTES))
-        for own in levels:
-            best = torch.zeros(self._end_row, dtype=torch.int32, device=self._device)
+        sums = torch.zeros(self._end_row, dtype=torch.int64, device=self._device)
+        # As many query tokens, and of the documents' tokens as many, as the temporary memory holds.
+        together = min(len(levels), max(1, scratch // 2 // (4 * self._end_row)))
+        step = max(1, scratch // 2 // (TOKEN_BYTES + LEVEL_BYTES * together))
+        for start in range(0, len(levels), together):
+            asked = levels[start : start + together]
+            best = torch.zeros((len(asked), self._end_row), dtype=torch.int32, device=self._device)
             for first in range(0, len(self._numbers), step):
-                numbers = self._numbers[first : first + step].int().bitwise_and_(0xFFFF)
-                rows = self._rows[first : first + step].long()
-                best.scatter_reduce_(0, rows, own[numbers].int(), "amax")
-            sums += best
+                numbers = self._numbers[first : first + step].long().bitwise_and_(0xFFFF)
+                rows = self._rows[first : first + step].long().expand(len(asked), -1)
+                best.scatter_reduce_(1, rows, asked[:, numbers].int(), "amax")
+            sums += best.sum(dim=0)
         if allowed is not None:
             sums[~allowed] = -1
         sums[~self._stored] = -1
         found = int((sums >= 0).sum())
         if not found:
             return Candidates(np.empty(0, np.int64), 0, 0, 0, 0, (0.0, 0.0, 0.0))
-        rows = best_columns(sums[None].long(), min(limit, found))[0]
+        rows = best_columns(sums[None], min(limit, found))[0]
         return Candidates(rows.cpu().numpy(), 0, found, 0, 0, (0.0, 0.0, 0.0))

@@ -2,6 +2,7 @@
 
 import logging
 
+from xtr_assets.core.codec import TOKEN_CODEC
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.index.xtr.device.choosing import Choice, choose
 from xtr_assets.index.xtr.device.serving import DeviceSearch
@@ -19,6 +20,11 @@ def place(device: str, memory_bytes: int | None, state: IndexState) -> tuple[Cho
     choice = choose(device)
     if choice.device == "cpu":
         return choice, None
+    if state.codec != TOKEN_CODEC:
+        reason = f"its rows are {state.codec}; a GPU searches {TOKEN_CODEC}"
+        if device != "auto":
+            raise ProviderError(f"device {device!r} cannot serve the token index: {reason}: use device='cpu' or 'auto'")
+        return Choice("cpu", reason), None
     search = DeviceSearch.on(choice, memory_bytes)
     try:
         search.hold(state)

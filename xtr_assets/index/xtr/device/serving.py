@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -110,7 +111,8 @@ class DeviceSearch:
             held = self._hold(state)
             if isinstance(held.store, DeviceRows):
                 started = time.perf_counter()
-                found = self._scan(held, state, [tokens[number] for number in asked], keep, mask)
+                with self._memory(held.kind):
+                    found = self._scan(held, state, [tokens[number] for number in asked], keep, mask)
                 seconds = (time.perf_counter() - started) / len(asked)
         if isinstance(held.store, DeviceRows):
             for number, own in zip(asked, found, strict=True):
@@ -154,7 +156,7 @@ class DeviceSearch:
             return search_on_cpu(state, profile, tokens, k, allowed)
         started = time.perf_counter()
         query = make_query(state.model, tokens)
-        with self._turn:
+        with self._turn, self._memory(held.kind):
             found = held.store.retrieve(query, limit, self._mask(state, mask), held.scratch)
         seconds = time.perf_counter() - started
         coarse = state.backend.rescore(query, found.rows)
@@ -197,16 +199,22 @@ class DeviceSearch:
         return self._held
 
     def _upload(self, kind: Holding, state: IndexState) -> DeviceRows | DeviceCentroids:
-        import torch
-
-        try:
+        with self._memory(kind):
             if kind == "rows":
                 return DeviceRows(state, self._device, self._dtype)
             return DeviceCentroids(state, self._device)
+
+    @contextmanager
+    def _memory(self, kind: Holding) -> Iterator[None]:
+        """Says what to do where the device has less memory than it said."""
+        import torch
+
+        try:
+            yield
         except torch.OutOfMemoryError as error:
             raise ProviderError(
                 f"{self.choice.device} ran out of memory for the {kind} of the token index ({error}); lower the memory "
-                "bound (device_memory=) to hold their centroids alone, free memory there, or use device='cpu'"
+                "bound (device_memory=), free memory there, or use device='cpu'"
             ) from error
 
     def _bound(self) -> int:
@@ -214,6 +222,8 @@ class DeviceSearch:
 
         if self._memory_bytes is not None:
             return self._memory_bytes
+        # What torch keeps of memory that this process gave back is free for us.
+        torch.cuda.empty_cache()
         return int(torch.cuda.mem_get_info(self._device)[0] * MEMORY_SHARE)
 
 
