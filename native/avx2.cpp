@@ -120,11 +120,18 @@ TARGET int choose(const Levels& levels, const std::uint16_t* numbers, int count,
   return kept;
 }
 
+TARGET std::uint16_t narrow(float value) { return _cvtss_sh(value, 0); }
+
+TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
+                   std::uint16_t* scale) {
+  common::decode(residuals, packed, number, codes, scale, narrow, widen);
+}
+
 }  // namespace
 
 const Kernels* avx2_kernels() {
-  static const Kernels kernels{"avx2", packed_bytes, pack,    dots,     best,  nearest,
-                               scaled, levels,       exceeding, interact, choose};
+  static const Kernels kernels{"avx2", packed_bytes, pack,      dots,     best,   nearest,
+                               scaled, levels,       exceeding, interact, choose, decode};
   __builtin_cpu_init();
   const bool known =
       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");

@@ -259,11 +259,49 @@ TARGET int choose(const Levels& levels, const std::uint16_t* numbers, int count,
   return kept;
 }
 
+TARGET_INLINE std::uint16_t narrow(float value) { return _cvtss_sh(value, 0); }
+
+TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
+                   std::uint16_t* scale) {
+  const int half = residuals.low_bytes(), dim = residuals.dim;
+  if (dim % 128) {
+    common::decode(residuals, packed, number, codes, scale, narrow, widen);
+    return;
+  }
+  alignas(64) float values[common::kMaxStackDim];
+  const std::uint32_t inside = number < residuals.last ? number : residuals.last;
+  const float* anchor = residuals.anchors + static_cast<std::size_t>(inside) * dim;
+  const auto* levels = reinterpret_cast<const __m128i*>(residuals.levels);
+  const __m512i lower = _mm512_broadcast_i32x4(_mm_loadu_si128(levels));
+  const __m512i upper = _mm512_broadcast_i32x4(_mm_loadu_si128(levels + 1));
+  const __m512i nibble = _mm512_set1_epi8(15);
+  __m512 peak = _mm512_setzero_ps();
+  for (int j = 0; j < dim; j += 64) {
+    const __m512i bytes = _mm512_loadu_si512(packed + j % half);
+    const __m512i codes_low = _mm512_and_si512(j < half ? bytes : _mm512_srli_epi16(bytes, 4), nibble);
+    std::uint64_t bits;
+    std::memcpy(&bits, packed + half + j / 8, 8);
+    const __m512i own = _mm512_mask_shuffle_epi8(_mm512_shuffle_epi8(lower, codes_low), bits, upper, codes_low);
+    alignas(64) std::int8_t steps[64];
+    _mm512_store_si512(steps, own);
+#pragma GCC unroll 4
+    for (int i = 0; i < 64; i += 16) {
+      const __m512i whole = _mm512_cvtepi8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(steps + i)));
+      const __m512 step = _mm512_loadu_ps(residuals.steps + j + i);
+      const __m512 value =
+          _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(whole), step), _mm512_loadu_ps(anchor + j + i));
+      _mm512_store_ps(values + j + i, value);
+      peak = _mm512_max_ps(peak, _mm512_abs_ps(value));
+    }
+  }
+  common::scale_row(values, dim, _mm512_reduce_max_ps(peak), codes, scale, narrow, widen);
+}
+
 }  // namespace
 
 const Kernels* avx512_kernels() {
-  static const Kernels kernels{"avx512-vnni", packed_bytes, pack,    dots,     best,  nearest,
-                               scaled,        levels,       exceeding, interact, choose};
+  static const Kernels kernels{"avx512-vnni", packed_bytes, pack,      dots,     best,   nearest,
+                               scaled,        levels,       exceeding, interact, choose, decode};
   __builtin_cpu_init();
   const bool known = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&

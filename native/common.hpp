@@ -117,4 +117,37 @@ XTR_INLINE int choose(const Levels& levels, const std::uint16_t* numbers, int co
   return kept;
 }
 
+// `narrow` turns a float into a half float, `widen` back; values holds `dim` floats.
+template <typename Narrow, typename Widen>
+XTR_INLINE void scale_row(const float* values, int dim, float peak, std::int8_t* codes, std::uint16_t* scale,
+                          Narrow narrow, Widen widen) {
+  *scale = narrow(peak / 127.0f);
+  const float step = widen(*scale);
+  const float factor = 1.0f / (step > 0.0f ? step : 1.0f);
+  for (int j = 0; j < dim; ++j) {
+    const float whole = std::nearbyintf(values[j] * factor);
+    const float low = whole < -127.0f ? -127.0f : whole;
+    codes[j] = static_cast<std::int8_t>(low > 127.0f ? 127.0f : low);
+  }
+}
+
+template <typename Narrow, typename Widen>
+XTR_INLINE void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number,
+                       std::int8_t* codes, std::uint16_t* scale, Narrow narrow, Widen widen) {
+  float values[kMaxStackDim];
+  const std::uint32_t inside = number < residuals.last ? number : residuals.last;
+  const float* anchor = residuals.anchors + static_cast<std::size_t>(inside) * residuals.dim;
+  const int half = residuals.low_bytes();
+  const std::uint8_t* bits = packed + half;
+  float peak = 0.0f;
+  for (int j = 0; j < residuals.dim; ++j) {
+    const int low = j < half ? packed[j] & 15 : packed[j - half] >> 4;
+    const int code = low | (bits[j / 8] >> (j % 8) & 1) << 4;
+    values[j] = static_cast<float>(residuals.levels[code]) * residuals.steps[j] + anchor[j];
+    const float size = std::fabs(values[j]);
+    peak = size > peak ? size : peak;
+  }
+  scale_row(values, residuals.dim, peak, codes, scale, narrow, widen);
+}
+
 }  // namespace xtr::common

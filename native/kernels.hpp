@@ -41,6 +41,18 @@ struct Levels {
   std::uint32_t last;  // the number of the last centroid: what a damaged file holds beyond it is taken for it
 };
 
+// Rows of a compact index: five bits a dimension, packed as TokenModel.packed_dim says, of what the centroid leaves.
+struct Residuals {
+  const float* anchors;      // [centroids, dim]
+  const std::int8_t* levels;  // [32]
+  const float* steps;        // [dim]
+  int dim;
+  std::uint32_t last;  // the number of the last centroid
+
+  int low_bytes() const { return (dim + 1) / 2; }
+  int packed_dim() const { return low_bytes() + (dim + 7) / 8; }
+};
+
 struct Kernels {
   const char* name;
   std::size_t (*packed_bytes)(int tokens, int dim);
@@ -66,6 +78,9 @@ struct Kernels {
   // The tokens whose centroid reaches the threshold [stride] of some query token; returns how many.
   int (*choose)(const Levels& levels, const std::uint16_t* numbers, int count, const std::uint8_t* thresholds,
                 std::int32_t* chosen);
+  // The int8 row with a half float scale that a packed row of a centroid stands for (compact.py).
+  void (*decode)(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
+                 std::uint16_t* scale);
 };
 
 const Kernels& scalar_kernels();

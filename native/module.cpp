@@ -22,8 +22,12 @@ using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <typename T>
 using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 // Half floats and booleans arrive as views of their bytes.
+// base row, lists, documents, numbers, offsets, then tokens and scales, or the residuals of a compact index.
 using Part = std::tuple<std::int64_t, Vector<std::int32_t>, Vector<std::int32_t>, Vector<std::uint16_t>,
-                        Matrix<std::int8_t>, Vector<std::uint16_t>, Vector<std::int64_t>>;
+                        Vector<std::int64_t>, std::optional<Matrix<std::int8_t>>, std::optional<Vector<std::uint16_t>>,
+                        std::optional<Matrix<std::uint8_t>>>;
+// anchors, levels, steps of a compact index.
+using Compact = std::tuple<Matrix<float>, Vector<std::int8_t>, Vector<float>>;
 
 // The same bound as TokenModel.MAX_DIM: buffers of the kernels hold rows of so many bytes.
 constexpr std::size_t kMaxDim = 1024;
@@ -58,29 +62,49 @@ xtr::Model model_of(const Matrix<std::int8_t>& centroids, const Vector<float>& s
   require(centroids.shape(0) > 0 && centroids.shape(0) == scales.shape(0), "centroids and scales differ in number");
   require(centroids.shape(0) <= UINT16_MAX + 1, "there are more centroids than 16 bits count");
   require(centroids.shape(1) > 0 && centroids.shape(1) <= kMaxDim, "dim must be 1 to 1024");
-  return {centroids.data(), scales.data(), static_cast<int>(centroids.shape(0)), static_cast<int>(centroids.shape(1))};
+  return {centroids.data(), scales.data(), static_cast<int>(centroids.shape(0)), static_cast<int>(centroids.shape(1)),
+          {}};
 }
 
 class Index {
  public:
-  Index(Matrix<std::int8_t> centroids, Vector<float> scales, std::vector<Part> parts, const std::string& instructions)
-      : centroids_(std::move(centroids)), scales_(std::move(scales)), parts_(std::move(parts)) {
-    const xtr::Model model = model_of(centroids_, scales_);
+  Index(Matrix<std::int8_t> centroids, Vector<float> scales, std::vector<Part> parts, std::optional<Compact> compact,
+        const std::string& instructions)
+      : centroids_(std::move(centroids)), scales_(std::move(scales)), parts_(std::move(parts)),
+        compact_(std::move(compact)) {
+    xtr::Model model = model_of(centroids_, scales_);
+    const auto dim = static_cast<std::size_t>(model.dim);
+    if (compact_) {
+      const auto& [anchors, levels, steps] = *compact_;
+      require(anchors.shape(0) == centroids_.shape(0) && anchors.shape(1) == dim && steps.shape(0) == dim,
+              "anchors and steps do not fit the centroids");
+      require(levels.shape(0) == 32, "there must be 32 levels");
+      model.residuals = {anchors.data(), levels.data(), steps.data(), model.dim,
+                         static_cast<std::uint32_t>(model.count - 1)};
+    }
     std::vector<xtr::Segment> segments;
     std::int64_t end = 0;
-    for (const auto& [base, lists, documents, numbers, tokens, token_scales, offsets] : parts_) {
+    for (const auto& [base, lists, documents, numbers, offsets, tokens, token_scales, residuals] : parts_) {
       require(base >= end, "segments overlap or are out of order");
       require(lists.shape(0) == static_cast<std::size_t>(model.count) + 1, "lists do not fit the centroids");
-      require(numbers.shape(0) == tokens.shape(0) && token_scales.shape(0) == tokens.shape(0),
-              "arrays of a segment differ in length");
-      require(tokens.shape(1) == static_cast<std::size_t>(model.dim), "arrays of a segment differ in dim");
+      const std::size_t count = numbers.shape(0);
+      require(count <= INT32_MAX, "more tokens in a segment than 32 bits count");
+      if (residuals) {
+        require(compact_ && residuals->shape(0) == count &&
+                    residuals->shape(1) == static_cast<std::size_t>(model.residuals.packed_dim()),
+                "residuals do not fit the segment");
+      } else {
+        require(tokens && token_scales && tokens->shape(0) == count && token_scales->shape(0) == count,
+                "arrays of a segment differ in length");
+        require(tokens->shape(1) == dim, "arrays of a segment differ in dim");
+      }
       require(offsets.shape(0) > 0, "offsets are empty");
       check_bounds(lists.data(), lists.shape(0), static_cast<std::int64_t>(documents.shape(0)));
-      check_bounds(offsets.data(), offsets.shape(0), static_cast<std::int64_t>(tokens.shape(0)));
-      require(tokens.shape(0) <= INT32_MAX, "more tokens in a segment than 32 bits count");
+      check_bounds(offsets.data(), offsets.shape(0), static_cast<std::int64_t>(count));
       const auto rows = static_cast<std::int64_t>(offsets.shape(0)) - 1;
-      segments.push_back({base, rows, lists.data(), documents.data(), numbers.data(), tokens.data(),
-                          token_scales.data(), offsets.data()});
+      segments.push_back({base, rows, lists.data(), documents.data(), numbers.data(),
+                          residuals ? nullptr : tokens->data(), residuals ? nullptr : token_scales->data(),
+                          residuals ? residuals->data() : nullptr, offsets.data()});
       end = base + rows;
     }
     require(end <= INT32_MAX, "more rows than 32 bits count");
@@ -143,6 +167,7 @@ class Index {
   Matrix<std::int8_t> centroids_;
   Vector<float> scales_;
   std::vector<Part> parts_;
+  std::optional<Compact> compact_;
   std::unique_ptr<xtr::Searcher> searcher_;
 };
 
@@ -158,7 +183,7 @@ nb::ndarray<nb::numpy, std::int32_t, nb::ndim<1>> assign(const Matrix<std::int8_
   require(tokens.shape(0) == scales.shape(0), "tokens and scales differ in number");
   const xtr::Kernels& kernels = kernels_named(instructions);
   const xtr::Model model{centroids.data(), centroid_scales.data(), static_cast<int>(centroids.shape(0)),
-                         static_cast<int>(centroids.shape(1))};
+                         static_cast<int>(centroids.shape(1)), {}};
   std::vector<std::int32_t> which(tokens.shape(0));
   {
     nb::gil_scoped_release release;
@@ -171,11 +196,13 @@ nb::ndarray<nb::numpy, std::int32_t, nb::ndim<1>> assign(const Matrix<std::int8_
 }  // namespace
 
 NB_MODULE(_kernels, m) {
-  m.attr("ABI") = 2;
+  m.attr("ABI") = 3;
   m.def("instruction_sets", &instruction_sets, "Instruction sets that this processor has, the fastest first.");
   m.def("assign", &assign);
   nb::class_<Index>(m, "Index")
-      .def(nb::init<Matrix<std::int8_t>, Vector<float>, std::vector<Part>, const std::string&>())
+      .def(nb::init<Matrix<std::int8_t>, Vector<float>, std::vector<Part>, std::optional<Compact>, const std::string&>(),
+           nb::arg("centroids"), nb::arg("scales"), nb::arg("parts"), nb::arg("compact").none(),
+           nb::arg("instructions"))
       .def("retrieve", &Index::retrieve, nb::arg("codes"), nb::arg("scales"), nb::arg("centroid_factors"),
            nb::arg("nprobe"), nb::arg("k_prime"), nb::arg("met"), nb::arg("limit"), nb::arg("keep"), nb::arg("margin"),
            nb::arg("allowed").none())

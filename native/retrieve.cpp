@@ -246,10 +246,7 @@ void Searcher::by_tokens(const Query& query, const Levels& levels, int margin, s
     std::vector<std::int32_t>& out = chosen[i % 2];
     if (out.size() <= static_cast<std::size_t>(count)) out.resize(2 * static_cast<std::size_t>(count) + 1);
     counts[i % 2] = kernels_.choose(levels, segment.numbers + start, count, thresholds.data(), out.data());
-    for (int j = 0; j < std::min(counts[i % 2], 64); ++j) {
-      const std::int8_t* at = segment.tokens + (start + out[j]) * model_.dim;
-      for (int line = 0; line < model_.dim; line += 64) __builtin_prefetch(at + line);
-    }
+    for (int j = 0; j < std::min(counts[i % 2], 64); ++j) prefetch(segment, start + out[j], 1);
   };
   if (!ranked.empty()) prepare(0);
   for (std::size_t i = 0; i < ranked.size(); ++i) {
@@ -257,9 +254,7 @@ void Searcher::by_tokens(const Query& query, const Levels& levels, int margin, s
     const Segment& segment = *segment_of(ranked[i].row);
     const std::int64_t start = segment.offsets[ranked[i].row - segment.base_row];
     std::fill(most.begin(), most.end(), -std::numeric_limits<float>::infinity());
-    kernels_.best(view, nullptr,
-                  {segment.tokens + start * model_.dim, segment.scales + start, chosen[i % 2].data(), counts[i % 2]},
-                  most.data());
+    raise(view, nullptr, segment, start, chosen[i % 2].data(), counts[i % 2], most.data());
     double sum = 0;
     for (int t = 0; t < query.tokens; ++t) sum += static_cast<double>(most[t] * query.scales[t]);
     ranked[i].score = static_cast<float>(sum);

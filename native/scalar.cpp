@@ -40,6 +40,17 @@ float widen(std::uint16_t half) {
   return half & 0x8000 ? -value : value;
 }
 
+// Of a float that is not negative; ties go to the even half float.
+std::uint16_t narrow(float value) {
+  if (!(value < 65520.0f)) return 0x7c00;
+  if (value < 0x1p-14f) return static_cast<std::uint16_t>(std::nearbyintf(value * 0x1p24f));
+  int exponent = 0;
+  const float fraction = std::frexp(value, &exponent);
+  // A fraction that rounds up to the next power of two carries into the exponent, as it should.
+  const auto mantissa = static_cast<int>(std::nearbyintf((fraction * 2.0f - 1.0f) * 1024.0f));
+  return static_cast<std::uint16_t>((exponent + 14) * 1024 + mantissa);
+}
+
 void best(const PackedQuery& coarse, const PackedQuery* fine, const Rows& rows, float* best) {
   common::best(coarse, fine, rows, best, dots_of, widen);
 }
@@ -59,11 +70,16 @@ int choose(const Levels& l, const std::uint16_t* numbers, int n, const std::uint
   return common::choose(l, numbers, n, thresholds, chosen);
 }
 
+void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
+            std::uint16_t* scale) {
+  common::decode(residuals, packed, number, codes, scale, narrow, widen);
+}
+
 }  // namespace
 
 const Kernels& scalar_kernels() {
-  static const Kernels kernels{"scalar", packed_bytes, pack,    dots,     best,  nearest,
-                               scaled,   levels,       exceeding, interact, choose};
+  static const Kernels kernels{"scalar", packed_bytes, pack,      dots,     best,   nearest,
+                               scaled,   levels,       exceeding, interact, choose, decode};
   return kernels;
 }
 

@@ -34,24 +34,44 @@ void Searcher::score(const std::int8_t* codes, const std::int8_t* fine_codes, co
     }
     std::fill(best.begin(), best.end(), -std::numeric_limits<float>::infinity());
     const std::int64_t position = rows[i] - segment->base_row, start = segment->offsets[position];
-    if (i + 1 < count) prefetch(rows[i + 1], *segment);
-    kernels_.best(view, fine_codes ? &fine_view : nullptr,
-                  {segment->tokens + start * model_.dim, segment->scales + start, nullptr,
-                   static_cast<int>(segment->offsets[position + 1] - start)},
-                  best.data());
+    if (i + 1 < count && rows[i + 1] - segment->base_row < segment->rows) {
+      const std::int64_t* next = segment->offsets + (rows[i + 1] - segment->base_row);
+      prefetch(*segment, next[0], std::min(next[1] - next[0], kPrefetchRows));
+    }
+    raise(view, fine_codes ? &fine_view : nullptr, *segment, start, nullptr,
+          static_cast<int>(segment->offsets[position + 1] - start), best.data());
     double sum = 0;
     for (int t = 0; t < tokens; ++t) sum += static_cast<double>(best[t] * factors[t]);
     out[i] = static_cast<float>(sum);
   }
 }
 
-void Searcher::prefetch(std::int64_t row, const Segment& segment) const {
-  const std::int64_t position = row - segment.base_row;
-  if (position >= segment.rows) return;
-  const std::int64_t start = segment.offsets[position];
-  const std::int64_t count = std::min<std::int64_t>(segment.offsets[position + 1] - start, kPrefetchRows);
-  const std::int8_t* at = segment.tokens + start * model_.dim;
-  for (std::int64_t line = 0; line < count * model_.dim; line += 64) __builtin_prefetch(at + line);
+void Searcher::prefetch(const Segment& segment, std::int64_t token, std::int64_t count) const {
+  const auto* at = static_cast<const char*>(token_at(segment, token));
+  const std::int64_t bytes = count * token_bytes(segment);
+  for (std::int64_t line = 0; line < bytes; line += 64) __builtin_prefetch(at + line);
+}
+
+void Searcher::raise(const PackedQuery& coarse, const PackedQuery* fine, const Segment& segment, std::int64_t start,
+                     const std::int32_t* chosen, int count, float* best) const {
+  const auto dim = static_cast<std::size_t>(model_.dim);
+  if (!segment.residuals) {
+    kernels_.best(coarse, fine, {segment.tokens + start * model_.dim, segment.scales + start, chosen, count}, best);
+    return;
+  }
+  thread_local std::vector<std::int8_t> codes;
+  thread_local std::vector<std::uint16_t> scales;
+  codes.resize(kBlockRows * dim);
+  scales.resize(kBlockRows);
+  for (int first = 0; first < count; first += kBlockRows) {
+    const int here = std::min(kBlockRows, count - first);
+    for (int i = 0; i < here; ++i) {
+      const std::int64_t token = start + (chosen ? chosen[first + i] : first + i);
+      kernels_.decode(model_.residuals, static_cast<const std::uint8_t*>(token_at(segment, token)),
+                      segment.numbers[token], codes.data() + i * dim, scales.data() + i);
+    }
+    kernels_.best(coarse, fine, {codes.data(), scales.data(), nullptr, here}, best);
+  }
 }
 
 void assign(const Model& model, const float* biases, const std::int8_t* tokens, const float* scales,

@@ -15,8 +15,9 @@ struct Segment {
   const std::int32_t* lists;      // [centroids + 1]
   const std::int32_t* documents;  // [lists' end]
   const std::uint16_t* numbers;   // [tokens], the centroid of each
-  const std::int8_t* tokens;      // [tokens, dim]
-  const std::uint16_t* scales;    // [tokens], half floats
+  const std::int8_t* tokens;      // [tokens, dim], null in a compact index
+  const std::uint16_t* scales;    // [tokens], half floats, null in a compact index
+  const std::uint8_t* residuals;  // [tokens, packed_dim], null in all others
   const std::int64_t* offsets;    // [rows + 1]
 };
 
@@ -25,6 +26,7 @@ struct Model {
   const float* scales;           // [count]
   int count;
   int dim;
+  Residuals residuals;  // of a compact index
 };
 
 struct Query {
@@ -85,7 +87,18 @@ class Searcher {
 
  private:
   const Segment* segment_of(std::int64_t row) const;
-  void prefetch(std::int64_t row, const Segment& segment) const;
+  // Bytes of a stored token, and where it lies.
+  int token_bytes(const Segment& segment) const {
+    return segment.residuals ? model_.residuals.packed_dim() : model_.dim;
+  }
+  const void* token_at(const Segment& segment, std::int64_t token) const {
+    const void* first = segment.residuals ? static_cast<const void*>(segment.residuals) : segment.tokens;
+    return static_cast<const char*>(first) + token * token_bytes(segment);
+  }
+  void prefetch(const Segment& segment, std::int64_t token, std::int64_t count) const;
+  // Raises `best` by tokens of a segment: those chosen, counted from `start`, or the first `count` from there.
+  void raise(const PackedQuery& coarse, const PackedQuery* fine, const Segment& segment, std::int64_t start,
+             const std::int32_t* chosen, int count, float* best) const;
   std::vector<Ranked> met_rows(const Query& query, const Plan& plan, const std::uint8_t* allowed,
                                const Probes& probes, Candidates& found) const;
   std::vector<Ranked> allowed_rows(const std::uint8_t* allowed) const;

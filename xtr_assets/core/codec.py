@@ -1,10 +1,12 @@
 """The token codec: int8 rows with one float16 scale each. 130 bytes a token of dim 128 in place of 256 (float16)."""
 
+from typing import Final
+
 import numpy as np
 
 from xtr_assets.core.types import Bytes8, Floats, Halves
 
-TOKEN_CODEC = "int8-row-scale"
+TOKEN_CODEC: Final = "int8-row-scale"
 
 
 def encode_int8(tokens: Floats | Halves) -> tuple[Bytes8, Halves]:

@@ -2,29 +2,37 @@
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from xtr_assets.core.codec import TOKEN_CODEC
 from xtr_assets.core.errors import EncoderMismatch, InvalidInput
 from xtr_assets.core.rows import RowTokens, TokenPart
 from xtr_assets.core.types import Floats, Halves, Ints, Mask
 from xtr_assets.index.xtr.backends import BackendName
+from xtr_assets.index.xtr.compact import Codec, check_codec
 from xtr_assets.index.xtr.device.choosing import Choice
 from xtr_assets.index.xtr.device.placing import place
 from xtr_assets.index.xtr.device.serving import DeviceSearch
-from xtr_assets.index.xtr.folder import Verify, load_folder, save_folder
+from xtr_assets.index.xtr.folder import SavedIndex, Verify, load_folder, save_folder
 from xtr_assets.index.xtr.merging import merge_segments
 from xtr_assets.index.xtr.model import TokenModel
 from xtr_assets.index.xtr.plan import SearchProfile
-from xtr_assets.index.xtr.postings import make_postings, open_postings, write_postings
-from xtr_assets.index.xtr.searching import TokenMatch, TokenResult, explain_row, score_rows, search, search_exact
-from xtr_assets.index.xtr.segments import IndexState, check_part, encode_documents
+from xtr_assets.index.xtr.postings import open_postings, write_postings
+from xtr_assets.index.xtr.searching import (
+    TokenMatch,
+    TokenResult,
+    explain_row,
+    score_rows,
+    search_all,
+    search_exact,
+)
+from xtr_assets.index.xtr.segments import IndexState, check_part, encode_documents, make_segment
 from xtr_assets.index.xtr.training import train
-from xtr_assets.index.xtr.tuning import TokenTuning, tune
+from xtr_assets.index.xtr.tuning import TokenTuning, tune_state
 
 __all__ = ["SearchProfile", "TokenIndex", "TokenMatch", "TokenModel", "TokenResult", "train", "write_postings"]
 
@@ -52,16 +60,19 @@ class TokenIndex:
         *,
         profile: SearchProfile | None = None,
         backend: BackendName = "auto",
+        codec: Codec = TOKEN_CODEC,
     ) -> "TokenIndex":
         """Train on the documents, index them, and save where a directory is given.
 
-        tokens : float32|float16 [T, d]; offsets : int64 [n + 1], document i has tokens[offsets[i]:offsets[i + 1]].
+        tokens : float32|float16 [T, d]; offsets : int64 [n + 1], document i has tokens[offsets[i]:offsets[i + 1]];
+        codec : "int8-row-scale", or "residual-5-bit": rows of 80 bytes in place of 130 at dim 128, for the CPU alone.
         Raises InvalidInput naming the row that cannot be used; nothing is written then.
         """
         part = encode_documents(0, tokens, offsets)
+        check_codec(codec)
         model = train(RowTokens([part], part.tokens.shape[1]))
-        segment = (part, make_postings(model, part))
-        index = cls(IndexState(model, (segment,), np.ones(part.rows, np.bool_), backend), profile)
+        segment = make_segment(model, part, codec)
+        index = cls(IndexState(model, (segment,), np.ones(part.rows, np.bool_), backend, codec), profile)
         if directory is not None:
             index.save(directory)
         return index
@@ -103,8 +114,9 @@ class TokenIndex:
         device_memory: int | None = None,
     ) -> "TokenIndex":
         """Open what `save` wrote; see `to` for the device. Raises CorruptFile naming the file, UnknownFormat."""
-        model, segments, live, profile = load_folder(Path(path), mmap=mmap, verify=verify)
-        return cls(IndexState(model, tuple(segments), live, backend), profile).to(device, device_memory)
+        loaded = load_folder(Path(path), mmap=mmap, verify=verify)
+        state = IndexState(loaded.model, tuple(loaded.segments), loaded.live, backend, loaded.codec)
+        return cls(state, loaded.profile).to(device, device_memory)
 
     def to(self, device: str, memory_bytes: int | None = None) -> "TokenIndex":
         """Serve from another device. Returns self.
@@ -119,7 +131,7 @@ class TokenIndex:
     def save(self, path: Path | str) -> None:
         """Write the index, or bring the one at `path` up to date: only new segments are written."""
         state = self._state
-        save_folder(Path(path), state.model, state.segments, state.live, self.profile)
+        save_folder(Path(path), SavedIndex(state.model, state.segments, state.live, self.profile, state.codec))
 
     @property
     def model(self) -> TokenModel:
@@ -133,6 +145,11 @@ class TokenIndex:
     def backend(self) -> str:
         """Which backend serves: native, numba or numpy."""
         return self._state.backend.name
+
+    @property
+    def codec(self) -> Codec:
+        """How rows are stored: "int8-row-scale" or "residual-5-bit"."""
+        return self._state.codec
 
     @property
     def device(self) -> str:
@@ -151,6 +168,7 @@ class TokenIndex:
             "tokens": self.token_count,
             "segments": self.segments,
             "memory_bytes": self.memory_bytes,
+            "codec": self.codec,
             "backend": self.backend,
             "device": self._choice.device,
             "device_reason": self._choice.reason,
@@ -173,12 +191,7 @@ class TokenIndex:
     @property
     def memory_bytes(self) -> int:
         """Bytes of all arrays, mapped or not."""
-        state = self._state
-        store = sum(
-            p.tokens.nbytes + p.offsets.nbytes + (0 if p.scales is None else p.scales.nbytes)
-            for p in state.tokens.parts
-        )
-        return store + state.model.memory_bytes + sum(postings.memory_bytes for _, postings in state.segments)
+        return self._state.memory_bytes
 
     def __len__(self) -> int:
         """Live rows."""
@@ -234,9 +247,12 @@ class TokenIndex:
         nprobe: int | None = None,
         rescore: int | None = None,
         allowed: Mask | None = None,
-        threads: int = 1,
+        threads: int | None = None,
     ) -> tuple[Floats, Ints]:
-        """Many queries, each float32 [t, d]: (scores float32 [q, k], rows int64 [q, k]), the same as one by one."""
+        """Many queries, each float32 [t, d]: (scores float32 [q, k], rows int64 [q, k]), the same as one by one.
+
+        threads : queries searched at a time; by default, and at most, the processors that this process may use.
+        """
         results = self.search_batch_detailed(
             queries, k, k_prime=k_prime, nprobe=nprobe, rescore=rescore, allowed=allowed, threads=threads
         )
@@ -253,20 +269,13 @@ class TokenIndex:
         nprobe: int | None = None,
         rescore: int | None = None,
         allowed: Mask | None = None,
-        threads: int = 1,
+        threads: int | None = None,
     ) -> list[TokenResult]:
         """As `search_batch`, with what each search did."""
         state, profile = self._state, self.profile.override(nprobe, k_prime, rescore)
-
-        def one(query: Floats) -> TokenResult:
-            return search(state, profile, query, k, allowed)
-
         if self._on_device is not None:
             return self._on_device.search(state, profile, queries, k, allowed)
-        if threads > 1 and len(queries) > 1:
-            with ThreadPoolExecutor(threads) as pool:
-                return list(pool.map(one, queries))
-        return [one(query) for query in queries]
+        return search_all(state, profile, queries, k, allowed, threads)
 
     def exact(self, query_tokens: Floats, k: int, *, allowed: Mask | None = None) -> tuple[Floats, Ints]:
         """The reference: MaxSim of every allowed row, in float32 over the store. Result as of `search`."""
@@ -294,16 +303,7 @@ class TokenIndex:
         queries : float32 [t, d] each; exact : their exact (scores float32 [q, k], rows int64 [q, k]), computed where
         not given. Confirm it on other queries.
         """
-        state = self._state
-        if exact is None:
-            pairs = [self.exact(query, k) for query in queries]
-            exact = np.stack([scores for scores, _ in pairs]), np.stack([rows for _, rows in pairs])
-
-        def run(profile: SearchProfile, query: Floats, k: int) -> TokenResult:
-            return search(state, profile, query, k, None)
-
-        tokens_per_row = state.token_count / max(1, len(state.tokens))
-        result = tune(run, self.profile, queries, exact, goal=goal, k=k, tokens_per_row=tokens_per_row)
+        result = tune_state(self._state, self.profile, queries, exact, goal=goal, k=k)
         self.profile = result.profile
         return result
 
@@ -318,7 +318,7 @@ class TokenIndex:
             state = self._state
             base = len(state.live)
             part = replace(encoded, base_row=base)
-            segment = (part, make_postings(state.model, part))
+            segment = make_segment(state.model, part, state.codec)
             live = np.concatenate([state.live, np.ones(part.rows, np.bool_)])
             self._state = replace(state, segments=(*state.segments, segment), live=live)
         return np.arange(base, len(live))
@@ -344,7 +344,7 @@ class TokenIndex:
         """
         with self._changing:
             state = self._state
-            segment, new_rows = merge_segments(state.model, state.segments, state.live)
+            segment, new_rows = merge_segments(state.model, state.segments, state.live, state.codec)
             live = np.ones(segment[0].rows, np.bool_)
             self._state = replace(state, segments=(segment,) if segment[0].rows else (), live=live)
         return new_rows

@@ -10,18 +10,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xtr_assets.core.codec import encode_int8
+from xtr_assets.core.codec import TOKEN_CODEC, encode_int8
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.rows import RowTokens, TokenPart
 from xtr_assets.index.xtr import backends, extension
 from xtr_assets.index.xtr.assignment import assign_numpy
 from xtr_assets.index.xtr.backends import open_backend
+from xtr_assets.index.xtr.compact import CODECS, Codec
 from xtr_assets.index.xtr.model import TokenModel
 from xtr_assets.index.xtr.native import NativeBackend
 from xtr_assets.index.xtr.plan import Depths
 from xtr_assets.index.xtr.postings import Postings, make_postings
 from xtr_assets.index.xtr.query import centroid_levels, centroid_scores, make_query
 from xtr_assets.index.xtr.reference import Backend, Candidates, PlacedPostings, ReferenceBackend
+from xtr_assets.index.xtr.segments import make_segment
 from xtr_assets.index.xtr.store import stored_maxsim
 from xtr_assets.index.xtr.training import train
 from xtr_assets_tests.index.token_corpus import TokenCorpus, make_corpus
@@ -31,7 +33,7 @@ OTHERS = ["numba", *INSTRUCTIONS]
 
 
 def segments_of(
-    corpus: TokenCorpus, cuts: Sequence[int], model: TokenModel, gap: int = 5
+    corpus: TokenCorpus, cuts: Sequence[int], model: TokenModel, codec: Codec, gap: int = 5
 ) -> list[tuple[TokenPart, Postings]]:
     """The corpus cut into segments, with holes between them."""
     segments = []
@@ -40,18 +42,18 @@ def segments_of(
         first, last = corpus.offsets[start], corpus.offsets[stop]
         bounds = corpus.offsets[start : stop + 1] - first
         part = TokenPart(base, *encode_int8(corpus.tokens[first:last]), bounds)
-        segments.append((part, make_postings(model, part)))
+        segments.append(make_segment(model, part, codec))
         base += stop - start + gap
     return segments
 
 
 def backends_of(
-    corpus: TokenCorpus, cuts: Sequence[int], dim: int, others: Sequence[str]
+    corpus: TokenCorpus, cuts: Sequence[int], dim: int, others: Sequence[str], codec: Codec = TOKEN_CODEC
 ) -> tuple[TokenModel, ReferenceBackend, list[Backend]]:
     """The model, the reference and the others by name, over the same segments."""
     codes, scales = encode_int8(corpus.tokens)
     model = train(RowTokens([TokenPart(0, codes, scales, corpus.offsets)], dim))
-    segments = segments_of(corpus, cuts, model)
+    segments = segments_of(corpus, cuts, model, codec)
     tokens = RowTokens([part for part, _ in segments], dim)
     placed = [PlacedPostings(part.base_row, part.rows, postings) for part, postings in segments]
     reference = ReferenceBackend(model, placed, tokens)
@@ -75,10 +77,11 @@ def assert_same(found: Candidates, expected: Candidates) -> None:
     )
 
 
+@pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("dim", [32, 33, 128, 20])
-def test_backends_agree_on_candidates_and_scores(dim: int) -> None:
+def test_backends_agree_on_candidates_and_scores(dim: int, codec: Codec) -> None:
     corpus = make_corpus(200, dim=dim, length=8, seed=dim, queries=5)
-    model, reference, others = backends_of(corpus, [0, 1, 40, 200], dim, OTHERS)
+    model, reference, others = backends_of(corpus, [0, 1, 40, 200], dim, OTHERS, codec)
     end = reference.tokens.end_row
     some = np.random.default_rng(1).random(end) < 0.4
     for query_tokens in corpus.queries:
@@ -107,10 +110,12 @@ def test_backends_agree_on_anything(data: st.DataObject) -> None:
     lengths = rng.integers(1, data.draw(st.sampled_from([2, 9, 70])), data.draw(st.integers(1, 40)))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     # Few distinct values make ties; magnitudes from nothing to large.
-    tokens = rng.integers(-2, 3, (offsets[-1], dim)).astype(np.float32) * data.draw(st.sampled_from([0, 1e-3, 1, 50]))
+    size = data.draw(st.sampled_from([0, 1e-9, 1e-3, 1, 50]))
+    tokens = rng.integers(-2, 3, (offsets[-1], dim)).astype(np.float32) * size
     corpus = TokenCorpus(tokens, offsets, [])
     cut = data.draw(st.integers(1, len(lengths)))
-    model, reference, others = backends_of(corpus, sorted({0, cut, len(lengths)}), dim, OTHERS)
+    codec = data.draw(st.sampled_from(CODECS))
+    model, reference, others = backends_of(corpus, sorted({0, cut, len(lengths)}), dim, OTHERS, codec)
     query = make_query(model, rng.integers(-3, 4, (data.draw(st.integers(1, 40)), dim)).astype(np.float32))
     depths = Depths(
         nprobe=data.draw(st.integers(0, 60)),

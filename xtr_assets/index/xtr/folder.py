@@ -5,6 +5,8 @@
     models/<sha8>/                   see model.py
     segments/<sha16>/{tokens,scales,offsets}.npy and postings.<model8>/
 
+A compact index (codec "residual-5-bit") holds residuals.npy uint8 [T, packed_dim] in place of tokens and scales.
+
 Nothing but tokens.json is ever replaced. Saving again writes what is new, then tokens.json in one step: a crash leaves
 the index as it was.
 """
@@ -14,17 +16,19 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from xtr_assets.core.codec import TOKEN_CODEC
-from xtr_assets.core.errors import CorruptFile
+from xtr_assets.core.errors import CorruptFile, UnknownFormat
 from xtr_assets.core.files import FileRecord, check, fsync_dir, fsync_file, record, write_atomic
 from xtr_assets.core.rows import TokenPart
 from xtr_assets.core.types import Mask
+from xtr_assets.index.xtr.compact import CODECS, COMPACT_CODEC, Codec, compact_part, rows_of
 from xtr_assets.index.xtr.model import MODEL_FILE, TokenModel, read_described
 from xtr_assets.index.xtr.plan import SearchProfile
 from xtr_assets.index.xtr.postings import (
@@ -37,28 +41,37 @@ from xtr_assets.index.xtr.postings import (
 
 TOKENS_FORMAT = 1
 TOKENS_FILE = "tokens.json"
-STORE_ARRAYS = ("tokens.npy", "scales.npy", "offsets.npy")
+STORE_ARRAYS: dict[Codec, tuple[str, ...]] = {
+    TOKEN_CODEC: ("tokens.npy", "scales.npy", "offsets.npy"),
+    COMPACT_CODEC: ("residuals.npy", "offsets.npy"),
+}
 Verify = Literal["headers", "full"]
 
 
-def save_folder(
-    directory: Path,
-    model: TokenModel,
-    segments: Sequence[tuple[TokenPart, Postings]],
-    live: Mask,
-    profile: SearchProfile,
-) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class SavedIndex:
+    """What a folder holds."""
+
+    model: TokenModel
+    segments: Sequence[tuple[TokenPart, Postings]]
+    live: Mask
+    profile: SearchProfile
+    codec: Codec
+
+
+def save_folder(directory: Path, saved: SavedIndex) -> None:
     """Write an index, or bring the one that is there up to date."""
+    model, live = saved.model, saved.live
     directory.mkdir(parents=True, exist_ok=True)
     known = _listed(directory)
     model_directory = model.save(directory / "models")
     wanted = [model_directory / MODEL_FILE, *sorted(model_directory.glob("*.npy"))]
     listed: list[dict[str, Any]] = []
-    for part, postings in segments:
+    for part, postings in saved.segments:
         folder = _save_segment(directory / "segments", model, part, postings)
         placed = {"base_row": part.base_row, "rows": part.rows, "tokens": len(part.tokens)}
         listed.append({"segment": folder.name, **placed})
-        wanted += [folder / name for name in STORE_ARRAYS]
+        wanted += [folder / name for name in STORE_ARRAYS[saved.codec]]
         wanted += [folder / f"postings.{model.fingerprint8}" / name for name in (*POSTINGS_ARRAYS, POSTINGS_FILE)]
     mask = None
     if not live.all():
@@ -75,11 +88,11 @@ def save_folder(
     described = {
         "format_version": TOKENS_FORMAT,
         "kind": "xtr-token-index",
-        "codec": TOKEN_CODEC,
+        "codec": saved.codec,
         "dim": model.dim,
         "rows": len(live),
         "model": model.fingerprint8,
-        "profile": asdict(profile),
+        "profile": asdict(saved.profile),
         "live": mask,
         "segments": listed,
         "files": files,
@@ -89,9 +102,7 @@ def save_folder(
         (directory / name).unlink(missing_ok=True)
 
 
-def load_folder(
-    directory: Path, *, mmap: bool = True, verify: Verify = "headers"
-) -> tuple[TokenModel, list[tuple[TokenPart, Postings]], Mask, SearchProfile]:
+def load_folder(directory: Path, *, mmap: bool = True, verify: Verify = "headers") -> SavedIndex:
     """Read an index. What a parser reads is checked by sha256, raw arrays by size and header, or in full on request.
 
     Raises CorruptFile, UnknownFormat.
@@ -101,21 +112,36 @@ def load_folder(
         full = verify == "full" or name.endswith(".json") or name.startswith(("models/", "live."))
         check(directory / name, FileRecord(**expected), name, full=full)
     model = TokenModel.load(directory / "models" / described["model"])
+    if described["codec"] not in CODECS:
+        raise UnknownFormat(f"{TOKENS_FILE}: codec {described['codec']}, this release reads {', '.join(CODECS)}")
+    codec: Codec = described["codec"]
     segments = []
     for listed in described["segments"]:
         folder = directory / "segments" / listed["segment"]
         tokens, rows = listed["tokens"], listed["rows"]
-        codes = open_array(folder / "tokens.npy", f"{folder.name}/tokens.npy", np.int8, (tokens, model.dim), mmap=mmap)
-        scales = open_array(folder / "scales.npy", f"{folder.name}/scales.npy", np.float16, (tokens,), mmap=mmap)
-        offsets = open_array(folder / "offsets.npy", f"{folder.name}/offsets.npy", np.int64, (rows + 1,), mmap=mmap)
-        part = TokenPart(listed["base_row"], codes, scales, offsets)
+        shapes: dict[str, tuple[npt.DTypeLike, tuple[int, ...]]] = {
+            "tokens.npy": (np.int8, (tokens, model.dim)),
+            "scales.npy": (np.float16, (tokens,)),
+            "residuals.npy": (np.uint8, (tokens, model.packed_dim)),
+            "offsets.npy": (np.int64, (rows + 1,)),
+        }
+        stored = [
+            open_array(folder / name, f"{folder.name}/{name}", *shapes[name], mmap=mmap) for name in STORE_ARRAYS[codec]
+        ]
+        offsets = stored[-1]
         if offsets[0] != 0 or offsets[-1] != tokens or (np.diff(offsets) < 1).any():
             raise CorruptFile(f"{folder.name}/offsets.npy", f"rising bounds from 0 to {tokens}", "others")
-        segments.append((part, open_postings(model, part, folder / f"postings.{model.fingerprint8}", mmap=mmap)))
+        part = TokenPart(listed["base_row"], stored[0], None, offsets)
+        postings = open_postings(model, part, folder / f"postings.{model.fingerprint8}", mmap=mmap)
+        if codec == COMPACT_CODEC:
+            part = compact_part(model, part.base_row, stored[0], postings.numbers, offsets)
+        else:
+            part = replace(part, scales=stored[1])
+        segments.append((part, postings))
     live = np.ones(described["rows"], np.bool_)
     if described["live"]:
         live = open_array(directory / described["live"], described["live"], np.bool_, live.shape, mmap=False)
-    return model, segments, live, SearchProfile(**described["profile"])
+    return SavedIndex(model, segments, live, SearchProfile(**described["profile"]), codec)
 
 
 def _listed(directory: Path) -> dict[str, dict[str, Any]]:
@@ -124,7 +150,12 @@ def _listed(directory: Path) -> dict[str, dict[str, Any]]:
 
 
 def _save_segment(segments: Path, model: TokenModel, part: TokenPart, postings: Postings) -> Path:
-    arrays = {"tokens.npy": part.tokens, "scales.npy": np.asarray(part.scales), "offsets.npy": part.offsets}
+    rows = rows_of(part)
+    arrays: dict[str, npt.NDArray[Any]] = {"offsets.npy": part.offsets}
+    if rows is None:
+        arrays |= {"tokens.npy": part.tokens, "scales.npy": np.asarray(part.scales)}
+    else:
+        arrays |= {"residuals.npy": rows.residuals}
     digest = hashlib.sha256()
     for array in arrays.values():
         digest.update(np.ascontiguousarray(array).data)

@@ -1,11 +1,13 @@
 """Retrieval, rescoring and assignment in the C++ extension (native/), which a machine without a compiler lacks."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from xtr_assets.core.rows import RowTokens
 from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.index.xtr.compact import rows_of
 from xtr_assets.index.xtr.extension import kernels
 from xtr_assets.index.xtr.model import TokenModel
 from xtr_assets.index.xtr.plan import Depths
@@ -25,19 +27,20 @@ class NativeBackend:
     ) -> None:
         self.instructions = instructions or kernels.instruction_sets()[0]
         self.name = "native"
-        parts = [
-            (
-                segment.base_row,
-                segment.postings.lists,
-                segment.postings.documents,
-                segment.postings.numbers,
-                np.asarray(part.tokens),
-                np.asarray(part.scales).view(np.uint16),
-                np.asarray(part.offsets),
-            )
-            for segment, part in zip(segments, tokens.parts, strict=True)
-        ]
-        self._index = kernels.Index(model.centroids, model.centroid_scales, parts, self.instructions)
+        parts = []
+        for segment, part in zip(segments, tokens.parts, strict=True):
+            postings, rows = segment.postings, rows_of(part)
+            stored: tuple[Any, Any, Any]
+            if rows is None:
+                stored = np.asarray(part.tokens), np.asarray(part.scales).view(np.uint16), None
+            else:
+                stored = None, None, rows.residuals
+            placed = (segment.base_row, postings.lists, postings.documents, postings.numbers, np.asarray(part.offsets))
+            parts.append((*placed, *stored))
+        compact = None
+        if any(rows_of(part) is not None for part in tokens.parts):
+            compact = (model.anchors, model.levels, model.residual_scales)
+        self._index = kernels.Index(model.centroids, model.centroid_scales, parts, compact, self.instructions)
 
     def retrieve(self, query: Query, depths: Depths, allowed: Mask | None) -> Candidates:
         """See ReferenceBackend.retrieve."""

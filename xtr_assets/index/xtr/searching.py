@@ -1,6 +1,9 @@
 """One search over one state: retrieve, rescore, rank. Also the exact reference, scores of given rows, explanations."""
 
+import os
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +105,34 @@ def search(
     seconds["rescore"] += time.perf_counter() - middle
     imputed = 1.0 - found.meetings / (len(query) * found.touched)
     return TokenResult(scores, rows, False, found.retrieved, found.touched, found.rescored, seconds, imputed)
+
+
+def search_all(
+    state: IndexState,
+    profile: SearchProfile,
+    queries: Sequence[Floats],
+    k: int,
+    allowed: Mask | None,
+    threads: int | None,
+) -> list[TokenResult]:
+    """See TokenIndex.search_batch."""
+    if threads is not None and threads < 1:
+        raise InvalidInput(f"threads is {threads}; it must be at least 1")
+
+    def one(query: Floats) -> TokenResult:
+        return search(state, profile, query, k, allowed)
+
+    # More threads than processors only take turns.
+    workers = min(threads or processors(), processors(), len(queries))
+    if workers < 2:
+        return [one(query) for query in queries]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(one, queries))
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def search_exact(state: IndexState, query_tokens: Floats, k: int, allowed: Mask | None) -> tuple[Floats, Ints]:

@@ -5,13 +5,14 @@ from functools import cached_property
 
 import numpy as np
 
-from xtr_assets.core.codec import encode_int8
+from xtr_assets.core.codec import TOKEN_CODEC, encode_int8
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.rows import RowTokens, TokenPart
 from xtr_assets.core.types import Floats, Halves, Ints, Mask
 from xtr_assets.index.xtr.backends import BackendName, open_backend
+from xtr_assets.index.xtr.compact import COMPACT_CODEC, Codec, compacted
 from xtr_assets.index.xtr.model import TokenModel
-from xtr_assets.index.xtr.postings import Postings
+from xtr_assets.index.xtr.postings import Postings, make_postings
 from xtr_assets.index.xtr.reference import Backend, PlacedPostings
 
 # Tokens brought to float32 at a time: 16 MB at dim 128, of which the codec makes a few copies.
@@ -26,6 +27,7 @@ class IndexState:
     segments: tuple[tuple[TokenPart, Postings], ...]
     live: Mask
     backend_name: BackendName = "auto"
+    codec: Codec = TOKEN_CODEC
 
     def __post_init__(self) -> None:
         # Rows after the last segment are a hole: their own segment may be gone, their numbers are never given again.
@@ -45,6 +47,15 @@ class IndexState:
     @cached_property
     def backend(self) -> Backend:
         return open_backend(self.backend_name, self.model, self.placed, self.tokens)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of all arrays, mapped or not."""
+        store = sum(
+            part.tokens.nbytes + part.offsets.nbytes + (0 if part.scales is None else part.scales.nbytes)
+            for part in self.tokens.parts
+        )
+        return store + self.model.memory_bytes + sum(postings.memory_bytes for _, postings in self.segments)
 
     @cached_property
     def token_count(self) -> int:
@@ -122,6 +133,12 @@ def encode_documents(base_row: int, tokens: Floats | Halves, offsets: Ints) -> T
             raise InvalidInput(f"row {row}: token {token - int(bounds[row])} holds NaN or infinity; check the encoder")
         codes[start : start + len(block)], scales[start : start + len(block)] = encode_int8(block)
     return TokenPart(base_row, codes, scales, bounds)
+
+
+def make_segment(model: TokenModel, part: TokenPart, codec: Codec) -> tuple[TokenPart, Postings]:
+    """A segment of int8 rows with its postings, in the codec of an index."""
+    postings = make_postings(model, part)
+    return (compacted(model, part, postings) if codec == COMPACT_CODEC else part), postings
 
 
 def check_part(part: TokenPart, model: TokenModel) -> None:

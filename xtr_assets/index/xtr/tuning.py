@@ -9,7 +9,8 @@ from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recall import lower_bound, recall_at_k
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.xtr.plan import CENTROID_COST, POSTING_COST, SearchProfile
-from xtr_assets.index.xtr.searching import TokenResult
+from xtr_assets.index.xtr.searching import TokenResult, search, search_exact
+from xtr_assets.index.xtr.segments import IndexState
 
 # Settings tried, each about a third dearer than the one before.
 NPROBES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
@@ -51,6 +52,27 @@ class TokenTuning:
         """The trial of the profile; None where nothing was tried, as every search scans all rows."""
         wanted = (self.profile.nprobe, self.profile.rescore)
         return next((trial for trial in self.trials if (trial.nprobe, trial.rescore) == wanted), None)
+
+
+def tune_state(
+    state: IndexState,
+    profile: SearchProfile,
+    queries: Sequence[Floats],
+    exact: tuple[Floats, Ints] | None,
+    *,
+    goal: float,
+    k: int,
+) -> TokenTuning:
+    """See TokenIndex.tune."""
+    if exact is None:
+        pairs = [search_exact(state, query, k, None) for query in queries]
+        exact = np.stack([scores for scores, _ in pairs]), np.stack([rows for _, rows in pairs])
+
+    def run(setting: SearchProfile, query: Floats, k: int) -> TokenResult:
+        return search(state, setting, query, k, None)
+
+    tokens_per_row = state.token_count / max(1, len(state.tokens))
+    return tune(run, profile, queries, exact, goal=goal, k=k, tokens_per_row=tokens_per_row)
 
 
 def tune(
