@@ -204,6 +204,17 @@ def test_documents_of_one_token_and_of_ten_thousand_lie_side_by_side() -> None:
             assert serve(index, memory).search(query, 8)[1].tolist() == index.exact(query, 8)[1].tolist()
 
 
+@pytest.mark.parametrize("memory", ["rows", "centroids"])
+def test_compact_rows_are_searched_as_the_int8_rows_they_stand_for(corpus: TokenCorpus, memory: str) -> None:
+    index = TokenIndex.build(corpus.tokens, corpus.offsets, codec="residual-5-bit")
+    bound = LARGE if memory == "rows" else (centroids_bytes(index._state) + 2 * SELECT_BYTES * 1000) * 3 // 2
+    view = serve(index, bound)
+    found = view.search_batch(corpus.queries, 10)[1]
+    assert view.describe()["on_device"]["holds"] == memory
+    exact = np.array([index.exact(query, 10)[1] for query in corpus.queries])
+    assert overlap(found, exact) >= (1.0 if memory == "rows" else 0.97)
+
+
 def test_duplicates_at_the_cut_are_ordered_by_row() -> None:
     tokens = np.tile(unit(np.random.default_rng(0).normal(size=(6, 8))), (300, 1))
     index = TokenIndex.build(tokens, np.arange(0, len(tokens) + 1, 6))

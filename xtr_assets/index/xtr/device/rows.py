@@ -75,14 +75,16 @@ class DeviceRows:
         """(position of the first, codes int8 [m, length, d], scales float16 [m, length, 1]) in row order."""
         step = max(1, UPLOAD_TOKENS // length)
         for part in state.tokens.parts:
+            assert part.scales is not None, "check_part refuses rows without scales"
             begin, stop = np.searchsorted(rows, (part.base_row, part.end_row))
             for first in range(begin, stop, step):
                 positions = rows[first : min(first + step, stop)] - part.base_row
                 starts = part.offsets[positions]
                 last = part.offsets[positions + 1] - 1
-                which = np.minimum(starts[:, None] + np.arange(length), last[:, None])
-                factors = np.asarray(part.scales)[which].astype(np.float32) / self._unit
-                yield first, np.asarray(part.tokens)[which], factors.astype(np.float16)[:, :, None]
+                which = np.minimum(starts[:, None] + np.arange(length), last[:, None]).ravel()
+                scales = part.scales[which].astype(np.float32) / self._unit
+                codes = np.ascontiguousarray(part.tokens[which]).reshape(len(starts), length, self._dim)
+                yield first, codes, scales.astype(np.float16).reshape(len(starts), length, 1)
 
     def scores(self, queries: "Tensor", scratch: int) -> "Tensor":
         """MaxSim of every document, up to a factor that is the same for all: float32 [q, end_row], -inf in holes.
