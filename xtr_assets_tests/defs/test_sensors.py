@@ -79,8 +79,9 @@ def daemon(project: Project) -> Daemon:
 
 def test_sensors_run_from_the_start(project: Project) -> None:
     defs = build_index_defs(project.config)
-    for name in ("source_changes", "automation", "run_failure"):
-        assert defs.resolve_sensor_def(name).default_status == dg.DefaultSensorStatus.RUNNING
+    sensors = {one.name: one.default_status for one in defs.sensors or []}
+    assert set(sensors) == {"source_changes", "automation", "drift", "run_failure"}
+    assert set(sensors.values()) == {dg.DefaultSensorStatus.RUNNING}
 
 
 def test_an_empty_warehouse_is_filled_and_published_by_itself(fresh: Project) -> None:

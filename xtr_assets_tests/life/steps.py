@@ -12,7 +12,7 @@ from xtr_assets.build.dense import derive_dense
 from xtr_assets.build.drift import note_training, record_drift
 from xtr_assets.build.encode import encode_snapshot
 from xtr_assets.build.exact import exact_neighbors
-from xtr_assets.build.gate import dense_recall, dense_recall_new_rows, xtr_recall
+from xtr_assets.build.gate import dense_recall, dense_recall_new_rows, xtr_recall, xtr_recall_new_rows
 from xtr_assets.build.generation import begin, decide, due, parent_of, refuse_if_overtaken, same_encoder, wanted
 from xtr_assets.build.ingest import scan, write_chunks
 from xtr_assets.build.queries import read_queries
@@ -110,7 +110,13 @@ def generation(
     note_training(draft, carried, report.how)
     derive_tokens(warehouse, draft, carried, config.recall)
     write_id_map(draft)
-    required: tuple[str, ...] = ("dense_recall", "dense_recall_new_rows", "xtr_recall", "files_verified")
+    required: tuple[str, ...] = (
+        "dense_recall",
+        "dense_recall_new_rows",
+        "xtr_recall",
+        "xtr_recall_new_rows",
+        "files_verified",
+    )
     if whole:
         required = required_checks(config)
         check_segments(draft, parent)
@@ -121,6 +127,7 @@ def generation(
     dense_recall(draft, config.recall)
     dense_recall_new_rows(draft, config.recall)
     xtr_recall(draft, config.recall)
+    xtr_recall_new_rows(draft, config.recall)
     check_balance(draft)
     check_files(draft)
     refuse_if_overtaken(warehouse, draft)

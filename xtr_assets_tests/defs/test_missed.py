@@ -1,0 +1,74 @@
+"""Automation looks at the state, not at events: what it did not see happen, it finds."""
+
+import shutil
+
+import dagster as dg
+import pytest
+
+from xtr_assets.defs import build_index_defs
+from xtr_assets.defs.requests import DEAD_SECONDS, FIRST_WAIT_SECONDS
+from xtr_assets_tests.defs.conftest import STDLIB, Project
+from xtr_assets_tests.defs.test_sensors import Daemon
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time as the sensors see it, to be moved by hand."""
+    now = [1_800_000_000.0]
+    monkeypatch.setattr("xtr_assets.defs.sensors.clock", lambda: now[0])
+    return now
+
+
+def test_changes_while_no_daemon_ran_are_built_once_when_one_comes_back_without_its_memory(project: Project) -> None:
+    for name in ("glob.py", "shlex.py"):
+        shutil.copy(STDLIB / name, project.modules)
+    (project.modules / "queue.py").unlink()
+    assert Daemon(project).settle() == (1, 1)
+    assert project.published == 2
+    assert {"glob", "shlex.split"} & project.symbols()
+    # Ingested by somebody who then went away, and a daemon that knows nothing of it.
+    shutil.copy(STDLIB / "sched.py", project.modules)
+    assert (
+        build_index_defs(project.config)
+        .resolve_job_def("ingest")
+        .execute_in_process(instance=project.instance, partition_key="modules")
+        .success
+    )
+    assert Daemon(project).settle() == (0, 1)
+    assert project.published == 3
+
+
+def test_a_run_that_died_with_its_machine_is_not_waited_for_for_ever(project: Project, clock: list[float]) -> None:
+    (project.modules / "queue.py").unlink()
+    job = build_index_defs(project.config).resolve_job_def("rebuild")
+    project.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    (record,) = project.instance.get_run_records(limit=1)
+    begun = record.update_timestamp.timestamp()
+    daemon = Daemon(project)
+    clock[0] = begun + DEAD_SECONDS - 60
+    assert daemon.settle()[1] == 0
+    assert "1 runs of rebuild have not ended" in str(daemon.tick("automation").skip_message)
+    clock[0] = begun + DEAD_SECONDS + 60
+    assert daemon.settle() == (0, 1)
+    assert project.published == 2
+
+
+def test_a_rebuild_that_failed_is_asked_for_again_after_a_while_and_serves_then(
+    project: Project, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = Daemon(project)
+    shutil.copy(STDLIB / "glob.py", project.modules)
+
+    def dies(*_: object, **__: object) -> None:
+        raise MemoryError("no more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("xtr_assets.defs.assets.index.derive_tokens", dies)
+        assert daemon.settle() == (1, 1)
+    assert project.published == 1
+    assert "the last rebuild failed" in str(daemon.tick("automation").skip_message)
+    clock[0] += FIRST_WAIT_SECONDS + 1
+    assert daemon.settle() == (0, 1)
+    # Draft 2 is what the run that died left behind.
+    assert project.published == 3
+    assert "glob" in project.symbols()
