@@ -187,7 +187,9 @@ def clone_to(placement: Placement, asked: str, recipe: Recipe, faiss: Any, parts
     if not index.ntotal:
         return Placement("cpu", False, "there are no vectors"), None
     try:
-        return placement, GpuClone(index, placement, faiss, recipe.family, numbers, end_row)
+        clone = GpuClone(index, placement, faiss, recipe.family, numbers, end_row)
+        log.info("dense index: %s serves %s (%s)", placement.device, recipe.text, placement.reason)
+        return placement, clone
     except (RuntimeError, MemoryError) as error:
         # FAISS's own message names its source lines; the last sentence is the reason.
         why = str(error).rsplit(": ", 1)[-1][:300]

@@ -358,7 +358,9 @@ def test_auto_says_why_a_gpu_that_is_too_small_does_not_serve(
     assert "bytes on cuda:0" in index.choice.reason and "bytes on cuda:0" in caplog.text
     with pytest.raises(ProviderError, match="bytes on cuda:0"):
         index.to("cuda", memory_bytes=1000)
-    assert index.to("auto", memory_bytes=LARGE).device == "cuda:0"
+    with caplog.at_level(logging.INFO):
+        assert index.to("auto", memory_bytes=LARGE).device == "cuda:0"
+    assert "token index: cuda:0 serves (a GPU is there)" in caplog.text
     assert index.describe()["device_reason"] == "a GPU is there"
     assert index.describe()["on_device"]["holds"] == "rows"
     assert index.search(corpus.queries[0], 5)[1].tolist() == index.exact(corpus.queries[0], 5)[1].tolist()

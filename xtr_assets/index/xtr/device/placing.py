@@ -33,4 +33,5 @@ def place(device: str, memory_bytes: int | None, state: IndexState) -> tuple[Cho
             raise
         log.warning("token index: the CPU serves, %s", error)
         return Choice("cpu", str(error)), None
+    log.info("token index: %s serves (%s)", choice.device, choice.reason)
     return choice, search
