@@ -23,7 +23,8 @@ def ingest_costs(
 ) -> dict[str, dict[str, Any]]:
     """Costs of the runs that ingested the changed shards since the parent was begun, by step; empty where none was.
 
-    After a change of the encoder every shard was ingested. Runs of another Dagster instance are not seen; `runs` says how many were.
+    After a change of the encoder every shard was ingested. Runs of another Dagster instance are not seen; `runs` says
+    how many were.
     """
     before = {} if parent is None or parent.fingerprint != draft.fingerprint else parent.manifest.snapshots
     shards = [shard for shard, version in draft.manifest.snapshots.items() if before.get(shard) != version]

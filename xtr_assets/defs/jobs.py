@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from xtr_assets.build.evaluate import evaluate
+from xtr_assets.build.generation import fingerprint_of
 from xtr_assets.defs.metadata import plain_metadata
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.scrub import verify_job
@@ -99,12 +100,14 @@ def _rollback_job(site: Site) -> dg.JobDefinition:
 
 
 def _collect_job(site: Site) -> dg.JobDefinition:
-    @dg.op(name=site.names.named("remove_old_generations"), required_resource_keys=site.needs_warehouse)
+    @dg.op(name=site.names.named("remove_old_generations"), required_resource_keys=site.needs_encoder)
     def remove_old_generations(context: dg.OpExecutionContext, config: CollectConfig) -> None:
         warehouse = site.warehouse(context)
         # A step of a build holds the lock between its writes; a collection can wait as long as another step would.
         with warehouse.lock(f"collection of {site.config.name}, run {context.run_id}", LOCK_WAIT_SECONDS):
-            report = warehouse.collect(config.keep or site.config.upkeep.keep)
+            # An encoder of old that is wanted again may be encoding right now.
+            encoder = fingerprint_of(warehouse, site.config, lambda: site.encoder(context))
+            report = warehouse.collect(config.keep or site.config.upkeep.keep, encoder=encoder)
         context.log.info(f"removed {report.bytes} bytes; generations {list(report.kept)} stay")
         context.add_output_metadata(
             {

@@ -37,8 +37,12 @@ class CollectReport:
         return sum(self.removed.values())
 
 
-def collect(layout: Layout, keep: int, *, dry_run: bool = False) -> CollectReport:
-    """Keep `keep` generations: the serving one, those a rollback would go to, then the newest; runs under the lock."""
+def collect(layout: Layout, keep: int, *, dry_run: bool = False, encoder: str | None = None) -> CollectReport:
+    """Keep `keep` generations: the serving one, those a rollback would go to, then the newest; runs under the lock.
+
+    What `encoder` (a fingerprint) encoded stays in current segments although no generation uses it any more: going back
+    to an encoder of old is under way for as long as encoding takes.
+    """
     if keep < 1:
         raise InvalidInput(f"keep is {keep}; at least the published generation is kept, so 1 or more")
     sealed = [number for number in layout.numbers() if is_sealed(layout, number)]
@@ -62,7 +66,7 @@ def collect(layout: Layout, keep: int, *, dry_run: bool = False) -> CollectRepor
         _remove(layout, layout.generation(number), removed, dry_run)
     kept = [number for number in sealed if number not in removed_numbers]
     manifests = [read_manifest(layout, number) for number in (*kept, *drafts)]
-    for path in unreferenced(layout, manifests, open_draft=bool(drafts)):
+    for path in unreferenced(layout, manifests, open_draft=bool(drafts), encoder=encoder):
         _remove(layout, path, removed, dry_run)
     return CollectReport(dry_run, tuple(kept), tuple(pinned), tuple(removed_numbers), removed)
 
@@ -77,7 +81,9 @@ def kept_numbers(layout: Layout, sealed: Sequence[int], keep: int) -> set[int]:
     return set(list(dict.fromkeys(order))[:keep])
 
 
-def unreferenced(layout: Layout, manifests: Iterable[Manifest], *, open_draft: bool) -> Iterator[Path]:
+def unreferenced(
+    layout: Layout, manifests: Iterable[Manifest], *, open_draft: bool, encoder: str | None = None
+) -> Iterator[Path]:
     """Snapshots, segments, folders of segments, models and staging that nothing kept needs.
 
     While a draft is open, models and folders of segments stay: its run may have sealed what it is about to record.
@@ -85,7 +91,7 @@ def unreferenced(layout: Layout, manifests: Iterable[Manifest], *, open_draft: b
     needed = {name for manifest in manifests for name in manifest.files}
     folders = {"/".join(name.split("/")[:depth]) for name in needed for depth in (2, 3)}
     current = set(_current_segments(layout))
-    alive = {manifest.fingerprint for manifest in manifests}
+    alive = {encoder, *(manifest.fingerprint for manifest in manifests)}
     retired = set(read_stored(WarehouseInfo, layout.warehouse_json, "warehouse.json").encoders) - alive
     for path in sorted(layout.shards.glob("*/*.json")):
         shard, name = path.parent.name, layout.relative(path)

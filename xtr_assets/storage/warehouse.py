@@ -256,12 +256,15 @@ class Warehouse:
         with self.lock("compaction", STEP_WAIT_SECONDS):
             return [compact_shard(self.layout, shard, groups) for shard, groups in sorted(plan.items())]
 
-    def collect(self, keep: int = 3, *, dry_run: bool = False) -> CollectReport:
-        """Remove generations but `keep` and pinned ones, and whatever nothing kept references."""
+    def collect(self, keep: int = 3, *, dry_run: bool = False, encoder: str | None = None) -> CollectReport:
+        """Remove generations but `keep` and pinned ones, and whatever nothing kept references.
+
+        Encodings of current segments by `encoder`, a fingerprint, stay too: the next generation may need them.
+        """
         with self.lock("collection", STEP_WAIT_SECONDS):
             if not dry_run:
                 publishing.recover(self.layout)
-            return collect(self.layout, keep, dry_run=dry_run)
+            return collect(self.layout, keep, dry_run=dry_run, encoder=encoder)
 
     def export(self, number: int, path: str | Path) -> "Warehouse":
         """Copy a sealed generation and all it needs to a new folder, a warehouse in which it serves."""

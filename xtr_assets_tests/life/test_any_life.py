@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ EDITS = st.one_of(
 SETTINGS = st.one_of(
     st.fixed_dictionaries({"recipe": st.sampled_from(["auto", "IVF2,Flat", "HNSW8"])}),
     st.fixed_dictionaries({"dim": st.sampled_from([16, 24])}),
+    # Above 1 no recall passes: the gate refuses.
+    st.fixed_dictionaries({"threshold": st.sampled_from([0.0, 1.1])}),
     st.fixed_dictionaries({"shards": st.sampled_from([1, 2, 3]), "notes": st.booleans()}),
 )
 # Most of what is done is done whole: a life in which everything dies shows little else.
@@ -122,13 +125,16 @@ class Life(RuleBasedStateMachine):
     @rule(death=DEATH, full=st.sampled_from([False, False, False, True]), again=st.booleans())
     def build(self, death: int | None, full: bool, again: bool) -> None:
         before = self.serving
-        refusal = "rows to train on" if self.world.recipe != "auto" else ""
-        made = self.mortal(death, steps.build, refusal, full=full, again=again, whole=DEEP)
+        refusals = ["rows to train on"] if self.world.recipe != "auto" else []
+        refusals += ["check 'dense_recall' failed"] if self.world.threshold > 1 else []
+        made = self.mortal(death, steps.build, refusals, full=full, again=again, whole=DEEP)
         if made is None:
+            assert death is not None or self.serving == before, "refused, and serves all the same"
             return
         if made.generation is None:
             as_it_is = before is not None and self.holds[before].chunks == reference(self.world).chunks
-            assert as_it_is or "was rolled back" in made.reason or "was withdrawn" in made.reason, made.reason
+            reasons = ("was rolled back", "was withdrawn", *([] if again else ["was not published"]))
+            assert as_it_is or any(reason in made.reason for reason in reasons), made.reason
             assert self.serving == before
         else:
             assert self.serving == made.generation.number
@@ -137,7 +143,9 @@ class Life(RuleBasedStateMachine):
     def compact(self, death: int | None) -> None:
         # What was edited since is not chunked yet: a compaction publishes what the shards hold, which is what serves.
         held_now = None if self.serving is None else self.holds[self.serving]
-        self.mortal(death, steps.compact, "was never chunked", content=held_now, whole=DEEP)
+        self.mortal(
+            death, steps.compact, ["was never chunked", "check 'dense_recall' failed"], content=held_now, whole=DEEP
+        )
 
     @rule(keep=st.integers(1, 3), death=DEATH)
     def collect(self, keep: int, death: int | None) -> None:
@@ -149,7 +157,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(death=DEATH)
     def rollback(self, death: int | None) -> None:
-        self.mortal(death, lambda warehouse, _: warehouse.rollback(), "nothing was published before")
+        self.mortal(death, lambda warehouse, _: warehouse.rollback(), ["nothing was published before"])
 
     @precondition(lambda self: self.holds)
     @rule(data=st.data())
@@ -179,7 +187,12 @@ class Life(RuleBasedStateMachine):
             assert self.reader.refresh() == self.serving
 
     def mortal(
-        self, death: int | None, work: Any, refusal: str = "", content: Reference | None = None, **options: Any
+        self,
+        death: int | None,
+        work: Any,
+        refusals: Sequence[str] = (),
+        content: Reference | None = None,
+        **options: Any,
     ) -> Any:
         """What `work` returns; None where it was refused, or died at the durable step `death`.
 
@@ -192,7 +205,7 @@ class Life(RuleBasedStateMachine):
                 try:
                     result = work(self.warehouse, config, **options)
                 except XtrAssetsError as error:
-                    if life.dead or not refusal or refusal not in str(error):
+                    if life.dead or not any(refusal in str(error) for refusal in refusals):
                         raise
         finally:
             self.warehouse = Warehouse.open(self.folder / "warehouse")

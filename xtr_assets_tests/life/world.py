@@ -23,7 +23,7 @@ sources:
   - {{name: code, kind: python, path: code, shards: {shards}}}
 {notes}
 encoder: {{kind: hashing, dim: {dim}, token_dim: 16}}
-recall: {{queries: 6, k: 4, dense: 0.0, xtr: 0.0, new_rows: 0.0}}
+recall: {{queries: 6, k: 4, dense: {threshold}, xtr: 0.0, new_rows: 0.0}}
 dense: {{recipe: "{recipe}"}}
 """
 NOTES = "  - {name: notes, kind: records, path: notes}"
@@ -38,6 +38,7 @@ class World:
     notes: bool = True
     dim: int = 16
     recipe: str = "auto"
+    threshold: float = 0.0
     files: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -48,7 +49,13 @@ class World:
 
     @property
     def config(self) -> IndexConfig:
-        text = CONFIG.format(shards=self.shards, notes=NOTES if self.notes else "", dim=self.dim, recipe=self.recipe)
+        text = CONFIG.format(
+            shards=self.shards,
+            notes=NOTES if self.notes else "",
+            dim=self.dim,
+            recipe=self.recipe,
+            threshold=self.threshold,
+        )
         return parse_config(text, self.folder)
 
     def write(self, path: str, text: str | None) -> None:

@@ -173,6 +173,9 @@ def test_encodings_of_an_encoder_that_serves_no_more_go_those_of_a_coming_one_st
     (segment,) = warehouse.segments()
     warehouse.collect(keep=2)
     assert segment.has_embeddings(old)
+    # Somebody goes back to it: what it encoded is needed by the generation to come.
+    assert not [name for name in warehouse.collect(keep=1, encoder=old).removed if old[:8] in name]
+    assert segment.has_embeddings(old)
     removed = warehouse.collect(keep=1).removed
     assert [segment.has_embeddings(f) for f in (old, FINGERPRINT, coming)] == [False, True, True]
     assert [segment.has_tokens(f) for f in (old, FINGERPRINT, coming)] == [False, True, True]
