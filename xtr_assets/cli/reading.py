@@ -32,7 +32,7 @@ def search(
         ),
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Which query token met what.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or cuda:N,M.")] = "auto",
     generation: Annotated[
         int | None, typer.Option(help="Another generation than the published one, a draft too.", show_default=False)
     ] = None,
@@ -64,9 +64,11 @@ def search(
 def load_encoder(searcher: "Searcher", device: str) -> None:
     """Load the encoder before the clock starts: a process loads it once, a search takes what comes after."""
     from xtr_assets.encoders import open_encoder
+    from xtr_assets.index.devices import parse_device
     from xtr_assets.search.queries import encoder_config
 
-    open_encoder(encoder_config(searcher.manifest.encoder.model_dump()), device).encode_queries(["warm"])
+    settings = encoder_config(searcher.manifest.encoder.model_dump())
+    open_encoder(settings, parse_device(device).first).encode_queries(["warm"])
 
 
 @app.command(rich_help_panel=SEARCH)
