@@ -9,6 +9,9 @@
 namespace xtr {
 namespace {
 
+// 16 documents a line of memory; half of the lists are shorter than this.
+constexpr int kListLines = 8;
+
 // What a row has gained, and the query token that met it last, -1 between queries.
 struct Cell {
   std::int32_t gain = 0;
@@ -37,25 +40,35 @@ struct Restore {
   }
 };
 
-// Documents of a list that are whole and allowed. A damaged number must not lead out of the segment.
-std::size_t choose(const Segment& segment, const std::int32_t* listed, std::size_t count, const std::uint8_t* allowed,
-                   std::int32_t* out) {
+// The documents of a list, counted within their segment.
+struct Listed {
+  const std::int32_t* documents;
+  std::size_t count;
+};
+
+Listed listed(const Segment& segment, std::int32_t list) {
+  const std::int32_t start = segment.lists[list];
+  return {segment.documents + start, static_cast<std::size_t>(segment.lists[list + 1] - start)};
+}
+
+// Those that are whole and allowed. A damaged number must not lead out of the segment; negative ones become huge.
+std::size_t choose(const Segment& segment, const Listed& own, const std::uint8_t* allowed, std::int32_t* out) {
   const auto rows = static_cast<std::uint64_t>(segment.rows);
+  const std::uint8_t* mask = allowed ? allowed + segment.base_row : nullptr;
   std::size_t kept = 0;
-  if (!allowed) {
-    for (std::size_t i = 0; i < count; ++i) {
-      out[kept] = listed[i];
-      // Negative numbers become huge.
-      kept += static_cast<std::uint32_t>(listed[i]) < rows;
-    }
-    return kept;
-  }
-  const std::uint8_t* own = allowed + segment.base_row;
-  for (std::size_t i = 0; i < count; ++i) {
-    out[kept] = listed[i];
-    kept += static_cast<std::uint32_t>(listed[i]) < rows && own[listed[i]];
+  for (std::size_t i = 0; i < own.count; ++i) {
+    const std::int32_t document = own.documents[i];
+    out[kept] = document;
+    kept += static_cast<std::uint32_t>(document) < rows && (!mask || mask[document]);
   }
   return kept;
+}
+
+bool whole(const Segment& segment, const Listed& own) {
+  const auto rows = static_cast<std::uint32_t>(segment.rows);
+  std::uint32_t outside = 0;
+  for (std::size_t i = 0; i < own.count; ++i) outside |= static_cast<std::uint32_t>(own.documents[i]) >= rows;
+  return !outside;
 }
 
 // What one list gives its documents; returns how many rows are touched now. Not inlined: within its caller the compiler
@@ -155,34 +168,37 @@ std::vector<Ranked> Searcher::met_rows(const Query& query, const Plan& plan, con
     const std::int32_t* lists = probes.lists.data() + static_cast<std::size_t>(token) * probes.width;
     const std::uint8_t* levels = probes.levels.data() + static_cast<std::size_t>(token) * probes.width;
     std::size_t room = 0;
-    std::int64_t listed = 0;
+    std::int64_t total = 0;
     for (int i = 0; i < probes.width; ++i) {
       for (const Segment& segment : segments_) {
         const auto size = static_cast<std::size_t>(segment.lists[lists[i] + 1] - segment.lists[lists[i]]);
         room = std::max(room, size);
-        listed += static_cast<std::int64_t>(size);
+        total += static_cast<std::int64_t>(size);
       }
     }
     if (own.documents.size() <= room) own.documents.resize(2 * room + 1);
-    const auto chosen = [&](const Segment& segment, std::int32_t list) {
-      const std::int32_t start = segment.lists[list];
-      return choose(segment, segment.documents + start, static_cast<std::size_t>(segment.lists[list + 1] - start),
-                    allowed, own.documents.data());
+    const auto chosen = [&](const Segment& segment, std::int32_t list) -> Listed {
+      const Listed all = listed(segment, list);
+      if (!allowed && whole(segment, all)) return all;
+      return {own.documents.data(), choose(segment, all, allowed, own.documents.data())};
     };
     std::int32_t floor = probes.floors[token];
-    if (listed >= plan.k_prime) {
+    if (total >= plan.k_prime) {
       std::int64_t counted = 0;
       for (int i = 0; i < probes.width && counted < plan.k_prime; ++i) {
-        for (const Segment& segment : segments_) counted += static_cast<std::int64_t>(chosen(segment, lists[i]));
+        for (const Segment& segment : segments_) counted += static_cast<std::int64_t>(chosen(segment, lists[i]).count);
         if (counted >= plan.k_prime) floor = std::max<std::int32_t>(floor, levels[i]);
       }
     }
     for (int i = 0; i < probes.width; ++i) {
       for (const Segment& segment : segments_) {
-        const std::size_t count = chosen(segment, lists[i]);
-        found.retrieved += static_cast<std::int64_t>(count);
+        // Lists lie apart: the next one's first lines are on their way while this one is read.
+        const std::int32_t* next = segment.documents + segment.lists[lists[i + 1 < probes.width ? i + 1 : i]];
+        for (int line = 0; line < kListLines; ++line) __builtin_prefetch(next + line * 16);
+        const Listed read = chosen(segment, lists[i]);
+        found.retrieved += static_cast<std::int64_t>(read.count);
         if (levels[i] < floor) continue;
-        own.touched_count = gain(own.cells.data(), own.documents.data(), count,
+        own.touched_count = gain(own.cells.data(), read.documents, read.count,
                                  static_cast<std::int32_t>(segment.base_row), token, levels[i] - floor,
                                  own.touched.data(), own.touched_count, found.meetings);
       }

@@ -215,7 +215,7 @@ def test_a_filter_widens_the_lists_until_centroids_or_scanning_are_cheaper() -> 
     def plan(allowed: int) -> Route:
         return plan_search(tokens=3_500_000, rows=50_000, allowed_rows=allowed, centroids=7483, nprobe=4, limit=192)
 
-    assert plan(50_000).nprobe == 4 and plan(25_000).nprobe == 8
+    assert plan(50_000).nprobe == 4 and plan(25_000).nprobe == 6
     assert not plan(3_000).scan and plan(3_000).nprobe == 0
     assert plan(100).scan and plan(0).scan
 
