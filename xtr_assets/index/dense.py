@@ -21,7 +21,17 @@ from xtr_assets.index.gpu import Placement, Spread, place
 from xtr_assets.index.gpu_clone import clone_to
 from xtr_assets.index.parameters import DenseProfile, default_profile
 from xtr_assets.index.provider import load_faiss, provider
-from xtr_assets.index.recipes import add_stored, build_index, check_family, dead_share, inner, inverted, remove, row_map
+from xtr_assets.index.recipes import (
+    add_stored,
+    build_index,
+    check_family,
+    dead_share,
+    inner,
+    inverted,
+    list_fit,
+    remove,
+    row_map,
+)
 from xtr_assets.index.stored import Vectors, as_rows, halves, known_rows
 from xtr_assets.index.tuning import stricter
 
@@ -87,7 +97,8 @@ class DenseIndex(DenseSearch):
         started = process_time()
         parsed = parse_recipe(plan.recipe)
         index = build_index(parsed, stored, rows, plan.training_rows)
-        built = cls(index, stored, parsed, default_profile(parsed, len(rows)), plan=plan)
+        profile = replace(default_profile(parsed, len(rows)), trained_fit=list_fit(index, stored, rows))
+        built = cls(index, stored, parsed, profile, plan=plan)
         if not parsed.exhaustive and len(rows):
             built.tune(queries, goal=recall_goal if queries is not None else stricter(recall_goal))
         built.built = Built(plan.training_rows, round(process_time() - started, 3))
@@ -199,7 +210,10 @@ class DenseIndex(DenseSearch):
         """Take over an IVF index that holds all rows but `rows` int64 [n], which are added: what a repair does."""
         add_stored(index, self._vectors, rows)
         before, self._index, self._recipe = self._recipe, index, parse_recipe(recipe)
-        self._use(replace(self._profile, trained_lists=self._profile.trained_lists or before.nlist))
+        # The same share of the lists is read until somebody tunes: of more lists, the same number would find less.
+        nprobe = min(self._recipe.nlist, -(-self._profile.nprobe * self._recipe.nlist // before.nlist))
+        trained = self._profile.trained_lists or before.nlist
+        self._use(replace(self._profile, nprobe=nprobe, trained_lists=trained))
         if self._clone is not None:
             self.to(self._placement.device, self._placement.spread)
 

@@ -249,7 +249,8 @@ class DenseSearch:
 
     def reset(self) -> dict[str, Any]:
         """Forget what was tuned or applied. Returns the profile."""
-        self._use(default_profile(self._recipe, self._profile.trained_rows))
+        learnt = {name: getattr(self._profile, name) for name in ("trained_rows", "trained_lists", "trained_fit")}
+        self._use(replace(default_profile(self._recipe, 0), **learnt))
         return self.profile
 
     def _use(self, profile: DenseProfile) -> None:

@@ -1,16 +1,18 @@
-"""Local repair of an inverted-list index whose rows changed: long lists are cut, emptied ones given up, only the rows
-around them move. And two indexes made one."""
+"""Local repair of an inverted-list index whose rows changed: lists that no longer fit are learnt anew, emptied ones
+given up, only the rows around them move. And two indexes made one."""
 
 import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.planning import TRAINING_VECTORS_PER_LIST
 from xtr_assets.core.recipes import Recipe, parse_recipe
 from xtr_assets.core.rows import RowVectors, VectorPart
-from xtr_assets.core.types import Floats, Ints
+from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.dense import DenseIndex
 from xtr_assets.index.evolving import Evolution
 from xtr_assets.index.exact import gather
@@ -19,19 +21,22 @@ from xtr_assets.index.recipes import SEED, emptied_copy, inverted, list_rows, mo
 
 faiss = load_faiss()
 
-# A list is cut when it is this many times as long as lists would be now, had they been trained: a query that probes it
+# A list is ill when it is this many times as long as lists would be now, had they been trained: a query that probes it
 # reads that many lists at once.
-SPLIT_ABOVE = 3.0
-# A list below this share of that length hardly helps any query: its rows go where they lie nearest.
-MERGE_BELOW = 0.1
+LONG = 3.0
+# Or when this share of its rows lies further from the centroid than nine tenths of the rows did that it learnt from:
+# rows of new topics go to the nearest old centroid, however far, and no list of theirs need be long.
+MISFITS = 0.3
+# A list below this share of the due length hardly helps any query: its rows go where they lie nearest.
+SHORT = 0.1
+# Rows of a list that are looked at for its misfits: enough to tell .3 from .1.
+LOOKED_AT = 128
 # Lists around a new centroid whose rows may now lie nearer to it (SPFresh's LIRE reassigns within 64 at a billion rows;
 # here the ninth list already moves less than one row in a hundred).
 NEIGHBOURS = 8
-# Vectors a part that k-means cuts a list by.
-TRAINING_VECTORS_PER_PART = 64
-KMEANS_ROUNDS = 8
-# A new centroid may draw more rows than its list had, and be cut again: at most so often.
-ROUNDS = 5
+KMEANS_ROUNDS = 10
+# A new centroid may draw more rows than it was made for, and be cut again: at most so often.
+ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +52,11 @@ class ListBalance:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What a local repair did: lists cut, lists given up, rows coded again, and the balance around it."""
+    """What a local repair did: ill lists that were learnt anew, short ones given up, rows coded again, and the balance
+    around it."""
 
-    lists_split: int
-    lists_merged: int
+    lists_ill: int
+    lists_short: int
     rows_moved: int
     before: ListBalance
     after: ListBalance
@@ -71,31 +77,53 @@ def repairable(recipe: Recipe) -> bool:
 
 
 def repair_lists(index: DenseIndex) -> Repair:
-    """Cut lists that outgrew the others and give up lists that emptied, in place, at the cost of the lists touched.
+    """Learn ill lists anew and give up those that emptied, in place, at the cost of the rows around them.
 
-    As SPFresh's LIRE (arXiv 2410.14452): a long list is cut by k-means; its rows, and those of neighbouring lists that
-    now lie nearer to a new centroid, go where they lie nearest and are coded again from the stored vectors; so do the
-    rows of lists given up. Lists may be this long: rows over (trained lists, times the root of the growth since). The
-    number of lists, and with it the recipe, follows; codes of rows that stay are not touched.
+    As SPFresh's LIRE (arXiv 2410.14452), with k-means over all ill lists at once in place of one cut a list: rows of
+    new topics are scattered over many old lists, and cutting each of them leaves every topic in as many pieces. Rows of
+    ill and short lists, and of neighbours that lie nearer to a new centroid, go where they lie nearest and are coded
+    again from the stored vectors; other codes are not touched. Lists may hold rows over (trained lists, times the root
+    of the growth since) each; the number of lists, and with it the recipe, follows.
     """
     if not repairable(parse_recipe(index.recipe)):
         raise InvalidInput(
             f"recipe {index.recipe} has no lists to repair, or keeps their centroids in a graph, which cannot change; "
             "rebuild instead"
         )
-    lists = inverted(index.faiss_index)
-    before = _balance(_sizes(lists))
-    split = merged_lists = moved = 0
-    for _ in range(ROUNDS):
-        sizes = _sizes(inverted(index.faiss_index))
+    before = _balance(_sizes(inverted(index.faiss_index)))
+    ill_lists = short_lists = moved = 0
+    for number in range(ROUNDS):
+        lists = inverted(index.faiss_index)
+        sizes = _sizes(lists)
         length = _due_length(index, int(sizes.sum()))
-        parts = np.where(sizes > max(SPLIT_ABOVE * length, 2), np.rint(sizes / length), 1).astype(np.int64)
-        given_up = sizes < MERGE_BELOW * length
-        if parts.max() == 1 and (split or not given_up.any()):
+        # New centroids fit their rows as well as this index can: later rounds look at lengths alone.
+        ill = sizes > max(LONG * length, 2)
+        if not number:
+            ill |= misfit_shares(index) > MISFITS
+        short = (sizes < SHORT * length) & ~ill
+        if not ill.any() and (number or not short.any()):
             break
-        moved += _rearrange(index, parts, given_up)
-        split, merged_lists = split + int((parts > 1).sum()), merged_lists + int(given_up.sum())
-    return Repair(split, merged_lists, moved, before, _balance(_sizes(inverted(index.faiss_index))))
+        moved += _relearn(index, ill, short, length)
+        ill_lists, short_lists = ill_lists + int(ill.sum()), short_lists + int(short.sum())
+    return Repair(ill_lists, short_lists, moved, before, _balance(_sizes(inverted(index.faiss_index))))
+
+
+def misfit_shares(index: DenseIndex) -> npt.NDArray[np.float64]:
+    """float64 [lists]: share of each list's rows that lie further from its centroid than nine tenths of the rows did
+    that were learnt from, by a fixed sample of each list; 0 for lists of fewer rows than the lists are due."""
+    lists, fit = inverted(index.faiss_index), index.profile["trained_fit"]
+    shares = np.zeros(lists.nlist)
+    if not fit:
+        return shares
+    centroids = _centroids(lists, index.dim)
+    generator = np.random.default_rng(SEED)
+    for number in range(lists.nlist):
+        rows = list_rows(lists.invlists, number)
+        if len(rows) > LOOKED_AT:
+            rows = generator.choice(rows, LOOKED_AT, replace=False)
+        if len(rows):
+            shares[number] = float((gather(index.vectors, rows) @ centroids[number] < fit).mean())
+    return shares
 
 
 def merged(first: DenseIndex, second: DenseIndex) -> tuple[DenseIndex, int, Evolution]:
@@ -136,56 +164,47 @@ def _due_length(index: DenseIndex, rows: int) -> float:
     return max(1.0, rows / (lists * math.sqrt(max(1.0, rows / max(1, trained)))))
 
 
-def _rearrange(index: DenseIndex, parts: Ints, given_up: Any) -> int:
-    """Cut list i into parts[i] and give up those that are True; returns how many rows were coded again."""
+def _relearn(index: DenseIndex, ill: Mask, short: Mask, length: float) -> int:
+    """Centroids anew for the rows of ill lists, none for short ones; returns how many rows were coded again."""
     recipe = parse_recipe(index.recipe)
     old = inverted(index.faiss_index)
-    centroids = faiss.vector_to_array(faiss.downcast_index(old.quantizer).codes).view(np.float32)
-    centroids = centroids.reshape(old.nlist, index.dim).copy()
-    cut = np.flatnonzero(parts > 1)
-    fresh = [_parted(_some(index.vectors, list_rows(old.invlists, int(i)), int(parts[i])), int(parts[i])) for i in cut]
-    made = np.concatenate([np.empty((0, index.dim), np.float32), *fresh])
-    kept = np.flatnonzero((parts == 1) & ~given_up)
-    leaving = [list_rows(old.invlists, int(number)) for number in np.flatnonzero((parts > 1) | given_up)]
+    centroids = _centroids(old, index.dim)
+    none = np.empty(0, np.int64)
+    sick = np.concatenate([none, *(list_rows(old.invlists, int(number)) for number in np.flatnonzero(ill))])
+    spare = np.concatenate([none, *(list_rows(old.invlists, int(number)) for number in np.flatnonzero(short))])
+    made = _learnt(index.vectors, sick, max(round(len(sick) / length), int(ill.sum()))) if len(sick) else centroids[:0]
+    kept = np.flatnonzero(~ill & ~short)
     following = _boundary_rows(index.vectors, old, centroids, kept, made)
-    rows = np.sort(np.concatenate([following, *leaving]))
     old.remove_ids(faiss.IDSelectorBatch(following))
     count = len(kept) + len(made)
-    new = emptied_copy(index.faiss_index, replace(recipe, nlist=count, text=_text(recipe, count)), index.dim)
+    text = f"IVF{count},{recipe.text.partition(',')[2]}"
+    new = emptied_copy(old, replace(recipe, nlist=count, text=text), index.dim)
     new.quantizer.reset()
     new.quantizer.add(np.ascontiguousarray(np.concatenate([centroids[kept], made])))
     for place, number in enumerate(kept.tolist()):
         new.ntotal += move_list(old, number, new, place)
-    index.replace_lists(new, _text(recipe, count), rows)
-    return len(rows)
+    moving = np.sort(np.concatenate([sick, spare, following]))
+    index.replace_lists(new, text, moving)
+    return len(moving)
 
 
-def _text(recipe: Recipe, lists: int) -> str:
-    return f"IVF{lists},{recipe.text.partition(',')[2]}"
+def _centroids(lists: Any, dim: int) -> Floats:
+    codes = faiss.vector_to_array(faiss.downcast_index(lists.quantizer).codes)
+    found: Floats = codes.view(np.float32).reshape(lists.nlist, dim).copy()
+    return found
 
 
-def _some(vectors: RowVectors, rows: Ints, parts: int) -> Floats:
-    """The vectors of a list, or a fixed sample of them."""
-    most = TRAINING_VECTORS_PER_PART * parts
+def _learnt(vectors: RowVectors, rows: Ints, count: int) -> Floats:
+    """Unit centroids float32 [count, dim] of the rows, by k-means on a fixed sample."""
+    most = TRAINING_VECTORS_PER_LIST * count
     if len(rows) > most:
-        rows = np.random.default_rng(SEED).choice(rows, most, replace=False)
-    return gather(vectors, rows)
-
-
-def _parted(vectors: Floats, parts: int) -> Floats:
-    """Unit centroids float32 [parts, dim] by spherical k-means, begun at vectors far from each other."""
-    chosen = [int(np.argmin(vectors @ vectors.mean(axis=0)))]
-    nearest = vectors @ vectors[chosen[0]]
-    while len(chosen) < parts:
-        chosen.append(int(np.argmin(nearest)))
-        nearest = np.maximum(nearest, vectors @ vectors[chosen[-1]])
-    centroids = vectors[chosen].copy()
-    for _ in range(KMEANS_ROUNDS):
-        owner = np.argmax(vectors @ centroids.T, axis=1)
-        for part in np.unique(owner):
-            mean = vectors[owner == part].mean(axis=0)
-            centroids[part] = mean / max(float(np.linalg.norm(mean)), 1e-12)
-    return centroids
+        rows = np.sort(np.random.default_rng(SEED).choice(rows, most, replace=False))
+    kmeans = faiss.Kmeans(
+        vectors.dim, min(count, len(rows)), niter=KMEANS_ROUNDS, seed=SEED, spherical=True, min_points_per_centroid=1
+    )
+    kmeans.train(gather(vectors, rows))
+    learnt: Floats = kmeans.centroids.reshape(-1, vectors.dim)
+    return learnt
 
 
 def _boundary_rows(vectors: RowVectors, lists: Any, centroids: Floats, kept: Ints, made: Floats) -> Ints:

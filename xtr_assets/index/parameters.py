@@ -31,7 +31,8 @@ class DenseProfile:
 
     rescore counts candidates re-ranked for `k` results and grows in proportion for more. recall is the mean recall@k
     over the tuning queries; 0.0 where nothing was tuned. trained_rows is the number of rows the quantizer was made for,
-    trained_lists that of its lists where repairs changed their number since, else 0.
+    trained_lists that of its lists where repairs changed their number since, else 0. trained_fit is the inner product
+    with their centroid that nine tenths of the rows then had; 0.0 where there are no lists.
     """
 
     nprobe: int = 0
@@ -43,6 +44,7 @@ class DenseProfile:
     recall: float = 0.0
     trained_rows: int = 0
     trained_lists: int = 0
+    trained_fit: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

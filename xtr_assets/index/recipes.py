@@ -15,6 +15,8 @@ faiss = load_faiss()
 
 # Any fixed value: the sample, k-means and the tuning queries must not change between two builds of the same rows.
 SEED = 2026
+# Rows that say how well lists fit: their tenth percentile is then known to a hundredth of the spread.
+FIT_ROWS = 4_096
 # Rows added to FAISS at a time: 150 MB of float32 at 384 dims.
 ADD_ROWS = 98_304
 
@@ -56,6 +58,18 @@ def build_index(recipe: Recipe, vectors: RowVectors, rows: Ints, training_rows: 
     index = train_index(recipe, vectors.dim, gather(vectors, chosen))
     add_stored(index, vectors, rows)
     return index
+
+
+def list_fit(index: Any, vectors: RowVectors, rows: Ints) -> float:
+    """The inner product with its centroid that nine tenths of the rows int64 [n] reach, by a fixed sample; 0.0 for
+    indexes without lists."""
+    lists = inverted(index)
+    if lists is None or not len(rows):
+        return 0.0
+    if len(rows) > FIT_ROWS:
+        rows = np.sort(np.random.default_rng(SEED).choice(rows, FIT_ROWS, replace=False))
+    fits, _ = lists.quantizer.search(gather(vectors, rows), 1)
+    return round(float(np.quantile(fits, 0.1)), 6)
 
 
 def emptied_copy(index: Any, recipe: Recipe, dim: int) -> Any:

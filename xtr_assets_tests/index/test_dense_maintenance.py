@@ -56,7 +56,7 @@ def test_repair_evens_the_lists_and_loses_no_row(recipe: str) -> None:
     queries = queries_near(topic(900, seed=77), 60)
     exact = exact_dense(index.vectors, present, queries, 10)[1]
     done = repair_lists(index)
-    assert done.lists_split > 0
+    assert done.lists_ill > 0
     assert done.after.imbalance < 0.75 * done.before.imbalance
     assert index.recipe == f"IVF{done.after.lists},{recipe.partition(',')[2]}"
     np.testing.assert_array_equal(index.present, present)
@@ -85,7 +85,7 @@ def test_only_the_lists_around_a_new_topic_are_touched(recipe: str, tmp_path: Pa
     index.add(clustered(400, topics=1, seed=77))
     before = {tuple(rows.tolist()) for rows in lists_of(index)}
     done = repair_lists(index)
-    assert done.lists_split >= 1
+    assert done.lists_ill >= 1
     assert done.rows_moved < 0.5 * len(index)
     after = {tuple(rows.tolist()) for rows in lists_of(index)}
     assert len(before & after) >= 16
@@ -118,7 +118,7 @@ def test_lists_follow_the_root_of_the_rows_and_say_how_many_were_trained() -> No
 def test_balanced_lists_are_left_alone() -> None:
     index = DenseIndex.build(clustered(1000), "IVF4,Flat")
     done = repair_lists(index)
-    assert (done.lists_split, done.lists_merged, done.rows_moved) == (0, 0, 0)
+    assert (done.lists_ill, done.lists_short, done.rows_moved) == (0, 0, 0)
     assert done.before == done.after
 
 
