@@ -1,0 +1,17 @@
+"""What a wheel must do where it was just installed: the extension is there, and searches as numpy does."""
+
+import numpy as np
+
+from xtr_assets.index.tokens import TokenIndex
+from xtr_assets.index.xtr import extension
+
+assert extension.available(), extension.missing
+rng = np.random.default_rng(0)
+offsets = np.arange(0, 4001, 8)
+tokens = rng.normal(size=(4000, 32)).astype(np.float32)
+native = TokenIndex.build(tokens, offsets, backend="native")
+numpy = TokenIndex(type(native._state)(native.model, native._state.segments, native.live, "numpy"), native.profile)
+for query in tokens[:160].reshape(20, 8, 32):
+    for one, other in zip(native.search(query, 5), numpy.search(query, 5), strict=True):
+        np.testing.assert_array_equal(one, other)
+print(native.backend, extension.kernels.instruction_sets())
