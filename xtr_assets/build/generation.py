@@ -13,6 +13,8 @@ from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.core.files import sha256_file
 from xtr_assets.encoders.base import Encoder
+from xtr_assets.index.xtr.model import MODEL_FORMAT
+from xtr_assets.index.xtr.postings import POSTINGS_FORMAT
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.drafting import Holes
 from xtr_assets.storage.generations import Generation
@@ -82,6 +84,8 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
         "dense": config.dense.model_dump(mode="json"),
         "encoder": config.encoder.model_dump(mode="json"),
         "queries": queries,
+        # What an older release wrote this one may not read: then the next build makes a generation that it does.
+        "formats": {"token_model": MODEL_FORMAT, "postings": POSTINGS_FORMAT},
     }
 
 
@@ -165,7 +169,10 @@ def _reason(want: Wanted, published: Generation | None) -> str:
         return "nothing is published yet"
     if published.fingerprint != want.fingerprint:
         return f"the encoder changed from {published.fingerprint[:8]} to {want.fingerprint[:8]}"
-    if published.manifest.notes.get(SETTINGS_NOTE) != want.settings:
+    settings = published.manifest.notes.get(SETTINGS_NOTE, {})
+    if settings.get("formats") != want.settings["formats"]:
+        return f"generation {published.number} was written by another release, in other formats"
+    if settings != want.settings:
         return "the settings of the index changed"
     before = published.manifest.snapshots
     changed = sorted(s for s, version in want.versions.items() if before.get(s) != version)

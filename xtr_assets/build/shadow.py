@@ -3,6 +3,7 @@
 import numpy as np
 
 from xtr_assets.build.queries import QUERY_FILES, GateQueries, read_queries
+from xtr_assets.core.errors import UnknownFormat
 from xtr_assets.search.opening import DENSE_FILE
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.draft import Draft
@@ -31,7 +32,11 @@ def check_shadow(warehouse: Warehouse, draft: Draft, published: Generation | Non
     asked = GateQueries(
         tuple(gate.queries[i] for i in chosen), gate.embeddings[chosen], tuple(gate.tokens[i] for i in chosen)
     )
-    before, after = (_answers(warehouse, number, asked, device) for number in (published.number, draft.number))
+    try:
+        before = _answers(warehouse, published.number, asked, device)
+    except UnknownFormat as error:
+        return _record(draft, None, subject, {"reason": f"what serves cannot be asked: {error}"})
+    after = _answers(warehouse, draft.number, asked, device)
     overlaps = {space: float(_overlap(before[space], after[space]).mean()) for space in before}
     details = {"generation": published.number, "queries": len(asked), "depth": DEPTH, "overlap": overlaps}
     return _record(draft, min(overlaps.values()), subject, details)

@@ -64,3 +64,14 @@ def test_only_so_many_queries_are_asked(tmp_path: Path, monkeypatch: pytest.Monk
     warehouse = new_warehouse(tmp_path / "w", corpus(0))
     record = check_shadow(warehouse, drafted(warehouse, corpus(5)), warehouse.published)
     assert record.details["queries"] == 4
+
+
+def test_what_serves_in_a_format_of_another_release_is_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = new_warehouse(tmp_path / "w", corpus(0))
+    draft = drafted(warehouse, corpus(0))
+    monkeypatch.setattr("xtr_assets.index.xtr.model.MODEL_FORMAT", 99)
+    record = check_shadow(warehouse, draft, warehouse.published)
+    assert (record.passed, record.value) == (True, None)
+    assert "format_version 2, this release reads 99" in record.details["reason"]

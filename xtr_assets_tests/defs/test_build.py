@@ -108,6 +108,17 @@ def test_a_full_build_encodes_nothing_twice(project: Project) -> None:
     assert result.shards["modules"]["encoded"] == 0
 
 
+def test_what_another_release_wrote_in_other_formats_is_built_anew(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xtr_assets.build.generation.POSTINGS_FORMAT", 99)
+    result = project.build()
+    assert (result.built, result.published) == (2, True)
+    assert result.reason == "generation 1 was written by another release, in other formats"
+    assert result.shards == {}, "nothing is chunked or encoded again"
+    assert project.build().built is None
+
+
 def test_a_failing_recall_check_leaves_the_published_generation(project: Project) -> None:
     answers = project.top("split text into lines of a given width")
     project.configure(CONFIG.format(name="small").replace("queries: 10", "queries: 10, dense: 1.01"))

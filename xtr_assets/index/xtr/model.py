@@ -199,6 +199,6 @@ def read_described(path: Path, kind: str, version: int) -> dict[str, Any]:
     if described.get("format_version") != version:
         raise UnknownFormat(
             f"{name}: format_version {described.get('format_version')}, this release reads {version}; "
-            "open it with the release that wrote it, or rebuild the index"
+            "open it with the release that wrote it, or make it anew (`xtr-assets build`)"
         )
     return described
