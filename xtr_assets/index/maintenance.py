@@ -97,9 +97,7 @@ def repair_lists(index: DenseIndex) -> Repair:
         sizes = _sizes(lists)
         length = _due_length(index, int(sizes.sum()))
         # New centroids fit their rows as well as this index can: later rounds look at lengths alone.
-        ill = sizes > max(LONG * length, 2)
-        if not number:
-            ill |= misfit_shares(index) > MISFITS
+        ill = _ill(index, sizes, length, misfits=not number)
         short = (sizes < SHORT * length) & ~ill
         if not ill.any() and (number or not short.any()):
             break
@@ -108,9 +106,20 @@ def repair_lists(index: DenseIndex) -> Repair:
     return Repair(ill_lists, short_lists, moved, before, _balance(_sizes(inverted(index.faiss_index))))
 
 
+def misfit_share(index: DenseIndex) -> float:
+    """Share of all rows that are misfits (see `misfit_shares`): about .1 as trained, whatever the data."""
+    sizes = _sizes(inverted(index.faiss_index))
+    return float((misfit_shares(index) * sizes).sum() / max(1, sizes.sum()))
+
+
+def _ill(index: DenseIndex, sizes: Ints, length: float, *, misfits: bool) -> Mask:
+    ill: Mask = sizes > max(LONG * length, 2)
+    return ill | (misfit_shares(index) > MISFITS) if misfits else ill
+
+
 def misfit_shares(index: DenseIndex) -> npt.NDArray[np.float64]:
     """float64 [lists]: share of each list's rows that lie further from its centroid than nine tenths of the rows did
-    that were learnt from, by a fixed sample of each list; 0 for lists of fewer rows than the lists are due."""
+    that were learnt from, by a fixed sample of each list."""
     lists, fit = inverted(index.faiss_index), index.profile["trained_fit"]
     shares = np.zeros(lists.nlist)
     if not fit:
