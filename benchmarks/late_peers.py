@@ -31,8 +31,9 @@ class Ours:
     builds = ({},)
     settings = (
         {},
-        *({"nprobe": n, "rescore": r} for n in (2, 4, 6, 8, 12) for r in (48, 64, 96, 128, 192)),
+        *({"nprobe": n, "rescore": r} for n in (2, 4, 8, 12) for r in (48, 64, 96, 128, 192, 256, 384)),
     )
+    codec = "int8-row-scale"
 
     def __init__(self):
         from xtr_assets.index import TokenIndex
@@ -40,7 +41,7 @@ class Ours:
         self.kind = TokenIndex
 
     def build(self, data, folder):
-        self.kind.build(data.tokens, data.offsets, folder / "index")
+        self.kind.build(data.tokens, data.offsets, folder / "index", codec=self.codec)
 
     def open(self, data, folder):
         self.index = self.kind.load(folder / "index")
@@ -53,6 +54,12 @@ class Ours:
 
     def remove(self, rows):
         self.index.remove(rows)
+
+
+class Compact(Ours):
+    """xtr-assets with the smaller rows."""
+
+    codec = "residual-5-bit"
 
 
 def documents(data, stop=None):
@@ -187,10 +194,10 @@ class Lance:
     """LanceDB: token vectors under IVF_PQ, each found document scored exactly from its floats."""
 
     package = "lancedb"
-    builds = ({}, {"num_sub_vectors": 32}, {"index_type": "IVF_FLAT"})
+    builds = ({}, {"num_sub_vectors": 32})
     settings = (
         {},
-        *({"nprobes": p, "refine_factor": r} for p in (5, 20, 50) for r in (1, 5, 20, 50)),
+        *({"nprobes": 20, "refine_factor": r} for r in (5, 20, 50, 150)),
     )
 
     def __init__(self):
@@ -240,7 +247,14 @@ class Lance:
         self.table.delete(f"row >= {min(rows)} and row <= {max(rows)}")
 
 
-PEERS = {"xtr-assets": Ours, "fast-plaid": FastPlaid, "xtr-warp-rs": Warp, "tachiom": Tachiom, "lancedb": Lance}
+PEERS = {
+    "xtr-assets": Ours,
+    "xtr-assets-compact": Compact,
+    "fast-plaid": FastPlaid,
+    "xtr-warp-rs": Warp,
+    "tachiom": Tachiom,
+    "lancedb": Lance,
+}
 
 
 class Data:

@@ -1,9 +1,9 @@
 """Runs the contenders of benchmarks/late_interaction.py: each a process, each at its settings, all in turns.
 
-A contender is built once with its defaults, and measured with its default search. Where that does not reach the
-overlap that is asked for, the cheapest of its settings that does is looked for on half of the queries, and where none
-does, a second build with a finer store is tried. Then all are asked the same queries round by round, so that what else
-the machine does hits all alike.
+A contender is built with its defaults, and measured with its default search. Where that misses the overlap asked for,
+the cheapest of its settings that reaches it is looked for on some of the queries, and with `--finer` a second build with
+a finer store is tried where none does. Then all are asked the same queries round by round, so that what else the machine
+does hits all alike.
 """
 
 import json
@@ -164,7 +164,7 @@ def build_and_choose(
         return []
     tuning = list(range(0, len(wanted), max(1, 2 * len(wanted) // min(len(wanted), 2 * arguments.tuning))))
     found = []
-    for number, options in enumerate(about["builds"]):
+    for number, options in enumerate(about["builds"][: None if arguments.finer else 1]):
         title = f"{name} {about['version']}" + "".join(f", {key} {value}" for key, value in options.items())
         child = Child(name, python, data, folder / f"{name}-{number}")
         built = build(child, options, arguments.build_limit)
