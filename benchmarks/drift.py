@@ -12,6 +12,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -58,16 +59,19 @@ def order_by_topic(vectors: Floats, queries: Floats) -> tuple[Floats, Floats, Fl
     return vectors[arranged], queries[early[nearest]], queries[~early[nearest]]
 
 
-def seconds(work: Callable[[], object]) -> float:
+def seconds(work: Callable[..., object], *arguments: object, **named: object) -> float:
     started = time.process_time()
-    work()
+    work(*arguments, **named)
     return time.process_time() - started
 
 
+def ask(index: DenseIndex, queries: Floats) -> None:
+    for number in range(len(queries)):
+        index.search(queries[number : number + 1], K)
+
+
 def microseconds(index: DenseIndex, queries: Floats) -> float:
-    rounds = []
-    for _ in range(4):
-        rounds.append(seconds(lambda: [index.search(queries[i : i + 1], K) for i in range(len(queries))]))
+    rounds = [seconds(ask, index, queries) for _ in range(4)]
     return float(np.median(rounds[1:])) / len(queries) * 1e6
 
 
@@ -96,21 +100,22 @@ def main() -> None:
     print(f"{recipe} built and tuned to {GOAL}: {indexes['nothing'].profile}")
     titles = ("rows", "treatment", "lists", "unevenness", "early", "late", "CPU s", "us")
     print("".join(f"{title:>12}" for title in titles))
-    edges = np.linspace(start, len(vectors), STEPS + 1).astype(int)
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    edges = np.linspace(start, len(vectors), STEPS + 1).astype(np.int64)
+    for begin, end in pairwise(edges.tolist()):
         rows = np.arange(begin, end)
         live[rows] = True
         # Questions whose nearest row has arrived.
         here = late[exact_rows(stored, np.arange(len(vectors)), late, 1)[1][:, 0] < end]
         spent = dict.fromkeys(("nothing", "repair", "retrain"), 0.0)
         for name, index in indexes.items():
-            spent[name] += seconds(lambda index=index: index.add_rows(rows))  # type: ignore[misc]
-        spent["repair"] += seconds(lambda: repair_lists(indexes["repair"]))
-        fresh: list[DenseIndex] = []
+            spent[name] += seconds(index.add_rows, rows)
+        spent["repair"] += seconds(repair_lists, indexes["repair"])
         planned = arguments.recipe or plan_dense(max(10_001, end), stored.dim, recall_goal=GOAL).recipe
-        spent["retrain"] += seconds(lambda: fresh.append(DenseIndex.build(stored, planned, live=live, queries=tuning)))
+        started = time.process_time()
+        retrained = DenseIndex.build(stored, planned, live=live, queries=tuning)
+        spent["retrain"] += time.process_time() - started
         mixed = np.concatenate([tuning, here[::2]])
-        for name, index in [*indexes.items(), ("retrain", fresh[0])]:
+        for name, index in [*indexes.items(), ("retrain", retrained)]:
             recalls = []
             for questions in (asked, here[1::2]):
                 exact = exact_rows(stored, np.flatnonzero(live), questions, K)[1]

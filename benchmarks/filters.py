@@ -20,18 +20,29 @@ import numpy as np
 
 from benchmarks.dense import synthetic, unit
 from xtr_assets.core.recall import recall_at_k
-from xtr_assets.core.types import Floats, Ints
+from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index import DenseIndex, searching
 from xtr_assets.index.exact import exact_rows
 
 K = 10
 
 
-def microseconds(search: Callable[[Floats], object], queries: Floats) -> float:
-    search(queries[:1])
+Search = Callable[[DenseIndex, Mask, Floats], Ints]
+
+
+def by_scan(index: DenseIndex, allowed: Mask, queries: Floats) -> Ints:
+    return exact_rows(index.vectors, np.flatnonzero(allowed & index._present), queries, K)[1]
+
+
+def by_plan(index: DenseIndex, allowed: Mask, queries: Floats) -> Ints:
+    return index.search(queries, K, allowed=allowed)[1]
+
+
+def microseconds(search: Search, index: DenseIndex, allowed: Mask, queries: Floats) -> float:
+    search(index, allowed, queries[:1])
     started = time.thread_time()
     for number in range(len(queries)):
-        search(queries[number : number + 1])
+        search(index, allowed, queries[number : number + 1])
     return (time.thread_time() - started) / len(queries) * 1e6
 
 
@@ -54,17 +65,12 @@ def main() -> None:
         allowed = np.random.default_rng(1).random(len(vectors)) < share
         plan = index.plan_search(K, allowed=allowed)
 
-        def by_scan(query: Floats) -> Ints:
-            return exact_rows(index.vectors, np.flatnonzero(allowed & index._present), query, K)[1]
-
-        def by_plan(query: Floats) -> Ints:
-            return index.search(query, K, allowed=allowed)[1]
-
-        times = [microseconds(by_plan, queries), microseconds(by_scan, queries)]
+        times = [microseconds(by_plan, index, allowed, queries), microseconds(by_scan, index, allowed, queries)]
         kept, searching.scan_cost = searching.scan_cost, lambda *_: np.inf
-        times.append(microseconds(by_plan, queries))
+        times.append(microseconds(by_plan, index, allowed, queries))
         searching.scan_cost = kept
-        recall = float(recall_at_k(by_plan(queries), by_scan(queries)).mean())
+        exact = by_scan(index, allowed, queries)
+        recall = float(recall_at_k(by_plan(index, allowed, queries), exact).mean())
         cells = (f"{share:.1%}", plan.mode, *(f"{one:.0f}" for one in times), f"{recall:.3f}")
         print("".join(f"{cell:>12}" for cell in cells), plan.reason, flush=True)
 

@@ -18,8 +18,10 @@ CODEBOOK_GROWTH = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """action : what to do. misfits : share of the rows that lie further from their centroid than nine tenths did of those
-    that it was learnt from. growth : rows over those trained on.
+    """What to do, and the figures behind it.
+
+    misfits : share of the rows that lie further from their centroid than nine tenths did of those it was learnt from.
+    growth : rows over those trained on.
     """
 
     action: Literal["nothing", "repair", "retrain"]
