@@ -1,9 +1,9 @@
 """Runs the contenders of benchmarks/late_interaction.py: each a process, each at its settings, all in turns.
 
-A contender is built with its defaults, and measured with its default search. Where that misses the overlap asked for,
-the cheapest of its settings that reaches it is looked for on some of the queries, and with `--finer` a second build with
-a finer store is tried where none does. Then all are asked the same queries round by round, so that what else the machine
-does hits all alike.
+A contender is built with its defaults, and measured with its default search. Where that misses the overlap asked
+for, the cheapest of its settings that reaches it is looked for on some of the queries, and with `--finer` a second
+build with a finer store is tried where none does. Then all are asked the same queries round by round, so that what
+else the machine does hits all alike.
 """
 
 import json
