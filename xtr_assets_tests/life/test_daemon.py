@@ -47,7 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     monkeypatch.setenv("XTR_ASSETS_CONFIG", str(tmp_path / "xtr.yaml"))
-    command = [sys.executable, "-m", "dagster._daemon", "run", "-w", "workspace.yaml"]
+    command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", "workspace.yaml"]
     with (tmp_path / "daemon.log").open("w") as log:
         # A session of its own: its code server and its runs end with it.
         daemon = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
