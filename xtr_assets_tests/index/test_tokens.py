@@ -257,6 +257,30 @@ def test_a_batch_equals_single_queries_with_any_number_of_threads(corpus: TokenC
     assert built.search_batch([], 7)[1].shape == (0, 7)
 
 
+def test_a_batch_of_no_threads_is_refused(built: TokenIndex, corpus: TokenCorpus) -> None:
+    with pytest.raises(InvalidInput, match="threads is 0; it must be at least 1"):
+        built.search_batch(corpus.queries, 3, threads=0)
+
+
+def test_a_search_says_what_it_cost(built: TokenIndex, corpus: TokenCorpus) -> None:
+    result = built.search_detailed(corpus.queries[0], 10)
+    assert not result.scanned and 10 <= result.cost.rescored <= result.cost.candidates <= result.retrieved
+    assert 0 < result.cost.imputed_share < 1
+    assert list(result.cost.seconds) == ["retrieve", "impute", "rescore"]
+    assert all(seconds >= 0 for seconds in result.cost.seconds.values())
+    few = np.zeros(3000, np.bool_)
+    few[:20] = True
+    scan = built.search_detailed(corpus.queries[0], 10, allowed=few)
+    assert scan.scanned and scan.cost.imputed_share == 0 and scan.cost.rescored == 20
+
+
+def test_a_filter_that_is_neither_wide_nor_narrow_reads_no_lists(built: TokenIndex, corpus: TokenCorpus) -> None:
+    allowed = np.random.default_rng(0).random(3000) < 0.3
+    result = built.search_detailed(corpus.queries[0], 10, allowed=allowed)
+    assert not result.scanned and result.retrieved == 0 and result.cost.imputed_share == 1.0
+    assert result.candidates == np.count_nonzero(allowed) > result.rescored
+
+
 def test_searching_while_rows_are_added_and_removed_sees_whole_states(small: TokenCorpus) -> None:
     index, query = index_of(small), small.queries[0]
     stop, problems = threading.Event(), []
