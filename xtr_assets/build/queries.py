@@ -31,7 +31,7 @@ QUERY_FILES = (QUERIES_FILE, EMBEDDINGS_FILE, TOKENS_FILE, OFFSETS_FILE)
 
 # A quarter as many queries for the new rows as for all: 50 refuse what is below .87 where the threshold is .93. A small
 # change has one for eight of its rows, 16 at least, which refuse what is below .83: each of them is compared with the
-# whole corpus, which of a change of 1 % of 16,000 chunks was a seventh of the cost.
+# whole corpus, however small the change is.
 NEW_SHARE = 4
 ROWS_A_NEW_QUERY, LEAST_NEW_QUERIES = 8, 16
 # Rows looked at for each query wanted, so that a corpus without descriptions does not have every row read.
