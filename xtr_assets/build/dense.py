@@ -1,7 +1,7 @@
 """The dense index of a draft, by delta from its parent's where what was learnt still holds."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from xtr_assets.build.tuning import changed_since_tuned, read_tuning, tuning_due
 from xtr_assets.config import DenseConfig
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.balance import imbalance
+from xtr_assets.index.maintenance import repair_lists
+from xtr_assets.index.upkeep import upkeep_of
 from xtr_assets.search.opening import DENSE_FILE, open_dense
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generations import Generation
@@ -41,6 +43,7 @@ def derive_dense(
     goal = tuning_goal(recall_goal)
     asked = read_tuning(draft)
     queries = None if asked is None else asked.embeddings
+    how: str
     if parent is None:
         index = DenseIndex.build(
             draft.vectors(), config.recipe, live=draft.live, target=config.target, queries=queries, recall_goal=goal
@@ -68,13 +71,26 @@ def derive_dense(
         tuned = how == "rebuilt" or due or (tune and queries is not None)
         if tuned:
             changed = 0
+            if how == "evolved" and config.recipe == "auto":
+                how, cure = _cured(index)
+                reason = f"{reason}; {cure}"
             if queries is not None:
                 index.tune(queries, goal=goal)
     with draft.writing(DENSE_FILE) as path:
         index.save_index(path)
-    kept = None if parent is None or how == "rebuilt" else parent.manifest.recipe["dense"].get("imbalance")
+    kept = None if parent is None or how != "evolved" else parent.manifest.recipe["dense"].get("imbalance")
     made = {"recipe": index.recipe, "imbalance": kept or imbalance(index), "changed_since_tuned": changed}
     draft.set_recipe("dense", made)
     draft.set_profile("dense", index.profile)
     written = draft.manifest.files[draft.file_name(DENSE_FILE)]
     return DenseReport(how, reason, removed, added, tuned, index.describe(), written.bytes, written.sha256)
+
+
+def _cured(index: DenseIndex) -> tuple[Literal["evolved", "repaired"], str]:
+    """Repair the lists in place where that restores them; what was done, and why. Only of a planned recipe: the number
+    of lists may change, and what somebody asked for by name stays."""
+    found = upkeep_of(index)
+    if found.action != "repair":
+        return "evolved", found.reason
+    done = repair_lists(index)
+    return "repaired", f"{found.reason}: {done.lists_ill} lists learnt anew, {done.rows_moved} rows moved"

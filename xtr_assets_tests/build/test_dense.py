@@ -10,6 +10,7 @@ from xtr_assets.build.dense import DenseReport, derive_dense
 from xtr_assets.build.tuning import RETUNE_SHARE, keep_tuning
 from xtr_assets.config import DenseConfig
 from xtr_assets.core.types import Chunk
+from xtr_assets.search.opening import open_dense
 from xtr_assets.storage.generations import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, encode, write_shard
@@ -19,16 +20,18 @@ CONFIG = DenseConfig(recipe="IVF16,SQ8")
 
 
 def chunks(edition: dict[int, int]) -> Iterator[Chunk]:
-    """ROWS chunks; `edition` changes the text of some."""
+    """ROWS chunks; `edition` changes the text of some, a negative one to another topic."""
     random = np.random.default_rng(3)
     for i in range(ROWS):
         words = " ".join(f"word{n}" for n in random.integers(0, 300, 12))
+        if edition.get(i, 0) < 0:
+            words = " ".join(f"{10**9 + n}" for n in random.integers(0, 9, 12))
         text = f"{words} edition{edition.get(i, 0)}"
         yield Chunk(i, "code", f"file{i}.py", f"name{i}", "function", 0, 1, 2, "", text)
 
 
 def derived(
-    warehouse: Warehouse, edition: dict[int, int], *, with_queries: bool = True
+    warehouse: Warehouse, edition: dict[int, int], *, with_queries: bool = True, config: DenseConfig = CONFIG
 ) -> tuple[Generation, DenseReport]:
     """Publish a generation of these chunks, its dense index alone."""
     write_shard(warehouse, "code", list(chunks(edition)))
@@ -48,7 +51,7 @@ def derived(
         texts = [chunk.text[:40] for chunk in chunks({})][::8]
         keep_tuning(warehouse, draft, ENCODER.encode_queries(texts))
     parent = None if draft.parent is None else warehouse.generation(draft.parent)
-    report = derive_dense(draft, parent, CONFIG, recall_goal=0.9)
+    report = derive_dense(draft, parent, config, recall_goal=0.9)
     return warehouse.publish(draft.number, required=()), report
 
 
@@ -84,3 +87,25 @@ def test_nothing_is_tuned_without_queries(tmp_path: Path) -> None:
     assert not report.tuned
     assert generation.manifest.profile["dense"] == before.manifest.profile["dense"]
     assert generation.manifest.recipe["dense"]["changed_since_tuned"] == 100
+
+
+def test_lists_that_new_topics_do_not_fit_are_repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xtr_assets.core.planning._cpu_options", lambda *_: [("IVF16,SQ8", "as the test wants it")])
+    auto = DenseConfig(recipe="auto")
+    warehouse = Warehouse.create(tmp_path / "w")
+    derived(warehouse, {}, config=auto)
+    _, unchanged = derived(warehouse, dict.fromkeys(range(30), 1), config=auto)
+    assert unchanged.how == "evolved" and unchanged.tuned
+    other, report = derived(warehouse, dict.fromkeys(range(200), -1), config=auto)
+    assert (report.how, report.tuned) == ("repaired", True)
+    assert "lists learnt anew" in report.reason
+    assert other.manifest.recipe["dense"]["changed_since_tuned"] == 0
+    index = open_dense(other, "cpu")
+    rows = np.flatnonzero(other.live)
+    _, found = index.search(other.vectors().gather(rows), 1, nprobe=1)
+    assert (found[:, 0] == rows).mean() > 0.95, "a row lies where a query for it looks"
+    # By name it is somebody's choice, and keeps its number of lists.
+    named = Warehouse.create(tmp_path / "n")
+    derived(named, {})
+    _, kept = derived(named, dict.fromkeys(range(200), -1))
+    assert kept.how == "evolved" and kept.tuned
