@@ -78,7 +78,9 @@ def _obstacle(
     wanted: str,
     target: Target,
 ) -> str | None:
-    if wanted != "auto" and parse_recipe(wanted).text != recipe.text:
+    # A repair changes the number of lists, and with it the recipe: what was asked for is what was trained.
+    made = f"IVF{profile.trained_lists},{recipe.text.partition(',')[2]}" if profile.trained_lists else recipe.text
+    if wanted != "auto" and parse_recipe(wanted).text != made:
         return f"the recipe changed from {recipe.text} to {wanted}"
     trained = max(1, profile.trained_rows)
     planned = plan_dense(after, dim, target).recipe if wanted == "auto" else recipe.text

@@ -115,6 +115,17 @@ def test_lists_follow_the_root_of_the_rows_and_say_how_many_were_trained() -> No
     assert index.profile["trained_lists"] == 16
 
 
+def test_a_repaired_index_is_derived_from_and_not_taken_for_one_of_another_recipe() -> None:
+    index = DenseIndex.build(clustered(1000), "IVF16,SQ8")
+    index.add(clustered(900, topics=12, seed=77))
+    repair_lists(index)
+    assert index.recipe != "IVF16,SQ8"
+    child, done = index.evolve(np.array([3]), np.empty(0, np.int64), index.vectors, recipe="IVF16,SQ8")
+    assert (done.how, child.recipe, len(child)) == ("evolved", index.recipe, 1899)
+    _, other = index.evolve(np.array([3]), np.empty(0, np.int64), index.vectors, recipe="IVF32,SQ8")
+    assert other.how == "rebuilt"
+
+
 def test_balanced_lists_are_left_alone() -> None:
     index = DenseIndex.build(clustered(1000), "IVF4,Flat")
     done = repair_lists(index)
