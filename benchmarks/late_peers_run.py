@@ -237,7 +237,7 @@ def change(one: Contender, filtered: np.ndarray, temporary: Path) -> None:
             shared = overlap(answer["rows"], filtered)
             one.filtered = {"cpu": float(np.median(answer["cpu"])), "overlap": shared}
     one.child.end()
-    child = Child(one.child.name, one.child.python, one.child.data, temporary / one.child.folder.name)
+    child = Child(one.child.name, one.child.python, one.child.data, temporary / "changed")
     shutil.copytree(one.child.folder, child.folder)
     child.ask("open")
     for verb in ("add", "remove"):
