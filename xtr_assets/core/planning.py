@@ -182,7 +182,7 @@ def _cpu_options(rows: int, dim: int, goal: float, change_rate: float) -> list[t
             "HNSW32_SQ8",
             f"a graph suits a change rate of {change_rate:.2%} a generation (<= {GRAPH_CHANGE_RATE:.2%})",
         )
-        options.insert(1 if parts and goal < 0.99 else 0, graph)
+        options.insert(1 if parts else 0, graph)
     if parts and other and parts != other:
         said = "more to read and less to re-rank" if other == fine else "half the bytes, more to re-rank"
         options.insert(1, (f"IVF{fast}{graph_above},PQ{other}x4fsr", f"4-bit codes in {other} parts: {said}"))
