@@ -10,7 +10,12 @@ from xtr_assets.cli.show import console, emit, pairs, say, size, table
 from xtr_assets.core.errors import ConfigError, GenerationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from xtr_assets.build.profiles import Proposal
+    from xtr_assets.core.planning import DensePlan
+    from xtr_assets.index.choosing import DenseChoice
+    from xtr_assets.storage.generations import Generation
 
 Target = Literal["cpu", "gpu", "gpu-cuvs"]
 
@@ -27,16 +32,25 @@ def plan(
     memory: Annotated[
         int | None, typer.Option(help="Bytes the index may hold, vectors aside.", min=1, show_default=False)
     ] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Build each on a sample of what serves, and time its queries.")
+    ] = False,
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The dense recipes worth building for so many vectors, with what each is expected to cost, the best first."""
+    """The dense recipes worth building for so many vectors, with what each is expected to cost, the best first.
+
+    With --measure the cheapest that reaches the recall goal is found by CPU time, and named.
+    """
     from xtr_assets.config import DenseConfig, RecallConfig
     from xtr_assets.core.planning import shortlist_dense
 
     place = find_place(config, warehouse)
+    if measure and (rows is not None or dim is not None):
+        raise typer.BadParameter("--measure is about the vectors that serve; leave --rows and --dim out")
     dense = DenseConfig() if place.config is None else place.config.dense
+    published = None
     if rows is None or dim is None:
         published = open_warehouse(place).published
         if published is None:
@@ -47,10 +61,12 @@ def plan(
     wanted = min(1.0, thresholds.dense if goal is None else goal)
     served = dense.target if target is None else target
     shortlist = shortlist_dense(rows, dim, served, recall_goal=wanted, change_rate=change_rate, memory_budget=memory)
+    choice = _measured(published, shortlist, wanted) if measure and published is not None else None
     explicit = None if dense.recipe == "auto" else dense.recipe
     if as_json:
         asked = {"rows": rows, "dim": dim, "target": served, "recall_goal": wanted, "change_rate": change_rate}
-        emit({**asked, "configured": explicit, "shortlist": [one.as_json() for one in shortlist]})
+        measured = {} if choice is None else {"choice": choice.as_json()}
+        emit({**asked, "configured": explicit, "shortlist": [one.as_json() for one in shortlist], **measured})
         return
     lines = [
         (p.recipe, size(p.memory_bytes), f"{p.training_rows:,}", f"{p.build_seconds:,.0f}", p.reason) for p in shortlist
@@ -58,8 +74,20 @@ def plan(
     columns = ("recipe", "memory", "training rows", "build CPU s", "why")
     say(f"{rows:,} vectors of {dim} dims on {served}, recall@10 {wanted}")
     console().print(table(None, columns, lines, right=columns[1:4]))
+    if choice is not None:
+        say(f"[green]measured[/green] {choice}")
     if explicit is not None:
         say(f"the config asks for {explicit}, which wins")
+
+
+def _measured(generation: "Generation", shortlist: "Sequence[DensePlan]", goal: float) -> "DenseChoice":
+    """The choice by measured cost, on the generation's tuning queries where it has some."""
+    from xtr_assets.build.tuning import read_tuning
+    from xtr_assets.index.choosing import choose_dense
+
+    asked = read_tuning(generation)
+    queries = None if asked is None else asked.embeddings
+    return choose_dense(generation.vectors(), generation.live, shortlist, queries, goal)
 
 
 @app.command(rich_help_panel=UPKEEP)

@@ -20,7 +20,14 @@ def gc(
     as_json: JsonOption = False,
 ) -> None:
     """Remove old generations and what nothing kept needs; never one that a reader has open."""
-    report = open_warehouse(find_place(config, warehouse)).collect(keep, dry_run=dry_run)
+    from xtr_assets.build.generation import fingerprint_of
+    from xtr_assets.encoders import open_encoder
+
+    place = find_place(config, warehouse)
+    opened, known = open_warehouse(place), place.config
+    # What the config's encoder has encoded stays: the next build needs it, though nothing may serve it yet.
+    encoder = None if known is None else fingerprint_of(opened, known, lambda: open_encoder(known.encoder))
+    report = opened.collect(keep, dry_run=dry_run, encoder=encoder)
     if as_json:
         fields = {"kept": report.kept, "pinned": report.pinned, "generations": report.generations}
         emit({"dry_run": report.dry_run, **fields, "bytes": report.bytes, "removed": report.removed})

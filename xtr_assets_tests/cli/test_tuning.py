@@ -24,6 +24,13 @@ def test_plan_takes_what_serves_where_nothing_is_said(run: Command) -> None:
     assert [one["recipe"] for one in found["shortlist"]] == ["Flat"]
 
 
+def test_plan_measures_what_serves(run: Command) -> None:
+    found = json.loads(run("plan", "--measure", "--json").stdout)
+    assert found["choice"]["plan"]["recipe"] in [one["recipe"] for one in found["shortlist"]]
+    assert "measured" in run("plan", "--measure").stderr
+    assert run("plan", "--measure", "--rows", "5").exit_code == 2
+
+
 def test_tune_reports_and_changes_nothing(run: Command) -> None:
     found = json.loads(run("tune", "--json").stdout)
     assert found["generation"] == 1
