@@ -75,7 +75,8 @@ def derive_dense(
                 how, cure = _cured(index)
                 reason = f"{reason}; {cure}"
             if queries is not None:
-                index.tune(queries, goal=goal)
+                # What still reaches the goal stays; a repaired or rebuilt index has no profile of its own yet.
+                index.tune(queries, goal=goal, keep=how == "evolved" and not tune)
     with draft.writing(DENSE_FILE) as path:
         index.save_index(path)
     kept = None if parent is None or how != "evolved" else parent.manifest.recipe["dense"].get("imbalance")
