@@ -4,7 +4,8 @@
 
 DATA holds tokens.npy float16 [T, d], offsets.npy int64 [n + 1], token_ids.npy int64 [T] where known, queries.npy
 float32 [Q, d] and query_offsets.npy int64 [q + 1]; FOLDER is the peer's own. Requests are the names of Worker's
-methods with their arguments. What a peer prints goes to standard error.
+methods with their arguments. What a peer prints goes to standard error. Written against fast-plaid 1.7.0.2110 and
+xtr-warp-rs 2.1.0.2110 (both on torch 2.11), tachiom 0.4.0, lancedb 0.40.0.
 """
 
 import json
