@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from xtr_assets.build.changed import changed_rows
+from xtr_assets.build.novelty import churn
 from xtr_assets.build.tuning import changed_since_tuned, read_tuning, tuning_due, tuning_goal
 from xtr_assets.config import DenseConfig
 from xtr_assets.index import DenseIndex
@@ -65,7 +66,7 @@ def derive_dense(
         )
         how, reason = evolution.how, evolution.reason
         removed, added = evolution.rows_removed, evolution.rows_added
-        changed = changed_since_tuned(parent, "dense", removed + added)
+        changed = changed_since_tuned(parent, "dense", churn(parent, draft))
         # Never what somebody set by hand, which has no goal.
         due = queries is not None and index.profile["goal"] > 0 and tuning_due(changed, len(index))
         tuned = how == "rebuilt" or due or (tune and queries is not None)

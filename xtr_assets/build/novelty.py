@@ -47,6 +47,13 @@ def counted_change(parent: Generation | None, draft: Generation) -> Change:
     return Change(new, gone - (added - new), added - new)
 
 
+def churn(parent: Generation, draft: Generation) -> int:
+    """How many chunks came or went, which is what profiles and lists wear out by: rows written anew are the vectors
+    there were."""
+    change = counted_change(parent, draft)
+    return change.rows_added + change.rows_removed
+
+
 def _chunks(generation: Generation, rows: Mask) -> tuple[Ints, npt.NDArray[np.uint64]]:
     """(chunk_ids int64 [n], text hashes uint64 [n, 2]) of some rows, ascending."""
     ids, hashes = [np.empty(0, np.int64)], [np.empty((0, 2), np.uint64)]

@@ -96,7 +96,7 @@ def tuning_goal(threshold: float) -> float:
 
 
 def changed_since_tuned(parent: Generation, index: str, changed: int) -> int:
-    """Rows that came or went since the parent's profile of `index` was tuned, `changed` of them now."""
+    """Chunks that came or went since the parent's profile of `index` was tuned, `changed` of them now."""
     recipe: Mapping[str, Any] = parent.manifest.recipe.get(index, {})
     return int(recipe.get("changed_since_tuned", 0)) + changed
 

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from xtr_assets.build.changed import changed_rows
 from xtr_assets.build.neighbors import exact_tokens
+from xtr_assets.build.novelty import churn
 from xtr_assets.build.tuning import changed_since_tuned, read_tuning, tuning_due, tuning_goal
 from xtr_assets.config import RecallConfig
 from xtr_assets.core.errors import UnknownFormat
@@ -65,12 +65,15 @@ def derive_tokens(
         path.write_bytes(description.to_bytes())
     changed = 0
     if parent is not None and how == "evolved" and not tune:
-        removed, added = changed_rows(parent, draft)
-        changed = changed_since_tuned(parent, "xtr", int(removed.sum() + added.sum()))
+        changed = changed_since_tuned(parent, "xtr", churn(parent, draft))
     tuning = None
     inherited = None if parent is None else parent.manifest.profile.get("xtr")
-    if inherited is None or how == "trained" or tune or tuning_due(changed, draft.live_rows):
-        tuning = _tune(draft, tokens, recall)
+    due = tuning_due(changed, draft.live_rows)
+    if inherited is None or how == "trained" or tune or due:
+        if due and inherited is not None:
+            # What still reaches the goal stays.
+            draft.set_profile("xtr", inherited)
+        tuning = _tune(draft, tokens, recall, keep=due)
         changed = 0
     if tuning is not None:
         draft.set_profile("xtr", asdict(tuning.profile))
@@ -101,14 +104,14 @@ def derive_tokens(
     )
 
 
-def _tune(draft: Draft, tokens: RowTokens, recall: RecallConfig) -> TokenTuning | None:
+def _tune(draft: Draft, tokens: RowTokens, recall: RecallConfig, *, keep: bool) -> TokenTuning | None:
     """The cheapest profile for the recall goal on the tuning queries; None where there is none to tune on."""
     asked = read_tuning(draft)
     queries = [] if asked is None else [query for query in asked.tokens if len(query)]
     if not queries or not tokens.token_count:
         return None
     exact = exact_tokens(tokens, draft.live, queries, recall.k)
-    return open_tokens(draft).tune(queries, exact, goal=tuning_goal(recall.xtr), k=recall.k)
+    return open_tokens(draft).tune(queries, exact, goal=tuning_goal(recall.xtr), k=recall.k, keep=keep)
 
 
 def _model(warehouse: Warehouse, tokens: RowTokens, parent: Generation | None) -> tuple[TokenModel, str, str, str]:

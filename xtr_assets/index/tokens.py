@@ -296,12 +296,18 @@ class TokenIndex:
         return matches
 
     def tune(
-        self, queries: Sequence[Floats], exact: tuple[Floats, Ints] | None = None, *, goal: float = 0.98, k: int = 10
+        self,
+        queries: Sequence[Floats],
+        exact: tuple[Floats, Ints] | None = None,
+        *,
+        goal: float = 0.98,
+        k: int = 10,
+        keep: bool = False,
     ) -> TokenTuning:
         """Find the cheapest profile whose recall@k meets `goal` on these queries, and keep it.
 
         queries : float32 [t, d] each; exact : their exact (scores float32 [q, k], rows int64 [q, k]), computed where
-        not given. Confirm it on other queries.
+        not given. Confirm it on other queries. With `keep` the profile stays where it meets the goal itself.
         """
         result = tune_state(self._state, self.profile, queries, exact, goal=goal, k=k)
         self.profile = result.profile

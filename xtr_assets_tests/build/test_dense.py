@@ -1,6 +1,7 @@
 """The dense index of a draft: by delta, and tuned anew when small changes have added up."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,16 @@ def chunks(edition: dict[int, int]) -> Iterator[Chunk]:
 
 
 def derived(
-    warehouse: Warehouse, edition: dict[int, int], *, with_queries: bool = True, config: DenseConfig = CONFIG
+    warehouse: Warehouse,
+    edition: dict[int, int],
+    *,
+    with_queries: bool = True,
+    config: DenseConfig = CONFIG,
+    first_line: int = 1,
 ) -> tuple[Generation, DenseReport]:
     """Publish a generation of these chunks, its dense index alone."""
-    write_shard(warehouse, "code", list(chunks(edition)))
+    moved = [replace(one, start_line=first_line, end_line=first_line + 1) for one in chunks(edition)]
+    write_shard(warehouse, "code", moved)
     snapshot = warehouse.snapshot("code")
     assert snapshot is not None
     for one in snapshot.segments:
@@ -76,6 +83,15 @@ def test_small_changes_keep_the_profile_until_they_add_up(tmp_path: Path) -> Non
     assert RETUNE_SHARE * ROWS == 20
     assert tuned == [False, False, True, False]
     assert counts == [8, 16, 0, 8]
+
+
+def test_chunks_that_only_moved_down_their_file_wear_nothing_out(tmp_path: Path) -> None:
+    warehouse = Warehouse.create(tmp_path / "w")
+    derived(warehouse, {})
+    generation, report = derived(warehouse, {0: 1}, first_line=5)
+    assert (report.removed, report.added) == (ROWS, ROWS), "their lines are columns: every row is written anew"
+    assert not report.tuned
+    assert generation.manifest.recipe["dense"]["changed_since_tuned"] == 2
 
 
 def test_nothing_is_tuned_without_queries(tmp_path: Path) -> None:

@@ -101,3 +101,14 @@ def test_a_tuned_profile_holds_on_queries_it_was_not_tuned_on(corpus: TokenCorpu
     assert result.chosen is not None and result.chosen.lower_bound >= 0.97
     mean, bound = recalls(index, others)
     assert bound >= 0.95, f"mean {mean} over {len(others)} queries"
+
+
+def test_a_profile_that_still_meets_the_goal_is_kept_in_one_trial() -> None:
+    dear = SearchProfile(nprobe=12, rescore=512)
+    kept = tune(made_up, dear, ASKED, EXACT, goal=0.9, k=10, tokens_per_row=50, keep=True)
+    assert (kept.profile, kept.met, len(kept.trials)) == (dear, True, 1)
+    worn = tune(
+        made_up, SearchProfile(nprobe=2, rescore=32), ASKED, EXACT, goal=0.9, k=10, tokens_per_row=50, keep=True
+    )
+    afresh = tune(made_up, dear, ASKED, EXACT, goal=0.9, k=10, tokens_per_row=50)
+    assert worn.profile == afresh.profile and worn.trials == afresh.trials

@@ -84,6 +84,7 @@ def tune(
     goal: float,
     k: int,
     tokens_per_row: float,
+    keep: bool = False,
 ) -> TokenTuning:
     """Walk the border between settings that meet the goal and settings that do not, from few lists to many.
 
@@ -95,6 +96,7 @@ def tune(
     exact : scores float32 [q, k] and rows int64 [q, k] of exact MaxSim
     goal : recall@k whose lower bound must be met; a setting that missed nothing meets any
     tokens_per_row : mean, for the cost of rescoring
+    keep : stay with the profile where it meets the goal, at the price of one trial
 
     Recall rises with the lists read and with the documents rescored, so that a list count needs no more rescoring than
     a smaller one did: some twenty settings are tried of the 132. Costs are counted, not timed: the same index gets the
@@ -126,6 +128,11 @@ def tune(
         trials.append(trial)
         return trial
 
+    if keep:
+        trial = attempt(profile.nprobe, profile.rescore)
+        if _meets(trial, goal):
+            return TokenTuning(profile, True, goal, k, len(asked), tuple(trials))
+        trials.clear()
     ladder = [rescore for rescore in RESCORES if rescore >= 2 * k] or [2 * k]
     level = len(ladder) - 1
     for nprobe in NPROBES:
