@@ -5,7 +5,9 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -68,8 +70,9 @@ class _Scoring:
         self._stacked, self._starts, self._weights = stacked, starts, weights
         self._buffers = threading.local()
 
-    def __call__(self, block: Floats, offsets: Ints) -> Floats:
-        """float32 [queries, documents of the block]."""
+    def __call__(self, stored: "_Block") -> Floats:
+        """float32 [queries, documents of the block]; decoded here, so that every thread decodes its own."""
+        block, offsets = stored.decoded(), stored.starts
         # A new array of 5 MB a block would spend eight times as long in page faults as in the product itself.
         buffer: Floats = getattr(self._buffers, "similarities", np.empty(0, np.float32))
         size = len(self._stacked) * len(block)
@@ -86,7 +89,7 @@ class _Scoring:
         return scores
 
 
-def _scored(blocks: Iterator[tuple[Ints, Floats, Ints]], scoring: _Scoring) -> Iterator[tuple[Ints, Floats]]:
+def _scored(blocks: "Iterator[_Block]", scoring: _Scoring) -> Iterator[tuple[Ints, Floats]]:
     """(rows, scores) of each block in order, a thread a processor.
 
     The products are too small to be shared among BLAS' own threads: those spent five times the processor time, waiting
@@ -95,8 +98,8 @@ def _scored(blocks: Iterator[tuple[Ints, Floats, Ints]], scoring: _Scoring) -> I
     threads = os.cpu_count() or 1
     waiting: deque[tuple[Ints, Future[Floats]]] = deque()
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads, "exact") as pool:
-        for rows, block, offsets in blocks:
-            waiting.append((rows, pool.submit(scoring, block, offsets)))
+        for block in blocks:
+            waiting.append((block.rows, pool.submit(scoring, block)))
             # As many blocks are in memory as keep the threads busy.
             if len(waiting) > 2 * threads:
                 first, scores = waiting.popleft()
@@ -125,8 +128,28 @@ class TopK:
             self.scores[query], self.rows[query] = best_rows(merged, np.concatenate([self.rows[query][kept], rows]), k)
 
 
-def _blocks(tokens: RowTokens, live: Mask, rows_from: int) -> Iterator[tuple[Ints, Floats, Ints]]:
-    """(rows int64 [n], tokens float32 [T, d], starts int64 [n]): live rows, whole documents, in row order."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """Whole documents of one part, not decoded yet: rows int64 [n] that are wanted, tokens [T, d] and scales [T] as
+    stored, and where each wanted document starts once `kept`, bool [T] or None for all, has left the others out."""
+
+    rows: Ints
+    tokens: Any
+    scales: Any
+    starts: Ints
+    kept: Mask | None
+
+    def decoded(self) -> Floats:
+        """float32 [T, d] of the wanted documents."""
+        tokens, scales = self.tokens, self.scales
+        if self.kept is not None:
+            tokens, scales = tokens[self.kept], None if scales is None else scales[self.kept]
+        block = np.asarray(tokens, np.float32)
+        return block if scales is None else block * np.asarray(scales, np.float32)[:, None]
+
+
+def _blocks(tokens: RowTokens, live: Mask, rows_from: int) -> Iterator[_Block]:
+    """Live rows, whole documents, in row order."""
     for part in tokens.parts:
         offsets = np.asarray(part.offsets)
         first = max(rows_from - part.base_row, 0)
@@ -134,20 +157,12 @@ def _blocks(tokens: RowTokens, live: Mask, rows_from: int) -> Iterator[tuple[Int
             limit = np.searchsorted(offsets, offsets[first] + BLOCK_TOKENS, side="right") - 1
             last = int(min(max(limit, first + 1), part.rows))
             positions = np.arange(first, last)
-            wanted = live[part.base_row + positions] & (offsets[positions + 1] > offsets[positions])
+            rows, lengths = part.base_row + positions, offsets[positions + 1] - offsets[positions]
+            wanted = live[rows] & (lengths > 0)
             if wanted.any():
                 span = slice(int(offsets[first]), int(offsets[last]))
-                block = np.asarray(part.tokens[span], np.float32)
-                if part.scales is not None:
-                    block = block * np.asarray(part.scales[span], np.float32)[:, None]
-                yield _keep(part.base_row + positions, block, offsets[positions] - offsets[first], wanted)
+                starts = np.concatenate([[0], np.cumsum(lengths[wanted])[:-1]])
+                kept = None if wanted.all() else np.repeat(wanted, lengths)
+                scales = None if part.scales is None else part.scales[span]
+                yield _Block(rows[wanted], part.tokens[span], scales, starts, kept)
             first = last
-
-
-def _keep(rows: Ints, block: Floats, starts: Ints, wanted: Mask) -> tuple[Ints, Floats, Ints]:
-    """Drop the unwanted documents of a block; the common case of none is free."""
-    if wanted.all():
-        return rows, block, starts
-    lengths = np.diff(np.append(starts, len(block)))
-    kept = lengths[wanted]
-    return rows[wanted], block[np.repeat(wanted, lengths)], np.concatenate([[0], np.cumsum(kept)[:-1]])
