@@ -20,6 +20,9 @@ from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.telemetry import metrics
 
+# How sure a small sample must be to refuse. One query of a healthy index finds half of its ten neighbours now and then:
+# at .95 that alone refused a change of one function; at .99 it takes three in ten, or less.
+FEW_CONFIDENCE = 0.99
 # Multiples of the profile's nprobe at which recall is measured for the curve: half shows how steep it is, double what
 # a query could still gain.
 CURVE_FACTORS = (0.25, 0.5, 1.0, 2.0)
@@ -87,7 +90,7 @@ class _Part:
 
     @classmethod
     def of(cls, report: RecallReport) -> "_Part":
-        return cls(report.mean, upper_bound(report.mean, report.queries), report.queries)
+        return cls(report.mean, _surely_at_most(report), report.queries)
 
 
 def _evidence(report: RecallReport, threshold: float, exact: bool, few: bool) -> tuple[float, str]:
@@ -95,8 +98,12 @@ def _evidence(report: RecallReport, threshold: float, exact: bool, few: bool) ->
     if exact:
         return report.mean, "mean of an exact index"
     if few and lower_bound(np.ones(report.queries)) < min(threshold, 1.0):
-        return upper_bound(report.mean, report.queries), f"upper bound: {report.queries} queries prove no more"
+        return _surely_at_most(report), f"upper bound: {report.queries} queries prove no more"
     return report.lower_bound, "lower bound"
+
+
+def _surely_at_most(report: RecallReport) -> float:
+    return upper_bound(report.mean, report.queries, FEW_CONFIDENCE)
 
 
 def dense_recall(draft: Draft, thresholds: RecallConfig, device: str = "cpu") -> Verdict:

@@ -9,6 +9,7 @@ import pytest
 from xtr_assets.build.changed import sources_of
 from xtr_assets.build.exact import Neighbors, exact_neighbors, read_neighbors, write_neighbors
 from xtr_assets.build.gate import (
+    FEW_CONFIDENCE,
     Verdict,
     dense_recall,
     dense_recall_new_rows,
@@ -51,7 +52,7 @@ def test_a_source_that_is_surely_below_refuses(draft: Draft) -> None:
     lost = report(*[0.5] * 20)
     verdict = judged(draft, {"source big": report(*[1.0] * 280), "source small": lost})
     assert not verdict.passed
-    assert verdict.record.value == pytest.approx(upper_bound(0.5, 20))
+    assert verdict.record.value == pytest.approx(upper_bound(0.5, 20, FEW_CONFIDENCE))
     assert verdict.record.details["basis"] == "upper bound of source small: 20 queries"
     assert verdict.record.details["parts"]["source big"]["mean"] == 1.0
 

@@ -27,6 +27,13 @@ def test_new_rows_that_are_lost_are_refused_however_few(count: int) -> None:
     assert not passes(report(*[0.0] * count))
 
 
+def test_one_hard_query_is_no_proof_of_loss() -> None:
+    assert passes(report(0.5))
+    assert passes(report(0.5, 1.0))
+    assert not passes(report(0.3))
+    assert not passes(report(0.5, 0.5, 0.5, 0.5))
+
+
 def test_a_sample_that_can_prove_the_threshold_has_to() -> None:
     mixed = report(*[1.0] * 34, *[0.5] * 6)
     assert mixed.mean > 0.92
