@@ -28,6 +28,6 @@ def test_centroids_of_another_format_are_trained_anew(tmp_path: Path, monkeypatc
         raise UnknownFormat("model.json: format_version 1, this release reads 2")
 
     monkeypatch.setattr("xtr_assets.build.xtr.TokenModel.load", refuse)
-    monkeypatch.setattr("xtr_assets.build.xtr._tune", lambda *_: None)
+    monkeypatch.setattr("xtr_assets.build.xtr._tune", lambda *_, **__: None)
     report = derive_tokens(warehouse, draft(), parent, RecallConfig())
     assert report.how == "trained" and "format_version 1, this release reads 2" in report.reason
