@@ -137,7 +137,7 @@ def _dense_verdict(draft: Draft, name: str, stratum: Stratum, threshold: float, 
     return judge(
         draft,
         name,
-        _report(found, wanted, k, points),
+        measured(found, wanted, k, points),
         threshold,
         exact=parse_recipe(index.recipe).exhaustive,
         subject=("dense.faiss", *QUERY_FILES, *neighbor_files("dense")),
@@ -159,7 +159,7 @@ def _xtr_verdict(draft: Draft, name: str, stratum: Stratum, threshold: float, k:
     return judge(
         draft,
         name,
-        _report(found, wanted, k),
+        measured(found, wanted, k),
         threshold,
         exact=all(one.scanned for one in results),
         subject=("xtr", *QUERY_FILES, *neighbor_files("xtr")),
@@ -170,9 +170,10 @@ def _xtr_verdict(draft: Draft, name: str, stratum: Stratum, threshold: float, k:
     )
 
 
-def _report(
+def measured(
     found: Neighbors, exact: Neighbors, k: int, curve: Sequence[tuple[int, float, float]] = ()
 ) -> RecallReport | None:
+    """Recall@k of what was found against exact neighbours of the same queries; None where there is no query."""
     if not len(found.rows):
         return None
     return recall_report(
@@ -186,7 +187,7 @@ def _by_source(draft: Draft, found: Neighbors, exact: Neighbors, k: int) -> dict
     reports = {}
     for name in np.unique(names).tolist():
         chosen = names == name
-        if name and not chosen.all() and (report := _report(found.of(chosen), exact.of(chosen), k)) is not None:
+        if name and not chosen.all() and (report := measured(found.of(chosen), exact.of(chosen), k)) is not None:
             reports[f"source {name}"] = report
     return reports
 
@@ -201,6 +202,6 @@ def _nprobe_curve(index: DenseIndex, queries: Floats, exact: Neighbors, k: int) 
         started = perf_counter()
         found = Neighbors(*index.search(queries, k, nprobe=probes))
         milliseconds = 1000 * (perf_counter() - started) / len(queries)
-        report = _report(found, exact, k)
+        report = measured(found, exact, k)
         points.append((probes, 1.0 if report is None else report.mean, round(milliseconds, 4)))
     return points

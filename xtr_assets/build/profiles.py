@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.build.exact import Neighbors, read_neighbors
+from xtr_assets.build.gate import measured
 from xtr_assets.build.neighbors import exact_tokens
 from xtr_assets.build.queries import read_queries
 from xtr_assets.build.tuning import read_tuning, tuning_goal
 from xtr_assets.config import RecallConfig
 from xtr_assets.core.errors import GenerationError
-from xtr_assets.core.recall import RecallReport, recall_report
+from xtr_assets.core.recall import RecallReport
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.opening import open_dense, open_tokens
 from xtr_assets.storage.generations import Generation
@@ -82,4 +83,9 @@ def _tokens(generation: Generation, recall: RecallConfig) -> Proposal:
 
 
 def _report(scores: Floats, rows: Ints, exact: Neighbors, k: int) -> RecallReport:
-    return recall_report(rows, exact.rows, k, found_scores=scores, exact_scores=exact.scores)
+    report = measured(Neighbors(scores, rows), exact, k)
+    if report is None:
+        raise GenerationError(
+            "the gate has no fixed query to confirm a profile with; name a `queries` file in xtr.yaml"
+        )
+    return report

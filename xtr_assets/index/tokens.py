@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.core.codec import TOKEN_CODEC
-from xtr_assets.core.errors import EncoderMismatch, InvalidInput
+from xtr_assets.core.errors import EncoderMismatch
 from xtr_assets.core.rows import RowTokens, TokenPart
 from xtr_assets.core.types import Floats, Halves, Ints, Mask
 from xtr_assets.index.xtr.backends import BackendName
@@ -331,16 +331,9 @@ class TokenIndex:
 
     def remove(self, rows: Ints | Sequence[int]) -> int:
         """Never return these rows again; how many were live. Raises InvalidInput for rows out of range."""
-        gone = np.asarray(rows, np.int64)
         with self._changing:
-            state = self._state
-            if gone.size and (gone.min() < 0 or gone.max() >= len(state.live)):
-                bad = int(gone.min() if gone.min() < 0 else gone.max())
-                raise InvalidInput(f"row {bad} cannot be removed; the index has rows 0 to {len(state.live) - 1}")
-            live = state.live.copy()
-            live[gone] = False
-            before = state.live_rows
-            self._state = replace(state, live=live)
+            before = self._state.live_rows
+            self._state = self._state.without(np.asarray(rows, np.int64))
             return before - self._state.live_rows
 
     def compact(self) -> Ints:

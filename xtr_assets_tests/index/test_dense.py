@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from xtr_assets.core.rows import RowVectors, VectorPart
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.exact import exact_dense
-from xtr_assets_tests.index.dense_data import clustered, one_thread, queries_near, share
+from xtr_assets_tests.index.dense_data import clustered, queries_near, share
 
 RECIPES = (
     "Flat",
@@ -29,20 +29,7 @@ RECIPES = (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def threads() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def vectors() -> Floats:
-    return clustered(3000)
-
-
-@pytest.fixture(scope="module")
-def queries(vectors: Any) -> Floats:
-    return queries_near(vectors, 40)
+pytestmark = pytest.mark.usefixtures("threads")
 
 
 @pytest.fixture(scope="module", params=RECIPES)

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -7,23 +6,9 @@ import pytest
 
 from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
-from xtr_assets_tests.index.dense_data import clustered, one_thread, queries_near, share
+from xtr_assets_tests.index.dense_data import share
 
-
-@pytest.fixture(scope="module", autouse=True)
-def threads() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def vectors() -> Floats:
-    return clustered(3000)
-
-
-@pytest.fixture(scope="module")
-def queries(vectors: Any) -> Floats:
-    return queries_near(vectors, 40)
+pytestmark = pytest.mark.usefixtures("threads")
 
 
 @pytest.mark.parametrize("recipe", ["Flat", "SQ8", "IVF24,PQ8x4fs", "IVF24,PQ8x4fsr", "HNSW16_SQ8"])

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,23 +8,9 @@ from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.exact import exact_dense
 from xtr_assets.index.tuning import confirmation, stricter
-from xtr_assets_tests.index.dense_data import clustered, one_thread, queries_near
+from xtr_assets_tests.index.dense_data import queries_near
 
-
-@pytest.fixture(scope="module", autouse=True)
-def threads() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def vectors() -> Floats:
-    return clustered(3000)
-
-
-@pytest.fixture(scope="module")
-def queries(vectors: Any) -> Floats:
-    return queries_near(vectors, 40)
+pytestmark = pytest.mark.usefixtures("threads")
 
 
 def test_a_profile_can_be_applied_and_reset(vectors: Any) -> None:

@@ -1,6 +1,6 @@
 """What an index searches at one moment: segments, the mask of live rows, and the backend over them. Never changed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -76,6 +76,15 @@ class IndexState:
     @cached_property
     def all_live(self) -> bool:
         return self.live_rows == len(self.tokens)
+
+    def without(self, gone: Ints) -> "IndexState":
+        """The same with rows int64 [n] no longer live. Raises InvalidInput for rows out of range."""
+        if gone.size and (gone.min() < 0 or gone.max() >= len(self.live)):
+            bad = int(gone.min() if gone.min() < 0 else gone.max())
+            raise InvalidInput(f"row {bad} cannot be removed; the index has rows 0 to {len(self.live) - 1}")
+        live = self.live.copy()
+        live[gone] = False
+        return replace(self, live=live)
 
     def allowed(self, allowed: Mask | None) -> tuple[Mask | None, int]:
         """The rows a search may return, None for all stored ones, and how many they are. Raises InvalidInput."""
