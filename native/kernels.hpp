@@ -26,12 +26,20 @@ struct PackedQuery {
   int dim;
 };
 
-// Rows int8 [.., dim] with a half float scale each; those `chosen`, or the first ones where it is null.
+// Memory that is read soon: `bytes` from `at` on.
+struct Ahead {
+  const std::int8_t* at = nullptr;
+  std::int64_t bytes = 0;
+};
+
+// Rows int8 [.., dim] with a half float scale each; those `chosen`, or the first ones where it is null. `next` is on its
+// way while these are multiplied.
 struct Rows {
   const std::int8_t* codes;
   const std::uint16_t* scales;
   const std::int32_t* chosen;
   int count;
+  Ahead next;
 };
 
 // What centroids say of query tokens: uint8 [count, stride], zero for padding tokens.

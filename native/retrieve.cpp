@@ -270,7 +270,7 @@ void Searcher::by_tokens(const Query& query, const Levels& levels, int margin, s
     const Segment& segment = *segment_of(ranked[i].row);
     const std::int64_t start = segment.offsets[ranked[i].row - segment.base_row];
     std::fill(most.begin(), most.end(), -std::numeric_limits<float>::infinity());
-    raise(view, nullptr, segment, start, chosen[i % 2].data(), counts[i % 2], most.data());
+    raise(view, nullptr, segment, start, chosen[i % 2].data(), counts[i % 2], {}, most.data());
     double sum = 0;
     for (int t = 0; t < query.tokens; ++t) sum += static_cast<double>(most[t] * query.scales[t]);
     ranked[i].score = static_cast<float>(sum);

@@ -5,13 +5,6 @@
 #include "searcher.hpp"
 
 namespace xtr {
-namespace {
-
-// Of the next document so many rows are on their way while this one is multiplied; the processor foresees the rest.
-constexpr std::int64_t kPrefetchRows = 64;
-
-}  // namespace
-
 const Segment* Searcher::segment_of(std::int64_t row) const {
   const auto after = std::upper_bound(segments_.begin(), segments_.end(), row,
                                       [](std::int64_t value, const Segment& s) { return value < s.base_row; });
@@ -34,12 +27,16 @@ void Searcher::score(const std::int8_t* codes, const std::int8_t* fine_codes, co
     }
     std::fill(best.begin(), best.end(), -std::numeric_limits<float>::infinity());
     const std::int64_t position = rows[i] - segment->base_row, start = segment->offsets[position];
+    Ahead ahead;
     if (i + 1 < count && rows[i + 1] - segment->base_row < segment->rows) {
       const std::int64_t* next = segment->offsets + (rows[i + 1] - segment->base_row);
-      prefetch(*segment, next[0], std::min(next[1] - next[0], kPrefetchRows));
+      ahead = {static_cast<const std::int8_t*>(token_at(*segment, next[0])), (next[1] - next[0]) * token_bytes(*segment)};
+      if (!segment->residuals) {
+        for (std::int64_t token = next[0]; token < next[1]; token += 32) __builtin_prefetch(segment->scales + token);
+      }
     }
     raise(view, fine_codes ? &fine_view : nullptr, *segment, start, nullptr,
-          static_cast<int>(segment->offsets[position + 1] - start), best.data());
+          static_cast<int>(segment->offsets[position + 1] - start), ahead, best.data());
     double sum = 0;
     for (int t = 0; t < tokens; ++t) sum += static_cast<double>(best[t] * factors[t]);
     out[i] = static_cast<float>(sum);
@@ -53,10 +50,11 @@ void Searcher::prefetch(const Segment& segment, std::int64_t token, std::int64_t
 }
 
 void Searcher::raise(const PackedQuery& coarse, const PackedQuery* fine, const Segment& segment, std::int64_t start,
-                     const std::int32_t* chosen, int count, float* best) const {
+                     const std::int32_t* chosen, int count, const Ahead& ahead, float* best) const {
   const auto dim = static_cast<std::size_t>(model_.dim);
   if (!segment.residuals) {
-    kernels_.best(coarse, fine, {segment.tokens + start * model_.dim, segment.scales + start, chosen, count}, best);
+    kernels_.best(coarse, fine, {segment.tokens + start * model_.dim, segment.scales + start, chosen, count, ahead},
+                  best);
     return;
   }
   thread_local std::vector<std::int8_t> codes;
@@ -70,7 +68,7 @@ void Searcher::raise(const PackedQuery& coarse, const PackedQuery* fine, const S
       kernels_.decode(model_.residuals, static_cast<const std::uint8_t*>(token_at(segment, token)),
                       segment.numbers[token], codes.data() + i * dim, scales.data() + i);
     }
-    kernels_.best(coarse, fine, {codes.data(), scales.data(), nullptr, here}, best);
+    kernels_.best(coarse, fine, {codes.data(), scales.data(), nullptr, here, {}}, best);
   }
 }
 

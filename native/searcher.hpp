@@ -98,7 +98,7 @@ class Searcher {
   void prefetch(const Segment& segment, std::int64_t token, std::int64_t count) const;
   // Raises `best` by tokens of a segment: those chosen, counted from `start`, or the first `count` from there.
   void raise(const PackedQuery& coarse, const PackedQuery* fine, const Segment& segment, std::int64_t start,
-             const std::int32_t* chosen, int count, float* best) const;
+             const std::int32_t* chosen, int count, const Ahead& ahead, float* best) const;
   std::vector<Ranked> met_rows(const Query& query, const Plan& plan, const std::uint8_t* allowed,
                                const Probes& probes, Candidates& found) const;
   std::vector<Ranked> allowed_rows(const std::uint8_t* allowed) const;
