@@ -162,16 +162,7 @@ TARGET void best_of(const Tiles& coarse, const Tiles& fine, int any_dim, const R
   for (int tile = 0; tile < kTiles; ++tile) most[tile] = _mm512_loadu_ps(best + tile * kLanes);
   RowBlock<kCount> block;
   for (; first < stop; first += kCount) {
-    const std::int8_t* ahead = rows.codes;
-    if constexpr (!kChosen) {
-      ahead = ahead_of(rows, first, dim);
-    } else {
-      // Chosen rows lie apart: the next ones are on their way while these are multiplied.
-      for (int next = first + kCount; next < std::min(first + 2 * kCount, rows.count); ++next) {
-        const std::int8_t* at = rows.codes + static_cast<std::size_t>(rows.chosen[next]) * dim;
-        for (int line = 0; line < dim; line += 64) __builtin_prefetch(at + line);
-      }
-    }
+    const std::int8_t* ahead = kChosen ? nullptr : ahead_of(rows, first, dim);
     block.load(rows.codes, kChosen ? rows.chosen : nullptr, first, rows.count, dim);
     float scales[kCount];
     for (int row = 0; row < kCount; ++row) {
@@ -184,7 +175,14 @@ TARGET void best_of(const Tiles& coarse, const Tiles& fine, int any_dim, const R
     for (std::ptrdiff_t group = 0; group < group_count; ++group) {
       const __m512i left = _mm512_loadu_si512(coarse.data + group * 64);
       const __m512i right = _mm512_loadu_si512(coarse.data + second + group * 64);
-      __builtin_prefetch(ahead + group * kCount * 4);
+      if constexpr (kChosen) {
+        // As many rows as are multiplied, whose first lines come at even steps.
+        const std::ptrdiff_t place = group * kCount;
+        const auto* row = static_cast<const std::int8_t*>(rows.coming[first + place / group_count]);
+        __builtin_prefetch(row + place % group_count * 4);
+      } else {
+        __builtin_prefetch(ahead + group * kCount * 4);
+      }
 #pragma GCC unroll 8
       for (int row = 0; row < kCount; ++row) {
         const __m512i values = block.four(row, group);

@@ -32,14 +32,15 @@ struct Ahead {
   std::int64_t bytes = 0;
 };
 
-// Rows int8 [.., dim] with a half float scale each; those `chosen`, or the first ones where it is null. `next` is on its
-// way while these are multiplied.
+// Rows int8 [.., dim] with a half float scale each; those `chosen`, or the first ones where it is null. While these are
+// multiplied others are on their way: `next` where rows lie together, else one of `coming` for each.
 struct Rows {
   const std::int8_t* codes;
   const std::uint16_t* scales;
   const std::int32_t* chosen;
   int count;
   Ahead next;
+  const void* const* coming = nullptr;
 };
 
 // What centroids say of query tokens: uint8 [count, stride], zero for padding tokens.

@@ -11,6 +11,8 @@ namespace {
 
 // 16 documents a line of memory; half of the lists are shorter than this.
 constexpr int kListLines = 8;
+// Likely tokens lie apart: so many of them, or 8 KB, are on their way while one is multiplied.
+constexpr std::size_t kTokensAhead = 64;
 
 // What a row has gained, and the query token that met it last, -1 between queries.
 struct Cell {
@@ -243,34 +245,50 @@ void Searcher::by_centroids(const Levels& levels, std::vector<Ranked>& ranked) c
 }
 
 void Searcher::by_tokens(const Query& query, const Levels& levels, int margin, std::vector<Ranked>& ranked) const {
-  const std::uint8_t* best = scratch().best.data();
   const auto stride = static_cast<std::size_t>(levels.stride);
   const Packed packed(kernels_, query.codes, query.tokens, model_.dim);
   const PackedQuery view = packed.view();
   // Padding tokens, which have no level, reach no threshold.
   std::vector<std::uint8_t> thresholds(stride, 255);
   std::vector<float> most(view.tokens);
-  std::vector<std::int32_t> chosen[2];
-  int counts[2] = {0, 0};
-  // The tokens of the next document are chosen, and on their way, while those of this one are multiplied.
-  const auto prepare = [&](std::size_t i) {
-    const Segment& segment = *segment_of(ranked[i].row);
-    const std::int64_t position = ranked[i].row - segment.base_row, start = segment.offsets[position];
+  // The likely tokens of one document after the other, and where they lie: they are on their way kTokensAhead early.
+  std::vector<std::int32_t> chosen;
+  std::vector<const void*> places;
+  std::vector<std::size_t> bounds{0};
+  const auto prepare = [&] {
+    const Ranked& one = ranked[bounds.size() - 1];
+    const Segment& segment = *segment_of(one.row);
+    const std::int64_t position = one.row - segment.base_row, start = segment.offsets[position];
     const auto count = static_cast<int>(segment.offsets[position + 1] - start);
-    const std::uint8_t* own = best + ranked[i].slot * stride;
-    for (int t = 0; t < query.tokens; ++t) thresholds[t] = static_cast<std::uint8_t>(own[t] > margin ? own[t] - margin : 0);
-    std::vector<std::int32_t>& out = chosen[i % 2];
-    if (out.size() <= static_cast<std::size_t>(count)) out.resize(2 * static_cast<std::size_t>(count) + 1);
-    counts[i % 2] = kernels_.choose(levels, segment.numbers + start, count, thresholds.data(), out.data());
-    for (int j = 0; j < std::min(counts[i % 2], 64); ++j) prefetch(segment, start + out[j], 1);
+    const std::uint8_t* best = scratch().best.data() + one.slot * stride;
+    for (int t = 0; t < query.tokens; ++t) {
+      thresholds[t] = static_cast<std::uint8_t>(best[t] > margin ? best[t] - margin : 0);
+    }
+    const std::size_t before = bounds.back();
+    // One more: the next token is written before it is known to be likely.
+    chosen.resize(before + count + 1);
+    const int kept = kernels_.choose(levels, segment.numbers + start, count, thresholds.data(), chosen.data() + before);
+    places.resize(before + kept);
+    for (int i = 0; i < kept; ++i) places[before + i] = token_at(segment, start + chosen[before + i]);
+    bounds.push_back(before + kept);
+    // 32 scales a line of memory.
+    if (segment.scales) {
+      for (std::int64_t token = start; token < start + count; token += 32) __builtin_prefetch(segment.scales + token);
+    }
   };
-  if (!ranked.empty()) prepare(0);
   for (std::size_t i = 0; i < ranked.size(); ++i) {
-    if (i + 1 < ranked.size()) prepare(i + 1);
+    while (bounds.size() <= ranked.size() && (bounds.size() < i + 2 || bounds.back() < bounds[i + 1] + kTokensAhead)) {
+      prepare();
+    }
+    const std::size_t own = bounds[i], count = bounds[i + 1] - own;
+    // After the last one nothing comes: its own memory is asked for again. One more, as rows are multiplied by pairs.
+    places.resize(std::max(places.size(), bounds[i + 1] + kTokensAhead + 1), places[own]);
     const Segment& segment = *segment_of(ranked[i].row);
     const std::int64_t start = segment.offsets[ranked[i].row - segment.base_row];
     std::fill(most.begin(), most.end(), -std::numeric_limits<float>::infinity());
-    raise(view, nullptr, segment, start, chosen[i % 2].data(), counts[i % 2], {}, most.data());
+    raise(view, nullptr, segment,
+          {start, chosen.data() + own, static_cast<int>(count), {}, places.data() + own + kTokensAhead}, most.data());
+    places.resize(bounds.back());
     double sum = 0;
     for (int t = 0; t < query.tokens; ++t) sum += static_cast<double>(most[t] * query.scales[t]);
     ranked[i].score = static_cast<float>(sum);

@@ -35,25 +35,21 @@ void Searcher::score(const std::int8_t* codes, const std::int8_t* fine_codes, co
         for (std::int64_t token = next[0]; token < next[1]; token += 32) __builtin_prefetch(segment->scales + token);
       }
     }
-    raise(view, fine_codes ? &fine_view : nullptr, *segment, start, nullptr,
-          static_cast<int>(segment->offsets[position + 1] - start), ahead, best.data());
+    const auto length = static_cast<int>(segment->offsets[position + 1] - start);
+    raise(view, fine_codes ? &fine_view : nullptr, *segment, {start, nullptr, length, ahead, nullptr}, best.data());
     double sum = 0;
     for (int t = 0; t < tokens; ++t) sum += static_cast<double>(best[t] * factors[t]);
     out[i] = static_cast<float>(sum);
   }
 }
 
-void Searcher::prefetch(const Segment& segment, std::int64_t token, std::int64_t count) const {
-  const auto* at = static_cast<const char*>(token_at(segment, token));
-  const std::int64_t bytes = count * token_bytes(segment);
-  for (std::int64_t line = 0; line < bytes; line += 64) __builtin_prefetch(at + line);
-}
-
-void Searcher::raise(const PackedQuery& coarse, const PackedQuery* fine, const Segment& segment, std::int64_t start,
-                     const std::int32_t* chosen, int count, const Ahead& ahead, float* best) const {
+void Searcher::raise(const PackedQuery& coarse, const PackedQuery* fine, const Segment& segment, const Some& some,
+                     float* best) const {
   const auto dim = static_cast<std::size_t>(model_.dim);
   if (!segment.residuals) {
-    kernels_.best(coarse, fine, {segment.tokens + start * model_.dim, segment.scales + start, chosen, count, ahead},
+    kernels_.best(coarse, fine,
+                  {segment.tokens + some.start * model_.dim, segment.scales + some.start, some.chosen, some.count,
+                   some.next, some.coming},
                   best);
     return;
   }
@@ -61,12 +57,17 @@ void Searcher::raise(const PackedQuery& coarse, const PackedQuery* fine, const S
   thread_local std::vector<std::uint16_t> scales;
   codes.resize(kBlockRows * dim);
   scales.resize(kBlockRows);
-  for (int first = 0; first < count; first += kBlockRows) {
-    const int here = std::min(kBlockRows, count - first);
+  const int bytes = model_.residuals.packed_dim();
+  for (int first = 0; first < some.count; first += kBlockRows) {
+    const int here = std::min(kBlockRows, some.count - first);
     for (int i = 0; i < here; ++i) {
-      const std::int64_t token = start + (chosen ? chosen[first + i] : first + i);
-      kernels_.decode(model_.residuals, static_cast<const std::uint8_t*>(token_at(segment, token)),
-                      segment.numbers[token], codes.data() + i * dim, scales.data() + i);
+      const std::int64_t token = some.start + (some.chosen ? some.chosen[first + i] : first + i);
+      if (some.coming) {
+        const auto* coming = static_cast<const std::uint8_t*>(some.coming[first + i]);
+        for (int line = 0; line < bytes; line += 64) __builtin_prefetch(coming + line);
+      }
+      kernels_.decode(model_.residuals, segment.residuals + token * bytes, segment.numbers[token],
+                      codes.data() + i * dim, scales.data() + i);
     }
     kernels_.best(coarse, fine, {codes.data(), scales.data(), nullptr, here, {}}, best);
   }

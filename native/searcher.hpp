@@ -95,10 +95,17 @@ class Searcher {
     const void* first = segment.residuals ? static_cast<const void*>(segment.residuals) : segment.tokens;
     return static_cast<const char*>(first) + token * token_bytes(segment);
   }
-  void prefetch(const Segment& segment, std::int64_t token, std::int64_t count) const;
-  // Raises `best` by tokens of a segment: those chosen, counted from `start`, or the first `count` from there.
-  void raise(const PackedQuery& coarse, const PackedQuery* fine, const Segment& segment, std::int64_t start,
-             const std::int32_t* chosen, int count, const Ahead& ahead, float* best) const;
+  // Tokens of a segment, counted from `start`: those chosen, or the first `count`; and what is fetched meanwhile.
+  struct Some {
+    std::int64_t start;
+    const std::int32_t* chosen;
+    int count;
+    Ahead next;
+    const void* const* coming;
+  };
+  // Raises `best` by some tokens.
+  void raise(const PackedQuery& coarse, const PackedQuery* fine, const Segment& segment, const Some& some,
+             float* best) const;
   std::vector<Ranked> met_rows(const Query& query, const Plan& plan, const std::uint8_t* allowed,
                                const Probes& probes, Candidates& found) const;
   std::vector<Ranked> allowed_rows(const std::uint8_t* allowed) const;
