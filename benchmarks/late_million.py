@@ -1,8 +1,10 @@
-"""Late interaction over a million documents: clustered synthetic tokens, written and indexed without holding them.
+"""Late interaction over a million documents: made tokens, written and indexed without holding them.
 
-    python benchmarks/late_million.py FOLDER --documents 1000000 --tokens 20 --queries 24
+    python benchmarks/late_million.py FOLDER --documents 1000000 --tokens 16 --queries 40
+    python benchmarks/late_million.py FOLDER --documents 1000000 --tokens 16 --queries 40 --of chunks-*.npz --asked q.npz
 
-FOLDER takes 450 bytes a token. Three processes one after the other, so that each one's memory is its own: the set is
+The first draws clustered tokens of far more kinds than an index has centroids (`draw`); the second mixes tokens of real
+documents (`mix`; files as of benchmarks/encode_sources.py). FOLDER takes 450 bytes a token. Three processes one after the other, so that each one's memory is its own: the set is
 drawn and its int8 rows are written; the index is built over the mapped rows, as a generation is; it is opened and
 searched, beside exact MaxSim over the original float16. What is there already is used again.
 """
@@ -33,6 +35,8 @@ DIM, WORDS = 128, 30_000
 TOPIC_DOCUMENTS, TOPIC_WORDS = 40, 200
 BLOCK = 20_000
 QUERY_TOKENS = 32
+# How far apart the two real documents of one made of them lie, and how far its tokens are moved (`mix`).
+NEIGHBOURS, SCATTER = 3, 0.5
 
 
 def draw(folder: Path, documents: int, length: int, queries: int) -> None:
@@ -50,13 +54,7 @@ def draw(folder: Path, documents: int, length: int, queries: int) -> None:
     vocabulary, topics, common = normal(WORDS, DIM), normal(max(1, documents // TOPIC_DOCUMENTS), DIM), normal(DIM)
     own_words = rng.integers(0, WORDS, (len(topics), TOPIC_WORDS), np.int32)
     everywhere, within = (np.cumsum(1 / np.arange(10, count + 10)) for count in (WORDS, TOPIC_WORDS))
-    total = documents * length
-
-    def create(name: str, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
-        return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
-
-    floats, codes = create("tokens", np.float16, (total, DIM)), create("codes", np.int8, (total, DIM))
-    scales = create("scales", np.float16, (total,))
+    floats, codes, scales = create(folder, documents * length)
     for first in range(0, documents, BLOCK):
         count = min(BLOCK, documents - first)
         topic = rng.integers(0, len(topics), count)
@@ -79,6 +77,62 @@ def draw(folder: Path, documents: int, length: int, queries: int) -> None:
         query /= np.linalg.norm(query, axis=1, keepdims=True)
     np.save(folder / "queries.npy", asked)
     (folder / "drawn.json").write_text(json.dumps({"documents": documents, "tokens": length, "queries": queries}))
+
+
+def mix(folder: Path, documents: int, length: int, queries: int, files: list[Path], asked: Path) -> None:
+    """Each document holds tokens of two real ones: half a document of 16 is a run of 8 tokens of one, half of another.
+
+    The two lie within NEIGHBOURS places of each other, which as files are read are chunks of one source file or the
+    next. Every token is moved by SCATTER times the difference of two tokens of the same word (token id) drawn from the
+    whole corpus, over the square root of 2, and brought to length 1: a move of that share of what one word differs from
+    place to place, and in the directions in which it does. Queries are those of real texts.
+    """
+    rng = np.random.default_rng(11)
+    held = [np.load(file) for file in files]
+    tokens = np.concatenate([one["tokens"] for one in held])
+    words = np.concatenate([one["token_ids"] for one in held])
+    lengths = np.concatenate([np.diff(one["offsets"]) for one in held])
+    starts = np.cumsum(lengths) - lengths
+    by_word = np.argsort(words, kind="stable")
+    counts = np.bincount(words)
+    firsts = np.cumsum(counts) - counts
+
+    def another(word: np.ndarray) -> np.ndarray:
+        return tokens[by_word[firsts[word] + (rng.random(len(word)) * counts[word]).astype(np.int64)]].astype(np.float32)
+
+    total, half = documents * length, length // 2
+    floats, codes, scales = create(folder, total)
+    moved = []
+    for first in range(0, documents, BLOCK):
+        count = min(BLOCK, documents - first)
+        one = rng.integers(0, len(lengths), count)
+        other = np.clip(one + rng.integers(-NEIGHBOURS, NEIGHBOURS + 1, count), 0, len(lengths) - 1)
+        places = []
+        for real, run in ((one, half), (other, length - half)):
+            start = starts[real] + (rng.random(count) * np.maximum(lengths[real] - run + 1, 1)).astype(np.int64)
+            # A document shorter than the run ends by repeating its last token.
+            places.append(np.minimum(start[:, None] + np.arange(run), (starts + lengths - 1)[real][:, None]))
+        chosen = np.concatenate(places, axis=1).ravel()
+        noise = (another(words[chosen]) - another(words[chosen])) * np.float32(SCATTER / np.sqrt(2))
+        values = tokens[chosen].astype(np.float32) + noise
+        moved.append(float(np.sqrt(np.einsum("td,td->t", noise, noise).mean())))
+        values /= np.linalg.norm(values, axis=1, keepdims=True)
+        bounds = slice(first * length, (first + count) * length)
+        floats[bounds] = values
+        codes[bounds], scales[bounds] = encode_int8(values)
+    print(f"{len(lengths):,} real documents, {len(tokens):,} tokens of {(counts > 0).sum():,} words; moved by {np.mean(moved):.3f}")
+    with np.load(asked) as stored:
+        np.save(folder / "queries.npy", stored["tokens"].astype(np.float32).reshape(-1, QUERY_TOKENS, DIM)[:queries])
+    (folder / "drawn.json").write_text(json.dumps({"documents": documents, "tokens": length, "queries": queries}))
+
+
+def create(folder: Path, total: int) -> list[np.ndarray]:
+    """Files of `total` tokens, mapped: float16 and int8 [total, DIM], float16 [total]."""
+    shapes = {"tokens": (np.float16, (total, DIM)), "codes": (np.int8, (total, DIM)), "scales": (np.float16, (total,))}
+    return [
+        np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+        for name, (dtype, shape) in shapes.items()
+    ]
 
 
 def parts(folder: Path) -> TokenPart:
@@ -168,10 +222,14 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=1_000_000)
     parser.add_argument("--tokens", type=int, default=20, help="tokens a document")
     parser.add_argument("--queries", type=int, default=24)
+    parser.add_argument("--of", type=Path, nargs="+", help="real documents that are mixed, in place of drawn words")
+    parser.add_argument("--asked", type=Path, help="with --of: an .npz of queries")
     parser.add_argument("--step", choices=("draw", "build", "ask"))
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    if arguments.step == "draw":
+    if arguments.step == "draw" and arguments.of:
+        mix(arguments.folder, arguments.documents, arguments.tokens, arguments.queries, arguments.of, arguments.asked)
+    elif arguments.step == "draw":
         draw(arguments.folder, arguments.documents, arguments.tokens, arguments.queries)
     elif arguments.step is not None:
         {"build": build, "ask": ask}[arguments.step](arguments.folder)

@@ -23,7 +23,8 @@ struct Cell {
 // One per thread and kept: a million rows are 8 MB, and clearing them would cost more than a search.
 struct Scratch {
   std::vector<Cell> cells;
-  std::vector<std::int32_t> touched, documents;
+  std::vector<std::int32_t> touched, documents, gains;
+  std::vector<std::uint64_t> kept;  // a bit a row, zero between queries
   std::vector<std::uint8_t> levels, best;
   std::size_t touched_count = 0;
 };
@@ -95,42 +96,70 @@ __attribute__((noinline)) std::size_t gain(Cell* cells, const std::int32_t* docu
   return touched_count;
 }
 
+// What the touched rows gained, in their order, as own.gains; returns the largest. Cells are left as between queries:
+// they are far apart, and looked at once.
+__attribute__((noinline)) std::int32_t collect(Scratch& own) {
+  constexpr std::size_t kAhead = 16;
+  if (own.gains.size() < own.touched.size()) own.gains.resize(own.touched.size());
+  Cell* cells = own.cells.data();
+  const std::int32_t* touched = own.touched.data();
+  std::int32_t* gains = own.gains.data();
+  const std::size_t count = own.touched_count;
+  std::int32_t top = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i + kAhead < count) __builtin_prefetch(cells + touched[i + kAhead], 1);
+    Cell& cell = cells[touched[i]];
+    gains[i] = cell.gain;
+    top = std::max(top, cell.gain);
+    cell = Cell{};
+  }
+  own.touched_count = 0;
+  return top;
+}
+
 // The rows of most gain, ascending; equal gains by ascending row.
-__attribute__((noinline)) std::vector<Ranked> best_met(const Scratch& own, std::int64_t limit) {
-  std::vector<std::int32_t> rows(own.touched.begin(), own.touched.begin() + own.touched_count);
-  const Cell* cells = own.cells.data();
-  if (static_cast<std::int64_t>(rows.size()) > limit) {
+__attribute__((noinline)) std::vector<Ranked> best_met(Scratch& own, std::int64_t limit) {
+  const std::size_t count = own.touched_count;
+  const std::int32_t top = collect(own);
+  const std::int32_t* touched = own.touched.data();
+  const std::int32_t* gains = own.gains.data();
+  // Rows are put in order by a bit each.
+  std::vector<std::uint64_t>& kept = own.kept;
+  if (kept.size() < own.cells.size() / 64 + 1) kept.resize(own.cells.size() / 64 + 1);
+  const auto keep = [&](std::int32_t row) { kept[row / 64] |= std::uint64_t{1} << (row % 64); };
+  // Room for everything first: what throws between a bit and its clearing would leave it to the next query.
+  std::vector<Ranked> ranked;
+  ranked.reserve(static_cast<std::size_t>(std::min<std::int64_t>(static_cast<std::int64_t>(count), limit)));
+  if (static_cast<std::int64_t>(count) <= limit) {
+    for (std::size_t i = 0; i < count; ++i) keep(touched[i]);
+  } else {
     // A histogram finds about where the cut lies; only rows in its bucket are put in order.
     constexpr int kBuckets = 2048;
-    std::int32_t top = 0;
-    for (const std::int32_t row : rows) top = std::max(top, cells[row].gain);
     int shift = 0;
     while ((top >> shift) >= kBuckets) ++shift;
     std::int64_t counts[kBuckets] = {};
-    for (const std::int32_t row : rows) ++counts[cells[row].gain >> shift];
+    for (std::size_t i = 0; i < count; ++i) ++counts[gains[i] >> shift];
     std::int64_t above = 0;
     int bucket = kBuckets - 1;
     while (above + counts[bucket] < limit) above += counts[bucket--];
-    std::vector<std::int32_t> edge;
-    std::size_t kept = 0;
-    for (const std::int32_t row : rows) {
-      const std::int32_t mine = cells[row].gain >> shift;
-      if (mine > bucket) rows[kept++] = row;
-      if (mine == bucket) edge.push_back(row);
+    std::vector<std::pair<std::int32_t, std::int32_t>> edge;
+    edge.reserve(static_cast<std::size_t>(counts[bucket]));
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::int32_t mine = gains[i] >> shift;
+      if (mine > bucket) keep(touched[i]);
+      // The largest gain first, then the lowest row.
+      if (mine == bucket) edge.emplace_back(-gains[i], touched[i]);
     }
-    const auto better = [&](std::int32_t a, std::int32_t b) {
-      const std::int32_t left = cells[a].gain, right = cells[b].gain;
-      return left > right || (left == right && a < b);
-    };
-    const std::size_t wanted = static_cast<std::size_t>(limit) - kept;
-    std::nth_element(edge.begin(), edge.begin() + (wanted - 1), edge.end(), better);
-    rows.resize(kept);
-    rows.insert(rows.end(), edge.begin(), edge.begin() + wanted);
+    const auto wanted = static_cast<std::ptrdiff_t>(limit - above);
+    std::nth_element(edge.begin(), edge.begin() + (wanted - 1), edge.end());
+    for (std::ptrdiff_t i = 0; i < wanted; ++i) keep(edge[i].second);
   }
-  std::sort(rows.begin(), rows.end());
-  std::vector<Ranked> ranked;
-  ranked.reserve(rows.size());
-  for (const std::int32_t row : rows) ranked.push_back({0, row, 0});
+  for (std::size_t word = 0; word < kept.size(); ++word) {
+    for (std::uint64_t bits = kept[word]; bits; bits &= bits - 1) {
+      ranked.push_back({0, static_cast<std::int64_t>(word * 64) + __builtin_ctzll(bits), 0});
+    }
+    kept[word] = 0;
+  }
   return ranked;
 }
 

@@ -11,7 +11,7 @@ import numpy as np
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.maxsim import best_rows, best_tokens
 from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.index.xtr.plan import MET_PER_RESCORED, Depths, Route, SearchProfile, plan_search
+from xtr_assets.index.xtr.plan import Depths, Route, SearchProfile, met_rows, plan_search
 from xtr_assets.index.xtr.query import Query, as_tokens, best_lists, centroid_levels, centroid_scores, make_query
 from xtr_assets.index.xtr.reference import PHASES, ReferenceBackend
 from xtr_assets.index.xtr.segments import IndexState
@@ -90,7 +90,7 @@ def search(
     route = _route(state, count, profile.nprobe, limit)
     found = None
     if not route.scan:
-        found = state.backend.retrieve(query, _depths(profile, route, limit, wanted), mask)
+        found = state.backend.retrieve(query, _depths(profile, route, limit, wanted, count), mask)
     middle = time.perf_counter()
     # Where lists met fewer rows than were asked for, every allowed row is scored: k rows come back where there are k.
     if found is None or len(found.rows) < wanted:
@@ -182,11 +182,11 @@ def _retrieved(state: IndexState, profile: SearchProfile, query: Query, row: int
     return met
 
 
-def _depths(profile: SearchProfile, route: Route, limit: int, wanted: int) -> Depths:
+def _depths(profile: SearchProfile, route: Route, limit: int, wanted: int, allowed_rows: int) -> Depths:
     return Depths(
         nprobe=route.nprobe,
         k_prime=profile.k_prime or ALL_POSTINGS,
-        met=MET_PER_RESCORED * limit,
+        met=met_rows(limit, allowed_rows),
         limit=limit,
         keep=2 * wanted + FINAL_SLACK,
     )
