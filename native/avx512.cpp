@@ -1,6 +1,8 @@
 // AVX-512 with VNNI: sixteen query tokens a register, four dimensions an instruction.
 #include "common.hpp"
 
+#include <utility>
+
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #include <immintrin.h>
 
@@ -88,40 +90,69 @@ struct RowBlock {
   }
 };
 
+// Rows are named by constants from the start: where they are counted in loops, GCC may leave all sums in memory.
+template <int kCount>
+using Each = std::make_integer_sequence<int, kCount>;
+template <int... kRow>
+using RowNumbers = std::integer_sequence<int, kRow...>;
+
 template <int kCount, int kTiles>
-TARGET_INLINE void start(const Tiles& tiles, __m512i (&sums)[kCount][kTiles]) {
-#pragma GCC unroll 2
-  for (int tile = 0; tile < kTiles; ++tile) {
-    const __m512i first = _mm512_loadu_si512(tiles.starts + tile * 64);
-#pragma GCC unroll 8
-    for (int row = 0; row < kCount; ++row) sums[row][tile] = first;
+struct Sums {
+  __m512i at[kCount][kTiles];
+
+  template <int... kRow>
+  TARGET_INLINE void start(const Tiles& tiles, RowNumbers<kRow...>) {
+    const __m512i first = _mm512_loadu_si512(tiles.starts);
+    ((at[kRow][0] = first), ...);
+    if constexpr (kTiles == 2) {
+      const __m512i second = _mm512_loadu_si512(tiles.starts + 64);
+      ((at[kRow][1] = second), ...);
+    }
   }
+
+  template <int kRow>
+  TARGET_INLINE void add(__m512i values, const __m512i (&tokens)[kTiles]) {
+    accumulate(at[kRow][0], values, tokens[0]);
+    if constexpr (kTiles == 2) accumulate(at[kRow][1], values, tokens[1]);
+  }
+
+  // Four dimensions of all rows.
+  template <int... kRow>
+  TARGET_INLINE void add(const RowBlock<kCount>& rows, std::ptrdiff_t group, const __m512i (&tokens)[kTiles],
+                         RowNumbers<kRow...>) {
+    (add<kRow>(rows.four(kRow, group), tokens), ...);
+  }
+
+  template <int kRow>
+  TARGET_INLINE void store(int tokens, std::int32_t* out) const {
+    _mm512_storeu_si512(out + static_cast<std::size_t>(kRow) * tokens, at[kRow][0]);
+    if constexpr (kTiles == 2) _mm512_storeu_si512(out + static_cast<std::size_t>(kRow) * tokens + kLanes, at[kRow][1]);
+  }
+
+  template <int... kRow>
+  TARGET_INLINE void store(int count, int tokens, std::int32_t* out, RowNumbers<kRow...>) const {
+    ((kRow < count ? store<kRow>(tokens, out) : void()), ...);
+  }
+};
+
+template <int kTiles>
+TARGET_INLINE void load_tokens(const std::uint8_t* data, std::ptrdiff_t group, int group_count,
+                               __m512i (&tokens)[kTiles]) {
+  tokens[0] = _mm512_loadu_si512(data + group * 64);
+  if constexpr (kTiles == 2) tokens[1] = _mm512_loadu_si512(data + (group_count + group) * 64);
 }
 
 template <int kTiles>
 TARGET void multiply(const Tiles& tiles, const RowBlock<kRows>& rows, int count, int group_count, int tokens,
                      std::int32_t* out) {
-  __m512i sums[kRows][kTiles];
-  start(tiles, sums);
-  const std::size_t second = static_cast<std::size_t>(kTiles - 1) * group_count * 64;
+  Sums<kRows, kTiles> sums;
+  sums.start(tiles, Each<kRows>());
   for (std::ptrdiff_t group = 0; group < group_count; ++group) {
-    const __m512i left = _mm512_loadu_si512(tiles.data + group * 64);
-    const __m512i right = _mm512_loadu_si512(tiles.data + second + group * 64);
-#pragma GCC unroll 8
-    for (int row = 0; row < kRows; ++row) {
-      const __m512i values = rows.four(row, group);
-      accumulate(sums[row][0], values, left);
-      if constexpr (kTiles == 2) accumulate(sums[row][1], values, right);
-    }
+    __m512i own[kTiles];
+    load_tokens(tiles.data, group, group_count, own);
+    sums.add(rows, group, own, Each<kRows>());
   }
-#pragma GCC unroll 8
-  for (int row = 0; row < kRows; ++row) {
-    if (row == count) break;
-#pragma GCC unroll 2
-    for (int tile = 0; tile < kTiles; ++tile) {
-      _mm512_storeu_si512(out + static_cast<std::size_t>(row) * tokens + tile * kLanes, sums[row][tile]);
-    }
-  }
+  sums.store(count, tokens, out, Each<kRows>());
 }
 
 TARGET void dots(const PackedQuery& query, const std::int8_t* rows, int count, std::int32_t* out) {
@@ -146,8 +177,37 @@ constexpr std::int64_t kAheadRows = 32;
 
 // Where the bytes begin that are fetched while the block at row `first` is multiplied.
 TARGET_INLINE const std::int8_t* ahead_of(const Rows& rows, int first, int dim) {
-  const std::int64_t to_come = first + kAheadRows - rows.count;
-  return to_come < 0 ? rows.codes + (first + kAheadRows) * dim : rows.next.at + std::min(to_come * dim, rows.next.bytes);
+  // Of fewer rows each fetches one of the next document.
+  const std::int64_t row = first + std::min<std::int64_t>(kAheadRows, rows.count);
+  if (row < rows.count || !rows.next.at) return rows.codes + std::min<std::int64_t>(row, rows.count) * dim;
+  return rows.next.at + std::min((row - rows.count) * dim, rows.next.bytes);
+}
+
+// What one row raises with one tile. With fine sums the product is 256 times the coarse one and the fine one.
+template <int kRow, int kTile, bool kFine, int kCount, int kTiles, int kFineCount>
+TARGET_INLINE void raise_tile(const Sums<kCount, kTiles>& sums, const Sums<kFineCount, kTiles>& fine, __m512 scale,
+                              __m512 (&most)[kTiles]) {
+  __m512 value = _mm512_cvtepi32_ps(sums.at[kRow][kTile]);
+  // The product with 256 is exact: one rounding in all.
+  if constexpr (kFine) {
+    value = _mm512_add_ps(_mm512_mul_ps(value, _mm512_set1_ps(256.0f)), _mm512_cvtepi32_ps(fine.at[kRow][kTile]));
+  }
+  // The order matters where a scale is no number: it then raises nothing.
+  most[kTile] = _mm512_max_ps(_mm512_mul_ps(value, scale), most[kTile]);
+}
+
+template <int kRow, bool kFine, int kCount, int kTiles, int kFineCount>
+TARGET_INLINE void raise(const Sums<kCount, kTiles>& sums, const Sums<kFineCount, kTiles>& fine, float row_scale,
+                         __m512 (&most)[kTiles]) {
+  const __m512 scale = _mm512_set1_ps(row_scale);
+  raise_tile<kRow, 0, kFine>(sums, fine, scale, most);
+  if constexpr (kTiles == 2) raise_tile<kRow, 1, kFine>(sums, fine, scale, most);
+}
+
+template <bool kFine, int kCount, int kTiles, int kFineCount, int... kRow>
+TARGET_INLINE void raise_all(const Sums<kCount, kTiles>& sums, const Sums<kFineCount, kTiles>& fine,
+                             const float (&scales)[kCount], __m512 (&most)[kTiles], RowNumbers<kRow...>) {
+  (raise<kRow, kFine>(sums, fine, scales[kRow], most), ...);
 }
 
 // Raises the best of some tiles by rows first to stop, kCount at a time; the best stay in registers.
@@ -156,10 +216,9 @@ TARGET void best_of(const Tiles& coarse, const Tiles& fine, int any_dim, const R
                     float* best) {
   const int dim = kDim ? kDim : any_dim;
   const int group_count = groups(dim);
-  const std::size_t second = static_cast<std::size_t>(kTiles - 1) * group_count * 64;
   __m512 most[kTiles];
-#pragma GCC unroll 2
-  for (int tile = 0; tile < kTiles; ++tile) most[tile] = _mm512_loadu_ps(best + tile * kLanes);
+  most[0] = _mm512_loadu_ps(best);
+  if constexpr (kTiles == 2) most[1] = _mm512_loadu_ps(best + kLanes);
   RowBlock<kCount> block;
   for (; first < stop; first += kCount) {
     const std::int8_t* ahead = kChosen ? nullptr : ahead_of(rows, first, dim);
@@ -169,12 +228,11 @@ TARGET void best_of(const Tiles& coarse, const Tiles& fine, int any_dim, const R
       const int number = std::min(first + row, rows.count - 1);
       scales[row] = widen(rows.scales[kChosen ? rows.chosen[number] : number]);
     }
-    __m512i sums[kCount][kTiles], fine_sums[kFine ? kCount : 1][kTiles];
-    start(coarse, sums);
-    if constexpr (kFine) start(fine, fine_sums);
+    Sums<kCount, kTiles> sums;
+    Sums<kFine ? kCount : 1, kTiles> fine_sums;
+    sums.start(coarse, Each<kCount>());
+    if constexpr (kFine) fine_sums.start(fine, Each<kCount>());
     for (std::ptrdiff_t group = 0; group < group_count; ++group) {
-      const __m512i left = _mm512_loadu_si512(coarse.data + group * 64);
-      const __m512i right = _mm512_loadu_si512(coarse.data + second + group * 64);
       if constexpr (kChosen) {
         // As many rows as are multiplied, whose first lines come at even steps.
         const std::ptrdiff_t place = group * kCount;
@@ -183,36 +241,18 @@ TARGET void best_of(const Tiles& coarse, const Tiles& fine, int any_dim, const R
       } else {
         __builtin_prefetch(ahead + group * kCount * 4);
       }
-#pragma GCC unroll 8
-      for (int row = 0; row < kCount; ++row) {
-        const __m512i values = block.four(row, group);
-        accumulate(sums[row][0], values, left);
-        if constexpr (kTiles == 2) accumulate(sums[row][1], values, right);
-        if constexpr (kFine) {
-          accumulate(fine_sums[row][0], values, _mm512_loadu_si512(fine.data + group * 64));
-          if constexpr (kTiles == 2) {
-            accumulate(fine_sums[row][1], values, _mm512_loadu_si512(fine.data + second + group * 64));
-          }
-        }
+      __m512i own[kTiles];
+      load_tokens(coarse.data, group, group_count, own);
+      sums.add(block, group, own, Each<kCount>());
+      if constexpr (kFine) {
+        load_tokens(fine.data, group, group_count, own);
+        fine_sums.add(block, group, own, Each<kCount>());
       }
     }
-#pragma GCC unroll 8
-    for (int row = 0; row < kCount; ++row) {
-      const __m512 scale = _mm512_set1_ps(scales[row]);
-#pragma GCC unroll 2
-      for (int tile = 0; tile < kTiles; ++tile) {
-        __m512 value = _mm512_cvtepi32_ps(sums[row][tile]);
-        // The product with 256 is exact: one rounding in all.
-        if constexpr (kFine) {
-          value = _mm512_add_ps(_mm512_mul_ps(value, _mm512_set1_ps(256.0f)), _mm512_cvtepi32_ps(fine_sums[row][tile]));
-        }
-        // The order matters where a scale is no number: it then raises nothing.
-        most[tile] = _mm512_max_ps(_mm512_mul_ps(value, scale), most[tile]);
-      }
-    }
+    raise_all<kFine>(sums, fine_sums, scales, most, Each<kCount>());
   }
-#pragma GCC unroll 2
-  for (int tile = 0; tile < kTiles; ++tile) _mm512_storeu_ps(best + tile * kLanes, most[tile]);
+  _mm512_storeu_ps(best, most[0]);
+  if constexpr (kTiles == 2) _mm512_storeu_ps(best + kLanes, most[1]);
 }
 
 // All rows: as many as fit in whole blocks, and the rest in ones that are just large enough, by pairs.

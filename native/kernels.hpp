@@ -26,7 +26,7 @@ struct PackedQuery {
   int dim;
 };
 
-// Memory that is read soon: `bytes` from `at` on.
+// Memory that is read soon: `bytes` from `at` on, or none.
 struct Ahead {
   const std::int8_t* at = nullptr;
   std::int64_t bytes = 0;

@@ -106,7 +106,7 @@ def test_backends_agree_on_candidates_and_scores(dim: int, codec: Codec) -> None
 def test_backends_agree_on_anything(data: st.DataObject) -> None:
     seed = data.draw(st.integers(0, 10_000))
     rng = np.random.default_rng(seed)
-    dim = data.draw(st.sampled_from([1, 2, 7, 64, 130]))
+    dim = data.draw(st.sampled_from([1, 2, 7, 64, 128, 130]))
     lengths = rng.integers(1, data.draw(st.sampled_from([2, 9, 70])), data.draw(st.integers(1, 40)))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     # Few distinct values make ties; magnitudes from nothing to large.
