@@ -1,12 +1,13 @@
 """Late interaction over a million documents: made tokens, written and indexed without holding them.
 
-    python benchmarks/late_million.py FOLDER --documents 1000000 --tokens 16 --queries 40
-    python benchmarks/late_million.py FOLDER --documents 1000000 --tokens 16 --queries 40 --of chunks-*.npz --asked q.npz
+    python benchmarks/late_million.py FOLDER --documents 1000000 --tokens 16
+    python benchmarks/late_million.py FOLDER --documents 1000000 --tokens 16 --of chunks-*.npz --asked queries.npz
 
 The first draws clustered tokens of far more kinds than an index has centroids (`draw`); the second mixes tokens of real
-documents (`mix`; files as of benchmarks/encode_sources.py). FOLDER takes 450 bytes a token. Three processes one after the other, so that each one's memory is its own: the set is
-drawn and its int8 rows are written; the index is built over the mapped rows, as a generation is; it is opened and
-searched, beside exact MaxSim over the original float16. What is there already is used again.
+documents (`mix`; files as of benchmarks/encode_sources.py). FOLDER takes 450 bytes a token. Three processes one after
+the other, so that each one's memory is its own: the set is drawn and its int8 rows are written; the index is built over
+the mapped rows, as a generation is; it is opened and searched, beside exact MaxSim over the original float16. What is
+there already is used again.
 """
 
 import os
@@ -98,7 +99,9 @@ def mix(folder: Path, documents: int, length: int, queries: int, files: list[Pat
     firsts = np.cumsum(counts) - counts
 
     def another(word: np.ndarray) -> np.ndarray:
-        return tokens[by_word[firsts[word] + (rng.random(len(word)) * counts[word]).astype(np.int64)]].astype(np.float32)
+        return tokens[by_word[firsts[word] + (rng.random(len(word)) * counts[word]).astype(np.int64)]].astype(
+            np.float32
+        )
 
     total, half = documents * length, length // 2
     floats, codes, scales = create(folder, total)
@@ -120,7 +123,10 @@ def mix(folder: Path, documents: int, length: int, queries: int, files: list[Pat
         bounds = slice(first * length, (first + count) * length)
         floats[bounds] = values
         codes[bounds], scales[bounds] = encode_int8(values)
-    print(f"{len(lengths):,} real documents, {len(tokens):,} tokens of {(counts > 0).sum():,} words; moved by {np.mean(moved):.3f}")
+    print(
+        f"{len(lengths):,} real documents, {len(tokens):,} tokens of {(counts > 0).sum():,} words; "
+        f"moved by {np.mean(moved):.3f}"
+    )
     with np.load(asked) as stored:
         np.save(folder / "queries.npy", stored["tokens"].astype(np.float32).reshape(-1, QUERY_TOKENS, DIM)[:queries])
     (folder / "drawn.json").write_text(json.dumps({"documents": documents, "tokens": length, "queries": queries}))
@@ -201,7 +207,7 @@ def ask(folder: Path) -> None:
     )
     print("| nprobe | rescore | wall ms | CPU ms | overlap@10 |\n|---|---|---|---|---|")
     for nprobe in (4, 8, 16, 32):
-        for rescore in (128, 256, 512, 1024):
+        for rescore in (224, 512, 1024, 4096):
             found = [index.search(query, K, nprobe=nprobe, rescore=rescore)[1] for query in queries]
 
             def one(number: int, nprobe: int = nprobe, rescore: int = rescore) -> object:

@@ -27,8 +27,8 @@ XTR_INLINE void best(const PackedQuery& coarse, const PackedQuery* fine, const R
     const std::int8_t* own = rows.codes + static_cast<std::size_t>(first) * dim;
     for (int row = 0; row < here; ++row) {
       const auto place = static_cast<std::int64_t>(first + row) * coarse.dim;
-      const void* coming = rows.coming ? rows.coming[first + row] : rows.next.at + std::min(place, rows.next.bytes);
-      for (std::size_t line = 0; line < dim; line += 64) __builtin_prefetch(static_cast<const std::int8_t*>(coming) + line);
+      const void* at = rows.coming ? rows.coming[first + row] : rows.next.at + std::min(place, rows.next.bytes);
+      for (std::size_t line = 0; line < dim; line += 64) __builtin_prefetch(static_cast<const char*>(at) + line);
       const auto number = static_cast<std::size_t>(rows.chosen ? rows.chosen[first + row] : first + row);
       scales[row] = widen(rows.scales[number]);
       if (rows.chosen) std::memcpy(gathered + row * dim, rows.codes + number * dim, dim);

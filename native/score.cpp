@@ -30,7 +30,8 @@ void Searcher::score(const std::int8_t* codes, const std::int8_t* fine_codes, co
     Ahead ahead;
     if (i + 1 < count && rows[i + 1] - segment->base_row < segment->rows) {
       const std::int64_t* next = segment->offsets + (rows[i + 1] - segment->base_row);
-      ahead = {static_cast<const std::int8_t*>(token_at(*segment, next[0])), (next[1] - next[0]) * token_bytes(*segment)};
+      ahead.at = static_cast<const std::int8_t*>(token_at(*segment, next[0]));
+      ahead.bytes = (next[1] - next[0]) * token_bytes(*segment);
       if (!segment->residuals) {
         for (std::int64_t token = next[0]; token < next[1]; token += 32) __builtin_prefetch(segment->scales + token);
       }

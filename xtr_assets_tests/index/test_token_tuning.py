@@ -87,7 +87,9 @@ def test_queries_without_tokens_do_not_count_and_alone_are_refused() -> None:
     empty = np.empty((0, 2), np.float32)
     scores, rows = np.zeros((QUERIES + 1, 10), np.float32), np.full((QUERIES + 1, 10), -1)
     rows[1:] = np.arange(10)
-    result = tune(made_up, SearchProfile(), [empty, *ASKED], (scores, rows), goal=0.9, k=10, rows=ROWS, tokens_per_row=50)
+    result = tune(
+        made_up, SearchProfile(), [empty, *ASKED], (scores, rows), goal=0.9, k=10, rows=ROWS, tokens_per_row=50
+    )
     assert result.queries == QUERIES
     with pytest.raises(InvalidInput, match="0 of 1 tuning queries"):
         tune(made_up, SearchProfile(), [empty], (scores[:1], rows[:1]), goal=0.9, k=10, rows=ROWS, tokens_per_row=50)
@@ -120,7 +122,15 @@ def test_a_profile_that_still_meets_the_goal_is_kept_in_one_trial() -> None:
     kept = tune(made_up, dear, ASKED, EXACT, goal=0.9, k=10, rows=ROWS, tokens_per_row=50, keep=True)
     assert (kept.profile, kept.met, len(kept.trials)) == (dear, True, 1)
     worn = tune(
-        made_up, SearchProfile(nprobe=2, rescore=32), ASKED, EXACT, goal=0.9, k=10, rows=ROWS, tokens_per_row=50, keep=True
+        made_up,
+        SearchProfile(nprobe=2, rescore=32),
+        ASKED,
+        EXACT,
+        goal=0.9,
+        k=10,
+        rows=ROWS,
+        tokens_per_row=50,
+        keep=True,
     )
     afresh = tune(made_up, dear, ASKED, EXACT, goal=0.9, k=10, rows=ROWS, tokens_per_row=50)
     assert worn.profile == afresh.profile and worn.trials == afresh.trials

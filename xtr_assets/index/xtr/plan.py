@@ -74,7 +74,8 @@ def met_rows(limit: int, allowed_rows: int) -> int:
     >>> [met_rows(224, rows) for rows in (1_000, 12_000, 50_000, 100_000, 1_000_000)]
     [896, 896, 2320, 3683, 17094]
     """
-    return round(MET_PER_RESCORED * limit * max(1.0, allowed_rows / MET_ROWS) ** MET_GROWTH)
+    growth: float = max(1.0, allowed_rows / MET_ROWS) ** MET_GROWTH
+    return round(MET_PER_RESCORED * limit * growth)
 
 
 def plan_search(*, tokens: int, rows: int, allowed_rows: int, centroids: int, nprobe: int, limit: int) -> Route:
