@@ -14,8 +14,10 @@ import pyarrow as pa
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.filtering import COLUMNS, INTEGER_COLUMNS, METADATA_PREFIX, Where
+from xtr_assets.core.lines import Shift
 from xtr_assets.core.types import Mask
 from xtr_assets.search.columns import MetadataColumns, NumberColumn, TextColumn, holds
+from xtr_assets.storage.chunk_files import LINE_COLUMNS, shifted
 
 # All masks of one generation together: 128 filters over a million rows. A mask costs .5 to 50 ms to make again.
 CACHED_MASK_BYTES = 128 * 2**20
@@ -38,6 +40,8 @@ class PlacedLike(Protocol):
     def segment(self) -> SegmentLike: ...
     @property
     def base_row(self) -> int: ...
+    @property
+    def shifts(self) -> Sequence[Shift]: ...
 
 
 class RowFilters:
@@ -48,7 +52,7 @@ class RowFilters:
 
     def __init__(self, placed: Sequence[PlacedLike], live: Mask, previous: "RowFilters | None" = None) -> None:
         known: dict[str, _SegmentColumns] = {} if previous is None else previous._segments
-        self._placed = [(place.base_row, place.segment.segment_id) for place in placed]
+        self._placed = [(place.base_row, place.segment.segment_id, place.shifts) for place in placed]
         self._segments: dict[str, _SegmentColumns] = {
             place.segment.segment_id: known.get(place.segment.segment_id) or _SegmentColumns(place.segment)
             for place in placed
@@ -84,9 +88,9 @@ class RowFilters:
                     + (f"and the metadata fields {', '.join(fields)}" if fields else "and no metadata fields")
                 )
         mask = np.zeros(len(self._live), np.bool_)
-        for base_row, segment_id in self._placed:
+        for base_row, segment_id, shifts in self._placed:
             segment = self._segments[segment_id]
-            mask[base_row : base_row + segment.rows] = segment.matches(where)
+            mask[base_row : base_row + segment.rows] = segment.matches(where, shifts)
         mask &= self._live
         return mask
 
@@ -109,8 +113,10 @@ class _SegmentColumns:
             self._metadata = MetadataColumns(self._segment.chunks().column("metadata"))
         return self._metadata
 
-    def matches(self, where: Where) -> Mask:
+    def matches(self, where: Where, shifts: Sequence[Shift]) -> Mask:
         table = self._segment.chunks()
+        if any(column in LINE_COLUMNS for column, _ in where.columns):
+            table = shifted(table, shifts)
         matching = np.ones(self.rows, np.bool_)
         for column, condition in where.columns:
             if column in INTEGER_COLUMNS:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.core.errors import GenerationError
-from xtr_assets.storage.chunk_files import CHUNK_COLUMNS, CHUNK_SCHEMA, PARQUET_NAME
+from xtr_assets.storage.chunk_files import CHUNK_COLUMNS, CHUNK_SCHEMA, LINE_COLUMNS, PARQUET_NAME
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generations import Generation
 from xtr_assets.storage.id_map import ID_MAP_NAME
@@ -31,6 +31,14 @@ SEGMENTS_SCHEMA = pa.schema(
         ("rows", pa.int64()),
         ("live_rows", pa.int64()),
         ("bytes", pa.int64()),
+    ]
+)
+SHIFTS_SCHEMA = pa.schema(
+    [
+        ("segment", pa.string()),
+        ("start_position", pa.int64()),
+        ("stop_position", pa.int64()),
+        ("by_lines", pa.int32()),
     ]
 )
 QUARANTINE_SCHEMA = pa.schema(
@@ -61,11 +69,10 @@ def write_catalog(draft: Draft) -> None:
         raise GenerationError(f"generation {draft.number} has no {ID_MAP_NAME} yet; materialize id_map before catalog")
     with draft.writing("catalog") as folder:
         folder.mkdir()
-        for name, table in (
-            ("files", _files(draft)),
-            ("segments", _segments(draft)),
-            ("quarantine", _quarantine(draft)),
-        ):
+        tables = {"files": _files(draft), "segments": _segments(draft), "quarantine": _quarantine(draft)}
+        if _is_shifted(draft):
+            tables["shifts"] = _shifts(draft)
+        for name, table in tables.items():
             pq.write_table(table, folder / f"{name}.parquet", compression="zstd", compression_level=1)
     with draft.writing(CATALOG_NAME) as path:
         _write_views(draft, path)
@@ -93,7 +100,16 @@ def _write_views(draft: Draft, path: Path) -> None:
 
 
 def _chunks_query(generation: Generation) -> str:
-    columns = ", ".join(f"c.{name}" for name in CHUNK_COLUMNS)
+    columns, shifts = ", ".join(f"c.{name}" for name in CHUNK_COLUMNS), ""
+    if _is_shifted(generation):
+        # Lines as they are now: a row that something was written above stands further down than its segment says.
+        for name in LINE_COLUMNS:
+            columns = columns.replace(f"c.{name}", f"(c.{name} + coalesce(s.by_lines, 0))::INTEGER AS {name}")
+        moved = _quoted(f"generations/{generation.number}/catalog/shifts.parquet")
+        shifts = (
+            f"LEFT JOIN read_parquet({moved}) s ON s.segment = m.segment "
+            "AND m.position >= s.start_position AND m.position < s.stop_position "
+        )
     files = [f"segments/{one.segment_id}/{PARQUET_NAME}" for one in generation.manifest.segments]
     if not files:
         typed = ", ".join(f"NULL::{_DUCKDB_TYPES[str(f.type)]} AS {f.name}" for f in CHUNK_SCHEMA)
@@ -103,8 +119,21 @@ def _chunks_query(generation: Generation) -> str:
         f"SELECT m.row, {columns}, m.segment, m.position "
         f"FROM read_parquet([{listed}], filename = true, file_row_number = true) c "
         "JOIN id_map m ON m.segment = split_part(c.filename, '/', -2) AND m.position = c.file_row_number "
-        "WHERE m.live"
+        f"{shifts}WHERE m.live"
     )
+
+
+def _is_shifted(generation: Generation) -> bool:
+    return any(one.shifts for one in generation.manifest.segments)
+
+
+def _shifts(generation: Generation) -> pa.Table:
+    rows = [
+        {"segment": one.segment_id, "start_position": start, "stop_position": stop, "by_lines": by}
+        for one in generation.manifest.segments
+        for start, stop, by in one.shifts
+    ]
+    return pa.Table.from_pylist(rows, SHIFTS_SCHEMA)
 
 
 def _files(generation: Generation) -> pa.Table:

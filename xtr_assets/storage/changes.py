@@ -1,4 +1,4 @@
-"""One change of one shard: identical rows stay where they are, what is new becomes one segment, the rest dies."""
+"""One change of one shard: rows that are the same stay, wherever their lines went; the new become one segment."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -9,6 +9,7 @@ import numpy as np
 
 from xtr_assets.core.errors import InvalidInput, StorageError
 from xtr_assets.core.files import record
+from xtr_assets.core.lines import shifts_of
 from xtr_assets.core.placement import ranges_of
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.storage.chunk_files import (
@@ -21,7 +22,7 @@ from xtr_assets.storage.chunk_files import (
     row_digest,
 )
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import QuarantineEntry, SegmentInfo, SnapshotFile, SnapshotSegment
+from xtr_assets.storage.manifest import QuarantineEntry, SegmentInfo, SnapshotFile, SnapshotSegment, format_version
 from xtr_assets.storage.scratch import fsync_tree, move_into_place, scratch
 from xtr_assets.storage.segments import SEGMENT_NAME, Segment
 from xtr_assets.storage.snapshots import Snapshot, commit_snapshot, content_digest
@@ -75,13 +76,16 @@ def write_change(
         counts = _write_rows(shard, writer, old, chunks, named, quarantine)
         segment = commit_segment(layout, folder, shard, writer) if writer.rows else None
     segments = [
-        SnapshotSegment(segment_id=segment_id, rows=len(dead), dead=ranges_of(dead))
+        SnapshotSegment(
+            segment_id=segment_id, rows=len(dead), dead=ranges_of(dead), shifts=shifts_of(old.shifts[segment_id])
+        )
         for segment_id, dead in old.dead.items()
         if not dead.all()
     ]
     if segment is not None:
         segments.append(SnapshotSegment(segment_id=segment.segment_id, rows=segment.rows))
     snapshot = Snapshot(
+        format_version=format_version(segments),
         shard=shard,
         source_fingerprint=source_fingerprint,
         content=content_digest(source_fingerprint, stored),

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from xtr_assets.core.ids import text_hash
+from xtr_assets.core.lines import Shift, shift_array
 from xtr_assets.core.types import Chunk, Ints
 
 ARROW_NAME, PARQUET_NAME = "chunks.arrow", "chunks.parquet"
@@ -35,6 +37,7 @@ CHUNK_SCHEMA = pa.schema(
     ]
 )
 CHUNK_COLUMNS: tuple[str, ...] = tuple(CHUNK_SCHEMA.names)
+LINE_COLUMNS = ("start_line", "end_line")
 
 # Rows of one Arrow batch, and of one block in memory while writing: 4,096 chunks of 2,000 characters are 8 MB.
 BATCH_ROWS = 4_096
@@ -66,6 +69,18 @@ def table_digests(table: pa.Table) -> list[bytes]:
     columns = ("chunk_id", "source", "path", "symbol", "kind", "title", "metadata", "part", "start_line", "end_line")
     values = [table.column(name).to_pylist() for name in (*columns, "text_hash")]
     return [digest_columns(row[0], row[1:7], row[7:10], row[10]) for row in zip(*values, strict=True)]
+
+
+def shifted(table: pa.Table, shifts: Sequence[Shift]) -> pa.Table:
+    """Rows of a whole segment, in order, with their lines where they stand now; a table without lines as it is."""
+    if not shifts:
+        return table
+    by = pa.array(shift_array(shifts, len(table)))
+    for name in LINE_COLUMNS:
+        if name in table.column_names:
+            number = table.column_names.index(name)
+            table = table.set_column(number, CHUNK_SCHEMA.field(name), pc.add(table.column(number), by))
+    return table
 
 
 class ChunkWriter:

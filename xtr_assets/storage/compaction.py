@@ -8,12 +8,13 @@ import pyarrow as pa
 
 from xtr_assets.core.compaction import SegmentSize, plan_compaction
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.lines import Shift
 from xtr_assets.core.types import Chunk, Ints
 from xtr_assets.storage.changes import commit_segment
-from xtr_assets.storage.chunk_files import BATCH_ROWS, CHUNK_COLUMNS, ChunkWriter, table_digests
+from xtr_assets.storage.chunk_files import BATCH_ROWS, CHUNK_COLUMNS, ChunkWriter, shifted, table_digests
 from xtr_assets.storage.encodings import embeddings_writer, tokens_writer
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import SnapshotSegment
+from xtr_assets.storage.manifest import SnapshotSegment, format_version
 from xtr_assets.storage.scratch import scratch
 from xtr_assets.storage.segments import Segment
 from xtr_assets.storage.snapshots import Snapshot, commit_snapshot, current_version, known_files, read_snapshot
@@ -60,7 +61,8 @@ def compact_shard(layout: Layout, shard: str, groups: Sequence[Sequence[str]]) -
     written = [_merge(layout, snapshot, group) for group in groups]
     kept = [one for one in snapshot.segments if one.segment_id not in set(named)]
     added = [SnapshotSegment(segment_id=one.segment_id, rows=one.rows) for one in written]
-    following = snapshot.model_copy(update={"segments": (*kept, *added)})
+    segments = (*kept, *added)
+    following = snapshot.model_copy(update={"segments": segments, "format_version": format_version(segments)})
     # A copy keeps what was cached of the original, its data version included.
     following = Snapshot.model_validate(following.model_dump())
     commit_snapshot(layout, following, known_files(layout, shard))
@@ -78,12 +80,12 @@ def _current(layout: Layout, shard: str) -> Snapshot:
 class _Part:
     segment: Segment
     positions: Ints
+    shifts: tuple[Shift, ...]
 
 
 def _merge(layout: Layout, snapshot: Snapshot, group: Sequence[str]) -> Segment:
-    parts = [
-        _Part(Segment.open(layout, segment_id), np.flatnonzero(~snapshot.dead_mask(segment_id))) for segment_id in group
-    ]
+    shifts = {one.segment_id: one.shifts for one in snapshot.segments}
+    parts = [_Part(Segment.open(layout, one), np.flatnonzero(~snapshot.dead_mask(one)), shifts[one]) for one in group]
     with scratch(layout) as folder, ChunkWriter(folder, snapshot.shard) as writer:
         for part in parts:
             for table in _blocks(part):
@@ -98,7 +100,7 @@ def _merge(layout: Layout, snapshot: Snapshot, group: Sequence[str]) -> Segment:
 
 
 def _blocks(part: _Part) -> Iterator[pa.Table]:
-    table = part.segment.chunks()
+    table = shifted(part.segment.chunks(), part.shifts)
     for start in range(0, len(part.positions), BATCH_ROWS):
         yield table.take(pa.array(part.positions[start : start + BATCH_ROWS]))
 

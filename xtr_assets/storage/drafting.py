@@ -17,7 +17,7 @@ from xtr_assets.storage.generations import TOMBSTONES_NAME, Generation, is_seale
 from xtr_assets.storage.history import read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import exclusive, now
-from xtr_assets.storage.manifest import EncoderInfo, Manifest, PlacedInfo
+from xtr_assets.storage.manifest import EncoderInfo, Manifest, PlacedInfo, format_version
 from xtr_assets.storage.scratch import fsync_tree, move_into_place, remove_dead_scratch, scratch
 from xtr_assets.storage.segments import COMMIT_SECONDS, Segment
 from xtr_assets.storage.snapshots import Snapshot, read_snapshot, snapshot_record
@@ -47,10 +47,23 @@ def make_draft(
     loaded = {shard: read_snapshot(layout, shard, version) for shard, version in sorted(snapshots.items())}
     placement = _placement(loaded, parent, holes)
     shard_of = {one.segment_id: shard for shard, snapshot in loaded.items() for one in snapshot.segments}
+    shifts = {one.segment_id: one.shifts for snapshot in loaded.values() for one in snapshot.segments}
     number = take_number(layout)
     with scratch(layout) as folder:
         tombstones = _write_tombstones(folder, placement)
+        segments = tuple(
+            PlacedInfo(
+                segment_id=one.segment_id,
+                shard=shard_of[one.segment_id],
+                base_row=one.base_row,
+                rows=one.rows,
+                live_rows=int(np.count_nonzero(placement.live[one.base_row : one.end_row])),
+                shifts=shifts[one.segment_id],
+            )
+            for one in placement.segments
+        )
         manifest = Manifest(
+            format_version=format_version(segments),
             number=number,
             parent=parent.number if parent else None,
             run_id=run_id,
@@ -58,16 +71,7 @@ def make_draft(
             fingerprint=fingerprint,
             encoder=info,
             snapshots=dict(sorted(snapshots.items())),
-            segments=tuple(
-                PlacedInfo(
-                    segment_id=one.segment_id,
-                    shard=shard_of[one.segment_id],
-                    base_row=one.base_row,
-                    rows=one.rows,
-                    live_rows=int(np.count_nonzero(placement.live[one.base_row : one.end_row])),
-                )
-                for one in placement.segments
-            ),
+            segments=segments,
             end_row=placement.end_row,
             live_rows=int(np.count_nonzero(placement.live)),
             files={

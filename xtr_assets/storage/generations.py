@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from xtr_assets.core.errors import CorruptFile, GenerationError
+from xtr_assets.core.lines import Shift
 from xtr_assets.core.placement import Placed, Placement, unpack_tombstones
 from xtr_assets.core.rows import RowTokens, RowVectors, TokenPart, VectorPart
 from xtr_assets.core.types import Mask
 from xtr_assets.storage.arrays import open_array
-from xtr_assets.storage.chunk_files import CHUNK_COLUMNS, CHUNK_SCHEMA
+from xtr_assets.storage.chunk_files import CHUNK_COLUMNS, CHUNK_SCHEMA, shifted
 from xtr_assets.storage.history import read_history, read_published, withdrawn_numbers
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import CheckRecord, Manifest, sha256_bytes
@@ -34,10 +35,12 @@ TOMBSTONES_NAME = "tombstones.npy"
 
 @dataclass(frozen=True, slots=True)
 class PlacedSegment:
-    """A segment of a generation: its position p is row `base_row + p`."""
+    """A segment of a generation: its position p is row `base_row + p`; `shifts` say which rows stand at other lines
+    than the segment says."""
 
     segment: Segment
     base_row: int
+    shifts: tuple[Shift, ...] = ()
 
     @property
     def end_row(self) -> int:
@@ -104,7 +107,7 @@ class Generation:
         """In row order; their files are held against this manifest."""
         files = self.manifest.files
         return tuple(
-            PlacedSegment(Segment.open(self.layout, one.segment_id, files), one.base_row)
+            PlacedSegment(Segment.open(self.layout, one.segment_id, files), one.base_row, one.shifts)
             for one in self.manifest.segments
         )
 
@@ -151,7 +154,7 @@ class Generation:
         tables = [schema.empty_table()]
         for one in self.segments:
             rows = pa.array(np.arange(one.base_row, one.end_row))
-            table = one.segment.chunks().select(names).add_column(0, schema.field("row"), rows)
+            table = shifted(one.segment.chunks().select(names), one.shifts).add_column(0, schema.field("row"), rows)
             tables.append(table.filter(pa.array(self.live[one.base_row : one.end_row])) if live else table)
         return pa.concat_tables(tables)
 

@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.storage.chunk_files import CHUNK_COLUMNS, CHUNK_SCHEMA
+from xtr_assets.core.lines import shift_at
+from xtr_assets.storage.chunk_files import CHUNK_COLUMNS, CHUNK_SCHEMA, LINE_COLUMNS
 from xtr_assets.storage.generations import Generation
 
 # What a hit shows; the text hash is storage's own.
@@ -42,4 +43,7 @@ class Hydrator:
             columns = segment.chunk_batch(index).columns
             # Reading a batch twice from two threads gives the same arrays: no lock is needed.
             batch = self._batches[(owner, index)] = [columns[i] for i in self._indices]
-        return {name: column[offset].as_py() for name, column in zip(self.columns, batch, strict=True)}
+        found = {name: column[offset].as_py() for name, column in zip(self.columns, batch, strict=True)}
+        if by := shift_at(self._segments[owner].shifts, row - self._bases[owner]):
+            found |= {name: found[name] + by for name in LINE_COLUMNS if name in found}
+        return found

@@ -2,17 +2,31 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from xtr_assets.core.codec import TOKEN_CODEC
 from xtr_assets.core.errors import CorruptFile, UnknownFormat
 from xtr_assets.core.files import FileRecord
 
-FORMAT_VERSION = 1
+# What a new warehouse has. Snapshots and manifests in which rows stand at other lines than their segments say have
+# SHIFTED_VERSION: a release that does not know shifts would show wrong lines, and refuses them.
+FORMAT_VERSION, SHIFTED_VERSION = 1, 2
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
@@ -39,9 +53,10 @@ class Stored(BaseModel):
             raise CorruptFile(name, "JSON", str(error)) from error
         if "format_version" in cls.model_fields:
             found = loaded.get("format_version") if isinstance(loaded, dict) else None
-            if found != FORMAT_VERSION:
+            known = get_args(cls.model_fields["format_version"].annotation)
+            if found not in known:
                 raise UnknownFormat(
-                    f"{name} has format_version {found!r}, this release reads {FORMAT_VERSION}; "
+                    f"{name} has format_version {found!r}, this release reads {' and '.join(map(str, known))}; "
                     "open it with the release that wrote it, or install a newer xtr-assets"
                 )
         try:
@@ -126,7 +141,33 @@ class SegmentInfo(Stored):
     files: dict[str, FileRecord]
 
 
-class SnapshotSegment(Stored):
+class Shifted(Stored):
+    """A segment whose rows may stand at other lines than it says. `shifts`: see core.lines."""
+
+    shifts: tuple[tuple[int, int, int], ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Where nothing moved the bytes are those of version 1.
+        fields: dict[str, Any] = handler(self)
+        if not self.shifts:
+            del fields["shifts"]
+        return fields
+
+
+def format_version(segments: Iterable[Shifted]) -> Literal[1, 2]:
+    """The format_version of the file that lists these segments."""
+    return 2 if any(one.shifts for one in segments) else 1
+
+
+def check_version(version: int, segments: Iterable[Shifted]) -> None:
+    """ValueError unless the file that lists these segments has the format_version that they need."""
+    if version != (needed := format_version(segments)):
+        said = "shifts need" if needed > version else "nothing needs"
+        raise ValueError(f"{said} format_version {max(needed, version)}, the file has {version}")
+
+
+class SnapshotSegment(Shifted):
     """A segment of a snapshot. `dead`: half-open runs of positions, ascending."""
 
     segment_id: str
@@ -156,7 +197,7 @@ class QuarantineEntry(Stored):
     detail: str
 
 
-class PlacedInfo(Stored):
+class PlacedInfo(Shifted):
     """A segment of a generation at its rows."""
 
     segment_id: str
@@ -187,7 +228,7 @@ class CheckRecord(Stored):
 class Manifest(Stored):
     """manifest.json of a generation. `files` is everything it needs, by path relative to the warehouse."""
 
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 1
     number: Annotated[int, Field(ge=1)]
     parent: int | None
     state: Literal["draft", "sealed"] = "draft"
@@ -207,6 +248,11 @@ class Manifest(Stored):
     checks: dict[str, CheckRecord] = {}
     forced: str | None = None
     files: dict[str, FileRecord] = {}
+
+    @model_validator(mode="after")
+    def _version_fits(self) -> Self:
+        check_version(self.format_version, self.segments)
+        return self
 
 
 class HistoryEntry(Stored):

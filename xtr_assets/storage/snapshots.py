@@ -4,7 +4,9 @@ import json
 import logging
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
 
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import FileRecord, write_atomic
@@ -18,6 +20,7 @@ from xtr_assets.storage.manifest import (
     SnapshotSegment,
     Stored,
     canonical_json,
+    check_version,
     sha256_bytes,
 )
 
@@ -33,13 +36,18 @@ class Snapshot(Stored):
     same chunks, however their segments lie. `data_version` covers the segments and dead rows too.
     """
 
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 1
     shard: str
     source_fingerprint: str
     content: Digest
     segments: tuple[SnapshotSegment, ...]
     files: dict[str, SnapshotFile]
     quarantine: tuple[QuarantineEntry, ...]
+
+    @model_validator(mode="after")
+    def _version_fits(self) -> Self:
+        check_version(self.format_version, self.segments)
+        return self
 
     @cached_property
     def data_version(self) -> str:

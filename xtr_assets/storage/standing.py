@@ -9,14 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xtr_assets.core.types import Chunk, Ints, Mask
-from xtr_assets.storage.chunk_files import BATCH_ROWS, ids_of
+from xtr_assets.core.lines import shift_array
+from xtr_assets.core.types import Chunk, Int32s, Ints, Mask
+from xtr_assets.storage.chunk_files import BATCH_ROWS, LINE_COLUMNS, ids_of
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.segments import Segment
 from xtr_assets.storage.snapshots import Snapshot
 
-# Every column but the chunk_id, by which a row is found, and the text hash, which title and text determine.
-COMPARED = ("source", "path", "symbol", "kind", "part", "start_line", "end_line", "title", "text", "metadata")
+# Every column but the chunk_id, by which a row is found, the text hash, which title and text determine, and the lines,
+# which move with what stands above.
+COMPARED = ("source", "path", "symbol", "kind", "part", "title", "text", "metadata")
 _fields = attrgetter(*COMPARED)
 
 _Row = tuple[Any, ...]
@@ -28,18 +30,21 @@ class _Block:
 
     first: int
     rows: list[_Row]
+    lines: list[tuple[int, int]]
 
 
 class StandingRows:
     """The live rows of the touched files, and the ids of all others.
 
     `dead` holds a mask bool [rows] by segment: every row of a touched file is dead in it until an equal one turned up.
+    `shifts` holds int32 [rows] by segment: how many lines further down than it says each live row stands.
     Rows are compared as they are, a block of a segment in memory at a time: files are read in the order in which their
     rows were written, so that each block is fetched about once.
     """
 
     def __init__(self, layout: Layout, previous: Snapshot | None, paths: Collection[str]) -> None:
         self.dead: dict[str, Mask] = {}
+        self.shifts: dict[str, Int32s] = {}
         self.tables: list[pa.Table] = []
         self._names: list[str] = []
         self._positions: list[Ints] = []
@@ -61,6 +66,7 @@ class StandingRows:
             self.tables.append(table)
             # Everything of the touched files dies unless an identical row turns up again.
             self.dead[one.segment_id] = mask | hit
+            self.shifts[one.segment_id] = np.where(mask | hit, 0, shift_array(one.shifts, one.rows)).astype(np.int32)
         self.other_ids: Ints = np.concatenate([*others, np.empty(0, np.int64)])
 
     def __contains__(self, chunk_id: int) -> bool:
@@ -72,19 +78,27 @@ class StandingRows:
         return self._place.keys()
 
     def keep(self, chunk: Chunk) -> bool:
-        """Whether an equal row is there; it stays alive then."""
+        """Whether an equal row is there; it stays alive then, and is noted to stand where the chunk does."""
         place = self._place.get(chunk.chunk_id)
-        if place is None or self._row(*place) != _fields(chunk):
+        if place is None:
+            return False
+        fields, (start, end) = self._row(*place)
+        by = chunk.start_line - start
+        if fields != _fields(chunk) or chunk.end_line - end != by:
             return False
         number, at = place
-        self.dead[self._names[number]][self._positions[number][at]] = False
+        name, position = self._names[number], self._positions[number][at]
+        self.dead[name][position], self.shifts[name][position] = False, by
         return True
 
-    def _row(self, number: int, at: int) -> _Row:
+    def _row(self, number: int, at: int) -> tuple[_Row, tuple[int, int]]:
         block = self._blocks.get(number)
         if block is None or not 0 <= at - block.first < len(block.rows):
             first = at - at % BATCH_ROWS
-            taken = self.tables[number].select(COMPARED).take(pa.array(self._positions[number][first:][:BATCH_ROWS]))
+            chosen = pa.array(self._positions[number][first:][:BATCH_ROWS])
+            taken = self.tables[number].select((*COMPARED, *LINE_COLUMNS)).take(chosen)
             columns = [taken.column(name).to_pylist() for name in COMPARED]
-            block = self._blocks[number] = _Block(first, list(zip(*columns, strict=True)))
-        return block.rows[at - block.first]
+            lines = [taken.column(name).to_pylist() for name in LINE_COLUMNS]
+            block = _Block(first, list(zip(*columns, strict=True)), list(zip(*lines, strict=True)))
+            self._blocks[number] = block
+        return block.rows[at - block.first], block.lines[at - block.first]

@@ -1,26 +1,27 @@
-"""Write the golden warehouse of the current format version: `python -m xtr_assets_tests.compat.make_golden`.
+"""Write the golden warehouse of a format version: `python -m xtr_assets_tests.compat.make_golden 2`.
 
 Run once per format version, never again for a version that was released: its tests say that what an old release wrote
-still opens. The warehouse has what a reader must understand: two generations with a parent, dead rows and a hole, a
-rolled-back pointer, a withdrawn number, a quarantine, shared models and postings, a forced publish.
+still opens. Version 1 has what a reader must understand: two generations with a parent, dead rows and a hole, a
+rolled-back pointer, a withdrawn number, a quarantine, shared models and postings, a forced publish. Version 2 has what
+it adds: rows that stand at other lines than their segment says.
 """
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from xtr_assets.core.types import Quarantined
-from xtr_assets.storage.manifest import FORMAT_VERSION
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import check, draft, texts, write
-
-GOLDEN = Path(__file__).parent / f"format-{FORMAT_VERSION}"
 
 FIRST = {"json/decoder.py": ["decode reads a document", "scan finds the next value"], "notes.md": ["title zebra"]}
 SECOND = {"json/decoder.py": ["decode reads one document", "scan finds the next value"], "empty.py": []}
 THIRD = {**SECOND, "new.py": ["added in the third"]}
+# A row is written above two others, which stand a line further down then.
+ABOVE = {**FIRST, "json/decoder.py": ["dump writes a document", *FIRST["json/decoder.py"]]}
 
 
 def make(root: Path) -> Warehouse:
@@ -53,15 +54,30 @@ def make(root: Path) -> Warehouse:
     return warehouse
 
 
-def main() -> None:
-    shutil.rmtree(GOLDEN, ignore_errors=True)
-    warehouse = make(GOLDEN)
+def make_shifted(root: Path) -> Warehouse:
+    """The golden warehouse of version 2."""
+    warehouse = Warehouse.create(root)
+    for corpus in (FIRST, ABOVE):
+        write(warehouse, corpus)
+        made = draft(warehouse)
+        check(made)
+        warehouse.publish(made.number, required=("dense_recall",), who="golden@host")
+    return warehouse
+
+
+MAKERS = {"1": make, "2": make_shifted}
+
+
+def main(version: str) -> None:
+    golden = Path(__file__).parent / f"format-{version}"
+    shutil.rmtree(golden, ignore_errors=True)
+    warehouse = MAKERS[version](golden)
     expected = {str(g.number): {"state": g.state, "texts": texts(g)} for g in warehouse.generations()}
     for lock in (warehouse.layout.writer_lock, warehouse.layout.commit_lock):
         lock.unlink()
     warehouse.layout.scratch.rmdir()
-    (GOLDEN.parent / f"{GOLDEN.name}.json").write_text(json.dumps(expected, indent=1) + "\n")
+    golden.with_suffix(".json").write_text(json.dumps(expected, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -43,7 +43,7 @@ FUNCTIONS = st.dictionaries(st.sampled_from(["f", "g", "h", "k"]), WORDS, max_si
 CODE = st.sampled_from(["code/a.py", "code/b.py", "code/c.py", "code/d.py"])
 NOTES = st.sampled_from(["notes/m.jsonl", "notes/n.jsonl"])
 EDITS = st.one_of(
-    st.builds(Write, CODE, st.builds(module, FUNCTIONS)),
+    st.builds(Write, CODE, st.builds(module, FUNCTIONS, st.integers(0, 2))),
     st.builds(Write, NOTES, st.builds(records, FUNCTIONS)),
     st.builds(Write, st.one_of(CODE, NOTES), st.none()),
     st.builds(Move, CODE, CODE),
@@ -247,7 +247,7 @@ class Life(RuleBasedStateMachine):
 def check_query(searcher: Searcher, query: str, expected: Reference) -> None:
     """Exact mode and an exhaustive index answer as the fresh build; every index finds what the query is the text of."""
     assert_same(ask(searcher, query, "exact"), expected.answers[query])
-    own = {chunk_id for chunk_id, (_, _, text) in expected.chunks.items() if text == query}
+    own = {chunk_id for chunk_id, (_, _, text, _) in expected.chunks.items() if text == query}
     for mode in MODES:
         found = ask(searcher, query, mode)
         assert {chunk_id for chunk_id, _, _ in found} <= expected.chunks.keys(), mode

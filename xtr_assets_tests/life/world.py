@@ -105,16 +105,17 @@ Edit = Write | Move
 
 @dataclass(frozen=True)
 class Reference:
-    """What a fresh full build answers: chunk_id -> (path, symbol, text as it is encoded), and answers by query."""
+    """What a fresh full build answers: chunk_id -> (path, symbol, text as it is encoded, first line), and answers by
+    query."""
 
-    chunks: Mapping[int, tuple[str, str, str]]
+    chunks: Mapping[int, tuple[str, str, str, int]]
     answers: Mapping[str, Answers]
     dense: Mapping[str, Answers]
 
 
-def module(functions: Mapping[str, str]) -> str:
-    """A Python file of functions, each with the words of its body."""
-    return "\n\n".join(f"def {name}():\n    return '{words}'\n" for name, words in functions.items())
+def module(functions: Mapping[str, str], above: int = 0) -> str:
+    """A Python file of functions, each with the words of its body, below so many blank lines."""
+    return "\n" * above + "\n\n".join(f"def {name}():\n    return '{words}'\n" for name, words in functions.items())
 
 
 def records(texts: Mapping[str, str]) -> str:
@@ -127,12 +128,17 @@ def ask(searcher: Searcher, query: str, mode: str, k: int = K) -> Answers:
     return [(hit.chunk_id, hit.score, dict(hit.scores)) for hit in hits]
 
 
-def held(warehouse: Warehouse, number: int) -> dict[int, tuple[str, str, str]]:
+def held(warehouse: Warehouse, number: int) -> dict[int, tuple[str, str, str, int]]:
     """What a generation holds, as `Reference.chunks`."""
-    table = warehouse.generation(number).chunk_table(["chunk_id", "path", "symbol", "title", "text"])
+    table = warehouse.generation(number).chunk_table(["chunk_id", "path", "symbol", "title", "text", "start_line"])
     rows = table.to_pylist()
     found = {
-        row["chunk_id"]: (row["path"], row["symbol"], "\n".join(filter(None, (row["title"], row["text"]))))
+        row["chunk_id"]: (
+            row["path"],
+            row["symbol"],
+            "\n".join(filter(None, (row["title"], row["text"]))),
+            row["start_line"],
+        )
         for row in rows
     }
     assert len(found) == len(rows), "a chunk_id stands twice"
@@ -148,7 +154,7 @@ def fresh_build(world: World) -> Reference:
         warehouse = Warehouse.create(folder / "w")
         assert steps.build(warehouse, config).generation is not None
         chunks = held(warehouse, 1)
-        queries = sorted({text for _, _, text in chunks.values()} | {"nothing like it"})
+        queries = sorted({text for _, _, text, _ in chunks.values()} | {"nothing like it"})
         with Searcher(warehouse, "cpu") as searcher:
             exact = {query: ask(searcher, query, "exact") for query in queries}
             dense = {query: ask(searcher, query, "dense") for query in queries}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.filtering import parse_where
+from xtr_assets.core.lines import Shift
 from xtr_assets.search import filters
 from xtr_assets.search.filters import RowFilters
 
@@ -34,6 +35,7 @@ class FakeSegment:
 class FakePlaced:
     segment: FakeSegment
     base_row: int
+    shifts: tuple[Shift, ...] = ()
 
 
 def _table(rows: list[dict[str, Any]], dictionary: bool) -> pa.Table:

@@ -74,7 +74,7 @@ def test_a_wholly_dead_segment_leaves_the_snapshot(warehouse: Warehouse) -> None
     assert write(warehouse, {}).snapshot.segments == ()
 
 
-def test_a_shifted_line_is_a_changed_row_with_the_same_id(warehouse: Warehouse) -> None:
+def test_a_row_stays_where_it_is_when_its_lines_move(warehouse: Warehouse) -> None:
     one = chunk("a.py", "f", "text", line=1)
     for step, lines in enumerate((1, 5)):
         change = warehouse.write_snapshot(
@@ -84,8 +84,9 @@ def test_a_shifted_line_is_a_changed_row_with_the_same_id(warehouse: Warehouse) 
             touched=["a.py"],
             chunks=[replace(one, start_line=lines, end_line=lines + 1)],
         )
-    assert (change.changed, change.added, change.deleted) == (1, 0, 0)
+    assert (change.changed, change.added, change.deleted, change.kept, change.new_segment) == (0, 0, 0, 1, None)
     assert list(live(warehouse)) == [one.chunk_id]
+    assert (change.snapshot.format_version, change.snapshot.segments[0].shifts) == (2, ((0, 1, 4),))
 
 
 @pytest.mark.parametrize("column", ["symbol", "kind", "part", "start_line", "end_line", "title", "text", "metadata"])

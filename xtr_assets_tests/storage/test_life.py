@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.storage.catalog import connect
 from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.hydrate import Hydrator
 from xtr_assets.storage.id_map import read_id_map
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
@@ -31,7 +33,7 @@ class Life(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.warehouse = Warehouse.create(self.folder / "warehouse")
         self.corpus: dict[str, list[str]] = {}
-        self.held: dict[int, dict[int, tuple[str, str]]] = {}
+        self.held: dict[int, dict[int, tuple[str, str, int]]] = {}
         self.stack: list[int] = []
         self.withdrawn: set[int] = set()
         self.highest = 0
@@ -69,9 +71,12 @@ class Life(RuleBasedStateMachine):
             self._published(self.warehouse.publish(made.number, required=REQUIRED).number)
 
     def _published(self, number: int) -> None:
-        wanted = {one.chunk_id: (one.path, one.text) for one in chunks_of(self.corpus, self.corpus)}
-        self.held.setdefault(number, wanted)
+        self.held.setdefault(number, self.corpus_now())
         self.stack.append(number)
+
+    def corpus_now(self) -> dict[int, tuple[str, str, int]]:
+        chunks = chunks_of(self.corpus, self.corpus)
+        return {one.chunk_id: (one.path, one.text, one.start_line) for one in chunks}
 
     @rule(at=st.integers(1, 150))
     def build_and_die(self, at: int) -> None:
@@ -88,7 +93,9 @@ class Life(RuleBasedStateMachine):
             self._published(published.number)
         sealed = {one.number for one in self.warehouse.generations() if one.sealed}
         for number in sealed - set(self.held):  # it died between the seal and the pointer
-            self.held[number] = {one.chunk_id: (one.path, one.text) for one in chunks_of(self.corpus, self.corpus)}
+            self.held[number] = {
+                one.chunk_id: (one.path, one.text, one.start_line) for one in chunks_of(self.corpus, self.corpus)
+            }
 
     @rule()
     def rollback(self) -> None:
@@ -136,17 +143,23 @@ class Life(RuleBasedStateMachine):
         assert self.warehouse.verify().problems == ()
 
 
-def answers(generation: Generation) -> dict[int, tuple[str, str]]:
-    """chunk_id -> (path, text) of what exact search can return: every live row, found by its own vector."""
+def answers(generation: Generation) -> dict[int, tuple[str, str, int]]:
+    """chunk_id -> (path, text, first line) of what exact search can return: every live row, found by its own vector;
+    what a hit shows and what the catalog says of a row is the same."""
     found = {}
     ids, live = read_id_map(generation).chunk_ids, np.flatnonzero(generation.live)
     vectors = generation.vectors().gather(live)
+    shown = {one["chunk_id"]: one["start_line"] for one in Hydrator(generation).rows(live.tolist())}
+    with connect(generation) as connection:
+        listed = dict(connection.execute("SELECT chunk_id, start_line FROM chunks").fetchall())
     for row in generation.chunk_table().to_pylist():
         query = vectors_of([row["text_hash"]], 8)[0]
         scores = vectors @ query
         assert row["row"] in live[scores >= scores.max() - 1e-3]
         assert ids[row["row"]] == row["chunk_id"]
-        found[row["chunk_id"]] = (row["path"], row["text"])
+        assert row["end_line"] == row["start_line"] + 1
+        found[row["chunk_id"]] = (row["path"], row["text"], row["start_line"])
+    assert shown == listed == {chunk_id: line for chunk_id, (_, _, line) in found.items()}
     assert len(found) == len(live) == np.count_nonzero(ids >= 0)
     return found
 
