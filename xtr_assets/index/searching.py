@@ -1,7 +1,7 @@
 """One search: planned by estimated cost, answered by FAISS under a selector, widened, re-ranked exactly."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 from xtr_assets.core.recipes import Recipe
 from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.index.code_scan import CodeScan
 from xtr_assets.index.exact import best_true, exact_rows
 from xtr_assets.index.gpu_clone import GpuClone
 from xtr_assets.index.parameters import DenseProfile, Overrides, SearchPlan, candidate_count, checked
@@ -127,12 +128,24 @@ def bitmap(allowed: Mask) -> Any:
     return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
 
 
-def candidates(
-    index: Any, clone: GpuClone | None, recipe: Recipe, plan: SearchPlan, queries: Floats, allowed: Mask | None
-) -> tuple[Floats, Ints]:
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What answers: the FAISS index, its clone on a GPU, and what reads its codes in place of FAISS, where there are."""
+
+    index: Any
+    recipe: Recipe
+    clone: GpuClone | None = None
+    scan: CodeScan | None = None
+
+
+def candidates(served: Served, plan: SearchPlan, queries: Floats, allowed: Mask | None) -> tuple[Floats, Ints]:
     """What the index answers: approximate scores float32 [q, n] and rows int64 [q, n], best first, -1 pads."""
+    index, clone = served.index, served.clone
     if clone is not None and clone.refusal(plan, allowed is not None) is None:
         return clone.search(queries, plan, allowed)
+    if served.scan is not None:
+        threads = faiss.omp_get_max_threads() if len(queries) >= THREADED_QUERIES else 1
+        return served.scan.search(queries, plan.nprobe, plan.candidates, allowed, threads)
     scores = np.empty((len(queries), plan.candidates), np.float32)
     found = np.empty(scores.shape, np.int64)
     # What FAISS's Python `search` does, without its checks: they take as long as reading a list.
@@ -142,23 +155,21 @@ def candidates(
         plan.candidates,
         faiss.swig_ptr(scores),
         faiss.swig_ptr(found),
-        faiss_parameters(recipe, plan, None if allowed is None else bitmap(allowed)),
+        faiss_parameters(served.recipe, plan, None if allowed is None else bitmap(allowed)),
     )
     return scores, found
 
 
-def find(
-    index: Any, clone: GpuClone | None, recipe: Recipe, plan: SearchPlan, queries: Floats, allowed: Mask | None
-) -> tuple[Floats, Ints]:
+def find(served: Served, plan: SearchPlan, queries: Floats, allowed: Mask | None) -> tuple[Floats, Ints]:
     """`candidates`, with more lists read for the queries that met too few rows."""
-    scores, found = candidates(index, clone, recipe, plan, queries, allowed)
+    scores, found = candidates(served, plan, queries, allowed)
     wanted = min(plan.candidates if plan.filtered else plan.k, plan.available)
-    while 0 < plan.nprobe < recipe.nlist:
+    while 0 < plan.nprobe < served.recipe.nlist:
         short = _lacking(found, wanted)
         if not len(short):
             break
-        plan = replace(plan, nprobe=min(recipe.nlist, plan.nprobe * WIDEN_FACTOR))
-        scores[short], found[short] = candidates(index, clone, recipe, plan, queries[short], allowed)
+        plan = replace(plan, nprobe=min(served.recipe.nlist, plan.nprobe * WIDEN_FACTOR))
+        scores[short], found[short] = candidates(served, plan, queries[short], allowed)
     return scores, found
 
 
