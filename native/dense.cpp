@@ -61,10 +61,10 @@ Scratch& scratch() {
 }
 
 // The same on every machine: plain loops in a stated order, never contracted.
-Weights weigh(const Codes& codes, const float* query, Scratch& own, float& bias) {
-  const int dim = codes.dim, bytes = codes.bytes();
+Weights weigh(const float* low, const float* span, int dim, int bits, const float* query, Scratch& own, float& bias) {
+  const int bytes = bits == 8 ? dim : (dim + 1) / 2;
   const auto padded = static_cast<std::size_t>((bytes + 63) / 64 * 64);
-  const float largest = codes.bits == 8 ? 255.0f : 15.0f;
+  const float largest = bits == 8 ? 255.0f : 15.0f;
   own.factors.resize(static_cast<std::size_t>(dim));
   own.values.assign(padded, 0);
   own.upper.assign(padded, 0);
@@ -72,22 +72,22 @@ Weights weigh(const Codes& codes, const float* query, Scratch& own, float& bias)
   double constant = 0;
   float peak = 0;
   for (int i = 0; i < dim; ++i) {
-    const float step = codes.span[i] / largest;
+    const float step = span[i] / largest;
     own.factors[i] = query[i] * step;
-    constant += static_cast<double>(query[i]) * (static_cast<double>(codes.low[i]) + 0.5 * static_cast<double>(step));
+    constant += static_cast<double>(query[i]) * (static_cast<double>(low[i]) + 0.5 * static_cast<double>(step));
     peak = std::max(peak, std::fabs(own.factors[i]));
   }
   const float scale = peak / 127.0f, inverse = peak > 0 ? 127.0f / peak : 0.0f;
   for (int i = 0; i < dim; ++i) {
     const auto whole = static_cast<std::int8_t>(std::nearbyintf(own.factors[i] * inverse));
-    if (codes.bits == 8) {
+    if (bits == 8) {
       own.wide[i] = own.values[i] = whole;
     } else {
       (i % 2 ? own.upper : own.values)[static_cast<std::size_t>(i / 2)] = whole;
     }
   }
   bias = static_cast<float>(constant);
-  return {own.values.data(), codes.bits == 8 ? nullptr : own.upper.data(), own.wide.data(), bytes, scale};
+  return {own.values.data(), bits == 8 ? nullptr : own.upper.data(), own.wide.data(), bytes, scale};
 }
 
 void scan(const Kernels& kernels, const Weights& weights, const List& list, float bias, const std::uint8_t* allowed,
@@ -107,37 +107,59 @@ void scan(const Kernels& kernels, const Weights& weights, const List& list, floa
 
 }  // namespace
 
+Scanner::Scanner(Codes codes, const Kernels& kernels) : codes_(std::move(codes)), kernels_(kernels) {
+  const auto dim = static_cast<std::size_t>(codes_.dim);
+  coarse_.low.assign(dim, std::numeric_limits<float>::infinity());
+  coarse_.span.assign(dim, -std::numeric_limits<float>::infinity());
+  for (std::size_t i = 0; i < codes_.lists.size() * dim; ++i) {
+    coarse_.low[i % dim] = std::min(coarse_.low[i % dim], codes_.centroids[i]);
+    coarse_.span[i % dim] = std::max(coarse_.span[i % dim], codes_.centroids[i]);
+  }
+  for (std::size_t d = 0; d < dim; ++d) coarse_.span[d] -= coarse_.low[d];
+  coarse_.codes.resize(codes_.lists.size() * dim);
+  for (std::size_t i = 0; i < coarse_.codes.size(); ++i) {
+    const float span = coarse_.span[i % dim];
+    const float share = span > 0 ? (codes_.centroids[i] - coarse_.low[i % dim]) / span : 0.0f;
+    coarse_.codes[i] = static_cast<std::uint8_t>(std::clamp(static_cast<int>(share * 255.0f), 0, 255));
+  }
+}
+
 void Scanner::search(const float* query, int nprobe, std::int64_t wanted, const std::uint8_t* allowed, float* scores,
                      std::int64_t* rows) const {
   Scratch& own = scratch();
+  const int count = static_cast<int>(codes_.lists.size()), dim = codes_.dim;
+  // Room for whole blocks of sixteen.
+  own.closeness.resize(static_cast<std::size_t>(count) + kLanes);
+  float* closeness = own.closeness.data();
   float bias = 0;
-  const Weights weights = weigh(codes_, query, own, bias);
+  const Weights nearness = weigh(coarse_.low.data(), coarse_.span.data(), dim, 8, query, own, bias);
+  for (int first = 0; first < count; first += kLanes) {
+    kernels_.score(nearness, coarse_.codes.data() + static_cast<std::size_t>(first) * dim, std::min(kLanes, count - first),
+                   bias, 0, closeness + first);
+  }
+  own.order.resize(static_cast<std::size_t>(count));
+  std::iota(own.order.begin(), own.order.end(), 0);
+  const auto nearer = [closeness](std::int32_t a, std::int32_t b) {
+    return closeness[a] > closeness[b] || (closeness[a] == closeness[b] && a < b);
+  };
+  const auto last = own.order.begin() + std::min(nprobe, count);
+  if (last != own.order.end()) std::nth_element(own.order.begin(), last, own.order.end(), nearer);
+  // The nearest list first: it raises the threshold at once.
+  std::sort(own.order.begin(), last, nearer);
+
+  const Weights weights = weigh(codes_.low, codes_.span, dim, codes_.bits, query, own, bias);
   Pool pool(wanted, own.held);
-  if (!codes_.centroids) {
-    for (const List& list : codes_.lists) scan(kernels_, weights, list, bias, allowed, pool);
-  } else {
-    const auto count = static_cast<int>(codes_.lists.size());
-    own.closeness.resize(codes_.lists.size());
-    float* closeness = own.closeness.data();
-    kernels_.products(codes_.centroids, count, codes_.dim, query, closeness);
-    own.order.resize(codes_.lists.size());
-    std::iota(own.order.begin(), own.order.end(), 0);
-    const auto nearer = [closeness](std::int32_t a, std::int32_t b) {
-      return closeness[a] > closeness[b] || (closeness[a] == closeness[b] && a < b);
-    };
-    const auto last = own.order.begin() + std::min(nprobe, count);
-    if (last != own.order.end()) std::nth_element(own.order.begin(), last, own.order.end(), nearer);
-    // The nearest list first: it raises the threshold at once.
-    std::sort(own.order.begin(), last, nearer);
-    for (auto at = own.order.begin(); at != last; ++at) {
-      // Lists lie apart: the beginning of the next one is on its way while this one is read.
-      if (at + 1 != last) {
-        const std::uint8_t* next = codes_.lists[static_cast<std::size_t>(at[1])].codes;
-        for (int line = 0; line < 4; ++line) __builtin_prefetch(next + line * 64);
-      }
-      const float own_bias = codes_.residual ? bias + closeness[*at] : bias;
-      scan(kernels_, weights, codes_.lists[static_cast<std::size_t>(*at)], own_bias, allowed, pool);
+  for (auto at = own.order.begin(); at != last; ++at) {
+    // Lists lie apart: the beginning of the next one is on its way while this one is read.
+    if (at + 1 != last) {
+      const std::uint8_t* next = codes_.lists[static_cast<std::size_t>(at[1])].codes;
+      for (int line = 0; line < 4; ++line) __builtin_prefetch(next + line * 64);
     }
+    float near = 0;
+    if (codes_.residual) {
+      kernels_.products(codes_.centroids + static_cast<std::size_t>(*at) * dim, 1, dim, query, &near);
+    }
+    scan(kernels_, weights, codes_.lists[static_cast<std::size_t>(*at)], bias + near, allowed, pool);
   }
   const std::vector<Found>& best = pool.finish();
   const auto kept = std::min<std::size_t>(best.size(), static_cast<std::size_t>(wanted));

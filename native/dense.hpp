@@ -49,19 +49,17 @@ const Kernels* avx512_kernels();
 
 struct Codes {
   std::vector<List> lists;
-  const float* centroids;  // [lists, dim]; null: one list, of which every row is read
+  const float* centroids;  // [lists, dim]
   const float* low;        // [dim]: code c of dimension d stands for low + (c + .5) / largest code * span
   const float* span;       // [dim]
   int dim;
   int bits;       // 8 or 4
   bool residual;  // codes are of what the centroid leaves
-
-  int bytes() const { return bits == 8 ? dim : (dim + 1) / 2; }
 };
 
 class Scanner {
  public:
-  Scanner(Codes codes, const Kernels& kernels) : codes_(std::move(codes)), kernels_(kernels) {}
+  Scanner(Codes codes, const Kernels& kernels);
 
   // The `wanted` best rows of `nprobe` lists by the scores of their codes, then by row; -inf and -1 pad.
   // allowed: bool by row, or null where every row is.
@@ -73,7 +71,14 @@ class Scanner {
   int dim() const { return codes_.dim; }
 
  private:
+  // Bytes of all centroids: which lists are near is said by them, how near by the centroids themselves.
+  struct Coarse {
+    std::vector<std::uint8_t> codes;
+    std::vector<float> low, span;
+  };
+
   Codes codes_;
+  Coarse coarse_;
   const Kernels& kernels_;
 };
 

@@ -49,16 +49,16 @@ nb::ndarray<nb::numpy, T, nb::ndim<2>> owned(std::unique_ptr<T[]> values, std::s
 class Scan {
  public:
   // places int64 [lists, 3]: address of the codes, address of the rows, number of both.
-  Scan(const Matrix<std::int64_t>& places, std::optional<Matrix<float>> centroids, Vector<float> low, Vector<float> span,
+  Scan(const Matrix<std::int64_t>& places, Matrix<float> centroids, Vector<float> low, Vector<float> span,
        int bits, bool residual, std::int64_t end_row, const std::string& instructions)
       : centroids_(std::move(centroids)), low_(std::move(low)), span_(std::move(span)), end_row_(end_row) {
     const std::size_t dim = low_.shape(0);
     require(places.shape(1) == 3, "a list needs three numbers");
     require(dim > 0 && dim <= kMaxDim && span_.shape(0) == dim, "low and span differ in dim");
-    require(!centroids_ || (centroids_->shape(0) == places.shape(0) && centroids_->shape(1) == dim),
+    require(places.shape(0) > 0 && centroids_.shape(0) == places.shape(0) && centroids_.shape(1) == dim,
             "centroids do not fit the lists");
     require(bits == 8 || bits == 4, "codes have 8 bits a dimension, or 4");
-    dense::Codes codes{{}, centroids_ ? centroids_->data() : nullptr, low_.data(), span_.data(), static_cast<int>(dim),
+    dense::Codes codes{{}, centroids_.data(), low_.data(), span_.data(), static_cast<int>(dim),
                        bits, residual};
     for (std::size_t i = 0; i < places.shape(0); ++i) {
       const std::int64_t* own = places.data() + 3 * i;
@@ -97,7 +97,7 @@ class Scan {
   std::string instructions() const { return scanner_->kernels().name; }
 
  private:
-  std::optional<Matrix<float>> centroids_;
+  Matrix<float> centroids_;
   Vector<float> low_, span_;
   std::int64_t end_row_;
   std::unique_ptr<dense::Scanner> scanner_;
@@ -107,9 +107,9 @@ class Scan {
 
 void bind_dense(nb::module_& m) {
   nb::class_<Scan>(m, "Scan")
-      .def(nb::init<const Matrix<std::int64_t>&, std::optional<Matrix<float>>, Vector<float>, Vector<float>, int, bool,
+      .def(nb::init<const Matrix<std::int64_t>&, Matrix<float>, Vector<float>, Vector<float>, int, bool,
                     std::int64_t, const std::string&>(),
-           nb::arg("places"), nb::arg("centroids").none(), nb::arg("low"), nb::arg("span"), nb::arg("bits"), nb::arg("residual"),
+           nb::arg("places"), nb::arg("centroids"), nb::arg("low"), nb::arg("span"), nb::arg("bits"), nb::arg("residual"),
            nb::arg("end_row"), nb::arg("instructions"))
       .def("search", &Scan::search, nb::arg("queries"), nb::arg("nprobe"), nb::arg("wanted"),
            nb::arg("allowed").none(), nb::arg("threads"))
