@@ -49,7 +49,7 @@ class Pool {
 // One per thread and kept.
 struct Scratch {
   std::vector<Found> held;
-  std::vector<float> closeness, factors;
+  std::vector<float> closeness, factors, turned;
   std::vector<std::int32_t> order;
   std::vector<std::int8_t> values, upper;
   std::vector<std::int16_t> wide;
@@ -128,6 +128,11 @@ void Scanner::search(const float* query, int nprobe, std::int64_t wanted, const 
                      std::int64_t* rows) const {
   Scratch& own = scratch();
   const int count = static_cast<int>(codes_.lists.size()), dim = codes_.dim;
+  if (codes_.axes) {
+    own.turned.resize(static_cast<std::size_t>(dim));
+    kernels_.products(codes_.axes, dim, codes_.query_dim, query, own.turned.data());
+    query = own.turned.data();
+  }
   // Room for whole blocks of sixteen.
   own.closeness.resize(static_cast<std::size_t>(count) + kLanes);
   float* closeness = own.closeness.data();

@@ -54,6 +54,8 @@ struct Codes {
   const float* span;       // [dim]
   int dim;
   int bits;       // 8 or 4
+  const float* axes;  // [dim, query dim]: what a query is turned onto first; null where it is not
+  int query_dim;
   bool residual;  // codes are of what the centroid leaves
 };
 
@@ -68,7 +70,7 @@ class Scanner {
 
   const Kernels& kernels() const { return kernels_; }
   std::size_t lists() const { return codes_.lists.size(); }
-  int dim() const { return codes_.dim; }
+  int query_dim() const { return codes_.query_dim; }
 
  private:
   // Bytes of all centroids: which lists are near is said by them, how near by the centroids themselves.

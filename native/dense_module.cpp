@@ -50,16 +50,19 @@ class Scan {
  public:
   // places int64 [lists, 3]: address of the codes, address of the rows, number of both.
   Scan(const Matrix<std::int64_t>& places, Matrix<float> centroids, Vector<float> low, Vector<float> span,
-       int bits, bool residual, std::int64_t end_row, const std::string& instructions)
-      : centroids_(std::move(centroids)), low_(std::move(low)), span_(std::move(span)), end_row_(end_row) {
+       int bits, bool residual, std::optional<Matrix<float>> axes, std::int64_t end_row, const std::string& instructions)
+      : centroids_(std::move(centroids)), low_(std::move(low)), span_(std::move(span)), axes_(std::move(axes)),
+        end_row_(end_row) {
     const std::size_t dim = low_.shape(0);
     require(places.shape(1) == 3, "a list needs three numbers");
     require(dim > 0 && dim <= kMaxDim && span_.shape(0) == dim, "low and span differ in dim");
     require(places.shape(0) > 0 && centroids_.shape(0) == places.shape(0) && centroids_.shape(1) == dim,
             "centroids do not fit the lists");
+    require(!axes_ || (axes_->shape(0) == dim && axes_->shape(1) <= kMaxDim), "axes do not fit the codes");
     require(bits == 8 || bits == 4, "codes have 8 bits a dimension, or 4");
     dense::Codes codes{{}, centroids_.data(), low_.data(), span_.data(), static_cast<int>(dim),
-                       bits, residual};
+                       bits, axes_ ? axes_->data() : nullptr,
+                       static_cast<int>(axes_ ? axes_->shape(1) : dim), residual};
     for (std::size_t i = 0; i < places.shape(0); ++i) {
       const std::int64_t* own = places.data() + 3 * i;
       require(own[2] >= 0 && (own[2] == 0 || (own[0] && own[1])), "a list of rows lies nowhere");
@@ -71,7 +74,7 @@ class Scan {
 
   nb::tuple search(const Matrix<float>& queries, int nprobe, std::int64_t wanted,
                    const std::optional<Vector<std::uint8_t>>& allowed, int threads) const {
-    require(queries.shape(1) == static_cast<std::size_t>(scanner_->dim()), "query and index differ in dim");
+    require(queries.shape(1) == static_cast<std::size_t>(scanner_->query_dim()), "query and index differ in dim");
     require(nprobe > 0 && wanted > 0 && threads > 0, "nprobe, wanted and threads must be at least 1");
     require(!allowed || allowed->shape(0) == static_cast<std::size_t>(end_row_), "allowed does not fit the rows");
     const std::size_t count = queries.shape(0), width = static_cast<std::size_t>(wanted);
@@ -99,6 +102,7 @@ class Scan {
  private:
   Matrix<float> centroids_;
   Vector<float> low_, span_;
+  std::optional<Matrix<float>> axes_;
   std::int64_t end_row_;
   std::unique_ptr<dense::Scanner> scanner_;
 };
@@ -108,9 +112,9 @@ class Scan {
 void bind_dense(nb::module_& m) {
   nb::class_<Scan>(m, "Scan")
       .def(nb::init<const Matrix<std::int64_t>&, Matrix<float>, Vector<float>, Vector<float>, int, bool,
-                    std::int64_t, const std::string&>(),
+                    std::optional<Matrix<float>>, std::int64_t, const std::string&>(),
            nb::arg("places"), nb::arg("centroids"), nb::arg("low"), nb::arg("span"), nb::arg("bits"), nb::arg("residual"),
-           nb::arg("end_row"), nb::arg("instructions"))
+           nb::arg("axes").none(), nb::arg("end_row"), nb::arg("instructions"))
       .def("search", &Scan::search, nb::arg("queries"), nb::arg("nprobe"), nb::arg("wanted"),
            nb::arg("allowed").none(), nb::arg("threads"))
       .def_prop_ro("instructions", &Scan::instructions);

@@ -6,9 +6,9 @@ to a float when it searches. A score is linear in the codes:
     q . x  =  q . centroid  +  sum_d q[d] (low[d] + .5 step[d])  +  sum_d (q[d] step[d]) c[d],    step = span / largest
 
 The last sum is one of bytes times bytes once q step is rounded to 127 steps, which processors do 64 at a time (VNNI).
-Rounding moves the score of a row by about a hundredth of the spread between rows: the true best are among twice as many
-candidates, and those are ranked by the stored vectors as ever. 24,000 x 384 at recall@10 .95: 50 us a query, FAISS's own
-search of the same lists 380 (docs/measurements.md, "Dense index").
+Rounding moves the score of a row by about a hundredth of the spread between rows: the true best are among twice as
+many candidates, and those are ranked by the stored vectors as ever. 24,000 x 384 at recall@10 .95: 50 us a query, where
+FAISS's own search of the same lists takes 380 (docs/measurements.md, "Dense index").
 """
 
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 from xtr_assets.core.recipes import Recipe
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.provider import load_faiss
+from xtr_assets.index.recipes import axes_of, inverted
 from xtr_assets.index.xtr import extension
 
 faiss = load_faiss()
@@ -36,9 +37,10 @@ def readable(recipe: Recipe) -> bool:
 class CodeScan:
     """Searches the lists of one FAISS index, which it keeps alive. To be made anew after every change of the lists."""
 
-    def __init__(self, lists: Any, recipe: Recipe, end_row: int, instructions: str | None = None) -> None:
-        """lists : a trained IndexIVFScalarQuantizer for inner products. Rows are below end_row."""
-        self._lists = lists
+    def __init__(self, index: Any, recipe: Recipe, end_row: int, instructions: str | None = None) -> None:
+        """index : a trained IVF index of scalar codes for inner products, with or without a change of axes. Rows are
+        below end_row."""
+        self._index, lists, axes = index, inverted(index), axes_of(index)
         stored = lists.invlists
         places = [
             (int(stored.get_codes(number)), int(stored.get_ids(number)), int(stored.list_size(number)))
@@ -52,6 +54,7 @@ class CodeScan:
             np.ascontiguousarray(learnt[lists.d :]),
             BITS[recipe.code],
             bool(lists.by_residual),
+            axes,
             end_row,
             instructions or extension.kernels.instruction_sets()[0],
         )
@@ -74,8 +77,6 @@ class CodeScan:
         return found
 
 
-def code_scan(lists: Any, recipe: Recipe, end_row: int) -> CodeScan | None:
-    """What searches `lists` in place of FAISS; None where FAISS does."""
-    if lists is None or not extension.available() or not readable(recipe):
-        return None
-    return CodeScan(lists, recipe, end_row)
+def code_scan(index: Any, recipe: Recipe, end_row: int) -> CodeScan | None:
+    """What searches an index in place of FAISS; None where FAISS does."""
+    return CodeScan(index, recipe, end_row) if extension.available() and readable(recipe) else None

@@ -15,7 +15,7 @@ from xtr_assets.index.exact import check_mask, checked_queries, exact_rows
 from xtr_assets.index.gpu import Placement
 from xtr_assets.index.gpu_clone import GpuClone
 from xtr_assets.index.parameters import DenseProfile, SearchPlan, asked_for, checked, default_profile
-from xtr_assets.index.recipes import held_mask, inverted
+from xtr_assets.index.recipes import held_mask
 from xtr_assets.index.refining import DenseResult, Refined, refined
 from xtr_assets.index.searching import Served
 from xtr_assets.index.tuning import Confirmation, Tuning, confirmation, sample_queries, tune
@@ -72,7 +72,7 @@ class DenseSearch:
         """What answers now. Made at the first search after a change: it holds where the lists lie."""
         served = self._served
         if served is None:
-            scan = code_scan(inverted(self._index), self._recipe, self._vectors.end_row)
+            scan = code_scan(self._index, self._recipe, self._vectors.end_row)
             served = self._served = Served(self._index, self._recipe, self._clone, scan)
         return served
 

@@ -79,7 +79,7 @@ def _obstacle(
     target: Target,
 ) -> str | None:
     # A repair changes the number of lists, and with it the recipe: what was asked for is what was trained.
-    made = f"IVF{profile.trained_lists},{recipe.text.partition(',')[2]}" if profile.trained_lists else recipe.text
+    made = recipe.with_lists(profile.trained_lists).text if profile.trained_lists else recipe.text
     if wanted != "auto" and parse_recipe(wanted).text != made:
         return f"the recipe changed from {recipe.text} to {wanted}"
     trained = max(1, profile.trained_rows)
