@@ -19,7 +19,7 @@ inline bool better(const Found& a, const Found& b) { return a.score > b.score ||
 class Pool {
  public:
   Pool(std::int64_t wanted, std::vector<Found>& held)
-      : wanted_(static_cast<std::size_t>(wanted)), limit_(2 * wanted_ + 64), held_(held) {
+      : wanted_(static_cast<std::size_t>(wanted)), limit_(wanted_ + std::max<std::size_t>(16, wanted_ / 2)), held_(held) {
     held_.clear();
   }
   float threshold() const { return threshold_; }
@@ -52,42 +52,12 @@ struct Scratch {
   std::vector<float> closeness, factors, turned;
   std::vector<std::int32_t> order;
   std::vector<std::int8_t> values, upper;
-  std::vector<std::int16_t> wide;
+  std::vector<std::int16_t> wide, rounded;
 };
 
 Scratch& scratch() {
   thread_local Scratch own;
   return own;
-}
-
-// The same on every machine: plain loops in a stated order, never contracted.
-Weights weigh(const float* low, const float* span, int dim, int bits, const float* query, Scratch& own, float& bias) {
-  const int bytes = bits == 8 ? dim : (dim + 1) / 2;
-  const auto padded = static_cast<std::size_t>((bytes + 63) / 64 * 64);
-  const float largest = bits == 8 ? 255.0f : 15.0f;
-  own.factors.resize(static_cast<std::size_t>(dim));
-  own.values.assign(padded, 0);
-  own.upper.assign(padded, 0);
-  own.wide.assign(padded, 0);
-  double constant = 0;
-  float peak = 0;
-  for (int i = 0; i < dim; ++i) {
-    const float step = span[i] / largest;
-    own.factors[i] = query[i] * step;
-    constant += static_cast<double>(query[i]) * (static_cast<double>(low[i]) + 0.5 * static_cast<double>(step));
-    peak = std::max(peak, std::fabs(own.factors[i]));
-  }
-  const float scale = peak / 127.0f, inverse = peak > 0 ? 127.0f / peak : 0.0f;
-  for (int i = 0; i < dim; ++i) {
-    const auto whole = static_cast<std::int8_t>(std::nearbyintf(own.factors[i] * inverse));
-    if (bits == 8) {
-      own.wide[i] = own.values[i] = whole;
-    } else {
-      (i % 2 ? own.upper : own.values)[static_cast<std::size_t>(i / 2)] = whole;
-    }
-  }
-  bias = static_cast<float>(constant);
-  return {own.values.data(), bits == 8 ? nullptr : own.upper.data(), own.wide.data(), bytes, scale};
 }
 
 void scan(const Kernels& kernels, const Weights& weights, const List& list, float bias, const std::uint8_t* allowed,
@@ -107,21 +77,64 @@ void scan(const Kernels& kernels, const Weights& weights, const List& list, floa
 
 }  // namespace
 
-Scanner::Scanner(Codes codes, const Kernels& kernels) : codes_(std::move(codes)), kernels_(kernels) {
+Scanner::Grid Scanner::grid(const float* low, const float* span, int dim, int bits) {
+  Grid made{{}, {}, bits};
+  const float largest = bits == 8 ? 255.0f : 15.0f;
+  for (int i = 0; i < dim; ++i) {
+    made.steps.push_back(span[i] / largest);
+    made.offsets.push_back(low[i] + 0.5f * made.steps.back());
+  }
+  return made;
+}
+
+Scanner::Scanner(Codes codes, const Kernels& kernels)
+    : codes_(std::move(codes)), grid_(grid(codes_.low, codes_.span, codes_.dim, codes_.bits)), kernels_(kernels) {
   const auto dim = static_cast<std::size_t>(codes_.dim);
-  coarse_.low.assign(dim, std::numeric_limits<float>::infinity());
-  coarse_.span.assign(dim, -std::numeric_limits<float>::infinity());
-  for (std::size_t i = 0; i < codes_.lists.size() * dim; ++i) {
-    coarse_.low[i % dim] = std::min(coarse_.low[i % dim], codes_.centroids[i]);
-    coarse_.span[i % dim] = std::max(coarse_.span[i % dim], codes_.centroids[i]);
+  std::vector<float> low(dim, std::numeric_limits<float>::infinity()), span(dim, -low[0]);
+  coarse_.resize(codes_.lists.size() * dim);
+  for (std::size_t i = 0; i < coarse_.size(); ++i) {
+    low[i % dim] = std::min(low[i % dim], codes_.centroids[i]);
+    span[i % dim] = std::max(span[i % dim], codes_.centroids[i]);
   }
-  for (std::size_t d = 0; d < dim; ++d) coarse_.span[d] -= coarse_.low[d];
-  coarse_.codes.resize(codes_.lists.size() * dim);
-  for (std::size_t i = 0; i < coarse_.codes.size(); ++i) {
-    const float span = coarse_.span[i % dim];
-    const float share = span > 0 ? (codes_.centroids[i] - coarse_.low[i % dim]) / span : 0.0f;
-    coarse_.codes[i] = static_cast<std::uint8_t>(std::clamp(static_cast<int>(share * 255.0f), 0, 255));
+  for (std::size_t d = 0; d < dim; ++d) span[d] -= low[d];
+  for (std::size_t i = 0; i < coarse_.size(); ++i) {
+    const float share = span[i % dim] > 0 ? (codes_.centroids[i] - low[i % dim]) / span[i % dim] : 0.0f;
+    coarse_[i] = static_cast<std::uint8_t>(std::clamp(static_cast<int>(share * 255.0f), 0, 255));
   }
+  coarse_grid_ = grid(low.data(), span.data(), codes_.dim, 8);
+}
+
+// The same on every machine: each step is of one dimension, or a maximum, or a sum in a stated order.
+Weights Scanner::weigh(const Grid& grid, const float* query, float& bias) const {
+  Scratch& own = scratch();
+  const int dim = codes_.dim, bytes = grid.bits == 8 ? dim : (dim + 1) / 2;
+  const auto padded = static_cast<std::size_t>((bytes + 63) / 64 * 64);
+  own.factors.resize(static_cast<std::size_t>(dim));
+  own.rounded.resize(static_cast<std::size_t>(dim));
+  float* factors = own.factors.data();
+  float peaks[kLanes] = {};
+  for (int i = 0; i < dim; ++i) factors[i] = query[i] * grid.steps[static_cast<std::size_t>(i)];
+  for (int i = 0; i < dim; ++i) {
+    const float size = std::fabs(factors[i]);
+    float& peak = peaks[i % kLanes];
+    peak = size > peak ? size : peak;
+  }
+  const float peak = *std::max_element(peaks, peaks + kLanes);
+  const float scale = peak / 127.0f, inverse = peak > 0 ? 127.0f / peak : 0.0f;
+  // Adding and taking away 1.5 x 2^23 rounds to the nearest whole number, ties to even.
+  constexpr float kWhole = 12582912.0f;
+  std::int16_t* rounded = own.rounded.data();
+  for (int i = 0; i < dim; ++i) rounded[i] = static_cast<std::int16_t>((factors[i] * inverse + kWhole) - kWhole);
+  own.values.assign(padded, 0);
+  own.upper.assign(padded, 0);
+  own.wide.assign(padded, 0);
+  if (grid.bits == 8) {
+    for (int i = 0; i < dim; ++i) own.values[i] = static_cast<std::int8_t>(own.wide[i] = rounded[i]);
+  } else {
+    for (int i = 0; i < dim; ++i) (i % 2 ? own.upper : own.values)[i / 2] = static_cast<std::int8_t>(rounded[i]);
+  }
+  kernels_.products(grid.offsets.data(), 1, dim, query, &bias);
+  return {own.values.data(), grid.bits == 8 ? nullptr : own.upper.data(), own.wide.data(), bytes, scale};
 }
 
 void Scanner::search(const float* query, int nprobe, std::int64_t wanted, const std::uint8_t* allowed, float* scores,
@@ -137,9 +150,9 @@ void Scanner::search(const float* query, int nprobe, std::int64_t wanted, const 
   own.closeness.resize(static_cast<std::size_t>(count) + kLanes);
   float* closeness = own.closeness.data();
   float bias = 0;
-  const Weights nearness = weigh(coarse_.low.data(), coarse_.span.data(), dim, 8, query, own, bias);
+  const Weights nearness = weigh(coarse_grid_, query, bias);
   for (int first = 0; first < count; first += kLanes) {
-    kernels_.score(nearness, coarse_.codes.data() + static_cast<std::size_t>(first) * dim, std::min(kLanes, count - first),
+    kernels_.score(nearness, coarse_.data() + static_cast<std::size_t>(first) * dim, std::min(kLanes, count - first),
                    bias, 0, closeness + first);
   }
   own.order.resize(static_cast<std::size_t>(count));
@@ -152,7 +165,7 @@ void Scanner::search(const float* query, int nprobe, std::int64_t wanted, const 
   // The nearest list first: it raises the threshold at once.
   std::sort(own.order.begin(), last, nearer);
 
-  const Weights weights = weigh(codes_.low, codes_.span, dim, codes_.bits, query, own, bias);
+  const Weights weights = weigh(grid_, query, bias);
   Pool pool(wanted, own.held);
   for (auto at = own.order.begin(); at != last; ++at) {
     // Lists lie apart: the beginning of the next one is on its way while this one is read.

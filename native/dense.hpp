@@ -73,14 +73,19 @@ class Scanner {
   int query_dim() const { return codes_.query_dim; }
 
  private:
-  // Bytes of all centroids: which lists are near is said by them, how near by the centroids themselves.
-  struct Coarse {
-    std::vector<std::uint8_t> codes;
-    std::vector<float> low, span;
+  // What codes stand for: code c of dimension d for offsets[d] + c * steps[d].
+  struct Grid {
+    std::vector<float> steps, offsets;
+    int bits;
   };
+  static Grid grid(const float* low, const float* span, int dim, int bits);
+  Weights weigh(const Grid& grid, const float* query, float& bias) const;
 
   Codes codes_;
-  Coarse coarse_;
+  Grid grid_;
+  // Bytes of all centroids: which lists are near is said by them, how near by the centroids themselves.
+  Grid coarse_grid_;
+  std::vector<std::uint8_t> coarse_;
   const Kernels& kernels_;
 };
 

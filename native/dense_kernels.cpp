@@ -160,10 +160,6 @@ TARGET512 inline __m512i across(__m512i (&sums)[kLanes]) {
   return _mm512_add_epi32(_mm512_shuffle_i32x4(left, right, 0x88), _mm512_shuffle_i32x4(left, right, 0xDD));
 }
 
-TARGET512 inline __mmask64 left_of(std::size_t bytes, std::size_t at) {
-  return bytes - at >= 64 ? ~0ull : (1ull << (bytes - at)) - 1;
-}
-
 // What 64 bytes of a row at `at` add to its sums.
 template <bool kHalves>
 TARGET512 inline __attribute__((always_inline)) __m512i added(__m512i sums, const Weights& weights, __m512i bytes,
@@ -176,40 +172,41 @@ TARGET512 inline __attribute__((always_inline)) __m512i added(__m512i sums, cons
   return _mm512_dpbusd_epi32(lower, upper, _mm512_loadu_si512(weights.upper + at));
 }
 
-template <bool kHalves>
-TARGET512 std::uint32_t score_avx512(const Weights& weights, const std::uint8_t* codes, int count, float bias,
-                                     float threshold, float* scores) {
+// Sixteen sums stay in registers from the first product to the last addition: no index of theirs may be a variable.
+// Rows beyond the last repeat it.
+template <bool kHalves, bool kWhole>
+TARGET512 inline __attribute__((always_inline)) __m512i sums_of(const Weights& weights, const std::uint8_t* codes,
+                                                                int count) {
   const auto bytes = static_cast<std::size_t>(weights.bytes);
+  const auto at = [codes, bytes, count](int row) __attribute__((always_inline)) {
+    return codes + static_cast<std::size_t>(kWhole ? row : std::min(row, count - 1)) * bytes;
+  };
   __m512i sums[kLanes];
 #pragma GCC unroll 16
   for (int row = 0; row < kLanes; ++row) sums[row] = _mm512_setzero_si512();
-  if (count == kLanes) {
-    std::size_t i = 0;
-    for (; i + 64 <= bytes; i += 64) {
+  std::size_t i = 0;
+  for (; i + 64 <= bytes; i += 64) {
 #pragma GCC unroll 16
-      for (int row = 0; row < kLanes; ++row) {
-        const __m512i read = _mm512_loadu_si512(codes + static_cast<std::size_t>(row) * bytes + i);
-        sums[row] = added<kHalves>(sums[row], weights, read, i);
-      }
-    }
-    if (i < bytes) {
-#pragma GCC unroll 16
-      for (int row = 0; row < kLanes; ++row) {
-        const std::uint8_t* at = codes + static_cast<std::size_t>(row) * bytes + i;
-        sums[row] = added<kHalves>(sums[row], weights, _mm512_maskz_loadu_epi8(left_of(bytes, i), at), i);
-      }
-    }
-  } else {
-    for (int row = 0; row < count; ++row) {
-      __m512i sum = _mm512_setzero_si512();
-      for (std::size_t i = 0; i < bytes; i += 64) {
-        const std::uint8_t* at = codes + static_cast<std::size_t>(row) * bytes + i;
-        sum = added<kHalves>(sum, weights, _mm512_maskz_loadu_epi8(left_of(bytes, i), at), i);
-      }
-      sums[row] = sum;
+    for (int row = 0; row < kLanes; ++row) {
+      sums[row] = added<kHalves>(sums[row], weights, _mm512_loadu_si512(at(row) + i), i);
     }
   }
-  const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(across(sums)), _mm512_set1_ps(weights.scale));
+  if (i < bytes) {
+    const __mmask64 mask = (1ull << (bytes - i)) - 1;
+#pragma GCC unroll 16
+    for (int row = 0; row < kLanes; ++row) {
+      sums[row] = added<kHalves>(sums[row], weights, _mm512_maskz_loadu_epi8(mask, at(row) + i), i);
+    }
+  }
+  return across(sums);
+}
+
+template <bool kHalves>
+TARGET512 std::uint32_t score_avx512(const Weights& weights, const std::uint8_t* codes, int count, float bias,
+                                     float threshold, float* scores) {
+  const __m512i sums = count == kLanes ? sums_of<kHalves, true>(weights, codes, count)
+                                       : sums_of<kHalves, false>(weights, codes, count);
+  const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_set1_ps(weights.scale));
   const __m512 whole = _mm512_add_ps(product, _mm512_set1_ps(bias));
   _mm512_storeu_ps(scores, whole);
   const auto here = static_cast<__mmask16>((1u << count) - 1);
