@@ -20,6 +20,9 @@ _PATTERN = re.compile(
     r"(?:(?P<code>Flat|SQ8|SQfp16|SQ4)|PQ(?P<m>\d+)(?:x(?P<bits>4|8))?(?P<fast>fs)?(?P<residual>r)?)"
 )
 FAST_SCAN_BLOCK = 32
+# With more lists than this, choosing among them by looking at every centroid costs more than reading.
+MOST_INTEGER_LISTS = 16_384
+_INTEGER_BITS = {"SQ8": 8, "SQ4": 4}
 _BYTES_PER_DIM = {"Flat": 4.0, "SQfp16": 2.0, "SQ8": 1.0, "SQ4": 0.5}
 
 
@@ -51,6 +54,12 @@ class Recipe:
     def exhaustive(self) -> bool:
         """Whether every vector is scored with its true value: nothing to tune."""
         return self.family == "flat" and self.code == "Flat"
+
+    @property
+    def integer_bits(self) -> int:
+        """Bits of a code that integer products can read (index/code_scan.py); 0 where FAISS has to."""
+        listed = self.family == "ivf" and not self.quantizer_graph and self.nlist <= MOST_INTEGER_LISTS
+        return _INTEGER_BITS.get(self.code, 0) if listed else 0
 
     @property
     def removable(self) -> bool:

@@ -180,7 +180,7 @@ def scaled(plan: DensePlan, rows: int) -> str:
     """The recipe of a plan as it would be for fewer rows: as many lists a root of rows, everything else alike.
 
     >>> scaled(plan_dense(1_000_000, 384), 62_500)
-    'IVF256,PQ96x4fsr'
+    'IVF512,SQ4'
     """
     recipe = parse_recipe(plan.recipe)
     if recipe.family != "ivf" or rows >= plan.rows:

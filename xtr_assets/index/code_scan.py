@@ -23,16 +23,6 @@ from xtr_assets.index.xtr import extension
 
 faiss = load_faiss()
 
-# Codes that the extension reads, and their bits.
-BITS = {"SQ8": 8, "SQ4": 4}
-# With more lists than this, choosing among them by looking at every centroid costs more than reading.
-MOST_LISTS = 16_384
-
-
-def readable(recipe: Recipe) -> bool:
-    """Whether indexes of a recipe are searched here where the extension is installed."""
-    return recipe.family == "ivf" and recipe.code in BITS and not recipe.quantizer_graph and recipe.nlist <= MOST_LISTS
-
 
 class CodeScan:
     """Searches the lists of one FAISS index, which it keeps alive. To be made anew after every change of the lists."""
@@ -41,18 +31,14 @@ class CodeScan:
         """index : a trained IVF index of scalar codes for inner products, with or without a change of axes. Rows are
         below end_row."""
         self._index, lists, axes = index, inverted(index), axes_of(index)
-        stored = lists.invlists
-        places = [
-            (int(stored.get_codes(number)), int(stored.get_ids(number)), int(stored.list_size(number)))
-            for number in range(lists.nlist)
-        ]
+        places = np.array([_place(lists.invlists, number) for number in range(lists.nlist)], np.int64)
         learnt = faiss.vector_to_array(lists.sq.trained)
         self._scan = extension.kernels.Scan(
-            np.array(places, np.int64).reshape(-1, 3),
+            places,
             np.ascontiguousarray(lists.quantizer.reconstruct_n(0, lists.nlist)),
             np.ascontiguousarray(learnt[: lists.d]),
             np.ascontiguousarray(learnt[lists.d :]),
-            BITS[recipe.code],
+            recipe.integer_bits,
             bool(lists.by_residual),
             axes,
             end_row,
@@ -77,6 +63,12 @@ class CodeScan:
         return found
 
 
+def _place(stored: Any, number: int) -> tuple[int, int, int]:
+    """Address of a list's codes, address of its rows, number of both; FAISS has no address for what is empty."""
+    size = int(stored.list_size(number))
+    return (int(stored.get_codes(number)), int(stored.get_ids(number)), size) if size else (0, 0, 0)
+
+
 def code_scan(index: Any, recipe: Recipe, end_row: int) -> CodeScan | None:
     """What searches an index in place of FAISS; None where FAISS does."""
-    return CodeScan(index, recipe, end_row) if extension.available() and readable(recipe) else None
+    return CodeScan(index, recipe, end_row) if extension.available() and recipe.integer_bits else None

@@ -26,6 +26,7 @@ from xtr_assets.index.recipes import (
     build_index,
     check_family,
     dead_share,
+    half_moments,
     inner,
     inverted,
     list_fit,
@@ -34,6 +35,7 @@ from xtr_assets.index.recipes import (
 )
 from xtr_assets.index.stored import Vectors, as_rows, halves, known_rows
 from xtr_assets.index.tuning import stricter
+from xtr_assets.index.xtr import extension
 
 faiss = load_faiss()
 
@@ -93,7 +95,15 @@ class DenseIndex(DenseSearch):
         if live is not None:
             check_mask(live, stored.end_row, "live")
         rows = stored.rows() if live is None else (every := stored.rows())[live[every]]
-        plan = plan_dense(len(rows), stored.dim, target, recipe=recipe, recall_goal=recall_goal)
+        plan = plan_dense(
+            len(rows),
+            stored.dim,
+            target,
+            recipe=recipe,
+            recall_goal=recall_goal,
+            half_moments=half_moments(stored, rows) if recipe == "auto" and target == "cpu" else 0.0,
+            integers=extension.available(),
+        )
         started = process_time()
         parsed = parse_recipe(plan.recipe)
         index = build_index(parsed, stored, rows, plan.training_rows)

@@ -10,6 +10,7 @@ from xtr_assets.core.types import Ints, Mask
 from xtr_assets.index.parameters import DenseProfile
 from xtr_assets.index.provider import load_faiss
 from xtr_assets.index.recipes import dead_share, remove
+from xtr_assets.index.xtr import extension
 
 faiss = load_faiss()
 
@@ -83,7 +84,9 @@ def _obstacle(
     if wanted != "auto" and parse_recipe(wanted).text != made:
         return f"the recipe changed from {recipe.text} to {wanted}"
     trained = max(1, profile.trained_rows)
-    planned = plan_dense(after, dim, target).recipe if wanted == "auto" else recipe.text
+    half = 1.0 if recipe.axes else 0.0
+    again = plan_dense(after, dim, target, half_moments=half, integers=extension.available())
+    planned = again.recipe if wanted == "auto" else recipe.text
     outgrown = after > GROWTH_LIMIT * trained or after < trained / GROWTH_LIMIT
     if outgrown and (planned != recipe.text or (recipe.trained and after > GROWTH_LIMIT * trained)):
         return (

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput
+from xtr_assets.core.planning import FLAT_ROWS, half_axes
 from xtr_assets.core.recipes import Recipe
 from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Ints, Mask
@@ -67,10 +68,14 @@ def principal_axes(sample: Floats, count: int) -> Floats:
     return leading
 
 
-def moments_share(sample: Floats, count: int) -> float:
-    """Share of the sum of squares of sample float32 [n, dim] that lies along its `count` principal axes."""
-    values = np.linalg.eigvalsh(np.asarray(sample.T @ sample, np.float64))
-    return float(values[::-1][:count].sum() / max(values.sum(), np.finfo(np.float64).tiny))
+def half_moments(vectors: RowVectors, rows: Ints) -> float:
+    """Share of the sum of squares of rows int64 [n] along the better half of their principal axes, by a fixed sample;
+    0.0 for so few rows that nothing would follow from it."""
+    if len(rows) <= FLAT_ROWS:
+        return 0.0
+    sample = gather(vectors, np.sort(np.random.default_rng(SEED).choice(rows, FIT_ROWS, replace=False)))
+    moments = np.linalg.eigvalsh(np.asarray(sample.T @ sample, np.float64))
+    return round(float(moments[::-1][: half_axes(vectors.dim)].sum() / max(moments.sum(), 1e-30)), 3)
 
 
 def axes_of(index: Any) -> Floats | None:

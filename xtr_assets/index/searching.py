@@ -10,7 +10,7 @@ import numpy as np
 from xtr_assets.core.recipes import Recipe
 from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.index.code_scan import CodeScan, readable
+from xtr_assets.index.code_scan import CodeScan
 from xtr_assets.index.exact import best_true, exact_rows
 from xtr_assets.index.gpu_clone import GpuClone
 from xtr_assets.index.parameters import DenseProfile, Overrides, SearchPlan, candidate_count, checked
@@ -52,7 +52,7 @@ def index_cost(
     recipe: Recipe, rows: int, dim: int, *, nprobe: int, ef_search: int, candidates: int, filtered: bool
 ) -> float:
     """Nanoseconds a query for asking the index and re-ranking its candidates."""
-    integers = extension.available() and readable(recipe)
+    integers = extension.available() and recipe.integer_bits > 0
     coded = recipe.coded_dim(dim)
     a_row = coded * (INTEGER_NS_A_DIM if integers else CODE_NS_A_DIM)[recipe.code]
     a_row += SELECTOR_NS if filtered and not integers else 0.0
