@@ -45,7 +45,7 @@ def plan(
     """
     from xtr_assets.config import DenseConfig, RecallConfig
     from xtr_assets.core.planning import shortlist_dense
-    from xtr_assets.index.recipes import half_moments
+    from xtr_assets.index.recipes import leading_axes
     from xtr_assets.index.xtr import extension
 
     place = find_place(config, warehouse)
@@ -69,7 +69,7 @@ def plan(
         recall_goal=wanted,
         change_rate=change_rate,
         memory_budget=memory,
-        half_moments=0.0 if published is None else half_moments(published.vectors(), published.vectors().rows()),
+        axes=0 if published is None else leading_axes(published.vectors(), published.vectors().rows()),
         integers=extension.available(),
     )
     choice = _measured(published, shortlist, wanted) if measure and published is not None else None

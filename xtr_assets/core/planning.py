@@ -1,6 +1,7 @@
 """Which dense recipe suits a corpus: a shortlist by rows, dim, serving target, memory and change rate, with reasons."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -29,10 +30,12 @@ LISTS_PER_SQRT_ROW_INTEGER = 1.5
 # Half bytes are as good as bytes where there are many dims (384: 20 candidates hold the true ten of 50,000 rows to
 # .998), but not where there are few (128: .97).
 HALF_BYTE_DIMS = 192
-# Half of the principal axes are enough where they hold this share of the sum of squares (.94 of the embedded encoder's:
-# 50 candidates hold the true ten of 100,000 rows to .997). A query turns first, 5 us: worth it once codes leave the
-# cache. 24,000 rows at recall@10 .95, us: 72 against 77 of all dims; 100,000 rows: 91 against 173.
-HALF_MOMENTS, HALF_AXES_FROM_BYTES = 0.9, 4_000_000
+# The leading principal axes are enough where they hold this share of the sum of squares: 128 of 384 hold .86 of the
+# embedded encoder's, and 100 candidates by half bytes of them the true ten of 100,000 rows to .984, 200 to .997 (192
+# axes hold .94: 50 to .997). A query turns first, 5 us: worth it once codes leave the cache. At recall@10 .95 / .99, us
+# a query: 24,000 rows, all dims 77 / 155, 192 axes 72 / 123; 100,000 rows, 192 axes 179 / 383, 128 axes 137 / 369.
+AXES_SHARE, AXES_FROM_BYTES = 0.85, 4_000_000
+AXES_STEP, MOST_AXES = 64, 0.5
 GRAPH_QUANTIZER_ROWS = 5_000_000
 LISTS_PER_SQRT_ROW_LARGE = 16.0
 # k-means sees this many vectors a list: fewer leave lists empty, more cost time without recall.
@@ -90,15 +93,15 @@ def plan_dense(
     recall_goal: float = 0.95,
     change_rate: float = 0.01,
     memory_budget: int | None = None,
-    half_moments: float = 0.0,
+    axes: int = 0,
     integers: bool = True,
 ) -> DensePlan:
     """The first of the shortlist, or the explicit recipe, which always wins.
 
     >>> plan_dense(150_000, 384).recipe
     'IVF512,SQ4'
-    >>> plan_dense(150_000, 384, half_moments=0.94).recipe
-    'PCA192,IVF512,SQ4'
+    >>> plan_dense(150_000, 384, axes=128).recipe
+    'PCA128,IVF512,SQ4'
     >>> plan_dense(150_000, 384, integers=False).recipe
     'IVF512,PQ96x4fsr'
     """
@@ -111,7 +114,7 @@ def plan_dense(
         recall_goal=recall_goal,
         change_rate=change_rate,
         memory_budget=memory_budget,
-        half_moments=half_moments,
+        axes=axes,
         integers=integers,
     )[0]
 
@@ -124,7 +127,7 @@ def shortlist_dense(
     recall_goal: float = 0.95,
     change_rate: float = 0.01,
     memory_budget: int | None = None,
-    half_moments: float = 0.0,
+    axes: int = 0,
     integers: bool = True,
 ) -> tuple[DensePlan, ...]:
     """Recipes worth measuring, the most promising first.
@@ -137,13 +140,13 @@ def shortlist_dense(
     change_rate : share of rows removed and added from one generation to the next. Inverted lists forget a row for the
         price of one row; a graph cannot, so it is offered only below GRAPH_CHANGE_RATE.
     memory_budget : bytes the built index may hold; InvalidInput names the smallest need where nothing fits.
-    half_moments : share of the vectors' sum of squares along the better half of their principal axes; 0.0 where nobody
-        looked.
+    axes : so many principal axes hold AXES_SHARE of the vectors' sum of squares (`enough_axes`); 0 where too many do,
+        or nobody looked.
     integers : whether this machine reads scalar codes by integer products (index/code_scan.py).
     """
     _check(rows, dim, target, recall_goal)
     if target == "cpu":
-        options = _cpu_options(rows, dim, recall_goal, change_rate, half_moments, integers)
+        options = _cpu_options(rows, dim, recall_goal, change_rate, axes, integers)
     else:
         options = _gpu_options(rows, dim, target, change_rate)
     if recall_goal >= 1.0:
@@ -161,13 +164,20 @@ def shortlist_dense(
     return fitting
 
 
-def half_axes(dim: int) -> int:
-    """About half of so many dims, in whole registers of bytes.
+def enough_axes(moments: Sequence[float]) -> int:
+    """The number of principal axes that hold AXES_SHARE of the sum of squares, in whole registers of bytes; 0 where
+    that is more than half of them.
 
-    >>> [half_axes(dim) for dim in (384, 768, 300)]
-    [192, 384, 128]
+    moments : second moment along each axis, descending.
+
+    >>> enough_axes([1.0] * 60 + [0.001] * 324), enough_axes([1.0] * 384)
+    (64, 0)
     """
-    return max(1, dim // 2 // 64) * 64
+    total = sum(moments)
+    for axes in range(AXES_STEP, int(MOST_AXES * len(moments)) + 1, AXES_STEP):
+        if total > 0 and sum(moments[:axes]) >= AXES_SHARE * total:
+            return axes
+    return 0
 
 
 def list_count(rows: int, per_sqrt_row: float = LISTS_PER_SQRT_ROW) -> int:
@@ -192,7 +202,7 @@ def training_rows(recipe: Recipe, rows: int, dim: int) -> int:
 
 
 def _cpu_options(
-    rows: int, dim: int, goal: float, change_rate: float, half_moments: float, integers: bool
+    rows: int, dim: int, goal: float, change_rate: float, axes: int, integers: bool
 ) -> list[tuple[str, str]]:
     options: list[tuple[str, str]] = []
     if rows <= FLAT_ROWS:
@@ -201,7 +211,7 @@ def _cpu_options(
             return [flat]
         options = [flat, (f"IVF{list_count(rows)},Flat", f"reads some of {list_count(rows)} lists of whole vectors")]
         if integers:
-            options[1:] = _integer_options(rows, dim, half_moments)
+            options[1:] = _integer_options(rows, dim, axes)
         if change_rate <= GRAPH_CHANGE_RATE:
             options.append(("HNSW32", f"a graph suits a change rate of {change_rate:.2%} a generation"))
         return options
@@ -212,7 +222,7 @@ def _cpu_options(
     coarse, fine = _pq_parts(dim, PQ_DIMS_PER_PART), _pq_parts(dim, PQ_DIMS_PER_FINE_PART)
     parts, other = (fine, coarse) if fine and (goal >= FINE_GOAL or coarse < PQ_PARTS) else (coarse, fine)
     if integers and rows < GRAPH_QUANTIZER_ROWS:
-        options = _integer_options(rows, dim, half_moments)
+        options = _integer_options(rows, dim, axes)
     if parts:
         said = (
             f"{rows} rows in {fast} lists of 4-bit codes, re-ranked exactly from the stored vectors; rows are removed "
@@ -231,16 +241,15 @@ def _cpu_options(
     return options[:SHORTLIST]
 
 
-def _integer_options(rows: int, dim: int, half_moments: float) -> list[tuple[str, str]]:
+def _integer_options(rows: int, dim: int, axes: int) -> list[tuple[str, str]]:
     """Lists of scalar codes that integer products read."""
     lists = list_count(rows, LISTS_PER_SQRT_ROW_INTEGER)
     code, size = ("SQ4", "half a byte") if dim >= HALF_BYTE_DIMS else ("SQ8", "one byte")
     said = f"{rows} rows in {lists} lists, {size} a dim read by integer products, re-ranked exactly"
     options = [(f"IVF{lists},{code}", said)]
-    axes = half_axes(dim)
-    if code == "SQ4" and half_moments >= HALF_MOMENTS and rows * dim // 2 > HALF_AXES_FROM_BYTES:
-        half = f"{axes} principal axes hold {half_moments:.0%} of the sum of squares: half the bytes"
-        options.insert(0, (f"PCA{axes},IVF{lists},{code}", f"{said}; {half}"))
+    if axes and code == "SQ4" and rows * dim // 2 > AXES_FROM_BYTES:
+        held = f"{axes} principal axes hold {AXES_SHARE:.0%} of the sum of squares: {axes} of {dim} dims are read"
+        options.insert(0, (f"PCA{axes},IVF{lists},{code}", f"{said}; {held}"))
     return options
 
 

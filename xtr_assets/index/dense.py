@@ -26,9 +26,9 @@ from xtr_assets.index.recipes import (
     build_index,
     check_family,
     dead_share,
-    half_moments,
     inner,
     inverted,
+    leading_axes,
     list_fit,
     remove,
     row_map,
@@ -101,7 +101,7 @@ class DenseIndex(DenseSearch):
             target,
             recipe=recipe,
             recall_goal=recall_goal,
-            half_moments=half_moments(stored, rows) if recipe == "auto" and target == "cpu" else 0.0,
+            axes=leading_axes(stored, rows) if recipe == "auto" and target == "cpu" else 0,
             integers=extension.available(),
         )
         started = process_time()

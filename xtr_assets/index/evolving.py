@@ -84,8 +84,7 @@ def _obstacle(
     if wanted != "auto" and parse_recipe(wanted).text != made:
         return f"the recipe changed from {recipe.text} to {wanted}"
     trained = max(1, profile.trained_rows)
-    half = 1.0 if recipe.axes else 0.0
-    again = plan_dense(after, dim, target, half_moments=half, integers=extension.available())
+    again = plan_dense(after, dim, target, axes=recipe.axes, integers=extension.available())
     planned = again.recipe if wanted == "auto" else recipe.text
     outgrown = after > GROWTH_LIMIT * trained or after < trained / GROWTH_LIMIT
     if outgrown and (planned != recipe.text or (recipe.trained and after > GROWTH_LIMIT * trained)):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput
-from xtr_assets.core.planning import FLAT_ROWS, half_axes
+from xtr_assets.core.planning import FLAT_ROWS, enough_axes
 from xtr_assets.core.recipes import Recipe
 from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Ints, Mask
@@ -68,14 +68,12 @@ def principal_axes(sample: Floats, count: int) -> Floats:
     return leading
 
 
-def half_moments(vectors: RowVectors, rows: Ints) -> float:
-    """Share of the sum of squares of rows int64 [n] along the better half of their principal axes, by a fixed sample;
-    0.0 for so few rows that nothing would follow from it."""
+def leading_axes(vectors: RowVectors, rows: Ints) -> int:
+    """`planning.enough_axes` of rows int64 [n], by a fixed sample; 0 for so few rows that nothing would follow."""
     if len(rows) <= FLAT_ROWS:
-        return 0.0
+        return 0
     sample = gather(vectors, np.sort(np.random.default_rng(SEED).choice(rows, FIT_ROWS, replace=False)))
-    moments = np.linalg.eigvalsh(np.asarray(sample.T @ sample, np.float64))
-    return round(float(moments[::-1][: half_axes(vectors.dim)].sum() / max(moments.sum(), 1e-30)), 3)
+    return enough_axes(np.linalg.eigvalsh(np.asarray(sample.T @ sample, np.float64))[::-1].tolist())
 
 
 def axes_of(index: Any) -> Floats | None:

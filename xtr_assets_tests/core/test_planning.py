@@ -48,11 +48,11 @@ def test_without_integer_products_codes_of_parts_come_first(rows: int, recipe: s
     assert plan_dense(rows, 384, integers=False).recipe == recipe
 
 
-def test_half_of_the_axes_is_planned_where_it_holds_enough_and_codes_would_leave_the_cache() -> None:
-    assert plan_dense(100_000, 384, half_moments=0.94).recipe == "PCA192,IVF512,SQ4"
-    assert plan_dense(100_000, 384, half_moments=0.89).recipe == "IVF512,SQ4"
-    assert plan_dense(20_000, 384, half_moments=0.94).recipe == "IVF256,SQ4"
-    assert plan_dense(1_000_000, 128, half_moments=0.99).recipe == "IVF2048,SQ8"
+def test_leading_axes_are_planned_where_they_hold_enough_and_codes_would_leave_the_cache() -> None:
+    assert plan_dense(100_000, 384, axes=128).recipe == "PCA128,IVF512,SQ4"
+    assert plan_dense(100_000, 384).recipe == "IVF512,SQ4"
+    assert plan_dense(20_000, 384, axes=128).recipe == "IVF256,SQ4"
+    assert plan_dense(1_000_000, 128, axes=64).recipe == "IVF2048,SQ8"
 
 
 def test_a_high_goal_or_few_dims_get_finer_parts_and_the_other_is_offered_too() -> None:
