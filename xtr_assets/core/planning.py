@@ -30,11 +30,12 @@ LISTS_PER_SQRT_ROW_INTEGER = 1.5
 # Half bytes are as good as bytes where there are many dims (384: 20 candidates hold the true ten of 50,000 rows to
 # .998), but not where there are few (128: .97).
 HALF_BYTE_DIMS = 192
-# The leading principal axes are enough where they hold this share of the sum of squares: 128 of 384 hold .86 of the
-# embedded encoder's, and 100 candidates by half bytes of them the true ten of 100,000 rows to .984, 200 to .997 (192
-# axes hold .94: 50 to .997). A query turns first, 5 us: worth it once codes leave the cache. At recall@10 .95 / .99, us
-# a query: 24,000 rows, all dims 77 / 155, 192 axes 72 / 123; 100,000 rows, 192 axes 179 / 383, 128 axes 137 / 369.
-AXES_SHARE, AXES_FROM_BYTES = 0.85, 4_000_000
+# The leading principal axes are enough where they hold this share of the sum of squares: 192 of 384 hold .94 of the
+# embedded encoder's, and 50 candidates by half bytes of them the true ten of 100,000 rows to .997 (128 axes hold .86:
+# 100 to .984); where 64 held .85 of a million synthetic vectors, 800 candidates did not reach .97. A query turns first,
+# 5 us: worth it once codes leave the cache. At recall@10 .95 / .99, us a query: 24,000 rows, all dims 77 / 155, 192 axes
+# 72 / 123; 100,000 rows, 192 axes 179 / 383, PQ96x4fsr 254 / 409.
+AXES_SHARE, AXES_FROM_BYTES = 0.9, 4_000_000
 AXES_STEP, MOST_AXES = 64, 0.5
 GRAPH_QUANTIZER_ROWS = 5_000_000
 LISTS_PER_SQRT_ROW_LARGE = 16.0
