@@ -15,6 +15,9 @@
 
 namespace nb = nanobind;
 
+// dense_module.cpp
+void bind_dense(nb::module_& m);
+
 namespace {
 
 template <typename T>
@@ -196,7 +199,7 @@ nb::ndarray<nb::numpy, std::int32_t, nb::ndim<1>> assign(const Matrix<std::int8_
 }  // namespace
 
 NB_MODULE(_kernels, m) {
-  m.attr("ABI") = 3;
+  m.attr("ABI") = 4;
   m.def("instruction_sets", &instruction_sets, "Instruction sets that this processor has, the fastest first.");
   m.def("assign", &assign);
   nb::class_<Index>(m, "Index")
@@ -208,4 +211,5 @@ NB_MODULE(_kernels, m) {
            nb::arg("allowed").none())
       .def("score", &Index::score, nb::arg("codes"), nb::arg("fine_codes").none(), nb::arg("factors"), nb::arg("rows"))
       .def_prop_ro("instructions", &Index::instructions);
+  bind_dense(m);
 }

@@ -119,6 +119,7 @@ def _machine_facts(serves: dict[str, Any]) -> list[tuple[str, str]]:
     if "faiss" in serves["dense"]:
         faiss = serves["dense"]["faiss"]
         lines.append(("FAISS", f"{faiss['distribution']} {faiss['version']} ({faiss['compile_options']})"))
+        lines.append(("codes read by", serves["dense"]["codes_read_by"]))
     tokens = serves["xtr"]
     with_what = f"({tokens['instructions']})" if tokens["instructions"] else f"without {tokens['without_extension']}"
     lines.append(("backend: xtr", f"{tokens['backend']} {with_what}"))

@@ -45,6 +45,8 @@ def plan(
     """
     from xtr_assets.config import DenseConfig, RecallConfig
     from xtr_assets.core.planning import shortlist_dense
+    from xtr_assets.index.recipes import leading_axes
+    from xtr_assets.index.xtr import extension
 
     place = find_place(config, warehouse)
     if measure and (rows is not None or dim is not None):
@@ -60,7 +62,16 @@ def plan(
     thresholds = RecallConfig() if place.config is None else place.config.recall
     wanted = min(1.0, thresholds.dense if goal is None else goal)
     served = dense.target if target is None else target
-    shortlist = shortlist_dense(rows, dim, served, recall_goal=wanted, change_rate=change_rate, memory_budget=memory)
+    shortlist = shortlist_dense(
+        rows,
+        dim,
+        served,
+        recall_goal=wanted,
+        change_rate=change_rate,
+        memory_budget=memory,
+        axes=0 if published is None else leading_axes(published.vectors(), published.vectors().rows()),
+        integers=extension.available(),
+    )
     choice = _measured(published, shortlist, wanted) if measure and published is not None else None
     explicit = None if dense.recipe == "auto" else dense.recipe
     if as_json:

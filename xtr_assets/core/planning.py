@@ -1,6 +1,7 @@
 """Which dense recipe suits a corpus: a shortlist by rows, dim, serving target, memory and change rate, with reasons."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -9,8 +10,8 @@ from xtr_assets.core.recipes import Recipe, parse_recipe
 
 Target = Literal["cpu", "gpu", "gpu-cuvs"]
 
-# Up to here a scan takes well under a millisecond at 384 dims and finds everything.
-FLAT_ROWS = 10_000
+# Up to here a scan takes a few hundred microseconds at 384 dims and finds everything.
+FLAT_ROWS = 5_000
 # Below, even lists of whole vectors save less than a search's fixed cost.
 LISTS_FROM_ROWS = 2_000
 # On a GPU a brute-force scan of this many rows is memory-bound at a few hundred microseconds.
@@ -22,6 +23,20 @@ GPU_FLAT_ROWS = 100_000
 # 256 202.
 LISTS_PER_SQRT_ROW = 3.0
 LISTS_PER_SQRT_ROW_FAST = 1.0
+# Codes that are read by integer products (index/code_scan.py) cost as little, and so do centroids: 24,000 x 384, us a
+# query at recall@10 .96, 128 lists 51, 256 49, 512 51; 10,000 x 128: 64 lists 10, 128 10, 256 12; 100,000 x 192: 256
+# lists 130, 512 91, 1024 115.
+LISTS_PER_SQRT_ROW_INTEGER = 1.5
+# Half bytes are as good as bytes where there are many dims (384: 20 candidates hold the true ten of 50,000 rows to
+# .998), but not where there are few (128: .97).
+HALF_BYTE_DIMS = 192
+# The leading principal axes are enough where they hold this share of the sum of squares: 192 of 384 hold .94 of the
+# embedded encoder's, and 50 candidates by half bytes of them the true ten of 100,000 rows to .997 (128 axes hold .86:
+# 100 to .984); where 64 held .85 of a million synthetic vectors, 800 candidates did not reach .97. A query turns first,
+# 5 us: worth it once codes leave the cache. At recall@10 .95 / .99, us a query: 24,000 rows, all dims 77 / 155, 192 axes
+# 72 / 123; 100,000 rows, 192 axes 179 / 383, PQ96x4fsr 254 / 409.
+AXES_SHARE, AXES_FROM_BYTES = 0.9, 4_000_000
+AXES_STEP, MOST_AXES = 64, 0.5
 GRAPH_QUANTIZER_ROWS = 5_000_000
 LISTS_PER_SQRT_ROW_LARGE = 16.0
 # k-means sees this many vectors a list: fewer leave lists empty, more cost time without recall.
@@ -79,16 +94,29 @@ def plan_dense(
     recall_goal: float = 0.95,
     change_rate: float = 0.01,
     memory_budget: int | None = None,
+    axes: int = 0,
+    integers: bool = True,
 ) -> DensePlan:
     """The first of the shortlist, or the explicit recipe, which always wins.
 
     >>> plan_dense(150_000, 384).recipe
+    'IVF512,SQ4'
+    >>> plan_dense(150_000, 384, axes=128).recipe
+    'PCA128,IVF512,SQ4'
+    >>> plan_dense(150_000, 384, integers=False).recipe
     'IVF512,PQ96x4fsr'
     """
     if recipe != "auto":
         return _plan(parse_recipe(recipe), rows, dim, target, "asked for by name")
     return shortlist_dense(
-        rows, dim, target, recall_goal=recall_goal, change_rate=change_rate, memory_budget=memory_budget
+        rows,
+        dim,
+        target,
+        recall_goal=recall_goal,
+        change_rate=change_rate,
+        memory_budget=memory_budget,
+        axes=axes,
+        integers=integers,
     )[0]
 
 
@@ -100,6 +128,8 @@ def shortlist_dense(
     recall_goal: float = 0.95,
     change_rate: float = 0.01,
     memory_budget: int | None = None,
+    axes: int = 0,
+    integers: bool = True,
 ) -> tuple[DensePlan, ...]:
     """Recipes worth measuring, the most promising first.
 
@@ -111,10 +141,13 @@ def shortlist_dense(
     change_rate : share of rows removed and added from one generation to the next. Inverted lists forget a row for the
         price of one row; a graph cannot, so it is offered only below GRAPH_CHANGE_RATE.
     memory_budget : bytes the built index may hold; InvalidInput names the smallest need where nothing fits.
+    axes : so many principal axes hold AXES_SHARE of the vectors' sum of squares (`enough_axes`); 0 where too many do,
+        or nobody looked.
+    integers : whether this machine reads scalar codes by integer products (index/code_scan.py).
     """
     _check(rows, dim, target, recall_goal)
     if target == "cpu":
-        options = _cpu_options(rows, dim, recall_goal, change_rate)
+        options = _cpu_options(rows, dim, recall_goal, change_rate, axes, integers)
     else:
         options = _gpu_options(rows, dim, target, change_rate)
     if recall_goal >= 1.0:
@@ -132,16 +165,31 @@ def shortlist_dense(
     return fitting
 
 
-def list_count(rows: int, *, fast_scan: bool = False) -> int:
+def enough_axes(moments: Sequence[float]) -> int:
+    """The number of principal axes that hold AXES_SHARE of the sum of squares, in whole registers of bytes; 0 where
+    that is more than half of them.
+
+    moments : second moment along each axis, descending.
+
+    >>> enough_axes([1.0] * 60 + [0.001] * 324), enough_axes([1.0] * 384)
+    (64, 0)
+    """
+    total = sum(moments)
+    for axes in range(AXES_STEP, int(MOST_AXES * len(moments)) + 1, AXES_STEP):
+        if total > 0 and sum(moments[:axes]) >= AXES_SHARE * total:
+            return axes
+    return 0
+
+
+def list_count(rows: int, per_sqrt_row: float = LISTS_PER_SQRT_ROW) -> int:
     """The number of inverted lists for so many rows: a power of two.
 
     >>> [list_count(n) for n in (20_000, 150_000, 1_000_000, 10_000_000)]
     [512, 1024, 4096, 65536]
-    >>> [list_count(n, fast_scan=True) for n in (20_000, 150_000, 1_000_000, 10_000_000)]
+    >>> [list_count(n, LISTS_PER_SQRT_ROW_FAST) for n in (20_000, 150_000, 1_000_000, 10_000_000)]
     [128, 512, 1024, 65536]
     """
-    small = LISTS_PER_SQRT_ROW_FAST if fast_scan else LISTS_PER_SQRT_ROW
-    factor = small if rows < GRAPH_QUANTIZER_ROWS else LISTS_PER_SQRT_ROW_LARGE
+    factor = per_sqrt_row if rows < GRAPH_QUANTIZER_ROWS else LISTS_PER_SQRT_ROW_LARGE
     return int(2 ** round(math.log2(max(1.0, factor * math.sqrt(max(1, rows))))))
 
 
@@ -154,40 +202,56 @@ def training_rows(recipe: Recipe, rows: int, dim: int) -> int:
     return min(rows, wanted, TRAINING_BYTES // (4 * dim))
 
 
-def _cpu_options(rows: int, dim: int, goal: float, change_rate: float) -> list[tuple[str, str]]:
-    options = []
+def _cpu_options(
+    rows: int, dim: int, goal: float, change_rate: float, axes: int, integers: bool
+) -> list[tuple[str, str]]:
+    options: list[tuple[str, str]] = []
     if rows <= FLAT_ROWS:
         flat = ("Flat", f"{rows} rows are at most {FLAT_ROWS}: scanning them all is exact and fast enough")
         if rows < LISTS_FROM_ROWS:
             return [flat]
         options = [flat, (f"IVF{list_count(rows)},Flat", f"reads some of {list_count(rows)} lists of whole vectors")]
+        if integers:
+            options[1:] = _integer_options(rows, dim, axes)
         if change_rate <= GRAPH_CHANGE_RATE:
             options.append(("HNSW32", f"a graph suits a change rate of {change_rate:.2%} a generation"))
         return options
     lists = list_count(rows)
     graph_above = "_HNSW32" if rows >= GRAPH_QUANTIZER_ROWS else ""
     quantizer = f"IVF{lists}{graph_above}"
-    fast = list_count(rows, fast_scan=True)
+    fast = list_count(rows, LISTS_PER_SQRT_ROW_FAST)
     coarse, fine = _pq_parts(dim, PQ_DIMS_PER_PART), _pq_parts(dim, PQ_DIMS_PER_FINE_PART)
     parts, other = (fine, coarse) if fine and (goal >= FINE_GOAL or coarse < PQ_PARTS) else (coarse, fine)
+    if integers and rows < GRAPH_QUANTIZER_ROWS:
+        options = _integer_options(rows, dim, axes)
     if parts:
         said = (
             f"{rows} rows in {fast} lists of 4-bit codes, re-ranked exactly from the stored vectors; rows are removed "
             "and added in place"
         )
         options.append((f"IVF{fast}{graph_above},PQ{parts}x4fsr", said))
-    options.append((f"{quantizer},SQ8", f"{rows} rows in {lists} lists, one byte a dim: less to re-rank"))
+        if other and parts != other:
+            said = "more to read and less to re-rank" if other == fine else "half the bytes, more to re-rank"
+            options.append((f"IVF{fast}{graph_above},PQ{other}x4fsr", f"4-bit codes in {other} parts: {said}"))
+    if not integers or rows >= GRAPH_QUANTIZER_ROWS:
+        options.append((f"{quantizer},SQ8", f"{rows} rows in {lists} lists, one byte a dim: less to re-rank"))
     if change_rate <= GRAPH_CHANGE_RATE:
-        graph = (
-            "HNSW32_SQ8",
-            f"a graph suits a change rate of {change_rate:.2%} a generation (<= {GRAPH_CHANGE_RATE:.2%})",
-        )
-        options.insert(1 if parts else 0, graph)
-    if parts and other and parts != other:
-        said = "more to read and less to re-rank" if other == fine else "half the bytes, more to re-rank"
-        options.insert(1, (f"IVF{fast}{graph_above},PQ{other}x4fsr", f"4-bit codes in {other} parts: {said}"))
+        said = f"a graph suits a change rate of {change_rate:.2%} a generation (<= {GRAPH_CHANGE_RATE:.2%})"
+        options.insert(min(1, len(options)), ("HNSW32_SQ8", said))
     options.append((f"{quantizer},Flat", f"{rows} rows in {lists} lists of whole vectors: nothing to re-rank"))
     return options[:SHORTLIST]
+
+
+def _integer_options(rows: int, dim: int, axes: int) -> list[tuple[str, str]]:
+    """Lists of scalar codes that integer products read."""
+    lists = list_count(rows, LISTS_PER_SQRT_ROW_INTEGER)
+    code, size = ("SQ4", "half a byte") if dim >= HALF_BYTE_DIMS else ("SQ8", "one byte")
+    said = f"{rows} rows in {lists} lists, {size} a dim read by integer products, re-ranked exactly"
+    options = [(f"IVF{lists},{code}", said)]
+    if axes and code == "SQ4" and rows * dim // 2 > AXES_FROM_BYTES:
+        held = f"{axes} principal axes hold {AXES_SHARE:.0%} of the sum of squares: {axes} of {dim} dims are read"
+        options.insert(0, (f"PCA{axes},IVF{lists},{code}", f"{said}; {held}"))
+    return options
 
 
 def _gpu_options(rows: int, dim: int, target: Target, change_rate: float) -> list[tuple[str, str]]:
@@ -221,7 +285,11 @@ def _plan(recipe: Recipe, rows: int, dim: int, target: Target, reason: str) -> D
     _check(rows, dim, target, 0.5)
     recipe.check_dim(dim)
     cagra = target == "gpu-cuvs" and recipe.family == "hnsw" and recipe.code == "Flat"
-    if target != "cpu" and not cagra and (recipe.family == "hnsw" or recipe.fast_scan or recipe.quantizer_graph):
+    if (
+        target != "cpu"
+        and not cagra
+        and (recipe.family == "hnsw" or recipe.fast_scan or recipe.quantizer_graph or recipe.axes)
+    ):
         raise InvalidInput(
             f"recipe {recipe.text} cannot be cloned to a GPU (target {target}); use Flat or IVF<n>,Flat|SQfp16|PQ<m>, "
             "HNSW<m> for target gpu-cuvs, or target cpu"
@@ -252,6 +320,7 @@ def _build_seconds(recipe: Recipe, rows: int, dim: int, sample: int) -> float:
     if recipe.family == "hnsw":
         # About 300 distances an insertion at 40 neighbours explored, growing with the logarithm of the rows.
         return tuning + rows * 300 * math.log2(max(2, rows)) / 12 * dim / 1e9
+    dim = recipe.coded_dim(dim)
     assigned = recipe.nlist if not recipe.quantizer_graph else 20 * math.sqrt(recipe.nlist)
     codebook = sample if recipe.code == "PQ" else 0
     work = KMEANS_ROUNDS * sample * recipe.nlist * dim + rows * assigned * dim

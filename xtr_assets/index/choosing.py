@@ -180,14 +180,13 @@ def scaled(plan: DensePlan, rows: int) -> str:
     """The recipe of a plan as it would be for fewer rows: as many lists a root of rows, everything else alike.
 
     >>> scaled(plan_dense(1_000_000, 384), 62_500)
-    'IVF256,PQ96x4fsr'
+    'IVF512,SQ4'
     """
-    head, comma, tail = plan.recipe.partition(",")
-    if not head.startswith("IVF") or rows >= plan.rows:
+    recipe = parse_recipe(plan.recipe)
+    if recipe.family != "ivf" or rows >= plan.rows:
         return plan.recipe
-    lists, graph, links = head[3:].partition("_")
-    fewer = max(1, 2 ** round(math.log2(int(lists) * math.sqrt(rows / plan.rows))))
-    return f"IVF{fewer}{graph}{links}{comma}{tail}"
+    fewer = 2 ** round(math.log2(recipe.nlist * math.sqrt(rows / plan.rows)))
+    return recipe.with_lists(max(1, fewer)).text
 
 
 def _timed(candidates: Sequence[_Candidate], queries: Floats, k: int) -> list[float]:

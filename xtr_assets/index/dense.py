@@ -28,12 +28,14 @@ from xtr_assets.index.recipes import (
     dead_share,
     inner,
     inverted,
+    leading_axes,
     list_fit,
     remove,
     row_map,
 )
 from xtr_assets.index.stored import Vectors, as_rows, halves, known_rows
 from xtr_assets.index.tuning import stricter
+from xtr_assets.index.xtr import extension
 
 faiss = load_faiss()
 
@@ -93,7 +95,15 @@ class DenseIndex(DenseSearch):
         if live is not None:
             check_mask(live, stored.end_row, "live")
         rows = stored.rows() if live is None else (every := stored.rows())[live[every]]
-        plan = plan_dense(len(rows), stored.dim, target, recipe=recipe, recall_goal=recall_goal)
+        plan = plan_dense(
+            len(rows),
+            stored.dim,
+            target,
+            recipe=recipe,
+            recall_goal=recall_goal,
+            axes=leading_axes(stored, rows) if recipe == "auto" and target == "cpu" else 0,
+            integers=extension.available(),
+        )
         started = process_time()
         parsed = parse_recipe(plan.recipe)
         index = build_index(parsed, stored, rows, plan.training_rows)
@@ -155,10 +165,17 @@ class DenseIndex(DenseSearch):
             "device": self._placement.device,
             "device_reason": self._placement.reason,
             "cuvs": self._placement.cuvs,
+            "codes_read_by": self.codes_read_by,
             "faiss": provider().as_json(),
             "plan": None if self.plan_of_build is None else self.plan_of_build.as_json(),
             "built": None if self.built is None else asdict(self.built),
         }
+
+    @property
+    def codes_read_by(self) -> str:
+        """What reads codes on the CPU: "faiss", or "native" with its instruction set (see `code_scan`)."""
+        scan = self.served.scan
+        return "faiss" if scan is None else f"native, {scan.instructions}"
 
     def to(self, device: str, spread: Spread = "replicate") -> "DenseIndex":
         """Serve from another device. Returns self. Raises ProviderError, InvalidInput (see `gpu.place`).
@@ -176,7 +193,9 @@ class DenseIndex(DenseSearch):
             # The old clone goes first: both may not fit.
             self._clone.close()
         self._clone, self._placement, self._plans = None, Placement("cpu", False, "nothing was cloned"), {}
+        self._served = None
         self._placement, self._clone = clone_to(placement, device, self._recipe, faiss, parts)
+        self._served = None
         return self
 
     def add(self, vectors: Floats | Halves) -> Ints:
@@ -209,7 +228,7 @@ class DenseIndex(DenseSearch):
     def replace_lists(self, index: Any, recipe: str, rows: Ints) -> None:
         """Take over an IVF index that holds all rows but `rows` int64 [n], which are added: what a repair does."""
         add_stored(index, self._vectors, rows)
-        before, self._index, self._recipe = self._recipe, index, parse_recipe(recipe)
+        before, self._index, self._recipe, self._served = self._recipe, index, parse_recipe(recipe), None
         # The same share of the lists is read until somebody tunes: of more lists, the same number would find less.
         nprobe = min(self._recipe.nlist, -(-self._profile.nprobe * self._recipe.nlist // before.nlist))
         trained = self._profile.trained_lists or before.nlist
@@ -259,7 +278,7 @@ class DenseIndex(DenseSearch):
         persist.write_index(self._index, Path(path))
 
     def _changed(self, rows: Ints, present: bool) -> None:
-        self._plans = {}
+        self._plans, self._served = {}, None
         self._present[rows] = present
         self._count += len(rows) if present else -len(rows)
         if self._clone is not None:

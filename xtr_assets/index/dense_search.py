@@ -10,12 +10,14 @@ from xtr_assets.core.recipes import Recipe
 from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index import searching
+from xtr_assets.index.code_scan import code_scan
 from xtr_assets.index.exact import check_mask, checked_queries, exact_rows
 from xtr_assets.index.gpu import Placement
 from xtr_assets.index.gpu_clone import GpuClone
 from xtr_assets.index.parameters import DenseProfile, SearchPlan, asked_for, checked, default_profile
 from xtr_assets.index.recipes import held_mask
 from xtr_assets.index.refining import DenseResult, Refined, refined
+from xtr_assets.index.searching import Served
 from xtr_assets.index.tuning import Confirmation, Tuning, confirmation, sample_queries, tune
 
 RECALL_GOAL = 0.95
@@ -33,6 +35,7 @@ class DenseSearch:
         self._profile = profile
         self._placement = Placement("cpu", False, "built here")
         self._clone: GpuClone | None = None
+        self._served: Served | None = None
         self._plans: dict[tuple[Any, ...], SearchPlan] = {}
         self._present = held_mask(index, vectors)
         self._count = int(np.count_nonzero(self._present))
@@ -63,6 +66,15 @@ class DenseSearch:
     def placement(self) -> Placement:
         """The device that serves, and why that one."""
         return self._placement
+
+    @property
+    def served(self) -> Served:
+        """What answers now. Made at the first search after a change: it holds where the lists lie."""
+        served = self._served
+        if served is None:
+            scan = code_scan(self._index, self._recipe, self._vectors.end_row)
+            served = self._served = Served(self._index, self._recipe, self._clone, scan)
+        return served
 
     def search(
         self,
@@ -147,7 +159,7 @@ class DenseSearch:
 
     def _found(self, plan: SearchPlan, queries: Floats, available: Mask) -> tuple[Floats, Ints]:
         allowed = available if self._masked(plan.filtered) else None
-        return searching.find(self._index, self._clone, self._recipe, plan, queries, allowed)
+        return searching.find(self.served, plan, queries, allowed)
 
     def _masked(self, filtered: bool) -> bool:
         return filtered or (not self._recipe.removable and self._index.ntotal != self._count)
@@ -222,9 +234,8 @@ class DenseSearch:
             if still.passed:
                 return Tuning(self._profile, True, still.lower_bound, (), still, "confirmed")
         others = None if confirm is None else (checked_queries(confirm, self.dim, k), self._exact(confirm, k))
-        result = tune(
-            self._index, self._vectors, self._recipe, self._profile, queries, exact, goal=goal, k=k, confirm=others
-        )
+        here = replace(self.served, clone=None)
+        result = tune(here, self._vectors, self._profile, queries, exact, goal=goal, k=k, confirm=others)
         self._use(result.profile)
         return result
 

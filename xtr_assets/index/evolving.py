@@ -10,6 +10,7 @@ from xtr_assets.core.types import Ints, Mask
 from xtr_assets.index.parameters import DenseProfile
 from xtr_assets.index.provider import load_faiss
 from xtr_assets.index.recipes import dead_share, remove
+from xtr_assets.index.xtr import extension
 
 faiss = load_faiss()
 
@@ -79,11 +80,12 @@ def _obstacle(
     target: Target,
 ) -> str | None:
     # A repair changes the number of lists, and with it the recipe: what was asked for is what was trained.
-    made = f"IVF{profile.trained_lists},{recipe.text.partition(',')[2]}" if profile.trained_lists else recipe.text
+    made = recipe.with_lists(profile.trained_lists).text if profile.trained_lists else recipe.text
     if wanted != "auto" and parse_recipe(wanted).text != made:
         return f"the recipe changed from {recipe.text} to {wanted}"
     trained = max(1, profile.trained_rows)
-    planned = plan_dense(after, dim, target).recipe if wanted == "auto" else recipe.text
+    again = plan_dense(after, dim, target, axes=recipe.axes, integers=extension.available())
+    planned = again.recipe if wanted == "auto" else recipe.text
     outgrown = after > GROWTH_LIMIT * trained or after < trained / GROWTH_LIMIT
     if outgrown and (planned != recipe.text or (recipe.trained and after > GROWTH_LIMIT * trained)):
         return (

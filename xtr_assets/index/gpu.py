@@ -66,6 +66,8 @@ def place(device: str, recipe: Recipe, faiss: GpuFaiss, provider: Provider, spre
 
 def uncloneable(recipe: Recipe, cuvs: bool, sharded: bool = False) -> str | None:
     """Why FAISS cannot put the recipe on GPUs, or None where it can."""
+    if recipe.axes:
+        return "changed axes have no GPU clone"
     if recipe.quantizer_graph:
         return "lists found by a graph have no GPU clone"
     if recipe.family == "hnsw":

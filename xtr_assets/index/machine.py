@@ -30,8 +30,13 @@ def instructions(backend: str) -> str | None:
 def _dense(recipe: str | None, device: str) -> dict[str, Any]:
     try:
         found = provider()
-        about: dict[str, Any] = {"faiss": found.as_json()}
-        placement = place(device, parse_recipe(recipe or "Flat"), load_faiss(), found)
+        parsed = parse_recipe(recipe or "Flat")
+        native = extension.available() and parsed.integer_bits
+        about: dict[str, Any] = {
+            "faiss": found.as_json(),
+            "codes_read_by": f"native, {extension.kernels.instruction_sets()[0]}" if native else "faiss",
+        }
+        placement = place(device, parsed, load_faiss(), found)
     except (ProviderError, InvalidInput) as error:
         return {"device": None, "error": str(error)}
     return {"device": placement.device, "reason": placement.reason, "cuvs": placement.cuvs, **about}

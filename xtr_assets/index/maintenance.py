@@ -2,7 +2,8 @@
 given up, only the rows around them move. And two indexes made one."""
 
 import math
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from xtr_assets.index.dense import DenseIndex
 from xtr_assets.index.evolving import Evolution
 from xtr_assets.index.exact import gather
 from xtr_assets.index.provider import load_faiss
-from xtr_assets.index.recipes import SEED, emptied_copy, inverted, list_rows, move_list
+from xtr_assets.index.recipes import SEED, coded, emptied_copy, inverted, list_rows, move_list
 
 faiss = load_faiss()
 
@@ -124,14 +125,15 @@ def misfit_shares(index: DenseIndex) -> npt.NDArray[np.float64]:
     shares = np.zeros(lists.nlist)
     if not fit:
         return shares
-    centroids = _centroids(lists, index.dim)
+    centroids = _centroids(lists)
     generator = np.random.default_rng(SEED)
     for number in range(lists.nlist):
         rows = list_rows(lists.invlists, number)
         if len(rows) > LOOKED_AT:
             rows = generator.choice(rows, LOOKED_AT, replace=False)
         if len(rows):
-            shares[number] = float((gather(index.vectors, rows) @ centroids[number] < fit).mean())
+            stored = coded(index.faiss_index, gather(index.vectors, rows))
+            shares[number] = float((stored @ centroids[number] < fit).mean())
     return shares
 
 
@@ -177,46 +179,55 @@ def _relearn(index: DenseIndex, ill: Mask, short: Mask, length: float) -> int:
     """Centroids anew for the rows of ill lists, none for short ones; returns how many rows were coded again."""
     recipe = parse_recipe(index.recipe)
     old = inverted(index.faiss_index)
-    centroids = _centroids(old, index.dim)
+    centroids = _centroids(old)
+
+    def stored(rows: Ints) -> Floats:
+        return coded(index.faiss_index, gather(index.vectors, rows))
+
     none = np.empty(0, np.int64)
     sick = np.concatenate([none, *(list_rows(old.invlists, int(number)) for number in np.flatnonzero(ill))])
     spare = np.concatenate([none, *(list_rows(old.invlists, int(number)) for number in np.flatnonzero(short))])
-    made = _learnt(index.vectors, sick, max(round(len(sick) / length), int(ill.sum()))) if len(sick) else centroids[:0]
+    made = centroids[:0]
+    if len(sick):
+        made = _learnt(stored, sick, max(round(len(sick) / length), int(ill.sum())))
     kept = np.flatnonzero(~ill & ~short)
-    following = _boundary_rows(index.vectors, old, centroids, kept, made)
-    old.remove_ids(faiss.IDSelectorBatch(following))
-    count = len(kept) + len(made)
-    text = f"IVF{count},{recipe.text.partition(',')[2]}"
-    new = emptied_copy(old, replace(recipe, nlist=count, text=text), index.dim)
+    following = _boundary_rows(stored, old, centroids, kept, made)
+    index.faiss_index.remove_ids(faiss.IDSelectorBatch(following))
+    changed = recipe.with_lists(len(kept) + len(made))
+    copy = emptied_copy(index.faiss_index, changed, index.dim)
+    new = inverted(copy)
     new.quantizer.reset()
     new.quantizer.add(np.ascontiguousarray(np.concatenate([centroids[kept], made])))
     for place, number in enumerate(kept.tolist()):
         new.ntotal += move_list(old, number, new, place)
+    copy.ntotal = new.ntotal
     moving = np.sort(np.concatenate([sick, spare, following]))
-    index.replace_lists(new, text, moving)
+    index.replace_lists(copy, changed.text, moving)
     return len(moving)
 
 
-def _centroids(lists: Any, dim: int) -> Floats:
+def _centroids(lists: Any) -> Floats:
     codes = faiss.vector_to_array(faiss.downcast_index(lists.quantizer).codes)
-    found: Floats = codes.view(np.float32).reshape(lists.nlist, dim).copy()
+    found: Floats = codes.view(np.float32).reshape(lists.nlist, lists.d).copy()
     return found
 
 
-def _learnt(vectors: RowVectors, rows: Ints, count: int) -> Floats:
-    """Unit centroids float32 [count, dim] of the rows, by k-means on a fixed sample."""
+def _learnt(stored: Callable[[Ints], Floats], rows: Ints, count: int) -> Floats:
+    """Unit centroids float32 [count, d] of the rows, by k-means on a fixed sample; `stored` gives rows as coded."""
     most = TRAINING_VECTORS_PER_LIST * count
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(SEED).choice(rows, most, replace=False))
+    sample = np.ascontiguousarray(stored(rows))
+    dim = sample.shape[1]
     kmeans = faiss.Kmeans(
-        vectors.dim, min(count, len(rows)), niter=KMEANS_ROUNDS, seed=SEED, spherical=True, min_points_per_centroid=1
+        dim, min(count, len(rows)), niter=KMEANS_ROUNDS, seed=SEED, spherical=True, min_points_per_centroid=1
     )
-    kmeans.train(gather(vectors, rows))
-    learnt: Floats = kmeans.centroids.reshape(-1, vectors.dim)
+    kmeans.train(sample)
+    learnt: Floats = kmeans.centroids.reshape(-1, dim)
     return learnt
 
 
-def _boundary_rows(vectors: RowVectors, lists: Any, centroids: Floats, kept: Ints, made: Floats) -> Ints:
+def _boundary_rows(stored: Callable[[Ints], Floats], lists: Any, centroids: Floats, kept: Ints, made: Floats) -> Ints:
     """Rows of the kept lists around new centroids that lie nearer to one of them than to their own."""
     if not len(made) or not len(kept):
         return np.empty(0, np.int64)
@@ -225,6 +236,6 @@ def _boundary_rows(vectors: RowVectors, lists: Any, centroids: Floats, kept: Int
     for number in kept[np.unique(near)]:
         rows = list_rows(lists.invlists, int(number))
         if len(rows):
-            stored = gather(vectors, rows)
-            found.append(rows[(stored @ made.T).max(axis=1) > stored @ centroids[number]])
+            own = stored(rows)
+            found.append(rows[(own @ made.T).max(axis=1) > own @ centroids[number]])
     return np.concatenate(found or [np.empty(0, np.int64)])

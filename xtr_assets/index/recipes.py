@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput
+from xtr_assets.core.planning import FLAT_ROWS, enough_axes
 from xtr_assets.core.recipes import Recipe
 from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Ints, Mask
@@ -29,8 +30,9 @@ def train_index(recipe: Recipe, dim: int, sample: Floats) -> Any:
     removal).
     """
     recipe.check_dim(dim)
-    text = recipe.text if recipe.family == "ivf" else f"IDMap,{recipe.text}"
-    index = faiss.index_factory(dim, text, faiss.METRIC_INNER_PRODUCT)
+    if recipe.trained and not len(sample):
+        raise InvalidInput(f"recipe {recipe.text} learns from vectors, there are none; use Flat, or auto")
+    index = _made(recipe, dim, principal_axes(sample, recipe.axes) if recipe.axes else None)
     lists = inverted(index)
     if lists is not None:
         lists.cp.seed = SEED
@@ -41,11 +43,53 @@ def train_index(recipe: Recipe, dim: int, sample: Floats) -> Any:
             # Reorders 8-bit codes for a filter that is never asked for (polysemous_ht), for 1.5 CPU s a part.
             if hasattr(lists, "do_polysemous_training"):
                 lists.do_polysemous_training = False
-    if recipe.trained and not len(sample):
-        raise InvalidInput(f"recipe {recipe.text} learns from vectors, there are none; use Flat, or auto")
     if recipe.trained:
         index.train(sample)
     return index
+
+
+def _made(recipe: Recipe, dim: int, axes: Floats | None) -> Any:
+    """An empty, untrained index; axes : float32 [recipe.axes, dim] that vectors are turned onto first, or None."""
+    if axes is None:
+        text = recipe.text if recipe.family == "ivf" else f"IDMap,{recipe.text}"
+        return faiss.index_factory(dim, text, faiss.METRIC_INNER_PRODUCT)
+    turn = faiss.LinearTransform(dim, recipe.axes, False)
+    faiss.copy_array_to_vector(np.ascontiguousarray(axes).ravel(), turn.A)
+    turn.is_trained = True
+    lists = faiss.index_factory(recipe.axes, recipe.text.partition(",")[2], faiss.METRIC_INNER_PRODUCT)
+    return faiss.IndexPreTransform(turn, lists)
+
+
+def principal_axes(sample: Floats, count: int) -> Floats:
+    """The axes of the largest second moments of sample float32 [n, dim]: float32 [count, dim], orthonormal."""
+    moments = np.asarray(sample.T @ sample, np.float64)
+    _, axes = np.linalg.eigh(moments)
+    leading: Floats = np.ascontiguousarray(axes[:, ::-1][:, :count].T, np.float32)
+    return leading
+
+
+def leading_axes(vectors: RowVectors, rows: Ints) -> int:
+    """`planning.enough_axes` of rows int64 [n], by a fixed sample; 0 for so few rows that nothing would follow."""
+    if len(rows) <= FLAT_ROWS:
+        return 0
+    sample = gather(vectors, np.sort(np.random.default_rng(SEED).choice(rows, FIT_ROWS, replace=False)))
+    return enough_axes(np.linalg.eigvalsh(np.asarray(sample.T @ sample, np.float64))[::-1].tolist())
+
+
+def axes_of(index: Any) -> Floats | None:
+    """float32 [axes, dim] that vectors are turned onto before lists and codes see them; None where they are not."""
+    outer = faiss.downcast_index(index)
+    if not isinstance(outer, faiss.IndexPreTransform):
+        return None
+    turn = faiss.downcast_VectorTransform(outer.chain.at(0))
+    found: Floats = faiss.vector_to_array(turn.A).reshape(turn.d_out, turn.d_in)
+    return found
+
+
+def coded(index: Any, vectors: Floats) -> Floats:
+    """Vectors float32 [n, dim] as lists and codes see them: float32 [n, lists.d]."""
+    axes = axes_of(index)
+    return vectors if axes is None else vectors @ axes.T
 
 
 def build_index(recipe: Recipe, vectors: RowVectors, rows: Ints, training_rows: int) -> Any:
@@ -68,18 +112,19 @@ def list_fit(index: Any, vectors: RowVectors, rows: Ints) -> float:
         return 0.0
     if len(rows) > FIT_ROWS:
         rows = np.sort(np.random.default_rng(SEED).choice(rows, FIT_ROWS, replace=False))
-    fits, _ = lists.quantizer.search(gather(vectors, rows), 1)
+    fits, _ = lists.quantizer.search(np.ascontiguousarray(coded(index, gather(vectors, rows))), 1)
     return round(float(np.quantile(fits, 0.1)), 6)
 
 
 def emptied_copy(index: Any, recipe: Recipe, dim: int) -> Any:
     """An IVF index of another number of lists that learnt what `index` learnt, but for the centroids: codes of the one
     mean the same in the other. Holds no rows."""
-    copy = faiss.index_factory(dim, recipe.text, faiss.METRIC_INNER_PRODUCT)
+    copy = _made(recipe, dim, axes_of(index))
+    old, new = inverted(index), inverted(copy)
     for learnt in ("pq", "sq"):
-        if hasattr(index, learnt):
-            setattr(copy, learnt, getattr(index, learnt))
-    copy.is_trained = True
+        if hasattr(old, learnt):
+            setattr(new, learnt, getattr(old, learnt))
+    copy.is_trained = new.is_trained = True
     return copy
 
 
@@ -102,9 +147,10 @@ def move_list(source: Any, number: int, target: Any, place: int) -> int:
 
 
 def inner(index: Any) -> Any:
-    """The index below an IndexIDMap, as its own class."""
+    """The index below an IndexIDMap, or behind a change of axes, as its own class."""
     index = faiss.downcast_index(index)
-    return faiss.downcast_index(index.index) if isinstance(index, faiss.IndexIDMap) else index
+    wrapped = isinstance(index, faiss.IndexIDMap | faiss.IndexPreTransform)
+    return faiss.downcast_index(index.index) if wrapped else index
 
 
 def inverted(index: Any) -> Any:
@@ -153,6 +199,9 @@ def check_family(index: Any, recipe: Recipe, name: str) -> None:
         raise CorruptFile(name, f"an index of recipe {recipe.text}", kind)
     if lists is not None and lists.nlist != recipe.nlist:
         raise CorruptFile(name, f"{recipe.nlist} lists", f"{lists.nlist} lists")
+    axes = axes_of(index)
+    if (0 if axes is None else len(axes)) != recipe.axes:
+        raise CorruptFile(name, f"{recipe.axes} axes", f"{0 if axes is None else len(axes)} axes")
     if lists is None and not isinstance(faiss.downcast_index(index), faiss.IndexIDMap):
         raise CorruptFile(name, "an index with its row map", kind)
 

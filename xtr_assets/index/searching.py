@@ -1,7 +1,7 @@
 """One search: planned by estimated cost, answered by FAISS under a selector, widened, re-ranked exactly."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -10,10 +10,12 @@ import numpy as np
 from xtr_assets.core.recipes import Recipe
 from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.index.code_scan import CodeScan
 from xtr_assets.index.exact import best_true, exact_rows
 from xtr_assets.index.gpu_clone import GpuClone
 from xtr_assets.index.parameters import DenseProfile, Overrides, SearchPlan, candidate_count, checked
 from xtr_assets.index.provider import load_faiss
+from xtr_assets.index.xtr import extension
 
 faiss = load_faiss()
 
@@ -23,6 +25,10 @@ faiss = load_faiss()
 SCAN_NS_A_DIM = 0.2
 SCAN_NS_A_DIM_WIDENED, SCAN_NS_A_DIM_BATCH = 0.75, 0.05
 CODE_NS_A_DIM = {"PQ": 0.02, "SQ4": 0.2, "SQ8": 0.12, "SQfp16": 0.12, "Flat": 0.15}
+# What integer products read codes for (code_scan.py), and look at centroids for; a candidate of theirs costs a place in
+# the pool, and a query its weights.
+INTEGER_NS_A_DIM = {"SQ4": 0.018, "SQ8": 0.025}
+INTEGER_CENTROID_NS_A_DIM = 0.02
 SELECTOR_NS = 2.0
 # Distances computed a node in the queue of a graph search.
 GRAPH_LINKS_READ = 24
@@ -46,14 +52,18 @@ def index_cost(
     recipe: Recipe, rows: int, dim: int, *, nprobe: int, ef_search: int, candidates: int, filtered: bool
 ) -> float:
     """Nanoseconds a query for asking the index and re-ranking its candidates."""
-    a_row = dim * CODE_NS_A_DIM[recipe.code] + (SELECTOR_NS if filtered else 0.0)
+    integers = extension.available() and recipe.integer_bits > 0
+    coded = recipe.coded_dim(dim)
+    a_row = coded * (INTEGER_NS_A_DIM if integers else CODE_NS_A_DIM)[recipe.code]
+    a_row += SELECTOR_NS if filtered and not integers else 0.0
     rerank = 0.0 if recipe.exact_codes else candidates * dim * SCAN_NS_A_DIM
     if recipe.family == "hnsw":
         return ef_search * GRAPH_LINKS_READ * (a_row + 40.0) + rerank
     if recipe.family == "flat":
         return rows * a_row + rerank
     lists = recipe.nlist if not recipe.quantizer_graph else 32 * nprobe
-    return lists * dim * CODE_NS_A_DIM["Flat"] + rows * nprobe / recipe.nlist * a_row + rerank
+    choosing = lists * coded * (INTEGER_CENTROID_NS_A_DIM if integers else CODE_NS_A_DIM["Flat"])
+    return choosing + recipe.axes * dim * SCAN_NS_A_DIM + rows * nprobe / recipe.nlist * a_row + rerank
 
 
 def plan_search(
@@ -127,12 +137,24 @@ def bitmap(allowed: Mask) -> Any:
     return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
 
 
-def candidates(
-    index: Any, clone: GpuClone | None, recipe: Recipe, plan: SearchPlan, queries: Floats, allowed: Mask | None
-) -> tuple[Floats, Ints]:
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What answers: the FAISS index; its clone on a GPU and what reads its codes in place of FAISS, where there are."""
+
+    index: Any
+    recipe: Recipe
+    clone: GpuClone | None = None
+    scan: CodeScan | None = None
+
+
+def candidates(served: Served, plan: SearchPlan, queries: Floats, allowed: Mask | None) -> tuple[Floats, Ints]:
     """What the index answers: approximate scores float32 [q, n] and rows int64 [q, n], best first, -1 pads."""
+    index, clone = served.index, served.clone
     if clone is not None and clone.refusal(plan, allowed is not None) is None:
         return clone.search(queries, plan, allowed)
+    if served.scan is not None:
+        threads = faiss.omp_get_max_threads() if len(queries) >= THREADED_QUERIES else 1
+        return served.scan.search(queries, plan.nprobe, plan.candidates, allowed, threads)
     scores = np.empty((len(queries), plan.candidates), np.float32)
     found = np.empty(scores.shape, np.int64)
     # What FAISS's Python `search` does, without its checks: they take as long as reading a list.
@@ -142,23 +164,21 @@ def candidates(
         plan.candidates,
         faiss.swig_ptr(scores),
         faiss.swig_ptr(found),
-        faiss_parameters(recipe, plan, None if allowed is None else bitmap(allowed)),
+        faiss_parameters(served.recipe, plan, None if allowed is None else bitmap(allowed)),
     )
     return scores, found
 
 
-def find(
-    index: Any, clone: GpuClone | None, recipe: Recipe, plan: SearchPlan, queries: Floats, allowed: Mask | None
-) -> tuple[Floats, Ints]:
+def find(served: Served, plan: SearchPlan, queries: Floats, allowed: Mask | None) -> tuple[Floats, Ints]:
     """`candidates`, with more lists read for the queries that met too few rows."""
-    scores, found = candidates(index, clone, recipe, plan, queries, allowed)
+    scores, found = candidates(served, plan, queries, allowed)
     wanted = min(plan.candidates if plan.filtered else plan.k, plan.available)
-    while 0 < plan.nprobe < recipe.nlist:
+    while 0 < plan.nprobe < served.recipe.nlist:
         short = _lacking(found, wanted)
         if not len(short):
             break
-        plan = replace(plan, nprobe=min(recipe.nlist, plan.nprobe * WIDEN_FACTOR))
-        scores[short], found[short] = candidates(index, clone, recipe, plan, queries[short], allowed)
+        plan = replace(plan, nprobe=min(served.recipe.nlist, plan.nprobe * WIDEN_FACTOR))
+        scores[short], found[short] = candidates(served, plan, queries[short], allowed)
     return scores, found
 
 

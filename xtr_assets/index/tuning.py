@@ -13,7 +13,7 @@ from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.exact import gather, ordered, true_scores
 from xtr_assets.index.parameters import DenseProfile, SearchPlan
 from xtr_assets.index.recipes import SEED
-from xtr_assets.index.searching import candidates, index_cost
+from xtr_assets.index.searching import Served, candidates, index_cost
 
 # 256 queries put the lower bound about a point below the mean at recall .95.
 TUNING_QUERIES = 256
@@ -110,9 +110,8 @@ def confirmation(found: Ints, exact: Ints, goal: float) -> Confirmation:
 
 
 def tune(
-    index: Any,
+    served: Served,
     vectors: RowVectors,
-    recipe: Recipe,
     profile: DenseProfile,
     queries: Floats,
     exact: Ints,
@@ -127,9 +126,10 @@ def tune(
     and not timed: the same index gets the same profile on a busy machine. Nothing met: the setting of highest recall.
     Where `confirm` holds other queries with their exact rows, the walk goes on past settings that fail there.
     """
+    recipe = served.recipe
     if recipe.exhaustive:
         return Tuning(replace(profile, k=k, goal=goal, recall=1.0), True, 1.0, ())
-    walk = _Walk(index, vectors, recipe, profile, queries, exact, goal, k)
+    walk = _Walk(served, vectors, profile, queries, exact, goal, k)
     failed: list[tuple[_Setting, Confirmation]] = []
     for step in [*_ladder(recipe), None]:
         while (best := walk.best(failed[-1][0] if failed else None)) is not None:
@@ -155,19 +155,18 @@ class _Walk:
 
     def __init__(
         self,
-        index: Any,
+        served: Served,
         vectors: RowVectors,
-        recipe: Recipe,
         profile: DenseProfile,
         queries: Floats,
         exact: Ints,
         goal: float,
         k: int,
     ) -> None:
-        self._index, self._vectors, self._recipe, self._profile = index, vectors, recipe, profile
+        self._served, self._vectors, self._recipe, self._profile = served, vectors, served.recipe, profile
         self._queries, self._exact, self._goal, self._k = queries, exact, goal, k
-        self._rows = int(index.ntotal)
-        self._depths = [1] if recipe.exact_codes else [d for d in DEPTHS if d * k <= self._rows] or [1]
+        self._rows = int(served.index.ntotal)
+        self._depths = [1] if self._recipe.exact_codes else [d for d in DEPTHS if d * k <= self._rows] or [1]
         self.tried: list[_Setting] = []
         self.curve: list[tuple[int, float, float]] = []
 
@@ -235,7 +234,7 @@ class _Walk:
             device="cpu",
             reason="tuning",
         )
-        return candidates(self._index, None, self._recipe, plan, queries, None)[1]
+        return candidates(self._served, plan, queries, None)[1]
 
 
 def _ladder(recipe: Recipe) -> list[int]:

@@ -15,10 +15,10 @@ from xtr_assets.core.recipes import parse_recipe
     [
         (0, "cpu", "Flat"),
         (1, "cpu", "Flat"),
-        (10_000, "cpu", "Flat"),
-        (10_001, "cpu", "IVF128,PQ96x4fsr"),
-        (150_000, "cpu", "IVF512,PQ96x4fsr"),
-        (1_000_000, "cpu", "IVF1024,PQ96x4fsr"),
+        (5_000, "cpu", "Flat"),
+        (5_001, "cpu", "IVF128,SQ4"),
+        (150_000, "cpu", "IVF512,SQ4"),
+        (1_000_000, "cpu", "IVF2048,SQ4"),
         (10_000_000, "cpu", "IVF65536_HNSW32,PQ96x4fsr"),
         (100_000, "gpu", "Flat"),
         (1_000_000, "gpu", "IVF4096,Flat"),
@@ -43,17 +43,32 @@ def test_a_graph_is_offered_only_where_little_changes() -> None:
     assert "HNSW32_SQ8" in still
 
 
+@pytest.mark.parametrize(("rows", "recipe"), [(10_001, "IVF128,PQ96x4fsr"), (1_000_000, "IVF1024,PQ96x4fsr")])
+def test_without_integer_products_codes_of_parts_come_first(rows: int, recipe: str) -> None:
+    assert plan_dense(rows, 384, integers=False).recipe == recipe
+
+
+def test_leading_axes_are_planned_where_they_hold_enough_and_codes_would_leave_the_cache() -> None:
+    assert plan_dense(100_000, 384, axes=128).recipe == "PCA128,IVF512,SQ4"
+    assert plan_dense(100_000, 384).recipe == "IVF512,SQ4"
+    assert plan_dense(20_000, 384, axes=128).recipe == "IVF256,SQ4"
+    assert plan_dense(1_000_000, 128, axes=64).recipe == "IVF2048,SQ8"
+
+
 def test_a_high_goal_or_few_dims_get_finer_parts_and_the_other_is_offered_too() -> None:
-    assert plan_dense(50_000, 384, recall_goal=0.99).recipe == "IVF256,PQ192x4fsr"
-    assert plan_dense(50_000, 128).recipe == "IVF256,PQ64x4fsr"
+    assert plan_dense(50_000, 384, recall_goal=0.99, integers=False).recipe == "IVF256,PQ192x4fsr"
+    assert plan_dense(50_000, 128, integers=False).recipe == "IVF256,PQ64x4fsr"
     for goal in (0.95, 0.99):
-        offered = {plan.recipe for plan in shortlist_dense(50_000, 384, recall_goal=goal)}
+        offered = {plan.recipe for plan in shortlist_dense(50_000, 384, recall_goal=goal, integers=False)}
         assert {"IVF256,PQ96x4fsr", "IVF256,PQ192x4fsr", "IVF512,SQ8"} <= offered
+        assert "IVF256,PQ96x4fsr" in {plan.recipe for plan in shortlist_dense(50_000, 384, recall_goal=goal)}
 
 
 def test_a_small_corpus_is_scanned_and_lists_are_offered_to_who_measures() -> None:
-    assert [plan.recipe for plan in shortlist_dense(10_000, 128)] == ["Flat", "IVF256,Flat"]
-    assert [plan.recipe for plan in shortlist_dense(10_000, 128, change_rate=0.0)] == ["Flat", "IVF256,Flat", "HNSW32"]
+    still = [plan.recipe for plan in shortlist_dense(5_000, 128, change_rate=0.0)]
+    assert [plan.recipe for plan in shortlist_dense(5_000, 128)] == ["Flat", "IVF128,SQ8"]
+    assert [plan.recipe for plan in shortlist_dense(5_000, 128, integers=False)] == ["Flat", "IVF256,Flat"]
+    assert still == ["Flat", "IVF128,SQ8", "HNSW32"]
     assert [plan.recipe for plan in shortlist_dense(1_000, 128)] == ["Flat"]
 
 
@@ -62,16 +77,16 @@ def test_a_recall_goal_of_one_admits_only_exhaustive_search() -> None:
 
 
 def test_what_does_not_fit_the_memory_is_left_out_or_refused_with_the_smallest_need() -> None:
-    plans = shortlist_dense(1_000_000, 384, memory_budget=100_000_000)
+    plans = shortlist_dense(1_000_000, 384, memory_budget=60_000_000)
     assert [plan.recipe for plan in plans] == ["IVF1024,PQ96x4fsr"]
-    assert plans[0].memory_bytes <= 100_000_000
+    assert plans[0].memory_bytes <= 60_000_000
     with pytest.raises(InvalidInput, match=r"1000 bytes holds none.*IVF1024,PQ96x4fsr, needs \d+"):
         shortlist_dense(1_000_000, 384, memory_budget=1000)
 
 
 @pytest.mark.parametrize("dim", [97, 31, 8])
 def test_dims_that_cannot_be_cut_in_parts_get_scalar_codes(dim: int) -> None:
-    assert plan_dense(50_000, dim).recipe.endswith(",SQ8")
+    assert plan_dense(50_000, dim, integers=False).recipe.endswith(",SQ8")
 
 
 @given(rows=st.integers(0, 50_000_000), dim=st.integers(1, 2048), target=st.sampled_from(["cpu", "gpu", "gpu-cuvs"]))
@@ -107,6 +122,9 @@ def test_a_recipe_that_needs_no_training_samples_nothing() -> None:
         ("IVF16,PQ4x8fs", "fast scan reads 4-bit codes"),
         ("IVF16,PQ4r", "the ending r belongs to fast scan"),
         ("HNSW2", "asks for 2 links"),
+        ("PCA0,IVF16,SQ4", "keeps 0 axes"),
+        ("PCA9,IVF16,SQ4", "keeps 9 axes of 8 dims; allowed: 1 to 8"),
+        ("PCA4,IVF16,Flat", "is unknown; allowed"),
         ("IVF2000,Flat", "needs at least 2000 rows to train on, there are 1000"),
     ],
 )
@@ -115,7 +133,7 @@ def test_a_recipe_that_cannot_be_built_is_refused_with_what_is_allowed(recipe: s
         plan_dense(1000, 8, recipe=recipe)
 
 
-@pytest.mark.parametrize("recipe", ["HNSW32", "IVF16,PQ4x4fs", "IVF16_HNSW32,Flat"])
+@pytest.mark.parametrize("recipe", ["HNSW32", "IVF16,PQ4x4fs", "IVF16_HNSW32,Flat", "PCA4,IVF16,SQ8"])
 def test_a_recipe_without_gpu_clone_is_refused_for_that_target(recipe: str) -> None:
     with pytest.raises(InvalidInput, match="cannot be cloned to a GPU"):
         plan_dense(10_000, 8, "gpu", recipe=recipe)
@@ -146,7 +164,18 @@ def test_an_unknown_target_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Flat", "SQ8", "HNSW32", "HNSW16_SQ8", "IVF64,Flat", "IVF64_HNSW32,PQ8x4fs", "IVF64,PQ8x4fsr", "IVF4,SQ4"]
+    "text",
+    [
+        "Flat",
+        "SQ8",
+        "HNSW32",
+        "HNSW16_SQ8",
+        "IVF64,Flat",
+        "IVF64_HNSW32,PQ8x4fs",
+        "IVF64,PQ8x4fsr",
+        "IVF4,SQ4",
+        "PCA8,IVF4,SQ4",
+    ],
 )
 def test_a_recipe_keeps_its_text(text: str) -> None:
     assert parse_recipe(text).text == text

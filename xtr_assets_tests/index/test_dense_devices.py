@@ -37,6 +37,13 @@ class FakeFaiss:
         ("auto", "IVF8,PQ4x4", FakeFaiss(1), CUVS, ("cpu", "4-bit codes have no GPU clone")),
         ("auto", "IVF8_HNSW8,Flat", FakeFaiss(1), CUVS, ("cpu", "lists found by a graph have no GPU clone")),
         ("auto", "SQ8", FakeFaiss(1), CUVS, ("cpu", "SQ8 has no GPU clone")),
+        (
+            "auto",
+            "PCA4,IVF8,SQ8",
+            FakeFaiss(1),
+            CUVS,
+            ("cpu", "changed axes have no GPU clone"),
+        ),
         ("auto", "SQfp16", FakeFaiss(1), CLASSIC, ("cuda:0", "SQfp16 clones")),
         ("auto", "HNSW8", FakeFaiss(1), CLASSIC, ("cpu", "graphs have no GPU clone without cuVS")),
         ("auto", "HNSW8_SQ8", FakeFaiss(1), CUVS, ("cpu", "cuVS makes graphs of whole vectors, not of SQ8 codes")),

@@ -26,7 +26,7 @@ def generation(rows: int) -> RowVectors:
     return RowVectors(parts if rows == 1000 else [*parts, VectorPart(1000, DATA[1000:rows])], 32)
 
 
-@pytest.mark.parametrize("recipe", ["Flat", "IVF16,PQ8x4fs", "HNSW16_SQ8"])
+@pytest.mark.parametrize("recipe", ["Flat", "IVF16,PQ8x4fs", "HNSW16_SQ8", "PCA24,IVF16,SQ4"])
 def test_the_next_generation_is_derived_and_the_parent_left_alone(recipe: str) -> None:
     parent = DenseIndex.build(generation(1000), recipe)
     queries = queries_near(DATA.astype(np.float32), 30)

@@ -12,7 +12,7 @@ from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
 from xtr_assets_tests.index.dense_data import clustered, one_thread, queries_near
 
-RECIPES = ("Flat", "IVF8,PQ8x4fs", "HNSW8_SQ8")
+RECIPES = ("Flat", "IVF8,PQ8x4fs", "HNSW8_SQ8", "PCA16,IVF8,SQ4")
 
 
 @pytest.fixture(scope="module", autouse=True)

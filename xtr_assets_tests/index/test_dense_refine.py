@@ -11,7 +11,9 @@ from xtr_assets_tests.index.dense_data import share
 pytestmark = pytest.mark.usefixtures("threads")
 
 
-@pytest.mark.parametrize("recipe", ["Flat", "SQ8", "IVF24,PQ8x4fs", "IVF24,PQ8x4fsr", "HNSW16_SQ8"])
+@pytest.mark.parametrize(
+    "recipe", ["Flat", "SQ8", "IVF24,SQ8", "PCA24,IVF24,SQ4", "IVF24,PQ8x4fs", "IVF24,PQ8x4fsr", "HNSW16_SQ8"]
+)
 @pytest.mark.parametrize("part", [None, 0.5])
 def test_the_refined_search_is_the_search_with_its_making(
     recipe: str, part: float | None, vectors: Any, queries: Floats

@@ -96,7 +96,7 @@ def test_a_confirmation_is_the_mean_and_its_bound_by_hand() -> None:
     assert not confirmation(found, exact, goal=0.876).passed
 
 
-@pytest.mark.parametrize("recipe", ["Flat", "IVF24,PQ8x4fs", "HNSW16"])
+@pytest.mark.parametrize("recipe", ["Flat", "IVF24,SQ8", "IVF24,PQ8x4fs", "HNSW16"])
 def test_a_tuning_is_json(recipe: str, vectors: Any, queries: Floats) -> None:
     index = DenseIndex.build(vectors, recipe)
     result = index.tune(queries, goal=0.9, confirm=queries_near(vectors, 30, seed=4))

@@ -16,7 +16,7 @@ def threads() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("recipe", ["IVF32,Flat", "IVF32,SQ8", "IVF32,PQ8x4fsr"])
+@pytest.mark.parametrize("recipe", ["IVF32,Flat", "IVF32,SQ8", "PCA24,IVF32,SQ4", "IVF32,PQ8x4fsr"])
 def test_an_index_as_it_was_trained_needs_nothing(recipe: str) -> None:
     needed = upkeep_of(DenseIndex.build(clustered(2000), recipe))
     assert (needed.action, needed.growth) == ("nothing", 1.0)

@@ -1,0 +1,92 @@
+// Search over inverted lists of one byte or half a byte a dimension: what FAISS stores for IVF<n>,SQ8 and IVF<n>,SQ4, read
+// where it lies.
+// xtr_assets/index/code_scan.py states the maths.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace dense {
+
+// Rows scored at a time: one AVX-512 register of 32-bit sums. Also the lanes of a float sum, so that every instruction
+// set adds in the same order.
+constexpr int kLanes = 16;
+
+// Codes uint8 [count, code bytes] with the row of each.
+struct List {
+  const std::uint8_t* codes;
+  const std::int64_t* rows;
+  std::int64_t count;
+};
+
+// A query as integers: score = float(codes . weights) * scale + bias. All arrays have zeros up to a multiple of 64.
+struct Weights {
+  const std::int8_t* values;  // [bytes]: of each byte of a row; of half bytes, of its lower one
+  const std::int8_t* upper;   // [bytes]: of half bytes, of the upper one; else null
+  const std::int16_t* wide;   // [bytes]: values in 16 bits, for instruction sets that multiply those
+  int bytes;                  // of a row
+  float scale;
+};
+
+struct Kernels {
+  const char* name;
+  // Scores of up to kLanes rows that follow each other; bit i of the result says whether that of row i is at least the
+  // threshold.
+  std::uint32_t (*score)(const Weights& weights, const std::uint8_t* codes, int count, float bias, float threshold,
+                         float* scores);
+  // The same for half bytes: the lower half of a byte is an even dimension, the upper one the next.
+  std::uint32_t (*score_halves)(const Weights& weights, const std::uint8_t* codes, int count, float bias,
+                                float threshold, float* scores);
+  // out [count] = rows float [count, dim] . query: lane j sums dimensions j, j + 16, ...; lanes are added by halves.
+  void (*products)(const float* rows, int count, int dim, const float* query, float* out);
+};
+
+const Kernels& scalar_kernels();
+// Null where the compiler or the processor does not know the instructions.
+const Kernels* avx2_kernels();
+const Kernels* avx512_kernels();
+
+struct Codes {
+  std::vector<List> lists;
+  const float* centroids;  // [lists, dim]
+  const float* low;        // [dim]: code c of dimension d stands for low + (c + .5) / largest code * span
+  const float* span;       // [dim]
+  int dim;
+  int bits;       // 8 or 4
+  const float* axes;  // [dim, query dim]: what a query is turned onto first; null where it is not
+  int query_dim;
+  bool residual;  // codes are of what the centroid leaves
+};
+
+class Scanner {
+ public:
+  Scanner(Codes codes, const Kernels& kernels);
+
+  // The `wanted` best rows of `nprobe` lists by the scores of their codes, then by row; -inf and -1 pad.
+  // allowed: bool by row, or null where every row is.
+  void search(const float* query, int nprobe, std::int64_t wanted, const std::uint8_t* allowed, float* scores,
+              std::int64_t* rows) const;
+
+  const Kernels& kernels() const { return kernels_; }
+  std::size_t lists() const { return codes_.lists.size(); }
+  int query_dim() const { return codes_.query_dim; }
+
+ private:
+  // What codes stand for: code c of dimension d for offsets[d] + c * steps[d].
+  struct Grid {
+    std::vector<float> steps, offsets;
+    int bits;
+  };
+  static Grid grid(const float* low, const float* span, int dim, int bits);
+  Weights weigh(const Grid& grid, const float* query, float& bias) const;
+
+  Codes codes_;
+  Grid grid_;
+  // Bytes of all centroids: which lists are near is said by them, how near by the centroids themselves.
+  Grid coarse_grid_;
+  std::vector<std::uint8_t> coarse_;
+  const Kernels& kernels_;
+};
+
+}  // namespace dense

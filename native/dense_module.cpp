@@ -1,0 +1,121 @@
+// Scan: the Python class over dense.hpp. It reads memory that FAISS owns, by address: the caller keeps the index alive and
+// makes a new one after every change of its lists.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "dense.hpp"
+
+namespace nb = nanobind;
+
+namespace {
+
+template <typename T>
+using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+// Sums of so many products of a byte and a signed byte fit 32 bits.
+constexpr std::size_t kMaxDim = 65536;
+
+void require(bool holds, const char* message) {
+  if (!holds) throw std::invalid_argument(message);
+}
+
+const dense::Kernels& kernels_named(const std::string& name) {
+  if (name == "scalar") return dense::scalar_kernels();
+  if (name == "avx2" && dense::avx2_kernels()) return *dense::avx2_kernels();
+  if (name == "avx512-vnni" && dense::avx512_kernels()) return *dense::avx512_kernels();
+  throw std::invalid_argument("unknown instruction set, or one that this processor lacks: " + name);
+}
+
+template <typename T>
+nb::ndarray<nb::numpy, T, nb::ndim<2>> owned(std::unique_ptr<T[]> values, std::size_t rows, std::size_t columns) {
+  T* data = values.get();
+  nb::capsule owner(values.release(), [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  return nb::ndarray<nb::numpy, T, nb::ndim<2>>(data, {rows, columns}, owner);
+}
+
+class Scan {
+ public:
+  // places int64 [lists, 3]: address of the codes, address of the rows, number of both.
+  Scan(const Matrix<std::int64_t>& places, Matrix<float> centroids, Vector<float> low, Vector<float> span,
+       int bits, bool residual, std::optional<Matrix<float>> axes, std::int64_t end_row, const std::string& instructions)
+      : centroids_(std::move(centroids)), low_(std::move(low)), span_(std::move(span)), axes_(std::move(axes)),
+        end_row_(end_row) {
+    const std::size_t dim = low_.shape(0);
+    require(places.shape(1) == 3, "a list needs three numbers");
+    require(dim > 0 && dim <= kMaxDim && span_.shape(0) == dim, "low and span differ in dim");
+    require(places.shape(0) > 0 && centroids_.shape(0) == places.shape(0) && centroids_.shape(1) == dim,
+            "centroids do not fit the lists");
+    require(!axes_ || (axes_->shape(0) == dim && axes_->shape(1) <= kMaxDim), "axes do not fit the codes");
+    require(bits == 8 || bits == 4, "codes have 8 bits a dimension, or 4");
+    dense::Codes codes{{}, centroids_.data(), low_.data(), span_.data(), static_cast<int>(dim),
+                       bits, axes_ ? axes_->data() : nullptr,
+                       static_cast<int>(axes_ ? axes_->shape(1) : dim), residual};
+    for (std::size_t i = 0; i < places.shape(0); ++i) {
+      const std::int64_t* own = places.data() + 3 * i;
+      require(own[2] >= 0 && (own[2] == 0 || (own[0] && own[1])), "a list of rows lies nowhere");
+      codes.lists.push_back({reinterpret_cast<const std::uint8_t*>(own[0]),
+                             reinterpret_cast<const std::int64_t*>(own[1]), own[2]});
+    }
+    scanner_ = std::make_unique<dense::Scanner>(std::move(codes), kernels_named(instructions));
+  }
+
+  nb::tuple search(const Matrix<float>& queries, int nprobe, std::int64_t wanted,
+                   const std::optional<Vector<std::uint8_t>>& allowed, int threads) const {
+    require(queries.shape(1) == static_cast<std::size_t>(scanner_->query_dim()), "query and index differ in dim");
+    require(nprobe > 0 && wanted > 0 && threads > 0, "nprobe, wanted and threads must be at least 1");
+    require(!allowed || allowed->shape(0) == static_cast<std::size_t>(end_row_), "allowed does not fit the rows");
+    const std::size_t count = queries.shape(0), width = static_cast<std::size_t>(wanted);
+    std::unique_ptr<float[]> scores(new float[count * width]);
+    std::unique_ptr<std::int64_t[]> rows(new std::int64_t[count * width]);
+    {
+      nb::gil_scoped_release release;
+      std::atomic<std::size_t> next{0};
+      const auto work = [&] {
+        for (std::size_t i = next++; i < count; i = next++) {
+          scanner_->search(queries.data() + i * queries.shape(1), nprobe, wanted, allowed ? allowed->data() : nullptr,
+                           scores.get() + i * width, rows.get() + i * width);
+        }
+      };
+      std::vector<std::thread> others;
+      for (int i = 1; i < std::min<int>(threads, static_cast<int>(count)); ++i) others.emplace_back(work);
+      work();
+      for (std::thread& other : others) other.join();
+    }
+    return nb::make_tuple(owned(std::move(scores), count, width), owned(std::move(rows), count, width));
+  }
+
+  std::string instructions() const { return scanner_->kernels().name; }
+
+ private:
+  Matrix<float> centroids_;
+  Vector<float> low_, span_;
+  std::optional<Matrix<float>> axes_;
+  std::int64_t end_row_;
+  std::unique_ptr<dense::Scanner> scanner_;
+};
+
+}  // namespace
+
+void bind_dense(nb::module_& m) {
+  nb::class_<Scan>(m, "Scan")
+      .def(nb::init<const Matrix<std::int64_t>&, Matrix<float>, Vector<float>, Vector<float>, int, bool,
+                    std::optional<Matrix<float>>, std::int64_t, const std::string&>(),
+           nb::arg("places"), nb::arg("centroids"), nb::arg("low"), nb::arg("span"), nb::arg("bits"), nb::arg("residual"),
+           nb::arg("axes").none(), nb::arg("end_row"), nb::arg("instructions"))
+      .def("search", &Scan::search, nb::arg("queries"), nb::arg("nprobe"), nb::arg("wanted"),
+           nb::arg("allowed").none(), nb::arg("threads"))
+      .def_prop_ro("instructions", &Scan::instructions);
+}
