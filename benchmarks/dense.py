@@ -4,6 +4,7 @@
     python benchmarks/dense.py --data $XTR_ASSETS_DATA/sift  # base.npy and queries.npy, normalized
     python benchmarks/dense.py --vectors a.npz b.npz --asked q.npz   # arrays "embeddings" of an encoder
     python benchmarks/dense.py --peers /path/to/python       # an interpreter that has the peers installed
+    python benchmarks/dense.py --figure docs/figures/dense.svg   # recall against time, drawn
 
 Every contender is set to its cheapest setting that meets the recall against exact search over the same vectors, then
 all are timed in turn, round after round, on one thread: CPU microseconds a query (median over the rounds), one query a
@@ -37,6 +38,9 @@ from xtr_assets.index.provider import load_faiss
 
 K = 10
 GOALS = (0.95, 0.99)
+PEERS = ("hnswlib", "usearch", "voyager", "lancedb IVF_PQ", "lancedb IVF_HNSW_SQ")
+# Recalls that ours is tuned to for the figure; peers draw the settings of their ladders.
+CURVE = (0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 faiss = load_faiss()
 
 
@@ -145,7 +149,7 @@ class Peers:
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         return answer
 
-    def contenders(self, peer: str, exact: Ints) -> list[Contender]:
+    def contenders(self, peer: str, exact: Ints, curves: dict[str, list[tuple[float, float]]]) -> list[Contender]:
         built = self.ask(build=peer, vectors=str(self.folder / "vectors.npy"))
         if "missing" in built:
             say(f"  {peer}: skipped, {built['missing']}")
@@ -157,6 +161,7 @@ class Peers:
         for parameter in built["parameters"]:
             answer = self.ask(**asked, parameter=parameter, single=True)
             tried.append((answer["seconds"], float(recall_at_k(np.array(answer["rows"]), exact).mean()), parameter))
+        curves[peer] = [(recall, seconds * 1e6) for seconds, recall, _ in tried]
         for goal in GOALS:
             enough = [one for one in tried if one[1] >= goal]
             if not enough:
@@ -170,6 +175,41 @@ class Peers:
             setting = " ".join(f"{name}={value}" for name, value in parameter.items())
             found.append(Contender(f"{peer} {built['version']}", goal, setting, recall, run))
         return found
+
+
+def figure(curves: dict[str, list[tuple[float, float]]], title: str) -> str:
+    """An SVG: recall@10 from .8 across, us of CPU a query up, in powers of ten."""
+    width, height, left, bottom = 720, 420, 60, 380
+    colours = ("#1b6ca8", "#d1495b", "#66a182", "#edae49", "#6b4e8e", "#8d96a3")
+    lines = {name: sorted(point for point in points if point[0] >= 0.8) for name, points in curves.items()}
+    times = [time for points in lines.values() for _, time in points]
+    low, high = np.floor(np.log10(min(times))), np.ceil(np.log10(max(times)))
+
+    def place(recall: float, time: float) -> tuple[float, float]:
+        share = (np.log10(time) - low) / max(1.0, high - low)
+        return left + (recall - 0.8) / 0.2 * 460, bottom - share * 330
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+        f'<text x="{left}" y="28" font-size="15">recall@10 against us of CPU a query: {title}</text>',
+    ]
+    for recall in (0.8, 0.85, 0.9, 0.95, 0.99, 1.0):
+        x = place(recall, 10**low)[0]
+        parts.append(f'<path d="M{x:.1f} 50V{bottom}" stroke="#ddd"/>')
+        parts.append(f'<text x="{x:.1f}" y="398" font-size="11" text-anchor="middle">{recall:g}</text>')
+    for power in range(int(low), int(high) + 1):
+        y = place(0.8, 10.0**power)[1]
+        parts.append(f'<path d="M{left} {y:.1f}H520" stroke="#ddd"/>')
+        parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" font-size="11" text-anchor="end">{10**power:,}</text>')
+    for number, (name, points) in enumerate(lines.items()):
+        at, colour = [place(*point) for point in points], colours[number % len(colours)]
+        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in at)
+        if at:
+            parts.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in at]
+        parts.append(f'<text x="532" y="{70 + 20 * number}" font-size="12" fill="{colour}">{name}</text>')
+    return "\n".join([*parts, "</svg>\n"])
 
 
 def say(text: str) -> None:
@@ -188,6 +228,8 @@ def main() -> None:
         "--recipes", nargs="*", default=None, help="the planner's choice, Flat and HNSW32_SQ8 otherwise"
     )
     parser.add_argument("--peers", default=sys.executable, help="the Python that has hnswlib, usearch and voyager")
+    parser.add_argument("--against", nargs="*", default=PEERS, help="which peers")
+    parser.add_argument("--figure", type=Path, help="an SVG of recall against time of a single query")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     if arguments.data:
@@ -204,12 +246,16 @@ def main() -> None:
     exact = exact_dense(stored.vectors, stored.present, queries, K)[1]
     recipes = arguments.recipes or list(dict.fromkeys([plan_dense(*vectors.shape).recipe, "Flat", "HNSW32_SQ8"]))
     contenders: list[Contender] = []
+    curves: dict[str, list[tuple[float, float]]] = {}
     for recipe in recipes:
         contenders += ours(vectors, recipe, queries, exact, GOALS)
+    if arguments.figure:
+        curve = ours(vectors, recipes[0], queries, exact, CURVE)[::2]
+        curves[curve[0].name] = [(one.recall, min(one.run(True) for _ in range(3)) * 1e6) for one in curve]
     with tempfile.TemporaryDirectory() as folder:
         peers = Peers(arguments.peers, vectors, queries, Path(folder))
-        for peer in ("hnswlib", "usearch", "voyager", "lancedb IVF_PQ", "lancedb IVF_HNSW_SQ"):
-            contenders += peers.contenders(peer, exact)
+        for peer in arguments.against:
+            contenders += peers.contenders(peer, exact, curves)
         times: dict[tuple[int, bool], list[float]] = {}
         for _ in range(arguments.rounds):
             for number, one in enumerate(contenders):
@@ -217,8 +263,10 @@ def main() -> None:
                     times.setdefault((number, single), []).append(one.run(single))
     say(f"\n{'contender':34} {'goal':>5} {'recall':>6} {'single us':>10} {'batch us':>9}  setting")
     for number, one in sorted(enumerate(contenders), key=lambda pair: (pair[1].goal, pair[0])):
-        single, batch = (float(np.median(times[number, mode])) * 1e6 for mode in (True, False))
-        say(f"{one.name:34} {one.goal:5.2f} {one.recall:6.3f} {single:10.1f} {batch:9.1f}  {one.setting}")
+        alone, batch = (float(np.median(times[number, mode])) * 1e6 for mode in (True, False))
+        say(f"{one.name:34} {one.goal:5.2f} {one.recall:6.3f} {alone:10.1f} {batch:9.1f}  {one.setting}")
+    if arguments.figure:
+        arguments.figure.write_text(figure(curves, f"{len(vectors):,} x {vectors.shape[1]}, one query a call"))
 
 
 if __name__ == "__main__":
