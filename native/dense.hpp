@@ -40,12 +40,29 @@ struct Kernels {
                                 float threshold, float* scores);
   // out [count] = rows float [count, dim] . query: lane j sums dimensions j, j + 16, ...; lanes are added by halves.
   void (*products)(const float* rows, int count, int dim, const float* query, float* out);
+  // The same of one row of half floats, finite ones.
+  float (*half_product)(const std::uint16_t* row, int dim, const float* query);
 };
 
 const Kernels& scalar_kernels();
 // Null where the compiler or the processor does not know the instructions.
 const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
+
+// Where stored vectors lie: rows first to end - 1, each of dim half floats, or floats where `whole`.
+struct Stored {
+  std::int64_t first, end;
+  const void* vectors;
+  bool whole;
+};
+
+// Inner products of a query with stored rows, -inf for a row that no part holds; parts ascending.
+void score_stored(const std::vector<Stored>& parts, int dim, const Kernels& kernels, const float* query,
+                  const std::int64_t* rows, std::int64_t count, float* scores);
+
+// The `wanted` best by score, then by row, of those above -inf; -inf and -1 pad.
+void best_of(const float* scores, const std::int64_t* rows, std::int64_t count, std::int64_t wanted, float* best,
+             std::int64_t* at);
 
 struct Codes {
   std::vector<List> lists;

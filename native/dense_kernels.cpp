@@ -53,10 +53,26 @@ void products(const float* rows, int count, int dim, const float* query, float* 
   }
 }
 
+// Exactly, as the processors' own conversion does: bits are moved into place, and the exponent is corrected by one
+// product, which also settles subnormals.
+inline float widen(std::uint16_t half) {
+  const std::uint32_t bits = (static_cast<std::uint32_t>(half & 0x7FFF) << 13) |
+                             (static_cast<std::uint32_t>(half & 0x8000) << 16);
+  float value;
+  std::memcpy(&value, &bits, 4);
+  return value * 5192296858534827628530496329220096.0f;  // 2^112
+}
+
+float half_product(const std::uint16_t* row, int dim, const float* query) {
+  float lanes[kLanes] = {};
+  for (int i = 0; i < dim; ++i) lanes[i % kLanes] = lanes[i % kLanes] + widen(row[i]) * query[i];
+  return added_by_halves(lanes);
+}
+
 }  // namespace
 
 const Kernels& scalar_kernels() {
-  static const Kernels kernels{"scalar", score_rows<sum>, score_rows<sum_halves>, products};
+  static const Kernels kernels{"scalar", score_rows<sum>, score_rows<sum_halves>, products, half_product};
   return kernels;
 }
 
@@ -65,8 +81,8 @@ const Kernels& scalar_kernels() {
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #include <immintrin.h>
 
-#define TARGET2 __attribute__((target("avx2")))
-#define TARGET512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
+#define TARGET2 __attribute__((target("avx2,f16c")))
+#define TARGET512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,f16c")))
 
 namespace dense {
 namespace {
@@ -136,6 +152,21 @@ TARGET2 void products_avx2(const float* rows, int count, int dim, const float* q
     _mm256_store_ps(lanes + 8, high);
     out[row] = added_by_halves(lanes);
   }
+}
+
+TARGET2 float half_product_avx2(const std::uint16_t* row, int dim, const float* query) {
+  __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
+  int i = 0;
+  for (; i + kLanes <= dim; i += kLanes) {
+    const auto* at = reinterpret_cast<const __m128i*>(row + i);
+    low = _mm256_add_ps(low, _mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128(at)), _mm256_loadu_ps(query + i)));
+    high = _mm256_add_ps(high, _mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128(at + 1)), _mm256_loadu_ps(query + i + 8)));
+  }
+  alignas(32) float lanes[kLanes];
+  _mm256_store_ps(lanes, low);
+  _mm256_store_ps(lanes + 8, high);
+  for (; i < dim; ++i) lanes[i % kLanes] = lanes[i % kLanes] + widen(row[i]) * query[i];
+  return added_by_halves(lanes);
 }
 
 // ---- AVX-512 with VNNI: sixty-four products an instruction, unsigned codes times signed weights.
@@ -213,6 +244,13 @@ TARGET512 std::uint32_t score_avx512(const Weights& weights, const std::uint8_t*
   return _mm512_mask_cmp_ps_mask(here, whole, _mm512_set1_ps(threshold), _CMP_GE_OQ);
 }
 
+TARGET512 inline float added_by_halves_avx512(__m512 lanes) {
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps(lanes, 1));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
 TARGET512 void products_avx512(const float* rows, int count, int dim, const float* query, float* out) {
   const auto stride = static_cast<std::size_t>(dim);
   int row = 0;
@@ -233,25 +271,37 @@ TARGET512 void products_avx512(const float* rows, int count, int dim, const floa
         sums[j] = _mm512_add_ps(sums[j], _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, own[j] + i), asked));
       }
     }
-    for (int j = 0; j < here; ++j) {
-      const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(sums[j]), _mm512_extractf32x8_ps(sums[j], 1));
-      const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-      const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-      out[row + j] = _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
-    }
+    for (int j = 0; j < here; ++j) out[row + j] = added_by_halves_avx512(sums[j]);
   }
+}
+
+TARGET512 float half_product_avx512(const std::uint16_t* row, int dim, const float* query) {
+  __m512 sum = _mm512_setzero_ps();
+  int i = 0;
+  for (; i + kLanes <= dim; i += kLanes) {
+    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + i));
+    sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_cvtph_ps(halves), _mm512_loadu_ps(query + i)));
+  }
+  if (i < dim) {
+    const auto mask = static_cast<__mmask16>((1u << (dim - i)) - 1);
+    const __m256i halves = _mm256_maskz_loadu_epi16(mask, row + i);
+    sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_cvtph_ps(halves), _mm512_maskz_loadu_ps(mask, query + i)));
+  }
+  return added_by_halves_avx512(sum);
 }
 
 }  // namespace
 
 const Kernels* avx2_kernels() {
-  static const Kernels kernels{"avx2", score_rows<sum_avx2>, score_rows<sum_halves_avx2>, products_avx2};
+  static const Kernels kernels{"avx2", score_rows<sum_avx2>, score_rows<sum_halves_avx2>, products_avx2,
+                               half_product_avx2};
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx2") ? &kernels : nullptr;
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c") ? &kernels : nullptr;
 }
 
 const Kernels* avx512_kernels() {
-  static const Kernels kernels{"avx512-vnni", score_avx512<false>, score_avx512<true>, products_avx512};
+  static const Kernels kernels{"avx512-vnni", score_avx512<false>, score_avx512<true>, products_avx512,
+                               half_product_avx512};
   __builtin_cpu_init();
   const bool known = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&

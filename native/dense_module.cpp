@@ -107,9 +107,69 @@ class Scan {
   std::unique_ptr<dense::Scanner> scanner_;
 };
 
+// Where the parts of stored vectors lie: int64 [parts, 4] of first row, end row, address, bytes of an element.
+std::vector<dense::Stored> parts_of(const Matrix<std::int64_t>& places) {
+  require(places.shape(1) == 4, "a part needs four numbers");
+  std::vector<dense::Stored> parts;
+  for (std::size_t i = 0; i < places.shape(0); ++i) {
+    const std::int64_t* own = places.data() + 4 * i;
+    require(own[0] <= own[1] && (parts.empty() || own[0] >= parts.back().end), "parts overlap or are out of order");
+    require(own[3] == 2 || own[3] == 4, "vectors are half floats or floats");
+    parts.push_back({own[0], own[1], reinterpret_cast<const void*>(own[2]), own[3] == 4});
+  }
+  return parts;
+}
+
+// Scores float [q, m] of rows int64 [q, m].
+nb::ndarray<nb::numpy, float, nb::ndim<2>> stored_scores(const Matrix<std::int64_t>& places, const Matrix<float>& queries,
+                                                         const Matrix<std::int64_t>& rows,
+                                                         const std::string& instructions) {
+  require(queries.shape(0) == rows.shape(0), "each query needs its own rows");
+  const auto parts = parts_of(places);
+  const dense::Kernels& kernels = kernels_named(instructions);
+  const std::size_t count = rows.shape(0), width = rows.shape(1), dim = queries.shape(1);
+  std::unique_ptr<float[]> scores(new float[count * width]);
+  {
+    nb::gil_scoped_release release;
+    for (std::size_t i = 0; i < count; ++i) {
+      dense::score_stored(parts, static_cast<int>(dim), kernels, queries.data() + i * dim, rows.data() + i * width,
+                          static_cast<std::int64_t>(width), scores.get() + i * width);
+    }
+  }
+  return owned(std::move(scores), count, width);
+}
+
+// The k best of them: float and int64 [q, k].
+nb::tuple best_stored(const Matrix<std::int64_t>& places, const Matrix<float>& queries, const Matrix<std::int64_t>& rows,
+                      std::int64_t k, const std::string& instructions) {
+  require(queries.shape(0) == rows.shape(0) && k >= 0, "each query needs its own rows, and k must not be negative");
+  const auto parts = parts_of(places);
+  const dense::Kernels& kernels = kernels_named(instructions);
+  const std::size_t count = rows.shape(0), width = rows.shape(1), dim = queries.shape(1);
+  const auto wanted = static_cast<std::size_t>(k);
+  std::unique_ptr<float[]> best(new float[count * wanted]);
+  std::unique_ptr<std::int64_t[]> at(new std::int64_t[count * wanted]);
+  {
+    nb::gil_scoped_release release;
+    std::vector<float> scores(width);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::int64_t* own = rows.data() + i * width;
+      dense::score_stored(parts, static_cast<int>(dim), kernels, queries.data() + i * dim, own,
+                          static_cast<std::int64_t>(width), scores.data());
+      dense::best_of(scores.data(), own, static_cast<std::int64_t>(width), k, best.get() + i * wanted,
+                     at.get() + i * wanted);
+    }
+  }
+  return nb::make_tuple(owned(std::move(best), count, wanted), owned(std::move(at), count, wanted));
+}
+
 }  // namespace
 
 void bind_dense(nb::module_& m) {
+  m.def("stored_scores", &stored_scores, nb::arg("places"), nb::arg("queries"), nb::arg("rows"),
+        nb::arg("instructions"));
+  m.def("best_stored", &best_stored, nb::arg("places"), nb::arg("queries"), nb::arg("rows"), nb::arg("k"),
+        nb::arg("instructions"));
   nb::class_<Scan>(m, "Scan")
       .def(nb::init<const Matrix<std::int64_t>&, Matrix<float>, Vector<float>, Vector<float>, int, bool,
                     std::optional<Matrix<float>>, std::int64_t, const std::string&>(),

@@ -10,10 +10,9 @@ from xtr_assets.core.recipes import Recipe, parse_recipe
 
 Target = Literal["cpu", "gpu", "gpu-cuvs"]
 
-# Up to here a scan takes a few hundred microseconds at 384 dims and finds everything.
-FLAT_ROWS = 5_000
-# Below, even lists of whole vectors save less than a search's fixed cost.
-LISTS_FROM_ROWS = 2_000
+# Up to here a scan of all rows is exact and costs less than a search's fixed part, or little more. Where lists can only
+# be read by FAISS it is worth a few hundred microseconds further up.
+FLAT_ROWS, FLAT_ROWS_WITHOUT_INTEGERS = 2_000, 10_000
 # On a GPU a brute-force scan of this many rows is memory-bound at a few hundred microseconds.
 GPU_FLAT_ROWS = 100_000
 # Lists: 3 sqrt(n) balances the cost of choosing lists with that of reading them up to millions of rows; beyond, lists
@@ -28,13 +27,15 @@ LISTS_PER_SQRT_ROW_FAST = 1.0
 # lists 130, 512 91, 1024 115.
 LISTS_PER_SQRT_ROW_INTEGER = 1.5
 # Half bytes are as good as bytes where there are many dims (384: 20 candidates hold the true ten of 50,000 rows to
-# .998), but not where there are few (128: .97).
-HALF_BYTE_DIMS = 192
+# .998), but not where there are few (128: .97), and save nothing while bytes stay in the cache. Few rows want few
+# lists: 4,000 x 384 in 32, 64 and 128 lists 35, 55 and 39 us a single query at .95.
+HALF_BYTE_DIMS, BYTE_ROWS = 192, 10_000
+LISTS_PER_SQRT_ROW_BYTES = 0.6
 # The leading principal axes are enough where they hold this share of the sum of squares: 192 of 384 hold .94 of the
 # embedded encoder's, and 50 candidates by half bytes of them the true ten of 100,000 rows to .997 (128 axes hold .86:
 # 100 to .984); where 64 held .85 of a million synthetic vectors, 800 candidates did not reach .97. A query turns first,
-# 5 us: worth it once codes leave the cache. At recall@10 .95 / .99, us a query: 24,000 rows, all dims 77 / 155, 192 axes
-# 72 / 123; 100,000 rows, 192 axes 179 / 383, PQ96x4fsr 254 / 409.
+# 5 us: worth it once codes leave the cache. At recall@10 .95 / .99, us a query: 24,000 rows, all dims 77 / 155, 192
+# axes 72 / 123; 100,000 rows, 192 axes 179 / 383, PQ96x4fsr 254 / 409.
 AXES_SHARE, AXES_FROM_BYTES = 0.9, 4_000_000
 AXES_STEP, MOST_AXES = 64, 0.5
 GRAPH_QUANTIZER_ROWS = 5_000_000
@@ -206,16 +207,9 @@ def _cpu_options(
     rows: int, dim: int, goal: float, change_rate: float, axes: int, integers: bool
 ) -> list[tuple[str, str]]:
     options: list[tuple[str, str]] = []
-    if rows <= FLAT_ROWS:
-        flat = ("Flat", f"{rows} rows are at most {FLAT_ROWS}: scanning them all is exact and fast enough")
-        if rows < LISTS_FROM_ROWS:
-            return [flat]
-        options = [flat, (f"IVF{list_count(rows)},Flat", f"reads some of {list_count(rows)} lists of whole vectors")]
-        if integers:
-            options[1:] = _integer_options(rows, dim, axes)
-        if change_rate <= GRAPH_CHANGE_RATE:
-            options.append(("HNSW32", f"a graph suits a change rate of {change_rate:.2%} a generation"))
-        return options
+    most = FLAT_ROWS if integers else FLAT_ROWS_WITHOUT_INTEGERS
+    if rows <= most:
+        return [("Flat", f"{rows} rows are at most {most}: scanning them all is exact and fast enough")]
     lists = list_count(rows)
     graph_above = "_HNSW32" if rows >= GRAPH_QUANTIZER_ROWS else ""
     quantizer = f"IVF{lists}{graph_above}"
@@ -244,8 +238,9 @@ def _cpu_options(
 
 def _integer_options(rows: int, dim: int, axes: int) -> list[tuple[str, str]]:
     """Lists of scalar codes that integer products read."""
-    lists = list_count(rows, LISTS_PER_SQRT_ROW_INTEGER)
-    code, size = ("SQ4", "half a byte") if dim >= HALF_BYTE_DIMS else ("SQ8", "one byte")
+    halves = dim >= HALF_BYTE_DIMS and rows > BYTE_ROWS
+    lists = list_count(rows, LISTS_PER_SQRT_ROW_INTEGER if rows > BYTE_ROWS else LISTS_PER_SQRT_ROW_BYTES)
+    code, size = ("SQ4", "half a byte") if halves else ("SQ8", "one byte")
     said = f"{rows} rows in {lists} lists, {size} a dim read by integer products, re-ranked exactly"
     options = [(f"IVF{lists},{code}", said)]
     if axes and code == "SQ4" and rows * dim // 2 > AXES_FROM_BYTES:

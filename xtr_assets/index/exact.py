@@ -11,6 +11,8 @@ import numpy.typing as npt
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.index import native_scoring
+from xtr_assets.index.xtr import extension
 
 # Rows of one block: 16,384 x 384 float32 are 25 MB, small beside the matrix it is multiplied with and large enough
 # for the BLAS to run at full speed.
@@ -30,10 +32,11 @@ FEW_QUERIES = 6
 # Up to this k a compiled insertion beats NumPy's sort: 3 us against 25 us for one query.
 INSERTION_K = 256
 
-# Pairs of query and row that a process scores in NumPy before it loads the compiled loops: numba takes .5 CPU s to
-# import and to find what it compiled, a pair of 384 dims about 1 us. A search from the command line needs hundreds, the
-# gate of a small change thousands where the index is flat; where it has lists, more than is worth waiting for.
-LIGHT_PAIRS = 50_000
+# Without the extension, pairs of query and row that a process scores in NumPy before it loads the compiled loops: numba
+# takes .5 CPU s to import and to find what it compiled, a pair of 384 dims 1.4 us. A search from the command line needs
+# hundreds, the gate of a small change thousands where the index is flat, and 240,000 where it has lists and 320 rows
+# are scored a query (.34 s). A process that goes on to score more has lost at most .55 s.
+LIGHT_PAIRS = 400_000
 
 _HALF_SCALE = np.float32(2.0**112)
 _light_left = LIGHT_PAIRS
@@ -75,9 +78,11 @@ def gather(vectors: RowVectors, rows: Ints) -> Floats:
 def true_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
     """Inner products of each query with its own rows: float32 [q, m] for rows int64 [q, m]; -inf where a row is -1.
 
-    Each sum runs over the dims in the same order wherever the row stands: equal vectors get equal scores. Compiled,
-    but for the first LIGHT_PAIRS of a process; `slow_scores` states it in NumPy.
+    Each sum runs over the dims in the same order wherever the row stands: equal vectors get equal scores. By the C++
+    extension, or without it by numba, but for the first LIGHT_PAIRS of a process; `slow_scores` states it in NumPy.
     """
+    if extension.available():
+        return native_scoring.stored_scores(vectors, queries, np.ascontiguousarray(rows))
     if not _compiled(rows.size):
         return _light_scores(vectors, queries, rows)
     # Here and not above: see LIGHT_PAIRS.
@@ -88,6 +93,8 @@ def true_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
 
 def best_true(vectors: RowVectors, queries: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
     """The k best rows of each line by `true_scores`, then by row: float32 and int64 [q, k], -inf and -1 pads."""
+    if extension.available():
+        return native_scoring.best_stored(vectors, queries, np.ascontiguousarray(rows), k)
     if not _compiled(rows.size):
         return ordered(_light_scores(vectors, queries, rows), rows, k)
     if k <= INSERTION_K:

@@ -6,7 +6,6 @@ of it waiting for memory, and 15 us when the rows to come are fetched ahead (16 
 """
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numba
 import numpy as np
@@ -17,6 +16,7 @@ from numba.extending import intrinsic
 
 from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Ints
+from xtr_assets.index.places import places_of
 
 # Rows whose cache lines are asked for while one is scored: 2 to 8 measure alike, 16 and more crowd each other out.
 AHEAD = 4
@@ -150,33 +150,10 @@ def _score_and_select(table: Any, queries: Any, rows: Any, best: Any, at: Any) -
     _select(scores, rows, best, at)
 
 
-class _Table:
-    """Where the parts of a RowVectors lie in memory: int64 [parts, 4] of first row, end row, address and bytes of an
-    element. Keeps them alive."""
-
-    def __init__(self, vectors: RowVectors) -> None:
-        self.kept = [np.ascontiguousarray(part.vectors) for part in vectors.parts]
-        places = [
-            (part.base_row, part.end_row, kept.ctypes.data, kept.itemsize)
-            for part, kept in zip(vectors.parts, self.kept, strict=True)
-        ]
-        self.places = np.array(places, np.int64).reshape(-1, 4)
-
-
-_TABLES: WeakKeyDictionary[RowVectors, _Table] = WeakKeyDictionary()
-
-
-def _places(vectors: RowVectors) -> Ints:
-    table = _TABLES.get(vectors)
-    if table is None:
-        table = _TABLES[vectors] = _Table(vectors)
-    return table.places
-
-
 def stored_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
     """float32 [q, m] for rows int64 [q, m]; -inf where a row is -1 or not stored. See `exact.true_scores`."""
     scores = np.empty(rows.shape, np.float32)
-    _score(_places(vectors), queries, rows, scores)
+    _score(places_of(vectors), queries, rows, scores)
     return scores
 
 
@@ -190,5 +167,5 @@ def best_of(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
 def best_stored(vectors: RowVectors, queries: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
     """`best_of` the `stored_scores` in one call, which a single query feels: float32 and int64 [q, k]."""
     best, at = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
-    _score_and_select(_places(vectors), queries, rows, best, at)
+    _score_and_select(places_of(vectors), queries, rows, best, at)
     return best, at

@@ -15,8 +15,9 @@ from xtr_assets.core.recipes import parse_recipe
     [
         (0, "cpu", "Flat"),
         (1, "cpu", "Flat"),
-        (5_000, "cpu", "Flat"),
-        (5_001, "cpu", "IVF128,SQ4"),
+        (2_000, "cpu", "Flat"),
+        (4_000, "cpu", "IVF32,SQ8"),
+        (20_000, "cpu", "IVF256,SQ4"),
         (150_000, "cpu", "IVF512,SQ4"),
         (1_000_000, "cpu", "IVF2048,SQ4"),
         (10_000_000, "cpu", "IVF65536_HNSW32,PQ96x4fsr"),
@@ -64,12 +65,10 @@ def test_a_high_goal_or_few_dims_get_finer_parts_and_the_other_is_offered_too() 
         assert "IVF256,PQ96x4fsr" in {plan.recipe for plan in shortlist_dense(50_000, 384, recall_goal=goal)}
 
 
-def test_a_small_corpus_is_scanned_and_lists_are_offered_to_who_measures() -> None:
-    still = [plan.recipe for plan in shortlist_dense(5_000, 128, change_rate=0.0)]
-    assert [plan.recipe for plan in shortlist_dense(5_000, 128)] == ["Flat", "IVF128,SQ8"]
-    assert [plan.recipe for plan in shortlist_dense(5_000, 128, integers=False)] == ["Flat", "IVF256,Flat"]
-    assert still == ["Flat", "IVF128,SQ8", "HNSW32"]
-    assert [plan.recipe for plan in shortlist_dense(1_000, 128)] == ["Flat"]
+def test_a_small_corpus_is_scanned_and_a_larger_one_where_only_faiss_could_read_lists() -> None:
+    assert [plan.recipe for plan in shortlist_dense(2_000, 128, change_rate=0.0)] == ["Flat"]
+    assert [plan.recipe for plan in shortlist_dense(10_000, 128, integers=False)] == ["Flat"]
+    assert shortlist_dense(10_000, 128)[0].recipe == "IVF64,SQ8"
 
 
 def test_a_recall_goal_of_one_admits_only_exhaustive_search() -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.rows import RowVectors, VectorPart
 from xtr_assets.core.types import Floats, Mask
-from xtr_assets.index import exact
+from xtr_assets.index import exact, native_scoring
 from xtr_assets.index.exact import exact_dense, exact_rows, ordered, slow_scores, true_scores, widen
+from xtr_assets.index.xtr import extension
 
 
 def slow_reference(vectors: Any, live: Mask, queries: Floats, k: int) -> tuple[Any, Any]:
@@ -122,10 +123,15 @@ def test_a_row_in_a_hole_is_an_error() -> None:
         exact.gather(vectors, np.array([0, 3]))
 
 
-@pytest.fixture(params=[True, False], ids=["compiled", "light"])
+@pytest.fixture(params=["native", "numba", "numpy"])
 def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways of scoring, whatever was loaded before."""
-    monkeypatch.setattr(exact, "_compiled", lambda _: request.param)
+    """Every way of scoring, whatever was loaded before."""
+    if request.param == "native":
+        if not extension.available():
+            pytest.skip("the C++ extension is not installed here")
+        return
+    monkeypatch.setattr(extension, "available", lambda: False)
+    monkeypatch.setattr(exact, "_compiled", lambda _: request.param == "numba")
 
 
 @pytest.mark.usefixtures("loops")
@@ -166,10 +172,33 @@ def test_equal_vectors_get_equal_scores_wherever_they_stand() -> None:
     assert at[0].tolist() == ([0, 80, 202] if best[0, 0] == best[0, 2] else [5, 0, 80])
 
 
+@pytest.mark.skipif(not extension.available(), reason="the C++ extension is not installed here")
+@given(seed=st.integers(0, 2**31), dim=st.integers(1, 130), k=st.integers(0, 12))
+@settings(deadline=None, max_examples=40)
+def test_every_instruction_set_scores_stored_rows_alike(seed: int, dim: int, k: int) -> None:
+    generator = np.random.default_rng(seed)
+    halves = generator.standard_normal((9, dim)).astype(np.float16)
+    halves[0, 0] = 5e-7  # a subnormal half
+    vectors = RowVectors([VectorPart(2, halves), VectorPart(20, halves.astype(np.float32))], dim)
+    rows, queries = generator.integers(-1, 31, (3, 10)), generator.standard_normal((3, dim), np.float32)
+    found = [
+        (native_scoring.stored_scores(vectors, queries, rows, name),
+         *native_scoring.best_stored(vectors, queries, rows, k, name))
+        for name in extension.kernels.instruction_sets()
+    ]  # fmt: skip
+    for one in found[1:]:
+        for mine, first in zip(one, found[0], strict=True):
+            np.testing.assert_array_equal(mine, first)
+    expected = ordered(found[0][0], rows, k)
+    np.testing.assert_array_equal(found[0][1], expected[0])
+    np.testing.assert_array_equal(found[0][2], expected[1])
+
+
 def test_the_compiled_loops_are_loaded_when_more_pairs_come_than_numpy_is_given() -> None:
     program = (
         "import sys, numpy as np\nfrom xtr_assets.core.rows import RowVectors, VectorPart\n"
         "from xtr_assets.index import exact\nexact._light_left = 10\n"
+        "exact.extension.available = lambda: False\n"
         "vectors = RowVectors([VectorPart(0, np.eye(4, dtype=np.float16))], 4)\n"
         "query, rows = np.ones((1, 4), np.float32), np.arange(4)[None]\n"
         "first = exact.best_true(vectors, query, rows, 2)\nassert 'numba' not in sys.modules\n"
