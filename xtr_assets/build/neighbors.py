@@ -31,7 +31,9 @@ RANKED_DOCUMENTS = 4096
 MERGE_DOCUMENTS = 32_768
 
 
-def exact_tokens(tokens: RowTokens, live: Mask, queries: Sequence[Floats], k: int) -> tuple[Floats, Ints]:
+def exact_tokens(
+    tokens: RowTokens, live: Mask, queries: Sequence[Floats], k: int, *, above: Floats | None = None
+) -> tuple[Floats, Ints]:
     """The k rows of highest MaxSim for each query, over live rows; MaxSim is divided by the query's tokens.
 
     Parameters
@@ -39,6 +41,7 @@ def exact_tokens(tokens: RowTokens, live: Mask, queries: Sequence[Floats], k: in
     tokens : the rows of a generation
     live : bool [end_row]
     queries : float32 [t_i, d] each; a query of no tokens has no neighbours
+    above : float32 [q], rows that score no more may be left out of a query's: few of a change's rows come near its best
 
     Returns
     -------
@@ -50,21 +53,30 @@ def exact_tokens(tokens: RowTokens, live: Mask, queries: Sequence[Floats], k: in
     asked = np.flatnonzero([len(query) > 0 for query in queries])
     if len(asked) and k:
         chosen = [np.asarray(queries[i], np.float32) for i in asked.tolist()]
-        best.scores[asked], best.rows[asked] = (by_scan if scannable(tokens) else by_products)(tokens, live, chosen, k)
+        if scannable(tokens):
+            found = by_scan(tokens, live, chosen, k, None if above is None else above[asked])
+        else:
+            found = by_products(tokens, live, chosen, k)
+        best.scores[asked], best.rows[asked] = found
     return best.scores, best.rows
 
 
-def by_scan(tokens: RowTokens, live: Mask, queries: Sequence[Floats], k: int) -> tuple[Floats, Ints]:
+def by_scan(
+    tokens: RowTokens, live: Mask, queries: Sequence[Floats], k: int, above: Floats | None = None
+) -> tuple[Floats, Ints]:
     """`exact_tokens` of queries that have tokens, by `maxsim` of the rows that may be among the best."""
-    likely = likely_rows(tokens, live, queries, k)
+    likely = likely_rows(tokens, live, queries, k, above)
     # As in `_scored`: a product of some thousand tokens is not worth BLAS' own threads.
     with threadpool_limits(1, user_api="blas"):
         found = [best_rows(_scores(tokens, query, rows), rows, k) for query, rows in zip(queries, likely, strict=True)]
     return np.stack([scores for scores, _ in found]), np.stack([rows for _, rows in found])
 
 
-def likely_rows(tokens: RowTokens, live: Mask, queries: Sequence[Floats], k: int) -> list[Ints]:
-    """For each query int64 [m], ascending: every row that can be among its k best in float32, and few others.
+def likely_rows(
+    tokens: RowTokens, live: Mask, queries: Sequence[Floats], k: int, above: Floats | None = None
+) -> list[Ints]:
+    """For each query int64 [m], ascending: every row that can be among its k best in float32 (of those that score more
+    than `above`, float32 [q], where that is given), and few others.
 
     A row's score in integers differs from that in floats by no more than a bound; so k rows score at least the k-th
     best in integers less the bound in floats, and what lies two bounds below that is not among them.
@@ -72,12 +84,13 @@ def likely_rows(tokens: RowTokens, live: Mask, queries: Sequence[Floats], k: int
     asked = ScanQueries.of(queries)
     window = (2 * asked.error_bounds(tokens)).astype(np.float32)
     best = TopK(len(queries), k)
+    floor = np.full(len(queries), -np.inf, np.float32) if above is None else above
     every = np.arange(len(queries))
     kept: list[tuple[Ints, Ints, Floats]] = []
 
     def keep(blocks: Sequence[tuple[Ints, Floats]]) -> None:
         best.merge(every, blocks)
-        least = best.scores[:, -1] - window
+        least = np.maximum(best.scores[:, -1], floor) - window
         for rows, scores in blocks:
             query, position = np.nonzero(scores >= least[:, None])
             kept.append((query, rows[position], scores[query, position]))
@@ -89,7 +102,7 @@ def likely_rows(tokens: RowTokens, live: Mask, queries: Sequence[Floats], k: int
     if not kept:
         return [np.empty(0, np.int64) for _ in queries]
     query, rows, scores = (np.concatenate(each) for each in zip(*kept, strict=True))
-    last = scores >= (best.scores[:, -1] - window)[query]
+    last = scores >= (np.maximum(best.scores[:, -1], floor) - window)[query]
     return [rows[last & (query == i)] for i in range(len(queries))]
 
 

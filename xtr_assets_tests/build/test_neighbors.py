@@ -78,6 +78,20 @@ def test_neighbours_by_integers_are_those_by_products(dim: int) -> None:
 
 
 @needs_extension
+def test_rows_above_a_score_are_found_and_those_far_below_are_not_scored() -> None:
+    rng = np.random.default_rng(9)
+    rows = RowTokens([part(rng, 0, [4] * 200, dim=32)], 32)
+    queries = [rng.standard_normal((t, 32)).astype(np.float32) for t in (2, 5)]
+    scores, found = by_products(rows, np.ones(200, bool), queries, 20)
+    above = scores[:, 7]
+    assert [len(one) for one in likely_rows(rows, np.ones(200, bool), queries, 20, above)] == [8, 8]
+    kept_scores, kept = exact_tokens(rows, np.ones(200, bool), queries, 20, above=above)
+    assert kept[:, :7].tolist() == found[:, :7].tolist()
+    np.testing.assert_allclose(kept_scores[:, :7], scores[:, :7], rtol=1e-5)
+    assert (kept[:, 8:] == -1).all()
+
+
+@needs_extension
 def test_equal_rows_beyond_the_last_place_are_all_looked_at_and_tie_by_row() -> None:
     rng = np.random.default_rng(5)
     codes, scales = arrays_of(part(rng, 0, [3]))
