@@ -17,7 +17,7 @@ from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.batching import batches
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.encoders.make_projection import functions
-from xtr_assets.encoders.minilm import TOKEN_BUDGET
+from xtr_assets.encoders.passes import BATCH_OVERHEAD, TOKEN_BUDGET
 from xtr_assets.encoders.weights import locate_minilm
 
 OURS = (
@@ -56,7 +56,7 @@ def main() -> None:
         model = AutoModel.from_pretrained(folder, attn_implementation=attention).eval()
 
         def work(model: "object" = model, cast: bool = cast) -> None:
-            for batch in batches(lengths, TOKEN_BUDGET["cpu"]):
+            for batch in batches(lengths, TOKEN_BUDGET["cpu"], BATCH_OVERHEAD["cpu"]):
                 chosen = [texts[j] for j in batch]
                 inputs = tokenizer(chosen, padding=True, truncation=True, max_length=256, return_tensors="pt")
                 with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=cast):

@@ -196,12 +196,46 @@ nb::ndarray<nb::numpy, std::int32_t, nb::ndim<1>> assign(const Matrix<std::int8_
   return owned(std::move(which));
 }
 
+nb::ndarray<nb::numpy, float, nb::ndim<2>> scan(const Matrix<std::int8_t>& tokens, const Vector<std::uint16_t>& scales,
+                                               const Vector<std::int64_t>& offsets,
+                                               const Matrix<std::int8_t>& codes, const Matrix<std::int8_t>& fine_codes,
+                                               const Vector<float>& factors, const Vector<std::int64_t>& ends,
+                                               const Vector<std::int64_t>& documents, const std::string& instructions) {
+  const std::size_t dim = tokens.shape(1), asked = codes.shape(0), count = documents.shape(0);
+  require(dim > 0 && dim <= kMaxDim, "dim must be 1 to 1024");
+  require(codes.shape(1) == dim && fine_codes.shape(1) == dim, "queries and documents differ in dim");
+  require(fine_codes.shape(0) == asked && factors.shape(0) == asked, "arrays of the queries differ in length");
+  require(scales.shape(0) == tokens.shape(0), "tokens and scales differ in number");
+  require(tokens.shape(0) <= INT32_MAX, "more tokens than 32 bits count");
+  std::int64_t before = 0;
+  for (std::size_t i = 0; i < ends.shape(0); before = ends(i++)) require(ends(i) >= before, "ends descend");
+  require(before == static_cast<std::int64_t>(asked), "ends do not span the queries");
+  before = 0;
+  for (std::size_t i = 0; i < offsets.shape(0); before = offsets(i++)) require(offsets(i) >= before, "offsets descend");
+  require(before <= static_cast<std::int64_t>(tokens.shape(0)), "offsets go beyond the tokens");
+  const auto held = static_cast<std::int64_t>(offsets.shape(0)) - 1;
+  for (std::size_t i = 0; i < count; ++i) require(documents(i) >= 0 && documents(i) < held, "no such document");
+  const xtr::Kernels& kernels = kernels_named(instructions);
+  std::vector<float> out(ends.shape(0) * count);
+  {
+    nb::gil_scoped_release release;
+    xtr::scan({tokens.data(), scales.data(), offsets.data(), static_cast<int>(dim)},
+              {codes.data(), fine_codes.data(), factors.data(), ends.data(), static_cast<std::int64_t>(ends.shape(0))},
+              documents.data(), static_cast<std::int64_t>(count), kernels, out.data());
+  }
+  auto* kept = new std::vector<float>(std::move(out));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<float>*>(p); });
+  return nb::ndarray<nb::numpy, float, nb::ndim<2>>(kept->data(), {ends.shape(0), count}, owner);
+}
+
 }  // namespace
 
 NB_MODULE(_kernels, m) {
-  m.attr("ABI") = 4;
+  m.attr("ABI") = 5;
   m.def("instruction_sets", &instruction_sets, "Instruction sets that this processor has, the fastest first.");
   m.def("assign", &assign);
+  m.def("scan", &scan, nb::arg("tokens"), nb::arg("scales"), nb::arg("offsets"), nb::arg("codes"),
+        nb::arg("fine_codes"), nb::arg("factors"), nb::arg("ends"), nb::arg("documents"), nb::arg("instructions"));
   nb::class_<Index>(m, "Index")
       .def(nb::init<Matrix<std::int8_t>, Vector<float>, std::vector<Part>, std::optional<Compact>, const std::string&>(),
            nb::arg("centroids"), nb::arg("scales"), nb::arg("parts"), nb::arg("compact").none(),

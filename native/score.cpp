@@ -74,6 +74,28 @@ void Searcher::raise(const PackedQuery& coarse, const PackedQuery* fine, const S
   }
 }
 
+void scan(const Store& store, const Queries& queries, const std::int64_t* documents, std::int64_t count,
+          const Kernels& kernels, float* out) {
+  const int tokens = queries.count ? static_cast<int>(queries.ends[queries.count - 1]) : 0;
+  const Packed coarse(kernels, queries.codes, tokens, store.dim);
+  const Packed fine(kernels, queries.fine_codes, tokens, store.dim);
+  const PackedQuery view = coarse.view(), fine_view = fine.view();
+  std::vector<float> best(view.tokens);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t start = store.offsets[documents[i]], stop = store.offsets[documents[i] + 1];
+    std::fill(best.begin(), best.end(), -std::numeric_limits<float>::infinity());
+    kernels.best(view, &fine_view,
+                 {store.tokens + start * store.dim, store.scales + start, nullptr, static_cast<int>(stop - start)},
+                 best.data());
+    std::int64_t token = 0;
+    for (std::int64_t query = 0; query < queries.count; ++query) {
+      double sum = 0;
+      for (; token < queries.ends[query]; ++token) sum += static_cast<double>(best[token] * queries.factors[token]);
+      out[query * count + i] = static_cast<float>(sum);
+    }
+  }
+}
+
 void assign(const Model& model, const float* biases, const std::int8_t* tokens, const float* scales,
             std::int64_t count, const Kernels& kernels, std::int32_t* which) {
   constexpr int kTokens = 64;

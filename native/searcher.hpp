@@ -118,6 +118,27 @@ class Searcher {
   const Kernels& kernels_;
 };
 
+// Documents whose tokens lie one after the other, apart from any index.
+struct Store {
+  const std::int8_t* tokens;     // [tokens, dim]
+  const std::uint16_t* scales;   // [tokens], half floats
+  const std::int64_t* offsets;   // [documents + 1]
+  int dim;
+};
+
+// Several queries, one after the other: query i has the tokens up to ends[i].
+struct Queries {
+  const std::int8_t* codes;       // [tokens, dim]
+  const std::int8_t* fine_codes;  // [tokens, dim]
+  const float* factors;           // [tokens]
+  const std::int64_t* ends;       // [count]
+  std::int64_t count;
+};
+
+// MaxSim of 16-bit codes as Searcher::score computes it, of every query and document: out float [queries, count].
+void scan(const Store& store, const Queries& queries, const std::int64_t* documents, std::int64_t count,
+          const Kernels& kernels, float* out);
+
 // Nearest centroid of int8 tokens with scales: which int32 [count]; bias = half the squared norm plus mean . centroid.
 void assign(const Model& model, const float* biases, const std::int8_t* tokens, const float* scales,
             std::int64_t count, const Kernels& kernels, std::int32_t* which);

@@ -18,7 +18,8 @@ from xtr_assets.storage.generations import Generation
 # has to be compared with the whole corpus again.
 DEPTH_FACTOR = 3
 
-Search = Callable[[Sequence[int], Mask], tuple[Floats, Ints]]
+# (queries, rows to look at, scores float32 [q] that a row must exceed to be of use) -> (scores, rows).
+Search = Callable[[Sequence[int], Mask, Floats], tuple[Floats, Ints]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,11 @@ def exact_neighbors(draft: Draft, gate: GateQueries, k: int, parent: Generation 
     vectors, tokens = draft.vectors(), draft.tokens()
     depth = DEPTH_FACTOR * k
 
-    def dense(queries: Sequence[int], rows: Mask) -> tuple[Floats, Ints]:
+    def dense(queries: Sequence[int], rows: Mask, _: Floats) -> tuple[Floats, Ints]:
         return exact_dense(vectors, rows, gate.embeddings[list(queries)], depth)
 
-    def xtr(queries: Sequence[int], rows: Mask) -> tuple[Floats, Ints]:
-        return exact_tokens(tokens, rows, [gate.tokens[i] for i in queries], depth)
+    def xtr(queries: Sequence[int], rows: Mask, above: Floats) -> tuple[Floats, Ints]:
+        return exact_tokens(tokens, rows, [gate.tokens[i] for i in queries], depth, above=above)
 
     reports = {}
     for space, search in (("dense", dense), ("xtr", xtr)):
@@ -100,6 +101,14 @@ class _Carried:
     live_rows: int
     same_rows: Mask
 
+    def floor(self, query: int) -> float:
+        """The score of the last entry of the query's list: what the list did not reach scores at most that; -inf where
+        it held every row there was."""
+        listed = np.flatnonzero(self.lists.rows[self.position[query]] >= 0)
+        if not len(listed) or len(listed) >= self.live_rows:
+            return -np.inf
+        return float(self.lists.scores[self.position[query], listed[-1]])
+
 
 def _carried(parent: Generation, space: str, gate: GateQueries, draft: Draft) -> _Carried | None:
     if parent.fingerprint != draft.fingerprint or not parent.has_file(neighbor_files(space)[0]):
@@ -117,31 +126,27 @@ def _neighbors(
     carried = [] if before is None else np.flatnonzero(before.position >= 0).tolist()
     short: list[int] = sorted(set(range(queries)) - set(carried))
     if before is not None and carried:
-        new_scores, new_rows = search(carried, live & ~before.same_rows)
+        floors = np.array([before.floor(query) for query in carried], np.float32)
+        new_scores, new_rows = search(carried, live & ~before.same_rows, floors)
         for i, query in enumerate(carried):
-            merged = _merge(before, int(before.position[query]), new_scores[i], new_rows[i])
+            merged = _merge(before, query, new_scores[i], new_rows[i])
             if len(merged.rows) < min(k, int(live.sum())):
                 short.append(query)
                 continue
             count = min(depth, len(merged.rows))
             scores[query, :count], rows[query, :count] = merged.scores[:count], merged.rows[:count]
     if short:
-        scores[short], rows[short] = search(short, live)
+        scores[short], rows[short] = search(short, live, np.full(len(short), -np.inf, np.float32))
     return Neighbors(scores, rows), ExactReport(carried=queries - len(short), computed=len(short))
 
 
-def _merge(before: _Carried, position: int, new_scores: Floats, new_rows: Ints) -> Neighbors:
-    """The part of the merged list that is certain.
-
-    What the parent's list did not reach scores at most as much as its last entry. So of the new rows only those that
-    score higher than that have a certain place, unless the list held every row there was.
-    """
+def _merge(before: _Carried, query: int, new_scores: Floats, new_rows: Ints) -> Neighbors:
+    """The part of the merged list that is certain: of the new rows only those above the list's floor have a place."""
+    position = before.position[query]
     listed = before.lists.rows[position] >= 0
     old_rows, old_scores = before.lists.rows[position][listed], before.lists.scores[position][listed]
-    complete = len(old_rows) >= before.live_rows
-    floor = -np.inf if complete or not len(old_scores) else old_scores[-1]
     survivors = before.same_rows[np.minimum(old_rows, len(before.same_rows) - 1)] & (old_rows < len(before.same_rows))
-    new = (new_rows >= 0) & (new_scores > floor)
+    new = (new_rows >= 0) & (new_scores > before.floor(query))
     rows = np.concatenate([old_rows[survivors], new_rows[new]])
     scores = np.concatenate([old_scores[survivors], new_scores[new]])
     order = np.lexsort((rows, -scores))

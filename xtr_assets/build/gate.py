@@ -132,8 +132,10 @@ def _dense_verdict(draft: Draft, name: str, stratum: Stratum, threshold: float, 
     found, wanted, queries = Neighbors.empty(k), exact.of(chosen), gate.embeddings[chosen]
     points: list[tuple[int, float, float]] = []
     if chosen.any():
+        started = perf_counter()
         found = Neighbors(*index.search(queries, k))
-        points = _nprobe_curve(index, queries, wanted, k) if stratum == "fixed" else []
+        seconds = perf_counter() - started
+        points = _nprobe_curve(index, queries, wanted, k, found, seconds) if stratum == "fixed" else []
     return judge(
         draft,
         name,
@@ -192,16 +194,21 @@ def _by_source(draft: Draft, found: Neighbors, exact: Neighbors, k: int) -> dict
     return reports
 
 
-def _nprobe_curve(index: DenseIndex, queries: Floats, exact: Neighbors, k: int) -> list[tuple[int, float, float]]:
-    nprobe = index.profile.get("nprobe")
+def _nprobe_curve(
+    index: DenseIndex, queries: Floats, exact: Neighbors, k: int, found: Neighbors, seconds: float
+) -> list[tuple[int, float, float]]:
+    """(nprobe, recall, milliseconds a query) at and around the profile's, with which `found` took so many seconds."""
+    nprobe = int(index.profile.get("nprobe") or 0)
     if not nprobe:
         return []
     points = []
     lists = parse_recipe(index.recipe).nlist
     for probes in sorted({min(lists, max(1, int(nprobe * factor))) for factor in CURVE_FACTORS}):
-        started = perf_counter()
-        found = Neighbors(*index.search(queries, k, nprobe=probes))
-        milliseconds = 1000 * (perf_counter() - started) / len(queries)
-        report = measured(found, exact, k)
-        points.append((probes, 1.0 if report is None else report.mean, round(milliseconds, 4)))
+        there, took = found, seconds
+        if probes != nprobe:
+            started = perf_counter()
+            there = Neighbors(*index.search(queries, k, nprobe=probes))
+            took = perf_counter() - started
+        report = measured(there, exact, k)
+        points.append((probes, 1.0 if report is None else report.mean, round(1000 * took / len(queries), 4)))
     return points

@@ -1,5 +1,6 @@
 """What it cost to ingest the shards of a draft: told by the materializations of the runs that did it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,8 @@ STEPS = {
     "chunks": ("chunks", ("seconds", "cpu_seconds", "bytes", "added", "changed", "deleted")),
     "encode": ("embeddings", ("seconds", "cpu_seconds", "bytes", "encoded", "resumed", "reused", "tokens")),
 }
+# Where Dagster keeps the data version of a materialization.
+DATA_VERSION_TAG = "dagster/data_version"
 # Runs looked at for each step: a shard is seldom ingested more than a few times between two generations.
 MOST_RUNS = 1000
 
@@ -26,7 +29,9 @@ def ingest_costs(
     After a change of the encoder every shard was ingested. Runs of another Dagster instance are not seen; `runs` says
     how many were.
     """
-    before = {} if parent is None or parent.fingerprint != draft.fingerprint else parent.manifest.snapshots
+    before: Mapping[str, str] = {}
+    if parent is not None and parent.fingerprint == draft.fingerprint:
+        before = parent.manifest.snapshots
     shards = [shard for shard, version in draft.manifest.snapshots.items() if before.get(shard) != version]
     if not shards:
         return {}
@@ -35,12 +40,19 @@ def ingest_costs(
     for step, (asset, names) in STEPS.items():
         wanted = dg.AssetRecordsFilter(asset_key=site.names.key(asset), asset_partitions=shards, after_timestamp=since)
         records = context.instance.fetch_materializations(wanted, limit=MOST_RUNS).records
-        sums: dict[str, Any] = {"runs": len(records), **dict.fromkeys(names, 0)}
-        for record in records:
-            materialization = record.asset_materialization
-            values = {} if materialization is None else materialization.metadata
+        made = [one.asset_materialization for one in records if one.asset_materialization is not None]
+        counted = [one for one in made if not _of_parent(one, before)]
+        sums: dict[str, Any] = {"runs": len(counted), **dict.fromkeys(names, 0)}
+        for materialization in counted:
+            values = materialization.metadata
             for name in names:
                 value = values[name].value if name in values else 0
                 sums[name] += value if isinstance(value, int | float) else 0
         found[f"{INGEST}{step}"] = {**sums, "seconds": round(sums["seconds"], 4)}
     return found
+
+
+def _of_parent(materialization: dg.AssetMaterialization, before: Mapping[str, str]) -> bool:
+    """Whether it made what the parent holds of the shard, and was counted there: `created_at` is in whole seconds."""
+    version = str((materialization.tags or {}).get(DATA_VERSION_TAG, "")).partition("-")[0]
+    return version == before.get(materialization.partition or "")

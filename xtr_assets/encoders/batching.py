@@ -40,17 +40,29 @@ def cut_windows(lengths: Sequence[int] | Ints, capacity: int) -> Windows:
     return Windows(owner, nth * length[owner] // count[owner], (nth + 1) * length[owner] // count[owner])
 
 
-def batches(lengths: Ints, budget: int) -> Iterator[Ints]:
+def batches(lengths: Ints, budget: int, overhead: int) -> Iterator[Ints]:
     """Positions of like length together, longest first; a batch times its longest is at most `budget`, or is single.
 
-    Longest first, so that memory peaks at once rather than at the end.
+    The batches that cost least, where one costs its padded tokens and `overhead` tokens more. Longest first, so that
+    memory peaks at once rather than at the end.
 
-    >>> [b.tolist() for b in batches(np.array([2, 9, 2, 4]), 8)]
-    [[1], [3, 0], [2]]
+    >>> [b.tolist() for b in batches(np.array([2, 9, 2, 4]), 12, overhead=1)]
+    [[1], [3], [0, 2]]
+    >>> [b.tolist() for b in batches(np.array([2, 9, 2, 4]), 12, overhead=10)]
+    [[1], [3, 0, 2]]
     """
     order = np.argsort(-lengths, kind="stable")
+    count = len(order)
+    # From the end: the least that windows i and on can cost, and how many of them the first batch takes then.
+    least, take = np.zeros(count + 1), np.ones(count, np.int64)
+    for i in range(count - 1, -1, -1):
+        longest = max(1, int(lengths[order[i]]))
+        most = min(max(1, budget // longest), count - i)
+        costs = longest * np.arange(1, most + 1) + overhead + least[i + 1 : i + most + 1]
+        # Of equal costs the largest batch.
+        take[i] = most - int(np.argmin(costs[::-1]))
+        least[i] = costs[take[i] - 1]
     start = 0
-    while start < len(order):
-        take = max(1, budget // max(1, int(lengths[order[start]])))
-        yield order[start : start + take]
-        start += take
+    while start < count:
+        yield order[start : start + take[start]]
+        start += int(take[start])

@@ -80,7 +80,7 @@ def token_states(texts: list[str]) -> Floats:
     lengths = np.array([len(row) for row in rows])
     kept = ~(pieces.special | pieces.punctuation)
     states = []
-    for batch in batches(lengths, 2048):
+    for batch in batches(lengths, 2048, 40):
         ids = np.zeros((len(batch), lengths[batch].max()), np.int64)
         for place, number in enumerate(batch):
             ids[place, : lengths[number]] = rows[number]

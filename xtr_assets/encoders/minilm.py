@@ -15,7 +15,7 @@ from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Mask
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress
 from xtr_assets.encoders.batching import Windows, batches, cut_windows
 from xtr_assets.encoders.head import Head
-from xtr_assets.encoders.passes import TOKEN_BUDGET, LightPass, Pass, TorchPass
+from xtr_assets.encoders.passes import BATCH_OVERHEAD, TOKEN_BUDGET, LightPass, Pass, TorchPass
 from xtr_assets.encoders.precision import Precision
 from xtr_assets.encoders.shape import BertShape
 from xtr_assets.encoders.weights import ModelFiles
@@ -151,7 +151,8 @@ class MiniLm:
         waiting = np.bincount(windows.owner, minlength=len(texts))
 
         encode = self._pass_for(int((windows.lengths + 2).sum()))
-        plan = list(batches(windows.lengths + 2, TOKEN_BUDGET[encode.device.partition(":")[0]]))
+        kind = encode.device.partition(":")[0]
+        plan = list(batches(windows.lengths + 2, TOKEN_BUDGET[kind], BATCH_OVERHEAD[kind]))
         work = [([rows[j] for j in batch], [kept[j] for j in batch]) for batch in plan]
         for batch, (pooled, projected) in zip(plan, encode(work), strict=True):
             owners = windows.owner[batch]

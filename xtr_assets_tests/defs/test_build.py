@@ -101,6 +101,14 @@ def test_neighbours_computed_by_delta_equal_those_of_a_full_build(project: Proje
             assert found.rows[mine, :10].tolist() == full.rows[other, :10].tolist()
 
 
+def test_a_change_is_not_told_the_ingest_of_the_generation_before(fresh: Project) -> None:
+    fresh.build()
+    (fresh.modules / "queue.py").write_text("def put(x):\n    return x\n")
+    costs = fresh.build().costs
+    assert (costs["ingest.chunks"]["runs"], costs["ingest.encode"]["runs"]) == (1, 1)
+    assert costs["ingest.encode"]["encoded"] == 1
+
+
 def test_a_full_build_encodes_nothing_twice(project: Project) -> None:
     result = project.build(full=True)
     assert (result.built, result.published) == (2, True)

@@ -1,3 +1,4 @@
+import importlib.metadata
 import subprocess
 import sys
 from typing import Any
@@ -8,7 +9,7 @@ from xtr_assets.core.errors import InvalidInput, ProviderError
 from xtr_assets.core.recipes import parse_recipe
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.gpu import place
-from xtr_assets.index.provider import Provider, choose, load_faiss, provider
+from xtr_assets.index.provider import Provider, choose, installed_distribution, load_faiss, provider
 from xtr_assets_tests.index.dense_data import clustered
 
 CPU_ONLY = Provider("faiss-cpu", "1.15.1", "OPTIMIZE AVX2", gpu=False, cuvs=False)
@@ -111,6 +112,16 @@ def test_several_gpus_hold_copies_or_shards(monkeypatch: pytest.MonkeyPatch) -> 
     spread: Any = "mirror"
     with pytest.raises(InvalidInput, match="spread 'mirror' is unknown; allowed: replicate, shard"):
         place("cuda:0,1", parse_recipe("Flat"), FakeFaiss(2), CUVS, spread)
+
+
+def test_the_provider_that_is_looked_up_by_name_is_the_one_whose_files_are_the_module() -> None:
+    assert installed_distribution() == choose(importlib.metadata.packages_distributions()["faiss"])
+
+
+def test_a_provider_of_another_name_is_found_by_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "distributions", lambda **_: [])
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: {"faiss": ["faiss"]})
+    assert installed_distribution.__wrapped__() == "faiss"
 
 
 def test_no_provider_is_an_error_with_every_install_line() -> None:
