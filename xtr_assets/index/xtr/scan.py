@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from xtr_assets.core.rows import RowTokens, TokenPart
 from xtr_assets.core.types import Bytes8, Floats, Ints
@@ -39,7 +40,7 @@ class ScanQueries:
     fine_codes: Bytes8
     factors: Floats
     ends: Ints
-    errors: Floats
+    errors: npt.NDArray[np.float64]
 
     @classmethod
     def of(cls, queries: Sequence[Floats]) -> "ScanQueries":
@@ -55,7 +56,7 @@ class ScanQueries:
         ends = np.cumsum(counts)
         return cls(codes, fine_codes, factors, ends, np.add.reduceat(errors, ends - counts) / counts)
 
-    def error_bounds(self, tokens: RowTokens) -> Floats:
+    def error_bounds(self, tokens: RowTokens) -> npt.NDArray[np.float64]:
         """float64 [q]: a row's score by `scan` and MaxSim of it in float32 differ by no more, for certain.
 
         A query token loses a vector to its 16 bits, of which a row's product is at most its length times the row's. A
@@ -65,7 +66,7 @@ class ScanQueries:
         # Half floats from zero on are in the order of their bits, which compare thirty times as fast.
         largest = max((int(np.asarray(p.scales).view(np.uint16).max(initial=0)) for p in tokens.parts), default=0)
         scale = float(np.array(largest, np.uint16).view(np.float16))
-        bounds: Floats = self.errors * (LARGEST_CODE * scale * np.sqrt(tokens.dim))
+        bounds: npt.NDArray[np.float64] = self.errors * (LARGEST_CODE * scale * np.sqrt(tokens.dim))
         return bounds
 
 
