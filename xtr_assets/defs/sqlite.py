@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.pool import NullPool
 
 # What the arguments of sqlite3.connect say of a database that is no file.
 MEMORY = ":memory:"
@@ -96,6 +97,7 @@ class _Statements:
     def share(self, connection: Connection) -> None:
         """Let a new connection use them."""
         kind = connection.dialect.name, connection.dialect.driver
-        if kind == ("sqlite", "pysqlite"):
+        # An engine with a pool is kept by whoever made it, and has a cache of its own.
+        if kind == ("sqlite", "pysqlite") and isinstance(connection.engine.pool, NullPool):
             connection.dialect = self._dialects.setdefault(kind, connection.dialect)
             connection.execution_options(compiled_cache=self._compiled)
