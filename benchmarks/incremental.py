@@ -7,7 +7,8 @@ Without --packages and --rows the whole standard library is built. Every build i
 it: `xtr-assets build`. Reported a step: CPU seconds of that process and its children, bytes of the files that are new
 in the warehouse, bytes the kernel was asked to write (Dagster's database included), peak memory, and chunks encoded;
 CPU and bytes also as a share of the full build, CPU beyond a build that finds nothing to do. Changes are spread over
-all shards, or concentrated in one. Last: one changed file, from the change until a new process finds it.
+all shards, or concentrated in one; of the library functions also grow by a line. Last: one changed file, from the
+change until a new process finds it.
 """
 
 import argparse
@@ -146,6 +147,17 @@ class Library:
             (self.folder / name).write_bytes(data)
         return len(chosen)
 
+    def grow(self, share: float, tag: str) -> int:
+        """Let this share of the documents grow by a line, which moves all that stands below in their files."""
+        places = list(self._places())
+        chosen = self._random.sample(places, max(1, round(share * len(places))))
+        for name in sorted({name for name, _ in chosen}):
+            data = (self.folder / name).read_bytes()
+            for at in sorted((at for n, at in chosen if n == name), reverse=True):
+                data = data[:at] + f"\n    # grown {tag}".encode() + data[at:]
+            (self.folder / name).write_bytes(data)
+        return len(chosen)
+
     def touch_one(self, word: str) -> str:
         name = next(self._places())[0]
         with (self.folder / name).open("a", encoding="utf-8") as file:
@@ -236,6 +248,11 @@ def measure(corpus: Corpus, work: Path) -> dict[str, Any]:
             step.documents = documents
             steps.append(step)
             told(step, steps[0])
+    if isinstance(corpus, Library):
+        documents = corpus.grow(0.01, "1")
+        steps.append(built("1.0% grown by a line", work))
+        steps[-1].documents = documents
+        told(steps[-1], steps[0])
     steps.append(built("idle again", work))
     full, idle = steps[0], steps[1]
     for step in steps:
