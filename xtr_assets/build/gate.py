@@ -20,9 +20,10 @@ from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.telemetry import metrics
 
-# How sure a small sample must be to refuse. One query of a healthy index finds half of its ten neighbours now and then:
-# at .95 that alone refused a change of one function; at .99 it takes three in ten, or less.
-FEW_CONFIDENCE = 0.99
+# How sure a small sample must be to refuse. One query of a healthy index finds three to five of its ten neighbours now
+# and then, and what is refused stays refused until something else changes: at .95 half of them refused a change of one
+# function, at .99 three of them did; now it takes one in ten for one query, three for two, half for four.
+FEW_CONFIDENCE = 0.999
 # Multiples of the profile's nprobe at which recall is measured for the curve: half shows how steep it is, double what
 # a query could still gain.
 CURVE_FACTORS = (0.25, 0.5, 1.0, 2.0)

@@ -30,7 +30,9 @@ def test_new_rows_that_are_lost_are_refused_however_few(count: int) -> None:
 def test_one_hard_query_is_no_proof_of_loss() -> None:
     assert passes(report(0.5))
     assert passes(report(0.5, 1.0))
-    assert not passes(report(0.3))
+    assert passes(report(0.3))
+    assert not passes(report(0.1))
+    assert not passes(report(0.3, 0.3))
     assert not passes(report(0.5, 0.5, 0.5, 0.5))
 
 
