@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput
-from xtr_assets.core.planning import FLAT_ROWS, enough_axes
+from xtr_assets.core.planning import AXES_FROM_BYTES, enough_axes
 from xtr_assets.core.recipes import Recipe
 from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Ints, Mask
@@ -70,9 +70,10 @@ def principal_axes(sample: Floats, count: int) -> Floats:
 
 def leading_axes(vectors: RowVectors, rows: Ints) -> int:
     """`planning.enough_axes` of rows int64 [n], by a fixed sample; 0 for so few rows that nothing would follow."""
-    if len(rows) <= FLAT_ROWS:
+    if len(rows) * vectors.dim // 2 <= AXES_FROM_BYTES:
         return 0
-    sample = gather(vectors, np.sort(np.random.default_rng(SEED).choice(rows, FIT_ROWS, replace=False)))
+    count = min(len(rows), FIT_ROWS)
+    sample = gather(vectors, np.sort(np.random.default_rng(SEED).choice(rows, count, replace=False)))
     return enough_axes(np.linalg.eigvalsh(np.asarray(sample.T @ sample, np.float64))[::-1].tolist())
 
 

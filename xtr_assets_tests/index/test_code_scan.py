@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recall import lower_bound, recall_at_k
 from xtr_assets.core.recipes import parse_recipe
+from xtr_assets.core.rows import RowVectors, VectorPart
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.code_scan import CodeScan, code_scan
 from xtr_assets.index.exact import exact_dense
 from xtr_assets.index.provider import load_faiss
-from xtr_assets.index.recipes import axes_of, inverted, list_rows, train_index
+from xtr_assets.index.recipes import axes_of, inverted, leading_axes, list_rows, train_index
 from xtr_assets.index.xtr import extension
 from xtr_assets_tests.index.dense_data import clustered, queries_near, share
 
@@ -212,6 +213,22 @@ def test_without_the_extension_faiss_answers_the_same_search(monkeypatch: pytest
     index.to("cpu")
     assert index.codes_read_by == "faiss"
     np.testing.assert_array_equal(index.search(queries, 10, nprobe=24, rescore=60)[1], native[1])
+
+
+@pytest.mark.parametrize("rows", [1999, 2001, 4000])
+def test_the_planner_builds_lists_of_bytes_from_a_few_thousand_rows_on(rows: int) -> None:
+    index = DenseIndex.build(clustered(rows))
+    assert index.recipe == ("Flat" if rows < 2000 else "IVF32,SQ8")
+    assert leading_axes(index.vectors, np.arange(rows)) == 0
+
+
+def test_vectors_of_few_directions_are_found_to_need_few_axes() -> None:
+    generator = np.random.default_rng(3)
+    few = generator.standard_normal((22_000, 40), np.float32) @ generator.standard_normal((40, 384), np.float32)
+    every = generator.standard_normal((22_000, 384), np.float32)
+    for vectors, axes in ((few, 64), (every, 0)):
+        stored = RowVectors([VectorPart(0, vectors.astype(np.float16))], 384)
+        assert leading_axes(stored, np.arange(len(vectors))) == axes
 
 
 def test_axes_beyond_the_dims_are_refused() -> None:
