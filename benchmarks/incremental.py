@@ -139,24 +139,22 @@ class Library:
         wanted = max(1, round(share * len(places)))
         here = [p for p in places if shard is None or shard_of(p[0], SHARDS) == shard]
         chosen = self._random.sample(here, wanted) if shard is None else here[:wanted]
-        for name in sorted({name for name, _ in chosen}):
-            data = (self.folder / name).read_bytes()
-            # From the end, so that the places before stay where they are.
-            for at in sorted((at for n, at in chosen if n == name), reverse=True):
-                data = data[:at] + f"  # revised {tag}".encode() + data[at:]
-            (self.folder / name).write_bytes(data)
-        return len(chosen)
+        return self._insert(chosen, f"  # revised {tag}")
 
     def grow(self, share: float, tag: str) -> int:
         """Let this share of the documents grow by a line, which moves all that stands below in their files."""
         places = list(self._places())
         chosen = self._random.sample(places, max(1, round(share * len(places))))
-        for name in sorted({name for name, _ in chosen}):
+        return self._insert(chosen, f"\n    # grown {tag}")
+
+    def _insert(self, places: list[tuple[str, int]], text: str) -> int:
+        for name in sorted({name for name, _ in places}):
             data = (self.folder / name).read_bytes()
-            for at in sorted((at for n, at in chosen if n == name), reverse=True):
-                data = data[:at] + f"\n    # grown {tag}".encode() + data[at:]
+            # From the end, so that the places before stay where they are.
+            for at in sorted((at for n, at in places if n == name), reverse=True):
+                data = data[:at] + text.encode() + data[at:]
             (self.folder / name).write_bytes(data)
-        return len(chosen)
+        return len(places)
 
     def touch_one(self, word: str) -> str:
         name = next(self._places())[0]
