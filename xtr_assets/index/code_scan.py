@@ -42,7 +42,7 @@ class CodeScan:
             bool(lists.by_residual),
             axes,
             end_row,
-            instructions or extension.kernels.instruction_sets()[0],
+            instructions or extension.fastest(),
         )
 
     @property

@@ -24,7 +24,7 @@ def serves(recipe: str | None = None, device: str = "auto") -> dict[str, Any]:
 
 def instructions(backend: str) -> str | None:
     """The instruction set that a backend of the token index computes with; None where it is numpy's or numba's."""
-    return str(extension.kernels.instruction_sets()[0]) if backend == "native" else None
+    return extension.fastest() if backend == "native" else None
 
 
 def _dense(recipe: str | None, device: str) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def _dense(recipe: str | None, device: str) -> dict[str, Any]:
         native = extension.available() and parsed.integer_bits
         about: dict[str, Any] = {
             "faiss": found.as_json(),
-            "codes_read_by": f"native, {extension.kernels.instruction_sets()[0]}" if native else "faiss",
+            "codes_read_by": f"native, {extension.fastest()}" if native else "faiss",
         }
         placement = place(device, parsed, load_faiss(), found)
     except (ProviderError, InvalidInput) as error:

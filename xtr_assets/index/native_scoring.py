@@ -3,23 +3,17 @@
 Every sum runs over the dims in one stated order (native/dense.hpp), on every machine: equal vectors get equal scores.
 """
 
-from functools import cache
-
 from xtr_assets.core.rows import RowVectors
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.places import places_of
 from xtr_assets.index.xtr import extension
 
 
-@cache
-def fastest() -> str:
-    """The instruction set in use."""
-    return str(extension.kernels.instruction_sets()[0])
-
-
 def stored_scores(vectors: RowVectors, queries: Floats, rows: Ints, instructions: str | None = None) -> Floats:
     """float32 [q, m] for rows int64 [q, m]; -inf where a row is -1 or not stored. See `exact.true_scores`."""
-    scores: Floats = extension.kernels.stored_scores(places_of(vectors), queries, rows, instructions or fastest())
+    scores: Floats = extension.kernels.stored_scores(
+        places_of(vectors), queries, rows, instructions or extension.fastest()
+    )
     return scores
 
 
@@ -28,6 +22,6 @@ def best_stored(
 ) -> tuple[Floats, Ints]:
     """The k best of each line by score and then row, in the same call: float32 and int64 [q, k]."""
     best: tuple[Floats, Ints] = extension.kernels.best_stored(
-        places_of(vectors), queries, rows, k, instructions or fastest()
+        places_of(vectors), queries, rows, k, instructions or extension.fastest()
     )
     return best

@@ -48,7 +48,7 @@ def open_backend(
 def best() -> Literal["native", "numba", "numpy"]:
     """The fastest backend that is installed; said in the log once a process, with what it lacks."""
     if extension.available():
-        log.info("token index: the C++ extension serves (%s)", extension.kernels.instruction_sets()[0])
+        log.info("token index: the C++ extension serves (%s)", extension.fastest())
         return "native"
     without = extension.missing or "it is of another version"
     if _numba_installed():

@@ -8,7 +8,7 @@ import numpy as np
 from xtr_assets.core.rows import RowTokens
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.xtr.compact import rows_of
-from xtr_assets.index.xtr.extension import kernels
+from xtr_assets.index.xtr.extension import fastest, kernels
 from xtr_assets.index.xtr.model import TokenModel
 from xtr_assets.index.xtr.plan import Depths
 from xtr_assets.index.xtr.query import Query
@@ -25,7 +25,7 @@ class NativeBackend:
         tokens: RowTokens,
         instructions: str | None = None,
     ) -> None:
-        self.instructions = instructions or kernels.instruction_sets()[0]
+        self.instructions = instructions or fastest()
         self.name = "native"
         parts = []
         for segment, part in zip(segments, tokens.parts, strict=True):

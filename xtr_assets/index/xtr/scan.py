@@ -84,7 +84,7 @@ def scan(part: TokenPart, positions: Ints, queries: ScanQueries) -> Floats:
         queries.factors,
         queries.ends,
         positions,
-        extension.kernels.instruction_sets()[0],
+        extension.fastest(),
     )
     found /= np.diff(queries.ends, prepend=0)[:, None].astype(np.float32)
     return found
