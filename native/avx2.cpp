@@ -1,91 +1,69 @@
-// AVX2: eight query tokens a register, two dimensions an instruction, in 16 bits, which no product can exceed.
+// AVX2: eight query tokens a register, two dimensions an instruction.
 #include "common.hpp"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#include <immintrin.h>
-
-#define TARGET __attribute__((target("avx2,fma,f16c")))
+#include "avx2_products.hpp"
 
 namespace xtr {
 namespace {
 
-constexpr int kRows = 4;
-
-inline int pairs(int dim) { return (dim + 1) / 2; }
-
-std::size_t packed_bytes(int tokens, int dim) {
-  return static_cast<std::size_t>(padded_tokens(tokens)) * pairs(dim) * 4;
+TARGET void nearest(const std::int32_t* dots, const float* row_scales, const float* biases, const float* token_scales,
+                    int count, int tokens, int first, float* best, std::int32_t* which) {
+  // Eight tokens after the other: their best stay in registers.
+  for (int t = 0; t < tokens; t += kWide) {
+    const __m256 factors = _mm256_loadu_ps(token_scales + t);
+    __m256 most = _mm256_loadu_ps(best + t);
+    __m256i number = load(which + t);
+    for (int row = 0; row < count; ++row) {
+      const __m256 product = _mm256_cvtepi32_ps(load(dots + static_cast<std::size_t>(row) * tokens + t));
+      const __m256 scaled = _mm256_mul_ps(_mm256_mul_ps(product, _mm256_set1_ps(row_scales[row])), factors);
+      const __m256 value = _mm256_sub_ps(scaled, _mm256_set1_ps(biases[row]));
+      const __m256 better = _mm256_cmp_ps(value, most, _CMP_GT_OQ);
+      most = _mm256_blendv_ps(most, value, better);
+      number = _mm256_blendv_epi8(number, _mm256_set1_epi32(first + row), _mm256_castps_si256(better));
+    }
+    _mm256_storeu_ps(best + t, most);
+    store(which + t, number);
+  }
 }
 
-// [tile][pair][16 tokens][2 dimensions], int16.
-void pack(const std::int8_t* codes, int tokens, int dim, std::uint8_t* data) {
-  std::memset(data, 0, packed_bytes(tokens, dim));
-  for (int t = 0; t < tokens; ++t) {
-    for (int i = 0; i < dim; ++i) {
-      const std::int16_t code = codes[static_cast<std::size_t>(t) * dim + i];
-      const std::size_t pair = static_cast<std::size_t>(t / kLanes) * pairs(dim) + i / 2;
-      std::memcpy(data + ((pair * kLanes + t % kLanes) * 2 + i % 2) * 2, &code, 2);
+TARGET void scaled(const std::int32_t* dots, const float* row_scales, const float* factors, int count, int tokens,
+                   float* out) {
+  for (int row = 0; row < count; ++row) {
+    const __m256 scale = _mm256_set1_ps(row_scales[row]);
+    const std::size_t start = static_cast<std::size_t>(row) * tokens;
+    for (int t = 0; t < tokens; t += kWide) {
+      const __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(load(dots + start + t)), scale);
+      _mm256_storeu_ps(out + start + t, _mm256_mul_ps(product, _mm256_loadu_ps(factors + t)));
     }
   }
 }
 
-TARGET void dots_of(const PackedQuery& query, int first_token, int tokens, const std::int8_t* rows, int count,
-                    std::int32_t* out) {
-  alignas(32) std::int16_t wide[kRows * (common::kMaxStackDim + 16)];
-  const int pair_count = pairs(query.dim), tiles = tokens / kLanes;
-  const std::uint8_t* data = query.data + static_cast<std::size_t>(first_token / kLanes) * pair_count * 64;
-  const std::size_t stride = static_cast<std::size_t>(pair_count) * 2;
-  for (int first = 0; first < count; first += kRows) {
-    const int here = std::min(kRows, count - first);
-    for (int row = 0; row < kRows; ++row) {
-      const std::int8_t* own = rows + static_cast<std::size_t>(first + std::min(row, here - 1)) * query.dim;
-      std::int16_t* target = wide + row * stride;
-      for (int i = 0; i < query.dim; ++i) target[i] = own[i];
-      if (query.dim % 2) target[query.dim] = 0;
-    }
-    for (int tile = 0; tile < tiles; ++tile) {
-      const std::uint8_t* packed = data + static_cast<std::size_t>(tile) * pair_count * 64;
-      __m256i sums[kRows][2];
-      for (int row = 0; row < kRows; ++row) sums[row][0] = sums[row][1] = _mm256_setzero_si256();
-      for (int pair = 0; pair < pair_count; ++pair) {
-        const auto* at = reinterpret_cast<const __m256i*>(packed + static_cast<std::size_t>(pair) * 64);
-        const __m256i left = _mm256_loadu_si256(at), right = _mm256_loadu_si256(at + 1);
-#pragma GCC unroll 4
-        for (int row = 0; row < kRows; ++row) {
-          std::int32_t two;
-          std::memcpy(&two, wide + row * stride + static_cast<std::size_t>(pair) * 2, 4);
-          const __m256i values = _mm256_set1_epi32(two);
-          sums[row][0] = _mm256_add_epi32(sums[row][0], _mm256_madd_epi16(values, left));
-          sums[row][1] = _mm256_add_epi32(sums[row][1], _mm256_madd_epi16(values, right));
-        }
-      }
-      for (int row = 0; row < here; ++row) {
-        auto* target =
-            reinterpret_cast<__m256i*>(out + static_cast<std::size_t>(first + row) * tokens + tile * kLanes);
-        _mm256_storeu_si256(target, sums[row][0]);
-        _mm256_storeu_si256(target + 1, sums[row][1]);
-      }
-    }
+// Thirty-two whole numbers within eight bits, signed or not as `kSigned` says, in their order.
+template <bool kSigned>
+TARGET_INLINE __m256i narrowed(__m256i first, __m256i second, __m256i third, __m256i fourth) {
+  const __m256i low = _mm256_packs_epi32(first, second), high = _mm256_packs_epi32(third, fourth);
+  const __m256i bytes = kSigned ? _mm256_packs_epi16(low, high) : _mm256_packus_epi16(low, high);
+  // Each pack takes halves of registers in turns.
+  return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+TARGET_INLINE __m256i level(const float* scores) {
+  const __m256 whole = _mm256_round_ps(_mm256_loadu_ps(scores), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m256 moved = _mm256_add_ps(whole, _mm256_set1_ps(kLevelZero));
+  const __m256 inside = _mm256_min_ps(_mm256_max_ps(moved, _mm256_setzero_ps()), _mm256_set1_ps(255.0f));
+  return _mm256_cvtps_epi32(inside);
+}
+
+TARGET void levels(const float* scores, int count, std::uint8_t* out) {
+  int i = 0;
+  for (; i + 32 <= count; i += 32) {
+    store(out + i, narrowed<false>(level(scores + i), level(scores + i + 8), level(scores + i + 16),
+                                   level(scores + i + 24)));
   }
+  common::levels(scores + i, count - i, out + i);
 }
 
-TARGET void dots(const PackedQuery& query, const std::int8_t* rows, int count, std::int32_t* out) {
-  dots_of(query, 0, query.tokens, rows, count, out);
-}
-
-TARGET float widen(std::uint16_t half) { return _cvtsh_ss(half); }
-
-TARGET void best(const PackedQuery& coarse, const PackedQuery* fine, const Rows& rows, float* best) {
-  common::best(coarse, fine, rows, best, dots_of, widen);
-}
-TARGET void nearest(const std::int32_t* d, const float* rs, const float* b, const float* ts, int n, int t, int first,
-                    float* best, std::int32_t* which) {
-  common::nearest(d, rs, b, ts, n, t, first, best, which);
-}
-TARGET void scaled(const std::int32_t* d, const float* rs, const float* f, int n, int t, float* out) {
-  common::scaled(d, rs, f, n, t, out);
-}
-TARGET void levels(const float* s, int n, std::uint8_t* out) { common::levels(s, n, out); }
 TARGET std::uint32_t exceeding(const float* v, const float* t) {
   const __m256 low = _mm256_cmp_ps(_mm256_loadu_ps(v), _mm256_loadu_ps(t), _CMP_GT_OQ);
   const __m256 high = _mm256_cmp_ps(_mm256_loadu_ps(v + 8), _mm256_loadu_ps(t + 8), _CMP_GT_OQ);
@@ -120,11 +98,66 @@ TARGET int choose(const Levels& levels, const std::uint16_t* numbers, int count,
   return kept;
 }
 
-TARGET std::uint16_t narrow(float value) { return _cvtss_sh(value, 0); }
+TARGET_INLINE std::uint16_t narrow(float value) { return _cvtss_sh(value, 0); }
+
+// Thirty-two dimensions of a packed row: their levels, by four bits of `nibbles` and one of `bits` each.
+TARGET_INLINE __m256i levels_of(__m256i nibbles, std::uint32_t bits, __m256i lower, __m256i upper) {
+  const __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+  const __m256i own = _mm256_set1_epi64x(static_cast<std::int64_t>(0x8040201008040201ull));
+  const __m256i each = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<std::int32_t>(bits)), spread);
+  const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(each, own), own);
+  return _mm256_blendv_epi8(_mm256_shuffle_epi8(lower, nibbles), _mm256_shuffle_epi8(upper, nibbles), set);
+}
+
+TARGET_INLINE __m256i code(const float* values, __m256 factor) {
+  const __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(values), factor);
+  const __m256 whole = _mm256_round_ps(scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m256 inside = _mm256_min_ps(_mm256_max_ps(whole, _mm256_set1_ps(-127.0f)), _mm256_set1_ps(127.0f));
+  return _mm256_cvtps_epi32(inside);
+}
 
 TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
                    std::uint16_t* scale) {
-  common::decode(residuals, packed, number, codes, scale, narrow, widen);
+  const int half = residuals.low_bytes(), dim = residuals.dim;
+  if (dim % 64) {
+    common::decode(residuals, packed, number, codes, scale, narrow, widen);
+    return;
+  }
+  alignas(32) float values[common::kMaxStackDim];
+  const std::uint32_t inside = number < residuals.last ? number : residuals.last;
+  const float* anchor = residuals.anchors + static_cast<std::size_t>(inside) * dim;
+  const auto* levels = reinterpret_cast<const __m128i*>(residuals.levels);
+  const __m256i lower = _mm256_broadcastsi128_si256(_mm_loadu_si128(levels));
+  const __m256i upper = _mm256_broadcastsi128_si256(_mm_loadu_si128(levels + 1));
+  const __m256i nibble = _mm256_set1_epi8(15);
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  __m256 peaks = _mm256_setzero_ps();
+  for (int j = 0; j < dim; j += 32) {
+    const __m256i bytes = load(packed + j % half);
+    const __m256i nibbles = _mm256_and_si256(j < half ? bytes : _mm256_srli_epi16(bytes, 4), nibble);
+    std::uint32_t bits;
+    std::memcpy(&bits, packed + half + j / 8, 4);
+    alignas(32) std::int8_t steps[32];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(steps), levels_of(nibbles, bits, lower, upper));
+    for (int i = 0; i < 32; i += kWide) {
+      std::int64_t eight;
+      std::memcpy(&eight, steps + i, 8);
+      const __m256 whole = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_cvtsi64_si128(eight)));
+      const __m256 moved = _mm256_mul_ps(whole, _mm256_loadu_ps(residuals.steps + j + i));
+      const __m256 value = _mm256_add_ps(moved, _mm256_loadu_ps(anchor + j + i));
+      _mm256_store_ps(values + j + i, value);
+      peaks = _mm256_max_ps(peaks, _mm256_andnot_ps(sign, value));
+    }
+  }
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(peaks), _mm256_extractf128_ps(peaks, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  const float factor = common::row_factor(_mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two))), scale, narrow, widen);
+  const __m256 factors = _mm256_set1_ps(factor);
+  for (int j = 0; j < dim; j += 32) {
+    const float* own = values + j;
+    store(codes + j, narrowed<true>(code(own, factors), code(own + 8, factors), code(own + 16, factors),
+                                    code(own + 24, factors)));
+  }
 }
 
 }  // namespace

@@ -120,13 +120,20 @@ XTR_INLINE int choose(const Levels& levels, const std::uint16_t* numbers, int co
   return kept;
 }
 
-// `narrow` turns a float into a half float, `widen` back; values holds `dim` floats.
+// Stores the scale of a row whose largest value is `peak`, and returns what its values are multiplied by. `narrow` turns
+// a float into a half float, `widen` back.
+template <typename Narrow, typename Widen>
+XTR_INLINE float row_factor(float peak, std::uint16_t* scale, Narrow narrow, Widen widen) {
+  *scale = narrow(peak / 127.0f);
+  const float step = widen(*scale);
+  return 1.0f / (step > 0.0f ? step : 1.0f);
+}
+
+// values holds `dim` floats.
 template <typename Narrow, typename Widen>
 XTR_INLINE void scale_row(const float* values, int dim, float peak, std::int8_t* codes, std::uint16_t* scale,
                           Narrow narrow, Widen widen) {
-  *scale = narrow(peak / 127.0f);
-  const float step = widen(*scale);
-  const float factor = 1.0f / (step > 0.0f ? step : 1.0f);
+  const float factor = row_factor(peak, scale, narrow, widen);
   for (int j = 0; j < dim; ++j) {
     const float whole = std::nearbyintf(values[j] * factor);
     const float low = whole < -127.0f ? -127.0f : whole;

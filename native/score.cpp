@@ -85,7 +85,7 @@ void scan(const Store& store, const Queries& queries, const std::int64_t* docume
     const std::int64_t start = store.offsets[documents[i]], stop = store.offsets[documents[i] + 1];
     std::fill(best.begin(), best.end(), -std::numeric_limits<float>::infinity());
     kernels.best(view, &fine_view,
-                 {store.tokens + start * store.dim, store.scales + start, nullptr, static_cast<int>(stop - start)},
+                 {store.tokens + start * store.dim, store.scales + start, nullptr, static_cast<int>(stop - start), {}},
                  best.data());
     std::int64_t token = 0;
     for (std::int64_t query = 0; query < queries.count; ++query) {

@@ -133,6 +133,24 @@ def test_backends_agree_on_anything(data: st.DataObject) -> None:
         np.testing.assert_array_equal(other.exact(query, expected.rows), exact)
 
 
+@pytest.mark.parametrize("dim", [127, 512, 513, 1024])
+def test_products_as_large_as_codes_allow_are_exact(dim: int) -> None:
+    # Documents that are the query or its opposite, every code at its largest: sums as far from zero as they get.
+    signs = np.where(np.arange(dim) % 3, 1.0, -1.0).astype(np.float32)
+    lengths = np.array([1, 2, 3, 5, 8])
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    tokens = np.where(np.arange(offsets[-1])[:, None] % 2, signs, -signs).astype(np.float32)
+    model, reference, others = backends_of(TokenCorpus(tokens, offsets, []), [0, 5], dim, OTHERS)
+    for count in (1, 16, 17, 33):
+        query = make_query(model, np.tile(signs, (count, 1)) * np.float32(0.99))
+        rows = np.arange(5)
+        exact = reference.exact(query, rows)
+        assert exact[1] == pytest.approx(0.99 * dim * count, rel=1e-3)
+        for other in others:
+            np.testing.assert_array_equal(other.rescore(query, rows), reference.rescore(query, rows))
+            np.testing.assert_array_equal(other.exact(query, rows), exact)
+
+
 def test_integer_rescoring_is_close_to_maxsim_of_floats() -> None:
     corpus = make_corpus(50, dim=128)
     model, reference, _ = backends_of(corpus, [0, 50], 128, [])
