@@ -146,11 +146,12 @@ def held(warehouse: Warehouse, number: int) -> dict[int, tuple[str, str, str, in
 
 
 def fresh_build(world: World) -> Reference:
-    """Build the world anew in a warehouse of its own, with an index that reads everything."""
+    """Build the world anew in a warehouse of its own, with an index that reads everything and a gate that passes it."""
     folder = Path(tempfile.mkdtemp())
     try:
         config = world.config.model_copy(update={"warehouse": folder / "w"})
         config = config.model_copy(update={"dense": config.dense.model_copy(update={"recipe": "Flat"})})
+        config = config.model_copy(update={"recall": config.recall.model_copy(update={"dense": 0.0})})
         warehouse = Warehouse.create(folder / "w")
         assert steps.build(warehouse, config).generation is not None
         chunks = held(warehouse, 1)
