@@ -42,7 +42,11 @@ class WarehouseNotFound(StorageError):
 
 
 class UnknownFormat(StorageError):
-    """A format_version this release does not read; the message names both."""
+    """A format_version this release does not read; the message names both, `path` the file where it is known."""
+
+    def __init__(self, message: str, path: str | None = None) -> None:
+        self.path = path
+        super().__init__(message)
 
 
 class CorruptFile(StorageError):

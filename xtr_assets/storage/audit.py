@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xtr_assets.core.errors import CorruptFile, StorageError
+from xtr_assets.core.errors import CorruptFile, StorageError, UnknownFormat
 from xtr_assets.core.files import FileRecord
 from xtr_assets.storage.generations import is_sealed, read_manifest
 from xtr_assets.storage.history import read_history, read_published
@@ -78,7 +78,9 @@ def _verify_rest(layout: Layout, files: dict[str, FileRecord]) -> list[CorruptFi
         except CorruptFile as problem:
             problems.append(problem)
         except StorageError as error:
-            problems.append(CorruptFile(name, "a file that can be read", str(error)))
+            # A segment's reader opens the lists beside it: what cannot be read may be one of these.
+            path = error.path if isinstance(error, UnknownFormat) else None
+            problems.append(CorruptFile(path or name, "a file that can be read", str(error)))
 
     attempt("warehouse.json", lambda: read_stored(WarehouseInfo, layout.warehouse_json, "warehouse.json"))
     attempt("history.jsonl", lambda: read_history(layout))

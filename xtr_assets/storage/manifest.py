@@ -24,10 +24,6 @@ from xtr_assets.core.codec import TOKEN_CODEC
 from xtr_assets.core.errors import CorruptFile, UnknownFormat
 from xtr_assets.core.files import FileRecord
 
-# What a new warehouse has. Snapshots and manifests in which rows stand at other lines than their segments say have
-# SHIFTED_VERSION: a release that does not know shifts would show wrong lines, and refuses them.
-FORMAT_VERSION, SHIFTED_VERSION = 1, 2
-
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 # Any to the type checker, JSON to the validator: readers index into it, writers cannot store a set or a NumPy scalar.
@@ -57,7 +53,8 @@ class Stored(BaseModel):
             if found not in known:
                 raise UnknownFormat(
                     f"{name} has format_version {found!r}, this release reads {' and '.join(map(str, known))}; "
-                    "open it with the release that wrote it, or install a newer xtr-assets"
+                    "open it with the release that wrote it, or install a newer xtr-assets",
+                    name,
                 )
         try:
             return cls.model_validate(loaded)
@@ -156,7 +153,8 @@ class Shifted(Stored):
 
 
 def format_version(segments: Iterable[Shifted]) -> Literal[1, 2]:
-    """The format_version of the file that lists these segments."""
+    """The format_version of the snapshot or manifest that lists these segments: 2 where rows stand at other lines than
+    a segment says, because a release that does not know shifts would show wrong lines."""
     return 2 if any(one.shifts for one in segments) else 1
 
 

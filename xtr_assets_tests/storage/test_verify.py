@@ -66,6 +66,20 @@ def test_flipping_one_bit_of_any_file_is_reported_with_its_name(pristine: Path) 
     assert warehouse.verify().ok
 
 
+def test_a_format_version_that_was_altered_accuses_the_file_that_holds_it(warehouse: Warehouse) -> None:
+    altered = 0
+    for name in kept_files(warehouse.root):
+        path = warehouse.root / name
+        before = path.read_bytes()
+        if path.suffix == ".json" and b'"format_version":1' in before.replace(b" ", b""):
+            path.write_bytes(before.replace(b'version":1', b'version":9').replace(b'version": 1', b'version": 9'))
+            assert path.read_bytes() != before
+            assert [problem.path for problem in warehouse.verify().problems] == [name]
+            path.write_bytes(before)
+            altered += 1
+    assert altered >= 6 and warehouse.verify().ok
+
+
 def test_a_missing_and_a_truncated_file_are_reported(warehouse: Warehouse) -> None:
     (warehouse.layout.generation(2) / "dense.faiss").unlink()
     path = warehouse.layout.generation(2) / "id_map.parquet"
