@@ -96,5 +96,6 @@ const Kernels& scalar_kernels();
 // Null where the compiler or the processor does not know the instructions.
 const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
+const Kernels* neon_kernels();
 
 }  // namespace xtr

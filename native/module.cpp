@@ -39,18 +39,26 @@ void require(bool holds, const char* message) {
   if (!holds) throw std::invalid_argument(message);
 }
 
+// Those that this processor has, the fastest first.
+std::vector<const xtr::Kernels*> known_kernels() {
+  std::vector<const xtr::Kernels*> known;
+  for (const xtr::Kernels* one : {xtr::avx512_kernels(), xtr::avx2_kernels(), xtr::neon_kernels()}) {
+    if (one) known.push_back(one);
+  }
+  known.push_back(&xtr::scalar_kernels());
+  return known;
+}
+
 const xtr::Kernels& kernels_named(const std::string& name) {
-  if (name == "scalar") return xtr::scalar_kernels();
-  if (name == "avx2" && xtr::avx2_kernels()) return *xtr::avx2_kernels();
-  if (name == "avx512-vnni" && xtr::avx512_kernels()) return *xtr::avx512_kernels();
+  for (const xtr::Kernels* one : known_kernels()) {
+    if (name == one->name) return *one;
+  }
   throw std::invalid_argument("unknown instruction set, or one that this processor lacks: " + name);
 }
 
 std::vector<std::string> instruction_sets() {
   std::vector<std::string> names;
-  if (const xtr::Kernels* kernels = xtr::avx512_kernels()) names.emplace_back(kernels->name);
-  if (const xtr::Kernels* kernels = xtr::avx2_kernels()) names.emplace_back(kernels->name);
-  names.emplace_back(xtr::scalar_kernels().name);
+  for (const xtr::Kernels* one : known_kernels()) names.emplace_back(one->name);
   return names;
 }
 
