@@ -37,15 +37,19 @@ class Reference:
 
     def zsum(self) -> Any:
         """Sum of z-scores over all rows, mean and spread taken over the best of both spaces."""
-        best = np.unique(np.concatenate([np.argsort(-self.dense)[:DEPTH], np.argsort(-self.xtr)[:DEPTH]]))
         spaces = (self.dense, self.xtr)
+        best = np.unique(np.concatenate([self.order(values)[:DEPTH] for values in spaces]))
         return np.sum([(values - values[best].mean()) / values[best].std() for values in spaces], axis=0)
+
+    def order(self, values: Any) -> Any:
+        """Best first; equal scores, which differ in the last digits from machine to machine, by chunk_id."""
+        return np.lexsort((np.array(self.ids), -values.round(6)))
 
     def rrf(self) -> Any:
         """Sum of 1 / (60 + rank) over both spaces."""
         ranks = [np.empty(len(self.ids)), np.empty(len(self.ids))]
         for rank, values in zip(ranks, (self.dense, self.xtr), strict=True):
-            rank[np.lexsort((np.array(self.ids), -values.round(6)))] = np.arange(1, len(self.ids) + 1)
+            rank[self.order(values)] = np.arange(1, len(self.ids) + 1)
         return np.sum([1 / (60 + rank) for rank in ranks], axis=0)
 
     def check(self, hits: list[Hit], scores: Any, k: int, *, tolerance: float = 1e-4) -> None:

@@ -52,7 +52,7 @@ def test_hybrid_and_exact_rank_by_the_sum_of_z_scores(
     reference = Reference.of(generation, query)
     overrides = {"nprobe": 16} if mode == "hybrid" else {}
     hits = searcher.search(query, 10, mode, **overrides)  # type: ignore[arg-type]
-    reference.check(hits, reference.zsum(), 10, tolerance=2e-3)
+    reference.check(hits, reference.zsum(), 10)
     by_id = {chunk_id: i for i, chunk_id in enumerate(reference.ids)}
     for hit in hits:
         assert hit.scores["dense"] == pytest.approx(reference.dense[by_id[hit.chunk_id]], abs=1e-5)
