@@ -1,12 +1,14 @@
-// Holds every instruction set of this processor to the plain loops, bit for bit; exits with 1 where one differs, with 2
-// where there is none (README.md).
+// Holds every instruction set of this processor to the plain loops, bit for bit, and the dense index to knowing it; exits
+// with 1 where one differs, with 2 where there is none (README.md).
 #include <cstdio>
 #include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
 
+#include "dense.hpp"
 #include "kernels.hpp"
+#include "naming.hpp"
 
 namespace {
 
@@ -108,11 +110,12 @@ int differences(const xtr::Kernels& kernels) {
 }  // namespace
 
 int main() {
-  int found = 0, sets = 0;
-  for (const xtr::Kernels* one : {xtr::avx512_kernels(), xtr::avx2_kernels(), xtr::neon_kernels()}) {
-    if (!one) continue;
+  const auto sets = xtr::those_known({xtr::avx512_kernels(), xtr::avx2_kernels(), xtr::neon_kernels()});
+  const auto dense_sets = xtr::those_known({dense::avx512_kernels(), dense::avx2_kernels(), dense::neon_kernels()});
+  int found = 0;
+  for (const xtr::Kernels* one : sets) {
     found += differences(*one);
-    ++sets;
+    xtr::named(dense_sets, one->name);
   }
-  return sets ? found != 0 : 2;
+  return sets.empty() ? 2 : found != 0;
 }

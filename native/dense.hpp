@@ -48,6 +48,7 @@ const Kernels& scalar_kernels();
 // Null where the compiler or the processor does not know the instructions.
 const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
+const Kernels* neon_kernels();
 
 // Where stored vectors lie: rows first to end - 1, each of dim half floats, or floats where `whole`.
 struct Stored {

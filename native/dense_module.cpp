@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "dense.hpp"
+#include "naming.hpp"
 
 namespace nb = nanobind;
 
@@ -33,10 +34,9 @@ void require(bool holds, const char* message) {
 }
 
 const dense::Kernels& kernels_named(const std::string& name) {
-  if (name == "scalar") return dense::scalar_kernels();
-  if (name == "avx2" && dense::avx2_kernels()) return *dense::avx2_kernels();
-  if (name == "avx512-vnni" && dense::avx512_kernels()) return *dense::avx512_kernels();
-  throw std::invalid_argument("unknown instruction set, or one that this processor lacks: " + name);
+  return xtr::named(xtr::those_known({dense::avx512_kernels(), dense::avx2_kernels(), dense::neon_kernels(),
+                                      &dense::scalar_kernels()}),
+                    name);
 }
 
 template <typename T>

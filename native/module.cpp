@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "naming.hpp"
 #include "searcher.hpp"
 
 namespace nb = nanobind;
@@ -41,20 +42,11 @@ void require(bool holds, const char* message) {
 
 // Those that this processor has, the fastest first.
 std::vector<const xtr::Kernels*> known_kernels() {
-  std::vector<const xtr::Kernels*> known;
-  for (const xtr::Kernels* one : {xtr::avx512_kernels(), xtr::avx2_kernels(), xtr::neon_kernels()}) {
-    if (one) known.push_back(one);
-  }
-  known.push_back(&xtr::scalar_kernels());
-  return known;
+  return xtr::those_known(
+      {xtr::avx512_kernels(), xtr::avx2_kernels(), xtr::neon_kernels(), &xtr::scalar_kernels()});
 }
 
-const xtr::Kernels& kernels_named(const std::string& name) {
-  for (const xtr::Kernels* one : known_kernels()) {
-    if (name == one->name) return *one;
-  }
-  throw std::invalid_argument("unknown instruction set, or one that this processor lacks: " + name);
-}
+const xtr::Kernels& kernels_named(const std::string& name) { return xtr::named(known_kernels(), name); }
 
 std::vector<std::string> instruction_sets() {
   std::vector<std::string> names;
