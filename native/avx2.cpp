@@ -48,11 +48,15 @@ TARGET_INLINE __m256i narrowed(__m256i first, __m256i second, __m256i third, __m
   return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 
+// The nearest whole numbers within bounds.
+TARGET_INLINE __m256i bounded(__m256 values, float low, float high) {
+  const __m256 whole = _mm256_round_ps(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  return _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(whole, _mm256_set1_ps(low)), _mm256_set1_ps(high)));
+}
+
 TARGET_INLINE __m256i level(const float* scores) {
-  const __m256 whole = _mm256_round_ps(_mm256_loadu_ps(scores), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  const __m256 moved = _mm256_add_ps(whole, _mm256_set1_ps(kLevelZero));
-  const __m256 inside = _mm256_min_ps(_mm256_max_ps(moved, _mm256_setzero_ps()), _mm256_set1_ps(255.0f));
-  return _mm256_cvtps_epi32(inside);
+  const __m256i own = bounded(_mm256_loadu_ps(scores), -kLevelZero, 255.0f - kLevelZero);
+  return _mm256_add_epi32(own, _mm256_set1_epi32(static_cast<int>(kLevelZero)));
 }
 
 TARGET void levels(const float* scores, int count, std::uint8_t* out) {
@@ -110,10 +114,7 @@ TARGET_INLINE __m256i levels_of(__m256i nibbles, std::uint32_t bits, __m256i low
 }
 
 TARGET_INLINE __m256i code(const float* values, __m256 factor) {
-  const __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(values), factor);
-  const __m256 whole = _mm256_round_ps(scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  const __m256 inside = _mm256_min_ps(_mm256_max_ps(whole, _mm256_set1_ps(-127.0f)), _mm256_set1_ps(127.0f));
-  return _mm256_cvtps_epi32(inside);
+  return bounded(_mm256_mul_ps(_mm256_loadu_ps(values), factor), -127.0f, 127.0f);
 }
 
 TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
@@ -124,8 +125,7 @@ TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::
     return;
   }
   alignas(32) float values[common::kMaxStackDim];
-  const std::uint32_t inside = number < residuals.last ? number : residuals.last;
-  const float* anchor = residuals.anchors + static_cast<std::size_t>(inside) * dim;
+  const float* anchor = common::anchor_of(residuals, number);
   const auto* levels = reinterpret_cast<const __m128i*>(residuals.levels);
   const __m256i lower = _mm256_broadcastsi128_si256(_mm_loadu_si128(levels));
   const __m256i upper = _mm256_broadcastsi128_si256(_mm_loadu_si128(levels + 1));

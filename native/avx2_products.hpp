@@ -6,8 +6,6 @@
 
 #include <immintrin.h>
 
-#include <utility>
-
 #include "common.hpp"
 
 #define TARGET __attribute__((target("avx2,fma,f16c")))
@@ -16,7 +14,7 @@
 namespace xtr {
 namespace {
 
-constexpr int kUsualDim = 128;
+using common::kUsualDim;
 // Up to so many dimensions 32-bit sums hold products of 16-bit codes: 512 * 128 * 32640 < 2^31.
 constexpr int kSafeDim = 512;
 // Tokens of a register.
@@ -83,12 +81,8 @@ struct RowBlock {
   }
 };
 
-// Rows and registers are named by constants from the start: where they are counted in loops, GCC may leave all sums in
-// memory.
-template <int kCount>
-using Each = std::make_integer_sequence<int, kCount>;
-template <int... kNumber>
-using Numbers = std::integer_sequence<int, kNumber...>;
+using common::Each;
+using common::Numbers;
 
 // In a register: GCC would read the same memory again for each product.
 TARGET_INLINE __m256i held(const void* at) {
@@ -185,27 +179,6 @@ TARGET void dots(const PackedQuery& query, const std::int8_t* rows, int count, s
   dots_between(query, 0, query.tokens, rows, count, out);
 }
 
-// What lies so far ahead is fetched while rows are multiplied.
-constexpr std::int64_t kAheadRows = 32;
-
-// Fetches as many rows as are multiplied, of those that come.
-template <int kCount, bool kChosen>
-TARGET_INLINE void fetch(const Rows& rows, int first, int dim) {
-  for (int row = first; row < std::min(first + kCount, rows.count); ++row) {
-    const std::int8_t* at;
-    if constexpr (kChosen) {
-      at = static_cast<const std::int8_t*>(rows.coming[row]);
-    } else {
-      // Of fewer rows each fetches one of the next document.
-      const std::int64_t place = row + std::min<std::int64_t>(kAheadRows, rows.count);
-      if (place >= rows.count && !rows.next.at) return;
-      at = place < rows.count ? rows.codes + place * dim
-                              : rows.next.at + std::min((place - rows.count) * dim, rows.next.bytes);
-    }
-    for (int line = 0; line < dim; line += 64) __builtin_prefetch(at + line);
-  }
-}
-
 // Raises the best of some tiles by all rows.
 template <int kSpan, int kDim, bool kChosen>
 TARGET void best_of(const std::uint8_t* data, int any_dim, const Rows& rows, float* best) {
@@ -215,7 +188,7 @@ TARGET void best_of(const std::uint8_t* data, int any_dim, const Rows& rows, flo
   for (int i = 0; i < kSpan; ++i) most[i] = _mm256_loadu_ps(best + i * kWide);
   RowBlock<kCount> block;
   for (int first = 0; first < rows.count; first += kCount) {
-    fetch<kCount, kChosen>(rows, first, dim);
+    for (int row = first; row < std::min(first + kCount, rows.count); ++row) common::fetch(rows, row, dim);
     block.load(rows.codes, kChosen ? rows.chosen : nullptr, first, rows.count, dim);
     float scales[kCount];
     for (int row = 0; row < kCount; ++row) {

@@ -73,8 +73,7 @@ TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::
     return;
   }
   alignas(64) float values[common::kMaxStackDim];
-  const std::uint32_t inside = number < residuals.last ? number : residuals.last;
-  const float* anchor = residuals.anchors + static_cast<std::size_t>(inside) * dim;
+  const float* anchor = common::anchor_of(residuals, number);
   const auto* levels = reinterpret_cast<const __m128i*>(residuals.levels);
   const __m512i lower = _mm512_broadcast_i32x4(_mm_loadu_si128(levels));
   const __m512i upper = _mm512_broadcast_i32x4(_mm_loadu_si128(levels + 1));

@@ -3,8 +3,6 @@
 
 #include <immintrin.h>
 
-#include <utility>
-
 #include "common.hpp"
 
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,f16c,fma")))
@@ -16,7 +14,7 @@ namespace {
 // Rows multiplied at a time: so many sums keep both multipliers busy through their latency and fit the registers.
 constexpr int kRows = 8;
 constexpr int kFineRows = 6;
-constexpr int kUsualDim = 128;
+using common::kUsualDim;
 
 inline int groups(int dim) { return (dim + 3) / 4; }
 
@@ -91,18 +89,15 @@ struct RowBlock {
   }
 };
 
-// Rows are named by constants from the start: where they are counted in loops, GCC may leave all sums in memory.
-template <int kCount>
-using Each = std::make_integer_sequence<int, kCount>;
-template <int... kRow>
-using RowNumbers = std::integer_sequence<int, kRow...>;
+using common::Each;
+using common::Numbers;
 
 template <int kCount, int kTiles>
 struct Sums {
   __m512i at[kCount][kTiles];
 
   template <int... kRow>
-  TARGET_INLINE void start(const Tiles& tiles, RowNumbers<kRow...>) {
+  TARGET_INLINE void start(const Tiles& tiles, Numbers<kRow...>) {
     const __m512i first = _mm512_loadu_si512(tiles.starts);
     ((at[kRow][0] = first), ...);
     if constexpr (kTiles == 2) {
@@ -120,7 +115,7 @@ struct Sums {
   // Four dimensions of all rows.
   template <int... kRow>
   TARGET_INLINE void add(const RowBlock<kCount>& rows, std::ptrdiff_t group, const __m512i (&tokens)[kTiles],
-                         RowNumbers<kRow...>) {
+                         Numbers<kRow...>) {
     (add<kRow>(rows.four(kRow, group), tokens), ...);
   }
 
@@ -131,7 +126,7 @@ struct Sums {
   }
 
   template <int... kRow>
-  TARGET_INLINE void store(int count, int tokens, std::int32_t* out, RowNumbers<kRow...>) const {
+  TARGET_INLINE void store(int count, int tokens, std::int32_t* out, Numbers<kRow...>) const {
     ((kRow < count ? store<kRow>(tokens, out) : void()), ...);
   }
 };
@@ -172,18 +167,6 @@ TARGET void dots(const PackedQuery& query, const std::int8_t* rows, int count, s
   }
 }
 
-// What lies so far ahead is fetched, a line with every other group, so that the processor's queue of misses is never
-// full: a token costs 3 ns more than from the cache, and 8 where all of the next document is asked for at once.
-constexpr std::int64_t kAheadRows = 32;
-
-// Where the bytes begin that are fetched while the block at row `first` is multiplied.
-TARGET_INLINE const std::int8_t* ahead_of(const Rows& rows, int first, int dim) {
-  // Of fewer rows each fetches one of the next document.
-  const std::int64_t row = first + std::min<std::int64_t>(kAheadRows, rows.count);
-  if (row < rows.count || !rows.next.at) return rows.codes + std::min<std::int64_t>(row, rows.count) * dim;
-  return rows.next.at + std::min((row - rows.count) * dim, rows.next.bytes);
-}
-
 // What one row raises with one tile. With fine sums the product is 256 times the coarse one and the fine one.
 template <int kRow, int kTile, bool kFine, int kCount, int kTiles, int kFineCount>
 TARGET_INLINE void raise_tile(const Sums<kCount, kTiles>& sums, const Sums<kFineCount, kTiles>& fine, __m512 scale,
@@ -207,7 +190,7 @@ TARGET_INLINE void raise(const Sums<kCount, kTiles>& sums, const Sums<kFineCount
 
 template <bool kFine, int kCount, int kTiles, int kFineCount, int... kRow>
 TARGET_INLINE void raise_all(const Sums<kCount, kTiles>& sums, const Sums<kFineCount, kTiles>& fine,
-                             const float (&scales)[kCount], __m512 (&most)[kTiles], RowNumbers<kRow...>) {
+                             const float (&scales)[kCount], __m512 (&most)[kTiles], Numbers<kRow...>) {
   (raise<kRow, kFine>(sums, fine, scales[kRow], most), ...);
 }
 
@@ -222,7 +205,9 @@ TARGET void best_of(const Tiles& coarse, const Tiles& fine, int any_dim, const R
   if constexpr (kTiles == 2) most[1] = _mm512_loadu_ps(best + kLanes);
   RowBlock<kCount> block;
   for (; first < stop; first += kCount) {
-    const std::int8_t* ahead = kChosen ? nullptr : ahead_of(rows, first, dim);
+    // A line with every other group, so that the processor's queue of misses is never full: a token costs 3 ns more than
+    // from the cache, and 8 where all of the next document is asked for at once.
+    const std::int8_t* ahead = kChosen ? nullptr : common::ahead_of(rows, first, dim);
     block.load(rows.codes, kChosen ? rows.chosen : nullptr, first, rows.count, dim);
     float scales[kCount];
     for (int row = 0; row < kCount; ++row) {

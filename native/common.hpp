@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "kernels.hpp"
 
@@ -12,6 +13,31 @@
 namespace xtr::common {
 
 constexpr int kMaxStackDim = 1024;
+// The number of dimensions that kernels are compiled for, beside any other.
+constexpr int kUsualDim = 128;
+// What lies so many rows ahead is fetched while others are multiplied.
+constexpr std::int64_t kAheadRows = 32;
+
+// Rows and registers are named by constants from the start: where they are counted in loops, GCC may leave all sums in
+// memory.
+template <int kCount>
+using Each = std::make_integer_sequence<int, kCount>;
+template <int... kNumber>
+using Numbers = std::integer_sequence<int, kNumber...>;
+
+// Where the bytes begin that are fetched while rows from `first` on are multiplied.
+XTR_INLINE const std::int8_t* ahead_of(const Rows& rows, int first, int dim) {
+  // Of fewer rows each fetches one of the next document.
+  const std::int64_t row = first + std::min<std::int64_t>(kAheadRows, rows.count);
+  if (row < rows.count || !rows.next.at) return rows.codes + std::min<std::int64_t>(row, rows.count) * dim;
+  return rows.next.at + std::min((row - rows.count) * dim, rows.next.bytes);
+}
+
+// Fetches the row that comes while `row` is multiplied.
+XTR_INLINE void fetch(const Rows& rows, int row, int dim) {
+  const auto* at = rows.chosen ? static_cast<const std::int8_t*>(rows.coming[row]) : ahead_of(rows, row, dim);
+  for (int line = 0; line < dim; line += 64) __builtin_prefetch(at + line);
+}
 
 // `dots` and `widen` are the instruction set's own; rows that do not lie together are copied, a block at a time.
 template <typename Dots, typename Widen>
@@ -26,9 +52,7 @@ XTR_INLINE void best(const PackedQuery& coarse, const PackedQuery* fine, const R
     const int here = std::min(kBlockRows, rows.count - first);
     const std::int8_t* own = rows.codes + static_cast<std::size_t>(first) * dim;
     for (int row = 0; row < here; ++row) {
-      const auto place = static_cast<std::int64_t>(first + row) * coarse.dim;
-      const void* at = rows.coming ? rows.coming[first + row] : rows.next.at + std::min(place, rows.next.bytes);
-      for (std::size_t line = 0; line < dim; line += 64) __builtin_prefetch(static_cast<const char*>(at) + line);
+      fetch(rows, first + row, coarse.dim);
       const auto number = static_cast<std::size_t>(rows.chosen ? rows.chosen[first + row] : first + row);
       scales[row] = widen(rows.scales[number]);
       if (rows.chosen) std::memcpy(gathered + row * dim, rows.codes + number * dim, dim);
@@ -141,12 +165,17 @@ XTR_INLINE void scale_row(const float* values, int dim, float peak, std::int8_t*
   }
 }
 
+// The floats of a centroid that packed rows are counted from.
+XTR_INLINE const float* anchor_of(const Residuals& residuals, std::uint16_t number) {
+  const std::uint32_t inside = number < residuals.last ? number : residuals.last;
+  return residuals.anchors + static_cast<std::size_t>(inside) * residuals.dim;
+}
+
 template <typename Narrow, typename Widen>
 XTR_INLINE void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number,
                        std::int8_t* codes, std::uint16_t* scale, Narrow narrow, Widen widen) {
   float values[kMaxStackDim];
-  const std::uint32_t inside = number < residuals.last ? number : residuals.last;
-  const float* anchor = residuals.anchors + static_cast<std::size_t>(inside) * residuals.dim;
+  const float* anchor = anchor_of(residuals, number);
   const int half = residuals.low_bytes();
   const std::uint8_t* bits = packed + half;
   float peak = 0.0f;

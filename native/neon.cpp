@@ -1,5 +1,5 @@
 // ARM with dot products (Armv8.2 and later: Graviton 2, Apple M1 and newer): four query tokens a register, four
-// dimensions an instruction. All else is common.hpp, which compilers turn into NEON by themselves.
+// dimensions an instruction.
 #include "common.hpp"
 
 #if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
@@ -102,24 +102,6 @@ std::uint16_t narrow(float value) {
   return bits;
 }
 
-// What lies so far ahead is fetched while rows are multiplied.
-constexpr std::int64_t kAheadRows = 32;
-
-// Fetches the row that comes while `row` is multiplied.
-XTR_INLINE void fetch(const Rows& rows, int row, int dim) {
-  const std::int8_t* at;
-  if (rows.coming) {
-    at = static_cast<const std::int8_t*>(rows.coming[row]);
-  } else {
-    // Of fewer rows each fetches one of the next document.
-    const std::int64_t place = row + std::min<std::int64_t>(kAheadRows, rows.count);
-    if (place >= rows.count && !rows.next.at) return;
-    at = place < rows.count ? rows.codes + place * dim
-                            : rows.next.at + std::min((place - rows.count) * dim, rows.next.bytes);
-  }
-  for (int line = 0; line < dim; line += 64) __builtin_prefetch(at + line);
-}
-
 template <int kCount, bool kFine>
 XTR_INLINE void best_of(const PackedQuery& coarse, const PackedQuery* fine, const Rows& rows, float* best) {
   const int dim = coarse.dim;
@@ -130,7 +112,7 @@ XTR_INLINE void best_of(const PackedQuery& coarse, const PackedQuery* fine, cons
       const int number = std::min(first + row, rows.count - 1), chosen = rows.chosen ? rows.chosen[number] : number;
       own[row] = rows.codes + static_cast<std::size_t>(chosen) * dim;
       scales[row] = widen(rows.scales[chosen]);
-      if (first + row < rows.count) fetch(rows, first + row, dim);
+      if (first + row < rows.count) common::fetch(rows, first + row, dim);
     }
     for (int tile = 0; tile < coarse.tokens / kLanes; ++tile) {
       Sums<kCount> sums, fine_sums;
@@ -163,21 +145,6 @@ void best(const PackedQuery& coarse, const PackedQuery* fine, const Rows& rows, 
   }
 }
 
-void nearest(const std::int32_t* d, const float* rs, const float* b, const float* ts, int n, int t, int first,
-             float* best, std::int32_t* which) {
-  common::nearest(d, rs, b, ts, n, t, first, best, which);
-}
-void scaled(const std::int32_t* d, const float* rs, const float* f, int n, int t, float* out) {
-  common::scaled(d, rs, f, n, t, out);
-}
-void levels(const float* s, int n, std::uint8_t* out) { common::levels(s, n, out); }
-std::uint32_t exceeding(const float* v, const float* t) { return common::exceeding(v, t); }
-void interact(const Levels& l, const std::uint16_t* numbers, int n, std::uint8_t* best) {
-  common::interact(l, numbers, n, best);
-}
-int choose(const Levels& l, const std::uint16_t* numbers, int n, const std::uint8_t* thresholds, std::int32_t* chosen) {
-  return common::choose(l, numbers, n, thresholds, chosen);
-}
 void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
             std::uint16_t* scale) {
   common::decode(residuals, packed, number, codes, scale, narrow, widen);
@@ -192,12 +159,25 @@ bool known() {
 #endif
 }
 
-constexpr Kernels kKernels{"neon-dotprod", packed_bytes, pack,      dots,     best,   nearest,
-                           scaled,         levels,       exceeding, interact, choose, decode};
+// All but the products are the plain loops, of which compilers make NEON by themselves.
+Kernels made() {
+  Kernels own = scalar_kernels();
+  own.name = "neon-dotprod";
+  own.packed_bytes = packed_bytes;
+  own.pack = pack;
+  own.dots = dots;
+  own.best = best;
+  own.decode = decode;
+  return own;
+}
 
 }  // namespace
 
-const Kernels* neon_kernels() { return known() ? &kKernels : nullptr; }
+const Kernels* neon_kernels() {
+  if (!known()) return nullptr;
+  static const Kernels kernels = made();
+  return &kernels;
+}
 
 }  // namespace xtr
 #else
