@@ -28,13 +28,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from xtr_assets.core.planning import plan_dense
 from xtr_assets.core.recall import recall_at_k
-from xtr_assets.core.recipes import parse_recipe
+from xtr_assets.core.recipe_grammar import parse_recipe
+from xtr_assets.core.recipe_shortlist import plan_dense
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index import DenseIndex
-from xtr_assets.index.exact import exact_dense
-from xtr_assets.index.provider import load_faiss
+from xtr_assets.index.exact_scan import exact_dense
+from xtr_assets.index.faiss_provider import load_faiss
 
 K = 10
 GOALS = (0.95, 0.99)

@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from xtr_assets.core.recall import recall_at_k
-from xtr_assets.core.rows import RowVectors, VectorPart
+from xtr_assets.core.row_store import RowVectors, VectorPart
 from xtr_assets.index import DenseIndex
-from xtr_assets.index.exact import exact_dense
+from xtr_assets.index.exact_scan import exact_dense
 
 K, DIM, ADDED, QUERIES = 10, 384, 10_000, 100
 BLOCK = 50_000

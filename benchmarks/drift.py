@@ -21,14 +21,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from benchmarks.dense import synthetic, unit
-from xtr_assets.core.planning import plan_dense
 from xtr_assets.core.recall import recall_at_k
-from xtr_assets.core.rows import RowVectors, VectorPart
+from xtr_assets.core.recipe_shortlist import plan_dense
+from xtr_assets.core.row_store import RowVectors, VectorPart
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index import DenseIndex
-from xtr_assets.index.exact import exact_rows
-from xtr_assets.index.maintenance import list_balance, repair_lists
-from xtr_assets.index.provider import load_faiss
+from xtr_assets.index.dense.repair import list_balance, repair_lists
+from xtr_assets.index.exact_scan import exact_rows
+from xtr_assets.index.faiss_provider import load_faiss
 
 faiss = load_faiss()
 K, GOAL = 10, 0.95

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from xtr_assets.build.drawing import Piece, described
 from xtr_assets.config import EncoderConfig, SourceConfig
 from xtr_assets.core.types import Chunk
 from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.base import Encoder
+from xtr_assets.pipeline.queries.synthesis import Piece, described
 from xtr_assets.sources.python_tree import PythonTree
 
 BLOCK = 5_000

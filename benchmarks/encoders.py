@@ -14,10 +14,10 @@ import numpy as np
 
 from xtr_assets.config import EncoderConfig
 from xtr_assets.encoders import open_encoder
-from xtr_assets.encoders.batching import batches
+from xtr_assets.encoders.batches import batches
+from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.encoders.make_projection import functions
-from xtr_assets.encoders.passes import BATCH_OVERHEAD, TOKEN_BUDGET
 from xtr_assets.encoders.weights import locate_minilm
 
 OURS = (

@@ -21,8 +21,9 @@ import numpy as np
 from benchmarks.dense import synthetic, unit
 from xtr_assets.core.recall import recall_at_k
 from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.index import DenseIndex, searching
-from xtr_assets.index.exact import exact_rows
+from xtr_assets.index import DenseIndex
+from xtr_assets.index.dense import search_plan
+from xtr_assets.index.exact_scan import exact_rows
 
 K = 10
 
@@ -66,9 +67,9 @@ def main() -> None:
         plan = index.plan_search(K, allowed=allowed)
 
         times = [microseconds(by_plan, index, allowed, queries), microseconds(by_scan, index, allowed, queries)]
-        kept, searching.scan_cost = searching.scan_cost, lambda *_: np.inf
+        kept, search_plan.scan_cost = search_plan.scan_cost, lambda *_: np.inf
         times.append(microseconds(by_plan, index, allowed, queries))
-        searching.scan_cost = kept
+        search_plan.scan_cost = kept
         exact = by_scan(index, allowed, queries)
         recall = float(recall_at_k(by_plan(index, allowed, queries), exact).mean())
         cells = (f"{share:.1%}", plan.mode, *(f"{one:.0f}" for one in times), f"{recall:.3f}")

@@ -21,9 +21,9 @@ import torch
 
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index import DenseIndex, TokenIndex
-from xtr_assets.index.provider import load_faiss, provider
-from xtr_assets.index.xtr.device.choosing import Choice
-from xtr_assets.index.xtr.device.serving import DeviceSearch
+from xtr_assets.index.faiss_provider import load_faiss, provider
+from xtr_assets.index.late.gpu.availability import Choice
+from xtr_assets.index.late.gpu.device_search import DeviceSearch
 
 K, ROUNDS, SINGLE = 10, 3, 50
 

@@ -250,7 +250,7 @@ def measure(path, backend, tokens, offsets, queries, wanted, sweep) -> None:  # 
     rows = np.sort(rng.choice(len(offsets) - 1, min(1000, len(offsets) - 1), replace=False))
     count = int(np.diff(offsets)[rows].sum())
     state = index._state
-    from xtr_assets.index.xtr.query import make_query
+    from xtr_assets.index.late.query import make_query
 
     asked = [make_query(index.model, query) for query in queries[:20]]
     times = timed(lambda i: state.backend.rescore(asked[i % 20], rows), 40)

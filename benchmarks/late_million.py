@@ -25,11 +25,11 @@ from pathlib import Path
 import numpy as np
 from late_interaction import K, overlap, timed
 
-from xtr_assets.core.codec import encode_int8
-from xtr_assets.core.rows import RowTokens, TokenPart
+from xtr_assets.core.row_store import RowTokens, TokenPart
+from xtr_assets.core.token_codec import encode_int8
 from xtr_assets.index import TokenIndex
-from xtr_assets.index.tokens import train, write_postings
-from xtr_assets.index.xtr.model import TokenModel
+from xtr_assets.index.late.centroids import TokenModel
+from xtr_assets.index.late.index import train, write_postings
 
 DIM, WORDS = 128, 30_000
 # A topic has so many documents and so many words of its own.

@@ -16,9 +16,9 @@ from time import perf_counter, process_time
 
 import dagster as dg
 
-from xtr_assets.build.evaluate import evaluate
 from xtr_assets.config import EncoderConfig, IndexConfig, QueriesConfig, SourceConfig
-from xtr_assets.defs.run import build
+from xtr_assets.defs.in_process import build
+from xtr_assets.pipeline.gate.judged import evaluate
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.warehouse import Warehouse
 

@@ -17,11 +17,11 @@ from time import perf_counter
 import numpy as np
 
 import xtr_assets as xa
-from xtr_assets.search.answering import hydrated, rank
-from xtr_assets.search.asking import MODES, Ask
-from xtr_assets.search.ranking import Mode
-from xtr_assets.search.spaces import Overrides
-from xtr_assets.search.timing import Timing
+from xtr_assets.search.answer import hydrated, rank
+from xtr_assets.search.phase_times import Timing
+from xtr_assets.search.ranker import Mode
+from xtr_assets.search.request import MODES, Ask
+from xtr_assets.search.retrievers import Overrides
 from xtr_assets.telemetry.tracing import span
 
 WORDS_PER_QUERY = 6

@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 
 from xtr_assets.config import IndexConfig, SourceConfig
-from xtr_assets.defs.run import build
+from xtr_assets.defs.in_process import build
 from xtr_assets.encoders import open_encoder
 
 # Tests, and trees that are data or other programs: what is left is what people import.

@@ -19,8 +19,8 @@ import duckdb
 import numpy as np
 
 from xtr_assets.core.types import Chunk, FileState
-from xtr_assets.storage.hydrate import Hydrator
 from xtr_assets.storage.id_map import id_map_table
+from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.warehouse import Warehouse
 
 FINGERPRINT = "ab" * 32

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from xtr_assets.index.tokens import TokenIndex
-from xtr_assets.index.xtr import extension
+from xtr_assets.index import native
+from xtr_assets.index.late.index import TokenIndex
 
-assert extension.available(), extension.missing
+assert native.available(), native.missing
 rng = np.random.default_rng(0)
 offsets = np.arange(0, 4001, 8)
 tokens = rng.normal(size=(4000, 32)).astype(np.float32)
@@ -14,4 +14,4 @@ numpy = TokenIndex(type(native._state)(native.model, native._state.segments, nat
 for query in tokens[:160].reshape(20, 8, 32):
     for one, other in zip(native.search(query, 5), numpy.search(query, 5), strict=True):
         np.testing.assert_array_equal(one, other)
-print(native.backend, extension.kernels.instruction_sets())
+print(native.backend, native.kernels.instruction_sets())

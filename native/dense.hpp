@@ -1,6 +1,6 @@
 // Search over inverted lists of one byte or half a byte a dimension: what FAISS stores for IVF<n>,SQ8 and IVF<n>,SQ4, read
 // where it lies.
-// xtr_assets/index/code_scan.py states the maths.
+// xtr_assets/index/dense/sq_scan.py states the maths.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Retrieval and rescoring over the segments of an index. xtr_assets/index/xtr/reference.py states the maths.
+// Retrieval and rescoring over the segments of an index. xtr_assets/index/late/backends/reference.py states the maths.
 #pragma once
 
 #include <cstdint>

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from xtr_assets.search.hits import Explanation, Hit
     from xtr_assets.search.searcher import Searcher, open
-    from xtr_assets.storage.generations import Generation
+    from xtr_assets.storage.generation import Generation
     from xtr_assets.storage.warehouse import Warehouse
 
 __all__ = [

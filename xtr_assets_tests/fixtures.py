@@ -4,16 +4,16 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from xtr_assets.build.dense import derive_dense
-from xtr_assets.build.xtr import derive_tokens
 from xtr_assets.config import DenseConfig, RecallConfig
-from xtr_assets.core.codec import encode_int8
 from xtr_assets.core.ids import chunk_id
+from xtr_assets.core.token_codec import encode_int8
 from xtr_assets.core.types import Chunk, FileState, encoded_text
 from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.pipeline.derive.dense_index import derive_dense
+from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.generations import Generation
-from xtr_assets.storage.segments import Segment
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.warehouse import Warehouse
 
 ENCODER = Hashing(dim=64, token_dim=32)

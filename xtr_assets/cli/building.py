@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtr_assets.cli.app import FAILED, START, UPKEEP, ConfigOption, JsonOption, app
-from xtr_assets.cli.place import HOME_VARIABLE, dagster_home, shown
-from xtr_assets.cli.show import emit, say
+from xtr_assets.cli.console import emit, say
+from xtr_assets.cli.locate import HOME_VARIABLE, dagster_home, shown
 
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
-    from xtr_assets.defs.run import BuildResult, Work
+    from xtr_assets.defs.in_process import BuildResult, Work
 
 # Questions whose answers are in the demo's packages, none of them in the words of the code that answers.
 QUESTIONS = (
@@ -34,10 +34,10 @@ def demo() -> None:
     here = Path.cwd()
     if (here / CONFIG_NAME).is_file():
         raise typer.BadParameter(f"{CONFIG_NAME} is here: a project of your own; run the demo in another folder")
-    from xtr_assets.defs import run
+    from xtr_assets.defs import in_process
 
     config = demo_config(here)
-    finish(_run(config, here, run.build), as_json=False)
+    finish(_run(config, here, in_process.build), as_json=False)
     _ask(config)
 
 
@@ -48,17 +48,17 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Build what changed, check it, and publish it where every check passes."""
-    from xtr_assets.defs import run
+    from xtr_assets.defs import in_process
 
-    finish(run_here(config, partial(run.build, full=full), quiet=as_json), as_json)
+    finish(run_here(config, partial(in_process.build, full=full), quiet=as_json), as_json)
 
 
 @app.command(rich_help_panel=UPKEEP)
 def compact(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Merge small segments, leave dead rows out, and publish the generation over them; what is found stays the same."""
-    from xtr_assets.defs import run
+    from xtr_assets.defs import in_process
 
-    finish(run_here(config, run.compact, quiet=as_json), as_json)
+    finish(run_here(config, in_process.compact, quiet=as_json), as_json)
 
 
 def run_here(config: Path | None, work: "Work", *, quiet: bool) -> tuple["BuildResult", float]:
@@ -78,7 +78,7 @@ def _run(config: "IndexConfig", home_folder: Path, work: "Work", quiet: bool = F
     os.environ[HOME_VARIABLE] = str(home)
     if written and not quiet:
         say(f"wrote {shown(home / 'dagster.yaml')}: this folder is the Dagster instance now")
-    from xtr_assets.defs.run import open_instance
+    from xtr_assets.defs.in_process import open_instance
     from xtr_assets.telemetry import progress
 
     if quiet:
@@ -120,7 +120,7 @@ def _report(result: "BuildResult", seconds: float) -> None:
 
 def _ask(config: "IndexConfig") -> None:
     """A few questions and the two best answers to each."""
-    from xtr_assets.cli.hits import show_hits
+    from xtr_assets.cli.hit_list import show_hits
     from xtr_assets.search.searcher import open as open_searcher
 
     with open_searcher(config.warehouse) as searcher:

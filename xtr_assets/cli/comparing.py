@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtr_assets.cli.app import LIFE, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.place import find_place, open_warehouse
-from xtr_assets.cli.show import console, emit, say, table
+from xtr_assets.cli.console import console, emit, say, table
+from xtr_assets.cli.locate import find_place, open_warehouse
 
 if TYPE_CHECKING:
-    from xtr_assets.search.comparing import AnswerDiff
+    from xtr_assets.search.answer_diff import AnswerDiff
 
 
 @app.command(rich_help_panel=LIFE)
@@ -30,7 +30,7 @@ def diff(
     document = opened.diff(before, after).document()
     answers: list[AnswerDiff] = []
     if query:
-        from xtr_assets.search.comparing import compare
+        from xtr_assets.search.answer_diff import compare
 
         answers = compare(opened, before, after, query, k)
     if as_json:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xtr_assets.cli.behind import Behind
+    from xtr_assets.cli.staleness import Behind
     from xtr_assets.search.hits import Hit
-    from xtr_assets.storage.generations import Generation
+    from xtr_assets.storage.generation import Generation
     from xtr_assets.storage.manifest import CheckRecord
-    from xtr_assets.storage.snapshots import Snapshot
+    from xtr_assets.storage.snapshot import Snapshot
 
 
 def hits_document(generation: int, mode: str, took_ms: float, hits: "Sequence[Hit]") -> dict[str, Any]:

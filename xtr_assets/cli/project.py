@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtr_assets.cli.app import FAILED, START, app
-from xtr_assets.cli.place import HOME_FILE, shown, template
-from xtr_assets.cli.show import say
+from xtr_assets.cli.console import say
+from xtr_assets.cli.locate import HOME_FILE, shown, template
 
 if TYPE_CHECKING:
-    from xtr_assets.cli.detect import Proposal
+    from xtr_assets.cli.source_proposals import Proposal
 
 # File that is written -> template it comes from. The definitions lie as text, so that no tool takes them for ours.
 FILES = {
@@ -32,7 +32,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
 ) -> None:
     """Write a commented xtr.yaml and the Dagster files for documents of your own."""
-    from xtr_assets.cli.detect import Proposal, propose
+    from xtr_assets.cli.source_proposals import Proposal, propose
     from xtr_assets.config import parse_config
     from xtr_assets.core.files import write_atomic
 

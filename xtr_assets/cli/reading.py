@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from xtr_assets.cli.app import FAILED, SEARCH, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.place import find_place, open_warehouse, shown
-from xtr_assets.cli.show import console, emit, say, size, table
-from xtr_assets.cli.where import parse_where
+from xtr_assets.cli.console import console, emit, say, size, table
+from xtr_assets.cli.filter_option import parse_where
+from xtr_assets.cli.locate import find_place, open_warehouse, shown
 from xtr_assets.core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def search(
 ) -> None:
     """Find the chunks that answer a question."""
     from xtr_assets.cli.documents import hits_document
-    from xtr_assets.cli.hits import show_hits
+    from xtr_assets.cli.hit_list import show_hits
     from xtr_assets.search.searcher import open as open_searcher
 
     conditions = parse_where(where or [])
@@ -64,8 +64,8 @@ def search(
 def load_encoder(searcher: "Searcher", device: str) -> None:
     """Load the encoder before the clock starts: a process loads it once, a search takes what comes after."""
     from xtr_assets.encoders import open_encoder
-    from xtr_assets.index.devices import parse_device
-    from xtr_assets.search.queries import encoder_config
+    from xtr_assets.index.device import parse_device
+    from xtr_assets.search.query_encoder import encoder_config
 
     settings = encoder_config(searcher.manifest.encoder.model_dump())
     open_encoder(settings, parse_device(device).first).encode_queries(["warm"])

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtr_assets.cli.app import LIFE, ConfigOption, JsonOption, NumberArgument, WarehouseOption, app
-from xtr_assets.cli.place import find_place, open_warehouse
-from xtr_assets.cli.show import emit, say
+from xtr_assets.cli.console import emit, say
+from xtr_assets.cli.locate import find_place, open_warehouse
 
 if TYPE_CHECKING:
     from xtr_assets.storage.warehouse import Warehouse
@@ -22,7 +22,7 @@ def publish(
     as_json: JsonOption = False,
 ) -> None:
     """Let a generation serve; refused unless each required check passed on exactly its bytes."""
-    from xtr_assets.build.checks import ALWAYS_REQUIRED, required_checks
+    from xtr_assets.pipeline.gate.required import ALWAYS_REQUIRED, required_checks
 
     if force != bool(reason):
         raise typer.BadParameter("--force and --reason go together: a forced publication keeps its reason")

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-from xtr_assets.cli.behind import Behind, behind
+from xtr_assets.cli.console import console, pairs, say, size, table
 from xtr_assets.cli.documents import bytes_document, check_document, shard_document
-from xtr_assets.cli.show import console, pairs, say, size, table
+from xtr_assets.cli.staleness import Behind, behind
 
 if TYPE_CHECKING:
-    from xtr_assets.cli.place import Place
-    from xtr_assets.storage.generations import Generation
+    from xtr_assets.cli.locate import Place
+    from xtr_assets.storage.generation import Generation
     from xtr_assets.storage.warehouse import Warehouse
 
 # People see so many files in quarantine, and how many there are; --json has them all.

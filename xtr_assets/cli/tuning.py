@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.place import find_place, open_warehouse
-from xtr_assets.cli.show import console, emit, pairs, say, size, table
+from xtr_assets.cli.console import console, emit, pairs, say, size, table
+from xtr_assets.cli.locate import find_place, open_warehouse
 from xtr_assets.core.errors import ConfigError, GenerationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xtr_assets.build.profiles import Proposal
-    from xtr_assets.core.planning import DensePlan
-    from xtr_assets.index.choosing import DenseChoice
-    from xtr_assets.storage.generations import Generation
+    from xtr_assets.core.recipe_shortlist import DensePlan
+    from xtr_assets.index.dense.recipe_benchmark import DenseChoice
+    from xtr_assets.pipeline.derive.profile_proposal import Proposal
+    from xtr_assets.storage.generation import Generation
 
 Target = Literal["cpu", "gpu", "gpu-cuvs"]
 
@@ -44,9 +44,9 @@ def plan(
     With --measure the cheapest that reaches the recall goal is found by CPU time, and named.
     """
     from xtr_assets.config import DenseConfig, RecallConfig
-    from xtr_assets.core.planning import shortlist_dense
-    from xtr_assets.index.recipes import leading_axes
-    from xtr_assets.index.xtr import extension
+    from xtr_assets.core.recipe_shortlist import shortlist_dense
+    from xtr_assets.index import native
+    from xtr_assets.index.dense.recipe import leading_axes
 
     place = find_place(config, warehouse)
     if measure and (rows is not None or dim is not None):
@@ -70,7 +70,7 @@ def plan(
         change_rate=change_rate,
         memory_budget=memory,
         axes=0 if published is None else leading_axes(published.vectors(), published.vectors().rows()),
-        integers=extension.available(),
+        integers=native.available(),
     )
     choice = _measured(published, shortlist, wanted) if measure and published is not None else None
     explicit = None if dense.recipe == "auto" else dense.recipe
@@ -93,8 +93,8 @@ def plan(
 
 def _measured(generation: "Generation", shortlist: "Sequence[DensePlan]", goal: float) -> "DenseChoice":
     """The choice by measured cost, on the generation's tuning queries where it has some."""
-    from xtr_assets.build.tuning import read_tuning
-    from xtr_assets.index.choosing import choose_dense
+    from xtr_assets.index.dense.recipe_benchmark import choose_dense
+    from xtr_assets.pipeline.queries.tuning_queries import read_tuning
 
     asked = read_tuning(generation)
     queries = None if asked is None else asked.embeddings
@@ -112,17 +112,17 @@ def tune(
 
     Nothing changes without --apply, which builds a generation with them: gated and published like any other.
     """
-    from xtr_assets.build.profiles import propose
     from xtr_assets.config import RecallConfig
+    from xtr_assets.pipeline.derive.profile_proposal import propose
 
     place = find_place(config, warehouse)
     if apply:
         if place.config is None:
             raise ConfigError("--apply builds a generation, which needs the index's config; name it by --config")
         from xtr_assets.cli.building import finish, run_here
-        from xtr_assets.defs import run
+        from xtr_assets.defs import in_process
 
-        finish(run_here(config, run.tune, quiet=as_json), as_json)
+        finish(run_here(config, in_process.tune, quiet=as_json), as_json)
         return
     published = open_warehouse(place).published
     if published is None:

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.place import find_place, open_warehouse, shown
-from xtr_assets.cli.show import console, emit, say, size, table
+from xtr_assets.cli.console import console, emit, say, size, table
+from xtr_assets.cli.locate import find_place, open_warehouse, shown
 from xtr_assets.core.errors import ConfigError, GenerationError
 
 
@@ -20,8 +20,8 @@ def gc(
     as_json: JsonOption = False,
 ) -> None:
     """Remove old generations and what nothing kept needs; never one that a reader has open."""
-    from xtr_assets.build.generation import fingerprint_of
     from xtr_assets.encoders import open_encoder
+    from xtr_assets.pipeline.plan.decide import fingerprint_of
 
     place = find_place(config, warehouse)
     opened, known = open_warehouse(place), place.config
@@ -89,7 +89,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Quality of the published generation against the config's judgments: nDCG@10, MRR@10, recall@100 by mode."""
-    from xtr_assets.build.evaluate import evaluate as judge
+    from xtr_assets.pipeline.gate.judged import evaluate as judge
     from xtr_assets.search.searcher import open as open_searcher
 
     place = find_place(config, warehouse)

@@ -1,20 +1,26 @@
-"""The gate as asset checks: each runs one function of build/ on the draft and shows what it recorded there."""
+"""The gate as asset checks: each runs one function of pipeline/ on the draft and shows what it recorded there."""
 
 from collections.abc import Callable
 
 import dagster as dg
 
-from xtr_assets.build.balance import check_balance
-from xtr_assets.build.checks import has_judgments
-from xtr_assets.build.evaluate import check_judged
-from xtr_assets.build.gate import Verdict, dense_recall, dense_recall_new_rows, xtr_recall, xtr_recall_new_rows
-from xtr_assets.build.generation import parent_of
-from xtr_assets.build.shadow import check_shadow
-from xtr_assets.build.token_drift import check_token_drift
-from xtr_assets.build.validity import check_catalog, check_files, check_id_map
 from xtr_assets.config import RecallConfig
+from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import record_metadata, verdict_metadata
-from xtr_assets.defs.site import Site
+from xtr_assets.pipeline.gate.index_recall import (
+    Verdict,
+    dense_recall,
+    dense_recall_new_rows,
+    xtr_recall,
+    xtr_recall_new_rows,
+)
+from xtr_assets.pipeline.gate.judged import check_judged
+from xtr_assets.pipeline.gate.list_balance import check_balance
+from xtr_assets.pipeline.gate.required import has_judgments
+from xtr_assets.pipeline.gate.shadow import check_shadow
+from xtr_assets.pipeline.gate.token_drift import check_token_drift
+from xtr_assets.pipeline.gate.validity import check_catalog, check_files, check_id_map
+from xtr_assets.pipeline.plan.decide import parent_of
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.warehouse import Warehouse

@@ -11,12 +11,12 @@ from xtr_assets.defs.assets.evaluation import exact_asset, queries_asset
 from xtr_assets.defs.assets.index import catalog_asset, faiss_asset, generation_asset, id_map_asset, xtr_asset
 from xtr_assets.defs.assets.serving import published_asset
 from xtr_assets.defs.checks import index_checks
+from xtr_assets.defs.context import Site
 from xtr_assets.defs.jobs import asset_jobs, op_jobs
 from xtr_assets.defs.names import Names
 from xtr_assets.defs.resources import EncoderResource, SearchResource, WarehouseResource
 from xtr_assets.defs.schedules import index_schedules
 from xtr_assets.defs.sensors import index_sensors
-from xtr_assets.defs.site import Site
 
 ASSETS = (
     chunks_asset,

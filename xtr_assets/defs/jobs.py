@@ -4,12 +4,12 @@ from typing import Any
 
 import dagster as dg
 
-from xtr_assets.build.evaluate import evaluate
-from xtr_assets.build.generation import fingerprint_of
+from xtr_assets.defs.context import AFRESH_TAG, COMPACT_TAG, EXECUTOR, LOCK_WAIT_SECONDS, TUNE_TAG, Site
 from xtr_assets.defs.metadata import plain_metadata
 from xtr_assets.defs.names import CORPUS, DERIVED
-from xtr_assets.defs.scrub import verify_job
-from xtr_assets.defs.site import AFRESH_TAG, COMPACT_TAG, EXECUTOR, LOCK_WAIT_SECONDS, TUNE_TAG, Site
+from xtr_assets.defs.verify_job import verify_job
+from xtr_assets.pipeline.gate.judged import evaluate
+from xtr_assets.pipeline.plan.decide import fingerprint_of
 from xtr_assets.search.searcher import Searcher
 
 # What define_asset_job gives; dagster names its type in its core only.

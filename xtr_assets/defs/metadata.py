@@ -1,19 +1,19 @@
-"""What the UI shows beside assets and checks: reports of build/ as Dagster metadata, and nothing computed here."""
+"""What the UI shows beside assets and checks: reports of pipeline/ as Dagster metadata, and nothing computed here."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from xtr_assets.build.cost_report import REPORT_NOTE, SUMMED, total
-from xtr_assets.build.costs import Step
-from xtr_assets.build.drift import Drift
-from xtr_assets.build.gate import Verdict
-from xtr_assets.build.generation import COSTS_NOTE
-from xtr_assets.build.schemas import Problem
-from xtr_assets.defs.pictures import recall_picture
+from xtr_assets.defs.plots import recall_picture
+from xtr_assets.pipeline.cost_report import REPORT_NOTE, SUMMED, total
+from xtr_assets.pipeline.costs import Step
+from xtr_assets.pipeline.gate.drift import Drift
+from xtr_assets.pipeline.gate.index_recall import Verdict
+from xtr_assets.pipeline.gate.schemas import Problem
+from xtr_assets.pipeline.plan.decide import COSTS_NOTE
 from xtr_assets.search.hits import Hit
-from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import CheckRecord, QuarantineEntry
 
 Metadata = dict[str, Any]

@@ -5,13 +5,13 @@ from time import time as clock
 
 import dagster as dg
 
-from xtr_assets.build.compact import compaction_due
-from xtr_assets.build.generation import fingerprint_of, wanted
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.defs.context import Site
 from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.names import CORPUS, DERIVED
-from xtr_assets.defs.requests import in_progress
-from xtr_assets.defs.site import Site
+from xtr_assets.defs.sensor_cursor import in_progress
+from xtr_assets.pipeline.plan.compaction_due import compaction_due
+from xtr_assets.pipeline.plan.decide import fingerprint_of, wanted
 
 # An hour apart, so that a compaction of a large warehouse has published before what serves is verified, and before the
 # collection looks for what it replaced; what it replaces later goes the night after. Verification comes before the

@@ -9,17 +9,17 @@ from time import time as clock
 
 import dagster as dg
 
-from xtr_assets.build.drift import read_drift
-from xtr_assets.build.encode import missing_encodings
-from xtr_assets.build.generation import decide, due, fingerprint_of, wanted
-from xtr_assets.build.ingest import ShardScan, scan_shard, shard_sources
 from xtr_assets.core.errors import ConfigError, SourceError
+from xtr_assets.defs.context import Site
 from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.partitions import difference
-from xtr_assets.defs.requests import Memory, in_progress
-from xtr_assets.defs.site import Site
+from xtr_assets.defs.sensor_cursor import Memory, in_progress
 from xtr_assets.defs.webhook import post
+from xtr_assets.pipeline.gate.drift import read_drift
+from xtr_assets.pipeline.ingest.encode import missing_encodings
+from xtr_assets.pipeline.ingest.scan import ShardScan, scan_shard, shard_sources
+from xtr_assets.pipeline.plan.decide import decide, due, fingerprint_of, wanted
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 

@@ -12,7 +12,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from xtr_assets.core.errors import ProviderError
-from xtr_assets.encoders.shape import BertShape
+from xtr_assets.encoders.bert_shape import BertShape
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from xtr_assets.core.types import Floats
-from xtr_assets.encoders.batching import batches
+from xtr_assets.encoders.batches import batches
 
 TOKEN_DIM = 128
 FUNCTIONS = 1500
@@ -68,7 +68,7 @@ def token_states(texts: list[str]) -> Floats:
     from safetensors.torch import load_file
 
     from xtr_assets.encoders.bert import Bert
-    from xtr_assets.encoders.shape import BertShape
+    from xtr_assets.encoders.bert_shape import BertShape
     from xtr_assets.encoders.weights import locate_minilm
     from xtr_assets.encoders.wordpiece import WordPieces
 

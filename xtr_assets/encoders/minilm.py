@@ -13,11 +13,11 @@ import numpy as np
 from xtr_assets.core.errors import InvalidInput, UnusableText
 from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Mask
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress
-from xtr_assets.encoders.batching import Windows, batches, cut_windows
+from xtr_assets.encoders.batches import Windows, batches, cut_windows
+from xtr_assets.encoders.bert_shape import BertShape
+from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET, LightPass, Pass, TorchPass
 from xtr_assets.encoders.head import Head
-from xtr_assets.encoders.passes import BATCH_OVERHEAD, TOKEN_BUDGET, LightPass, Pass, TorchPass
 from xtr_assets.encoders.precision import Precision
-from xtr_assets.encoders.shape import BertShape
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets.encoders.wordpiece import WordPieces
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 from xtr_assets.core.errors import InvalidInput, ProviderError
-from xtr_assets.core.recipes import parse_recipe
-from xtr_assets.index.devices import parse_device
-from xtr_assets.index.gpu import place
-from xtr_assets.index.provider import load_faiss, provider
-from xtr_assets.index.xtr import extension
-from xtr_assets.index.xtr.backends import best
-from xtr_assets.index.xtr.device.choosing import choose
+from xtr_assets.core.recipe_grammar import parse_recipe
+from xtr_assets.index import native
+from xtr_assets.index.dense.gpu_placement import place
+from xtr_assets.index.device import parse_device
+from xtr_assets.index.faiss_provider import load_faiss, provider
+from xtr_assets.index.late.backends.choice import best
+from xtr_assets.index.late.gpu.availability import choose
 
 
 def serves(recipe: str | None = None, device: str = "auto") -> dict[str, Any]:
@@ -24,17 +24,17 @@ def serves(recipe: str | None = None, device: str = "auto") -> dict[str, Any]:
 
 def instructions(backend: str) -> str | None:
     """The instruction set that a backend of the token index computes with; None where it is numpy's or numba's."""
-    return extension.fastest() if backend == "native" else None
+    return native.fastest() if backend == "native" else None
 
 
 def _dense(recipe: str | None, device: str) -> dict[str, Any]:
     try:
         found = provider()
         parsed = parse_recipe(recipe or "Flat")
-        native = extension.available() and parsed.integer_bits
+        integers = native.available() and parsed.integer_bits
         about: dict[str, Any] = {
             "faiss": found.as_json(),
-            "codes_read_by": f"native, {extension.fastest()}" if native else "faiss",
+            "codes_read_by": f"native, {native.fastest()}" if integers else "faiss",
         }
         placement = place(device, parsed, load_faiss(), found)
     except (ProviderError, InvalidInput) as error:
@@ -47,7 +47,7 @@ def _tokens(device: str) -> dict[str, Any]:
     about = {
         "backend": backend,
         "instructions": instructions(backend),
-        "without_extension": None if backend == "native" else extension.missing or "it is of another version",
+        "without_extension": None if backend == "native" else native.missing or "it is of another version",
     }
     try:
         choice = choose(device)

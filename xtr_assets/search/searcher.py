@@ -13,16 +13,16 @@ import numpy as np
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.types import Floats, Ints
-from xtr_assets.index.devices import parse_device
-from xtr_assets.search.answering import answer, rank
-from xtr_assets.search.asking import Ask, check_embeddings, check_queries, check_tokens
+from xtr_assets.index.device import parse_device
+from xtr_assets.search.answer import answer, rank
 from xtr_assets.search.hits import Answer, Hit
-from xtr_assets.search.opened import OpenGeneration
-from xtr_assets.search.queries import QueryEncoder
-from xtr_assets.search.ranking import Fusion, Mode
-from xtr_assets.search.spaces import PROFILE, Overrides, QueryVectors
-from xtr_assets.search.timing import Timing
-from xtr_assets.storage.generations import Generation
+from xtr_assets.search.phase_times import Timing
+from xtr_assets.search.query_encoder import QueryEncoder
+from xtr_assets.search.ranker import Fusion, Mode
+from xtr_assets.search.reader import OpenGeneration
+from xtr_assets.search.request import Ask, check_embeddings, check_queries, check_tokens
+from xtr_assets.search.retrievers import PROFILE, Overrides, QueryVectors
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics

@@ -13,8 +13,8 @@ from xtr_assets.config import SourceConfig
 from xtr_assets.core.chunking import CHUNKER_VERSION
 from xtr_assets.core.errors import ConfigError, SourceError
 from xtr_assets.core.types import Chunk, FileState, Quarantined
+from xtr_assets.sources.file_scan import Listing, file_state, list_files, unread_state
 from xtr_assets.sources.globs import Globs
-from xtr_assets.sources.scanning import Listing, file_state, list_files, unread_state
 
 Reason = Literal[
     "unreadable",  # the file or folder cannot be opened or read

@@ -5,7 +5,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 
-from xtr_assets.sources.rows import InvalidRecord, Row
+from xtr_assets.sources.record_rows import InvalidRecord, Row
 
 
 def read_jsonl(file: Path) -> Iterator[Row | InvalidRecord]:

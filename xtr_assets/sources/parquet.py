@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xtr_assets.sources.rows import InvalidRecord, Row
+from xtr_assets.sources.record_rows import InvalidRecord, Row
 
 # Texts of a few KB make batches of a few MB; larger ones gain no speed.
 BATCH_ROWS = 1024

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from xtr_assets.core.chunking import chunk_python
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
-from xtr_assets.sources.decoding import Undecodable, decode
+from xtr_assets.sources.text_decoder import Undecodable, decode
 
 
 class PythonTree(FileSource):

@@ -11,7 +11,7 @@ from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.jsonl import read_jsonl
 from xtr_assets.sources.parquet import read_parquet
-from xtr_assets.sources.rows import InvalidRecord, Row, canonical_json
+from xtr_assets.sources.record_rows import InvalidRecord, Row, canonical_json
 
 _DEFAULT_TITLE = SourceConfig.model_fields["title"].default
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from xtr_assets.core.chunking import TextStyle, chunk_text
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
-from xtr_assets.sources.decoding import Undecodable, declared_encoding, decode
+from xtr_assets.sources.text_decoder import Undecodable, declared_encoding, decode
 
 # A suffix that is not here, brought in by an include pattern of its own, is plain text.
 _STYLES: dict[str, TextStyle] = {".md": "markdown", ".markdown": "markdown", ".rst": "rst"}

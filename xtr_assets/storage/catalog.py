@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.storage.chunk_files import CHUNK_COLUMNS, CHUNK_SCHEMA, LINE_COLUMNS, PARQUET_NAME
 from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.id_map import ID_MAP_NAME
 
 CATALOG_NAME = "catalog.duckdb"

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from xtr_assets.core.ids import text_hash
-from xtr_assets.core.lines import Shift, shift_array
+from xtr_assets.core.line_shifts import Shift, shift_array
 from xtr_assets.core.types import Chunk, Ints
 
 ARROW_NAME, PARQUET_NAME = "chunks.arrow", "chunks.parquet"

@@ -8,12 +8,12 @@ from typing import Any
 
 from xtr_assets.core.errors import GenerationError, InvalidInput
 from xtr_assets.core.files import FileRecord, record, write_atomic
-from xtr_assets.storage.generations import TOMBSTONES_NAME, Generation, is_sealed, read_manifest
+from xtr_assets.storage.generation import TOMBSTONES_NAME, Generation, is_sealed, read_manifest
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import exclusive, now
 from xtr_assets.storage.manifest import CheckRecord, Listing, Manifest, canonical_json, read_stored, sha256_bytes
-from xtr_assets.storage.scratch import fsync_tree, move_into_place, scratch
-from xtr_assets.storage.segments import COMMIT_SECONDS, LISTING_NAME
+from xtr_assets.storage.segment import COMMIT_SECONDS, LISTING_NAME
+from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
 
 
 class Draft(Generation):

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from xtr_assets.core.errors import CorruptFile, InvalidInput
 from xtr_assets.core.types import Ints
 from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.generation import Generation
 
 ID_MAP_NAME = "id_map.parquet"
 

@@ -20,9 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from xtr_assets.core.codec import TOKEN_CODEC
 from xtr_assets.core.errors import CorruptFile, UnknownFormat
 from xtr_assets.core.files import FileRecord
+from xtr_assets.core.token_codec import TOKEN_CODEC
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]

@@ -11,7 +11,7 @@ from xtr_assets.storage.manifest import (
     WarehouseInfo,
     canonical_json,
 )
-from xtr_assets.storage.snapshots import Snapshot
+from xtr_assets.storage.snapshot import Snapshot
 
 SCHEMAS = Path(__file__).parent / "schemas"
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, StorageError, WarehouseNotFound
 from xtr_assets.core.files import FileRecord, check, fsync_dir, record, replacing, write_atomic
-from xtr_assets.storage.drafting import following_number
-from xtr_assets.storage.generations import Generation, is_sealed, read_manifest
+from xtr_assets.storage.digests import verify_files
+from xtr_assets.storage.draft_lifecycle import following_number
+from xtr_assets.storage.generation import Generation, is_sealed, read_manifest
 from xtr_assets.storage.history import append_history, move_pointer, read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import WarehouseInfo, read_stored, sha256_bytes
-from xtr_assets.storage.publishing import refuse_withdrawn
-from xtr_assets.storage.scratch import fsync_tree, move_into_place, scratch
-from xtr_assets.storage.verify import verify_files
+from xtr_assets.storage.publish import refuse_withdrawn
+from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
 
 
 def export_generation(source: Layout, number: int, target: Path) -> Layout:

@@ -1,123 +1,117 @@
-"""Bytes against their records: nothing that a parser reads is parsed before its sha256 was compared."""
+"""verify: every file of a generation, or of the whole warehouse, against its record."""
 
-import os
-import threading
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, time_ns
 
-from xtr_assets.core.errors import CorruptFile
-from xtr_assets.core.files import FileRecord, check, sha256_file
+from xtr_assets.core.errors import CorruptFile, StorageError, UnknownFormat
+from xtr_assets.core.files import FileRecord
+from xtr_assets.storage.digests import VerifyReport, unexpected_files, verify_files
+from xtr_assets.storage.generation import is_sealed, read_manifest
+from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.layout import Layout
-
-# hashlib releases the GIL: four threads keep the disk busy; more gain nothing where sha256 runs at 1.8 GB/s a core.
-HASHING_THREADS = 4
-
-# A build opens, checks and publishes the same files within this time: their bytes are read once, not once a step.
-# Short enough that a process which lives for days reads the disk again at its next build.
-BUILD_SECONDS = 900.0
-# The kernel's clock stands still for up to 10 ms: a file written again in that time keeps its times. What was read
-# sooner after it was written is read again.
-SETTLED_NS = 50_000_000
-
-_Stamp = tuple[int, int, int, int]
+from xtr_assets.storage.manifest import Listing, WarehouseInfo, read_stored, sha256_bytes
+from xtr_assets.storage.publish import sealed_manifest_problems
+from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME, Segment
+from xtr_assets.storage.snapshot import current_version, read_snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """The sha256 of a file as it was, and when it was read (monotonic seconds)."""
+def verify_warehouse(layout: Layout, number: int | None = None, *, full: bool = True) -> VerifyReport:
+    """Compare one generation, or all of them with every segment, snapshot, the pointer and the history.
 
-    stamp: _Stamp
-    sha256: str
-    at: float
-    settled: bool
-
-    def counts(self, within: float | None) -> bool:
-        return within is None or (self.settled and monotonic() - self.at <= within)
-
-
-_verified: dict[Path, _Seen] = {}
-_guard = threading.Lock()
-
-
-@dataclass(frozen=True)
-class VerifyReport:
-    """What was compared, and each file that differs."""
-
-    files: int
-    bytes: int
-    problems: tuple[CorruptFile, ...]
-
-    @property
-    def ok(self) -> bool:
-        return not self.problems
-
-
-def check_digest(path: Path, expected: FileRecord, name: str, *, within: float | None = None) -> None:
-    """Raise CorruptFile unless size and sha256 agree. A file with the same inode, size and times is hashed once.
-
-    `within`: only what was hashed in the last so many seconds need not be read again.
+    With `full=False` only sizes are compared. GenerationError for a number that does not exist.
     """
-    check(path, expected, name, full=False)
-    found = cached_sha256(path, within=within)
-    if found != expected.sha256:
-        raise CorruptFile(name, f"sha256 {expected.sha256}", f"sha256 {found}")
+    files: dict[str, FileRecord] = {}
+    problems: dict[str, CorruptFile] = {}
+
+    def note(problem: CorruptFile) -> None:
+        problems.setdefault(problem.path, problem)
+
+    numbers = layout.numbers() if number is None else [number]
+    for one in numbers:
+        for problem in _verify_manifest(layout, one, files, wanted=number is not None):
+            note(problem)
+    if number is None:
+        for problem in _verify_rest(layout, files):
+            note(problem)
+    for problem in verify_files(layout, files, full=full):
+        note(problem)
+    total = sum(one.bytes for one in files.values())
+    return VerifyReport(len(files), total, tuple(problems[name] for name in sorted(problems)))
 
 
-def cached_sha256(path: Path, *, within: float | None = None) -> str:
-    """The file's sha256, from this process' memory where inode, size and times are those it was computed for.
+def _verify_manifest(layout: Layout, number: int, files: dict[str, FileRecord], *, wanted: bool) -> list[CorruptFile]:
+    if not layout.manifest(number).is_file():
+        if wanted:
+            read_manifest(layout, number)
+        # Without a manifest it is what a dead writer left, and nothing that was published.
+        return (
+            [CorruptFile(f"generations/{number}/manifest.json", "a manifest", "no file")]
+            if is_sealed(layout, number)
+            else []
+        )
+    try:
+        problems = sealed_manifest_problems(layout, number) if is_sealed(layout, number) else []
+        if problems and any(p.path.endswith("manifest.json") for p in problems):
+            return problems
+        manifest = read_manifest(layout, number) if not problems else None
+    except CorruptFile as problem:
+        return [problem]
+    except StorageError as error:
+        return [CorruptFile(f"generations/{number}/manifest.json", "a manifest that can be read", str(error))]
+    if manifest is None:
+        return problems
+    for name, record in manifest.files.items():
+        if files.setdefault(name, record) != record:
+            problems.append(CorruptFile(name, f"one record in all manifests, {files[name]}", f"{record}"))
+    if is_sealed(layout, number):
+        own = [layout.relative(layout.manifest(number)), layout.relative(layout.manifest_seal(number))]
+        problems += unexpected_files(layout, layout.generation(number), [*manifest.files, *own])
+    return problems
 
-    The times are mtime and ctime: the former can be set back by whoever writes, the latter cannot.
-    """
-    stat = path.stat()
-    stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-    with _guard:
-        known = _verified.get(path)
-    if known is not None and known.stamp == stamp and known.counts(within):
-        return known.sha256
-    at, settled = monotonic(), time_ns() - stat.st_ctime_ns > SETTLED_NS
-    digest = sha256_file(path)
-    with _guard:
-        _verified[path] = _Seen(stamp, digest, at, settled)
-    return digest
 
+def _verify_rest(layout: Layout, files: dict[str, FileRecord]) -> list[CorruptFile]:
+    problems: list[CorruptFile] = []
+    published: int | None = None
 
-def forget_digests() -> None:
-    """Drop the memory, so that the next look at a file reads it."""
-    with _guard:
-        _verified.clear()
-
-
-def verify_files(
-    layout: Layout, files: Mapping[str, FileRecord], *, full: bool, within: float = 0.0
-) -> list[CorruptFile]:
-    """Every file that differs from its record.
-
-    With `full` each is read from the disk, but for those that this process read in the last `within` seconds.
-    """
-
-    def one(item: tuple[str, FileRecord]) -> CorruptFile | None:
-        name, expected = item
+    def attempt(name: str, look: object) -> None:
         try:
-            path = layout.resolve(name)
-            if full:
-                check_digest(path, expected, name, within=within)
-            else:
-                check(path, expected, name, full=False)
+            look()  # type: ignore[operator]
         except CorruptFile as problem:
-            return problem
-        except OSError as error:
-            return CorruptFile(name, f"{expected.bytes} readable bytes", str(error))
-        return None
+            problems.append(problem)
+        except StorageError as error:
+            # A segment's reader opens the lists beside it: what cannot be read may be one of these.
+            path = error.path if isinstance(error, UnknownFormat) else None
+            problems.append(CorruptFile(path or name, "a file that can be read", str(error)))
 
-    with ThreadPoolExecutor(max_workers=min(HASHING_THREADS, os.cpu_count() or 1)) as pool:
-        return [problem for problem in pool.map(one, sorted(files.items())) if problem is not None]
+    attempt("warehouse.json", lambda: read_stored(WarehouseInfo, layout.warehouse_json, "warehouse.json"))
+    attempt("history.jsonl", lambda: read_history(layout))
+
+    def pointer() -> None:
+        nonlocal published
+        published = read_published(layout)
+        if published is not None and not is_sealed(layout, published):
+            raise CorruptFile("PUBLISHED", "the number of a sealed generation", str(published))
+
+    attempt("PUBLISHED", pointer)
+    for path in sorted(layout.shards.glob("*/CURRENT")):
+        attempt(layout.relative(path), lambda shard=path.parent.name: current_version(layout, shard))
+    for path in sorted(layout.shards.glob("*/*.json")):
+        if path.name != "scan.json":
+            attempt(layout.relative(path), lambda p=path: read_snapshot(layout, p.parent.name, p.stem))
+    for path in sorted(layout.segments.glob(f"*/{SEGMENT_NAME}")):
+        attempt(layout.relative(path), lambda p=path: _add_segment(layout, p.parent.name, files))
+    for path in sorted(layout.models.glob(f"*/{LISTING_NAME}")):
+        attempt(layout.relative(path), lambda p=path: _add_model(layout, p, files))
+    return problems
 
 
-def unexpected_files(layout: Layout, folder: Path, expected: Iterable[str]) -> list[CorruptFile]:
-    """Files in a sealed folder that no record names: something wrote there after sealing."""
-    known = set(expected)
-    found = (layout.relative(p) for p in sorted(folder.rglob("*")) if p.is_file())
-    return [CorruptFile(name, "no such file", "a file") for name in found if name not in known]
+def _add_model(layout: Layout, path: Path, files: dict[str, FileRecord]) -> None:
+    listing = read_stored(Listing, path, layout.relative(path))
+    if not sha256_bytes(path.read_bytes()).startswith(path.parent.name):
+        raise CorruptFile(layout.relative(path), f"sha256 {path.parent.name}...", "other contents")
+    for name, record in listing.files.items():
+        files.setdefault(layout.relative(path.parent / name), record)
+
+
+def _add_segment(layout: Layout, segment_id: str, files: dict[str, FileRecord]) -> None:
+    for name, record in Segment.open(layout, segment_id).records().items():
+        files.setdefault(name, record)

@@ -9,24 +9,24 @@ from typing import Literal
 from xtr_assets.core.errors import GenerationError, StorageError, WarehouseNotFound
 from xtr_assets.core.files import record, write_atomic
 from xtr_assets.core.types import Chunk, FileState, Quarantined
-from xtr_assets.storage import drafting, publishing
-from xtr_assets.storage.audit import verify_warehouse
-from xtr_assets.storage.changes import ShardChange, write_change
-from xtr_assets.storage.collection import CollectReport, collect
-from xtr_assets.storage.compaction import Compacted, CompactionPlan, compact_shard, plan_shards
-from xtr_assets.storage.differences import GenerationDiff, diff
+from xtr_assets.storage import draft_lifecycle, publish
+from xtr_assets.storage.digests import VerifyReport
 from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.encoded import EncodedAt, TextHashes, find_encoded
-from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.encoding_lookup import EncodedAt, TextHashes, find_encoded
+from xtr_assets.storage.garbage import CollectReport, collect
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.generation_diff import GenerationDiff, diff
 from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import exclusive, now
 from xtr_assets.storage.manifest import EncoderInfo, HistoryEntry, Listing, WarehouseInfo, read_stored, sha256_bytes
-from xtr_assets.storage.scratch import fsync_tree, move_into_place, scratch
-from xtr_assets.storage.segments import LISTING_NAME, SEGMENT_NAME, Segment
-from xtr_assets.storage.snapshots import Snapshot, current_version, known_files, read_snapshot
+from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME, Segment
+from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, compact_shard, plan_shards
+from xtr_assets.storage.shard_writer import ShardChange, write_change
+from xtr_assets.storage.snapshot import Snapshot, current_version, known_files, read_snapshot
+from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
 from xtr_assets.storage.transfer import export_generation, import_generation
-from xtr_assets.storage.verify import VerifyReport
+from xtr_assets.storage.verify import verify_warehouse
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ class Warehouse:
         return found
 
     def newest_draft(self) -> Draft | None:
-        return drafting.newest_draft(self.layout)
+        return draft_lifecycle.newest_draft(self.layout)
 
     def open_draft(self, number: int) -> Draft:
         return Draft.open(self.layout, number)
@@ -185,14 +185,14 @@ class Warehouse:
         fingerprint: str,
         snapshots: Mapping[str, str],
         parent: Literal["published"] | None = "published",
-        holes: drafting.Holes = "kept",
+        holes: draft_lifecycle.Holes = "kept",
     ) -> Draft:
         """Begin a generation over these snapshots (shard -> data version), keeping the rows of the published one.
 
         Rows whose segments left stay holes; "bounded" places all rows anew where holes are too many, "closed" always.
         """
         with self.lock(f"draft of run {run_id}", STEP_WAIT_SECONDS):
-            draft = drafting.make_draft(
+            draft = draft_lifecycle.make_draft(
                 self.layout,
                 run_id,
                 encoder=encoder,
@@ -214,13 +214,13 @@ class Warehouse:
     def discard(self, number: int) -> None:
         """Remove a draft."""
         with self.lock(f"discard of draft {number}", STEP_WAIT_SECONDS):
-            drafting.discard(self.layout, number)
+            draft_lifecycle.discard(self.layout, number)
 
     def clean(self, *, keep_drafts: int = 1) -> list[str]:
         """Remove what dead writers left and all drafts but the newest; returns the names of what was removed."""
         with self.lock("clean", STEP_WAIT_SECONDS):
-            publishing.recover(self.layout)
-            return drafting.clean(self.layout, keep_drafts)
+            publish.recover(self.layout)
+            return draft_lifecycle.clean(self.layout, keep_drafts)
 
     # -- the pointer --------------------------------------------------------------------------------------------------
 
@@ -229,17 +229,17 @@ class Warehouse:
     ) -> Generation:
         """Seal and serve; PublishRefused lists each unmet check with its reason."""
         with self.lock(f"publish of generation {number}", STEP_WAIT_SECONDS):
-            return publishing.publish(self.layout, number, required=required, force_reason=force_reason, who=who)
+            return publish.publish(self.layout, number, required=required, force_reason=force_reason, who=who)
 
     def rollback(self, to: int | None = None, *, who: str | None = None, reason: str | None = None) -> Generation:
         """Serve an earlier generation: `to`, else the one published before, passing over withdrawn ones."""
         with self.lock("rollback", STEP_WAIT_SECONDS):
-            return publishing.rollback(self.layout, to, who=who, reason=reason)
+            return publish.rollback(self.layout, to, who=who, reason=reason)
 
     def withdraw(self, number: int, reason: str, *, who: str | None = None) -> None:
         """Never serve this generation again; where it serves, roll back first."""
         with self.lock(f"withdrawal of generation {number}", STEP_WAIT_SECONDS):
-            publishing.withdraw(self.layout, number, reason, who=who)
+            publish.withdraw(self.layout, number, reason, who=who)
 
     def history(self) -> list[HistoryEntry]:
         """Who published, rolled back and withdrew what, when and why; oldest first."""
@@ -263,7 +263,7 @@ class Warehouse:
         """
         with self.lock("collection", STEP_WAIT_SECONDS):
             if not dry_run:
-                publishing.recover(self.layout)
+                publish.recover(self.layout)
             return collect(self.layout, keep, dry_run=dry_run, encoder=encoder)
 
     def export(self, number: int, path: str | Path) -> "Warehouse":

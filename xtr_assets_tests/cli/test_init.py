@@ -8,7 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from xtr_assets.cli import app
-from xtr_assets.cli.detect import propose
+from xtr_assets.cli.source_proposals import propose
 from xtr_assets.config import load_config
 
 run = CliRunner().invoke

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from xtr_assets.core.errors import UnknownFormat
-from xtr_assets.core.placement import pack_tombstones
-from xtr_assets.core.rows import RowVectors
+from xtr_assets.core.row_placement import pack_tombstones
+from xtr_assets.core.row_store import RowVectors
 from xtr_assets.storage.catalog import connect
-from xtr_assets.storage.hydrate import Hydrator
 from xtr_assets.storage.id_map import read_id_map
+from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import FINGERPRINT, publish, texts, vectors_of, write
 

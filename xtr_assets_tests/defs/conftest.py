@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from xtr_assets.config import IndexConfig, parse_config
-from xtr_assets.defs.run import BuildResult, build
+from xtr_assets.defs.in_process import BuildResult, build
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.warehouse import Warehouse
 

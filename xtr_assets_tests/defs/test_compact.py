@@ -2,8 +2,8 @@
 
 import pytest
 
-from xtr_assets.build.queries import read_queries
-from xtr_assets.defs.run import compact
+from xtr_assets.defs.in_process import compact
+from xtr_assets.pipeline.queries.gate_queries import read_queries
 from xtr_assets_tests.defs.conftest import Project
 from xtr_assets_tests.defs.test_upkeep import answers, grow, job
 
@@ -30,8 +30,8 @@ def test_rewritten_rows_are_not_new_and_holes_are_closed_where_they_are_too_many
     assert compacted.holes > 0
     ids, answered = project.ids(), answers(project)
     assert "no shard has segments worth" in compact(project.config, project.instance).reason
-    monkeypatch.setattr("xtr_assets.core.placement.HOLES_UNNOTICED", 0)
-    monkeypatch.setattr("xtr_assets.core.placement.HOLES_SHARE", 0.1)
+    monkeypatch.setattr("xtr_assets.core.row_placement.HOLES_UNNOTICED", 0)
+    monkeypatch.setattr("xtr_assets.core.row_placement.HOLES_SHARE", 0.1)
 
     result = compact(project.config, project.instance)
 

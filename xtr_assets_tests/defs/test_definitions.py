@@ -6,12 +6,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from xtr_assets.build.checks import ALWAYS_REQUIRED, WARNING
 from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets.core.errors import ConfigError, GenerationError, PublishRefused
 from xtr_assets.defs import SearchResource, build_index_defs, build_project_defs
+from xtr_assets.defs.in_process import build
 from xtr_assets.defs.names import CORPUS, DERIVED
-from xtr_assets.defs.run import build
+from xtr_assets.pipeline.gate.required import ALWAYS_REQUIRED, WARNING
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.defs.conftest import CONFIG, Project
 

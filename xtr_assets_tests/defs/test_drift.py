@@ -8,8 +8,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from xtr_assets.build.cost_report import REPORT_NOTE
-from xtr_assets.build.drift import LIMITS, read_drift
+from xtr_assets.pipeline.cost_report import REPORT_NOTE
+from xtr_assets.pipeline.gate.drift import LIMITS, read_drift
 from xtr_assets.telemetry import metrics
 from xtr_assets_tests.defs.conftest import STDLIB, Project
 from xtr_assets_tests.defs.test_sensors import Daemon

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import dagster as dg
 import pytest
 
-from xtr_assets.build.encode import missing_encodings
-from xtr_assets.defs.run import build
+from xtr_assets.defs.in_process import build
+from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.lock import read_holder
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
@@ -20,11 +20,11 @@ from xtr_assets_tests.defs.test_sensors import Daemon
 
 # In place of which function the process is killed, and what serves then.
 POINTS = {
-    "chunks": ("xtr_assets.storage.changes.commit_snapshot", 1),
-    "encode": ("xtr_assets.build.encode.tokens_writer", 1),
-    "faiss_index": ("xtr_assets.index.persist.write_index", 1),
-    "published": ("xtr_assets.storage.publishing.move_pointer", 1),
-    "noted": ("xtr_assets.storage.publishing.append_history", 2),
+    "chunks": ("xtr_assets.storage.shard_writer.commit_snapshot", 1),
+    "encode": ("xtr_assets.pipeline.ingest.encode.tokens_writer", 1),
+    "faiss_index": ("xtr_assets.index.dense.serialization.write_index", 1),
+    "published": ("xtr_assets.storage.publish.move_pointer", 1),
+    "noted": ("xtr_assets.storage.publish.append_history", 2),
 }
 # Each point costs two builds: all of them where lives are long (see xtr_assets_tests/life).
 CHOSEN = list(POINTS) if os.environ.get("XTR_ASSETS_LIVES") else ["encode", "published"]

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from xtr_assets.defs import build_index_defs
-from xtr_assets.defs.requests import DEAD_SECONDS, FIRST_WAIT_SECONDS
+from xtr_assets.defs.sensor_cursor import DEAD_SECONDS, FIRST_WAIT_SECONDS
 from xtr_assets_tests.defs.conftest import STDLIB, Project
 from xtr_assets_tests.defs.test_sensors import Daemon
 

@@ -11,7 +11,7 @@ import pytest
 from xtr_assets.config import parse_config
 from xtr_assets.core.errors import SourceError
 from xtr_assets.defs import build_index_defs
-from xtr_assets.defs.requests import RETRIES, Memory
+from xtr_assets.defs.sensor_cursor import RETRIES, Memory
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
 
 

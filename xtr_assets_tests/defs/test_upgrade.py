@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from xtr_assets.build import encode
 from xtr_assets.core.errors import XtrAssetsError
 from xtr_assets.encoders.base import Encoded, Progress
 from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.pipeline.ingest import encode
 from xtr_assets.search.searcher import Searcher
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
 

@@ -14,8 +14,8 @@ import pytest
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.types import Floats
 from xtr_assets.defs import build_index_defs
-from xtr_assets.defs.run import compact
-from xtr_assets.index.tokens import TokenResult
+from xtr_assets.defs.in_process import compact
+from xtr_assets.index.late.index import TokenResult
 from xtr_assets.search.searcher import Searcher
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
 
@@ -121,7 +121,7 @@ def test_a_refused_compaction_leaves_what_serves_and_is_tried_again(
     grow(project)
     serving, answered = project.published, answers(project)
     with monkeypatch.context() as patch:
-        patch.setattr("xtr_assets.build.gate.open_tokens", lambda _: FindsNothing())
+        patch.setattr("xtr_assets.pipeline.gate.index_recall.open_tokens", lambda _: FindsNothing())
         refused = compact(project.config, project.instance)
     assert not refused.ok
     assert "xtr_recall" in [check.name for check in refused.failed if check.blocking]

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.encoders.bert import Bert
-from xtr_assets.encoders.shape import BertShape
+from xtr_assets.encoders.bert_shape import BertShape
 from xtr_assets.encoders.weights import ModelFiles
 
 

@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from xtr_assets.core.errors import InvalidInput, ProviderError, UnusableText
 from xtr_assets.core.types import Floats
 from xtr_assets.encoders.bert import Bert
+from xtr_assets.encoders.bert_shape import BertShape
+from xtr_assets.encoders.forward_pass import TOKEN_BUDGET
 from xtr_assets.encoders.minilm import MiniLm
-from xtr_assets.encoders.passes import TOKEN_BUDGET
 from xtr_assets.encoders.precision import choose_device, choose_precision
-from xtr_assets.encoders.shape import BertShape
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets_tests.encoders.conftest import TOKEN_DIM, VOCABULARY, open_tiny, random_state, tiny_head, write_model
 

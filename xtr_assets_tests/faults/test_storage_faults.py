@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from xtr_assets.core.errors import StorageError
-from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.digests import forget_digests
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.id_map import read_id_map, write_id_map
-from xtr_assets.storage.verify import forget_digests
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.storage.sample import ENCODER, FINGERPRINT, REQUIRED, check, encode_all, texts, write

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from xtr_assets.core.types import Floats
-from xtr_assets_tests.index.dense_data import clustered, one_thread, queries_near
+from xtr_assets_tests.index.dense.dense_data import clustered, one_thread, queries_near
 
 
 @pytest.fixture(scope="module")

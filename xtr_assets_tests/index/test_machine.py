@@ -3,10 +3,9 @@
 import pytest
 
 from xtr_assets.core.errors import InvalidInput, ProviderError
-from xtr_assets.index import machine
-from xtr_assets.index.provider import Provider
-from xtr_assets.index.xtr import extension
-from xtr_assets.index.xtr.device import choosing
+from xtr_assets.index import machine, native
+from xtr_assets.index.faiss_provider import Provider
+from xtr_assets.index.late.gpu import availability
 
 CPU_ONLY = Provider("faiss-cpu", "1.15.1", "OPTIMIZE AVX2", gpu=False, cuvs=False)
 
@@ -14,7 +13,7 @@ CPU_ONLY = Provider("faiss-cpu", "1.15.1", "OPTIMIZE AVX2", gpu=False, cuvs=Fals
 @pytest.fixture(autouse=True)
 def a_machine_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "provider", lambda: CPU_ONLY)
-    monkeypatch.setattr(choosing, "has_driver", lambda: False)
+    monkeypatch.setattr(availability, "has_driver", lambda: False)
 
 
 def test_auto_says_why_no_gpu_serves() -> None:
@@ -45,7 +44,7 @@ def test_a_missing_faiss_is_shown_and_stops_nothing(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
 def test_a_slower_backend_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
     monkeypatch.setattr(machine, "best", lambda: backend)
-    monkeypatch.setattr(extension, "missing", "no module named _kernels")
+    monkeypatch.setattr(native, "missing", "no module named _kernels")
     found = machine.serves()["xtr"]
     assert (found["backend"], found["instructions"]) == (backend, None)
     assert found["without_extension"] == "no module named _kernels"

@@ -1,32 +1,32 @@
-"""A build without Dagster: the steps of build/ in the order of the job `rebuild`, for lives of hundreds of builds."""
+"""A build without Dagster: the steps of pipeline/ in the order of the job `rebuild`, for lives of hundreds of builds."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from xtr_assets.build.balance import check_balance
-from xtr_assets.build.checks import required_checks
-from xtr_assets.build.compact import compact_segments, compaction_due
-from xtr_assets.build.cost_report import report_costs
-from xtr_assets.build.dense import derive_dense
-from xtr_assets.build.drift import note_training, record_drift
-from xtr_assets.build.encode import encode_snapshot
-from xtr_assets.build.exact import exact_neighbors
-from xtr_assets.build.gate import dense_recall, dense_recall_new_rows, xtr_recall, xtr_recall_new_rows
-from xtr_assets.build.generation import begin, decide, due, parent_of, refuse_if_overtaken, same_encoder, wanted
-from xtr_assets.build.ingest import scan, write_chunks
-from xtr_assets.build.queries import read_queries
-from xtr_assets.build.sampling import sample_queries
-from xtr_assets.build.shadow import check_shadow
-from xtr_assets.build.token_drift import check_token_drift
-from xtr_assets.build.validity import check_catalog, check_files, check_id_map, check_segments
-from xtr_assets.build.xtr import derive_tokens
 from xtr_assets.config import IndexConfig
 from xtr_assets.encoders.base import Encoded, Progress
 from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.pipeline.cost_report import report_costs
+from xtr_assets.pipeline.derive.dense_index import derive_dense
+from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors
+from xtr_assets.pipeline.derive.token_index import derive_tokens
+from xtr_assets.pipeline.gate.drift import note_training, record_drift
+from xtr_assets.pipeline.gate.index_recall import dense_recall, dense_recall_new_rows, xtr_recall, xtr_recall_new_rows
+from xtr_assets.pipeline.gate.list_balance import check_balance
+from xtr_assets.pipeline.gate.required import required_checks
+from xtr_assets.pipeline.gate.shadow import check_shadow
+from xtr_assets.pipeline.gate.token_drift import check_token_drift
+from xtr_assets.pipeline.gate.validity import check_catalog, check_files, check_id_map, check_segments
+from xtr_assets.pipeline.ingest.encode import encode_snapshot
+from xtr_assets.pipeline.ingest.scan import scan, write_chunks
+from xtr_assets.pipeline.plan.compaction_due import compact_segments, compaction_due
+from xtr_assets.pipeline.plan.decide import begin, decide, due, parent_of, refuse_if_overtaken, same_encoder, wanted
+from xtr_assets.pipeline.queries.gate_queries import read_queries
+from xtr_assets.pipeline.queries.query_sample import sample_queries
 from xtr_assets.storage.catalog import write_catalog
-from xtr_assets.storage.drafting import Holes
-from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.draft_lifecycle import Holes
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.id_map import write_id_map
 from xtr_assets.storage.warehouse import Warehouse
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
-from xtr_assets.index.xtr.plan import Route
+from xtr_assets.index.late.options import Route
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage import lock
 from xtr_assets.storage.warehouse import Warehouse
@@ -81,11 +81,11 @@ class Life(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.patch = pytest.MonkeyPatch()
         # So few rows would be scanned in every mode: here the indexes answer.
-        self.patch.setattr("xtr_assets.search.ranking.CANDIDATES", 4)
-        self.patch.setattr("xtr_assets.search.opened.CANDIDATES", 4)
-        self.patch.setattr("xtr_assets.index.xtr.searching.plan_search", by_lists)
+        self.patch.setattr("xtr_assets.search.ranker.CANDIDATES", 4)
+        self.patch.setattr("xtr_assets.search.reader.CANDIDATES", 4)
+        self.patch.setattr("xtr_assets.index.late.search.plan_search", by_lists)
         self.patch.setattr("xtr_assets.core.compaction.TIER_SEGMENTS", 2)
-        self.patch.setattr("xtr_assets.core.placement.HOLES_UNNOTICED", 3)
+        self.patch.setattr("xtr_assets.core.row_placement.HOLES_UNNOTICED", 3)
         self.patch.setattr(os, "fsync", lambda _: None)
         self.world = World(self.folder)
         self.warehouse = Warehouse.create(self.folder / "warehouse")

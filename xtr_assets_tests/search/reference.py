@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.search import Hit
-from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.generation import Generation
 from xtr_assets_tests.fixtures import ENCODER
 
 DEPTH = 100

@@ -12,12 +12,12 @@ import torch
 
 import xtr_assets as xa
 from xtr_assets.core.errors import InvalidInput, ProviderError
-from xtr_assets.index.provider import load_faiss, provider
-from xtr_assets.index.xtr.device import choosing
-from xtr_assets.index.xtr.device.choosing import Choice, cuda_obstacle
-from xtr_assets.index.xtr.device.serving import DeviceSearch
+from xtr_assets.index.faiss_provider import load_faiss, provider
+from xtr_assets.index.late.gpu import availability
+from xtr_assets.index.late.gpu.availability import Choice, cuda_obstacle
+from xtr_assets.index.late.gpu.device_search import DeviceSearch
 from xtr_assets.search import Searcher
-from xtr_assets.search.ranking import Mode
+from xtr_assets.search.ranker import Mode
 from xtr_assets_tests.search.conftest import texts
 
 QUERIES = texts(12, 77)
@@ -28,7 +28,7 @@ NO_GPU = cuda_obstacle(0)
 def test_auto_says_where_each_index_serves_and_why(
     warehouse: xa.Warehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(choosing, "has_driver", lambda: False)
+    monkeypatch.setattr(availability, "has_driver", lambda: False)
     with caplog.at_level(logging.INFO), Searcher(warehouse, device="auto") as searcher:
         assert searcher.devices["xtr"] == "cpu"
         assert searcher.device_reasons["xtr"].startswith("no NVIDIA driver here")
@@ -52,9 +52,9 @@ def test_a_token_index_on_a_device_answers_every_mode_as_the_cpu_does(
         asked.append(memory_bytes)
         return DeviceSearch(torch.device("cpu"), torch.float16, choice, memory_bytes)
 
-    monkeypatch.setattr(choosing, "cuda_obstacle", lambda number: None)
+    monkeypatch.setattr(availability, "cuda_obstacle", lambda number: None)
     monkeypatch.setattr(DeviceSearch, "on", on)
-    monkeypatch.setattr("xtr_assets.search.opened.open_dense", lambda generation, _: searcher._now().dense.index)
+    monkeypatch.setattr("xtr_assets.search.reader.open_dense", lambda generation, _: searcher._now().dense.index)
     with Searcher(warehouse, device="cuda:1,0", device_memory=1 << 26) as on_device:
         assert on_device.devices["xtr"] == "cuda:1" and asked == [1 << 26]
         on_device._encoder = searcher._encoder

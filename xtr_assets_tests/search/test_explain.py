@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xtr_assets.search import Searcher
-from xtr_assets.search.ranking import Mode
+from xtr_assets.search.ranker import Mode
 
 QUERY = "parse date zebra"
 

@@ -12,7 +12,7 @@ import xtr_assets as xa
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.types import Chunk
 from xtr_assets.search import Searcher
-from xtr_assets.search.ranking import Mode
+from xtr_assets.search.ranker import Mode
 from xtr_assets_tests.fixtures import ENCODER, make_chunk, new_warehouse, publish_chunks
 
 MODES: tuple[Mode, ...] = ("dense", "xtr", "hybrid", "exact")

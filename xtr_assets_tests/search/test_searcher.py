@@ -8,8 +8,8 @@ import pytest
 import xtr_assets as xa
 from xtr_assets.core.errors import EncoderMismatch, GenerationError, InvalidInput
 from xtr_assets.search import Searcher
-from xtr_assets.search.ranking import Mode
-from xtr_assets.storage.generations import Generation
+from xtr_assets.search.ranker import Mode
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, make_chunk, new_warehouse
 from xtr_assets_tests.search.reference import Reference

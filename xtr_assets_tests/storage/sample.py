@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from xtr_assets.core.codec import encode_int8
 from xtr_assets.core.ids import chunk_id
+from xtr_assets.core.token_codec import encode_int8
 from xtr_assets.core.types import Chunk, FileState, Floats, Quarantined
 from xtr_assets.storage.catalog import write_catalog
-from xtr_assets.storage.changes import ShardChange
 from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.drafting import Holes
-from xtr_assets.storage.generations import Generation
+from xtr_assets.storage.draft_lifecycle import Holes
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.id_map import write_id_map
-from xtr_assets.storage.segments import Segment
+from xtr_assets.storage.segment import Segment
+from xtr_assets.storage.shard_writer import ShardChange
 from xtr_assets.storage.warehouse import Warehouse
 
 FINGERPRINT = "5a" * 32

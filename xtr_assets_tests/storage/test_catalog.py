@@ -12,10 +12,10 @@ from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput
 from xtr_assets.core.types import Quarantined
 from xtr_assets.storage.catalog import VIEWS, connect, write_catalog
 from xtr_assets.storage.chunk_files import CHUNK_COLUMNS
-from xtr_assets.storage.generations import Generation
-from xtr_assets.storage.hydrate import Hydrator
+from xtr_assets.storage.digests import forget_digests
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.id_map import ID_MAP_SCHEMA, read_id_map, write_id_map
-from xtr_assets.storage.verify import forget_digests
+from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import (
     ENCODER,

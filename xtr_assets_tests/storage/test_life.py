@@ -12,9 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.storage.catalog import connect
-from xtr_assets.storage.generations import Generation
-from xtr_assets.storage.hydrate import Hydrator
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.id_map import read_id_map
+from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.storage.sample import check, chunks_of, draft, encode_all, vectors_of, write

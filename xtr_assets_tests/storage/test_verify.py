@@ -9,9 +9,9 @@ import pytest
 
 from xtr_assets.core.errors import GenerationError, StorageError
 from xtr_assets.core.files import record, sha256_file
-from xtr_assets.storage import verify
+from xtr_assets.storage import digests
+from xtr_assets.storage.digests import forget_digests
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.verify import forget_digests
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import REQUIRED, check, draft, flip, publish, texts, write
 
@@ -143,16 +143,16 @@ def test_bytes_read_a_moment_ago_are_not_read_again_but_a_write_is_seen(
         reads.append(file)
         return sha256_file(file)
 
-    monkeypatch.setattr(verify, "sha256_file", counted)
-    monkeypatch.setattr(verify, "SETTLED_NS", -1)
-    assert verify.verify_files(layout, files, full=True) == []
-    assert verify.verify_files(layout, files, full=True, within=60.0) == []
+    monkeypatch.setattr(digests, "sha256_file", counted)
+    monkeypatch.setattr(digests, "SETTLED_NS", -1)
+    assert digests.verify_files(layout, files, full=True) == []
+    assert digests.verify_files(layout, files, full=True, within=60.0) == []
     assert len(reads) == 1
-    assert verify.verify_files(layout, files, full=True) == [], "without `within` the disk is read"
+    assert digests.verify_files(layout, files, full=True) == [], "without `within` the disk is read"
     assert len(reads) == 2
     path.write_bytes(b"wrong")
     os.utime(path, ns=(1, 1))
-    (problem,) = verify.verify_files(layout, files, full=True, within=60.0)
+    (problem,) = digests.verify_files(layout, files, full=True, within=60.0)
     assert "sha256" in str(problem), "size and mtime are as they were, ctime is not"
 
 
@@ -162,14 +162,14 @@ def test_what_was_read_right_after_it_was_written_is_read_again(
     layout, path = Layout(tmp_path), tmp_path / "a.bin"
     path.write_bytes(b"right")
     files = {"a.bin": record(path)}
-    monkeypatch.setattr(verify, "SETTLED_NS", 10**18)
+    monkeypatch.setattr(digests, "SETTLED_NS", 10**18)
     reads: list[Path] = []
 
     def counted(file: Path) -> str:
         reads.append(file)
         return sha256_file(file)
 
-    monkeypatch.setattr(verify, "sha256_file", counted)
+    monkeypatch.setattr(digests, "sha256_file", counted)
     for _ in range(2):
-        assert verify.verify_files(layout, files, full=True, within=60.0) == []
+        assert digests.verify_files(layout, files, full=True, within=60.0) == []
     assert len(reads) == 2

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xtr_assets.core.chunking.split import Lines, Range
+from xtr_assets.core.chunking.line_spans import Lines, Range
 
 
 @dataclass(frozen=True, slots=True)

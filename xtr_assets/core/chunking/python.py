@@ -19,9 +19,9 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
-from xtr_assets.core.chunking import syntax
-from xtr_assets.core.chunking.split import Lines, Range, normalize_newlines, pack
-from xtr_assets.core.chunking.syntax import Definition, Member
+from xtr_assets.core.chunking import python_syntax
+from xtr_assets.core.chunking.line_spans import Lines, Range, normalize_newlines, pack
+from xtr_assets.core.chunking.python_syntax import Definition, Member
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk
 
@@ -44,7 +44,7 @@ def chunk_python(source: str, path: str, text: str, max_chars: int) -> Iterator[
         Before the first chunk, for what Python's parser refuses.
     """
     text = normalize_newlines(text)
-    tree = syntax.parse(text)
+    tree = python_syntax.parse(text)
     yield from _Module(source, path, Lines(text), max_chars).chunks(tree)
 
 
@@ -66,13 +66,13 @@ class _Module:
         kind = "method" if in_class else "function"
         if self.lines.size(*place) <= self.max_chars:
             return self._run(symbol, symbol, kind, place, [], context, context)
-        own = f"{context}: {syntax.signature(node)}" if context else syntax.signature(node)
+        own = f"{context}: {python_syntax.signature(node)}" if context else python_syntax.signature(node)
         return self._scope(node.body, place, symbol, kind, context, own, f"{symbol}.")
 
     def _separate(self, kind: str, node: Definition) -> bool:
         if kind in ("module", "class"):
             return True
-        return self.lines.size(syntax.first_line(node), syntax.last_line(node)) > self.max_chars
+        return self.lines.size(python_syntax.first_line(node), python_syntax.last_line(node)) > self.max_chars
 
     def _scope(
         self, body: list[ast.stmt], place: Range, symbol: str, kind: str, title: str, own: str, prefix: str
@@ -80,7 +80,7 @@ class _Module:
         """Runs and definitions in order. `title` stands before the scope's first lines, `own` before all later ones."""
         cursor, anchor = place[0], ""
         units: list[Member] = []
-        found = list(syntax.members(body, lambda node: self._separate(kind, node)))
+        found = list(python_syntax.members(body, lambda node: self._separate(kind, node)))
         for index, member in enumerate(found):
             if member.node is None:
                 if member.last >= cursor:
@@ -135,11 +135,11 @@ class _Module:
         atoms: list[Range] = []
         cursor, end = place
         for statement in statements:
-            last = min(syntax.last_line(statement), end)
+            last = min(python_syntax.last_line(statement), end)
             if last < cursor:
                 continue
-            first = max(cursor, syntax.first_line(statement))
-            inner = syntax.inner_statements(statement)
+            first = max(cursor, python_syntax.first_line(statement))
+            inner = python_syntax.inner_statements(statement)
             if self.lines.size(cursor, last) <= self.max_chars:
                 atoms.append((cursor, last))
             elif inner and self.lines.size(first, last) > self.max_chars:
@@ -166,7 +166,7 @@ def _with_statements_below(found: list[Member], index: int) -> int:
     if isinstance(found[index].node, ast.ClassDef):
         return last
     for member in found[index + 1 :]:
-        if member.node is not None or member.first > last + 1 or syntax.inner_statements(member.statement):
+        if member.node is not None or member.first > last + 1 or python_syntax.inner_statements(member.statement):
             break
         last = max(last, member.last)
     return last

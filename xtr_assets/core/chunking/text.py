@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xtr_assets.core.chunking.headings import Outline, markdown_outline, rst_outline
-from xtr_assets.core.chunking.split import Lines, Range, normalize_newlines, pack
+from xtr_assets.core.chunking.line_spans import Lines, Range, normalize_newlines, pack
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk
 

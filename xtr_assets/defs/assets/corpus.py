@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from xtr_assets.build.costs import step
-from xtr_assets.build.encode import encode_snapshot, missing_encodings
-from xtr_assets.build.ingest import scan_shard, source_of, write_chunks
-from xtr_assets.build.schemas import Problem
-from xtr_assets.build.validity import embedding_problems, segment_chunk_problems, token_problems
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import cost_metadata, problem_metadata, quarantine_metadata
 from xtr_assets.defs.partitions import shard_partitions
-from xtr_assets.defs.site import Site
+from xtr_assets.pipeline.costs import step
+from xtr_assets.pipeline.gate.schemas import Problem
+from xtr_assets.pipeline.gate.validity import embedding_problems, segment_chunk_problems, token_problems
+from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
+from xtr_assets.pipeline.ingest.scan import scan_shard, source_of, write_chunks
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.progress import bar
 

@@ -2,13 +2,13 @@
 
 import dagster as dg
 
-from xtr_assets.build.exact import exact_neighbors as compute_neighbors
-from xtr_assets.build.exact import neighbor_files
-from xtr_assets.build.generation import parent_of
-from xtr_assets.build.queries import read_queries
-from xtr_assets.build.sampling import sample_queries
+from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import cost_metadata, table
-from xtr_assets.defs.site import Site
+from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors as compute_neighbors
+from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
+from xtr_assets.pipeline.plan.decide import parent_of
+from xtr_assets.pipeline.queries.gate_queries import read_queries
+from xtr_assets.pipeline.queries.query_sample import sample_queries
 
 Result = dg.MaterializeResult[None]
 

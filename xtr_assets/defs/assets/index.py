@@ -5,19 +5,19 @@ from dataclasses import asdict
 
 import dagster as dg
 
-from xtr_assets.build.compact import compact_segments, compaction_due
-from xtr_assets.build.costs import step
-from xtr_assets.build.dense import derive_dense
-from xtr_assets.build.drift import note_training
-from xtr_assets.build.generation import add_cost, begin, data_version, parent_of, wanted
-from xtr_assets.build.novelty import counted_change
-from xtr_assets.build.validity import check_segments
-from xtr_assets.build.xtr import derive_tokens
-from xtr_assets.defs.ingested import ingest_costs
+from xtr_assets.defs.context import Site
+from xtr_assets.defs.ingest_costs import ingest_costs
 from xtr_assets.defs.metadata import cost_metadata, plain_metadata, table
-from xtr_assets.defs.site import Site
+from xtr_assets.pipeline.costs import step
+from xtr_assets.pipeline.derive.dense_index import derive_dense
+from xtr_assets.pipeline.derive.token_index import derive_tokens
+from xtr_assets.pipeline.gate.drift import note_training
+from xtr_assets.pipeline.gate.validity import check_segments
+from xtr_assets.pipeline.plan.compaction_due import compact_segments, compaction_due
+from xtr_assets.pipeline.plan.decide import add_cost, begin, data_version, parent_of, wanted
+from xtr_assets.pipeline.plan.row_novelty import counted_change
 from xtr_assets.storage.catalog import CATALOG_NAME, VIEWS, write_catalog
-from xtr_assets.storage.drafting import Holes
+from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.id_map import ID_MAP_NAME, write_id_map
 
 Result = dg.MaterializeResult[None]

@@ -2,14 +2,14 @@
 
 import dagster as dg
 
-from xtr_assets.build.checks import required_checks
-from xtr_assets.build.cost_report import report_costs
-from xtr_assets.build.costs import step
-from xtr_assets.build.drift import record_drift
-from xtr_assets.build.generation import data_version, parent_of, refuse_if_overtaken
-from xtr_assets.build.queries import read_queries
+from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import cost_metadata, costs_metadata, drift_metadata, hits_metadata
-from xtr_assets.defs.site import Site
+from xtr_assets.pipeline.cost_report import report_costs
+from xtr_assets.pipeline.costs import step
+from xtr_assets.pipeline.gate.drift import record_drift
+from xtr_assets.pipeline.gate.required import required_checks
+from xtr_assets.pipeline.plan.decide import data_version, parent_of, refuse_if_overtaken
+from xtr_assets.pipeline.queries.gate_queries import read_queries
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.warehouse import Warehouse

@@ -1,0 +1,34 @@
+"""Hits as people see them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from xtr_assets.cli.console import console, say, snippet, table
+
+if TYPE_CHECKING:
+    from xtr_assets.search.hits import Hit
+
+SNIPPET_LINES = 3
+SNIPPET_WIDTH = 72
+
+
+def show_hits(query: str, hits: "Sequence[Hit]", footing: str, lines: int = SNIPPET_LINES) -> None:
+    """A table of hits with the first lines of each, explanations below."""
+    from rich.text import Text
+
+    if not hits:
+        say(f"no hit for {query!r} ({footing})")
+        return
+    found = table(query, ("", "score", "place", "text"), (), right=("", "score"))
+    found.columns[2].overflow = "fold"
+    for rank, hit in enumerate(hits, 1):
+        place = Text.assemble((f"{hit.path}:{hit.start_line}-{hit.end_line}", "cyan"), "\n", (hit.symbol, "bold"))
+        text = Text(snippet(hit.text, lines, SNIPPET_WIDTH), style="dim")
+        found.add_row(str(rank), Text(f"{hit.score:.3f}", style="green"), place, text)
+    out = console()
+    out.print(found)
+    for rank, hit in enumerate(hits, 1):
+        if hit.explanation is not None:
+            out.print(Text(f"{rank}. {hit.path} {hit.symbol}", style="bold"))
+            out.print(Text(str(hit.explanation)))
+    say(f"[dim]{footing}[/dim]")

@@ -1,0 +1,273 @@
+"""`build`: the whole graph in this process, recorded in the Dagster instance; what the command line calls."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from time import perf_counter
+from typing import Any
+
+import dagster as dg
+
+from xtr_assets.config import IndexConfig
+from xtr_assets.core import errors
+from xtr_assets.core.errors import ConfigError, XtrAssetsError
+from xtr_assets.defs.context import AFRESH_TAG
+from xtr_assets.defs.event_log import events_synced_at_the_end
+from xtr_assets.defs.factory import build_index_defs
+from xtr_assets.defs.liveness import PROCESS_TAG, this_process
+from xtr_assets.defs.names import Names
+from xtr_assets.defs.partitions import reconcile
+from xtr_assets.encoders import open_encoder
+from xtr_assets.pipeline.gate.required import required_checks
+from xtr_assets.pipeline.ingest.scan import ShardScan, scan
+from xtr_assets.pipeline.plan.compaction_due import compaction_due
+from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, fingerprint_of, wanted
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets.telemetry import metrics
+
+# Dagster writes a line for every event to standard error, in two colours; who builds from a terminal wants the bars.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+# What a build tells of each shard it ingested.
+SHARD_COUNTS = ("files", "files_touched", "added", "changed", "deleted", "kept", "quarantined", "encoded", "reused")
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCheck:
+    """A check that did not pass: value and threshold as recorded, and whether it kept the generation from serving."""
+
+    name: str
+    value: float | None
+    threshold: float | None
+    blocking: bool
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build came to.
+
+    generation : the number that serves now, None where none does. built : the number of the draft that was begun, None
+    where nothing had to be. published : whether `built` serves. reason : why something, or nothing, was built.
+    shards : what was ingested, by shard: why, and the chunks added, changed and deleted. seconds : by step.
+    """
+
+    generation: int | None
+    built: int | None
+    published: bool
+    reason: str
+    live_rows: int
+    shards: dict[str, dict[str, Any]] = field(default_factory=dict)
+    retired: tuple[str, ...] = ()
+    failed: tuple[FailedCheck, ...] = ()
+    costs: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether what was asked for was done: something was published, or there was nothing to do."""
+        return self.published or self.built is None
+
+    def document(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {**asdict(self), "ok": self.ok}
+
+
+# What the commands run: `build`, `compact`, `tune`.
+Work = Callable[[IndexConfig, dg.DagsterInstance], BuildResult]
+
+
+def open_instance() -> dg.DagsterInstance:
+    """The instance of DAGSTER_HOME. ConfigError where that is not set."""
+    if not os.environ.get("DAGSTER_HOME"):
+        raise ConfigError("DAGSTER_HOME is not set; set it to the folder of dagster.yaml, so that builds are recorded")
+    return dg.DagsterInstance.get()
+
+
+def compact(config: IndexConfig, instance: dg.DagsterInstance) -> BuildResult:
+    """Merge small segments and leave dead rows out, then build, check and publish the generation over them.
+
+    What a search finds stays the same. Nothing is built where no segment is worth writing anew, or where what serves is
+    not what the shards hold.
+    """
+    return _run(config, instance, "compaction", lambda run: run.compact())
+
+
+def tune(config: IndexConfig, instance: dg.DagsterInstance) -> BuildResult:
+    """Build, check and publish a generation over the current shards with the profiles of both indexes found anew."""
+    return _run(config, instance, "tuning", lambda run: run.tune())
+
+
+def build(config: IndexConfig, instance: dg.DagsterInstance, *, full: bool = False) -> BuildResult:
+    """Ingest the shards that changed, then build, check and publish the next generation where anything did.
+
+    After a change of encoder or settings a generation is built too. With `full` every file is chunked again, and the
+    indexes are made anew; texts that were encoded are not encoded again. Raises what a step raised; a failed check is
+    a result.
+    """
+    return _run(config, instance, "build", lambda run: run.build(), full)
+
+
+def _run(
+    config: IndexConfig,
+    instance: dg.DagsterInstance,
+    purpose: str,
+    work: "Callable[[_Build], BuildResult]",
+    full: bool = False,
+) -> BuildResult:
+    warehouse = Warehouse.create(config.warehouse, exist_ok=True)
+    with warehouse.lock(f"{purpose} of {config.name}"), events_synced_at_the_end():
+        try:
+            result = work(_Build(config, instance, warehouse, full))
+        except BaseException:
+            metrics.BUILDS.labels("failed").inc()
+            raise
+    outcome = "unchanged" if result.built is None else "published" if result.published else "refused"
+    metrics.BUILDS.labels(outcome).inc()
+    return result
+
+
+class _Build:
+    """One call of `build`, `compact` or `tune`, step by step."""
+
+    def __init__(self, config: IndexConfig, instance: dg.DagsterInstance, warehouse: Warehouse, full: bool) -> None:
+        self.config, self.instance, self.warehouse, self.full = config, instance, warehouse, full
+        self.names = Names(config.name)
+        self.defs = build_index_defs(config)
+        # A build that finds nothing to do loads no model.
+        self.fingerprint = fingerprint_of(warehouse, config, lambda: open_encoder(config.encoder))
+        self.seconds: dict[str, float] = {}
+        self.shards: dict[str, dict[str, Any]] = {}
+        self.retired: tuple[str, ...] = ()
+
+    def build(self) -> BuildResult:
+        with self._timed("scan"):
+            scans = list(scan(self.warehouse, self.config))
+            _, retired = reconcile(self.instance, self.names, [one.shard for one in scans])
+            self.retired = tuple(retired)
+        with self._timed("ingest"):
+            self.shards = {one.shard: self._ingest(one, reason) for one in scans if (reason := self._due(one))}
+        want = wanted(self.warehouse, self.config, self.fingerprint)
+        decision = decide(self.warehouse, self.config, want, again=True)
+        if not (decision.build or self.full):
+            return self._nothing(decision.reason)
+        return self._generation("rebuild", "built in full" if self.full else decision.reason)
+
+    def compact(self) -> BuildResult:
+        found = compaction_due(self.warehouse, wanted(self.warehouse, self.config, self.fingerprint))
+        return self._generation("compact", found.reason) if found.due else self._nothing(found.reason)
+
+    def tune(self) -> BuildResult:
+        wanted(self.warehouse, self.config, self.fingerprint)
+        return self._generation("tune", "profiles are found anew")
+
+    def _nothing(self, reason: str) -> BuildResult:
+        serving = self.warehouse.published
+        return BuildResult(
+            generation=None if serving is None else serving.number,
+            built=None,
+            published=False,
+            reason=f"nothing to do: {reason}",
+            live_rows=0 if serving is None else serving.live_rows,
+            shards=self.shards,
+            retired=self.retired,
+            seconds=self.seconds,
+        )
+
+    def _generation(self, job: str, reason: str) -> BuildResult:
+        with self._timed(job):
+            result = self._execute(job)
+        draft = draft_of(self.warehouse, result.run_id)
+        if draft is None or not (checks := _failed(draft, self.config)):
+            raise_failure(result)
+            checks = ()
+        assert draft is not None
+        serving = self.warehouse.published
+        return BuildResult(
+            generation=None if serving is None else serving.number,
+            built=draft.number,
+            published=draft.state == "published",
+            reason=reason,
+            live_rows=draft.live_rows,
+            failed=checks or _failed(draft, self.config),
+            costs=dict(draft.manifest.notes.get(COSTS_NOTE, {})),
+            shards=self.shards,
+            retired=self.retired,
+            seconds={**self.seconds, **_step_seconds(result)},
+        )
+
+    def _due(self, one: ShardScan) -> str:
+        """Why a shard has to be ingested; empty where it has not."""
+        if self.full:
+            return "built in full"
+        return due(self.warehouse, one, self.fingerprint)
+
+    def _ingest(self, one: ShardScan, reason: str) -> dict[str, Any]:
+        result = self._execute("ingest", partition_key=one.shard)
+        raise_failure(result)
+        report: dict[str, Any] = {"reason": reason}
+        for event in result.get_asset_materialization_events():
+            metadata = event.materialization.metadata
+            report |= {name: metadata[name].value for name in SHARD_COUNTS if name in metadata}
+        return report
+
+    def _execute(self, job: str, **options: Any) -> dg.ExecuteInProcessResult:
+        tags = {PROCESS_TAG: this_process(), **({AFRESH_TAG: "true"} if self.full else {})}
+        return self.defs.resolve_job_def(self.names.named(job)).execute_in_process(
+            instance=self.instance, run_config=QUIET, raise_on_error=False, tags=tags, **options
+        )
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(perf_counter() - started, 3)
+
+
+def draft_of(warehouse: Warehouse, run_id: str) -> Generation | None:
+    """The generation that a run began, published or not; None where it did not come so far."""
+    found = [one for one in warehouse.generations() if one.manifest.run_id == run_id]
+    return found[-1] if found else None
+
+
+def raise_failure(result: dg.ExecuteInProcessResult) -> None:
+    """Raise what the first failed step raised, as the error it was where it is one of ours."""
+    failures = [event for event in result.all_events if event.is_step_failure]
+    if not failures:
+        if not result.success:
+            raise XtrAssetsError(f"run {result.run_id} failed before its first step; see the run in Dagster's UI")
+        return
+    error = failures[0].step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    message = "no message" if error is None else error.message.strip()
+    name = "" if error is None or error.cls_name is None else error.cls_name
+    kind = getattr(errors, name, None)
+    text = message.removeprefix(f"xtr_assets.core.errors.{name}: ").removeprefix(f"{name}: ")
+    where = f"step {failures[0].step_key} of run {result.run_id}"
+    if kind in (None, errors.CorruptFile, errors.UnusableText):
+        raise XtrAssetsError(f"{where}: {message}")
+    raise kind(text)
+
+
+def _failed(generation: Generation, config: IndexConfig) -> tuple[FailedCheck, ...]:
+    required = required_checks(config)
+    return tuple(
+        FailedCheck(record.name, record.value, record.threshold, record.name in required)
+        for record in generation.check_results()
+        if not record.passed
+    )
+
+
+def _step_seconds(result: dg.ExecuteInProcessResult) -> dict[str, float]:
+    """Wall seconds of each step of the run, by its name without the index'."""
+    seconds = {}
+    for event in result.all_events:
+        if event.is_step_success and event.step_key is not None:
+            name = event.step_key.partition("__")[2] or event.step_key
+            seconds[name] = round(event.step_success_data.duration_ms / 1000, 3)
+    return seconds

@@ -1,0 +1,58 @@
+"""What it cost to ingest the shards of a draft: told by the materializations of the runs that did it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from xtr_assets.defs.context import Site
+from xtr_assets.pipeline.cost_report import INGEST
+from xtr_assets.storage.generation import Generation
+
+# Step -> the asset whose materializations report it, and what adds up over shards and runs.
+STEPS = {
+    "chunks": ("chunks", ("seconds", "cpu_seconds", "bytes", "added", "changed", "deleted")),
+    "encode": ("embeddings", ("seconds", "cpu_seconds", "bytes", "encoded", "resumed", "reused", "tokens")),
+}
+# Where Dagster keeps the data version of a materialization.
+DATA_VERSION_TAG = "dagster/data_version"
+# Runs looked at for each step: a shard is seldom ingested more than a few times between two generations.
+MOST_RUNS = 1000
+
+
+def ingest_costs(
+    context: dg.AssetExecutionContext, site: Site, draft: Generation, parent: Generation | None
+) -> dict[str, dict[str, Any]]:
+    """Costs of the runs that ingested the changed shards since the parent was begun, by step; empty where none was.
+
+    After a change of the encoder every shard was ingested. Runs of another Dagster instance are not seen; `runs` says
+    how many were.
+    """
+    before: Mapping[str, str] = {}
+    if parent is not None and parent.fingerprint == draft.fingerprint:
+        before = parent.manifest.snapshots
+    shards = [shard for shard, version in draft.manifest.snapshots.items() if before.get(shard) != version]
+    if not shards:
+        return {}
+    since = None if parent is None else datetime.fromisoformat(parent.manifest.created_at).timestamp()
+    found = {}
+    for step, (asset, names) in STEPS.items():
+        wanted = dg.AssetRecordsFilter(asset_key=site.names.key(asset), asset_partitions=shards, after_timestamp=since)
+        records = context.instance.fetch_materializations(wanted, limit=MOST_RUNS).records
+        made = [one.asset_materialization for one in records if one.asset_materialization is not None]
+        counted = [one for one in made if not _of_parent(one, before)]
+        sums: dict[str, Any] = {"runs": len(counted), **dict.fromkeys(names, 0)}
+        for materialization in counted:
+            values = materialization.metadata
+            for name in names:
+                value = values[name].value if name in values else 0
+                sums[name] += value if isinstance(value, int | float) else 0
+        found[f"{INGEST}{step}"] = {**sums, "seconds": round(sums["seconds"], 4)}
+    return found
+
+
+def _of_parent(materialization: dg.AssetMaterialization, before: Mapping[str, str]) -> bool:
+    """Whether it made what the parent holds of the shard, and was counted there: `created_at` is in whole seconds."""
+    version = str((materialization.tags or {}).get(DATA_VERSION_TAG, "")).partition("-")[0]
+    return version == before.get(materialization.partition or "")

@@ -1,0 +1,99 @@
+"""What a sensor remembers between two ticks: what it asked for, how often, and what it has seen once."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import dagster as dg
+from pydantic import BaseModel, ConfigDict
+
+from xtr_assets.defs.liveness import PROCESS_TAG, is_gone
+from xtr_assets.defs.names import CORPUS, DERIVED, GENERATION_JOBS, Names
+
+# After a run that failed the same work is asked for again, four times at most: after 2, 8, 32 and 128 minutes. What
+# fails five times needs a person, or other content.
+RETRIES, FIRST_WAIT_SECONDS, WAIT_FACTOR = 4, 120.0, 4.0
+
+# What Dagster calls the job of assets that were selected by hand.
+IMPLICIT_JOB = "__ASSET_JOB"
+
+IN_PROGRESS = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+# A run that wrote no event for so long died with its machine; nobody told Dagster.
+DEAD_SECONDS = 6 * 3600.0
+
+
+class Asked(BaseModel):
+    """Work that was asked for: its content, how often, and when last (seconds since the epoch)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    content: str
+    times: int
+    at: float
+
+    def again_at(self) -> float:
+        """When the same content may be asked for once more; infinity where it was asked for often enough."""
+        if self.times > RETRIES:
+            return float("inf")
+        return self.at + FIRST_WAIT_SECONDS * WAIT_FACTOR ** (self.times - 1)
+
+
+class Memory(BaseModel):
+    """The cursor. `sequence` counts requests, so that the same content is a new run when it comes back later."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sequence: int = 0
+    seen: dict[str, str] = {}
+    asked: dict[str, Asked] = {}
+
+    @classmethod
+    def of(cls, cursor: str | None) -> Self:
+        """Read a cursor; one that another release wrote may be unreadable, and is an empty memory then."""
+        try:
+            return cls.model_validate_json(cursor) if cursor else cls()
+        except ValueError:
+            return cls()
+
+    def ask(self, name: str, content: str, now: float) -> tuple["Memory", str] | None:
+        """(the memory after asking, the run key), or None where this content was asked for and has to wait."""
+        before = self.asked.get(name)
+        times = 1
+        if before is not None and before.content == content:
+            if now < before.again_at():
+                return None
+            times = before.times + 1
+        after = self.model_copy(
+            update={
+                "sequence": self.sequence + 1,
+                "asked": {**self.asked, name: Asked(content=content, times=times, at=now)},
+            }
+        )
+        # A tick that dies before its cursor is kept asks again with the same key, which Dagster answers with the run
+        # that is there.
+        return after, f"{name}:{content[:16]}:{self.sequence}"
+
+
+def in_progress(instance: dg.DagsterInstance, names: Names, assets: Sequence[str], now: float) -> list[dg.DagsterRun]:
+    """Runs that have not ended and materialize one of these assets, whether a sensor, a person or a script began them;
+    dead ones are left out."""
+    keys = set(names.keys(assets))
+    records = instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS))
+    recent = [one.dagster_run for one in records if now - one.update_timestamp.timestamp() < DEAD_SECONDS]
+    alive = [run for run in recent if not is_gone(run.tags.get(PROCESS_TAG, ""))]
+    return [run for run in alive if _materializes(run, names, keys)]
+
+
+def _materializes(run: dg.DagsterRun, names: Names, keys: set[dg.AssetKey]) -> bool:
+    if run.asset_selection:
+        return bool(keys & run.asset_selection)
+    # A job of ours runs all its assets; the job without a name, all assets of the project.
+    jobs = {names.named("ingest"): CORPUS, **{names.named(job): DERIVED for job in GENERATION_JOBS}}
+    if run.job_name in jobs:
+        return bool(keys & set(names.keys(jobs[run.job_name])))
+    return run.job_name == IMPLICIT_JOB

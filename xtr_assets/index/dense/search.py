@@ -1,0 +1,268 @@
+"""How a dense index is asked: searches planned and answered, what re-ranking did, and the profile they follow."""
+
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from xtr_assets.core.recipe_grammar import Recipe
+from xtr_assets.core.row_store import RowVectors
+from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.index.dense import search_plan
+from xtr_assets.index.dense.gpu_clone import GpuClone
+from xtr_assets.index.dense.gpu_placement import Placement
+from xtr_assets.index.dense.options import DenseProfile, SearchPlan, asked_for, checked, default_profile
+from xtr_assets.index.dense.recipe import held_mask
+from xtr_assets.index.dense.refinement import DenseResult, Refined, refined
+from xtr_assets.index.dense.search_plan import Served
+from xtr_assets.index.dense.sq_scan import code_scan
+from xtr_assets.index.dense.tuner import Confirmation, Tuning, confirmation, sample_queries, tune
+from xtr_assets.index.exact_scan import check_mask, checked_queries, exact_rows
+
+RECALL_GOAL = 0.95
+# Decided searches that are kept: one for each k and each set of overrides in use.
+MOST_PLANS = 256
+
+
+class DenseSearch:
+    """The half of DenseIndex that answers. Safe from many threads."""
+
+    def __init__(self, index: Any, vectors: RowVectors, recipe: Recipe, profile: DenseProfile) -> None:
+        self._index = index
+        self._vectors = vectors
+        self._recipe = recipe
+        self._profile = profile
+        self._placement = Placement("cpu", False, "built here")
+        self._clone: GpuClone | None = None
+        self._served: Served | None = None
+        self._plans: dict[tuple[Any, ...], SearchPlan] = {}
+        self._present = held_mask(index, vectors)
+        self._count = int(np.count_nonzero(self._present))
+
+    @property
+    def recipe(self) -> str:
+        return self._recipe.text
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """How it is searched by default, as JSON values (see `parameters.DenseProfile`)."""
+        return self._profile.as_json()
+
+    @property
+    def dim(self) -> int:
+        return self._vectors.dim
+
+    @property
+    def vectors(self) -> RowVectors:
+        return self._vectors
+
+    @property
+    def present(self) -> Mask:
+        """bool [end_row]: the rows that can be returned."""
+        return self._present.copy()
+
+    @property
+    def placement(self) -> Placement:
+        """The device that serves, and why that one."""
+        return self._placement
+
+    @property
+    def served(self) -> Served:
+        """What answers now. Made at the first search after a change: it holds where the lists lie."""
+        served = self._served
+        if served is None:
+            scan = code_scan(self._index, self._recipe, self._vectors.end_row)
+            served = self._served = Served(self._index, self._recipe, self._clone, scan)
+        return served
+
+    def search(
+        self,
+        queries: Floats,
+        k: int,
+        *,
+        nprobe: int | None = None,
+        ef_search: int | None = None,
+        rescore: int | None = None,
+        allowed: Mask | None = None,
+        parameters: str = "",
+    ) -> tuple[Floats, Ints]:
+        """The k best rows of each query.
+
+        Parameters
+        ----------
+        queries : float32 [q, dim], finite.
+        nprobe, ef_search, rescore : in place of the profile's; InvalidInput names the range. `rescore` is the number
+            of candidates that are re-ranked exactly.
+        allowed : bool [end_row]; other rows are left out before candidates are cut, never after.
+        parameters : the same as a FAISS user writes them: "nprobe=32,k_factor=4".
+
+        Returns
+        -------
+        scores : float32 [q, k], inner products, descending; -inf pads where there are fewer than k rows.
+        rows : int64 [q, k]; ties ascending; -1 pads.
+        """
+        result = self.search_detailed(
+            queries,
+            k,
+            nprobe=nprobe,
+            ef_search=ef_search,
+            rescore=rescore,
+            allowed=allowed,
+            parameters=parameters,
+        )
+        return result.scores, result.rows
+
+    def search_detailed(
+        self,
+        queries: Floats,
+        k: int,
+        *,
+        nprobe: int | None = None,
+        ef_search: int | None = None,
+        rescore: int | None = None,
+        allowed: Mask | None = None,
+        parameters: str = "",
+    ) -> DenseResult:
+        """As `search`, with its plan and what it took."""
+        started = perf_counter()
+        queries = checked_queries(queries, self.dim, k)
+        plan, available = self._plan(k, allowed, len(queries), parameters, nprobe, ef_search, rescore)
+        planned = perf_counter()
+        found = None
+        if plan.mode == "nothing" or not len(queries):
+            scores = np.full((len(queries), k), -np.inf, np.float32)
+            rows = np.full((len(queries), k), -1, np.int64)
+        elif plan.mode == "scan":
+            scores, rows = exact_rows(self._vectors, np.flatnonzero(available), queries, k)
+        else:
+            _, found = self._found(plan, queries, available)
+        searched = perf_counter()
+        if found is not None:
+            scores, rows = search_plan.rerank(self._vectors, self._recipe, plan, queries, found, available)
+        return DenseResult(scores, rows, plan, found, planned - started, searched - planned, perf_counter() - searched)
+
+    def search_with_refine(
+        self, queries: Floats, k: int, *, allowed: Mask | None = None, parameters: str = ""
+    ) -> Refined:
+        """The same search, with what the codes said beside what the stored vectors say (see `refining.Refined`)."""
+        queries = checked_queries(queries, self.dim, k)
+        plan, available = self._plan(k, allowed, len(queries), parameters)
+        scores, rows = self.search(queries, k, allowed=allowed, parameters=parameters)
+        if plan.mode != "index" or not len(queries):
+            return refined(plan, scores, rows, None, None)
+        return refined(plan, scores, rows, *self._found(plan, queries, available))
+
+    def plan_search(self, k: int, *, allowed: Mask | None = None, parameters: str = "", queries: int = 1) -> SearchPlan:
+        """How a search of so many queries in one call would be run, and why."""
+        return self._plan(k, allowed, queries, parameters)[0]
+
+    def _found(self, plan: SearchPlan, queries: Floats, available: Mask) -> tuple[Floats, Ints]:
+        allowed = available if self._masked(plan.filtered) else None
+        return search_plan.find(self.served, plan, queries, allowed)
+
+    def _masked(self, filtered: bool) -> bool:
+        return filtered or (not self._recipe.removable and self._index.ntotal != self._count)
+
+    def _plan(
+        self,
+        k: int,
+        allowed: Mask | None,
+        queries: int,
+        parameters: str,
+        nprobe: int | None = None,
+        ef_search: int | None = None,
+        rescore: int | None = None,
+    ) -> tuple[SearchPlan, Mask]:
+        # Of now: what a plan made beside a change of the profile goes into is dropped with it.
+        plans, key = self._plans, (k, parameters, nprobe, ef_search, rescore)
+        if allowed is None and (known := plans.get(key)) is not None:
+            return known, self._present
+        available = self._present
+        if allowed is not None:
+            check_mask(allowed, self._vectors.end_row, "allowed")
+            available = allowed & self._present
+        count = self._count if allowed is None else int(np.count_nonzero(available))
+        plan = search_plan.plan_search(
+            self._recipe,
+            self._profile,
+            asked_for(parameters, nprobe=nprobe, ef_search=ef_search, rescore=rescore),
+            k=k,
+            rows=self._count,
+            available=count,
+            dim=self.dim,
+            queries=queries,
+            filtered=allowed is not None,
+            device=self._placement.device,
+        )
+        if self._clone is not None and (refusal := self._clone.refusal(plan, self._masked(plan.filtered))) is not None:
+            plan = replace(plan, device="cpu", reason=f"{plan.reason}; {refusal}")
+        # A plan takes a quarter of the time of a small search; without a filter it is the same every time.
+        if allowed is None and plan.mode == "index" and plan.reason == search_plan.UNFILTERED:
+            if len(plans) >= MOST_PLANS:
+                plans.clear()
+            plans[key] = plan
+        return plan, available
+
+    def tune(
+        self,
+        queries: Floats | None = None,
+        exact: Ints | None = None,
+        goal: float = RECALL_GOAL,
+        k: int = 10,
+        *,
+        confirm: Floats | None = None,
+        keep: bool = False,
+    ) -> Tuning:
+        """Find the cheapest profile whose recall@k meets the goal, and use it from now on.
+
+        Parameters
+        ----------
+        queries : float32 [q, dim], not rows of the index; mixtures of stored vectors otherwise.
+        exact : int64 [q, k], their exact neighbours among the live rows; computed where not given.
+        confirm : float32 [m, dim], other queries; a profile whose recall on them misses the goal gives way to the next
+            dearer one.
+        keep : stay with the profile there is where it still meets the goal on the queries, as a generation that
+            inherited it does: one search instead of one for each setting tried.
+        """
+        if queries is None:
+            queries = sample_queries(self._vectors, np.flatnonzero(self._present))
+        queries = checked_queries(queries, self.dim, k)
+        exact = self._exact(queries, k) if exact is None else exact
+        if keep and self._profile.goal > 0 and not self._recipe.exhaustive:
+            still = self.confirm(queries, exact, goal, k)
+            if still.passed:
+                return Tuning(self._profile, True, still.lower_bound, (), still, "confirmed")
+        others = None if confirm is None else (checked_queries(confirm, self.dim, k), self._exact(confirm, k))
+        here = replace(self.served, clone=None)
+        result = tune(here, self._vectors, self._profile, queries, exact, goal=goal, k=k, confirm=others)
+        self._use(result.profile)
+        return result
+
+    def confirm(
+        self, queries: Floats, exact: Ints | None = None, goal: float = RECALL_GOAL, k: int = 10
+    ) -> Confirmation:
+        """Recall@k of the profile as it is on queries float32 [q, dim] that it was not tuned on, with its bound."""
+        exact = self._exact(queries, k) if exact is None else exact
+        return confirmation(self.search(queries, k)[1], exact, goal)
+
+    def _exact(self, queries: Floats, k: int) -> Ints:
+        return exact_rows(self._vectors, np.flatnonzero(self._present), queries, k)[1]
+
+    def apply(self, parameters: str) -> dict[str, Any]:
+        """Keep parameters ("nprobe=32,rescore=200") in the profile; its recall is then unknown. Returns the profile."""
+        given = checked(asked_for(parameters), self._recipe)
+        rescore = given.rescore or (given.k_factor or 0) * self._profile.k
+        kept = {"nprobe": given.nprobe, "ef_search": given.ef_search, "quantizer_ef_search": given.quantizer_ef_search}
+        changes = {name: value for name, value in {**kept, "rescore": rescore}.items() if value}
+        self._use(replace(self._profile, goal=0.0, recall=0.0, **changes))
+        return self.profile
+
+    def reset(self) -> dict[str, Any]:
+        """Forget what was tuned or applied. Returns the profile."""
+        learnt = {name: getattr(self._profile, name) for name in ("trained_rows", "trained_lists", "trained_fit")}
+        self._use(replace(default_profile(self._recipe, 0), **learnt))
+        return self.profile
+
+    def _use(self, profile: DenseProfile) -> None:
+        self._profile, self._plans = profile, {}

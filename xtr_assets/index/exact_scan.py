@@ -1,0 +1,306 @@
+"""Exact inner products over stored vectors: the reference of every recall figure, the re-rank and the filtered scan."""
+
+import math
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.row_store import RowVectors
+from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.index import native, native_scores
+
+# Rows of one block: 16,384 x 384 float32 are 25 MB, small beside the matrix it is multiplied with and large enough
+# for the BLAS to run at full speed.
+BLOCK_ROWS = 16_384
+# Queries that share one pass over the vectors: their scores against a block take 16 MB.
+QUERY_BLOCK = 256
+# Elements converted from half precision at a time: the three temporaries stay in the second-level cache.
+WIDEN_ELEMENTS = 1 << 16
+# A block's product and the final sum differ by rounding. Candidates within this share of the largest possible
+# score below the k-th are summed again, so that equal vectors tie exactly and are ordered by row.
+ROUNDING = 4e-6
+# Copies beyond this many within the rounding of the k-th score are cut in block order (a corpus of one repeated text).
+MAX_TIES = 1024
+# Up to so many queries the compiled loop beats widening whole blocks for a matrix product: .2 ns a dim, row and query
+# against .75 / queries + .05.
+FEW_QUERIES = 6
+# Up to this k a compiled insertion beats NumPy's sort: 3 us against 25 us for one query.
+INSERTION_K = 256
+
+# Without the extension, pairs of query and row that a process scores in NumPy before it loads the compiled loops: numba
+# takes .5 CPU s to import and to find what it compiled, a pair of 384 dims 1.4 us. A search from the command line needs
+# hundreds, the gate of a small change thousands where the index is flat, and 240,000 where it has lists and 320 rows
+# are scored a query (.34 s). A process that goes on to score more has lost at most .55 s.
+LIGHT_PAIRS = 400_000
+
+_HALF_SCALE = np.float32(2.0**112)
+_light_left = LIGHT_PAIRS
+
+BlockSource = Callable[[], Iterator[tuple[Ints, Floats]]]
+
+
+def widen(halves: npt.NDArray[Any]) -> Floats:
+    """The float32 of finite float16 values, exactly; four times as fast as NumPy's own conversion.
+
+    Bits are moved into place and the exponent corrected by one multiplication (which also settles subnormals).
+    Infinities and NaN are not kept: they are refused wherever vectors are written.
+    """
+    if halves.dtype != np.float16:
+        return np.asarray(halves, np.float32)
+    flat = np.ascontiguousarray(halves).reshape(-1).view(np.uint16)
+    out = np.empty(flat.shape, np.float32)
+    for start in range(0, len(flat), WIDEN_ELEMENTS):
+        bits = flat[start : start + WIDEN_ELEMENTS].astype(np.uint32)
+        target = out[start : start + WIDEN_ELEMENTS]
+        signs = (bits & 0x8000) << 16
+        bits &= 0x7FFF
+        bits <<= 13
+        np.multiply(bits.view(np.float32), _HALF_SCALE, out=target)
+        target.view(np.uint32)[...] |= signs
+    return out.reshape(halves.shape)
+
+
+def gather(vectors: RowVectors, rows: Ints) -> Floats:
+    """float32 [len(rows), dim] of stored rows in any order."""
+    if len(vectors.parts) == 1:
+        part = vectors.parts[0]
+        positions = rows - part.base_row
+        if len(rows) and positions.min() >= 0 and positions.max() < len(part.vectors):
+            return widen(np.asarray(part.vectors)[positions])
+    return vectors.gather(rows)
+
+
+def true_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
+    """Inner products of each query with its own rows: float32 [q, m] for rows int64 [q, m]; -inf where a row is -1.
+
+    Each sum runs over the dims in the same order wherever the row stands: equal vectors get equal scores. By the C++
+    extension, or without it by numba, but for the first LIGHT_PAIRS of a process; `slow_scores` states it in NumPy.
+    """
+    if native.available():
+        return native_scores.stored_scores(vectors, queries, np.ascontiguousarray(rows))
+    if not _compiled(rows.size):
+        return _light_scores(vectors, queries, rows)
+    # Here and not above: see LIGHT_PAIRS.
+    from xtr_assets.index.numba_scores import stored_scores
+
+    return stored_scores(vectors, queries, np.ascontiguousarray(rows))
+
+
+def best_true(vectors: RowVectors, queries: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
+    """The k best rows of each line by `true_scores`, then by row: float32 and int64 [q, k], -inf and -1 pads."""
+    if native.available():
+        return native_scores.best_stored(vectors, queries, np.ascontiguousarray(rows), k)
+    if not _compiled(rows.size):
+        return ordered(_light_scores(vectors, queries, rows), rows, k)
+    if k <= INSERTION_K:
+        from xtr_assets.index.numba_scores import best_stored
+
+        return best_stored(vectors, queries, np.ascontiguousarray(rows), k)
+    return ordered(true_scores(vectors, queries, rows), rows, k)
+
+
+def _compiled(pairs: int) -> bool:
+    """Whether so many pairs more are worth the compiled loops, or those are loaded anyway."""
+    global _light_left
+    if "xtr_assets.index.numba_scores" in sys.modules:
+        return True
+    _light_left -= pairs
+    return _light_left < 0
+
+
+def _light_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
+    scores = np.full(rows.shape, -np.inf, np.float32)
+    ends = [part.end_row for part in vectors.parts]
+    starts = [part.base_row for part in vectors.parts]
+    for number, line in enumerate(rows):
+        part = np.searchsorted(starts, line, side="right") - 1
+        known = np.flatnonzero((part >= 0) & (line < np.array([*ends, 0])[part]))
+        for first in range(0, len(known), BLOCK_ROWS):
+            some = known[first : first + BLOCK_ROWS]
+            # Not a matrix product: a row's sum would depend on where in the block it stands.
+            scores[number, some] = np.einsum("nd,d->n", gather(vectors, line[some]), queries[number])
+    return scores
+
+
+def slow_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
+    """The same in NumPy: the reference that the compiled loop is tested against."""
+    scores = np.full(rows.shape, -np.inf, np.float32)
+    for number, line in enumerate(rows):
+        known = line >= 0
+        scores[number, known] = gather(vectors, line[known]) @ queries[number]
+    return scores
+
+
+def ordered(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
+    """The best k of each line, by score and then by row; padded with -inf and -1 where there are fewer than k."""
+    if k <= INSERTION_K and _compiled(0):
+        from xtr_assets.index.numba_scores import best_of
+
+        return best_of(np.ascontiguousarray(scores), np.ascontiguousarray(rows), k)
+    order = np.lexsort((rows, np.negative(scores)), axis=-1)[:, :k]
+    best, at = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+    at[np.isneginf(best)] = -1
+    short = k - best.shape[1]
+    if short > 0:
+        best = np.pad(best, ((0, 0), (0, short)), constant_values=-np.inf)
+        at = np.pad(at, ((0, 0), (0, short)), constant_values=-1)
+    return best, at
+
+
+def exact_dense(vectors: RowVectors, live: Mask, queries: Floats, k: int) -> tuple[Floats, Ints]:
+    """The k largest inner products over all live rows, by scanning them.
+
+    Parameters
+    ----------
+    vectors : the stored vectors. live : bool [end_row]. queries : float32 [q, dim], finite.
+
+    Returns
+    -------
+    scores : float32 [q, k], descending, -inf pads. rows : int64 [q, k], ties ascending, -1 pads.
+    """
+    queries = checked_queries(queries, vectors.dim, k)
+    check_mask(live, vectors.end_row, "live")
+    if len(queries) <= FEW_QUERIES:
+        stored_rows = vectors.rows()
+        return _scan_few(vectors, stored_rows[live[stored_rows]], queries, k)
+
+    def blocks() -> Iterator[tuple[Ints, Floats]]:
+        for part in vectors.parts:
+            for start in range(0, len(part.vectors), BLOCK_ROWS):
+                stored: npt.NDArray[Any] = np.asarray(part.vectors[start : start + BLOCK_ROWS])
+                first = part.base_row + start
+                alive = live[first : first + len(stored)]
+                if alive.all():
+                    yield np.arange(first, first + len(stored)), widen(stored)
+                elif alive.any():
+                    positions = np.flatnonzero(alive)
+                    yield positions + first, widen(stored[positions])
+
+    return _scan(blocks, vectors, queries, k)
+
+
+def exact_rows(vectors: RowVectors, rows: Ints, queries: Floats, k: int) -> tuple[Floats, Ints]:
+    """The same over the given rows only (int64 [m], ascending): what a selective filter costs is its own size."""
+
+    queries = checked_queries(queries, vectors.dim, k)
+    if len(queries) <= FEW_QUERIES:
+        return _scan_few(vectors, rows, queries, k)
+
+    def blocks() -> Iterator[tuple[Ints, Floats]]:
+        for start in range(0, len(rows), BLOCK_ROWS):
+            chunk = rows[start : start + BLOCK_ROWS]
+            yield chunk, gather(vectors, chunk)
+
+    return _scan(blocks, vectors, queries, k)
+
+
+def checked_queries(queries: Floats, dim: int, k: int) -> Floats:
+    """Queries as float32 [q, dim], contiguous. Raises InvalidInput for a wrong shape, NaN or infinities, or k < 0."""
+    array = np.ascontiguousarray(queries, np.float32)
+    if array.ndim != 2 or array.shape[1] != dim:
+        raise InvalidInput(f"dim {dim} in the index, queries of shape {array.shape}; queries must be [q, {dim}]")
+    # The sum of squares is finite where all are, unless it overflows; one product takes half a microsecond.
+    flat = array.reshape(-1)
+    if not math.isfinite(flat.dot(flat)) and not np.isfinite(array).all():
+        line = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+        raise InvalidInput(f"query {line} holds NaN or an infinity; only finite values can be searched")
+    if k < 0:
+        raise InvalidInput(f"k = {k}; it must be 0 or more")
+    return array
+
+
+def check_mask(mask: Mask, end_row: int, name: str) -> None:
+    """Raise InvalidInput unless the mask is bool [end_row]."""
+    if mask.dtype != np.bool_ or mask.shape != (end_row,):
+        raise InvalidInput(f"`{name}` is {mask.dtype} {mask.shape}; bool ({end_row},) is needed, one entry a row")
+
+
+class _Best:
+    """The candidates of a group of queries so far: query, row and block score of each, and the score to beat."""
+
+    def __init__(self, queries: Floats, k: int) -> None:
+        self.k = k
+        self.owners: list[Ints] = []
+        self.rows: list[Ints] = []
+        self.scores: list[Floats] = []
+        self.held = 0
+        self.floor = np.full(len(queries), -np.inf, np.float32)
+        self.norms = np.linalg.norm(queries, axis=1).astype(np.float32)
+        self.slack = np.zeros(len(queries), np.float32)
+
+    def offer(self, rows: Ints, scores: Floats, largest: float) -> None:
+        """Take what may belong to the best k of its query: scores float32 [q, len(rows)], `largest` norm of a row."""
+        self.slack = np.maximum(self.slack, np.float32(ROUNDING * largest) * self.norms)
+        if np.isneginf(self.floor).any() and scores.shape[1] > 4 * self.k:
+            kth = np.partition(scores, scores.shape[1] - self.k, axis=1)[:, scores.shape[1] - self.k]
+            self.floor = np.maximum(self.floor, kth)
+        owner, position = np.nonzero(scores >= (self.floor - self.slack)[:, None])
+        self.owners.append(owner)
+        self.rows.append(rows[position])
+        self.scores.append(scores[owner, position])
+        self.held += len(owner)
+        if self.held > 8 * (self.k + 64) * len(self.floor):
+            self.compact()
+
+    def compact(self) -> None:
+        """Drop what the k-th best so far rules out."""
+        owner, rows, scores = (np.concatenate(each) for each in (self.owners, self.rows, self.scores))
+        order = np.lexsort((rows, np.negative(scores), owner))
+        owner, rows, scores = owner[order], rows[order], scores[order]
+        firsts = np.searchsorted(owner, np.arange(len(self.floor)))
+        rank = np.arange(len(owner)) - firsts[owner]
+        kth = rank == self.k - 1
+        self.floor[owner[kth]] = np.maximum(self.floor[owner[kth]], scores[kth])
+        keep = (scores >= (self.floor - self.slack)[owner]) & (rank < self.k + MAX_TIES)
+        self.owners, self.rows, self.scores = [owner[keep]], [rows[keep]], [scores[keep]]
+        self.held = int(keep.sum())
+
+    def lines(self) -> Ints:
+        """int64 [q, widest]: the candidates of each query, -1 pads."""
+        self.compact()
+        owner, rows = self.owners[0], self.rows[0]
+        counts = np.bincount(owner, minlength=len(self.floor))
+        firsts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        lines = np.full((len(self.floor), int(counts.max(initial=0))), -1, np.int64)
+        lines[owner, np.arange(len(owner)) - firsts[owner]] = rows
+        return lines
+
+
+def _scan_few(vectors: RowVectors, rows: Ints, queries: Floats, k: int) -> tuple[Floats, Ints]:
+    """Score every row where it lies, then sort those that reach the k-th best."""
+    best, at = np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)
+    if not len(rows) or not k:
+        return best, at
+    for number in range(len(queries)):
+        scores = true_scores(vectors, queries[number : number + 1], rows[None])[0]
+        kept = rows
+        if k < len(rows):
+            reached = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
+            scores, kept = scores[reached], rows[reached]
+        best[number], at[number] = (each[0] for each in ordered(scores[None], kept[None], k))
+    return best, at
+
+
+def _scan(blocks: BlockSource, vectors: RowVectors, queries: Floats, k: int) -> tuple[Floats, Ints]:
+    empty = np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)
+    if not len(queries) or not k:
+        return empty
+    groups: list[_Best] | None = None
+    starts = range(0, len(queries), QUERY_BLOCK)
+    for rows, block in blocks():
+        if groups is None:
+            groups = [_Best(queries[start : start + QUERY_BLOCK], k) for start in starts]
+        largest = float(np.sqrt(np.einsum("nd,nd->n", block, block).max()))
+        for start, best in zip(starts, groups, strict=True):
+            best.offer(rows, queries[start : start + QUERY_BLOCK] @ block.T, largest)
+    if groups is None:
+        return empty
+    results = []
+    for start, best in zip(starts, groups, strict=True):
+        lines = best.lines()
+        results.append(ordered(true_scores(vectors, queries[start : start + QUERY_BLOCK], lines), lines, k))
+    return np.concatenate([scores for scores, _ in results]), np.concatenate([rows for _, rows in results])

@@ -1,0 +1,342 @@
+"""TokenIndex: late interaction over segments. Candidates by XTR, results always by exact MaxSim."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xtr_assets.core.errors import EncoderMismatch
+from xtr_assets.core.row_store import RowTokens, TokenPart
+from xtr_assets.core.token_codec import TOKEN_CODEC
+from xtr_assets.core.types import Floats, Halves, Ints, Mask
+from xtr_assets.index.late.backends.choice import BackendName
+from xtr_assets.index.late.centroids import TokenModel
+from xtr_assets.index.late.gpu.availability import Choice
+from xtr_assets.index.late.gpu.device_search import DeviceSearch
+from xtr_assets.index.late.gpu.placement import place
+from xtr_assets.index.late.merge import merge_segments
+from xtr_assets.index.late.options import SearchProfile
+from xtr_assets.index.late.postings import open_postings, write_postings
+from xtr_assets.index.late.residual_codec import Codec, check_codec
+from xtr_assets.index.late.search import TokenMatch, TokenResult, explain_row, score_rows, search_all, search_exact
+from xtr_assets.index.late.serialization import SavedIndex, Verify, load_folder, save_folder
+from xtr_assets.index.late.state import IndexState, check_part, encode_documents, make_segment
+from xtr_assets.index.late.training import train
+from xtr_assets.index.late.tuner import TokenTuning, tune_state
+
+__all__ = ["SearchProfile", "TokenIndex", "TokenMatch", "TokenModel", "TokenResult", "train", "write_postings"]
+
+
+class TokenIndex:
+    """Search over token vectors. Rows are positions in the order of adding; removed rows keep their number.
+
+    Safe to search from many threads; `add`, `remove` and `compact` exchange the state in one step, so that a search
+    sees the index before or after, never between.
+    """
+
+    def __init__(self, state: IndexState, profile: SearchProfile | None = None) -> None:
+        self._state = state
+        self.profile = profile or SearchProfile()
+        self._changing = threading.Lock()
+        self._choice = Choice("cpu", "built here")
+        self._on_device: DeviceSearch | None = None
+
+    @classmethod
+    def build(
+        cls,
+        tokens: Floats | Halves,
+        offsets: Ints,
+        directory: Path | str | None = None,
+        *,
+        profile: SearchProfile | None = None,
+        backend: BackendName = "auto",
+        codec: Codec = TOKEN_CODEC,
+    ) -> "TokenIndex":
+        """Train on the documents, index them, and save where a directory is given.
+
+        tokens : float32|float16 [T, d]; offsets : int64 [n + 1], document i has tokens[offsets[i]:offsets[i + 1]];
+        codec : "int8-row-scale", or "residual-5-bit": rows of 80 bytes in place of 130 at dim 128, for the CPU alone.
+        Raises InvalidInput naming the row that cannot be used; nothing is written then.
+        """
+        part = encode_documents(0, tokens, offsets)
+        check_codec(codec)
+        model = train(RowTokens([part], part.tokens.shape[1]))
+        segment = make_segment(model, part, codec)
+        index = cls(IndexState(model, (segment,), np.ones(part.rows, np.bool_), backend, codec), profile)
+        if directory is not None:
+            index.save(directory)
+        return index
+
+    @classmethod
+    def open(
+        cls,
+        model: Path | TokenModel,
+        parts: Sequence[tuple[TokenPart, Path]],
+        live: Mask,
+        device: str = "auto",
+        *,
+        profile: SearchProfile | None = None,
+        backend: BackendName = "auto",
+        device_memory: int | None = None,
+    ) -> "TokenIndex":
+        """Open segments over the model their postings were made with.
+
+        parts : (the segment's int8 tokens, its postings folder), by ascending base_row; live : bool [end_row]; device,
+        device_memory : see `to`.
+        """
+        shared = model if isinstance(model, TokenModel) else TokenModel.load(model)
+        segments = []
+        for part, folder in parts:
+            check_part(part, shared)
+            segments.append((part, open_postings(shared, part, folder)))
+        opened = cls(IndexState(shared, tuple(segments), np.array(live, np.bool_), backend), profile)
+        return opened.to(device, device_memory)
+
+    @classmethod
+    def load(
+        cls,
+        path: Path | str,
+        device: str = "auto",
+        mmap: bool = True,
+        *,
+        verify: Verify = "headers",
+        backend: BackendName = "auto",
+        device_memory: int | None = None,
+    ) -> "TokenIndex":
+        """Open what `save` wrote; see `to` for the device. Raises CorruptFile naming the file, UnknownFormat."""
+        loaded = load_folder(Path(path), mmap=mmap, verify=verify)
+        state = IndexState(loaded.model, tuple(loaded.segments), loaded.live, backend, loaded.codec)
+        return cls(state, loaded.profile).to(device, device_memory)
+
+    def to(self, device: str, memory_bytes: int | None = None) -> "TokenIndex":
+        """Serve from another device. Returns self.
+
+        device : "cpu", "cuda", "cuda:<n>" (ProviderError where that GPU cannot serve), or "auto": a GPU where there is
+        one with room, else the CPU; `choice` says which and why.
+        memory_bytes : what the index may hold on a GPU; None: half of what is free there now.
+        """
+        self._choice, self._on_device = place(device, memory_bytes, self._state)
+        return self
+
+    def save(self, path: Path | str) -> None:
+        """Write the index, or bring the one at `path` up to date: only new segments are written."""
+        state = self._state
+        save_folder(Path(path), SavedIndex(state.model, state.segments, state.live, self.profile, state.codec))
+
+    @property
+    def model(self) -> TokenModel:
+        return self._state.model
+
+    @property
+    def dim(self) -> int:
+        return self._state.model.dim
+
+    @property
+    def backend(self) -> str:
+        """Which backend serves: native, numba or numpy."""
+        return self._state.backend.name
+
+    @property
+    def codec(self) -> Codec:
+        """How rows are stored: "int8-row-scale" or "residual-5-bit"."""
+        return self._state.codec
+
+    @property
+    def device(self) -> str:
+        """Where searches run: "cpu" or "cuda:<n>"."""
+        return self._choice.device
+
+    @property
+    def choice(self) -> Choice:
+        """The device that serves, and why that one."""
+        return self._choice
+
+    def describe(self) -> dict[str, Any]:
+        """What metadata shows: counts, bytes, backend, device with its reason, and what a GPU holds."""
+        return {
+            "rows": len(self),
+            "tokens": self.token_count,
+            "segments": self.segments,
+            "memory_bytes": self.memory_bytes,
+            "codec": self.codec,
+            "backend": self.backend,
+            "device": self._choice.device,
+            "device_reason": self._choice.reason,
+            "on_device": None if self._on_device is None else self._on_device.describe(),
+        }
+
+    @property
+    def live(self) -> Mask:
+        """bool [end_row], a copy."""
+        return self._state.live.copy()
+
+    @property
+    def token_count(self) -> int:
+        return self._state.token_count
+
+    @property
+    def segments(self) -> int:
+        return len(self._state.segments)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of all arrays, mapped or not."""
+        return self._state.memory_bytes
+
+    def __len__(self) -> int:
+        """Live rows."""
+        return self._state.live_rows
+
+    def search(
+        self,
+        query_tokens: Floats,
+        k: int,
+        *,
+        k_prime: int | None = None,
+        nprobe: int | None = None,
+        rescore: int | None = None,
+        allowed: Mask | None = None,
+    ) -> tuple[Floats, Ints]:
+        """The k best rows by MaxSim divided by the number of query tokens.
+
+        Parameters
+        ----------
+        query_tokens : float32 [t, d]; a query of no tokens finds nothing
+        k_prime, nprobe, rescore : in place of the profile's
+        allowed : bool [end_row], rows that may be returned; removed rows never are
+
+        Returns
+        -------
+        scores float32 [k], rows int64 [k]
+            Best first, equal scores by ascending row; padded by -inf and -1.
+        """
+        result = self.search_detailed(query_tokens, k, k_prime=k_prime, nprobe=nprobe, rescore=rescore, allowed=allowed)
+        return result.scores, result.rows
+
+    def search_detailed(
+        self,
+        query_tokens: Floats,
+        k: int,
+        *,
+        k_prime: int | None = None,
+        nprobe: int | None = None,
+        rescore: int | None = None,
+        allowed: Mask | None = None,
+    ) -> TokenResult:
+        """As `search`, with what it did."""
+        return self.search_batch_detailed(
+            [query_tokens], k, k_prime=k_prime, nprobe=nprobe, rescore=rescore, allowed=allowed
+        )[0]
+
+    def search_batch(
+        self,
+        queries: Sequence[Floats],
+        k: int,
+        *,
+        k_prime: int | None = None,
+        nprobe: int | None = None,
+        rescore: int | None = None,
+        allowed: Mask | None = None,
+        threads: int | None = None,
+    ) -> tuple[Floats, Ints]:
+        """Many queries, each float32 [t, d]: (scores float32 [q, k], rows int64 [q, k]), the same as one by one.
+
+        threads : queries searched at a time; by default, and at most, the processors that this process may use.
+        """
+        results = self.search_batch_detailed(
+            queries, k, k_prime=k_prime, nprobe=nprobe, rescore=rescore, allowed=allowed, threads=threads
+        )
+        scores = np.array([result.scores for result in results], np.float32).reshape(len(queries), k)
+        rows = np.array([result.rows for result in results], np.int64).reshape(len(queries), k)
+        return scores, rows
+
+    def search_batch_detailed(
+        self,
+        queries: Sequence[Floats],
+        k: int,
+        *,
+        k_prime: int | None = None,
+        nprobe: int | None = None,
+        rescore: int | None = None,
+        allowed: Mask | None = None,
+        threads: int | None = None,
+    ) -> list[TokenResult]:
+        """As `search_batch`, with what each search did."""
+        state, profile = self._state, self.profile.override(nprobe, k_prime, rescore)
+        if self._on_device is not None:
+            return self._on_device.search(state, profile, queries, k, allowed)
+        return search_all(state, profile, queries, k, allowed, threads)
+
+    def exact(self, query_tokens: Floats, k: int, *, allowed: Mask | None = None) -> tuple[Floats, Ints]:
+        """The reference: MaxSim of every allowed row, in float32 over the store. Result as of `search`."""
+        return search_exact(self._state, query_tokens, k, allowed)
+
+    def score(self, query_tokens: Floats, rows: Ints) -> Floats:
+        """MaxSim, divided by the number of query tokens, of stored rows in any order: float32 [len(rows)].
+
+        Raises InvalidInput for a row that no segment holds; removed rows still have a score.
+        """
+        return score_rows(self._state, query_tokens, rows)
+
+    def explain(self, query_tokens: Floats, row: int) -> list[TokenMatch]:
+        """What each query token met in one row, under the profile that searches."""
+        matches = explain_row(self._state, self.profile, query_tokens, row)
+        if self._on_device is not None and self._on_device.scans:
+            return [replace(match, retrieved=True) for match in matches]
+        return matches
+
+    def tune(
+        self,
+        queries: Sequence[Floats],
+        exact: tuple[Floats, Ints] | None = None,
+        *,
+        goal: float = 0.98,
+        k: int = 10,
+        keep: bool = False,
+    ) -> TokenTuning:
+        """Find the cheapest profile whose recall@k meets `goal` on these queries, and keep it.
+
+        queries : float32 [t, d] each; exact : their exact (scores float32 [q, k], rows int64 [q, k]), computed where
+        not given. Confirm it on other queries. With `keep` the profile stays where it meets the goal itself.
+        """
+        result = tune_state(self._state, self.profile, queries, exact, goal=goal, k=k)
+        self.profile = result.profile
+        return result
+
+    def add(self, tokens: Floats | Halves, offsets: Ints) -> Ints:
+        """Index more documents as a segment of their own: int64 rows they got. The model stays as trained."""
+        encoded = encode_documents(0, tokens, offsets)
+        if encoded.tokens.shape[1] != self.dim:
+            raise EncoderMismatch(
+                f"dim {self.dim} in the index, {encoded.tokens.shape[1]} in the tokens; use the index's encoder"
+            )
+        with self._changing:
+            state = self._state
+            base = len(state.live)
+            part = replace(encoded, base_row=base)
+            segment = make_segment(state.model, part, state.codec)
+            live = np.concatenate([state.live, np.ones(part.rows, np.bool_)])
+            self._state = replace(state, segments=(*state.segments, segment), live=live)
+        return np.arange(base, len(live))
+
+    def remove(self, rows: Ints | Sequence[int]) -> int:
+        """Never return these rows again; how many were live. Raises InvalidInput for rows out of range."""
+        with self._changing:
+            before = self._state.live_rows
+            self._state = self._state.without(np.asarray(rows, np.int64))
+            return before - self._state.live_rows
+
+    def compact(self) -> Ints:
+        """Make one segment of all live rows, which are renumbered: int64 [old end row], new row or -1.
+
+        The model is kept, so that results are those of before.
+        """
+        with self._changing:
+            state = self._state
+            segment, new_rows = merge_segments(state.model, state.segments, state.live, state.codec)
+            live = np.ones(segment[0].rows, np.bool_)
+            self._state = replace(state, segments=(segment,) if segment[0].rows else (), live=live)
+        return new_rows

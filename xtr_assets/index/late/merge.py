@@ -1,0 +1,46 @@
+"""Merging segments under one model: documents are listed anew by the centroids they have, none is assigned again."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xtr_assets.core.row_store import TokenPart
+from xtr_assets.core.types import Ints, Mask
+from xtr_assets.index.late.centroids import TokenModel
+from xtr_assets.index.late.postings import Postings, list_documents
+from xtr_assets.index.late.residual_codec import COMPACT_CODEC, Codec, compact_part, rows_of
+from xtr_assets.index.late.token_store import concatenated_ranges
+
+
+def merge_segments(
+    model: TokenModel, segments: Sequence[tuple[TokenPart, Postings]], live: Mask, codec: Codec
+) -> tuple[tuple[TokenPart, Postings], Ints]:
+    """One segment at row 0 of the live rows of several, in row order, and int64 [len(live)]: new row, or -1.
+
+    Equal, byte for byte, to postings made from the merged tokens.
+    """
+    new_rows = np.where(live, np.cumsum(live) - 1, -1).astype(np.int64)
+    compact = codec == COMPACT_CODEC
+    width, dtype = (model.packed_dim, np.uint8) if compact else (model.dim, np.int8)
+    stored: list[npt.NDArray[Any]] = [np.empty((0, width), dtype)]
+    scales = [np.empty(0, np.float16)]
+    lengths, numbers = [np.empty(0, np.int64)], [np.empty(0, np.uint16)]
+    for part, postings in segments:
+        kept = np.flatnonzero(live[part.base_row : part.end_row])
+        counts = np.diff(part.offsets)[kept]
+        which = concatenated_ranges(part.offsets[kept], counts)
+        rows = rows_of(part)
+        stored.append(part.tokens[which] if rows is None else rows.residuals[which])
+        if rows is None:
+            scales.append(np.asarray(part.scales)[which])
+        lengths.append(counts)
+        numbers.append(postings.numbers[which])
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
+    postings = list_documents(np.concatenate(numbers), np.diff(offsets), len(model.centroids))
+    if compact:
+        merged = compact_part(model, 0, np.concatenate(stored), postings.numbers, offsets)
+    else:
+        merged = TokenPart(0, np.concatenate(stored), np.concatenate(scales), offsets)
+    return (merged, postings), new_rows

@@ -1,0 +1,160 @@
+"""What an index searches at one moment: segments, the mask of live rows, and the backend over them. Never changed."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.row_store import RowTokens, TokenPart
+from xtr_assets.core.token_codec import TOKEN_CODEC, encode_int8
+from xtr_assets.core.types import Floats, Halves, Ints, Mask
+from xtr_assets.index.late.backends.choice import BackendName, open_backend
+from xtr_assets.index.late.backends.reference import Backend, PlacedPostings
+from xtr_assets.index.late.centroids import TokenModel
+from xtr_assets.index.late.postings import Postings, make_postings
+from xtr_assets.index.late.residual_codec import COMPACT_CODEC, Codec, compacted
+
+# Tokens brought to float32 at a time: 16 MB at dim 128, of which the codec makes a few copies.
+ENCODE_TOKENS = 32_768
+
+
+@dataclass(frozen=True, eq=False)
+class IndexState:
+    """Segments in row order, and live : bool [end_row], False for removed rows and holes."""
+
+    model: TokenModel
+    segments: tuple[tuple[TokenPart, Postings], ...]
+    live: Mask
+    backend_name: BackendName = "auto"
+    codec: Codec = TOKEN_CODEC
+
+    def __post_init__(self) -> None:
+        # Rows after the last segment are a hole: their own segment may be gone, their numbers are never given again.
+        if len(self.live) < self.tokens.end_row:
+            raise InvalidInput(
+                f"the mask of live rows has {len(self.live)} rows, the segments end at row {self.tokens.end_row}"
+            )
+
+    @cached_property
+    def tokens(self) -> RowTokens:
+        return RowTokens([part for part, _ in self.segments], self.model.dim)
+
+    @cached_property
+    def placed(self) -> list[PlacedPostings]:
+        return [PlacedPostings(part.base_row, part.rows, postings) for part, postings in self.segments]
+
+    @cached_property
+    def backend(self) -> Backend:
+        return open_backend(self.backend_name, self.model, self.placed, self.tokens)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of all arrays, mapped or not."""
+        store = sum(
+            part.tokens.nbytes + part.offsets.nbytes + (0 if part.scales is None else part.scales.nbytes)
+            for part in self.tokens.parts
+        )
+        return store + self.model.memory_bytes + sum(postings.memory_bytes for _, postings in self.segments)
+
+    @cached_property
+    def token_count(self) -> int:
+        return self.tokens.token_count
+
+    @cached_property
+    def stored(self) -> Mask:
+        """bool [end_row]: rows that some segment holds."""
+        stored = np.zeros(len(self.live), np.bool_)
+        for part, _ in self.segments:
+            stored[part.base_row : part.end_row] = True
+        return stored
+
+    @cached_property
+    def live_rows(self) -> int:
+        return int(np.count_nonzero(self.live))
+
+    @cached_property
+    def all_live(self) -> bool:
+        return self.live_rows == len(self.tokens)
+
+    def without(self, gone: Ints) -> "IndexState":
+        """The same with rows int64 [n] no longer live. Raises InvalidInput for rows out of range."""
+        if gone.size and (gone.min() < 0 or gone.max() >= len(self.live)):
+            bad = int(gone.min() if gone.min() < 0 else gone.max())
+            raise InvalidInput(f"row {bad} cannot be removed; the index has rows 0 to {len(self.live) - 1}")
+        live = self.live.copy()
+        live[gone] = False
+        return replace(self, live=live)
+
+    def allowed(self, allowed: Mask | None) -> tuple[Mask | None, int]:
+        """The rows a search may return, None for all stored ones, and how many they are. Raises InvalidInput."""
+        if allowed is None:
+            return (None if self.all_live else self.live), self.live_rows
+        mask = np.asarray(allowed)
+        if mask.dtype != np.bool_ or mask.shape != self.live.shape:
+            raise InvalidInput(
+                f"allowed is {mask.dtype} {mask.shape}; pass one bool for each of the {len(self.live)} rows"
+            )
+        both = mask & self.live
+        return both, int(np.count_nonzero(both))
+
+    def rows_of(self, mask: Mask | None) -> Ints:
+        """int64, ascending: the rows of a mask from `allowed`."""
+        return np.flatnonzero(self.stored if mask is None else mask)
+
+
+def check_offsets(offsets: Ints, tokens: int, name: str = "offsets") -> Ints:
+    """Bounds of documents as int64 [n + 1], from 0 to the number of tokens, each document with at least one token.
+
+    Raises InvalidInput naming the first row at fault.
+    """
+    bounds = np.ascontiguousarray(offsets, np.int64)
+    if bounds.ndim != 1 or not len(bounds):
+        raise InvalidInput(f"{name} has shape {bounds.shape}; pass int64 [rows + 1]")
+    if bounds[0] != 0 or bounds[-1] != tokens:
+        raise InvalidInput(f"{name} go from {bounds[0]} to {bounds[-1]}, the tokens from 0 to {tokens}")
+    lengths = np.diff(bounds)
+    if (wrong := np.flatnonzero(lengths < 1)).size:
+        row = int(wrong[0])
+        what = "is empty" if lengths[row] == 0 else "ends before it begins"
+        raise InvalidInput(
+            f"row {row} {what} ({name} {bounds[row]} to {bounds[row + 1]}); every document needs at least one token"
+        )
+    return bounds
+
+
+def encode_documents(base_row: int, tokens: Floats | Halves, offsets: Ints) -> TokenPart:
+    """Documents in the codec of the store, a block of tokens at a time.
+
+    tokens : float32|float16 [T, d]; offsets : int64 [n + 1]. Raises InvalidInput naming the first row at fault.
+    """
+    array = np.asarray(tokens)
+    if array.ndim != 2 or array.shape[1] < 1 or array.dtype not in (np.float16, np.float32):
+        raise InvalidInput(f"tokens are {array.dtype} {array.shape}; pass float32 or float16 [tokens, dim]")
+    bounds = check_offsets(offsets, len(array))
+    codes, scales = np.empty(array.shape, np.int8), np.empty(len(array), np.float16)
+    for start in range(0, len(array), ENCODE_TOKENS):
+        block = np.asarray(array[start : start + ENCODE_TOKENS], np.float32)
+        finite = np.isfinite(block).all(axis=1)
+        if not finite.all():
+            token = start + int(np.flatnonzero(~finite)[0])
+            row = int(np.searchsorted(bounds, token, side="right")) - 1
+            raise InvalidInput(f"row {row}: token {token - int(bounds[row])} holds NaN or infinity; check the encoder")
+        codes[start : start + len(block)], scales[start : start + len(block)] = encode_int8(block)
+    return TokenPart(base_row, codes, scales, bounds)
+
+
+def make_segment(model: TokenModel, part: TokenPart, codec: Codec) -> tuple[TokenPart, Postings]:
+    """A segment of int8 rows with its postings, in the codec of an index."""
+    postings = make_postings(model, part)
+    return (compacted(model, part, postings) if codec == COMPACT_CODEC else part), postings
+
+
+def check_part(part: TokenPart, model: TokenModel) -> None:
+    """A segment of the store as the index reads it. Raises InvalidInput naming what differs."""
+    where = f"the segment at row {part.base_row}"
+    if part.tokens.ndim != 2 or part.tokens.shape[1] != model.dim:
+        raise InvalidInput(f"{where} has tokens {part.tokens.shape}, the model dim {model.dim}; use its own model")
+    if part.tokens.dtype != np.int8 or part.scales is None or part.scales.shape != (len(part.tokens),):
+        raise InvalidInput(f"{where} has no int8 tokens with a scale each; encode them with core.codec.encode_int8")
+    check_offsets(part.offsets, len(part.tokens), f"{where}: offsets")

@@ -1,0 +1,48 @@
+"""Vectors as an index stores them: float16, finite, addressed by row."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.row_store import RowVectors, VectorPart
+from xtr_assets.core.types import Floats, Halves, Ints
+
+Vectors = Floats | Halves | RowVectors
+
+
+def as_rows(vectors: Vectors) -> RowVectors:
+    """RowVectors as they are; an array as one part of float16 from row 0."""
+    if isinstance(vectors, RowVectors):
+        return vectors
+    array: npt.NDArray[Any] = np.asarray(vectors)
+    if array.ndim != 2 or not array.shape[1]:
+        raise InvalidInput(f"vectors of shape {array.shape}; [n, dim] with dim >= 1 is needed")
+    return RowVectors([VectorPart(0, halves(array, array.shape[1]))] if len(array) else [], array.shape[1])
+
+
+def halves(vectors: npt.NDArray[Any], dim: int) -> Halves:
+    """float16 [n, dim], or InvalidInput naming the first row that is not finite in float16."""
+    array: npt.NDArray[Any] = np.asarray(vectors)
+    if array.ndim != 2 or array.shape[1] != dim:
+        raise InvalidInput(f"dim {dim} in the index, vectors of shape {array.shape}; they must be [n, {dim}]")
+    with np.errstate(over="ignore"):
+        stored: Halves = np.ascontiguousarray(array, np.float16)
+    finite = np.isfinite(stored).all(axis=1)
+    if not finite.all():
+        row = int(np.flatnonzero(~finite)[0])
+        raise InvalidInput(f"vector {row} holds NaN, an infinity or a value beyond float16 (65504)")
+    return stored
+
+
+def known_rows(rows: Ints, end_row: int) -> Ints:
+    """The rows int64 [n], ascending. Raises InvalidInput for rows outside the vectors or given twice."""
+    rows = np.asarray(rows, np.int64).reshape(-1)
+    outside = rows[(rows < 0) | (rows >= end_row)]
+    if len(outside):
+        raise InvalidInput(f"row {int(outside[0])} is outside the vectors, which end at row {end_row}")
+    unique = np.unique(rows)
+    if len(unique) != len(rows):
+        raise InvalidInput(f"{len(rows) - len(unique)} of {len(rows)} rows are given twice")
+    return unique

@@ -1,0 +1,98 @@
+"""The dense index of a draft, by delta from its parent's where what was learnt still holds."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from xtr_assets.config import DenseConfig
+from xtr_assets.index import DenseIndex
+from xtr_assets.index.dense.imbalance import imbalance
+from xtr_assets.index.dense.repair import repair_lists
+from xtr_assets.index.dense.upkeep import upkeep_of
+from xtr_assets.pipeline.plan.row_diff import changed_rows
+from xtr_assets.pipeline.plan.row_novelty import churn
+from xtr_assets.pipeline.queries.tuning_queries import changed_since_tuned, read_tuning, tuning_due, tuning_goal
+from xtr_assets.search.loaders import DENSE_FILE, open_dense
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.generation import Generation
+
+
+@dataclass(frozen=True, slots=True)
+class DenseReport:
+    """How the index came about, and what it is."""
+
+    how: str
+    reason: str
+    removed: int
+    added: int
+    tuned: bool
+    index: dict[str, Any]
+    bytes: int
+    sha256: str
+
+
+def derive_dense(
+    draft: Draft, parent: Generation | None, config: DenseConfig, recall_goal: float, *, tune: bool = False
+) -> DenseReport:
+    """Write dense.faiss with its recipe and profile.
+
+    `parent` is None where nothing can be carried over: no parent, or one of another encoder. The recall goal is what
+    the gate asks for; thresholds at or above 1 ask for as much as an index can give. With `tune` the profile is found
+    anew, one set by hand too.
+    """
+    goal = tuning_goal(recall_goal)
+    asked = read_tuning(draft)
+    queries = None if asked is None else asked.embeddings
+    how: str
+    if parent is None:
+        index = DenseIndex.build(
+            draft.vectors(), config.recipe, live=draft.live, target=config.target, queries=queries, recall_goal=goal
+        )
+        plan = index.plan_of_build
+        how, reason = "built", "" if plan is None else plan.reason
+        removed, added = 0, len(index)
+        tuned, changed = True, 0
+    else:
+        before = open_dense(parent, "cpu")
+        gone, new = (np.flatnonzero(rows) for rows in changed_rows(parent, draft))
+        index, evolution = before.evolve(
+            gone,
+            new,
+            draft.vectors(),
+            recipe=config.recipe,
+            target=config.target,
+            recall_goal=goal,
+        )
+        how, reason = evolution.how, evolution.reason
+        removed, added = evolution.rows_removed, evolution.rows_added
+        changed = changed_since_tuned(parent, "dense", churn(parent, draft))
+        # Never what somebody set by hand, which has no goal.
+        due = queries is not None and index.profile["goal"] > 0 and tuning_due(changed, len(index))
+        tuned = how == "rebuilt" or due or (tune and queries is not None)
+        if tuned:
+            changed = 0
+            if how == "evolved" and config.recipe == "auto":
+                how, cure = _cured(index)
+                reason = f"{reason}; {cure}"
+            if queries is not None:
+                # What still reaches the goal stays; a repaired or rebuilt index has no profile of its own yet.
+                index.tune(queries, goal=goal, keep=how == "evolved" and not tune)
+    with draft.writing(DENSE_FILE) as path:
+        index.save_index(path)
+    kept = None if parent is None or how != "evolved" else parent.manifest.recipe["dense"].get("imbalance")
+    made = {"recipe": index.recipe, "imbalance": kept or imbalance(index), "changed_since_tuned": changed}
+    draft.set_recipe("dense", made)
+    draft.set_profile("dense", index.profile)
+    written = draft.manifest.files[draft.file_name(DENSE_FILE)]
+    return DenseReport(how, reason, removed, added, tuned, index.describe(), written.bytes, written.sha256)
+
+
+def _cured(index: DenseIndex) -> tuple[Literal["evolved", "repaired"], str]:
+    """Repair the lists in place where that restores them; what was done, and why. Only of a planned recipe: the number
+    of lists may change, and what somebody asked for by name stays."""
+    found = upkeep_of(index)
+    if found.action != "repair":
+        return "evolved", found.reason
+    done = repair_lists(index)
+    return "repaired", f"{found.reason}: {done.lists_ill} lists learnt anew, {done.rows_moved} rows moved"

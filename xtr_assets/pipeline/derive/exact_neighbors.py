@@ -1,0 +1,153 @@
+"""Exact neighbours of the gate queries, by delta: the parent's lists minus dead rows, merged with the new rows'."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.index.exact_scan import exact_dense
+from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
+from xtr_assets.pipeline.plan.row_diff import same_rows
+from xtr_assets.pipeline.queries.gate_queries import GateQueries, read_queries
+from xtr_assets.storage.arrays import open_array
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.generation import Generation
+
+# Lists are kept three times as deep as the gate looks, so that a list loses two thirds of its rows before its query
+# has to be compared with the whole corpus again.
+DEPTH_FACTOR = 3
+
+# (queries, rows to look at, scores float32 [q] that a row must exceed to be of use) -> (scores, rows).
+Search = Callable[[Sequence[int], Mask, Floats], tuple[Floats, Ints]]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbors:
+    """Exact neighbours: scores float32 [q, depth], rows int64 [q, depth]; best first, padded with (-inf, -1).
+
+    A padded list is exact as far as it goes, and at least as deep as the gate looks.
+    """
+
+    scores: Floats
+    rows: Ints
+
+    @classmethod
+    def empty(cls, depth: int) -> "Neighbors":
+        """Those of no query."""
+        return cls(np.empty((0, depth), np.float32), np.empty((0, depth), np.int64))
+
+    def of(self, chosen: Mask) -> "Neighbors":
+        """Those of some queries, bool [q]."""
+        return Neighbors(self.scores[chosen], self.rows[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class ExactReport:
+    """How many lists were carried over from the parent and how many were computed over all rows, in each space."""
+
+    carried: int
+    computed: int
+
+
+def neighbor_files(space: str) -> tuple[str, str]:
+    """(rows, scores) of a space: dense or xtr."""
+    return f"evaluation/exact_{space}.npy", f"evaluation/exact_{space}_scores.npy"
+
+
+def read_neighbors(generation: Generation, space: str) -> Neighbors:
+    """The exact neighbours that a generation keeps."""
+    rows, scores = neighbor_files(space)
+    return Neighbors(
+        np.array(open_array(generation.path(scores, full=True), scores, np.float32, (None, None))),
+        np.array(open_array(generation.path(rows, full=True), rows, np.int64, (None, None))),
+    )
+
+
+def write_neighbors(draft: Draft, space: str, found: Neighbors) -> None:
+    """Keep exact neighbours in the draft's evaluation folder."""
+    rows, scores = neighbor_files(space)
+    with draft.writing(rows) as path, path.open("wb") as file:
+        np.save(file, found.rows)
+    with draft.writing(scores) as path, path.open("wb") as file:
+        np.save(file, found.scores)
+
+
+def exact_neighbors(draft: Draft, gate: GateQueries, k: int, parent: Generation | None) -> dict[str, ExactReport]:
+    """Compute and keep the exact neighbours of the gate queries in both spaces; the reports by space."""
+    vectors, tokens = draft.vectors(), draft.tokens()
+    depth = DEPTH_FACTOR * k
+
+    def dense(queries: Sequence[int], rows: Mask, _: Floats) -> tuple[Floats, Ints]:
+        return exact_dense(vectors, rows, gate.embeddings[list(queries)], depth)
+
+    def xtr(queries: Sequence[int], rows: Mask, above: Floats) -> tuple[Floats, Ints]:
+        return exact_tokens(tokens, rows, [gate.tokens[i] for i in queries], depth, above=above)
+
+    reports = {}
+    for space, search in (("dense", dense), ("xtr", xtr)):
+        before = None if parent is None else _carried(parent, space, gate, draft)
+        found, reports[space] = _neighbors(search, len(gate), k, draft.live, before)
+        write_neighbors(draft, space, found)
+    return reports
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """The parent's lists for the queries of the draft; `position` int64 [q] is -1 where the parent lacks a query."""
+
+    lists: Neighbors
+    position: Ints
+    live_rows: int
+    same_rows: Mask
+
+    def floor(self, query: int) -> float:
+        """The score of the last entry of the query's list: what the list did not reach scores at most that; -inf where
+        it held every row there was."""
+        listed = np.flatnonzero(self.lists.rows[self.position[query]] >= 0)
+        if not len(listed) or len(listed) >= self.live_rows:
+            return -np.inf
+        return float(self.lists.scores[self.position[query], listed[-1]])
+
+
+def _carried(parent: Generation, space: str, gate: GateQueries, draft: Draft) -> _Carried | None:
+    if parent.fingerprint != draft.fingerprint or not parent.has_file(neighbor_files(space)[0]):
+        return None
+    before = {query.text: i for i, query in enumerate(read_queries(parent).queries)}
+    position = np.array([before.get(query.text, -1) for query in gate.queries], np.int64)
+    return _Carried(read_neighbors(parent, space), position, parent.live_rows, same_rows(parent, draft))
+
+
+def _neighbors(
+    search: Search, queries: int, k: int, live: Mask, before: _Carried | None
+) -> tuple[Neighbors, ExactReport]:
+    depth = DEPTH_FACTOR * k
+    scores, rows = np.full((queries, depth), -np.inf, np.float32), np.full((queries, depth), -1, np.int64)
+    carried = [] if before is None else np.flatnonzero(before.position >= 0).tolist()
+    short: list[int] = sorted(set(range(queries)) - set(carried))
+    if before is not None and carried:
+        floors = np.array([before.floor(query) for query in carried], np.float32)
+        new_scores, new_rows = search(carried, live & ~before.same_rows, floors)
+        for i, query in enumerate(carried):
+            merged = _merge(before, query, new_scores[i], new_rows[i])
+            if len(merged.rows) < min(k, int(live.sum())):
+                short.append(query)
+                continue
+            count = min(depth, len(merged.rows))
+            scores[query, :count], rows[query, :count] = merged.scores[:count], merged.rows[:count]
+    if short:
+        scores[short], rows[short] = search(short, live, np.full(len(short), -np.inf, np.float32))
+    return Neighbors(scores, rows), ExactReport(carried=queries - len(short), computed=len(short))
+
+
+def _merge(before: _Carried, query: int, new_scores: Floats, new_rows: Ints) -> Neighbors:
+    """The part of the merged list that is certain: of the new rows only those above the list's floor have a place."""
+    position = before.position[query]
+    listed = before.lists.rows[position] >= 0
+    old_rows, old_scores = before.lists.rows[position][listed], before.lists.scores[position][listed]
+    survivors = before.same_rows[np.minimum(old_rows, len(before.same_rows) - 1)] & (old_rows < len(before.same_rows))
+    new = (new_rows >= 0) & (new_scores > before.floor(query))
+    rows = np.concatenate([old_rows[survivors], new_rows[new]])
+    scores = np.concatenate([old_scores[survivors], new_scores[new]])
+    order = np.lexsort((rows, -scores))
+    return Neighbors(scores[order], rows[order])

@@ -1,0 +1,134 @@
+"""The token index of a draft: postings of new segments against shared centroids; those of old segments are reused."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from xtr_assets.config import RecallConfig
+from xtr_assets.core.errors import UnknownFormat
+from xtr_assets.core.row_store import RowTokens
+from xtr_assets.index.late.centroids import TokenModel
+from xtr_assets.index.late.postings import write_postings
+from xtr_assets.index.late.training import train
+from xtr_assets.index.late.tuner import TokenTuning
+from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
+from xtr_assets.pipeline.plan.row_novelty import churn
+from xtr_assets.pipeline.queries.tuning_queries import changed_since_tuned, read_tuning, tuning_due, tuning_goal
+from xtr_assets.search.loaders import TOKEN_FILE, TokenIndexFile, open_tokens
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.warehouse import Warehouse
+
+# Centroids are trained anew when the corpus has doubled since: beyond that lists grow long and topics appear that no
+# centroid has seen.
+GROWTH_LIMIT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenReport:
+    """How the index came about, and what it is."""
+
+    how: str
+    reason: str
+    model: str
+    training: dict[str, Any]
+    centroids: int
+    tokens: int
+    postings_written: int
+    postings_reused: int
+    tuning: TokenTuning | None
+    bytes: int
+    sha256: str
+
+
+def derive_tokens(
+    warehouse: Warehouse, draft: Draft, parent: Generation | None, recall: RecallConfig, *, tune: bool = False
+) -> TokenReport:
+    """Write xtr/index.json, the postings it names where they are missing, the model where it is new, and the profile.
+
+    `parent` is None where nothing can be carried over: no parent, or one of another encoder. The profile is the
+    parent's, found anew where centroids are new, much changed since, or where `tune` asks for it.
+    """
+    tokens = draft.tokens()
+    model, folder, how, reason = _model(warehouse, tokens, parent)
+    name = f"postings.{folder.rpartition('/')[2]}"
+    written = 0
+    for placed, part in zip(draft.segments, tokens.parts, strict=False):
+        # Opened anew: the draft's own view of the segment is held to the files its manifest names so far.
+        segment = warehouse.segment(placed.segment.segment_id)
+        if not segment.has_folder(name):
+            write_postings(model, part, segment.staging(name))
+            segment.seal_folder(name, made_by=model.fingerprint)
+            written += 1
+    draft.use_folders([folder, *(f"segments/{placed.segment.segment_id}/{name}" for placed in draft.segments)])
+    description = TokenIndexFile(model=folder, postings={placed.segment.segment_id: name for placed in draft.segments})
+    with draft.writing(TOKEN_FILE) as path:
+        path.write_bytes(description.to_bytes())
+    changed = 0
+    if parent is not None and how == "evolved" and not tune:
+        changed = changed_since_tuned(parent, "xtr", churn(parent, draft))
+    tuning = None
+    inherited = None if parent is None else parent.manifest.profile.get("xtr")
+    due = tuning_due(changed, draft.live_rows)
+    if inherited is None or how == "trained" or tune or due:
+        if due and inherited is not None:
+            # What still reaches the goal stays.
+            draft.set_profile("xtr", inherited)
+        tuning = _tune(draft, tokens, recall, keep=due)
+        changed = 0
+    if tuning is not None:
+        draft.set_profile("xtr", asdict(tuning.profile))
+    elif inherited is not None:
+        draft.set_profile("xtr", inherited)
+    draft.set_recipe(
+        "xtr",
+        {
+            "model": folder,
+            "centroids": len(model.centroids),
+            "training": model.training,
+            "changed_since_tuned": changed,
+        },
+    )
+    own = [one.bytes for key, one in draft.manifest.files.items() if f"/{name}/" in key or key.startswith(folder)]
+    return TokenReport(
+        how=how,
+        reason=reason,
+        model=folder,
+        training=model.training,
+        centroids=len(model.centroids),
+        tokens=tokens.token_count,
+        postings_written=written,
+        postings_reused=len(draft.segments) - written,
+        tuning=tuning,
+        bytes=sum(own),
+        sha256=draft.manifest.files[draft.file_name(TOKEN_FILE)].sha256,
+    )
+
+
+def _tune(draft: Draft, tokens: RowTokens, recall: RecallConfig, *, keep: bool) -> TokenTuning | None:
+    """The cheapest profile for the recall goal on the tuning queries; None where there is none to tune on."""
+    asked = read_tuning(draft)
+    queries = [] if asked is None else [query for query in asked.tokens if len(query)]
+    if not queries or not tokens.token_count:
+        return None
+    exact = exact_tokens(tokens, draft.live, queries, recall.k)
+    return open_tokens(draft).tune(queries, exact, goal=tuning_goal(recall.xtr), k=recall.k, keep=keep)
+
+
+def _model(warehouse: Warehouse, tokens: RowTokens, parent: Generation | None) -> tuple[TokenModel, str, str, str]:
+    """(model, its folder in the warehouse, how, reason): the parent's, or one trained on this draft."""
+    reason = "there is no parent to take centroids from"
+    if parent is not None and parent.has_file(TOKEN_FILE):
+        folder = TokenIndexFile.from_bytes(parent.path(TOKEN_FILE).read_bytes()).model
+        try:
+            model = TokenModel.load(warehouse.layout.resolve(folder))
+        except UnknownFormat as error:
+            reason = f"the parent's centroids cannot be used: {error}"
+        else:
+            trained = int(model.training.get("tokens", 0))
+            if tokens.token_count <= GROWTH_LIMIT * trained:
+                why = f"the centroids were trained on {trained} of {tokens.token_count} tokens"
+                return model, folder, "evolved", why
+            reason = f"{tokens.token_count} tokens, {trained} when the centroids were trained: more than twice as many"
+    model = train(tokens)
+    path = warehouse.add_model(model.write, made_by="xtr-assets token model")
+    return model, warehouse.layout.relative(path), "trained", reason

@@ -1,0 +1,154 @@
+"""How far a generation has drifted from what its indexes learnt, and whether learning anew is due."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from xtr_assets.core.recipe_grammar import parse_recipe
+from xtr_assets.pipeline.gate.list_balance import LIMIT as IMBALANCE_LIMIT
+from xtr_assets.pipeline.gate.token_drift import CHECK as TOKEN_CHECK
+from xtr_assets.pipeline.gate.token_drift import LIMIT as TOKEN_LIMIT
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.generation import Generation
+from xtr_assets.telemetry import metrics
+
+DRIFT_NOTE = "drift"
+TRAINED_NOTE = "trained"
+
+# Growing 6x with topics the quantizer never saw cost five points of recall on the new rows while the average hid it,
+# most of it after the first doubling.
+GROWTH_LIMIT = 2.0
+# Recall that is surely lost on new rows, in points of 1: half of what the gate's default lets new rows be worse by
+# would be chance at 200 queries; two points are not.
+NEW_ROWS_LIMIT = 0.02
+# A search that has to read half as many rows again for the recall it had costs about half as much time again.
+NPROBE_LIMIT = 1.5
+
+LIMITS = {
+    "imbalance": IMBALANCE_LIMIT,
+    "growth": GROWTH_LIMIT,
+    "new_rows": NEW_ROWS_LIMIT,
+    "nprobe": NPROBE_LIMIT,
+    "tokens": TOKEN_LIMIT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Five figures since training, four of the dense index; None where there is nothing to measure.
+
+    imbalance : imbalance of the lists over that at training. growth : live rows over those trained on. new_rows :
+    recall at training less the upper bound of that on new rows. nprobe : lists to probe for the recall at training,
+    over those of the profile; the end of the curve where none of its points reaches it. tokens : what centroids leave
+    of tokens that came since they were learnt, over what they left of those they were learnt from.
+    """
+
+    trained: int
+    recall: float | None
+    imbalance: float | None
+    growth: float | None
+    new_rows: float | None
+    nprobe: float | None
+    tokens: float | None = None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What was measured, by name."""
+        values = {name: getattr(self, name) for name in LIMITS}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Why a retrain is due, in words with both values; empty where none is."""
+        over = {name: value for name, value in self.figures.items() if value > LIMITS[name]}
+        return tuple(f"{name} {value:.3f} > {LIMITS[name]:g}" for name, value in over.items())
+
+    def show(self) -> None:
+        """Set the metrics."""
+        for name, value in self.figures.items():
+            metrics.DRIFT.labels(name).set(value)
+
+
+def note_training(draft: Draft, parent: Generation | None, how: str) -> None:
+    """Remember in which generation the dense index of a draft was trained: in this one unless it was evolved."""
+    before = None if parent is None else parent.manifest.notes.get(TRAINED_NOTE)
+    draft.set_note(TRAINED_NOTE, before if how == "evolved" and before is not None else {"generation": draft.number})
+
+
+def record_drift(draft: Draft, parent: Generation | None) -> Drift | None:
+    """Work the figures out from the recorded checks and keep them in the manifest.
+
+    A dense index that learns nothing, such as an exhaustive one or a graph, cannot drift; None where the tokens were
+    not measured either.
+    """
+    profile = draft.manifest.profile.get("dense", {})
+    tokens = _value(draft, TOKEN_CHECK)
+    trained = int(draft.manifest.notes.get(TRAINED_NOTE, {}).get("generation", draft.number))
+    if not parse_recipe(str(draft.manifest.recipe["dense"]["recipe"])).trained:
+        return None if tokens is None else _kept(draft, Drift(trained, None, None, None, None, None, tokens))
+    recalled = _details(draft, "dense_recall")
+    before = None if parent is None else read_drift(parent)
+    recall = before.recall if before is not None and before.trained == trained else recalled.get("mean")
+    found = Drift(
+        trained=trained,
+        recall=recall,
+        imbalance=_value(draft, "list_balance"),
+        growth=draft.live_rows / max(1, int(profile.get("trained_rows") or draft.live_rows)),
+        new_rows=lost(recall, _details(draft, "dense_recall_new_rows")),
+        nprobe=probes_needed(recall, int(profile.get("nprobe") or 0), recalled.get("nprobe_curve", ())),
+        tokens=tokens,
+    )
+    return _kept(draft, found)
+
+
+def _kept(draft: Draft, found: Drift) -> Drift:
+    draft.set_note(DRIFT_NOTE, asdict(found))
+    found.show()
+    return found
+
+
+def read_drift(generation: Generation) -> Drift | None:
+    """The figures a generation was published with; None where it has none."""
+    kept = generation.manifest.notes.get(DRIFT_NOTE)
+    return None if kept is None else Drift(**kept)
+
+
+def lost(recall: float | None, new: Mapping[str, Any]) -> float | None:
+    """Recall that new rows surely lack: `recall` less the upper bound of theirs.
+
+    >>> round(lost(0.97, {"mean": 0.92, "lower_bound": 0.90}), 3)
+    0.03
+    """
+    if recall is None or "mean" not in new:
+        return None
+    upper = 2 * float(new["mean"]) - float(new["lower_bound"])
+    return recall - min(1.0, upper)
+
+
+def probes_needed(recall: float | None, nprobe: int, curve: Sequence[Sequence[float]]) -> float | None:
+    """Lists to probe for a recall, over `nprobe`; straight lines between the points of (nprobe, recall, ...).
+
+    >>> probes_needed(0.95, 10, [(5, 0.8, 0.1), (10, 0.9, 0.1), (20, 1.0, 0.2)])
+    1.5
+    """
+    points = sorted((float(probes), float(found)) for probes, found, *_ in curve)
+    if recall is None or not nprobe or not points:
+        return None
+    below, reached = points[0]
+    if reached >= recall:
+        return below / nprobe
+    for probes, found in points[1:]:
+        if found >= recall:
+            return round(below + (probes - below) * (recall - reached) / (found - reached), 6) / nprobe
+        below, reached = probes, max(found, reached)
+    return points[-1][0] / nprobe
+
+
+def _details(draft: Draft, check: str) -> Mapping[str, Any]:
+    record = draft.manifest.checks.get(check)
+    return {} if record is None else record.details
+
+
+def _value(draft: Draft, check: str) -> float | None:
+    record = draft.manifest.checks.get(check)
+    return None if record is None else record.value

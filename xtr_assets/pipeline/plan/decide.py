@@ -1,0 +1,247 @@
+"""Which generation to build, and beginning it: what is wanted now, beside what serves and what was tried."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xtr_assets.config import IndexConfig
+from xtr_assets.core.errors import GenerationError, PublishRefused
+from xtr_assets.core.files import sha256_file
+from xtr_assets.encoders.base import Encoder
+from xtr_assets.index.late.centroids import MODEL_FORMAT
+from xtr_assets.index.late.postings import POSTINGS_FORMAT
+from xtr_assets.pipeline.gate.required import required_checks
+from xtr_assets.pipeline.ingest.encode import missing_encodings
+from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.draft_lifecycle import Holes
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.history import published_stack, withdrawn_numbers
+from xtr_assets.storage.snapshot import Snapshot
+from xtr_assets.storage.warehouse import Warehouse
+
+SETTINGS_NOTE = "settings"
+COSTS_NOTE = "costs"
+
+# What belongs to one run: everything from the draft to the pointer.
+RUN_ASSETS = "generation, queries, exact_neighbors, faiss_index, xtr_index, id_map, catalog and published"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a generation built now would hold: the current snapshot of each shard, and the settings."""
+
+    snapshots: Mapping[str, Snapshot]
+    settings: Mapping[str, Any]
+    fingerprint: str
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Shard -> data version."""
+        return {shard: snapshot.data_version for shard, snapshot in self.snapshots.items()}
+
+    @property
+    def digest(self) -> str:
+        """32 hex digits that name what is wanted."""
+        held = [self.versions, self.settings, self.fingerprint]
+        return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:32]
+
+    def made(self, generation: Generation) -> bool:
+        """Whether a generation is just this: same content in each shard, same encoder, same settings."""
+        manifest = generation.manifest
+        if manifest.fingerprint != self.fingerprint or manifest.notes.get(SETTINGS_NOTE) != self.settings:
+            return False
+        if manifest.snapshots == self.versions:
+            return True
+        if set(manifest.snapshots) != set(self.snapshots):
+            return False
+        # Another layout of the same content is no reason to build: contents, not segments, are what is searched.
+        there = generation.snapshots()
+        return all(there[shard].content == snapshot.content for shard, snapshot in self.snapshots.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether to build, and the reason in words."""
+
+    build: bool
+    reason: str
+
+
+def settings_of(config: IndexConfig) -> dict[str, Any]:
+    """Everything but sources that decides what a generation holds and whether it may serve: JSON-able."""
+    queries = None
+    if config.queries is not None:
+        judged = config.queries.judgments
+        queries = {
+            "path": sha256_file(config.queries.path) if config.queries.path.is_file() else None,
+            "judgments": sha256_file(judged) if judged is not None and judged.is_file() else None,
+        }
+    return {
+        "recall": config.recall.model_dump(mode="json"),
+        "dense": config.dense.model_dump(mode="json"),
+        "encoder": config.encoder.model_dump(mode="json"),
+        "queries": queries,
+        # What an older release wrote this one may not read: then the next build makes a generation that it does.
+        "formats": {"token_model": MODEL_FORMAT, "postings": POSTINGS_FORMAT},
+    }
+
+
+def fingerprint_of(warehouse: Warehouse, config: IndexConfig, open_encoder: Callable[[], Encoder]) -> str:
+    """The fingerprint of the config's encoder; the encoder itself is opened only where what serves was made by other
+    settings, so that a sensor need not load a model to find that nothing happened."""
+    published = warehouse.published
+    if published is not None:
+        settings = published.manifest.notes.get(SETTINGS_NOTE, {})
+        if settings.get("encoder") == config.encoder.model_dump(mode="json"):
+            return published.fingerprint
+    return open_encoder().fingerprint
+
+
+def due(warehouse: Warehouse, scan: ShardScan, fingerprint: str) -> str:
+    """Why a shard has to be ingested, in words; empty where it has not."""
+    if scan.reason or scan.snapshot is None:
+        return scan.reason
+    lacking = missing_encodings(warehouse, scan.snapshot, fingerprint)
+    return f"{len(lacking)} segments are not encoded by this encoder" if lacking else ""
+
+
+def wanted(warehouse: Warehouse, config: IndexConfig, fingerprint: str) -> Wanted:
+    """The current snapshots of the config's shards. GenerationError where one was never chunked."""
+    snapshots: dict[str, Snapshot] = {}
+    for shard in shard_sources(config):
+        snapshot = warehouse.snapshot(shard)
+        if snapshot is None:
+            raise GenerationError(
+                f"shard {shard!r} was never chunked; materialize `chunks`, `embeddings` and `token_embeddings` of it, "
+                "or run `xtr-assets build`"
+            )
+        snapshots[shard] = snapshot
+    return Wanted(snapshots, settings_of(config), fingerprint)
+
+
+def decide(warehouse: Warehouse, config: IndexConfig, want: Wanted, *, again: bool) -> Decision:
+    """Whether a generation has to be built for what is wanted.
+
+    What was published once and then rolled back or withdrawn is not built again: whoever did that meant it, and the
+    next change builds from what serves. A draft that failed its checks is tried `again` when somebody asks, never by
+    itself.
+    """
+    published = warehouse.published
+    if published is not None and want.made(published):
+        return Decision(False, f"generation {published.number} serves and holds exactly this")
+    taken_back = _taken_back(warehouse)
+    for generation in reversed(warehouse.generations()):
+        tried = not again and not generation.sealed and _refused(generation, config)
+        if not (tried or generation.number in taken_back) or not want.made(generation):
+            continue
+        if tried:
+            return Decision(False, f"draft {generation.number} holds exactly this and was not published")
+        serving = "none" if published is None else str(published.number)
+        return Decision(
+            False,
+            f"generation {generation.number} holds exactly this and was {taken_back[generation.number]}; generation "
+            f"{serving} serves until something changes, or `--full` builds again",
+        )
+    return Decision(True, _reason(want, published))
+
+
+def _refused(draft: Generation, config: IndexConfig) -> bool:
+    """Whether a required check of the draft failed; one whose run died half-way was not refused."""
+    records = draft.manifest.checks
+    return any(name in records and not records[name].passed for name in required_checks(config))
+
+
+def _taken_back(warehouse: Warehouse) -> dict[int, str]:
+    """How each generation that served once was taken back: rolled back or withdrawn. One that was merely followed by
+    the next is not among them."""
+    entries, published = warehouse.history(), warehouse.published
+    stack = published_stack(entries, None if published is None else published.number)
+    served = {entry.generation for entry in entries if entry.action == "published"}
+    rolled_back = dict.fromkeys(served.difference(stack), "rolled back")
+    return {**rolled_back, **dict.fromkeys(withdrawn_numbers(entries), "withdrawn")}
+
+
+def _reason(want: Wanted, published: Generation | None) -> str:
+    if published is None:
+        return "nothing is published yet"
+    if published.fingerprint != want.fingerprint:
+        return f"the encoder changed from {published.fingerprint[:8]} to {want.fingerprint[:8]}"
+    settings = published.manifest.notes.get(SETTINGS_NOTE, {})
+    if settings.get("formats") != want.settings["formats"]:
+        return f"generation {published.number} was written by another release, in other formats"
+    if settings != want.settings:
+        return "the settings of the index changed"
+    before = published.manifest.snapshots
+    changed = sorted(s for s, version in want.versions.items() if before.get(s) != version)
+    retired = sorted(set(before) - set(want.snapshots))
+    parts = [f"{what} {', '.join(which)}" for what, which in (("changed:", changed), ("retired:", retired)) if which]
+    return "; ".join(parts)
+
+
+def begin(warehouse: Warehouse, config: IndexConfig, encoder: Encoder, run_id: str, *, holes: Holes = "kept") -> Draft:
+    """The draft of this run over the current snapshots; drafts that nobody continues are removed first."""
+    want = wanted(warehouse, config, encoder.fingerprint)
+    warehouse.clean(keep_drafts=1)
+    draft = warehouse.draft(
+        run_id,
+        encoder=encoder.describe(),
+        fingerprint=encoder.fingerprint,
+        snapshots=want.versions,
+        parent="published",
+        holes=holes,
+    )
+    draft.set_note(SETTINGS_NOTE, want.settings)
+    return draft
+
+
+def continued(warehouse: Warehouse, run_id: str) -> Draft:
+    """The draft that a step of this run works on: the run's own, else the newest open one."""
+    for number in reversed(warehouse.layout.numbers()):
+        generation = warehouse.generation(number)
+        if not generation.sealed and generation.manifest.run_id == run_id:
+            return warehouse.open_draft(number)
+    draft = warehouse.newest_draft()
+    if draft is None:
+        raise GenerationError(
+            f"there is no draft to continue: everything that was begun is sealed. Select {RUN_ASSETS} together"
+        )
+    return draft
+
+
+def parent_of(warehouse: Warehouse, draft: Generation) -> Generation | None:
+    """The generation whose rows the draft keeps."""
+    return None if draft.parent is None else warehouse.generation(draft.parent)
+
+
+def same_encoder(parent: Generation | None, draft: Generation) -> Generation | None:
+    """The parent where its derived files speak of the same vectors, else None."""
+    return parent if parent is not None and parent.fingerprint == draft.fingerprint else None
+
+
+def refuse_if_overtaken(warehouse: Warehouse, draft: Draft) -> None:
+    """PublishRefused where the pointer moved since the draft was begun: it was built from what no longer serves."""
+    published = warehouse.published
+    serving = None if published is None else published.number
+    if serving != draft.parent:
+        raise PublishRefused(
+            f"generation {draft.number} was built from generation {draft.parent}, but {serving} serves by now; "
+            "build again, so that nothing published or rolled back meanwhile is lost"
+        )
+
+
+def data_version(draft: Generation) -> str:
+    """32 hex digits over what the generation holds: segments at their rows, tombstones, encoder, settings."""
+    manifest = draft.manifest
+    tombstones = manifest.files[draft.file_name("tombstones.npy")].sha256
+    segments = [(one.segment_id, one.base_row) for one in manifest.segments]
+    held = [manifest.fingerprint, manifest.snapshots, segments, tombstones, manifest.notes.get(SETTINGS_NOTE)]
+    return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def add_cost(draft: Draft, name: str, report: Mapping[str, Any]) -> None:
+    """Keep what a step cost in the manifest, beside the others."""
+    costs = dict(draft.manifest.notes.get(COSTS_NOTE, {}))
+    draft.set_note(COSTS_NOTE, {**costs, name: dict(report)})

@@ -1,0 +1,70 @@
+"""One call over one opened generation: encode the queries, rank, then read what the hits show."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from xtr_assets.search.explain import explain_hits
+from xtr_assets.search.hits import Hit
+from xtr_assets.search.phase_times import Timing
+from xtr_assets.search.query_encoder import QueryEncoder
+from xtr_assets.search.ranker import Ranker, Ranking
+from xtr_assets.search.reader import OpenGeneration
+from xtr_assets.search.request import Ask
+from xtr_assets.search.retrievers import QueryVectors, Space
+from xtr_assets.telemetry import metrics
+from xtr_assets.telemetry.tracing import span
+
+
+def answer(
+    opened: OpenGeneration, encoder: QueryEncoder, queries: Sequence[str], ask: Ask, explain: bool
+) -> list[list[Hit]]:
+    """The hits of each query; none for an empty one."""
+    timing = Timing()
+    # An unknown column is an error also where nothing would be found.
+    with timing.phase("filter"):
+        opened.allowed(ask.where)
+    hits: list[list[Hit]] = [[] for _ in queries]
+    asked = [i for i, query in enumerate(queries) if query.strip()] if ask.k else []
+    if asked and opened.generation.live_rows:
+        with timing.phase("encode"):
+            vectors = encoder.encode(opened.generation, [queries[i] for i in asked], ask.spaces)
+        rankings = rank(opened, vectors, ask, timing)
+        found = hydrated(opened, rankings, timing)
+        if explain:
+            with timing.phase("explain"):
+                found = explain_hits(opened, encoder, vectors, rankings, found)
+        for i, own in zip(asked, found, strict=True):
+            hits[i] = own
+    timing.observe(ask.mode, len(queries))
+    return hits
+
+
+def rank(opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask, timing: Timing) -> list[Ranking]:
+    """The k best rows of each query, in the mode and over the rows that were asked for."""
+    with timing.phase("filter"):
+        allowed = opened.allowed(ask.where)
+        count = int(np.count_nonzero(allowed))
+    spaces: Mapping[str, Space] = {"dense": opened.dense, "xtr": opened.tokens}
+    ranker = Ranker(tuple(spaces[name] for name in ask.spaces), opened.chunk_ids, ask.fusion, opened.depth)
+    if ask.mode == "exact" or ranker.scans(ask.k, count):
+        rows = np.flatnonzero(allowed)
+        rankings = [ranker.rank_all(query, ask.k, rows, timing) for query in queries]
+    else:
+        with timing.phase("retrieve"), span("retrieve", mode=ask.mode, allowed=count):
+            lists = ranker.retrieve(queries, ask.k, ask.overrides, None if ask.where is None else allowed)
+        rankings = [ranker.rank(query, ask.k, own, timing) for query, own in zip(queries, lists, strict=True)]
+    candidates = metrics.CANDIDATES.labels(ask.mode)
+    for ranking in rankings:
+        candidates.observe(len(ranking.candidates.rows))
+    for name in ask.spaces:
+        metrics.RESCORED.labels(name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
+    return rankings
+
+
+def hydrated(opened: OpenGeneration, rankings: Sequence[Ranking], timing: Timing) -> list[list[Hit]]:
+    """The hits of each ranking, read from the memory-mapped chunks."""
+    rows = [row for ranking in rankings for row in ranking.rows.tolist()]
+    with timing.phase("hydrate"), span("hydrate", rows=len(rows)):
+        columns = iter(opened.hydrator.rows(rows))
+        return [[Hit.of(next(columns), *numbers) for numbers in ranking.numbers()] for ranking in rankings]

@@ -1,0 +1,128 @@
+"""Row masks of `where` filters, evaluated over the memory-mapped chunk tables of a generation.
+
+Columns are compared by Arrow's kernels. Metadata is JSON: each distinct object of a segment is parsed once (most
+corpora have one, "{}"), its fields become typed arrays, and conditions on them are evaluated over those.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from threading import Lock
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.line_shifts import Shift
+from xtr_assets.core.types import Mask
+from xtr_assets.core.where_syntax import COLUMNS, INTEGER_COLUMNS, METADATA_PREFIX, Where
+from xtr_assets.search.filter_columns import MetadataColumns, NumberColumn, TextColumn, holds
+from xtr_assets.storage.chunk_files import LINE_COLUMNS, shifted
+
+# All masks of one generation together: 128 filters over a million rows. A mask costs .5 to 50 ms to make again.
+CACHED_MASK_BYTES = 128 * 2**20
+
+
+class SegmentLike(Protocol):
+    """What a filter reads of a segment."""
+
+    @property
+    def segment_id(self) -> str: ...
+    @property
+    def rows(self) -> int: ...
+    def chunks(self) -> pa.Table: ...
+
+
+class PlacedLike(Protocol):
+    """A segment at its place in a generation."""
+
+    @property
+    def segment(self) -> SegmentLike: ...
+    @property
+    def base_row(self) -> int: ...
+    @property
+    def shifts(self) -> Sequence[Shift]: ...
+
+
+class RowFilters:
+    """The filters of one generation: masks over its rows, the last ones kept.
+
+    `previous` hands over what was parsed of segments that this generation shares with an earlier one.
+    """
+
+    def __init__(self, placed: Sequence[PlacedLike], live: Mask, previous: "RowFilters | None" = None) -> None:
+        known: dict[str, _SegmentColumns] = {} if previous is None else previous._segments
+        self._placed = [(place.base_row, place.segment.segment_id, place.shifts) for place in placed]
+        self._segments: dict[str, _SegmentColumns] = {
+            place.segment.segment_id: known.get(place.segment.segment_id) or _SegmentColumns(place.segment)
+            for place in placed
+        }
+        self._live = live
+        self._masks: OrderedDict[str, Mask] = OrderedDict()
+        self._lock = Lock()
+
+    def mask(self, where: Where) -> Mask:
+        """Live rows for which the filter holds: bool [end_row], read-only. Raises InvalidInput on unknown columns."""
+        with self._lock:
+            cached = self._masks.get(where.canonical)
+            if cached is not None:
+                self._masks.move_to_end(where.canonical)
+                return cached
+        mask = self._evaluate(where)
+        mask.flags.writeable = False
+        with self._lock:
+            self._masks[where.canonical] = mask
+            while len(self._masks) > 1 and len(self._masks) * len(mask) > CACHED_MASK_BYTES:
+                self._masks.popitem(last=False)
+        return mask
+
+    def fields(self) -> tuple[str, ...]:
+        """Names of all metadata fields there are, sorted."""
+        return tuple(sorted({name for segment in self._segments.values() for name in segment.metadata().fields}))
+
+    def _evaluate(self, where: Where) -> Mask:
+        for column, _ in where.columns:
+            if column not in COLUMNS and _field(column) not in (fields := self.fields()):
+                raise InvalidInput(
+                    f"no column {column!r} to filter on; there are {', '.join(COLUMNS)}, "
+                    + (f"and the metadata fields {', '.join(fields)}" if fields else "and no metadata fields")
+                )
+        mask = np.zeros(len(self._live), np.bool_)
+        for base_row, segment_id, shifts in self._placed:
+            segment = self._segments[segment_id]
+            mask[base_row : base_row + segment.rows] = segment.matches(where, shifts)
+        mask &= self._live
+        return mask
+
+
+def _field(column: str) -> str:
+    return column.removeprefix(METADATA_PREFIX)
+
+
+class _SegmentColumns:
+    """The columns of one segment, and what was parsed of its metadata."""
+
+    def __init__(self, segment: SegmentLike) -> None:
+        self.rows = segment.rows
+        self._segment = segment
+        self._metadata: MetadataColumns | None = None
+
+    def metadata(self) -> MetadataColumns:
+        # Two threads may both parse it: the result is the same, and no lock is held over the parsing.
+        if self._metadata is None:
+            self._metadata = MetadataColumns(self._segment.chunks().column("metadata"))
+        return self._metadata
+
+    def matches(self, where: Where, shifts: Sequence[Shift]) -> Mask:
+        table = self._segment.chunks()
+        if any(column in LINE_COLUMNS for column, _ in where.columns):
+            table = shifted(table, shifts)
+        matching = np.ones(self.rows, np.bool_)
+        for column, condition in where.columns:
+            if column in INTEGER_COLUMNS:
+                matching &= holds(condition, NumberColumn(table.column(column)), self.rows)
+            elif column in COLUMNS:
+                matching &= holds(condition, TextColumn(table.column(column)), self.rows)
+            else:
+                matching &= self.metadata().matches(_field(column), condition)
+        return matching

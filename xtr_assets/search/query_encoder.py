@@ -1,0 +1,80 @@
+"""Texts to query vectors, by the encoder that the generation was made with."""
+
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from xtr_assets.config import EncoderConfig
+from xtr_assets.core.errors import EncoderMismatch, UnknownFormat
+from xtr_assets.core.types import Int32s
+from xtr_assets.search.retrievers import QueryVectors
+from xtr_assets.storage.generation import Generation
+
+if TYPE_CHECKING:
+    from xtr_assets.encoders import Encoder
+
+
+class QueryEncoder:
+    """Loads the encoder at the first query: opening a warehouse for vectors of one's own needs no model."""
+
+    def __init__(self, device: str, config: EncoderConfig | None = None) -> None:
+        self._wanted, self._config = device, config
+        self._lock = Lock()
+        self._encoder: Encoder | None = None
+        self.device: str | None = None
+
+    def encode(self, generation: Generation, texts: Sequence[str], spaces: Sequence[str]) -> list[QueryVectors]:
+        """One QueryVectors per text; only the `spaces` asked for are filled."""
+        encoded = self.of(generation).encode_queries(list(texts))
+        return [
+            QueryVectors(
+                encoded.embeddings[i] if "dense" in spaces else None,
+                *((encoded.tokens[i], encoded.token_ids[i]) if "xtr" in spaces else (None, None)),
+            )
+            for i in range(len(texts))
+        ]
+
+    def surface(self, generation: Generation, token_ids: Int32s) -> list[str]:
+        """The strings of token ids int32 [n]."""
+        return list(self.of(generation).surface(token_ids))
+
+    def of(self, generation: Generation) -> "Encoder":
+        """The encoder of a generation; EncoderMismatch where this installation makes other vectors."""
+        with self._lock:
+            if self._encoder is None or self._encoder.fingerprint != generation.fingerprint:
+                self._encoder = self._open(generation)
+            return self._encoder
+
+    def _open(self, generation: Generation) -> "Encoder":
+        from xtr_assets.encoders import open_encoder
+
+        described = generation.manifest.encoder.model_dump()
+        encoder = open_encoder(self._config or encoder_config(described), self._wanted)
+        if encoder.fingerprint != generation.fingerprint:
+            raise EncoderMismatch(
+                f"generation {generation.number} holds vectors of {described['name']} with fingerprint "
+                f"{generation.fingerprint[:8]}, the encoder installed here has {encoder.fingerprint[:8]}; "
+                "install the encoder it was built with, or rebuild with `xtr-assets build`"
+            )
+        self.device = str(encoder.describe().get("device", "cpu"))
+        return encoder
+
+
+def encoder_config(described: Mapping[str, Any]) -> EncoderConfig:
+    """The settings that `Encoder.describe` wrote into a manifest, as a config that opens the same encoder.
+
+    What decides the vectors is taken over. Where the weights lie and with which precision they serve is not: that is
+    the business of this machine.
+    """
+    fields = ["kind", "max_tokens", "keep_punctuation"]
+    if described.get("kind") == "hashing":
+        fields += ["dim", "token_dim"]
+    try:
+        return EncoderConfig.model_validate({name: described[name] for name in fields if name in described})
+    except ValidationError as error:
+        raise UnknownFormat(
+            f"the manifest's encoder {described.get('name')!r} of kind {described.get('kind')!r} is none that this "
+            "release opens; open the warehouse with the release that built it"
+        ) from error

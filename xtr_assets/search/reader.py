@@ -1,0 +1,111 @@
+"""One generation, opened for searching: what a search holds on to from its first step to its last."""
+
+from contextlib import ExitStack
+from threading import Lock
+from weakref import ref
+
+import numpy as np
+
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.types import Int32s, Ints, Mask
+from xtr_assets.core.where_syntax import Where
+from xtr_assets.search.filter_masks import RowFilters
+from xtr_assets.search.instrumentation import show_dense, show_tokens
+from xtr_assets.search.loaders import open_dense, open_tokens
+from xtr_assets.search.ranker import CANDIDATES
+from xtr_assets.search.retrievers import DenseSpace, TokenSpace
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.row_hydration import Hydrator
+from xtr_assets.telemetry import metrics
+
+
+class OpenGeneration:
+    """A pinned generation with its indexes, filters and hydrator. Immutable: many threads search it at once.
+
+    It is opened with one user, the searcher; each search adds itself, and the last to leave unpins the generation, so
+    that a refresh takes nothing away from searches that are under way.
+    """
+
+    def __init__(
+        self,
+        generation: Generation,
+        device: str,
+        previous: "OpenGeneration | None" = None,
+        device_memory: int | None = None,
+    ) -> None:
+        self.generation = generation
+        self._users, self._lock = 1, Lock()
+        with ExitStack() as stack:
+            stack.enter_context(generation.pin())
+            dense, tokens = open_dense(generation, device), open_tokens(generation, device, device_memory)
+            self.dense = DenseSpace(dense, generation.vectors())
+            self.tokens = TokenSpace(tokens, generation.end_row)
+            self.devices = {"dense": dense.placement.device, "xtr": tokens.device}
+            self.reasons = {"dense": dense.placement.reason, "xtr": tokens.choice.reason}
+            self.filters: RowFilters = RowFilters(
+                generation.segments, generation.live, None if previous is None else previous.filters
+            )
+            self.hydrator = Hydrator(generation)
+            self.chunk_ids = _chunk_ids(generation)
+            self._show(generation.layout.root.name, stack)
+            self._stack = stack.pop_all()
+
+    def _show(self, warehouse: str, stack: ExitStack) -> None:
+        """Let the metrics show the indexes as long as they are open; a searcher that nobody closed may still go."""
+        dense, tokens = ref(self.dense), ref(self.tokens)
+        stack.callback(metrics.OPEN_INDEXES.add(warehouse, "dense", lambda: show_dense(dense())))
+        stack.callback(metrics.OPEN_INDEXES.add(warehouse, "xtr", lambda: show_tokens(tokens())))
+
+    @property
+    def depth(self) -> int:
+        """How many candidates each space gives to the fusion."""
+        hybrid = self.generation.manifest.profile.get("hybrid")
+        depth = hybrid.get("candidates") if isinstance(hybrid, dict) else None
+        return depth if isinstance(depth, int) and depth > 0 else CANDIDATES
+
+    @property
+    def number(self) -> int:
+        """The generation's number."""
+        return self.generation.number
+
+    @property
+    def live(self) -> Mask:
+        """bool [end_row]"""
+        return self.generation.live
+
+    def allowed(self, where: Where | None) -> Mask:
+        """Rows that may be returned: bool [end_row]."""
+        return self.live if where is None else self.filters.mask(where)
+
+    def token_ids(self, row: int) -> Int32s:
+        """int32 [tokens]: what the tokenizer called the tokens of a document."""
+        for placed in self.generation.segments:
+            if placed.base_row <= row < placed.end_row:
+                arrays = placed.segment.tokens(self.generation.fingerprint)
+                start, stop = arrays.offsets[row - placed.base_row : row - placed.base_row + 2]
+                return np.asarray(arrays.token_ids[start:stop])
+        raise InvalidInput(f"row {row} lies in no segment")
+
+    def join(self) -> bool:
+        """Add a user; False where the last one has left and this generation may be gone."""
+        with self._lock:
+            if not self._users:
+                return False
+            self._users += 1
+            return True
+
+    def leave(self) -> None:
+        """Take a user away; the last one closes the door."""
+        with self._lock:
+            self._users -= 1
+            last = not self._users
+        if last:
+            self._stack.close()
+
+
+def _chunk_ids(generation: Generation) -> Ints:
+    """int64 [end_row], -1 in holes."""
+    ids = np.full(generation.end_row, -1, np.int64)
+    for placed in generation.segments:
+        ids[placed.base_row : placed.end_row] = placed.segment.chunk_ids()
+    return ids

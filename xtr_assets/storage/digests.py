@@ -1,0 +1,123 @@
+"""Bytes against their records: nothing that a parser reads is parsed before its sha256 was compared."""
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, time_ns
+
+from xtr_assets.core.errors import CorruptFile
+from xtr_assets.core.files import FileRecord, check, sha256_file
+from xtr_assets.storage.layout import Layout
+
+# hashlib releases the GIL: four threads keep the disk busy; more gain nothing where sha256 runs at 1.8 GB/s a core.
+HASHING_THREADS = 4
+
+# A build opens, checks and publishes the same files within this time: their bytes are read once, not once a step.
+# Short enough that a process which lives for days reads the disk again at its next build.
+BUILD_SECONDS = 900.0
+# The kernel's clock stands still for up to 10 ms: a file written again in that time keeps its times. What was read
+# sooner after it was written is read again.
+SETTLED_NS = 50_000_000
+
+_Stamp = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The sha256 of a file as it was, and when it was read (monotonic seconds)."""
+
+    stamp: _Stamp
+    sha256: str
+    at: float
+    settled: bool
+
+    def counts(self, within: float | None) -> bool:
+        return within is None or (self.settled and monotonic() - self.at <= within)
+
+
+_verified: dict[Path, _Seen] = {}
+_guard = threading.Lock()
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What was compared, and each file that differs."""
+
+    files: int
+    bytes: int
+    problems: tuple[CorruptFile, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+def check_digest(path: Path, expected: FileRecord, name: str, *, within: float | None = None) -> None:
+    """Raise CorruptFile unless size and sha256 agree. A file with the same inode, size and times is hashed once.
+
+    `within`: only what was hashed in the last so many seconds need not be read again.
+    """
+    check(path, expected, name, full=False)
+    found = cached_sha256(path, within=within)
+    if found != expected.sha256:
+        raise CorruptFile(name, f"sha256 {expected.sha256}", f"sha256 {found}")
+
+
+def cached_sha256(path: Path, *, within: float | None = None) -> str:
+    """The file's sha256, from this process' memory where inode, size and times are those it was computed for.
+
+    The times are mtime and ctime: the former can be set back by whoever writes, the latter cannot.
+    """
+    stat = path.stat()
+    stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    with _guard:
+        known = _verified.get(path)
+    if known is not None and known.stamp == stamp and known.counts(within):
+        return known.sha256
+    at, settled = monotonic(), time_ns() - stat.st_ctime_ns > SETTLED_NS
+    digest = sha256_file(path)
+    with _guard:
+        _verified[path] = _Seen(stamp, digest, at, settled)
+    return digest
+
+
+def forget_digests() -> None:
+    """Drop the memory, so that the next look at a file reads it."""
+    with _guard:
+        _verified.clear()
+
+
+def verify_files(
+    layout: Layout, files: Mapping[str, FileRecord], *, full: bool, within: float = 0.0
+) -> list[CorruptFile]:
+    """Every file that differs from its record.
+
+    With `full` each is read from the disk, but for those that this process read in the last `within` seconds.
+    """
+
+    def one(item: tuple[str, FileRecord]) -> CorruptFile | None:
+        name, expected = item
+        try:
+            path = layout.resolve(name)
+            if full:
+                check_digest(path, expected, name, within=within)
+            else:
+                check(path, expected, name, full=False)
+        except CorruptFile as problem:
+            return problem
+        except OSError as error:
+            return CorruptFile(name, f"{expected.bytes} readable bytes", str(error))
+        return None
+
+    with ThreadPoolExecutor(max_workers=min(HASHING_THREADS, os.cpu_count() or 1)) as pool:
+        return [problem for problem in pool.map(one, sorted(files.items())) if problem is not None]
+
+
+def unexpected_files(layout: Layout, folder: Path, expected: Iterable[str]) -> list[CorruptFile]:
+    """Files in a sealed folder that no record names: something wrote there after sealing."""
+    known = set(expected)
+    found = (layout.relative(p) for p in sorted(folder.rglob("*")) if p.is_file())
+    return [CorruptFile(name, "no such file", "a file") for name in found if name not in known]

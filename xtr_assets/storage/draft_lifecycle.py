@@ -1,0 +1,229 @@
+"""Beginning and ending drafts: a number that is never used twice, every segment at its rows, the files it needs."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import ValidationError
+
+from xtr_assets.core.errors import GenerationError, InvalidInput, StorageError
+from xtr_assets.core.files import FileRecord, fsync_dir, record, write_atomic
+from xtr_assets.core.row_placement import Placement, Wanted, pack_tombstones, place, too_many_holes
+from xtr_assets.storage.arrays import array_writer
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.generation import TOMBSTONES_NAME, Generation, is_sealed
+from xtr_assets.storage.history import read_published
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.lock import exclusive, now
+from xtr_assets.storage.manifest import EncoderInfo, Manifest, PlacedInfo, format_version
+from xtr_assets.storage.segment import COMMIT_SECONDS, Segment
+from xtr_assets.storage.snapshot import Snapshot, read_snapshot, snapshot_record
+from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, remove_dead_scratch, scratch
+
+log = logging.getLogger(__name__)
+
+# What becomes of rows whose segments left: they stay holes; they are closed where they are too many; they are closed.
+Holes = Literal["kept", "bounded", "closed"]
+
+
+def make_draft(
+    layout: Layout,
+    run_id: str,
+    *,
+    encoder: Mapping[str, object],
+    fingerprint: str,
+    snapshots: Mapping[str, str],
+    parent: Generation | None,
+    holes: Holes = "kept",
+) -> Draft:
+    """A new draft over these snapshots (shard -> data version); the parent's segments keep their rows.
+
+    Where `holes` are closed, all rows are placed anew from 0: what is derived from the parent's rows removes and adds
+    those that moved.
+    """
+    info = encoder_info(encoder)
+    loaded = {shard: read_snapshot(layout, shard, version) for shard, version in sorted(snapshots.items())}
+    placement = _placement(loaded, parent, holes)
+    shard_of = {one.segment_id: shard for shard, snapshot in loaded.items() for one in snapshot.segments}
+    shifts = {one.segment_id: one.shifts for snapshot in loaded.values() for one in snapshot.segments}
+    number = take_number(layout)
+    with scratch(layout) as folder:
+        tombstones = _write_tombstones(folder, placement)
+        segments = tuple(
+            PlacedInfo(
+                segment_id=one.segment_id,
+                shard=shard_of[one.segment_id],
+                base_row=one.base_row,
+                rows=one.rows,
+                live_rows=int(np.count_nonzero(placement.live[one.base_row : one.end_row])),
+                shifts=shifts[one.segment_id],
+            )
+            for one in placement.segments
+        )
+        manifest = Manifest(
+            format_version=format_version(segments),
+            number=number,
+            parent=parent.number if parent else None,
+            run_id=run_id,
+            created_at=now(),
+            fingerprint=fingerprint,
+            encoder=info,
+            snapshots=dict(sorted(snapshots.items())),
+            segments=segments,
+            end_row=placement.end_row,
+            live_rows=int(np.count_nonzero(placement.live)),
+            files={
+                **_shared_files(layout, loaded, info, fingerprint),
+                f"generations/{number}/{TOMBSTONES_NAME}": tombstones,
+            },
+        )
+        (folder / "manifest.json").write_bytes(manifest.to_bytes())
+        fsync_tree(folder)
+        move_into_place(folder, layout.generation(number))
+    return Draft(layout, number, manifest)
+
+
+def _placement(loaded: Mapping[str, Snapshot], parent: Generation | None, holes: Holes) -> Placement:
+    segments = _wanted(loaded)
+    if parent is None or holes == "closed":
+        return place(segments)
+    kept = place(segments, parent.placement)
+    if holes == "bounded" and too_many_holes(kept.holes, kept.end_row):
+        log.info("%d of %d rows would be holes: all rows are placed anew", kept.holes, kept.end_row)
+        return place(segments)
+    return kept
+
+
+def encoder_info(encoder: Mapping[str, object]) -> EncoderInfo:
+    """Check what an encoder says of itself; `name`, `dim` and `token_dim` are needed."""
+    try:
+        return EncoderInfo.model_validate(dict(encoder))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InvalidInput(f"encoder field {'.'.join(map(str, first['loc']))!r}: {first['msg']}") from error
+
+
+def take_number(layout: Layout) -> int:
+    """The next generation number, above every number ever given out; durable before it is used."""
+    layout.generations.mkdir(exist_ok=True)
+    number = following_number(layout)
+    write_atomic(layout.next_number, f"{number + 1}\n".encode("ascii"))
+    return number
+
+
+def following_number(layout: Layout) -> int:
+    """The number that the next generation gets."""
+    try:
+        following = int(layout.next_number.read_text("ascii"))
+    except FileNotFoundError:
+        following = 1
+    except ValueError as error:
+        raise StorageError(
+            f"{layout.relative(layout.next_number)} holds no number; write the number after the last generation "
+            f"({max(layout.numbers(), default=0)}) into it"
+        ) from error
+    return max(following, max(layout.numbers(), default=0) + 1)
+
+
+def drop_generation(layout: Layout, number: int) -> None:
+    """Remove a generation's own folder: out of sight in one rename, then from the disk."""
+    with scratch(layout) as folder:
+        layout.generation(number).replace(folder / str(number))
+        fsync_dir(layout.generations)
+
+
+def discard(layout: Layout, number: int) -> None:
+    """Remove a draft. GenerationError where the generation is sealed or unknown."""
+    if is_sealed(layout, number):
+        raise GenerationError(f"generation {number} is sealed; collection removes it (`xtr-assets gc`)")
+    if not layout.generation(number).is_dir():
+        raise GenerationError(f"generation {number} is unknown; there are: {layout.numbers()}")
+    drop_generation(layout, number)
+
+
+def clean(layout: Layout, keep_drafts: int = 1) -> list[str]:
+    """Remove what dead writers left: temporaries, half-written generations, drafts but the newest `keep_drafts`.
+
+    Runs under the writer lock. Returns the names of what was removed.
+    """
+    removed = [layout.relative(path) for path in remove_dead_scratch(layout)]
+    drafts = []
+    for number in layout.numbers():
+        if is_sealed(layout, number):
+            continue
+        if layout.manifest(number).is_file():
+            drafts.append(number)
+        else:
+            removed.append(_remove(layout, number))
+    published = read_published(layout) or 0
+    # A draft below the published number was overtaken: its rows are not those a next generation would keep.
+    newest = [number for number in drafts if number > published][-keep_drafts:] if keep_drafts else []
+    removed += [_remove(layout, number) for number in drafts if number not in newest]
+    # Commits outside the writer lock hold the commit lock: their temporaries are not those of a dead writer.
+    with exclusive(layout.commit_lock, "clean", COMMIT_SECONDS):
+        removed += _remove_temporaries(layout)
+    for name in removed:
+        log.info("removed %s, left by a writer that ended before it was done", name)
+    return removed
+
+
+def newest_draft(layout: Layout) -> Draft | None:
+    """The draft with the highest number; None where every generation is sealed or half-written."""
+    for number in reversed(layout.numbers()):
+        if not is_sealed(layout, number) and layout.manifest(number).is_file():
+            return Draft.open(layout, number)
+    return None
+
+
+def _remove(layout: Layout, number: int) -> str:
+    drop_generation(layout, number)
+    return layout.relative(layout.generation(number))
+
+
+def _remove_temporaries(layout: Layout) -> list[str]:
+    # core.files.replacing writes beside its target; a writer that died between the two steps leaves a hidden file.
+    folders = [layout.root, layout.generations, *layout.shards.glob("*"), *layout.segments.glob("*")]
+    folders += [layout.generation(number) for number in layout.numbers() if not is_sealed(layout, number)]
+    found: list[Path] = [path for folder in folders for path in folder.glob(".*.tmp")]
+    for path in found:
+        path.unlink()
+    return [layout.relative(path) for path in found]
+
+
+def _wanted(snapshots: Mapping[str, Snapshot]) -> Sequence[Wanted]:
+    return [
+        Wanted(one.segment_id, snapshot.dead_mask(one.segment_id))
+        for _, snapshot in sorted(snapshots.items())
+        for one in snapshot.segments
+    ]
+
+
+def _shared_files(
+    layout: Layout, snapshots: Mapping[str, Snapshot], encoder: EncoderInfo, fingerprint: str
+) -> dict[str, FileRecord]:
+    files: dict[str, FileRecord] = {}
+    for shard, snapshot in snapshots.items():
+        name, one = snapshot_record(layout, shard, snapshot.data_version)
+        files[name] = one
+        for placed in snapshot.segments:
+            segment = Segment.open(layout, placed.segment_id)
+            if segment.rows != placed.rows:
+                raise StorageError(f"segment {placed.segment_id}: {placed.rows} rows in {name}, {segment.rows} in it")
+            dims = segment.embeddings(fingerprint).shape[1], segment.tokens(fingerprint).tokens.shape[1]
+            if dims != (encoder.dim, encoder.token_dim):
+                raise InvalidInput(
+                    f"segment {placed.segment_id} holds dims {dims}, the encoder {encoder.name} says "
+                    f"{(encoder.dim, encoder.token_dim)}; encode it again under its own fingerprint"
+                )
+            files |= segment.records(segment.encoding_listings(fingerprint))
+    return files
+
+
+def _write_tombstones(folder: Path, placement: Placement) -> FileRecord:
+    path = folder / TOMBSTONES_NAME
+    packed = pack_tombstones(placement.live)
+    with array_writer(path, np.uint8) as writer:
+        writer.append(packed)
+    return record(path)

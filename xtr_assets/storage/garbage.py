@@ -1,0 +1,155 @@
+"""Collection: what no kept generation, open draft or current snapshot needs is removed, pinned generations never."""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xtr_assets.core.errors import CorruptFile, InvalidInput
+from xtr_assets.core.files import fsync_dir
+from xtr_assets.storage.generation import is_sealed, read_manifest
+from xtr_assets.storage.history import published_stack, read_history, read_published, withdrawn_numbers
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.manifest import Manifest, WarehouseInfo, read_stored
+from xtr_assets.storage.segment import embeddings_file, embeddings_listing, tokens_folder
+from xtr_assets.storage.snapshot import current_version, read_snapshot
+from xtr_assets.storage.temporary_files import scratch
+
+
+@dataclass(frozen=True)
+class CollectReport:
+    """kept : generations that stay; pinned : those that stay only because a reader uses them; generations : those that
+    go. Drafts that were overtaken go too and are among the paths only: they never were generations to anybody.
+
+    removed : bytes by path in the warehouse (folders as one). With `dry_run` nothing was removed yet.
+    """
+
+    dry_run: bool
+    kept: tuple[int, ...]
+    pinned: tuple[int, ...]
+    generations: tuple[int, ...]
+    removed: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        return sum(self.removed.values())
+
+
+def collect(layout: Layout, keep: int, *, dry_run: bool = False, encoder: str | None = None) -> CollectReport:
+    """Keep `keep` generations: the serving one, those a rollback would go to, then the newest; runs under the lock.
+
+    What `encoder` (a fingerprint) encoded stays in current segments although no generation uses it any more: going back
+    to an encoder of old is under way for as long as encoding takes.
+    """
+    if keep < 1:
+        raise InvalidInput(f"keep is {keep}; at least the published generation is kept, so 1 or more")
+    sealed = [number for number in layout.numbers() if is_sealed(layout, number)]
+    # A draft below the published number is never published any more; one without a manifest is what a dead writer left.
+    published = read_published(layout) or 0
+    unsealed = [number for number in layout.numbers() if number not in sealed]
+    drafts = [number for number in unsealed if number > published and layout.manifest(number).is_file()]
+    chosen = kept_numbers(layout, sealed, keep)
+    pinned, removed_numbers = [], []
+    removed: dict[str, int] = {}
+    for number in sealed:
+        if number in chosen:
+            continue
+        with _unpinned(layout, number) as free:
+            if not free:
+                pinned.append(number)
+                continue
+            removed_numbers.append(number)
+            _remove(layout, layout.generation(number), removed, dry_run)
+    for number in sorted(set(unsealed) - set(drafts)):
+        _remove(layout, layout.generation(number), removed, dry_run)
+    kept = [number for number in sealed if number not in removed_numbers]
+    manifests = [read_manifest(layout, number) for number in (*kept, *drafts)]
+    for path in unreferenced(layout, manifests, open_draft=bool(drafts), encoder=encoder):
+        _remove(layout, path, removed, dry_run)
+    return CollectReport(dry_run, tuple(kept), tuple(pinned), tuple(removed_numbers), removed)
+
+
+def kept_numbers(layout: Layout, sealed: Sequence[int], keep: int) -> set[int]:
+    """The serving generation and rollback targets from the top of the stack down, then the newest others."""
+    entries = read_history(layout)
+    published = read_published(layout)
+    refused = withdrawn_numbers(entries) - {published}
+    stack = reversed(published_stack(entries, published))
+    order = [n for n in (*stack, *sorted(sealed, reverse=True)) if n in sealed and n not in refused]
+    return set(list(dict.fromkeys(order))[:keep])
+
+
+def unreferenced(
+    layout: Layout, manifests: Iterable[Manifest], *, open_draft: bool, encoder: str | None = None
+) -> Iterator[Path]:
+    """Snapshots, segments, folders of segments, models and staging that nothing kept needs.
+
+    While a draft is open, models and folders of segments stay: its run may have sealed what it is about to record.
+    """
+    needed = {name for manifest in manifests for name in manifest.files}
+    folders = {"/".join(name.split("/")[:depth]) for name in needed for depth in (2, 3)}
+    current = set(_current_segments(layout))
+    alive = {encoder, *(manifest.fingerprint for manifest in manifests)}
+    retired = set(read_stored(WarehouseInfo, layout.warehouse_json, "warehouse.json").encoders) - alive
+    for path in sorted(layout.shards.glob("*/*.json")):
+        shard, name = path.parent.name, layout.relative(path)
+        if path.name != "scan.json" and name not in needed and current_version(layout, shard) != path.stem:
+            yield path
+    for directory in sorted(p for p in layout.segments.glob("*") if p.is_dir()):
+        if layout.relative(directory) not in folders and directory.name not in current:
+            yield directory
+        elif not open_draft:
+            yield from _spare_folders(layout, directory, folders, retired)
+    if not open_draft:
+        yield from (p for p in sorted(layout.models.glob("*")) if layout.relative(p) not in folders)
+    if layout.staging_root.is_dir():
+        yield from (p for p in sorted(layout.staging_root.glob("*")) if not layout.segment(p.name).is_dir())
+
+
+def _spare_folders(layout: Layout, directory: Path, folders: set[str], retired: set[str]) -> Iterator[Path]:
+    # An encoding is spare once its encoder served and no kept generation uses it any more; one that never served yet
+    # belongs to an upgrade that is under way. Postings go with their model.
+    names = [p for p in sorted(directory.glob("*")) if p.is_dir() and not p.name.startswith("tokens.")]
+    yield from (p for p in names if layout.relative(p) not in folders)
+    for fingerprint in sorted(retired):
+        for name in (embeddings_listing(fingerprint), embeddings_file(fingerprint), tokens_folder(fingerprint)):
+            if (directory / name).exists() and layout.relative(directory / name) not in folders:
+                yield directory / name
+
+
+def _current_segments(layout: Layout) -> Iterator[str]:
+    for path in layout.shards.glob("*/CURRENT"):
+        version = current_version(layout, path.parent.name)
+        if version is not None:
+            yield from (one.segment_id for one in read_snapshot(layout, path.parent.name, version).segments)
+
+
+@contextmanager
+def _unpinned(layout: Layout, number: int) -> Iterator[bool]:
+    """Whether nobody reads the generation; while the block runs nobody can begin to."""
+    path = layout.manifest(number)
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        raise CorruptFile(layout.relative(path), "a manifest", "no file") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+def _remove(layout: Layout, path: Path, removed: dict[str, int], dry_run: bool) -> None:
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    removed[layout.relative(path)] = sum(p.stat().st_size for p in files)
+    if not dry_run:
+        # Out of sight in one rename, so that a crash never leaves half a folder under its name.
+        with scratch(layout) as folder:
+            path.replace(folder / path.name)
+            fsync_dir(path.parent)

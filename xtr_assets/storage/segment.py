@@ -1,0 +1,278 @@
+"""A segment: immutable rows of one change of one shard. It only ever gains folders, each with its own list of files."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from xtr_assets.core.errors import CorruptFile, StorageError
+from xtr_assets.core.files import FileRecord, record
+from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints
+from xtr_assets.storage.arrays import open_array
+from xtr_assets.storage.chunk_files import ARROW_NAME, hashes_of, ids_of, open_chunks
+from xtr_assets.storage.digests import check_digest
+from xtr_assets.storage.layout import Layout, safe_name
+from xtr_assets.storage.lock import exclusive
+from xtr_assets.storage.manifest import Listing, SegmentInfo, read_stored
+from xtr_assets.storage.temporary_files import fsync_tree, move_into_place
+
+LISTING_NAME = "files.json"
+SEGMENT_NAME = "segment.json"
+# Commits wait for each other this long at most: each takes a few fsyncs.
+COMMIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenArrays:
+    """Token embeddings of a segment, memory-mapped.
+
+    tokens : int8 [T, token_dim]; scales : float16 [T], a token is `tokens[i] * scales[i]`; offsets : int64 [rows + 1],
+    position p owns `offsets[p]:offsets[p + 1]`; token_ids : int32 [T], what the tokenizer called them.
+    """
+
+    tokens: Bytes8
+    scales: Halves
+    offsets: Ints
+    token_ids: Int32s
+
+
+class Segment:
+    """The folder segments/<segment_id>.
+
+    Opened by a generation, every file is held against the manifest's records; opened alone, against the lists that lie
+    in the segment itself.
+    """
+
+    def __init__(self, layout: Layout, info: SegmentInfo, expected: Mapping[str, FileRecord] | None = None) -> None:
+        self.layout, self.info, self._expected = layout, info, expected
+        self.segment_id, self.rows, self.shard = info.segment_id, info.rows, info.shard
+        self.directory = layout.segment(info.segment_id)
+
+    @classmethod
+    def open(cls, layout: Layout, segment_id: str, expected: Mapping[str, FileRecord] | None = None) -> "Segment":
+        """Read segment.json, verified where `expected` (a manifest's files) is given."""
+        path = layout.segment(segment_id) / SEGMENT_NAME
+        name = layout.relative(path)
+        if expected is not None:
+            check_digest(path, _expected(expected, name), name)
+        info = read_stored(SegmentInfo, path, name)
+        if info.segment_id != segment_id or not info.content.startswith(segment_id):
+            raise CorruptFile(name, f"segment {segment_id}", f"segment {info.segment_id}")
+        return cls(layout, info, expected)
+
+    def __repr__(self) -> str:
+        return f"Segment({self.segment_id}, rows={self.rows})"
+
+    # -- rows ---------------------------------------------------------------------------------------------------------
+
+    def chunks(self) -> pa.Table:
+        """The rows, memory-mapped without a copy; columns as CHUNK_SCHEMA."""
+        return self._reader.read_all()
+
+    def chunk_batch(self, index: int) -> pa.RecordBatch:
+        """Rows `index * info.batch_rows` onwards, one batch of the file."""
+        return self._reader.get_batch(index)
+
+    @cached_property
+    def _reader(self) -> Any:
+        reader = open_chunks(self.verified(ARROW_NAME))
+        rows = sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches))
+        if rows != self.rows:
+            raise CorruptFile(self._name(ARROW_NAME), f"{self.rows} rows", f"{rows} rows")
+        return reader
+
+    def chunk_ids(self) -> Ints:
+        """int64 [rows]"""
+        return ids_of(self.chunks())
+
+    def text_hashes(self) -> npt.NDArray[np.uint64]:
+        """uint64 [rows, 2]: the 16 bytes of core.ids.text_hash as they lie."""
+        return hashes_of(self.chunks())
+
+    # -- embeddings and tokens ----------------------------------------------------------------------------------------
+
+    def has_embeddings(self, fingerprint: str) -> bool:
+        return self._made_by(embeddings_listing(fingerprint), fingerprint)
+
+    def has_tokens(self, fingerprint: str) -> bool:
+        return self._made_by(f"{tokens_folder(fingerprint)}/{LISTING_NAME}", fingerprint)
+
+    def embeddings(self, fingerprint: str) -> Halves:
+        """float16 [rows, dim], unit length, memory-mapped; checked by size and header."""
+        self._need(self.has_embeddings(fingerprint), "embeddings", fingerprint)
+        name = embeddings_file(fingerprint)
+        self._check_size(name)
+        return open_array(self.directory / name, self._name(name), np.float16, (self.rows, None))
+
+    def tokens(self, fingerprint: str) -> TokenArrays:
+        """Memory-mapped; the offsets, which decide what is read, checked by sha256, the others by size and header."""
+        self._need(self.has_tokens(fingerprint), "tokens", fingerprint)
+        folder = tokens_folder(fingerprint)
+        self.verified(f"{folder}/offsets.npy")
+        offsets = self._array(f"{folder}/offsets.npy", np.int64, (self.rows + 1,))
+        count = int(offsets[-1])
+        return TokenArrays(
+            tokens=self._array(f"{folder}/tokens.npy", np.int8, (count, None)),
+            scales=self._array(f"{folder}/scales.npy", np.float16, (count,)),
+            offsets=offsets,
+            token_ids=self._array(f"{folder}/token_ids.npy", np.int32, (count,)),
+        )
+
+    def _array(self, name: str, dtype: npt.DTypeLike, shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
+        self._check_size(name)
+        return open_array(self.directory / name, self._name(name), dtype, shape)
+
+    def write_embeddings(self, fingerprint: str, embeddings: Halves | Floats) -> bool:
+        """Keep float16|float32 [rows, dim], unit length, as float16. False where they were there already."""
+        from xtr_assets.storage.encoding_writer import write_embeddings
+
+        return write_embeddings(self, fingerprint, embeddings)
+
+    def write_tokens(self, fingerprint: str, tokens: Bytes8, scales: Halves, offsets: Ints, token_ids: Int32s) -> bool:
+        """Keep token arrays as TokenArrays describes them. False where they were there already."""
+        from xtr_assets.storage.encoding_writer import write_tokens
+
+        return write_tokens(self, fingerprint, tokens, scales, offsets, token_ids)
+
+    # -- folders of other makers --------------------------------------------------------------------------------------
+
+    def folder(self, name: str) -> Path:
+        """Where the sealed folder `name` lies, there or not: `postings.<model8>`."""
+        return self.directory / safe_name(name, "folder")
+
+    def has_folder(self, name: str) -> bool:
+        return (self.folder(name) / LISTING_NAME).is_file()
+
+    def staging(self, name: str) -> Path:
+        """A folder for unfinished work that survives a crash; `seal_folder` turns it into `folder(name)`."""
+        path = self.layout.staging(self.segment_id, name)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def drop_staging(self, name: str) -> None:
+        """Remove unfinished work that is no longer needed."""
+        path = self.layout.staging(self.segment_id, name)
+        shutil.rmtree(path, ignore_errors=True)
+        if path.parent.is_dir() and not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+    def seal_folder(self, name: str, made_by: str | None = None) -> None:
+        """Commit `staging(name)`: list its files, make them durable, rename. The first to seal a name wins."""
+        staged, target = self.staging(name), self.folder(name)
+        (staged / LISTING_NAME).unlink(missing_ok=True)
+        files = {p.relative_to(staged).as_posix(): record(p) for p in sorted(staged.rglob("*")) if p.is_file()}
+        if not files:
+            raise StorageError(f"{self._name(name)}: nothing was written to {staged.name}; write its files, then seal")
+        (staged / LISTING_NAME).write_bytes(Listing(made_by=made_by or name, files=files).to_bytes())
+        fsync_tree(staged)
+        with self.committing():
+            if not self.has_folder(name):
+                shutil.rmtree(target, ignore_errors=True)
+                move_into_place(staged, target)
+        self.drop_staging(name)
+
+    @contextmanager
+    def committing(self) -> Iterator[None]:
+        """Hold the commit lock: two encoders of one segment must not mix their files."""
+        with exclusive(self.layout.commit_lock, f"segment {self.segment_id}", COMMIT_SECONDS):
+            yield
+
+    # -- records ------------------------------------------------------------------------------------------------------
+
+    def listing(self, name: str) -> Listing | None:
+        """The parsed list `name` (relative to the segment); None where it was never committed."""
+        path = self.directory / name
+        if self._expected is not None:
+            if self._name(name) not in self._expected:
+                return None
+            check_digest(path, self._expected[self._name(name)], self._name(name))
+        elif not path.is_file():
+            return None
+        return read_stored(Listing, path, self._name(name))
+
+    def listings(self) -> list[str]:
+        """Names of every list there is, relative to the segment."""
+        beside = [p.name for p in self.directory.glob("embeddings.*.json")]
+        return sorted(beside + [f"{p.parent.name}/{p.name}" for p in self.directory.glob(f"*/{LISTING_NAME}")])
+
+    def records(self, listings: list[str] | None = None) -> dict[str, FileRecord]:
+        """Every file, lists included, of the rows and of the named (else all) listings, by path in the warehouse."""
+        found = {self._name(SEGMENT_NAME): record(self.directory / SEGMENT_NAME)}
+        found |= {self._name(name): one for name, one in self.info.files.items()}
+        for name in self.listings() if listings is None else listings:
+            listed = self.listing(name)
+            if listed is None:
+                raise StorageError(f"{self._name(name)} was never committed; run the step that makes it first")
+            folder = f"{name.rpartition('/')[0]}/" if "/" in name else ""
+            found[self._name(name)] = record(self.directory / name)
+            found |= {self._name(folder + file): one for file, one in listed.files.items()}
+        return found
+
+    def encoding_listings(self, fingerprint: str) -> list[str]:
+        """The lists of the encodings under a fingerprint."""
+        return [embeddings_listing(fingerprint), f"{tokens_folder(fingerprint)}/{LISTING_NAME}"]
+
+    def verified(self, name: str) -> Path:
+        """The path of a file of this segment whose sha256 was compared."""
+        check_digest(self.directory / name, self._record(name), self._name(name))
+        return self.directory / name
+
+    def _check_size(self, name: str) -> None:
+        expected, path = self._record(name), self.directory / name
+        size = path.stat().st_size if path.is_file() else None
+        if size != expected.bytes:
+            raise CorruptFile(
+                self._name(name), f"{expected.bytes} bytes", "no file" if size is None else f"{size} bytes"
+            )
+
+    def _record(self, name: str) -> FileRecord:
+        if self._expected is not None:
+            return _expected(self._expected, self._name(name))
+        if name in self.info.files:
+            return self.info.files[name]
+        folder, _, file = name.rpartition("/")
+        listed = self.listing(f"{folder}/{LISTING_NAME}" if folder else name.replace(".npy", ".json"))
+        if listed is None or file not in listed.files:
+            raise CorruptFile(self._name(name), "a record of this file", "none")
+        return listed.files[file]
+
+    def _made_by(self, listing: str, fingerprint: str) -> bool:
+        listed = self.listing(listing)
+        if listed is not None and listed.made_by != fingerprint:
+            raise CorruptFile(self._name(listing), f"files made by {fingerprint}", f"made by {listed.made_by}")
+        return listed is not None
+
+    def _need(self, there: bool, what: str, fingerprint: str) -> None:
+        if not there:
+            raise StorageError(
+                f"segment {self.segment_id} has no {what} of encoder {fingerprint[:8]}; encode it first "
+                "(`xtr-assets build`)"
+            )
+
+    def _name(self, name: str) -> str:
+        return self.layout.relative(self.directory / name)
+
+
+def embeddings_file(fingerprint: str) -> str:
+    return f"embeddings.{fingerprint[:8]}.npy"
+
+
+def embeddings_listing(fingerprint: str) -> str:
+    return f"embeddings.{fingerprint[:8]}.json"
+
+
+def tokens_folder(fingerprint: str) -> str:
+    return f"tokens.{fingerprint[:8]}"
+
+
+def _expected(expected: Mapping[str, FileRecord], name: str) -> FileRecord:
+    if name not in expected:
+        raise CorruptFile(name, "a record in the manifest", "none")
+    return expected[name]

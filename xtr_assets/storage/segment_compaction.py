@@ -1,0 +1,139 @@
+"""Writing segments anew without dead rows: rows move, chunk_ids and encodings do not."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from xtr_assets.core.compaction import SegmentSize, plan_compaction
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.line_shifts import Shift
+from xtr_assets.core.types import Chunk, Ints
+from xtr_assets.storage.chunk_files import BATCH_ROWS, CHUNK_COLUMNS, ChunkWriter, shifted, table_digests
+from xtr_assets.storage.encoding_writer import embeddings_writer, tokens_writer
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.manifest import SnapshotSegment, format_version
+from xtr_assets.storage.segment import Segment
+from xtr_assets.storage.shard_writer import commit_segment
+from xtr_assets.storage.snapshot import Snapshot, commit_snapshot, current_version, known_files, read_snapshot
+from xtr_assets.storage.temporary_files import scratch
+
+# shard -> groups of segment ids, each of which becomes one segment.
+CompactionPlan = Mapping[str, tuple[tuple[str, ...], ...]]
+
+TOKEN_BLOCK_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """What became of a shard: `replaced` lie on until collected, for the generations that use them."""
+
+    shard: str
+    snapshot: Snapshot
+    replaced: tuple[str, ...]
+    written: tuple[Segment, ...]
+
+
+def plan_shards(layout: Layout, shards: Sequence[str]) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """The shards that have something to compact, with the groups."""
+    plan = {}
+    for shard in shards:
+        snapshot = _current(layout, shard)
+        sizes = [SegmentSize(one.segment_id, one.rows, one.live_rows) for one in snapshot.segments]
+        if groups := plan_compaction(sizes):
+            plan[shard] = groups
+    return plan
+
+
+def compact_shard(layout: Layout, shard: str, groups: Sequence[Sequence[str]]) -> Compacted:
+    """Write each group as one segment with the encodings all of it has, then the snapshot that names them.
+
+    `content` of the snapshot stays; generations built from it are gated and published like any other.
+    """
+    snapshot = _current(layout, shard)
+    known = {one.segment_id for one in snapshot.segments}
+    named = [segment_id for group in groups for segment_id in group]
+    if unknown := sorted(set(named) - known):
+        raise InvalidInput(f"shard {shard} has no segment {unknown[0]} now; plan again, it changed meanwhile")
+    if len(set(named)) != len(named):
+        raise InvalidInput(f"shard {shard}: a segment stands in two groups of the plan {[list(g) for g in groups]}")
+    written = [_merge(layout, snapshot, group) for group in groups]
+    kept = [one for one in snapshot.segments if one.segment_id not in set(named)]
+    added = [SnapshotSegment(segment_id=one.segment_id, rows=one.rows) for one in written]
+    segments = (*kept, *added)
+    following = snapshot.model_copy(update={"segments": segments, "format_version": format_version(segments)})
+    # A copy keeps what was cached of the original, its data version included.
+    following = Snapshot.model_validate(following.model_dump())
+    commit_snapshot(layout, following, known_files(layout, shard))
+    return Compacted(shard, following, tuple(named), tuple(written))
+
+
+def _current(layout: Layout, shard: str) -> Snapshot:
+    version = current_version(layout, shard)
+    if version is None:
+        raise InvalidInput(f"shard {shard} was never written; there is nothing to compact")
+    return read_snapshot(layout, shard, version)
+
+
+@dataclass(frozen=True)
+class _Part:
+    segment: Segment
+    positions: Ints
+    shifts: tuple[Shift, ...]
+
+
+def _merge(layout: Layout, snapshot: Snapshot, group: Sequence[str]) -> Segment:
+    shifts = {one.segment_id: one.shifts for one in snapshot.segments}
+    parts = [_Part(Segment.open(layout, one), np.flatnonzero(~snapshot.dead_mask(one)), shifts[one]) for one in group]
+    with scratch(layout) as folder, ChunkWriter(folder, snapshot.shard) as writer:
+        for part in parts:
+            for table in _blocks(part):
+                hashes = table.column("text_hash").to_pylist()
+                chunks = table.select(CHUNK_COLUMNS[:-1]).to_pylist()
+                for row, hashed, digest in zip(chunks, hashes, table_digests(table), strict=True):
+                    writer.append(Chunk(**row), hashed, digest)
+        merged = commit_segment(layout, folder, snapshot.shard, writer)
+    for fingerprint in sorted(set.intersection(*(_fingerprints(part.segment) for part in parts))):
+        _copy_encodings(parts, merged, fingerprint)
+    return merged
+
+
+def _blocks(part: _Part) -> Iterator[pa.Table]:
+    table = shifted(part.segment.chunks(), part.shifts)
+    for start in range(0, len(part.positions), BATCH_ROWS):
+        yield table.take(pa.array(part.positions[start : start + BATCH_ROWS]))
+
+
+def _fingerprints(segment: Segment) -> set[str]:
+    """Encoders whose embeddings and tokens are both there."""
+    made: dict[str, set[str]] = {"embeddings": set(), "tokens": set()}
+    for name in segment.listings():
+        kind = name.split(".")[0]
+        listed = segment.listing(name)
+        if kind in made and listed is not None:
+            made[kind].add(listed.made_by)
+    return made["embeddings"] & made["tokens"]
+
+
+def _copy_encodings(parts: Sequence[_Part], merged: Segment, fingerprint: str) -> None:
+    if not merged.has_embeddings(fingerprint):
+        dim = parts[0].segment.embeddings(fingerprint).shape[1]
+        with embeddings_writer(merged, fingerprint, dim) as embeddings:
+            for part in parts:
+                stored = part.segment.embeddings(fingerprint)
+                for start in range(0, len(part.positions), BATCH_ROWS):
+                    embeddings.append(stored[part.positions[start : start + BATCH_ROWS]])
+    if merged.has_tokens(fingerprint):
+        return
+    dim = parts[0].segment.tokens(fingerprint).tokens.shape[1]
+    with tokens_writer(merged, fingerprint, dim) as tokens:
+        for part in parts:
+            arrays = part.segment.tokens(fingerprint)
+            for start in range(0, len(part.positions), TOKEN_BLOCK_ROWS):
+                positions = part.positions[start : start + TOKEN_BLOCK_ROWS]
+                counts = arrays.offsets[positions + 1] - arrays.offsets[positions]
+                # The tokens of the chosen rows: each row's first token, repeated, plus 0, 1, 2 ... within the row.
+                within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+                chosen = np.repeat(arrays.offsets[positions], counts) + within
+                tokens.append(arrays.tokens[chosen], arrays.scales[chosen], counts, arrays.token_ids[chosen])

@@ -1,0 +1,154 @@
+"""A snapshot: what a shard holds. Content-addressed: the data version is the beginning of its file's sha256."""
+
+import json
+import logging
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
+
+from xtr_assets.core.errors import CorruptFile
+from xtr_assets.core.files import FileRecord, write_atomic
+from xtr_assets.core.row_placement import mask_of
+from xtr_assets.core.types import FileState, Mask
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.manifest import (
+    Digest,
+    QuarantineEntry,
+    SnapshotFile,
+    SnapshotSegment,
+    Stored,
+    canonical_json,
+    check_version,
+    sha256_bytes,
+)
+
+log = logging.getLogger(__name__)
+
+VERSION_LENGTH = 16
+
+
+class Snapshot(Stored):
+    """shards/<shard>/<data_version>.json.
+
+    `content` digests the source's fingerprint and every (path, sha256): two snapshots with the same content hold the
+    same chunks, however their segments lie. `data_version` covers the segments and dead rows too.
+    """
+
+    format_version: Literal[1, 2] = 1
+    shard: str
+    source_fingerprint: str
+    content: Digest
+    segments: tuple[SnapshotSegment, ...]
+    files: dict[str, SnapshotFile]
+    quarantine: tuple[QuarantineEntry, ...]
+
+    @model_validator(mode="after")
+    def _version_fits(self) -> Self:
+        check_version(self.format_version, self.segments)
+        return self
+
+    @cached_property
+    def data_version(self) -> str:
+        """16 hex digits of the sha256 of the file's bytes."""
+        return sha256_bytes(self.to_bytes())[:VERSION_LENGTH]
+
+    @property
+    def live_rows(self) -> int:
+        return sum(one.live_rows for one in self.segments)
+
+    @property
+    def rows(self) -> int:
+        """Stored rows, dead ones included."""
+        return sum(one.rows for one in self.segments)
+
+    def dead_mask(self, segment_id: str) -> Mask:
+        """bool [rows] of one of its segments, True where a row is dead."""
+        for one in self.segments:
+            if one.segment_id == segment_id:
+                return mask_of(one.dead, one.rows)
+        raise KeyError(segment_id)
+
+
+def content_digest(source_fingerprint: str, files: Mapping[str, SnapshotFile]) -> str:
+    """sha256 over the source's fingerprint and the sorted (path, sha256) of its files."""
+    return sha256_bytes(canonical_json([source_fingerprint, sorted((p, f.sha256) for p, f in files.items())]))
+
+
+def read_snapshot(layout: Layout, shard: str, data_version: str) -> Snapshot:
+    """Read a snapshot whose bytes were compared with its name."""
+    path = layout.snapshot(shard, data_version)
+    name = layout.relative(path)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise CorruptFile(name, "a snapshot", "no file") from None
+    found = sha256_bytes(data)
+    if not found.startswith(data_version) or len(data_version) != VERSION_LENGTH:
+        raise CorruptFile(name, f"sha256 {data_version}...", f"sha256 {found}")
+    snapshot = Snapshot.from_bytes(data, name)
+    # What was just verified need not be computed again.
+    vars(snapshot)["data_version"] = data_version
+    return snapshot
+
+
+def snapshot_record(layout: Layout, shard: str, data_version: str) -> tuple[str, FileRecord]:
+    """(name, record) of a snapshot's file, for a manifest."""
+    path = layout.snapshot(shard, data_version)
+    data = path.read_bytes()
+    return layout.relative(path), FileRecord(len(data), sha256_bytes(data))
+
+
+def current_version(layout: Layout, shard: str) -> str | None:
+    """The data version that CURRENT names; None for a shard that was never written."""
+    path = layout.current(shard)
+    try:
+        text = path.read_bytes().decode("ascii")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise CorruptFile(layout.relative(path), "a data version", str(error)) from error
+    version = text.removesuffix("\n")
+    if text != f"{version}\n" or not version.isalnum() or not layout.snapshot(shard, version).is_file():
+        raise CorruptFile(layout.relative(path), "the data version of a snapshot", repr(text))
+    return version
+
+
+def commit_snapshot(layout: Layout, snapshot: Snapshot, files: Mapping[str, FileState]) -> None:
+    """Write the snapshot, then move CURRENT to it (the commit), then the hints for the next scan."""
+    if "data_version" not in vars(snapshot) or not layout.snapshot(snapshot.shard, snapshot.data_version).is_file():
+        data = snapshot.to_bytes()
+        vars(snapshot)["data_version"] = sha256_bytes(data)[:VERSION_LENGTH]
+        write_atomic(layout.snapshot(snapshot.shard, snapshot.data_version), data)
+    version = snapshot.data_version
+    if not layout.current(snapshot.shard).is_file() or current_version(layout, snapshot.shard) != version:
+        write_atomic(layout.current(snapshot.shard), f"{version}\n".encode("ascii"))
+    hints = {"data_version": version, "mtime_ns": {path: state.mtime_ns for path, state in files.items()}}
+    write_atomic(layout.scan_hints(snapshot.shard), canonical_json(hints))
+
+
+def known_files(layout: Layout, shard: str) -> dict[str, FileState]:
+    """The files of the current snapshot as last seen. mtime_ns is 0, which matches no file, where no hint holds."""
+    version = current_version(layout, shard)
+    if version is None:
+        return {}
+    snapshot = read_snapshot(layout, shard, version)
+    hints = _hints(layout, shard, version)
+    return {
+        path: FileState(path, file.size, int(hints.get(path, 0)), file.sha256) for path, file in snapshot.files.items()
+    }
+
+
+def _hints(layout: Layout, shard: str, version: str) -> dict[str, Any]:
+    # The hints only save reads: lost or damaged ones cost a second look at every file, never a wrong answer.
+    path = layout.scan_hints(shard)
+    try:
+        loaded = json.loads(path.read_bytes())
+        if loaded["data_version"] == version:
+            return {str(key): int(value) for key, value in loaded["mtime_ns"].items()}
+    except FileNotFoundError:
+        pass
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        log.warning("%s is damaged (%s): every file is read again", layout.relative(path), error)
+    return {}

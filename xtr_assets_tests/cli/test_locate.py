@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from xtr_assets.cli.locate import dagster_home, find_place, open_warehouse, shown
+from xtr_assets.core.errors import ConfigError, WarehouseNotFound
+
+CONFIG = "name: mine\nwarehouse: store\nsources: [{name: a, kind: text, path: .}]\n"
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XTR_ASSETS_CONFIG", raising=False)
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    return tmp_path
+
+
+def named(folder: Path, name: str = "xtr.yaml") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(CONFIG)
+    return folder / name
+
+
+def test_without_a_config_the_demo_counts(tmp_path: Path) -> None:
+    place = find_place(None, None)
+    assert place.config is not None
+    assert (place.config.name, place.warehouse) == ("stdlib", tmp_path / "warehouse")
+
+
+def test_the_option_beats_the_variable_which_beats_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named(tmp_path)
+    assert find_place(None, None).warehouse == tmp_path / "store"
+    monkeypatch.setenv("XTR_ASSETS_CONFIG", str(named(tmp_path / "by_variable")))
+    assert find_place(None, None).warehouse == tmp_path / "by_variable" / "store"
+    assert find_place(named(tmp_path / "by_option"), None).warehouse == tmp_path / "by_option" / "store"
+
+
+def test_a_named_config_that_is_missing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XTR_ASSETS_CONFIG", "nowhere.yaml")
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
+        find_place(None, None)
+
+
+def test_another_warehouse_is_not_held_against_the_sources_of_this_folder(tmp_path: Path) -> None:
+    config = named(tmp_path)
+    assert find_place(None, tmp_path / "other").config is None
+    assert find_place(None, tmp_path / "store").config is not None
+    assert find_place(config, tmp_path / "other").config is not None
+
+
+def test_a_missing_warehouse_says_how_one_comes_to_be() -> None:
+    with pytest.raises(WarehouseNotFound, match=r"no warehouse at warehouse; `xtr-assets demo`"):
+        open_warehouse(find_place(None, None))
+
+
+def test_the_dagster_home_is_where_dagster_yaml_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, above = tmp_path / "above" / "project", tmp_path / "above"
+    project.mkdir(parents=True)
+    assert dagster_home([project, above], project) == (project, True)
+    assert yaml.safe_load((project / "dagster.yaml").read_text())["telemetry"] == {"enabled": False}
+    assert dagster_home([project, above], project) == (project, False)
+    (project / "dagster.yaml").rename(above / "dagster.yaml")
+    assert dagster_home([project, above], project) == (above, False)
+    monkeypatch.setenv("DAGSTER_HOME", "/elsewhere")
+    assert dagster_home([project, above], project) == (Path("/elsewhere"), False)
+
+
+def test_paths_are_shown_from_the_current_folder(tmp_path: Path) -> None:
+    assert shown(tmp_path / "a" / "b") == "a/b"
+    assert shown(tmp_path.parent) == str(tmp_path.parent)

@@ -1,0 +1,53 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xtr_assets.core.chunking.line_spans import Lines, Span, normalize_newlines, pack, slices
+from xtr_assets.core.chunking.text import split_text
+
+texts = st.text(st.sampled_from("ab. \n\t"), max_size=300)
+
+
+@given(st.text(st.sampled_from("ab.! \n\u00e9\U0001f600"), max_size=400), st.integers(1, 60))
+def test_slices_join_to_the_text_and_keep_the_limit(text: str, limit: int) -> None:
+    pieces = slices(text, limit)
+    assert "".join(pieces) == text
+    assert all(len(piece) <= limit for piece in pieces)
+    assert len(pieces) == 1 or all(pieces)
+
+
+@given(texts, st.integers(5, 80))
+def test_packing_loses_only_white_space(text: str, limit: int) -> None:
+    lines = Lines(text)
+    spans = pack(lines, [(1, len(lines))], limit)
+    assert "".join("".join(span.text for span in spans).split()) == "".join(text.split())
+    assert all(len(span.text) <= limit and span.text.strip() for span in spans)
+    for span in spans:
+        verbatim = lines.text(span.start, span.end)
+        assert span.text == verbatim or span.text in verbatim
+
+
+def test_spans_are_of_about_equal_size_instead_of_full_and_rest() -> None:
+    lines = Lines("\n".join(["x" * 9] * 11))  # 109 characters; two spans of at most 100.
+    spans = pack(lines, [(number, number) for number in range(1, 12)], 100)
+    assert [(span.start, span.end) for span in spans] == [(1, 6), (7, 11)]
+
+
+def test_an_atom_that_fits_is_not_torn() -> None:
+    lines = Lines("\n".join(["a" * 30, "b" * 10, "b" * 10, "b" * 10]))
+    spans = pack(lines, [(1, 1), (2, 4)], 40)
+    assert spans == [Span(1, 1, "a" * 30), Span(2, 4, "\n".join(["b" * 10] * 3))]
+
+
+def test_a_line_is_cut_after_a_sentence_or_a_space_or_anywhere() -> None:
+    assert slices("Aaa bbb. Ccc ddd.", 12) == ["Aaa bbb. ", "Ccc ddd."]
+    assert slices("aaaa bbbb cccc", 8) == ["aaaa ", "bbbb cccc"[:5], "cccc"]
+    assert slices("x" * 10, 4) == ["xxxx", "xxx", "xxx"]
+
+
+def test_only_the_newlines_of_python_are_normalized() -> None:
+    assert normalize_newlines("a\r\nb\rc\x0cd\u2028e\n") == "a\nb\nc\x0cd\u2028e\n"
+
+
+def test_a_text_without_a_file_is_whole_where_it_fits_and_else_split_at_paragraphs() -> None:
+    assert split_text("  as it is \r\n", 20) == ["  as it is \r\n"]
+    assert split_text(f"{'a' * 15}\n\n{'b' * 15}", 20) == ["a" * 15, "b" * 15]

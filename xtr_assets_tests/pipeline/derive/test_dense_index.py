@@ -1,0 +1,129 @@
+"""The dense index of a draft: by delta, and tuned anew when small changes have added up."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xtr_assets.config import DenseConfig
+from xtr_assets.core.types import Chunk
+from xtr_assets.pipeline.derive.dense_index import DenseReport, derive_dense
+from xtr_assets.pipeline.queries.tuning_queries import RETUNE_SHARE, keep_tuning
+from xtr_assets.search.loaders import open_dense
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.fixtures import ENCODER, encode, write_shard
+
+ROWS = 400
+CONFIG = DenseConfig(recipe="IVF16,SQ8")
+
+
+def chunks(edition: dict[int, int]) -> Iterator[Chunk]:
+    """ROWS chunks; `edition` changes the text of some, a negative one to another topic."""
+    random = np.random.default_rng(3)
+    for i in range(ROWS):
+        words = " ".join(f"word{n}" for n in random.integers(0, 300, 12))
+        if edition.get(i, 0) < 0:
+            words = " ".join(f"{10**9 + n}" for n in random.integers(0, 9, 12))
+        text = f"{words} edition{edition.get(i, 0)}"
+        yield Chunk(i, "code", f"file{i}.py", f"name{i}", "function", 0, 1, 2, "", text)
+
+
+def derived(
+    warehouse: Warehouse,
+    edition: dict[int, int],
+    *,
+    with_queries: bool = True,
+    config: DenseConfig = CONFIG,
+    first_line: int = 1,
+) -> tuple[Generation, DenseReport]:
+    """Publish a generation of these chunks, its dense index alone."""
+    moved = [replace(one, start_line=first_line, end_line=first_line + 1) for one in chunks(edition)]
+    write_shard(warehouse, "code", moved)
+    snapshot = warehouse.snapshot("code")
+    assert snapshot is not None
+    for one in snapshot.segments:
+        segment = warehouse.segment(one.segment_id)
+        if not segment.has_embeddings(ENCODER.fingerprint):
+            encode(segment, ENCODER)
+    draft = warehouse.draft(
+        "test",
+        encoder=ENCODER.describe(),
+        fingerprint=ENCODER.fingerprint,
+        snapshots={"code": snapshot.data_version},
+    )
+    if with_queries:
+        texts = [chunk.text[:40] for chunk in chunks({})][::8]
+        keep_tuning(warehouse, draft, ENCODER.encode_queries(texts))
+    parent = None if draft.parent is None else warehouse.generation(draft.parent)
+    report = derive_dense(draft, parent, config, recall_goal=0.9)
+    return warehouse.publish(draft.number, required=()), report
+
+
+def test_the_profile_is_tuned_for_fewer_misses_than_the_gate_allows(tmp_path: Path) -> None:
+    generation, report = derived(Warehouse.create(tmp_path / "w"), {})
+    assert report.tuned
+    assert generation.manifest.profile["dense"]["goal"] == pytest.approx(0.95)
+
+
+def test_small_changes_keep_the_profile_until_they_add_up(tmp_path: Path) -> None:
+    warehouse = Warehouse.create(tmp_path / "w")
+    derived(warehouse, {})
+    edition: dict[int, int] = {}
+    tuned, counts = [], []
+    # Each changed chunk is a row removed and a row added; RETUNE_SHARE of 400 rows are 20.
+    for step in range(1, 5):
+        edition |= dict.fromkeys(range(4 * step, 4 * step + 4), step)
+        generation, report = derived(warehouse, edition)
+        assert (report.how, report.removed, report.added) == ("evolved", 4, 4)
+        tuned.append(report.tuned)
+        counts.append(generation.manifest.recipe["dense"]["changed_since_tuned"])
+    assert RETUNE_SHARE * ROWS == 20
+    assert tuned == [False, False, True, False]
+    assert counts == [8, 16, 0, 8]
+
+
+def test_chunks_that_only_moved_down_their_file_wear_nothing_out(tmp_path: Path) -> None:
+    warehouse = Warehouse.create(tmp_path / "w")
+    derived(warehouse, {})
+    generation, report = derived(warehouse, {0: 1}, first_line=5)
+    assert (report.removed, report.added) == (1, 1), "their lines move, the rows stay"
+    assert not report.tuned
+    assert generation.manifest.recipe["dense"]["changed_since_tuned"] == 2
+
+
+def test_nothing_is_tuned_without_queries(tmp_path: Path) -> None:
+    warehouse = Warehouse.create(tmp_path / "w")
+    derived(warehouse, {}, with_queries=False)
+    before = warehouse.published
+    generation, report = derived(warehouse, dict.fromkeys(range(50), 1), with_queries=False)
+    assert before is not None
+    assert not report.tuned
+    assert generation.manifest.profile["dense"] == before.manifest.profile["dense"]
+    assert generation.manifest.recipe["dense"]["changed_since_tuned"] == 100
+
+
+def test_lists_that_new_topics_do_not_fit_are_repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "xtr_assets.core.recipe_shortlist._cpu_options", lambda *_: [("IVF16,SQ8", "as the test wants it")]
+    )
+    auto = DenseConfig(recipe="auto")
+    warehouse = Warehouse.create(tmp_path / "w")
+    derived(warehouse, {}, config=auto)
+    _, unchanged = derived(warehouse, dict.fromkeys(range(30), 1), config=auto)
+    assert unchanged.how == "evolved" and unchanged.tuned
+    other, report = derived(warehouse, dict.fromkeys(range(200), -1), config=auto)
+    assert (report.how, report.tuned) == ("repaired", True)
+    assert "lists learnt anew" in report.reason
+    assert other.manifest.recipe["dense"]["changed_since_tuned"] == 0
+    index = open_dense(other, "cpu")
+    rows = np.flatnonzero(other.live)
+    _, found = index.search(other.vectors().gather(rows), 1, nprobe=1)
+    assert (found[:, 0] == rows).mean() > 0.95, "a row lies where a query for it looks"
+    # By name it is somebody's choice, and keeps its number of lists.
+    named = Warehouse.create(tmp_path / "n")
+    derived(named, {})
+    _, kept = derived(named, dict.fromkeys(range(200), -1))
+    assert kept.how == "evolved" and kept.tuned

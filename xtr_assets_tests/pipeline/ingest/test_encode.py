@@ -1,0 +1,151 @@
+"""Encoding segments: every text once, resumed at the last finished block, rows in order."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xtr_assets.config import EncoderConfig
+from xtr_assets.core.ids import chunk_id
+from xtr_assets.core.token_codec import decode_int8
+from xtr_assets.core.types import Chunk, FileState
+from xtr_assets.encoders import open_encoder
+from xtr_assets.encoders.base import Encoded, EncodedQueries
+from xtr_assets.pipeline.ingest import encode as encode_module
+from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
+from xtr_assets.pipeline.ingest.encode_blocks import Run, block_name, runs
+from xtr_assets.storage.snapshot import Snapshot
+from xtr_assets.storage.warehouse import Warehouse
+
+
+class Counting:
+    """The hashing encoder, counting what it is given; dies at the text `fatal`."""
+
+    def __init__(self) -> None:
+        self.inner = open_encoder(EncoderConfig(kind="hashing"))
+        self.seen: list[str] = []
+        self.fatal: str | None = None
+
+    name = property(lambda self: self.inner.name)
+    dim = property(lambda self: self.inner.dim)
+    token_dim = property(lambda self: self.inner.token_dim)
+    fingerprint = property(lambda self: self.inner.fingerprint)
+
+    def describe(self) -> dict[str, Any]:
+        return self.inner.describe()
+
+    def encode_documents(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Encoded:
+        if self.fatal in texts:
+            raise MemoryError(self.fatal)
+        self.seen += texts
+        return self.inner.encode_documents(texts, progress)
+
+    def encode_queries(self, texts: Sequence[str]) -> EncodedQueries:
+        return self.inner.encode_queries(texts)
+
+    def surface(self, token_ids: Any) -> list[str]:
+        return self.inner.surface(token_ids)
+
+
+def write(warehouse: Warehouse, shard: str, texts: Sequence[str], path: str = "a.txt") -> Snapshot:
+    chunks = [
+        Chunk(chunk_id(shard, path, str(i)), shard, path, str(i), "section", 0, i + 1, i + 1, "", text)
+        for i, text in enumerate(texts)
+    ]
+    sha = hashlib.sha256("\n".join(texts).encode()).hexdigest()
+    files = {path: FileState(path, 1, 1, sha)}
+    return warehouse.write_snapshot(
+        shard, source_fingerprint="f" * 64, files=files, touched=[path], chunks=chunks
+    ).snapshot
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse.create(tmp_path / "warehouse")
+
+
+@pytest.fixture
+def encoder() -> Counting:
+    return Counting()
+
+
+def check_rows(warehouse: Warehouse, snapshot: Snapshot, encoder: Counting, texts: Sequence[str]) -> None:
+    segment = warehouse.segment(snapshot.segments[-1].segment_id)
+    alone = encoder.inner.encode_documents(texts)
+    assert np.array_equal(segment.embeddings(encoder.fingerprint), alone.embeddings)
+    stored = segment.tokens(encoder.fingerprint)
+    assert np.array_equal(stored.offsets, alone.offsets)
+    assert np.array_equal(stored.token_ids, alone.token_ids)
+    np.testing.assert_allclose(
+        decode_int8(np.asarray(stored.tokens), np.asarray(stored.scales)),
+        np.asarray(alone.tokens, np.float32),
+        atol=0.01,
+    )
+
+
+def test_rows_come_in_order_and_a_text_that_comes_twice_is_encoded_once(
+    warehouse: Warehouse, encoder: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encode_module, "BLOCK_TEXTS", 4)
+    monkeypatch.setattr(encode_module, "BLOCKS_IN_MEMORY", 1)
+    texts = [f"text number {i % 11} of many" for i in range(30)]
+    told: list[int] = []
+
+    report = encode_snapshot(warehouse, write(warehouse, "s", texts), encoder, told.append)
+
+    assert sorted(encoder.seen) == sorted(set(texts))
+    assert (report.rows, report.encoded, report.reused) == (30, 11, 19)
+    assert sum(told) == 30
+    snapshot = warehouse.snapshot("s")
+    assert snapshot is not None
+    check_rows(warehouse, snapshot, encoder, texts)
+    assert missing_encodings(warehouse, snapshot, encoder.fingerprint) == []
+    assert not warehouse.layout.staging_root.exists() or not any(warehouse.layout.staging_root.iterdir())
+
+
+def test_texts_that_another_shard_holds_are_not_encoded_again(warehouse: Warehouse, encoder: Counting) -> None:
+    encode_snapshot(warehouse, write(warehouse, "one", ["alpha beta", "gamma delta", "epsilon zeta"]), encoder)
+    encoder.seen.clear()
+    texts = ["gamma delta", "new words here", "alpha beta"]
+
+    report = encode_snapshot(warehouse, write(warehouse, "two", texts), encoder)
+
+    assert encoder.seen == ["new words here"]
+    assert (report.encoded, report.reused) == (1, 2)
+    snapshot = warehouse.snapshot("two")
+    assert snapshot is not None
+    check_rows(warehouse, snapshot, encoder, texts)
+
+
+def test_encoding_that_died_goes_on_at_the_last_finished_block(
+    warehouse: Warehouse, encoder: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encode_module, "BLOCK_TEXTS", 4)
+    texts = [f"text number {i}" for i in range(10)]
+    snapshot = write(warehouse, "s", texts)
+    encoder.fatal = "text number 9"
+    with pytest.raises(MemoryError):
+        encode_snapshot(warehouse, snapshot, encoder)
+    assert encoder.seen == texts[:8]
+    assert len(missing_encodings(warehouse, snapshot, encoder.fingerprint)) == 1
+    encoder.seen.clear()
+    encoder.fatal = None
+
+    report = encode_snapshot(warehouse, snapshot, encoder)
+
+    assert encoder.seen == texts[8:]
+    assert (report.encoded, report.resumed) == (2, 8)
+    check_rows(warehouse, snapshot, encoder, texts)
+
+
+def test_runs_are_cut_at_the_longest_and_where_the_place_changes() -> None:
+    places, positions = np.array([0, 0, 0, 2, 2]), np.array([5, 6, 7, 0, 1])
+    assert list(runs(places, positions, 2)) == [Run(0, 5, 7), Run(0, 7, 8), Run(2, 0, 2)]
+    assert list(runs(places[:0], positions[:0], 2)) == []
+
+
+def test_a_block_is_found_again_only_for_the_same_texts_in_the_same_order() -> None:
+    assert block_name([b"a" * 16, b"b" * 16]) != block_name([b"b" * 16, b"a" * 16])

@@ -1,0 +1,257 @@
+"""Masks of filters against a row-by-row reference in Python."""
+
+import fnmatch
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.line_shifts import Shift
+from xtr_assets.core.where_syntax import parse_where
+from xtr_assets.search import filter_masks
+from xtr_assets.search.filter_masks import RowFilters
+
+
+@dataclass(frozen=True)
+class FakeSegment:
+    segment_id: str
+    table: pa.Table
+
+    @property
+    def rows(self) -> int:
+        return int(self.table.num_rows)
+
+    def chunks(self) -> pa.Table:
+        return self.table
+
+
+@dataclass(frozen=True)
+class FakePlaced:
+    segment: FakeSegment
+    base_row: int
+    shifts: tuple[Shift, ...] = ()
+
+
+def _table(rows: list[dict[str, Any]], dictionary: bool) -> pa.Table:
+    def text(name: str) -> pa.Array:
+        column = pa.array([row[name] for row in rows], pa.string())
+        return column.dictionary_encode() if dictionary else column
+
+    return pa.table(
+        {
+            "chunk_id": pa.array([row["chunk_id"] for row in rows], pa.int64()),
+            **{name: text(name) for name in ("source", "path", "symbol", "kind")},
+            **{name: pa.array([row[name] for row in rows], pa.int32()) for name in ("part", "start_line", "end_line")},
+            "metadata": pa.array([json.dumps(row["metadata"]) for row in rows], pa.string()),
+        }
+    )
+
+
+def _rows(random: np.random.Generator, count: int, start: int) -> list[dict[str, Any]]:
+    def metadata() -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        if random.random() < 0.7:
+            fields["year"] = int(random.integers(2015, 2020))
+        if random.random() < 0.5:
+            fields["rating"] = [1, 2.5, "high", True, None][random.integers(5)]
+        if random.random() < 0.5:
+            fields["tags"] = [["a"], ["a", "b"], [], "b"][random.integers(4)]
+        return fields
+
+    return [
+        {
+            "chunk_id": start + i,
+            "source": ["stdlib", "docs"][random.integers(2)],
+            "path": ["asyncio/base.py", "asyncio/a/b.py", "json/dec.py", "é.py"][random.integers(4)],
+            "symbol": ["f", "_g", "A.h"][random.integers(3)],
+            "kind": ["function", "class"][random.integers(2)],
+            "part": int(random.integers(3)),
+            "start_line": int(random.integers(100)),
+            "end_line": int(random.integers(100, 200)),
+            "metadata": metadata(),
+        }
+        for i in range(count)
+    ]
+
+
+RANDOM = np.random.default_rng(5)
+FIRST, SECOND = _rows(RANDOM, 120, 0), _rows(RANDOM, 80, 1000)
+# A hole of 10 rows between the segments, and some dead rows.
+LIVE = np.ones(210, np.bool_)
+LIVE[120:130] = False
+LIVE[::7] = False
+ROWS: list[dict[str, Any] | None] = [*FIRST, *([None] * 10), *SECOND]
+
+
+def _filters() -> RowFilters:
+    placed = [
+        FakePlaced(FakeSegment("one", _table(FIRST, dictionary=True)), 0),
+        FakePlaced(FakeSegment("two", _table(SECOND, dictionary=False)), 130),
+    ]
+    return RowFilters(placed, LIVE)
+
+
+FILTERS = _filters()
+
+
+def _equal(found: Any, wanted: Any) -> bool:
+    if isinstance(found, bool) or isinstance(wanted, bool):
+        return found is wanted
+    return bool(found == wanted)
+
+
+def _holds(value: Any, condition: Any) -> bool:
+    """The meaning of a condition, for one value (None: absent)."""
+    if isinstance(condition, list):
+        return any(_holds(value, wanted) for wanted in condition)
+    if isinstance(condition, dict):
+        return all(_operation(value, operator, operand) for operator, operand in condition.items())
+    if condition is None:
+        return value is None or value == []
+    values = value if isinstance(value, list) else [value]
+    return any(_equal(each, condition) for each in values)
+
+
+def _operation(value: Any, operator: str, operand: Any) -> bool:
+    if operator == "not":
+        return not _holds(value, operand)
+    if operator == "in":
+        return _holds(value, operand)
+    values = value if isinstance(value, list) else [value]
+    return any(_ordered(each, operator, operand) for each in values)
+
+
+def _ordered(value: Any, operator: str, operand: Any) -> bool:
+    if operator in ("glob", "prefix"):
+        if not isinstance(value, str):
+            return False
+        # The globs drawn below hold no slash next to a star, where fnmatch differs.
+        return fnmatch.fnmatchcase(value, operand) if operator == "glob" else value.startswith(operand)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, str) != isinstance(operand, str) or not (number or isinstance(value, str)):
+        return False
+    return bool(
+        {"gt": value > operand, "gte": value >= operand, "lt": value < operand, "lte": value <= operand}[operator]
+    )
+
+
+def _reference(where: dict[str, Any]) -> list[int]:
+    def value(row: dict[str, Any], column: str) -> Any:
+        return row[column] if column in row else row["metadata"].get(column.removeprefix("metadata."))
+
+    return [
+        number
+        for number, row in enumerate(ROWS)
+        if row is not None and LIVE[number] and all(_holds(value(row, c), condition) for c, condition in where.items())
+    ]
+
+
+text_values = st.sampled_from(["stdlib", "docs", "asyncio/base.py", "f", "_g", "class", "function", "nothing"])
+text_conditions = st.one_of(
+    text_values,
+    st.lists(text_values, max_size=3),
+    st.fixed_dictionaries({"prefix": st.sampled_from(["a", "_", "std", ""])}),
+    st.fixed_dictionaries({"glob": st.sampled_from(["*.py", "?", "A.h", "c[kl]ass"])}),
+    st.fixed_dictionaries({"gt": text_values}, optional={"lte": text_values}),
+)
+integers = st.integers(-1, 201)
+integer_conditions = st.one_of(
+    integers,
+    st.lists(integers, max_size=3),
+    st.fixed_dictionaries({"gte": integers}, optional={"lt": integers}),
+)
+loose = st.sampled_from([2016, 2017.0, 2.5, 1, True, False, "high", "a", "b", None, 10**30])
+metadata_conditions = st.one_of(
+    loose,
+    st.lists(loose, max_size=3),
+    st.fixed_dictionaries({"gte": st.sampled_from([2016, 2.5, "a", -(10**30)])}),
+    st.fixed_dictionaries({"prefix": st.just("h")}),
+)
+
+
+def _negatable(conditions: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(conditions, conditions.map(lambda condition: {"not": condition}))
+
+
+wheres = st.dictionaries(
+    st.sampled_from(["source", "symbol", "kind"]), _negatable(text_conditions), max_size=2
+).flatmap(
+    lambda texts: st.dictionaries(
+        st.sampled_from(["part", "start_line", "chunk_id"]), _negatable(integer_conditions), max_size=1
+    ).flatmap(
+        lambda numbers: st.dictionaries(
+            st.sampled_from(["year", "rating", "tags", "metadata.year"]), _negatable(metadata_conditions), max_size=2
+        ).map(lambda fields: texts | numbers | fields)
+    )
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(wheres)
+def test_a_mask_holds_exactly_the_live_rows_the_reference_finds(where: dict[str, Any]) -> None:
+    assert np.flatnonzero(FILTERS.mask(parse_where(where))).tolist() == _reference(where)
+
+
+def test_a_path_glob_stays_within_a_part_and_is_exact_on_unicode() -> None:
+    found = np.flatnonzero(FILTERS.mask(parse_where({"path": {"glob": "asyncio/*"}})))
+    assert {ROWS[row]["path"] for row in found} == {"asyncio/base.py"}  # type: ignore[index]
+    assert FILTERS.mask(parse_where({"path": {"glob": "?.py"}})).any()
+
+
+def test_an_unknown_column_is_refused_with_the_columns_and_fields_there_are() -> None:
+    with pytest.raises(InvalidInput, match=r"'yaer'.*source, path.*metadata fields rating, tags, year"):
+        FILTERS.mask(parse_where({"yaer": 2016}))
+
+
+def test_without_metadata_the_message_says_so() -> None:
+    bare = [row | {"metadata": {}} for row in FIRST]
+    only = RowFilters([FakePlaced(FakeSegment("one", _table(bare, dictionary=False)), 0)], np.ones(120, np.bool_))
+    with pytest.raises(InvalidInput, match="no metadata fields"):
+        only.mask(parse_where({"year": 2016}))
+
+
+def test_a_metadata_field_named_like_a_column_is_reached_by_its_prefix() -> None:
+    rows = [row | {"metadata": {"kind": "thesis"}} for row in FIRST]
+    only = RowFilters([FakePlaced(FakeSegment("one", _table(rows, dictionary=False)), 0)], np.ones(120, np.bool_))
+    assert only.mask(parse_where({"metadata.kind": "thesis"})).all()
+    assert not only.mask(parse_where({"kind": "thesis"})).any()
+
+
+def test_equal_filters_share_one_read_only_mask() -> None:
+    first = FILTERS.mask(parse_where({"kind": ["class", "function"], "part": 1}))
+    assert FILTERS.mask(parse_where({"part": [1], "kind": ["function", "class"]})) is first
+    with pytest.raises(ValueError, match="read-only"):
+        first[0] = True
+
+
+def test_the_cache_of_masks_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filter_masks, "CACHED_MASK_BYTES", 2 * len(LIVE))
+    fresh = _filters()
+    first = fresh.mask(parse_where({"part": 0}))
+    for part in (1, 2):
+        fresh.mask(parse_where({"part": part}))
+    again = fresh.mask(parse_where({"part": 0}))
+    assert again is not first
+    np.testing.assert_array_equal(again, first)
+
+
+def test_a_following_generation_reuses_what_was_parsed_and_not_the_masks() -> None:
+    fewer = LIVE.copy()
+    fewer[1] = False
+    before = FILTERS.mask(parse_where({"part": [0, 1, 2]}))
+    assert before[1]
+    segment = FakeSegment("one", _table(FIRST, dictionary=True))
+    following = RowFilters([FakePlaced(replace(segment), 0)], fewer[:120], FILTERS)
+    assert not following.mask(parse_where({"part": [0, 1, 2]}))[1]
+    assert following.fields() == ("rating", "tags", "year")
+
+
+def test_a_generation_without_segments_matches_nothing() -> None:
+    empty = RowFilters([], np.zeros(0, np.bool_))
+    assert empty.mask(parse_where({"source": "stdlib"})).shape == (0,)

@@ -1,0 +1,222 @@
+"""Collection removes what nothing kept needs, never what something does."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.sample import FINGERPRINT, check, draft, encode, encode_all, flip, publish, texts, write
+
+
+@pytest.fixture
+def four(warehouse: Warehouse) -> Warehouse:
+    """Generations 1 to 4 over corpora that share nothing."""
+    for step in range(4):
+        write(warehouse, {f"f{step}.py": [f"s{step} text"]})
+        publish(warehouse)
+    return warehouse
+
+
+def numbers(warehouse: Warehouse) -> list[int]:
+    return [generation.number for generation in warehouse.generations()]
+
+
+def test_the_newest_generations_and_all_they_need_are_kept(four: Warehouse) -> None:
+    report = four.collect(keep=2)
+    assert (report.kept, report.generations, numbers(four)) == ((3, 4), (1, 2), [3, 4])
+    assert [texts(g) for g in four.generations()] == [["s2 text"], ["s3 text"]]
+    assert four.verify().ok
+    assert len(four.segments()) == 2 and len(list(four.root.glob("shards/s/*.json"))) == 3
+    assert four.rollback().number == 3
+
+
+def test_a_dry_run_says_the_same_and_removes_nothing(four: Warehouse) -> None:
+    before = sorted(p for p in four.root.rglob("*") if p.is_file())
+    planned = four.collect(keep=1, dry_run=True)
+    assert sorted(p for p in four.root.rglob("*") if p.is_file()) == before
+    done = four.collect(keep=1)
+    assert planned.removed == done.removed and planned.bytes == done.bytes > 0
+    assert not any((four.root / name).exists() for name in done.removed)
+    assert four.collect(keep=1).removed == {}
+
+
+def test_what_a_rollback_would_go_to_is_kept_before_newer_ones(four: Warehouse) -> None:
+    four.rollback(2)
+    assert four.collect(keep=2).kept == (1, 2)
+    assert four.rollback().number == 1
+
+
+def test_a_withdrawn_generation_goes_first(four: Warehouse) -> None:
+    four.withdraw(3, "why")
+    assert four.collect(keep=2).kept == (2, 4)
+
+
+def test_the_published_generation_always_stays(four: Warehouse) -> None:
+    four.rollback(1)
+    assert four.collect(keep=1).kept == (1,)
+    with pytest.raises(InvalidInput, match="keep is 0"):
+        four.collect(keep=0)
+
+
+def test_numbers_are_not_used_again_after_collection(four: Warehouse) -> None:
+    four.rollback(1)
+    four.collect(keep=1)
+    write(four, {"new.py": ["new"]})
+    assert publish(four).number == 5
+
+
+def test_a_pinned_generation_is_never_collected(four: Warehouse) -> None:
+    with four.generation(1).pin() as pinned:
+        report = four.collect(keep=1)
+        assert (report.pinned, report.kept) == ((1,), (1, 4))
+        assert texts(pinned) == ["s0 text"] and four.verify().ok
+    assert four.collect(keep=1).generations == (1,)
+
+
+def test_a_pin_of_another_process_holds_and_ends_with_it(four: Warehouse) -> None:
+    script = (
+        "import sys, time; from xtr_assets.storage.warehouse import Warehouse\n"
+        "with Warehouse.open(sys.argv[1]).generation(1).pin():\n"
+        "    print('pinned', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(four.root)], stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None and reader.stdout.readline() == "pinned\n"
+        assert four.collect(keep=1).pinned == (1,)
+        reader.kill()
+        reader.wait()
+    assert four.collect(keep=1).generations == (1,)
+
+
+def test_pinning_what_was_collected_says_so(four: Warehouse) -> None:
+    late = four.generation(1)
+    four.collect(keep=1)
+    with pytest.raises(GenerationError, match="generation 1 was collected"), late.pin():
+        pass
+
+
+def test_a_reader_that_is_overtaken_between_pointer_and_manifest_gets_the_next_one(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(warehouse, {"a.py": ["f one"]})
+    publish(warehouse)
+    write(warehouse, {"a.py": ["f two"]})
+    overtaken: list[int] = []
+    real = Generation.open
+
+    def slow(layout: Layout, number: int) -> Generation:
+        if not overtaken:
+            overtaken.append(number)
+            publish(warehouse)
+            warehouse.collect(keep=1)
+        return real(layout, number)
+
+    beside = Warehouse.open(warehouse.root)
+    with monkeypatch.context() as patch:
+        patch.setattr(Generation, "open", slow)
+        generation = beside.published
+    assert overtaken and generation is not None and texts(generation) == ["f two"]
+
+
+def test_pinning_writes_nothing(four: Warehouse) -> None:
+    before = {p: p.stat().st_mtime_ns for p in four.root.rglob("*")}
+    with four.generation(4).pin():
+        assert {p: p.stat().st_mtime_ns for p in four.root.rglob("*")} == before
+
+
+def test_an_open_draft_keeps_what_it_needs_and_what_it_may_record_next(four: Warehouse) -> None:
+    write(four, {"next.py": ["next text"]})
+    made = draft(four)
+    model = four.add_model(lambda folder: np.save(folder / "c.npy", np.ones(2)), "test")
+    segment = made.segments[0].segment
+    np.save(segment.staging(f"postings.{model.name}") / "lists.npy", np.ones(1))
+    segment.seal_folder(f"postings.{model.name}")
+    four.collect(keep=1)
+    made.use_folder(four.layout.relative(model))
+    made.use_folder(f"segments/{segment.segment_id}/postings.{model.name}")
+    check(made)
+    assert texts(four.publish(made.number, required=("dense_recall",))) == ["next text"]
+
+
+def test_rows_of_a_snapshot_that_no_generation_has_yet_are_kept(four: Warehouse) -> None:
+    segment = write(four, {"next.py": ["next text"]}).new_segment
+    assert segment is not None
+    encode(segment)
+    four.collect(keep=1)
+    assert publish(four).live_rows == 1
+
+
+def test_models_and_postings_that_nothing_uses_go(four: Warehouse) -> None:
+    model = four.add_model(lambda folder: np.save(folder / "c.npy", np.ones(2)), "test")
+    segment = four.generation(4).segments[0].segment
+    np.save(segment.staging("postings.00000000") / "lists.npy", np.ones(1))
+    segment.seal_folder("postings.00000000")
+    removed = four.collect(keep=4).removed
+    assert set(removed) == {
+        four.layout.relative(model),
+        f"segments/{segment.segment_id}/postings.00000000",
+    }
+
+
+def test_encodings_of_an_encoder_that_serves_no_more_go_those_of_a_coming_one_stay(warehouse: Warehouse) -> None:
+    old, coming = "00" * 32, "cc" * 32
+    write(warehouse, {"a.py": ["f one"]})
+    made = draft(warehouse, fingerprint=old)
+    check(made)
+    warehouse.publish(made.number, required=("dense_recall",))
+    publish(warehouse)
+    encode_all(warehouse, coming)
+    (segment,) = warehouse.segments()
+    warehouse.collect(keep=2)
+    assert segment.has_embeddings(old)
+    # Somebody goes back to it: what it encoded is needed by the generation to come.
+    assert not [name for name in warehouse.collect(keep=1, encoder=old).removed if old[:8] in name]
+    assert segment.has_embeddings(old)
+    removed = warehouse.collect(keep=1).removed
+    assert [segment.has_embeddings(f) for f in (old, FINGERPRINT, coming)] == [False, True, True]
+    assert [segment.has_tokens(f) for f in (old, FINGERPRINT, coming)] == [False, True, True]
+    assert any(name.endswith(f"embeddings.{old[:8]}.npy") for name in removed)
+    assert warehouse.verify().ok
+
+
+def test_staging_of_a_segment_that_is_gone_goes_too(four: Warehouse) -> None:
+    gone, kept = (four.generation(number).segments[0].segment for number in (1, 4))
+    for segment in (gone, kept):
+        (segment.staging("encoding.x") / "block.npy").write_bytes(b"block")
+    four.collect(keep=1)
+    assert [p.name for p in four.layout.staging_root.iterdir()] == [kept.segment_id]
+
+
+def test_nothing_is_collected_while_a_manifest_cannot_be_read(four: Warehouse) -> None:
+    flip(four.generation(3).directory / "manifest.json", 30)
+    before = sorted(four.root.rglob("*"))
+    with pytest.raises(CorruptFile, match=r"generations/3/manifest\.json"):
+        four.collect(keep=2)
+    assert [p for p in before if "segments" in p.parts and not p.exists()] == []
+
+
+def test_a_draft_that_was_overtaken_goes_and_one_that_may_still_be_published_stays(warehouse: Warehouse) -> None:
+    write(warehouse, {"a.py": ["f one"]})
+    publish(warehouse)
+    write(warehouse, {"a.py": ["f two"]})
+    overtaken = draft(warehouse)
+    published = publish(warehouse)
+    half_written = warehouse.layout.generation(published.number + 1)
+    (half_written / "xtr").mkdir(parents=True)
+    (half_written / "xtr" / "index.json").write_text("{}")
+    write(warehouse, {"a.py": ["f three"]})
+    following = draft(warehouse)
+
+    planned, report = warehouse.collect(dry_run=True), warehouse.collect()
+
+    assert planned.removed == report.removed
+    assert {name for name in report.removed if name.startswith("generations/")} == {
+        f"generations/{overtaken.number}",
+        f"generations/{published.number + 1}",
+    }
+    assert report.generations == ()
+    assert [one.number for one in warehouse.generations()] == [1, published.number, following.number]

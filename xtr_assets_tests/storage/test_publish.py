@@ -1,0 +1,404 @@
+"""Drafts, checks, the pointer: what may serve, and the way back."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
+from xtr_assets.storage.digests import forget_digests
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.sample import (
+    ENCODER,
+    FINGERPRINT,
+    REQUIRED,
+    check,
+    draft,
+    encode_all,
+    flip,
+    publish,
+    texts,
+    write,
+)
+
+BASE = {"a.py": ["f one", "g two"], "b.py": ["h three"]}
+CHANGED = {"a.py": ["f one", "g other"], "c.py": ["k four"]}
+
+
+@pytest.fixture
+def built(warehouse: Warehouse) -> Warehouse:
+    """Generation 1 published."""
+    write(warehouse, BASE)
+    publish(warehouse)
+    return warehouse
+
+
+@pytest.fixture
+def twice(built: Warehouse) -> Warehouse:
+    """Generations 1 and 2, of which 2 is published."""
+    write(built, CHANGED)
+    publish(built)
+    return built
+
+
+def serving(warehouse: Warehouse) -> int | None:
+    return warehouse.published.number if warehouse.published else None
+
+
+def test_nothing_is_published_at_first(warehouse: Warehouse) -> None:
+    assert (warehouse.published, warehouse.generations(), warehouse.newest_draft()) == (None, [], None)
+
+
+def test_a_draft_with_its_checks_is_published_and_serves(built: Warehouse) -> None:
+    generation = built.published
+    assert generation is not None and generation.number == 1
+    assert (generation.state, generation.sealed, generation.live_rows) == ("published", True, 3)
+    assert texts(generation) == ["f one", "g two", "h three"]
+    assert [e.action for e in built.history()] == ["published"]
+
+
+def test_rows_stay_where_the_parent_has_them(twice: Warehouse) -> None:
+    one, two = twice.generations()
+    assert (one.state, two.state, two.parent) == ("retired", "published", 1)
+    assert two.segments[0].base_row == 0 and two.segments[1].base_row == 3
+    assert two.live.tolist() == [True, False, False, True, True]
+    assert texts(two) == ["f one", "g other", "k four"] and texts(one) == ["f one", "g two", "h three"]
+
+
+def test_vectors_tokens_and_masks_agree_on_the_rows_of_a_segment_that_left(twice: Warehouse) -> None:
+    write(twice, {"b.py": ["h three"]})
+    write(twice, {"b.py": ["h three"], "z.py": ["z last"]})
+    publish(twice)
+    write(twice, {"b.py": ["h three"]})
+    generation = publish(twice)
+    assert generation.vectors().end_row == generation.tokens().end_row == generation.end_row == len(generation.live)
+    assert generation.vectors().rows().max() < generation.end_row - 1
+    assert texts(generation) == ["h three"]
+
+
+def test_an_empty_corpus_is_a_generation(warehouse: Warehouse) -> None:
+    write(warehouse, {})
+    generation = publish(warehouse)
+    assert (generation.end_row, generation.live_rows, generation.vectors().dim) == (0, 0, 8)
+    assert texts(generation) == [] and len(generation.tokens()) == 0
+
+
+def test_a_missing_a_failed_and_an_outdated_check_are_all_named(warehouse: Warehouse) -> None:
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    made.record_check("failed", passed=False, value=0.5, threshold=0.95, subject=["dense.faiss"])
+    made.record_check("outdated", passed=True, value=1.0, threshold=0.95, subject=["dense.faiss"])
+    with made.writing("dense.faiss") as path:
+        path.write_bytes(b"another index")
+    with pytest.raises(PublishRefused) as refused:
+        warehouse.publish(made.number, required=["absent", "failed", "outdated"])
+    for part in (
+        "'absent' has no record (run it",
+        "'failed' failed (value 0.5, threshold 0.95)",
+        "'outdated' passed for other bytes",
+        "--force",
+    ):
+        assert part in str(refused.value)
+    assert (serving(warehouse), warehouse.generation(1).state) == (None, "draft")
+
+
+def test_a_check_holds_for_the_profile_it_was_made_with(warehouse: Warehouse) -> None:
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    made.set_profile("dense", {"nprobe": 8})
+    made.record_check(
+        "dense_recall", passed=True, value=1.0, threshold=0.9, subject=["dense.faiss"], profile_keys=["dense"]
+    )
+    made.set_profile("xtr", {"k_prime": 100})
+    made.set_profile("dense", {"nprobe": 1})
+    with pytest.raises(PublishRefused, match="other bytes"):
+        warehouse.publish(made.number, required=["dense_recall"])
+    made.set_profile("dense", {"nprobe": 8})
+    assert warehouse.publish(made.number, required=["dense_recall"]).number == 1
+
+
+def test_folders_of_segments_that_come_later_do_not_outdate_a_check(warehouse: Warehouse) -> None:
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    check(made)
+    segment = made.segments[0].segment
+    (segment.staging("postings.m") / "lists.npy").write_bytes(b"lists")
+    segment.seal_folder("postings.m")
+    made.use_folder(f"segments/{segment.segment_id}/postings.m")
+    assert warehouse.publish(made.number, required=REQUIRED).has_file(
+        f"segments/{segment.segment_id}/postings.m/lists.npy"
+    )
+
+
+def test_a_check_about_a_file_that_is_not_there_is_refused(warehouse: Warehouse) -> None:
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    with pytest.raises(InvalidInput, match=r"about 'hnsw\.faiss'"):
+        made.record_check("x", passed=True, value=None, threshold=None, subject=["hnsw.faiss"])
+
+
+def test_force_needs_a_reason_and_keeps_it(warehouse: Warehouse) -> None:
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    with pytest.raises(InvalidInput, match="force needs a reason"):
+        warehouse.publish(made.number, required=REQUIRED, force_reason=" ")
+    generation = warehouse.publish(made.number, required=REQUIRED, force_reason="the demo is at noon", who="ann@host")
+    assert generation.manifest.forced == "the demo is at noon"
+    entry = warehouse.history()[-1]
+    assert (entry.reason, entry.forced, entry.who) == ("the demo is at noon", True, "ann@host")
+
+
+def test_force_does_not_publish_damaged_files(warehouse: Warehouse) -> None:
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    flip(made.directory / "dense.faiss", 3)
+    with pytest.raises(PublishRefused, match=r"generations/1/dense\.faiss: expected sha256"):
+        warehouse.publish(made.number, required=(), force_reason="hurry")
+
+
+def test_an_unknown_number_is_refused_with_those_there_are(built: Warehouse) -> None:
+    with pytest.raises(GenerationError, match="generation 9 is unknown; there are: 1"):
+        built.publish(9, required=())
+
+
+def test_rollback_goes_to_the_one_before_and_then_to_the_one_before_that(twice: Warehouse) -> None:
+    write(twice, BASE)
+    publish(twice)
+    assert twice.rollback().number == 2
+    assert twice.rollback().number == 1
+    with pytest.raises(GenerationError, match="nothing was published before generation 1"):
+        twice.rollback()
+    assert texts(twice.generation(1)) == ["f one", "g two", "h three"]
+    assert serving(twice) == 1
+
+
+def test_rollback_after_a_rollback_and_a_publish_skips_what_was_rolled_back(twice: Warehouse) -> None:
+    twice.rollback()
+    write(twice, {"z.py": ["z"]})
+    assert publish(twice).parent == 1
+    assert twice.rollback().number == 1
+
+
+def test_rollback_to_a_number(twice: Warehouse) -> None:
+    assert twice.rollback(1, reason="odd hits", who="ann").number == 1
+    entry = twice.history()[-1]
+    assert (entry.action, entry.previous, entry.reason) == ("rolled_back", 2, "odd hits")
+    with pytest.raises(GenerationError, match="published one already"):
+        twice.rollback(1)
+    made = draft(twice)
+    with pytest.raises(GenerationError, match="is a draft"):
+        twice.rollback(made.number)
+
+
+def test_an_older_generation_is_published_by_moving_the_pointer(twice: Warehouse) -> None:
+    manifest = (twice.generation(1).directory / "manifest.json").read_bytes()
+    assert twice.publish(1, required=["a check of today"]).number == 1
+    assert (twice.generation(1).directory / "manifest.json").read_bytes() == manifest
+    assert twice.rollback().number == 2
+
+
+def test_a_withdrawn_generation_never_serves_again(twice: Warehouse) -> None:
+    twice.withdraw(1, "licence")
+    assert twice.generation(1).state == "withdrawn"
+    with pytest.raises(GenerationError, match=r"withdrawn on .* by .* \(licence\)"):
+        twice.publish(1, required=())
+    with pytest.raises(GenerationError, match="was withdrawn"):
+        twice.rollback(1)
+    with pytest.raises(GenerationError, match="nothing was published before"):
+        twice.rollback()
+
+
+def test_withdrawing_the_serving_generation_rolls_back_first(twice: Warehouse) -> None:
+    twice.withdraw(2, "bad chunks", who="ann")
+    assert (serving(twice), twice.generation(2).state) == (1, "withdrawn")
+    assert [e.action for e in twice.history()] == ["published", "published", "rolled_back", "withdrawn"]
+    with pytest.raises(GenerationError, match="nothing was published before it"):
+        twice.withdraw(1, "also bad")
+    assert serving(twice) == 1
+
+
+def test_withdraw_needs_a_reason_and_something_that_was_published(built: Warehouse) -> None:
+    with pytest.raises(InvalidInput, match="needs a reason"):
+        built.withdraw(1, "")
+    made = draft(built)
+    with pytest.raises(GenerationError, match="discard it"):
+        built.withdraw(made.number, "why")
+
+
+def test_numbers_are_never_used_twice(built: Warehouse) -> None:
+    made = draft(built)
+    assert made.number == 2
+    built.discard(2)
+    assert draft(built).number == 3
+    with pytest.raises(GenerationError, match="is sealed; collection removes it"):
+        built.discard(1)
+    with pytest.raises(GenerationError, match="2 is unknown"):
+        built.discard(2)
+
+
+def test_the_newest_draft_is_found_by_another_process(built: Warehouse) -> None:
+    draft(built, "first")
+    draft(built, "second")
+    found = Warehouse.open(built.root).newest_draft()
+    assert found is not None and (found.number, found.run_id) == (3, "second")
+    assert built.open_draft(2).run_id == "first"
+
+
+def test_a_sealed_generation_cannot_be_written(built: Warehouse) -> None:
+    with pytest.raises(GenerationError, match="sealed and never changes"):
+        built.open_draft(1)
+
+
+def test_a_draft_object_that_was_sealed_meanwhile_cannot_be_written(warehouse: Warehouse) -> None:
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    check(made)
+    warehouse.publish(made.number, required=REQUIRED)
+    before = (made.directory / "dense.faiss").read_bytes()
+    with pytest.raises(GenerationError, match="sealed"), made.writing("dense.faiss") as path:
+        path.write_bytes(b"late")
+    assert (made.directory / "dense.faiss").read_bytes() == before
+    assert warehouse.verify().ok
+
+
+def test_two_writers_of_one_draft_lose_nothing(warehouse: Warehouse) -> None:
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    beside = Draft.open(warehouse.layout, made.number)
+    made.set_recipe("dense", {"family": "flat"})
+    beside.set_recipe("xtr", {"centroids": 4})
+    made.set_note("seconds", 1.5)
+    manifest = warehouse.generation(made.number).manifest
+    assert (manifest.recipe, manifest.notes) == (
+        {"dense": {"family": "flat"}, "xtr": {"centroids": 4}},
+        {"seconds": 1.5},
+    )
+
+
+@pytest.mark.parametrize("value", [float("nan"), {1, 2}, object(), np.float32(1)])
+def test_a_note_that_is_not_json_is_refused_and_the_manifest_stays(warehouse: Warehouse, value: object) -> None:
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    before = (made.directory / "manifest.json").read_bytes()
+    with pytest.raises(InvalidInput, match="no JSON"):
+        made.set_note("x", value)
+    assert (made.directory / "manifest.json").read_bytes() == before
+
+
+def test_a_step_that_fails_leaves_no_file(warehouse: Warehouse) -> None:
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    with pytest.raises(RuntimeError), made.writing("evaluation/curve.png") as path:
+        path.write_bytes(b"half")
+        raise RuntimeError
+    assert not made.has_file("evaluation/curve.png") and not (made.directory / "evaluation").exists()
+    assert list(warehouse.layout.scratch.iterdir()) == []
+    with pytest.raises(GenerationError, match="nothing was written for 'x'"), made.writing("x"):
+        pass
+
+
+def test_a_folder_is_written_and_replaced_as_a_whole(warehouse: Warehouse) -> None:
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    for names in (["a", "b"], ["c"]):
+        with made.writing("xtr/parts") as folder:
+            folder.mkdir()
+            for name in names:
+                (folder / name).write_text(name)
+    assert [n for n in made.manifest.files if "xtr/parts" in n] == ["generations/1/xtr/parts/c"]
+    assert [p.name for p in (made.directory / "xtr" / "parts").iterdir()] == ["c"]
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a//b", "manifest.json"])
+def test_a_file_name_never_leaves_the_draft(warehouse: Warehouse, name: str) -> None:
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    with pytest.raises(InvalidInput), made.writing(name) as path:
+        path.write_text("x")
+
+
+def test_a_draft_needs_the_encodings_and_says_so(warehouse: Warehouse) -> None:
+    change = write(warehouse, BASE)
+    with pytest.raises(Exception, match="encode it first"):
+        warehouse.draft("run", encoder=ENCODER, fingerprint=FINGERPRINT, snapshots={"s": change.snapshot.data_version})
+    assert warehouse.generations() == []
+
+
+def test_a_draft_of_another_dim_is_refused(warehouse: Warehouse) -> None:
+    change = write(warehouse, BASE)
+    encode_all(warehouse)
+    with pytest.raises(InvalidInput, match=r"holds dims \(8, 4\), the encoder sample says \(16, 4\)"):
+        warehouse.draft(
+            "run",
+            encoder={**ENCODER, "dim": 16},
+            fingerprint=FINGERPRINT,
+            snapshots={"s": change.snapshot.data_version},
+        )
+
+
+def test_shared_models_are_kept_once_and_recorded(built: Warehouse) -> None:
+    def save(folder: Path) -> None:
+        np.save(folder / "centroids.npy", np.arange(6, dtype=np.float32))
+
+    one, two = built.add_model(save, "kmeans"), built.add_model(save, "kmeans")
+    assert one == two
+    made = draft(built)
+    made.use_folder(built.layout.relative(one))
+    record = made.use_file(f"{built.layout.relative(one)}/centroids.npy")
+    assert made.manifest.files[f"{built.layout.relative(one)}/centroids.npy"] == record
+    assert made.has_file(f"{built.layout.relative(one)}/files.json")
+    flip(one / "centroids.npy", 140)
+    assert [p.path for p in built.verify(made.number).problems] == [f"models/{one.name}/centroids.npy"]
+
+
+def test_a_file_of_a_generation_is_compared_before_it_is_handed_out(built: Warehouse) -> None:
+    generation = built.generation(1)
+    assert generation.path("dense.faiss").read_bytes().startswith(b"an index")
+    flip(generation.directory / "dense.faiss", 5)
+    forget_digests()
+    with pytest.raises(CorruptFile, match=r"generations/1/dense\.faiss"):
+        generation.path("dense.faiss")
+    with pytest.raises(GenerationError, match=r"no file 'hnsw\.faiss'"):
+        generation.path("hnsw.faiss")
+
+
+def test_a_manifest_that_does_not_match_its_seal_is_refused(built: Warehouse) -> None:
+    path = built.generation(1).directory / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b'"run_id": "run"', b'"run_id": "ran"'))
+    with pytest.raises(CorruptFile, match=r"generations/1/manifest\.json: expected sha256"):
+        built.generation(1)
+
+
+def test_the_seal_is_what_sha256sum_reads(built: Warehouse) -> None:
+    import hashlib
+
+    folder = built.generation(1).directory
+    digest = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+    assert (folder / "manifest.json.sha256").read_text() == f"{digest}  manifest.json\n"
+
+
+def test_generations_never_raises_over_a_half_written_folder(built: Warehouse) -> None:
+    (built.layout.generations / "2").mkdir()
+    (built.layout.generations / "3").mkdir()
+    (built.layout.manifest(3)).write_bytes(b"{")
+    assert [g.number for g in built.generations()] == [1]
+    assert draft(built).number == 4
+    built.clean()
+    assert built.layout.numbers() == [1, 4]
+
+
+def test_clean_keeps_the_newest_draft_only(built: Warehouse) -> None:
+    for run in ("a", "b", "c"):
+        draft(built, run)
+    assert built.clean() == ["generations/2", "generations/3"]
+    assert built.clean(keep_drafts=0) == ["generations/4"]
+    assert [g.number for g in built.generations()] == [1]
+
+
+def test_chunk_table_gives_rows_beside_columns(twice: Warehouse) -> None:
+    generation = twice.generation(2)
+    table = generation.chunk_table(["path"])
+    assert table.column_names == ["row", "path"]
+    assert table["row"].to_pylist() == [0, 3, 4]
+    assert len(generation.chunk_table(["path"], live=False)) == 5
