@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtr_assets.cli.app import FAILED, START, UPKEEP, ConfigOption, JsonOption, app
-from xtr_assets.cli.console import emit, say
+from xtr_assets.cli.console import emit, note, say
 from xtr_assets.cli.locate import HOME_VARIABLE, dagster_home, shown
 
 if TYPE_CHECKING:
@@ -45,12 +45,22 @@ def demo() -> None:
 def build(
     config: ConfigOption = None,
     full: Annotated[bool, typer.Option("--full", help="Build everything again, not only what changed.")] = False,
+    accept_shrink: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept-shrink",
+            metavar="SOURCE",
+            help="This source may hold as much less as it does now; more than once.",
+        ),
+    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; kept with who in the history.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build what changed, check it, and publish it where every check passes."""
     from xtr_assets.defs import in_process
 
-    finish(run_here(config, partial(in_process.build, full=full), quiet=as_json), as_json)
+    work = partial(in_process.build, full=full, accept_shrink=accept_shrink or (), reason=reason)
+    finish(run_here(config, work, quiet=as_json), as_json)
 
 
 @app.command(rich_help_panel=UPKEEP)
@@ -106,6 +116,10 @@ def _report(result: "BuildResult", seconds: float) -> None:
     for shard, done in result.shards.items():
         counts = ", ".join(f"{done[what]:,} {what}" for what in ("added", "changed", "deleted") if done.get(what))
         say(f"  {shard}: {counts or 'nothing'} ({done['reason']})")
+    for sentence in result.intake.sentences():
+        note(f"  {sentence}")
+    for source in result.accepted:
+        note(f"  accepted: source {source} may hold as much less as it does now; the history keeps who and why")
     for check in result.failed:
         level = "[red]failed[/red]" if check.blocking else "[yellow]warns[/yellow]"
         say(f"  check {check.name} {level}: value {check.value}, threshold {check.threshold}")

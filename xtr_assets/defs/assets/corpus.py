@@ -41,7 +41,7 @@ def chunks_asset(site: Site) -> dg.AssetsDefinition:
         shard = context.partition_key
         with site.writing(context, f"chunks of {shard}") as warehouse, step("chunks") as cost:
             scan = scan_shard(warehouse, shard, source_of(site.config, shard))
-            touched = tuple(scan.files) if site.afresh(context) else scan.touched
+            touched = scan.readable if site.afresh(context) else scan.touched
             with bar(len(touched), f"chunk {shard}") as progress:
                 change = write_chunks(warehouse, scan, touched, progress)
             counts = {"added": change.added, "changed": change.changed, "deleted": change.deleted, "kept": change.kept}
