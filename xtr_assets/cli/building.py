@@ -50,7 +50,7 @@ def build(
         typer.Option(
             "--accept-shrink",
             metavar="SOURCE",
-            help="This source may hold as much less as it does now; more than once.",
+            help="This source may hold as much less as it does now; repeatable.",
         ),
     ] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why; kept with who in the history.")] = None,

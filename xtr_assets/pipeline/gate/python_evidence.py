@@ -88,7 +88,7 @@ def _definition(
     return Definition(symbol, kind, first, last, node.lineno, node.name, inside, own, apart)
 
 
-def symbol_faults(path: str, tree: ast.Module, rows: Sequence[Row]) -> Iterator[str]:
+def symbol_faults(path: str, tree: ast.Module, lines: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     """Symbols, kinds, titles and ids of a module, against the definitions that stand in it."""
     found = definitions_of(tree)
     by_place: dict[tuple[str, str], list[Definition]] = defaultdict(list)
@@ -100,7 +100,7 @@ def symbol_faults(path: str, tree: ast.Module, rows: Sequence[Row]) -> Iterator[
     for run in runs:
         symbol, kind = run[0]["symbol"], run[0]["kind"]
         start, end = run[0]["start_line"], run[-1]["end_line"]
-        here = [one for one in by_place[symbol, kind] if one.first <= end and start <= one.last]
+        here = [one for one in by_place[symbol, kind] if one.first <= end and start <= _reach(one, lines)]
         if not here and (symbol, kind) != (_MODULE, "module"):
             yield f"no {kind} {symbol!r} stands at lines {start} to {end}"
             continue
@@ -119,6 +119,14 @@ def symbol_faults(path: str, tree: ast.Module, rows: Sequence[Row]) -> Iterator[
             if not _titled(row, here, later=named != symbol or row["part"] > 0):
                 yield f"{where}: its title is {row['title']!r}"
     yield from _unnamed(found, rows)
+
+
+def _reach(one: Definition, lines: Sequence[str]) -> int:
+    """The last line that may belong to a definition: statements right below a function do, up to a blank line."""
+    last = one.last
+    while one.kind != "class" and last < len(lines) and lines[last].strip():
+        last += 1
+    return last
 
 
 def _place_of(path: str, row: Row, symbol: str, seen: Counter[str], found: Sequence[Definition]) -> str | None:

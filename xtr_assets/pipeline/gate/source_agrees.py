@@ -258,7 +258,7 @@ class _Reading:
             if tree is None:
                 yield "it has rows, and Python does not parse it"
             else:
-                yield from python_evidence.symbol_faults(path, tree, rows)
+                yield from python_evidence.symbol_faults(path, tree, lines, rows)
 
     def _refused(
         self, text: str | None, source: SourceConfig, rows: Sequence[Row], quarantined: set[int]
