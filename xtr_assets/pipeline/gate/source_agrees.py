@@ -10,6 +10,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -20,10 +21,12 @@ from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.pipeline.gate import python_evidence, record_evidence, text_evidence
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.text_evidence import Row
-from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.chunk_files import shifted
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from xtr_assets.pipeline.plan.draft_session import DraftSession
 
 # Changed files read again, at most so many and so many bytes of them: past that a fault of one file in a thousand is
 # still met more often than not, and a full build of the standard library pays 2 % (docs/measurements.md).
@@ -42,7 +45,7 @@ TOLD_OF_FILE, TOLD = 3, 20
 _Place = tuple[str, str]  # shard, path
 
 
-def check(session: DraftSession) -> Finding:
+def check(session: "DraftSession") -> Finding:
     """Shards and places of all rows, and every column of the rows of sampled files."""
     draft = session.draft
     snapshots = draft.snapshots()
@@ -67,7 +70,7 @@ def check(session: DraftSession) -> Finding:
     skipped = f", {reading.skipped} changed or cannot be read since they were ingested" if reading.skipped else ""
     seen = f"{reading.files} files were read again ({of_changed} of {len(changed)} changed ones{skipped})"
     if faults:
-        summary = f"{len(faults)} places where rows and sources differ, the first: {faults[0]}"
+        summary = f"rows and sources differ in {len(faults)} places, the first: {faults[0]}"
     elif blind:
         summary = f"not one of {sampled} sampled files is as it was ingested, so that nothing could be compared"
     else:
@@ -230,9 +233,9 @@ class _Reading:
             return
         self.files += 1
         self.rows += len(rows)
-        told = [f"{source.name}/{path}: {fault}" for fault in found[:TOLD_OF_FILE]]
-        more = len(found) - TOLD_OF_FILE
-        self.faults += [*told, f"{source.name}/{path}: {more} more"] if more > 0 else told
+        if found:
+            more = f", and {len(found) - TOLD_OF_FILE} more" if len(found) > TOLD_OF_FILE else ""
+            self.faults.append(f"{source.name}/{path}: {', '.join(found[:TOLD_OF_FILE])}{more}")
 
     def _faults(self, place: _Place, file: Path, rows: Sequence[Row], source: SourceConfig) -> Iterator[str]:
         _, path = place

@@ -1,6 +1,7 @@
 """A second reading of text and code by lines alone: what `source_agrees` holds rows against. No chunker is called."""
 
 import hashlib
+import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ Row = Mapping[str, Any]
 
 _SECTIONED = frozenset({".md", ".markdown", ".rst"})
 _FRONT = "<front matter>"
+_BARE = re.compile(r"\s*#{1,6}\s*(\{#[^}]*\})?[\s#]*")
 
 
 def text_of(data: bytes) -> str | None:
@@ -102,6 +104,12 @@ def part_faults(runs: Sequence[Sequence[Row]]) -> Iterator[str]:
             yield f"parts {[row['part'] for row in run]} of {run[0]['symbol']!r} do not count up"
 
 
+def _headed(symbol: str, own: Sequence[str]) -> bool:
+    """Whether a section begins with the heading that it is called by; one without words is called as what is above."""
+    heading = " ".join(symbol.split(" > ")[-1].split())
+    return heading in " ".join(" ".join(own).split()) or (bool(own) and _BARE.fullmatch(own[0]) is not None)
+
+
 def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     """Symbols, titles, kinds and ids of a document: headings that stand in it, in the order in which they come."""
     sections = PurePosixPath(path).suffix.lower() in _SECTIONED
@@ -119,6 +127,8 @@ def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iter
             known[symbol] = all(" ".join(heading.split()) in standing for heading in headings)
         if not known[symbol] or (symbol and not sections):
             yield f"no heading {symbol!r} stands in the file"
+        elif symbol and symbol != _FRONT and not _headed(symbol, lines[run[0]["start_line"] - 1 : run[-1]["end_line"]]):
+            yield f"the heading {symbol!r} does not stand in lines {run[0]['start_line']} to {run[-1]['end_line']}"
         for row in run:
             where = f"{symbol!r} part {row['part']}"
             if row["kind"] != ("section" if sections else "text"):
