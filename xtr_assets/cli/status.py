@@ -134,7 +134,7 @@ def _show_intake(document: dict[str, Any]) -> None:
         _show_quarantine(document["quarantine"])
     if document["stale"]:
         rows = [(f"{one['shard']}: {one['path']}", one["since"], one["reason"]) for one in document["stale"]]
-        title = f"stale: {len(rows)} files could not be read, rows that they had stay"
+        title = f"stale: {len(rows)} files could not be read, what was indexed of them stays"
         console().print(table(title, ("place", "since", "reason"), rows[:SHOWN_QUARANTINE]))
     if document["skipped"]:
         skipped = sorted(document["skipped"].items(), key=lambda item: -item[1])

@@ -49,7 +49,7 @@ class Intake:
         if self.stale:
             first = "; ".join(f"{entry.path} ({entry.reason})" for _, entry in self.stale[:FIRST])
             count = _counted(len(self.stale), "file", "files")
-            said.append(f"stale: {count} could not be read, rows that they had stay: {first}")
+            said.append(f"stale: {count} could not be read, what was indexed of them stays: {first}")
         if len(self.quarantine) > FIRST or len(self.stale) > FIRST:
             said.append(f"all of them: {WHERE_LISTED}")
         if self.skipped:
