@@ -157,7 +157,7 @@ def loss_of(kind: str, before: Holding | None, now: Holding, limit: float) -> Lo
     jump = unusable - (before.unusable / (before.unusable + served) if before.unusable else 0.0)
     if jump > 0 and now.unusable - before.unusable >= least:
         shares.append((jump, f"{now.unusable} {unit} cannot be used, {before.unusable} of what serves could not"))
-    share, words = max(shares)
+    share, words = max(shares, key=lambda one: one[0])
     return Loss(share, f"{words}; {_percent(limit)} may go without a person's word" if share > limit else "")
 
 
