@@ -55,16 +55,16 @@ _SEARCHED = ("dense", "hybrid", "xtr")
 CHECKS: tuple[GateCheck, ...] = (
     GateCheck(
         "chunks_schema",
-        "generation",
+        "chunks",
         validity.chunks_schema,
         "Rows of new segments hold to the schema: types, ranges, ids that differ, true text hashes.",
     ),
     GateCheck(
-        "embeddings_valid", "generation", validity.embeddings_valid, "Embeddings of new segments are unit vectors."
+        "embeddings_valid", "embeddings", validity.embeddings_valid, "Embeddings of new segments are unit vectors."
     ),
     GateCheck(
         "tokens_valid",
-        "generation",
+        "token_embeddings",
         validity.tokens_valid,
         "Token offsets of new segments ascend, and scales are above zero.",
     ),
