@@ -1,4 +1,4 @@
-"""The command that holds two generations against each other: diff."""
+"""`diff`: two generations held against each other."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from xtr_assets.config import load_config
+from xtr_assets_tests.cli.answers import hits, serves
 from xtr_assets_tests.cli.conftest import Command, enter
 
 
@@ -29,12 +30,6 @@ def test_init_then_build_then_search(tmp_path: Path, run: Command, monkeypatch: 
         assert instance.get_latest_materialization_event(dg.AssetKey([name, "published"])) is not None
 
 
-def test_the_demo_stays_out_of_a_project_of_ones_own(run: Command) -> None:
-    result = run("demo")
-    assert result.exit_code == 2
-    assert "xtr.yaml is here" in result.stderr
-
-
 def test_a_wrong_config_is_wrong_use_and_names_the_field(project: Path, change: Command) -> None:
     (project / "xtr.yaml").write_text("sources: [{name: a, kind: pdf, path: .}]\n")
     result = change("build")
@@ -51,3 +46,21 @@ def test_a_vanished_source_is_an_error_and_not_an_empty_corpus(project: Path, ch
     found = json.loads(change("search", "zebra", "--json").stdout)
     assert found["generation"] == 1
     assert found["hits"]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_build_with_nothing_changed_makes_no_generation_and_a_full_one_does(change: Command) -> None:
+    unchanged = change("build")
+    assert unchanged.exit_code == 0, unchanged.output
+    assert "nothing to do" in unchanged.stderr
+    assert serves(change) == 1
+    assert len(json.loads(change("generations", "--json").stdout)) == 1
+    assert change("build", "--full").exit_code == 0
+    assert serves(change) == 2
+
+
+@pytest.mark.usefixtures("second")
+def test_a_change_serves_after_a_build_and_deleted_text_is_gone(change: Command) -> None:
+    assert serves(change) == 2
+    assert hits(change, "the lion roars")[0] == "lions.md"
+    assert "animals.md" not in hits(change, "zebra stripes giraffe")

@@ -1,64 +1,20 @@
-"""The commands that build: demo and build, in process, recorded in the Dagster instance of the folder."""
+"""A build of any kind in the Dagster instance of the folder, and what people and programs are told of it."""
 
 import os
 import sys
-from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from xtr_assets.cli.app import FAILED, START, UPKEEP, ConfigOption, JsonOption, app
+from xtr_assets.cli.app import FAILED
 from xtr_assets.cli.console import emit, say
 from xtr_assets.cli.locate import HOME_VARIABLE, dagster_home, shown
 
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
     from xtr_assets.defs.in_process import BuildResult, Work
-
-# Questions whose answers are in the demo's packages, none of them in the words of the code that answers.
-QUESTIONS = (
-    "parse an ISO 8601 date",
-    "retry when a connection is refused",
-    "run several coroutines at the same time and collect their results",
-    "read a file line by line without loading it into memory",
-)
-
-
-@app.command(rich_help_panel=START)
-def demo() -> None:
-    """Index the Python standard library's own source, publish it, and answer a few questions."""
-    from xtr_assets.config import CONFIG_NAME, demo_config
-
-    here = Path.cwd()
-    if (here / CONFIG_NAME).is_file():
-        raise typer.BadParameter(f"{CONFIG_NAME} is here: a project of your own; run the demo in another folder")
-    from xtr_assets.defs import in_process
-
-    config = demo_config(here)
-    finish(_run(config, here, in_process.build), as_json=False)
-    _ask(config)
-
-
-@app.command(rich_help_panel=START)
-def build(
-    config: ConfigOption = None,
-    full: Annotated[bool, typer.Option("--full", help="Build everything again, not only what changed.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Build what changed, check it, and publish it where every check passes."""
-    from xtr_assets.defs import in_process
-
-    finish(run_here(config, partial(in_process.build, full=full), quiet=as_json), as_json)
-
-
-@app.command(rich_help_panel=UPKEEP)
-def compact(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Merge small segments, leave dead rows out, and publish the generation over them; what is found stays the same."""
-    from xtr_assets.defs import in_process
-
-    finish(run_here(config, in_process.compact, quiet=as_json), as_json)
 
 
 def run_here(config: Path | None, work: "Work", *, quiet: bool) -> tuple["BuildResult", float]:
@@ -67,10 +23,10 @@ def run_here(config: Path | None, work: "Work", *, quiet: bool) -> tuple["BuildR
 
     named = config_file(config, Path.cwd())
     found = discover_config(config)
-    return _run(found, Path.cwd() if named is None else named.resolve().parent, work, quiet)
+    return run_in(found, Path.cwd() if named is None else named.resolve().parent, work, quiet)
 
 
-def _run(config: "IndexConfig", home_folder: Path, work: "Work", quiet: bool = False) -> tuple["BuildResult", float]:
+def run_in(config: "IndexConfig", home_folder: Path, work: "Work", quiet: bool = False) -> tuple["BuildResult", float]:
     """Run in the folder's Dagster instance, with progress for people unless `quiet`."""
     started = perf_counter()
     here = Path.cwd().resolve()
@@ -116,18 +72,3 @@ def _report(result: "BuildResult", seconds: float) -> None:
     else:
         serves = "nothing serves yet" if result.generation is None else f"generation {result.generation} serves on"
         say(f"[red]refused[/red] generation {result.built}: {serves}; see docs/operations.md, 'A check refuses'")
-
-
-def _ask(config: "IndexConfig") -> None:
-    """A few questions and the two best answers to each."""
-    from xtr_assets.cli.hit_list import show_hits
-    from xtr_assets.search.searcher import open as open_searcher
-
-    with open_searcher(config.warehouse) as searcher:
-        for question in QUESTIONS:
-            show_hits(question, searcher.search(question, k=3), "", lines=2)
-    command = shown(Path(sys.argv[0]))
-    say(f'ask your own: [bold]{command} search "..."[/bold]')
-    if Path("workspace.yaml").is_file():
-        dagster = shown(Path(sys.argv[0]).with_name("dg"))
-        say(f"see the lineage: [bold]DAGSTER_HOME=$PWD {dagster} dev -w workspace.yaml[/bold]")
