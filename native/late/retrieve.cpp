@@ -2,9 +2,9 @@
 #include <chrono>
 #include <limits>
 
-#include "packing.hpp"
-#include "probing.hpp"
-#include "searcher.hpp"
+#include "late/packing.hpp"
+#include "late/probing.hpp"
+#include "late/searcher.hpp"
 
 namespace xtr {
 namespace {
@@ -229,9 +229,9 @@ std::vector<Ranked> Searcher::met_rows(const Query& query, const Plan& plan, con
         const Listed read = chosen(segment, lists[i]);
         found.retrieved += static_cast<std::int64_t>(read.count);
         if (levels[i] < floor) continue;
-        own.touched_count = gain(own.cells.data(), read.documents, read.count,
-                                 static_cast<std::int32_t>(segment.base_row), token, levels[i] - floor,
-                                 own.touched.data(), own.touched_count, found.meetings);
+        own.touched_count =
+            gain(own.cells.data(), read.documents, read.count, static_cast<std::int32_t>(segment.base_row), token,
+                 levels[i] - floor, own.touched.data(), own.touched_count, found.meetings);
       }
     }
   }

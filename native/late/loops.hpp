@@ -6,7 +6,7 @@
 #include <cstring>
 #include <utility>
 
-#include "kernels.hpp"
+#include "late/kernels.hpp"
 
 #define XTR_INLINE static inline __attribute__((always_inline))
 
@@ -78,8 +78,7 @@ XTR_INLINE void best(const PackedQuery& coarse, const PackedQuery* fine, const R
 }
 
 XTR_INLINE void nearest(const std::int32_t* dots, const float* row_scales, const float* biases,
-                        const float* token_scales, int count, int tokens, int first, float* best,
-                        std::int32_t* which) {
+                        const float* token_scales, int count, int tokens, int first, float* best, std::int32_t* which) {
   for (int row = 0; row < count; ++row) {
     const float scale = row_scales[row], bias = biases[row];
     const std::int32_t* own = dots + static_cast<std::size_t>(row) * tokens;
@@ -144,8 +143,8 @@ XTR_INLINE int choose(const Levels& levels, const std::uint16_t* numbers, int co
   return kept;
 }
 
-// Stores the scale of a row whose largest value is `peak`, and returns what its values are multiplied by. `narrow` turns
-// a float into a half float, `widen` back.
+// Stores the scale of a row whose largest value is `peak`, and returns what its values are multiplied by. `narrow`
+// turns a float into a half float, `widen` back.
 template <typename Narrow, typename Widen>
 XTR_INLINE float row_factor(float peak, std::uint16_t* scale, Narrow narrow, Widen widen) {
   *scale = narrow(peak / 127.0f);
@@ -172,8 +171,8 @@ XTR_INLINE const float* anchor_of(const Residuals& residuals, std::uint16_t numb
 }
 
 template <typename Narrow, typename Widen>
-XTR_INLINE void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number,
-                       std::int8_t* codes, std::uint16_t* scale, Narrow narrow, Widen widen) {
+XTR_INLINE void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
+                       std::uint16_t* scale, Narrow narrow, Widen widen) {
   float values[kMaxStackDim];
   const float* anchor = anchor_of(residuals, number);
   const int half = residuals.low_bytes();

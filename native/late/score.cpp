@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "packing.hpp"
-#include "searcher.hpp"
+#include "late/packing.hpp"
+#include "late/searcher.hpp"
 
 namespace xtr {
 const Segment* Searcher::segment_of(std::int64_t row) const {
@@ -96,8 +96,8 @@ void scan(const Store& store, const Queries& queries, const std::int64_t* docume
   }
 }
 
-void assign(const Model& model, const float* biases, const std::int8_t* tokens, const float* scales,
-            std::int64_t count, const Kernels& kernels, std::int32_t* which) {
+void assign(const Model& model, const float* biases, const std::int8_t* tokens, const float* scales, std::int64_t count,
+            const Kernels& kernels, std::int32_t* which) {
   constexpr int kTokens = 64;
   std::vector<std::int32_t> dots(static_cast<std::size_t>(kBlockRows) * kTokens);
   std::vector<float> best(kTokens), factors(kTokens);

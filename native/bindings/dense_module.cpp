@@ -1,5 +1,5 @@
-// Scan: the Python class over dense.hpp. It reads memory that FAISS owns, by address: the caller keeps the index alive and
-// makes a new one after every change of its lists.
+// Scan: the Python class over dense/scanner.hpp. It reads memory that FAISS owns, by address: the caller keeps the index alive
+// and makes a new one after every change of its lists.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -14,8 +14,8 @@
 #include <thread>
 #include <vector>
 
-#include "dense.hpp"
-#include "naming.hpp"
+#include "common/naming.hpp"
+#include "dense/scanner.hpp"
 
 namespace nb = nanobind;
 
@@ -49,9 +49,12 @@ nb::ndarray<nb::numpy, T, nb::ndim<2>> owned(std::unique_ptr<T[]> values, std::s
 class Scan {
  public:
   // places int64 [lists, 3]: address of the codes, address of the rows, number of both.
-  Scan(const Matrix<std::int64_t>& places, Matrix<float> centroids, Vector<float> low, Vector<float> span,
-       int bits, bool residual, std::optional<Matrix<float>> axes, std::int64_t end_row, const std::string& instructions)
-      : centroids_(std::move(centroids)), low_(std::move(low)), span_(std::move(span)), axes_(std::move(axes)),
+  Scan(const Matrix<std::int64_t>& places, Matrix<float> centroids, Vector<float> low, Vector<float> span, int bits,
+       bool residual, std::optional<Matrix<float>> axes, std::int64_t end_row, const std::string& instructions)
+      : centroids_(std::move(centroids)),
+        low_(std::move(low)),
+        span_(std::move(span)),
+        axes_(std::move(axes)),
         end_row_(end_row) {
     const std::size_t dim = low_.shape(0);
     require(places.shape(1) == 3, "a list needs three numbers");
@@ -60,14 +63,20 @@ class Scan {
             "centroids do not fit the lists");
     require(!axes_ || (axes_->shape(0) == dim && axes_->shape(1) <= kMaxDim), "axes do not fit the codes");
     require(bits == 8 || bits == 4, "codes have 8 bits a dimension, or 4");
-    dense::Codes codes{{}, centroids_.data(), low_.data(), span_.data(), static_cast<int>(dim),
-                       bits, axes_ ? axes_->data() : nullptr,
-                       static_cast<int>(axes_ ? axes_->shape(1) : dim), residual};
+    dense::Codes codes{{},
+                       centroids_.data(),
+                       low_.data(),
+                       span_.data(),
+                       static_cast<int>(dim),
+                       bits,
+                       axes_ ? axes_->data() : nullptr,
+                       static_cast<int>(axes_ ? axes_->shape(1) : dim),
+                       residual};
     for (std::size_t i = 0; i < places.shape(0); ++i) {
       const std::int64_t* own = places.data() + 3 * i;
       require(own[2] >= 0 && (own[2] == 0 || (own[0] && own[1])), "a list of rows lies nowhere");
-      codes.lists.push_back({reinterpret_cast<const std::uint8_t*>(own[0]),
-                             reinterpret_cast<const std::int64_t*>(own[1]), own[2]});
+      codes.lists.push_back(
+          {reinterpret_cast<const std::uint8_t*>(own[0]), reinterpret_cast<const std::int64_t*>(own[1]), own[2]});
     }
     scanner_ = std::make_unique<dense::Scanner>(std::move(codes), kernels_named(instructions));
   }
@@ -121,8 +130,8 @@ std::vector<dense::Stored> parts_of(const Matrix<std::int64_t>& places) {
 }
 
 // Scores float [q, m] of rows int64 [q, m].
-nb::ndarray<nb::numpy, float, nb::ndim<2>> stored_scores(const Matrix<std::int64_t>& places, const Matrix<float>& queries,
-                                                         const Matrix<std::int64_t>& rows,
+nb::ndarray<nb::numpy, float, nb::ndim<2>> stored_scores(const Matrix<std::int64_t>& places,
+                                                         const Matrix<float>& queries, const Matrix<std::int64_t>& rows,
                                                          const std::string& instructions) {
   require(queries.shape(0) == rows.shape(0), "each query needs its own rows");
   const auto parts = parts_of(places);
@@ -140,8 +149,8 @@ nb::ndarray<nb::numpy, float, nb::ndim<2>> stored_scores(const Matrix<std::int64
 }
 
 // The k best of them: float and int64 [q, k].
-nb::tuple best_stored(const Matrix<std::int64_t>& places, const Matrix<float>& queries, const Matrix<std::int64_t>& rows,
-                      std::int64_t k, const std::string& instructions) {
+nb::tuple best_stored(const Matrix<std::int64_t>& places, const Matrix<float>& queries,
+                      const Matrix<std::int64_t>& rows, std::int64_t k, const std::string& instructions) {
   require(queries.shape(0) == rows.shape(0) && k >= 0, "each query needs its own rows, and k must not be negative");
   const auto parts = parts_of(places);
   const dense::Kernels& kernels = kernels_named(instructions);
@@ -173,9 +182,9 @@ void bind_dense(nb::module_& m) {
   nb::class_<Scan>(m, "Scan")
       .def(nb::init<const Matrix<std::int64_t>&, Matrix<float>, Vector<float>, Vector<float>, int, bool,
                     std::optional<Matrix<float>>, std::int64_t, const std::string&>(),
-           nb::arg("places"), nb::arg("centroids"), nb::arg("low"), nb::arg("span"), nb::arg("bits"), nb::arg("residual"),
-           nb::arg("axes").none(), nb::arg("end_row"), nb::arg("instructions"))
-      .def("search", &Scan::search, nb::arg("queries"), nb::arg("nprobe"), nb::arg("wanted"),
-           nb::arg("allowed").none(), nb::arg("threads"))
+           nb::arg("places"), nb::arg("centroids"), nb::arg("low"), nb::arg("span"), nb::arg("bits"),
+           nb::arg("residual"), nb::arg("axes").none(), nb::arg("end_row"), nb::arg("instructions"))
+      .def("search", &Scan::search, nb::arg("queries"), nb::arg("nprobe"), nb::arg("wanted"), nb::arg("allowed").none(),
+           nb::arg("threads"))
       .def_prop_ro("instructions", &Scan::instructions);
 }

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels.hpp"
+#include "late/kernels.hpp"
 
 namespace xtr {
 
@@ -38,11 +38,11 @@ struct Query {
 
 // How candidates are found; reference.py says what each number does.
 struct Plan {
-  int nprobe;               // 0: no lists, every allowed row is a candidate
+  int nprobe;  // 0: no lists, every allowed row is a candidate
   std::int64_t k_prime;
-  std::int64_t met;         // rows kept by what they gained from lists
-  std::int64_t limit;       // of these, by their centroids
-  std::int64_t keep;        // of these, by their likely tokens; 0: none is multiplied, all of `limit` come back
+  std::int64_t met;    // rows kept by what they gained from lists
+  std::int64_t limit;  // of these, by their centroids
+  std::int64_t keep;   // of these, by their likely tokens; 0: none is multiplied, all of `limit` come back
   int margin;
 };
 
@@ -106,8 +106,8 @@ class Searcher {
   // Raises `best` by some tokens.
   void raise(const PackedQuery& coarse, const PackedQuery* fine, const Segment& segment, const Some& some,
              float* best) const;
-  std::vector<Ranked> met_rows(const Query& query, const Plan& plan, const std::uint8_t* allowed,
-                               const Probes& probes, Candidates& found) const;
+  std::vector<Ranked> met_rows(const Query& query, const Plan& plan, const std::uint8_t* allowed, const Probes& probes,
+                               Candidates& found) const;
   std::vector<Ranked> allowed_rows(const std::uint8_t* allowed) const;
   void by_centroids(const Levels& levels, std::vector<Ranked>& ranked) const;
   void by_tokens(const Query& query, const Levels& levels, int margin, std::vector<Ranked>& ranked) const;
@@ -120,9 +120,9 @@ class Searcher {
 
 // Documents whose tokens lie one after the other, apart from any index.
 struct Store {
-  const std::int8_t* tokens;     // [tokens, dim]
-  const std::uint16_t* scales;   // [tokens], half floats
-  const std::int64_t* offsets;   // [documents + 1]
+  const std::int8_t* tokens;    // [tokens, dim]
+  const std::uint16_t* scales;  // [tokens], half floats
+  const std::int64_t* offsets;  // [documents + 1]
   int dim;
 };
 
@@ -140,7 +140,7 @@ void scan(const Store& store, const Queries& queries, const std::int64_t* docume
           const Kernels& kernels, float* out);
 
 // Nearest centroid of int8 tokens with scales: which int32 [count]; bias = half the squared norm plus mean . centroid.
-void assign(const Model& model, const float* biases, const std::int8_t* tokens, const float* scales,
-            std::int64_t count, const Kernels& kernels, std::int32_t* which);
+void assign(const Model& model, const float* biases, const std::int8_t* tokens, const float* scales, std::int64_t count,
+            const Kernels& kernels, std::int32_t* which);
 
 }  // namespace xtr

@@ -1,14 +1,12 @@
 // Plain C++: what runs anywhere, and what the vector kernels are tested against.
 #include <cmath>
 
-#include "common.hpp"
+#include "late/loops.hpp"
 
 namespace xtr {
 namespace {
 
-std::size_t packed_bytes(int tokens, int dim) {
-  return static_cast<std::size_t>(padded_tokens(tokens)) * dim;
-}
+std::size_t packed_bytes(int tokens, int dim) { return static_cast<std::size_t>(padded_tokens(tokens)) * dim; }
 
 void pack(const std::int8_t* codes, int tokens, int dim, std::uint8_t* data) {
   std::memset(data, 0, packed_bytes(tokens, dim));

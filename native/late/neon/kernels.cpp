@@ -1,6 +1,6 @@
 // ARM with dot products (Armv8.2 and later: Graviton 2, Apple M1 and newer): four query tokens a register, four
 // dimensions an instruction.
-#include "common.hpp"
+#include "late/loops.hpp"
 
 #if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
 #include <arm_neon.h>

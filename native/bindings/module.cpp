@@ -11,8 +11,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "naming.hpp"
-#include "searcher.hpp"
+#include "common/naming.hpp"
+#include "late/searcher.hpp"
 
 namespace nb = nanobind;
 
@@ -42,8 +42,7 @@ void require(bool holds, const char* message) {
 
 // Those that this processor has, the fastest first.
 std::vector<const xtr::Kernels*> known_kernels() {
-  return xtr::those_known(
-      {xtr::avx512_kernels(), xtr::avx2_kernels(), xtr::neon_kernels(), &xtr::scalar_kernels()});
+  return xtr::those_known({xtr::avx512_kernels(), xtr::avx2_kernels(), xtr::neon_kernels(), &xtr::scalar_kernels()});
 }
 
 const xtr::Kernels& kernels_named(const std::string& name) { return xtr::named(known_kernels(), name); }
@@ -65,15 +64,17 @@ xtr::Model model_of(const Matrix<std::int8_t>& centroids, const Vector<float>& s
   require(centroids.shape(0) > 0 && centroids.shape(0) == scales.shape(0), "centroids and scales differ in number");
   require(centroids.shape(0) <= UINT16_MAX + 1, "there are more centroids than 16 bits count");
   require(centroids.shape(1) > 0 && centroids.shape(1) <= kMaxDim, "dim must be 1 to 1024");
-  return {centroids.data(), scales.data(), static_cast<int>(centroids.shape(0)), static_cast<int>(centroids.shape(1)),
-          {}};
+  return {
+      centroids.data(), scales.data(), static_cast<int>(centroids.shape(0)), static_cast<int>(centroids.shape(1)), {}};
 }
 
 class Index {
  public:
   Index(Matrix<std::int8_t> centroids, Vector<float> scales, std::vector<Part> parts, std::optional<Compact> compact,
         const std::string& instructions)
-      : centroids_(std::move(centroids)), scales_(std::move(scales)), parts_(std::move(parts)),
+      : centroids_(std::move(centroids)),
+        scales_(std::move(scales)),
+        parts_(std::move(parts)),
         compact_(std::move(compact)) {
     xtr::Model model = model_of(centroids_, scales_);
     const auto dim = static_cast<std::size_t>(model.dim);
@@ -115,8 +116,8 @@ class Index {
   }
 
   nb::tuple retrieve(const Matrix<std::int8_t>& codes, const Vector<float>& scales,
-                     const Vector<float>& centroid_factors, std::int64_t nprobe, std::int64_t k_prime,
-                     std::int64_t met, std::int64_t limit, std::int64_t keep, int margin,
+                     const Vector<float>& centroid_factors, std::int64_t nprobe, std::int64_t k_prime, std::int64_t met,
+                     std::int64_t limit, std::int64_t keep, int margin,
                      const std::optional<Vector<std::uint8_t>>& allowed) const {
     const std::size_t tokens = codes.shape(0);
     check_codes(codes);
@@ -130,8 +131,8 @@ class Index {
     {
       nb::gil_scoped_release release;
       const int lists = static_cast<int>(std::min<std::int64_t>(nprobe, searcher_->model().count));
-      found = searcher_->retrieve(query, {lists, k_prime, met, limit, keep, margin},
-                                  allowed ? allowed->data() : nullptr);
+      found =
+          searcher_->retrieve(query, {lists, k_prime, met, limit, keep, margin}, allowed ? allowed->data() : nullptr);
     }
     return nb::make_tuple(owned(std::move(found.rows)), found.retrieved, found.touched, found.meetings, found.rescored,
                           nb::make_tuple(found.seconds[0], found.seconds[1], found.seconds[2]));
@@ -175,32 +176,35 @@ class Index {
 };
 
 nb::ndarray<nb::numpy, std::int32_t, nb::ndim<1>> assign(const Matrix<std::int8_t>& centroids,
-                                                        const Vector<float>& centroid_scales,
-                                                        const Vector<float>& biases, const Matrix<std::int8_t>& tokens,
-                                                        const Vector<float>& scales, const std::string& instructions) {
-  require(centroids.shape(0) > 0 && centroids.shape(0) == centroid_scales.shape(0) &&
-              biases.shape(0) == centroids.shape(0),
-          "centroids, scales and biases differ in number");
+                                                         const Vector<float>& centroid_scales,
+                                                         const Vector<float>& biases, const Matrix<std::int8_t>& tokens,
+                                                         const Vector<float>& scales, const std::string& instructions) {
+  require(
+      centroids.shape(0) > 0 && centroids.shape(0) == centroid_scales.shape(0) && biases.shape(0) == centroids.shape(0),
+      "centroids, scales and biases differ in number");
   require(centroids.shape(1) > 0 && centroids.shape(1) <= kMaxDim, "dim must be 1 to 1024");
   require(tokens.shape(1) == centroids.shape(1), "tokens and centroids differ in dim");
   require(tokens.shape(0) == scales.shape(0), "tokens and scales differ in number");
   const xtr::Kernels& kernels = kernels_named(instructions);
-  const xtr::Model model{centroids.data(), centroid_scales.data(), static_cast<int>(centroids.shape(0)),
-                         static_cast<int>(centroids.shape(1)), {}};
+  const xtr::Model model{centroids.data(),
+                         centroid_scales.data(),
+                         static_cast<int>(centroids.shape(0)),
+                         static_cast<int>(centroids.shape(1)),
+                         {}};
   std::vector<std::int32_t> which(tokens.shape(0));
   {
     nb::gil_scoped_release release;
-    xtr::assign(model, biases.data(), tokens.data(), scales.data(), static_cast<std::int64_t>(tokens.shape(0)),
-                kernels, which.data());
+    xtr::assign(model, biases.data(), tokens.data(), scales.data(), static_cast<std::int64_t>(tokens.shape(0)), kernels,
+                which.data());
   }
   return owned(std::move(which));
 }
 
 nb::ndarray<nb::numpy, float, nb::ndim<2>> scan(const Matrix<std::int8_t>& tokens, const Vector<std::uint16_t>& scales,
-                                               const Vector<std::int64_t>& offsets,
-                                               const Matrix<std::int8_t>& codes, const Matrix<std::int8_t>& fine_codes,
-                                               const Vector<float>& factors, const Vector<std::int64_t>& ends,
-                                               const Vector<std::int64_t>& documents, const std::string& instructions) {
+                                                const Vector<std::int64_t>& offsets, const Matrix<std::int8_t>& codes,
+                                                const Matrix<std::int8_t>& fine_codes, const Vector<float>& factors,
+                                                const Vector<std::int64_t>& ends, const Vector<std::int64_t>& documents,
+                                                const std::string& instructions) {
   const std::size_t dim = tokens.shape(1), asked = codes.shape(0), count = documents.shape(0);
   require(dim > 0 && dim <= kMaxDim, "dim must be 1 to 1024");
   require(codes.shape(1) == dim && fine_codes.shape(1) == dim, "queries and documents differ in dim");
@@ -237,9 +241,9 @@ NB_MODULE(_kernels, m) {
   m.def("scan", &scan, nb::arg("tokens"), nb::arg("scales"), nb::arg("offsets"), nb::arg("codes"),
         nb::arg("fine_codes"), nb::arg("factors"), nb::arg("ends"), nb::arg("documents"), nb::arg("instructions"));
   nb::class_<Index>(m, "Index")
-      .def(nb::init<Matrix<std::int8_t>, Vector<float>, std::vector<Part>, std::optional<Compact>, const std::string&>(),
-           nb::arg("centroids"), nb::arg("scales"), nb::arg("parts"), nb::arg("compact").none(),
-           nb::arg("instructions"))
+      .def(
+          nb::init<Matrix<std::int8_t>, Vector<float>, std::vector<Part>, std::optional<Compact>, const std::string&>(),
+          nb::arg("centroids"), nb::arg("scales"), nb::arg("parts"), nb::arg("compact").none(), nb::arg("instructions"))
       .def("retrieve", &Index::retrieve, nb::arg("codes"), nb::arg("scales"), nb::arg("centroid_factors"),
            nb::arg("nprobe"), nb::arg("k_prime"), nb::arg("met"), nb::arg("limit"), nb::arg("keep"), nb::arg("margin"),
            nb::arg("allowed").none())

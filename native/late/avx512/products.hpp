@@ -3,7 +3,7 @@
 
 #include <immintrin.h>
 
-#include "common.hpp"
+#include "late/loops.hpp"
 
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,f16c,fma")))
 #define TARGET_INLINE TARGET inline __attribute__((always_inline))
@@ -205,8 +205,8 @@ TARGET void best_of(const Tiles& coarse, const Tiles& fine, int any_dim, const R
   if constexpr (kTiles == 2) most[1] = _mm512_loadu_ps(best + kLanes);
   RowBlock<kCount> block;
   for (; first < stop; first += kCount) {
-    // A line with every other group, so that the processor's queue of misses is never full: a token costs 3 ns more than
-    // from the cache, and 8 where all of the next document is asked for at once.
+    // A line with every other group, so that the processor's queue of misses is never full: a token costs 3 ns more
+    // than from the cache, and 8 where all of the next document is asked for at once.
     const std::int8_t* ahead = kChosen ? nullptr : common::ahead_of(rows, first, dim);
     block.load(rows.codes, kChosen ? rows.chosen : nullptr, first, rows.count, dim);
     float scales[kCount];
@@ -259,11 +259,11 @@ TARGET void best_of_all(const Tiles& coarse, const Tiles& fine, int dim, const R
 template <int kTiles, bool kFine>
 TARGET void best_of_tiles(const Tiles& coarse, const Tiles& fine, int dim, const Rows& rows, float* best) {
   if (dim == kUsualDim) {
-    (rows.chosen ? best_of_all<kTiles, kFine, kUsualDim, true> : best_of_all<kTiles, kFine, kUsualDim, false>)(
-        coarse, fine, dim, rows, best);
+    (rows.chosen ? best_of_all<kTiles, kFine, kUsualDim, true>
+                 : best_of_all<kTiles, kFine, kUsualDim, false>)(coarse, fine, dim, rows, best);
   } else {
     (rows.chosen ? best_of_all<kTiles, kFine, 0, true> : best_of_all<kTiles, kFine, 0, false>)(coarse, fine, dim, rows,
-                                                                                              best);
+                                                                                               best);
   }
 }
 

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "kernels.hpp"
+#include "late/kernels.hpp"
 
 namespace xtr {
 

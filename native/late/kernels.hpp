@@ -52,9 +52,9 @@ struct Levels {
 
 // Rows of a compact index: five bits a dimension, packed as TokenModel.packed_dim says, of what the centroid leaves.
 struct Residuals {
-  const float* anchors;      // [centroids, dim]
+  const float* anchors;       // [centroids, dim]
   const std::int8_t* levels;  // [32]
-  const float* steps;        // [dim]
+  const float* steps;         // [dim]
   int dim;
   std::uint32_t last;  // the number of the last centroid
 
@@ -69,10 +69,11 @@ struct Kernels {
   void (*pack)(const std::int8_t* codes, int tokens, int dim, std::uint8_t* data);
   // out int32 [count, query.tokens] = rows int8 [count, dim] . query; count <= kBlockRows.
   void (*dots)(const PackedQuery& query, const std::int8_t* rows, int count, std::int32_t* out);
-  // best [query.tokens] = max(best, product * scale) over rows. The product is that of `coarse`, or with `fine` not null
-  // 256 times that and the one of fine.
+  // best [query.tokens] = max(best, product * scale) over rows. The product is that of `coarse`, or with `fine` not
+  // null 256 times that and the one of fine.
   void (*best)(const PackedQuery& coarse, const PackedQuery* fine, const Rows& rows, float* best);
-  // Nearest rows: score = float(dots) * row_scale * token_scale - bias; strictly better ones replace. first = row number.
+  // Nearest rows: score = float(dots) * row_scale * token_scale - bias; strictly better ones replace. first = row
+  // number.
   void (*nearest)(const std::int32_t* dots, const float* row_scales, const float* biases, const float* token_scales,
                   int count, int tokens, int first, float* best, std::int32_t* which);
   // out float [count, tokens] = float(dots) * row_scale * token_factor.

@@ -1,10 +1,10 @@
-#include "probing.hpp"
+#include "late/probing.hpp"
 
 #include <algorithm>
 #include <limits>
 #include <numeric>
 
-#include "packing.hpp"
+#include "late/packing.hpp"
 
 namespace xtr {
 namespace {
@@ -106,7 +106,9 @@ void select_best(const Model& model, const Query& query, const Kernels& kernels,
   std::vector<std::int32_t> order(count);
   for (int t = 0; t < query.tokens; ++t) {
     const float* own = all.data() + t * count;
-    const auto better = [own](std::int32_t a, std::int32_t b) { return own[a] > own[b] || (own[a] == own[b] && a < b); };
+    const auto better = [own](std::int32_t a, std::int32_t b) {
+      return own[a] > own[b] || (own[a] == own[b] && a < b);
+    };
     std::iota(order.begin(), order.end(), 0);
     std::nth_element(order.begin(), order.begin() + (beyond - 1), order.end(), better);
     std::sort(order.begin(), order.begin() + beyond, better);

@@ -6,7 +6,7 @@
 
 #include <immintrin.h>
 
-#include "common.hpp"
+#include "late/loops.hpp"
 
 #define TARGET __attribute__((target("avx2,fma,f16c")))
 #define TARGET_INLINE TARGET inline __attribute__((always_inline))
@@ -131,19 +131,18 @@ struct Sums {
 
   template <int... kPlace>
   TARGET_INLINE void keep(int count, int tokens, std::int32_t* out, Numbers<kPlace...>) const {
-    ((kPlace / kSpan < count
-          ? store(out + static_cast<std::size_t>(kPlace / kSpan) * tokens + kPlace % kSpan * kWide,
-                  at[kPlace / kSpan][kPlace % kSpan])
-          : void()),
+    ((kPlace / kSpan < count ? store(out + static_cast<std::size_t>(kPlace / kSpan) * tokens + kPlace % kSpan * kWide,
+                                     at[kPlace / kSpan][kPlace % kSpan])
+                             : void()),
      ...);
   }
 
   // The order matters where a scale is no number: it then raises nothing.
   template <int... kPlace>
   TARGET_INLINE void raise(const float (&scales)[kCount], __m256 (&most)[kSpan], Numbers<kPlace...>) const {
-    ((most[kPlace % kSpan] = _mm256_max_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(at[kPlace / kSpan][kPlace % kSpan]),
-                                                         _mm256_set1_ps(scales[kPlace / kSpan])),
-                                           most[kPlace % kSpan])),
+    ((most[kPlace % kSpan] = _mm256_max_ps(
+          _mm256_mul_ps(_mm256_cvtepi32_ps(at[kPlace / kSpan][kPlace % kSpan]), _mm256_set1_ps(scales[kPlace / kSpan])),
+          most[kPlace % kSpan])),
      ...);
   }
 };

@@ -1,8 +1,8 @@
 // AVX-512 with VNNI: sixteen query tokens a register, four dimensions an instruction.
-#include "common.hpp"
+#include "late/loops.hpp"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#include "avx512_products.hpp"
+#include "late/avx512/products.hpp"
 
 namespace xtr {
 namespace {

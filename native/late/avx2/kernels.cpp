@@ -1,8 +1,8 @@
 // AVX2: eight query tokens a register, two dimensions an instruction.
-#include "common.hpp"
+#include "late/loops.hpp"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#include "avx2_products.hpp"
+#include "late/avx2/products.hpp"
 
 namespace xtr {
 namespace {
@@ -62,8 +62,8 @@ TARGET_INLINE __m256i level(const float* scores) {
 TARGET void levels(const float* scores, int count, std::uint8_t* out) {
   int i = 0;
   for (; i + 32 <= count; i += 32) {
-    store(out + i, narrowed<false>(level(scores + i), level(scores + i + 8), level(scores + i + 16),
-                                   level(scores + i + 24)));
+    store(out + i,
+          narrowed<false>(level(scores + i), level(scores + i + 8), level(scores + i + 16), level(scores + i + 24)));
   }
   common::levels(scores + i, count - i, out + i);
 }
@@ -155,8 +155,8 @@ TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::
   const __m256 factors = _mm256_set1_ps(factor);
   for (int j = 0; j < dim; j += 32) {
     const float* own = values + j;
-    store(codes + j, narrowed<true>(code(own, factors), code(own + 8, factors), code(own + 16, factors),
-                                    code(own + 24, factors)));
+    store(codes + j,
+          narrowed<true>(code(own, factors), code(own + 8, factors), code(own + 16, factors), code(own + 24, factors)));
   }
 }
 

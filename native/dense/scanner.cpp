@@ -1,4 +1,4 @@
-#include "dense.hpp"
+#include "dense/scanner.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -13,13 +13,17 @@ struct Found {
   std::int64_t row;
 };
 
-inline bool better(const Found& a, const Found& b) { return a.score > b.score || (a.score == b.score && a.row < b.row); }
+inline bool better(const Found& a, const Found& b) {
+  return a.score > b.score || (a.score == b.score && a.row < b.row);
+}
 
 // The best so far, in no order, and more until they are cut: most rows fall below the threshold and cost a comparison.
 class Pool {
  public:
   Pool(std::int64_t wanted, std::vector<Found>& held)
-      : wanted_(static_cast<std::size_t>(wanted)), limit_(wanted_ + std::max<std::size_t>(16, wanted_ / 2)), held_(held) {
+      : wanted_(static_cast<std::size_t>(wanted)),
+        limit_(wanted_ + std::max<std::size_t>(16, wanted_ / 2)),
+        held_(held) {
     held_.clear();
   }
   float threshold() const { return threshold_; }

@@ -1,14 +1,14 @@
-// Holds every instruction set of this processor to the plain loops, bit for bit, and the dense index to knowing it; exits
-// with 1 where one differs, with 2 where there is none (README.md).
+// Holds every instruction set of this processor to the plain loops, bit for bit, and the dense index to knowing it;
+// exits with 1 where one differs, with 2 where there is none (README.md).
 #include <cstdio>
 #include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
 
-#include "dense.hpp"
-#include "kernels.hpp"
-#include "naming.hpp"
+#include "common/naming.hpp"
+#include "dense/scanner.hpp"
+#include "late/kernels.hpp"
 
 namespace {
 
@@ -24,8 +24,14 @@ struct Case {
   std::vector<const void*> coming;
 
   Case(int dim, int tokens, int count, bool extreme, std::mt19937& random)
-      : dim(dim), tokens(tokens), codes(tokens * dim), fine_codes(tokens * dim), rows(count * dim), scales(count),
-        chosen(count), coming(count, rows.data()) {
+      : dim(dim),
+        tokens(tokens),
+        codes(tokens * dim),
+        fine_codes(tokens * dim),
+        rows(count * dim),
+        scales(count),
+        chosen(count),
+        coming(count, rows.data()) {
     for (Bytes* bytes : {&codes, &fine_codes, &rows}) {
       for (std::int8_t& one : *bytes) {
         one = static_cast<std::int8_t>(extreme ? (random() % 2 ? 127 : -127) : static_cast<int>(random() % 255) - 127);
@@ -50,7 +56,11 @@ std::vector<float> answers(const Case& own, const xtr::Kernels& kernels) {
   for (const bool some : {false, true}) {
     for (const xtr::PackedQuery* second : {static_cast<const xtr::PackedQuery*>(nullptr), &fine_view}) {
       const xtr::Ahead next{own.rows.data(), static_cast<std::int64_t>(own.rows.size())};
-      const xtr::Rows rows{own.rows.data(), own.scales.data(), some ? own.chosen.data() : nullptr, count, next,
+      const xtr::Rows rows{own.rows.data(),
+                           own.scales.data(),
+                           some ? own.chosen.data() : nullptr,
+                           count,
+                           next,
                            some ? own.coming.data() : nullptr};
       std::vector<float> best(padded, kLowest);
       kernels.best(view, second, rows, best.data());
