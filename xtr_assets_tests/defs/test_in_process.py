@@ -290,7 +290,7 @@ def test_judgments_are_asked_and_a_surely_worse_generation_is_refused(project: P
     (project.folder / "queries.jsonl").write_text("\n".join(lines) + "\n")
     judged = ["query-id\tcorpus-id\tscore", *(f"q-{symbol}\t{symbol}\t1" for symbol in symbols)]
     (project.folder / "qrels.tsv").write_text("\n".join(judged) + "\n")
-    project.configure(CONFIG.format(name="small") + "queries: {path: gate_queries.jsonl, judgments: qrels.tsv}\n")
+    project.configure(CONFIG.format(name="small") + "queries: {path: queries.jsonl, judgments: qrels.tsv}\n")
     assert project.build().published
     record = project.warehouse.generation(2).manifest.checks["judged_quality"]
     assert record.value is not None

@@ -1,4 +1,4 @@
-"""A build without Dagster: the steps of pipeline/ in the order of the job `rebuild`, for lives of hundreds of builds."""
+"""A build without Dagster: the steps of pipeline/ in the order of the job `rebuild`, for hundreds of builds."""
 
 from dataclasses import dataclass
 
