@@ -18,7 +18,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Quality of the published generation against the config's judgments: nDCG@10, MRR@10, recall@100 by mode."""
-    from xtr_assets.pipeline.gate.judged import evaluate as judge
+    from xtr_assets.pipeline.gate.judgments import evaluate as judge
     from xtr_assets.search.searcher import open as open_searcher
 
     place = find_place(config, warehouse)

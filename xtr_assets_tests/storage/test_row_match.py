@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from xtr_assets.storage import row_matching
-from xtr_assets.storage.row_matching import COMPARED, StandingRows
+from xtr_assets.storage import row_match
+from xtr_assets.storage.row_match import COMPARED, StandingRows
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import chunk, chunks_of, write
 
@@ -30,7 +30,7 @@ def stand(warehouse: Warehouse, *paths: str) -> StandingRows:
 def test_equal_rows_are_kept_in_whatever_order_and_blocks(
     warehouse: Warehouse, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row_matching, "BATCH_ROWS", rows)
+    monkeypatch.setattr(row_match, "BATCH_ROWS", rows)
     old = stand(warehouse, "a.py", "c.py")
     chunks = chunks_of(CORPUS, ["a.py", "c.py"])
     random.Random(rows).shuffle(chunks)
