@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
-from xtr_assets.pipeline.gate import index_recall, judged, list_balance, shadow, token_drift, validity
+from xtr_assets.pipeline.gate import index_recall, judgments, list_balance, shadow, token_drift, validity
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
@@ -137,7 +137,7 @@ CHECKS: tuple[GateCheck, ...] = (
     GateCheck(
         "judged_quality",
         "catalog",
-        judged.check,
+        judgments.check,
         "Hybrid nDCG@10 over judged queries is not surely lower than that of the generation that serves.",
         (DENSE_FILE, TOKEN_FOLDER),
         _SEARCHED,
