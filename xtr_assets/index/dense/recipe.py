@@ -176,6 +176,12 @@ def held_rows(index: Any) -> Ints:
     return np.concatenate(pieces or [np.empty(0, np.int64)])
 
 
+def entries(index: Any) -> int:
+    """How many entries a search may meet, doubled and forgotten ones included: counted, not taken from `ntotal`."""
+    lists = inverted(index)
+    return int(faiss.downcast_index(index).id_map.size() if lists is None else lists.invlists.compute_ntotal())
+
+
 def held_mask(index: Any, vectors: RowVectors) -> Mask:
     """bool [end_row]: the rows the index holds. Raises InvalidInput where it does not belong to the vectors."""
     if index.d != vectors.dim:
@@ -205,6 +211,9 @@ def check_family(index: Any, recipe: Recipe, name: str) -> None:
         raise CorruptFile(name, f"{recipe.axes} axes", f"{0 if axes is None else len(axes)} axes")
     if lists is None and not isinstance(faiss.downcast_index(index), faiss.IndexIDMap):
         raise CorruptFile(name, "an index with its row map", kind)
+    if lists is None and entries(index) != inner(index).ntotal:
+        # A search would read rows beyond the map.
+        raise CorruptFile(name, f"a row for each of {inner(index).ntotal} vectors", f"{entries(index)} rows")
 
 
 def list_rows(stored: Any, number: int) -> Ints:
