@@ -1,0 +1,151 @@
+"""Rows that lists name, read from the raw arrays: documents in postings, neighbours in exact lists."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
+from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.search.loaders import TOKEN_FILE
+from xtr_assets.storage.draft import Draft
+
+Fault = tuple[str, Ints]
+
+# Tokens of a segment whose centroid is looked for again among all: postings that belong to another segment name the
+# right one for a token in hundreds.
+PROBED_TOKENS = 64
+# A centroid is the nearest where no other is nearer by more than float32 sums of 128 products differ.
+NEAREST = 1e-3
+# Of the probed tokens so many lie with their nearest centroid; all of them do in a healthy index.
+LEAST_NEAREST = 0.9
+
+
+def posting_faults(session: DraftSession, live: Mask, vouched: frozenset[str]) -> Iterator[Fault]:
+    """What is wrong with the postings of the segments that nobody vouches for: (what, rows int64)."""
+    draft = session.draft
+    described = json.loads(draft.path(TOKEN_FILE).read_bytes())
+    for one in draft.manifest.segments:
+        if one.segment_id in vouched:
+            continue
+        rows = np.arange(one.base_row, one.base_row + one.rows)
+        alive = rows[live[rows]]
+        name = described["postings"].get(one.segment_id)
+        if name is None:
+            yield f"live rows of segment {one.segment_id}, which the token index does not name", alive
+            continue
+        segment = draft.layout.segment(one.segment_id)
+        folder, tokens = segment / name, segment / f"tokens.{draft.fingerprint[:8]}"
+        lists, documents, numbers = (
+            np.load(folder / f"{array}.npy", mmap_mode=None) for array in ("lists", "documents", "numbers")
+        )
+        offsets = np.load(tokens / "offsets.npy")
+        for what, positions in _segment_faults(lists, documents, numbers, offsets, one.rows):
+            yield f"{what} of segment {one.segment_id}", one.base_row + positions
+        misplaced = _misplaced(session, tokens, numbers, offsets)
+        if misplaced is not None:
+            yield (
+                f"rows of segment {one.segment_id}, whose tokens lie with other tokens' centroids",
+                one.base_row + misplaced,
+            )
+
+
+def _segment_faults(lists: Ints, documents: Ints, numbers: Ints, offsets: Ints, rows: int) -> Iterator[Fault]:
+    """Every document under the centroids of its tokens, once each and in order, and nothing else: by position."""
+    every = np.arange(rows)
+    if len(offsets) != rows + 1 or offsets[-1] - offsets[0] != len(numbers):
+        yield "rows whose tokens are not those that were listed", every
+        return
+    if lists[0] != 0 or lists[-1] != len(documents) or (np.diff(lists) < 0).any():
+        yield "rows of lists without bounds", every
+        return
+    if len(documents) and not 0 <= documents.min() <= documents.max() < rows:
+        outside = (documents < 0) | (documents >= rows)
+        yield "listed documents that lie outside", np.unique(documents[outside]).astype(np.int64)
+        return
+    lengths = np.diff(offsets)
+    listed = np.repeat(np.arange(len(lists) - 1), np.diff(lists)) * rows + documents
+    # In order of (centroid, document): a stable sort by centroid leaves documents as they come.
+    order = np.argsort(numbers, kind="stable")
+    pairs = numbers[order].astype(np.int64) * rows + np.repeat(every, lengths)[order]
+    pairs = pairs[np.diff(pairs, prepend=-1) != 0]
+    if np.array_equal(listed, pairs):
+        return
+    unlisted = np.setdiff1d(np.flatnonzero(lengths), documents)
+    if len(unlisted):
+        yield "rows with tokens that no list names", unlisted
+    twice = listed[:-1][np.diff(listed) <= 0]
+    if len(twice):
+        yield "rows that one list names twice, or out of order", np.unique(twice % rows)
+    for what, keys in (
+        ("rows that a centroid of their tokens does not list", np.setdiff1d(pairs, listed)),
+        ("rows that are listed under a centroid that none of their tokens has", np.setdiff1d(listed, pairs)),
+    ):
+        if len(keys):
+            yield what, np.unique(keys % rows)
+
+
+def _misplaced(session: DraftSession, folder: Path, numbers: Ints, offsets: Ints) -> Ints | None:
+    """Positions of probed tokens that lie with another centroid than their nearest, where too many do."""
+    if not len(numbers):
+        return None
+    model = session.tokens().model
+    probed = np.unique(np.linspace(0, len(numbers) - 1, PROBED_TOKENS).astype(np.int64))
+    codes, scales = (np.load(folder / f"{name}.npy", mmap_mode="r")[probed] for name in ("tokens", "scales"))
+    tokens: Floats = codes.astype(np.float32) * scales.astype(np.float32)[:, None]
+    centroids = model.centroids.astype(np.float32) * np.asarray(model.centroid_scales, np.float32)[:, None]
+    nearness = (tokens - model.mean) @ centroids.T - np.einsum("cd,cd->c", centroids, centroids) / 2
+    assigned = numbers[probed].astype(np.int64)
+    if assigned.max() >= len(centroids):
+        return np.unique(np.searchsorted(offsets, probed, side="right") - 1)
+    far = nearness.max(axis=1) - nearness[np.arange(len(probed)), assigned] > NEAREST
+    if far.mean() <= 1 - LEAST_NEAREST:
+        return None
+    return np.unique(np.searchsorted(offsets, probed[far], side="right") - 1)
+
+
+def exact_list_faults(draft: Draft, live: Mask, k: int) -> Iterator[Fault]:
+    """What is wrong with the exact neighbours that recall is measured against: (what, rows int64)."""
+    for space in ("dense", "xtr"):
+        names = neighbor_files(space)
+        if not draft.has_file(names[0]):
+            continue
+        rows, scores = (np.load(draft.path(name), allow_pickle=False) for name in names)
+        given = rows >= 0
+        if rows.shape != scores.shape or rows.ndim != 2:
+            yield f"exact lists of {space} with {rows.shape} rows and {scores.shape} scores", np.arange(len(rows))
+            continue
+        if (outside := given & (rows >= len(live))).any() or (rows < -1).any():
+            yield f"rows out of range in exact lists of {space}", np.unique(rows[outside | (rows < -1)])
+            continue
+        if (dead := given & ~live[np.where(given, rows, 0)]).any():
+            yield f"dead rows in exact lists of {space}", np.unique(rows[dead])
+        ordered = np.sort(rows, axis=1)
+        if (twice := (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any():
+            yield f"rows twice in one exact list of {space}", np.unique(ordered[:, 1:][twice])
+        # Best first, then pads of -1 with -inf; as deep as the gate looks, or every row there is.
+        badly = (given[:, 1:] & ~given[:, :-1]).any(axis=1)
+        badly |= (np.isfinite(scores) != given).any(axis=1)
+        with np.errstate(invalid="ignore"):
+            badly |= (given[:, 1:] & (scores[:, 1:] > scores[:, :-1])).any(axis=1)
+        least = min(k, _comparable(draft, live, space), rows.shape[1])
+        badly |= given.sum(axis=1) < least
+        if badly.any():
+            queries = np.flatnonzero(badly)
+            first = rows[queries, 0]
+            yield f"exact lists of {space} that are out of order, padded within, or too short; their first", first
+
+
+def _comparable(draft: Draft, live: Mask, space: str) -> int:
+    """How many live rows a query can be compared with: those that have tokens, or all."""
+    if space == "dense":
+        return int(live.sum())
+    count = 0
+    for one in draft.manifest.segments:
+        offsets = np.load(
+            draft.layout.segment(one.segment_id) / f"tokens.{draft.fingerprint[:8]}" / "offsets.npy", mmap_mode="r"
+        )
+        count += int((live[one.base_row : one.base_row + one.rows] & (np.diff(offsets) > 0)).sum())
+    return count
