@@ -211,9 +211,6 @@ def check_family(index: Any, recipe: Recipe, name: str) -> None:
         raise CorruptFile(name, f"{recipe.axes} axes", f"{0 if axes is None else len(axes)} axes")
     if lists is None and not isinstance(faiss.downcast_index(index), faiss.IndexIDMap):
         raise CorruptFile(name, "an index with its row map", kind)
-    if lists is None and entries(index) != inner(index).ntotal:
-        # A search would read rows beyond the map.
-        raise CorruptFile(name, f"a row for each of {inner(index).ntotal} vectors", f"{entries(index)} rows")
 
 
 def list_rows(stored: Any, number: int) -> Ints:
