@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xtr_assets.core.errors import InvalidInput, StorageError
 from xtr_assets.core.types import Ints
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -52,10 +53,13 @@ class Wrong:
 def check(session: DraftSession) -> Finding:
     """Hydrated hits of the gate's queries, and rows at every seam, are the canonical chunks. `value` is the number of
     hits that are not."""
-    with session.searcher().opened() as opened:
-        shown = _found(session, opened)
-        asked = len({row for row, _ in shown})
-        shown += _beside(session.draft, opened)
+    try:
+        with session.searcher().opened() as opened:
+            shown = _found(session, opened)
+            asked = len({row for row, _ in shown})
+            shown += _beside(session.draft, opened)
+    except (InvalidInput, StorageError) as error:
+        return Finding(False, None, 0.0, f"the draft cannot be searched: {error}", {"hits": 0}, REMEDY)
     if not shown:
         if session.draft.live_rows:
             why = f"{session.draft.live_rows} live rows, and none was hydrated"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.core.types import Floats, Int32s, Ints, Mask
 from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.loaders import TOKEN_FILE
@@ -95,8 +95,10 @@ def _segment_faults(lists: Ints, documents: Ints, numbers: Ints, offsets: Ints, 
 def _ranges(counts: Ints) -> Iterator[tuple[int, int]]:
     """Runs of centroids that hold about BLOCK_TOKENS tokens together, at least one centroid each."""
     ends = np.cumsum(counts)
-    cuts = np.searchsorted(ends, np.arange(BLOCK_TOKENS, ends[-1], BLOCK_TOKENS)) + 1 if len(ends) else []
-    yield from pairwise(np.unique([0, *cuts, len(counts)]).tolist())
+    cuts: list[int] = []
+    if len(ends):
+        cuts = (np.searchsorted(ends, np.arange(BLOCK_TOKENS, ends[-1], BLOCK_TOKENS)) + 1).tolist()
+    yield from pairwise(sorted({0, *cuts, len(counts)}))
 
 
 def _keys(lists: Ints, documents: Ints, first: int, last: int, rows: int) -> Ints:
@@ -106,13 +108,14 @@ def _keys(lists: Ints, documents: Ints, first: int, last: int, rows: int) -> Int
     return keys
 
 
-def _token_keys(numbers: Ints, owners: Ints, first: int, last: int, rows: int) -> Ints:
+def _token_keys(numbers: Ints, owners: Int32s, first: int, last: int, rows: int) -> Ints:
     """The same of the tokens of these centroids, each pair once, ascending: a stable sort by centroid leaves documents
     as they come."""
     mine = np.flatnonzero((numbers >= first) & (numbers < last))
     order = mine[np.argsort(numbers[mine], kind="stable")]
-    keys: Ints = numbers[order].astype(np.int64) * rows + owners[order]
-    return keys[np.diff(keys, prepend=-1) != 0]
+    keys = numbers[order].astype(np.int64) * rows + owners[order]
+    unlike: Ints = keys[np.diff(keys, prepend=-1) != 0]
+    return unlike
 
 
 def _misplaced(session: DraftSession, folder: Path, numbers: Ints, offsets: Ints) -> Ints | None:
@@ -127,11 +130,13 @@ def _misplaced(session: DraftSession, folder: Path, numbers: Ints, offsets: Ints
     nearness = (tokens - model.mean) @ centroids.T - np.einsum("cd,cd->c", centroids, centroids) / 2
     assigned = numbers[probed].astype(np.int64)
     if assigned.max() >= len(centroids):
-        return np.unique(np.searchsorted(offsets, probed, side="right") - 1)
+        every: Ints = np.unique(np.searchsorted(offsets, probed, side="right") - 1)
+        return every
     far = nearness.max(axis=1) - nearness[np.arange(len(probed)), assigned] > NEAREST
     if far.mean() <= 1 - LEAST_NEAREST:
         return None
-    return np.unique(np.searchsorted(offsets, probed[far], side="right") - 1)
+    wrong: Ints = np.unique(np.searchsorted(offsets, probed[far], side="right") - 1)
+    return wrong
 
 
 def exact_list_faults(draft: Draft, live: Mask, k: int) -> Iterator[Fault]:

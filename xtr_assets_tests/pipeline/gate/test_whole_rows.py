@@ -1,6 +1,7 @@
 """`rows_everywhere`, `finds_itself` and `hits_are_whole`: silent on every healthy draft, loud where rows are wrong."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,9 @@ def test_rows_beyond_the_generation_and_rows_twice(tmp_path: Path) -> None:
     with_faiss(draft, lambda index: renumbered(index, lambda old: np.where(old >= base, old + 1, old), faiss))
     found = rows_everywhere.check(session_of(warehouse, draft))
     assert not found.passed and "rows in FAISS out of range" in said(found)
+    every = findings(warehouse, draft)
+    assert not any(one.passed for one in every.values()), "what cannot be opened is a finding, not a crash"
+    assert "cannot be opened" in every["finds_itself"].summary
     with_faiss(draft, lambda index: renumbered(index, lambda old: np.where(old > base, base + 1, old), faiss))
     found = rows_everywhere.check(session_of(warehouse, draft))
     assert not found.passed and "more than once" in said(found)
@@ -208,6 +212,10 @@ def test_a_document_twice_in_one_list(tmp_path: Path) -> None:
     assert not found.passed and "names twice" in said(found)
 
 
+def _overwrite(data: bytes, path: Path) -> None:
+    path.write_bytes(data)
+
+
 def test_postings_of_two_segments_swapped(tmp_path: Path) -> None:
     """Both as many documents of as many tokens each: nothing but the tokens themselves tells them apart."""
     warehouse = Warehouse.create(tmp_path / "w")
@@ -216,10 +224,9 @@ def test_postings_of_two_segments_swapped(tmp_path: Path) -> None:
     draft = whole_draft(warehouse, "Flat")
     first, second = (postings_of(draft, one.segment_id) for one in draft.manifest.segments)
     for name in ("lists.npy", "documents.npy", "numbers.npy", "postings.json"):
-        one, other = (draft.layout.resolve(f"{folder}/{name}") for folder in (first, second))
-        kept = one.read_bytes()
-        rewrite(draft, f"{first}/{name}", lambda path, there=other: path.write_bytes(there.read_bytes()) and None)
-        rewrite(draft, f"{second}/{name}", lambda path, data=kept: path.write_bytes(data) and None)
+        kept = [draft.layout.resolve(f"{folder}/{name}").read_bytes() for folder in (first, second)]
+        for folder, data in zip((second, first), kept, strict=True):
+            rewrite(draft, f"{folder}/{name}", partial(_overwrite, data))
     found = rows_everywhere.check(session_of(warehouse, draft))
     assert not found.passed and "whose tokens lie with other tokens' centroids" in said(found)
 
