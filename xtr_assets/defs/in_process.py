@@ -20,7 +20,7 @@ from xtr_assets.defs.names import Names
 from xtr_assets.defs.partitions import reconcile
 from xtr_assets.encoders import open_encoder
 from xtr_assets.pipeline.gate.nothing_vanished import accept, check_sources
-from xtr_assets.pipeline.gate.required import required_checks
+from xtr_assets.pipeline.gate.registry import required_checks
 from xtr_assets.pipeline.ingest.intake import Intake, intake_of
 from xtr_assets.pipeline.ingest.scan import ShardScan, scan
 from xtr_assets.pipeline.plan.compaction_due import compaction_due

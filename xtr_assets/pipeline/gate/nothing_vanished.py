@@ -8,7 +8,6 @@ generation that served then.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -17,14 +16,12 @@ from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.ingest.scan import shard_sources
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import accepted_shrinks
 from xtr_assets.storage.manifest import AcceptedShrink
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from xtr_assets.pipeline.plan.draft_session import DraftSession
 
 # A person deletes a file or four by hand, and a record or nine; nobody should be asked about that, however small the
 # source is. What fails (a mount, an export, a decoder) takes more, or everything, which is always asked about.
@@ -59,7 +56,7 @@ class Loss:
     words: str
 
 
-def check(session: "DraftSession") -> Finding:
+def check(session: DraftSession) -> Finding:
     """Every source of the config beside what serves of it."""
     serving, limit = session.serving, session.config.gate.shrink
     now = held(session.draft)

@@ -10,7 +10,6 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -21,12 +20,10 @@ from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.pipeline.gate import python_evidence, record_evidence, text_evidence
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.text_evidence import Row
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.chunk_files import shifted
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from xtr_assets.pipeline.plan.draft_session import DraftSession
 
 # Changed files read again, at most so many and so many bytes of them: past that a fault of one file in a thousand is
 # still met more often than not, and a full build of the standard library pays 2 % (docs/measurements.md).
@@ -45,7 +42,7 @@ TOLD_OF_FILE, TOLD = 3, 20
 _Place = tuple[str, str]  # shard, path
 
 
-def check(session: "DraftSession") -> Finding:
+def check(session: DraftSession) -> Finding:
     """Shards and places of all rows, and every column of the rows of sampled files."""
     draft = session.draft
     snapshots = draft.snapshots()

@@ -10,9 +10,8 @@ import pytest
 from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.pipeline.ingest.scan import scan, write_chunks
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.sources.base import FileSource
-from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, encode
 
@@ -29,19 +28,6 @@ PAGES, MODULES, FILES = 24, 8, 34
 
 Items = list[Chunk | Quarantined]
 Plant = Callable[[Callable[[str, str, Items], Items]], None]
-
-
-@dataclass(frozen=True)
-class DraftSession:
-    """What a check of sources asks of a session."""
-
-    warehouse: Warehouse
-    draft: Draft
-    config: IndexConfig
-
-    @property
-    def serving(self) -> Generation | None:
-        return self.warehouse.published
 
 
 @dataclass
