@@ -5,7 +5,17 @@ from dataclasses import dataclass
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
-from xtr_assets.pipeline.gate import index_recall, judgments, list_balance, shadow, token_drift, validity
+from xtr_assets.pipeline.gate import (
+    finds_itself,
+    hits_are_whole,
+    index_recall,
+    judgments,
+    list_balance,
+    rows_everywhere,
+    shadow,
+    token_drift,
+    validity,
+)
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
@@ -133,6 +143,32 @@ CHECKS: tuple[GateCheck, ...] = (
         validity.catalog_consistent,
         "What DuckDB counts through the views is what the manifest says.",
         (ID_MAP_NAME, CATALOG_NAME, "catalog"),
+    ),
+    GateCheck(
+        "rows_everywhere",
+        "catalog",
+        rows_everywhere.check,
+        "Live rows are one set: snapshots = tombstones = id map = FAISS = postings; exact lists name no other.",
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *neighbor_files("dense"), *neighbor_files("xtr")),
+        deps=("faiss_index", "xtr_index", "id_map", "exact_neighbors"),
+    ),
+    GateCheck(
+        "finds_itself",
+        "catalog",
+        finds_itself.check,
+        "New rows and a sample of old ones find themselves by their own vectors in each index, as users search it.",
+        (DENSE_FILE, TOKEN_FOLDER),
+        _SEARCHED,
+        deps=("faiss_index", "xtr_index"),
+    ),
+    GateCheck(
+        "hits_are_whole",
+        "catalog",
+        hits_are_whole.check,
+        "Hydrated hits of the gate's queries, and rows at every seam, are the canonical chunks.",
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        _SEARCHED,
+        deps=("faiss_index", "xtr_index", "id_map"),
     ),
     GateCheck(
         "judged_quality",
