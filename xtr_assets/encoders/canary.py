@@ -142,13 +142,14 @@ class Canary:
         now = sketch_canary(encoder, self.documents, self.queries)
         return [
             *self.document_sketch.differences(now.document_sketch, self.documents, encoder.tolerance),
-            *(f"query {one}" for one in self.query_sketch.differences(now.query_sketch, self.queries, encoder.tolerance)),
+            *(
+                f"query {one}"
+                for one in self.query_sketch.differences(now.query_sketch, self.queries, encoder.tolerance)
+            ),
         ]
 
 
-def sketch_canary(
-    encoder: Encoder, documents: Sequence[str] = DOCUMENTS, queries: Sequence[str] = QUERIES
-) -> Canary:
+def sketch_canary(encoder: Encoder, documents: Sequence[str] = DOCUMENTS, queries: Sequence[str] = QUERIES) -> Canary:
     """Encode the texts."""
     return Canary(
         tuple(documents),

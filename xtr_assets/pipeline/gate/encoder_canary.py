@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 SHOWN = 5
 
 REMEDY = (
-    "install the versions of libraries and weights that made the vectors there are; where the new ones are wanted, they "
-    "are another encoder and need another fingerprint (for the embedded ones: a raised CODE_VERSION)"
+    "install the versions of libraries and weights that made the vectors there are; where the new ones are wanted, "
+    "they are another encoder and need another fingerprint (for the embedded ones: a raised CODE_VERSION)"
 )
 
 

@@ -97,8 +97,8 @@ def check(session: "DraftSession") -> Finding:
 
 
 REMEDY = (
-    "the encodings of the segments named in the details are not those of their texts: where none of them serves, remove "
-    "their `embeddings.*` and `tokens.*` and build again; where one does, `xtr-assets rollback` first"
+    "the encodings of the segments named in the details are not those of their texts: where none of them serves, "
+    "remove their `embeddings.*` and `tokens.*` and build again; where one does, `xtr-assets rollback` first"
 )
 
 

@@ -1,7 +1,8 @@
-"""Faults where an encoder, its batches or its buffers go wrong are seen; healthy drafts of odd texts are not refused."""
+"""Faults of an encoder, its batches and its buffers are seen; healthy drafts of odd texts are not refused."""
 
 import dataclasses
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +85,7 @@ def one_direction(encoded: Encoded, _: Sequence[str]) -> Encoded:
 
 def tokens_reversed(encoded: Encoded, _: Sequence[str]) -> Encoded:
     """The vectors of a text's tokens in the wrong order, their ids in the right one."""
-    taken = np.concatenate([np.arange(b - 1, a - 1, -1) for a, b in zip(encoded.offsets, encoded.offsets[1:])])
+    taken = np.concatenate([np.arange(b - 1, a - 1, -1) for a, b in pairwise(encoded.offsets.tolist())])
     return dataclasses.replace(encoded, tokens=encoded.tokens[taken])
 
 
