@@ -13,9 +13,19 @@ from xtr_assets.cli.build_run import finish, run_here
 def build(
     config: ConfigOption = None,
     full: Annotated[bool, typer.Option("--full", help="Build everything again, not only what changed.")] = False,
+    accept_shrink: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept-shrink",
+            metavar="SOURCE",
+            help="This source may hold as much less as it does now; repeatable.",
+        ),
+    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; kept with who in the history.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build what changed, check it, and publish it where every check passes."""
     from xtr_assets.defs import in_process
 
-    finish(run_here(config, partial(in_process.build, full=full), quiet=as_json), as_json)
+    work = partial(in_process.build, full=full, accept_shrink=accept_shrink or (), reason=reason)
+    finish(run_here(config, work, quiet=as_json), as_json)

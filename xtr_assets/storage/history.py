@@ -10,7 +10,7 @@ from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import fsync_dir, write_atomic
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
-from xtr_assets.storage.manifest import HistoryEntry
+from xtr_assets.storage.manifest import AcceptedShrink, HistoryEntry
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ def append_history(
     reason: str | None = None,
     forced: bool = False,
     manifest_sha256: str | None = None,
+    shrink: AcceptedShrink | None = None,
 ) -> HistoryEntry:
     """Append an entry durably. A torn last line is cut off first."""
     entry = HistoryEntry.model_validate(
@@ -83,6 +84,7 @@ def append_history(
             "reason": reason,
             "forced": forced,
             "manifest_sha256": manifest_sha256,
+            "shrink": shrink,
         }
     ).signed()
     with layout.history.open("a+b") as file:
@@ -103,6 +105,17 @@ def withdrawn_numbers(entries: Sequence[HistoryEntry]) -> set[int]:
     return {entry.generation for entry in entries if entry.action == "withdrawn"}
 
 
+def moves(entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
+    """The entries that moved the pointer."""
+    return [entry for entry in entries if entry.action in ("published", "rolled_back", "recovered")]
+
+
+def accepted_shrinks(entries: Sequence[HistoryEntry], serving: int | None) -> dict[str, HistoryEntry]:
+    """By source, what was last accepted of it beside the generation that serves: a word holds for no other."""
+    accepted = [entry for entry in entries if entry.shrink is not None and entry.generation == (serving or 0)]
+    return {entry.shrink.source: entry for entry in accepted if entry.shrink is not None}
+
+
 def published_stack(entries: Sequence[HistoryEntry], published: int | None) -> list[int]:
     """Generations in the order in which a rollback leaves them, the serving one last.
 
@@ -110,9 +123,8 @@ def published_stack(entries: Sequence[HistoryEntry], published: int | None) -> l
     where a crash kept the last move out of the history, it is applied here.
     """
     stack: list[int] = []
-    for entry in entries:
-        if entry.action != "withdrawn":
-            _move(stack, entry.generation, back=entry.action == "rolled_back")
+    for entry in moves(entries):
+        _move(stack, entry.generation, back=entry.action == "rolled_back")
     if published is not None and (not stack or stack[-1] != published):
         _move(stack, published, back=published in stack)
     return stack

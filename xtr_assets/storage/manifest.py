@@ -199,6 +199,20 @@ class QuarantineEntry(Stored):
     detail: str
 
 
+class StaleEntry(Stored):
+    """A source file that could not be read, or was refused, when the shard was last looked at; its rows stayed.
+
+    since : when that was first so. refused : sha256 of what was refused, "" where nothing could be read.
+    settings : fingerprint of the source's settings that its rows were made with.
+    """
+
+    path: str
+    reason: str
+    since: str
+    refused: str = ""
+    settings: str
+
+
 class PlacedInfo(Shifted):
     """A segment of a generation at its rows."""
 
@@ -257,18 +271,40 @@ class Manifest(Stored):
         return self
 
 
+class AcceptedShrink(Stored):
+    """What a person accepted of a source beside the generation that served then: that it holds no less than this."""
+
+    source: str
+    rows: Count
+    files: Count
+    unusable: Count
+
+
 class HistoryEntry(Stored):
-    """A line of history.jsonl. `previous` is what was published before, `check` digests the rest of the line."""
+    """A line of history.jsonl. `previous` is what was published before, `check` digests the rest of the line.
+
+    A line with the action `accepted_shrink` moves nothing: `generation` is the one that served then (0 for none), and
+    `shrink` says what was accepted.
+    """
 
     at: str
-    action: Literal["published", "rolled_back", "withdrawn", "recovered"]
+    action: Literal["published", "rolled_back", "withdrawn", "recovered", "accepted_shrink"]
     generation: int
     previous: int | None
     who: str
     reason: str | None = None
     forced: bool = False
     manifest_sha256: str | None = None
+    shrink: AcceptedShrink | None = None
     check: str = ""
+
+    @model_serializer(mode="wrap")
+    def _without_shrink(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Lines of earlier releases have no such field, and their digests cover what they have.
+        fields: dict[str, Any] = handler(self)
+        if self.shrink is None:
+            fields.pop("shrink", None)
+        return fields
 
     def signed(self) -> Self:
         return self.model_copy(update={"check": self._digest()})

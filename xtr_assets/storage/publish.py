@@ -11,6 +11,7 @@ from xtr_assets.storage.generation import Generation, is_sealed, read_manifest, 
 from xtr_assets.storage.history import (
     append_history,
     move_pointer,
+    moves,
     published_stack,
     read_history,
     read_published,
@@ -136,7 +137,7 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
 def recover(layout: Layout) -> None:
     """Note a move of the pointer that a crash kept out of the history."""
     current = read_published(layout)
-    entries = [entry for entry in read_history(layout) if entry.action != "withdrawn"]
+    entries = moves(read_history(layout))
     last = entries[-1].generation if entries else None
     if current is not None and current != last:
         log.warning("generation %d was published by a writer that died before it noted so", current)

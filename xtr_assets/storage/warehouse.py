@@ -16,11 +16,12 @@ from xtr_assets.storage.encoding_lookup import EncodedAt, TextHashes, find_encod
 from xtr_assets.storage.garbage import CollectReport, collect
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.generation_diff import GenerationDiff, diff
-from xtr_assets.storage.history import read_history, read_published
+from xtr_assets.storage.history import append_history, read_history, read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import exclusive, now
 from xtr_assets.storage.manifest import (
     CANARY_KEY,
+    AcceptedShrink,
     EncoderInfo,
     HistoryEntry,
     Listing,
@@ -28,6 +29,7 @@ from xtr_assets.storage.manifest import (
     read_stored,
     sha256_bytes,
 )
+from xtr_assets.storage.row_match import live_paths
 from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME, Segment
 from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, compact_shard, plan_shards
 from xtr_assets.storage.shard_writer import ShardChange, write_change
@@ -103,6 +105,10 @@ class Warehouse:
     def known_files(self, shard: str) -> dict[str, FileState]:
         """Files of the current snapshot as last seen, for `Source.scan`."""
         return known_files(self.layout, shard)
+
+    def live_paths(self, shard: str) -> set[str]:
+        """The paths that have a row in the current snapshot."""
+        return live_paths(self.layout, self.snapshot(shard))
 
     def write_snapshot(
         self,
@@ -275,6 +281,21 @@ class Warehouse:
     def history(self) -> list[HistoryEntry]:
         """Who published, rolled back and withdrew what, when and why; oldest first."""
         return read_history(self.layout)
+
+    def accept_shrink(self, shrink: AcceptedShrink, *, reason: str | None = None, who: str | None = None) -> None:
+        """Keep a person's word that a source may hold this much less than what serves now; it ends with that one."""
+        with self.lock(f"accepted shrink of {shrink.source}", STEP_WAIT_SECONDS):
+            publish.recover(self.layout)
+            serving = read_published(self.layout)
+            append_history(
+                self.layout,
+                "accepted_shrink",
+                serving or 0,
+                previous=serving,
+                who=who,
+                reason=reason,
+                shrink=shrink,
+            )
 
     # -- keeping it small ---------------------------------------------------------------------------------------------
 

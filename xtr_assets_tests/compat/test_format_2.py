@@ -90,10 +90,11 @@ def test_a_compaction_writes_the_lines_that_hold(warehouse: Warehouse) -> None:
     assert write(warehouse, ABOVE).new_segment is None
 
 
-def test_a_third_version_is_refused_naming_both(warehouse: Warehouse) -> None:
-    data = warehouse.generations()[1].manifest.to_bytes().replace(b'"format_version": 2', b'"format_version": 3')
-    for model in (Manifest, Snapshot):
-        with pytest.raises(UnknownFormat, match="format_version 3, this release reads 1 and 2"):
+def test_a_version_to_come_is_refused_naming_both(warehouse: Warehouse) -> None:
+    second = warehouse.generations()[1].manifest.to_bytes()
+    for model, unknown, known in ((Manifest, 3, "1 and 2"), (Snapshot, 4, "1 and 2 and 3")):
+        data = second.replace(b'"format_version": 2', f'"format_version": {unknown}'.encode())
+        with pytest.raises(UnknownFormat, match=f"format_version {unknown}, this release reads {known};"):
             model.from_bytes(data, "a file")
     with pytest.raises(UnknownFormat, match="format_version 2, this release reads 1;"):
         WarehouseInfo.from_bytes(b'{"format_version": 2}', "warehouse.json")

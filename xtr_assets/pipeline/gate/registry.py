@@ -11,8 +11,10 @@ from xtr_assets.pipeline.gate import (
     index_recall,
     judgments,
     list_balance,
+    nothing_vanished,
     rows_everywhere,
     shadow,
+    source_agrees,
     token_drift,
     validity,
 )
@@ -77,6 +79,18 @@ CHECKS: tuple[GateCheck, ...] = (
         "token_embeddings",
         validity.tokens_valid,
         "Token offsets of new segments ascend, and scales are above zero.",
+    ),
+    GateCheck(
+        "nothing_vanished",
+        "generation",
+        nothing_vanished.check,
+        "No source lost more than its share of files or records beside what serves, unless a person accepted it.",
+    ),
+    GateCheck(
+        "source_agrees",
+        "generation",
+        source_agrees.check,
+        "Rows say what their files say: changed files and a sample of others, read again by other code.",
     ),
     GateCheck(
         "dense_recall",
