@@ -10,6 +10,7 @@ from xtr_assets.pipeline.cost_report import REPORT_NOTE, SUMMED, total
 from xtr_assets.pipeline.costs import Step
 from xtr_assets.pipeline.gate.drift import Drift
 from xtr_assets.pipeline.gate.index_recall import Verdict
+from xtr_assets.pipeline.gate.required import threshold_document
 from xtr_assets.pipeline.gate.schemas import Problem
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE
 from xtr_assets.search.hits import Hit
@@ -86,7 +87,7 @@ def problem_metadata(problems: Sequence[Problem]) -> Metadata:
 
 def record_metadata(record: CheckRecord) -> Metadata:
     """A recorded check: value, threshold and details."""
-    values = {"value": record.value, "threshold": record.threshold, **record.details}
+    values = {"value": record.value, "threshold": record.threshold, **threshold_document(record), **record.details}
     values.pop("per_query", None)
     return plain_metadata({name: str(value) if name in SETTINGS else value for name, value in values.items()})
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from xtr_assets.core.types import Quarantined
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.storage.sample import check, draft, texts, write
+from xtr_assets_tests.storage.sample import REQUIRED, check, draft, texts, write
 
 FIRST = {"json/decoder.py": ["decode reads a document", "scan finds the next value"], "notes.md": ["title zebra"]}
 SECOND = {"json/decoder.py": ["decode reads one document", "scan finds the next value"], "empty.py": []}
@@ -31,7 +31,7 @@ def make(root: Path) -> Warehouse:
     write(warehouse, {"gone.py": ["leaves a hole"]}, shard="t")
     first = draft(warehouse)
     check(first)
-    warehouse.publish(first.number, required=("dense_recall",), who="golden@host")
+    warehouse.publish(first.number, required=REQUIRED, who="golden@host")
     write(warehouse, SECOND, quarantined=[Quarantined("s", "empty.py", 3, "syntax", "unexpected indent")])
     write(warehouse, {}, shard="t")
     model = warehouse.add_model(lambda folder: np.save(folder / "centroids.npy", np.ones((2, 4), "f4")), "golden")
@@ -45,11 +45,11 @@ def make(root: Path) -> Warehouse:
     made.set_profile("dense", {"nprobe": 1})
     made.set_note("costs", {"encode": {"seconds": 1.5}})
     check(made)
-    warehouse.publish(made.number, required=("dense_recall",), who="golden@host")
+    warehouse.publish(made.number, required=REQUIRED, who="golden@host")
     write(warehouse, THIRD)
     third = draft(warehouse)
     check(third, passed=False)
-    warehouse.publish(third.number, required=("dense_recall",), force_reason="golden", who="golden@host")
+    warehouse.publish(third.number, required=REQUIRED, force_reason="golden", who="golden@host")
     warehouse.withdraw(third.number, "made to be withdrawn", who="golden@host")
     return warehouse
 
@@ -61,7 +61,7 @@ def make_shifted(root: Path) -> Warehouse:
         write(warehouse, corpus)
         made = draft(warehouse)
         check(made)
-        warehouse.publish(made.number, required=("dense_recall",), who="golden@host")
+        warehouse.publish(made.number, required=REQUIRED, who="golden@host")
     return warehouse
 
 

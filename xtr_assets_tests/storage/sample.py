@@ -14,13 +14,14 @@ from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.id_map import write_id_map
+from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.shard_writer import ShardChange
 from xtr_assets.storage.warehouse import Warehouse
 
 FINGERPRINT = "5a" * 32
 ENCODER = {"name": "sample", "kind": "hashing", "dim": 8, "token_dim": 4}
-REQUIRED = ("dense_recall", "files_verified")
+REQUIRED = tuple(RequiredCheck(name, 1, ("dense.faiss",), ("dense",)) for name in ("dense_recall", "files_verified"))
 
 Corpus = Mapping[str, Iterable[str]]
 
@@ -98,8 +99,9 @@ def draft(warehouse: Warehouse, run_id: str = "run", fingerprint: str = FINGERPR
 
 
 def check(made: Draft, passed: bool = True) -> None:
-    for name in REQUIRED:
-        made.record_check(name, passed=passed, value=0.97, threshold=0.95, subject=["dense.faiss", "xtr/index.json"])
+    subject = ["dense.faiss", "xtr/index.json"]
+    for one in REQUIRED:
+        made.record_check(one.name, passed=passed, value=0.97, threshold=0.95, subject=subject, profile_keys=["dense"])
 
 
 def publish(warehouse: Warehouse) -> Generation:

@@ -7,7 +7,7 @@ from xtr_assets.defs.metadata import cost_metadata, costs_metadata, drift_metada
 from xtr_assets.pipeline.cost_report import report_costs
 from xtr_assets.pipeline.costs import step
 from xtr_assets.pipeline.gate.drift import record_drift
-from xtr_assets.pipeline.gate.required import required_checks
+from xtr_assets.pipeline.gate.required import requirement
 from xtr_assets.pipeline.plan.decide import data_version, parent_of, refuse_if_overtaken
 from xtr_assets.pipeline.queries.gate_queries import read_queries
 from xtr_assets.search.hits import Hit
@@ -39,7 +39,7 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
             report_costs(draft, parent, full=full)
             version = data_version(draft)
             who = f"dagster run {context.run.run_id}"
-            serving = warehouse.publish(draft.number, required=required_checks(site.config), who=who)
+            serving = warehouse.publish(draft.number, required=requirement(site.config), who=who)
             cost.count(files=len(serving.manifest.files), generation_bytes=serving.bytes())
         metrics.PUBLICATIONS.labels("publish").inc()
         metrics.PUBLISHED_GENERATION.labels(warehouse.root.name).set(serving.number)

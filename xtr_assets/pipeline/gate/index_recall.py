@@ -73,9 +73,8 @@ def judge(
         passed = value >= threshold
     shares = {"parts": {name: asdict(part) for name, part in split.items()}} if split else {}
     more = {"basis": basis, **({} if report is None else report.as_json()), **shares, **(details or {})}
-    keys = (profile,) if profile in draft.manifest.profile else ()
     record = draft.record_check(
-        name, passed=passed, value=value, threshold=threshold, subject=subject, details=more, profile_keys=keys
+        name, passed=passed, value=value, threshold=threshold, subject=subject, details=more, profile_keys=(profile,)
     )
     metrics.count_check(name, passed)
     return Verdict(record, report)

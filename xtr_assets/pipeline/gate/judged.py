@@ -131,6 +131,7 @@ def check_judged(
         value=hybrid.ndcg,
         threshold=threshold,
         subject=(DENSE_FILE, "xtr"),
+        profile_keys=("dense", "hybrid", "xtr"),
         details={**details, "per_query": dict(hybrid.per_query)},
     )
 
