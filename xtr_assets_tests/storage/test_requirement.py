@@ -146,7 +146,7 @@ def test_a_requirement_struck_out_by_hand_is_still_asked_by_the_config(warehouse
 def test_whatever_the_searcher_obeys_is_covered(warehouse: Warehouse, begun: Draft, kind: str, key: str) -> None:
     check(begun)
     edit(begun, lambda manifest: manifest[kind].update({key: {"nprobe": 1}}))
-    with pytest.raises(PublishRefused, match="other bytes|profile sets 'hybrid'"):
+    with pytest.raises(PublishRefused, match=r"other bytes|profile sets 'hybrid'"):
         warehouse.publish(begun.number)
 
 
