@@ -14,7 +14,7 @@ from xtr_assets.pipeline.gate.index_recall import (
     xtr_recall,
     xtr_recall_new_rows,
 )
-from xtr_assets.pipeline.gate.judged import check_judged
+from xtr_assets.pipeline.gate.judgments import check_judged
 from xtr_assets.pipeline.gate.list_balance import check_balance
 from xtr_assets.pipeline.gate.required import has_judgments
 from xtr_assets.pipeline.gate.shadow import check_shadow
