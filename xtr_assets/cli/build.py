@@ -13,9 +13,18 @@ from xtr_assets.cli.build_run import finish, run_here
 def build(
     config: ConfigOption = None,
     full: Annotated[bool, typer.Option("--full", help="Build everything again, not only what changed.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Build what was rolled back or withdrawn; needs a --reason.")
+    ] = False,
+    reason: Annotated[
+        str | None, typer.Option("--reason", help="Why --again; kept in the history.", show_default=False)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build what changed, check it, and publish it where every check passes."""
     from xtr_assets.defs import in_process
 
-    finish(run_here(config, partial(in_process.build, full=full), quiet=as_json), as_json)
+    if again != bool(reason and reason.strip()):
+        raise typer.BadParameter("--again and --reason go together: who brings back what was taken back says why")
+    work = partial(in_process.build, full=full, again_reason=reason if again else None)
+    finish(run_here(config, work, quiet=as_json), as_json)

@@ -22,4 +22,6 @@ def import_(
     if as_json:
         emit({"generation": taken.number, "state": taken.state, "bytes": taken.bytes()})
     else:
-        say(f"[green]imported[/green] generation {taken.number}; `xtr-assets publish {taken.number}` lets it serve")
+        say(
+            f"[green]imported[/green] generation {taken.number}; `xtr-assets publish {taken.number}` checks its verdicts"
+        )

@@ -24,6 +24,7 @@ from xtr_assets.pipeline.ingest.scan import ShardScan, scan
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, fingerprint_of, wanted
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.refusal import remedy, sentence
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 
@@ -37,12 +38,15 @@ SHARD_COUNTS = ("files", "files_touched", "added", "changed", "deleted", "kept",
 
 @dataclass(frozen=True, slots=True)
 class FailedCheck:
-    """A check that did not pass: value and threshold as recorded, and whether it kept the generation from serving."""
+    """A check that did not pass: value and threshold as recorded, whether it kept the generation from serving, what it
+    found in one sentence, and which setting or command changes that, where one does."""
 
     name: str
     value: float | None
     threshold: float | None
     blocking: bool
+    summary: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,14 +104,16 @@ def tune(config: IndexConfig, instance: dg.DagsterInstance) -> BuildResult:
     return _run(config, instance, "tuning", lambda run: run.tune())
 
 
-def build(config: IndexConfig, instance: dg.DagsterInstance, *, full: bool = False) -> BuildResult:
+def build(
+    config: IndexConfig, instance: dg.DagsterInstance, *, full: bool = False, again_reason: str | None = None
+) -> BuildResult:
     """Ingest the shards that changed, then build, check and publish the next generation where anything did.
 
     After a change of encoder or settings a generation is built too. With `full` every file is chunked again, and the
-    indexes are made anew; texts that were encoded are not encoded again. Raises what a step raised; a failed check is
-    a result.
+    indexes are made anew; texts that were encoded are not encoded again. What was rolled back or withdrawn is built
+    only with `again_reason`, which is kept. Raises what a step raised; a failed check is a result.
     """
-    return _run(config, instance, "build", lambda run: run.build(), full)
+    return _run(config, instance, "build", lambda run: run.build(again_reason), full)
 
 
 def _run(
@@ -142,7 +148,7 @@ class _Build:
         self.shards: dict[str, dict[str, Any]] = {}
         self.retired: tuple[str, ...] = ()
 
-    def build(self) -> BuildResult:
+    def build(self, again_reason: str | None) -> BuildResult:
         with self._timed("scan"):
             scans = list(scan(self.warehouse, self.config))
             _, retired = reconcile(self.instance, self.names, [one.shard for one in scans])
@@ -150,6 +156,8 @@ class _Build:
         with self._timed("ingest"):
             self.shards = {one.shard: self._ingest(one, reason) for one in scans if (reason := self._due(one))}
         want = wanted(self.warehouse, self.config, self.fingerprint)
+        if again_reason is not None and want.content in self.warehouse.taken_back():
+            self.warehouse.allow_again(want.content, again_reason)
         decision = decide(self.warehouse, self.config, want, again=True)
         if not (decision.build or self.full):
             return self._nothing(decision.reason)
@@ -257,7 +265,9 @@ def raise_failure(result: dg.ExecuteInProcessResult) -> None:
 def _failed(generation: Generation, config: IndexConfig) -> tuple[FailedCheck, ...]:
     required = required_checks(config)
     return tuple(
-        FailedCheck(record.name, record.value, record.threshold, record.name in required)
+        FailedCheck(
+            record.name, record.value, record.threshold, record.name in required, sentence(record), remedy(record)
+        )
         for record in generation.check_results()
         if not record.passed
     )
