@@ -22,6 +22,4 @@ def import_(
     if as_json:
         emit({"generation": taken.number, "state": taken.state, "bytes": taken.bytes()})
     else:
-        say(
-            f"[green]imported[/green] generation {taken.number}; `xtr-assets publish {taken.number}` checks its verdicts"
-        )
+        say(f"[green]imported[/green] generation {taken.number}; `xtr-assets publish {taken.number}` lets it serve")

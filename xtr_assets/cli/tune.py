@@ -23,7 +23,8 @@ def tune(
 ) -> None:
     """Find the cheapest search profiles that reach the recall goal, and what they find on the gate's own queries.
 
-    A draft that the gate refused since is tuned rather than what serves. Nothing changes without --apply, which builds a generation with them: gated and published like any other.
+    A draft that the gate refused since is tuned rather than what serves. Nothing changes without --apply, which builds
+    a generation with them: gated and published like any other.
     """
     from xtr_assets.config import RecallConfig
     from xtr_assets.pipeline.derive.profile_proposal import propose, tunable
