@@ -3,7 +3,8 @@
 Run once per format version, never again for a version that was released: its tests say that what an old release wrote
 still opens. Version 1 has what a reader must understand: two generations with a parent, dead rows and a hole, a
 rolled-back pointer, a withdrawn number, a quarantine, shared models and postings, a forced publish. Version 2 has what
-it adds: rows that stand at other lines than their segment says.
+it adds: rows that stand at other lines than their segment says. Version 3 has manifests that say what must be passed,
+records with the check's version and a seal, and a history that names contents: of a generation that was collected too.
 """
 
 import json
@@ -65,7 +66,20 @@ def make_shifted(root: Path) -> Warehouse:
     return warehouse
 
 
-MAKERS = {"1": make, "2": make_shifted}
+def make_gated(root: Path) -> Warehouse:
+    """The golden warehouse of version 3."""
+    warehouse = Warehouse.create(root)
+    for corpus in (FIRST, SECOND, THIRD):
+        write(warehouse, corpus)
+        made = draft(warehouse, required=REQUIRED)
+        check(made)
+        warehouse.publish(made.number, who="golden@host")
+    warehouse.withdraw(3, "made to be withdrawn", who="golden@host")
+    warehouse.collect(keep=2)
+    return warehouse
+
+
+MAKERS = {"1": make, "2": make_shifted, "3": make_gated}
 
 
 def main(version: str) -> None:

@@ -1,7 +1,7 @@
 """A small shard, its encodings and a warehouse around them: what the storage tests build on. No encoder, no torch."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -84,11 +84,20 @@ def encode_all(warehouse: Warehouse, fingerprint: str = FINGERPRINT) -> None:
         encode(segment, fingerprint)
 
 
-def draft(warehouse: Warehouse, run_id: str = "run", fingerprint: str = FINGERPRINT, *, holes: Holes = "kept") -> Draft:
+def draft(
+    warehouse: Warehouse,
+    run_id: str = "run",
+    fingerprint: str = FINGERPRINT,
+    *,
+    holes: Holes = "kept",
+    required: Sequence[RequiredCheck] = (),
+) -> Draft:
     """A draft over the current snapshots with stand-ins for what the indexes write."""
     encode_all(warehouse, fingerprint)
     versions = {shard: snapshot.data_version for shard in warehouse.shards() if (snapshot := warehouse.snapshot(shard))}
-    made = warehouse.draft(run_id, encoder=ENCODER, fingerprint=fingerprint, snapshots=versions, holes=holes)
+    made = warehouse.draft(
+        run_id, encoder=ENCODER, fingerprint=fingerprint, snapshots=versions, holes=holes, required=required
+    )
     write_id_map(made)
     write_catalog(made)
     with made.writing("dense.faiss") as path:
