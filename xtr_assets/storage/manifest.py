@@ -161,7 +161,7 @@ class Shifted(Grown):
 
 
 # The format_version of a manifest that says what must be passed, and whose records say who made them.
-GATED_VERSION = 3
+GATED_VERSION: Literal[3] = 3
 
 
 def format_version(segments: Iterable[Shifted]) -> Literal[1, 2]:

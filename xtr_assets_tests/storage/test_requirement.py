@@ -38,7 +38,7 @@ def gated(warehouse: Warehouse, run_id: str = "run", required: tuple[RequiredChe
     return made
 
 
-def edit(made: Draft, change: Callable[[Any], None]) -> None:
+def edit(made: Draft, change: Callable[[Any], object]) -> None:
     """What somebody does to manifest.json with an editor."""
     path = made.layout.manifest(made.number)
     loaded = json.loads(path.read_bytes())
@@ -180,7 +180,8 @@ def test_a_sealed_manifest_edited_with_its_sha256_is_found_by_the_history(wareho
     warehouse.layout.manifest_seal(begun.number).write_bytes(
         seal_text(warehouse.layout.manifest(begun.number).read_bytes())
     )
-    for step in (warehouse.rollback, lambda: warehouse.publish(begun.number)):
+    steps: tuple[Callable[[], object], ...] = (warehouse.rollback, lambda: warehouse.publish(begun.number))
+    for step in steps:
         with pytest.raises(CorruptFile, match=r"generations/1/manifest\.json: expected sha256 .* by the history"):
             step()
     assert [problem.path for problem in warehouse.verify().problems] == ["generations/1/manifest.json"]
@@ -231,7 +232,7 @@ def test_an_import_edited_after_it_arrived_is_found(
 
 
 def test_a_refusal_is_in_words(warehouse: Warehouse, begun: Draft) -> None:
-    keys = {"subject": ["dense.faiss"], "profile_keys": ["dense"]}
+    keys: Any = {"subject": ["dense.faiss"], "profile_keys": ["dense"]}
     begun.record_check(
         "dense_recall",
         passed=False,

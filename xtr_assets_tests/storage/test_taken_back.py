@@ -1,6 +1,7 @@
 """What was rolled back or withdrawn stays so, whatever is collected, compacted, imported: a person brings it back."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def build(warehouse: Warehouse, corpus: dict[str, list[str]], **options: str) ->
     write(warehouse, corpus)
     made = draft(warehouse)
     check(made)
-    return warehouse.publish(made.number, required=REQUIRED, **options)  # type: ignore[arg-type]
+    return warehouse.publish(made.number, required=REQUIRED, **options)
 
 
 def test_a_collection_does_not_make_a_withdrawal_forgotten(lived: Warehouse) -> None:
@@ -232,13 +233,13 @@ def test_a_rollback_that_died_before_it_was_noted_counts(lived: Warehouse, dies:
 
 def test_a_content_is_what_is_held_and_asked_not_how_it_is_laid_out_or_released() -> None:
     said = {"recall": {"dense": 0.95, "k": 10}, "dense": {"recipe": "auto"}, "formats": {"postings": 2}}
-    same = [
+    same: list[dict[str, Any]] = [
         {},
         {"formats": {"postings": 3}},
         {"recall": {"dense": 0.95}, "encoder": {"kind": "hashing", "a setting of tomorrow": 1}},
         {"recall": {"dense": 0.95, "xtr": 0.95}, "dense": {"recipe": "auto", "target": "cpu"}, "queries": None},
     ]
-    other = [
+    other: list[dict[str, Any]] = [
         {"recall": {"dense": 0.9}},
         {"dense": {"recipe": "Flat"}},
         {"queries": {"path": "ab"}},
