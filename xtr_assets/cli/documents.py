@@ -24,7 +24,7 @@ def hits_document(generation: int, mode: str, took_ms: float, hits: "Sequence[Hi
 
 def check_document(check: "CheckRecord") -> dict[str, Any]:
     """A verdict as `status` and `generations` show it; where a setting holds its threshold, whether that is lowered."""
-    from xtr_assets.pipeline.gate.required import threshold_document
+    from xtr_assets.pipeline.gate.threshold import threshold_document
     from xtr_assets.storage.refusal import sentence
 
     plain = {"name": check.name, "passed": check.passed, "value": check.value, "threshold": check.threshold}

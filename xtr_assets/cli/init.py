@@ -13,7 +13,7 @@ from xtr_assets.cli.console import say
 from xtr_assets.cli.locate import HOME_FILE, shown, template
 
 if TYPE_CHECKING:
-    from xtr_assets.pipeline.derive.profile_proposal import Proposal
+    from xtr_assets.cli.source_proposals import Proposal
 
 
 # File that is written -> template it comes from. The definitions lie as text, so that no tool takes them for ours.

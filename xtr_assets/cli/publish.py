@@ -24,7 +24,7 @@ def publish(
     as_json: JsonOption = False,
 ) -> None:
     """Let a generation serve; refused unless each required check passed on exactly its bytes."""
-    from xtr_assets.pipeline.gate.required import requirement
+    from xtr_assets.pipeline.gate.registry import requirement
 
     if (force or again) != bool(reason and reason.strip()):
         raise typer.BadParameter("--force or --again and --reason go together: who publishes past a refusal says why")

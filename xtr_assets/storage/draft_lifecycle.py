@@ -45,6 +45,7 @@ def make_draft(
     parent: Generation | None,
     holes: Holes = "kept",
     required: Sequence[RequiredCheck] = (),
+    notes: Mapping[str, object] | None = None,
 ) -> Draft:
     """A new draft over these snapshots (shard -> data version); the parent's segments keep their rows. `required` is
     what `publish` will demand of it, whoever calls it.
@@ -84,6 +85,7 @@ def make_draft(
             end_row=placement.end_row,
             live_rows=int(np.count_nonzero(placement.live)),
             required=tuple(required),
+            notes=dict(notes or {}),
             files={
                 **_shared_files(layout, loaded, info, fingerprint),
                 f"generations/{number}/{TOMBSTONES_NAME}": tombstones,

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
@@ -307,18 +307,7 @@ class Manifest(Grown):
         """Whether it says what it must pass, or who recorded a verdict."""
         return bool(self.required) or any(record.version or record.seal for record in self.checks.values())
 
-    def changed(self, update: Mapping[str, Any]) -> Self:
-        """The same with other fields, validated as a whole, in the format_version that it needs then."""
-        loose = self.model_copy(update=dict(update))
-        version = GATED_VERSION if loose.gated else format_version(loose.segments)
-        fields = {**self.model_dump(), **{name: _dumped(value) for name, value in update.items()}}
-        return self.model_validate({**fields, "format_version": version})
-
-
-def _dumped(value: Any) -> Any:
-    """Plain values in place of models, so that what is not JSON is found by validation."""
-    if isinstance(value, dict):
-        return {key: _dumped(one) for key, one in value.items()}
-    if isinstance(value, FileRecord):
-        return {"bytes": value.bytes, "sha256": value.sha256}
-    return value.model_dump() if isinstance(value, BaseModel) else value
+    def validated(self) -> Self:
+        """The same, validated as a whole, in the format_version that it needs."""
+        version = GATED_VERSION if self.gated else format_version(self.segments)
+        return self.model_validate({**self.model_dump(), "format_version": version})

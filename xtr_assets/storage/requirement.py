@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.storage.draft import subject_digest
+from xtr_assets.storage.draft import EVERY_FILE, subject_digest
 from xtr_assets.storage.manifest import CheckRecord, Manifest, RequiredCheck
 
 
@@ -64,6 +64,8 @@ def _unmet(manifest: Manifest, demand: RequiredCheck) -> Unmet | None:
 
 def _about(manifest: Manifest, record: CheckRecord, name: str) -> bool:
     """Whether the record's subject has a file, or every file of a folder. What is not there no record is about."""
+    if EVERY_FILE in record.subject:
+        return True
     own = f"generations/{manifest.number}/"
     files = [key.removeprefix(own) for key in manifest.files if _within(key.removeprefix(own), name)]
     return bool(files) and all(any(_within(file, one) for one in record.subject) for file in files)

@@ -196,11 +196,13 @@ class Warehouse:
         parent: Literal["published"] | None = "published",
         holes: draft_lifecycle.Holes = "kept",
         required: Sequence[RequiredCheck] = (),
+        notes: Mapping[str, object] | None = None,
     ) -> Draft:
         """Begin a generation over these snapshots (shard -> data version), keeping the rows of the published one.
         `required` is what `publish` will demand of it.
 
-        Rows whose segments left stay holes; "bounded" places all rows anew where holes are too many, "closed" always.
+        `notes` are its first, JSON. Rows whose segments left stay holes; "bounded" places all rows anew where holes are
+        too many, "closed" always.
         """
         with self.lock(f"draft of run {run_id}", STEP_WAIT_SECONDS):
             draft = draft_lifecycle.make_draft(
@@ -212,6 +214,7 @@ class Warehouse:
                 parent=self.published if parent == "published" else None,
                 holes=holes,
                 required=required,
+                notes=notes or {},
             )
             self._remember_encoder(fingerprint, draft.manifest.encoder)
         return draft

@@ -41,7 +41,7 @@ def test_the_requirement_and_who_recorded_what_are_kept(warehouse: Warehouse) ->
 def test_what_was_withdrawn_and_collected_is_still_known(warehouse: Warehouse) -> None:
     assert warehouse.layout.numbers() == [1, 2]
     write(warehouse, THIRD)
-    with pytest.raises(PublishRefused, match="what generation 3 held, which was withdrawn .*made to be withdrawn"):
+    with pytest.raises(PublishRefused, match=r"what generation 3 held, which was withdrawn .*made to be withdrawn"):
         publish(warehouse)
     write(warehouse, FIRST)
     assert publish(warehouse).number == 5
