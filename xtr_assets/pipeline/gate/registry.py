@@ -25,7 +25,7 @@ from xtr_assets.search.loaders import DENSE_FILE, TOKEN_FILE
 from xtr_assets.storage.catalog import CATALOG_NAME
 from xtr_assets.storage.draft import EVERY_FILE
 from xtr_assets.storage.id_map import ID_MAP_NAME
-from xtr_assets.storage.manifest import CheckRecord
+from xtr_assets.storage.manifest import CheckRecord, RequiredCheck
 from xtr_assets.telemetry import metrics
 
 TOKEN_FOLDER = TOKEN_FILE.partition("/")[0]
@@ -38,8 +38,9 @@ class GateCheck:
     name : its name in records, in the UI and in `publish`. asset : the asset whose materialization it follows. look :
     what it does. what : one sentence for people. subject : the files it is about, relative to the generation; a record
     holds for exactly their bytes, those of the segments and the tombstones. profile_keys : the parts of the profile
-    that it depends on, where the draft has them. version : raised where a record of before no longer says the same.
-    blocking : whether a draft without a passing record may not serve. deps : assets that it reads besides.
+    that it depends on: that the draft says nothing of one counts too. version : raised where a record of before no
+    longer says the same. blocking : whether a draft without a passing record may not serve. deps : assets that it
+    reads besides.
     """
 
     name: str
@@ -52,6 +53,11 @@ class GateCheck:
     blocking: bool = True
     deps: tuple[str, ...] = ()
     applies: Callable[[IndexConfig], bool] = lambda _: True
+
+    @property
+    def requirement(self) -> RequiredCheck:
+        """What `publish` demands of its record."""
+        return RequiredCheck(self.name, self.version, self.subject, self.profile_keys)
 
 
 def has_judgments(config: IndexConfig) -> bool:
@@ -220,9 +226,15 @@ def checks_of(config: IndexConfig) -> tuple[GateCheck, ...]:
     return tuple(check for check in CHECKS if check.applies(config))
 
 
+def requirement(config: IndexConfig) -> tuple[RequiredCheck, ...]:
+    """What `publish` is to require of this index, kept in a draft when it is begun: a passing record of each blocking
+    check, by its version, about its files and its part of the profile."""
+    return tuple(check.requirement for check in checks_of(config) if check.blocking)
+
+
 def required_checks(config: IndexConfig) -> tuple[str, ...]:
-    """What `publish` is to require of this index: a passing record of each blocking check."""
-    return tuple(check.name for check in checks_of(config) if check.blocking)
+    """The names of these."""
+    return tuple(one.name for one in requirement(config))
 
 
 def run_check(session: DraftSession, check: GateCheck) -> CheckRecord:
@@ -236,7 +248,8 @@ def run_check(session: DraftSession, check: GateCheck) -> CheckRecord:
         value=found.value,
         threshold=found.threshold,
         subject=check.subject,
-        profile_keys=[key for key in check.profile_keys if key in draft.manifest.profile],
+        profile_keys=check.profile_keys,
+        version=check.version,
         details={**found.details, **words},
     )
     metrics.count_check(check.name, record.passed)
