@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.ingest.scan import shard_sources
@@ -184,16 +184,16 @@ def covers(word: AcceptedShrink, now: Holding) -> bool:
 
 
 def check_sources(config: IndexConfig, sources: Sequence[str]) -> None:
-    """InvalidInput where the config has no source of a name."""
+    """ConfigError where the config has no source of a name."""
     names = [source.name for source in config.sources]
     if unknown := sorted(set(sources).difference(names)):
-        raise InvalidInput(f"no source is called {unknown[0]!r}; the configuration has {', '.join(names)}")
+        raise ConfigError(f"no source is called {unknown[0]!r}; the configuration has {', '.join(names)}")
 
 
 def accept(warehouse: Warehouse, config: IndexConfig, sources: Sequence[str], reason: str | None) -> list[str]:
     """Keep a person's word for sources that lost too much, as the shards stand now; the names of those that had.
 
-    Raises InvalidInput for a source that the config does not have.
+    Raises ConfigError for a source that the config does not have.
     """
     check_sources(config, sources)
     kinds = {source.name: source.kind for source in config.sources}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.config import GateConfig
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.types import Quarantined
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.nothing_vanished import Holding, accept, check, loss_of
@@ -189,7 +189,7 @@ def test_a_word_for_one_source_is_none_for_another(served: World) -> None:
     assert accept(served.warehouse, served.config, ["tools"], None) == ["tools"]
     found = look(served)
     assert not found.passed and found.summary.startswith("source guide") and "tools" not in found.summary
-    with pytest.raises(InvalidInput, match="no source is called 'gide'; the configuration has guide, tools, papers"):
+    with pytest.raises(ConfigError, match="no source is called 'gide'; the configuration has guide, tools, papers"):
         accept(served.warehouse, served.config, ["gide"], None)
 
 
