@@ -7,8 +7,8 @@ import numpy as np
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.types import Mask
 from xtr_assets.encoders.base import EncodedQueries, Encoder
-from xtr_assets.pipeline.plan.decide import same_encoder
-from xtr_assets.pipeline.plan.row_novelty import new_chunks
+from xtr_assets.pipeline.plan.draft_session import same_encoder
+from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.drawn_queries import (
     MOST_QUERIES,
     drawn_queries,
@@ -63,7 +63,7 @@ def sample_queries(
     before = read_queries(parent) if parent is not None and parent.has_file(QUERIES_FILE) else None
     known = before if before is not None and same_encoder(parent, draft) is not None else None
     fixed = _fixed(draft, config, before, known, encoder)
-    fresh = np.zeros(draft.end_row, np.bool_) if parent is None else new_chunks(parent, draft)
+    fresh = np.zeros(draft.end_row, np.bool_) if parent is None else RowDiff(parent, draft).new
     new = _new(draft, fresh, fixed, config, encoder)
     gate = joined(fixed, new)
     write_queries(draft, gate, encoder.token_dim)

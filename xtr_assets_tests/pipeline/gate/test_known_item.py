@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from xtr_assets.pipeline.plan.draft_session import DraftSession
 
 from xtr_assets.config import DenseConfig, EncoderConfig, IndexConfig, SourceConfig
 from xtr_assets.core.ids import chunk_id
@@ -15,6 +14,7 @@ from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.pipeline.gate.known_item import CHECK, Asked, check, depth_of, id_is_of_place, judge_items, known_items
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import GateQuery, read_queries
 from xtr_assets.pipeline.queries.query_sample import sample_queries
 from xtr_assets.search.hits import Hit

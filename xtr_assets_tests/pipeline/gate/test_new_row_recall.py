@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from xtr_assets.pipeline.plan.draft_session import DraftSession
 
 from xtr_assets.config import DenseConfig, IndexConfig, RecallConfig, SourceConfig
 from xtr_assets.core.recall import recall_at_k
@@ -20,6 +19,7 @@ from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.pipeline.gate.new_row_recall import dense_recall_new_rows, xtr_recall_new_rows
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.query_sample import sample_queries
 from xtr_assets.search.loaders import DENSE_FILE
 from xtr_assets.storage.draft import Draft
