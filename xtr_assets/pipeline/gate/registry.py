@@ -7,7 +7,7 @@ from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
 from xtr_assets.pipeline.gate import (
     index_recall,
-    judged,
+    judgments,
     known_item,
     list_balance,
     new_row_recall,
@@ -148,7 +148,7 @@ CHECKS: tuple[GateCheck, ...] = (
     GateCheck(
         "judged_quality",
         "catalog",
-        judged.check,
+        judgments.check,
         "Hybrid nDCG@10 over judged queries is not surely lower than that of the generation that serves.",
         (DENSE_FILE, TOKEN_FOLDER),
         _SEARCHED,
@@ -159,7 +159,7 @@ CHECKS: tuple[GateCheck, ...] = (
         known_item.CHECK,
         "catalog",
         known_item.check,
-        "Texts that name a chunk find it as users ask, surely no fewer than half of them nor fewer than in what serves.",
+        "Texts that name a chunk find it as users ask, not surely fewer than half, nor fewer than do in what serves.",
         (DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
         _SEARCHED,
         deps=("faiss_index", "xtr_index"),
