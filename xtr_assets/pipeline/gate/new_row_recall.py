@@ -40,7 +40,8 @@ MOST_NEW = 0.5
 class Space:
     """An index with its exact counterparts.
 
-    search : (queries, k) -> rows int64 [q, k], as a searcher asks the index. exact : (queries, rows bool, k) ->
+    search : (queries, k) -> (scores, rows int64 [q, k]), as a searcher asks the index: without a filter, since a filter
+    that lets few rows through is answered by scanning them, and would prove nothing of the index. exact : (queries, rows bool, k) ->
     (scores, rows). own : row -> a query of the row's own vectors and the score that the row has for it.
     """
 
@@ -84,7 +85,7 @@ def dense_space(session: DraftSession) -> Space:
     return Space(
         "dense search",
         parse_recipe(index.recipe).exhaustive,
-        lambda queries, k: index.search(np.stack(queries), k, allowed=draft.live),
+        lambda queries, k: index.search(np.stack(queries), k),
         lambda queries, rows, k: exact_dense(vectors, rows, np.stack(queries), k),
         own,
     )
@@ -103,7 +104,7 @@ def token_space(session: DraftSession) -> Space:
     return Space(
         "late interaction",
         False,
-        lambda queries, k: index.search_batch(list(queries), k, allowed=draft.live),
+        lambda queries, k: index.search_batch(list(queries), k),
         lambda queries, rows, k: exact_tokens(tokens, rows, list(queries), k),
         own,
     )
