@@ -73,7 +73,7 @@ def _generation(place: "Place", warehouse: "Warehouse", generation: "Generation"
         "recipe": manifest.recipe,
         "profile": manifest.profile,
         "checks": [check_document(check) for check in generation.check_results()],
-        "forced": manifest.forced,
+        "forced": generation.forced,
         "shards": [shard_document(s, snapshots[s], late.get(s)) for s in sorted(snapshots)]
         + [_unbuilt(s, late[s]) for s in sorted(late.keys() - snapshots.keys())],
     }
@@ -107,7 +107,7 @@ def show_status(document: dict[str, Any]) -> None:
         facts.append(("forced", document["forced"]))
     out.print(table(str(document["warehouse"]), ("", ""), facts))
     checks = [
-        (check["name"], "passed" if check["passed"] else "FAILED", _number(check["value"]), _number(check["threshold"]))
+        (check["name"], "passed" if check["passed"] else "FAILED", _number(check["value"]), _threshold(check))
         for check in document["checks"]
     ]
     out.print(table("checks", ("check", "verdict", "value", "threshold"), checks, right=("value", "threshold")))
@@ -172,6 +172,12 @@ def _flat(value: Any) -> str:
         if isinstance(value, dict)
         else str(value)
     )
+
+
+def _threshold(check: dict[str, Any]) -> str:
+    """What is asked, and that it is less than by default."""
+    lowered = f" (lowered from {_number(check['default_threshold'])})" if check.get("lowered") else ""
+    return f"{_number(check['threshold'])}{lowered}"
 
 
 def _number(value: float | None) -> str:

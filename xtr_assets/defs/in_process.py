@@ -26,6 +26,7 @@ from xtr_assets.pipeline.ingest.scan import ShardScan, scan
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, fingerprint_of, wanted
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.refusal import remedy, sentence
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 
@@ -39,12 +40,15 @@ SHARD_COUNTS = ("files", "files_touched", "added", "changed", "deleted", "kept",
 
 @dataclass(frozen=True, slots=True)
 class FailedCheck:
-    """A check that did not pass: value and threshold as recorded, and whether it kept the generation from serving."""
+    """A check that did not pass: value and threshold as recorded, whether it kept the generation from serving, what it
+    found in one sentence, and which setting or command changes that, where one does."""
 
     name: str
     value: float | None
     threshold: float | None
     blocking: bool
+    summary: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,14 +116,16 @@ def build(
     full: bool = False,
     accept_shrink: Sequence[str] = (),
     reason: str | None = None,
+    again_reason: str | None = None,
 ) -> BuildResult:
     """Ingest the shards that changed, then build, check and publish the next generation where anything did.
 
     After a change of encoder or settings a generation is built too. With `full` every file is chunked again, and the
     indexes are made anew; texts that were encoded are not encoded again. `accept_shrink` names sources that may hold
-    as much less than what serves as they do now, for `reason`. Raises what a step raised; a failed check is a result.
+    as much less than what serves as they do now, for `reason`. What was rolled back or withdrawn is built only with
+    `again_reason`. Both are kept. Raises what a step raised; a failed check is a result.
     """
-    return _run(config, instance, "build", lambda run: run.build(accept_shrink, reason), full)
+    return _run(config, instance, "build", lambda run: run.build(accept_shrink, reason, again_reason), full)
 
 
 def _run(
@@ -156,7 +162,7 @@ class _Build:
         self.intake = Intake()
         self.accepted: tuple[str, ...] = ()
 
-    def build(self, accept_shrink: Sequence[str], why: str | None) -> BuildResult:
+    def build(self, accept_shrink: Sequence[str], why: str | None, again_reason: str | None) -> BuildResult:
         check_sources(self.config, accept_shrink)
         with self._timed("scan"):
             scans = list(scan(self.warehouse, self.config))
@@ -167,6 +173,8 @@ class _Build:
         self.intake = intake_of(self.warehouse, self.config)
         self.accepted = tuple(accept(self.warehouse, self.config, accept_shrink, why))
         want = wanted(self.warehouse, self.config, self.fingerprint)
+        if again_reason is not None and want.content in self.warehouse.taken_back():
+            self.warehouse.allow_again(want.content, again_reason)
         decision = decide(self.warehouse, self.config, want, again=True)
         if not (decision.build or self.full):
             return self._nothing(decision.reason)
@@ -278,7 +286,9 @@ def raise_failure(result: dg.ExecuteInProcessResult) -> None:
 def _failed(generation: Generation, config: IndexConfig) -> tuple[FailedCheck, ...]:
     required = required_checks(config)
     return tuple(
-        FailedCheck(record.name, record.value, record.threshold, record.name in required)
+        FailedCheck(
+            record.name, record.value, record.threshold, record.name in required, sentence(record), remedy(record)
+        )
         for record in generation.check_results()
         if not record.passed
     )

@@ -10,6 +10,7 @@ from xtr_assets.pipeline.cost_report import REPORT_NOTE, SUMMED, total
 from xtr_assets.pipeline.costs import Step
 from xtr_assets.pipeline.gate.drift import Drift
 from xtr_assets.pipeline.gate.schemas import Problem
+from xtr_assets.pipeline.gate.threshold import threshold_document
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE
 from xtr_assets.search.hits import Hit
 from xtr_assets.storage.generation import Generation
@@ -94,7 +95,7 @@ def problem_metadata(problems: Sequence[Problem]) -> Metadata:
 
 def record_metadata(record: CheckRecord) -> Metadata:
     """A recorded check: its figure and threshold, a recall's curve as a picture, then the details."""
-    values = {"value": record.value, "threshold": record.threshold, **record.details}
+    values = {"value": record.value, "threshold": record.threshold, **threshold_document(record), **record.details}
     for name in ("per_query", "summary"):
         values.pop(name, None)
     shown = plain_metadata({name: str(value) if name in SETTINGS else value for name, value in values.items()})

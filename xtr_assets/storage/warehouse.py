@@ -4,12 +4,13 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from xtr_assets.core.errors import GenerationError, StorageError, WarehouseNotFound
 from xtr_assets.core.files import record, write_atomic
 from xtr_assets.core.types import Chunk, FileState, Quarantined
-from xtr_assets.storage import draft_lifecycle, publish
+from xtr_assets.storage import draft_lifecycle, publish, remembrance
+from xtr_assets.storage.content import TakenBack
 from xtr_assets.storage.digests import VerifyReport
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.encoding_lookup import EncodedAt, TextHashes, find_encoded
@@ -17,13 +18,14 @@ from xtr_assets.storage.garbage import CollectReport, collect
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.generation_diff import GenerationDiff, diff
 from xtr_assets.storage.history import append_history, read_history, read_published
+from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import exclusive, now
 from xtr_assets.storage.manifest import (
-    AcceptedShrink,
+    CANARY_KEY,
     EncoderInfo,
-    HistoryEntry,
     Listing,
+    RequiredCheck,
     WarehouseInfo,
     read_stored,
     sha256_bytes,
@@ -199,9 +201,11 @@ class Warehouse:
         snapshots: Mapping[str, str],
         parent: Literal["published"] | None = "published",
         holes: draft_lifecycle.Holes = "kept",
+        required: Sequence[RequiredCheck] = (),
         notes: Mapping[str, object] | None = None,
     ) -> Draft:
         """Begin a generation over these snapshots (shard -> data version), keeping the rows of the published one.
+        `required` is what `publish` will demand of it.
 
         `notes` are its first, JSON. Rows whose segments left stay holes; "bounded" places all rows anew where holes are
         too many, "closed" always.
@@ -215,6 +219,7 @@ class Warehouse:
                 snapshots=snapshots,
                 parent=self.published if parent == "published" else None,
                 holes=holes,
+                required=required,
                 notes=notes or {},
             )
             self._remember_encoder(fingerprint, draft.manifest.encoder)
@@ -225,6 +230,24 @@ class Warehouse:
         if fingerprint not in info.encoders:
             info = info.model_copy(update={"encoders": {**info.encoders, fingerprint: encoder}})
             write_atomic(self.layout.warehouse_json, info.to_bytes())
+        self.info = info
+
+    def canary(self, fingerprint: str) -> dict[str, Any] | None:
+        """What this encoder made of pinned texts when a generation of it first served here; None where nobody asked."""
+        info = read_stored(WarehouseInfo, self.layout.warehouse_json, "warehouse.json")
+        kept = info.encoders.get(fingerprint)
+        return None if kept is None else getattr(kept, CANARY_KEY, None)
+
+    def _remember_canary(self, published: Generation) -> None:
+        """Keep the canary that a generation brings, the first time. What somebody forced is evidence of nothing."""
+        canary = published.manifest.notes.get(CANARY_KEY)
+        if canary is None or published.manifest.forced is not None or self.canary(published.fingerprint) is not None:
+            return
+        info = read_stored(WarehouseInfo, self.layout.warehouse_json, "warehouse.json")
+        encoder = info.encoders.get(published.fingerprint, published.manifest.encoder)
+        kept = encoder.model_copy(update={CANARY_KEY: canary})
+        info = info.model_copy(update={"encoders": {**info.encoders, published.fingerprint: kept}})
+        write_atomic(self.layout.warehouse_json, info.to_bytes())
         self.info = info
 
     def discard(self, number: int) -> None:
@@ -241,11 +264,42 @@ class Warehouse:
     # -- the pointer --------------------------------------------------------------------------------------------------
 
     def publish(
-        self, number: int, *, required: Sequence[str], force_reason: str | None = None, who: str | None = None
+        self,
+        number: int,
+        *,
+        required: Sequence[RequiredCheck] | None = None,
+        force_reason: str | None = None,
+        again_reason: str | None = None,
+        who: str | None = None,
     ) -> Generation:
-        """Seal and serve; PublishRefused lists each unmet check with its reason."""
+        """Seal and serve; PublishRefused lists each unmet check with its reason.
+
+        What the generation was begun with is demanded, and what is `required` besides. `force_reason` publishes past a
+        check, `again_reason` what was rolled back or withdrawn; both are kept.
+        """
         with self.lock(f"publish of generation {number}", STEP_WAIT_SECONDS):
-            return publish.publish(self.layout, number, required=required, force_reason=force_reason, who=who)
+            published = publish.publish(
+                self.layout,
+                number,
+                required=required,
+                force_reason=force_reason,
+                again_reason=again_reason,
+                who=who,
+            )
+            self._remember_canary(published)
+            return published
+
+    def taken_back(self) -> dict[str, TakenBack]:
+        """Contents that were rolled back or withdrawn, by digest (storage/content.py), whatever was collected since."""
+        return remembrance.all_taken_back(self.layout)
+
+    def allow_again(self, content: str, reason: str, *, who: str | None = None) -> None:
+        """Let a content that was taken back be built and published again. GenerationError where it was not."""
+        with self.lock("allowing what was taken back", STEP_WAIT_SECONDS):
+            back = self.taken_back().get(content)
+            if back is None:
+                raise GenerationError(f"nothing took back the content {content[:16]}; it may be published as it is")
+            publish.allow_again(self.layout, back, content, reason, who=who)
 
     def rollback(self, to: int | None = None, *, who: str | None = None, reason: str | None = None) -> Generation:
         """Serve an earlier generation: `to`, else the one published before, passing over withdrawn ones."""
@@ -253,7 +307,7 @@ class Warehouse:
             return publish.rollback(self.layout, to, who=who, reason=reason)
 
     def withdraw(self, number: int, reason: str, *, who: str | None = None) -> None:
-        """Never serve this generation again; where it serves, roll back first."""
+        """Never serve what this generation holds again; where it serves, roll back first."""
         with self.lock(f"withdrawal of generation {number}", STEP_WAIT_SECONDS):
             publish.withdraw(self.layout, number, reason, who=who)
 

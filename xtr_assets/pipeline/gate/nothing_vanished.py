@@ -19,7 +19,7 @@ from xtr_assets.pipeline.ingest.scan import shard_sources
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import accepted_shrinks
-from xtr_assets.storage.manifest import AcceptedShrink
+from xtr_assets.storage.history_entry import AcceptedShrink
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
