@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
-from xtr_assets.pipeline.gate import index_recall, judged, list_balance, shadow, token_drift, validity
+from xtr_assets.pipeline.gate import (
+    encoder_canary,
+    index_recall,
+    judged,
+    list_balance,
+    shadow,
+    token_drift,
+    validity,
+    vectors_are_the_texts,
+)
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
@@ -67,6 +76,18 @@ CHECKS: tuple[GateCheck, ...] = (
         "token_embeddings",
         validity.tokens_valid,
         "Token offsets of new segments ascend, and scales are above zero.",
+    ),
+    GateCheck(
+        "encoder_canary",
+        "generation",
+        encoder_canary.check,
+        "The encoder makes of pinned texts what it made of them when its fingerprint was new.",
+    ),
+    GateCheck(
+        "vectors_are_the_texts",
+        "generation",
+        vectors_are_the_texts.check,
+        "A sample of the texts, new rows above all, encoded again by an encoder opened anew, gives the stored vectors.",
     ),
     GateCheck(
         "dense_recall",
