@@ -10,7 +10,7 @@ from xtr_assets.defs import build_project_defs
 from xtr_assets.defs.in_process import build
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.pipeline.derive import exact_neighbors
-from xtr_assets.pipeline.gate.required import ALWAYS_REQUIRED, WARNING, required_checks
+from xtr_assets.pipeline.gate.registry import checks_of, requirement
 from xtr_assets.pipeline.queries import gate_queries
 from xtr_assets_tests.defs.conftest import CONFIG, MODULES, STDLIB, Project
 
@@ -31,7 +31,7 @@ def test_a_first_build_publishes_generation_1_with_every_check(fresh: Project) -
     generation = project.warehouse.published
     assert generation is not None
     records = {record.name: record for record in generation.check_results()}
-    assert set(records) == {*ALWAYS_REQUIRED, *WARNING}
+    assert set(records) == {check.name for check in checks_of(project.config)}
     assert all(record.passed for record in records.values())
     assert "heappush" in project.symbols()
     assert "insort_left" in project.top("insert item x in list a, and keep it sorted")
@@ -145,7 +145,7 @@ def test_a_failing_recall_check_leaves_the_published_generation(project: Project
     assert project.published == 1
     assert project.top("split text into lines of a given width") == answers
     with pytest.raises(PublishRefused, match="dense_recall"):
-        project.warehouse.publish(2, required=required_checks(project.config))
+        project.warehouse.publish(2, required=requirement(project.config))
     assert project.published == 1
 
 
@@ -159,7 +159,7 @@ def test_publish_itself_refuses_a_draft_whose_bytes_are_not_those_that_were_chec
         path.write_bytes(b"something else")
 
     with pytest.raises(PublishRefused, match="other bytes"):
-        project.warehouse.publish(1, required=required_checks(project.config))
+        project.warehouse.publish(1, required=requirement(project.config))
     assert project.warehouse.published is None
 
 
@@ -214,7 +214,7 @@ def test_a_build_that_died_leaves_what_serves_and_the_next_one_is_clean(
         raise MemoryError("no more")
 
     with monkeypatch.context() as patch, pytest.raises(XtrAssetsError, match=r"xtr_index.*no more"):
-        patch.setattr("xtr_assets.defs.assets.index.derive_tokens", die)
+        patch.setattr("xtr_assets.defs.assets.xtr_index.derive_tokens", die)
         project.build()
     assert project.published == 1
     assert [g.state for g in project.warehouse.generations()] == ["published", "draft"]

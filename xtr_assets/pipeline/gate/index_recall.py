@@ -7,18 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.config import RecallConfig
 from xtr_assets.core.recall import RecallReport, lower_bound, recall_report, upper_bound
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
-from xtr_assets.pipeline.derive.exact_neighbors import Neighbors, neighbor_files, read_neighbors
+from xtr_assets.pipeline.derive.exact_neighbors import Neighbors
+from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.row_diff import sources_of
-from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES, Stratum, read_queries
-from xtr_assets.search.loaders import open_dense, open_tokens
 from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.manifest import CheckRecord
-from xtr_assets.telemetry import metrics
 
 # How sure a small sample must be to refuse. One query of a healthy index finds three to five of its ten neighbours now
 # and then, and what is refused stays refused until something else changes: at .95 half of them refused a change of one
@@ -27,34 +24,24 @@ FEW_CONFIDENCE = 0.999
 # Multiples of the profile's nprobe at which recall is measured for the curve: half shows how steep it is, double what
 # a query could still gain.
 CURVE_FACTORS = (0.25, 0.5, 1.0, 2.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A recorded check with the report it rests on; no report where there was no query to measure with."""
-
-    record: CheckRecord
-    report: RecallReport | None
-
-    @property
-    def passed(self) -> bool:
-        return self.record.passed
+REMEDY = (
+    "`xtr-assets tune` finds a profile that reads more; `xtr-assets build --full` trains the index anew; `recall` in "
+    "xtr.yaml is what is asked"
+)
+NO_QUERY_REMEDY = "`xtr-assets build` draws queries again; a `queries` file in xtr.yaml gives them"
 
 
 def judge(
-    draft: Draft,
-    name: str,
+    what: str,
     report: RecallReport | None,
     threshold: float,
     *,
     exact: bool,
-    subject: tuple[str, ...],
-    profile: str,
     details: Mapping[str, Any] | None = None,
     few: bool = False,
     parts: Mapping[str, RecallReport] | None = None,
-) -> Verdict:
-    """Record a recall against its threshold.
+) -> Finding:
+    """A recall against its threshold; `what` names it in words.
 
     An index that is exact by construction is judged by its mean: with few queries the bound of a perfect result would
     say more about their number than about the index. Any other is judged by the lower confidence bound. With `few`,
@@ -64,21 +51,25 @@ def judge(
     """
     split = {name: _Part.of(part) for name, part in (parts or {}).items()}
     if report is None:
-        value, passed, basis = None, True, "no queries"
-    else:
-        value, basis = _evidence(report, threshold, exact, few)
-        worst = min(split, key=lambda name: split[name].upper_bound, default="")
-        if worst and split[worst].upper_bound < min(value, threshold):
-            value, basis = split[worst].upper_bound, f"upper bound of {worst}: {split[worst].queries} queries"
-        passed = value >= threshold
+        # Not measured is not good: only what scores every row, or has none, needs no proof.
+        why = "every row is scored, which needs no proof" if exact else "not measured: there is no query to ask"
+        more = {"basis": "exact by construction" if exact else "no queries", **(details or {})}
+        return Finding(exact, None, threshold, f"{what}: {why}", more, "" if exact else NO_QUERY_REMEDY)
+    value, basis = _evidence(report, threshold, exact, few)
+    worst = min(split, key=lambda name: split[name].upper_bound, default="")
+    if worst and split[worst].upper_bound < min(value, threshold):
+        value, basis = split[worst].upper_bound, f"upper bound of {worst}: {split[worst].queries} queries"
     shares = {"parts": {name: asdict(part) for name, part in split.items()}} if split else {}
-    more = {"basis": basis, **({} if report is None else report.as_json()), **shares, **(details or {})}
-    keys = (profile,) if profile in draft.manifest.profile else ()
-    record = draft.record_check(
-        name, passed=passed, value=value, threshold=threshold, subject=subject, details=more, profile_keys=keys
+    passed = value >= threshold
+    return Finding(
+        passed=passed,
+        value=value,
+        threshold=threshold,
+        summary=f"{what} is {report.mean:.3f} over {report.queries} queries ({basis} {value:.3f}); "
+        f"{threshold:g} is asked",
+        details={"basis": basis, **report.as_json(), **shares, **(details or {})},
+        remedy="" if passed else REMEDY,
     )
-    metrics.count_check(name, passed)
-    return Verdict(record, report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,52 +98,39 @@ def _surely_at_most(report: RecallReport) -> float:
     return upper_bound(report.mean, report.queries, FEW_CONFIDENCE)
 
 
-def dense_recall(draft: Draft, thresholds: RecallConfig, device: str = "cpu") -> Verdict:
+def dense_recall(session: DraftSession) -> Finding:
     """Recall@k of the dense index over the fixed queries and by source, with the curve over nprobe of its lists."""
-    return _dense_verdict(draft, "dense_recall", "fixed", thresholds.dense, thresholds.k, device)
+    return _dense(session, session.config.recall.dense)
 
 
-def dense_recall_new_rows(draft: Draft, thresholds: RecallConfig, device: str = "cpu") -> Verdict:
-    """The same for queries drawn from the rows that are new in this generation, which an average would hide."""
-    return _dense_verdict(draft, "dense_recall_new_rows", "new", thresholds.new_rows, thresholds.k, device)
-
-
-def xtr_recall(draft: Draft, thresholds: RecallConfig) -> Verdict:
+def xtr_recall(session: DraftSession) -> Finding:
     """Recall@k of the token index against exact MaxSim over the fixed queries, and by source."""
-    return _xtr_verdict(draft, "xtr_recall", "fixed", thresholds.xtr, thresholds.k)
+    return _tokens(session, session.config.recall.xtr)
 
 
-def xtr_recall_new_rows(draft: Draft, thresholds: RecallConfig) -> Verdict:
-    """The same for queries drawn from the rows that are new in this generation, which an average would hide."""
-    return _xtr_verdict(draft, "xtr_recall_new_rows", "new", thresholds.new_rows, thresholds.k)
-
-
-def _dense_verdict(draft: Draft, name: str, stratum: Stratum, threshold: float, k: int, device: str) -> Verdict:
-    gate, exact = read_queries(draft), read_neighbors(draft, "dense")
-    index, chosen = open_dense(draft, device), gate.of(stratum)
+def _dense(session: DraftSession, threshold: float) -> Finding:
+    k, gate, exact = session.config.recall.k, session.queries(), session.neighbors("dense")
+    index, chosen = session.dense(), gate.of("fixed")
     found, wanted, queries = Neighbors.empty(k), exact.of(chosen), gate.embeddings[chosen]
     points: list[tuple[int, float, float]] = []
     if chosen.any():
         started = perf_counter()
         found = Neighbors(*index.search(queries, k))
         seconds = perf_counter() - started
-        points = _nprobe_curve(index, queries, wanted, k, found, seconds) if stratum == "fixed" else []
+        points = _nprobe_curve(index, queries, wanted, k, found, seconds)
     return judge(
-        draft,
-        name,
+        _words("the dense index", k, gate.kinds(chosen)),
         measured(found, wanted, k, points),
         threshold,
-        exact=parse_recipe(index.recipe).exhaustive,
-        subject=("dense.faiss", *QUERY_FILES, *neighbor_files("dense")),
-        profile="dense",
-        few=stratum == "new",
-        parts=_by_source(draft, found, wanted, k),
+        exact=parse_recipe(index.recipe).exhaustive or not session.draft.live_rows,
+        details={"nprobe": index.profile.get("nprobe"), "kinds": gate.kinds(chosen)},
+        parts=_by_source(session.draft, found, wanted, k),
     )
 
 
-def _xtr_verdict(draft: Draft, name: str, stratum: Stratum, threshold: float, k: int) -> Verdict:
-    gate, exact = read_queries(draft), read_neighbors(draft, "xtr")
-    index, chosen = open_tokens(draft), gate.of(stratum)
+def _tokens(session: DraftSession, threshold: float) -> Finding:
+    k, gate, exact = session.config.recall.k, session.queries(), session.neighbors("xtr")
+    index, chosen = session.tokens(), gate.of("fixed") & gate.with_tokens()
     started = perf_counter()
     results = [index.search_detailed(gate.tokens[i], k) for i in np.flatnonzero(chosen).tolist()]
     milliseconds = 1000 * (perf_counter() - started) / max(1, len(results))
@@ -160,17 +138,18 @@ def _xtr_verdict(draft: Draft, name: str, stratum: Stratum, threshold: float, k:
     if results:
         found = Neighbors(np.stack([one.scores for one in results]), np.stack([one.rows for one in results]))
     return judge(
-        draft,
-        name,
+        _words("late interaction", k, gate.kinds(chosen)),
         measured(found, wanted, k),
         threshold,
-        exact=all(one.scanned for one in results),
-        subject=("xtr", *QUERY_FILES, *neighbor_files("xtr")),
-        profile="xtr",
-        details={"milliseconds": round(milliseconds, 4)},
-        few=stratum == "new",
-        parts=_by_source(draft, found, wanted, k),
+        exact=all(one.scanned for one in results) if results else not session.draft.live_rows,
+        details={"milliseconds": round(milliseconds, 4), "kinds": gate.kinds(chosen)},
+        parts=_by_source(session.draft, found, wanted, k),
     )
+
+
+def _words(index: str, k: int, kinds: Mapping[str, int]) -> str:
+    points = " for points near its rows, since the corpus offers no text to ask," if set(kinds) == {"vector"} else ""
+    return f"recall@{k} of {index}{points}"
 
 
 def measured(
