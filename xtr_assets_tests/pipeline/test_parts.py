@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from xtr_assets.config import RecallConfig
-from xtr_assets.core.recall import RecallReport, lower_bound, upper_bound
+from xtr_assets.core.recall import RecallReport, lower_bound, surely_at_most
 from xtr_assets.pipeline.derive.exact_neighbors import Neighbors, exact_neighbors, read_neighbors, write_neighbors
 from xtr_assets.pipeline.gate.index_recall import (
     FEW_CONFIDENCE,
@@ -52,7 +52,7 @@ def test_a_source_that_is_surely_below_refuses(draft: Draft) -> None:
     lost = report(*[0.5] * 20)
     verdict = judged(draft, {"source big": report(*[1.0] * 280), "source small": lost})
     assert not verdict.passed
-    assert verdict.record.value == pytest.approx(upper_bound(0.5, 20, FEW_CONFIDENCE))
+    assert verdict.record.value == pytest.approx(surely_at_most(0.5, 0.0, 20, 0.95, FEW_CONFIDENCE))
     assert verdict.record.details["basis"] == "upper bound of source small: 20 queries"
     assert verdict.record.details["parts"]["source big"]["mean"] == 1.0
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.config import RecallConfig
-from xtr_assets.core.recall import RecallReport, lower_bound, recall_report, upper_bound
+from xtr_assets.core.recall import RecallReport, lower_bound, recall_report, surely_at_most
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
@@ -24,6 +24,8 @@ from xtr_assets.telemetry import metrics
 # and then, and what is refused stays refused until something else changes: at .95 half of them refused a change of one
 # function, at .99 three of them did; now it takes one in ten for one query, three for two, half for four.
 FEW_CONFIDENCE = 0.999
+# Of new rows there are 50 queries at most where the gate asks 200: enough to tell .98 from .90, not to prove .93.
+MORE_CONFIDENCE = 0.8
 # Multiples of the profile's nprobe at which recall is measured for the curve: half shows how steep it is, double what
 # a query could still gain.
 CURVE_FACTORS = (0.25, 0.5, 1.0, 2.0)
@@ -62,11 +64,11 @@ def judge(
     the threshold is judged by the upper bound: it refuses what is surely below. So is each of `parts`, shares of the
     queries that the average would hide: the worst one that is surely below refuses.
     """
-    split = {name: _Part.of(part) for name, part in (parts or {}).items()}
+    split = {name: _Part.of(part, threshold) for name, part in (parts or {}).items()}
     if report is None:
         value, passed, basis = None, True, "no queries"
     else:
-        value, basis = _evidence(report, threshold, exact, few)
+        value, basis = evidence(report, threshold, exact, few)
         worst = min(split, key=lambda name: split[name].upper_bound, default="")
         if worst and split[worst].upper_bound < min(value, threshold):
             value, basis = split[worst].upper_bound, f"upper bound of {worst}: {split[worst].queries} queries"
@@ -90,21 +92,26 @@ class _Part:
     queries: int
 
     @classmethod
-    def of(cls, report: RecallReport) -> "_Part":
-        return cls(report.mean, _surely_at_most(report), report.queries)
+    def of(cls, report: RecallReport, threshold: float) -> "_Part":
+        return cls(report.mean, _at_most(report, threshold), report.queries)
 
 
-def _evidence(report: RecallReport, threshold: float, exact: bool, few: bool) -> tuple[float, str]:
+def evidence(report: RecallReport, threshold: float, exact: bool, few: bool) -> tuple[float, str]:
     """The figure that is held against the threshold, and what it is."""
     if exact:
         return report.mean, "mean of an exact index"
-    if few and lower_bound(np.ones(report.queries)) < min(threshold, 1.0):
-        return _surely_at_most(report), f"upper bound: {report.queries} queries prove no more"
+    if few:
+        # So few that a perfect result would not prove the threshold, or as many as a change allows: the more there are,
+        # the less below it may their mean lie.
+        surely = lower_bound(np.ones(report.queries)) < min(threshold, 1.0)
+        confidence = FEW_CONFIDENCE if surely else MORE_CONFIDENCE
+        bound = _at_most(report, threshold, confidence)
+        return bound, f"upper bound at {confidence}: {report.queries} queries prove no more"
     return report.lower_bound, "lower bound"
 
 
-def _surely_at_most(report: RecallReport) -> float:
-    return upper_bound(report.mean, report.queries, FEW_CONFIDENCE)
+def _at_most(report: RecallReport, threshold: float, confidence: float = FEW_CONFIDENCE) -> float:
+    return surely_at_most(report.mean, report.deviation, report.queries, threshold, confidence)
 
 
 def dense_recall(draft: Draft, thresholds: RecallConfig, device: str = "cpu") -> Verdict:

@@ -184,6 +184,14 @@ def read_queries(generation: Generation) -> GateQueries:
     return GateQueries(queries, embeddings, tuple(np.split(tokens, offsets[1:-1])) if len(queries) else ())
 
 
+def judged_by(generation: Generation) -> int:
+    """How many fixed queries a generation is judged by; TUNING_QUERIES where they are not drawn yet."""
+    if not generation.has_file(QUERIES_FILE):
+        return TUNING_QUERIES
+    strata = pq.read_table(generation.path(QUERIES_FILE), columns=["stratum"]).column("stratum").to_pylist()
+    return strata.count("fixed")
+
+
 def _pieces(generation: Generation, wanted: Mask, count: int) -> Iterator[Piece]:
     """The wanted rows as pieces in order of `rank`, ROWS_A_QUERY for each query at most."""
     ids, places = [], []
