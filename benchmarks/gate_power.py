@@ -165,7 +165,7 @@ def decoded(tokens: RowTokens, rows: int) -> tuple[Floats, Ints]:
 
 def read_generation(folder: Path) -> Generation:
     warehouse = Warehouse.open(folder)
-    return warehouse.generation(warehouse.published) if warehouse.published else warehouse.open_draft(1)
+    return warehouse.published or warehouse.open_draft(1)
 
 
 def main() -> None:

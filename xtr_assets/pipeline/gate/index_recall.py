@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.config import RecallConfig
-from xtr_assets.core.recall import RecallReport, lower_bound, recall_report, surely_at_most
+from xtr_assets.core.recall import RecallReport, recall_report, surely_at_most
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
@@ -24,8 +24,9 @@ from xtr_assets.telemetry import metrics
 # and then, and what is refused stays refused until something else changes: at .95 half of them refused a change of one
 # function, at .99 three of them did; now it takes one in ten for one query, three for two, half for four.
 FEW_CONFIDENCE = 0.999
-# Of new rows there are 50 queries at most where the gate asks 200: enough to tell .98 from .90, not to prove .93.
-MORE_CONFIDENCE = 0.8
+# From so many on (the least that a change is asked, where its rows say so much) a tuned index is so far above the
+# threshold that less will do: at .93 this refuses a mean below .89 of 16 queries, .91 of 50. benchmarks/gate_power.py.
+ENOUGH_QUERIES, MORE_CONFIDENCE = 16, 0.8
 # Multiples of the profile's nprobe at which recall is measured for the curve: half shows how steep it is, double what
 # a query could still gain.
 CURVE_FACTORS = (0.25, 0.5, 1.0, 2.0)
@@ -101,10 +102,8 @@ def evidence(report: RecallReport, threshold: float, exact: bool, few: bool) -> 
     if exact:
         return report.mean, "mean of an exact index"
     if few:
-        # So few that a perfect result would not prove the threshold, or as many as a change allows: the more there are,
-        # the less below it may their mean lie.
-        surely = lower_bound(np.ones(report.queries)) < min(threshold, 1.0)
-        confidence = FEW_CONFIDENCE if surely else MORE_CONFIDENCE
+        # What new rows allow proves no threshold: refused is what looks below it, and by how much tells how many look.
+        confidence = FEW_CONFIDENCE if report.queries < ENOUGH_QUERIES else MORE_CONFIDENCE
         bound = _at_most(report, threshold, confidence)
         return bound, f"upper bound at {confidence}: {report.queries} queries prove no more"
     return report.lower_bound, "lower bound"
