@@ -10,16 +10,13 @@ import numpy as np
 from xtr_assets.config import QueriesConfig
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.recall import judged_recall, lower_bound, mrr_at_k, ndcg_at_k
+from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import read_jsonl_queries
 from xtr_assets.search.hits import Hit
-from xtr_assets.search.loaders import DENSE_FILE
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.searcher import Searcher
-from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.manifest import CheckRecord
-from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets.telemetry import metrics
 
 MODES: tuple[Mode, ...] = ("dense", "xtr", "hybrid")
 # Judged queries that the gate asks: they take about 10 ms each in three modes, and 300 settle nDCG to about .02.
@@ -104,33 +101,32 @@ def evaluate(
     return results
 
 
-def check_judged(
-    warehouse: Warehouse, draft: Draft, published: Generation | None, config: QueriesConfig, device: str = "cpu"
-) -> CheckRecord:
-    """Record `judged_quality`: hybrid nDCG@10 of the draft is not surely lower than that of the serving generation.
+def check(session: DraftSession) -> Finding:
+    """Hybrid nDCG@10 of the draft is not surely lower than that of the serving generation.
 
     The threshold is what the serving generation reached on the same queries, less TOLERANCE; the draft fails where its
     nDCG lies below it and the paired differences are not chance (upper 95 % bound of their mean below zero).
     """
-    with Searcher(warehouse, device, generation=draft.number) as searcher:
-        results = evaluate(searcher, config, limit=GATE_QUERIES)
-    hybrid = results["hybrid"]
-    before = _per_query(published)
+    config = session.config.queries
+    assert config is not None, "the check runs where judgments are configured"
+    results = evaluate(session.searcher(), config, limit=GATE_QUERIES)
+    hybrid, serving = results["hybrid"], session.serving
+    before = _per_query(serving)
     common = sorted(before.keys() & hybrid.per_query.keys())
-    threshold, passed = None, True
+    threshold, passed, beside = None, True, ""
     if common:
         differences = np.array([hybrid.per_query[query] - before[query] for query in common])
-        threshold = float(np.mean([before[query] for query in common])) - TOLERANCE
+        reached = float(np.mean([before[query] for query in common]))
+        threshold = reached - TOLERANCE
         upper = -lower_bound(-differences) if differences.any() else 0.0
         passed = bool(differences.mean() >= -TOLERANCE or upper >= 0.0)
-    metrics.count_check("judged_quality", passed)
+        beside = f"; what serves reached {reached:.3f} on the {len(common)} queries that both were asked"
     details = {mode: result.as_json() for mode, result in results.items()}
-    return draft.record_check(
-        "judged_quality",
+    return Finding(
         passed=passed,
         value=hybrid.ndcg,
         threshold=threshold,
-        subject=(DENSE_FILE, "xtr"),
+        summary=f"nDCG@10 of hybrid search is {hybrid.ndcg:.3f} over {hybrid.queries} judged queries{beside}",
         details={**details, "per_query": dict(hybrid.per_query)},
     )
 

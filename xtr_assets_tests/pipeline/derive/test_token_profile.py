@@ -1,10 +1,12 @@
 """Healthy corpora publish: what is small scans, what is hard for lists scans too, and the manifest says why."""
 
+import json
 import random
 from pathlib import Path
 
 import pytest
 
+from xtr_assets.core.errors import PublishRefused
 from xtr_assets.index.late import tuner
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.pipeline.derive import token_index
@@ -32,6 +34,12 @@ def sentences(count: int, words: int, seed: int) -> dict[str, str]:
     generator = random.Random(seed)
     vocabulary = [f"word{i}" for i in range(words)]
     return {f"r{i}": " ".join(generator.choices(vocabulary, k=30)) + ". More of it." for i in range(count)}
+
+
+def titled(texts: dict[str, str]) -> str:
+    """A file of records whose titles, some words of the text, are the queries."""
+    lines = ({"_id": name, "title": " ".join(text.split()[3:9]), "text": text} for name, text in texts.items())
+    return "".join(json.dumps(line) + "\n" for line in lines)
 
 
 CORPORA = {
@@ -70,20 +78,24 @@ def test_a_profile_of_before_is_read(tmp_path: Path) -> None:
 
 
 def test_an_index_that_outgrows_its_scan_is_tuned_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = sentences(400, 12, 1)
-    warehouse, first, world = published(tmp_path, texts)
+    texts = sentences(900, 12, 1)
+    world = Strict(tmp_path)
+    world.write("notes/all.jsonl", titled(texts))
+    warehouse = Warehouse.create(tmp_path / "w")
+    first = steps.build(warehouse, world.config).generation
+    assert first is not None and first.manifest.profile["xtr"]["scan"] is True
     size = first.tokens().token_count * first.tokens().dim
     for module in (tuner, token_index):
         monkeypatch.setattr(module, "PLANNED_SCAN", size)
     # Too few changes to tune for, but for the size.
-    world.write("notes/all.jsonl", records({**texts, "more": "Another text. It is short."}))
+    world.write("notes/all.jsonl", titled({**texts, "more": "Another text. It is short."}))
     second = steps.build(warehouse, world.config).generation
     assert second is not None and second.number == 2
     reason = second.manifest.recipe["xtr"]["profile_reason"]
     assert "few enough" not in reason
     assert "no lists met" in reason or "lists cost no less" in reason or "the cheapest" in reason
     # Where nothing is tuned the reason stays.
-    world.write("notes/all.jsonl", records({**texts, "more": "Another text. It is short.", "yet": "One more. Yes."}))
+    world.write("notes/all.jsonl", titled({**texts, "more": "Another text. It is short.", "yet": "One more. Yes."}))
     third = steps.build(warehouse, world.config).generation
     assert third is not None and third.manifest.recipe["xtr"]["profile_reason"] == reason
 
@@ -98,12 +110,11 @@ def test_a_corpus_too_large_to_scan_that_no_lists_find_says_which_trade_is_left(
         monkeypatch.setattr(tuner, name, (1,))
     monkeypatch.setattr(tuner, "RESCORES", (20,))
     world = Strict(tmp_path)
-    world.write("notes/all.jsonl", records(sentences(3000, 12, 4)))
+    world.write("notes/all.jsonl", titled(sentences(3000, 12, 4)))
     warehouse = Warehouse.create(tmp_path / "w")
-    with pytest.raises(Exception, match="xtr_recall"):
+    with pytest.raises(PublishRefused, match="xtr_recall"):
         steps.build(warehouse, world.config)
     draft = warehouse.open_draft(1)
     told = draft.manifest.recipe["xtr"]["shortfall"]
     assert "misses it by" in told and "too many to scan" in told and "recall.xtr" in told
-
-
+    assert draft.manifest.checks["xtr_recall"].details["remedy"] == told, "the refusal repeats it"

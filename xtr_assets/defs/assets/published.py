@@ -4,15 +4,12 @@ import dagster as dg
 
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import cost_metadata, costs_metadata, drift_metadata, hits_metadata
-from xtr_assets.pipeline.cost_report import report_costs
 from xtr_assets.pipeline.costs import step
-from xtr_assets.pipeline.gate.drift import record_drift
-from xtr_assets.pipeline.gate.required import required_checks
-from xtr_assets.pipeline.plan.decide import data_version, parent_of, refuse_if_overtaken
-from xtr_assets.pipeline.queries.gate_queries import read_queries
+from xtr_assets.pipeline.gate.registry import required_checks
+from xtr_assets.pipeline.plan.decide import data_version
+from xtr_assets.pipeline.plan.draft_session import DraftSession, end_session
+from xtr_assets.pipeline.plan.finish import finish
 from xtr_assets.search.hits import Hit
-from xtr_assets.search.searcher import Searcher
-from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 
 UPSTREAM = ("faiss_index", "xtr_index", "id_map", "catalog", "exact_neighbors")
@@ -31,15 +28,14 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
         deps=UPSTREAM,
     )
     def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        with site.draft(context, "publish") as (warehouse, draft), step("publish") as cost:
-            refuse_if_overtaken(warehouse, draft)
-            parent = parent_of(warehouse, draft)
-            drift = record_drift(draft, parent)
-            full = site.carried(context, warehouse, draft) is None
-            report_costs(draft, parent, full=full)
+        with site.writing(context, "publish") as warehouse, step("publish") as cost:
+            with site.session(context, warehouse) as session:
+                drift = finish(session)
+            draft, answers = session.draft, sample_hits(session)
             version = data_version(draft)
             who = f"dagster run {context.run.run_id}"
             serving = warehouse.publish(draft.number, required=required_checks(site.config), who=who)
+            end_session()
             cost.count(files=len(serving.manifest.files), generation_bytes=serving.bytes())
         metrics.PUBLICATIONS.labels("publish").inc()
         metrics.PUBLISHED_GENERATION.labels(warehouse.root.name).set(serving.number)
@@ -51,7 +47,7 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
                 "parent": str(serving.parent),
                 **costs_metadata(serving, cost),
                 **drift_metadata(drift),
-                "sample_hits": hits_metadata(sample_hits(warehouse, serving.number)),
+                "sample_hits": hits_metadata(answers),
                 **cost_metadata(cost),
             },
         )
@@ -59,9 +55,7 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
     return published
 
 
-def sample_hits(warehouse: Warehouse, number: int) -> dict[str, list[Hit]]:
-    """What the first gate queries find in a generation."""
-    generation = warehouse.generation(number)
-    texts = [query.text for query in read_queries(generation).queries[:SHOWN_QUERIES]]
-    with Searcher(warehouse, "cpu", generation=number) as searcher:
-        return dict(zip(texts, searcher.search_batch(texts, SHOWN_HITS), strict=True))
+def sample_hits(session: DraftSession) -> dict[str, list[Hit]]:
+    """What the first gate queries find in the draft."""
+    texts = [query.text for query in session.queries().queries[:SHOWN_QUERIES]]
+    return dict(zip(texts, session.searcher().search_batch(texts, SHOWN_HITS), strict=True))
