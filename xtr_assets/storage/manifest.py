@@ -99,6 +99,10 @@ def read_stored(model: type[Model], path: Path, name: str) -> Model:
         raise CorruptFile(name, "a file", "no file") from None
 
 
+# The key of an encoder in warehouse.json, and of the note of the generation that brings it.
+CANARY_KEY = "canary"
+
+
 class EncoderInfo(BaseModel):
     """What an encoder says of itself; more keys are kept as they are."""
 

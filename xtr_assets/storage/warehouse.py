@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from xtr_assets.core.errors import GenerationError, StorageError, WarehouseNotFound
 from xtr_assets.core.files import record, write_atomic
@@ -19,7 +19,15 @@ from xtr_assets.storage.generation_diff import GenerationDiff, diff
 from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import exclusive, now
-from xtr_assets.storage.manifest import EncoderInfo, HistoryEntry, Listing, WarehouseInfo, read_stored, sha256_bytes
+from xtr_assets.storage.manifest import (
+    CANARY_KEY,
+    EncoderInfo,
+    HistoryEntry,
+    Listing,
+    WarehouseInfo,
+    read_stored,
+    sha256_bytes,
+)
 from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME, Segment
 from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, compact_shard, plan_shards
 from xtr_assets.storage.shard_writer import ShardChange, write_change
@@ -214,6 +222,24 @@ class Warehouse:
             write_atomic(self.layout.warehouse_json, info.to_bytes())
         self.info = info
 
+    def canary(self, fingerprint: str) -> dict[str, Any] | None:
+        """What this encoder made of pinned texts when a generation of it first served here; None where nobody asked."""
+        info = read_stored(WarehouseInfo, self.layout.warehouse_json, "warehouse.json")
+        kept = info.encoders.get(fingerprint)
+        return None if kept is None else getattr(kept, CANARY_KEY, None)
+
+    def _remember_canary(self, published: Generation) -> None:
+        """Keep the canary that a generation brings, the first time. What somebody forced is evidence of nothing."""
+        canary = published.manifest.notes.get(CANARY_KEY)
+        if canary is None or published.manifest.forced is not None or self.canary(published.fingerprint) is not None:
+            return
+        info = read_stored(WarehouseInfo, self.layout.warehouse_json, "warehouse.json")
+        encoder = info.encoders.get(published.fingerprint, published.manifest.encoder)
+        kept = encoder.model_copy(update={CANARY_KEY: canary})
+        info = info.model_copy(update={"encoders": {**info.encoders, published.fingerprint: kept}})
+        write_atomic(self.layout.warehouse_json, info.to_bytes())
+        self.info = info
+
     def discard(self, number: int) -> None:
         """Remove a draft."""
         with self.lock(f"discard of draft {number}", STEP_WAIT_SECONDS):
@@ -232,7 +258,9 @@ class Warehouse:
     ) -> Generation:
         """Seal and serve; PublishRefused lists each unmet check with its reason."""
         with self.lock(f"publish of generation {number}", STEP_WAIT_SECONDS):
-            return publish.publish(self.layout, number, required=required, force_reason=force_reason, who=who)
+            published = publish.publish(self.layout, number, required=required, force_reason=force_reason, who=who)
+            self._remember_canary(published)
+            return published
 
     def rollback(self, to: int | None = None, *, who: str | None = None, reason: str | None = None) -> Generation:
         """Serve an earlier generation: `to`, else the one published before, passing over withdrawn ones."""

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
-from xtr_assets.pipeline.gate import index_recall, judged, list_balance, shadow, token_drift, validity
+from xtr_assets.pipeline.gate import (
+    finds_itself,
+    hits_are_whole,
+    index_recall,
+    judgments,
+    list_balance,
+    rows_everywhere,
+    shadow,
+    token_drift,
+    validity,
+)
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
@@ -55,16 +65,16 @@ _SEARCHED = ("dense", "hybrid", "xtr")
 CHECKS: tuple[GateCheck, ...] = (
     GateCheck(
         "chunks_schema",
-        "generation",
+        "chunks",
         validity.chunks_schema,
         "Rows of new segments hold to the schema: types, ranges, ids that differ, true text hashes.",
     ),
     GateCheck(
-        "embeddings_valid", "generation", validity.embeddings_valid, "Embeddings of new segments are unit vectors."
+        "embeddings_valid", "embeddings", validity.embeddings_valid, "Embeddings of new segments are unit vectors."
     ),
     GateCheck(
         "tokens_valid",
-        "generation",
+        "token_embeddings",
         validity.tokens_valid,
         "Token offsets of new segments ascend, and scales are above zero.",
     ),
@@ -135,9 +145,35 @@ CHECKS: tuple[GateCheck, ...] = (
         (ID_MAP_NAME, CATALOG_NAME, "catalog"),
     ),
     GateCheck(
+        "rows_everywhere",
+        "catalog",
+        rows_everywhere.check,
+        "Live rows are one set: snapshots = tombstones = id map = FAISS = postings; exact lists name no other.",
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *neighbor_files("dense"), *neighbor_files("xtr")),
+        deps=("faiss_index", "xtr_index", "id_map", "exact_neighbors"),
+    ),
+    GateCheck(
+        "finds_itself",
+        "catalog",
+        finds_itself.check,
+        "New rows and a sample of old ones find themselves by their own vectors in each index, as users search it.",
+        (DENSE_FILE, TOKEN_FOLDER),
+        _SEARCHED,
+        deps=("faiss_index", "xtr_index"),
+    ),
+    GateCheck(
+        "hits_are_whole",
+        "catalog",
+        hits_are_whole.check,
+        "Hydrated hits of the gate's queries, and rows at every seam, are the canonical chunks.",
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        _SEARCHED,
+        deps=("faiss_index", "xtr_index", "id_map"),
+    ),
+    GateCheck(
         "judged_quality",
         "catalog",
-        judged.check,
+        judgments.check,
         "Hybrid nDCG@10 over judged queries is not surely lower than that of the generation that serves.",
         (DENSE_FILE, TOKEN_FOLDER),
         _SEARCHED,
