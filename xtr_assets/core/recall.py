@@ -91,7 +91,18 @@ def lower_bound(per_query: Doubles, confidence: float = 0.95) -> float:
     spread = float(np.std(per_query, ddof=1)) if count > 1 else 0.0
     if spread > 0.0:
         return max(0.0, mean - student_quantile(confidence, count - 1) * spread / math.sqrt(count))
-    return _wilson(mean, count, confidence)
+    return _wilson(mean, count, confidence)[0]
+
+
+def upper_bound(mean: float, queries: int, confidence: float = 0.95) -> float:
+    """One-sided upper confidence bound of a mean in [0, 1] over queries: Wilson's score interval, for any number.
+
+    >>> round(upper_bound(0.0, 1), 4), round(upper_bound(1.0, 5), 4)
+    (0.7301, 1.0)
+    """
+    if queries < 1:
+        raise InvalidInput(f"{queries} queries give no bound; at least 1 is needed")
+    return _wilson(mean, queries, confidence)[1]
 
 
 def surely_at_most(mean: float, deviation: float, queries: int, least: float, confidence: float = 0.999) -> float:
@@ -115,11 +126,11 @@ def surely_at_most(mean: float, deviation: float, queries: int, least: float, co
     return min(1.0, mean + z * math.sqrt(variance / queries))
 
 
-def _wilson(mean: float, count: int, confidence: float) -> float:
+def _wilson(mean: float, count: int, confidence: float) -> tuple[float, float]:
     z = NormalDist().inv_cdf(confidence)
     centre = mean + z * z / (2 * count)
     margin = z * math.sqrt(mean * (1 - mean) / count + z * z / (4 * count * count))
-    return max(0.0, (centre - margin) / (1 + z * z / count))
+    return max(0.0, (centre - margin) / (1 + z * z / count)), min(1.0, (centre + margin) / (1 + z * z / count))
 
 
 @lru_cache(maxsize=256)

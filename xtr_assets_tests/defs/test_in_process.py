@@ -10,7 +10,7 @@ from xtr_assets.defs import build_project_defs
 from xtr_assets.defs.in_process import build
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.pipeline.derive import exact_neighbors
-from xtr_assets.pipeline.gate.registry import checks_of, required_checks
+from xtr_assets.pipeline.gate.registry import checks_of, requirement
 from xtr_assets.pipeline.queries import gate_queries
 from xtr_assets_tests.defs.conftest import CONFIG, MODULES, STDLIB, Project
 
@@ -145,7 +145,7 @@ def test_a_failing_recall_check_leaves_the_published_generation(project: Project
     assert project.published == 1
     assert project.top("split text into lines of a given width") == answers
     with pytest.raises(PublishRefused, match="dense_recall"):
-        project.warehouse.publish(2, required=required_checks(project.config))
+        project.warehouse.publish(2, required=requirement(project.config))
     assert project.published == 1
 
 
@@ -159,7 +159,7 @@ def test_publish_itself_refuses_a_draft_whose_bytes_are_not_those_that_were_chec
         path.write_bytes(b"something else")
 
     with pytest.raises(PublishRefused, match="other bytes"):
-        project.warehouse.publish(1, required=required_checks(project.config))
+        project.warehouse.publish(1, required=requirement(project.config))
     assert project.warehouse.published is None
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xtr_assets.core.recall import RecallReport, lower_bound, surely_at_most
+from xtr_assets.core.recall import RecallReport, lower_bound, surely_at_most, upper_bound
 from xtr_assets.pipeline.gate.index_recall import evidence
 
 
@@ -50,7 +50,10 @@ def test_a_threshold_above_one_never_passes() -> None:
     assert not passes(report(1.0), 1.01, exact=True)
 
 
-def test_the_upper_bound_by_hand() -> None:
+def test_the_upper_bounds_by_hand() -> None:
+    # Wilson with p = 0: z^2 / (n + z^2), z = 1.6449.
+    assert upper_bound(0.0, 10) == pytest.approx(2.7055 / 12.7055, abs=1e-4)
+    assert upper_bound(1.0, 10) == 1.0
     # One query: the variance of all or nothing, .93 * .07. z = 3.0902.
     assert surely_at_most(0.1, 0.0, 1, 0.93) == pytest.approx(0.1 + 3.0902 * (0.93 * 0.07) ** 0.5, abs=1e-4)
     # Nine: as many variances of their own as of that.

@@ -75,7 +75,7 @@ def test_healthy_drafts_pass_whatever_happened_to_their_rows(tmp_path: Path, rec
         draft = whole_draft(warehouse, recipe)
         for name, found in findings(warehouse, draft).items():
             assert found.passed, (number, name, found.summary, found.details)
-        warehouse.publish(draft.number, required=())
+        warehouse.publish(draft.number, force_reason="no gate in this test")
 
 
 def test_one_text_many_times_and_texts_of_one_word_pass(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_dead_rows_that_faiss_kept_are_refused_and_never_served(tmp_path: Path, 
     else:
         assert not found.passed and "dead rows that FAISS has" in said(found)
     # The next generation is derived from this one, and does not inherit them.
-    warehouse.publish(draft.number, required=())
+    warehouse.publish(draft.number, force_reason="no gate in this test")
     write_shard(warehouse, "code", chunks(288)[16:])
     assert refused_by(warehouse, whole_draft(warehouse, recipe)) == set()
 
@@ -338,7 +338,7 @@ def test_arrow_columns_that_are_another_rows(tmp_path: Path, column: str, named:
 
 def test_shifts_that_search_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     warehouse, draft = built(tmp_path / "w", "Flat")
-    warehouse.publish(draft.number, required=())
+    warehouse.publish(draft.number, force_reason="no gate in this test")
     write_shard(warehouse, "code", chunks(240, line=5))
     draft = whole_draft(warehouse, "Flat")
     assert any(one.shifts for one in draft.manifest.segments)
@@ -358,7 +358,7 @@ def test_what_the_parent_proved_is_not_read_again(tmp_path: Path) -> None:
     warehouse, draft = built(tmp_path / "w", "Flat")
     found = rows_everywhere.check(session_of(warehouse, draft))
     draft.record_check("rows_everywhere", passed=found.passed, value=0.0, threshold=0.0, subject=(DENSE_FILE,))
-    warehouse.publish(draft.number, required=())
+    warehouse.publish(draft.number, force_reason="no gate in this test")
     write_shard(warehouse, "code", chunks(248))
     after = rows_everywhere.check(session_of(warehouse, whole_draft(warehouse, "Flat")))
     assert after.passed
