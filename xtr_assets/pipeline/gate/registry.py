@@ -27,7 +27,8 @@ class GateCheck:
     what it does. what : one sentence for people. subject : the files it is about, relative to the generation; a record
     holds for exactly their bytes, those of the segments and the tombstones. profile_keys : the parts of the profile
     that it depends on: that the draft says nothing of one counts too. version : raised where a record of before no
-    longer says the same. blocking : whether a draft without a passing record may not serve. deps : assets that it reads besides.
+    longer says the same. blocking : whether a draft without a passing record may not serve. deps : assets that
+    it reads besides.
     """
 
     name: str
