@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from xtr_assets.cli.app import FAILED
-from xtr_assets.cli.console import emit, say
+from xtr_assets.cli.console import emit, note, say
 from xtr_assets.cli.locate import HOME_VARIABLE, dagster_home, shown
 
 if TYPE_CHECKING:
@@ -66,6 +66,10 @@ def _report(result: "BuildResult", seconds: float) -> None:
     for shard, done in result.shards.items():
         counts = ", ".join(f"{done[what]:,} {what}" for what in ("added", "changed", "deleted") if done.get(what))
         say(f"  {shard}: {counts or 'nothing'} ({done['reason']})")
+    for sentence in result.intake.sentences():
+        note(f"  {sentence}")
+    for source in result.accepted:
+        note(f"  accepted: source {source} may hold as much less as it does now; the history keeps who and why")
     for check in result.failed:
         level = "[red]failed[/red]" if check.blocking else "[yellow]warns[/yellow]"
         say(f"  {check.name} {level}: {escape(check.summary)}")

@@ -14,7 +14,7 @@ from xtr_assets.pipeline.gate.threshold import threshold_document
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE
 from xtr_assets.search.hits import Hit
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.manifest import CheckRecord, QuarantineEntry
+from xtr_assets.storage.manifest import CheckRecord, QuarantineEntry, StaleEntry
 from xtr_assets.telemetry import metrics
 
 Metadata = dict[str, Any]
@@ -73,6 +73,14 @@ def quarantine_metadata(entries: Sequence[QuarantineEntry]) -> Metadata:
     shown: Metadata = {"quarantined": len(entries)}
     if entries:
         shown["quarantine"] = table([entry.model_dump() for entry in entries])
+    return shown
+
+
+def stale_metadata(entries: Sequence[StaleEntry]) -> Metadata:
+    """How many files could not be read and keep their rows, since when and why."""
+    shown: Metadata = {"stale": len(entries)}
+    if entries:
+        shown["stale_files"] = table([entry.model_dump(include={"path", "since", "reason"}) for entry in entries])
     return shown
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import fsync_dir, write_atomic
-from xtr_assets.storage.history_entry import HistoryEntry
+from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
 from xtr_assets.storage.manifest import WarehouseInfo, read_stored
@@ -76,6 +76,7 @@ def append_history(
     reason: str | None = None,
     forced: bool = False,
     manifest_sha256: str | None = None,
+    shrink: AcceptedShrink | None = None,
     content: str | None = None,
 ) -> HistoryEntry:
     """Append an entry durably. A torn last line is cut off first."""
@@ -89,10 +90,11 @@ def append_history(
             "reason": reason,
             "forced": forced,
             "manifest_sha256": manifest_sha256,
+            "shrink": shrink,
             "content": content,
         }
     ).signed()
-    if content is not None:
+    if content is not None or shrink is not None:
         _name_the_version(layout)
     with layout.history.open("a+b") as file:
         file.seek(0)
@@ -113,6 +115,12 @@ def _name_the_version(layout: Layout) -> None:
         info = read_stored(WarehouseInfo, layout.warehouse_json, layout.warehouse_json.name)
         if info.format_version < HISTORY_VERSION:
             write_atomic(layout.warehouse_json, info.model_copy(update={"format_version": HISTORY_VERSION}).to_bytes())
+
+
+def accepted_shrinks(entries: Sequence[HistoryEntry], serving: int | None) -> dict[str, HistoryEntry]:
+    """By source, what was last accepted of it beside the generation that serves: a word holds for no other."""
+    accepted = [entry for entry in entries if entry.shrink is not None and entry.generation == (serving or 0)]
+    return {entry.shrink.source: entry for entry in accepted if entry.shrink is not None}
 
 
 def published_stack(entries: Sequence[HistoryEntry], published: int | None) -> list[int]:

@@ -2,7 +2,16 @@
 
 from typing import Literal, Self
 
-from xtr_assets.storage.manifest import Digest, Grown, canonical_json, sha256_bytes
+from xtr_assets.storage.manifest import Count, Digest, Grown, Stored, canonical_json, sha256_bytes
+
+
+class AcceptedShrink(Stored):
+    """What a person accepted of a source beside the generation that served then: that it holds no less than this."""
+
+    source: str
+    rows: Count
+    files: Count
+    unusable: Count
 
 
 class HistoryEntry(Grown):
@@ -10,13 +19,23 @@ class HistoryEntry(Grown):
 
     `content` names what the generation holds (storage/content.py), so that it is known when the generation is gone.
     `remembered` adds it to lines that lack it, `imported` says that a generation came from elsewhere, `allowed` that
-    somebody lets a content that was taken back serve again.
+    somebody lets a content that was taken back serve again. `accepted_shrink` moves nothing either: `generation` is the
+    one that served then (0 for none), and `shrink` what was accepted.
     """
 
-    gained = ("content",)
+    gained = ("content", "shrink")
 
     at: str
-    action: Literal["published", "rolled_back", "withdrawn", "recovered", "remembered", "imported", "allowed"]
+    action: Literal[
+        "published",
+        "rolled_back",
+        "withdrawn",
+        "recovered",
+        "remembered",
+        "imported",
+        "allowed",
+        "accepted_shrink",
+    ]
     generation: int
     previous: int | None
     who: str
@@ -24,6 +43,7 @@ class HistoryEntry(Grown):
     forced: bool = False
     manifest_sha256: str | None = None
     content: Digest | None = None
+    shrink: AcceptedShrink | None = None
     check: str = ""
 
     @property

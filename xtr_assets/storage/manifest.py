@@ -99,6 +99,10 @@ def read_stored(model: type[Model], path: Path, name: str) -> Model:
         raise CorruptFile(name, "a file", "no file") from None
 
 
+# The key of an encoder in warehouse.json, and of the note of the generation that brings it.
+CANARY_KEY = "canary"
+
+
 class EncoderInfo(BaseModel):
     """What an encoder says of itself; more keys are kept as they are."""
 
@@ -205,6 +209,20 @@ class QuarantineEntry(Stored):
     line: int
     reason: str
     detail: str
+
+
+class StaleEntry(Stored):
+    """A source file that could not be read, or was refused, when the shard was last looked at; its rows stayed.
+
+    since : when that was first so. refused : sha256 of what was refused, "" where nothing could be read.
+    settings : fingerprint of the source's settings that its rows were made with.
+    """
+
+    path: str
+    reason: str
+    since: str
+    refused: str = ""
+    settings: str
 
 
 class PlacedInfo(Shifted):

@@ -11,7 +11,7 @@ from xtr_assets.storage.draft_lifecycle import following_number
 from xtr_assets.storage.generation import Generation, is_sealed, read_manifest
 from xtr_assets.storage.history import HISTORY_VERSION, append_history, move_pointer, read_published
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import WarehouseInfo, read_stored, sha256_bytes
+from xtr_assets.storage.manifest import CANARY_KEY, WarehouseInfo, read_stored, sha256_bytes
 from xtr_assets.storage.publish import noted_sha256, refuse_altered, refuse_withdrawn
 from xtr_assets.storage.remembrance import content_of
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
@@ -89,7 +89,10 @@ def import_generation(source_root: Path, target: Layout) -> Generation:
         fsync_tree(folder)
         move_into_place(staged.generation(number), target.generation(number))
     known = read_stored(WarehouseInfo, target.warehouse_json, "warehouse.json")
-    encoders = {**known.encoders, manifest.fingerprint: info.encoders[manifest.fingerprint]}
+    # A canary that is known here stays; else that of the import holds, whose vectors are mixed with those made here.
+    mine = known.encoders.get(manifest.fingerprint)
+    kept = info.encoders[manifest.fingerprint] if getattr(mine, CANARY_KEY, None) is None else mine
+    encoders = {**known.encoders, manifest.fingerprint: kept}
     write_atomic(target.warehouse_json, known.model_copy(update={"encoders": encoders}).to_bytes())
     if problems := verify_files(target, manifest.files, full=True):
         raise problems[0]

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from xtr_assets.core.errors import GenerationError, StorageError, WarehouseNotFound
 from xtr_assets.core.files import record, write_atomic
@@ -17,11 +17,12 @@ from xtr_assets.storage.encoding_lookup import EncodedAt, TextHashes, find_encod
 from xtr_assets.storage.garbage import CollectReport, collect
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.generation_diff import GenerationDiff, diff
-from xtr_assets.storage.history import read_history, read_published
-from xtr_assets.storage.history_entry import HistoryEntry
+from xtr_assets.storage.history import append_history, read_history, read_published
+from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import exclusive, now
 from xtr_assets.storage.manifest import (
+    CANARY_KEY,
     EncoderInfo,
     Listing,
     RequiredCheck,
@@ -29,6 +30,7 @@ from xtr_assets.storage.manifest import (
     read_stored,
     sha256_bytes,
 )
+from xtr_assets.storage.row_match import live_paths
 from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME, Segment
 from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, compact_shard, plan_shards
 from xtr_assets.storage.shard_writer import ShardChange, write_change
@@ -104,6 +106,10 @@ class Warehouse:
     def known_files(self, shard: str) -> dict[str, FileState]:
         """Files of the current snapshot as last seen, for `Source.scan`."""
         return known_files(self.layout, shard)
+
+    def live_paths(self, shard: str) -> set[str]:
+        """The paths that have a row in the current snapshot."""
+        return live_paths(self.layout, self.snapshot(shard))
 
     def write_snapshot(
         self,
@@ -226,6 +232,24 @@ class Warehouse:
             write_atomic(self.layout.warehouse_json, info.to_bytes())
         self.info = info
 
+    def canary(self, fingerprint: str) -> dict[str, Any] | None:
+        """What this encoder made of pinned texts when a generation of it first served here; None where nobody asked."""
+        info = read_stored(WarehouseInfo, self.layout.warehouse_json, "warehouse.json")
+        kept = info.encoders.get(fingerprint)
+        return None if kept is None else getattr(kept, CANARY_KEY, None)
+
+    def _remember_canary(self, published: Generation) -> None:
+        """Keep the canary that a generation brings, the first time. What somebody forced is evidence of nothing."""
+        canary = published.manifest.notes.get(CANARY_KEY)
+        if canary is None or published.manifest.forced is not None or self.canary(published.fingerprint) is not None:
+            return
+        info = read_stored(WarehouseInfo, self.layout.warehouse_json, "warehouse.json")
+        encoder = info.encoders.get(published.fingerprint, published.manifest.encoder)
+        kept = encoder.model_copy(update={CANARY_KEY: canary})
+        info = info.model_copy(update={"encoders": {**info.encoders, published.fingerprint: kept}})
+        write_atomic(self.layout.warehouse_json, info.to_bytes())
+        self.info = info
+
     def discard(self, number: int) -> None:
         """Remove a draft."""
         with self.lock(f"discard of draft {number}", STEP_WAIT_SECONDS):
@@ -254,7 +278,7 @@ class Warehouse:
         check, `again_reason` what was rolled back or withdrawn; both are kept.
         """
         with self.lock(f"publish of generation {number}", STEP_WAIT_SECONDS):
-            return publish.publish(
+            published = publish.publish(
                 self.layout,
                 number,
                 required=required,
@@ -262,6 +286,8 @@ class Warehouse:
                 again_reason=again_reason,
                 who=who,
             )
+            self._remember_canary(published)
+            return published
 
     def taken_back(self) -> dict[str, TakenBack]:
         """Contents that were rolled back or withdrawn, by digest (storage/content.py), whatever was collected since."""
@@ -288,6 +314,21 @@ class Warehouse:
     def history(self) -> list[HistoryEntry]:
         """Who published, rolled back and withdrew what, when and why; oldest first."""
         return read_history(self.layout)
+
+    def accept_shrink(self, shrink: AcceptedShrink, *, reason: str | None = None, who: str | None = None) -> None:
+        """Keep a person's word that a source may hold this much less than what serves now; it ends with that one."""
+        with self.lock(f"accepted shrink of {shrink.source}", STEP_WAIT_SECONDS):
+            publish.recover(self.layout)
+            serving = read_published(self.layout)
+            append_history(
+                self.layout,
+                "accepted_shrink",
+                serving or 0,
+                previous=serving,
+                who=who,
+                reason=reason,
+                shrink=shrink,
+            )
 
     # -- keeping it small ---------------------------------------------------------------------------------------------
 

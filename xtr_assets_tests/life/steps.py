@@ -71,7 +71,7 @@ def ingest(warehouse: Warehouse, config: IndexConfig, *, full: bool = False) -> 
     encoder, encoded = encoder_of(config), 0
     for one in scan(warehouse, config):
         if full or due(warehouse, one, encoder.fingerprint):
-            change = write_chunks(warehouse, one, tuple(one.files) if full else one.touched)
+            change = write_chunks(warehouse, one, one.readable if full else one.touched)
             encoded += encode_snapshot(warehouse, change.snapshot, encoder).encoded
     return encoded
 

@@ -5,7 +5,21 @@ from dataclasses import dataclass
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
-from xtr_assets.pipeline.gate import index_recall, judgments, list_balance, shadow, token_drift, validity
+from xtr_assets.pipeline.gate import (
+    finds_itself,
+    hits_are_whole,
+    index_recall,
+    judgments,
+    known_item,
+    list_balance,
+    new_row_recall,
+    nothing_vanished,
+    rows_everywhere,
+    shadow,
+    source_agrees,
+    token_drift,
+    validity,
+)
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
@@ -27,8 +41,8 @@ class GateCheck:
     what it does. what : one sentence for people. subject : the files it is about, relative to the generation; a record
     holds for exactly their bytes, those of the segments and the tombstones. profile_keys : the parts of the profile
     that it depends on: that the draft says nothing of one counts too. version : raised where a record of before no
-    longer says the same. blocking : whether a draft without a passing record may not serve. deps : assets that
-    it reads besides.
+    longer says the same. blocking : whether a draft without a passing record may not serve. deps : assets that it
+    reads besides.
     """
 
     name: str
@@ -75,6 +89,18 @@ CHECKS: tuple[GateCheck, ...] = (
         "Token offsets of new segments ascend, and scales are above zero.",
     ),
     GateCheck(
+        "nothing_vanished",
+        "generation",
+        nothing_vanished.check,
+        "No source lost more than its share of files or records beside what serves, unless a person accepted it.",
+    ),
+    GateCheck(
+        "source_agrees",
+        "generation",
+        source_agrees.check,
+        "Rows say what their files say: changed files and a sample of others, read again by other code.",
+    ),
+    GateCheck(
         "dense_recall",
         "faiss_index",
         index_recall.dense_recall,
@@ -86,11 +112,12 @@ CHECKS: tuple[GateCheck, ...] = (
     GateCheck(
         "dense_recall_new_rows",
         "faiss_index",
-        index_recall.dense_recall_new_rows,
-        "Recall@k of the dense index for queries drawn from new rows, which an average would hide.",
+        new_row_recall.dense_recall_new_rows,
+        "Of the exact neighbours that are new the dense index finds as many as asked; an average would hide them.",
         _DENSE,
         ("dense",),
         deps=("exact_neighbors",),
+        version=2,
     ),
     GateCheck(
         "list_balance",
@@ -112,11 +139,12 @@ CHECKS: tuple[GateCheck, ...] = (
     GateCheck(
         "xtr_recall_new_rows",
         "xtr_index",
-        index_recall.xtr_recall_new_rows,
-        "Recall@k of the token index for queries drawn from new rows, which an average would hide.",
+        new_row_recall.xtr_recall_new_rows,
+        "Of the exact neighbours that are new the token index finds as many as asked; an average would hide them.",
         _TOKENS,
         ("xtr",),
         deps=("exact_neighbors",),
+        version=2,
     ),
     GateCheck(
         "token_drift",
@@ -141,6 +169,32 @@ CHECKS: tuple[GateCheck, ...] = (
         (ID_MAP_NAME, CATALOG_NAME, "catalog"),
     ),
     GateCheck(
+        "rows_everywhere",
+        "catalog",
+        rows_everywhere.check,
+        "Live rows are one set: snapshots = tombstones = id map = FAISS = postings; exact lists name no other.",
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *neighbor_files("dense"), *neighbor_files("xtr")),
+        deps=("faiss_index", "xtr_index", "id_map", "exact_neighbors"),
+    ),
+    GateCheck(
+        "finds_itself",
+        "catalog",
+        finds_itself.check,
+        "New rows and a sample of old ones find themselves by their own vectors in each index, as users search it.",
+        (DENSE_FILE, TOKEN_FOLDER),
+        _SEARCHED,
+        deps=("faiss_index", "xtr_index"),
+    ),
+    GateCheck(
+        "hits_are_whole",
+        "catalog",
+        hits_are_whole.check,
+        "Hydrated hits of the gate's queries, and rows at every seam, are the canonical chunks.",
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        _SEARCHED,
+        deps=("faiss_index", "xtr_index", "id_map"),
+    ),
+    GateCheck(
         "judged_quality",
         "catalog",
         judgments.check,
@@ -149,6 +203,15 @@ CHECKS: tuple[GateCheck, ...] = (
         _SEARCHED,
         deps=("faiss_index", "xtr_index"),
         applies=has_judgments,
+    ),
+    GateCheck(
+        known_item.CHECK,
+        "catalog",
+        known_item.check,
+        "Texts that name a chunk find it as users ask, not surely fewer than half, nor fewer than do in what serves.",
+        (DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        _SEARCHED,
+        deps=("faiss_index", "xtr_index"),
     ),
     GateCheck(
         "shadow_diff",
