@@ -41,9 +41,8 @@ class Space:
     """An index with its exact counterparts.
 
     search : (queries, k) -> (scores, rows int64 [q, k]), as a searcher asks the index: without a filter, since a filter
-    that lets few rows through is answered by scanning them, and would prove nothing of the index.
-    exact : (queries, rows bool, k) ->
-    (scores, rows). own : row -> a query of the row's own vectors and the score that the row has for it.
+    that lets few rows through is answered by scanning them, and would prove nothing of the index. exact : (queries,
+    rows bool, k) -> (scores, rows). own : row -> a query of the row's own vectors, and the row's score for it.
     """
 
     name: str
