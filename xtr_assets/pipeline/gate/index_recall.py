@@ -54,16 +54,11 @@ def judge(
     """
     split = {name: _Part.of(part, threshold) for name, part in (parts or {}).items()}
     if report is None:
-<<<<<<< HEAD
-        return Finding(True, None, threshold, f"{what}: no queries", {"basis": "no queries", **(details or {})})
-    value, basis = evidence(report, threshold, exact, few)
-=======
         # Not measured is not good: only what scores every row, or has none, needs no proof.
         why = "every row is scored, which needs no proof" if exact else "not measured: there is no query to ask"
         more = {"basis": "exact by construction" if exact else "no queries", **(details or {})}
         return Finding(exact, None, threshold, f"{what}: {why}", more, "" if exact else NO_QUERY_REMEDY)
-    value, basis = _evidence(report, threshold, exact, few)
->>>>>>> main
+    value, basis = evidence(report, threshold, exact, few)
     worst = min(split, key=lambda name: split[name].upper_bound, default="")
     if worst and split[worst].upper_bound < min(value, threshold):
         value, basis = split[worst].upper_bound, f"upper bound of {worst}: {split[worst].queries} queries"
@@ -148,13 +143,8 @@ def _tokens(session: DraftSession, threshold: float) -> Finding:
     found, wanted = Neighbors.empty(k), exact.of(chosen)
     if results:
         found = Neighbors(np.stack([one.scores for one in results]), np.stack([one.rows for one in results]))
-<<<<<<< HEAD
     finding = judge(
-        _words("late interaction", stratum, k),
-=======
-    return judge(
         _words("late interaction", k, gate.kinds(chosen)),
->>>>>>> main
         measured(found, wanted, k),
         threshold,
         exact=all(one.scanned for one in results) if results else not session.draft.live_rows,
