@@ -6,6 +6,7 @@ only neighbours that are new count, and only those that every right answer conta
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -209,7 +210,9 @@ def judge_new(space: str, evidence: Evidence, rows: int, k: int, threshold: floa
     )
 
 
-def _look(session: DraftSession, space: str, chosen: Mask, opened: Callable[[DraftSession], Space]) -> Finding:
+def _look(
+    session: DraftSession, space: Literal["dense", "xtr"], chosen: Mask, opened: Callable[[DraftSession], Space]
+) -> Finding:
     recall, draft = session.config.recall, session.draft
     if session.parent is None:
         return Finding(True, None, recall.new_rows, "every row is new: the recall over all rows is theirs")

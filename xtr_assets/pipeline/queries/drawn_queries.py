@@ -103,7 +103,8 @@ def near(vectors: Floats, cosine: float, chance: np.random.Generator) -> Floats:
     """
     own = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     if cosine >= 1.0 or own.shape[1] < 2:
-        return own.astype(np.float32)
+        same: Floats = own.astype(np.float32)
+        return same
     aside = chance.standard_normal(own.shape)
     aside -= np.einsum("nd,nd->n", aside, own)[:, None] * own
     aside /= np.maximum(np.linalg.norm(aside, axis=1, keepdims=True), 1e-12)
