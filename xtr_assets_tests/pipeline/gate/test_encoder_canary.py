@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.errors import InvalidInput, PublishRefused
 from xtr_assets.encoders import canary as module
 from xtr_assets.encoders.canary import pinned_canary, sketch_canary
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.gate import encoder_canary
+from xtr_assets.pipeline.gate.registry import checks_of, run_check
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.manifest import CANARY_KEY
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.pipeline.gate.rebuilt import (
+    CONFIG,
     Fault,
     Faulty,
     drafted,
@@ -231,3 +234,16 @@ def test_numbers_that_are_none_are_no_agreement(tmp_path: Path) -> None:
     broken = dataclasses.replace(canary.document_sketch, tokens=spoilt)
     told = canary.document_sketch.differences(broken, canary.documents, encoder.tolerance)
     assert len(told) == 1 and "a token agrees to -inf" in told[0]
+
+
+def test_the_gate_opens_an_encoder_of_its_own(tmp_path: Path) -> None:
+    """As the registry runs the checks: an encoder of the process that went bad in memory is not asked to judge."""
+    warehouse = new_warehouse(tmp_path)
+    bad = Faulty(shuffled)
+    draft = drafted(warehouse, {"docs": words(40)}, bad)
+    session = DraftSession(warehouse, draft, CONFIG, encoder=lambda: bad)
+    assert session.encoder is bad
+    records = [run_check(session, check) for check in checks_of(CONFIG) if check.name in REQUIRED]
+    assert [(one.name, one.passed) for one in records] == [("encoder_canary", True), ("vectors_are_the_texts", False)]
+    with pytest.raises(PublishRefused, match="vectors_are_the_texts"):
+        warehouse.publish(draft.number, required=REQUIRED)
