@@ -19,6 +19,7 @@ from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
 from xtr_assets.pipeline.derive.exact_neighbors import Neighbors
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.plan.draft_session import Space as SpaceName
 
 # How sure the gate is that new rows are found less often than asked, before it refuses. A query has one to ten new
 # neighbours, most often its own chunk alone, and a miss is a whole query: of 50 queries of an index that finds .975,
@@ -210,9 +211,13 @@ def judge_new(space: str, evidence: Evidence, rows: int, k: int, threshold: floa
     )
 
 
+<<<<<<< HEAD
 def _look(
     session: DraftSession, space: Literal["dense", "xtr"], chosen: Mask, opened: Callable[[DraftSession], Space]
 ) -> Finding:
+=======
+def _look(session: DraftSession, space: SpaceName, chosen: Mask, opened: Callable[[DraftSession], Space]) -> Finding:
+>>>>>>> main
     recall, draft = session.config.recall, session.draft
     if session.parent is None:
         return Finding(True, None, recall.new_rows, "every row is new: the recall over all rows is theirs")
