@@ -6,7 +6,6 @@ only neighbours that are new count, and only those that every right answer conta
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -211,13 +210,7 @@ def judge_new(space: str, evidence: Evidence, rows: int, k: int, threshold: floa
     )
 
 
-<<<<<<< HEAD
-def _look(
-    session: DraftSession, space: Literal["dense", "xtr"], chosen: Mask, opened: Callable[[DraftSession], Space]
-) -> Finding:
-=======
 def _look(session: DraftSession, space: SpaceName, chosen: Mask, opened: Callable[[DraftSession], Space]) -> Finding:
->>>>>>> main
     recall, draft = session.config.recall, session.draft
     if session.parent is None:
         return Finding(True, None, recall.new_rows, "every row is new: the recall over all rows is theirs")

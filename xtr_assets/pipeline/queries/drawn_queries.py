@@ -103,8 +103,7 @@ def near(vectors: Floats, cosine: float, chance: np.random.Generator) -> Floats:
     """
     own: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     if cosine >= 1.0 or own.shape[1] < 2:
-        same: Floats = own.astype(np.float32)
-        return same
+        return own.astype(np.float32)
     aside = chance.standard_normal(own.shape)
     aside -= np.einsum("nd,nd->n", aside, own)[:, None] * own
     aside /= np.maximum(np.linalg.norm(aside, axis=1, keepdims=True), 1e-12)
