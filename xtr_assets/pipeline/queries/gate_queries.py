@@ -177,33 +177,15 @@ def read_queries(generation: Generation) -> GateQueries:
     return GateQueries(queries, embeddings, tuple(np.split(tokens, offsets[1:-1])) if len(queries) else ())
 
 
-<<<<<<< HEAD
 def judged_by(generation: Generation) -> int:
-    """How many fixed queries a generation is judged by; TUNING_QUERIES where they are not drawn yet."""
+    """How many fixed queries a generation is judged by; 0 where none are drawn yet."""
     if not generation.has_file(QUERIES_FILE):
-        return TUNING_QUERIES
+        return 0
     strata = pq.read_table(generation.path(QUERIES_FILE), columns=["stratum"]).column("stratum").to_pylist()
     return strata.count("fixed")
 
 
-def _pieces(generation: Generation, wanted: Mask, count: int) -> Iterator[Piece]:
-    """The wanted rows as pieces in order of `rank`, ROWS_A_QUERY for each query at most."""
-    ids, places = [], []
-    for number, one in enumerate(generation.segments):
-        positions = np.flatnonzero(wanted[one.base_row : one.end_row])
-        ids.append(one.segment.chunk_ids()[positions])
-        places.append(np.stack([np.full(len(positions), number), positions], axis=1))
-    if not ids:
-        return
-    chunk_ids, place = np.concatenate(ids), np.concatenate(places)
-    for at in islice(np.argsort(rank(chunk_ids), kind="stable").tolist(), count * ROWS_A_QUERY):
-        number, position = place[at].tolist()
-        columns = generation.segments[number].segment.chunks().select(["path", "symbol", "title", "text"])
-        row = columns.slice(position, 1).to_pylist()[0]
-        yield Piece(int(chunk_ids[at]), row["path"], row["symbol"], row["title"], row["text"])
-=======
 def _query(row: Mapping[str, Any]) -> GateQuery:
     """From the columns of a file; earlier releases wrote no kind."""
     kind: QueryKind = row.get("kind") or ("given" if row["chunk_id"] < 0 else "drawn")
     return GateQuery(row["query_id"], row["text"], row["stratum"], row["chunk_id"], kind)
->>>>>>> main
