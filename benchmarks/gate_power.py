@@ -198,7 +198,7 @@ def main() -> None:
         pool = Pool.of(index, queries[: given.most_queries])
         generator = np.random.default_rng(rows)
         planned = index.tune(pool.queries[:TUNED], goal=tuning_goal(FIXED)) if rows < 3000 else None
-        figures = {
+        figures: dict[str, object] = {
             "rows": len(index),
             "tokens": index.token_count,
             "scans by plan": bool(planned and not planned.trials),

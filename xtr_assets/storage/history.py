@@ -94,7 +94,7 @@ def append_history(
             "content": content,
         }
     ).signed()
-    if content is not None:
+    if content is not None or shrink is not None:
         _name_the_version(layout)
     with layout.history.open("a+b") as file:
         file.seek(0)

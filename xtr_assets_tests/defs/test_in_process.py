@@ -269,8 +269,10 @@ def test_a_corpus_of_one_chunk_and_one_of_none_can_be_published(fresh: Project) 
     one = project.build()
     assert (one.live_rows, one.published) == (1, True)
     (project.modules / "one.py").write_text("")
-    none = project.build()
-    assert (none.live_rows, none.published) == (0, True)
+    emptied = project.build()
+    assert [check.name for check in emptied.failed] == ["nothing_vanished"] and emptied.generation == one.generation
+    none = build(project.config, project.instance, accept_shrink=["modules"])
+    assert (none.live_rows, none.published, none.accepted) == (0, True, ("modules",))
     assert project.top("anything") == []
 
 

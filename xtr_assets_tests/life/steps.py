@@ -11,6 +11,7 @@ from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.pipeline.gate.drift import note_training
+from xtr_assets.pipeline.gate.nothing_vanished import accept
 from xtr_assets.pipeline.gate.registry import checks_of, run_check
 from xtr_assets.pipeline.ingest.encode import encode_snapshot
 from xtr_assets.pipeline.ingest.scan import scan, write_chunks
@@ -82,6 +83,7 @@ def build(
     """Ingest, and where anything is to be built, from the draft to the pointer."""
     with warehouse.lock("build"):
         encoded = ingest(warehouse, config, full=full)
+        accept(warehouse, config, [source.name for source in config.sources], "a life deletes what it likes")
         want = wanted(warehouse, config, encoder_of(config).fingerprint)
         decision = decide(warehouse, config, want, again=again)
         if not (decision.build or full):

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from xtr_assets.core.errors import InvalidInput
 
@@ -56,7 +57,7 @@ class SearchProfile:
     def override(self, nprobe: int | None, k_prime: int | None, rescore: int | None) -> "SearchProfile":
         """The profile with what a call sets; a call that sets lists or candidates wants no scan."""
         changes = {"nprobe": nprobe, "k_prime": k_prime, "rescore": rescore}
-        given = {name: value for name, value in changes.items() if value is not None}
+        given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
         return replace(self, **given, scan=False) if given else self
 
 

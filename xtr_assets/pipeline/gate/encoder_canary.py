@@ -1,13 +1,9 @@
 """The check `encoder_canary`: the encoder makes of pinned texts what it made of them when its fingerprint was new."""
 
-from typing import TYPE_CHECKING
-
 from xtr_assets.encoders.canary import Canary, library_versions, pinned_canary, sketch_canary
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.manifest import CANARY_KEY
-
-if TYPE_CHECKING:
-    from xtr_assets.pipeline.plan.draft_session import DraftSession
 
 # Differences that a finding lists.
 SHOWN = 5
@@ -18,7 +14,7 @@ REMEDY = (
 )
 
 
-def check(session: "DraftSession") -> Finding:
+def check(session: DraftSession) -> Finding:
     """Encode the canary's texts, documents and queries, with an encoder that is opened for this alone.
 
     Without a canary, shipped with the package or kept by the warehouse, this build's is recorded. It becomes the
@@ -66,7 +62,7 @@ def check(session: "DraftSession") -> Finding:
     )
 
 
-def known_canaries(session: "DraftSession") -> list[Canary]:
+def known_canaries(session: DraftSession) -> list[Canary]:
     """What this fingerprint is known by: the package's canary, and the warehouse's."""
     fingerprint = session.draft.fingerprint
     pinned, kept = pinned_canary(fingerprint), session.warehouse.canary(fingerprint)

@@ -8,6 +8,7 @@ generation that served then.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
@@ -62,7 +63,9 @@ def check(session: DraftSession) -> Finding:
     now = held(session.draft)
     before = {} if serving is None else held(serving)
     accepted = accepted_shrinks(session.warehouse.history(), None if serving is None else serving.number)
-    worst, refused, details = 0.0, [], {}
+    worst = 0.0
+    refused: list[tuple[str, Loss]] = []
+    details: dict[str, dict[str, Any]] = {}
     for source in session.config.sources:
         mine, theirs = now.get(source.name, Holding()), before.get(source.name)
         loss = loss_of(source.kind, theirs, mine, limit)

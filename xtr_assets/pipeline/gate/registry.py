@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
 from xtr_assets.pipeline.gate import (
+    encoder_canary,
     finds_itself,
     hits_are_whole,
     index_recall,
@@ -19,6 +20,7 @@ from xtr_assets.pipeline.gate import (
     source_agrees,
     token_drift,
     validity,
+    vectors_are_the_texts,
 )
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -99,6 +101,18 @@ CHECKS: tuple[GateCheck, ...] = (
         "generation",
         source_agrees.check,
         "Rows say what their files say: changed files and a sample of others, read again by other code.",
+    ),
+    GateCheck(
+        "encoder_canary",
+        "generation",
+        encoder_canary.check,
+        "The encoder makes of pinned texts what it made of them when its fingerprint was new.",
+    ),
+    GateCheck(
+        "vectors_are_the_texts",
+        "generation",
+        vectors_are_the_texts.check,
+        "A sample of the texts, new rows above all, encoded again by an encoder opened anew, gives the stored vectors.",
     ),
     GateCheck(
         "dense_recall",

@@ -158,7 +158,9 @@ def _strata(
             live = pa.array(draft.live[one.base_row : one.end_row])
             written = pc.unique(one.segment.chunks()["path"].filter(live)).to_pylist()
             rewritten.update((one.segment.shard, path) for path in written)
-    changed, unchanged, silent = [], [], []
+    changed: list[_Place] = []
+    unchanged: list[_Place] = []
+    silent: list[_Place] = []
     for shard in sorted(snapshots.keys() & sources.keys()):
         snapshot, old = snapshots[shard], before.get(shard)
         stale = {one.path for one in snapshot.stale}
@@ -172,8 +174,8 @@ def _strata(
                 changed.append(place)
             else:
                 (unchanged if path in told else silent).append(place)
-    for one in (changed, unchanged, silent):
-        chooser.shuffle(one)
+    for places in (changed, unchanged, silent):
+        chooser.shuffle(places)
     # Files that say nothing are few and blank; one that is not blank lost its rows.
     return changed, [*silent[:LEAST_UNCHANGED], *unchanged, *silent[LEAST_UNCHANGED:]]
 

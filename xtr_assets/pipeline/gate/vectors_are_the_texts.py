@@ -7,7 +7,7 @@ stored token stands for, is worked out from docs/format.md rather than by the co
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -21,11 +21,9 @@ from xtr_assets.encoders.canary import sketch_documents
 from xtr_assets.pipeline.gate.encoder_canary import known_canaries
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.text_sample import OLD_ROWS, choose_new, missed_share, spread
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.generation import Generation, PlacedSegment
 from xtr_assets.storage.segment import Segment
-
-if TYPE_CHECKING:
-    from xtr_assets.pipeline.plan.draft_session import DraftSession
 
 CHECK = "vectors_are_the_texts"
 # Differences that a finding lists.
@@ -58,7 +56,7 @@ class Compared:
     problem: str
 
 
-def check(session: "DraftSession") -> Finding:
+def check(session: DraftSession) -> Finding:
     """Encode a sample of new rows and a few old ones with an encoder that is opened for this alone."""
     draft = session.draft
     new = _new_rows(session)
@@ -153,7 +151,7 @@ def cut(encoded: Encoded, start: int, stop: int) -> Encoded:
     )
 
 
-def _new_rows(session: "DraftSession") -> Mask:
+def _new_rows(session: DraftSession) -> Mask:
     """bool [end_row]: live rows that no passed check of the parent vouches for.
 
     An imported parent, one of an earlier release, or one that was forced past this check vouches for nothing.

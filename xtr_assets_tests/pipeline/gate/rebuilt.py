@@ -2,21 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import numpy as np
 
+from xtr_assets.config import EncoderConfig, IndexConfig, SourceConfig
 from xtr_assets.core.types import Ints
 from xtr_assets.encoders.base import Encoded, Encoder, Progress
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.gate import encoder_canary, vectors_are_the_texts
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.ingest.encode import encode_snapshot
-from xtr_assets.pipeline.plan.row_diff import changed_rows
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import make_chunk, write_shard
+
+CONFIG = IndexConfig(
+    sources=(SourceConfig(name="docs", kind="text", path=Path("nowhere")),), encoder=EncoderConfig(kind="hashing")
+)
 
 Fault = Callable[[Encoded, Sequence[str]], Encoded]
 
@@ -65,30 +68,26 @@ def drafted(warehouse: Warehouse, shards: dict[str, list[str]], encoder: Encoder
     return warehouse.draft("run", encoder=encoder.describe(), fingerprint=encoder.fingerprint, snapshots=versions)
 
 
-def session(warehouse: Warehouse, draft: Draft, fresh: Encoder) -> Any:
-    parent = None if draft.parent is None else warehouse.generation(draft.parent)
-    added = draft.live if parent is None else changed_rows(parent, draft)[1]
-    return cast(
-        Any,
-        SimpleNamespace(
-            draft=draft,
-            warehouse=warehouse,
-            parent=parent,
-            rows=SimpleNamespace(added=added),
-            fresh_encoder=lambda: fresh,
-        ),
-    )
+class Judged(DraftSession):
+    """A session whose freshly opened encoder is this one."""
+
+    def __init__(self, warehouse: Warehouse, draft: Draft, fresh: Encoder) -> None:
+        super().__init__(warehouse, draft, CONFIG)
+        self.fresh = fresh
+
+    def fresh_encoder(self) -> Encoder:
+        return self.fresh
 
 
 def look(warehouse: Warehouse, draft: Draft, fresh: Encoder | None = None) -> Finding:
     """The check `vectors_are_the_texts`, recorded as the gate does."""
-    found = vectors_are_the_texts.check(session(warehouse, draft, fresh or Hashing()))
+    found = vectors_are_the_texts.check(Judged(warehouse, draft, fresh or Hashing()))
     return record(draft, vectors_are_the_texts.CHECK, found)
 
 
 def look_at_canary(warehouse: Warehouse, draft: Draft, fresh: Encoder | None = None) -> Finding:
     """The check `encoder_canary`."""
-    return record(draft, "encoder_canary", encoder_canary.check(session(warehouse, draft, fresh or Hashing())))
+    return record(draft, "encoder_canary", encoder_canary.check(Judged(warehouse, draft, fresh or Hashing())))
 
 
 def record(draft: Draft, name: str, found: Finding) -> Finding:

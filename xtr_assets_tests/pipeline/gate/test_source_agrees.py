@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from xtr_assets.core.ids import chunk_id
+from xtr_assets.core.line_shifts import shifts_of
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.pipeline.gate import source_agrees
 from xtr_assets.pipeline.gate.source_agrees import check
-from xtr_assets.storage import segment_compaction, shard_writer
+from xtr_assets.storage import shard_writer
 from xtr_assets.storage.chunk_files import ChunkWriter
 from xtr_assets_tests.pipeline.gate.conftest import FILES, MODULES, PAGES, Items, Plant, World
 
@@ -171,8 +172,7 @@ def test_a_good_record_in_quarantine_is_found(world: World, plant: Plant) -> Non
 def test_line_shifts_that_are_wrong_are_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.publish()
     world.write("tools/m3.py", "\n\n" + (world.folder / "tools/m3.py").read_text())
-    true = shard_writer.shifts_of
-    monkeypatch.setattr(shard_writer, "shifts_of", lambda by: tuple((a, b, n - 1) for a, b, n in true(by)))
+    monkeypatch.setattr(shard_writer, "shifts_of", lambda by: tuple((a, b, n - 1) for a, b, n in shifts_of(by)))
     found = check(world.build())
     assert not found.passed and "tools/m3.py" in found.summary
 
@@ -191,7 +191,7 @@ def test_a_compaction_that_mixes_rows_is_found(world: World, monkeypatch: pytest
         wrong = dataclasses.replace(chunk, symbol=held[-2].symbol if len(held) > 1 else chunk.symbol)
         append(self, wrong, hashed, digest)
 
-    monkeypatch.setattr(segment_compaction.ChunkWriter, "append", mixed)
+    monkeypatch.setattr(ChunkWriter, "append", mixed)
     world.warehouse.compact({"tools": (tuple(one.segment_id for one in snapshot.segments),)})
     found = check(world.session())
     assert not found.passed and "tools/" in found.summary

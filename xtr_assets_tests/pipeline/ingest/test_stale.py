@@ -13,9 +13,11 @@ import pytest
 from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets.core.errors import CorruptFile, SourceError
 from xtr_assets.core.file_diff import UNREAD_SHA256
+from xtr_assets.core.files import sha256_file
 from xtr_assets.pipeline.ingest.intake import intake_of
 from xtr_assets.pipeline.ingest.scan import scan, write_chunks
 from xtr_assets.sources import file_scan
+from xtr_assets.sources.jsonl import read_jsonl
 from xtr_assets.storage.shard_writer import ShardChange
 from xtr_assets.storage.snapshot import Snapshot, content_digest
 from xtr_assets.storage.warehouse import Warehouse
@@ -169,18 +171,15 @@ def test_a_file_that_vanishes_or_fails_between_scan_and_read_keeps_its_rows(proj
 
 
 def test_records_that_fail_half_way_leave_no_half(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from xtr_assets.sources import records as module
-
     project.write("papers/p.jsonl", records(range(100, 140)))
-    read = module.read_jsonl
 
     def failing(file: Path) -> Any:
-        for number, row in enumerate(read(file)):
+        for number, row in enumerate(read_jsonl(file)):
             if number == 7:
                 raise OSError(5, "Input/output error")
             yield row
 
-    monkeypatch.setattr(module, "read_jsonl", failing)
+    monkeypatch.setattr("xtr_assets.sources.records.read_jsonl", failing)
     project.ingest()
     assert project.stale("papers") == {"p.jsonl": "Input/output error"}
     assert project.texts("papers") == {f"paper {n}" for n in range(30)}
@@ -277,7 +276,6 @@ def test_settings_that_change_meanwhile_reach_a_stale_file_once_it_is_back(
     guide = project.config.sources[0].model_copy(update={"max_chars": 250})
     config = project.config.model_copy(update={"sources": (guide, project.config.sources[1])})
     held = project.snapshot("guide")
-    sha256_file = file_scan.sha256_file
     with monkeypatch.context() as patch:
         patch.setattr(file_scan, "sha256_file", lambda path: denied() if path.name == "a.md" else sha256_file(path))
         project.ingest(config=config)
