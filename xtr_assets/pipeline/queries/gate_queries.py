@@ -15,7 +15,6 @@ from xtr_assets.core.errors import ConfigError, InvalidInput
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.base import EncodedQueries, Encoder
 from xtr_assets.pipeline.queries.synthesis import QueryKind
-from xtr_assets.pipeline.queries.tuning_queries import TUNING_QUERIES
 from xtr_assets.storage.arrays import open_array
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation

@@ -74,7 +74,7 @@ def test_the_profile_is_tuned_for_fewer_misses_than_the_gate_allows(tmp_path: Pa
     asked = read_tuning(generation)
     assert asked is not None and len(asked) < TUNING_QUERIES
     goal = generation.manifest.profile["dense"]["goal"]
-    assert goal == pytest.approx(tuning_goal(0.9, len(asked))) and goal > tuning_goal(0.9) > 0.95, "few ask for more"
+    assert goal == pytest.approx(tuning_goal(0.9, len(asked))) and goal >= tuning_goal(0.9) > 0.95
 
 
 def test_small_changes_keep_the_profile_until_they_add_up(tmp_path: Path) -> None:
