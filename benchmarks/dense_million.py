@@ -41,7 +41,8 @@ def draw(folder: Path, rows: int) -> None:
         chosen = np.searchsorted(weights, generator.random(count) * weights[-1])
         points = topics[chosen] + 0.8 * generator.standard_normal((count, 96), np.float32)
         vectors = points @ basis + 2.0 * generator.standard_normal((count, DIM), np.float32)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return unit
 
     shape = (rows, DIM)
     held = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float16, shape=shape)

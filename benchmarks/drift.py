@@ -19,8 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+from dense import synthetic, unit
 
-from benchmarks.dense import synthetic, unit
 from xtr_assets.core.recall import recall_at_k
 from xtr_assets.core.recipe_shortlist import plan_dense
 from xtr_assets.core.row_store import RowVectors, VectorPart

@@ -42,7 +42,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     folder = str(locate_minilm().weights.parent)
-    texts = [text[:2000] for text in functions(Path(sysconfig.get_paths()["stdlib"]), int((*sys.argv, 500)[1]))]
+    texts = [text[:2000] for text in functions(Path(sysconfig.get_paths()["stdlib"]), int((*sys.argv, "500")[1]))]
     for precision in ("fp32", "bf16"):
         encoder = open_encoder(EncoderConfig(precision=precision))
         encoder.encode_documents(texts[:50])

@@ -28,13 +28,15 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from late_peers_run import FILTER_BUCKET, compare
 
 from xtr_assets.core.maxsim import maxsim
 from xtr_assets.index import TokenIndex
+
+Result = TypeVar("Result")
 
 K = 10
 
@@ -101,7 +103,7 @@ def timed(call: Callable[[int], object], count: int) -> tuple[float, float]:
     return statistics.median(walls), statistics.median(cpus)
 
 
-def once(call: Callable[[], object]) -> tuple[float, object]:
+def once(call: Callable[[], Result]) -> tuple[float, Result]:
     started = time.perf_counter()
     result = call()
     return 1e3 * (time.perf_counter() - started), result
@@ -236,14 +238,14 @@ def measure(path, backend, tokens, offsets, queries, wanted, sweep) -> None:  # 
             for rescore in (50, 100, 200, 500):
                 chosen = {"nprobe": nprobe, "rescore": rescore}
                 found = [index.search(query, K, **chosen)[1] for query in queries]
-                times = timed(lambda i, chosen=chosen: index.search(queries[i], K, **chosen), len(queries))
+                times = timed(lambda i, chosen=chosen: index.search(queries[i], K, **chosen), len(queries))  # type: ignore[misc]
                 row(f"{backend}: nprobe {nprobe}, rescore {rescore}", *times, overlap(found, wanted))
     rng = np.random.default_rng(1)
     for share in (0.3, 0.1, 0.01):
         allowed = rng.random(len(offsets) - 1) < share
         exact = [index.exact(query, K, allowed=allowed)[1] for query in queries[:20]]
         found = [index.search(query, K, allowed=allowed)[1] for query in queries[:20]]
-        times = timed(lambda i, allowed=allowed: index.search(queries[i % 20], K, allowed=allowed), 40)
+        times = timed(lambda i, allowed=allowed: index.search(queries[i % 20], K, allowed=allowed), 40)  # type: ignore[misc]
         row(
             f"{backend}: filter to {share:.0%}", *times, overlap(found, exact), "overlap with the filtered exact search"
         )

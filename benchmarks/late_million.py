@@ -99,9 +99,9 @@ def mix(folder: Path, documents: int, length: int, queries: int, files: list[Pat
     firsts = np.cumsum(counts) - counts
 
     def another(word: np.ndarray) -> np.ndarray:
-        return tokens[by_word[firsts[word] + (rng.random(len(word)) * counts[word]).astype(np.int64)]].astype(
-            np.float32
-        )
+        places = firsts[word] + (rng.random(len(word)) * counts[word]).astype(np.int64)
+        drawn: np.ndarray = tokens[by_word[places]].astype(np.float32)
+        return drawn
 
     total, half = documents * length, length // 2
     floats, codes, scales = create(folder, total)
@@ -199,6 +199,7 @@ def ask(folder: Path) -> None:
     index.search(queries[0], K)
     opened = 1e3 * (time.perf_counter() - started)
     size = sum(file.stat().st_size for name in ("postings", "model") for file in (folder / name).iterdir())
+    assert part.scales is not None, "rows of one byte a dim have scales"
     size += part.tokens.nbytes + part.scales.nbytes + part.offsets.nbytes
     print(f"\n{part.rows:,} documents, {len(part.tokens):,} tokens, {built['centroids']:,} centroids, {index.backend}")
     print(f"build {built['cpu']:.0f} CPU s (training {built['training']:.0f}), {built['wall']:.0f} s, memory {built}")

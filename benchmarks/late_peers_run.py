@@ -224,8 +224,8 @@ def choose(
     reached = most >= goal
     # Without the goal, what costs least of those as good as the best.
     enough = goal if reached else most - 0.002
-    _, setting = min(((cpu, number) for number, (shared, cpu, _) in enumerate(tried) if shared >= enough))
-    return reached, tried[setting][2]
+    _, cheapest = min(((cpu, number) for number, (shared, cpu, _) in enumerate(tried) if shared >= enough))
+    return reached, tried[cheapest][2]
 
 
 def change(one: Contender, filtered: np.ndarray, temporary: Path) -> None:

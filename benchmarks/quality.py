@@ -18,7 +18,7 @@ import dagster as dg
 
 from xtr_assets.config import EncoderConfig, IndexConfig, QueriesConfig, SourceConfig
 from xtr_assets.defs.in_process import build
-from xtr_assets.pipeline.gate.judged import evaluate
+from xtr_assets.pipeline.gate.judgments import evaluate
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.warehouse import Warehouse
 

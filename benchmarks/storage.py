@@ -91,7 +91,9 @@ def main() -> None:
         for name, source in (("DuckDB table 10, ms", "held"), ("DuckDB Parquet 10, ms", f"read_parquet('{parquet}')")):
             query = f"SELECT * FROM {source} WHERE chunk_id IN "
             figures[name] = milliseconds(
-                lambda w, q=query: connection.execute(q + f"({str(w)[1:-1]})").fetchall(), rows, 30
+                lambda w, q=query: connection.execute(q + f"({str(w)[1:-1]})").fetchall(),  # type: ignore[misc]
+                rows,
+                30,
             )
         touched = list(files)[: max(1, len(files) // 100)]
         files |= {path: FileState(path, 100, 2, "f" * 64) for path in touched}

@@ -52,7 +52,7 @@ __all__ = [
 # Where a name lives; the errors share one module.
 _HOMES = {
     "Explanation": "search.hits",
-    "Generation": "storage.generations",
+    "Generation": "storage.generation",
     "Hit": "search.hits",
     "Searcher": "search.searcher",
     "Warehouse": "storage.warehouse",

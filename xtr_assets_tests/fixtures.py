@@ -4,15 +4,18 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from xtr_assets.config import DenseConfig, RecallConfig
+from xtr_assets.config import DenseConfig, IndexConfig, RecallConfig, SourceConfig
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.token_codec import encode_int8
 from xtr_assets.core.types import Chunk, FileState, encoded_text
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.token_index import derive_tokens
+from xtr_assets.pipeline.gate.registry import CHECKS, run_check
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -91,6 +94,18 @@ def drafted(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = EN
     derive_dense(draft, parent, DenseConfig(recipe=recipe), recall_goal=0.95)
     derive_tokens(warehouse, draft, parent, RecallConfig())
     return draft
+
+
+def session(draft: Draft, config: IndexConfig | None = None) -> DraftSession:
+    """A session over a draft that `drafted` made: what a check looks at. By default with the defaults of a config."""
+    config = config or IndexConfig(sources=(SourceConfig(name="code", kind="python", path=Path("nowhere")),))
+    return DraftSession(Warehouse.open(draft.layout.root), draft, config, encoder=lambda: ENCODER)
+
+
+def record(draft: Draft, name: str, config: IndexConfig | None = None) -> CheckRecord:
+    """Run the check of this name on a draft."""
+    (check,) = (check for check in CHECKS if check.name == name)
+    return run_check(session(draft, config), check)
 
 
 def new_warehouse(path: Path, chunks: Iterable[Chunk], *, recipe: str = "auto") -> Warehouse:

@@ -79,7 +79,7 @@ def offence(layer: str, name: str) -> str | None:
         return "telemetry is a leaf"
     if target not in RANKS:
         return (
-            None if RANKS[layer] >= PUBLIC_API_RANK else "only pipeline and what stands to its right use the public API"
+            None if RANKS[layer] >= PUBLIC_API_RANK else "only pipeline and what stands right of it use the public API"
         )
     if RANKS[target] < RANKS[layer] or (layer, target) in NEIGHBOURS:
         return None

@@ -1,6 +1,16 @@
-"""The command `xtr-assets`. Commands import what they need when they run, so that `--help` stays fast."""
+"""The command `xtr-assets`: one file a command.
 
-from xtr_assets.cli import building, comparing, project, reading, serving, tuning, upkeep  # noqa: F401  (registers the commands)
+A command imports what it needs when it runs, so that `--help` stays fast.
+"""
+
+# Importing a command registers it; the order here is the order that --help shows.
+# isort: off
+from xtr_assets.cli import init, demo, build  # noqa: F401
+from xtr_assets.cli import search, status, generations, verify  # noqa: F401
+from xtr_assets.cli import publish, rollback, withdraw, diff  # noqa: F401
+from xtr_assets.cli import plan, tune, compact, gc, export, import_, evaluate  # noqa: F401
+
+# isort: on
 from xtr_assets.cli.app import app, main
 
 __all__ = ["app", "main"]

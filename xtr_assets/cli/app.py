@@ -111,7 +111,7 @@ def _leave(ended: SystemExit) -> None:
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
     if any(not thread.daemon for thread in others) or not isinstance(ended.code, int | None):
         return
-    atexit._run_exitfuncs()
+    atexit._run_exitfuncs()  # noqa: SLF001 (no public way to run them before the process ends by itself)
     try:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from xtr_assets.core.errors import SourceError
-from xtr_assets.core.file_diff import diff_files
-from xtr_assets.core.types import FileState
 
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
+    from xtr_assets.core.types import FileState
     from xtr_assets.storage.snapshot import Snapshot
     from xtr_assets.storage.warehouse import Warehouse
 
@@ -43,8 +42,11 @@ class Behind:
         return ", ".join(said) or "up to date"
 
 
-def compare(snapshot: "Snapshot | None", files: Mapping[str, FileState], fingerprint: str) -> Behind:
+def compare(snapshot: "Snapshot | None", files: "Mapping[str, FileState]", fingerprint: str) -> Behind:
     """What a build would have to look at, where `files` is the source as it is now."""
+    from xtr_assets.core.file_diff import diff_files
+    from xtr_assets.core.types import FileState
+
     before = {} if snapshot is None else {p: FileState(p, f.size, 0, f.sha256) for p, f in snapshot.files.items()}
     changes = diff_files(before, files)
     settings = snapshot is not None and snapshot.source_fingerprint != fingerprint

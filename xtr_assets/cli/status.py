@@ -1,9 +1,11 @@
-"""`status`: the document, and how people see it."""
+"""`status`: what serves, how it is, and how far it is behind its sources."""
 
 from typing import TYPE_CHECKING, Any
 
-from xtr_assets.cli.console import console, pairs, say, size, table
+from xtr_assets.cli.app import SEARCH, ConfigOption, JsonOption, WarehouseOption, app
+from xtr_assets.cli.console import console, emit, pairs, say, size, table
 from xtr_assets.cli.documents import bytes_document, check_document, shard_document
+from xtr_assets.cli.locate import find_place, open_warehouse
 from xtr_assets.cli.staleness import Behind, behind
 
 if TYPE_CHECKING:
@@ -11,8 +13,20 @@ if TYPE_CHECKING:
     from xtr_assets.storage.generation import Generation
     from xtr_assets.storage.warehouse import Warehouse
 
+
 # People see so many files in quarantine, and how many there are; --json has them all.
 SHOWN_QUARANTINE = 10
+
+
+@app.command(rich_help_panel=SEARCH)
+def status(config: ConfigOption = None, warehouse: WarehouseOption = None, as_json: JsonOption = False) -> None:
+    """The published generation: rows, sizes, checks, quarantine, and which shards are behind their source."""
+    place = find_place(config, warehouse)
+    document = status_document(place, open_warehouse(place))
+    if as_json:
+        emit(document)
+    else:
+        show_status(document)
 
 
 def status_document(place: "Place", warehouse: "Warehouse") -> dict[str, Any]:

@@ -10,11 +10,10 @@ import dagster as dg
 from xtr_assets.config import IndexConfig
 from xtr_assets.defs.names import Names
 from xtr_assets.encoders.base import Encoder
-from xtr_assets.pipeline.cost_report import bytes_written
-from xtr_assets.pipeline.costs import Step, step
-from xtr_assets.pipeline.plan.decide import add_cost, continued, parent_of, same_encoder
-from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.generation import Generation
+from xtr_assets.pipeline.cost_report import costed_step
+from xtr_assets.pipeline.costs import Step
+from xtr_assets.pipeline.plan.decide import continued
+from xtr_assets.pipeline.plan.draft_session import DraftSession, session_of
 from xtr_assets.storage.warehouse import Warehouse
 
 # How long a step waits for another writer: longer than encoding a large shard between two of its writes takes, short
@@ -71,20 +70,21 @@ class Site:
             yield warehouse
 
     @contextmanager
-    def draft(self, context: StepContext, purpose: str) -> Iterator[tuple[Warehouse, Draft]]:
-        """The draft this run works on, with the writer lock held."""
-        with self.writing(context, purpose) as warehouse:
-            yield warehouse, continued(warehouse, context.run.run_id)
+    def session(self, context: StepContext, warehouse: Warehouse) -> Iterator[DraftSession]:
+        """The draft that this run works on, opened once a process; the writer lock is held."""
+        draft, afresh = continued(warehouse, context.run.run_id), self.afresh(context)
+        with session_of(warehouse, draft, self.config, afresh=afresh, encoder=lambda: self.encoder(context)) as session:
+            yield session
 
     @contextmanager
-    def costed(self, context: StepContext, name: str, purpose: str) -> Iterator[tuple[Warehouse, Draft, Step]]:
-        """The draft as in `draft`, with what is done to it kept in its manifest as the cost of the step `name`."""
-        with self.draft(context, purpose) as (warehouse, draft):
-            parent, before = parent_of(warehouse, draft), set(draft.manifest.files)
-            with step(name) as cost:
-                yield warehouse, draft, cost
-            cost.count(bytes=bytes_written(draft, parent, before))
-            add_cost(draft, name, cost.report())
+    def step(self, context: StepContext, name: str, purpose: str) -> Iterator[tuple[DraftSession, Step]]:
+        """The session as in `session`, with what is done to its draft kept as the cost of the step `name`."""
+        with (
+            self.writing(context, purpose) as warehouse,
+            self.session(context, warehouse) as session,
+            costed_step(session, name) as cost,
+        ):
+            yield session, cost
 
     def afresh(self, context: StepContext) -> bool:
         """Whether this run was asked to take nothing over."""
@@ -97,10 +97,6 @@ class Site:
     def tuning(self, context: StepContext) -> bool:
         """Whether this run was asked to tune."""
         return context.run.tags.get(TUNE_TAG) == "true"
-
-    def carried(self, context: StepContext, warehouse: Warehouse, draft: Draft) -> Generation | None:
-        """The parent whose indexes and neighbours the draft's can be derived from; None where they are made anew."""
-        return None if self.afresh(context) else same_encoder(parent_of(warehouse, draft), draft)
 
     def asset(
         self,
@@ -129,26 +125,6 @@ class Site:
             partitions_def=partitions,
             check_specs=checks,
             output_required=not optional,
-        )
-        return decorate
-
-    def check(
-        self,
-        name: str,
-        asset: str,
-        description: str,
-        *,
-        blocking: bool = True,
-        deps: Sequence[str] = (),
-    ) -> Callable[[Callable[..., Any]], dg.AssetChecksDefinition]:
-        """`dagster.asset_check` of an asset of this index; `deps` are names of assets it reads besides."""
-        decorate: Callable[[Callable[..., Any]], dg.AssetChecksDefinition] = dg.asset_check(
-            name=name,
-            asset=self.names.key(asset),
-            description=description,
-            blocking=blocking,
-            additional_deps=self.names.keys(deps),
-            required_resource_keys=self.needs_warehouse,
         )
         return decorate
 

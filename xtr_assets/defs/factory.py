@@ -6,10 +6,16 @@ import dagster as dg
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import ConfigError
-from xtr_assets.defs.assets.corpus import chunks_asset, encoding_assets
-from xtr_assets.defs.assets.evaluation import exact_asset, queries_asset
-from xtr_assets.defs.assets.index import catalog_asset, faiss_asset, generation_asset, id_map_asset, xtr_asset
-from xtr_assets.defs.assets.serving import published_asset
+from xtr_assets.defs.assets.catalog import catalog_asset
+from xtr_assets.defs.assets.chunks import chunks_asset
+from xtr_assets.defs.assets.embeddings import encoding_assets
+from xtr_assets.defs.assets.exact_neighbors import exact_neighbors_asset
+from xtr_assets.defs.assets.faiss_index import faiss_index_asset
+from xtr_assets.defs.assets.generation import generation_asset
+from xtr_assets.defs.assets.id_map import id_map_asset
+from xtr_assets.defs.assets.published import published_asset
+from xtr_assets.defs.assets.queries import queries_asset
+from xtr_assets.defs.assets.xtr_index import xtr_index_asset
 from xtr_assets.defs.checks import index_checks
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.jobs import asset_jobs, op_jobs
@@ -23,9 +29,9 @@ ASSETS = (
     encoding_assets,
     generation_asset,
     queries_asset,
-    exact_asset,
-    faiss_asset,
-    xtr_asset,
+    exact_neighbors_asset,
+    faiss_index_asset,
+    xtr_index_asset,
     id_map_asset,
     catalog_asset,
     published_asset,

@@ -19,7 +19,7 @@ from xtr_assets.defs.liveness import PROCESS_TAG, this_process
 from xtr_assets.defs.names import Names
 from xtr_assets.defs.partitions import reconcile
 from xtr_assets.encoders import open_encoder
-from xtr_assets.pipeline.gate.required import required_checks
+from xtr_assets.pipeline.gate.registry import required_checks
 from xtr_assets.pipeline.ingest.scan import ShardScan, scan
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, fingerprint_of, wanted

@@ -8,7 +8,7 @@ from xtr_assets.defs.context import AFRESH_TAG, COMPACT_TAG, EXECUTOR, LOCK_WAIT
 from xtr_assets.defs.metadata import plain_metadata
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.verify_job import verify_job
-from xtr_assets.pipeline.gate.judged import evaluate
+from xtr_assets.pipeline.gate.judgments import evaluate
 from xtr_assets.pipeline.plan.decide import fingerprint_of
 from xtr_assets.search.searcher import Searcher
 

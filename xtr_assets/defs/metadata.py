@@ -9,12 +9,12 @@ from xtr_assets.defs.plots import recall_picture
 from xtr_assets.pipeline.cost_report import REPORT_NOTE, SUMMED, total
 from xtr_assets.pipeline.costs import Step
 from xtr_assets.pipeline.gate.drift import Drift
-from xtr_assets.pipeline.gate.index_recall import Verdict
 from xtr_assets.pipeline.gate.schemas import Problem
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE
 from xtr_assets.search.hits import Hit
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import CheckRecord, QuarantineEntry
+from xtr_assets.telemetry import metrics
 
 Metadata = dict[str, Any]
 
@@ -85,18 +85,20 @@ def problem_metadata(problems: Sequence[Problem]) -> Metadata:
 
 
 def record_metadata(record: CheckRecord) -> Metadata:
-    """A recorded check: value, threshold and details."""
+    """A recorded check: its figure and threshold, a recall's curve as a picture, then the details."""
     values = {"value": record.value, "threshold": record.threshold, **record.details}
-    values.pop("per_query", None)
-    return plain_metadata({name: str(value) if name in SETTINGS else value for name, value in values.items()})
+    for name in ("per_query", "summary"):
+        values.pop(name, None)
+    shown = plain_metadata({name: str(value) if name in SETTINGS else value for name, value in values.items()})
+    if record.threshold is None or not record.details.get("curve"):
+        return shown
+    return {"recall_curve": recall_picture(record.details, record.threshold), **shown}
 
 
-def verdict_metadata(verdict: Verdict) -> Metadata:
-    """A recall with its curve as a picture and as numbers."""
-    shown = record_metadata(verdict.record)
-    if verdict.report is not None and verdict.record.threshold is not None:
-        shown["recall_curve"] = recall_picture(verdict.report, verdict.record.threshold)
-    return shown
+def problem_result(name: str, key: dg.AssetKey, problems: Sequence[Problem]) -> dg.AssetCheckResult:
+    """A validation as a check: passed where nothing was found."""
+    metrics.count_check(name, not problems)
+    return dg.AssetCheckResult(check_name=name, asset_key=key, passed=not problems, metadata=problem_metadata(problems))
 
 
 def hits_metadata(answers: Mapping[str, Sequence[Hit]]) -> dg.TableMetadataValue:

@@ -1,11 +1,10 @@
 """Recall curves as small SVG pictures inside Markdown, which Dagster's UI shows beside a check."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
-
-from xtr_assets.core.recall import RecallReport
 
 # Pixels of a panel with its labels: two of them fit the UI's side panel. The frame lies inside.
 WIDTH, HEIGHT = 210, 190
@@ -17,12 +16,13 @@ LOWEST, ROOM = 0.8, 0.02
 Points = Sequence[tuple[float, float]]
 
 
-def recall_picture(report: RecallReport, threshold: float) -> dg.MarkdownMetadataValue:
-    """Recall over k, and over nprobe where the index has lists, with the threshold."""
-    panels = [("k", LINE, [(float(k), recall) for k, recall in report.curve])]
-    if report.nprobe_curve:
-        probed = [(float(probes), recall) for probes, recall, _ in report.nprobe_curve]
-        panels.append((f"nprobe (recall@{report.k})", PROBED, probed))
+def recall_picture(report: Mapping[str, Any], threshold: float) -> dg.MarkdownMetadataValue:
+    """Recall over k, and over nprobe where the index has lists, with the threshold; `report` as RecallReport.as_json
+    gives it."""
+    panels = [("k", LINE, [(float(k), float(recall)) for k, recall in report["curve"]])]
+    if report.get("nprobe_curve"):
+        probed = [(float(probes), float(recall)) for probes, recall, _ in report["nprobe_curve"]]
+        panels.append((f"nprobe (recall@{report['k']})", PROBED, probed))
     shown = [recall for _, _, points in panels for _, recall in points]
     span = (min(LOWEST, threshold, *shown) - ROOM, max(1.0, threshold) + ROOM)
     drawn = "".join(
@@ -34,7 +34,7 @@ def recall_picture(report: RecallReport, threshold: float) -> dg.MarkdownMetadat
         f'font-family="sans-serif" font-size="10" fill="{INK}"><rect width="100%" height="100%" fill="#fff"/>'
         f"{drawn}</svg>"
     )
-    return picture(svg, f"recall@{report.k} {report.mean:.4f}")
+    return picture(svg, f"recall@{report['k']} {report['mean']:.4f}")
 
 
 def picture(svg: str, caption: str) -> dg.MarkdownMetadataValue:

@@ -57,7 +57,7 @@ class SearchResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     _pinned: "_Pin | None" = PrivateAttr(default=None)
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 (Dagster's signature)
         """Let go of the generation of the last step."""
         self._release()
 

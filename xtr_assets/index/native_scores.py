@@ -1,6 +1,7 @@
-"""Inner products with stored rows where they lie, in the C++ extension: what `scoring.py` does without it.
+"""Inner products with stored rows where they lie, in the C++ extension: what `numba_scores.py` does without it.
 
-Every sum runs over the dims in one stated order (native/dense.hpp), on every machine: equal vectors get equal scores.
+Every sum runs over the dims in one stated order (native/dense/kernels.hpp), on every machine: equal vectors get
+equal scores.
 """
 
 from xtr_assets.core.row_store import RowVectors

@@ -1,9 +1,12 @@
 """What a change cost, step by step, beside the last full build. Kept in the manifest of the generation."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from xtr_assets.pipeline.plan.decide import COSTS_NOTE
+from xtr_assets.pipeline.costs import Step, step
+from xtr_assets.pipeline.plan.decide import COSTS_NOTE, add_cost
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 
@@ -18,6 +21,16 @@ def bytes_written(draft: Generation, parent: Generation | None, before: Collecti
     """Bytes of the draft's files that neither were there `before` nor are the parent's."""
     there = {*before, *({} if parent is None else parent.manifest.files)}
     return sum(one.bytes for name, one in draft.manifest.files.items() if name not in there)
+
+
+@contextmanager
+def costed_step(session: DraftSession, name: str) -> Iterator[Step]:
+    """Keep what the block costs in the draft's manifest, with the bytes that it wrote."""
+    before = set(session.draft.manifest.files)
+    with step(name) as cost:
+        yield cost
+    cost.count(bytes=bytes_written(session.draft, session.parent, before))
+    add_cost(session.draft, name, cost.report())
 
 
 def total(steps: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:

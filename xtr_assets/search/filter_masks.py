@@ -51,7 +51,7 @@ class RowFilters:
     """
 
     def __init__(self, placed: Sequence[PlacedLike], live: Mask, previous: "RowFilters | None" = None) -> None:
-        known: dict[str, _SegmentColumns] = {} if previous is None else previous._segments
+        known: dict[str, _SegmentColumns] = {} if previous is None else previous._segments  # noqa: SLF001 (of its own class)
         self._placed = [(place.base_row, place.segment.segment_id, place.shifts) for place in placed]
         self._segments: dict[str, _SegmentColumns] = {
             place.segment.segment_id: known.get(place.segment.segment_id) or _SegmentColumns(place.segment)

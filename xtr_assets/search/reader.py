@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from threading import Lock
+from typing import TYPE_CHECKING
 from weakref import ref
 
 import numpy as np
@@ -18,6 +19,9 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.telemetry import metrics
 
+if TYPE_CHECKING:
+    from xtr_assets.index import DenseIndex, TokenIndex
+
 
 class OpenGeneration:
     """A pinned generation with its indexes, filters and hydrator. Immutable: many threads search it at once.
@@ -32,12 +36,13 @@ class OpenGeneration:
         device: str,
         previous: "OpenGeneration | None" = None,
         device_memory: int | None = None,
+        indexes: "tuple[DenseIndex, TokenIndex] | None" = None,
     ) -> None:
         self.generation = generation
         self._users, self._lock = 1, Lock()
         with ExitStack() as stack:
             stack.enter_context(generation.pin())
-            dense, tokens = open_dense(generation, device), open_tokens(generation, device, device_memory)
+            dense, tokens = indexes or (open_dense(generation, device), open_tokens(generation, device, device_memory))
             self.dense = DenseSpace(dense, generation.vectors())
             self.tokens = TokenSpace(tokens, generation.end_row)
             self.devices = {"dense": dense.placement.device, "xtr": tokens.device}

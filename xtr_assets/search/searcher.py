@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import span
 
+if TYPE_CHECKING:
+    from xtr_assets.index import DenseIndex, TokenIndex
+
 log = logging.getLogger(__name__)
 
 
@@ -43,6 +46,7 @@ class Searcher:
     generation : a number, draft or published; by default the published one
     encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
     device_memory : bytes that the token index may hold on a GPU; None: half of what is free when it is opened
+    indexes : the dense and the token index of just that generation, where somebody has them open already
     """
 
     def __init__(
@@ -52,12 +56,13 @@ class Searcher:
         generation: int | None = None,
         encoder: EncoderConfig | None = None,
         device_memory: int | None = None,
+        indexes: "tuple[DenseIndex, TokenIndex] | None" = None,
     ) -> None:
         self._warehouse = warehouse if isinstance(warehouse, Warehouse) else Warehouse.open(warehouse)
         self._device, self._device_memory = device, device_memory
         self._refreshing = Lock()
         chosen = self._published() if generation is None else self._warehouse.generation(generation)
-        self._opened: OpenGeneration | None = OpenGeneration(chosen, device, None, device_memory)
+        self._opened: OpenGeneration | None = OpenGeneration(chosen, device, None, device_memory, indexes)
         self._encoder = QueryEncoder(parse_device(device).first, encoder)
         self._note_opened(self._opened)
 

@@ -15,22 +15,59 @@ from xtr_assets.storage.manifest import CheckRecord, Listing, Manifest, canonica
 from xtr_assets.storage.segment import COMMIT_SECONDS, LISTING_NAME
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
 
+# The subject of a check that is about all files of a generation.
+EVERY_FILE = "*"
+
+# From the manifest as it stands to the fields that change.
+Change = Callable[[Manifest], dict[str, Any]]
+
 
 class Draft(Generation):
     """A generation with its writes. Steps of one run may write it from several processes at once."""
+
+    def __init__(self, layout: Layout, number: int, manifest: Manifest) -> None:
+        super().__init__(layout, number, manifest)
+        self._pending: list[Change] | None = None
+        self._stamp = _stamp(layout.manifest(number))
 
     @classmethod
     def open(cls, layout: Layout, number: int) -> "Draft":
         """Raises GenerationError where the generation is unknown or sealed."""
         manifest = read_manifest(layout, number)
-        if is_sealed(layout, number):
-            raise GenerationError(f"generation {number} is sealed and never changes; make a new draft")
+        refuse_sealed(layout, number)
         return cls(layout, number, manifest)
 
     @property
     def run_id(self) -> str:
         """The run that made it."""
         return self.manifest.run_id
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Commit what the block writes to the manifest once, when it ends well: a lock, a validation and a durable
+        write a step in place of one a note. Files are in place before that; what a dying step left is written again.
+
+        Reentrant: the outermost block commits.
+        """
+        if self._pending is not None:
+            yield
+            return
+        self._pending, before = [], self.manifest
+        try:
+            yield
+            if self._pending:
+                self._commit(self._pending)
+        except BaseException:
+            self.manifest = before
+            raise
+        finally:
+            self._pending = None
+
+    def reload(self) -> None:
+        """Take in what other processes wrote to the manifest since."""
+        if self._pending is None and self._stamp != _stamp(self.layout.manifest(self.number)):
+            self.manifest = Draft.open(self.layout, self.number).manifest
+            self._stamp = _stamp(self.layout.manifest(self.number))
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
@@ -46,15 +83,17 @@ class Draft(Generation):
             fsync_tree(temporary)
             records = self._records_below(temporary, self._name(name))
             target = self.directory / name
-
-            def commit(manifest: Manifest) -> dict[str, Any]:
+            with exclusive(self.layout.commit_lock, f"draft {self.number}", COMMIT_SECONDS):
+                refuse_sealed(self.layout, self.number)
                 if target.is_dir():
                     shutil.rmtree(target)
                 move_into_place(temporary, target)
+
+            def take(manifest: Manifest) -> dict[str, Any]:
                 kept = {k: v for k, v in manifest.files.items() if not _within(k, self._name(name))}
                 return {"files": kept | records}
 
-            self._update(commit)
+            self._update(take)
 
     def use_file(self, name: str) -> FileRecord:
         """Record a shared file by its path in the warehouse; the sha256 comes from the list it is in, where one is."""
@@ -110,7 +149,7 @@ class Draft(Generation):
         def add(manifest: Manifest) -> dict[str, Any]:
             names = tuple(sorted(subject))
             keys = tuple(sorted(profile_keys))
-            made.append(
+            made[:] = [
                 CheckRecord(
                     name=name,
                     passed=bool(passed),
@@ -122,24 +161,35 @@ class Draft(Generation):
                     at=now(),
                     details=dict(details or {}),
                 )
-            )
+            ]
             return {"checks": {**manifest.checks, name: made[0]}}
 
         self._update(add)
         return made[0]
 
-    def _update(self, change: Callable[[Manifest], dict[str, Any]]) -> None:
+    def _update(self, change: Change) -> None:
+        if self._pending is None:
+            self._commit([change])
+            return
+        # Seen at once by who holds this draft; validated and written when the batch ends.
+        self.manifest = self.manifest.model_copy(update=change(self.manifest))
+        self._pending.append(change)
+
+    def _commit(self, changes: Sequence[Change]) -> None:
+        path = self.layout.manifest(self.number)
         with exclusive(self.layout.commit_lock, f"draft {self.number}", COMMIT_SECONDS):
-            current = Draft.open(self.layout, self.number).manifest
+            manifest = Draft.open(self.layout, self.number).manifest
             try:
                 # Validated as a whole and compared as stored, so that a value that is not JSON never reaches the disk.
-                updated = Manifest.model_validate({**current.model_dump(), **_plain(change(current))})
-                data = updated.to_bytes()
+                for change in changes:
+                    manifest = manifest.model_copy(update=change(manifest))
+                data = Manifest.model_validate(manifest.model_dump()).to_bytes()
             except (TypeError, ValueError) as error:
                 if isinstance(error, InvalidInput):
                     raise
                 raise InvalidInput(f"generation {self.number}: a value of the manifest is no JSON: {error}") from error
-            write_atomic(self.layout.manifest(self.number), data)
+            write_atomic(path, data)
+            self._stamp = _stamp(path)
         self.manifest = Manifest.from_bytes(data, self._name("manifest.json"))
 
     def _records_below(self, path: Path, name: str) -> dict[str, FileRecord]:
@@ -151,13 +201,16 @@ class Draft(Generation):
         return found
 
 
-def _plain(update: dict[str, Any]) -> dict[str, Any]:
-    def plain(value: Any) -> Any:
-        if isinstance(value, FileRecord):
-            return {"bytes": value.bytes, "sha256": value.sha256}
-        return value.model_dump() if isinstance(value, CheckRecord) else value
+def refuse_sealed(layout: Layout, number: int) -> None:
+    """GenerationError where a generation never changes any more."""
+    if is_sealed(layout, number):
+        raise GenerationError(f"generation {number} is sealed and never changes; make a new draft")
 
-    return {key: {k: plain(v) for k, v in value.items()} for key, value in update.items()}
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What changes when another process replaces the file."""
+    state = path.stat()
+    return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def _within(name: str, folder: str) -> bool:
@@ -188,7 +241,7 @@ def subject_digest(manifest: Manifest, subject: Sequence[str], profile_keys: Seq
     own = f"generations/{manifest.number}/"
     covered: dict[str, str] = {}
     for name in (*subject, TOMBSTONES_NAME):
-        within = [key for key in manifest.files if _within(key, own + name) or _within(key, name)]
+        within = [key for key in manifest.files if name == EVERY_FILE or _within(key, own + name) or _within(key, name)]
         if not within:
             raise InvalidInput(f"a check is about {name!r}, which generation {manifest.number} has no file of")
         # Names relative to the generation, so that a record survives being imported under another number.

@@ -37,6 +37,7 @@ def make_draft(
     snapshots: Mapping[str, str],
     parent: Generation | None,
     holes: Holes = "kept",
+    notes: Mapping[str, object] | None = None,
 ) -> Draft:
     """A new draft over these snapshots (shard -> data version); the parent's segments keep their rows.
 
@@ -74,6 +75,7 @@ def make_draft(
             segments=segments,
             end_row=placement.end_row,
             live_rows=int(np.count_nonzero(placement.live)),
+            notes=dict(notes or {}),
             files={
                 **_shared_files(layout, loaded, info, fingerprint),
                 f"generations/{number}/{TOMBSTONES_NAME}": tombstones,

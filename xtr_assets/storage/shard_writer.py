@@ -23,7 +23,7 @@ from xtr_assets.storage.chunk_files import (
 )
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import QuarantineEntry, SegmentInfo, SnapshotFile, SnapshotSegment, format_version
-from xtr_assets.storage.row_matching import StandingRows
+from xtr_assets.storage.row_match import StandingRows
 from xtr_assets.storage.segment import SEGMENT_NAME, Segment
 from xtr_assets.storage.snapshot import Snapshot, commit_snapshot, content_digest
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch

@@ -186,10 +186,12 @@ class Warehouse:
         snapshots: Mapping[str, str],
         parent: Literal["published"] | None = "published",
         holes: draft_lifecycle.Holes = "kept",
+        notes: Mapping[str, object] | None = None,
     ) -> Draft:
         """Begin a generation over these snapshots (shard -> data version), keeping the rows of the published one.
 
-        Rows whose segments left stay holes; "bounded" places all rows anew where holes are too many, "closed" always.
+        `notes` are its first, JSON. Rows whose segments left stay holes; "bounded" places all rows anew where holes are
+        too many, "closed" always.
         """
         with self.lock(f"draft of run {run_id}", STEP_WAIT_SECONDS):
             draft = draft_lifecycle.make_draft(
@@ -200,6 +202,7 @@ class Warehouse:
                 snapshots=snapshots,
                 parent=self.published if parent == "published" else None,
                 holes=holes,
+                notes=notes or {},
             )
             self._remember_encoder(fingerprint, draft.manifest.encoder)
         return draft

@@ -87,7 +87,7 @@ def bar(total: int | None, label: str) -> Iterator[Bar]:
             progress.update(task, total=progress.tasks[progress.task_ids.index(task)].completed)
 
 
-def _nothing(done: int = 1) -> None:
+def _nothing(done: int = 1) -> None:  # noqa: ARG001 (a Bar)
     return None
 
 

@@ -32,7 +32,7 @@ class Span(Protocol):
 class _Silent:
     """The span of nobody: reusable and re-entrant, since it holds nothing."""
 
-    def set(self, **attributes: Attribute) -> None:
+    def set(self, **attributes: Attribute) -> None:  # noqa: ARG002 (a Span)
         return None
 
     def __enter__(self) -> "_Silent":

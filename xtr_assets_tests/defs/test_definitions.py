@@ -11,7 +11,7 @@ from xtr_assets.core.errors import ConfigError, GenerationError, PublishRefused
 from xtr_assets.defs import SearchResource, build_index_defs, build_project_defs
 from xtr_assets.defs.in_process import build
 from xtr_assets.defs.names import CORPUS, DERIVED
-from xtr_assets.pipeline.gate.required import ALWAYS_REQUIRED, WARNING
+from xtr_assets.pipeline.gate.registry import CHECKS, checks_of
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.defs.conftest import CONFIG, Project
 
@@ -33,7 +33,8 @@ def test_names_of_checks_jobs_and_resources_are_the_contract(project: Project) -
     defs = build_index_defs(project.config)
     graph = defs.resolve_asset_graph()
     checks = {key.name: key.asset_key.path[-1] for key in graph.asset_check_keys}
-    assert set(checks) == {*ALWAYS_REQUIRED, *WARNING}
+    assert set(checks) == {check.name for check in checks_of(project.config)}
+    assert {check.name for check in CHECKS} - set(checks) == {"judged_quality"}
     assert checks["chunks_schema"] == "chunks"
     assert {job.name for job in defs.resolve_all_job_defs()} >= {"ingest", "rebuild", "rollback"}
     assert set(defs.resources or {}) == {"warehouse", "encoder", "search"}

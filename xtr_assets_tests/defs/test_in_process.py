@@ -10,7 +10,7 @@ from xtr_assets.defs import build_project_defs
 from xtr_assets.defs.in_process import build
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.pipeline.derive import exact_neighbors
-from xtr_assets.pipeline.gate.required import ALWAYS_REQUIRED, WARNING, required_checks
+from xtr_assets.pipeline.gate.registry import checks_of, required_checks
 from xtr_assets.pipeline.queries import gate_queries
 from xtr_assets_tests.defs.conftest import CONFIG, MODULES, STDLIB, Project
 
@@ -31,7 +31,7 @@ def test_a_first_build_publishes_generation_1_with_every_check(fresh: Project) -
     generation = project.warehouse.published
     assert generation is not None
     records = {record.name: record for record in generation.check_results()}
-    assert set(records) == {*ALWAYS_REQUIRED, *WARNING}
+    assert set(records) == {check.name for check in checks_of(project.config)}
     assert all(record.passed for record in records.values())
     assert "heappush" in project.symbols()
     assert "insort_left" in project.top("insert item x in list a, and keep it sorted")
@@ -214,7 +214,7 @@ def test_a_build_that_died_leaves_what_serves_and_the_next_one_is_clean(
         raise MemoryError("no more")
 
     with monkeypatch.context() as patch, pytest.raises(XtrAssetsError, match=r"xtr_index.*no more"):
-        patch.setattr("xtr_assets.defs.assets.index.derive_tokens", die)
+        patch.setattr("xtr_assets.defs.assets.xtr_index.derive_tokens", die)
         project.build()
     assert project.published == 1
     assert [g.state for g in project.warehouse.generations()] == ["published", "draft"]
@@ -290,7 +290,7 @@ def test_judgments_are_asked_and_a_surely_worse_generation_is_refused(project: P
     (project.folder / "queries.jsonl").write_text("\n".join(lines) + "\n")
     judged = ["query-id\tcorpus-id\tscore", *(f"q-{symbol}\t{symbol}\t1" for symbol in symbols)]
     (project.folder / "qrels.tsv").write_text("\n".join(judged) + "\n")
-    project.configure(CONFIG.format(name="small") + "queries: {path: gate_queries.jsonl, judgments: qrels.tsv}\n")
+    project.configure(CONFIG.format(name="small") + "queries: {path: queries.jsonl, judgments: qrels.tsv}\n")
     assert project.build().published
     record = project.warehouse.generation(2).manifest.checks["judged_quality"]
     assert record.value is not None

@@ -63,7 +63,7 @@ def test_a_rebuild_that_failed_is_asked_for_again_after_a_while_and_serves_then(
         raise MemoryError("no more")
 
     with monkeypatch.context() as patch:
-        patch.setattr("xtr_assets.defs.assets.index.derive_tokens", dies)
+        patch.setattr("xtr_assets.defs.assets.xtr_index.derive_tokens", dies)
         assert daemon.settle() == (1, 1)
     assert project.published == 1
     assert "the last rebuild failed" in str(daemon.tick("automation").skip_message)

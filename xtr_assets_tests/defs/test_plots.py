@@ -1,4 +1,5 @@
 import base64
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -10,10 +11,10 @@ SVG = "{http://www.w3.org/2000/svg}"
 PROBED = ((4, 0.7, 0.1), (8, 0.93, 0.2), (16, 0.99, 0.4))
 
 
-def report(nprobe_curve: tuple[tuple[int, float, float], ...], curve: tuple[tuple[int, float], ...]) -> RecallReport:
+def report(nprobe_curve: tuple[tuple[int, float, float], ...], curve: tuple[tuple[int, float], ...]) -> dict[str, Any]:
     return RecallReport(
         k=10, queries=200, mean=0.97, lower_bound=0.96, confidence=0.95, curve=curve, nprobe_curve=nprobe_curve
-    )
+    ).as_json()
 
 
 def drawn(markdown: str) -> ElementTree.Element:

@@ -234,7 +234,7 @@ def test_a_failing_ingest_is_not_asked_for_at_every_tick(daemon: Daemon, monkeyp
     def fails(*_: object, **__: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("xtr_assets.defs.assets.corpus.write_chunks", fails)
+    monkeypatch.setattr("xtr_assets.defs.assets.chunks.write_chunks", fails)
     asked = []
     # Looked at every four minutes for four hours.
     for minute in range(0, 240, 4):

@@ -121,7 +121,7 @@ def test_a_refused_compaction_leaves_what_serves_and_is_tried_again(
     grow(project)
     serving, answered = project.published, answers(project)
     with monkeypatch.context() as patch:
-        patch.setattr("xtr_assets.pipeline.gate.index_recall.open_tokens", lambda _: FindsNothing())
+        patch.setattr("xtr_assets.pipeline.plan.draft_session.DraftSession.tokens", lambda _: FindsNothing())
         refused = compact(project.config, project.instance)
     assert not refused.ok
     assert "xtr_recall" in [check.name for check in refused.failed if check.blocking]

@@ -196,12 +196,12 @@ def test_every_instruction_set_scores_stored_rows_alike(seed: int, dim: int, k: 
 def test_the_compiled_loops_are_loaded_when_more_pairs_come_than_numpy_is_given() -> None:
     program = (
         "import sys, numpy as np\nfrom xtr_assets.core.row_store import RowVectors, VectorPart\n"
-        "from xtr_assets.index import exact\nexact._light_left = 10\n"
-        "exact.extension.available = lambda: False\n"
+        "from xtr_assets.index import exact_scan\nexact_scan._light_left = 10\n"
+        "exact_scan.native.available = lambda: False\n"
         "vectors = RowVectors([VectorPart(0, np.eye(4, dtype=np.float16))], 4)\n"
         "query, rows = np.ones((1, 4), np.float32), np.arange(4)[None]\n"
         "first = exact_scan.best_true(vectors, query, rows, 2)\nassert 'numba' not in sys.modules\n"
-        "exact.true_scores(vectors, query, rows)\nassert 'numba' not in sys.modules\n"
+        "exact_scan.true_scores(vectors, query, rows)\nassert 'numba' not in sys.modules\n"
         "again = exact_scan.best_true(vectors, query, rows, 2)\nassert 'numba' in sys.modules\n"
         "assert all((a == b).all() for a, b in zip(first, again))"
     )

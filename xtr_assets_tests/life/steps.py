@@ -1,4 +1,4 @@
-"""A build without Dagster: the steps of pipeline/ in the order of the job `rebuild`, for lives of hundreds of builds."""
+"""A build without Dagster: the steps of pipeline/ in the order of the job `rebuild`, for hundreds of builds."""
 
 from dataclasses import dataclass
 
@@ -7,28 +7,33 @@ import numpy as np
 from xtr_assets.config import IndexConfig
 from xtr_assets.encoders.base import Encoded, Progress
 from xtr_assets.encoders.hashing import Hashing
-from xtr_assets.pipeline.cost_report import report_costs
 from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors
 from xtr_assets.pipeline.derive.token_index import derive_tokens
-from xtr_assets.pipeline.gate.drift import note_training, record_drift
-from xtr_assets.pipeline.gate.index_recall import dense_recall, dense_recall_new_rows, xtr_recall, xtr_recall_new_rows
-from xtr_assets.pipeline.gate.list_balance import check_balance
-from xtr_assets.pipeline.gate.required import required_checks
-from xtr_assets.pipeline.gate.shadow import check_shadow
-from xtr_assets.pipeline.gate.token_drift import check_token_drift
-from xtr_assets.pipeline.gate.validity import check_catalog, check_files, check_id_map, check_segments
+from xtr_assets.pipeline.gate.drift import note_training
+from xtr_assets.pipeline.gate.registry import checks_of, run_check
 from xtr_assets.pipeline.ingest.encode import encode_snapshot
 from xtr_assets.pipeline.ingest.scan import scan, write_chunks
-from xtr_assets.pipeline.plan.compaction_due import compact_segments, compaction_due
-from xtr_assets.pipeline.plan.decide import begin, decide, due, parent_of, refuse_if_overtaken, same_encoder, wanted
-from xtr_assets.pipeline.queries.gate_queries import read_queries
+from xtr_assets.pipeline.plan.begin import Begun, begin_generation
+from xtr_assets.pipeline.plan.compaction_due import compaction_due
+from xtr_assets.pipeline.plan.decide import decide, due, wanted
+from xtr_assets.pipeline.plan.draft_session import DraftSession, end_session, session_of
+from xtr_assets.pipeline.plan.finish import finish
 from xtr_assets.pipeline.queries.query_sample import sample_queries
 from xtr_assets.storage.catalog import write_catalog
-from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.id_map import write_id_map
 from xtr_assets.storage.warehouse import Warehouse
+
+# Checks, and with them the catalog, that take most of the time of so small a build.
+LEFT_OUT = {
+    "chunks_schema",
+    "embeddings_valid",
+    "tokens_valid",
+    "id_map_bijection",
+    "catalog_consistent",
+    "shadow_diff",
+}
 
 
 class OneByOne(Hashing):
@@ -87,51 +92,41 @@ def build(
 def compact(warehouse: Warehouse, config: IndexConfig, *, whole: bool = False) -> Built:
     """Write segments anew where that is due, and the generation over them."""
     with warehouse.lock("compact"):
-        want = wanted(warehouse, config, encoder_of(config).fingerprint)
-        found = compaction_due(warehouse, want)
+        found = compaction_due(warehouse, wanted(warehouse, config, encoder_of(config).fingerprint))
         if not found.due:
             return Built(None, found.reason)
-        compact_segments(warehouse, found)
-        return Built(generation(warehouse, config, holes="bounded", whole=whole), found.reason)
+        return Built(generation(warehouse, config, compacting=True, whole=whole), found.reason)
 
 
 def generation(
-    warehouse: Warehouse, config: IndexConfig, *, afresh: bool = False, holes: Holes = "kept", whole: bool = False
+    warehouse: Warehouse, config: IndexConfig, *, afresh: bool = False, compacting: bool = False, whole: bool = False
 ) -> Generation:
     """From the draft to the pointer. Without `whole` the checks that take most of the time of so small a build, and
     what they look at, are left out: chunks against their schema, catalog, what the serving generation answers."""
     encoder = encoder_of(config)
-    draft = begin(warehouse, config, encoder, "life", holes="closed" if afresh else holes)
-    parent = parent_of(warehouse, draft)
-    carried = None if afresh else same_encoder(parent, draft)
-    sample_queries(warehouse, draft, parent, config, encoder)
-    exact_neighbors(draft, read_queries(draft), config.recall.k, carried)
-    report = derive_dense(draft, carried, config.dense, config.recall.dense)
-    note_training(draft, carried, report.how)
-    derive_tokens(warehouse, draft, carried, config.recall)
+    begun = begin_generation(warehouse, config, encoder, "life", compact=compacting, afresh=afresh)
+    assert isinstance(begun, Begun), begun
+    with session_of(warehouse, begun.draft, config, afresh=afresh, encoder=lambda: encoder) as session:
+        derive(session, whole=whole)
+        chosen = [check for check in checks_of(config) if whole or check.name not in LEFT_OUT]
+        for check in chosen:
+            run_check(session, check)
+        finish(session)
+    required = [check.name for check in chosen if check.blocking]
+    try:
+        return warehouse.publish(begun.draft.number, required=required, who="life")
+    finally:
+        end_session()
+
+
+def derive(session: DraftSession, *, whole: bool = True) -> None:
+    """What is made of the draft's rows: queries, exact neighbours, both indexes, the id map and the catalog."""
+    warehouse, draft, config = session.warehouse, session.draft, session.config
+    sample_queries(warehouse, draft, session.parent, config, session.encoder)
+    exact_neighbors(draft, session.queries(), config.recall.k, session.carried)
+    report = derive_dense(draft, session.carried, config.dense, config.recall.dense)
+    note_training(draft, session.carried, report.how)
+    derive_tokens(warehouse, draft, session.carried, config.recall)
     write_id_map(draft)
-    required: tuple[str, ...] = (
-        "dense_recall",
-        "dense_recall_new_rows",
-        "xtr_recall",
-        "xtr_recall_new_rows",
-        "files_verified",
-    )
     if whole:
-        required = required_checks(config)
-        check_segments(draft, parent)
         write_catalog(draft)
-        check_id_map(draft)
-        check_catalog(draft)
-        check_shadow(warehouse, draft, warehouse.published)
-    dense_recall(draft, config.recall)
-    dense_recall_new_rows(draft, config.recall)
-    xtr_recall(draft, config.recall)
-    xtr_recall_new_rows(draft, config.recall)
-    check_balance(draft)
-    check_files(draft)
-    refuse_if_overtaken(warehouse, draft)
-    check_token_drift(draft, parent)
-    record_drift(draft, parent)
-    report_costs(draft, parent, full=carried is None)
-    return warehouse.publish(draft.number, required=required, who="life")

@@ -6,25 +6,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xtr_assets.config import RecallConfig
+from xtr_assets.config import IndexConfig, RecallConfig, SourceConfig
 from xtr_assets.core.recall import RecallReport, lower_bound, upper_bound
 from xtr_assets.pipeline.derive.exact_neighbors import Neighbors, exact_neighbors, read_neighbors, write_neighbors
+from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.index_recall import (
     FEW_CONFIDENCE,
-    Verdict,
     dense_recall,
     dense_recall_new_rows,
     judge,
     xtr_recall,
     xtr_recall_new_rows,
 )
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.row_diff import sources_of
 from xtr_assets.pipeline.queries.gate_queries import GateQuery, encode, write_queries
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.fixtures import ENCODER, drafted, make_chunk, write_shard
+from xtr_assets_tests.fixtures import ENCODER, drafted, make_chunk, session, write_shard
 
-Measure = Callable[[Draft, RecallConfig], Verdict]
+Measure = Callable[[DraftSession], Finding]
+
+SOURCES = (SourceConfig(name="code", kind="python", path=Path("nowhere")),)
+RECALL = RecallConfig(k=1, dense=0.7, xtr=0.7, new_rows=0.7)
 
 CHUNKS = [
     make_chunk(f"f{i}.py", f"s{i}", f"word{i} of topic {i}", source="big" if i < 30 else "small") for i in range(36)
@@ -43,24 +47,23 @@ def report(*per_query: float) -> RecallReport:
     return RecallReport(float(values.mean()), lower_bound(values), len(values), 10, 0.95, ())
 
 
-def judged(draft: Draft, parts: dict[str, RecallReport]) -> Verdict:
-    whole = report(*[1.0] * 300)
-    return judge(draft, "dense_recall", whole, 0.95, exact=False, subject=("dense.faiss",), profile="", parts=parts)
+def judged(parts: dict[str, RecallReport]) -> Finding:
+    return judge("recall", report(*[1.0] * 300), 0.95, exact=False, parts=parts)
 
 
-def test_a_source_that_is_surely_below_refuses(draft: Draft) -> None:
+def test_a_source_that_is_surely_below_refuses() -> None:
     lost = report(*[0.5] * 20)
-    verdict = judged(draft, {"source big": report(*[1.0] * 280), "source small": lost})
+    verdict = judged({"source big": report(*[1.0] * 280), "source small": lost})
     assert not verdict.passed
-    assert verdict.record.value == pytest.approx(upper_bound(0.5, 20, FEW_CONFIDENCE))
-    assert verdict.record.details["basis"] == "upper bound of source small: 20 queries"
-    assert verdict.record.details["parts"]["source big"]["mean"] == 1.0
+    assert verdict.value == pytest.approx(upper_bound(0.5, 20, FEW_CONFIDENCE))
+    assert verdict.details["basis"] == "upper bound of source small: 20 queries"
+    assert verdict.details["parts"]["source big"]["mean"] == 1.0
 
 
-def test_a_source_of_too_few_queries_to_tell_does_not(draft: Draft) -> None:
-    verdict = judged(draft, {"source big": report(*[1.0] * 299), "source small": report(0.8)})
+def test_a_source_of_too_few_queries_to_tell_does_not() -> None:
+    verdict = judged({"source big": report(*[1.0] * 299), "source small": report(0.8)})
     assert verdict.passed
-    assert verdict.record.details["basis"] == "lower bound"
+    assert verdict.details["basis"] == "lower bound"
 
 
 def test_rows_are_told_by_source(draft: Draft) -> None:
@@ -94,18 +97,18 @@ def test_what_is_not_found_in_a_small_source_or_among_new_rows_refuses(
     gate = encode(queries, ENCODER, None)
     write_queries(draft, gate, ENCODER.token_dim)
     exact_neighbors(draft, gate, 1, None)
-    true, recall = read_neighbors(draft, space), RecallConfig(k=1, dense=0.7, xtr=0.7, new_rows=0.7)
-    assert fixed(draft, recall).passed and new(draft, recall).passed
+    true, config = read_neighbors(draft, space), IndexConfig(sources=SOURCES, recall=RECALL)
+    assert fixed(session(draft, config)).passed and new(session(draft, config)).passed
     sources = sources_of(draft, true.rows[:, 0])
     small = [i for i in range(36) if sources[i] == "small"]
     assert 4 <= len(small) <= 8
 
     write_neighbors(draft, space, spoil(true, small))
-    verdict = fixed(draft, recall)
-    assert verdict.report is not None and verdict.report.lower_bound > 0.7, "the average hides it"
+    verdict = fixed(session(draft, config))
+    assert verdict.details["lower_bound"] > 0.7, "the average hides it"
     assert not verdict.passed
-    assert "source small" in verdict.record.details["basis"]
+    assert "source small" in verdict.details["basis"]
 
     write_neighbors(draft, space, spoil(true, list(range(36, 48))))
-    assert fixed(draft, recall).passed
-    assert not new(draft, recall).passed
+    assert fixed(session(draft, config)).passed
+    assert not new(session(draft, config)).passed

@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.search import Searcher
+from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 
 
@@ -48,8 +49,10 @@ def test_a_refused_search_is_counted_by_its_error(searcher: Searcher) -> None:
     assert _value("search_errors_total", error="InvalidInput") == before + 1
 
 
-def test_the_open_generation_is_a_gauge(searcher: Searcher) -> None:
-    assert _value("open_generation", warehouse="warehouse") == searcher.generation
+def test_the_open_generation_is_a_gauge(warehouse: Warehouse) -> None:
+    # Opened here: the gauge is the last opening's, and other tests open warehouses of the same folder name.
+    with Searcher(warehouse, "cpu") as opened:
+        assert _value("open_generation", warehouse="warehouse") == opened.generation
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def evolution(
 ) -> Evolution:
     """Decide. `rows` are live rows now, `wanted` is the configured recipe."""
     after = rows - len(removed) + len(added)
-    reason = _obstacle(recipe, profile, index, rows, after, dim, len(removed), wanted, target)
+    reason = _obstacle(recipe, profile, index, after, dim, len(removed), wanted, target)
     how: Literal["evolved", "rebuilt"] = "rebuilt" if reason else "evolved"
     kept = f"{recipe.text} keeps what it learnt from {profile.trained_rows} rows"
     return Evolution(how, reason or kept, len(removed), len(added), rows, after)
@@ -72,7 +72,6 @@ def _obstacle(
     recipe: Recipe,
     profile: DenseProfile,
     index: Any,
-    rows: int,
     after: int,
     dim: int,
     removed: int,

@@ -7,7 +7,7 @@ from xtr_assets.index.dense.recipe import inverted
 def imbalance(index: DenseIndex) -> float | None:
     """FAISS's imbalance factor: 1.0 where all lists are equally long, k where a query reads k times as much as it would
     then. None where the index has no lists, or no rows."""
-    lists = inverted(index._index)
+    lists = inverted(index.faiss_index)
     if lists is None or not len(index):
         return None
     return float(lists.invlists.imbalance_factor())

@@ -295,7 +295,7 @@ class TokenIndex:
         *,
         goal: float = 0.98,
         k: int = 10,
-        keep: bool = False,
+        keep: bool = False,  # noqa: ARG002
     ) -> TokenTuning:
         """Find the cheapest profile whose recall@k meets `goal` on these queries, and keep it.
 

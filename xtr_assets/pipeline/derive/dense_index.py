@@ -10,8 +10,7 @@ from xtr_assets.index import DenseIndex
 from xtr_assets.index.dense.imbalance import imbalance
 from xtr_assets.index.dense.repair import repair_lists
 from xtr_assets.index.dense.upkeep import upkeep_of
-from xtr_assets.pipeline.plan.row_diff import changed_rows
-from xtr_assets.pipeline.plan.row_novelty import churn
+from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.tuning_queries import changed_since_tuned, read_tuning, tuning_due, tuning_goal
 from xtr_assets.search.loaders import DENSE_FILE, open_dense
 from xtr_assets.storage.draft import Draft
@@ -54,11 +53,10 @@ def derive_dense(
         removed, added = 0, len(index)
         tuned, changed = True, 0
     else:
-        before = open_dense(parent, "cpu")
-        gone, new = (np.flatnonzero(rows) for rows in changed_rows(parent, draft))
+        before, rows = open_dense(parent, "cpu"), RowDiff(parent, draft)
         index, evolution = before.evolve(
-            gone,
-            new,
+            np.flatnonzero(rows.gone),
+            np.flatnonzero(rows.added),
             draft.vectors(),
             recipe=config.recipe,
             target=config.target,
@@ -66,7 +64,7 @@ def derive_dense(
         )
         how, reason = evolution.how, evolution.reason
         removed, added = evolution.rows_removed, evolution.rows_added
-        changed = changed_since_tuned(parent, "dense", churn(parent, draft))
+        changed = changed_since_tuned(parent, "dense", rows.churn)
         # Never what somebody set by hand, which has no goal.
         due = queries is not None and index.profile["goal"] > 0 and tuning_due(changed, len(index))
         tuned = how == "rebuilt" or due or (tune and queries is not None)

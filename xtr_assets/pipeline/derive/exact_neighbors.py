@@ -8,7 +8,7 @@ import numpy as np
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.exact_scan import exact_dense
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
-from xtr_assets.pipeline.plan.row_diff import same_rows
+from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.gate_queries import GateQueries, read_queries
 from xtr_assets.storage.arrays import open_array
 from xtr_assets.storage.draft import Draft
@@ -115,7 +115,7 @@ def _carried(parent: Generation, space: str, gate: GateQueries, draft: Draft) ->
         return None
     before = {query.text: i for i, query in enumerate(read_queries(parent).queries)}
     position = np.array([before.get(query.text, -1) for query in gate.queries], np.int64)
-    return _Carried(read_neighbors(parent, space), position, parent.live_rows, same_rows(parent, draft))
+    return _Carried(read_neighbors(parent, space), position, parent.live_rows, RowDiff(parent, draft).same)
 
 
 def _neighbors(

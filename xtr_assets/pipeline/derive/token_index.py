@@ -11,7 +11,7 @@ from xtr_assets.index.late.postings import write_postings
 from xtr_assets.index.late.training import train
 from xtr_assets.index.late.tuner import TokenTuning
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
-from xtr_assets.pipeline.plan.row_novelty import churn
+from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.tuning_queries import changed_since_tuned, read_tuning, tuning_due, tuning_goal
 from xtr_assets.search.loaders import TOKEN_FILE, TokenIndexFile, open_tokens
 from xtr_assets.storage.draft import Draft
@@ -65,7 +65,7 @@ def derive_tokens(
         path.write_bytes(description.to_bytes())
     changed = 0
     if parent is not None and how == "evolved" and not tune:
-        changed = changed_since_tuned(parent, "xtr", churn(parent, draft))
+        changed = changed_since_tuned(parent, "xtr", RowDiff(parent, draft).churn)
     tuning = None
     inherited = None if parent is None else parent.manifest.profile.get("xtr")
     due = tuning_due(changed, draft.live_rows)

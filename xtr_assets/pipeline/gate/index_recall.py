@@ -7,18 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.config import RecallConfig
 from xtr_assets.core.recall import RecallReport, lower_bound, recall_report, upper_bound
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
-from xtr_assets.pipeline.derive.exact_neighbors import Neighbors, neighbor_files, read_neighbors
+from xtr_assets.pipeline.derive.exact_neighbors import Neighbors
+from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.row_diff import sources_of
-from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES, Stratum, read_queries
-from xtr_assets.search.loaders import open_dense, open_tokens
+from xtr_assets.pipeline.queries.gate_queries import Stratum
 from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.manifest import CheckRecord
-from xtr_assets.telemetry import metrics
 
 # How sure a small sample must be to refuse. One query of a healthy index finds three to five of its ten neighbours now
 # and then, and what is refused stays refused until something else changes: at .95 half of them refused a change of one
@@ -27,34 +25,23 @@ FEW_CONFIDENCE = 0.999
 # Multiples of the profile's nprobe at which recall is measured for the curve: half shows how steep it is, double what
 # a query could still gain.
 CURVE_FACTORS = (0.25, 0.5, 1.0, 2.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A recorded check with the report it rests on; no report where there was no query to measure with."""
-
-    record: CheckRecord
-    report: RecallReport | None
-
-    @property
-    def passed(self) -> bool:
-        return self.record.passed
+REMEDY = (
+    "`xtr-assets tune` finds a profile that reads more; `xtr-assets build --full` trains the index anew; `recall` in "
+    "xtr.yaml is what is asked"
+)
 
 
 def judge(
-    draft: Draft,
-    name: str,
+    what: str,
     report: RecallReport | None,
     threshold: float,
     *,
     exact: bool,
-    subject: tuple[str, ...],
-    profile: str,
     details: Mapping[str, Any] | None = None,
     few: bool = False,
     parts: Mapping[str, RecallReport] | None = None,
-) -> Verdict:
-    """Record a recall against its threshold.
+) -> Finding:
+    """A recall against its threshold; `what` names it in words.
 
     An index that is exact by construction is judged by its mean: with few queries the bound of a perfect result would
     say more about their number than about the index. Any other is judged by the lower confidence bound. With `few`,
@@ -64,21 +51,22 @@ def judge(
     """
     split = {name: _Part.of(part) for name, part in (parts or {}).items()}
     if report is None:
-        value, passed, basis = None, True, "no queries"
-    else:
-        value, basis = _evidence(report, threshold, exact, few)
-        worst = min(split, key=lambda name: split[name].upper_bound, default="")
-        if worst and split[worst].upper_bound < min(value, threshold):
-            value, basis = split[worst].upper_bound, f"upper bound of {worst}: {split[worst].queries} queries"
-        passed = value >= threshold
+        return Finding(True, None, threshold, f"{what}: no queries", {"basis": "no queries", **(details or {})})
+    value, basis = _evidence(report, threshold, exact, few)
+    worst = min(split, key=lambda name: split[name].upper_bound, default="")
+    if worst and split[worst].upper_bound < min(value, threshold):
+        value, basis = split[worst].upper_bound, f"upper bound of {worst}: {split[worst].queries} queries"
     shares = {"parts": {name: asdict(part) for name, part in split.items()}} if split else {}
-    more = {"basis": basis, **({} if report is None else report.as_json()), **shares, **(details or {})}
-    keys = (profile,) if profile in draft.manifest.profile else ()
-    record = draft.record_check(
-        name, passed=passed, value=value, threshold=threshold, subject=subject, details=more, profile_keys=keys
+    passed = value >= threshold
+    return Finding(
+        passed=passed,
+        value=value,
+        threshold=threshold,
+        summary=f"{what} is {report.mean:.3f} over {report.queries} queries ({basis} {value:.3f}); "
+        f"{threshold:g} is asked",
+        details={"basis": basis, **report.as_json(), **shares, **(details or {})},
+        remedy="" if passed else REMEDY,
     )
-    metrics.count_check(name, passed)
-    return Verdict(record, report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,29 +95,29 @@ def _surely_at_most(report: RecallReport) -> float:
     return upper_bound(report.mean, report.queries, FEW_CONFIDENCE)
 
 
-def dense_recall(draft: Draft, thresholds: RecallConfig, device: str = "cpu") -> Verdict:
+def dense_recall(session: DraftSession) -> Finding:
     """Recall@k of the dense index over the fixed queries and by source, with the curve over nprobe of its lists."""
-    return _dense_verdict(draft, "dense_recall", "fixed", thresholds.dense, thresholds.k, device)
+    return _dense(session, "fixed", session.config.recall.dense)
 
 
-def dense_recall_new_rows(draft: Draft, thresholds: RecallConfig, device: str = "cpu") -> Verdict:
+def dense_recall_new_rows(session: DraftSession) -> Finding:
     """The same for queries drawn from the rows that are new in this generation, which an average would hide."""
-    return _dense_verdict(draft, "dense_recall_new_rows", "new", thresholds.new_rows, thresholds.k, device)
+    return _dense(session, "new", session.config.recall.new_rows)
 
 
-def xtr_recall(draft: Draft, thresholds: RecallConfig) -> Verdict:
+def xtr_recall(session: DraftSession) -> Finding:
     """Recall@k of the token index against exact MaxSim over the fixed queries, and by source."""
-    return _xtr_verdict(draft, "xtr_recall", "fixed", thresholds.xtr, thresholds.k)
+    return _tokens(session, "fixed", session.config.recall.xtr)
 
 
-def xtr_recall_new_rows(draft: Draft, thresholds: RecallConfig) -> Verdict:
+def xtr_recall_new_rows(session: DraftSession) -> Finding:
     """The same for queries drawn from the rows that are new in this generation, which an average would hide."""
-    return _xtr_verdict(draft, "xtr_recall_new_rows", "new", thresholds.new_rows, thresholds.k)
+    return _tokens(session, "new", session.config.recall.new_rows)
 
 
-def _dense_verdict(draft: Draft, name: str, stratum: Stratum, threshold: float, k: int, device: str) -> Verdict:
-    gate, exact = read_queries(draft), read_neighbors(draft, "dense")
-    index, chosen = open_dense(draft, device), gate.of(stratum)
+def _dense(session: DraftSession, stratum: Stratum, threshold: float) -> Finding:
+    k, gate, exact = session.config.recall.k, session.queries(), session.neighbors("dense")
+    index, chosen = session.dense(), gate.of(stratum)
     found, wanted, queries = Neighbors.empty(k), exact.of(chosen), gate.embeddings[chosen]
     points: list[tuple[int, float, float]] = []
     if chosen.any():
@@ -138,21 +126,19 @@ def _dense_verdict(draft: Draft, name: str, stratum: Stratum, threshold: float, 
         seconds = perf_counter() - started
         points = _nprobe_curve(index, queries, wanted, k, found, seconds) if stratum == "fixed" else []
     return judge(
-        draft,
-        name,
+        _words("the dense index", stratum, k),
         measured(found, wanted, k, points),
         threshold,
         exact=parse_recipe(index.recipe).exhaustive,
-        subject=("dense.faiss", *QUERY_FILES, *neighbor_files("dense")),
-        profile="dense",
+        details={"nprobe": index.profile.get("nprobe")},
         few=stratum == "new",
-        parts=_by_source(draft, found, wanted, k),
+        parts=_by_source(session.draft, found, wanted, k),
     )
 
 
-def _xtr_verdict(draft: Draft, name: str, stratum: Stratum, threshold: float, k: int) -> Verdict:
-    gate, exact = read_queries(draft), read_neighbors(draft, "xtr")
-    index, chosen = open_tokens(draft), gate.of(stratum)
+def _tokens(session: DraftSession, stratum: Stratum, threshold: float) -> Finding:
+    k, gate, exact = session.config.recall.k, session.queries(), session.neighbors("xtr")
+    index, chosen = session.tokens(), gate.of(stratum)
     started = perf_counter()
     results = [index.search_detailed(gate.tokens[i], k) for i in np.flatnonzero(chosen).tolist()]
     milliseconds = 1000 * (perf_counter() - started) / max(1, len(results))
@@ -160,17 +146,18 @@ def _xtr_verdict(draft: Draft, name: str, stratum: Stratum, threshold: float, k:
     if results:
         found = Neighbors(np.stack([one.scores for one in results]), np.stack([one.rows for one in results]))
     return judge(
-        draft,
-        name,
+        _words("late interaction", stratum, k),
         measured(found, wanted, k),
         threshold,
         exact=all(one.scanned for one in results),
-        subject=("xtr", *QUERY_FILES, *neighbor_files("xtr")),
-        profile="xtr",
         details={"milliseconds": round(milliseconds, 4)},
         few=stratum == "new",
-        parts=_by_source(draft, found, wanted, k),
+        parts=_by_source(session.draft, found, wanted, k),
     )
+
+
+def _words(index: str, stratum: Stratum, k: int) -> str:
+    return f"recall@{k} of {index}" + (" for queries drawn from new rows" if stratum == "new" else "")
 
 
 def measured(

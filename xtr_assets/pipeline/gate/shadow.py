@@ -3,14 +3,10 @@
 import numpy as np
 
 from xtr_assets.core.errors import UnknownFormat
-from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES, GateQueries, read_queries
-from xtr_assets.search.loaders import DENSE_FILE
+from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.queries.gate_queries import GateQueries
 from xtr_assets.search.searcher import Searcher
-from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.manifest import CheckRecord
-from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets.telemetry import metrics
 
 DEPTH = 10
 # A change of a few percent of the documents moves a few percent of the answers; a fifth is worth a look before, or
@@ -20,42 +16,44 @@ LEAST_OVERLAP = 0.8
 QUERIES = 50
 
 
-def check_shadow(warehouse: Warehouse, draft: Draft, published: Generation | None, device: str = "cpu") -> CheckRecord:
-    """Record `shadow_diff`: mean share of the serving top 10 that the draft returns too, over fixed queries."""
-    gate = read_queries(draft)
+def check(session: DraftSession) -> Finding:
+    """Mean share of the serving top 10 that the draft returns too, over fixed queries. Warns."""
+    gate, serving = session.queries(), session.serving
     chosen = np.flatnonzero(gate.of("fixed"))[:QUERIES].tolist()
-    subject = (DENSE_FILE, "xtr", *QUERY_FILES)
-    comparable = published is not None and published.fingerprint == draft.fingerprint and bool(chosen)
-    if published is None or not comparable:
-        why = "nothing serves yet" if published is None else "another encoder serves, or there is no query"
-        return _record(draft, None, subject, {"reason": why})
+    if serving is None:
+        return _nothing("nothing serves yet")
+    if serving.fingerprint != session.draft.fingerprint or not chosen:
+        return _nothing("another encoder serves, or there is no query")
     asked = GateQueries(
         tuple(gate.queries[i] for i in chosen), gate.embeddings[chosen], tuple(gate.tokens[i] for i in chosen)
     )
     try:
-        before = _answers(warehouse, published.number, asked, device)
+        searcher = session.serving_searcher()
     except UnknownFormat as error:
-        return _record(draft, None, subject, {"reason": f"what serves cannot be asked: {error}"})
-    after = _answers(warehouse, draft.number, asked, device)
+        return _nothing(f"what serves cannot be asked: {error}")
+    assert searcher is not None
+    before, after = _answers(searcher, asked), _answers(session.searcher(), asked)
     overlaps = {space: float(_overlap(before[space], after[space]).mean()) for space in before}
-    details = {"generation": published.number, "queries": len(asked), "depth": DEPTH, "overlap": overlaps}
-    return _record(draft, min(overlaps.values()), subject, details)
-
-
-def _record(draft: Draft, value: float | None, subject: tuple[str, ...], details: dict[str, object]) -> CheckRecord:
-    passed = value is None or value >= LEAST_OVERLAP
-    metrics.count_check("shadow_diff", passed)
-    return draft.record_check(
-        "shadow_diff", passed=passed, value=value, threshold=LEAST_OVERLAP, subject=subject, details=details
+    least = min(overlaps.values())
+    return Finding(
+        passed=least >= LEAST_OVERLAP,
+        value=least,
+        threshold=LEAST_OVERLAP,
+        summary=f"of the top {DEPTH} of generation {serving.number}, {least:.3f} are returned too; {LEAST_OVERLAP:g} "
+        "is asked",
+        details={"generation": serving.number, "queries": len(asked), "depth": DEPTH, "overlap": overlaps},
     )
 
 
-def _answers(warehouse: Warehouse, number: int, gate: GateQueries, device: str) -> dict[str, np.ndarray]:
-    with Searcher(warehouse, device, generation=number) as searcher:
-        return {
-            "dense": searcher.search_vectors(gate.embeddings, DEPTH)[1],
-            "xtr": searcher.search_tokens(gate.tokens, DEPTH)[1],
-        }
+def _nothing(reason: str) -> Finding:
+    return Finding(True, None, LEAST_OVERLAP, reason)
+
+
+def _answers(searcher: Searcher, gate: GateQueries) -> dict[str, np.ndarray]:
+    return {
+        "dense": searcher.search_vectors(gate.embeddings, DEPTH)[1],
+        "xtr": searcher.search_tokens(gate.tokens, DEPTH)[1],
+    }
 
 
 def _overlap(before: np.ndarray, after: np.ndarray) -> np.ndarray:

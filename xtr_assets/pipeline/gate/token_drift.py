@@ -10,11 +10,9 @@ from xtr_assets.index.late.centroid_assignment import assign
 from xtr_assets.index.late.centroids import TokenModel
 from xtr_assets.index.late.options import SCAN_TOKENS
 from xtr_assets.index.late.training import gather_codes
-from xtr_assets.search.loaders import TOKEN_FILE
-from xtr_assets.storage.draft import Draft
+from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.manifest import CheckRecord
-from xtr_assets.telemetry import metrics
 
 CHECK = "token_drift"
 # Centroids learnt from 2,000 chunks of the standard library leave 1.05 to 1.06 times the residual of their own tokens
@@ -36,12 +34,13 @@ class Training:
     residual: float
 
 
-def check_token_drift(draft: Draft, parent: Generation | None) -> CheckRecord:
-    """Record `token_drift`: the residual of tokens that came since training over that at training. Warns.
+def check(session: DraftSession) -> Finding:
+    """The residual of tokens that came since training over that at training. Warns.
 
     Not measured where every search reads all tokens anyway, or where too few came. What was measured at training, and
     on which segments, is carried from generation to generation in the details of the record, as long as the model is.
     """
+    draft, parent = session.draft, session.parent
     folder = str(draft.manifest.recipe["xtr"]["model"])
     model = TokenModel.load(draft.layout.resolve(folder))
     tokens = draft.tokens()
@@ -58,10 +57,14 @@ def check_token_drift(draft: Draft, parent: Generation | None) -> CheckRecord:
         value = residual(model, new) / training.residual
         reason = f"{new.token_count} of {tokens.token_count} tokens came since the centroids were learnt"
     passed = value is None or value <= LIMIT
-    metrics.count_check(CHECK, passed)
-    details = {**asdict(training), "segments": list(training.segments), "reason": reason}
-    return draft.record_check(
-        CHECK, passed=passed, value=value, threshold=LIMIT, subject=(TOKEN_FILE,), details=details
+    left = "" if value is None else f": the centroids leave {value:.2f} times as much of them; {LIMIT:g} is the limit"
+    return Finding(
+        passed=passed,
+        value=value,
+        threshold=LIMIT,
+        summary=f"{reason}{left}",
+        details={**asdict(training), "segments": list(training.segments)},
+        remedy="" if passed else "the job `retrain`, or `xtr-assets build --full`, learns the centroids anew",
     )
 
 

@@ -1,6 +1,6 @@
 """Checks of stored rows: chunks against their schema, vectors against what makes them searchable, the ID map, files."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,16 +8,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError
+from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.schemas import MAX_PROBLEMS, Problem, chunk_problems, id_map_problems
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage import catalog
 from xtr_assets.storage.arrays import blocks_of, check_offsets, check_scales, check_unit_rows
 from xtr_assets.storage.digests import BUILD_SECONDS, verify_files
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.id_map import ID_MAP_NAME
-from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.segment import Segment
-from xtr_assets.telemetry import metrics
 
 Finder = Callable[[Segment], list[Problem]]
 
@@ -52,34 +52,36 @@ def token_problems(segment: Segment, fingerprint: str) -> list[Problem]:
     return _caught("tokens", look)
 
 
-def check_segments(draft: Draft, parent: Generation | None, progress: Callable[[int], None] | None = None) -> None:
-    """Record `chunks_schema`, `embeddings_valid` and `tokens_valid` of the draft.
+def chunks_schema(session: DraftSession) -> Finding:
+    """Rows of segments that are new hold to the schema.
 
     Segments that the parent has were looked at when they were new: their bytes are the same, by sha256, and a parent
     that serves holds passing records for them.
     """
-    fingerprint = draft.fingerprint
-    known = _vouched_for(draft, parent)
-    new = [one.segment for one in draft.segments if one.segment.segment_id not in known]
-    finders: dict[str, Finder] = {
-        "chunks_schema": segment_chunk_problems,
-        "embeddings_valid": lambda segment: embedding_problems(segment, fingerprint),
-        "tokens_valid": lambda segment: token_problems(segment, fingerprint),
-    }
-    for name, find in finders.items():
-        problems = [problem for segment in new for problem in find(segment)]
-        record_problems(draft, name, problems, (), {"segments": len(new), "vouched_for": len(known)})
+    return _segments(session, segment_chunk_problems)
 
 
-def check_id_map(draft: Draft) -> CheckRecord:
-    """Record `id_map_bijection`: types and ranges, live rows and chunk_ids one to one, and equal to the segments."""
+def embeddings_valid(session: DraftSession) -> Finding:
+    """Embeddings of segments that are new are finite and of unit length."""
+    return _segments(session, lambda segment: embedding_problems(segment, session.draft.fingerprint))
+
+
+def tokens_valid(session: DraftSession) -> Finding:
+    """Offsets of segments that are new ascend, scales are above zero."""
+    return _segments(session, lambda segment: token_problems(segment, session.draft.fingerprint))
+
+
+def id_map_bijection(session: DraftSession) -> Finding:
+    """The id map's types and ranges, live rows and chunk_ids one to one, and equal to the segments."""
+    draft = session.draft
     table = pq.read_table(draft.path(ID_MAP_NAME))
     problems = id_map_problems(table, draft.end_row) or _id_map_differences(draft, table)
-    return record_problems(draft, "id_map_bijection", problems, (ID_MAP_NAME,), {"rows": len(table)})
+    return problem_finding(problems, f"{len(table)} rows of the id map against the segments", {"rows": len(table)})
 
 
-def check_catalog(draft: Draft) -> CheckRecord:
-    """Record `catalog_consistent`: what DuckDB counts through the views is what the manifest says."""
+def catalog_consistent(session: DraftSession) -> Finding:
+    """What DuckDB counts through the views is what the manifest says."""
+    draft = session.draft
     queries = {
         "live rows of id_map": ("SELECT count(*) FROM id_map WHERE live", draft.live_rows),
         "rows of id_map": ("SELECT count(*) FROM id_map", sum(one.rows for one in draft.manifest.segments)),
@@ -95,35 +97,36 @@ def check_catalog(draft: Draft) -> CheckRecord:
             found = None if row is None else int(row[0])
             if found != expected:
                 problems.append(Problem(what, f"{expected} by the manifest", f"{found} by the catalog"))
-    return record_problems(
-        draft, "catalog_consistent", problems, (ID_MAP_NAME, catalog.CATALOG_NAME, "catalog"), {"counts": len(queries)}
-    )
+    return problem_finding(problems, f"{len(queries)} counts by DuckDB against the manifest", {"counts": len(queries)})
 
 
-def check_files(draft: Draft) -> CheckRecord:
-    """Record `files_verified`: every file that the draft names so far against its sha256, read from the disk once."""
+def files_verified(session: DraftSession) -> Finding:
+    """Every file that the draft names, read from the disk once, has its sha256."""
+    draft = session.draft
     files = draft.manifest.files
     problems = [Problem(p.path, f"expected {p.expected}", f"found {p.found}") for p in _verify(draft)]
-    own = f"generations/{draft.number}/"
-    subject = tuple(sorted({name.removeprefix(own) for name in files if not name.startswith("segments/")}))
     details = {"files": len(files), "bytes": sum(one.bytes for one in files.values())}
-    return record_problems(draft, "files_verified", problems, subject, details)
+    return problem_finding(problems, f"{len(files)} files against their sha256", details)
 
 
-def record_problems(
-    draft: Draft, name: str, problems: Sequence[Problem], subject: Sequence[str], details: dict[str, Any]
-) -> CheckRecord:
-    """Record a check that passes where nothing was found; `value` is the number of problems."""
-    record = draft.record_check(
-        name,
+def problem_finding(problems: Sequence[Problem], looked_at: str, details: Mapping[str, Any]) -> Finding:
+    """A finding that passes where there is no problem; its value is their number. `looked_at`: what was compared."""
+    first = "" if not problems else f", the first: {problems[0]}"
+    return Finding(
         passed=not problems,
         value=float(len(problems)),
         threshold=0.0,
-        subject=subject,
+        summary=f"{looked_at}: {len(problems)} problems{first}",
         details={**details, "problems": [str(problem) for problem in problems[:MAX_PROBLEMS]]},
     )
-    metrics.count_check(name, record.passed)
-    return record
+
+
+def _segments(session: DraftSession, find: Finder) -> Finding:
+    known = _vouched_for(session.draft, session.parent)
+    new = [one.segment for one in session.draft.segments if one.segment.segment_id not in known]
+    problems = [problem for segment in new for problem in find(segment)]
+    looked_at = f"{sum(segment.rows for segment in new)} rows of {len(new)} new segments"
+    return problem_finding(problems, looked_at, {"segments": len(new), "vouched_for": len(known)})
 
 
 def _verify(draft: Draft) -> Iterable[CorruptFile]:

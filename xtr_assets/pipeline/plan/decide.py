@@ -12,7 +12,7 @@ from xtr_assets.core.files import sha256_file
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.index.late.centroids import MODEL_FORMAT
 from xtr_assets.index.late.postings import POSTINGS_FORMAT
-from xtr_assets.pipeline.gate.required import required_checks
+from xtr_assets.pipeline.gate.registry import required_checks
 from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
 from xtr_assets.storage.draft import Draft
@@ -185,16 +185,15 @@ def begin(warehouse: Warehouse, config: IndexConfig, encoder: Encoder, run_id: s
     """The draft of this run over the current snapshots; drafts that nobody continues are removed first."""
     want = wanted(warehouse, config, encoder.fingerprint)
     warehouse.clean(keep_drafts=1)
-    draft = warehouse.draft(
+    return warehouse.draft(
         run_id,
         encoder=encoder.describe(),
         fingerprint=encoder.fingerprint,
         snapshots=want.versions,
         parent="published",
         holes=holes,
+        notes={SETTINGS_NOTE: want.settings},
     )
-    draft.set_note(SETTINGS_NOTE, want.settings)
-    return draft
 
 
 def continued(warehouse: Warehouse, run_id: str) -> Draft:
@@ -209,16 +208,6 @@ def continued(warehouse: Warehouse, run_id: str) -> Draft:
             f"there is no draft to continue: everything that was begun is sealed. Select {RUN_ASSETS} together"
         )
     return draft
-
-
-def parent_of(warehouse: Warehouse, draft: Generation) -> Generation | None:
-    """The generation whose rows the draft keeps."""
-    return None if draft.parent is None else warehouse.generation(draft.parent)
-
-
-def same_encoder(parent: Generation | None, draft: Generation) -> Generation | None:
-    """The parent where its derived files speak of the same vectors, else None."""
-    return parent if parent is not None and parent.fingerprint == draft.fingerprint else None
 
 
 def refuse_if_overtaken(warehouse: Warehouse, draft: Draft) -> None:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.encoders.base import Encoder
-from xtr_assets.pipeline.plan.decide import same_encoder
-from xtr_assets.pipeline.plan.row_novelty import new_chunks
+from xtr_assets.pipeline.plan.draft_session import same_encoder
+from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.gate_queries import (
     QUERIES_FILE,
     GateQueries,
@@ -53,7 +53,7 @@ def sample_queries(
         fixed = fixed_queries(draft, count, inherited)
     new = []
     if parent is not None:
-        fresh = new_chunks(parent, draft)
+        fresh = RowDiff(parent, draft).new
         new = new_queries(draft, fresh, new_query_count(count, int(fresh.sum())), fixed)
     known = before if before is not None and same_encoder(parent, draft) is not None else None
     gate = encode([*fixed, *new], encoder, known)

@@ -206,12 +206,12 @@ def test_only_lists_of_scalar_codes_are_read_here() -> None:
 
 def test_without_the_extension_faiss_answers_the_same_search(monkeypatch: pytest.MonkeyPatch) -> None:
     index, queries = DenseIndex.build(clustered(900), "PCA28,IVF24,SQ8"), queries_near(clustered(900), 30)
-    native = index.search(queries, 10, nprobe=24, rescore=60)
+    compiled = index.search(queries, 10, nprobe=24, rescore=60)
     monkeypatch.setattr(native, "available", lambda: False)
     assert code_scan(index.faiss_index, parse_recipe(index.recipe), 900) is None
     index.to("cpu")
     assert index.codes_read_by == "faiss"
-    np.testing.assert_array_equal(index.search(queries, 10, nprobe=24, rescore=60)[1], native[1])
+    np.testing.assert_array_equal(index.search(queries, 10, nprobe=24, rescore=60)[1], compiled[1])
 
 
 @pytest.mark.parametrize("rows", [1999, 2001, 4000])

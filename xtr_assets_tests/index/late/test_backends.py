@@ -16,7 +16,7 @@ from xtr_assets.core.token_codec import TOKEN_CODEC, encode_int8
 from xtr_assets.index import native
 from xtr_assets.index.late.backends import choice
 from xtr_assets.index.late.backends.choice import open_backend
-from xtr_assets.index.late.backends.native import NativeBackend
+from xtr_assets.index.late.backends.native_backend import NativeBackend
 from xtr_assets.index.late.backends.reference import Backend, Candidates, PlacedPostings, ReferenceBackend
 from xtr_assets.index.late.centroid_assignment import assign_numpy
 from xtr_assets.index.late.centroids import TokenModel

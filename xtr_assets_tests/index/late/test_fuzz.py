@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from xtr_assets.core.row_store import RowTokens, TokenPart
 from xtr_assets.core.token_codec import TOKEN_CODEC, encode_int8
 from xtr_assets.index import TokenIndex, native
-from xtr_assets.index.late.backends.native import NativeBackend
+from xtr_assets.index.late.backends.native_backend import NativeBackend
 from xtr_assets.index.late.backends.reference import PlacedPostings, ReferenceBackend
 from xtr_assets.index.late.options import Depths
 from xtr_assets.index.late.postings import Postings

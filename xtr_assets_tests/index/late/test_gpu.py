@@ -395,8 +395,8 @@ def test_memory_that_runs_out_in_a_search_is_an_error_with_the_remedy(
 def test_without_a_driver_opening_an_index_imports_no_torch(tmp_path: Any) -> None:
     code = (
         "import sys, numpy as np\n"
-        "from xtr_assets.index.late.gpu import choosing\n"
-        "choosing.has_driver = lambda: False\n"
+        "from xtr_assets.index.late.gpu import availability\n"
+        "availability.has_driver = lambda: False\n"
         "from xtr_assets.index import TokenIndex\n"
         "TokenIndex.build(np.eye(8, dtype='f4'), np.arange(9)).to('auto').search(np.eye(8, dtype='f4')[:1], 2)\n"
         "print('torch' in sys.modules)"

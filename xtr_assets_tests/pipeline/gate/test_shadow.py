@@ -9,11 +9,10 @@ from xtr_assets.core.types import Chunk
 from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.pipeline.gate import shadow
-from xtr_assets.pipeline.gate.shadow import check_shadow
 from xtr_assets.pipeline.queries.gate_queries import GateQuery, encode, write_queries
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.fixtures import ENCODER, make_chunk, new_warehouse, write_shard
+from xtr_assets_tests.fixtures import ENCODER, make_chunk, new_warehouse, record, write_shard
 from xtr_assets_tests.fixtures import encode as encode_segment
 
 
@@ -47,23 +46,23 @@ def drafted(warehouse: Warehouse, chunks: list[Chunk]) -> Draft:
 
 def test_the_same_corpus_gives_the_same_answers(tmp_path: Path) -> None:
     warehouse = new_warehouse(tmp_path / "w", corpus(0))
-    record = check_shadow(warehouse, drafted(warehouse, corpus(0)), warehouse.published)
-    assert (record.passed, record.value) == (True, 1.0)
-    assert record.details["queries"] == 6, "the new queries are nobody's answers before"
+    found = record(drafted(warehouse, corpus(0)), "shadow_diff")
+    assert (found.passed, found.value) == (True, 1.0)
+    assert found.details["queries"] == 6, "the new queries are nobody's answers before"
 
 
 def test_other_answers_warn(tmp_path: Path) -> None:
     warehouse = new_warehouse(tmp_path / "w", corpus(0))
     gone = [make_chunk(f"g{i}.py", f"t{i}", f"topic{i % 6} entirely different {i}") for i in range(60)]
-    record = check_shadow(warehouse, drafted(warehouse, gone), warehouse.published)
-    assert (record.passed, record.value) == (False, 0.0)
+    found = record(drafted(warehouse, gone), "shadow_diff")
+    assert (found.passed, found.value) == (False, 0.0)
 
 
 def test_only_so_many_queries_are_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shadow, "QUERIES", 4)
     warehouse = new_warehouse(tmp_path / "w", corpus(0))
-    record = check_shadow(warehouse, drafted(warehouse, corpus(5)), warehouse.published)
-    assert record.details["queries"] == 4
+    found = record(drafted(warehouse, corpus(5)), "shadow_diff")
+    assert found.details["queries"] == 4
 
 
 def test_what_serves_in_a_format_of_another_release_is_not_compared(
@@ -72,6 +71,6 @@ def test_what_serves_in_a_format_of_another_release_is_not_compared(
     warehouse = new_warehouse(tmp_path / "w", corpus(0))
     draft = drafted(warehouse, corpus(0))
     monkeypatch.setattr("xtr_assets.index.late.centroids.MODEL_FORMAT", 99)
-    record = check_shadow(warehouse, draft, warehouse.published)
-    assert (record.passed, record.value) == (True, None)
-    assert "format_version 2, this release reads 99" in record.details["reason"]
+    found = record(draft, "shadow_diff")
+    assert (found.passed, found.value) == (True, None)
+    assert "format_version 2, this release reads 99" in found.details["summary"]

@@ -13,11 +13,12 @@ from xtr_assets.index.late.training import train
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.pipeline.gate import token_drift
 from xtr_assets.pipeline.gate.drift import read_drift, record_drift
-from xtr_assets.pipeline.gate.token_drift import check_token_drift, residual
+from xtr_assets.pipeline.gate.token_drift import residual
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import drafted, make_chunk, write_shard
+from xtr_assets_tests.fixtures import record as run
 
 ROWS = 300
 
@@ -36,7 +37,7 @@ def published(warehouse: Warehouse, chunks: list[Chunk], *, afresh: bool = False
     if afresh:
         derive_tokens(warehouse, draft, None, RecallConfig())
     parent = None if draft.parent is None else warehouse.generation(draft.parent)
-    record = check_token_drift(draft, parent)
+    record = run(draft, "token_drift")
     record_drift(draft, parent)
     return warehouse.publish(draft.number, required=()), record
 
@@ -60,7 +61,7 @@ def test_more_of_the_same_is_no_drift_and_another_topic_is(warehouse: Warehouse)
     third, other = published(warehouse, corpus)
     assert other.value is not None
     assert not other.passed and other.value > token_drift.LIMIT
-    assert "7800 of 16800 tokens came since" in other.details["reason"]
+    assert "7800 of 16800 tokens came since" in other.details["summary"]
     # The baseline is that of the training, whatever came between.
     assert {one.manifest.recipe["xtr"]["model"] for one in (first, second, third)} == {other.details["model"]}
     assert record.details["residual"] == other.details["residual"]
@@ -85,11 +86,11 @@ def test_few_new_tokens_and_small_corpora_are_not_measured(
     few = corpus + prose("b", 10)
     _, record = published(warehouse, few)
     assert (record.passed, record.value) == (True, None)
-    assert "only 300 of 9300 tokens came" in record.details["reason"]
+    assert "only 300 of 9300 tokens came" in record.details["summary"]
     monkeypatch.setattr(token_drift, "SCAN_TOKENS", 65_536)
     generation, record = published(warehouse, few + prose("c", 200))
     assert record.value is None
-    assert "are read whole by every search" in record.details["reason"]
+    assert "are read whole by every search" in record.details["summary"]
     assert read_drift(generation) is None
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.row_store import RowTokens
 from xtr_assets.index import native
-from xtr_assets.index.late.backends.native import NativeBackend
+from xtr_assets.index.late.backends.native_backend import NativeBackend
 from xtr_assets.index.late.backends.numba import CompiledBackend
 from xtr_assets.index.late.backends.reference import Backend, PlacedPostings, ReferenceBackend
 from xtr_assets.index.late.centroids import TokenModel

@@ -1,0 +1,120 @@
+// AVX-512 with VNNI: sixteen query tokens a register, four dimensions an instruction.
+#include "late/loops.hpp"
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#include "late/avx512/products.hpp"
+
+namespace xtr {
+namespace {
+
+TARGET void nearest(const std::int32_t* d, const float* rs, const float* b, const float* ts, int n, int t, int first,
+                    float* best, std::int32_t* which) {
+  common::nearest(d, rs, b, ts, n, t, first, best, which);
+}
+TARGET void scaled(const std::int32_t* d, const float* rs, const float* f, int n, int t, float* out) {
+  common::scaled(d, rs, f, n, t, out);
+}
+TARGET void levels(const float* scores, int count, std::uint8_t* out) {
+  for (int i = 0; i < count; i += 16) {
+    const __mmask16 mask = static_cast<__mmask16>((1u << std::min(16, count - i)) - 1);
+    const __m512 whole = _mm512_roundscale_ps(_mm512_maskz_loadu_ps(mask, scores + i), 0);
+    const __m512 moved = _mm512_add_ps(whole, _mm512_set1_ps(kLevelZero));
+    const __m512 inside = _mm512_min_ps(_mm512_max_ps(moved, _mm512_setzero_ps()), _mm512_set1_ps(255.0f));
+    _mm_mask_storeu_epi8(out + i, mask, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(inside)));
+  }
+}
+TARGET std::uint32_t exceeding(const float* v, const float* t) {
+  return _mm512_cmp_ps_mask(_mm512_loadu_ps(v), _mm512_loadu_ps(t), _CMP_GT_OQ);
+}
+
+TARGET void interact(const Levels& levels, const std::uint16_t* numbers, int count, std::uint8_t* best) {
+  int first = 0;
+  for (; first + 64 <= levels.stride; first += 64) {
+    __m512i most = _mm512_setzero_si512();
+    for (int i = 0; i < count; ++i) {
+      most = _mm512_max_epu8(most, _mm512_loadu_si512(common::level_row(levels, numbers[i]) + first));
+    }
+    _mm512_storeu_si512(best + first, most);
+  }
+  if (first < levels.stride) {
+    __m256i most = _mm256_setzero_si256();
+    for (int i = 0; i < count; ++i) {
+      const std::uint8_t* own = common::level_row(levels, numbers[i]) + first;
+      most = _mm256_max_epu8(most, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(own)));
+    }
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(best + first), most);
+  }
+}
+
+TARGET int choose(const Levels& levels, const std::uint16_t* numbers, int count, const std::uint8_t* thresholds,
+                  std::int32_t* chosen) {
+  int kept = 0;
+  for (int i = 0; i < count; ++i) {
+    const std::uint8_t* own = common::level_row(levels, numbers[i]);
+    std::uint32_t any = 0;
+    for (int first = 0; first < levels.stride; first += kLevelLanes) {
+      const __m256i values = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(own + first));
+      const __m256i least = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(thresholds + first));
+      any |= _mm256_cmpge_epu8_mask(values, least);
+    }
+    chosen[kept] = i;
+    kept += any != 0;
+  }
+  return kept;
+}
+
+TARGET_INLINE std::uint16_t narrow(float value) { return _cvtss_sh(value, 0); }
+
+TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
+                   std::uint16_t* scale) {
+  const int half = residuals.low_bytes(), dim = residuals.dim;
+  if (dim % 128) {
+    common::decode(residuals, packed, number, codes, scale, narrow, widen);
+    return;
+  }
+  alignas(64) float values[common::kMaxStackDim];
+  const float* anchor = common::anchor_of(residuals, number);
+  const auto* levels = reinterpret_cast<const __m128i*>(residuals.levels);
+  const __m512i lower = _mm512_broadcast_i32x4(_mm_loadu_si128(levels));
+  const __m512i upper = _mm512_broadcast_i32x4(_mm_loadu_si128(levels + 1));
+  const __m512i nibble = _mm512_set1_epi8(15);
+  __m512 peak = _mm512_setzero_ps();
+  for (int j = 0; j < dim; j += 64) {
+    const __m512i bytes = _mm512_loadu_si512(packed + j % half);
+    const __m512i codes_low = _mm512_and_si512(j < half ? bytes : _mm512_srli_epi16(bytes, 4), nibble);
+    std::uint64_t bits;
+    std::memcpy(&bits, packed + half + j / 8, 8);
+    const __m512i own = _mm512_mask_shuffle_epi8(_mm512_shuffle_epi8(lower, codes_low), bits, upper, codes_low);
+    alignas(64) std::int8_t steps[64];
+    _mm512_store_si512(steps, own);
+#pragma GCC unroll 4
+    for (int i = 0; i < 64; i += 16) {
+      const __m512i whole = _mm512_cvtepi8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(steps + i)));
+      const __m512 step = _mm512_loadu_ps(residuals.steps + j + i);
+      const __m512 value =
+          _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(whole), step), _mm512_loadu_ps(anchor + j + i));
+      _mm512_store_ps(values + j + i, value);
+      peak = _mm512_max_ps(peak, _mm512_abs_ps(value));
+    }
+  }
+  common::scale_row(values, dim, _mm512_reduce_max_ps(peak), codes, scale, narrow, widen);
+}
+
+}  // namespace
+
+const Kernels* avx512_kernels() {
+  static const Kernels kernels{"avx512-vnni", packed_bytes, pack,      dots,     best,   nearest,
+                               scaled,        levels,       exceeding, interact, choose, decode};
+  __builtin_cpu_init();
+  const bool known = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                     __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                     __builtin_cpu_supports("avx512vnni");
+  return known ? &kernels : nullptr;
+}
+
+}  // namespace xtr
+#else
+namespace xtr {
+const Kernels* avx512_kernels() { return nullptr; }
+}  // namespace xtr
+#endif

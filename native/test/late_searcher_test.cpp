@@ -1,0 +1,166 @@
+// Rescoring, scans and assignment of the token index against loops over documents.
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <random>
+
+#include "common/naming.hpp"
+#include "late/searcher.hpp"
+#include "test/check.hpp"
+
+namespace {
+
+constexpr float kLowest = -std::numeric_limits<float>::infinity();
+
+// Documents of one segment, every token at centroid 0.
+struct Corpus {
+  Corpus(int documents, int dim, std::mt19937& random) : dim(dim) {
+    offsets.push_back(0);
+    for (int i = 0; i < documents; ++i) offsets.push_back(offsets.back() + 1 + static_cast<std::int64_t>(random() % 9));
+    tokens.resize(static_cast<std::size_t>(offsets.back()) * dim);
+    scales.resize(static_cast<std::size_t>(offsets.back()));
+    numbers.resize(scales.size());
+    for (std::int8_t& one : tokens) one = static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127);
+    for (std::uint16_t& one : scales) one = static_cast<std::uint16_t>(0x1000 + random() % 0x800);
+    lists = {0, documents};
+    list.resize(static_cast<std::size_t>(documents));
+    std::iota(list.begin(), list.end(), 0);
+    centroid.assign(static_cast<std::size_t>(dim), 1);
+  }
+
+  xtr::Segment segment(std::int64_t base_row) const {
+    return {base_row,       static_cast<std::int64_t>(list.size()),
+            lists.data(),   list.data(),
+            numbers.data(), tokens.data(),
+            scales.data(),  nullptr,
+            offsets.data()};
+  }
+
+  // sum over query tokens of factor times the best product of a document's tokens.
+  double maxsim(std::int64_t document, const std::vector<std::int8_t>& codes, const std::vector<std::int8_t>* fine,
+                const std::vector<float>& factors, std::size_t first, std::size_t stop) const {
+    double sum = 0;
+    for (std::size_t t = first; t < stop; ++t) {
+      double best = kLowest;
+      for (std::int64_t at = offsets[document]; at < offsets[document + 1]; ++at) {
+        double product = 0;
+        for (int d = 0; d < dim; ++d) {
+          const int code = fine ? 256 * codes[t * dim + d] + (*fine)[t * dim + d] : codes[t * dim + d];
+          product += code * tokens[static_cast<std::size_t>(at) * dim + d];
+        }
+        best = std::max(best, product * test::value_of_half(scales[at]));
+      }
+      sum += factors[t] * best;
+    }
+    return sum;
+  }
+
+  int dim;
+  std::vector<std::int8_t> tokens, centroid;
+  std::vector<std::uint16_t> scales, numbers;
+  std::vector<std::int64_t> offsets;
+  std::vector<std::int32_t> lists, list;
+  std::vector<float> centroid_scale{1.0f};
+};
+
+bool close(double found, double expected) { return std::fabs(found - expected) <= 1e-4 * (1 + std::fabs(expected)); }
+
+void test_scores(const xtr::Kernels& kernels, int dim) {
+  std::mt19937 random(13);
+  const Corpus first(30, dim, random), second(20, dim, random);
+  constexpr int kTokens = 21, kBase = 40;
+  std::vector<std::int8_t> codes(static_cast<std::size_t>(kTokens) * dim), fine(codes.size());
+  for (std::int8_t& one : codes) one = static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127);
+  for (std::int8_t& one : fine) one = static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127);
+  std::vector<float> factors(kTokens);
+  for (float& one : factors) one = static_cast<float>(random() % 1000) / 1e6f;
+  const xtr::Model model{first.centroid.data(), first.centroid_scale.data(), 1, dim, {}};
+  const xtr::Searcher searcher(model, {first.segment(0), second.segment(kBase)}, kBase + 20, kernels);
+  // Rows 30 to 39 are a hole between segments.
+  const std::vector<std::int64_t> rows{0, 3, 29, 35, 40, 41, 59};
+  for (const std::vector<std::int8_t>* second_codes : {static_cast<std::vector<std::int8_t>*>(nullptr), &fine}) {
+    std::vector<float> found(rows.size());
+    searcher.score(codes.data(), second_codes ? second_codes->data() : nullptr, factors.data(), kTokens, rows.data(),
+                   static_cast<std::int64_t>(rows.size()), found.data());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (rows[i] == 35) {
+        CHECK(found[i] == kLowest, kernels.name);
+        continue;
+      }
+      const double expected = rows[i] < kBase
+                                  ? first.maxsim(rows[i], codes, second_codes, factors, 0, kTokens)
+                                  : second.maxsim(rows[i] - kBase, codes, second_codes, factors, 0, kTokens);
+      CHECK(close(found[i], expected), kernels.name);
+    }
+  }
+  // The same documents apart from an index, two queries at once.
+  const xtr::Store store{first.tokens.data(), first.scales.data(), first.offsets.data(), dim};
+  const std::vector<std::int64_t> ends{8, kTokens}, documents{2, 5, 17, 29};
+  const xtr::Queries queries{codes.data(), fine.data(), factors.data(), ends.data(), 2};
+  std::vector<float> found(2 * documents.size());
+  xtr::scan(store, queries, documents.data(), static_cast<std::int64_t>(documents.size()), kernels, found.data());
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    CHECK(close(found[i], first.maxsim(documents[i], codes, &fine, factors, 0, 8)), kernels.name);
+    CHECK(close(found[documents.size() + i], first.maxsim(documents[i], codes, &fine, factors, 8, kTokens)),
+          kernels.name);
+  }
+  // Without lists every allowed row is a candidate, and no other.
+  std::vector<std::uint8_t> allowed(kBase + 20, 0);
+  for (const int row : {1, 7, 29, 45, 59}) allowed[static_cast<std::size_t>(row)] = 1;
+  const std::vector<float> ones(kTokens, 1.0f);
+  const xtr::Query query{kTokens, codes.data(), factors.data(), ones.data()};
+  const xtr::Candidates candidates = searcher.retrieve(query, {0, 0, 100, 100, 0, 0}, allowed.data());
+  CHECK(test::same(candidates.rows, {1, 7, 29, 45, 59}), kernels.name);
+}
+
+void test_assign(const xtr::Kernels& kernels, int dim) {
+  std::mt19937 random(17);
+  constexpr int kCentroids = 70, kTokens = 50;
+  std::vector<std::int8_t> centroids(static_cast<std::size_t>(kCentroids) * dim),
+      tokens(static_cast<std::size_t>(kTokens) * dim);
+  for (auto* codes : {&centroids, &tokens}) {
+    for (std::int8_t& one : *codes) one = static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127);
+  }
+  std::vector<float> scales(kCentroids), biases(kCentroids), token_scales(kTokens, 0.01f);
+  for (float& one : scales) one = 0.01f + static_cast<float>(random() % 100) / 1e5f;
+  for (float& one : biases) one = static_cast<float>(random() % 100) / 100.0f;
+  std::vector<std::int32_t> which(kTokens);
+  const xtr::Model model{centroids.data(), scales.data(), kCentroids, dim, {}};
+  xtr::assign(model, biases.data(), tokens.data(), token_scales.data(), kTokens, kernels, which.data());
+  for (int t = 0; t < kTokens; ++t) {
+    int nearest = -1;
+    float best = kLowest;
+    for (int c = 0; c < kCentroids; ++c) {
+      int product = 0;
+      for (int d = 0; d < dim; ++d) product += centroids[c * dim + d] * tokens[t * dim + d];
+      const float score = static_cast<float>(product) * scales[c] * token_scales[t] - biases[c];
+      if (score > best) {
+        best = score;
+        nearest = c;
+      }
+    }
+    CHECK(which[t] == nearest, kernels.name);
+  }
+}
+
+void test_keep_best() {
+  std::vector<xtr::Ranked> ranked{{1.0, 9, 0}, {2.0, 8, 1}, {2.0, 3, 2}, {0.5, 1, 3}, {2.0, 5, 4}};
+  xtr::keep_best(ranked, 2);
+  CHECK(ranked.size() == 2 && ranked[0].row == 3 && ranked[1].row == 5, "keep_best");
+  xtr::keep_best(ranked, 10);
+  CHECK(ranked.size() == 2, "keep_best");
+}
+
+}  // namespace
+
+int main() {
+  for (const xtr::Kernels* kernels :
+       xtr::those_known({&xtr::scalar_kernels(), xtr::avx2_kernels(), xtr::avx512_kernels(), xtr::neon_kernels()})) {
+    for (const int dim : {24, 128}) {
+      test_scores(*kernels, dim);
+      test_assign(*kernels, dim);
+    }
+  }
+  test_keep_best();
+  return test::finish("late_searcher_test");
+}

@@ -1,0 +1,74 @@
+"""A build of any kind in the Dagster instance of the folder, and what people and programs are told of it."""
+
+import os
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import typer
+
+from xtr_assets.cli.app import FAILED
+from xtr_assets.cli.console import emit, say
+from xtr_assets.cli.locate import HOME_VARIABLE, dagster_home, shown
+
+if TYPE_CHECKING:
+    from xtr_assets.config import IndexConfig
+    from xtr_assets.defs.in_process import BuildResult, Work
+
+
+def run_here(config: Path | None, work: "Work", *, quiet: bool) -> tuple["BuildResult", float]:
+    """What `work` came to in the Dagster instance of the config's folder, and the seconds it took."""
+    from xtr_assets.config import config_file, discover_config
+
+    named = config_file(config, Path.cwd())
+    found = discover_config(config)
+    return run_in(found, Path.cwd() if named is None else named.resolve().parent, work, quiet)
+
+
+def run_in(config: "IndexConfig", home_folder: Path, work: "Work", quiet: bool = False) -> tuple["BuildResult", float]:
+    """Run in the folder's Dagster instance, with progress for people unless `quiet`."""
+    started = perf_counter()
+    here = Path.cwd().resolve()
+    home, written = dagster_home([home_folder, here, *here.parents], home_folder)
+    os.environ[HOME_VARIABLE] = str(home)
+    if written and not quiet:
+        say(f"wrote {shown(home / 'dagster.yaml')}: this folder is the Dagster instance now")
+    from xtr_assets.defs.in_process import open_instance
+    from xtr_assets.telemetry import progress
+
+    if quiet:
+        with progress.silence():
+            return work(config, open_instance()), perf_counter() - started
+    # In a log a bar is noise and silence looks hung: a line now and then, unless told otherwise.
+    if not sys.stderr.isatty():
+        os.environ.setdefault(progress.STYLE_VARIABLE, "lines")
+    return work(config, open_instance()), perf_counter() - started
+
+
+def finish(done: tuple["BuildResult", float], as_json: bool) -> None:
+    """Tell what a build came to, and end with 1 where it was refused."""
+    result, seconds = done
+    if as_json:
+        emit(result.document())
+    else:
+        _report(result, seconds)
+    if not result.ok:
+        raise typer.Exit(FAILED)
+
+
+def _report(result: "BuildResult", seconds: float) -> None:
+    """What a build came to, in a few lines."""
+    for shard, done in result.shards.items():
+        counts = ", ".join(f"{done[what]:,} {what}" for what in ("added", "changed", "deleted") if done.get(what))
+        say(f"  {shard}: {counts or 'nothing'} ({done['reason']})")
+    for check in result.failed:
+        level = "[red]failed[/red]" if check.blocking else "[yellow]warns[/yellow]"
+        say(f"  check {check.name} {level}: value {check.value}, threshold {check.threshold}")
+    if result.built is None:
+        say(f"[green]{result.reason}[/green] ({seconds:.1f} s)")
+    elif result.published:
+        say(f"[green]published[/green] generation {result.built}: {result.live_rows:,} chunks in {seconds:.1f} s")
+    else:
+        serves = "nothing serves yet" if result.generation is None else f"generation {result.generation} serves on"
+        say(f"[red]refused[/red] generation {result.built}: {serves}; see docs/operations.md, 'A check refuses'")

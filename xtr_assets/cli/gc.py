@@ -1,0 +1,39 @@
+"""`gc`: old generations and what nothing needs, removed."""
+
+from typing import Annotated
+
+import typer
+
+from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
+from xtr_assets.cli.console import console, emit, say, size, table
+from xtr_assets.cli.locate import find_place, open_warehouse
+
+
+@app.command(rich_help_panel=UPKEEP)
+def gc(
+    keep: Annotated[int, typer.Option(help="How many generations stay, the serving one among them.", min=1)] = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    config: ConfigOption = None,
+    warehouse: WarehouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove old generations and what nothing kept needs; never one that a reader has open."""
+    from xtr_assets.encoders import open_encoder
+    from xtr_assets.pipeline.plan.decide import fingerprint_of
+
+    place = find_place(config, warehouse)
+    opened, known = open_warehouse(place), place.config
+    # What the config's encoder has encoded stays: the next build needs it, though nothing may serve it yet.
+    encoder = None if known is None else fingerprint_of(opened, known, lambda: open_encoder(known.encoder))
+    report = opened.collect(keep, dry_run=dry_run, encoder=encoder)
+    if as_json:
+        fields = {"kept": report.kept, "pinned": report.pinned, "generations": report.generations}
+        emit({"dry_run": report.dry_run, **fields, "bytes": report.bytes, "removed": report.removed})
+        return
+    if report.removed:
+        rows = [(path, size(count)) for path, count in sorted(report.removed.items())]
+        console().print(table(None, ("path", "bytes"), rows, right=("bytes",)))
+    done = "would remove" if dry_run else "removed"
+    say(f"{done} {size(report.bytes)}; generations {', '.join(map(str, report.kept))} stay")
+    if report.pinned:
+        say(f"generations {', '.join(map(str, report.pinned))} stay because a reader has them open")

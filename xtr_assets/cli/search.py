@@ -1,0 +1,72 @@
+"""`search`: the chunks that answer a question."""
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from xtr_assets.cli.app import SEARCH, ConfigOption, JsonOption, WarehouseOption, app
+from xtr_assets.cli.console import emit
+from xtr_assets.cli.filter_option import parse_where
+from xtr_assets.cli.locate import find_place, open_warehouse
+from xtr_assets.core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from xtr_assets.search.searcher import Searcher
+
+
+Mode = Literal["hybrid", "dense", "xtr", "exact"]
+
+
+@app.command(rich_help_panel=SEARCH)
+def search(
+    query: Annotated[str, typer.Argument(help="What is looked for, in plain words.", show_default=False)],
+    k: Annotated[int, typer.Option("-k", "--k", help="How many hits.", min=1)] = 10,
+    mode: Annotated[Mode, typer.Option(help="Which index answers; exact is the reference.")] = "hybrid",
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            help="key=value, key=glob:*.py, or JSON; repeat it for several.",
+            show_default=False,
+            metavar="KEY=VALUE",
+        ),
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Which query token met what.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or cuda:N,M.")] = "auto",
+    generation: Annotated[
+        int | None, typer.Option(help="Another generation than the published one, a draft too.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+    warehouse: WarehouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the chunks that answer a question."""
+    from xtr_assets.cli.documents import hits_document
+    from xtr_assets.cli.hit_list import show_hits
+    from xtr_assets.search.searcher import open as open_searcher
+
+    conditions = parse_where(where or [])
+    place = find_place(config, warehouse)
+    with open_searcher(open_warehouse(place), device, generation) as searcher:
+        load_encoder(searcher, device)
+        started = perf_counter()
+        try:
+            hits = searcher.search(query, k=k, mode=mode, where=conditions, explain=explain)
+        except InvalidInput as error:
+            raise typer.BadParameter(str(error)) from error
+        took_ms = (perf_counter() - started) * 1000
+        if as_json:
+            emit(hits_document(searcher.generation, mode, took_ms, hits))
+        else:
+            show_hits(query, hits, f"generation {searcher.generation}, {mode}, {took_ms:.1f} ms")
+
+
+def load_encoder(searcher: "Searcher", device: str) -> None:
+    """Load the encoder before the clock starts: a process loads it once, a search takes what comes after."""
+    from xtr_assets.encoders import open_encoder
+    from xtr_assets.index.device import parse_device
+    from xtr_assets.search.query_encoder import encoder_config
+
+    settings = encoder_config(searcher.manifest.encoder.model_dump())
+    open_encoder(settings, parse_device(device).first).encode_queries(["warm"])

@@ -1,0 +1,34 @@
+"""`verify`: every byte compared with the manifests."""
+
+from typing import Annotated
+
+import typer
+
+from xtr_assets.cli.app import FAILED, SEARCH, ConfigOption, JsonOption, WarehouseOption, app
+from xtr_assets.cli.console import emit, say, size
+from xtr_assets.cli.locate import find_place, open_warehouse, shown
+
+
+@app.command(rich_help_panel=SEARCH)
+def verify(
+    number: Annotated[
+        int | None, typer.Argument(metavar="[N]", help="One generation; all of them without it.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+    warehouse: WarehouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare every byte with the manifests; names each file that differs and ends with 1."""
+    place = find_place(config, warehouse)
+    report = open_warehouse(place).verify(number)
+    if as_json:
+        problems = [{"path": p.path, "expected": p.expected, "found": p.found} for p in report.problems]
+        emit({"ok": report.ok, "files": report.files, "bytes": report.bytes, "problems": problems})
+    elif report.ok:
+        say(f"[green]verified[/green] {report.files:,} files, {size(report.bytes)} in {shown(place.warehouse)}")
+    else:
+        for problem in report.problems:
+            say(f"[red]differs[/red] {problem.path}: expected {problem.expected}, found {problem.found}")
+        say("roll back to a generation that verifies (`xtr-assets rollback`), or restore these files from a copy")
+    if not report.ok:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,87 @@
+"""`embeddings` and `token_embeddings`: one pass of the encoder over what a shard has that is not encoded yet."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from xtr_assets.core.errors import GenerationError
+from xtr_assets.defs.context import Site
+from xtr_assets.defs.metadata import cost_metadata, problem_result
+from xtr_assets.defs.partitions import shard_partitions
+from xtr_assets.pipeline.costs import step
+from xtr_assets.pipeline.gate.validity import embedding_problems, token_problems
+from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
+from xtr_assets.telemetry.progress import bar
+
+Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
+
+
+def encoding_assets(site: Site) -> dg.AssetsDefinition:
+    """`embeddings` and `token_embeddings` with their checks."""
+    embeddings, tokens = site.names.keys(("embeddings", "token_embeddings"))
+    group = site.group("corpus")
+    chunks = site.names.key("chunks")
+    specs = [
+        dg.AssetSpec(
+            embeddings,
+            deps=[chunks],
+            group_name=group,
+            kinds={"numpy"},
+            description="One unit vector a chunk, float16.",
+        ),
+        dg.AssetSpec(
+            tokens,
+            deps=[chunks],
+            group_name=group,
+            kinds={"numpy"},
+            description="One unit vector a kept token, int8 with a scale, and what the tokenizer called it.",
+        ),
+    ]
+    checks = [
+        dg.AssetCheckSpec("embeddings_valid", asset=embeddings, blocking=True, description="Finite, of unit length."),
+        dg.AssetCheckSpec(
+            "tokens_valid", asset=tokens, blocking=True, description="Offsets ascend, scales above zero."
+        ),
+    ]
+
+    @dg.multi_asset(
+        name=site.names.step("encode"),
+        specs=specs,
+        check_specs=checks,
+        partitions_def=shard_partitions(site.names),
+        required_resource_keys=site.needs_encoder,
+    )
+    def encode(context: dg.AssetExecutionContext) -> Results:
+        shard = context.partition_key
+        warehouse, encoder = site.warehouse(context), site.encoder(context)
+        snapshot = warehouse.snapshot(shard)
+        if snapshot is None:
+            raise GenerationError(f"shard {shard!r} was never chunked; materialize `chunks` of it first")
+        segments = missing_encodings(warehouse, snapshot, encoder.fingerprint)
+        with step("encode") as cost, bar(sum(s.rows for s in segments), f"encode {shard}") as progress:
+            report = encode_snapshot(warehouse, snapshot, encoder, progress)
+            cost.count(
+                rows=report.rows,
+                encoded=report.encoded,
+                resumed=report.resumed,
+                reused=report.reused,
+                windowed=report.windowed,
+                tokens=report.tokens,
+                bytes=report.bytes,
+            )
+        version = dg.DataVersion(f"{snapshot.data_version}-{encoder.fingerprint[:16]}")
+        metadata = {
+            "dagster/partition_row_count": snapshot.live_rows,
+            "encoder": encoder.name,
+            "fingerprint": encoder.fingerprint,
+            **cost_metadata(cost),
+        }
+        yield dg.MaterializeResult(asset_key=embeddings, data_version=version, metadata=metadata)
+        yield dg.MaterializeResult(asset_key=tokens, data_version=version, metadata=metadata)
+        fingerprint = encoder.fingerprint
+        found = [problem for segment in segments for problem in embedding_problems(segment, fingerprint)]
+        yield problem_result("embeddings_valid", embeddings, found)
+        found = [problem for segment in segments for problem in token_problems(segment, fingerprint)]
+        yield problem_result("tokens_valid", tokens, found)
+
+    return encode

@@ -1,0 +1,193 @@
+"""The checks of the gate, each with what it is about: the one list that Dagster, `publish`, docs and tests follow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from xtr_assets.config import IndexConfig
+from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
+from xtr_assets.pipeline.gate import index_recall, judgments, list_balance, shadow, token_drift, validity
+from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
+from xtr_assets.search.loaders import DENSE_FILE, TOKEN_FILE
+from xtr_assets.storage.catalog import CATALOG_NAME
+from xtr_assets.storage.draft import EVERY_FILE
+from xtr_assets.storage.id_map import ID_MAP_NAME
+from xtr_assets.storage.manifest import CheckRecord
+from xtr_assets.telemetry import metrics
+
+TOKEN_FOLDER = TOKEN_FILE.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class GateCheck:
+    """A check of a draft.
+
+    name : its name in records, in the UI and in `publish`. asset : the asset whose materialization it follows. look :
+    what it does. what : one sentence for people. subject : the files it is about, relative to the generation; a record
+    holds for exactly their bytes, those of the segments and the tombstones. profile_keys : the parts of the profile
+    that it depends on, where the draft has them. version : raised where a record of before no longer says the same.
+    blocking : whether a draft without a passing record may not serve. deps : assets that it reads besides.
+    """
+
+    name: str
+    asset: str
+    look: Callable[[DraftSession], Finding]
+    what: str
+    subject: tuple[str, ...] = ()
+    profile_keys: tuple[str, ...] = ()
+    version: int = 1
+    blocking: bool = True
+    deps: tuple[str, ...] = ()
+    applies: Callable[[IndexConfig], bool] = lambda _: True
+
+
+def has_judgments(config: IndexConfig) -> bool:
+    """Whether somebody judged answers to the queries of this index."""
+    return config.queries is not None and config.queries.judgments is not None
+
+
+_DENSE = (DENSE_FILE, *QUERY_FILES, *neighbor_files("dense"))
+_TOKENS = (TOKEN_FOLDER, *QUERY_FILES, *neighbor_files("xtr"))
+_SEARCHED = ("dense", "hybrid", "xtr")
+
+# In the order of the flow. A blocking check is one sentence in docs/gate.md, too.
+CHECKS: tuple[GateCheck, ...] = (
+    GateCheck(
+        "chunks_schema",
+        "chunks",
+        validity.chunks_schema,
+        "Rows of new segments hold to the schema: types, ranges, ids that differ, true text hashes.",
+    ),
+    GateCheck(
+        "embeddings_valid", "embeddings", validity.embeddings_valid, "Embeddings of new segments are unit vectors."
+    ),
+    GateCheck(
+        "tokens_valid",
+        "token_embeddings",
+        validity.tokens_valid,
+        "Token offsets of new segments ascend, and scales are above zero.",
+    ),
+    GateCheck(
+        "dense_recall",
+        "faiss_index",
+        index_recall.dense_recall,
+        "Recall@k of the dense index against exact search over the fixed queries; no source is surely below.",
+        _DENSE,
+        ("dense",),
+        deps=("exact_neighbors",),
+    ),
+    GateCheck(
+        "dense_recall_new_rows",
+        "faiss_index",
+        index_recall.dense_recall_new_rows,
+        "Recall@k of the dense index for queries drawn from new rows, which an average would hide.",
+        _DENSE,
+        ("dense",),
+        deps=("exact_neighbors",),
+    ),
+    GateCheck(
+        "list_balance",
+        "faiss_index",
+        list_balance.check,
+        "How unevenly the inverted lists are filled, beside when they were trained.",
+        (DENSE_FILE,),
+        blocking=False,
+    ),
+    GateCheck(
+        "xtr_recall",
+        "xtr_index",
+        index_recall.xtr_recall,
+        "Recall@k of the token index against exact MaxSim over the fixed queries; no source is surely below.",
+        _TOKENS,
+        ("xtr",),
+        deps=("exact_neighbors",),
+    ),
+    GateCheck(
+        "xtr_recall_new_rows",
+        "xtr_index",
+        index_recall.xtr_recall_new_rows,
+        "Recall@k of the token index for queries drawn from new rows, which an average would hide.",
+        _TOKENS,
+        ("xtr",),
+        deps=("exact_neighbors",),
+    ),
+    GateCheck(
+        "token_drift",
+        "xtr_index",
+        token_drift.check,
+        "How far tokens that came since lie from the centroids, beside those the centroids were learnt from.",
+        (TOKEN_FILE,),
+        blocking=False,
+    ),
+    GateCheck(
+        "id_map_bijection",
+        "id_map",
+        validity.id_map_bijection,
+        "Live rows and chunk_ids are one to one, and what the segments hold.",
+        (ID_MAP_NAME,),
+    ),
+    GateCheck(
+        "catalog_consistent",
+        "catalog",
+        validity.catalog_consistent,
+        "What DuckDB counts through the views is what the manifest says.",
+        (ID_MAP_NAME, CATALOG_NAME, "catalog"),
+    ),
+    GateCheck(
+        "judged_quality",
+        "catalog",
+        judgments.check,
+        "Hybrid nDCG@10 over judged queries is not surely lower than that of the generation that serves.",
+        (DENSE_FILE, TOKEN_FOLDER),
+        _SEARCHED,
+        deps=("faiss_index", "xtr_index"),
+        applies=has_judgments,
+    ),
+    GateCheck(
+        "shadow_diff",
+        "catalog",
+        shadow.check,
+        "How much of the serving top 10 the draft returns too.",
+        (DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        _SEARCHED,
+        blocking=False,
+        deps=("faiss_index", "xtr_index", "exact_neighbors"),
+    ),
+    GateCheck(
+        "files_verified",
+        "catalog",
+        validity.files_verified,
+        "Every file of the draft, read from the disk, has its sha256.",
+        (EVERY_FILE,),
+        deps=("faiss_index", "xtr_index", "exact_neighbors"),
+    ),
+)
+
+
+def checks_of(config: IndexConfig) -> tuple[GateCheck, ...]:
+    """The checks of an index."""
+    return tuple(check for check in CHECKS if check.applies(config))
+
+
+def required_checks(config: IndexConfig) -> tuple[str, ...]:
+    """What `publish` is to require of this index: a passing record of each blocking check."""
+    return tuple(check.name for check in checks_of(config) if check.blocking)
+
+
+def run_check(session: DraftSession, check: GateCheck) -> CheckRecord:
+    """Look, and record what was found for exactly the bytes that the check is about."""
+    found = check.look(session)
+    draft = session.draft
+    words = {"summary": found.summary, **({"remedy": found.remedy} if found.remedy else {})}
+    record = draft.record_check(
+        check.name,
+        passed=found.passed,
+        value=found.value,
+        threshold=found.threshold,
+        subject=check.subject,
+        profile_keys=[key for key in check.profile_keys if key in draft.manifest.profile],
+        details={**found.details, **words},
+    )
+    metrics.count_check(check.name, record.passed)
+    return record

@@ -1,0 +1,189 @@
+"""One run's draft: opened once, with its row diff, its queries and its indexes, by every step of a process."""
+
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from xtr_assets.config import IndexConfig
+from xtr_assets.encoders import open_encoder
+from xtr_assets.encoders.base import Encoder
+from xtr_assets.index import DenseIndex, TokenIndex
+from xtr_assets.pipeline.derive.exact_neighbors import Neighbors, neighbor_files, read_neighbors
+from xtr_assets.pipeline.plan.row_diff import RowDiff
+from xtr_assets.pipeline.queries.gate_queries import QUERIES_FILE, GateQueries, read_queries
+from xtr_assets.search.loaders import DENSE_FILE, TOKEN_FILE, open_dense, open_tokens
+from xtr_assets.search.searcher import Searcher
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.warehouse import Warehouse
+
+T = TypeVar("T")
+Space = Literal["dense", "xtr"]
+
+
+class DraftSession:
+    """A draft with what its steps share. What is opened from the draft's files is opened again when those change.
+
+    config, warehouse, draft : what is built, where, and the draft. afresh : whether nothing is taken over from the
+    parent but encodings.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        draft: Draft,
+        config: IndexConfig,
+        *,
+        afresh: bool = False,
+        encoder: Callable[[], Encoder] | None = None,
+    ) -> None:
+        self.warehouse, self.draft, self.config, self.afresh = warehouse, draft, config, afresh
+        self._open_encoder = encoder or (lambda: open_encoder(config.encoder))
+        self._opened: dict[str, tuple[Hashable, object]] = {}
+
+    # -- generations --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def parent(self) -> Generation | None:
+        """The generation whose rows the draft keeps."""
+        return parent_of(self.warehouse, self.draft)
+
+    @property
+    def carried(self) -> Generation | None:
+        """The parent whose indexes and neighbours the draft's can be derived from; None where they are made anew."""
+        return None if self.afresh else same_encoder(self.parent, self.draft)
+
+    @property
+    def serving(self) -> Generation | None:
+        """The generation that PUBLISHED names now: the parent, unless somebody moved the pointer since."""
+        published, parent = self.warehouse.published, self.parent
+        same = parent is not None and published is not None and parent.number == published.number
+        return parent if same else published
+
+    @cached_property
+    def rows(self) -> RowDiff:
+        """Which rows came, went and stayed."""
+        return RowDiff(self.parent, self.draft)
+
+    # -- what is read from the draft ----------------------------------------------------------------------------------
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder that the build encodes with."""
+        return self._open_encoder()
+
+    def queries(self) -> GateQueries:
+        """The gate's queries of the draft."""
+        return self._kept("queries", _digest(self.draft, QUERIES_FILE), lambda: read_queries(self.draft))
+
+    def neighbors(self, space: Space) -> Neighbors:
+        """The exact neighbours of those queries in a space, "dense" or "xtr"."""
+        key = tuple(_digest(self.draft, name) for name in neighbor_files(space))
+        return self._kept(f"neighbors {space}", key, lambda: read_neighbors(self.draft, space))
+
+    def dense(self) -> DenseIndex:
+        """The draft's dense index, opened from its file as a searcher would."""
+        return self._dense(self.draft)
+
+    def tokens(self) -> TokenIndex:
+        """The draft's token index, opened from its files as a searcher would."""
+        return self._tokens(self.draft)
+
+    def parent_dense(self) -> DenseIndex:
+        """The dense index of the generation that is carried over. GenerationError where none is."""
+        assert self.carried is not None, "nothing is carried over into this draft"
+        return self._dense(self.carried)
+
+    def searcher(self) -> Searcher:
+        """A searcher over the draft: what users would be answered."""
+        return self._searcher(self.draft)
+
+    def serving_searcher(self) -> Searcher | None:
+        """A searcher over what serves; None where nothing does."""
+        return None if self.serving is None else self._searcher(self.serving)
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        for _, opened in self._opened.values():
+            if isinstance(opened, Searcher):
+                opened.close()
+        self._opened.clear()
+
+    def _dense(self, generation: Generation) -> DenseIndex:
+        key = (_digest(generation, DENSE_FILE), repr(generation.manifest.profile.get("dense")))
+        return self._kept(f"dense {generation.number}", key, lambda: open_dense(generation, "cpu"))
+
+    def _tokens(self, generation: Generation) -> TokenIndex:
+        key = (_digest(generation, TOKEN_FILE), repr(generation.manifest.profile.get("xtr")))
+        return self._kept(f"tokens {generation.number}", key, lambda: open_tokens(generation))
+
+    def _searcher(self, generation: Generation) -> Searcher:
+        dense, tokens = self._dense(generation), self._tokens(generation)
+        key = (id(dense), id(tokens), repr(generation.manifest.profile.get("hybrid")))
+        return self._kept(
+            f"searcher {generation.number}",
+            key,
+            lambda: Searcher(self.warehouse, "cpu", generation=generation.number, indexes=(dense, tokens)),
+        )
+
+    def _kept(self, name: str, key: Hashable, make: Callable[[], T]) -> T:
+        held = self._opened.get(name)
+        if held is not None and held[0] == key:
+            return held[1]  # type: ignore[return-value]  # what `make` of this name gave
+        if held is not None and isinstance(held[1], Searcher):
+            held[1].close()
+        made = make()
+        self._opened[name] = (key, made)
+        return made
+
+
+def parent_of(warehouse: Warehouse, draft: Generation) -> Generation | None:
+    """The generation whose rows the draft keeps."""
+    return None if draft.parent is None else warehouse.generation(draft.parent)
+
+
+def same_encoder(parent: Generation | None, draft: Generation) -> Generation | None:
+    """The parent where its derived files speak of the same vectors, else None."""
+    return parent if parent is not None and parent.fingerprint == draft.fingerprint else None
+
+
+def _digest(generation: Generation, name: str) -> str:
+    return generation.manifest.files[generation.file_name(name)].sha256
+
+
+# The session of the run that this process works on: steps of one run follow each other, and a build is a writer alone.
+_current: list[DraftSession] = []
+
+
+@contextmanager
+def session_of(
+    warehouse: Warehouse,
+    draft: Draft,
+    config: IndexConfig,
+    *,
+    afresh: bool = False,
+    encoder: Callable[[], Encoder] | None = None,
+) -> Iterator[DraftSession]:
+    """The process' session of a draft, with one commit of its manifest at the end of the block.
+
+    Another draft takes its place. A step in a process of its own opens its own.
+    """
+    held = _current[0] if _current else None
+    if held is None or _key(held) != (warehouse.root, draft.number, draft.run_id, config, afresh):
+        held = DraftSession(warehouse, draft, config, afresh=afresh, encoder=encoder)
+        _current[:] = [held]
+    held.draft.reload()
+    with held.draft.batch():
+        yield held
+
+
+def end_session() -> None:
+    """Close the process' session, once its draft is published or given up."""
+    while _current:
+        _current.pop().close()
+
+
+def _key(session: DraftSession) -> tuple[Path, int, str, IndexConfig, bool]:
+    return session.warehouse.root, session.draft.number, session.draft.run_id, session.config, session.afresh

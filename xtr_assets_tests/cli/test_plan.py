@@ -1,0 +1,29 @@
+import json
+
+from xtr_assets_tests.cli.conftest import Command
+
+
+def test_plan_explains_the_shortlist_for_any_size(run: Command) -> None:
+    found = json.loads(run("plan", "--rows", "1000000", "--dim", "384", "--json").stdout)
+    assert found["shortlist"][0]["recipe"] in ("IVF2048,SQ4", "IVF1024,PQ96x4fsr")
+    assert all(one["reason"] and one["memory_bytes"] > 0 for one in found["shortlist"])
+    memory = min(one["memory_bytes"] for one in found["shortlist"])
+    tight = json.loads(run("plan", "--rows", "1000000", "--dim", "384", "--memory", str(memory), "--json").stdout)
+    assert [one["memory_bytes"] for one in tight["shortlist"]] == [memory]
+    short = run("plan", "--rows", "1000000", "--dim", "384", "--memory", "1000")
+    assert (short.exit_code, str(memory) in short.stderr) == (1, True)
+    assert "recall@10 1.0" in run("plan", "--rows", "1000000", "--dim", "384", "--goal", "1").stderr
+
+
+def test_plan_takes_what_serves_where_nothing_is_said(run: Command) -> None:
+    found = json.loads(run("plan", "--json").stdout)
+    assert (found["dim"], found["recall_goal"], found["configured"]) == (64, 0.95, None)
+    assert found["rows"] > 0
+    assert [one["recipe"] for one in found["shortlist"]] == ["Flat"]
+
+
+def test_plan_measures_what_serves(run: Command) -> None:
+    found = json.loads(run("plan", "--measure", "--json").stdout)
+    assert found["choice"]["plan"]["recipe"] in [one["recipe"] for one in found["shortlist"]]
+    assert "measured" in run("plan", "--measure").stderr
+    assert run("plan", "--measure", "--rows", "5").exit_code == 2

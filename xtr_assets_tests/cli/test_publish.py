@@ -1,0 +1,36 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from xtr_assets_tests.cli.answers import serves
+from xtr_assets_tests.cli.conftest import Command
+
+
+def test_a_failed_check_leaves_the_published_generation(project: Path, change: Command) -> None:
+    config = project / "xtr.yaml"
+    config.write_text(config.read_text().replace("{queries: 20}", "{queries: 20, dense: 1.01}"))
+    (project / "guide" / "lions.md").write_text("# Lions\n\nThe lion roars.\n")
+    failed = change("build")
+    assert failed.exit_code == 1
+    assert "dense_recall" in failed.stderr
+    assert serves(change) == 1
+    assert change("publish", "2").exit_code == 1
+    assert change("publish", "2", "--force").exit_code == 2
+    forced = change("publish", "2", "--force", "--reason", "lions matter")
+    assert forced.exit_code == 0, forced.output
+    assert serves(change) == 2
+    assert json.loads(change("status", "--json").stdout)["forced"] == "lions matter"
+
+
+@pytest.mark.usefixtures("project")
+def test_an_unknown_generation_is_one_line(change: Command) -> None:
+    result = change("publish", "99")
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ") and "99" in line
+
+
+@pytest.mark.usefixtures("project")
+def test_debug_shows_the_traceback(change: Command) -> None:
+    assert "Error" in repr(change("--debug", "publish", "99").exception)

@@ -1,0 +1,52 @@
+import pytest
+
+from xtr_assets_tests.cli.answers import document
+from xtr_assets_tests.cli.conftest import Command
+
+HIT_KEYS = ["rank", "chunk_id", "score", "scores", "source", "path", "symbol", "start_line", "end_line", "text"]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "xtr", "exact"])
+def test_search_prints_the_documented_document(run: Command, mode: str) -> None:
+    found = document(run, "search", "zebra stripes", "--mode", mode, "-k", "3")
+    assert list(found) == ["generation", "mode", "took_ms", "hits"]
+    assert (found["generation"], found["mode"]) == (1, mode)
+    assert found["took_ms"] > 0
+    assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3]
+    assert all(list(hit) == HIT_KEYS for hit in found["hits"])
+    best = found["hits"][0]
+    assert (best["source"], best["path"]) == ("guide", "animals.md")
+    assert "zebra" in best["text"]
+    assert set(best["scores"]) == ({mode} if mode in ("dense", "xtr") else {"dense", "xtr"})
+    scores = [hit["score"] for hit in found["hits"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_filter_narrows_the_hits(run: Command) -> None:
+    hits = document(run, "search", "zebra", "--where", "source=guide", "--where", "path=glob:t*.md")["hits"]
+    assert hits
+    assert {hit["path"] for hit in hits} == {"travel.md"}
+
+
+def test_an_explanation_comes_where_it_was_asked_for(run: Command) -> None:
+    hits = document(run, "search", "zebra stripes", "--explain", "-k", "1")["hits"]
+    assert list(hits[0]) == [*HIT_KEYS, "explanation"]
+    assert set(hits[0]["explanation"]["spaces"]) == {"dense", "xtr"}
+    assert "zebra" in [match["token"] for match in hits[0]["explanation"]["tokens"]]
+
+
+def test_people_see_a_table_and_standard_output_stays_empty(run: Command) -> None:
+    result = run("search", "zebra stripes", "--explain")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    assert "animals.md:" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("zebra", "--where", "colour=red"), ("zebra", "--mode", "psychic")])
+def test_a_search_that_cannot_be_is_wrong_use(run: Command, arguments: tuple[str, ...]) -> None:
+    result = run("search", *arguments, "--json")
+    assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_an_empty_query_finds_nothing(run: Command) -> None:
+    assert document(run, "search", " ")["hits"] == []

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+from xtr_assets_tests.cli.answers import document
+from xtr_assets_tests.cli.conftest import Command
+
+
+def test_status_says_what_serves(run: Command, built: Path) -> None:
+    found = document(run, "status")
+    assert (found["generation"], found["state"], found["name"]) == (1, "published", "handbook")
+    assert found["rows"] == found["live_rows"] > 0
+    assert found["dead_share"] == 0
+    assert found["bytes"]["total"] == sum(size for kind, size in found["bytes"].items() if kind != "total")
+    assert found["encoder"]["dim"] == 64
+    assert set(found["recipe"]) == {"dense", "xtr"}
+    checks = {check["name"]: check for check in found["checks"]}
+    assert {"dense_recall", "xtr_recall", "id_map_bijection"} <= set(checks)
+    assert list(checks["dense_recall"]) == ["name", "passed", "value", "threshold"]
+    assert all(check["passed"] for check in checks.values())
+    assert [shard["shard"] for shard in found["shards"]] == ["guide", "tools"]
+    assert all(not any(shard["behind"].values()) for shard in found["shards"])
+
+
+def test_status_says_what_serves_on_this_machine_and_why(run: Command) -> None:
+    serves = document(run, "status")["serves"]
+    assert serves["dense"]["faiss"]["distribution"].startswith("faiss-")
+    assert serves["dense"]["device"] and serves["dense"]["reason"]
+    assert serves["xtr"]["backend"] in ("native", "numba", "numpy")
+    assert serves["xtr"]["device"] and serves["xtr"]["reason"]
+    shown = run("status").stderr
+    assert "FAISS" in shown and "backend: xtr" in shown and "device: dense" in shown
+
+
+def test_status_lists_the_quarantine(run: Command) -> None:
+    (entry,) = document(run, "status")["quarantine"]
+    assert (entry["source"], entry["path"], entry["reason"]) == ("tools", "broken.py", "unparsable")
+    assert "broken.py" in run("status").stderr
+
+
+def test_status_says_which_shards_are_behind_their_source(project: Path, change: Command) -> None:
+    (project / "guide" / "new.md").write_text("# New\n\nText.\n")
+    (project / "guide" / "travel.md").write_text("# Travel\n\nWalk.\n")
+    (project / "guide" / "animals.md").unlink()
+    shards = {shard["shard"]: shard["behind"] for shard in document(change, "status")["shards"]}
+    assert {what: shards["guide"][what] for what in ("added", "changed", "deleted")} == {
+        "added": 1,
+        "changed": 1,
+        "deleted": 1,
+    }
+    assert not any(shards["tools"].values())
+    assert "1 added, 1 changed, 1 deleted" in change("status").stderr
