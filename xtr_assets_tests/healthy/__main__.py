@@ -1,4 +1,4 @@
-"""`python -m xtr_assets_tests.healthy [--seed N] [--count 200] [--most 20000]`: random healthy projects, all to publish."""
+"""`python -m xtr_assets_tests.healthy [--seed N] [--count 200] [--most 20000]`: random projects, to be published."""
 
 import argparse
 import sys

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xtr_assets.core.errors import PublishRefused
-from xtr_assets.pipeline.gate.required import WARNING
+from xtr_assets.pipeline.gate.registry import required_checks
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.healthy.project import Project, Shape
 from xtr_assets_tests.life import steps
@@ -64,7 +64,8 @@ def _built(warehouse: Warehouse, project: Project, step: str) -> Refusal | None:
     except PublishRefused as error:
         draft = warehouse.newest_draft()
         assert draft is not None, str(error)
-        failed = [one for one in draft.check_results() if not one.passed and one.name not in WARNING]
+        required = required_checks(project.config)
+        failed = [one for one in draft.check_results() if not one.passed and one.name in required]
         said = [f"{one.name} {one.value} < {one.threshold} ({one.details.get('basis', '')})" for one in failed]
         return Refusal(project.shape, step, draft.live_rows, tuple(said) or (str(error),))
     return None

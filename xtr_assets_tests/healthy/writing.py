@@ -17,13 +17,27 @@ Manner = Literal["prose", "permutations", "one", "duplicates", "real", "names"]
 MANNERS: tuple[Manner, ...] = ("prose", "permutations", "one", "duplicates", "real", "names")
 
 _LETTERS: dict[Language, str] = {
-    "zh": "的一是不了人我在有他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天而能好都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长",
-    "ja": "のにはをたがでてとしれさあるいもするからなことおりまいやにつけてそれよ日本人大年会国中上出生時自間子行学語東京新聞世界水火木金土道電車駅前後今何食飲見",
+    "zh": (
+        "的一是不了人我在有他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么"
+        "心多天而能好都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长"
+    ),
+    "ja": (
+        "のにはをたがでてとしれさあるいもするからなことおりまいやにつけてそれよ日本人大年会国中上出生時自間子行学"
+        "語東京新聞世界水火木金土道電車駅前後今何食飲見"
+    ),
     "th": "กขคงจฉชซญดตถทนบปผพมยรลวสหอาิีืุูเแโไ",
 }
 _WORDS: dict[Language, str] = {
-    "ar": "كتاب مدرسة بيت ماء سماء طريق مدينة قلم باب نافذة شجرة جبل بحر نهر يوم ليلة شمس قمر صديق عمل لغة كلمة سؤال جواب علم تاريخ",
-    "de": "Straße Übung Maß Fluß Tür Schlüssel Gerät Wörter Zug Bahnhof Fahrkarte Prüfung Verzeichnis Datei Zeile Fehler Lösung Änderung Größe",
+    "ar": (
+        "كتاب مدرسة بيت ماء سماء طريق مدينة قلم باب نافذة شجر"
+        "ة جبل بحر نهر يوم ليلة شمس قمر صديق عمل لغة كلمة سؤا"
+        "ل جواب علم تاريخ"
+    ),
+    "de": (
+        "Straße Übung Maß Fluß Tür Schlüssel Gerät Wörter Zug"
+        " Bahnhof Fahrkarte Prüfung Verzeichnis Datei Zeile F"
+        "ehler Lösung Änderung Größe"
+    ),
     "emoji": "😀 🚀 🔥 🎉 🐍 🍎 🌍 💾 📦 🧪 🔧 🗂 ✅ ❌ ⚙️ 🕒",
 }
 _STOPS: dict[Language, str] = {"zh": "。", "ja": "。", "th": " ", "ar": ". ", "emoji": " "}

@@ -1,4 +1,4 @@
-"""`python -m xtr_assets_tests.mutants [word ...]`: every mutant, or those whose name or place holds a word, as a table."""
+"""`python -m xtr_assets_tests.mutants [word ...]`: all mutants, or those whose name or place holds a word."""
 
 import sys
 import tempfile
@@ -29,10 +29,7 @@ def main(words: list[str]) -> int:
                 outcome = attempt(mutant, run, bases)
                 counts[_kind(outcome)] += 1
                 table.add_row(mutant.name, mutant.place, run, outcome.said, "; ".join(outcome.harm[:2]) or "none")
-                print(
-                    f"{_kind(outcome):10} {run:12} {mutant.place}: {mutant.name}: {outcome.said} | {'; '.join(outcome.harm[:3])} | {outcome.message[:160]}",
-                    flush=True,
-                )
+                print(f"{_kind(outcome):10} {run:12} {mutant.place}: {mutant.name}: {outcome.said}", flush=True)
     Console(width=200).print(table)
     print(f"{len(chosen)} mutants, {counts.total()} builds: {dict(counts)}; {time.monotonic() - started:.0f} s")
     return 1 if counts["PUBLISHED"] else 0

@@ -16,6 +16,10 @@ Run = Literal["full", "incremental", "compaction", "transfer"]
 Plant = Callable[[Path], AbstractContextManager[Any]]
 
 BOTH: tuple[Run, ...] = ("full", "incremental")
+FULL: tuple[Run, ...] = ("full",)
+INCREMENTAL: tuple[Run, ...] = ("incremental",)
+COMPACT: tuple[Run, ...] = ("compaction",)
+TRANSFER: tuple[Run, ...] = ("transfer",)
 
 
 @dataclass(frozen=True, slots=True)

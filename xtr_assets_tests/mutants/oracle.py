@@ -42,7 +42,7 @@ def harm(truth: Truth, warehouse: Warehouse) -> list[str]:
 def _served(truth: Truth, searcher: Searcher) -> Iterator[str]:
     """Every live chunk, as a search for all of them gives it."""
     for mode in ("dense", "xtr"):
-        hits = searcher.search("any thing at all", len(truth.rows) + 200, mode)  # type: ignore[arg-type]
+        hits = searcher.search("any thing at all", len(truth.rows) + 200, mode)
         yield from (
             f"{mode}: {problem}" for problem in _compared(truth, [(hit.chunk_id, _columns(hit)) for hit in hits])
         )

@@ -6,16 +6,18 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from xtr_assets.core.errors import PublishRefused, XtrAssetsError
-from xtr_assets.index.late import search as late_search
-from xtr_assets.index.late.options import Depths, Route, SearchProfile
-from xtr_assets.pipeline.gate.required import required_checks
+from xtr_assets.index.late.options import Depths, Route
+from xtr_assets.index.late.search import ALL_POSTINGS
+from xtr_assets.pipeline.gate.registry import CHECKS, required_checks
+from xtr_assets.pipeline.plan.draft_session import end_session
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.life import steps
 from xtr_assets_tests.mutants.corpus import Corpus, change, write_corpus
-from xtr_assets_tests.mutants.fault import Mutant, Run
+from xtr_assets_tests.mutants.fault import Mutant, Run, locally
 from xtr_assets_tests.mutants.oracle import harm
 from xtr_assets_tests.mutants.truth import Truth, truth_of
 
@@ -112,25 +114,23 @@ _MAKERS: dict[Run, Callable[[Corpus, bool], None]] = {
 @contextmanager
 def reading_lists(wanted: bool) -> Iterator[None]:
     """The token index reads its lists, however few tokens there are."""
-    plan, depths = late_search.plan_search, late_search._depths
+    if not wanted:
+        yield
+        return
 
     def lists(*, centroids: int, nprobe: int, **_: int) -> Route:
         return Route(False, min(centroids, max(nprobe, LISTS_READ)), "read for this trial")
 
-    def deep(profile: SearchProfile, route: Route, limit: int, wanted: int, allowed_rows: int) -> Depths:
-        return replace(
-            depths(profile, route, limit, wanted, allowed_rows),
-            k_prime=late_search.ALL_POSTINGS,
-            met=1 << 20,
-            limit=max(limit, ROWS_RESCORED),
-        )
+    def deep(depths: Any) -> Any:
+        def all_met(profile: Any, route: Route, limit: int, wanted: int, allowed_rows: int) -> Depths:
+            found: Depths = depths(profile, route, limit, wanted, allowed_rows)
+            return replace(found, k_prime=ALL_POSTINGS, met=1 << 20, limit=max(limit, ROWS_RESCORED))
 
-    if wanted:
-        late_search.plan_search, late_search._depths = lists, deep
-    try:
+        return all_met
+
+    place = "index.late.search"
+    with locally(place, "plan_search", lambda _: lists)(Path()), locally(place, "_depths", deep)(Path()):
         yield
-    finally:
-        late_search.plan_search, late_search._depths = plan, depths
 
 
 def _build(corpus: Corpus, lists: bool) -> None:
@@ -148,6 +148,7 @@ def attempt(mutant: Mutant, run: Run, bases: Bases) -> Outcome:
         with reading_lists(mutant.lists):
             return _attempt(mutant, run, corpus, truth)
     finally:
+        end_session()
         shutil.rmtree(corpus.folder)
 
 
@@ -208,9 +209,7 @@ def _failed(warehouse: Warehouse) -> tuple[str, ...]:
 
 @cache
 def _counts(name: str) -> bool:
-    from xtr_assets.pipeline.gate.required import WARNING
-
-    return name not in WARNING
+    return any(check.name == name and check.blocking for check in CHECKS)
 
 
 def _force(warehouse: Warehouse) -> bool:

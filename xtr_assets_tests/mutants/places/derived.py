@@ -1,4 +1,4 @@
-"""Faults in what is derived from rows: FAISS, postings, the ID map, the catalog, and the lists that the gate judges by."""
+"""Faults in what is derived from rows: FAISS, postings, the ID map, the catalog."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,14 +9,13 @@ import numpy as np
 from xtr_assets.index.faiss_provider import load_faiss
 from xtr_assets.index.late.postings import Postings
 from xtr_assets.storage.generation import Generation
-from xtr_assets_tests.mutants.fault import Mutant, Plant, locally, replaced
+from xtr_assets_tests.mutants.fault import FULL, INCREMENTAL, Mutant, Plant, locally, replaced
 
 faiss = load_faiss()
 
 ROWS = frozenset({"rows_everywhere"})
 ITSELF = frozenset({"finds_itself", "dense_recall", "dense_recall_new_rows", "new_rows_recall"})
 ITSELF_XTR = frozenset({"finds_itself", "xtr_recall", "xtr_recall_new_rows", "new_rows_recall"})
-INCREMENTAL = ("incremental",)
 # Something to look among, at any size.
 LISTS = "IVF16,Flat"
 
@@ -142,7 +141,7 @@ MUTANTS = (
         "FAISS",
         locally("index.dense.recipe", "faiss", lambda original: _Other(original)),
         ITSELF,
-        ("full",),
+        FULL,
         equivalent="the nearest unit vectors have the largest inner product, and the stored vectors rank them",
     ),
     Mutant(
@@ -193,7 +192,7 @@ MUTANTS = (
         "postings",
         locally("index.late.postings", "assign", _next_centroid),
         ITSELF_XTR,
-        ("full",),
+        FULL,
         equivalent="an index that scans reads no list",
     ),
     Mutant(

@@ -1,6 +1,6 @@
 """Faults between a text and its vectors: order, buffers, other encoders, the text that is given, the look-up."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.encoders.base import Encoded
-from xtr_assets_tests.mutants.fault import Mutant, Plant, locally, replaced
+from xtr_assets_tests.mutants.fault import FULL, INCREMENTAL, Mutant, Plant, locally, replaced
 
 TEXTS = frozenset({"vectors_are_the_texts"})
 # An encoder that is itself worse agrees with itself: only pinned texts, and what people find, can tell.
@@ -33,7 +33,8 @@ def tokens(alter: Callable[[Floats], Floats]) -> Plant:
 
 
 def unit(vectors: Floats) -> Floats:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    scaled: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    return scaled
 
 
 def reordered(one: Encoded, order: npt.NDArray[np.int64], *, dense: bool, late: bool) -> Encoded:
@@ -84,7 +85,8 @@ def _constant(vectors: Floats) -> Floats:
 
 
 def _turned(vectors: Floats) -> Floats:
-    return vectors @ np.linalg.qr(np.random.default_rng(7).normal(size=(vectors.shape[1],) * 2))[0]
+    turned: Floats = vectors @ np.linalg.qr(np.random.default_rng(7).normal(size=(vectors.shape[1],) * 2))[0]
+    return turned
 
 
 def _zero(one: Encoded) -> Encoded:
@@ -104,7 +106,7 @@ def _next_position(original: Any) -> Any:
 
 
 def _joined_runs(original: Any) -> Any:
-    def runs(places: Any, positions: Any, longest: int) -> Iterator[Any]:
+    def runs(places: Any, positions: Any, longest: int) -> Any:
         # Whatever lies in one place is taken to lie there one after the other.
         starts = np.flatnonzero(np.diff(places, prepend=-1))
         straight = np.concatenate(
@@ -205,21 +207,21 @@ MUTANTS = (
         PLACE,
         replaced("storage.encoding_lookup:find_encoded", _next_position),
         TEXTS,
-        ("incremental",),
+        INCREMENTAL,
     ),
     Mutant(
         "what lies apart is read as one run",
         PLACE,
         locally("pipeline.ingest.encode", "runs", _joined_runs),
         TEXTS,
-        ("full",),
+        FULL,
     ),
     Mutant(
         "an encoder that sees four words of a document",
         "encoder",
         replaced("encoders.hashing:Hashing.encode_documents", _first_words),
         CANARY,
-        ("full",),
+        FULL,
         serves=True,
     ),
     Mutant(

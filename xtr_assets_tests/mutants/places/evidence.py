@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets_tests.mutants.fault import Mutant, locally, replaced
+from xtr_assets_tests.mutants.fault import INCREMENTAL, Mutant, locally, replaced
 
-INCREMENTAL = ("incremental",)
 # A list that lacks or keeps rows shows in the sets of rows, or in what an honest index finds beside it.
 LISTS = frozenset(
     {"rows_everywhere", "dense_recall", "dense_recall_new_rows", "xtr_recall", "xtr_recall_new_rows", "new_rows_recall"}

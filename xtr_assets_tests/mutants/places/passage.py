@@ -10,12 +10,11 @@ import numpy as np
 from xtr_assets.core.files import record
 from xtr_assets.index.faiss_provider import load_faiss
 from xtr_assets.storage.generation import Generation, seal_text
-from xtr_assets_tests.mutants.fault import Mutant, Plant, both, on_disk, replaced
+from xtr_assets_tests.mutants.fault import INCREMENTAL, TRANSFER, Mutant, Plant, both, on_disk, replaced
 from xtr_assets_tests.mutants.places.derived import _added, _half
 
 faiss = load_faiss()
 REFUSED = frozenset({"publish"})
-INCREMENTAL, TRANSFER = ("incremental",), ("transfer",)
 
 
 def _swapped_at_the_end(original: Any) -> Any:
@@ -124,8 +123,8 @@ def _segments_exchanged(folder: Path) -> None:
     last.write_bytes(data)
 
 
-def _nobody_asks(_: Any) -> Any:
-    return lambda _config: ()
+def _nobody_asks(original: Any) -> Any:
+    return lambda self, number, **given: original(self, number, **{**given, "required": ()})
 
 
 MUTANTS = (
@@ -153,7 +152,7 @@ MUTANTS = (
     Mutant(
         "no check is asked for, and FAISS lacks half",
         "publish",
-        both(replaced("pipeline.gate.required:required_checks", _nobody_asks), _added(_half)),
+        both(replaced("storage.warehouse:Warehouse.publish", _nobody_asks), _added(_half)),
         REFUSED | {"rows_everywhere"},
     ),
     Mutant("an import whose bytes rotted", "import", on_disk(_rotten), frozenset({"CorruptFile"}), TRANSFER),
@@ -168,15 +167,21 @@ MUTANTS = (
         "an import with other vectors, digests put right",
         "import",
         _export(_other_vectors),
-        REFUSED | {"CorruptFile"},
+        REFUSED | {"CorruptFile", "StorageError"},
         TRANSFER,
     ),
     Mutant(
         "an import with half of FAISS, digests put right",
         "import",
         _export(_half_of_faiss),
-        REFUSED | {"CorruptFile"},
+        REFUSED | {"CorruptFile", "StorageError"},
         TRANSFER,
     ),
-    Mutant("an import with an edited verdict", "import", _export(_failed_once), REFUSED | {"CorruptFile"}, TRANSFER),
+    Mutant(
+        "an import with an edited verdict",
+        "import",
+        _export(_failed_once),
+        REFUSED | {"CorruptFile", "StorageError"},
+        TRANSFER,
+    ),
 )

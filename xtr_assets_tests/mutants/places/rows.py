@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from xtr_assets.storage.chunk_files import CHUNK_SCHEMA
-from xtr_assets_tests.mutants.fault import Mutant, Plant, locally, replaced
+from xtr_assets_tests.mutants.fault import COMPACT, INCREMENTAL, Mutant, Plant, locally, replaced
 
 AGREES = frozenset({"source_agrees"})
 ROWS = frozenset({"rows_everywhere", "source_agrees"})
@@ -132,8 +132,6 @@ def _encodings_rolled(original: Any) -> Any:
     return copy
 
 
-INCREMENTAL = ("incremental",)
-COMPACT = ("compaction",)
 MUTANTS = (
     Mutant(
         "Parquet rows in another order than Arrow's",

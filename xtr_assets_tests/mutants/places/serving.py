@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets_tests.mutants.fault import Mutant, locally, replaced
+from xtr_assets_tests.mutants.fault import INCREMENTAL, Mutant, locally, replaced
 
 WHOLE = frozenset({"hits_are_whole"})
 ITSELF = frozenset({"finds_itself", "known_item"})
-INCREMENTAL = ("incremental",)
 
 
 def _one_further(original: Any) -> Any:

@@ -1,6 +1,5 @@
 """Faults between a file and its chunks: the walk, the readers, the chunkers, the settings of a source."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count, islice
@@ -10,7 +9,7 @@ from typing import Any
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import shard_of
 from xtr_assets.sources.record_rows import Row
-from xtr_assets_tests.mutants.fault import Mutant, Plant, on_disk, replaced
+from xtr_assets_tests.mutants.fault import FULL, INCREMENTAL, Mutant, Plant, on_disk, replaced
 
 Item = Chunk | Quarantined
 AGREES = frozenset({"source_agrees"})
@@ -167,7 +166,7 @@ def _links_to_nothing(folder: Path) -> None:
 
 def _renamed(folder: Path) -> None:
     for file in (folder / "tickets").iterdir():
-        os.rename(file, file.with_suffix(".bak"))
+        file.rename(file.with_suffix(".bak"))
 
 
 def _truncated(folder: Path) -> None:
@@ -215,15 +214,15 @@ MUTANTS = (
         PLACE,
         _scan(lambda now, known: {p: s for p, s in now.items() if p in known or not known}),
         AGREES,
-        ("incremental",),
+        INCREMENTAL,
     ),
-    Mutant("deleted files stay", PLACE, _scan(lambda now, known: {**known, **now}), AGREES, ("incremental",)),
+    Mutant("deleted files stay", PLACE, _scan(lambda now, known: {**known, **now}), AGREES, INCREMENTAL),
     Mutant(
         "a file of the same size is unchanged",
         PLACE,
         replaced("sources.file_scan:file_state", _size_decides),
         AGREES,
-        ("incremental",),
+        INCREMENTAL,
     ),
     Mutant(
         "half of the files go to quarantine",
@@ -268,16 +267,16 @@ MUTANTS = (
             ),
         ),
         frozenset({"InvalidInput"}),
-        ("full",),
+        FULL,
     ),
-    Mutant("max_chars is forgotten", "config", _settings(max_chars=5000), AGREES, ("full",)),
+    Mutant("max_chars is forgotten", "config", _settings(max_chars=5000), AGREES, FULL),
     Mutant("the metadata columns are forgotten", "config", _settings(metadata=()), AGREES),
     Mutant("the title column is forgotten", "config", _settings(title=None), AGREES),
     Mutant("an exclude pattern takes too much", "config", _settings(exclude=("**/*1.*",)), AGREES | SHRUNK),
-    Mutant("half of a mount is away", "environment", on_disk(_half_away), SHRUNK, ("incremental",)),
-    Mutant("half an export", "environment", on_disk(_half_an_export), SHRUNK, ("incremental",)),
-    Mutant("an emptied export", "environment", on_disk(_truncated), SHRUNK | {"SourceError"}, ("incremental",)),
-    Mutant("an export under other names", "environment", on_disk(_renamed), SHRUNK | {"SourceError"}, ("incremental",)),
-    Mutant("an export with another column name", "environment", on_disk(_other_schema), SHRUNK, ("incremental",)),
-    Mutant("links whose target is away", "environment", on_disk(_links_to_nothing), SHRUNK, ("incremental",)),
+    Mutant("half of a mount is away", "environment", on_disk(_half_away), SHRUNK, INCREMENTAL),
+    Mutant("half an export", "environment", on_disk(_half_an_export), SHRUNK, INCREMENTAL),
+    Mutant("an emptied export", "environment", on_disk(_truncated), SHRUNK | {"SourceError"}, INCREMENTAL),
+    Mutant("an export under other names", "environment", on_disk(_renamed), SHRUNK | {"SourceError"}, INCREMENTAL),
+    Mutant("an export with another column name", "environment", on_disk(_other_schema), SHRUNK, INCREMENTAL),
+    Mutant("links whose target is away", "environment", on_disk(_links_to_nothing), SHRUNK, INCREMENTAL),
 )
