@@ -58,8 +58,11 @@ bench: $(VENV)/test.stamp ## a full build over the standard library, then storag
 docs: $(VENV)/test.stamp ## what the documents say of files, names and commands, held against the code
 	$(BIN)/pytest $(addprefix xtr_assets_tests/,$(DOCS))
 
-mutants healthy: $(VENV)/test.stamp ## every planted fault and what stopped it; 200 random projects, all to be published
-	$(BIN)/python -m xtr_assets_tests.$@
+mutants: $(VENV)/test.stamp ## every planted fault, and what stopped it
+	$(BIN)/python -m xtr_assets_tests.mutants
+
+healthy: $(VENV)/test.stamp ## 200 random projects, all of which have to be published
+	$(BIN)/python -m xtr_assets_tests.healthy
 
 clean: ## what was built and installed, and caches
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
