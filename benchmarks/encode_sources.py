@@ -23,7 +23,7 @@ from xtr_assets.config import EncoderConfig, SourceConfig
 from xtr_assets.core.types import Chunk
 from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.base import Encoder
-from xtr_assets.pipeline.queries.synthesis import Piece, described
+from xtr_assets.pipeline.queries.synthesis import Piece, named
 from xtr_assets.sources.python_tree import PythonTree
 
 BLOCK = 5_000
@@ -50,10 +50,10 @@ def chunks_of(roots: list[Path]) -> Iterator[Chunk]:
 def write_queries(path: Path, chunks: list[Chunk], encoder: Encoder) -> None:
     sentences, docstrings = [], []
     for chunk in chunks:
-        sentence = described(Piece(chunk.chunk_id, chunk.path, chunk.symbol, chunk.title, chunk.text))
+        sentence = named(Piece(chunk.chunk_id, chunk.path, chunk.symbol, chunk.title, chunk.text))
         found = DOCSTRING.search(chunk.text)
         if sentence and found and len(found.group(1).split()) >= QUERY_TOKENS:
-            sentences.append(sentence)
+            sentences.append(sentence.text)
             docstrings.append(" ".join(found.group(1).split()))
     tokens = [t[:QUERY_TOKENS] for t in encoder.encode_queries(docstrings[: 2 * QUERIES]).tokens]
     kept = [number for number, one in enumerate(tokens) if len(one) == QUERY_TOKENS][:QUERIES]

@@ -236,7 +236,7 @@ def measure(path, backend, tokens, offsets, queries, wanted, sweep) -> None:  # 
     if sweep:
         for nprobe in (2, 4, 8, 16):
             for rescore in (50, 100, 200, 500):
-                chosen = {"nprobe": nprobe, "rescore": rescore}
+                chosen: dict[str, Any] = {"nprobe": nprobe, "rescore": rescore}
                 found = [index.search(query, K, **chosen)[1] for query in queries]
                 times = timed(lambda i, chosen=chosen: index.search(queries[i], K, **chosen), len(queries))  # type: ignore[misc]
                 row(f"{backend}: nprobe {nprobe}, rescore {rescore}", *times, overlap(found, wanted))

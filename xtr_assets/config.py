@@ -13,6 +13,10 @@ from xtr_assets.core.errors import ConfigError
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60)]
+# A source that lost more than this share of its files or records waits for a person. One of four equal parts (a disk, a
+# shard, a quarter's export) that is missing must be caught; asking in vain costs one command, not asking loses content.
+DEFAULT_SHRINK = 0.2
+
 Share = Annotated[float, Field(ge=0.0)]
 
 # 2,000 characters of code are about 600 word pieces: two to three windows of the default encoder. Longer chunks blur
@@ -76,6 +80,15 @@ class RecallConfig(Strict):
     queries: Annotated[int, Field(ge=1)] = 200
 
 
+class GateConfig(Strict):
+    """What the gate asks of a change beside recall.
+
+    `shrink`: share of its files or records that a source may lose, or find unusable, without a person's word.
+    """
+
+    shrink: Annotated[float, Field(ge=0.0, le=1.0)] = DEFAULT_SHRINK
+
+
 class QueriesConfig(Strict):
     """BEIR files: queries.jsonl ({"_id", "text"}) and, for judged quality, qrels.tsv."""
 
@@ -108,6 +121,7 @@ class IndexConfig(Strict):
     sources: tuple[SourceConfig, ...]
     encoder: EncoderConfig = EncoderConfig()
     recall: RecallConfig = RecallConfig()
+    gate: GateConfig = GateConfig()
     queries: QueriesConfig | None = None
     dense: DenseConfig = DenseConfig()
     upkeep: UpkeepConfig = UpkeepConfig()

@@ -75,7 +75,8 @@ def publish_chunks(
 
 def publish(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = ENCODER) -> Generation:
     """Publish what the shards hold now."""
-    return warehouse.publish(drafted(warehouse, recipe=recipe, encoder=encoder).number, required=())
+    number = drafted(warehouse, recipe=recipe, encoder=encoder).number
+    return warehouse.publish(number, force_reason="these tests have no gate", again_reason="these tests go back")
 
 
 def drafted(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = ENCODER) -> Draft:

@@ -12,7 +12,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
-from xtr_assets.core.errors import ConfigError, XtrAssetsError
+from xtr_assets.core.errors import ConfigError, PublishRefused, XtrAssetsError
 
 # Objects made between two looks for garbage: 10 MB or so of small ones. At 50,000 the looks were 4 % of a small build.
 GC_THRESHOLD = 200_000
@@ -22,7 +22,8 @@ WRONG_USE = 2
 
 
 class Commands(TyperGroup):
-    """Answers an error that was raised on purpose with one line and an exit code in place of a traceback."""
+    """Answers an error that was raised on purpose with one line, a refusal with one for each check, and an exit code in
+    place of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -36,6 +37,8 @@ class Commands(TyperGroup):
 
 def _line(error: Exception) -> str:
     """One line: what an error says, or its name where it says nothing (`assert`-like errors of libraries)."""
+    if isinstance(error, PublishRefused):
+        return str(error)
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from xtr_assets.cli.app import FAILED
-from xtr_assets.cli.console import emit, say
+from xtr_assets.cli.console import emit, note, say
 from xtr_assets.cli.locate import HOME_VARIABLE, dagster_home, shown
 
 if TYPE_CHECKING:
@@ -59,16 +59,26 @@ def finish(done: tuple["BuildResult", float], as_json: bool) -> None:
 
 def _report(result: "BuildResult", seconds: float) -> None:
     """What a build came to, in a few lines."""
+    from rich.markup import escape
+
+    from xtr_assets.storage.refusal import force_line
+
     for shard, done in result.shards.items():
         counts = ", ".join(f"{done[what]:,} {what}" for what in ("added", "changed", "deleted") if done.get(what))
         say(f"  {shard}: {counts or 'nothing'} ({done['reason']})")
+    for sentence in result.intake.sentences():
+        note(f"  {sentence}")
+    for source in result.accepted:
+        note(f"  accepted: source {source} may hold as much less as it does now; the history keeps who and why")
     for check in result.failed:
         level = "[red]failed[/red]" if check.blocking else "[yellow]warns[/yellow]"
-        say(f"  check {check.name} {level}: value {check.value}, threshold {check.threshold}")
+        say(f"  {check.name} {level}: {escape(check.summary)}")
+        if check.blocking and check.remedy:
+            say(f"    {escape(check.remedy)}")
     if result.built is None:
         say(f"[green]{result.reason}[/green] ({seconds:.1f} s)")
     elif result.published:
         say(f"[green]published[/green] generation {result.built}: {result.live_rows:,} chunks in {seconds:.1f} s")
     else:
         serves = "nothing serves yet" if result.generation is None else f"generation {result.generation} serves on"
-        say(f"[red]refused[/red] generation {result.built}: {serves}; see docs/operations.md, 'A check refuses'")
+        say(f"[red]refused[/red] generation {result.built}: {serves}; {escape(force_line(result.built))}")

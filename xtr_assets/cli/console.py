@@ -32,6 +32,11 @@ def say(message: str) -> None:
     console().print(message, highlight=False, soft_wrap=True)
 
 
+def note(message: str) -> None:
+    """One line to people as it is: paths and patterns may hold brackets."""
+    console().print(message, highlight=False, soft_wrap=True, markup=False)
+
+
 def table(
     title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()
 ) -> "Table":

@@ -23,8 +23,12 @@ def hits_document(generation: int, mode: str, took_ms: float, hits: "Sequence[Hi
 
 
 def check_document(check: "CheckRecord") -> dict[str, Any]:
-    """A verdict as `status` and `generations` show it."""
-    return {"name": check.name, "passed": check.passed, "value": check.value, "threshold": check.threshold}
+    """A verdict as `status` and `generations` show it; where a setting holds its threshold, whether that is lowered."""
+    from xtr_assets.pipeline.gate.threshold import threshold_document
+    from xtr_assets.storage.refusal import sentence
+
+    plain = {"name": check.name, "passed": check.passed, "value": check.value, "threshold": check.threshold}
+    return {**plain, **threshold_document(check), "summary": sentence(check)}
 
 
 def bytes_document(generation: "Generation") -> dict[str, int]:
@@ -63,6 +67,6 @@ def generation_document(generation: "Generation") -> dict[str, Any]:
         "live_rows": manifest.live_rows,
         "segments": len(manifest.segments),
         "bytes": generation.bytes(),
-        "forced": manifest.forced,
+        "forced": generation.forced,
         "checks": [check_document(check) for check in generation.check_results()],
     }

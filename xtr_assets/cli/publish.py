@@ -13,19 +13,27 @@ from xtr_assets.cli.pointer import tell_pointer
 def publish(
     number: NumberArgument,
     force: Annotated[bool, typer.Option("--force", help="Publish past a failed check; needs a --reason.")] = False,
-    reason: Annotated[str | None, typer.Option(help="Why --force; kept in the manifest.", show_default=False)] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Publish what was rolled back or withdrawn; needs a --reason.")
+    ] = False,
+    reason: Annotated[
+        str | None, typer.Option(help="Why --force or --again; kept in the history.", show_default=False)
+    ] = None,
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let a generation serve; refused unless each required check passed on exactly its bytes."""
-    from xtr_assets.pipeline.gate.registry import CHECKS, required_checks
+    from xtr_assets.pipeline.gate.registry import requirement
 
-    if force != bool(reason):
-        raise typer.BadParameter("--force and --reason go together: a forced publication keeps its reason")
+    if (force or again) != bool(reason and reason.strip()):
+        raise typer.BadParameter("--force or --again and --reason go together: who publishes past a refusal says why")
     place = find_place(config, warehouse)
-    always = tuple(check.name for check in CHECKS if check.blocking and check.name != "judged_quality")
-    required = always if place.config is None else required_checks(place.config)
     opened = open_warehouse(place)
-    opened.publish(number, required=required, force_reason=reason)
+    opened.publish(
+        number,
+        required=None if place.config is None else requirement(place.config),
+        force_reason=reason if force else None,
+        again_reason=reason if again else None,
+    )
     tell_pointer(opened, f"published generation {number}", as_json)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from xtr_assets.cli.app import SEARCH, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.console import console, emit, pairs, say, size, table
+from xtr_assets.cli.console import console, emit, note, pairs, say, size, table
 from xtr_assets.cli.documents import bytes_document, check_document, shard_document
 from xtr_assets.cli.locate import find_place, open_warehouse
 from xtr_assets.cli.staleness import Behind, behind
@@ -31,6 +31,8 @@ def status(config: ConfigOption = None, warehouse: WarehouseOption = None, as_js
 
 def status_document(place: "Place", warehouse: "Warehouse") -> dict[str, Any]:
     """What `status --json` prints. `generation` is null before the first one is published."""
+    from xtr_assets.pipeline.ingest.intake import intake_of
+
     published, draft = warehouse.published, warehouse.newest_draft()
     document: dict[str, Any] = {
         "generation": None,
@@ -38,6 +40,7 @@ def status_document(place: "Place", warehouse: "Warehouse") -> dict[str, Any]:
         "warehouse": str(place.warehouse),
         "draft": None if draft is None else draft.number,
         "serves": _serves(published),
+        **intake_of(warehouse, place.config, None if published is None else published.snapshots()).document(),
     }
     return document if published is None else {**document, **_generation(place, warehouse, published)}
 
@@ -70,10 +73,9 @@ def _generation(place: "Place", warehouse: "Warehouse", generation: "Generation"
         "recipe": manifest.recipe,
         "profile": manifest.profile,
         "checks": [check_document(check) for check in generation.check_results()],
-        "forced": manifest.forced,
+        "forced": generation.forced,
         "shards": [shard_document(s, snapshots[s], late.get(s)) for s in sorted(snapshots)]
         + [_unbuilt(s, late[s]) for s in sorted(late.keys() - snapshots.keys())],
-        "quarantine": [entry.model_dump() for shard in sorted(snapshots) for entry in snapshots[shard].quarantine],
     }
 
 
@@ -89,6 +91,7 @@ def show_status(document: dict[str, Any]) -> None:
         draft = f"; draft {document['draft']} is open" if document["draft"] else ""
         say(f"nothing is published in {document['warehouse']} yet{draft}; `xtr-assets build` makes and publishes one")
         console().print(table("this machine", ("", ""), _machine_facts(document["serves"])))
+        _show_intake(document)
         return
     out = console()
     facts = [
@@ -104,7 +107,7 @@ def show_status(document: dict[str, Any]) -> None:
         facts.append(("forced", document["forced"]))
     out.print(table(str(document["warehouse"]), ("", ""), facts))
     checks = [
-        (check["name"], "passed" if check["passed"] else "FAILED", _number(check["value"]), _number(check["threshold"]))
+        (check["name"], "passed" if check["passed"] else "FAILED", _number(check["value"]), _threshold(check))
         for check in document["checks"]
     ]
     out.print(table("checks", ("check", "verdict", "value", "threshold"), checks, right=("value", "threshold")))
@@ -120,8 +123,7 @@ def show_status(document: dict[str, Any]) -> None:
     out.print(
         table("shards", ("shard", "live rows", "files", "behind its source"), shards, right=("live rows", "files"))
     )
-    if document["quarantine"]:
-        _show_quarantine(document["quarantine"])
+    _show_intake(document)
 
 
 def _machine_facts(serves: dict[str, Any]) -> list[tuple[str, str]]:
@@ -138,6 +140,19 @@ def _machine_facts(serves: dict[str, Any]) -> list[tuple[str, str]]:
     with_what = f"({tokens['instructions']})" if tokens["instructions"] else f"without {tokens['without_extension']}"
     lines.append(("backend: xtr", f"{tokens['backend']} {with_what}"))
     return lines
+
+
+def _show_intake(document: dict[str, Any]) -> None:
+    """What the sources hold that is not, or no longer, in the index."""
+    if document["quarantine"]:
+        _show_quarantine(document["quarantine"])
+    if document["stale"]:
+        rows = [(f"{one['shard']}: {one['path']}", one["since"], one["reason"]) for one in document["stale"]]
+        title = f"stale: {len(rows)} files could not be read, what was indexed of them stays"
+        console().print(table(title, ("place", "since", "reason"), rows[:SHOWN_QUARANTINE]))
+    if document["skipped"]:
+        skipped = sorted(document["skipped"].items(), key=lambda item: -item[1])
+        note("skipped: no source reads " + ", ".join(f"{count:,} {suffix}" for suffix, count in skipped))
 
 
 def _show_quarantine(entries: list[dict[str, Any]]) -> None:
@@ -157,6 +172,12 @@ def _flat(value: Any) -> str:
         if isinstance(value, dict)
         else str(value)
     )
+
+
+def _threshold(check: dict[str, Any]) -> str:
+    """What is asked, and that it is less than by default."""
+    lowered = f" (lowered from {_number(check['default_threshold'])})" if check.get("lowered") else ""
+    return f"{_number(check['threshold'])}{lowered}"
 
 
 def _number(value: float | None) -> str:

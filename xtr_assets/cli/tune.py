@@ -7,10 +7,11 @@ import typer
 from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
 from xtr_assets.cli.console import console, emit, pairs, say, table
 from xtr_assets.cli.locate import find_place, open_warehouse
-from xtr_assets.core.errors import ConfigError, GenerationError
+from xtr_assets.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from xtr_assets.pipeline.derive.profile_proposal import Proposal
+    from xtr_assets.storage.generation import Generation
 
 
 @app.command(rich_help_panel=UPKEEP)
@@ -22,10 +23,11 @@ def tune(
 ) -> None:
     """Find the cheapest search profiles that reach the recall goal, and what they find on the gate's own queries.
 
-    Nothing changes without --apply, which builds a generation with them: gated and published like any other.
+    A draft that the gate refused since is tuned rather than what serves. Nothing changes without --apply, which builds
+    a generation with them: gated and published like any other.
     """
     from xtr_assets.config import RecallConfig
-    from xtr_assets.pipeline.derive.profile_proposal import propose
+    from xtr_assets.pipeline.derive.profile_proposal import propose, tunable
 
     place = find_place(config, warehouse)
     if apply:
@@ -36,30 +38,38 @@ def tune(
 
         finish(run_here(config, in_process.tune, quiet=as_json), as_json)
         return
-    published = open_warehouse(place).published
-    if published is None:
-        raise GenerationError("nothing is published to tune; `xtr-assets build` first")
-    proposals = propose(published, RecallConfig() if place.config is None else place.config.recall)
+    tuned = tunable(open_warehouse(place))
+    proposals = propose(tuned, RecallConfig() if place.config is None else place.config.recall)
     if as_json:
-        emit({"generation": published.number, **{name: one.document() for name, one in proposals.items()}})
+        found = {name: one.document() for name, one in proposals.items()}
+        emit({"generation": tuned.number, "state": tuned.state, **found})
     else:
-        _show(published.number, proposals)
+        _show(tuned, proposals)
 
 
-def _show(number: int, proposals: "dict[str, Proposal]") -> None:
+def _show(generation: "Generation", proposals: "dict[str, Proposal]") -> None:
+    from rich.markup import escape
+
+    from xtr_assets.storage.refusal import sentence
+
+    for record in generation.check_results() if not generation.sealed else ():
+        if not record.passed:
+            say(f"draft {generation.number} was refused: {record.name}: {escape(sentence(record))}")
     rows = []
     for name, one in proposals.items():
         for what, profile, report in (("now", one.now, one.before), ("found", one.found, one.after)):
             bound = f"{report.mean:.3f} ({report.lower_bound:.3f})"
             rows.append((name, what, _settings(profile) or "scans all rows", bound))
     queries = next(iter(proposals.values())).after.queries
-    say(f"generation {number}, recall and its lower bound on {queries} gate queries")
+    say(f"generation {generation.number}, recall and its lower bound on {queries} gate queries")
     console().print(table(None, ("index", "profile", "settings", "recall"), rows))
     for name, one in proposals.items():
         if not one.met:
             say(f"[yellow]{name}: nothing tried reaches {one.goal:.3f}[/yellow]; `xtr-assets build --full` trains anew")
     if any(_settings(one.now) != _settings(one.found) for one in proposals.values()):
-        say("`xtr-assets tune --apply` publishes a generation with what was found")
+        say("`xtr-assets tune --apply` builds a generation with what was found; it is checked and published like any")
+    elif not generation.sealed:
+        say("the draft has these settings already: what refused it lies elsewhere, or more is asked than they find")
 
 
 def _settings(profile: dict[str, Any]) -> str:

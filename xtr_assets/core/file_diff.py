@@ -6,20 +6,24 @@ from dataclasses import dataclass
 
 from xtr_assets.core.types import FileState
 
-# Stands for the sha256 of a file that could not be read. No file has it, so it never counts as a move, a file that
-# becomes readable counts as changed, and one that stays unreadable as unchanged.
+# Stands for the sha256 of a file that could never be read. No file has it, so it never counts as a move, and a file
+# that becomes readable counts as changed.
 UNREAD_SHA256 = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
 class FileChanges:
-    """Paths by what happened to them, each tuple sorted; `moved` holds (old path, new path)."""
+    """Paths by what happened to them, each tuple sorted; `moved` holds (old path, new path).
+
+    `stale` could be read at the look before, or were not there, and cannot be read now: what was known of them stays.
+    """
 
     added: tuple[str, ...]
     changed: tuple[str, ...]
     moved: tuple[tuple[str, str], ...]
     deleted: tuple[str, ...]
     unchanged: tuple[str, ...]
+    stale: tuple[str, ...] = ()
 
     @property
     def touched(self) -> tuple[str, ...]:
@@ -33,14 +37,15 @@ class FileChanges:
 
     def __bool__(self) -> bool:
         """Whether anything happened at all."""
-        return bool(self.added or self.changed or self.moved or self.deleted)
+        return bool(self.added or self.changed or self.moved or self.deleted or self.stale)
 
 
 def diff_files(before: Mapping[str, FileState], after: Mapping[str, FileState]) -> FileChanges:
     """Compare by sha256 alone: sizes and mtimes are hints of the scan and decide nothing here.
 
     A file counts as moved when its path has gone and a new path holds the same bytes; each old path is used once, in
-    order of name.
+    order of name. One that could not be read and can be now counts as changed even where its bytes are the old ones:
+    the source's settings may have changed meanwhile.
     """
     gone: dict[str, list[str]] = defaultdict(list)
     for path in sorted(before.keys() - after.keys(), reverse=True):
@@ -48,17 +53,21 @@ def diff_files(before: Mapping[str, FileState], after: Mapping[str, FileState]) 
     unreadable = gone.pop(UNREAD_SHA256, [])
     added: list[str] = []
     moved: list[tuple[str, str]] = []
-    for path in sorted(after.keys() - before.keys()):
+    stale = {path for path, state in after.items() if state.unread and not (path in before and before[path].unread)}
+    for path in sorted(after.keys() - before.keys() - stale):
         old = gone.get(after[path].sha256)
         if old:
             moved.append((old.pop(), path))
         else:
             added.append(path)
-    both = sorted(before.keys() & after.keys())
+    both = sorted((before.keys() & after.keys()) - stale)
+    changed = [p for p in both if before[p].sha256 != after[p].sha256 or (before[p].unread and not after[p].unread)]
+    same = set(both).difference(changed)
     return FileChanges(
         added=tuple(added),
-        changed=tuple(path for path in both if before[path].sha256 != after[path].sha256),
+        changed=tuple(changed),
         moved=tuple(sorted(moved)),
         deleted=tuple(sorted([*unreadable, *(path for paths in gone.values() for path in paths)])),
-        unchanged=tuple(path for path in both if before[path].sha256 == after[path].sha256),
+        unchanged=tuple(path for path in both if path in same),
+        stale=tuple(sorted(stale)),
     )

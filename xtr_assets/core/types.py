@@ -55,12 +55,19 @@ def encoded_text(title: str, text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """A source file as last seen. The sha256 is the truth; size and mtime_ns are hints that save a read."""
+    """A source file as last read. The sha256 is the truth; size and mtime_ns are hints that save a read.
+
+    A file is *stale* where `unread` says why what lies at its path now was not taken: the other fields then tell of
+    what its rows came from (file_diff.UNREAD_SHA256 where it has none). `refused` is the sha256 of what was read and
+    not taken, a cut-off export for example; "" where nothing could be read.
+    """
 
     path: str
     size: int
     mtime_ns: int
     sha256: str
+    unread: str = ""
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

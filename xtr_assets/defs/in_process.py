@@ -1,9 +1,9 @@
 """`build`: the whole graph in this process, recorded in the Dagster instance; what the command line calls."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -19,11 +19,14 @@ from xtr_assets.defs.liveness import PROCESS_TAG, this_process
 from xtr_assets.defs.names import Names
 from xtr_assets.defs.partitions import reconcile
 from xtr_assets.encoders import open_encoder
+from xtr_assets.pipeline.gate.nothing_vanished import accept, check_sources
 from xtr_assets.pipeline.gate.registry import required_checks
+from xtr_assets.pipeline.ingest.intake import Intake, intake_of
 from xtr_assets.pipeline.ingest.scan import ShardScan, scan
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, fingerprint_of, wanted
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.refusal import remedy, sentence
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 
@@ -37,12 +40,15 @@ SHARD_COUNTS = ("files", "files_touched", "added", "changed", "deleted", "kept",
 
 @dataclass(frozen=True, slots=True)
 class FailedCheck:
-    """A check that did not pass: value and threshold as recorded, and whether it kept the generation from serving."""
+    """A check that did not pass: value and threshold as recorded, whether it kept the generation from serving, what it
+    found in one sentence, and which setting or command changes that, where one does."""
 
     name: str
     value: float | None
     threshold: float | None
     blocking: bool
+    summary: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ class BuildResult:
 
     generation : the number that serves now, None where none does. built : the number of the draft that was begun, None
     where nothing had to be. published : whether `built` serves. reason : why something, or nothing, was built.
-    shards : what was ingested, by shard: why, and the chunks added, changed and deleted. seconds : by step.
+    shards : what was ingested, by shard: why, and the chunks added, changed and deleted. intake : what the sources hold
+    that was left out or could not be read. accepted : sources whose shrink somebody accepted. seconds : by step.
     """
 
     generation: int | None
@@ -61,6 +68,8 @@ class BuildResult:
     live_rows: int
     shards: dict[str, dict[str, Any]] = field(default_factory=dict)
     retired: tuple[str, ...] = ()
+    intake: Intake = field(default_factory=Intake)
+    accepted: tuple[str, ...] = ()
     failed: tuple[FailedCheck, ...] = ()
     costs: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -72,7 +81,7 @@ class BuildResult:
 
     def document(self) -> dict[str, Any]:
         """JSON-able."""
-        return {**asdict(self), "ok": self.ok}
+        return {**asdict(replace(self, intake=Intake())), "intake": self.intake.document(), "ok": self.ok}
 
 
 # What the commands run: `build`, `compact`, `tune`.
@@ -100,14 +109,23 @@ def tune(config: IndexConfig, instance: dg.DagsterInstance) -> BuildResult:
     return _run(config, instance, "tuning", lambda run: run.tune())
 
 
-def build(config: IndexConfig, instance: dg.DagsterInstance, *, full: bool = False) -> BuildResult:
+def build(
+    config: IndexConfig,
+    instance: dg.DagsterInstance,
+    *,
+    full: bool = False,
+    accept_shrink: Sequence[str] = (),
+    reason: str | None = None,
+    again_reason: str | None = None,
+) -> BuildResult:
     """Ingest the shards that changed, then build, check and publish the next generation where anything did.
 
     After a change of encoder or settings a generation is built too. With `full` every file is chunked again, and the
-    indexes are made anew; texts that were encoded are not encoded again. Raises what a step raised; a failed check is
-    a result.
+    indexes are made anew; texts that were encoded are not encoded again. `accept_shrink` names sources that may hold
+    as much less than what serves as they do now, for `reason`. What was rolled back or withdrawn is built only with
+    `again_reason`. Both are kept. Raises what a step raised; a failed check is a result.
     """
-    return _run(config, instance, "build", lambda run: run.build(), full)
+    return _run(config, instance, "build", lambda run: run.build(accept_shrink, reason, again_reason), full)
 
 
 def _run(
@@ -141,15 +159,22 @@ class _Build:
         self.seconds: dict[str, float] = {}
         self.shards: dict[str, dict[str, Any]] = {}
         self.retired: tuple[str, ...] = ()
+        self.intake = Intake()
+        self.accepted: tuple[str, ...] = ()
 
-    def build(self) -> BuildResult:
+    def build(self, accept_shrink: Sequence[str], why: str | None, again_reason: str | None) -> BuildResult:
+        check_sources(self.config, accept_shrink)
         with self._timed("scan"):
             scans = list(scan(self.warehouse, self.config))
             _, retired = reconcile(self.instance, self.names, [one.shard for one in scans])
             self.retired = tuple(retired)
         with self._timed("ingest"):
             self.shards = {one.shard: self._ingest(one, reason) for one in scans if (reason := self._due(one))}
+        self.intake = intake_of(self.warehouse, self.config)
+        self.accepted = tuple(accept(self.warehouse, self.config, accept_shrink, why))
         want = wanted(self.warehouse, self.config, self.fingerprint)
+        if again_reason is not None and want.content in self.warehouse.taken_back():
+            self.warehouse.allow_again(want.content, again_reason)
         decision = decide(self.warehouse, self.config, want, again=True)
         if not (decision.build or self.full):
             return self._nothing(decision.reason)
@@ -173,6 +198,8 @@ class _Build:
             live_rows=0 if serving is None else serving.live_rows,
             shards=self.shards,
             retired=self.retired,
+            intake=self.intake,
+            accepted=self.accepted,
             seconds=self.seconds,
         )
 
@@ -195,6 +222,8 @@ class _Build:
             costs=dict(draft.manifest.notes.get(COSTS_NOTE, {})),
             shards=self.shards,
             retired=self.retired,
+            intake=self.intake,
+            accepted=self.accepted,
             seconds={**self.seconds, **_step_seconds(result)},
         )
 
@@ -257,7 +286,9 @@ def raise_failure(result: dg.ExecuteInProcessResult) -> None:
 def _failed(generation: Generation, config: IndexConfig) -> tuple[FailedCheck, ...]:
     required = required_checks(config)
     return tuple(
-        FailedCheck(record.name, record.value, record.threshold, record.name in required)
+        FailedCheck(
+            record.name, record.value, record.threshold, record.name in required, sentence(record), remedy(record)
+        )
         for record in generation.check_results()
         if not record.passed
     )

@@ -10,10 +10,11 @@ from xtr_assets.pipeline.cost_report import REPORT_NOTE, SUMMED, total
 from xtr_assets.pipeline.costs import Step
 from xtr_assets.pipeline.gate.drift import Drift
 from xtr_assets.pipeline.gate.schemas import Problem
+from xtr_assets.pipeline.gate.threshold import threshold_document
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE
 from xtr_assets.search.hits import Hit
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.manifest import CheckRecord, QuarantineEntry
+from xtr_assets.storage.manifest import CheckRecord, QuarantineEntry, StaleEntry
 from xtr_assets.telemetry import metrics
 
 Metadata = dict[str, Any]
@@ -75,6 +76,14 @@ def quarantine_metadata(entries: Sequence[QuarantineEntry]) -> Metadata:
     return shown
 
 
+def stale_metadata(entries: Sequence[StaleEntry]) -> Metadata:
+    """How many files could not be read and keep their rows, since when and why."""
+    shown: Metadata = {"stale": len(entries)}
+    if entries:
+        shown["stale_files"] = table([entry.model_dump(include={"path", "since", "reason"}) for entry in entries])
+    return shown
+
+
 def problem_metadata(problems: Sequence[Problem]) -> Metadata:
     """What a validation found."""
     shown: Metadata = {"problems": len(problems)}
@@ -86,7 +95,7 @@ def problem_metadata(problems: Sequence[Problem]) -> Metadata:
 
 def record_metadata(record: CheckRecord) -> Metadata:
     """A recorded check: its figure and threshold, a recall's curve as a picture, then the details."""
-    values = {"value": record.value, "threshold": record.threshold, **record.details}
+    values = {"value": record.value, "threshold": record.threshold, **threshold_document(record), **record.details}
     for name in ("per_query", "summary"):
         values.pop(name, None)
     shown = plain_metadata({name: str(value) if name in SETTINGS else value for name, value in values.items()})

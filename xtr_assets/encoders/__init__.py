@@ -6,9 +6,9 @@ torch is imported when it is worth it: a query, or the few texts of a small chan
 import threading
 
 from xtr_assets.config import EncoderConfig
-from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress
+from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress, Tolerance
 
-__all__ = ["Encoded", "EncodedQueries", "Encoder", "Progress", "open_encoder"]
+__all__ = ["Encoded", "EncodedQueries", "Encoder", "Progress", "Tolerance", "open_encoder", "open_fresh"]
 
 _opened: dict[tuple[EncoderConfig, str], Encoder] = {}
 _opening = threading.Lock()
@@ -26,6 +26,14 @@ def open_encoder(config: EncoderConfig, device: str = "cpu") -> Encoder:
         if key not in _opened:
             _opened[key] = _open(config, device)
         return _opened[key]
+
+
+def open_fresh(config: EncoderConfig, device: str = "cpu") -> Encoder:
+    """The same opened anew: nothing is shared with the one that encoded, whose memory may be what is wrong.
+
+    The weights are read and verified once more: .1 CPU s for minilm in numpy, .4 where it has to be torch.
+    """
+    return _open(config, "cpu" if config.kind == "hashing" else device)
 
 
 def _open(config: EncoderConfig, device: str) -> Encoder:

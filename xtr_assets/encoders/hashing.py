@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.types import Floats, Int32s, Ints
-from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress
+from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress, Tolerance
 
 CODE_VERSION = 1
 
@@ -24,6 +24,9 @@ NO_WORD = ""
 CONTEXT = 0.28
 # Texts of one step: bounds the arrays to some 10 MB at 50 words a text.
 STEP = 2048
+# The vectors are the same everywhere; what differs is how they are stored. The least of the same texts as in
+# `Tolerance`, at 8 to 4,096 components: .999999, .999974 and .999985.
+TOLERANCE = Tolerance(embedding=0.99999, token=0.9999, mean_token=0.99995)
 # Words whose strings `surface` can give: those of queries, since explanations are about a query's words.
 REMEMBERED = 100_000
 
@@ -68,6 +71,7 @@ class Hashing:
         self.name = f"hashing-{dim}-{token_dim}"
         self.dim, self.token_dim = dim, token_dim
         self.fingerprint = hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode()).hexdigest()
+        self.tolerance = TOLERANCE
         self._surfaces: dict[int, str] = {}
 
     def _identity(self) -> dict[str, Any]:

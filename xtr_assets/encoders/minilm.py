@@ -12,7 +12,7 @@ import numpy as np
 
 from xtr_assets.core.errors import InvalidInput, UnusableText
 from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Mask
-from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress
+from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress, Tolerance
 from xtr_assets.encoders.batches import Windows, batches, cut_windows
 from xtr_assets.encoders.bert_shape import BertShape
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET, LightPass, Pass, TorchPass
@@ -73,7 +73,7 @@ class MiniLm:
         shape = BertShape.read(files.config)
         if not 3 <= max_tokens <= shape.positions:
             raise InvalidInput(f"max_tokens is {max_tokens}; the model takes 3 to {shape.positions}")
-        self.name, self.dim = name, shape.hidden
+        self.name, self.dim, self.tolerance = name, shape.hidden, Tolerance()
         self._files, self._shape, self._device, self._precision = files, shape, device, precision
         self._pieces = WordPieces(files.tokenizer)
         self._head = head(shape.layers)

@@ -50,7 +50,7 @@ class TokenIndexFile(BaseModel):
 
 
 def open_dense(generation: Generation, device: str = "auto") -> DenseIndex:
-    """The dense index, over the generation's own vectors, with the recipe and profile that its manifest keeps.
+    """The dense index, over the generation's own vectors and live rows, with the recipe and profile of its manifest.
 
     The manifest's `recipe["dense"]["recipe"]` is the factory string, `profile["dense"]` what `DenseIndex.profile` says.
     """
@@ -58,7 +58,7 @@ def open_dense(generation: Generation, device: str = "auto") -> DenseIndex:
     if not isinstance(recipe, dict) or "recipe" not in recipe or not isinstance(profile, dict):
         raise _unmade(generation, "dense index", "faiss_index")
     path = generation.path(DENSE_FILE)
-    return DenseIndex.open(path, generation.vectors(), str(recipe["recipe"]), profile, device)
+    return DenseIndex.open(path, generation.vectors(), str(recipe["recipe"]), profile, device, generation.live)
 
 
 def open_tokens(generation: Generation, device: str = "cpu", device_memory: int | None = None) -> TokenIndex:

@@ -240,6 +240,12 @@ class Searcher:
         timing.observe(ask.mode, len(queries))
         return scores, ids
 
+    @contextmanager
+    def opened(self) -> Iterator[OpenGeneration]:
+        """The generation that answers now, held while the block runs: for who has vectors of queries and wants hits."""
+        with self._counting(), self._using() as opened:
+            yield opened
+
     # -- who uses what ------------------------------------------------------------------------------------------------
 
     @contextmanager

@@ -23,7 +23,13 @@ Reason = Literal[
     "unparsable",  # no Python, no Parquet, no JSON
     "invalid-record",  # a record without a usable id or text
     "duplicate-id",  # an id that an earlier record of the file has
+    "truncated",  # records that end in the midst of one: what follows is lost
+    "no-records",  # a file of records that holds none that can be used
 ]
+
+# What says that a file as a whole is not what it should be: where it has rows from before, these stay. All other
+# reasons are about content, and content that is bad has no rows.
+NOT_TAKEN: frozenset[str] = frozenset({"unreadable", "truncated", "no-records"})
 
 
 class Source(Protocol):
@@ -38,10 +44,14 @@ class Source(Protocol):
         """Hex sha256 of everything but the files that decides the chunks."""
 
     def scan(self, shard: str, known: Mapping[str, FileState]) -> dict[str, FileState]:
-        """The files of a shard now. Raises SourceError where the source has gone."""
+        """The files of a shard now, stale ones among them (FileState). Raises SourceError where the source has gone."""
 
     def read(self, path: str) -> Iterator[Chunk | Quarantined]:
-        """The chunks of one file, and what of it could not be used. Never raises for the file's content."""
+        """The chunks of one file, and what of it could not be used; a reason in NOT_TAKEN speaks of the whole file.
+        Never raises for the file's content."""
+
+    def listing(self) -> Listing:
+        """Every file of the source, whatever its shard, and what lies beside them. SourceError as `scan`."""
 
 
 class FileSource(ABC):
@@ -79,8 +89,9 @@ class FileSource(ABC):
         """The files of a shard now, in order of path.
 
         A file whose size and time (`file_state`) are those in `known` keeps its sha256 unread; every other file is
-        read. Files that cannot be read are listed too, and so are folders that cannot be listed, with what was known
-        below them: a folder that is closed for a day must not cost its chunks. A shard may be empty, a source may not.
+        read. Files that cannot be read are listed too, as stale, and so are folders that cannot be listed, with what
+        was known below them: a folder that is closed for a day must not cost its chunks. A shard may be empty, a source
+        may not.
         """
         shards = self.shards()
         if shard not in shards:
@@ -93,11 +104,13 @@ class FileSource(ABC):
                 state = file_state(folder, path, known.get(path), now_ns)
                 if state is not None:
                     found[path] = state
-        for closed in listing.closed:
+        for closed, why in listing.closed.items():
             below = {path: state for path, state in known.items() if path.startswith(f"{closed}/")}
-            found.update((path, state) for path, state in below.items() if self.globs.matches(path))
+            for path, state in below.items():
+                if self.globs.matches(path):
+                    found[path] = unread_state(path, f"{closed}: {why}", state)
             if shards[shard_of(closed, len(shards))] == shard:
-                found[closed] = unread_state(closed)
+                found[closed] = unread_state(closed, why, known.get(closed))
         return {path: found[path] for path in sorted(found)}
 
     def read(self, path: str) -> Iterator[Chunk | Quarantined]:
@@ -129,17 +142,27 @@ class FileSource(ABC):
     def _single(self) -> bool:
         return self.config.path.is_file()
 
+    def listing(self) -> Listing:
+        return self._listing()[1]
+
     def _listing(self) -> tuple[Path, Listing]:
         """(folder the paths are relative to, the paths). Raises SourceError for a source that is gone or empty."""
         name, root = self.config.name, self.config.path
-        if self._single():
+        try:
+            single, there = self._single(), root.exists()
+        except OSError as error:
+            raise SourceError(
+                f"source {name} cannot be looked at: {root} ({error.strerror}); check the permissions of the folders "
+                "above it, and whether its disk is well"
+            ) from error
+        if single:
             if self.config.shards > 1 or self.config.include or self.config.exclude:
                 raise ConfigError(
                     f"`path` of source {name} is one file, {root}, while `shards`, `include` and `exclude` choose "
                     "among the files of a folder; remove them, or make `path` the folder"
                 )
-            return root.parent, Listing([root.name], [])
-        if not root.exists():
+            return root.parent, Listing([root.name])
+        if not there:
             raise SourceError(
                 f"source {name} is gone: nothing at {root}; mount or restore it, correct `path`, or remove the source "
                 "from the configuration to drop its chunks"

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xtr_assets.core.file_diff import UNREAD_SHA256
@@ -18,10 +18,12 @@ RACY_NS = 2_000_000_000
 
 @dataclass(slots=True)
 class Listing:
-    """Relative posix paths, sorted: files that match; folders that cannot be listed and names that are no UTF-8."""
+    """Relative posix paths, sorted: files that match; files beside them of suffixes that the source does not read;
+    and why, by path, folders cannot be listed and names cannot be kept."""
 
     files: list[str] = field(default_factory=list)
-    closed: list[str] = field(default_factory=list)
+    other: list[str] = field(default_factory=list)
+    closed: dict[str, str] = field(default_factory=dict)
 
 
 def list_files(root: Path, globs: Globs) -> Listing:
@@ -40,7 +42,7 @@ def list_files(root: Path, globs: Globs) -> Listing:
         for relative in batch:
             _walk(root, relative, globs, listing, seen, links)
     listing.files.sort()
-    listing.closed.sort()
+    listing.other.sort()
     return listing
 
 
@@ -54,12 +56,12 @@ def _walk(root: Path, start: str, globs: Globs, listing: Listing, seen: set[tupl
                 continue
             seen.add((status.st_dev, status.st_ino))
             entries = list(os.scandir(root / folder))
-        except OSError:
+        except OSError as error:
             if not folder:
                 raise
             # What vanished while we walked has been deleted; a folder that is there and closed to us is reported.
-            if os.path.lexists(root / folder):
-                listing.closed.append(folder)
+            if not has_gone(root / folder):
+                listing.closed[folder] = f"the folder cannot be listed: {error.strerror or error}"
             continue
         for entry in entries:
             relative = f"{folder}/{entry.name}" if folder else entry.name
@@ -68,12 +70,15 @@ def _walk(root: Path, start: str, globs: Globs, listing: Listing, seen: set[tupl
             if not _is_utf8(entry.name):
                 # No warehouse file can hold such a path: it is reported in an escaped form that no file has.
                 if globs.matches(relative) or _is_folder(entry):
-                    listing.closed.append(os.fsencode(relative).decode("utf-8", "backslashreplace"))
+                    shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
+                    listing.closed[shown] = "a name that is no UTF-8; rename it"
             elif _is_folder(entry):
                 if not globs.skips_folder(relative):
                     (links if entry.is_symlink() else waiting).append(relative)
             elif globs.matches(relative):
                 listing.files.append(relative)
+            elif globs.passes_over(relative):
+                listing.other.append(relative)
 
 
 def _is_utf8(name: str) -> bool:
@@ -91,9 +96,20 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def unread_state(path: str) -> FileState:
-    """The state of what is there and cannot be read, listed or named: it comes to `Source.read`, which says why."""
-    return FileState(path, 0, 0, UNREAD_SHA256)
+def has_gone(file: Path) -> bool:
+    """Whether nothing lies at a path. What cannot be told (a folder closed above it, an I/O error) has not gone."""
+    try:
+        file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def unread_state(path: str, why: str, known: FileState | None = None) -> FileState:
+    """The state of what is there and cannot be read, listed or named: what is known of it stays."""
+    return replace(known or FileState(path, 0, 0, UNREAD_SHA256), unread=why, refused="")
 
 
 def file_state(root: Path, path: str, known: FileState | None, now_ns: int) -> FileState | None:
@@ -101,21 +117,28 @@ def file_state(root: Path, path: str, known: FileState | None, now_ns: int) -> F
 
     Size and time as in `known` save reading it. The time is the later of mtime and ctime: copies, archives and images
     bring files of equal size with an mtime of their choice, but a ctime is always the system's. What cannot be read,
-    and what is no regular file (reading a pipe would wait for ever), gets `unread_state`.
+    and what is no regular file (reading a pipe would wait for ever), gets `unread_state`; so does what was read before
+    and not taken, for as long as its bytes are those.
     """
     try:
         status = (root / path).stat()
-    except OSError:
-        return unread_state(path) if os.path.lexists(root / path) else None
-    if not stat.S_ISREG(status.st_mode):
-        return unread_state(path)
-    time_ns = max(status.st_mtime_ns, status.st_ctime_ns)
-    trusted_ns = time_ns if time_ns < now_ns - RACY_NS else 0
-    if known is not None and trusted_ns and known == FileState(path, status.st_size, trusted_ns, known.sha256):
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, a socket or a device"
+            return unread_state(path, f"not a regular file but {kind}", known)
+        time_ns = max(status.st_mtime_ns, status.st_ctime_ns)
+        trusted_ns = time_ns if time_ns < now_ns - RACY_NS else 0
+        if known is not None and trusted_ns and known == FileState(path, status.st_size, trusted_ns, known.sha256):
+            return known
+        digest = sha256_file(root / path)
+    except OSError as error:
+        return None if has_gone(root / path) else unread_state(path, why_unread(error), known)
+    if known is not None and known.refused == digest:
         return known
-    try:
-        return FileState(path, status.st_size, trusted_ns, sha256_file(root / path))
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return unread_state(path)
+    return FileState(path, status.st_size, trusted_ns, digest)
+
+
+def why_unread(error: OSError) -> str:
+    """What an error of the system says to a person."""
+    if isinstance(error, FileNotFoundError):
+        return "a link to something that is not there"
+    return error.strerror or str(error)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 
 from xtr_assets.core.errors import ConfigError
 
@@ -30,6 +31,10 @@ class Globs:
         self._excluded_files = _any_of(_regex(parts) for parts in excluded if parts[-1] != "**")
         self._excluded_below = _any_of(_regex(parts) for pattern in excluded if (parts := _folder(pattern)) is not None)
         self._named = {name for parts in included for name in parts}
+        beside = [(*parts[:-1], "*") for parts in included if parts[-1] != "**" and re.search(r"[*?[]", parts[-1])]
+        self._beside = _any_of(_regex(parts) for parts in beside)
+        named = {PurePosixPath(parts[-1]).suffix for parts in included} - {""}
+        self._read_suffixes = (*self.suffixes, *sorted(named))
 
     def skips_name(self, name: str) -> bool:
         """Whether a file or folder is left out for its name: hidden or in LEFT_OUT, and no include pattern names it."""
@@ -47,6 +52,14 @@ class Globs:
         """Whether a file belongs to the source."""
         included = self._files.fullmatch(path) or (path.endswith(self.suffixes) and self._below.match(path))
         return bool(included) and not self._excluded_files.fullmatch(path) and not self._excluded_below.match(path)
+
+    def passes_over(self, path: str) -> bool:
+        """Whether a file lies where the source looks and has a suffix that it does not read. What `exclude` leaves out,
+        and what `include` does not reach, was left out by a person and is not meant."""
+        beside = self._beside.fullmatch(path) or self._below.match(path)
+        if not beside or path.endswith(self._read_suffixes):
+            return False
+        return not self._excluded_files.fullmatch(path) and not self._excluded_below.match(path)
 
 
 def _components(pattern: str, field: str, source: str) -> tuple[str, ...]:

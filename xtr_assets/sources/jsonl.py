@@ -9,12 +9,19 @@ from xtr_assets.sources.record_rows import InvalidRecord, Row
 
 
 def read_jsonl(file: Path) -> Iterator[Row | InvalidRecord]:
-    """Rows in order; a broken line gives an InvalidRecord and the next one is read. Raises OSError."""
+    """Rows in order; a broken line gives an InvalidRecord and the next one is read. Raises OSError.
+
+    A broken last line that has no line end was cut off: so were, most likely, the records that followed it.
+    """
     with file.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             stripped = (line.removeprefix(BOM_UTF8) if number == 1 else line).strip()
-            if stripped:
-                yield _row(number, stripped)
+            if not stripped:
+                continue
+            row = _row(number, stripped)
+            if isinstance(row, InvalidRecord) and row.reason != "invalid-record" and not line.endswith(b"\n"):
+                row = InvalidRecord(number, "truncated", f"the file ends in the midst of a record ({row.detail})")
+            yield row
 
 
 def _row(number: int, line: bytes) -> Row | InvalidRecord:

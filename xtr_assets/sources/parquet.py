@@ -26,13 +26,13 @@ def read_parquet(file: Path, required: Sequence[str], optional: Sequence[str]) -
         try:
             parquet = pq.ParquetFile(stream, buffer_size=BUFFER_BYTES, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
-            yield InvalidRecord(0, "unparsable", f"not Parquet: {error}")
+            yield InvalidRecord(0, "no-records", f"not Parquet: {error}")
             return
         names = parquet.schema_arrow.names
         missing = [name for name in required if name not in names]
         if missing:
             detail = f"no column {', '.join(f'`{name}`' for name in missing)}; the file has {', '.join(names)}"
-            yield InvalidRecord(0, "invalid-record", detail)
+            yield InvalidRecord(0, "no-records", detail)
             return
         columns = [name for name in dict.fromkeys([*required, *optional]) if name in names]
         number = 0
@@ -42,7 +42,7 @@ def read_parquet(file: Path, required: Sequence[str], optional: Sequence[str]) -
                 number += batch.num_rows
         except (pa.ArrowException, OSError) as error:
             lost = parquet.metadata.num_rows - number
-            yield InvalidRecord(number + 1, "unparsable", f"damaged: {lost} rows from here on are lost ({error})")
+            yield InvalidRecord(number + 1, "truncated", f"damaged: {lost} rows from here on are lost ({error})")
 
 
 def _rows(batch: Any, before: int) -> Iterator[Row | InvalidRecord]:

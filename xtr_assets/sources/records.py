@@ -33,13 +33,18 @@ class Records(FileSource):
     def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
         # Ids as the chunk_ids they make: 8 bytes of content each, so that millions fit in memory.
         seen: set[int] = set()
+        refused = 0
         for row in self._rows(file):
             if isinstance(row, InvalidRecord):
+                refused += 1
                 yield self.refuse(path, row.line, row.reason, row.detail)
+                if row.reason == "no-records":
+                    return
                 continue
             try:
                 chunks = list(self._chunks(path, row))
             except InvalidRecord as error:
+                refused += 1
                 yield self.refuse(path, error.line, error.reason, error.detail)
                 continue
             if chunks[0].chunk_id in seen:
@@ -48,6 +53,9 @@ class Records(FileSource):
                 continue
             seen.add(chunks[0].chunk_id)
             yield from chunks
+        if not seen:
+            said = f"none of its {refused} records can be used" if refused else "it holds no record"
+            yield self.refuse(path, 0, "no-records", f"{said} ({file.stat().st_size} bytes)")
 
     def _rows(self, file: Path) -> Iterator[Row | InvalidRecord]:
         if file.suffix.lower() not in (".parquet", ".pq"):

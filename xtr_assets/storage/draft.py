@@ -15,6 +15,8 @@ from xtr_assets.storage.manifest import CheckRecord, Listing, Manifest, canonica
 from xtr_assets.storage.segment import COMMIT_SECONDS, LISTING_NAME
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
 
+# The folder of a generation's token index, as the subject of a check.
+TOKEN_INDEX = "xtr"
 # The subject of a check that is about all files of a generation.
 EVERY_FILE = "*"
 
@@ -142,26 +144,30 @@ class Draft(Generation):
         subject: Sequence[str],
         details: Mapping[str, Any] | None = None,
         profile_keys: Sequence[str] = (),
+        version: int = 1,
     ) -> CheckRecord:
-        """Keep a verdict about exactly the bytes that the manifest names now for `subject`, segments and tombstones."""
+        """Keep a verdict about exactly the bytes that the manifest names now for `subject`, segments and tombstones.
+
+        It holds for what the manifest says now of `profile_keys`. `version` is that of the check: `publish` demands it.
+        """
         made: list[CheckRecord] = []
 
         def add(manifest: Manifest) -> dict[str, Any]:
             names = tuple(sorted(subject))
             keys = tuple(sorted(profile_keys))
-            made[:] = [
-                CheckRecord(
-                    name=name,
-                    passed=bool(passed),
-                    value=None if value is None else float(value),
-                    threshold=None if threshold is None else float(threshold),
-                    subject=names,
-                    profile_keys=keys,
-                    digest=subject_digest(manifest, names, keys),
-                    at=now(),
-                    details=dict(details or {}),
-                )
-            ]
+            record = CheckRecord(
+                name=name,
+                passed=bool(passed),
+                value=None if value is None else float(value),
+                threshold=None if threshold is None else float(threshold),
+                subject=names,
+                profile_keys=keys,
+                digest=subject_digest(manifest, names, keys),
+                at=now(),
+                details=dict(details or {}),
+                version=version,
+            )
+            made[:] = [record.sealed(manifest.run_id)]
             return {"checks": {**manifest.checks, name: made[0]}}
 
         self._update(add)
@@ -183,7 +189,7 @@ class Draft(Generation):
                 # Validated as a whole and compared as stored, so that a value that is not JSON never reaches the disk.
                 for change in changes:
                     manifest = manifest.model_copy(update=change(manifest))
-                data = Manifest.model_validate(manifest.model_dump()).to_bytes()
+                data = manifest.validated().to_bytes()
             except (TypeError, ValueError) as error:
                 if isinstance(error, InvalidInput):
                     raise
@@ -231,13 +237,20 @@ def _listed(layout: Layout, path: Path) -> FileRecord | None:
 
 
 def _is_row_data(name: str) -> bool:
-    # What the rows are; postings and whatever else is derived from them is covered where it is the subject.
+    # What the rows are; whatever else is derived from them is covered where it is the subject.
     parts = name.split("/")
     return parts[0] == "segments" and parts[2].startswith(("segment.json", "chunks.", "embeddings.", "tokens."))
 
 
+def _is_postings(name: str) -> bool:
+    parts = name.split("/")
+    return parts[0] == "segments" and parts[2].startswith("postings.")
+
+
 def subject_digest(manifest: Manifest, subject: Sequence[str], profile_keys: Sequence[str]) -> str:
-    """sha256 over what a verdict depends on: its files, the segments' rows, the tombstones, values of the profile."""
+    """sha256 over what a verdict depends on: its files, the segments' rows, the tombstones, and for each key how its
+    index was built and is searched. That the manifest says nothing of a key is covered too. The token index, `xtr`,
+    reads the postings beside the rows, so that they belong to it."""
     own = f"generations/{manifest.number}/"
     covered: dict[str, str] = {}
     for name in (*subject, TOMBSTONES_NAME):
@@ -246,8 +259,7 @@ def subject_digest(manifest: Manifest, subject: Sequence[str], profile_keys: Seq
             raise InvalidInput(f"a check is about {name!r}, which generation {manifest.number} has no file of")
         # Names relative to the generation, so that a record survives being imported under another number.
         covered |= {key.removeprefix(own): manifest.files[key].sha256 for key in within}
-    covered |= {key: one.sha256 for key, one in manifest.files.items() if _is_row_data(key)}
-    missing = [key for key in profile_keys if key not in manifest.profile]
-    if missing:
-        raise InvalidInput(f"a check depends on the profile {missing[0]!r}, which generation {manifest.number} lacks")
-    return sha256_bytes(canonical_json([covered, {key: manifest.profile[key] for key in profile_keys}]))
+    rows = [key for key in manifest.files if _is_row_data(key) or (TOKEN_INDEX in subject and _is_postings(key))]
+    covered |= {key: manifest.files[key].sha256 for key in rows}
+    settings = {key: [manifest.profile.get(key), manifest.recipe.get(key)] for key in profile_keys}
+    return sha256_bytes(canonical_json([covered, settings]))

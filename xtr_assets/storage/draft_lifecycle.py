@@ -17,7 +17,14 @@ from xtr_assets.storage.generation import TOMBSTONES_NAME, Generation, is_sealed
 from xtr_assets.storage.history import read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import exclusive, now
-from xtr_assets.storage.manifest import EncoderInfo, Manifest, PlacedInfo, format_version
+from xtr_assets.storage.manifest import (
+    GATED_VERSION,
+    EncoderInfo,
+    Manifest,
+    PlacedInfo,
+    RequiredCheck,
+    format_version,
+)
 from xtr_assets.storage.segment import COMMIT_SECONDS, Segment
 from xtr_assets.storage.snapshot import Snapshot, read_snapshot, snapshot_record
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, remove_dead_scratch, scratch
@@ -37,9 +44,11 @@ def make_draft(
     snapshots: Mapping[str, str],
     parent: Generation | None,
     holes: Holes = "kept",
+    required: Sequence[RequiredCheck] = (),
     notes: Mapping[str, object] | None = None,
 ) -> Draft:
-    """A new draft over these snapshots (shard -> data version); the parent's segments keep their rows.
+    """A new draft over these snapshots (shard -> data version); the parent's segments keep their rows. `required` is
+    what `publish` will demand of it, whoever calls it.
 
     Where `holes` are closed, all rows are placed anew from 0: what is derived from the parent's rows removes and adds
     those that moved.
@@ -64,7 +73,7 @@ def make_draft(
             for one in placement.segments
         )
         manifest = Manifest(
-            format_version=format_version(segments),
+            format_version=GATED_VERSION if required else format_version(segments),
             number=number,
             parent=parent.number if parent else None,
             run_id=run_id,
@@ -75,6 +84,7 @@ def make_draft(
             segments=segments,
             end_row=placement.end_row,
             live_rows=int(np.count_nonzero(placement.live)),
+            required=tuple(required),
             notes=dict(notes or {}),
             files={
                 **_shared_files(layout, loaded, info, fingerprint),

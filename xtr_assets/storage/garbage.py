@@ -9,10 +9,12 @@ from pathlib import Path
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput
 from xtr_assets.core.files import fsync_dir
+from xtr_assets.storage.content import withdrawn_generations
 from xtr_assets.storage.generation import is_sealed, read_manifest
-from xtr_assets.storage.history import published_stack, read_history, read_published, withdrawn_numbers
+from xtr_assets.storage.history import published_stack, read_history, read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import Manifest, WarehouseInfo, read_stored
+from xtr_assets.storage.remembrance import remember_contents
 from xtr_assets.storage.segment import embeddings_file, embeddings_listing, tokens_folder
 from xtr_assets.storage.snapshot import current_version, read_snapshot
 from xtr_assets.storage.temporary_files import scratch
@@ -45,6 +47,9 @@ def collect(layout: Layout, keep: int, *, dry_run: bool = False, encoder: str | 
     """
     if keep < 1:
         raise InvalidInput(f"keep is {keep}; at least the published generation is kept, so 1 or more")
+    if not dry_run:
+        # Whatever goes: what it held, and who took it back, stays known.
+        remember_contents(layout)
     sealed = [number for number in layout.numbers() if is_sealed(layout, number)]
     # A draft below the published number is never published any more; one without a manifest is what a dead writer left.
     published = read_published(layout) or 0
@@ -73,10 +78,9 @@ def collect(layout: Layout, keep: int, *, dry_run: bool = False, encoder: str | 
 
 def kept_numbers(layout: Layout, sealed: Sequence[int], keep: int) -> set[int]:
     """The serving generation and rollback targets from the top of the stack down, then the newest others."""
-    entries = read_history(layout)
     published = read_published(layout)
-    refused = withdrawn_numbers(entries) - {published}
-    stack = reversed(published_stack(entries, published))
+    refused = withdrawn_generations(layout, sealed) - {published}
+    stack = reversed(published_stack(read_history(layout), published))
     order = [n for n in (*stack, *sorted(sealed, reverse=True)) if n in sealed and n not in refused]
     return set(list(dict.fromkeys(order))[:keep])
 

@@ -20,8 +20,9 @@ from xtr_assets.core.row_store import RowTokens, RowVectors, TokenPart, VectorPa
 from xtr_assets.core.types import Mask
 from xtr_assets.storage.arrays import open_array
 from xtr_assets.storage.chunk_files import CHUNK_COLUMNS, CHUNK_SCHEMA, shifted
+from xtr_assets.storage.content import withdrawn_generations
 from xtr_assets.storage.digests import check_digest
-from xtr_assets.storage.history import read_history, read_published, withdrawn_numbers
+from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import CheckRecord, Manifest, sha256_bytes
 from xtr_assets.storage.segment import Segment
@@ -69,12 +70,18 @@ class Generation:
 
     @property
     def state(self) -> State:
-        """Derived at each call from PUBLISHED and the history."""
+        """Derived at each call from PUBLISHED and the history. What was withdrawn under another number is withdrawn."""
         if not self.sealed:
             return "draft"
-        if self.number in withdrawn_numbers(read_history(self.layout)):
+        if withdrawn_generations(self.layout, [self.number]):
             return "withdrawn"
         return "published" if read_published(self.layout) == self.number else "retired"
+
+    @property
+    def forced(self) -> str | None:
+        """Why it was published past its checks: here, or where it was made; None where it was not."""
+        here = [e.reason for e in read_history(self.layout) if e.generation == self.number and e.moves and e.forced]
+        return here[-1] if here and here[-1] else self.manifest.forced
 
     @property
     def parent(self) -> int | None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -99,6 +99,10 @@ def read_stored(model: type[Model], path: Path, name: str) -> Model:
         raise CorruptFile(name, "a file", "no file") from None
 
 
+# The key of an encoder in warehouse.json, and of the note of the generation that brings it.
+CANARY_KEY = "canary"
+
+
 class EncoderInfo(BaseModel):
     """What an encoder says of itself; more keys are kept as they are."""
 
@@ -110,9 +114,12 @@ class EncoderInfo(BaseModel):
 
 
 class WarehouseInfo(Stored):
-    """warehouse.json. `encoders` holds every encoder that a generation here was made with, by fingerprint."""
+    """warehouse.json. `encoders` holds every encoder that a generation here was made with, by fingerprint.
 
-    format_version: Literal[1] = 1
+    Version 2 says that lines of the history name contents, which a release that reads version 1 would call damaged.
+    """
+
+    format_version: Literal[1, 2] = 1
     created_at: str
     token_codec: str = TOKEN_CODEC
     encoders: dict[str, EncoderInfo] = {}
@@ -138,18 +145,27 @@ class SegmentInfo(Stored):
     files: dict[str, FileRecord]
 
 
-class Shifted(Stored):
-    """A segment whose rows may stand at other lines than it says. `shifts`: see core.lines."""
+class Grown(Stored):
+    """A value that gained the fields `gained`: where they say nothing the bytes are those of the version before."""
 
-    shifts: tuple[tuple[int, int, int], ...] = ()
+    gained: ClassVar[tuple[str, ...]] = ()
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Where nothing moved the bytes are those of version 1.
         fields: dict[str, Any] = handler(self)
-        if not self.shifts:
-            del fields["shifts"]
-        return fields
+        return {key: value for key, value in fields.items() if value or key not in self.gained}
+
+
+class Shifted(Grown):
+    """A segment whose rows may stand at other lines than it says. `shifts`: see core.lines."""
+
+    gained = ("shifts",)
+
+    shifts: tuple[tuple[int, int, int], ...] = ()
+
+
+# The format_version of a manifest that says what must be passed, and whose records say who made them.
+GATED_VERSION: Literal[3] = 3
 
 
 def format_version(segments: Iterable[Shifted]) -> Literal[1, 2]:
@@ -195,6 +211,20 @@ class QuarantineEntry(Stored):
     detail: str
 
 
+class StaleEntry(Stored):
+    """A source file that could not be read, or was refused, when the shard was last looked at; its rows stayed.
+
+    since : when that was first so. refused : sha256 of what was refused, "" where nothing could be read.
+    settings : fingerprint of the source's settings that its rows were made with.
+    """
+
+    path: str
+    reason: str
+    since: str
+    refused: str = ""
+    settings: str
+
+
 class PlacedInfo(Shifted):
     """A segment of a generation at its rows."""
 
@@ -205,12 +235,26 @@ class PlacedInfo(Shifted):
     live_rows: Count
 
 
-class CheckRecord(Stored):
+@dataclass(frozen=True, slots=True)
+class RequiredCheck:
+    """What `publish` demands of one check: a passing record, made by this version of it, about at least these files and
+    these values of the profile. The rows' own files and the tombstones every record is about."""
+
+    name: str
+    version: int = 1
+    subject: tuple[str, ...] = ()
+    profile_keys: tuple[str, ...] = ()
+
+
+class CheckRecord(Grown):
     """The verdict of one check.
 
-    `digest` covers the sha256 of the files in `subject`, of every segment file and of the tombstones, and the values
-    of the profile named in `profile_keys`: a record holds for exactly these bytes.
+    `digest` covers the sha256 of the files in `subject`, of every segment file and of the tombstones, and profile and
+    recipe of what is named in `profile_keys`: a record holds for exactly these bytes. `version` is that of the check,
+    `seal` digests the rest of the record and the run it belongs to. Releases before format_version 3 wrote neither.
     """
+
+    gained = ("version", "seal")
 
     name: str
     passed: bool
@@ -221,12 +265,30 @@ class CheckRecord(Stored):
     digest: Digest
     at: str
     details: dict[str, Json] = {}
+    version: int | None = None
+    seal: Digest | None = None
+
+    def sealed(self, run_id: str) -> Self:
+        return self.model_copy(update={"seal": self._seal(run_id)})
+
+    def intact(self, run_id: str) -> bool:
+        """Whether nobody changed it since it was recorded in the draft of this run."""
+        return self.seal == self._seal(run_id)
+
+    def _seal(self, run_id: str) -> str:
+        return sha256_bytes(canonical_json([run_id, self.model_dump(mode="json", exclude={"seal"})]))
 
 
-class Manifest(Stored):
-    """manifest.json of a generation. `files` is everything it needs, by path relative to the warehouse."""
+class Manifest(Grown):
+    """manifest.json of a generation. `files` is everything it needs, by path relative to the warehouse.
 
-    format_version: Literal[1, 2] = 1
+    `required` is what it must have passed to serve, as it was when the draft was begun. A manifest with it, or with
+    records that are sealed, has format_version 3.
+    """
+
+    gained = ("required",)
+
+    format_version: Literal[1, 2, 3] = 1
     number: Annotated[int, Field(ge=1)]
     parent: int | None
     state: Literal["draft", "sealed"] = "draft"
@@ -243,34 +305,27 @@ class Manifest(Stored):
     recipe: dict[str, Json] = {}
     profile: dict[str, Json] = {}
     notes: dict[str, Json] = {}
+    required: tuple[RequiredCheck, ...] = ()
     checks: dict[str, CheckRecord] = {}
     forced: str | None = None
     files: dict[str, FileRecord] = {}
 
     @model_validator(mode="after")
     def _version_fits(self) -> Self:
-        check_version(self.format_version, self.segments)
+        if not self.gated:
+            check_version(self.format_version, self.segments)
+        elif self.format_version != GATED_VERSION:
+            raise ValueError(
+                f"`required` and sealed records need format_version {GATED_VERSION}, the file has {self.format_version}"
+            )
         return self
 
+    @property
+    def gated(self) -> bool:
+        """Whether it says what it must pass, or who recorded a verdict."""
+        return bool(self.required) or any(record.version or record.seal for record in self.checks.values())
 
-class HistoryEntry(Stored):
-    """A line of history.jsonl. `previous` is what was published before, `check` digests the rest of the line."""
-
-    at: str
-    action: Literal["published", "rolled_back", "withdrawn", "recovered"]
-    generation: int
-    previous: int | None
-    who: str
-    reason: str | None = None
-    forced: bool = False
-    manifest_sha256: str | None = None
-    check: str = ""
-
-    def signed(self) -> Self:
-        return self.model_copy(update={"check": self._digest()})
-
-    def intact(self) -> bool:
-        return self.check == self._digest()
-
-    def _digest(self) -> str:
-        return sha256_bytes(canonical_json(self.model_dump(mode="json", exclude={"check"})))[:16]
+    def validated(self) -> Self:
+        """The same, validated as a whole, in the format_version that it needs."""
+        version = GATED_VERSION if self.gated else format_version(self.segments)
+        return self.model_validate({**self.model_dump(), "format_version": version})

@@ -5,36 +5,45 @@ from collections.abc import Sequence
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
 from xtr_assets.core.files import write_atomic
+from xtr_assets.storage.content import TakenBack, key_of, taken_back
 from xtr_assets.storage.digests import BUILD_SECONDS, verify_files
-from xtr_assets.storage.draft import subject_digest
 from xtr_assets.storage.generation import Generation, is_sealed, read_manifest, seal_text
-from xtr_assets.storage.history import (
-    append_history,
-    move_pointer,
-    published_stack,
-    read_history,
-    read_published,
-    withdrawn_numbers,
-)
+from xtr_assets.storage.history import append_history, move_pointer, published_stack, read_history, read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
-from xtr_assets.storage.manifest import Manifest, sha256_bytes
+from xtr_assets.storage.manifest import Manifest, RequiredCheck, sha256_bytes
+from xtr_assets.storage.refusal import not_published, was_taken_back
+from xtr_assets.storage.remembrance import content_of, content_or_none, known_contents, refusal_of
+from xtr_assets.storage.requirement import demands, unmet
 
 log = logging.getLogger(__name__)
 
 
 def publish(
-    layout: Layout, number: int, *, required: Sequence[str], force_reason: str | None = None, who: str | None = None
+    layout: Layout,
+    number: int,
+    *,
+    required: Sequence[RequiredCheck] | None = None,
+    force_reason: str | None = None,
+    again_reason: str | None = None,
+    who: str | None = None,
 ) -> Generation:
     """Seal generation `number` where it is a draft, and let it serve.
 
-    Refused: an unknown or withdrawn number, a file that fails full verification, and, for a draft, a required check
-    without a passing record for exactly these bytes. Only the last can be forced, with a reason that is kept.
+    Refused: an unknown number; a file or manifest that fails verification; what was rolled back or withdrawn, under
+    whatever number, without an `again_reason`; and, unless it served here before, a generation that lacks a passing
+    record, for exactly its bytes, of a check that it was begun with or that is `required`. Only that can be forced.
+    Reasons are kept.
     """
-    if force_reason is not None and not force_reason.strip():
-        raise InvalidInput("force needs a reason; it is kept in the manifest and in the history")
-    refuse_withdrawn(layout, number)
+    for reason, word in ((force_reason, "force"), (again_reason, "again")):
+        if reason is not None and not reason.strip():
+            raise InvalidInput(f"{word} needs a reason; it is kept in the history")
     manifest = read_manifest(layout, number)
+    refuse_altered(layout, number)
+    content = content_of(layout, manifest)
+    back = refusal_of(layout, number, content)
+    if back is not None and again_reason is None:
+        raise PublishRefused(was_taken_back(number, back))
     problems = verify_files(layout, manifest.files, full=True, within=BUILD_SECONDS)
     if problems:
         raise PublishRefused(
@@ -42,38 +51,31 @@ def publish(
             + "; ".join(str(problem) for problem in problems[:5])
             + "; restore them, or build again"
         ) from problems[0]
+    forced = None
+    if not _served(layout, number):
+        found = unmet(manifest, demands(manifest, required))
+        if found and force_reason is None:
+            raise PublishRefused(not_published(number, found))
+        forced = force_reason if found else None
     if not is_sealed(layout, number):
-        missing = unmet_checks(manifest, required)
-        if missing and force_reason is None:
-            raise PublishRefused(
-                f"generation {number} is not published: {'; '.join(missing)}. Repair what the check shows and build "
-                "again, or publish with --force and a reason"
-            )
-        manifest = seal(layout, manifest, force_reason if missing else None)
-    _serve(layout, number, "published", who, force_reason)
+        seal(layout, manifest, forced)
+    if back is not None:
+        allow_again(layout, back, content, again_reason or "", who=who)
+    _serve(layout, number, "published", content, who, force_reason or again_reason, forced=forced is not None)
     return Generation.open(layout, number)
 
 
-def unmet_checks(manifest: Manifest, required: Sequence[str]) -> list[str]:
-    """Each required check that has no passing record for the manifest's bytes, with the reason."""
-    unmet = []
-    for name in required:
-        record = manifest.checks.get(name)
-        if record is None:
-            unmet.append(f"check {name!r} has no record (run it on this draft)")
-        elif not record.passed:
-            unmet.append(f"check {name!r} failed (value {record.value}, threshold {record.threshold})")
-        elif not _holds(manifest, name):
-            unmet.append(f"check {name!r} passed for other bytes than the draft's (run it again)")
-    return unmet
+def allow_again(layout: Layout, back: TakenBack, content: str, reason: str, *, who: str | None = None) -> None:
+    """Let a content that was rolled back or withdrawn serve again: somebody says so, and why."""
+    if not reason.strip():
+        raise InvalidInput("again needs a reason; it is kept in the history")
+    current = read_published(layout)
+    append_history(layout, "allowed", back.generation, previous=current, who=who, reason=reason, content=content)
 
 
-def _holds(manifest: Manifest, name: str) -> bool:
-    record = manifest.checks[name]
-    try:
-        return record.digest == subject_digest(manifest, record.subject, record.profile_keys)
-    except InvalidInput:  # a file or profile it was about is no longer part of the draft
-        return False
+def _served(layout: Layout, number: int) -> bool:
+    """Whether it passed the gate of this warehouse, or was forced past it: then moving the pointer is all there is."""
+    return is_sealed(layout, number) and any(e.moves and e.generation == number for e in read_history(layout))
 
 
 def seal(layout: Layout, manifest: Manifest, forced: str | None) -> Manifest:
@@ -96,84 +98,116 @@ def rollback(layout: Layout, to: int | None = None, *, who: str | None = None, r
         raise GenerationError(f"generation {target} is a draft; only a published one can be rolled back to")
     if target == current:
         raise GenerationError(f"generation {target} is the published one already")
-    refuse_withdrawn(layout, target)
+    content = refuse_withdrawn(layout, target)
+    refuse_altered(layout, target)
     problems = verify_files(layout, read_manifest(layout, target).files, full=True)
     if problems:
         raise problems[0]
-    _serve(layout, target, "rolled_back", who, reason)
+    _serve(layout, target, "rolled_back", content, who, reason)
     return Generation.open(layout, target)
 
 
-def previous_published(layout: Layout) -> int | None:
-    """Where a rollback goes: the newest generation below the serving one in the stack that can still serve."""
+def previous_published(layout: Layout, *, besides: str | None = None) -> int | None:
+    """Where a rollback goes: the newest generation below the serving one in the stack that can still serve, and holds
+    something else than the content `besides`."""
     entries = read_history(layout)
     current = read_published(layout)
-    refused = withdrawn_numbers(entries)
+    contents = known_contents(layout, entries)
+    back = taken_back(entries, current, contents)
+    refused = {key for key, one in back.items() if one.how == "withdrawn"} | {besides}
     for number in reversed(published_stack(entries, current)):
-        if number != current and number not in refused and is_sealed(layout, number):
+        if number != current and key_of(number, contents) not in refused and is_sealed(layout, number):
             return number
     return None
 
 
 def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None) -> None:
-    """Mark a generation as never to serve again. Where it serves, the one before takes over first."""
+    """Mark what a generation holds as never to serve again, under whatever number. Where it serves, the one before that
+    holds something else takes over first."""
     if not reason.strip():
         raise InvalidInput("withdraw needs a reason; it is kept in the history")
-    refuse_withdrawn(layout, number)
-    read_manifest(layout, number)
+    content = refuse_withdrawn(layout, number)
     if not is_sealed(layout, number):
         raise GenerationError(f"generation {number} is a draft; discard it instead")
     current = read_published(layout)
+    if current is not None and current != number and content_or_none(layout, current) == content:
+        raise GenerationError(
+            f"generation {current} serves and holds exactly what generation {number} does; withdraw {current}, which "
+            "lets what served before them take over"
+        )
     if current == number:
-        if previous_published(layout) is None:
+        target = previous_published(layout, besides=content)
+        if target is None:
             raise GenerationError(
-                f"generation {number} serves and nothing was published before it; publish another one first"
+                f"generation {number} serves and nothing was published before it that holds anything else; publish "
+                "another one first"
             )
-        current = rollback(layout, who=who, reason=f"generation {number} is withdrawn: {reason}").number
-    append_history(layout, "withdrawn", number, previous=current, who=who, reason=reason)
+        current = rollback(layout, target, who=who, reason=f"generation {number} is withdrawn: {reason}").number
+    append_history(layout, "withdrawn", number, previous=current, who=who, reason=reason, content=content)
 
 
 def recover(layout: Layout) -> None:
     """Note a move of the pointer that a crash kept out of the history."""
     current = read_published(layout)
-    entries = [entry for entry in read_history(layout) if entry.action != "withdrawn"]
+    entries = [entry for entry in read_history(layout) if entry.moves]
     last = entries[-1].generation if entries else None
     if current is not None and current != last:
         log.warning("generation %d was published by a writer that died before it noted so", current)
-        append_history(layout, "recovered", current, previous=last, who=None)
+        content = content_or_none(layout, current)
+        append_history(layout, "recovered", current, previous=last, who=None, content=content)
 
 
-def _serve(layout: Layout, number: int, action: str, who: str | None, reason: str | None) -> None:
+def _serve(
+    layout: Layout, number: int, action: str, content: str, who: str | None, reason: str | None, *, forced: bool = False
+) -> None:
     recover(layout)
     previous = read_published(layout)
     digest = sha256_bytes(layout.manifest(number).read_bytes())
-    forced = read_manifest(layout, number).forced is not None and action == "published"
+    forced = forced or (read_manifest(layout, number).forced is not None and action == "published")
     move_pointer(layout, number)
     append_history(
-        layout, action, number, previous=previous, who=who, reason=reason, forced=forced, manifest_sha256=digest
+        layout,
+        action,
+        number,
+        previous=previous,
+        who=who,
+        reason=reason,
+        forced=forced,
+        manifest_sha256=digest,
+        content=content,
     )
 
 
-def refuse_withdrawn(layout: Layout, number: int) -> None:
-    """GenerationError naming who withdrew the generation, when and why."""
-    for entry in read_history(layout):
-        if entry.action == "withdrawn" and entry.generation == number:
-            raise GenerationError(
-                f"generation {number} was withdrawn on {entry.at} by {entry.who} ({entry.reason}); build a new one"
-            )
+def refuse_withdrawn(layout: Layout, number: int) -> str:
+    """The content of the generation; PublishRefused where it was withdrawn, naming who did that, when and why."""
+    content = content_of(layout, read_manifest(layout, number))
+    back = refusal_of(layout, number, content)
+    if back is not None and back.how == "withdrawn":
+        raise PublishRefused(was_taken_back(number, back))
+    return content
+
+
+def refuse_altered(layout: Layout, number: int) -> None:
+    """CorruptFile where a sealed manifest is not the one that the history knows, though its sha256 be changed too."""
+    if is_sealed(layout, number) and (problems := sealed_manifest_problems(layout, number)):
+        raise problems[0]
 
 
 def sealed_manifest_problems(layout: Layout, number: int) -> list[CorruptFile]:
-    """Whether a sealed manifest and its sha256 agree; the history decides which of the two is damaged."""
+    """Whether a sealed manifest, its sha256 and the history agree; the history decides which of them is damaged."""
     data, seal_data = layout.manifest(number).read_bytes(), layout.manifest_seal(number).read_bytes()
+    actual = sha256_bytes(data)
+    noted = noted_sha256(layout, number)
+    manifest, seal_path = layout.relative(layout.manifest(number)), layout.relative(layout.manifest_seal(number))
+    if noted and actual not in noted:
+        return [CorruptFile(manifest, f"sha256 {sorted(noted)[0]} by the history", f"sha256 {actual}")]
     if seal_text(data) == seal_data:
         return []
-    actual = sha256_bytes(data)
-    noted = {e.manifest_sha256 for e in read_history(layout) if e.generation == number and e.manifest_sha256}
-    names = [layout.manifest_seal(number)] if actual in noted else [layout.manifest(number)]
-    if not noted:
-        names = [layout.manifest(number), layout.manifest_seal(number)]
-    return [
-        CorruptFile(layout.relative(p), f"sha256 {seal_data[:64].decode('ascii', 'replace')}", f"sha256 {actual}")
-        for p in names
-    ]
+    stated = f"sha256 {seal_data[:64].decode('ascii', 'replace')}"
+    names = [seal_path] if noted else [manifest, seal_path]
+    return [CorruptFile(name, stated, f"sha256 {actual}") for name in names]
+
+
+def noted_sha256(layout: Layout, number: int) -> set[str]:
+    """What the history says of the manifest of a generation, whether it is there or was collected."""
+    return {e.manifest_sha256 for e in read_history(layout) if e.generation == number and e.manifest_sha256}

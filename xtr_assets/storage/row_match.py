@@ -102,3 +102,14 @@ class StandingRows:
             block = _Block(first, list(zip(*columns, strict=True)), list(zip(*lines, strict=True)))
             self._blocks[number] = block
         return block.rows[at - block.first], block.lines[at - block.first]
+
+
+def live_paths(layout: Layout, snapshot: Snapshot | None) -> set[str]:
+    """The paths that have a live row in a snapshot."""
+    found: set[str] = set()
+    if snapshot is None:
+        return found
+    for one in snapshot.segments:
+        paths = Segment.open(layout, one.segment_id).chunks().column("path")
+        found.update(pc.unique(paths.filter(pa.array(~snapshot.dead_mask(one.segment_id)))).to_pylist())
+    return found

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.manifest import (
-    HistoryEntry,
     Listing,
     Manifest,
     SegmentInfo,

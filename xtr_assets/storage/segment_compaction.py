@@ -13,10 +13,17 @@ from xtr_assets.core.types import Chunk, Ints
 from xtr_assets.storage.chunk_files import BATCH_ROWS, CHUNK_COLUMNS, ChunkWriter, shifted, table_digests
 from xtr_assets.storage.encoding_writer import embeddings_writer, tokens_writer
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import SnapshotSegment, format_version
+from xtr_assets.storage.manifest import SnapshotSegment
 from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.shard_writer import commit_segment
-from xtr_assets.storage.snapshot import Snapshot, commit_snapshot, current_version, known_files, read_snapshot
+from xtr_assets.storage.snapshot import (
+    Snapshot,
+    commit_snapshot,
+    current_version,
+    known_files,
+    read_snapshot,
+    snapshot_version,
+)
 from xtr_assets.storage.temporary_files import scratch
 
 # shard -> groups of segment ids, each of which becomes one segment.
@@ -62,7 +69,8 @@ def compact_shard(layout: Layout, shard: str, groups: Sequence[Sequence[str]]) -
     kept = [one for one in snapshot.segments if one.segment_id not in set(named)]
     added = [SnapshotSegment(segment_id=one.segment_id, rows=one.rows) for one in written]
     segments = (*kept, *added)
-    following = snapshot.model_copy(update={"segments": segments, "format_version": format_version(segments)})
+    version = snapshot_version(segments, snapshot.stale)
+    following = snapshot.model_copy(update={"segments": segments, "format_version": version})
     # A copy keeps what was cached of the original, its data version included.
     following = Snapshot.model_validate(following.model_dump())
     commit_snapshot(layout, following, known_files(layout, shard))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from xtr_assets.core.errors import InvalidInput, StorageError
+from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.core.files import record
 from xtr_assets.core.line_shifts import shifts_of
 from xtr_assets.core.row_placement import ranges_of
@@ -22,10 +23,11 @@ from xtr_assets.storage.chunk_files import (
     row_digest,
 )
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import QuarantineEntry, SegmentInfo, SnapshotFile, SnapshotSegment, format_version
+from xtr_assets.storage.lock import now
+from xtr_assets.storage.manifest import QuarantineEntry, SegmentInfo, SnapshotFile, SnapshotSegment, StaleEntry
 from xtr_assets.storage.row_match import StandingRows
 from xtr_assets.storage.segment import SEGMENT_NAME, Segment
-from xtr_assets.storage.snapshot import Snapshot, commit_snapshot, content_digest
+from xtr_assets.storage.snapshot import Snapshot, commit_snapshot, content_digest, snapshot_version
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
 
 log = logging.getLogger(__name__)
@@ -61,16 +63,23 @@ def write_change(
     """The next snapshot of a shard, committed. Work is linear in the touched rows, plus a scan of the path column."""
     named = set(touched)
     stored = {path: SnapshotFile(size=state.size, sha256=state.sha256) for path, state in files.items()}
-    _check_touched(previous, source_fingerprint, stored, named)
+    _check_touched(previous, source_fingerprint, files, named)
+    stale = _stale_entries(previous, source_fingerprint, files)
     gone = (set(previous.files) if previous else set()) - set(stored)
-    if previous is not None and previous.source_fingerprint == source_fingerprint and not named and not gone:
+    same = previous is not None and previous.source_fingerprint == source_fingerprint and previous.stale == stale
+    if previous is not None and same and not named and not gone:
         for item in chunks:
             raise InvalidInput(f"a chunk of {item.path!r}, but no file of shard {shard} was touched")
         commit_snapshot(layout, previous, files)
         return ShardChange(previous, 0, 0, 0, previous.live_rows, None)
     old = StandingRows(layout, previous, named | gone)
+    # Releases before version 3 put what could not be read into the quarantine.
+    unread = {path for path, state in files.items() if state.unread}
     quarantine = [
-        entry for entry in (previous.quarantine if previous else ()) if entry.path in stored and entry.path not in named
+        entry
+        for entry in (previous.quarantine if previous else ())
+        if entry.path in stored and entry.path not in named
+        if not (entry.reason == "unreadable" and entry.path in unread)
     ]
     with scratch(layout) as folder, ChunkWriter(folder, shard) as writer:
         counts = _write_rows(shard, writer, old, chunks, named, quarantine)
@@ -85,13 +94,14 @@ def write_change(
     if segment is not None:
         segments.append(SnapshotSegment(segment_id=segment.segment_id, rows=segment.rows))
     snapshot = Snapshot(
-        format_version=format_version(segments),
+        format_version=snapshot_version(segments, stale),
         shard=shard,
         source_fingerprint=source_fingerprint,
-        content=content_digest(source_fingerprint, stored),
+        content=content_digest(source_fingerprint, stored, stale),
         segments=tuple(segments),
         files=stored,
         quarantine=tuple(sorted(quarantine, key=lambda q: (q.path, q.line, q.reason, q.detail))),
+        stale=stale,
     )
     commit_snapshot(layout, snapshot, files)
     kept = snapshot.live_rows - (segment.rows if segment else 0)
@@ -99,16 +109,49 @@ def write_change(
 
 
 def _check_touched(
-    previous: Snapshot | None, source_fingerprint: str, files: Mapping[str, SnapshotFile], touched: set[str]
+    previous: Snapshot | None, source_fingerprint: str, files: Mapping[str, FileState], touched: set[str]
 ) -> None:
-    # A file whose bytes changed but whose chunks were not given would keep stale rows: refuse rather than serve them.
-    before = previous.files if previous and previous.source_fingerprint == source_fingerprint else {}
-    missing = [p for p, file in files.items() if p not in touched and (p not in before or before[p] != file)]
+    # A file whose bytes changed but whose chunks were not given would keep old rows: refuse rather than serve them.
+    # Where it is said to be stale that is meant; then it is told of with the bytes that its rows come from.
+    known = previous.files if previous else {}
+    same = previous is not None and previous.source_fingerprint == source_fingerprint
+    missing = []
+    for path, state in files.items():
+        if state.unread and path in touched:
+            raise InvalidInput(f"{path!r} cannot be read ({state.unread}), so it is not among the touched files")
+        held = known.get(path)
+        if state.unread:
+            keeps = state.sha256 == (UNREAD_SHA256 if held is None else held.sha256)
+        else:
+            keeps = same and held == SnapshotFile(state.size, state.sha256)
+        if path not in touched and not keeps:
+            missing.append(path)
     if missing:
         raise InvalidInput(
             f"{len(missing)} files are new or changed but not among the touched ones, first {sorted(missing)[0]!r}; "
             "read the chunks of every file whose sha256, or whose source's fingerprint, changed"
         )
+
+
+def _stale_entries(
+    previous: Snapshot | None, source_fingerprint: str, files: Mapping[str, FileState]
+) -> tuple[StaleEntry, ...]:
+    before = {one.path: one for one in previous.stale} if previous else {}
+    settings = previous.source_fingerprint if previous else source_fingerprint
+    found = []
+    for path, state in sorted(files.items()):
+        if state.unread:
+            known = before.get(path)
+            found.append(
+                StaleEntry(
+                    path=path,
+                    reason=state.unread,
+                    since=known.since if known else now(),
+                    refused=state.refused,
+                    settings=known.settings if known else settings,
+                )
+            )
+    return tuple(found)
 
 
 def _write_rows(

@@ -2,11 +2,12 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import FileRecord, write_atomic
@@ -18,9 +19,11 @@ from xtr_assets.storage.manifest import (
     QuarantineEntry,
     SnapshotFile,
     SnapshotSegment,
+    StaleEntry,
     Stored,
     canonical_json,
     check_version,
+    format_version,
     sha256_bytes,
 )
 
@@ -33,21 +36,34 @@ class Snapshot(Stored):
     """shards/<shard>/<data_version>.json.
 
     `content` digests the source's fingerprint and every (path, sha256): two snapshots with the same content hold the
-    same chunks, however their segments lie. `data_version` covers the segments and dead rows too.
+    same chunks, however their segments lie. `data_version` covers the segments and dead rows too. `stale` lists files
+    whose rows are those of an earlier look; `files` then tells of that look.
     """
 
-    format_version: Literal[1, 2] = 1
+    format_version: Literal[1, 2, 3] = 1
     shard: str
     source_fingerprint: str
     content: Digest
     segments: tuple[SnapshotSegment, ...]
     files: dict[str, SnapshotFile]
     quarantine: tuple[QuarantineEntry, ...]
+    stale: tuple[StaleEntry, ...] = ()
 
     @model_validator(mode="after")
     def _version_fits(self) -> Self:
-        check_version(self.format_version, self.segments)
+        if not self.stale:
+            check_version(self.format_version, self.segments)
+        elif self.format_version != 3:
+            raise ValueError(f"stale files need format_version 3, the file has {self.format_version}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Where nothing is stale the bytes are those of versions 1 and 2.
+        fields: dict[str, Any] = handler(self)
+        if not self.stale:
+            del fields["stale"]
+        return fields
 
     @cached_property
     def data_version(self) -> str:
@@ -71,9 +87,19 @@ class Snapshot(Stored):
         raise KeyError(segment_id)
 
 
-def content_digest(source_fingerprint: str, files: Mapping[str, SnapshotFile]) -> str:
-    """sha256 over the source's fingerprint and the sorted (path, sha256) of its files."""
-    return sha256_bytes(canonical_json([source_fingerprint, sorted((p, f.sha256) for p, f in files.items())]))
+def snapshot_version(segments: Iterable[SnapshotSegment], stale: Iterable[StaleEntry]) -> Literal[1, 2, 3]:
+    """The format_version of a snapshot: 3 where files are stale, which earlier releases know nothing of."""
+    return 3 if any(True for _ in stale) else format_version(segments)
+
+
+def content_digest(source_fingerprint: str, files: Mapping[str, SnapshotFile], stale: Iterable[StaleEntry] = ()) -> str:
+    """sha256 over the source's fingerprint and the sorted (path, sha256) of its files.
+
+    Rows of a stale file that were made with other settings than the rest are other rows: they count by these settings.
+    """
+    older = {one.path: one.settings for one in stale if one.settings != source_fingerprint}
+    held = sorted((path, file.sha256, *([older[path]] if path in older else [])) for path, file in files.items())
+    return sha256_bytes(canonical_json([source_fingerprint, held]))
 
 
 def read_snapshot(layout: Layout, shard: str, data_version: str) -> Snapshot:
@@ -135,9 +161,12 @@ def known_files(layout: Layout, shard: str) -> dict[str, FileState]:
         return {}
     snapshot = read_snapshot(layout, shard, version)
     hints = _hints(layout, shard, version)
-    return {
+    known = {
         path: FileState(path, file.size, int(hints.get(path, 0)), file.sha256) for path, file in snapshot.files.items()
     }
+    for one in snapshot.stale:
+        known[one.path] = replace(known[one.path], unread=one.reason, refused=one.refused)
+    return known
 
 
 def _hints(layout: Layout, shard: str, version: str) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from xtr_assets.core.files import FileRecord, check, fsync_dir, record, replacin
 from xtr_assets.storage.digests import verify_files
 from xtr_assets.storage.draft_lifecycle import following_number
 from xtr_assets.storage.generation import Generation, is_sealed, read_manifest
-from xtr_assets.storage.history import append_history, move_pointer, read_published
+from xtr_assets.storage.history import HISTORY_VERSION, append_history, move_pointer, read_published
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import WarehouseInfo, read_stored, sha256_bytes
-from xtr_assets.storage.publish import refuse_withdrawn
+from xtr_assets.storage.manifest import CANARY_KEY, WarehouseInfo, read_stored, sha256_bytes
+from xtr_assets.storage.publish import noted_sha256, refuse_altered, refuse_withdrawn
+from xtr_assets.storage.remembrance import content_of
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
 
 
@@ -22,6 +23,7 @@ def export_generation(source: Layout, number: int, target: Path) -> Layout:
     if not is_sealed(source, number):
         raise GenerationError(f"generation {number} is a draft; publish it before exporting it")
     refuse_withdrawn(source, number)
+    refuse_altered(source, number)
     if target.exists():
         raise StorageError(f"{target} exists; export into a folder that does not")
     partial = Layout(target.absolute().with_name(f"{target.name}.partial"))
@@ -37,10 +39,10 @@ def export_generation(source: Layout, number: int, target: Path) -> Layout:
         info = read_stored(WarehouseInfo, source.warehouse_json, "warehouse.json")
         used = {manifest.fingerprint: info.encoders[manifest.fingerprint]}
         write_atomic(partial.next_number, f"{number + 1}\n".encode("ascii"))
-        digest = sha256_bytes(partial.manifest(number).read_bytes())
-        append_history(partial, "published", number, previous=None, who=None, reason="exported", manifest_sha256=digest)
+        _note(partial, number, "published", "exported")
         move_pointer(partial, number)
-        write_atomic(partial.warehouse_json, info.model_copy(update={"encoders": used}).to_bytes())
+        found = {"encoders": used, "format_version": HISTORY_VERSION}
+        write_atomic(partial.warehouse_json, info.model_copy(update=found).to_bytes())
         fsync_tree(partial.root)
         partial.root.replace(target)
         fsync_dir(target.absolute().parent)
@@ -63,12 +65,16 @@ def import_generation(source_root: Path, target: Layout) -> Generation:
     if number is None:
         raise GenerationError(f"{source_root} has no published generation; publish the one to import there first")
     manifest = read_manifest(source, number)
-    if target.generation(number).exists():
+    refuse_altered(source, number)
+    noted = noted_sha256(target, number)
+    if target.generation(number).exists() or (
+        noted and sha256_bytes(source.manifest(number).read_bytes()) not in noted
+    ):
         if is_sealed(target, number) and read_manifest(target, number) == manifest:
             return Generation.open(target, number)
         raise GenerationError(
             f"generation {number} of {source_root} was made elsewhere, and this warehouse has a generation {number} of "
-            "its own; import into a warehouse that only imports, or into a new one"
+            "its own, or had one; import into a warehouse that only imports, or into a new one"
         )
     own = f"generations/{number}/"
     shared = {name: one for name, one in manifest.files.items() if not name.startswith(own)}
@@ -83,11 +89,29 @@ def import_generation(source_root: Path, target: Layout) -> Generation:
         fsync_tree(folder)
         move_into_place(staged.generation(number), target.generation(number))
     known = read_stored(WarehouseInfo, target.warehouse_json, "warehouse.json")
-    encoders = {**known.encoders, manifest.fingerprint: info.encoders[manifest.fingerprint]}
+    # A canary that is known here stays; else that of the import holds, whose vectors are mixed with those made here.
+    mine = known.encoders.get(manifest.fingerprint)
+    kept = info.encoders[manifest.fingerprint] if getattr(mine, CANARY_KEY, None) is None else mine
+    encoders = {**known.encoders, manifest.fingerprint: kept}
     write_atomic(target.warehouse_json, known.model_copy(update={"encoders": encoders}).to_bytes())
     if problems := verify_files(target, manifest.files, full=True):
         raise problems[0]
+    _note(target, number, "imported", None)
     return Generation.open(target, number)
+
+
+def _note(layout: Layout, number: int, action: str, reason: str | None) -> None:
+    """The line of the history: who took the generation in, with the digests of its manifest and of what it holds."""
+    append_history(
+        layout,
+        action,
+        number,
+        previous=read_published(layout),
+        who=None,
+        reason=reason,
+        manifest_sha256=sha256_bytes(layout.manifest(number).read_bytes()),
+        content=content_of(layout, read_manifest(layout, number)),
+    )
 
 
 def _check_conflicts(target: Layout, files: Mapping[str, FileRecord]) -> None:

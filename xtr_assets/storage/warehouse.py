@@ -4,22 +4,33 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from xtr_assets.core.errors import GenerationError, StorageError, WarehouseNotFound
 from xtr_assets.core.files import record, write_atomic
 from xtr_assets.core.types import Chunk, FileState, Quarantined
-from xtr_assets.storage import draft_lifecycle, publish
+from xtr_assets.storage import draft_lifecycle, publish, remembrance
+from xtr_assets.storage.content import TakenBack
 from xtr_assets.storage.digests import VerifyReport
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.encoding_lookup import EncodedAt, TextHashes, find_encoded
 from xtr_assets.storage.garbage import CollectReport, collect
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.generation_diff import GenerationDiff, diff
-from xtr_assets.storage.history import read_history, read_published
+from xtr_assets.storage.history import append_history, read_history, read_published
+from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import exclusive, now
-from xtr_assets.storage.manifest import EncoderInfo, HistoryEntry, Listing, WarehouseInfo, read_stored, sha256_bytes
+from xtr_assets.storage.manifest import (
+    CANARY_KEY,
+    EncoderInfo,
+    Listing,
+    RequiredCheck,
+    WarehouseInfo,
+    read_stored,
+    sha256_bytes,
+)
+from xtr_assets.storage.row_match import live_paths
 from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME, Segment
 from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, compact_shard, plan_shards
 from xtr_assets.storage.shard_writer import ShardChange, write_change
@@ -95,6 +106,10 @@ class Warehouse:
     def known_files(self, shard: str) -> dict[str, FileState]:
         """Files of the current snapshot as last seen, for `Source.scan`."""
         return known_files(self.layout, shard)
+
+    def live_paths(self, shard: str) -> set[str]:
+        """The paths that have a row in the current snapshot."""
+        return live_paths(self.layout, self.snapshot(shard))
 
     def write_snapshot(
         self,
@@ -186,9 +201,11 @@ class Warehouse:
         snapshots: Mapping[str, str],
         parent: Literal["published"] | None = "published",
         holes: draft_lifecycle.Holes = "kept",
+        required: Sequence[RequiredCheck] = (),
         notes: Mapping[str, object] | None = None,
     ) -> Draft:
         """Begin a generation over these snapshots (shard -> data version), keeping the rows of the published one.
+        `required` is what `publish` will demand of it.
 
         `notes` are its first, JSON. Rows whose segments left stay holes; "bounded" places all rows anew where holes are
         too many, "closed" always.
@@ -202,6 +219,7 @@ class Warehouse:
                 snapshots=snapshots,
                 parent=self.published if parent == "published" else None,
                 holes=holes,
+                required=required,
                 notes=notes or {},
             )
             self._remember_encoder(fingerprint, draft.manifest.encoder)
@@ -212,6 +230,24 @@ class Warehouse:
         if fingerprint not in info.encoders:
             info = info.model_copy(update={"encoders": {**info.encoders, fingerprint: encoder}})
             write_atomic(self.layout.warehouse_json, info.to_bytes())
+        self.info = info
+
+    def canary(self, fingerprint: str) -> dict[str, Any] | None:
+        """What this encoder made of pinned texts when a generation of it first served here; None where nobody asked."""
+        info = read_stored(WarehouseInfo, self.layout.warehouse_json, "warehouse.json")
+        kept = info.encoders.get(fingerprint)
+        return None if kept is None else getattr(kept, CANARY_KEY, None)
+
+    def _remember_canary(self, published: Generation) -> None:
+        """Keep the canary that a generation brings, the first time. What somebody forced is evidence of nothing."""
+        canary = published.manifest.notes.get(CANARY_KEY)
+        if canary is None or published.manifest.forced is not None or self.canary(published.fingerprint) is not None:
+            return
+        info = read_stored(WarehouseInfo, self.layout.warehouse_json, "warehouse.json")
+        encoder = info.encoders.get(published.fingerprint, published.manifest.encoder)
+        kept = encoder.model_copy(update={CANARY_KEY: canary})
+        info = info.model_copy(update={"encoders": {**info.encoders, published.fingerprint: kept}})
+        write_atomic(self.layout.warehouse_json, info.to_bytes())
         self.info = info
 
     def discard(self, number: int) -> None:
@@ -228,11 +264,42 @@ class Warehouse:
     # -- the pointer --------------------------------------------------------------------------------------------------
 
     def publish(
-        self, number: int, *, required: Sequence[str], force_reason: str | None = None, who: str | None = None
+        self,
+        number: int,
+        *,
+        required: Sequence[RequiredCheck] | None = None,
+        force_reason: str | None = None,
+        again_reason: str | None = None,
+        who: str | None = None,
     ) -> Generation:
-        """Seal and serve; PublishRefused lists each unmet check with its reason."""
+        """Seal and serve; PublishRefused lists each unmet check with its reason.
+
+        What the generation was begun with is demanded, and what is `required` besides. `force_reason` publishes past a
+        check, `again_reason` what was rolled back or withdrawn; both are kept.
+        """
         with self.lock(f"publish of generation {number}", STEP_WAIT_SECONDS):
-            return publish.publish(self.layout, number, required=required, force_reason=force_reason, who=who)
+            published = publish.publish(
+                self.layout,
+                number,
+                required=required,
+                force_reason=force_reason,
+                again_reason=again_reason,
+                who=who,
+            )
+            self._remember_canary(published)
+            return published
+
+    def taken_back(self) -> dict[str, TakenBack]:
+        """Contents that were rolled back or withdrawn, by digest (storage/content.py), whatever was collected since."""
+        return remembrance.all_taken_back(self.layout)
+
+    def allow_again(self, content: str, reason: str, *, who: str | None = None) -> None:
+        """Let a content that was taken back be built and published again. GenerationError where it was not."""
+        with self.lock("allowing what was taken back", STEP_WAIT_SECONDS):
+            back = self.taken_back().get(content)
+            if back is None:
+                raise GenerationError(f"nothing took back the content {content[:16]}; it may be published as it is")
+            publish.allow_again(self.layout, back, content, reason, who=who)
 
     def rollback(self, to: int | None = None, *, who: str | None = None, reason: str | None = None) -> Generation:
         """Serve an earlier generation: `to`, else the one published before, passing over withdrawn ones."""
@@ -240,13 +307,28 @@ class Warehouse:
             return publish.rollback(self.layout, to, who=who, reason=reason)
 
     def withdraw(self, number: int, reason: str, *, who: str | None = None) -> None:
-        """Never serve this generation again; where it serves, roll back first."""
+        """Never serve what this generation holds again; where it serves, roll back first."""
         with self.lock(f"withdrawal of generation {number}", STEP_WAIT_SECONDS):
             publish.withdraw(self.layout, number, reason, who=who)
 
     def history(self) -> list[HistoryEntry]:
         """Who published, rolled back and withdrew what, when and why; oldest first."""
         return read_history(self.layout)
+
+    def accept_shrink(self, shrink: AcceptedShrink, *, reason: str | None = None, who: str | None = None) -> None:
+        """Keep a person's word that a source may hold this much less than what serves now; it ends with that one."""
+        with self.lock(f"accepted shrink of {shrink.source}", STEP_WAIT_SECONDS):
+            publish.recover(self.layout)
+            serving = read_published(self.layout)
+            append_history(
+                self.layout,
+                "accepted_shrink",
+                serving or 0,
+                previous=serving,
+                who=who,
+                reason=reason,
+                shrink=shrink,
+            )
 
     # -- keeping it small ---------------------------------------------------------------------------------------------
 

@@ -1,11 +1,13 @@
 import json
 import runpy
+import shutil
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from xtr_assets.config import load_config
+from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.cli.answers import hits, serves
 from xtr_assets_tests.cli.conftest import Command, enter
 
@@ -64,3 +66,37 @@ def test_a_change_serves_after_a_build_and_deleted_text_is_gone(change: Command)
     assert serves(change) == 2
     assert hits(change, "the lion roars")[0] == "lions.md"
     assert "animals.md" not in hits(change, "zebra stripes giraffe")
+
+
+def test_an_emptied_source_is_refused_until_somebody_accepts_it_with_who_and_why(
+    project: Path, change: Command
+) -> None:
+    (project / "tools" / "dates.py").write_text("")
+    refused = change("build")
+    assert refused.exit_code == 1
+    assert "quarantine: 1 file or record of 1 file cannot be used: broken.py:1 (unparsable)" in refused.output
+    unknown = change("build", "--accept-shrink", "tool")
+    assert unknown.exit_code == 2 and "no source is called 'tool'; the configuration has guide, tools" in unknown.output
+    accepted = change("build", "--accept-shrink", "tools", "--reason", "moved away")
+    assert accepted.exit_code == 0, accepted.output
+    assert "accepted: source tools" in accepted.output
+    (entry,) = [one for one in Warehouse.open(project / "warehouse").history() if one.action == "accepted_shrink"]
+    assert (entry.reason, entry.generation) == ("moved away", 1) and "@" in entry.who
+    assert entry.shrink is not None and (entry.shrink.source, entry.shrink.rows) == ("tools", 0)
+
+
+def test_build_and_status_tell_what_was_left_out_before_anything_is_published(project: Path, change: Command) -> None:
+    shutil.rmtree(project / "warehouse")
+    (project / "guide" / "away.md").symlink_to("nowhere.md")
+    (project / "guide" / "manual.pdf").write_text("x")
+    (project / "xtr.yaml").write_text((project / "xtr.yaml").read_text().replace("{queries: 20}", "{dense: 1.01}"))
+    built = change("build")
+    assert built.exit_code == 1 and "refused" in built.output
+    assert "stale: 1 file could not be read" in built.output and "away.md" in built.output
+    assert "skipped: no source reads 1 .pdf" in built.output
+    document = json.loads(change("status", "--json").stdout)
+    assert document["generation"] is None
+    assert [entry["path"] for entry in document["quarantine"]] == ["broken.py"]
+    assert [entry["path"] for entry in document["stale"]] == ["away.md"] and document["skipped"] == {".pdf": 1}
+    shown = change("status").output
+    assert "broken.py" in shown and "away.md" in shown and "1 .pdf" in shown

@@ -14,7 +14,10 @@ def test_status_says_what_serves(run: Command, built: Path) -> None:
     assert set(found["recipe"]) == {"dense", "xtr"}
     checks = {check["name"]: check for check in found["checks"]}
     assert {"dense_recall", "xtr_recall", "id_map_bijection"} <= set(checks)
-    assert list(checks["dense_recall"]) == ["name", "passed", "value", "threshold"]
+    plain = ["name", "passed", "value", "threshold"]
+    assert list(checks["dense_recall"]) == [*plain, "default_threshold", "lowered", "summary"]
+    assert list(checks["id_map_bijection"]) == [*plain, "summary"]
+    assert checks["dense_recall"]["lowered"] is False
     assert all(check["passed"] for check in checks.values())
     assert [shard["shard"] for shard in found["shards"]] == ["guide", "tools"]
     assert all(not any(shard["behind"].values()) for shard in found["shards"])
@@ -48,3 +51,14 @@ def test_status_says_which_shards_are_behind_their_source(project: Path, change:
     }
     assert not any(shards["tools"].values())
     assert "1 added, 1 changed, 1 deleted" in change("status").stderr
+
+
+def test_status_shows_a_threshold_below_the_default(project: Path, change: Command) -> None:
+    config = project / "xtr.yaml"
+    config.write_text(config.read_text().replace("{queries: 20}", "{queries: 20, xtr: 0.5}"))
+    assert change("build").exit_code == 0
+    checks = {check["name"]: check for check in document(change, "status")["checks"]}
+    asked = {name: checks["xtr_recall"][name] for name in ("threshold", "default_threshold", "lowered")}
+    assert asked == {"threshold": 0.5, "default_threshold": 0.95, "lowered": True}
+    assert not checks["dense_recall"]["lowered"]
+    assert "0.500 (lowered from 0.950)" in change("status").stderr

@@ -13,4 +13,20 @@ def test_a_withdrawn_generation_never_serves_again(change: Command) -> None:
     refused = change("publish", "2")
     assert refused.exit_code == 1
     assert "withdrawn" in refused.stderr
+    assert "xtr-assets publish 2 --again --reason" in refused.stderr
     assert [g["state"] for g in json.loads(change("generations", "--json").stdout)] == ["published", "withdrawn"]
+
+
+@pytest.mark.usefixtures("second")
+def test_a_withdrawn_content_is_not_built_again_after_a_collection(change: Command) -> None:
+    assert change("withdraw", "2", "--reason", "the lions sued").exit_code == 0
+    assert change("gc").exit_code == 0
+    assert [g["generation"] for g in json.loads(change("generations", "--json").stdout)] == [1]
+    told = change("build", "--json")
+    assert told.exit_code == 0, told.output
+    document = json.loads(told.stdout)
+    assert document["built"] is None and "withdrawn" in document["reason"] and "lions sued" in document["reason"]
+    for command in (("build", "--full"), ("tune", "--apply")):
+        refused = change(*command)
+        assert (refused.exit_code, "the lions sued" in refused.stderr) == (1, True), refused.output
+    assert serves(change) == 1

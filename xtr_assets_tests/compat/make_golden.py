@@ -3,7 +3,8 @@
 Run once per format version, never again for a version that was released: its tests say that what an old release wrote
 still opens. Version 1 has what a reader must understand: two generations with a parent, dead rows and a hole, a
 rolled-back pointer, a withdrawn number, a quarantine, shared models and postings, a forced publish. Version 2 has what
-it adds: rows that stand at other lines than their segment says.
+it adds: rows that stand at other lines than their segment says. Version 3 has manifests that say what must be passed,
+records with the check's version and a seal, and a history that names contents: of a generation that was collected too.
 """
 
 import json
@@ -15,7 +16,7 @@ import numpy as np
 
 from xtr_assets.core.types import Quarantined
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.storage.sample import check, draft, texts, write
+from xtr_assets_tests.storage.sample import REQUIRED, check, draft, texts, write
 
 FIRST = {"json/decoder.py": ["decode reads a document", "scan finds the next value"], "notes.md": ["title zebra"]}
 SECOND = {"json/decoder.py": ["decode reads one document", "scan finds the next value"], "empty.py": []}
@@ -31,7 +32,7 @@ def make(root: Path) -> Warehouse:
     write(warehouse, {"gone.py": ["leaves a hole"]}, shard="t")
     first = draft(warehouse)
     check(first)
-    warehouse.publish(first.number, required=("dense_recall",), who="golden@host")
+    warehouse.publish(first.number, required=REQUIRED, who="golden@host")
     write(warehouse, SECOND, quarantined=[Quarantined("s", "empty.py", 3, "syntax", "unexpected indent")])
     write(warehouse, {}, shard="t")
     model = warehouse.add_model(lambda folder: np.save(folder / "centroids.npy", np.ones((2, 4), "f4")), "golden")
@@ -45,11 +46,11 @@ def make(root: Path) -> Warehouse:
     made.set_profile("dense", {"nprobe": 1})
     made.set_note("costs", {"encode": {"seconds": 1.5}})
     check(made)
-    warehouse.publish(made.number, required=("dense_recall",), who="golden@host")
+    warehouse.publish(made.number, required=REQUIRED, who="golden@host")
     write(warehouse, THIRD)
     third = draft(warehouse)
     check(third, passed=False)
-    warehouse.publish(third.number, required=("dense_recall",), force_reason="golden", who="golden@host")
+    warehouse.publish(third.number, required=REQUIRED, force_reason="golden", who="golden@host")
     warehouse.withdraw(third.number, "made to be withdrawn", who="golden@host")
     return warehouse
 
@@ -61,11 +62,24 @@ def make_shifted(root: Path) -> Warehouse:
         write(warehouse, corpus)
         made = draft(warehouse)
         check(made)
-        warehouse.publish(made.number, required=("dense_recall",), who="golden@host")
+        warehouse.publish(made.number, required=REQUIRED, who="golden@host")
     return warehouse
 
 
-MAKERS = {"1": make, "2": make_shifted}
+def make_gated(root: Path) -> Warehouse:
+    """The golden warehouse of version 3."""
+    warehouse = Warehouse.create(root)
+    for corpus in (FIRST, SECOND, THIRD):
+        write(warehouse, corpus)
+        made = draft(warehouse, required=REQUIRED)
+        check(made)
+        warehouse.publish(made.number, who="golden@host")
+    warehouse.withdraw(3, "made to be withdrawn", who="golden@host")
+    warehouse.collect(keep=2)
+    return warehouse
+
+
+MAKERS = {"1": make, "2": make_shifted, "3": make_gated}
 
 
 def main(version: str) -> None:

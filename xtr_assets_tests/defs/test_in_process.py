@@ -10,7 +10,7 @@ from xtr_assets.defs import build_project_defs
 from xtr_assets.defs.in_process import build
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.pipeline.derive import exact_neighbors
-from xtr_assets.pipeline.gate.registry import checks_of, required_checks
+from xtr_assets.pipeline.gate.registry import checks_of, requirement
 from xtr_assets.pipeline.queries import gate_queries
 from xtr_assets_tests.defs.conftest import CONFIG, MODULES, STDLIB, Project
 
@@ -145,7 +145,7 @@ def test_a_failing_recall_check_leaves_the_published_generation(project: Project
     assert project.published == 1
     assert project.top("split text into lines of a given width") == answers
     with pytest.raises(PublishRefused, match="dense_recall"):
-        project.warehouse.publish(2, required=required_checks(project.config))
+        project.warehouse.publish(2, required=requirement(project.config))
     assert project.published == 1
 
 
@@ -159,7 +159,7 @@ def test_publish_itself_refuses_a_draft_whose_bytes_are_not_those_that_were_chec
         path.write_bytes(b"something else")
 
     with pytest.raises(PublishRefused, match="other bytes"):
-        project.warehouse.publish(1, required=required_checks(project.config))
+        project.warehouse.publish(1, required=requirement(project.config))
     assert project.warehouse.published is None
 
 
@@ -269,8 +269,10 @@ def test_a_corpus_of_one_chunk_and_one_of_none_can_be_published(fresh: Project) 
     one = project.build()
     assert (one.live_rows, one.published) == (1, True)
     (project.modules / "one.py").write_text("")
-    none = project.build()
-    assert (none.live_rows, none.published) == (0, True)
+    emptied = project.build()
+    assert [check.name for check in emptied.failed] == ["nothing_vanished"] and emptied.generation == one.generation
+    none = build(project.config, project.instance, accept_shrink=["modules"])
+    assert (none.live_rows, none.published, none.accepted) == (0, True, ("modules",))
     assert project.top("anything") == []
 
 

@@ -81,7 +81,7 @@ def test_going_back_encodes_nothing(project: Project, monkeypatch: pytest.Monkey
     assert "generation 1 serves and holds exactly this" in project.build().reason
 
     # By the config: what serves is the new encoder's, and the old one's vectors are still there.
-    project.warehouse.publish(2, required=())
+    project.warehouse.publish(2, again_reason="the new encoder after all")
     result = project.build()
     assert (result.built, result.published, result.shards) == (3, True, {})
     assert project.warehouse.generation(3).manifest.encoder.dim == 64

@@ -11,6 +11,7 @@ from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.pipeline.gate.drift import note_training
+from xtr_assets.pipeline.gate.nothing_vanished import accept
 from xtr_assets.pipeline.gate.registry import checks_of, run_check
 from xtr_assets.pipeline.ingest.encode import encode_snapshot
 from xtr_assets.pipeline.ingest.scan import scan, write_chunks
@@ -71,7 +72,7 @@ def ingest(warehouse: Warehouse, config: IndexConfig, *, full: bool = False) -> 
     encoder, encoded = encoder_of(config), 0
     for one in scan(warehouse, config):
         if full or due(warehouse, one, encoder.fingerprint):
-            change = write_chunks(warehouse, one, tuple(one.files) if full else one.touched)
+            change = write_chunks(warehouse, one, one.readable if full else one.touched)
             encoded += encode_snapshot(warehouse, change.snapshot, encoder).encoded
     return encoded
 
@@ -82,6 +83,7 @@ def build(
     """Ingest, and where anything is to be built, from the draft to the pointer."""
     with warehouse.lock("build"):
         encoded = ingest(warehouse, config, full=full)
+        accept(warehouse, config, [source.name for source in config.sources], "a life deletes what it likes")
         want = wanted(warehouse, config, encoder_of(config).fingerprint)
         decision = decide(warehouse, config, want, again=again)
         if not (decision.build or full):
@@ -104,17 +106,17 @@ def generation(
     """From the draft to the pointer. Without `whole` the checks that take most of the time of so small a build, and
     what they look at, are left out: chunks against their schema, catalog, what the serving generation answers."""
     encoder = encoder_of(config)
-    begun = begin_generation(warehouse, config, encoder, "life", compact=compacting, afresh=afresh)
+    chosen = [check for check in checks_of(config) if whole or check.name not in LEFT_OUT]
+    required = [check.requirement for check in chosen if check.blocking]
+    begun = begin_generation(warehouse, config, encoder, "life", compact=compacting, afresh=afresh, required=required)
     assert isinstance(begun, Begun), begun
     with session_of(warehouse, begun.draft, config, afresh=afresh, encoder=lambda: encoder) as session:
         derive(session, whole=whole)
-        chosen = [check for check in checks_of(config) if whole or check.name not in LEFT_OUT]
         for check in chosen:
             run_check(session, check)
         finish(session)
-    required = [check.name for check in chosen if check.blocking]
     try:
-        return warehouse.publish(begun.draft.number, required=required, who="life")
+        return warehouse.publish(begun.draft.number, who="life")
     finally:
         end_session()
 

@@ -1,9 +1,10 @@
 """Any life of an index, seen by who searches it: what serves answers as a fresh full build of what it holds would."""
 
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.index.late.options import Route
+from xtr_assets.pipeline.plan.decide import wanted
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage import lock
+from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.life import steps
@@ -74,7 +77,8 @@ def by_lists(*, centroids: int, nprobe: int, **_: int) -> Route:
 
 
 class Life(RuleBasedStateMachine):
-    """`holds` is what each sealed generation must answer; `reader` searches what it opened until it is refreshed."""
+    """`holds` is what each sealed generation must answer; `reader` searches what it opened until it is refreshed;
+    `taken_back` are the contents that were rolled back or withdrawn, and that nobody brought back."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,6 +95,7 @@ class Life(RuleBasedStateMachine):
         self.warehouse = Warehouse.create(self.folder / "warehouse")
         self.holds: dict[int, Reference] = {}
         self.checked: set[int] = set()
+        self.taken_back: set[str] = set()
         self.reader: Searcher | None = None
 
     def teardown(self) -> None:
@@ -126,7 +131,8 @@ class Life(RuleBasedStateMachine):
     def build(self, death: int | None, full: bool, again: bool) -> None:
         before = self.serving
         refusals = ["rows to train on"] if self.world.recipe != "auto" else []
-        refusals += ["check 'dense_recall' failed"] if self.world.threshold > 1 else []
+        refusals += ["dense_recall: recall"] if self.world.threshold > 1 else []
+        refusals += ["only where a person says so"] if full and self.taken_back else []
         made = self.mortal(death, steps.build, refusals, full=full, again=again, whole=DEEP)
         if made is None:
             assert death is not None or self.serving == before, "refused, and serves all the same"
@@ -143,9 +149,7 @@ class Life(RuleBasedStateMachine):
     def compact(self, death: int | None) -> None:
         # What was edited since is not chunked yet: a compaction publishes what the shards hold, which is what serves.
         held_now = None if self.serving is None else self.holds[self.serving]
-        self.mortal(
-            death, steps.compact, ["was never chunked", "check 'dense_recall' failed"], content=held_now, whole=DEEP
-        )
+        self.mortal(death, steps.compact, ["was never chunked", "dense_recall: recall"], content=held_now, whole=DEEP)
 
     @rule(keep=st.integers(1, 3), death=DEATH)
     def collect(self, keep: int, death: int | None) -> None:
@@ -157,27 +161,58 @@ class Life(RuleBasedStateMachine):
 
     @rule(death=DEATH)
     def rollback(self, death: int | None) -> None:
+        before, content = self.serving, None if self.serving is None else self.content(self.serving)
         self.mortal(death, lambda warehouse, _: warehouse.rollback(), ["nothing was published before"])
+        if content is not None and self.serving is not None and self.serving != before:
+            self.taken_back.add(content)
+            self.taken_back.discard(self.content(self.serving))
 
     @precondition(lambda self: self.holds)
-    @rule(data=st.data())
-    def publish_again(self, data: Any) -> None:
+    @rule(data=st.data(), again=st.booleans())
+    def publish_again(self, data: Any, again: bool) -> None:
         number = data.draw(st.sampled_from(sorted(self.holds)))
         try:
-            self.warehouse.publish(number, required=())
+            self.warehouse.publish(number, again_reason="somebody wants it" if again else None)
             assert self.serving == number
+            assert again or self.content(number) not in self.taken_back
+            self.taken_back.discard(self.content(number))
         except GenerationError as error:
-            assert "was withdrawn" in str(error)
+            assert not again and "only where a person says so" in str(error)
+
+    @rule()
+    def bring_back(self) -> None:
+        """`build --again`: what the sources hold now is wanted, whoever took it back."""
+        with self.warehouse.lock("build --again"):
+            steps.ingest(self.warehouse, self.world.config)
+            want = wanted(self.warehouse, self.world.config, steps.encoder_of(self.world.config).fingerprint)
+            if want.content in self.warehouse.taken_back():
+                self.warehouse.allow_again(want.content, "somebody wants it")
+        self.taken_back.discard(key(want.fingerprint, want.snapshots, want.settings))
+        self.build(None, False, True)
 
     @precondition(lambda self: self.holds)
-    @rule(data=st.data())
-    def withdraw(self, data: Any) -> None:
+    @rule(data=st.data(), keep=st.integers(0, 3))
+    def withdraw(self, data: Any, keep: int) -> None:
         number = data.draw(st.sampled_from(sorted(self.holds)))
+        content, before = self.content(number), self.serving
         try:
             self.warehouse.withdraw(number, "it answered badly")
-            assert self.serving != number
+            assert self.serving is not None and self.content(self.serving) != content
+            self.taken_back.discard(self.content(self.serving) if self.serving != before else "")
+            self.taken_back.add(content)
         except GenerationError as error:
-            assert "was withdrawn" in str(error) or "nothing was published before" in str(error)
+            known = ("was withdrawn", "nothing was published before", "serves and holds exactly what")
+            assert any(one in str(error) for one in known), error
+        if keep:
+            self.collect(keep, None)
+
+    @rule(collected=st.booleans(), full=st.booleans())
+    def roll_back_and_come_by(self, collected: bool, full: bool) -> None:
+        """Automation comes by a second after a rollback, or somebody builds in full: what was rolled back stays so."""
+        self.rollback(None)
+        if collected:
+            self.collect(1, None)
+        self.build(None, full, False)
 
     @rule()
     def refresh(self) -> None:
@@ -215,6 +250,10 @@ class Life(RuleBasedStateMachine):
             assert not lock._held
         return None if life.dead else result
 
+    def content(self, number: int) -> str:
+        generation = self.warehouse.generation(number)
+        return key(generation.fingerprint, generation.snapshots(), generation.manifest.notes["settings"])
+
     # -- what must hold -----------------------------------------------------------------------------------------------
 
     @property
@@ -235,6 +274,10 @@ class Life(RuleBasedStateMachine):
         assert self.warehouse.verify().problems == ()
 
     @invariant()
+    def what_was_taken_back_serves_only_where_somebody_says_so(self) -> None:
+        assert self.serving is None or self.content(self.serving) not in self.taken_back
+
+    @invariant()
     def a_reader_stays_with_what_it_opened(self) -> None:
         if self.reader is None:
             return
@@ -242,6 +285,13 @@ class Life(RuleBasedStateMachine):
         expected = self.holds[self.reader.generation]
         query = next(iter(expected.answers))
         assert_same(ask(self.reader, query, "exact"), expected.answers[query])
+
+
+def key(fingerprint: str, snapshots: Mapping[str, Snapshot], settings: Mapping[str, Any]) -> str:
+    """Names what a generation holds and was asked for: encoder, files of each shard, thresholds and recipe."""
+    files = {shard: sorted((path, one.sha256) for path, one in s.files.items()) for shard, s in snapshots.items()}
+    sources = {shard: s.source_fingerprint for shard, s in snapshots.items()}
+    return json.dumps([fingerprint, files, sources, settings["recall"], settings["dense"]], sort_keys=True)
 
 
 def check_query(searcher: Searcher, query: str, expected: Reference) -> None:

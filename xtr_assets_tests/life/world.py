@@ -42,10 +42,10 @@ class World:
     files: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # A source without any file is refused, not emptied: each has one that never holds anything.
-        for name in ("code/empty.py", "notes/empty.jsonl"):
+        # A source without any file, or of records without any, is refused, not emptied: each has one that stays.
+        for name, text in (("code/empty.py", ""), ("notes/kept.jsonl", records({"kept": "a note that stays"}))):
             (self.folder / name).parent.mkdir(exist_ok=True)
-            self.write(name, "")
+            self.write(name, text)
 
     @property
     def config(self) -> IndexConfig:
@@ -59,9 +59,9 @@ class World:
         return parse_config(text, self.folder)
 
     def write(self, path: str, text: str | None) -> None:
-        """The file holds `text`, or is gone."""
+        """The file holds `text`, or is gone. Records that are emptied stay until their file goes, so it goes."""
         target = self.folder / path
-        if text is None:
+        if text is None or (path.endswith(".jsonl") and not text):
             self.files.pop(path, None)
             target.unlink(missing_ok=True)
         else:

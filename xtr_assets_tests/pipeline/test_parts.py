@@ -13,10 +13,8 @@ from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.index_recall import (
     FEW_CONFIDENCE,
     dense_recall,
-    dense_recall_new_rows,
     judge,
     xtr_recall,
-    xtr_recall_new_rows,
 )
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.row_diff import sources_of
@@ -85,20 +83,17 @@ def spoil(found: Neighbors, chosen: list[int]) -> Neighbors:
 
 
 @pytest.mark.parametrize(
-    ("space", "fixed", "new"),
-    [("dense", dense_recall, dense_recall_new_rows), ("xtr", xtr_recall, xtr_recall_new_rows)],
+    ("space", "fixed"),
+    [("dense", dense_recall), ("xtr", xtr_recall)],
 )
-def test_what_is_not_found_in_a_small_source_or_among_new_rows_refuses(
-    draft: Draft, space: str, fixed: Measure, new: Measure
-) -> None:
+def test_what_is_not_found_in_a_small_source_refuses(draft: Draft, space: str, fixed: Measure) -> None:
     rows = [one.chunk_id for one in CHUNKS]
     queries = [GateQuery(f"q{i}", CHUNKS[i].text, "fixed", rows[i]) for i in range(36)]
-    queries += [GateQuery(f"n{i}", f"{CHUNKS[i].text} again", "new", rows[i]) for i in range(12)]
     gate = encode(queries, ENCODER, None)
     write_queries(draft, gate, ENCODER.token_dim)
     exact_neighbors(draft, gate, 1, None)
     true, config = read_neighbors(draft, space), IndexConfig(sources=SOURCES, recall=RECALL)
-    assert fixed(session(draft, config)).passed and new(session(draft, config)).passed
+    assert fixed(session(draft, config)).passed
     sources = sources_of(draft, true.rows[:, 0])
     small = [i for i in range(36) if sources[i] == "small"]
     assert 4 <= len(small) <= 8
@@ -109,6 +104,21 @@ def test_what_is_not_found_in_a_small_source_or_among_new_rows_refuses(
     assert not verdict.passed
     assert "source small" in verdict.details["basis"]
 
-    write_neighbors(draft, space, spoil(true, list(range(36, 48))))
-    assert fixed(session(draft, config)).passed
-    assert not new(session(draft, config)).passed
+
+@pytest.mark.parametrize(
+    ("recipe", "passed", "said"), [("Flat", True, "needs no proof"), ("IVF4,Flat", False, "not measured")]
+)
+def test_without_a_query_only_what_scores_every_row_passes(
+    tmp_path: Path, recipe: str, passed: bool, said: str
+) -> None:
+    warehouse = Warehouse.create(tmp_path / "w")
+    write_shard(warehouse, "code", CHUNKS)
+    draft = drafted(warehouse, recipe=recipe)
+    gate = encode([], ENCODER, None)
+    write_queries(draft, gate, ENCODER.token_dim)
+    exact_neighbors(draft, gate, 1, None)
+    config = IndexConfig(sources=SOURCES, recall=RECALL)
+    finding = dense_recall(session(draft, config))
+    assert (finding.passed, finding.value) == (passed, None)
+    assert said in finding.summary
+    assert not xtr_recall(session(draft, config)).passed, "whether it scans is not known without a search"

@@ -57,7 +57,7 @@ def test_broken_records_are_quarantined_by_line_and_the_rest_goes_on(tmp_path: P
         (12, "invalid-record"),
         (13, "invalid-record"),
         (15, "undecodable"),
-        (16, "unparsable"),
+        (16, "truncated"),
     ]
     assert [c.symbol for c in source.read("a.jsonl") if isinstance(c, Chunk)] == ["1", "last"]
     details = [item.detail for item in source.read("a.jsonl") if isinstance(item, Quarantined)]
@@ -129,7 +129,7 @@ def test_parquet_types_become_json_and_nulls_stay_null(tmp_path: Path, opened: O
 
 def test_metadata_that_json_cannot_hold_is_refused(tmp_path: Path, opened: Opener) -> None:
     pq.write_table(pa.table({"_id": [1], "text": ["a"], "blob": [b"\xff"]}), tmp_path / "a.parquet")
-    assert refusals(opened("records", metadata=("blob",)), "a.parquet") == [(1, "invalid-record")]
+    assert refusals(opened("records", metadata=("blob",)), "a.parquet") == [(1, "invalid-record"), (0, "no-records")]
 
 
 @pytest.mark.parametrize("field", ["id", "text", "title", "metadata"])
@@ -138,7 +138,7 @@ def test_a_parquet_file_without_a_named_column_is_refused_whole(tmp_path: Path, 
     assert len(chunks(opened("records"), "a.parquet")) == 2
     (found,) = opened("records", **{field: ("gone",) if field == "metadata" else "gone"}).read("a.parquet")
     assert isinstance(found, Quarantined)
-    assert (found.line, found.reason) == (0, "invalid-record")
+    assert (found.line, found.reason) == (0, "no-records")
     assert found.detail == "no column `gone`; the file has _id, text"
 
 
@@ -159,8 +159,27 @@ def test_a_damaged_parquet_file_says_what_is_lost(tmp_path: Path, opened: Opener
     data[start : start + 400] = b"\xff" * 400
     file.write_bytes(bytes(data))
     found = list(opened("records").read("a.parquet"))
-    assert isinstance(found[-1], Quarantined) and found[-1].reason == "unparsable"
+    assert isinstance(found[-1], Quarantined) and found[-1].reason == "truncated"
     assert "rows from here on are lost" in found[-1].detail
     assert found[-1].line == len(found)
     write(tmp_path, "b.parquet", b"PAR1 and nothing else")
-    assert refusals(opened("records"), "b.parquet") == [(0, "unparsable")]
+    assert refusals(opened("records"), "b.parquet") == [(0, "no-records")]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", [(0, "no-records")]),
+        (b"\n\n  \n", [(0, "no-records")]),
+        (b"\xef\xbb\xbf", [(0, "no-records")]),
+        (b'{"id": 1, "body": "x"}\n', [(1, "invalid-record"), (0, "no-records")]),
+        (b'{"_id": 1, "text": "x"}\n{"_id": 2, "te', [(2, "truncated")]),
+        (b'{"_id": 1, "text": "x"}\n{"_id": 2, "te\n', [(2, "unparsable")]),
+        (b'{"_id": 1, "text": "x"}\n[2]', [(2, "invalid-record")]),
+    ],
+)
+def test_a_file_that_lost_its_records_says_so(
+    tmp_path: Path, opened: Opener, content: bytes, expected: list[tuple[int, str]]
+) -> None:
+    write(tmp_path, "a.jsonl", content)
+    assert refusals(opened("records"), "a.jsonl") == expected

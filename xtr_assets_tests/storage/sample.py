@@ -1,7 +1,7 @@
 """A small shard, its encodings and a warehouse around them: what the storage tests build on. No encoder, no torch."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,14 @@ from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.id_map import write_id_map
+from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.shard_writer import ShardChange
 from xtr_assets.storage.warehouse import Warehouse
 
 FINGERPRINT = "5a" * 32
 ENCODER = {"name": "sample", "kind": "hashing", "dim": 8, "token_dim": 4}
-REQUIRED = ("dense_recall", "files_verified")
+REQUIRED = tuple(RequiredCheck(name, 1, ("dense.faiss",), ("dense",)) for name in ("dense_recall", "files_verified"))
 
 Corpus = Mapping[str, Iterable[str]]
 
@@ -83,11 +84,20 @@ def encode_all(warehouse: Warehouse, fingerprint: str = FINGERPRINT) -> None:
         encode(segment, fingerprint)
 
 
-def draft(warehouse: Warehouse, run_id: str = "run", fingerprint: str = FINGERPRINT, *, holes: Holes = "kept") -> Draft:
+def draft(
+    warehouse: Warehouse,
+    run_id: str = "run",
+    fingerprint: str = FINGERPRINT,
+    *,
+    holes: Holes = "kept",
+    required: Sequence[RequiredCheck] = (),
+) -> Draft:
     """A draft over the current snapshots with stand-ins for what the indexes write."""
     encode_all(warehouse, fingerprint)
     versions = {shard: snapshot.data_version for shard in warehouse.shards() if (snapshot := warehouse.snapshot(shard))}
-    made = warehouse.draft(run_id, encoder=ENCODER, fingerprint=fingerprint, snapshots=versions, holes=holes)
+    made = warehouse.draft(
+        run_id, encoder=ENCODER, fingerprint=fingerprint, snapshots=versions, holes=holes, required=required
+    )
     write_id_map(made)
     write_catalog(made)
     with made.writing("dense.faiss") as path:
@@ -98,8 +108,9 @@ def draft(warehouse: Warehouse, run_id: str = "run", fingerprint: str = FINGERPR
 
 
 def check(made: Draft, passed: bool = True) -> None:
-    for name in REQUIRED:
-        made.record_check(name, passed=passed, value=0.97, threshold=0.95, subject=["dense.faiss", "xtr/index.json"])
+    subject = ["dense.faiss", "xtr/index.json"]
+    for one in REQUIRED:
+        made.record_check(one.name, passed=passed, value=0.97, threshold=0.95, subject=subject, profile_keys=["dense"])
 
 
 def publish(warehouse: Warehouse) -> Generation:

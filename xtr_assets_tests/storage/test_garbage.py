@@ -10,7 +10,18 @@ from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.storage.sample import FINGERPRINT, check, draft, encode, encode_all, flip, publish, texts, write
+from xtr_assets_tests.storage.sample import (
+    FINGERPRINT,
+    REQUIRED,
+    check,
+    draft,
+    encode,
+    encode_all,
+    flip,
+    publish,
+    texts,
+    write,
+)
 
 
 @pytest.fixture
@@ -139,7 +150,7 @@ def test_an_open_draft_keeps_what_it_needs_and_what_it_may_record_next(four: War
     made.use_folder(four.layout.relative(model))
     made.use_folder(f"segments/{segment.segment_id}/postings.{model.name}")
     check(made)
-    assert texts(four.publish(made.number, required=("dense_recall",))) == ["next text"]
+    assert texts(four.publish(made.number, required=REQUIRED)) == ["next text"]
 
 
 def test_rows_of_a_snapshot_that_no_generation_has_yet_are_kept(four: Warehouse) -> None:
@@ -167,7 +178,7 @@ def test_encodings_of_an_encoder_that_serves_no_more_go_those_of_a_coming_one_st
     write(warehouse, {"a.py": ["f one"]})
     made = draft(warehouse, fingerprint=old)
     check(made)
-    warehouse.publish(made.number, required=("dense_recall",))
+    warehouse.publish(made.number, required=REQUIRED)
     publish(warehouse)
     encode_all(warehouse, coming)
     (segment,) = warehouse.segments()

@@ -17,11 +17,10 @@ from xtr_assets.storage.id_map import read_id_map
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
-from xtr_assets_tests.storage.sample import check, chunks_of, draft, encode_all, vectors_of, write
+from xtr_assets_tests.storage.sample import REQUIRED, check, chunks_of, draft, encode_all, vectors_of, write
 
 PATHS = st.sampled_from(["a.py", "b.py", "c.py", "d/e.py"])
 TEXTS = st.lists(st.sampled_from(["f a", "f b", "g a", "h c", "k d"]), max_size=4, unique_by=lambda t: t.split()[0])
-REQUIRED = ("dense_recall",)
 
 
 class Life(RuleBasedStateMachine):

@@ -8,6 +8,7 @@ import pytest
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
 from xtr_assets.storage.digests import forget_digests
 from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import (
     ENCODER,
@@ -92,12 +93,12 @@ def test_a_missing_a_failed_and_an_outdated_check_are_all_named(warehouse: Wareh
     with made.writing("dense.faiss") as path:
         path.write_bytes(b"another index")
     with pytest.raises(PublishRefused) as refused:
-        warehouse.publish(made.number, required=["absent", "failed", "outdated"])
+        warehouse.publish(made.number, required=[RequiredCheck(name) for name in ("absent", "failed", "outdated")])
     for part in (
-        "'absent' has no record (run it",
-        "'failed' failed (value 0.5, threshold 0.95)",
-        "'outdated' passed for other bytes",
-        "--force",
+        "absent: has no record",
+        "failed: measured 0.5; 0.95 is asked",
+        "outdated: passed for other bytes",
+        'xtr-assets publish 1 --force --reason "..."',
     ):
         assert part in str(refused.value)
     assert (serving(warehouse), warehouse.generation(1).state) == (None, "draft")
@@ -108,14 +109,18 @@ def test_a_check_holds_for_the_profile_it_was_made_with(warehouse: Warehouse) ->
     made = draft(warehouse)
     made.set_profile("dense", {"nprobe": 8})
     made.record_check(
-        "dense_recall", passed=True, value=1.0, threshold=0.9, subject=["dense.faiss"], profile_keys=["dense"]
+        "dense_recall", passed=True, value=1.0, threshold=0.9, subject=["dense.faiss"], profile_keys=["dense", "xtr"]
     )
-    made.set_profile("xtr", {"k_prime": 100})
     made.set_profile("dense", {"nprobe": 1})
     with pytest.raises(PublishRefused, match="other bytes"):
-        warehouse.publish(made.number, required=["dense_recall"])
+        warehouse.publish(made.number, required=[RequiredCheck("dense_recall", 1, ("dense.faiss",), ("dense", "xtr"))])
     made.set_profile("dense", {"nprobe": 8})
-    assert warehouse.publish(made.number, required=["dense_recall"]).number == 1
+    assert (
+        warehouse.publish(
+            made.number, required=[RequiredCheck("dense_recall", 1, ("dense.faiss",), ("dense", "xtr"))]
+        ).number
+        == 1
+    )
 
 
 def test_folders_of_segments_that_come_later_do_not_outdate_a_check(warehouse: Warehouse) -> None:
@@ -154,12 +159,12 @@ def test_force_does_not_publish_damaged_files(warehouse: Warehouse) -> None:
     made = draft(warehouse)
     flip(made.directory / "dense.faiss", 3)
     with pytest.raises(PublishRefused, match=r"generations/1/dense\.faiss: expected sha256"):
-        warehouse.publish(made.number, required=(), force_reason="hurry")
+        warehouse.publish(made.number, force_reason="hurry")
 
 
 def test_an_unknown_number_is_refused_with_those_there_are(built: Warehouse) -> None:
     with pytest.raises(GenerationError, match="generation 9 is unknown; there are: 1"):
-        built.publish(9, required=())
+        built.publish(9)
 
 
 def test_rollback_goes_to_the_one_before_and_then_to_the_one_before_that(twice: Warehouse) -> None:
@@ -193,7 +198,7 @@ def test_rollback_to_a_number(twice: Warehouse) -> None:
 
 def test_an_older_generation_is_published_by_moving_the_pointer(twice: Warehouse) -> None:
     manifest = (twice.generation(1).directory / "manifest.json").read_bytes()
-    assert twice.publish(1, required=["a check of today"]).number == 1
+    assert twice.publish(1, required=[RequiredCheck("a check of today")]).number == 1
     assert (twice.generation(1).directory / "manifest.json").read_bytes() == manifest
     assert twice.rollback().number == 2
 
@@ -202,7 +207,7 @@ def test_a_withdrawn_generation_never_serves_again(twice: Warehouse) -> None:
     twice.withdraw(1, "licence")
     assert twice.generation(1).state == "withdrawn"
     with pytest.raises(GenerationError, match=r"withdrawn on .* by .* \(licence\)"):
-        twice.publish(1, required=())
+        twice.publish(1)
     with pytest.raises(GenerationError, match="was withdrawn"):
         twice.rollback(1)
     with pytest.raises(GenerationError, match="nothing was published before"):

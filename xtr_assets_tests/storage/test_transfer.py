@@ -8,7 +8,7 @@ import pytest
 from xtr_assets.core.errors import CorruptFile, GenerationError, StorageError, WarehouseNotFound
 from xtr_assets.storage.catalog import connect
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.storage.sample import FINGERPRINT, check, draft, flip, publish, texts, vectors_of, write
+from xtr_assets_tests.storage.sample import FINGERPRINT, REQUIRED, check, draft, flip, publish, texts, vectors_of, write
 
 CORPUS = {"a.py": ["f one", "g two"]}
 
@@ -23,7 +23,7 @@ def built(warehouse: Warehouse) -> Warehouse:
     made = draft(warehouse)
     made.use_folder(warehouse.layout.relative(model))
     check(made)
-    warehouse.publish(made.number, required=("dense_recall",))
+    warehouse.publish(made.number, required=REQUIRED)
     return warehouse
 
 
@@ -66,7 +66,7 @@ def test_an_imported_generation_is_published_by_a_step_of_its_own(built: Warehou
         built.export(number, tmp_path / f"out-{number}")
         generation = target.import_generation(tmp_path / f"out-{number}")
         assert generation.state == "retired"
-        target.publish(number, required=("dense_recall",))
+        target.publish(number, required=REQUIRED)
     assert target.published is not None and texts(target.published) == ["f one", "g two"]
     assert target.verify().ok
     assert target.rollback().number == 1

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from xtr_assets.defs.context import Site
-from xtr_assets.defs.metadata import cost_metadata, problem_result, quarantine_metadata
+from xtr_assets.defs.metadata import cost_metadata, problem_result, quarantine_metadata, stale_metadata
 from xtr_assets.defs.partitions import shard_partitions
 from xtr_assets.pipeline.costs import step
 from xtr_assets.pipeline.gate.validity import segment_chunk_problems
@@ -38,7 +38,7 @@ def chunks_asset(site: Site) -> dg.AssetsDefinition:
         shard = context.partition_key
         with site.writing(context, f"chunks of {shard}") as warehouse, step("chunks") as cost:
             scan = scan_shard(warehouse, shard, source_of(site.config, shard))
-            touched = tuple(scan.files) if site.afresh(context) else scan.touched
+            touched = scan.readable if site.afresh(context) else scan.touched
             with bar(len(touched), f"chunk {shard}") as progress:
                 change = write_chunks(warehouse, scan, touched, progress)
             counts = {"added": change.added, "changed": change.changed, "deleted": change.deleted, "kept": change.kept}
@@ -49,6 +49,8 @@ def chunks_asset(site: Site) -> dg.AssetsDefinition:
         metrics.QUARANTINED.labels(shard).set(len(snapshot.quarantine))
         for entry in snapshot.quarantine[:10]:
             context.log.warning(f"{entry.path}:{entry.line} is left out ({entry.reason}): {entry.detail}")
+        for stale in snapshot.stale[:10]:
+            context.log.warning(f"{stale.path} is stale since {stale.since}, its rows stay: {stale.reason}")
         yield dg.MaterializeResult(
             asset_key=key,
             data_version=dg.DataVersion(snapshot.data_version),
@@ -58,6 +60,7 @@ def chunks_asset(site: Site) -> dg.AssetsDefinition:
                 "segments": len(snapshot.segments),
                 **cost_metadata(cost),
                 **quarantine_metadata(snapshot.quarantine),
+                **stale_metadata(snapshot.stale),
             },
         )
         problems = [] if change.new_segment is None else segment_chunk_problems(change.new_segment)

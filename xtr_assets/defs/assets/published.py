@@ -5,7 +5,7 @@ import dagster as dg
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import cost_metadata, costs_metadata, drift_metadata, hits_metadata
 from xtr_assets.pipeline.costs import step
-from xtr_assets.pipeline.gate.registry import required_checks
+from xtr_assets.pipeline.gate.registry import requirement
 from xtr_assets.pipeline.plan.decide import data_version
 from xtr_assets.pipeline.plan.draft_session import DraftSession, end_session
 from xtr_assets.pipeline.plan.finish import finish
@@ -34,7 +34,7 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
             draft, answers = session.draft, sample_hits(session)
             version = data_version(draft)
             who = f"dagster run {context.run.run_id}"
-            serving = warehouse.publish(draft.number, required=required_checks(site.config), who=who)
+            serving = warehouse.publish(draft.number, required=requirement(site.config), who=who)
             end_session()
             cost.count(files=len(serving.manifest.files), generation_bytes=serving.bytes())
         metrics.PUBLICATIONS.labels("publish").inc()

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recipe_grammar import Recipe, parse_recipe
 from xtr_assets.core.recipe_shortlist import Target, plan_dense
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.index import native
 from xtr_assets.index.dense.options import DenseProfile
-from xtr_assets.index.dense.recipe import dead_share, remove
+from xtr_assets.index.dense.recipe import dead_share, held_rows, remove
 from xtr_assets.index.faiss_provider import load_faiss
 
 faiss = load_faiss()
@@ -56,15 +58,16 @@ def copy_without(index: Any, recipe: Recipe, present: Mask, removed: Ints) -> An
     """A copy of a FAISS index that holds none of the rows `removed` int64 [n]; `present` bool [end_row] are its own.
 
     Rows leave before the copy meets the vectors of its generation: where a whole segment left, those have a hole in the
-    place of its rows.
+    place of its rows. Rows that it holds beside its own, which were dead already, leave with them.
     """
     unknown = removed[(removed < 0) | (removed >= len(present))]
     if not len(unknown):
         unknown = removed[~present[removed]]
     if len(unknown):
         raise InvalidInput(f"row {int(unknown[0])} is not in the index; only what it holds can leave it")
+    held = held_rows(index)
     copy = faiss.clone_index(index)
-    remove(copy, recipe, removed)
+    remove(copy, recipe, np.union1d(removed, held[~present[held]]))
     return copy
 
 

@@ -46,8 +46,9 @@ class GpuClone:
         self._faiss, self._family, self._numbers = faiss, family, numbers
         gpus = parse_device(placement.device).numbers
         self._sharded = placement.spread == "shard" and len(gpus) > 1
-        # cuVS has a bit for each vector of a list index and asks for the bit of its row: with holes it would read past.
-        self._filters = placement.cuvs and not self._sharded and (numbers is not None or end_row <= index.ntotal)
+        # cuVS has a bit for each vector of a list index and asks for the bit of its row: with holes, or rows that stand
+        # twice, it would read past.
+        self._filters = placement.cuvs and not self._sharded and (numbers is not None or end_row == index.ntotal)
         groups = [gpus] if self._sharded else [(number,) for number in gpus]
         self._copies: list[_Copy] = []
         try:

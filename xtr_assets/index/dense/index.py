@@ -64,8 +64,9 @@ class DenseIndex(DenseSearch):
         *,
         plan: DensePlan | None = None,
         built: Built | None = None,
+        live: Mask | None = None,
     ) -> None:
-        super().__init__(index, vectors, recipe, profile)
+        super().__init__(index, vectors, recipe, profile, live)
         self.plan_of_build, self.built = plan, built
 
     @classmethod
@@ -128,19 +129,34 @@ class DenseIndex(DenseSearch):
 
     @classmethod
     def open(
-        cls, path: Path | str, vectors: RowVectors, recipe: str, profile: Mapping[str, Any], device: str = "auto"
+        cls,
+        path: Path | str,
+        vectors: RowVectors,
+        recipe: str,
+        profile: Mapping[str, Any],
+        device: str = "auto",
+        live: Mask | None = None,
     ) -> "DenseIndex":
-        """Open a FAISS file whose bytes were verified already, over vectors kept elsewhere (a warehouse)."""
+        """Open a FAISS file whose bytes were verified already, over vectors kept elsewhere (a warehouse).
+
+        live : bool [end_row]; no other row is returned, whether FAISS holds it or not.
+        """
         index = serialization.read_index(Path(path), Path(path).name)
-        return cls._opened(index, vectors, recipe, profile, Path(path).name).to(device)
+        return cls._opened(index, vectors, recipe, profile, Path(path).name, live).to(device)
 
     @classmethod
     def _opened(
-        cls, index: Any, vectors: RowVectors, recipe: str, profile: Mapping[str, Any], name: str
+        cls,
+        index: Any,
+        vectors: RowVectors,
+        recipe: str,
+        profile: Mapping[str, Any],
+        name: str,
+        live: Mask | None = None,
     ) -> "DenseIndex":
         parsed = parse_recipe(recipe)
         check_family(index, parsed, name)
-        return cls(index, vectors, parsed, DenseProfile.from_json(profile))
+        return cls(index, vectors, parsed, DenseProfile.from_json(profile), live=live)
 
     @property
     def faiss_index(self) -> Any:

@@ -176,6 +176,12 @@ def held_rows(index: Any) -> Ints:
     return np.concatenate(pieces or [np.empty(0, np.int64)])
 
 
+def entries(index: Any) -> int:
+    """How many entries a search may meet, doubled and forgotten ones included: counted, not taken from `ntotal`."""
+    lists = inverted(index)
+    return int(faiss.downcast_index(index).id_map.size() if lists is None else lists.invlists.compute_ntotal())
+
+
 def held_mask(index: Any, vectors: RowVectors) -> Mask:
     """bool [end_row]: the rows the index holds. Raises InvalidInput where it does not belong to the vectors."""
     if index.d != vectors.dim:

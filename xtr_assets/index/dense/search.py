@@ -13,7 +13,7 @@ from xtr_assets.index.dense import search_plan
 from xtr_assets.index.dense.gpu_clone import GpuClone
 from xtr_assets.index.dense.gpu_placement import Placement
 from xtr_assets.index.dense.options import DenseProfile, SearchPlan, asked_for, checked, default_profile
-from xtr_assets.index.dense.recipe import held_mask
+from xtr_assets.index.dense.recipe import entries, held_mask
 from xtr_assets.index.dense.refinement import DenseResult, Refined, refined
 from xtr_assets.index.dense.search_plan import Served
 from xtr_assets.index.dense.sq_scan import code_scan
@@ -28,7 +28,10 @@ MOST_PLANS = 256
 class DenseSearch:
     """The half of DenseIndex that answers. Safe from many threads."""
 
-    def __init__(self, index: Any, vectors: RowVectors, recipe: Recipe, profile: DenseProfile) -> None:
+    def __init__(
+        self, index: Any, vectors: RowVectors, recipe: Recipe, profile: DenseProfile, live: Mask | None = None
+    ) -> None:
+        """live : bool [end_row], the rows that may ever be returned, whatever FAISS holds; None: what it holds."""
         self._index = index
         self._vectors = vectors
         self._recipe = recipe
@@ -38,6 +41,9 @@ class DenseSearch:
         self._served: Served | None = None
         self._plans: dict[tuple[Any, ...], SearchPlan] = {}
         self._present = held_mask(index, vectors)
+        if live is not None:
+            check_mask(live, vectors.end_row, "live")
+            self._present &= live
         self._count = int(np.count_nonzero(self._present))
 
     @property
@@ -73,7 +79,11 @@ class DenseSearch:
         served = self._served
         if served is None:
             scan = code_scan(self._index, self._recipe, self._vectors.end_row)
-            served = self._served = Served(self._index, self._recipe, self._clone, scan)
+            # A selector costs 2 ns a row that is read: none where what FAISS holds is what may be returned, by count.
+            # Rows that may be returned are different ones that it holds, so that more entries are others or doubled.
+            exact = entries(self._index) == self._count
+            live = None if exact else self._present
+            served = self._served = Served(self._index, self._recipe, self._clone, scan, live)
         return served
 
     def search(
@@ -158,11 +168,7 @@ class DenseSearch:
         return self._plan(k, allowed, queries, parameters)[0]
 
     def _found(self, plan: SearchPlan, queries: Floats, available: Mask) -> tuple[Floats, Ints]:
-        allowed = available if self._masked(plan.filtered) else None
-        return search_plan.find(self.served, plan, queries, allowed)
-
-    def _masked(self, filtered: bool) -> bool:
-        return filtered or (not self._recipe.removable and self._index.ntotal != self._count)
+        return search_plan.find(self.served, plan, queries, available if plan.filtered else None)
 
     def _plan(
         self,
@@ -195,8 +201,10 @@ class DenseSearch:
             filtered=allowed is not None,
             device=self._placement.device,
         )
-        if self._clone is not None and (refusal := self._clone.refusal(plan, self._masked(plan.filtered))) is not None:
-            plan = replace(plan, device="cpu", reason=f"{plan.reason}; {refusal}")
+        if self._clone is not None:
+            masked = plan.filtered or self.served.live is not None
+            if (refusal := self._clone.refusal(plan, masked)) is not None:
+                plan = replace(plan, device="cpu", reason=f"{plan.reason}; {refusal}")
         # A plan takes a quarter of the time of a small search; without a filter it is the same every time.
         if allowed is None and plan.mode == "index" and plan.reason == search_plan.UNFILTERED:
             if len(plans) >= MOST_PLANS:

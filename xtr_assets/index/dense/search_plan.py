@@ -139,17 +139,26 @@ def bitmap(allowed: Mask) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What answers: the FAISS index; its clone on a GPU and what reads its codes in place of FAISS, where there are."""
+    """What answers: the FAISS index; its clone on a GPU and what reads its codes in place of FAISS, where there are.
+
+    live : bool [end_row], rows that may be returned; None where what the index holds is exactly these rows, once each.
+    """
 
     index: Any
     recipe: Recipe
     clone: GpuClone | None = None
     scan: CodeScan | None = None
+    live: Mask | None = None
 
 
 def candidates(served: Served, plan: SearchPlan, queries: Floats, allowed: Mask | None) -> tuple[Floats, Ints]:
-    """What the index answers: approximate scores float32 [q, n] and rows int64 [q, n], best first, -1 pads."""
+    """What the index answers: approximate scores float32 [q, n] and rows int64 [q, n], best first, -1 pads.
+
+    allowed : live rows only, None for all of them. No search asks FAISS past this place, so that a row which FAISS
+    failed to remove, or that came back, is never an answer.
+    """
     index, clone = served.index, served.clone
+    allowed = served.live if allowed is None else allowed
     if clone is not None and clone.refusal(plan, allowed is not None) is None:
         return clone.search(queries, plan, allowed)
     if served.scan is not None:

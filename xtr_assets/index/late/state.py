@@ -75,7 +75,8 @@ class IndexState:
 
     @cached_property
     def all_live(self) -> bool:
-        return self.live_rows == len(self.tokens)
+        # Row by row: as many rows as are stored may still be others.
+        return bool(np.array_equal(self.live, self.stored))
 
     def without(self, gone: Ints) -> "IndexState":
         """The same with rows int64 [n] no longer live. Raises InvalidInput for rows out of range."""

@@ -113,8 +113,8 @@ class _Carried:
 def _carried(parent: Generation, space: str, gate: GateQueries, draft: Draft) -> _Carried | None:
     if parent.fingerprint != draft.fingerprint or not parent.has_file(neighbor_files(space)[0]):
         return None
-    before = {query.text: i for i, query in enumerate(read_queries(parent).queries)}
-    position = np.array([before.get(query.text, -1) for query in gate.queries], np.int64)
+    before = {query.key: i for i, query in enumerate(read_queries(parent).queries)}
+    position = np.array([before.get(query.key, -1) for query in gate.queries], np.int64)
     return _Carried(read_neighbors(parent, space), position, parent.live_rows, RowDiff(parent, draft).same)
 
 

@@ -14,8 +14,9 @@ from xtr_assets.pipeline.derive.exact_neighbors import Neighbors, read_neighbors
 from xtr_assets.pipeline.gate.index_recall import measured
 from xtr_assets.pipeline.queries.gate_queries import read_queries
 from xtr_assets.pipeline.queries.tuning_queries import read_tuning, tuning_goal
-from xtr_assets.search.loaders import open_dense, open_tokens
+from xtr_assets.search.loaders import DENSE_FILE, TOKEN_FILE, open_dense, open_tokens
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.warehouse import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,25 @@ class Proposal:
         reports = {"before": self.before.as_json(), "after": self.after.as_json()}
         plain = {"now": self.now, "found": self.found, "goal": self.goal, "met": self.met, "queries": self.queries}
         return {**plain, **reports, "tried": list(self.tried)}
+
+
+def tunable(warehouse: Warehouse) -> Generation:
+    """What there is to tune: the newest draft where the gate refused it since the last publication, so that a refused
+    first build has a way out, else what serves."""
+    published, draft = warehouse.published, warehouse.newest_draft()
+    serving = 0 if published is None else published.number
+    if draft is not None and draft.number > serving and _refused(draft):
+        return draft
+    if published is None:
+        raise GenerationError("nothing is published to tune, and no draft was refused; `xtr-assets build` first")
+    return published
+
+
+def _refused(draft: Generation) -> bool:
+    # A draft whose run died before its checks may lack an index.
+    return any(not record.passed for record in draft.check_results()) and all(
+        draft.has_file(name) for name in (DENSE_FILE, TOKEN_FILE)
+    )
 
 
 def propose(generation: Generation, recall: RecallConfig) -> dict[str, Proposal]:

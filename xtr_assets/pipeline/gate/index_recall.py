@@ -15,7 +15,6 @@ from xtr_assets.pipeline.derive.exact_neighbors import Neighbors
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.row_diff import sources_of
-from xtr_assets.pipeline.queries.gate_queries import Stratum
 from xtr_assets.storage.draft import Draft
 
 # How sure a small sample must be to refuse. One query of a healthy index finds three to five of its ten neighbours now
@@ -29,6 +28,7 @@ REMEDY = (
     "`xtr-assets tune` finds a profile that reads more; `xtr-assets build --full` trains the index anew; `recall` in "
     "xtr.yaml is what is asked"
 )
+NO_QUERY_REMEDY = "`xtr-assets build` draws queries again; a `queries` file in xtr.yaml gives them"
 
 
 def judge(
@@ -51,7 +51,10 @@ def judge(
     """
     split = {name: _Part.of(part) for name, part in (parts or {}).items()}
     if report is None:
-        return Finding(True, None, threshold, f"{what}: no queries", {"basis": "no queries", **(details or {})})
+        # Not measured is not good: only what scores every row, or has none, needs no proof.
+        why = "every row is scored, which needs no proof" if exact else "not measured: there is no query to ask"
+        more = {"basis": "exact by construction" if exact else "no queries", **(details or {})}
+        return Finding(exact, None, threshold, f"{what}: {why}", more, "" if exact else NO_QUERY_REMEDY)
     value, basis = _evidence(report, threshold, exact, few)
     worst = min(split, key=lambda name: split[name].upper_bound, default="")
     if worst and split[worst].upper_bound < min(value, threshold):
@@ -97,48 +100,37 @@ def _surely_at_most(report: RecallReport) -> float:
 
 def dense_recall(session: DraftSession) -> Finding:
     """Recall@k of the dense index over the fixed queries and by source, with the curve over nprobe of its lists."""
-    return _dense(session, "fixed", session.config.recall.dense)
-
-
-def dense_recall_new_rows(session: DraftSession) -> Finding:
-    """The same for queries drawn from the rows that are new in this generation, which an average would hide."""
-    return _dense(session, "new", session.config.recall.new_rows)
+    return _dense(session, session.config.recall.dense)
 
 
 def xtr_recall(session: DraftSession) -> Finding:
     """Recall@k of the token index against exact MaxSim over the fixed queries, and by source."""
-    return _tokens(session, "fixed", session.config.recall.xtr)
+    return _tokens(session, session.config.recall.xtr)
 
 
-def xtr_recall_new_rows(session: DraftSession) -> Finding:
-    """The same for queries drawn from the rows that are new in this generation, which an average would hide."""
-    return _tokens(session, "new", session.config.recall.new_rows)
-
-
-def _dense(session: DraftSession, stratum: Stratum, threshold: float) -> Finding:
+def _dense(session: DraftSession, threshold: float) -> Finding:
     k, gate, exact = session.config.recall.k, session.queries(), session.neighbors("dense")
-    index, chosen = session.dense(), gate.of(stratum)
+    index, chosen = session.dense(), gate.of("fixed")
     found, wanted, queries = Neighbors.empty(k), exact.of(chosen), gate.embeddings[chosen]
     points: list[tuple[int, float, float]] = []
     if chosen.any():
         started = perf_counter()
         found = Neighbors(*index.search(queries, k))
         seconds = perf_counter() - started
-        points = _nprobe_curve(index, queries, wanted, k, found, seconds) if stratum == "fixed" else []
+        points = _nprobe_curve(index, queries, wanted, k, found, seconds)
     return judge(
-        _words("the dense index", stratum, k),
+        _words("the dense index", k, gate.kinds(chosen)),
         measured(found, wanted, k, points),
         threshold,
-        exact=parse_recipe(index.recipe).exhaustive,
-        details={"nprobe": index.profile.get("nprobe")},
-        few=stratum == "new",
+        exact=parse_recipe(index.recipe).exhaustive or not session.draft.live_rows,
+        details={"nprobe": index.profile.get("nprobe"), "kinds": gate.kinds(chosen)},
         parts=_by_source(session.draft, found, wanted, k),
     )
 
 
-def _tokens(session: DraftSession, stratum: Stratum, threshold: float) -> Finding:
+def _tokens(session: DraftSession, threshold: float) -> Finding:
     k, gate, exact = session.config.recall.k, session.queries(), session.neighbors("xtr")
-    index, chosen = session.tokens(), gate.of(stratum)
+    index, chosen = session.tokens(), gate.of("fixed") & gate.with_tokens()
     started = perf_counter()
     results = [index.search_detailed(gate.tokens[i], k) for i in np.flatnonzero(chosen).tolist()]
     milliseconds = 1000 * (perf_counter() - started) / max(1, len(results))
@@ -146,18 +138,18 @@ def _tokens(session: DraftSession, stratum: Stratum, threshold: float) -> Findin
     if results:
         found = Neighbors(np.stack([one.scores for one in results]), np.stack([one.rows for one in results]))
     return judge(
-        _words("late interaction", stratum, k),
+        _words("late interaction", k, gate.kinds(chosen)),
         measured(found, wanted, k),
         threshold,
-        exact=all(one.scanned for one in results),
-        details={"milliseconds": round(milliseconds, 4)},
-        few=stratum == "new",
+        exact=all(one.scanned for one in results) if results else not session.draft.live_rows,
+        details={"milliseconds": round(milliseconds, 4), "kinds": gate.kinds(chosen)},
         parts=_by_source(session.draft, found, wanted, k),
     )
 
 
-def _words(index: str, stratum: Stratum, k: int) -> str:
-    return f"recall@{k} of {index}" + (" for queries drawn from new rows" if stratum == "new" else "")
+def _words(index: str, k: int, kinds: Mapping[str, int]) -> str:
+    points = " for points near its rows, since the corpus offers no text to ask," if set(kinds) == {"vector"} else ""
+    return f"recall@{k} of {index}{points}"
 
 
 def measured(

@@ -5,7 +5,23 @@ from dataclasses import dataclass
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
-from xtr_assets.pipeline.gate import index_recall, judgments, list_balance, shadow, token_drift, validity
+from xtr_assets.pipeline.gate import (
+    encoder_canary,
+    finds_itself,
+    hits_are_whole,
+    index_recall,
+    judgments,
+    known_item,
+    list_balance,
+    new_row_recall,
+    nothing_vanished,
+    rows_everywhere,
+    shadow,
+    source_agrees,
+    token_drift,
+    validity,
+    vectors_are_the_texts,
+)
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
@@ -13,7 +29,7 @@ from xtr_assets.search.loaders import DENSE_FILE, TOKEN_FILE
 from xtr_assets.storage.catalog import CATALOG_NAME
 from xtr_assets.storage.draft import EVERY_FILE
 from xtr_assets.storage.id_map import ID_MAP_NAME
-from xtr_assets.storage.manifest import CheckRecord
+from xtr_assets.storage.manifest import CheckRecord, RequiredCheck
 from xtr_assets.telemetry import metrics
 
 TOKEN_FOLDER = TOKEN_FILE.partition("/")[0]
@@ -26,8 +42,9 @@ class GateCheck:
     name : its name in records, in the UI and in `publish`. asset : the asset whose materialization it follows. look :
     what it does. what : one sentence for people. subject : the files it is about, relative to the generation; a record
     holds for exactly their bytes, those of the segments and the tombstones. profile_keys : the parts of the profile
-    that it depends on, where the draft has them. version : raised where a record of before no longer says the same.
-    blocking : whether a draft without a passing record may not serve. deps : assets that it reads besides.
+    that it depends on: that the draft says nothing of one counts too. version : raised where a record of before no
+    longer says the same. blocking : whether a draft without a passing record may not serve. deps : assets that it
+    reads besides.
     """
 
     name: str
@@ -40,6 +57,11 @@ class GateCheck:
     blocking: bool = True
     deps: tuple[str, ...] = ()
     applies: Callable[[IndexConfig], bool] = lambda _: True
+
+    @property
+    def requirement(self) -> RequiredCheck:
+        """What `publish` demands of its record."""
+        return RequiredCheck(self.name, self.version, self.subject, self.profile_keys)
 
 
 def has_judgments(config: IndexConfig) -> bool:
@@ -69,6 +91,24 @@ CHECKS: tuple[GateCheck, ...] = (
         "Token offsets of new segments ascend, and scales are above zero.",
     ),
     GateCheck(
+        "nothing_vanished",
+        "generation",
+        nothing_vanished.check,
+        "No source lost more than its share of files or records beside what serves, unless a person accepted it.",
+    ),
+    GateCheck(
+        "source_agrees",
+        "generation",
+        source_agrees.check,
+        "Rows say what their files say: changed files and a sample of others, read again by other code.",
+        "encoder_canary",
+        encoder_canary.check,
+        "The encoder makes of pinned texts what it made of them when its fingerprint was new.",
+        "vectors_are_the_texts",
+        vectors_are_the_texts.check,
+        "A sample of the texts, new rows above all, encoded again by an encoder opened anew, gives the stored vectors.",
+    ),
+    GateCheck(
         "dense_recall",
         "faiss_index",
         index_recall.dense_recall,
@@ -80,11 +120,12 @@ CHECKS: tuple[GateCheck, ...] = (
     GateCheck(
         "dense_recall_new_rows",
         "faiss_index",
-        index_recall.dense_recall_new_rows,
-        "Recall@k of the dense index for queries drawn from new rows, which an average would hide.",
+        new_row_recall.dense_recall_new_rows,
+        "Of the exact neighbours that are new the dense index finds as many as asked; an average would hide them.",
         _DENSE,
         ("dense",),
         deps=("exact_neighbors",),
+        version=2,
     ),
     GateCheck(
         "list_balance",
@@ -106,11 +147,12 @@ CHECKS: tuple[GateCheck, ...] = (
     GateCheck(
         "xtr_recall_new_rows",
         "xtr_index",
-        index_recall.xtr_recall_new_rows,
-        "Recall@k of the token index for queries drawn from new rows, which an average would hide.",
+        new_row_recall.xtr_recall_new_rows,
+        "Of the exact neighbours that are new the token index finds as many as asked; an average would hide them.",
         _TOKENS,
         ("xtr",),
         deps=("exact_neighbors",),
+        version=2,
     ),
     GateCheck(
         "token_drift",
@@ -135,6 +177,32 @@ CHECKS: tuple[GateCheck, ...] = (
         (ID_MAP_NAME, CATALOG_NAME, "catalog"),
     ),
     GateCheck(
+        "rows_everywhere",
+        "catalog",
+        rows_everywhere.check,
+        "Live rows are one set: snapshots = tombstones = id map = FAISS = postings; exact lists name no other.",
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *neighbor_files("dense"), *neighbor_files("xtr")),
+        deps=("faiss_index", "xtr_index", "id_map", "exact_neighbors"),
+    ),
+    GateCheck(
+        "finds_itself",
+        "catalog",
+        finds_itself.check,
+        "New rows and a sample of old ones find themselves by their own vectors in each index, as users search it.",
+        (DENSE_FILE, TOKEN_FOLDER),
+        _SEARCHED,
+        deps=("faiss_index", "xtr_index"),
+    ),
+    GateCheck(
+        "hits_are_whole",
+        "catalog",
+        hits_are_whole.check,
+        "Hydrated hits of the gate's queries, and rows at every seam, are the canonical chunks.",
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        _SEARCHED,
+        deps=("faiss_index", "xtr_index", "id_map"),
+    ),
+    GateCheck(
         "judged_quality",
         "catalog",
         judgments.check,
@@ -143,6 +211,15 @@ CHECKS: tuple[GateCheck, ...] = (
         _SEARCHED,
         deps=("faiss_index", "xtr_index"),
         applies=has_judgments,
+    ),
+    GateCheck(
+        known_item.CHECK,
+        "catalog",
+        known_item.check,
+        "Texts that name a chunk find it as users ask, not surely fewer than half, nor fewer than do in what serves.",
+        (DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        _SEARCHED,
+        deps=("faiss_index", "xtr_index"),
     ),
     GateCheck(
         "shadow_diff",
@@ -170,9 +247,15 @@ def checks_of(config: IndexConfig) -> tuple[GateCheck, ...]:
     return tuple(check for check in CHECKS if check.applies(config))
 
 
+def requirement(config: IndexConfig) -> tuple[RequiredCheck, ...]:
+    """What `publish` is to require of this index, kept in a draft when it is begun: a passing record of each blocking
+    check, by its version, about its files and its part of the profile."""
+    return tuple(check.requirement for check in checks_of(config) if check.blocking)
+
+
 def required_checks(config: IndexConfig) -> tuple[str, ...]:
-    """What `publish` is to require of this index: a passing record of each blocking check."""
-    return tuple(check.name for check in checks_of(config) if check.blocking)
+    """The names of these."""
+    return tuple(one.name for one in requirement(config))
 
 
 def run_check(session: DraftSession, check: GateCheck) -> CheckRecord:
@@ -186,7 +269,8 @@ def run_check(session: DraftSession, check: GateCheck) -> CheckRecord:
         value=found.value,
         threshold=found.threshold,
         subject=check.subject,
-        profile_keys=[key for key in check.profile_keys if key in draft.manifest.profile],
+        profile_keys=check.profile_keys,
+        version=check.version,
         details={**found.details, **words},
     )
     metrics.count_check(check.name, record.passed)

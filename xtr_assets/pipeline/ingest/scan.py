@@ -2,14 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.errors import InvalidInput, SourceError
 from xtr_assets.core.file_diff import FileChanges, diff_files
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.sources import Source, open_source
+from xtr_assets.sources.base import NOT_TAKEN
+from xtr_assets.sources.file_scan import unread_state
 from xtr_assets.storage.shard_writer import ShardChange
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
@@ -36,14 +39,20 @@ class ShardScan:
     @property
     def content(self) -> str:
         """32 hex digits over the files as they are now and all that decides their chunks."""
-        held = [self.source.fingerprint(), sorted((path, state.sha256) for path, state in self.files.items())]
+        files = sorted((path, state.sha256, bool(state.unread)) for path, state in self.files.items())
+        held = [self.source.fingerprint(), files]
         return hashlib.sha256(json.dumps(held).encode()).hexdigest()[:32]
 
     @property
+    def readable(self) -> tuple[str, ...]:
+        """Paths of all files but stale ones."""
+        return tuple(path for path, state in sorted(self.files.items()) if not state.unread)
+
+    @property
     def touched(self) -> tuple[str, ...]:
-        """Paths to chunk: all of them where the source's own settings changed."""
+        """Paths to chunk: all that can be read where the source's own settings changed."""
         if self.snapshot is None or self.snapshot.source_fingerprint != self.source.fingerprint():
-            return tuple(sorted(self.files))
+            return self.readable
         return self.changes.touched
 
 
@@ -81,21 +90,75 @@ def source_of(config: IndexConfig, shard: str) -> Source:
 def write_chunks(
     warehouse: Warehouse, scan: ShardScan, touched: Sequence[str], progress: Progress | None = None
 ) -> ShardChange:
-    """Chunk `touched` (at least the scan's) and write the shard's next snapshot; `progress` is told of each file."""
-    return warehouse.write_snapshot(
-        scan.shard,
-        source_fingerprint=scan.source.fingerprint(),
-        files=scan.files,
-        touched=touched,
-        chunks=_read(scan.source, touched, progress),
-    )
+    """Chunk `touched` (at least the scan's) and write the shard's next snapshot; `progress` is told of each file.
+
+    A file that cannot be read after all, or is cut off or emptied of its records, keeps the rows it has and is listed
+    as stale: nothing was committed by then, and the change is written again without it. Raises SourceError where a
+    source of records that has no rows yet gives none.
+    """
+    files, waiting = dict(scan.files), list(touched)
+    while True:
+        reading = _Reading(warehouse, scan, waiting, progress)
+        try:
+            return warehouse.write_snapshot(
+                scan.shard,
+                source_fingerprint=scan.source.fingerprint(),
+                files=files,
+                touched=waiting,
+                chunks=reading.items(),
+            )
+        except _NotTaken as found:
+            known = warehouse.known_files(scan.shard)
+            for path, (why, refused) in found.files.items():
+                files[path] = replace(unread_state(path, why, known.get(path)), refused=refused)
+            waiting = [path for path in waiting if path not in found.files]
+            progress = None  # What was read once need not be told of again.
 
 
-def _read(source: Source, paths: Iterable[str], progress: Progress | None) -> Iterator[Chunk | Quarantined]:
-    for path in paths:
-        yield from source.read(path)
-        if progress is not None:
-            progress(1)
+class _NotTaken(Exception):
+    """Files whose rows stay as they are: why, and the sha256 of what was refused ("" where nothing could be read)."""
+
+    def __init__(self, files: dict[str, tuple[str, str]]) -> None:
+        self.files = files
+        super().__init__(", ".join(files))
+
+
+class _Reading:
+    """One pass over touched files."""
+
+    def __init__(self, warehouse: Warehouse, scan: ShardScan, paths: Sequence[str], progress: Progress | None) -> None:
+        self.warehouse, self.scan, self.paths, self.progress = warehouse, scan, paths, progress
+
+    @cached_property
+    def _served(self) -> set[str]:
+        return self.warehouse.live_paths(self.scan.shard)
+
+    def items(self) -> Iterator[Chunk | Quarantined]:
+        """Raises _NotTaken at the end, naming every such file."""
+        kept: dict[str, tuple[str, str]] = {}
+        chunks = 0
+        problem: Quarantined | None = None
+        for path in self.paths:
+            for item in self.scan.source.read(path):
+                if isinstance(item, Chunk):
+                    chunks += 1
+                elif item.reason in NOT_TAKEN:
+                    problem = problem or item
+                    if item.reason == "unreadable" or path in self._served:
+                        refused = "" if item.reason == "unreadable" else self.scan.files[path].sha256
+                        kept[path] = (item.detail, refused)
+                        break
+                yield item
+            if self.progress is not None:
+                self.progress(1)
+        if kept:
+            raise _NotTaken(kept)
+        config = self.scan.source.config
+        if problem is not None and config.kind == "records" and config.shards == 1 and not chunks and not self._served:
+            raise SourceError(
+                f"source {config.name} holds no record that can be used: {problem.path}: {problem.detail}; write the "
+                "file again, correct `path`, `id` and `text`, or remove the source from the configuration"
+            )
 
 
 def _reason(snapshot: Snapshot | None, source: Source, changes: FileChanges) -> str:
@@ -109,5 +172,6 @@ def _reason(snapshot: Snapshot | None, source: Source, changes: FileChanges) -> 
         "changed": len(changes.changed),
         "moved": len(changes.moved),
         "deleted": len(changes.deleted),
+        "not readable now": len(changes.stale),
     }
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count)

@@ -1,6 +1,6 @@
 """Beginning a generation: segments written anew where that is asked for, the draft, and the checks of its rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from xtr_assets.pipeline.plan.draft_session import session_of
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.warehouse import Warehouse
 
 # Assets of a shard. Their checks look at what ingest wrote; here they look again, at what the draft is made of.
@@ -40,11 +41,13 @@ def begin_generation(
     compact: bool = False,
     afresh: bool = False,
     ingest: IngestCosts = lambda *_: {},
+    required: Sequence[RequiredCheck] | None = None,
 ) -> Begun | str:
     """Begin the draft of a run over the current snapshots; the reason in words where a compaction has nothing to do.
 
     compact : merge small segments and leave dead rows out first. afresh : take nothing over but encodings. ingest :
-    what the runs that ingested its shards cost, by step.
+    what the runs that ingested its shards cost, by step. required : what the draft must pass, by default all that the
+    config requires.
     """
     written, holes = 0, _holes(afresh)
     with ExitStack() as stack:
@@ -56,7 +59,7 @@ def begin_generation(
                 compacted = compact_segments(warehouse, found)
                 written, holes = compacted.bytes, "bounded"
                 cost.count(segments_replaced=compacted.replaced, segments_written=compacted.written)
-            draft = begin(warehouse, config, encoder, run_id, holes=holes)
+            draft = begin(warehouse, config, encoder, run_id, holes=holes, required=required)
             opened = session_of(warehouse, draft, config, afresh=afresh, encoder=lambda: encoder)
             session = stack.enter_context(opened)
             for check in checks_of(config):

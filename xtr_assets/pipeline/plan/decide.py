@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,17 +12,17 @@ from xtr_assets.core.files import sha256_file
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.index.late.centroids import MODEL_FORMAT
 from xtr_assets.index.late.postings import POSTINGS_FORMAT
-from xtr_assets.pipeline.gate.registry import required_checks
+from xtr_assets.pipeline.gate.registry import required_checks, requirement
 from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
+from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.history import published_stack, withdrawn_numbers
+from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
-SETTINGS_NOTE = "settings"
 COSTS_NOTE = "costs"
 
 # What belongs to one run: everything from the draft to the pointer.
@@ -47,6 +47,12 @@ class Wanted:
         """32 hex digits that name what is wanted."""
         held = [self.versions, self.settings, self.fingerprint]
         return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:32]
+
+    @property
+    def content(self) -> str:
+        """What a generation built now would hold, as the history names it: the same for every layout and training."""
+        contents = {shard: snapshot.content for shard, snapshot in self.snapshots.items()}
+        return content_digest(self.fingerprint, contents, self.settings)
 
     def made(self, generation: Generation) -> bool:
         """Whether a generation is just this: same content in each shard, same encoder, same settings."""
@@ -125,43 +131,33 @@ def wanted(warehouse: Warehouse, config: IndexConfig, fingerprint: str) -> Wante
 def decide(warehouse: Warehouse, config: IndexConfig, want: Wanted, *, again: bool) -> Decision:
     """Whether a generation has to be built for what is wanted.
 
-    What was published once and then rolled back or withdrawn is not built again: whoever did that meant it, and the
-    next change builds from what serves. A draft that failed its checks is tried `again` when somebody asks, never by
-    itself.
+    What was rolled back or withdrawn once is not built again, whatever became of its generation: whoever did that meant
+    it, and the next change builds from what serves. A draft that failed its checks is tried `again` when somebody asks,
+    never by itself.
     """
     published = warehouse.published
     if published is not None and want.made(published):
         return Decision(False, f"generation {published.number} serves and holds exactly this")
-    taken_back = _taken_back(warehouse)
-    for generation in reversed(warehouse.generations()):
-        tried = not again and not generation.sealed and _refused(generation, config)
-        if not (tried or generation.number in taken_back) or not want.made(generation):
-            continue
-        if tried:
+    if (back := warehouse.taken_back().get(want.content)) is not None:
+        return Decision(False, _taken_back(back, published))
+    for generation in reversed([] if again else warehouse.generations()):
+        if not generation.sealed and _refused(generation, config) and want.made(generation):
             return Decision(False, f"draft {generation.number} holds exactly this and was not published")
-        serving = "none" if published is None else str(published.number)
-        return Decision(
-            False,
-            f"generation {generation.number} holds exactly this and was {taken_back[generation.number]}; generation "
-            f"{serving} serves until something changes, or `--full` builds again",
-        )
     return Decision(True, _reason(want, published))
+
+
+def _taken_back(back: TakenBack, published: Generation | None) -> str:
+    serving = "none" if published is None else str(published.number)
+    return (
+        f"generation {back.generation} held exactly this and was {back}; generation {serving} serves until something "
+        'changes, or a person says otherwise: `xtr-assets build --again --reason "..."`'
+    )
 
 
 def _refused(draft: Generation, config: IndexConfig) -> bool:
     """Whether a required check of the draft failed; one whose run died half-way was not refused."""
     records = draft.manifest.checks
     return any(name in records and not records[name].passed for name in required_checks(config))
-
-
-def _taken_back(warehouse: Warehouse) -> dict[int, str]:
-    """How each generation that served once was taken back: rolled back or withdrawn. One that was merely followed by
-    the next is not among them."""
-    entries, published = warehouse.history(), warehouse.published
-    stack = published_stack(entries, None if published is None else published.number)
-    served = {entry.generation for entry in entries if entry.action == "published"}
-    rolled_back = dict.fromkeys(served.difference(stack), "rolled back")
-    return {**rolled_back, **dict.fromkeys(withdrawn_numbers(entries), "withdrawn")}
 
 
 def _reason(want: Wanted, published: Generation | None) -> str:
@@ -181,8 +177,19 @@ def _reason(want: Wanted, published: Generation | None) -> str:
     return "; ".join(parts)
 
 
-def begin(warehouse: Warehouse, config: IndexConfig, encoder: Encoder, run_id: str, *, holes: Holes = "kept") -> Draft:
-    """The draft of this run over the current snapshots; drafts that nobody continues are removed first."""
+def begin(
+    warehouse: Warehouse,
+    config: IndexConfig,
+    encoder: Encoder,
+    run_id: str,
+    *,
+    holes: Holes = "kept",
+    required: Sequence[RequiredCheck] | None = None,
+) -> Draft:
+    """The draft of this run over the current snapshots; drafts that nobody continues are removed first.
+
+    It keeps what it must pass: by default all that the config requires, whoever publishes it then.
+    """
     want = wanted(warehouse, config, encoder.fingerprint)
     warehouse.clean(keep_drafts=1)
     return warehouse.draft(
@@ -192,6 +199,7 @@ def begin(warehouse: Warehouse, config: IndexConfig, encoder: Encoder, run_id: s
         snapshots=want.versions,
         parent="published",
         holes=holes,
+        required=requirement(config) if required is None else required,
         notes={SETTINGS_NOTE: want.settings},
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.encoders import open_encoder
+from xtr_assets.encoders import open_encoder, open_fresh
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.pipeline.derive.exact_neighbors import Neighbors, neighbor_files, read_neighbors
@@ -73,6 +73,11 @@ class DraftSession:
     def encoder(self) -> Encoder:
         """The encoder that the build encodes with."""
         return self._open_encoder()
+
+    def fresh_encoder(self) -> Encoder:
+        """The configured encoder opened anew, on the CPU: a judge of vectors shares neither memory nor device with what
+        made them."""
+        return open_fresh(self.config.encoder)
 
     def queries(self) -> GateQueries:
         """The gate's queries of the draft."""

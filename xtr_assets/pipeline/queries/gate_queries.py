@@ -1,10 +1,9 @@
-"""The queries of the gate: a fixed sample that generations inherit, and a stratum drawn from the rows that are new."""
+"""The queries of the gate: what they are, where they come from, and how a generation keeps them with their vectors."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,8 +14,7 @@ import pyarrow.parquet as pq
 from xtr_assets.core.errors import ConfigError, InvalidInput
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.base import EncodedQueries, Encoder
-from xtr_assets.pipeline.queries.synthesis import Piece, draw, rank
-from xtr_assets.pipeline.queries.tuning_queries import TUNING_QUERIES
+from xtr_assets.pipeline.queries.synthesis import QueryKind
 from xtr_assets.storage.arrays import open_array
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
@@ -29,32 +27,31 @@ TOKENS_FILE = "evaluation/query_tokens.npy"
 OFFSETS_FILE = "evaluation/query_offsets.npy"
 QUERY_FILES = (QUERIES_FILE, EMBEDDINGS_FILE, TOKENS_FILE, OFFSETS_FILE)
 
-# A quarter as many queries for the new rows as for all: 50 refuse what is below .87 where the threshold is .93. A small
-# change has one for eight of its rows, 16 at least, which refuse what is below .83: each of them is compared with the
-# whole corpus, however small the change is.
-NEW_SHARE = 4
-ROWS_A_NEW_QUERY, LEAST_NEW_QUERIES = 8, 16
-# Rows looked at for each query wanted, so that a corpus without descriptions does not have every row read.
-ROWS_A_QUERY = 20
-
 _SCHEMA = pa.schema(
     [
         pa.field("query_id", pa.string(), nullable=False),
         pa.field("text", pa.string(), nullable=False),
         pa.field("stratum", pa.string(), nullable=False),
         pa.field("chunk_id", pa.int64(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class GateQuery:
-    """A query. `chunk_id` is the chunk it was drawn from, -1 where it came from a file."""
+    """A query. `chunk_id` is the chunk it was drawn from, -1 where it came from a file; `kind` is how it was drawn."""
 
     query_id: str
     text: str
     stratum: Stratum
     chunk_id: int = -1
+    kind: QueryKind = "drawn"
+
+    @property
+    def key(self) -> tuple[bool, str]:
+        """What two queries are one by: the text, and whether it is a text or only names a point."""
+        return self.kind == "vector", self.text
 
 
 @dataclass(frozen=True)
@@ -71,6 +68,31 @@ class GateQueries:
     def of(self, stratum: Stratum) -> Mask:
         """bool [n]: which queries belong to a stratum."""
         return np.array([query.stratum == stratum for query in self.queries], np.bool_)
+
+    def with_tokens(self) -> Mask:
+        """bool [n]: which queries have a token. One of none compares with nothing: it is no evidence of late
+        interaction, whatever is found for it."""
+        return np.array([len(tokens) > 0 for tokens in self.tokens], np.bool_)
+
+    def kinds(self, chosen: Mask) -> Mapping[str, int]:
+        """How many of the chosen queries (bool [n]) were drawn in each way."""
+        kinds = [self.queries[i].kind for i in np.flatnonzero(chosen).tolist()]
+        return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+    def take(self, chosen: Sequence[int]) -> "GateQueries":
+        """Some of them, in the order of the positions."""
+        return GateQueries(
+            tuple(self.queries[i] for i in chosen), self.embeddings[list(chosen)], tuple(self.tokens[i] for i in chosen)
+        )
+
+
+def joined(*parts: GateQueries) -> GateQueries:
+    """One after the other."""
+    return GateQueries(
+        tuple(query for part in parts for query in part.queries),
+        np.concatenate([part.embeddings for part in parts]),
+        tuple(tokens for part in parts for tokens in part.tokens),
+    )
 
 
 def read_jsonl_queries(path: Path) -> list[tuple[str, str]]:
@@ -98,56 +120,27 @@ def given_queries(path: Path, count: int) -> list[GateQuery]:
     """At most `count` queries of a file, the same ones each time: those whose ids hash lowest."""
     records = read_jsonl_queries(path)
     lowest = sorted(records, key=lambda record: hashlib.sha256(record[0].encode("utf-8")).digest())[:count]
-    return [GateQuery(query_id, text, "fixed") for query_id, text in sorted(lowest)]
-
-
-def fixed_queries(generation: Generation, count: int, inherited: Iterable[GateQuery] = ()) -> list[GateQuery]:
-    """The inherited queries, topped up from the live rows to `count`: a sample that stays comparable as it grows."""
-    kept = [query for query in inherited if query.stratum == "fixed"][:count]
-    taken = [query.text for query in kept]
-    drawn = draw(_pieces(generation, generation.live, count), count - len(kept), taken)
-    return kept + [GateQuery(f"drawn-{chunk_id}", text, "fixed", chunk_id) for chunk_id, text in drawn]
-
-
-def new_queries(generation: Generation, fresh: Mask, count: int, fixed: Sequence[GateQuery]) -> list[GateQuery]:
-    """Queries drawn from the rows of `fresh` (bool [end_row]), none of them among the fixed ones."""
-    drawn = draw(_pieces(generation, fresh & generation.live, count), count, [query.text for query in fixed])
-    return [GateQuery(f"new-{chunk_id}", text, "new", chunk_id) for chunk_id, text in drawn]
-
-
-def new_query_count(count: int, rows: int) -> int:
-    """How many queries to draw from so many new rows, where the gate asks `count` fixed ones.
-
-    >>> [new_query_count(200, rows) for rows in (3, 163, 240, 5000)]
-    [16, 20, 30, 50]
-    """
-    return min(max(1, count // NEW_SHARE), max(LEAST_NEW_QUERIES, rows // ROWS_A_NEW_QUERY))
-
-
-def tuning_texts(generation: Generation, gate: Sequence[GateQuery], path: Path | None) -> list[str]:
-    """At most TUNING_QUERIES texts like the gate's but none of them: of the queries file, then of the corpus."""
-    taken = {query.text.casefold() for query in gate}
-    given = [] if path is None else [text for _, text in read_jsonl_queries(path) if text.casefold() not in taken]
-    texts = given[:TUNING_QUERIES]
-    missing = TUNING_QUERIES - len(texts)
-    # Beyond the ranks that the gate's own sample was drawn from.
-    pieces = _pieces(generation, generation.live, len(gate) + missing)
-    return texts + [text for _, text in draw(pieces, missing, [*taken, *texts])]
+    return [GateQuery(query_id, text, "fixed", kind="given") for query_id, text in sorted(lowest)]
 
 
 def encode(queries: Sequence[GateQuery], encoder: Encoder, known: GateQueries | None) -> GateQueries:
-    """Vectors of the queries; those of `known` (made by the same encoder) are taken over where the text is the same."""
-    found = {} if known is None else {query.text: i for i, query in enumerate(known.queries)}
-    missing = [query.text for query in queries if query.text not in found]
+    """Vectors of the queries; those of `known` (made by the same encoder) are taken over where the query is the same.
+
+    A query of kind vector has no text to encode: it must be known.
+    """
+    found = {} if known is None else {query.key: i for i, query in enumerate(known.queries)}
+    missing = list(dict.fromkeys(query.text for query in queries if query.key not in found))
     nothing = EncodedQueries(np.empty((0, encoder.dim), np.float32), (), ())
     encoded = encoder.encode_queries(missing) if missing else nothing
     fresh = {text: i for i, text in enumerate(missing)}
     embeddings = np.empty((len(queries), encoder.dim), np.float32)
     tokens: list[Floats] = []
     for row, query in enumerate(queries):
-        if known is not None and query.text in found:
-            embeddings[row] = known.embeddings[found[query.text]]
-            tokens.append(known.tokens[found[query.text]])
+        if known is not None and query.key in found:
+            embeddings[row] = known.embeddings[found[query.key]]
+            tokens.append(known.tokens[found[query.key]])
+        elif query.kind == "vector":
+            raise InvalidInput(f"query {query.query_id} is a point without a text, and its vectors are not known")
         else:
             embeddings[row] = encoded.embeddings[fresh[query.text]]
             tokens.append(np.asarray(encoded.tokens[fresh[query.text]], np.float32))
@@ -170,7 +163,7 @@ def write_queries(draft: Draft, gate: GateQueries, token_dim: int) -> None:
 def read_queries(generation: Generation) -> GateQueries:
     """The queries of a generation with their vectors, compared with their records."""
     table = pq.read_table(generation.path(QUERIES_FILE))
-    queries = tuple(GateQuery(**row) for row in table.to_pylist())
+    queries = tuple(_query(row) for row in table.to_pylist())
     encoder = generation.manifest.encoder
 
     def array(name: str, dtype: Any, shape: tuple[int | None, ...]) -> Any:
@@ -184,18 +177,7 @@ def read_queries(generation: Generation) -> GateQueries:
     return GateQueries(queries, embeddings, tuple(np.split(tokens, offsets[1:-1])) if len(queries) else ())
 
 
-def _pieces(generation: Generation, wanted: Mask, count: int) -> Iterator[Piece]:
-    """The wanted rows as pieces in order of `rank`, ROWS_A_QUERY for each query at most."""
-    ids, places = [], []
-    for number, one in enumerate(generation.segments):
-        positions = np.flatnonzero(wanted[one.base_row : one.end_row])
-        ids.append(one.segment.chunk_ids()[positions])
-        places.append(np.stack([np.full(len(positions), number), positions], axis=1))
-    if not ids:
-        return
-    chunk_ids, place = np.concatenate(ids), np.concatenate(places)
-    for at in islice(np.argsort(rank(chunk_ids), kind="stable").tolist(), count * ROWS_A_QUERY):
-        number, position = place[at].tolist()
-        columns = generation.segments[number].segment.chunks().select(["path", "symbol", "title", "text"])
-        row = columns.slice(position, 1).to_pylist()[0]
-        yield Piece(int(chunk_ids[at]), row["path"], row["symbol"], row["title"], row["text"])
+def _query(row: Mapping[str, Any]) -> GateQuery:
+    """From the columns of a file; earlier releases wrote no kind."""
+    kind: QueryKind = row.get("kind") or ("given" if row["chunk_id"] < 0 else "drawn")
+    return GateQuery(row["query_id"], row["text"], row["stratum"], row["chunk_id"], kind)

@@ -1,27 +1,42 @@
-"""Choosing, encoding and keeping the gate queries of a draft: one step, from config or corpus."""
+"""Choosing, encoding and keeping the gate queries of a draft: one step, from config and corpus."""
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from xtr_assets.config import IndexConfig
-from xtr_assets.encoders.base import Encoder
+from xtr_assets.core.types import Mask
+from xtr_assets.encoders.base import EncodedQueries, Encoder
 from xtr_assets.pipeline.plan.draft_session import same_encoder
 from xtr_assets.pipeline.plan.row_diff import RowDiff
+from xtr_assets.pipeline.queries.drawn_queries import (
+    MOST_QUERIES,
+    drawn_queries,
+    near_rows,
+    nothing,
+    queries_to_prove,
+)
 from xtr_assets.pipeline.queries.gate_queries import (
     QUERIES_FILE,
     GateQueries,
+    GateQuery,
     encode,
-    fixed_queries,
     given_queries,
-    new_queries,
-    new_query_count,
+    joined,
+    read_jsonl_queries,
     read_queries,
-    tuning_texts,
     write_queries,
 )
 from xtr_assets.pipeline.queries.tuning_queries import TUNING_QUERIES, inherit_tuning, keep_tuning, tuning_count
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
+
+# A quarter as many queries for the new rows as for all: 50 refuse what is below .87 where the threshold is .93. A small
+# change has one for eight of its rows, 16 at least, which refuse what is below .83: each of them is compared with the
+# whole corpus, however small the change is.
+NEW_SHARE = 4
+ROWS_A_NEW_QUERY, LEAST_NEW_QUERIES = 8, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +56,93 @@ def sample_queries(
 ) -> QueriesReport:
     """Keep the gate queries of the draft.
 
-    They are those of the config's file, else the parent's topped up from the corpus; and a stratum drawn from the
-    chunks that the parent does not have. Without a parent all are new, and there is no such stratum.
+    The fixed ones are those of the config's file, then the parent's, then ones drawn from the corpus, until a bound can
+    decide; so is a stratum of the chunks that the parent does not have. Without a parent all are new, and there is no
+    such stratum. Where a corpus offers too few texts the rest are points near its vectors.
     """
-    count = config.recall.queries
     before = read_queries(parent) if parent is not None and parent.has_file(QUERIES_FILE) else None
-    if config.queries is not None:
-        fixed = given_queries(config.queries.path, count)
-    else:
-        inherited = [] if before is None else [query for query in before.queries if query.chunk_id >= 0]
-        fixed = fixed_queries(draft, count, inherited)
-    new = []
-    if parent is not None:
-        fresh = RowDiff(parent, draft).new
-        new = new_queries(draft, fresh, new_query_count(count, int(fresh.sum())), fixed)
     known = before if before is not None and same_encoder(parent, draft) is not None else None
-    gate = encode([*fixed, *new], encoder, known)
+    fixed = _fixed(draft, config, before, known, encoder)
+    fresh = np.zeros(draft.end_row, np.bool_) if parent is None else RowDiff(parent, draft).new
+    new = _new(draft, fresh, fixed, config, encoder)
+    gate = joined(fixed, new)
     write_queries(draft, gate, encoder.token_dim)
     _keep_tuning_queries(warehouse, draft, parent, config, encoder, gate)
-    texts = set() if known is None else {query.text for query in known.queries}
-    reused = sum(query.text in texts for query in gate.queries)
+    keys = set() if known is None else {query.key for query in known.queries}
+    reused = sum(query.key in keys for query in gate.queries)
     written = draft.manifest.files[draft.file_name(QUERIES_FILE)]
     return QueriesReport(gate, len(fixed), len(new), reused, len(gate) - reused, written.sha256)
+
+
+def fixed_query_count(config: IndexConfig) -> int:
+    """How many fixed queries the gate asks: what the config says, or twice what it takes to prove its thresholds where
+    that is more, so that a few imperfect ones refuse nothing."""
+    return max(config.recall.queries, _enough(config))
+
+
+def _enough(config: IndexConfig) -> int:
+    needed = max(queries_to_prove(config.recall.dense), queries_to_prove(config.recall.xtr))
+    return min(2 * needed, MOST_QUERIES)
+
+
+def new_query_count(count: int, rows: int) -> int:
+    """How many queries to draw from so many new rows, where the gate asks `count` fixed ones.
+
+    >>> [new_query_count(200, rows) for rows in (0, 3, 163, 240, 5000)]
+    [0, 16, 20, 30, 50]
+    """
+    return min(max(1, count // NEW_SHARE), max(LEAST_NEW_QUERIES, rows // ROWS_A_NEW_QUERY)) if rows else 0
+
+
+def _fixed(
+    draft: Draft, config: IndexConfig, before: GateQueries | None, known: GateQueries | None, encoder: Encoder
+) -> GateQueries:
+    """Given, inherited and drawn texts; points near rows where these are too few for a bound to decide."""
+    count = fixed_query_count(config)
+    given = [] if config.queries is None else given_queries(config.queries.path, config.recall.queries)
+    asked = encode(given, encoder, known)
+    # A given query of no token says nothing about late interaction: one is drawn in its place.
+    missing = count - int(asked.with_tokens().sum())
+    inherited = _inherited(before, {query.text for query in given}, missing)
+    asked = joined(asked, encode(inherited, encoder, known))
+    missing -= len(inherited)
+    taken = [query.text for query in asked.queries]
+    asked = joined(asked, drawn_queries(draft, draft.live, missing, encoder, taken, "fixed"))
+    short = min(count, _enough(config)) - int(asked.with_tokens().sum())
+    if short > 0:
+        asked = joined(asked, _points(draft, short, encoder, known))
+    return asked
+
+
+def _inherited(before: GateQueries | None, given: set[str], count: int) -> list[GateQuery]:
+    """Texts that were drawn for the parent and still are no given query: a sample that stays comparable as it grows."""
+    if before is None:
+        return []
+    drawn = [
+        query
+        for query, told in zip(before.queries, before.with_tokens().tolist(), strict=True)
+        if query.stratum == "fixed" and query.kind not in ("given", "vector") and query.text not in given and told
+    ]
+    return drawn[: max(0, count)]
+
+
+def _new(draft: Draft, fresh: Mask, fixed: GateQueries, config: IndexConfig, encoder: Encoder) -> GateQueries:
+    """Queries drawn from the fresh rows (bool [end_row]), none of them among the fixed ones; where they offer no text
+    the gate asks for them by their own vectors."""
+    rows = int(fresh.sum())
+    if not rows:
+        return nothing(encoder)
+    count = new_query_count(fixed_query_count(config), rows)
+    return drawn_queries(draft, fresh, count, encoder, [query.text for query in fixed.queries], "new")
+
+
+def _points(draft: Draft, count: int, encoder: Encoder, known: GateQueries | None) -> GateQueries:
+    """Points near rows; those that the parent has stay what they were, so that its exact lists hold for them."""
+    made = near_rows(draft, draft.live, count, encoder, "fixed")
+    there = {} if known is None else {query.key: i for i, query in enumerate(known.queries) if query.stratum == "fixed"}
+    kept = [there[query.key] for query in made.queries if query.key in there]
+    fresh = [i for i, query in enumerate(made.queries) if query.key not in there]
+    return made if known is None else joined(known.take(kept), made.take(fresh))
 
 
 def _keep_tuning_queries(
@@ -78,9 +158,31 @@ def _keep_tuning_queries(
     kept = 0 if source is None else tuning_count(source)
     if source is not None and kept >= TUNING_QUERIES:
         return inherit_tuning(draft, source)
-    texts = tuning_texts(draft, gate.queries, None if config.queries is None else config.queries.path)
-    if source is not None and kept and kept >= len(texts):
+    found = tuning_sample(draft, gate, config, encoder)
+    if source is not None and kept and kept >= len(found):
         return inherit_tuning(draft, source)
-    if texts:
-        keep_tuning(warehouse, draft, encoder.encode_queries(texts))
+    if len(found):
+        keep_tuning(warehouse, draft, EncodedQueries(found.embeddings, found.tokens, ()))
     return None
+
+
+def tuning_sample(draft: Draft, gate: GateQueries, config: IndexConfig, encoder: Encoder) -> GateQueries:
+    """At most TUNING_QUERIES queries like the gate's but none of them: of the queries file, then of the corpus, and
+    points near its rows where these are too few."""
+    taken = {query.text.casefold() for query in gate.queries}
+    path = None if config.queries is None else config.queries.path
+    texts = [] if path is None else [text for _, text in read_jsonl_queries(path) if text.casefold() not in taken]
+    given = [GateQuery(f"given-{i}", text, "fixed", kind="given") for i, text in enumerate(texts[:TUNING_QUERIES])]
+    asked = encode(given, encoder, None)
+    missing = TUNING_QUERIES - len(asked)
+    # Beyond the ranks that the gate's own sample was drawn from.
+    seen = [query.text for query in (*gate.queries, *asked.queries)]
+    asked = joined(asked, drawn_queries(draft, draft.live, missing, encoder, seen, "fixed", beyond=len(gate)))
+    short = min(TUNING_QUERIES, _enough(config)) - len(asked)
+    if short > 0:
+        # Turns of each row beyond those that the gate has.
+        theirs = {query.key for query in gate.queries if query.kind == "vector"}
+        near = near_rows(draft, draft.live, len(theirs) + short, encoder, "fixed")
+        own = [i for i, query in enumerate(near.queries) if query.key not in theirs]
+        asked = joined(asked, near.take(own[:short]))
+    return asked

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -300,3 +301,13 @@ def test_searching_while_rows_are_added_and_removed_sees_whole_states(small: Tok
     stop.set()
     thread.join()
     assert not problems
+
+
+def test_as_many_live_rows_as_stored_ones_but_others_are_masked(small: TokenCorpus) -> None:
+    """A mask that says a hole is live must not make a dead row an answer."""
+    state = index_of(small)._state
+    live = np.ones(len(state.live) + 1, np.bool_)
+    live[7] = False
+    assert live.sum() == len(state.live)
+    mask, _ = replace(state, live=live).allowed(None)
+    assert mask is not None and not mask[7]

@@ -33,6 +33,7 @@ class Counting:
     dim = property(lambda self: self.inner.dim)
     token_dim = property(lambda self: self.inner.token_dim)
     fingerprint = property(lambda self: self.inner.fingerprint)
+    tolerance = property(lambda self: self.inner.tolerance)
 
     def describe(self) -> dict[str, Any]:
         return self.inner.describe()

@@ -1,0 +1,76 @@
+"""The check `encoder_canary`: the encoder makes of pinned texts what it made of them when its fingerprint was new."""
+
+from xtr_assets.encoders.canary import Canary, library_versions, pinned_canary, sketch_canary
+from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.storage.manifest import CANARY_KEY
+
+# Differences that a finding lists.
+SHOWN = 5
+
+REMEDY = (
+    "install the versions of libraries and weights that made the vectors there are; where the new ones are wanted, "
+    "they are another encoder and need another fingerprint (for the embedded ones: a raised CODE_VERSION)"
+)
+
+
+def check(session: DraftSession) -> Finding:
+    """Encode the canary's texts, documents and queries, with an encoder that is opened for this alone.
+
+    Without a canary, shipped with the package or kept by the warehouse, this build's is recorded. It becomes the
+    warehouse's when the generation is published; until then, that its vectors are those of the texts rests on
+    `vectors_are_the_texts` alone.
+    """
+    encoder = session.fresh_encoder()
+    if encoder.fingerprint != session.draft.fingerprint:
+        return Finding(
+            False,
+            None,
+            None,
+            f"The draft's vectors are said to be of encoder {session.draft.fingerprint[:8]}, the configured encoder "
+            f"{encoder.name} is {encoder.fingerprint[:8]}.",
+            remedy="build again with the encoder that the configuration names now",
+        )
+    canaries = known_canaries(session)
+    if not canaries:
+        made = sketch_canary(encoder)
+        session.draft.set_note(CANARY_KEY, made.as_json())
+        return Finding(
+            True,
+            None,
+            None,
+            f"What {encoder.name} makes of {len(made.documents)} documents and {len(made.queries)} queries is recorded "
+            "now, and compared from the next build on.",
+            {"recorded": True, "libraries": dict(made.libraries)},
+        )
+    texts = sum(len(one.documents) + len(one.queries) for one in canaries)
+    told = [difference for one in canaries for difference in one.differences(encoder)]
+    changed = _changed(canaries)
+    details = {"texts": texts, "problems": told[:SHOWN], "libraries": changed}
+    if told:
+        why = f" Since they were recorded: {', '.join(changed)}." if changed else ""
+        return Finding(
+            False,
+            float(len(told)),
+            0.0,
+            f"{len(told)} of {texts} pinned texts give other vectors than {encoder.name} was known by: {told[0]}.{why}",
+            details,
+            REMEDY,
+        )
+    return Finding(
+        True, 0.0, 0.0, f"All {texts} pinned texts give the vectors that {encoder.name} is known by.", details
+    )
+
+
+def known_canaries(session: DraftSession) -> list[Canary]:
+    """What this fingerprint is known by: the package's canary, and the warehouse's."""
+    fingerprint = session.draft.fingerprint
+    pinned, kept = pinned_canary(fingerprint), session.warehouse.canary(fingerprint)
+    found = [] if pinned is None else [pinned]
+    return found if kept is None else [*found, Canary.from_json(kept)]
+
+
+def _changed(canaries: list[Canary]) -> list[str]:
+    now = library_versions()
+    then = canaries[-1].libraries
+    return [f"{name} {then[name]} -> {now.get(name, 'none')}" for name in sorted(then) if then[name] != now.get(name)]

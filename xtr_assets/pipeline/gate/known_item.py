@@ -1,0 +1,190 @@
+"""`known_item`: do texts that name a chunk find it, as users ask? A collapse of quality that recall cannot see.
+
+Recall compares an index with its own vectors: where those belong to other texts, or a hit shows another chunk's id,
+recall is perfect. Here a docstring's sentence, a title or a heading is asked through the searcher, encoded anew, and
+the hits that come back have to carry its words.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xtr_assets.core.ids import chunk_id
+from xtr_assets.core.known_items import ItemScore, Words, asked_words, carried_words, score_items, surely_lost
+from xtr_assets.core.recall import lower_bound, upper_bound
+from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.plan.row_diff import RowDiff
+from xtr_assets.pipeline.queries.gate_queries import GateQuery
+from xtr_assets.pipeline.queries.synthesis import NAMING, QueryKind
+from xtr_assets.search.hits import Hit
+from xtr_assets.storage.generation import Generation
+
+CHECK = "known_item"
+# Recall is taken at ten, and at a twentieth of the rows where that is less: ten of a hundred hits answer by chance.
+K, ROWS_A_HIT = 10, 20
+# Items asked: about 8 ms each in hybrid, and 150 settle a recall of .8 to .05.
+MOST_ITEMS = 150
+# With fewer items that name a chunk, parts of texts are asked as well: they say less about what users ask, and as much
+# about vectors and ids that belong to other texts.
+LEAST_NAMED = 40
+QUOTING: tuple[QueryKind, ...] = ("sentence", "symbol", "span", "drawn")
+# Hits read a query, so that ten of those that served before are among them after a change that brought as many again.
+DEPTH = 50
+# Lists of other queries that a query is held against, and the share of them that may answer it: words that every tenth
+# list carries ("See also", permutations of a few words) name nothing.
+RIVALS, MOST_CHANCE = 30, 0.1
+# Healthy builds find .99 to 1.0 of them, with the hashing encoder of 64 dimensions as well (SciFact, CoNaLa, CosQA, the
+# standard library, Markdown; 78 to 2,312 chunks). Vectors of the next text leave .01 to .25 (what stands side by side
+# is alike), permuted ids .00 to .26: half lies surely above these from 40 items on.
+FLOOR = 0.5
+CONFIDENCE = 0.999
+# Kinds of chunks whose id follows from source, path, symbol and part, but for how often the symbol came before.
+PLACED = ("class", "function", "method", "record", "section", "text")
+OCCURRENCES = 64
+REMEDY = (
+    "`xtr-assets diff` shows which answers changed; where other checks passed the encoder or the corpus is the cause; "
+    "`xtr-assets publish N --force --reason` where it is meant"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Items that were asked: the queries, the hits of each, and those of them that served before."""
+
+    queries: tuple[GateQuery, ...]
+    hits: tuple[tuple[Hit, ...], ...]
+    before: tuple[tuple[Hit, ...], ...]
+
+
+def check(session: DraftSession) -> Finding:
+    """Known-item recall in hybrid: not surely below FLOOR, nor below the serving generation's on the same items."""
+    items = known_items(session)
+    new = new_ids(session.serving, session)
+    found = session.searcher().search_batch([query.text for query in items], DEPTH) if items else []
+    # A hit under another chunk's id answers nothing.
+    told = [tuple(hit for hit in hits if id_is_of_place(hit)) for hits in found]
+    asked = Asked(
+        tuple(items),
+        tuple(told),
+        tuple(tuple(hit for hit in hits if hit.chunk_id not in new) for hits in told),
+    )
+    misplaced = sum(len(hits) for hits in found) - sum(len(hits) for hits in told)
+    return judge_items(asked, recorded_ranks(session.serving), depth_of(session.draft.live_rows), misplaced)
+
+
+def depth_of(rows: int) -> int:
+    """The k of recall@k over so many rows.
+
+    >>> [depth_of(rows) for rows in (5, 78, 150, 20_000)]
+    [1, 3, 7, 10]
+    """
+    return max(1, min(K, rows // ROWS_A_HIT))
+
+
+def judge_items(asked: Asked, before: Mapping[str, int], k: int, misplaced: int = 0) -> Finding:
+    """The verdict on items that were asked, beside the ranks that the serving generation recorded of the same ones."""
+    words = [asked_words(query.text) for query in asked.queries]
+    now, common = _scored(words, asked.hits, k), _scored(words, asked.before, k)
+    kept = [i for i, chance in enumerate(now.chance) if chance <= MOST_CHANCE]
+    kinds = [asked.queries[i].kind for i in kept]
+    details: dict[str, Any] = {
+        "k": k,
+        "items": len(kept),
+        "ambiguous": len(words) - len(kept),
+        "kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
+        "ids_of_other_places": misplaced,
+        "ranks": {asked.queries[i].query_id: now.ranks[i] for i in kept},
+    }
+    if not kept:
+        said = f"none of {len(words)} texts names one chunk: the words of each stand in the hits of others as well"
+        said = said if words else "no text that names a chunk was drawn"
+        return Finding(True, None, FLOOR, f"{said}; nothing is said of quality", details)
+    values = np.array([0 < now.ranks[i] <= k for i in kept], np.float64)
+    mean = float(values.mean())
+    most = upper_bound(mean, len(values), CONFIDENCE)
+    lost, gained, fewer = surely_lost(
+        {query: 0 < rank <= k for query, rank in before.items()},
+        {asked.queries[i].query_id: 0 < common.ranks[i] <= k for i in kept},
+    )
+    few = "" if upper_bound(0.0, len(kept), CONFIDENCE) < FLOOR else "too few to refuse for; "
+    compared = f"; {lost} of them were lost and {gained} gained since what serves" if before else ""
+    passed = most >= FLOOR and not fewer
+    return Finding(
+        passed=passed,
+        value=most,
+        threshold=FLOOR,
+        summary=f"{mean:.3f} of {len(kept)} texts find the chunk they name among the first {k}, surely at most "
+        f"{most:.3f}; {few}{FLOOR:g} is asked{compared}",
+        details={
+            **details,
+            "recall": mean,
+            "lower_bound": lower_bound(values),
+            "lost": lost,
+            "gained": gained,
+            "confidence": CONFIDENCE,
+        },
+        remedy="" if passed else REMEDY,
+    )
+
+
+def known_items(session: DraftSession) -> list[GateQuery]:
+    """Drawn queries whose chunk is live and still carries their words: those that name it, and where these are few
+    those that quote it."""
+    queries = session.queries().queries
+    texts = dict(_texts(session.draft, {query.chunk_id for query in queries if query.chunk_id >= 0}))
+    held = [query for query in queries if query.chunk_id in texts and _named_by(query, texts[query.chunk_id])]
+    naming = [query for query in held if query.kind in NAMING]
+    quoting = [query for query in held if query.kind in QUOTING]
+    return (naming if len(naming) >= LEAST_NAMED else [*naming, *quoting])[:MOST_ITEMS]
+
+
+def id_is_of_place(hit: Hit) -> bool:
+    """Whether the chunk_id of a hit follows from its place; True for kinds of which the place does not tell."""
+    if hit.kind not in PLACED:
+        return True
+    place = hit.source, hit.path, hit.symbol
+    return any(chunk_id(*place, occurrence, hit.part) == hit.chunk_id for occurrence in range(OCCURRENCES))
+
+
+def new_ids(serving: Generation | None, session: DraftSession) -> set[int]:
+    """chunk_ids that who searches now does not find: a known item that is pushed out by them is no loss."""
+    if serving is None:
+        return set()
+    parent = session.parent
+    same = parent is not None and parent.number == serving.number
+    new = session.rows.new if same else RowDiff(serving, session.draft).new
+    ids = [one.segment.chunk_ids()[new[one.base_row : one.end_row]] for one in session.draft.segments]
+    return set(np.concatenate(ids or [np.empty(0, np.int64)]).tolist())
+
+
+def _scored(words: Sequence[Words], hits: Sequence[Sequence[Hit]], k: int) -> ItemScore:
+    known: dict[tuple[str, str], Words] = {}
+    for hit in (hit for found in hits for hit in found):
+        if (key := (hit.title, hit.text)) not in known:
+            known[key] = carried_words(f"{hit.title}\n{hit.text}")
+    return score_items(words, [[known[hit.title, hit.text] for hit in found] for found in hits], k, RIVALS)
+
+
+def _named_by(query: GateQuery, carried: Words) -> bool:
+    words = asked_words(query.text)
+    return bool(words) and words <= carried
+
+
+def recorded_ranks(serving: Generation | None) -> Mapping[str, int]:
+    """The rank of each item in the serving generation; none where it did not measure."""
+    record = None if serving is None else serving.manifest.checks.get(CHECK)
+    return {} if record is None else dict(record.details.get("ranks", {}))
+
+
+def _texts(generation: Generation, wanted: set[int]) -> Iterator[tuple[int, Words]]:
+    """(chunk_id, words of title and text) of the wanted live chunks."""
+    ids = np.array(sorted(wanted), np.int64)
+    for one in generation.segments:
+        own = one.segment.chunk_ids()
+        there = np.flatnonzero(np.isin(own, ids) & generation.live[one.base_row : one.end_row])
+        rows = one.segment.chunks().select(["title", "text"]).take(there).to_pylist()
+        for at, row in zip(there.tolist(), rows, strict=True):
+            yield int(own[at]), carried_words(f"{row['title']}\n{row['text']}")

@@ -1,0 +1,154 @@
+"""A second reading of records by `json` and `pyarrow`: what `source_agrees` holds rows of records against."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, time
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xtr_assets.config import SourceConfig
+from xtr_assets.pipeline.gate.text_evidence import Row, place_id
+
+# Chooses among so many records those to parse again.
+Choose = Callable[[Sequence[int]], Sequence[int]]
+_UNREADABLE = object()
+
+
+def record_faults(
+    path: str, file: Path, rows: Sequence[Row], quarantined: set[int], config: SourceConfig, choose: Choose
+) -> Iterator[str]:
+    """Whether each record of the file has its rows or its place in quarantine, and chosen ones say what the rows say.
+
+    quarantined : lines in quarantine. Every line is counted; those that `choose` takes are parsed and compared.
+    """
+    lines = _parquet(file, config) if file.suffix.lower() in (".parquet", ".pq") else _json_lines(file)
+    if lines is None:
+        yield "it cannot be read a second time"
+        return
+    by_line: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_line[row["start_line"]].append(row)
+    if unknown := sorted(by_line.keys() - lines.keys()):
+        yield f"rows of line {unknown[0]}, where no record stands"
+    missing = sorted(lines.keys() - by_line.keys() - quarantined)
+    if missing:
+        yield f"{len(missing)} records have no row, the first in line {missing[0]}"
+    if both := sorted(by_line.keys() & quarantined):
+        yield f"line {both[0]} has rows and is in quarantine"
+    known = {row["symbol"]: line for line, held in by_line.items() for row in held}
+    for line in choose(sorted(by_line.keys() & lines.keys())):
+        yield from _row_faults(path, line, lines[line](), by_line[line], config)
+    for line in choose(sorted(quarantined & lines.keys())):
+        values = lines[line]()
+        if _usable(values, config) and known.get(str(values[config.id]), line) >= line:
+            yield f"line {line} is in quarantine and can be used"
+
+
+def _json_lines(file: Path) -> dict[int, Callable[[], Any]]:
+    """Each line that is not blank, read and parsed when it is asked for."""
+    found: dict[int, Callable[[], Any]] = {}
+    start = 0
+    with file.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            if line.removeprefix(b"\xef\xbb\xbf").strip():
+                found[number] = partial(_parse, file, start, len(line))
+            start += len(line)
+    return found
+
+
+def _parse(file: Path, start: int, length: int) -> Any:
+    with file.open("rb") as stream:
+        stream.seek(start)
+        line = stream.read(length)
+    try:
+        return json.loads(line.decode("utf-8-sig" if start == 0 else "utf-8"))
+    except (ValueError, RecursionError):
+        return _UNREADABLE
+
+
+def _parquet(file: Path, config: SourceConfig) -> dict[int, Callable[[], Any]] | None:
+    """Each row, read when it is asked for."""
+    wanted = {config.id, config.text, config.title, *config.metadata}
+    try:
+        names = [name for name in pq.read_schema(file).names if name in wanted]
+        table = pq.read_table(file, columns=names, memory_map=True)
+    except (pa.ArrowException, OSError):
+        return None
+
+    def reader(position: int) -> Callable[[], Any]:
+        def read() -> Any:
+            try:
+                return table.slice(position, 1).to_pylist()[0]
+            except UnicodeDecodeError:
+                return _UNREADABLE
+
+        return read
+
+    return {number: reader(number - 1) for number in range(1, table.num_rows + 1)}
+
+
+def _usable(values: Any, config: SourceConfig) -> bool:
+    if not isinstance(values, dict):
+        return False
+    key, text = values.get(config.id), values.get(config.text)
+    title = values.get(config.title) if config.title else None
+    if isinstance(key, bool) or not (isinstance(key, int) or (isinstance(key, str) and key)):
+        return False
+    if any(one is not None and not isinstance(one, str) for one in (text, title)):
+        return False
+    try:
+        json.dumps([_plain(values.get(name)) for name in config.metadata], ensure_ascii=False).encode()
+        f"{key}{text}{title}".encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return bool((text or "").strip() or (title or "").strip())
+
+
+def _row_faults(path: str, line: int, values: Any, rows: Sequence[Row], config: SourceConfig) -> Iterator[str]:
+    where = f"the record of line {line}"
+    if not _usable(values, config):
+        yield f"{where} has rows and cannot be used"
+        return
+    symbol = str(values[config.id])
+    text, title = values.get(config.text) or "", (values.get(config.title) if config.title else "") or ""
+    body, heading = (text, title) if text.strip() else (title, "")
+    fields = {"title": title} if title else {}
+    fields |= {name: _plain(values[name]) for name in config.metadata if name in values}
+    rows = sorted(rows, key=lambda row: row["part"])
+    if [row["part"] for row in rows] != list(range(len(rows))):
+        yield f"{where} has the parts {[row['part'] for row in rows]}"
+    if len(rows) == 1 and len(body) <= config.max_chars:
+        same = rows[0]["text"] == body
+    else:
+        same = "".join("".join(row["text"] for row in rows).split()) == "".join(body.split())
+    if not same:
+        yield f"{where}: its text is not that of its rows"
+    for row in rows:
+        if (row["symbol"], row["kind"], row["title"]) != (symbol, "record", heading):
+            yield f"{where}: symbol {row['symbol']!r}, kind {row['kind']!r}, title {row['title']!r:.80}"
+        if row["end_line"] != line:
+            yield f"{where} ends in line {row['end_line']}"
+        if json.loads(row["metadata"]) != json.loads(json.dumps(fields)):
+            yield f"{where}: metadata {row['metadata']:.80}"
+        if row["chunk_id"] != place_id(config.name, path, symbol, 0, row["part"]):
+            yield f"{where}: chunk_id {row['chunk_id']} is another place's"
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON holds it: times are ISO 8601, decimals strings, and what is no number null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value

@@ -1,0 +1,144 @@
+"""A second reading of text and code by lines alone: what `source_agrees` holds rows against. No chunker is called."""
+
+import hashlib
+import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import PurePosixPath
+from typing import Any
+
+# A row of a file: the chunk columns by name, lines as they are served.
+Row = Mapping[str, Any]
+
+_SECTIONED = frozenset({".md", ".markdown", ".rst"})
+_FRONT = "<front matter>"
+_BARE = re.compile(r"\s*#{1,6}\s*(\{#[^}]*\})?[\s#]*")
+
+
+def text_of(data: bytes) -> str | None:
+    """UTF-16 or UTF-8 by the byte order mark, else UTF-8; None for what is no text."""
+    try:
+        if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            text = data.decode("utf-16")
+        else:
+            text = data.removeprefix(BOM_UTF8).decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines as a parser counts them: CRLF, CR and LF end one, form feeds and U+2028 do not."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def place_id(source: str, path: str, named: str, occurrence: int, part: int) -> int:
+    """The chunk_id of a place, as docs/format.md says it: blake2b over length-prefixed fields, 63 bits of it."""
+    names = [name.encode() for name in (source, path, named)]
+    data = b"".join(len(name).to_bytes(8, "little") + name for name in names)
+    data += occurrence.to_bytes(8, "little") + part.to_bytes(8, "little")
+    digest = hashlib.blake2b(data, digest_size=8, person=b"xtr-chunk-1").digest()
+    return int.from_bytes(digest, "little") % 2**63
+
+
+def column_faults(rows: Sequence[Row], source: str, max_chars: int) -> Iterator[str]:
+    """What no row may be, whatever its file holds."""
+    for row in rows:
+        where = f"{row['symbol']!r} part {row['part']}"
+        encoded = f"{row['title']}\n{row['text']}" if row["title"] else row["text"]
+        if hashlib.blake2b(encoded.encode(), digest_size=16).digest() != row["text_hash"]:
+            yield f"{where}: the text hash is another text's"
+        if row["source"] != source:
+            yield f"{where}: its source is {row['source']!r}"
+        if not row["text"].strip() or len(row["text"]) > max_chars:
+            yield f"{where}: {len(row['text'])} characters, 1 to {max_chars} are allowed"
+
+
+def line_faults(lines: Sequence[str], rows: Sequence[Row], max_chars: int) -> Iterator[str]:
+    """Whether each line that is not blank lies in just one row, and each row is the lines that it names.
+
+    A line longer than a chunk may be cut into pieces of several rows, which join to the line again.
+    """
+    covered = [0] * (len(lines) + 1)
+    pieces: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        start, end = row["start_line"], row["end_line"]
+        if not 1 <= start <= end <= len(lines):
+            yield f"lines {start} to {end} of a file of {len(lines)}"
+            continue
+        verbatim = "\n".join(lines[start - 1 : end])
+        if start == end and len(verbatim) > max_chars:
+            pieces[start].append(row)
+        elif row["text"] != verbatim:
+            yield f"the text of {row['symbol']!r} part {row['part']} is not that of lines {start} to {end}"
+        else:
+            for number in range(start, end + 1):
+                covered[number] += 1
+    for number, cut in pieces.items():
+        joined = "".join(row["text"] for row in sorted(cut, key=lambda row: int(row["part"])))
+        if "".join(joined.split()) == "".join(lines[number - 1].split()):
+            covered[number] += 1
+        else:
+            yield f"{len(cut)} pieces of line {number} do not join to it"
+    for number, line in enumerate(lines, 1):
+        if covered[number] > 1 or (not covered[number] and line.strip()):
+            yield f"line {number} lies in {covered[number]} chunks"
+
+
+def runs_of(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows of a file in order of lines, as the texts that were split: each begins with part 0."""
+    runs: list[list[Row]] = []
+    for row in sorted(rows, key=lambda row: (row["start_line"], row["part"])):
+        if row["part"] == 0 or not runs:
+            runs.append([])
+        runs[-1].append(row)
+    return runs
+
+
+def part_faults(runs: Sequence[Sequence[Row]]) -> Iterator[str]:
+    """Whether the parts of each text count up from 0 under one symbol."""
+    for run in runs:
+        if [row["part"] for row in run] != list(range(len(run))) or len({row["symbol"] for row in run}) > 1:
+            yield f"parts {[row['part'] for row in run]} of {run[0]['symbol']!r} do not count up"
+
+
+def _headed(symbol: str, own: Sequence[str]) -> bool:
+    """Whether a section begins with the heading that it is called by; one without words is called as what is above."""
+    heading = " ".join(symbol.split(" > ")[-1].split())
+    return heading in " ".join(" ".join(own).split()) or (bool(own) and _BARE.fullmatch(own[0]) is not None)
+
+
+def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
+    """Symbols, titles, kinds and ids of a document: headings that stand in it, in the order in which they come."""
+    sections = PurePosixPath(path).suffix.lower() in _SECTIONED
+    standing = " ".join(" ".join(lines).split())
+    known: dict[str, bool] = {}
+    seen: Counter[str] = Counter()
+    runs = runs_of(rows)
+    yield from part_faults(runs)
+    for run in runs:
+        symbol = run[0]["symbol"]
+        occurrence = seen[symbol]
+        seen[symbol] += 1
+        if symbol not in known:
+            headings = [] if symbol == _FRONT else symbol.split(" > ")
+            known[symbol] = all(" ".join(heading.split()) in standing for heading in headings)
+        if not known[symbol] or (symbol and not sections):
+            yield f"no heading {symbol!r} stands in the file"
+        elif symbol and symbol != _FRONT and not _headed(symbol, lines[run[0]["start_line"] - 1 : run[-1]["end_line"]]):
+            yield f"the heading {symbol!r} does not stand in lines {run[0]['start_line']} to {run[-1]['end_line']}"
+        for row in run:
+            where = f"{symbol!r} part {row['part']}"
+            if row["kind"] != ("section" if sections else "text"):
+                yield f"{where}: its kind is {row['kind']!r}"
+            if row["title"] != ("" if symbol == _FRONT else symbol):
+                yield f"{where}: its title is {row['title']!r}"
+            if row["metadata"] != "{}":
+                yield f"{where}: metadata {row['metadata']}"
+            if row["chunk_id"] != place_id(row["source"], path, symbol, occurrence, row["part"]):
+                yield f"{where}: chunk_id {row['chunk_id']} is another place's"
+    for one, other in pairwise(runs):
+        if one[-1]["end_line"] > other[0]["start_line"]:
+            yield f"{one[0]['symbol']!r} and {other[0]['symbol']!r} overlap"

@@ -1,0 +1,270 @@
+"""The check `vectors_are_the_texts`: a sample of the stored texts, encoded again, gives the stored vectors.
+
+Recall is measured against exact search over the same vectors, so it sees nothing of vectors that are another text's.
+Texts come from chunks.parquet here, and from chunks.arrow on their way into the encoder; what is encoded, and what a
+stored token stands for, is worked out from docs/format.md rather than by the code that wrote them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from xtr_assets.core.errors import UnusableText
+from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Mask
+from xtr_assets.core.vector_agreement import agreement
+from xtr_assets.encoders.base import Encoded, Tolerance
+from xtr_assets.encoders.canary import sketch_documents
+from xtr_assets.pipeline.gate.encoder_canary import known_canaries
+from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.text_sample import OLD_ROWS, choose_new, missed_share, spread
+from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.storage.generation import Generation, PlacedSegment
+from xtr_assets.storage.segment import Segment
+
+CHECK = "vectors_are_the_texts"
+# Differences that a finding lists.
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """What lies in a segment for one row.
+
+    text : what docs/format.md says is encoded. embedding : float16 [dim]; tokens : float32 [t, token_dim], decoded;
+    token_ids : int32 [t].
+    """
+
+    row: int
+    segment_id: str
+    place: str
+    text: str
+    embedding: Halves
+    tokens: Floats
+    token_ids: Int32s
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One row against its text. `problem` is empty where they agree; agreements are nan where they say nothing."""
+
+    embedding: float
+    token: float
+    problem: str
+
+
+def check(session: DraftSession) -> Finding:
+    """Encode a sample of new rows and a few old ones with an encoder that is opened for this alone."""
+    draft = session.draft
+    new = _new_rows(session)
+    # Another sample at each draft, the same one when a draft is looked at twice.
+    rng = np.random.default_rng([draft.number, draft.end_row])
+    fresh_rows, old_rows = sample(draft, new, rng)
+    rows = np.union1d(fresh_rows, old_rows)
+    if not len(rows):
+        return Finding(True, None, None, "There is no live row, so there is no vector to compare.")
+    encoder = session.fresh_encoder()
+    if encoder.fingerprint != draft.fingerprint:
+        return Finding(
+            False,
+            None,
+            None,
+            f"The draft's vectors are said to be of encoder {draft.fingerprint[:8]}, the configured encoder "
+            f"{encoder.name} is {encoder.fingerprint[:8]}.",
+            remedy="build again with the encoder that the configuration names now",
+        )
+    stored = list(read_rows(draft, rows))
+    canaries = known_canaries(session)
+    # The canary's texts ride along: what this very pass makes of them says whether it may judge others.
+    extra = [text for one in canaries for text in one.documents]
+    try:
+        encoded = encoder.encode_documents([one.text for one in stored] + extra)
+    except UnusableText as error:
+        at = f"row {stored[error.index].row}" if error.index < len(stored) else "a text of the canary"
+        return Finding(False, None, None, f"Encoded again, {at} gives no vector: {error.problem}.", remedy=REMEDY)
+    strange, first = [], len(stored)
+    for one in canaries:
+        now = sketch_documents(cut(encoded, first, first + len(one.documents)))
+        strange += one.document_sketch.differences(now, one.documents, encoder.tolerance)
+        first += len(one.documents)
+    compared = compare(stored, encoded, encoder.tolerance)
+    return _finding(stored, compared, strange, encoder.tolerance, new, fresh_rows)
+
+
+REMEDY = (
+    "the encodings of the segments named in the details are not those of their texts: where none of them serves, "
+    "remove their `embeddings.*` and `tokens.*` and build again; where one does, `xtr-assets rollback` first"
+)
+
+
+def sample(draft: Generation, new: Mask, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """(some of the new rows, a few of the other live rows), each int64, ascending."""
+    parts, lengths = [], []
+    for one in draft.segments:
+        positions = np.flatnonzero(new[one.base_row : one.end_row])
+        if len(positions):
+            parts.append(positions + one.base_row)
+            lengths.append(_text_lengths(one.segment)[positions])
+    chosen = choose_new(parts, np.concatenate([np.empty(0, np.int64), *lengths]), rng)
+    return chosen, spread(np.flatnonzero(draft.live & ~new), OLD_ROWS, rng)
+
+
+def read_rows(draft: Generation, rows: Ints) -> Iterator[StoredRow]:
+    """The stored text and vectors of some rows, in order."""
+    for one in draft.segments:
+        positions = rows[(rows >= one.base_row) & (rows < one.end_row)] - one.base_row
+        if len(positions):
+            yield from _segment_rows(one, positions, draft.fingerprint)
+
+
+def compare(stored: Sequence[StoredRow], encoded: Encoded, tolerance: Tolerance) -> list[Compared]:
+    """Each stored row against text i of `encoded`; what comes after them is not looked at.
+
+    A wrong embedding that is another text's of the sample is said to be so.
+    """
+    right = np.asarray(encoded.embeddings[: len(stored)], np.float32)
+    compared = []
+    for i, one in enumerate(stored):
+        span = slice(int(encoded.offsets[i]), int(encoded.offsets[i + 1]))
+        found = _compare_row(one, right[i], encoded.tokens[span], encoded.token_ids[span], tolerance)
+        if found.embedding < tolerance.embedding:
+            others = agreement(np.broadcast_to(one.embedding, right.shape), right)
+            best = int(others.argmax())
+            if others[best] >= tolerance.embedding:
+                found = Compared(found.embedding, found.token, f"{found.problem}, it is that of row {stored[best].row}")
+        compared.append(found)
+    return compared
+
+
+def cut(encoded: Encoded, start: int, stop: int) -> Encoded:
+    """The texts start..stop."""
+    first, last = int(encoded.offsets[start]), int(encoded.offsets[stop])
+    return Encoded(
+        encoded.embeddings[start:stop],
+        encoded.tokens[first:last],
+        encoded.offsets[start : stop + 1] - first,
+        encoded.token_ids[first:last],
+        0,
+    )
+
+
+def _new_rows(session: DraftSession) -> Mask:
+    """bool [end_row]: live rows that no passed check of the parent vouches for.
+
+    An imported parent, one of an earlier release, or one that was forced past this check vouches for nothing.
+    """
+    parent, draft = session.parent, session.draft
+    record = None if parent is None else parent.manifest.checks.get(CHECK)
+    if parent is None or record is None or not record.passed or parent.fingerprint != draft.fingerprint:
+        new: Mask = draft.live
+    else:
+        new = session.rows.added & draft.live
+    return new
+
+
+def _segment_rows(placed: PlacedSegment, positions: Ints, fingerprint: str) -> Iterator[StoredRow]:
+    segment = placed.segment
+    embeddings, arrays = segment.embeddings(fingerprint), segment.tokens(fingerprint)
+    table = _table(segment, ("path", "symbol", "title", "text"), positions)
+    for position, row in zip(positions.tolist(), table, strict=True):
+        span = slice(int(arrays.offsets[position]), int(arrays.offsets[position + 1]))
+        scales = np.asarray(arrays.scales[span], np.float32)[:, None]
+        yield StoredRow(
+            row=position + placed.base_row,
+            segment_id=segment.segment_id,
+            place=f"{row['path']} {row['symbol']}".strip(),
+            text=row["text"] if not row["title"] else row["title"] + "\n" + row["text"],
+            embedding=np.asarray(embeddings[position]),
+            tokens=np.asarray(arrays.tokens[span], np.float32) * scales,
+            token_ids=np.asarray(arrays.token_ids[span]),
+        )
+
+
+def _table(segment: Segment, columns: Sequence[str], positions: Ints) -> list[dict[str, Any]]:
+    """Rows of chunks.parquet, only the row groups that hold them are read."""
+    found: list[dict[str, Any]] = []
+    with pq.ParquetFile(segment.verified("chunks.parquet")) as file:
+        first = 0
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            inside = positions[(positions >= first) & (positions < first + count)] - first
+            if len(inside):
+                found += file.read_row_group(group, columns=list(columns)).take(inside).to_pylist()
+            first += count
+    return found
+
+
+def _text_lengths(segment: Segment) -> Ints:
+    """int64 [rows]: characters of each text."""
+    with pq.ParquetFile(segment.verified("chunks.parquet")) as file:
+        groups = (file.read_row_group(group, columns=["text"])["text"] for group in range(file.num_row_groups))
+        return np.concatenate([np.asarray(pc.utf8_length(one), np.int64) for one in groups])
+
+
+def _compare_row(
+    one: StoredRow, embedding: Floats, tokens: Floats | Halves, token_ids: Int32s, tolerance: Tolerance
+) -> Compared:
+    agreed = float(agreement(one.embedding[None], embedding[None])[0])
+    if len(one.token_ids) != len(token_ids):
+        return Compared(agreed, float("nan"), f"{len(one.token_ids)} tokens are stored, the text has {len(token_ids)}")
+    if not np.array_equal(one.token_ids, token_ids):
+        wrong = int((one.token_ids != token_ids).argmax())
+        return Compared(agreed, float("nan"), f"token {wrong} is {one.token_ids[wrong]}, not {token_ids[wrong]}")
+    each = agreement(one.tokens, tokens)
+    least, mean = float(each.min()), float(each.mean())
+    problem = ""
+    if not agreed >= tolerance.embedding:
+        problem = f"the embedding agrees to {agreed:.5f}, {tolerance.embedding:g} is asked"
+    elif not least >= tolerance.token:
+        problem = f"token {int(each.argmin())} agrees to {least:.5f}, {tolerance.token:g} is asked"
+    elif not mean >= tolerance.mean_token:
+        problem = f"tokens agree to {mean:.5f} on average, {tolerance.mean_token:g} is asked"
+    return Compared(agreed, least, problem)
+
+
+def _finding(
+    stored: Sequence[StoredRow],
+    compared: Sequence[Compared],
+    strange: Sequence[str],
+    tolerance: Tolerance,
+    new: Mask,
+    fresh_rows: Ints,
+) -> Finding:
+    wrong = [(one, found) for one, found in zip(stored, compared, strict=True) if found.problem]
+    there, looked_at = int(new.sum()), len(fresh_rows)
+    details = {
+        "rows": len(stored),
+        "new_rows_looked_at": looked_at,
+        "new_rows": there,
+        "unseen_share_at_one_in_a_hundred": round(missed_share(looked_at, there), 4),
+        "least_embedding": min(one.embedding for one in compared),
+        "least_token": float(np.nanmin([1.0, *(one.token for one in compared)])),
+        "tolerance": [tolerance.embedding, tolerance.token, tolerance.mean_token],
+        "segments": sorted({one.segment_id for one, _ in wrong})[:SHOWN],
+        "problems": [f"row {one.row} ({one.place}): {found.problem}" for one, found in wrong[:SHOWN]],
+        "canary": list(strange[:SHOWN]),
+    }
+    if strange:
+        return Finding(
+            False,
+            float(len(wrong)),
+            0.0,
+            f"The encoder that was opened to judge differs from its own canary: {strange[0]}.",
+            details,
+            "see the check encoder_canary",
+        )
+    seen = f"{looked_at} of {there} new rows and {len(stored) - looked_at} old ones were encoded again"
+    if wrong:
+        one, found = wrong[0]
+        return Finding(
+            False,
+            float(len(wrong)),
+            0.0,
+            f"{seen}; {len(wrong)} hold vectors of something else: row {one.row} ({one.place}): {found.problem}.",
+            details,
+            REMEDY,
+        )
+    return Finding(True, 0.0, 0.0, f"{seen}; all give the vectors that are stored.", details)

@@ -1,0 +1,100 @@
+"""What the sources gave and what they did not: quarantine, stale files, and files that no source reads."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from xtr_assets.config import IndexConfig
+from xtr_assets.core.errors import SourceError
+from xtr_assets.sources import open_source
+from xtr_assets.storage.manifest import QuarantineEntry, StaleEntry
+from xtr_assets.storage.snapshot import Snapshot
+from xtr_assets.storage.warehouse import Warehouse
+
+# Of what is left out so many are named; the rest is where WHERE_LISTED says.
+FIRST = 3
+WHERE_LISTED = "`xtr-assets status --json`, or the view `quarantine` of the catalog"
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What was left out of the shards as they were last ingested.
+
+    quarantine : files and records whose content cannot be used. stale : files that could not be read, by shard; rows
+    that they had stay. skipped : files that lie where sources look and that none of them reads, by suffix.
+    """
+
+    quarantine: tuple[QuarantineEntry, ...] = ()
+    stale: tuple[tuple[str, StaleEntry], ...] = ()
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """JSON-able; the whole of it."""
+        return {
+            "quarantine": [entry.model_dump() for entry in self.quarantine],
+            "stale": [{"shard": shard, **entry.model_dump(exclude={"settings"})} for shard, entry in self.stale],
+            "skipped": dict(self.skipped),
+        }
+
+    def sentences(self) -> list[str]:
+        """What a person is told: how many, the first few, and where the others are."""
+        said = []
+        if self.quarantine:
+            first = "; ".join(f"{_place(entry)} ({entry.reason})" for entry in self.quarantine[:FIRST])
+            files = len({(entry.source, entry.path) for entry in self.quarantine})
+            count = _counted(len(self.quarantine), "file or record", "files or records")
+            said.append(f"quarantine: {count} of {_counted(files, 'file', 'files')} cannot be used: {first}")
+        if self.stale:
+            first = "; ".join(f"{entry.path} ({entry.reason})" for _, entry in self.stale[:FIRST])
+            count = _counted(len(self.stale), "file", "files")
+            said.append(f"stale: {count} could not be read, what was indexed of them stays: {first}")
+        if len(self.quarantine) > FIRST or len(self.stale) > FIRST:
+            said.append(f"all of them: {WHERE_LISTED}")
+        if self.skipped:
+            most = sorted(self.skipped.items(), key=lambda item: (-item[1], item[0]))
+            shown = ", ".join(f"{count:,} {suffix}" for suffix, count in most[:5])
+            more = f" and {len(most) - 5} more suffixes" if len(most) > 5 else ""
+            said.append(f"skipped: no source reads {shown}{more}")
+        return said
+
+
+def intake_of(warehouse: Warehouse, config: IndexConfig | None, served: Mapping[str, Snapshot] | None = None) -> Intake:
+    """The intake of the config's shards as they were last ingested; of a generation's where no config is known."""
+    served = served or {}
+    names = served if config is None else {name for one in config.sources for name in open_source(one).shards()}
+    known = {shard: warehouse.snapshot(shard) or served.get(shard) for shard in sorted(names)}
+    found = [(shard, one) for shard, one in known.items() if one is not None]
+    return Intake(
+        tuple(entry for _, one in found for entry in one.quarantine),
+        tuple((shard, entry) for shard, one in found for entry in one.stale),
+        {} if config is None else skipped_files(config),
+    )
+
+
+def skipped_files(config: IndexConfig) -> dict[str, int]:
+    """How many files lie where sources look, by suffix, and are read by none of them; "no suffix" for those without.
+
+    A source that is gone tells of nothing here: the scan says so.
+    """
+    read: set[str] = set()
+    beside: set[str] = set()
+    for source in config.sources:
+        try:
+            listing = open_source(source).listing()
+        except SourceError:
+            continue
+        root = str(source.path.parent if source.path.is_file() else source.path)
+        read.update(f"{root}/{path}" for path in listing.files)
+        beside.update(f"{root}/{path}" for path in listing.other)
+    suffixes = (PurePosixPath(path).suffix.lower() or "no suffix" for path in beside - read)
+    return dict(sorted(Counter(suffixes).items()))
+
+
+def _place(entry: QuarantineEntry) -> str:
+    return f"{entry.path}:{entry.line}" if entry.line else entry.path
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"

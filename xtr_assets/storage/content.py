@@ -1,0 +1,93 @@
+"""What a generation holds, named by a digest, and which contents somebody took back."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from xtr_assets.config import DenseConfig, RecallConfig
+from xtr_assets.storage.history import read_history, read_published, stack_moves
+from xtr_assets.storage.history_entry import HistoryEntry
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.manifest import canonical_json, sha256_bytes
+
+# The note of a manifest that keeps the settings of the index it was built with.
+SETTINGS_NOTE = "settings"
+
+How = Literal["rolled back", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """That a content is not to serve, and the line of the history that says so. `generation` held it then."""
+
+    generation: int
+    how: How
+    at: str
+    who: str
+    reason: str | None
+
+    def __str__(self) -> str:
+        why = f" ({self.reason})" if self.reason else ""
+        return f"{self.how} on {self.at} by {self.who}{why}"
+
+
+def content_digest(fingerprint: str, contents: Mapping[str, str], settings: Mapping[str, Any]) -> str:
+    """sha256 over what a generation is made of: encoder, content of each shard's snapshot, settings.
+
+    Segments, rows, training, number and formats have no part in it: a compaction, a retrain, a full build, an import or
+    another release give the same content the same digest.
+    """
+    return sha256_bytes(canonical_json([fingerprint, dict(contents), _settings_that_count(settings)]))
+
+
+def _settings_that_count(settings: Mapping[str, Any]) -> dict[str, Any]:
+    # The fingerprint says all that matters of the encoder. A value that is the default counts as not said: a release
+    # that adds a setting must not make what was withdrawn look new.
+    kept: dict[str, Any] = {"queries": settings.get("queries")}
+    for name, default in (("recall", RecallConfig()), ("dense", DenseConfig())):
+        plain = default.model_dump(mode="json")
+        said = settings.get(name) or {}
+        kept[name] = {key: value for key, value in said.items() if key not in plain or plain[key] != value}
+    return kept
+
+
+def noted_contents(entries: Iterable[HistoryEntry]) -> dict[int, str]:
+    """Generation -> content, where the history says it."""
+    return {entry.generation: entry.content for entry in entries if entry.content is not None}
+
+
+def key_of(number: int, contents: Mapping[int, str]) -> str:
+    """What names a generation's content; its number where nobody knows the content any more."""
+    return contents.get(number, f"generation {number}")
+
+
+def taken_back(
+    entries: Sequence[HistoryEntry], published: int | None, contents: Mapping[int, str]
+) -> dict[str, TakenBack]:
+    """Contents that were rolled back or withdrawn, and that nobody allowed since, by `key_of`.
+
+    A rollback takes back what served and all that lies above its target, but for what the target holds itself. Serving
+    again, which needs somebody's word, takes a content off the list; only `allowed` does so for what was withdrawn.
+    """
+    back: dict[str, TakenBack] = {}
+    for entry, left in stack_moves(entries, published):
+        key = key_of(entry.generation, contents)
+        if entry.action == "withdrawn":
+            back[key] = TakenBack(entry.generation, "withdrawn", entry.at, entry.who, entry.reason)
+        elif entry.action == "allowed":
+            back.pop(key, None)
+        for number in left:
+            one = key_of(number, contents)
+            if one not in back or back[one].how != "withdrawn":
+                back[one] = TakenBack(number, "rolled back", entry.at, entry.who, entry.reason)
+        if entry.moves and key in back and back[key].how != "withdrawn":
+            del back[key]
+    return back
+
+
+def withdrawn_generations(layout: Layout, numbers: Iterable[int]) -> set[int]:
+    """Those of the numbers whose content was withdrawn, by the history alone: it is asked at every look at a state."""
+    entries = read_history(layout)
+    contents = noted_contents(entries)
+    back = taken_back(entries, read_published(layout), contents)
+    return {n for n in numbers if (one := back.get(key_of(n, contents))) is not None and one.how == "withdrawn"}

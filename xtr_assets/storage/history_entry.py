@@ -1,0 +1,61 @@
+"""A line of history.jsonl: what happened to which generation, who did it, when and why."""
+
+from typing import Literal, Self
+
+from xtr_assets.storage.manifest import Count, Digest, Grown, Stored, canonical_json, sha256_bytes
+
+
+class AcceptedShrink(Stored):
+    """What a person accepted of a source beside the generation that served then: that it holds no less than this."""
+
+    source: str
+    rows: Count
+    files: Count
+    unusable: Count
+
+
+class HistoryEntry(Grown):
+    """A line of history.jsonl. `previous` is what was published before, `check` digests the rest of the line.
+
+    `content` names what the generation holds (storage/content.py), so that it is known when the generation is gone.
+    `remembered` adds it to lines that lack it, `imported` says that a generation came from elsewhere, `allowed` that
+    somebody lets a content that was taken back serve again. `accepted_shrink` moves nothing either: `generation` is the
+    one that served then (0 for none), and `shrink` what was accepted.
+    """
+
+    gained = ("content", "shrink")
+
+    at: str
+    action: Literal[
+        "published",
+        "rolled_back",
+        "withdrawn",
+        "recovered",
+        "remembered",
+        "imported",
+        "allowed",
+        "accepted_shrink",
+    ]
+    generation: int
+    previous: int | None
+    who: str
+    reason: str | None = None
+    forced: bool = False
+    manifest_sha256: str | None = None
+    content: Digest | None = None
+    shrink: AcceptedShrink | None = None
+    check: str = ""
+
+    @property
+    def moves(self) -> bool:
+        """Whether the pointer moved to its generation."""
+        return self.action in ("published", "rolled_back", "recovered")
+
+    def signed(self) -> Self:
+        return self.model_copy(update={"check": self._digest()})
+
+    def intact(self) -> bool:
+        return self.check == self._digest()
+
+    def _digest(self) -> str:
+        return sha256_bytes(canonical_json(self.model_dump(mode="json", exclude={"check"})))[:16]

@@ -1,0 +1,60 @@
+"""Contents as the history and the manifests that are still there know them: what a collection must not forget."""
+
+from collections.abc import Sequence
+
+from xtr_assets.core.errors import StorageError
+from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest, noted_contents, taken_back
+from xtr_assets.storage.generation import read_manifest
+from xtr_assets.storage.history import append_history, read_history, read_published
+from xtr_assets.storage.history_entry import HistoryEntry
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.manifest import Manifest
+from xtr_assets.storage.snapshot import read_snapshot
+
+
+def content_of(layout: Layout, manifest: Manifest) -> str:
+    """The digest of what a generation holds; its snapshots are read and verified by their names."""
+    snapshots = {shard: read_snapshot(layout, shard, version) for shard, version in manifest.snapshots.items()}
+    contents = {shard: snapshot.content for shard, snapshot in snapshots.items()}
+    return content_digest(manifest.fingerprint, contents, manifest.notes.get(SETTINGS_NOTE) or {})
+
+
+def content_or_none(layout: Layout, number: int) -> str | None:
+    """The same by number; None where the generation cannot be read."""
+    try:
+        return content_of(layout, read_manifest(layout, number))
+    except StorageError:  # collected by an older release, or damaged: `verify` says so
+        return None
+
+
+def known_contents(layout: Layout, entries: Sequence[HistoryEntry]) -> dict[int, str]:
+    """Generation -> content: what the history says, completed from the manifests of generations that older releases
+    published, while they are there."""
+    known = noted_contents(entries)
+    for number in {entry.generation for entry in entries}.difference(known):
+        if (found := content_or_none(layout, number)) is not None:
+            known[number] = found
+    return known
+
+
+def all_taken_back(layout: Layout) -> dict[str, TakenBack]:
+    """Contents that must not serve again by themselves, by digest."""
+    entries = read_history(layout)
+    return taken_back(entries, read_published(layout), known_contents(layout, entries))
+
+
+def refusal_of(layout: Layout, number: int, content: str) -> TakenBack | None:
+    """Who took back what this generation holds, when and why; None where nobody did."""
+    entries = read_history(layout)
+    known = {**known_contents(layout, entries), number: content}
+    return taken_back(entries, read_published(layout), known).get(content)
+
+
+def remember_contents(layout: Layout) -> list[int]:
+    """Note in the history what generations of older releases hold, before their manifests go."""
+    entries = read_history(layout)
+    noted, previous = noted_contents(entries), read_published(layout)
+    found = {n: content for n, content in known_contents(layout, entries).items() if n not in noted}
+    for number, content in sorted(found.items()):
+        append_history(layout, "remembered", number, previous=previous, who=None, content=content)
+    return sorted(found)

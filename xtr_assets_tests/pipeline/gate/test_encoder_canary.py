@@ -1,0 +1,249 @@
+"""An encoder that became another one under the same fingerprint is refused, a known one from its first build on."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xtr_assets.core.errors import InvalidInput, PublishRefused
+from xtr_assets.encoders import canary as module
+from xtr_assets.encoders.canary import pinned_canary, sketch_canary
+from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.pipeline.gate import encoder_canary
+from xtr_assets.pipeline.gate.registry import checks_of, run_check
+from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.storage.manifest import CANARY_KEY
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.pipeline.gate.rebuilt import (
+    CONFIG,
+    Fault,
+    Faulty,
+    drafted,
+    look,
+    look_at_canary,
+    new_warehouse,
+    sound,
+    words,
+)
+from xtr_assets_tests.pipeline.gate.test_vectors_are_the_texts import (
+    another_encoder,
+    another_projection,
+    doubled_scales,
+    long_texts_cut,
+    noise_in_embeddings,
+    noise_in_tokens,
+    one_direction,
+    shuffled,
+    two_tokens,
+)
+
+REQUIRED = ("encoder_canary", "vectors_are_the_texts")
+CHANGED = [
+    another_encoder,
+    another_projection,
+    doubled_scales,
+    long_texts_cut,
+    noise_in_embeddings,
+    noise_in_tokens,
+    one_direction,
+    shuffled,
+    two_tokens,
+]
+
+
+def own(fault: Fault = sound) -> Faulty:
+    """An encoder for which the package ships no canary."""
+    encoder = Faulty(fault, 24, 16)
+    assert pinned_canary(encoder.fingerprint) is None
+    return encoder
+
+
+def built(warehouse: Warehouse, texts: list[str], encoder: Faulty | None = None, *, force: str | None = None) -> int:
+    """Both checks, then publish."""
+    encoder = encoder or own()
+    draft = drafted(warehouse, {"docs": texts}, encoder)
+    look_at_canary(warehouse, draft, encoder)
+    look(warehouse, draft, encoder)
+    return warehouse.publish(draft.number, required=REQUIRED, force_reason=force).number
+
+
+@pytest.mark.parametrize("fault", CHANGED, ids=lambda fault: fault.__name__)
+def test_a_known_encoder_that_is_worse_is_refused_at_its_first_build(tmp_path: Path, fault: Fault) -> None:
+    warehouse = new_warehouse(tmp_path)
+    encoder = Faulty(fault)
+    assert pinned_canary(encoder.fingerprint) is not None
+    draft = drafted(warehouse, {"docs": words(40)}, encoder)
+    found = look_at_canary(warehouse, draft, encoder)
+    assert not found.passed and found.value is not None and found.value >= 1 and found.remedy
+    # What was stored is what this encoder gives: nobody but the canary could tell.
+    judged = look(warehouse, draft, encoder)
+    assert not judged.passed and judged.details["canary"]
+
+
+def test_a_known_encoder_passes_and_the_warehouse_keeps_nothing_of_it(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path)
+    draft = drafted(warehouse, {"docs": words(4)}, Hashing())
+    found = look_at_canary(warehouse, draft)
+    assert found.passed and found.value == 0 and CANARY_KEY not in draft.manifest.notes
+
+
+@pytest.mark.parametrize("fault", CHANGED, ids=lambda fault: fault.__name__)
+def test_any_other_encoder_is_held_against_its_first_published_build(tmp_path: Path, fault: Fault) -> None:
+    warehouse = new_warehouse(tmp_path)
+    draft = drafted(warehouse, {"docs": words(40)}, own())
+    first = look_at_canary(warehouse, draft, own())
+    assert first.passed and first.value is None and "recorded now" in first.summary
+    assert look(warehouse, draft, own()).passed
+    warehouse.publish(draft.number, required=REQUIRED)
+
+    worse = own(fault)
+    draft = drafted(warehouse, {"docs": [*words(40), "one more"]}, worse)
+    found = look_at_canary(warehouse, draft, worse)
+    assert not found.passed and found.details["problems"]
+    assert look_at_canary(warehouse, draft, own()).passed
+
+
+def test_a_query_side_that_changed_alone_is_seen(tmp_path: Path) -> None:
+    class Prefixed(Hashing):
+        def encode_queries(self, texts):  # type: ignore[no-untyped-def]
+            return super().encode_queries([f"query {text}" for text in texts])
+
+    warehouse = new_warehouse(tmp_path)
+    found = look_at_canary(warehouse, drafted(warehouse, {"docs": words(4)}, Hashing()), Prefixed())
+    assert not found.passed and found.value == 3 and all(one.startswith("query ") for one in found.details["problems"])
+
+
+def test_a_draft_that_was_not_published_says_nothing_about_its_encoder(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path)
+    bad = own(another_encoder)
+    draft = drafted(warehouse, {"docs": words(4)}, bad)
+    assert look_at_canary(warehouse, draft, bad).passed
+    assert warehouse.canary(bad.fingerprint) is None
+    # Other texts: those of the draft are encoded already, and stay as wrong as they were.
+    assert built(warehouse, words(5, seed=1)) > draft.number
+    assert warehouse.canary(bad.fingerprint) is not None
+
+
+def test_what_somebody_forced_says_nothing_about_its_encoder(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path)
+    bad, good = own(shuffled), own()
+    draft = drafted(warehouse, {"docs": words(40)}, bad)
+    assert look_at_canary(warehouse, draft, good).passed and not look(warehouse, draft, good).passed
+    warehouse.publish(draft.number, required=REQUIRED, force_reason="a test")
+    assert warehouse.canary(good.fingerprint) is None
+
+
+def test_the_first_record_stays_and_a_warehouse_of_before_gets_one(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path)
+    # A release that knew no canaries published this one.
+    warehouse.publish(drafted(warehouse, {"docs": words(6)}, own()).number, required=())
+    fingerprint = own().fingerprint
+    assert warehouse.canary(fingerprint) is None
+    built(warehouse, words(7))
+    kept = warehouse.canary(fingerprint)
+    assert kept is not None and kept["documents"]
+    number = built(warehouse, words(8))
+    assert warehouse.canary(fingerprint) == kept
+    assert CANARY_KEY not in warehouse.generation(number).manifest.notes
+    assert Warehouse.open(warehouse.root).info.encoders[fingerprint].dim == 24
+
+
+def test_an_export_takes_the_canary_along_and_an_import_keeps_what_is_known(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path)
+    built(warehouse, words(6))
+    fingerprint = own().fingerprint
+    out = warehouse.export(1, tmp_path / "out")
+    assert out.canary(fingerprint) == warehouse.canary(fingerprint) is not None
+    target = Warehouse.create(tmp_path / "target")
+    target.import_generation(out.root)
+    assert target.canary(fingerprint) == warehouse.canary(fingerprint)
+
+    path = out.layout.warehouse_json
+    changed = json.loads(path.read_text())
+    changed["encoders"][fingerprint][CANARY_KEY]["queries"][0] = "another"
+    path.write_text(json.dumps(changed))
+    target.import_generation(out.root)
+    assert target.canary(fingerprint) == warehouse.canary(fingerprint)
+
+
+def test_a_release_that_asks_about_other_texts_compares_those_of_the_record(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path)
+    draft = drafted(warehouse, {"docs": words(6)}, own())
+    old = sketch_canary(own(), ["one text of before"], ["one query of before"])
+    draft.set_note(CANARY_KEY, old.as_json())
+    warehouse.publish(draft.number, required=())
+    draft = drafted(warehouse, {"docs": words(7)}, own())
+    found = look_at_canary(warehouse, draft, own())
+    assert found.passed and found.details["texts"] == 2
+    assert look_at_canary(warehouse, draft, own(another_projection)).passed is False
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda canary: canary.pop("documents"),
+        lambda canary: canary["documents"].append("one more"),
+        lambda canary: canary["document_sketch"].update(embeddings="AAAA"),
+        lambda canary: canary["document_sketch"]["token_ids"].pop(),
+        lambda canary: canary["query_sketch"].update(tokens="no base64"),
+        lambda canary: canary.update(query_sketch=None),
+        lambda canary: canary.update(libraries=["torch"]),
+    ],
+)
+def test_a_record_that_cannot_be_read_refuses_with_the_remedy(
+    tmp_path: Path, spoil: Callable[[dict[str, object]], object]
+) -> None:
+    warehouse = new_warehouse(tmp_path)
+    built(warehouse, words(6))
+    path = warehouse.layout.warehouse_json
+    info = json.loads(path.read_text())
+    spoil(info["encoders"][own().fingerprint][CANARY_KEY])
+    path.write_text(json.dumps(info))
+    draft = drafted(warehouse, {"docs": words(7)}, own())
+    with pytest.raises(InvalidInput, match=r"remove the key `canary` .* from warehouse\.json"):
+        look_at_canary(warehouse, draft, own())
+
+
+def test_a_difference_names_the_libraries_that_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warehouse = new_warehouse(tmp_path)
+    monkeypatch.setattr(module, "library_versions", lambda: {"numpy": "1.0", "tokenizers": "0.1"})
+    built(warehouse, words(6))
+    monkeypatch.setattr(encoder_canary, "library_versions", lambda: {"numpy": "1.0", "tokenizers": "0.2"})
+    draft = drafted(warehouse, {"docs": words(7)}, own())
+    found = look_at_canary(warehouse, draft, own(two_tokens))
+    assert not found.passed and "tokenizers 0.1 -> 0.2" in found.summary and "numpy" not in found.summary
+    # Another version that gives the same vectors is no reason.
+    assert look_at_canary(warehouse, draft, own()).passed
+
+
+def test_a_draft_of_another_encoder_is_refused(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path)
+    draft = drafted(warehouse, {"docs": words(3)}, Hashing())
+    found = look_at_canary(warehouse, draft, own())
+    assert not found.passed and draft.fingerprint[:8] in found.summary
+
+
+def test_numbers_that_are_none_are_no_agreement(tmp_path: Path) -> None:
+    encoder = own()
+    canary = sketch_canary(encoder)
+    spoilt = canary.document_sketch.tokens.copy()
+    spoilt[4] = np.nan
+    broken = dataclasses.replace(canary.document_sketch, tokens=spoilt)
+    told = canary.document_sketch.differences(broken, canary.documents, encoder.tolerance)
+    assert len(told) == 1 and "a token agrees to -inf" in told[0]
+
+
+def test_the_gate_opens_an_encoder_of_its_own(tmp_path: Path) -> None:
+    """As the registry runs the checks: an encoder of the process that went bad in memory is not asked to judge."""
+    warehouse = new_warehouse(tmp_path)
+    bad = Faulty(shuffled)
+    draft = drafted(warehouse, {"docs": words(40)}, bad)
+    session = DraftSession(warehouse, draft, CONFIG, encoder=lambda: bad)
+    assert session.encoder is bad
+    records = [run_check(session, check) for check in checks_of(CONFIG) if check.name in REQUIRED]
+    assert [(one.name, one.passed) for one in records] == [("encoder_canary", True), ("vectors_are_the_texts", False)]
+    with pytest.raises(PublishRefused, match="vectors_are_the_texts"):
+        warehouse.publish(draft.number, required=REQUIRED)

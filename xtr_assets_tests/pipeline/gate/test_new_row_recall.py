@@ -1,0 +1,193 @@
+"""New rows that an index lacks or mixes up are refused, however small the change; a healthy change is not."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xtr_assets.config import DenseConfig, IndexConfig, RecallConfig, SourceConfig
+from xtr_assets.core.recall import recall_at_k
+from xtr_assets.core.row_store import RowVectors, TokenPart, VectorPart
+from xtr_assets.core.types import Chunk
+from xtr_assets.index import DenseIndex
+from xtr_assets.index.late.centroids import TokenModel
+from xtr_assets.index.late.postings import write_postings
+from xtr_assets.pipeline.derive import token_index
+from xtr_assets.pipeline.derive.dense_index import derive_dense
+from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors
+from xtr_assets.pipeline.derive.token_index import derive_tokens
+from xtr_assets.pipeline.gate.new_row_recall import dense_recall_new_rows, xtr_recall_new_rows
+from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.queries.query_sample import sample_queries
+from xtr_assets.search.loaders import DENSE_FILE
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.fixtures import ENCODER, encode, make_chunk, publish, write_shard
+
+OLD, ADDED = 900, 12
+CONFIG = IndexConfig(sources=(SourceConfig(name="s", kind="records", path=Path("c.jsonl")),), recall=RecallConfig())
+Words = Callable[[int], str]
+
+
+def sentence(i: int) -> str:
+    """30 words; those of neighbours overlap, so that new rows have old neighbours."""
+    chance = np.random.default_rng(i)
+    return " ".join(f"w{word}" for word in chance.integers(0, 400, 30) + 20 * (i % 40))
+
+
+def chunks(first: int, count: int, words: Words = sentence) -> list[Chunk]:
+    return [make_chunk(f"f{i}", str(i), words(i), source="s", kind="record") for i in range(first, first + count)]
+
+
+def drafted(
+    root: Path, old: Sequence[Chunk], added: Sequence[Chunk], recipe: str = "IVF16,Flat", *, spoil_tokens: str = ""
+) -> DraftSession:
+    """A draft that adds rows to a published generation, with its queries, exact lists and indexes."""
+    warehouse = Warehouse.create(root)
+    write_shard(warehouse, "s", old)
+    publish(warehouse, recipe=recipe)
+    write_shard(warehouse, "s", [*old, *added])
+    snapshot = warehouse.snapshot("s")
+    assert snapshot is not None
+    for one in snapshot.segments:
+        segment = warehouse.segment(one.segment_id)
+        if not segment.has_embeddings(ENCODER.fingerprint):
+            encode(segment)
+    versions = {"s": snapshot.data_version}
+    draft = warehouse.draft("t", encoder=ENCODER.describe(), fingerprint=ENCODER.fingerprint, snapshots=versions)
+    session = DraftSession(warehouse, draft, CONFIG, encoder=lambda: ENCODER)
+    sample_queries(warehouse, draft, session.parent, CONFIG, ENCODER)
+    exact_neighbors(draft, session.queries(), CONFIG.recall.k, session.parent)
+    derive_dense(draft, session.parent, DenseConfig(recipe=recipe), recall_goal=0.95)
+    with pytest.MonkeyPatch.context() as patch:
+        if spoil_tokens:
+            patch.setattr(token_index, "write_postings", spoiled(spoil_tokens))
+        derive_tokens(warehouse, draft, session.parent, CONFIG.recall)
+    return session
+
+
+def spoiled(how: str) -> Callable[..., None]:
+    """`write_postings` that writes those of other tokens: of the next document, or of noise."""
+
+    def write(model: TokenModel, part: TokenPart, folder: Path) -> None:
+        tokens = np.array(part.tokens)
+        if how == "shifted":
+            documents = np.split(tokens, np.asarray(part.offsets)[1:-1])
+            documents = [*documents[1:], documents[0]]
+            offsets = np.concatenate([[0], np.cumsum([len(one) for one in documents])])
+            return write_postings(model, replace(part, tokens=np.concatenate(documents), offsets=offsets), folder)
+        noise = np.random.default_rng(1).integers(-127, 128, tokens.shape).astype(np.int8)
+        return write_postings(model, replace(part, tokens=noise), folder)
+
+    return write
+
+
+def rewrite_dense(draft: Draft, index: DenseIndex) -> None:
+    with draft.writing(DENSE_FILE) as path:
+        index.save_index(path)
+
+
+def without_new_rows(session: DraftSession) -> None:
+    index = session.dense()
+    index.remove(np.flatnonzero(session.rows.added))
+    rewrite_dense(session.draft, index)
+
+
+def shifted_new_rows(session: DraftSession, recipe: str) -> None:
+    """The same index, but each new row has the vector of the next one."""
+    vectors = session.draft.vectors()
+    parts = [
+        VectorPart(one.base_row, np.roll(np.asarray(one.vectors), -1, axis=0) if one.base_row >= OLD else one.vectors)
+        for one in vectors.parts
+    ]
+    made = DenseIndex.build(RowVectors(parts, vectors.dim), recipe, live=session.draft.live)
+    rewrite_dense(session.draft, made)
+
+
+@pytest.mark.parametrize("recipe", ["Flat", "IVF16,Flat", "HNSW16"])
+def test_a_healthy_change_passes(tmp_path: Path, recipe: str) -> None:
+    session = drafted(tmp_path / "w", chunks(0, OLD), chunks(OLD, ADDED), recipe)
+    for look in (dense_recall_new_rows, xtr_recall_new_rows):
+        finding = look(session)
+        assert finding.passed and finding.value is not None, finding.summary
+        assert finding.details["queries"] >= 8
+        assert finding.details["new_rows"] == ADDED
+        assert "of the neighbours that are new" in finding.summary
+
+
+@pytest.mark.parametrize("recipe", ["IVF16,Flat", "Flat"])
+def test_new_rows_missing_from_faiss_are_refused(tmp_path: Path, recipe: str) -> None:
+    session = drafted(tmp_path / "w", chunks(0, OLD), chunks(OLD, ADDED), recipe)
+    without_new_rows(session)
+    finding = dense_recall_new_rows(session)
+    assert not finding.passed
+    assert finding.details["mean"] == 0.0
+    gate, exact = session.queries(), session.neighbors("dense")
+    rows = session.dense().search(gate.embeddings, 10)[1]
+    assert recall_at_k(rows, exact.rows[:, :10])[gate.of("fixed")].mean() > 0.95, "what the average hides"
+
+
+@pytest.mark.parametrize("recipe", ["HNSW16", "IVF64,Flat"])
+def test_ids_of_new_rows_that_are_shifted_by_one_are_refused(tmp_path: Path, recipe: str) -> None:
+    session = drafted(tmp_path / "w", chunks(0, OLD), chunks(OLD, ADDED), recipe)
+    assert dense_recall_new_rows(session).passed
+    shifted_new_rows(session, recipe)
+    finding = dense_recall_new_rows(session)
+    assert not finding.passed
+    assert finding.value is not None and finding.value < 0.9
+
+
+@pytest.mark.parametrize("how", ["shifted", "noise"])
+def test_new_rows_whose_postings_are_of_other_tokens_are_refused(tmp_path: Path, how: str) -> None:
+    session = drafted(tmp_path / "w", chunks(0, OLD), chunks(OLD, ADDED), spoil_tokens=how)
+    assert session.tokens().token_count > 16_384, "a smaller index scans, and reads no postings"
+    finding = xtr_recall_new_rows(session)
+    assert not finding.passed, finding.summary
+
+
+def test_a_single_new_row_of_one_word_is_asked_for_by_its_own_vector(tmp_path: Path) -> None:
+    added = chunks(OLD, 1, lambda i: "unheard")
+    session = drafted(tmp_path / "w", chunks(0, OLD), added)
+    finding = dense_recall_new_rows(session)
+    assert finding.passed and finding.details["asked_by_own_vectors"] == 1
+    assert xtr_recall_new_rows(session).passed
+    without_new_rows(session)
+    assert not dense_recall_new_rows(session).passed
+
+
+def test_new_rows_that_offer_no_text_are_asked_for_by_their_own_vectors(tmp_path: Path) -> None:
+    session = drafted(tmp_path / "w", chunks(0, OLD), chunks(OLD, ADDED, lambda i: "!" * (i % 7 + 1)))
+    finding = dense_recall_new_rows(session)
+    assert finding.passed, finding.summary
+    # The hashing encoder gives all of them one vector: ten of twelve are found, whichever.
+    assert finding.details["asked_by_own_vectors"] == 10 and finding.details["copies"] == 2
+    without_new_rows(session)
+    refused = dense_recall_new_rows(session)
+    assert not refused.passed and refused.details["mean"] == 0.0
+
+
+def test_copies_of_rows_there_were_are_not_refused_for_being_copies(tmp_path: Path) -> None:
+    session = drafted(
+        tmp_path / "w", chunks(0, 300, lambda i: "one text"), chunks(300, 20, lambda i: "one text"), "Flat"
+    )
+    for look in (dense_recall_new_rows, xtr_recall_new_rows):
+        finding = look(session)
+        assert finding.passed and "copies" in finding.summary
+
+
+def test_rows_that_came_and_were_not_asked_for_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = drafted(tmp_path / "w", chunks(0, OLD), chunks(OLD, ADDED))
+    nothing = np.zeros(len(session.queries()), np.bool_)
+    monkeypatch.setattr("xtr_assets.pipeline.gate.new_row_recall.OWN_ROWS", 0)
+    monkeypatch.setattr(type(session.queries()), "of", lambda *_: nothing)
+    finding = dense_recall_new_rows(session)
+    assert not finding.passed and finding.value is None
+    assert finding.details["basis"] == "no queries"
+
+
+def test_without_new_rows_there_is_nothing_to_say(tmp_path: Path) -> None:
+    session = drafted(tmp_path / "w", chunks(0, 40), [], "Flat")
+    finding = dense_recall_new_rows(session)
+    assert finding.passed and finding.summary == "no row is new"

@@ -1,0 +1,205 @@
+"""Whatever a corpus is made of, queries are drawn until a bound can decide; what they are is kept with them."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from xtr_assets.config import IndexConfig, QueriesConfig, RecallConfig, SourceConfig
+from xtr_assets.core.recall import lower_bound
+from xtr_assets.encoders.base import EncodedQueries
+from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors
+from xtr_assets.pipeline.queries.drawn_queries import MOST_QUERIES, near, queries_to_prove
+from xtr_assets.pipeline.queries.gate_queries import QUERIES_FILE, GateQueries, GateQuery, encode, read_queries
+from xtr_assets.pipeline.queries.query_sample import fixed_query_count, sample_queries, tuning_sample
+from xtr_assets.pipeline.queries.tuning_queries import read_tuning
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.fixtures import ENCODER, drafted, make_chunk, write_shard
+
+Words = Callable[[random.Random], str]
+
+HAN, KANA = "".join(map(chr, range(0x4E00, 0x5200))), "".join(map(chr, range(0x3042, 0x3094)))
+THAI, ARABIC = "".join(map(chr, range(0xE01, 0xE2F))), "".join(map(chr, range(0x627, 0x63B)))
+EMOJI = "".join(map(chr, range(0x1F600, 0x1F640)))
+
+
+def letters(alphabet: str, least: int, most: int) -> Words:
+    return lambda chance: "".join(chance.choice(alphabet) for _ in range(chance.randint(least, most)))
+
+
+def spaced(alphabet: str, words: int) -> Words:
+    return lambda chance: " ".join(letters(alphabet, 2, 6)(chance) for _ in range(words))
+
+
+CORPORA: dict[str, Words] = {
+    "chinese": lambda chance: letters(HAN, 10, 30)(chance) + "。" + letters(HAN, 10, 30)(chance) + "。",
+    "japanese": lambda chance: letters(KANA, 20, 50)(chance) + "。",
+    "thai": letters(THAI, 30, 80),
+    "arabic": spaced(ARABIC, 12),
+    "emoji": letters(EMOJI, 1, 5),
+    "numbers": lambda chance: str(chance.randint(0, 10**6)),
+    "one word": letters("abcdefghij", 5, 9),
+    "names": spaced("abcdefghij", 2),
+    "permutations": lambda chance: " ".join(chance.sample(["red", "green", "blue", "white", "black"], 5)),
+    "one text": lambda _: "the one text that there is in all of this corpus, so often that nothing else is",
+    "punctuation": lambda _: "... !!! ---",
+}
+
+
+def config(**settings: object) -> IndexConfig:
+    sources = (SourceConfig(name="s", kind="records", path=Path("c.jsonl")),)
+    return IndexConfig(sources=sources, **settings)  # type: ignore[arg-type]
+
+
+def drafted_over(root: Path, words: Words, count: int, path: str = "c.jsonl") -> tuple[Warehouse, Draft]:
+    warehouse, chance = Warehouse.create(root), random.Random(7)
+    chunks = [make_chunk(path, str(i), words(chance), source="s", kind="record") for i in range(count)]
+    write_shard(warehouse, "s", chunks)
+    return warehouse, drafted(warehouse)
+
+
+@pytest.mark.parametrize("count", [3, 300])
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_every_corpus_gives_as_many_as_a_bound_needs(tmp_path: Path, corpus: str, count: int) -> None:
+    warehouse, draft = drafted_over(tmp_path / "w", CORPORA[corpus], count)
+    report = sample_queries(warehouse, draft, None, config(), ENCODER)
+    gate = read_queries(draft)
+    kinds = Counter(query.kind for query in gate.queries)
+    assert lower_bound(np.ones(int(gate.with_tokens().sum()))) >= 0.95
+    assert report.new == 0 and 104 <= len(gate) <= 200
+    assert len({query.key for query in gate.queries}) == len(gate), "no query comes twice"
+    assert len({query.query_id for query in gate.queries}) == len(gate)
+    # Only where the corpus has nothing more to give.
+    assert ("vector" in kinds) == (corpus in ("punctuation", "one text") or (count == 3 and kinds.total() == 104))
+    assert (set(kinds) == {"vector"}) == (corpus == "punctuation")
+    assert read_tuning(draft) is not None
+
+
+def test_the_same_text_is_no_reason_for_no_query_and_texts_come_before_points(tmp_path: Path) -> None:
+    warehouse, draft = drafted_over(tmp_path / "w", CORPORA["one text"], 300)
+    sample_queries(warehouse, draft, None, config(), ENCODER)
+    kinds = [query.kind for query in read_queries(draft).queries]
+    assert kinds.count("span") >= 40
+    assert kinds == sorted(kinds, key=["sentence", "span", "text", "vector"].index)
+
+
+def test_a_short_queries_file_is_topped_up(tmp_path: Path) -> None:
+    warehouse, draft = drafted_over(tmp_path / "w", CORPORA["arabic"], 300)
+    path = tmp_path / "q.jsonl"
+    path.write_text("".join(f'{{"_id": "{i}", "text": "asked {i}"}}\n' for i in range(20)))
+    report = sample_queries(warehouse, draft, None, config(queries=QueriesConfig(path=path)), ENCODER)
+    kinds = Counter(query.kind for query in report.gate.queries)
+    assert kinds["given"] == 20 and kinds.total() == 200
+
+
+def test_what_is_drawn_stays_from_generation_to_generation(tmp_path: Path) -> None:
+    warehouse, draft = drafted_over(tmp_path / "w", CORPORA["thai"], 300, "0.jsonl")
+    first = sample_queries(warehouse, draft, None, config(), ENCODER)
+    exact_neighbors(draft, first.gate, 10, None)
+    parent = warehouse.publish(draft.number, required=())
+    chance = random.Random(7)
+    words = [CORPORA["thai"](chance) for _ in range(301)]
+    chunks = [make_chunk(f"{i // 300}.jsonl", str(i), text, source="s", kind="record") for i, text in enumerate(words)]
+    write_shard(warehouse, "s", chunks)
+    child = drafted(warehouse)
+    second = sample_queries(warehouse, child, parent, config(), ENCODER)
+    assert [q for q in second.gate.queries if q.stratum == "fixed"] == list(first.gate.queries)
+    new = [q for q in second.gate.queries if q.stratum == "new"]
+    assert len(new) == 16 and len({q.chunk_id for q in new}) == 1, "several of one new row"
+    assert second.encoded == len(new)
+    report = exact_neighbors(child, second.gate, 10, parent)
+    assert report["dense"].carried == 200
+
+
+def test_points_near_rows_stay_too_and_their_exact_lists_with_them(tmp_path: Path) -> None:
+    warehouse, draft = drafted_over(tmp_path / "w", CORPORA["punctuation"], 30)
+    first = sample_queries(warehouse, draft, None, config(), ENCODER)
+    exact_neighbors(draft, first.gate, 10, None)
+    parent = warehouse.publish(draft.number, required=())
+    write_shard(
+        warehouse, "s", [make_chunk("c.jsonl", str(i), "... !!! ---", source="s", kind="record") for i in range(31)]
+    )
+    child = drafted(warehouse)
+    second = sample_queries(warehouse, child, parent, config(), ENCODER)
+    assert second.inherited >= 100
+    there = {query.key: i for i, query in enumerate(first.gate.queries)}
+    for i, query in enumerate(second.gate.queries):
+        if query.key in there:
+            assert np.array_equal(second.gate.embeddings[i], first.gate.embeddings[there[query.key]])
+    assert exact_neighbors(child, second.gate, 10, parent)["xtr"].carried >= 100
+
+
+class Deaf(Hashing):
+    """An encoder that finds no token in a query without a digit."""
+
+    def encode_queries(self, texts):  # type: ignore[no-untyped-def]
+        found = super().encode_queries(texts)
+        told = [any(one.isdigit() for one in text) for text in texts]
+        tokens = tuple(t if ok else t[:0] for t, ok in zip(found.tokens, told, strict=True))
+        return EncodedQueries(found.embeddings, tokens, found.token_ids)
+
+
+def test_a_query_without_a_token_is_no_evidence_and_another_is_drawn(tmp_path: Path) -> None:
+    deaf = Deaf(ENCODER.dim, ENCODER.token_dim)
+    name = letters("abcdefgh", 4, 8)
+    warehouse, draft = drafted_over(
+        tmp_path / "w", lambda chance: f"{name(chance)} {name(chance)} {chance.randint(0, 999)} x y z", 200
+    )
+    sample_queries(warehouse, draft, None, config(), deaf)
+    gate = read_queries(draft)
+    assert gate.with_tokens().all() and len(gate) >= 104
+
+
+def test_the_count_follows_the_threshold() -> None:
+    assert [queries_to_prove(t) for t in (0.95, 0.99, 0.5, 1.0, 1.5)] == [52, 268, 3, 0, 0]
+    assert queries_to_prove(0.9999) == MOST_QUERIES
+    assert fixed_query_count(config()) == 200
+    assert fixed_query_count(config(recall=RecallConfig(xtr=0.99))) == 536
+    assert fixed_query_count(config(recall=RecallConfig(queries=10))) == 104
+    assert fixed_query_count(config(recall=RecallConfig(queries=10, dense=1.5, xtr=1.5))) == 10
+
+
+def test_tuning_queries_are_none_of_the_gates(tmp_path: Path) -> None:
+    for name in ("chinese", "punctuation"):
+        warehouse, draft = drafted_over(tmp_path / name, CORPORA[name], 300)
+        gate = sample_queries(warehouse, draft, None, config(), ENCODER).gate
+        tuning = tuning_sample(draft, gate, config(), ENCODER)
+        assert len(tuning) >= 100
+        assert not {query.key for query in tuning.queries} & {query.key for query in gate.queries}
+
+
+def test_a_point_has_the_cosine_it_was_given() -> None:
+    chance = np.random.default_rng(3)
+    vectors = chance.standard_normal((5, 32)).astype(np.float32)
+    own = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    turned = near(vectors, 0.7, chance)
+    assert np.allclose((turned * own).sum(axis=1), 0.7, atol=1e-5)
+    assert np.allclose(np.linalg.norm(turned, axis=1), 1.0, atol=1e-5)
+    assert np.allclose(near(vectors, 1.0, chance), own)
+
+
+def test_a_text_that_reads_like_a_point_is_not_taken_for_one() -> None:
+    point = GateQuery("near-1-0", "[near chunk 1, 0]", "fixed", 1, "vector")
+    known = GateQueries((point,), np.ones((1, ENCODER.dim), np.float32), (np.ones((1, ENCODER.token_dim), np.float32),))
+    text = GateQuery("q1", "[near chunk 1, 0]", "fixed", kind="given")
+    made = encode([text, point], ENCODER, known)
+    assert not np.array_equal(made.embeddings[0], made.embeddings[1])
+    with pytest.raises(Exception, match="a point without a text"):
+        encode([point], ENCODER, None)
+
+
+def test_queries_of_a_release_that_kept_no_kind_are_read(tmp_path: Path) -> None:
+    warehouse, draft = drafted_over(tmp_path / "w", CORPORA["arabic"], 60)
+    gate = sample_queries(warehouse, draft, None, config(), ENCODER).gate
+    table = pq.read_table(draft.path(QUERIES_FILE)).drop_columns(["kind"])
+    with draft.writing(QUERIES_FILE) as path:
+        pq.write_table(table, path)
+    read = read_queries(draft)
+    assert {query.kind for query in read.queries} == {"drawn"}
+    assert [query.text for query in read.queries] == [query.text for query in gate.queries]

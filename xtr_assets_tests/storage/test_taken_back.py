@@ -1,0 +1,251 @@
+"""What was rolled back or withdrawn stays so, whatever is collected, compacted, imported: a person brings it back."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xtr_assets.core.errors import GenerationError, InvalidInput, PublishRefused
+from xtr_assets.storage.content import content_digest
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.remembrance import content_of
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.sample import REQUIRED, check, draft, encode_all, publish, texts, write
+
+A, B, C = {"a.py": ["f one"]}, {"a.py": ["f one"], "b.py": ["g two"]}, {"c.py": ["h three"]}
+
+
+@pytest.fixture
+def lived(warehouse: Warehouse) -> Warehouse:
+    """Generations 1 of A, 2 of B and 3 of C, which serves."""
+    for corpus in (A, B, C):
+        write(warehouse, corpus)
+        publish(warehouse)
+    return warehouse
+
+
+def content(generation: Generation) -> str:
+    return content_of(generation.layout, generation.manifest)
+
+
+def build(warehouse: Warehouse, corpus: dict[str, list[str]], **options: str) -> Generation:
+    """What any build of a corpus comes to, whoever asked for it: a draft with all its checks, and `publish`."""
+    write(warehouse, corpus)
+    made = draft(warehouse)
+    check(made)
+    return warehouse.publish(made.number, required=REQUIRED, **options)
+
+
+def test_a_collection_does_not_make_a_withdrawal_forgotten(lived: Warehouse) -> None:
+    lived.withdraw(3, "licence", who="ann@host")
+    lived.collect(keep=3)
+    assert lived.layout.numbers() == [1, 2]
+    with pytest.raises(
+        PublishRefused, match=r"holds exactly what generation 3 held, which was withdrawn on .* by ann@host \(licence\)"
+    ) as refused:
+        build(lived, C)
+    assert 'xtr-assets publish 4 --again --reason "..."' in str(refused.value)
+    assert lived.published is not None and lived.published.number == 2
+
+
+def test_a_collection_does_not_make_a_rollback_forgotten(lived: Warehouse) -> None:
+    lived.rollback()
+    lived.collect(keep=1)
+    assert lived.layout.numbers() == [2]
+    with pytest.raises(PublishRefused, match="what generation 3 held, which was rolled back"):
+        build(lived, C)
+    assert texts(build(lived, {**B, "z.py": ["z new"]})) == ["f one", "g two", "z new"]
+    with pytest.raises(PublishRefused, match="generation 3"):
+        build(lived, C)
+
+
+@pytest.mark.parametrize("keep", [1, 3])
+def test_what_lay_between_is_rolled_back_too_and_what_serves_is_not(lived: Warehouse, keep: int) -> None:
+    lived.rollback(1, reason="both are odd")
+    lived.collect(keep=keep)
+    for corpus in (B, C):
+        with pytest.raises(PublishRefused, match="both are odd"):
+            build(lived, corpus)
+    assert build(lived, A).parent == 1
+
+
+def test_the_content_that_served_before_may_come_back(lived: Warehouse) -> None:
+    lived.withdraw(3, "licence")
+    lived.collect(keep=1)
+    assert texts(build(lived, A)) == ["f one"]
+
+
+def test_what_a_rollback_to_a_named_generation_replaced_was_rolled_back(lived: Warehouse) -> None:
+    lived.rollback()
+    build(lived, A | C)
+    lived.rollback(3, reason="rather that one")
+    with pytest.raises(PublishRefused, match="rather that one"):
+        build(lived, A | C)
+
+
+def test_withdrawal_holds_for_another_layout_of_the_same(lived: Warehouse) -> None:
+    write(lived, {**B, "x.py": ["x"]})
+    write(lived, B)
+    encode_all(lived)
+    snapshot = lived.snapshot("s")
+    assert snapshot is not None
+    lived.compact({"s": (tuple(one.segment_id for one in snapshot.segments),)})
+    again = build(lived, B)
+    assert content(again) == content(lived.generation(2))
+    assert again.manifest.snapshots != lived.generation(2).manifest.snapshots
+    lived.withdraw(again.number, "licence")
+    assert lived.published is not None and lived.published.number == 3, "generation 2 holds the same"
+    assert [one.state for one in lived.generations()] == ["retired", "withdrawn", "published", "withdrawn"]
+    for step in (lambda: lived.rollback(2), lambda: lived.publish(2), lambda: lived.export(2, lived.root / "x")):
+        with pytest.raises(GenerationError, match="what generation 4 held, which was withdrawn"):
+            step()
+    assert lived.rollback().number == 1
+
+
+def test_an_older_layout_of_what_serves_is_not_withdrawn_alone(lived: Warehouse) -> None:
+    again = build(lived, B)
+    with pytest.raises(GenerationError, match=f"generation {again.number} serves and holds exactly what generation 2"):
+        lived.withdraw(2, "licence")
+    assert lived.published is not None and lived.published.number == again.number
+
+
+def test_where_all_that_served_is_withdrawn_nothing_takes_over(warehouse: Warehouse) -> None:
+    write(warehouse, A)
+    publish(warehouse)
+    build(warehouse, A)
+    with pytest.raises(GenerationError, match="nothing was published before it that holds anything else"):
+        warehouse.withdraw(2, "licence")
+    assert warehouse.published is not None and warehouse.published.number == 2
+
+
+def test_an_import_of_the_same_is_refused_as_well(lived: Warehouse, tmp_path: Path) -> None:
+    exported = lived.export(3, tmp_path / "out").root
+    lived.withdraw(3, "licence")
+    lived.collect(keep=2)
+    assert lived.import_generation(exported).state == "withdrawn"
+    with pytest.raises(PublishRefused, match="generation 3 was withdrawn"):
+        lived.publish(3)
+    other = Warehouse.create(tmp_path / "other")
+    for corpus in (A, B, A | B | C, C):
+        write(other, corpus)
+        publish(other)
+    lived.import_generation(other.export(4, tmp_path / "out-4").root)
+    with pytest.raises(PublishRefused, match="what generation 3 held, which was withdrawn"):
+        lived.publish(4, required=REQUIRED)
+
+
+def test_a_number_that_was_collected_here_is_not_given_to_another_generation(lived: Warehouse, tmp_path: Path) -> None:
+    other = Warehouse.create(tmp_path / "other")
+    write(other, {"other.py": ["o other"]})
+    publish(other)
+    lived.collect(keep=1)
+    with pytest.raises(GenerationError, match="a generation 1 of its own, or had one"):
+        lived.import_generation(other.export(1, tmp_path / "out").root)
+
+
+def test_only_a_person_brings_it_back_and_who_and_why_are_kept(lived: Warehouse) -> None:
+    lived.withdraw(3, "licence")
+    with pytest.raises(InvalidInput, match="again needs a reason"):
+        lived.publish(3, again_reason=" ")
+    assert lived.publish(3, again_reason="the licence is settled", who="ann@host").state == "published"
+    allowed, published = lived.history()[-2:]
+    assert (allowed.action, allowed.generation, allowed.who, allowed.reason) == (
+        "allowed",
+        3,
+        "ann@host",
+        "the licence is settled",
+    )
+    assert (published.action, published.forced) == ("published", False)
+    # It is like any other again: followed by the next, it may come back.
+    build(lived, A)
+    assert build(lived, C).number == 5
+    lived.withdraw(5, "after all")
+    with pytest.raises(PublishRefused, match="after all"):
+        lived.publish(3)
+
+
+def test_what_was_collected_is_allowed_by_its_content(lived: Warehouse) -> None:
+    digest = content(lived.generation(3))
+    with pytest.raises(GenerationError, match="nothing took back"):
+        lived.allow_again(digest, "why not")
+    lived.withdraw(3, "licence")
+    lived.collect(keep=1)
+    lived.allow_again(digest, "settled")
+    assert build(lived, C).state == "published"
+
+
+def test_a_draft_of_what_was_taken_back_is_published_with_a_word_only_where_its_checks_passed(lived: Warehouse) -> None:
+    lived.rollback()
+    write(lived, C)
+    made = draft(lived)
+    check(made, passed=False)
+    with pytest.raises(PublishRefused, match="dense_recall"):
+        lived.publish(made.number, required=REQUIRED, again_reason="it was fine")
+    assert [entry.action for entry in lived.history()].count("allowed") == 0
+
+
+def test_histories_of_older_releases_are_completed_before_a_manifest_goes(lived: Warehouse) -> None:
+    lived.withdraw(3, "licence")
+    older_history(lived)
+    digest = content(lived.generation(3))
+    assert digest in lived.taken_back()
+    dry = lived.collect(keep=1, dry_run=True)
+    assert 3 in dry.generations and not any(entry.content for entry in lived.history())
+    lived.collect(keep=1)
+    assert lived.layout.numbers() == [2]
+    assert digest in lived.taken_back()
+    assert {e.generation for e in lived.history() if e.action == "remembered"} == {1, 2, 3}
+    assert Warehouse.open(lived.root).info.format_version == 2
+    with pytest.raises(PublishRefused, match="licence"):
+        build(lived, C)
+    lived.collect(keep=1)
+    assert len([e for e in lived.history() if e.action == "remembered"]) == 3, "once is enough"
+
+
+def test_a_withdrawal_without_a_known_content_still_names_its_number(lived: Warehouse) -> None:
+    lived.withdraw(1, "licence")
+    older_history(lived)
+    assert lived.generation(1).state == "withdrawn"
+    with pytest.raises(GenerationError, match="was withdrawn"):
+        lived.rollback(1)
+
+
+def older_history(warehouse: Warehouse) -> None:
+    """The history as releases wrote it that did not know contents."""
+    lines = [entry.model_copy(update={"content": None}).signed() for entry in warehouse.history()]
+    warehouse.layout.history.write_text("".join(f"{line.model_dump_json()}\n" for line in lines))
+    info = warehouse.info.model_copy(update={"format_version": 1})
+    warehouse.layout.warehouse_json.write_bytes(info.to_bytes())
+    assert b"content" not in warehouse.layout.history.read_bytes()
+
+
+@pytest.mark.parametrize("dies", ["before the history", "after"])
+def test_a_rollback_that_died_before_it_was_noted_counts(lived: Warehouse, dies: str) -> None:
+    lived.rollback()
+    lines = lived.layout.history.read_bytes().splitlines(keepends=True)
+    lived.layout.history.write_bytes(b"".join(lines[:-1]))
+    if dies == "after":
+        lived.clean()
+        assert lived.history()[-1].action == "recovered"
+    with pytest.raises(PublishRefused, match="what generation 3 held, which was rolled back"):
+        build(lived, C)
+
+
+def test_a_content_is_what_is_held_and_asked_not_how_it_is_laid_out_or_released() -> None:
+    said = {"recall": {"dense": 0.95, "k": 10}, "dense": {"recipe": "auto"}, "formats": {"postings": 2}}
+    same: list[dict[str, Any]] = [
+        {},
+        {"formats": {"postings": 3}},
+        {"recall": {"dense": 0.95}, "encoder": {"kind": "hashing", "a setting of tomorrow": 1}},
+        {"recall": {"dense": 0.95, "xtr": 0.95}, "dense": {"recipe": "auto", "target": "cpu"}, "queries": None},
+    ]
+    other: list[dict[str, Any]] = [
+        {"recall": {"dense": 0.9}},
+        {"dense": {"recipe": "Flat"}},
+        {"queries": {"path": "ab"}},
+    ]
+    digest = content_digest("5a", {"s": "ab", "t": "cd"}, said)
+    assert {content_digest("5a", {"t": "cd", "s": "ab"}, settings) for settings in same} == {digest}
+    assert digest not in {content_digest("5a", {"t": "cd", "s": "ab"}, settings) for settings in other}
+    assert digest != content_digest("5b", {"s": "ab", "t": "cd"}, said)
+    assert digest != content_digest("5a", {"s": "ab"}, said)
