@@ -201,8 +201,10 @@ def _evidence(truth: Truth, generation: Generation) -> Iterator[str]:
     rows, documents = np.flatnonzero(generation.live), generation.tokens()
     stored = generation.vectors().gather(rows)
     tokens = Vectors(stored, tuple(documents.document(int(row)) for row in rows), ())
-    words = encode([query.text for query in gate.queries])
-    if (np.einsum("nd,nd->n", words.embeddings, gate.embeddings) < 0.995).any():
+    # Points near rows are named, not written.
+    texts = [at for at, query in enumerate(gate.queries) if query.kind != "vector"]
+    words = encode([gate.queries[at].text for at in texts])
+    if (np.einsum("nd,nd->n", words.embeddings, gate.embeddings[texts]) < 0.995).any():
         yield "evidence: vectors of other queries"
     for space in ("dense", "xtr"):
         kept = read_neighbors(generation, space)
@@ -210,7 +212,7 @@ def _evidence(truth: Truth, generation: Generation) -> Iterator[str]:
         if not len(kept.rows):
             continue
         wrong = 0
-        for at in range(len(gate)):
+        for at in (at for at in range(len(gate)) if len(gate.tokens[at])):
             true = (
                 stored @ gate.embeddings[at]
                 if space == "dense"

@@ -11,7 +11,7 @@ from typing import Any
 from xtr_assets.core.errors import PublishRefused, XtrAssetsError
 from xtr_assets.index.late.options import Depths, Route
 from xtr_assets.index.late.search import ALL_POSTINGS
-from xtr_assets.pipeline.gate.registry import CHECKS, required_checks
+from xtr_assets.pipeline.gate.registry import CHECKS, requirement
 from xtr_assets.pipeline.plan.draft_session import end_session
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
@@ -162,7 +162,7 @@ def _attempt(mutant: Mutant, run: Run, corpus: Corpus, truth: Truth) -> Outcome:
         try:
             if run == "transfer":
                 warehouse.import_generation(corpus.path("export"))
-                warehouse.publish(2, required=required_checks(config), who="mutants")
+                warehouse.publish(2, required=requirement(config), who="mutants")
             elif run == "compaction":
                 assert steps.compact(warehouse, config, whole=True).generation is not None, "nothing was compacted"
             else:
@@ -218,7 +218,7 @@ def _force(warehouse: Warehouse) -> bool:
     if draft is None:
         return False
     try:
-        warehouse.publish(draft.number, required=("nobody",), force_reason="to see what it would have served")
+        warehouse.publish(draft.number, force_reason="to see what it would have served")
     except XtrAssetsError:
         return False
     return True

@@ -1,11 +1,13 @@
 """Faults in what the gate judges by: lists of exact neighbours, and queries."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from xtr_assets_tests.mutants.fault import INCREMENTAL, Mutant, locally, replaced
+from xtr_assets_tests.mutants.fault import INCREMENTAL, Mutant, Plant, locally, replaced
 
 # A list that lacks or keeps rows shows in the sets of rows, or in what an honest index finds beside it.
 LISTS = frozenset(
@@ -15,17 +17,26 @@ ASKED = LISTS | {"known_item"}
 SPACE = "pipeline.derive.exact_neighbors"
 
 
-def _all_the_same(_: Any) -> Any:
-    return lambda _parent, draft: np.array(draft.live)
+def _same(alter: Callable[[Any, Any, Any], Any]) -> Plant:
+    """`alter(rows that are the same, parent, draft)`."""
+
+    def make(original: Any) -> Any:
+        return lambda parent, draft: SimpleNamespace(same=alter(original(parent, draft).same.copy(), parent, draft))
+
+    return locally(SPACE, "RowDiff", make)
 
 
-def _the_dead_too(original: Any) -> Any:
-    def same_rows(parent: Any, draft: Any) -> Any:
-        same = original(parent, draft)
-        same[: parent.end_row] |= parent.live
-        return same
+def _all_the_same(_same: Any, _parent: Any, draft: Any) -> Any:
+    return np.array(draft.live)
 
-    return same_rows
+
+def _the_dead_too(same: Any, parent: Any, _: Any) -> Any:
+    same[: parent.end_row] |= parent.live
+    return same
+
+
+def _nothing_new(original: Any) -> Any:
+    return lambda draft, fresh, *given: original(draft, np.zeros_like(fresh), *given)
 
 
 def _unchanged(original: Any) -> Any:
@@ -63,9 +74,13 @@ def _vectors_of_the_next(original: Any) -> Any:
 
 MUTANTS = (
     Mutant(
-        "exact lists lose what is new", "exact lists", locally(SPACE, "same_rows", _all_the_same), LISTS, INCREMENTAL
+        "exact lists lose what is new",
+        "exact lists",
+        _same(_all_the_same),
+        LISTS,
+        INCREMENTAL,
     ),
-    Mutant("exact lists keep the dead", "exact lists", locally(SPACE, "same_rows", _the_dead_too), LISTS, INCREMENTAL),
+    Mutant("exact lists keep the dead", "exact lists", _same(_the_dead_too), LISTS, INCREMENTAL),
     Mutant("exact lists of the parent", "exact lists", locally(SPACE, "_neighbors", _unchanged), LISTS, INCREMENTAL),
     Mutant("exact lists lack the best", "exact lists", locally(SPACE, "exact_dense", _without_the_best), LISTS),
     Mutant(
@@ -77,7 +92,7 @@ MUTANTS = (
     Mutant(
         "new rows are never asked for",
         "queries",
-        replaced("pipeline.queries.gate_queries:new_queries", lambda _: lambda *_given: []),
+        locally("pipeline.queries.query_sample", "_new", _nothing_new),
         ASKED,
         INCREMENTAL,
     ),

@@ -82,7 +82,7 @@ def _deleted_files_not_dead(folder: Path) -> AbstractContextManager[Any]:
 
         return init
 
-    return replaced("storage.row_matching:StandingRows.__init__", make)(folder)
+    return replaced("storage.row_match:StandingRows.__init__", make)(folder)
 
 
 def _live(alter: Callable[[Any, list[Any]], None]) -> Plant:
@@ -179,21 +179,21 @@ MUTANTS = (
     Mutant(
         "a changed row is kept",
         PLACE,
-        replaced("storage.row_matching:StandingRows.keep", _keeps_what_changed),
+        replaced("storage.row_match:StandingRows.keep", _keeps_what_changed),
         AGREES,
         INCREMENTAL,
     ),
     Mutant(
         "metadata is not compared",
         PLACE,
-        replaced("storage.row_matching:StandingRows.keep", _metadata_not_compared),
+        replaced("storage.row_match:StandingRows.keep", _metadata_not_compared),
         AGREES,
         INCREMENTAL,
     ),
     Mutant(
         "no row is ever the same",
         PLACE,
-        replaced("storage.row_matching:StandingRows.keep", lambda _: lambda _self, _chunk: False),
+        replaced("storage.row_match:StandingRows.keep", lambda _: lambda _self, _chunk: False),
         frozenset(),
         INCREMENTAL,
         equivalent="rows are written anew with what they held",
