@@ -15,7 +15,7 @@ from xtr_assets.pipeline.gate.registry import CHECKS, run_check
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.manifest import CheckRecord
+from xtr_assets.storage.manifest import CheckRecord, RequiredCheck
 from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -101,6 +101,11 @@ def session(draft: Draft, config: IndexConfig | None = None) -> DraftSession:
     """A session over a draft that `drafted` made: what a check looks at. By default with the defaults of a config."""
     config = config or IndexConfig(sources=(SourceConfig(name="code", kind="python", path=Path("nowhere")),))
     return DraftSession(Warehouse.open(draft.layout.root), draft, config, encoder=lambda: ENCODER)
+
+
+def required(*names: str) -> tuple[RequiredCheck, ...]:
+    """The requirement of a passing record of each of these checks."""
+    return tuple(check.requirement for check in CHECKS if check.name in names)
 
 
 def record(draft: Draft, name: str, config: IndexConfig | None = None) -> CheckRecord:

@@ -12,7 +12,8 @@ def lists(*pairs: tuple[float, int]) -> tuple[Floats, Ints]:
 
 
 def certain(exact: tuple[Floats, Ints], new: tuple[Floats, Ints], k: int) -> list[int]:
-    return certain_new(*exact, *new, k)[0].tolist()
+    found: list[int] = certain_new(*exact, *new, k)[0].tolist()
+    return found
 
 
 EXACT = lists((0.9, 1), (0.8, 7), (0.5, 8), (0.4, 9))

@@ -295,14 +295,17 @@ class TokenIndex:
         *,
         goal: float = 0.98,
         k: int = 10,
-        keep: bool = False,  # noqa: ARG002
+        keep: bool = False,
+        may_scan: bool = True,
     ) -> TokenTuning:
         """Find the cheapest profile whose recall@k meets `goal` on these queries, and keep it.
 
         queries : float32 [t, d] each; exact : their exact (scores float32 [q, k], rows int64 [q, k]), computed where
         not given. Confirm it on other queries. With `keep` the profile stays where it meets the goal itself.
+        may_scan : a small index scans (options.PLANNED_SCAN), and a larger one where lists do not meet the goal;
+        without it lists serve always, and `met` says whether they do.
         """
-        result = tune_state(self._state, self.profile, queries, exact, goal=goal, k=k)
+        result = tune_state(self._state, self.profile, queries, exact, goal=goal, k=k, keep=keep, may_scan=may_scan)
         self.profile = result.profile
         return result
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from xtr_assets.core.errors import InvalidInput
 
@@ -9,10 +10,17 @@ from xtr_assets.core.errors import InvalidInput
 # tokens in the extension): reading one document of a list (4 ns), and looking at the centroid of one stored token (1.2
 # ns for 32). numba and numpy have other ratios, and the same results either way.
 POSTING_COST, CENTROID_COST = 8, 0.08
+# All tokens of a document in 16 bits cost three times its likely ones in 8 (dim 128: .93 ns more than .5).
+WHOLE_COST = 3
 # A list holds each of its documents once: half of its tokens are a document's second.
 DISTINCT_SHARE = 0.5
 # So few tokens are scanned whatever the estimate: a scan is exact, and half a millisecond in the extension.
 SCAN_TOKENS = 16_384
+# So many components (tokens times dim) are scanned by plan, all of them exactly: a tuner's walk, its loss of recall and
+# what a gate can prove of it are not worth what lists save there. See docs/measurements.md, "A scan of tokens".
+PLANNED_SCAN = 1 << 24
+# So many are scanned where no lists meet the goal: beyond, a query costs a tenth of a second of one core.
+DEAREST_SCAN = 1 << 28
 # Rows whose centroids are looked at, as a multiple of those rescored: looking costs a tenth of rescoring, and over
 # 12,000 chunks three times as many in place of four lost .001 of overlap@10. What lists say of a row tells it from the
 # more others the less, the more rows there are: .997 of the true neighbours were among the first 1,024 of 12,000
@@ -28,6 +36,8 @@ class SearchProfile:
     nprobe : lists each query token reads
     k_prime : documents of lists that count per query token at most; None: all that were read
     rescore : candidates of which tokens are multiplied
+    whole : all their tokens, in place of the likely ones of most and all of the best
+    scan : every allowed row is scored exactly; the other settings wait until a call names one of them
 
     Over 12,000 chunks (899,000 tokens) 8 lists and 224 documents give overlap@10 .986 with exact MaxSim, 8 and 128
     .971, 8 and 320 .989 (docs/measurements.md, "Late interaction").
@@ -36,6 +46,8 @@ class SearchProfile:
     nprobe: int = 8
     k_prime: int | None = None
     rescore: int = 224
+    whole: bool = False
+    scan: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (("nprobe", self.nprobe), ("k_prime", self.k_prime), ("rescore", self.rescore)):
@@ -43,9 +55,10 @@ class SearchProfile:
                 raise InvalidInput(f"{name} is {value}; it must be at least 1 (results are never returned unrescored)")
 
     def override(self, nprobe: int | None, k_prime: int | None, rescore: int | None) -> "SearchProfile":
-        """The profile with what a call sets."""
+        """The profile with what a call sets; a call that sets lists or candidates wants no scan."""
         changes = {"nprobe": nprobe, "k_prime": k_prime, "rescore": rescore}
-        return replace(self, **{name: value for name, value in changes.items() if value is not None})
+        given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+        return replace(self, **given, scan=False) if given else self
 
 
 @dataclass(frozen=True, slots=True)

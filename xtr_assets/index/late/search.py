@@ -87,7 +87,7 @@ def search(
     started = time.perf_counter()
     query = make_query(state.model, tokens)
     limit = max(profile.rescore, LIMIT_PER_RESULT * k)
-    route = _route(state, count, profile.nprobe, limit)
+    route = _route(state, profile, count, limit)
     found = None
     if not route.scan:
         found = state.backend.retrieve(query, _depths(profile, route, limit, wanted, count), mask)
@@ -95,7 +95,8 @@ def search(
     # Where lists met fewer rows than were asked for, every allowed row is scored: k rows come back where there are k.
     if found is None or len(found.rows) < wanted:
         every = state.rows_of(mask)
-        kept = _best(state.backend.rescore(query, every), every, 2 * wanted + FINAL_SLACK)
+        # A scan by plan is exact whatever the rows: by 8 bits alone thousands of near copies are told apart wrongly.
+        kept = every if profile.scan else _best(state.backend.rescore(query, every), every, 2 * wanted + FINAL_SLACK)
         scores, rows = best_rows(_exact(state, query, kept), kept, k)
         seconds = {"retrieve": middle - started, "impute": 0.0, "rescore": time.perf_counter() - middle}
         return TokenResult(scores, rows, True, 0, len(every), len(every), seconds)
@@ -104,7 +105,8 @@ def search(
     seconds["retrieve"] = middle - started - seconds["impute"] - seconds["rescore"]
     seconds["rescore"] += time.perf_counter() - middle
     imputed = 1.0 - found.meetings / (len(query) * found.touched)
-    return TokenResult(scores, rows, False, found.retrieved, found.touched, found.rescored, seconds, imputed)
+    rescored = len(found.rows) if profile.whole else found.rescored
+    return TokenResult(scores, rows, False, found.retrieved, found.touched, rescored, seconds, imputed)
 
 
 def search_all(
@@ -169,7 +171,7 @@ def explain_row(state: IndexState, profile: SearchProfile, query_tokens: Floats,
 def _retrieved(state: IndexState, profile: SearchProfile, query: Query, row: int) -> list[bool]:
     """For each query token, whether a search of all live rows counts a posting of the row."""
     mask, count = state.allowed(None)
-    route = _route(state, count, profile.nprobe, profile.rescore)
+    route = _route(state, profile, count, profile.rescore)
     if route.scan or not route.nprobe:
         return [route.scan] * len(query)
     reference = ReferenceBackend(state.model, state.placed, state.tokens)
@@ -188,17 +190,19 @@ def _depths(profile: SearchProfile, route: Route, limit: int, wanted: int, allow
         k_prime=profile.k_prime or ALL_POSTINGS,
         met=met_rows(limit, allowed_rows),
         limit=limit,
-        keep=2 * wanted + FINAL_SLACK,
+        keep=0 if profile.whole else 2 * wanted + FINAL_SLACK,
     )
 
 
-def _route(state: IndexState, allowed_rows: int, nprobe: int, limit: int) -> Route:
+def _route(state: IndexState, profile: SearchProfile, allowed_rows: int, limit: int) -> Route:
+    if profile.scan:
+        return Route(True, 0, f"the profile scans: {allowed_rows} allowed rows")
     return plan_search(
         tokens=state.token_count,
         rows=len(state.tokens),
         allowed_rows=allowed_rows,
         centroids=len(state.model.centroids),
-        nprobe=nprobe,
+        nprobe=profile.nprobe,
         limit=limit,
     )
 

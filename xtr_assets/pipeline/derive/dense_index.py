@@ -11,7 +11,14 @@ from xtr_assets.index.dense.imbalance import imbalance
 from xtr_assets.index.dense.repair import repair_lists
 from xtr_assets.index.dense.upkeep import upkeep_of
 from xtr_assets.pipeline.plan.row_diff import RowDiff
-from xtr_assets.pipeline.queries.tuning_queries import changed_since_tuned, read_tuning, tuning_due, tuning_goal
+from xtr_assets.pipeline.queries.gate_queries import judged_by
+from xtr_assets.pipeline.queries.tuning_queries import (
+    TUNING_QUERIES,
+    changed_since_tuned,
+    read_tuning,
+    tuning_due,
+    tuning_goal,
+)
 from xtr_assets.search.loaders import DENSE_FILE, open_dense
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
@@ -40,9 +47,9 @@ def derive_dense(
     the gate asks for; thresholds at or above 1 ask for as much as an index can give. With `tune` the profile is found
     anew, one set by hand too.
     """
-    goal = tuning_goal(recall_goal)
     asked = read_tuning(draft)
     queries = None if asked is None else asked.embeddings
+    goal = tuning_goal(recall_goal, TUNING_QUERIES if asked is None else len(asked), judged_by(draft))
     how: str
     if parent is None:
         index = DenseIndex.build(

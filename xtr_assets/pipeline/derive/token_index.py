@@ -1,5 +1,6 @@
 """The token index of a draft: postings of new segments against shared centroids; those of old segments are reused."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -7,11 +8,13 @@ from xtr_assets.config import RecallConfig
 from xtr_assets.core.errors import UnknownFormat
 from xtr_assets.core.row_store import RowTokens
 from xtr_assets.index.late.centroids import TokenModel
+from xtr_assets.index.late.options import DEAREST_SCAN, PLANNED_SCAN
 from xtr_assets.index.late.postings import write_postings
 from xtr_assets.index.late.training import train
 from xtr_assets.index.late.tuner import TokenTuning
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
 from xtr_assets.pipeline.plan.row_diff import RowDiff
+from xtr_assets.pipeline.queries.gate_queries import judged_by
 from xtr_assets.pipeline.queries.tuning_queries import changed_since_tuned, read_tuning, tuning_due, tuning_goal
 from xtr_assets.search.loaders import TOKEN_FILE, TokenIndexFile, open_tokens
 from xtr_assets.storage.draft import Draft
@@ -21,6 +24,8 @@ from xtr_assets.storage.warehouse import Warehouse
 # Centroids are trained anew when the corpus has doubled since: beyond that lists grow long and topics appear that no
 # centroid has seen.
 GROWTH_LIMIT = 2.0
+# What a generation that keeps its profile keeps of the parent's recipe.
+TUNING_NOTES = ("profile_reason", "shortfall")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +74,24 @@ def derive_tokens(
     tuning = None
     inherited = None if parent is None else parent.manifest.profile.get("xtr")
     due = tuning_due(changed, draft.live_rows)
-    if inherited is None or how == "trained" or tune or due:
-        if due and inherited is not None:
-            # What still reaches the goal stays.
+    outgrown = parent is not None and inherited is not None and outgrew(inherited, parent.tokens(), tokens)
+    if inherited is None or how == "trained" or tune or due or outgrown:
+        if inherited is not None and how == "evolved":
             draft.set_profile("xtr", inherited)
-        tuning = _tune(draft, tokens, recall, keep=due)
+        # What still reaches the goal stays, where nobody asks for a new one.
+        tuning = _tune(draft, tokens, recall, keep=due and not outgrown)
         changed = 0
     if tuning is not None:
         draft.set_profile("xtr", asdict(tuning.profile))
     elif inherited is not None:
         draft.set_profile("xtr", inherited)
-    draft.set_recipe(
-        "xtr",
-        {
-            "model": folder,
-            "centroids": len(model.centroids),
-            "training": model.training,
-            "changed_since_tuned": changed,
-        },
-    )
+    made = {
+        "model": folder,
+        "centroids": len(model.centroids),
+        "training": model.training,
+        "changed_since_tuned": changed,
+    }
+    draft.set_recipe("xtr", {**made, **_notes(tuning, parent)})
     own = [one.bytes for key, one in draft.manifest.files.items() if f"/{name}/" in key or key.startswith(folder)]
     return TokenReport(
         how=how,
@@ -104,14 +108,33 @@ def derive_tokens(
     )
 
 
+def outgrew(profile: Mapping[str, Any], before: RowTokens, now: RowTokens) -> bool:
+    """Whether an index that scans because it was small is no longer so small: then lists may be cheaper."""
+    sizes = (before.token_count * before.dim, now.token_count * now.dim)
+    return bool(profile.get("scan")) and sizes[0] <= PLANNED_SCAN < sizes[1]
+
+
+def _notes(tuning: TokenTuning | None, parent: Generation | None) -> dict[str, Any]:
+    """Why this profile, and where it does not meet the goal the shortfall, for the refusal to repeat; the parent's
+    where nothing was tuned."""
+    if tuning is None:
+        known: Mapping[str, Any] = {} if parent is None else parent.manifest.recipe.get("xtr", {})
+        return {name: known[name] for name in TUNING_NOTES if name in known}
+    return {"profile_reason": tuning.reason, **({} if tuning.met else {"shortfall": tuning.reason})}
+
+
 def _tune(draft: Draft, tokens: RowTokens, recall: RecallConfig, *, keep: bool) -> TokenTuning | None:
-    """The cheapest profile for the recall goal on the tuning queries; None where there is none to tune on."""
+    """The cheapest profile for the recall goal on the tuning queries; where there is none, a scan or None."""
     asked = read_tuning(draft)
     queries = [] if asked is None else [query for query in asked.tokens if len(query)]
-    if not queries or not tokens.token_count:
+    components = tokens.token_count * tokens.dim
+    if not components or (not queries and components > DEAREST_SCAN):
         return None
-    exact = exact_tokens(tokens, draft.live, queries, recall.k)
-    return open_tokens(draft).tune(queries, exact, goal=tuning_goal(recall.xtr), k=recall.k, keep=keep)
+    goal = tuning_goal(recall.xtr, len(queries), judged_by(draft))
+    # A scan by plan is exact and is not tried: it needs no exact neighbours of the tuning queries.
+    tried = queries and components > PLANNED_SCAN
+    exact = exact_tokens(tokens, draft.live, queries, recall.k) if tried else None
+    return open_tokens(draft).tune(queries, exact, goal=goal, k=recall.k, keep=keep)
 
 
 def _model(warehouse: Warehouse, tokens: RowTokens, parent: Generation | None) -> tuple[TokenModel, str, str, str]:

@@ -18,6 +18,7 @@ from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
 from xtr_assets.pipeline.derive.exact_neighbors import Neighbors
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.plan.draft_session import Space as SpaceName
 
 # How sure the gate is that new rows are found less often than asked, before it refuses. A query has one to ten new
 # neighbours, most often its own chunk alone, and a miss is a whole query: of 50 queries of an index that finds .975,
@@ -41,9 +42,8 @@ class Space:
     """An index with its exact counterparts.
 
     search : (queries, k) -> (scores, rows int64 [q, k]), as a searcher asks the index: without a filter, since a filter
-    that lets few rows through is answered by scanning them, and would prove nothing of the index.
-    exact : (queries, rows bool, k) ->
-    (scores, rows). own : row -> a query of the row's own vectors and the score that the row has for it.
+    that lets few rows through is answered by scanning them, and would prove nothing of the index. exact : (queries,
+    rows bool, k) -> (scores, rows). own : row -> a query of the row's own vectors, and the row's score for it.
     """
 
     name: str
@@ -210,7 +210,7 @@ def judge_new(space: str, evidence: Evidence, rows: int, k: int, threshold: floa
     )
 
 
-def _look(session: DraftSession, space: str, chosen: Mask, opened: Callable[[DraftSession], Space]) -> Finding:
+def _look(session: DraftSession, space: SpaceName, chosen: Mask, opened: Callable[[DraftSession], Space]) -> Finding:
     recall, draft = session.config.recall, session.draft
     if session.parent is None:
         return Finding(True, None, recall.new_rows, "every row is new: the recall over all rows is theirs")

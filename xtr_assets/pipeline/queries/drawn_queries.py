@@ -101,7 +101,7 @@ def near(vectors: Floats, cosine: float, chance: np.random.Generator) -> Floats:
     >>> round(float(near(one, 0.8, np.random.default_rng(1))[0, 0]), 4)
     0.8
     """
-    own = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    own: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     if cosine >= 1.0 or own.shape[1] < 2:
         return own.astype(np.float32)
     aside = chance.standard_normal(own.shape)

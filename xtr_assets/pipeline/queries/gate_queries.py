@@ -15,6 +15,7 @@ from xtr_assets.core.errors import ConfigError, InvalidInput
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.base import EncodedQueries, Encoder
 from xtr_assets.pipeline.queries.synthesis import QueryKind
+from xtr_assets.pipeline.queries.tuning_queries import TUNING_QUERIES
 from xtr_assets.storage.arrays import open_array
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
@@ -175,6 +176,14 @@ def read_queries(generation: Generation) -> GateQueries:
     if offsets[0] != 0 or offsets[-1] != len(tokens) or (np.diff(offsets) < 0).any():
         raise InvalidInput(f"{OFFSETS_FILE} runs to {offsets[-1]}, there are {len(tokens)} query tokens; build again")
     return GateQueries(queries, embeddings, tuple(np.split(tokens, offsets[1:-1])) if len(queries) else ())
+
+
+def judged_by(generation: Generation) -> int:
+    """How many fixed queries a generation is judged by; TUNING_QUERIES where they are not drawn yet."""
+    if not generation.has_file(QUERIES_FILE):
+        return TUNING_QUERIES
+    strata: list[str] = pq.read_table(generation.path(QUERIES_FILE), columns=["stratum"])["stratum"].to_pylist()
+    return strata.count("fixed")
 
 
 def _query(row: Mapping[str, Any]) -> GateQuery:

@@ -1,5 +1,6 @@
 """What profiles are tuned on, and when: queries like the gate's but none of them, kept once for all generations."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,6 +23,12 @@ TUNING_QUERIES = 200
 # library passed at .957, and the first change of 1 % was refused for its new rows (mean .934 over 50 queries, bound
 # .912). Half the misses cost a quarter more lists a query.
 MISSES_ALLOWED = 0.5
+# Fewer queries leave more to chance, and the goal allows for it: two samples of n and m queries from one index differ
+# by no more than SURELY * SPREAD * sqrt(1/n + 1/m) in 999 of 1,000 cases. SPREAD is the standard deviation of recall@10
+# of a query where the mean is about .98: .05 to .08 (benchmarks/gate_power.py).
+SURELY, SPREAD = 3.1, 0.08
+# The quantile of the gate's lower bound.
+BOUND = 1.65
 # A profile is tuned anew when this share of the rows came or went since: small changes add up to topics and lists that
 # it was not tuned for, and the gate would refuse in the end. Tuning then costs in proportion to the changes.
 RETUNE_SHARE = 0.05
@@ -86,13 +93,18 @@ def read_tuning(generation: Generation) -> TuningQueries | None:
     return TuningQueries(embeddings, tuple(tokens[start:stop] for start, stop in pairwise(offsets.tolist())))
 
 
-def tuning_goal(threshold: float) -> float:
-    """The recall that a profile is tuned for where the gate asks for `threshold`; 1.0 at most.
+def tuning_goal(threshold: float, tuned: int = TUNING_QUERIES, judged: int = TUNING_QUERIES) -> float:
+    """The lower bound that `tuned` queries must have where `judged` others are held against `threshold`; 1.0 at most.
 
-    >>> tuning_goal(0.95)
-    0.975
+    A setting that missed nothing meets any.
+
+    >>> tuning_goal(0.95), round(tuning_goal(0.95, 60, 60), 4), tuning_goal(0.95, 20, 20)
+    (0.975, 0.9953, 1.0)
     """
-    return 1.0 - MISSES_ALLOWED * (1.0 - min(threshold, 1.0))
+    asked = min(threshold, 1.0)
+    chance = SURELY * math.sqrt(1 / max(1, tuned) + 1 / max(1, judged))
+    bounds = BOUND * (1 / math.sqrt(max(1, judged)) - 1 / math.sqrt(max(1, tuned)))
+    return min(1.0, max(1.0 - MISSES_ALLOWED * (1.0 - asked), asked + SPREAD * (chance + bounds)))
 
 
 def changed_since_tuned(parent: Generation, index: str, changed: int) -> int:

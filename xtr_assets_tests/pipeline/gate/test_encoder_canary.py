@@ -17,6 +17,7 @@ from xtr_assets.pipeline.gate.registry import checks_of, run_check
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.manifest import CANARY_KEY
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.fixtures import required
 from xtr_assets_tests.pipeline.gate.rebuilt import (
     CONFIG,
     Fault,
@@ -40,7 +41,7 @@ from xtr_assets_tests.pipeline.gate.test_vectors_are_the_texts import (
     two_tokens,
 )
 
-REQUIRED = ("encoder_canary", "vectors_are_the_texts")
+REQUIRED = required("encoder_canary", "vectors_are_the_texts")
 CHANGED = [
     another_encoder,
     another_projection,
@@ -139,7 +140,7 @@ def test_what_somebody_forced_says_nothing_about_its_encoder(tmp_path: Path) -> 
 def test_the_first_record_stays_and_a_warehouse_of_before_gets_one(tmp_path: Path) -> None:
     warehouse = new_warehouse(tmp_path)
     # A release that knew no canaries published this one.
-    warehouse.publish(drafted(warehouse, {"docs": words(6)}, own()).number, required=())
+    warehouse.publish(drafted(warehouse, {"docs": words(6)}, own()).number, force_reason="a test")
     fingerprint = own().fingerprint
     assert warehouse.canary(fingerprint) is None
     built(warehouse, words(7))
@@ -174,7 +175,7 @@ def test_a_release_that_asks_about_other_texts_compares_those_of_the_record(tmp_
     draft = drafted(warehouse, {"docs": words(6)}, own())
     old = sketch_canary(own(), ["one text of before"], ["one query of before"])
     draft.set_note(CANARY_KEY, old.as_json())
-    warehouse.publish(draft.number, required=())
+    warehouse.publish(draft.number, force_reason="a test")
     draft = drafted(warehouse, {"docs": words(7)}, own())
     found = look_at_canary(warehouse, draft, own())
     assert found.passed and found.details["texts"] == 2

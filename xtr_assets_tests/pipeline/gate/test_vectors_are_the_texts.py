@@ -15,7 +15,7 @@ from xtr_assets.encoders.base import Encoded
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.ingest.encode import encode_snapshot
 from xtr_assets.storage.segment import Segment
-from xtr_assets_tests.fixtures import make_chunk, write_shard
+from xtr_assets_tests.fixtures import make_chunk, required, write_shard
 from xtr_assets_tests.pipeline.gate.rebuilt import Faulty, drafted, look, new_warehouse, picked, sound, words
 
 
@@ -156,7 +156,7 @@ def test_a_fault_of_a_change_is_seen_beside_rows_that_are_right(tmp_path: Path, 
     texts = words(300)
     first = drafted(warehouse, {"docs": texts}, Faulty(sound))
     assert look(warehouse, first).passed
-    warehouse.publish(first.number, required=("vectors_are_the_texts",))
+    warehouse.publish(first.number, required=required("vectors_are_the_texts"))
     changed = [*texts[:40], *words(6, seed=9), *texts[46:]]
     found = look(warehouse, drafted(warehouse, {"docs": changed}, Faulty(fault)))  # type: ignore[arg-type]
     assert not found.passed, found
@@ -170,7 +170,7 @@ def test_one_wrong_row_of_a_change_is_seen_and_named(tmp_path: Path) -> None:
     warehouse = new_warehouse(tmp_path)
     first = drafted(warehouse, {"docs": words(50)}, Faulty(sound))
     look(warehouse, first)
-    warehouse.publish(first.number, required=("vectors_are_the_texts",))
+    warehouse.publish(first.number, required=required("vectors_are_the_texts"))
 
     def fifth(encoded: Encoded, _: Sequence[str]) -> Encoded:
         wrong = encoded.embeddings.copy()
@@ -211,7 +211,7 @@ def test_a_parent_that_was_never_looked_at_vouches_for_nothing(tmp_path: Path) -
     warehouse = new_warehouse(tmp_path)
     texts = words(25)
     first = drafted(warehouse, {"docs": texts}, Faulty(next_text))
-    warehouse.publish(first.number, required=())
+    warehouse.publish(first.number, force_reason="a test")
     found = look(warehouse, drafted(warehouse, {"docs": texts[:-1]}, Faulty(sound)))
     assert not found.passed and found.details["new_rows_looked_at"] == 24
 
@@ -221,7 +221,7 @@ def test_a_parent_that_was_forced_past_the_check_vouches_for_nothing(tmp_path: P
     texts = words(25)
     first = drafted(warehouse, {"docs": texts}, Faulty(next_text))
     assert not look(warehouse, first).passed
-    warehouse.publish(first.number, required=("vectors_are_the_texts",), force_reason="a test", who="a person")
+    warehouse.publish(first.number, required=required("vectors_are_the_texts"), force_reason="a test", who="a person")
     assert not look(warehouse, drafted(warehouse, {"docs": texts[:-1]}, Faulty(sound))).passed
 
 
@@ -230,7 +230,7 @@ def test_an_encoder_that_changed_since_is_seen_though_nothing_is_new(tmp_path: P
     texts = words(60)
     first = drafted(warehouse, {"docs": texts}, Faulty(sound))
     assert look(warehouse, first).passed
-    warehouse.publish(first.number, required=("vectors_are_the_texts",))
+    warehouse.publish(first.number, required=required("vectors_are_the_texts"))
     draft = drafted(warehouse, {"docs": texts[:-10]}, Faulty(sound))
     assert look(warehouse, draft).details["new_rows"] == 0
     # It differs on the canary's texts as well, and is not believed about others.
@@ -302,7 +302,7 @@ def test_healthy_drafts_of_odd_texts_pass(tmp_path: Path, name: str) -> None:
     first = drafted(warehouse, shards, Faulty(sound))
     found = look(warehouse, first)
     assert found.passed, found
-    warehouse.publish(first.number, required=("vectors_are_the_texts",))
+    warehouse.publish(first.number, required=required("vectors_are_the_texts"))
     more = look(warehouse, drafted(warehouse, {"docs": [*ODD[name], "one more"]}, Faulty(sound)))
     assert more.passed, more
 

@@ -102,7 +102,7 @@ def test_what_is_drawn_stays_from_generation_to_generation(tmp_path: Path) -> No
     warehouse, draft = drafted_over(tmp_path / "w", CORPORA["thai"], 300, "0.jsonl")
     first = sample_queries(warehouse, draft, None, config(), ENCODER)
     exact_neighbors(draft, first.gate, 10, None)
-    parent = warehouse.publish(draft.number, required=())
+    parent = warehouse.publish(draft.number, force_reason="no gate here")
     chance = random.Random(7)
     words = [CORPORA["thai"](chance) for _ in range(301)]
     chunks = [make_chunk(f"{i // 300}.jsonl", str(i), text, source="s", kind="record") for i, text in enumerate(words)]
@@ -121,7 +121,7 @@ def test_points_near_rows_stay_too_and_their_exact_lists_with_them(tmp_path: Pat
     warehouse, draft = drafted_over(tmp_path / "w", CORPORA["punctuation"], 30)
     first = sample_queries(warehouse, draft, None, config(), ENCODER)
     exact_neighbors(draft, first.gate, 10, None)
-    parent = warehouse.publish(draft.number, required=())
+    parent = warehouse.publish(draft.number, force_reason="no gate here")
     write_shard(
         warehouse, "s", [make_chunk("c.jsonl", str(i), "... !!! ---", source="s", kind="record") for i in range(31)]
     )

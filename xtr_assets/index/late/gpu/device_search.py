@@ -152,7 +152,7 @@ class DeviceSearch:
         assert isinstance(held.store, DeviceCentroids)
         mask, count = state.allowed(allowed)
         limit = max(profile.rescore, LIMIT_PER_RESULT * k)
-        if count <= limit:
+        if profile.scan or count <= limit:
             return search_on_cpu(state, profile, tokens, k, allowed)
         started = time.perf_counter()
         query = make_query(state.model, tokens)

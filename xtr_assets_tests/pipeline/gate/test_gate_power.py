@@ -1,0 +1,46 @@
+"""The two error rates of the gate, in a few hundred simulated builds (benchmarks/gate_power.py has the long run)."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xtr_assets.index import TokenIndex
+from xtr_assets_tests.index.late.token_corpus import make_corpus
+
+SCRIPT = Path(__file__).parents[3] / "benchmarks" / "gate_power.py"
+BUILDS = 150
+
+
+@pytest.fixture(scope="module")
+def power() -> Any:
+    if not SCRIPT.is_file():
+        pytest.skip("the benchmarks are not beside the tests")
+    spec = importlib.util.spec_from_file_location("gate_power", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules["gate_power"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def pool(power: Any) -> Any:
+    corpus = make_corpus(3000, length=20, queries=700, seed=3)
+    return power.Pool.of(TokenIndex.build(corpus.tokens, corpus.offsets), corpus.queries)
+
+
+def test_a_tuned_healthy_index_is_not_refused(power: Any, pool: Any) -> None:
+    found = power.healthy(pool, BUILDS, np.random.default_rng(1), may_scan=False)
+    assert found.unmet < BUILDS / 2, "the goal is met, or nothing is shown"
+    assert found.recall < 1.0, "lists miss something, or nothing is shown"
+    assert found.fixed == 0 and not any(found.new.values()), found
+
+
+def test_an_index_below_the_threshold_is_refused(power: Any, pool: Any) -> None:
+    at_03, at_05 = (power.below(pool, missing, BUILDS, np.random.default_rng(2)) for missing in (0.03, 0.05))
+    assert at_03["fixed 200"] >= 0.99
+    assert at_05["fixed 200"] == 1.0 and at_05["new 50"] >= 0.7
+    assert at_05["new 50"] > at_05["new 35"] >= at_05["new 1"]
