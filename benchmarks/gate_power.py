@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xtr_assets.core.new_neighbors import shares_found, surely_at_most
 from xtr_assets.core.recall import Doubles, recall_at_k
 from xtr_assets.core.row_store import RowTokens
 from xtr_assets.core.types import Floats, Ints
@@ -26,6 +27,7 @@ from xtr_assets.index.late.search import TokenResult
 from xtr_assets.index.late.tuner import TokenTuning, tune
 from xtr_assets.pipeline.derive.exact_neighbors import Neighbors
 from xtr_assets.pipeline.gate.index_recall import evidence, measured
+from xtr_assets.pipeline.gate.new_row_recall import CONFIDENCE
 from xtr_assets.pipeline.queries.tuning_queries import tuning_goal
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
@@ -34,6 +36,7 @@ K = 10
 FIXED, NEW = 0.95, 0.93
 NEW_QUERIES = (1, 4, 16, 35, 50)
 BELOW = (0.02, 0.03, 0.05)
+BELOW_NEW = (0.03, 0.05, 0.2, 0.5)
 # Tuning and gate queries of a build.
 TUNED = JUDGED = 200
 
@@ -88,11 +91,17 @@ class Pool:
         )
 
 
-def refused(found: Neighbors, exact: Neighbors, threshold: float, *, few: bool) -> bool:
-    """The gate's verdict on an index that is not exact by construction."""
+def refused(found: Neighbors, exact: Neighbors) -> bool:
+    """The gate's verdict by its fixed queries on an index that is not exact by construction."""
     report = measured(found, exact, K)
     assert report is not None
-    return evidence(report, threshold, False, few)[0] < threshold
+    return evidence(report, FIXED, False, False)[0] < FIXED
+
+
+def refused_new(found: Neighbors, exact: Neighbors) -> bool:
+    """Its verdict on new rows, each query's nearest row being the one that is new, as its own chunk most often is."""
+    shares = shares_found([rows[:1] for rows in exact.rows], found.rows)
+    return surely_at_most(shares, CONFIDENCE) < NEW
 
 
 @dataclass(frozen=True)
@@ -121,10 +130,10 @@ def healthy(pool: Pool, builds: int, generator: np.random.Generator, *, may_scan
         unmet += not tuning.met
         if not tuning.met or tuning.profile.scan:
             continue
-        fixed += refused(pool.found(tuning.profile, gate), pool.exact_of(gate), FIXED, few=False)
+        fixed += refused(pool.found(tuning.profile, gate), pool.exact_of(gate))
         for count in NEW_QUERIES:
             few = rest[:count]
-            new[count] += refused(pool.found(tuning.profile, few), pool.exact_of(few), NEW, few=True)
+            new[count] += refused_new(pool.found(tuning.profile, few), pool.exact_of(few))
         values = pool.recalls(tuning.profile, gate)
         means.append(float(values.mean()))
         deviations.append(float(values.std()))
@@ -132,27 +141,25 @@ def healthy(pool: Pool, builds: int, generator: np.random.Generator, *, may_scan
     return Refusals(builds, scans, unmet, fixed, new, mean, deviation)
 
 
-def below(pool: Pool, missing: float, builds: int, generator: np.random.Generator) -> dict[str, float]:
-    """Share of the builds refused whose recall is a threshold less `missing`: a good and a bad setting, mixed so."""
+def below(pool: Pool, missing: float, builds: int, generator: np.random.Generator) -> float:
+    """Share of the builds refused whose recall is the threshold less `missing`: a good and a bad setting, mixed so."""
     every = np.arange(len(pool.queries))
     good, bad = SearchProfile(16, None, 512, whole=True), SearchProfile(2, None, 32)
     high, low = (float(pool.recalls(profile, every).mean()) for profile in (good, bad))
-    shares = {}
-    for threshold, counts, few in ((FIXED, (JUDGED,), False), (NEW, NEW_QUERIES, True)):
-        share = (high - (threshold - missing)) / (high - low)
-        for count in counts:
-            hits = 0
-            for _ in range(builds):
-                drawn = generator.permutation(len(every))[:count]
-                poor = generator.random(count) < share
-                first, second = pool.found(good, drawn), pool.found(bad, drawn)
-                mixed = Neighbors(
-                    np.where(poor[:, None], second.scores, first.scores),
-                    np.where(poor[:, None], second.rows, first.rows),
-                )
-                hits += refused(mixed, pool.exact_of(drawn), threshold, few=few)
-            shares[f"{'new' if few else 'fixed'} {count}"] = round(hits / builds, 3)
-    return shares
+    share, hits = (high - (FIXED - missing)) / (high - low), 0
+    for _ in range(builds):
+        drawn = generator.permutation(len(every))[:JUDGED]
+        poor = generator.random(JUDGED)[:, None] < share
+        first, second = pool.found(good, drawn), pool.found(bad, drawn)
+        mixed = Neighbors(np.where(poor, second.scores, first.scores), np.where(poor, second.rows, first.rows))
+        hits += refused(mixed, pool.exact_of(drawn))
+    return hits / builds
+
+
+def below_new(missing: float, queries: int, builds: int, generator: np.random.Generator) -> float:
+    """The same of new rows, each of which is found or not."""
+    found = generator.random((builds, queries)) < NEW - missing
+    return float(np.mean([surely_at_most(shares.astype(np.float64), CONFIDENCE) < NEW for shares in found]))
 
 
 def decoded(tokens: RowTokens, rows: int) -> tuple[Floats, Ints]:
@@ -180,6 +187,12 @@ def main() -> None:
     tokens = read_generation(given.warehouse).tokens()
     with np.load(given.queries) as stored:
         queries = [one for one in np.split(stored["tokens"], stored["offsets"][1:-1]) if len(one)]
+    generator = np.random.default_rng(0)
+    lost = {
+        f"{count} queries": {str(b): below_new(b, count, given.builds, generator) for b in BELOW_NEW}
+        for count in NEW_QUERIES
+    }
+    print(json.dumps({"new rows refused below": lost}), flush=True)
     for rows in given.rows:
         index = TokenIndex.build(*decoded(tokens, rows))
         pool = Pool.of(index, queries[: given.most_queries])
@@ -197,7 +210,9 @@ def main() -> None:
             for may_scan in (True, False):
                 name = "healthy" if may_scan else "healthy, lists only"
                 figures[name] = vars_of(healthy(pool, given.builds, generator, may_scan=may_scan))
-            figures["below"] = {str(missing): below(pool, missing, given.builds, generator) for missing in BELOW}
+            figures["refused below"] = {
+                str(missing): below(pool, missing, given.builds, generator) for missing in BELOW
+            }
         print(json.dumps(figures), flush=True)
 
 

@@ -20,8 +20,6 @@ Doubles = npt.NDArray[np.float64]
 TIE_TOLERANCE = 1e-6
 # Pairs of rows compared at once: 16 MB.
 COMPARISONS = 1 << 24
-# Queries' worth of the largest variance in `surely_at_most`.
-PRIOR_QUERIES = 8
 CURVE_POINTS = (1, 5, 10, 20, 50, 100)
 
 
@@ -105,27 +103,6 @@ def upper_bound(mean: float, queries: int, confidence: float = 0.95) -> float:
     return _wilson(mean, queries, confidence)[1]
 
 
-def surely_at_most(mean: float, deviation: float, queries: int, least: float, confidence: float = 0.999) -> float:
-    """What the mean over all queries surely stays below, for a question about `least`: is it surely below that?
-
-    A score bound: mean + z * sqrt(v / queries), where v is the variance of a query. Few queries say little of it, so
-    the largest that a query of mean `least` can have, least * (1 - least), counts as PRIOR_QUERIES of them: one query
-    is judged as all or nothing, fifty by how they vary.
-
-    deviation : sample standard deviation of the queries, 0 for one. Refuses (returns less than `least`) where mean lies
-    z standard errors below `least`.
-
-    >>> [round(surely_at_most(0.8, 0.15, n, 0.93), 3) for n in (1, 16, 50)]
-    [1.0, 0.949, 0.874]
-    """
-    if queries < 1:
-        raise InvalidInput(f"{queries} queries give no bound; at least 1 is needed")
-    z = NormalDist().inv_cdf(confidence)
-    largest = min(max(least, 0.0), 1.0) * (1.0 - min(max(least, 0.0), 1.0))
-    variance = (PRIOR_QUERIES * largest + (queries - 1) * deviation**2) / (PRIOR_QUERIES + queries - 1)
-    return min(1.0, mean + z * math.sqrt(variance / queries))
-
-
 def _wilson(mean: float, count: int, confidence: float) -> tuple[float, float]:
     z = NormalDist().inv_cdf(confidence)
     centre = mean + z * z / (2 * count)
@@ -170,7 +147,7 @@ class RecallReport:
     """Recall of an index against exact search over the same rows, as plain values.
 
     curve holds (k, mean recall@k); nprobe_curve holds (nprobe, mean recall@k, milliseconds a query) where the index
-    was probed at several settings. deviation : sample standard deviation of recall@k of a query.
+    was probed at several settings.
     """
 
     mean: float
@@ -180,13 +157,11 @@ class RecallReport:
     confidence: float
     curve: tuple[tuple[int, float], ...]
     nprobe_curve: tuple[tuple[int, float, float], ...] = field(default=())
-    deviation: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON values."""
         return {
             "mean": self.mean,
-            "deviation": self.deviation,
             "lower_bound": self.lower_bound,
             "queries": self.queries,
             "k": self.k,
@@ -228,7 +203,6 @@ def recall_report(
         confidence=confidence,
         curve=curve,
         nprobe_curve=tuple(nprobe_curve),
-        deviation=float(np.std(per_query, ddof=1)) if len(per_query) > 1 else 0.0,
     )
 
 

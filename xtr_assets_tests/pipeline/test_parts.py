@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from xtr_assets.config import IndexConfig, RecallConfig, SourceConfig
-from xtr_assets.core.recall import RecallReport, lower_bound, surely_at_most
+from xtr_assets.core.recall import RecallReport, lower_bound, upper_bound
 from xtr_assets.pipeline.derive.exact_neighbors import Neighbors, exact_neighbors, read_neighbors, write_neighbors
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.index_recall import (
@@ -53,7 +53,7 @@ def test_a_source_that_is_surely_below_refuses() -> None:
     lost = report(*[0.5] * 20)
     verdict = judged({"source big": report(*[1.0] * 280), "source small": lost})
     assert not verdict.passed
-    assert verdict.value == pytest.approx(surely_at_most(0.5, 0.0, 20, 0.95, FEW_CONFIDENCE))
+    assert verdict.value == pytest.approx(upper_bound(0.5, 20, FEW_CONFIDENCE))
     assert verdict.details["basis"] == "upper bound of source small: 20 queries"
     assert verdict.details["parts"]["source big"]["mean"] == 1.0
 

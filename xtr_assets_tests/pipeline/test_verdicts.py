@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
-from xtr_assets.core.recall import RecallReport, lower_bound, surely_at_most, upper_bound
+from xtr_assets.core.recall import RecallReport, lower_bound, upper_bound
 from xtr_assets.pipeline.gate.index_recall import evidence
 
 
 def report(*per_query: float) -> RecallReport:
     values = np.array(per_query)
-    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return RecallReport(float(values.mean()), lower_bound(values), len(values), 10, 0.95, (), deviation=spread)
+    return RecallReport(float(values.mean()), lower_bound(values), len(values), 10, 0.95, ())
 
 
 def passes(one: RecallReport, threshold: float = 0.93, *, exact: bool = False, few: bool = True) -> bool:
@@ -37,11 +36,11 @@ def test_one_hard_query_is_no_proof_of_loss() -> None:
     assert not passes(report(0.5, 0.5, 0.5, 0.5))
 
 
-def test_as_many_new_queries_as_a_large_change_has_need_only_look_right() -> None:
+def test_a_sample_that_can_prove_the_threshold_has_to() -> None:
+    mixed = report(*[1.0] * 34, *[0.5] * 6)
+    assert mixed.mean > 0.92
+    assert not passes(mixed)
     assert passes(report(*[1.0] * 40))
-    assert passes(report(*[1.0] * 35, *[0.5] * 5)), "a mean of .9375 proves no .93, and is no sign of loss"
-    assert not passes(report(*[1.0] * 35, *[0.5] * 5), few=False)
-    assert not passes(report(*[1.0] * 28, *[0.5] * 12)), "a mean of .85 is"
 
 
 def test_a_threshold_above_one_never_passes() -> None:
@@ -50,12 +49,7 @@ def test_a_threshold_above_one_never_passes() -> None:
     assert not passes(report(1.0), 1.01, exact=True)
 
 
-def test_the_upper_bounds_by_hand() -> None:
+def test_the_upper_bound_by_hand() -> None:
     # Wilson with p = 0: z^2 / (n + z^2), z = 1.6449.
     assert upper_bound(0.0, 10) == pytest.approx(2.7055 / 12.7055, abs=1e-4)
     assert upper_bound(1.0, 10) == 1.0
-    # One query: the variance of all or nothing, .93 * .07. z = 3.0902.
-    assert surely_at_most(0.1, 0.0, 1, 0.93) == pytest.approx(0.1 + 3.0902 * (0.93 * 0.07) ** 0.5, abs=1e-4)
-    # Nine: as many variances of their own as of that.
-    assert surely_at_most(0.5, 0.2, 9, 0.93) == pytest.approx(0.5 + 3.0902 * ((0.0651 + 0.04) / 2 / 9) ** 0.5, abs=1e-4)
-    assert surely_at_most(1.0, 0.0, 10, 0.93) == 1.0

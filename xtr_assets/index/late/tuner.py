@@ -23,12 +23,14 @@ from xtr_assets.index.late.state import IndexState
 # Settings tried, each about a third dearer than the one before.
 NPROBES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 RESCORES = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048)
-# Where none of these meets the goal, all tokens of the documents are multiplied: what the likely ones leave out keeps
-# some encoders below .96 whatever is read (5,183 abstracts, hashing: .957 at 64 lists and 2,048 documents in 3.6 ms,
-# .990 at 16 and 512 in 2.0 with all tokens). At last rows by the thousand: tokens that do not repeat are told apart by
-# themselves and not by their centroids. Fewer lists than these do not even meet the rows.
+# Where none of these meets the goal: tokens that do not repeat are told apart by themselves and not by their
+# centroids, and such rows by the thousand cost milliseconds. Fewer lists than these do not even meet the rows.
 DEEP_NPROBES = tuple(nprobe for nprobe in NPROBES if nprobe >= 8)
 DEEP_RESCORES = (4096, 8192, 16_384)
+# All tokens of the documents are multiplied: the likely ones keep some encoders below .96 whatever is read, and
+# fewer documents with all their tokens cost less for the same recall (docs/measurements.md, "All tokens or likely
+# ones").
+WHOLE = True
 # Beyond this share of all rows a scan is no dearer, and exact.
 DEEPEST_SHARE = 0.25
 
@@ -147,9 +149,9 @@ def tune(
     may_scan : whether a scan may serve where it is no dearer, or nothing else meets the goal
 
     Recall rises with the lists read and with the documents rescored, so that a list count needs no more rescoring than
-    a smaller one did: some twenty settings are tried of the 132, and where none of them meets the goal as many with all
-    tokens of the documents, and some of the DEEP_RESCORES. Costs are counted, not timed: the same index gets the same
-    profile on a busy machine. Nothing met, and no scan: the setting of highest recall.
+    a smaller one did: some twenty settings are tried of the 132, and where none of them meets the goal some of the
+    DEEP_RESCORES. Costs are counted, not timed: the same index gets the same profile on a busy machine. Nothing met,
+    and no scan: the setting of highest recall.
     """
     asked = [i for i, query in enumerate(queries) if len(query)]
     if not asked:
@@ -192,10 +194,10 @@ def tune(
         trials.clear()
     usual = [rescore for rescore in RESCORES if 2 * k <= rescore <= DEEPEST_SHARE * rows] or [2 * k]
     deep = [rescore for rescore in DEEP_RESCORES if 2 * k <= rescore <= DEEPEST_SHARE * rows]
-    for nprobes, ladder, whole in ((NPROBES, usual, False), (NPROBES, usual, True), (DEEP_NPROBES, deep, True)):
+    for nprobes, ladder in ((NPROBES, usual), (DEEP_NPROBES, deep)):
         level = len(ladder) - 1
         for nprobe in nprobes if ladder else ():
-            base = replace(profile, nprobe=nprobe, whole=whole, scan=False)
+            base = replace(profile, nprobe=nprobe, whole=WHOLE, scan=False)
             # Down from what the list count before needed, as long as the goal is met.
             trial = attempt(replace(base, rescore=ladder[level]))
             if not trial.lists:

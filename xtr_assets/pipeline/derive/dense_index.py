@@ -49,7 +49,7 @@ def derive_dense(
     """
     asked = read_tuning(draft)
     queries = None if asked is None else asked.embeddings
-    goal = tuning_goal(recall_goal, TUNING_QUERIES if asked is None else len(asked), judged_by(draft))
+    goal = tuning_goal(recall_goal, TUNING_QUERIES if asked is None else len(asked), judged_by(draft) or TUNING_QUERIES)
     how: str
     if parent is None:
         index = DenseIndex.build(

@@ -15,7 +15,13 @@ from xtr_assets.index.late.tuner import TokenTuning
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
 from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.gate_queries import judged_by
-from xtr_assets.pipeline.queries.tuning_queries import changed_since_tuned, read_tuning, tuning_due, tuning_goal
+from xtr_assets.pipeline.queries.tuning_queries import (
+    TUNING_QUERIES,
+    changed_since_tuned,
+    read_tuning,
+    tuning_due,
+    tuning_goal,
+)
 from xtr_assets.search.loaders import TOKEN_FILE, TokenIndexFile, open_tokens
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
@@ -130,7 +136,7 @@ def _tune(draft: Draft, tokens: RowTokens, recall: RecallConfig, *, keep: bool) 
     components = tokens.token_count * tokens.dim
     if not components or (not queries and components > DEAREST_SCAN):
         return None
-    goal = tuning_goal(recall.xtr, len(queries), judged_by(draft))
+    goal = tuning_goal(recall.xtr, len(queries), judged_by(draft) or TUNING_QUERIES)
     # A scan by plan is exact and is not tried: it needs no exact neighbours of the tuning queries.
     tried = queries and components > PLANNED_SCAN
     exact = exact_tokens(tokens, draft.live, queries, recall.k) if tried else None

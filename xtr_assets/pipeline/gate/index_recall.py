@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.core.recall import RecallReport, recall_report, surely_at_most
+from xtr_assets.core.recall import RecallReport, lower_bound, recall_report, upper_bound
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
@@ -21,9 +21,6 @@ from xtr_assets.storage.draft import Draft
 # and then, and what is refused stays refused until something else changes: at .95 half of them refused a change of one
 # function, at .99 three of them did; now it takes one in ten for one query, three for two, half for four.
 FEW_CONFIDENCE = 0.999
-# From so many on (the least that a change is asked, where its rows say so much) a tuned index is so far above the
-# threshold that less will do: at .93 this refuses a mean below .89 of 16 queries, .91 of 50. benchmarks/gate_power.py.
-ENOUGH_QUERIES, MORE_CONFIDENCE = 16, 0.8
 # Multiples of the profile's nprobe at which recall is measured for the curve: half shows how steep it is, double what
 # a query could still gain.
 CURVE_FACTORS = (0.25, 0.5, 1.0, 2.0)
@@ -52,7 +49,7 @@ def judge(
     the threshold is judged by the upper bound: it refuses what is surely below. So is each of `parts`, shares of the
     queries that the average would hide: the worst one that is surely below refuses.
     """
-    split = {name: _Part.of(part, threshold) for name, part in (parts or {}).items()}
+    split = {name: _Part.of(part) for name, part in (parts or {}).items()}
     if report is None:
         # Not measured is not good: only what scores every row, or has none, needs no proof.
         why = "every row is scored, which needs no proof" if exact else "not measured: there is no query to ask"
@@ -84,24 +81,21 @@ class _Part:
     queries: int
 
     @classmethod
-    def of(cls, report: RecallReport, threshold: float) -> "_Part":
-        return cls(report.mean, _at_most(report, threshold), report.queries)
+    def of(cls, report: RecallReport) -> "_Part":
+        return cls(report.mean, _surely_at_most(report), report.queries)
 
 
 def evidence(report: RecallReport, threshold: float, exact: bool, few: bool) -> tuple[float, str]:
     """The figure that is held against the threshold, and what it is."""
     if exact:
         return report.mean, "mean of an exact index"
-    if few:
-        # What new rows allow proves no threshold: refused is what looks below it, and by how much tells how many look.
-        confidence = FEW_CONFIDENCE if report.queries < ENOUGH_QUERIES else MORE_CONFIDENCE
-        bound = _at_most(report, threshold, confidence)
-        return bound, f"upper bound at {confidence}: {report.queries} queries prove no more"
+    if few and lower_bound(np.ones(report.queries)) < min(threshold, 1.0):
+        return _surely_at_most(report), f"upper bound: {report.queries} queries prove no more"
     return report.lower_bound, "lower bound"
 
 
-def _at_most(report: RecallReport, threshold: float, confidence: float = FEW_CONFIDENCE) -> float:
-    return surely_at_most(report.mean, report.deviation, report.queries, threshold, confidence)
+def _surely_at_most(report: RecallReport) -> float:
+    return upper_bound(report.mean, report.queries, FEW_CONFIDENCE)
 
 
 def dense_recall(session: DraftSession) -> Finding:

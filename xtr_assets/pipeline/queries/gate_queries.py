@@ -15,7 +15,6 @@ from xtr_assets.core.errors import ConfigError, InvalidInput
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.base import EncodedQueries, Encoder
 from xtr_assets.pipeline.queries.synthesis import QueryKind
-from xtr_assets.pipeline.queries.tuning_queries import TUNING_QUERIES
 from xtr_assets.storage.arrays import open_array
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
@@ -179,9 +178,9 @@ def read_queries(generation: Generation) -> GateQueries:
 
 
 def judged_by(generation: Generation) -> int:
-    """How many fixed queries a generation is judged by; TUNING_QUERIES where they are not drawn yet."""
+    """How many fixed queries a generation is judged by; 0 where none are drawn yet."""
     if not generation.has_file(QUERIES_FILE):
-        return TUNING_QUERIES
+        return 0
     strata: list[str] = pq.read_table(generation.path(QUERIES_FILE), columns=["stratum"])["stratum"].to_pylist()
     return strata.count("fixed")
 

@@ -10,7 +10,13 @@ import pytest
 from xtr_assets.config import DenseConfig
 from xtr_assets.core.types import Chunk
 from xtr_assets.pipeline.derive.dense_index import DenseReport, derive_dense
-from xtr_assets.pipeline.queries.tuning_queries import RETUNE_SHARE, keep_tuning
+from xtr_assets.pipeline.queries.tuning_queries import (
+    RETUNE_SHARE,
+    TUNING_QUERIES,
+    keep_tuning,
+    read_tuning,
+    tuning_goal,
+)
 from xtr_assets.search.loaders import open_dense
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
@@ -65,7 +71,10 @@ def derived(
 def test_the_profile_is_tuned_for_fewer_misses_than_the_gate_allows(tmp_path: Path) -> None:
     generation, report = derived(Warehouse.create(tmp_path / "w"), {})
     assert report.tuned
-    assert generation.manifest.profile["dense"]["goal"] == pytest.approx(0.95)
+    asked = read_tuning(generation)
+    assert asked is not None and len(asked) < TUNING_QUERIES
+    goal = generation.manifest.profile["dense"]["goal"]
+    assert goal == pytest.approx(tuning_goal(0.9, len(asked))) and goal >= tuning_goal(0.9) > 0.95
 
 
 def test_small_changes_keep_the_profile_until_they_add_up(tmp_path: Path) -> None:

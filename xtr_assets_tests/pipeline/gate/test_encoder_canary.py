@@ -244,7 +244,7 @@ def test_the_gate_opens_an_encoder_of_its_own(tmp_path: Path) -> None:
     draft = drafted(warehouse, {"docs": words(40)}, bad)
     session = DraftSession(warehouse, draft, CONFIG, encoder=lambda: bad)
     assert session.encoder is bad
-    records = [run_check(session, check) for check in checks_of(CONFIG) if check.name in REQUIRED]
+    records = [run_check(session, check) for check in checks_of(CONFIG) if check.requirement in REQUIRED]
     assert [(one.name, one.passed) for one in records] == [("encoder_canary", True), ("vectors_are_the_texts", False)]
     with pytest.raises(PublishRefused, match="vectors_are_the_texts"):
         warehouse.publish(draft.number, required=REQUIRED)

@@ -40,7 +40,7 @@ def test_a_tuned_healthy_index_is_not_refused(power: Any, pool: Any) -> None:
 
 
 def test_an_index_below_the_threshold_is_refused(power: Any, pool: Any) -> None:
-    at_03, at_05 = (power.below(pool, missing, BUILDS, np.random.default_rng(2)) for missing in (0.03, 0.05))
-    assert at_03["fixed 200"] >= 0.99
-    assert at_05["fixed 200"] == 1.0 and at_05["new 50"] >= 0.7
-    assert at_05["new 50"] > at_05["new 35"] >= at_05["new 1"]
+    generator = np.random.default_rng(2)
+    assert power.below(pool, 0.03, BUILDS, generator) >= 0.99
+    assert power.below(pool, 0.05, BUILDS, generator) == 1.0
+    assert power.below_new(0.5, 16, BUILDS, generator) >= 0.7 and power.below_new(0.3, 50, BUILDS, generator) >= 0.9
