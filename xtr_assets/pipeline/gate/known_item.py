@@ -45,6 +45,8 @@ FLOOR = 0.5
 CONFIDENCE = 0.999
 # An item counts as told apart by this much of a cosine: what is stored as float16 and int8 keeps the order then.
 MARGIN = 0.02
+# Chunks among which an item has to be told apart, besides those of the other items.
+OTHERS = 64
 # Kinds of chunks whose id follows from source, path, symbol and part, but for how often the symbol came before.
 PLACED = ("class", "function", "method", "record", "section", "text")
 OCCURRENCES = 64
@@ -175,28 +177,39 @@ def known_items(session: DraftSession) -> list[GateQuery]:
 
 
 def told_apart_by(session: DraftSession, items: Sequence[GateQuery]) -> set[str]:
-    """Ids of the items whose chunk an encoder opened anew puts first among the chunks of all items, by both its
-    embeddings and its tokens.
+    """Ids of the items whose chunk an encoder opened anew puts first among the chunks of all items and some others, by
+    both its embeddings and its tokens.
 
     An encoder that knows no emoji gives all of them one vector: that they are not found is no fault of the build.
-    Encoded only where the floor is missed: as many texts as there are items.
+    Encoded only where the floor is missed: as many texts as there are items, and OTHERS.
     """
-    texts = dict(_encoded_texts(session.draft, {query.chunk_id for query in items}))
+    texts = dict(_encoded_texts(session.draft, {query.chunk_id for query in items} | some_chunks(session.draft)))
     items = [query for query in items if query.chunk_id in texts]
     if not items:
         return set()
     encoder = session.fresh_encoder()
-    documents = encoder.encode_documents([texts[query.chunk_id] for query in items])
+    names = np.array(sorted(set(texts.values())))
+    documents = encoder.encode_documents(names.tolist())
     asked = encoder.encode_queries([query.text for query in items])
-    names = np.array([texts[query.chunk_id] for query in items])
     dense = asked.embeddings @ documents.embeddings.astype(np.float32).T
     found = set()
     for i, query in enumerate(items):
-        own = names == names[i]
+        own = names == texts[query.chunk_id]
         scores = maxsim(asked.tokens[i], documents.tokens, documents.offsets) / max(1, len(asked.tokens[i]))
         if all(one[own].max() > one[~own].max(initial=-1.0) + MARGIN for one in (dense[i], scores)):
             found.add(query.query_id)
     return found
+
+
+def some_chunks(draft: Generation) -> set[int]:
+    """chunk_ids of OTHERS live chunks, evenly spaced."""
+    rows = np.flatnonzero(draft.live)
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(OTHERS, len(rows))).astype(int))] if len(rows) else rows
+    ids = [
+        one.segment.chunk_ids()[rows[(rows >= one.base_row) & (rows < one.end_row)] - one.base_row]
+        for one in draft.segments
+    ]
+    return set(np.concatenate(ids or [np.empty(0, np.int64)]).tolist())
 
 
 def id_is_of_place(hit: Hit) -> bool:
