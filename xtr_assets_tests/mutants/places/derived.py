@@ -15,7 +15,7 @@ faiss = load_faiss()
 
 ROWS = frozenset({"rows_everywhere"})
 ITSELF = frozenset({"finds_itself", "dense_recall", "dense_recall_new_rows", "new_rows_recall"})
-ITSELF_XTR = frozenset({"finds_itself", "xtr_recall", "xtr_recall_new_rows", "new_rows_recall"})
+ITSELF_XTR = frozenset({"finds_itself", "rows_everywhere", "xtr_recall", "xtr_recall_new_rows", "new_rows_recall"})
 # Something to look among, at any size.
 LISTS = "IVF16,Flat"
 
