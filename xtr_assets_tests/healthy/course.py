@@ -60,7 +60,7 @@ def _built(warehouse: Warehouse, project: Project, step: str) -> Refusal | None:
         if step == "compact":
             steps.compact(warehouse, project.config, whole=True)
         else:
-            steps.build(warehouse, project.config, whole=True)
+            steps.build(warehouse, project.config, whole=True, accepting=False)
     except PublishRefused as error:
         draft = warehouse.newest_draft()
         assert draft is not None, str(error)
