@@ -81,7 +81,8 @@ def test_going_back_encodes_nothing(project: Project) -> None:
     project.configure(OLD)
     assert "generation 1 serves and holds exactly this" in project.build().reason
 
-    # By the config: what serves is the new encoder's, and the old one's vectors are still there. The checks alone encode.
+    # By the config: what serves is the new encoder's, and the old one's vectors are still there.
+    # Its checks alone encode.
     still.undo()
     project.warehouse.publish(2, again_reason="the new encoder after all")
     result = project.build()
