@@ -39,7 +39,8 @@ class Drift:
     """Five figures since training, four of the dense index; None where there is nothing to measure.
 
     imbalance : imbalance of the lists over that at training. growth : live rows over those trained on. new_rows :
-    recall at training less what the share of new neighbours found surely is at most. nprobe : lists to probe for the recall at training,
+    recall at training less what the share of new neighbours found surely is at most. nprobe : lists to probe for the
+    recall at training,
     over those of the profile; the end of the curve where none of its points reaches it. tokens : what centroids leave
     of tokens that came since they were learnt, over what they left of those they were learnt from.
     """
