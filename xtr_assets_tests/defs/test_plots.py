@@ -11,7 +11,6 @@ from xtr_assets.core.recall import RecallReport
 from xtr_assets.defs.plots import (
     BOTTOM,
     HEIGHT,
-    INLINE_CHARACTERS,
     LEFT,
     RIGHT,
     TOP,
@@ -39,7 +38,7 @@ def drawn(picture: dg.MarkdownMetadataValue) -> ElementTree.Element:
     head, _, rest = picture.value.partition("](<data:image/svg+xml,")
     assert head.startswith("![recall@") and rest.endswith(">)")
     # What would end the address early, for Markdown or for the browser.
-    assert not set(rest[:-2]) & set("<>#\n\"")
+    assert not set(rest[:-2]) & set('<>#\n"')
     return ElementTree.fromstring(unquote(rest[:-2]))
 
 
@@ -102,15 +101,6 @@ def test_a_better_recall_lies_higher_and_the_threshold_between() -> None:
 @pytest.mark.parametrize("recall", [0.0, 1 / 3, 1.0])
 def test_a_single_point_and_strange_thresholds_are_drawn_inside(recall: float, threshold: float) -> None:
     assert_inside(drawn(recall_pictures(report((), ((1, recall),), k=1), threshold)["recall_over_k"]))
-
-
-def test_the_ui_shows_the_pictures_in_their_place() -> None:
-    deep = tuple((k, 0.987654321 - k / 3000) for k in (1, 5, 10, 20, 50, 100))
-    probed = tuple((probes, 0.912345678 + probes / 30000, 0.1) for probes in (256, 512, 1024, 2048))
-    pictures = [*recall_pictures({**report(probed, deep, 100), "nprobe": 1024}, 0.95).values()]
-    for one in pictures:
-        assert one.value is not None
-        assert len(one.value) < INLINE_CHARACTERS
 
 
 def test_nothing_measured_is_no_picture() -> None:
