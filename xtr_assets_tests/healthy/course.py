@@ -66,6 +66,6 @@ def _built(warehouse: Warehouse, project: Project, step: str) -> Refusal | None:
         assert draft is not None, str(error)
         required = required_checks(project.config)
         failed = [one for one in draft.check_results() if not one.passed and one.name in required]
-        said = [f"{one.name} {one.value} < {one.threshold} ({one.details.get('basis', '')})" for one in failed]
+        said = [f"{one.name}: {one.details.get('summary', one.value)}" for one in failed]
         return Refusal(project.shape, step, draft.live_rows, tuple(said) or (str(error),))
     return None
