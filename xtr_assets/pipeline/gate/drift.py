@@ -62,8 +62,12 @@ class Drift:
     @property
     def causes(self) -> tuple[str, ...]:
         """Why a retrain is due, in words with both values; empty where none is."""
-        over = {name: value for name, value in self.figures.items() if value > LIMITS[name]}
-        return tuple(f"{name} {value:.3f} > {LIMITS[name]:g}" for name, value in over.items())
+        return tuple(f"{name} {value:.3f} > {LIMITS[name]:g}" for name, value in self.over.items())
+
+    @property
+    def over(self) -> dict[str, float]:
+        """The figures past their limits."""
+        return {name: value for name, value in self.figures.items() if value > LIMITS[name]}
 
     def show(self) -> None:
         """Set the metrics."""
