@@ -6,8 +6,8 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel, ConfigDict
 
-from xtr_assets.defs.liveness import PROCESS_TAG, is_gone
 from xtr_assets.defs.jobs import GENERATIONS
+from xtr_assets.defs.liveness import PROCESS_TAG, is_gone
 from xtr_assets.defs.names import CORPUS, DERIVED, Names
 
 # After a run that failed the same work is asked for again, four times at most: after 2, 8, 32 and 128 minutes. What
