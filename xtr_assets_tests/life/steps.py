@@ -95,7 +95,8 @@ def build(
         decision = decide(warehouse, config, want, again=again)
         if not (decision.build or full):
             return Built(None, decision.reason, encoded)
-        return Built(generation(warehouse, config, afresh=full, whole=whole), decision.reason, encoded)
+        afresh = full or bool(decision.cause)
+        return Built(generation(warehouse, config, afresh=afresh, whole=whole), decision.reason, encoded)
 
 
 def compact(warehouse: Warehouse, config: IndexConfig, *, whole: bool = False) -> Built:

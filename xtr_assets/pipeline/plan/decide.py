@@ -170,9 +170,11 @@ class Refused:
 
 
 def refused_for_training(warehouse: Warehouse, config: IndexConfig, published: Generation | None) -> Refused | None:
-    """The newest draft, where it was refused for what its indexes keep of what serves. Where another generation serves
-    by now, somebody moved the pointer: nothing follows from the draft then."""
-    newest = next(reversed(warehouse.generations()), None)
+    """The newest draft that was judged, where it was refused for what its indexes keep of what serves. Where another
+    generation serves by now, somebody moved the pointer: nothing follows from the draft then. One whose run died
+    half-way says nothing."""
+    judged = (one for one in reversed(warehouse.generations()) if one.sealed or _refused(one, config))
+    newest = next(judged, None)
     if published is None or newest is None or newest.sealed or newest.parent != published.number:
         return None
     cause = retrain_cause(newest, published, required_checks(config))
