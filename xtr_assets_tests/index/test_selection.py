@@ -68,7 +68,7 @@ def test_the_dense_index_answers_in_the_one_order(recipe: str, depths: tuple[int
     vectors = documents[np.tile(np.arange(40), 8)].astype(np.float16)
     index = DenseIndex.build(vectors, recipe=recipe)
     for k in depths:
-        scores, found = index.search(documents[7:8], k, **({"nprobe": 4} if "IVF" in recipe else {}))
+        scores, found = index.search(documents[7:8], k, nprobe=4 if "IVF" in recipe else None)
         every = np.arange(320)
         exact = DenseIndex.build(vectors, recipe="Flat").search(documents[7:8], 320)
         of_row = np.empty(320, np.float32)
