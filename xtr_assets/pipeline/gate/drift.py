@@ -37,10 +37,10 @@ class Drift:
     """Five figures since training, four of the dense index; None where there is nothing to measure.
 
     imbalance : imbalance of the lists over that at training. growth : live rows over those trained on. new_rows :
-    recall at training less what the share of new neighbours found surely is at most. nprobe : lists to probe for the
-    recall at training,
-    over those of the profile; the end of the curve where none of its points reaches it. tokens : what centroids leave
-    of tokens that came since they were learnt, over what they left of those they were learnt from.
+    recall at training less what the share of new neighbours that are found surely is at most. nprobe : lists to probe
+    for the recall at training, over those of the profile; the end of the curve where none of its points reaches it.
+    tokens : what centroids leave of tokens that came since they were learnt, over what they left of those they were
+    learnt from.
     """
 
     trained: int
@@ -60,8 +60,12 @@ class Drift:
     @property
     def causes(self) -> tuple[str, ...]:
         """Why a retrain is due, in words with both values; empty where none is."""
-        over = {name: value for name, value in self.figures.items() if value > LIMITS[name]}
-        return tuple(f"{name} {value:.3f} > {LIMITS[name]:g}" for name, value in over.items())
+        return tuple(f"{name} {value:.3f} > {LIMITS[name]:g}" for name, value in self.over.items())
+
+    @property
+    def over(self) -> dict[str, float]:
+        """The figures past their limits."""
+        return {name: value for name, value in self.figures.items() if value > LIMITS[name]}
 
     def show(self) -> None:
         """Set the metrics."""
