@@ -117,7 +117,9 @@ MUTANTS = (
     Mutant(
         "the worst come first",
         "search",
-        locally("search.ranker", "order_by", lambda original: lambda scores, ids, k=None: original(-scores, ids, k)),
+        locally(
+            "search.ranker", "best_positions", lambda original: lambda scores, ids, k=None: original(-scores, ids, k)
+        ),
         ITSELF | WHOLE,
         serves=True,
     ),
