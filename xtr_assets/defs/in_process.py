@@ -68,8 +68,8 @@ class BuildResult:
     generation : the number that serves now, None where none does. built : the number of the draft that was begun, None
     where nothing had to be. published : whether `built` serves. reason : why something, or nothing, was built.
     shards : what was ingested, by shard: why, and the chunks added, changed and deleted. intake : what the sources hold
-    that was left out or could not be read. accepted : sources whose shrink somebody accepted. refused : the build before
-    this one in the same call, where a retrain followed it. seconds : by step.
+    that was left out or could not be read. accepted : sources whose shrink somebody accepted. refused : the build
+    before this one in the same call, where a retrain followed it. seconds : by step.
     """
 
     generation: int | None
@@ -133,10 +133,10 @@ def build(
     """Ingest the shards that changed, then build, check and publish the next generation where anything did.
 
     After a change of encoder or settings a generation is built too. With `full` every file is chunked again, and the
-    indexes are made anew; texts that were encoded are not encoded again. Where the build is refused for what its indexes
-    had learnt before it, they are trained anew at once, in a second build. `accept_shrink` names sources that may hold
-    as much less than what serves as they do now, for `reason`. What was rolled back or withdrawn is built only with
-    `again_reason`. Both are kept. Raises what a step raised; a failed check is a result.
+    indexes are made anew; texts that were encoded are not encoded again. Where the build is refused for what its
+    indexes had learnt before it, they are trained anew at once, in a second build. `accept_shrink` names sources that
+    may hold as much less than what serves as they do now, for `reason`. What was rolled back or withdrawn is built only
+    with `again_reason`. Both are kept. Raises what a step raised; a failed check is a result.
     """
     return _run(config, instance, "build", lambda run: run.build(accept_shrink, reason, again_reason), full)
 
