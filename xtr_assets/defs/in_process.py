@@ -133,10 +133,10 @@ def build(
     """Ingest the shards that changed, then build, check and publish the next generation where anything did.
 
     After a change of encoder or settings a generation is built too. With `full` every file is chunked again, and the
-    indexes are made anew; texts that were encoded are not encoded again. Where it is refused for what its indexes
-    had learnt before it, they are trained anew at once, in a second build. `accept_shrink` names sources that may hold
-    as much less than what serves as they do now, for `reason`. What was rolled back or withdrawn is built only with
-    `again_reason`. Both are kept. Raises what a step raised; a failed check is a result.
+    indexes are made anew; texts that were encoded are not encoded again. Where the build is refused for what its
+    indexes had learnt before it, they are trained anew at once, in a second build. `accept_shrink` names sources that
+    may hold as much less than what serves as they do now, for `reason`. What was rolled back or withdrawn is built only
+    with `again_reason`. Both are kept. Raises what a step raised; a failed check is a result.
     """
     return _run(config, instance, "build", lambda run: run.build(accept_shrink, reason, again_reason), full)
 

@@ -74,9 +74,17 @@ class Drift:
 
 
 def note_training(draft: Draft, parent: Generation | None, how: str) -> None:
-    """Remember in which generation the dense index of a draft was trained: in this one unless it was evolved."""
+    """Remember in which generation the dense index of a draft was trained, and how: in this one unless it was
+    evolved."""
     before = None if parent is None else parent.manifest.notes.get(TRAINED_NOTE)
-    draft.set_note(TRAINED_NOTE, before if how == "evolved" and before is not None else {"generation": draft.number})
+    here = {"generation": draft.number, "how": how}
+    draft.set_note(TRAINED_NOTE, before if how == "evolved" and before is not None else here)
+
+
+def learnt_here(draft: Generation) -> bool:
+    """Whether the dense index learnt from all rows of this very generation. One that was repaired did so from some."""
+    note = draft.manifest.notes.get(TRAINED_NOTE, {})
+    return note.get("generation", draft.number) == draft.number and note.get("how") != "repaired"
 
 
 def record_drift(draft: Draft, parent: Generation | None) -> Drift | None:
@@ -107,7 +115,8 @@ def measured_drift(draft: Generation, parent: Generation | None) -> Drift | None
         recall=recall,
         imbalance=_value(draft, "list_balance"),
         growth=draft.live_rows / max(1, int(profile.get("trained_rows") or draft.live_rows)),
-        new_rows=lost(recall, draft.manifest.checks.get("dense_recall_new_rows")),
+        # What was learnt from the new rows too cannot have drifted from them.
+        new_rows=None if learnt_here(draft) else lost(recall, draft.manifest.checks.get("dense_recall_new_rows")),
         nprobe=probes_needed(recall, int(profile.get("nprobe") or 0), recalled.get("nprobe_curve", ())),
         tokens=tokens,
     )

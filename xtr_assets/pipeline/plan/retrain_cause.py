@@ -6,7 +6,7 @@ change, derived from the same lists and centroids, is refused too.
 
 from collections.abc import Collection, Mapping
 
-from xtr_assets.pipeline.gate.drift import LIMITS, NEW_ROWS_LIMIT, TRAINED_NOTE, lost, measured_drift
+from xtr_assets.pipeline.gate.drift import LIMITS, NEW_ROWS_LIMIT, learnt_here, lost, measured_drift
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.snapshot import Snapshot
@@ -52,9 +52,8 @@ def stands(draft: Generation, parent: Generation, wanted: Mapping[str, Snapshot]
 
 def _dense(draft: Generation, parent: Generation) -> list[str]:
     """What speaks against the lists that the dense index keeps."""
-    trained = draft.manifest.notes.get(TRAINED_NOTE, {}).get("generation", draft.number)
-    drift = measured_drift(draft, parent)
-    if trained == draft.number or drift is None:
+    drift = None if learnt_here(draft) else measured_drift(draft, parent)
+    if drift is None:
         return []
     return [f"{name} {value:.3f} > {LIMITS[name]:g}" for name, value in drift.over.items() if name in DENSE_FIGURES]
 
