@@ -60,12 +60,12 @@ def _built(warehouse: Warehouse, project: Project, step: str) -> Refusal | None:
         if step == "compact":
             steps.compact(warehouse, project.config, whole=True)
         else:
-            steps.build(warehouse, project.config, whole=True)
+            steps.build(warehouse, project.config, whole=True, accepting=False)
     except PublishRefused as error:
         draft = warehouse.newest_draft()
         assert draft is not None, str(error)
         required = required_checks(project.config)
         failed = [one for one in draft.check_results() if not one.passed and one.name in required]
-        said = [f"{one.name} {one.value} < {one.threshold} ({one.details.get('basis', '')})" for one in failed]
+        said = [f"{one.name}: {one.details.get('summary', one.value)}" for one in failed]
         return Refusal(project.shape, step, draft.live_rows, tuple(said) or (str(error),))
     return None

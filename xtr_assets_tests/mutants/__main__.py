@@ -30,6 +30,8 @@ def main(words: list[str]) -> int:
                 counts[_kind(outcome)] += 1
                 table.add_row(mutant.name, mutant.place, run, outcome.said, "; ".join(outcome.harm[:2]) or "none")
                 print(f"{_kind(outcome):10} {run:12} {mutant.place}: {mutant.name}: {outcome.said}", flush=True)
+                if outcome.published and outcome.harm:
+                    print(f"           {'; '.join(outcome.harm[:3])}", flush=True)
     Console(width=200).print(table)
     print(f"{len(chosen)} mutants, {counts.total()} builds: {dict(counts)}; {time.monotonic() - started:.0f} s")
     return 1 if counts["PUBLISHED"] else 0

@@ -29,7 +29,8 @@ class Mutant:
     stopped_by : checks, any of which must stop it; "publish" stands for `publish` itself, the name of an error for code
     that refuses. equivalent : why nothing that is served changes; then it may be published, and the oracle must find
     nothing. serves : the fault is there while the generation answers too. lists : the token index reads its lists,
-    which a corpus of this size would not need. recipe : of the dense index.
+    which a corpus of this size would not need. stale : what cannot be read anew may be served as it was; only what is
+    lost is harm. recipe : of the dense index.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Mutant:
     equivalent: str = ""
     serves: bool = False
     lists: bool = False
+    stale: bool = False
     recipe: str = "auto"
 
 

@@ -136,7 +136,7 @@ def reading_lists(wanted: bool) -> Iterator[None]:
 def _build(corpus: Corpus, lists: bool) -> None:
     with reading_lists(lists):
         warehouse = Warehouse.create(corpus.path(WAREHOUSE), exist_ok=True)
-        assert steps.build(warehouse, corpus.config, whole=True).generation is not None
+        assert steps.build(warehouse, corpus.config, whole=True, accepting=False).generation is not None
 
 
 def attempt(mutant: Mutant, run: Run, bases: Bases) -> Outcome:
@@ -166,7 +166,7 @@ def _attempt(mutant: Mutant, run: Run, corpus: Corpus, truth: Truth) -> Outcome:
             elif run == "compaction":
                 assert steps.compact(warehouse, config, whole=True).generation is not None, "nothing was compacted"
             else:
-                steps.build(warehouse, config, whole=True)
+                steps.build(warehouse, config, whole=True, accepting=False)
         except XtrAssetsError as error:
             message = str(error)
             failed = _failed(warehouse)
@@ -179,7 +179,8 @@ def _attempt(mutant: Mutant, run: Run, corpus: Corpus, truth: Truth) -> Outcome:
     if stopped and not _force(warehouse):
         return Outcome(published, stopped, ("no draft that could serve",), unchanged, message)
     with mutant.plant(corpus.folder) if mutant.serves else nullcontext():
-        return Outcome(published, stopped, tuple(_harm(truth, warehouse)), unchanged, message)
+        found = tuple(one for one in _harm(truth, warehouse) if not mutant.stale or "lost" in one)
+        return Outcome(published, stopped, found, unchanged, message)
 
 
 def _harm(truth: Truth, warehouse: Warehouse) -> list[str]:

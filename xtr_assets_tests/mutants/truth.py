@@ -22,7 +22,7 @@ from xtr_assets_tests.mutants.corpus import Corpus
 Row = dict[str, Any]
 Matrix = npt.NDArray[np.float32]
 # Made before anything is planted: what a fault does to the package's encoder it does not do to this one's results.
-DIM, TOKEN_DIM = 48, 24
+DIM, TOKEN_DIM = 64, 32
 # The longest text of a record that is one chunk (`max_chars` of the corpus).
 MAX_CHARS = 600
 

@@ -68,7 +68,7 @@ MUTANTS = (
         "chunk ids of the row before",
         "hydration",
         replaced("search.reader:_chunk_ids", lambda original: lambda one: np.roll(original(one), 1)),
-        WHOLE,
+        WHOLE | ITSELF,
         serves=True,
     ),
     Mutant(
