@@ -17,7 +17,7 @@ FAST := core sources telemetry encoders/test_hashing.py encoders/test_batches.py
 DOCS := test_find_it.py test_public_api.py test_names.py
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo lint format type test-fast test native-test sanitize bench docs clean FORCE
+.PHONY: help demo lint format type test-fast test native-test sanitize bench docs mutants healthy clean FORCE
 
 help: ## what there is
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,12 @@ bench: $(VENV)/test.stamp ## a full build over the standard library, then storag
 
 docs: $(VENV)/test.stamp ## what the documents say of files, names and commands, held against the code
 	$(BIN)/pytest $(addprefix xtr_assets_tests/,$(DOCS))
+
+mutants: $(VENV)/test.stamp ## every planted fault, and what stopped it
+	$(BIN)/python -m xtr_assets_tests.mutants
+
+healthy: $(VENV)/test.stamp ## 200 random projects, all of which have to be published
+	$(BIN)/python -m xtr_assets_tests.healthy
 
 clean: ## what was built and installed, and caches
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

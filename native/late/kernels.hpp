@@ -33,7 +33,8 @@ struct Ahead {
 };
 
 // Rows int8 [.., dim] with a half float scale each; those `chosen`, or the first ones where it is null. While these are
-// multiplied others are on their way: `next` where rows lie together, else one of `coming` for each.
+// multiplied others are on their way: `next` where rows lie together, else one of `coming` for each and one
+// more, as rows are multiplied by pairs.
 struct Rows {
   const std::int8_t* codes;
   const std::uint16_t* scales;

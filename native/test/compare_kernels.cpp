@@ -31,7 +31,7 @@ struct Case {
         rows(count * dim),
         scales(count),
         chosen(count),
-        coming(count, rows.data()) {
+        coming(count + 1, rows.data()) {
     for (Bytes* bytes : {&codes, &fine_codes, &rows}) {
       for (std::int8_t& one : *bytes) {
         one = static_cast<std::int8_t>(extreme ? (random() % 2 ? 127 : -127) : static_cast<int>(random() % 255) - 127);

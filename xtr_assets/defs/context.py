@@ -30,6 +30,9 @@ COMPACT_TAG = "xtr-assets/compact"
 # A run with this tag finds the profiles of both indexes anew, whatever the parent's were.
 TUNE_TAG = "xtr-assets/tune"
 
+# Why a retrain was asked for.
+CAUSE_TAG = "xtr-assets/cause"
+
 # Steps of one run share opened indexes and the loaded encoder; a process of its own for each took 7.7 s a step.
 EXECUTOR = dg.in_process_executor
 

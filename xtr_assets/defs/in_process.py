@@ -1,7 +1,7 @@
 """`build`: the whole graph in this process, recorded in the Dagster instance; what the command line calls."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
@@ -12,7 +12,7 @@ import dagster as dg
 from xtr_assets.config import IndexConfig
 from xtr_assets.core import errors
 from xtr_assets.core.errors import ConfigError, XtrAssetsError
-from xtr_assets.defs.context import AFRESH_TAG
+from xtr_assets.defs.context import AFRESH_TAG, CAUSE_TAG
 from xtr_assets.defs.event_log import events_synced_at_the_end
 from xtr_assets.defs.factory import build_index_defs
 from xtr_assets.defs.liveness import PROCESS_TAG, this_process
@@ -24,7 +24,7 @@ from xtr_assets.pipeline.gate.registry import required_checks
 from xtr_assets.pipeline.ingest.intake import Intake, intake_of
 from xtr_assets.pipeline.ingest.scan import ShardScan, scan
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
-from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, fingerprint_of, wanted
+from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, fingerprint_of, refused_for_training, wanted
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.refusal import remedy, sentence
 from xtr_assets.storage.warehouse import Warehouse
@@ -51,6 +51,16 @@ class FailedCheck:
     remedy: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedBuild:
+    """A build that was refused for what its indexes had learnt before it, and was followed by one that learns anew: its
+    draft, the cause in words with both values, and the checks that did not pass."""
+
+    built: int
+    cause: str
+    failed: tuple[FailedCheck, ...]
+
+
 @dataclass(frozen=True)
 class BuildResult:
     """What a build came to.
@@ -58,7 +68,8 @@ class BuildResult:
     generation : the number that serves now, None where none does. built : the number of the draft that was begun, None
     where nothing had to be. published : whether `built` serves. reason : why something, or nothing, was built.
     shards : what was ingested, by shard: why, and the chunks added, changed and deleted. intake : what the sources hold
-    that was left out or could not be read. accepted : sources whose shrink somebody accepted. seconds : by step.
+    that was left out or could not be read. accepted : sources whose shrink somebody accepted. refused : the build before
+    this one in the same call, where a retrain followed it. seconds : by step.
     """
 
     generation: int | None
@@ -71,6 +82,7 @@ class BuildResult:
     intake: Intake = field(default_factory=Intake)
     accepted: tuple[str, ...] = ()
     failed: tuple[FailedCheck, ...] = ()
+    refused: RefusedBuild | None = None
     costs: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -121,7 +133,8 @@ def build(
     """Ingest the shards that changed, then build, check and publish the next generation where anything did.
 
     After a change of encoder or settings a generation is built too. With `full` every file is chunked again, and the
-    indexes are made anew; texts that were encoded are not encoded again. `accept_shrink` names sources that may hold
+    indexes are made anew; texts that were encoded are not encoded again. Where the build is refused for what its indexes
+    had learnt before it, they are trained anew at once, in a second build. `accept_shrink` names sources that may hold
     as much less than what serves as they do now, for `reason`. What was rolled back or withdrawn is built only with
     `again_reason`. Both are kept. Raises what a step raised; a failed check is a result.
     """
@@ -178,7 +191,17 @@ class _Build:
         decision = decide(self.warehouse, self.config, want, again=True)
         if not (decision.build or self.full):
             return self._nothing(decision.reason)
-        return self._generation("rebuild", "built in full" if self.full else decision.reason)
+        if self.full:
+            return self._generation("rebuild", "built in full")
+        if decision.cause:
+            return self._generation("retrain", decision.reason, decision.cause)
+        result = self._generation("rebuild", decision.reason)
+        found = None if result.ok else refused_for_training(self.warehouse, self.config, self.warehouse.published)
+        if found is None or found.draft.number != result.built:
+            return result
+        refused = RefusedBuild(found.draft.number, found.cause, result.failed)
+        reason = f"draft {refused.built} was refused: {refused.cause}"
+        return replace(self._generation("retrain", reason, found.cause), refused=refused)
 
     def compact(self) -> BuildResult:
         found = compaction_due(self.warehouse, wanted(self.warehouse, self.config, self.fingerprint))
@@ -203,9 +226,9 @@ class _Build:
             seconds=self.seconds,
         )
 
-    def _generation(self, job: str, reason: str) -> BuildResult:
+    def _generation(self, job: str, reason: str, cause: str = "") -> BuildResult:
         with self._timed(job):
-            result = self._execute(job)
+            result = self._execute(job, {CAUSE_TAG: cause} if cause else {})
         draft = draft_of(self.warehouse, result.run_id)
         if draft is None or not (checks := _failed(draft, self.config)):
             raise_failure(result)
@@ -234,7 +257,7 @@ class _Build:
         return due(self.warehouse, one, self.fingerprint)
 
     def _ingest(self, one: ShardScan, reason: str) -> dict[str, Any]:
-        result = self._execute("ingest", partition_key=one.shard)
+        result = self._execute("ingest", {}, partition_key=one.shard)
         raise_failure(result)
         report: dict[str, Any] = {"reason": reason}
         for event in result.get_asset_materialization_events():
@@ -242,8 +265,8 @@ class _Build:
             report |= {name: metadata[name].value for name in SHARD_COUNTS if name in metadata}
         return report
 
-    def _execute(self, job: str, **options: Any) -> dg.ExecuteInProcessResult:
-        tags = {PROCESS_TAG: this_process(), **({AFRESH_TAG: "true"} if self.full else {})}
+    def _execute(self, job: str, more: Mapping[str, str], **options: Any) -> dg.ExecuteInProcessResult:
+        tags = {PROCESS_TAG: this_process(), **({AFRESH_TAG: "true"} if self.full else {}), **more}
         return self.defs.resolve_job_def(self.names.named(job)).execute_in_process(
             instance=self.instance, run_config=QUIET, raise_on_error=False, tags=tags, **options
         )

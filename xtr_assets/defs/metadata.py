@@ -1,16 +1,19 @@
 """What the UI shows beside assets and checks: reports of pipeline/ as Dagster metadata, and nothing computed here."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
 
-from xtr_assets.defs.plots import recall_picture
+from xtr_assets.defs.plots import recall_pictures, tuning_picture
+from xtr_assets.index.late.tuner import TokenTuning
 from xtr_assets.pipeline.cost_report import REPORT_NOTE, SUMMED, total
 from xtr_assets.pipeline.costs import Step
 from xtr_assets.pipeline.gate.drift import Drift
 from xtr_assets.pipeline.gate.schemas import Problem
 from xtr_assets.pipeline.gate.threshold import threshold_document
+from xtr_assets.pipeline.ingest.intake import Intake
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE
 from xtr_assets.search.hits import Hit
 from xtr_assets.storage.generation import Generation
@@ -26,7 +29,14 @@ MAX_TEXT = 160
 
 # Settings of a measurement: numbers that do not change from run to run. The UI draws a plot of every number; as text
 # they are read and leave the plots to what was measured.
-SETTINGS = ("k", "confidence", "depth")
+SETTINGS = ("k", "confidence", "depth", "default_threshold", "generation", "nprobe")
+
+# What stands beside a figure, first in the metadata of its check.
+FIGURES = ("lower_bound", "mean", "recall")
+# Kept in records for the next generation to compare with: too long to read, and no person's business.
+NOT_SHOWN = ("per_query", "ranks", "curve", "nprobe_curve")
+# Digits after the point: a tenth of a query in ten thousand.
+DIGITS = 4
 
 
 def cost_metadata(step: Step) -> Metadata:
@@ -94,14 +104,60 @@ def problem_metadata(problems: Sequence[Problem]) -> Metadata:
 
 
 def record_metadata(record: CheckRecord) -> Metadata:
-    """A recorded check: its figure and threshold, a recall's curve as a picture, then the details."""
-    values = {"value": record.value, "threshold": record.threshold, **threshold_document(record), **record.details}
-    for name in ("per_query", "summary"):
-        values.pop(name, None)
-    shown = plain_metadata({name: str(value) if name in SETTINGS else value for name, value in values.items()})
-    if record.threshold is None or not record.details.get("curve"):
-        return shown
-    return {"recall_curve": recall_picture(record.details, record.threshold), **shown}
+    """A recorded check: a recall's curves as pictures, the figure and what it is held against as numbers that the UI
+    plots over time, the sentence for people, then the details."""
+    details = dict(record.details)
+    figures = {"value": record.value, "threshold": record.threshold}
+    figures |= {name: details.pop(name, None) for name in FIGURES}
+    words = {name: details.pop(name, None) or None for name in ("summary", "remedy")}
+    for name in NOT_SHOWN:
+        details.pop(name, None)
+    rest = {name: str(value) if name in SETTINGS else value for name, value in details.items()}
+    return {
+        **recall_pictures(record.details, record.threshold),
+        **{name: plotted(value) for name, value in figures.items() if value is not None},
+        **plain_metadata({**words, **threshold_document(record), **rest}),
+    }
+
+
+def recall_metadata(generation: Generation) -> Metadata:
+    """The recall curves that the gate measured of both indexes, the profile's place in them."""
+    shown: Metadata = {}
+    for space in ("dense", "xtr"):
+        record = generation.manifest.checks.get(f"{space}_recall")
+        if record is not None:
+            pictures = recall_pictures(record.details, record.threshold)
+            shown |= {f"{space}_{name}": one for name, one in pictures.items()}
+    return shown
+
+
+def token_tuning_metadata(tuning: TokenTuning | None) -> Metadata:
+    """The recall that settings of the token index reached, as a picture over their cost, then as a table."""
+    if tuning is None or not tuning.trials:
+        return {} if tuning is None else {"tuned": tuning.reason}
+    chosen = None if tuning.chosen is None else tuning.chosen.cost
+    points = [(trial.cost, trial.recall) for trial in tuning.trials]
+    return {
+        "recall_over_cost": tuning_picture(points, tuning.goal, chosen, tuning.k),
+        "tuned": tuning.reason,
+        "tuning": table([asdict(trial) for trial in tuning.trials]),
+    }
+
+
+def intake_metadata(intake: Intake) -> Metadata:
+    """What was left out of the shards: counts that the UI plots, and the first of each."""
+    skipped = [{"suffix": suffix, "files": count} for suffix, count in intake.skipped.items()]
+    return {
+        **quarantine_metadata(intake.quarantine),
+        **stale_metadata([entry for _, entry in intake.stale]),
+        "skipped": sum(intake.skipped.values()),
+        **({"skipped_files": table(skipped)} if skipped else {}),
+    }
+
+
+def plotted(value: float) -> dg.FloatMetadataValue:
+    """A number for the UI's plots: a float always, so that one that happens to be whole is the same series."""
+    return dg.MetadataValue.float(round(float(value), DIGITS))
 
 
 def problem_result(name: str, key: dg.AssetKey, problems: Sequence[Problem]) -> dg.AssetCheckResult:
@@ -147,4 +203,7 @@ def _kind(value: Any) -> str:
 
 
 def _value(value: Any) -> Any:
+    if isinstance(value, float):
+        # A tail of digits says nothing; what is small keeps its leading ones.
+        return dg.MetadataValue.float(float(f"{value:.{DIGITS}g}") if abs(value) < 1 else round(value, DIGITS))
     return dg.MetadataValue.json(value) if isinstance(value, dict | list | tuple) else value

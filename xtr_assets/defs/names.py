@@ -7,8 +7,6 @@ import dagster as dg
 
 CORPUS = ("chunks", "embeddings", "token_embeddings")
 DERIVED = ("generation", "queries", "exact_neighbors", "faiss_index", "xtr_index", "id_map", "catalog", "published")
-# Jobs that make a generation, from the draft to the pointer: of what changed, anew, and of segments written anew.
-GENERATION_JOBS = ("rebuild", "retrain", "compact")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,70 +1,134 @@
-"""Recall curves as small SVG pictures inside Markdown, which Dagster's UI shows beside a check."""
+"""Recall curves as small SVG pictures inside Markdown, which Dagster's UI shows beside a check and an asset."""
 
-import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import dagster as dg
 
-# Pixels of a panel with its labels: two of them fit the UI's side panel. The frame lies inside.
-WIDTH, HEIGHT = 210, 190
-LEFT, TOP, RIGHT, BOTTOM = 40, 12, 8, 38
-LINE, PROBED, THRESHOLD, INK = "#1f77b4", "#2ca02c", "#d62728", "#333"
+# Pixels of a picture: the metadata tables of the UI are about so wide. The frame lies inside, the legend right of it.
+WIDTH, HEIGHT = 600, 220
+LEFT, TOP, RIGHT, BOTTOM = 46, 22, 420, 180
+LINE, THRESHOLD, INK = "navy", "red", "gray"
+# The UI shows Markdown shorter than this in its place, longer one behind a link: hence one curve a picture, few
+# elements, short names of colours, and no base64.
+INLINE_CHARACTERS = 1000
 # Recall is drawn from .8 up, or from where the points begin, with some room above 1.
 LOWEST, ROOM = 0.8, 0.02
+# Places of a curve that are named below it: each takes a thirtieth of the characters.
+MOST_TICKS = 3
 
 Points = Sequence[tuple[float, float]]
 
 
-def recall_picture(report: Mapping[str, Any], threshold: float) -> dg.MarkdownMetadataValue:
-    """Recall over k, and over nprobe where the index has lists, with the threshold; `report` as RecallReport.as_json
-    gives it."""
-    panels = [("k", LINE, [(float(k), float(recall)) for k, recall in report["curve"]])]
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Recall over some setting. mark, marked : the place on the axis that counts, and what it is called in the legend.
+    bound : what the recall there surely reaches, None where that is not known."""
+
+    recall: str
+    over: str
+    points: Points
+    threshold: float
+    mark: float | None = None
+    marked: str = ""
+    bound: float | None = None
+
+
+def recall_pictures(report: Mapping[str, Any], threshold: float | None) -> dict[str, dg.MarkdownMetadataValue]:
+    """Pictures of a recall check by name: over the profile's nprobe where the index has lists, and over k.
+
+    report : details of its record, as RecallReport.as_json gives them. {} where nothing was measured.
+    """
+    if threshold is None or not report.get("curve"):
+        return {}
+    k, shown = report["k"], {}
     if report.get("nprobe_curve"):
-        probed = [(float(probes), float(recall)) for probes, recall, _ in report["nprobe_curve"]]
-        panels.append((f"nprobe (recall@{report['k']})", PROBED, probed))
-    shown = [recall for _, _, points in panels for _, recall in points]
-    span = (min(LOWEST, threshold, *shown) - ROOM, max(1.0, threshold) + ROOM)
-    drawn = "".join(
-        f'<g transform="translate({number * WIDTH} 0)">{_panel(label, colour, points, threshold, span)}</g>'
-        for number, (label, colour, points) in enumerate(panels)
+        points = [(float(probes), float(recall)) for probes, recall, *_ in report["nprobe_curve"]]
+        nprobe = report.get("nprobe")
+        mark = None if nprobe is None else float(nprobe)
+        shown["recall_over_nprobe"] = picture(
+            Curve(f"recall@{k}", "nprobe (lists read)", points, threshold, mark, f"profile: nprobe {nprobe}")
+        )
+    points = [(float(at), float(recall)) for at, recall in report["curve"]]
+    judged = Curve("recall@k", "k", points, threshold, float(k), f"judged at k {k}", report.get("lower_bound"))
+    return {**shown, "recall_over_k": picture(judged)}
+
+
+def tuning_picture(trials: Points, goal: float, chosen: float | None, k: int) -> dg.MarkdownMetadataValue:
+    """The best recall that a search of some cost reached while tuning; trials : (cost, recall), in any order."""
+    best: list[tuple[float, float]] = []
+    for cost, recall in sorted(trials):
+        if not best or recall > best[-1][1] or cost == chosen:
+            best.append((round(cost), recall))
+    mark = None if chosen is None else float(round(chosen))
+    marked = "" if mark is None else f"profile: {mark:g}"
+    return picture(Curve(f"recall@{k}", "tokens multiplied", best, goal, mark, marked))
+
+
+def picture(curve: Curve) -> dg.MarkdownMetadataValue:
+    """A curve as Markdown with a data URI; brackets are escaped as Markdown does it, in fewer characters than URIs."""
+    encoded = quote(draw(curve), safe=" /:;=',.()+-@|<>#").replace("#", "%23")
+    escaped = encoded.replace("<", "\\<").replace(">", "\\>")
+    return dg.MetadataValue.md(f"![{curve.recall}](<data:image/svg+xml,{escaped}>)")
+
+
+def draw(curve: Curve) -> str:
+    """The SVG: a frame with ticks and titles, the threshold, the marked place, a line with its dots, a legend."""
+    values = [recall for _, recall in curve.points]
+    bounds = [] if curve.bound is None else [curve.bound]
+    low, high = min(LOWEST, curve.threshold, *values, *bounds) - ROOM, max(1.0, curve.threshold) + ROOM
+    places = [at for at, _ in curve.points] + ([] if curve.mark is None else [curve.mark])
+    first, last = min(places), max(places)
+
+    def x(place: float) -> int:
+        return round((LEFT + RIGHT) / 2 if last == first else LEFT + (RIGHT - LEFT) * (place - first) / (last - first))
+
+    def y(recall: float) -> int:
+        return round(BOTTOM - (BOTTOM - TOP) * (recall - low) / (high - low))
+
+    def text(left: int, top: int, said: str, more: str = "") -> str:
+        return f"<text x='{left}' y='{top}'{more}>{said}</text>"
+
+    def path(name: str, steps: str, colour: str, more: str = "") -> str:
+        return f"<path id='{name}' d='{steps}' stroke='{colour}'{more}/>"
+
+    line = "M" + " ".join(f"{x(at)} {y(recall)}" for at, recall in curve.points)
+    dots = "".join(f"M{x(at)} {y(recall)}h0" for at, recall in curve.points)
+    drawn = [
+        path("f", f"M{LEFT} {TOP}V{BOTTOM}H{RIGHT}", INK),
+        path("t", f"M{LEFT} {y(curve.threshold)}H{RIGHT}", THRESHOLD, " stroke-dasharray='5'"),
+    ]
+    legend = [(THRESHOLD, f"- - asked {curve.threshold:g}")]
+    if curve.mark is not None:
+        drawn.append(path("m", f"M{x(curve.mark)} {TOP}V{BOTTOM}", INK, " stroke-dasharray='2'"))
+        legend.append((INK, f": {curve.marked}"))
+    if curve.mark is not None and curve.bound is not None:
+        line += f"M{x(curve.mark)} {y(curve.bound)}h-9h18"
+        legend.insert(0, (LINE, f"_ surely {curve.bound:.3f}"))
+    drawn += [path("c", line, LINE), path("d", dots, LINE, " stroke-width='7' stroke-linecap='round'")]
+    # Set in the middle by eye: a group that is anchored there takes 44 characters.
+    below = [
+        *(text(x(at) - 4 * len(f"{at:g}"), BOTTOM + 15, f"{at:g}") for at in _ticks([at for at, _ in curve.points], x)),
+        text((LEFT + RIGHT) // 2 - 3 * len(curve.over), HEIGHT - 8, curve.over),
+    ]
+    beside = [text(LEFT - 32, y(tick) + 4, f"{tick:g}") for tick in (round(low + ROOM, 2), 1)]
+    words = [text(RIGHT + 15, 60 + 20 * i, said, f" fill='{colour}'") for i, (colour, said) in enumerate(legend)]
+    # The title of the axis is in the colour of the line, and so its legend.
+    title = text(LEFT, TOP - 8, curve.recall, f" fill='{LINE}'")
+    return (
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{HEIGHT}' "
+        f"style='background:white;font:13px Arial'><g fill='none'>{''.join(drawn)}</g>"
+        f"{''.join(below)}{title}{''.join(beside)}{''.join(words)}</svg>"
     )
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH * len(panels)}" height="{HEIGHT}" '
-        f'font-family="sans-serif" font-size="10" fill="{INK}"><rect width="100%" height="100%" fill="#fff"/>'
-        f"{drawn}</svg>"
-    )
-    return picture(svg, f"recall@{report['k']} {report['mean']:.4f}")
 
 
-def picture(svg: str, caption: str) -> dg.MarkdownMetadataValue:
-    """An SVG as Markdown with a data URI."""
-    encoded = base64.b64encode(svg.encode("utf-8")).decode("ascii")
-    return dg.MetadataValue.md(f"![{caption}](data:image/svg+xml;base64,{encoded})")
-
-
-def _panel(label: str, colour: str, points: Points, threshold: float, span: tuple[float, float]) -> str:
-    """One curve in its frame: a dot a point, the first and last place named below, the recalls of both at the side."""
-    (first, last), (low, high) = (points[0][0], points[-1][0]), span
-
-    def x(place: float) -> float:
-        wide = WIDTH - LEFT - RIGHT
-        return round(LEFT + (wide / 2 if last == first else wide * (place - first) / (last - first)), 1)
-
-    def y(recall: float) -> float:
-        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (recall - low) / (high - low), 1)
-
-    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
-    ticks, ends = [round(low + ROOM, 2), 1.0], dict.fromkeys((first, last))
-    return "".join(
-        [
-            f'<rect x="{LEFT}" y="{TOP}" width="{right - LEFT}" height="{bottom - TOP}" fill="none" stroke="#ccc"/>',
-            *(f'<text x="{LEFT - 4}" y="{y(tick) + 3}" text-anchor="end">{tick:g}</text>' for tick in ticks),
-            *(f'<text x="{x(at)}" y="{bottom + 14}" text-anchor="middle">{at:g}</text>' for at in ends),
-            f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{label}</text>',
-            f'<path d="M{LEFT} {y(threshold)}H{right}" stroke="{THRESHOLD}" stroke-dasharray="4 3"/>',
-            f'<polyline points="{" ".join(f"{x(at)},{y(recall)}" for at, recall in points)}" fill="none" '
-            f'stroke="{colour}" stroke-width="1.5"/>',
-            *(f'<circle cx="{x(at)}" cy="{y(recall)}" r="2.5" fill="{colour}"/>' for at, recall in points),
-        ]
-    )
+def _ticks(places: Sequence[float], x: Any) -> list[float]:
+    """Places whose names stand beside each other: the last, the first, and between them what leaves room."""
+    wanted = list(dict.fromkeys((places[-1], places[0], *places)))
+    taken: list[float] = []
+    for at in wanted:
+        if len(taken) < MOST_TICKS and all(abs(x(at) - x(other)) >= 30 for other in taken):
+            taken.append(at)
+    return sorted(taken)

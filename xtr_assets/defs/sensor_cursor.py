@@ -6,8 +6,9 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel, ConfigDict
 
+from xtr_assets.defs.jobs import GENERATIONS
 from xtr_assets.defs.liveness import PROCESS_TAG, is_gone
-from xtr_assets.defs.names import CORPUS, DERIVED, GENERATION_JOBS, Names
+from xtr_assets.defs.names import CORPUS, DERIVED, Names
 
 # After a run that failed the same work is asked for again, four times at most: after 2, 8, 32 and 128 minutes. What
 # fails five times needs a person, or other content.
@@ -93,7 +94,7 @@ def _materializes(run: dg.DagsterRun, names: Names, keys: set[dg.AssetKey]) -> b
     if run.asset_selection:
         return bool(keys & run.asset_selection)
     # A job of ours runs all its assets; the job without a name, all assets of the project.
-    jobs = {names.named("ingest"): CORPUS, **{names.named(job): DERIVED for job in GENERATION_JOBS}}
+    jobs = {names.named("ingest"): CORPUS, **{names.named(job): DERIVED for job in GENERATIONS}}
     if run.job_name in jobs:
         return bool(keys & set(names.keys(jobs[run.job_name])))
     return run.job_name == IMPLICIT_JOB

@@ -9,17 +9,18 @@ from time import time as clock
 
 import dagster as dg
 
-from xtr_assets.core.errors import ConfigError, SourceError
-from xtr_assets.defs.context import Site
+from xtr_assets.core.errors import ConfigError
+from xtr_assets.defs.context import CAUSE_TAG, Site
 from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.partitions import difference
 from xtr_assets.defs.sensor_cursor import Memory, in_progress
 from xtr_assets.defs.webhook import post
-from xtr_assets.pipeline.gate.drift import read_drift
-from xtr_assets.pipeline.ingest.encode import missing_encodings
-from xtr_assets.pipeline.ingest.scan import ShardScan, scan_shard, shard_sources
-from xtr_assets.pipeline.plan.decide import decide, due, fingerprint_of, wanted
+from xtr_assets.pipeline.gate.drift import Drift, read_drift
+from xtr_assets.pipeline.ingest.scan import shard_sources
+from xtr_assets.pipeline.plan.decide import due, fingerprint_of, refused_for_training
+from xtr_assets.pipeline.plan.next_build import NextBuild, look, next_build
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 
@@ -27,13 +28,11 @@ Jobs = Mapping[str, AssetJob | dg.JobDefinition]
 
 # A change is acted upon when two looks this far apart have seen the same files: a burst of writes makes one run.
 LOOK_SECONDS = 10
-# How long a build waits for a shard that is changed but cannot be ingested before it goes on without it.
-PATIENCE_SECONDS = 3600.0
 # Figures of drift change with generations, and nobody waits for a retrain.
 DRIFT_SECONDS = 60
 
-# Why a retrain was asked for.
-CAUSE_TAG = "xtr-assets/cause"
+# What the memory calls the time since which changed shards are waited for.
+WAITING = "waiting since"
 
 
 def index_sensors(site: Site, jobs: Jobs) -> list[dg.SensorDefinition]:
@@ -62,7 +61,7 @@ def source_changes(site: Site, job: AssetJob) -> dg.SensorDefinition:
         memory = Memory.of(context.cursor)
         warehouse = site.warehouse(context)
         fingerprint = fingerprint_of(warehouse, site.config, lambda: site.encoder(context))
-        scans, errors = look(warehouse, site)
+        scans, errors = look(warehouse, site.config)
         changed = {one.shard: one for one in scans if due(warehouse, one, fingerprint)}
         if errors and not changed:
             raise errors[0]
@@ -125,24 +124,13 @@ def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
             return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
         warehouse = site.warehouse(context)
         fingerprint = fingerprint_of(warehouse, site.config, lambda: site.encoder(context))
-        scans, errors = look(warehouse, site)
-        for error in errors:
-            context.log.error(f"{error}; what was ingested of it before goes on serving")
-        changed = sorted(one.shard for one in scans if due(warehouse, one, fingerprint))
-        since = float(memory.seen.get("waiting since") or now)
-        if changed and now - since < PATIENCE_SECONDS:
-            waiting = memory.model_copy(update={"seen": {"waiting since": str(since)}})
-            return _wait(waiting, f"{', '.join(changed)} changed and will be ingested first")
-        if not_ready := unready(warehouse, site, fingerprint):
-            return _wait(memory, f"{', '.join(not_ready)} was never ingested")
-        for shard in changed:
-            context.log.warning(f"{shard} changed, but could not be ingested for an hour; built without its change")
-        memory = memory.model_copy(update={"seen": {"waiting since": str(since)} if changed else {}})
-        want = wanted(warehouse, site.config, fingerprint)
-        decision = decide(warehouse, site.config, want, again=False)
-        if not decision.build:
+        found, memory = _next(context, site, warehouse, fingerprint, memory, now)
+        decision = found.decision
+        if not decision.build or found.want is None:
             return _wait(memory, decision.reason)
-        asked = memory.ask("rebuild", want.digest, now)
+        if decision.cause:
+            return _wait(memory, f"{decision.reason}; the sensor `{site.names.named('drift')}` asks for a retrain")
+        asked = memory.ask("rebuild", found.want.digest, now)
         if asked is None:
             return _wait(memory, "the last rebuild failed; it is asked for again later, or when something changes")
         after, key = asked
@@ -153,7 +141,7 @@ def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
 
 
 def drift(site: Site, job: AssetJob) -> dg.SensorDefinition:
-    """`drift`: asks for a retrain where what serves has drifted from what its indexes learnt."""
+    """`drift`: asks for a retrain where what serves, or a draft that was refused, lacks what training anew gives."""
 
     @dg.sensor(
         name=site.names.named("drift"),
@@ -161,7 +149,10 @@ def drift(site: Site, job: AssetJob) -> dg.SensorDefinition:
         minimum_interval_seconds=DRIFT_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         required_resource_keys=site.needs_encoder,
-        description="Asks for `retrain` where what serves is past a limit of drift, with the cause.",
+        description=(
+            "Asks for `retrain`, with the cause: once where a draft was refused for what its indexes had learnt before "
+            "it, and where what serves is past a limit of drift."
+        ),
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
@@ -170,25 +161,39 @@ def drift(site: Site, job: AssetJob) -> dg.SensorDefinition:
             return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
         warehouse = site.warehouse(context)
         published = warehouse.published
-        found = None if published is None else read_drift(published)
-        if published is None or found is None:
-            return _wait(memory, "nothing serves whose indexes learnt anything that was measured")
-        found.show()
-        if not found.causes:
-            figures = ", ".join(f"{name} {value:.3f}" for name, value in found.figures.items())
-            return _wait(memory, f"generation {published.number} is within its limits: {figures}")
+        drifted = None if published is None else read_drift(published)
+        if drifted is not None:
+            drifted.show()
+        # Looking at every source, as automation does each few seconds, is left to where something may follow from it.
+        refused = refused_for_training(warehouse, site.config, published)
+        if refused is None and (drifted is None or not drifted.causes):
+            return _wait(memory, _within(published, drifted))
         fingerprint = fingerprint_of(warehouse, site.config, lambda: site.encoder(context))
-        if unready(warehouse, site, fingerprint) or not wanted(warehouse, site.config, fingerprint).made(published):
+        found, memory = _next(context, site, warehouse, fingerprint, memory, now)
+        if found.decision.cause and found.want is not None:
+            asked, cause = memory.ask("refused", found.want.digest, now), found.decision.cause
+        elif published is None or drifted is None or not drifted.causes:
+            return _wait(memory, found.decision.reason)
+        elif found.want is None or not found.want.made(published):
             # A retrain builds what the shards hold: that is for a rebuild to publish, or was rolled back.
             return _wait(memory, f"generation {published.number} does not hold what the shards hold")
-        asked = memory.ask("retrain", f"generation-{published.number}", now)
+        else:
+            asked, cause = memory.ask("retrain", f"generation-{published.number}", now), "; ".join(drifted.causes)
         if asked is None:
             return _wait(memory, "the last retrain failed; it is asked for again later, or when something changes")
         after, key = asked
-        request = dg.RunRequest(run_key=key, tags={CAUSE_TAG: "; ".join(found.causes)})
-        return dg.SensorResult(run_requests=[request], cursor=after.model_dump_json())
+        return dg.SensorResult(
+            run_requests=[dg.RunRequest(run_key=key, tags={CAUSE_TAG: cause})], cursor=after.model_dump_json()
+        )
 
     return sensor
+
+
+def _within(published: Generation | None, drifted: Drift | None) -> str:
+    if published is None or drifted is None:
+        return "nothing serves whose indexes learnt anything that was measured"
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in drifted.figures.items())
+    return f"generation {published.number} is within its limits: {figures}"
 
 
 def run_failure(site: Site, jobs: list[AssetJob | dg.JobDefinition]) -> dg.SensorDefinition:
@@ -231,26 +236,18 @@ def failure_document(index: str, run: dg.DagsterRun, message: str) -> dict[str, 
     }
 
 
-def look(warehouse: Warehouse, site: Site) -> tuple[list[ShardScan], list[SourceError]]:
-    """Every shard as it is now, and the errors of sources that cannot be looked at."""
-    scans: list[ShardScan] = []
-    errors: list[SourceError] = []
-    for shard, source in shard_sources(site.config).items():
-        try:
-            scans.append(scan_shard(warehouse, shard, source))
-        except SourceError as error:
-            errors.append(error)
-    return scans, errors
-
-
-def unready(warehouse: Warehouse, site: Site, fingerprint: str) -> list[str]:
-    """Shards without a snapshot, or whose snapshot is not encoded by this encoder."""
-    lacking = []
-    for shard in shard_sources(site.config):
-        snapshot = warehouse.snapshot(shard)
-        if snapshot is None or missing_encodings(warehouse, snapshot, fingerprint):
-            lacking.append(shard)
-    return lacking
+def _next(
+    context: dg.SensorEvaluationContext, site: Site, warehouse: Warehouse, fingerprint: str, memory: Memory, now: float
+) -> tuple[NextBuild, Memory]:
+    """What to do next, what is to be known of it written to the log, and the memory of what is waited for."""
+    since = memory.seen.get(WAITING)
+    found = next_build(warehouse, site.config, fingerprint, now=now, since=None if since is None else float(since))
+    for error in found.errors:
+        context.log.error(f"{error}; what was ingested of it before goes on serving")
+    for shard in found.left_out:
+        context.log.warning(f"{shard} changed, but could not be ingested for an hour; built without its change")
+    seen = {} if found.since is None else {WAITING: str(found.since)}
+    return found, memory.model_copy(update={"seen": seen})
 
 
 def _wait(memory: Memory, reason: str) -> dg.SensorResult:

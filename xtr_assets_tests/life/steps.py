@@ -78,17 +78,25 @@ def ingest(warehouse: Warehouse, config: IndexConfig, *, full: bool = False) -> 
 
 
 def build(
-    warehouse: Warehouse, config: IndexConfig, *, full: bool = False, again: bool = True, whole: bool = False
+    warehouse: Warehouse,
+    config: IndexConfig,
+    *,
+    full: bool = False,
+    again: bool = True,
+    whole: bool = False,
+    accepting: bool = True,
 ) -> Built:
-    """Ingest, and where anything is to be built, from the draft to the pointer."""
+    """Ingest, and where anything is to be built, from the draft to the pointer. `accepting`: sources may shrink."""
     with warehouse.lock("build"):
         encoded = ingest(warehouse, config, full=full)
-        accept(warehouse, config, [source.name for source in config.sources], "a life deletes what it likes")
+        if accepting:
+            accept(warehouse, config, [source.name for source in config.sources], "a life deletes what it likes")
         want = wanted(warehouse, config, encoder_of(config).fingerprint)
         decision = decide(warehouse, config, want, again=again)
         if not (decision.build or full):
             return Built(None, decision.reason, encoded)
-        return Built(generation(warehouse, config, afresh=full, whole=whole), decision.reason, encoded)
+        afresh = full or bool(decision.cause)
+        return Built(generation(warehouse, config, afresh=afresh, whole=whole), decision.reason, encoded)
 
 
 def compact(warehouse: Warehouse, config: IndexConfig, *, whole: bool = False) -> Built:

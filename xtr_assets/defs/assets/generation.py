@@ -6,7 +6,8 @@ import dagster as dg
 
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.ingest_costs import ingest_costs
-from xtr_assets.defs.metadata import cost_metadata
+from xtr_assets.defs.metadata import cost_metadata, intake_metadata
+from xtr_assets.pipeline.ingest.intake import intake_of
 from xtr_assets.pipeline.plan.begin import Begun, begin_generation
 from xtr_assets.pipeline.plan.decide import data_version
 
@@ -36,6 +37,7 @@ def generation_asset(site: Site) -> dg.AssetsDefinition:
                 afresh=site.afresh(context),
                 ingest=lambda draft, parent: ingest_costs(context, site, draft, parent),
             )
+            intake = intake_of(warehouse, site.config)
         if not isinstance(begun, Begun):
             context.log.info(f"nothing to do: {begun}")
             return
@@ -49,6 +51,7 @@ def generation_asset(site: Site) -> dg.AssetsDefinition:
                 "rows": draft.end_row,
                 "holes": draft.holes,
                 "run_id": draft.run_id,
+                **intake_metadata(intake),
                 **cost_metadata(begun.cost),
             },
         )

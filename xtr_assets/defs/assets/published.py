@@ -3,7 +3,13 @@
 import dagster as dg
 
 from xtr_assets.defs.context import Site
-from xtr_assets.defs.metadata import cost_metadata, costs_metadata, drift_metadata, hits_metadata
+from xtr_assets.defs.metadata import (
+    cost_metadata,
+    costs_metadata,
+    drift_metadata,
+    hits_metadata,
+    recall_metadata,
+)
 from xtr_assets.pipeline.costs import step
 from xtr_assets.pipeline.gate.registry import requirement
 from xtr_assets.pipeline.plan.decide import data_version
@@ -42,12 +48,13 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version),
             metadata={
+                **recall_metadata(serving),
+                "sample_hits": hits_metadata(answers),
                 "dagster/row_count": serving.live_rows,
                 "generation": serving.number,
                 "parent": str(serving.parent),
                 **costs_metadata(serving, cost),
                 **drift_metadata(drift),
-                "sample_hits": hits_metadata(answers),
                 **cost_metadata(cost),
             },
         )

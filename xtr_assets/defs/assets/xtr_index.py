@@ -1,11 +1,9 @@
 """`xtr_index`: the token index of the draft."""
 
-from dataclasses import asdict
-
 import dagster as dg
 
 from xtr_assets.defs.context import Site
-from xtr_assets.defs.metadata import cost_metadata, table
+from xtr_assets.defs.metadata import cost_metadata, token_tuning_metadata
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 
 Result = dg.MaterializeResult[None]
@@ -34,17 +32,13 @@ def xtr_index_asset(site: Site) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             data_version=dg.DataVersion(report.sha256[:32]),
             metadata={
+                **token_tuning_metadata(report.tuning),
                 "generation": draft.number,
                 "why": report.reason,
                 "model": report.model,
                 "centroids": report.centroids,
                 "training": dg.MetadataValue.json(report.training),
                 "profile": dg.MetadataValue.json(draft.manifest.profile.get("xtr", {})),
-                **(
-                    {}
-                    if report.tuning is None
-                    else {"tuning": table([asdict(trial) for trial in report.tuning.trials])}
-                ),
                 **cost_metadata(cost),
             },
         )

@@ -4,22 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from xtr_assets.core.growth import GROWTH_LIMIT
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.pipeline.gate.list_balance import LIMIT as IMBALANCE_LIMIT
 from xtr_assets.pipeline.gate.token_drift import CHECK as TOKEN_CHECK
 from xtr_assets.pipeline.gate.token_drift import LIMIT as TOKEN_LIMIT
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.telemetry import metrics
 
 DRIFT_NOTE = "drift"
 TRAINED_NOTE = "trained"
 
-# Growing 6x with topics the quantizer never saw cost five points of recall on the new rows while the average hid it,
-# most of it after the first doubling.
-GROWTH_LIMIT = 2.0
-# Recall that is surely lost on new rows, in points of 1: half of what the gate's default lets new rows be worse by
-# would be chance at 200 queries; two points are not.
+# Recall that is surely lost on new rows, in points of 1: the gate's bound holds 999 times in 1,000, so that what it
+# leaves is no chance; two points of it are worth a retrain.
 NEW_ROWS_LIMIT = 0.02
 # A search that has to read half as many rows again for the recall it had costs about half as much time again.
 NPROBE_LIMIT = 1.5
@@ -38,9 +37,10 @@ class Drift:
     """Five figures since training, four of the dense index; None where there is nothing to measure.
 
     imbalance : imbalance of the lists over that at training. growth : live rows over those trained on. new_rows :
-    recall at training less the upper bound of that on new rows. nprobe : lists to probe for the recall at training,
-    over those of the profile; the end of the curve where none of its points reaches it. tokens : what centroids leave
-    of tokens that came since they were learnt, over what they left of those they were learnt from.
+    recall at training less what the share of new neighbours that are found surely is at most. nprobe : lists to probe
+    for the recall at training, over those of the profile; the end of the curve where none of its points reaches it.
+    tokens : what centroids leave of tokens that came since they were learnt, over what they left of those they were
+    learnt from.
     """
 
     trained: int
@@ -60,8 +60,12 @@ class Drift:
     @property
     def causes(self) -> tuple[str, ...]:
         """Why a retrain is due, in words with both values; empty where none is."""
-        over = {name: value for name, value in self.figures.items() if value > LIMITS[name]}
-        return tuple(f"{name} {value:.3f} > {LIMITS[name]:g}" for name, value in over.items())
+        return tuple(f"{name} {value:.3f} > {LIMITS[name]:g}" for name, value in self.over.items())
+
+    @property
+    def over(self) -> dict[str, float]:
+        """The figures past their limits."""
+        return {name: value for name, value in self.figures.items() if value > LIMITS[name]}
 
     def show(self) -> None:
         """Set the metrics."""
@@ -76,7 +80,16 @@ def note_training(draft: Draft, parent: Generation | None, how: str) -> None:
 
 
 def record_drift(draft: Draft, parent: Generation | None) -> Drift | None:
-    """Work the figures out from the recorded checks and keep them in the manifest.
+    """Work the figures out from the recorded checks and keep them in the manifest."""
+    found = measured_drift(draft, parent)
+    if found is not None:
+        draft.set_note(DRIFT_NOTE, asdict(found))
+        found.show()
+    return found
+
+
+def measured_drift(draft: Generation, parent: Generation | None) -> Drift | None:
+    """The figures that the recorded checks of a draft give, whether it is published or refused.
 
     A dense index that learns nothing, such as an exhaustive one or a graph, cannot drift; None where the tokens were
     not measured either.
@@ -85,26 +98,19 @@ def record_drift(draft: Draft, parent: Generation | None) -> Drift | None:
     tokens = _value(draft, TOKEN_CHECK)
     trained = int(draft.manifest.notes.get(TRAINED_NOTE, {}).get("generation", draft.number))
     if not parse_recipe(str(draft.manifest.recipe["dense"]["recipe"])).trained:
-        return None if tokens is None else _kept(draft, Drift(trained, None, None, None, None, None, tokens))
+        return None if tokens is None else Drift(trained, None, None, None, None, None, tokens)
     recalled = _details(draft, "dense_recall")
     before = None if parent is None else read_drift(parent)
     recall = before.recall if before is not None and before.trained == trained else recalled.get("mean")
-    found = Drift(
+    return Drift(
         trained=trained,
         recall=recall,
         imbalance=_value(draft, "list_balance"),
         growth=draft.live_rows / max(1, int(profile.get("trained_rows") or draft.live_rows)),
-        new_rows=lost(recall, _details(draft, "dense_recall_new_rows")),
+        new_rows=lost(recall, draft.manifest.checks.get("dense_recall_new_rows")),
         nprobe=probes_needed(recall, int(profile.get("nprobe") or 0), recalled.get("nprobe_curve", ())),
         tokens=tokens,
     )
-    return _kept(draft, found)
-
-
-def _kept(draft: Draft, found: Drift) -> Drift:
-    draft.set_note(DRIFT_NOTE, asdict(found))
-    found.show()
-    return found
 
 
 def read_drift(generation: Generation) -> Drift | None:
@@ -113,16 +119,16 @@ def read_drift(generation: Generation) -> Drift | None:
     return None if kept is None else Drift(**kept)
 
 
-def lost(recall: float | None, new: Mapping[str, Any]) -> float | None:
-    """Recall that new rows surely lack: `recall` less the upper bound of theirs.
+def lost(recall: float | None, record: CheckRecord | None) -> float | None:
+    """Recall that new rows surely lack: `recall` less what theirs is surely at most, which is the record's value.
 
-    >>> round(lost(0.97, {"mean": 0.92, "lower_bound": 0.90}), 3)
-    0.03
+    None where nothing was counted: no row was new, all are copies, or no query has a new neighbour. The record's mean
+    is no substitute: a query has one to ten new neighbours and a miss is a whole query, so that the mean of ten queries
+    of a healthy index was 0.246 below its recall.
     """
-    if recall is None or "mean" not in new:
+    if recall is None or record is None or record.value is None or "mean" not in record.details:
         return None
-    upper = 2 * float(new["mean"]) - float(new["lower_bound"])
-    return recall - min(1.0, upper)
+    return recall - record.value
 
 
 def probes_needed(recall: float | None, nprobe: int, curve: Sequence[Sequence[float]]) -> float | None:
@@ -144,11 +150,11 @@ def probes_needed(recall: float | None, nprobe: int, curve: Sequence[Sequence[fl
     return points[-1][0] / nprobe
 
 
-def _details(draft: Draft, check: str) -> Mapping[str, Any]:
+def _details(draft: Generation, check: str) -> Mapping[str, Any]:
     record = draft.manifest.checks.get(check)
     return {} if record is None else record.details
 
 
-def _value(draft: Draft, check: str) -> float | None:
+def _value(draft: Generation, check: str) -> float | None:
     record = draft.manifest.checks.get(check)
     return None if record is None else record.value

@@ -13,7 +13,9 @@ import numpy as np
 
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.known_items import ItemScore, Words, asked_words, carried_words, score_items, surely_lost
+from xtr_assets.core.maxsim import maxsim
 from xtr_assets.core.recall import lower_bound, upper_bound
+from xtr_assets.core.types import encoded_text
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.row_diff import RowDiff
@@ -41,6 +43,10 @@ RIVALS, MOST_CHANCE = 30, 0.1
 # is alike), permuted ids .00 to .26: half lies surely above these from 40 items on.
 FLOOR = 0.5
 CONFIDENCE = 0.999
+# An item counts as told apart by this much of a cosine: what is stored as float16 and int8 keeps the order then.
+MARGIN = 0.02
+# Chunks among which an item has to be told apart, besides those of the other items.
+OTHERS = 64
 # Kinds of chunks whose id follows from source, path, symbol and part, but for how often the symbol came before.
 PLACED = ("class", "function", "method", "record", "section", "text")
 OCCURRENCES = 64
@@ -58,6 +64,14 @@ class Asked:
     hits: tuple[tuple[Hit, ...], ...]
     before: tuple[tuple[Hit, ...], ...]
 
+    def of(self, chosen: Sequence[int]) -> "Asked":
+        """Some of them."""
+        return Asked(
+            tuple(self.queries[i] for i in chosen),
+            tuple(self.hits[i] for i in chosen),
+            tuple(self.before[i] for i in chosen),
+        )
+
 
 def check(session: DraftSession) -> Finding:
     """Known-item recall in hybrid: not surely below FLOOR, nor below the serving generation's on the same items."""
@@ -72,7 +86,18 @@ def check(session: DraftSession) -> Finding:
         tuple(tuple(hit for hit in hits if hit.chunk_id not in new) for hits in told),
     )
     misplaced = sum(len(hits) for hits in found) - sum(len(hits) for hits in told)
-    return judge_items(asked, recorded_ranks(session.serving), depth_of(session.draft.live_rows), misplaced)
+    judged = judge_items(asked, recorded_ranks(session.serving), depth_of(session.draft.live_rows), misplaced)
+    if judged.value is None or judged.value >= FLOOR:
+        return judged
+    told_apart = told_apart_by(session, items)
+    asked = asked.of([i for i, query in enumerate(items) if query.query_id in told_apart])
+    return judge_items(
+        asked,
+        recorded_ranks(session.serving),
+        depth_of(session.draft.live_rows),
+        misplaced,
+        len(items) - len(told_apart),
+    )
 
 
 def depth_of(rows: int) -> int:
@@ -84,8 +109,13 @@ def depth_of(rows: int) -> int:
     return max(1, min(K, rows // ROWS_A_HIT))
 
 
-def judge_items(asked: Asked, before: Mapping[str, int], k: int, misplaced: int = 0) -> Finding:
-    """The verdict on items that were asked, beside the ranks that the serving generation recorded of the same ones."""
+def judge_items(
+    asked: Asked, before: Mapping[str, int], k: int, misplaced: int = 0, not_told_apart: int = 0
+) -> Finding:
+    """The verdict on items that were asked, beside the ranks that the serving generation recorded of the same ones.
+
+    not_told_apart : items that were left out because the encoder itself does not find them, see `told_apart_by`.
+    """
     words = [asked_words(query.text) for query in asked.queries]
     now, common = _scored(words, asked.hits, k), _scored(words, asked.before, k)
     kept = [i for i, chance in enumerate(now.chance) if chance <= MOST_CHANCE]
@@ -94,13 +124,18 @@ def judge_items(asked: Asked, before: Mapping[str, int], k: int, misplaced: int 
         "k": k,
         "items": len(kept),
         "ambiguous": len(words) - len(kept),
+        "not_told_apart": not_told_apart,
         "kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
         "ids_of_other_places": misplaced,
         "ranks": {asked.queries[i].query_id: now.ranks[i] for i in kept},
     }
     if not kept:
         said = f"none of {len(words)} texts names one chunk: the words of each stand in the hits of others as well"
-        said = said if words else "no text that names a chunk was drawn"
+        if not words:
+            said = "no text that names a chunk was drawn"
+            said = (
+                f"the encoder tells none of {not_told_apart} named chunks from the others" if not_told_apart else said
+            )
         return Finding(True, None, FLOOR, f"{said}; nothing is said of quality", details)
     values = np.array([0 < now.ranks[i] <= k for i in kept], np.float64)
     mean = float(values.mean())
@@ -139,6 +174,42 @@ def known_items(session: DraftSession) -> list[GateQuery]:
     naming = [query for query in held if query.kind in NAMING]
     quoting = [query for query in held if query.kind in QUOTING]
     return (naming if len(naming) >= LEAST_NAMED else [*naming, *quoting])[:MOST_ITEMS]
+
+
+def told_apart_by(session: DraftSession, items: Sequence[GateQuery]) -> set[str]:
+    """Ids of the items whose chunk an encoder opened anew puts first among the chunks of all items and some others, by
+    both its embeddings and its tokens.
+
+    An encoder that knows no emoji gives all of them one vector: that they are not found is no fault of the build.
+    Encoded only where the floor is missed: as many texts as there are items, and OTHERS.
+    """
+    texts = dict(_encoded_texts(session.draft, {query.chunk_id for query in items} | some_chunks(session.draft)))
+    items = [query for query in items if query.chunk_id in texts]
+    if not items:
+        return set()
+    encoder = session.fresh_encoder()
+    names = np.array(sorted(set(texts.values())))
+    documents = encoder.encode_documents(names.tolist())
+    asked = encoder.encode_queries([query.text for query in items])
+    dense = asked.embeddings @ documents.embeddings.astype(np.float32).T
+    found = set()
+    for i, query in enumerate(items):
+        own = names == texts[query.chunk_id]
+        scores = maxsim(asked.tokens[i], documents.tokens, documents.offsets) / max(1, len(asked.tokens[i]))
+        if all(one[own].max() > one[~own].max(initial=-1.0) + MARGIN for one in (dense[i], scores)):
+            found.add(query.query_id)
+    return found
+
+
+def some_chunks(draft: Generation) -> set[int]:
+    """chunk_ids of OTHERS live chunks, evenly spaced."""
+    rows = np.flatnonzero(draft.live)
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(OTHERS, len(rows))).astype(int))] if len(rows) else rows
+    ids = [
+        one.segment.chunk_ids()[rows[(rows >= one.base_row) & (rows < one.end_row)] - one.base_row]
+        for one in draft.segments
+    ]
+    return set(np.concatenate(ids or [np.empty(0, np.int64)]).tolist())
 
 
 def id_is_of_place(hit: Hit) -> bool:
@@ -181,10 +252,22 @@ def recorded_ranks(serving: Generation | None) -> Mapping[str, int]:
 
 def _texts(generation: Generation, wanted: set[int]) -> Iterator[tuple[int, Words]]:
     """(chunk_id, words of title and text) of the wanted live chunks."""
+    for chunk, row in _rows(generation, wanted):
+        yield chunk, carried_words(f"{row['title']}\n{row['text']}")
+
+
+def _encoded_texts(generation: Generation, wanted: set[int]) -> Iterator[tuple[int, str]]:
+    """(chunk_id, what an encoder is given of it) of the wanted live chunks."""
+    for chunk, row in _rows(generation, wanted):
+        yield chunk, encoded_text(row["title"], row["text"])
+
+
+def _rows(generation: Generation, wanted: set[int]) -> Iterator[tuple[int, dict[str, str]]]:
+    """(chunk_id, title and text) of the wanted live chunks."""
     ids = np.array(sorted(wanted), np.int64)
     for one in generation.segments:
         own = one.segment.chunk_ids()
         there = np.flatnonzero(np.isin(own, ids) & generation.live[one.base_row : one.end_row])
         rows = one.segment.chunks().select(["title", "text"]).take(there).to_pylist()
         for at, row in zip(there.tolist(), rows, strict=True):
-            yield int(own[at]), carried_words(f"{row['title']}\n{row['text']}")
+            yield int(own[at]), row

@@ -28,6 +28,8 @@ from xtr_assets.storage.warehouse import Warehouse
 # source is. What fails (a mount, an export, a decoder) takes more, or everything, which is always asked about.
 LEAST_FILES = 5
 LEAST_RECORDS = 10
+# Half of so many files at once is what a mount takes, not a person.
+HALVED_FILES = 4
 # Where nothing serves there is nothing to compare with: then only a source of which more is unusable than usable waits.
 FIRST_UNUSABLE = 0.5
 
@@ -150,7 +152,7 @@ def loss_of(kind: str, before: Holding | None, now: Holding, limit: float) -> Lo
     if lost_files > 0:
         share = lost_files / len(before.rows)
         words = f"{files} of {len(before.rows)} files are left, {_percent(share)} are missing"
-        shares.append((share, words) if lost_files >= LEAST_FILES else (0.0, ""))
+        shares.append((0.0, "") if by_hand(lost_files, len(before.rows)) else (share, words))
     if before.settings == now.settings:
         shares.append(_rows_lost(kind, before.rows, now.rows))
     served = len(before.rows) if unit == "files" else before.total
@@ -161,11 +163,20 @@ def loss_of(kind: str, before: Holding | None, now: Holding, limit: float) -> Lo
     return Loss(share, f"{words}; {_percent(limit)} may go without a person's word" if share > limit else "")
 
 
+def by_hand(lost: int, files: int) -> bool:
+    """Whether a person may have deleted so many of so many files: a few, and not half of a folder of four or more.
+
+    >>> [by_hand(lost, files) for lost, files in ((1, 2), (2, 3), (2, 4), (4, 40), (4, 8), (5, 100))]
+    [True, True, False, True, False, False]
+    """
+    return lost < LEAST_FILES and not (files >= HALVED_FILES and 2 * lost >= files)
+
+
 def _rows_lost(kind: str, before: Mapping[str, int], now: Mapping[str, int]) -> tuple[float, str]:
     """The share of rows that went, and the words; files that a person may have deleted by hand are left out."""
     deleted = max(len(before) - len(now), 0)
     gone = sorted((rows for path, rows in before.items() if path not in now), reverse=True)
-    allowed = sum(gone[:deleted]) if deleted < LEAST_FILES else 0
+    allowed = sum(gone[:deleted]) if by_hand(deleted, len(before)) else 0
     base = sum(before.values()) - allowed
     lost = base - sum(now.values())
     if lost < LEAST_RECORDS:

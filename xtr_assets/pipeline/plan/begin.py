@@ -59,7 +59,7 @@ def begin_generation(
                 compacted = compact_segments(warehouse, found)
                 written, holes = compacted.bytes, "bounded"
                 cost.count(segments_replaced=compacted.replaced, segments_written=compacted.written)
-            draft = begin(warehouse, config, encoder, run_id, holes=holes, required=required)
+            draft = begin(warehouse, config, encoder, run_id, holes=holes, required=required, afresh=afresh)
             opened = session_of(warehouse, draft, config, afresh=afresh, encoder=lambda: encoder)
             session = stack.enter_context(opened)
             for check in checks_of(config):

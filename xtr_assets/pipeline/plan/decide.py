@@ -15,6 +15,7 @@ from xtr_assets.index.late.postings import POSTINGS_FORMAT
 from xtr_assets.pipeline.gate.registry import required_checks, requirement
 from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
+from xtr_assets.pipeline.plan.retrain_cause import AFRESH_NOTE, retrain_cause, stands
 from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_lifecycle import Holes
@@ -70,10 +71,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether to build, and the reason in words."""
+    """Whether to build, and the reason in words.
+
+    cause : why the indexes have to be trained anew for it, in words; empty where they need not.
+    """
 
     build: bool
     reason: str
+    cause: str = ""
 
 
 def settings_of(config: IndexConfig) -> dict[str, Any]:
@@ -133,17 +138,47 @@ def decide(warehouse: Warehouse, config: IndexConfig, want: Wanted, *, again: bo
 
     What was rolled back or withdrawn once is not built again, whatever became of its generation: whoever did that meant
     it, and the next change builds from what serves. A draft that failed its checks is tried `again` when somebody asks,
-    never by itself.
+    never by itself, unless what its indexes had learnt is why it failed: then the next build, of the same content or of
+    a change of it, trains them anew, once.
     """
     published = warehouse.published
     if published is not None and want.made(published):
         return Decision(False, f"generation {published.number} serves and holds exactly this")
     if (back := warehouse.taken_back().get(want.content)) is not None:
         return Decision(False, _taken_back(back, published))
+    if (refused := refused_for_training(warehouse, config, published)) is not None and refused.holds_for(want):
+        return Decision(True, f"draft {refused.draft.number} was refused: {refused.cause}", refused.cause)
     for generation in reversed([] if again else warehouse.generations()):
         if not generation.sealed and _refused(generation, config) and want.made(generation):
             return Decision(False, f"draft {generation.number} holds exactly this and was not published")
     return Decision(True, _reason(want, published))
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A draft that was refused for what its indexes keep of `parent`, and that cause in words."""
+
+    draft: Generation
+    parent: Generation
+    cause: str
+
+    def holds_for(self, want: Wanted) -> bool:
+        """Whether what is wanted now would be refused for the same cause."""
+        manifest = self.draft.manifest
+        same = manifest.fingerprint == want.fingerprint and manifest.notes.get(SETTINGS_NOTE) == want.settings
+        return same and stands(self.draft, self.parent, want.snapshots)
+
+
+def refused_for_training(warehouse: Warehouse, config: IndexConfig, published: Generation | None) -> Refused | None:
+    """The newest draft that was judged, where it was refused for what its indexes keep of what serves. Where another
+    generation serves by now, somebody moved the pointer: nothing follows from the draft then. One whose run died
+    half-way says nothing."""
+    judged = (one for one in reversed(warehouse.generations()) if one.sealed or _refused(one, config))
+    newest = next(judged, None)
+    if published is None or newest is None or newest.sealed or newest.parent != published.number:
+        return None
+    cause = retrain_cause(newest, published, required_checks(config))
+    return Refused(newest, published, cause) if cause else None
 
 
 def _taken_back(back: TakenBack, published: Generation | None) -> str:
@@ -185,6 +220,7 @@ def begin(
     *,
     holes: Holes = "kept",
     required: Sequence[RequiredCheck] | None = None,
+    afresh: bool = False,
 ) -> Draft:
     """The draft of this run over the current snapshots; drafts that nobody continues are removed first.
 
@@ -200,7 +236,7 @@ def begin(
         parent="published",
         holes=holes,
         required=requirement(config) if required is None else required,
-        notes={SETTINGS_NOTE: want.settings},
+        notes={SETTINGS_NOTE: want.settings, **({AFRESH_NOTE: True} if afresh else {})},
     )
 
 

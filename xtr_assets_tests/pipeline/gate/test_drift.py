@@ -1,6 +1,11 @@
+import numpy as np
 import pytest
 
+from xtr_assets.core.new_neighbors import surely_at_most
 from xtr_assets.pipeline.gate.drift import LIMITS, Drift, lost, probes_needed
+from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.new_row_recall import Evidence, judge_new
+from xtr_assets.storage.manifest import CheckRecord
 
 
 def drift(**figures: float) -> Drift:
@@ -18,16 +23,45 @@ def test_each_figure_alone_is_a_cause_past_its_limit_and_not_at_it(name: str) ->
 def test_what_could_not_be_measured_is_no_figure_and_no_cause() -> None:
     assert drift().figures == {}
     assert drift().causes == ()
-    assert lost(0.97, {}) is None
-    assert lost(None, {"mean": 0.5, "lower_bound": 0.4}) is None
+    assert lost(0.97, None) is None
+    assert lost(0.97, record(Finding(True, None, 0.93, "no row is new", {"new_rows": 0}))) is None
+    assert lost(0.97, record(judge_new("dense", Evidence(np.empty(0), 3, 2, 2), 2, 10, 0.93, exact=False))) is None
+    assert lost(None, new_rows(1, 9)) is None
     assert probes_needed(None, 8, [(8, 0.9, 0.1)]) is None
     assert probes_needed(0.9, 0, [(8, 0.9, 0.1)]) is None
     assert probes_needed(0.9, 8, []) is None
 
 
 def test_recall_that_few_new_queries_lack_by_chance_is_not_lost() -> None:
-    assert lost(0.97, {"mean": 0.90, "lower_bound": 0.80}) == pytest.approx(-0.03)
-    assert lost(0.97, {"mean": 0.90, "lower_bound": 0.89}) == pytest.approx(0.06)
+    # Of ten queries of an index that finds 0.97 two may miss their only new neighbour.
+    chance = lost(0.97, new_rows(2, 8))
+    assert chance is not None
+    assert chance < 0.02
+    hidden = lost(0.97, new_rows(20, 80))
+    assert hidden is not None
+    assert hidden == pytest.approx(0.97 - surely_at_most(np.repeat([0.0, 1.0], [20, 80]), 0.999))
+    assert hidden > 0.02
+
+
+def test_of_an_index_that_reads_everything_the_mean_is_no_estimate() -> None:
+    missing = judge_new("dense", Evidence(np.repeat([0.0, 1.0], [1, 9]), 0, 0, 0), 10, 10, 0.93, exact=True)
+    assert lost(1.0, record(missing)) == pytest.approx(0.1)
+
+
+def new_rows(missed: int, found: int) -> CheckRecord:
+    """The record of so many queries with one new neighbour each."""
+    shares = np.repeat([0.0, 1.0], [missed, found])
+    return record(judge_new("dense", Evidence(shares, 0, 0, 0), 50, 10, 0.93, exact=False))
+
+
+def record(found: Finding) -> CheckRecord:
+    return CheckRecord.model_construct(
+        name="dense_recall_new_rows",
+        passed=found.passed,
+        value=found.value,
+        threshold=found.threshold,
+        details=dict(found.details),
+    )
 
 
 @pytest.mark.parametrize(

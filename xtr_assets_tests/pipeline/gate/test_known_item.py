@@ -194,3 +194,17 @@ def test_an_id_follows_from_the_place() -> None:
     assert not id_is_of_place(replace(hit, part=1))
     assert id_is_of_place(replace(hit, kind="module", chunk_id=7)), "its place does not tell"
     assert [depth_of(rows) for rows in (1, 40, 199, 200, 10**6)] == [1, 2, 9, 10, 10]
+
+
+def test_an_encoder_that_gives_every_text_one_vector_is_no_fault_of_the_build(warehouse: Warehouse) -> None:
+    """The hashing encoder knows no emoji: each text is the vector of nothing, and rows are returned in their order."""
+    chance = np.random.default_rng(3)
+    signs = [chr(0x1F300 + i) for i in range(60)]
+    chunks = [
+        make_chunk("c.jsonl", str(i), " ".join(chance.choice(signs, 30)), source="s", kind="record") for i in range(80)
+    ]
+    session = session_over(warehouse, chunks)
+    found = check(session)
+    assert found.passed, found.summary
+    assert found.details["not_told_apart"] >= 50
+    assert "the encoder tells none of" in found.summary

@@ -18,6 +18,7 @@ from xtr_assets.search.loaders import DENSE_FILE, open_dense
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.id_map import ID_MAP_NAME
+from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import write_shard
 from xtr_assets_tests.pipeline.gate.drafts import (
@@ -357,8 +358,12 @@ def test_a_faiss_file_of_no_vectors_at_all(tmp_path: Path) -> None:
 def test_what_the_parent_proved_is_not_read_again(tmp_path: Path) -> None:
     warehouse, draft = built(tmp_path / "w", "Flat")
     found = rows_everywhere.check(session_of(warehouse, draft))
-    draft.record_check("rows_everywhere", passed=found.passed, value=0.0, threshold=0.0, subject=(DENSE_FILE,))
-    warehouse.publish(draft.number, force_reason="no gate in this test")
+    keys = tuple(draft.manifest.profile)
+    draft.record_check(
+        "rows_everywhere", passed=found.passed, value=0.0, threshold=0.0, subject=(DENSE_FILE,), profile_keys=keys
+    )
+    # What was forced vouches for nothing: this parent passed its gate.
+    warehouse.publish(draft.number, required=[RequiredCheck("rows_everywhere", 1, (DENSE_FILE,), keys)])
     write_shard(warehouse, "code", chunks(248))
     after = rows_everywhere.check(session_of(warehouse, whole_draft(warehouse, "Flat")))
     assert after.passed

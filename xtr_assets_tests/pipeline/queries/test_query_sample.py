@@ -14,6 +14,8 @@ from xtr_assets.core.recall import lower_bound
 from xtr_assets.encoders.base import EncodedQueries
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors
+from xtr_assets.pipeline.gate.index_recall import dense_recall, xtr_recall
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.drawn_queries import MOST_QUERIES, near, queries_to_prove
 from xtr_assets.pipeline.queries.gate_queries import QUERIES_FILE, GateQueries, GateQuery, encode, read_queries
 from xtr_assets.pipeline.queries.query_sample import fixed_query_count, sample_queries, tuning_sample
@@ -203,3 +205,16 @@ def test_queries_of_a_release_that_kept_no_kind_are_read(tmp_path: Path) -> None
     read = read_queries(draft)
     assert {query.kind for query in read.queries} == {"drawn"}
     assert [query.text for query in read.queries] == [query.text for query in gate.queries]
+
+
+@pytest.mark.parametrize("corpus", ["chinese", "thai", "one word", "punctuation"])
+def test_no_corpus_passes_recall_without_having_been_asked(tmp_path: Path, corpus: str) -> None:
+    warehouse, draft = drafted_over(tmp_path / "w", CORPORA[corpus], 600)
+    gate = sample_queries(warehouse, draft, None, config(), ENCODER).gate
+    exact_neighbors(draft, gate, 10, None)
+    session = DraftSession(warehouse, draft, config(), encoder=lambda: ENCODER)
+    for look in (dense_recall, xtr_recall):
+        finding = look(session)
+        assert finding.value is not None and finding.details["queries"] >= 104
+        assert ("points near its rows" in finding.summary) == (corpus == "punctuation")
+        assert sum(finding.details["kinds"].values()) == finding.details["queries"]

@@ -1,0 +1,68 @@
+"""What automation does next: build, train anew, or wait for what is being written. No state but what is passed in."""
+
+from dataclasses import dataclass
+
+from xtr_assets.config import IndexConfig
+from xtr_assets.core.errors import SourceError
+from xtr_assets.pipeline.ingest.encode import missing_encodings
+from xtr_assets.pipeline.ingest.scan import ShardScan, scan_shard, shard_sources
+from xtr_assets.pipeline.plan.decide import Decision, Wanted, decide, due, wanted
+from xtr_assets.storage.warehouse import Warehouse
+
+# How long a build waits for a shard that is changed but cannot be ingested before it goes on without it.
+PATIENCE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class NextBuild:
+    """The decision over the shards as they are now.
+
+    want : what would be built, None where it cannot be said yet. since : since when (seconds since the epoch) changed
+    shards are waited for; None where none is. errors : sources that cannot be looked at. left_out : changed shards that
+    were waited for long enough.
+    """
+
+    decision: Decision
+    want: Wanted | None = None
+    since: float | None = None
+    errors: tuple[SourceError, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def next_build(
+    warehouse: Warehouse, config: IndexConfig, fingerprint: str, *, now: float, since: float | None
+) -> NextBuild:
+    """What to do, where no run is in progress. `since` is that of the look before."""
+    scans, found = look(warehouse, config)
+    errors = tuple(found)
+    changed = tuple(sorted(one.shard for one in scans if due(warehouse, one, fingerprint)))
+    waiting = (since or now) if changed else None
+    if waiting is not None and now - waiting < PATIENCE_SECONDS:
+        reason = f"{', '.join(changed)} changed and will be ingested first"
+        return NextBuild(Decision(False, reason), since=waiting, errors=errors)
+    if not_ready := unready(warehouse, config, fingerprint):
+        return NextBuild(Decision(False, f"{', '.join(not_ready)} was never ingested"), since=waiting, errors=errors)
+    want = wanted(warehouse, config, fingerprint)
+    return NextBuild(decide(warehouse, config, want, again=False), want, waiting, errors, changed)
+
+
+def look(warehouse: Warehouse, config: IndexConfig) -> tuple[list[ShardScan], list[SourceError]]:
+    """Every shard as it is now, and the errors of sources that cannot be looked at."""
+    scans: list[ShardScan] = []
+    errors: list[SourceError] = []
+    for shard, source in shard_sources(config).items():
+        try:
+            scans.append(scan_shard(warehouse, shard, source))
+        except SourceError as error:
+            errors.append(error)
+    return scans, errors
+
+
+def unready(warehouse: Warehouse, config: IndexConfig, fingerprint: str) -> list[str]:
+    """Shards without a snapshot, or whose snapshot is not encoded by this encoder."""
+    lacking = []
+    for shard in shard_sources(config):
+        snapshot = warehouse.snapshot(shard)
+        if snapshot is None or missing_encodings(warehouse, snapshot, fingerprint):
+            lacking.append(shard)
+    return lacking

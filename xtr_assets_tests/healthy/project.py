@@ -1,0 +1,189 @@
+"""A random project: its files and config, and the changes that it goes through. A seed decides everything."""
+
+import json
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xtr_assets.config import IndexConfig, parse_config
+from xtr_assets_tests.healthy.writing import LANGUAGES, MANNERS, Language, Manner, Writer, modules
+
+Kind = Literal["jsonl", "parquet", "python", "markdown", "plain"]
+KINDS: tuple[Kind, ...] = ("jsonl", "parquet", "python", "markdown", "plain")
+Step = Literal["add", "delete", "change", "rename", "shift", "duplicate", "compact"]
+STEPS: tuple[Step, ...] = ("add", "delete", "change", "rename", "shift", "duplicate", "compact")
+# Texts of one file: a change of one file is then a small one.
+FILE_TEXTS = 40
+# What a step takes away stays below what a source may lose without anybody asking.
+DELETED_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a seed decides before a text is written."""
+
+    seed: int
+    size: int
+    language: Language
+    manner: Manner
+    kinds: tuple[Kind, ...]
+    shards: int
+    queries: int
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def of(cls, seed: int, most: int) -> "Shape":
+        """`most` texts at most, log-uniform."""
+        draw = random.Random(f"shape {seed}")
+        return cls(
+            seed=seed,
+            size=round(math.exp(draw.uniform(0, math.log(most)))),
+            language=draw.choice(LANGUAGES),
+            manner=draw.choices(MANNERS, (5, 1, 1, 2, 2, 1))[0],
+            kinds=tuple(sorted(draw.sample(KINDS, draw.choice((1, 1, 2, 3))))),
+            shards=draw.choice((1, 1, 1, 2, 4)),
+            queries=draw.choice((0, 0, 0, 20, 300)),
+            steps=tuple(draw.choices(STEPS, (4, 2, 3, 1, 2, 2, 2), k=draw.randint(1, 3))),
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"seed {self.seed}: {self.size} texts, {self.language}, {self.manner}, {'+'.join(self.kinds)}, "
+            f"{self.shards} shards, {self.queries} queries, then {', '.join(self.steps)}"
+        )
+
+
+class Project:
+    """Files below `folder`, one source for each kind."""
+
+    def __init__(self, folder: Path, shape: Shape) -> None:
+        self.folder, self.shape = folder, shape
+        self.writer = Writer(shape.seed, shape.language, shape.manner)
+        self.random = random.Random(f"files {shape.seed}")
+        self._number = 0
+        share = max(1, shape.size // len(shape.kinds))
+        for kind in shape.kinds:
+            (folder / kind).mkdir(parents=True)
+            for start in range(0, share, FILE_TEXTS):
+                self.write(kind, min(FILE_TEXTS, share - start))
+        if shape.queries:
+            lines = [json.dumps({"_id": f"q{number}", "text": self.writer.query()}) for number in range(shape.queries)]
+            (folder / "queries.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+
+    @property
+    def config(self) -> IndexConfig:
+        kinds = {"jsonl": "records", "parquet": "records", "python": "python", "markdown": "text", "plain": "text"}
+        sources = [
+            {"name": kind, "kind": kinds[kind], "path": kind, "shards": self.shape.shards} for kind in self.shape.kinds
+        ]
+        settings: dict[str, Any] = {"name": "healthy", "sources": sources, "encoder": {"kind": "hashing"}}
+        if self.shape.queries:
+            settings["queries"] = {"path": "queries.jsonl"}
+        return parse_config(json.dumps(settings), self.folder)
+
+    def step(self, step: Step) -> None:
+        """Change the files; a compaction changes none."""
+        changes: dict[Step, Callable[[], None]] = {
+            "add": self._add,
+            "delete": self._delete,
+            "change": self._change,
+            "rename": self._rename,
+            "shift": self._shift,
+            "duplicate": self._duplicate,
+            "compact": lambda: None,
+        }
+        changes[step]()
+
+    def files(self, *suffixes: str) -> list[Path]:
+        found = [path for kind in self.shape.kinds for path in (self.folder / kind).iterdir()]
+        return sorted(path for path in found if not suffixes or path.suffix in suffixes)
+
+    def write(self, kind: Kind, texts: int) -> None:
+        """One more file of so many texts."""
+        self._number += 1
+        stem = self.folder / kind / f"f{self._number:04d}"
+        if kind == "python":
+            stem.with_suffix(".py").write_text(self._module(texts), "utf-8")
+        elif kind == "markdown":
+            stem.with_suffix(".md").write_text("\n\n".join(self._section() for _ in range(texts)) + "\n", "utf-8")
+        elif kind == "plain":
+            stem.with_suffix(".txt").write_text("\n\n".join(self.writer.text() for _ in range(texts)) + "\n", "utf-8")
+        elif kind == "jsonl":
+            lines = (json.dumps(self._record(number), ensure_ascii=False) for number in range(texts))
+            stem.with_suffix(".jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        else:
+            pq.write_table(pa.Table.from_pylist([self._record(n) for n in range(texts)]), stem.with_suffix(".parquet"))
+
+    def _record(self, number: int) -> dict[str, str]:
+        text = self.writer.text()
+        return {
+            "_id": f"{self._number}-{number}",
+            "title": self.writer.title(),
+            "text": text if text.strip() else "none",
+        }
+
+    def _section(self) -> str:
+        return f"## {self.writer.title()}\n\n{self.writer.text()}"
+
+    def _module(self, texts: int) -> str:
+        """Functions whose docstrings are the texts; in the manner "real" a module of the standard library."""
+        if self.shape.manner == "real":
+            return self.random.choice(modules()).read_text("utf-8", "replace")
+        functions = []
+        for number in range(texts):
+            told = self.writer.text().replace("\\", " ").replace('"', "'")
+            body = " ".join(self.writer.words(8)).replace("\\", " ").replace("'", " ").replace("\n", " ")
+            functions.append(f'def f{self._number}_{number}(value):\n    """{told}"""\n    return \'{body}\'\n')
+        return "\n\n".join(functions)
+
+    def _add(self) -> None:
+        for _ in range(max(1, len(self.files()) // 20)):
+            self.write(self.random.choice(self.shape.kinds), max(1, min(FILE_TEXTS, self.shape.size // 10)))
+
+    def _delete(self) -> None:
+        """A file of each source that has twenty, else a line or two of a file of records."""
+        for kind in self.shape.kinds:
+            files = sorted((self.folder / kind).iterdir())
+            if len(files) >= 1 / DELETED_SHARE:
+                self.random.choice(files).unlink()
+            elif kind == "jsonl":
+                lines = files[0].read_text("utf-8").splitlines(keepends=True)
+                if len(lines) * DELETED_SHARE >= 1:
+                    files[0].write_text("".join(lines[1:]), "utf-8")
+
+    def _change(self) -> None:
+        """Some texts are others now."""
+        path = self.random.choice(self.files())
+        if path.suffix == ".parquet":
+            rows = pq.read_table(path).to_pylist()
+            rows[len(rows) // 2]["text"] = f"{self.writer.text()} changed"
+            pq.write_table(pa.Table.from_pylist(rows), path)
+        elif path.suffix == ".jsonl":
+            rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            rows[len(rows) // 2]["text"] = f"{self.writer.text()} changed"
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        elif path.suffix == ".py":
+            text = path.read_text("utf-8")
+            path.write_text(f"{text}\n\ndef changed_{self.random.randrange(10**6)}():\n    return 'changed'\n", "utf-8")
+        else:
+            path.write_text(f"{path.read_text('utf-8')}\n\n{self.writer.text()}\n", "utf-8")
+
+    def _rename(self) -> None:
+        path = self.random.choice(self.files())
+        path.rename(path.with_stem(f"renamed{self.random.randrange(10**6)}"))
+
+    def _shift(self) -> None:
+        """Lines move, and nothing else."""
+        files = self.files(".py", ".md", ".txt", ".jsonl")
+        for path in self.random.sample(files, min(len(files), 5)):
+            path.write_text("\n\n" + path.read_text("utf-8"), "utf-8")
+
+    def _duplicate(self) -> None:
+        path = self.random.choice(self.files())
+        path.with_stem(f"copy{self.random.randrange(10**6)}").write_bytes(path.read_bytes())

@@ -1,0 +1,39 @@
+"""Healthy projects are published: twenty small ones here, all with `XTR_ASSETS_HEALTHY=200 pytest -m healthy`, or as a
+list with `make healthy`."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from xtr_assets_tests.healthy.course import run
+from xtr_assets_tests.healthy.project import Shape
+
+# Above this many texts the gate of this release still refuses some: see the count in docs/measurements.md.
+SMALL = 300
+COUNT = int(os.environ.get("XTR_ASSETS_HEALTHY", "0"))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_small_healthy_project_is_published(seed: int, tmp_path: Path) -> None:
+    course = run(seed, SMALL, tmp_path)
+    assert course.builds == 1 + len(course.shape.steps)
+    assert not course.refusals, [str(one) for one in course.refusals]
+
+
+@pytest.mark.healthy
+@pytest.mark.skipif(not COUNT, reason="XTR_ASSETS_HEALTHY=200 builds so many projects, ten minutes")
+@pytest.mark.parametrize("seed", range(COUNT))
+def test_a_healthy_project_is_published(seed: int, tmp_path: Path) -> None:
+    course = run(seed, 20_000, tmp_path)
+    assert not course.refusals, [str(one) for one in course.refusals]
+
+
+def test_a_seed_decides_everything() -> None:
+    assert Shape.of(7, 20_000) == Shape.of(7, 20_000)
+    shapes = [Shape.of(seed, 20_000) for seed in range(200)]
+    assert {one.language for one in shapes} == {"en", "de", "zh", "ja", "th", "ar", "emoji", "mixed"}
+    assert {one.manner for one in shapes} == {"prose", "permutations", "one", "duplicates", "real", "names"}
+    assert {kind for one in shapes for kind in one.kinds} == {"jsonl", "parquet", "python", "markdown", "plain"}
+    assert {one.queries for one in shapes} == {0, 20, 300}
+    assert min(one.size for one in shapes) < 5 and max(one.size for one in shapes) > 15_000

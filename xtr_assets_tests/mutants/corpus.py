@@ -1,0 +1,189 @@
+"""The corpus that faults are planted in: functions, classes, Markdown sections and records, of a seed; and its change.
+
+Everything a chunk can carry stands in it: titles (methods, sections, records), metadata, letters beyond ASCII, texts
+that stand twice, records that are split, a file that moves, lines that only move, a file whose size does not change.
+"""
+
+import json
+import random
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xtr_assets.config import IndexConfig, parse_config
+
+# The encoder at its defaults, for which the package has a canary.
+CONFIG = """
+name: mutants
+warehouse: warehouse
+sources:
+  - {{name: code, kind: python, path: code, shards: 3}}
+  - {{name: guide, kind: text, path: guide}}
+  - {{name: tickets, kind: records, path: tickets, metadata: [team], max_chars: 600}}
+encoder: {{kind: hashing}}
+recall: {{queries: 60}}
+dense: {{recipe: "{recipe}"}}
+"""
+TEAMS = ("search", "ingest", "storage", "ui")
+# Letters that a wrong decoder turns into others.
+ACCENTS = ("\u00fc", "\u00e9", "\u00f1", "\u0434", "\u754c")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Files below `folder` and the settings of the index over them."""
+
+    folder: Path
+    recipe: str = "auto"
+
+    @property
+    def config(self) -> IndexConfig:
+        return parse_config(CONFIG.format(recipe=self.recipe), self.folder)
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+
+class Words:
+    """Words of a seed, some of them frequent, as in a language; texts of a topic share half of theirs."""
+
+    def __init__(self, seed: int, vocabulary: int = 900) -> None:
+        self.random = random.Random(seed)
+        syllables = [first + second for first in "bdfgklmnprstvz" for second in "aeiou"]
+        self.words = sorted(
+            {"".join(self.random.choices(syllables, k=self.random.choice((2, 3, 3)))) for _ in range(vocabulary)}
+        )
+        self.random.shuffle(self.words)
+        for place, letter in enumerate(ACCENTS):
+            self.words[40 + place] += letter
+        self.weights = [1 / (rank + 8) for rank in range(len(self.words))]
+        self.taken: set[str] = set()
+
+    def some(self, count: int, topic: int) -> list[str]:
+        common = self.random.choices(self.words, self.weights, k=count - count // 2)
+        start = 60 + (topic * 37) % (len(self.words) - 100)
+        own = self.random.choices(self.words[start : start + 30], k=count // 2)
+        mixed = common + own
+        self.random.shuffle(mixed)
+        return mixed
+
+    def sentence(self, count: int, topic: int) -> str:
+        return " ".join(self.some(count, topic)).capitalize() + "."
+
+    def name(self, topic: int) -> str:
+        while True:
+            made = "_".join(word for word in self.some(4, topic) if word.isascii())[:40] or "f"
+            if made not in self.taken:
+                self.taken.add(made)
+                return made
+
+
+def function(words: Words, topic: int, indent: str = "") -> str:
+    """A function with a docstring, and a body of the topic's words."""
+    lines = [
+        f"{indent}def {words.name(topic)}(value):",
+        f'{indent}    """{words.sentence(7, topic)}"""',
+        f"{indent}    # {words.sentence(6, topic)}",
+        f"{indent}    return '{' '.join(words.some(words.random.randint(6, 16), topic))}'",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def module(words: Words, topic: int, functions: int, *, a_class: bool = False) -> str:
+    """A module of functions, the last three of them methods of a class where one is wanted."""
+    parts = [function(words, topic) for _ in range(functions)]
+    if a_class:
+        head = f'class {words.name(topic).title().replace("_", "")}:\n    """{words.sentence(8, topic)}"""\n'
+        parts.append("\n".join([head, *(function(words, topic, "    ") for _ in range(3))]))
+    return "\n\n".join(parts)
+
+
+def section(words: Words, topic: int, title: str, level: int = 2) -> str:
+    return f"{'#' * level} {title}\n\n{words.sentence(12, topic)} {words.sentence(18, topic)}\n"
+
+
+def page(words: Words, topic: int, sections: int) -> str:
+    """A Markdown page: a heading with a text below it, then sections."""
+    top = section(words, topic, " ".join(words.some(3, topic)).title(), 1)
+    titles = [" ".join(words.some(4, topic)).capitalize() for _ in range(sections)]
+    return "\n".join([top, *(section(words, topic, title) for title in titles)])
+
+
+def record(words: Words, number: int) -> dict[str, object]:
+    """A ticket. Every fortieth is longer than max_chars and becomes several chunks."""
+    topic = number % 11
+    text = " ".join(words.sentence(12, topic) for _ in range(2))
+    if number % 40 == 17:
+        text = "\n\n".join(words.sentence(14, topic) for _ in range(9))
+    return {
+        "_id": f"T-{number:04d}",
+        "title": words.sentence(4, topic).rstrip("."),
+        "text": text,
+        "team": TEAMS[number % 4],
+    }
+
+
+def write_jsonl(path: Path, records: Iterable[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records), "utf-8")
+
+
+def write_corpus(folder: Path, recipe: str = "auto", seed: int = 1, modules: int = 18) -> Corpus:
+    """The healthy corpus of generation 1: about 480 chunks."""
+    words = Words(seed)
+    for name in ("code", "guide", "tickets"):
+        (folder / name).mkdir(parents=True)
+    for number in range(modules):
+        text = module(words, number, 9, a_class=number % 3 == 0)
+        (folder / f"code/m{number:02d}.py").write_text(text, "utf-8")
+    # The same functions once more under another path: texts that are encoded once and lie twice.
+    shutil.copy(folder / "code/m01.py", folder / "code/vendored.py")
+    for number in range(12):
+        (folder / f"guide/page{number:02d}.md").write_text(page(words, number, 5), "utf-8")
+    tickets = [record(words, number) for number in range(180)]
+    write_jsonl(folder / "tickets/a.jsonl", tickets[:70])
+    write_jsonl(folder / "tickets/b.jsonl", tickets[70:120])
+    pq.write_table(pa.Table.from_pylist(tickets[120:]), folder / "tickets/c.parquet")
+    return Corpus(folder, recipe)
+
+
+def change(corpus: Corpus, seed: int = 2, tickets: int = 24) -> None:
+    """A change of about a sixth: files added, deleted, moved, changed inside, and lines that only moved."""
+    words, folder = Words(seed), corpus.folder
+    for number in (30, 31):
+        (folder / f"code/m{number}.py").write_text(module(words, number, 10, a_class=True), "utf-8")
+    (folder / "code/m02.py").unlink()
+    (folder / "code/m03.py").rename(folder / "code/moved.py")
+    # Lines move, rows do not.
+    for name in ("code/m04.py", "code/m05.py", "code/m06.py"):
+        text = (folder / name).read_text("utf-8")
+        (folder / name).write_text("\n" * 3 + text, "utf-8")
+    # The third function goes, the fourth is another one.
+    parts = (folder / "code/m07.py").read_text("utf-8").split("\n\n")
+    (folder / "code/m07.py").write_text("\n\n".join([*parts[:2], function(words, 7), *parts[4:]]), "utf-8")
+    # A change that leaves the size as it is.
+    lines = (folder / "code/m08.py").read_text("utf-8").splitlines()
+    told = [_other_vowels(line) if '"""' in line else line for line in lines]
+    (folder / "code/m08.py").write_text("\n".join(told) + "\n", "utf-8")
+    old = (folder / "guide/page01.md").read_text("utf-8")
+    (folder / "guide/page01.md").write_text(_other_vowels(old), "utf-8")
+    (folder / "guide/page20.md").write_text(page(words, 20, 6), "utf-8")
+    _change_tickets(words, folder, tickets)
+
+
+def _change_tickets(words: Words, folder: Path, tickets: int) -> None:
+    lines = [json.loads(line) for line in (folder / "tickets/a.jsonl").read_text("utf-8").splitlines()]
+    for place in (5, 6, 7):
+        lines[place]["text"] = words.sentence(20, place)
+    for place in (12, 13):
+        lines[place]["team"] = "sales"
+    del lines[20:23]
+    write_jsonl(folder / "tickets/a.jsonl", lines)
+    write_jsonl(folder / "tickets/d.jsonl", [record(words, 500 + number) for number in range(tickets)])
+
+
+def _other_vowels(text: str) -> str:
+    return text.translate(str.maketrans("aeiou", "eioua"))

@@ -1,0 +1,104 @@
+"""Faults in what the gate judges by: lists of exact neighbours, and queries."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from xtr_assets_tests.mutants.fault import INCREMENTAL, Mutant, Plant, locally, replaced
+
+# A list that lacks or keeps rows shows in the sets of rows, or in what an honest index finds beside it.
+LISTS = frozenset({"rows_everywhere", "dense_recall", "dense_recall_new_rows", "xtr_recall", "xtr_recall_new_rows"})
+ASKED = LISTS | {"known_item"}
+SPACE = "pipeline.derive.exact_neighbors"
+
+
+def _same(alter: Callable[[Any, Any, Any], Any]) -> Plant:
+    """`alter(rows that are the same, parent, draft)`."""
+
+    def make(original: Any) -> Any:
+        return lambda parent, draft: SimpleNamespace(same=alter(original(parent, draft).same.copy(), parent, draft))
+
+    return locally(SPACE, "RowDiff", make)
+
+
+def _all_the_same(_same: Any, _parent: Any, draft: Any) -> Any:
+    return np.array(draft.live)
+
+
+def _the_dead_too(same: Any, parent: Any, _: Any) -> Any:
+    same[: parent.end_row] |= parent.live
+    return same
+
+
+def _nothing_new(original: Any) -> Any:
+    return lambda draft, fresh, *given: original(draft, np.zeros_like(fresh), *given)
+
+
+def _unchanged(original: Any) -> Any:
+    def neighbors(search: Any, queries: int, k: int, live: Any, before: Any) -> Any:
+        found, report = original(search, queries, k, live, before)
+        if before is not None:
+            known = np.flatnonzero(before.position >= 0)
+            found.scores[known], found.rows[known] = (
+                before.lists.scores[before.position[known]],
+                before.lists.rows[before.position[known]],
+            )
+        return found, report
+
+    return neighbors
+
+
+def _without_the_best(original: Any) -> Any:
+    def exact(*given: Any, **more: Any) -> Any:
+        scores, rows = original(*given, **more)
+        return np.roll(scores, -1, axis=1), np.roll(rows, -1, axis=1)
+
+    return exact
+
+
+def _vectors_of_the_next(original: Any) -> Any:
+    def encode(*given: Any) -> Any:
+        found = original(*given)
+        order = np.roll(np.arange(len(found)), 1)
+        return replace(
+            found, embeddings=found.embeddings[order], tokens=tuple(found.tokens[at] for at in order.tolist())
+        )
+
+    return encode
+
+
+MUTANTS = (
+    Mutant(
+        "exact lists lose what is new",
+        "exact lists",
+        _same(_all_the_same),
+        LISTS,
+        INCREMENTAL,
+    ),
+    Mutant("exact lists keep the dead", "exact lists", _same(_the_dead_too), LISTS, INCREMENTAL),
+    Mutant("exact lists of the parent", "exact lists", locally(SPACE, "_neighbors", _unchanged), LISTS, INCREMENTAL),
+    Mutant("exact lists lack the best", "exact lists", locally(SPACE, "exact_dense", _without_the_best), LISTS),
+    Mutant(
+        "no query is drawn",
+        "queries",
+        replaced("pipeline.queries.synthesis:draw", lambda _: lambda *_given, **_more: iter(())),
+        ASKED,
+    ),
+    Mutant(
+        "new rows are never asked for",
+        "queries",
+        locally("pipeline.queries.query_sample", "_new", _nothing_new),
+        ASKED,
+        INCREMENTAL,
+    ),
+    Mutant(
+        "queries have the vectors of the next query",
+        "queries",
+        replaced("pipeline.queries.gate_queries:encode", _vectors_of_the_next),
+        ASKED,
+        INCREMENTAL,
+    ),
+)

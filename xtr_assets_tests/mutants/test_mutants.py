@@ -1,0 +1,125 @@
+"""No fault is published: fifteen mutants here, all of them with `XTR_ASSETS_MUTANTS=1 pytest -m mutants`, or as a table
+with `make mutants`."""
+
+import os
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from xtr_assets.core import errors
+from xtr_assets.defs import in_process
+from xtr_assets.pipeline.gate.registry import CHECKS
+from xtr_assets_tests.mutants.catalogue import CONTROLS, MUTANTS
+from xtr_assets_tests.mutants.fault import Mutant, Run
+from xtr_assets_tests.mutants.trial import Bases, attempt
+
+BY_NAME = {one.name: one for one in MUTANTS}
+# Faults that are published all the same, with what nothing looks at; an entry goes when the fault is stopped.
+_WALK = "source_agrees lists files by the walk, the globs and the states that the scan uses"
+_WORSE = "a first build has no canary to compare with, and known_item refuses only what is surely below a half"
+_SEARCH = "finds_itself searches without a filter and without the query encoder"
+_BOTH: tuple[Run, ...] = ("full", "incremental")
+GAPS: dict[tuple[str, Run], str] = {
+    **{("the walk misses every fifth file", run): _WALK for run in _BOTH},
+    **{("an exclude pattern takes too much", run): _WALK for run in _BOTH},
+    ("half of the files go to quarantine", "incremental"): "a quarantined file is not read again",
+    ("new files are not seen", "incremental"): _WALK,
+    ("deleted files stay", "incremental"): _WALK,
+    ("a file of the same size is unchanged", "incremental"): _WALK,
+    ("an encoder that sees four words of a document", "full"): _WORSE,
+    ("an encoder that knows seven directions", "full"): _WORSE,
+    ("a tokenizer that cuts words after two letters", "full"): _WORSE,
+    **{("no query is drawn", run): "points near rows stand in, whatever the corpus offers" for run in _BOTH},
+    ("new rows are never asked for", "incremental"): "no query of new rows passes where new rows came",
+    ("the catalog forgets line shifts", "incremental"): "catalog_consistent counts rows, it compares no lines",
+    **{("filters are off by one", run): _SEARCH for run in _BOTH},
+    ("filters let dead rows through", "incremental"): _SEARCH,
+    ("all rows count as live", "incremental"): "search trusts its mask, and no check asks by words with it",
+    **{("queries are encoded with the wrong sign", run): _SEARCH for run in _BOTH},
+    ("the pointer gets another number", "incremental"): "publish does not read back what it wrote",
+}
+# Each check stops one of these, and so do the code's own refusals.
+CHOSEN: tuple[tuple[str, Run], ...] = (
+    ("one chunk in nine is lost", "incremental"),
+    ("every chunk twice, under another id", "full"),
+    ("half of a mount is away", "incremental"),
+    ("embeddings of the next text", "incremental"),
+    ("tokens cut after two a text", "full"),
+    ("an encoder that knows seven directions", "full"),
+    ("texts one row further up, hashes where they were", "full"),
+    ("line shifts are dropped", "incremental"),
+    ("compaction copies encodings one row further", "compaction"),
+    ("half of the added rows are missing in FAISS", "incremental"),
+    ("tokens stand in the list of the next centroid", "full"),
+    ("the ID map of the parent", "incremental"),
+    ("hydration is off by one", "incremental"),
+    ("the sum of z-scores is turned round", "incremental"),
+    ("verdicts of the parent", "incremental"),
+)
+ALL = tuple((one.name, run) for one in MUTANTS for run in one.runs) if "XTR_ASSETS_MUTANTS" in os.environ else ()
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bases]:
+    yield Bases(tmp_path_factory.mktemp("mutants"))
+
+
+def assert_stopped(mutant: Mutant, run: Run, bases: Bases) -> None:
+    """A harmful fault is stopped, by a check that is there for it; what serves is what served before."""
+    outcome = attempt(mutant, run, bases)
+    if mutant.equivalent:
+        assert not outcome.harm, f"not equivalent ({mutant.equivalent}): {outcome.harm}"
+        assert outcome.published or set(outcome.stopped_by) & mutant.stopped_by, outcome.message
+        return
+    if (gap := GAPS.get((mutant.name, run))) is not None:
+        assert outcome.published and outcome.harm, f"it is stopped by {outcome.stopped_by}: take it out of GAPS"
+        pytest.xfail(f"{gap}: {'; '.join(outcome.harm[:2])}")
+    assert not (outcome.published and outcome.harm), f"published: {outcome.harm}"
+    if not outcome.published:
+        assert outcome.unchanged, "something else serves"
+        stops = set(outcome.stopped_by)
+        assert stops & (mutant.stopped_by | {"xtr_recall_new_rows", "dense_recall_new_rows"}), outcome.message
+
+
+@pytest.mark.parametrize(("name", "run"), CHOSEN)
+def test_a_fault_is_not_published(name: str, run: Run, bases: Bases) -> None:
+    assert_stopped(BY_NAME[name], run, bases)
+
+
+@pytest.mark.parametrize("run", ["full", "incremental"])
+def test_the_same_corpus_without_a_fault_is(run: Run, bases: Bases) -> None:
+    (control,) = (one for one in CONTROLS if not one.lists and one.recipe == "auto")
+    outcome = attempt(control, run, bases)
+    assert outcome.published
+    assert not outcome.harm
+
+
+@pytest.mark.mutants
+@pytest.mark.skipif(not ALL, reason="XTR_ASSETS_MUTANTS=1 plants every fault, minutes")
+@pytest.mark.parametrize(("name", "run"), ALL)
+def test_no_fault_is_published(name: str, run: Run, bases: Bases) -> None:
+    assert_stopped(BY_NAME[name], run, bases)
+
+
+def test_names_differ_and_what_is_said_to_stop_them_exists() -> None:
+    assert len(BY_NAME) == len(MUTANTS) >= 60
+    assert GAPS.keys() <= {(one.name, run) for one in MUTANTS for run in one.runs}
+    known = {check.name for check in CHECKS if check.blocking}
+    for mutant in MUTANTS:
+        unknown = mutant.stopped_by - known - {"publish"}
+        assert all(hasattr(errors, name) for name in unknown), (mutant.name, unknown)
+        assert mutant.stopped_by or mutant.equivalent, mutant.name
+    places = {one.place for one in MUTANTS}
+    assert places >= {"sources", "encoding", "storage", "FAISS", "postings", "exact lists", "queries", "hydration"}
+    assert places >= {"filters", "import", "publish", "config", "compaction", "catalog", "id map"}
+
+
+@pytest.mark.parametrize("name", ["FAISS ids of added rows are shifted", "the ID map of the parent"])
+def test_a_fault_is_not_published_through_dagster(name: str, bases: Bases) -> None:
+    corpus = bases.copy("incremental", "auto", lists=False)
+    with dg.DagsterInstance.ephemeral() as instance, BY_NAME[name].plant(corpus.folder):
+        result = in_process.build(corpus.config, instance)
+    assert not result.published
+    assert {one.name for one in result.failed if one.blocking} & BY_NAME[name].stopped_by
+    assert result.generation == 1, "another generation serves"

@@ -1,0 +1,185 @@
+"""What an index over a corpus must hold, read from the files themselves: no source, chunker or writer of the package.
+
+json, ast and line slices give the chunks; ids are digested here; texts are encoded by an encoder of its own.
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from xtr_assets.encoders.hashing import Hashing
+from xtr_assets_tests.mutants.corpus import Corpus
+
+Row = dict[str, Any]
+Matrix = npt.NDArray[np.float32]
+# Made before anything is planted: what a fault does to the package's encoder it does not do to this one's results.
+DIM, TOKEN_DIM = 64, 32
+# The longest text of a record that is one chunk (`max_chars` of the corpus).
+MAX_CHARS = 600
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The chunks by chunk_id, and by id what a text's vectors are."""
+
+    rows: dict[int, Row]
+
+    @cached_property
+    def ids(self) -> npt.NDArray[np.int64]:
+        return np.array(sorted(self.rows), np.int64)
+
+    @cached_property
+    def encoded(self) -> "Vectors":
+        return encode([text_of(self.rows[one]) for one in self.ids.tolist()])
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """embeddings float32 [n, dim]; tokens float32 [t, d] a text; token_ids int32 [t] a text."""
+
+    embeddings: Matrix
+    tokens: tuple[Matrix, ...]
+    token_ids: tuple[npt.NDArray[np.int32], ...]
+
+    def nearest(self, query: Matrix) -> Matrix:
+        """The cosine with every text."""
+        return self.embeddings @ query
+
+    def maxsim(self, query: Matrix) -> Matrix:
+        """MaxSim per query token with every text."""
+        products = query @ self._all.T
+        best = np.maximum.reduceat(products, self._starts, axis=1)
+        found: Matrix = best.sum(axis=0) / np.float32(len(query))
+        return found
+
+    @cached_property
+    def _all(self) -> Matrix:
+        return np.concatenate(self.tokens)
+
+    @cached_property
+    def _starts(self) -> npt.NDArray[np.int64]:
+        return np.concatenate([[0], np.cumsum([len(one) for one in self.tokens])[:-1]]).astype(np.int64)
+
+
+def encode(texts: list[str]) -> Vectors:
+    """Each text on its own, so that nothing depends on what stands beside it."""
+    encoder = Hashing(DIM, TOKEN_DIM)
+    found = [encoder.encode_documents([text]) for text in texts]
+    return Vectors(
+        np.concatenate([one.embeddings.astype(np.float32) for one in found]),
+        tuple(one.tokens.astype(np.float32) for one in found),
+        tuple(one.token_ids for one in found),
+    )
+
+
+def truth_of(corpus: Corpus) -> Truth:
+    """Read the files."""
+    rows: dict[int, Row] = {}
+    for row in (*_modules(corpus.folder), *_pages(corpus.folder), *_tickets(corpus.folder)):
+        identity = _id(row)
+        assert identity not in rows, "the corpus has one place twice"
+        rows[identity] = row
+    return Truth(rows)
+
+
+def text_of(row: Row) -> str:
+    return "\n".join(filter(None, (row["title"], row["text"])))
+
+
+def _row(source: str, path: str, symbol: str, kind: str, lines: tuple[int, int], title: str, text: str) -> Row:
+    return {
+        "source": source,
+        "path": path,
+        "symbol": symbol,
+        "kind": kind,
+        "part": 0,
+        "start_line": lines[0],
+        "end_line": lines[1],
+        "title": title,
+        "text": text,
+        "metadata": {},
+    }
+
+
+def _id(row: Row) -> int:
+    digest = hashlib.blake2b(digest_size=8, person=b"xtr-chunk-1")
+    for name in ("source", "path", "symbol"):
+        data = row[name].encode()
+        digest.update(len(data).to_bytes(8, "little") + data)
+    digest.update((0).to_bytes(8, "little") + row["part"].to_bytes(8, "little"))
+    return int.from_bytes(digest.digest(), "little") & (2**63 - 1)
+
+
+def _modules(folder: Path) -> Iterator[Row]:
+    for file in sorted((folder / "code").glob("*.py")):
+        text = file.read_bytes().decode("utf-8")
+        lines = text.split("\n")
+
+        def row(
+            name: str, kind: str, first: int, last: int, title: str = "", *, at: Path = file, of: Any = lines
+        ) -> Row:
+            return _row("code", at.name, name, kind, (first, last), title, "\n".join(of[first - 1 : last]))
+
+        for node in ast.parse(text).body:
+            last = node.end_lineno or 0
+            if isinstance(node, ast.FunctionDef):
+                yield row(node.name, "function", node.lineno, last)
+            elif isinstance(node, ast.ClassDef):
+                methods = [one for one in node.body if isinstance(one, ast.FunctionDef)]
+                head = node.body[0].end_lineno or 0
+                yield row(node.name, "class", node.lineno, head)
+                for method in methods:
+                    name, end = f"{node.name}.{method.name}", method.end_lineno or 0
+                    yield row(name, "method", method.lineno, end, f"class {node.name}")
+
+
+def _pages(folder: Path) -> Iterator[Row]:
+    for file in sorted((folder / "guide").glob("*.md")):
+        lines = file.read_bytes().decode("utf-8").split("\n")
+        heads = [number for number, line in enumerate(lines, 1) if line.startswith("#")]
+        top = lines[heads[0] - 1].lstrip("# ")
+        for first, following in zip(heads, [*heads[1:], len(lines) + 1], strict=True):
+            last = following - 1
+            while not lines[last - 1].strip():
+                last -= 1
+            own = lines[first - 1].lstrip("# ")
+            path = top if lines[first - 1].startswith("# ") else f"{top} > {own}"
+            yield _row("guide", file.name, path, "section", (first, last), path, "\n".join(lines[first - 1 : last]))
+
+
+def _tickets(folder: Path) -> Iterator[Row]:
+    for file in sorted((folder / "tickets").iterdir()):
+        if file.suffix == ".parquet":
+            records = pq.read_table(file).to_pylist()
+        else:
+            records = [json.loads(line) for line in file.read_bytes().decode("utf-8").splitlines()]
+        for line, one in enumerate(records, 1):
+            for part, piece in enumerate(_pieces(one["text"])):
+                row = _row("tickets", file.name, one["_id"], "record", (line, line), one["title"], piece)
+                yield row | {"part": part, "metadata": {"team": one["team"], "title": one["title"]}}
+
+
+def _pieces(text: str) -> list[str]:
+    """A long record's text is cut at the end of the paragraph that brings a part to its even share."""
+    if len(text) <= MAX_CHARS:
+        return [text]
+    paragraphs, share = text.split("\n\n"), -(-len(text) // -(-len(text) // MAX_CHARS))
+    pieces = [paragraphs[0]]
+    for paragraph in paragraphs[1:]:
+        longer = f"{pieces[-1]}\n\n{paragraph}"
+        if len(pieces[-1]) < share and len(longer) <= MAX_CHARS:
+            pieces[-1] = longer
+        else:
+            pieces.append(paragraph)
+    if len(pieces) > 1 and len(pieces[-2]) + 2 + len(pieces[-1]) <= MAX_CHARS:
+        pieces[-2:] = [f"{pieces[-2]}\n\n{pieces[-1]}"]
+    return pieces
