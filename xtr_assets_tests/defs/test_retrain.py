@@ -15,6 +15,7 @@ from xtr_assets.config import parse_config
 from xtr_assets.defs import build_index_defs
 from xtr_assets.defs.in_process import build
 from xtr_assets.defs.jobs import GENERATIONS
+from xtr_assets.defs.sensor_cursor import FIRST_WAIT_SECONDS
 from xtr_assets.pipeline.gate import drift
 from xtr_assets.storage.generation import Generation
 from xtr_assets_tests.defs.conftest import Project
