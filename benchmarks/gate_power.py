@@ -95,7 +95,7 @@ def refused(found: Neighbors, exact: Neighbors) -> bool:
     """The gate's verdict by its fixed queries on an index that is not exact by construction."""
     report = measured(found, exact, K)
     assert report is not None
-    return evidence(report, FIXED, False, False)[0] < FIXED
+    return evidence(report, exact=False)[0] < FIXED
 
 
 def refused_new(found: Neighbors, exact: Neighbors) -> bool:

@@ -95,13 +95,3 @@ def rrf(rankings: Sequence[Ints], constant: float = RRF_CONSTANT) -> tuple[Ints,
     fused = np.zeros(len(ids), np.float64)
     np.add.at(fused, place, reciprocal)
     return ids.astype(np.int64), fused
-
-
-def order_by(scores: Floats | Doubles, chunk_ids: Ints, k: int | None = None) -> Ints:
-    """Positions int64 [min(k, n)], best score first, ties by ascending chunk_id: the same whatever row a chunk has."""
-    keep: Ints = np.arange(len(scores))
-    if k is not None and 0 < k < len(scores):
-        # Sorting a million rows for ten takes .2 s: only what is not worse than the k-th goes on.
-        keep = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
-    order: Ints = keep[np.lexsort((chunk_ids[keep], -scores[keep]))]
-    return order if k is None else order[:k]

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from xtr_assets.core.top_k import kth_best
 from xtr_assets.core.types import Floats, Ints
 
 Number = TypeVar("Number", np.float32, np.int64)
@@ -24,7 +25,7 @@ def floor_of(similarities: Floats, k_prime: int) -> float:
     0.5
     """
     keep = min(k_prime, len(similarities))
-    return float(np.partition(similarities, len(similarities) - keep)[len(similarities) - keep])
+    return float(kth_best(similarities, keep))
 
 
 def impute(best: Floats, floor: Floats) -> Floats:

@@ -7,7 +7,6 @@ that a query of unit tokens scores in [-1, 1] whatever its length.
 
 import numpy as np
 
-from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.types import Floats, Halves, Ints
 
 
@@ -44,24 +43,3 @@ def best_tokens(query: Floats, document: Floats) -> tuple[Ints, Floats]:
     similarities = query @ document.T
     positions = similarities.argmax(axis=1)
     return positions, similarities[np.arange(len(query)), positions]
-
-
-def best_rows(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
-    """The k best of scored rows, best first, equal scores by ascending row; fewer than k are padded (-inf, row -1).
-
-    scores : float32 [n]; rows : int64 [n]. Returns (float32 [k], int64 [k]).
-
-    >>> best_rows(np.array([0.5, 0.7, 0.5], "f4"), np.array([9, 4, 3]), 2)
-    (array([0.7, 0.5], dtype=float32), array([4, 3]))
-    """
-    if k < 0:
-        raise InvalidInput(f"k is {k}; ask for 0 or more results")
-    keep = np.arange(len(scores))
-    if k < len(scores):
-        # Everything that ties with the k-th stays until rows decide.
-        kth = np.partition(scores, len(scores) - k)[len(scores) - k] if k else np.float32(np.inf)
-        keep = np.flatnonzero(scores >= kth)
-    order = keep[np.lexsort((rows[keep], -scores[keep]))][:k]
-    found_scores, found_rows = np.full(k, -np.inf, np.float32), np.full(k, -1, np.int64)
-    found_scores[: len(order)], found_rows[: len(order)] = scores[order], rows[order]
-    return found_scores, found_rows

@@ -10,14 +10,14 @@ import dagster as dg
 # Pixels of a picture: the metadata tables of the UI are about so wide. The frame lies inside, the legend right of it.
 WIDTH, HEIGHT = 600, 220
 LEFT, TOP, RIGHT, BOTTOM = 46, 22, 420, 180
-LINE, THRESHOLD, INK = "#1f77b4", "#d62728", "#555"
+LINE, THRESHOLD, INK = "navy", "red", "gray"
 # The UI shows Markdown shorter than this in its place, longer one behind a link: hence one curve a picture, few
-# elements, and percent signs in place of base64.
+# elements, short names of colours, and no base64.
 INLINE_CHARACTERS = 1000
 # Recall is drawn from .8 up, or from where the points begin, with some room above 1.
 LOWEST, ROOM = 0.8, 0.02
 # Places of a curve that are named below it: each takes a thirtieth of the characters.
-MOST_TICKS = 6
+MOST_TICKS = 3
 
 Points = Sequence[tuple[float, float]]
 
@@ -68,10 +68,10 @@ def tuning_picture(trials: Points, goal: float, chosen: float | None, k: int) ->
 
 
 def picture(curve: Curve) -> dg.MarkdownMetadataValue:
-    """A curve as Markdown with a data URI."""
-    caption = f"{curve.recall} over {curve.over}"
-    encoded = quote(draw(curve), safe=" /:;=',.()+-")
-    return dg.MetadataValue.md(f"![{caption}](<data:image/svg+xml,{encoded}>)")
+    """A curve as Markdown with a data URI; brackets are escaped as Markdown does it, in fewer characters than URIs."""
+    encoded = quote(draw(curve), safe=" /:;=',.()+-@|<>#").replace("#", "%23")
+    escaped = encoded.replace("<", "\\<").replace(">", "\\>")
+    return dg.MetadataValue.md(f"![{curve.recall}](<data:image/svg+xml,{escaped}>)")
 
 
 def draw(curve: Curve) -> str:
@@ -88,33 +88,39 @@ def draw(curve: Curve) -> str:
     def y(recall: float) -> int:
         return round(BOTTOM - (BOTTOM - TOP) * (recall - low) / (high - low))
 
-    below = "".join(
-        f"<text x='{x(at)}' y='{BOTTOM + 15}'>{at:g}</text>" for at in _ticks([at for at, _ in curve.points], x)
-    )
-    beside = "".join(f"<text x='{LEFT - 5}' y='{y(tick) + 4}'>{tick:g}</text>" for tick in (round(low + ROOM, 2), 1))
-    line = " ".join(f"{x(at)} {y(recall)}" for at, recall in curve.points)
+    def text(left: int, top: int, said: str, more: str = "") -> str:
+        return f"<text x='{left}' y='{top}'{more}>{said}</text>"
+
+    def path(name: str, steps: str, colour: str, more: str = "") -> str:
+        return f"<path id='{name}' d='{steps}' stroke='{colour}'{more}/>"
+
+    line = "M" + " ".join(f"{x(at)} {y(recall)}" for at, recall in curve.points)
     dots = "".join(f"M{x(at)} {y(recall)}h0" for at, recall in curve.points)
-    legend = [(LINE, f"o {curve.recall}"), (THRESHOLD, f"-- asked {curve.threshold:g}")]
-    marks = ""
+    drawn = [
+        path("f", f"M{LEFT} {TOP}V{BOTTOM}H{RIGHT}", INK),
+        path("t", f"M{LEFT} {y(curve.threshold)}H{RIGHT}", THRESHOLD, " stroke-dasharray='5'"),
+    ]
+    legend = [(THRESHOLD, f"- - asked {curve.threshold:g}")]
     if curve.mark is not None:
-        marks = f"<path id='m' d='M{x(curve.mark)} {TOP}V{BOTTOM}' stroke='{INK}' stroke-dasharray='2'/>"
+        drawn.append(path("m", f"M{x(curve.mark)} {TOP}V{BOTTOM}", INK, " stroke-dasharray='2'"))
         legend.append((INK, f": {curve.marked}"))
-        if curve.bound is not None:
-            at = min(curve.points, key=lambda point: abs(point[0] - curve.mark))  # type: ignore[operator]
-            marks += f"<path id='b' d='M{x(at[0])} {y(at[1])}V{y(curve.bound)}' stroke='{LINE}'/>"
-            legend.insert(1, (LINE, f"| surely {curve.bound:.3f}"))
-    words = "".join(
-        f"<text x='{RIGHT + 15}' y='{60 + 20 * i}' fill='{colour}'>{text}</text>"
-        for i, (colour, text) in enumerate(legend)
-    )
+    if curve.mark is not None and curve.bound is not None:
+        line += f"M{x(curve.mark)} {y(curve.bound)}h-9h18"
+        legend.insert(0, (LINE, f"_ surely {curve.bound:.3f}"))
+    drawn += [path("c", line, LINE), path("d", dots, LINE, " stroke-width='7' stroke-linecap='round'")]
+    # Set in the middle by eye: a group that is anchored there takes 44 characters.
+    below = [
+        *(text(x(at) - 4 * len(f"{at:g}"), BOTTOM + 15, f"{at:g}") for at in _ticks([at for at, _ in curve.points], x)),
+        text((LEFT + RIGHT) // 2 - 3 * len(curve.over), HEIGHT - 8, curve.over),
+    ]
+    beside = [text(LEFT - 32, y(tick) + 4, f"{tick:g}") for tick in (round(low + ROOM, 2), 1)]
+    words = [text(RIGHT + 15, 60 + 20 * i, said, f" fill='{colour}'") for i, (colour, said) in enumerate(legend)]
+    # The title of the axis is in the colour of the line, and so its legend.
+    title = text(LEFT, TOP - 8, curve.recall, f" fill='{LINE}'")
     return (
-        f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{HEIGHT}' font-family='Arial' font-size='13' "
-        f"style='background:white'><g fill='none'><path id='f' d='M{LEFT} {TOP}V{BOTTOM}H{RIGHT}' stroke='{INK}'/>"
-        f"<path id='t' d='M{LEFT} {y(curve.threshold)}H{RIGHT}' stroke='{THRESHOLD}' stroke-dasharray='5'/>{marks}"
-        f"<path id='c' d='M{line}' stroke='{LINE}'/>"
-        f"<path id='d' d='{dots}' stroke='{LINE}' stroke-width='7' stroke-linecap='round'/></g>"
-        f"<g text-anchor='middle'>{below}<text x='{(LEFT + RIGHT) // 2}' y='{HEIGHT - 8}'>{curve.over}</text>"
-        f"<text x='{LEFT}' y='14'>{curve.recall}</text></g><g text-anchor='end'>{beside}</g>{words}</svg>"
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{HEIGHT}' "
+        f"style='background:white;font:13px Arial'><g fill='none'>{''.join(drawn)}</g>"
+        f"{''.join(below)}{title}{''.join(beside)}{''.join(words)}</svg>"
     )
 
 

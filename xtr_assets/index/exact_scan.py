@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.row_store import RowVectors
+from xtr_assets.core.top_k import best_of_lines, best_rows, kth_best
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index import native, native_scores
 
@@ -28,7 +29,7 @@ MAX_TIES = 1024
 # Up to so many queries the compiled loop beats widening whole blocks for a matrix product: .2 ns a dim, row and query
 # against .75 / queries + .05.
 FEW_QUERIES = 6
-# Up to this k a compiled insertion beats NumPy's sort: 3 us against 25 us for one query.
+# Up to this k the compiled insertion beats a sort in NumPy: 3 us against 25 us for one query.
 INSERTION_K = 256
 
 # Without the extension, pairs of query and row that a process scores in NumPy before it loads the compiled loops: numba
@@ -95,12 +96,12 @@ def best_true(vectors: RowVectors, queries: Floats, rows: Ints, k: int) -> tuple
     if native.available():
         return native_scores.best_stored(vectors, queries, np.ascontiguousarray(rows), k)
     if not _compiled(rows.size):
-        return ordered(_light_scores(vectors, queries, rows), rows, k)
+        return best_of_lines(_light_scores(vectors, queries, rows), rows, k)
     if k <= INSERTION_K:
         from xtr_assets.index.numba_scores import best_stored
 
         return best_stored(vectors, queries, np.ascontiguousarray(rows), k)
-    return ordered(true_scores(vectors, queries, rows), rows, k)
+    return best_of_lines(true_scores(vectors, queries, rows), rows, k)
 
 
 def _compiled(pairs: int) -> bool:
@@ -133,22 +134,6 @@ def slow_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
         known = line >= 0
         scores[number, known] = gather(vectors, line[known]) @ queries[number]
     return scores
-
-
-def ordered(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
-    """The best k of each line, by score and then by row; padded with -inf and -1 where there are fewer than k."""
-    if k <= INSERTION_K and _compiled(0):
-        from xtr_assets.index.numba_scores import best_of
-
-        return best_of(np.ascontiguousarray(scores), np.ascontiguousarray(rows), k)
-    order = np.lexsort((rows, np.negative(scores)), axis=-1)[:, :k]
-    best, at = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
-    at[np.isneginf(best)] = -1
-    short = k - best.shape[1]
-    if short > 0:
-        best = np.pad(best, ((0, 0), (0, short)), constant_values=-np.inf)
-        at = np.pad(at, ((0, 0), (0, short)), constant_values=-1)
-    return best, at
 
 
 def exact_dense(vectors: RowVectors, live: Mask, queries: Floats, k: int) -> tuple[Floats, Ints]:
@@ -236,8 +221,7 @@ class _Best:
         """Take what may belong to the best k of its query: scores float32 [q, len(rows)], `largest` norm of a row."""
         self.slack = np.maximum(self.slack, np.float32(ROUNDING * largest) * self.norms)
         if np.isneginf(self.floor).any() and scores.shape[1] > 4 * self.k:
-            kth = np.partition(scores, scores.shape[1] - self.k, axis=1)[:, scores.shape[1] - self.k]
-            self.floor = np.maximum(self.floor, kth)
+            self.floor = np.maximum(self.floor, kth_best(scores, self.k))
         owner, position = np.nonzero(scores >= (self.floor - self.slack)[:, None])
         self.owners.append(owner)
         self.rows.append(rows[position])
@@ -277,11 +261,8 @@ def _scan_few(vectors: RowVectors, rows: Ints, queries: Floats, k: int) -> tuple
         return best, at
     for number in range(len(queries)):
         scores = true_scores(vectors, queries[number : number + 1], rows[None])[0]
-        kept = rows
-        if k < len(rows):
-            reached = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
-            scores, kept = scores[reached], rows[reached]
-        best[number], at[number] = (each[0] for each in ordered(scores[None], kept[None], k))
+        best[number], at[number] = best_rows(scores, rows, k)
+    at[np.isneginf(best)] = -1
     return best, at
 
 
@@ -302,5 +283,5 @@ def _scan(blocks: BlockSource, vectors: RowVectors, queries: Floats, k: int) -> 
     results = []
     for start, best in zip(starts, groups, strict=True):
         lines = best.lines()
-        results.append(ordered(true_scores(vectors, queries[start : start + QUERY_BLOCK], lines), lines, k))
+        results.append(best_of_lines(true_scores(vectors, queries[start : start + QUERY_BLOCK], lines), lines, k))
     return np.concatenate([scores for scores, _ in results]), np.concatenate([rows for _, rows in results])

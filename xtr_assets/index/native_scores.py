@@ -11,7 +11,7 @@ from xtr_assets.index.memory_places import places_of
 
 
 def stored_scores(vectors: RowVectors, queries: Floats, rows: Ints, instructions: str | None = None) -> Floats:
-    """float32 [q, m] for rows int64 [q, m]; -inf where a row is -1 or not stored. See `exact.true_scores`."""
+    """float32 [q, m] for rows int64 [q, m]; -inf where a row is -1 or not stored. See `exact_scan.true_scores`."""
     scores: Floats = native.kernels.stored_scores(places_of(vectors), queries, rows, instructions or native.fastest())
     return scores
 

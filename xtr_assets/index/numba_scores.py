@@ -2,7 +2,7 @@
 
 Fetching 100 random rows of 45,000 x 384 float16 and widening them in NumPy takes 100 us; in a compiled loop 25 us, most
 of it waiting for memory, and 15 us when the rows to come are fetched ahead (16 against 38 of 400,000 rows).
-`exact.py` holds the maths in NumPy that these loops are tested against.
+`exact_scan.py` and `core/top_k.py` hold the maths in NumPy that these loops are tested against.
 """
 
 from typing import Any
@@ -68,7 +68,8 @@ def _dot_half(address: int, query: Any) -> Any:
     scale = np.float32(2.0**112)
     for i in range(query.shape[0]):
         bits = np.uint32(stored[i])
-        # Exponent and fraction move into place, the exponent's offset is corrected by the product (see exact.widen).
+        # Exponent and fraction move into place, the exponent's offset is corrected by the product, as in
+        # exact_scan.widen.
         moved = np.uint32(np.uint32(bits & np.uint32(0x7FFF)) << np.uint32(13))
         sign = np.uint32(np.uint32(bits & np.uint32(0x8000)) << np.uint32(16))
         total += _float_of(np.uint32(moved | sign)) * scale * query[i]
@@ -151,21 +152,17 @@ def _score_and_select(table: Any, queries: Any, rows: Any, best: Any, at: Any) -
 
 
 def stored_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
-    """float32 [q, m] for rows int64 [q, m]; -inf where a row is -1 or not stored. See `exact.true_scores`."""
+    """float32 [q, m] for rows int64 [q, m]; -inf where a row is -1 or not stored. See `exact_scan.true_scores`."""
     scores = np.empty(rows.shape, np.float32)
     _score(places_of(vectors), queries, rows, scores)
     return scores
 
 
-def best_of(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
-    """The best k of each line by score and then row, sorted by insertion: for k up to a few hundred."""
-    best, at = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
-    _select(scores, rows, best, at)
-    return best, at
-
-
 def best_stored(vectors: RowVectors, queries: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
-    """`best_of` the `stored_scores` in one call, which a single query feels: float32 and int64 [q, k]."""
+    """The best k of `stored_scores` in one call, which a single query feels: float32 and int64 [q, k].
+
+    Sorted by insertion: for k up to a few hundred.
+    """
     best, at = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
     _score_and_select(places_of(vectors), queries, rows, best, at)
     return best, at

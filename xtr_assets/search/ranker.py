@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from xtr_assets.core.fusion import Doubles, Moments, order_by, rrf, z_sum
+from xtr_assets.core.fusion import Doubles, Moments, rrf, z_sum
+from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.retrievers import Listed, Overrides, QueryVectors, Space
@@ -98,7 +99,7 @@ class Ranker:
         with timing.phase("fuse"):
             ids = self.chunk_ids[rows]
             fused, moments = self._fuse(scores, ids, k)
-            best = order_by(fused, ids, k)
+            best = best_positions(fused, ids, k)
         candidates = Candidates(rows, scores, {name: found.rows for name, found in lists.items()}, moments)
         return Ranking(rows[best], fused[best], {name: found[best] for name, found in scores.items()}, candidates)
 
@@ -107,12 +108,12 @@ class Ranker:
             (only,) = scores.values()
             return only.astype(np.float64), {}
         if self.fusion == "rrf":
-            fused_ids, fused = rrf([ids[order_by(values, ids)] for values in scores.values()])
+            fused_ids, fused = rrf([ids[best_positions(values, ids)] for values in scores.values()])
             return fused[np.searchsorted(fused_ids, ids)], {}
         # Mean and spread come from the best of each space, also where all rows were scored: the weights of the spaces
         # are then those of the approximate search, and do not move with how many rows are far away.
         n = self._listed(k)
-        top = np.unique(np.concatenate([order_by(values, ids, n) for values in scores.values()]))
+        top = np.unique(np.concatenate([best_positions(values, ids, n) for values in scores.values()]))
         moments = {name: Moments.of(values[top]) for name, values in scores.items()}
         return z_sum(scores, moments), moments
 

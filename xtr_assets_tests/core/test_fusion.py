@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.core.fusion import Moments, order_by, rrf, z_sum
+from xtr_assets.core.fusion import Moments, rrf, z_sum
 
 scores = hnp.arrays(np.float32, st.integers(2, 40), elements=st.floats(-1, 1, width=32))
 
@@ -73,20 +73,3 @@ def test_rrf_equals_the_loop_of_the_paper(rankings: list[list[int]]) -> None:
 def test_rrf_of_no_ranking_is_empty() -> None:
     ids, fused = rrf([])
     assert len(ids) == 0 and len(fused) == 0
-
-
-@given(hnp.arrays(np.float64, st.integers(0, 30), elements=st.sampled_from([0.0, 0.5, 1.0])))
-def test_equal_scores_are_ordered_by_chunk_id_whatever_the_layout(values: np.ndarray) -> None:
-    chunk_ids = np.arange(len(values), dtype=np.int64) * 7
-    shuffle = np.random.default_rng(len(values)).permutation(len(values))
-    straight = chunk_ids[order_by(values, chunk_ids)]
-    shuffled = chunk_ids[shuffle][order_by(values[shuffle], chunk_ids[shuffle])]
-    np.testing.assert_array_equal(straight, shuffled)
-    expected = sorted(range(len(values)), key=lambda i: (-values[i], chunk_ids[i]))
-    np.testing.assert_array_equal(straight, chunk_ids[expected])
-    for k in (0, 1, 3, len(values), len(values) + 1):
-        np.testing.assert_array_equal(order_by(values, chunk_ids, k), expected[:k])
-
-
-def test_the_best_k_are_cut_after_ordering() -> None:
-    assert order_by(np.array([0.1, 0.9, 0.9]), np.array([1, 3, 2]), 2).tolist() == [2, 1]

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.row_store import RowVectors, VectorPart
+from xtr_assets.core.top_k import best_of_lines
 from xtr_assets.core.types import Floats, Mask
 from xtr_assets.index import exact_scan, native, native_scores
-from xtr_assets.index.exact_scan import exact_dense, exact_rows, ordered, slow_scores, true_scores, widen
+from xtr_assets.index.exact_scan import exact_dense, exact_rows, slow_scores, true_scores, widen
 
 
 def slow_reference(vectors: Any, live: Mask, queries: Floats, k: int) -> tuple[Any, Any]:
@@ -188,7 +189,7 @@ def test_every_instruction_set_scores_stored_rows_alike(seed: int, dim: int, k: 
     for one in found[1:]:
         for mine, first in zip(one, found[0], strict=True):
             np.testing.assert_array_equal(mine, first)
-    expected = ordered(found[0][0], rows, k)
+    expected = best_of_lines(found[0][0], rows, k)
     np.testing.assert_array_equal(found[0][1], expected[0])
     np.testing.assert_array_equal(found[0][2], expected[1])
 
@@ -206,20 +207,3 @@ def test_the_compiled_loops_are_loaded_when_more_pairs_come_than_numpy_is_given(
         "assert all((a == b).all() for a, b in zip(first, again))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
-
-
-@pytest.mark.usefixtures("loops")
-@pytest.mark.parametrize("k", [0, 1, 5, 40, 300])
-def test_the_best_are_sorted_by_score_and_then_row(k: int) -> None:
-    generator = np.random.default_rng(k)
-    rows = np.stack([generator.permutation(60) for _ in range(8)])
-    scores = generator.integers(0, 4, rows.shape).astype(np.float32)
-    scores[:, ::7] = -np.inf
-    best, at = ordered(scores, rows, k)
-    for number in range(8):
-        finite = [(-s, r) for s, r in zip(scores[number], rows[number], strict=True) if np.isfinite(s)]
-        expected = sorted(finite)[:k]
-        assert at[number, : len(expected)].tolist() == [row for _, row in expected]
-        assert best[number, : len(expected)].tolist() == [-score for score, _ in expected]
-        assert (at[number, len(expected) :] == -1).all()
-        assert np.isneginf(best[number, len(expected) :]).all()

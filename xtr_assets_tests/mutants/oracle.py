@@ -203,6 +203,9 @@ def _evidence(truth: Truth, generation: Generation) -> Iterator[str]:
     tokens = Vectors(stored, tuple(documents.document(int(row)) for row in rows), ())
     # Points near rows are named, not written.
     texts = [at for at, query in enumerate(gate.queries) if query.kind != "vector"]
+    if not texts:
+        yield "evidence: no query in words"
+        return
     words = encode([gate.queries[at].text for at in texts])
     if (np.einsum("nd,nd->n", words.embeddings, gate.embeddings[texts]) < 0.995).any():
         yield "evidence: vectors of other queries"

@@ -34,7 +34,7 @@ class Life(RuleBasedStateMachine):
         self.corpus: dict[str, list[str]] = {}
         self.held: dict[int, dict[int, tuple[str, str, int]]] = {}
         self.stack: list[int] = []
-        self.withdrawn: set[int] = set()
+        self.taken: set[frozenset[tuple[int, str, str]]] = set()
         self.highest = 0
 
     def teardown(self) -> None:
@@ -67,7 +67,8 @@ class Life(RuleBasedStateMachine):
         self.highest = made.number
         check(made, passed)
         if passed:
-            self._published(self.warehouse.publish(made.number, required=REQUIRED).number)
+            again = "what was taken back may come again"
+            self._published(self.warehouse.publish(made.number, required=REQUIRED, again_reason=again).number)
 
     def _published(self, number: int) -> None:
         self.held.setdefault(number, self.corpus_now())
@@ -84,7 +85,7 @@ class Life(RuleBasedStateMachine):
             write(self.warehouse, self.corpus)
             made = draft(self.warehouse)
             check(made)
-            self.warehouse.publish(made.number, required=REQUIRED)
+            self.warehouse.publish(made.number, required=REQUIRED, again_reason="what was taken back may come again")
         self.warehouse = Warehouse.open(self.folder / "warehouse")
         self.highest = max([self.highest, *self.warehouse.layout.numbers()])
         published = self.warehouse.published
@@ -98,23 +99,40 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def rollback(self) -> None:
-        targets = [n for n in self.stack[:-1] if n not in self.withdrawn]
-        if targets:
-            assert self.warehouse.rollback().number == targets[-1]
-            del self.stack[self.stack.index(targets[-1]) + 1 :]
+        try:
+            target = self.warehouse.rollback().number
+        except GenerationError:
+            assert all(self._texts(n) in self.taken for n in self.stack[:-1])
         else:
-            with pytest.raises(GenerationError):
-                self.warehouse.rollback()
+            self._went_back_to(target)
 
-    @precondition(lambda self: any(n not in self.withdrawn for n in self.stack[:-1]))
+    def _went_back_to(self, target: int) -> None:
+        """What serves is the newest below the one that served whose content was not withdrawn, under any number."""
+        at = self.stack.index(target)
+        assert all(self._texts(n) in self.taken for n in self.stack[at + 1 : -1])
+        del self.stack[at + 1 :]
+
+    def _texts(self, number: int) -> frozenset[tuple[int, str, str]]:
+        return frozenset((chunk_id, path, text) for chunk_id, (path, text, _) in self.held[number].items())
+
+    @precondition(lambda self: len(self.stack) > 1)
     @rule(serving=st.booleans())
     def withdraw(self, serving: bool) -> None:
-        targets = [n for n in self.stack[:-1] if n not in self.withdrawn]
-        number = self.stack[-1] if serving else targets[-1]
-        self.warehouse.withdraw(number, "a reason")
-        self.withdrawn.add(number)
+        number = self.stack[-1] if serving else self.stack[-2]
+        texts = self._texts(number)
+        try:
+            self.warehouse.withdraw(number, "a reason")
+        except GenerationError:
+            # It was withdrawn before, or all that could take its place, or what serves, holds the same.
+            others = self.stack[:-1] if serving else self.stack[-1:]
+            assert texts in self.taken or all(self._texts(n) in {*self.taken, texts} for n in others)
+            return
+        self.taken.add(texts)
+        published = self.warehouse.published
+        assert published is not None
         if serving:
-            del self.stack[self.stack.index(targets[-1]) + 1 :]
+            assert self._texts(published.number) != texts
+            self._went_back_to(published.number)
 
     @rule()
     def compact(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.growth import GROWTH_LIMIT
 from xtr_assets.core.recipe_grammar import Recipe, parse_recipe
 from xtr_assets.core.recipe_shortlist import Target, plan_dense
 from xtr_assets.core.types import Ints, Mask
@@ -16,9 +17,6 @@ from xtr_assets.index.faiss_provider import load_faiss
 
 faiss = load_faiss()
 
-# Growing to twice what the quantizer was trained on is where recall on new rows starts to go (facts: 6x growth with
-# new topics costs five points); halving leaves lists too short to be worth choosing among.
-GROWTH_LIMIT = 2.0
 # Dead nodes of a graph are walked through on every search.
 DEAD_LIMIT = 0.2
 
@@ -88,6 +86,7 @@ def _obstacle(
     trained = max(1, profile.trained_rows)
     again = plan_dense(after, dim, target, axes=recipe.axes, integers=native.available())
     planned = again.recipe if wanted == "auto" else recipe.text
+    # An index that halved has lists too short to be worth choosing among.
     outgrown = after > GROWTH_LIMIT * trained or after < trained / GROWTH_LIMIT
     if outgrown and (planned != recipe.text or (recipe.trained and after > GROWTH_LIMIT * trained)):
         return (

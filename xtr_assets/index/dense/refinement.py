@@ -14,8 +14,8 @@ from xtr_assets.index.dense.options import SearchPlan
 class DenseResult:
     """A search as it ran: its seconds by phase are measured, what re-ranking kept is counted when it is asked for.
 
-    scores float32 [q, k], rows int64 [q, k]; found : int64 [q, n], the index's candidates, best first; None where it
-    was not asked.
+    scores float32 [q, k], rows int64 [q, k]; found : int64 [q, n], the index's candidates, best first, and approximate
+    : float32 [q, n], what their codes say of them; None where the index was not asked.
     """
 
     scores: Floats
@@ -25,6 +25,7 @@ class DenseResult:
     plan_seconds: float
     search_seconds: float
     rerank_seconds: float
+    approximate: Floats | None = None
 
     @property
     def kept(self) -> float:
@@ -78,9 +79,9 @@ class Refined:
         }
 
 
-def refined(plan: SearchPlan, scores: Floats, rows: Ints, approximate: Floats | None, found: Ints | None) -> Refined:
-    """Put results (float32 and int64 [q, k]) beside the candidates they came from (float32 and int64 [q, n]), best
-    first; None where the index was not asked."""
+def refined(result: DenseResult) -> Refined:
+    """Put the results of a search beside the candidates they came from."""
+    plan, scores, rows, approximate, found = result.plan, result.scores, result.rows, result.approximate, result.found
     before, ranks = np.full(rows.shape, np.nan, np.float32), np.full(rows.shape, -1, np.int64)
     kept = np.full(len(rows), np.nan)
     if approximate is None or found is None:

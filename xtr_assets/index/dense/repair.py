@@ -13,6 +13,7 @@ from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recipe_grammar import Recipe, parse_recipe
 from xtr_assets.core.recipe_shortlist import TRAINING_VECTORS_PER_LIST
 from xtr_assets.core.row_store import RowVectors, VectorPart
+from xtr_assets.core.top_k import ranked_columns
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.dense.evolve import Evolution
 from xtr_assets.index.dense.index import DenseIndex
@@ -231,7 +232,7 @@ def _boundary_rows(stored: Callable[[Ints], Floats], lists: Any, centroids: Floa
     """Rows of the kept lists around new centroids that lie nearer to one of them than to their own."""
     if not len(made) or not len(kept):
         return np.empty(0, np.int64)
-    near = np.argsort(-(made @ centroids[kept].T), axis=1, kind="stable")[:, :NEIGHBOURS]
+    near = ranked_columns(made @ centroids[kept].T, NEIGHBOURS)
     found = []
     for number in kept[np.unique(near)]:
         rows = list_rows(lists.invlists, int(number))

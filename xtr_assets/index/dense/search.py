@@ -139,36 +139,29 @@ class DenseSearch:
         queries = checked_queries(queries, self.dim, k)
         plan, available = self._plan(k, allowed, len(queries), parameters, nprobe, ef_search, rescore)
         planned = perf_counter()
-        found = None
+        approximate = found = None
         if plan.mode == "nothing" or not len(queries):
             scores = np.full((len(queries), k), -np.inf, np.float32)
             rows = np.full((len(queries), k), -1, np.int64)
         elif plan.mode == "scan":
             scores, rows = exact_rows(self._vectors, np.flatnonzero(available), queries, k)
         else:
-            _, found = self._found(plan, queries, available)
+            approximate, found = search_plan.find(self.served, plan, queries, available if plan.filtered else None)
         searched = perf_counter()
         if found is not None:
             scores, rows = search_plan.rerank(self._vectors, self._recipe, plan, queries, found, available)
-        return DenseResult(scores, rows, plan, found, planned - started, searched - planned, perf_counter() - searched)
+        seconds = planned - started, searched - planned, perf_counter() - searched
+        return DenseResult(scores, rows, plan, found, *seconds, approximate)
 
     def search_with_refine(
         self, queries: Floats, k: int, *, allowed: Mask | None = None, parameters: str = ""
     ) -> Refined:
-        """The same search, with what the codes said beside what the stored vectors say (see `refining.Refined`)."""
-        queries = checked_queries(queries, self.dim, k)
-        plan, available = self._plan(k, allowed, len(queries), parameters)
-        scores, rows = self.search(queries, k, allowed=allowed, parameters=parameters)
-        if plan.mode != "index" or not len(queries):
-            return refined(plan, scores, rows, None, None)
-        return refined(plan, scores, rows, *self._found(plan, queries, available))
+        """The same search, with what the codes said beside what the stored vectors say (see `refinement.Refined`)."""
+        return refined(self.search_detailed(queries, k, allowed=allowed, parameters=parameters))
 
     def plan_search(self, k: int, *, allowed: Mask | None = None, parameters: str = "", queries: int = 1) -> SearchPlan:
         """How a search of so many queries in one call would be run, and why."""
         return self._plan(k, allowed, queries, parameters)[0]
-
-    def _found(self, plan: SearchPlan, queries: Floats, available: Mask) -> tuple[Floats, Ints]:
-        return search_plan.find(self.served, plan, queries, available if plan.filtered else None)
 
     def _plan(
         self,

@@ -9,11 +9,12 @@ import numpy as np
 from xtr_assets.core.recall import lower_bound, recall_at_k
 from xtr_assets.core.recipe_grammar import Recipe
 from xtr_assets.core.row_store import RowVectors
+from xtr_assets.core.top_k import best_of_lines
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.dense.options import DenseProfile, SearchPlan
 from xtr_assets.index.dense.recipe import SEED
 from xtr_assets.index.dense.search_plan import Served, candidates, index_cost
-from xtr_assets.index.exact_scan import gather, ordered, true_scores
+from xtr_assets.index.exact_scan import gather, true_scores
 
 # 256 queries put the lower bound about a point below the mean at recall .95.
 TUNING_QUERIES = 256
@@ -203,7 +204,7 @@ class _Walk:
         scores = true_scores(self._vectors, self._queries, found)
         mean = 0.0
         for depth in usable:
-            _, ranked = ordered(scores[:, : depth * k], found[:, : depth * k], k)
+            _, ranked = best_of_lines(scores[:, : depth * k], found[:, : depth * k], k)
             per_query = recall_at_k(ranked, self._exact)
             mean = float(per_query.mean())
             kept = replace(made, rescore=0 if recipe.exact_codes else depth * k, recall=round(mean, 4))
@@ -213,7 +214,9 @@ class _Walk:
     def confirm(self, setting: _Setting, queries: Floats, exact: Ints) -> Confirmation:
         """What a setting finds for other queries."""
         found = self._candidates(setting.profile, queries, min(self._rows, max(self._k, setting.profile.rescore)))
-        return confirmation(ordered(true_scores(self._vectors, queries, found), found, self._k)[1], exact, self._goal)
+        return confirmation(
+            best_of_lines(true_scores(self._vectors, queries, found), found, self._k)[1], exact, self._goal
+        )
 
     def _at(self, step: int) -> tuple[int, int]:
         """(nprobe, ef_search) of a step."""

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import EncoderMismatch, InvalidInput
+from xtr_assets.core.top_k import ranked_columns
 from xtr_assets.core.types import Bytes8, Floats, Int32s
 from xtr_assets.index.late.centroids import TokenModel
 from xtr_assets.index.late.quantize import quantize_fine
@@ -100,7 +101,7 @@ def best_lists(scores: Floats, levels: Levels, nprobe: int) -> Probes:
     scores : float32 [t, C] from centroid_scores, of which ties go to the lower list; levels : uint8 [C, t].
     """
     count = scores.shape[1]
-    order = np.argsort(-scores, axis=1, kind="stable")[:, : min(nprobe + 1, count)].astype(np.int32)
+    order = ranked_columns(scores, min(nprobe + 1, count)).astype(np.int32)
     found = np.take_along_axis(levels.T, order, axis=1)
     nprobe = min(nprobe, count)
     return Probes(order[:, :nprobe], found[:, :nprobe], found[:, -1])

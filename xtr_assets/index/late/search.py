@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.core.maxsim import best_rows, best_tokens
+from xtr_assets.core.maxsim import best_tokens
+from xtr_assets.core.top_k import best_rows
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.late.backends.reference import PHASES, ReferenceBackend
 from xtr_assets.index.late.options import Depths, Route, SearchProfile, met_rows, plan_search

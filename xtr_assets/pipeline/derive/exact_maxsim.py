@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from xtr_assets.core.maxsim import best_rows, maxsim
+from xtr_assets.core.maxsim import maxsim
 from xtr_assets.core.row_store import RowTokens, TokenPart
+from xtr_assets.core.top_k import best_rows
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.late.int8_scan import ScanQueries, scan, scannable
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.exact_scan import exact_dense
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
@@ -149,5 +150,5 @@ def _merge(before: _Carried, query: int, new_scores: Floats, new_rows: Ints) -> 
     new = (new_rows >= 0) & (new_scores > before.floor(query))
     rows = np.concatenate([old_rows[survivors], new_rows[new]])
     scores = np.concatenate([old_scores[survivors], new_scores[new]])
-    order = np.lexsort((rows, -scores))
+    order = best_positions(scores, rows)
     return Neighbors(scores[order], rows[order])

@@ -6,6 +6,7 @@ from typing import Any
 
 from xtr_assets.config import RecallConfig
 from xtr_assets.core.errors import UnknownFormat
+from xtr_assets.core.growth import GROWTH_LIMIT
 from xtr_assets.core.row_store import RowTokens
 from xtr_assets.index.late.centroids import TokenModel
 from xtr_assets.index.late.options import DEAREST_SCAN, PLANNED_SCAN
@@ -27,9 +28,6 @@ from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 
-# Centroids are trained anew when the corpus has doubled since: beyond that lists grow long and topics appear that no
-# centroid has seen.
-GROWTH_LIMIT = 2.0
 # What a generation that keeps its profile keeps of the parent's recipe.
 TUNING_NOTES = ("profile_reason", "shortfall")
 

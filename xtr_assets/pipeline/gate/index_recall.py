@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.core.recall import RecallReport, lower_bound, recall_report, upper_bound
+from xtr_assets.core.recall import RecallReport, recall_report, upper_bound
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
@@ -38,16 +38,14 @@ def judge(
     *,
     exact: bool,
     details: Mapping[str, Any] | None = None,
-    few: bool = False,
     parts: Mapping[str, RecallReport] | None = None,
 ) -> Finding:
     """A recall against its threshold; `what` names it in words.
 
     An index that is exact by construction is judged by its mean: with few queries the bound of a perfect result would
-    say more about their number than about the index. Any other is judged by the lower confidence bound. With `few`,
-    where the number of queries is what a change allows, a sample so small that even a perfect result could not prove
-    the threshold is judged by the upper bound: it refuses what is surely below. So is each of `parts`, shares of the
-    queries that the average would hide: the worst one that is surely below refuses.
+    say more about their number than about the index. Any other is judged by the lower confidence bound. Each of
+    `parts`, shares of the queries that the average would hide, is judged by its upper bound: the worst one that is
+    surely below the threshold refuses.
     """
     split = {name: _Part.of(part) for name, part in (parts or {}).items()}
     if report is None:
@@ -55,7 +53,7 @@ def judge(
         why = "every row is scored, which needs no proof" if exact else "not measured: there is no query to ask"
         more = {"basis": "exact by construction" if exact else "no queries", **(details or {})}
         return Finding(exact, None, threshold, f"{what}: {why}", more, "" if exact else NO_QUERY_REMEDY)
-    value, basis = evidence(report, threshold, exact, few)
+    value, basis = evidence(report, exact)
     worst = min(split, key=lambda name: split[name].upper_bound, default="")
     if worst and split[worst].upper_bound < min(value, threshold):
         value, basis = split[worst].upper_bound, f"upper bound of {worst}: {split[worst].queries} queries"
@@ -82,20 +80,14 @@ class _Part:
 
     @classmethod
     def of(cls, report: RecallReport) -> "_Part":
-        return cls(report.mean, _surely_at_most(report), report.queries)
+        return cls(report.mean, upper_bound(report.mean, report.queries, FEW_CONFIDENCE), report.queries)
 
 
-def evidence(report: RecallReport, threshold: float, exact: bool, few: bool) -> tuple[float, str]:
+def evidence(report: RecallReport, exact: bool) -> tuple[float, str]:
     """The figure that is held against the threshold, and what it is."""
     if exact:
         return report.mean, "mean of an exact index"
-    if few and lower_bound(np.ones(report.queries)) < min(threshold, 1.0):
-        return _surely_at_most(report), f"upper bound: {report.queries} queries prove no more"
     return report.lower_bound, "lower bound"
-
-
-def _surely_at_most(report: RecallReport) -> float:
-    return upper_bound(report.mean, report.queries, FEW_CONFIDENCE)
 
 
 def dense_recall(session: DraftSession) -> Finding:

@@ -6,6 +6,7 @@ import pytest
 
 from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
+from xtr_assets.index.dense import search_plan
 from xtr_assets_tests.index.dense.dense_data import share
 
 pytestmark = pytest.mark.usefixtures("threads")
@@ -37,6 +38,20 @@ def test_the_refined_search_is_the_search_with_its_making(
             assert error > 0
         if plain is not None:
             np.testing.assert_array_equal(told.kept, [np.isin(p, r).mean() for p, r in zip(plain, rows, strict=True)])
+
+
+def test_the_index_is_asked_once(vectors: Any, queries: Floats, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = DenseIndex.build(vectors, "IVF24,SQ8")
+    asked: list[int] = []
+    find = search_plan.find
+
+    def counted(served: Any, plan: Any, these: Floats, available: Any) -> Any:
+        asked.append(len(these))
+        return find(served, plan, these, available)
+
+    monkeypatch.setattr(search_plan, "find", counted)
+    index.search_with_refine(queries, 10)
+    assert asked == [len(queries)]
 
 
 def test_coarse_codes_keep_less_of_their_own_best_than_exact_ones(vectors: Any, queries: Floats) -> None:

@@ -99,5 +99,6 @@ MUTANTS = (
         "queries",
         replaced("pipeline.queries.gate_queries:encode", _vectors_of_the_next),
         ASKED,
+        INCREMENTAL,
     ),
 )

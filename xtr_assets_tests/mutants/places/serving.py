@@ -68,7 +68,7 @@ MUTANTS = (
         "chunk ids of the row before",
         "hydration",
         replaced("search.reader:_chunk_ids", lambda original: lambda one: np.roll(original(one), 1)),
-        WHOLE,
+        WHOLE | ITSELF,
         serves=True,
     ),
     Mutant(
@@ -117,7 +117,9 @@ MUTANTS = (
     Mutant(
         "the worst come first",
         "search",
-        locally("search.ranker", "order_by", lambda original: lambda scores, ids, k=None: original(-scores, ids, k)),
+        locally(
+            "search.ranker", "best_positions", lambda original: lambda scores, ids, k=None: original(-scores, ids, k)
+        ),
         ITSELF | WHOLE,
         serves=True,
     ),

@@ -3,9 +3,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xtr_assets.core.maxsim import best_rows, maxsim
+from xtr_assets.core.maxsim import maxsim
 from xtr_assets.core.row_store import RowTokens, TokenPart
 from xtr_assets.core.token_codec import decode_int8, encode_int8
+from xtr_assets.core.top_k import best_rows
 from xtr_assets.index.late.int8_scan import ScanQueries, scan
 from xtr_assets.index.native import available, kernels
 from xtr_assets.pipeline.derive import exact_maxsim

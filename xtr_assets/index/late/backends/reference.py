@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.row_store import RowTokens, TokenPart
+from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.late.centroids import TokenModel
 from xtr_assets.index.late.options import Depths
@@ -209,4 +210,4 @@ def best_ascending(scores: npt.NDArray[Any], rows: Ints, limit: int) -> Ints:
     """The rows of the `limit` best scores, ascending; equal scores by ascending row, which rows must do."""
     if len(rows) <= limit:
         return rows
-    return np.sort(rows[np.argsort(-scores.astype(np.float64), kind="stable")[:limit]])
+    return np.sort(rows[best_positions(scores.astype(np.float64), rows, limit)])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from xtr_assets.core.errors import ProviderError
-from xtr_assets.core.maxsim import best_rows
+from xtr_assets.core.top_k import best_rows
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.late.backends.reference import PHASES
 from xtr_assets.index.late.gpu.availability import Choice

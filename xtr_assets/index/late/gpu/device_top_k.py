@@ -1,4 +1,4 @@
-"""The best of many scores on a device, ties by ascending row, as best_rows orders them on the CPU."""
+"""The best of many scores on a device, ties by ascending row, as core/top_k.py orders them on the CPU."""
 
 from typing import TYPE_CHECKING
 
