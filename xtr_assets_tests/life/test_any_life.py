@@ -218,7 +218,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(edits=st.lists(EDITS, min_size=1, max_size=3), more=st.lists(EDITS, max_size=1))
     def refuse_and_retrain(self, edits: list[Edit], more: list[Edit]) -> None:
-        """A change is refused for what the lists had learnt; the next build, of it or of a change of it, learns anew."""
+        """A change is refused for what the lists had learnt; the next build, of it or of more changes, learns anew."""
         self.world.recipe, self.world.threshold = "IVF2,Flat", 0.0
         self.build(None, False, True)
         for edit in edits:
