@@ -7,9 +7,12 @@ from urllib.parse import quote
 
 import dagster as dg
 
-# Pixels of a picture: the metadata tables of the UI are about so wide. The frame lies inside, the legend right of it.
-WIDTH, HEIGHT = 600, 220
-LEFT, TOP, RIGHT, BOTTOM = 46, 22, 420, 180
+# Pixels of a picture: the metadata tables of the UI show so much of it in a window of 1,500, and cut off the rest. The
+# frame lies inside, the legend in one line above it.
+WIDTH, HEIGHT = 430, 200
+LEFT, TOP, RIGHT, BOTTOM = 40, 26, 414, 160
+# Pixels of a character and between two words of the legend, in Arial of 13.
+CHARACTER, APART = 6, 14
 LINE, THRESHOLD, INK = "navy", "red", "gray"
 # The UI shows Markdown shorter than this in its place, longer one behind a link: hence one curve a picture, few
 # elements, short names of colours, and no base64.
@@ -52,7 +55,7 @@ def recall_pictures(report: Mapping[str, Any], threshold: float | None) -> dict[
             Curve(f"recall@{k}", "nprobe (lists read)", points, threshold, mark, f"profile: nprobe {nprobe}")
         )
     points = [(float(at), float(recall)) for at, recall in report["curve"]]
-    judged = Curve("recall@k", "k", points, threshold, float(k), f"judged at k {k}", report.get("lower_bound"))
+    judged = Curve("recall@k", "k", points, threshold, float(k), f"judged: k {k}", report.get("lower_bound"))
     return {**shown, "recall_over_k": picture(judged)}
 
 
@@ -100,27 +103,30 @@ def draw(curve: Curve) -> str:
         path("f", f"M{LEFT} {TOP}V{BOTTOM}H{RIGHT}", INK),
         path("t", f"M{LEFT} {y(curve.threshold)}H{RIGHT}", THRESHOLD, " stroke-dasharray='5'"),
     ]
-    legend = [(THRESHOLD, f"- - asked {curve.threshold:g}")]
+    # In the colour of the line, the title of the axis is its legend.
+    legend = [(LINE, curve.recall), (THRESHOLD, f"- - asked {curve.threshold:g}")]
     if curve.mark is not None:
         drawn.append(path("m", f"M{x(curve.mark)} {TOP}V{BOTTOM}", INK, " stroke-dasharray='2'"))
         legend.append((INK, f": {curve.marked}"))
     if curve.mark is not None and curve.bound is not None:
         line += f"M{x(curve.mark)} {y(curve.bound)}h-9h18"
-        legend.insert(0, (LINE, f"_ surely {curve.bound:.3f}"))
+        legend.insert(1, (LINE, f"_ surely {curve.bound:.3f}"))
     drawn += [path("c", line, LINE), path("d", dots, LINE, " stroke-width='7' stroke-linecap='round'")]
     # Set in the middle by eye: a group that is anchored there takes 44 characters.
     below = [
         *(text(x(at) - 4 * len(f"{at:g}"), BOTTOM + 15, f"{at:g}") for at in _ticks([at for at, _ in curve.points], x)),
         text((LEFT + RIGHT) // 2 - 3 * len(curve.over), HEIGHT - 8, curve.over),
     ]
-    beside = [text(LEFT - 32, y(tick) + 4, f"{tick:g}") for tick in (round(low + ROOM, 2), 1)]
-    words = [text(RIGHT + 15, 60 + 20 * i, said, f" fill='{colour}'") for i, (colour, said) in enumerate(legend)]
-    # The title of the axis is in the colour of the line, and so its legend.
-    title = text(LEFT, TOP - 8, curve.recall, f" fill='{LINE}'")
+    beside = [text(LEFT - 30, y(tick) + 4, f"{tick:g}") for tick in (round(low + ROOM, 2), 1)]
+    words = []
+    left = LEFT
+    for colour, said in legend:
+        words.append(text(left, TOP - 11, said, f" fill='{colour}'"))
+        left += CHARACTER * len(said) + APART
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{HEIGHT}' "
         f"style='background:white;font:13px Arial'><g fill='none'>{''.join(drawn)}</g>"
-        f"{''.join(below)}{title}{''.join(beside)}{''.join(words)}</svg>"
+        f"{''.join(below)}{''.join(beside)}{''.join(words)}</svg>"
     )
 
 

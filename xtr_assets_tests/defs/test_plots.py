@@ -62,7 +62,9 @@ def assert_inside(root: ElementTree.Element) -> None:
     for at, height in zip(numbers[::2], numbers[1::2], strict=True):
         assert LEFT <= at <= RIGHT and TOP <= height <= BOTTOM
     for text in root.findall(f".//{SVG}text"):
-        assert 0 < float(text.get("x", "nan")) < WIDTH and 0 < float(text.get("y", "nan")) < HEIGHT
+        # No word is cut off: a character is some 6 pixels wide.
+        left, right = float(text.get("x", "nan")), float(text.get("x", "nan")) + 6 * len(text.text or "")
+        assert 0 < left < right <= WIDTH and 0 < float(text.get("y", "nan")) < HEIGHT
     assert TOP <= path(root, "t")[1] <= BOTTOM
 
 
@@ -88,7 +90,7 @@ def test_recall_over_k_shows_the_judged_k_with_its_bound() -> None:
     assert at == path(root, "m")[0] == RIGHT
     # .97, surely .96, and .95 is asked: from top to bottom.
     assert TOP < mean < bound < path(root, "t")[1]
-    assert {"_ surely 0.960", "- - asked 0.95", ": judged at k 10", "k"} <= set(words(root))
+    assert {"_ surely 0.960", "- - asked 0.95", ": judged: k 10", "k"} <= set(words(root))
 
 
 def test_a_better_recall_lies_higher_and_the_threshold_between() -> None:
@@ -112,6 +114,7 @@ def test_the_ui_shows_the_pictures_in_their_place() -> None:
     for one in pictures:
         assert one.value is not None
         assert len(one.value) < INLINE_CHARACTERS
+        assert_inside(drawn(one))
 
 
 def test_nothing_measured_is_no_picture() -> None:

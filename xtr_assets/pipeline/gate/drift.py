@@ -84,7 +84,7 @@ def note_training(draft: Draft, parent: Generation | None, how: str) -> None:
 def learnt_here(draft: Generation) -> bool:
     """Whether the dense index learnt from all rows of this very generation. One that was repaired did so from some."""
     note = draft.manifest.notes.get(TRAINED_NOTE, {})
-    return note.get("generation", draft.number) == draft.number and note.get("how") != "repaired"
+    return bool(note.get("generation", draft.number) == draft.number and note.get("how") != "repaired")
 
 
 def record_drift(draft: Draft, parent: Generation | None) -> Drift | None:

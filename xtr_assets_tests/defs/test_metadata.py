@@ -1,0 +1,66 @@
+"""What a person sees beside a check and an asset, in which order, and what the UI plots of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from xtr_assets.defs.metadata import FIGURES, NOT_SHOWN, record_metadata
+from xtr_assets.pipeline.gate.registry import CHECKS
+from xtr_assets_tests.defs.conftest import Project
+
+PICTURES = ("recall_over_nprobe", "recall_over_k")
+FIRST = ("value", "threshold", *FIGURES)
+WORDS = ("summary", "remedy")
+
+
+def normal(metadata: Mapping[str, Any]) -> dict[str, dg.MetadataValue[Any]]:
+    """As Dagster stores it."""
+    return dict(dg.AssetMaterialization("any", metadata=metadata).metadata)
+
+
+def test_each_check_shows_pictures_then_figures_then_words(project: Project) -> None:
+    generation = project.warehouse.published
+    assert generation is not None
+    records = generation.manifest.checks
+    assert set(records) == {check.name for check in CHECKS} - {"judged_quality"}
+    for name, record in records.items():
+        shown = normal(record_metadata(record))
+        kinds = [0 if key in PICTURES else 1 if key in FIRST else 2 if key in WORDS else 3 for key in shown]
+        assert kinds == sorted(kinds), (name, list(shown))
+        for key, figure in (("value", record.value), ("threshold", record.threshold)):
+            assert (key in shown) == (figure is not None), (name, key)
+        for key, value in shown.items():
+            if key in FIRST:
+                # A float always: 0 failures and 0.5 are one series.
+                assert isinstance(value, dg.FloatMetadataValue), (name, key)
+            if isinstance(value, dg.FloatMetadataValue):
+                assert len(repr(value.value)) <= 12, (name, key, value.value)
+        assert isinstance(shown["summary"], dg.TextMetadataValue), name
+        assert not set(NOT_SHOWN) & set(shown), name
+    assert next(iter(record_metadata(records["dense_recall"]))) in PICTURES
+    # Settings are read and not plotted.
+    assert isinstance(normal(record_metadata(records["dense_recall"]))["k"], dg.TextMetadataValue)
+
+
+def test_published_shows_recall_then_hits_then_costs_and_generation_what_was_left_out(fresh: Project) -> None:
+    (fresh.modules / "broken.py").write_text("def broken(:\n")
+    (fresh.modules / "notes.rst").write_text("no source reads this\n")
+    assert fresh.build().published
+
+    shown = latest(fresh, "published")
+    names = list(shown)
+    assert {"dense_recall_over_k", "xtr_recall_over_k"} <= set(names)
+    hits = names.index("sample_hits")
+    assert all("_recall_over_" in name for name in names[:hits])
+    assert hits < names.index("costs") < names.index("seconds")
+    intake = latest(fresh, "generation")
+    assert [intake[name].value for name in ("quarantined", "stale", "skipped")] == [1, 0, 1]
+    # The token index of a small corpus is scanned by plan, and says so.
+    assert "exactly" in str(latest(fresh, "xtr_index")["tuned"].value)
+
+
+def latest(project: Project, asset: str) -> Mapping[str, dg.MetadataValue[Any]]:
+    event = project.instance.get_latest_materialization_event(dg.AssetKey(["small", asset]))
+    assert event is not None and event.asset_materialization is not None
+    return event.asset_materialization.metadata
