@@ -71,8 +71,9 @@ def _report(result: "BuildResult", seconds: float) -> None:
     for source in result.accepted:
         note(f"  accepted: source {source} may hold as much less as it does now; the history keeps who and why")
     if result.refused is not None:
-        note(f"  generation {result.refused.built} was refused, as its indexes had learnt from rows before it: ")
-        note(f"    {escape(result.refused.cause)}; they were trained anew in generation {result.built}")
+        note(f"  generation {result.refused.built} was refused for what its indexes had learnt before it:")
+        note(f"    {escape(result.refused.cause)}")
+        note(f"  they were trained anew in generation {result.built}")
     for check in result.failed:
         level = "[red]failed[/red]" if check.blocking else "[yellow]warns[/yellow]"
         say(f"  {check.name} {level}: {escape(check.summary)}")

@@ -10,7 +10,6 @@ from typing import Any
 import dagster as dg
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.core import errors
 from xtr_assets.core.errors import ConfigError, XtrAssetsError
 from xtr_assets.defs.context import AFRESH_TAG, CAUSE_TAG
 from xtr_assets.defs.event_log import events_synced_at_the_end
@@ -174,6 +173,7 @@ class _Build:
         self.retired: tuple[str, ...] = ()
         self.intake = Intake()
         self.accepted: tuple[str, ...] = ()
+        self.raised: dict[str, BaseException] = {}
 
     def build(self, accept_shrink: Sequence[str], why: str | None, again_reason: str | None) -> BuildResult:
         check_sources(self.config, accept_shrink)
@@ -231,7 +231,7 @@ class _Build:
             result = self._execute(job, {CAUSE_TAG: cause} if cause else {})
         draft = draft_of(self.warehouse, result.run_id)
         if draft is None or not (checks := _failed(draft, self.config)):
-            raise_failure(result)
+            raise_failure(result, self.raised)
             checks = ()
         assert draft is not None
         serving = self.warehouse.published
@@ -258,7 +258,7 @@ class _Build:
 
     def _ingest(self, one: ShardScan, reason: str) -> dict[str, Any]:
         result = self._execute("ingest", {}, partition_key=one.shard)
-        raise_failure(result)
+        raise_failure(result, self.raised)
         report: dict[str, Any] = {"reason": reason}
         for event in result.get_asset_materialization_events():
             metadata = event.materialization.metadata
@@ -267,7 +267,9 @@ class _Build:
 
     def _execute(self, job: str, more: Mapping[str, str], **options: Any) -> dg.ExecuteInProcessResult:
         tags = {PROCESS_TAG: this_process(), **({AFRESH_TAG: "true"} if self.full else {}), **more}
-        return self.defs.resolve_job_def(self.names.named(job)).execute_in_process(
+        self.raised = {}
+        job_of_index = self.defs.resolve_job_def(self.names.named(job)).with_hooks({kept_errors(self.raised)})
+        return job_of_index.execute_in_process(
             instance=self.instance, run_config=QUIET, raise_on_error=False, tags=tags, **options
         )
 
@@ -286,24 +288,36 @@ def draft_of(warehouse: Warehouse, run_id: str) -> Generation | None:
     return found[-1] if found else None
 
 
-def raise_failure(result: dg.ExecuteInProcessResult) -> None:
-    """Raise what the first failed step raised, as the error it was where it is one of ours."""
+def raise_failure(result: dg.ExecuteInProcessResult, raised: Mapping[str, BaseException]) -> None:
+    """Raise what the first failed step raised: `raised` by step. An error of ours tells a person what to do and is
+    raised as it is; of any other the step and the run are told with it."""
     failures = [event for event in result.all_events if event.is_step_failure]
     if not failures:
         if not result.success:
             raise XtrAssetsError(f"run {result.run_id} failed before its first step; see the run in Dagster's UI")
         return
-    error = failures[0].step_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    message = "no message" if error is None else error.message.strip()
-    name = "" if error is None or error.cls_name is None else error.cls_name
-    kind = getattr(errors, name, None)
-    text = message.removeprefix(f"xtr_assets.core.errors.{name}: ").removeprefix(f"{name}: ")
-    where = f"step {failures[0].step_key} of run {result.run_id}"
-    if kind in (None, errors.CorruptFile, errors.UnusableText):
-        raise XtrAssetsError(f"{where}: {message}")
-    raise kind(text)
+    step = str(failures[0].step_key)
+    error = raised.get(step)
+    if isinstance(error, XtrAssetsError):
+        raise error
+    where = f"step {step} of run {result.run_id}"
+    if error is None:
+        raise XtrAssetsError(f"{where} failed; see the run in Dagster's UI")
+    raise XtrAssetsError(f"{where}: {type(error).__name__}: {error}") from error
+
+
+def kept_errors(raised: dict[str, BaseException]) -> dg.HookDefinition:
+    """A hook that keeps what steps of a run in this process raised, by step: Dagster's events hold its text only."""
+
+    @dg.failure_hook(name="keep_error")
+    def keep(context: dg.HookContext) -> None:
+        error = context.op_exception
+        while isinstance(error, dg.DagsterError) and error.__cause__ is not None:
+            error = error.__cause__
+        if error is not None:
+            raised[context.step_key] = error
+
+    return keep
 
 
 def _failed(generation: Generation, config: IndexConfig) -> tuple[FailedCheck, ...]:

@@ -6,7 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from xtr_assets.cli.build_run import finish
 from xtr_assets.config import load_config
+from xtr_assets.defs.in_process import BuildResult, FailedCheck, RefusedBuild
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.cli.answers import hits, serves
 from xtr_assets_tests.cli.conftest import Command, enter
@@ -100,3 +102,15 @@ def test_build_and_status_tell_what_was_left_out_before_anything_is_published(pr
     assert [entry["path"] for entry in document["stale"]] == ["away.md"] and document["skipped"] == {".pdf": 1}
     shown = change("status").output
     assert "broken.py" in shown and "away.md" in shown and "1 .pdf" in shown
+
+
+def test_a_build_that_followed_a_refusal_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    cause = "dense_recall_new_rows 0.646 < 0.93, as new_rows 0.353 > 0.02"
+    refused = RefusedBuild(2, cause, (FailedCheck("dense_recall_new_rows", 0.646, 0.93, True, "too few are found"),))
+    finish((BuildResult(3, 3, True, "draft 2 was refused", 673, refused=refused), 1.0), as_json=False)
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"generation 2 was refused for what its indexes had learnt before it: {cause}" in said
+    assert "they were trained anew in generation 3" in said
+    assert "published generation 3" in said
+    finish((BuildResult(3, 3, True, "", 673, refused=refused), 1.0), as_json=True)
+    assert json.loads(capsys.readouterr().out)["refused"]["cause"] == cause

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.core.errors import PublishRefused, SourceError, WarehouseLocked, XtrAssetsError
+from xtr_assets.core.errors import CorruptFile, PublishRefused, SourceError, WarehouseLocked, XtrAssetsError
 from xtr_assets.defs import build_project_defs
 from xtr_assets.defs.in_process import build
 from xtr_assets.defs.names import CORPUS, DERIVED
@@ -306,3 +306,16 @@ def test_judgments_are_asked_and_a_surely_worse_generation_is_refused(project: P
     assert not result.published
     assert "judged_quality" in {check.name for check in result.failed if check.blocking}
     assert project.published == 2
+
+
+def test_what_a_step_raised_is_raised_itself(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project.modules / "queue.py").unlink()
+    damaged = CorruptFile("segments/a/embeddings.npy", "sha256 aa", "sha256 bb")
+
+    def finds_damage(*_: object, **__: object) -> None:
+        raise damaged
+
+    monkeypatch.setattr("xtr_assets.defs.assets.xtr_index.derive_tokens", finds_damage)
+    with pytest.raises(CorruptFile) as caught:
+        project.build()
+    assert caught.value is damaged

@@ -15,7 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.index.late.options import Route
-from xtr_assets.pipeline.plan.decide import wanted
+from xtr_assets.pipeline.gate.drift import LIMITS
+from xtr_assets.pipeline.plan.decide import refused_for_training, wanted
+from xtr_assets.pipeline.plan.retrain_cause import AFRESH_NOTE
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage import lock
 from xtr_assets.storage.snapshot import Snapshot
@@ -213,6 +215,27 @@ class Life(RuleBasedStateMachine):
         if collected:
             self.collect(1, None)
         self.build(None, full, False)
+
+    @rule(edits=st.lists(EDITS, min_size=1, max_size=3), more=st.lists(EDITS, max_size=1))
+    def refuse_and_retrain(self, edits: list[Edit], more: list[Edit]) -> None:
+        """A change is refused for what the lists had learnt; the next build, of it or of more changes, learns anew."""
+        self.world.recipe, self.world.threshold = "IVF2,Flat", 0.0
+        self.build(None, False, True)
+        for edit in edits:
+            edit.apply(self.world)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(LIMITS, "growth", 0.0)
+            with pytest.MonkeyPatch.context() as bad:
+                bad.setattr("xtr_assets.pipeline.gate.index_recall.evidence", lambda *_: (-1.0, "found nothing"))
+                self.mortal(None, steps.build, ["rows to train on", "dense_recall: recall"], whole=DEEP)
+            refused = refused_for_training(self.warehouse, self.world.config, self.warehouse.published)
+            for edit in more:
+                edit.apply(self.world)
+            before = self.serving
+            self.build(None, False, False)
+        if refused is not None and not more and self.serving != before:
+            assert self.warehouse.published is not None
+            assert self.warehouse.published.manifest.notes[AFRESH_NOTE]
 
     @rule()
     def refresh(self) -> None:

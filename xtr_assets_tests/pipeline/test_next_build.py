@@ -1,0 +1,76 @@
+"""What automation does next, as a function of the warehouse, the sources and the time."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from xtr_assets.pipeline.plan.next_build import PATIENCE_SECONDS, NextBuild, next_build
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.life import steps
+from xtr_assets_tests.life.world import World, module, records
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path, shards=1)
+    world.write("code/a.py", module({"f": "red green", "g": "one two three"}))
+    world.write("notes/m.jsonl", records({"n": "sun"}))
+    return world
+
+
+@pytest.fixture
+def served(world: World) -> Warehouse:
+    warehouse = Warehouse.create(world.folder / "warehouse")
+    assert steps.build(warehouse, world.config).generation is not None
+    return warehouse
+
+
+def after(warehouse: Warehouse, world: World, seconds: float = 0.0, since: float | None = None) -> NextBuild:
+    fingerprint = steps.encoder_of(world.config).fingerprint
+    return next_build(warehouse, world.config, fingerprint, now=NOW + seconds, since=since)
+
+
+def test_nothing_changed(served: Warehouse, world: World) -> None:
+    found = after(served, world)
+    assert (found.decision.build, found.since, found.left_out, found.errors) == (False, None, (), ())
+    assert "generation 1 serves and holds exactly this" in found.decision.reason
+
+
+def test_a_changed_shard_is_waited_for_and_what_was_ingested_is_built(served: Warehouse, world: World) -> None:
+    world.write("code/b.py", module({"h": "moon and stars"}))
+    waiting = after(served, world)
+    assert (waiting.decision.build, waiting.want, waiting.since) == (False, None, NOW)
+    assert waiting.decision.reason == "code changed and will be ingested first"
+    # The time goes on from the first look.
+    assert after(served, world, PATIENCE_SECONDS - 1, waiting.since).since == NOW
+    steps.ingest(served, world.config)
+    ready = after(served, world, 60, waiting.since)
+    assert (ready.decision.build, ready.since, ready.decision.reason) == (True, None, "changed: code")
+    assert ready.want is not None
+
+
+def test_a_shard_that_cannot_be_ingested_keeps_no_other_from_being_built(served: Warehouse, world: World) -> None:
+    world.write("notes/m.jsonl", records({"n": "sun", "o": "moon"}))
+    steps.ingest(served, world.config)
+    world.write("code/b.py", module({"h": "moon and stars"}))
+    assert not after(served, world, 0, None).decision.build
+    found = after(served, world, PATIENCE_SECONDS, NOW)
+    assert (found.decision.build, found.left_out, found.decision.reason) == (True, ("code",), "changed: notes")
+
+
+def test_what_was_never_ingested_is_not_built(world: World) -> None:
+    warehouse = Warehouse.create(world.folder / "warehouse")
+    assert after(warehouse, world).since == NOW
+    found = after(warehouse, world, PATIENCE_SECONDS, NOW)
+    assert (found.decision.build, found.decision.reason) == (False, "code, notes was never ingested")
+
+
+def test_a_source_that_is_gone_is_told_and_what_it_held_serves_on(served: Warehouse, world: World) -> None:
+    shutil.rmtree(world.folder / "code")
+    found = after(served, world)
+    assert len(found.errors) == 1
+    assert "code" in str(found.errors[0])
+    assert not found.decision.build
