@@ -9,6 +9,7 @@ from xtr_assets.defs.metadata import plain_metadata
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.verify_job import verify_job
 from xtr_assets.pipeline.gate.judgments import evaluate
+from xtr_assets.pipeline.gate.registry import has_judgments
 from xtr_assets.pipeline.plan.decide import fingerprint_of
 from xtr_assets.search.searcher import Searcher
 
@@ -73,7 +74,7 @@ def asset_jobs(site: Site) -> list[AssetJob]:
 def op_jobs(site: Site) -> list[dg.JobDefinition]:
     """Jobs that are no assets: `rollback`, `collect`, `verify`, and `evaluate` where judgments exist."""
     jobs = [_rollback_job(site), _collect_job(site), verify_job(site)]
-    if site.config.queries is not None and site.config.queries.judgments is not None:
+    if has_judgments(site.config):
         jobs.append(_evaluate_job(site))
     return jobs
 

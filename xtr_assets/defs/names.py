@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-CORPUS = ("chunks", "embeddings", "token_embeddings")
+from xtr_assets.pipeline.plan.begin import OF_SHARDS
+
+CORPUS = OF_SHARDS
 DERIVED = ("generation", "queries", "exact_neighbors", "faiss_index", "xtr_index", "id_map", "catalog", "published")
 
 

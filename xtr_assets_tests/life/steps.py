@@ -132,11 +132,11 @@ def generation(
 def derive(session: DraftSession, *, whole: bool = True) -> None:
     """What is made of the draft's rows: queries, exact neighbours, both indexes, the id map and the catalog."""
     warehouse, draft, config = session.warehouse, session.draft, session.config
-    sample_queries(warehouse, draft, session.parent, config, session.encoder)
-    exact_neighbors(draft, session.queries(), config.recall.k, session.carried)
-    report = derive_dense(draft, session.carried, config.dense, config.recall.dense)
+    sample_queries(warehouse, draft, session.parent, config, session.encoder, session.rows)
+    exact_neighbors(draft, session.queries(), config.recall.k, session.carried, session.rows)
+    report = derive_dense(draft, session.carried, config.dense, config.recall.dense, rows=session.rows)
     note_training(draft, session.carried, report.how)
-    derive_tokens(warehouse, draft, session.carried, config.recall)
+    derive_tokens(warehouse, draft, session.carried, config.recall, rows=session.rows)
     write_id_map(draft)
     if whole:
         write_catalog(draft)

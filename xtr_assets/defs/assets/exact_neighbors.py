@@ -23,7 +23,7 @@ def exact_neighbors_asset(site: Site) -> dg.AssetsDefinition:
     def exact_neighbors(context: dg.AssetExecutionContext) -> Result:
         with site.step(context, "exact_neighbors", "exact neighbours") as (session, cost):
             draft, gate = session.draft, session.queries()
-            reports = compute_neighbors(draft, gate, site.config.recall.k, session.carried)
+            reports = compute_neighbors(draft, gate, site.config.recall.k, session.carried, session.rows)
             for space, report in reports.items():
                 cost.count(**{f"{space}_carried": report.carried, f"{space}_computed": report.computed})
         digests = [draft.manifest.files[draft.file_name(neighbor_files(space)[0])].sha256[:16] for space in reports]

@@ -39,13 +39,19 @@ class DenseReport:
 
 
 def derive_dense(
-    draft: Draft, parent: Generation | None, config: DenseConfig, recall_goal: float, *, tune: bool = False
+    draft: Draft,
+    parent: Generation | None,
+    config: DenseConfig,
+    recall_goal: float,
+    *,
+    tune: bool = False,
+    rows: RowDiff | None = None,
 ) -> DenseReport:
     """Write dense.faiss with its recipe and profile.
 
     `parent` is None where nothing can be carried over: no parent, or one of another encoder. The recall goal is what
     the gate asks for; thresholds at or above 1 ask for as much as an index can give. With `tune` the profile is found
-    anew, one set by hand too.
+    anew, one set by hand too. `rows` is the row diff of the two where somebody has worked it out.
     """
     asked = read_tuning(draft)
     queries = None if asked is None else asked.embeddings
@@ -60,7 +66,7 @@ def derive_dense(
         removed, added = 0, len(index)
         tuned, changed = True, 0
     else:
-        before, rows = open_dense(parent, "cpu"), RowDiff(parent, draft)
+        before, rows = open_dense(parent, "cpu"), rows or RowDiff(parent, draft)
         index, evolution = before.evolve(
             np.flatnonzero(rows.gone),
             np.flatnonzero(rows.added),

@@ -74,8 +74,14 @@ def write_neighbors(draft: Draft, space: str, found: Neighbors) -> None:
         np.save(file, found.scores)
 
 
-def exact_neighbors(draft: Draft, gate: GateQueries, k: int, parent: Generation | None) -> dict[str, ExactReport]:
-    """Compute and keep the exact neighbours of the gate queries in both spaces; the reports by space."""
+def exact_neighbors(
+    draft: Draft, gate: GateQueries, k: int, parent: Generation | None, rows: RowDiff | None = None
+) -> dict[str, ExactReport]:
+    """Compute and keep the exact neighbours of the gate queries in both spaces; the reports by space.
+
+    `rows` is the row diff of draft and parent where somebody has worked it out.
+    """
+    diff = rows or RowDiff(parent, draft)
     vectors, tokens = draft.vectors(), draft.tokens()
     depth = DEPTH_FACTOR * k
 
@@ -87,7 +93,7 @@ def exact_neighbors(draft: Draft, gate: GateQueries, k: int, parent: Generation 
 
     reports = {}
     for space, search in (("dense", dense), ("xtr", xtr)):
-        before = None if parent is None else _carried(parent, space, gate, draft)
+        before = None if parent is None else _carried(parent, space, gate, draft, diff)
         found, reports[space] = _neighbors(search, len(gate), k, draft.live, before)
         write_neighbors(draft, space, found)
     return reports
@@ -111,12 +117,12 @@ class _Carried:
         return float(self.lists.scores[self.position[query], listed[-1]])
 
 
-def _carried(parent: Generation, space: str, gate: GateQueries, draft: Draft) -> _Carried | None:
+def _carried(parent: Generation, space: str, gate: GateQueries, draft: Draft, diff: RowDiff) -> _Carried | None:
     if parent.fingerprint != draft.fingerprint or not parent.has_file(neighbor_files(space)[0]):
         return None
     before = {query.key: i for i, query in enumerate(read_queries(parent).queries)}
     position = np.array([before.get(query.key, -1) for query in gate.queries], np.int64)
-    return _Carried(read_neighbors(parent, space), position, parent.live_rows, RowDiff(parent, draft).same)
+    return _Carried(read_neighbors(parent, space), position, parent.live_rows, diff.same)
 
 
 def _neighbors(

@@ -50,12 +50,19 @@ class TokenReport:
 
 
 def derive_tokens(
-    warehouse: Warehouse, draft: Draft, parent: Generation | None, recall: RecallConfig, *, tune: bool = False
+    warehouse: Warehouse,
+    draft: Draft,
+    parent: Generation | None,
+    recall: RecallConfig,
+    *,
+    tune: bool = False,
+    rows: RowDiff | None = None,
 ) -> TokenReport:
     """Write xtr/index.json, the postings it names where they are missing, the model where it is new, and the profile.
 
     `parent` is None where nothing can be carried over: no parent, or one of another encoder. The profile is the
-    parent's, found anew where centroids are new, much changed since, or where `tune` asks for it.
+    parent's, found anew where centroids are new, much changed since, or where `tune` asks for it. `rows` is the row
+    diff of the two where somebody has worked it out.
     """
     tokens = draft.tokens()
     model, folder, how, reason = _model(warehouse, tokens, parent)
@@ -74,7 +81,7 @@ def derive_tokens(
         path.write_bytes(description.to_bytes())
     changed = 0
     if parent is not None and how == "evolved" and not tune:
-        changed = changed_since_tuned(parent, "xtr", RowDiff(parent, draft).churn)
+        changed = changed_since_tuned(parent, "xtr", (rows or RowDiff(parent, draft)).churn)
     tuning = None
     inherited = None if parent is None else parent.manifest.profile.get("xtr")
     due = tuning_due(changed, draft.live_rows)

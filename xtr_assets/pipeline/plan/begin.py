@@ -49,7 +49,8 @@ def begin_generation(
     what the runs that ingested its shards cost, by step. required : what the draft must pass, by default all that the
     config requires.
     """
-    written, holes = 0, _holes(afresh)
+    written = 0
+    holes: Holes = "closed" if afresh else "kept"
     with ExitStack() as stack:
         with step("generation") as cost:
             if compact:
@@ -72,7 +73,3 @@ def begin_generation(
         for name, report in {**ingest(draft, session.parent), "generation": cost.report()}.items():
             add_cost(draft, name, report)
     return Begun(draft, cost)
-
-
-def _holes(afresh: bool) -> Holes:
-    return "closed" if afresh else "kept"

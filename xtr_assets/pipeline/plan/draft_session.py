@@ -96,11 +96,6 @@ class DraftSession:
         """The draft's token index, opened from its files as a searcher would."""
         return self._tokens(self.draft)
 
-    def parent_dense(self) -> DenseIndex:
-        """The dense index of the generation that is carried over. GenerationError where none is."""
-        assert self.carried is not None, "nothing is carried over into this draft"
-        return self._dense(self.carried)
-
     def searcher(self) -> Searcher:
         """A searcher over the draft: what users would be answered."""
         return self._searcher(self.draft)

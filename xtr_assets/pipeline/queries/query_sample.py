@@ -52,18 +52,24 @@ class QueriesReport:
 
 
 def sample_queries(
-    warehouse: Warehouse, draft: Draft, parent: Generation | None, config: IndexConfig, encoder: Encoder
+    warehouse: Warehouse,
+    draft: Draft,
+    parent: Generation | None,
+    config: IndexConfig,
+    encoder: Encoder,
+    rows: RowDiff | None = None,
 ) -> QueriesReport:
     """Keep the gate queries of the draft.
 
     The fixed ones are those of the config's file, then the parent's, then ones drawn from the corpus, until a bound can
     decide; so is a stratum of the chunks that the parent does not have. Without a parent all are new, and there is no
-    such stratum. Where a corpus offers too few texts the rest are points near its vectors.
+    such stratum. Where a corpus offers too few texts the rest are points near its vectors. `rows` is the row diff of
+    draft and parent where somebody has worked it out.
     """
     before = read_queries(parent) if parent is not None and parent.has_file(QUERIES_FILE) else None
     known = before if before is not None and same_encoder(parent, draft) is not None else None
     fixed = _fixed(draft, config, before, known, encoder)
-    fresh = np.zeros(draft.end_row, np.bool_) if parent is None else RowDiff(parent, draft).new
+    fresh = np.zeros(draft.end_row, np.bool_) if parent is None else (rows or RowDiff(parent, draft)).new
     new = _new(draft, fresh, fixed, config, encoder)
     gate = joined(fixed, new)
     write_queries(draft, gate, encoder.token_dim)

@@ -6,21 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.config import DenseConfig, IndexConfig, RecallConfig, SourceConfig
+from xtr_assets.config import IndexConfig, SourceConfig
 from xtr_assets.core.files import record
 from xtr_assets.core.types import Chunk
 from xtr_assets.index.dense.serialization import read_index, write_index
-from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors
-from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import GateQuery, encode, write_queries
 from xtr_assets.search.loaders import DENSE_FILE
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.id_map import write_id_map
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.fixtures import ENCODER, make_chunk, write_shard
-from xtr_assets_tests.fixtures import encode as encode_segment
+from xtr_assets_tests.fixtures import ENCODER, drafted, make_chunk, write_shard
 
 CONFIG = IndexConfig(sources=(SourceConfig(name="code", kind="text", path=Path("code")),))
 RECIPES = ("Flat", "SQ8", "SQfp16", "HNSW16", "HNSW16_SQ8", "IVF8,Flat", "IVF8,SQ8", "IVF8,SQ4", "IVF8,PQ16x4fs")
@@ -39,19 +36,8 @@ def chunks(count: int, *, first: int = 0, source: str = "code", line: int = 1) -
 
 def whole_draft(warehouse: Warehouse, recipe: str) -> Draft:
     """A draft over what the shards hold now, with everything that the checks of rows read."""
-    versions = {}
-    for shard in warehouse.shards():
-        snapshot = warehouse.snapshot(shard)
-        assert snapshot is not None
-        versions[shard] = snapshot.data_version
-        for placed in snapshot.segments:
-            segment = warehouse.segment(placed.segment_id)
-            if not segment.has_embeddings(ENCODER.fingerprint):
-                encode_segment(segment)
-    draft = warehouse.draft("t", encoder=ENCODER.describe(), fingerprint=ENCODER.fingerprint, snapshots=versions)
+    draft = drafted(warehouse, recipe=recipe)
     parent = None if draft.parent is None else warehouse.generation(draft.parent)
-    derive_dense(draft, parent, DenseConfig(recipe=recipe), recall_goal=0.95)
-    derive_tokens(warehouse, draft, parent, RecallConfig())
     queries = [GateQuery(f"q{i}", f"{WORDS[i]} {WORDS[i + 1]}", "fixed") for i in range(12)]
     queries += [GateQuery(f"n{i}", f"{WORDS[i]} {WORDS[i + 7]}", "new") for i in range(4)]
     gate = encode(queries, ENCODER, None)
