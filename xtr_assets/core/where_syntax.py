@@ -33,7 +33,8 @@ METADATA_PREFIX = "metadata."
 INT64 = range(-(2**63), 2**63)
 
 # What a filter may hold. Paths end at 4,096 bytes on Linux, so a longer text matches none; RE2 takes globs of that
-# length (of asterisks alone too) in 30 ms at most. JSON numbers end at 1.8e308. A filter by hand has two levels of "not".
+# length (of asterisks alone too) in 30 ms at most. JSON numbers end at 1.8e308. A person
+# writes two levels of "not".
 MAX_TEXT = 4096
 MAX_DEPTH = 32
 MAX_VALUES = 100_000
