@@ -1,6 +1,5 @@
 """What `init` finds in a folder: Python, text and records, proposed as sources."""
 
-import json
 import os
 import re
 from collections import Counter
@@ -20,6 +19,7 @@ MOST_RECORD_FILES = 5
 ID_FIELDS = ("_id", "id", "doc_id", "docid", "uuid", "key")
 TEXT_FIELDS = ("text", "body", "content", "abstract", "passage", "description")
 TITLE_FIELDS = ("title", "name", "headline", "subject")
+from xtr_assets.core.json_document import read_json
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _columns(path: Path) -> list[str]:
 
             return [str(name) for name in read_schema(path).names]
         with path.open(encoding="utf-8") as file:
-            first = json.loads(file.readline())
+            first = read_json(file.readline())
         return list(first) if isinstance(first, dict) else []
     except (OSError, ValueError):
         return []

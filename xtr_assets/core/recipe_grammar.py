@@ -112,6 +112,13 @@ class Recipe:
             )
 
 
+def check_recipe(text: str, dim: int) -> None:
+    """Raise InvalidInput where the recipe, or "auto", cannot hold vectors of this dim: asked before anything is
+    encoded."""
+    if text != "auto":
+        parse_recipe(text).check_dim(dim)
+
+
 def parse_recipe(text: str) -> Recipe:
     """Read a factory string. Raises InvalidInput naming what is allowed.
 

@@ -1,6 +1,5 @@
 """The columns a filter compares: typed, evaluated by Arrow's kernels, metadata parsed once per distinct object."""
 
-import json
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xtr_assets.core.json_document import read_json
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.core.where_syntax import INT64, Compare, Condition, Every, Not, Value, glob_regex
 
@@ -165,7 +165,7 @@ class MetadataColumns:
         self._distinct = len(encoded.dictionary)
         values: dict[str, list[tuple[int, Any]]] = {}
         for owner, text in enumerate(encoded.dictionary.to_pylist()):
-            for name, value in json.loads(text).items():
+            for name, value in read_json(text).items():
                 flat = value if isinstance(value, list) else [value]
                 values.setdefault(name, []).extend((owner, element) for element in flat)
         self._columns = {name: FieldColumn(found, self._distinct) for name, found in values.items()}
