@@ -5,8 +5,9 @@ from typing import Any
 
 import typer
 
-GLOB = "glob:"
 from xtr_assets.core.json_document import read_json
+
+GLOB = "glob:"
 
 
 def parse_where(conditions: Sequence[str]) -> dict[str, Any] | None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from xtr_assets.core.json_document import read_json
+
 TEXT_SUFFIXES = (".md", ".txt", ".rst")
 RECORD_SUFFIXES = (".jsonl", ".parquet")
 
@@ -19,7 +21,6 @@ MOST_RECORD_FILES = 5
 ID_FIELDS = ("_id", "id", "doc_id", "docid", "uuid", "key")
 TEXT_FIELDS = ("text", "body", "content", "abstract", "passage", "description")
 TITLE_FIELDS = ("title", "name", "headline", "subject")
-from xtr_assets.core.json_document import read_json
 
 
 @dataclass(frozen=True)
