@@ -137,8 +137,8 @@ class UpkeepConfig(Strict):
     """
 
     keep: Annotated[int, Field(ge=1)] = 3
-    failure_webhook: Annotated[str, Field(pattern=r"^(https?://.+|\$[A-Za-z_][A-Za-z0-9_]*)$")] | None = Field(
-        None, repr=False
+    failure_webhook: Annotated[str | None, Field(pattern=r"^(https?://.+|\$[A-Za-z_][A-Za-z0-9_]*)$", repr=False)] = (
+        None
     )
 
 

@@ -75,7 +75,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)  # type: ignore[no-untyped-call]
+            return super().construct_object(node, deep)
         except (ValueError, OverflowError, TypeError) as error:
             kind = str(node.tag).rpartition(":")[2]
             raise yaml.MarkedYAMLError(
