@@ -160,7 +160,7 @@ def looked_at(layout: Layout, shard: str, data_version: str) -> int:
     """When the look at the files began after which the shard was this, in ns since the epoch; 0 where that is not
     known."""
     try:
-        loaded = json.loads(layout.scan_hints(shard).read_bytes())
+        loaded = read_json(layout.scan_hints(shard).read_bytes())
         return int(loaded.get("looked_ns", 0)) if loaded["data_version"] == data_version else 0
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return 0
@@ -170,7 +170,7 @@ def note_look(layout: Layout, shard: str, looked_ns: int) -> None:
     """A later look found the current snapshot to be what the files are."""
     version = current_version(layout, shard)
     try:
-        loaded = json.loads(layout.scan_hints(shard).read_bytes())
+        loaded = read_json(layout.scan_hints(shard).read_bytes())
         if loaded["data_version"] == version and int(loaded.get("looked_ns", 0)) < looked_ns:
             write_atomic(layout.scan_hints(shard), canonical_json({**loaded, "looked_ns": looked_ns}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

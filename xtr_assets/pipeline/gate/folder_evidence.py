@@ -5,6 +5,7 @@ folder that leads to it, has times of its own; where one of them is not older th
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,14 +15,18 @@ from pathlib import Path
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.pipeline.gate.path_patterns import PathPatterns
+from xtr_assets.pipeline.gate.python_evidence import python_text_of, tree_of
+from xtr_assets.pipeline.gate.text_evidence import text_of
 from xtr_assets.sources import open_source
 from xtr_assets.sources.file_scan import file_state
 from xtr_assets.storage.snapshot import Snapshot
 
 # The kernel's clock for files is behind by up to a tick (10 ms at most); whole seconds are those of a coarse system.
 TICK_NS, COARSE_NS = 50_000_000, 2_000_000_000
-# Stale files that are read again, and as many bytes of each.
+# Files that became stale and are read again, and as many bytes of each. A parser may fail on a file or two of a
+# hostile folder; a source that refuses a quarter of what changed, and it is well-formed, is wrong itself.
 STALE_FILES, STALE_BYTES = 32, 8 << 20
+STALE_LEAST, STALE_SHARE = 3, 0.25
 # Files touched since the last build that are said to be as before: hashed, up to so many bytes (0.1 CPU seconds). A
 # build may have taken an hour from its scan to its manifest.
 TOUCHED_BYTES, BUILD_NS = 64 << 20, 3_600_000_000_000
@@ -181,17 +186,43 @@ def listing_faults(held: Held, folder: Folder) -> Iterator[str]:
                 yield f"{held.config.name}/{path}: it has gone, and the generation has it"
 
 
-def stale_faults(held: Held, folder: Folder) -> Iterator[str]:
-    """Stale files that can be read by anybody but the source, which refuses them again: what could not be read for a
-    moment only is no fault. Here the source is asked, and not believed."""
-    left = STALE_FILES
+def stale_faults(held: Held, folder: Folder, served: Mapping[str, Snapshot]) -> Iterator[str]:
+    """Files that became stale in this build though they are well-formed, and the source refuses them again: here the
+    source is asked, and not believed. What could not be read for a moment only is no fault, and a few files that a
+    parser fails on are none: they stay listed."""
+    changed = 0
+    refused: list[str] = []
     for shard, snapshot in held.snapshots.items():
-        for entry in snapshot.stale:
-            if not left or entry.refused or not folder.was_so(entry.path, held.looked.get(shard, 0)):
+        old = served.get(shard)
+        before_it = {} if old is None else old.files
+        known = set() if old is None else {entry.path for entry in old.stale}
+        new = [entry for entry in snapshot.stale if entry.path not in known]
+        changed += len(new) + sum(before_it.get(path) != file for path, file in snapshot.files.items())
+        for entry in new:
+            if len(refused) == STALE_FILES or entry.refused:
+                break
+            if not folder.was_so(entry.path, held.looked.get(shard, 0)) or not _can_be_read(folder.root / entry.path):
                 continue
-            left -= 1
-            if _can_be_read(folder.root / entry.path) and _refuses(held.config, folder.root, entry.path):
-                yield f"{held.config.name}/{entry.path}: it is stale ({entry.reason}) and can be read"
+            if _well_formed(held.config, folder.root / entry.path) and _refuses(held.config, folder.root, entry.path):
+                refused.append(f"{held.config.name}/{entry.path}: it is stale ({entry.reason}) and can be read")
+    if len(refused) >= STALE_LEAST and len(refused) >= STALE_SHARE * changed:
+        yield from refused
+
+
+def _well_formed(config: SourceConfig, file: Path) -> bool:
+    """Whether a file is what its kind should be, by a reading that is not the source's."""
+    if config.kind == "records":
+        if file.suffix.lower() in (".parquet", ".pq"):
+            return file.read_bytes()[-4:] == b"PAR1"
+        try:
+            return all(isinstance(json.loads(line), dict) for line in file.read_bytes().splitlines() if line.strip())
+        except (ValueError, RecursionError):
+            return False
+    data = file.read_bytes()
+    if config.kind == "python":
+        text = python_text_of(data)
+        return text is not None and tree_of(text) is not None
+    return text_of(data) is not None
 
 
 def _can_be_read(file: Path) -> bool:

@@ -118,7 +118,7 @@ def _folder_faults(
     faults: list[str] = []
     for name, one in held.items():
         faults += folder_evidence.listing_faults(one, listed[name])
-        faults += folder_evidence.stale_faults(one, listed[name])
+        faults += folder_evidence.stale_faults(one, listed[name], served)
         count, found = folder_evidence.content_faults(one, listed[name], served, since)
         hashed += count
         faults += found
