@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.storage.layout import Layout
@@ -54,7 +54,7 @@ class Before:
                     f"history.jsonl was to say {name} {value!r} of {wanted['action']} and says {line.get(name)!r}"
                 )
 
-    def _refuse(self, what: str) -> None:
+    def _refuse(self, what: str) -> NoReturn:
         _put_back(self.layout.published, self.pointer)
         if _bytes(self.layout.history) is not None:
             _put_back(self.layout.history, self.lines)

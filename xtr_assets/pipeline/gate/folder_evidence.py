@@ -249,9 +249,11 @@ def content_faults(held: Held, folder: Folder, served: Mapping[str, Snapshot], s
     faults: list[str] = []
     for shard, snapshot in held.snapshots.items():
         old = served.get(shard)
+        if old is None:
+            continue
         stale = {entry.path for entry in snapshot.stale}
-        for path, file in snapshot.files.items() if old is not None else ():
-            if old is None or old.files.get(path) != file or path in stale or file.sha256 == UNREAD_SHA256:
+        for path, file in snapshot.files.items():
+            if old.files.get(path) != file or path in stale or file.sha256 == UNREAD_SHA256:
                 continue
             if folder.own.get(path, 0) < served_ns - BUILD_NS or not folder.was_so(path, held.looked.get(shard, 0)):
                 continue
