@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
 from xtr_assets.pipeline.gate import (
+    answers_agree,
     encoder_canary,
+    evidence_suffices,
     finds_itself,
     hits_are_whole,
     index_recall,
@@ -209,6 +211,15 @@ CHECKS: tuple[GateCheck, ...] = (
         deps=("faiss_index", "xtr_index", "id_map"),
     ),
     GateCheck(
+        "answers_agree",
+        "catalog",
+        answers_agree.check,
+        "Searches in words, with filters and without, in every mode, give what brute force over the stored rows gives.",
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        _SEARCHED,
+        deps=("faiss_index", "xtr_index", "id_map"),
+    ),
+    GateCheck(
         "judged_quality",
         "catalog",
         judgments.check,
@@ -226,6 +237,13 @@ CHECKS: tuple[GateCheck, ...] = (
         (DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
         _SEARCHED,
         deps=("faiss_index", "xtr_index"),
+    ),
+    GateCheck(
+        "evidence_suffices",
+        "catalog",
+        evidence_suffices.check,
+        "The gate's queries are as many and as different as the corpus and its new rows offer; no given one is left out.",
+        QUERY_FILES,
     ),
     GateCheck(
         "shadow_diff",
