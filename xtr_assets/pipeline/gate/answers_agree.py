@@ -7,6 +7,7 @@ gate alone (where_truth.py, answer_truth.py), with the vectors that the gate's q
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -102,25 +103,26 @@ def check(session: DraftSession) -> Finding:
     draft = session.draft
     if not draft.live_rows:
         return Finding(True, 0.0, 0.0, "no live row: there is nothing to ask for", {"searches": 0})
-    places = Places.read(draft)
-    known = known_rows(draft, places, session.rows.new, session.rows.gone)
     chance = np.random.default_rng([draft.number, draft.end_row])
-    filters = drawn_filters(list(known.live.values()), list(known.dead.values()), chance)
-    truth = {i: _passing(known, one) for i, one in enumerate(filters)}
     try:
+        places = Places.read(draft)
+        known = known_rows(draft, places, session.rows.new, session.rows.gone)
+        filters = drawn_filters(list(known.live.values()), list(known.dead.values()), chance)
+        truth = {i: _passing(known, one) for i, one in enumerate(filters)}
         searcher, questions = session.searcher(), _questions(session)
         problems = _masks(searcher, places, known, [(one, truth[i]) for i, one in enumerate(filters)])
         order = chance.permutation(len(filters)).tolist()
         cases = [*_unfiltered(questions, known), *_filtered(questions, filters, truth, known, order)]
         verdict = _asked(session, searcher, cases, places)
-    except XtrAssetsError as error:
+    except (XtrAssetsError, LookupError, ValueError) as error:
+        # Arrow's errors are among these: an id map that names positions that are none.
         return Finding(False, None, 0.0, f"the draft cannot be asked: {error}", {"searches": 0}, REMEDY)
     problems += verdict.problems
     least = verdict.surely_at_most
     if least < LEAST_FOUND:
-        problems.append(f"filtered searches find surely at most {least:.3f} of the best rows, {LEAST_FOUND:g} is asked")
+        problems.append(f"searches of an index find surely at most {least:.3f} of the best, {LEAST_FOUND:g} is asked")
     summary = (
-        f"{len(cases)} searches in words and {len(filters)} filters over {len(known.live)} rows agree with brute force"
+        f"{len(cases)} searches in words and {len(filters)} filters over {len(known.live)} rows are as brute force"
     )
     if problems:
         summary = f"{len(problems)} answers are not those of brute force (0 may): {problems[0]}"
@@ -178,11 +180,10 @@ def _masks(
             taken = opened.allowed(parse_where(where))
             true = np.isin(rows, passing)
             if wrong := int((taken[rows] != true).sum()):
-                problems.append(
-                    f"{shown(where)} takes {int(taken[rows].sum())} of {len(rows)} rows, {int(true.sum())} pass"
-                )
+                had = int(taken[rows].sum())
+                problems.append(f"{shown(where)}: {wrong} rows are wrong, {had} are taken and {int(true.sum())} pass")
             elif int(taken.sum()) > int(true.sum()) and known.whole:
-                problems.append(f"{shown(where)} takes {int(taken.sum() - true.sum())} rows that are none")
+                problems.append(f"{shown(where)}: {int(taken.sum() - true.sum())} rows are taken that are none")
     return problems
 
 
@@ -255,12 +256,7 @@ def judge(
     scores = {name: _scores(case, stored, name, rows) for name in spaces}
     at = np.searchsorted(rows, found)
     # What the words scored now and when they were drawn: the same encoder, another batch.
-    apart = {
-        name: max(
-            (abs(hit.scores[name] - float(scores[name][i])) for hit, i in zip(hits, at, strict=True)), default=0.0
-        )
-        for name in spaces
-    }
+    apart = {name: _furthest([hit.scores[name] for hit in hits], scores[name][at]) for name in spaces}
     for name in spaces:
         if not apart[name] <= tolerances[name]:
             verdict.problems.append(
@@ -272,6 +268,11 @@ def judge(
         verdict.found.append(len(hits) / case.k)
         return
     _best(case, hits, at, scores, apart, depth, verdict)
+
+
+def _furthest(shown_scores: Sequence[float], true: Any) -> float:
+    """The largest difference; 0.0 of nothing."""
+    return float(np.abs(np.array(shown_scores, np.float64) - true).max(initial=0.0))
 
 
 def _scores(case: Case, stored: StoredVectors, space: str, rows: Ints) -> Floats:
@@ -304,7 +305,7 @@ def _shown_scores(case: Case, hits: Sequence[Hit]) -> str:
         if len(spaces) == 1 and abs(hit.score - hit.scores[spaces[0]]) > 1e-6:
             return f"score {hit.score:.4f} is not that of {spaces[0]}, {hit.scores[spaces[0]]:.4f}"
     order = [hit.score for hit in hits]
-    if any(after > before for before, after in zip(order, order[1:], strict=False)):
+    if any(after > before for before, after in pairwise(order)):
         return "a better hit stands behind a worse one"
     return ""
 
@@ -326,11 +327,9 @@ def _best(
     else:
         total, spreads = z_sums(scores, case.k, depth)
         room = SAME_Z + sum(2 * slack[name] / max(spreads[name], 1e-6) for name in scores)
-        off = max((abs(hit.score - float(total[i])) for hit, i in zip(hits, at, strict=True)), default=0.0)
+        off = _furthest([hit.score for hit in hits], total[at])
         if case.whole and off > room:
-            verdict.problems.append(
-                f"a sum of standard scores is {off:.2f} from the true one, {room:.2f} may be ({case})"
-            )
+            verdict.problems.append(f"a sum of standard scores is {off:.2f} off, {room:.2f} may be ({case})")
             return
     wanted = min(case.k, len(total))
     if not wanted:

@@ -38,8 +38,8 @@ LEAST_DIFFERENT = 0.9
 NEW_COUNTED = 16
 SHOWN = 5
 REMEDY = (
-    "`xtr-assets build --full` draws queries again; a `queries` file in xtr.yaml gives them; if it comes back, this is a "
-    "defect of xtr-assets: report it"
+    "`xtr-assets build --full` draws queries again; a `queries` file in xtr.yaml gives them; if it comes back, this is "
+    "a defect of xtr-assets: report it"
 )
 
 
@@ -147,8 +147,8 @@ def _number(fixed: Sequence[GateQuery], given: int, wanted: int, offered: int) -
     if len(fixed) >= least:
         return []
     return [
-        f"{len(fixed)} queries in words were drawn beside {given} given ones, {offered} texts that were looked at offer "
-        f"some, {least} are asked"
+        f"{len(fixed)} queries in words were drawn beside {given} given ones, {offered} texts offer some, {least} are "
+        "asked"
     ]
 
 

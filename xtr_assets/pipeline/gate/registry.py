@@ -108,7 +108,8 @@ CHECKS: tuple[GateCheck, ...] = (
         "encoder_canary",
         "generation",
         encoder_canary.check,
-        "The encoder makes of pinned texts what it made of them when its fingerprint was new.",
+        "The encoder makes of pinned texts what it made of them when its fingerprint was new; queries meet documents.",
+        version=2,
     ),
     GateCheck(
         "vectors_are_the_texts",
@@ -242,7 +243,7 @@ CHECKS: tuple[GateCheck, ...] = (
         "evidence_suffices",
         "catalog",
         evidence_suffices.check,
-        "The gate's queries are as many and as different as the corpus and its new rows offer; no given one is left out.",
+        "The gate's queries are as many and as different as corpus and new rows offer; no given one is left out.",
         QUERY_FILES,
     ),
     GateCheck(
