@@ -121,9 +121,7 @@ def check(session: DraftSession) -> Finding:
     least = verdict.surely_at_most
     if least < LEAST_FOUND:
         problems.append(f"searches of an index find surely at most {least:.3f} of the best, {LEAST_FOUND:g} is asked")
-    summary = (
-        f"{len(cases)} searches in words and {len(filters)} filters over {len(known.live)} rows are as brute force"
-    )
+    summary = f"{len(cases)} searches in words, {len(filters)} filters over {len(known.live)} rows: all as brute force"
     if problems:
         summary = f"{len(problems)} answers are not those of brute force (0 may): {problems[0]}"
     details = {

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from xtr_assets.core.types import Floats
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.encoders.canary import Canary, library_versions, pinned_canary, sketch_canary
 from xtr_assets.pipeline.gate.finding import Finding
@@ -41,7 +42,7 @@ def check(session: DraftSession) -> Finding:
 
     Without a canary, shipped with the package or kept by the warehouse, this build's is recorded. It becomes the
     warehouse's when the generation is published; until then, that its vectors are those of the texts rests on
-    `vectors_are_the_texts` alone.
+    `vectors_are_the_texts` alone. Known or not, its queries have to meet its documents.
     """
     encoder = session.fresh_encoder()
     if encoder.fingerprint != session.draft.fingerprint:
@@ -53,13 +54,16 @@ def check(session: DraftSession) -> Finding:
             f"{encoder.name} is {encoder.fingerprint[:8]}.",
             remedy="build again with the encoder that the configuration names now",
         )
+    canaries = known_canaries(session)
+    known = _differences(canaries, encoder)
+    if known is not None and not known.passed:
+        return known
     missed = queries_that_miss(encoder)
     if missed:
         told = f"{len(missed)} of {len(ASKED)} pinned texts, asked as queries, do not find themselves: {missed[0]}."
         details = {"texts": len(ASKED), "problems": missed[:SHOWN]}
         return Finding(False, float(len(missed)), 0.0, told, details, QUERY_REMEDY)
-    canaries = known_canaries(session)
-    if not canaries:
+    if known is None:
         made = sketch_canary(encoder)
         session.draft.set_note(CANARY_KEY, made.as_json())
         return Finding(
@@ -70,6 +74,13 @@ def check(session: DraftSession) -> Finding:
             "now, and compared from the next build on.",
             {"recorded": True, "libraries": dict(made.libraries)},
         )
+    return known
+
+
+def _differences(canaries: list[Canary], encoder: Encoder) -> Finding | None:
+    """What the encoder makes of their texts now; None where there is no canary."""
+    if not canaries:
+        return None
     texts = sum(len(one.documents) + len(one.queries) for one in canaries)
     told = [difference for one in canaries for difference in one.differences(encoder)]
     changed = _changed(canaries)
@@ -99,10 +110,10 @@ def queries_that_miss(encoder: Encoder, texts: Sequence[str] = ASKED) -> list[st
         for start, stop in zip(documents.offsets[:-1], documents.offsets[1:], strict=True)
     ]
 
-    def late(asked: Sequence[np.ndarray]) -> np.ndarray:
-        return np.array(
-            [[(one @ piece.T).max(axis=1).mean() if len(one) else 0.0 for piece in pieces] for one in asked]
-        )
+    def late(asked: Sequence[Floats]) -> Floats:
+        """MaxSim of each with each, a query token."""
+        met = [[(one @ piece.T).max(axis=1) if len(one) else np.zeros(1) for piece in pieces] for one in asked]
+        return np.array([[one.mean() for one in each] for each in met], np.float32)
 
     told = []
     spaces = {
