@@ -250,6 +250,8 @@ def judge(
         return
     asked = found if case.rows is None else case.rows
     rows = np.unique(asked)
+    if not len(rows):
+        return
     spaces = SPACES[case.mode]
     scores = {name: _scores(case, stored, name, rows) for name in spaces}
     at = np.searchsorted(rows, found)
