@@ -21,7 +21,7 @@ def drawn_filters(live: Sequence[Row], dead: Sequence[Row], chance: np.random.Ge
     found: list[Filter] = []
     if live:
         for one in chance.choice(len(live), min(ANCHORS, len(live)), replace=False).tolist():
-            found += _of_row(live[one], live[int(chance.integers(len(live)))], chance)
+            found += _of_row(live[one], live[int(chance.integers(len(live)))])
         some = [live[at]["chunk_id"] for at in chance.choice(len(live), min(5, len(live)), replace=False).tolist()]
         found.append({"chunk_id": [*some, *(one["chunk_id"] for one in dead[:3])]})
         found += _of_fields(live, chance)
@@ -30,7 +30,7 @@ def drawn_filters(live: Sequence[Row], dead: Sequence[Row], chance: np.random.Ge
     return list({repr(sorted(one.items())): one for one in found}.values())
 
 
-def _of_row(row: Row, other: Row, chance: np.random.Generator) -> list[Filter]:
+def _of_row(row: Row, other: Row) -> list[Filter]:
     """Conditions that a row stands on, and that another one bounds."""
     path, symbol = row["path"], row["symbol"]
     folder, _, name = path.rpartition("/")
@@ -47,7 +47,8 @@ def _of_row(row: Row, other: Row, chance: np.random.Generator) -> list[Filter]:
         {"path": {"glob": f"**/{_literal(name[:1])}*"}},
         {"path": {"glob": f"{_literal(path[:1])}*"}},
         # All of a path but its ends: nothing, unless a glob is looked for inside.
-        {"path": {"glob": [_literal(path[:-1]), _literal(path[1:])][int(chance.integers(2))]}},
+        {"path": {"glob": _literal(path[:-1])}},
+        {"path": {"glob": _literal(path[1:])}},
         {"path": {"not": {"glob": f"**{_literal(ending)}"}}},
         {"path": {"prefix": path[: max(1, len(path) // 2)]}},
         {"symbol": {"prefix": symbol[: max(1, len(symbol) // 2)]}},

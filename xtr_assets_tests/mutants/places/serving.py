@@ -96,8 +96,12 @@ def _anywhere(original: Any) -> Any:
 
 
 def _request(alter: Callable[[Any], Any]) -> Plant:
-    """Each checked question becomes another one."""
-    return replaced("search.request:Ask.checked", lambda original: lambda *given: alter(original(*given)))
+    """Each question in words becomes another one, once it was checked."""
+
+    def make(original: Any) -> Any:
+        return lambda opened, encoder, queries, ask, explain: original(opened, encoder, queries, alter(ask), explain)
+
+    return replaced("search.answer:answer", make)
 
 
 MUTANTS = (
