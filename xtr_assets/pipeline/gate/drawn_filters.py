@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.pipeline.gate.where_truth import COLUMNS, FIELD, Row
+from xtr_assets.pipeline.gate.where_truth import COLUMNS, FIELD, Row, whole_characters
 
 Filter = dict[str, Any]
 # Rows that filters are drawn from, of those that live and of those that died with the change.
 ANCHORS, DEAD_ANCHORS = 2, 2
 # Fields of metadata that are asked for.
 FIELDS = 3
+# A longer text is no filter that anybody asks, and beyond some length none that search takes.
+LONGEST_TEXT = 1_000
 # Integers beyond are compared as doubles, which this module's exact comparison is not.
 EXACT = 2**53
 
@@ -27,7 +29,7 @@ def drawn_filters(live: Sequence[Row], dead: Sequence[Row], chance: np.random.Ge
         found += _of_fields(live, chance)
     for at in np.unique(np.linspace(0, max(len(dead) - 1, 0), DEAD_ANCHORS).astype(int)).tolist() if dead else []:
         found += _of_dead(dead[at])
-    return list({repr(sorted(one.items())): one for one in found}.values())
+    return list({repr(sorted(one.items())): one for one in found if _askable(one)}.values())
 
 
 def _of_row(row: Row, other: Row) -> list[Filter]:
@@ -100,6 +102,15 @@ def _plain(value: Any) -> list[Any]:
         or (isinstance(one, int) and abs(one) < EXACT)
         or (isinstance(one, float) and np.isfinite(one))
     ]
+
+
+def _askable(value: Any) -> bool:
+    """Whether all text in it is short, and made of whole characters: JSON may escape half of one."""
+    if isinstance(value, dict):
+        return all(_askable(one) for pair in value.items() for one in pair)
+    if isinstance(value, list):
+        return all(_askable(one) for one in value)
+    return not isinstance(value, str) or (len(value) <= LONGEST_TEXT and value == whole_characters(value))
 
 
 def _literal(text: str) -> str:

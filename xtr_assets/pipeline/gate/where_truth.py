@@ -62,7 +62,17 @@ def _values(column: str, row: Row) -> list[Any]:
     if column in COLUMNS:
         return [row[column]]
     held = row["metadata"].get(column.removeprefix(FIELD))
-    return [one for one in (held if isinstance(held, list) else [held]) if one is not None]
+    values = [one for one in (held if isinstance(held, list) else [held]) if one is not None]
+    return [whole_characters(one) if isinstance(one, str) else one for one in values]
+
+
+def whole_characters(text: str) -> str:
+    """U+FFFD in place of each half of a surrogate pair, which JSON may escape and UTF-8 cannot hold.
+
+    >>> whole_characters("a\\ud800b") == "a\\ufffdb"
+    True
+    """
+    return "".join("\ufffd" if "\ud800" <= one <= "\udfff" else one for one in text)
 
 
 def _meets(condition: Any, values: Sequence[Any]) -> bool:
