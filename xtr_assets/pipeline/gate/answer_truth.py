@@ -42,8 +42,9 @@ class Places:
     @classmethod
     def read(cls, generation: Generation) -> "Places":
         table = pq.read_table(generation.path(ID_MAP_NAME))
-        columns = [table[name].to_numpy().astype(np.int64) for name in ("row", "chunk_id", "position")]
-        return cls(*columns, table["live"].to_numpy().astype(np.bool_), table["segment"].cast(pa.string()).to_pylist())
+        row, chunk_id, position = (table[name].to_numpy().astype(np.int64) for name in ("row", "chunk_id", "position"))
+        live, segment = table["live"].to_numpy().astype(np.bool_), table["segment"].cast(pa.string()).to_pylist()
+        return cls(row, chunk_id, position, live, segment)
 
     def live_rows_of(self, chunk_ids: Ints) -> Ints:
         """int64 [n]: the live row of each chunk, -1 where there is none."""

@@ -17,7 +17,7 @@ from xtr_assets.core.recall import upper_bound
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.encoders.base import Tolerance
-from xtr_assets.pipeline.gate.answer_truth import KnownRows, Places, StoredVectors, known_rows, z_sums
+from xtr_assets.pipeline.gate.answer_truth import Doubles, KnownRows, Places, StoredVectors, known_rows, z_sums
 from xtr_assets.pipeline.gate.drawn_filters import drawn_filters, shown
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.where_truth import passes
@@ -321,6 +321,7 @@ def _best(
 ) -> None:
     """Whether the best rows came: all of them where rows are scanned, else counted."""
     slack = {name: 2 * apart[name] + SAME[name] for name in scores}
+    total: Floats | Doubles
     if len(scores) == 1:
         ((name, total),) = scores.items()
         room = slack[name]

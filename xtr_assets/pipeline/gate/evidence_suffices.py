@@ -178,8 +178,8 @@ def _new(session: DraftSession, queries: Sequence[GateQuery]) -> tuple[list[Offe
     taken = {" ".join(own_words(query.text)) for query in queries if query.kind != "vector"}
     offers = different(offers_of(draft, sample(came, NEW_ROWS)))
     free = [one for one in offers if _free(one.words, taken)]
-    ids = set(np.concatenate([np.empty(0, np.int64), *_ids_where(draft, came)]).tolist())
-    return free, sum(query.chunk_id in ids and query.kind != "vector" for query in queries)
+    new_ids = set(np.concatenate([np.empty(0, np.int64), *_ids_where(draft, came)]).tolist())
+    return free, sum(query.chunk_id in new_ids and query.kind != "vector" for query in queries)
 
 
 def _free(words: Sequence[str], taken: set[str]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xtr_assets.core.types import Chunk
 from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.pipeline.gate.drawn_filters import drawn_filters
 from xtr_assets.pipeline.gate.where_truth import glob_matches, passes
@@ -81,7 +82,7 @@ def test_search_takes_the_same_rows_for_every_drawn_filter(tmp_path: Path) -> No
     chance = random.Random(5)
     warehouse = Warehouse.create(tmp_path / "w")
 
-    def chunks(first: int, last: int) -> list[object]:
+    def chunks(first: int, last: int) -> list[Chunk]:
         made = []
         for number in range(first, last):
             fields: dict[str, object] = {"number": number % 7, "name": f"n{number % 5}", "flag": number % 2 == 0}
@@ -92,9 +93,9 @@ def test_search_takes_the_same_rows_for_every_drawn_filter(tmp_path: Path) -> No
             made.append(make_chunk(path, f"s{number}", text, line=1 + number % 11, metadata=json.dumps(kept)))
         return made
 
-    write_shard(warehouse, "code", chunks(0, 60))  # type: ignore[arg-type]
+    write_shard(warehouse, "code", chunks(0, 60))
     warehouse.publish(drafted(warehouse).number, required=(), force_reason="a test")
-    write_shard(warehouse, "code", chunks(9, 80))  # type: ignore[arg-type]
+    write_shard(warehouse, "code", chunks(9, 80))
     draft = drafted(warehouse)
     table = draft.chunk_table(
         ["chunk_id", "source", "path", "symbol", "kind", "part", "start_line", "end_line", "metadata"]
