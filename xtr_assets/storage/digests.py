@@ -55,12 +55,19 @@ class VerifyReport:
         return not self.problems
 
 
+def check_size(path: Path, expected: FileRecord, name: str) -> None:
+    """Raise CorruptFile unless it is a file of the recorded size, and no link: that may lead to anything of anybody."""
+    if path.is_symlink():
+        raise CorruptFile(name, f"{expected.bytes} bytes", "a link")
+    check(path, expected, name, full=False)
+
+
 def check_digest(path: Path, expected: FileRecord, name: str, *, within: float | None = None) -> None:
     """Raise CorruptFile unless size and sha256 agree. A file with the same inode, size and times is hashed once.
 
     `within`: only what was hashed in the last so many seconds need not be read again.
     """
-    check(path, expected, name, full=False)
+    check_size(path, expected, name)
     found = cached_sha256(path, within=within)
     if found != expected.sha256:
         raise CorruptFile(name, f"sha256 {expected.sha256}", f"sha256 {found}")
@@ -105,7 +112,7 @@ def verify_files(
             if full:
                 check_digest(path, expected, name, within=within)
             else:
-                check(path, expected, name, full=False)
+                check_size(path, expected, name)
         except CorruptFile as problem:
             return problem
         except OSError as error:

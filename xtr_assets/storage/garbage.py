@@ -1,5 +1,6 @@
 """Collection: what no kept generation, open draft or current snapshot needs is removed, pinned generations never."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,11 +11,11 @@ from pathlib import Path
 from xtr_assets.core.errors import CorruptFile, InvalidInput
 from xtr_assets.core.files import fsync_dir
 from xtr_assets.storage.content import withdrawn_generations
-from xtr_assets.storage.generation import is_sealed, read_manifest
 from xtr_assets.storage.history import published_stack, read_history, read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import Manifest, WarehouseInfo, read_stored
 from xtr_assets.storage.remembrance import remember_contents
+from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.segment import embeddings_file, embeddings_listing, tokens_folder
 from xtr_assets.storage.snapshot import current_version, read_snapshot
 from xtr_assets.storage.temporary_files import scratch
@@ -56,6 +57,8 @@ def collect(layout: Layout, keep: int, *, dry_run: bool = False, encoder: str | 
     unsealed = [number for number in layout.numbers() if number not in sealed]
     drafts = [number for number in unsealed if number > published and layout.manifest(number).is_file()]
     chosen = kept_numbers(layout, sealed, keep)
+    # Before anything goes: where what is kept cannot be read, nothing that could take its place is removed.
+    kept_manifests = {number: read_manifest(layout, number) for number in (*sorted(chosen), *drafts)}
     pinned, removed_numbers = [], []
     removed: dict[str, int] = {}
     for number in sealed:
@@ -70,7 +73,7 @@ def collect(layout: Layout, keep: int, *, dry_run: bool = False, encoder: str | 
     for number in sorted(set(unsealed) - set(drafts)):
         _remove(layout, layout.generation(number), removed, dry_run)
     kept = [number for number in sealed if number not in removed_numbers]
-    manifests = [read_manifest(layout, number) for number in (*kept, *drafts)]
+    manifests = [kept_manifests.get(number) or read_manifest(layout, number) for number in (*kept, *drafts)]
     for path in unreferenced(layout, manifests, open_draft=bool(drafts), encoder=encoder):
         _remove(layout, path, removed, dry_run)
     return CollectReport(dry_run, tuple(kept), tuple(pinned), tuple(removed_numbers), removed)
@@ -135,7 +138,7 @@ def _unpinned(layout: Layout, number: int) -> Iterator[bool]:
     """Whether nobody reads the generation; while the block runs nobody can begin to."""
     path = layout.manifest(number)
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = _opened(path)
     except FileNotFoundError:
         raise CorruptFile(layout.relative(path), "a manifest", "no file") from None
     try:
@@ -147,6 +150,16 @@ def _unpinned(layout: Layout, number: int) -> Iterator[bool]:
             yield True
     finally:
         os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    except OSError as error:
+        # Where nothing can be written only a dry run comes here; NFS alone needs the right to write for this lock.
+        if error.errno not in (errno.EROFS, errno.EACCES):
+            raise
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
 
 
 def _remove(layout: Layout, path: Path, removed: dict[str, int], dry_run: bool) -> None:

@@ -113,18 +113,6 @@ class EncoderInfo(BaseModel):
     token_dim: Annotated[int, Field(ge=1)]
 
 
-class WarehouseInfo(Stored):
-    """warehouse.json. `encoders` holds every encoder that a generation here was made with, by fingerprint.
-
-    Version 2 says that lines of the history name contents, which a release that reads version 1 would call damaged.
-    """
-
-    format_version: Literal[1, 2] = 1
-    created_at: str
-    token_codec: str = TOKEN_CODEC
-    encoders: dict[str, EncoderInfo] = {}
-
-
 class Listing(Stored):
     """files.json of a sealed folder (names relative to it), or `embeddings.<fp8>.json` beside the array it lists."""
 
@@ -154,6 +142,44 @@ class Grown(Stored):
     def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
         return {key: value for key, value in fields.items() if value or key not in self.gained}
+
+
+# The format_version of a warehouse.json that names the end of its history.
+CHAINED_VERSION: Literal[3] = 3
+
+
+class WarehouseInfo(Grown):
+    """warehouse.json. `encoders` holds every encoder that a generation here was made with, by fingerprint.
+
+    Version 2 says that lines of the history name contents, which a release that reads version 1 would call damaged.
+    Version 3 has `history`, length and sha256 of history.jsonl as it was after its last line, and `check`, a digest of
+    the rest of the file.
+    """
+
+    gained = ("history", "check")
+
+    format_version: Literal[1, 2, 3] = 1
+    created_at: str
+    token_codec: str = TOKEN_CODEC
+    encoders: dict[str, EncoderInfo] = {}
+    history: FileRecord | None = None
+    check: str = ""
+
+    @model_validator(mode="after")
+    def _version_fits(self) -> Self:
+        if (self.history is not None) != (self.format_version == CHAINED_VERSION):
+            raise ValueError(f"format_version {CHAINED_VERSION} names its history, others do not")
+        if self.history is not None and self.check != self._digest():
+            raise ValueError(f"check {self._digest()} by its contents, the file says {self.check!r}")
+        return self
+
+    def to_bytes(self) -> bytes:
+        """The file, with its check where its version has one."""
+        checked = {} if self.history is None else {"check": self._digest()}
+        return canonical_json({**self.model_dump(mode="json", exclude={"check"}), **checked})
+
+    def _digest(self) -> str:
+        return sha256_bytes(canonical_json(self.model_dump(mode="json", exclude={"check"})))[:16]
 
 
 class Shifted(Grown):
@@ -319,6 +345,25 @@ class Manifest(Grown):
                 f"`required` and sealed records need format_version {GATED_VERSION}, the file has {self.format_version}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _names_its_own(self) -> Self:
+        """What a manifest names is read, copied and collected: it names nothing but what generations are made of."""
+        if foreign := [name for name in self.files if not self._may_name(name)]:
+            raise ValueError(f"{foreign[0]!r} is no file of generation {self.number}, nor one that generations share")
+        return self
+
+    def _may_name(self, name: str) -> bool:
+        parts = name.split("/")
+        if len(parts) < 3 or any(part in ("", ".", "..") or "\0" in part for part in parts) or parts[1].startswith("."):
+            return False
+        if parts[0] == "generations":
+            return parts[1] == str(self.number) and parts[2:] not in (["manifest.json"], ["manifest.json.sha256"])
+        if parts[0] == "shards":
+            return len(parts) == 3 and parts[2] == f"{self.snapshots.get(parts[1])}.json"
+        return parts[0] == "models" or (
+            parts[0] == "segments" and parts[1] in {one.segment_id for one in self.segments}
+        )
 
     @property
     def gated(self) -> bool:

@@ -17,16 +17,15 @@ from xtr_assets.core.files import FileRecord, record
 from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints
 from xtr_assets.storage.arrays import open_array
 from xtr_assets.storage.chunk_files import ARROW_NAME, hashes_of, ids_of, open_chunks
-from xtr_assets.storage.digests import check_digest
+from xtr_assets.storage.digests import check_digest, check_size
 from xtr_assets.storage.layout import Layout, safe_name
-from xtr_assets.storage.lock import exclusive
+from xtr_assets.storage.links import refuse_linked, refuse_links
+from xtr_assets.storage.lock import committing
 from xtr_assets.storage.manifest import Listing, SegmentInfo, read_stored
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place
 
 LISTING_NAME = "files.json"
 SEGMENT_NAME = "segment.json"
-# Commits wait for each other this long at most: each takes a few fsyncs.
-COMMIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +152,15 @@ class Segment:
     def staging(self, name: str) -> Path:
         """A folder for unfinished work that survives a crash; `seal_folder` turns it into `folder(name)`."""
         path = self.layout.staging(self.segment_id, name)
+        refuse_linked(self.layout, path)
         path.mkdir(parents=True, exist_ok=True)
+        refuse_links(self.layout, path)
         return path
 
     def drop_staging(self, name: str) -> None:
         """Remove unfinished work that is no longer needed."""
         path = self.layout.staging(self.segment_id, name)
+        refuse_linked(self.layout, path)
         shutil.rmtree(path, ignore_errors=True)
         if path.parent.is_dir() and not any(path.parent.iterdir()):
             path.parent.rmdir()
@@ -181,7 +183,8 @@ class Segment:
     @contextmanager
     def committing(self) -> Iterator[None]:
         """Hold the commit lock: two encoders of one segment must not mix their files."""
-        with exclusive(self.layout.commit_lock, f"segment {self.segment_id}", COMMIT_SECONDS):
+        refuse_links(self.layout, self.directory)
+        with committing(self.layout, f"segment {self.segment_id}"):
             yield
 
     # -- records ------------------------------------------------------------------------------------------------------
@@ -225,12 +228,7 @@ class Segment:
         return self.directory / name
 
     def _check_size(self, name: str) -> None:
-        expected, path = self._record(name), self.directory / name
-        size = path.stat().st_size if path.is_file() else None
-        if size != expected.bytes:
-            raise CorruptFile(
-                self._name(name), f"{expected.bytes} bytes", "no file" if size is None else f"{size} bytes"
-            )
+        check_size(self.directory / name, self._record(name), self._name(name))
 
     def _record(self, name: str) -> FileRecord:
         if self._expected is not None:
