@@ -111,8 +111,11 @@ def unreferenced(
             yield from _spare_folders(layout, directory, folders, retired)
     if not open_draft:
         yield from (p for p in sorted(layout.models.glob("*")) if layout.relative(p) not in folders)
-    if layout.staging_root.is_dir():
-        yield from (p for p in sorted(layout.staging_root.glob("*")) if not layout.segment(p.name).is_dir())
+    for directory in sorted(layout.staging_root.glob("*")):
+        if not layout.segment(directory.name).is_dir():
+            yield directory
+        elif not open_draft:
+            yield from _orphans(layout, directory, folders)
 
 
 def _spare_folders(layout: Layout, directory: Path, folders: set[str], retired: set[str]) -> Iterator[Path]:
@@ -124,6 +127,15 @@ def _spare_folders(layout: Layout, directory: Path, folders: set[str], retired: 
         for name in (embeddings_listing(fingerprint), embeddings_file(fingerprint), tokens_folder(fingerprint)):
             if (directory / name).exists() and layout.relative(directory / name) not in folders:
                 yield directory / name
+
+
+def _orphans(layout: Layout, directory: Path, folders: set[str]) -> Iterator[Path]:
+    # Postings that were begun against a model that nothing kept has, or that somebody else ended: nobody resumes them.
+    # Encodings stay: they are resumed by whoever encodes the segment.
+    for path in sorted(directory.glob("postings.*")):
+        model, sealed = path.name.partition(".")[2], layout.segment(directory.name) / path.name
+        if f"models/{model}" not in folders or sealed.is_dir():
+            yield path
 
 
 def _current_segments(layout: Layout) -> Iterator[str]:
