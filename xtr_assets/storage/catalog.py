@@ -24,7 +24,7 @@ BLOCK_BYTES = 16_384
 
 # A connection loads no code, and writes no file where it runs out of memory: beside the catalog it would do so in the
 # generation's own folder.
-NO_EXTENSIONS = {
+NO_EXTENSIONS: dict[str, str | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "allow_community_extensions": False,
@@ -98,7 +98,7 @@ def connect(generation: Generation) -> duckdb.DuckDBPyConnection:
     names = [name for name in generation.manifest.files if _is_shown(name, generation.number)]
     # As the views say it, and as it is once DuckDB found it.
     reached = [text for name in names for text in (name, str(generation.path(name, full=True)))]
-    connection = duckdb.connect(str(generation.path(CATALOG_NAME)), read_only=True, config=dict(NO_EXTENSIONS))
+    connection = duckdb.connect(str(generation.path(CATALOG_NAME)), read_only=True, config=NO_EXTENSIONS)
     try:
         connection.execute(f"SET file_search_path = {_quoted(str(layout.root))}")
         connection.execute("SET allow_extension_repositories = 'forbidden'; SET allow_persistent_secrets = false")

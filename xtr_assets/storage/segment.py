@@ -15,9 +15,9 @@ import pyarrow as pa
 from xtr_assets.core.errors import CorruptFile, StorageError
 from xtr_assets.core.files import FileRecord, record
 from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints
-from xtr_assets.storage.arrays import open_array
+from xtr_assets.storage.arrays import check_finite, open_array
 from xtr_assets.storage.chunk_files import ARROW_NAME, hashes_of, ids_of, open_chunks
-from xtr_assets.storage.digests import check_digest, check_size
+from xtr_assets.storage.digests import check_digest, check_size, is_sound, note_sound, stamp_of
 from xtr_assets.storage.layout import Layout, safe_name
 from xtr_assets.storage.links import refuse_linked, refuse_links
 from xtr_assets.storage.lock import committing
@@ -104,14 +104,14 @@ class Segment:
         return self._made_by(f"{tokens_folder(fingerprint)}/{LISTING_NAME}", fingerprint)
 
     def embeddings(self, fingerprint: str) -> Halves:
-        """float16 [rows, dim], unit length, memory-mapped; checked by size and header."""
+        """float16 [rows, dim], unit length, memory-mapped; checked by size, header, and for numbers that are finite."""
         self._need(self.has_embeddings(fingerprint), "embeddings", fingerprint)
         name = embeddings_file(fingerprint)
-        self._check_size(name)
-        return open_array(self.directory / name, self._name(name), np.float16, (self.rows, None))
+        return self._finite(name, self._array(name, np.float16, (self.rows, None)))
 
     def tokens(self, fingerprint: str) -> TokenArrays:
-        """Memory-mapped; the offsets, which decide what is read, checked by sha256, the others by size and header."""
+        """Memory-mapped; the offsets, which decide what is read, checked by sha256, the others by size and header, the
+        scales for numbers that are finite."""
         self._need(self.has_tokens(fingerprint), "tokens", fingerprint)
         folder = tokens_folder(fingerprint)
         self.verified(f"{folder}/offsets.npy")
@@ -119,7 +119,7 @@ class Segment:
         count = int(offsets[-1])
         return TokenArrays(
             tokens=self._array(f"{folder}/tokens.npy", np.int8, (count, None)),
-            scales=self._array(f"{folder}/scales.npy", np.float16, (count,)),
+            scales=self._finite(f"{folder}/scales.npy", self._array(f"{folder}/scales.npy", np.float16, (count,))),
             offsets=offsets,
             token_ids=self._array(f"{folder}/token_ids.npy", np.int32, (count,)),
         )
@@ -127,6 +127,16 @@ class Segment:
     def _array(self, name: str, dtype: npt.DTypeLike, shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
         self._check_size(name)
         return open_array(self.directory / name, self._name(name), dtype, shape)
+
+    def _finite(self, name: str, array: Halves) -> Halves:
+        """The array; CorruptFile where a number of it is none. It is looked at once in a process, while it is as it
+        was."""
+        path = self.directory / name
+        if not is_sound(path):
+            stamp = stamp_of(path)
+            check_finite(array, self._name(name))
+            note_sound(path, stamp)
+        return array
 
     def write_embeddings(self, fingerprint: str, embeddings: Halves | Floats) -> bool:
         """Keep float16|float32 [rows, dim], unit length, as float16. False where they were there already."""

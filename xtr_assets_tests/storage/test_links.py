@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, LinkRefused, StorageError
@@ -66,7 +67,7 @@ def beside_the_lock(warehouse: Warehouse) -> None:
     with suppress(StorageError):
         encode_all(warehouse, "6b" * 32)
     with suppress(StorageError):
-        warehouse.add_model(lambda folder: (folder / "m.bin").write_bytes(b"m"), "test")
+        warehouse.add_model(lambda folder: np.save(folder / "m.npy", np.ones(2)), "test")
 
 
 @pytest.mark.parametrize("name", ["tmp", "staging", "segments", "generations", "shards", "models"])

@@ -4,7 +4,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -61,7 +61,7 @@ def test_it_is_read_verified_and_planned_over(read_only: Warehouse) -> None:
 
 @pytest.mark.parametrize("step", ["clean", "collect", "rollback", "withdraw", "write"])
 def test_what_writes_says_that_it_cannot(read_only: Warehouse, step: str) -> None:
-    steps = {
+    steps: dict[str, Callable[[], object]] = {
         "clean": lambda: read_only.clean(),
         "collect": lambda: read_only.collect(keep=1),
         "rollback": lambda: read_only.rollback(),
