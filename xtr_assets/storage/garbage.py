@@ -13,12 +13,13 @@ from xtr_assets.core.files import fsync_dir
 from xtr_assets.storage.content import withdrawn_generations
 from xtr_assets.storage.history import published_stack, read_history, read_published
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import Manifest, WarehouseInfo, read_stored
+from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.remembrance import remember_contents
 from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.segment import embeddings_file, embeddings_listing, tokens_folder
 from xtr_assets.storage.snapshot import current_version, read_snapshot
 from xtr_assets.storage.temporary_files import scratch
+from xtr_assets.storage.warehouse_info import read_info
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def unreferenced(
     folders = {"/".join(name.split("/")[:depth]) for name in needed for depth in (2, 3)}
     current = set(_current_segments(layout))
     alive = {encoder, *(manifest.fingerprint for manifest in manifests)}
-    retired = set(read_stored(WarehouseInfo, layout.warehouse_json, "warehouse.json").encoders) - alive
+    retired = set(read_info(layout).encoders) - alive
     for path in sorted(layout.shards.glob("*/*.json")):
         shard, name = path.parent.name, layout.relative(path)
         if path.name != "scan.json" and name not in needed and current_version(layout, shard) != path.stem:

@@ -22,7 +22,8 @@ from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry
 from xtr_assets.storage.layout import Layout, number_of
 from xtr_assets.storage.links import open_own
 from xtr_assets.storage.lock import now
-from xtr_assets.storage.manifest import CHAINED_VERSION, WarehouseInfo, read_stored, sha256_bytes
+from xtr_assets.storage.manifest import sha256_bytes
+from xtr_assets.storage.warehouse_info import CHAINED_VERSION, read_info
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ def _end(layout: Layout) -> FileRecord | None:
     """Where the history must reach; None in a folder that is being made, and before version 3."""
     if not layout.warehouse_json.is_file():
         return None
-    return read_stored(WarehouseInfo, layout.warehouse_json, layout.warehouse_json.name).history
+    return read_info(layout).history
 
 
 def _lines(layout: Layout) -> list[bytes]:
@@ -209,7 +210,7 @@ def _name_end(layout: Layout, data: bytes) -> None:
     """warehouse.json names the end of the history; a folder that is being made gets one later."""
     if not layout.warehouse_json.is_file():
         return
-    info = read_stored(WarehouseInfo, layout.warehouse_json, layout.warehouse_json.name)
+    info = read_info(layout)
     end = FileRecord(len(data), sha256_bytes(data))
     if info.history != end:
         following = info.model_copy(update={"format_version": CHAINED_VERSION, "history": end})

@@ -6,12 +6,8 @@ from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import write_atomic
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import CANARY_KEY, EncoderInfo, Manifest, WarehouseInfo, read_stored
-
-
-def read_info(layout: Layout) -> WarehouseInfo:
-    """warehouse.json as it is now."""
-    return read_stored(WarehouseInfo, layout.warehouse_json, "warehouse.json")
+from xtr_assets.storage.manifest import CANARY_KEY, EncoderInfo, Manifest
+from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 
 
 def remember_encoder(layout: Layout, fingerprint: str, encoder: EncoderInfo) -> WarehouseInfo:

@@ -144,44 +144,6 @@ class Grown(Stored):
         return {key: value for key, value in fields.items() if value or key not in self.gained}
 
 
-# The format_version of a warehouse.json that names the end of its history.
-CHAINED_VERSION: Literal[3] = 3
-
-
-class WarehouseInfo(Grown):
-    """warehouse.json. `encoders` holds every encoder that a generation here was made with, by fingerprint.
-
-    Version 2 says that lines of the history name contents, which a release that reads version 1 would call damaged.
-    Version 3 has `history`, length and sha256 of history.jsonl as it was after its last line, and `check`, a digest of
-    the rest of the file.
-    """
-
-    gained = ("history", "check")
-
-    format_version: Literal[1, 2, 3] = 1
-    created_at: str
-    token_codec: str = TOKEN_CODEC
-    encoders: dict[str, EncoderInfo] = {}
-    history: FileRecord | None = None
-    check: str = ""
-
-    @model_validator(mode="after")
-    def _version_fits(self) -> Self:
-        if (self.history is not None) != (self.format_version == CHAINED_VERSION):
-            raise ValueError(f"format_version {CHAINED_VERSION} names its history, others do not")
-        if self.history is not None and self.check != self._digest():
-            raise ValueError(f"check {self._digest()} by its contents, the file says {self.check!r}")
-        return self
-
-    def to_bytes(self) -> bytes:
-        """The file, with its check where its version has one."""
-        checked = {} if self.history is None else {"check": self._digest()}
-        return canonical_json({**self.model_dump(mode="json", exclude={"check"}), **checked})
-
-    def _digest(self) -> str:
-        return sha256_bytes(canonical_json(self.model_dump(mode="json", exclude={"check"})))[:16]
-
-
 class Shifted(Grown):
     """A segment whose rows may stand at other lines than it says. `shifts`: see core.lines."""
 

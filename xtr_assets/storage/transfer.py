@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,14 +14,15 @@ from xtr_assets.storage.digests import check_size
 from xtr_assets.storage.draft_lifecycle import following_number
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import append_history, move_pointer, read_published
-from xtr_assets.storage.known_encoders import encoder_for, read_info, take_encoder
+from xtr_assets.storage.known_encoders import encoder_for, take_encoder
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked, refuse_links
-from xtr_assets.storage.manifest import WarehouseInfo, sha256_bytes
+from xtr_assets.storage.manifest import sha256_bytes
 from xtr_assets.storage.publish import refuse_withdrawn
 from xtr_assets.storage.remembrance import content_of
 from xtr_assets.storage.seal import is_sealed, noted_sha256, read_manifest, refuse_altered, seal_text
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 
 
 def export_generation(source: Layout, number: int, target: Path) -> Layout:
@@ -33,8 +35,8 @@ def export_generation(source: Layout, number: int, target: Path) -> Layout:
     encoder = encoder_for(read_info(source), manifest)
     if os.path.lexists(target):
         raise StorageError(f"{target} exists; export into a folder that does not")
-    partial = Layout(target.absolute().with_name(f"{target.name}.partial"))
-    shutil.rmtree(partial.root, ignore_errors=True)
+    # A name of its own: what lies beside the target under any other may be somebody's.
+    partial = Layout(target.absolute().with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial"))
     for folder in (partial.root, partial.shards, partial.segments, partial.models, partial.generations):
         folder.mkdir(parents=True)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from xtr_assets.core.errors import GenerationError, StorageError, WarehouseNotFound
-from xtr_assets.core.files import record, write_atomic
+from xtr_assets.core.files import write_atomic
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.storage import draft_lifecycle, known_encoders, publish, remembrance
 from xtr_assets.storage.content import TakenBack
@@ -21,17 +21,18 @@ from xtr_assets.storage.generation_diff import GenerationDiff, diff
 from xtr_assets.storage.history import accept_history, append_history, read_history, read_published
 from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.links import refuse_linked, refuse_linked_top, refuse_links
+from xtr_assets.storage.links import refuse_linked_top, refuse_links
 from xtr_assets.storage.lock import exclusive, now
-from xtr_assets.storage.manifest import Listing, RequiredCheck, WarehouseInfo, sha256_bytes
+from xtr_assets.storage.manifest import RequiredCheck
+from xtr_assets.storage.model_folder import add_model
 from xtr_assets.storage.row_match import live_paths
-from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME, Segment
+from xtr_assets.storage.segment import SEGMENT_NAME, Segment
 from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, compact_shard, plan_shards
 from xtr_assets.storage.shard_writer import ShardChange, write_change
 from xtr_assets.storage.snapshot import Snapshot, current_version, known_files, read_snapshot
-from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
 from xtr_assets.storage.transfer import export_generation, import_generation
 from xtr_assets.storage.verify import verify_warehouse
+from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Warehouse:
         refuse_linked_top(layout)
         if not layout.warehouse_json.is_file():
             raise WarehouseNotFound(f"no warehouse at {path} (no warehouse.json); `xtr-assets build` makes one")
-        return cls(layout, known_encoders.read_info(layout))
+        return cls(layout, read_info(layout))
 
     def __repr__(self) -> str:
         return f"Warehouse({str(self.root)!r})"
@@ -143,19 +144,7 @@ class Warehouse:
 
     def add_model(self, write: Callable[[Path], None], made_by: str) -> Path:
         """Let `write` fill a folder, seal it and keep it as models/<first 8 of its digest>, once per content."""
-        with scratch(self.layout) as folder:
-            write(folder)
-            files = {p.relative_to(folder).as_posix(): record(p) for p in sorted(folder.rglob("*")) if p.is_file()}
-            listing = Listing(made_by=made_by, files=files).to_bytes()
-            target = self.layout.model(sha256_bytes(listing)[:8])
-            refuse_linked(self.layout, target)
-            (folder / LISTING_NAME).write_bytes(listing)
-            if not (target / LISTING_NAME).is_file():
-                fsync_tree(folder)
-                move_into_place(folder, target)
-            elif (target / LISTING_NAME).read_bytes() != listing:
-                raise StorageError(f"{target.name} names two models; retrain with another seed")
-        return target
+        return add_model(self.layout, write, made_by)
 
     # -- generations --------------------------------------------------------------------------------------------------
 

@@ -10,10 +10,11 @@ import pytest
 from xtr_assets.core.errors import CorruptFile, UnknownFormat
 from xtr_assets.storage.catalog import connect
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.manifest import Manifest, WarehouseInfo
+from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets.storage.warehouse_info import WarehouseInfo
 from xtr_assets_tests.compat.make_golden import ABOVE, FIRST
 from xtr_assets_tests.storage.sample import publish, texts, write
 

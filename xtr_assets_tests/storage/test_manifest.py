@@ -9,9 +9,10 @@ from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError, Unkn
 from xtr_assets.storage.history import append_history, published_stack, read_history
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import Listing, WarehouseInfo
+from xtr_assets.storage.manifest import Listing
 from xtr_assets.storage.schema_files import SCHEMAS, STORED_FILES, schema_bytes
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets.storage.warehouse_info import WarehouseInfo
 from xtr_assets_tests.storage.sample import publish, write
 
 

@@ -42,7 +42,18 @@ def test_an_export_is_a_warehouse_in_which_the_generation_serves(built: Warehous
     assert [s.segment_id for s in exported.segments()] == [one.segment_id for one in generation.manifest.segments]
     with connect(generation) as connection:
         assert connection.execute("SELECT count(*) FROM chunks").fetchone() == (2,)
-    assert not (tmp_path / "out.partial").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "warehouse"]
+
+
+def test_an_export_removes_nothing_that_lies_beside_its_target(built: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial" / "mine.txt").write_text("mine")
+    built.export(2, tmp_path / "out")
+    assert (tmp_path / "out.partial" / "mine.txt").read_text() == "mine"
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StorageError, match="exists"):
+        built.export(2, tmp_path / "dangling")
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_an_export_can_be_built_on(built: Warehouse, tmp_path: Path) -> None:
