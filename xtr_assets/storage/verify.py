@@ -18,7 +18,7 @@ from xtr_assets.storage.warehouse_info import read_info
 
 
 def verify_warehouse(layout: Layout, number: int | None = None, *, full: bool = True) -> VerifyReport:
-    """Compare one generation, or all of them with every segment, snapshot, the pointer and the history.
+    """Compare one generation, or all of them with every segment and snapshot; the pointer and the history always.
 
     With `full=False` only sizes are compared. GenerationError for a number that does not exist.
     """
@@ -30,17 +30,16 @@ def verify_warehouse(layout: Layout, number: int | None = None, *, full: bool = 
 
     numbers = layout.numbers() if number is None else [number]
     try:
-        named = named_numbers(layout)
+        named: set[int] | None = named_numbers(layout)
     except StorageError as error:
         # What is wrong with the pointer or the history is told below; seals are then held against manifests alone.
-        named = set()
+        named = None
         note(error if isinstance(error, CorruptFile) else CorruptFile("history.jsonl", "a history", str(error)))
     for one in numbers:
         for problem in _verify_manifest(layout, one, files, named, wanted=number is not None):
             note(problem)
-    if number is None:
-        for problem in _verify_rest(layout, files):
-            note(problem)
+    for problem in _verify_rest(layout, files, whole=number is None):
+        note(problem)
     for problem in verify_files(layout, files, full=full):
         note(problem)
     total = sum(one.bytes for one in files.values())
@@ -48,17 +47,17 @@ def verify_warehouse(layout: Layout, number: int | None = None, *, full: bool = 
 
 
 def _verify_manifest(
-    layout: Layout, number: int, files: dict[str, FileRecord], named: set[int], *, wanted: bool
+    layout: Layout, number: int, files: dict[str, FileRecord], named: set[int] | None, *, wanted: bool
 ) -> list[CorruptFile]:
     path, seal = layout.manifest(number), layout.manifest_seal(number)
-    sealed = number in named or seal.is_file()
+    sealed = seal.is_file() or (path.parent.is_dir() and number in (named or ()))
     if not path.is_file():
         if wanted and not sealed:
             read_manifest(layout, number)
         # Without a manifest it is what a dead writer left, unless it was sealed once.
         return [CorruptFile(layout.relative(path), "a manifest", "no file")] if sealed else []
     try:
-        problems = seal_problems(layout, number, path.read_bytes(), by_history=True)
+        problems = seal_problems(layout, number, path.read_bytes(), by_history=named is not None)
         if problems and problems[0].path == layout.relative(path):
             return problems
         manifest = Manifest.from_bytes(path.read_bytes(), layout.relative(path)) if problems else None
@@ -79,7 +78,7 @@ def _verify_manifest(
     return problems
 
 
-def _verify_rest(layout: Layout, files: dict[str, FileRecord]) -> list[CorruptFile]:
+def _verify_rest(layout: Layout, files: dict[str, FileRecord], *, whole: bool) -> list[CorruptFile]:
     problems: list[CorruptFile] = []
 
     def attempt(name: str, look: object) -> None:
@@ -110,6 +109,8 @@ def _verify_rest(layout: Layout, files: dict[str, FileRecord]) -> list[CorruptFi
     attempt("PUBLISHED", pointer)
     attempt("generations/NEXT", lambda: _verify_next(layout))
     attempt("", links)
+    if not whole:
+        return problems
     for path in sorted(layout.shards.glob("*/CURRENT")):
         attempt(layout.relative(path), lambda shard=path.parent.name: current_version(layout, shard))
     for path in sorted(layout.shards.glob("*/*.json")):

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError
+from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, StorageError
 from xtr_assets.storage.draft_lifecycle import following_number
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.storage.sample import REQUIRED, draft, publish, texts, write
+from xtr_assets_tests.storage.sample import REQUIRED, draft, flip, publish, texts, write
 
 A, B, C = ({"a.py": [f"f {word}"]} for word in ("one", "two", "three"))
 
@@ -45,11 +45,24 @@ def test_every_line_digests_what_stands_before_it(lived: Warehouse) -> None:
 def test_a_cut_tail_is_found_and_what_was_withdrawn_stays_withdrawn(lived: Warehouse, lines: int) -> None:
     cut(lived, lines)
     assert [p.path for p in lived.verify().problems] == ["history.jsonl"]
+    assert [p.path for p in lived.verify(2).problems] == ["history.jsonl"], "nor does the nightly look miss it"
     with pytest.raises(CorruptFile, match=r"history\.jsonl: expected"):
         lived.publish(3, required=REQUIRED)
     with pytest.raises(CorruptFile, match=r"history\.jsonl"):
         lived.rollback(1)
     assert lived.published is not None and texts(lived.published) == ["f two"], "what serves is searched all the same"
+
+
+def test_a_damaged_history_hides_no_other_damage(lived: Warehouse) -> None:
+    cut(lived, 1)
+    flip(lived.layout.generation(1) / "dense.faiss", 0)
+    assert [p.path for p in lived.verify().problems] == ["generations/1/dense.faiss", "history.jsonl"]
+
+
+def test_a_collected_generation_is_unknown_not_damaged(lived: Warehouse) -> None:
+    lived.collect(keep=1)
+    with pytest.raises(GenerationError, match=r"generation 1 is unknown; there are: 2"):
+        lived.verify(1)
 
 
 def test_a_history_that_is_gone_is_found(lived: Warehouse) -> None:
