@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import xtr_assets as xa
+from xtr_assets.core import files
 from xtr_assets.core.errors import CorruptFile, InvalidInput
 from xtr_assets.storage import digests, scrub
 from xtr_assets.storage.digests import forget_digests
@@ -37,7 +39,7 @@ def copy(warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the .npy files that were read to be hashed."""
     found: list[str] = []
-    real = digests.sha256_file
+    real = files.sha256_file
 
     def counted(path: Path) -> str:
         if path.suffix == ".npy":
@@ -150,7 +152,7 @@ def test_what_is_large_is_read_behind_the_first_searches_and_then_refused(
     monkeypatch.setattr(scrub, "BACKGROUND_BYTES", 1000)
     path = copy.root / next(name for name in arrays(copy) if name.endswith("token_ids.npy"))
     flip(path, path.stat().st_size - 1)
-    held, real = threading.Event(), scrub.check_digest
+    held, real = threading.Event(), digests.check_digest
 
     def slow(*arguments: object, **options: object) -> None:
         held.wait(20)
@@ -211,3 +213,28 @@ def test_a_refresh_reads_only_what_is_new(copy: Warehouse, reads: list[str]) -> 
         assert searcher.refresh() == 2
         assert np.isfinite([hit.score for hit in searcher.search(QUERY)]).all()
         assert not any(name.startswith("embeddings") for name in reads)
+
+
+def test_a_warehouse_of_which_nothing_may_be_written_is_searched(warehouse: Warehouse) -> None:
+    folder = Path(tempfile.mkdtemp())
+    copied = Path(shutil.copytree(warehouse.root, folder / "w"))
+    folder.chmod(0o755)
+    for path in (copied, *copied.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    # Whoever runs the tests as root may write everything.
+    root = os.geteuid() == 0
+    with xa.open(warehouse, "cpu") as searcher:
+        expected = [hit.chunk_id for hit in searcher.search(QUERY)]
+    try:
+        if root:
+            os.seteuid(65534)
+        with xa.open(copied, "cpu") as searcher:
+            assert [hit.chunk_id for hit in searcher.search(QUERY)] == expected
+            assert searcher.refresh() == 2
+    finally:
+        if root:
+            os.seteuid(0)
+        for path in (copied, *copied.rglob("*")):
+            if path.is_dir():
+                path.chmod(0o755)
+        shutil.rmtree(folder)
