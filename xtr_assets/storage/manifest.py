@@ -32,6 +32,8 @@ Count = Annotated[int, Field(ge=0)]
 Json = Annotated[Any, AfterValidator(TypeAdapter(JsonValue).validate_python)]
 
 
+# The deepest file of a warehouse has six parts; no file system opens a name of a thousand.
+MOST_PARTS = 16
 # Of a file that is all wrong so many faults are told.
 FAULTS_TOLD = 3
 
@@ -322,7 +324,11 @@ class Manifest(Grown):
 
     def _may_name(self, name: str) -> bool:
         parts = name.split("/")
-        if len(parts) < 3 or any(part in ("", ".", "..") or "\0" in part for part in parts) or parts[1].startswith("."):
+        if (
+            not 3 <= len(parts) <= MOST_PARTS
+            or any(part in ("", ".", "..") or "\0" in part for part in parts)
+            or parts[1].startswith(".")
+        ):
             return False
         if parts[0] == "generations":
             return parts[1] == str(self.number) and parts[2:] not in (["manifest.json"], ["manifest.json.sha256"])

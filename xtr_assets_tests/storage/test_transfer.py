@@ -175,6 +175,7 @@ FOREIGN = [
     "/etc/passwd",
     "models//x",
     "models/a/../../PUBLISHED",
+    "models/" + "a/" * 1500 + "x",
 ]
 
 
@@ -187,7 +188,7 @@ def test_an_import_takes_nothing_but_a_generation_and_what_it_needs(
     publish(target)
     before = everything(target.root)
     payload = b"1\n"
-    if ".." not in name and not name.startswith("/"):
+    if ".." not in name and not name.startswith("/") and len(name) < 200:
         path = built.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file() or not path.exists():
