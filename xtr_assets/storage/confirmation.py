@@ -16,18 +16,19 @@ from xtr_assets.storage.layout import Layout
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What PUBLISHED (None where there is none) and the whole lines of history.jsonl held before a step; they are put
-    back where the step wrote something else."""
+    """What PUBLISHED (None where there is none), warehouse.json (which names the history's end) and the whole lines of
+    history.jsonl held before a step; they are put back where the step wrote something else."""
 
     layout: Layout
     pointer: bytes | None
+    info: bytes | None
     lines: bytes
 
     @classmethod
     def of(cls, layout: Layout) -> "Before":
         history = _bytes(layout.history) or b""
         # A torn last line is cut off by whoever appends.
-        return cls(layout, _bytes(layout.published), history[: history.rfind(b"\n") + 1])
+        return cls(layout, _bytes(layout.published), _bytes(layout.warehouse_json), history[: history.rfind(b"\n") + 1])
 
     def confirm_pointer(self, number: int) -> None:
         """GenerationError unless PUBLISHED names `number`; it names what it did before, then."""
@@ -58,6 +59,8 @@ class Before:
         _put_back(self.layout.published, self.pointer)
         if _bytes(self.layout.history) is not None:
             _put_back(self.layout.history, self.lines)
+        if self.info is not None:
+            _put_back(self.layout.warehouse_json, self.info)
         now = _bytes(self.layout.published)
         again = "as before" if now == self.pointer else f"while before it {_named(self.pointer)}"
         raise GenerationError(

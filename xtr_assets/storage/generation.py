@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from xtr_assets.core.errors import CorruptFile, GenerationError
+from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.line_shifts import Shift
 from xtr_assets.core.row_placement import Placed, Placement, unpack_tombstones
 from xtr_assets.core.row_store import RowTokens, RowVectors, TokenPart, VectorPart
@@ -21,10 +21,11 @@ from xtr_assets.core.types import Mask
 from xtr_assets.storage.arrays import open_array
 from xtr_assets.storage.chunk_files import CHUNK_COLUMNS, CHUNK_SCHEMA, shifted
 from xtr_assets.storage.content import withdrawn_generations
-from xtr_assets.storage.digests import check_digest
+from xtr_assets.storage.digests import check_digest, check_size
 from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import CheckRecord, Manifest, sha256_bytes
+from xtr_assets.storage.manifest import CheckRecord, Manifest
+from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.snapshot import Snapshot, read_snapshot
 
@@ -186,9 +187,8 @@ class Generation:
             full = path.suffix != ".npy"
         if full:
             check_digest(path, self.manifest.files[key], key)
-        elif not path.is_file() or path.stat().st_size != self.manifest.files[key].bytes:
-            found = f"{path.stat().st_size} bytes" if path.is_file() else "no file"
-            raise CorruptFile(key, f"{self.manifest.files[key].bytes} bytes", found)
+        else:
+            check_size(path, self.manifest.files[key], key)
         return path
 
     def file_name(self, name: str) -> str:
@@ -233,32 +233,3 @@ class Generation:
 
     def _name(self, name: str) -> str:
         return f"{self.layout.relative(self.directory)}/{name}"
-
-
-def is_sealed(layout: Layout, number: int) -> bool:
-    """manifest.json.sha256 is written last: with it the generation is sealed."""
-    return layout.manifest_seal(number).is_file()
-
-
-def seal_text(manifest: bytes) -> bytes:
-    """manifest.json.sha256, in sha256sum's format."""
-    return f"{sha256_bytes(manifest)}  manifest.json\n".encode("ascii")
-
-
-def read_manifest(layout: Layout, number: int) -> Manifest:
-    """Read and, where sealed, verify a manifest."""
-    path = layout.manifest(number)
-    name = layout.relative(path)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        known = ", ".join(map(str, layout.numbers())) or "none"
-        raise GenerationError(f"generation {number} is unknown; there are: {known}") from None
-    seal = layout.manifest_seal(number)
-    if seal.is_file() and seal.read_bytes() != seal_text(data):
-        stated = seal.read_bytes()[:64].decode("ascii", "replace")
-        raise CorruptFile(name, f"sha256 {stated}", f"sha256 {sha256_bytes(data)}")
-    manifest = Manifest.from_bytes(data, name)
-    if manifest.number != number:
-        raise CorruptFile(name, f"the manifest of generation {number}", f"that of {manifest.number}")
-    return manifest

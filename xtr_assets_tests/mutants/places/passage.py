@@ -9,7 +9,8 @@ import numpy as np
 
 from xtr_assets.core.files import record
 from xtr_assets.index.faiss_provider import load_faiss
-from xtr_assets.storage.generation import Generation, seal_text
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.seal import seal_text
 from xtr_assets_tests.mutants.fault import INCREMENTAL, TRANSFER, Mutant, Plant, both, on_disk, replaced
 from xtr_assets_tests.mutants.places.derived import _added, _half
 
