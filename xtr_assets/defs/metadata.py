@@ -112,11 +112,12 @@ def record_metadata(record: CheckRecord) -> Metadata:
     words = {name: details.pop(name, None) or None for name in ("summary", "remedy")}
     for name in NOT_SHOWN:
         details.pop(name, None)
-    rest = {name: str(value) if name in SETTINGS else value for name, value in details.items()}
+    rest = {**threshold_document(record), **details}
+    rest = {name: str(value) if name in SETTINGS else value for name, value in rest.items() if value is not None}
     return {
         **recall_pictures(record.details, record.threshold),
         **{name: plotted(value) for name, value in figures.items() if value is not None},
-        **plain_metadata({**words, **threshold_document(record), **rest}),
+        **plain_metadata({**words, **rest}),
     }
 
 

@@ -40,7 +40,8 @@ def test_each_check_shows_pictures_then_figures_then_words(project: Project) -> 
         assert not set(NOT_SHOWN) & set(shown), name
     assert next(iter(record_metadata(records["dense_recall"]))) in PICTURES
     # Settings are read and not plotted.
-    assert isinstance(normal(record_metadata(records["dense_recall"]))["k"], dg.TextMetadataValue)
+    for name in ("k", "default_threshold"):
+        assert isinstance(normal(record_metadata(records["dense_recall"]))[name], dg.TextMetadataValue)
 
 
 def test_published_shows_recall_then_hits_then_costs_and_generation_what_was_left_out(fresh: Project) -> None:
