@@ -157,7 +157,7 @@ class Grown(Stored):
 
 
 class Shifted(Grown):
-    """A segment whose rows may stand at other lines than it says. `shifts`: see core.lines."""
+    """A segment whose rows may stand at other lines than it says. `shifts`: see core/line_shifts.py."""
 
     gained = ("shifts",)
 

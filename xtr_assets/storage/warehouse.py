@@ -53,6 +53,7 @@ class Warehouse:
 
     @property
     def root(self) -> Path:
+        """The folder, absolute."""
         return self.layout.root
 
     @classmethod
@@ -174,6 +175,7 @@ class Warehouse:
         return None
 
     def generation(self, number: int) -> Generation:
+        """The generation of this number. GenerationError lists the known ones where it is none of them."""
         return Generation.open(self.layout, number)
 
     def generations(self) -> list[Generation]:
@@ -187,9 +189,11 @@ class Warehouse:
         return found
 
     def newest_draft(self) -> Draft | None:
+        """The draft of the highest number; None where there is none."""
         return draft_lifecycle.newest_draft(self.layout)
 
     def open_draft(self, number: int) -> Draft:
+        """A draft to write into. GenerationError where the generation is sealed or unknown."""
         return Draft.open(self.layout, number)
 
     def draft(
@@ -362,7 +366,7 @@ class Warehouse:
             return import_generation(Path(path), self.layout)
 
     def diff(self, before: int, after: int) -> GenerationDiff:
-        """What differs between two generations: chunks, settings, verdicts. `search.compare` asks both questions."""
+        """What differs between two generations: chunks, settings, verdicts. The public Warehouse asks both, too."""
         return diff(self.generation(before), self.generation(after))
 
     def verify(self, number: int | None = None, *, full: bool = True) -> VerifyReport:

@@ -48,19 +48,22 @@ class DenseSearch:
 
     @property
     def recipe(self) -> str:
+        """How it was built: a FAISS factory string such as "IVF256,SQ4"."""
         return self._recipe.text
 
     @property
     def profile(self) -> dict[str, Any]:
-        """How it is searched by default, as JSON values (see `parameters.DenseProfile`)."""
+        """How it is searched by default, as JSON values (see `options.DenseProfile`)."""
         return self._profile.as_json()
 
     @property
     def dim(self) -> int:
+        """Dimensions of a vector."""
         return self._vectors.dim
 
     @property
     def vectors(self) -> RowVectors:
+        """The stored vectors, by which results are scored: float16 [end_row, dim] in parts."""
         return self._vectors
 
     @property
@@ -156,11 +159,11 @@ class DenseSearch:
     def search_with_refine(
         self, queries: Floats, k: int, *, allowed: Mask | None = None, parameters: str = ""
     ) -> Refined:
-        """The same search, with what the codes said beside what the stored vectors say (see `refinement.Refined`)."""
+        """`search` with what the codes said beside what the stored vectors say; arguments as of `search`."""
         return refined(self.search_detailed(queries, k, allowed=allowed, parameters=parameters))
 
     def plan_search(self, k: int, *, allowed: Mask | None = None, parameters: str = "", queries: int = 1) -> SearchPlan:
-        """How a search of so many queries in one call would be run, and why."""
+        """How a search of so many queries in one call would be run, and why. allowed : bool [end_row]."""
         return self._plan(k, allowed, queries, parameters)[0]
 
     def _plan(

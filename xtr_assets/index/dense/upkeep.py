@@ -36,7 +36,7 @@ class Upkeep:
 def upkeep_of(index: DenseIndex) -> Upkeep:
     """What restores the index, by its lists alone: no query is asked.
 
-    "repair" is `maintenance.repair_lists`, after which the profile should be tuned; "retrain" a build.
+    "repair" is `repair.repair_lists`, after which the profile should be tuned; "retrain" a build.
     """
     recipe, trained = parse_recipe(index.recipe), index.profile["trained_rows"]
     growth = round(len(index) / trained, 3) if trained else 1.0

@@ -46,7 +46,7 @@ class CompactTokens:
         return self.decode(which)[0]
 
     def decode(self, which: slice | Ints) -> tuple[Bytes8, Halves]:
-        """int8 [n, d] with scales float16 [n]. By a reciprocal, and not core.codec's division: a third of the time."""
+        """int8 [n, d] with scales float16 [n]. By a reciprocal and no division (token_codec): a third of it."""
         values = self.model.decode_residuals(self.residuals[which], self.numbers[which])
         peaks = np.abs(values).max(axis=1, initial=0.0)
         scales = (peaks / np.float32(127)).astype(np.float16)
