@@ -117,7 +117,7 @@ def draw(curve: Curve) -> str:
         path("t", f"M{LEFT} {y(curve.threshold)}H{RIGHT}", THRESHOLD, " stroke-dasharray='5'"),
     ]
     # In the colour of the line, the title of the axis is its legend.
-    legend = [(LINE, curve.recall), (THRESHOLD, f"- - asked {curve.threshold:g}")]
+    legend = [(LINE, curve.recall), (THRESHOLD, f"- - asked {curve.threshold:.3g}")]
     if curve.mark is not None:
         drawn.append(path("m", f"M{x(curve.mark)} {TOP}V{BOTTOM}", INK, " stroke-dasharray='2'"))
         legend.append((INK, f": {curve.marked}"))
