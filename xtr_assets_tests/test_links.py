@@ -82,3 +82,31 @@ def test_the_rules_find_what_breaks_them(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# A head: `of` it\n```\n# no head\n```\n", "utf-8")
     assert anchors(page) == {"a-head-of-it"}
+
+
+SOURCES = sorted(
+    path
+    for folder, ending in (("xtr_assets", "py"), ("benchmarks", "py"), ("native", "hpp"), ("native", "cpp"))
+    for path in (ROOT / folder).rglob(f"*.{ending}")
+)
+NAMED = re.compile(r"(?<![\w/.*<-])((?:[a-z_0-9]+/)*[a-z_0-9]+\.(?:py|md|cpp|hpp))\b(?!\w)")
+# Files of somebody's corpus in doctests, and of Python.
+EXAMPLES = {"a.py", "datetime.py", "guide/install.md"}
+
+
+def named_files(text: str) -> set[str]:
+    """Files that a text names as `late/tuner.py` or `tuner.py`."""
+    return set(NAMED.findall(text)) - EXAMPLES
+
+
+def test_files_that_the_code_names_are_there() -> None:
+    there = {path.relative_to(ROOT).as_posix() for path in (*SOURCES, *ROOT.glob("docs/**/*.md"), *PAGES)}
+    there |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "xtr_assets_tests").rglob("*.py")}
+    lost = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in SOURCES
+        for name in named_files(path.read_text("utf-8"))
+        if not any(one == name or one.endswith(f"/{name}") for one in there)
+    }
+    assert not lost, "moved or renamed"
+    assert named_files("# see index/late/tuner.py, and other.py.") == {"index/late/tuner.py", "other.py"}

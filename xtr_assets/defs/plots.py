@@ -17,7 +17,7 @@ LINE, THRESHOLD, INK = "navy", "red", "gray"
 # The UI shows Markdown shorter than this in its place, longer one behind a link: hence one curve a picture, few
 # elements, short names of colours, and no base64.
 INLINE_CHARACTERS = 1000
-# Recall is drawn from .8 up, or from where the points begin, with some room above 1.
+# Recall is drawn from 0.8 up, or from where the points begin, with some room above 1.
 LOWEST, ROOM = 0.8, 0.02
 # Places of a curve that are named below it: each takes a thirtieth of the characters.
 MOST_TICKS = 3

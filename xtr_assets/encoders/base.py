@@ -63,7 +63,7 @@ class Tolerance:
     tokens of a text. Token counts and token ids have no tolerance. The defaults are those of a model in bf16 or fp32,
     measured with MiniLM on 400 functions of the standard library and 13 odd texts (34,223 tokens; long, CJK, Thai,
     emoji, punctuation, empty): stored from fp32 or bf16 against fp32, bf16, numpy's fp32, and other batches, the least
-    were .99993, .99965 and .99985. Of an error that is one part in twenty of the vector's length .99875 is left.
+    were 0.99993, 0.99965 and 0.99985. Of an error that is one part in twenty of the vector's length 0.99875 is left.
     """
 
     embedding: float = 0.9998

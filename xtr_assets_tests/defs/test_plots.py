@@ -90,7 +90,7 @@ def test_recall_over_k_shows_the_judged_k_with_its_bound() -> None:
     assert_inside(root)
     mean, (at, bound) = path(root, "d")[-2], path(root, "c")[6:8]
     assert at == path(root, "m")[0] == RIGHT
-    # .97, surely .96, and .95 is asked: from top to bottom.
+    # 0.97, surely 0.96, and 0.95 is asked: from top to bottom.
     assert TOP < mean < bound < path(root, "t")[1]
     assert {"_ surely 0.960", "- - asked 0.95", ": judged: k 10", "k"} <= set(words(root))
 

@@ -198,7 +198,7 @@ class DenseIndex(DenseSearch):
 
     @property
     def codes_read_by(self) -> str:
-        """What reads codes on the CPU: "faiss", or "native" with its instruction set (see `code_scan`)."""
+        """What reads codes on the CPU: "faiss", or "native" with its instruction set (see `sq_scan`)."""
         scan = self.served.scan
         return "faiss" if scan is None else f"native, {scan.instructions}"
 

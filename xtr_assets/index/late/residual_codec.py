@@ -2,7 +2,7 @@
 
 A row that is read is exactly the int8 row with its half-float scale that these bits stand for, so that a compact index
 scores by the integers of any other one. At dim 128 a token takes 80 bytes in place of 130, and loses what five bits
-lose: over 8,000 chunks its scores were off by .034 of a unit vector a token.
+lose: over 8,000 chunks its scores were off by 0.034 of a unit vector a token.
 """
 
 from typing import Any, Final, Literal, cast

@@ -18,7 +18,7 @@ CHECK = "token_drift"
 # Centroids learnt from 2,000 chunks of the standard library leave 1.05 to 1.06 times the residual of their own tokens
 # where other chunks of it come, 1.25 where English sentences come and 1.57 where abstracts of papers come.
 LIMIT = 1.2
-# The root mean square of so many residuals is known to about .3 %; they are compared in .04 CPU s.
+# The root mean square of so many residuals is known to about 0.3 %; they are compared in 0.04 CPU s.
 SAMPLE_TOKENS = 8_192
 SEED = 2026
 # Fewer new tokens than a twentieth of all would get too few centroids of their own for a retrain to help them.

@@ -1,4 +1,4 @@
-"""The numba kernels of compiled.py: compiled once per machine (cached beside this file, or in NUMBA_CACHE_DIR)."""
+"""The numba kernels of numba.py: compiled once per machine (cached beside this file, or in NUMBA_CACHE_DIR)."""
 
 from typing import Any
 
