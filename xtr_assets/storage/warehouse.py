@@ -208,11 +208,10 @@ class Warehouse:
         required: Sequence[RequiredCheck] = (),
         notes: Mapping[str, object] | None = None,
     ) -> Draft:
-        """Begin a generation over these snapshots (shard -> data version), keeping the rows of the published one.
-        `required` is what `publish` will demand of it.
+        """Begin a generation over these snapshots (shard -> data version), with the row numbers of the published one.
 
-        `notes` are its first, JSON. Rows whose segments left stay holes; "bounded" places all rows anew where holes are
-        too many, "closed" always.
+        required : what `publish` will demand of it. notes : kept in its manifest, JSON. holes : row numbers freed by
+        removed segments stay gaps ("kept"); "bounded" renumbers all rows where there are too many, "closed" always.
         """
         with self.lock(f"draft of run {run_id}", STEP_WAIT_SECONDS):
             draft = draft_lifecycle.make_draft(

@@ -6,11 +6,11 @@ from typing import Any
 
 from xtr_assets.core.errors import InvalidInput
 
-# Costs for one query token, in stored tokens of a document that is rescored by its likely tokens (16 ns for 32 query
+# Costs for one query token, in stored tokens of a document that is rescored with token pruning (16 ns for 32 query
 # tokens in the extension): reading one document of a list (4 ns), and looking at the centroid of one stored token (1.2
 # ns for 32). numba and numpy have other ratios, and the same results either way.
 POSTING_COST, CENTROID_COST = 8, 0.08
-# All tokens of a document in 16 bits cost three times its likely ones in 8 (dim 128: 0.93 ns more than 0.5).
+# All tokens of a document in 16 bits cost three times the pruned ones in 8 (dim 128: 0.93 ns more than 0.5).
 WHOLE_COST = 3
 # A list holds each of its documents once: half of its tokens are a document's second.
 DISTINCT_SHARE = 0.5
@@ -34,7 +34,7 @@ class SearchProfile:
     nprobe : lists each query token reads
     k_prime : documents of lists that count per query token at most; None: all that were read
     rescore : candidates of which tokens are multiplied
-    whole : all their tokens, in place of the likely ones of most and all of the best
+    whole : multiply all their tokens; without it, token pruning for most and all tokens of the best
     scan : every allowed row is scored exactly; the other settings wait until a call names one of them
 
     Over 12,000 chunks (899,000 tokens) 8 lists and 224 documents give overlap@10 0.986 with exact MaxSim, 8 and 128
