@@ -15,7 +15,7 @@ FAST := core sources telemetry encoders/test_hashing.py encoders/test_batches.py
 	test_layers.py test_names.py test_find_it.py test_public_api.py test_config.py
 # What holds the documents to the code.
 DOCS := test_api_page.py test_contributor_pages.py test_find_it.py test_gate_page.py test_links.py test_names.py \
-	test_public_api.py test_versions.py
+	test_prose.py test_public_api.py test_versions.py
 
 .DEFAULT_GOAL := demo
 .PHONY: help demo lint format type test-fast test native-test sanitize bench docs mutants healthy clean FORCE
