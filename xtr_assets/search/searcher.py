@@ -143,7 +143,7 @@ class Searcher:
         k : 0 or more; more than there are rows gives all that are allowed
         mode : "dense", "xtr", "hybrid" (both candidate lists, scored exactly in both spaces) or "exact" (hybrid
             without indexes: every allowed row is scored in both spaces)
-        where : filter, see core.filtering
+        where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
         nprobe, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
         fusion : how hybrid and exact join the spaces, "zsum" or "rrf"
         explain : fill `hit.explanation`
@@ -202,7 +202,8 @@ class Searcher:
     ) -> tuple[Floats, Ints]:
         """Dense search with embeddings of one's own: queries float32 [n, dim].
 
-        Returns (scores float32 [n, k], chunk_ids int64 [n, k]), padded with (-inf, -1).
+        Returns (scores float32 [n, k], chunk_ids int64 [n, k]), padded with (-inf, -1). Raises EncoderMismatch for
+        another dim, InvalidInput for NaN, a wrong shape or a wrong filter.
         """
         with self._counting():
             ask = Ask.checked(k, "dense", "zsum", Overrides(nprobe, None, rescore), where)
@@ -222,7 +223,7 @@ class Searcher:
     ) -> tuple[Floats, Ints]:
         """Late interaction with token embeddings of one's own: each query float32 [tokens, token_dim].
 
-        Returns (scores float32 [n, k], chunk_ids int64 [n, k]), padded with (-inf, -1).
+        Returns (scores float32 [n, k], chunk_ids int64 [n, k]), padded with (-inf, -1). Raises as `search_vectors`.
         """
         with self._counting():
             ask = Ask.checked(k, "xtr", "zsum", Overrides(nprobe, k_prime, rescore), where)

@@ -33,7 +33,8 @@ from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, remo
 
 log = logging.getLogger(__name__)
 
-# What becomes of rows whose segments left: they stay holes; they are closed where they are too many; they are closed.
+# How row numbers freed by removed segments are treated. kept: leave gaps. bounded: renumber all rows where there are
+# too many gaps. closed: always renumber.
 Holes = Literal["kept", "bounded", "closed"]
 
 

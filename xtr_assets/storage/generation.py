@@ -101,6 +101,7 @@ class Generation:
 
     @property
     def live_rows(self) -> int:
+        """How many rows a search may return: chunks that are neither holes nor tombstones."""
         return self.manifest.live_rows
 
     @property
@@ -135,7 +136,7 @@ class Generation:
         return Placement(placed, self.end_row, self.live)
 
     def vectors(self) -> RowVectors:
-        """Embeddings over all rows, memory-mapped."""
+        """Embeddings over all rows: float16 [end_row, dim] in parts, unit length, memory-mapped."""
         dim = self.manifest.encoder.dim
         parts = [VectorPart(one.base_row, one.segment.embeddings(self.fingerprint)) for one in self.segments]
         if self._last_row() < self.end_row:
@@ -144,7 +145,7 @@ class Generation:
         return RowVectors(parts, dim)
 
     def tokens(self) -> RowTokens:
-        """Token embeddings over all rows, memory-mapped."""
+        """Token embeddings over all rows: int8 [T, token_dim] with a float16 scale [T], in parts, memory-mapped."""
         dim = self.manifest.encoder.token_dim
         parts = []
         for one in self.segments:
@@ -201,6 +202,7 @@ class Generation:
         )
 
     def has_file(self, name: str) -> bool:
+        """Whether the manifest lists the file, by a name as `path` takes it."""
         return self._name(name) in self.manifest.files or name in self.manifest.files
 
     def bytes(self) -> int:

@@ -77,7 +77,7 @@ Model = TypeVar("Model", bound=Stored)
 def canonical_json(value: Any) -> bytes:
     """Sorted keys, ASCII, a newline at the end; what lies in the two outer levels has a line of its own.
 
-    Indenting everything would take Python's slow encoder: 4 s in place of .5 s for a snapshot of 100,000 files.
+    Indenting everything would take Python's slow encoder: 4 s in place of 0.5 s for a snapshot of 100,000 files.
     """
     return (_lines(value, depth=2) + "\n").encode("ascii")
 
@@ -152,7 +152,7 @@ class Grown(Stored):
 
 
 class Shifted(Grown):
-    """A segment whose rows may stand at other lines than it says. `shifts`: see core.lines."""
+    """A segment whose rows may stand at other lines than it says. `shifts`: see core/line_shifts.py."""
 
     gained = ("shifts",)
 

@@ -48,6 +48,7 @@ class Warehouse:
 
     @property
     def root(self) -> Path:
+        """The folder, absolute."""
         return self.layout.root
 
     @classmethod
@@ -173,6 +174,7 @@ class Warehouse:
         return None
 
     def generation(self, number: int) -> Generation:
+        """The generation of this number. GenerationError lists the known ones where it is none of them."""
         return Generation.open(self.layout, number)
 
     def generations(self) -> list[Generation]:
@@ -186,9 +188,11 @@ class Warehouse:
         return found
 
     def newest_draft(self) -> Draft | None:
+        """The draft of the highest number; None where there is none."""
         return draft_lifecycle.newest_draft(self.layout)
 
     def open_draft(self, number: int) -> Draft:
+        """A draft to write into. GenerationError where the generation is sealed or unknown."""
         return Draft.open(self.layout, number)
 
     def draft(
@@ -203,11 +207,10 @@ class Warehouse:
         required: Sequence[RequiredCheck] = (),
         notes: Mapping[str, object] | None = None,
     ) -> Draft:
-        """Begin a generation over these snapshots (shard -> data version), keeping the rows of the published one.
-        `required` is what `publish` will demand of it.
+        """Begin a generation over these snapshots (shard -> data version), with the row numbers of the published one.
 
-        `notes` are its first, JSON. Rows whose segments left stay holes; "bounded" places all rows anew where holes are
-        too many, "closed" always.
+        required : what `publish` will demand of it. notes : kept in its manifest, JSON. holes : row numbers freed by
+        removed segments stay gaps ("kept"); "bounded" renumbers all rows where there are too many, "closed" always.
         """
         with self.lock(f"draft of run {run_id}", STEP_WAIT_SECONDS):
             draft = draft_lifecycle.make_draft(
@@ -348,7 +351,7 @@ class Warehouse:
             return import_generation(Path(path), self.layout)
 
     def diff(self, before: int, after: int) -> GenerationDiff:
-        """What differs between two generations: chunks, settings, verdicts. `search.compare` asks both questions."""
+        """What differs between two generations: chunks, settings, verdicts. The public Warehouse asks both, too."""
         return diff(self.generation(before), self.generation(after))
 
     def verify(self, number: int | None = None, *, full: bool = True) -> VerifyReport:
