@@ -14,8 +14,9 @@ from xtr_assets.index.late.centroids import MODEL_FORMAT
 from xtr_assets.index.late.postings import POSTINGS_FORMAT
 from xtr_assets.index.late.serialization import TOKENS_FORMAT
 from xtr_assets.search.loaders import TokenIndexFile
-from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo, WarehouseInfo
+from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo
 from xtr_assets.storage.snapshot import Snapshot
+from xtr_assets.storage.warehouse_info import WarehouseInfo
 
 ROOT = Path(__file__).parents[1]
 COMPAT = ROOT / "xtr_assets_tests" / "compat"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
+from xtr_assets.storage import history
 from xtr_assets.storage import publish as publishing
 from xtr_assets.storage.digests import forget_digests
 from xtr_assets.storage.draft import Draft
@@ -469,7 +470,7 @@ def test_a_line_of_the_history_that_is_not_what_was_said_is_taken_out_and_told(
     twice: Warehouse, step: str, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(twice, {"d.py": ["l five"]})
-    append = publishing.append_history
+    append = history.append_history
 
     def wrong(layout: Layout, action: str, generation: int, **given: Any) -> None:
         if fault == "of another generation":

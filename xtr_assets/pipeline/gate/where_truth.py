@@ -16,8 +16,8 @@ FIELD = "metadata."
 def passes(where: Mapping[str, Any], row: Row) -> bool:
     """Whether every condition holds for a row: its columns by name, `metadata` as an object.
 
-    >>> row = {"path": "a/b.py", "start_line": 3, "metadata": {"year": 2019, "tags": ["x", "y"]}}
-    >>> passes({"path": {"glob": "a/*.py"}, "start_line": {"gte": 3, "lt": 9}, "tags": "y"}, row)
+    >>> row = {"path": "a/b.txt", "start_line": 3, "metadata": {"year": 2019, "tags": ["x", "y"]}}
+    >>> passes({"path": {"glob": "a/*.txt"}, "start_line": {"gte": 3, "lt": 9}, "tags": "y"}, row)
     True
     >>> passes({"year": {"not": 2019}}, row), passes({"month": None}, row), passes({"year": "2019"}, row)
     (False, True, False)
@@ -28,7 +28,7 @@ def passes(where: Mapping[str, Any], row: Row) -> bool:
 def glob_matches(pattern: str, text: str) -> bool:
     """`*` and `?` stay within a part of a path, `**` crosses parts, `**/` may be no part at all; no character sets.
 
-    >>> [glob_matches("a/**/*.py", text) for text in ("a/b.py", "a/b/c.py", "b/a/b.py", "a/b.pyi")]
+    >>> [glob_matches("a/**/*.txt", text) for text in ("a/b.txt", "a/b/c.txt", "b/a/b.txt", "a/b.txti")]
     [True, True, False, False]
     """
     reached, at = {0}, 0
