@@ -55,12 +55,16 @@ class Before:
                     f"history.jsonl was to say {name} {value!r} of {wanted['action']} and says {line.get(name)!r}"
                 )
 
-    def _refuse(self, what: str) -> NoReturn:
+    def put_back(self) -> None:
+        """The files as they were."""
         _put_back(self.layout.published, self.pointer)
         if _bytes(self.layout.history) is not None:
             _put_back(self.layout.history, self.lines)
         if self.info is not None:
             _put_back(self.layout.warehouse_json, self.info)
+
+    def _refuse(self, what: str) -> NoReturn:
+        self.put_back()
         now = _bytes(self.layout.published)
         again = "as before" if now == self.pointer else f"while before it {_named(self.pointer)}"
         raise GenerationError(

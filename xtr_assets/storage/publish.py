@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from xtr_assets.core.errors import GenerationError, InvalidInput, PublishRefused
+from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
 from xtr_assets.core.files import write_atomic
 from xtr_assets.storage.confirmation import Before
 from xtr_assets.storage.content import TakenBack, key_of, taken_back
@@ -198,7 +198,12 @@ def _note(
 ) -> None:
     """Append a line to the history and read it back; `before` is what is restored where it says something else."""
     before = before or Before.of(layout)
-    append_history(layout, action, number, previous=previous, who=who, reason=reason, **more)
+    try:
+        append_history(layout, action, number, previous=previous, who=who, reason=reason, **more)
+    except CorruptFile:
+        # The history lost lines since it was looked at: what serves is what served, and nothing is noted.
+        before.put_back()
+        raise
     before.confirm_line({"action": action, "generation": number, "previous": previous, "reason": reason, **more})
 
 

@@ -486,7 +486,12 @@ def test_a_line_of_the_history_that_is_not_what_was_said_is_taken_out_and_told(
 
     held = _held(twice)
     monkeypatch.setattr(publishing, "append_history", wrong)
-    with pytest.raises(GenerationError, match=r"history\.jsonl was to .* names 2 now, as before"):
+    # A history without its lines is refused by whoever appends to it.
+    cut = fault == "over the others"
+    told = (
+        r"history\.jsonl: expected .* by warehouse\.json" if cut else r"history\.jsonl was to .* names 2 now, as before"
+    )
+    with pytest.raises(CorruptFile if cut else GenerationError, match=told):
         STEPS[step](twice)
     assert _held(twice) == held
     monkeypatch.undo()
