@@ -20,6 +20,7 @@ from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Fusion, Mode
 from xtr_assets.search.reader import OpenGeneration
+from xtr_assets.search.reconstruction import Reconstruction, reconstructed
 from xtr_assets.search.request import Ask, check_embeddings, check_queries, check_tokens
 from xtr_assets.search.retrievers import PROFILE, Overrides, QueryVectors
 from xtr_assets.storage.generation import Generation
@@ -225,6 +226,14 @@ class Searcher:
             with self._using() as opened:
                 tokens = check_tokens(queries, opened.generation.manifest.encoder.token_dim)
                 return self._arrays(opened, [QueryVectors(tokens=one) for one in tokens], ask)
+
+    def reconstruct(self, chunk_ids: Sequence[int]) -> list[Reconstruction]:
+        """The stored vectors of chunks, in the order asked for: what searches compare a query with.
+
+        chunk_ids : `hit.chunk_id` of each. Raises InvalidInput for one that this generation does not hold.
+        """
+        with self._counting(), self._using() as opened:
+            return reconstructed(opened, chunk_ids)
 
     # -- one call -----------------------------------------------------------------------------------------------------
 

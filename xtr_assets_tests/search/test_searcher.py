@@ -272,3 +272,26 @@ def test_another_encoder_than_the_warehouses_is_refused(warehouse: Warehouse) ->
         pytest.raises(EncoderMismatch, match="hashing-64-32 with fingerprint"),
     ):
         searcher.search("zebra")
+
+
+def test_the_stored_vectors_of_hits_are_what_they_were_scored_with(searcher: Searcher, generation: Generation) -> None:
+    hits = searcher.search("parse date", 5)
+    query = ENCODER.encode_queries(["parse date"])
+    for hit, stored in zip(hits, searcher.reconstruct([hit.chunk_id for hit in hits]), strict=True):
+        assert stored.chunk_id == hit.chunk_id
+        assert stored.embedding.dtype == np.float32
+        assert stored.embedding @ query.embeddings[0] == pytest.approx(hit.scores["dense"], abs=1e-5)
+        best = (query.tokens[0] @ stored.tokens.T).max(axis=1).mean()
+        assert best == pytest.approx(hit.scores["xtr"], abs=1e-5)
+    assert searcher.reconstruct([]) == []
+
+
+def test_what_no_live_row_holds_cannot_be_reconstructed(searcher: Searcher, generation: Generation) -> None:
+    held = set(searcher._now().chunk_ids[generation.live].tolist())
+    dead = next(int(one) for one in searcher._now().chunk_ids if one >= 0 and int(one) not in held)
+    for wrong, said in ((dead, f"chunk {dead} is not in generation"), (-1, "chunk -1 is not"), (2**70, "is not in")):
+        with pytest.raises(InvalidInput, match=said):
+            searcher.reconstruct([wrong])
+    for odd in (True, 1.0, "7", None):
+        with pytest.raises(InvalidInput, match="pass the whole number that a hit shows"):
+            searcher.reconstruct([odd])  # type: ignore[list-item]
