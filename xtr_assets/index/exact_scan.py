@@ -1,6 +1,5 @@
 """Exact inner products over stored vectors: the reference of every recall figure, the re-rank and the filtered scan."""
 
-import math
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.arguments import query_vectors, row_mask, whole
 from xtr_assets.core.row_store import RowVectors
 from xtr_assets.core.top_k import best_of_lines, best_rows, kth_best
 from xtr_assets.core.types import Floats, Ints, Mask
@@ -147,8 +146,8 @@ def exact_dense(vectors: RowVectors, live: Mask, queries: Floats, k: int) -> tup
     -------
     scores : float32 [q, k], descending, -inf pads. rows : int64 [q, k], ties ascending, -1 pads.
     """
-    queries = checked_queries(queries, vectors.dim, k)
-    check_mask(live, vectors.end_row, "live")
+    queries, k = query_vectors(queries, vectors.dim), whole(k, "k", 0)
+    row_mask(live, vectors.end_row, "live")
     if len(queries) <= FEW_QUERIES:
         stored_rows = vectors.rows()
         return _scan_few(vectors, stored_rows[live[stored_rows]], queries, k)
@@ -171,7 +170,7 @@ def exact_dense(vectors: RowVectors, live: Mask, queries: Floats, k: int) -> tup
 def exact_rows(vectors: RowVectors, rows: Ints, queries: Floats, k: int) -> tuple[Floats, Ints]:
     """The same over the given rows only (int64 [m], ascending): what a selective filter costs is its own size."""
 
-    queries = checked_queries(queries, vectors.dim, k)
+    queries, k = query_vectors(queries, vectors.dim), whole(k, "k", 0)
     if len(queries) <= FEW_QUERIES:
         return _scan_few(vectors, rows, queries, k)
 
@@ -181,27 +180,6 @@ def exact_rows(vectors: RowVectors, rows: Ints, queries: Floats, k: int) -> tupl
             yield chunk, gather(vectors, chunk)
 
     return _scan(blocks, vectors, queries, k)
-
-
-def checked_queries(queries: Floats, dim: int, k: int) -> Floats:
-    """Queries as float32 [q, dim], contiguous. Raises InvalidInput for a wrong shape, NaN or infinities, or k < 0."""
-    array = np.ascontiguousarray(queries, np.float32)
-    if array.ndim != 2 or array.shape[1] != dim:
-        raise InvalidInput(f"dim {dim} in the index, queries of shape {array.shape}; queries must be [q, {dim}]")
-    # The sum of squares is finite where all are, unless it overflows; one product takes half a microsecond.
-    flat = array.reshape(-1)
-    if not math.isfinite(flat.dot(flat)) and not np.isfinite(array).all():
-        line = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-        raise InvalidInput(f"query {line} holds NaN or an infinity; only finite values can be searched")
-    if k < 0:
-        raise InvalidInput(f"k = {k}; it must be 0 or more")
-    return array
-
-
-def check_mask(mask: Mask, end_row: int, name: str) -> None:
-    """Raise InvalidInput unless the mask is bool [end_row]."""
-    if mask.dtype != np.bool_ or mask.shape != (end_row,):
-        raise InvalidInput(f"`{name}` is {mask.dtype} {mask.shape}; bool ({end_row},) is needed, one entry a row")
 
 
 class _Best:

@@ -97,20 +97,6 @@ def check_unit_rows(block: npt.NDArray[Any], first: int, dim: int, name: str) ->
         raise InvalidInput(f"{name}: row {first + row} {what} ({len(wrong)} such rows in this block); nothing was kept")
 
 
-def check_offsets(offsets: npt.NDArray[np.int64], rows: int, tokens: int, name: str) -> None:
-    """int64 [rows + 1] from 0 to `tokens`, every row at least one token; InvalidInput names the row and the file."""
-    if offsets.shape != (rows + 1,) or offsets.dtype != np.int64:
-        raise InvalidInput(f"{name}: int64 [{rows + 1}] expected, found {offsets.dtype} {list(offsets.shape)}")
-    if offsets[0] != 0 or offsets[-1] != tokens:
-        raise InvalidInput(f"{name}: offsets run from {offsets[0]} to {offsets[-1]}, the {tokens} tokens from 0 on")
-    wrong = np.flatnonzero(np.diff(offsets) <= 0)
-    if len(wrong):
-        row = int(wrong[0])
-        raise InvalidInput(
-            f"{name}: row {row} has offsets {offsets[row]} to {offsets[row + 1]}; they must ascend, with a token a row"
-        )
-
-
 def check_scales(scales: npt.NDArray[np.float16], first: int, name: str) -> None:
     """Scales finite and above zero: a token of length zero cannot be found."""
     wrong = np.flatnonzero(~(np.isfinite(scales) & (scales > 0)))

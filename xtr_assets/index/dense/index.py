@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from xtr_assets.core.arguments import distinct_rows, row_mask, row_numbers
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recipe_grammar import Recipe, parse_recipe
 from xtr_assets.core.recipe_shortlist import DensePlan, Target, plan_dense
@@ -33,9 +34,9 @@ from xtr_assets.index.dense.recipe import (
 )
 from xtr_assets.index.dense.search import RECALL_GOAL, DenseSearch
 from xtr_assets.index.dense.tuner import stricter
-from xtr_assets.index.exact_scan import check_mask, gather
+from xtr_assets.index.exact_scan import gather
 from xtr_assets.index.faiss_provider import load_faiss, provider
-from xtr_assets.index.stored_vectors import Vectors, as_rows, halves, known_rows
+from xtr_assets.index.stored_vectors import Vectors, as_rows, halves
 
 faiss = load_faiss()
 
@@ -94,7 +95,7 @@ class DenseIndex(DenseSearch):
         """
         stored = as_rows(vectors)
         if live is not None:
-            check_mask(live, stored.end_row, "live")
+            row_mask(live, stored.end_row, "live")
         rows = stored.rows() if live is None else (every := stored.rows())[live[every]]
         plan = plan_dense(
             len(rows),
@@ -229,7 +230,7 @@ class DenseIndex(DenseSearch):
 
     def add_rows(self, rows: Ints) -> None:
         """Index stored rows int64 [n] that are not in the index."""
-        rows = known_rows(rows, self._vectors.end_row)
+        rows = distinct_rows(rows, self._vectors.end_row)
         if self._present[rows].any():
             raise InvalidInput(f"row {int(rows[self._present[rows]][0])} is in the index already; remove it first")
         add_stored(self._index, self._vectors, rows)
@@ -237,7 +238,7 @@ class DenseIndex(DenseSearch):
 
     def remove(self, rows: Ints) -> None:
         """Never return these rows int64 [n] again; rows that are not in the index are an error."""
-        rows = known_rows(rows, self._vectors.end_row)
+        rows = distinct_rows(rows, self._vectors.end_row)
         if not self._present[rows].all():
             raise InvalidInput(f"row {int(rows[~self._present[rows]][0])} is not in the index")
         remove(self._index, self._recipe, rows)
@@ -256,7 +257,7 @@ class DenseIndex(DenseSearch):
 
     def reconstruct(self, rows: Ints) -> Floats:
         """The stored vectors of rows int64 [n] in any order: float32 [n, dim]."""
-        return gather(self._vectors, np.asarray(rows, np.int64))
+        return gather(self._vectors, row_numbers(rows, self._vectors.end_row))
 
     def evolve(
         self,
@@ -273,7 +274,8 @@ class DenseIndex(DenseSearch):
         removed, added : int64 rows. The quantizer and the profile are kept, at the cost of the changed rows; where
         that is not sound any more, the index is rebuilt, and the Evolution says why.
         """
-        removed, added = np.unique(removed), np.unique(added)
+        removed = distinct_rows(removed, len(self._present), "removed")
+        added = distinct_rows(added, vectors.end_row, "added")
         done = evolution(
             self._recipe, self._profile, self._index, len(self), vectors.dim, removed, added, recipe, target
         )

@@ -184,7 +184,7 @@ def test_a_query_without_tokens_finds_nothing_among_others_that_do(built: TokenI
 
 def test_queries_that_cannot_be_used_are_refused_as_on_the_cpu(built: TokenIndex) -> None:
     view = serve(built)
-    with pytest.raises(InvalidInput, match="query token 0 holds NaN"):
+    with pytest.raises(InvalidInput, match="query 0, token 0 holds NaN"):
         view.search(np.full((1, 32), np.nan, np.float32), 1)
     with pytest.raises(EncoderMismatch, match="dim 32 in the index, 16 in the query"):
         view.search(np.ones((1, 16), np.float32), 1)
