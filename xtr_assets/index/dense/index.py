@@ -34,8 +34,9 @@ from xtr_assets.index.dense.recipe import (
 )
 from xtr_assets.index.dense.search import RECALL_GOAL, DenseSearch
 from xtr_assets.index.dense.tuner import stricter
-from xtr_assets.index.exact_scan import gather
 from xtr_assets.index.faiss_provider import load_faiss, provider
+from xtr_assets.index.half_precision import gather
+from xtr_assets.index.row_scorer import extended
 from xtr_assets.index.stored_vectors import Vectors, as_rows, halves
 
 faiss = load_faiss()
@@ -185,6 +186,7 @@ class DenseIndex(DenseSearch):
             "device_reason": self._placement.reason,
             "cuvs": self._placement.cuvs,
             "codes_read_by": self.codes_read_by,
+            "rows_scored_by": self.rows_scored_by,
             "faiss": provider().as_json(),
             "plan": None if self.plan_of_build is None else self.plan_of_build.as_json(),
             "built": None if self.built is None else asdict(self.built),
@@ -222,7 +224,7 @@ class DenseIndex(DenseSearch):
         appended = halves(vectors, self.dim)
         first = self._vectors.end_row
         if len(appended):
-            self._vectors = RowVectors([*self._vectors.parts, VectorPart(first, appended)], self.dim)
+            self._vectors = extended(self._vectors, VectorPart(first, appended))
             self._present = np.concatenate([self._present, np.zeros(len(appended), np.bool_)])
         rows = np.arange(first, first + len(appended))
         self.add_rows(rows)

@@ -16,8 +16,8 @@ from xtr_assets.core.top_k import ranked_columns
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.dense.index import DenseIndex
 from xtr_assets.index.dense.recipe import SEED, coded, emptied_copy, inverted, list_rows, move_list
-from xtr_assets.index.exact_scan import gather
 from xtr_assets.index.faiss_provider import load_faiss
+from xtr_assets.index.half_precision import gather
 
 faiss = load_faiss()
 

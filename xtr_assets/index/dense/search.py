@@ -22,6 +22,7 @@ from xtr_assets.index.dense.search_plan import Served
 from xtr_assets.index.dense.sq_scan import code_scan
 from xtr_assets.index.dense.tuner import Confirmation, Tuning, confirmation, sample_queries, tune
 from xtr_assets.index.exact_scan import exact_rows
+from xtr_assets.index.row_scorer import scorer_of
 
 RECALL_GOAL = 0.95
 # Decided searches that are kept: one for each k and each set of overrides in use.
@@ -46,6 +47,8 @@ class DenseSearch:
         self._present = held_mask(index, vectors)
         if live is not None:
             self._present &= row_mask(live, vectors.end_row, "live")
+        # Chosen here, at opening, for every search of these vectors.
+        self._scorer = scorer_of(vectors).name
         self._count = int(np.count_nonzero(self._present))
 
     @property
@@ -74,6 +77,11 @@ class DenseSearch:
     def placement(self) -> Placement:
         """The device that serves, and why that one."""
         return self._placement
+
+    @property
+    def rows_scored_by(self) -> str:
+        """What scores stored rows: "native" with its instruction set, "numba" or "numpy" (see row_scorer.py)."""
+        return self._scorer
 
     @property
     def served(self) -> Served:

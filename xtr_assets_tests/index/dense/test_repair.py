@@ -10,7 +10,8 @@ from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.dense.recipe import inverted, list_rows
 from xtr_assets.index.dense.repair import repair_lists
-from xtr_assets.index.exact_scan import exact_dense, gather
+from xtr_assets.index.exact_scan import exact_dense
+from xtr_assets.index.half_precision import gather
 from xtr_assets_tests.index.dense.dense_data import clustered, one_thread, queries_near
 
 
