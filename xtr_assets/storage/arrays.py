@@ -1,4 +1,4 @@
-"""Raw .npy arrays: written in blocks with bounded memory, validated before they exist, opened by size and header."""
+"""Raw .npy arrays: written in blocks with bounded memory, validated before they exist."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from xtr_assets.core.errors import CorruptFile, InvalidInput
+from xtr_assets.core.errors import InvalidInput
 
 # 16,384 rows of 384 float32 are 25 MB: large enough that numpy's overhead vanishes, small enough for any machine.
 BLOCK_ROWS = 16_384
@@ -51,32 +51,6 @@ def array_writer(path: Path, dtype: npt.DTypeLike, trailing: tuple[int, ...] = (
         writer = ArrayWriter(file, dtype, trailing)
         yield writer
         writer.finish()
-
-
-def open_array(path: Path, name: str, dtype: npt.DTypeLike, shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
-    """Memory-map an array read-only after comparing its header and size. None in `shape` takes any length."""
-    expected = f"{np.dtype(dtype)} {['*' if n is None else n for n in shape]}"
-    try:
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            if version != (1, 0):
-                raise CorruptFile(name, "npy version (1, 0)", f"version {version}")
-            found, fortran, kind = np.lib.format.read_array_header_1_0(file)
-            start = file.tell()
-    except FileNotFoundError:
-        raise CorruptFile(name, expected, "no file") from None
-    except (ValueError, EOFError, SyntaxError) as error:
-        raise CorruptFile(name, f"a header of {expected}", str(error)) from error
-    fits = len(found) == len(shape) and all(want is None or want == got for want, got in zip(shape, found, strict=True))
-    if kind != np.dtype(dtype) or fortran or not fits:
-        raise CorruptFile(name, expected, f"{kind} {list(found)}")
-    size = start + int(np.prod(found, dtype=np.int64)) * kind.itemsize
-    if path.stat().st_size != size:
-        raise CorruptFile(name, f"{size} bytes for {expected}", f"{path.stat().st_size} bytes")
-    if 0 in found:
-        return np.zeros(found, kind)
-    mapped: npt.NDArray[Any] = np.memmap(path, dtype=kind, mode="r", offset=start, shape=tuple(found))
-    return mapped
 
 
 def blocks_of(array: npt.NDArray[Any], size: int = BLOCK_ROWS) -> Iterator[tuple[int, npt.NDArray[Any]]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from xtr_assets.core.errors import GenerationError, StorageError, WarehouseNotFound
-from xtr_assets.core.files import record, write_atomic
+from xtr_assets.core.files import commit_folder, record, write_atomic
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.storage import draft_lifecycle, publish, remembrance
 from xtr_assets.storage.content import TakenBack
@@ -35,7 +35,7 @@ from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME, Segment
 from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, compact_shard, plan_shards
 from xtr_assets.storage.shard_writer import ShardChange, write_change
 from xtr_assets.storage.snapshot import Snapshot, current_version, known_files, read_snapshot
-from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.temporary_files import scratch
 from xtr_assets.storage.transfer import export_generation, import_generation
 from xtr_assets.storage.verify import verify_warehouse
 
@@ -152,10 +152,7 @@ class Warehouse:
             listing = Listing(made_by=made_by, files=files).to_bytes()
             target = self.layout.model(sha256_bytes(listing)[:8])
             (folder / LISTING_NAME).write_bytes(listing)
-            if not (target / LISTING_NAME).is_file():
-                fsync_tree(folder)
-                move_into_place(folder, target)
-            elif (target / LISTING_NAME).read_bytes() != listing:
+            if not commit_folder(folder, target) and (target / LISTING_NAME).read_bytes() != listing:
                 raise StorageError(f"{target.name} names two models; retrain with another seed")
         return target
 
