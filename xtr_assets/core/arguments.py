@@ -104,12 +104,12 @@ def boolean_mask(mask: Any, name: str) -> Mask:
 
 def real_array(values: Any, name: str) -> Floats:
     """Numbers as contiguous float32, of any shape: floats of any width and integers are taken, nothing else is."""
+    if type(values) is np.ndarray and values.dtype == np.float32 and values.flags.c_contiguous:
+        return values
     try:
         array = np.asarray(values)
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"{name}: not an array of numbers ({error})") from error
-    if array.dtype == np.float32:
-        return np.ascontiguousarray(array)
     if array.dtype.kind not in "fiu":
         raise InvalidInput(f"{name}: not an array of numbers ({array.dtype} {array.shape}); pass float32")
     with np.errstate(over="ignore"):

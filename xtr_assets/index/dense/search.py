@@ -10,7 +10,7 @@ from xtr_assets.core.arguments import query_vectors, real_array, result_count, r
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recipe_grammar import Recipe
 from xtr_assets.core.row_store import RowVectors
-from xtr_assets.core.search_options import SearchOptions
+from xtr_assets.core.search_options import SearchOptions, search_options
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.dense import search_plan
 from xtr_assets.index.dense.gpu_clone import GpuClone
@@ -122,7 +122,7 @@ class DenseSearch:
         scores : float32 [q, k], or [k] for one query: inner products, descending; -inf pads where rows are fewer.
         rows : int64 of the same shape; ties ascending; -1 pads.
         """
-        options = SearchOptions(k, nprobe, ef_search, None, rescore, allowed)
+        options = search_options(k, nprobe, ef_search, None, rescore, allowed)
         array = real_array(queries, "queries")
         if array.ndim == 1 and array.size:
             result = self.answer(array[None], options, parameters)

@@ -11,7 +11,7 @@ import numpy as np
 from xtr_assets.core.arguments import boolean_mask, is_token_batch, result_count, token_batch
 from xtr_assets.core.errors import EncoderMismatch
 from xtr_assets.core.row_store import RowTokens, TokenPart
-from xtr_assets.core.search_options import SearchOptions
+from xtr_assets.core.search_options import SearchOptions, search_options
 from xtr_assets.core.token_codec import TOKEN_CODEC
 from xtr_assets.core.types import Floats, Halves, Ints, Mask
 from xtr_assets.index.late.backends.choice import BackendName
@@ -215,7 +215,7 @@ class TokenIndex:
         scores float32 [k], rows int64 [k]; [q, k] for a batch of q
             Best first, equal scores by ascending row; padded by -inf and -1.
         """
-        options = SearchOptions(k, nprobe, None, k_prime, rescore, allowed)
+        options = search_options(k, nprobe, None, k_prime, rescore, allowed)
         if is_token_batch(query_tokens):
             return _stacked(self.answer(query_tokens, options), options.k)
         (result,) = self.answer([query_tokens], options)
@@ -232,7 +232,7 @@ class TokenIndex:
         allowed: Mask | None = None,
     ) -> TokenResult:
         """As `search` for one query, with what it did."""
-        return self.answer([query_tokens], SearchOptions(k, nprobe, None, k_prime, rescore, allowed))[0]
+        return self.answer([query_tokens], search_options(k, nprobe, None, k_prime, rescore, allowed))[0]
 
     def search_batch(
         self,
@@ -249,7 +249,7 @@ class TokenIndex:
 
         threads : queries searched at a time; by default, and at most, the processors that this process may use.
         """
-        options = SearchOptions(k, nprobe, None, k_prime, rescore, allowed)
+        options = search_options(k, nprobe, None, k_prime, rescore, allowed)
         return _stacked(self.answer(queries, options, threads), options.k)
 
     def answer(

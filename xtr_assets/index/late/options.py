@@ -57,6 +57,8 @@ class SearchProfile:
 
     def override(self, options: SearchOptions) -> "SearchProfile":
         """The profile with what a call sets; a call that sets lists or candidates wants no scan."""
+        if not options.named:
+            return self
         changes = {"nprobe": options.nprobe, "k_prime": options.k_prime, "rescore": options.rescore}
         given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
         return replace(self, **given, scan=False) if given else self

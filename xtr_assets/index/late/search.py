@@ -78,11 +78,8 @@ class TokenMatch:
     retrieved: bool
 
 
-def search(
-    state: IndexState, profile: SearchProfile, query_tokens: Floats, k: int, allowed: Mask | None
-) -> TokenResult:
-    """See TokenIndex.search."""
-    tokens = checked_tokens(query_tokens, state.model.dim)
+def search(state: IndexState, profile: SearchProfile, tokens: Floats, k: int, allowed: Mask | None) -> TokenResult:
+    """See TokenIndex.search; tokens : float32 [t, d], checked (core/arguments.py)."""
     mask, count = state.allowed(allowed)
     wanted = min(k, count)
     if not len(tokens) or wanted <= 0:
