@@ -151,7 +151,7 @@ def token_batch(queries: Any, dim: int) -> list[Floats]:
 def is_token_batch(queries: Any) -> bool:
     """Whether these are several queries [tokens, dim]: an array of three dimensions, or a list of such arrays."""
     if isinstance(queries, np.ndarray):
-        return queries.ndim == 3 or queries.dtype == np.object_
+        return queries.ndim == 3 or (queries.ndim == 1 and queries.dtype == np.object_)
     return isinstance(queries, Sequence) and all(np.ndim(query) == 2 for query in queries)
 
 
