@@ -115,7 +115,7 @@ def test_queries_and_masks_that_cannot_be_used_are_refused_by_name() -> None:
         exact_dense(vectors, live, np.array([[0, 0, 0], [0, np.nan, 0]], np.float32), 1)
     with pytest.raises(InvalidInput, match="k is -1"):
         exact_dense(vectors, live, np.ones((1, 3), np.float32), -1)
-    with pytest.raises(InvalidInput, match=r"`live` is bool \(2,\); bool \(3,\) is needed"):
+    with pytest.raises(InvalidInput, match=r"`live` has 2 entries; bool \(3,\) is needed"):
         exact_dense(vectors, live[:2], np.ones((1, 3), np.float32), 1)
 
 

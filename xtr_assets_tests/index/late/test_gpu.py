@@ -185,7 +185,7 @@ def test_queries_that_cannot_be_used_are_refused_as_on_the_cpu(built: TokenIndex
     view = serve(built)
     with pytest.raises(InvalidInput, match="query 0, token 0 holds NaN"):
         view.search(np.full((1, 32), np.nan, np.float32), 1)
-    with pytest.raises(EncoderMismatch, match="dim 32 in the index, 16 in the query"):
+    with pytest.raises(EncoderMismatch, match="dim 32 in the index, 16 in query 0"):
         view.search(np.ones((1, 16), np.float32), 1)
     with pytest.raises(InvalidInput, match="k is -2"):
         view.search(np.ones((1, 32), np.float32), -2)
