@@ -1,6 +1,6 @@
 """DenseIndex: the nearest stored vectors by inner product, found through FAISS, scored from the stored vectors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import process_time
@@ -238,7 +238,7 @@ class DenseIndex(DenseSearch):
         add_stored(self._index, self._vectors, rows)
         self._changed(rows, True)
 
-    def remove(self, rows: Ints) -> None:
+    def remove(self, rows: Ints | Sequence[int]) -> None:
         """Never return these rows int64 [n] again; rows that are not in the index are an error."""
         rows = distinct_rows(rows, self._vectors.end_row)
         if not self._present[rows].all():

@@ -216,9 +216,11 @@ class TokenIndex:
             Best first, equal scores by ascending row; padded by -inf and -1.
         """
         options = search_options(k, nprobe, None, k_prime, rescore, allowed)
-        if is_token_batch(query_tokens):
-            return _stacked(self.answer(query_tokens, options), options.k)
-        (result,) = self.answer([query_tokens], options)
+        # One query or several: which of them is told by the dimensions, not by the type.
+        asked: Any = query_tokens
+        if is_token_batch(asked):
+            return _stacked(self.answer(asked, options), options.k)
+        (result,) = self.answer([asked], options)
         return result.scores, result.rows
 
     def search_detailed(
