@@ -26,7 +26,9 @@ from xtr_assets.core.recipe_shortlist import plan_dense
 from xtr_assets.core.row_store import RowVectors, VectorPart
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index import DenseIndex
-from xtr_assets.index.dense.repair import list_balance, repair_lists
+from xtr_assets.index.dense.imbalance import imbalance
+from xtr_assets.index.dense.recipe import inverted
+from xtr_assets.index.dense.repair import repair_lists
 from xtr_assets.index.exact_scan import exact_rows
 from xtr_assets.index.faiss_provider import load_faiss
 
@@ -124,9 +126,8 @@ def main() -> None:
             index.tune(mixed, goal=GOAL)
             cost = microseconds(index, np.concatenate([asked, here[1::2]])[:200])
             index._use(before)
-            balance = list_balance(index)
-            assert balance is not None
-            cells = (end, name, balance.lists, f"{balance.imbalance:.2f}", *(f"{one:.3f}" for one in recalls))
+            lists = inverted(index.faiss_index).nlist
+            cells = (end, name, lists, f"{imbalance(index):.2f}", *(f"{one:.3f}" for one in recalls))
             print("".join(f"{cell:>12}" for cell in (*cells, f"{spent[name]:.1f}", f"{cost:.0f}")), flush=True)
 
 

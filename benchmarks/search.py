@@ -17,11 +17,11 @@ from time import perf_counter
 import numpy as np
 
 import xtr_assets as xa
+from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.search.answer import hydrated, rank
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.request import MODES, Ask
-from xtr_assets.search.retrievers import Overrides
 from xtr_assets.telemetry.tracing import span
 
 WORDS_PER_QUERY = 6
@@ -38,7 +38,7 @@ def sampled_queries(searcher: xa.Searcher, count: int) -> list[str]:
 
 def timed(searcher: xa.Searcher, query: str, mode: Mode, k: int) -> tuple[float, dict[str, float], list[int]]:
     """(seconds, seconds by phase, chunk_ids) of one search, run as `Searcher.search` runs it."""
-    ask = Ask.checked(k, mode, "zsum", Overrides(), None)
+    ask = Ask.checked(SearchOptions(k), mode, None)
     opened = searcher._now()
     started = perf_counter()
     timing = Timing()

@@ -1,5 +1,6 @@
 """What every writer of files shares: digests, fsync, atomic replacement. The only part of core that touches a disk."""
 
+import errno
 import hashlib
 import os
 import uuid
@@ -57,6 +58,35 @@ def fsync_file(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def fsync_tree(path: Path) -> None:
+    """Make every file and folder below (and including) `path` durable."""
+    if path.is_file():
+        fsync_file(path)
+        return
+    for folder, _, names in os.walk(path, topdown=False):
+        for name in names:
+            fsync_file(Path(folder) / name)
+        fsync_dir(Path(folder))
+
+
+def commit_folder(folder: Path, target: Path) -> bool:
+    """Give a folder the name that its content has: durable first, then renamed in one step.
+
+    The first to commit a name wins; what is there already has the same content. False where it was there, `folder` is
+    then left to the caller.
+    """
+    fsync_tree(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    fsync_dir(target.parent)
+    return True
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -1,26 +1,23 @@
 """Exact inner products over stored vectors: the reference of every recall figure, the re-rank and the filtered scan."""
 
-import math
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.arguments import query_vectors, row_mask, whole
 from xtr_assets.core.row_store import RowVectors
 from xtr_assets.core.top_k import best_of_lines, best_rows, kth_best
 from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.index import native, native_scores
+from xtr_assets.index.half_precision import gather, widen
+from xtr_assets.index.row_scorer import scorer_of
 
 # Rows of one block: 16,384 x 384 float32 are 25 MB, small beside the matrix it is multiplied with and large enough
 # for the BLAS to run at full speed.
 BLOCK_ROWS = 16_384
 # Queries that share one pass over the vectors: their scores against a block take 16 MB.
 QUERY_BLOCK = 256
-# Elements converted from half precision at a time: the three temporaries stay in the second-level cache.
-WIDEN_ELEMENTS = 1 << 16
 # A block's product and the final sum differ by rounding. Candidates within this share of the largest possible
 # score below the k-th are summed again, so that equal vectors tie exactly and are ordered by row.
 ROUNDING = 4e-6
@@ -29,102 +26,21 @@ MAX_TIES = 1024
 # Up to so many queries the compiled loop beats widening whole blocks for a matrix product: 0.2 ns a dim, row and query
 # against 0.75 / queries + 0.05.
 FEW_QUERIES = 6
-# Up to this k the compiled insertion beats a sort in NumPy: 3 us against 25 us for one query.
-INSERTION_K = 256
-
-# Without the extension, pairs of query and row that a process scores in NumPy before it loads the compiled loops: numba
-# takes 0.5 CPU s to import and to find what it compiled, a pair of 384 dims 1.4 us. A search from the command line
-# needs hundreds, the gate of a small change thousands where the index is flat, and 240,000 where it has lists and 320
-# rows are scored a query (0.34 s). A process that goes on to score more has lost at most 0.55 s.
-LIGHT_PAIRS = 400_000
-
-_HALF_SCALE = np.float32(2.0**112)
-_light_left = LIGHT_PAIRS
-
 BlockSource = Callable[[], Iterator[tuple[Ints, Floats]]]
-
-
-def widen(halves: npt.NDArray[Any]) -> Floats:
-    """The float32 of finite float16 values, exactly; four times as fast as NumPy's own conversion.
-
-    Bits are moved into place and the exponent corrected by one multiplication (which also settles subnormals).
-    Infinities and NaN are not kept: they are refused wherever vectors are written.
-    """
-    if halves.dtype != np.float16:
-        return np.asarray(halves, np.float32)
-    flat = np.ascontiguousarray(halves).reshape(-1).view(np.uint16)
-    out = np.empty(flat.shape, np.float32)
-    for start in range(0, len(flat), WIDEN_ELEMENTS):
-        bits = flat[start : start + WIDEN_ELEMENTS].astype(np.uint32)
-        target = out[start : start + WIDEN_ELEMENTS]
-        signs = (bits & 0x8000) << 16
-        bits &= 0x7FFF
-        bits <<= 13
-        np.multiply(bits.view(np.float32), _HALF_SCALE, out=target)
-        target.view(np.uint32)[...] |= signs
-    return out.reshape(halves.shape)
-
-
-def gather(vectors: RowVectors, rows: Ints) -> Floats:
-    """float32 [len(rows), dim] of stored rows in any order."""
-    if len(vectors.parts) == 1:
-        part = vectors.parts[0]
-        positions = rows - part.base_row
-        if len(rows) and positions.min() >= 0 and positions.max() < len(part.vectors):
-            return widen(np.asarray(part.vectors)[positions])
-    return vectors.gather(rows)
 
 
 def true_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
     """Inner products of each query with its own rows: float32 [q, m] for rows int64 [q, m]; -inf where a row is -1.
 
-    Each sum runs over the dims in the same order wherever the row stands: equal vectors get equal scores. By the C++
-    extension, or without it by numba, but for the first LIGHT_PAIRS of a process; `slow_scores` states it in NumPy.
+    Each sum runs over the dims in the same order wherever the row stands: equal vectors get equal scores. See
+    row_scorer.py for what computes; `slow_scores` states it in NumPy.
     """
-    if native.available():
-        return native_scores.stored_scores(vectors, queries, np.ascontiguousarray(rows))
-    if not _compiled(rows.size):
-        return _light_scores(vectors, queries, rows)
-    # Here and not above: see LIGHT_PAIRS.
-    from xtr_assets.index.numba_scores import stored_scores
-
-    return stored_scores(vectors, queries, np.ascontiguousarray(rows))
+    return scorer_of(vectors).scores(vectors, queries, rows)
 
 
 def best_true(vectors: RowVectors, queries: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
     """The k best rows of each line by `true_scores`, then by row: float32 and int64 [q, k], -inf and -1 pads."""
-    if native.available():
-        return native_scores.best_stored(vectors, queries, np.ascontiguousarray(rows), k)
-    if not _compiled(rows.size):
-        return best_of_lines(_light_scores(vectors, queries, rows), rows, k)
-    if k <= INSERTION_K:
-        from xtr_assets.index.numba_scores import best_stored
-
-        return best_stored(vectors, queries, np.ascontiguousarray(rows), k)
-    return best_of_lines(true_scores(vectors, queries, rows), rows, k)
-
-
-def _compiled(pairs: int) -> bool:
-    """Whether so many pairs more are worth the compiled loops, or those are loaded anyway."""
-    global _light_left
-    if "xtr_assets.index.numba_scores" in sys.modules:
-        return True
-    _light_left -= pairs
-    return _light_left < 0
-
-
-def _light_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
-    scores = np.full(rows.shape, -np.inf, np.float32)
-    ends = [part.end_row for part in vectors.parts]
-    starts = [part.base_row for part in vectors.parts]
-    for number, line in enumerate(rows):
-        part = np.searchsorted(starts, line, side="right") - 1
-        known = np.flatnonzero((part >= 0) & (line < np.array([*ends, 0])[part]))
-        for first in range(0, len(known), BLOCK_ROWS):
-            some = known[first : first + BLOCK_ROWS]
-            # Not a matrix product: a row's sum would depend on where in the block it stands.
-            scores[number, some] = np.einsum("nd,d->n", gather(vectors, line[some]), queries[number])
-    return scores
+    return scorer_of(vectors).best(vectors, queries, rows, k)
 
 
 def slow_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
@@ -147,8 +63,8 @@ def exact_dense(vectors: RowVectors, live: Mask, queries: Floats, k: int) -> tup
     -------
     scores : float32 [q, k], descending, -inf pads. rows : int64 [q, k], ties ascending, -1 pads.
     """
-    queries = checked_queries(queries, vectors.dim, k)
-    check_mask(live, vectors.end_row, "live")
+    queries, k = query_vectors(queries, vectors.dim), whole(k, "k", 0)
+    row_mask(live, vectors.end_row, "live")
     if len(queries) <= FEW_QUERIES:
         stored_rows = vectors.rows()
         return _scan_few(vectors, stored_rows[live[stored_rows]], queries, k)
@@ -171,7 +87,7 @@ def exact_dense(vectors: RowVectors, live: Mask, queries: Floats, k: int) -> tup
 def exact_rows(vectors: RowVectors, rows: Ints, queries: Floats, k: int) -> tuple[Floats, Ints]:
     """The same over the given rows only (int64 [m], ascending): what a selective filter costs is its own size."""
 
-    queries = checked_queries(queries, vectors.dim, k)
+    queries, k = query_vectors(queries, vectors.dim), whole(k, "k", 0)
     if len(queries) <= FEW_QUERIES:
         return _scan_few(vectors, rows, queries, k)
 
@@ -181,27 +97,6 @@ def exact_rows(vectors: RowVectors, rows: Ints, queries: Floats, k: int) -> tupl
             yield chunk, gather(vectors, chunk)
 
     return _scan(blocks, vectors, queries, k)
-
-
-def checked_queries(queries: Floats, dim: int, k: int) -> Floats:
-    """Queries as float32 [q, dim], contiguous. Raises InvalidInput for a wrong shape, NaN or infinities, or k < 0."""
-    array = np.ascontiguousarray(queries, np.float32)
-    if array.ndim != 2 or array.shape[1] != dim:
-        raise InvalidInput(f"dim {dim} in the index, queries of shape {array.shape}; queries must be [q, {dim}]")
-    # The sum of squares is finite where all are, unless it overflows; one product takes half a microsecond.
-    flat = array.reshape(-1)
-    if not math.isfinite(flat.dot(flat)) and not np.isfinite(array).all():
-        line = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-        raise InvalidInput(f"query {line} holds NaN or an infinity; only finite values can be searched")
-    if k < 0:
-        raise InvalidInput(f"k = {k}; it must be 0 or more")
-    return array
-
-
-def check_mask(mask: Mask, end_row: int, name: str) -> None:
-    """Raise InvalidInput unless the mask is bool [end_row]."""
-    if mask.dtype != np.bool_ or mask.shape != (end_row,):
-        raise InvalidInput(f"`{name}` is {mask.dtype} {mask.shape}; bool ({end_row},) is needed, one entry a row")
 
 
 class _Best:

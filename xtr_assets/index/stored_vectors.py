@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.row_store import RowVectors, VectorPart
-from xtr_assets.core.types import Floats, Halves, Ints
+from xtr_assets.core.types import Floats, Halves
 
 Vectors = Floats | Halves | RowVectors
 
@@ -27,6 +27,8 @@ def halves(vectors: npt.NDArray[Any], dim: int) -> Halves:
     array: npt.NDArray[Any] = np.asarray(vectors)
     if array.ndim != 2 or array.shape[1] != dim:
         raise InvalidInput(f"dim {dim} in the index, vectors of shape {array.shape}; they must be [n, {dim}]")
+    if array.dtype.kind not in "fiu":
+        raise InvalidInput(f"vectors are {array.dtype}; pass numbers, float32 or float16 [n, {dim}]")
     with np.errstate(over="ignore"):
         stored: Halves = np.ascontiguousarray(array, np.float16)
     finite = np.isfinite(stored).all(axis=1)
@@ -34,15 +36,3 @@ def halves(vectors: npt.NDArray[Any], dim: int) -> Halves:
         row = int(np.flatnonzero(~finite)[0])
         raise InvalidInput(f"vector {row} holds NaN, an infinity or a value beyond float16 (65504)")
     return stored
-
-
-def known_rows(rows: Ints, end_row: int) -> Ints:
-    """The rows int64 [n], ascending. Raises InvalidInput for rows outside the vectors or given twice."""
-    rows = np.asarray(rows, np.int64).reshape(-1)
-    outside = rows[(rows < 0) | (rows >= end_row)]
-    if len(outside):
-        raise InvalidInput(f"row {int(outside[0])} is outside the vectors, which end at row {end_row}")
-    unique = np.unique(rows)
-    if len(unique) != len(rows):
-        raise InvalidInput(f"{len(rows) - len(unique)} of {len(rows)} rows are given twice")
-    return unique

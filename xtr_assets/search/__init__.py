@@ -5,18 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TokenMatch
+    from xtr_assets.search.reconstruction import Reconstruction
     from xtr_assets.search.searcher import Searcher, open
 
 _HOMES = {
     "Explanation": "hits",
     "Hit": "hits",
+    "Reconstruction": "reconstruction",
     "Searcher": "searcher",
     "SpaceExplanation": "hits",
     "TokenMatch": "hits",
     "open": "searcher",
 }
 
-__all__ = ["Explanation", "Hit", "Searcher", "SpaceExplanation", "TokenMatch", "open"]
+__all__ = ["Explanation", "Hit", "Reconstruction", "Searcher", "SpaceExplanation", "TokenMatch", "open"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,7 @@
 """One call over one opened generation: encode the queries, rank, then read what the hits show."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def answer(
     with timing.phase("filter"):
         opened.allowed(ask.where)
     hits: list[list[Hit]] = [[] for _ in queries]
-    asked = [i for i, query in enumerate(queries) if query.strip()] if ask.k else []
+    asked = [i for i, query in enumerate(queries) if query.strip()]
     if asked and opened.generation.live_rows:
         with timing.phase("encode"):
             vectors = encoder.encode(opened.generation, [queries[i] for i in asked], ask.spaces)
@@ -46,13 +47,14 @@ def rank(opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask, timi
         allowed = opened.allowed(ask.where)
         count = int(np.count_nonzero(allowed))
     spaces: Mapping[str, Space] = {"dense": opened.dense, "xtr": opened.tokens}
-    ranker = Ranker(tuple(spaces[name] for name in ask.spaces), opened.chunk_ids, ask.fusion, opened.depth)
+    ranker = Ranker(tuple(spaces[name] for name in ask.spaces), opened.chunk_ids, ask.options.fusion, opened.depth)
     if ask.mode == "exact" or ranker.scans(ask.k, count):
         rows = np.flatnonzero(allowed)
         rankings = [ranker.rank_all(query, ask.k, rows, timing) for query in queries]
     else:
         with timing.phase("retrieve"), span("retrieve", mode=ask.mode, allowed=count):
-            lists = ranker.retrieve(queries, ask.k, ask.overrides, None if ask.where is None else allowed)
+            options = replace(ask.options, allowed=None if ask.where is None else allowed)
+            lists = ranker.retrieve(queries, options)
         rankings = [ranker.rank(query, ask.k, own, timing) for query, own in zip(queries, lists, strict=True)]
     candidates = metrics.CANDIDATES.labels(ask.mode)
     for ranking in rankings:

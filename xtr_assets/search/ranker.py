@@ -5,20 +5,20 @@ take every allowed row, so that the same rows come out as long as the lists miss
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from xtr_assets.core.fusion import Doubles, Moments, rrf, z_sum
+from xtr_assets.core.search_options import Fusion, SearchOptions
 from xtr_assets.core.top_k import best_positions
-from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.phase_times import Timing
-from xtr_assets.search.retrievers import Listed, Overrides, QueryVectors, Space
+from xtr_assets.search.retrievers import Listed, QueryVectors, Space
 from xtr_assets.telemetry.tracing import span
 
 Mode = Literal["hybrid", "dense", "xtr", "exact"]
-Fusion = Literal["zsum", "rrf"]
 
 # Candidates that each list gives to the fusion. Known-item search in the standard library: the z-score sum over the
 # dense top 100 has the MRR@10 of the sum over all documents (0.399), so that more of them only cost time.
@@ -68,12 +68,10 @@ class Ranker:
     fusion: Fusion = "zsum"
     depth: int = CANDIDATES
 
-    def retrieve(
-        self, queries: Sequence[QueryVectors], k: int, overrides: Overrides, allowed: Mask | None
-    ) -> list[dict[str, Listed]]:
+    def retrieve(self, queries: Sequence[QueryVectors], options: SearchOptions) -> list[dict[str, Listed]]:
         """Per query the list of each space: rows int64, best first."""
-        n = self._listed(k)
-        lists = {space.name: space.retrieve(queries, n, overrides, allowed) for space in self.spaces}
+        wanted = replace(options, k=self._listed(options.k))
+        lists = {space.name: space.retrieve(queries, wanted) for space in self.spaces}
         return [{name: found[i] for name, found in lists.items()} for i in range(len(queries))]
 
     def rank(self, query: QueryVectors, k: int, lists: Mapping[str, Listed], timing: Timing) -> Ranking:

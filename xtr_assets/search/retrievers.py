@@ -1,13 +1,15 @@
 """The two spaces a query is compared in: each retrieves candidates by its index and scores any rows exactly."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from xtr_assets.core.arguments import MOST_RESULTS
 from xtr_assets.core.row_store import RowVectors
-from xtr_assets.core.types import Floats, Int32s, Ints, Mask
+from xtr_assets.core.search_options import SearchOptions
+from xtr_assets.core.types import Floats, Int32s, Ints
 from xtr_assets.index.exact_scan import true_scores
 from xtr_assets.search.instrumentation import observe_dense, observe_tokens
 from xtr_assets.telemetry.tracing import span
@@ -40,24 +42,12 @@ class QueryVectors:
     token_ids: Int32s | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
-    """Settings of one call in place of the generation's profile; None leaves the profile's."""
-
-    nprobe: int | None = None
-    k_prime: int | None = None
-    rescore: int | None = None
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Listed:
     """What an index retrieved for one query: rows int64 [n], best first, and their exact scores float32 [n]."""
 
     rows: Ints
     scores: Floats
-
-
-PROFILE = Overrides()
 
 
 class Space(Protocol):
@@ -67,10 +57,8 @@ class Space(Protocol):
     def name(self) -> str:
         """Its key in `hit.scores`."""
 
-    def retrieve(
-        self, queries: Sequence[QueryVectors], n: int, overrides: Overrides, allowed: Mask | None
-    ) -> list[Listed]:
-        """The n best candidates of each query, and those that tie with the n-th."""
+    def retrieve(self, queries: Sequence[QueryVectors], options: SearchOptions) -> list[Listed]:
+        """The options.k best candidates of each query, and those that tie with the last of them."""
 
     def score(self, query: QueryVectors, rows: Ints) -> Floats:
         """Exact scores float32 [len(rows)]: the same bits for the same vectors, wherever the rows lie."""
@@ -85,6 +73,7 @@ def untied(found: tuple[Floats, Ints], search: Search, n: int, limit: int) -> Li
     `search(m)` gives the m best; no more than `limit` rows can be found.
     """
     scores, rows = found
+    limit = min(limit, MOST_RESULTS)
     while len(rows) > n and rows[-1] >= 0 and scores[n - 1] - scores[-1] <= TIE and len(rows) < limit:
         scores, rows = search(min(len(rows) * TIE_GROWTH, limit))
     valid = rows >= 0
@@ -102,22 +91,18 @@ class DenseSpace:
         self.index, self._vectors = index, vectors
         self.last: DenseResult | None = None
 
-    def retrieve(
-        self, queries: Sequence[QueryVectors], n: int, overrides: Overrides, allowed: Mask | None
-    ) -> list[Listed]:
+    def retrieve(self, queries: Sequence[QueryVectors], options: SearchOptions) -> list[Listed]:
         """All queries in one call of the index."""
         stacked = np.stack([_embedding(query) for query in queries])
 
         def search(embeddings: Floats, k: int) -> "DenseResult":
             with span("dense.search", k=k, queries=len(embeddings), recipe=self.index.recipe) as recording:
-                result = self.index.search_detailed(
-                    embeddings, k, nprobe=overrides.nprobe, rescore=overrides.rescore, allowed=allowed
-                )
+                result = self.index.answer(embeddings, replace(options, k=k))
                 observe_dense(result, recording)
             return result
 
         # What ties make wider is counted; the last call is this one.
-        self.last = found = search(stacked, n + 1)
+        self.last = found = search(stacked, _beyond(options.k))
 
         def widen(query: int) -> Search:
             def again(k: int) -> tuple[Floats, Ints]:
@@ -127,7 +112,7 @@ class DenseSpace:
             return again
 
         limit = len(self._vectors)
-        return [untied((found.scores[i], found.rows[i]), widen(i), n, limit) for i in range(len(queries))]
+        return [untied((found.scores[i], found.rows[i]), widen(i), options.k, limit) for i in range(len(queries))]
 
     def score(self, query: QueryVectors, rows: Ints) -> Floats:
         """True inner products, each row summed on its own in one order: equal vectors get equal scores."""
@@ -147,22 +132,13 @@ class TokenSpace:
         self.last: Sequence[TokenResult] = ()
         self._about = {"model": index.model.fingerprint8, "dtype": "int8", "backend": index.backend}
 
-    def retrieve(
-        self, queries: Sequence[QueryVectors], n: int, overrides: Overrides, allowed: Mask | None
-    ) -> list[Listed]:
+    def retrieve(self, queries: Sequence[QueryVectors], options: SearchOptions) -> list[Listed]:
         """All queries in one call of the index; one of no tokens compares with nothing and finds nothing."""
         asked = [_tokens(query) for query in queries]
 
         def search(tokens: Sequence[Floats], k: int) -> "Sequence[TokenResult]":
             with span("xtr.search", k=k, queries=len(tokens), device=self.index.device, **self._about) as recording:
-                results = self.index.search_batch_detailed(
-                    tokens,
-                    k,
-                    k_prime=overrides.k_prime,
-                    nprobe=overrides.nprobe,
-                    rescore=overrides.rescore,
-                    allowed=allowed,
-                )
+                results = self.index.answer(tokens, replace(options, k=k))
                 observe_tokens(results, recording, **self._about)
             return results
 
@@ -173,14 +149,19 @@ class TokenSpace:
 
             return again
 
-        self.last = found = search(asked, n + 1)
-        return [untied((one.scores, one.rows), widen(i), n, self._rows) for i, one in enumerate(found)]
+        self.last = found = search(asked, _beyond(options.k))
+        return [untied((one.scores, one.rows), widen(i), options.k, self._rows) for i, one in enumerate(found)]
 
     def score(self, query: QueryVectors, rows: Ints) -> Floats:
         """MaxSim divided by the number of query tokens; 0 for a query of none."""
         tokens = _tokens(query)
         with span("xtr.rescore", rows=len(rows), tokens=len(tokens), **self._about):
             return self.index.score(tokens, rows) if len(tokens) else np.zeros(len(rows), np.float32)
+
+
+def _beyond(k: int) -> int:
+    """One more than asked shows whether the k-th ties with what was cut."""
+    return min(k + 1, MOST_RESULTS)
 
 
 def _embedding(query: QueryVectors) -> Floats:

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtr_assets.config import EncoderConfig
+from xtr_assets.core.arguments import query_vectors, token_batch
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.search_options import Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
 from xtr_assets.search.answer import answer, rank
 from xtr_assets.search.hits import Answer, Hit
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.query_encoder import QueryEncoder
-from xtr_assets.search.ranker import Fusion, Mode
+from xtr_assets.search.ranker import Mode
 from xtr_assets.search.reader import OpenGeneration
-from xtr_assets.search.request import Ask, check_embeddings, check_queries, check_tokens
-from xtr_assets.search.retrievers import PROFILE, Overrides, QueryVectors
+from xtr_assets.search.reconstruction import Reconstruction, reconstructed
+from xtr_assets.search.request import Ask, check_queries
+from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.scrub import Verify
@@ -140,7 +143,7 @@ class Searcher:
         Parameters
         ----------
         query : text; an empty one, or one of spaces only, finds nothing
-        k : 0 or more; more than there are rows gives all that are allowed
+        k : 1 or more; more than there are rows gives all that are allowed
         mode : "dense", "xtr", "hybrid" (both candidate lists, scored exactly in both spaces) or "exact" (hybrid
             without indexes: every allowed row is scored in both spaces)
         where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
@@ -167,23 +170,22 @@ class Searcher:
         explain: bool = False,
     ) -> list[list[Hit]]:
         """`search` for several queries at once: they are encoded together and answered by the same generation."""
-        overrides = Overrides(nprobe, k_prime, rescore)
-        return self.answer(queries, k, mode, where, overrides, fusion=fusion, explain=explain).hits
+        with self._counting():
+            options = SearchOptions(k, nprobe, None, k_prime, rescore, fusion=fusion)
+        return self.answer(queries, options, mode, where, explain=explain).hits
 
     def answer(
         self,
         queries: Sequence[str],
-        k: int = 10,
+        options: SearchOptions,
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
-        overrides: Overrides = PROFILE,
         *,
-        fusion: Fusion = "zsum",
         explain: bool = False,
     ) -> Answer:
         """`search_batch` with the number of the generation that answered, which `refresh` may have left meanwhile."""
         with self._counting():
-            ask = Ask.checked(k, mode, fusion, overrides, where)
+            ask = Ask.checked(options, mode, where)
             check_queries(queries)
             with (
                 self._using() as opened,
@@ -206,9 +208,9 @@ class Searcher:
         another dim, InvalidInput for NaN, a wrong shape or a wrong filter.
         """
         with self._counting():
-            ask = Ask.checked(k, "dense", "zsum", Overrides(nprobe, None, rescore), where)
+            ask = Ask.checked(SearchOptions(k, nprobe, rescore=rescore), "dense", where)
             with self._using() as opened:
-                embeddings = check_embeddings(queries, opened.generation.manifest.encoder.dim)
+                embeddings = query_vectors(queries, opened.generation.manifest.encoder.dim)
                 return self._arrays(opened, [QueryVectors(embedding=one) for one in embeddings], ask)
 
     def search_tokens(
@@ -226,10 +228,18 @@ class Searcher:
         Returns (scores float32 [n, k], chunk_ids int64 [n, k]), padded with (-inf, -1). Raises as `search_vectors`.
         """
         with self._counting():
-            ask = Ask.checked(k, "xtr", "zsum", Overrides(nprobe, k_prime, rescore), where)
+            ask = Ask.checked(SearchOptions(k, nprobe, None, k_prime, rescore), "xtr", where)
             with self._using() as opened:
-                tokens = check_tokens(queries, opened.generation.manifest.encoder.token_dim)
+                tokens = token_batch(queries, opened.generation.manifest.encoder.token_dim)
                 return self._arrays(opened, [QueryVectors(tokens=one) for one in tokens], ask)
+
+    def reconstruct(self, chunk_ids: Sequence[int]) -> list[Reconstruction]:
+        """The stored vectors of chunks, in the order asked for: what searches compare a query with.
+
+        chunk_ids : `hit.chunk_id` of each. Raises InvalidInput for one that this generation does not hold.
+        """
+        with self._counting(), self._using() as opened:
+            return reconstructed(opened, chunk_ids)
 
     # -- one call -----------------------------------------------------------------------------------------------------
 
@@ -238,7 +248,7 @@ class Searcher:
         ids = np.full((len(queries), ask.k), -1, np.int64)
         timing = Timing()
         with span("search", mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number):
-            if ask.k and queries:
+            if queries:
                 for i, ranking in enumerate(rank(opened, queries, ask, timing)):
                     scores[i, : len(ranking.rows)] = ranking.scores
                     ids[i, : len(ranking.rows)] = opened.chunk_ids[ranking.rows]

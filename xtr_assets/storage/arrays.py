@@ -1,4 +1,4 @@
-"""Raw .npy arrays: written in blocks with bounded memory, validated before they exist, opened by size and header."""
+"""Raw .npy arrays: written in blocks with bounded memory, validated before they exist."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,32 +54,6 @@ def array_writer(path: Path, dtype: npt.DTypeLike, trailing: tuple[int, ...] = (
         writer.finish()
 
 
-def open_array(path: Path, name: str, dtype: npt.DTypeLike, shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
-    """Memory-map an array read-only after comparing its header and size. None in `shape` takes any length."""
-    expected = f"{np.dtype(dtype)} {['*' if n is None else n for n in shape]}"
-    try:
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            if version != (1, 0):
-                raise CorruptFile(name, "npy version (1, 0)", f"version {version}")
-            found, fortran, kind = np.lib.format.read_array_header_1_0(file)
-            start = file.tell()
-    except FileNotFoundError:
-        raise CorruptFile(name, expected, "no file") from None
-    except (ValueError, EOFError, SyntaxError) as error:
-        raise CorruptFile(name, f"a header of {expected}", str(error)) from error
-    fits = len(found) == len(shape) and all(want is None or want == got for want, got in zip(shape, found, strict=True))
-    if kind != np.dtype(dtype) or fortran or not fits:
-        raise CorruptFile(name, expected, f"{kind} {list(found)}")
-    size = start + int(np.prod(found, dtype=np.int64)) * kind.itemsize
-    if path.stat().st_size != size:
-        raise CorruptFile(name, f"{size} bytes for {expected}", f"{path.stat().st_size} bytes")
-    if 0 in found:
-        return np.zeros(found, kind)
-    mapped: npt.NDArray[Any] = np.memmap(path, dtype=kind, mode="r", offset=start, shape=tuple(found))
-    return mapped
-
-
 def blocks_of(array: npt.NDArray[Any], size: int = BLOCK_ROWS) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """(first row, rows) in order, at most `size` rows each."""
     for start in range(0, len(array), size):
@@ -107,20 +81,6 @@ def check_unit_rows(block: npt.NDArray[Any], first: int, dim: int, name: str) ->
         row, length = int(wrong[0]), float(lengths[wrong[0]])
         what = "is not finite" if not np.isfinite(length) else f"has length {length:.4g}, unit length is needed"
         raise InvalidInput(f"{name}: row {first + row} {what} ({len(wrong)} such rows in this block); nothing was kept")
-
-
-def check_offsets(offsets: npt.NDArray[np.int64], rows: int, tokens: int, name: str) -> None:
-    """int64 [rows + 1] from 0 to `tokens`, every row at least one token; InvalidInput names the row and the file."""
-    if offsets.shape != (rows + 1,) or offsets.dtype != np.int64:
-        raise InvalidInput(f"{name}: int64 [{rows + 1}] expected, found {offsets.dtype} {list(offsets.shape)}")
-    if offsets[0] != 0 or offsets[-1] != tokens:
-        raise InvalidInput(f"{name}: offsets run from {offsets[0]} to {offsets[-1]}, the {tokens} tokens from 0 on")
-    wrong = np.flatnonzero(np.diff(offsets) <= 0)
-    if len(wrong):
-        row = int(wrong[0])
-        raise InvalidInput(
-            f"{name}: row {row} has offsets {offsets[row]} to {offsets[row + 1]}; they must ascend, with a token a row"
-        )
 
 
 def check_scales(scales: npt.NDArray[np.float16], first: int, name: str) -> None:

@@ -100,21 +100,11 @@ class Draft(Generation):
 
             self._update(take)
 
-    def use_file(self, name: str) -> FileRecord:
-        """Record a shared file by its path in the warehouse; the sha256 comes from the list it is in, where one is."""
-        path = self.layout.resolve(name)
-        if not path.is_file():
-            raise GenerationError(f"{name} does not exist; write and seal it before generation {self.number} uses it")
-        one = _listed(self.layout, path) or record(path)
-        self._update(lambda manifest: {"files": {**manifest.files, name: one}})
-        return one
-
-    def use_folder(self, name: str) -> None:
-        """Record every file of a sealed shared folder (postings of a segment, a model), its list included."""
-        self.use_folders([name])
-
     def use_folders(self, names: Sequence[str]) -> None:
-        """The same for many folders, in one step: the manifest is written once, whatever the number of segments."""
+        """Record every file of sealed shared folders (postings of a segment, a model), their lists included.
+
+        In one step: the manifest is written once, whatever the number of segments.
+        """
         found: dict[str, FileRecord] = {}
         for name in names:
             listing = self.layout.resolve(name) / LISTING_NAME
@@ -225,19 +215,6 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 
 def _within(name: str, folder: str) -> bool:
     return name == folder or name.startswith(f"{folder}/")
-
-
-def _listed(layout: Layout, path: Path) -> FileRecord | None:
-    """The record of a file in the list of the sealed folder it lies in."""
-    for folder in path.parents:
-        if folder == layout.root:
-            return None
-        listing = folder / LISTING_NAME
-        if listing.is_file() and listing != path:
-            return read_stored(Listing, listing, layout.relative(listing)).files.get(
-                path.relative_to(folder).as_posix()
-            )
-    return None
 
 
 def _is_row_data(name: str) -> bool:

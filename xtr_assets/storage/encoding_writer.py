@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xtr_assets.core.arguments import check_offsets
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.files import record, write_atomic
 from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints
-from xtr_assets.storage.arrays import ArrayWriter, array_writer, blocks_of, check_offsets, check_scales, check_unit_rows
+from xtr_assets.storage.arrays import ArrayWriter, array_writer, blocks_of, check_scales, check_unit_rows
 from xtr_assets.storage.manifest import Listing
 from xtr_assets.storage.segment import Segment, embeddings_file, embeddings_listing, tokens_folder
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
@@ -107,7 +108,7 @@ def tokens_writer(segment: Segment, fingerprint: str, dim: int) -> Iterator[Toke
             writer = TokensWriter(writers, dim, label)
             yield writer
         offsets = writer.offsets()
-        check_offsets(offsets, segment.rows, writers["tokens.npy"].rows, f"{label}/offsets.npy")
+        check_offsets(offsets, writers["tokens.npy"].rows, f"{label}/offsets.npy", segment.rows)
         _save(staged / "offsets.npy", offsets)
         listing = Listing(made_by=fingerprint, files={p.name: record(p) for p in sorted(staged.iterdir())})
         (staged / "files.json").write_bytes(listing.to_bytes())
@@ -126,7 +127,7 @@ def write_tokens(
     label = f"{segment.segment_id}/{tokens_folder(fingerprint)}"
     if tokens.ndim != 2:
         raise InvalidInput(f"{label}/tokens.npy: tokens [T, dim] expected, found {list(tokens.shape)}")
-    check_offsets(offsets, segment.rows, len(tokens), f"{label}/offsets.npy")
+    check_offsets(offsets, len(tokens), f"{label}/offsets.npy", segment.rows)
     with tokens_writer(segment, fingerprint, tokens.shape[1]) as writer:
         writer.append(tokens, scales, np.diff(offsets), token_ids)
     return True

@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.line_shifts import Shift
+from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.row_placement import Placed, Placement, unpack_tombstones
 from xtr_assets.core.row_store import RowTokens, RowVectors, TokenPart, VectorPart
 from xtr_assets.core.types import Mask
-from xtr_assets.storage.arrays import open_array
 from xtr_assets.storage.chunk_files import CHUNK_COLUMNS, CHUNK_SCHEMA, shifted
 from xtr_assets.storage.content import withdrawn_generations
 from xtr_assets.storage.digests import check_digest, check_size

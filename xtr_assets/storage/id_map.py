@@ -1,13 +1,10 @@
 """id_map.parquet: which chunk lies at which row. The only place where the two meet."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xtr_assets.core.errors import CorruptFile, InvalidInput
-from xtr_assets.core.types import Ints
+from xtr_assets.core.errors import InvalidInput
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 
@@ -22,23 +19,6 @@ ID_MAP_SCHEMA = pa.schema(
         pa.field("live", pa.bool_(), nullable=False),
     ]
 )
-
-
-@dataclass(frozen=True)
-class IdMap:
-    """chunk_ids : int64 [end_row], -1 in holes and where a row is dead."""
-
-    chunk_ids: Ints
-
-    def rows_of(self, chunk_ids: Ints) -> Ints:
-        """int64 [n]: the live row of each chunk, -1 where there is none."""
-        order = np.argsort(self.chunk_ids, kind="stable")
-        ordered = self.chunk_ids[order]
-        place = np.minimum(np.searchsorted(ordered, chunk_ids), max(len(ordered) - 1, 0))
-        if not len(ordered):
-            return np.full(len(chunk_ids), -1, np.int64)
-        found = (ordered[place] == chunk_ids) & (np.asarray(chunk_ids) >= 0)
-        return np.where(found, order[place], -1)
 
 
 def id_map_table(generation: Generation) -> pa.Table:
@@ -71,18 +51,6 @@ def write_id_map(draft: Draft) -> pa.Table:
     with draft.writing(ID_MAP_NAME) as path:
         pq.write_table(table, path, compression="zstd", compression_level=1)
     return table
-
-
-def read_id_map(generation: Generation) -> IdMap:
-    """The live rows' chunk ids, from the verified file."""
-    table = pq.read_table(generation.path(ID_MAP_NAME), columns=["row", "chunk_id", "live"])
-    rows, ids = table.column("row").to_numpy(), table.column("chunk_id").to_numpy()
-    live = table.column("live").to_numpy()
-    chunk_ids = np.full(generation.end_row, -1, np.int64)
-    if len(rows) and not 0 <= rows.min() <= rows.max() < generation.end_row:
-        raise CorruptFile(ID_MAP_NAME, f"rows below {generation.end_row}", f"{rows.min()} to {rows.max()}")
-    chunk_ids[rows[live]] = ids[live]
-    return IdMap(chunk_ids)
 
 
 def _check_unique(table: pa.Table) -> None:

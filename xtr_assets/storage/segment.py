@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from xtr_assets.core.errors import CorruptFile, StorageError
 from xtr_assets.core.files import FileRecord, record
+from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints
-from xtr_assets.storage.arrays import check_finite, open_array
+from xtr_assets.storage.arrays import check_finite
 from xtr_assets.storage.chunk_files import ARROW_NAME, hashes_of, ids_of, open_chunks
 from xtr_assets.storage.digests import check_digest, check_size, is_sound, note_sound, stamp_of
 from xtr_assets.storage.layout import Layout, safe_name

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from xtr_assets.core.files import fsync_dir, fsync_file
+from xtr_assets.core.files import fsync_dir
+from xtr_assets.core.files import fsync_tree as fsync_tree
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import open_descriptor, refuse_linked, refuse_links
 
@@ -64,17 +65,6 @@ def _hold(lock: Path) -> int:
             if lock.stat().st_ino == os.fstat(descriptor).st_ino:
                 return descriptor
         os.close(descriptor)
-
-
-def fsync_tree(path: Path) -> None:
-    """Make every file and folder below (and including) `path` durable."""
-    if path.is_file():
-        fsync_file(path)
-        return
-    for folder, _, names in os.walk(path, topdown=False):
-        for name in names:
-            fsync_file(Path(folder) / name)
-        fsync_dir(Path(folder))
 
 
 def move_into_place(source: Path, target: Path) -> None:

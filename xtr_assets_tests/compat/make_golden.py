@@ -42,8 +42,8 @@ def make(root: Path) -> Warehouse:
     for placed in made.segments:
         np.save(placed.segment.staging(f"postings.{model.name}") / "lists.npy", np.arange(placed.segment.rows))
         placed.segment.seal_folder(f"postings.{model.name}")
-        made.use_folder(f"segments/{placed.segment.segment_id}/postings.{model.name}")
-    made.use_folder(warehouse.layout.relative(model))
+        made.use_folders([f"segments/{placed.segment.segment_id}/postings.{model.name}"])
+    made.use_folders([warehouse.layout.relative(model)])
     made.set_recipe("dense", {"family": "flat"})
     made.set_profile("dense", {"nprobe": 1})
     made.set_note("costs", {"encode": {"seconds": 1.5}})

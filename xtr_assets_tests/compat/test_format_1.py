@@ -13,9 +13,9 @@ from xtr_assets.core.errors import UnknownFormat
 from xtr_assets.core.row_placement import pack_tombstones
 from xtr_assets.core.row_store import RowVectors
 from xtr_assets.storage.catalog import connect
-from xtr_assets.storage.id_map import read_id_map
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.id_maps import mapped_ids
 from xtr_assets_tests.storage.sample import FINGERPRINT, publish, texts, vectors_of, write
 
 GOLDEN = Path(__file__).parent / "format-1"
@@ -60,7 +60,7 @@ def test_a_text_is_found_by_its_vector_and_hydrated(warehouse: Warehouse) -> Non
         shown = Hydrator(generation, ["chunk_id", "text", "text_hash"]).rows([row])[0]
         query = vectors_of([shown["text_hash"]], 8)[0]
         assert nearest(generation.vectors(), generation.live, query) == row
-        assert read_id_map(generation).chunk_ids[row] == shown["chunk_id"]
+        assert mapped_ids(generation)[row] == shown["chunk_id"]
         tokens = generation.tokens().document(row)
         assert np.allclose(np.linalg.norm(tokens, axis=1), 1.0, atol=0.02) and len(tokens) == 2
 

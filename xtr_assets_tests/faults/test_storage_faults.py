@@ -15,9 +15,10 @@ import pytest
 from xtr_assets.core.errors import StorageError
 from xtr_assets.storage.digests import forget_digests
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.id_map import read_id_map, write_id_map
+from xtr_assets.storage.id_map import write_id_map
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
+from xtr_assets_tests.id_maps import mapped_ids
 from xtr_assets_tests.storage.sample import ENCODER, FINGERPRINT, REQUIRED, check, encode_all, texts, write
 
 BEFORE = {"a.py": ["f one", "g two"], "b.py": ["h three"]}
@@ -34,13 +35,13 @@ def build(warehouse: Warehouse, corpus: dict[str, list[str]]) -> Generation:
     assert snapshot is not None
     made = warehouse.draft("run", encoder=ENCODER, fingerprint=FINGERPRINT, snapshots={"s": snapshot.data_version})
     model = warehouse.add_model(lambda folder: np.save(folder / "centroids.npy", np.ones(3)), "test")
-    made.use_folder(warehouse.layout.relative(model))
+    made.use_folders([warehouse.layout.relative(model)])
     for placed in made.segments:
         name = f"postings.{model.name}"
         if not placed.segment.has_folder(name):
             np.save(placed.segment.staging(name) / "lists.npy", np.arange(placed.segment.rows))
             placed.segment.seal_folder(name)
-        made.use_folder(f"segments/{placed.segment.segment_id}/{name}")
+        made.use_folders([f"segments/{placed.segment.segment_id}/{name}"])
     write_id_map(made)
     for name in ("dense.faiss", "xtr/index.json"):
         with made.writing(name) as path:
@@ -54,7 +55,7 @@ def everything_is_well(warehouse: Warehouse, allowed: list[list[str]]) -> None:
     generation = warehouse.published
     assert generation is not None and texts(generation) in allowed
     assert len(generation.vectors()) == len(generation.tokens()) >= generation.live_rows
-    assert np.count_nonzero(read_id_map(generation).chunk_ids >= 0) == generation.live_rows
+    assert np.count_nonzero(mapped_ids(generation) >= 0) == generation.live_rows
     assert generation.path("dense.faiss").stat().st_size == 600
     assert [g.number for g in warehouse.generations() if g.state == "published"] == [generation.number]
     assert warehouse.verify().problems == ()

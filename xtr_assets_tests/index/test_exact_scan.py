@@ -7,12 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.errors import EncoderMismatch, InvalidInput
 from xtr_assets.core.row_store import RowVectors, VectorPart
 from xtr_assets.core.top_k import best_of_lines
 from xtr_assets.core.types import Floats, Mask
-from xtr_assets.index import exact_scan, native, native_scores
-from xtr_assets.index.exact_scan import exact_dense, exact_rows, slow_scores, true_scores, widen
+from xtr_assets.index import DenseIndex, exact_scan, native, native_scores, row_scorer
+from xtr_assets.index.exact_scan import exact_dense, exact_rows, slow_scores, true_scores
+from xtr_assets.index.half_precision import gather, widen
+from xtr_assets.index.row_scorer import scorer_of
 
 
 def slow_reference(vectors: Any, live: Mask, queries: Floats, k: int) -> tuple[Any, Any]:
@@ -107,20 +109,20 @@ def test_true_scores_of_pads_are_minus_infinity() -> None:
 def test_queries_and_masks_that_cannot_be_used_are_refused_by_name() -> None:
     vectors = RowVectors([VectorPart(0, np.eye(3, dtype=np.float16))], 3)
     live = np.ones(3, np.bool_)
-    with pytest.raises(InvalidInput, match=r"dim 3 in the index, queries of shape \(1, 2\)"):
+    with pytest.raises(EncoderMismatch, match="dim 3 in the index, 2 in the queries"):
         exact_dense(vectors, live, np.ones((1, 2), np.float32), 1)
     with pytest.raises(InvalidInput, match="query 1 holds NaN"):
         exact_dense(vectors, live, np.array([[0, 0, 0], [0, np.nan, 0]], np.float32), 1)
-    with pytest.raises(InvalidInput, match="k = -1"):
+    with pytest.raises(InvalidInput, match="k is -1"):
         exact_dense(vectors, live, np.ones((1, 3), np.float32), -1)
-    with pytest.raises(InvalidInput, match=r"`live` is bool \(2,\); bool \(3,\) is needed"):
+    with pytest.raises(InvalidInput, match=r"`live` has 2 entries; bool \(3,\) is needed"):
         exact_dense(vectors, live[:2], np.ones((1, 3), np.float32), 1)
 
 
 def test_a_row_in_a_hole_is_an_error() -> None:
     vectors = RowVectors([VectorPart(0, np.eye(2, dtype=np.float16)), VectorPart(5, np.eye(2, dtype=np.float16))], 2)
     with pytest.raises(InvalidInput, match="row 3 lies in a hole"):
-        exact_scan.gather(vectors, np.array([0, 3]))
+        gather(vectors, np.array([0, 3]))
 
 
 @pytest.fixture(params=["native", "numba", "numpy"])
@@ -131,7 +133,7 @@ def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
             pytest.skip("the C++ extension is not installed here")
         return
     monkeypatch.setattr(native, "available", lambda: False)
-    monkeypatch.setattr(exact_scan, "_compiled", lambda _: request.param == "numba")
+    monkeypatch.setattr(row_scorer, "COMPILED_ROWS", 0 if request.param == "numba" else 1 << 40)
 
 
 @pytest.mark.usefixtures("loops")
@@ -194,16 +196,31 @@ def test_every_instruction_set_scores_stored_rows_alike(seed: int, dim: int, k: 
     np.testing.assert_array_equal(found[0][2], expected[1])
 
 
-def test_the_compiled_loops_are_loaded_when_more_pairs_come_than_numpy_is_given() -> None:
+def test_the_index_says_what_scores_its_rows_and_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = DenseIndex.build(np.eye(8, dtype=np.float32))
+    assert index.rows_scored_by == index.describe()["rows_scored_by"] == row_scorer.choose(8).name
+    if native.available():
+        assert index.rows_scored_by == f"native, {native.fastest()}"
+    monkeypatch.setattr(native, "available", lambda: False)
+    bare = DenseIndex.build(np.eye(8, dtype=np.float32))
+    assert bare.rows_scored_by == "numpy"
+    bare.add(np.ones((row_scorer.COMPILED_ROWS, 8), np.float32))
+    assert bare.rows_scored_by == scorer_of(bare.vectors).name == "numpy"
+    assert DenseIndex.build(np.ones((row_scorer.COMPILED_ROWS, 2), np.float32), "Flat").rows_scored_by == "numba"
+    assert scorer_of(index.vectors).name == index.rows_scored_by
+
+
+def test_without_the_extension_few_rows_import_no_compiler() -> None:
     program = (
         "import sys, numpy as np\nfrom xtr_assets.core.row_store import RowVectors, VectorPart\n"
-        "from xtr_assets.index import exact_scan\nexact_scan._light_left = 10\n"
-        "exact_scan.native.available = lambda: False\n"
-        "vectors = RowVectors([VectorPart(0, np.eye(4, dtype=np.float16))], 4)\n"
-        "query, rows = np.ones((1, 4), np.float32), np.arange(4)[None]\n"
-        "first = exact_scan.best_true(vectors, query, rows, 2)\nassert 'numba' not in sys.modules\n"
-        "exact_scan.true_scores(vectors, query, rows)\nassert 'numba' not in sys.modules\n"
-        "again = exact_scan.best_true(vectors, query, rows, 2)\nassert 'numba' in sys.modules\n"
+        "from xtr_assets.index import exact_scan, native, row_scorer\nnative.available = lambda: False\n"
+        "made = lambda n: RowVectors([VectorPart(0, np.ones((n, 4), np.float16))], 4)\n"
+        "query, rows = np.ones((1, 4), np.float32), np.zeros((1, 100_000), np.int64)\n"
+        "few = made(row_scorer.COMPILED_ROWS - 1)\n"
+        "for _ in range(10): first = exact_scan.best_true(few, query, rows, 2)\n"
+        "assert 'numba' not in sys.modules\n"
+        "again = exact_scan.best_true(made(row_scorer.COMPILED_ROWS), query, rows, 2)\n"
+        "assert 'numba' in sys.modules and row_scorer.scorer_of(few).name == 'numpy'\n"
         "assert all((a == b).all() for a, b in zip(first, again))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

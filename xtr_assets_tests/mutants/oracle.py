@@ -12,8 +12,8 @@ from xtr_assets.search.hits import Hit
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.catalog import connect
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.id_map import read_id_map
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.id_maps import mapped_ids
 from xtr_assets_tests.mutants.truth import Matrix, Row, Truth, Vectors, encode
 
 K = 10
@@ -187,7 +187,7 @@ def _catalog(truth: Truth, generation: Generation) -> Iterator[str]:
     at = dict(zip(table["row"].to_pylist(), table["chunk_id"].to_pylist(), strict=True))
     if wrong := sum(at.get(row[0]) != row[1] for row in found):
         yield f"catalog: {wrong} chunks at rows of others"
-    mapped = read_id_map(generation).chunk_ids
+    mapped = mapped_ids(generation)
     if wrong := sum(int(mapped[row]) != one for row, one in at.items()) + int((mapped >= 0).sum() != len(at)):
         yield f"id map: {wrong} rows of other chunks"
     rows = [(row[1], dict(zip(COLUMNS, row[2:], strict=True))) for row in found]

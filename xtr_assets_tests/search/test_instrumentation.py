@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import xtr_assets as xa
+from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.index.dense.refinement import DenseResult
 from xtr_assets.search import Searcher
 from xtr_assets.search.instrumentation import observe_tokens
@@ -90,7 +91,7 @@ def test_candidates_and_rescored_rows_of_the_token_index_are_counted(own: Search
 
 def test_what_a_query_imputed_is_shown(own: Searcher, warehouse: xa.Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     space = own._now().tokens
-    (result,) = space.index.search_batch_detailed([np.eye(4, 32, dtype=np.float32)], 5)
+    (result,) = space.index.answer([np.eye(4, 32, dtype=np.float32)], SearchOptions(5))
     imputed = [replace(result, imputed_share=share) for share in (0.25, 0.75)]
     monkeypatch.setattr(space, "last", imputed)
     assert shown("last_imputed_share", "xtr", warehouse) == 0.5

@@ -119,7 +119,6 @@ def test_a_filter_on_an_unknown_column_names_the_columns_there_are(searcher: Sea
 def test_nothing_is_found_for_an_empty_query_or_no_hits_wanted(searcher: Searcher, mode: Mode) -> None:
     assert searcher.search("", 10, mode) == []
     assert searcher.search(" \n\t", 10, mode) == []
-    assert searcher.search("zebra", 0, mode) == []
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -157,12 +156,15 @@ def test_a_batch_gives_what_single_searches_give(searcher: Searcher, mode: Mode)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"k": -1}, "k is -1; ask for 0 or more"),
+        ({"k": -1}, "k is -1; pass a whole number from 1"),
         ({"k": 2.5}, "k is 2.5"),
+        ({"k": 0}, "k is 0; pass a whole number from 1"),
+        ({"k": True}, "k is True"),
+        ({"k": 2**40}, "k is 1099511627776"),
         ({"mode": "magic"}, "mode is 'magic'; use one of hybrid, dense, xtr, exact"),
         ({"fusion": "sum"}, "fusion is 'sum'; use one of zsum, rrf"),
         ({"fusion": "rrf", "mode": "dense"}, "one ranking; use mode hybrid or exact"),
-        ({"nprobe": 0}, "nprobe is 0; give 1 or more"),
+        ({"nprobe": 0}, "nprobe is 0; pass a whole number of at least 1"),
         ({"k_prime": 5, "mode": "dense"}, "k_prime is 5 in mode 'dense', which does not use it"),
         ({"rescore": 5, "mode": "exact"}, "rescore is 5 in mode 'exact', which does not use it"),
         ({"where": {"path": {"like": "x"}}}, "operator 'like'"),
@@ -211,7 +213,6 @@ def test_queries_of_no_tokens_and_no_queries_find_nothing(searcher: Searcher) ->
     assert ids.tolist() == [[-1, -1, -1]] and np.isneginf(scores).all()
     assert searcher.search_tokens([], 3)[1].shape == (0, 3)
     assert searcher.search_vectors(np.empty((0, 64), np.float32), 3)[1].shape == (0, 3)
-    assert searcher.search_vectors(np.ones((2, 64), np.float32), 0)[1].shape == (2, 0)
 
 
 def test_vectors_that_do_not_fit_are_refused(searcher: Searcher) -> None:
@@ -272,3 +273,26 @@ def test_another_encoder_than_the_warehouses_is_refused(warehouse: Warehouse) ->
         pytest.raises(EncoderMismatch, match="hashing-64-32 with fingerprint"),
     ):
         searcher.search("zebra")
+
+
+def test_the_stored_vectors_of_hits_are_what_they_were_scored_with(searcher: Searcher, generation: Generation) -> None:
+    hits = searcher.search("parse date", 5)
+    query = ENCODER.encode_queries(["parse date"])
+    for hit, stored in zip(hits, searcher.reconstruct([hit.chunk_id for hit in hits]), strict=True):
+        assert stored.chunk_id == hit.chunk_id
+        assert stored.embedding.dtype == np.float32
+        assert stored.embedding @ query.embeddings[0] == pytest.approx(hit.scores["dense"], abs=1e-5)
+        best = (query.tokens[0] @ stored.tokens.T).max(axis=1).mean()
+        assert best == pytest.approx(hit.scores["xtr"], abs=1e-5)
+    assert searcher.reconstruct([]) == []
+
+
+def test_what_no_live_row_holds_cannot_be_reconstructed(searcher: Searcher, generation: Generation) -> None:
+    held = set(searcher._now().chunk_ids[generation.live].tolist())
+    dead = next(int(one) for one in searcher._now().chunk_ids if one >= 0 and int(one) not in held)
+    for wrong, said in ((dead, f"chunk {dead} is not in generation"), (-1, "chunk -1 is not"), (2**70, "is not in")):
+        with pytest.raises(InvalidInput, match=said):
+            searcher.reconstruct([wrong])
+    for odd in (True, 1.0, "7", None):
+        with pytest.raises(InvalidInput, match="pass the whole number that a hit shows"):
+            searcher.reconstruct([odd])  # type: ignore[list-item]

@@ -15,9 +15,10 @@ from xtr_assets.storage.catalog import VIEWS, connect, write_catalog
 from xtr_assets.storage.chunk_files import CHUNK_COLUMNS
 from xtr_assets.storage.digests import forget_digests
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.id_map import ID_MAP_SCHEMA, read_id_map, write_id_map
+from xtr_assets.storage.id_map import ID_MAP_SCHEMA, write_id_map
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.id_maps import mapped_ids
 from xtr_assets_tests.storage.sample import (
     ENCODER,
     FINGERPRINT,
@@ -52,12 +53,9 @@ def test_the_id_map_holds_every_stored_row(generation: Generation) -> None:
     assert set(table["segment"].to_pylist()) == {one.segment_id for one in generation.manifest.segments}
 
 
-def test_rows_and_chunk_ids_are_found_both_ways(generation: Generation) -> None:
-    ids = read_id_map(generation)
+def test_the_map_names_the_chunk_of_each_live_row(generation: Generation) -> None:
     wanted = {one.symbol: one.chunk_id for one in chunks_of(CHANGED, CHANGED)}
-    assert ids.chunk_ids.tolist() == [wanted["f"], -1, -1, wanted["g"], wanted["k"]]
-    asked = np.array([wanted["k"], 5, -1, wanted["f"]])
-    assert ids.rows_of(asked).tolist() == [4, -1, -1, 0]
+    assert mapped_ids(generation).tolist() == [wanted["f"], -1, -1, wanted["g"], wanted["k"]]
 
 
 def test_a_chunk_that_is_live_in_two_shards_is_refused_by_name(warehouse: Warehouse) -> None:

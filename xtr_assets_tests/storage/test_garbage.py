@@ -147,8 +147,8 @@ def test_an_open_draft_keeps_what_it_needs_and_what_it_may_record_next(four: War
     np.save(segment.staging(f"postings.{model.name}") / "lists.npy", np.ones(1))
     segment.seal_folder(f"postings.{model.name}")
     four.collect(keep=1)
-    made.use_folder(four.layout.relative(model))
-    made.use_folder(f"segments/{segment.segment_id}/postings.{model.name}")
+    made.use_folders([four.layout.relative(model)])
+    made.use_folders([f"segments/{segment.segment_id}/postings.{model.name}"])
     check(made)
     assert texts(four.publish(made.number, required=REQUIRED)) == ["next text"]
 
@@ -237,7 +237,7 @@ def test_postings_that_were_begun_and_that_nobody_ends_go(four: Warehouse) -> No
     write(four, {"f4.py": ["s4 text"]})
     model = four.add_model(lambda folder: np.save(folder / "c.npy", np.ones(2)), "test")
     made = draft(four)
-    made.use_folder(four.layout.relative(model))
+    made.use_folders([four.layout.relative(model)])
     check(made)
     four.publish(made.number, required=REQUIRED)
     segment = made.segments[-1].segment

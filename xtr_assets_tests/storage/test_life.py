@@ -14,10 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from xtr_assets.core.errors import CorruptFile, GenerationError
 from xtr_assets.storage.catalog import connect
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.id_map import read_id_map
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
+from xtr_assets_tests.id_maps import mapped_ids
 from xtr_assets_tests.storage.sample import REQUIRED, check, chunks_of, draft, encode_all, vectors_of, write
 
 PATHS = st.sampled_from(["a.py", "b.py", "c.py", "d/e.py"])
@@ -232,7 +232,7 @@ def answers(generation: Generation) -> dict[int, tuple[str, str, int]]:
     """chunk_id -> (path, text, first line) of what exact search can return: every live row, found by its own vector;
     what a hit shows and what the catalog says of a row is the same."""
     found = {}
-    ids, live = read_id_map(generation).chunk_ids, np.flatnonzero(generation.live)
+    ids, live = mapped_ids(generation), np.flatnonzero(generation.live)
     vectors = generation.vectors().gather(live)
     shown = {one["chunk_id"]: one["start_line"] for one in Hydrator(generation).rows(live.tolist())}
     with connect(generation) as connection:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
+from xtr_assets.core.files import record
 from xtr_assets.storage import history
 from xtr_assets.storage import publish as publishing
 from xtr_assets.storage.digests import forget_digests
@@ -135,7 +136,7 @@ def test_folders_of_segments_that_come_later_do_not_outdate_a_check(warehouse: W
     segment = made.segments[0].segment
     (segment.staging("postings.m") / "lists.npy").write_bytes(b"lists")
     segment.seal_folder("postings.m")
-    made.use_folder(f"segments/{segment.segment_id}/postings.m")
+    made.use_folders([f"segments/{segment.segment_id}/postings.m"])
     assert warehouse.publish(made.number, required=REQUIRED).has_file(
         f"segments/{segment.segment_id}/postings.m/lists.npy"
     )
@@ -354,9 +355,8 @@ def test_shared_models_are_kept_once_and_recorded(built: Warehouse) -> None:
     one, two = built.add_model(save, "kmeans"), built.add_model(save, "kmeans")
     assert one == two
     made = draft(built)
-    made.use_folder(built.layout.relative(one))
-    record = made.use_file(f"{built.layout.relative(one)}/centroids.npy")
-    assert made.manifest.files[f"{built.layout.relative(one)}/centroids.npy"] == record
+    made.use_folders([built.layout.relative(one)])
+    assert made.manifest.files[f"{built.layout.relative(one)}/centroids.npy"] == record(one / "centroids.npy")
     assert made.has_file(f"{built.layout.relative(one)}/files.json")
     flip(one / "centroids.npy", 140)
     assert [p.path for p in built.verify(made.number).problems] == [f"models/{one.name}/centroids.npy"]

@@ -159,7 +159,7 @@ def test_postings_belong_to_the_token_index(warehouse: Warehouse) -> None:
     segment = made.segments[0].segment
     (segment.staging("postings.m") / "lists.npy").write_bytes(b"lists")
     segment.seal_folder("postings.m")
-    made.use_folder(f"segments/{segment.segment_id}/postings.m")
+    made.use_folders([f"segments/{segment.segment_id}/postings.m"])
     with pytest.raises(PublishRefused, match="xtr_recall: passed for other bytes"):
         warehouse.publish(made.number)
 

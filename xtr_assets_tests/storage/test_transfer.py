@@ -28,7 +28,7 @@ def built(warehouse: Warehouse) -> Warehouse:
     write(warehouse, CORPUS)
     model = warehouse.add_model(lambda folder: np.save(folder / "c.npy", np.ones(2)), "test")
     made = draft(warehouse)
-    made.use_folder(warehouse.layout.relative(model))
+    made.use_folders([warehouse.layout.relative(model)])
     check(made)
     warehouse.publish(made.number, required=REQUIRED)
     return warehouse

@@ -28,7 +28,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     segment = made.segments[0].segment
     (segment.staging("postings.m") / "lists.npy").write_bytes(b"lists")
     segment.seal_folder("postings.m")
-    made.use_folder(f"segments/{segment.segment_id}/postings.m")
+    made.use_folders([f"segments/{segment.segment_id}/postings.m"])
     check(made)
     warehouse.publish(made.number, required=REQUIRED)
     return warehouse.root

@@ -1,6 +1,6 @@
 """DenseIndex: the nearest stored vectors by inner product, found through FAISS, scored from the stored vectors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import process_time
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from xtr_assets.core.arguments import distinct_rows, row_mask, row_numbers
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recipe_grammar import Recipe, parse_recipe
 from xtr_assets.core.recipe_shortlist import DensePlan, Target, plan_dense
@@ -33,9 +34,10 @@ from xtr_assets.index.dense.recipe import (
 )
 from xtr_assets.index.dense.search import RECALL_GOAL, DenseSearch
 from xtr_assets.index.dense.tuner import stricter
-from xtr_assets.index.exact_scan import check_mask, gather
 from xtr_assets.index.faiss_provider import load_faiss, provider
-from xtr_assets.index.stored_vectors import Vectors, as_rows, halves, known_rows
+from xtr_assets.index.half_precision import gather
+from xtr_assets.index.row_scorer import extended
+from xtr_assets.index.stored_vectors import Vectors, as_rows, halves
 
 faiss = load_faiss()
 
@@ -97,7 +99,7 @@ class DenseIndex(DenseSearch):
         """
         stored = as_rows(vectors)
         if live is not None:
-            check_mask(live, stored.end_row, "live")
+            row_mask(live, stored.end_row, "live")
         rows = stored.rows() if live is None else (every := stored.rows())[live[every]]
         plan = plan_dense(
             len(rows),
@@ -191,6 +193,7 @@ class DenseIndex(DenseSearch):
             "device_reason": self._placement.reason,
             "cuvs": self._placement.cuvs,
             "codes_read_by": self.codes_read_by,
+            "rows_scored_by": self.rows_scored_by,
             "faiss": provider().as_json(),
             "plan": None if self.plan_of_build is None else self.plan_of_build.as_json(),
             "built": None if self.built is None else asdict(self.built),
@@ -228,7 +231,7 @@ class DenseIndex(DenseSearch):
         appended = halves(vectors, self.dim)
         first = self._vectors.end_row
         if len(appended):
-            self._vectors = RowVectors([*self._vectors.parts, VectorPart(first, appended)], self.dim)
+            self._vectors = extended(self._vectors, VectorPart(first, appended))
             self._present = np.concatenate([self._present, np.zeros(len(appended), np.bool_)])
         rows = np.arange(first, first + len(appended))
         self.add_rows(rows)
@@ -236,15 +239,15 @@ class DenseIndex(DenseSearch):
 
     def add_rows(self, rows: Ints) -> None:
         """Index stored rows int64 [n] that are not in the index."""
-        rows = known_rows(rows, self._vectors.end_row)
+        rows = distinct_rows(rows, self._vectors.end_row)
         if self._present[rows].any():
             raise InvalidInput(f"row {int(rows[self._present[rows]][0])} is in the index already; remove it first")
         add_stored(self._index, self._vectors, rows)
         self._changed(rows, True)
 
-    def remove(self, rows: Ints) -> None:
+    def remove(self, rows: Ints | Sequence[int]) -> None:
         """Never return these rows int64 [n] again; rows that are not in the index are an error."""
-        rows = known_rows(rows, self._vectors.end_row)
+        rows = distinct_rows(rows, self._vectors.end_row)
         if not self._present[rows].all():
             raise InvalidInput(f"row {int(rows[~self._present[rows]][0])} is not in the index")
         remove(self._index, self._recipe, rows)
@@ -263,7 +266,7 @@ class DenseIndex(DenseSearch):
 
     def reconstruct(self, rows: Ints) -> Floats:
         """The stored vectors of rows int64 [n] in any order: float32 [n, dim]."""
-        return gather(self._vectors, np.asarray(rows, np.int64))
+        return gather(self._vectors, row_numbers(rows, self._vectors.end_row))
 
     def evolve(
         self,
@@ -282,7 +285,8 @@ class DenseIndex(DenseSearch):
         The quantizer and the profile are kept, at the cost of the changed rows; where that is not sound any more, the
         index is rebuilt, and the Evolution says why.
         """
-        removed, added = np.unique(removed), np.unique(added)
+        removed = distinct_rows(removed, len(self._present), "removed")
+        added = distinct_rows(added, vectors.end_row, "added")
         done = evolution(
             self._recipe, self._profile, self._index, len(self), vectors.dim, removed, added, recipe, target
         )

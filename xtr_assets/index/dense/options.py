@@ -1,4 +1,4 @@
-"""How one search is run: the kept profile, a caller's overrides within their ranges, and the plan that results."""
+"""How one search is run: the kept profile, a caller's options within their ranges, and the plan that results."""
 
 import math
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recipe_grammar import Recipe
+from xtr_assets.core.search_options import SearchOptions
 
 # FAISS's own names, as its ParameterSpace writes them, and ours.
 _NAMES = {
@@ -23,6 +24,8 @@ MAX_EF = 16_384
 # Candidates re-ranked for 10 results unless tuned: 4-bit codes put the true ten among the first 100.
 DEFAULT_RESCORE = 100
 DEFAULT_EF = 64
+# Digits of a value in a parameter string: more than any index has rows.
+MOST_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +65,6 @@ class DenseProfile:
 
 
 @dataclass(frozen=True, slots=True)
-class Overrides:
-    """What a caller asks for in place of the profile; None leaves the profile's value."""
-
-    nprobe: int | None = None
-    ef_search: int | None = None
-    quantizer_ef_search: int | None = None
-    rescore: int | None = None
-    k_factor: int | None = None
-
-
-_NONE = Overrides()
-
-
-@dataclass(frozen=True, slots=True)
 class SearchPlan:
     """One search, decided: `mode` says whether the index is asked or the rows are scanned, `reason` why."""
 
@@ -108,68 +97,55 @@ def default_profile(recipe: Recipe, rows: int) -> DenseProfile:
     )
 
 
-def parse_parameters(text: str) -> Overrides:
+def parse_parameters(text: str) -> dict[str, int]:
     """Read a parameter string as FAISS users write it.
 
     >>> parse_parameters("nprobe=32,k_factor=4")
-    Overrides(nprobe=32, ef_search=None, quantizer_ef_search=None, rescore=None, k_factor=4)
+    {'nprobe': 32, 'k_factor': 4}
     """
+    if not isinstance(text, str):
+        raise InvalidInput(f"parameters is {text!r}; pass text such as 'nprobe=32,rescore=200'")
     values: dict[str, int] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, _, value = (part.strip() for part in item.partition("="))
         if name not in _NAMES:
             raise InvalidInput(f"parameter {name!r} is unknown; allowed: {', '.join(sorted(_NAMES))}")
-        if not value.isdigit():
-            raise InvalidInput(f"parameter {name} is {value!r}; a whole number is needed")
+        if not (value.isascii() and value.isdecimal()) or len(value) > MOST_DIGITS:
+            shown = value if len(value) <= MOST_DIGITS else f"{value[:MOST_DIGITS]}..."
+            raise InvalidInput(f"parameter {name} is {shown!r}; a whole number is needed")
         values[_NAMES[name]] = int(value)
-    return Overrides(**values)
+    return values
 
 
-def asked_for(
-    parameters: str = "", *, nprobe: int | None = None, ef_search: int | None = None, rescore: int | None = None
-) -> Overrides:
-    """One value of what a call gives as a string and by name; a name wins over the string."""
-    named = Overrides(nprobe, ef_search, None, rescore)
-    if not parameters:
-        return named
-    given = parse_parameters(parameters)
-    return replace(given, **{name: value for name, value in asdict(named).items() if value is not None})
+def with_parameters(options: SearchOptions, parameters: str) -> SearchOptions:
+    """The options with what a parameter string adds; what the call names itself wins over the string."""
+    if parameters == "":
+        return options
+    return replace(options, **{**parse_parameters(parameters), **options.given})  # type: ignore[arg-type]
 
 
-def checked(overrides: Overrides, recipe: Recipe) -> Overrides:
-    """The overrides, or InvalidInput naming the value and the allowed range.
+def checked(options: SearchOptions, recipe: Recipe) -> SearchOptions:
+    """The options, or InvalidInput naming the value and the range that this recipe allows.
 
     Flat reads every vector, so any nprobe, ef_search or rescore of at least 1 is met and has no effect.
     """
-    if overrides == _NONE:
-        return overrides
-    most = {
-        "nprobe": recipe.nlist if recipe.family == "ivf" else None,
-        "ef_search": MAX_EF,
-        "quantizer_ef_search": MAX_EF,
-        "rescore": None,
-        "k_factor": None,
-    }
+    most = {"ef_search": MAX_EF, "quantizer_ef_search": MAX_EF}
+    if recipe.family == "ivf":
+        most["nprobe"] = recipe.nlist
     for name, limit in most.items():
-        value = getattr(overrides, name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or int(value) != value or value < 1 or (limit is not None and value > limit):
-            span = f"1 to {limit}" if limit is not None else "1 and more"
-            raise InvalidInput(f"{name} = {value} is out of range for {recipe.text}; allowed: {span}")
-    if overrides.rescore is not None and overrides.k_factor is not None:
-        raise InvalidInput(
-            f"rescore = {overrides.rescore} and k_factor = {overrides.k_factor} exclude each other; give one"
-        )
-    return overrides
+        value = getattr(options, name)
+        if value is not None and value > limit:
+            raise InvalidInput(f"{name} = {value} is out of range for {recipe.text}; allowed: 1 to {limit}")
+    return options
 
 
-def candidate_count(recipe: Recipe, profile: DenseProfile, overrides: Overrides, k: int) -> int:
+def candidate_count(recipe: Recipe, profile: DenseProfile, options: SearchOptions) -> int:
     """How many candidates are fetched for k results: the k best must be among them after exact re-rank."""
-    if overrides.k_factor is not None:
-        return k * overrides.k_factor
-    if overrides.rescore is not None:
-        return max(k, overrides.rescore)
+    k = options.k
+    if options.k_factor is not None:
+        return k * options.k_factor
+    if options.rescore is not None:
+        return max(k, options.rescore)
     if recipe.exact_codes:
         # One more than asked shows whether the k-th is tied with what was cut.
         return k + 1

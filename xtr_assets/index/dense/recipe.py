@@ -9,8 +9,8 @@ from xtr_assets.core.recipe_grammar import Recipe
 from xtr_assets.core.recipe_shortlist import AXES_FROM_BYTES, enough_axes
 from xtr_assets.core.row_store import RowVectors
 from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.index.exact_scan import gather
 from xtr_assets.index.faiss_provider import load_faiss
+from xtr_assets.index.half_precision import gather
 
 faiss = load_faiss()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from xtr_assets.core.arguments import query_vectors, result_count
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.recipe_shortlist import DensePlan, plan_dense
@@ -18,7 +19,7 @@ from xtr_assets.index.dense.options import default_profile
 from xtr_assets.index.dense.recipe import SEED, build_index
 from xtr_assets.index.dense.serialization import stored_bytes
 from xtr_assets.index.dense.tuner import Tuning, sample_queries, stricter
-from xtr_assets.index.exact_scan import checked_queries, exact_rows
+from xtr_assets.index.exact_scan import exact_rows
 
 # Rows that candidates are built on. With more, how a candidate grows is read off a quarter of the sample.
 SAMPLE_ROWS = 32_768
@@ -117,7 +118,7 @@ def choose_dense(
     sample = rows if len(rows) <= sample_rows else _drawn(rows, sample_rows)
     if queries is None:
         queries, goal = sample_queries(vectors, sample), stricter(goal)
-    queries = checked_queries(queries, vectors.dim, k)
+    queries, k = query_vectors(queries, vectors.dim), result_count(k)
     full = _built(vectors, sample, fitting, queries, goal, k)
     times = _timed(full, queries, k)
     grown = times

@@ -1,5 +1,5 @@
 """Local repair of an inverted-list index whose rows changed: lists that no longer fit are learnt anew, emptied ones
-given up, only the rows around them move. And two indexes made one."""
+given up, only the rows around them move."""
 
 import math
 from collections.abc import Callable
@@ -12,14 +12,12 @@ import numpy.typing as npt
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recipe_grammar import Recipe, parse_recipe
 from xtr_assets.core.recipe_shortlist import TRAINING_VECTORS_PER_LIST
-from xtr_assets.core.row_store import RowVectors, VectorPart
 from xtr_assets.core.top_k import ranked_columns
 from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.index.dense.evolve import Evolution
 from xtr_assets.index.dense.index import DenseIndex
 from xtr_assets.index.dense.recipe import SEED, coded, emptied_copy, inverted, list_rows, move_list
-from xtr_assets.index.exact_scan import gather
 from xtr_assets.index.faiss_provider import load_faiss
+from xtr_assets.index.half_precision import gather
 
 faiss = load_faiss()
 
@@ -65,12 +63,6 @@ class Repair:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def list_balance(index: DenseIndex) -> ListBalance | None:
-    """The balance of an inverted-list index; None for other families."""
-    lists = inverted(index.faiss_index)
-    return None if lists is None else _balance(_sizes(lists))
 
 
 def repairable(recipe: Recipe) -> bool:
@@ -136,21 +128,6 @@ def misfit_shares(index: DenseIndex) -> npt.NDArray[np.float64]:
             stored = coded(index.faiss_index, gather(index.vectors, rows))
             shares[number] = float((stored @ centroids[number] < fit).mean())
     return shares
-
-
-def merged(first: DenseIndex, second: DenseIndex) -> tuple[DenseIndex, int, Evolution]:
-    """Both indexes in one, nothing lost: the second's rows come after the first's, moved by the returned offset.
-
-    Derived from the first (or rebuilt where it outgrew itself, as the Evolution says); both stay as they are.
-    """
-    if first.dim != second.dim:
-        raise InvalidInput(f"dim {first.dim} in one index, {second.dim} in the other; only equal dims can be merged")
-    offset = first.vectors.end_row
-    parts = [VectorPart(part.base_row + offset, part.vectors) for part in second.vectors.parts]
-    vectors = RowVectors([*first.vectors.parts, *parts], first.dim)
-    none = np.empty(0, np.int64)
-    index, evolution = first.evolve(none, np.flatnonzero(second.present) + offset, vectors)
-    return index, offset, evolution
 
 
 def _sizes(lists: Any) -> Ints:

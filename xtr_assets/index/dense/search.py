@@ -6,19 +6,23 @@ from typing import Any
 
 import numpy as np
 
+from xtr_assets.core.arguments import query_vectors, real_array, result_count, row_mask
+from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recipe_grammar import Recipe
 from xtr_assets.core.row_store import RowVectors
+from xtr_assets.core.search_options import SearchOptions, search_options
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.dense import search_plan
 from xtr_assets.index.dense.gpu_clone import GpuClone
 from xtr_assets.index.dense.gpu_placement import Placement
-from xtr_assets.index.dense.options import DenseProfile, SearchPlan, asked_for, checked, default_profile
+from xtr_assets.index.dense.options import DenseProfile, SearchPlan, checked, default_profile, with_parameters
 from xtr_assets.index.dense.recipe import entries, held_mask
 from xtr_assets.index.dense.refinement import DenseResult, Refined, refined
 from xtr_assets.index.dense.search_plan import Served
 from xtr_assets.index.dense.sq_scan import code_scan
 from xtr_assets.index.dense.tuner import Confirmation, Tuning, confirmation, sample_queries, tune
-from xtr_assets.index.exact_scan import check_mask, checked_queries, exact_rows
+from xtr_assets.index.exact_scan import exact_rows
+from xtr_assets.index.row_scorer import scorer_of
 
 RECALL_GOAL = 0.95
 # Decided searches that are kept: one for each k and each set of overrides in use.
@@ -39,12 +43,13 @@ class DenseSearch:
         self._placement = Placement("cpu", False, "built here")
         self._clone: GpuClone | None = None
         self._served: Served | None = None
-        self._plans: dict[tuple[Any, ...], SearchPlan] = {}
+        self._plans: dict[SearchOptions, SearchPlan] = {}
         self._tuning: Tuning | None = None
         self._present = held_mask(index, vectors)
         if live is not None:
-            check_mask(live, vectors.end_row, "live")
-            self._present &= live
+            self._present &= row_mask(live, vectors.end_row, "live")
+        # Chosen here, at opening, for every search of these vectors.
+        self._scorer = scorer_of(vectors).name
         self._count = int(np.count_nonzero(self._present))
 
     @property
@@ -83,6 +88,11 @@ class DenseSearch:
         return self._placement
 
     @property
+    def rows_scored_by(self) -> str:
+        """What scores stored rows: "native" with its instruction set, "numba" or "numpy" (see row_scorer.py)."""
+        return self._scorer
+
+    @property
     def served(self) -> Served:
         """What answers now. Made at the first search after a change: it holds where the lists lie."""
         served = self._served
@@ -110,7 +120,7 @@ class DenseSearch:
 
         Parameters
         ----------
-        queries : float32 [q, dim], finite.
+        queries : float32 [q, dim], or [dim] for one query; finite.
         nprobe, ef_search, rescore : in place of the profile's; InvalidInput names the range. `rescore` is the number
             of candidates that are re-ranked exactly.
         allowed : bool [end_row]; other rows are left out before candidates are cut, never after.
@@ -118,35 +128,22 @@ class DenseSearch:
 
         Returns
         -------
-        scores : float32 [q, k], inner products, descending; -inf pads where there are fewer than k rows.
-        rows : int64 [q, k]; ties ascending; -1 pads.
+        scores : float32 [q, k], or [k] for one query: inner products, descending; -inf pads where rows are fewer.
+        rows : int64 of the same shape; ties ascending; -1 pads.
         """
-        result = self.search_detailed(
-            queries,
-            k,
-            nprobe=nprobe,
-            ef_search=ef_search,
-            rescore=rescore,
-            allowed=allowed,
-            parameters=parameters,
-        )
+        options = search_options(k, nprobe, ef_search, None, rescore, allowed)
+        array = real_array(queries, "queries")
+        if array.ndim == 1 and array.size:
+            result = self.answer(array[None], options, parameters)
+            return result.scores[0], result.rows[0]
+        result = self.answer(array.reshape(0, self.dim) if array.ndim == 1 else array, options, parameters)
         return result.scores, result.rows
 
-    def search_detailed(
-        self,
-        queries: Floats,
-        k: int,
-        *,
-        nprobe: int | None = None,
-        ef_search: int | None = None,
-        rescore: int | None = None,
-        allowed: Mask | None = None,
-        parameters: str = "",
-    ) -> DenseResult:
-        """As `search`, with its plan and what it took."""
+    def answer(self, queries: Floats, options: SearchOptions, parameters: str = "") -> DenseResult:
+        """As `search` for queries float32 [q, dim], with its plan and what it took."""
         started = perf_counter()
-        queries = checked_queries(queries, self.dim, k)
-        plan, available = self._plan(k, allowed, len(queries), parameters, nprobe, ef_search, rescore)
+        queries, k = query_vectors(queries, self.dim), options.k
+        plan, available = self._plan(with_parameters(options, parameters), len(queries))
         planned = perf_counter()
         approximate = found = None
         if plan.mode == "nothing" or not len(queries):
@@ -166,36 +163,25 @@ class DenseSearch:
         self, queries: Floats, k: int, *, allowed: Mask | None = None, parameters: str = ""
     ) -> Refined:
         """`search` with what the codes said beside what the stored vectors say; arguments as of `search`."""
-        return refined(self.search_detailed(queries, k, allowed=allowed, parameters=parameters))
+        return refined(self.answer(queries, SearchOptions(k, allowed=allowed), parameters))
 
     def plan_search(self, k: int, *, allowed: Mask | None = None, parameters: str = "", queries: int = 1) -> SearchPlan:
         """How a search of so many queries in one call would be run, and why. allowed : bool [end_row]."""
-        return self._plan(k, allowed, queries, parameters)[0]
+        return self._plan(with_parameters(SearchOptions(k, allowed=allowed), parameters), queries)[0]
 
-    def _plan(
-        self,
-        k: int,
-        allowed: Mask | None,
-        queries: int,
-        parameters: str,
-        nprobe: int | None = None,
-        ef_search: int | None = None,
-        rescore: int | None = None,
-    ) -> tuple[SearchPlan, Mask]:
+    def _plan(self, options: SearchOptions, queries: int) -> tuple[SearchPlan, Mask]:
         # Of now: what a plan made beside a change of the profile goes into is dropped with it.
-        plans, key = self._plans, (k, parameters, nprobe, ef_search, rescore)
-        if allowed is None and (known := plans.get(key)) is not None:
+        plans, allowed = self._plans, options.allowed
+        if allowed is None and (known := plans.get(options)) is not None:
             return known, self._present
         available = self._present
         if allowed is not None:
-            check_mask(allowed, self._vectors.end_row, "allowed")
-            available = allowed & self._present
+            available = row_mask(allowed, self._vectors.end_row, "allowed") & self._present
         count = self._count if allowed is None else int(np.count_nonzero(available))
         plan = search_plan.plan_search(
             self._recipe,
             self._profile,
-            asked_for(parameters, nprobe=nprobe, ef_search=ef_search, rescore=rescore),
-            k=k,
+            options,
             rows=self._count,
             available=count,
             dim=self.dim,
@@ -211,7 +197,7 @@ class DenseSearch:
         if allowed is None and plan.mode == "index" and plan.reason == search_plan.UNFILTERED:
             if len(plans) >= MOST_PLANS:
                 plans.clear()
-            plans[key] = plan
+            plans[options] = plan
         return plan, available
 
     def tune(
@@ -237,14 +223,18 @@ class DenseSearch:
         """
         if queries is None:
             queries = sample_queries(self._vectors, np.flatnonzero(self._present))
-        queries = checked_queries(queries, self.dim, k)
+        queries, k = query_vectors(queries, self.dim), result_count(k)
+        if not len(queries) and not self._recipe.exhaustive:
+            raise InvalidInput(
+                f"0 tuning queries for {self.recipe}; pass at least 1, or None for mixtures of stored vectors"
+            )
         exact = self._exact(queries, k) if exact is None else exact
         if keep and self._profile.goal > 0 and not self._recipe.exhaustive:
             still = self.confirm(queries, exact, goal, k)
             if still.passed:
                 self._tuning = Tuning(self._profile, True, still.lower_bound, (), still, "confirmed")
                 return self._tuning
-        others = None if confirm is None else (checked_queries(confirm, self.dim, k), self._exact(confirm, k))
+        others = None if confirm is None else (query_vectors(confirm, self.dim), self._exact(confirm, k))
         here = replace(self.served, clone=None)
         result = tune(here, self._vectors, self._profile, queries, exact, goal=goal, k=k, confirm=others)
         self._use(result.profile)
@@ -263,7 +253,7 @@ class DenseSearch:
 
     def apply(self, parameters: str) -> dict[str, Any]:
         """Keep parameters ("nprobe=32,rescore=200") in the profile; its recall is then unknown. Returns the profile."""
-        given = checked(asked_for(parameters), self._recipe)
+        given = checked(with_parameters(SearchOptions(), parameters), self._recipe)
         rescore = given.rescore or (given.k_factor or 0) * self._profile.k
         kept = {"nprobe": given.nprobe, "ef_search": given.ef_search, "quantizer_ef_search": given.quantizer_ef_search}
         changes = {name: value for name, value in {**kept, "rescore": rescore}.items() if value}

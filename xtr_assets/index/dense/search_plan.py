@@ -9,10 +9,11 @@ import numpy as np
 
 from xtr_assets.core.recipe_grammar import Recipe
 from xtr_assets.core.row_store import RowVectors
+from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index import native
 from xtr_assets.index.dense.gpu_clone import GpuClone
-from xtr_assets.index.dense.options import DenseProfile, Overrides, SearchPlan, candidate_count, checked
+from xtr_assets.index.dense.options import DenseProfile, SearchPlan, candidate_count, checked
 from xtr_assets.index.dense.sq_scan import CodeScan
 from xtr_assets.index.exact_scan import best_true, exact_rows
 from xtr_assets.index.faiss_provider import load_faiss
@@ -69,9 +70,8 @@ def index_cost(
 def plan_search(
     recipe: Recipe,
     profile: DenseProfile,
-    overrides: Overrides,
+    options: SearchOptions,
     *,
-    k: int,
     rows: int,
     available: int,
     dim: int,
@@ -80,19 +80,19 @@ def plan_search(
     device: str,
 ) -> SearchPlan:
     """Decide one search over `rows` live rows, of which `available` may be returned. Raises InvalidInput (ranges)."""
-    overrides = checked(overrides, recipe)
-    depth = min(candidate_count(recipe, profile, overrides, k), max(1, available))
+    options = checked(options, recipe)
+    depth = min(candidate_count(recipe, profile, options), max(1, available))
     # As many allowed rows are read under a filter as the profile reads rows without one.
     thinning = rows / max(1, available)
     nprobe = ef = 0
     if recipe.family == "ivf":
-        nprobe = min(recipe.nlist, math.ceil((overrides.nprobe or profile.nprobe) * thinning))
+        nprobe = min(recipe.nlist, math.ceil((options.nprobe or profile.nprobe) * thinning))
     elif recipe.family == "hnsw":
-        ef = math.ceil(max(overrides.ef_search or profile.ef_search, depth) * thinning)
+        ef = math.ceil(max(options.ef_search or profile.ef_search, depth) * thinning)
     mode: Literal["index", "scan", "nothing"] = "index"
     reason = UNFILTERED
-    if not available or not k:
-        mode, reason = "nothing", "no row may be returned" if k else "k is 0"
+    if not available:
+        mode, reason = "nothing", "no row may be returned"
     elif filtered or ef > available:
         index_ns = index_cost(recipe, rows, dim, nprobe=nprobe, ef_search=ef, candidates=depth, filtered=filtered)
         scan_ns = scan_cost(available, dim, queries)
@@ -101,10 +101,10 @@ def plan_search(
     return SearchPlan(
         mode=mode,
         family=recipe.family,
-        k=k,
+        k=options.k,
         nprobe=nprobe,
         ef_search=ef,
-        quantizer_ef_search=overrides.quantizer_ef_search or profile.quantizer_ef_search or max(64, 2 * nprobe),
+        quantizer_ef_search=options.quantizer_ef_search or profile.quantizer_ef_search or max(64, 2 * nprobe),
         candidates=depth,
         rescored=not recipe.exact_codes,
         available=available,

@@ -12,8 +12,8 @@ import numpy as np
 from xtr_assets.core.errors import CorruptFile, InvalidInput, UnknownFormat
 from xtr_assets.core.files import FileRecord, check, record, replacing, write_atomic
 from xtr_assets.core.json_document import read_json
+from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.row_store import RowVectors, VectorPart
-from xtr_assets.core.types import Halves
 from xtr_assets.index.faiss_provider import load_faiss, provider
 
 faiss = load_faiss()
@@ -111,7 +111,7 @@ def load_folder(folder: Path) -> Stored:
         raise UnknownFormat(f"{described} has format_version {version}, this release reads {FORMAT_VERSION}; update it")
     for name, one in zip((INDEX_FILE, VECTORS_FILE), expected, strict=True):
         check(folder / name, one, name)
-    stored = _map_vectors(folder / VECTORS_FILE, end_row, dim)
+    stored = open_array(folder / VECTORS_FILE, VECTORS_FILE, np.float16, (end_row, dim))
     return Stored(
         read_index(folder / INDEX_FILE, INDEX_FILE), RowVectors([VectorPart(0, stored)], dim), recipe, profile
     )
@@ -129,11 +129,3 @@ def _write_vectors(path: Path, vectors: RowVectors) -> None:
             for start in range(0, len(part.vectors), COPY_ROWS):
                 file.write(np.ascontiguousarray(part.vectors[start : start + COPY_ROWS], "<f2").tobytes())
             written = part.end_row
-
-
-def _map_vectors(path: Path, rows: int, dim: int) -> Halves:
-    # mmap cannot map zero bytes of data.
-    stored: Halves = np.load(path, mmap_mode="r" if rows else None, allow_pickle=False)
-    if stored.dtype != np.float16 or stored.shape != (rows, dim):
-        raise CorruptFile(VECTORS_FILE, f"float16 {(rows, dim)}", f"{stored.dtype} {stored.shape}")
-    return stored

@@ -14,7 +14,8 @@ from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.dense.options import DenseProfile, SearchPlan
 from xtr_assets.index.dense.recipe import SEED
 from xtr_assets.index.dense.search_plan import Served, candidates, index_cost
-from xtr_assets.index.exact_scan import gather, true_scores
+from xtr_assets.index.exact_scan import true_scores
+from xtr_assets.index.half_precision import gather
 
 # 256 queries put the lower bound about a point below the mean at recall 0.95.
 TUNING_QUERIES = 256

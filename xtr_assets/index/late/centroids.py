@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import CorruptFile, UnknownFormat
-from xtr_assets.core.files import FileRecord, check, fsync_dir, fsync_file, record
+from xtr_assets.core.files import FileRecord, check, commit_folder, fsync_dir, fsync_file, record
 from xtr_assets.core.json_document import read_json
 from xtr_assets.core.types import Bytes8, Floats
 
@@ -141,10 +141,9 @@ class TokenModel:
         try:
             self.write(temporary)
             temporary.chmod(0o755)
-            temporary.replace(target)
+            commit_folder(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        fsync_dir(models)
         return target
 
     def write(self, directory: Path) -> None:

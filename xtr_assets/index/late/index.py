@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from xtr_assets.core.arguments import boolean_mask, is_token_batch, result_count, token_batch
 from xtr_assets.core.errors import EncoderMismatch
 from xtr_assets.core.row_store import RowTokens, TokenPart
+from xtr_assets.core.search_options import SearchOptions, search_options
 from xtr_assets.core.token_codec import TOKEN_CODEC
 from xtr_assets.core.types import Floats, Halves, Ints, Mask
 from xtr_assets.index.late.backends.choice import BackendName
@@ -95,7 +97,7 @@ class TokenIndex:
         for part, folder in parts:
             check_part(part, shared)
             segments.append((part, open_postings(shared, part, folder)))
-        opened = cls(IndexState(shared, tuple(segments), np.array(live, np.bool_), backend), profile)
+        opened = cls(IndexState(shared, tuple(segments), boolean_mask(live, "live").copy(), backend), profile)
         return opened.to(device, device_memory)
 
     @classmethod
@@ -199,7 +201,7 @@ class TokenIndex:
 
     def search(
         self,
-        query_tokens: Floats,
+        query_tokens: Floats | Sequence[Floats],
         k: int,
         *,
         k_prime: int | None = None,
@@ -211,16 +213,21 @@ class TokenIndex:
 
         Parameters
         ----------
-        query_tokens : float32 [t, d]; a query of no tokens finds nothing
+        query_tokens : float32 [t, d], or a list of such arrays for a batch; a query of no tokens finds nothing
         k_prime, nprobe, rescore : in place of the profile's
         allowed : bool [end_row], rows that may be returned; removed rows never are
 
         Returns
         -------
-        scores float32 [k], rows int64 [k]
+        scores float32 [k], rows int64 [k]; [q, k] for a batch of q
             Best first, equal scores by ascending row; padded by -inf and -1.
         """
-        result = self.search_detailed(query_tokens, k, k_prime=k_prime, nprobe=nprobe, rescore=rescore, allowed=allowed)
+        options = search_options(k, nprobe, None, k_prime, rescore, allowed)
+        # One query or several: which of them is told by the dimensions, not by the type.
+        asked: Any = query_tokens
+        if is_token_batch(asked):
+            return _stacked(self.answer(asked, options), options.k)
+        (result,) = self.answer([asked], options)
         return result.scores, result.rows
 
     def search_detailed(
@@ -233,10 +240,8 @@ class TokenIndex:
         rescore: int | None = None,
         allowed: Mask | None = None,
     ) -> TokenResult:
-        """As `search`, with what it did."""
-        return self.search_batch_detailed(
-            [query_tokens], k, k_prime=k_prime, nprobe=nprobe, rescore=rescore, allowed=allowed
-        )[0]
+        """As `search` for one query, with what it did."""
+        return self.answer([query_tokens], search_options(k, nprobe, None, k_prime, rescore, allowed))[0]
 
     def search_batch(
         self,
@@ -253,33 +258,22 @@ class TokenIndex:
 
         threads : queries searched at a time; by default, and at most, the processors that this process may use.
         """
-        results = self.search_batch_detailed(
-            queries, k, k_prime=k_prime, nprobe=nprobe, rescore=rescore, allowed=allowed, threads=threads
-        )
-        scores = np.array([result.scores for result in results], np.float32).reshape(len(queries), k)
-        rows = np.array([result.rows for result in results], np.int64).reshape(len(queries), k)
-        return scores, rows
+        options = search_options(k, nprobe, None, k_prime, rescore, allowed)
+        return _stacked(self.answer(queries, options, threads), options.k)
 
-    def search_batch_detailed(
-        self,
-        queries: Sequence[Floats],
-        k: int,
-        *,
-        k_prime: int | None = None,
-        nprobe: int | None = None,
-        rescore: int | None = None,
-        allowed: Mask | None = None,
-        threads: int | None = None,
+    def answer(
+        self, queries: Sequence[Floats], options: SearchOptions, threads: int | None = None
     ) -> list[TokenResult]:
         """As `search_batch`, with what each search did."""
-        state, profile = self._state, self.profile.override(nprobe, k_prime, rescore)
+        state, profile = self._state, self.profile.override(options)
+        tokens = token_batch(queries, state.model.dim)
         if self._on_device is not None:
-            return self._on_device.search(state, profile, queries, k, allowed)
-        return search_all(state, profile, queries, k, allowed, threads)
+            return self._on_device.search(state, profile, tokens, options.k, options.allowed)
+        return search_all(state, profile, tokens, options, threads)
 
     def exact(self, query_tokens: Floats, k: int, *, allowed: Mask | None = None) -> tuple[Floats, Ints]:
         """The reference: MaxSim of every allowed row, in float32 over the store. Result as of `search`."""
-        return search_exact(self._state, query_tokens, k, allowed)
+        return search_exact(self._state, query_tokens, result_count(k), allowed)
 
     def score(self, query_tokens: Floats, rows: Ints) -> Floats:
         """MaxSim, divided by the number of query tokens, of stored rows in any order: float32 [len(rows)].
@@ -312,7 +306,8 @@ class TokenIndex:
         may_scan : a small index scans (options.PLANNED_SCAN), and a larger one where lists do not meet the goal;
         without it lists serve always, and `met` says whether they do.
         """
-        result = tune_state(self._state, self.profile, queries, exact, goal=goal, k=k, keep=keep, may_scan=may_scan)
+        asked, k = token_batch(queries, self.dim), result_count(k)
+        result = tune_state(self._state, self.profile, asked, exact, goal=goal, k=k, keep=keep, may_scan=may_scan)
         self.profile = result.profile
         return result
 
@@ -336,10 +331,11 @@ class TokenIndex:
         return np.arange(base, len(live))
 
     def remove(self, rows: Ints | Sequence[int]) -> int:
-        """Never return these rows, int64 [n], again. Returns how many of them were live."""
+        """Never return these rows, int64 [n], again; how many were live. InvalidInput for rows out of range or given
+        twice."""
         with self._changing:
             before = self._state.live_rows
-            self._state = self._state.without(np.asarray(rows, np.int64))
+            self._state = self._state.without(rows)
             return before - self._state.live_rows
 
     def compact(self) -> Ints:
@@ -353,3 +349,9 @@ class TokenIndex:
             live = np.ones(segment[0].rows, np.bool_)
             self._state = replace(state, segments=(segment,) if segment[0].rows else (), live=live)
         return new_rows
+
+
+def _stacked(results: Sequence[TokenResult], k: int) -> tuple[Floats, Ints]:
+    scores = np.array([result.scores for result in results], np.float32).reshape(len(results), k)
+    rows = np.array([result.rows for result in results], np.int64).reshape(len(results), k)
+    return scores, rows

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.search_options import SearchOptions
 
 # Costs for one query token, in stored tokens of a document that is rescored with token pruning (16 ns for 32 query
 # tokens in the extension): reading one document of a list (4 ns), and looking at the centroid of one stored token (1.2
@@ -52,9 +53,11 @@ class SearchProfile:
             if value is not None and value < 1:
                 raise InvalidInput(f"{name} is {value}; it must be at least 1 (results are never returned unrescored)")
 
-    def override(self, nprobe: int | None, k_prime: int | None, rescore: int | None) -> "SearchProfile":
+    def override(self, options: SearchOptions) -> "SearchProfile":
         """The profile with what a call sets; a call that sets lists or candidates wants no scan."""
-        changes = {"nprobe": nprobe, "k_prime": k_prime, "rescore": rescore}
+        if not options.named:
+            return self
+        changes = {"nprobe": options.nprobe, "k_prime": options.k_prime, "rescore": options.rescore}
         given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
         return replace(self, **given, scan=False) if given else self
 

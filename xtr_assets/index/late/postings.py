@@ -8,12 +8,12 @@ documents that hold a token of the list, ascending, each once, counted within th
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput
+from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.row_store import TokenPart
 from xtr_assets.core.types import Int32s, Ints
 from xtr_assets.index.late.centroid_assignment import assign
@@ -128,21 +128,3 @@ def open_postings(model: TokenModel, part: TokenPart, directory: Path, *, mmap: 
     if lists[0] != 0 or lists[-1] != listed or (np.diff(lists) < 0).any():
         raise CorruptFile(f"{directory.name}/lists.npy", f"ascending bounds from 0 to {listed}", "others")
     return Postings(lists, arrays["documents.npy"], arrays["numbers.npy"])
-
-
-def open_array(path: Path, name: str, dtype: npt.DTypeLike, shape: tuple[int, ...], *, mmap: bool = True) -> Any:
-    """An ndarray of a raw file whose header says exactly this type and shape, read-only. Raises CorruptFile."""
-    wanted = f"{np.dtype(dtype).name} {shape}"
-    try:
-        # An empty array cannot be mapped.
-        array = np.load(path, mmap_mode="r" if mmap and 0 not in shape else None, allow_pickle=False)
-    except FileNotFoundError:
-        raise CorruptFile(name, wanted, "no file") from None
-    except (ValueError, EOFError, OSError) as error:
-        raise CorruptFile(name, wanted, str(error)) from error
-    if array.dtype != np.dtype(dtype) or array.shape != shape or not array.flags.c_contiguous:
-        raise CorruptFile(name, wanted, f"{array.dtype.name} {array.shape}")
-    # A plain array over the same bytes: np.memmap costs microseconds at every slice.
-    plain = np.asarray(array).view(np.ndarray)
-    plain.flags.writeable = False
-    return plain

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from xtr_assets.core.errors import EncoderMismatch, InvalidInput
 from xtr_assets.core.top_k import ranked_columns
 from xtr_assets.core.types import Bytes8, Floats, Int32s
 from xtr_assets.index.late.centroids import TokenModel
@@ -41,23 +40,6 @@ class Query:
 
     def __len__(self) -> int:
         return len(self.tokens)
-
-
-def as_tokens(tokens: Floats, dim: int) -> Floats:
-    """Query tokens as contiguous float32 [t, d]. Raises InvalidInput, EncoderMismatch."""
-    array = np.ascontiguousarray(tokens, np.float32)
-    if array.size == 0:
-        return np.empty((0, dim), np.float32)
-    if array.ndim != 2:
-        raise InvalidInput(f"query tokens have shape {array.shape}; pass one query as [tokens, {dim}]")
-    if array.shape[1] != dim:
-        raise EncoderMismatch(
-            f"dim {dim} in the index, {array.shape[1]} in the query; encode the query with the index's encoder"
-        )
-    if not np.isfinite(array).all():
-        bad = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-        raise InvalidInput(f"query token {bad} holds NaN or infinity; check the encoder")
-    return array
 
 
 def make_query(model: TokenModel, tokens: Floats) -> Query:

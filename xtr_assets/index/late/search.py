@@ -8,13 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xtr_assets.core.arguments import query_tokens as checked_tokens
+from xtr_assets.core.arguments import row_numbers, whole
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.maxsim import best_tokens
+from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.top_k import best_rows
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.late.backends.reference import PHASES, ReferenceBackend
 from xtr_assets.index.late.options import Depths, Route, SearchProfile, met_rows, plan_search
-from xtr_assets.index.late.query import Query, as_tokens, best_lists, centroid_levels, centroid_scores, make_query
+from xtr_assets.index.late.query import Query, best_lists, centroid_levels, centroid_scores, make_query
 from xtr_assets.index.late.state import IndexState
 
 # A bound on k' that no query token reaches: everything that was read counts.
@@ -75,11 +78,8 @@ class TokenMatch:
     retrieved: bool
 
 
-def search(
-    state: IndexState, profile: SearchProfile, query_tokens: Floats, k: int, allowed: Mask | None
-) -> TokenResult:
-    """See TokenIndex.search."""
-    tokens = as_tokens(query_tokens, state.model.dim)
+def search(state: IndexState, profile: SearchProfile, tokens: Floats, k: int, allowed: Mask | None) -> TokenResult:
+    """See TokenIndex.search; tokens : float32 [t, d], checked (core/arguments.py)."""
     mask, count = state.allowed(allowed)
     wanted = min(k, count)
     if not len(tokens) or wanted <= 0:
@@ -114,16 +114,15 @@ def search_all(
     state: IndexState,
     profile: SearchProfile,
     queries: Sequence[Floats],
-    k: int,
-    allowed: Mask | None,
+    options: SearchOptions,
     threads: int | None,
 ) -> list[TokenResult]:
     """See TokenIndex.search_batch."""
-    if threads is not None and threads < 1:
-        raise InvalidInput(f"threads is {threads}; it must be at least 1")
+    if threads is not None:
+        whole(threads, "threads")
 
     def one(query: Floats) -> TokenResult:
-        return search(state, profile, query, k, allowed)
+        return search(state, profile, query, options.k, options.allowed)
 
     # More threads than processors only take turns.
     workers = min(threads or processors(), processors(), len(queries))
@@ -140,7 +139,7 @@ def processors() -> int:
 
 def search_exact(state: IndexState, query_tokens: Floats, k: int, allowed: Mask | None) -> tuple[Floats, Ints]:
     """See TokenIndex.exact."""
-    tokens = as_tokens(query_tokens, state.model.dim)
+    tokens = checked_tokens(query_tokens, state.model.dim)
     mask, _ = state.allowed(allowed)
     rows = state.rows_of(mask) if len(tokens) else np.empty(0, np.int64)
     return best_rows(_exact(state, make_query(state.model, tokens), rows), rows, k)
@@ -148,19 +147,18 @@ def search_exact(state: IndexState, query_tokens: Floats, k: int, allowed: Mask 
 
 def score_rows(state: IndexState, query_tokens: Floats, rows: Ints) -> Floats:
     """See TokenIndex.score."""
-    tokens = as_tokens(query_tokens, state.model.dim)
-    asked = np.asarray(rows, np.int64)
+    tokens = checked_tokens(query_tokens, state.model.dim)
+    asked = row_numbers(rows, len(state.stored))
     unique, inverse = np.unique(asked, return_inverse=True)
-    if len(unique) and (unique[0] < 0 or unique[-1] >= len(state.stored) or not state.stored[unique].all()):
-        inside = (unique >= 0) & (unique < len(state.stored))
-        bad = unique[~inside] if not inside.all() else unique[~state.stored[unique]]
-        raise InvalidInput(f"row {int(bad[0])} is in no segment; rows end at {len(state.stored)}")
+    if not state.stored[unique].all():
+        raise InvalidInput(f"row {int(unique[~state.stored[unique]][0])} is in no segment: its own is gone")
     return _exact(state, make_query(state.model, tokens), unique)[inverse]
 
 
 def explain_row(state: IndexState, profile: SearchProfile, query_tokens: Floats, row: int) -> list[TokenMatch]:
     """See TokenIndex.explain."""
-    tokens = as_tokens(query_tokens, state.model.dim)
+    tokens = checked_tokens(query_tokens, state.model.dim)
+    row = whole(row, "row", 0, len(state.live) - 1)
     positions, similarities = best_tokens(tokens, state.tokens.document(row))
     read = _retrieved(state, profile, make_query(state.model, tokens), row) if len(tokens) else []
     return [

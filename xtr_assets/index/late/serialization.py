@@ -23,14 +23,16 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from xtr_assets.core.errors import CorruptFile, UnknownFormat
-from xtr_assets.core.files import FileRecord, check, fsync_dir, fsync_file, record, write_atomic
+from xtr_assets.core.arguments import check_offsets
+from xtr_assets.core.errors import CorruptFile, InvalidInput, UnknownFormat
+from xtr_assets.core.files import FileRecord, check, commit_folder, fsync_file, record, write_atomic
+from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.row_store import TokenPart
 from xtr_assets.core.token_codec import TOKEN_CODEC
 from xtr_assets.core.types import Mask
 from xtr_assets.index.late.centroids import MODEL_FILE, TokenModel, read_described
 from xtr_assets.index.late.options import SearchProfile
-from xtr_assets.index.late.postings import POSTINGS_ARRAYS, POSTINGS_FILE, Postings, open_array, open_postings
+from xtr_assets.index.late.postings import POSTINGS_ARRAYS, POSTINGS_FILE, Postings, open_postings
 from xtr_assets.index.late.residual_codec import CODECS, COMPACT_CODEC, Codec, compact_part, rows_of
 
 TOKENS_FORMAT = 1
@@ -123,8 +125,10 @@ def load_folder(directory: Path, *, mmap: bool = True, verify: Verify = "headers
             open_array(folder / name, f"{folder.name}/{name}", *shapes[name], mmap=mmap) for name in STORE_ARRAYS[codec]
         ]
         offsets = stored[-1]
-        if offsets[0] != 0 or offsets[-1] != tokens or (np.diff(offsets) < 1).any():
-            raise CorruptFile(f"{folder.name}/offsets.npy", f"rising bounds from 0 to {tokens}", "others")
+        try:
+            check_offsets(offsets, tokens)
+        except InvalidInput as error:
+            raise CorruptFile(f"{folder.name}/offsets.npy", f"rising bounds from 0 to {tokens}", str(error)) from error
         part = TokenPart(listed["base_row"], stored[0], None, offsets)
         postings = open_postings(model, part, folder / f"postings.{model.fingerprint8}", mmap=mmap)
         if codec == COMPACT_CODEC:
@@ -165,18 +169,9 @@ def _save_segment(segments: Path, model: TokenModel, part: TokenPart, postings: 
             np.save(temporary / name, array)
         (temporary / postings_name).mkdir()
         postings.save(temporary / postings_name, model, part)
-        for path in sorted(temporary.rglob("*.*")):
-            if path.is_file():
-                fsync_file(path)
-        fsync_dir(temporary / postings_name)
-        fsync_dir(temporary)
-        if target.exists():
+        if not commit_folder(temporary, target):
             # The same documents under another model: only the postings are new.
-            (temporary / postings_name).replace(target / postings_name)
-            fsync_dir(target)
-        else:
-            temporary.replace(target)
-            fsync_dir(segments)
+            commit_folder(temporary / postings_name, target / postings_name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target

@@ -1,10 +1,12 @@
 """What an index searches at one moment: segments, the mask of live rows, and the backend over them. Never changed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from xtr_assets.core.arguments import check_offsets, distinct_rows, row_mask
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.row_store import RowTokens, TokenPart
 from xtr_assets.core.token_codec import TOKEN_CODEC, encode_int8
@@ -78,11 +80,9 @@ class IndexState:
         # Row by row: as many rows as are stored may still be others.
         return bool(np.array_equal(self.live, self.stored))
 
-    def without(self, gone: Ints) -> "IndexState":
-        """The same with rows int64 [n] no longer live. Raises InvalidInput for rows out of range."""
-        if gone.size and (gone.min() < 0 or gone.max() >= len(self.live)):
-            bad = int(gone.min() if gone.min() < 0 else gone.max())
-            raise InvalidInput(f"row {bad} cannot be removed; the index has rows 0 to {len(self.live) - 1}")
+    def without(self, gone: Ints | Sequence[int]) -> "IndexState":
+        """The same with rows int64 [n] no longer live. Raises InvalidInput for rows out of range or given twice."""
+        gone = distinct_rows(gone, len(self.live))
         live = self.live.copy()
         live[gone] = False
         return replace(self, live=live)
@@ -91,37 +91,12 @@ class IndexState:
         """The rows a search may return, None for all stored ones, and how many they are. Raises InvalidInput."""
         if allowed is None:
             return (None if self.all_live else self.live), self.live_rows
-        mask = np.asarray(allowed)
-        if mask.dtype != np.bool_ or mask.shape != self.live.shape:
-            raise InvalidInput(
-                f"allowed is {mask.dtype} {mask.shape}; pass one bool for each of the {len(self.live)} rows"
-            )
-        both = mask & self.live
+        both = row_mask(allowed, len(self.live), "allowed") & self.live
         return both, int(np.count_nonzero(both))
 
     def rows_of(self, mask: Mask | None) -> Ints:
         """int64, ascending: the rows of a mask from `allowed`."""
         return np.flatnonzero(self.stored if mask is None else mask)
-
-
-def check_offsets(offsets: Ints, tokens: int, name: str = "offsets") -> Ints:
-    """Bounds of documents as int64 [n + 1], from 0 to the number of tokens, each document with at least one token.
-
-    Raises InvalidInput naming the first row at fault.
-    """
-    bounds = np.ascontiguousarray(offsets, np.int64)
-    if bounds.ndim != 1 or not len(bounds):
-        raise InvalidInput(f"{name} has shape {bounds.shape}; pass int64 [rows + 1]")
-    if bounds[0] != 0 or bounds[-1] != tokens:
-        raise InvalidInput(f"{name} go from {bounds[0]} to {bounds[-1]}, the tokens from 0 to {tokens}")
-    lengths = np.diff(bounds)
-    if (wrong := np.flatnonzero(lengths < 1)).size:
-        row = int(wrong[0])
-        what = "is empty" if lengths[row] == 0 else "ends before it begins"
-        raise InvalidInput(
-            f"row {row} {what} ({name} {bounds[row]} to {bounds[row + 1]}); every document needs at least one token"
-        )
-    return bounds
 
 
 def encode_documents(base_row: int, tokens: Floats | Halves, offsets: Ints) -> TokenPart:
@@ -130,12 +105,13 @@ def encode_documents(base_row: int, tokens: Floats | Halves, offsets: Ints) -> T
     tokens : float32|float16 [T, d]; offsets : int64 [n + 1]. Raises InvalidInput naming the first row at fault.
     """
     array = np.asarray(tokens)
-    if array.ndim != 2 or array.shape[1] < 1 or array.dtype not in (np.float16, np.float32):
+    if array.ndim != 2 or array.shape[1] < 1 or array.dtype.kind not in "fiu":
         raise InvalidInput(f"tokens are {array.dtype} {array.shape}; pass float32 or float16 [tokens, dim]")
     bounds = check_offsets(offsets, len(array))
     codes, scales = np.empty(array.shape, np.int8), np.empty(len(array), np.float16)
     for start in range(0, len(array), ENCODE_TOKENS):
-        block = np.asarray(array[start : start + ENCODE_TOKENS], np.float32)
+        with np.errstate(over="ignore"):
+            block = np.asarray(array[start : start + ENCODE_TOKENS], np.float32)
         finite = np.isfinite(block).all(axis=1)
         if not finite.all():
             token = start + int(np.flatnonzero(~finite)[0])

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.exact_scan import exact_dense
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
 from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.gate_queries import GateQueries, read_queries
-from xtr_assets.storage.arrays import open_array
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.core.errors import InvalidInput, StorageError
+from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Ints
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -23,7 +24,7 @@ from xtr_assets.search.hits import Hit
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import Ask
-from xtr_assets.search.retrievers import PROFILE, QueryVectors
+from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.id_map import ID_MAP_NAME
 
@@ -87,7 +88,7 @@ def _found(session: DraftSession, opened: OpenGeneration) -> list[tuple[int, Hit
     asked = [QueryVectors(gate.embeddings[i], gate.tokens[i]) for i in numbers]
     if not asked or not session.draft.live_rows:
         return []
-    rankings = rank(opened, asked, Ask.checked(K, "hybrid", "zsum", PROFILE, None), Timing())
+    rankings = rank(opened, asked, Ask.checked(SearchOptions(K), "hybrid", None), Timing())
     hits = hydrated(opened, rankings, Timing())
     return [
         (row, hit)

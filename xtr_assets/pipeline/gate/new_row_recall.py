@@ -13,7 +13,8 @@ from xtr_assets.core.new_neighbors import certain_new, shares_found, surely_at_m
 from xtr_assets.core.recall import Doubles, lower_bound
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.index.exact_scan import exact_dense, gather, true_scores
+from xtr_assets.index.exact_scan import exact_dense, true_scores
+from xtr_assets.index.half_precision import gather
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
 from xtr_assets.pipeline.derive.exact_neighbors import Neighbors
 from xtr_assets.pipeline.gate.finding import Finding

@@ -7,13 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xtr_assets.core.arguments import check_offsets
 from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError
 from xtr_assets.pipeline.gate import catalog_evidence
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.schemas import MAX_PROBLEMS, Problem, chunk_problems, id_map_problems
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage import catalog
-from xtr_assets.storage.arrays import blocks_of, check_offsets, check_scales, check_unit_rows
+from xtr_assets.storage.arrays import blocks_of, check_scales, check_unit_rows
 from xtr_assets.storage.digests import BUILD_SECONDS, verify_files
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
@@ -46,7 +47,7 @@ def token_problems(segment: Segment, fingerprint: str) -> list[Problem]:
 
     def look() -> None:
         arrays = segment.tokens(fingerprint)
-        check_offsets(np.asarray(arrays.offsets), segment.rows, len(arrays.tokens), name)
+        check_offsets(arrays.offsets, len(arrays.tokens), f"{name}: offsets", segment.rows)
         for first, block in blocks_of(arrays.scales):
             check_scales(block, first, name)
 

@@ -10,7 +10,7 @@ from xtr_assets.core.recall import lower_bound
 from xtr_assets.core.row_store import RowTokens
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.base import Encoder
-from xtr_assets.index.exact_scan import gather
+from xtr_assets.index.half_precision import gather
 from xtr_assets.pipeline.queries.gate_queries import GateQueries, GateQuery, Stratum, joined
 from xtr_assets.pipeline.queries.synthesis import Drawn, Piece, draw, rank
 from xtr_assets.storage.generation import Generation

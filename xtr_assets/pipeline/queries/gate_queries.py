@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 
 from xtr_assets.core.errors import ConfigError, InvalidInput
 from xtr_assets.core.json_document import read_json
+from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.base import EncodedQueries, Encoder
 from xtr_assets.pipeline.queries.synthesis import QueryKind
-from xtr_assets.storage.arrays import open_array
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 

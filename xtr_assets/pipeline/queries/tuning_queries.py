@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.types import Floats
 from xtr_assets.encoders.base import EncodedQueries
-from xtr_assets.storage.arrays import open_array
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse

@@ -9,8 +9,9 @@ from xtr_assets.core.recall import recall_at_k
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.dense.recipe import inverted, list_rows
-from xtr_assets.index.dense.repair import list_balance, merged, repair_lists
-from xtr_assets.index.exact_scan import exact_dense, gather
+from xtr_assets.index.dense.repair import repair_lists
+from xtr_assets.index.exact_scan import exact_dense
+from xtr_assets.index.half_precision import gather
 from xtr_assets_tests.index.dense.dense_data import clustered, one_thread, queries_near
 
 
@@ -38,15 +39,6 @@ def drifted(recipe: str) -> DenseIndex:
 def lists_of(index: DenseIndex) -> list[Ints]:
     lists = inverted(index.faiss_index)
     return [np.sort(list_rows(lists.invlists, number)) for number in range(lists.nlist)]
-
-
-def test_balance_is_that_of_the_list_sizes_by_hand() -> None:
-    index = DenseIndex.build(np.eye(8, dtype=np.float32)[[0, 0, 0, 1]], "IVF2,Flat")
-    balance = list_balance(index)
-    assert balance is not None
-    assert (balance.lists, balance.mean, balance.largest, balance.empty) == (2, 2.0, 3, 0)
-    assert balance.imbalance == pytest.approx((9 + 1) * 2 / 16)
-    assert list_balance(DenseIndex.build(clustered(5))) is None
 
 
 @pytest.mark.parametrize("recipe", ["IVF32,Flat", "IVF32,SQ8", "PCA24,IVF32,SQ8", "IVF32,PQ8x4fs", "IVF32,PQ8x4fsr"])
@@ -138,24 +130,3 @@ def test_what_has_no_lists_or_keeps_them_in_a_graph_cannot_be_repaired() -> None
         repair_lists(DenseIndex.build(clustered(5)))
     with pytest.raises(InvalidInput, match="keeps their centroids in a graph"):
         repair_lists(DenseIndex.build(clustered(400), "IVF8_HNSW8,Flat"))
-
-
-@pytest.mark.parametrize("recipe", ["Flat", "IVF8,Flat", "HNSW8"])
-def test_two_indexes_merge_without_loss(recipe: str) -> None:
-    first, second = DenseIndex.build(clustered(400), recipe), DenseIndex.build(clustered(300, seed=5), recipe)
-    first.remove(np.array([1, 2]))
-    second.remove(np.array([0]))
-    both, offset, done = merged(first, second)
-    assert offset == 400
-    assert done.rows_added == 299
-    assert len(both) == 398 + 299
-    queries = queries_near(clustered(300, seed=5), 10)
-    _, rows = both.search(queries, 697)
-    expected = sorted(set(range(700)) - {1, 2, 400})
-    assert np.sort(rows, axis=1).tolist() == [expected] * 10
-    assert (len(first), len(second)) == (398, 299)
-
-
-def test_indexes_of_different_dims_do_not_merge() -> None:
-    with pytest.raises(InvalidInput, match="dim 32 in one index, 8 in the other"):
-        merged(DenseIndex.build(clustered(5)), DenseIndex.build(clustered(5, dim=8)))

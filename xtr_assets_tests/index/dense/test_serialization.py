@@ -38,14 +38,14 @@ def test_a_loaded_index_answers_as_the_saved_one_did(recipe: str, vectors: Any, 
     for before, after in zip(expected, loaded.search(queries, 10), strict=True):
         np.testing.assert_array_equal(before, after)
     assert (loaded.recipe, loaded.profile, len(loaded)) == (index.recipe, index.profile, len(index))
-    assert isinstance(loaded.vectors.parts[0].vectors, np.memmap)
+    assert isinstance(loaded.vectors.parts[0].vectors.base, np.memmap)
     assert loaded.placement.device == "cpu"
     assert sorted(path.name for path in (tmp_path / "index").iterdir()) == ["dense.faiss", "dense.json", "vectors.npy"]
 
 
 def test_building_into_a_directory_gives_a_memory_mapped_index(vectors: Any, tmp_path: Path) -> None:
     index = DenseIndex.build(vectors, directory=tmp_path / "new" / "index")
-    assert isinstance(index.vectors.parts[0].vectors, np.memmap)
+    assert isinstance(index.vectors.parts[0].vectors.base, np.memmap)
     assert index.search(vectors[7:8], 1)[1].tolist() == [[7]]
 
 

@@ -223,4 +223,4 @@ def test_a_filter_widens_the_lists_until_centroids_or_scanning_are_cheaper() -> 
 @pytest.mark.parametrize("field", ["nprobe", "k_prime", "rescore"])
 def test_a_profile_below_one_is_refused(field: str) -> None:
     with pytest.raises(InvalidInput, match=f"{field} is 0"):
-        SearchProfile().override(**{"nprobe": None, "k_prime": None, "rescore": None, field: 0})
+        SearchProfile(**{field: 0})  # type: ignore[arg-type]

@@ -165,7 +165,6 @@ def test_more_rows_than_there_are_come_back_padded(built: TokenIndex, corpus: To
         assert np.isneginf(scores[2:]).all()
     assert view.search(query, 3, allowed=np.zeros(1000, np.bool_))[1].tolist() == [-1, -1, -1]
     assert len(np.unique(view.search(query, 1000)[1])) == 1000
-    assert view.search(query, 0)[1].tolist() == []
     assert view.search_batch([], 3)[1].shape == (0, 3)
 
 
@@ -184,9 +183,9 @@ def test_a_query_without_tokens_finds_nothing_among_others_that_do(built: TokenI
 
 def test_queries_that_cannot_be_used_are_refused_as_on_the_cpu(built: TokenIndex) -> None:
     view = serve(built)
-    with pytest.raises(InvalidInput, match="query token 0 holds NaN"):
+    with pytest.raises(InvalidInput, match="query 0, token 0 holds NaN"):
         view.search(np.full((1, 32), np.nan, np.float32), 1)
-    with pytest.raises(EncoderMismatch, match="dim 32 in the index, 16 in the query"):
+    with pytest.raises(EncoderMismatch, match="dim 32 in the index, 16 in query 0"):
         view.search(np.ones((1, 16), np.float32), 1)
     with pytest.raises(InvalidInput, match="k is -2"):
         view.search(np.ones((1, 32), np.float32), -2)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from xtr_assets.core.arguments import query_tokens
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.top_k import best_rows
 from xtr_assets.core.types import Floats, Ints, Mask
@@ -19,7 +20,7 @@ from xtr_assets.index.late.gpu.device_centroids import DeviceCentroids, centroid
 from xtr_assets.index.late.gpu.device_rows import DeviceRows, rows_bytes
 from xtr_assets.index.late.gpu.device_top_k import SELECT_BYTES, best_columns
 from xtr_assets.index.late.options import SearchProfile
-from xtr_assets.index.late.query import as_tokens, make_query
+from xtr_assets.index.late.query import make_query
 from xtr_assets.index.late.search import LIMIT_PER_RESULT, TokenResult
 from xtr_assets.index.late.search import search as search_on_cpu
 from xtr_assets.index.late.state import IndexState
@@ -94,7 +95,7 @@ class DeviceSearch:
         self, state: IndexState, profile: SearchProfile, queries: Sequence[Floats], k: int, allowed: Mask | None
     ) -> list[TokenResult]:
         """What `search.search_all` answers to each query, with candidates from the device."""
-        tokens = [as_tokens(query, state.model.dim) for query in queries]
+        tokens = [query_tokens(query, state.model.dim) for query in queries]
         mask, count = state.allowed(allowed)
         wanted = min(k, count)
         asked = [number for number, own in enumerate(tokens) if len(own)] if wanted > 0 else []

@@ -1,0 +1,50 @@
+"""What is stored of a chunk beside its text: the embedding and the token embeddings that searches compare with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.types import Floats, Ints
+from xtr_assets.search.reader import OpenGeneration
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reconstruction:
+    """A chunk's stored vectors.
+
+    embedding : float32 [dim], the float16 value that is stored; tokens : float32 [t, token_dim], as the store's codec
+    gives them back
+    """
+
+    chunk_id: int
+    embedding: Floats
+    tokens: Floats
+
+
+def reconstructed(opened: OpenGeneration, chunk_ids: Sequence[int]) -> list[Reconstruction]:
+    """The stored vectors of live chunks, in the order asked for. Raises InvalidInput for a chunk that is not there."""
+    rows = rows_of(opened, chunk_ids)
+    embeddings = opened.dense.index.reconstruct(rows)
+    tokens = opened.generation.tokens()
+    return [
+        Reconstruction(int(one), embedding, tokens.document(row))
+        for one, embedding, row in zip(chunk_ids, embeddings, rows.tolist(), strict=True)
+    ]
+
+
+def rows_of(opened: OpenGeneration, chunk_ids: Sequence[int]) -> Ints:
+    """int64 [n]: the live row of each chunk. Raises InvalidInput naming the first that has none."""
+    for one in chunk_ids:
+        if isinstance(one, bool) or not isinstance(one, int | np.integer):
+            raise InvalidInput(f"chunk_id {one!r} is a {type(one).__name__}; pass the whole number that a hit shows")
+    live = np.flatnonzero(opened.live)
+    places = dict(zip(opened.chunk_ids[live].tolist(), live.tolist(), strict=True))
+    unknown = [int(one) for one in chunk_ids if int(one) not in places]
+    if unknown:
+        raise InvalidInput(
+            f"chunk {unknown[0]} is not in generation {opened.number} ({len(unknown)} of {len(chunk_ids)} are not); "
+            "search again: a changed text keeps its chunk_id, a moved or deleted one does not"
+        )
+    return np.array([places[int(one)] for one in chunk_ids], np.int64)

@@ -1,0 +1,78 @@
+"""One way of opening raw arrays: what the header and the size say is compared before a byte is mapped."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from xtr_assets.core.errors import CorruptFile
+from xtr_assets.core.files import commit_folder
+from xtr_assets.core.raw_arrays import open_array
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+@pytest.mark.parametrize("shape", [(3, 4), (0, 4), (0,), (5,)])
+def test_what_was_saved_is_opened_read_only(tmp_path: Path, shape: tuple[int, ...], mmap: bool) -> None:
+    wanted = np.arange(np.prod(shape), dtype=np.float16).reshape(shape)
+    np.save(tmp_path / "a.npy", wanted)
+    found = open_array(tmp_path / "a.npy", "a.npy", np.float16, (None, *shape[1:]), mmap=mmap)
+    np.testing.assert_array_equal(found, wanted)
+    assert type(found) is np.ndarray and found.dtype == np.float16
+    assert isinstance(found.base, np.memmap) == (mmap and 0 not in shape)
+    with pytest.raises(ValueError, match="read-only"):
+        found[...] = 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape"), [(np.float32, (3, 4)), (np.int8, (3, 5)), (np.int8, (3,)), (np.int8, (2, None))]
+)
+def test_another_type_or_shape_is_refused_by_name(tmp_path: Path, dtype: Any, shape: Any) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((3, 4), np.int8))
+    with pytest.raises(CorruptFile, match=r"segments/1/a\.npy.*int8 \[3, 4\]"):
+        open_array(tmp_path / "a.npy", "segments/1/a.npy", dtype, shape)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 143), value=st.integers(0, 255), end=st.integers(0, 160), cut=st.booleans())
+def test_a_damaged_file_is_an_error_of_ours_or_the_same_header(
+    tmp_path: Path, place: int, value: int, end: int, cut: bool
+) -> None:
+    np.save(tmp_path / "a.npy", np.arange(16, dtype=np.int8))
+    data = bytearray((tmp_path / "a.npy").read_bytes())
+    data = data[:end] if cut else data[:place] + bytes([value]) + data[place + 1 :]
+    (tmp_path / "b.npy").write_bytes(data)
+    try:
+        found = open_array(tmp_path / "b.npy", "b.npy", np.int8, (16,))
+    except CorruptFile as error:
+        assert error.path == "b.npy"
+    else:
+        assert found.shape == (16,) and found.dtype == np.int8
+
+
+def test_headers_that_no_parser_likes_are_errors_of_ours(tmp_path: Path) -> None:
+    for header in (b"{'descr': (", b"(" * 20_000, b"{'descr': '<i1', 'fortran_order': False, 'shape': (-16,), }"):
+        (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(16))
+        with pytest.raises(CorruptFile):
+            open_array(tmp_path / "a.npy", "a.npy", np.int8, (None,))
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", ".", "gone"):
+        with pytest.raises(CorruptFile, match="no file"):
+            open_array(tmp_path / name, name, np.int8, (None,))
+
+
+def test_the_first_to_commit_a_folder_wins(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"made{number}/below").mkdir(parents=True)
+        (tmp_path / f"made{number}/below/file").write_text(str(number))
+    target = tmp_path / "kept" / "name"
+    assert commit_folder(tmp_path / "made1", target)
+    assert not commit_folder(tmp_path / "made2", target)
+    assert (target / "below/file").read_text() == "1"
+    assert (tmp_path / "made2").is_dir() and not (tmp_path / "made1").exists()
