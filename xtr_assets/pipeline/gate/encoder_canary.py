@@ -1,7 +1,10 @@
 """The check `encoder_canary`: the encoder makes of pinned texts what it made of them when its fingerprint was new."""
 
-from xtr_assets.encoders.canary import Canary, library_versions, pinned_canary, sketch_canary
+from collections.abc import Sequence
+
+from xtr_assets.encoders.canary import Canary, library_versions, sketch_canary
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.text_judge import judge_of
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.manifest import CANARY_KEY
 
@@ -15,13 +18,14 @@ REMEDY = (
 
 
 def check(session: DraftSession) -> Finding:
-    """Encode the canary's texts, documents and queries, with an encoder that is opened for this alone.
+    """Encode the canary's texts, documents and queries, with an encoder that is opened to judge alone.
 
     Without a canary, shipped with the package or kept by the warehouse, this build's is recorded. It becomes the
     warehouse's when the generation is published; until then, that its vectors are those of the texts rests on
     `vectors_are_the_texts` alone.
     """
-    encoder = session.fresh_encoder()
+    judge = judge_of(session)
+    encoder, canaries = judge.encoder, judge.canaries
     if encoder.fingerprint != session.draft.fingerprint:
         return Finding(
             False,
@@ -31,7 +35,6 @@ def check(session: DraftSession) -> Finding:
             f"{encoder.name} is {encoder.fingerprint[:8]}.",
             remedy="build again with the encoder that the configuration names now",
         )
-    canaries = known_canaries(session)
     if not canaries:
         made = sketch_canary(encoder)
         session.draft.set_note(CANARY_KEY, made.as_json())
@@ -44,7 +47,7 @@ def check(session: DraftSession) -> Finding:
             {"recorded": True, "libraries": dict(made.libraries)},
         )
     texts = sum(len(one.documents) + len(one.queries) for one in canaries)
-    told = [difference for one in canaries for difference in one.differences(encoder)]
+    told = [*judge.document_differences(), *judge.query_differences()]
     changed = _changed(canaries)
     details = {"texts": texts, "problems": told[:SHOWN], "libraries": changed}
     if told:
@@ -62,15 +65,7 @@ def check(session: DraftSession) -> Finding:
     )
 
 
-def known_canaries(session: DraftSession) -> list[Canary]:
-    """What this fingerprint is known by: the package's canary, and the warehouse's."""
-    fingerprint = session.draft.fingerprint
-    pinned, kept = pinned_canary(fingerprint), session.warehouse.canary(fingerprint)
-    found = [] if pinned is None else [pinned]
-    return found if kept is None else [*found, Canary.from_json(kept)]
-
-
-def _changed(canaries: list[Canary]) -> list[str]:
+def _changed(canaries: Sequence[Canary]) -> list[str]:
     now = library_versions()
     then = canaries[-1].libraries
     return [f"{name} {then[name]} -> {now.get(name, 'none')}" for name in sorted(then) if then[name] != now.get(name)]

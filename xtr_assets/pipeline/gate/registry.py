@@ -103,16 +103,16 @@ CHECKS: tuple[GateCheck, ...] = (
         "Rows say what their files say: changed files and a sample of others, read again by other code.",
     ),
     GateCheck(
-        "encoder_canary",
-        "generation",
-        encoder_canary.check,
-        "The encoder makes of pinned texts what it made of them when its fingerprint was new.",
-    ),
-    GateCheck(
         "vectors_are_the_texts",
         "generation",
         vectors_are_the_texts.check,
         "A sample of the texts, new rows above all, encoded again by an encoder opened anew, gives the stored vectors.",
+    ),
+    GateCheck(
+        "encoder_canary",
+        "generation",
+        encoder_canary.check,
+        "The encoder makes of pinned texts what it made of them when its fingerprint was new.",
     ),
     GateCheck(
         "dense_recall",

@@ -75,18 +75,18 @@ class DraftSession:
         return self._open_encoder()
 
     def fresh_encoder(self) -> Encoder:
-        """The configured encoder opened anew, on the CPU: a judge of vectors shares neither memory nor device with what
-        made them."""
-        return open_fresh(self.config.encoder)
+        """The configured encoder opened anew, on the CPU, once for all checks: a judge of vectors shares neither memory
+        nor device with what made them."""
+        return self.kept("fresh encoder", self.config.encoder, lambda: open_fresh(self.config.encoder))
 
     def queries(self) -> GateQueries:
         """The gate's queries of the draft."""
-        return self._kept("queries", _digest(self.draft, QUERIES_FILE), lambda: read_queries(self.draft))
+        return self.kept("queries", _digest(self.draft, QUERIES_FILE), lambda: read_queries(self.draft))
 
     def neighbors(self, space: Space) -> Neighbors:
         """The exact neighbours of those queries in a space, "dense" or "xtr"."""
         key = tuple(_digest(self.draft, name) for name in neighbor_files(space))
-        return self._kept(f"neighbors {space}", key, lambda: read_neighbors(self.draft, space))
+        return self.kept(f"neighbors {space}", key, lambda: read_neighbors(self.draft, space))
 
     def dense(self) -> DenseIndex:
         """The draft's dense index, opened from its file as a searcher would."""
@@ -104,6 +104,17 @@ class DraftSession:
         """A searcher over what serves; None where nothing does."""
         return None if self.serving is None else self._searcher(self.serving)
 
+    def kept(self, name: str, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gave when it was last called for this name; it is called again where the key is another now."""
+        held = self._opened.get(name)
+        if held is not None and held[0] == key:
+            return held[1]  # type: ignore[return-value]  # what `make` of this name gave
+        if held is not None and isinstance(held[1], Searcher):
+            held[1].close()
+        made = make()
+        self._opened[name] = (key, made)
+        return made
+
     def close(self) -> None:
         """Let go of what is open."""
         for _, opened in self._opened.values():
@@ -113,30 +124,20 @@ class DraftSession:
 
     def _dense(self, generation: Generation) -> DenseIndex:
         key = (_digest(generation, DENSE_FILE), repr(generation.manifest.profile.get("dense")))
-        return self._kept(f"dense {generation.number}", key, lambda: open_dense(generation, "cpu"))
+        return self.kept(f"dense {generation.number}", key, lambda: open_dense(generation, "cpu"))
 
     def _tokens(self, generation: Generation) -> TokenIndex:
         key = (_digest(generation, TOKEN_FILE), repr(generation.manifest.profile.get("xtr")))
-        return self._kept(f"tokens {generation.number}", key, lambda: open_tokens(generation))
+        return self.kept(f"tokens {generation.number}", key, lambda: open_tokens(generation))
 
     def _searcher(self, generation: Generation) -> Searcher:
         dense, tokens = self._dense(generation), self._tokens(generation)
         key = (id(dense), id(tokens), repr(generation.manifest.profile.get("hybrid")))
-        return self._kept(
+        return self.kept(
             f"searcher {generation.number}",
             key,
             lambda: Searcher(self.warehouse, "cpu", generation=generation.number, indexes=(dense, tokens)),
         )
-
-    def _kept(self, name: str, key: Hashable, make: Callable[[], T]) -> T:
-        held = self._opened.get(name)
-        if held is not None and held[0] == key:
-            return held[1]  # type: ignore[return-value]  # what `make` of this name gave
-        if held is not None and isinstance(held[1], Searcher):
-            held[1].close()
-        made = make()
-        self._opened[name] = (key, made)
-        return made
 
 
 def parent_of(warehouse: Warehouse, draft: Generation) -> Generation | None:
