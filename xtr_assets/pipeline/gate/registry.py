@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
+from xtr_assets.pipeline.derive.neighbor_lists import neighbor_files
 from xtr_assets.pipeline.gate import (
     encoder_canary,
     finds_itself,
