@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
 
 # Raised when this code gives other vectors for the same files and settings; part of the fingerprint.
-CODE_VERSION = 1
+CODE_VERSION = 2
 
 # Tokens that a process encodes in numpy before it imports torch, which takes 1.0 to 2.1 CPU s: enough for a change of
 # some files and all that its checks ask. With AVX-512 a token took .30 ms in numpy and .31 by torch in bf16, so that
