@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from xtr_assets.encoders.base import Encoded, Encoder
 from xtr_assets.encoders.canary import Canary, Sketch, pinned_canary, sketch_documents, sketch_queries
-from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.plan.draft_session import JUDGE, DraftSession
 
 
 class TextJudge:
@@ -49,7 +49,7 @@ class TextJudge:
 
 
 def judge_of(session: DraftSession) -> TextJudge:
-    """The judge of this session, the same for all its checks."""
+    """The judge of this session, the same for all checks of a step."""
     fingerprint = session.draft.fingerprint
     kept = session.warehouse.canary(fingerprint)
 
@@ -58,7 +58,7 @@ def judge_of(session: DraftSession) -> TextJudge:
         known = [] if pinned is None else [pinned]
         return TextJudge(session.fresh_encoder(), known if kept is None else [*known, Canary.from_json(kept)])
 
-    return session.kept("judge", (fingerprint, json.dumps(kept, sort_keys=True)), make)
+    return session.kept(JUDGE, (fingerprint, json.dumps(kept, sort_keys=True)), make)
 
 
 def part(encoded: Encoded, start: int, stop: int) -> Encoded:

@@ -1,6 +1,6 @@
 """One run's draft: opened once, with its row diff, its queries and its indexes, by every step of a process."""
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,10 @@ from xtr_assets.storage.history import read_published
 from xtr_assets.storage.warehouse import Warehouse
 
 T = TypeVar("T")
+
+# Names of what judges: a second encoder is 100 MB, which no step after the one that asks it needs.
+FRESH_ENCODER, JUDGE = "fresh encoder", "judge"
+JUDGES = (FRESH_ENCODER, JUDGE)
 Space = Literal["dense", "xtr"]
 
 
@@ -79,9 +83,9 @@ class DraftSession:
         return self._open_encoder()
 
     def fresh_encoder(self) -> Encoder:
-        """The configured encoder opened anew, on the CPU, once for all checks: a judge of vectors shares neither memory
-        nor device with what made them."""
-        return self.kept("fresh encoder", self.config.encoder, lambda: open_fresh(self.config.encoder))
+        """The configured encoder opened anew, on the CPU, once for the checks of a step: a judge of vectors shares
+        neither memory nor device with what made them."""
+        return self.kept(FRESH_ENCODER, self.config.encoder, lambda: open_fresh(self.config.encoder))
 
     def queries(self) -> GateQueries:
         """The gate's queries of the draft."""
@@ -138,6 +142,11 @@ class DraftSession:
         made = make()
         self._opened[name] = (key, made)
         return made
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Let go of what was kept under these names."""
+        for name in names:
+            self._opened.pop(name, None)
 
     def close(self) -> None:
         """Let go of what is open."""
@@ -203,8 +212,11 @@ def session_of(
         held = DraftSession(warehouse, draft, config, afresh=afresh, encoder=encoder)
         _current[:] = [held]
     held.draft.reload()
-    with held.draft.batch():
-        yield held
+    try:
+        with held.draft.batch():
+            yield held
+    finally:
+        held.forget(JUDGES)
 
 
 def standing_draft(warehouse: Warehouse, run_id: str) -> Draft | None:

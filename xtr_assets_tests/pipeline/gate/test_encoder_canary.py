@@ -16,7 +16,7 @@ from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.gate import encoder_canary
 from xtr_assets.pipeline.gate.registry import checks_of, run_check
 from xtr_assets.pipeline.gate.text_judge import judge_of
-from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.plan.draft_session import DraftSession, end_session, session_of
 from xtr_assets.storage.manifest import CANARY_KEY, CheckRecord
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import required
@@ -281,10 +281,19 @@ def test_both_checks_of_a_session_encode_the_canary_once_and_with_the_sample(
     session = DraftSession(warehouse, drafted(warehouse, {"docs": words(40)}, Hashing()), CONFIG)
     assert all(one.passed for one in gated(session))
     assert len(opened) == 1 and passes == [32 + len(DOCUMENTS)]
+    # The next step does without it: it holds 100 MB.
+    with session_of(warehouse, session.draft, CONFIG) as step:
+        assert encoder_canary.check(step).passed and len(opened) == 2
+        step.fresh_encoder()
+        assert len(opened) == 2
+    with session_of(warehouse, session.draft, CONFIG) as again:
+        again.fresh_encoder()
+        assert again is step and len(opened) == 3
+    end_session()
     # A step in a process of its own, where only the canary is asked about, asks by itself.
     alone = DraftSession(warehouse, session.draft, CONFIG)
     assert encoder_canary.check(alone).passed
-    assert len(opened) == 2 and passes == [32 + len(DOCUMENTS), len(DOCUMENTS)]
+    assert len(opened) == 4 and passes == [32 + len(DOCUMENTS), len(DOCUMENTS), len(DOCUMENTS)]
 
 
 @pytest.mark.parametrize("fault", CHANGED, ids=lambda fault: fault.__name__)
