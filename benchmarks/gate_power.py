@@ -25,7 +25,7 @@ from xtr_assets.index import TokenIndex
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.index.late.search import TokenResult
 from xtr_assets.index.late.tuner import TokenTuning, tune
-from xtr_assets.pipeline.derive.exact_neighbors import Neighbors
+from xtr_assets.pipeline.derive.neighbor_lists import Neighbors
 from xtr_assets.pipeline.gate.index_recall import evidence, measured
 from xtr_assets.pipeline.gate.new_row_recall import CONFIDENCE
 from xtr_assets.pipeline.queries.tuning_queries import tuning_goal

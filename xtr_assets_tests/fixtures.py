@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from xtr_assets.config import DenseConfig, IndexConfig, RecallConfig, SourceConfig
+from xtr_assets.config import DenseConfig, IndexConfig, SourceConfig
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.token_codec import encode_int8
 from xtr_assets.core.types import Chunk, FileState, encoded_text
@@ -79,6 +79,9 @@ def publish(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = EN
     return warehouse.publish(number, force_reason="these tests have no gate", again_reason="these tests go back")
 
 
+SOURCES = (SourceConfig(name="code", kind="python", path=Path("nowhere")),)
+
+
 def drafted(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = ENCODER) -> Draft:
     """A draft with both indexes over what the shards hold now."""
     versions = {}
@@ -91,15 +94,15 @@ def drafted(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = EN
             if not segment.has_embeddings(encoder.fingerprint):
                 encode(segment, encoder)
     draft = warehouse.draft("fixtures", encoder=encoder.describe(), fingerprint=encoder.fingerprint, snapshots=versions)
-    parent = None if draft.parent is None else warehouse.generation(draft.parent)
-    derive_dense(draft, parent, DenseConfig(recipe=recipe), recall_goal=0.95)
-    derive_tokens(warehouse, draft, parent, RecallConfig())
+    derived = session(draft, IndexConfig(sources=SOURCES, dense=DenseConfig(recipe=recipe)))
+    derive_dense(derived)
+    derive_tokens(derived)
     return draft
 
 
 def session(draft: Draft, config: IndexConfig | None = None) -> DraftSession:
     """A session over a draft that `drafted` made: what a check looks at. By default with the defaults of a config."""
-    config = config or IndexConfig(sources=(SourceConfig(name="code", kind="python", path=Path("nowhere")),))
+    config = config or IndexConfig(sources=SOURCES)
     return DraftSession(Warehouse.open(draft.layout.root), draft, config, encoder=lambda: ENCODER)
 
 

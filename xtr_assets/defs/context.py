@@ -13,7 +13,7 @@ from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.cost_report import costed_step
 from xtr_assets.pipeline.costs import Step
 from xtr_assets.pipeline.plan.decide import continued
-from xtr_assets.pipeline.plan.draft_session import DraftSession, session_of
+from xtr_assets.pipeline.plan.draft_session import DraftSession, session_of, standing_draft
 from xtr_assets.storage.warehouse import Warehouse
 
 # How long a step waits for another writer: longer than encoding a large shard between two of its writes takes, short
@@ -75,7 +75,8 @@ class Site:
     @contextmanager
     def session(self, context: StepContext, warehouse: Warehouse) -> Iterator[DraftSession]:
         """The draft that this run works on, opened once a process; the writer lock is held."""
-        draft, afresh = continued(warehouse, context.run.run_id), self.afresh(context)
+        run_id, afresh = context.run.run_id, self.afresh(context)
+        draft = standing_draft(warehouse, run_id) or continued(warehouse, run_id)
         with session_of(warehouse, draft, self.config, afresh=afresh, encoder=lambda: self.encoder(context)) as session:
             yield session
 

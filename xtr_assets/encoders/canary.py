@@ -138,17 +138,6 @@ class Canary:
             ) from error
         return cls(documents, queries, *sketches, libraries)
 
-    def differences(self, encoder: Encoder) -> list[str]:
-        """What `encoder` makes of the texts now that is not what it was; empty where all is within its tolerance."""
-        now = sketch_canary(encoder, self.documents, self.queries)
-        return [
-            *self.document_sketch.differences(now.document_sketch, self.documents, encoder.tolerance),
-            *(
-                f"query {one}"
-                for one in self.query_sketch.differences(now.query_sketch, self.queries, encoder.tolerance)
-            ),
-        ]
-
 
 def sketch_canary(encoder: Encoder, documents: Sequence[str] = DOCUMENTS, queries: Sequence[str] = QUERIES) -> Canary:
     """Encode the texts."""

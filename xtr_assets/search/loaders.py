@@ -81,9 +81,14 @@ def open_tokens(generation: Generation, device: str = "cpu", device_memory: int 
         folder = placed.segment.folder(described.postings[placed.segment.segment_id])
         parts.append((tokens[placed.base_row], _verified(generation, folder)))
     model = _verified(generation, generation.layout.resolve(described.model))
+    profile = token_profile(generation)
+    return TokenIndex.open(model, parts, generation.live, device, profile=profile, device_memory=device_memory)
+
+
+def token_profile(generation: Generation) -> SearchProfile:
+    """How the manifest says that the token index is searched; the default where it says nothing."""
     profile = generation.manifest.profile.get("xtr")
-    settings = SearchProfile(**profile) if isinstance(profile, dict) else None
-    return TokenIndex.open(model, parts, generation.live, device, profile=settings, device_memory=device_memory)
+    return SearchProfile(**profile) if isinstance(profile, dict) else SearchProfile()
 
 
 def _verified(generation: Generation, folder: Path) -> Path:

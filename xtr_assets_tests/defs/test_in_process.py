@@ -9,7 +9,7 @@ from xtr_assets.core.errors import CorruptFile, PublishRefused, SourceError, War
 from xtr_assets.defs import build_project_defs
 from xtr_assets.defs.in_process import build
 from xtr_assets.defs.names import CORPUS, DERIVED
-from xtr_assets.pipeline.derive import exact_neighbors
+from xtr_assets.pipeline.derive.neighbor_lists import read_neighbors
 from xtr_assets.pipeline.gate.registry import checks_of, requirement
 from xtr_assets.pipeline.queries import gate_queries
 from xtr_assets_tests.defs.conftest import CONFIG, MODULES, STDLIB, Project
@@ -87,9 +87,7 @@ def test_neighbours_computed_by_delta_equal_those_of_a_full_build(project: Proje
     (project.modules / "queue.py").unlink()
     shutil.copy(STDLIB / "glob.py", project.modules)
     project.build()
-    by_delta = {
-        space: exact_neighbors.read_neighbors(project.warehouse.generation(2), space) for space in ("dense", "xtr")
-    }
+    by_delta = {space: read_neighbors(project.warehouse.generation(2), space) for space in ("dense", "xtr")}
     texts = [query.text for query in gate_queries.read_queries(project.warehouse.generation(2)).queries]
 
     project.build(full=True)
@@ -99,7 +97,7 @@ def test_neighbours_computed_by_delta_equal_those_of_a_full_build(project: Proje
     common = [(texts.index(text), again.index(text)) for text in texts if text in again]
     assert len(common) >= 8
     for space, found in by_delta.items():
-        full = exact_neighbors.read_neighbors(whole, space)
+        full = read_neighbors(whole, space)
         for mine, other in common:
             assert found.rows[mine, :10].tolist() == full.rows[other, :10].tolist()
 

@@ -42,14 +42,14 @@ def test_every_hidden_state_equals_that_of_the_torch_model(tiny_files: ModelFile
     full = Bert(load_file(tiny_files.weights), shape, torch.float32, torch.device("cpu"))
     ids = np.array([2, 5, 6, 9, 17, 3], np.int32)
     expected = full(torch.from_numpy(ids.astype(np.int64))[None], torch.tensor([len(ids)]), (0, 1, 2))
-    found = light(ids, (0, 1, 2))
+    found = light([ids], (0, 1, 2))
     for layer in (0, 1, 2):
         np.testing.assert_allclose(found[layer], expected[layer][0].numpy(), atol=2e-5)
 
 
 def test_gelu_is_the_exact_one_over_the_range_of_activations() -> None:
     x = np.linspace(-12, 12, 4001, dtype=np.float32)
-    np.testing.assert_allclose(gelu(x), torch.nn.functional.gelu(torch.from_numpy(x)).numpy(), atol=1e-6)
+    np.testing.assert_allclose(gelu(x.copy()), torch.nn.functional.gelu(torch.from_numpy(x)).numpy(), atol=1e-6)
 
 
 def test_what_is_encoded_in_numpy_equals_what_torch_encodes(tiny_files: ModelFiles) -> None:
@@ -63,6 +63,19 @@ def test_what_is_encoded_in_numpy_equals_what_torch_encodes(tiny_files: ModelFil
     first, second = light.encode_queries(TEXTS), full.encode_queries(TEXTS)
     np.testing.assert_allclose(first.embeddings, second.embeddings, atol=1e-5)
     np.testing.assert_allclose(np.concatenate(first.tokens), np.concatenate(second.tokens), atol=1e-5)
+
+
+@pytest.mark.parametrize("most", [1, 7, 12, 1000])
+def test_texts_that_share_a_pass_do_not_see_each_other(
+    tiny_files: ModelFiles, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """However many windows are stacked: a text is what it is alone."""
+    monkeypatch.setattr("xtr_assets.encoders.forward_pass.GROUP_TOKENS", most)
+    light = open_light(tiny_files)
+    together, alone = light.encode_documents(TEXTS), [light.encode_documents([text]) for text in TEXTS]
+    np.testing.assert_allclose(together.embeddings, np.concatenate([one.embeddings for one in alone]), atol=1e-3)
+    np.testing.assert_allclose(together.tokens, np.concatenate([one.tokens for one in alone]), atol=1e-3)
+    assert together.token_ids.tolist() == [i for one in alone for i in one.token_ids.tolist()]
 
 
 def test_torch_takes_over_when_more_tokens_come_than_numpy_is_given(tiny_files: ModelFiles) -> None:
@@ -89,7 +102,7 @@ def test_weights_that_lack_a_tensor_are_refused(tiny_files: ModelFiles) -> None:
     del tensors["encoder.layer.1.output.dense.bias"]
     light = LightBert(tensors, BertShape.read(tiny_files.config))
     with pytest.raises(ProviderError, match=r"no float32 tensor 'encoder\.layer\.1\.output\.dense\.bias'"):
-        light(np.array([2, 3], np.int32), (2,))
+        light([np.array([2, 3], np.int32)], (2,))
 
 
 def test_auto_is_surely_the_cpu_only_without_a_driver_of_a_gpu(tmp_path: Path) -> None:

@@ -133,12 +133,11 @@ def generation(
 
 def derive(session: DraftSession, *, whole: bool = True) -> None:
     """What is made of the draft's rows: queries, exact neighbours, both indexes, the id map and the catalog."""
-    warehouse, draft, config = session.warehouse, session.draft, session.config
-    sample_queries(warehouse, draft, session.parent, config, session.encoder, session.rows)
-    exact_neighbors(draft, session.queries(), config.recall.k, session.carried, session.rows)
-    report = derive_dense(draft, session.carried, config.dense, config.recall.dense, rows=session.rows)
-    note_training(draft, session.carried, report.how)
-    derive_tokens(warehouse, draft, session.carried, config.recall, rows=session.rows)
-    write_id_map(draft)
+    sample_queries(session)
+    exact_neighbors(session)
+    report = derive_dense(session)
+    note_training(session.draft, session.carried, report.how)
+    derive_tokens(session)
+    write_id_map(session.draft)
     if whole:
-        write_catalog(draft)
+        write_catalog(session.draft)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.pipeline.derive.exact_neighbors import read_neighbors
+from xtr_assets.pipeline.derive.neighbor_lists import read_neighbors
 from xtr_assets.pipeline.queries.gate_queries import read_queries
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.searcher import Searcher

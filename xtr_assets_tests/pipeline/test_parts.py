@@ -8,7 +8,8 @@ import pytest
 
 from xtr_assets.config import IndexConfig, RecallConfig, SourceConfig
 from xtr_assets.core.recall import RecallReport, lower_bound, upper_bound
-from xtr_assets.pipeline.derive.exact_neighbors import Neighbors, exact_neighbors, read_neighbors, write_neighbors
+from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors
+from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, read_neighbors, write_neighbors
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.index_recall import (
     FEW_CONFIDENCE,
@@ -91,8 +92,9 @@ def test_what_is_not_found_in_a_small_source_refuses(draft: Draft, space: str, f
     queries = [GateQuery(f"q{i}", CHUNKS[i].text, "fixed", rows[i]) for i in range(36)]
     gate = encode(queries, ENCODER, None)
     write_queries(draft, gate, ENCODER.token_dim)
-    exact_neighbors(draft, gate, 1, None)
-    true, config = read_neighbors(draft, space), IndexConfig(sources=SOURCES, recall=RECALL)
+    config = IndexConfig(sources=SOURCES, recall=RECALL)
+    exact_neighbors(session(draft, config))
+    true = read_neighbors(draft, space)
     assert fixed(session(draft, config)).passed
     sources = sources_of(draft, true.rows[:, 0])
     small = [i for i in range(36) if sources[i] == "small"]
@@ -116,8 +118,8 @@ def test_without_a_query_only_what_scores_every_row_passes(
     draft = drafted(warehouse, recipe=recipe)
     gate = encode([], ENCODER, None)
     write_queries(draft, gate, ENCODER.token_dim)
-    exact_neighbors(draft, gate, 1, None)
     config = IndexConfig(sources=SOURCES, recall=RECALL)
+    exact_neighbors(session(draft, config))
     finding = dense_recall(session(draft, config))
     assert (finding.passed, finding.value) == (passed, None)
     assert said in finding.summary

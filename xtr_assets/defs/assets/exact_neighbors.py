@@ -5,7 +5,7 @@ import dagster as dg
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import cost_metadata
 from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors as compute_neighbors
-from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
+from xtr_assets.pipeline.derive.neighbor_lists import neighbor_files
 
 Result = dg.MaterializeResult[None]
 
@@ -23,7 +23,7 @@ def exact_neighbors_asset(site: Site) -> dg.AssetsDefinition:
     def exact_neighbors(context: dg.AssetExecutionContext) -> Result:
         with site.step(context, "exact_neighbors", "exact neighbours") as (session, cost):
             draft, gate = session.draft, session.queries()
-            reports = compute_neighbors(draft, gate, site.config.recall.k, session.carried, session.rows)
+            reports = compute_neighbors(session)
             for space, report in reports.items():
                 cost.count(**{f"{space}_carried": report.carried, f"{space}_computed": report.computed})
         digests = [draft.manifest.files[draft.file_name(neighbor_files(space)[0])].sha256[:16] for space in reports]

@@ -22,9 +22,8 @@ def faiss_index_asset(site: Site) -> dg.AssetsDefinition:
     )
     def faiss_index(context: dg.AssetExecutionContext) -> Result:
         with site.step(context, "faiss_index", "dense index") as (session, cost):
-            draft, parent, tune = session.draft, session.carried, site.tuning(context)
-            goal = site.config.recall.dense
-            report = derive_dense(draft, parent, site.config.dense, goal, tune=tune, rows=session.rows)
+            draft, parent = session.draft, session.carried
+            report = derive_dense(session, tune=site.tuning(context))
             cost.count(rows_added=report.added, rows_removed=report.removed, how=report.how)
             note_training(draft, parent, report.how)
         return dg.MaterializeResult(

@@ -23,9 +23,7 @@ def queries_asset(site: Site) -> dg.AssetsDefinition:
     def queries(context: dg.AssetExecutionContext) -> Result:
         with site.step(context, "queries", "queries") as (session, cost):
             draft = session.draft
-            report = sample_queries(
-                session.warehouse, draft, session.parent, site.config, session.encoder, session.rows
-            )
+            report = sample_queries(session)
             cost.count(fixed=report.fixed, new=report.new, inherited=report.inherited, queries_encoded=report.encoded)
         sample = [{"query": query.text, "stratum": query.stratum} for query in report.gate.queries]
         return dg.MaterializeResult(

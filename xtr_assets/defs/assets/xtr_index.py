@@ -21,10 +21,8 @@ def xtr_index_asset(site: Site) -> dg.AssetsDefinition:
     )
     def xtr_index(context: dg.AssetExecutionContext) -> Result:
         with site.step(context, "xtr_index", "token index") as (session, cost):
-            draft, tune = session.draft, site.tuning(context)
-            report = derive_tokens(
-                session.warehouse, draft, session.carried, site.config.recall, tune=tune, rows=session.rows
-            )
+            draft = session.draft
+            report = derive_tokens(session, tune=site.tuning(context))
             cost.count(
                 tokens=report.tokens,
                 postings_written=report.postings_written,

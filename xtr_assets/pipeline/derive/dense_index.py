@@ -5,24 +5,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xtr_assets.config import DenseConfig
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.dense.imbalance import imbalance
 from xtr_assets.index.dense.repair import repair_lists
 from xtr_assets.index.dense.tuner import Tuning
 from xtr_assets.index.dense.upkeep import upkeep_of
-from xtr_assets.pipeline.plan.row_diff import RowDiff
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import judged_by
 from xtr_assets.pipeline.queries.tuning_queries import (
     TUNING_QUERIES,
     changed_since_tuned,
-    read_tuning,
     tuning_due,
     tuning_goal,
 )
-from xtr_assets.search.loaders import DENSE_FILE, open_dense
-from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.generation import Generation
+from xtr_assets.search.loaders import DENSE_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +36,17 @@ class DenseReport:
     tuning: Tuning | None = None
 
 
-def derive_dense(
-    draft: Draft,
-    parent: Generation | None,
-    config: DenseConfig,
-    recall_goal: float,
-    *,
-    tune: bool = False,
-    rows: RowDiff | None = None,
-) -> DenseReport:
+def derive_dense(session: DraftSession, *, tune: bool = False) -> DenseReport:
     """Write dense.faiss with its recipe and profile.
 
-    `parent` is None where nothing can be carried over: no parent, or one of another encoder. The recall goal is what
-    the gate asks for; thresholds at or above 1 ask for as much as an index can give. With `tune` the profile is found
-    anew, one set by hand too. `rows` is the row diff of the two where somebody has worked it out.
+    It is derived from the session's `carried` where there is one. The recall goal is what the gate asks for; thresholds
+    at or above 1 ask for as much as an index can give. With `tune` the profile is found anew, one set by hand too.
     """
-    asked = read_tuning(draft)
+    draft, parent, config = session.draft, session.carried, session.config.dense
+    asked = session.tuning()
     queries = None if asked is None else asked.embeddings
-    goal = tuning_goal(recall_goal, TUNING_QUERIES if asked is None else len(asked), judged_by(draft) or TUNING_QUERIES)
+    judged = judged_by(draft) or TUNING_QUERIES
+    goal = tuning_goal(session.config.recall.dense, TUNING_QUERIES if asked is None else len(asked), judged)
     how: str
     if parent is None:
         index = DenseIndex.build(
@@ -68,8 +57,8 @@ def derive_dense(
         removed, added = 0, len(index)
         tuned, changed = True, 0
     else:
-        before, rows = open_dense(parent, "cpu"), rows or RowDiff(parent, draft)
-        index, evolution = before.evolve(
+        rows = session.rows
+        index, evolution = session.parent_dense().evolve(
             np.flatnonzero(rows.gone),
             np.flatnonzero(rows.added),
             draft.vectors(),

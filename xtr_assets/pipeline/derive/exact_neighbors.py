@@ -5,15 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.exact_scan import exact_dense
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
-from xtr_assets.pipeline.plan.row_diff import RowDiff
-from xtr_assets.pipeline.queries.gate_queries import GateQueries, read_queries
-from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.generation import Generation
+from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, neighbor_files, read_neighbors, write_neighbors
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 
 # Lists are kept three times as deep as the gate looks, so that a list loses two thirds of its rows before its query
 # has to be compared with the whole corpus again.
@@ -24,26 +21,6 @@ Search = Callable[[Sequence[int], Mask, Floats], tuple[Floats, Ints]]
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbors:
-    """Exact neighbours: scores float32 [q, depth], rows int64 [q, depth]; best first, padded with (-inf, -1).
-
-    A padded list is exact as far as it goes, and at least as deep as the gate looks.
-    """
-
-    scores: Floats
-    rows: Ints
-
-    @classmethod
-    def empty(cls, depth: int) -> "Neighbors":
-        """Those of no query."""
-        return cls(np.empty((0, depth), np.float32), np.empty((0, depth), np.int64))
-
-    def of(self, chosen: Mask) -> "Neighbors":
-        """Those of some queries, bool [q]."""
-        return Neighbors(self.scores[chosen], self.rows[chosen])
-
-
-@dataclass(frozen=True, slots=True)
 class ExactReport:
     """How many lists were carried over from the parent and how many were computed over all rows, in each space."""
 
@@ -51,37 +28,9 @@ class ExactReport:
     computed: int
 
 
-def neighbor_files(space: str) -> tuple[str, str]:
-    """(rows, scores) of a space: dense or xtr."""
-    return f"evaluation/exact_{space}.npy", f"evaluation/exact_{space}_scores.npy"
-
-
-def read_neighbors(generation: Generation, space: str) -> Neighbors:
-    """The exact neighbours that a generation keeps."""
-    rows, scores = neighbor_files(space)
-    return Neighbors(
-        np.array(open_array(generation.path(scores, full=True), scores, np.float32, (None, None))),
-        np.array(open_array(generation.path(rows, full=True), rows, np.int64, (None, None))),
-    )
-
-
-def write_neighbors(draft: Draft, space: str, found: Neighbors) -> None:
-    """Keep exact neighbours in the draft's evaluation folder."""
-    rows, scores = neighbor_files(space)
-    with draft.writing(rows) as path, path.open("wb") as file:
-        np.save(file, found.rows)
-    with draft.writing(scores) as path, path.open("wb") as file:
-        np.save(file, found.scores)
-
-
-def exact_neighbors(
-    draft: Draft, gate: GateQueries, k: int, parent: Generation | None, rows: RowDiff | None = None
-) -> dict[str, ExactReport]:
-    """Compute and keep the exact neighbours of the gate queries in both spaces; the reports by space.
-
-    `rows` is the row diff of draft and parent where somebody has worked it out.
-    """
-    diff = rows or RowDiff(parent, draft)
+def exact_neighbors(session: DraftSession) -> dict[str, ExactReport]:
+    """Compute and keep the exact neighbours of the gate queries in both spaces; the reports by space."""
+    draft, gate, k = session.draft, session.queries(), session.config.recall.k
     vectors, tokens = draft.vectors(), draft.tokens()
     depth = DEPTH_FACTOR * k
 
@@ -93,8 +42,7 @@ def exact_neighbors(
 
     reports = {}
     for space, search in (("dense", dense), ("xtr", xtr)):
-        before = None if parent is None else _carried(parent, space, gate, draft, diff)
-        found, reports[space] = _neighbors(search, len(gate), k, draft.live, before)
+        found, reports[space] = _neighbors(search, len(gate), k, draft.live, _carried(session, space))
         write_neighbors(draft, space, found)
     return reports
 
@@ -117,12 +65,13 @@ class _Carried:
         return float(self.lists.scores[self.position[query], listed[-1]])
 
 
-def _carried(parent: Generation, space: str, gate: GateQueries, draft: Draft, diff: RowDiff) -> _Carried | None:
-    if parent.fingerprint != draft.fingerprint or not parent.has_file(neighbor_files(space)[0]):
+def _carried(session: DraftSession, space: str) -> _Carried | None:
+    parent, asked = session.carried, session.parent_queries()
+    if parent is None or asked is None or not parent.has_file(neighbor_files(space)[0]):
         return None
-    before = {query.key: i for i, query in enumerate(read_queries(parent).queries)}
-    position = np.array([before.get(query.key, -1) for query in gate.queries], np.int64)
-    return _Carried(read_neighbors(parent, space), position, parent.live_rows, diff.same)
+    before = {query.key: i for i, query in enumerate(asked.queries)}
+    position = np.array([before.get(query.key, -1) for query in session.queries().queries], np.int64)
+    return _Carried(read_neighbors(parent, space), position, parent.live_rows, session.rows.same)
 
 
 def _neighbors(

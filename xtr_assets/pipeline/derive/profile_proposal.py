@@ -10,7 +10,7 @@ from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.recall import RecallReport
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
-from xtr_assets.pipeline.derive.exact_neighbors import Neighbors, read_neighbors
+from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, read_neighbors
 from xtr_assets.pipeline.gate.index_recall import measured
 from xtr_assets.pipeline.queries.gate_queries import read_queries
 from xtr_assets.pipeline.queries.tuning_queries import read_tuning, tuning_goal

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from xtr_assets.config import RecallConfig
 from xtr_assets.core.errors import UnknownFormat
 from xtr_assets.core.growth import GROWTH_LIMIT
 from xtr_assets.core.row_store import RowTokens
@@ -14,17 +13,15 @@ from xtr_assets.index.late.postings import write_postings
 from xtr_assets.index.late.training import train
 from xtr_assets.index.late.tuner import TokenTuning
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
-from xtr_assets.pipeline.plan.row_diff import RowDiff
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import judged_by
 from xtr_assets.pipeline.queries.tuning_queries import (
     TUNING_QUERIES,
     changed_since_tuned,
-    read_tuning,
     tuning_due,
     tuning_goal,
 )
-from xtr_assets.search.loaders import TOKEN_FILE, TokenIndexFile, open_tokens
-from xtr_assets.storage.draft import Draft
+from xtr_assets.search.loaders import TOKEN_FILE, TokenIndexFile
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -49,21 +46,13 @@ class TokenReport:
     sha256: str
 
 
-def derive_tokens(
-    warehouse: Warehouse,
-    draft: Draft,
-    parent: Generation | None,
-    recall: RecallConfig,
-    *,
-    tune: bool = False,
-    rows: RowDiff | None = None,
-) -> TokenReport:
+def derive_tokens(session: DraftSession, *, tune: bool = False) -> TokenReport:
     """Write xtr/index.json, the postings it names where they are missing, the model where it is new, and the profile.
 
-    `parent` is None where nothing can be carried over: no parent, or one of another encoder. The profile is the
-    parent's, found anew where centroids are new, much changed since, or where `tune` asks for it. `rows` is the row
-    diff of the two where somebody has worked it out.
+    Centroids and profile are those of the session's `carried` where there is one; the profile is found anew where
+    centroids are new, much changed since, or where `tune` asks for it.
     """
+    warehouse, draft, parent = session.warehouse, session.draft, session.carried
     tokens = draft.tokens()
     model, folder, how, reason = _model(warehouse, tokens, parent)
     name = f"postings.{folder.rpartition('/')[2]}"
@@ -81,7 +70,7 @@ def derive_tokens(
         path.write_bytes(description.to_bytes())
     changed = 0
     if parent is not None and how == "evolved" and not tune:
-        changed = changed_since_tuned(parent, "xtr", (rows or RowDiff(parent, draft)).churn)
+        changed = changed_since_tuned(parent, "xtr", session.rows.churn)
     tuning = None
     inherited = None if parent is None else parent.manifest.profile.get("xtr")
     due = tuning_due(changed, draft.live_rows)
@@ -90,7 +79,7 @@ def derive_tokens(
         if inherited is not None and how == "evolved":
             draft.set_profile("xtr", inherited)
         # What still reaches the goal stays, where nobody asks for a new one.
-        tuning = _tune(draft, tokens, recall, keep=due and not outgrown)
+        tuning = _tune(session, tokens, keep=due and not outgrown)
         changed = 0
     if tuning is not None:
         draft.set_profile("xtr", asdict(tuning.profile))
@@ -134,9 +123,9 @@ def _notes(tuning: TokenTuning | None, parent: Generation | None) -> dict[str, A
     return {"profile_reason": tuning.reason, **({} if tuning.met else {"shortfall": tuning.reason})}
 
 
-def _tune(draft: Draft, tokens: RowTokens, recall: RecallConfig, *, keep: bool) -> TokenTuning | None:
+def _tune(session: DraftSession, tokens: RowTokens, *, keep: bool) -> TokenTuning | None:
     """The cheapest profile for the recall goal on the tuning queries; where there is none, a scan or None."""
-    asked = read_tuning(draft)
+    asked, draft, recall = session.tuning(), session.draft, session.config.recall
     queries = [] if asked is None else [query for query in asked.tokens if len(query)]
     components = tokens.token_count * tokens.dim
     if not components or (not queries and components > DEAREST_SCAN):
@@ -145,7 +134,7 @@ def _tune(draft: Draft, tokens: RowTokens, recall: RecallConfig, *, keep: bool) 
     # A scan by plan is exact and is not tried: it needs no exact neighbours of the tuning queries.
     tried = queries and components > PLANNED_SCAN
     exact = exact_tokens(tokens, draft.live, queries, recall.k) if tried else None
-    return open_tokens(draft).tune(queries, exact, goal=goal, k=recall.k, keep=keep)
+    return session.tokens().tune(queries, exact, goal=goal, k=recall.k, keep=keep)
 
 
 def _model(warehouse: Warehouse, tokens: RowTokens, parent: Generation | None) -> tuple[TokenModel, str, str, str]:

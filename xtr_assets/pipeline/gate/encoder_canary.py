@@ -6,8 +6,9 @@ import numpy as np
 
 from xtr_assets.core.types import Floats
 from xtr_assets.encoders.base import Encoder
-from xtr_assets.encoders.canary import Canary, library_versions, pinned_canary, sketch_canary
+from xtr_assets.encoders.canary import Canary, library_versions, sketch_canary
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.text_judge import TextJudge, judge_of
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.manifest import CANARY_KEY
 
@@ -38,13 +39,14 @@ REMEDY = (
 
 
 def check(session: DraftSession) -> Finding:
-    """Encode the canary's texts, documents and queries, with an encoder that is opened for this alone.
+    """Encode the canary's texts, documents and queries, with an encoder that is opened to judge alone.
 
     Without a canary, shipped with the package or kept by the warehouse, this build's is recorded. It becomes the
     warehouse's when the generation is published; until then, that its vectors are those of the texts rests on
     `vectors_are_the_texts` alone. Known or not, its queries have to meet its documents.
     """
-    encoder = session.fresh_encoder()
+    judge = judge_of(session)
+    encoder = judge.encoder
     if encoder.fingerprint != session.draft.fingerprint:
         return Finding(
             False,
@@ -54,8 +56,7 @@ def check(session: DraftSession) -> Finding:
             f"{encoder.name} is {encoder.fingerprint[:8]}.",
             remedy="build again with the encoder that the configuration names now",
         )
-    canaries = known_canaries(session)
-    known = _differences(canaries, encoder)
+    known = _differences(judge)
     if known is not None and not known.passed:
         return known
     missed = queries_that_miss(encoder)
@@ -77,12 +78,13 @@ def check(session: DraftSession) -> Finding:
     return known
 
 
-def _differences(canaries: list[Canary], encoder: Encoder) -> Finding | None:
-    """What the encoder makes of their texts now; None where there is no canary."""
+def _differences(judge: TextJudge) -> Finding | None:
+    """What the encoder makes of its canaries' texts now; None where there is no canary."""
+    encoder, canaries = judge.encoder, judge.canaries
     if not canaries:
         return None
     texts = sum(len(one.documents) + len(one.queries) for one in canaries)
-    told = [difference for one in canaries for difference in one.differences(encoder)]
+    told = [*judge.document_differences(), *judge.query_differences()]
     changed = _changed(canaries)
     details = {"texts": texts, "problems": told[:SHOWN], "libraries": changed}
     if told:
@@ -130,15 +132,7 @@ def queries_that_miss(encoder: Encoder, texts: Sequence[str] = ASKED) -> list[st
     return told
 
 
-def known_canaries(session: DraftSession) -> list[Canary]:
-    """What this fingerprint is known by: the package's canary, and the warehouse's."""
-    fingerprint = session.draft.fingerprint
-    pinned, kept = pinned_canary(fingerprint), session.warehouse.canary(fingerprint)
-    found = [] if pinned is None else [pinned]
-    return found if kept is None else [*found, Canary.from_json(kept)]
-
-
-def _changed(canaries: list[Canary]) -> list[str]:
+def _changed(canaries: Sequence[Canary]) -> list[str]:
     now = library_versions()
     then = canaries[-1].libraries
     return [f"{name} {then[name]} -> {now.get(name, 'none')}" for name in sorted(then) if then[name] != now.get(name)]

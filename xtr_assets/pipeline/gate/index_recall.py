@@ -11,7 +11,7 @@ from xtr_assets.core.recall import RecallReport, recall_report, upper_bound
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
-from xtr_assets.pipeline.derive.exact_neighbors import Neighbors
+from xtr_assets.pipeline.derive.neighbor_lists import Neighbors
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.row_diff import sources_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from xtr_assets.core.types import Floats, Int32s, Ints, Mask
-from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
+from xtr_assets.pipeline.derive.neighbor_lists import neighbor_files
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.loaders import TOKEN_FILE
 from xtr_assets.storage.draft import Draft

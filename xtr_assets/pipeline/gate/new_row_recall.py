@@ -16,7 +16,7 @@ from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.exact_scan import exact_dense, true_scores
 from xtr_assets.index.half_precision import gather
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
-from xtr_assets.pipeline.derive.exact_neighbors import Neighbors
+from xtr_assets.pipeline.derive.neighbor_lists import Neighbors
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.draft_session import Space as SpaceName

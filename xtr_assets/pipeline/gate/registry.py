@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
+from xtr_assets.pipeline.derive.neighbor_lists import neighbor_files
 from xtr_assets.pipeline.gate import (
     answers_agree,
     encoder_canary,
@@ -105,17 +105,17 @@ CHECKS: tuple[GateCheck, ...] = (
         "Rows say what their files say: changed files and a sample of others, read again by other code.",
     ),
     GateCheck(
+        "vectors_are_the_texts",
+        "generation",
+        vectors_are_the_texts.check,
+        "A sample of the texts, new rows above all, encoded again by an encoder opened anew, gives the stored vectors.",
+    ),
+    GateCheck(
         "encoder_canary",
         "generation",
         encoder_canary.check,
         "The encoder makes of pinned texts what it made of them when its fingerprint was new; queries meet documents.",
         version=2,
-    ),
-    GateCheck(
-        "vectors_are_the_texts",
-        "generation",
-        vectors_are_the_texts.check,
-        "A sample of the texts, new rows above all, encoded again by an encoder opened anew, gives the stored vectors.",
     ),
     GateCheck(
         "dense_recall",

@@ -42,7 +42,7 @@ def choose_new(segments: Sequence[Ints], lengths: Ints, rng: np.random.Generator
     some = rng.permutation(len(filled))[: max(1, size // 9)]
     edges = [filled[i][[0, len(filled[i]) // 2, -1]] for i in some.tolist()]
     chosen = np.unique(np.concatenate([rows[by_length[-LONGEST:]], rows[by_length[:SHORTEST]], *edges]))
-    return np.union1d(chosen, spread(np.sort(rows), size - len(chosen), rng))
+    return np.union1d(chosen, spread(np.setdiff1d(rows, chosen), size - len(chosen), rng))
 
 
 def spread(rows: Ints, count: int, rng: np.random.Generator) -> Ints:

@@ -17,9 +17,8 @@ from xtr_assets.core.errors import UnusableText
 from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Mask
 from xtr_assets.core.vector_agreement import agreement
 from xtr_assets.encoders.base import Encoded, Tolerance
-from xtr_assets.encoders.canary import sketch_documents
-from xtr_assets.pipeline.gate.encoder_canary import known_canaries
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.text_judge import judge_of
 from xtr_assets.pipeline.gate.text_sample import OLD_ROWS, choose_new, missed_share, spread
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.generation import Generation, PlacedSegment
@@ -57,7 +56,7 @@ class Compared:
 
 
 def check(session: DraftSession) -> Finding:
-    """Encode a sample of new rows and a few old ones with an encoder that is opened for this alone."""
+    """Encode a sample of new rows and a few old ones with an encoder that is opened to judge alone."""
     draft = session.draft
     new = _new_rows(session)
     # Another sample at each draft, the same one when a draft is looked at twice.
@@ -66,7 +65,8 @@ def check(session: DraftSession) -> Finding:
     rows = np.union1d(fresh_rows, old_rows)
     if not len(rows):
         return Finding(True, None, None, "There is no live row, so there is no vector to compare.")
-    encoder = session.fresh_encoder()
+    judge = judge_of(session)
+    encoder = judge.encoder
     if encoder.fingerprint != draft.fingerprint:
         return Finding(
             False,
@@ -77,21 +77,13 @@ def check(session: DraftSession) -> Finding:
             remedy="build again with the encoder that the configuration names now",
         )
     stored = list(read_rows(draft, rows))
-    canaries = known_canaries(session)
-    # The canary's texts ride along: what this very pass makes of them says whether it may judge others.
-    extra = [text for one in canaries for text in one.documents]
     try:
-        encoded = encoder.encode_documents([one.text for one in stored] + extra)
+        encoded = judge.encode([one.text for one in stored])
     except UnusableText as error:
         at = f"row {stored[error.index].row}" if error.index < len(stored) else "a text of the canary"
         return Finding(False, None, None, f"Encoded again, {at} gives no vector: {error.problem}.", remedy=REMEDY)
-    strange, first = [], len(stored)
-    for one in canaries:
-        now = sketch_documents(cut(encoded, first, first + len(one.documents)))
-        strange += one.document_sketch.differences(now, one.documents, encoder.tolerance)
-        first += len(one.documents)
     compared = compare(stored, encoded, encoder.tolerance)
-    return _finding(stored, compared, strange, encoder.tolerance, new, fresh_rows)
+    return _finding(stored, compared, judge.document_differences(), encoder.tolerance, new, fresh_rows)
 
 
 REMEDY = (
@@ -137,18 +129,6 @@ def compare(stored: Sequence[StoredRow], encoded: Encoded, tolerance: Tolerance)
                 found = Compared(found.embedding, found.token, f"{found.problem}, it is that of row {stored[best].row}")
         compared.append(found)
     return compared
-
-
-def cut(encoded: Encoded, start: int, stop: int) -> Encoded:
-    """The texts start..stop."""
-    first, last = int(encoded.offsets[start]), int(encoded.offsets[stop])
-    return Encoded(
-        encoded.embeddings[start:stop],
-        encoded.tokens[first:last],
-        encoded.offsets[start : stop + 1] - first,
-        encoded.token_ids[first:last],
-        0,
-    )
 
 
 def _new_rows(session: DraftSession) -> Mask:

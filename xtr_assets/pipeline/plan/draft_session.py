@@ -1,25 +1,32 @@
 """One run's draft: opened once, with its row diff, its queries and its indexes, by every step of a process."""
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from xtr_assets.config import IndexConfig
+from xtr_assets.core.errors import GenerationError
 from xtr_assets.encoders import open_encoder, open_fresh
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.index import DenseIndex, TokenIndex
-from xtr_assets.pipeline.derive.exact_neighbors import Neighbors, neighbor_files, read_neighbors
+from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, neighbor_files, read_neighbors
 from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.gate_queries import QUERIES_FILE, GateQueries, read_queries
-from xtr_assets.search.loaders import DENSE_FILE, TOKEN_FILE, open_dense, open_tokens
+from xtr_assets.pipeline.queries.tuning_queries import TUNING_NOTE, TuningQueries, read_tuning
+from xtr_assets.search.loaders import DENSE_FILE, TOKEN_FILE, open_dense, open_tokens, token_profile
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.history import read_published
 from xtr_assets.storage.warehouse import Warehouse
 
 T = TypeVar("T")
+
+# Names of what judges: a second encoder is 100 MB, which no step after the one that asks it needs.
+FRESH_ENCODER, JUDGE = "fresh encoder", "judge"
+JUDGES = (FRESH_ENCODER, JUDGE)
 Space = Literal["dense", "xtr"]
 
 
@@ -58,9 +65,10 @@ class DraftSession:
     @property
     def serving(self) -> Generation | None:
         """The generation that PUBLISHED names now: the parent, unless somebody moved the pointer since."""
-        published, parent = self.warehouse.published, self.parent
-        same = parent is not None and published is not None and parent.number == published.number
-        return parent if same else published
+        number, parent = read_published(self.warehouse.layout), self.parent
+        if number is None or (parent is not None and parent.number == number):
+            return None if number is None else parent
+        return self.kept("serving", number, lambda: self.warehouse.generation(number))
 
     @cached_property
     def rows(self) -> RowDiff:
@@ -75,18 +83,31 @@ class DraftSession:
         return self._open_encoder()
 
     def fresh_encoder(self) -> Encoder:
-        """The configured encoder opened anew, on the CPU: a judge of vectors shares neither memory nor device with what
-        made them."""
-        return open_fresh(self.config.encoder)
+        """The configured encoder opened anew, on the CPU, once for the checks of a step: a judge of vectors shares
+        neither memory nor device with what made them."""
+        return self.kept(FRESH_ENCODER, self.config.encoder, lambda: open_fresh(self.config.encoder))
 
     def queries(self) -> GateQueries:
         """The gate's queries of the draft."""
-        return self._kept("queries", _digest(self.draft, QUERIES_FILE), lambda: read_queries(self.draft))
+        return self.kept("queries", _digest(self.draft, QUERIES_FILE), lambda: read_queries(self.draft))
+
+    def parent_queries(self) -> GateQueries | None:
+        """The gate's queries of the parent; None where it has none."""
+        parent = self.parent
+        if parent is None or not parent.has_file(QUERIES_FILE):
+            return None
+        return self.kept("parent queries", _digest(parent, QUERIES_FILE), lambda: read_queries(parent))
+
+    def tuning(self, of: Generation | None = None) -> TuningQueries | None:
+        """The queries that profiles of the draft are tuned on, or those of another generation; None where it has none.
+        Who inherits them names the same folder."""
+        generation = of or self.draft
+        return self.kept("tuning", generation.manifest.notes.get(TUNING_NOTE), lambda: read_tuning(generation))
 
     def neighbors(self, space: Space) -> Neighbors:
         """The exact neighbours of those queries in a space, "dense" or "xtr"."""
         key = tuple(_digest(self.draft, name) for name in neighbor_files(space))
-        return self._kept(f"neighbors {space}", key, lambda: read_neighbors(self.draft, space))
+        return self.kept(f"neighbors {space}", key, lambda: read_neighbors(self.draft, space))
 
     def dense(self) -> DenseIndex:
         """The draft's dense index, opened from its file as a searcher would."""
@@ -96,6 +117,13 @@ class DraftSession:
         """The draft's token index, opened from its files as a searcher would."""
         return self._tokens(self.draft)
 
+    def parent_dense(self) -> DenseIndex:
+        """The dense index of the generation that the draft's is derived from: what a searcher over it answers by, too.
+        Raises GenerationError where there is none."""
+        if self.carried is None:
+            raise GenerationError(f"generation {self.draft.number} takes nothing over: it has no index to derive from")
+        return self._dense(self.carried)
+
     def searcher(self) -> Searcher:
         """A searcher over the draft: what users would be answered."""
         return self._searcher(self.draft)
@@ -103,6 +131,22 @@ class DraftSession:
     def serving_searcher(self) -> Searcher | None:
         """A searcher over what serves; None where nothing does."""
         return None if self.serving is None else self._searcher(self.serving)
+
+    def kept(self, name: str, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gave when it was last called for this name; it is called again where the key is another now."""
+        held = self._opened.get(name)
+        if held is not None and held[0] == key:
+            return held[1]  # type: ignore[return-value]  # what `make` of this name gave
+        if held is not None and isinstance(held[1], Searcher):
+            held[1].close()
+        made = make()
+        self._opened[name] = (key, made)
+        return made
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Let go of what was kept under these names."""
+        for name in names:
+            self._opened.pop(name, None)
 
     def close(self) -> None:
         """Let go of what is open."""
@@ -113,30 +157,23 @@ class DraftSession:
 
     def _dense(self, generation: Generation) -> DenseIndex:
         key = (_digest(generation, DENSE_FILE), repr(generation.manifest.profile.get("dense")))
-        return self._kept(f"dense {generation.number}", key, lambda: open_dense(generation, "cpu"))
+        return self.kept(f"dense {generation.number}", key, lambda: open_dense(generation, "cpu"))
 
     def _tokens(self, generation: Generation) -> TokenIndex:
-        key = (_digest(generation, TOKEN_FILE), repr(generation.manifest.profile.get("xtr")))
-        return self._kept(f"tokens {generation.number}", key, lambda: open_tokens(generation))
+        name, key = f"tokens {generation.number}", _digest(generation, TOKEN_FILE)
+        opened = self.kept(name, key, lambda: open_tokens(generation))
+        # Tuning finds the profile of an index that is open: the files stay what they are.
+        opened.profile = token_profile(generation)
+        return opened
 
     def _searcher(self, generation: Generation) -> Searcher:
         dense, tokens = self._dense(generation), self._tokens(generation)
         key = (id(dense), id(tokens), repr(generation.manifest.profile.get("hybrid")))
-        return self._kept(
+        return self.kept(
             f"searcher {generation.number}",
             key,
             lambda: Searcher(self.warehouse, "cpu", generation=generation.number, indexes=(dense, tokens)),
         )
-
-    def _kept(self, name: str, key: Hashable, make: Callable[[], T]) -> T:
-        held = self._opened.get(name)
-        if held is not None and held[0] == key:
-            return held[1]  # type: ignore[return-value]  # what `make` of this name gave
-        if held is not None and isinstance(held[1], Searcher):
-            held[1].close()
-        made = make()
-        self._opened[name] = (key, made)
-        return made
 
 
 def parent_of(warehouse: Warehouse, draft: Generation) -> Generation | None:
@@ -175,8 +212,21 @@ def session_of(
         held = DraftSession(warehouse, draft, config, afresh=afresh, encoder=encoder)
         _current[:] = [held]
     held.draft.reload()
-    with held.draft.batch():
-        yield held
+    try:
+        with held.draft.batch():
+            yield held
+    finally:
+        held.forget(JUDGES)
+
+
+def standing_draft(warehouse: Warehouse, run_id: str) -> Draft | None:
+    """The draft of the process' session, where it is this run's and still one: what is there need not be looked for
+    among all generations at each step."""
+    held = _current[0] if _current else None
+    if held is None or (held.warehouse.root, held.draft.run_id) != (warehouse.root, run_id):
+        return None
+    there = warehouse.layout.manifest(held.draft.number).is_file() and not held.draft.sealed
+    return held.draft if there else None
 
 
 def end_session() -> None:

@@ -7,8 +7,7 @@ import numpy as np
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.types import Mask
 from xtr_assets.encoders.base import EncodedQueries, Encoder
-from xtr_assets.pipeline.plan.draft_session import same_encoder
-from xtr_assets.pipeline.plan.row_diff import RowDiff
+from xtr_assets.pipeline.plan.draft_session import DraftSession, same_encoder
 from xtr_assets.pipeline.queries.drawn_queries import (
     MOST_QUERIES,
     drawn_queries,
@@ -24,13 +23,10 @@ from xtr_assets.pipeline.queries.gate_queries import (
     given_queries,
     joined,
     read_jsonl_queries,
-    read_queries,
     write_queries,
 )
-from xtr_assets.pipeline.queries.tuning_queries import TUNING_QUERIES, inherit_tuning, keep_tuning, tuning_count
+from xtr_assets.pipeline.queries.tuning_queries import TUNING_QUERIES, inherit_tuning, keep_tuning
 from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.warehouse import Warehouse
 
 # A quarter as many queries for the new rows as for all: 50 refuse what is below 0.87 where the threshold is 0.93. A
 # small change has one for eight of its rows, 16 at least, which refuse what is below 0.83: each of them is compared
@@ -51,29 +47,22 @@ class QueriesReport:
     sha256: str
 
 
-def sample_queries(
-    warehouse: Warehouse,
-    draft: Draft,
-    parent: Generation | None,
-    config: IndexConfig,
-    encoder: Encoder,
-    rows: RowDiff | None = None,
-) -> QueriesReport:
+def sample_queries(session: DraftSession) -> QueriesReport:
     """Keep the gate queries of the draft.
 
     The fixed ones are those of the config's file, then the parent's, then ones drawn from the corpus, until a bound can
     decide; so is a stratum of the chunks that the parent does not have. Without a parent all are new, and there is no
-    such stratum. Where a corpus offers too few texts the rest are points near its vectors. `rows` is the row diff of
-    draft and parent where somebody has worked it out.
+    such stratum. Where a corpus offers too few texts the rest are points near its vectors.
     """
-    before = read_queries(parent) if parent is not None and parent.has_file(QUERIES_FILE) else None
-    known = before if before is not None and same_encoder(parent, draft) is not None else None
+    draft, config, encoder = session.draft, session.config, session.encoder
+    before = session.parent_queries()
+    known = before if same_encoder(session.parent, draft) is not None else None
     fixed = _fixed(draft, config, before, known, encoder)
-    fresh = np.zeros(draft.end_row, np.bool_) if parent is None else (rows or RowDiff(parent, draft)).new
+    fresh = np.zeros(draft.end_row, np.bool_) if session.parent is None else session.rows.new
     new = _new(draft, fresh, fixed, config, encoder)
     gate = joined(fixed, new)
     write_queries(draft, gate, encoder.token_dim)
-    _keep_tuning_queries(warehouse, draft, parent, config, encoder, gate)
+    _keep_tuning_queries(session, gate)
     keys = set() if known is None else {query.key for query in known.queries}
     reused = sum(query.key in keys for query in gate.queries)
     written = draft.manifest.files[draft.file_name(QUERIES_FILE)]
@@ -151,24 +140,18 @@ def _points(draft: Draft, count: int, encoder: Encoder, known: GateQueries | Non
     return made if known is None else joined(known.take(kept), made.take(fresh))
 
 
-def _keep_tuning_queries(
-    warehouse: Warehouse,
-    draft: Draft,
-    parent: Generation | None,
-    config: IndexConfig,
-    encoder: Encoder,
-    gate: GateQueries,
-) -> None:
+def _keep_tuning_queries(session: DraftSession, gate: GateQueries) -> None:
     """The parent's tuning queries, or new ones where it has none, too few, or those of another encoder."""
-    source = same_encoder(parent, draft)
-    kept = 0 if source is None else tuning_count(source)
+    draft, config, encoder = session.draft, session.config, session.encoder
+    source = same_encoder(session.parent, draft)
+    kept = 0 if source is None else len(session.tuning(source) or ())
     if source is not None and kept >= TUNING_QUERIES:
         return inherit_tuning(draft, source)
     found = tuning_sample(draft, gate, config, encoder)
     if source is not None and kept and kept >= len(found):
         return inherit_tuning(draft, source)
     if len(found):
-        keep_tuning(warehouse, draft, EncodedQueries(found.embeddings, found.tokens, ()))
+        keep_tuning(session.warehouse, draft, EncodedQueries(found.embeddings, found.tokens, ()))
     return None
 
 

@@ -71,12 +71,6 @@ def inherit_tuning(draft: Draft, parent: Generation) -> None:
     _use(draft, parent.manifest.notes[TUNING_NOTE])
 
 
-def tuning_count(generation: Generation) -> int:
-    """How many tuning queries a generation has."""
-    queries = read_tuning(generation)
-    return 0 if queries is None else len(queries)
-
-
 def read_tuning(generation: Generation) -> TuningQueries | None:
     """The tuning queries of a generation; None where it has none. Raises CorruptFile."""
     folder = generation.manifest.notes.get(TUNING_NOTE)

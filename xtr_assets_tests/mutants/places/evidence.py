@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice, repeat
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from xtr_assets_tests.mutants.fault import FULL, INCREMENTAL, Mutant, Plant, loc
 LISTS = frozenset({"rows_everywhere", "dense_recall", "dense_recall_new_rows", "xtr_recall", "xtr_recall_new_rows"})
 ASKED = LISTS | {"known_item", "answers_agree", "evidence_suffices"}
 EVIDENCE = frozenset({"evidence_suffices"})
+ROWS = frozenset({"rows_everywhere"})
 SPACE = "pipeline.derive.exact_neighbors"
 
 
@@ -21,9 +21,31 @@ def _same(alter: Callable[[Any, Any, Any], Any]) -> Plant:
     """`alter(rows that are the same, parent, draft)`."""
 
     def make(original: Any) -> Any:
-        return lambda parent, draft: SimpleNamespace(same=alter(original(parent, draft).same.copy(), parent, draft))
+        def carried(session: Any, space: str) -> Any:
+            found = original(session, space)
+            if found is None:
+                return None
+            return replace(found, same_rows=alter(found.same_rows.copy(), session.carried, session.draft))
 
-    return locally(SPACE, "RowDiff", make)
+        return carried
+
+    return locally(SPACE, "_carried", make)
+
+
+def _one_diff(alter: Callable[[Any, Any, Any], Any]) -> Plant:
+    """The same in the diff that every step and check of a run shares."""
+
+    def make(original: Any) -> Any:
+        def diff(parent: Any, draft: Any) -> Any:
+            made = original(parent, draft)
+            if parent is not None:
+                # What a cached property gave is kept under its name.
+                made.__dict__["same"] = alter(made.same.copy(), parent, draft)
+            return made
+
+        return diff
+
+    return locally("pipeline.plan.draft_session", "RowDiff", make)
 
 
 def _all_the_same(_same: Any, _parent: Any, draft: Any) -> Any:
@@ -93,6 +115,8 @@ MUTANTS = (
         INCREMENTAL,
     ),
     Mutant("exact lists keep the dead", "exact lists", _same(_the_dead_too), LISTS, INCREMENTAL),
+    Mutant("the run's row diff knows of nothing new", "row diff", _one_diff(_all_the_same), ROWS, INCREMENTAL),
+    Mutant("the run's row diff keeps the dead", "row diff", _one_diff(_the_dead_too), ROWS, INCREMENTAL),
     Mutant("exact lists of the parent", "exact lists", locally(SPACE, "_neighbors", _unchanged), LISTS, INCREMENTAL),
     Mutant("exact lists lack the best", "exact lists", locally(SPACE, "exact_dense", _without_the_best), LISTS),
     Mutant(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xtr_assets.config import DenseConfig
+from xtr_assets.config import DenseConfig, IndexConfig, RecallConfig
 from xtr_assets.core.types import Chunk
 from xtr_assets.pipeline.derive.dense_index import DenseReport, derive_dense
 from xtr_assets.pipeline.queries.tuning_queries import (
@@ -20,7 +20,7 @@ from xtr_assets.pipeline.queries.tuning_queries import (
 from xtr_assets.search.loaders import open_dense
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.fixtures import ENCODER, encode, write_shard
+from xtr_assets_tests.fixtures import ENCODER, SOURCES, encode, session, write_shard
 
 ROWS = 400
 CONFIG = DenseConfig(recipe="IVF16,SQ8")
@@ -63,8 +63,8 @@ def derived(
     if with_queries:
         texts = [chunk.text[:40] for chunk in chunks({})][::8]
         keep_tuning(warehouse, draft, ENCODER.encode_queries(texts))
-    parent = None if draft.parent is None else warehouse.generation(draft.parent)
-    report = derive_dense(draft, parent, config, recall_goal=0.9)
+    recall = RecallConfig(dense=0.9)
+    report = derive_dense(session(draft, IndexConfig(sources=SOURCES, dense=config, recall=recall)))
     return warehouse.publish(draft.number, force_reason="no gate in this test"), report
 
 

@@ -37,12 +37,11 @@ def chunks(count: int, *, first: int = 0, source: str = "code", line: int = 1) -
 def whole_draft(warehouse: Warehouse, recipe: str) -> Draft:
     """A draft over what the shards hold now, with everything that the checks of rows read."""
     draft = drafted(warehouse, recipe=recipe)
-    parent = None if draft.parent is None else warehouse.generation(draft.parent)
     queries = [GateQuery(f"q{i}", f"{WORDS[i]} {WORDS[i + 1]}", "fixed") for i in range(12)]
     queries += [GateQuery(f"n{i}", f"{WORDS[i]} {WORDS[i + 7]}", "new") for i in range(4)]
     gate = encode(queries, ENCODER, None)
     write_queries(draft, gate, ENCODER.token_dim)
-    exact_neighbors(draft, gate, 10, parent)
+    exact_neighbors(session_of(warehouse, draft))
     write_id_map(draft)
     return draft
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +10,21 @@ import pytest
 
 from xtr_assets.core.errors import InvalidInput, PublishRefused
 from xtr_assets.encoders import canary as module
-from xtr_assets.encoders.canary import pinned_canary, sketch_canary
+from xtr_assets.encoders.base import Encoded
+from xtr_assets.encoders.canary import DOCUMENTS, pinned_canary, sketch_canary
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.gate import encoder_canary
 from xtr_assets.pipeline.gate.registry import checks_of, run_check
-from xtr_assets.pipeline.plan.draft_session import DraftSession
-from xtr_assets.storage.manifest import CANARY_KEY
+from xtr_assets.pipeline.gate.text_judge import judge_of
+from xtr_assets.pipeline.plan.draft_session import DraftSession, end_session, session_of
+from xtr_assets.storage.manifest import CANARY_KEY, CheckRecord
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import required
 from xtr_assets_tests.pipeline.gate.rebuilt import (
     CONFIG,
     Fault,
     Faulty,
+    Judged,
     drafted,
     look,
     look_at_canary,
@@ -60,6 +63,11 @@ def own(fault: Fault = sound) -> Faulty:
     encoder = Faulty(fault, 24, 16)
     assert pinned_canary(encoder.fingerprint) is None
     return encoder
+
+
+def gated(session: DraftSession) -> list[CheckRecord]:
+    """Both checks as the registry runs them."""
+    return [run_check(session, check) for check in checks_of(CONFIG) if check.requirement in REQUIRED]
 
 
 def built(warehouse: Warehouse, texts: list[str], encoder: Faulty | None = None, *, force: str | None = None) -> int:
@@ -245,7 +253,67 @@ def test_the_gate_opens_an_encoder_of_its_own(tmp_path: Path) -> None:
     draft = drafted(warehouse, {"docs": words(40)}, bad)
     session = DraftSession(warehouse, draft, CONFIG, encoder=lambda: bad)
     assert session.encoder is bad
-    records = [run_check(session, check) for check in checks_of(CONFIG) if check.requirement in REQUIRED]
-    assert [(one.name, one.passed) for one in records] == [("encoder_canary", True), ("vectors_are_the_texts", False)]
+    assert [(one.name, one.passed) for one in gated(session)] == [
+        ("vectors_are_the_texts", False),
+        ("encoder_canary", True),
+    ]
     with pytest.raises(PublishRefused, match="vectors_are_the_texts"):
         warehouse.publish(draft.number, required=REQUIRED)
+
+
+def test_both_checks_of_a_session_encode_the_canary_once_and_with_the_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An encoder opened anew for both, and one pass: a canary encoded apart says nothing of the pass that judges."""
+    opened: list[Faulty] = []
+    passes: list[int] = []
+
+    def counted(encoded: Encoded, texts: Sequence[str]) -> Encoded:
+        passes.append(len(texts))
+        return encoded
+
+    def fresh(*_: object) -> Faulty:
+        opened.append(Faulty(counted))
+        return opened[-1]
+
+    monkeypatch.setattr("xtr_assets.pipeline.plan.draft_session.open_fresh", fresh)
+    warehouse = new_warehouse(tmp_path)
+    session = DraftSession(warehouse, drafted(warehouse, {"docs": words(40)}, Hashing()), CONFIG)
+    assert all(one.passed for one in gated(session))
+    # The five texts that are asked as queries are encoded by themselves.
+    asked = [len(encoder_canary.ASKED)]
+    assert len(opened) == 1 and passes == [32 + len(DOCUMENTS), *asked]
+    # The next step does without it: it holds 100 MB.
+    with session_of(warehouse, session.draft, CONFIG) as step:
+        assert encoder_canary.check(step).passed and len(opened) == 2
+        step.fresh_encoder()
+        assert len(opened) == 2
+    with session_of(warehouse, session.draft, CONFIG) as again:
+        again.fresh_encoder()
+        assert again is step and len(opened) == 3
+    end_session()
+    # A step in a process of its own, where only the canary is asked about, asks by itself.
+    alone = DraftSession(warehouse, session.draft, CONFIG)
+    assert encoder_canary.check(alone).passed
+    assert len(opened) == 4 and passes[2:] == [len(DOCUMENTS), *asked] * 2
+
+
+@pytest.mark.parametrize("fault", CHANGED, ids=lambda fault: fault.__name__)
+def test_a_shared_judge_that_went_bad_is_told_by_both_checks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    monkeypatch.setattr("xtr_assets.pipeline.plan.draft_session.open_fresh", lambda *_: Faulty(fault))
+    warehouse = new_warehouse(tmp_path)
+    session = DraftSession(warehouse, drafted(warehouse, {"docs": words(40)}, Faulty(fault)), CONFIG)
+    assert [(one.name, one.passed) for one in gated(session)] == [
+        ("vectors_are_the_texts", False),
+        ("encoder_canary", False),
+    ]
+
+
+def test_a_canary_that_the_warehouse_learnt_meanwhile_is_asked_by_the_same_session(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path)
+    session = Judged(warehouse, drafted(warehouse, {"docs": words(40)}, own()), own())
+    assert judge_of(session).canaries == ()
+    built(warehouse, words(41))
+    assert len(judge_of(session).canaries) == 1

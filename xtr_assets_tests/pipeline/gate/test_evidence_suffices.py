@@ -15,7 +15,7 @@ from xtr_assets.pipeline.queries.gate_queries import GateQueries
 from xtr_assets.pipeline.queries.query_sample import sample_queries
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.fixtures import ENCODER, drafted, make_chunk, write_shard
+from xtr_assets_tests.fixtures import drafted, make_chunk, write_shard
 from xtr_assets_tests.pipeline.gate.drafts import CONFIG, chunks
 from xtr_assets_tests.pipeline.queries.test_query_sample import CORPORA
 
@@ -28,7 +28,7 @@ def asked(warehouse: Warehouse, config: IndexConfig = HASHING) -> DraftSession:
     """A draft over what the shards hold, with the queries that a build draws."""
     draft = drafted(warehouse)
     session = DraftSession(warehouse, draft, config)
-    sample_queries(warehouse, draft, session.parent, config, ENCODER)
+    sample_queries(session)
     return session
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xtr_assets.config import DenseConfig, EncoderConfig, IndexConfig, SourceConfig
+from xtr_assets.config import EncoderConfig, IndexConfig, SourceConfig
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk
 from xtr_assets.encoders.hashing import Hashing
@@ -61,9 +61,9 @@ def session_over(warehouse: Warehouse, chunks: Sequence[Chunk], encoder: Hashing
     versions = {"s": snapshot.data_version}
     draft = warehouse.draft("t", encoder=ENCODER.describe(), fingerprint=ENCODER.fingerprint, snapshots=versions)
     session = DraftSession(warehouse, draft, CONFIG, encoder=lambda: ENCODER)
-    sample_queries(warehouse, draft, session.parent, CONFIG, ENCODER)
-    derive_dense(draft, session.parent, DenseConfig(), recall_goal=0.95)
-    derive_tokens(warehouse, draft, session.parent, CONFIG.recall)
+    sample_queries(session)
+    derive_dense(session)
+    derive_tokens(session)
     return session
 
 

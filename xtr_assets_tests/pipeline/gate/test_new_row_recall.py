@@ -64,14 +64,15 @@ def drafted(
             encode(segment)
     versions = {"s": snapshot.data_version}
     draft = warehouse.draft("t", encoder=ENCODER.describe(), fingerprint=ENCODER.fingerprint, snapshots=versions)
-    session = DraftSession(warehouse, draft, CONFIG, encoder=lambda: ENCODER)
-    sample_queries(warehouse, draft, session.parent, CONFIG, ENCODER)
-    exact_neighbors(draft, session.queries(), CONFIG.recall.k, session.parent)
-    derive_dense(draft, session.parent, DenseConfig(recipe=recipe), recall_goal=0.95)
+    config = CONFIG.model_copy(update={"dense": DenseConfig(recipe=recipe)})
+    session = DraftSession(warehouse, draft, config, encoder=lambda: ENCODER)
+    sample_queries(session)
+    exact_neighbors(session)
+    derive_dense(session)
     with pytest.MonkeyPatch.context() as patch:
         if spoil_tokens:
             patch.setattr(token_index, "write_postings", spoiled(spoil_tokens))
-        derive_tokens(warehouse, draft, session.parent, CONFIG.recall)
+        derive_tokens(session)
     if lists:
         # So small an index is scanned by plan, and a scan reads no postings.
         draft.set_profile("xtr", asdict(SearchProfile()))

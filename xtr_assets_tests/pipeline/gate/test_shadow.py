@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.config import DenseConfig, RecallConfig
 from xtr_assets.core.types import Chunk
 from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.token_index import derive_tokens
@@ -12,7 +11,7 @@ from xtr_assets.pipeline.gate import shadow
 from xtr_assets.pipeline.queries.gate_queries import GateQuery, encode, write_queries
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.fixtures import ENCODER, make_chunk, new_warehouse, record, write_shard
+from xtr_assets_tests.fixtures import ENCODER, make_chunk, new_warehouse, record, session, write_shard
 from xtr_assets_tests.fixtures import encode as encode_segment
 
 
@@ -35,9 +34,9 @@ def drafted(warehouse: Warehouse, chunks: list[Chunk]) -> Draft:
             encode_segment(segment)
     versions = {"code": snapshot.data_version}
     draft = warehouse.draft("t", encoder=ENCODER.describe(), fingerprint=ENCODER.fingerprint, snapshots=versions)
-    parent = None if draft.parent is None else warehouse.generation(draft.parent)
-    derive_dense(draft, parent, DenseConfig(), recall_goal=0.95)
-    derive_tokens(warehouse, draft, parent, RecallConfig())
+    derived = session(draft)
+    derive_dense(derived)
+    derive_tokens(derived)
     queries = [GateQuery(f"n{i}", f"nowhere{i}", "new") for i in range(3)]
     queries += [GateQuery(f"q{i}", f"topic{i}", "fixed") for i in range(6)]
     write_queries(draft, encode(queries, ENCODER, None), ENCODER.token_dim)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xtr_assets.config import RecallConfig
+from xtr_assets.config import IndexConfig
 from xtr_assets.core.row_store import RowTokens, TokenPart
 from xtr_assets.core.types import Chunk
 from xtr_assets.index.late.training import train
@@ -14,10 +14,11 @@ from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.pipeline.gate import token_drift
 from xtr_assets.pipeline.gate.drift import read_drift, record_drift
 from xtr_assets.pipeline.gate.token_drift import residual
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.fixtures import drafted, make_chunk, write_shard
+from xtr_assets_tests.fixtures import SOURCES, drafted, make_chunk, write_shard
 from xtr_assets_tests.fixtures import record as run
 
 ROWS = 300
@@ -35,7 +36,7 @@ def published(warehouse: Warehouse, chunks: list[Chunk], *, afresh: bool = False
     write_shard(warehouse, "code", chunks)
     draft = drafted(warehouse)
     if afresh:
-        derive_tokens(warehouse, draft, None, RecallConfig())
+        derive_tokens(DraftSession(warehouse, draft, IndexConfig(sources=SOURCES), afresh=True))
     parent = None if draft.parent is None else warehouse.generation(draft.parent)
     record = run(draft, "token_drift")
     record_drift(draft, parent)

@@ -66,11 +66,17 @@ def drafted_over(root: Path, words: Words, count: int, path: str = "c.jsonl") ->
     return warehouse, drafted(warehouse)
 
 
+def session_over(
+    warehouse: Warehouse, draft: Draft, asked: IndexConfig | None = None, encoder: Hashing = ENCODER
+) -> DraftSession:
+    return DraftSession(warehouse, draft, asked or config(), encoder=lambda: encoder)
+
+
 @pytest.mark.parametrize("count", [3, 300])
 @pytest.mark.parametrize("corpus", CORPORA)
 def test_every_corpus_gives_as_many_as_a_bound_needs(tmp_path: Path, corpus: str, count: int) -> None:
     warehouse, draft = drafted_over(tmp_path / "w", CORPORA[corpus], count)
-    report = sample_queries(warehouse, draft, None, config(), ENCODER)
+    report = sample_queries(session_over(warehouse, draft))
     gate = read_queries(draft)
     kinds = Counter(query.kind for query in gate.queries)
     assert lower_bound(np.ones(int(gate.with_tokens().sum()))) >= 0.95
@@ -85,7 +91,7 @@ def test_every_corpus_gives_as_many_as_a_bound_needs(tmp_path: Path, corpus: str
 
 def test_the_same_text_is_no_reason_for_no_query_and_texts_come_before_points(tmp_path: Path) -> None:
     warehouse, draft = drafted_over(tmp_path / "w", CORPORA["one text"], 300)
-    sample_queries(warehouse, draft, None, config(), ENCODER)
+    sample_queries(session_over(warehouse, draft))
     kinds = [query.kind for query in read_queries(draft).queries]
     assert kinds.count("span") >= 40
     assert kinds == sorted(kinds, key=["sentence", "span", "text", "vector"].index)
@@ -95,46 +101,46 @@ def test_a_short_queries_file_is_topped_up(tmp_path: Path) -> None:
     warehouse, draft = drafted_over(tmp_path / "w", CORPORA["arabic"], 300)
     path = tmp_path / "q.jsonl"
     path.write_text("".join(f'{{"_id": "{i}", "text": "asked {i}"}}\n' for i in range(20)))
-    report = sample_queries(warehouse, draft, None, config(queries=QueriesConfig(path=path)), ENCODER)
+    report = sample_queries(session_over(warehouse, draft, config(queries=QueriesConfig(path=path))))
     kinds = Counter(query.kind for query in report.gate.queries)
     assert kinds["given"] == 20 and kinds.total() == 200
 
 
 def test_what_is_drawn_stays_from_generation_to_generation(tmp_path: Path) -> None:
     warehouse, draft = drafted_over(tmp_path / "w", CORPORA["thai"], 300, "0.jsonl")
-    first = sample_queries(warehouse, draft, None, config(), ENCODER)
-    exact_neighbors(draft, first.gate, 10, None)
-    parent = warehouse.publish(draft.number, force_reason="no gate here")
+    first = sample_queries(session_over(warehouse, draft))
+    exact_neighbors(session_over(warehouse, draft))
+    warehouse.publish(draft.number, force_reason="no gate here")
     chance = random.Random(7)
     words = [CORPORA["thai"](chance) for _ in range(301)]
     chunks = [make_chunk(f"{i // 300}.jsonl", str(i), text, source="s", kind="record") for i, text in enumerate(words)]
     write_shard(warehouse, "s", chunks)
     child = drafted(warehouse)
-    second = sample_queries(warehouse, child, parent, config(), ENCODER)
+    second = sample_queries(session_over(warehouse, child))
     assert [q for q in second.gate.queries if q.stratum == "fixed"] == list(first.gate.queries)
     new = [q for q in second.gate.queries if q.stratum == "new"]
     assert len(new) == 16 and len({q.chunk_id for q in new}) == 1, "several of one new row"
     assert second.encoded == len(new)
-    report = exact_neighbors(child, second.gate, 10, parent)
+    report = exact_neighbors(session_over(warehouse, child))
     assert report["dense"].carried == 200
 
 
 def test_points_near_rows_stay_too_and_their_exact_lists_with_them(tmp_path: Path) -> None:
     warehouse, draft = drafted_over(tmp_path / "w", CORPORA["punctuation"], 30)
-    first = sample_queries(warehouse, draft, None, config(), ENCODER)
-    exact_neighbors(draft, first.gate, 10, None)
-    parent = warehouse.publish(draft.number, force_reason="no gate here")
+    first = sample_queries(session_over(warehouse, draft))
+    exact_neighbors(session_over(warehouse, draft))
+    warehouse.publish(draft.number, force_reason="no gate here")
     write_shard(
         warehouse, "s", [make_chunk("c.jsonl", str(i), "... !!! ---", source="s", kind="record") for i in range(31)]
     )
     child = drafted(warehouse)
-    second = sample_queries(warehouse, child, parent, config(), ENCODER)
+    second = sample_queries(session_over(warehouse, child))
     assert second.inherited >= 100
     there = {query.key: i for i, query in enumerate(first.gate.queries)}
     for i, query in enumerate(second.gate.queries):
         if query.key in there:
             assert np.array_equal(second.gate.embeddings[i], first.gate.embeddings[there[query.key]])
-    assert exact_neighbors(child, second.gate, 10, parent)["xtr"].carried >= 100
+    assert exact_neighbors(session_over(warehouse, child))["xtr"].carried >= 100
 
 
 class Deaf(Hashing):
@@ -153,7 +159,7 @@ def test_a_query_without_a_token_is_no_evidence_and_another_is_drawn(tmp_path: P
     warehouse, draft = drafted_over(
         tmp_path / "w", lambda chance: f"{name(chance)} {name(chance)} {chance.randint(0, 999)} x y z", 200
     )
-    sample_queries(warehouse, draft, None, config(), deaf)
+    sample_queries(session_over(warehouse, draft, encoder=deaf))
     gate = read_queries(draft)
     assert gate.with_tokens().all() and len(gate) >= 104
 
@@ -170,7 +176,7 @@ def test_the_count_follows_the_threshold() -> None:
 def test_tuning_queries_are_none_of_the_gates(tmp_path: Path) -> None:
     for name in ("chinese", "punctuation"):
         warehouse, draft = drafted_over(tmp_path / name, CORPORA[name], 300)
-        gate = sample_queries(warehouse, draft, None, config(), ENCODER).gate
+        gate = sample_queries(session_over(warehouse, draft)).gate
         tuning = tuning_sample(draft, gate, config(), ENCODER)
         assert len(tuning) >= 100
         assert not {query.key for query in tuning.queries} & {query.key for query in gate.queries}
@@ -198,7 +204,7 @@ def test_a_text_that_reads_like_a_point_is_not_taken_for_one() -> None:
 
 def test_queries_of_a_release_that_kept_no_kind_are_read(tmp_path: Path) -> None:
     warehouse, draft = drafted_over(tmp_path / "w", CORPORA["arabic"], 60)
-    gate = sample_queries(warehouse, draft, None, config(), ENCODER).gate
+    gate = sample_queries(session_over(warehouse, draft)).gate
     table = pq.read_table(draft.path(QUERIES_FILE)).drop_columns(["kind"])
     with draft.writing(QUERIES_FILE) as path:
         pq.write_table(table, path)
@@ -210,8 +216,8 @@ def test_queries_of_a_release_that_kept_no_kind_are_read(tmp_path: Path) -> None
 @pytest.mark.parametrize("corpus", ["chinese", "thai", "one word", "punctuation"])
 def test_no_corpus_passes_recall_without_having_been_asked(tmp_path: Path, corpus: str) -> None:
     warehouse, draft = drafted_over(tmp_path / "w", CORPORA[corpus], 600)
-    gate = sample_queries(warehouse, draft, None, config(), ENCODER).gate
-    exact_neighbors(draft, gate, 10, None)
+    sample_queries(session_over(warehouse, draft))
+    exact_neighbors(session_over(warehouse, draft))
     session = DraftSession(warehouse, draft, config(), encoder=lambda: ENCODER)
     for look in (dense_recall, xtr_recall):
         finding = look(session)
