@@ -9,8 +9,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import regex
 
 from xtr_assets.core.known_items import RUNNING_SCRIPTS
+from xtr_assets.core.sentences import SENTENCE_END
 from xtr_assets.core.types import Ints
 
 # How a query came about. given: a queries file; docstring, heading, title: what an author called the piece; symbol,
@@ -29,11 +31,10 @@ SPAN_WORDS = (6, 4, 9, 3, 12, 2)
 # Windows tried of a text before it counts as used up: six lengths at 40 places give a corpus of one text 200 queries.
 SPANS_A_PIECE = 240
 
-# Where words run together two characters stand for one.
-_WORD = re.compile(f"[{RUNNING_SCRIPTS}]{{1,2}}|[^\\s{RUNNING_SCRIPTS}]+")
+# Where words run together two characters stand for one: characters as people see them (\X), with their vowel signs.
+_WORD = regex.compile(f"(?:(?=[{RUNNING_SCRIPTS}])\\X){{1,2}}|(?:(?=[^\\s{RUNNING_SCRIPTS}])\\X)+")
 _DOCSTRING = re.compile(r":[ \t]*\n\s*[rRuU]?(?:\"\"\"|''')\s*(.+?)(?:[.:](?=\s|$)|\n\s*\n|\"\"\"|''')", re.DOTALL)
-# Full stops of Latin, Arabic and Devanagari need a space after them (3.5, e.g.); those of Chinese and Japanese do not.
-_SENTENCE = re.compile(r"(?<=[.!?\u061f\u06d4\u0964\u2026])\s+|(?<=[\u3002\uff01\uff1f\uff61])|\n\s*\n")
+_SENTENCE = re.compile(rf"(?:{SENTENCE_END})|\n\s*\n")
 _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\W_]+")
 _MARKUP = re.compile(r"[`*#]+")
 
@@ -189,14 +190,9 @@ def _says(word: str) -> bool:
 
 
 def _window(text: str, words: Sequence[tuple[int, int]], first: int, count: int) -> str:
-    """The text from one word on; a vowel sign after the last character goes with it."""
+    """The text from one word on."""
     chosen = words[first : first + count]
-    if not chosen:
-        return ""
-    start, stop = chosen[0][0], chosen[-1][1]
-    while stop < len(text) and unicodedata.category(text[stop]).startswith("M"):
-        stop += 1
-    return text[start:stop]
+    return text[chosen[0][0] : chosen[-1][1]] if chosen else ""
 
 
 def _plain(text: str) -> str:
