@@ -35,7 +35,7 @@ class SourceConfig(Strict):
     """One source. `path` may hold `{stdlib}`, the folder of the running Python's standard library."""
 
     name: SourceName
-    kind: Literal["python", "text", "records"]
+    kind: Literal["python", "code", "text", "records"]
     path: Path
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()

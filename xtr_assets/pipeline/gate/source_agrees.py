@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.file_diff import UNREAD_SHA256
-from xtr_assets.pipeline.gate import python_evidence, record_evidence, text_evidence
+from xtr_assets.pipeline.gate import code_evidence, python_evidence, record_evidence, text_evidence
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.text_evidence import Row
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -254,6 +254,8 @@ class _Reading:
         yield from text_evidence.line_faults(lines, rows, source.max_chars)
         if source.kind == "text":
             yield from text_evidence.section_faults(path, lines, rows)
+        elif source.kind == "code":
+            yield from code_evidence.code_faults(path, lines, rows)
         elif self._trees > 0 and rows:
             self._trees -= 1
             tree = python_evidence.tree_of("\n".join(lines))
@@ -270,7 +272,7 @@ class _Reading:
             yield f"{len(rows)} rows of a file that cannot be used"
         if not quarantined:
             yield "it is no text, and not in quarantine"
-        elif text is not None and (source.kind == "text" or python_evidence.tree_of(text) is not None):
+        elif text is not None and (source.kind != "python" or python_evidence.tree_of(text) is not None):
             yield "it is in quarantine and can be read"
 
     def _records(self, lines: Sequence[int]) -> Sequence[int]:

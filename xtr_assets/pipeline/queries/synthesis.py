@@ -35,6 +35,11 @@ SPANS_A_PIECE = 240
 _WORD = regex.compile(f"(?:(?=[{RUNNING_SCRIPTS}])\\X){{1,2}}|(?:(?=[^\\s{RUNNING_SCRIPTS}])\\X)+")
 _DOCSTRING = re.compile(r":[ \t]*\n\s*[rRuU]?(?:\"\"\"|''')\s*(.+?)(?:[.:](?=\s|$)|\n\s*\n|\"\"\"|''')", re.DOTALL)
 _SENTENCE = re.compile(rf"(?:{SENTENCE_END})|\n\s*\n")
+# Kinds of chunks of code, in any language; what an author says of one stands in the comment above it.
+CODE_KINDS = frozenset({"module", "class", "function", "method"})
+_DOC_COMMENT = re.compile(r"\s*(?:/\*.*?\*/|(?:[ \t]*(?://|--|#(?!include|define|if|!))[^\n]*(?:\n|$))+)", re.DOTALL)
+_COMMENT_SIGN = re.compile(r"/\*+!?|\*+/|(?m:^[ \t]*(?:\*|///?!?|--|#))")
+_FIRST_SENTENCE = re.compile(r"[.:](?:\s|$)|@\w")
 _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\W_]+")
 _MARKUP = re.compile(r"[`*#]+")
 
@@ -89,6 +94,10 @@ def named(piece: Piece) -> Drawn | None:
     if piece.path.endswith((".py", ".pyi")):
         found = _DOCSTRING.search(piece.text)
         return _query(found.group(1), piece, "docstring") if found else None
+    if piece.kind in CODE_KINDS:
+        found = _DOC_COMMENT.match(piece.text)
+        said = " ".join(_COMMENT_SIGN.sub(" ", found.group()).split()) if found else ""
+        return _query(_FIRST_SENTENCE.split(said, maxsplit=1)[0], piece, "docstring")
     if not piece.title:
         return None
     if piece.kind == "record":
@@ -98,7 +107,7 @@ def named(piece: Piece) -> Drawn | None:
 
 def excerpted(piece: Piece) -> Drawn | None:
     """A part of a sentence of the text, or the words of the symbol: what is left where nobody named the piece."""
-    if piece.path.endswith((".py", ".pyi")):
+    if piece.path.endswith((".py", ".pyi")) or piece.kind in CODE_KINDS:
         return _query(" ".join(_WORD_BORDER.split(piece.symbol)), piece, "symbol")
     sentences = [(sentence, _words(sentence)) for sentence in _SENTENCE.split(piece.text)]
     longest, words = max(sentences, key=lambda one: len(one[1]))

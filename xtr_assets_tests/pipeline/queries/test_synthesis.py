@@ -121,3 +121,14 @@ def test_a_query_is_a_sentence_where_no_space_ends_one() -> None:
     found = excerpted(Piece(7, "a.md", "", "", text))
     assert found is not None
     assert found.text in "これは検索の索引を作るためのとても長い文章です"
+
+
+def test_code_is_asked_for_by_the_comment_above_it_and_never_by_its_class() -> None:
+    text = "/**\n * Reads the next line. Then more.\n * @return a line\n */\npublic String next() {\n}"
+    one = piece(text, path="a.java", symbol="Reader.next", title="class Reader", kind="method")
+    assert named_so(one) == ("docstring", "Reads the next line")
+    go = piece("// Next reads a line.\nfunc Next() {}", path="a.go", symbol="Next", title="type R", kind="function")
+    assert named_so(go) == ("docstring", "Next reads a line")
+    bare = piece("func readNextLine() {}", path="a.go", symbol="readNextLine", title="type R", kind="function")
+    assert named_so(bare) is None
+    assert excerpt(bare) == "read Next Line"
