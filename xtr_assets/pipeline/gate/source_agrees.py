@@ -49,6 +49,7 @@ def check(session: DraftSession) -> Finding:
     sources = {shard: source for source in session.config.sources for shard in shard_names(source)}
     paths = _live_paths(draft)
     faults = [*shard_faults(sources, snapshots), *_place_faults(draft, paths, snapshots, sources)]
+    faults += _size_faults(paths, snapshots, sources)
     chooser = random.Random(draft.number)
     changed, unchanged = _strata(draft, session.serving, paths, snapshots, sources, chooser)
     first = _within_bounds(changed, snapshots)
@@ -141,6 +142,24 @@ def _place_faults(
                 yield f"{path} has rows in shard {shard}, which has no such file"
 
 
+def _size_faults(
+    paths: Mapping[str, set[tuple[str, str]]], snapshots: Mapping[str, Snapshot], sources: Mapping[str, SourceConfig]
+) -> Iterator[str]:
+    """Whether what was too large to be looked into is, and has no row."""
+    for shard in sorted(snapshots.keys() & sources.keys()):
+        most = sources[shard].most_bytes
+        for path in sorted(_large(snapshots[shard])):
+            size = snapshots[shard].files[path].size if path in snapshots[shard].files else 0
+            if most is None or size <= most:
+                yield f"{path} in shard {shard} was too large with {size} bytes, {most} are allowed"
+            if (sources[shard].name, path) in paths.get(shard, ()):
+                yield f"{path} in shard {shard} was not looked into, and has rows"
+
+
+def _large(snapshot: Snapshot) -> set[str]:
+    return {entry.path for entry in snapshot.quarantine if entry.reason == "too-large"}
+
+
 def _strata(
     draft: Generation,
     serving: Generation | None,
@@ -163,7 +182,7 @@ def _strata(
     silent: list[_Place] = []
     for shard in sorted(snapshots.keys() & sources.keys()):
         snapshot, old = snapshots[shard], before.get(shard)
-        stale = {one.path for one in snapshot.stale}
+        stale = {one.path for one in snapshot.stale} | _large(snapshot)
         told = {path for _, path in paths.get(shard, ())} | {entry.path for entry in snapshot.quarantine}
         for path, file in sorted(snapshot.files.items()):
             if path in stale or file.sha256 == UNREAD_SHA256:

@@ -114,10 +114,10 @@ def _scan(alter: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]) -> 
 
 
 def _size_decides(original: Any) -> Any:
-    def file_state(root: Path, path: str, known: Any, now_ns: int) -> Any:
+    def file_state(root: Path, path: str, known: Any, now_ns: int, most_bytes: int | None = None) -> Any:
         if known is not None and (root / path).is_file() and (root / path).stat().st_size == known.size:
             return known
-        return original(root, path, known, now_ns)
+        return original(root, path, known, now_ns, most_bytes)
 
     return file_state
 
