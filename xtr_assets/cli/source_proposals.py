@@ -10,7 +10,7 @@ from pathlib import Path
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.json_document import read_json
 
-TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst")
+TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst", ".ipynb")
 RECORD_SUFFIXES = (".jsonl", ".parquet")
 
 # Folders that hold other people's code or what tools made, wherever they stand. So does one with a pyvenv.cfg in it.

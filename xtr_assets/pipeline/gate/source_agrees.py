@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.file_diff import UNREAD_SHA256
-from xtr_assets.pipeline.gate import code_evidence, python_evidence, record_evidence, text_evidence
+from xtr_assets.pipeline.gate import code_evidence, notebook_evidence, python_evidence, record_evidence, text_evidence
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.text_evidence import Row
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -265,6 +265,13 @@ class _Reading:
             yield from record_evidence.record_faults(path, file, rows, quarantined, source, self._records)
             return
         data = file.read_bytes()
+        if source.kind == "text" and path.lower().endswith(".ipynb"):
+            cells = notebook_evidence.sources_of(data)
+            if cells is None or quarantined:
+                yield from self._refused(None if cells is None else "", source, rows, quarantined)
+            else:
+                yield from notebook_evidence.notebook_faults(path, cells, rows)
+            return
         text = python_evidence.python_text_of(data) if source.kind == "python" else text_evidence.text_of(data)
         if text is None or quarantined:
             yield from self._refused(text, source, rows, quarantined)
