@@ -32,7 +32,7 @@ class Globs:
         include_below = [_components(normalize("NFC", pattern), "include", source) for pattern in self.include]
         exclude_below = [_components(normalize("NFC", pattern), "exclude", source) for pattern in self.exclude]
         self._files = _any_of(_regex(parts) for parts in included if parts[-1] != "**")
-        self._below = _any_of(_regex(parts) for pattern in include_below if (parts := _folder(pattern)) is not None)
+        self._below = _any_of(_regex(parts) for one in include_below if (parts := _folder(one)) is not None)
         self._excluded_files = _any_of(_regex(parts) for parts in excluded if parts[-1] != "**")
         self._excluded_below = _any_of(
             _regex(parts) for pattern in exclude_below if (parts := _folder(pattern)) is not None
