@@ -38,9 +38,10 @@ def cells_of(notebook: Any) -> list[Cell]:
 def _cell(number: int, cell: Any) -> Cell:
     source = cell.get("source", cell.get("input", "")) if isinstance(cell, Mapping) else None
     parts = source if isinstance(source, list) else [source]
-    if not all(isinstance(part, str) for part in parts):
+    said = [part for part in parts if isinstance(part, str)]
+    if len(said) < len(parts):
         raise ValueError(f"cell {number} has no text as its `source`")
-    return Cell(number, cell.get("cell_type") == "markdown", normalize_newlines("".join(parts)))
+    return Cell(number, cell.get("cell_type") == "markdown", normalize_newlines("".join(said)))
 
 
 def chunk_notebook(source: str, path: str, cells: list[Cell], max_chars: int) -> Iterator[Chunk]:

@@ -51,7 +51,7 @@ def code_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterato
 
 def _place_of(path: str, row: Row, seen: Counter[str], symbols: set[str]) -> str | None:
     """What a text is placed by: its symbol, or its symbol after another of the file."""
-    symbol = row["symbol"]
+    symbol = str(row["symbol"])
     for named in (symbol, *(f"{symbol} after {other}" for other in sorted(symbols) if other)):
         if row["chunk_id"] == place_id(row["source"], path, named, seen[named], 0):
             return named

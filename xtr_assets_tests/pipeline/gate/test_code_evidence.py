@@ -72,9 +72,9 @@ def cut_early(held: list[Chunk]) -> list[Chunk]:
             continue
         lines, last = one.text.split("\n"), one.end_line
         found.append(dataclasses.replace(one, text="\n".join(lines[:-1]), end_line=last - 1))
-        rest = {"kind": "module", "symbol": "<module>", "title": "", "text": lines[-1], "start_line": last}
         place = chunk_id(one.source, one.path, f"<module> after {one.symbol}")
-        found.append(dataclasses.replace(one, **rest, chunk_id=place))
+        rest = dataclasses.replace(one, chunk_id=place, kind="module", symbol="<module>", title="")
+        found.append(dataclasses.replace(rest, text=lines[-1], start_line=last))
     return found
 
 
