@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
 from xtr_assets.core.files import write_atomic
+from xtr_assets.storage.confirmation import Before
 from xtr_assets.storage.content import TakenBack, key_of, taken_back
 from xtr_assets.storage.digests import BUILD_SECONDS, verify_files
 from xtr_assets.storage.generation import Generation, is_sealed, read_manifest, seal_text
@@ -70,7 +72,7 @@ def allow_again(layout: Layout, back: TakenBack, content: str, reason: str, *, w
     if not reason.strip():
         raise InvalidInput("again needs a reason; it is kept in the history")
     current = read_published(layout)
-    append_history(layout, "allowed", back.generation, previous=current, who=who, reason=reason, content=content)
+    _note(layout, "allowed", back.generation, previous=current, who=who, reason=reason, content=content)
 
 
 def _served(layout: Layout, number: int) -> bool:
@@ -143,7 +145,7 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
                 "another one first"
             )
         current = rollback(layout, target, who=who, reason=f"generation {number} is withdrawn: {reason}").number
-    append_history(layout, "withdrawn", number, previous=current, who=who, reason=reason, content=content)
+    _note(layout, "withdrawn", number, previous=current, who=who, reason=reason, content=content)
 
 
 def recover(layout: Layout) -> None:
@@ -154,7 +156,7 @@ def recover(layout: Layout) -> None:
     if current is not None and current != last:
         log.warning("generation %d was published by a writer that died before it noted so", current)
         content = content_or_none(layout, current)
-        append_history(layout, "recovered", current, previous=last, who=None, content=content)
+        _note(layout, "recovered", current, previous=last, who=None, content=content)
 
 
 def _serve(
@@ -164,18 +166,38 @@ def _serve(
     previous = read_published(layout)
     digest = sha256_bytes(layout.manifest(number).read_bytes())
     forced = forced or (read_manifest(layout, number).forced is not None and action == "published")
+    before = Before.of(layout)
     move_pointer(layout, number)
-    append_history(
+    before.confirm_pointer(number)
+    _note(
         layout,
         action,
         number,
         previous=previous,
         who=who,
         reason=reason,
+        before=before,
         forced=forced,
         manifest_sha256=digest,
         content=content,
     )
+
+
+def _note(
+    layout: Layout,
+    action: str,
+    number: int,
+    *,
+    previous: int | None,
+    who: str | None,
+    reason: str | None = None,
+    before: Before | None = None,
+    **more: Any,
+) -> None:
+    """Append a line to the history and read it back; `before` is what is restored where it says something else."""
+    before = before or Before.of(layout)
+    append_history(layout, action, number, previous=previous, who=who, reason=reason, **more)
+    before.confirm_line({"action": action, "generation": number, "previous": previous, "reason": reason, **more})
 
 
 def refuse_withdrawn(layout: Layout, number: int) -> str:

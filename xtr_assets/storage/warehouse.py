@@ -34,7 +34,7 @@ from xtr_assets.storage.row_match import live_paths
 from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME, Segment
 from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, compact_shard, plan_shards
 from xtr_assets.storage.shard_writer import ShardChange, write_change
-from xtr_assets.storage.snapshot import Snapshot, current_version, known_files, read_snapshot
+from xtr_assets.storage.snapshot import Snapshot, current_version, known_files, looked_at, note_look, read_snapshot
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
 from xtr_assets.storage.transfer import export_generation, import_generation
 from xtr_assets.storage.verify import verify_warehouse
@@ -107,6 +107,15 @@ class Warehouse:
         """Files of the current snapshot as last seen, for `Source.scan`."""
         return known_files(self.layout, shard)
 
+    def looked_at(self, shard: str, data_version: str) -> int:
+        """When the files of a shard were last found to be this snapshot, in ns since the epoch; 0 where unknown."""
+        return looked_at(self.layout, shard, data_version)
+
+    def note_look(self, shard: str, looked_ns: int) -> None:
+        """The files were looked at again, and the current snapshot is what they are."""
+        with self.lock(f"snapshot of {shard}", STEP_WAIT_SECONDS):
+            note_look(self.layout, shard, looked_ns)
+
     def live_paths(self, shard: str) -> set[str]:
         """The paths that have a row in the current snapshot."""
         return live_paths(self.layout, self.snapshot(shard))
@@ -119,8 +128,10 @@ class Warehouse:
         files: Mapping[str, FileState],
         touched: Iterable[str],
         chunks: Iterable[Chunk | Quarantined],
+        looked_ns: int = 0,
     ) -> ShardChange:
-        """The next snapshot of a shard: `files` is all it holds, `chunks` are those of the touched files only."""
+        """The next snapshot of a shard: `files` is all it holds, `chunks` are those of the touched files only.
+        `looked_ns` is when the scan of the files began."""
         with self.lock(f"snapshot of {shard}", STEP_WAIT_SECONDS):
             return write_change(
                 self.layout,
@@ -130,6 +141,7 @@ class Warehouse:
                 files=files,
                 touched=touched,
                 chunks=chunks,
+                looked_ns=looked_ns,
             )
 
     def segment(self, segment_id: str) -> Segment:

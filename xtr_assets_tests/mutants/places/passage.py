@@ -146,7 +146,23 @@ MUTANTS = (
         "the pointer gets another number",
         "publish",
         replaced("storage.history:move_pointer", _another_number),
-        REFUSED,
+        frozenset({"GenerationError"}),
+        INCREMENTAL,
+    ),
+    Mutant(
+        "the pointer stays where it is",
+        "publish",
+        replaced("storage.history:move_pointer", lambda _: lambda _layout, _number: None),
+        frozenset({"GenerationError"}),
+    ),
+    Mutant(
+        "the history names another generation",
+        "publish",
+        replaced(
+            "storage.history:append_history",
+            lambda original: lambda layout, action, number, **given: original(layout, action, number + 1, **given),
+        ),
+        frozenset({"GenerationError"}),
         INCREMENTAL,
     ),
     Mutant(
