@@ -80,7 +80,6 @@ def test_no_fault_is_published(name: str, run: Run, bases: Bases) -> None:
 
 def test_names_differ_and_what_is_said_to_stop_them_exists() -> None:
     assert len(BY_NAME) == len(MUTANTS) >= 60
-    assert GAPS.keys() <= {(one.name, run) for one in MUTANTS for run in one.runs}
     known = {check.name for check in CHECKS if check.blocking}
     for mutant in MUTANTS:
         unknown = mutant.stopped_by - known - {"publish"}
