@@ -43,6 +43,10 @@ Share = Annotated[float, Field(ge=0.0)]
 # what a hit points at; shorter ones cut most functions of the standard library (its 90th percentile is about 1,000).
 DEFAULT_MAX_CHARS = 2000
 
+# A file that is larger is quarantined unread. Python's syntax tree takes up to 460 bytes a byte of source, so 2 MiB are
+# 0.96 GB at most; text of newlines alone takes 16. Records are read one at a time: a file of them has no limit.
+DEFAULT_FILE_BYTES = {"python": 2 << 20, "code": 2 << 20, "text": 32 << 20}
+
 CONFIG_NAME = "xtr.yaml"
 CONFIG_VARIABLE = "XTR_ASSETS_CONFIG"
 
@@ -55,12 +59,13 @@ class SourceConfig(Strict):
     """One source. `path` may hold `{stdlib}`, the folder of the running Python's standard library."""
 
     name: SourceName
-    kind: Literal["python", "text", "records"]
+    kind: Literal["python", "code", "text", "records"]
     path: UsablePath
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     shards: Annotated[int, Field(ge=1, le=1000)] = 1
     max_chars: Annotated[int, Field(ge=200)] = DEFAULT_MAX_CHARS
+    max_file_bytes: Annotated[int, Field(ge=1)] | None = None
     id: str = "_id"
     title: str | None = "title"
     text: str = "text"
@@ -72,6 +77,11 @@ class SourceConfig(Strict):
         return (
             str(value).replace("{stdlib}", sysconfig.get_paths()["stdlib"]) if isinstance(value, str | Path) else value
         )
+
+    @property
+    def most_bytes(self) -> int | None:
+        """The largest file that is read; None for any."""
+        return self.max_file_bytes or DEFAULT_FILE_BYTES.get(self.kind)
 
 
 class EncoderConfig(Strict):

@@ -48,7 +48,9 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize(("folder", "groups"), [("xtr_assets", ("cpu", "minilm")), ("xtr_assets_tests", tuple(EXTRAS))])
+@pytest.mark.parametrize(
+    ("folder", "groups"), [("xtr_assets", ("cpu", "minilm", "code")), ("xtr_assets_tests", tuple(EXTRAS))]
+)
 def test_every_import_is_a_declared_dependency(folder: str, groups: tuple[str, ...]) -> None:
     providers = packages_distributions()
     known = set(declared(*groups))

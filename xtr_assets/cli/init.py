@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ from xtr_assets.cli.console import say
 from xtr_assets.cli.locate import HOME_FILE, shown, template
 
 if TYPE_CHECKING:
-    from xtr_assets.cli.source_proposals import Proposal
+    from xtr_assets.cli.source_proposals import Proposal, Proposals
 
 
 # File that is written -> template it comes from. The definitions lie as text, so that no tool takes them for ours.
@@ -24,16 +25,29 @@ FILES = {
     HOME_FILE: HOME_FILE,
 }
 
+# So many suffixes are told; a folder of data may have hundreds.
+MOST_SUFFIXES = 8
+NO_QUERIES = """\
+# queries:
+#   path: ./queries.jsonl     # {"_id": "1", "text": "how do I ..."}
+#   judgments: ./qrels.tsv    # query-id, corpus-id, score; adds the judged quality (nDCG) to the checks"""
+
 
 @app.command(rich_help_panel=START)
 def init(
     directory: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="The project's folder; made where it is missing.", file_okay=False)
+        Path, typer.Argument(metavar="[DIR]", help="The project's folder, with what is to be indexed.", file_okay=False)
     ] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    create: Annotated[
+        bool,
+        typer.Option("--create", help="Make the folder where it is missing; write even where nothing is there yet."),
+    ] = False,
 ) -> None:
     """Write a commented xtr.yaml and the Dagster files for documents of your own."""
-    from xtr_assets.cli.source_proposals import Proposal, propose
+    from rich.markup import escape
+
+    from xtr_assets.cli.source_proposals import Proposal, Proposals, propose
     from xtr_assets.config import parse_config
     from xtr_assets.core.files import write_atomic
 
@@ -42,8 +56,18 @@ def init(
         names = ", ".join(there)
         say(f"[red]error:[/red] {names} in {shown(directory)} already; --force overwrites; nothing was written")
         raise typer.Exit(FAILED)
+    if not directory.is_dir() and not create:
+        say(f"[red]error:[/red] there is no folder {escape(shown(directory))}; --create makes it; nothing was written")
+        raise typer.Exit(FAILED)
+    found = propose(directory) if directory.is_dir() else Proposals([])
+    if not found.sources and not create:
+        say(f"[red]error:[/red] nothing to index in {escape(shown(directory.resolve()))}: it holds {_held(found)}")
+        for note in found.notes:
+            say(f"  [yellow]note[/yellow] {escape(note)}")
+        say("  name its files in an xtr.yaml by hand, or --create writes one for what will be there")
+        raise typer.Exit(FAILED)
     directory.mkdir(parents=True, exist_ok=True)
-    proposals, notes = propose(directory)
+    proposals = found.sources
     if not proposals:
         fields: dict[str, object] = {
             "name": "documents",
@@ -51,17 +75,25 @@ def init(
             "path": ".",
             "include": ["**/*.md", "**/*.txt"],
         }
-        proposals = [Proposal(fields, "nothing yet: no Python, Markdown, text, JSONL or Parquet file is there")]
-    values = {"name": index_name(directory), "sources": "\n".join(_source(proposal) for proposal in proposals)}
+        proposals = [Proposal(fields, "nothing yet: no code, text or records are there")]
+    values = {
+        "name": index_name(directory),
+        "sources": "\n".join(_source(proposal) for proposal in proposals),
+        "queries": _queries(found.queries),
+    }
     texts = {name: Template(template(origin)).substitute(values) for name, origin in FILES.items()}
     parse_config(texts["xtr.yaml"], directory)
     for name, text in texts.items():
         write_atomic(directory / name, text.encode())
     say(f"[green]wrote[/green] {', '.join(FILES)} in {shown(directory.resolve())}")
     for proposal in proposals:
-        say(f"  source [bold]{proposal.fields['name']}[/bold] ({proposal.fields['kind']}): {proposal.seen}")
-    for note in notes:
-        say(f"  [yellow]note[/yellow] {note}")
+        say(f"  source [bold]{proposal.fields['name']}[/bold] ({proposal.fields['kind']}): {escape(proposal.seen)}")
+    if found.queries:
+        say(f"  queries: {escape(', '.join(found.queries.values()))}: measured with, not indexed")
+    for note in found.notes:
+        say(f"  [yellow]note[/yellow] {escape(note)}")
+    if found.unread:
+        say(f"  [yellow]note[/yellow] no source reads {escape(_counted(found.unread))}")
     step = "" if directory.resolve() == Path.cwd() else f"cd {shown(directory)} && "
     say(f'next: look at xtr.yaml, then `{step}xtr-assets build` and `xtr-assets search "..."`')
 
@@ -74,6 +106,23 @@ def index_name(directory: Path) -> str:
     """
     name = re.sub(r"[^a-z0-9]+", "_", directory.resolve().name.lower()).strip("_")[:40]
     return name if re.match(r"[a-z]", name) else "docs"
+
+
+def _held(found: "Proposals") -> str:
+    return _counted(found.unread) if found.unread else "no files but hidden ones and those of tools"
+
+
+def _counted(suffixes: Mapping[str, int]) -> str:
+    most = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))
+    more = f" and {len(most) - MOST_SUFFIXES} more suffixes" if len(most) > MOST_SUFFIXES else ""
+    return ", ".join(f"{count:,} {suffix}" for suffix, count in most[:MOST_SUFFIXES]) + more
+
+
+def _queries(fields: Mapping[str, str]) -> str:
+    """The section `queries` as YAML; commented out where there are none."""
+    if not fields:
+        return NO_QUERIES
+    return "\n".join(["queries:", *(f"  {name}: {json.dumps(value)}" for name, value in fields.items())])
 
 
 def _source(proposal: "Proposal") -> str:

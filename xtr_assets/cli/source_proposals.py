@@ -1,26 +1,34 @@
-"""What `init` finds in a folder: Python, text and records, proposed as sources."""
+"""What `init` finds in a folder: code, text, records and queries, proposed as sources; and what none would read."""
 
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.json_document import read_json
 
-TEXT_SUFFIXES = (".md", ".txt", ".rst")
+TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst", ".ipynb")
 RECORD_SUFFIXES = (".jsonl", ".parquet")
 
-# Folders that hold other people's code or what tools made, wherever they stand.
+# Folders that hold other people's code or what tools made, wherever they stand. So does one with a pyvenv.cfg in it.
 SKIPPED = {"__pycache__", "node_modules", "site-packages", "warehouse", "build", "dist", "venv", "env"}
+# Files of `init` itself.
+OWN = {"xtr.yaml", "definitions.py", "workspace.yaml", "dagster.yaml"}
 
 # A folder of a thousand JSONL files is a data lake, not a first index: the first ones are proposed, the rest counted.
 MOST_RECORD_FILES = 5
+# The first record of a file tells its fields; a line longer than this is no record of text.
+MOST_LINE_CHARS = 4 << 20
 
 ID_FIELDS = ("_id", "id", "doc_id", "docid", "uuid", "key")
 TEXT_FIELDS = ("text", "body", "content", "abstract", "passage", "description")
 TITLE_FIELDS = ("title", "name", "headline", "subject")
+
+# BEIR's names: questions to measure with. As a source each of them would find itself.
+QUERIES_NAME, JUDGMENTS = "queries.jsonl", ("qrels.tsv", "qrels/test.tsv", "qrels/dev.tsv", "qrels/train.tsv")
 
 
 @dataclass(frozen=True)
@@ -31,44 +39,108 @@ class Proposal:
     seen: str
 
 
-def propose(folder: Path) -> tuple[list[Proposal], list[str]]:
-    """Sources for what lies in `folder`, and notes on what was left out."""
-    suffixes: Counter[str] = Counter()
-    records: list[Path] = []
-    for path in _files(folder):
-        suffixes[path.suffix] += 1
-        if path.suffix in RECORD_SUFFIXES:
-            records.append(path)
-    proposals: list[Proposal] = []
-    notes: list[str] = []
-    exclude = [f"{name}/**" for name in sorted(_skipped(folder))]
-    if count := suffixes[".py"]:
-        fields = {"name": "code", "kind": "python", "path": ".", "exclude": ["definitions.py", *exclude]}
-        proposals.append(Proposal(fields, f"{count} Python files"))
-    texts = [suffix for suffix in TEXT_SUFFIXES if suffixes[suffix]]
-    if texts:
-        include = [f"**/*{suffix}" for suffix in texts]
-        fields = {"name": "documents", "kind": "text", "path": ".", "include": include, "exclude": exclude}
-        proposals.append(Proposal(fields, f"{sum(suffixes[suffix] for suffix in texts)} text files"))
-    for path in sorted(records)[:MOST_RECORD_FILES]:
-        proposal = _records(path, folder, {str(p.fields["name"]) for p in proposals})
+@dataclass(frozen=True)
+class Proposals:
+    """queries : fields of `queries:`, empty where there are none. unread : files that no proposed source reads, by
+    suffix. notes : what else a person should know."""
+
+    sources: list[Proposal]
+    queries: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Walk:
+    """Regular files below a folder, what was left out of it as patterns, and folders that cannot be listed."""
+
+    files: list[Path] = field(default_factory=list)
+    exclude: set[str] = field(default_factory=set)
+    closed: list[str] = field(default_factory=list)
+
+
+def propose(folder: Path) -> Proposals:
+    """Sources for what lies in `folder`, at every level; hidden files and folders are no part of it."""
+    walk = _walk(folder)
+    suffixes = Counter(path.suffix.lower() or "no suffix" for path in walk.files)
+    queries, judgments = _queries(walk.files, folder)
+    asked = {"path": queries, **({"judgments": judgments} if judgments else {})} if queries else {}
+    exclude = sorted(walk.exclude)
+    sources = _trees(suffixes, exclude)
+    notes = [f"left out at every level: {', '.join(exclude)}"] if exclude else []
+    notes += [f"{name} cannot be listed: check its permissions" for name in walk.closed]
+    if any(one.fields["kind"] == "code" for one in sources):
+        notes.append("kind `code` needs its parsers: pip install 'xtr-assets[code]'")
+    records = [path for path in walk.files if path.suffix.lower() in RECORD_SUFFIXES]
+    records = [path for path in sorted(records) if path.name != QUERIES_NAME or not _is_queries(path)]
+    for path in records[:MOST_RECORD_FILES]:
+        proposal = _records(path, folder, {str(p.fields["name"]) for p in sources})
         if proposal is None:
             notes.append(f"{path.relative_to(folder)} has no field that is known for an id and a text: add it by hand")
         else:
-            proposals.append(proposal)
+            sources.append(proposal)
     if len(records) > MOST_RECORD_FILES:
         notes.append(f"{len(records) - MOST_RECORD_FILES} more record files were left out")
-    return proposals, notes
+    if judgments:
+        suffixes[".tsv"] -= 1
+    read = {".py", *TEXT_SUFFIXES, *LANGUAGES, *RECORD_SUFFIXES}
+    unread = {suffix: count for suffix, count in sorted(suffixes.items()) if suffix not in read and count}
+    return Proposals(sources, asked, unread, notes)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in SKIPPED and not name.startswith("."))
-        yield from (Path(root) / name for name in sorted(names) if not name.startswith("."))
+def _trees(suffixes: Counter[str], exclude: list[str]) -> list[Proposal]:
+    """Python, other code and text."""
+    found: list[Proposal] = []
+    if count := suffixes[".py"]:
+        fields: dict[str, object] = {"name": "code", "kind": "python", "path": "."}
+        found.append(Proposal(fields | {"exclude": ["definitions.py", *exclude]}, f"{count} Python files"))
+    for name, kind, known, said in (
+        ("other_code" if found else "code", "code", LANGUAGES, "files of code in other languages"),
+        ("documents", "text", TEXT_SUFFIXES, "text files"),
+    ):
+        held = [suffix for suffix in known if suffixes[suffix]]
+        if held:
+            include = [f"**/*{suffix}" for suffix in held]
+            fields = {"name": name, "kind": kind, "path": ".", "include": include, "exclude": exclude}
+            found.append(Proposal(fields, f"{sum(suffixes[suffix] for suffix in held)} {said}"))
+    return found
 
 
-def _skipped(folder: Path) -> list[str]:
-    return [p.name for p in folder.iterdir() if p.is_dir() and (p.name in SKIPPED or p.name.startswith("."))]
+def _walk(folder: Path) -> _Walk:
+    found = _Walk()
+
+    def closed(error: OSError) -> None:
+        found.closed.append(os.path.relpath(str(error.filename), folder))
+
+    for root, folders, names in os.walk(folder, onerror=closed):
+        kept = []
+        for name in sorted(folders):
+            if name.startswith("."):
+                continue
+            if name in SKIPPED:
+                found.exclude.add(f"**/{name}/**")
+            elif (Path(root) / name / "pyvenv.cfg").is_file():
+                found.exclude.add(f"{(Path(root) / name).relative_to(folder).as_posix()}/**")
+            else:
+                kept.append(name)
+        folders[:] = kept
+        shown = (Path(root) / name for name in sorted(names) if not name.startswith("."))
+        found.files += [path for path in shown if path.is_file() and not (Path(root) == folder and path.name in OWN)]
+    return found
+
+
+def _queries(files: list[Path], folder: Path) -> tuple[str, str]:
+    """Paths of queries and of their judgments below the folder; "" where there are none."""
+    for path in files:
+        if path.name == QUERIES_NAME and _is_queries(path):
+            beside = (path.parent / name for name in JUDGMENTS)
+            judged = next((f"./{one.relative_to(folder).as_posix()}" for one in beside if one.is_file()), "")
+            return f"./{path.relative_to(folder).as_posix()}", judged
+    return "", ""
+
+
+def _is_queries(path: Path) -> bool:
+    return {"_id", "text"} <= set(_columns(path))
 
 
 def _records(path: Path, folder: Path, taken: set[str]) -> Proposal | None:
@@ -89,14 +161,14 @@ def _records(path: Path, folder: Path, taken: set[str]) -> Proposal | None:
 def _columns(path: Path) -> list[str]:
     """The fields of a record file, by its first record or its schema; none where it cannot be read."""
     try:
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             from pyarrow.parquet import read_schema
 
             return [str(name) for name in read_schema(path).names]
         with path.open(encoding="utf-8") as file:
-            first = read_json(file.readline())
+            first = read_json(file.readline(MOST_LINE_CHARS))
         return list(first) if isinstance(first, dict) else []
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return []
 
 

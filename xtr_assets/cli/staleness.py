@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from xtr_assets.core.errors import SourceError
+from xtr_assets.core.errors import ProviderError, SourceError
 
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
@@ -60,11 +60,11 @@ def behind(config: "IndexConfig", warehouse: "Warehouse", snapshots: "Mapping[st
     found: dict[str, Behind] = {}
     for shard, source in shard_sources(config).items():
         try:
-            files = source.scan(shard, warehouse.known_files(shard))
-        except SourceError as error:
+            files, fingerprint = source.scan(shard, warehouse.known_files(shard)), source.fingerprint()
+        except (SourceError, ProviderError) as error:
             found[shard] = Behind(error=str(error))
         else:
-            found[shard] = compare(snapshots.get(shard), files, source.fingerprint())
+            found[shard] = compare(snapshots.get(shard), files, fingerprint)
     for shard in snapshots.keys() - found.keys():
         found[shard] = Behind(deleted=len(snapshots[shard].files))
     return found

@@ -1,7 +1,10 @@
-"""Where chunks come from: Python trees, text trees and records, behind one protocol."""
+"""Where chunks come from: trees of Python, of other code and of text, and records, behind one protocol."""
+
+from collections.abc import Callable
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.sources.base import Reason, Source
+from xtr_assets.sources.code_tree import CodeTree
 from xtr_assets.sources.python_tree import PythonTree
 from xtr_assets.sources.records import Records
 from xtr_assets.sources.text_tree import TextTree
@@ -14,6 +17,12 @@ def open_source(config: SourceConfig) -> Source:
 
     Raises ConfigError for a pattern that is none.
     """
-    if config.kind == "python":
-        return PythonTree(config)
-    return TextTree(config) if config.kind == "text" else Records(config)
+    return _KINDS[config.kind](config)
+
+
+_KINDS: dict[str, Callable[[SourceConfig], Source]] = {
+    "python": PythonTree,
+    "code": CodeTree,
+    "text": TextTree,
+    "records": Records,
+}

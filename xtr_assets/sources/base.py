@@ -27,6 +27,7 @@ Reason = Literal[
     "invalid-record",  # a record without a usable id or text
     "duplicate-id",  # an id that an earlier record of the file has
     "truncated",  # records that end in the midst of one: what follows is lost
+    "too-large",  # it is larger than `max_file_bytes`: not looked into
     "no-records",  # a file of records that holds none that can be used
 ]
 
@@ -80,6 +81,7 @@ class FileSource(ABC):
             "kind": config.kind,
             "name": config.name,
             "max_chars": config.max_chars,
+            "max_file_bytes": config.most_bytes,
             **self.settings(),
         }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
@@ -104,7 +106,7 @@ class FileSource(ABC):
         found: dict[str, FileState] = {}
         for path in listing.files:
             if shards[shard_of(path, len(shards))] == shard:
-                state = file_state(folder, path, known.get(path), now_ns)
+                state = file_state(folder, path, known.get(path), now_ns, self.config.most_bytes)
                 if state is not None:
                     found[path] = state
         for closed, why in listing.closed.items():
@@ -119,11 +121,17 @@ class FileSource(ABC):
     def read(self, path: str) -> Iterator[Chunk | Quarantined]:
         file = self._file(path)
         try:
-            mode = file.stat().st_mode
+            status = file.stat()
+            mode, most = status.st_mode, self.config.most_bytes
             if stat.S_ISDIR(mode):
                 yield self.refuse(path, 0, "unreadable", "the folder cannot be listed; check its permissions")
             elif not stat.S_ISREG(mode):
                 yield self.refuse(path, 0, "unreadable", "not a regular file (a pipe, a socket or a device)")
+            elif most is not None and status.st_size > most:
+                detail = (
+                    f"{status.st_size:,} bytes, `max_file_bytes` allows {most:,}; raise it, split or exclude the file"
+                )
+                yield self.refuse(path, 0, "too-large", detail)
             else:
                 yield from self.read_file(path, file)
         except FileNotFoundError:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xtr_assets.core.file_diff import UNREAD_SHA256
-from xtr_assets.core.files import sha256_file
 from xtr_assets.core.types import FileState
+from xtr_assets.sources.bounded_read import digest_of, unread_digest
 from xtr_assets.sources.globs import Globs
 
 # A file written again within the clock's grain keeps its times, and its size if it pleases. So times younger than this
@@ -112,8 +112,10 @@ def unread_state(path: str, why: str, known: FileState | None = None) -> FileSta
     return replace(known or FileState(path, 0, 0, UNREAD_SHA256), unread=why, refused="")
 
 
-def file_state(root: Path, path: str, known: FileState | None, now_ns: int) -> FileState | None:
-    """The state of a file; None where it has vanished.
+def file_state(
+    root: Path, path: str, known: FileState | None, now_ns: int, most_bytes: int | None = None
+) -> FileState | None:
+    """The state of a file; None where it has vanished. What is larger than `most_bytes` is not looked into.
 
     Size and time as in `known` save reading it. The time is the later of mtime and ctime: copies, archives and images
     bring files of equal size with an mtime of their choice, but a ctime is always the system's. What cannot be read,
@@ -127,9 +129,17 @@ def file_state(root: Path, path: str, known: FileState | None, now_ns: int) -> F
             return unread_state(path, f"not a regular file but {kind}", known)
         time_ns = max(status.st_mtime_ns, status.st_ctime_ns)
         trusted_ns = time_ns if time_ns < now_ns - RACY_NS else 0
-        if known is not None and trusted_ns and known == FileState(path, status.st_size, trusted_ns, known.sha256):
+        if most_bytes is not None and status.st_size > most_bytes:
+            return FileState(path, status.st_size, trusted_ns, unread_digest(status.st_size))
+        unread = known is not None and known.sha256 == unread_digest(status.st_size)
+        if (
+            known is not None
+            and not unread
+            and trusted_ns
+            and known == FileState(path, status.st_size, trusted_ns, known.sha256)
+        ):
             return known
-        digest = sha256_file(root / path)
+        digest = digest_of(root / path, status.st_size)
     except OSError as error:
         return None if has_gone(root / path) else unread_state(path, why_unread(error), known)
     if known is not None and known.refused == digest:

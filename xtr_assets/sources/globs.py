@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
+from unicodedata import normalize
 
 from xtr_assets.core.errors import ConfigError
 
@@ -13,7 +14,8 @@ LEFT_OUT = frozenset({"__pycache__", "site-packages", "dist-packages", "node_mod
 
 
 class Globs:
-    """Include and exclude patterns over relative posix paths, case-sensitive.
+    """Include and exclude patterns over relative posix paths: case-sensitive but for suffixes (GUIDE.MD is a `*.md`),
+    and composed or decomposed alike (macOS writes an accent as a letter of its own).
 
     `*` and `?` stay within a name, `[abc]` is a set, `**` as a component is any number of folders. A last component
     without wildcards names a file or a folder; a pattern that names a folder, or ends in `**`, includes the files below
@@ -24,13 +26,18 @@ class Globs:
         self.suffixes = tuple(suffixes)
         self.include = tuple(include) or tuple(f"**/*{suffix}" for suffix in self.suffixes)
         self.exclude = tuple(exclude)
-        included = [_components(pattern, "include", source) for pattern in self.include]
-        excluded = [_components(pattern, "exclude", source) for pattern in self.exclude]
+        included = [_components(folded(pattern), "include", source) for pattern in self.include]
+        excluded = [_components(folded(pattern), "exclude", source) for pattern in self.exclude]
+        # A folder may have a dot in its name, and no suffix.
+        include_below = [_components(normalize("NFC", pattern), "include", source) for pattern in self.include]
+        exclude_below = [_components(normalize("NFC", pattern), "exclude", source) for pattern in self.exclude]
         self._files = _any_of(_regex(parts) for parts in included if parts[-1] != "**")
-        self._below = _any_of(_regex(parts) for pattern in included if (parts := _folder(pattern)) is not None)
+        self._below = _any_of(_regex(parts) for one in include_below if (parts := _folder(one)) is not None)
         self._excluded_files = _any_of(_regex(parts) for parts in excluded if parts[-1] != "**")
-        self._excluded_below = _any_of(_regex(parts) for pattern in excluded if (parts := _folder(pattern)) is not None)
-        self._named = {name for parts in included for name in parts}
+        self._excluded_below = _any_of(
+            _regex(parts) for pattern in exclude_below if (parts := _folder(pattern)) is not None
+        )
+        self._named = {name for parts in (*included, *include_below) for name in parts}
         beside = [(*parts[:-1], "*") for parts in included if parts[-1] != "**" and re.search(r"[*?[]", parts[-1])]
         self._beside = _any_of(_regex(parts) for parts in beside)
         named = {PurePosixPath(parts[-1]).suffix for parts in included} - {""}
@@ -42,24 +49,40 @@ class Globs:
             return name not in self._named
         if not name.startswith("."):
             return False
-        return not any(part.startswith(".") and fnmatchcase(name, part) for part in self._named)
+        spelled = {normalize("NFC", name), folded(name)}
+        hidden = [part for part in self._named if part.startswith(".")]
+        return not any(fnmatchcase(one, part) for one in spelled for part in hidden)
 
     def skips_folder(self, path: str) -> bool:
         """Whether nothing below a folder can match, so that it need not be listed."""
-        return bool(self._excluded_below.fullmatch(f"{path}/"))
+        return bool(self._excluded_below.fullmatch(f"{normalize('NFC', path)}/"))
 
     def matches(self, path: str) -> bool:
         """Whether a file belongs to the source."""
+        path = folded(path)
         included = self._files.fullmatch(path) or (path.endswith(self.suffixes) and self._below.match(path))
         return bool(included) and not self._excluded_files.fullmatch(path) and not self._excluded_below.match(path)
 
     def passes_over(self, path: str) -> bool:
         """Whether a file lies where the source looks and has a suffix that it does not read. What `exclude` leaves out,
         and what `include` does not reach, was left out by a person and is not meant."""
+        path = folded(path)
         beside = self._beside.fullmatch(path) or self._below.match(path)
         if not beside or path.endswith(self._read_suffixes):
             return False
         return not self._excluded_files.fullmatch(path) and not self._excluded_below.match(path)
+
+
+def folded(path: str) -> str:
+    """A path or pattern as paths are compared: composed (NFC), its suffix in lower case where it is plain letters.
+
+    >>> folded("Guide.MD"), folded("a.d/[A-Z]*"), folded("Cafe\\u0301.txt") == "Caf\\u00e9.txt"
+    ('Guide.md', 'a.d/[A-Z]*', True)
+    """
+    path = path if path.isascii() else normalize("NFC", path)
+    stem, dot, suffix = path.rpartition(".")
+    named = bool(stem) and not stem.endswith("/")  # .Config is a name, not a suffix.
+    return f"{stem}.{suffix.lower()}" if dot and named and suffix.isalnum() and suffix.isascii() else path
 
 
 def _components(pattern: str, field: str, source: str) -> tuple[str, ...]:

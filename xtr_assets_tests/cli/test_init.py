@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from xtr_assets.cli import app
 from xtr_assets.cli.source_proposals import propose
 from xtr_assets.config import load_config
+from xtr_assets.sources import open_source
 
 run = CliRunner().invoke
 WRITTEN = ("xtr.yaml", "definitions.py", "workspace.yaml", "dagster.yaml")
@@ -38,7 +40,10 @@ def test_init_proposes_what_lies_in_the_folder(tmp_path: Path) -> None:
 
 def test_init_in_an_empty_or_missing_folder_writes_a_config_that_loads(tmp_path: Path) -> None:
     folder = tmp_path / "My Handbook"
-    result = run(app, ["init", str(folder)])
+    refused = run(app, ["init", str(folder)])
+    assert refused.exit_code == 1 and not folder.exists()
+    assert "--create" in refused.stderr
+    result = run(app, ["init", str(folder), "--create"])
     assert result.exit_code == 0, result.output
     assert "nothing yet" in result.stderr
     assert load_config(folder / "xtr.yaml").name == "my_handbook"
@@ -51,25 +56,89 @@ def test_init_in_an_empty_or_missing_folder_writes_a_config_that_loads(tmp_path:
 
 def test_init_overwrites_nothing_unless_forced(tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").write_text("mine")
+    (tmp_path / "a.md").write_text("# A\n")
     refused = run(app, ["init", str(tmp_path)])
     assert refused.exit_code == 1
     assert "dagster.yaml in" in refused.stderr
-    assert [p.name for p in tmp_path.iterdir()] == ["dagster.yaml"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.md", "dagster.yaml"]
     assert (tmp_path / "dagster.yaml").read_text() == "mine"
     assert run(app, ["init", str(tmp_path), "--force"]).exit_code == 0
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(WRITTEN)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["a.md", *WRITTEN])
 
 
-def test_hidden_and_generated_folders_are_not_proposed(tmp_path: Path) -> None:
-    for name in (".venv", "node_modules", "warehouse"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "other.py").write_text("x = 1\n")
-    assert propose(tmp_path) == ([], [])
+@pytest.mark.parametrize("above", ["", "packages/web", "a/b/c/d"])
+def test_what_tools_made_is_left_out_at_every_level(tmp_path: Path, above: str) -> None:
+    for name in (".venv", ".git", "node_modules", "dist", "venv", "warehouse", "my-env"):
+        folder = tmp_path / above / name
+        folder.mkdir(parents=True)
+        (folder / "other.py").write_text("x = 1\n")
+        (folder / "README.md").write_text("# Theirs\n")
+    (tmp_path / above / "my-env" / "pyvenv.cfg").write_text("home = /usr\n")
+    assert propose(tmp_path).sources == []
+    (tmp_path / above / "mine.py").write_text("x = 1\n")
+    (tmp_path / above / "README.md").write_text("# Mine\n")
+    assert run(app, ["init", str(tmp_path)]).exit_code == 0
+    held = {source.name: open_source(source).listing() for source in load_config(tmp_path / "xtr.yaml").sources}
+    inside = f"{above}/" if above else ""
+    assert held["code"].files == [f"{inside}mine.py"]
+    assert held["documents"].files == [f"{inside}README.md"]
+
+
+@pytest.mark.parametrize("beside", ["qrels.tsv", "qrels/test.tsv", ""])
+@pytest.mark.parametrize("above", ["", "eval"])
+def test_questions_and_judgments_are_measured_with_and_never_a_source(tmp_path: Path, beside: str, above: str) -> None:
+    folder = tmp_path / above
+    folder.mkdir(exist_ok=True)
+    (folder / "queries.jsonl").write_text(json.dumps({"_id": "q1", "text": "how"}) + "\n")
+    (folder / "corpus.jsonl").write_text(json.dumps({"_id": "d1", "title": "t", "text": "so"}) + "\n")
+    if beside:
+        (folder / beside).parent.mkdir(exist_ok=True)
+        (folder / beside).write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n")
+    result = run(app, ["init", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    config = load_config(tmp_path / "xtr.yaml")
+    assert [source.name for source in config.sources] == ["corpus"]
+    assert config.queries is not None and config.queries.path == folder / "queries.jsonl"
+    assert config.queries.judgments == (folder / beside if beside else None)
+    assert "measured with" in result.stderr
+
+
+def test_records_called_queries_that_are_none_are_a_source(tmp_path: Path) -> None:
+    (tmp_path / "queries.jsonl").write_text(json.dumps({"id": "1", "body": "select"}) + "\n")
+    found = propose(tmp_path)
+    assert (found.queries, [one.fields["name"] for one in found.sources]) == ({}, ["queries"])
+
+
+def test_a_folder_without_anything_to_index_is_told_with_what_it_holds(tmp_path: Path) -> None:
+    for name in ("a.png", "b.PNG", "c.zip", "LICENSE"):
+        (tmp_path / name).write_bytes(b"x")
+    refused = run(app, ["init", str(tmp_path)])
+    assert refused.exit_code == 1
+    assert "2 .png, 1 .zip, 1 no suffix" in " ".join(refused.stderr.split())
+    assert len(list(tmp_path.iterdir())) == 4
+    assert run(app, ["init", str(tmp_path), "--create"]).exit_code == 0
+
+
+def test_code_of_other_languages_is_proposed_and_the_rest_is_counted(tmp_path: Path) -> None:
+    for name in ("a.go", "b.RS", "c.py", "d.MD", "e.png", "f"):
+        (tmp_path / name).write_text("x\n")
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    result = run(app, ["init", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    sources = {source.name: source for source in load_config(tmp_path / "xtr.yaml").sources}
+    assert {name: source.kind for name, source in sources.items()} == {
+        "code": "python",
+        "other_code": "code",
+        "documents": "text",
+    }
+    assert sources["other_code"].include == ("**/*.go", "**/*.rs")
+    said = " ".join(result.stderr.split())
+    assert "no source reads 1 .png, 1 no suffix" in said and "xtr-assets[code]" in said
 
 
 @pytest.mark.parametrize("line", ["", "no json", "[1]", '{"number": 3}'])
 def test_records_without_a_known_id_and_text_are_left_to_the_user(tmp_path: Path, line: str) -> None:
     (tmp_path / "odd.jsonl").write_text(line + "\n")
-    proposals, notes = propose(tmp_path)
-    assert proposals == []
-    assert notes == ["odd.jsonl has no field that is known for an id and a text: add it by hand"]
+    found = propose(tmp_path)
+    assert found.sources == []
+    assert found.notes == ["odd.jsonl has no field that is known for an id and a text: add it by hand"]

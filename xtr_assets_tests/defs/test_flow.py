@@ -17,7 +17,7 @@ from xtr_assets.pipeline.plan import row_diff
 from xtr_assets.pipeline.queries import gate_queries, tuning_queries
 from xtr_assets.search import loaders
 from xtr_assets.search.searcher import Searcher
-from xtr_assets.storage import generation
+from xtr_assets.storage import generation, seal
 from xtr_assets_tests.defs import processes
 from xtr_assets_tests.defs.conftest import STDLIB, Project
 
@@ -76,7 +76,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, Any]]:
         count(opens, lambda generation, *_: generation.number)
     count(tuning_queries.read_tuning, lambda generation: None)
     count(files.write_atomic, lambda path, _: path.name)
-    count(generation.read_manifest, lambda layout, number: number)
+    count(seal.read_manifest, lambda layout, number: number)
     made = row_diff.RowDiff.__init__
 
     def diff(self: row_diff.RowDiff, *arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""The corpus that faults are planted in: functions, classes, Markdown sections and records, of a seed; and its change.
+"""The corpus that faults are planted in: functions, classes, scripts, Markdown, notebooks, records; and its change.
 
 Everything a chunk can carry stands in it: titles (methods, sections, records), metadata, letters beyond ASCII, texts
 that stand twice, records that are split, a file that moves, lines that only move, a file whose size does not change.
@@ -23,6 +23,7 @@ warehouse: warehouse
 sources:
   - {{name: code, kind: python, path: code, shards: 3}}
   - {{name: guide, kind: text, path: guide}}
+  - {{name: scripts, kind: code, path: scripts}}
   - {{name: tickets, kind: records, path: tickets, metadata: [team], max_chars: 600}}
 encoder: {{kind: hashing}}
 recall: {{queries: 60}}
@@ -127,6 +128,24 @@ def record(words: Words, number: int) -> dict[str, object]:
     }
 
 
+def script(words: Words, topic: int, functions: int) -> str:
+    """JavaScript, each function with a comment above it."""
+    return "\n".join(
+        f"/** {words.sentence(7, topic)} */\nfunction {words.name(topic)}(value) {{\n"
+        f"  const told = '{' '.join(words.some(8, topic))}';\n  return told;\n}}\n"
+        for _ in range(functions)
+    )
+
+
+def notebook(words: Words, topic: int, cells: int) -> str:
+    """A cell of code, and cells of Markdown with a heading each."""
+    titles = [" ".join(words.some(4, topic)).capitalize() for _ in range(cells)]
+    texts = [f"told = '{words.sentence(12, topic)}'", *(f"# {one}\n\n{words.sentence(14, topic)}" for one in titles)]
+    kinds = ["code", *("markdown" for _ in titles)]
+    held = [{"cell_type": kind, "source": text} for kind, text in zip(kinds, texts, strict=True)]
+    return json.dumps({"nbformat": 4, "cells": held}, ensure_ascii=False)
+
+
 def write_jsonl(path: Path, records: Iterable[dict[str, object]]) -> None:
     path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records), "utf-8")
 
@@ -134,7 +153,7 @@ def write_jsonl(path: Path, records: Iterable[dict[str, object]]) -> None:
 def write_corpus(folder: Path, recipe: str = "auto", seed: int = 1, modules: int = 18) -> Corpus:
     """The healthy corpus of generation 1: about 480 chunks."""
     words = Words(seed)
-    for name in ("code", "guide", "tickets"):
+    for name in ("code", "guide", "scripts", "tickets"):
         (folder / name).mkdir(parents=True)
     for number in range(modules):
         text = module(words, number, 9, a_class=number % 3 == 0)
@@ -143,6 +162,10 @@ def write_corpus(folder: Path, recipe: str = "auto", seed: int = 1, modules: int
     shutil.copy(folder / "code/m01.py", folder / "code/vendored.py")
     for number in range(12):
         (folder / f"guide/page{number:02d}.md").write_text(page(words, number, 5), "utf-8")
+    # Words of their own seeds, so that all else stays what it was.
+    for number in range(3):
+        (folder / f"scripts/s{number}.js").write_text(script(Words(seed + 90 + number), number, 6), "utf-8")
+    (folder / "guide/notes.ipynb").write_text(notebook(Words(seed + 80), 3, 6), "utf-8")
     tickets = [record(words, number) for number in range(180)]
     write_jsonl(folder / "tickets/a.jsonl", tickets[:70])
     write_jsonl(folder / "tickets/b.jsonl", tickets[70:120])
@@ -171,6 +194,8 @@ def change(corpus: Corpus, seed: int = 2, tickets: int = 24) -> None:
     old = (folder / "guide/page01.md").read_text("utf-8")
     (folder / "guide/page01.md").write_text(_other_vowels(old), "utf-8")
     (folder / "guide/page20.md").write_text(page(words, 20, 6), "utf-8")
+    (folder / "guide/more.ipynb").write_text(notebook(Words(seed + 80), 5, 6), "utf-8")
+    (folder / "scripts/s7.js").write_text(script(Words(seed + 90), 7, 6), "utf-8")
     _change_tickets(words, folder, tickets)
 
 

@@ -84,10 +84,11 @@ def encode(texts: list[str]) -> Vectors:
 def truth_of(corpus: Corpus) -> Truth:
     """Read the files."""
     rows: dict[int, Row] = {}
-    for row in (*_modules(corpus.folder), *_pages(corpus.folder), *_tickets(corpus.folder)):
-        identity = _id(row)
-        assert identity not in rows, "the corpus has one place twice"
-        rows[identity] = row
+    for read in (_modules, _pages, _notes, _scripts, _tickets):
+        for row in read(corpus.folder):
+            identity = _id(row)
+            assert identity not in rows, "the corpus has one place twice"
+            rows[identity] = row
     return Truth(rows)
 
 
@@ -154,6 +155,26 @@ def _pages(folder: Path) -> Iterator[Row]:
             own = lines[first - 1].lstrip("# ")
             path = top if lines[first - 1].startswith("# ") else f"{top} > {own}"
             yield _row("guide", file.name, path, "section", (first, last), path, "\n".join(lines[first - 1 : last]))
+
+
+def _notes(folder: Path) -> Iterator[Row]:
+    for file in sorted((folder / "guide").glob("*.ipynb")):
+        for number, cell in enumerate(json.loads(file.read_bytes())["cells"], 1):
+            text = cell["source"]
+            title = text.split("\n")[0].lstrip("# ") if cell["cell_type"] == "markdown" else ""
+            yield _row("guide", file.name, title, "cell", (number, number), title, text)
+
+
+def _scripts(folder: Path) -> Iterator[Row]:
+    for file in sorted((folder / "scripts").glob("*.js")):
+        lines = file.read_bytes().decode("utf-8").split("\n")
+        for first, line in enumerate(lines, 1):
+            if line.startswith("/**"):
+                last = next(number for number in range(first, len(lines)) if lines[number - 1] == "}")
+                name = lines[first].removeprefix("function ").split("(")[0]
+                yield _row(
+                    "scripts", file.name, name, "function", (first, last), "", "\n".join(lines[first - 1 : last])
+                )
 
 
 def _tickets(folder: Path) -> Iterator[Row]:

@@ -33,11 +33,11 @@ def test_size_and_old_times_save_the_read(tmp_path: Path, opened: Opener, monkey
     os.utime(old, ns=(0, first["same size and mtime.py"].mtime_ns))
     read: list[str] = []
 
-    def reading(path: Path) -> str:
+    def reading(path: Path, size: int) -> str:
         read.append(path.name)
         return sha256_file(path)
 
-    monkeypatch.setattr(file_scan, "sha256_file", reading)
+    monkeypatch.setattr(file_scan, "digest_of", reading)
     second = opened("python").scan("lib", first)
     assert sorted(read) == ["edited.py", "same size and mtime.py"]
     assert second["same.py"] == first["same.py"]
@@ -97,7 +97,7 @@ def test_a_file_without_permission_is_quarantined(
 
     source = opened("python")
     monkeypatch.setattr(Path, "read_bytes", denied)
-    monkeypatch.setattr(file_scan, "sha256_file", denied)
+    monkeypatch.setattr(file_scan, "digest_of", denied)
     assert source.scan("lib", {})["a.py"].sha256 == UNREAD_SHA256
     assert list(source.read("a.py")) == [Quarantined("lib", "a.py", 0, "unreadable", "Permission denied")]
 

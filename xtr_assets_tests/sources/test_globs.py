@@ -1,11 +1,14 @@
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xtr_assets.config import SourceConfig
 from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.types import Chunk
+from xtr_assets.sources import open_source
 from xtr_assets.sources.globs import Globs
 
 
@@ -71,3 +74,40 @@ def test_patterns_without_double_stars_match_as_pathlib_does(parts: list[str], p
     # PurePath.match anchors at the right: the lengths must agree for it to mean the whole path.
     expected = len(path) == len(wild) and PurePosixPath("/".join(path)).match("/".join(wild))
     assert globs(["/".join(wild)]).matches("/".join(path)) == expected
+
+
+@pytest.mark.parametrize(
+    ("include", "path"),
+    [
+        ((), "GUIDE.MD"),
+        ((), "a/Notes.Md"),
+        (("**/*.MD",), "a/notes.md"),
+        (("docs",), "docs/NOTES.MD"),
+        (("Cafe\u0301/*.md",), "Caf\u00e9/a.md"),
+        (("Caf\u00e9/*.md",), "Cafe\u0301/a.MD"),
+        (("r\u00e9sum\u00e9.md",), "re\u0301sume\u0301.md"),
+    ],
+)
+def test_suffixes_have_no_case_and_accents_no_spelling(include: tuple[str, ...], path: str) -> None:
+    assert Globs(include, (), (".md",), "docs").matches(path)
+    assert not Globs(include, ("**/*.Md",), (".md",), "docs").matches(path)
+
+
+def test_names_keep_their_case() -> None:
+    assert Globs(("docs.Old",), (), (".md",), "docs").matches("docs.Old/a.md")
+    assert not Globs((), ("docs.Old/",), (".md",), "docs").matches("docs.Old/a.md")
+    assert not Globs(("Guide.md",), (), (".md",), "docs").matches("guide.md")
+    assert Globs((), ("Cafe\u0301/**",), (".md",), "docs").skips_folder("Caf\u00e9")
+
+
+def test_a_file_of_a_decomposed_name_is_opened_by_its_own_bytes(tmp_path: Path) -> None:
+    (tmp_path / "Cafe\u0301.MD").write_text("# A")
+    source = open_source(SourceConfig(name="docs", kind="text", path=tmp_path, include=("Caf\u00e9.md",)))
+    assert list(source.scan("docs", {})) == ["Cafe\u0301.MD"]
+    assert [one.symbol for one in source.read("Cafe\u0301.MD") if isinstance(one, Chunk)] == ["A"]
+
+
+def test_a_hidden_name_is_brought_back_in_its_own_case() -> None:
+    held = Globs((".GitHub/*.md", ".Notes.MD"), (), (".md",), "docs")
+    assert not held.skips_name(".GitHub") and held.matches(".GitHub/a.MD")
+    assert held.skips_name(".github") and not held.skips_name(".Notes.md")

@@ -1,4 +1,6 @@
+import hashlib
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 
@@ -86,3 +88,37 @@ def test_whatever_a_parser_raises_is_said_of_the_file_and_the_next_one_is_read(
     assert isinstance(found, Quarantined)
     assert (found.path, found.line, found.reason) == ("a.txt", 0, "unreadable")
     assert found.detail.startswith(type(error).__name__)
+
+
+def test_a_file_that_is_too_large_is_not_looked_into_and_says_by_how_much(tmp_path: Path, opened: Opener) -> None:
+    with (tmp_path / "sparse.md").open("wb") as file:
+        file.truncate(1 << 40)
+    write(tmp_path, "b.md", "# B")
+    source = opened("text")
+    started = perf_counter()
+    state = source.scan("lib", {})["sparse.md"]
+    found = list(source.read("sparse.md"))
+    assert perf_counter() - started < 5
+    assert state.size == 1 << 40 and not state.unread
+    assert isinstance(found[0], Quarantined) and found[0].reason == "too-large"
+    assert "1,099,511,627,776 bytes" in found[0].detail and "33,554,432" in found[0].detail
+
+
+def test_a_raised_limit_reads_what_was_too_large(tmp_path: Path, opened: Opener) -> None:
+    write(tmp_path, "a.py", "x = 1\n" * 100)
+    small, large = opened("python", max_file_bytes=10), opened("python")
+    assert isinstance(next(iter(small.read("a.py"))), Quarantined)
+    known = small.scan("lib", {})
+    assert small.fingerprint() != large.fingerprint()
+    assert large.scan("lib", known)["a.py"].sha256 == hashlib.sha256(b"x = 1\n" * 100).hexdigest()
+    assert chunks(large, "a.py")
+
+
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="no /proc")
+def test_a_file_of_the_system_is_stale_and_none_waits_for_it(tmp_path: Path, opened: Opener) -> None:
+    for name in ("version", "kmsg", "kcore"):
+        (tmp_path / f"{name}.md").symlink_to(f"/proc/{name}")
+    write(tmp_path, "b.md", "# B")
+    states = opened("text").scan("lib", {})
+    assert "says that it is empty" in states["version.md"].unread
+    assert not states["b.md"].unread

@@ -1,15 +1,22 @@
 """Lines of a file, and packing them into spans of at most max_chars characters without losing any."""
 
 import re
-from collections.abc import Iterable
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from itertools import accumulate
+
+from xtr_assets.core.graphemes import boundaries
+from xtr_assets.core.sentences import SENTENCE_END
 
 # First and last line, 1-based and inclusive.
 Range = tuple[int, int]
 
-_SENTENCE_END = re.compile(r"[.!?。！？][\"')\]]*\s+|\n+")  # noqa: RUF001 (full-width marks end sentences too)
+_SENTENCE_END = re.compile(rf"{SENTENCE_END}|\n+")
 _SPACE = re.compile(r"\s+")
+# Of scripts without spaces: commas and colons of Chinese and Japanese.
+_CLAUSE_END = re.compile("[\u3001\uff0c\uff1a\uff1b]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +38,8 @@ class Lines:
 
     def __init__(self, text: str) -> None:
         self.lines = text.split("\n")
-        self._ends = list(accumulate((len(line) + 1 for line in self.lines), initial=0))
+        # Of eight bytes each: a file of newlines alone has as many lines as bytes.
+        self._ends = array("q", accumulate((len(line) + 1 for line in self.lines), initial=0))
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -55,14 +63,15 @@ class Lines:
         return (first, last) if first <= last else None
 
 
-def pack(lines: Lines, atoms: Iterable[Range], max_chars: int) -> list[Span]:
+def pack(lines: Lines, atoms: Iterable[Range], max_chars: int, borders: Set[int] = frozenset()) -> list[Span]:
     """Pack ascending, disjoint ranges into spans of at most `max_chars` characters.
 
-    An atom stays whole where it fits; a longer one is taken line by line, a longer line slice by slice. Spans come out
+    An atom stays whole where it fits; a longer one is taken apart above the lines in `borders`, what is longer still
+    line by line, a longer line slice by slice. Spans come out
     of about equal size rather than full ones and a rest, since a rest of two lines is found by nothing. Blank lines at
     the ends of a span are left out.
     """
-    fitting = [piece for atom in atoms for piece in _fitting(lines, atom, max_chars)]
+    fitting = [piece for atom in atoms for piece in _fitting(lines, atom, max_chars, borders)]
     if not fitting:
         return []
     target = _even_share(lines.size(fitting[0][0], fitting[-1][1]), max_chars)
@@ -87,13 +96,19 @@ def pack(lines: Lines, atoms: Iterable[Range], max_chars: int) -> list[Span]:
     return spans
 
 
-def _fitting(lines: Lines, atom: Range, max_chars: int) -> list[Range]:
-    """The atom without blank ends, or its lines where it is too long; only a single line may still be too long."""
+def _fitting(lines: Lines, atom: Range, max_chars: int, borders: Set[int] = frozenset()) -> list[Range]:
+    """The atom without blank ends, or its blocks, or its lines where it is too long; only a single line may still be
+    too long."""
     trimmed = lines.trim(*atom)
     if trimmed is None:
         return []
     if lines.size(*trimmed) <= max_chars:
         return [trimmed]
+    starts = [number for number in range(trimmed[0] + 1, trimmed[1] + 1) if number in borders] if borders else []
+    if starts:
+        ends = [*(number - 1 for number in starts), trimmed[1]]
+        blocks = zip([trimmed[0], *starts], ends, strict=True)
+        return [piece for block in blocks for piece in _fitting(lines, block, max_chars)]
     return [(number, number) for number in range(trimmed[0], trimmed[1] + 1)]
 
 
@@ -104,7 +119,8 @@ def _even_share(total: int, limit: int) -> int:
 def slices(text: str, max_chars: int) -> list[str]:
     """Cut a text into pieces of at most `max_chars` characters that join to the text again.
 
-    Cuts lie after a sentence or a line where one ends near the even share, else after white space, else anywhere.
+    Cuts lie after a sentence or a line where one ends near the even share, else after white space, else after a comma
+    of a script without spaces, else anywhere; never inside a grapheme cluster, unless it is longer than a piece.
 
     >>> slices("One two. Three four. Five", 12)
     ['One two. ', 'Three four. ', 'Five']
@@ -122,8 +138,12 @@ def _cut(text: str, start: int, limit: int, ideal: int) -> int:
     """The best place to cut in (start, limit], near `ideal`."""
     # A cut nearer to the start than a quarter of the share would make a crumb.
     earliest = start + (ideal - start) // 4
-    for border in (_SENTENCE_END, _SPACE):
+    whole = boundaries(text, start, limit)
+    if not whole:
+        return limit
+    for border in (_SENTENCE_END, _SPACE, _CLAUSE_END):
         ends = [match.end() for match in border.finditer(text, earliest, limit) if match.end() > earliest]
+        ends = [end for end in ends if whole[min(bisect_left(whole, end), len(whole) - 1)] == end]
         if ends:
             return min(ends, key=lambda end: abs(end - ideal))
-    return ideal
+    return min(whole, key=lambda end: (abs(end - ideal), end))

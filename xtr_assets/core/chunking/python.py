@@ -69,10 +69,13 @@ class _Module:
         own = f"{context}: {python_syntax.signature(node)}" if context else python_syntax.signature(node)
         return self._scope(node.body, place, symbol, kind, context, own, f"{symbol}.")
 
+    def _first(self, statement: ast.stmt) -> int:
+        return python_syntax.first_line(statement, self.lines.lines)
+
     def _separate(self, kind: str, node: Definition) -> bool:
         if kind in ("module", "class"):
             return True
-        return self.lines.size(python_syntax.first_line(node), python_syntax.last_line(node)) > self.max_chars
+        return self.lines.size(self._first(node), python_syntax.last_line(node)) > self.max_chars
 
     def _scope(
         self, body: list[ast.stmt], place: Range, symbol: str, kind: str, title: str, own: str, prefix: str
@@ -80,7 +83,7 @@ class _Module:
         """Runs and definitions in order. `title` stands before the scope's first lines, `own` before all later ones."""
         cursor, anchor = place[0], ""
         units: list[Member] = []
-        found = list(python_syntax.members(body, lambda node: self._separate(kind, node)))
+        found = list(python_syntax.members(body, self.lines.lines, lambda node: self._separate(kind, node)))
         for index, member in enumerate(found):
             if member.node is None:
                 if member.last >= cursor:
@@ -138,7 +141,7 @@ class _Module:
             last = min(python_syntax.last_line(statement), end)
             if last < cursor:
                 continue
-            first = max(cursor, python_syntax.first_line(statement))
+            first = max(cursor, self._first(statement))
             inner = python_syntax.inner_statements(statement)
             if self.lines.size(cursor, last) <= self.max_chars:
                 atoms.append((cursor, last))

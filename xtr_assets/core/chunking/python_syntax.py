@@ -2,7 +2,7 @@
 
 import ast
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -40,10 +40,19 @@ def inner_statements(statement: ast.stmt) -> list[ast.stmt]:
         return found + orelse + list(getattr(statement, "finalbody", []))
 
 
-def first_line(statement: ast.stmt) -> int:
-    """Where a statement begins, its decorators included."""
+def first_line(statement: ast.stmt, lines: Sequence[str]) -> int:
+    """Where a statement begins, its decorators included.
+
+    The tree places a decorator where its expression begins; the `@` may stand further up, before a bracket or a
+    backslash that ends its line, with nothing but comments between.
+    """
     decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
-    return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+    if not decorators:
+        return statement.lineno
+    first = decorators[0].lineno
+    while first > 1 and not lines[first - 1].lstrip().startswith("@"):
+        first -= 1
+    return first
 
 
 def last_line(statement: ast.stmt) -> int:
@@ -60,7 +69,7 @@ class Member:
     node: Definition | None
 
 
-def members(body: list[ast.stmt], separate: Callable[[Definition], bool]) -> Iterator[Member]:
+def members(body: list[ast.stmt], lines: Sequence[str], separate: Callable[[Definition], bool]) -> Iterator[Member]:
     """Statements of a scope in order, conditional definitions (`if TYPE_CHECKING:`, `try:`) taken out of their block.
 
     A definition for which `separate` is false is a unit, and so is a compound statement without separate definitions.
@@ -68,9 +77,9 @@ def members(body: list[ast.stmt], separate: Callable[[Definition], bool]) -> Ite
     for statement in body:
         if isinstance(statement, Definition):
             own = statement if separate(statement) else None
-            yield Member(first_line(statement), last_line(statement), statement, own)
+            yield Member(first_line(statement, lines), last_line(statement), statement, own)
             continue
-        inside = list(members(inner_statements(statement), separate))
+        inside = list(members(inner_statements(statement), lines, separate))
         if any(member.node is not None for member in inside):
             yield from inside
         else:

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from xtr_assets.core.chunking.headings import Outline, markdown_outline, rst_outline
+from xtr_assets.core.chunking.headings import Outline, rst_outline
 from xtr_assets.core.chunking.line_spans import Lines, Range, normalize_newlines, pack
+from xtr_assets.core.chunking.markdown import markdown_outline
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk
 
 TextStyle = Literal["markdown", "rst", "plain"]
 PATH_SEPARATOR = " > "
-# Of YAML front matter, which is a section of its own: no heading holds a newline.
+# Of YAML or TOML front matter, which is a section of its own: no heading holds a newline.
 FRONT_SYMBOL = "<front matter>"
 
 
@@ -35,7 +36,7 @@ def chunk_text(source: str, path: str, text: str, max_chars: int, style: TextSty
         occurrence = seen[section.path]
         seen[section.path] += 1
         atoms = _paragraphs(lines, section.place, outline.whole)
-        for part, span in enumerate(pack(lines, atoms, max_chars)):
+        for part, span in enumerate(pack(lines, atoms, max_chars, outline.borders)):
             yield Chunk(
                 chunk_id=chunk_id(source, path, section.path, occurrence, part),
                 source=source,
@@ -61,7 +62,7 @@ def split_text(text: str, max_chars: int) -> list[str]:
 def _outline(lines: Lines, style: TextStyle) -> Outline:
     if style == "markdown":
         return markdown_outline(lines)
-    return rst_outline(lines) if style == "rst" else Outline((), (), 0)
+    return rst_outline(lines) if style == "rst" else Outline(())
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.storage.arrays import open_array
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 

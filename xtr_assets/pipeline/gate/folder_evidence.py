@@ -227,7 +227,8 @@ def _well_formed(config: SourceConfig, file: Path) -> bool:
 
 def _can_be_read(file: Path) -> bool:
     try:
-        if not file.is_file():  # Opening a pipe would wait for ever.
+        # Opening a pipe would wait for ever; so may a file of the system, which says that it is empty.
+        if not file.is_file() or not file.stat().st_size:
             return False
         with file.open("rb") as stream:
             stream.read(STALE_BYTES)
@@ -252,6 +253,8 @@ def content_faults(held: Held, folder: Folder, served: Mapping[str, Snapshot], s
         if old is None:
             continue
         stale = {entry.path for entry in snapshot.stale}
+        # What was too large to be looked into has no sha256 of its bytes.
+        stale |= {entry.path for entry in snapshot.quarantine if entry.reason == "too-large"}
         for path, file in snapshot.files.items():
             if old.files.get(path) != file or path in stale or file.sha256 == UNREAD_SHA256:
                 continue

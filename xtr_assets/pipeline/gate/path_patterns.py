@@ -3,13 +3,19 @@ lists the files of a source by. Nothing of `sources` is called."""
 
 import re
 from fnmatch import fnmatchcase
+from unicodedata import normalize
 
 from xtr_assets.config import SourceConfig
 
 # What a kind reads where no pattern says more.
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "python": (".py",),
-    "text": (".md", ".markdown", ".txt", ".rst"),
+    "code": (
+        *(".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".go", ".rs", ".java", ".c", ".h", ".cc"),
+        *(".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".cs", ".rb", ".php", ".kt", ".kts", ".swift", ".scala", ".sh"),
+        *(".bash", ".sql"),
+    ),
+    "text": (".md", ".markdown", ".txt", ".rst", ".ipynb"),
     "records": (".jsonl", ".ndjson", ".parquet", ".pq"),
 }
 # Copies, caches and other people's code.
@@ -32,25 +38,43 @@ class PathPatterns:
         """Whether a file or folder of this name is looked at: hidden ones and caches are only where they are named."""
         if name in _CACHES:
             return name in self._said
-        return not name.startswith(".") or any(said[0] == "." and fnmatchcase(name, said) for said in self._said)
+        name = normalize("NFC", name)
+        hidden = [said for said in self._said if said[0] == "."]
+        return not name.startswith(".") or any(
+            fnmatchcase(name, said) or fnmatchcase(_lowered(name), _lowered(said)) for said in hidden
+        )
 
     def shuts(self, folder: Names) -> bool:
         """Whether all below a folder is excluded."""
-        return any(_fits(above, folder) for pattern in self._exclude if (above := _above(pattern)) is not None)
+        return any(
+            _fits(above, _composed(folder)) for pattern in self._exclude if (above := _above(pattern)) is not None
+        )
 
     def takes(self, path: Names) -> bool:
         """Whether a file is the source's, by its path alone."""
+        path = _composed(path)
         if not all(self.passes(name) for name in path) or any(_excludes(pattern, path) for pattern in self._exclude):
             return False
-        read = path[-1].endswith(self.suffixes)
+        read = _lowered(path[-1]).endswith(self.suffixes)
         if not self._include:
             return read
         return any(_is_file_of(one, path) or (read and _is_below(one, path)) for one in self._include)
 
 
+def _composed(names: Names) -> Names:
+    """An accent and its letter as one character, as Linux writes them and macOS does not."""
+    return tuple(normalize("NFC", name) for name in names)
+
+
+def _lowered(name: str) -> str:
+    """A file's name with its suffix in lower case."""
+    found = re.fullmatch(r"(.+)\.([A-Za-z0-9]+)", name, re.DOTALL)
+    return f"{found[1]}.{found[2].lower()}" if found else name
+
+
 def _names(pattern: str) -> Names:
     """The names of a pattern; one that ends in a slash is all below the folder."""
-    names = tuple(name for name in pattern.split("/") if name not in ("", "."))
+    names = _composed(tuple(name for name in pattern.split("/") if name not in ("", ".")))
     return (*names, "**") if pattern.endswith("/") and names[-1] != "**" else names
 
 
@@ -66,7 +90,8 @@ def _excludes(pattern: Names, path: Names) -> bool:
 
 
 def _is_file_of(pattern: Names, path: Names) -> bool:
-    return pattern[-1] != "**" and _fits(pattern, path)
+    ends = _lowered(pattern[-1]), _lowered(path[-1])
+    return pattern[-1] != "**" and _fits((*pattern[:-1], ends[0]), (*path[:-1], ends[1]))
 
 
 def _is_below(pattern: Names, path: Names) -> bool:

@@ -6,7 +6,7 @@ import re
 import tokenize
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id, runs_of
@@ -54,8 +54,9 @@ class Definition:
     apart: bool
 
 
-def definitions_of(tree: ast.Module) -> list[Definition]:
+def definitions_of(tree: ast.Module, lines: Sequence[str]) -> list[Definition]:
     """Every definition of a file, by line."""
+    marks = _marks(lines)
     found: list[Definition] = []
     # (node, prefix of names, what titles say of the scope, whether that is a class, whether definitions stand apart)
     waiting: list[tuple[ast.AST, str, str, bool, bool]] = [(tree, "", "", False, True)]
@@ -63,7 +64,7 @@ def definitions_of(tree: ast.Module) -> list[Definition]:
         node, prefix, inside, in_class, apart = waiting.pop()
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                one = _definition(child, prefix, inside, in_class, apart)
+                one = _definition(child, prefix, inside, in_class, apart, marks)
                 found.append(one)
                 is_class = isinstance(child, ast.ClassDef)
                 waiting.append((child, f"{one.symbol}.", one.own, is_class, apart and is_class))
@@ -72,8 +73,36 @@ def definitions_of(tree: ast.Module) -> list[Definition]:
     return sorted(found, key=lambda one: (one.line, one.last))
 
 
+# Where the sign of a decorator stands on another line than what it names: the tree says nothing of the sign.
+_MARK_ALONE = re.compile(r"\s*@[\s(]*(?:\\|\(\s*(?:#.*)?)$")
+
+
+def _marks(lines: Sequence[str]) -> dict[int, int]:
+    """By the line of a definition's keyword, the line of its first `@`; only where one stands alone, by the tokens."""
+    if not any(_MARK_ALONE.match(line) for line in lines):
+        return {}
+    marks: dict[int, int] = {}
+    mark, opens = 0, True  # The line of the first @ since the last statement; whether a statement begins here.
+    for token in tokenize.generate_tokens(io.StringIO("\n".join(lines)).readline):
+        if token.type in (tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT):
+            continue
+        if opens and token.string == "@":
+            mark = mark or token.start[0]
+        elif opens:
+            if mark:
+                marks[token.start[0]] = mark
+            mark = 0
+        opens = token.type == tokenize.NEWLINE
+    return marks
+
+
 def _definition(
-    node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, prefix: str, inside: str, in_class: bool, apart: bool
+    node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
+    prefix: str,
+    inside: str,
+    in_class: bool,
+    apart: bool,
+    marks: Mapping[int, int],
 ) -> Definition:
     symbol = f"{prefix}{node.name}"
     if isinstance(node, ast.ClassDef):
@@ -83,14 +112,14 @@ def _definition(
         keyword = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
         written = re.escape(f"{keyword} {node.name}(") + r".*\)"
         own = f"{inside}: {written}" if inside else written
-    first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+    first = min([node.lineno, marks.get(node.lineno, node.lineno), *(one.lineno for one in node.decorator_list)])
     last = node.end_lineno or node.lineno
     return Definition(symbol, kind, first, last, node.lineno, node.name, inside, own, apart)
 
 
 def symbol_faults(path: str, tree: ast.Module, lines: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     """Symbols, kinds, titles and ids of a module, against the definitions that stand in it."""
-    found = definitions_of(tree)
+    found = definitions_of(tree, lines)
     by_place: dict[tuple[str, str], list[Definition]] = defaultdict(list)
     for one in found:
         by_place[one.symbol, one.kind].append(one)
@@ -148,9 +177,10 @@ def _titled(row: Row, here: Sequence[Definition], *, later: bool) -> bool:
 
 
 def _unnamed(found: Sequence[Definition], rows: Sequence[Row]) -> Iterator[str]:
-    """Definitions of modules and classes whose own line lies in a chunk of another name."""
+    """Definitions of modules and classes whose own line, or first decorator, lies in a chunk of another name."""
     owner = {number: row for row in rows for number in range(row["start_line"], row["end_line"] + 1)}
     for one in found:
-        row = owner.get(one.line)
-        if one.apart and row is not None and (row["symbol"], row["kind"]) != (one.symbol, one.kind):
-            yield f"{one.kind} {one.symbol!r} of line {one.line} lies in the chunk of {row['symbol']!r}"
+        for line in {one.line, one.first} if one.apart else ():
+            row = owner.get(line)
+            if row is not None and (row["symbol"], row["kind"]) != (one.symbol, one.kind):
+                yield f"{one.kind} {one.symbol!r} of line {line} lies in the chunk of {row['symbol']!r}"

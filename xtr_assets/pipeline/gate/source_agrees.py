@@ -18,7 +18,14 @@ import pyarrow.compute as pc
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.file_diff import UNREAD_SHA256
-from xtr_assets.pipeline.gate import folder_evidence, python_evidence, record_evidence, text_evidence
+from xtr_assets.pipeline.gate import (
+    code_evidence,
+    folder_evidence,
+    notebook_evidence,
+    python_evidence,
+    record_evidence,
+    text_evidence,
+)
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.folder_evidence import Folder, Held
 from xtr_assets.pipeline.gate.text_evidence import Row
@@ -51,6 +58,7 @@ def check(session: DraftSession) -> Finding:
     sources = {shard: source for source in session.config.sources for shard in shard_names(source)}
     paths = _live_paths(draft)
     faults = [*shard_faults(sources, snapshots), *_place_faults(draft, paths, snapshots, sources)]
+    faults += _size_faults(paths, snapshots, sources)
     chooser = random.Random(draft.number)
     changed, unchanged = _strata(draft, session.serving, paths, snapshots, sources, chooser)
     first = _within_bounds(changed, snapshots)
@@ -177,6 +185,24 @@ def _place_faults(
                 yield f"{path} has rows in shard {shard}, which has no such file"
 
 
+def _size_faults(
+    paths: Mapping[str, set[tuple[str, str]]], snapshots: Mapping[str, Snapshot], sources: Mapping[str, SourceConfig]
+) -> Iterator[str]:
+    """Whether what was too large to be looked into is, and has no row."""
+    for shard in sorted(snapshots.keys() & sources.keys()):
+        most = sources[shard].most_bytes
+        for path in sorted(_large(snapshots[shard])):
+            size = snapshots[shard].files[path].size if path in snapshots[shard].files else 0
+            if most is None or size <= most:
+                yield f"{path} in shard {shard} was too large with {size} bytes, {most} are allowed"
+            if (sources[shard].name, path) in paths.get(shard, ()):
+                yield f"{path} in shard {shard} was not looked into, and has rows"
+
+
+def _large(snapshot: Snapshot) -> set[str]:
+    return {entry.path for entry in snapshot.quarantine if entry.reason == "too-large"}
+
+
 def _strata(
     draft: Generation,
     serving: Generation | None,
@@ -199,7 +225,7 @@ def _strata(
     silent: list[_Place] = []
     for shard in sorted(snapshots.keys() & sources.keys()):
         snapshot, old = snapshots[shard], before.get(shard)
-        stale = {one.path for one in snapshot.stale}
+        stale = {one.path for one in snapshot.stale} | _large(snapshot)
         told = {path for _, path in paths.get(shard, ())} | {entry.path for entry in snapshot.quarantine}
         for path, file in sorted(snapshot.files.items()):
             if path in stale or file.sha256 == UNREAD_SHA256:
@@ -287,6 +313,13 @@ class _Reading:
             yield from record_evidence.record_faults(path, file, rows, quarantined, source, self._records)
             return
         data = file.read_bytes()
+        if source.kind == "text" and path.lower().endswith(".ipynb"):
+            cells = notebook_evidence.sources_of(data)
+            if cells is None or quarantined:
+                yield from self._refused(None if cells is None else "", source, rows, quarantined)
+            else:
+                yield from notebook_evidence.notebook_faults(path, cells, rows)
+            return
         text = python_evidence.python_text_of(data) if source.kind == "python" else text_evidence.text_of(data)
         if text is None or quarantined:
             yield from self._refused(text, source, rows, quarantined)
@@ -295,6 +328,8 @@ class _Reading:
         yield from text_evidence.line_faults(lines, rows, source.max_chars)
         if source.kind == "text":
             yield from text_evidence.section_faults(path, lines, rows)
+        elif source.kind == "code":
+            yield from code_evidence.code_faults(path, lines, rows)
         elif self._trees > 0 and rows:
             self._trees -= 1
             tree = python_evidence.tree_of("\n".join(lines))
@@ -311,7 +346,7 @@ class _Reading:
             yield f"{len(rows)} rows of a file that cannot be used"
         if not quarantined:
             yield "it is no text, and not in quarantine"
-        elif text is not None and (source.kind == "text" or python_evidence.tree_of(text) is not None):
+        elif text is not None and (source.kind != "python" or python_evidence.tree_of(text) is not None):
             yield "it is in quarantine and can be read"
 
     def _records(self, lines: Sequence[int]) -> Sequence[int]:

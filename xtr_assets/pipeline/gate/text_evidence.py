@@ -127,6 +127,8 @@ def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iter
             known[symbol] = all(" ".join(heading.split()) in standing for heading in headings)
         if not known[symbol] or (symbol and not sections):
             yield f"no heading {symbol!r} stands in the file"
+        elif symbol == _FRONT and (run[0]["start_line"] != 1 or lines[0].rstrip() not in ("---", "+++")):
+            yield f"front matter at line {run[0]['start_line']}, which opens with none"
         elif symbol and symbol != _FRONT and not _headed(symbol, lines[run[0]["start_line"] - 1 : run[-1]["end_line"]]):
             yield f"the heading {symbol!r} does not stand in lines {run[0]['start_line']} to {run[-1]['end_line']}"
         for row in run:

@@ -9,8 +9,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import regex
 
 from xtr_assets.core.known_items import RUNNING_SCRIPTS
+from xtr_assets.core.sentences import SENTENCE_END
 from xtr_assets.core.types import Ints
 
 # How a query came about. given: a queries file; docstring, heading, title: what an author called the piece; symbol,
@@ -29,11 +31,15 @@ SPAN_WORDS = (6, 4, 9, 3, 12, 2)
 # Windows tried of a text before it counts as used up: six lengths at 40 places give a corpus of one text 200 queries.
 SPANS_A_PIECE = 240
 
-# Where words run together two characters stand for one.
-_WORD = re.compile(f"[{RUNNING_SCRIPTS}]{{1,2}}|[^\\s{RUNNING_SCRIPTS}]+")
+# Where words run together two characters stand for one: characters as people see them (\X), with their vowel signs.
+_WORD = regex.compile(f"(?:(?=[{RUNNING_SCRIPTS}])\\X){{1,2}}|(?:(?=[^\\s{RUNNING_SCRIPTS}])\\X)+")
 _DOCSTRING = re.compile(r":[ \t]*\n\s*[rRuU]?(?:\"\"\"|''')\s*(.+?)(?:[.:](?=\s|$)|\n\s*\n|\"\"\"|''')", re.DOTALL)
-# Full stops of Latin, Arabic and Devanagari need a space after them (3.5, e.g.); those of Chinese and Japanese do not.
-_SENTENCE = re.compile(r"(?<=[.!?\u061f\u06d4\u0964\u2026])\s+|(?<=[\u3002\uff01\uff1f\uff61])|\n\s*\n")
+_SENTENCE = re.compile(rf"(?:{SENTENCE_END})|\n\s*\n")
+# Kinds of chunks of code, in any language; what an author says of one stands in the comment above it.
+CODE_KINDS = frozenset({"module", "class", "function", "method"})
+_DOC_COMMENT = re.compile(r"\s*(?:/\*.*?\*/|(?:[ \t]*(?://|--|#(?!include|define|if|!))[^\n]*(?:\n|$))+)", re.DOTALL)
+_COMMENT_SIGN = re.compile(r"/\*+!?|\*+/|(?m:^[ \t]*(?:\*|///?!?|--|#))")
+_FIRST_SENTENCE = re.compile(r"[.:](?:\s|$)|@\w")
 _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\W_]+")
 _MARKUP = re.compile(r"[`*#]+")
 
@@ -88,6 +94,10 @@ def named(piece: Piece) -> Drawn | None:
     if piece.path.endswith((".py", ".pyi")):
         found = _DOCSTRING.search(piece.text)
         return _query(found.group(1), piece, "docstring") if found else None
+    if piece.kind in CODE_KINDS:
+        found = _DOC_COMMENT.match(piece.text)
+        said = " ".join(_COMMENT_SIGN.sub(" ", found.group()).split()) if found else ""
+        return _query(_FIRST_SENTENCE.split(said, maxsplit=1)[0], piece, "docstring")
     if not piece.title:
         return None
     if piece.kind == "record":
@@ -97,7 +107,7 @@ def named(piece: Piece) -> Drawn | None:
 
 def excerpted(piece: Piece) -> Drawn | None:
     """A part of a sentence of the text, or the words of the symbol: what is left where nobody named the piece."""
-    if piece.path.endswith((".py", ".pyi")):
+    if piece.path.endswith((".py", ".pyi")) or piece.kind in CODE_KINDS:
         return _query(" ".join(_WORD_BORDER.split(piece.symbol)), piece, "symbol")
     sentences = [(sentence, _words(sentence)) for sentence in _SENTENCE.split(piece.text)]
     longest, words = max(sentences, key=lambda one: len(one[1]))
@@ -189,14 +199,9 @@ def _says(word: str) -> bool:
 
 
 def _window(text: str, words: Sequence[tuple[int, int]], first: int, count: int) -> str:
-    """The text from one word on; a vowel sign after the last character goes with it."""
+    """The text from one word on."""
     chosen = words[first : first + count]
-    if not chosen:
-        return ""
-    start, stop = chosen[0][0], chosen[-1][1]
-    while stop < len(text) and unicodedata.category(text[stop]).startswith("M"):
-        stop += 1
-    return text[start:stop]
+    return text[chosen[0][0] : chosen[-1][1]] if chosen else ""
 
 
 def _plain(text: str) -> str:

@@ -1,6 +1,7 @@
 import ast
 import textwrap
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from xtr_assets.core.chunking import chunk_python
 from xtr_assets.core.types import Chunk
+from xtr_assets.pipeline.gate import python_evidence
 
 
 def chunks(text: str, max_chars: int = 2000) -> list[Chunk]:
@@ -273,3 +275,33 @@ def test_an_edit_of_any_function_of_a_real_module_changes_no_id() -> None:
         at = node.body[-1].end_lineno or 0
         edited = "\n".join([*lines[:at], " " * node.body[-1].col_offset + "added = 1", *lines[at:]])
         assert {c.chunk_id for c in chunk_python("lib", "a.py", edited, 8000)} == before
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "@(\n    cache\n)",
+        "@ \\\n    cache",
+        "@\\\n\\\ncache",
+        "@(  # why\n    # @no\n\n    cache)",
+        "@((\n    a @ b\n))",
+    ],
+)
+@pytest.mark.parametrize("definition", ["def f():\n    return 1", "class C:\n    x = 1", "async def f(): ..."])
+def test_a_decorator_that_stands_apart_from_its_sign_belongs_to_its_function(mark: str, definition: str) -> None:
+    for text in (f"x = 1\n\n{mark}\n@other\n{definition}\n", f"class K:\n    y = 1\n\n{indented(mark, definition)}\n"):
+        found = chunks(text)
+        assert len(found) == 2
+        assert found[1].text.lstrip().startswith("@")
+        assert found[0].text in ("x = 1", "class K:\n    y = 1")
+        tree = python_evidence.tree_of(text)
+        assert tree is not None
+        rows = [asdict(chunk) for chunk in found]
+        assert not list(python_evidence.symbol_faults("a.py", tree, text.split("\n"), rows))
+        cut = text.split("\n").index(found[1].text.split("\n")[0]) + 1
+        rows[0]["end_line"], rows[1]["start_line"] = cut, cut + 1
+        assert list(python_evidence.symbol_faults("a.py", tree, text.split("\n"), rows))
+
+
+def indented(mark: str, definition: str) -> str:
+    return "\n".join(f"    {line}" for line in f"{mark}\n{definition}".split("\n"))

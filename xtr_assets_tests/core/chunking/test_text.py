@@ -165,3 +165,94 @@ def test_nothing_of_any_text_is_lost(lines: list[str], max_chars: int, style: Te
     assert all(c.text in text and len(c.text) <= max_chars for c in found)
     assert [c.start_line for c in found] == sorted(c.start_line for c in found)
     assert len({c.chunk_id for c in found}) == len(found)
+
+
+# What opens a document, and the symbols of its chunks.
+BEGINNINGS = {
+    "+++\ntitle = 'Guide'\n[params]\nx = 1\n# no heading\n+++\n# A\na": ["<front matter>", "A"],
+    "---\ntitle: 'a: b: c'\ntags:\n- x\n# no heading\n---\n# A\na": ["<front matter>", "A"],
+    "---\n---\n# A\na": ["<front matter>", "A"],
+    "---\n\n# A\n\na\n\n---\n\n# B\n\nb": ["", "A", "B"],
+    "---\n# A\nProse that goes on.\n---\nb": ["", "A > Prose that goes on."],
+    "***\n# A\na": ["", "A"],
+    "+++\nProse.\n+++\n# A\na": ["", "A"],
+    "---\n# a comment\n{{ card_data }}\n---\n# A\na": ["<front matter>", "A"],
+    "---\ntitle: never closed\n\n# A\na": ["", "A"],
+    "+++": [""],
+    "---": [""],
+}
+
+
+@pytest.mark.parametrize(("text", "symbols"), BEGINNINGS.items())
+def test_a_document_begins_with_front_matter_or_with_a_rule(text: str, symbols: list[str]) -> None:
+    assert [c.symbol for c in chunks(text)] == symbols
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<pre>\n# x\n\n# y\n</pre>",
+        "<script>\n\n# x\n</script>",
+        "<style>\n\n# x\n</style>",
+        "<textarea>\n\n# x\n</textarea>",
+        "<?php\n\n# x\n?>",
+        "<![CDATA[\n\n# x\n]]>",
+        "<div>\n# x\n</div>",
+        "- ```\n  # x\n\n  # y\n  ```",
+        "> ```\n> # x\n> ```",
+        "1. item\n\n   # in a list",
+        "$$\na\n=\nb\n$$",
+        "text\n$$\na\n-\nb\n$$",
+        "````md\n```\n# x\n```\n# y\n````",
+        "``` a`b\n# x".replace("# x", "x"),
+        "[a]: /b\n===",
+        "| a |\n| - |\n| # x |",
+        "\\# x",
+        "\t# x",
+        "&#35; x",
+    ],
+)
+def test_a_parser_knows_what_is_no_heading(text: str) -> None:
+    assert {c.symbol for c in chunks(text)} == {""}
+
+
+def test_lines_are_those_of_the_file_whatever_ends_them() -> None:
+    text = "---\r\na: 1\r\n---\r\r"
+    text += "one\x0ctwo\u2028three\x85four\r\n# A\r\n\r\n<pre>\r\n# no\r\n\r\n</pre>\r\nSet\r\n===\r\nend"
+    assert [(c.symbol, c.start_line, c.end_line) for c in chunks(text)] == [
+        ("<front matter>", 1, 3),
+        ("", 5, 5),
+        ("A", 6, 11),
+        ("Set", 12, 14),
+    ]
+
+
+def test_a_table_that_touches_a_paragraph_is_not_torn_where_it_fits() -> None:
+    table = "| a | b |\n|---|---|\n" + "| 12345 | 67890 |\n" * 8
+    found = chunks("word " * 30 + "\n" + "word " * 30 + "\n" + table.rstrip(), max_chars=250)
+    assert [c.text for c in found][-1] == table.rstrip()
+
+
+@pytest.mark.parametrize("style", ["markdown", "rst"])
+def test_a_heading_of_any_size_makes_titles_of_a_bounded_one(style: TextStyle) -> None:
+    heading = "word " * 40_000
+    text = f"{heading}\n{'=' * len(heading)}\n" + "\nA paragraph of text.\n" * 400
+    found = chunks(text, style)
+    assert max(len(c.title) for c in found) == 199
+    assert sum(len(c.encoded) for c in found) < 1.2 * len(text)
+    assert "".join("".join(c.text for c in found).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- a\n" * 20_000,
+        ">" * 200_000,
+        "[a\n" * 20_000,
+        "$$\n" * 50_000,
+        "# " + " " * 200_000 + "x",
+        "---\na" + " " * 200_000,
+    ],
+)
+def test_odd_documents_take_seconds_at_most(text: str) -> None:
+    assert "".join("".join(c.text for c in chunks(text)).split()) == "".join(text.split())

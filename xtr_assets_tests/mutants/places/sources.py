@@ -114,10 +114,10 @@ def _scan(alter: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]) -> 
 
 
 def _size_decides(original: Any) -> Any:
-    def file_state(root: Path, path: str, known: Any, now_ns: int) -> Any:
+    def file_state(root: Path, path: str, known: Any, now_ns: int, most_bytes: int | None = None) -> Any:
         if known is not None and (root / path).is_file() and (root / path).stat().st_size == known.size:
             return known
-        return original(root, path, known, now_ns)
+        return original(root, path, known, now_ns, most_bytes)
 
     return file_state
 
@@ -132,6 +132,31 @@ def _settings(**changes: Any) -> Plant:
         return init
 
     return replaced("sources.base:FileSource.__init__", make)
+
+
+def _cut_early(original: Any) -> Any:
+    def last_line(node: Any) -> int:
+        last: int = original(node)
+        first = node.start_point[0] + 1
+        return last - 2 if last - first > 2 else last
+
+    return last_line
+
+
+def _named_as_the_next(original: Any) -> Any:
+    def definitions(scope: Any, in_class: bool) -> list[Any]:
+        found = list(original(scope, in_class))
+        return [replace(one, name=other.name) for one, other in zip(found, [*found[1:], *found[:1]], strict=True)]
+
+    return definitions
+
+
+def _cells_turned_round(original: Any) -> Any:
+    def cells_of(notebook: Any) -> list[Any]:
+        found = original(notebook)
+        return [replace(one, number=other.number) for one, other in zip(found, reversed(found), strict=True)]
+
+    return cells_of
 
 
 def _rows_swapped(original: Any) -> Any:
@@ -294,6 +319,24 @@ MUTANTS = (
             "core.chunking.line_spans:Lines.text",
             lambda original: lambda self, first, last: original(self, first, max(first, last - 1)),
         ),
+        AGREES,
+    ),
+    Mutant(
+        "functions of scripts end two lines early",
+        PLACE,
+        replaced("core.chunking.code_syntax:last_line", _cut_early),
+        AGREES,
+    ),
+    Mutant(
+        "functions of scripts are called as the next",
+        PLACE,
+        replaced("core.chunking.code_syntax:definitions", _named_as_the_next),
+        AGREES,
+    ),
+    Mutant(
+        "cells of a notebook the other way round",
+        PLACE,
+        replaced("core.chunking.notebook:cells_of", _cells_turned_round),
         AGREES,
     ),
     Mutant(

@@ -305,3 +305,13 @@ def test_no_function_of_the_sources_is_called(world: World, monkeypatch: pytest.
     for name in ("python_tree.chunk_python", "text_tree.chunk_text", "records.split_text", "records.chunk_id"):
         monkeypatch.setattr(f"xtr_assets.sources.{name}", never)
     assert check(session).passed
+
+
+def test_a_file_that_is_too_large_passes_and_a_small_one_called_so_is_found(world: World, plant: Plant) -> None:
+    with world.write("guide/large.md", "").open("wb") as file:
+        file.truncate(1 << 30)
+    found = check(world.build())
+    assert found.passed, found.details["faults"]
+    plant(lambda _, path, items: [Quarantined("guide", path, 0, "too-large", "")] if path == "3.md" else items)
+    found = check(world.build(full=True))
+    assert not found.passed and "3.md" in found.summary

@@ -13,10 +13,10 @@ import pytest
 from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets.core.errors import CorruptFile, SourceError
 from xtr_assets.core.file_diff import UNREAD_SHA256
-from xtr_assets.core.files import sha256_file
 from xtr_assets.pipeline.ingest.intake import intake_of
 from xtr_assets.pipeline.ingest.scan import scan, write_chunks
 from xtr_assets.sources import file_scan
+from xtr_assets.sources.bounded_read import digest_of
 from xtr_assets.sources.jsonl import read_jsonl
 from xtr_assets.storage.shard_writer import ShardChange
 from xtr_assets.storage.snapshot import Snapshot, content_digest
@@ -92,7 +92,7 @@ def test_a_file_without_permission_keeps_its_rows_until_it_can_be_read(
 ) -> None:
     before, texts = project.snapshot("guide"), project.texts("guide")
     with monkeypatch.context() as patch:
-        patch.setattr(file_scan, "sha256_file", denied)
+        patch.setattr(file_scan, "digest_of", denied)
         assert set(project.ingest()) == {"guide", "papers"}
         assert project.stale("guide") == {"a.md": "Permission denied", "deep/b.md": "Permission denied"}
         assert project.texts("guide") == texts and len(project.texts("papers")) == 30
@@ -277,7 +277,9 @@ def test_settings_that_change_meanwhile_reach_a_stale_file_once_it_is_back(
     config = project.config.model_copy(update={"sources": (guide, project.config.sources[1])})
     held = project.snapshot("guide")
     with monkeypatch.context() as patch:
-        patch.setattr(file_scan, "sha256_file", lambda path: denied() if path.name == "a.md" else sha256_file(path))
+        patch.setattr(
+            file_scan, "digest_of", lambda path, size: denied() if path.name == "a.md" else digest_of(path, size)
+        )
         project.ingest(config=config)
     assert text.strip() in {one.strip() for one in project.texts("guide")}
     away = project.snapshot("guide")
@@ -294,7 +296,7 @@ def test_only_snapshots_with_stale_files_have_the_third_version(
     assert plain.format_version == 1 and b"stale" not in plain.to_bytes()
     assert plain.content == content_digest(plain.source_fingerprint, plain.files)
     with monkeypatch.context() as patch:
-        patch.setattr(file_scan, "sha256_file", denied)
+        patch.setattr(file_scan, "digest_of", denied)
         project.ingest()
     snapshot = project.snapshot("guide")
     assert snapshot.format_version == 3

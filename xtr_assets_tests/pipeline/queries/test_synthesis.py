@@ -1,4 +1,7 @@
+from itertools import islice
+
 import numpy as np
+import regex
 
 from xtr_assets.pipeline.queries.synthesis import MAX_WORDS, Piece, draw, excerpted, named, rank, spans, words_of
 
@@ -100,3 +103,32 @@ def test_ranks_are_a_permutation_that_does_not_depend_on_the_rest() -> None:
     assert len(np.unique(ranks)) == len(ids)
     assert rank(ids[5000:]).tolist() == ranks[5000:].tolist()
     assert abs(np.corrcoef(ids, ranks.astype(float))[0, 1]) < 0.05
+
+
+def test_no_query_begins_or_ends_inside_a_character() -> None:
+    family = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
+    text = f"{family}\u0e19\u0e49\u0e33{family}\u0e04\u0e33" * 20
+    borders, at = {0}, 0
+    for cluster in regex.findall(r"\X", text):
+        borders.add(at := at + len(cluster))
+    for query in islice(spans(Piece(7, "a.md", "", "", text)), 50):
+        places = [at for at in range(len(text)) if text.startswith(query.text, at)]
+        assert any(at in borders and at + len(query.text) in borders for at in places), query.text
+
+
+def test_a_query_is_a_sentence_where_no_space_ends_one() -> None:
+    text = "短い文。" + "これは検索の索引を作るためのとても長い文章です。" + "終わり。"
+    found = excerpted(Piece(7, "a.md", "", "", text))
+    assert found is not None
+    assert found.text in "これは検索の索引を作るためのとても長い文章です"
+
+
+def test_code_is_asked_for_by_the_comment_above_it_and_never_by_its_class() -> None:
+    text = "/**\n * Reads the next line. Then more.\n * @return a line\n */\npublic String next() {\n}"
+    one = piece(text, path="a.java", symbol="Reader.next", title="class Reader", kind="method")
+    assert named_so(one) == ("docstring", "Reads the next line")
+    go = piece("// Next reads a line.\nfunc Next() {}", path="a.go", symbol="Next", title="type R", kind="function")
+    assert named_so(go) == ("docstring", "Next reads a line")
+    bare = piece("func readNextLine() {}", path="a.go", symbol="readNextLine", title="type R", kind="function")
+    assert named_so(bare) is None
+    assert excerpt(bare) == "read Next Line"

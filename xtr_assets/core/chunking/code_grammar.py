@@ -1,0 +1,102 @@
+"""What grammars of tree-sitter call the things that chunks are made of; one table, since most names mean one thing."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """grammar : its name among the parsers. separator : between the parts of a symbol. hash_comments : whether a line
+    that begins with # is a comment (and not a directive or an attribute)."""
+
+    grammar: str
+    separator: str = "."
+    hash_comments: bool = False
+
+
+def _named(types: str) -> frozenset[str]:
+    return frozenset(types.split())
+
+
+_C = Language("c", "::")
+_CPP = Language("cpp", "::")
+_JS = Language("javascript")
+_TS = Language("typescript")
+_SHELL = Language("bash", hash_comments=True)
+
+# A header is C or C++; which of the two is told by which parses it with fewer faults.
+HEADERS = frozenset({".h"})
+
+LANGUAGES: dict[str, Language] = {
+    **dict.fromkeys((".js", ".mjs", ".cjs", ".jsx"), _JS),
+    **dict.fromkeys((".ts", ".mts", ".cts"), _TS),
+    ".tsx": Language("tsx"),
+    ".go": Language("go"),
+    ".rs": Language("rust", "::"),
+    ".java": Language("java"),
+    **dict.fromkeys((".c", ".h"), _C),
+    **dict.fromkeys((".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx"), _CPP),
+    ".cs": Language("csharp"),
+    ".rb": Language("ruby", "::", hash_comments=True),
+    ".php": Language("php", "::", hash_comments=True),
+    **dict.fromkeys((".kt", ".kts"), Language("kotlin")),
+    ".swift": Language("swift"),
+    ".scala": Language("scala"),
+    **dict.fromkeys((".sh", ".bash"), _SHELL),
+    ".sql": Language("sql"),
+}
+CPP = _CPP
+
+# Functions and methods, where they have a body: a prototype is a line of what it stands in.
+FUNCTIONS = _named(
+    "function_declaration generator_function_declaration method_definition function_definition method_declaration "
+    "constructor_declaration compact_constructor_declaration destructor_declaration operator_declaration "
+    "conversion_operator_declaration init_declaration deinit_declaration function_item local_function_statement "
+    "secondary_constructor"
+)
+# Those that are whole without a body of their own.
+WHOLE_FUNCTIONS = _named("method singleton_method macro_definition create_function create_procedure create_trigger")
+BODIES = _named("block compound_statement statement_block function_body constructor_body")
+
+# Classes and what stands for one; methods inside get chunks of their own.
+CLASSES = _named(
+    "class_declaration abstract_class_declaration class interface_declaration enum_declaration record_declaration "
+    "struct_declaration annotation_type_declaration class_specifier struct_specifier union_specifier enum_specifier "
+    "impl_item trait_item struct_item enum_item union_item trait_declaration object_declaration companion_object "
+    "protocol_declaration class_definition object_definition trait_definition enum_definition type_spec "
+    "type_alias_declaration type_definition create_table create_view create_materialized_view create_type"
+)
+# Namespaces; functions inside are functions.
+MODULES = _named("mod_item namespace_definition namespace_declaration internal_module module")
+# Of these a mention without a body is no definition (`struct S *p;`, `namespace A;`).
+NEED_BODY = _named(
+    "class_specifier struct_specifier union_specifier enum_specifier type_definition namespace_definition mod_item"
+)
+
+# Where a function is bound to a name: the fields of the name and of the value.
+BOUND = {
+    "variable_declarator": ("name", "value"),
+    "assignment_expression": ("left", "right"),
+    "public_field_definition": ("name", "value"),
+    "field_definition": ("property", "value"),
+}
+FUNCTION_VALUES = _named("arrow_function function_expression generator_function function")
+
+# What begins with the definition that it holds: an export, a template, the keyword before a list of types.
+WRAPPERS = _named(
+    "export_statement ambient_declaration lexical_declaration variable_declaration template_declaration "
+    "type_declaration declaration type_definition field_declaration expression_statement assignment_expression "
+    "statement call argument_list"
+)
+# What is looked into for definitions beside these.
+THROUGH = WRAPPERS | _named(
+    "class_body interface_body enum_body enum_body_declarations declaration_list field_declaration_list body_statement "
+    "template_body enum_class_body protocol_body statement_block linkage_specification preproc_if preproc_ifdef "
+    "preproc_else preproc_elif if_statement compound_statement parenthesized_expression call_expression arguments "
+    "function_expression arrow_function extension_definition do_block ERROR"
+)
+
+# Doc comments and what is written above a definition.
+ABOVE = _named(
+    "comment line_comment block_comment multiline_comment doc_comment attribute_item inner_attribute_item "
+    "attribute_list decorator annotation marker_annotation"
+)

@@ -1,0 +1,28 @@
+"""Characters as people see them: a letter with its accents, an emoji of several joined by ZWJ, a flag of two."""
+
+import regex
+
+_CLUSTER = regex.compile(r"\X")
+
+
+def boundary_at(text: str, limit: int, start: int = 0) -> int:
+    """The last border between grapheme clusters in (start, limit]; `limit` where one cluster fills all of it.
+
+    `start` is a border itself.
+
+    >>> boundary_at("ab\U0001f469\u200d\U0001f4bb", 4), boundary_at("abcd", 3)
+    (2, 3)
+    """
+    return next((end for end in reversed(boundaries(text, start, limit)) if end <= limit), limit)
+
+
+def boundaries(text: str, start: int, limit: int) -> list[int]:
+    """The ends of the clusters in (start, limit], ascending; a cluster that reaches over `limit` is none of them."""
+    if text[start : limit + 1].isascii():
+        return list(range(start + 1, limit + 1))
+    ends = []
+    for match in _CLUSTER.finditer(text, start):
+        if match.end() > limit:
+            break
+        ends.append(match.end())
+    return ends

@@ -1,0 +1,50 @@
+"""A second reading of notebooks by `json` alone: which cell says what, and in which order."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id
+
+
+def sources_of(data: bytes) -> list[str] | None:
+    """The source of each cell in order; None for what is no notebook."""
+    try:
+        loaded: Any = json.loads(data)
+        held = loaded["cells"] if "cells" in loaded else [c for sheet in loaded["worksheets"] for c in sheet["cells"]]
+        texts = [cell.get("source", cell.get("input", "")) for cell in held]
+        found = ["".join(text) for text in texts]
+        return None if b"\0" in "".join(found).encode() else found
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def notebook_faults(path: str, cells: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
+    """Whether each cell that is not blank has its rows, which say what it says under a heading at or above it."""
+    by_cell: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_cell[row["start_line"]].append(row)
+        if row["start_line"] != row["end_line"] or not 1 <= row["start_line"] <= len(cells):
+            yield f"cells {row['start_line']} to {row['end_line']} of a notebook of {len(cells)}"
+    seen: Counter[str] = Counter()
+    standing = ""
+    for number, text in enumerate(cells, 1):
+        standing += f" {' '.join(text.split())}"
+        held = sorted(by_cell.get(number, []), key=lambda row: int(row["part"]))
+        if "".join("".join(row["text"] for row in held).split()) != "".join(text.split()):
+            yield f"the rows of cell {number} do not say what it says"
+        if not held:
+            continue
+        yield from part_faults([held])
+        symbol = held[0]["symbol"]
+        occurrence = seen[symbol]
+        seen[symbol] += 1
+        if not all(" ".join(heading.split()) in standing for heading in symbol.split(" > ")):
+            yield f"no heading {symbol!r} stands at or above cell {number}"
+        for row in held:
+            where = f"cell {number} part {row['part']}"
+            if (row["kind"], row["title"], row["metadata"]) != ("cell", symbol, "{}"):
+                yield f"{where}: kind {row['kind']!r}, title {row['title']!r}, metadata {row['metadata']}"
+            if row["chunk_id"] != place_id(row["source"], path, symbol, occurrence, row["part"]):
+                yield f"{where}: chunk_id {row['chunk_id']} is another place's"

@@ -1,0 +1,34 @@
+"""Code of other languages: one chunk per function, method, class header and run of code between."""
+
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar
+
+from xtr_assets.core.chunking import chunk_code
+from xtr_assets.core.chunking.code_grammar import LANGUAGES
+from xtr_assets.core.chunking.code_syntax import require
+from xtr_assets.core.types import Chunk, Quarantined
+from xtr_assets.sources.base import FileSource
+from xtr_assets.sources.text_decoder import Undecodable, declared_encoding, decode
+
+
+class CodeTree(FileSource):
+    """Kind `code`. UTF-8, or UTF-16 with a byte order mark; the language goes by the suffix. ProviderError where the
+    parsers are not installed."""
+
+    suffixes: ClassVar[tuple[str, ...]] = tuple(LANGUAGES)
+
+    def settings(self) -> dict[str, Any]:
+        # Another release of the parsers may find other definitions in the same file.
+        require()
+        return {"parsers": [version("tree-sitter"), version("tree-sitter-language-pack")]}
+
+    def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
+        data = file.read_bytes()
+        try:
+            text = decode(data, declared_encoding(data))
+        except Undecodable as error:
+            yield self.refuse(path, error.line, error.reason, error.detail)
+            return
+        yield from chunk_code(self.config.name, path, text, self.config.max_chars)

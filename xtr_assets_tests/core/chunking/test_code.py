@@ -1,0 +1,250 @@
+"""Code of other languages: what each grammar's definitions come to, and that nothing of any file is lost."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xtr_assets.core.chunking import chunk_code
+from xtr_assets.core.chunking.code_grammar import LANGUAGES
+from xtr_assets.core.types import Chunk
+from xtr_assets_tests.core.chunking.code_samples import SAMPLES
+
+
+def chunks(text: str, suffix: str, max_chars: int = 2000) -> list[Chunk]:
+    return list(chunk_code("lib", f"a{suffix}", text, max_chars))
+
+
+# By suffix: kind, symbol, title and lines of each chunk.
+FOUND: dict[str, list[tuple[str, str, str, int, int]]] = {
+    ".js": [
+        ("module", "<module>", "", 1, 1),
+        ("class", "A", "", 3, 5),
+        ("method", "A.y", "class A extends B", 7, 10),
+        ("method", "A.z", "class A extends B", 11, 14),
+        ("function", "f", "", 16, 19),
+        ("module", "<module>", "", 20, 20),
+        ("function", "module.exports.k", "", 21, 23),
+        ("module", "<module>", "", 24, 25),
+        ("function", "inner", "", 26, 28),
+        ("module", "<module>", "", 29, 29),
+    ],
+    ".ts": [
+        ("class", "A", "", 1, 2),
+        ("method", "A.m", "class A", 3, 4),
+        ("class", "A", "class A", 5, 5),
+        ("method", "A.p", "class A", 6, 9),
+        ("class", "I", "", 10, 12),
+        ("module", "N", "", 13, 13),
+        ("function", "N.f", "namespace N", 14, 16),
+    ],
+    ".tsx": [
+        ("function", "App", "", 1, 3),
+    ],
+    ".go": [
+        ("module", "<module>", "", 1, 1),
+        ("method", "S.M", "", 3, 6),
+        ("function", "F", "", 8, 9),
+        ("class", "S", "", 11, 13),
+        ("class", "A", "", 15, 16),
+        ("class", "B", "", 17, 20),
+    ],
+    ".rs": [
+        ("module", "<module>", "", 1, 1),
+        ("class", "S", "", 3, 7),
+        ("class", "S", "", 9, 9),
+        ("method", "S::m", "impl<T> Tr for S<T>", 10, 13),
+        ("module", "x", "", 14, 14),
+        ("function", "x::y", "mod x", 15, 17),
+        ("class", "Tr", "", 18, 19),
+        ("method", "Tr::d", "trait Tr", 20, 22),
+    ],
+    ".java": [
+        ("module", "<module>", "", 1, 1),
+        ("class", "A", "", 3, 6),
+        ("method", "A.m", "public class A<T> extends B", 8, 12),
+        ("method", "A.A", "public class A<T> extends B", 14, 15),
+        ("class", "A.I", "public class A<T> extends B", 17, 20),
+    ],
+    ".cpp": [
+        ("module", "a::b", "", 1, 3),
+        ("class", "a::b::C", "namespace a::b", 4, 5),
+        ("method", "a::b::C::m", "class C : public D", 6, 8),
+        ("class", "a::b::C", "class C : public D", 9, 9),
+        ("method", "a::b::C::~C", "class C : public D", 10, 13),
+        ("function", "a::b::x", "", 14, 16),
+        ("class", "T", "", 17, 19),
+        ("module", "<module>", "", 20, 20),
+        ("function", "h", "", 21, 24),
+    ],
+    ".c": [
+        ("module", "<module>", "", 1, 1),
+        ("function", "f", "", 3, 7),
+        ("function", "g", "", 9, 12),
+        ("class", "S", "", 14, 16),
+        ("module", "<module>", "", 17, 17),
+    ],
+    ".cs": [
+        ("module", "<module>", "", 1, 1),
+        ("module", "N", "", 2, 3),
+        ("class", "N.A", "namespace N", 4, 8),
+        ("method", "N.A.M", "public class A : B", 9, 12),
+        ("method", "N.A.A", "public class A : B", 13, 17),
+    ],
+    ".rb": [
+        ("module", "<module>", "", 1, 1),
+        ("module", "M", "", 3, 4),
+        ("class", "M::A", "module M", 5, 6),
+        ("method", "M::A::m", "class A < B", 8, 11),
+        ("method", "M::A::s", "class A < B", 13, 14),
+        ("method", "M::A::q", "class A < B", 16, 19),
+        ("function", "top", "", 21, 22),
+    ],
+    ".php": [
+        ("module", "<module>", "", 1, 2),
+        ("class", "C", "", 4, 7),
+        ("method", "C::m", "class C extends D", 9, 13),
+        ("function", "f", "", 15, 16),
+    ],
+    ".kt": [
+        ("class", "A", "", 1, 3),
+        ("method", "A.m", "class A(val x: Int) : B()", 5, 7),
+        ("class", "A.Companion", "class A(val x: Int) : B()", 9, 9),
+        ("method", "A.Companion.z", "companion object Companion", 10, 13),
+        ("function", "ext", "", 15, 16),
+    ],
+    ".swift": [
+        ("module", "<module>", "", 1, 1),
+        ("class", "A", "", 3, 5),
+        ("method", "A.m", "class A: B", 7, 10),
+        ("method", "A.init", "class A: B", 11, 13),
+        ("class", "A", "", 15, 15),
+        ("method", "A.q", "extension A", 16, 18),
+    ],
+    ".scala": [
+        ("module", "<module>", "", 1, 1),
+        ("class", "A", "", 3, 5),
+        ("method", "A.m", "class A(x: Int) extends B", 7, 11),
+        ("class", "O", "", 13, 13),
+        ("method", "O.y", "object O", 14, 15),
+    ],
+    ".sh": [
+        ("module", "<module>", "", 1, 2),
+        ("function", "f", "", 4, 7),
+        ("function", "g", "", 9, 11),
+        ("module", "<module>", "", 12, 12),
+    ],
+    ".sql": [
+        ("class", "a", "", 1, 4),
+        ("function", "f", "", 6, 11),
+        ("class", "v", "", 13, 14),
+        ("module", "<module>", "", 15, 15),
+    ],
+}
+
+
+def check_nothing_is_lost(text: str, found: list[Chunk], max_chars: int) -> None:
+    lines = text.split("\n")
+    assert "".join("".join(c.text for c in found).split()) == "".join(text.split())
+    assert len({c.chunk_id for c in found}) == len(found)
+    for chunk in found:
+        assert 0 < len(chunk.text) <= max_chars
+        verbatim = "\n".join(lines[chunk.start_line - 1 : chunk.end_line])
+        assert chunk.text == verbatim or (chunk.start_line == chunk.end_line and chunk.text in verbatim)
+
+
+@pytest.mark.parametrize("suffix", SAMPLES)
+def test_each_definition_has_its_lines_and_its_qualified_name(suffix: str) -> None:
+    found = chunks(SAMPLES[suffix], suffix)
+    assert [(c.kind, c.symbol, c.title, c.start_line, c.end_line) for c in found] == FOUND[suffix]
+    check_nothing_is_lost(SAMPLES[suffix], found, 2000)
+
+
+def test_every_suffix_has_a_parser_and_a_sample_of_its_language() -> None:
+    sampled = {LANGUAGES[suffix].grammar for suffix in SAMPLES}
+    assert {language.grammar for language in LANGUAGES.values()} == sampled
+    assert all(chunks("x", suffix) for suffix in LANGUAGES)
+
+
+@pytest.mark.parametrize("suffix", SAMPLES)
+def test_a_line_more_or_less_elsewhere_changes_no_id(suffix: str) -> None:
+    text = SAMPLES[suffix]
+    before = {c.chunk_id for c in chunks(text, suffix)}
+    assert before == {c.chunk_id for c in chunks(text.replace("1", "111"), suffix)}
+    assert before == {c.chunk_id for c in chunks("\n\n" + text, suffix)} or suffix == ".php"
+
+
+def test_a_function_that_is_too_long_is_cut_between_statements_under_its_header() -> None:
+    body = "".join(f"    if (x == {n}) {{\n        y({n});\n    }}\n" for n in range(40))
+    text = f"class A {{\n  int f(int x)\n  {{\n{body}  }}\n}}\n"
+    found = chunks(text, ".java", 300)
+    check_nothing_is_lost(text, found, 300)
+    parts = [c for c in found if c.symbol == "A.f"]
+    assert [c.part for c in parts] == list(range(len(parts)))
+    assert {c.title for c in parts[1:]} == {"class A: int f(int x)"}
+    assert all(c.text.count("{") == c.text.count("}") for c in parts[1:-1])
+
+
+def test_a_long_function_keeps_its_long_inner_functions_apart() -> None:
+    inner = "".join(f"    const x{n} = {n};\n" for n in range(20))
+    text = f"function outer() {{\n  a();\n  function inner() {{\n{inner}  }}\n  return inner;\n}}\n"
+    found = chunks(text, ".js", 400)
+    check_nothing_is_lost(text, found, 400)
+    assert [c.symbol for c in found if not c.part] == ["outer", "outer.inner", "outer"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".js", "{{{{ ]]]] << this is no script >> ))) (((" * 20),
+        (".java", "Dear reader,\n\nthis is a letter: it has been (badly) named...\n\nGoodbye, all!\n" * 5),
+        (".sql", "\\copy a from stdin\n1\t2\t3\n\\.\n" * 30),
+        (".rs", "\x01\x02\x03 <<<<>>>> %%%%\n" * 9),
+    ],
+)
+def test_a_file_that_does_not_parse_is_plain_text(suffix: str, text: str) -> None:
+    found = chunks(text, suffix)
+    assert {(c.kind, c.symbol, c.title) for c in found} == {("text", "", "")}
+    check_nothing_is_lost(text, found, 2000)
+
+
+def test_a_file_with_one_fault_keeps_its_functions() -> None:
+    text = "function a() {\n  return 1;\n}\n\nlet x = = 3;\n\nfunction b() {\n  return 2;\n}\n"
+    assert [c.symbol for c in chunks(text, ".js")] == ["a", "<module>", "b"]
+
+
+def test_a_header_is_the_language_that_parses_it() -> None:
+    assert chunks("class A {\npublic:\n  int f() {\n    return 1;\n  }\n};\n", ".h")[1].symbol == "A::f"
+    assert chunks("struct S {\n  int class;\n};\nint f(int new) {\n  return new;\n}\n", ".h")[1].symbol == "f"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".js", "(" * 100_000),
+        (".js", "function f(){" * 20_000 + "}" * 20_000),
+        (".js", "[" * 50_000 + "]" * 50_000),
+        (".c", "int a;\n" * 50_000),
+        (".cpp", "namespace a {\n" * 5_000 + "}\n" * 5_000),
+        (".ts", "class A { m() {" * 10_000),
+        (".go", "// c\n" * 50_000),
+        (".rb", "def f\n" * 20_000),
+        (".sh", "$(" * 20_000),
+        (".sql", "(" * 50_000),
+        (".java", "<" * 50_000),
+    ],
+)
+def test_deep_and_endless_files_take_seconds_at_most(suffix: str, text: str) -> None:
+    check_nothing_is_lost(text, chunks(text, suffix), 2000)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(sorted(SAMPLES)),
+    st.lists(st.tuples(st.integers(0, 400), st.sampled_from(["", "{", "}", "\n", '"', "/*", "(", "é", "\u2028"]))),
+    st.sampled_from([20, 60, 2000]),
+)
+def test_nothing_of_any_file_is_lost(suffix: str, edits: list[tuple[int, str]], max_chars: int) -> None:
+    text = SAMPLES[suffix]
+    for at, put in edits:
+        text = text[:at] + put + text[at + 1 :]
+    check_nothing_is_lost(text, chunks(text, suffix, max_chars), max_chars)

@@ -1,0 +1,101 @@
+"""Faults planted in the rows of code of other languages, and healthy files of each."""
+
+import dataclasses
+
+import pytest
+
+from xtr_assets.config import SourceConfig
+from xtr_assets.core.ids import chunk_id
+from xtr_assets.core.types import Chunk
+from xtr_assets.pipeline.gate.source_agrees import check
+from xtr_assets_tests.core.chunking.code_samples import SAMPLES
+from xtr_assets_tests.pipeline.gate.conftest import Plant, World
+from xtr_assets_tests.pipeline.gate.test_source_agrees import FAULTS, Change, in_file
+
+NAMES = ("parse", "load", "store", "merge", "walk", "close")
+FUNCTION = """\
+/** Does NAME of what it is given. */
+export function NAMEValue(x) {
+  if (x) {
+    return 'NAME';
+  }
+}
+"""
+CLASS = """
+class Reader {
+  size = 1;
+
+  /** The next line. */
+  next() {
+    return this.size;
+  }
+}
+"""
+SCRIPT = "import a from 'a';\n\n" + "\n".join(FUNCTION.replace("NAME", name) for name in NAMES) + CLASS
+
+
+@pytest.fixture
+def coded(world: World) -> World:
+    source = SourceConfig(name="scripts", kind="code", path=world.folder / "scripts", max_chars=300)
+    world.config_with(sources=(*world.config.sources, source))
+    world.write("scripts/a.js", SCRIPT)
+    for suffix, text in SAMPLES.items():
+        world.write(f"scripts/sample{suffix}", text)
+    return world
+
+
+def test_healthy_code_of_every_language_passes(coded: World) -> None:
+    coded.write("scripts/crlf.go", SAMPLES[".go"].replace("\n", "\r\n"))
+    coded.write("scripts/feed.js", "a();\n\x0c\nfunction f() {\n  return '\u2028';\n}\n")
+    coded.write("scripts/bom.ts", b"\xef\xbb\xbffunction f() {\n  return 1;\n}\n")
+    coded.write("scripts/min.js", "function f(a){return a}" * 200)
+    coded.write("scripts/letter.java", "Dear reader,\n\nthis is no code: it was (badly) named...\n")
+    coded.write("scripts/empty.c", "\n\n")
+    coded.write("scripts/binary.c", b"int a;\0\0")
+    found = check(coded.build())
+    assert found.passed, found.details["faults"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_the_rows_of_a_script_is_found_and_told(coded: World, plant: Plant, fault: str) -> None:
+    plant(in_file("a.js", FAULTS[fault]))
+    found = check(coded.build())
+    assert not found.passed and "a.js" in found.summary
+
+
+def cut_early(held: list[Chunk]) -> list[Chunk]:
+    """Each function ends a line before its end, and the line is a chunk of the file's own code."""
+    found: list[Chunk] = []
+    for one in held:
+        if one.kind != "function":
+            found.append(one)
+            continue
+        lines, last = one.text.split("\n"), one.end_line
+        found.append(dataclasses.replace(one, text="\n".join(lines[:-1]), end_line=last - 1))
+        place = chunk_id(one.source, one.path, f"<module> after {one.symbol}")
+        rest = dataclasses.replace(one, chunk_id=place, kind="module", symbol="<module>", title="")
+        found.append(dataclasses.replace(rest, text=lines[-1], start_line=last))
+    return found
+
+
+def named_as_the_next(held: list[Chunk]) -> list[Chunk]:
+    """Each function under the symbol of the next one, and placed by it."""
+    functions = [one for one in held if one.kind == "function"]
+    renamed = [
+        dataclasses.replace(one, symbol=other.symbol, chunk_id=chunk_id(one.source, one.path, other.symbol))
+        for one, other in zip(functions, [*functions[1:], functions[0]], strict=True)
+    ]
+    return [one for one in held if one.kind != "function"] + renamed
+
+
+@pytest.mark.parametrize("fault", [cut_early, named_as_the_next])
+def test_a_fault_of_the_chunker_that_keeps_every_line_is_found(coded: World, plant: Plant, fault: Change) -> None:
+    plant(in_file("a.js", fault))
+    found = check(coded.build())
+    assert not found.passed and "a.js" in found.summary
+
+
+def test_code_in_quarantine_that_can_be_read_is_found(coded: World, plant: Plant) -> None:
+    plant(in_file("a.js", lambda held: []))
+    found = check(coded.build())
+    assert not found.passed and "a.js" in found.summary
