@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.core.recall import RecallReport, recall_report, upper_bound
+from xtr_assets.core.recall import MAXSIM_TIE_TOLERANCE, TIE_TOLERANCE, RecallReport, recall_report, upper_bound
 from xtr_assets.core.recipe_grammar import parse_recipe
+from xtr_assets.core.row_store import RowTokens
 from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
+from xtr_assets.pipeline.derive.exact_maxsim import row_scores
 from xtr_assets.pipeline.derive.exact_neighbors import Neighbors
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -129,13 +131,14 @@ def _tokens(session: DraftSession, threshold: float) -> Finding:
     found, wanted = Neighbors.empty(k), exact.of(chosen)
     if results:
         found = Neighbors(np.stack([one.scores for one in results]), np.stack([one.rows for one in results]))
+        found = scored_anew(found, wanted, [gate.tokens[i] for i in np.flatnonzero(chosen)], session.draft.tokens())
     finding = judge(
         _words("late interaction", k, gate.kinds(chosen)),
-        measured(found, wanted, k),
+        measured(found, wanted, k, tolerance=MAXSIM_TIE_TOLERANCE),
         threshold,
         exact=all(one.scanned for one in results) if results else not session.draft.live_rows,
         details={"milliseconds": round(milliseconds, 4), "kinds": gate.kinds(chosen)},
-        parts=_by_source(session.draft, found, wanted, k),
+        parts=_by_source(session.draft, found, wanted, k, MAXSIM_TIE_TOLERANCE),
     )
     # Where the tuner met no goal it said which trade is left.
     shortfall = session.draft.manifest.recipe.get("xtr", {}).get("shortfall", "")
@@ -147,24 +150,54 @@ def _words(index: str, k: int, kinds: Mapping[str, int]) -> str:
     return f"recall@{k} of {index}{points}"
 
 
+def scored_anew(found: Neighbors, exact: Neighbors, queries: Sequence[Floats], tokens: RowTokens) -> Neighbors:
+    """What was found, with the scores of the reference that the exact lists have theirs of, where the two differ.
+
+    Whether a row ties with the last of the exact ones is told by one arithmetic: the index's own says that the copies
+    of one text score otherwise than the reference does, and what an index says of itself is no evidence.
+    """
+    scores = found.scores.copy()
+    k = found.rows.shape[1]
+    for i, query in enumerate(queries):
+        there = found.rows[i] >= 0
+        if not np.isin(found.rows[i][there], exact.rows[i][:k]).all():
+            scores[i][there] = row_scores(tokens, query, found.rows[i][there])
+    return Neighbors(scores, found.rows)
+
+
 def measured(
-    found: Neighbors, exact: Neighbors, k: int, curve: Sequence[tuple[int, float, float]] = ()
+    found: Neighbors,
+    exact: Neighbors,
+    k: int,
+    curve: Sequence[tuple[int, float, float]] = (),
+    tolerance: float = TIE_TOLERANCE,
 ) -> RecallReport | None:
     """Recall@k of what was found against exact neighbours of the same queries; None where there is no query."""
     if not len(found.rows):
         return None
     return recall_report(
-        found.rows, exact.rows, k, found_scores=found.scores, exact_scores=exact.scores, nprobe_curve=curve
+        found.rows,
+        exact.rows,
+        k,
+        found_scores=found.scores,
+        exact_scores=exact.scores,
+        tolerance=tolerance,
+        nprobe_curve=curve,
     )
 
 
-def _by_source(draft: Draft, found: Neighbors, exact: Neighbors, k: int) -> dict[str, RecallReport]:
+def _by_source(
+    draft: Draft, found: Neighbors, exact: Neighbors, k: int, tolerance: float = TIE_TOLERANCE
+) -> dict[str, RecallReport]:
     """Recall by source: a query belongs to the source of its best exact neighbour. Empty where there is one source."""
     names = sources_of(draft, exact.rows[:, 0]) if len(exact.rows) else np.empty(0, np.str_)
     reports = {}
     for name in np.unique(names).tolist():
         chosen = names == name
-        if name and not chosen.all() and (report := measured(found.of(chosen), exact.of(chosen), k)) is not None:
+        if not name or chosen.all():
+            continue
+        report = measured(found.of(chosen), exact.of(chosen), k, tolerance=tolerance)
+        if report is not None:
             reports[f"source {name}"] = report
     return reports
 
