@@ -6,10 +6,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.field_problem import problems
+from xtr_assets.core.recipe_grammar import parse_recipe
+from xtr_assets.core.yaml_document import read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60)]
@@ -17,6 +19,24 @@ SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_le
 # shard, a quarter's export) that is missing must be caught; asking in vain costs one command, not asking loses content.
 DEFAULT_SHRINK = 0.2
 
+
+def _usable_path(value: Any) -> Any:
+    """Refused here: what the system refuses later, and an empty text, which would be the folder itself."""
+    if isinstance(value, str | Path):
+        text = str(value)
+        if not text or "\0" in text:
+            raise ValueError("a path is neither empty nor holds a NUL; give a path")
+        try:
+            text.encode("utf-8", "surrogateescape")
+            Path(text).expanduser()
+        except UnicodeError as error:
+            raise ValueError("half of a character (a surrogate) is no part of a path; give a path") from error
+        except RuntimeError as error:
+            raise ValueError("there is no such user here; write the folder out") from error
+    return value
+
+
+UsablePath = Annotated[Path, BeforeValidator(_usable_path)]
 Share = Annotated[float, Field(ge=0.0)]
 
 # 2,000 characters of code are about 600 word pieces: two to three windows of the default encoder. Longer chunks blur
@@ -36,7 +56,7 @@ class SourceConfig(Strict):
 
     name: SourceName
     kind: Literal["python", "text", "records"]
-    path: Path
+    path: UsablePath
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     shards: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -62,7 +82,7 @@ class EncoderConfig(Strict):
     """
 
     kind: Literal["minilm", "hashing"] = "minilm"
-    weights: Literal["package", "hub"] | Path = "package"
+    weights: Literal["package", "hub"] | UsablePath = "package"
     max_tokens: Annotated[int, Field(ge=16, le=512)] = 256
     keep_punctuation: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -92,8 +112,8 @@ class GateConfig(Strict):
 class QueriesConfig(Strict):
     """BEIR files: queries.jsonl ({"_id", "text"}) and, for judged quality, qrels.tsv."""
 
-    path: Path
-    judgments: Path | None = None
+    path: UsablePath
+    judgments: UsablePath | None = None
 
 
 class DenseConfig(Strict):
@@ -101,6 +121,13 @@ class DenseConfig(Strict):
 
     recipe: str = "auto"
     target: Literal["cpu", "gpu", "gpu-cuvs"] = "cpu"
+
+    @field_validator("recipe")
+    @classmethod
+    def _recipe_is_known(cls, value: str) -> str:
+        if value != "auto":
+            parse_recipe(value)
+        return value
 
 
 class UpkeepConfig(Strict):
@@ -110,14 +137,16 @@ class UpkeepConfig(Strict):
     """
 
     keep: Annotated[int, Field(ge=1)] = 3
-    failure_webhook: Annotated[str, Field(pattern=r"^(https?://.+|\$[A-Za-z_][A-Za-z0-9_]*)$")] | None = None
+    failure_webhook: Annotated[str | None, Field(pattern=r"^(https?://.+|\$[A-Za-z_][A-Za-z0-9_]*)$", repr=False)] = (
+        None
+    )
 
 
 class IndexConfig(Strict):
     """One index: its sources, encoder and thresholds, and the warehouse that keeps it."""
 
     name: Name = "docs"
-    warehouse: Path = Path("warehouse")
+    warehouse: UsablePath = Path("warehouse")
     sources: tuple[SourceConfig, ...]
     encoder: EncoderConfig = EncoderConfig()
     recall: RecallConfig = RecallConfig()
@@ -146,17 +175,15 @@ class IndexConfig(Strict):
         if self.queries is not None:
             judgments = self.queries.judgments
             update["queries"] = QueriesConfig(
-                path=folder / self.queries.path, judgments=None if judgments is None else folder / judgments
+                path=folder / self.queries.path.expanduser(),
+                judgments=None if judgments is None else folder / judgments.expanduser(),
             )
         return self.model_copy(update=update)
 
 
-def parse_config(text: str, folder: Path, origin: str = "xtr.yaml") -> IndexConfig:
+def parse_config(text: str | bytes, folder: Path, origin: str = "xtr.yaml") -> IndexConfig:
     """Read YAML; relative paths are taken from `folder`. Raises ConfigError."""
-    try:
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{origin} is not YAML: {error}") from error
+    loaded = read_yaml(text.encode() if isinstance(text, str) else text, origin)
     if not isinstance(loaded, dict):
         raise ConfigError(
             f"{origin} must be a mapping with the key `sources`, found {type(loaded).__name__}; "
@@ -165,19 +192,19 @@ def parse_config(text: str, folder: Path, origin: str = "xtr.yaml") -> IndexConf
     try:
         return IndexConfig.model_validate(loaded).resolved(folder)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: " + "; ".join(_problem(dict(item)) for item in error.errors())) from error
+        raise ConfigError(f"{origin}: {problems(dict(item) for item in error.errors())}") from error
 
 
 def load_config(path: Path) -> IndexConfig:
     """Read `path`. Raises ConfigError where it is missing or wrong."""
     if not path.is_file():
         raise ConfigError(f"no config at {path}; `xtr-assets init` writes one, `--config` names another")
-    return parse_config(path.read_text("utf-8"), path.resolve().parent, path.name)
+    return parse_config(path.read_bytes(), path.resolve().parent, path.name)
 
 
 def demo_config(folder: Path) -> IndexConfig:
     """The packaged index over the Python standard library, its warehouse in `folder`."""
-    return parse_config(files("xtr_assets").joinpath("demo.yaml").read_text("utf-8"), folder, "demo.yaml")
+    return parse_config(files("xtr_assets").joinpath("demo.yaml").read_bytes(), folder, "demo.yaml")
 
 
 def config_file(explicit: Path | None, folder: Path) -> Path | None:
@@ -195,14 +222,3 @@ def discover_config(explicit: Path | None = None, folder: Path | None = None) ->
     folder = Path.cwd() if folder is None else folder
     found = config_file(explicit, folder)
     return demo_config(folder) if found is None else load_config(found)
-
-
-def _problem(item: dict[str, Any]) -> str:
-    field = ".".join(str(part) for part in item["loc"]) or "the file"
-    value = item.get("input")
-    if item["type"] == "extra_forbidden":
-        return f"unknown field `{field}` (value {value!r}); remove it, or see docs/configuration.md for the fields"
-    if item["type"] == "missing":
-        return f"field `{field}` is missing"
-    shown = "" if isinstance(value, dict | list) else f" is {value!r}:"
-    return f"`{field}`{shown} {item['msg']}"

@@ -1,7 +1,11 @@
+import contextlib
+import re
 import sysconfig
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xtr_assets.config import load_config, parse_config
 from xtr_assets.core.errors import ConfigError
@@ -34,7 +38,7 @@ def test_relative_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path) ->
         ("sources: []", r"`sources`.*at least 1"),
         (
             "sources: [{name: s, kind: text, path: x, shards: 0}]",
-            r"`sources.0.shards` is 0:.*greater than or equal to 1",
+            r"`sources.0.shards` is 0: give 1 or more",
         ),
         ("sources: [{name: s, kind: text, path: x}, {name: s, kind: text, path: y}]", r"\['s'\] stand twice"),
         ("sources: [{name: s, kind: text, path: x}]\nencoder: {kind: bert}", r"`encoder.kind` is 'bert'.*'minilm'"),
@@ -46,6 +50,83 @@ def test_relative_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path) ->
 def test_a_wrong_value_is_told_with_its_field_and_what_is_allowed(text: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=told):
         parse_config(text, tmp_path)
+
+
+ONE = "sources: [{name: s, kind: text, path: x}]\n"
+ALIASES = "a: &a0 [1]\n" + "".join(f"k{i}: &a{i + 1} [{', '.join([f'*a{i}'] * 10)}]\n" for i in range(8))
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ("sources: []\n# é".encode("latin-1"), "not UTF-8: byte 0xe9 in line 2; save it as UTF-8"),
+        (ONE + f"recall: {{k: {'9' * 5000}}}", r"line 2, column 13\): '999.* is no int that can be read"),
+        (ONE + f"recall: {{k: 0x{'f' * 5000}}}", "`recall.k` is an integer of 20000 bits: give 1000 or less"),
+        (ONE + "recall: {k: 2.5}", "`recall.k` is 2.5: give a whole number"),
+        (ONE + "recall: {dense: .nan}", "`recall.dense` is nan: give 0.0 or more"),
+        (ONE + "name: 2001-13-45", "'2001-13-45' is no timestamp"),
+        (ONE + ONE, r"line 2, column 1\): the key 'sources' stands twice"),
+        (ONE + "? [1]\n: 2", "unhashable key"),
+        (ONE + "3.5: 2", "the key 3.5 is no text"),
+        (ONE + f"name: {'x' * 100_000}", "`name` is 'x{59}...: give at most 40 characters"),
+        (ONE + "name: Docs", "`name` is 'Docs': give lowercase letters"),
+        (ONE + 'name: "\\ud800"', "`name` is '.ud800': give text"),
+        ("x" * 300_000, "has 300000 bytes, at most 262144"),
+        ("[" * 100_000, "nested deeper than 50 levels"),
+        ("a: " + "{a: " * 60 + "1" + "}" * 60, "nested deeper than 50 levels"),
+        ("a: &a [*a]", "line 1 holds an alias of itself"),
+        (ALIASES, "more than 100000 values"),
+        ("a: \x00", r"character 3\): '.x00' may not stand in YAML|0 may not stand in YAML"),
+        ("!!python/object:os.system x", "could not determine a constructor"),
+        ("", "must be a mapping.*found NoneType"),
+        (
+            "sources: [{name: s, kind: text, path: ~nosuchuser/x}]",
+            "`sources.0.path` is '~nosuchuser/x': there is no such",
+        ),
+        ("sources: [{name: s, kind: text, path: ''}]", "`sources.0.path` is '': a path is neither empty"),
+        ('sources: [{name: s, kind: text, path: "a\\0b"}]', "nor holds a NUL"),
+        (ONE + "warehouse: ~nosuchuser", "`warehouse` is '~nosuchuser'"),
+        (ONE + "queries: {path: ~nosuchuser}", "`queries.path` is '~nosuchuser'"),
+        (ONE + "encoder: {weights: 3}", "`encoder.weights` is 3: use 'package' or 'hub', or give a path"),
+        (ONE + "dense: {recipe: 'IVF9,Flut'}", "`dense.recipe` is 'IVF9,Flut': recipe 'IVF9,Flut' is unknown; allowed"),
+        (ONE + f"dense: {{recipe: 'IVF{'9' * 5000},Flat'}}", "`dense.recipe` is 'IVF999.*is unknown"),
+        (ONE + "dense: {recipe: 'HNSW500'}", "asks for 500 links"),
+        (ONE + "queries: [1]", "`queries`: give a mapping of fields"),
+    ],
+)
+def test_what_a_stranger_wrote_is_refused_in_our_words(data: str | bytes, told: str, tmp_path: Path) -> None:
+    (tmp_path / "xtr.yaml").write_bytes(data.encode() if isinstance(data, str) else data)
+    with pytest.raises(ConfigError, match=told) as raised:
+        load_config(tmp_path / "xtr.yaml")
+    message = str(raised.value)
+    assert len(message) < 600
+    assert not re.search(r"Input should|Value error|pydantic|validation error", message)
+
+
+def test_a_secret_that_is_wrong_is_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"`upkeep.failure_webhook`: give an http address") as raised:
+        parse_config(ONE + "upkeep: {failure_webhook: 'ftp://SECRET'}", tmp_path)
+    assert "SECRET" not in str(raised.value)
+    config = parse_config(ONE + "upkeep: {failure_webhook: 'http://host/SECRET'}", tmp_path)
+    assert "SECRET" not in repr(config)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_the_encodings_of_common_editors_are_read(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "xtr.yaml").write_bytes(f"# é\r\n{ONE}".replace("\n", "\r\n").encode(encoding))
+    assert load_config(tmp_path / "xtr.yaml").sources[0].name == "s"
+
+
+def test_aliases_and_merges_that_stay_small_are_read(tmp_path: Path) -> None:
+    text = "sources: [&a {name: s, kind: text, path: x}, {<<: *a, name: t}]"
+    assert [source.name for source in parse_config(text, tmp_path).sources] == ["s", "t"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))))
+def test_any_bytes_are_a_configuration_or_a_config_error(data: bytes) -> None:
+    with contextlib.suppress(ConfigError):
+        parse_config(data, Path("folder"))
 
 
 def test_one_wrong_source_is_not_reported_as_no_source(tmp_path: Path) -> None:

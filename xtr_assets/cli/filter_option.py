@@ -1,10 +1,11 @@
 """--where on the command line: `key=value`, `key=glob:*.py`, or JSON."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import typer
+
+from xtr_assets.core.json_document import read_json
 
 GLOB = "glob:"
 
@@ -29,7 +30,7 @@ def parse_where(conditions: Sequence[str]) -> dict[str, Any] | None:
 def _parse(condition: str) -> dict[str, Any]:
     if condition.lstrip().startswith("{"):
         try:
-            loaded: dict[str, Any] = json.loads(condition)
+            loaded: dict[str, Any] = read_json(condition)
         except ValueError as error:
             raise _wrong(f"{condition!r} is not JSON: {error}") from error
         return loaded
@@ -44,7 +45,7 @@ def _value(text: str) -> Any:
     if text.startswith(GLOB):
         return {"glob": text.removeprefix(GLOB)}
     try:
-        return json.loads(text)
+        return read_json(text)
     except ValueError:
         return text
 

@@ -1,12 +1,13 @@
 """What `init` finds in a folder: Python, text and records, proposed as sources."""
 
-import json
 import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from xtr_assets.core.json_document import read_json
 
 TEXT_SUFFIXES = (".md", ".txt", ".rst")
 RECORD_SUFFIXES = (".jsonl", ".parquet")
@@ -93,7 +94,7 @@ def _columns(path: Path) -> list[str]:
 
             return [str(name) for name in read_schema(path).names]
         with path.open(encoding="utf-8") as file:
-            first = json.loads(file.readline())
+            first = read_json(file.readline())
         return list(first) if isinstance(first, dict) else []
     except (OSError, ValueError):
         return []

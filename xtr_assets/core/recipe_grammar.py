@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.field_problem import shown
 
 Family = Literal["flat", "ivf", "hnsw"]
 Code = Literal["Flat", "SQ8", "SQfp16", "SQ4", "PQ"]
@@ -15,9 +16,9 @@ ALLOWED = (
 )
 _PATTERN = re.compile(
     r"(?P<flat>Flat|SQfp16|SQ8)"
-    r"|HNSW(?P<graph>\d+)(?:[_,](?P<node>Flat|SQ8|SQfp16))?"
-    r"|(?:PCA(?P<axes>\d+),(?=IVF\d+,SQ[48]$))?IVF(?P<nlist>\d+)(?:_HNSW(?P<quantizer>\d+))?,"
-    r"(?:(?P<code>Flat|SQ8|SQfp16|SQ4)|PQ(?P<m>\d+)(?:x(?P<bits>4|8))?(?P<fast>fs)?(?P<residual>r)?)"
+    r"|HNSW(?P<graph>\d{1,9})(?:[_,](?P<node>Flat|SQ8|SQfp16))?"
+    r"|(?:PCA(?P<axes>\d{1,9}),(?=IVF\d{1,9},SQ[48]$))?IVF(?P<nlist>\d{1,9})(?:_HNSW(?P<quantizer>\d{1,9}))?,"
+    r"(?:(?P<code>Flat|SQ8|SQfp16|SQ4)|PQ(?P<m>\d{1,9})(?:x(?P<bits>4|8))?(?P<fast>fs)?(?P<residual>r)?)"
 )
 FAST_SCAN_BLOCK = 32
 # With more lists than this, choosing among them by looking at every centroid costs more than reading.
@@ -111,6 +112,13 @@ class Recipe:
             )
 
 
+def check_recipe(text: str, dim: int) -> None:
+    """Raise InvalidInput where the recipe, or "auto", cannot hold vectors of this dim: asked before anything is
+    encoded."""
+    if text != "auto":
+        parse_recipe(text).check_dim(dim)
+
+
 def parse_recipe(text: str) -> Recipe:
     """Read a factory string. Raises InvalidInput naming what is allowed.
 
@@ -119,7 +127,7 @@ def parse_recipe(text: str) -> Recipe:
     """
     found = _PATTERN.fullmatch(text.replace(" ", ""))
     if not found:
-        raise InvalidInput(f"recipe {text!r} is unknown; allowed: auto, {ALLOWED}")
+        raise InvalidInput(f"recipe {shown(text)} is unknown; allowed: auto, {ALLOWED}")
     graph, nlist = found["graph"], found["nlist"]
     code = cast(Code, found["flat"] or found["node"] or found["code"] or ("Flat" if graph else "PQ"))
     if found["flat"]:

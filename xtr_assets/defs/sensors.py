@@ -9,7 +9,7 @@ from time import time as clock
 
 import dagster as dg
 
-from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.defs.context import CAUSE_TAG, Site
 from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.names import CORPUS, DERIVED
@@ -216,7 +216,7 @@ def run_failure(site: Site, jobs: list[AssetJob | dg.JobDefinition]) -> dg.Senso
             return
         try:
             post(webhook, failure_document(site.config.name, run, context.failure_event.message or ""))
-        except (OSError, ConfigError) as error:
+        except (ProviderError, ConfigError) as error:
             # The run's failure is logged above; an endpoint that is down must not hide the next one.
             context.log.error(f"the failure webhook was not told of run {run.run_id}: {error}")
 

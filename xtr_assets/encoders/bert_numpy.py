@@ -4,7 +4,6 @@ torch takes 1.4 CPU s to import and .25 to hold the model; a text of 100 tokens 
 float32 (tested against it); one text at a time, nothing is padded.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import ProviderError
+from xtr_assets.core.json_document import read_json
 from xtr_assets.core.types import Floats, Int32s
 from xtr_assets.encoders.bert_shape import BertShape
 
@@ -29,7 +29,7 @@ def map_tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
     """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
+        header = read_json(file.read(length))
     data = np.memmap(path, np.uint8, "r", offset=8 + length)
     found = {}
     for name, entry in header.items():

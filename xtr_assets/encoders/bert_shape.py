@@ -1,11 +1,11 @@
 """The fields of a BERT's config.json that decide its forward pass."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xtr_assets.core.errors import ProviderError
+from xtr_assets.core.json_document import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class BertShape:
     @classmethod
     def read(cls, path: Path) -> "BertShape":
         """Read config.json; a model that our forward passes would compute wrongly is refused."""
-        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        config: dict[str, Any] = read_json(path.read_text("utf-8"))
         for field, allowed in (
             ("model_type", "bert"),
             ("hidden_act", "gelu"),

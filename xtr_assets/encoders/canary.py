@@ -36,6 +36,7 @@ DOCUMENTS = (
     "ابحث عن النص שלום עולם การค้นหาข้อความ हिन्दी",
     "v2.7.1 -> 0x1F600 🙂🚀 1,234.5e-6 @user #tag http://example.com/a?b=c",
     "() [] {} ... !!!",
+    "[CLS] the [MASK] token, [SEP] and [PAD], <s> and [UNK]",
     "Every change builds a new immutable generation, and checks decide whether it may serve. " * 18,
 )
 QUERIES = ("how is a date parsed", "ISO8601 parse_date() strict", "検索 Straße")

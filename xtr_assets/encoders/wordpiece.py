@@ -21,6 +21,8 @@ class WordPieces:
         self._tokenizer = Tokenizer.from_file(str(path))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        # A text that holds "[SEP]" or "[PAD]" is about those words: as tokens they would end it or hide from the model.
+        self._tokenizer.encode_special_tokens = True
         self.cls, self.sep = self._special("[CLS]"), self._special("[SEP]")
         size = self._tokenizer.get_vocab_size()
         self._surfaces = [self._tokenizer.id_to_token(number) or "" for number in range(size)]
@@ -30,7 +32,7 @@ class WordPieces:
         self.punctuation: Mask = np.array([not any(c.isalnum() for c in surface) for surface in self._surfaces])
 
     def ids(self, texts: Sequence[str]) -> list[Int32s]:
-        """int32 [tokens] per text, without special tokens, never truncated."""
+        """int32 [tokens] per text, without special tokens, never truncated. "[SEP]" in a text is a word in brackets."""
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(encoding.ids, np.int32) for encoding in encodings]
 

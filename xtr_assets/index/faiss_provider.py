@@ -5,7 +5,7 @@ import importlib.metadata
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from xtr_assets.core.errors import ProviderError
@@ -66,7 +66,12 @@ def load_faiss() -> Any:
     # Read when FAISS loads its OpenMP. Threads that spin while they wait take the core from those they wait for: on two
     # busy cores IVF256,PQ32x4fsr over 20,000 x 128 was built in 6.9 CPU s spinning, in 1.0 asleep.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    return importlib.import_module("faiss")
+    faiss = importlib.import_module("faiss")
+    # GNU OpenMP keeps its threads in a pool of the thread that started them. A forked child (gunicorn's preload,
+    # celery, multiprocessing) inherits the pool and not the threads, and would wait for them for ever: the thread that
+    # goes on in the child works alone. Threads that the child starts make pools of their own.
+    os.register_at_fork(after_in_child=partial(faiss.omp_set_num_threads, 1))
+    return faiss
 
 
 @lru_cache(maxsize=1)

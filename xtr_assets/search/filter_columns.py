@@ -1,7 +1,7 @@
 """The columns a filter compares: typed, evaluated by Arrow's kernels, metadata parsed once per distinct object."""
 
-import json
 import math
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -9,10 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xtr_assets.core.json_document import read_json
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.core.where_syntax import INT64, Compare, Condition, Every, Not, Value, glob_regex
 
 _ORDER = {"gt": pc.greater, "gte": pc.greater_equal, "lt": pc.less, "lte": pc.less_equal}
+_PYTHON_ORDER = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 
 
 class Column(Protocol):
@@ -35,22 +37,63 @@ def holds(condition: Condition, column: Column, rows: int) -> Mask:
     return matching
 
 
-class NumberColumn:
-    """Integers or doubles, never null."""
+class IntegerColumn:
+    """64-bit integers, never null. Compared as integers: no value goes through a double, which is exact to 2**53."""
 
     def __init__(self, values: pa.ChunkedArray | pa.Array) -> None:
+        self._values = pc.cast(values, pa.int64())
+
+    def compare(self, compare: Compare) -> Mask:
+        wanted = numbers(compare.values)
+        if compare.operator == "in":
+            # A float that is no whole number equals no integer; one that is whole is exactly that integer.
+            whole = [int(value) for value in wanted if value == math.floor(value) and int(value) in INT64]
+            return _mask(pc.is_in(self._values, pa.array(whole, pa.int64())))
+        if not wanted:
+            return _none(self._values)
+        # x > 2.5 is x > 2, x >= 2.5 is x >= 3, x < 2.5 is x < 3, x <= 2.5 is x <= 2.
+        bound = (math.floor if compare.operator in ("gt", "lte") else math.ceil)(wanted[0])
+        if bound not in INT64:
+            return np.full(len(self._values), (bound < 0) == (compare.operator in ("gt", "gte")))
+        return _mask(_ORDER[compare.operator](self._values, pa.scalar(bound, pa.int64())))
+
+
+class DoubleColumn:
+    """64-bit floats, never null; -0.0 and 0.0 are equal, NaN is equal to nothing and in no range."""
+
+    def __init__(self, values: pa.ChunkedArray | pa.Array) -> None:
+        # Arrow's is_in compares bits: adding zero makes -0.0 the zero that everybody asks for.
+        self._values = pc.add(values, 0.0)
+
+    def compare(self, compare: Compare) -> Mask:
+        wanted = numbers(compare.values)
+        if compare.operator == "in":
+            # An integer that no double holds is equal to no double.
+            equal = [double(value) + 0.0 for value in wanted if double(value) == value]
+            return _mask(pc.is_in(self._values, pa.array(equal, pa.float64())))
+        if not wanted:
+            return _none(self._values)
+        bound, name = double(wanted[0]), str(compare.operator)
+        # Where the integer lies between two doubles, the one it is rounded to stands beside it, on a known side.
+        if bound > wanted[0]:
+            name = {"gt": "gte", "lte": "lt"}.get(name, name)
+        elif bound < wanted[0]:
+            name = {"gte": "gt", "lt": "lte"}.get(name, name)
+        return _mask(_ORDER[name](self._values, bound))
+
+
+class WideIntegerColumn:
+    """Integers beyond 64 bits, which JSON has and Arrow has not: compared one by one, as Python compares numbers."""
+
+    def __init__(self, values: Sequence[int]) -> None:
         self._values = values
 
     def compare(self, compare: Compare) -> Mask:
-        wanted = [value for value in compare.values if isinstance(value, int | float) and not isinstance(value, bool)]
-        operands = _numbers(wanted)
-        values = self._values
-        if values.type != operands.type:
-            # One side is floating: both are, as in Python, but for integers beyond 2**53.
-            values, operands = pc.cast(values, pa.float64(), safe=False), pc.cast(operands, pa.float64(), safe=False)
+        wanted = numbers(compare.values)
         if compare.operator == "in":
-            return _mask(pc.is_in(values, operands))
-        return _mask(_ORDER[compare.operator](values, operands[0])) if len(operands) else _none(values)
+            return np.array([value in wanted for value in self._values], np.bool_)
+        holds_for = _PYTHON_ORDER[compare.operator]
+        return np.array([bool(wanted) and holds_for(value, wanted[0]) for value in self._values], np.bool_)
 
 
 class TextColumn:
@@ -82,13 +125,18 @@ class FieldColumn:
         self._distinct = distinct
         self._absent = np.ones(distinct, np.bool_)
         self._absent[[owner for owner, value in values if value is not None]] = False
-        numbers = [(o, v) for o, v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+        integers = [(o, v) for o, v in values if isinstance(v, int) and not isinstance(v, bool)]
+        doubles = [(o, v) for o, v in values if isinstance(v, float)]
         texts = [(o, v) for o, v in values if isinstance(v, str)]
         truths = [(o, v) for o, v in values if isinstance(v, bool)]
-        self._number_owners = _owners(numbers)
-        self._numbers = NumberColumn(_numbers([value for _, value in numbers]))
+        narrow, wide = [(o, v) for o, v in integers if v in INT64], [(o, v) for o, v in integers if v not in INT64]
+        self._numbers: tuple[tuple[Ints, Column], ...] = (
+            (_owners(narrow), IntegerColumn(pa.array([v for _, v in narrow], pa.int64()))),
+            (_owners(wide), WideIntegerColumn([v for _, v in wide])),
+            (_owners(doubles), DoubleColumn(pa.array([v for _, v in doubles], pa.float64()))),
+        )
         self._text_owners = _owners(texts)
-        self._texts = TextColumn(pa.array([v for _, v in texts], pa.string()))
+        self._texts = TextColumn(pa.array([_whole_characters(v) for _, v in texts], pa.string()))
         self._truth_owners = {wanted: _owners((o, v) for o, v in truths if v is wanted) for wanted in (True, False)}
 
     def compare(self, compare: Compare) -> Mask:
@@ -98,7 +146,8 @@ class FieldColumn:
         if "text" in kinds:
             matching[self._text_owners[self._texts.compare(compare)]] = True
         if "number" in kinds:
-            matching[self._number_owners[self._numbers.compare(compare)]] = True
+            for owners, column in self._numbers:
+                matching[owners[column.compare(compare)]] = True
         for wanted in (True, False):
             if any(value is wanted for value in compare.values):
                 matching[self._truth_owners[wanted]] = True
@@ -116,7 +165,7 @@ class MetadataColumns:
         self._distinct = len(encoded.dictionary)
         values: dict[str, list[tuple[int, Any]]] = {}
         for owner, text in enumerate(encoded.dictionary.to_pylist()):
-            for name, value in json.loads(text).items():
+            for name, value in read_json(text).items():
                 flat = value if isinstance(value, list) else [value]
                 values.setdefault(name, []).extend((owner, element) for element in flat)
         self._columns = {name: FieldColumn(found, self._distinct) for name, found in values.items()}
@@ -138,18 +187,22 @@ def _kind(value: Value) -> str:
     return kinds[type(value)]
 
 
-def _numbers(values: Sequence[int | float]) -> pa.Array:
-    """int64 where all are, else double; JSON has integers of any size, and those beyond a double are infinite here."""
-    if all(isinstance(value, int) and value in INT64 for value in values):
-        return pa.array(values, pa.int64())
-    return pa.array([_double(value) for value in values], pa.float64())
+def numbers(values: Iterable[Value]) -> list[int | float]:
+    """The numbers among the values of a comparison; truth values are none."""
+    return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
 
 
-def _double(value: int | float) -> float:
+def double(value: int | float) -> float:
+    """The nearest double; beyond all of them infinite, which lies on the right side of every finite one."""
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value > 0 or -1)
+        return math.inf if value > 0 else -math.inf
+
+
+def _whole_characters(text: str) -> str:
+    """JSON may escape half of a surrogate pair, which Arrow cannot hold; U+FFFD stands for it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _owners(values: Iterable[tuple[int, Any]]) -> Ints:

@@ -16,7 +16,7 @@ from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.line_shifts import Shift
 from xtr_assets.core.types import Mask
 from xtr_assets.core.where_syntax import COLUMNS, INTEGER_COLUMNS, METADATA_PREFIX, Where
-from xtr_assets.search.filter_columns import MetadataColumns, NumberColumn, TextColumn, holds
+from xtr_assets.search.filter_columns import IntegerColumn, MetadataColumns, TextColumn, holds
 from xtr_assets.storage.chunk_files import LINE_COLUMNS, shifted
 
 # All masks of one generation together: 128 filters over a million rows. A mask costs .5 to 50 ms to make again.
@@ -59,6 +59,7 @@ class RowFilters:
         }
         self._live = live
         self._masks: OrderedDict[str, Mask] = OrderedDict()
+        self._cached_bytes = 0
         self._lock = Lock()
 
     def mask(self, where: Where) -> Mask:
@@ -71,9 +72,14 @@ class RowFilters:
         mask = self._evaluate(where)
         mask.flags.writeable = False
         with self._lock:
+            if (kept := self._masks.get(where.canonical)) is not None:
+                return kept
             self._masks[where.canonical] = mask
-            while len(self._masks) > 1 and len(self._masks) * len(mask) > CACHED_MASK_BYTES:
-                self._masks.popitem(last=False)
+            # A long list of values weighs more than the mask of a small corpus: keys count as well.
+            self._cached_bytes += len(where.canonical) + len(mask)
+            while len(self._masks) > 1 and self._cached_bytes > CACHED_MASK_BYTES:
+                oldest, dropped = self._masks.popitem(last=False)
+                self._cached_bytes -= len(oldest) + len(dropped)
         return mask
 
     def fields(self) -> tuple[str, ...]:
@@ -120,7 +126,7 @@ class _SegmentColumns:
         matching = np.ones(self.rows, np.bool_)
         for column, condition in where.columns:
             if column in INTEGER_COLUMNS:
-                matching &= holds(condition, NumberColumn(table.column(column)), self.rows)
+                matching &= holds(condition, IntegerColumn(table.column(column)), self.rows)
             elif column in COLUMNS:
                 matching &= holds(condition, TextColumn(table.column(column)), self.rows)
             else:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, UnknownFormat
+from xtr_assets.core.json_document import read_json
 from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.storage.generation import Generation
@@ -37,7 +38,7 @@ class TokenIndexFile(BaseModel):
     def from_bytes(cls, data: bytes, name: str = TOKEN_FILE) -> "TokenIndexFile":
         """Parse verified bytes. Raises UnknownFormat, CorruptFile."""
         try:
-            loaded = json.loads(data)
+            loaded = read_json(data)
             version = loaded.get("format_version") if isinstance(loaded, dict) else None
             if version != TOKEN_FORMAT:
                 raise UnknownFormat(

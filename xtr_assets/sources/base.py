@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import stat
 import time
 from abc import ABC, abstractmethod
@@ -15,6 +16,8 @@ from xtr_assets.core.errors import ConfigError, SourceError
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.sources.file_scan import Listing, file_state, list_files, unread_state
 from xtr_assets.sources.globs import Globs
+
+log = logging.getLogger(__name__)
 
 Reason = Literal[
     "unreadable",  # the file or folder cannot be opened or read
@@ -128,6 +131,11 @@ class FileSource(ABC):
             yield self.refuse(path, 0, "unreadable", detail)
         except OSError as error:
             yield self.refuse(path, 0, "unreadable", error.strerror or str(error))
+        except Exception as error:
+            # Parsers of ours and of others, on content from anywhere: what they raise is said of the file, and the
+            # next one is read. What was indexed of it before stays, as of every file that cannot be read.
+            log.exception("source %s: %s cannot be read", self.config.name, path)
+            yield self.refuse(path, 0, "unreadable", f"{type(error).__name__}: {error!s:.200}")
 
     @abstractmethod
     def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:

@@ -1,10 +1,10 @@
 """JSON lines, one at a time: memory is bounded by the longest line."""
 
-import json
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 
+from xtr_assets.core.json_document import read_json
 from xtr_assets.sources.record_rows import InvalidRecord, Row
 
 
@@ -26,11 +26,11 @@ def read_jsonl(file: Path) -> Iterator[Row | InvalidRecord]:
 
 def _row(number: int, line: bytes) -> Row | InvalidRecord:
     try:
-        values = json.loads(line.decode("utf-8"))
+        values = read_json(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         detail = f"byte {line[error.start]:#04x} is not UTF-8 ({error.reason})"
         return InvalidRecord(number, "undecodable", detail)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return InvalidRecord(number, "unparsable", f"not JSON: {error}")
     if not isinstance(values, dict):
         return InvalidRecord(number, "invalid-record", f"a JSON object is wanted, found {type(values).__name__}")

@@ -7,6 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xtr_assets.sources.arrow_values import plain_value
+from xtr_assets.sources.base import Reason
 from xtr_assets.sources.record_rows import InvalidRecord, Row
 
 # Texts of a few KB make batches of a few MB; larger ones gain no speed.
@@ -25,8 +27,9 @@ def read_parquet(file: Path, required: Sequence[str], optional: Sequence[str]) -
     with file.open("rb") as stream:
         try:
             parquet = pq.ParquetFile(stream, buffer_size=BUFFER_BYTES, pre_buffer=False)
-        except (pa.ArrowException, OSError) as error:
-            yield InvalidRecord(0, "no-records", f"not Parquet: {error}")
+        except Exception as error:
+            # Damaged footers end in more than Arrow's own errors: bad UTF-8 in a name, a length below zero.
+            yield InvalidRecord(0, "no-records", f"not Parquet: {error!s:.300}")
             return
         names = parquet.schema_arrow.names
         missing = [name for name in required if name not in names]
@@ -40,27 +43,30 @@ def read_parquet(file: Path, required: Sequence[str], optional: Sequence[str]) -
             for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):
                 yield from _rows(batch, number)
                 number += batch.num_rows
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeError, ValueError, OverflowError, MemoryError) as error:
             lost = parquet.metadata.num_rows - number
-            yield InvalidRecord(number + 1, "truncated", f"damaged: {lost} rows from here on are lost ({error})")
+            yield InvalidRecord(number + 1, "truncated", f"damaged: {lost} rows from here on are lost ({error!s:.300})")
 
 
 def _rows(batch: Any, before: int) -> Iterator[Row | InvalidRecord]:
+    """Rows of a batch. What Arrow raises while it makes Python values (it has many ways, one a type) is of one row."""
     try:
-        records = batch.to_pylist()
-    except UnicodeDecodeError:
-        records = [_record(batch.slice(position, 1)) for position in range(batch.num_rows)]
+        records: list[Any] = batch.to_pylist()
+    except Exception:
+        records = [_record(batch, position) for position in range(batch.num_rows)]
     for number, record in enumerate(records, before + 1):
-        if isinstance(record, str):
-            yield InvalidRecord(number, "undecodable", record)
-        else:
-            yield Row(number, record)
+        yield InvalidRecord(number, *record) if isinstance(record, tuple) else Row(number, record)
 
 
-def _record(single: Any) -> dict[str, Any] | str:
-    """The only row of a batch, or why it has no text."""
-    try:
-        record: dict[str, Any] = single.to_pylist()[0]
-    except UnicodeDecodeError as error:
-        return f"byte {error.object[error.start]:#04x} in a string column is not UTF-8 ({error.reason})"
+def _record(batch: Any, position: int) -> dict[str, Any] | tuple[Reason, str]:
+    """One row of a batch, or why it has no values."""
+    record = {}
+    for name in batch.schema.names:
+        try:
+            record[name] = plain_value(batch.column(name)[position])
+        except UnicodeDecodeError as error:
+            byte = f"byte {error.object[error.start]:#04x}"
+            return "undecodable", f"{byte} in the column `{name}` is not UTF-8 ({error.reason})"
+        except Exception as error:
+            return "invalid-record", f"the column `{name}` holds a value that cannot be read ({error!r:.200})"
     return record

@@ -4,9 +4,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from xtr_assets.sources.base import Reason
 
@@ -31,7 +32,8 @@ _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",",
 
 
 def canonical_json(fields: Mapping[str, Any], line: int) -> str:
-    """Sorted keys, no spaces, UTF-8; NaN and infinities, which JSON lacks, become null; times are ISO 8601 strings."""
+    """Sorted keys, no spaces, UTF-8; NaN and infinities, which JSON lacks, become null, times ISO 8601 strings and
+    durations seconds."""
     if not fields:
         return "{}"
     try:
@@ -54,4 +56,6 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    return str(value) if isinstance(value, Decimal) else value
+    if isinstance(value, timedelta):
+        return value / timedelta(seconds=1)
+    return str(value) if isinstance(value, Decimal | UUID) else value

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from xtr_assets.core.errors import GenerationError, InvalidInput, StorageError
+from xtr_assets.core.field_problem import problems
 from xtr_assets.core.files import FileRecord, fsync_dir, record, write_atomic
 from xtr_assets.core.row_placement import Placement, Wanted, pack_tombstones, place, too_many_holes
 from xtr_assets.storage.arrays import array_writer
@@ -113,8 +114,8 @@ def encoder_info(encoder: Mapping[str, object]) -> EncoderInfo:
     try:
         return EncoderInfo.model_validate(dict(encoder))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InvalidInput(f"encoder field {'.'.join(map(str, first['loc']))!r}: {first['msg']}") from error
+        told = problems(dict(item) for item in error.errors())
+        raise InvalidInput(f"what the encoder says of itself is wrong: {told}") from error
 
 
 def take_number(layout: Layout) -> int:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from xtr_assets.core.errors import WarehouseLocked
+from xtr_assets.core.json_document import read_json
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def now() -> str:
 def read_holder(path: Path) -> Holder | None:
     """Who wrote the note in a lock file; None where there is none, or it is half-written."""
     try:
-        return Holder(**json.loads(path.read_text("utf-8")))
+        return Holder(**read_json(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -21,13 +21,19 @@ from pydantic import (
 )
 
 from xtr_assets.core.errors import CorruptFile, UnknownFormat
+from xtr_assets.core.field_problem import problems
 from xtr_assets.core.files import FileRecord
+from xtr_assets.core.json_document import read_json
 from xtr_assets.core.token_codec import TOKEN_CODEC
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 # Any to the type checker, JSON to the validator: readers index into it, writers cannot store a set or a NumPy scalar.
 Json = Annotated[Any, AfterValidator(TypeAdapter(JsonValue).validate_python)]
+
+
+# Of a file that is all wrong so many faults are told.
+FAULTS_TOLD = 3
 
 
 class Stored(BaseModel):
@@ -44,7 +50,7 @@ class Stored(BaseModel):
     def from_bytes(cls, data: bytes, name: str) -> Self:
         """Parse verified bytes. UnknownFormat for another format_version, CorruptFile for whatever else is wrong."""
         try:
-            loaded = json.loads(data)
+            loaded = read_json(data)
         except ValueError as error:
             raise CorruptFile(name, "JSON", str(error)) from error
         if "format_version" in cls.model_fields:
@@ -59,9 +65,8 @@ class Stored(BaseModel):
         try:
             return cls.model_validate(loaded)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise CorruptFile(name, f"a {cls.__name__}", f"{where}: {first['msg']}") from error
+            told = problems(dict(item) for item in error.errors()[:FAULTS_TOLD])
+            raise CorruptFile(name, f"a {cls.__name__}", told) from error
 
 
 Model = TypeVar("Model", bound=Stored)

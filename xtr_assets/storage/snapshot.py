@@ -1,6 +1,5 @@
 """A snapshot: what a shard holds. Content-addressed: the data version is the beginning of its file's sha256."""
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer, model_vali
 
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import FileRecord, write_atomic
+from xtr_assets.core.json_document import read_json
 from xtr_assets.core.row_placement import mask_of
 from xtr_assets.core.types import FileState, Mask
 from xtr_assets.storage.layout import Layout
@@ -173,7 +173,7 @@ def _hints(layout: Layout, shard: str, version: str) -> dict[str, Any]:
     # The hints only save reads: lost or damaged ones cost a second look at every file, never a wrong answer.
     path = layout.scan_hints(shard)
     try:
-        loaded = json.loads(path.read_bytes())
+        loaded = read_json(path.read_bytes())
         if loaded["data_version"] == version:
             return {str(key): int(value) for key, value in loaded["mtime_ns"].items()}
     except FileNotFoundError:

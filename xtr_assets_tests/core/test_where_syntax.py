@@ -34,6 +34,13 @@ def test_numpy_scalars_are_values() -> None:
     assert parse_where({"start_line": np.int64(3)}).canonical == parse_where({"start_line": 3}).canonical
 
 
+def deep_not(levels: int) -> object:
+    condition: object = 1
+    for _ in range(levels):
+        condition = {"not": condition}
+    return condition
+
+
 @pytest.mark.parametrize(
     ("where", "message"),
     [
@@ -57,6 +64,16 @@ def test_numpy_scalars_are_values() -> None:
         ({"year": object()}, "compares with a object"),
         ({"year": b"x"}, "compares with a bytes"),
         ({"year": [[1]]}, "compares with a list"),
+        ({"path": {"glob": "*" * 1_000_000}}, "has 1000000 characters, at most 4096"),
+        ({"p" * 5000: 1}, "a column's name has 5000 characters"),
+        ({"path": "\ud800"}, "a surrogate"),
+        ({"path": {"prefix": "x\udfff"}}, "a surrogate"),
+        ({"\ud800": 1}, "a surrogate"),
+        ({"year": 10**5000}, "an integer of 16610 bits; use less than 1024"),
+        ({"year": list(range(100_001))}, "lists 100001 values, at most 100000"),
+        ({"year": deep_not(900)}, "nests conditions deeper than 32"),
+        ({"year": {("not",): 1}}, r"the operator \('not',\)"),
+        ({"year": {True: 1}}, "the operator True"),
     ],
 )
 def test_a_wrong_filter_says_what_is_wrong_and_what_is_allowed(where: object, message: str) -> None:

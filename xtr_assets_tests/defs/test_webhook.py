@@ -1,6 +1,9 @@
 """Telling an endpoint of failed runs, against a server on this machine."""
 
+import contextlib
 import json
+import logging
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +13,7 @@ import dagster as dg
 import pytest
 
 from xtr_assets.config import RecallConfig, parse_config
-from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.defs import build_index_defs
 from xtr_assets.defs.component import IndexComponent
 from xtr_assets.defs.webhook import post
@@ -90,8 +93,79 @@ def test_an_endpoint_that_stumbles_is_tried_again_and_one_that_is_down_is_an_err
     post(endpoint.address, {"text": "x"}, waits=(0.0, 0.0))
     assert len(endpoint.got) == 3
     endpoint.answers = [500, 500, 500]
-    with pytest.raises(OSError, match="500"):
+    with pytest.raises(
+        ProviderError, match=r"^http://127.0.0.1:\d+/... was not told in 3 tries, the last: status 500$"
+    ):
         post(endpoint.address, {"text": "x"}, waits=(0.0, 0.0))
+
+
+# What a port may answer that is no HTTP, or none that ends well.
+ANSWERS = {
+    "no status line": b"garbage\r\n\r\n",
+    "an empty answer": b"",
+    "an endless line": b"HTTP/1.1 200 " + b"a" * 200_000,
+    "an endless header": b"HTTP/1.1 200 OK\r\nx: " + b"a" * 200_000,
+    "a status that is no number": b"HTTP/1.1 abc OK\r\n\r\n",
+    "bytes that are no text": b"HTTP/1.1 \xff\xfe\r\n\xff: \xff\r\n\r\n",
+    "a redirect": b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.invalid/SECRET\r\nContent-Length: 0\r\n\r\n",
+    "a redirect to nonsense": b"HTTP/1.1 308 x\r\nLocation: http://[SECRET\r\nContent-Length: 0\r\n\r\n",
+    "a half answer, held open": b"HTTP/1.1 2",
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_what_is_no_success_is_an_error_that_hides_the_path(
+    answer: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("xtr_assets.defs.webhook.TIMEOUT_SECONDS", 0.5)
+    caplog.set_level(logging.DEBUG)
+    done = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(answer)
+            if answer.endswith(b" 2"):
+                done.wait(5)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        with pytest.raises(ProviderError, match="was not told in 1 tries") as raised:
+            post(f"http://127.0.0.1:{listener.getsockname()[1]}/SECRET?token=SECRET", {"text": "x"}, waits=())
+        done.set()
+        thread.join()
+    shown = str(raised.value) + caplog.text
+    assert "SECRET" not in shown
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://",
+        "http:///SECRET",
+        "http://[::1/SECRET",
+        "http://host:port/SECRET",
+        "http://host:99999999/SECRET",
+        "http://a b/SECRET",
+        "http://\udcff/SECRET",
+        "http://xn--\u00df\u00df..x/SECRET",
+        "file:///etc/SECRET",
+        "http://host/\nSECRET",
+    ],
+)
+def test_an_address_that_cannot_be_one_is_said_without_it(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_HOOK", address)
+    for given in ("$A_HOOK", address):
+        with pytest.raises((ConfigError, ProviderError)) as raised:
+            post(given, {"text": "x"}, waits=())
+        assert "SECRET" not in str(raised.value)
+
+
+def test_a_document_with_half_a_character_is_told_all_the_same(endpoint: Endpoint) -> None:
+    post(endpoint.address, {"text": "path \udcff"}, waits=())
+    assert endpoint.got[0][2] == {"text": "path \udcff"}
 
 
 def test_an_endpoint_that_is_down_does_not_break_the_sensor(

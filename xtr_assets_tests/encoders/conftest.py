@@ -57,6 +57,7 @@ def write_model(folder: Path, state: dict[str, torch.Tensor]) -> ModelFiles:
     tokenizer = Tokenizer(models.WordPiece(vocab=vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
     tokenizer.enable_truncation(6)
     tokenizer.enable_padding(length=6)
     tokenizer.save(str(folder / TOKENIZER))

@@ -64,6 +64,17 @@ def test_special_and_punctuation_tokens_are_no_document_tokens_unless_asked(tiny
     assert kept.fingerprint != plain.fingerprint
 
 
+@pytest.mark.parametrize("name", ["[PAD]", "[SEP]", "[CLS]", "[UNK]"])
+def test_the_name_of_a_special_token_in_a_text_is_text(tiny: MiniLm, name: str) -> None:
+    """Queries and documents alike: all that stands beside the name counts, and the name is no token of the model."""
+    specials = [VOCABULARY.index(each) for each in ("[PAD]", "[SEP]", "[CLS]")]
+    document, query = tiny.encode_documents([f"alpha beta {name} gamma"]), tiny.encode_queries([f"{name} alpha"])
+    assert not {*specials} & {*document.token_ids.tolist(), *query.token_ids[0].tolist()}
+    assert [word for word in tiny.surface(document.token_ids) if word != "[UNK]"] == ["alpha", "beta", "gamma"]
+    spaced = tiny.encode_queries([f"[ {name[1:-1]} ] alpha"])
+    np.testing.assert_allclose(query.embeddings, spaced.embeddings, atol=1e-6)
+
+
 def test_an_unknown_word_is_a_token(tiny: MiniLm) -> None:
     assert tiny.surface(tiny.encode_documents(["alpha zebra"]).token_ids) == ["alpha", "[UNK]"]
 

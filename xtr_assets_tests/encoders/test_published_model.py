@@ -41,6 +41,15 @@ def test_embeddings_equal_those_of_the_published_recipe(exact: Encoder) -> None:
     np.testing.assert_allclose(exact.encode_queries(short).embeddings, expected, atol=2e-5)
 
 
+@pytest.mark.parametrize("name", ["[PAD]", "[SEP]", "[CLS]", "[MASK]", "[UNK]"])
+def test_the_name_of_a_special_token_is_encoded_as_the_words_it_is(exact: Encoder, name: str) -> None:
+    pieces = exact.surface(exact.encode_queries([f"{name} today"]).token_ids[0])
+    assert "".join(piece.removeprefix("##") for piece in pieces) == f"{name[1:-1].lower()}today"
+    about, weather = exact.encode_documents([f"how {name} is used by BERT", "rain is expected today"]).embeddings
+    query = exact.encode_queries([name]).embeddings[0]
+    assert query @ about > query @ weather
+
+
 def test_bf16_keeps_a_cosine_of_9995_with_fp32(exact: Encoder) -> None:
     halved = open_encoder(EncoderConfig(precision="bf16"))
     assert halved.fingerprint == exact.fingerprint

@@ -2,6 +2,7 @@
 
 import fnmatch
 import json
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -196,6 +197,60 @@ wheres = st.dictionaries(
 @given(wheres)
 def test_a_mask_holds_exactly_the_live_rows_the_reference_finds(where: dict[str, Any]) -> None:
     assert np.flatnonzero(FILTERS.mask(parse_where(where))).tolist() == _reference(where)
+
+
+# Numbers at the edges where integers and doubles part: 2**53, 64 bits, the largest double, zeros of both signs.
+edges = st.one_of(
+    st.sampled_from([2**53, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 10**400, -(10**400)]),
+    st.sampled_from([0, 1, 0.0, -0.0, 0.5, -0.5, float(2**53), 2.0**63, 1.8e308, float("inf"), float("-inf")]),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False, width=32),
+)
+askable = edges.filter(lambda number: not math.isinf(number) if isinstance(number, float) else abs(number) < 2**1024)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.one_of(edges, st.lists(edges, max_size=2), st.sampled_from([True, "1", None])), min_size=1, max_size=12
+    ),
+    st.one_of(
+        askable,
+        st.lists(askable, max_size=3),
+        st.sampled_from(["gt", "gte", "lt", "lte"]).flatmap(lambda name: askable.map(lambda number: {name: number})),
+    ),
+)
+def test_numbers_of_all_types_compare_exactly(column: list[Any], condition: Any) -> None:
+    rows = [row | {"metadata": {"order": value}} for row, value in zip(FIRST, column, strict=False)]
+    segment = FakeSegment("one", _table(rows, dictionary=False))
+    found = RowFilters([FakePlaced(segment, 0)], np.ones(len(rows), np.bool_)).mask(parse_where({"order": condition}))
+    assert found.tolist() == [_holds(value, condition) for value in column]
+
+
+def test_an_identifier_beyond_doubles_is_found_alone_beside_a_float() -> None:
+    column = [1234567890123456788, 1234567890123456789, 1234567890123456790, 0.5, -0.0, 0]
+    rows = [row | {"metadata": {"order": value}} for row, value in zip(FIRST, column, strict=False)]
+    only = RowFilters([FakePlaced(FakeSegment("one", _table(rows, dictionary=False)), 0)], np.ones(6, np.bool_))
+    assert np.flatnonzero(only.mask(parse_where({"order": 1234567890123456789}))).tolist() == [1]
+    assert np.flatnonzero(only.mask(parse_where({"order": 0}))).tolist() == [4, 5]
+    assert np.flatnonzero(only.mask(parse_where({"order": {"gt": 1234567890123456788.0}}))).tolist() == [0, 1, 2]
+
+
+def test_metadata_with_half_a_character_hides_no_other_row() -> None:
+    rows = [FIRST[0] | {"metadata": {"tag": tag}} for tag in ("\ud800", "plain")]
+    only = RowFilters([FakePlaced(FakeSegment("one", _table(rows, dictionary=False)), 0)], np.ones(2, np.bool_))
+    assert only.mask(parse_where({"tag": "plain"})).tolist() == [False, True]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["path", "tags"]), st.sampled_from(["glob", "prefix", "gt", "in"]), st.text(max_size=12))
+def test_any_text_is_a_condition_or_is_refused(column: str, operator: str, text: str) -> None:
+    given_condition = {operator: [text] if operator == "in" else text}
+    try:
+        where = parse_where({column: given_condition})
+    except InvalidInput:
+        return
+    assert FILTERS.mask(where).shape == LIVE.shape
 
 
 def test_a_path_glob_stays_within_a_part_and_is_exact_on_unicode() -> None:

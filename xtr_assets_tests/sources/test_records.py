@@ -1,14 +1,20 @@
 import json
+import tempfile
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from xtr_assets.config import SourceConfig
 from xtr_assets.core.types import Chunk, Quarantined
+from xtr_assets.sources import open_source
 from xtr_assets_tests.sources.conftest import Opener, chunks, refusals, write
 
 
@@ -125,6 +131,93 @@ def test_parquet_types_become_json_and_nulls_stay_null(tmp_path: Path, opened: O
         '{"day":"2020-01-02","price":"1.50","ratio":null,"tags":["x","y"]}',
         '{"day":null,"price":null,"ratio":0.5,"tags":[]}',
     ]
+
+
+NS = 1_700_000_000_123_456_789
+# Arrow values that pyarrow cannot turn into Python's own, and what they say.
+UNUSUAL = {
+    "time of nanoseconds": (pa.array([3_723_000_000_001], pa.time64("ns")), "01:02:03.000000001"),
+    "instant of nanoseconds": (pa.array([NS], pa.timestamp("ns")), "2023-11-14T22:13:20.123456789"),
+    "the same in a zone": (pa.array([NS], pa.timestamp("ns", "+01:30")), "2023-11-14T23:43:20.123456789+01:30"),
+    "the same elsewhere": (pa.array([NS], pa.timestamp("ns", "Nowhere/Land")), "2023-11-14T22:13:20.123456789+00:00"),
+    "an instant nowhere": (pa.array([5], pa.timestamp("ms", "Nowhere/Land")), "1970-01-01T00:00:00.005+00:00"),
+    "a far instant": (pa.array([10**18], pa.timestamp("us")), "33658-09-27T01:46:40.000000"),
+    "a far day": (pa.array([10**7], pa.date32()), "29349-01-26"),
+    "a far day in milliseconds": (pa.array([86_400_000 * 10**7], pa.date64()), "29349-01-26"),
+    "a duration": (pa.array([1_500], pa.duration("ms")), 1.5),
+    "a duration of nanoseconds": (pa.array([2_000_000_500], pa.duration("ns")), 2.0000005),
+    "a long duration": (pa.array([10**17], pa.duration("s")), 1e17),
+    "a uuid": (pa.array([b"0123456789abcdef"], pa.uuid()), "30313233-3435-3637-3839-616263646566"),
+    "a list of nanoseconds": (pa.array([[1, None]], pa.list_(pa.time64("ns"))), ["00:00:00.000000001", None]),
+    "a structure": (pa.array([{"a": 1}], pa.struct([("a", pa.time64("ns"))])), {"a": "00:00:00.000000001"}),
+    "a dictionary": (pa.array([7], pa.timestamp("ns")).dictionary_encode(), "1970-01-01T00:00:00.000000007"),
+}
+
+
+@pytest.mark.parametrize(("values", "said"), UNUSUAL.values(), ids=UNUSUAL)
+def test_unusual_values_of_parquet_are_taken_for_what_they_say(
+    values: pa.Array, said: Any, tmp_path: Path, opened: Opener
+) -> None:
+    pq.write_table(pa.table({"_id": ["a"], "text": ["x"], "at": values}), tmp_path / "a.parquet", version="2.6")
+    (found,) = chunks(opened("records", metadata=("at",)), "a.parquet")
+    assert json.loads(found.metadata) == {"at": said}
+
+
+def test_an_unusual_value_changes_nothing_of_its_neighbours(tmp_path: Path, opened: Opener) -> None:
+    ids, at = ["a", "b"], pa.array([1_000_000_000, 1], pa.timestamp("ns"))
+    pq.write_table(pa.table({"_id": ids, "text": ids, "at": at}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"_id": ids[:1], "text": ids[:1], "at": at[:1]}), tmp_path / "b.parquet")
+    source = opened("records", metadata=("at",))
+    assert chunks(source, "a.parquet")[0].metadata == chunks(source, "b.parquet")[0].metadata
+
+
+arrow_types = st.recursive(
+    st.sampled_from(
+        [pa.bool_(), pa.int8(), pa.int64(), pa.uint64(), pa.float16(), pa.float64(), pa.date32(), pa.date64()]
+        + [pa.time32("s"), pa.time32("ms"), pa.time64("us"), pa.time64("ns"), pa.string(), pa.large_string()]
+        + [pa.binary(), pa.large_binary(), pa.binary(4), pa.decimal128(38, 10), pa.decimal256(76, 0), pa.null()]
+        + [pa.timestamp(unit, tz) for unit in ("s", "ms", "us", "ns") for tz in (None, "UTC", "Asia/Tokyo", "No/Where")]
+        + [pa.duration(unit) for unit in ("s", "ms", "us", "ns")]
+    ),
+    lambda inner: inner.map(pa.list_) | inner.map(lambda one: pa.struct([("f", one)])),
+    max_leaves=3,
+)
+
+
+def drawn(kind: pa.DataType, data: bytes) -> pa.Array:
+    """Three values of the type made of the bytes, as a file from elsewhere may hold: nothing is checked."""
+    if pa.types.is_list(kind):
+        return pa.ListArray.from_arrays([0, 1, 1, 3], drawn(kind.value_type, data))
+    if pa.types.is_struct(kind):
+        return pa.StructArray.from_arrays([drawn(kind.field(0).type, data)], fields=[kind.field(0)])
+    if pa.types.is_null(kind):
+        return pa.nulls(3)
+    filled = (data * 100)[:96]
+    if pa.types.is_string(kind) or pa.types.is_binary(kind):
+        offsets = np.array([0, 2, 2, 9], np.int32).tobytes()
+    elif pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
+        offsets = np.array([0, 2, 2, 9], np.int64).tobytes()
+    else:
+        return pa.Array.from_buffers(kind, 3, [None, pa.py_buffer(filled)])
+    return pa.Array.from_buffers(kind, 3, [None, pa.py_buffer(offsets), pa.py_buffer(filled)])
+
+
+@settings(max_examples=200, deadline=None)
+@given(arrow_types, st.binary(min_size=1, max_size=32), st.sampled_from(["_id", "text", "title", "more"]))
+def test_no_parquet_value_ends_a_build(kind: pa.DataType, data: bytes, column: str) -> None:
+    """Of three records all are told: as chunks, or as refusals with their line."""
+    table = pa.table({"_id": ["a", "b", "c"], "text": ["x", "y", "z"], "title": ["t", "t", "t"], "more": [1, 2, 3]})
+    table = table.set_column(table.column_names.index(column), column, drawn(kind, data))
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            pq.write_table(table, Path(folder) / "a.parquet")
+        except (pa.ArrowException, OverflowError, ValueError):
+            # Some values no writer writes.
+            return
+        config = SourceConfig(name="lib", kind="records", path=Path(folder), metadata=("more",))
+        found = list(open_source(config).read("a.parquet"))
+    told = {one.start_line if isinstance(one, Chunk) else one.line for one in found}
+    assert told - {0} == {1, 2, 3} or [one.reason for one in found if isinstance(one, Quarantined)] == ["no-records"]
 
 
 def test_metadata_that_json_cannot_hold_is_refused(tmp_path: Path, opened: Opener) -> None:

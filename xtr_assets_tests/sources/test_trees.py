@@ -67,3 +67,22 @@ def test_text_that_is_none_is_quarantined(tmp_path: Path, opened: Opener) -> Non
     assert refusals(source, "latin.txt") == [(2, "undecodable")]
     assert refusals(source, "binary.txt") == [(2, "null-bytes")]
     assert chunks(source, "empty.txt") == []
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("odd"), RecursionError("deep"), MemoryError(), KeyError("x"), TypeError()]
+)
+def test_whatever_a_parser_raises_is_said_of_the_file_and_the_next_one_is_read(
+    error: Exception, tmp_path: Path, opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "a.txt", "one")
+    source = opened("text")
+
+    def broken(*_: object) -> object:
+        raise error
+
+    monkeypatch.setattr(source, "read_file", broken)
+    (found,) = source.read("a.txt")
+    assert isinstance(found, Quarantined)
+    assert (found.path, found.line, found.reason) == ("a.txt", 0, "unreadable")
+    assert found.detail.startswith(type(error).__name__)

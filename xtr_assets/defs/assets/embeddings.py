@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.recipe_grammar import check_recipe
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import cost_metadata, problem_result
 from xtr_assets.defs.partitions import shard_partitions
@@ -57,6 +58,7 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
         snapshot = warehouse.snapshot(shard)
         if snapshot is None:
             raise GenerationError(f"shard {shard!r} was never chunked; materialize `chunks` of it first")
+        check_recipe(site.config.dense.recipe, encoder.dim)
         segments = missing_encodings(warehouse, snapshot, encoder.fingerprint)
         with step("encode") as cost, bar(sum(s.rows for s in segments), f"encode {shard}") as progress:
             report = encode_snapshot(warehouse, snapshot, encoder, progress)

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -109,6 +110,7 @@ class _Copy:
     def __init__(self, index: Any, gpus: Sequence[int], placement: Placement, faiss: Any, family: Family) -> None:
         names = ",".join(str(number) for number in gpus)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"faiss-cuda-{names}")
+        self._process = os.getpid()
         self._faiss, self._family, self._gpus = faiss, family, tuple(gpus)
         self._clone: Any = None
         try:
@@ -173,6 +175,12 @@ class _Copy:
         self._clone = self._resources = None  # type: ignore[assignment]
 
     def _run(self, work: Callable[[], Result]) -> "Future[Result]":
+        if os.getpid() != self._process:
+            # Neither the thread nor CUDA survives a fork; waiting for them would not end.
+            raise ProviderError(
+                f"an index on the GPU was opened by process {self._process} and is asked by its forked child "
+                f"{os.getpid()}; open it in the child, or start processes by spawn"
+            )
         return self._thread.submit(work)
 
 

@@ -4,11 +4,12 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +19,7 @@ from xtr_assets.pipeline.gate.text_evidence import Row, place_id
 
 # Chooses among so many records those to parse again.
 Choose = Callable[[Sequence[int]], Sequence[int]]
-_UNREADABLE = object()
+_UNREADABLE, _OPAQUE = object(), object()
 
 
 def record_faults(
@@ -88,10 +89,30 @@ def _parquet(file: Path, config: SourceConfig) -> dict[int, Callable[[], Any]] |
                 return table.slice(position, 1).to_pylist()[0]
             except UnicodeDecodeError:
                 return _UNREADABLE
+            except Exception:
+                return {name: _cell(table.column(name)[position]) for name in table.column_names}
 
         return read
 
     return {number: reader(number - 1) for number in range(1, table.num_rows + 1)}
+
+
+def _cell(scalar: Any) -> Any:
+    """The value; _OPAQUE for one that Python cannot hold (nanoseconds, far years) and JSON can."""
+    try:
+        return scalar.as_py()
+    except Exception:
+        return _OPAQUE
+
+
+def _same_fields(stored: str, fields: Mapping[str, Any]) -> bool:
+    """Whether metadata says what the record says; of opaque values, that there is a value."""
+    found = json.loads(stored)
+    opaque = {name for name, value in fields.items() if value is _OPAQUE}
+    if found.keys() != fields.keys() or any(found[name] in (None, "") for name in opaque):
+        return False
+    known = {name: value for name, value in fields.items() if name not in opaque}
+    return bool({name: found[name] for name in known} == json.loads(json.dumps(known)))
 
 
 def _usable(values: Any, config: SourceConfig) -> bool:
@@ -135,7 +156,7 @@ def _row_faults(path: str, line: int, values: Any, rows: Sequence[Row], config: 
             yield f"{where}: symbol {row['symbol']!r}, kind {row['kind']!r}, title {row['title']!r:.80}"
         if row["end_line"] != line:
             yield f"{where} ends in line {row['end_line']}"
-        if json.loads(row["metadata"]) != json.loads(json.dumps(fields)):
+        if not _same_fields(row["metadata"], fields):
             yield f"{where}: metadata {row['metadata']:.80}"
         if row["chunk_id"] != place_id(config.name, path, symbol, 0, row["part"]):
             yield f"{where}: chunk_id {row['chunk_id']} is another place's"
@@ -151,4 +172,6 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if isinstance(value, date | time):
         return value.isoformat()
-    return str(value) if isinstance(value, Decimal) else value
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return str(value) if isinstance(value, Decimal | UUID) else value

@@ -1,7 +1,6 @@
 """The queries of the gate: what they are, where they come from, and how a generation keeps them with their vectors."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.core.errors import ConfigError, InvalidInput
+from xtr_assets.core.json_document import read_json
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.base import EncodedQueries, Encoder
 from xtr_assets.pipeline.queries.synthesis import QueryKind
@@ -121,7 +121,7 @@ def read_jsonl_queries(path: Path) -> list[tuple[str, str]]:
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
+                record = read_json(line)
                 found.append((str(record["_id"]), str(record["text"])))
             except (ValueError, KeyError, TypeError) as error:
                 raise ConfigError(
