@@ -29,9 +29,9 @@ from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.index.dense import tuner as dense_tuner
 from xtr_assets.index.dense.options import DenseProfile
 from xtr_assets.index.exact_scan import exact_rows, gather, true_scores
+from xtr_assets.index.late import tuner as token_tuner
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.index.late.search import TokenResult
-from xtr_assets.index.late.tuner import tune
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.further_queries import FURTHER
 from xtr_assets.pipeline.gate.index_recall import judge, undecided
@@ -51,6 +51,8 @@ BELOW_NEW = (0.03, 0.05, 0.2, 0.5)
 TUNED = JUDGED = 200
 
 Walk = dense_tuner._Walk
+# What the tuner compares lists by: here the values are known.
+COMPARED = "recall_at_k"
 Profile = SearchProfile | DenseProfile
 
 
@@ -127,19 +129,31 @@ class Pool:
         return np.array(found, np.bool_)
 
     def tuned(self, chosen: Ints, judged: int, may_scan: bool) -> Tuned:
-        """Each query carries its number in the place of its tokens."""
+        """Each query carries its number in the place of its tokens; what a search found is compared once."""
         rows = len(self.index)
-        found = tune(
-            lambda profile, query, _: self.run(profile, int(query[0, 0])),
-            SearchProfile(),
-            [np.full((len(self.queries[number]), 1), number, np.float32) for number in chosen.tolist()],
-            (self.exact_scores[chosen], self.exact_rows[chosen]),
-            goal=tuning_goal(FIXED, len(chosen), judged),
-            k=K,
-            rows=rows,
-            tokens_per_row=self.index.token_count / rows,
-            may_scan=may_scan,
-        )
+        asked: list[tuple[SearchProfile, int]] = []
+
+        def run(profile: SearchProfile, query: Floats, _: int) -> TokenResult:
+            asked.append((profile, int(query[0, 0])))
+            return self.run(*asked[-1])
+
+        try:
+            setattr(
+                token_tuner, COMPARED, lambda found, *_: np.array([self.values[one] for one in asked[-len(found) :]])
+            )
+            found = token_tuner.tune(
+                run,
+                SearchProfile(),
+                [np.full((len(self.queries[number]), 1), number, np.float32) for number in chosen.tolist()],
+                (self.exact_scores[chosen], self.exact_rows[chosen]),
+                goal=tuning_goal(FIXED, len(chosen), judged),
+                k=K,
+                rows=rows,
+                tokens_per_row=self.index.token_count / rows,
+                may_scan=may_scan,
+            )
+        finally:
+            setattr(token_tuner, COMPARED, recall_at_k)
         return Tuned(found.profile, found.met, found.profile.scan)
 
 

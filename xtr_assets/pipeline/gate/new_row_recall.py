@@ -131,7 +131,7 @@ def measure(space: Space, queries: Sequence[Floats], exact: Neighbors, added: Ma
     shares are of rows where these are fewer.
     """
     different = unlike(queries)
-    queries, exact = [queries[i] for i in np.flatnonzero(different)], exact.of(different)
+    queries, exact = [queries[i] for i in np.flatnonzero(different).tolist()], exact.of(different)
     certain, found = _certain(space, queries, exact, added, live, k) if queries else ([], np.empty((0, k), np.int64))
     by_query, by_row = shares_found(certain, found), shares_by_row(certain, found)
     told = by_query[~np.isnan(by_query)]

@@ -242,8 +242,8 @@ def test_queries_of_the_same_vectors_are_one() -> None:
 
 def test_a_scan_of_copies_finds_all_of_them_whichever_it_returns(tmp_path: Path) -> None:
     """The index scores a copy otherwise than the reference does, by some millionths; any ten copies are right."""
-    copies = [chunks(first, count, lambda i: sentence(7)) for first, count in ((0, 94), (94, 20))]
-    session = drafted(tmp_path / "w", *copies, "Flat")
+    first, second = (chunks(start, count, lambda i: sentence(7)) for start, count in ((0, 94), (94, 20)))
+    session = drafted(tmp_path / "w", first, second, "Flat")
     session.draft.set_profile("xtr", asdict(SearchProfile(scan=True)))
     exact = session.neighbors("xtr")
     write_neighbors(session.draft, "xtr", Neighbors(exact.scores, np.where(exact.rows >= 0, exact.rows + 84, -1)))
