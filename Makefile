@@ -14,7 +14,8 @@ FAST := core sources telemetry encoders/test_hashing.py encoders/test_batches.py
 	search/test_filter_masks.py cli/test_help.py cli/test_init.py cli/test_locate.py cli/test_filter_option.py \
 	test_layers.py test_names.py test_find_it.py test_public_api.py test_config.py
 # What holds the documents to the code.
-DOCS := test_find_it.py test_public_api.py test_names.py
+DOCS := test_api_page.py test_contributor_pages.py test_find_it.py test_gate_page.py test_links.py test_names.py \
+	test_prose.py test_public_api.py test_versions.py
 
 .DEFAULT_GOAL := demo
 .PHONY: help demo lint format type test-fast test native-test sanitize bench docs mutants healthy clean FORCE
@@ -57,7 +58,8 @@ bench: $(VENV)/test.stamp ## a full build over the standard library, then storag
 	$(BIN)/python benchmarks/stdlib.py
 	$(BIN)/python benchmarks/storage.py
 
-docs: $(VENV)/test.stamp ## what the documents say of files, names and commands, held against the code
+docs: $(VENV)/test.stamp ## docs/api.md out of the docstrings; what the documents say, held against the code
+	$(BIN)/python -m xtr_assets_tests.api_page
 	$(BIN)/pytest $(addprefix xtr_assets_tests/,$(DOCS))
 
 mutants: $(VENV)/test.stamp ## every planted fault, and what stopped it

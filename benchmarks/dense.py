@@ -1,4 +1,4 @@
-"""Dense search: this package, raw FAISS of the same recipe, hnswlib, usearch, voyager, LanceDB, at recall@10 .95, .99.
+"""Dense search: this package, raw FAISS of the same recipe, hnswlib, usearch, voyager, LanceDB, at recall 0.95, 0.99.
 
     python benchmarks/dense.py --rows 100000                 # clustered synthetic vectors, 384 dims
     python benchmarks/dense.py --data $XTR_ASSETS_DATA/sift  # base.npy and queries.npy, normalized
@@ -178,7 +178,7 @@ class Peers:
 
 
 def figure(curves: dict[str, list[tuple[float, float]]], title: str) -> str:
-    """An SVG: recall@10 from .8 across, us of CPU a query up, in powers of ten."""
+    """An SVG: recall@10 from 0.8 across, us of CPU a query up, in powers of ten."""
     width, height, left, bottom = 720, 420, 60, 380
     colours = ("#1b6ca8", "#d1495b", "#66a182", "#edae49", "#6b4e8e", "#8d96a3")
     lines = {name: sorted(point for point in points if point[0] >= 0.8) for name, points in curves.items()}

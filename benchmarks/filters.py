@@ -3,7 +3,7 @@
     python benchmarks/filters.py --rows 100000
     python benchmarks/filters.py --vectors X.npy --queries Q.npy --recipe IVF128,PQ96x4fsr
 
-Random masks of .1, 1, 10 and 50 % of the rows: CPU microseconds of a query asked alone, selector included, as planned,
+Random masks of 0.1, 1, 10 and 50 % of the rows: CPU microseconds of a query asked alone, selector included, as planned,
 always scanned, and always by the index; recall@10 as planned against exact search over the allowed rows.
 """
 

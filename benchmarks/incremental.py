@@ -1,4 +1,4 @@
-"""A small change: processor time and bytes of building after .1, 1 and 10 % of the documents changed.
+"""A small change: processor time and bytes of building after 0.1, 1 and 10 % of the documents changed.
 
     python benchmarks/incremental.py --rows 100000                 generated records, hashing encoder
     python benchmarks/incremental.py --packages asyncio json       a copy of the standard library, embedded encoder

@@ -44,7 +44,7 @@ def draw(folder: Path, documents: int, length: int, queries: int) -> None:
     """Words by Zipf's law, half of them of the document's topic, moved by topic, document and noise.
 
     Dimensions have a falling spectrum, as learned tokens have; a query is tokens of one document, moved by a noise of
-    .2 of their length.
+    0.2 of their length.
     """
     rng = np.random.default_rng(11)
     spectrum = np.arange(1, DIM + 1, dtype=np.float32) ** -0.5

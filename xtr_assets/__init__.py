@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xtr_assets.core.deprecation import XtrAssetsDeprecation
     from xtr_assets.core.errors import (
         ConfigError,
         CorruptFile,
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
         WarehouseNotFound,
         XtrAssetsError,
     )
+    from xtr_assets.search.facade import Warehouse
     from xtr_assets.search.hits import Explanation, Hit
     from xtr_assets.search.searcher import Searcher, open
     from xtr_assets.storage.generation import Generation
-    from xtr_assets.storage.warehouse import Warehouse
 
 __all__ = [
     "ConfigError",
@@ -45,6 +46,7 @@ __all__ = [
     "Warehouse",
     "WarehouseLocked",
     "WarehouseNotFound",
+    "XtrAssetsDeprecation",
     "XtrAssetsError",
     "open",
 ]
@@ -55,7 +57,8 @@ _HOMES = {
     "Generation": "storage.generation",
     "Hit": "search.hits",
     "Searcher": "search.searcher",
-    "Warehouse": "storage.warehouse",
+    "Warehouse": "search.facade",
+    "XtrAssetsDeprecation": "core.deprecation",
     "open": "search.searcher",
 }
 

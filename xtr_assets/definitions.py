@@ -8,6 +8,6 @@ from xtr_assets.defs import build_index_defs
 defs = dg.Definitions.merge(
     build_index_defs(discover_config()),
     # Assets that are selected by hand run in one process too: one of its own for each step opens every index, and
-    # loads the encoder, again and again (7.7 s a step in place of .06 s).
+    # loads the encoder, again and again (7.7 s a step in place of 0.06 s).
     dg.Definitions(executor=dg.in_process_executor),
 )

@@ -35,7 +35,7 @@ void best_of(const float* scores, const std::int64_t* rows, std::int64_t count, 
 struct Codes {
   std::vector<List> lists;
   const float* centroids;  // [lists, dim]
-  const float* low;        // [dim]: code c of dimension d stands for low + (c + .5) / largest code * span
+  const float* low;        // [dim]: code c of dimension d stands for low + (c + 0.5) / largest code * span
   const float* span;       // [dim]
   int dim;
   int bits;           // 8 or 4

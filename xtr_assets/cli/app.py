@@ -109,7 +109,7 @@ def main() -> None:
 def _leave(ended: SystemExit) -> None:
     """End the process now, exit handlers run and output flushed. Returns where something is still under way.
 
-    Python would take every module apart first: 1.3 s after a build, .8 s after a search.
+    Python would take every module apart first: 1.3 s after a build, 0.8 s after a search.
     """
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
     if any(not thread.daemon for thread in others) or not isinstance(ended.code, int | None):

@@ -65,7 +65,8 @@ def _report(result: "BuildResult", seconds: float) -> None:
 
     for shard, done in result.shards.items():
         counts = ", ".join(f"{done[what]:,} {what}" for what in ("added", "changed", "deleted") if done.get(what))
-        say(f"  {shard}: {counts or 'nothing'} ({done['reason']})")
+        # The reason may count files ("1 added, 1 deleted"): what is counted here are chunks.
+        say(f"  {shard}: {f'chunks {counts}' if counts else 'no chunk changed'} ({done['reason']})")
     for sentence in result.intake.sentences():
         note(f"  {sentence}")
     for source in result.accepted:

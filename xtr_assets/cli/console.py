@@ -14,8 +14,14 @@ PLAIN_WIDTH = 120
 
 
 def emit(document: Any) -> None:
-    """One JSON document and a line end on standard output."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+    """One JSON document and a line end on standard output, in escapes where its encoding lacks a character."""
+    written = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    try:
+        written.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        # Latin-1 and ASCII terminals, and half characters of file names that are no UTF-8.
+        written = json.dumps(document, allow_nan=False)
+    sys.stdout.write(written + "\n")
     sys.stdout.flush()
 
 

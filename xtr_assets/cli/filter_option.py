@@ -1,5 +1,6 @@
-"""--where on the command line: `key=value`, `key=glob:*.py`, or JSON."""
+"""--where on the command line: `key=value`, `key=glob:*.py`, `year=gte:2020`, or JSON."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,8 @@ import typer
 
 from xtr_assets.core.json_document import read_json
 
-GLOB = "glob:"
+# Operators that may stand before a value, with a colon between.
+SHORT = ("glob", "prefix", "gt", "gte", "lt", "lte")
 
 
 def parse_where(conditions: Sequence[str]) -> dict[str, Any] | None:
@@ -37,13 +39,24 @@ def _parse(condition: str) -> dict[str, Any]:
     key, equals, value = condition.partition("=")
     if not equals or not key.strip():
         raise _wrong(f"{condition!r} is not key=value; try --where source=stdlib or --where 'path=glob:*.py'")
-    return {key.strip(): _value(value.strip())}
+    return {key.strip(): _value(key.strip(), value.strip())}
 
 
-def _value(text: str) -> Any:
-    """JSON where the text is JSON (numbers, lists, quoted strings), else the text itself."""
-    if text.startswith(GLOB):
-        return {"glob": text.removeprefix(GLOB)}
+def _value(key: str, text: str) -> Any:
+    """JSON where the text is JSON (numbers, lists, quoted strings), `operator:value`, else the text itself."""
+    operator, colon, operand = text.partition(":")
+    if colon and operator in SHORT:
+        return {operator: operand if operator in ("glob", "prefix") else _json(operand)}
+    # No source, path or kind begins with a word and one colon; symbols (std::vector) and metadata (doi:10.1) may.
+    if colon and operator.isalpha() and key in ("source", "path", "kind"):
+        raise _wrong(
+            f"{operator}: of {key}={text!r} is no operator; use one of {', '.join(SHORT)}, or quote what is meant "
+            f"as it stands: '{key}={json.dumps(text)}'"
+        )
+    return _json(text)
+
+
+def _json(text: str) -> Any:
     try:
         return read_json(text)
     except ValueError:

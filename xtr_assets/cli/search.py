@@ -27,7 +27,7 @@ def search(
         list[str] | None,
         typer.Option(
             "--where",
-            help="key=value, key=glob:*.py, or JSON; repeat it for several.",
+            help="key=value, key=glob:*.py, key=gte:3, or JSON; repeat it for several.",
             show_default=False,
             metavar="KEY=VALUE",
         ),

@@ -100,7 +100,7 @@ def show_status(document: dict[str, Any]) -> None:
         ("encoder", document["encoder"]["name"]),
         ("bytes", ", ".join(f"{kind} {size(count)}" for kind, count in document["bytes"].items())),
         *((f"recipe: {index}", _flat(recipe)) for index, recipe in document["recipe"].items()),
-        *((f"profile: {index}", _flat(profile)) for index, profile in document["profile"].items()),
+        *((f"profile: {index}", _profile(profile)) for index, profile in document["profile"].items()),
     ]
     facts += _machine_facts(document["serves"])
     if document["forced"]:
@@ -172,6 +172,14 @@ def _flat(value: Any) -> str:
         if isinstance(value, dict)
         else str(value)
     )
+
+
+def _profile(profile: Any) -> str:
+    """Settings of a search; an index that scores every row has met no goal, because nothing was tuned."""
+    if isinstance(profile, dict) and profile.get("goal") == 0:
+        kept = {name: value for name, value in profile.items() if name not in ("goal", "recall")}
+        return ", ".join(part for part in (_flat(kept), "nothing to tune: every row is scored") if part)
+    return _flat(profile)
 
 
 def _threshold(check: dict[str, Any]) -> str:

@@ -60,6 +60,10 @@ class CorruptFile(StorageError):
         )
 
 
+class LinkRefused(StorageError):
+    """A name inside a warehouse is a link: it may lead to anything of anybody."""
+
+
 class GenerationError(StorageError):
     """A generation that is unknown, withdrawn, or not in a state that allows the step."""
 

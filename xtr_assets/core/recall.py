@@ -123,7 +123,7 @@ def _wilson(mean: float, count: int, confidence: float) -> tuple[float, float]:
 
 @lru_cache(maxsize=256)
 def student_quantile(confidence: float, freedom: int) -> float:
-    """The t that a Student variable of `freedom` degrees stays below with probability `confidence` (> .5).
+    """The t that a Student variable of `freedom` degrees stays below with probability `confidence` (> 0.5).
 
     Bisection over the exact finite series of the distribution (Abramowitz and Stegun 26.7.3 and 26.7.4): no SciPy.
     """

@@ -58,7 +58,7 @@ class Recipe:
 
     @property
     def integer_bits(self) -> int:
-        """Bits of a code that integer products can read (index/code_scan.py); 0 where FAISS has to."""
+        """Bits of a code that integer products can read (index/dense/sq_scan.py); 0 where FAISS has to."""
         listed = self.family == "ivf" and not self.quantizer_graph and self.nlist <= MOST_INTEGER_LISTS
         return _INTEGER_BITS.get(self.code, 0) if listed else 0
 

@@ -21,25 +21,18 @@ MOST_REPEATS, REPEATED_FLAT_ROWS = 0.5, 50_000
 GPU_FLAT_ROWS = 100_000
 # Lists: 3 sqrt(n) balances the cost of choosing lists with that of reading them up to millions of rows; beyond, lists
 # of about 150 rows behind a graph over the centroids (65,536 lists at 10 M). Codes of 4 bits are read so fast that a
-# third as many lists cost less. PQ96x4fsr, us of CPU a query at recall@10 .95: 20,742 chunks of the standard library
-# with the questions of their gate, 512 lists 269, 256 218, 128 176; 150,000 synthetic vectors, 1024 lists 261, 512 210,
-# 256 202.
+# third as many lists cost less (docs/measurements.md, "What the planner rests on").
 LISTS_PER_SQRT_ROW = 3.0
 LISTS_PER_SQRT_ROW_FAST = 1.0
-# Codes that are read by integer products (index/code_scan.py) cost as little, and so do centroids: 24,000 x 384, us a
-# query at recall@10 .96, 128 lists 51, 256 49, 512 51; 10,000 x 128: 64 lists 10, 128 10, 256 12; 100,000 x 192: 256
-# lists 130, 512 91, 1024 115.
+# Codes that are read by integer products (index/dense/sq_scan.py) cost as little, and so do centroids.
 LISTS_PER_SQRT_ROW_INTEGER = 1.5
 # Half bytes are as good as bytes where there are many dims (384: 20 candidates hold the true ten of 50,000 rows to
-# .998), but not where there are few (128: .97), and save nothing while bytes stay in the cache. Few rows want few
-# lists: 4,000 x 384 in 32, 64 and 128 lists 35, 55 and 39 us a single query at .95.
+# 0.998), but not where there are few (128: 0.97), and save nothing while bytes stay in the cache. Few rows want few
+# lists: 4,000 x 384 in 32, 64 and 128 lists 35, 55 and 39 us a single query at 0.95.
 HALF_BYTE_DIMS, BYTE_ROWS = 192, 10_000
 LISTS_PER_SQRT_ROW_BYTES = 0.6
-# The leading principal axes are enough where they hold this share of the sum of squares: 192 of 384 hold .94 of the
-# embedded encoder's, and 50 candidates by half bytes of them the true ten of 100,000 rows to .997 (128 axes hold .86:
-# 100 to .984); where 64 held .85 of a million synthetic vectors, 800 candidates did not reach .97. A query turns first,
-# 5 us: worth it once codes leave the cache. At recall@10 .95 / .99, us a query: 24,000 rows, all dims 77 / 155, 192
-# axes 72 / 123; 100,000 rows, 192 axes 179 / 383, PQ96x4fsr 254 / 409.
+# The leading principal axes are enough where they hold this share of the sum of squares. Turning a query onto them
+# takes 5 us: worth it once codes leave the cache (docs/measurements.md, "What the planner rests on").
 AXES_SHARE, AXES_FROM_BYTES = 0.9, 4_000_000
 AXES_STEP, MOST_AXES = 64, 0.5
 GRAPH_QUANTIZER_ROWS = 5_000_000
@@ -52,10 +45,8 @@ TRAINING_BYTES = 1 << 30
 # change a generation that is every forty generations, the least often that pays for its slower build.
 GRAPH_CHANGE_RATE = 0.005
 # 4-bit codes cost half a byte a part. Of residuals (the ending r): at equal cost of building and reading they need a
-# third fewer candidates re-ranked. 50,000 x 384 at recall@10 .95, us a query, one by one / in a batch: PQ96x4fsr
-# 229/146, PQ96x4fs 302/193, HNSW32_SQ8 275/240, SQ8 538/471 (benchmarks/dense.py). Parts of 2 dims take twice the
-# bytes and save re-ranking: of 384 dims little at .95 (20,742 chunks, 128 lists: 168 us against 178) and a quarter at
-# .99 (220 against 299); of 128 dims, where parts of 4 are too few, much at .95 (45,000 chunks: 86 us against 139).
+# third fewer candidates re-ranked. Parts of 2 dims take twice the bytes and save re-ranking: little at 384 dims and
+# recall 0.95, a quarter at 0.99, much at 128 dims (docs/measurements.md, "What the planner rests on").
 PQ_DIMS_PER_PART, PQ_DIMS_PER_FINE_PART = 4, 2
 PQ_PARTS = 64
 FINE_GOAL = 0.98
@@ -66,8 +57,8 @@ SHORTLIST = 4
 # Multiply-adds a CPU second in k-means and assignment: 200,000 x 384 in 1024 lists took 27.6 s, tuning included.
 MULTIPLY_ADDS_PER_SECOND = 2.5e10
 KMEANS_ROUNDS = 10
-# Tuning: 256 queries scanned exactly and their candidates ranked at every depth: .2 s and .4 ns a row and dim of each,
-# from four corpora of 8,000 to 45,000 rows.
+# Tuning: 256 queries scanned exactly and their candidates ranked at every depth: 0.2 s and 0.4 ns a row and dim of
+# each, from four corpora of 8,000 to 45,000 rows.
 TUNING_QUERIES = 256
 TUNING_SECONDS, TUNING_NS_A_DIM = 0.2, 0.4
 
@@ -152,7 +143,7 @@ def shortlist_dense(
     axes : so many principal axes hold AXES_SHARE of the vectors' sum of squares (`enough_axes`); 0 where too many do,
         or nobody looked.
     repeats : the share of the rows that are another row's vector again (`repeated_share`); 0 where nobody looked.
-    integers : whether this machine reads scalar codes by integer products (index/code_scan.py).
+    integers : whether this machine reads scalar codes by integer products (index/dense/sq_scan.py).
     """
     _check(rows, dim, target, recall_goal)
     if target == "cpu":

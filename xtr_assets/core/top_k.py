@@ -31,7 +31,7 @@ def best_positions(scores: npt.NDArray[Any], rows: Ints, k: int | None = None) -
         raise InvalidInput(f"k is {k}; ask for 0 or more results")
     keep: Ints = np.arange(len(scores))
     if k is not None and 0 < k < len(scores):
-        # Sorting a million rows for ten takes .2 s. Everything that ties with the k-th stays until rows decide.
+        # Sorting a million rows for ten takes 0.2 s. Everything that ties with the k-th stays until rows decide.
         keep = np.flatnonzero(scores >= kth_best(scores, k))
     order: Ints = keep[np.lexsort((rows[keep], -scores[keep]))]
     return order if k is None else order[:k]

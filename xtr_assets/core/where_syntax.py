@@ -1,4 +1,4 @@
-"""`where` filters as values: parsed, checked and in one canonical form. Evaluating them is search/filters.py's.
+"""`where` filters as values: parsed, checked and in one canonical form. Evaluating them is search/filter_masks.py's.
 
 A filter maps columns to conditions, all of which must hold::
 

@@ -23,8 +23,8 @@ def events_synced_at_the_end() -> Iterator[None]:
     Dagster makes an engine for each event, with a connection that it closes; with the last connection of a file SQLite
     copies its write-ahead log back and syncs both. So connections are kept for the next engine, and commits are not
     synced one by one (`synchronous=NORMAL`); and engines share one dialect and the statements it compiled. A build of
-    one changed file took .5 CPU s and half of its waiting less by the first, and .5 CPU s by the second. No file can be
-    damaged by that; a power failure in the block may lose events of the last seconds. What serves is written in the
+    one changed file took 0.5 CPU s and half of its waiting less by the first, and 0.5 CPU s by the second. No file can
+    be damaged by that; a power failure in the block may lose events of the last seconds. What serves is written in the
     warehouse, whose own files are synced each. Other databases than SQLite are left as they are.
     """
     kept, statements = _Connections(), _Statements()

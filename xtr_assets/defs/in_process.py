@@ -21,7 +21,7 @@ from xtr_assets.encoders import open_encoder
 from xtr_assets.pipeline.gate.nothing_vanished import accept, check_sources
 from xtr_assets.pipeline.gate.registry import required_checks
 from xtr_assets.pipeline.ingest.intake import Intake, intake_of
-from xtr_assets.pipeline.ingest.scan import ShardScan, scan
+from xtr_assets.pipeline.ingest.scan import ShardScan, note_unchanged, scan
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, fingerprint_of, refused_for_training, wanted
 from xtr_assets.storage.generation import Generation
@@ -179,6 +179,7 @@ class _Build:
         check_sources(self.config, accept_shrink)
         with self._timed("scan"):
             scans = list(scan(self.warehouse, self.config))
+            note_unchanged(self.warehouse, scans)
             _, retired = reconcile(self.instance, self.names, [one.shard for one in scans])
             self.retired = tuple(retired)
         with self._timed("ingest"):

@@ -6,7 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from xtr_assets.defs.plots import recall_pictures, tuning_picture
+from xtr_assets.defs.plots import probes_picture, recall_pictures, tuning_picture
+from xtr_assets.index.dense.tuner import Tuning
 from xtr_assets.index.late.tuner import TokenTuning
 from xtr_assets.pipeline.cost_report import REPORT_NOTE, SUMMED, total
 from xtr_assets.pipeline.costs import Step
@@ -35,6 +36,8 @@ SETTINGS = ("k", "confidence", "depth", "default_threshold", "generation", "npro
 FIGURES = ("lower_bound", "mean", "recall")
 # Kept in records for the next generation to compare with: too long to read, and no person's business.
 NOT_SHOWN = ("per_query", "ranks", "curve", "nprobe_curve")
+# A flat index has no lists and no depth.
+NOTHING_TO_CHOOSE = "every row is read: there is nothing to choose"
 # Digits after the point: a tenth of a query in ten thousand.
 DIGITS = 4
 
@@ -112,11 +115,12 @@ def record_metadata(record: CheckRecord) -> Metadata:
     words = {name: details.pop(name, None) or None for name in ("summary", "remedy")}
     for name in NOT_SHOWN:
         details.pop(name, None)
-    rest = {name: str(value) if name in SETTINGS else value for name, value in details.items()}
+    rest = {**threshold_document(record), **details}
+    rest = {name: str(value) if name in SETTINGS else value for name, value in rest.items() if value is not None}
     return {
         **recall_pictures(record.details, record.threshold),
         **{name: plotted(value) for name, value in figures.items() if value is not None},
-        **plain_metadata({**words, **threshold_document(record), **rest}),
+        **plain_metadata({**words, **rest}),
     }
 
 
@@ -129,6 +133,33 @@ def recall_metadata(generation: Generation) -> Metadata:
             pictures = recall_pictures(record.details, record.threshold)
             shown |= {f"{space}_{name}": one for name, one in pictures.items()}
     return shown
+
+
+def dense_tuning_metadata(tuning: Tuning | None, tuned: bool) -> Metadata:
+    """The recall that the lists, or the nodes, read while tuning reached, as a picture, then as a table.
+
+    tuning : None where nothing was tried: the profile was taken over, or (`tuned`) there is nothing to choose.
+    """
+    if tuning is None:
+        return {"tuned": NOTHING_TO_CHOOSE if tuned else "the profile of the generation before is kept"}
+    profile, said = tuning.profile, f"surely at least {tuning.lower_bound:.3f}"
+    if tuning.how == "confirmed":
+        return {"tuned": f"the profile there was still meets recall {profile.goal:.3g}: {said}"}
+    if not tuning.curve:
+        return {"tuned": NOTHING_TO_CHOOSE}
+    setting = profile.nprobe or profile.ef_search
+    over = (
+        "nprobe (lists read)" if profile.nprobe else "ef_search (nodes kept)" if profile.ef_search else "all codes read"
+    )
+    met = "the cheapest that meets" if tuning.met else "nothing meets"
+    points = [(float(step), recall) for step, recall, _ in tuning.curve]
+    mark = float(setting) if any(step == setting for step, _ in points) else None
+    return {
+        "recall_over_probes": probes_picture(points, over, profile.goal, profile.k, mark),
+        "tuned": f"{met} recall {profile.goal:.3g}: {over.split()[0]} {setting}, {profile.rescore} rescored, "
+        f"recall {profile.recall:.3f}, {said}",
+        "tuning": table([{"probes": step, "recall": round(recall, DIGITS)} for step, recall, _ in tuning.curve]),
+    }
 
 
 def token_tuning_metadata(tuning: TokenTuning | None) -> Metadata:

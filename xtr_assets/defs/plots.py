@@ -17,10 +17,12 @@ LINE, THRESHOLD, INK = "navy", "red", "gray"
 # The UI shows Markdown shorter than this in its place, longer one behind a link: hence one curve a picture, few
 # elements, short names of colours, and no base64.
 INLINE_CHARACTERS = 1000
-# Recall is drawn from .8 up, or from where the points begin, with some room above 1.
+# Recall is drawn from 0.8 up, or from where the points begin, with some room above 1.
 LOWEST, ROOM = 0.8, 0.02
 # Places of a curve that are named below it: each takes a thirtieth of the characters.
 MOST_TICKS = 3
+# Steps of a ladder that are drawn: 24 characters each.
+MOST_STEPS = 8
 
 Points = Sequence[tuple[float, float]]
 
@@ -57,6 +59,17 @@ def recall_pictures(report: Mapping[str, Any], threshold: float | None) -> dict[
     points = [(float(at), float(recall)) for at, recall in report["curve"]]
     judged = Curve("recall@k", "k", points, threshold, float(k), f"judged: k {k}", report.get("lower_bound"))
     return {**shown, "recall_over_k": picture(judged)}
+
+
+def probes_picture(curve: Points, over: str, goal: float, k: int, mark: float | None) -> dg.MarkdownMetadataValue:
+    """The recall that a dense index reached while tuning, over the steps of its ladder, in any order: (step, recall).
+
+    The last MOST_STEPS of them, and the profile's: below them recall is far from what is asked.
+    """
+    marked = "" if mark is None else f"profile: {mark:g}"
+    ladder = sorted(curve)
+    points = [one for one in ladder[:-MOST_STEPS] if one[0] == mark] + ladder[-MOST_STEPS:]
+    return picture(Curve(f"recall@{k}", over, points, goal, mark, marked))
 
 
 def tuning_picture(trials: Points, goal: float, chosen: float | None, k: int) -> dg.MarkdownMetadataValue:
@@ -104,7 +117,7 @@ def draw(curve: Curve) -> str:
         path("t", f"M{LEFT} {y(curve.threshold)}H{RIGHT}", THRESHOLD, " stroke-dasharray='5'"),
     ]
     # In the colour of the line, the title of the axis is its legend.
-    legend = [(LINE, curve.recall), (THRESHOLD, f"- - asked {curve.threshold:g}")]
+    legend = [(LINE, curve.recall), (THRESHOLD, f"- - asked {curve.threshold:.3g}")]
     if curve.mark is not None:
         drawn.append(path("m", f"M{x(curve.mark)} {TOP}V{BOTTOM}", INK, " stroke-dasharray='2'"))
         legend.append((INK, f": {curve.marked}"))

@@ -28,6 +28,12 @@ IN_PROGRESS = [
 DEAD_SECONDS = 6 * 3600.0
 
 
+# On each run that a sensor asked for: which sensor, and the number of its request.
+SENSOR_TAG, SEQUENCE_TAG = "xtr-assets/asked-by", "xtr-assets/sequence"
+# So many of the latest runs of a sensor are looked at for the highest number; they end in another order than asked.
+LATEST_RUNS = 50
+
+
 class Asked(BaseModel):
     """Work that was asked for: its content, how often, and when last (seconds since the epoch)."""
 
@@ -54,12 +60,20 @@ class Memory(BaseModel):
     asked: dict[str, Asked] = {}
 
     @classmethod
-    def of(cls, cursor: str | None) -> Self:
-        """Read a cursor; one that another release wrote may be unreadable, and is an empty memory then."""
+    def of(cls, cursor: str | None, instance: dg.DagsterInstance, sensor: str) -> Self:
+        """Read a cursor. One that is lost, or that another release wrote and cannot be read, begins after the last
+        request that the runs of the sensor tell of: Dagster answers a key that was used with the run that is there."""
         try:
-            return cls.model_validate_json(cursor) if cursor else cls()
+            if cursor:
+                return cls.model_validate_json(cursor)
         except ValueError:
-            return cls()
+            pass
+        runs = instance.get_runs(dg.RunsFilter(tags={SENSOR_TAG: sensor}), limit=LATEST_RUNS)
+        return cls(sequence=max((int(run.tags[SEQUENCE_TAG]) + 1 for run in runs), default=0))
+
+    def request(self, sensor: str) -> dict[str, str]:
+        """The tags of the request that this memory was about to make."""
+        return {SENSOR_TAG: sensor, SEQUENCE_TAG: str(self.sequence)}
 
     def ask(self, name: str, content: str, now: float) -> tuple["Memory", str] | None:
         """(the memory after asking, the run key), or None where this content was asked for and has to wait."""

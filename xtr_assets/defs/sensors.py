@@ -47,9 +47,10 @@ def index_sensors(site: Site, jobs: Jobs) -> list[dg.SensorDefinition]:
 
 def source_changes(site: Site, job: AssetJob) -> dg.SensorDefinition:
     """`source_changes`: registers and retires shards, and asks for a run of each changed one."""
+    name = site.names.named("source_changes")
 
     @dg.sensor(
-        name=site.names.named("source_changes"),
+        name=name,
         job=job,
         minimum_interval_seconds=LOOK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -58,7 +59,7 @@ def source_changes(site: Site, job: AssetJob) -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
-        memory = Memory.of(context.cursor)
+        memory = Memory.of(context.cursor, context.instance, name)
         warehouse = site.warehouse(context)
         fingerprint = fingerprint_of(warehouse, site.config, lambda: site.encoder(context))
         scans, errors = look(warehouse, site.config)
@@ -83,8 +84,9 @@ def source_changes(site: Site, job: AssetJob) -> dg.SensorDefinition:
             elif (asked := memory_after.ask(shard, content, now)) is None:
                 waiting.append(f"the last run of {shard} failed; it is asked for again later, or when it changes")
             else:
+                tags = {"xtr-assets/shard": shard, **memory_after.request(name)}
                 memory_after, key = asked
-                requests.append(dg.RunRequest(run_key=key, partition_key=shard, tags={"xtr-assets/shard": shard}))
+                requests.append(dg.RunRequest(run_key=key, partition_key=shard, tags=tags))
         partitions = dg.DynamicPartitionsDefinition(name=site.names.shards)
         add, retire = difference(context.instance, site.names, shard_sources(site.config))
         partition_requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
@@ -105,9 +107,10 @@ def source_changes(site: Site, job: AssetJob) -> dg.SensorDefinition:
 
 def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
     """`automation`: asks for the next generation once all changed shards are ingested."""
+    name = site.names.named("automation")
 
     @dg.sensor(
-        name=site.names.named("automation"),
+        name=name,
         job=job,
         minimum_interval_seconds=LOOK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -119,7 +122,7 @@ def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
-        memory = Memory.of(context.cursor)
+        memory = Memory.of(context.cursor, context.instance, name)
         if running := in_progress(context.instance, site.names, (*CORPUS, *DERIVED), now):
             return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
         warehouse = site.warehouse(context)
@@ -134,7 +137,8 @@ def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
         if asked is None:
             return _wait(memory, "the last rebuild failed; it is asked for again later, or when something changes")
         after, key = asked
-        request = dg.RunRequest(run_key=key, tags={"xtr-assets/reason": decision.reason[:200]})
+        tags = {"xtr-assets/reason": decision.reason[:200], **memory.request(name)}
+        request = dg.RunRequest(run_key=key, tags=tags)
         return dg.SensorResult(run_requests=[request], cursor=after.model_dump_json())
 
     return sensor
@@ -142,9 +146,10 @@ def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
 
 def drift(site: Site, job: AssetJob) -> dg.SensorDefinition:
     """`drift`: asks for a retrain where what serves, or a draft that was refused, lacks what training anew gives."""
+    name = site.names.named("drift")
 
     @dg.sensor(
-        name=site.names.named("drift"),
+        name=name,
         job=job,
         minimum_interval_seconds=DRIFT_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -156,7 +161,7 @@ def drift(site: Site, job: AssetJob) -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
-        memory = Memory.of(context.cursor)
+        memory = Memory.of(context.cursor, context.instance, name)
         if running := in_progress(context.instance, site.names, (*CORPUS, *DERIVED), now):
             return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
         warehouse = site.warehouse(context)
@@ -182,9 +187,8 @@ def drift(site: Site, job: AssetJob) -> dg.SensorDefinition:
         if asked is None:
             return _wait(memory, "the last retrain failed; it is asked for again later, or when something changes")
         after, key = asked
-        return dg.SensorResult(
-            run_requests=[dg.RunRequest(run_key=key, tags={CAUSE_TAG: cause})], cursor=after.model_dump_json()
-        )
+        request = dg.RunRequest(run_key=key, tags={CAUSE_TAG: cause, **memory.request(name)})
+        return dg.SensorResult(run_requests=[request], cursor=after.model_dump_json())
 
     return sensor
 

@@ -31,7 +31,7 @@ def open_encoder(config: EncoderConfig, device: str = "cpu") -> Encoder:
 def open_fresh(config: EncoderConfig, device: str = "cpu") -> Encoder:
     """The same opened anew: nothing is shared with the one that encoded, whose memory may be what is wrong.
 
-    The weights are read and verified once more: .1 CPU s for minilm in numpy, .4 where it has to be torch.
+    The weights are read and verified once more: 0.1 CPU s for minilm in numpy, 0.4 where it has to be torch.
     """
     return _open(config, "cpu" if config.kind == "hashing" else device)
 

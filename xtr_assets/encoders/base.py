@@ -63,7 +63,7 @@ class Tolerance:
     tokens of a text. Token counts and token ids have no tolerance. The defaults are those of a model in bf16 or fp32,
     measured with MiniLM on 400 functions of the standard library and 13 odd texts (34,223 tokens; long, CJK, Thai,
     emoji, punctuation, empty): stored from fp32 or bf16 against fp32, bf16, numpy's fp32, and other batches, the least
-    were .99993, .99965 and .99985. Of an error that is one part in twenty of the vector's length .99875 is left.
+    were 0.99993, 0.99965 and 0.99985. Of an error that is one part in twenty of the vector's length 0.99875 is left.
     """
 
     embedding: float = 0.9998
@@ -74,17 +74,30 @@ class Tolerance:
 class Encoder(Protocol):
     """Turns texts into vectors. Two encoders with one fingerprint give vectors that may be mixed in an index.
 
-    `fingerprint` is 64 hex characters; folders are named by its first eight. Safe to use from several threads.
+    `fingerprint` is 64 hex characters; folders are named by its first eight. Safe to use from several threads. A text
+    of which it makes no usable vector is an UnusableText that names its place.
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What people call it; it takes no part in the fingerprint."""
+        ...
+
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        """Dimensions of an embedding."""
+        ...
+
     @property
-    def token_dim(self) -> int: ...
+    def token_dim(self) -> int:
+        """Dimensions of a token embedding."""
+        ...
+
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Digest of all that changes its vectors: 64 hex characters."""
+        ...
+
     @property
     def tolerance(self) -> Tolerance:
         """How far vectors of one fingerprint may differ."""
@@ -103,5 +116,5 @@ class Encoder(Protocol):
         ...
 
     def surface(self, token_ids: Sequence[int] | Int32s) -> list[str]:
-        """The strings of token ids, for explanations."""
+        """The strings of token ids, int32 [n], that it gave itself; for explanations."""
         ...

@@ -1,4 +1,4 @@
-"""The forward pass of a BERT encoder: starts in .1 s where transformers' AutoModel takes 2.5 s, and runs as fast.
+"""The forward pass of a BERT encoder: starts in 0.1 s where transformers' AutoModel takes 2.5 s, and runs as fast.
 
 Equal to transformers' BertModel (tested against it). Matrix products run in `dtype`; the residual stream, its layer
 norms and the softmax stay in float32, as under autocast.

@@ -1,6 +1,6 @@
 """The forward pass of bert.py in numpy: for the few texts of a small change or a query, torch need not be imported.
 
-torch takes 1.4 CPU s to import and .25 to hold the model; a text of 100 tokens takes 57 ms here. Equal to bert.py in
+torch takes 1.4 CPU s to import and 0.25 to hold the model; a text of 100 tokens takes 57 ms here. Equal to bert.py in
 float32 (tested against it); one text at a time, nothing is padded.
 """
 

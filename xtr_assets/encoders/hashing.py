@@ -20,12 +20,13 @@ WORD = re.compile(r"[^\W_]+")
 # A text without a word keeps this one.
 NO_WORD = ""
 # How much of its neighbours' directions a token takes: some, so that a word's tokens differ from text to text as those
-# of a model do, little enough that a word is nearest to itself (cosine .86 between two contexts without a common word).
+# of a model do, little enough that a word is nearest to itself (cosine 0.86 between two contexts without a common
+# word).
 CONTEXT = 0.28
 # Texts of one step: bounds the arrays to some 10 MB at 50 words a text.
 STEP = 2048
 # The vectors are the same everywhere; what differs is how they are stored. The least of the same texts as in
-# `Tolerance`, at 8 to 4,096 components: .999999, .999974 and .999985.
+# `Tolerance`, at 8 to 4,096 components: 0.999999, 0.999974 and 0.999985.
 TOLERANCE = Tolerance(embedding=0.99999, token=0.9999, mean_token=0.99995)
 # Words whose strings `surface` can give: those of queries, since explanations are about a query's words.
 REMEMBERED = 100_000

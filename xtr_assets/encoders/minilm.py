@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 # Raised when this code gives other vectors for the same files and settings; part of the fingerprint.
 CODE_VERSION = 2
 
-# Tokens that a process encodes in numpy before it imports torch. Both cost the same at 3,700: .6 ms a token, against
-# 1.6 s and .16 ms a token with bf16. A process that goes on to encode more has lost at most .9 s.
+# Tokens that a process encodes in numpy before it imports torch. Both cost the same at 3,700: 0.6 ms a token, against
+# 1.6 s and 0.16 ms a token with bf16. A process that goes on to encode more has lost at most 0.9 s.
 LIGHT_TOKENS = 2048
 
 
@@ -98,7 +98,7 @@ class MiniLm:
             return self._pass
 
     def _identity(self) -> dict[str, Any]:
-        """What decides the vectors. Not the precision: vectors of both agree to a cosine of .9995 and may be mixed."""
+        """What decides the vectors. Not the precision: vectors of both agree to a cosine of 0.9995 and may be mixed."""
         return {
             "code": CODE_VERSION,
             "weights": self._files.weights_sha256,

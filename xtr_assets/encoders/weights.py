@@ -37,7 +37,7 @@ class ModelFiles:
     config_sha256: str
 
     def verify(self) -> None:
-        """Raise ProviderError unless every file has its sha256. 90 MB take .06 s."""
+        """Raise ProviderError unless every file has its sha256. 90 MB take 0.06 s."""
         for path, expected in (
             (self.config, self.config_sha256),
             (self.tokenizer, self.tokenizer_sha256),

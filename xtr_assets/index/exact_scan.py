@@ -26,16 +26,16 @@ WIDEN_ELEMENTS = 1 << 16
 ROUNDING = 4e-6
 # Copies beyond this many within the rounding of the k-th score are cut in block order (a corpus of one repeated text).
 MAX_TIES = 1024
-# Up to so many queries the compiled loop beats widening whole blocks for a matrix product: .2 ns a dim, row and query
-# against .75 / queries + .05.
+# Up to so many queries the compiled loop beats widening whole blocks for a matrix product: 0.2 ns a dim, row and query
+# against 0.75 / queries + 0.05.
 FEW_QUERIES = 6
 # Up to this k the compiled insertion beats a sort in NumPy: 3 us against 25 us for one query.
 INSERTION_K = 256
 
 # Without the extension, pairs of query and row that a process scores in NumPy before it loads the compiled loops: numba
-# takes .5 CPU s to import and to find what it compiled, a pair of 384 dims 1.4 us. A search from the command line needs
-# hundreds, the gate of a small change thousands where the index is flat, and 240,000 where it has lists and 320 rows
-# are scored a query (.34 s). A process that goes on to score more has lost at most .55 s.
+# takes 0.5 CPU s to import and to find what it compiled, a pair of 384 dims 1.4 us. A search from the command line
+# needs hundreds, the gate of a small change thousands where the index is flat, and 240,000 where it has lists and 320
+# rows are scored a query (0.34 s). A process that goes on to score more has lost at most 0.55 s.
 LIGHT_PAIRS = 400_000
 
 _HALF_SCALE = np.float32(2.0**112)

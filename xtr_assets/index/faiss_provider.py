@@ -53,7 +53,7 @@ def installed_distribution() -> str:
     """The distribution that provides the module `faiss`. Raises ProviderError for none and for more than one.
 
     Known names are looked up. Only where none of them is there (conda calls its own `faiss`) are the files of every
-    installed distribution looked through, which takes .2 CPU s.
+    installed distribution looked through, which takes 0.2 CPU s.
     """
     known = [name for name in INSTALL for _ in importlib.metadata.distributions(name=name)]
     return choose(known or importlib.metadata.packages_distributions().get("faiss", ()))

@@ -38,7 +38,7 @@ def _explain(
     return Explanation(
         candidates=len(ranking.candidates.rows),
         spaces=explain_spaces(ranking.candidates, opened.chunk_ids, row),
-        tokens=explain_tokens(opened, encoder, query, row),
+        tokens=explain_tokens(opened, encoder, query, row, listed="xtr" in ranking.candidates.lists),
     )
 
 
@@ -61,15 +61,18 @@ def explain_spaces(candidates: Candidates, chunk_ids: Ints, row: int) -> Mapping
 
 
 def explain_tokens(
-    opened: OpenGeneration, encoder: QueryEncoder, query: QueryVectors, row: int
+    opened: OpenGeneration, encoder: QueryEncoder, query: QueryVectors, row: int, *, listed: bool
 ) -> tuple[TokenMatch, ...]:
-    """For each query token the document token of highest similarity; nothing in a mode that compares no tokens."""
+    """For each query token the document token of highest similarity; nothing in a mode that compares no tokens.
+
+    listed : whether the index chose candidates; where all rows were scanned nothing was imputed.
+    """
     if query.tokens is None or query.token_ids is None:
         return ()
     matches = opened.tokens.index.explain(query.tokens, row)
     met = opened.token_ids(row)[[match.position for match in matches]]
     asked, found = encoder.surface(opened.generation, query.token_ids), encoder.surface(opened.generation, met)
     return tuple(
-        TokenMatch(asked[i], found[i], match.position, match.similarity, not match.retrieved)
+        TokenMatch(asked[i], found[i], match.position, match.similarity, listed and not match.retrieved)
         for i, match in enumerate(matches)
     )

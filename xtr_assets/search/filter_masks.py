@@ -19,7 +19,7 @@ from xtr_assets.core.where_syntax import COLUMNS, INTEGER_COLUMNS, METADATA_PREF
 from xtr_assets.search.filter_columns import IntegerColumn, MetadataColumns, TextColumn, holds
 from xtr_assets.storage.chunk_files import LINE_COLUMNS, shifted
 
-# All masks of one generation together: 128 filters over a million rows. A mask costs .5 to 50 ms to make again.
+# All masks of one generation together: 128 filters over a million rows. A mask costs 0.5 to 50 ms to make again.
 CACHED_MASK_BYTES = 128 * 2**20
 
 

@@ -17,7 +17,7 @@ _XTR = {phase: metrics.XTR_PHASE_SECONDS.labels(phase) for phase in ("retrieve",
 
 
 def observe_dense(result: "DenseResult", span: tracing.Span) -> None:
-    """Count one call of the dense index, in one histogram: each more would be .3 % of a small search."""
+    """Count one call of the dense index, in one histogram: each more would be 0.3 % of a small search."""
     metrics.DENSE_SECONDS.observe(result.plan_seconds + result.search_seconds + result.rerank_seconds)
     if span is not tracing.SILENT:
         plan = result.plan

@@ -21,7 +21,7 @@ Mode = Literal["hybrid", "dense", "xtr", "exact"]
 Fusion = Literal["zsum", "rrf"]
 
 # Candidates that each list gives to the fusion. Known-item search in the standard library: the z-score sum over the
-# dense top 100 has the MRR@10 of the sum over all documents (.399), so that more of them only cost time.
+# dense top 100 has the MRR@10 of the sum over all documents (0.399), so that more of them only cost time.
 CANDIDATES = 100
 
 

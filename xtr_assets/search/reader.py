@@ -17,6 +17,7 @@ from xtr_assets.search.ranker import CANDIDATES
 from xtr_assets.search.retrievers import DenseSpace, TokenSpace
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.row_hydration import Hydrator
+from xtr_assets.storage.scrub import Scrub, Verify
 from xtr_assets.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -37,11 +38,14 @@ class OpenGeneration:
         previous: "OpenGeneration | None" = None,
         device_memory: int | None = None,
         indexes: "tuple[DenseIndex, TokenIndex] | None" = None,
+        verify: Verify | None = None,
     ) -> None:
         self.generation = generation
         self._users, self._lock = 1, Lock()
         with ExitStack() as stack:
             stack.enter_context(generation.pin())
+            self.scrub = Scrub(generation, verify)
+            stack.callback(self.scrub.end)
             dense, tokens = indexes or (open_dense(generation, device), open_tokens(generation, device, device_memory))
             self.dense = DenseSpace(dense, generation.vectors())
             self.tokens = TokenSpace(tokens, generation.end_row)
@@ -92,7 +96,9 @@ class OpenGeneration:
         raise InvalidInput(f"row {row} lies in no segment")
 
     def join(self) -> bool:
-        """Add a user; False where the last one has left and this generation may be gone."""
+        """Add a user; False where the last one has left and this generation may be gone. CorruptFile where one of its
+        arrays was found damaged since it was opened."""
+        self.scrub.check()
         with self._lock:
             if not self._users:
                 return False

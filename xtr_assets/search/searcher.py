@@ -24,6 +24,7 @@ from xtr_assets.search.request import Ask, check_embeddings, check_queries, chec
 from xtr_assets.search.retrievers import PROFILE, Overrides, QueryVectors
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import Manifest
+from xtr_assets.storage.scrub import Verify
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import span
@@ -47,6 +48,8 @@ class Searcher:
     encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
     device_memory : bytes that the token index may hold on a GPU; None: half of what is free when it is opened
     indexes : the dense and the token index of just that generation, where somebody has them open already
+    verify : how raw arrays are compared with their records at opening, see storage.scrub: "once" a host (behind the
+        first searches where they are large), "full" with every other file, or by "sizes"; drafts by sizes
     """
 
     def __init__(
@@ -57,12 +60,13 @@ class Searcher:
         encoder: EncoderConfig | None = None,
         device_memory: int | None = None,
         indexes: "tuple[DenseIndex, TokenIndex] | None" = None,
+        verify: Verify | None = None,
     ) -> None:
         self._warehouse = warehouse if isinstance(warehouse, Warehouse) else Warehouse.open(warehouse)
-        self._device, self._device_memory = device, device_memory
+        self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()
         chosen = self._published() if generation is None else self._warehouse.generation(generation)
-        self._opened: OpenGeneration | None = OpenGeneration(chosen, device, None, device_memory, indexes)
+        self._opened: OpenGeneration | None = OpenGeneration(chosen, device, None, device_memory, indexes, verify)
         self._encoder = QueryEncoder(parse_device(device).first, encoder)
         self._note_opened(self._opened)
 
@@ -95,7 +99,7 @@ class Searcher:
             current, published = self._now(), self._published()
             if published.number == current.number:
                 return current.number
-            opened = OpenGeneration(published, self._device, current, self._device_memory)
+            opened = OpenGeneration(published, self._device, current, self._device_memory, verify=self._verify)
             self._opened = opened
             current.leave()
             self._note_opened(opened)
@@ -139,7 +143,7 @@ class Searcher:
         k : 0 or more; more than there are rows gives all that are allowed
         mode : "dense", "xtr", "hybrid" (both candidate lists, scored exactly in both spaces) or "exact" (hybrid
             without indexes: every allowed row is scored in both spaces)
-        where : filter, see core.filtering
+        where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
         nprobe, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
         fusion : how hybrid and exact join the spaces, "zsum" or "rrf"
         explain : fill `hit.explanation`
@@ -198,7 +202,8 @@ class Searcher:
     ) -> tuple[Floats, Ints]:
         """Dense search with embeddings of one's own: queries float32 [n, dim].
 
-        Returns (scores float32 [n, k], chunk_ids int64 [n, k]), padded with (-inf, -1).
+        Returns (scores float32 [n, k], chunk_ids int64 [n, k]), padded with (-inf, -1). Raises EncoderMismatch for
+        another dim, InvalidInput for NaN, a wrong shape or a wrong filter.
         """
         with self._counting():
             ask = Ask.checked(k, "dense", "zsum", Overrides(nprobe, None, rescore), where)
@@ -218,7 +223,7 @@ class Searcher:
     ) -> tuple[Floats, Ints]:
         """Late interaction with token embeddings of one's own: each query float32 [tokens, token_dim].
 
-        Returns (scores float32 [n, k], chunk_ids int64 [n, k]), padded with (-inf, -1).
+        Returns (scores float32 [n, k], chunk_ids int64 [n, k]), padded with (-inf, -1). Raises as `search_vectors`.
         """
         with self._counting():
             ask = Ask.checked(k, "xtr", "zsum", Overrides(nprobe, k_prime, rescore), where)
@@ -294,6 +299,7 @@ def open(
     generation: int | None = None,
     encoder: EncoderConfig | None = None,
     device_memory: int | None = None,
+    verify: Verify | None = None,
 ) -> Searcher:
     """A Searcher pinned to the published generation (or the named one) of a warehouse; see `Searcher`."""
-    return Searcher(warehouse, device, generation, encoder, device_memory)
+    return Searcher(warehouse, device, generation, encoder, device_memory, verify=verify)

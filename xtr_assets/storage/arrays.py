@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput
+from xtr_assets.core.types import Halves
 
 # 16,384 rows of 384 float32 are 25 MB: large enough that numpy's overhead vanishes, small enough for any machine.
 BLOCK_ROWS = 16_384
@@ -83,6 +84,17 @@ def blocks_of(array: npt.NDArray[Any], size: int = BLOCK_ROWS) -> Iterator[tuple
     """(first row, rows) in order, at most `size` rows each."""
     for start in range(0, len(array), size):
         yield start, array[start : start + size]
+
+
+def check_finite(array: Halves, name: str) -> None:
+    """Every number of a float16 array finite; CorruptFile names the first row that is not. A row of NaN is nearest to
+    no query and to every one, depending on who compares."""
+    for first, block in blocks_of(array):
+        # Exponent bits all set: infinity or NaN. On the bits it runs at the speed of memory.
+        wrong = (block.view(np.uint16) & 0x7C00) == 0x7C00
+        if wrong.any():
+            row = first + int(np.flatnonzero(wrong.reshape(len(block), -1).any(axis=1))[0])
+            raise CorruptFile(name, "finite numbers", f"row {row} with {block[row - first].ravel()[:3].tolist()}...")
 
 
 def check_unit_rows(block: npt.NDArray[Any], first: int, dim: int, name: str) -> None:

@@ -22,6 +22,15 @@ CATALOG_NAME = "catalog.duckdb"
 # The smallest block DuckDB has: a file of five views is 28 KB rather than 274 KB, in every generation that is kept.
 BLOCK_BYTES = 16_384
 
+# A connection loads no code, and writes no file where it runs out of memory: beside the catalog it would do so in the
+# generation's own folder.
+NO_EXTENSIONS: dict[str, str | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "temp_directory": "",
+}
+
 FILES_SCHEMA = pa.schema([("shard", pa.string()), ("path", pa.string()), ("size", pa.int64()), ("sha256", pa.string())])
 SEGMENTS_SCHEMA = pa.schema(
     [
@@ -79,10 +88,34 @@ def write_catalog(draft: Draft) -> None:
 
 
 def connect(generation: Generation) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to a generation's verified catalog, from any working directory."""
-    connection = duckdb.connect(str(generation.path(CATALOG_NAME)), read_only=True)
-    connection.execute(f"SET file_search_path = {_quoted(str(generation.layout.root))}")
+    """A read-only connection to a generation's verified catalog, from any working directory.
+
+    The Parquet files behind its views are verified too, and are all that a query may reach: a catalog that came from
+    somebody else may hold views over anything. Nothing is installed, loaded, attached or spilled, and none of that can
+    be turned on again.
+    """
+    layout = generation.layout
+    names = [name for name in generation.manifest.files if _is_shown(name, generation.number)]
+    # As the views say it, and as it is once DuckDB found it.
+    reached = [text for name in names for text in (name, str(generation.path(name, full=True)))]
+    connection = duckdb.connect(str(generation.path(CATALOG_NAME)), read_only=True, config=NO_EXTENSIONS)
+    try:
+        connection.execute(f"SET file_search_path = {_quoted(str(layout.root))}")
+        connection.execute("SET allow_extension_repositories = 'forbidden'; SET allow_persistent_secrets = false")
+        connection.execute(f"SET allowed_paths = [{', '.join(map(_quoted, reached))}]")
+        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _is_shown(name: str, number: int) -> bool:
+    """Whether a file of a generation stands behind a view."""
+    if not name.endswith(".parquet"):
+        return False
+    own = f"generations/{number}/"
+    return name.startswith((f"{own}catalog/", f"{own}{ID_MAP_NAME}")) or name.endswith(f"/{PARQUET_NAME}")
 
 
 def _write_views(draft: Draft, path: Path) -> None:

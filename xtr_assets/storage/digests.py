@@ -22,14 +22,15 @@ BUILD_SECONDS = 900.0
 # sooner after it was written is read again.
 SETTLED_NS = 50_000_000
 
-_Stamp = tuple[int, int, int, int]
+# Device, inode, size, mtime and ctime: the former time can be set back by whoever writes, the latter cannot.
+Stamp = tuple[int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """The sha256 of a file as it was, and when it was read (monotonic seconds)."""
 
-    stamp: _Stamp
+    stamp: Stamp
     sha256: str
     at: float
     settled: bool
@@ -39,6 +40,8 @@ class _Seen:
 
 
 _verified: dict[Path, _Seen] = {}
+# Arrays of which this process knows that they hold what was written: by their sha256, or that every number is finite.
+_sound: dict[Path, Stamp] = {}
 _guard = threading.Lock()
 
 
@@ -55,39 +58,61 @@ class VerifyReport:
         return not self.problems
 
 
+def check_size(path: Path, expected: FileRecord, name: str) -> None:
+    """Raise CorruptFile unless it is a file of the recorded size, and no link: that may lead to anything of anybody."""
+    if path.is_symlink():
+        raise CorruptFile(name, f"{expected.bytes} bytes", "a link")
+    check(path, expected, name, full=False)
+
+
 def check_digest(path: Path, expected: FileRecord, name: str, *, within: float | None = None) -> None:
     """Raise CorruptFile unless size and sha256 agree. A file with the same inode, size and times is hashed once.
 
     `within`: only what was hashed in the last so many seconds need not be read again.
     """
-    check(path, expected, name, full=False)
+    check_size(path, expected, name)
     found = cached_sha256(path, within=within)
     if found != expected.sha256:
         raise CorruptFile(name, f"sha256 {expected.sha256}", f"sha256 {found}")
 
 
 def cached_sha256(path: Path, *, within: float | None = None) -> str:
-    """The file's sha256, from this process' memory where inode, size and times are those it was computed for.
-
-    The times are mtime and ctime: the former can be set back by whoever writes, the latter cannot.
-    """
-    stat = path.stat()
-    stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    """The file's sha256, from this process' memory where inode, size and times are those it was computed for."""
+    stamp = stamp_of(path)
     with _guard:
         known = _verified.get(path)
     if known is not None and known.stamp == stamp and known.counts(within):
         return known.sha256
-    at, settled = monotonic(), time_ns() - stat.st_ctime_ns > SETTLED_NS
+    at, settled = monotonic(), time_ns() - stamp[4] > SETTLED_NS
     digest = sha256_file(path)
     with _guard:
         _verified[path] = _Seen(stamp, digest, at, settled)
     return digest
 
 
+def stamp_of(path: Path) -> Stamp:
+    """What changes when somebody writes to a file, or puts another in its place."""
+    state = path.stat()
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+
+
+def is_sound(path: Path) -> bool:
+    """Whether this process looked at all of an array, and nobody wrote to it since."""
+    with _guard:
+        known = _sound.get(path)
+    return known is not None and known == stamp_of(path)
+
+
+def note_sound(path: Path, stamp: Stamp) -> None:
+    with _guard:
+        _sound[path] = stamp
+
+
 def forget_digests() -> None:
     """Drop the memory, so that the next look at a file reads it."""
     with _guard:
         _verified.clear()
+        _sound.clear()
 
 
 def verify_files(
@@ -105,7 +130,7 @@ def verify_files(
             if full:
                 check_digest(path, expected, name, within=within)
             else:
-                check(path, expected, name, full=False)
+                check_size(path, expected, name)
         except CorruptFile as problem:
             return problem
         except OSError as error:

@@ -8,11 +8,13 @@ from typing import Any
 
 from xtr_assets.core.errors import GenerationError, InvalidInput
 from xtr_assets.core.files import FileRecord, record, write_atomic
-from xtr_assets.storage.generation import TOMBSTONES_NAME, Generation, is_sealed, read_manifest
+from xtr_assets.storage.generation import TOMBSTONES_NAME, Generation
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.lock import exclusive, now
+from xtr_assets.storage.links import refuse_linked
+from xtr_assets.storage.lock import committing, now
 from xtr_assets.storage.manifest import CheckRecord, Listing, Manifest, canonical_json, read_stored, sha256_bytes
-from xtr_assets.storage.segment import COMMIT_SECONDS, LISTING_NAME
+from xtr_assets.storage.seal import is_sealed, read_manifest
+from xtr_assets.storage.segment import LISTING_NAME
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
 
 # The folder of a generation's token index, as the subject of a check.
@@ -85,8 +87,9 @@ class Draft(Generation):
             fsync_tree(temporary)
             records = self._records_below(temporary, self._name(name))
             target = self.directory / name
-            with exclusive(self.layout.commit_lock, f"draft {self.number}", COMMIT_SECONDS):
+            with committing(self.layout, f"draft {self.number}"):
                 refuse_sealed(self.layout, self.number)
+                refuse_linked(self.layout, target)
                 if target.is_dir():
                     shutil.rmtree(target)
                 move_into_place(temporary, target)
@@ -183,7 +186,8 @@ class Draft(Generation):
 
     def _commit(self, changes: Sequence[Change]) -> None:
         path = self.layout.manifest(self.number)
-        with exclusive(self.layout.commit_lock, f"draft {self.number}", COMMIT_SECONDS):
+        refuse_linked(self.layout, path)
+        with committing(self.layout, f"draft {self.number}"):
             manifest = Draft.open(self.layout, self.number).manifest
             try:
                 # Validated as a whole and compared as stored, so that a value that is not JSON never reaches the disk.

@@ -8,16 +8,16 @@ from typing import Literal
 import numpy as np
 from pydantic import ValidationError
 
-from xtr_assets.core.errors import GenerationError, InvalidInput, StorageError
+from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, StorageError
 from xtr_assets.core.field_problem import problems
 from xtr_assets.core.files import FileRecord, fsync_dir, record, write_atomic
 from xtr_assets.core.row_placement import Placement, Wanted, pack_tombstones, place, too_many_holes
 from xtr_assets.storage.arrays import array_writer
 from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.generation import TOMBSTONES_NAME, Generation, is_sealed
+from xtr_assets.storage.generation import TOMBSTONES_NAME, Generation
 from xtr_assets.storage.history import read_published
-from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.lock import exclusive, now
+from xtr_assets.storage.layout import LARGEST_NUMBER, Layout, number_of
+from xtr_assets.storage.lock import committing, now
 from xtr_assets.storage.manifest import (
     GATED_VERSION,
     EncoderInfo,
@@ -26,13 +26,15 @@ from xtr_assets.storage.manifest import (
     RequiredCheck,
     format_version,
 )
-from xtr_assets.storage.segment import COMMIT_SECONDS, Segment
+from xtr_assets.storage.seal import is_sealed, named_numbers, read_manifest
+from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.snapshot import Snapshot, read_snapshot, snapshot_record
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, remove_dead_scratch, scratch
 
 log = logging.getLogger(__name__)
 
-# What becomes of rows whose segments left: they stay holes; they are closed where they are too many; they are closed.
+# How row numbers freed by removed segments are treated. kept: leave gaps. bounded: renumber all rows where there are
+# too many gaps. closed: always renumber.
 Holes = Literal["kept", "bounded", "closed"]
 
 
@@ -127,17 +129,28 @@ def take_number(layout: Layout) -> int:
 
 
 def following_number(layout: Layout) -> int:
-    """The number that the next generation gets."""
+    """The number that the next generation gets: above every one that is there, and every one that ever served."""
+    last = max({*layout.numbers(), *named_numbers(layout)}, default=0)
+    following = read_next(layout)
+    if following is None:
+        return last + 1
+    if following >= LARGEST_NUMBER:
+        raise CorruptFile(
+            layout.relative(layout.next_number), f"a number after the last generation, {last}", f"{following}"
+        )
+    return max(following, last + 1)
+
+
+def read_next(layout: Layout) -> int | None:
+    """What NEXT holds; None where nothing was ever begun. CorruptFile where it is no generation number."""
     try:
-        following = int(layout.next_number.read_text("ascii"))
+        text = layout.next_number.read_bytes()
     except FileNotFoundError:
-        following = 1
-    except ValueError as error:
-        raise StorageError(
-            f"{layout.relative(layout.next_number)} holds no number; write the number after the last generation "
-            f"({max(layout.numbers(), default=0)}) into it"
-        ) from error
-    return max(following, max(layout.numbers(), default=0) + 1)
+        return None
+    number = number_of(text.removesuffix(b"\n").decode("ascii", "replace"))
+    if number is None:
+        raise CorruptFile(layout.relative(layout.next_number), "the number after the last generation", repr(text[:40]))
+    return number
 
 
 def drop_generation(layout: Layout, number: int) -> None:
@@ -152,7 +165,7 @@ def discard(layout: Layout, number: int) -> None:
     if is_sealed(layout, number):
         raise GenerationError(f"generation {number} is sealed; collection removes it (`xtr-assets gc`)")
     if not layout.generation(number).is_dir():
-        raise GenerationError(f"generation {number} is unknown; there are: {layout.numbers()}")
+        read_manifest(layout, number)
     drop_generation(layout, number)
 
 
@@ -175,7 +188,7 @@ def clean(layout: Layout, keep_drafts: int = 1) -> list[str]:
     newest = [number for number in drafts if number > published][-keep_drafts:] if keep_drafts else []
     removed += [_remove(layout, number) for number in drafts if number not in newest]
     # Commits outside the writer lock hold the commit lock: their temporaries are not those of a dead writer.
-    with exclusive(layout.commit_lock, "clean", COMMIT_SECONDS):
+    with committing(layout, "clean"):
         removed += _remove_temporaries(layout)
     for name in removed:
         log.info("removed %s, left by a writer that ended before it was done", name)

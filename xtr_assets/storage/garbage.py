@@ -1,5 +1,6 @@
 """Collection: what no kept generation, open draft or current snapshot needs is removed, pinned generations never."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,14 +11,15 @@ from pathlib import Path
 from xtr_assets.core.errors import CorruptFile, InvalidInput
 from xtr_assets.core.files import fsync_dir
 from xtr_assets.storage.content import withdrawn_generations
-from xtr_assets.storage.generation import is_sealed, read_manifest
 from xtr_assets.storage.history import published_stack, read_history, read_published
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import Manifest, WarehouseInfo, read_stored
+from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.remembrance import remember_contents
+from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.segment import embeddings_file, embeddings_listing, tokens_folder
 from xtr_assets.storage.snapshot import current_version, read_snapshot
 from xtr_assets.storage.temporary_files import scratch
+from xtr_assets.storage.warehouse_info import read_info
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ def collect(layout: Layout, keep: int, *, dry_run: bool = False, encoder: str | 
     unsealed = [number for number in layout.numbers() if number not in sealed]
     drafts = [number for number in unsealed if number > published and layout.manifest(number).is_file()]
     chosen = kept_numbers(layout, sealed, keep)
+    # Before anything goes: where what is kept cannot be read, nothing that could take its place is removed.
+    kept_manifests = {number: read_manifest(layout, number) for number in (*sorted(chosen), *drafts)}
     pinned, removed_numbers = [], []
     removed: dict[str, int] = {}
     for number in sealed:
@@ -70,7 +74,7 @@ def collect(layout: Layout, keep: int, *, dry_run: bool = False, encoder: str | 
     for number in sorted(set(unsealed) - set(drafts)):
         _remove(layout, layout.generation(number), removed, dry_run)
     kept = [number for number in sealed if number not in removed_numbers]
-    manifests = [read_manifest(layout, number) for number in (*kept, *drafts)]
+    manifests = [kept_manifests.get(number) or read_manifest(layout, number) for number in (*kept, *drafts)]
     for path in unreferenced(layout, manifests, open_draft=bool(drafts), encoder=encoder):
         _remove(layout, path, removed, dry_run)
     return CollectReport(dry_run, tuple(kept), tuple(pinned), tuple(removed_numbers), removed)
@@ -96,7 +100,7 @@ def unreferenced(
     folders = {"/".join(name.split("/")[:depth]) for name in needed for depth in (2, 3)}
     current = set(_current_segments(layout))
     alive = {encoder, *(manifest.fingerprint for manifest in manifests)}
-    retired = set(read_stored(WarehouseInfo, layout.warehouse_json, "warehouse.json").encoders) - alive
+    retired = set(read_info(layout).encoders) - alive
     for path in sorted(layout.shards.glob("*/*.json")):
         shard, name = path.parent.name, layout.relative(path)
         if path.name != "scan.json" and name not in needed and current_version(layout, shard) != path.stem:
@@ -108,8 +112,11 @@ def unreferenced(
             yield from _spare_folders(layout, directory, folders, retired)
     if not open_draft:
         yield from (p for p in sorted(layout.models.glob("*")) if layout.relative(p) not in folders)
-    if layout.staging_root.is_dir():
-        yield from (p for p in sorted(layout.staging_root.glob("*")) if not layout.segment(p.name).is_dir())
+    for directory in sorted(layout.staging_root.glob("*")):
+        if not layout.segment(directory.name).is_dir():
+            yield directory
+        elif not open_draft:
+            yield from _orphans(layout, directory, folders)
 
 
 def _spare_folders(layout: Layout, directory: Path, folders: set[str], retired: set[str]) -> Iterator[Path]:
@@ -121,6 +128,15 @@ def _spare_folders(layout: Layout, directory: Path, folders: set[str], retired: 
         for name in (embeddings_listing(fingerprint), embeddings_file(fingerprint), tokens_folder(fingerprint)):
             if (directory / name).exists() and layout.relative(directory / name) not in folders:
                 yield directory / name
+
+
+def _orphans(layout: Layout, directory: Path, folders: set[str]) -> Iterator[Path]:
+    # Postings that were begun against a model that nothing kept has, or that somebody else ended: nobody resumes them.
+    # Encodings stay: they are resumed by whoever encodes the segment.
+    for path in sorted(directory.glob("postings.*")):
+        model, sealed = path.name.partition(".")[2], layout.segment(directory.name) / path.name
+        if f"models/{model}" not in folders or sealed.is_dir():
+            yield path
 
 
 def _current_segments(layout: Layout) -> Iterator[str]:
@@ -135,7 +151,7 @@ def _unpinned(layout: Layout, number: int) -> Iterator[bool]:
     """Whether nobody reads the generation; while the block runs nobody can begin to."""
     path = layout.manifest(number)
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = _opened(path)
     except FileNotFoundError:
         raise CorruptFile(layout.relative(path), "a manifest", "no file") from None
     try:
@@ -147,6 +163,16 @@ def _unpinned(layout: Layout, number: int) -> Iterator[bool]:
             yield True
     finally:
         os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    except OSError as error:
+        # Where nothing can be written only a dry run comes here; NFS alone needs the right to write for this lock.
+        if error.errno not in (errno.EROFS, errno.EACCES):
+            raise
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
 
 
 def _remove(layout: Layout, path: Path, removed: dict[str, int], dry_run: bool) -> None:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from xtr_assets.core.errors import CorruptFile, GenerationError
+from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.line_shifts import Shift
 from xtr_assets.core.row_placement import Placed, Placement, unpack_tombstones
 from xtr_assets.core.row_store import RowTokens, RowVectors, TokenPart, VectorPart
@@ -21,10 +21,11 @@ from xtr_assets.core.types import Mask
 from xtr_assets.storage.arrays import open_array
 from xtr_assets.storage.chunk_files import CHUNK_COLUMNS, CHUNK_SCHEMA, shifted
 from xtr_assets.storage.content import withdrawn_generations
-from xtr_assets.storage.digests import check_digest
+from xtr_assets.storage.digests import check_digest, check_size
 from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import CheckRecord, Manifest, sha256_bytes
+from xtr_assets.storage.manifest import CheckRecord, Manifest
+from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.snapshot import Snapshot, read_snapshot
 
@@ -100,6 +101,7 @@ class Generation:
 
     @property
     def live_rows(self) -> int:
+        """How many rows a search may return: chunks that are neither holes nor tombstones."""
         return self.manifest.live_rows
 
     @property
@@ -134,7 +136,7 @@ class Generation:
         return Placement(placed, self.end_row, self.live)
 
     def vectors(self) -> RowVectors:
-        """Embeddings over all rows, memory-mapped."""
+        """Embeddings over all rows: float16 [end_row, dim] in parts, unit length, memory-mapped."""
         dim = self.manifest.encoder.dim
         parts = [VectorPart(one.base_row, one.segment.embeddings(self.fingerprint)) for one in self.segments]
         if self._last_row() < self.end_row:
@@ -143,7 +145,7 @@ class Generation:
         return RowVectors(parts, dim)
 
     def tokens(self) -> RowTokens:
-        """Token embeddings over all rows, memory-mapped."""
+        """Token embeddings over all rows: int8 [T, token_dim] with a float16 scale [T], in parts, memory-mapped."""
         dim = self.manifest.encoder.token_dim
         parts = []
         for one in self.segments:
@@ -186,9 +188,8 @@ class Generation:
             full = path.suffix != ".npy"
         if full:
             check_digest(path, self.manifest.files[key], key)
-        elif not path.is_file() or path.stat().st_size != self.manifest.files[key].bytes:
-            found = f"{path.stat().st_size} bytes" if path.is_file() else "no file"
-            raise CorruptFile(key, f"{self.manifest.files[key].bytes} bytes", found)
+        else:
+            check_size(path, self.manifest.files[key], key)
         return path
 
     def file_name(self, name: str) -> str:
@@ -201,6 +202,7 @@ class Generation:
         )
 
     def has_file(self, name: str) -> bool:
+        """Whether the manifest lists the file, by a name as `path` takes it."""
         return self._name(name) in self.manifest.files or name in self.manifest.files
 
     def bytes(self) -> int:
@@ -233,32 +235,3 @@ class Generation:
 
     def _name(self, name: str) -> str:
         return f"{self.layout.relative(self.directory)}/{name}"
-
-
-def is_sealed(layout: Layout, number: int) -> bool:
-    """manifest.json.sha256 is written last: with it the generation is sealed."""
-    return layout.manifest_seal(number).is_file()
-
-
-def seal_text(manifest: bytes) -> bytes:
-    """manifest.json.sha256, in sha256sum's format."""
-    return f"{sha256_bytes(manifest)}  manifest.json\n".encode("ascii")
-
-
-def read_manifest(layout: Layout, number: int) -> Manifest:
-    """Read and, where sealed, verify a manifest."""
-    path = layout.manifest(number)
-    name = layout.relative(path)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        known = ", ".join(map(str, layout.numbers())) or "none"
-        raise GenerationError(f"generation {number} is unknown; there are: {known}") from None
-    seal = layout.manifest_seal(number)
-    if seal.is_file() and seal.read_bytes() != seal_text(data):
-        stated = seal.read_bytes()[:64].decode("ascii", "replace")
-        raise CorruptFile(name, f"sha256 {stated}", f"sha256 {sha256_bytes(data)}")
-    manifest = Manifest.from_bytes(data, name)
-    if manifest.number != number:
-        raise CorruptFile(name, f"the manifest of generation {number}", f"that of {manifest.number}")
-    return manifest

@@ -1,23 +1,45 @@
-"""PUBLISHED and history.jsonl: which generation serves, and who changed that, when and why."""
+"""PUBLISHED and history.jsonl: which generation serves, and who changed that, when and why.
+
+Each line of the history digests all that stands before it, and warehouse.json names its end: whoever reads it finds a
+tail that was cut, a line that was left out, and a file that is gone.
+"""
 
 import getpass
+import hashlib
 import logging
 import os
 import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import time_ns
 
-from xtr_assets.core.errors import CorruptFile
-from xtr_assets.core.files import fsync_dir, write_atomic
+from xtr_assets.core.errors import CorruptFile, InvalidInput
+from xtr_assets.core.files import FileRecord, fsync_dir, write_atomic
+from xtr_assets.storage.digests import SETTLED_NS
 from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry
-from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.layout import Layout, number_of
+from xtr_assets.storage.links import open_own
 from xtr_assets.storage.lock import now
-from xtr_assets.storage.manifest import WarehouseInfo, read_stored
+from xtr_assets.storage.manifest import sha256_bytes
+from xtr_assets.storage.warehouse_info import CHAINED_VERSION, read_info
 
 log = logging.getLogger(__name__)
 
-# The format_version of warehouse.json from which on lines of the history name contents.
-HISTORY_VERSION = 2
+_Stamp = tuple[tuple[int, int, int, int] | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A history as it was read, and the files that it was read from as they were."""
+
+    stamp: _Stamp
+    entries: tuple[HistoryEntry, ...]
+
+
+# A build asks for the history hundreds of times; it is parsed again when one of its two files changed.
+_read: dict[Path, _Read] = {}
 
 
 def whoami() -> str:
@@ -36,10 +58,10 @@ def read_published(layout: Layout) -> int | None:
         text = layout.published.read_bytes()
     except FileNotFoundError:
         return None
-    digits = text.removesuffix(b"\n")
-    if not digits.isdigit() or int(digits) < 1 or text != f"{int(digits)}\n".encode():
+    number = number_of(text.removesuffix(b"\n").decode("ascii", "replace"))
+    if number is None or text != f"{number}\n".encode():
         raise CorruptFile(name, "a generation number", repr(text[:40]))
-    return int(digits)
+    return number
 
 
 def move_pointer(layout: Layout, number: int) -> None:
@@ -48,7 +70,42 @@ def move_pointer(layout: Layout, number: int) -> None:
 
 
 def read_history(layout: Layout) -> list[HistoryEntry]:
-    """Every entry, oldest first. A torn last line (a crash while appending) is not an entry."""
+    """Every entry, oldest first. A torn last line (a crash while appending) is not an entry.
+
+    CorruptFile where a line was changed or left out, and where the file ends before the end that warehouse.json names.
+    """
+    stamp = _stamp(layout)
+    known = _read.get(layout.history)
+    if known is not None and known.stamp == stamp:
+        return list(known.entries)
+    # First where it must end: a writer that appends meanwhile makes it longer, never shorter.
+    end = _end(layout)
+    entries = _chained(layout, _lines(layout), end)
+    if all(one is None or time_ns() - one[3] > SETTLED_NS for one in stamp):
+        _read[layout.history] = _Read(stamp, tuple(entries))
+    return entries
+
+
+def _stamp(layout: Layout) -> _Stamp:
+    found: list[tuple[int, int, int, int] | None] = []
+    for path in (layout.warehouse_json, layout.history):
+        try:
+            state = path.stat()
+        except FileNotFoundError:
+            found.append(None)
+        else:
+            found.append((state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+    return tuple(found)
+
+
+def _end(layout: Layout) -> FileRecord | None:
+    """Where the history must reach; None in a folder that is being made, and before version 3."""
+    if not layout.warehouse_json.is_file():
+        return None
+    return read_info(layout).history
+
+
+def _lines(layout: Layout) -> list[bytes]:
     try:
         data = layout.history.read_bytes()
     except FileNotFoundError:
@@ -56,13 +113,37 @@ def read_history(layout: Layout) -> list[HistoryEntry]:
     *lines, torn = data.split(b"\n")
     if torn:
         log.warning("the last line of %s is torn (%d bytes) and ignored", layout.history.name, len(torn))
-    entries = []
+    return lines
+
+
+def _chained(layout: Layout, lines: Sequence[bytes], end: FileRecord | None) -> list[HistoryEntry]:
+    name, digest, length = layout.history.name, hashlib.sha256(), 0
+    entries: list[HistoryEntry] = []
+    broken: CorruptFile | None = None
+    begun = False
+    reached = end is None or not end.bytes
     for index, line in enumerate(lines, start=1):
-        name = f"{layout.history.name} line {index}"
-        entry = HistoryEntry.from_bytes(line, name)
+        entry = HistoryEntry.from_bytes(line, f"{name} line {index}")
         if not entry.intact():
-            raise CorruptFile(name, f"check {entry.check}", "other contents")
+            raise CorruptFile(f"{name} line {index}", f"check {entry.check}", "other contents")
+        before = digest.hexdigest()
+        if entry.after == before and entry.action == "accepted_history":
+            broken = None
+        elif entry.after != before and (entry.after or begun):
+            broken = broken or CorruptFile(
+                f"{name} line {index}", f"lines before it of sha256 {entry.after}", f"sha256 {before}"
+            )
+        begun = begun or entry.after is not None
         entries.append(entry)
+        digest.update(line + b"\n")
+        length += len(line) + 1
+        reached = reached or (end is not None and end == FileRecord(length, digest.hexdigest()))
+    if broken is None and not reached:
+        assert end is not None
+        what = f"{length} bytes of other contents" if length else "no line"
+        broken = CorruptFile(name, f"{end.bytes} bytes of sha256 {end.sha256}, by {layout.warehouse_json.name}", what)
+    if broken is not None:
+        raise broken
     return entries
 
 
@@ -79,7 +160,14 @@ def append_history(
     shrink: AcceptedShrink | None = None,
     content: str | None = None,
 ) -> HistoryEntry:
-    """Append an entry durably. A torn last line is cut off first."""
+    """Append an entry durably, and name the new end in warehouse.json. A torn last line is cut off first.
+
+    CorruptFile where lines are missing: what is left of them is never taken for the whole.
+    """
+    lines = _lines(layout)
+    if action != "accepted_history":
+        _chained(layout, lines, _end(layout))
+    data = b"".join(line + b"\n" for line in lines)
     entry = HistoryEntry.model_validate(
         {
             "at": now(),
@@ -92,29 +180,41 @@ def append_history(
             "manifest_sha256": manifest_sha256,
             "shrink": shrink,
             "content": content,
+            "after": sha256_bytes(data),
         }
     ).signed()
-    if content is not None or shrink is not None:
-        _name_the_version(layout)
-    with layout.history.open("a+b") as file:
-        file.seek(0)
-        data = file.read()
-        if data and not data.endswith(b"\n"):
-            file.truncate(data.rfind(b"\n") + 1)
+    if action != "accepted_history":
+        # Before a line needs it: a release that reads no chain must not read one.
+        _name_end(layout, data)
+    line = entry.model_dump_json().encode("utf-8") + b"\n"
+    with open_own(layout.history, os.O_RDWR | os.O_CREAT) as file:
+        file.truncate(len(data))
         file.seek(0, os.SEEK_END)
-        file.write(entry.model_dump_json().encode("utf-8") + b"\n")
+        file.write(line)
         file.flush()
         os.fsync(file.fileno())
     fsync_dir(layout.root)
+    _name_end(layout, data + line)
     return entry
 
 
-def _name_the_version(layout: Layout) -> None:
-    """warehouse.json says version 2 before the history needs it; a folder that is being made gets one later."""
-    if layout.warehouse_json.is_file():
-        info = read_stored(WarehouseInfo, layout.warehouse_json, layout.warehouse_json.name)
-        if info.format_version < HISTORY_VERSION:
-            write_atomic(layout.warehouse_json, info.model_copy(update={"format_version": HISTORY_VERSION}).to_bytes())
+def accept_history(layout: Layout, reason: str, *, who: str | None = None) -> HistoryEntry:
+    """Begin a chain over the lines that are left. Each must be whole: a line that was changed is taken out by hand."""
+    if not reason.strip():
+        raise InvalidInput("accepting a history that lost lines needs a reason; it is kept in it")
+    serving = read_published(layout)
+    return append_history(layout, "accepted_history", serving or 0, previous=serving, who=who, reason=reason)
+
+
+def _name_end(layout: Layout, data: bytes) -> None:
+    """warehouse.json names the end of the history; a folder that is being made gets one later."""
+    if not layout.warehouse_json.is_file():
+        return
+    info = read_info(layout)
+    end = FileRecord(len(data), sha256_bytes(data))
+    if info.history != end:
+        following = info.model_copy(update={"format_version": CHAINED_VERSION, "history": end})
+        write_atomic(layout.warehouse_json, following.to_bytes())
 
 
 def accepted_shrinks(entries: Sequence[HistoryEntry], serving: int | None) -> dict[str, HistoryEntry]:

@@ -17,13 +17,17 @@ class AcceptedShrink(Stored):
 class HistoryEntry(Grown):
     """A line of history.jsonl. `previous` is what was published before, `check` digests the rest of the line.
 
+    `after` is the sha256 of every byte of the file before the line: none can be left out or changed unseen. Lines of
+    releases before version 3 of warehouse.json have none.
+
     `content` names what the generation holds (storage/content.py), so that it is known when the generation is gone.
     `remembered` adds it to lines that lack it, `imported` says that a generation came from elsewhere, `allowed` that
     somebody lets a content that was taken back serve again. `accepted_shrink` moves nothing either: `generation` is the
-    one that served then (0 for none), and `shrink` what was accepted.
+    one that served then (0 for none), and `shrink` what was accepted. Nor does
+    `accepted_history`: somebody goes on with a history that lost lines.
     """
 
-    gained = ("content", "shrink")
+    gained = ("content", "shrink", "after")
 
     at: str
     action: Literal[
@@ -35,6 +39,7 @@ class HistoryEntry(Grown):
         "imported",
         "allowed",
         "accepted_shrink",
+        "accepted_history",
     ]
     generation: int
     previous: int | None
@@ -44,6 +49,7 @@ class HistoryEntry(Grown):
     manifest_sha256: str | None = None
     content: Digest | None = None
     shrink: AcceptedShrink | None = None
+    after: Digest | None = None
     check: str = ""
 
     @property

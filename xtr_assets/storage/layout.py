@@ -9,12 +9,21 @@ from xtr_assets.core.errors import GenerationError, InvalidInput
 # Shard, segment, folder and model names become folder names on every file system: no separators, no leading dot.
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,120}")
 
+# A build a second for thirty years stays below this; what is larger is damage, or somebody's joke.
+LARGEST_NUMBER = 999_999_999
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+
 
 def safe_name(name: str, what: str) -> str:
     """`name`, or InvalidInput where it cannot be a folder name."""
     if not _SAFE.fullmatch(name):
         raise InvalidInput(f"{what} {name!r} cannot be a folder name; letters, digits, '_', '.' and '-' are allowed")
     return name
+
+
+def number_of(text: str) -> int | None:
+    """The generation number that a text is, in the one form in which it is written; None where it is none."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +106,8 @@ class Layout:
         return self.generations / "NEXT"
 
     def generation(self, number: int) -> Path:
-        if number < 1:
-            raise GenerationError(f"generation {number}: numbers begin at 1")
+        if not 1 <= number <= LARGEST_NUMBER:
+            raise GenerationError(f"generation {number}: numbers go from 1 to {LARGEST_NUMBER}")
         return self.generations / str(number)
 
     def manifest(self, number: int) -> Path:
@@ -122,4 +131,5 @@ class Layout:
         """Numbers of the generation folders there are, finished or not, ascending."""
         if not self.generations.is_dir():
             return []
-        return sorted(int(p.name) for p in self.generations.iterdir() if p.name.isdecimal() and p.is_dir())
+        named = ((number_of(path.name), path) for path in self.generations.iterdir())
+        return sorted(number for number, path in named if number is not None and path.is_dir())

@@ -1,14 +1,18 @@
 """The writer lock: one writer at a time, by flock, with a note of who holds it.
 
+The folder beside the file is locked with it: somebody who removes the file, and makes another, holds that alone.
+
 The kernel drops a dead process' lock, so a dead holder is taken over without guessing from process ids; the note it
 left behind is only read to say so. Locks are reentrant for the thread that holds them.
 """
 
+import errno
 import fcntl
 import json
 import logging
 import os
 import socket
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -19,11 +23,15 @@ from pathlib import Path
 
 from xtr_assets.core.errors import WarehouseLocked
 from xtr_assets.core.json_document import read_json
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.links import open_descriptor, refuse_linked
 
 log = logging.getLogger(__name__)
 
 # A waiting writer looks this often: builds take seconds, so a tenth of a second is not felt and costs nothing.
 POLL_SECONDS = 0.1
+# Commits wait for each other this long at most: each takes a few fsyncs.
+COMMIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,7 @@ class Holder:
 @dataclass(slots=True)
 class _Held:
     descriptor: int
+    folder: int
     thread: int
     depth: int
 
@@ -56,6 +65,7 @@ def _forget_in_child() -> None:
     _guard = threading.Lock()
     for held in _held.values():
         os.close(held.descriptor)
+        os.close(held.folder)
     _held.clear()
 
 
@@ -76,25 +86,37 @@ def read_holder(path: Path) -> Holder | None:
 
 
 @contextmanager
-def exclusive(path: Path, purpose: str, wait_seconds: float = 0.0) -> Iterator[None]:
-    """Hold the lock file. Raises WarehouseLocked naming the holder when it is not free within `wait_seconds`."""
-    path = path.resolve()
+def exclusive(path: Path, purpose: str, wait_seconds: float = 0.0, *, folder: Path | None = None) -> Iterator[bool]:
+    """Hold the lock file, and the lock of `folder`, by default the one that it lies in. Raises WarehouseLocked naming
+    the holder when they are not free within `wait_seconds`. Yields False where this thread held it already."""
+    path = path.parent.resolve() / path.name
     deadline = time.monotonic() + wait_seconds
-    while not _try(path, purpose):
+    while not _try(path, folder or path.parent, purpose):
         if time.monotonic() >= deadline:
             holder = read_holder(path)
+            who = holder or "a process that has just started, or whose lock file was removed"
             raise WarehouseLocked(
-                f"{path.parent} is being written by {holder or 'a process that has just started'}; "
+                f"{path.parent} is being written by {who}; "
                 f"{purpose!r} waited {wait_seconds:g} s: wait for it to end, or end that process"
             )
         time.sleep(POLL_SECONDS)
     try:
-        yield
+        yield _held[path].depth == 1
     finally:
         _release(path)
 
 
-def _try(path: Path, purpose: str) -> bool:
+@contextmanager
+def committing(layout: Layout, purpose: str) -> Iterator[None]:
+    """Hold the commit lock for a moment: a draft's manifest, an encoding, may be committed beside the writer lock."""
+    refuse_linked(layout, layout.segments)
+    layout.segments.mkdir(exist_ok=True)
+    # Not the folder of the writer lock, which its holder has locked.
+    with exclusive(layout.commit_lock, purpose, COMMIT_SECONDS, folder=layout.segments):
+        yield
+
+
+def _try(path: Path, folder: Path, purpose: str) -> bool:
     with _guard:
         held = _held.get(path)
         if held is not None:
@@ -102,24 +124,56 @@ def _try(path: Path, purpose: str) -> bool:
                 return False
             held.depth += 1
             return True
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = open_descriptor(path, os.O_RDWR | os.O_CREAT)
+        beside = -1
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        before = read_holder(path)
-        if before is not None:
-            log.warning("taking over the lock that %s left when it died", before)
-        note = Holder(socket.gethostname(), os.getpid(), purpose, now())
-        try:
+            beside = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            if not (_locked(beside) and _locked(descriptor) and _stands(path, descriptor)):
+                raise BlockingIOError
+            before = read_holder(path)
+            if before is not None:
+                log.warning("taking over the lock that %s left when it died", before)
+            note = Holder(socket.gethostname(), os.getpid(), purpose, now())
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(asdict(note)).encode(), 0)
+        except BlockingIOError:
+            _close(descriptor, beside)
+            return False
         except BaseException:
-            os.close(descriptor)
+            _close(descriptor, beside)
             raise
-        _held[path] = _Held(descriptor, threading.get_ident(), 1)
+        _held[path] = _Held(descriptor, beside, threading.get_ident(), 1)
         return True
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        # NFS locks no folder. There the file alone has to do.
+        if error.errno not in (errno.EBADF, errno.ENOLCK, errno.EINVAL, errno.EOPNOTSUPP) or not _is_folder(descriptor):
+            raise
+    return True
+
+
+def _is_folder(descriptor: int) -> bool:
+    return stat.S_ISDIR(os.fstat(descriptor).st_mode)
+
+
+def _stands(path: Path, descriptor: int) -> bool:
+    """Whether the file that was locked still has its name: it may have been removed between opening and locking."""
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _close(*descriptors: int) -> None:
+    for one in descriptors:
+        if one >= 0:
+            os.close(one)
 
 
 def _release(path: Path) -> None:
@@ -133,4 +187,4 @@ def _release(path: Path) -> None:
             try:
                 os.ftruncate(held.descriptor, 0)
             finally:
-                os.close(held.descriptor)
+                _close(held.descriptor, held.folder)

@@ -32,6 +32,8 @@ Count = Annotated[int, Field(ge=0)]
 Json = Annotated[Any, AfterValidator(TypeAdapter(JsonValue).validate_python)]
 
 
+# The deepest file of a warehouse has six parts; no file system opens a name of a thousand.
+MOST_PARTS = 16
 # Of a file that is all wrong so many faults are told.
 FAULTS_TOLD = 3
 
@@ -75,7 +77,7 @@ Model = TypeVar("Model", bound=Stored)
 def canonical_json(value: Any) -> bytes:
     """Sorted keys, ASCII, a newline at the end; what lies in the two outer levels has a line of its own.
 
-    Indenting everything would take Python's slow encoder: 4 s in place of .5 s for a snapshot of 100,000 files.
+    Indenting everything would take Python's slow encoder: 4 s in place of 0.5 s for a snapshot of 100,000 files.
     """
     return (_lines(value, depth=2) + "\n").encode("ascii")
 
@@ -118,18 +120,6 @@ class EncoderInfo(BaseModel):
     token_dim: Annotated[int, Field(ge=1)]
 
 
-class WarehouseInfo(Stored):
-    """warehouse.json. `encoders` holds every encoder that a generation here was made with, by fingerprint.
-
-    Version 2 says that lines of the history name contents, which a release that reads version 1 would call damaged.
-    """
-
-    format_version: Literal[1, 2] = 1
-    created_at: str
-    token_codec: str = TOKEN_CODEC
-    encoders: dict[str, EncoderInfo] = {}
-
-
 class Listing(Stored):
     """files.json of a sealed folder (names relative to it), or `embeddings.<fp8>.json` beside the array it lists."""
 
@@ -162,7 +152,7 @@ class Grown(Stored):
 
 
 class Shifted(Grown):
-    """A segment whose rows may stand at other lines than it says. `shifts`: see core.lines."""
+    """A segment whose rows may stand at other lines than it says. `shifts`: see core/line_shifts.py."""
 
     gained = ("shifts",)
 
@@ -324,6 +314,29 @@ class Manifest(Grown):
                 f"`required` and sealed records need format_version {GATED_VERSION}, the file has {self.format_version}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _names_its_own(self) -> Self:
+        """What a manifest names is read, copied and collected: it names nothing but what generations are made of."""
+        if foreign := [name for name in self.files if not self._may_name(name)]:
+            raise ValueError(f"{foreign[0]!r} is no file of generation {self.number}, nor one that generations share")
+        return self
+
+    def _may_name(self, name: str) -> bool:
+        parts = name.split("/")
+        if (
+            not 3 <= len(parts) <= MOST_PARTS
+            or any(part in ("", ".", "..") or "\0" in part for part in parts)
+            or parts[1].startswith(".")
+        ):
+            return False
+        if parts[0] == "generations":
+            return parts[1] == str(self.number) and parts[2:] not in (["manifest.json"], ["manifest.json.sha256"])
+        if parts[0] == "shards":
+            return len(parts) == 3 and parts[2] == f"{self.snapshots.get(parts[1])}.json"
+        return parts[0] == "models" or (
+            parts[0] == "segments" and parts[1] in {one.segment_id for one in self.segments}
+        )
 
     @property
     def gated(self) -> bool:

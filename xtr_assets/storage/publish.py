@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
-from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
+from xtr_assets.core.errors import GenerationError, InvalidInput, PublishRefused
 from xtr_assets.core.files import write_atomic
+from xtr_assets.storage.confirmation import Before
 from xtr_assets.storage.content import TakenBack, key_of, taken_back
 from xtr_assets.storage.digests import BUILD_SECONDS, verify_files
-from xtr_assets.storage.generation import Generation, is_sealed, read_manifest, seal_text
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import append_history, move_pointer, published_stack, read_history, read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
@@ -15,6 +17,7 @@ from xtr_assets.storage.manifest import Manifest, RequiredCheck, sha256_bytes
 from xtr_assets.storage.refusal import not_published, was_taken_back
 from xtr_assets.storage.remembrance import content_of, content_or_none, known_contents, refusal_of
 from xtr_assets.storage.requirement import demands, unmet
+from xtr_assets.storage.seal import is_sealed, read_manifest, refuse_altered, restore_seals, seal_text, sealed_sha256
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +73,7 @@ def allow_again(layout: Layout, back: TakenBack, content: str, reason: str, *, w
     if not reason.strip():
         raise InvalidInput("again needs a reason; it is kept in the history")
     current = read_published(layout)
-    append_history(layout, "allowed", back.generation, previous=current, who=who, reason=reason, content=content)
+    _note(layout, "allowed", back.generation, previous=current, who=who, reason=reason, content=content)
 
 
 def _served(layout: Layout, number: int) -> bool:
@@ -143,18 +146,19 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
                 "another one first"
             )
         current = rollback(layout, target, who=who, reason=f"generation {number} is withdrawn: {reason}").number
-    append_history(layout, "withdrawn", number, previous=current, who=who, reason=reason, content=content)
+    _note(layout, "withdrawn", number, previous=current, who=who, reason=reason, content=content)
 
 
 def recover(layout: Layout) -> None:
-    """Note a move of the pointer that a crash kept out of the history."""
+    """Note a move of the pointer that a crash kept out of the history, and write seals again that got lost."""
+    restore_seals(layout)
     current = read_published(layout)
     entries = [entry for entry in read_history(layout) if entry.moves]
     last = entries[-1].generation if entries else None
     if current is not None and current != last:
         log.warning("generation %d was published by a writer that died before it noted so", current)
-        content = content_or_none(layout, current)
-        append_history(layout, "recovered", current, previous=last, who=None, content=content)
+        content, digest = content_or_none(layout, current), sealed_sha256(layout, current)
+        _note(layout, "recovered", current, previous=last, who=None, content=content, manifest_sha256=digest)
 
 
 def _serve(
@@ -164,18 +168,38 @@ def _serve(
     previous = read_published(layout)
     digest = sha256_bytes(layout.manifest(number).read_bytes())
     forced = forced or (read_manifest(layout, number).forced is not None and action == "published")
+    before = Before.of(layout)
     move_pointer(layout, number)
-    append_history(
+    before.confirm_pointer(number)
+    _note(
         layout,
         action,
         number,
         previous=previous,
         who=who,
         reason=reason,
+        before=before,
         forced=forced,
         manifest_sha256=digest,
         content=content,
     )
+
+
+def _note(
+    layout: Layout,
+    action: str,
+    number: int,
+    *,
+    previous: int | None,
+    who: str | None,
+    reason: str | None = None,
+    before: Before | None = None,
+    **more: Any,
+) -> None:
+    """Append a line to the history and read it back; `before` is what is restored where it says something else."""
+    before = before or Before.of(layout)
+    append_history(layout, action, number, previous=previous, who=who, reason=reason, **more)
+    before.confirm_line({"action": action, "generation": number, "previous": previous, "reason": reason, **more})
 
 
 def refuse_withdrawn(layout: Layout, number: int) -> str:
@@ -185,29 +209,3 @@ def refuse_withdrawn(layout: Layout, number: int) -> str:
     if back is not None and back.how == "withdrawn":
         raise PublishRefused(was_taken_back(number, back))
     return content
-
-
-def refuse_altered(layout: Layout, number: int) -> None:
-    """CorruptFile where a sealed manifest is not the one that the history knows, though its sha256 be changed too."""
-    if is_sealed(layout, number) and (problems := sealed_manifest_problems(layout, number)):
-        raise problems[0]
-
-
-def sealed_manifest_problems(layout: Layout, number: int) -> list[CorruptFile]:
-    """Whether a sealed manifest, its sha256 and the history agree; the history decides which of them is damaged."""
-    data, seal_data = layout.manifest(number).read_bytes(), layout.manifest_seal(number).read_bytes()
-    actual = sha256_bytes(data)
-    noted = noted_sha256(layout, number)
-    manifest, seal_path = layout.relative(layout.manifest(number)), layout.relative(layout.manifest_seal(number))
-    if noted and actual not in noted:
-        return [CorruptFile(manifest, f"sha256 {sorted(noted)[0]} by the history", f"sha256 {actual}")]
-    if seal_text(data) == seal_data:
-        return []
-    stated = f"sha256 {seal_data[:64].decode('ascii', 'replace')}"
-    names = [seal_path] if noted else [manifest, seal_path]
-    return [CorruptFile(name, stated, f"sha256 {actual}") for name in names]
-
-
-def noted_sha256(layout: Layout, number: int) -> set[str]:
-    """What the history says of the manifest of a generation, whether it is there or was collected."""
-    return {e.manifest_sha256 for e in read_history(layout) if e.generation == number and e.manifest_sha256}

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from xtr_assets.core.errors import StorageError
 from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest, noted_contents, taken_back
-from xtr_assets.storage.generation import read_manifest
 from xtr_assets.storage.history import append_history, read_history, read_published
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import Manifest
+from xtr_assets.storage.seal import read_manifest
 from xtr_assets.storage.snapshot import read_snapshot
 
 

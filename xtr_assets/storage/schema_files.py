@@ -8,10 +8,10 @@ from xtr_assets.storage.manifest import (
     Manifest,
     SegmentInfo,
     Stored,
-    WarehouseInfo,
     canonical_json,
 )
 from xtr_assets.storage.snapshot import Snapshot
+from xtr_assets.storage.warehouse_info import WarehouseInfo
 
 SCHEMAS = Path(__file__).parent / "schemas"
 

@@ -15,18 +15,17 @@ import pyarrow as pa
 from xtr_assets.core.errors import CorruptFile, StorageError
 from xtr_assets.core.files import FileRecord, record
 from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints
-from xtr_assets.storage.arrays import open_array
+from xtr_assets.storage.arrays import check_finite, open_array
 from xtr_assets.storage.chunk_files import ARROW_NAME, hashes_of, ids_of, open_chunks
-from xtr_assets.storage.digests import check_digest
+from xtr_assets.storage.digests import check_digest, check_size, is_sound, note_sound, stamp_of
 from xtr_assets.storage.layout import Layout, safe_name
-from xtr_assets.storage.lock import exclusive
+from xtr_assets.storage.links import refuse_linked, refuse_links
+from xtr_assets.storage.lock import committing
 from xtr_assets.storage.manifest import Listing, SegmentInfo, read_stored
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place
 
 LISTING_NAME = "files.json"
 SEGMENT_NAME = "segment.json"
-# Commits wait for each other this long at most: each takes a few fsyncs.
-COMMIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +104,14 @@ class Segment:
         return self._made_by(f"{tokens_folder(fingerprint)}/{LISTING_NAME}", fingerprint)
 
     def embeddings(self, fingerprint: str) -> Halves:
-        """float16 [rows, dim], unit length, memory-mapped; checked by size and header."""
+        """float16 [rows, dim], unit length, memory-mapped; checked by size, header, and for numbers that are finite."""
         self._need(self.has_embeddings(fingerprint), "embeddings", fingerprint)
         name = embeddings_file(fingerprint)
-        self._check_size(name)
-        return open_array(self.directory / name, self._name(name), np.float16, (self.rows, None))
+        return self._finite(name, self._array(name, np.float16, (self.rows, None)))
 
     def tokens(self, fingerprint: str) -> TokenArrays:
-        """Memory-mapped; the offsets, which decide what is read, checked by sha256, the others by size and header."""
+        """Memory-mapped; the offsets, which decide what is read, checked by sha256, the others by size and header, the
+        scales for numbers that are finite."""
         self._need(self.has_tokens(fingerprint), "tokens", fingerprint)
         folder = tokens_folder(fingerprint)
         self.verified(f"{folder}/offsets.npy")
@@ -120,7 +119,7 @@ class Segment:
         count = int(offsets[-1])
         return TokenArrays(
             tokens=self._array(f"{folder}/tokens.npy", np.int8, (count, None)),
-            scales=self._array(f"{folder}/scales.npy", np.float16, (count,)),
+            scales=self._finite(f"{folder}/scales.npy", self._array(f"{folder}/scales.npy", np.float16, (count,))),
             offsets=offsets,
             token_ids=self._array(f"{folder}/token_ids.npy", np.int32, (count,)),
         )
@@ -128,6 +127,16 @@ class Segment:
     def _array(self, name: str, dtype: npt.DTypeLike, shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
         self._check_size(name)
         return open_array(self.directory / name, self._name(name), dtype, shape)
+
+    def _finite(self, name: str, array: Halves) -> Halves:
+        """The array; CorruptFile where a number of it is none. It is looked at once in a process, while it is as it
+        was."""
+        path = self.directory / name
+        if not is_sound(path):
+            stamp = stamp_of(path)
+            check_finite(array, self._name(name))
+            note_sound(path, stamp)
+        return array
 
     def write_embeddings(self, fingerprint: str, embeddings: Halves | Floats) -> bool:
         """Keep float16|float32 [rows, dim], unit length, as float16. False where they were there already."""
@@ -153,12 +162,15 @@ class Segment:
     def staging(self, name: str) -> Path:
         """A folder for unfinished work that survives a crash; `seal_folder` turns it into `folder(name)`."""
         path = self.layout.staging(self.segment_id, name)
+        refuse_linked(self.layout, path)
         path.mkdir(parents=True, exist_ok=True)
+        refuse_links(self.layout, path)
         return path
 
     def drop_staging(self, name: str) -> None:
         """Remove unfinished work that is no longer needed."""
         path = self.layout.staging(self.segment_id, name)
+        refuse_linked(self.layout, path)
         shutil.rmtree(path, ignore_errors=True)
         if path.parent.is_dir() and not any(path.parent.iterdir()):
             path.parent.rmdir()
@@ -181,7 +193,8 @@ class Segment:
     @contextmanager
     def committing(self) -> Iterator[None]:
         """Hold the commit lock: two encoders of one segment must not mix their files."""
-        with exclusive(self.layout.commit_lock, f"segment {self.segment_id}", COMMIT_SECONDS):
+        refuse_links(self.layout, self.directory)
+        with committing(self.layout, f"segment {self.segment_id}"):
             yield
 
     # -- records ------------------------------------------------------------------------------------------------------
@@ -225,12 +238,7 @@ class Segment:
         return self.directory / name
 
     def _check_size(self, name: str) -> None:
-        expected, path = self._record(name), self.directory / name
-        size = path.stat().st_size if path.is_file() else None
-        if size != expected.bytes:
-            raise CorruptFile(
-                self._name(name), f"{expected.bytes} bytes", "no file" if size is None else f"{size} bytes"
-            )
+        check_size(self.directory / name, self._record(name), self._name(name))
 
     def _record(self, name: str) -> FileRecord:
         if self._expected is not None:

@@ -21,6 +21,7 @@ from xtr_assets.storage.snapshot import (
     commit_snapshot,
     current_version,
     known_files,
+    looked_at,
     read_snapshot,
     snapshot_version,
 )
@@ -73,7 +74,8 @@ def compact_shard(layout: Layout, shard: str, groups: Sequence[Sequence[str]]) -
     following = snapshot.model_copy(update={"segments": segments, "format_version": version})
     # A copy keeps what was cached of the original, its data version included.
     following = Snapshot.model_validate(following.model_dump())
-    commit_snapshot(layout, following, known_files(layout, shard))
+    looked_ns = looked_at(layout, shard, snapshot.data_version)
+    commit_snapshot(layout, following, known_files(layout, shard), looked_ns)
     return Compacted(shard, following, tuple(named), tuple(written))
 
 

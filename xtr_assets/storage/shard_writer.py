@@ -59,6 +59,7 @@ def write_change(
     files: Mapping[str, FileState],
     touched: Iterable[str],
     chunks: Iterable[Chunk | Quarantined],
+    looked_ns: int = 0,
 ) -> ShardChange:
     """The next snapshot of a shard, committed. Work is linear in the touched rows, plus a scan of the path column."""
     named = set(touched)
@@ -70,7 +71,7 @@ def write_change(
     if previous is not None and same and not named and not gone:
         for item in chunks:
             raise InvalidInput(f"a chunk of {item.path!r}, but no file of shard {shard} was touched")
-        commit_snapshot(layout, previous, files)
+        commit_snapshot(layout, previous, files, looked_ns)
         return ShardChange(previous, 0, 0, 0, previous.live_rows, None)
     old = StandingRows(layout, previous, named | gone)
     # Releases before version 3 put what could not be read into the quarantine.
@@ -103,7 +104,7 @@ def write_change(
         quarantine=tuple(sorted(quarantine, key=lambda q: (q.path, q.line, q.reason, q.detail))),
         stale=stale,
     )
-    commit_snapshot(layout, snapshot, files)
+    commit_snapshot(layout, snapshot, files, looked_ns)
     kept = snapshot.live_rows - (segment.rows if segment else 0)
     return ShardChange(snapshot, counts["added"], counts["changed"], counts["deleted"], kept, segment)
 

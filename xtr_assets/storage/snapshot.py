@@ -141,8 +141,9 @@ def current_version(layout: Layout, shard: str) -> str | None:
     return version
 
 
-def commit_snapshot(layout: Layout, snapshot: Snapshot, files: Mapping[str, FileState]) -> None:
-    """Write the snapshot, then move CURRENT to it (the commit), then the hints for the next scan."""
+def commit_snapshot(layout: Layout, snapshot: Snapshot, files: Mapping[str, FileState], looked_ns: int = 0) -> None:
+    """Write the snapshot, then move CURRENT to it (the commit), then the hints for the next scan. `looked_ns`: when the
+    scan that it comes from began, 0 where nobody says."""
     if "data_version" not in vars(snapshot) or not layout.snapshot(snapshot.shard, snapshot.data_version).is_file():
         data = snapshot.to_bytes()
         vars(snapshot)["data_version"] = sha256_bytes(data)[:VERSION_LENGTH]
@@ -150,8 +151,30 @@ def commit_snapshot(layout: Layout, snapshot: Snapshot, files: Mapping[str, File
     version = snapshot.data_version
     if not layout.current(snapshot.shard).is_file() or current_version(layout, snapshot.shard) != version:
         write_atomic(layout.current(snapshot.shard), f"{version}\n".encode("ascii"))
-    hints = {"data_version": version, "mtime_ns": {path: state.mtime_ns for path, state in files.items()}}
+    hints: dict[str, Any] = {"data_version": version, "mtime_ns": {p: state.mtime_ns for p, state in files.items()}}
+    hints |= {"looked_ns": looked_ns} if looked_ns else {}
     write_atomic(layout.scan_hints(snapshot.shard), canonical_json(hints))
+
+
+def looked_at(layout: Layout, shard: str, data_version: str) -> int:
+    """When the look at the files began after which the shard was this, in ns since the epoch; 0 where that is not
+    known."""
+    try:
+        loaded = read_json(layout.scan_hints(shard).read_bytes())
+        return int(loaded.get("looked_ns", 0)) if loaded["data_version"] == data_version else 0
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return 0
+
+
+def note_look(layout: Layout, shard: str, looked_ns: int) -> None:
+    """A later look found the current snapshot to be what the files are."""
+    version = current_version(layout, shard)
+    try:
+        loaded = read_json(layout.scan_hints(shard).read_bytes())
+        if loaded["data_version"] == version and int(loaded.get("looked_ns", 0)) < looked_ns:
+            write_atomic(layout.scan_hints(shard), canonical_json({**loaded, "looked_ns": looked_ns}))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return  # Hints that are lost or damaged are written again by the next change.
 
 
 def known_files(layout: Layout, shard: str) -> dict[str, FileState]:

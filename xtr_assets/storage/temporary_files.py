@@ -10,11 +10,13 @@ from pathlib import Path
 
 from xtr_assets.core.files import fsync_dir, fsync_file
 from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.links import open_descriptor, refuse_linked, refuse_links
 
 
 @contextmanager
 def scratch(layout: Layout) -> Iterator[Path]:
     """A fresh folder below tmp/, removed on leaving. Its lock file is held as long: dead writers hold none."""
+    refuse_linked(layout, layout.scratch)
     layout.scratch.mkdir(exist_ok=True)
     folder = layout.scratch / uuid.uuid4().hex
     lock = folder.with_suffix(".lock")
@@ -33,11 +35,12 @@ def scratch(layout: Layout) -> Iterator[Path]:
 def remove_dead_scratch(layout: Layout) -> list[Path]:
     """Remove what writers left behind that no longer live. Returns the folders removed."""
     removed: list[Path] = []
+    refuse_links(layout, layout.scratch)
     if not layout.scratch.is_dir():
         return removed
     for path in sorted(layout.scratch.iterdir()):
         folder, lock = path.with_suffix(""), path.with_suffix(".lock")
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = open_descriptor(lock, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -54,7 +57,7 @@ def remove_dead_scratch(layout: Layout) -> list[Path]:
 
 def _hold(lock: Path) -> int:
     while True:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = open_descriptor(lock, os.O_RDWR | os.O_CREAT)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         with suppress(FileNotFoundError):
             # A cleaner may have unlinked the file between opening and locking it.

@@ -1,20 +1,28 @@
 """A generation as one folder: exporting writes a warehouse that holds nothing else, importing takes one in."""
 
+import os
 import shutil
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+import numpy as np
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, StorageError, WarehouseNotFound
 from xtr_assets.core.files import FileRecord, check, fsync_dir, record, replacing, write_atomic
-from xtr_assets.storage.digests import verify_files
+from xtr_assets.storage.digests import check_size
 from xtr_assets.storage.draft_lifecycle import following_number
-from xtr_assets.storage.generation import Generation, is_sealed, read_manifest
-from xtr_assets.storage.history import HISTORY_VERSION, append_history, move_pointer, read_published
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.history import append_history, move_pointer, read_published
+from xtr_assets.storage.known_encoders import encoder_for, take_encoder
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import CANARY_KEY, WarehouseInfo, read_stored, sha256_bytes
-from xtr_assets.storage.publish import noted_sha256, refuse_altered, refuse_withdrawn
+from xtr_assets.storage.links import refuse_linked, refuse_links
+from xtr_assets.storage.manifest import sha256_bytes
+from xtr_assets.storage.publish import refuse_withdrawn
 from xtr_assets.storage.remembrance import content_of
+from xtr_assets.storage.seal import is_sealed, noted_sha256, read_manifest, refuse_altered, seal_text
 from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 
 
 def export_generation(source: Layout, number: int, target: Path) -> Layout:
@@ -24,25 +32,26 @@ def export_generation(source: Layout, number: int, target: Path) -> Layout:
         raise GenerationError(f"generation {number} is a draft; publish it before exporting it")
     refuse_withdrawn(source, number)
     refuse_altered(source, number)
-    if target.exists():
+    encoder = encoder_for(read_info(source), manifest)
+    if os.path.lexists(target):
         raise StorageError(f"{target} exists; export into a folder that does not")
-    partial = Layout(target.absolute().with_name(f"{target.name}.partial"))
-    shutil.rmtree(partial.root, ignore_errors=True)
+    # A name of its own: what lies beside the target under any other may be somebody's.
+    partial = Layout(target.absolute().with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial"))
     for folder in (partial.root, partial.shards, partial.segments, partial.models, partial.generations):
         folder.mkdir(parents=True)
     try:
         _copy_files(source, partial, manifest.files)
-        for path in (source.manifest(number), source.manifest_seal(number)):
-            _copy(path, partial.resolve(source.relative(path)))
+        data = source.manifest(number).read_bytes()
+        write_atomic(partial.manifest(number), data)
+        write_atomic(partial.manifest_seal(number), seal_text(data))
         for shard, version in manifest.snapshots.items():
             write_atomic(partial.current(shard), f"{version}\n".encode("ascii"))
-        info = read_stored(WarehouseInfo, source.warehouse_json, "warehouse.json")
-        used = {manifest.fingerprint: info.encoders[manifest.fingerprint]}
+        used = {manifest.fingerprint: encoder}
+        info = WarehouseInfo(created_at=read_info(source).created_at, token_codec=manifest.token_codec, encoders=used)
+        write_atomic(partial.warehouse_json, info.to_bytes())
         write_atomic(partial.next_number, f"{number + 1}\n".encode("ascii"))
-        _note(partial, number, "published", "exported")
+        _note(partial, number, "published", "exported", content_of(partial, manifest), sha256_bytes(data))
         move_pointer(partial, number)
-        found = {"encoders": used, "format_version": HISTORY_VERSION}
-        write_atomic(partial.warehouse_json, info.model_copy(update=found).to_bytes())
         fsync_tree(partial.root)
         partial.root.replace(target)
         fsync_dir(target.absolute().parent)
@@ -55,52 +64,70 @@ def export_generation(source: Layout, number: int, target: Path) -> Layout:
 def import_generation(source_root: Path, target: Layout) -> Generation:
     """Take the published generation of another warehouse in under its own number; publishing it is a step of its own.
 
-    Files that are there already must be the same. GenerationError where the number means something else here.
+    Everything is copied and verified before anything of it is in its place, and the generation's folder, which makes it
+    one, comes last. Files that are there already must be the same. GenerationError where the number means something
+    else here.
     """
     source = Layout(source_root.absolute())
     if not source.warehouse_json.is_file():
         raise WarehouseNotFound(f"no warehouse at {source_root}; `xtr-assets export` writes one")
-    info = read_stored(WarehouseInfo, source.warehouse_json, "warehouse.json")
+    refuse_links(source)
     number = read_published(source)
     if number is None:
         raise GenerationError(f"{source_root} has no published generation; publish the one to import there first")
     manifest = read_manifest(source, number)
     refuse_altered(source, number)
+    data = source.manifest(number).read_bytes()
     noted = noted_sha256(target, number)
-    if target.generation(number).exists() or (
-        noted and sha256_bytes(source.manifest(number).read_bytes()) not in noted
-    ):
+    if target.generation(number).exists() or (noted and sha256_bytes(data) not in noted):
         if is_sealed(target, number) and read_manifest(target, number) == manifest:
             return Generation.open(target, number)
         raise GenerationError(
             f"generation {number} of {source_root} was made elsewhere, and this warehouse has a generation {number} of "
             "its own, or had one; import into a warehouse that only imports, or into a new one"
         )
+    encoder = encoder_for(read_info(source), manifest)
+    _check_whole(Generation(source, number, manifest))
+    content = content_of(source, manifest)
     own = f"generations/{number}/"
-    shared = {name: one for name, one in manifest.files.items() if not name.startswith(own)}
-    _check_conflicts(target, shared)
-    _copy_files(source, target, {name: one for name, one in shared.items() if not target.resolve(name).exists()})
+    shared = {name for name in manifest.files if not name.startswith(own)}
+    _check_conflicts(target, {name: manifest.files[name] for name in shared})
+    missing = {name for name in shared if not target.resolve(name).exists()}
     with scratch(target) as folder:
         staged = Layout(folder)
-        _copy_files(source, staged, {name: one for name, one in manifest.files.items() if name.startswith(own)})
-        for path in (source.manifest(number), source.manifest_seal(number)):
-            _copy(path, staged.resolve(source.relative(path)))
-        write_atomic(target.next_number, f"{max(number + 1, following_number(target))}\n".encode("ascii"))
+        _copy_files(source, staged, {n: one for n, one in manifest.files.items() if n in missing or n not in shared})
+        write_atomic(staged.manifest(number), data)
+        write_atomic(staged.manifest_seal(number), seal_text(data))
         fsync_tree(folder)
+        for name in _lists_last(missing):
+            refuse_linked(target, target.resolve(name))
+            move_into_place(staged.resolve(name), target.resolve(name))
+        write_atomic(target.next_number, f"{max(number + 1, following_number(target))}\n".encode("ascii"))
+        take_encoder(target, manifest.fingerprint, encoder)
+        _note(target, number, "imported", None, content, sha256_bytes(data))
         move_into_place(staged.generation(number), target.generation(number))
-    known = read_stored(WarehouseInfo, target.warehouse_json, "warehouse.json")
-    # A canary that is known here stays; else that of the import holds, whose vectors are mixed with those made here.
-    mine = known.encoders.get(manifest.fingerprint)
-    kept = info.encoders[manifest.fingerprint] if getattr(mine, CANARY_KEY, None) is None else mine
-    encoders = {**known.encoders, manifest.fingerprint: kept}
-    write_atomic(target.warehouse_json, known.model_copy(update={"encoders": encoders}).to_bytes())
-    if problems := verify_files(target, manifest.files, full=True):
-        raise problems[0]
-    _note(target, number, "imported", None)
     return Generation.open(target, number)
 
 
-def _note(layout: Layout, number: int, action: str, reason: str | None) -> None:
+def _check_whole(generation: Generation) -> None:
+    """Read what its manifest says of segments, rows, snapshots and arrays; an error where two things disagree. Bytes
+    are compared where they are copied."""
+    fingerprint, encoder = generation.fingerprint, generation.manifest.encoder
+    named = {snapshot.shard: snapshot for snapshot in generation.snapshots().values()}
+    for placed, one in zip(generation.segments, generation.manifest.segments, strict=True):
+        segment = placed.segment
+        name = f"segments/{segment.segment_id}"
+        if (segment.rows, segment.shard) != (one.rows, one.shard) or one.shard not in named:
+            raise CorruptFile(name, f"{one.rows} rows of shard {one.shard}", f"{segment.rows} of {segment.shard}")
+        dims = segment.embeddings(fingerprint).shape[1], segment.tokens(fingerprint).tokens.shape[1]
+        if dims != (encoder.dim, encoder.token_dim) or len(segment.chunks()) != one.rows:
+            raise CorruptFile(name, f"dims {(encoder.dim, encoder.token_dim)}, {one.rows} rows", f"dims {dims}")
+    live = int(np.count_nonzero(generation.live))
+    if live != generation.live_rows:
+        raise CorruptFile(f"generations/{generation.number}", f"{generation.live_rows} live rows", f"{live}")
+
+
+def _note(layout: Layout, number: int, action: str, reason: str | None, content: str, manifest_sha256: str) -> None:
     """The line of the history: who took the generation in, with the digests of its manifest and of what it holds."""
     append_history(
         layout,
@@ -109,14 +136,15 @@ def _note(layout: Layout, number: int, action: str, reason: str | None) -> None:
         previous=read_published(layout),
         who=None,
         reason=reason,
-        manifest_sha256=sha256_bytes(layout.manifest(number).read_bytes()),
-        content=content_of(layout, read_manifest(layout, number)),
+        manifest_sha256=manifest_sha256,
+        content=content,
     )
 
 
 def _check_conflicts(target: Layout, files: Mapping[str, FileRecord]) -> None:
     for name, expected in files.items():
         path = target.resolve(name)
+        refuse_linked(target, path)
         if not path.exists():
             continue
         try:
@@ -129,13 +157,17 @@ def _check_conflicts(target: Layout, files: Mapping[str, FileRecord]) -> None:
 
 
 def _copy_files(source: Layout, target: Layout, files: Mapping[str, FileRecord]) -> None:
-    # Lists come last: a segment or folder exists for others once its list does.
-    for name in sorted(files, key=lambda name: (name.endswith(".json"), name.endswith("segment.json"), name)):
-        check(source.resolve(name), files[name], name, full=False)
+    for name in _lists_last(files):
+        check_size(source.resolve(name), files[name], name)
         _copy(source.resolve(name), target.resolve(name))
         if (found := record(target.resolve(name))) != files[name]:
             target.resolve(name).unlink()
             raise CorruptFile(name, f"sha256 {files[name].sha256}", f"sha256 {found.sha256}")
+
+
+def _lists_last(names: Iterable[str]) -> list[str]:
+    # A segment or folder exists for others once its list does.
+    return sorted(names, key=lambda name: (name.endswith(".json"), name.endswith("segment.json"), name))
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -2,20 +2,23 @@
 
 from pathlib import Path
 
-from xtr_assets.core.errors import CorruptFile, StorageError, UnknownFormat
+from xtr_assets.core.errors import CorruptFile, LinkRefused, StorageError, UnknownFormat
 from xtr_assets.core.files import FileRecord
 from xtr_assets.storage.digests import VerifyReport, unexpected_files, verify_files
-from xtr_assets.storage.generation import is_sealed, read_manifest
+from xtr_assets.storage.draft_lifecycle import following_number, read_next
 from xtr_assets.storage.history import read_history, read_published
+from xtr_assets.storage.known_encoders import encoder_for
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import Listing, WarehouseInfo, read_stored, sha256_bytes
-from xtr_assets.storage.publish import sealed_manifest_problems
+from xtr_assets.storage.links import refuse_links
+from xtr_assets.storage.manifest import Listing, Manifest, read_stored, sha256_bytes
+from xtr_assets.storage.seal import named_numbers, read_manifest, seal_problems
 from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME, Segment
 from xtr_assets.storage.snapshot import current_version, read_snapshot
+from xtr_assets.storage.warehouse_info import read_info
 
 
 def verify_warehouse(layout: Layout, number: int | None = None, *, full: bool = True) -> VerifyReport:
-    """Compare one generation, or all of them with every segment, snapshot, the pointer and the history.
+    """Compare one generation, or all of them with every segment and snapshot; the pointer and the history always.
 
     With `full=False` only sizes are compared. GenerationError for a number that does not exist.
     """
@@ -26,51 +29,57 @@ def verify_warehouse(layout: Layout, number: int | None = None, *, full: bool = 
         problems.setdefault(problem.path, problem)
 
     numbers = layout.numbers() if number is None else [number]
+    try:
+        named: set[int] | None = named_numbers(layout)
+    except StorageError as error:
+        # What is wrong with the pointer or the history is told below; seals are then held against manifests alone.
+        named = None
+        note(error if isinstance(error, CorruptFile) else CorruptFile("history.jsonl", "a history", str(error)))
     for one in numbers:
-        for problem in _verify_manifest(layout, one, files, wanted=number is not None):
+        for problem in _verify_manifest(layout, one, files, named, wanted=number is not None):
             note(problem)
-    if number is None:
-        for problem in _verify_rest(layout, files):
-            note(problem)
+    for problem in _verify_rest(layout, files, whole=number is None):
+        note(problem)
     for problem in verify_files(layout, files, full=full):
         note(problem)
     total = sum(one.bytes for one in files.values())
     return VerifyReport(len(files), total, tuple(problems[name] for name in sorted(problems)))
 
 
-def _verify_manifest(layout: Layout, number: int, files: dict[str, FileRecord], *, wanted: bool) -> list[CorruptFile]:
-    if not layout.manifest(number).is_file():
-        if wanted:
+def _verify_manifest(
+    layout: Layout, number: int, files: dict[str, FileRecord], named: set[int] | None, *, wanted: bool
+) -> list[CorruptFile]:
+    path, seal = layout.manifest(number), layout.manifest_seal(number)
+    sealed = seal.is_file() or (path.parent.is_dir() and number in (named or ()))
+    if not path.is_file():
+        if wanted and not sealed:
             read_manifest(layout, number)
-        # Without a manifest it is what a dead writer left, and nothing that was published.
-        return (
-            [CorruptFile(f"generations/{number}/manifest.json", "a manifest", "no file")]
-            if is_sealed(layout, number)
-            else []
-        )
+        # Without a manifest it is what a dead writer left, unless it was sealed once.
+        return [CorruptFile(layout.relative(path), "a manifest", "no file")] if sealed else []
     try:
-        problems = sealed_manifest_problems(layout, number) if is_sealed(layout, number) else []
-        if problems and any(p.path.endswith("manifest.json") for p in problems):
+        problems = seal_problems(layout, number, path.read_bytes(), by_history=named is not None)
+        if problems and problems[0].path == layout.relative(path):
             return problems
-        manifest = read_manifest(layout, number) if not problems else None
+        manifest = Manifest.from_bytes(path.read_bytes(), layout.relative(path)) if problems else None
+        manifest = manifest or read_manifest(layout, number)
+        encoder_for(read_info(layout), manifest)
     except CorruptFile as problem:
         return [problem]
     except StorageError as error:
-        return [CorruptFile(f"generations/{number}/manifest.json", "a manifest that can be read", str(error))]
-    if manifest is None:
-        return problems
+        return [CorruptFile(layout.relative(path), "a manifest that can be read", str(error))]
+    if sealed and not seal.is_file() and not problems:
+        problems = [CorruptFile(layout.relative(seal), "the sha256 of manifest.json", "no file")]
     for name, record in manifest.files.items():
         if files.setdefault(name, record) != record:
             problems.append(CorruptFile(name, f"one record in all manifests, {files[name]}", f"{record}"))
-    if is_sealed(layout, number):
-        own = [layout.relative(layout.manifest(number)), layout.relative(layout.manifest_seal(number))]
+    if sealed:
+        own = [layout.relative(path), layout.relative(seal)]
         problems += unexpected_files(layout, layout.generation(number), [*manifest.files, *own])
     return problems
 
 
-def _verify_rest(layout: Layout, files: dict[str, FileRecord]) -> list[CorruptFile]:
+def _verify_rest(layout: Layout, files: dict[str, FileRecord], *, whole: bool) -> list[CorruptFile]:
     problems: list[CorruptFile] = []
-    published: int | None = None
 
     def attempt(name: str, look: object) -> None:
         try:
@@ -82,16 +91,26 @@ def _verify_rest(layout: Layout, files: dict[str, FileRecord]) -> list[CorruptFi
             path = error.path if isinstance(error, UnknownFormat) else None
             problems.append(CorruptFile(path or name, "a file that can be read", str(error)))
 
-    attempt("warehouse.json", lambda: read_stored(WarehouseInfo, layout.warehouse_json, "warehouse.json"))
-    attempt("history.jsonl", lambda: read_history(layout))
-
     def pointer() -> None:
-        nonlocal published
         published = read_published(layout)
-        if published is not None and not is_sealed(layout, published):
+        if published is not None and not layout.manifest(published).is_file():
             raise CorruptFile("PUBLISHED", "the number of a sealed generation", str(published))
+        if published is None and (last := [one.generation for one in read_history(layout) if one.moves]):
+            raise CorruptFile("PUBLISHED", f"a generation number, {last[-1]} by the history", "no file")
 
+    def links() -> None:
+        try:
+            refuse_links(layout)
+        except LinkRefused as error:
+            raise CorruptFile(str(error).split(" is a link")[0], "a file or folder of its own", "a link") from error
+
+    attempt("warehouse.json", lambda: read_info(layout))
+    attempt("history.jsonl", lambda: read_history(layout))
     attempt("PUBLISHED", pointer)
+    attempt("generations/NEXT", lambda: _verify_next(layout))
+    attempt("", links)
+    if not whole:
+        return problems
     for path in sorted(layout.shards.glob("*/CURRENT")):
         attempt(layout.relative(path), lambda shard=path.parent.name: current_version(layout, shard))
     for path in sorted(layout.shards.glob("*/*.json")):
@@ -102,6 +121,14 @@ def _verify_rest(layout: Layout, files: dict[str, FileRecord]) -> list[CorruptFi
     for path in sorted(layout.models.glob(f"*/{LISTING_NAME}")):
         attempt(layout.relative(path), lambda p=path: _add_model(layout, p, files))
     return problems
+
+
+def _verify_next(layout: Layout) -> None:
+    """NEXT is above every number that was given out, or gone: then the folders and the history say it."""
+    if (following := read_next(layout)) is not None:
+        last = following_number(layout) - 1
+        if following <= last:
+            raise CorruptFile("generations/NEXT", f"a number above {last}", str(following))
 
 
 def _add_model(layout: Layout, path: Path, files: dict[str, FileRecord]) -> None:

@@ -1,15 +1,16 @@
 """The facade: everything that is done to a warehouse, with the writer lock taken where it is needed."""
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 from xtr_assets.core.errors import GenerationError, StorageError, WarehouseNotFound
-from xtr_assets.core.files import record, write_atomic
+from xtr_assets.core.files import write_atomic
 from xtr_assets.core.types import Chunk, FileState, Quarantined
-from xtr_assets.storage import draft_lifecycle, publish, remembrance
+from xtr_assets.storage import draft_lifecycle, known_encoders, publish, remembrance
 from xtr_assets.storage.content import TakenBack
 from xtr_assets.storage.digests import VerifyReport
 from xtr_assets.storage.draft import Draft
@@ -17,27 +18,21 @@ from xtr_assets.storage.encoding_lookup import EncodedAt, TextHashes, find_encod
 from xtr_assets.storage.garbage import CollectReport, collect
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.generation_diff import GenerationDiff, diff
-from xtr_assets.storage.history import append_history, read_history, read_published
+from xtr_assets.storage.history import accept_history, append_history, read_history, read_published
 from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry
 from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.links import refuse_linked_top, refuse_links
 from xtr_assets.storage.lock import exclusive, now
-from xtr_assets.storage.manifest import (
-    CANARY_KEY,
-    EncoderInfo,
-    Listing,
-    RequiredCheck,
-    WarehouseInfo,
-    read_stored,
-    sha256_bytes,
-)
+from xtr_assets.storage.manifest import RequiredCheck
+from xtr_assets.storage.model_folder import add_model
 from xtr_assets.storage.row_match import live_paths
-from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME, Segment
+from xtr_assets.storage.segment import SEGMENT_NAME, Segment
 from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, compact_shard, plan_shards
 from xtr_assets.storage.shard_writer import ShardChange, write_change
-from xtr_assets.storage.snapshot import Snapshot, current_version, known_files, read_snapshot
-from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.snapshot import Snapshot, current_version, known_files, looked_at, note_look, read_snapshot
 from xtr_assets.storage.transfer import export_generation, import_generation
 from xtr_assets.storage.verify import verify_warehouse
+from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +48,7 @@ class Warehouse:
 
     @property
     def root(self) -> Path:
+        """The folder, absolute."""
         return self.layout.root
 
     @classmethod
@@ -60,7 +56,7 @@ class Warehouse:
         """Make an empty warehouse; with `exist_ok` open the one that is there."""
         root = Path(path)
         layout = Layout(root.absolute())
-        if layout.warehouse_json.is_file():
+        if os.path.lexists(layout.warehouse_json):
             if exist_ok:
                 return cls.open(root)
             raise StorageError(f"{root} is a warehouse already; open it, or choose another folder")
@@ -76,9 +72,10 @@ class Warehouse:
     def open(cls, path: str | Path) -> "Warehouse":
         """WarehouseNotFound where there is none, UnknownFormat for a format_version this release does not read."""
         layout = Layout(Path(path).absolute())
+        refuse_linked_top(layout)
         if not layout.warehouse_json.is_file():
             raise WarehouseNotFound(f"no warehouse at {path} (no warehouse.json); `xtr-assets build` makes one")
-        return cls(layout, read_stored(WarehouseInfo, layout.warehouse_json, "warehouse.json"))
+        return cls(layout, read_info(layout))
 
     def __repr__(self) -> str:
         return f"Warehouse({str(self.root)!r})"
@@ -89,7 +86,9 @@ class Warehouse:
 
         The steps below take the lock themselves where their thread does not hold it, and wait STEP_WAIT_SECONDS for it.
         """
-        with exclusive(self.layout.writer_lock, purpose, wait_seconds):
+        with exclusive(self.layout.writer_lock, purpose, wait_seconds) as first:
+            if first:
+                refuse_links(self.layout)
             yield
 
     # -- shards and segments ------------------------------------------------------------------------------------------
@@ -107,6 +106,15 @@ class Warehouse:
         """Files of the current snapshot as last seen, for `Source.scan`."""
         return known_files(self.layout, shard)
 
+    def looked_at(self, shard: str, data_version: str) -> int:
+        """When the files of a shard were last found to be this snapshot, in ns since the epoch; 0 where unknown."""
+        return looked_at(self.layout, shard, data_version)
+
+    def note_look(self, shard: str, looked_ns: int) -> None:
+        """The files were looked at again, and the current snapshot is what they are."""
+        with self.lock(f"snapshot of {shard}", STEP_WAIT_SECONDS):
+            note_look(self.layout, shard, looked_ns)
+
     def live_paths(self, shard: str) -> set[str]:
         """The paths that have a row in the current snapshot."""
         return live_paths(self.layout, self.snapshot(shard))
@@ -119,8 +127,10 @@ class Warehouse:
         files: Mapping[str, FileState],
         touched: Iterable[str],
         chunks: Iterable[Chunk | Quarantined],
+        looked_ns: int = 0,
     ) -> ShardChange:
-        """The next snapshot of a shard: `files` is all it holds, `chunks` are those of the touched files only."""
+        """The next snapshot of a shard: `files` is all it holds, `chunks` are those of the touched files only.
+        `looked_ns` is when the scan of the files began."""
         with self.lock(f"snapshot of {shard}", STEP_WAIT_SECONDS):
             return write_change(
                 self.layout,
@@ -130,6 +140,7 @@ class Warehouse:
                 files=files,
                 touched=touched,
                 chunks=chunks,
+                looked_ns=looked_ns,
             )
 
     def segment(self, segment_id: str) -> Segment:
@@ -146,18 +157,7 @@ class Warehouse:
 
     def add_model(self, write: Callable[[Path], None], made_by: str) -> Path:
         """Let `write` fill a folder, seal it and keep it as models/<first 8 of its digest>, once per content."""
-        with scratch(self.layout) as folder:
-            write(folder)
-            files = {p.relative_to(folder).as_posix(): record(p) for p in sorted(folder.rglob("*")) if p.is_file()}
-            listing = Listing(made_by=made_by, files=files).to_bytes()
-            target = self.layout.model(sha256_bytes(listing)[:8])
-            (folder / LISTING_NAME).write_bytes(listing)
-            if not (target / LISTING_NAME).is_file():
-                fsync_tree(folder)
-                move_into_place(folder, target)
-            elif (target / LISTING_NAME).read_bytes() != listing:
-                raise StorageError(f"{target.name} names two models; retrain with another seed")
-        return target
+        return add_model(self.layout, write, made_by)
 
     # -- generations --------------------------------------------------------------------------------------------------
 
@@ -174,6 +174,7 @@ class Warehouse:
         return None
 
     def generation(self, number: int) -> Generation:
+        """The generation of this number. GenerationError lists the known ones where it is none of them."""
         return Generation.open(self.layout, number)
 
     def generations(self) -> list[Generation]:
@@ -187,9 +188,11 @@ class Warehouse:
         return found
 
     def newest_draft(self) -> Draft | None:
+        """The draft of the highest number; None where there is none."""
         return draft_lifecycle.newest_draft(self.layout)
 
     def open_draft(self, number: int) -> Draft:
+        """A draft to write into. GenerationError where the generation is sealed or unknown."""
         return Draft.open(self.layout, number)
 
     def draft(
@@ -204,11 +207,10 @@ class Warehouse:
         required: Sequence[RequiredCheck] = (),
         notes: Mapping[str, object] | None = None,
     ) -> Draft:
-        """Begin a generation over these snapshots (shard -> data version), keeping the rows of the published one.
-        `required` is what `publish` will demand of it.
+        """Begin a generation over these snapshots (shard -> data version), with the row numbers of the published one.
 
-        `notes` are its first, JSON. Rows whose segments left stay holes; "bounded" places all rows anew where holes are
-        too many, "closed" always.
+        required : what `publish` will demand of it. notes : kept in its manifest, JSON. holes : row numbers freed by
+        removed segments stay gaps ("kept"); "bounded" renumbers all rows where there are too many, "closed" always.
         """
         with self.lock(f"draft of run {run_id}", STEP_WAIT_SECONDS):
             draft = draft_lifecycle.make_draft(
@@ -222,33 +224,12 @@ class Warehouse:
                 required=required,
                 notes=notes or {},
             )
-            self._remember_encoder(fingerprint, draft.manifest.encoder)
+            self.info = known_encoders.remember_encoder(self.layout, fingerprint, draft.manifest.encoder)
         return draft
-
-    def _remember_encoder(self, fingerprint: str, encoder: EncoderInfo) -> None:
-        info = read_stored(WarehouseInfo, self.layout.warehouse_json, "warehouse.json")
-        if fingerprint not in info.encoders:
-            info = info.model_copy(update={"encoders": {**info.encoders, fingerprint: encoder}})
-            write_atomic(self.layout.warehouse_json, info.to_bytes())
-        self.info = info
 
     def canary(self, fingerprint: str) -> dict[str, Any] | None:
         """What this encoder made of pinned texts when a generation of it first served here; None where nobody asked."""
-        info = read_stored(WarehouseInfo, self.layout.warehouse_json, "warehouse.json")
-        kept = info.encoders.get(fingerprint)
-        return None if kept is None else getattr(kept, CANARY_KEY, None)
-
-    def _remember_canary(self, published: Generation) -> None:
-        """Keep the canary that a generation brings, the first time. What somebody forced is evidence of nothing."""
-        canary = published.manifest.notes.get(CANARY_KEY)
-        if canary is None or published.manifest.forced is not None or self.canary(published.fingerprint) is not None:
-            return
-        info = read_stored(WarehouseInfo, self.layout.warehouse_json, "warehouse.json")
-        encoder = info.encoders.get(published.fingerprint, published.manifest.encoder)
-        kept = encoder.model_copy(update={CANARY_KEY: canary})
-        info = info.model_copy(update={"encoders": {**info.encoders, published.fingerprint: kept}})
-        write_atomic(self.layout.warehouse_json, info.to_bytes())
-        self.info = info
+        return known_encoders.canary_of(self.layout, fingerprint)
 
     def discard(self, number: int) -> None:
         """Remove a draft."""
@@ -286,7 +267,7 @@ class Warehouse:
                 again_reason=again_reason,
                 who=who,
             )
-            self._remember_canary(published)
+            self.info = known_encoders.remember_canary(self.layout, published) or self.info
             return published
 
     def taken_back(self) -> dict[str, TakenBack]:
@@ -330,6 +311,12 @@ class Warehouse:
                 shrink=shrink,
             )
 
+    def accept_history(self, reason: str, *, who: str | None = None) -> None:
+        """Go on with a history that lost lines and of which there is no copy: what they took back is not known any
+        more. Who says so, and why, is kept."""
+        with self.lock("accepting the history", STEP_WAIT_SECONDS):
+            accept_history(self.layout, reason, who=who)
+
     # -- keeping it small ---------------------------------------------------------------------------------------------
 
     def plan_compaction(self) -> CompactionPlan:
@@ -346,10 +333,12 @@ class Warehouse:
 
         Encodings of current segments by `encoder`, a fingerprint, stay too: the next generation may need them.
         """
+        if dry_run:
+            # Nothing is written, so that it runs where nothing can be, and beside a build.
+            return collect(self.layout, keep, dry_run=True, encoder=encoder)
         with self.lock("collection", STEP_WAIT_SECONDS):
-            if not dry_run:
-                publish.recover(self.layout)
-            return collect(self.layout, keep, dry_run=dry_run, encoder=encoder)
+            publish.recover(self.layout)
+            return collect(self.layout, keep, encoder=encoder)
 
     def export(self, number: int, path: str | Path) -> "Warehouse":
         """Copy a sealed generation and all it needs to a new folder, a warehouse in which it serves."""
@@ -362,7 +351,7 @@ class Warehouse:
             return import_generation(Path(path), self.layout)
 
     def diff(self, before: int, after: int) -> GenerationDiff:
-        """What differs between two generations: chunks, settings, verdicts. `search.compare` asks both questions."""
+        """What differs between two generations: chunks, settings, verdicts. The public Warehouse asks both, too."""
         return diff(self.generation(before), self.generation(after))
 
     def verify(self, number: int | None = None, *, full: bool = True) -> VerifyReport:

@@ -35,7 +35,7 @@ FILE_VARIABLE: Final = "XTR_ASSETS_METRICS_FILE"
 # What `render` answers with, as the header of an HTTP answer says it.
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
-# From a cached flat scan of a few rows (.1 ms) to an exact scan of a large warehouse (30 s), about 2.5 steps a decade:
+# From a cached flat scan of a few rows (0.1 ms) to an exact scan of a large warehouse (30 s), about 2.5 steps a decade:
 # enough to read a p99 to within a factor of two, at 14 series a label value.
 SEARCH_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
 BUILD_BUCKETS = (0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 28800.0)

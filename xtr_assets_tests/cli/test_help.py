@@ -1,10 +1,13 @@
+import io
 import json
 import subprocess
 import sys
 
+import pytest
 from typer.testing import CliRunner
 
 from xtr_assets.cli import app
+from xtr_assets.cli.console import emit
 
 HEAVY = ("torch", "transformers", "dagster", "faiss", "numba", "numpy", "pandas", "pyarrow", "duckdb", "pydantic")
 
@@ -57,3 +60,16 @@ def test_a_command_waits_for_its_threads() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("written late\n")
+
+
+@pytest.mark.parametrize(("encoding", "written"), [("utf-8", "é \u2603"), ("latin-1", "\\u2603"), ("ascii", "\\u00e9")])
+def test_json_comes_out_in_every_encoding(encoding: str, written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding=encoding))
+    document = {"path": "é \u2603"}
+    emit(document)
+    emit({"path": "\udcff"})
+    first, second = raw.getvalue().decode(encoding).splitlines()
+    assert written in first
+    assert json.loads(first) == document
+    assert json.loads(second) == {"path": "\udcff"}

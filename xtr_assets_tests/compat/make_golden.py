@@ -5,6 +5,8 @@ still opens. Version 1 has what a reader must understand: two generations with a
 rolled-back pointer, a withdrawn number, a quarantine, shared models and postings, a forced publish. Version 2 has what
 it adds: rows that stand at other lines than their segment says. Version 3 has manifests that say what must be passed,
 records with the check's version and a seal, and a history that names contents: of a generation that was collected too.
+Version 4 has a warehouse.json of version 3, which names the end of a history whose lines digest what stands before
+them, and a draft beside what serves.
 """
 
 import json
@@ -79,7 +81,15 @@ def make_gated(root: Path) -> Warehouse:
     return warehouse
 
 
-MAKERS = {"1": make, "2": make_shifted, "3": make_gated}
+def make_chained(root: Path) -> Warehouse:
+    """The golden warehouse of version 4."""
+    warehouse = make_gated(root)
+    write(warehouse, SECOND)
+    check(draft(warehouse, required=REQUIRED))
+    return warehouse
+
+
+MAKERS = {"1": make, "2": make_shifted, "3": make_gated, "4": make_chained}
 
 
 def main(version: str) -> None:

@@ -10,10 +10,11 @@ import pytest
 from xtr_assets.core.errors import CorruptFile, UnknownFormat
 from xtr_assets.storage.catalog import connect
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.manifest import Manifest, WarehouseInfo
+from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets.storage.warehouse_info import WarehouseInfo
 from xtr_assets_tests.compat.make_golden import ABOVE, FIRST
 from xtr_assets_tests.storage.sample import publish, texts, write
 
@@ -92,7 +93,7 @@ def test_a_compaction_writes_the_lines_that_hold(warehouse: Warehouse) -> None:
 
 def test_a_later_version_is_refused_naming_both(warehouse: Warehouse) -> None:
     data = warehouse.generations()[1].manifest.to_bytes().replace(b'"format_version": 2', b'"format_version": 4')
-    for model, read in ((Manifest, "1 and 2 and 3"), (Snapshot, "1 and 2 and 3"), (WarehouseInfo, "1 and 2")):
+    for model, read in ((Manifest, "1 and 2 and 3"), (Snapshot, "1 and 2 and 3"), (WarehouseInfo, "1 and 2 and 3")):
         with pytest.raises(UnknownFormat, match=f"format_version 4, this release reads {read};"):
             model.from_bytes(data, "a file")
 

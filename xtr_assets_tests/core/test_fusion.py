@@ -13,7 +13,7 @@ scores = hnp.arrays(np.float32, st.integers(2, 40), elements=st.floats(-1, 1, wi
 
 
 def test_the_z_sum_of_two_spaces_is_the_hand_computed_one() -> None:
-    # dense: mean .5, population spread .3266; xtr: mean .4, spread .1633
+    # dense: mean 0.5, population spread 0.3266; xtr: mean 0.4, spread 0.1633
     summed = z_sum({"dense": np.array([0.9, 0.5, 0.1]), "xtr": np.array([0.2, 0.6, 0.4])})
     np.testing.assert_allclose(summed, [1.2247 - 1.2247, 0 + 1.2247, -1.2247 + 0], atol=1e-4)
 

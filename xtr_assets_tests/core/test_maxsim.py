@@ -7,7 +7,7 @@ from xtr_assets.core.maxsim import best_tokens, maxsim
 def test_maxsim_of_a_hand_computed_case() -> None:
     query = np.array([[1, 0], [0, 1]], np.float32)
     tokens = np.array([[0.6, 0.8], [1, 0], [0, -1]], np.float32)
-    # Document 0: max(.6, 1) + max(.8, 0); document 1: 0 - 1; each over two query tokens.
+    # Document 0: max(0.6, 1) + max(0.8, 0); document 1: 0 - 1; each over two query tokens.
     assert maxsim(query, tokens, np.array([0, 2, 3])).tolist() == pytest.approx([0.9, -0.5])
 
 

@@ -83,7 +83,7 @@ def test_student_quantiles_are_those_of_the_tables(confidence: float, freedom: i
 
 
 def test_the_lower_bound_is_the_t_interval_by_hand() -> None:
-    # mean .75, sample deviation .5 / sqrt(3) ... of (1, 1, .5, .5): sqrt(4 * .0625 / 3) = .288675, t(.95, 3) = 2.3534
+    # mean 0.75, sample deviation of (1, 1, 0.5, 0.5): sqrt(4 * 0.0625 / 3) = 0.288675, t(0.95, 3) = 2.3534
     assert lower_bound(np.array([1, 1, 0.5, 0.5])) == pytest.approx(0.75 - 2.353363 * 0.288675 / 2, abs=1e-5)
 
 

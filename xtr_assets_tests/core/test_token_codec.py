@@ -12,7 +12,7 @@ def test_a_component_is_off_by_at_most_half_a_step(tokens: np.ndarray) -> None:
     # A scale below float16's smallest normal number has no precision left: such rows are all but zero.
     step = np.maximum(scales.astype(np.float32), 6e-5)[:, None]
     assert codes.dtype == np.int8 and scales.dtype == np.float16
-    # Rounding the scale down can push the peak past 127 by a few thousandths of a step: hence .6 and not .5.
+    # Rounding the scale down can push the peak past 127 by a few thousandths of a step: hence 0.6 and not 0.5.
     assert (np.abs(decode_int8(codes, scales) - tokens) <= 0.6 * step).all()
 
 

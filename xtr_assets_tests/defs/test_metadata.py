@@ -1,11 +1,14 @@
 """What a person sees beside a check and an asset, in which order, and what the UI plots of it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 
-from xtr_assets.defs.metadata import FIGURES, NOT_SHOWN, record_metadata
+from xtr_assets.defs.metadata import FIGURES, NOT_SHOWN, dense_tuning_metadata, record_metadata
+from xtr_assets.index import DenseIndex
 from xtr_assets.pipeline.gate.registry import CHECKS
 from xtr_assets_tests.defs.conftest import Project
 
@@ -40,7 +43,8 @@ def test_each_check_shows_pictures_then_figures_then_words(project: Project) -> 
         assert not set(NOT_SHOWN) & set(shown), name
     assert next(iter(record_metadata(records["dense_recall"]))) in PICTURES
     # Settings are read and not plotted.
-    assert isinstance(normal(record_metadata(records["dense_recall"]))["k"], dg.TextMetadataValue)
+    for name in ("k", "default_threshold"):
+        assert isinstance(normal(record_metadata(records["dense_recall"]))[name], dg.TextMetadataValue)
 
 
 def test_published_shows_recall_then_hits_then_costs_and_generation_what_was_left_out(fresh: Project) -> None:
@@ -58,6 +62,35 @@ def test_published_shows_recall_then_hits_then_costs_and_generation_what_was_lef
     assert [intake[name].value for name in ("quarantined", "stale", "skipped")] == [1, 0, 1]
     # The token index of a small corpus is scanned by plan, and says so.
     assert "exactly" in str(latest(fresh, "xtr_index")["tuned"].value)
+    assert latest(fresh, "faiss_index")["tuned"].value == "every row is read: there is nothing to choose"
+
+
+def test_a_dense_index_shows_how_its_profile_was_found(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(5).standard_normal((3000, 16), np.float32)
+    index = DenseIndex.build(vectors, "IVF32,SQ8")
+    shown = normal(dense_tuning_metadata(index.tuning, True))
+    assert list(shown) == ["recall_over_probes", "tuned", "tuning"]
+    picture, words, tried = shown.values()
+    nprobe = index.profile["nprobe"]
+    assert isinstance(picture, dg.MarkdownMetadataValue) and f": profile: {nprobe}" in str(picture.value)
+    assert f"nprobe {nprobe}, {index.profile['rescore']} rescored, recall {index.profile['recall']:.3f}" in str(
+        words.value
+    )
+    assert isinstance(tried, dg.TableMetadataValue)
+    assert index.tuning is not None and len(tried.records) == len(index.tuning.curve) > 1
+
+    index.tune(goal=0.5, keep=True)
+    assert "the profile there was still meets recall" in str(
+        normal(dense_tuning_metadata(index.tuning, True))["tuned"].value
+    )
+    index.tune(goal=1.0)
+    assert "recall 1:" in str(normal(dense_tuning_metadata(index.tuning, True))["tuned"].value)
+    # What was opened, or set by hand, was not tuned here.
+    index.apply("nprobe=3")
+    assert index.tuning is None
+    index.save(tmp_path / "dense")
+    assert DenseIndex.load(tmp_path / "dense").tuning is None
+    assert dense_tuning_metadata(None, False) == {"tuned": "the profile of the generation before is kept"}
 
 
 def latest(project: Project, asset: str) -> Mapping[str, dg.MetadataValue[Any]]:

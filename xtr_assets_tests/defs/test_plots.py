@@ -13,9 +13,11 @@ from xtr_assets.defs.plots import (
     HEIGHT,
     INLINE_CHARACTERS,
     LEFT,
+    MOST_STEPS,
     RIGHT,
     TOP,
     WIDTH,
+    probes_picture,
     recall_pictures,
     tuning_picture,
 )
@@ -88,7 +90,7 @@ def test_recall_over_k_shows_the_judged_k_with_its_bound() -> None:
     assert_inside(root)
     mean, (at, bound) = path(root, "d")[-2], path(root, "c")[6:8]
     assert at == path(root, "m")[0] == RIGHT
-    # .97, surely .96, and .95 is asked: from top to bottom.
+    # 0.97, surely 0.96, and 0.95 is asked: from top to bottom.
     assert TOP < mean < bound < path(root, "t")[1]
     assert {"_ surely 0.960", "- - asked 0.95", ": judged: k 10", "k"} <= set(words(root))
 
@@ -120,6 +122,21 @@ def test_the_ui_shows_the_pictures_in_their_place() -> None:
 def test_nothing_measured_is_no_picture() -> None:
     assert recall_pictures({"basis": "no queries"}, 0.95) == {}
     assert recall_pictures(report(PROBED, CURVE), None) == {}
+
+
+def test_a_dense_index_shows_recall_over_the_lists_read_and_its_profile() -> None:
+    ladder = [(float(step), 1 - 0.3 / step) for step in (64, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)]
+    one = probes_picture(ladder, "nprobe (lists read)", 0.983, 10, 16.0)
+    assert one.value is not None and len(one.value) < INLINE_CHARACTERS
+    root = drawn(one)
+    assert_inside(root)
+    dots = path(root, "d")
+    assert dots[::3] == sorted(dots[::3]) and len(dots) == 3 * MOST_STEPS
+    assert path(root, "m")[0] == dots[3 * 3], "the place of the profile is that of its step"
+    # A profile below what is drawn stands there with its step.
+    low = drawn(probes_picture(ladder, "nprobe (lists read)", 0.983, 10, 2.0))
+    assert path(low, "m")[0] == path(low, "d")[0] and len(path(low, "d")) == 3 * (MOST_STEPS + 1)
+    assert {"nprobe (lists read)", ": profile: 16", "- - asked 0.983"} <= set(words(root))
 
 
 def test_tuning_shows_the_best_recall_of_each_cost_and_what_was_chosen() -> None:

@@ -270,7 +270,19 @@ def test_the_same_content_that_comes_back_later_is_a_new_run() -> None:
     again = Memory().ask("shard", "a" * 32, now=9.0)
     assert again is not None
     assert again[1] == key
-    assert Memory.of("not json") == Memory()
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert Memory.of("not json", instance, "sensor") == Memory()
+
+
+@pytest.mark.parametrize("left", [None, "of another release"])
+def test_a_sensor_whose_cursor_is_lost_uses_no_key_again(daemon: Daemon, left: str | None) -> None:
+    """The same contents come again: a key that was used would be answered with the run of then."""
+    added = daemon.project.modules / "added.py"
+    for content in ("first", "second", "first", "second"):
+        daemon.cursors = {} if left is None else dict.fromkeys(("source_changes", "automation", "drift"), left)
+        added.write_text(f"def {content}():\n    return 1\n")
+        assert daemon.settle() == (1, 1)
+        assert content in daemon.project.symbols()
 
 
 def test_a_config_with_other_thresholds_builds_without_ingesting(daemon: Daemon) -> None:

@@ -19,7 +19,7 @@ def test_directions_are_unit_and_nearly_orthogonal() -> None:
     gram = found @ found.T
     np.testing.assert_allclose(np.diag(gram), 1.0, atol=1e-5)
     off = gram[~np.eye(500, dtype=bool)]
-    assert abs(off.mean()) < 0.01 and 0.11 < off.std() < 0.14  # 1 / sqrt(64) = .125
+    assert abs(off.mean()) < 0.01 and 0.11 < off.std() < 0.14  # 1 / sqrt(64) = 0.125
     assert found.shape == (500, 64) and directions(np.arange(3, dtype=np.uint64), 9, 1).shape == (3, 9)
 
 

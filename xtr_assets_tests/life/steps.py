@@ -14,7 +14,7 @@ from xtr_assets.pipeline.gate.drift import note_training
 from xtr_assets.pipeline.gate.nothing_vanished import accept
 from xtr_assets.pipeline.gate.registry import checks_of, run_check
 from xtr_assets.pipeline.ingest.encode import encode_snapshot
-from xtr_assets.pipeline.ingest.scan import scan, write_chunks
+from xtr_assets.pipeline.ingest.scan import note_unchanged, scan, write_chunks
 from xtr_assets.pipeline.plan.begin import Begun, begin_generation
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
 from xtr_assets.pipeline.plan.decide import decide, due, wanted
@@ -70,7 +70,9 @@ def encoder_of(config: IndexConfig) -> Hashing:
 def ingest(warehouse: Warehouse, config: IndexConfig, *, full: bool = False) -> int:
     """Chunk and encode what changed; how many texts were encoded."""
     encoder, encoded = encoder_of(config), 0
-    for one in scan(warehouse, config):
+    scans = list(scan(warehouse, config))
+    note_unchanged(warehouse, scans)
+    for one in scans:
         if full or due(warehouse, one, encoder.fingerprint):
             change = write_chunks(warehouse, one, one.readable if full else one.touched)
             encoded += encode_snapshot(warehouse, change.snapshot, encoder).encoded

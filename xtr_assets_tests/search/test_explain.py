@@ -63,6 +63,8 @@ def test_a_scan_has_no_lists(searcher: Searcher) -> None:
     (hit,) = searcher.search(QUERY, 1, "exact", explain=True)
     assert hit.explanation is not None
     assert all(space.listed is None for space in hit.explanation.spaces.values())
+    assert hit.explanation.tokens
+    assert not any(match.imputed for match in hit.explanation.tokens)
     assert hit.explanation.candidates == searcher.manifest.live_rows
 
 

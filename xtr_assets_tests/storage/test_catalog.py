@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -168,3 +169,66 @@ def test_an_unknown_column_names_those_there_are(generation: Generation) -> None
 def test_a_draft_hydrates_too(warehouse: Warehouse) -> None:
     write(warehouse, BASE)
     assert Hydrator(draft(warehouse), ["symbol"]).rows([2]) == [{"symbol": "h"}]
+
+
+def test_damaged_parquet_behind_a_view_is_refused_before_duckdb_sees_it(generation: Generation) -> None:
+    names = [name for name in generation.manifest.files if name.endswith(".parquet")]
+    assert len(names) == 6
+    for name in names:
+        path = generation.layout.root / name
+        flip(path, path.stat().st_size // 2)
+        forget_digests()
+        with pytest.raises(CorruptFile, match=name.replace(".", r"\.")):
+            connect(generation)
+        flip(path, path.stat().st_size // 2)
+    connect(generation).close()
+
+
+HOSTILE = (
+    "SELECT * FROM read_text('{secret}')",
+    "SELECT * FROM read_csv('{secret}')",
+    "SELECT * FROM glob('{folder}/*')",
+    "SELECT * FROM read_text('{root}/history.jsonl')",
+    "SELECT * FROM '{secret}'",
+)
+
+
+@pytest.mark.parametrize("query", HOSTILE)
+def test_a_hostile_view_reads_nothing_of_its_own_choice(warehouse: Warehouse, tmp_path: Path, query: str) -> None:
+    (tmp_path / "secret.csv").write_text("a,b\nmine,alone\n")
+    words = {"secret": tmp_path / "secret.csv", "folder": tmp_path, "root": warehouse.root}
+    write(warehouse, BASE)
+    publish(warehouse)
+    write(warehouse, CHANGED)
+    made = draft(warehouse)
+    with made.writing("catalog.duckdb") as path, duckdb.connect(str(path)) as hostile:
+        hostile.execute(f"CREATE VIEW chunks AS {query.format(**words)}")
+    with connect(made) as connection, pytest.raises(duckdb.PermissionException, match="disabled by configuration"):
+        connection.execute("SELECT * FROM chunks")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "COPY (SELECT 1 AS a) TO '{out}'",
+        "COPY (SELECT 1 AS a) TO '{root}/generations/2/new.csv'",
+        "COPY (SELECT 1 AS a) TO '{root}/generations/2/id_map.parquet' (FORMAT parquet)",
+        "EXPORT DATABASE '{out}'",
+        "ATTACH '{out}' AS other",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SET allowed_paths = ['{out}']",
+        "SET temp_directory = '{out}'",
+        "RESET lock_configuration",
+    ],
+)
+def test_a_connection_writes_nothing_and_stays_locked(generation: Generation, tmp_path: Path, statement: str) -> None:
+    out = tmp_path / "out"
+    before = {p: p.read_bytes() for p in generation.layout.root.rglob("*") if p.is_file()}
+    with connect(generation) as connection:
+        with pytest.raises(duckdb.Error):
+            connection.execute(statement.format(out=out, root=generation.layout.root))
+        assert connection.execute("SELECT count(*) FROM chunks").fetchone() == (3,)
+    assert not out.exists()
+    assert {p: p.read_bytes() for p in generation.layout.root.rglob("*") if p.is_file()} == before

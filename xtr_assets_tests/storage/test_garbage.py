@@ -231,3 +231,29 @@ def test_a_draft_that_was_overtaken_goes_and_one_that_may_still_be_published_sta
     }
     assert report.generations == ()
     assert [one.number for one in warehouse.generations()] == [1, published.number, following.number]
+
+
+def test_postings_that_were_begun_and_that_nobody_ends_go(four: Warehouse) -> None:
+    write(four, {"f4.py": ["s4 text"]})
+    model = four.add_model(lambda folder: np.save(folder / "c.npy", np.ones(2)), "test")
+    made = draft(four)
+    made.use_folder(four.layout.relative(model))
+    check(made)
+    four.publish(made.number, required=REQUIRED)
+    segment = made.segments[-1].segment
+    for name in ("postings.0123abcd", f"postings.{model.name}", "encoding.5a5a5a5a"):
+        (segment.staging(name) / "part.npy").write_bytes(b"unfinished")
+    folder = f"staging/{segment.segment_id}"
+    assert [name for name in four.collect(keep=2, dry_run=True).removed if name.startswith("staging")] == [
+        f"{folder}/postings.0123abcd"
+    ]
+    four.collect(keep=2)
+    assert sorted(p.name for p in (four.root / folder).iterdir()) == ["encoding.5a5a5a5a", f"postings.{model.name}"]
+
+
+def test_where_what_is_kept_cannot_be_read_nothing_goes(four: Warehouse) -> None:
+    flip(four.layout.manifest(4), 5)
+    with pytest.raises(CorruptFile, match=r"generations/4/manifest\.json"):
+        four.collect(keep=1)
+    assert four.layout.numbers() == [1, 2, 3, 4], "what a rollback could go to is still there"
+    assert four.rollback().number == 3

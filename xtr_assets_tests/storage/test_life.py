@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.errors import CorruptFile, GenerationError
 from xtr_assets.storage.catalog import connect
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.id_map import read_id_map
@@ -151,6 +151,68 @@ class Life(RuleBasedStateMachine):
         for number in report.generations:
             del self.held[number]
         self.stack = [number for number in self.stack if number in report.kept]
+
+    # -- what a copy, a disk or a tired hand takes away ----------------------------------------------------------------
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), step=st.sampled_from(["clean", "collect", "build", "rollback"]))
+    def lose_a_seal(self, data: st.DataObject, step: str) -> None:
+        """The seal of any generation goes; whatever is done next, the generation stays, and is sealed again."""
+        number = data.draw(st.sampled_from(sorted(self.held)))
+        named = {entry.generation for entry in self.warehouse.history()} | {*self.stack[-1:]}
+        if number not in named:
+            return  # it was sealed by a publish that died before the pointer moved: nobody vouches for it
+        self.warehouse.layout.manifest_seal(number).unlink()
+        assert answers(self.warehouse.generation(number)) == self.held[number]
+        if step == "collect":
+            self.collect(3)
+        elif step == "build":
+            self.build(True)
+        elif step == "rollback":
+            self.rollback()
+        self.warehouse.clean()
+        assert number not in self.held or self.warehouse.layout.manifest_seal(number).is_file()
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def cut_the_history(self, data: st.DataObject) -> None:
+        """Any end of the history goes, or all of it: nothing is published, withdrawn or taken back on what is left."""
+        path = self.warehouse.layout.history
+        whole = path.read_bytes() if path.is_file() else b""
+        lines = whole.splitlines(keepends=True)
+        if not lines:
+            return
+        left = data.draw(st.integers(0, len(lines) - 1))
+        path.write_bytes(b"".join(lines[:left]))
+        assert "history.jsonl" in {problem.path for problem in self.warehouse.verify().problems}
+        number = data.draw(st.sampled_from(sorted(self.held)))
+        for step in (
+            lambda: self.warehouse.publish(number, again_reason="why not", force_reason="why not"),
+            lambda: self.warehouse.withdraw(number, "a reason"),
+            lambda: self.warehouse.rollback(),
+            lambda: self.warehouse.collect(1),
+        ):
+            with pytest.raises(CorruptFile, match=r"history\.jsonl"):
+                step()
+        path.write_bytes(whole)
+
+    @precondition(lambda self: self.stack)
+    @rule(died=st.integers(1, 60))
+    def travel(self, died: int) -> None:
+        """What serves is exported, and imported where nothing is: at the second try, as the first one dies. There it
+        serves once it is published, and not before."""
+        number, folder = self.stack[-1], Path(tempfile.mkdtemp(dir=self.folder))
+        self.warehouse.export(number, folder / "out")
+        target = Warehouse.create(folder / "target")
+        with dying(self.patch, died):
+            target.import_generation(folder / "out")
+        target = Warehouse.open(folder / "target")
+        assert target.published is None
+        target.import_generation(folder / "out")
+        assert target.published is None
+        target.publish(number, required=REQUIRED, force_reason="where it was made it was forced")
+        assert target.published is not None and answers(target.published) == self.held[number]
+        assert target.verify().problems == ()
 
     @invariant()
     def every_generation_holds_its_own_corpus(self) -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.core.errors import WarehouseLocked
+from xtr_assets.storage.lock import committing
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import write
 
 HOLD = """
 import sys, time
+from xtr_assets.storage.lock import committing
 from xtr_assets.storage.warehouse import Warehouse
 with Warehouse.open(sys.argv[1]).lock("a long build"):
     print("held", flush=True)
@@ -105,6 +107,7 @@ def test_an_error_inside_gives_the_lock_back(warehouse: Warehouse) -> None:
 def test_a_forked_child_does_not_keep_its_parents_lock(warehouse: Warehouse) -> None:
     script = """
 import os, sys, time
+from xtr_assets.storage.lock import committing
 from xtr_assets.storage.warehouse import Warehouse
 with Warehouse.open(sys.argv[1]).lock("parent"):
     child = os.fork()
@@ -123,3 +126,25 @@ with Warehouse.open(sys.argv[1]).lock("parent"):
             pass
     finally:
         os.kill(int(run.stdout), signal.SIGKILL)
+
+
+def test_a_lock_whose_file_was_removed_still_holds(
+    warehouse: Warehouse, holder: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xtr_assets.storage.warehouse.STEP_WAIT_SECONDS", 0.2)
+    for _ in range(2):
+        warehouse.layout.writer_lock.unlink()
+        with pytest.raises(WarehouseLocked, match="whose lock file was removed"):
+            write(warehouse, {"a.py": ["f"]})
+    holder.kill()
+    holder.wait()
+    write(warehouse, {"a.py": ["f"]})
+    assert warehouse.shards() == ["s"]
+
+
+def test_the_moment_of_a_commit_is_not_the_lock_of_a_build(
+    warehouse: Warehouse, holder: "subprocess.Popen[str]"
+) -> None:
+    """What steps commit while another process holds the writer lock does not wait for it."""
+    with committing(warehouse.layout, "an encoding"), committing(warehouse.layout, "within it"):
+        pass

@@ -9,9 +9,10 @@ from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError, Unkn
 from xtr_assets.storage.history import append_history, published_stack, read_history
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import Listing, WarehouseInfo
+from xtr_assets.storage.manifest import Listing
 from xtr_assets.storage.schema_files import SCHEMAS, STORED_FILES, schema_bytes
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets.storage.warehouse_info import WarehouseInfo
 from xtr_assets_tests.storage.sample import publish, write
 
 
@@ -50,11 +51,11 @@ def test_a_listing_is_these_bytes() -> None:
     assert Listing.from_bytes(listing.to_bytes(), "x") == listing
 
 
-@pytest.mark.parametrize("version", [3, 0, "1", None])
+@pytest.mark.parametrize("version", [4, 0, "1", None])
 def test_another_format_version_is_refused_with_both(warehouse: Warehouse, version: object) -> None:
     path = warehouse.layout.warehouse_json
     path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": version}))
-    with pytest.raises(UnknownFormat, match=rf"format_version {version!r}, this release reads 1 and 2"):
+    with pytest.raises(UnknownFormat, match=rf"format_version {version!r}, this release reads 1 and 2 and 3"):
         Warehouse.open(warehouse.root)
 
 

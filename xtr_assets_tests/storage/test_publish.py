@@ -1,13 +1,17 @@
 """Drafts, checks, the pointer: what may serve, and the way back."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
+from xtr_assets.storage import publish as publishing
 from xtr_assets.storage.digests import forget_digests
 from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import (
@@ -407,3 +411,82 @@ def test_chunk_table_gives_rows_beside_columns(twice: Warehouse) -> None:
     assert table.column_names == ["row", "path"]
     assert table["row"].to_pylist() == [0, 3, 4]
     assert len(generation.chunk_table(["path"], live=False)) == 5
+
+
+def _held(warehouse: Warehouse) -> tuple[bytes | None, bytes]:
+    pointer, history = warehouse.layout.published, warehouse.layout.history
+    return (pointer.read_bytes() if pointer.is_file() else None), (history.read_bytes() if history.is_file() else b"")
+
+
+Step = Callable[[Warehouse], object]
+STEPS: dict[str, Step] = {
+    "publish": lambda warehouse: publish(warehouse),
+    "rollback": lambda warehouse: warehouse.rollback(),
+    "withdraw": lambda warehouse: warehouse.withdraw(2, "bad"),
+    "withdraw another": lambda warehouse: warehouse.withdraw(1, "bad"),
+}
+
+
+@pytest.mark.parametrize("step", ["publish", "rollback", "withdraw"])
+@pytest.mark.parametrize("fault", ["another number", "nothing", "no number"])
+def test_a_pointer_that_went_elsewhere_is_put_back_and_told(
+    twice: Warehouse, step: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(twice, {"d.py": ["l five"]})
+    wrong = {"another number": b"7\n", "no number": b"1"}
+
+    def moved(layout: Layout, number: int) -> None:
+        if fault in wrong:
+            layout.published.write_bytes(wrong[fault])
+
+    held = _held(twice)
+    monkeypatch.setattr(publishing, "move_pointer", moved)
+    number = 3 if step == "publish" else 1
+    with pytest.raises(
+        GenerationError, match=f"PUBLISHED was to name generation {number} and .* names 2 now, as before"
+    ):
+        STEPS[step](twice)
+    assert _held(twice) == held
+    monkeypatch.undo()
+    assert serving(twice) == 2
+    twice.rollback()
+    assert serving(twice) == 1
+
+
+def test_the_first_pointer_that_went_elsewhere_is_taken_away(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(warehouse, BASE)
+    monkeypatch.setattr(publishing, "move_pointer", lambda layout, _: layout.published.write_bytes(b"9\n"))
+    with pytest.raises(GenerationError, match="names 9 after it was written; PUBLISHED names none now, as before"):
+        publish(warehouse)
+    assert warehouse.published is None and not warehouse.history()
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("fault", ["lost", "of another generation", "of another content", "twice", "over the others"])
+def test_a_line_of_the_history_that_is_not_what_was_said_is_taken_out_and_told(
+    twice: Warehouse, step: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(twice, {"d.py": ["l five"]})
+    append = publishing.append_history
+
+    def wrong(layout: Layout, action: str, generation: int, **given: Any) -> None:
+        if fault == "of another generation":
+            append(layout, action, 3 - generation if generation < 3 else 1, **given)
+        elif fault == "of another content":
+            append(layout, action, generation, **{**given, "content": "0" * 64})
+        elif fault != "lost":
+            if fault == "over the others":
+                layout.history.write_bytes(b"")
+            append(layout, action, generation, **given)
+            if fault == "twice":
+                append(layout, action, generation, **given)
+
+    held = _held(twice)
+    monkeypatch.setattr(publishing, "append_history", wrong)
+    with pytest.raises(GenerationError, match=r"history\.jsonl was to .* names 2 now, as before"):
+        STEPS[step](twice)
+    assert _held(twice) == held
+    monkeypatch.undo()
+    assert serving(twice) == 2

@@ -9,9 +9,9 @@ import pytest
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput, PublishRefused
 from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.generation import seal_text
 from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.refusal import figures
+from xtr_assets.storage.seal import seal_text
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import ENCODER, FINGERPRINT, REQUIRED, check, draft, encode_all, write
 

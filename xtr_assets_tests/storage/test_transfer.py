@@ -1,13 +1,20 @@
 """A generation travels as one folder and answers the same where it arrives."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from xtr_assets.core.errors import CorruptFile, GenerationError, StorageError, WarehouseNotFound
+from xtr_assets.core.errors import CorruptFile, GenerationError, LinkRefused, StorageError, WarehouseNotFound
 from xtr_assets.storage.catalog import connect
+from xtr_assets.storage.digests import forget_digests
+from xtr_assets.storage.manifest import canonical_json, sha256_bytes
+from xtr_assets.storage.seal import seal_text
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.storage.sample import FINGERPRINT, REQUIRED, check, draft, flip, publish, texts, vectors_of, write
 
 CORPUS = {"a.py": ["f one", "g two"]}
@@ -35,7 +42,18 @@ def test_an_export_is_a_warehouse_in_which_the_generation_serves(built: Warehous
     assert [s.segment_id for s in exported.segments()] == [one.segment_id for one in generation.manifest.segments]
     with connect(generation) as connection:
         assert connection.execute("SELECT count(*) FROM chunks").fetchone() == (2,)
-    assert not (tmp_path / "out.partial").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "warehouse"]
+
+
+def test_an_export_removes_nothing_that_lies_beside_its_target(built: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial" / "mine.txt").write_text("mine")
+    built.export(2, tmp_path / "out")
+    assert (tmp_path / "out.partial" / "mine.txt").read_text() == "mine"
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StorageError, match="exists"):
+        built.export(2, tmp_path / "dangling")
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_an_export_can_be_built_on(built: Warehouse, tmp_path: Path) -> None:
@@ -111,3 +129,154 @@ def test_where_nothing_can_be_imported_it_says_why(warehouse: Warehouse, tmp_pat
         warehouse.import_generation(tmp_path)
     with pytest.raises(GenerationError, match="no published generation"):
         warehouse.import_generation(Warehouse.create(tmp_path / "empty").root)
+
+
+def altered(source: Warehouse, change: Callable[[dict[str, Any]], None]) -> None:
+    """The manifest of what serves, changed as somebody could who seals it anew and writes the history for it."""
+    number = source.published.number if source.published else 0
+    path = source.layout.manifest(number)
+    manifest = json.loads(path.read_bytes())
+    change(manifest)
+    path.write_bytes(canonical_json(manifest))
+    source.layout.manifest_seal(number).write_bytes(seal_text(path.read_bytes()))
+    info = Warehouse.open(source.root).info.model_copy(update={"format_version": 1, "history": None})
+    source.layout.history.unlink()
+    source.layout.warehouse_json.write_bytes(info.to_bytes())
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """Every file but locks and what a writer may leave in its folder of temporaries."""
+    skipped = ("writer.lock", "commit.lock")
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name not in skipped)
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(files)}
+
+
+FOREIGN = [
+    "PUBLISHED",
+    "history.jsonl",
+    "warehouse.json",
+    ".bashrc",
+    "writer.lock",
+    "tmp/x",
+    "staging/x/y",
+    "generations/99/manifest.json",
+    "generations/NEXT",
+    "generations/2/manifest.json",
+    "generations/2/manifest.json.sha256",
+    "generations/2",
+    "shards/s/CURRENT",
+    "shards/s/scan.json",
+    "shards/t/0123456789abcdef.json",
+    "segments/0123456789abcdef/chunks.arrow",
+    "segments/.hidden/chunks.arrow",
+    "models/x",
+    "../outside",
+    "generations/2/../../PUBLISHED",
+    "/etc/passwd",
+    "models//x",
+    "models/a/../../PUBLISHED",
+    "models/" + "a/" * 1500 + "x",
+]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_an_import_takes_nothing_but_a_generation_and_what_it_needs(
+    built: Warehouse, tmp_path: Path, name: str
+) -> None:
+    target = Warehouse.create(tmp_path / "target")
+    write(target, {"z.py": ["z mine"]})
+    publish(target)
+    before = everything(target.root)
+    payload = b"1\n"
+    if ".." not in name and not name.startswith("/") and len(name) < 200:
+        path = built.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file() or not path.exists():
+            payload = path.read_bytes() if path.is_file() else payload
+            path.write_bytes(payload)
+    one = {"bytes": len(payload), "sha256": sha256_bytes(payload)}
+    altered(built, lambda manifest: manifest["files"].update({name: one}))
+    with pytest.raises(CorruptFile, match=r"generations/2/manifest\.json: expected a Manifest, found .*is no file of"):
+        target.import_generation(built.root)
+    assert everything(target.root) == before
+    with pytest.raises(CorruptFile, match="is no file of"):
+        _ = built.published
+
+
+def test_an_import_without_the_record_of_its_encoder_changes_nothing(built: Warehouse, tmp_path: Path) -> None:
+    target = Warehouse.create(tmp_path / "target")
+    before = everything(target.root)
+    info = Warehouse.open(built.root).info
+    built.layout.warehouse_json.write_bytes(info.model_copy(update={"encoders": {}}).to_bytes())
+    for _ in range(2):
+        with pytest.raises(
+            CorruptFile, match=r"warehouse\.json: expected the encoder 5a5a5a5a of generation 2, found non"
+        ):
+            target.import_generation(built.root)
+        assert everything(target.root) == before
+    other = {FINGERPRINT: info.encoders[FINGERPRINT].model_copy(update={"dim": 9})}
+    built.layout.warehouse_json.write_bytes(info.model_copy(update={"encoders": other}).to_bytes())
+    with pytest.raises(CorruptFile, match=r"dims \(8, 4\), found dims \(9, 4\)"):
+        target.import_generation(built.root)
+    assert everything(target.root) == before
+    built.layout.warehouse_json.write_bytes(info.to_bytes())
+    assert texts(target.import_generation(built.root)) == ["f one", "g two"]
+    assert list(Warehouse.open(target.root).info.encoders) == [FINGERPRINT] and target.verify().ok
+
+
+def test_a_damaged_file_of_an_import_changes_nothing_whichever_it_is(built: Warehouse, tmp_path: Path) -> None:
+    target = Warehouse.create(tmp_path / "target")
+    before = everything(target.root)
+    for name, one in built.generation(2).manifest.files.items():
+        path = built.root / name
+        flip(path, one.bytes - 1)
+        forget_digests()
+        with pytest.raises(StorageError):
+            target.import_generation(built.root)
+        flip(path, one.bytes - 1)
+        assert everything(target.root) == before, name
+    forget_digests()
+    assert texts(target.import_generation(built.root)) == ["f one", "g two"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("live_rows", 1), ("end_row", 9), ("end_row", 2**60), ("snapshots", {"s": "0" * 16})]
+)
+def test_an_import_whose_parts_disagree_is_refused_before_it_is_taken(
+    built: Warehouse, tmp_path: Path, field: str, value: object
+) -> None:
+    target = Warehouse.create(tmp_path / "target")
+    before = everything(target.root)
+    altered(built, lambda manifest: manifest.update({field: value}))
+    with pytest.raises(StorageError):
+        target.import_generation(built.root)
+    assert everything(target.root) == before
+
+
+def test_an_import_that_dies_anywhere_is_whole_or_not_there_and_can_be_done_again(
+    built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with dying(monkeypatch, None) as life:
+        Warehouse.create(tmp_path / "counted").import_generation(built.root)
+    # The last ten, where things are put in their places, one by one.
+    for at in (*range(1, len(life.steps) - 10, 5), *range(len(life.steps) - 10, len(life.steps) + 1)):
+        target = Warehouse.create(tmp_path / f"target-{at}")
+        with dying(monkeypatch, at):
+            target.import_generation(built.root)
+        survivor = Warehouse.open(target.root)
+        assert survivor.published is None
+        assert all(texts(one) == ["f one", "g two"] for one in survivor.generations())
+        assert survivor.verify().ok, (at, survivor.verify().problems)
+        assert texts(survivor.import_generation(built.root)) == ["f one", "g two"]
+        assert survivor.verify().ok and list(Warehouse.open(target.root).info.encoders) == [FINGERPRINT]
+        assert "imported" in {entry.action for entry in survivor.history()}
+
+
+def test_an_import_with_a_link_in_it_is_refused(built: Warehouse, tmp_path: Path) -> None:
+    target = Warehouse.create(tmp_path / "target")
+    path = built.generation(2).directory / "dense.faiss"
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(LinkRefused, match=r"generations/2/dense\.faiss is a link"):
+        target.import_generation(built.root)
+    assert target.generations() == []

@@ -1,4 +1,4 @@
-// Products of rows and query tokens with AVX2; included by avx2.cpp alone, within its guard.
+// Products of rows and query tokens with AVX2; included by kernels.cpp alone, within its guard.
 //
 // Both are widened to 16 bits and multiplied by pairs of dimensions, which no product can exceed. A query token of 16
 // bits, 256 times its coarse code and the fine one, then costs what one of eight bits does.

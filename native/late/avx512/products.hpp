@@ -1,4 +1,4 @@
-// Products of rows and query tokens with AVX-512 and VNNI; included by avx512.cpp alone, within its guard.
+// Products of rows and query tokens with AVX-512 and VNNI; included by kernels.cpp alone, within its guard.
 #pragma once
 
 #include <immintrin.h>

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from xtr_assets.defs.context import Site
-from xtr_assets.defs.metadata import cost_metadata, plain_metadata
+from xtr_assets.defs.metadata import cost_metadata, dense_tuning_metadata, plain_metadata
 from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.gate.drift import note_training
 
@@ -30,6 +30,7 @@ def faiss_index_asset(site: Site) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             data_version=dg.DataVersion(report.sha256[:32]),
             metadata={
+                **dense_tuning_metadata(report.tuning, report.tuned),
                 "generation": draft.number,
                 "why": report.reason,
                 **plain_metadata(report.index),

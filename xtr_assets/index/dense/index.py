@@ -54,6 +54,9 @@ class DenseIndex(DenseSearch):
 
     Made by `build`, `load` or `open`. Rows are global rows of the vectors; a row that was removed, or is not live, is
     never returned. Scores are inner products with the stored float16 vectors, whatever the recipe.
+
+    What takes arrays raises InvalidInput, with the value and what is allowed, for a wrong shape or dim, for NaN, and
+    for rows out of range.
     """
 
     def __init__(
@@ -122,7 +125,10 @@ class DenseIndex(DenseSearch):
 
     @classmethod
     def load(cls, path: Path | str, device: str = "auto", vectors: RowVectors | None = None) -> "DenseIndex":
-        """Open a folder that `save` wrote, every file verified by sha256 first. `vectors` replace the stored ones."""
+        """Open a folder that `save` wrote, every file verified by sha256 first.
+
+        vectors : float16 [end_row, dim] in parts, in place of the stored ones. Raises CorruptFile naming the file.
+        """
         stored = serialization.load_folder(Path(path))
         loaded = cls._opened(
             stored.index, vectors or stored.vectors, stored.recipe, stored.profile, serialization.INDEX_FILE
@@ -141,6 +147,7 @@ class DenseIndex(DenseSearch):
     ) -> "DenseIndex":
         """Open a FAISS file whose bytes were verified already, over vectors kept elsewhere (a warehouse).
 
+        recipe, profile : as a generation's manifest has them. vectors : float16 [end_row, dim] in parts.
         live : bool [end_row]; no other row is returned, whether FAISS holds it or not.
         """
         index = serialization.read_index(Path(path), Path(path).name)
@@ -193,12 +200,12 @@ class DenseIndex(DenseSearch):
 
     @property
     def codes_read_by(self) -> str:
-        """What reads codes on the CPU: "faiss", or "native" with its instruction set (see `code_scan`)."""
+        """What reads codes on the CPU: "faiss", or "native" with its instruction set (see `sq_scan`)."""
         scan = self.served.scan
         return "faiss" if scan is None else f"native, {scan.instructions}"
 
     def to(self, device: str, spread: Spread = "replicate") -> "DenseIndex":
-        """Serve from another device. Returns self. Raises ProviderError, InvalidInput (see `gpu.place`).
+        """Serve from another device. Returns self. Raises ProviderError, InvalidInput (see `gpu_placement.place`).
 
         device : "auto", "cpu", "cuda", "cuda:<n>", or "cuda:<n>,<m>" for several GPUs, which each hold the whole index
         (spread "replicate") or a part of it ("shard").
@@ -272,8 +279,10 @@ class DenseIndex(DenseSearch):
     ) -> tuple["DenseIndex", Evolution]:
         """The index of the next generation over `vectors`, this one untouched; rows keep their meaning.
 
-        removed, added : int64 rows. The quantizer and the profile are kept, at the cost of the changed rows; where
-        that is not sound any more, the index is rebuilt, and the Evolution says why.
+        removed, added : int64 [n] rows, in any order. vectors : float16 [end_row, dim] in parts.
+
+        The quantizer and the profile are kept, at the cost of the changed rows; where that is not sound any more, the
+        index is rebuilt, and the Evolution says why.
         """
         removed, added = np.unique(removed), np.unique(added)
         done = evolution(

@@ -72,7 +72,7 @@ def principal_axes(sample: Floats, count: int) -> Floats:
 
 
 def leading_axes(vectors: RowVectors, rows: Ints) -> int:
-    """`planning.enough_axes` of rows int64 [n], by a fixed sample; 0 for so few rows that nothing would follow."""
+    """`recipe_shortlist.enough_axes` of rows int64 [n], by a fixed sample; 0 where so few rows gain nothing."""
     if len(rows) * vectors.dim // 2 <= AXES_FROM_BYTES:
         return 0
     count = min(len(rows), FIT_ROWS)

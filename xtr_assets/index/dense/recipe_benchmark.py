@@ -97,7 +97,7 @@ def choose_dense(
     Parameters
     ----------
     vectors, live : the stored vectors, and bool [end_row] of those to be indexed.
-    shortlist : of `planning.shortlist_dense` for the live rows.
+    shortlist : of `recipe_shortlist.shortlist_dense` for the live rows.
     queries : float32 [q, dim] to tune and time on, not stored vectors; mixtures of stored vectors (and half the misses)
         otherwise.
     goal : recall@k on the sample's rows. A candidate that misses it is taken only where all do, by recall.

@@ -31,7 +31,7 @@ LONG = 3.0
 MISFITS = 0.3
 # A list below this share of the due length hardly helps any query: its rows go where they lie nearest.
 SHORT = 0.1
-# Rows of a list that are looked at for its misfits: enough to tell .3 from .1.
+# Rows of a list that are looked at for its misfits: enough to tell 0.3 from 0.1.
 LOOKED_AT = 128
 # Lists around a new centroid whose rows may now lie nearer to it (SPFresh's LIRE reassigns within 64 at a billion rows;
 # here the ninth list already moves less than one row in a hundred).
@@ -109,7 +109,7 @@ def repair_lists(index: DenseIndex) -> Repair:
 
 
 def misfit_share(index: DenseIndex) -> float:
-    """Share of all rows that are misfits (see `misfit_shares`): about .1 as trained, whatever the data."""
+    """Share of all rows that are misfits (see `misfit_shares`): about 0.1 as trained, whatever the data."""
     sizes = _sizes(inverted(index.faiss_index))
     return float((misfit_shares(index) * sizes).sum() / max(1, sizes.sum()))
 

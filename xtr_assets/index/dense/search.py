@@ -40,6 +40,7 @@ class DenseSearch:
         self._clone: GpuClone | None = None
         self._served: Served | None = None
         self._plans: dict[tuple[Any, ...], SearchPlan] = {}
+        self._tuning: Tuning | None = None
         self._present = held_mask(index, vectors)
         if live is not None:
             check_mask(live, vectors.end_row, "live")
@@ -48,19 +49,27 @@ class DenseSearch:
 
     @property
     def recipe(self) -> str:
+        """How it was built: a FAISS factory string such as "IVF256,SQ4"."""
         return self._recipe.text
 
     @property
     def profile(self) -> dict[str, Any]:
-        """How it is searched by default, as JSON values (see `parameters.DenseProfile`)."""
+        """How it is searched by default, as JSON values (see `options.DenseProfile`)."""
         return self._profile.as_json()
 
     @property
+    def tuning(self) -> Tuning | None:
+        """How the profile was found, where that was here: recall over what was tried. None for an opened index."""
+        return self._tuning
+
+    @property
     def dim(self) -> int:
+        """Dimensions of a vector."""
         return self._vectors.dim
 
     @property
     def vectors(self) -> RowVectors:
+        """The stored vectors, by which results are scored: float16 [end_row, dim] in parts."""
         return self._vectors
 
     @property
@@ -156,11 +165,11 @@ class DenseSearch:
     def search_with_refine(
         self, queries: Floats, k: int, *, allowed: Mask | None = None, parameters: str = ""
     ) -> Refined:
-        """The same search, with what the codes said beside what the stored vectors say (see `refinement.Refined`)."""
+        """`search` with what the codes said beside what the stored vectors say; arguments as of `search`."""
         return refined(self.search_detailed(queries, k, allowed=allowed, parameters=parameters))
 
     def plan_search(self, k: int, *, allowed: Mask | None = None, parameters: str = "", queries: int = 1) -> SearchPlan:
-        """How a search of so many queries in one call would be run, and why."""
+        """How a search of so many queries in one call would be run, and why. allowed : bool [end_row]."""
         return self._plan(k, allowed, queries, parameters)[0]
 
     def _plan(
@@ -233,11 +242,13 @@ class DenseSearch:
         if keep and self._profile.goal > 0 and not self._recipe.exhaustive:
             still = self.confirm(queries, exact, goal, k)
             if still.passed:
-                return Tuning(self._profile, True, still.lower_bound, (), still, "confirmed")
+                self._tuning = Tuning(self._profile, True, still.lower_bound, (), still, "confirmed")
+                return self._tuning
         others = None if confirm is None else (checked_queries(confirm, self.dim, k), self._exact(confirm, k))
         here = replace(self.served, clone=None)
         result = tune(here, self._vectors, self._profile, queries, exact, goal=goal, k=k, confirm=others)
         self._use(result.profile)
+        self._tuning = result
         return result
 
     def confirm(
@@ -266,4 +277,4 @@ class DenseSearch:
         return self.profile
 
     def _use(self, profile: DenseProfile) -> None:
-        self._profile, self._plans = profile, {}
+        self._profile, self._plans, self._tuning = profile, {}, None

@@ -25,7 +25,7 @@ faiss = load_faiss()
 SCAN_NS_A_DIM = 0.2
 SCAN_NS_A_DIM_WIDENED, SCAN_NS_A_DIM_BATCH = 0.75, 0.05
 CODE_NS_A_DIM = {"PQ": 0.02, "SQ4": 0.2, "SQ8": 0.12, "SQfp16": 0.12, "Flat": 0.15}
-# What integer products read codes for (code_scan.py), and look at centroids for; a candidate of theirs costs a place in
+# What integer products read codes for (sq_scan.py), and look at centroids for; a candidate of theirs costs a place in
 # the pool, and a query its weights.
 INTEGER_NS_A_DIM = {"SQ4": 0.018, "SQ8": 0.025}
 INTEGER_CENTROID_NS_A_DIM = 0.02
@@ -33,8 +33,8 @@ SELECTOR_NS = 2.0
 # Distances computed a node in the queue of a graph search.
 GRAPH_LINKS_READ = 24
 # Fewer queries stay on one thread: FAISS would share even one between all, and on a busy machine threads that wait for
-# each other spin. One query to 20,000 x 128, two threads on two shared cores: Flat 10.6 ms of CPU in place of .21,
-# HNSW32_SQ8 1.3 in place of .23.
+# each other spin. One query to 20,000 x 128, two threads on two shared cores: Flat 10.6 ms of CPU in place of 0.21,
+# HNSW32_SQ8 1.3 in place of 0.23.
 THREADED_QUERIES = 16
 # The reason of a plan that every search without a filter shares.
 UNFILTERED = "no filter"

@@ -1,13 +1,13 @@
 """Search over FAISS's own lists of bytes or half bytes, by integer products in the C++ extension.
 
-FAISS stores dimension d of a vector as a code c that stands for low[d] + (c + .5) / largest * span[d], and decodes each
-to a float when it searches. A score is linear in the codes:
+FAISS stores dimension d of a vector as a code c that stands for low[d] + (c + 0.5) / largest * span[d], and decodes
+each to a float when it searches. A score is linear in the codes:
 
-    q . x  =  q . centroid  +  sum_d q[d] (low[d] + .5 step[d])  +  sum_d (q[d] step[d]) c[d],    step = span / largest
+    q . x  =  q . centroid  +  sum_d q[d] (low[d] + 0.5 step[d])  +  sum_d (q[d] step[d]) c[d],    step = span / largest
 
 The last sum is one of bytes times bytes once q step is rounded to 127 steps, which processors do 64 at a time (VNNI).
-Rounding moves the score of a row by about a hundredth of the spread between rows: the true best are among twice as
-many candidates, and those are ranked by the stored vectors as ever. 24,000 x 384 at recall@10 .95: 50 us a query, where
+Rounding moves the score of a row by about a hundredth of the spread between rows: the true best are among twice as many
+candidates, and those are ranked by the stored vectors as ever. 24,000 x 384 at recall@10 0.95: 50 us a query, where
 FAISS's own search of the same lists takes 380 (docs/measurements.md, "Dense index").
 """
 

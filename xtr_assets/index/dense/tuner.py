@@ -16,11 +16,11 @@ from xtr_assets.index.dense.recipe import SEED
 from xtr_assets.index.dense.search_plan import Served, candidates, index_cost
 from xtr_assets.index.exact_scan import gather, true_scores
 
-# 256 queries put the lower bound about a point below the mean at recall .95.
+# 256 queries put the lower bound about a point below the mean at recall 0.95.
 TUNING_QUERIES = 256
 # A query lies between documents rather than on one: two documents in equal parts and some noise. Real questions are a
-# little harder still: over 45,000 code chunks profiles tuned to .95 on mixtures gave .939 to .973 on 800 docstrings,
-# tuned to .98 they gave .973 to .988. So an index without queries of its own is tuned for half the misses.
+# little harder still: over 45,000 code chunks profiles tuned to 0.95 on mixtures gave 0.939 to 0.973 on 800 docstrings,
+# tuned to 0.98 they gave 0.973 to 0.988. So an index without queries of its own is tuned for half the misses.
 SECOND_SHARE, NOISE_SHARE = 1.0, 0.5
 MISSES_ALLOWED = 0.5
 # Settings that may fail on the confirming queries, each this much dearer than the last (six times in the end): each is

@@ -7,11 +7,11 @@ from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.index.dense.index import DenseIndex
 from xtr_assets.index.dense.repair import misfit_share, repairable
 
-# Share of misfits from which a repair is worth a new file. As trained it is .1; with 1.8 times the rows of the same
-# topics .12 to .17, with twice the rows, half of unseen topics, .36 to .49 (three corpora).
+# Share of misfits from which a repair is worth a new file. As trained it is 0.1; with 1.8 times the rows of the same
+# topics 0.12 to 0.17, with twice the rows, half of unseen topics, 0.36 to 0.49 (three corpora).
 MISFIT_SHARE = 0.2
 # PQ codebooks learnt from residuals of other topics say less of new ones. Grown sixfold with unseen topics (benchmarks/
-# drift.py, 28,000 real chunks), at recall@10 .95: repaired 231 us a query, trained anew 164, nothing done 219; grown
+# drift.py, 28,000 real chunks), at recall@10 0.95: repaired 231 us a query, trained anew 164, nothing done 219; grown
 # twofold 88, 68 and 134. Codes without codebooks: repaired 498, trained anew 511, nothing done 670.
 CODEBOOK_GROWTH = 2.0
 
@@ -36,7 +36,7 @@ class Upkeep:
 def upkeep_of(index: DenseIndex) -> Upkeep:
     """What restores the index, by its lists alone: no query is asked.
 
-    "repair" is `maintenance.repair_lists`, after which the profile should be tuned; "retrain" a build.
+    "repair" is `repair.repair_lists`, after which the profile should be tuned; "retrain" a build.
     """
     recipe, trained = parse_recipe(index.recipe), index.profile["trained_rows"]
     growth = round(len(index) / trained, 3) if trained else 1.0

@@ -35,6 +35,9 @@ class TokenIndex:
 
     Safe to search from many threads; `add`, `remove` and `compact` exchange the state in one step, so that a search
     sees the index before or after, never between.
+
+    What takes arrays raises InvalidInput for a wrong shape, for NaN, and for offsets or rows out of range;
+    EncoderMismatch for another dim.
     """
 
     def __init__(self, state: IndexState, profile: SearchProfile | None = None) -> None:
@@ -128,10 +131,12 @@ class TokenIndex:
 
     @property
     def model(self) -> TokenModel:
+        """The centroids that it was trained on."""
         return self._state.model
 
     @property
     def dim(self) -> int:
+        """Dimensions of a token vector."""
         return self._state.model.dim
 
     @property
@@ -175,10 +180,12 @@ class TokenIndex:
 
     @property
     def token_count(self) -> int:
+        """Stored tokens, those of removed rows included."""
         return self._state.token_count
 
     @property
     def segments(self) -> int:
+        """How many segments there are: one for each `add`, until `compact`."""
         return len(self._state.segments)
 
     @property
@@ -282,7 +289,7 @@ class TokenIndex:
         return score_rows(self._state, query_tokens, rows)
 
     def explain(self, query_tokens: Floats, row: int) -> list[TokenMatch]:
-        """What each query token met in one row, under the profile that searches."""
+        """What each query token, float32 [t, d], met in one row, under the profile that searches."""
         matches = explain_row(self._state, self.profile, query_tokens, row)
         if self._on_device is not None and self._on_device.scans:
             return [replace(match, retrieved=True) for match in matches]
@@ -310,7 +317,10 @@ class TokenIndex:
         return result
 
     def add(self, tokens: Floats | Halves, offsets: Ints) -> Ints:
-        """Index more documents as a segment of their own: int64 rows they got. The model stays as trained."""
+        """Index more documents as a segment of their own. Returns the rows they got, int64 [n].
+
+        tokens : float32|float16 [T, d]; offsets : int64 [n + 1], as of `build`. The centroids stay as trained.
+        """
         encoded = encode_documents(0, tokens, offsets)
         if encoded.tokens.shape[1] != self.dim:
             raise EncoderMismatch(
@@ -326,7 +336,7 @@ class TokenIndex:
         return np.arange(base, len(live))
 
     def remove(self, rows: Ints | Sequence[int]) -> int:
-        """Never return these rows again; how many were live. Raises InvalidInput for rows out of range."""
+        """Never return these rows, int64 [n], again. Returns how many of them were live."""
         with self._changing:
             before = self._state.live_rows
             self._state = self._state.without(np.asarray(rows, np.int64))

@@ -18,7 +18,7 @@ from xtr_assets.index.late.quantize import MAX_DIM, quantize_fine
 
 # Half the distance between 1 and the next float32: what one operation may round by, relatively.
 FLOAT_ROUNDING = 2.0**-24
-# The largest code of a stored row (core/codec.py).
+# The largest code of a stored row (core/token_codec.py).
 LARGEST_CODE = 127
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from xtr_assets.core.errors import InvalidInput
 
-# Costs for one query token, in stored tokens of a document that is rescored by its likely tokens (16 ns for 32 query
+# Costs for one query token, in stored tokens of a document that is rescored with token pruning (16 ns for 32 query
 # tokens in the extension): reading one document of a list (4 ns), and looking at the centroid of one stored token (1.2
 # ns for 32). numba and numpy have other ratios, and the same results either way.
 POSTING_COST, CENTROID_COST = 8, 0.08
-# All tokens of a document in 16 bits cost three times its likely ones in 8 (dim 128: .93 ns more than .5).
+# All tokens of a document in 16 bits cost three times the pruned ones in 8 (dim 128: 0.93 ns more than 0.5).
 WHOLE_COST = 3
 # A list holds each of its documents once: half of its tokens are a document's second.
 DISTINCT_SHARE = 0.5
@@ -22,10 +22,8 @@ PLANNED_SCAN = 1 << 24
 # So many are scanned where no lists meet the goal: beyond, a query costs a tenth of a second of one core.
 DEAREST_SCAN = 1 << 28
 # Rows whose centroids are looked at, as a multiple of those rescored: looking costs a tenth of rescoring, and over
-# 12,000 chunks three times as many in place of four lost .001 of overlap@10. What lists say of a row tells it from the
-# more others the less, the more rows there are: .997 of the true neighbours were among the first 1,024 of 12,000
-# chunks, 2,048 of 50,000 and some 4,500 of 100,000. What the centroids of a row say does not: among the first 224 by
-# them were .997, .998 and .997.
+# 12,000 chunks three times as many in place of four lost 0.001 of overlap@10. The more rows there are, the deeper the
+# true neighbours lie by what lists say, but not by centroids (docs/measurements.md, "Late interaction").
 MET_PER_RESCORED, MET_ROWS, MET_GROWTH = 4, 12_000, 2 / 3
 
 
@@ -36,11 +34,11 @@ class SearchProfile:
     nprobe : lists each query token reads
     k_prime : documents of lists that count per query token at most; None: all that were read
     rescore : candidates of which tokens are multiplied
-    whole : all their tokens, in place of the likely ones of most and all of the best
+    whole : multiply all their tokens; without it, token pruning for most and all tokens of the best
     scan : every allowed row is scored exactly; the other settings wait until a call names one of them
 
-    Over 12,000 chunks (899,000 tokens) 8 lists and 224 documents give overlap@10 .986 with exact MaxSim, 8 and 128
-    .971, 8 and 320 .989 (docs/measurements.md, "Late interaction").
+    Over 12,000 chunks (899,000 tokens) 8 lists and 224 documents give overlap@10 0.986 with exact MaxSim, 8 and 128
+    0.971, 8 and 320 0.989 (docs/measurements.md, "Late interaction").
     """
 
     nprobe: int = 8
@@ -108,7 +106,7 @@ def plan_search(*, tokens: int, rows: int, allowed_rows: int, centroids: int, np
     if allowed_tokens <= SCAN_TOKENS or allowed_rows <= limit:
         return Route(True, 0, f"{allowed_tokens:.0f} allowed tokens are scanned (limit {SCAN_TOKENS})")
     # With half of the rows allowed the best of them lie deeper, and fewer compete with them: half way between as many
-    # lists and as many allowed documents. Filtered recall@10 was .99 at a half of 12,000 chunks, .984 of all.
+    # lists and as many allowed documents. Filtered recall@10 was 0.99 at a half of 12,000 chunks, 0.984 of all.
     widened = min(centroids, math.ceil(nprobe / math.sqrt(share)))
     by_lists = tokens / centroids * widened * DISTINCT_SHARE * POSTING_COST
     by_lists += met_rows(limit, allowed_rows) * tokens / rows * CENTROID_COST

@@ -2,7 +2,7 @@
 
 A row that is read is exactly the int8 row with its half-float scale that these bits stand for, so that a compact index
 scores by the integers of any other one. At dim 128 a token takes 80 bytes in place of 130, and loses what five bits
-lose: over 8,000 chunks its scores were off by .034 of a unit vector a token.
+lose: over 8,000 chunks its scores were off by 0.034 of a unit vector a token.
 """
 
 from typing import Any, Final, Literal, cast
@@ -46,7 +46,7 @@ class CompactTokens:
         return self.decode(which)[0]
 
     def decode(self, which: slice | Ints) -> tuple[Bytes8, Halves]:
-        """int8 [n, d] with scales float16 [n]. By a reciprocal, and not core.codec's division: a third of the time."""
+        """int8 [n, d] with scales float16 [n]. By a reciprocal and no division (token_codec): a third of it."""
         values = self.model.decode_residuals(self.residuals[which], self.numbers[which])
         peaks = np.abs(values).max(axis=1, initial=0.0)
         scales = (peaks / np.float32(127)).astype(np.float16)

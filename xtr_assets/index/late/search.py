@@ -19,8 +19,8 @@ from xtr_assets.index.late.state import IndexState
 
 # A bound on k' that no query token reaches: everything that was read counts.
 ALL_POSTINGS = 1 << 31
-# Rows that get exact scores, beside twice those asked for: likely tokens alone bring a row's score to within .002 of
-# exact, and over 8,000 chunks 24 rows lost .0005 of overlap@10 against 32.
+# Rows that get exact scores, beside twice those asked for: after token pruning a row's score is within 0.002 of exact,
+# and over 8,000 chunks 24 rows lost 0.0005 of overlap@10 against 32.
 FINAL_SLACK = 4
 # Of a search for many results so many rows are rescored at least, each.
 LIMIT_PER_RESULT = 4

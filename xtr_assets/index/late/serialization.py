@@ -2,7 +2,7 @@
 
     tokens.json                      format, rows, profile, segments, and every file with bytes and sha256
     live.<sha8>.npy                  bool [rows], only where rows were removed
-    models/<sha8>/                   see model.py
+    models/<sha8>/                   see centroids.py
     segments/<sha16>/{tokens,scales,offsets}.npy and postings.<model8>/
 
 A compact index (codec "residual-5-bit") holds residuals.npy uint8 [T, packed_dim] in place of tokens and scales.

@@ -157,5 +157,7 @@ def check_part(part: TokenPart, model: TokenModel) -> None:
     if part.tokens.ndim != 2 or part.tokens.shape[1] != model.dim:
         raise InvalidInput(f"{where} has tokens {part.tokens.shape}, the model dim {model.dim}; use its own model")
     if part.tokens.dtype != np.int8 or part.scales is None or part.scales.shape != (len(part.tokens),):
-        raise InvalidInput(f"{where} has no int8 tokens with a scale each; encode them with core.codec.encode_int8")
+        raise InvalidInput(
+            f"{where} has no int8 tokens with a scale each; encode them with core.token_codec.encode_int8"
+        )
     check_offsets(part.offsets, len(part.tokens), f"{where}: offsets")

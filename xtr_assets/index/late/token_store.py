@@ -76,7 +76,7 @@ def _together(starts: Ints, lengths: Ints) -> Ints | slice:
 def _read(part: TokenPart, which: Ints | slice) -> tuple[Floats, Floats]:
     """Codes float32 [n, d] and scales float32 [n] of some tokens."""
     if part.scales is None:
-        raise InvalidInput("the token store holds floats; encode them with core.codec.encode_int8")
+        raise InvalidInput("the token store holds floats; encode them with core.token_codec.encode_int8")
     return part.tokens[which].astype(np.float32), part.scales[which].astype(np.float32)
 
 

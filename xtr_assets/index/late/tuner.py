@@ -27,7 +27,7 @@ RESCORES = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048)
 # centroids, and such rows by the thousand cost milliseconds. Fewer lists than these do not even meet the rows.
 DEEP_NPROBES = tuple(nprobe for nprobe in NPROBES if nprobe >= 8)
 DEEP_RESCORES = (4096, 8192, 16_384)
-# All tokens of the documents are multiplied: the likely ones keep some encoders below .96 whatever is read, and
+# All tokens of the documents are multiplied: token pruning keeps some encoders below 0.96 whatever is read, and
 # fewer documents with all their tokens cost less for the same recall (docs/measurements.md, "All tokens or likely
 # ones").
 WHOLE = True

@@ -9,6 +9,7 @@ from xtr_assets.config import DenseConfig
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.dense.imbalance import imbalance
 from xtr_assets.index.dense.repair import repair_lists
+from xtr_assets.index.dense.tuner import Tuning
 from xtr_assets.index.dense.upkeep import upkeep_of
 from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.gate_queries import judged_by
@@ -26,7 +27,7 @@ from xtr_assets.storage.generation import Generation
 
 @dataclass(frozen=True, slots=True)
 class DenseReport:
-    """How the index came about, and what it is."""
+    """How the index came about, and what it is. `tuning` is None where the profile is the parent's, untried."""
 
     how: str
     reason: str
@@ -36,6 +37,7 @@ class DenseReport:
     index: dict[str, Any]
     bytes: int
     sha256: str
+    tuning: Tuning | None = None
 
 
 def derive_dense(
@@ -96,7 +98,8 @@ def derive_dense(
     draft.set_recipe("dense", made)
     draft.set_profile("dense", index.profile)
     written = draft.manifest.files[draft.file_name(DENSE_FILE)]
-    return DenseReport(how, reason, removed, added, tuned, index.describe(), written.bytes, written.sha256)
+    tuning = index.tuning
+    return DenseReport(how, reason, removed, added, tuned, index.describe(), written.bytes, written.sha256, tuning)
 
 
 def _cured(index: DenseIndex) -> tuple[Literal["evolved", "repaired"], str]:

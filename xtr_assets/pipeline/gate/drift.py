@@ -1,4 +1,4 @@
-"""How far a generation has drifted from what its indexes learnt, and whether learning anew is due."""
+"""How far a generation has drifted from what its indexes were trained on, and whether a retrain is due."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -39,8 +39,7 @@ class Drift:
     imbalance : imbalance of the lists over that at training. growth : live rows over those trained on. new_rows :
     recall at training less what the share of new neighbours that are found surely is at most. nprobe : lists to probe
     for the recall at training, over those of the profile; the end of the curve where none of its points reaches it.
-    tokens : what centroids leave of tokens that came since they were learnt, over what they left of those they were
-    learnt from.
+    tokens : RMS residual of tokens added since training divided by the RMS residual of the training tokens.
     """
 
     trained: int
@@ -82,7 +81,7 @@ def note_training(draft: Draft, parent: Generation | None, how: str) -> None:
 
 
 def learnt_here(draft: Generation) -> bool:
-    """Whether the dense index learnt from all rows of this very generation. One that was repaired did so from some."""
+    """Whether the dense index was trained on all rows of this generation. A repaired one was trained on some."""
     note = draft.manifest.notes.get(TRAINED_NOTE, {})
     return bool(note.get("generation", draft.number) == draft.number and note.get("how") != "repaired")
 

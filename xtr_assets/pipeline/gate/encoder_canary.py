@@ -1,5 +1,11 @@
 """The check `encoder_canary`: the encoder makes of pinned texts what it made of them when its fingerprint was new."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
+from xtr_assets.core.types import Floats
+from xtr_assets.encoders.base import Encoder
 from xtr_assets.encoders.canary import Canary, library_versions, pinned_canary, sketch_canary
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -8,6 +14,23 @@ from xtr_assets.storage.manifest import CANARY_KEY
 # Differences that a finding lists.
 SHOWN = 5
 
+# Asked as queries, each has to find itself among them as documents, in both spaces, whatever the encoder: plain
+# letters, one of them code, no two about the same.
+ASKED = (
+    "Parse a date in ISO 8601 format; returns None where the text is no date.",
+    "def area(width, height):\n    return width * height",
+    "The ferry to the island leaves at noon and comes back before dark.",
+    "Boil the potatoes in salt water, then mash them with butter and milk.",
+    "Every change of the index is a new generation, which checks let serve.",
+)
+# How much nearer a text must be to itself than to the others for its query to be held to it: an encoder may know none
+# of its words, and the halves that documents are stored in round by 0.0005.
+TOLD_APART = 0.01
+
+QUERY_REMEDY = (
+    "the encoder's queries do not meet its documents: look at its prefixes, pooling and normalization of queries; no "
+    "search in words could find anything"
+)
 REMEDY = (
     "install the versions of libraries and weights that made the vectors there are; where the new ones are wanted, "
     "they are another encoder and need another fingerprint (for the embedded ones: a raised CODE_VERSION)"
@@ -19,7 +42,7 @@ def check(session: DraftSession) -> Finding:
 
     Without a canary, shipped with the package or kept by the warehouse, this build's is recorded. It becomes the
     warehouse's when the generation is published; until then, that its vectors are those of the texts rests on
-    `vectors_are_the_texts` alone.
+    `vectors_are_the_texts` alone. Known or not, its queries have to meet its documents.
     """
     encoder = session.fresh_encoder()
     if encoder.fingerprint != session.draft.fingerprint:
@@ -32,7 +55,15 @@ def check(session: DraftSession) -> Finding:
             remedy="build again with the encoder that the configuration names now",
         )
     canaries = known_canaries(session)
-    if not canaries:
+    known = _differences(canaries, encoder)
+    if known is not None and not known.passed:
+        return known
+    missed = queries_that_miss(encoder)
+    if missed:
+        told = f"{len(missed)} of {len(ASKED)} pinned texts, asked as queries, do not find themselves: {missed[0]}."
+        details = {"texts": len(ASKED), "problems": missed[:SHOWN]}
+        return Finding(False, float(len(missed)), 0.0, told, details, QUERY_REMEDY)
+    if known is None:
         made = sketch_canary(encoder)
         session.draft.set_note(CANARY_KEY, made.as_json())
         return Finding(
@@ -43,6 +74,13 @@ def check(session: DraftSession) -> Finding:
             "now, and compared from the next build on.",
             {"recorded": True, "libraries": dict(made.libraries)},
         )
+    return known
+
+
+def _differences(canaries: list[Canary], encoder: Encoder) -> Finding | None:
+    """What the encoder makes of their texts now; None where there is no canary."""
+    if not canaries:
+        return None
     texts = sum(len(one.documents) + len(one.queries) for one in canaries)
     told = [difference for one in canaries for difference in one.differences(encoder)]
     changed = _changed(canaries)
@@ -60,6 +98,36 @@ def check(session: DraftSession) -> Finding:
     return Finding(
         True, 0.0, 0.0, f"All {texts} pinned texts give the vectors that {encoder.name} is known by.", details
     )
+
+
+def queries_that_miss(encoder: Encoder, texts: Sequence[str] = ASKED) -> list[str]:
+    """Texts that are nearer to another one as a document than to themselves when they are asked, a sentence for each;
+    of those that the encoder's documents tell apart."""
+    documents, queries = encoder.encode_documents(texts), encoder.encode_queries(texts)
+    embeddings = documents.embeddings.astype(np.float32)
+    pieces = [
+        documents.tokens[start:stop].astype(np.float32)
+        for start, stop in zip(documents.offsets[:-1], documents.offsets[1:], strict=True)
+    ]
+
+    def late(asked: Sequence[Floats]) -> Floats:
+        """MaxSim of each with each, a query token."""
+        met = [[(one @ piece.T).max(axis=1) if len(one) else np.zeros(1) for piece in pieces] for one in asked]
+        return np.array([[one.mean() for one in each] for each in met], np.float32)
+
+    told = []
+    spaces = {
+        "embedding": (queries.embeddings @ embeddings.T, embeddings @ embeddings.T),
+        "tokens": (late(queries.tokens), late(pieces)),
+    }
+    for name, (asked, known) in spaces.items():
+        for i, text in enumerate(texts):
+            others = np.arange(len(texts)) != i
+            apart = known[i, i] - known[i, others].max() > TOLD_APART
+            if apart and not asked[i, i] > asked[i, others].max():
+                best = texts[int(asked[i].argmax())]
+                told.append(f"{text[:40]!r} is nearer to {best[:40]!r} in {name}")
+    return told
 
 
 def known_canaries(session: DraftSession) -> list[Canary]:

@@ -33,8 +33,8 @@ SAME = 1e-3
 ALIKE = {"Flat": SAME, "SQfp16": SAME, "SQ8": 0.005, "SQ4": 0.02, "PQ": 0.1}
 # Found by search: every row of 14 recipes at tuned profiles, clustered and random vectors, 1,500 x 64. Codes under
 # their own row: all of them for codes of a value a dimension. Product quantizers and axes lose what tells neighbours
-# apart: .98 for half a byte in four dimensions, .46 in eight, .89 for half a byte on a quarter of the axes. A slipped
-# block gives 0, one in any order 1 of 17.
+# apart: 0.98 for half a byte in four dimensions, 0.46 in eight, 0.89 for half a byte on a quarter of the axes. A
+# slipped block gives 0, one in any order 1 of 17.
 LEAST_FOUND, LEAST_PLACED, LEAST_PLACED_COARSE = 0.9, 0.95, 0.25
 # How sure a small sample must be to refuse: one row of a healthy index may be missed.
 CONFIDENCE = 0.999

@@ -22,8 +22,8 @@ from xtr_assets.pipeline.queries.gate_queries import GateQueries, joined
 from xtr_assets.storage.draft import Draft
 
 # How sure a small sample must be to refuse. One query of a healthy index finds three to five of its ten neighbours now
-# and then, and what is refused stays refused until something else changes: at .95 half of them refused a change of one
-# function, at .99 three of them did; now it takes one in ten for one query, three for two, half for four.
+# and then, and what is refused stays refused until something else changes: at 0.95 half of them refused a change of one
+# function, at 0.99 three of them did; now it takes one in ten for one query, three for two, half for four.
 FEW_CONFIDENCE = 0.999
 # Multiples of the profile's nprobe at which recall is measured for the curve: half shows how steep it is, double what
 # a query could still gain.

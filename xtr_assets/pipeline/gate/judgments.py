@@ -19,7 +19,7 @@ from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.generation import Generation
 
 MODES: tuple[Mode, ...] = ("dense", "xtr", "hybrid")
-# Judged queries that the gate asks: they take about 10 ms each in three modes, and 300 settle nDCG to about .02.
+# Judged queries that the gate asks: they take about 10 ms each in three modes, and 300 settle nDCG to about 0.02.
 GATE_QUERIES = 300
 # Chunks fetched a query, so that documents of several chunks leave enough documents for recall@100.
 DEPTH = 200

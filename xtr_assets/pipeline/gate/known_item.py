@@ -27,7 +27,7 @@ from xtr_assets.storage.generation import Generation
 CHECK = "known_item"
 # Recall is taken at ten, and at a twentieth of the rows where that is less: ten of a hundred hits answer by chance.
 K, ROWS_A_HIT = 10, 20
-# Items asked: about 8 ms each in hybrid, and 150 settle a recall of .8 to .05.
+# Items asked: about 8 ms each in hybrid, and 150 settle a recall of 0.8 to 0.05.
 MOST_ITEMS = 150
 # With fewer items that name a chunk, parts of texts are asked as well: they say less about what users ask, and as much
 # about vectors and ids that belong to other texts.
@@ -38,9 +38,9 @@ DEPTH = 50
 # Lists of other queries that a query is held against, and the share of them that may answer it: words that every tenth
 # list carries ("See also", permutations of a few words) name nothing.
 RIVALS, MOST_CHANCE = 30, 0.1
-# Healthy builds find .99 to 1.0 of them, with the hashing encoder of 64 dimensions as well (SciFact, CoNaLa, CosQA, the
-# standard library, Markdown; 78 to 2,312 chunks). Vectors of the next text leave .01 to .25 (what stands side by side
-# is alike), permuted ids .00 to .26: half lies surely above these from 40 items on.
+# Healthy builds find 0.99 to 1.0 of them, with the hashing encoder of 64 dimensions as well (SciFact, CoNaLa, CosQA,
+# the standard library, Markdown; 78 to 2,312 chunks). Vectors of the next text leave 0.01 to 0.25 (what stands side by
+# side is alike), permuted ids 0.00 to 0.26: half lies surely above these from 40 items on.
 FLOOR = 0.5
 CONFIDENCE = 0.999
 # An item counts as told apart by this much of a cosine: what is stored as float16 and int8 keeps the order then.

@@ -1,6 +1,6 @@
 """`dense_recall_new_rows`, `xtr_recall_new_rows`: whether an index finds the rows that came, which an average hides.
 
-Of a query drawn from a new row most neighbours are old: with 1 % new rows missing from FAISS its recall is .996. Here
+Of a query drawn from a new row most neighbours are old: with 1 % new rows missing from FAISS its recall is 0.996. Here
 only neighbours that are new count, and only those that every right answer contains.
 """
 
@@ -22,11 +22,12 @@ from xtr_assets.pipeline.plan.draft_session import Space as SpaceName
 from xtr_assets.pipeline.queries.gate_queries import unlike
 
 # How sure the gate is that new rows are found less often than asked, before it refuses. A query has one to ten new
-# neighbours, most often its own chunk alone, and a miss is a whole query: of 50 queries of an index that finds .975,
-# two miss in every third build, ten (which refuse at .93) in one of 10 million; of one that finds .93 in 2 of 1,000.
+# neighbours, most often its own chunk alone, and a miss is a whole query: of 50 queries of an index that finds 0.975,
+# two miss in every third build, ten (which refuse at 0.93) in one of 10 million; of one that finds 0.93 in 2 of 1,000.
 CONFIDENCE = 0.999
 # Fewer independent shares than this and new rows are asked for by their own vectors, too: none of four found
-# is surely below .83. None of one or two is not, but no index that has a row misses it by its own vectors and by words.
+# is surely below 0.83. None of one or two is not, but no index that has a row misses it by its own vectors and by
+# words.
 LEAST_EVIDENCE = 4
 # New rows asked for by their own vectors, spread evenly.
 OWN_ROWS = 16

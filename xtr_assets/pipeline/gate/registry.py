@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.derive.exact_neighbors import neighbor_files
 from xtr_assets.pipeline.gate import (
+    answers_agree,
     encoder_canary,
+    evidence_suffices,
     finds_itself,
     hits_are_whole,
     index_recall,
@@ -106,7 +108,8 @@ CHECKS: tuple[GateCheck, ...] = (
         "encoder_canary",
         "generation",
         encoder_canary.check,
-        "The encoder makes of pinned texts what it made of them when its fingerprint was new.",
+        "The encoder makes of pinned texts what it made of them when its fingerprint was new; queries meet documents.",
+        version=2,
     ),
     GateCheck(
         "vectors_are_the_texts",
@@ -209,6 +212,15 @@ CHECKS: tuple[GateCheck, ...] = (
         deps=("faiss_index", "xtr_index", "id_map"),
     ),
     GateCheck(
+        "answers_agree",
+        "catalog",
+        answers_agree.check,
+        "Searches in words, with filters and without, in every mode, give what brute force over the stored rows gives.",
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        _SEARCHED,
+        deps=("faiss_index", "xtr_index", "id_map"),
+    ),
+    GateCheck(
         "judged_quality",
         "catalog",
         judgments.check,
@@ -226,6 +238,13 @@ CHECKS: tuple[GateCheck, ...] = (
         (DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
         _SEARCHED,
         deps=("faiss_index", "xtr_index"),
+    ),
+    GateCheck(
+        "evidence_suffices",
+        "catalog",
+        evidence_suffices.check,
+        "The gate's queries are as many and as different as corpus and new rows offer; no given one is left out.",
+        QUERY_FILES,
     ),
     GateCheck(
         "shadow_diff",

@@ -1,6 +1,6 @@
 """What chunk tables and ID maps must be, as pandera schemas over Arrow tables.
 
-pandera takes .8 s to import, so that happens when the first table is validated. It knows no fixed-size binary: the
+pandera takes 0.8 s to import, so that happens when the first table is validated. It knows no fixed-size binary: the
 text hashes are compared with the texts by `hash_problems`, which is what they are for.
 """
 

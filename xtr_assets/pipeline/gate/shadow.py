@@ -12,7 +12,7 @@ DEPTH = 10
 # A change of a few percent of the documents moves a few percent of the answers; a fifth is worth a look before, or
 # after, it serves.
 LEAST_OVERLAP = 0.8
-# Queries asked of both generations: the mean overlap of 50 is known to about .03, and each is searched four times.
+# Queries asked of both generations: the mean overlap of 50 is known to about 0.03, and each is searched four times.
 QUERIES = 50
 
 

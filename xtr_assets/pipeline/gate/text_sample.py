@@ -8,7 +8,7 @@ from xtr_assets.core.types import Ints
 
 # Rows of a change that are encoded again: one in thirty of what was encoded, but no fewer than LEAST, which cost a
 # second, and MOST while blocks of BLOCK rows allow it: two of each such block, a fifth of a percent of a full build.
-# A text costs as much here as in the build: 128 of 16,920 functions are .8 % of encoding them.
+# A text costs as much here as in the build: 128 of 16,920 functions are 0.8 % of encoding them.
 SHARE, LEAST, MOST, BLOCK = 30, 32, 128, 512
 # Texts that are looked at because they are the longest, where tokens are cut and windows are joined; and the shortest.
 LONGEST, SHORTEST = 4, 2

@@ -1,4 +1,4 @@
-"""How far new tokens lie from the centroids that the token index learnt, beside those it learnt from."""
+"""How far new tokens lie from the centroids of the token index, compared with the tokens it was trained on."""
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -15,10 +15,10 @@ from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.generation import Generation
 
 CHECK = "token_drift"
-# Centroids learnt from 2,000 chunks of the standard library leave 1.05 to 1.06 times the residual of their own tokens
-# where other chunks of it come, 1.25 where English sentences come and 1.57 where abstracts of papers come.
+# Residual of new tokens over that of the training tokens, trained on 2,000 chunks of the standard library: 1.05 to 1.06
+# for other chunks of it, 1.25 for English sentences, 1.57 for abstracts of papers.
 LIMIT = 1.2
-# The root mean square of so many residuals is known to about .3 %; they are compared in .04 CPU s.
+# The root mean square of so many residuals is known to about 0.3 %; they are compared in 0.04 CPU s.
 SAMPLE_TOKENS = 8_192
 SEED = 2026
 # Fewer new tokens than a twentieth of all would get too few centroids of their own for a retrain to help them.
@@ -27,7 +27,7 @@ NEW_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What centroids were learnt from: the segments there were, and the residual of their tokens."""
+    """What centroids were trained on: the segments, and the RMS residual of their tokens."""
 
     model: str
     segments: tuple[str, ...]
@@ -35,7 +35,7 @@ class Training:
 
 
 def check(session: DraftSession) -> Finding:
-    """The residual of tokens that came since training over that at training. Warns.
+    """RMS residual of tokens added since training divided by that of the training tokens. Warns.
 
     Not measured where every search reads all tokens anyway, or where too few came. What was measured at training, and
     on which segments, is carried from generation to generation in the details of the record, as long as the model is.

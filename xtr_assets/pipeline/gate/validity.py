@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError
+from xtr_assets.pipeline.gate import catalog_evidence
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.schemas import MAX_PROBLEMS, Problem, chunk_problems, id_map_problems
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -80,7 +81,7 @@ def id_map_bijection(session: DraftSession) -> Finding:
 
 
 def catalog_consistent(session: DraftSession) -> Finding:
-    """What DuckDB counts through the views is what the manifest says."""
+    """What DuckDB counts through the views is what the manifest says, and its rows are those of the segments."""
     draft = session.draft
     queries = {
         "live rows of id_map": ("SELECT count(*) FROM id_map WHERE live", draft.live_rows),
@@ -97,7 +98,10 @@ def catalog_consistent(session: DraftSession) -> Finding:
             found = None if row is None else int(row[0])
             if found != expected:
                 problems.append(Problem(what, f"{expected} by the manifest", f"{found} by the catalog"))
-    return problem_finding(problems, f"{len(queries)} counts by DuckDB against the manifest", {"counts": len(queries)})
+        compared = catalog_evidence.compare(draft, connection)
+    looked_at = f"{len(queries)} counts and {compared.rows} rows by DuckDB against manifest and segments"
+    details = {"counts": len(queries), "rows": compared.rows, "rows_whole": compared.whole}
+    return problem_finding([*problems, *compared.problems], looked_at, details)
 
 
 def files_verified(session: DraftSession) -> Finding:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +23,8 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class ShardScan:
-    """A shard of a source as its files are now, beside the snapshot that was made of it."""
+    """A shard of a source as its files are now, beside the snapshot that was made of it. `looked_ns`: when the look
+    began."""
 
     shard: str
     source: Source
@@ -30,6 +32,7 @@ class ShardScan:
     changes: FileChanges
     snapshot: Snapshot | None
     reason: str
+    looked_ns: int = 0
 
     @property
     def changed(self) -> bool:
@@ -63,11 +66,19 @@ def shard_sources(config: IndexConfig) -> dict[str, Source]:
 
 def scan_shard(warehouse: Warehouse, shard: str, source: Source) -> ShardScan:
     """Look at the files of a shard. Size and mtime save reading what has not been written to; sha256 decides."""
+    looked_ns = time.time_ns()
     known = warehouse.known_files(shard)
     files = source.scan(shard, known)
     snapshot = warehouse.snapshot(shard)
     changes = diff_files(known, files)
-    return ShardScan(shard, source, files, changes, snapshot, _reason(snapshot, source, changes))
+    return ShardScan(shard, source, files, changes, snapshot, _reason(snapshot, source, changes), looked_ns)
+
+
+def note_unchanged(warehouse: Warehouse, scans: Sequence[ShardScan]) -> None:
+    """Keep when shards were looked at that did not change: `source_agrees` holds what lies there against it."""
+    for one in scans:
+        if not one.changed:
+            warehouse.note_look(one.shard, one.looked_ns)
 
 
 def scan(warehouse: Warehouse, config: IndexConfig) -> Iterator[ShardScan]:
@@ -106,6 +117,7 @@ def write_chunks(
                 files=files,
                 touched=waiting,
                 chunks=reading.items(),
+                looked_ns=scan.looked_ns,
             )
         except _NotTaken as found:
             known = warehouse.known_files(scan.shard)

@@ -23,7 +23,7 @@ ROUNDS = 4
 # A threshold of 0.995 needs 539 perfect queries, one of 0.999 2,703, and each is compared with the whole corpus.
 MOST_QUERIES = 1000
 # A point is the vector of a row turned so that it has this cosine with it: as near as a title is to its text
-# (MiniLM .5 to .8), and still nearest to the row in most corpora. Its tokens are turned less: they are one word each.
+# (MiniLM 0.5 to 0.8), and still nearest to the row in most corpora. Its tokens are turned less: they are one word each.
 VECTOR_COSINE, TOKEN_COSINE = 0.8, 0.9
 # Tokens of a point: a row may have hundreds, a query has a dozen.
 POINT_TOKENS = 12

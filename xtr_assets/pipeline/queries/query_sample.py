@@ -32,9 +32,9 @@ from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 
-# A quarter as many queries for the new rows as for all: 50 refuse what is below .87 where the threshold is .93. A small
-# change has one for eight of its rows, 16 at least, which refuse what is below .83: each of them is compared with the
-# whole corpus, however small the change is.
+# A quarter as many queries for the new rows as for all: 50 refuse what is below 0.87 where the threshold is 0.93. A
+# small change has one for eight of its rows, 16 at least, which refuse what is below 0.83: each of them is compared
+# with the whole corpus, however small the change is.
 NEW_SHARE = 4
 ROWS_A_NEW_QUERY, LEAST_NEW_QUERIES = 8, 16
 

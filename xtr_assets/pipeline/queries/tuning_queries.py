@@ -20,12 +20,12 @@ from xtr_assets.storage.warehouse import Warehouse
 TUNING_QUERIES = 200
 # The profile is tuned on 200 queries and judged by 200 others, and the cheapest of some twenty settings is a lucky one.
 # Tuned for the threshold itself, a draft would be refused about every other time by chance; with half of the misses 7
-# of 400 simulated builds of the standard library were refused, with .4 of them 2 of 1,000, with a third 2 of 2,600
+# of 400 simulated builds of the standard library were refused, with 0.4 of them 2 of 1,000, with a third 2 of 2,600
 # (docs/measurements.md, "What the gate refuses").
 MISSES_ALLOWED = 1 / 3
 # Fewer queries leave more to chance, and the goal allows for it: by SURELY * SPREAD * sqrt(1/n + 1/m) for n queries
-# that tune and m that judge. SPREAD is the standard deviation of recall@10 of a query where the mean is about .98: .05
-# to .07 there; SURELY gives the same .983 for 200 and 200.
+# that tune and m that judge. SPREAD is the standard deviation of recall@10 of a query where the mean is about 0.98:
+# 0.05 to 0.07 there; SURELY gives the same 0.983 for 200 and 200.
 SURELY, SPREAD = 4.1, 0.08
 # The quantile of the gate's lower bound.
 BOUND = 1.65

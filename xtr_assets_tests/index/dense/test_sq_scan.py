@@ -39,7 +39,7 @@ def codes_of(lists: Any, number: int, bits: int) -> Ints:
 
 
 def reference(index: Any, recipe: str, queries: Floats, nprobe: int) -> list[tuple[Floats, Ints]]:
-    """(scores, rows) of all rows of the nearest lists of each query, best first: the maths of code_scan.py."""
+    """(scores, rows) of all rows of the nearest lists of each query, best first: the maths of sq_scan.py."""
     lists, axes, bits = inverted(index), axes_of(index), parse_recipe(recipe).integer_bits
     low, span = faiss.vector_to_array(lists.sq.trained).reshape(2, -1)
     steps = span / np.float32(255 if bits == 8 else 15)

@@ -91,7 +91,7 @@ def test_a_confirmation_is_the_mean_and_its_bound_by_hand() -> None:
     exact = np.array([[0, 1], [2, 3], [4, 5], [6, 7]])
     one = confirmation(found, exact, goal=0.875)
     assert (one.queries, one.mean, one.passed) == (4, 0.875, True)
-    # t(.95, 3) = 2.3534, standard deviation .25 over the root of 4.
+    # t(0.95, 3) = 2.3534, standard deviation 0.25 over the root of 4.
     assert one.lower_bound == pytest.approx(0.875 - 2.3534 * 0.125, abs=1e-3)
     assert not confirmation(found, exact, goal=0.876).passed
 

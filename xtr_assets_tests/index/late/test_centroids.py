@@ -64,7 +64,7 @@ def test_residual_codes_bring_tokens_closer_than_centroids_alone(part: TokenPart
     assert packed.shape == (len(tokens), 20) and packed.dtype == np.uint8
     restored = model.decode_residuals(packed, lists)
     left = np.linalg.norm(tokens - restored, axis=1).mean()
-    # 32 Lloyd levels leave a normal variable .0025 of its variance: a twentieth of its deviation.
+    # 32 Lloyd levels leave a normal variable 0.0025 of its variance: a twentieth of its deviation.
     assert left / np.linalg.norm(tokens - model.anchors[lists], axis=1).mean() < 0.08
 
 

@@ -242,6 +242,18 @@ MUTANTS = (
         frozenset({"catalog_consistent"}),
         INCREMENTAL,
     ),
+    Mutant(
+        "the catalog says titles for symbols",
+        "catalog",
+        _query(lambda text: text.replace("c.symbol", "c.title AS symbol")),
+        frozenset({"catalog_consistent"}),
+    ),
+    Mutant(
+        "the catalog cuts texts",
+        "catalog",
+        _query(lambda text: text.replace("c.text,", "c.text[:40] AS text,")),
+        frozenset({"catalog_consistent"}),
+    ),
 )
 
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice, repeat
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from xtr_assets_tests.mutants.fault import INCREMENTAL, Mutant, Plant, locally, replaced
+from xtr_assets_tests.mutants.fault import FULL, INCREMENTAL, Mutant, Plant, locally, replaced
 
 # A list that lacks or keeps rows shows in the sets of rows, or in what an honest index finds beside it.
 LISTS = frozenset({"rows_everywhere", "dense_recall", "dense_recall_new_rows", "xtr_recall", "xtr_recall_new_rows"})
-ASKED = LISTS | {"known_item"}
+ASKED = LISTS | {"known_item", "answers_agree", "evidence_suffices"}
+EVIDENCE = frozenset({"evidence_suffices"})
 SPACE = "pipeline.derive.exact_neighbors"
 
 
@@ -35,6 +37,18 @@ def _the_dead_too(same: Any, parent: Any, _: Any) -> Any:
 
 def _nothing_new(original: Any) -> Any:
     return lambda draft, fresh, *given: original(draft, np.zeros_like(fresh), *given)
+
+
+def _of_old_rows(original: Any) -> Any:
+    return lambda draft, fresh, *given: original(draft, draft.live & ~fresh if fresh.any() else fresh, *given)
+
+
+def _the_first_for_ever(original: Any) -> Any:
+    def draw(*given: Any, **more: Any) -> Any:
+        first = next(original(*given, **more), None)
+        return repeat(first) if first is not None else iter(())
+
+    return draw
 
 
 def _unchanged(original: Any) -> Any:
@@ -85,14 +99,36 @@ MUTANTS = (
         "no query is drawn",
         "queries",
         replaced("pipeline.queries.synthesis:draw", lambda _: lambda *_given, **_more: iter(())),
-        ASKED,
+        EVIDENCE,
     ),
     Mutant(
         "new rows are never asked for",
         "queries",
         locally("pipeline.queries.query_sample", "_new", _nothing_new),
-        ASKED,
+        EVIDENCE,
         INCREMENTAL,
+    ),
+    Mutant(
+        "new rows are asked for by texts of old ones",
+        "queries",
+        locally("pipeline.queries.query_sample", "_new", _of_old_rows),
+        EVIDENCE,
+        INCREMENTAL,
+    ),
+    Mutant(
+        "one query is drawn for ever",
+        "queries",
+        locally("pipeline.queries.drawn_queries", "draw", _the_first_for_ever),
+        EVIDENCE,
+    ),
+    Mutant(
+        "queries are drawn from one chunk",
+        "queries",
+        locally(
+            "pipeline.queries.drawn_queries", "pieces", lambda original: lambda *given: islice(original(*given), 1)
+        ),
+        EVIDENCE,
+        FULL,
     ),
     Mutant(
         "queries have the vectors of the next query",

@@ -9,7 +9,8 @@ import numpy as np
 
 from xtr_assets.core.files import record
 from xtr_assets.index.faiss_provider import load_faiss
-from xtr_assets.storage.generation import Generation, seal_text
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.seal import seal_text
 from xtr_assets_tests.mutants.fault import INCREMENTAL, TRANSFER, Mutant, Plant, both, on_disk, replaced
 from xtr_assets_tests.mutants.places.derived import _added, _half
 
@@ -146,7 +147,23 @@ MUTANTS = (
         "the pointer gets another number",
         "publish",
         replaced("storage.history:move_pointer", _another_number),
-        REFUSED,
+        frozenset({"GenerationError"}),
+        INCREMENTAL,
+    ),
+    Mutant(
+        "the pointer stays where it is",
+        "publish",
+        replaced("storage.history:move_pointer", lambda _: lambda _layout, _number: None),
+        frozenset({"GenerationError"}),
+    ),
+    Mutant(
+        "the history names another generation",
+        "publish",
+        replaced(
+            "storage.history:append_history",
+            lambda original: lambda layout, action, number, **given: original(layout, action, number + 1, **given),
+        ),
+        frozenset({"GenerationError"}),
         INCREMENTAL,
     ),
     Mutant(

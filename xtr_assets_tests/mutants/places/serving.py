@@ -1,13 +1,18 @@
 """Faults in what answers: hydration, filters, ranking. They are there while the gate looks, and while users do."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
-from xtr_assets_tests.mutants.fault import INCREMENTAL, Mutant, locally, replaced
+from xtr_assets.core.where_syntax import Not
+from xtr_assets_tests.mutants.fault import INCREMENTAL, Mutant, Plant, locally, replaced
 
 WHOLE = frozenset({"hits_are_whole"})
-ITSELF = frozenset({"finds_itself", "known_item"})
+ITSELF = frozenset({"finds_itself", "known_item", "answers_agree"})
+ANSWERS = frozenset({"answers_agree"})
 
 
 def _one_further(original: Any) -> Any:
@@ -33,12 +38,70 @@ def _another_segment(original: Any) -> Any:
 
 def _negative(original: Any) -> Any:
     def encode(self: Any, *given: Any) -> Any:
-        from dataclasses import replace
-
         found = original(self, *given)
         return [one if one.embedding is None else replace(one, embedding=-one.embedding) for one in found]
 
     return encode
+
+
+def _asked(alter: Callable[[Any], Any]) -> Plant:
+    """Each query is another text on its way to the encoder."""
+
+    def make(original: Any) -> Any:
+        return lambda self, generation, texts, spaces: original(
+            self, generation, [alter(text) for text in texts], spaces
+        )
+
+    return replaced("search.query_encoder:QueryEncoder.encode", make)
+
+
+def _negative_tokens(original: Any) -> Any:
+    def encode(self: Any, *given: Any) -> Any:
+        return [one if one.tokens is None else replace(one, tokens=-one.tokens) for one in original(self, *given)]
+
+    return encode
+
+
+def _negative_queries(original: Any) -> Any:
+    def encode_queries(self: Any, texts: Any) -> Any:
+        found = original(self, texts)
+        return replace(found, embeddings=-found.embeddings, tokens=tuple(-one for one in found.tokens))
+
+    return encode_queries
+
+
+def _without_not(original: Any) -> Any:
+    def holds(condition: Any, column: Any, rows: int) -> Any:
+        return (
+            holds(condition.condition, column, rows)
+            if isinstance(condition, Not)
+            else original(condition, column, rows)
+        )
+
+    return holds
+
+
+def _absent_too(original: Any) -> Any:
+    return lambda self, compare: original(self, compare) | self._absent
+
+
+def _anywhere(original: Any) -> Any:
+    def compare(self: Any, asked: Any) -> Any:
+        if asked.operator != "prefix":
+            return original(self, asked)
+        found = pc.match_substring(self._values, asked.values[0])
+        return np.asarray(pc.fill_null(found, False), np.bool_)
+
+    return compare
+
+
+def _request(alter: Callable[[Any], Any]) -> Plant:
+    """Each question in words becomes another one, once it was checked."""
+
+    def make(original: Any) -> Any:
+        return lambda opened, encoder, queries, ask, explain: original(opened, encoder, queries, alter(ask), explain)
+
+    return replaced("search.answer:answer", make)
 
 
 MUTANTS = (
@@ -134,7 +197,126 @@ MUTANTS = (
         "queries are encoded with the wrong sign",
         "search",
         replaced("search.query_encoder:QueryEncoder.encode", _negative),
-        ITSELF,
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "tokens of queries are encoded with the wrong sign",
+        "search",
+        replaced("search.query_encoder:QueryEncoder.encode", _negative_tokens),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "queries are cut after two words",
+        "search",
+        _asked(lambda text: " ".join(text.split()[:2])),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "an encoder that turns queries round",
+        "encoder",
+        replaced("encoders.hashing:Hashing.encode_queries", _negative_queries),
+        frozenset({"encoder_canary"}),
+        serves=True,
+    ),
+    Mutant(
+        "a filter's not is ignored",
+        "filters",
+        replaced("search.filter_columns:holds", _without_not),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "a lower bound leaves its own value out",
+        "filters",
+        locally("search.filter_columns", "_ORDER", lambda order: {**order, "gte": pc.greater}),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "an upper bound lets its own value in",
+        "filters",
+        locally("search.filter_columns", "_ORDER", lambda order: {**order, "lt": pc.less_equal}),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "an absent field has every value",
+        "filters",
+        replaced("search.filter_columns:FieldColumn.compare", _absent_too),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "a glob is looked for at the beginning only",
+        "filters",
+        locally("search.filter_columns", "glob_regex", lambda original: lambda pattern: f"{original(pattern)}.*"),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "a prefix is looked for anywhere",
+        "filters",
+        replaced("search.filter_columns:TextColumn.compare", _anywhere),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "filters on lines forget that lines moved",
+        "filters",
+        locally("search.filter_masks", "shifted", lambda _: lambda table, _shifts: table),
+        ANSWERS,
+        INCREMENTAL,
+        serves=True,
+    ),
+    Mutant(
+        "one hit fewer than asked for",
+        "search",
+        _request(lambda ask: replace(ask, k=max(ask.k - 1, 0))),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "the mode is ignored",
+        "search",
+        _request(lambda ask: replace(ask, mode="dense")),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "hybrid hears one space",
+        "search",
+        locally(
+            "search.ranker",
+            "z_sum",
+            lambda original: lambda scores, moments: original({"dense": scores["dense"]}, moments),
+        ),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "the moments of the two spaces are exchanged",
+        "search",
+        locally(
+            "search.ranker",
+            "z_sum",
+            lambda original: (
+                lambda scores, moments: original(scores, {"dense": moments["xtr"], "xtr": moments["dense"]})
+            ),
+        ),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "the token side ignores filters",
+        "search",
+        replaced(
+            "search.retrievers:TokenSpace.retrieve",
+            lambda original: lambda self, queries, n, overrides, _: original(self, queries, n, overrides, None),
+        ),
+        ANSWERS,
         serves=True,
     ),
 )

@@ -149,6 +149,21 @@ def _last_shard_forgotten(original: Any) -> Any:
     return lambda config: {name: one for name, one in original(config).items() if name != "code-02of03"}
 
 
+def _last_cut(original: Any) -> Any:
+    def list_files(root: Path, globs: Any) -> Any:
+        listing = original(root, globs)
+        listing.files[:] = listing.files[:-1]
+        return listing
+
+    return list_files
+
+
+def _rename_undone(now: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """The file that moved is listed where it was; both names are of one source, in two shards."""
+    here = {path: state for path, state in now.items() if path != "moved.py"}
+    return here | {path: state for path, state in known.items() if path == "m03.py"}
+
+
 def _half_away(folder: Path) -> None:
     for file in sorted((folder / "guide").glob("*.md"))[::2]:
         file.unlink()
@@ -222,6 +237,29 @@ MUTANTS = (
         "a file of the same size is unchanged",
         PLACE,
         replaced("sources.file_scan:file_state", _size_decides),
+        AGREES,
+        INCREMENTAL,
+    ),
+    Mutant("an include takes too little", "config", _settings(include=("m*.py", "page*", "a*", "b*")), AGREES | SHRUNK),
+    Mutant("the last file of a walk is cut off", PLACE, replaced("sources.file_scan:list_files", _last_cut), AGREES),
+    Mutant(
+        "a shard is as it was at the build before",
+        PLACE,
+        _scan(lambda now, known: known if "page00.md" in known else now),
+        AGREES,
+        INCREMENTAL,
+    ),
+    Mutant(
+        "a rename is taken for unchanged",
+        PLACE,
+        _scan(_rename_undone),
+        AGREES,
+        INCREMENTAL,
+    ),
+    Mutant(
+        "times of files are not looked at",
+        PLACE,
+        _scan(lambda now, known: {p: known.get(p, s) for p, s in now.items()}),
         AGREES,
         INCREMENTAL,
     ),

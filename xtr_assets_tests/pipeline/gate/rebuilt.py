@@ -11,6 +11,7 @@ from xtr_assets.encoders.base import Encoded, Encoder, Progress
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.gate import encoder_canary, vectors_are_the_texts
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.registry import CHECKS
 from xtr_assets.pipeline.ingest.encode import encode_snapshot
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.draft import Draft
@@ -97,6 +98,7 @@ def record(draft: Draft, name: str, found: Finding) -> Finding:
         value=found.value,
         threshold=found.threshold,
         subject=(),
+        version=next(check.version for check in CHECKS if check.name == name),
         details={**found.details, "summary": found.summary},
     )
     return found

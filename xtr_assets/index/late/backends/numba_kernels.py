@@ -1,4 +1,4 @@
-"""The numba kernels of compiled.py: compiled once per machine (cached beside this file, or in NUMBA_CACHE_DIR)."""
+"""The numba kernels of numba.py: compiled once per machine (cached beside this file, or in NUMBA_CACHE_DIR)."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def best_levels(levels: Any, numbers: Any, offsets: Any, positions: Any, best: A
 
 @numba.njit(nogil=True, cache=True)
 def reaching(levels: Any, numbers: Any, offsets: Any, positions: Any, thresholds: Any, places: Any, counts: Any) -> int:
-    """The likely tokens of rows of one segment; returns how many."""
+    """The tokens of rows of one segment that token pruning keeps; returns how many."""
     last, kept = len(levels) - 1, 0
     for row in range(len(positions)):
         least, before = thresholds[row], kept

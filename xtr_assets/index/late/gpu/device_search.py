@@ -93,7 +93,7 @@ class DeviceSearch:
     def search(
         self, state: IndexState, profile: SearchProfile, queries: Sequence[Floats], k: int, allowed: Mask | None
     ) -> list[TokenResult]:
-        """What `searching.search` answers to each query, with candidates from the device."""
+        """What `search.search_all` answers to each query, with candidates from the device."""
         tokens = [as_tokens(query, state.model.dim) for query in queries]
         mask, count = state.allowed(allowed)
         wanted = min(k, count)

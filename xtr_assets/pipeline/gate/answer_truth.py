@@ -1,0 +1,186 @@
+"""Rows read anew, and what a question scores with them: brute force over the segments' own files.
+
+Columns come from chunks.parquet (search reads chunks.arrow), which row lives from id_map.parquet, vectors from the
+arrays of docs/format.md; scores are numpy's.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.pipeline.gate.finds_itself import sample
+from xtr_assets.pipeline.gate.where_truth import COLUMNS, Row
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.id_map import ID_MAP_NAME
+
+# Rows that filters are held against: all of a small index, else new ones, dead ones and some others, in runs of
+# neighbours. A row takes .03 ms: Parquet, JSON, twenty filters.
+NEW_ROWS, DEAD_ROWS, MOST_ROWS = 512, 256, 2_048
+# Rows whose tokens are decoded at once: 256 of 100 tokens of 128 dimensions are 13 MB.
+BLOCK = 256
+
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Places:
+    """What id_map.parquet says, rows ascending: row, chunk_id, position int64 [n]; live bool [n]; segment text [n]."""
+
+    row: Ints
+    chunk_id: Ints
+    position: Ints
+    live: Mask
+    segment: Sequence[str]
+
+    @classmethod
+    def read(cls, generation: Generation) -> "Places":
+        table = pq.read_table(generation.path(ID_MAP_NAME))
+        row, chunk_id, position = (table[name].to_numpy().astype(np.int64) for name in ("row", "chunk_id", "position"))
+        live, segment = table["live"].to_numpy().astype(np.bool_), table["segment"].cast(pa.string()).to_pylist()
+        return cls(row, chunk_id, position, live, segment)
+
+    def live_rows_of(self, chunk_ids: Ints) -> Ints:
+        """int64 [n]: the live row of each chunk, -1 where there is none."""
+        ids, rows = self.chunk_id[self.live], self.row[self.live]
+        order = np.argsort(ids, kind="stable")
+        if not len(order):
+            return np.full(len(chunk_ids), -1, np.int64)
+        at = order[np.minimum(np.searchsorted(ids, chunk_ids, sorter=order), len(order) - 1)]
+        found: Ints = np.where(ids[at] == chunk_ids, rows[at], -1)
+        return found
+
+
+@dataclass(frozen=True)
+class KnownRows:
+    """Rows whose columns were read. live : those that live, dead : those that do not; whole : no other row lives."""
+
+    live: Mapping[int, Row]
+    dead: Mapping[int, Row]
+    whole: bool
+
+    @property
+    def restriction(self) -> dict[str, Any]:
+        """The filter that lets no live row through but those that are known, and the dead; nothing where all are."""
+        rows = (*self.live.values(), *self.dead.values())
+        return {} if self.whole else {"chunk_id": sorted({row["chunk_id"] for row in rows})}
+
+
+def known_rows(generation: Generation, places: Places, new: Mask, gone: Mask) -> KnownRows:
+    """Read the rows that filters are held against.
+
+    new : bool [end_row], rows that came; gone : bool, rows of the parent that died, which stand for the dead.
+    """
+    live, died = (
+        _masked(places.row[places.live], generation.end_row),
+        _masked(places.row[~places.live], generation.end_row),
+    )
+    just = died.copy()
+    just[: len(gone)] &= gone[: len(just)]
+    just[len(gone) :] = False
+    dead = sample(just if just.any() else died, DEAD_ROWS)
+    # The chunks of the dead that live on in another row are looked at too.
+    again = places.live_rows_of(places.chunk_id[np.searchsorted(places.row, dead)])
+    if live.sum() <= MOST_ROWS:
+        chosen = np.flatnonzero(live)
+    else:
+        parts = [sample(live & new, NEW_ROWS), sample(live, MOST_ROWS - NEW_ROWS - DEAD_ROWS), again[again >= 0]]
+        chosen = np.unique(np.concatenate(parts))
+    return KnownRows(
+        _columns(generation, places, chosen), _columns(generation, places, dead), len(chosen) == int(live.sum())
+    )
+
+
+def _masked(rows: Ints, size: int) -> Mask:
+    mask = np.zeros(size, np.bool_)
+    mask[rows[rows < size]] = True
+    return mask
+
+
+def _columns(generation: Generation, places: Places, rows: Ints) -> dict[int, Row]:
+    """Columns of rows by row, lines where they stand now."""
+    at = np.searchsorted(places.row, rows)
+    by_segment: dict[str, list[int]] = {}
+    for place in at.tolist():
+        by_segment.setdefault(places.segment[place], []).append(place)
+    shifts = {one.segment_id: one.shifts for one in generation.manifest.segments}
+    found: dict[int, Row] = {}
+    for name, inside in by_segment.items():
+        positions = places.position[inside]
+        table = _parquet_rows(generation, name, positions)
+        for place, position, row in zip(inside, positions.tolist(), table, strict=True):
+            moved = sum(by for start, stop, by in shifts.get(name, ()) if start <= position < stop)
+            lines = {column: row[column] + moved for column in ("start_line", "end_line")}
+            found[int(places.row[place])] = {**row, **lines, "metadata": json.loads(row["metadata"])}
+    return found
+
+
+def _parquet_rows(generation: Generation, segment_id: str, positions: Ints) -> list[dict[str, Any]]:
+    """Rows of chunks.parquet at ascending positions; of its row groups only those that hold them are read."""
+    found: list[dict[str, Any]] = []
+    with pq.ParquetFile(generation.layout.segment(segment_id) / "chunks.parquet") as file:
+        first = 0
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            inside = positions[(positions >= first) & (positions < first + count)] - first
+            if len(inside):
+                columns = [*COLUMNS, "metadata", "text_hash"]
+                found += file.read_row_group(group, columns=columns).take(pa.array(inside)).to_pylist()
+            first += count
+    return found
+
+
+class StoredVectors:
+    """Scores of rows by what lies in their segments."""
+
+    def __init__(self, generation: Generation) -> None:
+        self._segments = [
+            (one.base_row, one.end_row, one.segment.embeddings(generation.fingerprint),
+             one.segment.tokens(generation.fingerprint))
+            for one in generation.segments
+        ]  # fmt: skip
+
+    def dense(self, rows: Ints, query: Floats) -> Floats:
+        """float32 [n]: inner products of an embedding with those of ascending rows."""
+        parts = [np.empty(0, np.float32)]
+        for first, stop, embeddings, _ in self._segments:
+            inside = rows[(rows >= first) & (rows < stop)] - first
+            if len(inside):
+                parts.append(np.asarray(embeddings[inside], np.float32) @ query)
+        return np.concatenate(parts)
+
+    def late(self, rows: Ints, query: Floats) -> Floats:
+        """float32 [n]: MaxSim of query tokens float32 [t, token_dim] with ascending rows, per query token."""
+        parts = [np.empty(0, np.float32)]
+        for first, stop, _, arrays in self._segments:
+            inside = rows[(rows >= first) & (rows < stop)] - first
+            for start in range(0, len(inside), BLOCK):
+                block = inside[start : start + BLOCK]
+                counts = arrays.offsets[block + 1] - arrays.offsets[block]
+                begins = np.concatenate([[0], np.cumsum(counts)[:-1]])
+                taken = np.repeat(arrays.offsets[block] - begins, counts) + np.arange(int(counts.sum()))
+                tokens = arrays.tokens[taken].astype(np.float32)
+                products = (tokens @ query.T) * arrays.scales[taken].astype(np.float32)[:, None]
+                parts.append(np.maximum.reduceat(products, begins, axis=0).sum(axis=1) / np.float32(len(query)))
+        return np.concatenate(parts)
+
+
+def z_sums(scores: Mapping[str, Floats], k: int, depth: int) -> tuple[Doubles, dict[str, float]]:
+    """(float64 [n], spread of each space): standard scores summed, with the moments of the best of each space.
+
+    As docs/searching.md says: mean and spread come from the best `depth` of each space, k where that is more.
+    """
+    best = sorted({int(at) for one in scores.values() for at in np.argsort(-one, kind="stable")[: max(k, depth)]})
+    total = np.zeros(len(next(iter(scores.values()))), np.float64)
+    spreads = {}
+    for name, values in scores.items():
+        top = values[best].astype(np.float64)
+        spreads[name] = float(top.std())
+        total += (values - top.mean()) / max(spreads[name], 1e-6)
+    return total, spreads

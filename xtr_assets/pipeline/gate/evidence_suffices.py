@@ -1,0 +1,234 @@
+"""`evidence_suffices`: the queries that the gate judges by are what the corpus offers: as many, as different, from as
+many chunks, of what is new too; and none that somebody gave or judged is left out.
+
+A gate without queries refuses nothing. So texts that could have been asked are counted here by code that draws none,
+from chunks.parquet, and files of queries and judgments are read again.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xtr_assets.config import QueriesConfig
+from xtr_assets.core.types import Ints
+from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.finds_itself import sample
+from xtr_assets.pipeline.gate.judgments import GATE_QUERIES
+from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.queries.gate_queries import GateQuery
+from xtr_assets.storage.generation import Generation
+
+# Rows that are looked at for what they offer; a text takes some microseconds.
+LIVE_ROWS, NEW_ROWS = 1_024, 512
+# A text offers a query where it has so many different words: of fewer, a part may be asked for already. Where words
+# run together, characters are counted, two a word.
+LEAST_WORDS, LETTERS_A_WORD = 6, 2
+# Of what was offered this share has to be asked. Drawing stops at texts that other texts have taken, and at texts that
+# an encoder finds no token in; this many times fewer is no such accident.
+LEAST_ASKED, LEAST_CHUNKS, LEAST_NEW = 0.5, 0.125, 0.25
+# Drawn queries may be of one text where an earlier release drew them; more of them say less than they seem to.
+LEAST_DIFFERENT = 0.9
+# New texts of which LEAST_NEW must have been asked, at most: a small change has 16 queries.
+NEW_COUNTED = 16
+SHOWN = 5
+REMEDY = (
+    "`xtr-assets build --full` draws queries again; a `queries` file in xtr.yaml gives them; if it comes back, this is "
+    "a defect of xtr-assets: report it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a row could be asked for by: its words, in order."""
+
+    chunk_id: int
+    words: tuple[str, ...]
+
+
+def check(session: DraftSession) -> Finding:
+    """Count what could have been asked, and what was. `value` is the number of things that are missing."""
+    queries = session.queries().queries
+    written = [query for query in queries if query.kind not in ("given", "vector")]
+    fixed = [query for query in written if query.stratum == "fixed"]
+    draft = session.draft
+    offers = different(offers_of(draft, sample(draft.live, LIVE_ROWS)))
+    given = _given(session.config.queries)
+    asked_of_file = sum(query.kind == "given" for query in queries)
+    wanted = min(max(0, session.config.recall.queries - asked_of_file), len(offers))
+    problems = [
+        *_number(fixed, asked_of_file, wanted, len(offers)),
+        *_variety(written, wanted),
+        *_from_files(session, queries, given),
+    ]
+    new, asked = _new(session, queries)
+    counted = min(len(new), NEW_COUNTED, max(1, session.config.recall.queries // 4))
+    if asked < (enough := int(np.ceil(LEAST_NEW * counted))):
+        problems.append(f"{asked} queries are of new rows, of which {len(new)} offer a text; {enough} are asked")
+    summary = (
+        f"{len(queries)} queries ({len(written)} drawn, {asked_of_file} given) stand for {len(offers)} different texts "
+        f"and {len(new)} new ones that were looked at"
+    )
+    if problems:
+        summary = f"the gate's queries do not stand for the corpus: {'; '.join(problems[:SHOWN])}"
+    details: dict[str, Any] = {
+        "queries": len(queries),
+        "drawn": len(written),
+        "given": asked_of_file,
+        "texts_looked_at": len(offers),
+        "new_texts_looked_at": len(new),
+        "asked_of_new": asked,
+        "problems": problems,
+    }
+    return Finding(not problems, float(len(problems)), 0.0, summary, details, REMEDY if problems else "")
+
+
+def own_words(text: str) -> list[str]:
+    """Words by white space and what is no letter; of a run without spaces, pairs of its characters.
+
+    >>> own_words("Two words, no more"), own_words("\u691c\u7d22\u306e\u7d22\u5f15")
+    (['two', 'words', 'no', 'more'], ['検索', 'の索', '引'])
+    """
+    letters = "".join(one if one.isalnum() else " " for one in text.casefold())
+    found: list[str] = []
+    for word in letters.split():
+        if max(word) < "\u0e00":
+            found.append(word)
+        else:
+            found += [word[i : i + LETTERS_A_WORD] for i in range(0, len(word), LETTERS_A_WORD)]
+    return found
+
+
+def offers_of(generation: Generation, rows: Ints) -> list[Offer]:
+    """What rows offer, ascending; those that offer nothing are left out."""
+    found: list[Offer] = []
+    for one in generation.segments:
+        positions = rows[(rows >= one.base_row) & (rows < one.end_row)] - one.base_row
+        if not len(positions):
+            continue
+        tokens = one.segment.tokens(generation.fingerprint)
+        counts = tokens.offsets[positions + 1] - tokens.offsets[positions]
+        texts = _texts(generation, one.segment.segment_id, positions)
+        for (chunk_id, text), count in zip(texts, counts.tolist(), strict=True):
+            words = tuple(own_words(text))
+            # What the encoder makes no tokens of is nothing to ask either.
+            if len(set(words)) >= LEAST_WORDS and count >= LEAST_WORDS:
+                found.append(Offer(chunk_id, words))
+    return found
+
+
+def different(offers: Iterable[Offer]) -> list[Offer]:
+    """One for each text."""
+    return list({one.words: one for one in offers}.values())
+
+
+def _texts(generation: Generation, segment_id: str, positions: Ints) -> list[tuple[int, str]]:
+    """(chunk_id, text) at ascending positions of chunks.parquet."""
+    found: list[tuple[int, str]] = []
+    with pq.ParquetFile(generation.layout.segment(segment_id) / "chunks.parquet") as file:
+        first = 0
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            inside = positions[(positions >= first) & (positions < first + count)] - first
+            if len(inside):
+                table = file.read_row_group(group, columns=["chunk_id", "text"]).take(pa.array(inside))
+                found += zip(table["chunk_id"].to_pylist(), table["text"].to_pylist(), strict=True)
+            first += count
+    return found
+
+
+def _number(fixed: Sequence[GateQuery], given: int, wanted: int, offered: int) -> list[str]:
+    least = int(np.ceil(LEAST_ASKED * wanted))
+    if len(fixed) >= least:
+        return []
+    return [
+        f"{len(fixed)} queries in words were drawn beside {given} given ones, {offered} texts offer some, {least} are "
+        "asked"
+    ]
+
+
+def _variety(written: Sequence[GateQuery], wanted: int) -> list[str]:
+    texts, chunks = {query.text.casefold() for query in written}, {query.chunk_id for query in written}
+    problems = []
+    if len(texts) < LEAST_DIFFERENT * len(written):
+        problems.append(f"{len(written)} drawn queries are {len(texts)} different texts")
+    least = int(np.ceil(LEAST_CHUNKS * min(wanted, len(written))))
+    if len(chunks) < least:
+        problems.append(f"{len(written)} drawn queries are of {len(chunks)} chunks, {least} are asked")
+    return problems
+
+
+def _new(session: DraftSession, queries: Sequence[GateQuery]) -> tuple[list[Offer], int]:
+    """What chunks offer that the parent does not serve, and how many queries are of such chunks.
+
+    A text all of whose pairs of words are queries already offers nothing more.
+    """
+    if session.parent is None:
+        return [], 0
+    before = _live_ids(session.parent)
+    draft, came = session.draft, np.zeros(session.draft.end_row, np.bool_)
+    for one in draft.segments:
+        ids = one.segment.chunk_ids()
+        came[one.base_row : one.end_row] = draft.live[one.base_row : one.end_row] & ~np.isin(ids, before)
+    taken = {" ".join(own_words(query.text)) for query in queries if query.kind != "vector"}
+    offers = different(offers_of(draft, sample(came, NEW_ROWS)))
+    free = [one for one in offers if _free(one.words, taken)]
+    new_ids = set(np.concatenate([np.empty(0, np.int64), *_ids_where(draft, came)]).tolist())
+    return free, sum(query.chunk_id in new_ids and query.kind != "vector" for query in queries)
+
+
+def _free(words: Sequence[str], taken: set[str]) -> bool:
+    """Whether at least half of the windows of two and of four words are no query yet."""
+    windows = [" ".join(words[i : i + size]) for size in (2, 4) for i in range(len(words) - size + 1)]
+    return sum(one not in taken for one in windows) * 2 >= len(windows)
+
+
+def _live_ids(generation: Generation) -> Ints:
+    return np.concatenate([np.empty(0, np.int64), *_ids_where(generation, generation.live)])
+
+
+def _ids_where(generation: Generation, rows: Any) -> list[Ints]:
+    return [one.segment.chunk_ids()[rows[one.base_row : one.end_row]] for one in generation.segments]
+
+
+def _given(config: QueriesConfig | None) -> list[tuple[str, str]]:
+    """(id, text) of each line of the queries file, read by code of this check."""
+    if config is None:
+        return []
+    records = [json.loads(line) for line in config.path.read_text("utf-8").split("\n") if line.strip()]
+    return [(str(one["_id"]), str(one["text"])) for one in records]
+
+
+def _from_files(session: DraftSession, queries: Sequence[GateQuery], given: Sequence[tuple[str, str]]) -> list[str]:
+    """Given queries are asked as they are written, as many as `recall.queries` says; judged ones are all asked."""
+    problems = []
+    asked = [(query.query_id, query.text) for query in queries if query.kind == "given"]
+    wanted = min(len(given), session.config.recall.queries)
+    if len(asked) < wanted:
+        problems.append(f"{len(asked)} queries of the file are asked, {wanted} are there")
+    if other := sorted(set(asked) - set(given)):
+        problems.append(f"{len(other)} given queries are not those of the file, {other[0][0]!r} among them")
+    config = session.config.queries
+    record = session.draft.manifest.checks.get("judged_quality")
+    if config is not None and config.judgments is not None and record is not None:
+        judged = min(len(_judged(config.judgments) & {name for name, _ in given}), GATE_QUERIES)
+        looked = int(record.details.get("hybrid", {}).get("queries", 0))
+        if looked < judged:
+            problems.append(f"{looked} judged queries were asked, {judged} are there")
+    return problems
+
+
+def _judged(path: Path) -> set[str]:
+    """Ids of the queries that have a relevant document."""
+    found = set()
+    for line in path.read_text("utf-8").split("\n"):
+        fields = line.split("\t")
+        score = fields[-1].strip()
+        if len(fields) == 3 and score.replace(".", "", 1).replace("-", "", 1).isdigit() and float(score) > 0:
+            found.add(fields[0])
+    return found

@@ -1,0 +1,87 @@
+"""A second reading of `include` and `exclude`, name by name, as docs/configuration.md says them: what `source_agrees`
+lists the files of a source by. Nothing of `sources` is called."""
+
+import re
+from fnmatch import fnmatchcase
+
+from xtr_assets.config import SourceConfig
+
+# What a kind reads where no pattern says more.
+SUFFIXES: dict[str, tuple[str, ...]] = {
+    "python": (".py",),
+    "text": (".md", ".markdown", ".txt", ".rst"),
+    "records": (".jsonl", ".ndjson", ".parquet", ".pq"),
+}
+# Copies, caches and other people's code.
+_CACHES = ("__pycache__", "site-packages", "dist-packages", "node_modules")
+_WILD = re.compile(r"[*?\[]")
+
+Names = tuple[str, ...]
+
+
+class PathPatterns:
+    """The patterns of a source. A path is taken as its names, from the source's root on."""
+
+    def __init__(self, config: SourceConfig) -> None:
+        self.suffixes = SUFFIXES[config.kind]
+        self._include = [_names(pattern) for pattern in config.include]
+        self._exclude = [_names(pattern) for pattern in config.exclude]
+        self._said = {name for names in self._include for name in names}
+
+    def passes(self, name: str) -> bool:
+        """Whether a file or folder of this name is looked at: hidden ones and caches are only where they are named."""
+        if name in _CACHES:
+            return name in self._said
+        return not name.startswith(".") or any(said[0] == "." and fnmatchcase(name, said) for said in self._said)
+
+    def shuts(self, folder: Names) -> bool:
+        """Whether all below a folder is excluded."""
+        return any(_fits(above, folder) for pattern in self._exclude if (above := _above(pattern)) is not None)
+
+    def takes(self, path: Names) -> bool:
+        """Whether a file is the source's, by its path alone."""
+        if not all(self.passes(name) for name in path) or any(_excludes(pattern, path) for pattern in self._exclude):
+            return False
+        read = path[-1].endswith(self.suffixes)
+        if not self._include:
+            return read
+        return any(_is_file_of(one, path) or (read and _is_below(one, path)) for one in self._include)
+
+
+def _names(pattern: str) -> Names:
+    """The names of a pattern; one that ends in a slash is all below the folder."""
+    names = tuple(name for name in pattern.split("/") if name not in ("", "."))
+    return (*names, "**") if pattern.endswith("/") and names[-1] != "**" else names
+
+
+def _above(pattern: Names) -> Names | None:
+    """The folder that a pattern names, all below which it means; None where it means files."""
+    if pattern[-1] == "**":
+        return pattern[:-1]
+    return None if _WILD.search(pattern[-1]) else pattern
+
+
+def _excludes(pattern: Names, path: Names) -> bool:
+    return _is_file_of(pattern, path) or _is_below(pattern, path)
+
+
+def _is_file_of(pattern: Names, path: Names) -> bool:
+    return pattern[-1] != "**" and _fits(pattern, path)
+
+
+def _is_below(pattern: Names, path: Names) -> bool:
+    above = _above(pattern)
+    return above is not None and any(_fits(above, path[:count]) for count in range(len(path)))
+
+
+def _fits(pattern: Names, path: Names) -> bool:
+    """Whether names are those of a pattern, where `**` stands for any number of them."""
+    reached = {0}
+    for part in pattern:
+        if part == "**":
+            reached = set(range(min(reached), len(path) + 1))
+        else:
+            reached = {at + 1 for at in reached if at < len(path) and fnmatchcase(path[at], part)}
+        if not reached:
+            return False
+    return len(path) in reached

@@ -1,0 +1,112 @@
+"""What a filter means, worked out row by row from docs/searching.md: no code of the search takes part.
+
+Search parses filters into values, makes regular expressions of globs and lets Arrow compare columns. Here a mapping is
+read as it is written, and a glob is walked.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+# Columns of a chunk. Any other name is a field of its metadata, and so is one that begins with `metadata.`.
+COLUMNS = ("source", "path", "symbol", "kind", "part", "start_line", "end_line", "chunk_id")
+FIELD = "metadata."
+
+
+def passes(where: Mapping[str, Any], row: Row) -> bool:
+    """Whether every condition holds for a row: its columns by name, `metadata` as an object.
+
+    >>> row = {"path": "a/b.py", "start_line": 3, "metadata": {"year": 2019, "tags": ["x", "y"]}}
+    >>> passes({"path": {"glob": "a/*.py"}, "start_line": {"gte": 3, "lt": 9}, "tags": "y"}, row)
+    True
+    >>> passes({"year": {"not": 2019}}, row), passes({"month": None}, row), passes({"year": "2019"}, row)
+    (False, True, False)
+    """
+    return all(_meets(condition, _values(column, row)) for column, condition in where.items())
+
+
+def glob_matches(pattern: str, text: str) -> bool:
+    """`*` and `?` stay within a part of a path, `**` crosses parts, `**/` may be no part at all; no character sets.
+
+    >>> [glob_matches("a/**/*.py", text) for text in ("a/b.py", "a/b/c.py", "b/a/b.py", "a/b.pyi")]
+    [True, True, False, False]
+    """
+    reached, at = {0}, 0
+    while at < len(pattern) and reached:
+        if pattern.startswith("**/", at) and pattern[at - 1 : at] in ("", "/"):
+            first = min(reached)
+            reached |= {i + 1 for i in range(first, len(text)) if text[i] == "/"}
+            at += 3
+        elif pattern.startswith("**", at):
+            reached = set(range(min(reached), len(text) + 1))
+            at += 2
+        elif pattern[at] == "*":
+            reached = {stop for start in reached for stop in range(start, _end_of_part(text, start) + 1)}
+            at += 1
+        else:
+            wanted = None if pattern[at] == "?" else pattern[at]
+            reached = {
+                i + 1 for i in reached if i < len(text) and (text[i] != "/" if wanted is None else text[i] == wanted)
+            }
+            at += 1
+    return len(text) in reached
+
+
+def _end_of_part(text: str, start: int) -> int:
+    found = text.find("/", start)
+    return len(text) if found < 0 else found
+
+
+def _values(column: str, row: Row) -> list[Any]:
+    """What a row holds under a name: one value, those of a list, or none."""
+    if column in COLUMNS:
+        return [row[column]]
+    held = row["metadata"].get(column.removeprefix(FIELD))
+    values = [one for one in (held if isinstance(held, list) else [held]) if one is not None]
+    return [whole_characters(one) if isinstance(one, str) else one for one in values]
+
+
+def whole_characters(text: str) -> str:
+    """U+FFFD in place of each half of a surrogate pair, which JSON may escape and UTF-8 cannot hold.
+
+    >>> whole_characters("a\\ud800b") == "a\\ufffdb"
+    True
+    """
+    return "".join("\ufffd" if "\ud800" <= one <= "\udfff" else one for one in text)
+
+
+def _meets(condition: Any, values: Sequence[Any]) -> bool:
+    if isinstance(condition, Mapping):
+        return all(_operates(operator, operand, values) for operator, operand in condition.items())
+    if isinstance(condition, list):
+        return any(_meets(one, values) for one in condition)
+    if condition is None:
+        return not values
+    return any(_kind(one) == _kind(condition) and one == condition for one in values)
+
+
+def _operates(operator: str, operand: Any, values: Sequence[Any]) -> bool:
+    if operator == "not":
+        return not _meets(operand, values)
+    if operator == "in":
+        return _meets(list(operand), values)
+    alike = [one for one in values if _kind(one) == _kind(operand)]
+    if operator == "glob":
+        return any(glob_matches(operand, one) for one in alike)
+    if operator == "prefix":
+        return any(one[: len(operand)] == operand for one in alike)
+    if operator == "gt":
+        return any(one > operand for one in alike)
+    if operator == "gte":
+        return any(one >= operand for one in alike)
+    if operator == "lt":
+        return any(one < operand for one in alike)
+    assert operator == "lte", operator
+    return any(one <= operand for one in alike)
+
+
+def _kind(value: Any) -> str:
+    """Text is never equal to a number, nor `true` to 1."""
+    if isinstance(value, bool):
+        return "truth"
+    return "number" if isinstance(value, int | float) else "text"

@@ -1,0 +1,29 @@
+"""What was trained, shared by generations: a sealed folder named by the beginning of the sha256 of its list."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from xtr_assets.core.errors import StorageError
+from xtr_assets.core.files import record
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.links import refuse_linked
+from xtr_assets.storage.manifest import Listing, sha256_bytes
+from xtr_assets.storage.segment import LISTING_NAME
+from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
+
+
+def add_model(layout: Layout, write: Callable[[Path], None], made_by: str) -> Path:
+    """Let `write` fill a folder, seal it and keep it as models/<first 8 of its digest>, once per content."""
+    with scratch(layout) as folder:
+        write(folder)
+        files = {p.relative_to(folder).as_posix(): record(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+        listing = Listing(made_by=made_by, files=files).to_bytes()
+        target = layout.model(sha256_bytes(listing)[:8])
+        refuse_linked(layout, target)
+        (folder / LISTING_NAME).write_bytes(listing)
+        if not (target / LISTING_NAME).is_file():
+            fsync_tree(folder)
+            move_into_place(folder, target)
+        elif (target / LISTING_NAME).read_bytes() != listing:
+            raise StorageError(f"{target.name} names two models; retrain with another seed")
+    return target

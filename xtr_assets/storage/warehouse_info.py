@@ -1,0 +1,52 @@
+"""warehouse.json: the versions, the encoders, and where the history ends."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from xtr_assets.core.files import FileRecord
+from xtr_assets.core.token_codec import TOKEN_CODEC
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.manifest import EncoderInfo, Grown, canonical_json, read_stored, sha256_bytes
+
+# The format_version of a warehouse.json that names the end of its history.
+CHAINED_VERSION: Literal[3] = 3
+
+
+class WarehouseInfo(Grown):
+    """warehouse.json. `encoders` holds every encoder that a generation here was made with, by fingerprint.
+
+    Version 2 says that lines of the history name contents, which a release that reads version 1 would call damaged.
+    Version 3 has `history`, length and sha256 of history.jsonl as it was after its last line, and `check`, a digest of
+    the rest of the file.
+    """
+
+    gained = ("history", "check")
+
+    format_version: Literal[1, 2, 3] = 1
+    created_at: str
+    token_codec: str = TOKEN_CODEC
+    encoders: dict[str, EncoderInfo] = Field(default_factory=dict)
+    history: FileRecord | None = None
+    check: str = ""
+
+    @model_validator(mode="after")
+    def _version_fits(self) -> Self:
+        if (self.history is not None) != (self.format_version == CHAINED_VERSION):
+            raise ValueError(f"format_version {CHAINED_VERSION} names its history, others do not")
+        if self.history is not None and self.check != self._digest():
+            raise ValueError(f"check {self._digest()} by its contents, the file says {self.check!r}")
+        return self
+
+    def to_bytes(self) -> bytes:
+        """The file, with its check where its version has one."""
+        checked = {} if self.history is None else {"check": self._digest()}
+        return canonical_json({**self.model_dump(mode="json", exclude={"check"}), **checked})
+
+    def _digest(self) -> str:
+        return sha256_bytes(canonical_json(self.model_dump(mode="json", exclude={"check"})))[:16]
+
+
+def read_info(layout: Layout) -> WarehouseInfo:
+    """warehouse.json as it is now."""
+    return read_stored(WarehouseInfo, layout.warehouse_json, layout.warehouse_json.name)

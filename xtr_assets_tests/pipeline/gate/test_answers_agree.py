@@ -1,0 +1,124 @@
+"""`answers_agree`: silent on healthy drafts of any kind, loud where words, filters or modes are answered wrong."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xtr_assets.config import EncoderConfig
+from xtr_assets.pipeline.gate import answer_truth, answers_agree
+from xtr_assets.pipeline.gate.answers_agree import check
+from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.search.filter_masks import RowFilters
+from xtr_assets.search.query_encoder import QueryEncoder
+from xtr_assets.search.searcher import Searcher
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.fixtures import write_shard
+from xtr_assets_tests.pipeline.gate.drafts import CONFIG, RECIPES, built, changed, chunks, whole_draft
+
+HASHING = CONFIG.model_copy(update={"encoder": EncoderConfig(kind="hashing")})
+
+
+def look(warehouse: Warehouse, draft: Draft) -> Finding:
+    return check(DraftSession(warehouse, draft, HASHING))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_healthy_drafts_pass_first_and_changed(tmp_path: Path, recipe: str) -> None:
+    warehouse, draft = changed(tmp_path / "w", recipe)
+    found = look(warehouse, draft)
+    assert found.passed, found.details["problems"]
+    assert found.details["searches"] >= 10 and found.details["filters"] >= 15 and found.details["dead_rows"] == 16
+
+
+def test_corpora_of_which_a_part_is_read_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"MOST_ROWS": 100, "NEW_ROWS": 32, "DEAD_ROWS": 16}.items():
+        monkeypatch.setattr(answer_truth, name, value)
+    warehouse, draft = changed(tmp_path / "w", "IVF8,SQ8")
+    found = look(warehouse, draft)
+    assert found.passed, found.details["problems"]
+    assert found.details["rows"] < 110
+
+
+def test_an_empty_draft_and_one_row_pass(tmp_path: Path) -> None:
+    warehouse = Warehouse.create(tmp_path / "w")
+    for count in (1, 0):
+        write_shard(warehouse, "code", chunks(count))
+        draft = whole_draft(warehouse, "Flat")
+        assert look(warehouse, draft).passed
+        warehouse.publish(draft.number, force_reason="no gate in this test")
+
+
+def test_one_text_many_times_passes(tmp_path: Path) -> None:
+    warehouse = Warehouse.create(tmp_path / "w")
+    write_shard(warehouse, "code", [replace(one, text="the same words") for one in chunks(200)])
+    found = look(warehouse, whole_draft(warehouse, "Flat"))
+    assert found.passed, found.details["problems"]
+
+
+def test_a_gate_without_words_is_asked_pinned_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warehouse, draft = built(tmp_path / "w", "Flat", 60)
+    session = DraftSession(warehouse, draft, HASHING)
+    gate = session.queries()
+    none = replace(gate, queries=tuple(replace(one, kind="vector") for one in gate.queries))
+    monkeypatch.setattr(DraftSession, "queries", lambda self: none)
+    assert check(session).passed
+    original = QueryEncoder.encode
+    monkeypatch.setattr(
+        QueryEncoder, "encode", lambda self, g, texts, s: original(self, g, ["other words"] * len(texts), s)
+    )
+    assert not look(warehouse, draft).passed
+
+
+Alter = Callable[[Any], Any]
+FAULTS: dict[str, tuple[type, str, Alter, str]] = {
+    "a mask that lets all through": (
+        RowFilters, "mask", lambda original: lambda self, where: np.ones_like(original(self, where)), "rows are wrong",
+    ),
+    "other words": (
+        QueryEncoder, "encode",
+        lambda original: lambda self, g, texts, s: original(self, g, [one[::-1] for one in texts], s), "stored vectors",
+    ),
+    "the first hit is lost": (
+        Searcher, "search",
+        lambda original: lambda self, text, k, *more: original(self, text, k + 1, *more)[1 : k + 1], "best rows",
+    ),
+    "the last hit is lost": (
+        Searcher, "search", lambda original: lambda self, text, k, *more: original(self, text, k, *more)[:-1], "hits",
+    ),
+    "hits in turned order": (
+        Searcher, "search", lambda original: lambda self, *given: original(self, *given)[::-1], "better hit",
+    ),
+    "one hit twice": (
+        Searcher, "search",
+        lambda original: lambda self, *given: [one for one in original(self, *given)[:5] for _ in (1, 2)], "twice",
+    ),
+    "scores of another question": (
+        Searcher, "search",
+        lambda original: lambda self, *given: [
+            replace(one, scores={name: value + 0.05 for name, value in one.scores.items()}, score=one.score + 0.05)
+            for one in original(self, *given)
+        ], "stored vectors",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_refused_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    warehouse, draft = changed(tmp_path / "w", "Flat")
+    owner, name, alter, words = FAULTS[fault]
+    monkeypatch.setattr(owner, name, alter(getattr(owner, name)))
+    found = look(warehouse, draft)
+    assert not found.passed and found.value and found.remedy
+    assert any(words in one for one in found.details["problems"]), found.details["problems"]
+
+
+def test_an_index_that_finds_half_of_what_passes_is_refused() -> None:
+    verdict = answers_agree.Verdict(found=[0.5] * 20)
+    assert verdict.surely_at_most < answers_agree.LEAST_FOUND
+    assert answers_agree.Verdict(found=[1.0, 0.9] * 3).surely_at_most >= answers_agree.LEAST_FOUND
