@@ -46,7 +46,7 @@ def plan(
     from xtr_assets.config import DenseConfig, RecallConfig
     from xtr_assets.core.recipe_shortlist import shortlist_dense
     from xtr_assets.index import native
-    from xtr_assets.index.dense.recipe import leading_axes
+    from xtr_assets.index.dense.recipe import leading_axes, repeated_share
 
     place = find_place(config, warehouse)
     if measure and (rows is not None or dim is not None):
@@ -70,6 +70,7 @@ def plan(
         change_rate=change_rate,
         memory_budget=memory,
         axes=0 if published is None else leading_axes(published.vectors(), published.vectors().rows()),
+        repeats=0.0 if published is None else repeated_share(published.vectors(), published.vectors().rows()),
         integers=native.available(),
     )
     choice = _measured(published, shortlist, wanted) if measure and published is not None else None

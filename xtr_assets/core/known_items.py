@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,19 +73,22 @@ def score_items(queries: Sequence[Words], lists: Sequence[Sequence[Words]], k: i
 
 
 def surely_lost(
-    before: Mapping[str, bool], now: Mapping[str, bool], confidence: float = 0.999
+    before: Mapping[str, bool], now: Mapping[str, bool], documents: Mapping[str, Hashable], confidence: float = 0.999
 ) -> tuple[int, int, bool]:
-    """(lost, gained, whether more were lost than chance would lose) over the queries that both have.
+    """(documents lost, gained, whether more were lost than chance would lose) over the queries that both have.
 
-    The exact sign test of McNemar: of queries whose answer changed, as many are lost as gained where nothing changed.
+    The exact sign test of McNemar: of what changed, as much is lost as gained where nothing changed. What changes is a
+    document, and with it all queries that name it: it is lost where fewer of them find it than did.
 
     >>> now = {f"q{i}": False for i in range(10)}
-    >>> surely_lost({query: True for query in now}, now), surely_lost({"q1": True, "q2": True}, now)
-    ((10, 0, True), (2, 0, False))
+    >>> then, apart, one = dict.fromkeys(now, True), {query: query for query in now}, dict.fromkeys(now, 7)
+    >>> surely_lost(then, now, apart), surely_lost({"q1": True}, now, apart), surely_lost(then, now, one)
+    ((10, 0, True), (1, 0, False), (1, 0, False))
     """
-    common = before.keys() & now.keys()
-    lost = sum(before[query] and not now[query] for query in common)
-    gained = sum(now[query] and not before[query] for query in common)
+    net: dict[Hashable, int] = {}
+    for query in before.keys() & now.keys():
+        net[documents[query]] = net.get(documents[query], 0) + now[query] - before[query]
+    lost, gained = sum(one < 0 for one in net.values()), sum(one > 0 for one in net.values())
     tail = sum(math.comb(lost + gained, i) for i in range(lost, lost + gained + 1)) / 2 ** (lost + gained)
     return lost, gained, tail < 1.0 - confidence
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from xtr_assets.core.recall import TIE_TOLERANCE, Doubles, student_quantile
+from xtr_assets.core.recall import NO_SPREAD, TIE_TOLERANCE, Doubles, student_quantile
 from xtr_assets.core.types import Floats, Ints
 
 
@@ -53,6 +53,21 @@ def shares_found(certain: list[Ints], found: Ints) -> Doubles:
     )
 
 
+def shares_by_row(certain: list[Ints], found: Ints) -> Doubles:
+    """For each row that is certain for some query, ascending, the share of those queries that found it: float64 [rows].
+
+    Queries about one row are not independent: what they find is of one row.
+
+    >>> shares_by_row([np.array([7]), np.array([7, 8])], np.array([[7, 1], [2, 8]])).tolist()
+    [0.5, 1.0]
+    """
+    rows = np.concatenate([np.empty(0, np.int64), *certain])
+    hits = np.concatenate([np.empty(0, np.bool_), *(np.isin(one, found[i]) for i, one in enumerate(certain))])
+    unique, inverse = np.unique(rows, return_inverse=True)
+    shares: Doubles = np.bincount(inverse, hits, len(unique)) / np.maximum(np.bincount(inverse, None, len(unique)), 1)
+    return shares
+
+
 def surely_at_most(per_query: Doubles, confidence: float) -> float:
     """The smaller of two upper bounds of the mean of values in [0, 1]: Clopper and Pearson's, which holds for any
     number of values that are 0 or 1, and Student's, which is closer where values lie close together.
@@ -66,7 +81,7 @@ def surely_at_most(per_query: Doubles, confidence: float) -> float:
     count, mean = len(per_query), float(np.mean(per_query))
     spread = float(np.std(per_query, ddof=1)) if count > 1 else 0.0
     binomial = _clopper_pearson(math.ceil(float(np.sum(per_query)) - 1e-9), count, confidence)
-    if spread == 0.0:
+    if spread <= NO_SPREAD:
         return binomial
     return min(binomial, mean + student_quantile(confidence, count - 1) * spread / math.sqrt(count))
 

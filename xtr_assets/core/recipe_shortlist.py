@@ -13,6 +13,10 @@ Target = Literal["cpu", "gpu", "gpu-cuvs"]
 # Up to here a scan of all rows is exact and costs less than a search's fixed part, or little more. Where lists can only
 # be read by FAISS it is worth a few hundred microseconds further up.
 FLAT_ROWS, FLAT_ROWS_WITHOUT_INTEGERS = 2_000, 10_000
+# Where more than this share of the rows repeat another row, lists and codes learn from a few vectors: a row that comes
+# lies beyond what their bytes reach, and a thousand copies stand before it (3,141 copies of four texts in IVF32,SQ8:
+# .25 of the queries about a changed one found it). Scanning so many rows takes some milliseconds, and is exact.
+MOST_REPEATS, REPEATED_FLAT_ROWS = 0.5, 50_000
 # On a GPU a brute-force scan of this many rows is memory-bound at a few hundred microseconds.
 GPU_FLAT_ROWS = 100_000
 # Lists: 3 sqrt(n) balances the cost of choosing lists with that of reading them up to millions of rows; beyond, lists
@@ -87,6 +91,7 @@ def plan_dense(
     change_rate: float = 0.01,
     memory_budget: int | None = None,
     axes: int = 0,
+    repeats: float = 0.0,
     integers: bool = True,
 ) -> DensePlan:
     """The first of the shortlist, or the explicit recipe, which always wins.
@@ -108,6 +113,7 @@ def plan_dense(
         change_rate=change_rate,
         memory_budget=memory_budget,
         axes=axes,
+        repeats=repeats,
         integers=integers,
     )[0]
 
@@ -121,6 +127,7 @@ def shortlist_dense(
     change_rate: float = 0.01,
     memory_budget: int | None = None,
     axes: int = 0,
+    repeats: float = 0.0,
     integers: bool = True,
 ) -> tuple[DensePlan, ...]:
     """Recipes worth measuring, the most promising first.
@@ -135,11 +142,14 @@ def shortlist_dense(
     memory_budget : bytes the built index may hold; InvalidInput names the smallest need where nothing fits.
     axes : so many principal axes hold AXES_SHARE of the vectors' sum of squares (`enough_axes`); 0 where too many do,
         or nobody looked.
+    repeats : the share of the rows that are another row's vector again (`repeated_share`); 0 where nobody looked.
     integers : whether this machine reads scalar codes by integer products (index/dense/sq_scan.py).
     """
     _check(rows, dim, target, recall_goal)
     if target == "cpu":
         options = _cpu_options(rows, dim, recall_goal, change_rate, axes, integers)
+        if repeats > MOST_REPEATS and rows <= REPEATED_FLAT_ROWS:
+            options = [("Flat", f"{repeats:.0%} of the rows repeat others: lists would learn nothing, a scan is exact")]
     else:
         options = _gpu_options(rows, dim, target, change_rate)
     if recall_goal >= 1.0:

@@ -45,6 +45,17 @@ def test_the_sign_test() -> None:
         then = before | {f"g{i}": False for i in range(gained)}
         n = lost + gained
         tail = sum(comb(n, i) for i in range(lost, n + 1)) / 2**n
-        assert surely_lost(then, now) == (lost, gained, tail < 0.001)
-    assert surely_lost({}, before) == (0, 0, False)
-    assert surely_lost(before, {"q1": False}) == (1, 0, False), "only queries that both have"
+        apart = {query: query for query in now}
+        assert surely_lost(then, now, apart) == (lost, gained, tail < 0.001)
+    documents = {query: query for query in before}
+    assert surely_lost({}, before, documents) == (0, 0, False)
+    assert surely_lost(before, {"q1": False}, documents) == (1, 0, False), "only queries that both have"
+
+
+def test_what_is_lost_is_a_document_however_many_queries_name_it() -> None:
+    before = {f"q{i}": True for i in range(24)}
+    now = dict.fromkeys(before, False)
+    assert surely_lost(before, now, {query: int(query[1:]) // 12 for query in before}) == (2, 0, False)
+    half = now | {f"q{i}": True for i in range(6)}
+    then = {f"q{i}": i >= 6 for i in range(12)}
+    assert surely_lost(then, half, dict.fromkeys(before, "one")) == (0, 0, False), "as many found as before"

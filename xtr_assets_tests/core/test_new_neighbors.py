@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xtr_assets.core.new_neighbors import certain_new, shares_found, surely_at_most
+from xtr_assets.core.new_neighbors import certain_new, shares_by_row, shares_found, surely_at_most
 from xtr_assets.core.types import Floats, Ints
 
 
@@ -49,11 +49,24 @@ def test_shares() -> None:
     assert shares.tolist()[:2] == [0.5, 1.0] and np.isnan(shares[2])
 
 
+def test_queries_about_one_row_are_one_share() -> None:
+    found = np.array([[7, 1], [3, 4], [5, 6], [9, 8]])
+    certain_rows = [np.array([7]), np.array([7]), np.array([7, 9]), np.array([9])]
+    assert shares_by_row(certain_rows, found).tolist() == pytest.approx([1 / 3, 1 / 2])
+    assert shares_by_row([np.array([], np.int64)], found[:1]).tolist() == []
+
+
 @pytest.mark.parametrize("count", [1, 2, 16, 50])
 def test_the_bound_of_equal_values_by_hand(count: int) -> None:
     # (1 - p)^n = 0.001
     assert surely_at_most(np.zeros(count), 0.999) == pytest.approx(1 - 0.001 ** (1 / count), abs=1e-9)
     assert surely_at_most(np.ones(count), 0.999) == 1.0
+
+
+def test_equal_thirds_are_no_certainty() -> None:
+    thirds = np.full(50, 1 / 3)
+    assert np.std(thirds, ddof=1) > 0.0, "in binary they vary"
+    assert surely_at_most(thirds, 0.999) > 0.5
 
 
 def test_a_healthy_index_is_refused_in_fewer_than_one_of_a_thousand_builds() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recall import (
+    MAXSIM_TIE_TOLERANCE,
     judged_recall,
     lower_bound,
     mrr_at_k,
@@ -51,6 +52,15 @@ def test_an_inflated_score_is_no_tie() -> None:
     assert recall_at_k(found, exact, scores, np.array([[0.9, 0.5]], np.float32)).tolist() == [0.5]
 
 
+def test_what_ties_is_said_by_the_tolerance_and_the_lowest_of_the_exact_scores() -> None:
+    found, exact = np.array([[7, 8]]), np.array([[1, 2]])
+    # The reference scores copies in blocks of other shapes, so that the last of them need not be the lowest.
+    copies, theirs = np.array([[0.20191965, 0.20191966]], np.float32), np.array([[0.20192103, 0.20192103]], np.float32)
+    assert recall_at_k(found, exact, theirs, copies).tolist() == [0.0]
+    assert recall_at_k(found, exact, theirs, copies, MAXSIM_TIE_TOLERANCE).tolist() == [1.0]
+    assert recall_at_k(found, exact, theirs - 1e-3, copies, MAXSIM_TIE_TOLERANCE).tolist() == [0.0]
+
+
 def test_lists_of_different_query_counts_are_refused_with_both() -> None:
     with pytest.raises(InvalidInput, match="1 queries were searched, 2 have"):
         recall_at_k(np.zeros((1, 1), np.int64), np.zeros((2, 1), np.int64))
@@ -82,6 +92,9 @@ def test_without_spread_the_bound_is_wilsons_and_not_certainty() -> None:
     assert lower_bound(np.ones(100)) == pytest.approx(100 / (100 + z * z))
     assert lower_bound(np.ones(1)) == pytest.approx(1 / (1 + z * z))
     assert lower_bound(np.zeros(50)) == 0.0
+    tenths = np.full(200, 0.9)
+    assert np.std(tenths, ddof=1) > 0.0, "in binary they do"
+    assert lower_bound(tenths) < 0.87
 
 
 def test_no_queries_give_no_bound() -> None:

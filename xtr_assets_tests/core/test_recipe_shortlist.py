@@ -189,3 +189,11 @@ def test_a_recipe_keeps_its_text(text: str) -> None:
 
 def test_a_graph_over_whole_vectors_has_one_spelling() -> None:
     assert parse_recipe("HNSW32,Flat") == parse_recipe("HNSW32_Flat") == parse_recipe("HNSW32")
+
+
+def test_rows_that_repeat_others_are_scanned() -> None:
+    assert plan_dense(20_000, 384, repeats=0.9).recipe == "Flat"
+    assert "90% of the rows repeat others" in plan_dense(20_000, 384, repeats=0.9).reason
+    assert plan_dense(20_000, 384, repeats=0.4).recipe == plan_dense(20_000, 384).recipe
+    assert plan_dense(200_000, 384, repeats=0.9).recipe == plan_dense(200_000, 384).recipe, "too dear to scan"
+    assert plan_dense(20_000, 384, recipe="IVF64,SQ8", repeats=0.9).recipe == "IVF64,SQ8", "asked for by name"

@@ -30,6 +30,7 @@ from xtr_assets.index.dense.recipe import (
     leading_axes,
     list_fit,
     remove,
+    repeated_share,
     row_map,
 )
 from xtr_assets.index.dense.search import RECALL_GOAL, DenseSearch
@@ -108,6 +109,7 @@ class DenseIndex(DenseSearch):
             recipe=recipe,
             recall_goal=recall_goal,
             axes=leading_axes(stored, rows) if recipe == "auto" and target == "cpu" else 0,
+            repeats=repeated_share(stored, rows) if recipe == "auto" else 0.0,
             integers=native.available(),
         )
         started = process_time()

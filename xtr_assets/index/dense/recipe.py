@@ -6,7 +6,7 @@ import numpy as np
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput
 from xtr_assets.core.recipe_grammar import Recipe
-from xtr_assets.core.recipe_shortlist import AXES_FROM_BYTES, enough_axes
+from xtr_assets.core.recipe_shortlist import AXES_FROM_BYTES, FLAT_ROWS, enough_axes
 from xtr_assets.core.row_store import RowVectors
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.faiss_provider import load_faiss
@@ -18,6 +18,9 @@ faiss = load_faiss()
 SEED = 2026
 # Rows that say how well lists fit: their tenth percentile is then known to a hundredth of the spread.
 FIT_ROWS = 4_096
+# Rows that say how many repeat others: of 300 vectors, equally frequent, half of them do. Vectors of a cosine this
+# near 1 are of one text, or of the same words in another order.
+REPEAT_ROWS, REPEATED = 512, 0.999
 # Rows added to FAISS at a time: 150 MB of float32 at 384 dims.
 ADD_ROWS = 98_304
 
@@ -75,6 +78,17 @@ def leading_axes(vectors: RowVectors, rows: Ints) -> int:
     count = min(len(rows), FIT_ROWS)
     sample = gather(vectors, np.sort(np.random.default_rng(SEED).choice(rows, count, replace=False)))
     return enough_axes(np.linalg.eigvalsh(np.asarray(sample.T @ sample, np.float64))[::-1].tolist())
+
+
+def repeated_share(vectors: RowVectors, rows: Ints) -> float:
+    """The share of rows int64 [n] that are another row's vector again, by a fixed sample: copies, permutations of the
+    same words, texts of which an encoder knows no word. 0.0 for so few rows that nothing would follow."""
+    if len(rows) <= FLAT_ROWS:
+        return 0.0
+    count = min(len(rows), REPEAT_ROWS)
+    sample = gather(vectors, np.sort(np.random.default_rng(SEED).choice(rows, count, replace=False)))
+    sample /= np.maximum(np.linalg.norm(sample, axis=1, keepdims=True), 1e-12)
+    return float((np.tril(sample @ sample.T, -1) > REPEATED).any(axis=1).mean())
 
 
 def axes_of(index: Any) -> Floats | None:

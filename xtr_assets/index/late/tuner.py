@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.core.recall import lower_bound, recall_at_k
+from xtr_assets.core.recall import MAXSIM_TIE_TOLERANCE, lower_bound, recall_at_k
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.late.options import (
     CENTROID_COST,
@@ -163,7 +163,7 @@ def tune(
     def attempt(setting: SearchProfile) -> Trial:
         results = [run(setting, queries[i], k) for i in asked]
         found_scores, found = np.stack([r.scores for r in results]), np.stack([r.rows for r in results])
-        per_query = recall_at_k(found, exact_rows, found_scores, exact_scores)
+        per_query = recall_at_k(found, exact_rows, found_scores, exact_scores, MAXSIM_TIE_TOLERANCE)
         retrieved = float(np.mean([r.retrieved for r in results]))
         # Without lists, and short of a scan, the centroids of every row were looked at.
         looked = float(np.mean([0 if r.scanned or r.retrieved else r.candidates for r in results]))

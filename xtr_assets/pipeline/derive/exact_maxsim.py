@@ -69,7 +69,9 @@ def by_scan(
     likely = likely_rows(tokens, live, queries, k, above)
     # As in `_scored`: a product of some thousand tokens is not worth BLAS' own threads.
     with threadpool_limits(1, user_api="blas"):
-        found = [best_rows(_scores(tokens, query, rows), rows, k) for query, rows in zip(queries, likely, strict=True)]
+        found = [
+            best_rows(row_scores(tokens, query, rows), rows, k) for query, rows in zip(queries, likely, strict=True)
+        ]
     return np.stack([scores for scores, _ in found]), np.stack([rows for _, rows in found])
 
 
@@ -107,8 +109,8 @@ def likely_rows(
     return [rows[last & (query == i)] for i in range(len(queries))]
 
 
-def _scores(tokens: RowTokens, query: Floats, rows: Ints) -> Floats:
-    """MaxSim of stored rows: float32 [len(rows)]."""
+def row_scores(tokens: RowTokens, query: Floats, rows: Ints) -> Floats:
+    """MaxSim of stored rows by the numpy reference: float32 [len(rows)]."""
     scores = [np.empty(0, np.float32)]
     for first in range(0, len(rows), RANKED_DOCUMENTS):
         documents = [tokens.document(row) for row in rows[first : first + RANKED_DOCUMENTS].tolist()]

@@ -140,7 +140,9 @@ def _placed(session: DraftSession, rows: Ints, vectors: Floats, alike: float) ->
     coded = census.as_coded(vectors)
     codes = np.zeros_like(coded)
     codes[there] = census.decoded(entries[there])
-    likeness, sameness = coded @ codes.T, coded @ coded.T
+    # By distance: of lossy codes a longer one has the larger inner product with a vector that is another's.
+    likeness = coded @ codes.T - 0.5 * np.einsum("nd,nd->n", codes, codes)
+    sameness = coded @ coded.T
     at = np.arange(len(rows))
     likeness[:, ~there] = -np.inf
     likeness[np.abs(at[:, None] - at) > WINDOW] = -np.inf

@@ -58,7 +58,8 @@ REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Items that were asked: the queries, the hits of each, and those of them that served before."""
+    """Items that were asked: the queries, the hits of each, and those of them that served before, with the item's own
+    chunk, which may have changed."""
 
     queries: tuple[GateQuery, ...]
     hits: tuple[tuple[Hit, ...], ...]
@@ -83,7 +84,10 @@ def check(session: DraftSession) -> Finding:
     asked = Asked(
         tuple(items),
         tuple(told),
-        tuple(tuple(hit for hit in hits if hit.chunk_id not in new) for hits in told),
+        tuple(
+            tuple(hit for hit in hits if hit.chunk_id not in new or hit.chunk_id == query.chunk_id)
+            for query, hits in zip(items, told, strict=True)
+        ),
     )
     misplaced = sum(len(hits) for hits in found) - sum(len(hits) for hits in told)
     judged = judge_items(asked, recorded_ranks(session.serving), depth_of(session.draft.live_rows), misplaced)
@@ -143,9 +147,10 @@ def judge_items(
     lost, gained, fewer = surely_lost(
         {query: 0 < rank <= k for query, rank in before.items()},
         {asked.queries[i].query_id: 0 < common.ranks[i] <= k for i in kept},
+        {asked.queries[i].query_id: asked.queries[i].chunk_id for i in kept},
     )
     few = "" if upper_bound(0.0, len(kept), CONFIDENCE) < FLOOR else "too few to refuse for; "
-    compared = f"; {lost} of them were lost and {gained} gained since what serves" if before else ""
+    compared = f"; {lost} of their chunks were lost and {gained} gained since what serves" if before else ""
     passed = most >= FLOOR and not fewer
     return Finding(
         passed=passed,

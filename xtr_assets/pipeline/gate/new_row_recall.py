@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xtr_assets.core.new_neighbors import certain_new, shares_found, surely_at_most
-from xtr_assets.core.recall import Doubles, lower_bound
+from xtr_assets.core.new_neighbors import certain_new, shares_by_row, shares_found, surely_at_most
+from xtr_assets.core.recall import MAXSIM_TIE_TOLERANCE, TIE_TOLERANCE, Doubles, lower_bound
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.exact_scan import exact_dense, true_scores
@@ -20,12 +20,13 @@ from xtr_assets.pipeline.derive.neighbor_lists import Neighbors
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.draft_session import Space as SpaceName
+from xtr_assets.pipeline.queries.gate_queries import unlike
 
 # How sure the gate is that new rows are found less often than asked, before it refuses. A query has one to ten new
 # neighbours, most often its own chunk alone, and a miss is a whole query: of 50 queries of an index that finds 0.975,
 # two miss in every third build, ten (which refuse at 0.93) in one of 10 million; of one that finds 0.93 in 2 of 1,000.
 CONFIDENCE = 0.999
-# Fewer queries with a new neighbour than this and new rows are asked for by their own vectors, too: none of four found
+# Fewer independent shares than this and new rows are asked for by their own vectors, too: none of four found
 # is surely below 0.83. None of one or two is not, but no index that has a row misses it by its own vectors and by
 # words.
 LEAST_EVIDENCE = 4
@@ -46,6 +47,7 @@ class Space:
     search : (queries, k) -> (scores, rows int64 [q, k]), as a searcher asks the index: without a filter, since a filter
     that lets few rows through is answered by scanning them, and would prove nothing of the index. exact : (queries,
     rows bool, k) -> (scores, rows). own : row -> a query of the row's own vectors, and the row's score for it.
+    tie : rows whose scores differ by no more are one to the index.
     """
 
     name: str
@@ -53,17 +55,25 @@ class Space:
     search: Callable[[Sequence[Floats], int], tuple[Floats, Ints]]
     exact: Callable[[Sequence[Floats], Mask, int], tuple[Floats, Ints]]
     own: Callable[[int], tuple[Floats, float]]
+    tie: float
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was measured: a share a query, how many queries had no certain new neighbour, and of the rows asked for by
-    their own vectors how many were found, or stood behind copies of themselves."""
+    """What was measured.
+
+    shares : independent ones, of queries, or of the new rows where these are fewer; undecided : queries without a
+    certain new neighbour; own, copies : of the rows asked for by their own vectors, those that were found, or stood
+    behind copies of themselves; queries : asked, of which no two are the same; rows : that `shares` speaks of, 0 where
+    it is of queries
+    """
 
     shares: Doubles
     undecided: int
     own: int
     copies: int
+    queries: int = 0
+    rows: int = 0
 
 
 def dense_recall_new_rows(session: DraftSession) -> Finding:
@@ -91,6 +101,7 @@ def dense_space(session: DraftSession) -> Space:
         lambda queries, k: index.search(np.stack(queries), k),
         lambda queries, rows, k: exact_dense(vectors, rows, np.stack(queries), k),
         own,
+        TIE_TOLERANCE,
     )
 
 
@@ -110,33 +121,50 @@ def token_space(session: DraftSession) -> Space:
         lambda queries, k: index.search_batch(list(queries), k),
         lambda queries, rows, k: exact_tokens(tokens, rows, list(queries), k),
         own,
+        MAXSIM_TIE_TOLERANCE,
     )
 
 
 def measure(space: Space, queries: Sequence[Floats], exact: Neighbors, added: Mask, live: Mask, k: int) -> Evidence:
     """Ask the index for each query and count the new rows that every right answer contains.
 
-    Where ties leave none of them certain among the k best, the same is asked at the depth of the exact lists.
+    Queries of the same vectors are one. Where ties leave no row certain among the k best, the same is asked at the
+    depth of the exact lists. Of nine queries about one row the bound of nine would be sure of what one row says: the
+    shares are of rows where these are fewer.
     """
-    depth = exact.rows.shape[1]
-    shares = np.empty(0, np.float64)
-    if queries:
-        new = _new_lists(space, queries, exact, added, live, depth)
-        shares = shares_found(certain_new(exact.scores, exact.rows, *new, k), space.search(queries, k)[1])
-        open_ = np.flatnonzero(np.isnan(shares))
-        if len(open_) and depth > k + 1:
-            # One place is left to see who ties with the last.
-            deep = certain_new(exact.scores[open_], exact.rows[open_], new[0][open_], new[1][open_], depth - 1)
-            some = [i for i, rows in enumerate(deep) if len(rows)]
-            if some:
-                found = space.search([queries[open_[i]] for i in some], depth - 1)[1]
-                shares[open_[some]] = shares_found([deep[i] for i in some], found)
-    told = shares[~np.isnan(shares)]
-    undecided = len(shares) - len(told)
+    different = unlike(queries)
+    queries, exact = [queries[i] for i in np.flatnonzero(different).tolist()], exact.of(different)
+    certain, found = _certain(space, queries, exact, added, live, k) if queries else ([], np.empty((0, k), np.int64))
+    by_query, by_row = shares_found(certain, found), shares_by_row(certain, found)
+    told = by_query[~np.isnan(by_query)]
+    undecided = len(queries) - len(told)
+    rows = len(by_row) if len(by_row) < len(told) else 0
+    told = by_row if rows else told
     if len(told) >= LEAST_EVIDENCE:
-        return Evidence(told, undecided, 0, 0)
+        return Evidence(told, undecided, 0, 0, len(queries), rows)
     own, copies = _by_own_vectors(space, np.flatnonzero(added), k)
-    return Evidence(np.concatenate([told, own]), undecided, len(own), copies)
+    return Evidence(np.concatenate([told, own]), undecided, len(own), copies, len(queries), rows)
+
+
+def _certain(
+    space: Space, queries: Sequence[Floats], exact: Neighbors, added: Mask, live: Mask, k: int
+) -> tuple[list[Ints], Ints]:
+    """(certain new rows of each query, found int64 [q, widest], -1 pads)."""
+    depth = exact.rows.shape[1]
+    new = _new_lists(space, queries, exact, added, live, depth)
+    certain = certain_new(exact.scores, exact.rows, *new, k, space.tie)
+    found = np.full((len(queries), max(k, depth - 1)), -1, np.int64)
+    found[:, :k] = space.search(queries, k)[1]
+    open_ = [i for i, rows in enumerate(certain) if not len(rows)]
+    if open_ and depth > k + 1:
+        # One place is left to see who ties with the last.
+        lists = exact.scores[open_], exact.rows[open_], new[0][open_], new[1][open_]
+        deep = dict(zip(open_, certain_new(*lists, depth - 1, space.tie), strict=True))
+        some = [i for i in open_ if len(deep[i])]
+        if some:
+            found[some, : depth - 1] = space.search([queries[i] for i in some], depth - 1)[1]
+        certain = [deep.get(i, rows) for i, rows in enumerate(certain)]
+    return certain, found
 
 
 def _new_lists(
@@ -173,7 +201,8 @@ def judge_new(space: str, evidence: Evidence, rows: int, k: int, threshold: floa
     details = {
         "new_rows": rows,
         "k": k,
-        "queries": len(shares),
+        "queries": evidence.queries,
+        "rows": evidence.rows,
         "asked_by_own_vectors": evidence.own,
         "copies": evidence.copies,
         "undecided": evidence.undecided,
@@ -190,13 +219,16 @@ def judge_new(space: str, evidence: Evidence, rows: int, k: int, threshold: floa
     # Nothing found, by rows' own vectors either: no bound is needed.
     lost = mean == 0.0 and evidence.own > 0
     value = mean if exact or lost else surely_at_most(shares, CONFIDENCE)
-    how = f", {evidence.own} of them rows' own vectors" if evidence.own else ""
+    asked = [f"{evidence.queries} queries"] if evidence.queries else []
+    asked += [f"{evidence.own} rows' own vectors"] if evidence.own else []
+    how = f"{' and '.join(asked) or f'{len(shares)} queries'} for {rows} new rows"
+    how += f", counted by {evidence.rows} of these" if evidence.rows else ""
     passed = value >= threshold
     return Finding(
         passed,
         value,
         threshold,
-        f"{space} finds {mean:.3f} of the neighbours that are new ({len(shares)} queries for {rows} new rows{how}), "
+        f"{space} finds {mean:.3f} of the neighbours that are new ({how}), "
         + ("" if exact else f"surely at most {value:.3f}; ")
         + f"{threshold:g} is asked",
         {

@@ -86,6 +86,22 @@ class GateQueries:
         )
 
 
+def unlike(vectors: Sequence[Floats]) -> Mask:
+    """bool [n]: which of these queries (one array each) have other vectors than all before them. One that an encoder
+    makes the same of as another is no further evidence.
+
+    >>> unlike([np.zeros(2), np.ones(2), np.zeros(2)]).tolist()
+    [True, True, False]
+    """
+    seen: set[bytes] = set()
+    told = []
+    for one in vectors:
+        key = one.tobytes()
+        told.append(key not in seen)
+        seen.add(key)
+    return np.array(told, np.bool_)
+
+
 def joined(*parts: GateQueries) -> GateQueries:
     """One after the other."""
     return GateQueries(

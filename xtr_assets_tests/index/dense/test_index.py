@@ -317,3 +317,16 @@ def test_the_memory_estimate_is_the_size_of_the_file_within_a_tenth(index: Dense
     # A list of 125 codes is padded to a multiple of 32 on average 16 codes further.
     padding = 24 * 32 * 4 if "fs" in index.recipe else 0
     assert index.memory_bytes == pytest.approx(size, rel=0.1, abs=padding + 4096)
+
+
+def test_copies_are_scanned_by_plan_and_copies_now_and_then_are_not() -> None:
+    """Lists and bytes that saw four vectors cannot tell a fifth from them."""
+    chance = np.random.default_rng(1)
+    four = chance.standard_normal((4, 16)).astype(np.float32)
+    four /= np.linalg.norm(four, axis=1, keepdims=True)
+    copies = DenseIndex.build(four[chance.integers(0, 4, 2600)])
+    assert copies.recipe == "Flat"
+    assert copies.plan_of_build is not None and "repeat others" in copies.plan_of_build.reason
+    many = chance.standard_normal((2600, 16)).astype(np.float32)
+    many[::3] = many[1::3][: len(many[::3])]
+    assert DenseIndex.build(many / np.linalg.norm(many, axis=1, keepdims=True)).recipe.startswith("IVF")

@@ -164,7 +164,7 @@ def test_items_that_were_found_and_are_not_any_more_are_refused(warehouse: Wareh
     finding = judge_items(fewer, before, 10)
     assert finding.details["recall"] > 0.9, "far above the floor"
     assert (finding.passed, finding.details["lost"], finding.details["gained"]) == (False, 12, 0)
-    assert "12 of them were lost and 0 gained" in finding.summary
+    assert "12 of their chunks were lost and 0 gained" in finding.summary
     assert judge_items(fewer, {}, 10).passed, "nothing to compare with"
 
 
@@ -183,6 +183,14 @@ def test_an_item_whose_chunk_says_something_else_now_is_not_asked(warehouse: War
     gone = {one.title for one in ARTICLES[:10]}
     assert gone & before and not gone & {query.text for query in items}
     assert gone & {query.text for query in read_queries(session.draft).queries}, "they are inherited"
+
+
+def test_items_of_a_chunk_that_changed_and_is_still_found_are_no_loss(warehouse: Warehouse) -> None:
+    published(warehouse, session_over(warehouse, ARTICLES[:30]))
+    changed = [replace(one, text=f"{one.text} {i}") for i, one in enumerate(ARTICLES[:30])]
+    finding = check(session_over(warehouse, changed))
+    assert finding.passed, finding.summary
+    assert (finding.details["lost"], finding.details["recall"]) == (0, 1.0)
 
 
 def test_an_id_follows_from_the_place() -> None:

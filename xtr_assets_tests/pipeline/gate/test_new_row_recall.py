@@ -1,7 +1,7 @@
 """New rows that an index lacks or mixes up are refused, however small the change; a healthy change is not."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 from xtr_assets.config import DenseConfig, IndexConfig, RecallConfig, SourceConfig
 from xtr_assets.core.recall import recall_at_k
 from xtr_assets.core.row_store import RowVectors, TokenPart, VectorPart
-from xtr_assets.core.types import Chunk
+from xtr_assets.core.types import Chunk, Floats, Ints, Mask
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.late.centroids import TokenModel
 from xtr_assets.index.late.options import SearchProfile
@@ -18,8 +18,16 @@ from xtr_assets.index.late.postings import write_postings
 from xtr_assets.pipeline.derive import token_index
 from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors
+from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, write_neighbors
 from xtr_assets.pipeline.derive.token_index import derive_tokens
-from xtr_assets.pipeline.gate.new_row_recall import dense_recall_new_rows, xtr_recall_new_rows
+from xtr_assets.pipeline.gate.index_recall import scored_anew, xtr_recall
+from xtr_assets.pipeline.gate.new_row_recall import (
+    Space,
+    dense_recall_new_rows,
+    judge_new,
+    measure,
+    xtr_recall_new_rows,
+)
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.query_sample import sample_queries
 from xtr_assets.search.loaders import DENSE_FILE
@@ -196,6 +204,61 @@ def test_rows_that_came_and_were_not_asked_for_are_refused(tmp_path: Path, monke
     finding = dense_recall_new_rows(session)
     assert not finding.passed and finding.value is None
     assert finding.details["basis"] == "no queries"
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """An index of one-dimensional rows that finds new row 0 for queries below 4 alone, and old rows always."""
+
+    def search(self, queries: Sequence[Floats], k: int) -> tuple[Floats, Ints]:
+        found = [[0, 1] if query[0] < 4 else [1, 2] for query in queries]
+        return np.ones((len(queries), 2), np.float32), np.array(found)
+
+    def exact(self, queries: Sequence[Floats], rows: Mask, k: int) -> tuple[Floats, Ints]:
+        return np.full((len(queries), 1), 0.9, np.float32), np.zeros((len(queries), 1), np.int64)
+
+    def space(self) -> Space:
+        return Space("dense search", False, self.search, self.exact, lambda row: (np.zeros(1, np.float32), 0.9), 1e-6)
+
+
+def test_nine_queries_about_one_row_say_no_more_than_one_row_does() -> None:
+    exact = Neighbors(np.tile(np.array([[0.9, 0.5, 0.1]], np.float32), (9, 1)), np.tile(np.array([[0, 1, 2]]), (9, 1)))
+    added, live = np.array([True, False, False]), np.ones(3, np.bool_)
+    queries = [np.array([i], np.float32) for i in range(9)]
+    found = measure(Hidden().space(), queries, exact, added, live, 2)
+    assert (found.queries, found.rows, found.own) == (9, 1, 1)
+    assert found.shares.tolist() == pytest.approx([4 / 9, 1.0]), "the row, and the row by its own vectors"
+    assert judge_new("dense", found, 1, 2, 0.93, exact=False).passed
+    assert (
+        "9 queries and 1 rows' own vectors for 1 new rows, counted by 1 of these"
+        in judge_new("dense", found, 1, 2, 0.93, exact=False).summary
+    )
+
+
+def test_queries_of_the_same_vectors_are_one() -> None:
+    exact = Neighbors(np.tile(np.array([[0.9, 0.5, 0.1]], np.float32), (50, 1)), np.tile([[0, 1, 2]], (50, 1)))
+    added, live = np.array([True, False, False]), np.ones(3, np.bool_)
+    found = measure(Hidden().space(), [np.array([9], np.float32)] * 50, exact, added, live, 2)
+    assert found.queries == 1 and found.shares.tolist() == [0.0, 1.0]
+
+
+def test_a_scan_of_copies_finds_all_of_them_whichever_it_returns(tmp_path: Path) -> None:
+    """The index scores a copy otherwise than the reference does, by some millionths; any ten copies are right."""
+    first, second = (chunks(start, count, lambda i: sentence(7)) for start, count in ((0, 94), (94, 20)))
+    session = drafted(tmp_path / "w", first, second, "Flat")
+    session.draft.set_profile("xtr", asdict(SearchProfile(scan=True)))
+    exact = session.neighbors("xtr")
+    write_neighbors(session.draft, "xtr", Neighbors(exact.scores, np.where(exact.rows >= 0, exact.rows + 84, -1)))
+    finding = xtr_recall(session)
+    assert finding.passed and finding.value == 1.0, finding.summary
+    scored = np.array([session.tokens().search(tokens, 10)[0][0] for tokens in session.queries().tokens])
+    assert np.abs(scored - exact.scores[:, 0]).max() > 1e-6, "or nothing is shown"
+    # What an index says of itself is no evidence: rows of other texts stay wrong whatever scores come with them.
+    other = drafted(tmp_path / "o", chunks(0, 94), chunks(94, 20), "Flat")
+    lists = other.neighbors("xtr")
+    ten = Neighbors(lists.scores[:, :10], lists.rows[:, 10:20])
+    anew = scored_anew(ten, lists, other.queries().tokens, other.draft.tokens())
+    np.testing.assert_allclose(anew.scores, lists.scores[:, 10:20], atol=1e-6)
 
 
 def test_without_new_rows_there_is_nothing_to_say(tmp_path: Path) -> None:

@@ -90,6 +90,22 @@ def test_one_text_many_times_and_texts_of_one_word_pass(tmp_path: Path) -> None:
         assert refused_by(warehouse, whole_draft(warehouse, recipe)) == set()
 
 
+def test_a_row_beyond_what_the_bytes_reach_takes_no_other_rows_place(tmp_path: Path) -> None:
+    """Bytes that saw copies of one text reach nothing else: the code of a text that came lies beside the copies', and
+    has the larger inner product with their vector."""
+    warehouse = Warehouse.create(tmp_path / "w")
+    same = [
+        chunk.__class__(**{**_fields(chunk), "text": f"the same words {i // 100}"})
+        for i, chunk in enumerate(chunks(200))
+    ]
+    write_shard(warehouse, "code", same)
+    warehouse.publish(whole_draft(warehouse, "IVF4,SQ8").number, force_reason="no gate in this test")
+    (one,) = chunks(1, first=200)
+    write_shard(warehouse, "code", [*same, one.__class__(**{**_fields(one), "text": "the same words 1 changed"})])
+    found = finds_itself.check(session_of(warehouse, whole_draft(warehouse, "IVF4,SQ8")))
+    assert found.passed, found.summary
+
+
 def _fields(chunk: Any) -> dict[str, Any]:
     return {name: getattr(chunk, name) for name in chunk.__dataclass_fields__}
 
