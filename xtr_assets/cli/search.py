@@ -1,7 +1,7 @@
 """`search`: the chunks that answer a question."""
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 Mode = Literal["hybrid", "dense", "xtr", "exact"]
+# A setting of the indexes that stands in for the profile's in this search.
+SETTING: dict[str, Any] = {"show_default": False, "metavar": "N", "rich_help_panel": "In place of the profile"}
 
 
 @app.command(rich_help_panel=SEARCH)
@@ -32,6 +34,10 @@ def search(
             metavar="KEY=VALUE",
         ),
     ] = None,
+    nprobe: Annotated[int | None, typer.Option(help="Lists to read, in place of the profile's.", **SETTING)] = None,
+    ef_search: Annotated[int | None, typer.Option(help="Breadth of a graph search, likewise.", **SETTING)] = None,
+    k_prime: Annotated[int | None, typer.Option(help="Documents that count per query token.", **SETTING)] = None,
+    rescore: Annotated[int | None, typer.Option(help="Candidates that are scored exactly.", **SETTING)] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Which query token met what.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or cuda:N,M.")] = "auto",
     generation: Annotated[
@@ -52,7 +58,10 @@ def search(
         load_encoder(searcher, device)
         started = perf_counter()
         try:
-            hits = searcher.search(query, k=k, mode=mode, where=conditions, explain=explain)
+            hits = searcher.search(
+                query, k, mode, conditions,
+                nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, explain=explain,
+            )  # fmt: skip
         except InvalidInput as error:
             raise typer.BadParameter(str(error)) from error
         took_ms = (perf_counter() - started) * 1000
