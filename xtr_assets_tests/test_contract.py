@@ -100,11 +100,11 @@ BESIDES = {"plan"}
 
 VERDICTS = (
     "chunks_schema embeddings_valid tokens_valid dense_recall dense_recall_new_rows xtr_recall id_map_bijection "
-    "catalog_consistent files_verified judged_quality rows_everywhere vectors_are_the_texts encoder_canary finds_itself "
-    "source_agrees nothing_vanished hits_are_whole known_item shadow_diff list_balance token_drift"
+    "catalog_consistent files_verified judged_quality rows_everywhere vectors_are_the_texts encoder_canary "
+    "finds_itself source_agrees nothing_vanished hits_are_whole known_item shadow_diff list_balance token_drift"
 )
 
-# What the contract names and other issues bring, with their subject. Each is asserted absent: who brings it moves it up.
+# What the contract names and other issues bring, with their subject. Each is asserted absent: move it up.
 LATER_COMMANDS = {
     "serve": "the server",
     "mcp": "the index as tools for agents",

@@ -50,9 +50,16 @@ def search(
     """Find the chunks that answer a question."""
     from xtr_assets.cli.documents import hits_document
     from xtr_assets.cli.hit_list import show_hits
+    from xtr_assets.core.search_options import SearchOptions
+    from xtr_assets.search.request import Ask
     from xtr_assets.search.searcher import open as open_searcher
 
     conditions = parse_where(where or [])
+    try:
+        # What cannot be asked is wrong use whatever the warehouse holds; columns are looked at when it is open.
+        Ask.checked(SearchOptions(k, nprobe, ef_search, k_prime, rescore), mode, conditions)
+    except InvalidInput as error:
+        raise typer.BadParameter(str(error)) from error
     place = find_place(config, warehouse)
     with open_searcher(open_warehouse(place), device, generation) as searcher:
         load_encoder(searcher, device)
