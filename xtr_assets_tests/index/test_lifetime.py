@@ -146,13 +146,13 @@ def test_closing_gives_the_memory_back(tmp_path: Path) -> None:
     """What was mapped is let go: nothing of the folder stays open in this process."""
     DenseIndex.build(VECTORS, "Flat", tmp_path / "dense")
     tokens().save(tmp_path / "tokens")
-    mapped = [DenseIndex.load(tmp_path / "dense", "cpu"), TokenIndex.load(tmp_path / "tokens", "cpu")]
+    dense, late = DenseIndex.load(tmp_path / "dense", "cpu"), TokenIndex.load(tmp_path / "tokens", "cpu")
     maps = Path("/proc/self/maps")
     if not maps.exists():
         pytest.skip("no /proc here: what a process maps cannot be listed")
-    mapped[0].search(VECTORS, 3)
-    mapped[1].search(QUERY, 3)
+    dense.search(VECTORS, 3)
+    late.search(QUERY, 3)
     assert str(tmp_path) in maps.read_text()
-    for index in mapped:
+    for index in (dense, late):
         index.close()
     assert str(tmp_path) not in maps.read_text()

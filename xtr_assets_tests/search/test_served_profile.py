@@ -17,7 +17,7 @@ def own(warehouse: Warehouse) -> Iterator[Searcher]:
 
 def test_settings_hold_from_the_next_search_on_and_are_taken_back(own: Searcher, warehouse: Warehouse) -> None:
     published = own.profile
-    assert published["dense"] == {**published["dense"], **own.manifest.profile["dense"]}  # type: ignore[dict-item]
+    assert published["dense"] == {**published["dense"], **own.manifest.profile["dense"]}
     # A z-sum needs no index here, so that each mode by itself shows which settings it ran with.
     one_list = [hit.chunk_id for hit in own.search("parse date", 60, "dense", nprobe=1)]
     every_list = [hit.chunk_id for hit in own.search("parse date", 60, "dense", nprobe=16)]
@@ -71,9 +71,12 @@ def test_wrong_settings_change_neither_index(own: Searcher, settings: dict[str, 
 def test_a_closed_searcher_has_no_settings(warehouse: Warehouse) -> None:
     closed = Searcher(warehouse, "cpu")
     closed.close()
-    for use in (lambda: closed.profile, lambda: closed.apply(dense="nprobe=1"), closed.reset):
-        with pytest.raises(GenerationError, match="closed"):
-            use()
+    with pytest.raises(GenerationError, match="closed"):
+        _ = closed.profile
+    with pytest.raises(GenerationError, match="closed"):
+        closed.apply(dense="nprobe=1")
+    with pytest.raises(GenerationError, match="closed"):
+        closed.reset()
 
 
 def test_a_setting_that_the_mode_does_not_use_is_refused(own: Searcher) -> None:
