@@ -21,7 +21,7 @@ Mode = Literal["hybrid", "dense", "xtr", "exact"]
 @app.command(rich_help_panel=SEARCH)
 def search(
     query: Annotated[str, typer.Argument(help="What is looked for, in plain words.", show_default=False)],
-    k: Annotated[int, typer.Option("-k", "--k", help="How many hits.")] = 10,
+    k: Annotated[int, typer.Option("-k", "--k", help="How many hits.", min=1)] = 10,
     mode: Annotated[Mode, typer.Option(help="Which index answers; exact is the reference.")] = "hybrid",
     where: Annotated[
         list[str] | None,
