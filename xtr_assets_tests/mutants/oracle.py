@@ -1,7 +1,7 @@
 """Whether what a warehouse serves is what its sources hold: chunks, vectors, answers, filters, catalog, evidence."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
