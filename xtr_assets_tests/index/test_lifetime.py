@@ -108,7 +108,9 @@ def test_every_public_name_is_used_here(make: Callable[[], Index]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "name"), [(make, name) for make, uses in USES.items() for name in uses], ids=lambda one: str(one)[:30]
+    ("make", "name"),
+    [(make, name) for make, uses in USES.items() for name in uses],
+    ids=lambda one: getattr(one, "__name__", one),
 )
 def test_a_closed_index_says_so_and_what_to_do(
     make: Callable[[], Index], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
