@@ -113,7 +113,7 @@ class RecallConfig(Strict):
 class GateConfig(Strict):
     """What the gate asks of a change beside recall.
 
-    `shrink`: share of its files or records that a source may lose, or find unusable, without a person's word.
+    `shrink`: share of its files, records or text that a source may lose, or find unusable, without a person's word.
     """
 
     shrink: Annotated[float, Field(ge=0.0, le=1.0)] = DEFAULT_SHRINK

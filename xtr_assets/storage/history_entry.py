@@ -2,16 +2,20 @@
 
 from typing import Literal, Self
 
-from xtr_assets.storage.manifest import Count, Digest, Grown, Stored, canonical_json, sha256_bytes
+from xtr_assets.storage.manifest import Count, Digest, Grown, canonical_json, sha256_bytes
 
 
-class AcceptedShrink(Stored):
-    """What a person accepted of a source beside the generation that served then: that it holds no less than this."""
+class AcceptedShrink(Grown):
+    """What a person accepted of a source beside the generation that served then: that it holds no less than this.
+    `text_bytes` is 0 in lines of releases that counted no text."""
+
+    gained = ("text_bytes",)
 
     source: str
     rows: Count
     files: Count
     unusable: Count
+    text_bytes: Count = 0
 
 
 class HistoryEntry(Grown):

@@ -1,27 +1,24 @@
 """Whether a source lost too much of what serves: a half-mounted folder, an emptied export, a mass quarantine.
 
-Both sides are counted from the rows and snapshots of the two generations themselves, never from the diff that built
-the draft. A person's word lets one shrink pass: it is kept in the history with who and why, and ends with the
-generation that served then.
+Files, rows and text of both sides are counted from the rows and snapshots of the two generations themselves, never
+from the diff that built the draft. A person's word lets one shrink pass: it is kept in the history with who and why,
+and ends with the generation that served then.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import ConfigError
-from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.source_stock import Holding, Texts, held, held_by_shards
 from xtr_assets.pipeline.ingest.scan import shard_sources
 from xtr_assets.pipeline.plan.draft_session import DraftSession
-from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import accepted_shrinks
 from xtr_assets.storage.history_entry import AcceptedShrink
-from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
 # A person deletes a file or four by hand, and a record or nine; nobody should be asked about that, however small the
@@ -32,23 +29,6 @@ LEAST_RECORDS = 10
 HALVED_FILES = 4
 # Where nothing serves there is nothing to compare with: then only a source of which more is unusable than usable waits.
 FIRST_UNUSABLE = 0.5
-
-
-@dataclass(slots=True)
-class Holding:
-    """What a generation holds of one source.
-
-    rows : live rows by path. unusable : places in quarantine (files, or records of a source of records) and files that
-    were never read. settings : fingerprints of the source's settings that its shards were made with.
-    """
-
-    rows: dict[str, int] = field(default_factory=dict)
-    unusable: int = 0
-    settings: set[str] = field(default_factory=set)
-
-    @property
-    def total(self) -> int:
-        return sum(self.rows.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +52,12 @@ def check(session: DraftSession) -> Finding:
         mine, theirs = now.get(source.name, Holding()), before.get(source.name)
         loss = loss_of(source.kind, theirs, mine, limit)
         word = accepted.get(source.name)
-        covered = word is not None and word.shrink is not None and covers(word.shrink, mine)
+        covered = word is not None and word.shrink is not None and covers(word.shrink, mine, limit)
         details[source.name] = {
             "rows": mine.total,
             "rows_serving": 0 if theirs is None else theirs.total,
+            "text_bytes": mine.texts.total,
+            "text_bytes_serving": 0 if theirs is None else theirs.texts.total,
             "files": len(mine.rows),
             "files_serving": 0 if theirs is None else len(theirs.rows),
             "unusable": mine.unusable,
@@ -103,37 +85,6 @@ def check(session: DraftSession) -> Finding:
     )
 
 
-def held(generation: Generation) -> dict[str, Holding]:
-    """What a generation holds, by source."""
-    return _holdings([generation.chunk_table(["source", "path"])], generation.snapshots())
-
-
-def _holdings(tables: Iterable[pa.Table], snapshots: Mapping[str, Snapshot]) -> dict[str, Holding]:
-    found: dict[str, Holding] = {}
-    for table in tables:
-        counts = table.select(["source", "path"]).group_by(["source", "path"]).aggregate([([], "count_all")])
-        for row in counts.to_pylist():
-            rows = found.setdefault(row["source"], Holding()).rows
-            rows[row["path"]] = rows.get(row["path"], 0) + row["count_all"]
-    for shard, snapshot in snapshots.items():
-        holding = found.setdefault(source_name(shard), Holding())
-        holding.settings.add(snapshot.source_fingerprint)
-        unread = {one.path for one in snapshot.stale if snapshot.files[one.path].sha256 == UNREAD_SHA256}
-        # A file that gave nothing has an entry of its own besides those of its records.
-        places = {(entry.path, entry.line) for entry in snapshot.quarantine if entry.reason != "no-records"}
-        holding.unusable += len(unread) + len(places)
-    return found
-
-
-def source_name(shard: str) -> str:
-    """The source that a shard is of.
-
-    >>> source_name("docs-03of08"), source_name("docs")
-    ('docs', 'docs')
-    """
-    return re.sub(r"-\d+of\d+$", "", shard)
-
-
 def loss_of(kind: str, before: Holding | None, now: Holding, limit: float) -> Loss:
     """What a source lost beside what serves of it; None where none of it serves."""
     rows, files = now.total, len(now.rows)
@@ -159,7 +110,11 @@ def loss_of(kind: str, before: Holding | None, now: Holding, limit: float) -> Lo
     jump = unusable - (before.unusable / (before.unusable + served) if before.unusable else 0.0)
     if jump > 0 and now.unusable - before.unusable >= least:
         shares.append((jump, f"{now.unusable} {unit} cannot be used, {before.unusable} of what serves could not"))
-    share, words = max(shares, key=lambda one: one[0])
+    share, words = max(shares, key=_share)
+    if share <= limit and before.settings == now.settings:
+        # Where files or rows went their text did too: text is told of where it alone did.
+        texts = (_text_lost, _text_lost_by_rows)
+        share, words = max((share, words), *(one(kind, before.texts, now.texts, limit) for one in texts), key=_share)
     return Loss(share, f"{words}; {_percent(limit)} may go without a person's word" if share > limit else "")
 
 
@@ -174,27 +129,76 @@ def by_hand(lost: int, files: int) -> bool:
 
 def _rows_lost(kind: str, before: Mapping[str, int], now: Mapping[str, int]) -> tuple[float, str]:
     """The share of rows that went, and the words; files that a person may have deleted by hand are left out."""
-    deleted = max(len(before) - len(now), 0)
-    gone = sorted((rows for path, rows in before.items() if path not in now), reverse=True)
-    allowed = sum(gone[:deleted]) if by_hand(deleted, len(before)) else 0
-    base = sum(before.values()) - allowed
+    base, deleted = _without_deleted(before, now)
     lost = base - sum(now.values())
     if lost < LEAST_RECORDS:
         return 0.0, ""
     # One document may be rewritten to half its length; an export is one file, and its records count.
-    shrunk = sum(now.get(path, 0) < rows for path, rows in before.items()) - (deleted if allowed else 0)
+    shrunk = sum(now.get(path, 0) < rows for path, rows in before.items()) - deleted
     if kind != "records" and shrunk < LEAST_FILES:
         return 0.0, ""
     return lost / base, f"{base - lost} of {base} rows are left, {_percent(lost / base)} are missing"
+
+
+def _text_lost(kind: str, before: Texts, now: Texts, limit: float) -> tuple[float, str]:
+    """The same of the text of all rows."""
+    held_before, held_now = before.by_path(), now.by_path()
+    base, deleted = _without_deleted(held_before, held_now)
+    lost = base - now.total
+    # As many records as a person may delete are never asked about, however long they were.
+    by_hand_at_most = int(np.sort(before.sizes)[1 - LEAST_RECORDS :].sum()) if kind == "records" else 0
+    if lost <= by_hand_at_most:
+        return 0.0, ""
+    if kind != "records" and _shrunk(held_before, held_now, limit) - deleted < LEAST_FILES:
+        return 0.0, ""
+    return lost / base, f"{base - lost} of {base} bytes of text are left, {_percent(lost / base)} are missing"
+
+
+def _text_lost_by_rows(kind: str, before: Texts, now: Texts, limit: float) -> tuple[float, str]:
+    """The share of their text that rows lost which are still there: what came besides does not make up for it."""
+    _, at, to = np.intersect1d(before.ids, now.ids, return_indices=True)
+    kept, sizes = before.at(at), now.sizes[to]
+    base = kept.total
+    lost = base - int(sizes.sum())
+    if kind == "records":
+        few = int((sizes < (1 - limit) * kept.sizes).sum()) < LEAST_RECORDS
+    else:
+        few = _shrunk(kept.by_path(), kept.by_path(sizes), limit) < LEAST_FILES
+    if lost <= 0 or few:
+        return 0.0, ""
+    words = f"the {len(at)} rows that stayed hold {base - lost} of their {base} bytes of text"
+    return lost / base, f"{words}, {_percent(lost / base)} are missing"
+
+
+def _share(lost: tuple[float, str]) -> float:
+    return lost[0]
+
+
+def _without_deleted(before: Mapping[str, int], now: Mapping[str, int]) -> tuple[int, int]:
+    """What the files of `before` hold but for those that a person may have deleted by hand, the largest of those that
+    went; and how many these are."""
+    deleted = max(len(before) - len(now), 0)
+    if not by_hand(deleted, len(before)):
+        return sum(before.values()), 0
+    gone = sorted((held for path, held in before.items() if path not in now), reverse=True)[:deleted]
+    return sum(before.values()) - sum(gone), len(gone)
+
+
+def _shrunk(before: Mapping[str, int], now: Mapping[str, int], limit: float) -> int:
+    """Files that hold less by more than the share: every second edit makes a text a little shorter."""
+    return sum(now.get(path, 0) < (1 - limit) * held for path, held in before.items())
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def covers(word: AcceptedShrink, now: Holding) -> bool:
-    """Whether what was accepted allows this: no less of the source, and no more of it unusable."""
-    return now.total >= word.rows and len(now.rows) >= word.files and now.unusable <= word.unusable
+def covers(word: AcceptedShrink, now: Holding, limit: float) -> bool:
+    """Whether what was accepted allows this: no less of the source, and no more of it unusable. Texts may have been
+    edited since, within the share. A word of a release that counted no text says nothing of it."""
+    told = word.text_bytes > 0 or word.rows == 0
+    no_less = now.total >= word.rows and len(now.rows) >= word.files
+    return told and no_less and now.texts.total >= (1 - limit) * word.text_bytes and now.unusable <= word.unusable
 
 
 def check_sources(config: IndexConfig, sources: Sequence[str]) -> None:
@@ -213,21 +217,20 @@ def accept(warehouse: Warehouse, config: IndexConfig, sources: Sequence[str], re
     kinds = {source.name: source.kind for source in config.sources}
     wanted = [shard for shard, source in shard_sources(config).items() if source.config.name in sources]
     mine = {shard: one for shard in wanted if (one := warehouse.snapshot(shard)) is not None}
-    now = _holdings(_live_tables(warehouse, mine), mine)
+    now = held_by_shards(warehouse, mine)
     serving = warehouse.published
     before = {} if serving is None else held(serving)
     taken = []
     for name in dict.fromkeys(sources):
         here = now.get(name, Holding())
         if loss_of(kinds[name], before.get(name), here, config.gate.shrink).words:
-            shrink = AcceptedShrink(source=name, rows=here.total, files=len(here.rows), unusable=here.unusable)
+            shrink = AcceptedShrink(
+                source=name,
+                rows=here.total,
+                files=len(here.rows),
+                unusable=here.unusable,
+                text_bytes=here.texts.total,
+            )
             warehouse.accept_shrink(shrink, reason=reason)
             taken.append(name)
     return taken
-
-
-def _live_tables(warehouse: Warehouse, snapshots: Mapping[str, Snapshot]) -> Iterable[pa.Table]:
-    for snapshot in snapshots.values():
-        for one in snapshot.segments:
-            table = warehouse.segment(one.segment_id).chunks()
-            yield table.filter(pa.array(~snapshot.dead_mask(one.segment_id)))

@@ -96,13 +96,15 @@ CHECKS: tuple[GateCheck, ...] = (
         "nothing_vanished",
         "generation",
         nothing_vanished.check,
-        "No source lost more than its share of files or records beside what serves, unless a person accepted it.",
+        "No source lost more than its share of files, records or text beside what serves, unless a person accepted it.",
+        version=2,
     ),
     GateCheck(
         "source_agrees",
         "generation",
         source_agrees.check,
         "Rows say what their files say: changed files and a sample of others, read again by other code.",
+        version=2,
     ),
     GateCheck(
         "vectors_are_the_texts",
@@ -184,6 +186,7 @@ CHECKS: tuple[GateCheck, ...] = (
         validity.catalog_consistent,
         "What DuckDB counts through the views is what the manifest says.",
         (ID_MAP_NAME, CATALOG_NAME, "catalog"),
+        version=2,
     ),
     GateCheck(
         "rows_everywhere",

@@ -9,8 +9,10 @@ from xtr_assets.config import GateConfig
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.types import Quarantined
 from xtr_assets.pipeline.gate.finding import Finding
-from xtr_assets.pipeline.gate.nothing_vanished import Holding, accept, check, loss_of
+from xtr_assets.pipeline.gate.nothing_vanished import accept, check, covers, loss_of
+from xtr_assets.pipeline.gate.source_stock import Holding, held
 from xtr_assets.storage.history import published_stack, read_history
+from xtr_assets.storage.history_entry import AcceptedShrink
 from xtr_assets_tests.pipeline.gate.conftest import MODULES, PAGES, Plant, World, records
 
 
@@ -225,3 +227,117 @@ def test_losses_by_their_kind() -> None:
     assert loss_of("records", one, Holding({"a": 70}), 0.2).share == pytest.approx(0.3)
     assert loss_of("text", one, Holding({"a": 30}), 0.2).words == ""
     assert loss_of("text", one, Holding(), 1.0).share == 1.0 and loss_of("text", one, Holding(), 1.0).words
+
+
+def papers(numbers: range, text: str = "text", words: int = 12) -> str:
+    """Records of a title and a longer text, under the name that an export gives the column."""
+    return "".join(
+        f'{{"_id": "p{n}", "title": "Paper {n}", "{text}": "{f"finding {n} of many " * words}", "year": {1990 + n}}}\n'
+        for n in numbers
+    )
+
+
+@pytest.fixture
+def written(world: World) -> World:
+    """Sixty records of about 250 characters serve, in two files."""
+    world.write("papers/a.jsonl", papers(range(40)))
+    world.write("papers/b.jsonl", papers(range(40, 60)))
+    world.publish()
+    return world
+
+
+def test_rows_that_stay_without_their_text_wait(written: World) -> None:
+    written.write("papers/b.jsonl", papers(range(40, 60), "body"))
+    found = look(written)
+    told = found.details["sources"]["papers"]
+    assert told["rows"] == told["rows_serving"] == 60, "no row went"
+    assert not found.passed and found.value == pytest.approx(0.32, abs=0.02)
+    assert "source papers: " in found.summary and "bytes of text" in found.summary
+    assert "20 % may go without a person's word" in found.summary and "--accept-shrink papers" in found.remedy
+
+
+def test_what_came_besides_makes_up_for_no_text(written: World) -> None:
+    written.write("papers/b.jsonl", papers(range(40, 60), "body"))
+    written.write("papers/c.jsonl", papers(range(60, 120)))
+    found = look(written)
+    told = found.details["sources"]["papers"]
+    assert told["text_bytes"] > told["text_bytes_serving"]
+    assert not found.passed
+    assert "the 60 rows that stayed hold" in found.summary
+
+
+def test_texts_that_went_with_the_names_of_their_rows_wait(written: World) -> None:
+    for name, numbers in (("a", range(40)), ("b", range(40, 60))):
+        (written.folder / f"papers/{name}.jsonl").unlink()
+        written.write(f"papers/{name}2.jsonl", papers(numbers, "body"))
+    found = look(written)
+    assert found.details["sources"]["papers"]["rows"] == 60
+    assert not found.passed and "bytes of text are left" in found.summary
+
+
+def test_nine_records_may_lose_their_text_however_long_it_was(world: World) -> None:
+    world.write("papers/a.jsonl", papers(range(12), words=30) + records(range(12, 40)))
+    world.publish()
+    world.write("papers/a.jsonl", papers(range(9), "body") + papers(range(9, 12), words=30) + records(range(12, 40)))
+    assert look(world).passed
+    world.write("papers/a.jsonl", papers(range(12), "body") + records(range(12, 40)))
+    assert not look(world).passed
+
+
+def test_documents_cut_after_a_line_wait_and_four_that_were_shortened_do_not(world: World) -> None:
+    page = "# Page {n}\n\nText of page {n}.\n\n" + "A long paragraph about {n}, to its end.\n" * 6
+    for n in range(PAGES):
+        world.write(f"guide/{n}.md", page.format(n=n))
+    world.publish()
+    for n in range(4):
+        world.write(f"guide/{n}.md", f"# Page {n}\n\nShort.\n")
+    assert look(world).passed
+    for n in range(4, PAGES):
+        world.write(f"guide/{n}.md", page.format(n=n).replace("to its end", "till its end"))
+    assert look(world).passed, "edits of a few words are none"
+    for n in range(12):
+        world.write(f"guide/{n}.md", f"# Page {n}\n\nText of page {n}.\n")
+    found = look(world)
+    assert not found.passed and "source guide: " in found.summary and "bytes of text" in found.summary
+    rows = found.details["sources"]["guide"]
+    assert rows["rows"] == rows["rows_serving"] and rows["files"] == PAGES
+
+
+def test_a_log_that_was_rolled_lost_no_text(written: World) -> None:
+    (written.folder / "papers/a.jsonl").rename(written.folder / "papers/a.1.jsonl")
+    written.write("papers/a.jsonl", papers(range(60, 62)))
+    assert look(written).passed
+
+
+def test_a_word_covers_the_text_that_was_there_when_it_was_given(written: World) -> None:
+    written.write("papers/b.jsonl", papers(range(40, 60), "body"))
+    written.ingest()
+    assert accept(written.warehouse, written.config, ["papers"], "the texts moved elsewhere") == ["papers"]
+    entry = written.warehouse.history()[-1]
+    found = look(written)
+    assert found.passed and entry.shrink is not None
+    assert entry.shrink.text_bytes == found.details["sources"]["papers"]["text_bytes"] > 0
+    written.write("papers/b.jsonl", papers(range(40, 60), "body").replace("Paper", "Note"))
+    assert look(written).passed, "an edit within the share"
+    written.write("papers/a.jsonl", papers(range(40), "body"))
+    assert not look(written).passed, "no more of it was accepted"
+
+
+def test_a_word_of_a_release_that_counted_no_text_says_nothing_of_it() -> None:
+    word = AcceptedShrink(source="papers", rows=60, files=2, unusable=0)
+    assert "text_bytes" not in word.model_dump(), "a line of before keeps its bytes"
+    assert not covers(word, Holding({"a.jsonl": 40, "b.jsonl": 20}), 0.2)
+    assert covers(AcceptedShrink(source="papers", rows=0, files=0, unusable=0), Holding(), 0.2)
+
+
+def test_sizes_are_those_of_live_rows(written: World) -> None:
+    written.write("papers/a.jsonl", papers(range(10, 40)))
+    draft = written.build().draft
+    (papers_held,) = (one for source, one in held(draft).items() if source == "papers")
+    table = draft.chunk_table(["source", "path", "title", "text"]).to_pylist()
+    true = {"a.jsonl": 0, "b.jsonl": 0}
+    for row in table:
+        if row["source"] == "papers":
+            true[row["path"]] += len(row["title"].encode()) + len(row["text"].encode())
+    assert papers_held.texts.by_path() == true
+    assert papers_held.rows == {"a.jsonl": 30, "b.jsonl": 20}

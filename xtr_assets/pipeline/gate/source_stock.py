@@ -1,0 +1,124 @@
+"""What a generation holds of each source: rows and text by file, and what of it cannot be used."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xtr_assets.core.file_diff import UNREAD_SHA256
+from xtr_assets.core.types import Ints, Mask
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.snapshot import Snapshot
+from xtr_assets.storage.warehouse import Warehouse
+
+_READ = ("source", "path", "chunk_id", "title", "text")
+_NONE = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Texts:
+    """How much each live row of a source says: its title and text, in bytes of UTF-8. Arrow keeps where each string
+    ends, so no text is read for it.
+
+    paths : the files. file : int64 [n], the place in `paths`. ids : int64 [n], chunk_ids. sizes : int64 [n].
+    """
+
+    paths: tuple[str, ...] = ()
+    file: Ints = field(default_factory=lambda: _NONE)
+    ids: Ints = field(default_factory=lambda: _NONE)
+    sizes: Ints = field(default_factory=lambda: _NONE)
+
+    @property
+    def total(self) -> int:
+        return int(self.sizes.sum())
+
+    def rows(self) -> dict[str, int]:
+        """Rows by path."""
+        return dict(zip(self.paths, np.bincount(self.file, minlength=len(self.paths)).tolist(), strict=True))
+
+    def by_path(self, sizes: Ints | None = None) -> dict[str, int]:
+        """Bytes by path; of `sizes` where other ones are given for the same rows."""
+        held = np.bincount(self.file, self.sizes if sizes is None else sizes, len(self.paths)).astype(np.int64)
+        return dict(zip(self.paths, held.tolist(), strict=True))
+
+    def at(self, places: Ints) -> "Texts":
+        """Those of some rows."""
+        return Texts(self.paths, self.file[places], self.ids[places], self.sizes[places])
+
+
+@dataclass(slots=True)
+class Holding:
+    """What a generation holds of one source.
+
+    rows : live rows by path. unusable : places in quarantine (files, or records of a source of records) and files that
+    were never read. settings : fingerprints of the source's settings that its shards were made with.
+    """
+
+    rows: dict[str, int] = field(default_factory=dict)
+    unusable: int = 0
+    settings: set[str] = field(default_factory=set)
+    texts: Texts = field(default_factory=Texts)
+
+    @property
+    def total(self) -> int:
+        return sum(self.rows.values())
+
+
+def held(generation: Generation) -> dict[str, Holding]:
+    """What a generation holds, by source."""
+    table = generation.chunk_table(_READ, live=False)
+    return _holdings(_sized(table, generation.live[table["row"].to_numpy()]), generation.snapshots())
+
+
+def held_by_shards(warehouse: Warehouse, snapshots: Mapping[str, Snapshot]) -> dict[str, Holding]:
+    """The same of shards as they stand, before there is a draft of them."""
+    tables = [
+        _sized(warehouse.segment(one.segment_id).chunks(), ~snapshot.dead_mask(one.segment_id))
+        for snapshot in snapshots.values()
+        for one in snapshot.segments
+    ]
+    return _holdings(pa.concat_tables(tables) if tables else None, snapshots)
+
+
+def source_name(shard: str) -> str:
+    """The source that a shard is of.
+
+    >>> source_name("docs-03of08"), source_name("docs")
+    ('docs', 'docs')
+    """
+    return re.sub(r"-\d+of\d+$", "", shard)
+
+
+def _sized(table: pa.Table, live: Mask) -> pa.Table:
+    """(source, path, chunk_id, bytes) of live rows."""
+    sizes = [pc.cast(pc.binary_length(table[name]), pa.int64()) for name in ("title", "text")]
+    rows = table.select(["source", "path", "chunk_id"]).append_column("bytes", pc.add(*sizes))
+    return rows.filter(pa.array(live))
+
+
+def _holdings(table: pa.Table | None, snapshots: Mapping[str, Snapshot]) -> dict[str, Holding]:
+    found: dict[str, Holding] = {}
+    for source in [] if table is None else pc.unique(table["source"]).to_pylist():
+        texts = _texts(table.filter(pc.equal(table["source"], source)))
+        found[source] = Holding(texts.rows(), texts=texts)
+    for shard, snapshot in snapshots.items():
+        holding = found.setdefault(source_name(shard), Holding())
+        holding.settings.add(snapshot.source_fingerprint)
+        unread = {one.path for one in snapshot.stale if snapshot.files[one.path].sha256 == UNREAD_SHA256}
+        # A file that gave nothing has an entry of its own besides those of its records.
+        places = {(entry.path, entry.line) for entry in snapshot.quarantine if entry.reason != "no-records"}
+        holding.unusable += len(unread) + len(places)
+    return found
+
+
+def _texts(table: pa.Table) -> Texts:
+    paths = table["path"].combine_chunks().dictionary_encode()
+    return Texts(
+        tuple(paths.dictionary.to_pylist()),
+        paths.indices.to_numpy().astype(np.int64),
+        table["chunk_id"].to_numpy(),
+        table["bytes"].to_numpy(),
+    )
