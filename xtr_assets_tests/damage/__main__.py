@@ -2,6 +2,7 @@
 
 import argparse
 import faulthandler
+import logging
 import os
 import sys
 import tempfile
@@ -57,4 +58,5 @@ def _show(outcomes: list[Outcome]) -> None:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     faulthandler.enable()
+    logging.disable(logging.WARNING)
     sys.exit(main(sys.argv[1:]))

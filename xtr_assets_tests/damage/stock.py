@@ -21,7 +21,7 @@ Known = dict[tuple[str, str], Answers]
 
 @dataclass(frozen=True)
 class Stock:
-    """A whole warehouse over the sources of `config`, never damaged itself; `serving` is the generation that answers `known`."""
+    """A whole warehouse over the sources of `config`, never damaged itself; generation `serving` answers `known`."""
 
     config: IndexConfig
     warehouse: Path

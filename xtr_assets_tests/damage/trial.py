@@ -112,7 +112,7 @@ def _use(stock: Stock, root: Path, outcome: Outcome, names: set[str]) -> None:
     report = take("verify", lambda: Warehouse.open(root).verify())
     if report is not None and not report.ok:
         outcome.reported = tuple(problem.path for problem in report.problems)
-        if not names & set(outcome.reported):
+        if not any(name in path for name in names for path in outcome.reported):
             outcome.unnamed["verify"] = "; ".join(map(str, report.problems))
     take("status", lambda: status_document(Place(root, config), Warehouse.open(root)))
     take("gc", lambda: Warehouse.open(root).collect(2, dry_run=True, encoder=steps.encoder_of(config).fingerprint))
