@@ -18,7 +18,7 @@ DOCS := test_api_page.py test_contributor_pages.py test_find_it.py test_gate_pag
 	test_prose.py test_public_api.py test_versions.py
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo lint format type test-fast test native-test sanitize bench docs mutants healthy clean FORCE
+.PHONY: help demo lint format type test-fast test native-test sanitize bench docs mutants healthy damage fuzz clean FORCE
 
 help: ## what there is
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,12 @@ mutants: $(VENV)/test.stamp ## every planted fault, and what stopped it
 
 healthy: $(VENV)/test.stamp ## 200 random projects, all of which have to be published
 	$(BIN)/python -m xtr_assets_tests.healthy
+
+damage: $(VENV)/test.stamp ## 2,000 damaged files of every kind, and what came of each
+	$(BIN)/python -m xtr_assets_tests.damage
+
+fuzz: $(VENV)/test.stamp ## 2,000 changed files for each parser, what failed before first
+	XTR_ASSETS_FUZZ=2000 $(BIN)/pytest -n $(WORKERS) xtr_assets_tests/fuzz
 
 clean: ## what was built and installed, and caches
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

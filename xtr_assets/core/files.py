@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,33 @@ def check(path: Path, expected: FileRecord, name: str, *, full: bool = True) -> 
         raise CorruptFile(name, f"{expected.bytes} bytes", f"{size} bytes")
     if full and (found := sha256_file(path)) != expected.sha256:
         raise CorruptFile(name, f"sha256 {expected.sha256}", f"sha256 {found}")
+
+
+def read_regular(path: Path, name: str) -> bytes:
+    """The bytes of a file, and of nothing else: a pipe would never come to an end, a link may lead to anything.
+
+    FileNotFoundError where there is nothing; CorruptFile(name, ...) where something else stands there, or cannot be
+    read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise CorruptFile(name, "a file", "a pipe or a device in its place")
+            return file.read()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise CorruptFile(name, "a file that can be read", _UNREADABLE.get(error.errno or 0, str(error))) from error
+
+
+# Errors that say what stands in the place of a file; ENXIO is a socket.
+_UNREADABLE = {
+    errno.EISDIR: "a folder in its place",
+    errno.ELOOP: "a link in its place",
+    errno.ENXIO: "a socket in its place",
+    errno.ENOTDIR: "a file in the place of its folder",
+}
 
 
 def fsync_dir(path: Path) -> None:

@@ -28,16 +28,27 @@ def map_tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
     The format: 8 bytes little-endian, the length of a JSON header {name: dtype, shape, data_offsets}; then the data
     (https://github.com/huggingface/safetensors#format). Only for files whose sha256 was compared.
     """
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = read_json(file.read(length))
-    data = np.memmap(path, np.uint8, "r", offset=8 + length)
-    found = {}
-    for name, entry in header.items():
-        if name != "__metadata__" and entry["dtype"] == "F32":
-            start, stop = entry["data_offsets"]
-            found[name] = data[start:stop].view(np.float32).reshape(entry["shape"])
-    return found
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > path.stat().st_size:
+                raise ValueError(f"a header of {length} bytes")
+            header = read_json(file.read(length))
+        data = np.memmap(path, np.uint8, "r", offset=8 + length)
+        return {name: _tensor(data, entry) for name, entry in header.items() if _is_float32(name, entry)}
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        raise ProviderError(
+            f"{path} is no safetensors file that can be read: {error!s:.200}; get the model again"
+        ) from error
+
+
+def _is_float32(name: str, entry: Any) -> bool:
+    return name != "__metadata__" and bool(entry["dtype"] == "F32")
+
+
+def _tensor(data: npt.NDArray[np.uint8], entry: Any) -> npt.NDArray[Any]:
+    start, stop = entry["data_offsets"]
+    return data[start:stop].view(np.float32).reshape(entry["shape"])
 
 
 class LightBert:

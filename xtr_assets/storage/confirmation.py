@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.files import read_regular
 from xtr_assets.storage.layout import Layout
 
 
@@ -75,7 +76,7 @@ class Before:
 
 def _bytes(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_regular(path, path.name)
     except FileNotFoundError:
         return None
 

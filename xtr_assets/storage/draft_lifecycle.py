@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, StorageError
 from xtr_assets.core.field_problem import problems
-from xtr_assets.core.files import FileRecord, fsync_dir, record, write_atomic
+from xtr_assets.core.files import FileRecord, fsync_dir, read_regular, record, write_atomic
 from xtr_assets.core.row_placement import Placement, Wanted, pack_tombstones, place, too_many_holes
 from xtr_assets.storage.arrays import array_writer
 from xtr_assets.storage.draft import Draft
@@ -144,7 +144,7 @@ def following_number(layout: Layout) -> int:
 def read_next(layout: Layout) -> int | None:
     """What NEXT holds; None where nothing was ever begun. CorruptFile where it is no generation number."""
     try:
-        text = layout.next_number.read_bytes()
+        text = read_regular(layout.next_number, layout.relative(layout.next_number))
     except FileNotFoundError:
         return None
     number = number_of(text.removesuffix(b"\n").decode("ascii", "replace"))

@@ -16,7 +16,7 @@ from pathlib import Path
 from time import time_ns
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput
-from xtr_assets.core.files import FileRecord, fsync_dir, write_atomic
+from xtr_assets.core.files import FileRecord, fsync_dir, read_regular, write_atomic
 from xtr_assets.storage.digests import SETTLED_NS
 from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry
 from xtr_assets.storage.layout import Layout, number_of
@@ -55,7 +55,7 @@ def read_published(layout: Layout) -> int | None:
     """The number that PUBLISHED holds; None before the first publish."""
     name = layout.relative(layout.published)
     try:
-        text = layout.published.read_bytes()
+        text = read_regular(layout.published, name)
     except FileNotFoundError:
         return None
     number = number_of(text.removesuffix(b"\n").decode("ascii", "replace"))
@@ -107,7 +107,7 @@ def _end(layout: Layout) -> FileRecord | None:
 
 def _lines(layout: Layout) -> list[bytes]:
     try:
-        data = layout.history.read_bytes()
+        data = read_regular(layout.history, layout.relative(layout.history))
     except FileNotFoundError:
         return []
     *lines, torn = data.split(b"\n")

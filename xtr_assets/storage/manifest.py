@@ -22,7 +22,7 @@ from pydantic import (
 
 from xtr_assets.core.errors import CorruptFile, UnknownFormat
 from xtr_assets.core.field_problem import problems
-from xtr_assets.core.files import FileRecord
+from xtr_assets.core.files import FileRecord, read_regular
 from xtr_assets.core.json_document import read_json
 from xtr_assets.core.token_codec import TOKEN_CODEC
 
@@ -101,7 +101,7 @@ def sha256_bytes(data: bytes) -> str:
 def read_stored(model: type[Model], path: Path, name: str) -> Model:
     """Read a file that carries no digest of its own. CorruptFile where it is missing."""
     try:
-        return model.from_bytes(path.read_bytes(), name)
+        return model.from_bytes(read_regular(path, name), name)
     except FileNotFoundError:
         raise CorruptFile(name, "a file", "no file") from None
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xtr_assets.core.errors import StorageError
-from xtr_assets.core.files import record
+from xtr_assets.core.files import read_regular, record
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.manifest import Listing, sha256_bytes
@@ -24,6 +24,6 @@ def add_model(layout: Layout, write: Callable[[Path], None], made_by: str) -> Pa
         if not (target / LISTING_NAME).is_file():
             fsync_tree(folder)
             move_into_place(folder, target)
-        elif (target / LISTING_NAME).read_bytes() != listing:
+        elif read_regular(target / LISTING_NAME, layout.relative(target / LISTING_NAME)) != listing:
             raise StorageError(f"{target.name} names two models; retrain with another seed")
     return target

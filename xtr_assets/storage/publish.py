@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
-from xtr_assets.core.files import write_atomic
+from xtr_assets.core.files import read_regular, write_atomic
 from xtr_assets.storage.confirmation import Before
 from xtr_assets.storage.content import TakenBack, key_of, taken_back
 from xtr_assets.storage.digests import BUILD_SECONDS, verify_files
@@ -166,7 +166,7 @@ def _serve(
 ) -> None:
     recover(layout)
     previous = read_published(layout)
-    digest = sha256_bytes(layout.manifest(number).read_bytes())
+    digest = sha256_bytes(read_regular(layout.manifest(number), layout.relative(layout.manifest(number))))
     forced = forced or (read_manifest(layout, number).forced is not None and action == "published")
     before = Before.of(layout)
     move_pointer(layout, number)

@@ -1,9 +1,10 @@
 """The seal of a generation: its manifest's sha256 beside it, and in the history, which stands in where it is lost."""
 
 import logging
+from pathlib import Path
 
 from xtr_assets.core.errors import CorruptFile, GenerationError
-from xtr_assets.core.files import write_atomic
+from xtr_assets.core.files import read_regular, write_atomic
 from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import Manifest, sha256_bytes
@@ -39,7 +40,7 @@ def read_manifest(layout: Layout, number: int) -> Manifest:
     """Read and, where sealed, verify a manifest: against the seal, or against the history where the seal got lost."""
     path = layout.manifest(number)
     try:
-        data = path.read_bytes()
+        data = read_regular(path, layout.relative(path))
     except FileNotFoundError:
         raise _unknown(layout, number) from None
     if problems := seal_problems(layout, number, data):
@@ -57,7 +58,7 @@ def seal_problems(layout: Layout, number: int, data: bytes, *, by_history: bool 
     """
     path = layout.manifest_seal(number)
     manifest, seal = layout.relative(layout.manifest(number)), layout.relative(path)
-    stored = path.read_bytes() if path.is_file() else None
+    stored = read_regular(path, seal) if path.is_file() else None
     if stored == seal_text(data) and not by_history:
         return []
     actual = sha256_bytes(data)
@@ -81,7 +82,7 @@ def seal_problems(layout: Layout, number: int, data: bytes, *, by_history: bool 
 def sealed_sha256(layout: Layout, number: int) -> str | None:
     """The sha256 of a manifest that fits the seal beside it; None where it does not, or there is none."""
     try:
-        data, stored = layout.manifest(number).read_bytes(), layout.manifest_seal(number).read_bytes()
+        data, stored = _read(layout, layout.manifest(number)), _read(layout, layout.manifest_seal(number))
     except FileNotFoundError:
         return None
     return sha256_bytes(data) if stored == seal_text(data) else None
@@ -89,7 +90,7 @@ def sealed_sha256(layout: Layout, number: int) -> str | None:
 
 def refuse_altered(layout: Layout, number: int) -> None:
     """CorruptFile where a sealed manifest is not the one that the history knows, though its sha256 be changed too."""
-    data = layout.manifest(number).read_bytes()
+    data = _read(layout, layout.manifest(number))
     if problems := seal_problems(layout, number, data, by_history=True):
         raise problems[0]
 
@@ -101,12 +102,16 @@ def restore_seals(layout: Layout) -> list[int]:
     for number in layout.numbers():
         if number not in named or layout.manifest_seal(number).is_file() or not layout.manifest(number).is_file():
             continue
-        data = layout.manifest(number).read_bytes()
+        data = _read(layout, layout.manifest(number))
         if sha256_bytes(data) in noted_sha256(layout, number):
             write_atomic(layout.manifest_seal(number), seal_text(data))
             log.warning("the seal of generation %d was lost; it is written again, as the history has it", number)
             restored.append(number)
     return restored
+
+
+def _read(layout: Layout, path: Path) -> bytes:
+    return read_regular(path, layout.relative(path))
 
 
 def _unknown(layout: Layout, number: int) -> CorruptFile | GenerationError:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from xtr_assets.core.errors import CorruptFile
-from xtr_assets.core.files import FileRecord, write_atomic
+from xtr_assets.core.files import FileRecord, read_regular, write_atomic
 from xtr_assets.core.json_document import read_json
 from xtr_assets.core.row_placement import mask_of
 from xtr_assets.core.types import FileState, Mask
@@ -107,7 +107,7 @@ def read_snapshot(layout: Layout, shard: str, data_version: str) -> Snapshot:
     path = layout.snapshot(shard, data_version)
     name = layout.relative(path)
     try:
-        data = path.read_bytes()
+        data = read_regular(path, name)
     except FileNotFoundError:
         raise CorruptFile(name, "a snapshot", "no file") from None
     found = sha256_bytes(data)
@@ -122,7 +122,7 @@ def read_snapshot(layout: Layout, shard: str, data_version: str) -> Snapshot:
 def snapshot_record(layout: Layout, shard: str, data_version: str) -> tuple[str, FileRecord]:
     """(name, record) of a snapshot's file, for a manifest."""
     path = layout.snapshot(shard, data_version)
-    data = path.read_bytes()
+    data = read_regular(path, layout.relative(path))
     return layout.relative(path), FileRecord(len(data), sha256_bytes(data))
 
 
@@ -130,14 +130,15 @@ def current_version(layout: Layout, shard: str) -> str | None:
     """The data version that CURRENT names; None for a shard that was never written."""
     path = layout.current(shard)
     try:
-        text = path.read_bytes().decode("ascii")
+        text = read_regular(path, layout.relative(path)).decode("ascii")
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
         raise CorruptFile(layout.relative(path), "a data version", str(error)) from error
     version = text.removesuffix("\n")
-    if text != f"{version}\n" or not version.isalnum() or not layout.snapshot(shard, version).is_file():
-        raise CorruptFile(layout.relative(path), "the data version of a snapshot", repr(text))
+    usable = text == f"{version}\n" and version.isalnum() and len(version) == VERSION_LENGTH
+    if not usable or not layout.snapshot(shard, version).is_file():
+        raise CorruptFile(layout.relative(path), "the data version of a snapshot", repr(text[:40]))
     return version
 
 
@@ -160,9 +161,9 @@ def looked_at(layout: Layout, shard: str, data_version: str) -> int:
     """When the look at the files began after which the shard was this, in ns since the epoch; 0 where that is not
     known."""
     try:
-        loaded = read_json(layout.scan_hints(shard).read_bytes())
+        loaded = read_json(read_regular(layout.scan_hints(shard), "scan.json"))
         return int(loaded.get("looked_ns", 0)) if loaded["data_version"] == data_version else 0
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, CorruptFile, ValueError, KeyError, TypeError, AttributeError):
         return 0
 
 
@@ -170,10 +171,10 @@ def note_look(layout: Layout, shard: str, looked_ns: int) -> None:
     """A later look found the current snapshot to be what the files are."""
     version = current_version(layout, shard)
     try:
-        loaded = read_json(layout.scan_hints(shard).read_bytes())
+        loaded = read_json(read_regular(layout.scan_hints(shard), "scan.json"))
         if loaded["data_version"] == version and int(loaded.get("looked_ns", 0)) < looked_ns:
             write_atomic(layout.scan_hints(shard), canonical_json({**loaded, "looked_ns": looked_ns}))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, CorruptFile, ValueError, KeyError, TypeError, AttributeError):
         return  # Hints that are lost or damaged are written again by the next change.
 
 
@@ -196,11 +197,11 @@ def _hints(layout: Layout, shard: str, version: str) -> dict[str, Any]:
     # The hints only save reads: lost or damaged ones cost a second look at every file, never a wrong answer.
     path = layout.scan_hints(shard)
     try:
-        loaded = read_json(path.read_bytes())
+        loaded = read_json(read_regular(path, layout.relative(path)))
         if loaded["data_version"] == version:
             return {str(key): int(value) for key, value in loaded["mtime_ns"].items()}
     except FileNotFoundError:
         pass
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (CorruptFile, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("%s is damaged (%s): every file is read again", layout.relative(path), error)
     return {}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, StorageError, WarehouseNotFound
-from xtr_assets.core.files import FileRecord, check, fsync_dir, record, replacing, write_atomic
+from xtr_assets.core.files import FileRecord, check, fsync_dir, read_regular, record, replacing, write_atomic
 from xtr_assets.storage.digests import check_size
 from xtr_assets.storage.draft_lifecycle import following_number
 from xtr_assets.storage.generation import Generation
@@ -41,7 +41,7 @@ def export_generation(source: Layout, number: int, target: Path) -> Layout:
         folder.mkdir(parents=True)
     try:
         _copy_files(source, partial, manifest.files)
-        data = source.manifest(number).read_bytes()
+        data = read_regular(source.manifest(number), source.relative(source.manifest(number)))
         write_atomic(partial.manifest(number), data)
         write_atomic(partial.manifest_seal(number), seal_text(data))
         for shard, version in manifest.snapshots.items():
@@ -77,7 +77,7 @@ def import_generation(source_root: Path, target: Layout) -> Generation:
         raise GenerationError(f"{source_root} has no published generation; publish the one to import there first")
     manifest = read_manifest(source, number)
     refuse_altered(source, number)
-    data = source.manifest(number).read_bytes()
+    data = read_regular(source.manifest(number), source.relative(source.manifest(number)))
     noted = noted_sha256(target, number)
     if target.generation(number).exists() or (noted and sha256_bytes(data) not in noted):
         if is_sealed(target, number) and read_manifest(target, number) == manifest:

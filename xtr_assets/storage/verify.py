@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from xtr_assets.core.errors import CorruptFile, LinkRefused, StorageError, UnknownFormat
-from xtr_assets.core.files import FileRecord
+from xtr_assets.core.files import FileRecord, read_regular
 from xtr_assets.storage.digests import VerifyReport, unexpected_files, verify_files
 from xtr_assets.storage.draft_lifecycle import following_number, read_next
 from xtr_assets.storage.history import read_history, read_published
@@ -57,10 +57,11 @@ def _verify_manifest(
         # Without a manifest it is what a dead writer left, unless it was sealed once.
         return [CorruptFile(layout.relative(path), "a manifest", "no file")] if sealed else []
     try:
-        problems = seal_problems(layout, number, path.read_bytes(), by_history=named is not None)
+        name = layout.relative(path)
+        problems = seal_problems(layout, number, read_regular(path, name), by_history=named is not None)
         if problems and problems[0].path == layout.relative(path):
             return problems
-        manifest = Manifest.from_bytes(path.read_bytes(), layout.relative(path)) if problems else None
+        manifest = Manifest.from_bytes(read_regular(path, name), name) if problems else None
         manifest = manifest or read_manifest(layout, number)
         encoder_for(read_info(layout), manifest)
     except CorruptFile as problem:
@@ -133,7 +134,7 @@ def _verify_next(layout: Layout) -> None:
 
 def _add_model(layout: Layout, path: Path, files: dict[str, FileRecord]) -> None:
     listing = read_stored(Listing, path, layout.relative(path))
-    if not sha256_bytes(path.read_bytes()).startswith(path.parent.name):
+    if not sha256_bytes(read_regular(path, layout.relative(path))).startswith(path.parent.name):
         raise CorruptFile(layout.relative(path), f"sha256 {path.parent.name}...", "other contents")
     for name, record in listing.files.items():
         files.setdefault(layout.relative(path.parent / name), record)

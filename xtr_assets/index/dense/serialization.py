@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput, UnknownFormat
-from xtr_assets.core.files import FileRecord, check, record, replacing, write_atomic
+from xtr_assets.core.files import FileRecord, check, read_regular, record, replacing, write_atomic
 from xtr_assets.core.json_document import read_json
 from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.row_store import RowVectors, VectorPart
@@ -98,7 +98,7 @@ def load_folder(folder: Path) -> Stored:
     if not described.is_file():
         raise InvalidInput(f"no dense index in {folder}: {DESCRIPTION_FILE} is missing; DenseIndex.save writes one")
     try:
-        description: dict[str, Any] = read_json(described.read_bytes())
+        description: dict[str, Any] = read_json(read_regular(described, DESCRIPTION_FILE))
         version, dim, end_row = (int(description[key]) for key in ("format_version", "dim", "end_row"))
         records = {name: FileRecord(int(r["bytes"]), str(r["sha256"])) for name, r in description["files"].items()}
         recipe, profile = str(description["recipe"]), dict(description["profile"])

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import CorruptFile, UnknownFormat
-from xtr_assets.core.files import FileRecord, check, commit_folder, fsync_dir, fsync_file, record
+from xtr_assets.core.files import FileRecord, check, commit_folder, fsync_dir, fsync_file, read_regular, record
 from xtr_assets.core.json_document import read_json
 from xtr_assets.core.types import Bytes8, Floats
 
@@ -188,7 +188,7 @@ def read_described(path: Path, kind: str, version: int) -> dict[str, Any]:
     """A JSON file that says what a folder is. Raises CorruptFile where it is none, UnknownFormat where it is newer."""
     name = f"{path.parent.name}/{path.name}"
     try:
-        described = read_json(path.read_bytes())
+        described = read_json(read_regular(path, name))
     except FileNotFoundError:
         raise CorruptFile(name, f"a JSON file of kind {kind}", "no file") from None
     except ValueError as error:
