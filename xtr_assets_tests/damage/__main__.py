@@ -40,7 +40,7 @@ def main(words: list[str]) -> int:
             if outcome.bad:
                 print(outcome, flush=True)
     _show(outcomes)
-    counts = Counter(one.verdict for one in outcomes)
+    counts: Counter[str] = Counter(one.verdict for one in outcomes)
     took = time.monotonic() - started
     print(f"{given.trials} trials: {', '.join(f'{counts[one]} {one}' for one in VERDICTS)}; {took:.0f} s")
     return 1 if any(one.bad for one in outcomes) else 0
@@ -48,7 +48,7 @@ def main(words: list[str]) -> int:
 
 def _show(outcomes: list[Outcome]) -> None:
     """Kind and damage against what came of it."""
-    cells = Counter((one.kind, one.harm, one.verdict) for one in outcomes)
+    cells: Counter[tuple[str, str, str]] = Counter((one.kind, one.harm, one.verdict) for one in outcomes)
     table = Table("kind", "damage", *VERDICTS)
     for kind, harm in sorted({(one.kind, one.harm) for one in outcomes}):
         table.add_row(kind, harm, *(str(cells[kind, harm, verdict] or "") for verdict in VERDICTS))

@@ -101,9 +101,10 @@ def _sized(table: pa.Table, live: Mask) -> pa.Table:
 
 def _holdings(table: pa.Table | None, snapshots: Mapping[str, Snapshot]) -> dict[str, Holding]:
     found: dict[str, Holding] = {}
-    for source in [] if table is None else pc.unique(table["source"]).to_pylist():
-        texts = _texts(table.filter(pc.equal(table["source"], source)))
-        found[source] = Holding(texts.rows(), texts=texts)
+    if table is not None:
+        for source in pc.unique(table["source"]).to_pylist():
+            texts = _texts(table.filter(pc.equal(table["source"], source)))
+            found[source] = Holding(texts.rows(), texts=texts)
     for shard, snapshot in snapshots.items():
         holding = found.setdefault(source_name(shard), Holding())
         holding.settings.add(snapshot.source_fingerprint)
