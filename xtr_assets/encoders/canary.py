@@ -134,7 +134,7 @@ class Canary:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InvalidInput(
                 f"the canary of an encoder cannot be read ({type(error).__name__}: {error}); remove the key `canary` "
-                "of this encoder from warehouse.json, and the next build records it anew"
+                "of this encoder, and the key `check`, from warehouse.json, and the next build records it anew"
             ) from error
         return cls(documents, queries, *sketches, libraries)
 

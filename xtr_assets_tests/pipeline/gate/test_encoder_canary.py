@@ -173,7 +173,7 @@ def test_an_export_takes_the_canary_along_and_an_import_keeps_what_is_known(tmp_
     path = out.layout.warehouse_json
     changed = json.loads(path.read_text())
     changed["encoders"][fingerprint][CANARY_KEY]["queries"][0] = "another"
-    path.write_text(json.dumps(changed))
+    path.write_text(json.dumps({key: value for key, value in changed.items() if key != "check"}))
     target.import_generation(out.root)
     assert target.canary(fingerprint) == warehouse.canary(fingerprint)
 
@@ -211,7 +211,7 @@ def test_a_record_that_cannot_be_read_refuses_with_the_remedy(
     path = warehouse.layout.warehouse_json
     info = json.loads(path.read_text())
     spoil(info["encoders"][own().fingerprint][CANARY_KEY])
-    path.write_text(json.dumps(info))
+    path.write_text(json.dumps({key: value for key, value in info.items() if key != "check"}))
     draft = drafted(warehouse, {"docs": words(7)}, own())
     with pytest.raises(InvalidInput, match=r"remove the key `canary` .* from warehouse\.json"):
         look_at_canary(warehouse, draft, own())
