@@ -7,8 +7,7 @@ import typer
 
 from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
 from xtr_assets.cli.console import emit, say, size
-from xtr_assets.cli.locate import find_place, open_warehouse, shown
-from xtr_assets.core.errors import GenerationError
+from xtr_assets.cli.locate import asked_generation, find_place, open_warehouse, shown
 
 
 @app.command(rich_help_panel=UPKEEP)
@@ -23,11 +22,7 @@ def export(
 ) -> None:
     """Copy a generation and all it needs into a folder that another host opens."""
     opened = open_warehouse(find_place(config, warehouse))
-    published = opened.published
-    if generation is None and published is None:
-        raise GenerationError(f"nothing is published in {opened.root}; `xtr-assets build` first, or name --generation")
-    number = published.number if generation is None and published is not None else generation
-    assert number is not None
+    number = asked_generation(opened, generation).number
     copied = opened.export(number, path)
     found = copied.generation(number)
     if as_json:

@@ -7,8 +7,7 @@ import typer
 
 from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
 from xtr_assets.cli.console import emit, say
-from xtr_assets.cli.locate import find_place, open_warehouse, shown
-from xtr_assets.core.errors import GenerationError
+from xtr_assets.cli.locate import asked_generation, find_place, open_warehouse, shown
 
 
 @app.command(rich_help_panel=UPKEEP)
@@ -25,9 +24,7 @@ def export_idmap(
     from xtr_assets.storage.id_map import export_id_map
 
     opened = open_warehouse(find_place(config, warehouse))
-    found = opened.published if generation is None else opened.generation(generation)
-    if found is None:
-        raise GenerationError(f"nothing is published in {opened.root}; `xtr-assets build` first, or name --generation")
+    found = asked_generation(opened, generation)
     rows = export_id_map(found, path)
     if as_json:
         emit({"generation": found.number, "path": str(path), "rows": rows, "live_rows": found.live_rows})

@@ -7,10 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xtr_assets.core.errors import WarehouseNotFound
+from xtr_assets.core.errors import GenerationError, WarehouseNotFound
 
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
+    from xtr_assets.storage.generation import Generation
     from xtr_assets.storage.warehouse import Warehouse
 
 HOME_VARIABLE = "DAGSTER_HOME"
@@ -48,6 +49,14 @@ def open_warehouse(place: Place) -> "Warehouse":
             "`xtr-assets init` and `xtr-assets build` one over documents of your own, `--warehouse` names another"
         )
     return Warehouse.open(place.warehouse)
+
+
+def asked_generation(opened: "Warehouse", number: int | None) -> "Generation":
+    """The generation of that number, the published one where none is named. Raises GenerationError."""
+    found = opened.published if number is None else opened.generation(number)
+    if found is None:
+        raise GenerationError(f"nothing is published in {opened.root}; `xtr-assets build` first, or name --generation")
+    return found
 
 
 def dagster_home(folders: Iterable[Path], otherwise: Path) -> tuple[Path, bool]:

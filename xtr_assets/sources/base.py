@@ -16,6 +16,7 @@ from xtr_assets.core.errors import ConfigError, SourceError
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.sources.file_scan import Listing, file_state, list_files, unread_state
 from xtr_assets.sources.globs import Globs
+from xtr_assets.sources.text_decoder import Undecodable
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +135,8 @@ class FileSource(ABC):
                 yield self.refuse(path, 0, "too-large", detail)
             else:
                 yield from self.read_file(path, file)
+        except Undecodable as error:
+            yield self.refuse(path, error.line, error.reason, error.detail)
         except FileNotFoundError:
             detail = "no file of this name: deleted since the scan, a link to nothing, or a name that is no UTF-8"
             yield self.refuse(path, 0, "unreadable", detail)
@@ -147,7 +150,7 @@ class FileSource(ABC):
 
     @abstractmethod
     def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
-        """`read` for a regular file; may raise OSError."""
+        """`read` for a regular file; may raise OSError and Undecodable."""
 
     def refuse(self, path: str, line: int, reason: Reason, detail: str) -> Quarantined:
         return Quarantined(self.config.name, path, line, reason, detail)

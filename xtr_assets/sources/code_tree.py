@@ -10,7 +10,7 @@ from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.chunking.code_syntax import require
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
-from xtr_assets.sources.text_decoder import Undecodable, declared_encoding, decode
+from xtr_assets.sources.text_decoder import declared_encoding, decode
 
 
 class CodeTree(FileSource):
@@ -26,9 +26,5 @@ class CodeTree(FileSource):
 
     def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()
-        try:
-            text = decode(data, declared_encoding(data))
-        except Undecodable as error:
-            yield self.refuse(path, error.line, error.reason, error.detail)
-            return
+        text = decode(data, declared_encoding(data))
         yield from chunk_code(self.config.name, path, text, self.config.max_chars)

@@ -24,11 +24,7 @@ class PythonTree(FileSource):
 
     def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()
-        try:
-            text = _decode_source(data)
-        except Undecodable as error:
-            yield self.refuse(path, error.line, error.reason, error.detail)
-            return
+        text = _decode_source(data)
         try:
             yield from chunk_python(self.config.name, path, text, self.config.max_chars)
         except SyntaxError as error:

@@ -9,7 +9,7 @@ from xtr_assets.core.chunking.notebook import cells_of, chunk_notebook
 from xtr_assets.core.json_document import read_json
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
-from xtr_assets.sources.text_decoder import Undecodable, declared_encoding, decode
+from xtr_assets.sources.text_decoder import declared_encoding, decode
 
 # A suffix that is not here, brought in by an include pattern of its own, is plain text.
 _STYLES: dict[str, TextStyle] = {".md": "markdown", ".markdown": "markdown", ".rst": "rst"}
@@ -22,11 +22,7 @@ class TextTree(FileSource):
 
     def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()
-        try:
-            text = decode(data, declared_encoding(data))
-        except Undecodable as error:
-            yield self.refuse(path, error.line, error.reason, error.detail)
-            return
+        text = decode(data, declared_encoding(data))
         if Path(path).suffix.lower() == ".ipynb":
             yield from self._notebook(path, text)
             return

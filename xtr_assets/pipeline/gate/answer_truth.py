@@ -113,7 +113,7 @@ def _columns(generation: Generation, places: Places, rows: Ints) -> dict[int, Ro
     found: dict[int, Row] = {}
     for name, inside in by_segment.items():
         positions = places.position[inside]
-        table = _parquet_rows(generation, name, positions)
+        table = stored_rows(generation, name, positions, (*COLUMNS, "metadata", "text_hash"))
         for place, position, row in zip(inside, positions.tolist(), table, strict=True):
             moved = sum(by for start, stop, by in shifts.get(name, ()) if start <= position < stop)
             lines = {column: row[column] + moved for column in ("start_line", "end_line")}
@@ -121,7 +121,9 @@ def _columns(generation: Generation, places: Places, rows: Ints) -> dict[int, Ro
     return found
 
 
-def _parquet_rows(generation: Generation, segment_id: str, positions: Ints) -> list[dict[str, Any]]:
+def stored_rows(
+    generation: Generation, segment_id: str, positions: Ints, columns: Sequence[str]
+) -> list[dict[str, Any]]:
     """Rows of chunks.parquet at ascending positions; of its row groups only those that hold them are read."""
     found: list[dict[str, Any]] = []
     with pq.ParquetFile(generation.layout.segment(segment_id) / "chunks.parquet") as file:
@@ -130,8 +132,7 @@ def _parquet_rows(generation: Generation, segment_id: str, positions: Ints) -> l
             count = file.metadata.row_group(group).num_rows
             inside = positions[(positions >= first) & (positions < first + count)] - first
             if len(inside):
-                columns = [*COLUMNS, "metadata", "text_hash"]
-                found += file.read_row_group(group, columns=columns).take(pa.array(inside)).to_pylist()
+                found += file.read_row_group(group, columns=list(columns)).take(pa.array(inside)).to_pylist()
             first += count
     return found
 

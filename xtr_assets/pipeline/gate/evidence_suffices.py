@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from xtr_assets.config import QueriesConfig
 from xtr_assets.core.types import Ints
+from xtr_assets.pipeline.gate.answer_truth import stored_rows
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.finds_itself import sample
 from xtr_assets.pipeline.gate.judgments import GATE_QUERIES
@@ -129,17 +128,8 @@ def different(offers: Iterable[Offer]) -> list[Offer]:
 
 def _texts(generation: Generation, segment_id: str, positions: Ints) -> list[tuple[int, str]]:
     """(chunk_id, text) at ascending positions of chunks.parquet."""
-    found: list[tuple[int, str]] = []
-    with pq.ParquetFile(generation.layout.segment(segment_id) / "chunks.parquet") as file:
-        first = 0
-        for group in range(file.num_row_groups):
-            count = file.metadata.row_group(group).num_rows
-            inside = positions[(positions >= first) & (positions < first + count)] - first
-            if len(inside):
-                table = file.read_row_group(group, columns=["chunk_id", "text"]).take(pa.array(inside))
-                found += zip(table["chunk_id"].to_pylist(), table["text"].to_pylist(), strict=True)
-            first += count
-    return found
+    rows = stored_rows(generation, segment_id, positions, ("chunk_id", "text"))
+    return [(row["chunk_id"], row["text"]) for row in rows]
 
 
 def _number(fixed: Sequence[GateQuery], given: int, wanted: int, offered: int) -> list[str]:
