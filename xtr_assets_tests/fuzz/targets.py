@@ -226,7 +226,7 @@ TARGETS: dict[str, Target] = {
     "where": Target(
         _where,
         (
-            b'{"path": {"glob": "a/**/*.py"}, "n": {"gte": 1, "lt": 2.5}, "s": ["a", "b"], "k": {"not": {"prefix": "x"}}}',
+            b'{"path": {"glob": "a/**/*.py"}, "n": {"gte": 1, "lt": 2.5}, "s": ["a", "b"], "k": {"not": "x"}}',
             b'{"a": {"in": [1, 2]}, "b": true, "c": {"not": "x"}, "d": {"prefix": "docs/"}}',
         ),
         (*JSON_WORDS, b"**", b"[!a-", b"[z-a]", b"\\\\", b"?" * 300, b'{"not": '),
