@@ -3,8 +3,16 @@
 `import xtr_assets` loads nothing: each public name is imported where it is first used.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# Locks (flock), renames and memory maps are used as POSIX has them; nothing else is built or tested.
+_PLATFORMS = ("linux", "darwin")
+if sys.platform not in _PLATFORMS:
+    raise ImportError(
+        f"xtr-assets runs on Linux and macOS; this is {sys.platform!r}. On Windows use it inside WSL, which is Linux."
+    )
 
 if TYPE_CHECKING:
     from xtr_assets.core.deprecation import XtrAssetsDeprecation
@@ -13,6 +21,7 @@ if TYPE_CHECKING:
         CorruptFile,
         EncoderMismatch,
         GenerationError,
+        IndexClosed,
         InvalidInput,
         ProviderError,
         PublishRefused,
@@ -36,6 +45,7 @@ __all__ = [
     "Generation",
     "GenerationError",
     "Hit",
+    "IndexClosed",
     "InvalidInput",
     "ProviderError",
     "PublishRefused",

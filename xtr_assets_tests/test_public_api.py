@@ -29,3 +29,18 @@ def test_opening_a_searcher_needs_no_torch_and_no_dagster() -> None:
     script = "import sys, xtr_assets; xtr_assets.open; print([m for m in ('torch', 'dagster') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("platform", ["win32", "cygwin"])
+@pytest.mark.parametrize("module", ["xtr_assets", "xtr_assets.cli"])
+def test_another_platform_is_refused_in_one_sentence(platform: str, module: str) -> None:
+    script = f"import sys; sys.platform = {platform!r}; import {module}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    wanted = f"ImportError: xtr-assets runs on Linux and macOS; this is {platform!r}."
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith(wanted)
+
+
+def test_macos_is_not_refused() -> None:
+    script = "import sys; sys.platform = 'darwin'; import xtr_assets; print('imported')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "imported\n"

@@ -1,7 +1,7 @@
 """`search`: the chunks that answer a question."""
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 
 Mode = Literal["hybrid", "dense", "xtr", "exact"]
+# A setting of the indexes that stands in for the profile's in this search.
+SETTING: dict[str, Any] = {"show_default": False, "metavar": "N", "rich_help_panel": "In place of the profile"}
 
 
 @app.command(rich_help_panel=SEARCH)
 def search(
     query: Annotated[str, typer.Argument(help="What is looked for, in plain words.", show_default=False)],
-    k: Annotated[int, typer.Option("-k", "--k", help="How many hits.")] = 10,
+    k: Annotated[int, typer.Option("-k", "--k", help="How many hits.", min=1)] = 10,
     mode: Annotated[Mode, typer.Option(help="Which index answers; exact is the reference.")] = "hybrid",
     where: Annotated[
         list[str] | None,
@@ -32,6 +34,10 @@ def search(
             metavar="KEY=VALUE",
         ),
     ] = None,
+    nprobe: Annotated[int | None, typer.Option(help="Lists to read, in place of the profile's.", **SETTING)] = None,
+    ef_search: Annotated[int | None, typer.Option(help="Breadth of a graph search, likewise.", **SETTING)] = None,
+    k_prime: Annotated[int | None, typer.Option(help="Documents that count per query token.", **SETTING)] = None,
+    rescore: Annotated[int | None, typer.Option(help="Candidates that are scored exactly.", **SETTING)] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Which query token met what.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or cuda:N,M.")] = "auto",
     generation: Annotated[
@@ -44,15 +50,25 @@ def search(
     """Find the chunks that answer a question."""
     from xtr_assets.cli.documents import hits_document
     from xtr_assets.cli.hit_list import show_hits
+    from xtr_assets.core.search_options import SearchOptions
+    from xtr_assets.search.request import Ask
     from xtr_assets.search.searcher import open as open_searcher
 
     conditions = parse_where(where or [])
+    try:
+        # What cannot be asked is wrong use whatever the warehouse holds; columns are looked at when it is open.
+        Ask.checked(SearchOptions(k, nprobe, ef_search, k_prime, rescore), mode, conditions)
+    except InvalidInput as error:
+        raise typer.BadParameter(str(error)) from error
     place = find_place(config, warehouse)
     with open_searcher(open_warehouse(place), device, generation) as searcher:
         load_encoder(searcher, device)
         started = perf_counter()
         try:
-            hits = searcher.search(query, k=k, mode=mode, where=conditions, explain=explain)
+            hits = searcher.search(
+                query, k, mode, conditions,
+                nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, explain=explain,
+            )  # fmt: skip
         except InvalidInput as error:
             raise typer.BadParameter(str(error)) from error
         took_ms = (perf_counter() - started) * 1000

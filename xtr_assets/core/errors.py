@@ -29,6 +29,10 @@ class UnusableText(InvalidInput):
         super().__init__(f"text {index}: {problem}; leave the text out, or change the encoder's precision to fp32")
 
 
+class IndexClosed(XtrAssetsError, ValueError):
+    """An index was used after `close`."""
+
+
 class EncoderMismatch(XtrAssetsError):
     """Vectors of one encoder met an index of another."""
 

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xtr_assets.search.hit_table import Hits
     from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TokenMatch
     from xtr_assets.search.reconstruction import Reconstruction
     from xtr_assets.search.searcher import Searcher, open
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Explanation": "hits",
     "Hit": "hits",
+    "Hits": "hit_table",
     "Reconstruction": "reconstruction",
     "Searcher": "searcher",
     "SpaceExplanation": "hits",
@@ -18,7 +20,7 @@ _HOMES = {
     "open": "searcher",
 }
 
-__all__ = ["Explanation", "Hit", "Reconstruction", "Searcher", "SpaceExplanation", "TokenMatch", "open"]
+__all__ = ["Explanation", "Hit", "Hits", "Reconstruction", "Searcher", "SpaceExplanation", "TokenMatch", "open"]
 
 
 def __getattr__(name: str) -> Any:

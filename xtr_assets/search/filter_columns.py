@@ -1,9 +1,11 @@
 """The columns a filter compares: typed, evaluated by Arrow's kernels, metadata parsed once per distinct object."""
 
+import dataclasses
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
+from unicodedata import normalize
 
 import numpy as np
 import pyarrow as pa
@@ -116,6 +118,18 @@ class TextColumn:
         if compare.operator == "prefix":
             return _mask(pc.starts_with(values, wanted[0]))
         return _mask(_ORDER[compare.operator](values, wanted[0]))
+
+
+class PathColumn:
+    """Paths, never null: composed (NFC) for comparing, as the patterns of a source are; a Mac decomposes its names."""
+
+    def __init__(self, values: pa.ChunkedArray | pa.Array) -> None:
+        plain = pc.cast(values, pa.string()) if pa.types.is_dictionary(values.type) else values
+        self._texts = TextColumn(pc.utf8_normalize(plain, form="NFC"))
+
+    def compare(self, compare: Compare) -> Mask:
+        composed = [normalize("NFC", one) if isinstance(one, str) else one for one in compare.values]
+        return self._texts.compare(dataclasses.replace(compare, values=tuple(composed)))
 
 
 class FieldColumn:

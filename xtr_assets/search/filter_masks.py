@@ -16,7 +16,7 @@ from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.line_shifts import Shift
 from xtr_assets.core.types import Mask
 from xtr_assets.core.where_syntax import COLUMNS, INTEGER_COLUMNS, METADATA_PREFIX, Where
-from xtr_assets.search.filter_columns import IntegerColumn, MetadataColumns, TextColumn, holds
+from xtr_assets.search.filter_columns import Column, IntegerColumn, MetadataColumns, PathColumn, TextColumn, holds
 from xtr_assets.storage.chunk_files import LINE_COLUMNS, shifted
 
 # All masks of one generation together: 128 filters over a million rows. A mask costs 0.5 to 50 ms to make again.
@@ -128,7 +128,9 @@ class _SegmentColumns:
             if column in INTEGER_COLUMNS:
                 matching &= holds(condition, IntegerColumn(table.column(column)), self.rows)
             elif column in COLUMNS:
-                matching &= holds(condition, TextColumn(table.column(column)), self.rows)
+                values = table.column(column)
+                texts: Column = PathColumn(values) if column == "path" else TextColumn(values)
+                matching &= holds(condition, texts, self.rows)
             else:
                 matching &= self.metadata().matches(_field(column), condition)
         return matching

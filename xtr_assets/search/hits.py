@@ -1,6 +1,7 @@
 """What a search returns."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,7 +89,7 @@ class Hit:
 
     `score` orders the hits of one query: the cosine (mode dense), MaxSim per query token (xtr), the sum of z-scores or
     of reciprocal ranks (hybrid, exact). `scores` are exact and comparable between queries: {"dense": cosine, "xtr":
-    MaxSim per query token}, the spaces of the mode only.
+    MaxSim per query token}, the spaces of the mode only. A chunk that was asked for by its id has neither: NaN, {}.
     """
 
     chunk_id: int
@@ -130,7 +131,8 @@ class Hit:
         shown = {
             "rank": rank,
             "chunk_id": self.chunk_id,
-            "score": self.score,
+            # NaN, of a chunk that was asked for by its id, is no JSON.
+            "score": None if math.isnan(self.score) else self.score,
             "scores": dict(self.scores),
             "source": self.source,
             "path": self.path,

@@ -55,11 +55,19 @@ def open_dense(generation: Generation, device: str = "auto") -> DenseIndex:
 
     The manifest's `recipe["dense"]["recipe"]` is the factory string, `profile["dense"]` what `DenseIndex.profile` says.
     """
-    recipe, profile = generation.manifest.recipe.get("dense"), generation.manifest.profile.get("dense")
-    if not isinstance(recipe, dict) or "recipe" not in recipe or not isinstance(profile, dict):
+    recipe, profile = generation.manifest.recipe.get("dense"), dense_profile(generation)
+    if not isinstance(recipe, dict) or "recipe" not in recipe:
         raise _unmade(generation, "dense index", "faiss_index")
     path = generation.path(DENSE_FILE)
     return DenseIndex.open(path, generation.vectors(), str(recipe["recipe"]), profile, device, generation.live)
+
+
+def dense_profile(generation: Generation) -> dict[str, Any]:
+    """How the manifest says that the dense index is searched."""
+    profile = generation.manifest.profile.get("dense")
+    if not isinstance(profile, dict):
+        raise _unmade(generation, "dense index", "faiss_index")
+    return profile
 
 
 def open_tokens(generation: Generation, device: str = "cpu", device_memory: int | None = None) -> TokenIndex:

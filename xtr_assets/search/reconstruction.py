@@ -1,12 +1,15 @@
-"""What is stored of a chunk beside its text: the embedding and the token embeddings that searches compare with."""
+"""What is stored of a chunk: what a hit shows, and the embedding and token embeddings that searches compare with."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.types import Floats, Ints
+from xtr_assets.search.hit_table import Hits
+from xtr_assets.search.hits import Hit
 from xtr_assets.search.reader import OpenGeneration
 
 
@@ -34,8 +37,16 @@ def reconstructed(opened: OpenGeneration, chunk_ids: Sequence[int]) -> list[Reco
     ]
 
 
+def chunks_by_id(opened: OpenGeneration, chunk_ids: Sequence[int]) -> Hits:
+    """Live chunks as hits without scores, in the order asked for. Raises InvalidInput for a chunk that is not there."""
+    rows = rows_of(opened, chunk_ids).tolist()
+    return Hits(Hit.of(columns, math.nan, {}) for columns in opened.hydrator.rows(rows))
+
+
 def rows_of(opened: OpenGeneration, chunk_ids: Sequence[int]) -> Ints:
     """int64 [n]: the live row of each chunk. Raises InvalidInput naming the first that has none."""
+    if isinstance(chunk_ids, str | bytes) or not isinstance(chunk_ids, Iterable):
+        raise InvalidInput(f"chunk_ids is a {type(chunk_ids).__name__}; pass a list of the numbers that hits show")
     for one in chunk_ids:
         if isinstance(one, bool) or not isinstance(one, int | np.integer):
             raise InvalidInput(f"chunk_id {one!r} is a {type(one).__name__}; pass the whole number that a hit shows")

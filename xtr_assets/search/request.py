@@ -19,6 +19,9 @@ SPACES: Mapping[Mode, tuple[str, ...]] = {
     "exact": ("dense", "xtr"),
 }
 
+# Settings that the one index of a mode does not have; in hybrid each index takes those of its own.
+UNUSED: Mapping[Mode, tuple[str, ...]] = {"dense": ("k_prime",), "xtr": ("ef_search",)}
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -46,7 +49,7 @@ class Ask:
         if options.fusion == "rrf" and len(SPACES[mode]) == 1:
             raise InvalidInput(f"fusion is 'rrf' in mode {mode!r}, which has one ranking; use mode hybrid or exact")
         for name, value in options.given.items():
-            if mode == "exact" or (mode == "dense" and name == "k_prime"):
+            if mode == "exact" or name in UNUSED.get(mode, ()):
                 raise InvalidInput(f"{name} is {value} in mode {mode!r}, which does not use it; leave it out")
         parsed = None if where is None or (isinstance(where, Mapping) and not where) else parse_where(where)
         return cls(options, mode, parsed)

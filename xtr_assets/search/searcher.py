@@ -17,14 +17,16 @@ from xtr_assets.core.search_options import Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
 from xtr_assets.search.answer import answer, rank
-from xtr_assets.search.hits import Answer, Hit
+from xtr_assets.search.hit_table import Hits
+from xtr_assets.search.hits import Answer
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.reader import OpenGeneration
-from xtr_assets.search.reconstruction import Reconstruction, reconstructed
+from xtr_assets.search.reconstruction import Reconstruction, chunks_by_id, reconstructed
 from xtr_assets.search.request import Ask, check_queries
 from xtr_assets.search.retrievers import QueryVectors
+from xtr_assets.search.served_profile import apply_settings, profile_of, reset_settings
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.scrub import Verify
@@ -123,6 +125,27 @@ class Searcher:
     ) -> None:
         self.close()
 
+    # -- how it searches ----------------------------------------------------------------------------------------------
+
+    @property
+    def profile(self) -> dict[str, dict[str, Any]]:
+        """How the indexes search now: {"dense": {"nprobe": 8, ...}, "xtr": {...}}, as the manifest keeps it."""
+        return profile_of(self._now())
+
+    def apply(self, *, dense: str = "", xtr: str = "") -> dict[str, dict[str, Any]]:
+        """Search by other settings from the next search on, in this process alone. Returns the profile.
+
+        dense, xtr : "nprobe=32,rescore=200", for the index of that name. Raises InvalidInput naming what is unknown or
+        out of range; nothing is changed then. `reset` and `refresh` to another generation go back to what was proved.
+        """
+        with self._refreshing:
+            return apply_settings(self._now(), dense, xtr)
+
+    def reset(self) -> dict[str, dict[str, Any]]:
+        """Search by the profile that the generation was published with. Returns the profile."""
+        with self._refreshing:
+            return reset_settings(self._now())
+
     # -- questions ----------------------------------------------------------------------------------------------------
 
     def search(
@@ -133,11 +156,12 @@ class Searcher:
         where: Mapping[str, Any] | None = None,
         *,
         nprobe: int | None = None,
+        ef_search: int | None = None,
         k_prime: int | None = None,
         rescore: int | None = None,
         fusion: Fusion = "zsum",
         explain: bool = False,
-    ) -> list[Hit]:
+    ) -> Hits:
         """The best k chunks, best first; equal scores by chunk_id.
 
         Parameters
@@ -147,13 +171,13 @@ class Searcher:
         mode : "dense", "xtr", "hybrid" (both candidate lists, scored exactly in both spaces) or "exact" (hybrid
             without indexes: every allowed row is scored in both spaces)
         where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
-        nprobe, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
+        nprobe, ef_search, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
         fusion : how hybrid and exact join the spaces, "zsum" or "rrf"
         explain : fill `hit.explanation`
         """
         return self.search_batch(
             [query], k, mode, where,
-            nprobe=nprobe, k_prime=k_prime, rescore=rescore, fusion=fusion, explain=explain,
+            nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, fusion=fusion, explain=explain,
         )[0]  # fmt: skip
 
     def search_batch(
@@ -164,15 +188,16 @@ class Searcher:
         where: Mapping[str, Any] | None = None,
         *,
         nprobe: int | None = None,
+        ef_search: int | None = None,
         k_prime: int | None = None,
         rescore: int | None = None,
         fusion: Fusion = "zsum",
         explain: bool = False,
-    ) -> list[list[Hit]]:
+    ) -> list[Hits]:
         """`search` for several queries at once: they are encoded together and answered by the same generation."""
         with self._counting():
-            options = SearchOptions(k, nprobe, None, k_prime, rescore, fusion=fusion)
-        return self.answer(queries, options, mode, where, explain=explain).hits
+            options = SearchOptions(k, nprobe, ef_search, k_prime, rescore, fusion=fusion)
+        return [Hits(one) for one in self.answer(queries, options, mode, where, explain=explain).hits]
 
     def answer(
         self,
@@ -200,6 +225,7 @@ class Searcher:
         where: Mapping[str, Any] | None = None,
         *,
         nprobe: int | None = None,
+        ef_search: int | None = None,
         rescore: int | None = None,
     ) -> tuple[Floats, Ints]:
         """Dense search with embeddings of one's own: queries float32 [n, dim].
@@ -208,7 +234,7 @@ class Searcher:
         another dim, InvalidInput for NaN, a wrong shape or a wrong filter.
         """
         with self._counting():
-            ask = Ask.checked(SearchOptions(k, nprobe, rescore=rescore), "dense", where)
+            ask = Ask.checked(SearchOptions(k, nprobe, ef_search, rescore=rescore), "dense", where)
             with self._using() as opened:
                 embeddings = query_vectors(queries, opened.generation.manifest.encoder.dim)
                 return self._arrays(opened, [QueryVectors(embedding=one) for one in embeddings], ask)
@@ -232,6 +258,14 @@ class Searcher:
             with self._using() as opened:
                 tokens = token_batch(queries, opened.generation.manifest.encoder.token_dim)
                 return self._arrays(opened, [QueryVectors(tokens=one) for one in tokens], ask)
+
+    def hydrate(self, chunk_ids: Sequence[int]) -> Hits:
+        """Chunks by id, in the order asked for: hits without scores (`score` is NaN, `scores` are empty).
+
+        chunk_ids : `hit.chunk_id` of each. Raises InvalidInput for one that this generation does not hold.
+        """
+        with self._counting(), self._using() as opened:
+            return chunks_by_id(opened, chunk_ids)
 
     def reconstruct(self, chunk_ids: Sequence[int]) -> list[Reconstruction]:
         """The stored vectors of chunks, in the order asked for: what searches compare a query with.

@@ -1,10 +1,14 @@
 """id_map.parquet: which chunk lies at which row. The only place where the two meet."""
 
+from pathlib import Path
+from shutil import copyfile
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.errors import InvalidInput, StorageError
+from xtr_assets.core.files import check, replacing
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 
@@ -51,6 +55,27 @@ def write_id_map(draft: Draft) -> pa.Table:
     with draft.writing(ID_MAP_NAME) as path:
         pq.write_table(table, path, compression="zstd", compression_level=1)
     return table
+
+
+def export_id_map(generation: Generation, path: Path) -> int:
+    """Write the map of a generation to a new file, which appears whole or not at all; how many rows it has.
+
+    The generation's own file, verified, where it has one; made from its segments where a draft has none yet. Raises
+    StorageError where something is at `path`, or its folder is not there: nothing is replaced.
+    """
+    if path.exists() or path.is_symlink():
+        raise StorageError(f"{path} is there already; name a file that does not exist yet")
+    if not path.parent.is_dir():
+        raise StorageError(f"there is no folder {path.parent}; make it first")
+    with generation.pin(), replacing(path) as temporary:
+        if generation.has_file(ID_MAP_NAME):
+            copyfile(generation.path(ID_MAP_NAME), temporary)
+            # What was copied, not what was there a moment ago.
+            check(temporary, generation.manifest.files[generation.file_name(ID_MAP_NAME)], ID_MAP_NAME)
+        else:
+            pq.write_table(id_map_table(generation), temporary, compression="zstd", compression_level=1)
+        rows: int = pq.read_metadata(temporary).num_rows
+    return rows
 
 
 def _check_unique(table: pa.Table) -> None:

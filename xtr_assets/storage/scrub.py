@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import stat
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -152,8 +153,12 @@ class Marks:
 
 def marks_folder() -> Path:
     """XTR_ASSETS_CACHE, else XDG_CACHE_HOME/xtr-assets, else ~/.cache/xtr-assets: on this host, of this user."""
-    given = os.environ.get("XTR_ASSETS_CACHE")
-    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "xtr-assets"
+    given, cache = os.environ.get("XTR_ASSETS_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    try:
+        base = Path(given) if given else (Path(cache) if cache else Path.home() / ".cache") / "xtr-assets"
+    except RuntimeError:
+        # A container whose user has no name has no home either.
+        base = Path(tempfile.gettempdir()) / f"xtr-assets-{os.geteuid()}"
     # A home that several hosts share: their devices and inodes are not each other's.
     return base / "verified" / os.uname().nodename
 

@@ -1,5 +1,8 @@
+from typing import Any
+
 import pytest
 
+from xtr_assets.search import Searcher
 from xtr_assets_tests.cli.answers import document
 from xtr_assets_tests.cli.conftest import Command
 
@@ -50,3 +53,27 @@ def test_a_search_that_cannot_be_is_wrong_use(run: Command, arguments: tuple[str
 
 def test_an_empty_query_finds_nothing(run: Command) -> None:
     assert document(run, "search", " ")["hits"] == []
+
+
+def test_settings_stand_in_for_the_profile(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, object]] = []
+    search = Searcher.search
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        given.append(named)
+        return search(*arguments, **named)
+
+    monkeypatch.setattr(Searcher, "search", noted)
+    settings = ("--nprobe", "3", "--ef-search", "40", "--k-prime", "50", "--rescore", "60")
+    assert document(run, "search", "zebra", *settings)["hits"]
+    assert given == [{"nprobe": 3, "ef_search": 40, "k_prime": 50, "rescore": 60, "explain": False}]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--nprobe 0", "--rescore -1", "--nprobe x", "--k-prime 9 --mode dense", "--ef-search 9 --mode xtr",
+     "--nprobe 9 --mode exact"],
+)  # fmt: skip
+def test_a_setting_that_cannot_be_is_wrong_use(run: Command, arguments: str) -> None:
+    result = run("search", "zebra", *arguments.split(), "--json")
+    assert (result.exit_code, result.stdout) == (2, "")

@@ -187,7 +187,7 @@ def test_the_address_may_come_from_the_environment(endpoint: Endpoint, monkeypat
 
 
 def test_an_address_that_is_none_is_refused_by_the_config(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"upkeep\.failure_webhook.*ftp://somewhere"):
+    with pytest.raises(ConfigError, match=r"`upkeep\.failure_webhook`: give an http address"):
         parse_config(CONFIG.format(name="small") + "upkeep: {failure_webhook: 'ftp://somewhere'}\n", tmp_path)
 
 

@@ -1,7 +1,7 @@
 """Whether what a warehouse serves is what its sources hold: chunks, vectors, answers, filters, catalog, evidence."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,7 +104,7 @@ def _answers(truth: Truth, searcher: Searcher) -> Iterator[str]:
         yield f"hybrid: {meant} of {QUESTIONS} questions find their chunk first"
 
 
-def _arrays(answers: list[list[Hit]]) -> tuple[Matrix, Any]:
+def _arrays(answers: Sequence[Sequence[Hit]]) -> tuple[Matrix, Any]:
     scores, ids = np.full((len(answers), K), -np.inf, np.float32), np.full((len(answers), K), -1, np.int64)
     for row, hits in enumerate(answers):
         scores[row, : len(hits)] = [hit.score for hit in hits]

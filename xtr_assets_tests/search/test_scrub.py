@@ -238,3 +238,13 @@ def test_a_warehouse_of_which_nothing_may_be_written_is_searched(warehouse: Ware
             if path.is_dir():
                 path.chmod(0o755)
         shutil.rmtree(folder)
+
+
+def test_a_user_without_a_home_remembers_beside_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(_: object = None) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("XTR_ASSETS_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert marks_folder().parts[: len(Path(tempfile.gettempdir()).parts)] == Path(tempfile.gettempdir()).parts

@@ -228,6 +228,14 @@ class DenseIndex(DenseSearch):
         self._served = None
         return self
 
+    def close(self) -> None:
+        """Let go of memory, mapped files and what a GPU holds. Any further use is an IndexClosed error; closing twice
+        is allowed. A search that runs meanwhile ends, or says the same."""
+        clone = self._clone if self.ready else None
+        super().close()
+        if clone is not None:
+            clone.close()
+
     def add(self, vectors: Floats | Halves) -> Ints:
         """Append vectors float32|float16 [n, dim] to the stored ones and index them. Returns their rows int64 [n]."""
         appended = halves(vectors, self.dim)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.parameter_text import parse_parameters
 from xtr_assets.core.recipe_grammar import Recipe
 from xtr_assets.core.search_options import SearchOptions
 
@@ -24,8 +25,6 @@ MAX_EF = 16_384
 # Candidates re-ranked for 10 results unless tuned: 4-bit codes put the true ten among the first 100.
 DEFAULT_RESCORE = 100
 DEFAULT_EF = 64
-# Digits of a value in a parameter string: more than any index has rows.
-MOST_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,31 +96,11 @@ def default_profile(recipe: Recipe, rows: int) -> DenseProfile:
     )
 
 
-def parse_parameters(text: str) -> dict[str, int]:
-    """Read a parameter string as FAISS users write it.
-
-    >>> parse_parameters("nprobe=32,k_factor=4")
-    {'nprobe': 32, 'k_factor': 4}
-    """
-    if not isinstance(text, str):
-        raise InvalidInput(f"parameters is {text!r}; pass text such as 'nprobe=32,rescore=200'")
-    values: dict[str, int] = {}
-    for item in filter(None, (part.strip() for part in text.split(","))):
-        name, _, value = (part.strip() for part in item.partition("="))
-        if name not in _NAMES:
-            raise InvalidInput(f"parameter {name!r} is unknown; allowed: {', '.join(sorted(_NAMES))}")
-        if not (value.isascii() and value.isdecimal()) or len(value) > MOST_DIGITS:
-            shown = value if len(value) <= MOST_DIGITS else f"{value[:MOST_DIGITS]}..."
-            raise InvalidInput(f"parameter {name} is {shown!r}; a whole number is needed")
-        values[_NAMES[name]] = int(value)
-    return values
-
-
 def with_parameters(options: SearchOptions, parameters: str) -> SearchOptions:
     """The options with what a parameter string adds; what the call names itself wins over the string."""
     if parameters == "":
         return options
-    return replace(options, **{**parse_parameters(parameters), **options.given})  # type: ignore[arg-type]
+    return replace(options, **{**parse_parameters(parameters, _NAMES), **options.given})  # type: ignore[arg-type]
 
 
 def checked(options: SearchOptions, recipe: Recipe) -> SearchOptions:

@@ -1,5 +1,6 @@
 """How a dense index is asked: searches planned and answered, what re-ranking did, and the profile they follow."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -22,6 +23,7 @@ from xtr_assets.index.dense.search_plan import Served
 from xtr_assets.index.dense.sq_scan import code_scan
 from xtr_assets.index.dense.tuner import Confirmation, Tuning, confirmation, sample_queries, tune
 from xtr_assets.index.exact_scan import exact_rows
+from xtr_assets.index.lifetime import Lifetime
 from xtr_assets.index.row_scorer import scorer_of
 
 RECALL_GOAL = 0.95
@@ -29,8 +31,13 @@ RECALL_GOAL = 0.95
 MOST_PLANS = 256
 
 
-class DenseSearch:
+class DenseSearch(Lifetime):
     """The half of DenseIndex that answers. Safe from many threads."""
+
+    _held = (
+        "_index", "_vectors", "_recipe", "_profile", "_placement", "_clone", "_served", "_plans", "_tuning",
+        "_present", "_scorer", "_count",
+    )  # fmt: skip
 
     def __init__(
         self, index: Any, vectors: RowVectors, recipe: Recipe, profile: DenseProfile, live: Mask | None = None
@@ -260,6 +267,11 @@ class DenseSearch:
         self._use(replace(self._profile, goal=0.0, recall=0.0, **changes))
         return self.profile
 
+    def restore(self, profile: Mapping[str, Any]) -> dict[str, Any]:
+        """Search by a profile that was kept (see `profile`). Returns the profile."""
+        self._use(DenseProfile.from_json(profile))
+        return self.profile
+
     def reset(self) -> dict[str, Any]:
         """Forget what was tuned or applied. Returns the profile."""
         learnt = {name: getattr(self._profile, name) for name in ("trained_rows", "trained_lists", "trained_fit")}
@@ -267,4 +279,5 @@ class DenseSearch:
         return self.profile
 
     def _use(self, profile: DenseProfile) -> None:
+        self._check_open()
         self._profile, self._plans, self._tuning = profile, {}, None

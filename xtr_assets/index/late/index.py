@@ -8,22 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.core.arguments import boolean_mask, is_token_batch, result_count, token_batch
-from xtr_assets.core.errors import EncoderMismatch
+from xtr_assets.core.arguments import boolean_mask, result_count, token_batch
+from xtr_assets.core.errors import EncoderMismatch, InvalidInput
+from xtr_assets.core.parameter_text import parse_parameters
 from xtr_assets.core.row_store import RowTokens, TokenPart
-from xtr_assets.core.search_options import SearchOptions, search_options
+from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.token_codec import TOKEN_CODEC
 from xtr_assets.core.types import Floats, Halves, Ints, Mask
 from xtr_assets.index.late.backends.choice import BackendName
 from xtr_assets.index.late.centroids import TokenModel
 from xtr_assets.index.late.gpu.availability import Choice
-from xtr_assets.index.late.gpu.device_search import DeviceSearch
 from xtr_assets.index.late.gpu.placement import place
-from xtr_assets.index.late.merge import merge_segments
-from xtr_assets.index.late.options import SearchProfile
+from xtr_assets.index.late.merge import merge_segments, taken_in
+from xtr_assets.index.late.options import PARAMETERS, SearchProfile
 from xtr_assets.index.late.postings import open_postings, write_postings
 from xtr_assets.index.late.residual_codec import Codec, check_codec
-from xtr_assets.index.late.search import TokenMatch, TokenResult, explain_row, score_rows, search_all, search_exact
+from xtr_assets.index.late.retrieval import TokenRetrieval
+from xtr_assets.index.late.search import TokenMatch, TokenResult
 from xtr_assets.index.late.serialization import SavedIndex, Verify, load_folder, save_folder
 from xtr_assets.index.late.state import IndexState, check_part, encode_documents, make_segment
 from xtr_assets.index.late.training import train
@@ -32,7 +33,7 @@ from xtr_assets.index.late.tuner import TokenTuning, tune_state
 __all__ = ["SearchProfile", "TokenIndex", "TokenMatch", "TokenModel", "TokenResult", "train", "write_postings"]
 
 
-class TokenIndex:
+class TokenIndex(TokenRetrieval):
     """Search over token vectors. Rows are positions in the order of adding; removed rows keep their number.
 
     Safe to search from many threads; `add`, `remove` and `compact` exchange the state in one step, so that a search
@@ -43,11 +44,9 @@ class TokenIndex:
     """
 
     def __init__(self, state: IndexState, profile: SearchProfile | None = None) -> None:
-        self._state = state
-        self.profile = profile or SearchProfile()
+        super().__init__(state, profile or SearchProfile())
         self._changing = threading.Lock()
         self._choice = Choice("cpu", "built here")
-        self._on_device: DeviceSearch | None = None
 
     @classmethod
     def build(
@@ -199,96 +198,6 @@ class TokenIndex:
         """Live rows."""
         return self._state.live_rows
 
-    def search(
-        self,
-        query_tokens: Floats | Sequence[Floats],
-        k: int,
-        *,
-        k_prime: int | None = None,
-        nprobe: int | None = None,
-        rescore: int | None = None,
-        allowed: Mask | None = None,
-    ) -> tuple[Floats, Ints]:
-        """The k best rows by MaxSim divided by the number of query tokens.
-
-        Parameters
-        ----------
-        query_tokens : float32 [t, d], or a list of such arrays for a batch; a query of no tokens finds nothing
-        k_prime, nprobe, rescore : in place of the profile's
-        allowed : bool [end_row], rows that may be returned; removed rows never are
-
-        Returns
-        -------
-        scores float32 [k], rows int64 [k]; [q, k] for a batch of q
-            Best first, equal scores by ascending row; padded by -inf and -1.
-        """
-        options = search_options(k, nprobe, None, k_prime, rescore, allowed)
-        # One query or several: which of them is told by the dimensions, not by the type.
-        asked: Any = query_tokens
-        if is_token_batch(asked):
-            return _stacked(self.answer(asked, options), options.k)
-        (result,) = self.answer([asked], options)
-        return result.scores, result.rows
-
-    def search_detailed(
-        self,
-        query_tokens: Floats,
-        k: int,
-        *,
-        k_prime: int | None = None,
-        nprobe: int | None = None,
-        rescore: int | None = None,
-        allowed: Mask | None = None,
-    ) -> TokenResult:
-        """As `search` for one query, with what it did."""
-        return self.answer([query_tokens], search_options(k, nprobe, None, k_prime, rescore, allowed))[0]
-
-    def search_batch(
-        self,
-        queries: Sequence[Floats],
-        k: int,
-        *,
-        k_prime: int | None = None,
-        nprobe: int | None = None,
-        rescore: int | None = None,
-        allowed: Mask | None = None,
-        threads: int | None = None,
-    ) -> tuple[Floats, Ints]:
-        """Many queries, each float32 [t, d]: (scores float32 [q, k], rows int64 [q, k]), the same as one by one.
-
-        threads : queries searched at a time; by default, and at most, the processors that this process may use.
-        """
-        options = search_options(k, nprobe, None, k_prime, rescore, allowed)
-        return _stacked(self.answer(queries, options, threads), options.k)
-
-    def answer(
-        self, queries: Sequence[Floats], options: SearchOptions, threads: int | None = None
-    ) -> list[TokenResult]:
-        """As `search_batch`, with what each search did."""
-        state, profile = self._state, self.profile.override(options)
-        tokens = token_batch(queries, state.model.dim)
-        if self._on_device is not None:
-            return self._on_device.search(state, profile, tokens, options.k, options.allowed)
-        return search_all(state, profile, tokens, options, threads)
-
-    def exact(self, query_tokens: Floats, k: int, *, allowed: Mask | None = None) -> tuple[Floats, Ints]:
-        """The reference: MaxSim of every allowed row, in float32 over the store. Result as of `search`."""
-        return search_exact(self._state, query_tokens, result_count(k), allowed)
-
-    def score(self, query_tokens: Floats, rows: Ints) -> Floats:
-        """MaxSim, divided by the number of query tokens, of stored rows in any order: float32 [len(rows)].
-
-        Raises InvalidInput for a row that no segment holds; removed rows still have a score.
-        """
-        return score_rows(self._state, query_tokens, rows)
-
-    def explain(self, query_tokens: Floats, row: int) -> list[TokenMatch]:
-        """What each query token, float32 [t, d], met in one row, under the profile that searches."""
-        matches = explain_row(self._state, self.profile, query_tokens, row)
-        if self._on_device is not None and self._on_device.scans:
-            return [replace(match, retrieved=True) for match in matches]
-        return matches
-
     def tune(
         self,
         queries: Sequence[Floats],
@@ -310,6 +219,17 @@ class TokenIndex:
         result = tune_state(self._state, self.profile, asked, exact, goal=goal, k=k, keep=keep, may_scan=may_scan)
         self.profile = result.profile
         return result
+
+    def apply(self, parameters: str) -> SearchProfile:
+        """Keep settings ("nprobe=9,k_prime=300,rescore=400") in the profile, which then scans no more. Returns it."""
+        self.profile = self.profile.override(SearchOptions(**parse_parameters(parameters, PARAMETERS)))  # type: ignore[arg-type]
+        return self.profile
+
+    def reset(self) -> SearchProfile:
+        """Forget what was tuned or applied. Returns the profile."""
+        self._check_open()
+        self.profile = SearchProfile()
+        return self.profile
 
     def add(self, tokens: Floats | Halves, offsets: Ints) -> Ints:
         """Index more documents as a segment of their own. Returns the rows they got, int64 [n].
@@ -338,6 +258,29 @@ class TokenIndex:
             self._state = self._state.without(rows)
             return before - self._state.live_rows
 
+    def merge(self, other: "TokenIndex") -> Ints:
+        """Take in the live rows of another index, which stays as it is: int64 [its end row], new row or -1.
+
+        They become one segment under this index's model and codec. Between two codecs, and between two models of
+        "residual-5-bit", rows are decoded and encoded again, which costs what that codec does. Raises EncoderMismatch
+        for another dim, InvalidInput for the index itself.
+        """
+        if other is self:
+            raise InvalidInput("an index cannot be merged into itself: each of its rows would be there twice")
+        if other.dim != self.dim:
+            raise EncoderMismatch(
+                f"dim {self.dim} in the index, {other.dim} in the one to merge; both must be of one encoder"
+            )
+        theirs = other._state  # noqa: SLF001 (its own kind: one read of what never changes)
+        with self._changing:
+            state = self._state
+            base = len(state.live)
+            segment, new_rows = taken_in(state, theirs, base)
+            if segment[0].rows:
+                live = np.concatenate([state.live, np.ones(segment[0].rows, np.bool_)])
+                self._state = replace(state, segments=(*state.segments, segment), live=live)
+        return np.where(new_rows >= 0, new_rows + base, -1)
+
     def compact(self) -> Ints:
         """Make one segment of all live rows, which are renumbered: int64 [old end row], new row or -1.
 
@@ -349,9 +292,3 @@ class TokenIndex:
             live = np.ones(segment[0].rows, np.bool_)
             self._state = replace(state, segments=(segment,) if segment[0].rows else (), live=live)
         return new_rows
-
-
-def _stacked(results: Sequence[TokenResult], k: int) -> tuple[Floats, Ints]:
-    scores = np.array([result.scores for result in results], np.float32).reshape(len(results), k)
-    rows = np.array([result.rows for result in results], np.int64).reshape(len(results), k)
-    return scores, rows

@@ -1,17 +1,42 @@
 """Merging segments under one model: documents are listed anew by the centroids they have, none is assigned again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.row_store import TokenPart
-from xtr_assets.core.types import Ints, Mask
+from xtr_assets.core.types import Halves, Ints, Mask
 from xtr_assets.index.late.centroids import TokenModel
 from xtr_assets.index.late.postings import Postings, list_documents
-from xtr_assets.index.late.residual_codec import COMPACT_CODEC, Codec, compact_part, rows_of
+from xtr_assets.index.late.residual_codec import COMPACT_CODEC, ENCODE_TOKENS, Codec, compact_part, rows_of
+from xtr_assets.index.late.state import IndexState, make_segment
 from xtr_assets.index.late.token_store import concatenated_ranges
+
+
+def taken_in(state: IndexState, other: IndexState, base_row: int) -> tuple[tuple[TokenPart, Postings], Ints]:
+    """The live rows of another index as a segment of this one at `base_row`, and int64 [len(other.live)]: the place of
+    each in it, or -1."""
+    same = state.model.fingerprint == other.model.fingerprint
+    merged, places = merge_segments(other.model, other.segments, other.live, other.codec)
+    part = replace(merged[0], base_row=base_row)
+    if same and state.codec == other.codec:
+        return (part, merged[1]), places
+    if rows_of(part) is not None:
+        # int8 again: what is compared with is what the other index compared with.
+        part = TokenPart(base_row, *_int8(part), part.offsets)
+    return make_segment(state.model, part, state.codec), places
+
+
+def _int8(part: TokenPart) -> tuple[npt.NDArray[np.int8], Halves]:
+    """int8 [T, d] and scales float16 [T] of compact rows, decoded a block at a time."""
+    blocks = [slice(start, start + ENCODE_TOKENS) for start in range(0, len(part.tokens), ENCODE_TOKENS)]
+    rows = rows_of(part)
+    assert rows is not None
+    decoded = [rows.decode(block) for block in blocks] or [rows.decode(slice(0, 0))]
+    return np.concatenate([one for one, _ in decoded]), np.concatenate([one for _, one in decoded])
 
 
 def merge_segments(

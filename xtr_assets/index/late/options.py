@@ -7,6 +7,8 @@ from typing import Any
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.search_options import SearchOptions
 
+# What a parameter text may set.
+PARAMETERS = {name: name for name in ("nprobe", "k_prime", "rescore")}
 # Costs for one query token, in stored tokens of a document that is rescored with token pruning (16 ns for 32 query
 # tokens in the extension): reading one document of a list (4 ns), and looking at the centroid of one stored token (1.2
 # ns for 32). numba and numpy have other ratios, and the same results either way.

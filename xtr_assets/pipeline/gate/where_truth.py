@@ -6,6 +6,7 @@ read as it is written, and a glob is walked.
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unicodedata import normalize
 
 Row = Mapping[str, Any]
 # Columns of a chunk. Any other name is a field of its metadata, and so is one that begins with `metadata.`.
@@ -22,7 +23,19 @@ def passes(where: Mapping[str, Any], row: Row) -> bool:
     >>> passes({"year": {"not": 2019}}, row), passes({"month": None}, row), passes({"year": "2019"}, row)
     (False, True, False)
     """
-    return all(_meets(condition, _values(column, row)) for column, condition in where.items())
+    return all(
+        _meets(_composed(condition) if column == "path" else condition, _values(column, row))
+        for column, condition in where.items()
+    )
+
+
+def _composed(asked: Any) -> Any:
+    """A condition on a path, or the path itself, in NFC: both spellings of an accent are one name."""
+    if isinstance(asked, Mapping):
+        return {operator: _composed(operand) for operator, operand in asked.items()}
+    if isinstance(asked, list | tuple):
+        return [_composed(one) for one in asked]
+    return normalize("NFC", asked) if isinstance(asked, str) else asked
 
 
 def glob_matches(pattern: str, text: str) -> bool:
@@ -60,7 +73,7 @@ def _end_of_part(text: str, start: int) -> int:
 def _values(column: str, row: Row) -> list[Any]:
     """What a row holds under a name: one value, those of a list, or none."""
     if column in COLUMNS:
-        return [row[column]]
+        return [_composed(row[column]) if column == "path" else row[column]]
     held = row["metadata"].get(column.removeprefix(FIELD))
     values = [one for one in (held if isinstance(held, list) else [held]) if one is not None]
     return [whole_characters(one) if isinstance(one, str) else one for one in values]

@@ -1,0 +1,35 @@
+"""`export-idmap`: which chunk lies at which row, as a Parquet file of its own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
+from xtr_assets.cli.console import emit, say
+from xtr_assets.cli.locate import find_place, open_warehouse, shown
+from xtr_assets.core.errors import GenerationError
+
+
+@app.command(rich_help_panel=UPKEEP)
+def export_idmap(
+    path: Annotated[Path, typer.Argument(help="A .parquet file that does not exist yet.", show_default=False)],
+    generation: Annotated[
+        int | None, typer.Option(help="Another generation than the published one.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+    warehouse: WarehouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the ID map: row, chunk_id, segment, position and whether the row is live, dead rows included."""
+    from xtr_assets.storage.id_map import export_id_map
+
+    opened = open_warehouse(find_place(config, warehouse))
+    found = opened.published if generation is None else opened.generation(generation)
+    if found is None:
+        raise GenerationError(f"nothing is published in {opened.root}; `xtr-assets build` first, or name --generation")
+    rows = export_id_map(found, path)
+    if as_json:
+        emit({"generation": found.number, "path": str(path), "rows": rows, "live_rows": found.live_rows})
+    else:
+        say(f"[green]exported[/green] the ID map of generation {found.number} ({rows:,} rows) to {shown(path)}")

@@ -1,0 +1,79 @@
+"""The hits of one query, as a list and as a table."""
+
+import json
+from collections.abc import Mapping
+from html import escape
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+
+from xtr_assets.core.errors import ProviderError
+from xtr_assets.search.hits import Hit
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Characters of a text that a notebook shows: some four lines of a cell.
+SHOWN_TEXT = 300
+
+# Column -> Arrow type. `dense` and `xtr` are `hit.scores`, null where nothing was compared there; `metadata` is JSON.
+COLUMNS: Mapping[str, str] = {
+    "rank": "int32",
+    "chunk_id": "int64",
+    "score": "double",
+    "dense": "double",
+    "xtr": "double",
+    "source": "string",
+    "path": "string",
+    "symbol": "string",
+    "kind": "string",
+    "part": "int64",
+    "start_line": "int64",
+    "end_line": "int64",
+    "title": "string",
+    "text": "string",
+    "metadata": "string",
+}
+
+
+class Hits(list[Hit]):
+    """The hits of one query, best first: a list, with a table's face in notebooks."""
+
+    def to_arrow(self) -> "pa.Table":
+        """One row a hit: rank from 1, chunk_id, score, `dense` and `xtr` (null where not compared), and its columns."""
+        import pyarrow as pa
+
+        schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()])
+        return pa.Table.from_pylist([_row(rank, hit) for rank, hit in enumerate(self, 1)], schema=schema)
+
+    def to_pandas(self) -> Any:
+        """`to_arrow` as a pandas.DataFrame. ProviderError where pandas is not installed."""
+        if find_spec("pandas") is None:
+            raise ProviderError("pandas is not installed; `pip install pandas`, or take `to_arrow()`")
+        return self.to_arrow().to_pandas()
+
+    @overload
+    def __getitem__(self, which: SupportsIndex) -> Hit: ...
+    @overload
+    def __getitem__(self, which: slice) -> "Hits": ...
+    def __getitem__(self, which: SupportsIndex | slice) -> "Hit | Hits":
+        return Hits(super().__getitem__(which)) if isinstance(which, slice) else super().__getitem__(which)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows. Texts are those of strangers: none of them is HTML here."""
+        rows = [
+            (rank, f"{hit.score:.3f}", f"{hit.path}:{hit.start_line}-{hit.end_line}", hit.symbol, _shortened(hit.text))
+            for rank, hit in enumerate(self, 1)
+        ]
+        head = "".join(f"<th>{name}</th>" for name in ("rank", "score", "place", "symbol", "text"))
+        body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _row(rank: int, hit: Hit) -> dict[str, Any]:
+    own = {name: getattr(hit, name) for name in COLUMNS if name not in ("rank", "dense", "xtr", "metadata")}
+    metadata = json.dumps(dict(hit.metadata), ensure_ascii=False)
+    return {"rank": rank, "dense": hit.scores.get("dense"), "xtr": hit.scores.get("xtr"), "metadata": metadata, **own}
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= SHOWN_TEXT else text[:SHOWN_TEXT] + "…"
