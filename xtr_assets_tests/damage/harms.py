@@ -141,7 +141,23 @@ def other_value(path: Path, _others: Sequence[Path], draw: random.Random) -> boo
     places: list[tuple[Any, Any]] = []
     _places(document, places)
     holder, key = draw.choice(places)
-    given = (None, True, -1, 2**60, 2**31, 1e300, float("nan"), "", "x" * 5000, "\0", "\ud800", "../../x", [], {}, [[]])
+    given: tuple[Any, ...] = (
+        None,
+        True,
+        -1,
+        2**60,
+        2**31,
+        1e300,
+        float("nan"),
+        "",
+        "x" * 5000,
+        "\0",
+        "\ud800",
+        "../../x",
+        [],
+        {},
+        [[]],
+    )
     holder[key] = draw.choice(given)
     path.write_text(json.dumps(document))
     return True
