@@ -318,7 +318,7 @@ class Searcher:
         published = self._warehouse.published
         if published is None:
             raise GenerationError(
-                f"nothing is published in {self._warehouse.root}; `xtr-assets build` publishes a generation that "
+                f"nothing is published in {self._warehouse.root} (no PUBLISHED there); `xtr-assets build` publishes a generation that "
                 "passes its checks"
             )
         return published
