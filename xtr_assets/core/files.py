@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from xtr_assets.core.errors import CorruptFile
+from xtr_assets.core.errors import CorruptFile, StorageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         fsync_file(temporary)
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except IsADirectoryError as error:
+            raise StorageError(f"{path} is a folder, and a file belongs there; remove it") from error
         fsync_dir(path.parent)
     finally:
         temporary.unlink(missing_ok=True)

@@ -318,8 +318,8 @@ class Searcher:
         published = self._warehouse.published
         if published is None:
             raise GenerationError(
-                f"nothing is published in {self._warehouse.root}; `xtr-assets build` publishes a generation that "
-                "passes its checks"
+                f"nothing is published in {self._warehouse.root} (no PUBLISHED there); `xtr-assets build` publishes a "
+                "generation that passes its checks"
             )
         return published
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xtr_assets.core.errors import CorruptFile, InvalidInput
+from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError
 from xtr_assets.core.files import fsync_dir
 from xtr_assets.storage.content import withdrawn_generations
 from xtr_assets.storage.history import published_stack, read_history, read_published
@@ -167,12 +167,14 @@ def _unpinned(layout: Layout, number: int) -> Iterator[bool]:
 
 def _opened(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise StorageError(f"{path} is no file of its own ({error.strerror}); restore it from a copy") from error
         # Where nothing can be written only a dry run comes here; NFS alone needs the right to write for this lock.
         if error.errno not in (errno.EROFS, errno.EACCES):
             raise
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _remove(layout: Layout, path: Path, removed: dict[str, int], dry_run: bool) -> None:

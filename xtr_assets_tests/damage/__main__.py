@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from xtr_assets_tests.damage.stock import make_stock
-from xtr_assets_tests.damage.trial import Outcome, attempt
+from xtr_assets_tests.damage.trial import Outcome, Verdict, attempt
 
-VERDICTS = ("detected", "harmless", "wrong", "traceback", "unnamed")
+VERDICTS: tuple[Verdict, ...] = ("detected", "harmless", "wrong", "traceback", "unnamed")
 
 
 def main(words: list[str]) -> int:
