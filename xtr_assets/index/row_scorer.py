@@ -1,4 +1,4 @@
-"""What scores stored dense rows: chosen once for the vectors of an index, when it is opened, and said by the index.
+"""Row scorers: what scores stored dense rows. Chosen once, when an index is opened, which says which it is.
 
 The C++ extension scores them where they lie. Without it numba does, where vectors are so many that half a CPU second of
 importing it is worth while, and NumPy else. All give equal scores to equal vectors.

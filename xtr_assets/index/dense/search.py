@@ -1,4 +1,4 @@
-"""How a dense index is asked: searches planned and answered, what re-ranking did, and the profile they follow."""
+"""Search of a dense index: plans, answers, what re-ranking did, and the profile that searches follow."""
 
 from collections.abc import Mapping
 from dataclasses import replace

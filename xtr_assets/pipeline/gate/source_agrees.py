@@ -1,4 +1,4 @@
-"""Whether rows say what their files say: a sample of files is read again, independently of what made the rows.
+"""`source_agrees`: rows say what their files say. A sample is read again, by other code than made the rows.
 
 Not one function of `sources` or of the chunkers is called: lines are sliced, records parsed, definitions found by a
 reading of their own (`file_evidence`, which asks `text_evidence`, `python_evidence`, `record_evidence` and others).
