@@ -302,8 +302,8 @@ def test_judgments_are_asked_and_a_surely_worse_generation_is_refused(project: P
     project.configure(CONFIG.format(name="small") + asked)
     (project.modules / "more.py").write_text("def more():\n    return 1\n")
     refused = project.build()
-    (judged,) = [check for check in refused.failed if check.name == "judged_quality"]
-    assert "`queries.floor` asks for 1" in judged.summary
+    (verdict,) = [check for check in refused.failed if check.name == "judged_quality"]
+    assert "`queries.floor` asks for 1" in verdict.summary
     assert refused.built is not None
     kept = project.warehouse.generation(refused.built).manifest.checks["judged_quality"].details["best"]
     assert (kept["generation"], kept["per_query"]) == (2, record.details["per_query"])

@@ -44,7 +44,7 @@ class DocumentBm25:
     def ranked(self, queries: Sequence[str], depth: int) -> list[list[str]]:
         """Names of the `depth` best documents of each query, best first; those without a word of it are left out."""
         k = min(depth, len(self.names))
-        found = []
+        found: list[list[str]] = []
         for terms in _terms(queries):
             known = [term for term in terms if term in self._index.vocab_dict]
             if not known:

@@ -274,7 +274,7 @@ MUTANTS = (
     Mutant(
         "one hit fewer than asked for",
         "search",
-        _request(lambda ask: replace(ask, k=max(ask.k - 1, 0))),
+        _request(lambda ask: replace(ask, options=replace(ask.options, k=max(ask.k - 1, 1)))),
         ANSWERS,
         serves=True,
     ),

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +72,10 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
 
 
 def test_a_chunk_is_called_by_what_is_judged_first() -> None:
-    rows = {"symbol": ["f", "f", "", ""], "path": ["a.py", "b.py", "c.md", "d.md"], "chunk_id": [1, 2, 3, 4]}
+    rows: dict[str, list[Any]] = {
+        "symbol": ["f", "f", "", ""],
+        "path": ["a.py", "b.py", "c.md", "d.md"],
+        "chunk_id": [1, 2, 3, 4],
+    }
     assert document_names(rows, {"b.py", "3"}) == ["f", "b.py", "3", "d.md"]
     assert document_names(rows, {"f", "b.py"}) == ["f", "f", "c.md", "d.md"]
