@@ -137,8 +137,8 @@ def document_names(rows: Mapping[str, list[Any]], judged: set[str]) -> list[str]
 
     A chunk stands for the first of its symbol, its path and its chunk_id that is judged, else for its symbol or path.
 
-    >>> document_names({"symbol": ["f", ""], "path": ["a.py", "b.md"], "chunk_id": [3, 4]}, {"a.py"})
-    ['a.py', 'b.md']
+    >>> document_names({"symbol": ["f", ""], "path": ["a.py", "b.txt"], "chunk_id": [3, 4]}, {"a.py"})
+    ['a.py', 'b.txt']
     """
     names = []
     for symbol, path, chunk in zip(rows["symbol"], rows["path"], rows["chunk_id"], strict=True):
