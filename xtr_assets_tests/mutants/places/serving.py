@@ -314,7 +314,7 @@ MUTANTS = (
         "search",
         replaced(
             "search.retrievers:TokenSpace.retrieve",
-            lambda original: lambda self, queries, n, overrides, _: original(self, queries, n, overrides, None),
+            lambda original: lambda self, queries, options: original(self, queries, replace(options, allowed=None)),
         ),
         ANSWERS,
         serves=True,
