@@ -1,6 +1,6 @@
 """One small dense search, this checkout against others, in turns: microseconds a call of `DenseIndex.search`.
 
-    python benchmarks/small_search.py OTHER_CHECKOUT ... [--rounds 15] [--rows 6000]
+    python benchmarks/small_search.py OTHER_CHECKOUT ... [--rounds 15] [--rows 6000] [--dim 384]
 
 A checkout is a folder that has `xtr_assets` with its extension in it. Each round asks every checkout in a process of
 its own, one after the other, over the same vectors; the figure is the median over rounds of the median over calls.
@@ -18,9 +18,9 @@ ASK = """
 import time
 import numpy as np
 from xtr_assets.index import DenseIndex
-rows, recipe = {rows}, {recipe!r}
+rows, dim, recipe = {rows}, {dim}, {recipe!r}
 chance = np.random.default_rng(3)
-vectors = chance.standard_normal((rows, 384)).astype(np.float32)
+vectors = chance.standard_normal((rows, dim)).astype(np.float32)
 vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
 index = DenseIndex.build(vectors, recipe)
 queries = vectors[:200] + 0
@@ -34,10 +34,10 @@ print(sorted(taken[1000:])[1500] / 1000)
 """
 
 
-def asked(checkout: Path, rows: int, recipe: str) -> float:
+def asked(checkout: Path, rows: int, dim: int, recipe: str) -> float:
     """Median microseconds of a call in a fresh process of a checkout."""
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", ASK.format(rows=rows, recipe=recipe)]
+    command = [sys.executable, "-c", ASK.format(rows=rows, dim=dim, recipe=recipe)]
     return float(subprocess.run(command, env=environment, cwd=checkout, check=True, capture_output=True).stdout)
 
 
@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("others", nargs="*", type=Path)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--rows", type=int, default=6000)
+    parser.add_argument("--dim", type=int, default=384)
     parser.add_argument("--recipe", default="IVF64,SQ8")
     given = parser.parse_args()
     checkouts = [HERE, *(one.absolute() for one in given.others)]
@@ -53,7 +54,7 @@ def main() -> None:
     for turn in range(given.rounds):
         # Every other round backwards, so that none always follows the same.
         for one in checkouts[:: 1 if turn % 2 else -1]:
-            figures[one].append(asked(one, given.rows, given.recipe))
+            figures[one].append(asked(one, given.rows, given.dim, given.recipe))
     for one, found in figures.items():
         print(f"{median(found):7.2f} us ({min(found):.2f} to {max(found):.2f})  {one}")
 
