@@ -1,6 +1,7 @@
 """Encoders: texts to embeddings and token embeddings. `open_encoder` is the way in.
 
-torch is imported when it is worth it: a query, or the few texts of a small change, are encoded in numpy.
+The extension encodes on a CPU, without torch. Where it is not compiled, torch is imported when it is worth it: a query,
+or the few texts of a small change, are encoded in numpy.
 """
 
 import threading
