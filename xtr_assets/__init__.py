@@ -15,6 +15,8 @@ if sys.platform not in _PLATFORMS:
     )
 
 if TYPE_CHECKING:
+    from xtr_assets.client.async_searcher import AsyncRemoteSearcher, connect_async
+    from xtr_assets.client.remote_searcher import RemoteSearcher, connect
     from xtr_assets.core.deprecation import XtrAssetsDeprecation
     from xtr_assets.core.errors import (
         ConfigError,
@@ -25,8 +27,12 @@ if TYPE_CHECKING:
         InvalidInput,
         ProviderError,
         PublishRefused,
+        QuestionTimeout,
+        RemoteError,
+        ServerBusy,
         SourceError,
         StorageError,
+        Unauthorized,
         UnknownFormat,
         WarehouseLocked,
         WarehouseNotFound,
@@ -38,6 +44,7 @@ if TYPE_CHECKING:
     from xtr_assets.storage.generation import Generation
 
 __all__ = [
+    "AsyncRemoteSearcher",
     "ConfigError",
     "CorruptFile",
     "EncoderMismatch",
@@ -49,26 +56,37 @@ __all__ = [
     "InvalidInput",
     "ProviderError",
     "PublishRefused",
+    "QuestionTimeout",
+    "RemoteError",
+    "RemoteSearcher",
     "Searcher",
+    "ServerBusy",
     "SourceError",
     "StorageError",
+    "Unauthorized",
     "UnknownFormat",
     "Warehouse",
     "WarehouseLocked",
     "WarehouseNotFound",
     "XtrAssetsDeprecation",
     "XtrAssetsError",
+    "connect",
+    "connect_async",
     "open",
 ]
 
 # Where a name lives; the errors share one module.
 _HOMES = {
+    "AsyncRemoteSearcher": "client.async_searcher",
     "Explanation": "search.hits",
     "Generation": "storage.generation",
     "Hit": "search.hits",
+    "RemoteSearcher": "client.remote_searcher",
     "Searcher": "search.searcher",
     "Warehouse": "search.facade",
     "XtrAssetsDeprecation": "core.deprecation",
+    "connect": "client.remote_searcher",
+    "connect_async": "client.async_searcher",
     "open": "search.searcher",
 }
 

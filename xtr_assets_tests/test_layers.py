@@ -20,6 +20,7 @@ RANKS = {
     "index": 2,
     "storage": 2,
     "search": 3,
+    "client": 4,
     "pipeline": 4,
     "defs": 5,
     "server": 5,
@@ -34,6 +35,9 @@ PUBLIC_API_RANK = 4
 NEIGHBOURS = {("cli", "defs"), ("cli", "server")}
 
 SOLE_IMPORTERS = {
+    "starlette": ("server",),
+    "uvicorn": ("server",),
+    "mcp": ("server",),
     "faiss": ("index",),
     "duckdb": ("storage/catalog.py",),
     "dagster": ("defs", "definitions.py"),

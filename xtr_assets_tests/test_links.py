@@ -13,7 +13,7 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
 )
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-LAYERS = "core|config|sources|encoders|index|storage|search|pipeline|defs|cli|telemetry"
+LAYERS = "core|config|sources|encoders|index|storage|search|pipeline|client|server|defs|cli|telemetry"
 DOTTED = re.compile(rf"`((?:xtr_assets\.)?(?:{LAYERS})(?:\.\w+)+)(?:\([^`]*\))?`")
 # Fields of xtr.yaml, spans and attributes, which look like names of modules.
 OTHER = re.compile(r"(search\.(search|searcher)|config\.\w+)$")

@@ -16,7 +16,7 @@ from xtr_assets.pipeline.gate.registry import CHECKS
 PACKAGE = Path(xtr_assets.__file__).parent
 
 # In cli/ and defs/ a file bears the name of what a user sees there, whatever the layers below call their modules.
-ONE_PLACE = ("core", "sources", "encoders", "index", "storage", "search", "pipeline", "telemetry")
+ONE_PLACE = ("core", "sources", "encoders", "index", "storage", "search", "pipeline", "telemetry", "client", "server")
 # What a package is and what its kinds have in common stands in many folders.
 EVERYWHERE = {"__init__", "base"}
 # Of the two indexes equal names mean equal roles.

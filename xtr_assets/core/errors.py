@@ -78,3 +78,23 @@ class PublishRefused(GenerationError):
 
 class WarehouseLocked(StorageError):
     """Another writer holds the lock; the message says who, where and since when."""
+
+
+class RemoteError(XtrAssetsError):
+    """A server of `xtr-assets serve` could not be reached, or what answered is none."""
+
+
+class Unauthorized(RemoteError):
+    """The server wants a token, and the one given is none of its own (any more)."""
+
+
+class ServerBusy(RemoteError):
+    """The server has no room for another question; `retry_after` says in how many seconds to ask again."""
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class QuestionTimeout(RemoteError):
+    """A question took longer than the server gives one, or than the client waits."""

@@ -153,6 +153,32 @@ DAMAGED_FILES: Final = Gauge(
     registry=REGISTRY,
 )
 
+SERVER_REQUESTS: Final = Counter(
+    "xtr_assets_server_requests_total",
+    "Requests to the server, by route and HTTP status.",
+    ["route", "status"],
+    registry=REGISTRY,
+)
+SERVER_SECONDS: Final = Histogram(
+    "xtr_assets_server_seconds",
+    "Time of one request in the server, from its head to the last byte handed over.",
+    ["route"],
+    buckets=SEARCH_BUCKETS,
+    registry=REGISTRY,
+)
+SERVER_GATHERED: Final = Histogram(
+    "xtr_assets_server_gathered",
+    "Requests that one call answered together.",
+    buckets=(1.0, 2.0, 4.0, 8.0, 16.0, 32.0),
+    registry=REGISTRY,
+)
+SERVER_SWAPS: Final = Counter(
+    "xtr_assets_server_swaps_total",
+    "Moves of a server to another generation: served, failed.",
+    ["index", "outcome"],
+    registry=REGISTRY,
+)
+
 
 def render() -> bytes:
     """The registry in Prometheus' text format, for /metrics or a push."""

@@ -1,0 +1,60 @@
+"""Where a client asks, and as whom."""
+
+import os
+import re
+from dataclasses import dataclass
+
+import httpx
+
+from xtr_assets.client.wire import GENERATION_HEADER, Call
+from xtr_assets.core.errors import InvalidInput
+
+TOKEN_VARIABLE = "XTR_ASSETS_TOKEN"
+TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+# How often a question is sent again where the server has no room.
+ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A server, an index of it, and who asks."""
+
+    url: str
+    token: str | None
+    index: str | None
+    timeout: float
+
+    @classmethod
+    def checked(cls, url: str, token: str | None, index: str | None, timeout: float) -> "Destination":
+        """Raises InvalidInput. Without a token that of $XTR_ASSETS_TOKEN counts."""
+        parsed = httpx.URL(url)
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise InvalidInput(f"url is {url!r}; give one such as http://localhost:8080")
+        if parsed.userinfo:
+            raise InvalidInput("the url holds a name or password, which ends up in logs; give `token`")
+        chosen = token if token is not None else os.environ.get(TOKEN_VARIABLE) or None
+        if chosen is not None and TOKEN.fullmatch(chosen) is None:
+            # Not the token itself: errors are logged.
+            raise InvalidInput("the token holds characters that no token has; letters, digits and ._~+/- are allowed")
+        if not timeout > 0:
+            raise InvalidInput(f"timeout is {timeout}; give seconds above 0")
+        return cls(url.rstrip("/"), chosen, index, float(timeout))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of every request."""
+        own = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        return own if self.token is None else {**own, "Authorization": f"Bearer {self.token}"}
+
+    def request(self, client: "httpx.Client | httpx.AsyncClient", call: Call, pinned: int | None) -> httpx.Request:
+        """The request of a call, answered from the `pinned` generation or not at all."""
+        headers = {} if pinned is None else {GENERATION_HEADER: str(pinned)}
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+        return client.build_request(
+            "GET" if call.body is None else "POST",
+            self.url + call.path,
+            params={**call.query, **({} if self.index is None else {"index": self.index})},
+            content=call.body,
+            headers=headers,
+        )

@@ -1,0 +1,1 @@
+"""The index behind a URL and behind a tool of an agent: HTTP (Starlette, uvicorn) and MCP."""

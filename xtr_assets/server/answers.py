@@ -1,0 +1,123 @@
+"""Questions to the bytes of their answers, in a worker thread: one call of the Searcher for all that are alike."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+from xtr_assets.search.hits import Hit
+from xtr_assets.search.neighbourhood import Neighbourhood
+from xtr_assets.search.searcher import Searcher
+from xtr_assets.server.hosted_index import HostedIndex
+from xtr_assets.server.question import Question
+
+# Hit.document shows what people read; these make it whole.
+BESIDES = ("kind", "part", "title")
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """What questions have in common that are answered by one call."""
+
+    index: HostedIndex
+    pinned: int | None
+    alike: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The body of an answer, and the generation that all of it comes from."""
+
+    generation: int
+    body: bytes
+
+
+def answer_together(shared: Alike, questions: Sequence[Question]) -> Sequence["Answered | Exception"]:
+    """The answers, or errors, of questions with text. One that fails takes none of the others with it."""
+    try:
+        return _texts(shared, questions)
+    except Exception as error:
+        if len(questions) == 1:
+            return [error]
+    return [one for question in questions for one in answer_together(shared, [question])]
+
+
+def _texts(shared: Alike, questions: Sequence[Question]) -> list[Answered]:
+    first, texts = questions[0], [text for question in questions for text in question.asked]
+    with shared.index.use(shared.pinned) as searcher:
+        started = perf_counter()
+        found = iter(searcher.search_batch(texts, first.k, first.mode, first.where, **first.settings))  # type: ignore[arg-type]
+        took_ms = (perf_counter() - started) * 1000
+        number = searcher.generation
+    return [
+        _answered(
+            shared.index, number, question, took_ms, [[*map(whole, next(found), _ranks())] for _ in question.asked]
+        )
+        for question in questions
+    ]
+
+
+def answer_arrays(index: HostedIndex, pinned: int | None, question: Question) -> Answered:
+    """The answer to vectors or tokens."""
+    with index.use(pinned) as searcher:
+        started = perf_counter()
+        search: Any = searcher.search_vectors if question.kind == "vectors" else searcher.search_tokens
+        scores, ids = search(question.asked, question.k, question.where, **question.settings)
+        lists = [
+            _scored(searcher, question, [(float(score), one) for score, one in zip(*own, strict=True) if one >= 0])
+            for own in zip(scores.tolist(), ids.tolist(), strict=True)
+        ]
+        took_ms = (perf_counter() - started) * 1000
+        return _answered(index, searcher.generation, question, took_ms, lists)
+
+
+def _scored(searcher: Searcher, question: Question, found: Sequence[tuple[float, int]]) -> list[dict[str, Any]]:
+    if not question.hydrate:
+        return [{"rank": rank, "chunk_id": one, "score": score} for rank, (score, one) in enumerate(found, 1)]
+    hits = searcher.hydrate([one for _, one in found])
+    return [
+        whole(replace(hit, score=score, scores={question.mode: score}), rank)
+        for rank, (hit, (score, _)) in enumerate(zip(hits, found, strict=True), 1)
+    ]
+
+
+def whole(hit: Hit, rank: int) -> dict[str, Any]:
+    """A hit with all that the library's has."""
+    return {**hit.document(rank), **{name: getattr(hit, name) for name in BESIDES}, "metadata": dict(hit.metadata)}
+
+
+def chunks_document(index: HostedIndex, generation: int, hits: Sequence[Hit]) -> dict[str, Any]:
+    """Chunks that were asked for by their ids, in that order."""
+    return {"index": index.name, "generation": generation, "chunks": [*map(whole, hits, _ranks())]}
+
+
+def neighbourhood_document(index: HostedIndex, generation: int, found: Neighbourhood) -> dict[str, Any]:
+    """A chunk with what stands around it."""
+    return {
+        "index": index.name,
+        "generation": generation,
+        "chunk": whole(found.chunk, 1),
+        "before": [*map(whole, found.before, _ranks())],
+        "after": [*map(whole, found.after, _ranks())],
+    }
+
+
+def encoded(document: Mapping[str, Any]) -> bytes:
+    """JSON in UTF-8; in escapes where a text holds half characters (names of files that are no UTF-8)."""
+    try:
+        return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(document, allow_nan=False).encode()
+
+
+def _answered(
+    index: HostedIndex, number: int, question: Question, took_ms: float, lists: Sequence[list[dict[str, Any]]]
+) -> Answered:
+    head = {"index": index.name, "generation": number, "mode": question.mode, "took_ms": round(took_ms, 3)}
+    found = {"hits": lists[0]} if question.single else {"results": [{"hits": one} for one in lists]}
+    return Answered(number, encoded({**head, **found}))
+
+
+def _ranks() -> range:
+    return range(1, 1 << 62)

@@ -1,0 +1,223 @@
+"""The routes: each reads a request, asks an index, writes JSON."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.search.neighbourhood import neighbourhood
+from xtr_assets.server import overview
+from xtr_assets.server.answers import (
+    Alike,
+    Answered,
+    answer_arrays,
+    answer_together,
+    chunks_document,
+    encoded,
+    neighbourhood_document,
+)
+from xtr_assets.server.bearers import Bearers
+from xtr_assets.server.gatherer import Gatherer
+from xtr_assets.server.guard import Guard, response_of
+from xtr_assets.server.hosted_index import HostedIndex
+from xtr_assets.server.json_body import json_object
+from xtr_assets.server.limits import Limits
+from xtr_assets.server.openapi import openapi_document
+from xtr_assets.server.problem import Problem, problem_of, refused
+from xtr_assets.server.question import parse_question
+from xtr_assets.telemetry import metrics
+
+log = logging.getLogger(__name__)
+
+# A request names the generation it wants by this header, an answer the one it came from.
+GENERATION_HEADER = "Xtr-Generation"
+# How often the pointer is read (20 us).
+POLL_SECONDS = 1.0
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def json_response(document: Mapping[str, Any], status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(encoded(document), status, media_type="application/json")
+
+
+def answered(handler: Handler) -> Handler:
+    """The handler with every error as an answer."""
+
+    async def safely(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Exception as error:
+            return response_of(problem_of(error))
+
+    return safely
+
+
+class Server:
+    """Several indexes behind one URL; `app` is the ASGI application.
+
+    workers : threads that search. poll_seconds : how often each index looks at its pointer.
+    """
+
+    def __init__(
+        self,
+        indexes: Sequence[HostedIndex],
+        bearers: Bearers,
+        limits: Limits | None = None,
+        workers: int = 2,
+        hosts: Collection[str] | None = None,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        self._indexes, self._bearers = {index.name: index for index in indexes}, bearers
+        self._limits, self._poll_seconds = limits or Limits(), poll_seconds
+        self._gatherer = Gatherer(answer_together, workers, self._limits)
+        routes = [
+            Route("/v1/search", answered(self._search), methods=["POST"]),
+            Route("/v1/chunks", answered(self._chunks)),
+            Route("/v1/chunks/{chunk_id}", answered(self._chunk)),
+            Route("/v1/generation", answered(self._generation)),
+            Route("/v1/generations", answered(self._generations)),
+            Route("/healthz", answered(self._health)),
+            Route("/readyz", answered(self._ready)),
+            Route("/metrics", answered(self._metrics)),
+            Route("/openapi.json", answered(self._openapi)),
+        ]
+        starlette = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: _http_problem})
+        self.app = Guard(starlette, bearers, hosts)
+
+    # -- routes -------------------------------------------------------------------------------------------------------
+
+    async def _search(self, request: Request) -> Response:
+        index, pinned = self._index(request), _pinned(request)
+        question = parse_question(await json_object(request, self._limits), self._limits)
+        if question.kind == "queries":
+            shared = Alike(index, pinned, question.alike)
+            found: Answered = await self._gatherer.ask(shared, question, len(question.asked))
+        else:
+            found = await self._gatherer.alone(partial(answer_arrays, index, pinned, question))
+        headers = {GENERATION_HEADER: str(found.generation)}
+        return Response(found.body, headers=headers, media_type="application/json")
+
+    async def _chunks(self, request: Request) -> Response:
+        index, pinned = self._index(request), _pinned(request)
+        ids = [_number(one, "ids") for one in request.query_params.get("ids", "").split(",") if one]
+        if len(ids) > self._limits.hits:
+            raise refused(400, f"{len(ids)} ids, at most {self._limits.hits} are taken; ask in several requests")
+
+        def read() -> dict[str, Any]:
+            with index.use(pinned) as searcher:
+                return chunks_document(index, searcher.generation, searcher.hydrate(ids))
+
+        return json_response(await self._gatherer.alone(_found(read)))
+
+    async def _chunk(self, request: Request) -> Response:
+        index, pinned = self._index(request), _pinned(request)
+        chunk_id = _number(request.path_params["chunk_id"], "the chunk's id")
+        before, after = (
+            _number(request.query_params.get(name, "0"), name, self._limits.neighbours) for name in ("before", "after")
+        )
+
+        def read() -> dict[str, Any]:
+            with index.use(pinned) as searcher, searcher.opened() as opened:
+                return neighbourhood_document(index, opened.number, neighbourhood(opened, chunk_id, before, after))
+
+        return json_response(await self._gatherer.alone(_found(read)))
+
+    async def _generation(self, request: Request) -> Response:
+        index, pinned = self._index(request), _pinned(request)
+
+        def read() -> dict[str, Any]:
+            with index.use(pinned) as searcher:
+                return overview.generation_now(index, searcher)
+
+        return json_response(await self._gatherer.alone(read))
+
+    async def _generations(self, request: Request) -> Response:
+        return json_response(await self._gatherer.alone(partial(overview.generations, self._index(request))))
+
+    async def _health(self, _: Request) -> Response:
+        return json_response({"ok": True})
+
+    async def _ready(self, _: Request) -> Response:
+        found = {name: overview.readiness(index) for name, index in self._indexes.items()}
+        problem = self._bearers.problem()
+        ready = problem is None and all(one["generation"] is not None for one in found.values())
+        return json_response({"ready": ready, "problem": problem, "indexes": found}, 200 if ready else 503)
+
+    async def _metrics(self, _: Request) -> Response:
+        return Response(await asyncio.to_thread(metrics.render), media_type=metrics.CONTENT_TYPE)
+
+    async def _openapi(self, _: Request) -> Response:
+        return json_response(openapi_document(self._limits))
+
+    # -- what they share ----------------------------------------------------------------------------------------------
+
+    def _index(self, request: Request) -> HostedIndex:
+        name = request.query_params.get("index")
+        if name is None and len(self._indexes) == 1:
+            return next(iter(self._indexes.values()))
+        if name is None:
+            raise refused(400, f"this server has several indexes; name one, `?index=`: {', '.join(self._indexes)}")
+        if name not in self._indexes:
+            raise refused(404, f"no index {name[:100]!r} here; there are {', '.join(self._indexes)}")
+        return self._indexes[name]
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        await asyncio.gather(*(asyncio.to_thread(index.look) for index in self._indexes.values()))
+        followers = [asyncio.create_task(self._follow(index)) for index in self._indexes.values()]
+        try:
+            yield
+        finally:
+            for one in followers:
+                one.cancel()
+            await asyncio.gather(*followers, return_exceptions=True)
+            await asyncio.to_thread(self._gatherer.close)
+            for index in self._indexes.values():
+                await asyncio.to_thread(index.close)
+
+    async def _follow(self, index: HostedIndex) -> None:
+        while True:
+            await asyncio.sleep(self._poll_seconds)
+            await asyncio.to_thread(index.look)
+
+
+async def _http_problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    wanted = {404: "no such page; /openapi.json says what there is", 405: "another method is wanted; see /openapi.json"}
+    problem = refused(error.status_code, wanted.get(error.status_code, str(error.detail)))
+    return response_of(Problem(problem.status, problem.kind, problem.message, error.headers or {}))
+
+
+def _found(read: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """What is not there is 404, not a mistake in the question."""
+
+    def tried() -> dict[str, Any]:
+        try:
+            return read()
+        except InvalidInput as error:
+            raise refused(404, str(error)) from error
+
+    return tried
+
+
+def _pinned(request: Request) -> int | None:
+    given = request.headers.get(GENERATION_HEADER)
+    return None if given is None else _number(given, GENERATION_HEADER)
+
+
+def _number(text: str, name: str, most: int = 2**63 - 1) -> int:
+    # 19 digits are 64 bits. `isdigit` alone takes digits of other scripts, and powers.
+    if not (text.isascii() and text.isdigit() and len(text) <= 19) or int(text) > most:
+        raise refused(400, f"{name} is {text[:40]!r}; give a whole number from 0 to {most}")
+    return int(text)

@@ -1,0 +1,171 @@
+"""One index of a server: the searcher that answers, the next one while it is made ready, old ones that are pinned.
+
+Each generation has a searcher of its own. A request takes the one that serves when its turn comes and keeps it to its
+end, so that an answer never holds two generations.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from time import monotonic
+
+from xtr_assets.core.errors import GenerationError, XtrAssetsError
+from xtr_assets.search.searcher import Searcher
+from xtr_assets.server.problem import Problem
+from xtr_assets.storage.history import read_published
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets.telemetry import metrics
+
+log = logging.getLogger(__name__)
+
+# What the next generation is asked before it serves: pages come in, kernels and the encoder are ready.
+WARM_UP = ("parse a date", "how to open a file and read its lines", "error")
+# A step of a pipeline asks more often than that.
+LEASE_SECONDS = 600.0
+# Generations that are kept for those who pinned them, besides the one that serves.
+KEPT = 2
+# A generation that cannot be opened is tried again, ever more seldom.
+MOST_PATIENCE = 60.0
+
+
+@dataclass(eq=False, slots=True)
+class _Held:
+    searcher: Searcher
+    users: int = 0
+    leased_until: float = 0.0
+
+
+class HostedIndex:
+    """An index by its name. `look` follows the pointer, from one thread at a time; `use` answers, from many.
+
+    problem : why it does not answer from the generation that is published now, None where it does
+    """
+
+    def __init__(self, name: str, folder: Path, device: str = "auto", lease_seconds: float = LEASE_SECONDS) -> None:
+        self.name, self.folder, self._device, self._lease_seconds = name, folder, device, lease_seconds
+        self.problem: str | None = "it was not opened yet"
+        self._looking, self._lock = Lock(), Lock()
+        self._warehouse: Warehouse | None = None
+        self._serving: _Held | None = None
+        self._held: dict[int, _Held] = {}
+        self._tried: tuple[int | None, float, float] = (None, 0.0, 0.0)
+
+    @property
+    def serving(self) -> int | None:
+        """Number of the generation that answers; None where nothing does."""
+        serving = self._serving
+        return None if serving is None else serving.searcher.generation
+
+    @property
+    def kept(self) -> list[int]:
+        """Numbers of the generations that answer those who ask for them."""
+        with self._lock:
+            return sorted(self._held)
+
+    def warehouse(self) -> Warehouse:
+        """The warehouse. Raises StorageError."""
+        if self._warehouse is None:
+            self._warehouse = Warehouse.open(self.folder)
+        return self._warehouse
+
+    def look(self) -> bool:
+        """Open, warm and serve what is published, if that is another generation; whether it is. Never raises: what
+        serves goes on, and `problem` says what is wrong."""
+        with self._looking:
+            try:
+                moved = self._follow()
+            except (XtrAssetsError, OSError) as error:
+                moved = False
+                self._failed(f"{type(error).__name__}: the server's log says more", error)
+            except Exception as error:
+                moved = False
+                self._failed("an error nobody expected; the server's log says more", error)
+            self._let_go()
+            return moved
+
+    @contextmanager
+    def use(self, pinned: int | None = None) -> Iterator[Searcher]:
+        """The searcher that serves, or that of a pinned generation, whose lease begins anew. Raises Problem."""
+        with self._lock:
+            held = self._serving if pinned is None else self._held.get(pinned)
+            if held is None:
+                raise self._missing(pinned)
+            held.users += 1
+            if pinned is not None:
+                held.leased_until = monotonic() + self._lease_seconds
+        try:
+            yield held.searcher
+        finally:
+            with self._lock:
+                held.users -= 1
+
+    def close(self) -> None:
+        """Let go of everything."""
+        with self._looking, self._lock:
+            held, self._held, self._serving = self._held, {}, None
+            self.problem = "the server is stopping"
+        for one in held.values():
+            one.searcher.close()
+
+    def _follow(self) -> bool:
+        number, serving = read_published(self.warehouse().layout), self.serving
+        if number is None:
+            self.problem = "nothing is published; `xtr-assets build` publishes a generation that passes its checks"
+            return False
+        if number == serving:
+            self.problem = None
+            return False
+        tried, patience, until = self._tried
+        if tried == number and monotonic() < until:
+            return False
+        patience = min(2 * patience, MOST_PATIENCE) if tried == number else 1.0
+        self._tried = number, patience, monotonic() + patience
+        with self._lock:
+            known = self._held.get(number)
+        held = known or _Held(self._opened(number))
+        with self._lock:
+            self._held[number] = self._serving = held
+        self._tried = None, 0.0, 0.0
+        self.problem = None
+        metrics.SERVER_SWAPS.labels(self.name, "served").inc()
+        log.info("index %s: generation %d serves (before: %s)", self.name, number, serving)
+        return True
+
+    def _opened(self, number: int) -> Searcher:
+        searcher = Searcher(self.warehouse(), self._device, generation=number)
+        try:
+            searcher.search_batch(WARM_UP, 10)
+        except BaseException:
+            searcher.close()
+            raise
+        return searcher
+
+    def _failed(self, problem: str, error: Exception) -> None:
+        if self.problem != problem:
+            log.error("index %s cannot follow its pointer", self.name, exc_info=error)
+        self.problem = problem
+        metrics.SERVER_SWAPS.labels(self.name, "failed").inc()
+
+    def _let_go(self) -> None:
+        """Close what nobody uses and no lease keeps; of leases the latest few count."""
+        now = monotonic()
+        with self._lock:
+            old = [(held.leased_until, number) for number, held in self._held.items() if held is not self._serving]
+            kept = {number for until, number in sorted(old)[-KEPT:] if until > now}
+            gone = [number for _, number in old if number not in kept and not self._held[number].users]
+            closed = [self._held.pop(number) for number in gone]
+        for held in closed:
+            held.searcher.close()
+
+    def _missing(self, pinned: int | None) -> Problem:
+        if pinned is None:
+            return Problem(503, GenerationError.__name__, f"index {self.name!r} does not answer: {self.problem}")
+        return Problem(
+            410,
+            GenerationError.__name__,
+            f"generation {pinned} is not held here (any more), there are {sorted(self._held)}; `refresh` moves to the "
+            "one that serves",
+        )

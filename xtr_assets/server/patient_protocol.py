@@ -1,0 +1,61 @@
+"""uvicorn's HTTP, with an end to the patience: uvicorn itself waits for ever for the head of a request."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from xtr_assets.server.limits import Limits
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """Ends a connection whose request's head does not come in time, one too many, and one that does not read."""
+
+    limits = Limits()
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is there: the clock runs until its first request has a head."""
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            # No words: whoever opens a thousand connections reads none.
+            transport.abort()
+            return
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a request; the clock of a later request begins with its first byte."""
+        if self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
+            self._await_head()
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        self._unset_head()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._unset_head()
+        super().connection_lost(exc)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing came after an answer. A client that has not read all of it by now gets no more time."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(self.limits.head_seconds, self.transport.abort)
+
+    def _unset_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+def patient(limits: Limits) -> type[asyncio.Protocol]:
+    """The protocol with these limits, as uvicorn takes it: a class."""
+    made: Any = type("PatientProtocol", (PatientProtocol,), {"limits": limits})
+    return made  # type: ignore[no-any-return]

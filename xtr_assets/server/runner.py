@@ -1,0 +1,78 @@
+"""uvicorn around the application: address, tokens, a graceful stop."""
+
+import ipaddress
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import uvicorn
+
+from xtr_assets.core.errors import ConfigError
+from xtr_assets.server.application import Server
+from xtr_assets.server.bearers import Bearers
+from xtr_assets.server.hosted_index import HostedIndex
+from xtr_assets.server.limits import Limits
+from xtr_assets.server.patient_protocol import patient
+
+# Questions under way get this long when the server is stopped.
+GRACE_SECONDS = 30
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the server listens; `anyone` lets everybody who reaches it ask without a token."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    anyone: bool = False
+
+
+def names_for(address: Address, bearers: Bearers) -> Collection[str] | None:
+    """The names that requests may call the server by, None for any. ConfigError where it would be open to others."""
+    if not bearers.open:
+        return None
+    if address.anyone:
+        return None
+    if not _loopback(address.host):
+        raise ConfigError(
+            f"the host {address.host} is reached by others and no token is asked for; give --tokens FILE, keep to "
+            "127.0.0.1, or say --anyone"
+        )
+    return {*LOOPBACK_NAMES, address.host.lower()}
+
+
+def uvicorn_server(
+    indexes: list[HostedIndex],
+    bearers: Bearers,
+    address: Address,
+    limits: Limits | None = None,
+    workers: int = 2,
+    poll_seconds: float = 1.0,
+    access_log: bool = False,
+) -> uvicorn.Server:
+    """A uvicorn server that was not started; `run()` serves until SIGTERM or SIGINT, then ends what is under way."""
+    limits = limits or Limits()
+    server = Server(indexes, bearers, limits, workers, names_for(address, bearers), poll_seconds)
+    return uvicorn.Server(
+        uvicorn.Config(
+            server.app,
+            host=address.host,
+            port=address.port,
+            http=patient(limits),
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=access_log,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
