@@ -1,14 +1,15 @@
 """Resources: where the warehouse lies, the encoder, and a searcher that stays on one generation for a whole step."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 import dagster as dg
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, model_validator
 
+from xtr_assets.client.remote_searcher import RemoteSearcher, connect
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.encoders import open_encoder
@@ -49,20 +50,31 @@ class SearchResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     An asset takes `search: SearchResource`, depends on `published` and calls `search.search("...")`, or works with
     `search.searcher`. Opened indexes stay in the process for the next step.
 
-    warehouse : the folder. device : auto | cpu | cuda | cuda:N.
+    warehouse : the folder. device : auto | cpu | cuda | cuda:N. Or, in place of the folder, url : a running
+    `xtr-assets serve`, with a token (dg.EnvVar) and the index's name there; it keeps the generation of the step for ten
+    minutes after the last question.
     """
 
-    warehouse: str
+    warehouse: str = ""
     device: str = "auto"
+    url: str = ""
+    token: str = ""
+    index: str = ""
 
     _pinned: "_Pin | None" = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if bool(self.warehouse) == bool(self.url):
+            raise ValueError(f"warehouse is {self.warehouse!r} and url {self.url!r}; give one of them")
+        return self
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 (Dagster's signature)
         """Let go of the generation of the last step."""
         self._release()
 
     @property
-    def searcher(self) -> Searcher:
+    def searcher(self) -> Searcher | RemoteSearcher:
         """The searcher of this step: it stays on the generation that was published when the step first asked.
 
         Steps of one process share the resource, so that the pin follows the step: one that comes after `published` in
@@ -72,8 +84,13 @@ class SearchResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         if self._pinned is None or (step is not None and self._pinned.step != step):
             self._release()
             stack = ExitStack()
-            self._pinned = _Pin(step, stack.enter_context(shared_searcher(self.warehouse, self.device)), stack)
+            self._pinned = _Pin(step, stack.enter_context(self._opened()), stack)
         return self._pinned.searcher
+
+    def _opened(self) -> AbstractContextManager[Searcher | RemoteSearcher]:
+        if self.url:
+            return connect(self.url, self.token or None, self.index or None, pin=True)
+        return shared_searcher(self.warehouse, self.device)
 
     def _release(self) -> None:
         pinned, self._pinned = self._pinned, None
@@ -97,7 +114,7 @@ class _Pin:
     """A searcher held for a step: (run, step), None outside of one."""
 
     step: tuple[str, str] | None
-    searcher: Searcher
+    searcher: Searcher | RemoteSearcher
     stack: ExitStack
 
 

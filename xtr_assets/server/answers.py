@@ -83,8 +83,13 @@ def _scored(searcher: Searcher, question: Question, found: Sequence[tuple[float,
 
 
 def whole(hit: Hit, rank: int) -> dict[str, Any]:
-    """A hit with all that the library's has."""
-    return {**hit.document(rank), **{name: getattr(hit, name) for name in BESIDES}, "metadata": dict(hit.metadata)}
+    """A hit with all that the library's has, and the chunk_id as text: JavaScript rounds integers beyond 53 bits."""
+    return {
+        **hit.document(rank),
+        "id": str(hit.chunk_id),
+        **{name: getattr(hit, name) for name in BESIDES},
+        "metadata": dict(hit.metadata),
+    }
 
 
 def chunks_document(index: HostedIndex, generation: int, hits: Sequence[Hit]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _hit() -> dict[str, Any]:
     optional = {
         "score": {"type": ["number", "null"]},
         "scores": {"type": "object", "additionalProperties": _NUMBER},
-        **dict.fromkeys(("source", "path", "symbol", "kind", "title", "text"), _TEXT),
+        **dict.fromkeys(("id", "source", "path", "symbol", "kind", "title", "text"), _TEXT),
         **dict.fromkeys(("part", "start_line", "end_line"), _INTEGER),
         "metadata": {"type": "object"},
         "explanation": {"type": "object"},

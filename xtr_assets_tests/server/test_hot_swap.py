@@ -1,0 +1,153 @@
+"""A pointer that moves while many ask: nobody fails, no answer mixes generations, a damaged one never serves."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import httpx
+import pytest
+
+import xtr_assets as xa
+from xtr_assets.server import hosted_index
+from xtr_assets.server.hosted_index import HostedIndex
+from xtr_assets.server.problem import Problem
+from xtr_assets_tests.fixtures import new_warehouse, publish_chunks
+from xtr_assets_tests.server.site import served, version
+
+PUBLISHES = 8
+ROLLBACKS = 3
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come to be"
+        time.sleep(0.01)
+
+
+def test_publishes_and_rollbacks_under_load_fail_nothing_and_mix_nothing(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    texts = {1: "version 1"}
+    stop = Event()
+
+    def ask(url: str, seed: int) -> list[int]:
+        seen = []
+        with httpx.Client(base_url=url, timeout=60) as client:
+            while not stop.is_set():
+                body = {"queries": ["zebra version", f"zebra text {seed}"], "k": 30, "mode": "hybrid"}
+                answer = client.post("/v1/search", json=body)
+                assert answer.status_code == 200, answer.text
+                found = answer.json()
+                spoken = {
+                    " ".join(hit["text"].split()[1:3])
+                    for one in found["results"]
+                    for hit in one["hits"]
+                    if hit["text"].startswith("zebra")
+                }
+                assert spoken == {texts[found["generation"]]}, (found["generation"], spoken)
+                seen.append(found["generation"])
+        return seen
+
+    with served({"docs": tmp_path / "w"}, poll_seconds=0.005) as url, ThreadPoolExecutor(6) as pool:
+        asking = [pool.submit(ask, url, seed) for seed in range(6)]
+        for number in range(2, 2 + PUBLISHES):
+            texts[number] = f"version {number}"
+            publish_chunks(warehouse, version(number))
+            until(lambda number=number: httpx.get(url + "/v1/generation").json()["generation"] == number)  # type: ignore[misc]
+        for _ in range(ROLLBACKS):
+            back = warehouse.rollback().number
+            until(lambda back=back: httpx.get(url + "/v1/generation").json()["generation"] == back)  # type: ignore[misc]
+        stop.set()
+        seen = [number for one in asking for number in one.result()]
+        until(lambda: len(httpx.get(url + "/v1/generation").json()["kept"]) == 1)
+    assert len(set(seen)) >= 4 and len(seen) > 50
+
+
+def test_a_pinned_client_stays_while_the_server_moves_on(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    with served({"docs": tmp_path / "w"}) as url, xa.connect(url, pin=True) as pinned, xa.connect(url) as following:
+        publish_chunks(warehouse, version(2))
+        until(lambda: following.generation == 2)
+        assert pinned.generation == 1 and "version 1" in pinned.search("zebra version", 1)[0].text
+        assert "version 2" in following.search("zebra version", 1)[0].text
+        assert pinned.refresh() == 2 and "version 2" in pinned.search("zebra version", 1)[0].text
+
+
+def test_a_lease_that_ran_out_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    with served({"docs": tmp_path / "w"}, lease_seconds=0.05) as url, xa.connect(url, pin=True) as pinned:
+        publish_chunks(warehouse, version(2))
+        until(lambda: httpx.get(url + "/v1/generation").json()["kept"] == [2])
+        with pytest.raises(
+            xa.GenerationError, match="generation 1 is not held here .any more., there are .2.; `refresh`"
+        ):
+            pinned.search("zebra")
+        assert pinned.refresh() == 2
+
+
+def test_nothing_published_is_said_and_served_once_it_is(tmp_path: Path) -> None:
+    warehouse = xa.Warehouse.create(tmp_path / "w")
+    with served({"docs": tmp_path / "w"}) as url:
+        ready = httpx.get(url + "/readyz")
+        assert ready.status_code == 503
+        assert "nothing is published; `xtr-assets build`" in ready.json()["indexes"]["docs"]["problem"]
+        asked = httpx.post(url + "/v1/search", json={"query": "zebra"})
+        assert asked.status_code == 503 and asked.json()["error"]["type"] == "GenerationError"
+        with pytest.raises(xa.GenerationError, match="nothing is published"):
+            xa.connect(url)
+        publish_chunks(warehouse, version(1))
+        until(lambda: httpx.get(url + "/readyz").status_code == 200)
+        assert httpx.post(url + "/v1/search", json={"query": "zebra"}).json()["hits"]
+
+
+def test_a_warehouse_that_is_not_there_yet_stops_no_other_index(tmp_path: Path) -> None:
+    new_warehouse(tmp_path / "w", version(1))
+    with served({"docs": tmp_path / "w", "late": tmp_path / "late"}) as url:
+        assert httpx.get(url + "/readyz").status_code == 503
+        assert str(tmp_path) not in httpx.get(url + "/readyz").text
+        assert httpx.post(url + "/v1/search?index=docs", json={"query": "zebra"}).json()["hits"]
+        assert "several indexes; name one, `?index=`: docs, late" in httpx.get(url + "/v1/generation").text
+        new_warehouse(tmp_path / "late", version(5))
+        until(lambda: httpx.get(url + "/readyz").status_code == 200)
+        with xa.connect(url, index="late") as late:
+            assert "version 5" in late.search("zebra version", 1)[0].text
+
+
+def test_a_generation_that_cannot_be_opened_never_serves_and_the_one_before_goes_on(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    index = HostedIndex("docs", tmp_path / "w", "cpu")
+    assert index.look() and index.serving == 1
+    second = publish_chunks(warehouse, version(2))
+    (damaged,) = [second.directory / "dense.faiss"]
+    damaged.chmod(0o644)
+    damaged.write_bytes(damaged.read_bytes()[:-7])
+    assert not index.look()
+    assert index.serving == 1 and index.problem is not None and "CorruptFile" in index.problem
+    with index.use() as searcher:
+        assert searcher.search("zebra", 1)
+    warehouse.rollback()
+    assert not index.look() and index.problem is None
+    index.close()
+
+
+def test_a_generation_that_answers_nothing_never_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails only when it is asked is found by asking, before anybody else does."""
+    new_warehouse(tmp_path / "w", version(1))
+    index = HostedIndex("docs", tmp_path / "w", "cpu")
+    monkeypatch.setattr(hosted_index, "WARM_UP", ("a", 5))
+    assert not index.look() and index.serving is None
+    with pytest.raises(Problem, match="does not answer"), index.use():
+        pass
+
+
+def test_a_pointer_that_is_lost_leaves_what_serves(tmp_path: Path) -> None:
+    new_warehouse(tmp_path / "w", version(1))
+    index = HostedIndex("docs", tmp_path / "w", "cpu")
+    index.look()
+    (tmp_path / "w" / "PUBLISHED").unlink()
+    assert not index.look() and index.serving == 1 and "nothing is published" in str(index.problem)
+    (tmp_path / "w" / "PUBLISHED").write_bytes(b"junk")
+    assert not index.look() and index.serving == 1 and "CorruptFile" in str(index.problem)
+    index.close()
