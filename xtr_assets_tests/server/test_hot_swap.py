@@ -81,7 +81,7 @@ def test_a_lease_that_ran_out_is_an_error_that_says_what_to_do(tmp_path: Path) -
         publish_chunks(warehouse, version(2))
         until(lambda: httpx.get(url + "/v1/generation").json()["kept"] == [2])
         with pytest.raises(
-            xa.GenerationError, match="generation 1 is not held here .any more., there are .2.; `refresh`"
+            xa.GenerationError, match=r"generation 1 is not held here .any more., there are .2.; `refresh`"
         ):
             pinned.search("zebra")
         assert pinned.refresh() == 2

@@ -8,8 +8,8 @@ import pytest
 from xtr_assets.client.wire import arrays_of, hits_of
 from xtr_assets.search.request import MODES
 from xtr_assets.search.searcher import Searcher
-from xtr_assets.server.openapi import openapi_document
 from xtr_assets.server.limits import Limits
+from xtr_assets.server.openapi import openapi_document
 from xtr_assets.server.question import SETTINGS
 from xtr_assets_tests.fixtures import ENCODER
 

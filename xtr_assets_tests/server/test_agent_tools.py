@@ -1,0 +1,115 @@
+"""The tools as an agent calls them: in memory, and over the standard input of the command."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.client.client import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from xtr_assets.search.searcher import Searcher
+from xtr_assets.server.agent_tools import SHOWN_TEXT, agent_server
+from xtr_assets.server.hosted_index import HostedIndex
+from xtr_assets_tests.fixtures import make_chunk, new_warehouse, publish_chunks
+from xtr_assets_tests.server.site import version
+
+
+def call(folder: Path, tool: str, **arguments: Any) -> Any:
+    """The answer of a tool; of one that failed, its words."""
+
+    async def called() -> Any:
+        async with Client(agent_server([HostedIndex("docs", folder, "cpu")])) as client:
+            return said(await client.call_tool(tool, arguments))
+
+    return asyncio.run(called())
+
+
+def said(result: Any) -> Any:
+    (content,) = result.content
+    return content.text if result.is_error else json.loads(content.text)
+
+
+def test_a_search_shows_places_and_small_texts(folder: Path, local: Searcher) -> None:
+    found = call(folder, "search", query="zebra version")
+    assert (found["index"], found["generation"], len(found["hits"])) == ("docs", 1, 5)
+    first, wanted = found["hits"][0], local.search("zebra version", 5)[0]
+    assert first["chunk_id"] == str(wanted.chunk_id) and first["place"] == f"{wanted.path}:1-1"
+    assert first["text"] == wanted.text and "cut" not in first
+    only = call(folder, "search", query="parse", k=20, path="old1.py", source="code")
+    assert {hit["place"].split(":")[0] for hit in only["hits"]} == {"old1.py"}
+
+
+def test_a_chunk_is_read_whole_with_its_neighbours(tmp_path: Path) -> None:
+    chunks = [make_chunk("a.py", f"f{i}", f"number {i} " + "word " * 400, line=1 + i) for i in range(5)]
+    new_warehouse(tmp_path / "w", chunks)
+    (hit, *_) = call(tmp_path / "w", "search", query="number 2", k=1)["hits"]
+    assert len(hit["text"]) == SHOWN_TEXT and hit["cut"].startswith(f"{SHOWN_TEXT} of 20")
+    read = call(tmp_path / "w", "read_chunk", chunk_id=str(chunks[2].chunk_id))["chunks"]
+    assert [one["symbol"] for one in read] == ["f1", "f2", "f3"] and read[1]["text"] == chunks[2].text
+    edge = call(tmp_path / "w", "read_chunk", chunk_id=str(chunks[0].chunk_id), before=3, after=0)["chunks"]
+    assert [one["symbol"] for one in edge] == ["f0"]
+
+
+def test_sources_and_state_are_told(folder: Path) -> None:
+    sources = call(folder, "list_sources")["sources"]
+    assert sources == [{"source": "code", "chunks": 80, "files": 45, "kinds": {"function": 80}}]
+    (state,) = call(folder, "index_status")["indexes"]
+    assert (state["index"], state["generation"], state["live_rows"], state["problem"]) == ("docs", 1, 80, None)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "says"),
+    [
+        ("search", {"query": "a", "k": 21}, "k is 21; give a whole number from 1 to 20"),
+        ("search", {"query": "x" * 9000}, "9000 characters"),
+        ("search", {"query": "a", "index": "other"}, "name one of docs"),
+        ("search", {"query": "a", "path": "[z-a]"}, "runs backwards"),
+        ("read_chunk", {"chunk_id": "12"}, "chunk 12 is not in generation 1"),
+        ("read_chunk", {"chunk_id": "../etc"}, "give the digits"),
+        ("read_chunk", {"chunk_id": "12", "before": 99}, "give 0 to 10"),
+    ],
+)
+def test_a_mistake_is_told_in_words(folder: Path, tool: str, arguments: dict[str, Any], says: str) -> None:
+    assert says in call(folder, tool, **arguments)
+
+
+def test_nothing_published_is_told_without_a_path(tmp_path: Path) -> None:
+    answer = call(tmp_path / "nowhere", "search", query="zebra")
+    assert "does not answer" in answer and str(tmp_path) not in answer
+    (state,) = call(tmp_path / "nowhere", "index_status")["indexes"]
+    assert state["generation"] is None and state["problem"]
+
+
+def test_an_agent_sees_what_was_published_meanwhile(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+
+    async def twice() -> list[str]:
+        async with Client(agent_server([HostedIndex("docs", tmp_path / "w", "cpu")])) as client:
+            texts = []
+            for number in (1, 2):
+                texts.append(said(await client.call_tool("search", {"query": "zebra version"}))["hits"][0]["text"])
+                if number == 1:
+                    publish_chunks(warehouse, version(2))
+            return texts
+
+    first, second = asyncio.run(twice())
+    assert "version 1" in first and "version 2" in second
+
+
+def test_the_command_speaks_over_standard_input_and_output(folder: Path) -> None:
+    arguments = ["-m", "xtr_assets", "mcp", "--warehouse", str(folder), "--device", "cpu"]
+
+    async def spoken() -> tuple[list[str], Any]:
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+            parameters = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ))
+            async with Client(stdio_client(parameters, errlog=nowhere)) as client:
+                tools = (await client.list_tools()).tools
+                return [tool.name for tool in tools], said(await client.call_tool("search", {"query": "zebra", "k": 2}))
+
+    names, found = asyncio.run(asyncio.wait_for(spoken(), 120))
+    assert names == ["search", "read_chunk", "list_sources", "index_status"]
+    assert len(found["hits"]) == 2
