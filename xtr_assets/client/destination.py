@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -20,7 +20,8 @@ class Destination:
     """A server, an index of it, and who asks."""
 
     url: str
-    token: str | None
+    # Never shown: whoever prints a client prints no secret.
+    token: str | None = field(repr=False)
     index: str | None
     timeout: float
 

@@ -101,7 +101,8 @@ def test_an_agent_sees_what_was_published_meanwhile(tmp_path: Path) -> None:
 
 
 def test_the_command_speaks_over_standard_input_and_output(folder: Path) -> None:
-    arguments = ["-m", "xtr_assets", "mcp", "--warehouse", str(folder), "--device", "cpu"]
+    command = "from xtr_assets.cli import main; main()"
+    arguments = ["-c", command, "mcp", "--warehouse", str(folder), "--device", "cpu"]
 
     async def spoken() -> tuple[list[str], Any]:
         with open(os.devnull, "w") as nowhere:  # noqa: PTH123

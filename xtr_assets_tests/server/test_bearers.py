@@ -96,7 +96,7 @@ def test_a_file_that_lets_nobody_in_is_refused_at_the_start(tmp_path: Path, text
 def test_a_missing_file_is_refused_and_one_that_others_read_is_warned_of(
     file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(ConfigError, match="cannot be read .No such file"):
+    with pytest.raises(ConfigError, match=r"cannot be read .No such file"):
         Bearers(file.with_name("nowhere"))
     file.chmod(0o644)
     Bearers(file)

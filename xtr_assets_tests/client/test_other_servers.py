@@ -1,0 +1,119 @@
+"""What a client makes of no server, of one that is busy, and of one that is none of ours."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+import xtr_assets as xa
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+@contextmanager
+def another(*answers: Answer) -> Iterator[tuple[str, list[str]]]:
+    """A server that gives these answers in turn, the last one for ever: (its URL, what was asked)."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, headers, body = answers[min(len(asked), len(answers) - 1)]
+            asked.append(self.path)
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing on standard error."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def error(kind: str, message: str) -> bytes:
+    return json.dumps({"error": {"type": kind, "message": message}}).encode()
+
+
+FINE: Answer = (200, {}, b'{"generation": 4}')
+BUSY: Answer = (503, {"Retry-After": "0"}, error("ServerBusy", "full"))
+
+
+def test_a_busy_server_is_asked_again_and_not_for_ever() -> None:
+    with another(BUSY, BUSY, FINE) as (url, asked), xa.connect(url) as searcher:
+        assert searcher.generation == 4 and len(asked) == 4
+    with another(BUSY) as (url, asked):
+        with pytest.raises(xa.ServerBusy, match="full") as busy:
+            xa.connect(url)
+        assert busy.value.retry_after == 0 and len(asked) == 4
+    with another((503, {"Retry-After": "900"}, error("ServerBusy", "full"))) as (url, asked):
+        with pytest.raises(xa.ServerBusy) as busy:
+            xa.connect(url)
+        assert busy.value.retry_after == 900 and len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "says"),
+    [
+        (
+            (404, {}, b"<html>nginx</html>"),
+            xa.RemoteError,
+            "answered 404, not as `xtr-assets serve` does: '<html>nginx",
+        ),
+        ((200, {}, b"hello"), xa.RemoteError, "answered 200, not as"),
+        ((200, {}, b"[1]"), xa.RemoteError, "answered 200, not as"),
+        ((302, {"Location": "http://127.0.0.1:9/"}, b""), xa.RemoteError, "answered 302"),
+        ((401, {}, b""), xa.Unauthorized, "answered 401"),
+        ((500, {}, error("CorruptFile", "damaged")), xa.CorruptFile, "damaged"),
+        ((500, {}, error("SystemExit", "no")), xa.RemoteError, "no"),
+        ((500, {}, error("XtrAssetsError", "no")), xa.XtrAssetsError, "no"),
+        ((500, {}, b'{"error": "text"}'), xa.RemoteError, "answered 500"),
+    ],
+)
+def test_what_another_server_answers_is_an_error_of_ours(answer: Answer, kind: type[Exception], says: str) -> None:
+    with another(answer) as (url, _), pytest.raises(kind, match=says) as raised:
+        xa.connect(url)
+    assert type(raised.value) is kind
+
+
+def test_an_answer_that_does_not_come_is_a_timeout() -> None:
+    # It announces more than it sends.
+    short: Answer = (200, {"Content-Length": "99"}, b"{")
+    with another(short) as (url, _), pytest.raises((xa.QuestionTimeout, xa.RemoteError), match=url):
+        xa.connect(url, timeout=0.2)
+
+
+def test_no_server_is_said_with_the_remedy() -> None:
+    with pytest.raises(xa.RemoteError, match=r"no server at http://127.0.0.1:9 .*`xtr-assets serve` starts one"):
+        xa.connect("http://127.0.0.1:9")
+    with pytest.raises(xa.RemoteError):
+        asyncio.run(xa.connect_async("http://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"url": "localhost:8080"}, "give one such as http"),
+        ({"url": "ftp://host"}, "give one such as http"),
+        ({"url": "http://user:secret@host"}, "ends up in logs"),
+        ({"url": "http://host", "token": "a b\r\nX: y"}, "characters that no token has"),
+        ({"url": "http://host", "timeout": 0}, "timeout is 0"),
+    ],
+)
+def test_a_wrong_argument_is_refused_and_shows_no_secret(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(xa.InvalidInput, match=says) as refused:
+        xa.connect(**arguments)
+    assert "secret" not in str(refused.value) and "X: y" not in str(refused.value)

@@ -1,0 +1,155 @@
+"""A client answers what a local Searcher answers, in values and in errors; sync and async alike."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+import xtr_assets as xa
+from xtr_assets.client import remote_searcher
+from xtr_assets.client.async_searcher import AsyncRemoteSearcher
+from xtr_assets.client.remote_searcher import RemoteSearcher
+from xtr_assets.client.wire import hits_of
+from xtr_assets.defs import SearchResource
+from xtr_assets.search.request import MODES
+from xtr_assets.search.searcher import Searcher
+from xtr_assets_tests.fixtures import ENCODER
+
+ENCODED = ENCODER.encode_queries(["zebra version", "parse"])
+
+
+@pytest.fixture(scope="module")
+def remote(url: str) -> Iterator[RemoteSearcher]:
+    with xa.connect(url) as searcher:
+        yield searcher
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equality of hits, whose score is NaN where they were asked for by id, and of arrays."""
+    if isinstance(one, tuple):
+        return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    return type(one) is type(other) and repr(one) == repr(other)
+
+
+ASKED: list[Callable[[Any], Any]] = [
+    *(lambda s, mode=mode: s.search("zebra parse text", 7, mode) for mode in MODES),  # type: ignore[misc]
+    lambda s: s.search("parse", 5, where={"path": {"glob": "old*"}, "start_line": (3, 4, 5)}, explain=True),
+    lambda s: s.search("parse", np.int64(3), "dense", {"kind": {"function"}}, rescore=40),
+    lambda s: s.search(""),
+    lambda s: s.search_batch(["zebra", "", "parse"], 3, fusion="rrf"),
+    lambda s: s.search_batch([]),
+    lambda s: s.search_vectors(ENCODED.embeddings, 4),
+    lambda s: s.search_vectors(ENCODED.embeddings, 100, {"path": "old1.py"}),
+    lambda s: s.search_tokens(ENCODED.tokens, 4, k_prime=30),
+    lambda s: s.hydrate([hit.chunk_id for hit in s.search("zebra", 5)]),
+    lambda s: s.hydrate([]),
+    lambda s: s.generation,
+    lambda s: s.profile,
+    lambda s: s.refresh(),
+]
+
+
+@pytest.mark.parametrize("ask", ASKED)
+def test_it_answers_what_the_library_answers(
+    remote: RemoteSearcher, local: Searcher, ask: Callable[[Any], Any]
+) -> None:
+    assert same(ask(remote), ask(local))
+
+
+WRONG: list[Callable[[Any], Any]] = [
+    lambda s: s.search("a", 0),
+    lambda s: s.search("a", mode="fast"),
+    lambda s: s.search(5),
+    lambda s: s.search("a", where={"path": float("nan")}),
+    lambda s: s.search("a", where={"colour": "red"}),
+    lambda s: s.search("a", where={"path": {"like": "x"}}),
+    lambda s: s.search("a", nprobe="8"),
+    lambda s: s.search_vectors(np.full((1, 64), np.nan, np.float32)),
+    lambda s: s.search_vectors(np.zeros(64, np.float32)),
+    lambda s: s.search_vectors(np.zeros((1, 3), np.float32)),
+    lambda s: s.search_tokens([np.zeros((2, 5), np.float32)]),
+    lambda s: s.hydrate([5]),
+    lambda s: s.hydrate([-5]),
+]
+
+
+@pytest.mark.parametrize("ask", WRONG)
+def test_it_raises_what_the_library_raises(remote: RemoteSearcher, local: Searcher, ask: Callable[[Any], Any]) -> None:
+    with pytest.raises(xa.XtrAssetsError) as here:
+        ask(local)
+    with pytest.raises(xa.XtrAssetsError) as there:
+        ask(remote)
+    assert type(there.value) is type(here.value)
+
+
+def test_both_clients_have_the_methods_of_the_searcher() -> None:
+    for name in ("search", "search_batch", "search_vectors", "search_tokens", "hydrate", "refresh", "close"):
+        own = inspect.signature(getattr(RemoteSearcher, name)).parameters
+        assert list(own) == list(inspect.signature(getattr(AsyncRemoteSearcher, name)).parameters)
+        plain = [one.name for one in own.values() if one.kind is one.POSITIONAL_OR_KEYWORD]
+        assert list(inspect.signature(getattr(Searcher, name)).parameters)[: len(plain)] == plain
+        assert inspect.iscoroutinefunction(getattr(AsyncRemoteSearcher, name))
+
+
+def test_the_async_client_answers_alike(url: str, local: Searcher) -> None:
+    async def asked() -> None:
+        async with await xa.connect_async(url, pin=True) as searcher:
+            together = await asyncio.gather(*(searcher.search(f"zebra {i}", 3) for i in range(20)))
+            assert same(together, [local.search(f"zebra {i}", 3) for i in range(20)])
+            assert same(
+                await searcher.search_vectors(ENCODED.embeddings, 4), local.search_vectors(ENCODED.embeddings, 4)
+            )
+            assert same(await searcher.search_tokens(ENCODED.tokens, 4), local.search_tokens(ENCODED.tokens, 4))
+            assert same(await searcher.search_batch(["parse"], 2), local.search_batch(["parse"], 2))
+            ids = [hit.chunk_id for hit in together[0]]
+            assert same(await searcher.hydrate(ids), local.hydrate(ids))
+            assert await searcher.generation() == 1 and await searcher.profile() == local.profile
+            with pytest.raises(xa.InvalidInput, match="no column 'colour'"):
+                await searcher.search("a", where={"colour": "red"})
+
+    asyncio.run(asked())
+
+
+def test_many_ids_are_asked_for_in_parts(
+    remote: RemoteSearcher, local: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [hit.chunk_id for hit in local.search("zebra parse", 80)]
+    monkeypatch.setattr(remote_searcher, "IDS", 7)
+    assert same(remote.hydrate(ids), local.hydrate(ids))
+
+
+def test_a_closed_client_refuses(url: str) -> None:
+    searcher = xa.connect(url)
+    searcher.close()
+    searcher.close()
+    with pytest.raises(xa.GenerationError, match="was closed; connect again"):
+        searcher.search("zebra")
+
+
+def test_the_token_of_the_environment_is_sent_and_not_shown(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("XTR_ASSETS_TOKEN", "t" * 20)
+    with xa.connect(url) as searcher:
+        assert searcher._destination.headers["Authorization"] == "Bearer " + "t" * 20
+        assert "t" * 20 not in f"{searcher!r} {searcher._destination!r}"
+
+
+def test_a_field_of_a_later_server_is_left_alone(url: str, local: Searcher) -> None:
+    (hit,) = httpx.post(url + "/v1/search", json={"query": "zebra", "k": 1}).json()["hits"]
+    assert hits_of([{**hit, "brand_new": 5}]) == local.search("zebra", 1)
+
+
+def test_a_step_takes_a_server_in_place_of_a_folder(url: str, folder: Path) -> None:
+    remote, here = SearchResource(url=url), SearchResource(warehouse=str(folder))
+    assert remote.search("zebra", 3) == here.search("zebra", 3)
+    assert isinstance(remote.searcher, RemoteSearcher) and remote.searcher is remote.searcher
+    assert remote.generation == 1
+    for wrong in ({}, {"url": url, "warehouse": str(folder)}):
+        with pytest.raises(ValueError, match="give one of them"):
+            SearchResource(**wrong)
+    for one in (remote, here):
+        one._release()
