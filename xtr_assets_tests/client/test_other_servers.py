@@ -71,7 +71,7 @@ def test_a_busy_server_is_asked_again_and_not_for_ever() -> None:
         (
             (404, {}, b"<html>nginx</html>"),
             xa.RemoteError,
-            "answered 404, not as `xtr-assets serve` does: '<html>nginx",
+            "answered 404, not as `xtr-assets serve` does: .<html>",
         ),
         ((200, {}, b"hello"), xa.RemoteError, "answered 200, not as"),
         ((200, {}, b"[1]"), xa.RemoteError, "answered 200, not as"),

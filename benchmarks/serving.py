@@ -1,0 +1,136 @@
+"""The server against the library in process: milliseconds of a question, by number of connections.
+
+    python benchmarks/serving.py WAREHOUSE [--mode dense] [--seconds 3]
+
+Starts `xtr-assets serve` over the warehouse and asks it the same questions as a Searcher in this process, in turns: over
+a bare keep-alive connection, and through `connect`. Then 8 and 32 connections at once, from a process of their own.
+"""
+
+import argparse
+import http.client
+import json
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import xtr_assets as xa
+
+COMMAND = "from xtr_assets.cli import main; main()"
+WORDS = (
+    "parse date zebra index search token vector graph list file path name read write open close lock thread queue event "
+    "loop task future result error value key map set tree node edge weight score rank query filter"
+).split()
+ROUNDS = 400
+
+
+def questions(count: int) -> list[str]:
+    """Three to eight words each."""
+    chance = random.Random(5)
+    return [" ".join(chance.sample(WORDS, chance.randint(3, 8))) for _ in range(count)]
+
+
+def started(warehouse: Path) -> tuple["subprocess.Popen[str]", int]:
+    """The server, and its port."""
+    command = [sys.executable, "-c", COMMAND, "serve", "--port", "0", "--device", "cpu", "--warehouse", str(warehouse)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            return process, int(found[1])
+    raise SystemExit("the server did not start")
+
+
+def bare(port: int, mode: str) -> Callable[[str], object]:
+    """A question over one keep-alive connection of the standard library."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+
+    def ask(query: str) -> object:
+        body = json.dumps({"query": query, "k": 10, "mode": mode})
+        connection.request("POST", "/v1/search", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        found = json.loads(answer.read())
+        assert answer.status == 200, found
+        return found
+
+    return ask
+
+
+def timed(ask: Callable[[str], object], query: str) -> float:
+    start = time.perf_counter()
+    ask(query)
+    return 1000 * (time.perf_counter() - start)
+
+
+def share(times: list[float], part: float) -> float:
+    return sorted(times)[min(len(times) - 1, int(part * len(times)))]
+
+
+def load(port: int, mode: str, connections: int, seconds: float) -> list[float]:
+    """Milliseconds of each question that so many connections asked."""
+    times: list[float] = []
+    until = time.perf_counter() + seconds
+
+    def asking(seed: int) -> None:
+        ask, asked = bare(port, mode), questions(200)
+        place = seed
+        while time.perf_counter() < until:
+            times.append(timed(ask, asked[place % 200]))
+            place += 7
+
+    threads = [threading.Thread(target=asking, args=(seed,)) for seed in range(connections)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("warehouse", type=Path)
+    parser.add_argument("--mode", default="dense")
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--load", type=int, nargs=2, metavar=("PORT", "CONNECTIONS"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.load:
+        print(json.dumps(load(*given.load[:1], given.mode, given.load[1], given.seconds)))
+        return
+    process, port = started(given.warehouse)
+    try:
+        with xa.open(given.warehouse, device="cpu") as local, xa.connect(f"http://127.0.0.1:{port}") as remote:
+            ways: dict[str, Callable[[str], object]] = {
+                "in process": lambda query: local.search(query, 10, given.mode),
+                "bare connection": bare(port, given.mode),
+                "connect": lambda query: remote.search(query, 10, given.mode),
+            }
+            times: dict[str, list[float]] = {name: [] for name in ways}
+            for query in questions(ROUNDS):
+                for name, ask in ways.items():
+                    times[name].append(timed(ask, query))
+        for name, found in times.items():
+            own = found[ROUNDS // 10 :]
+            print(f"{name:16} p50 {share(own, 0.5):6.2f} ms  p99 {share(own, 0.99):6.2f} ms")
+        for connections in (1, 8, 32):
+            arguments = ["--mode", given.mode, "--seconds", str(given.seconds), "--load", str(port), str(connections)]
+            asked = subprocess.run(
+                [sys.executable, __file__, str(given.warehouse), *arguments], capture_output=True, text=True, check=True
+            )
+            own = json.loads(asked.stdout)
+            rate = len(own) / given.seconds
+            print(
+                f"{connections:3} connections  {rate:7.0f} questions/s  p50 {share(own, 0.5):6.2f} ms  "
+                f"p99 {share(own, 0.99):6.2f} ms"
+            )
+    finally:
+        process.terminate()
+        process.wait(40)
+
+
+if __name__ == "__main__":
+    main()
