@@ -2,8 +2,8 @@
 
     python benchmarks/serving.py WAREHOUSE [--mode dense] [--seconds 3]
 
-Starts `xtr-assets serve` over the warehouse and asks it the same questions as a Searcher in this process, in turns: over
-a bare keep-alive connection, and through `connect`. Then 8 and 32 connections at once, from a process of their own.
+Starts `xtr-assets serve` over the warehouse and asks it the same questions as a Searcher in this process, in turns:
+over a bare keep-alive connection, and through `connect`. Then 1, 8 and 32 connections from a process of their own.
 """
 
 import argparse
@@ -21,17 +21,17 @@ from pathlib import Path
 import xtr_assets as xa
 
 COMMAND = "from xtr_assets.cli import main; main()"
-WORDS = (
-    "parse date zebra index search token vector graph list file path name read write open close lock thread queue event "
-    "loop task future result error value key map set tree node edge weight score rank query filter"
-).split()
+SENTENCE = (
+    "parse date zebra index search token vector graph list file path name read write open close lock thread queue "
+    "event loop task future result error value key map set tree node edge weight score rank query filter"
+)
 ROUNDS = 400
 
 
 def questions(count: int) -> list[str]:
     """Three to eight words each."""
     chance = random.Random(5)
-    return [" ".join(chance.sample(WORDS, chance.randint(3, 8))) for _ in range(count)]
+    return [" ".join(chance.sample(SENTENCE.split(), chance.randint(3, 8))) for _ in range(count)]
 
 
 def started(warehouse: Path) -> tuple["subprocess.Popen[str]", int]:
