@@ -81,7 +81,7 @@ def _class(module: str, name: str, value: type) -> Entry:
         found = _node(base)
         assert isinstance(found, ast.ClassDef)
         for item in found.body:
-            if isinstance(item, ast.FunctionDef) and not item.name.startswith("_") and item.name not in members:
+            if isinstance(item, Function) and not item.name.startswith("_") and item.name not in members:
                 members[item.name] = _function(module, f"{name}.{item.name}", item)
             elif isinstance(item, ast.AnnAssign) and not (named := ast.unparse(item)).startswith("_"):
                 fields.append(named.replace("'", '"'))
@@ -103,7 +103,8 @@ def _function(module: str, name: str, node: ast.AST) -> Entry:
     if kinds & {"property", "cached_property"}:
         signature = f"{name}: {result}"
     else:
-        signature = f"{name}{_arguments(node, name)} -> {result}"
+        begun = "async " if isinstance(node, ast.AsyncFunctionDef) else ""
+        signature = f"{begun}{name}{_arguments(node, name)} -> {result}"
     marks = [one.annotation for one in (*node.args.args, *node.args.kwonlyargs) if one.annotation is not None]
     takes = ", ".join(map(_annotation, marks))
     return Entry(module, name, signature, ast.get_docstring(node) or "", takes, result)

@@ -25,7 +25,10 @@ from xtr_assets.search.hit_table import Hits
 
 
 class AsyncRemoteSearcher:
-    """An index of `xtr-assets serve`, each method of RemoteSearcher as a coroutine; made by `connect_async`."""
+    """An index of `xtr-assets serve`, each method of RemoteSearcher as a coroutine; made by `connect_async`.
+
+    It raises what RemoteSearcher raises: the errors of a Searcher, RemoteError and those below it.
+    """
 
     def __init__(self, destination: Destination, pin: bool = False) -> None:
         self._destination, self._pin = destination, pin
@@ -97,7 +100,7 @@ class AsyncRemoteSearcher:
     async def search_tokens(
         self, queries: Sequence[Floats], k: int = 10, where: Mapping[str, Any] | None = None, **settings: Any
     ) -> tuple[Floats, Ints]:
-        """Late interaction with token embeddings of one's own, see `Searcher.search_tokens`."""
+        """Late interaction with tokens of one's own, see `Searcher.search_tokens`: each query float32 [tokens, dim]."""
         asked = {"tokens": tokens_of(queries), "k": k, "where": where, "hydrate": False}
         return arrays_of((await self._ask(search_call(asked, settings), self._pinned))["results"], k)
 

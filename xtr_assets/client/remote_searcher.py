@@ -110,7 +110,7 @@ class RemoteSearcher:
     def search_tokens(
         self, queries: Sequence[Floats], k: int = 10, where: Mapping[str, Any] | None = None, **settings: Any
     ) -> tuple[Floats, Ints]:
-        """Late interaction with token embeddings of one's own, see `Searcher.search_tokens`."""
+        """Late interaction with tokens of one's own, see `Searcher.search_tokens`: each query float32 [tokens, dim]."""
         asked = {"tokens": tokens_of(queries), "k": k, "where": where, "hydrate": False}
         return arrays_of(self._ask(search_call(asked, settings), self._pinned)["results"], k)
 
