@@ -46,6 +46,8 @@ class Gatherer:
         Raises Problem 503 where the queue is full or time ran out in it, 408 where it ran out afterwards.
         """
         if len(self._waiting) >= self._limits.queue:
+            self._waiting = deque(one for one in self._waiting if not one.future.done())
+        if len(self._waiting) >= self._limits.queue:
             raise busy(
                 f"{len(self._waiting)} questions wait already, at most {self._limits.queue} do; ask again in "
                 f"{RETRY_AFTER} s",

@@ -9,10 +9,12 @@ from xtr_assets.server.limits import Limits
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """Ends a connection whose request's head does not come in time, one too many, and one that does not read."""
+    """Ends a connection whose request's head does not come in time, one too many, and one that does not read; and the
+    question of a client that is gone, which would only keep others waiting."""
 
     limits = Limits()
     _head_timer: asyncio.TimerHandle | None = None
+    _asking: "asyncio.Task[Any] | None" = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there: the clock runs until its first request has a head."""
@@ -35,9 +37,11 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone."""
+        """The client is gone, and whatever of its question still waits with it."""
         self._unset_head()
         super().connection_lost(exc)
+        if self._asking is not None:
+            self._asking.cancel()
 
     def timeout_keep_alive_handler(self) -> None:
         """Nothing came after an answer. A client that has not read all of it by now gets no more time."""
@@ -45,6 +49,20 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             super().timeout_keep_alive_handler()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        async def noted(scope: Any, receive: Any, send: Any) -> None:
+            self._asking = asyncio.current_task()
+            try:
+                await app(scope, receive, send)
+            except asyncio.CancelledError:
+                # Of a client that is gone: nobody is there to be told. A server that stops ends its tasks as well.
+                if not cycle.disconnected:
+                    raise
+            finally:
+                self._asking = None
+
+        super()._start_asgi_task(cycle, noted)
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(self.limits.head_seconds, self.transport.abort)
