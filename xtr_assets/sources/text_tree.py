@@ -1,4 +1,4 @@
-"""Markdown, reStructuredText, plain text, notebooks, and documents (HTML, DOCX, PDF): sections by headings, cells, pages."""
+"""Markdown, reStructuredText, plain text, notebooks, HTML, DOCX and PDF: sections, paragraphs, cells and pages."""
 
 from collections.abc import Iterator
 from pathlib import Path

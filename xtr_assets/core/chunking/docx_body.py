@@ -69,8 +69,8 @@ def _blocks(document: Document) -> Iterator[Block]:
             yield _row(held)
             held = []
         row = of_row
-        text = "".join(_said(paragraph)).strip()
-        if not text:
+        text = "" if paragraph is None else "".join(_said(paragraph)).strip()
+        if paragraph is None or not text:
             continue
         if of_row is not None:
             held.append((number, " ".join(text.split())))
@@ -84,17 +84,20 @@ def _row(held: list[tuple[int, str]]) -> Block:
     return Block(held[0][0], held[-1][0], 0, "\t".join(text for _, text in held))
 
 
-def _paragraphs(body: etree._Element) -> Iterator[tuple[etree._Element, etree._Element | None]]:
-    """(paragraph, the row of a table that it lies in) in order; none of a drawing's second form."""
+def _paragraphs(body: etree._Element) -> Iterator[tuple[etree._Element | None, etree._Element | None]]:
+    """(paragraph, the row of a table that it lies in) in order; None for one that was deleted, which has its number all
+    the same. Those of a drawing's second form have none."""
     rows: list[etree._Element] = []
-    gone = 0
+    second = gone = 0
     for event, element in etree.iterwalk(body, events=("start", "end")):
-        gone += (1 if event == "start" else -1) * (element.tag == _FALLBACK)
+        step = 1 if event == "start" else -1
+        second += step * (element.tag == _FALLBACK)
+        gone += step * (element.tag in _GONE)
         if element.tag == f"{_W}tr":
             rows.append(element) if event == "start" else rows.pop()
-        elif element.tag == f"{_W}p" and event == "start" and not gone:
+        elif element.tag == f"{_W}p" and event == "start" and not second:
             # Of tables within tables the outermost row counts: it is what a reader sees as one.
-            yield element, rows[0] if rows else None
+            yield None if gone else element, rows[0] if rows else None
 
 
 def _said(paragraph: etree._Element) -> Iterator[str]:

@@ -13,15 +13,20 @@ from xtr_assets.core.chunking.blocks import Block, DocumentRefused
 
 # The limit of libxml2 itself. Browsers stop at 512; the deepest of 600 pages of documentation had fewer than 60.
 MAX_DEPTH = 2048
+
+
+def _named(tags: str) -> frozenset[str]:
+    return frozenset(tags.split())
+
+
 # What holds no text of the page: code, drawings, choices of forms, what stands in for media, and lists of links.
-SILENT = frozenset(
-    "script style template noscript svg math iframe select datalist nav object audio video canvas noframes noembed".split()
+_SILENT = _named(
+    "script style template noscript svg math iframe select datalist nav object audio video canvas noframes noembed"
 )
 # Tags that go on with the line they stand in; any other one ends a paragraph.
-_INLINE = frozenset(
+_INLINE = _named(
     "a abbr acronym b bdi bdo big button cite code data del dfn em font i img input ins kbd label link map mark meta "
-    "meter output picture progress q rp rt ruby s samp small source span strike strong sub sup time track tt u var "
-    "wbr".split()
+    "meter output picture progress q rp rt ruby s samp small source span strike strong sub sup time track tt u var wbr"
 )
 # What ends no block inside a cell; headings, lists and tables do: many old pages are one table.
 _IN_CELLS = frozenset({"p", "div"})
@@ -101,16 +106,14 @@ class _Reader:
             self._ended = None
 
     def _open(self, tag: str) -> None:
-        self._silent += tag in SILENT
+        self._silent += tag in _SILENT
         if self._silent:
             return
         if tag in ("td", "th"):
             # The cells of a row are one block, a tab between them.
             self._pieces.append("\t")
             self._cells += 1
-        elif tag == "br":
-            self._pieces.append("\n")
-        elif self._cells and tag in _IN_CELLS:
+        elif tag == "br" or (self._cells and tag in _IN_CELLS):
             self._pieces.append("\n")
         elif tag not in _INLINE:
             self._finish()
@@ -119,7 +122,7 @@ class _Reader:
 
     def _close(self, tag: str) -> None:
         if self._silent:
-            self._silent -= tag in SILENT
+            self._silent -= tag in _SILENT
         elif tag in ("td", "th"):
             self._cells -= 1
         elif self._cells and tag in _IN_CELLS:

@@ -1,0 +1,48 @@
+"""What an HTML page says by lexbor (selectolax), a parser that made no row: all its letters, in its order."""
+
+import re
+
+from xtr_assets.pipeline.gate.text_evidence import lines_of, text_of
+
+# As docs/configuration.md says: what is no text of the page.
+_UNSPOKEN = (
+    "script, style, template, noscript, noframes, noembed, svg, math, canvas, iframe, object, audio, video, select, "
+    "datalist, nav"
+)
+_DECLARED = re.compile(rb"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_WESTERN = ("iso-8859-1", "iso8859-1", "latin1", "latin-1", "l1", "ascii", "us-ascii")
+
+
+def page_source_of(data: bytes) -> str | None:
+    """The source of a page, newlines as LF, in the encoding that it has or declares; None for what is no text."""
+    declared = None if data[:3] == b"\xef\xbb\xbf" or data[:2] in (b"\xff\xfe", b"\xfe\xff") else _charset(data)
+    if declared is None:
+        text = text_of(data)
+    else:
+        try:
+            text = data.decode(declared)
+            text.encode()
+        except (LookupError, ValueError):
+            return None
+    return None if text is None or "\0" in text else "\n".join(lines_of(text))
+
+
+def _charset(data: bytes) -> str | None:
+    """What a <meta> within the first 1,024 bytes declares; None for UTF-8."""
+    for tag in re.findall(rb"<meta[^>]*", data[:1024], re.IGNORECASE):
+        if found := _DECLARED.search(tag):
+            name = found[1].decode("ascii", "replace").lower()
+            if name in _WESTERN:
+                return "cp1252"
+            return None if name.startswith(("utf-8", "utf8", "utf-16")) else name
+    return None
+
+
+def spoken(source: str) -> str:
+    """The text of a page without white space."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    tree = LexborHTMLParser(source)
+    for element in tree.css(_UNSPOKEN):
+        element.decompose()
+    return "" if tree.root is None else "".join(tree.root.text(deep=True).split())
