@@ -50,10 +50,17 @@ def test_a_document_that_says_something_and_has_no_row_is_found(world: World, pl
     assert not found.passed and path in found.summary
 
 
-@pytest.mark.parametrize(
-    "path, reason", [("a.html", "unparsable"), ("a.docx", "unparsable"), ("a.docx", "encrypted"), ("a.pdf", "encrypted"),
-                     ("a.pdf", "not-installed"), ("a.html", "undecodable")]
-)  # fmt: skip
+WRONG = [
+    ("a.html", "unparsable"),
+    ("a.html", "undecodable"),
+    ("a.docx", "unparsable"),
+    ("a.docx", "encrypted"),
+    ("a.pdf", "encrypted"),
+    ("a.pdf", "not-installed"),
+]
+
+
+@pytest.mark.parametrize("path, reason", WRONG)
 def test_a_healthy_document_in_quarantine_is_found(world: World, plant: Plant, path: str, reason: str) -> None:
     world.write(f"guide/{path}", HELD[path])
     plant(lambda _, at, items: [Quarantined("guide", at, 0, reason, "")] if at == path else items)
