@@ -113,8 +113,11 @@ class _Reader:
             # The cells of a row are one block, a tab between them.
             self._pieces.append("\t")
             self._cells += 1
-        elif tag == "br" or (self._cells and tag in _IN_CELLS):
+        elif tag == "br":
             self._pieces.append("\n")
+        elif self._cells and tag in _IN_CELLS:
+            if not "".join(self._pieces[-2:]).rstrip(" ").endswith("\t"):  # Not at the start of a cell.
+                self._pieces.append("\n")
         elif tag not in _INLINE:
             self._finish()
             self._level = _LEVELS.get(tag, 0)
@@ -125,6 +128,7 @@ class _Reader:
             self._silent -= tag in _SILENT
         elif tag in ("td", "th"):
             self._cells -= 1
+            self._pieces.append(" ")
         elif self._cells and tag in _IN_CELLS:
             self._pieces.append("\n")
         elif tag not in _INLINE and tag != "br":

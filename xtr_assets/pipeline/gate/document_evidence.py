@@ -4,15 +4,16 @@ pypdf page by page. Nothing of what made the rows is called; of PDF the library 
 import html
 import importlib.util
 import io
+import re
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
 
-from xtr_assets.pipeline.gate.page_text import page_source_of, spoken
+from xtr_assets.pipeline.gate.page_text import nests, page_source_of, spoken
 from xtr_assets.pipeline.gate.text_evidence import Row, place_id, runs_of
 
 HTML, DOCX, PDF = frozenset({".html", ".htm", ".xhtml"}), ".docx", ".pdf"
@@ -22,6 +23,10 @@ _MODULES = {**dict.fromkeys(HTML, ("lxml", "selectolax")), DOCX: ("docx", "lxml"
 # Pages of PDF that are read again in one check, and of one file: 5 to 50 ms each; one of each file is, whatever their
 # number. Of the others ids, columns and numbers are compared.
 PDF_PAGES, PAGES_OF_FILE = 400, 100
+# Sections of one line that are tried at a place, in all: a page of a megabyte on one line has some hundred.
+PROBES = 1_000_000
+# Each reader has its own idea of what a control character is; white space goes anyway.
+_CONTROLS = dict.fromkeys([*range(9), *range(14, 28), *range(127, 133), *range(134, 160)])
 # What a document may unpack to before it is not looked into here.
 _UNPACKED = 256 << 20
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -37,7 +42,7 @@ def kind_of(path: str) -> str:
 
 def squeezed(text: str) -> str:
     """A text without white space and without what a chunk cannot hold."""
-    return "".join(text.replace("\0", "").encode("utf-8", "ignore").decode().split())
+    return "".join(text.translate(_CONTROLS).encode("utf-8", "ignore").decode().split())
 
 
 def document_faults(path: str, data: bytes, rows: Sequence[Row], pages: int) -> Iterator[str]:
@@ -50,7 +55,8 @@ def document_faults(path: str, data: bytes, rows: Sequence[Row], pages: int) -> 
         except Exception as error:  # pypdf raises many.
             yield f"it cannot be read a second time ({type(error).__name__})"
         return
-    yield from _section_faults(path, rows)
+    sections = _sections(path, rows)
+    yield from _section_faults(sections)
     if suffix == DOCX:
         paragraphs = paragraphs_of(data)
         if paragraphs is None:
@@ -58,7 +64,7 @@ def document_faults(path: str, data: bytes, rows: Sequence[Row], pages: int) -> 
         else:
             yield from _docx_faults(paragraphs, rows)
     else:
-        yield from _html_faults(data, rows)
+        yield from _html_faults(data, sections)
 
 
 def refusal_faults(path: str, data: bytes, reasons: set[str]) -> Iterator[str]:
@@ -77,29 +83,41 @@ def refusal_faults(path: str, data: bytes, reasons: set[str]) -> Iterator[str]:
         yield "it is in quarantine as encrypted, and is not"
 
 
-def _section_faults(path: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Kinds, titles, metadata and ids of chunks under headings; parts of each section count up."""
-    places = _places(path, rows)
-    sections: dict[tuple[str, int], list[Row]] = defaultdict(list)
+def _sections(path: str, rows: Sequence[Row]) -> dict[tuple[str, int], list[Row]]:
+    """Rows by symbol and by which of its sections they say, with their ids, that they lie in (-1: none); by part."""
+    by_part: dict[tuple[str, int], list[Row]] = defaultdict(list)
     for row in rows:
-        where = f"{row['symbol']!r} part {row['part']}"
-        if (row["kind"], row["title"], row["metadata"]) != ("section", row["symbol"], "{}"):
-            yield f"{where}: kind {row['kind']!r}, title {row['title']!r}, metadata {row['metadata']}"
-        occurrence = places.get(row["chunk_id"])
-        if occurrence is None:
-            yield f"{where}: chunk_id {row['chunk_id']} is another place's"
-        else:
-            sections[row["symbol"], occurrence].append(row)
-    for (symbol, _), held in sorted(sections.items()):
-        held.sort(key=lambda row: int(row["part"]))
+        by_part[row["symbol"], row["part"]].append(row)
+    found: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    reached: dict[str, Sequence[int]] = defaultdict(list)
+    for (symbol, part), held in sorted(by_part.items(), key=lambda one: one[0]):
+        # A part has one before it, so that few sections are asked for.
+        known = range(len(held)) if part == 0 else reached[symbol]
+        ids = {place_id(held[0]["source"], path, symbol, number, part): number for number in known}
+        reached[symbol] = [ids[row["chunk_id"]] for row in held if row["chunk_id"] in ids]
+        for row in held:
+            found[symbol, ids.get(row["chunk_id"], -1)].append(row)
+    return found
+
+
+def _section_faults(sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
+    """Kinds, titles, metadata and ids of chunks under headings; parts of each section count up."""
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for (symbol, occurrence), held in sections.items():
+        numbers[symbol].append(occurrence)
+        for row in held:
+            where = f"{symbol!r} part {row['part']}"
+            if (row["kind"], row["title"], row["metadata"]) != ("section", symbol, "{}"):
+                yield f"{where}: kind {row['kind']!r}, title {row['title']!r}, metadata {row['metadata']}"
+            if occurrence < 0:
+                yield f"{where}: chunk_id {row['chunk_id']} is another place's"
         if [row["part"] for row in held] != list(range(len(held))):
             yield f"parts {[row['part'] for row in held]} of {symbol!r} do not count up"
-        if _headings(symbol) and _headings(symbol)[-1] not in "".join(squeezed(row["text"]) for row in held):
+        if symbol and _headings(symbol)[-1] not in "".join(squeezed(row["text"]) for row in held):
             yield f"the heading {symbol!r} does not stand in its section"
-    for symbol in {symbol for symbol, _ in sections}:
-        numbers = sorted(number for name, number in sections if name == symbol)
-        if numbers != list(range(len(numbers))):
-            yield f"sections {numbers} of {symbol!r} do not count up"
+    for symbol, found in numbers.items():
+        if sorted(found) != list(range(len(found))):
+            yield f"sections {sorted(found)} of {symbol!r} do not count up"
 
 
 def _headings(symbol: str) -> list[str]:
@@ -119,33 +137,38 @@ def _places(path: str, rows: Sequence[Row]) -> dict[int, int]:
     return found
 
 
-def _html_faults(data: bytes, rows: Sequence[Row]) -> Iterator[str]:
+def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
     source = page_source_of(data)
     if source is None:
         yield "it is no text, and not in quarantine"
         return
-    said = squeezed(spoken(source))
-    lines = source.split("\n")
-    # Whether the order of lexbor is that of the source: a page with text between rows of a table is put in another.
-    whole = squeezed(html.unescape(source))
-    ordered = _in_order(said, whole)
+    said, lines = squeezed(spoken(source)), source.split("\n")
+    rows = [row for held in sections.values() for row in held]
     held = "".join(squeezed(row["text"]) for row in rows)
+    # What two parsers make of a page whose tags do not nest is not the same, and neither is wrong.
     if Counter(held) != Counter(said):
-        yield f"the rows say {len(held)} letters, the page {len(said)} or others"
-    elif ordered:
-        yield from _tile_faults(said, rows)
+        if nests(source):
+            yield f"the rows say {len(held)} letters, the page {len(said)} or others"
+    else:
+        moved = list(_order_faults(said, sections))
+        # lexbor puts text between the rows of a table above it: then its order is none to compare with.
+        if moved and _in_order(said, squeezed(html.unescape(_TAG.sub(" ", source)))):
+            yield from moved
     raw: dict[tuple[int, int], str] = {}
     for row in rows:
         start, end = place = row["start_line"], row["end_line"]
         where = f"{row['symbol']!r} part {row['part']}"
         if not 1 <= start <= end <= len(lines):
             yield f"{where}: lines {start} to {end} of a page of {len(lines)}"
-        elif ordered:
-            # Of a page on one line all rows have the same place.
-            if place not in raw:
-                raw[place] = squeezed(html.unescape("\n".join(lines[start - 1 : end])))
-            if not _in_order(squeezed(row["text"]), raw[place]):
-                yield f"{where}: its text does not stand in lines {start} to {end}"
+            continue
+        # Of a page on one line all rows have the same place.
+        if place not in raw:
+            raw[place] = squeezed(html.unescape("\n".join(lines[start - 1 : end])))
+        if not _in_order(squeezed(row["text"]), raw[place]):
+            yield f"{where}: its text does not stand in lines {start} to {end}"
+
+
+_TAG = re.compile(r"<[^<>]*>")
 
 
 def _in_order(letters: str, among: str) -> bool:
@@ -158,31 +181,38 @@ def _in_order(letters: str, among: str) -> bool:
     return True
 
 
-def _tile_faults(said: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Whether the rows, in order of lines, are the page from end to end, each section headed by its own heading.
+def _order_faults(said: str, sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
+    """Whether the sections, in order of lines, are the page from end to end, each under headings that stand above.
 
-    Rows that begin on one line may stand in any order there, but for the parts of a section.
+    Sections that begin on one line may come in any order there. Of those that say the same it is the order of their
+    occurrence.
     """
-    waiting = sorted(rows, key=lambda row: (row["start_line"], row["part"], -len(row["text"])))
-    texts = {id(row): squeezed(row["text"]) for row in waiting}
-    at = 0
-    while waiting:
-        first = waiting[0]["start_line"]
-        fitting = [row for row in waiting if row["start_line"] == first and said.startswith(texts[id(row)], at)]
-        if not fitting:
-            yield f"what stands after {said[max(0, at - 20) : at]!r} on line {first} or below is no row"
-            return
-        one = max(fitting, key=lambda row: len(texts[id(row)]))
-        at += len(texts[id(one)])
-        waiting.remove(one)
-        yield from _headed(one, said[:at])
+    by_line: dict[int, dict[str, list[Sequence[Row]]]] = defaultdict(lambda: defaultdict(list))
+    for _, held in sorted(sections.items(), key=lambda one: -one[0][1]):
+        by_line[held[0]["start_line"]]["".join(squeezed(row["text"]) for row in held)].append(held)
+    at = probes = 0
+    for line, waiting in sorted(by_line.items()):
+        while waiting:
+            lengths = sorted({len(text) for text in waiting}, reverse=True)
+            probes += len(lengths)
+            if probes > PROBES:
+                return
+            text = next((said[at : at + n] for n in lengths if said[at : at + n] in waiting), None)
+            if text is None:
+                yield f"what stands after {said[max(0, at - 20) : at]!r} is no section of line {line}"
+                return
+            for row in waiting[text].pop():
+                at += len(squeezed(row["text"]))
+                yield from _headed(row, said, at)
+            if not waiting[text]:
+                del waiting[text]
 
 
-def _headed(row: Row, before: str) -> Iterator[str]:
+def _headed(row: Row, said: str, end: int) -> Iterator[str]:
     """Whether the headings of a row stand at or above its end, in their order."""
     at = 0
     for heading in _headings(row["symbol"]):
-        at = before.find(heading, at)
+        at = said.find(heading, at, end)
         if at < 0:
             yield f"no heading {row['symbol']!r} stands at or above place {row['end_line']}"
             return
@@ -256,7 +286,7 @@ def _docx_faults(paragraphs: Sequence[str], rows: Sequence[Row]) -> Iterator[str
     whole, ends = "".join(texts), list(accumulate(len(text) for text in texts))
     for row in rows:
         if row["end_line"] < len(texts):
-            yield from _headed(row, whole[: ends[row["end_line"]]])
+            yield from _headed(row, whole, ends[row["end_line"]])
 
 
 def _page_faults(path: str, rows: Sequence[Row]) -> Iterator[str]:

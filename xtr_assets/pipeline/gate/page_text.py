@@ -46,3 +46,48 @@ def spoken(source: str) -> str:
     for element in tree.css(_UNSPOKEN):
         element.decompose()
     return "" if tree.root is None else "".join(tree.root.text(deep=True).split())
+
+
+# Their end tags may be left out.
+_LOOSE = frozenset(
+    ("p", "li", "td", "tr", "th", "dd", "dt", "option", "optgroup", "tbody", "thead", "tfoot", "colgroup", "rp", "rt")
+    + ("html", "head", "body")
+)
+_VOID = frozenset(
+    ("area", "base", "basefont", "br", "col", "embed", "frame", "hr", "img", "input", "keygen", "link", "meta")
+    + ("param", "source", "track", "wbr")
+)
+_RAW = frozenset({"script", "style", "textarea", "title"})
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
+
+
+def nests(source: str) -> bool:
+    """Whether the tags of a page are closed in the order in which they were opened, as far as they must be.
+
+    Of a page that does not nest every parser makes something else, by rules of its own.
+    """
+    opened: list[str] = []
+    at = source.find("<")
+    while at >= 0:
+        if source.startswith("<!--", at):
+            end = source.find("-->", at + 4)
+        elif source.startswith("<!", at):
+            end = source.find(">", at)
+        elif (tag := _TAG.match(source, at)) is None:
+            return False
+        else:
+            name, end = tag[2].lower(), tag.end() - 1
+            if tag[1] and (name in ("html", "body") and opened):
+                return False
+            if name in _RAW and not tag[1]:
+                close = re.compile(rf"</{name}", re.IGNORECASE).search(source, end)
+                end = -1 if close is None else source.find(">", close.end())
+            elif name not in _LOOSE and name not in _VOID:
+                if not tag[1] and source[end - 1] != "/":
+                    opened.append(name)
+                elif tag[1] and (not opened or opened.pop() != name):
+                    return False
+        if end < 0:
+            return False
+        at = source.find("<", end + 1)
+    return not opened
