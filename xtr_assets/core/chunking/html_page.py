@@ -97,7 +97,7 @@ class _Reader:
             last = max(self._ended.last, known - self._since)
             self._settle(min(last, self.lines))
         if line is not None and line < _LAST_LINE:
-            self._line = max(self._line, line)
+            self._line = line  # A newline may be written as &#10; too.
 
     def _settle(self, last: int = 0) -> None:
         """The block that ended has its last line."""

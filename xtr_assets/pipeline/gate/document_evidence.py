@@ -151,8 +151,8 @@ def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
             yield f"the rows say {len(held)} letters, the page {len(said)} or others"
     else:
         moved = list(_order_faults(said, sections))
-        # lexbor puts text between the rows of a table above it: then its order is none to compare with.
-        if moved and _in_order(said, squeezed(html.unescape(_TAG.sub(" ", source)))):
+        # lexbor puts text between the rows of a table above it; then the rows have to follow the source.
+        if moved and not ("<table" in source.lower() and _follows(rows, source)):
             yield from moved
     raw: dict[tuple[int, int], str] = {}
     for row in rows:
@@ -171,6 +171,12 @@ def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
 _TAG = re.compile(r"<[^<>]*>")
 
 
+def _follows(rows: Sequence[Row], source: str) -> bool:
+    placed = sorted(rows, key=lambda row: (row["start_line"], row["part"]))
+    said = "".join(squeezed(row["text"]) for row in placed)
+    return _in_order(said, squeezed(html.unescape(_TAG.sub(" ", source))))
+
+
 def _in_order(letters: str, among: str) -> bool:
     """Whether the letters stand among others, in this order."""
     at = -1
@@ -184,11 +190,11 @@ def _in_order(letters: str, among: str) -> bool:
 def _order_faults(said: str, sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
     """Whether the sections, in order of lines, are the page from end to end, each under headings that stand above.
 
-    Sections that begin on one line may come in any order there. Of those that say the same it is the order of their
-    occurrence.
+    Sections that begin on one line may come in any order there; of those that say the same it is the one whose headings
+    stand nearest above, and the order of their occurrence.
     """
     by_line: dict[int, dict[str, list[Sequence[Row]]]] = defaultdict(lambda: defaultdict(list))
-    for _, held in sorted(sections.items(), key=lambda one: -one[0][1]):
+    for _, held in sorted(sections.items(), key=lambda one: one[0][1]):
         by_line[held[0]["start_line"]]["".join(squeezed(row["text"]) for row in held)].append(held)
     at = probes = 0
     for line, waiting in sorted(by_line.items()):
@@ -201,11 +207,20 @@ def _order_faults(said: str, sections: Mapping[tuple[str, int], Sequence[Row]]) 
             if text is None:
                 yield f"what stands after {said[max(0, at - 20) : at]!r} is no section of line {line}"
                 return
-            for row in waiting[text].pop():
+            probes += len(waiting[text])
+            end = at + len(text)
+            one = max(waiting[text], key=lambda held: _last_above(held[0], said, end))
+            waiting[text].remove(one)
+            for row in one:
                 at += len(squeezed(row["text"]))
                 yield from _headed(row, said, at)
             if not waiting[text]:
                 del waiting[text]
+
+
+def _last_above(row: Row, said: str, end: int) -> list[int]:
+    """Where the headings of a row stand last, from the one above its own up; -1 for one that does not."""
+    return [said.rfind(heading, 0, end) for heading in reversed(_headings(row["symbol"])[:-1])]
 
 
 def _headed(row: Row, said: str, end: int) -> Iterator[str]:

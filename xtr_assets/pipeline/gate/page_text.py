@@ -49,14 +49,9 @@ def spoken(source: str) -> str:
 
 
 # Their end tags may be left out.
-_LOOSE = frozenset(
-    ("p", "li", "td", "tr", "th", "dd", "dt", "option", "optgroup", "tbody", "thead", "tfoot", "colgroup", "rp", "rt")
-    + ("html", "head", "body")
-)
-_VOID = frozenset(
-    ("area", "base", "basefont", "br", "col", "embed", "frame", "hr", "img", "input", "keygen", "link", "meta")
-    + ("param", "source", "track", "wbr")
-)
+_LOOSE_TAGS = "p li td tr th dd dt option optgroup tbody thead tfoot colgroup rp rt html head body"
+_VOID_TAGS = "area base basefont br col embed frame hr img input keygen link meta param source track wbr"
+_LOOSE, _VOID = frozenset(_LOOSE_TAGS.split()), frozenset(_VOID_TAGS.split())
 _RAW = frozenset({"script", "style", "textarea", "title"})
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 
