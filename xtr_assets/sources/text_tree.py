@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from xtr_assets.core.chunking import TextStyle, chunk_text
 from xtr_assets.core.chunking.blocks import DocumentRefused, chunk_blocks, chunk_pages
+from xtr_assets.core.chunking.headings import Heading
 from xtr_assets.core.chunking.line_spans import normalize_newlines
 from xtr_assets.core.chunking.notebook import cells_of, chunk_notebook
 from xtr_assets.core.json_document import read_json
@@ -38,7 +39,16 @@ class TextTree(FileSource):
             yield from self._notebook(path, text)
             return
         style = _STYLES.get(suffix, "plain")
-        yield from chunk_text(self.config.name, path, text, self.config.max_chars, style)
+        headings = self._titles(text) if style == "rst" else None
+        yield from chunk_text(self.config.name, path, text, self.config.max_chars, style, headings)
+
+    def _titles(self, text: str) -> list[Heading] | None:
+        """By docutils; None where it is not installed, or fails: no text is lost then, and line rules find titles."""
+        try:
+            found = WORKER.read(".rst", normalize_newlines(text).encode())
+        except DocumentRefused:
+            return None
+        return [Heading(one.first, one.last, one.level, one.text) for one in found]
 
     def _document(self, path: str, suffix: str, data: bytes) -> Iterator[Chunk | Quarantined]:
         name, most = self.config.name, self.config.max_chars

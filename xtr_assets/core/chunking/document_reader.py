@@ -35,6 +35,12 @@ def _pdf(data: bytes) -> list[Block]:
     return pdf_pages(data)
 
 
+def _rst(data: bytes) -> list[Block]:
+    from xtr_assets.core.chunking.rst_titles import rst_titles
+
+    return rst_titles(data.decode())
+
+
 # Each loads its library when it is needed.
 READERS: dict[str, Callable[[bytes], list[Block]]] = {
     ".html": _html,
@@ -42,6 +48,7 @@ READERS: dict[str, Callable[[bytes], list[Block]]] = {
     ".xhtml": _html,
     ".docx": _docx,
     ".pdf": _pdf,
+    ".rst": _rst,
 }
 
 
