@@ -43,7 +43,7 @@ _BLANKS = {ord(one): " " for one in "\f\v\x1c\x1d\x1e\x85\u2028\u2029"}
 def _inliner() -> states.Inliner:
     """Takes each line as it stands."""
     inliner = states.Inliner()
-    inliner.parse = lambda text, lineno, memo, parent: ([nodes.Text(text)], [])  # type: ignore[method-assign]
+    inliner.parse = lambda text, *_: ([nodes.Text(text)], [])  # type: ignore[method-assign]
     return inliner
 
 
@@ -57,12 +57,12 @@ def _states(found: list[Block]) -> tuple[type, ...]:
             found.append(Block(last - source.count("\n"), last, level, titled(title)))
             self.new_subsection(title, lineno, messages)
 
-    def run_directive(self: Any, directive: Any, match: Any, type_name: str, option_presets: Any) -> Any:
-        _, _, _, blank_finish = self.state_machine.get_first_known_indented(match.end(), strip_top=False)
+    def run_directive(self: Any, _: Any, match: Any, *__: Any) -> Any:
+        blank_finish = self.state_machine.get_first_known_indented(match.end(), strip_top=False)[3]
         return [nodes.comment()], blank_finish
 
-    def unknown_directive(self: Any, type_name: str) -> Any:
-        _, _, _, blank_finish = self.state_machine.get_first_known_indented(0, strip_indent=False)
+    def unknown_directive(self: Any, *_: Any) -> Any:
+        blank_finish = self.state_machine.get_first_known_indented(0, strip_indent=False)[3]
         return [nodes.comment()], blank_finish
 
     methods = {"section": section, "run_directive": run_directive, "unknown_directive": unknown_directive}

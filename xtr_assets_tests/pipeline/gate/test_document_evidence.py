@@ -33,8 +33,11 @@ OTHERS: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("path", HELD)
-@pytest.mark.parametrize("fault", [*FAULTS, *OTHERS])
+# A page has no title that could be another's.
+PAIRS = [(path, fault) for path in HELD for fault in [*FAULTS, *OTHERS] if (path[-3:], fault[:6]) != ("pdf", "titles")]
+
+
+@pytest.mark.parametrize("path, fault", PAIRS)
 def test_a_fault_in_the_rows_of_a_document_is_found_and_told(world: World, plant: Plant, path: str, fault: str) -> None:
     world.write(f"guide/{path}", HELD[path])
     plant(in_file(path, {**FAULTS, **OTHERS}[fault]))
