@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
 from xtr_assets.core.chunking.blocks import Block, DocumentRefused
@@ -59,6 +60,10 @@ class DocumentWorker:
             raise DocumentRefused(*said["refused"])
         return [Block(*one) for one in said["blocks"]]
 
+    def forked(self) -> None:
+        """In a forked child: a lock that another thread held there is held by nobody here."""
+        self._lock = threading.Lock()
+
     def close(self) -> None:
         with self._lock:
             self._end()
@@ -87,7 +92,9 @@ class DocumentWorker:
 
     def _running(self) -> subprocess.Popen[bytes]:
         # A forked child has its parent's pipes, and must not speak into them.
-        if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
+        if self._process is not None and (self._owner != os.getpid() or self._process.poll() is not None):
+            self._end()
+        if self._process is None:
             command = [sys.executable, "-P", "-m", "xtr_assets.core.chunking.document_reader"]
             path = os.pathsep.join(entry for entry in sys.path if entry)
             self._process = subprocess.Popen(
@@ -102,13 +109,17 @@ class DocumentWorker:
 
     def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None or self._owner != os.getpid():
+        if process is None:
             return
-        process.kill()
-        process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(OSError):
+                    pipe.close()
+        if self._owner == os.getpid():
+            process.kill()
+            process.wait()
+        else:
+            process.returncode = 0  # Not ours to wait for.
 
 
 def _epitaph(code: int) -> str:
@@ -124,3 +135,4 @@ def _epitaph(code: int) -> str:
 
 WORKER = DocumentWorker()
 atexit.register(WORKER.close)
+os.register_at_fork(after_in_child=WORKER.forked)

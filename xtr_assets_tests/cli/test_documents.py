@@ -1,4 +1,4 @@
-"""A folder of documents from `init` over `build` to `search`, and what a person is told of those that cannot be read."""
+"""A folder of documents from `init` over `build` to `search`, and what is told of those that cannot be read."""
 
 import json
 from pathlib import Path

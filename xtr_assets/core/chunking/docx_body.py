@@ -33,6 +33,11 @@ def docx_blocks(data: bytes) -> list[Block]:
     _weigh(data)
     try:
         document = docx.Document(io.BytesIO(data))
+    except etree.XMLSyntaxError as error:
+        if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
+            raise MemoryError from error
+        detail = f"no Word document: {error!s:.200}; open it in a word processor and save it again as DOCX"
+        raise DocumentRefused("unparsable", detail) from error
     except (OpcError, KeyError, ValueError, etree.LxmlError, zipfile.BadZipFile, NotImplementedError) as error:
         detail = f"no Word document: {error!s:.200}; open it in a word processor and save it again as DOCX"
         raise DocumentRefused("unparsable", detail) from error

@@ -42,11 +42,17 @@ def html_blocks(text: str) -> list[Block]:
         root = etree.fromstring(text.encode(), parser)
     except etree.XMLSyntaxError:  # A page without one element or letter.
         root = None
-    if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
+    # Faults of the page itself are mended and are no fatal ones; after these the rest of the page is missing.
+    fatal = {entry.type_name: entry.message for entry in parser.error_log if entry.level >= etree.ErrorLevels.FATAL}
+    if "ERR_NO_MEMORY" in fatal:
+        raise MemoryError
+    if "ERR_RESOURCE_LIMIT" in fatal:
         detail = (
             f"elements are nested deeper than {MAX_DEPTH:,}, or larger than libxml2 takes; split or exclude the file"
         )
         raise DocumentRefused("beyond-limits", detail)
+    if fatal:
+        raise DocumentRefused("unparsable", f"libxml2 gave it up: {'; '.join(fatal.values())}; save it anew")
     if root is None:
         return []
     reader = _Reader(text.count("\n") + 1)
