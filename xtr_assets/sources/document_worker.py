@@ -9,14 +9,15 @@ import sys
 import threading
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from xtr_assets.core.chunking.blocks import Block, DocumentRefused
 
 # The libraries of the extra, by the suffix of what they read; the second one of HTML is the gate's. Without docutils
 # reStructuredText is read all the same: its titles are found by line rules then.
 TITLES = "docutils"
-_HTML = ("lxml", "selectolax")
-LIBRARIES = {
+_HTML: tuple[str, ...] = ("lxml", "selectolax")
+LIBRARIES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), _HTML),
     ".docx": ("python-docx",),
     ".pdf": ("pypdf",),
@@ -68,7 +69,7 @@ class DocumentWorker:
         with self._lock:
             self._end()
 
-    def _ask(self, suffix: str, data: bytes) -> dict[str, list[list[object]]]:
+    def _ask(self, suffix: str, data: bytes) -> dict[str, Any]:
         process = self._running()
         assert process.stdin is not None and process.stdout is not None
         late = threading.Timer(WALL_SECONDS, process.kill)
@@ -84,7 +85,7 @@ class DocumentWorker:
         finally:
             late.cancel()
         if line.endswith(b"\n"):
-            said: dict[str, list[list[object]]] = json.loads(line)
+            said: dict[str, Any] = json.loads(line)
             return said
         code = process.wait()
         self._end()

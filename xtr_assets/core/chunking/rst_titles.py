@@ -30,7 +30,8 @@ def rst_titles(text: str) -> list[Block]:
     for name, value in _SETTINGS.items():
         setattr(settings, name, value)
     found: list[Block] = []
-    machine: Any = states.RSTStateMachine(state_classes=_states(found), initial_state="Body")
+    make: Any = states.RSTStateMachine
+    machine = make(state_classes=_states(found), initial_state="Body")
     # Not `string2lines`, which counts form feeds and U+2028 as ends of lines.
     lines = [line.translate(_BLANKS).expandtabs(8).rstrip() for line in text.split("\n")]
     machine.run(lines, new_document("text", settings), inliner=_inliner())
@@ -40,10 +41,10 @@ def rst_titles(text: str) -> list[Block]:
 _BLANKS = {ord(one): " " for one in "\f\v\x1c\x1d\x1e\x85\u2028\u2029"}
 
 
-def _inliner() -> states.Inliner:
+def _inliner() -> Any:
     """Takes each line as it stands."""
-    inliner = states.Inliner()
-    inliner.parse = lambda text, *_: ([nodes.Text(text)], [])  # type: ignore[method-assign]
+    inliner: Any = states.Inliner()
+    inliner.parse = lambda text, *_: ([nodes.Text(text)], [])
     return inliner
 
 
