@@ -25,6 +25,7 @@ _MODULES = {**dict.fromkeys(HTML, ("lxml", "selectolax")), DOCX: ("docx", "lxml"
 PDF_PAGES, PAGES_OF_FILE = 400, 100
 # Sections of one line that are tried at a place, in all: a page of a megabyte on one line has some hundred.
 PROBES = 1_000_000
+_TAG = re.compile(r"<[^<>]*>")
 # Each reader has its own idea of what a control character is; white space goes anyway.
 _CONTROLS = dict.fromkeys([*range(9), *range(14, 28), *range(127, 133), *range(134, 160)])
 # What a document may unpack to before it is not looked into here.
@@ -124,37 +125,16 @@ def _headings(symbol: str) -> list[str]:
     return [squeezed(heading) for heading in symbol.split(" > ") if heading]
 
 
-def _places(path: str, rows: Sequence[Row]) -> dict[int, int]:
-    """By chunk_id, which of the sections of its symbol a row says that it lies in."""
-    known = {(row["chunk_id"], row["symbol"], row["part"]) for row in rows}
-    sections = Counter(row["symbol"] for row in rows if row["part"] == 0)
-    found: dict[int, int] = {}
-    for identity, symbol, part in known:
-        source = next(row["source"] for row in rows if row["chunk_id"] == identity)
-        for occurrence in range(sections[symbol]):
-            if place_id(source, path, symbol, occurrence, part) == identity:
-                found[identity] = occurrence
-    return found
-
-
 def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
     source = page_source_of(data)
     if source is None:
         yield "it is no text, and not in quarantine"
         return
-    said, lines = squeezed(spoken(source)), source.split("\n")
+    lines = source.split("\n")
     rows = [row for held in sections.values() for row in held]
-    held = "".join(squeezed(row["text"]) for row in rows)
     # What two parsers make of a page whose tags do not nest is not the same, and neither is wrong.
-    if Counter(held) != Counter(said):
-        if nests(source):
-            yield f"the rows say {len(held)} letters, the page {len(said)} or others"
-    else:
-        moved = list(_order_faults(said, sections))
-        # lexbor puts text between the rows of a table above it: then its order is not the source's, or the rows' is.
-        plain = squeezed(html.unescape(_TAG.sub(" ", source))) if moved else ""
-        if moved and _in_order(said, plain) and not ("<table" in source.lower() and _in_order(_by_line(rows), plain)):
-            yield from moved
+    if nests(source):
+        yield from _letter_faults(squeezed(spoken(source)), source, rows, sections)
     raw: dict[tuple[int, int], str] = {}
     for row in rows:
         start, end = place = row["start_line"], row["end_line"]
@@ -169,7 +149,19 @@ def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
             yield f"{where}: its text does not stand in lines {start} to {end}"
 
 
-_TAG = re.compile(r"<[^<>]*>")
+def _letter_faults(
+    said: str, source: str, rows: Sequence[Row], sections: Mapping[tuple[str, int], Sequence[Row]]
+) -> Iterator[str]:
+    """Whether the rows are the letters of a page, in its order."""
+    held = "".join(squeezed(row["text"]) for row in rows)
+    if Counter(held) != Counter(said):
+        yield f"the rows say {len(held)} letters, the page {len(said)} or others"
+        return
+    moved = list(_order_faults(said, sections))
+    # lexbor puts text between the rows of a table above it: then its order is not the source's, or the rows' is.
+    plain = squeezed(html.unescape(_TAG.sub(" ", source))) if moved else ""
+    if moved and _in_order(said, plain) and not ("<table" in source.lower() and _in_order(_by_line(rows), plain)):
+        yield from moved
 
 
 def _by_line(rows: Sequence[Row]) -> str:
