@@ -27,6 +27,8 @@ INSTALL = "pip install 'xtr-assets[documents]'"
 # Of one document. A PDF of 1,000 pages takes 5 to 50 s, the largest page of HTML that is read (32 MiB) 7, as much
 # reStructuredText 45. Where a machine is so busy that this much CPU is not had in an hour, waiting ends all the same.
 CPU_SECONDS, WALL_SECONDS = 120.0, 3600.0
+# What died, or was told that no more comes, ends within this; else it is killed.
+DYING_SECONDS = 0.2
 # Address space; a page of 32 MB takes 1.2 GB of elements.
 MEMORY_BYTES = 4 << 30
 
@@ -48,7 +50,7 @@ class DocumentWorker:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0
+        self._owner = self._number = 0
         self._lock = threading.Lock()
 
     def read(self, suffix: str, data: bytes) -> list[Block]:
@@ -67,6 +69,9 @@ class DocumentWorker:
 
     def close(self) -> None:
         with self._lock:
+            if self._process is not None and self._process.stdin is not None:
+                with suppress(OSError):
+                    self._process.stdin.close()  # It ends by itself.
             self._end()
 
     def _ask(self, suffix: str, data: bytes) -> dict[str, Any]:
@@ -75,21 +80,25 @@ class DocumentWorker:
         late = threading.Timer(WALL_SECONDS, process.kill)
         late.daemon = True
         late.start()
-        request = {"suffix": suffix, "bytes": len(data), "seconds": CPU_SECONDS, "memory": MEMORY_BYTES}
+        self._number += 1
+        limits = {"seconds": CPU_SECONDS, "memory": MEMORY_BYTES}
+        request = {"number": self._number, "suffix": suffix, "bytes": len(data), **limits}
+        said: dict[str, Any] = {}
         try:
             process.stdin.write(json.dumps(request).encode() + b"\n" + data)
             process.stdin.flush()
             line = process.stdout.readline()
+            said = json.loads(line) if line.endswith(b"\n") else {}
         except OSError:
-            line = b""
+            pass  # It died; how is told below.
         finally:
             late.cancel()
-        if line.endswith(b"\n"):
-            said: dict[str, Any] = json.loads(line)
-            return said
-        code = process.wait()
-        self._end()
-        raise DocumentRefused("beyond-limits", _epitaph(code))
+            # Also where we were interrupted: an answer that comes late would be taken for that of the next document.
+            answered = said.get("number") == self._number
+            code = 0 if answered else self._end()
+        if not answered:
+            raise DocumentRefused("beyond-limits", _epitaph(code))
+        return said
 
     def _running(self) -> subprocess.Popen[bytes]:
         # A forked child has its parent's pipes, and must not speak into them.
@@ -108,19 +117,23 @@ class DocumentWorker:
             self._owner = os.getpid()
         return self._process
 
-    def _end(self) -> None:
+    def _end(self) -> int:
+        """End the process, and how it ended."""
         process, self._process = self._process, None
         if process is None:
-            return
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+            return 0
         if self._owner == os.getpid():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(DYING_SECONDS)
             process.kill()
             process.wait()
         else:
             process.returncode = 0  # Not ours to wait for.
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        return process.returncode or 0
 
 
 def _epitaph(code: int) -> str:

@@ -285,3 +285,25 @@ def test_without_a_library_its_files_wait_with_the_command_and_the_fingerprint_s
         found = refused(source, path)
         assert found.reason == "not-installed" and "pip install 'xtr-assets[documents]'" in found.detail
     assert len(chunks(source, "a.md")) == 1
+
+
+def test_an_answer_that_nobody_waited_for_is_not_the_next_documents(
+    opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = DocumentWorker()
+    monkeypatch.setattr("xtr_assets.sources.text_tree.WORKER", worker)
+    write(tmp_path, "a.html", "<p>first")
+    write(tmp_path, "b.html", "<p>second")
+    source = opened("text")
+    assert chunks(source, "a.html")[0].text == "first"
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        # Between the question and its answer.
+        patch.setattr(document_worker.json, "loads", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            list(source.read("a.html"))
+    assert chunks(source, "b.html")[0].text == "second"
+    worker.close()

@@ -3,8 +3,9 @@
 Parsers of HTML, DOCX and PDF are written in C or meet files that were made to stop them. What may never happen to a
 build (a hang, a crash, memory without end) happens to this process alone, which its owner then replaces.
 
-It reads requests from its standard input: a line of JSON `{"suffix", "bytes", "seconds", "memory"}` and so many bytes.
-It answers each with a line of JSON: `{"blocks": [[first, last, level, text], ...]}` or `{"refused": [reason, detail]}`.
+It reads requests from its standard input: a line of JSON `{"number", "suffix", "bytes", "seconds", "memory"}` and so
+many bytes. It answers each with a line of JSON that has its number and either `"blocks": [[first, last, level, text],
+...]` or `"refused": [reason, detail]`.
 """
 
 import json
@@ -77,18 +78,23 @@ def main() -> None:
     # Answers have a descriptor of their own: what a library prints goes nowhere.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    # Whatever our owner does with these: interrupting is its own affair, and the time limit has to end us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     limited = False
     while line := requests.readline():
         request = json.loads(line)
         data = requests.read(request["bytes"])
         if not limited and sys.platform == "linux":  # macOS takes the limit and keeps none.
-            resource.setrlimit(resource.RLIMIT_AS, (request["memory"], request["memory"]))
+            _, most = resource.getrlimit(resource.RLIMIT_AS)
+            bytes_ = request["memory"] if most == resource.RLIM_INFINITY else min(request["memory"], most)
+            resource.setrlimit(resource.RLIMIT_AS, (bytes_, most))
             limited = True
         # Seconds of CPU, whatever else the machine does; nothing in C can hold the signal off, and it ends us.
         signal.setitimer(signal.ITIMER_PROF, request["seconds"])
         said = answer(request["suffix"], data)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        answers.write(json.dumps(said).encode() + b"\n")
+        answers.write(json.dumps({"number": request["number"], **said}).encode() + b"\n")
         answers.flush()
         del data, said
 
