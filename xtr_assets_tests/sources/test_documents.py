@@ -307,3 +307,22 @@ def test_an_answer_that_nobody_waited_for_is_not_the_next_documents(
             list(source.read("a.html"))
     assert chunks(source, "b.html")[0].text == "second"
     worker.close()
+
+
+@pytest.mark.parametrize(
+    "page, symbols",
+    [
+        ("<h2><div>A</div><div>B</div></h2>x", ["A B"]),
+        ("<h2>A<h3>B</h3>x", ["A > B"]),
+        ("<h3>A</h3>x<h2>B</h2>y<h3>C</h3>z", ["A", "B", "B > C"]),
+        ("<table><tr><td><h2>A</h2>x</td><td>y</td></tr></table>", ["A"]),
+        ("<nav><h2>Menu</h2></nav><h2>A</h2>x", ["A"]),
+        ("before<h1></h1>x", [""]),
+        ("<h1>A</h1>x<h1>A</h1>y", ["A", "A"]),
+    ],
+)
+def test_headings_are_those_that_people_see(opened: Opener, tmp_path: Path, page: str, symbols: list[str]) -> None:
+    write(tmp_path, "a.html", page)
+    held = chunks(opened("text"), "a.html")
+    assert [one.symbol for one in held] == symbols
+    assert len({one.chunk_id for one in held}) == len(held)

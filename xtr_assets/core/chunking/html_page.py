@@ -121,9 +121,12 @@ class _Reader:
             self._cells += 1
         elif tag == "br":
             self._pieces.append("\n")
-        elif self._cells and tag in _IN_CELLS:
+        elif self._cells and not self._level and tag in _IN_CELLS:
             if not "".join(self._pieces[-2:]).rstrip(" ").endswith("\t"):  # Not at the start of a cell.
                 self._pieces.append("\n")
+        elif self._level and tag not in _LEVELS:
+            if tag not in _INLINE:
+                self._pieces.append(" ")  # Nothing but its end ends a heading.
         elif tag not in _INLINE:
             self._finish()
             self._level = _LEVELS.get(tag, 0)
@@ -137,10 +140,10 @@ class _Reader:
             self._pieces.append(" ")
         elif self._cells and tag in _IN_CELLS:
             self._pieces.append("\n")
-        elif tag not in _INLINE and tag != "br":
+        elif tag in _LEVELS or (tag not in _INLINE and tag != "br" and not self._level):
             self._finish()
             self._level = 0
-            self._verbatim -= tag == "pre"
+            self._verbatim -= tag == "pre" and self._verbatim > 0
 
     def _add(self, text: str | None) -> None:
         if not text:
