@@ -275,7 +275,7 @@ def test_a_forked_child_has_a_reader_of_its_own(opened: Opener, tmp_path: Path) 
 def test_without_a_library_its_files_wait_with_the_command_and_the_fingerprint_says_so(
     opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for path, data in {"a.html": PAGE, "a.docx": MANUAL, "a.pdf": LEAFLET, "a.md": "# A\n"}.items():
+    for path, data in {"a.html": PAGE.encode(), "a.docx": MANUAL, "a.pdf": LEAFLET, "a.md": b"# A\n"}.items():
         write(tmp_path, path, data)
     source = opened("text")
     there = source.fingerprint()
@@ -302,7 +302,7 @@ def test_an_answer_that_nobody_waited_for_is_not_the_next_documents(
 
     with monkeypatch.context() as patch:
         # Between the question and its answer.
-        patch.setattr(document_worker.json, "loads", interrupted)
+        patch.setattr("xtr_assets.sources.document_worker.json.loads", interrupted)
         with pytest.raises(KeyboardInterrupt):
             list(source.read("a.html"))
     assert chunks(source, "b.html")[0].text == "second"
