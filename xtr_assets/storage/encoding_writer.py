@@ -96,6 +96,7 @@ def tokens_writer(segment: Segment, fingerprint: str, dim: int) -> Iterator[Toke
     """Write token arrays with bounded memory; they exist when the block ends without an error."""
     name = tokens_folder(fingerprint)
     label = f"{segment.segment_id}/{name}"
+    segment.refuse_unlisted(name)
     with scratch(segment.layout) as folder, ExitStack() as stack:
         staged = folder / name
         staged.mkdir()
