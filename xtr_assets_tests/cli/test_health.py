@@ -42,8 +42,10 @@ def test_no_warehouse_and_no_pointer_are_problems(change: Command, project: Path
     (pointer,) = project.rglob("PUBLISHED")
     pointer.unlink()
     assert any("PUBLISHED" in one for one in sick(change)["problems"])
-    pointer.write_text("seven\n")
-    assert sick(change)["generation"] is None
+    for text in ("seven\n", "3 4355a46b19d348dc\n"):
+        pointer.write_text(text)
+        found = sick(change)
+        assert found["generation"] is None and any("PUBLISHED" in one for one in found["problems"])
 
 
 def test_a_cut_file_is_named(change: Command, project: Path) -> None:
