@@ -25,6 +25,7 @@ ASSETS = {
     "id_map": "generation",
     "catalog": "id_map",
     "published": "catalog exact_neighbors faiss_index id_map xtr_index",
+    "evaluation": "published",
 }
 PARTITIONED = "chunks embeddings token_embeddings"
 # Asset -> the checks that it shows.
@@ -41,16 +42,18 @@ CHECKED = {
 # They warn; whatever else is checked stands in the way of `published`.
 WARNING = "list_balance shadow_diff token_drift"
 
-JOBS = "ingest rebuild retrain tune compact collect rollback verify"
+JOBS = "ingest rebuild retrain tune compact collect evaluate rollback verify"
 SENSORS = "source_changes drift run_failure automation"
 SCHEDULES = "nightly_compaction nightly_collection nightly_verification"
+# Where queries are judged.
+JUDGED = "nightly_evaluation"
 # Resource -> what it is given.
 RESOURCES = {"search": "warehouse device", "warehouse": "path", "encoder": "settings device"}
 # Named in the contract and not there; each is asserted absent: move it up.
-LATER_JOBS = {"evaluate": "a job of its own for `xtr-assets evaluate`, at night"}
 LATER_KINDS = ("git", "asset")
 LATER_ENCODERS = ("late-interaction", "xtr", "static", "sentence-transformers", "endpoint")
 
+SMALL = "name: docs\nsources: [{name: a, kind: text, path: a}]\nencoder: {kind: hashing}\n"
 # Every key, with a value that is not its default.
 PROJECT = """
 name: handbook
@@ -64,7 +67,7 @@ sources:
 encoder: {kind: hashing, weights: hub, max_tokens: 128, keep_punctuation: true, precision: fp32, dim: 32, token_dim: 16}
 recall: {dense: 0.9, xtr: 0.8, new_rows: 0.7, k: 5, queries: 50}
 gate: {shrink: 0.5}
-queries: {path: ./queries.jsonl, judgments: ./qrels.tsv}
+queries: {path: ./queries.jsonl, judgments: ./qrels.tsv, floor: 0.3}
 dense: {recipe: "IVF64,SQ8", target: gpu}
 upkeep: {keep: 7, failure_webhook: $HOOK}
 """
@@ -73,8 +76,7 @@ upkeep: {keep: 7, failure_webhook: $HOOK}
 @pytest.fixture(scope="module")
 def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     folder = tmp_path_factory.mktemp("contract")
-    text = "name: docs\nsources: [{name: a, kind: text, path: a}]\nencoder: {kind: hashing}\n"
-    return build_index_defs(parse_config(text, folder))
+    return build_index_defs(parse_config(SMALL, folder))
 
 
 def test_assets_stand_under_the_name_of_the_index_and_on_each_other(defs: dg.Definitions) -> None:
@@ -83,7 +85,8 @@ def test_assets_stand_under_the_name_of_the_index_and_on_each_other(defs: dg.Def
         key.to_user_string(): {above.to_user_string() for above in graph.get(key).parent_keys}
         for key in defs.resolve_all_asset_keys()
     }
-    assert found == {f"docs/{name}": {f"docs/{one}" for one in above.split()} for name, above in ASSETS.items()}
+    for name, above in ASSETS.items():
+        assert found[f"docs/{name}"] == {f"docs/{one}" for one in above.split()}, name
 
 
 def test_what_is_encoded_is_partitioned_by_shard(defs: dg.Definitions) -> None:
@@ -104,13 +107,20 @@ def test_checks_stand_at_their_assets_and_block(defs: dg.Definitions) -> None:
 def test_jobs_sensors_and_schedules_are_called_so_and_run_by_default(defs: dg.Definitions) -> None:
     jobs = {job.name for job in defs.resolve_all_job_defs()}
     assert set(JOBS.split()) <= jobs
-    assert not set(LATER_JOBS) & jobs
     sensors = {one.name: one for one in defs.sensors or ()}
     assert set(SENSORS.split()) <= set(sensors)
     assert {one.default_status for one in sensors.values()} == {dg.DefaultSensorStatus.RUNNING}
     schedules = {one.name: one for one in defs.schedules or ()}
     assert set(SCHEDULES.split()) <= set(schedules)
     assert {one.default_status for one in schedules.values()} == {dg.DefaultScheduleStatus.RUNNING}
+
+
+def test_where_answers_are_judged_they_are_every_night(tmp_path: Path) -> None:
+    (tmp_path / "q.jsonl").write_text('{"_id": "1", "text": "one"}\n')
+    (tmp_path / "q.tsv").write_text("query-id\tcorpus-id\tscore\n1\ta\t1\n")
+    text = f"{SMALL}queries: {{path: q.jsonl, judgments: q.tsv}}\n"
+    judged = build_index_defs(parse_config(text, tmp_path))
+    assert JUDGED in {one.name for one in judged.schedules or ()}
 
 
 def test_resources_are_called_so_and_take_what_was_agreed(defs: dg.Definitions) -> None:
