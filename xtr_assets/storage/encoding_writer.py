@@ -96,7 +96,6 @@ def tokens_writer(segment: Segment, fingerprint: str, dim: int) -> Iterator[Toke
     """Write token arrays with bounded memory; they exist when the block ends without an error."""
     name = tokens_folder(fingerprint)
     label = f"{segment.segment_id}/{name}"
-    segment.refuse_unlisted(name)
     with scratch(segment.layout) as folder:
         staged = folder / name
         staged.mkdir()

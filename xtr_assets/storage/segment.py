@@ -159,15 +159,6 @@ class Segment:
     def has_folder(self, name: str) -> bool:
         return (self.folder(name) / LISTING_NAME).is_file()
 
-    def refuse_unlisted(self, name: str) -> None:
-        """CorruptFile where a folder of files lacks its list: folders come with it, in one rename, so that it got lost.
-        What is there is not written over: generations may name it."""
-        folder = self.folder(name)
-        if folder.is_dir() and not self.has_folder(name) and any(folder.iterdir()):
-            listing = folder / LISTING_NAME
-            found = "a folder in its place" if listing.is_dir() else "no file"
-            raise CorruptFile(self.layout.relative(listing), f"the list of {self._name(name)}", found)
-
     def staging(self, name: str) -> Path:
         """A folder for unfinished work that survives a crash; `seal_folder` turns it into `folder(name)`."""
         path = self.layout.staging(self.segment_id, name)

@@ -112,19 +112,6 @@ def test_blocks_give_the_same_files_as_one_array(segment: Segment, warehouse: Wa
     assert (segment.directory / f"embeddings.{other[:8]}.npy").read_bytes() == one
 
 
-@pytest.mark.parametrize("harm", ["lost", "a folder"])
-def test_a_list_that_is_lost_is_named_and_nothing_is_written_over(segment: Segment, harm: str) -> None:
-    segment.write_tokens(FINGERPRINT, **tokens_of(3))
-    folder = segment.folder(f"tokens.{FINGERPRINT[:8]}")
-    before = (folder / "tokens.npy").stat()
-    (folder / "files.json").unlink()
-    if harm == "a folder":
-        (folder / "files.json").mkdir()
-    with pytest.raises(CorruptFile, match=r"segments/.*/tokens\..*/files\.json: expected the list of"):
-        segment.write_tokens(FINGERPRINT, **tokens_of(3))
-    assert (folder / "tokens.npy").stat() == before
-
-
 def test_an_encoder_that_shares_the_first_eight_digits_is_not_mistaken(segment: Segment) -> None:
     encode(segment)
     with pytest.raises(CorruptFile, match="made by"):
