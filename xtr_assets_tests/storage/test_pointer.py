@@ -10,6 +10,7 @@ from xtr_assets.core.errors import CorruptFile, UnknownFormat
 from xtr_assets.storage import history
 from xtr_assets.storage.pointer import pointer_text
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets.storage.warehouse_info import read_info
 from xtr_assets_tests.storage.sample import publish, write
 
 
@@ -102,10 +103,10 @@ def test_a_publish_that_dies_anywhere_leaves_a_pointer_that_is_read(
     lived: Warehouse, dies_at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the warehouse is one of before, whose version rises first."""
-    info = lived.info.model_copy(update={"format_version": 3, "history": history.read_info(lived.layout).history})
+    info = lived.info.model_copy(update={"format_version": 3, "history": read_info(lived.layout).history})
     lived.layout.warehouse_json.write_bytes(info.to_bytes())
     lived.layout.published.write_bytes(b"9\n")
-    write_atomic = history.write_atomic
+    from xtr_assets.core.files import write_atomic
 
     def dying(path: Path, data: bytes) -> None:
         if path.name == dies_at:
@@ -137,7 +138,7 @@ def test_no_release_sees_a_check_that_it_does_not_know(lived: Warehouse, monkeyp
     from xtr_assets.storage.warehouse_info import WarehouseInfo
 
     class Before(WarehouseInfo):
-        format_version: Literal[1, 2, 3] = 1  # type: ignore[assignment]
+        format_version: Literal[1, 2, 3] = 1
 
     with pytest.raises(UnknownFormat, match="format_version 4, this release reads 1 and 2 and 3"):
         Before.from_bytes(lived.layout.warehouse_json.read_bytes(), "warehouse.json")
