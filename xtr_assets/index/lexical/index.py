@@ -11,7 +11,8 @@ from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats, Int32s, Ints, Mask
 from xtr_assets.index.lexical.bm25 import K1, B, length_norms, mean_length, term_weight
-from xtr_assets.index.lexical.list_scan import LexicalPart, ListScan, NumpyScan, rows_with_all
+from xtr_assets.index.lexical.list_scan import LexicalPart, ListScan, rows_with_all
+from xtr_assets.index.lexical.list_scan_native import list_scan
 from xtr_assets.index.lexical.postings import LexicalPostings, term_bytes
 from xtr_assets.index.lifetime import Lifetime
 
@@ -76,7 +77,7 @@ class LexicalIndex(Lifetime):
         self.live_rows = int(np.count_nonzero(self._live))
         self.mean_length = mean_length(lengths, self._live)
         norms = length_norms(lengths, self.mean_length, k1, b)
-        self._scan: ListScan = NumpyScan(self._parts, norms, self._live)
+        self._scan: ListScan = list_scan(self._parts, norms, self._live)
 
     @property
     def parts(self) -> tuple[LexicalPart, ...]:

@@ -72,6 +72,13 @@ class LexicalPostings:
     def term(self, number: int) -> bytes:
         return self.terms[self.term_bounds[number] : self.term_bounds[number + 1]].tobytes()
 
+    def text(self, number: int) -> str:
+        """A term as it was given."""
+        try:
+            return self.term(number).decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            raise CorruptFile(f"{self.name}/terms.npy", "terms in UTF-8", str(error)) from error
+
     def number_of(self, term: bytes) -> int:
         """The number of a term, -1 where no document holds it."""
         low, high = 0, self.term_count
@@ -87,7 +94,7 @@ class LexicalPostings:
         """(term, documents, counts) of every term: what is stored, for whoever compares it with the texts."""
         for number in range(self.term_count):
             own = slice(int(self.lists[number]), int(self.lists[number + 1]))
-            yield self.term(number).decode("utf-8", "surrogatepass"), self.documents[own], self.counts[own]
+            yield self.text(number), self.documents[own], self.counts[own]
 
     def stored_terms(self, documents: Ints) -> list[dict[str, int]]:
         """Term -> count of each document asked for, read back from the stored lists without the search.
@@ -103,8 +110,7 @@ class LexicalPostings:
             places = start + np.flatnonzero(wanted[block])
             numbers = np.searchsorted(self.lists, places, side="right") - 1
             for place, number in zip(places, numbers, strict=True):
-                term = self.term(int(number)).decode("utf-8", "surrogatepass")
-                found[int(self.documents[place])][term] = int(self.counts[place])
+                found[int(self.documents[place])][self.text(int(number))] = int(self.counts[place])
         return [found[int(document)] for document in documents]
 
 
