@@ -19,7 +19,9 @@ characters; a Han character of a document is a term by itself too, so that a wor
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain
+from threading import Lock
 
 import regex
 from snowballstemmer.english_stemmer import EnglishStemmer
@@ -51,7 +53,14 @@ _PART = regex.compile(
     r"[\p{Lu}\p{Lt}]+(?![\p{Ll}\p{M}])|[\p{Lu}\p{Lt}]?[\p{Ll}\p{M}]+|[\p{Lo}\p{Lm}\p{M}]+|\p{N}+", regex.V1
 )
 _HAN = regex.compile(r"\p{Han}")
-_stem = EnglishStemmer().stemWord
+_stemmer, _one_at_a_time = EnglishStemmer(), Lock()
+
+
+@lru_cache(maxsize=1 << 16)
+def _stem(part: str) -> str:
+    # A stemmer keeps the word that it works on in itself: two threads would mix theirs up.
+    with _one_at_a_time:
+        return str(_stemmer.stemWord(part))
 
 
 def document_terms(path: str, symbol: str | None, title: str | None, text: str) -> list[str]:

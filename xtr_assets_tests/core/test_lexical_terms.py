@@ -1,10 +1,13 @@
 """Terms: what code, prose and other scripts are split into, and what a query meets of it."""
 
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from snowballstemmer.english_stemmer import EnglishStemmer
 
 from xtr_assets.core.lexical_terms import (
     MAX_NAME_WORDS,
@@ -112,6 +115,18 @@ def test_what_a_phrase_needs_stands_wherever_the_phrase_stands(phrase: str, befo
     """Between other words, as a part of a longer name or run."""
     for text in (before + phrase + after, f"x{before}.{phrase}.{after}y", f"文{before} {phrase} {after}猫"):
         assert set(needed_terms(phrase)) <= set(terms(text))
+
+
+def test_threads_do_not_mix_up_their_words() -> None:
+    words = [f"{a}{b}{c}ational" for a in "bcdfghklmn" for b in "aeiou" for c in "prstvwxz"]
+    stemmer, interval = EnglishStemmer(), sys.getswitchinterval()
+    expected = [[stemmer.stemWord(word)] for word in words]
+    try:
+        sys.setswitchinterval(1e-6)
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(query_terms, words)) == expected
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_the_stemmer_stems_as_it_did() -> None:
