@@ -1,6 +1,9 @@
 #include "lexical/scan.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <functional>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -11,16 +14,21 @@ namespace {
 
 // Postings whose values are computed before they are added: the compiler divides several at a time, and they stay in L1.
 constexpr std::int64_t kBlock = 256;
-// Rows of which one comparison says that none is among the best.
+// Rows of which one number says whether any may be among the best.
 constexpr std::int64_t kStride = 16;
 
 [[noreturn]] void leaves_rows(std::size_t part) { throw std::out_of_range(std::to_string(part)); }
 
-// Whether every row number of a block lies in the part; a negative one is large as an unsigned one.
+// Whether every row number of a block lies in the part: the highest bit is set in a negative one, and in what is left up
+// to the last row where there is less than nothing left.
 bool within(const std::int32_t* documents, std::int64_t count, std::int64_t rows) {
-  std::uint32_t largest = 0;
-  for (std::int64_t i = 0; i < count; ++i) largest = std::max(largest, static_cast<std::uint32_t>(documents[i]));
-  return static_cast<std::int64_t>(largest) < rows;
+  const auto last = static_cast<std::uint32_t>(rows - 1);
+  std::uint32_t bits = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto document = static_cast<std::uint32_t>(documents[i]);
+    bits |= document | (last - document);
+  }
+  return !(bits >> 31);
 }
 
 float value(float weight, std::uint16_t count, float norm) {
@@ -28,43 +36,58 @@ float value(float weight, std::uint16_t count, float norm) {
   return weight * (tf / (tf + norm));
 }
 
-// Collects the best k of rows that come in ascending order: a later row with an equal score never counts.
-class Collector {
- public:
-  explicit Collector(std::int64_t k) : k_(static_cast<std::size_t>(k)) {}
+// Zero where a row is not allowed, by the bits: compilers take sixteen rows at a time, where a product or a choice of
+// floats is a branch for each.
+void keep(float* totals, const std::uint8_t* __restrict allowed, std::int64_t count) {
+  auto* __restrict bits = reinterpret_cast<std::uint32_t*>(totals);
+  for (std::int64_t row = 0; row < count; ++row) bits[row] &= 0u - static_cast<std::uint32_t>(allowed[row] != 0);
+}
 
-  float floor() const { return floor_; }
+// Of floats that are not negative the larger one has the larger bits, whose maximum compilers take several at a time.
+std::int32_t bits_of(float value) {
+  std::int32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
 
-  void take(float score, std::int64_t row) {
-    heap_.emplace_back(score, row);
-    std::push_heap(heap_.begin(), heap_.end(), better);
-    if (heap_.size() > k_) {
-      std::pop_heap(heap_.begin(), heap_.end(), better);
-      heap_.pop_back();
+// The best k of totals [count], none below 0, that are above 0. The maxima of strides come first: where k strides have
+// one so large, a row below the k-th of them is not among the best, and most strides are not looked into again.
+Best best_of(const float* totals, std::int64_t count, std::int64_t k) {
+  std::vector<std::int32_t> maxima;
+  maxima.reserve(static_cast<std::size_t>(count / kStride + 1));
+  for (std::int64_t start = 0; start < count; start += kStride) {
+    const std::int64_t end = std::min(start + kStride, count);
+    std::int32_t most = 0;
+    for (std::int64_t row = start; row < end; ++row) most = std::max(most, bits_of(totals[row]));
+    maxima.push_back(most);
+  }
+  std::int32_t least = 1;
+  if (k <= static_cast<std::int64_t>(maxima.size())) {
+    std::vector<std::int32_t> sorted(maxima);
+    std::nth_element(sorted.begin(), sorted.begin() + (k - 1), sorted.end(), std::greater<>());
+    least = std::max(least, sorted[static_cast<std::size_t>(k - 1)]);
+  }
+  std::vector<std::pair<std::int32_t, std::int64_t>> kept;
+  for (std::size_t stride = 0; stride < maxima.size(); ++stride) {
+    if (maxima[stride] < least) continue;
+    const std::int64_t start = static_cast<std::int64_t>(stride) * kStride, end = std::min(start + kStride, count);
+    for (std::int64_t row = start; row < end; ++row) {
+      if (bits_of(totals[row]) >= least) kept.emplace_back(-bits_of(totals[row]), row);
     }
-    if (heap_.size() == k_) floor_ = heap_.front().first;
   }
-
-  Best finish() {
-    std::sort_heap(heap_.begin(), heap_.end(), better);
-    Best best;
-    for (const auto& [score, row] : heap_) {
-      best.scores.push_back(score);
-      best.rows.push_back(row);
-    }
-    return best;
+  // Pairs of a score's negative and a row ascend as the best come.
+  if (static_cast<std::int64_t>(kept.size()) > k) {
+    std::nth_element(kept.begin(), kept.begin() + k, kept.end());
+    kept.resize(static_cast<std::size_t>(k));
   }
-
- private:
-  using Scored = std::pair<float, std::int64_t>;
-  static bool better(const Scored& one, const Scored& other) {
-    return one.first > other.first || (one.first == other.first && one.second < other.second);
+  std::sort(kept.begin(), kept.end());
+  Best best;
+  for (const auto& [score, row] : kept) {
+    best.scores.push_back(totals[row]);
+    best.rows.push_back(row);
   }
-
-  std::size_t k_;
-  float floor_ = 0;
-  std::vector<Scored> heap_;
-};
+  return best;
+}
 
 }  // namespace
 
@@ -73,6 +96,13 @@ Scan::Scan(std::vector<Part> parts, const float* norms, const std::uint8_t* live
   for (const Part& part : parts_) {
     const std::uint8_t* own = live + part.base;
     whole_.push_back(std::all_of(own, own + part.rows, [](std::uint8_t one) { return one != 0; }));
+  }
+  // What a count over an infinite norm adds is 0: a dead row is never above it, and no pass over all rows says so again.
+  if (std::find(whole_.begin(), whole_.end(), false) != whole_.end()) {
+    search_norms_.assign(norms, norms + end_row);
+    for (std::int64_t row = 0; row < end_row; ++row) {
+      if (!live[row]) search_norms_[static_cast<std::size_t>(row)] = std::numeric_limits<float>::infinity();
+    }
   }
 }
 
@@ -111,7 +141,7 @@ std::int64_t Scan::live_rows(std::size_t part, std::int64_t number) const {
 
 void Scan::add(std::size_t part, std::int64_t number, float weight, float* totals) const {
   const Part& own = parts_[part];
-  const float* norms = norms_ + own.base;
+  const float* norms = (search_norms_.empty() ? norms_ : search_norms_.data()) + own.base;
   float* sums = totals + own.base;
   float values[kBlock];
   for (std::int64_t start = own.lists[number]; start < own.lists[number + 1]; start += kBlock) {
@@ -136,18 +166,8 @@ Best Scan::search(const std::int64_t* lists, const float* weights, std::size_t t
       if (number >= 0) add(part, number, weights[term], totals.data());
     }
   }
-  Collector best(k);
-  for (std::int64_t start = 0; start < end_row_; start += kStride) {
-    const std::int64_t end = std::min(start + kStride, end_row_);
-    const float floor = best.floor();
-    int above = 0;
-    for (std::int64_t row = start; row < end; ++row) above |= totals[row] > floor;
-    if (!above) continue;
-    for (std::int64_t row = start; row < end; ++row) {
-      if (totals[row] > best.floor() && live_[row] && (!allowed || allowed[row])) best.take(totals[row], row);
-    }
-  }
-  return best.finish();
+  if (allowed) keep(totals.data(), allowed, end_row_);
+  return best_of(totals.data(), end_row_, k);
 }
 
 void Scan::score(const std::int64_t* lists, const float* weights, std::size_t terms, const std::int64_t* rows,

@@ -54,6 +54,7 @@ class Scan {
   std::vector<Part> parts_;
   std::vector<bool> whole_;  // no row of the part is dead
   const float* norms_;
+  std::vector<float> search_norms_;  // infinite in dead rows; empty where there are none
   const std::uint8_t* live_;
   std::int64_t end_row_;
 };

@@ -84,6 +84,11 @@ class LexicalIndex(Lifetime):
         return self._parts
 
     @property
+    def backend(self) -> str:
+        """What reads the lists: "native" (C++) or "numpy"; both give the same bits."""
+        return self._scan.name
+
+    @property
     def end_row(self) -> int:
         """One past the last row: the length of a row mask."""
         return len(self._live)

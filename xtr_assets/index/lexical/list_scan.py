@@ -31,6 +31,10 @@ class LexicalPart:
 class ListScan(Protocol):
     """Reads the lists of all parts."""
 
+    @property
+    def name(self) -> str:
+        """ "native" or "numpy"."""
+
     def look_up(self, terms: Sequence[bytes]) -> tuple[Ints, Ints]:
         """Term numbers int64 [parts, terms], and in how many live rows each term stands, int64 [terms]."""
 
@@ -43,6 +47,8 @@ class ListScan(Protocol):
 
 class NumpyScan:
     """See ListScan. norms : float32 [end_row] (bm25.length_norms); live : bool [end_row]."""
+
+    name = "numpy"
 
     def __init__(self, parts: Sequence[LexicalPart], norms: Floats, live: Mask) -> None:
         self._parts, self._norms, self._live = tuple(parts), norms, live

@@ -13,6 +13,8 @@ from xtr_assets.index.lexical.list_scan import LexicalPart, ListScan, NumpyScan,
 class NativeScan:
     """See ListScan. norms : float32 [end_row]; live : bool [end_row], contiguous."""
 
+    name = "native"
+
     def __init__(self, parts: Sequence[LexicalPart], norms: Floats, live: Mask) -> None:
         self._parts = tuple(parts)
         self._lists = native.kernels.Lists(
