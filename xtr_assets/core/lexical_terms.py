@@ -88,22 +88,25 @@ def query_terms(text: str) -> list[str]:
     return _terms(text, document=False)
 
 
-def needed_terms(text: str) -> list[str]:
-    """Terms that every document holds in which these words stand, each once: fewer than `query_terms`.
+def needed_terms(text: str) -> list[tuple[str, ...]]:
+    """What every document holds in which these words stand in whatever case: of each tuple at least one term.
 
-    A document has the name `asyncio.gather.x` where the words are `gather.x`: names are left out, their words stay.
+    A word is a term as a whole or by its stem, as the document's capitals decide, and a name may be longer there: it
+    is left out, its words stay.
 
     >>> needed_terms("asyncio.gather raises")
-    ['asyncio', 'gather', 'rais']
+    [('asyncio',), ('gather',), ('rais', 'raises')]
     """
-    needed: list[str] = []
+    needed: list[tuple[str, ...]] = []
     for name in _names(text):
         if _is_run(name):
             # A lone character that is not Han is a term only where it stands alone.
-            needed += _pairs(name) if len(name) > 1 else _HAN.findall(name)
-        else:
-            for word in name.split("."):
-                needed += _known[word]
+            needed += [(term,) for term in (_pairs(name) if len(name) > 1 else _HAN.findall(name))]
+            continue
+        for word in name.split("."):
+            if any(map(str.isalnum, word)):
+                whole = word.casefold()
+                needed.append(tuple(sorted({whole, _stemmed(whole)})))
     return list(dict.fromkeys(needed))
 
 
@@ -151,8 +154,11 @@ def _split(name: str) -> Iterator[str]:
         yield name.casefold()
     if len(parts) <= MAX_PARTS:
         for part in parts:
-            folded = part.casefold()
-            yield _stem(folded) if folded.isascii() and folded.isalpha() else folded
+            yield _stemmed(part.casefold())
+
+
+def _stemmed(folded: str) -> str:
+    return _stem(folded) if folded.isascii() and folded.isalpha() else folded
 
 
 class _Known(dict[str, tuple[str, ...]]):

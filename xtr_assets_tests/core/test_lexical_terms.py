@@ -18,6 +18,7 @@ from xtr_assets.core.lexical_terms import (
     needed_terms,
     query_terms,
 )
+from xtr_assets.core.phrases import holds_phrase
 
 # Everything that Unicode has and Python can hold, halves of characters too.
 ANY_TEXT = st.text(st.characters())
@@ -25,6 +26,11 @@ ANY_TEXT = st.text(st.characters())
 
 def terms(text: str) -> list[str]:
     return document_terms("", None, None, text)
+
+
+def assert_needs_are_met(text: str, phrase: str) -> None:
+    stored = set(terms(text))
+    assert all(stored & set(alternatives) for alternatives in needed_terms(phrase)), (text, phrase)
 
 
 @pytest.mark.parametrize(
@@ -107,14 +113,23 @@ def test_any_text_has_terms_that_can_be_stored(path: str, text: str) -> None:
 @given(ANY_TEXT)
 def test_a_text_is_found_by_itself_in_any_case(text: str) -> None:
     assert set(query_terms(text)) <= set(terms(text))
-    assert set(needed_terms(text)) <= set(terms(text))
+    assert_needs_are_met(text, text)
 
 
-@given(st.text(st.sampled_from('ab.B_1 猫文é-"ไท')), st.text(st.sampled_from(" .-(")), st.text(st.sampled_from(" .-)")))
+@given(*(st.text(st.sampled_from(letters)) for letters in ('abAB.ßéÉiİ_1 猫文é-"ไท', " .-(", " .-)")))
 def test_what_a_phrase_needs_stands_wherever_the_phrase_stands(phrase: str, before: str, after: str) -> None:
-    """Between other words, as a part of a longer name or run."""
+    """Between other words, as a part of a longer name or run, in other capitals."""
     for text in (before + phrase + after, f"x{before}.{phrase}.{after}y", f"文{before} {phrase} {after}猫"):
-        assert set(needed_terms(phrase)) <= set(terms(text))
+        for form in (text, text.upper(), text.lower(), text.title(), text.swapcase()):
+            if holds_phrase(form, phrase):
+                assert_needs_are_met(form, phrase)
+
+
+@given(st.text(st.sampled_from("aAbB _."), min_size=8), st.integers(0, 7), st.integers(1, 4))
+def test_what_a_piece_of_a_text_needs_stands_there(text: str, start: int, length: int) -> None:
+    piece = text[start : start + length].swapcase()
+    if holds_phrase(text, piece):
+        assert_needs_are_met(text, piece)
 
 
 def test_threads_do_not_mix_up_their_words() -> None:

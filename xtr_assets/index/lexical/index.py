@@ -114,10 +114,18 @@ class LexicalIndex(Lifetime):
             raise InvalidInput(f"row {int(places[~self._stored[places]][0])} is in no segment: its own is gone")
         return self._scan.score(asked.lists, asked.weights, np.ascontiguousarray(places))
 
-    def matching(self, terms: Sequence[str]) -> Ints:
-        """Live rows that hold all of the terms, int64 ascending; every live row where there are no terms."""
-        lists, _ = self._scan.look_up([term_bytes(term) for term in sorted(set(terms))])
-        held = rows_with_all(self._parts, lists)
+    def matching(self, terms: Sequence[str | tuple[str, ...]]) -> Ints:
+        """Live rows that hold all of the terms, int64 ascending; every live row where there are no terms.
+
+        A tuple stands for whichever of its terms (lexical_terms.needed_terms).
+        """
+        groups, asked = [], []
+        for term in terms:
+            alternatives = (term,) if isinstance(term, str) else term
+            groups.append(slice(len(asked), len(asked) + len(alternatives)))
+            asked += [term_bytes(one) for one in alternatives]
+        lists, _ = self._scan.look_up(asked)
+        held = rows_with_all(self._parts, lists, groups)
         return held[self._live[held]]
 
     def explain(self, terms: Sequence[str], row: int) -> list[LexicalMatch]:

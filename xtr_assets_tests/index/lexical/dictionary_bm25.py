@@ -53,5 +53,8 @@ class DictionaryBM25:
         scored = [(row, self.score_float32(query, row)) for row in self.live if allowed is None or allowed[row]]
         return sorted(((row, one) for row, one in scored if one > 0), key=lambda one: (-one[1], one[0]))[:k]
 
-    def matching(self, terms: Sequence[str]) -> list[int]:
-        return [row for row in self.live if all((self.counts[row] or {}).get(term) for term in terms)]
+    def matching(self, needed: Sequence[Sequence[str]]) -> list[int]:
+        """Live rows that hold at least one term of each."""
+        return [
+            row for row in self.live if all(any(term in (self.counts[row] or {}) for term in some) for some in needed)
+        ]

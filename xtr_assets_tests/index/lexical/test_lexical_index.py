@@ -54,7 +54,9 @@ def test_answers_scores_and_matches_are_those_of_the_dictionaries(scan: Scan, gi
             scores = index.score(query, rows)
             assert scores.tobytes() == np.array([reference.score_float32(query, r) for r in rows], np.float32).tobytes()
             assert scores == pytest.approx([reference.score(query, row) for row in rows], rel=1e-5, abs=1e-6)
-            assert index.matching(query).tolist() == reference.matching(query)
+            assert index.matching(query).tolist() == reference.matching([(term,) for term in query])
+            pairs = list(zip(query[::2], query[1::2], strict=False))
+            assert index.matching(pairs).tolist() == reference.matching(pairs)
 
 
 @given(given_=collections())
