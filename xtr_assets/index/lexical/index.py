@@ -131,19 +131,23 @@ class LexicalIndex(Lifetime):
     def explain(self, terms: Sequence[str], row: int) -> list[LexicalMatch]:
         """What each distinct term adds to the score of a row, in the order of the sum. Raises as `score` does."""
         row = whole(row, "row", 0, self.end_row - 1)
-        self.score([], np.array([row]))
+        asked, only = self._asked(terms), np.array([row])
+        self.score([], only)
         (part,) = (one for one in self._parts if one.base_row <= row < one.end_row)
-        asked, stored = self._asked(terms), part.postings.stored_terms(np.array([row - part.base_row]))[0]
-        alone = {
-            term: LexicalMatch(
-                term,
-                stored.get(term, 0),
-                int(asked.frequencies[at]),
-                float(self._scan.score(asked.lists[:, at : at + 1], asked.weights[at : at + 1], np.array([row]))[0]),
-            )
+        scores = {
+            term: float(self._scan.score(asked.lists[:, [at]], asked.weights[[at]], only)[0])
             for at, term in enumerate(asked.terms)
         }
-        return [alone.get(term, LexicalMatch(term, stored.get(term, 0), 0, 0.0)) for term in sorted(set(terms))]
+        frequencies = dict(zip(asked.terms, asked.frequencies.tolist(), strict=True))
+        return [
+            LexicalMatch(
+                term,
+                part.postings.count_of(term_bytes(term), row - part.base_row),
+                frequencies.get(term, 0),
+                scores.get(term, 0.0),
+            )
+            for term in sorted(set(terms))
+        ]
 
     def stored_terms(self, rows: Ints) -> list[dict[str, int]]:
         """Term -> count of each row, read back from the stored lists without the search, dead rows too.

@@ -90,6 +90,15 @@ class LexicalPostings:
                 high = middle
         return low if low < self.term_count and self.term(low) == term else -1
 
+    def count_of(self, term: bytes, document: int) -> int:
+        """How often a document holds a term, as it is stored."""
+        number = self.number_of(term)
+        if number < 0:
+            return 0
+        start, stop = int(self.lists[number]), int(self.lists[number + 1])
+        at = start + int(np.searchsorted(self.documents[start:stop], document))
+        return int(self.counts[at]) if at < stop and self.documents[at] == document else 0
+
     def entries(self) -> Iterator[tuple[str, Int32s, Counts]]:
         """(term, documents, counts) of every term: what is stored, for whoever compares it with the texts."""
         for number in range(self.term_count):
