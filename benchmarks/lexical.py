@@ -1,20 +1,19 @@
 """The lexical index on real code: terms, writing, opening and CPU milliseconds a query, beside bm25s where it is there.
 
-    python benchmarks/lexical.py --chunks 50000 [--root FOLDER ...] [--peers FOLDER]
+    python benchmarks/lexical.py --chunks 50000 [--root FOLDER ...]
 
 Chunks of the Python packages of this environment (or --root); the queries are first sentences of docstrings. Searches
 take turns, a block of queries each, so that a busy machine is unfair to nobody; the best 10 and the best 100 of every
-query. `terms` is what a text query costs before it is searched. --peers names a folder with bm25s in it (pip install
---target FOLDER bm25s): its scores are worked out when it indexes, ours when they are asked for, since frequencies are
-those of the live rows.
+query. bm25s (of the extra `evaluate`) works its scores out when it indexes; ours come when they are asked for, since
+frequencies are those of the live rows.
 """
 
 import argparse
 import json
-import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -76,7 +75,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chunks", type=int, default=50_000)
     parser.add_argument("--root", type=Path, nargs="*", help="source trees in place of this environment's packages")
-    parser.add_argument("--peers", type=Path)
     given = parser.parse_args()
     chunks = list(islice(chunks_of(given.root or [Path(sysconfig.get_paths()["purelib"])]), given.chunks))
     started = process_time()
@@ -104,8 +102,7 @@ def main() -> None:
             "ours, a twentieth dead": with_scan(postings, dead, None),
             "ours, numpy": with_scan(postings, live, NumpyScan),
         }
-        if given.peers:
-            sys.path.append(str(given.peers))
+        if find_spec("bm25s"):
             figures["bm25s_index_seconds"], searches["bm25s"] = peer(terms)
         for k in (10, 100):
             figures[f"ms_a_query_best_{k}"] = in_turns(searches, queries, k)
