@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
-from threading import Lock
+from threading import local
 
 import regex
 from snowballstemmer.english_stemmer import EnglishStemmer
@@ -53,14 +53,21 @@ _PART = regex.compile(
     r"[\p{Lu}\p{Lt}]+(?![\p{Ll}\p{M}])|[\p{Lu}\p{Lt}]?[\p{Ll}\p{M}]+|[\p{Lo}\p{Lm}\p{M}]+|\p{N}+", regex.V1
 )
 _HAN = regex.compile(r"\p{Han}")
-_stemmer, _one_at_a_time = EnglishStemmer(), Lock()
+
+
+class _Stemmers(local):
+    """One a thread: a stemmer keeps the word that it works on in itself."""
+
+    def __init__(self) -> None:
+        self.english = EnglishStemmer()
+
+
+_stemmers = _Stemmers()
 
 
 @lru_cache(maxsize=1 << 16)
 def _stem(part: str) -> str:
-    # A stemmer keeps the word that it works on in itself: two threads would mix theirs up.
-    with _one_at_a_time:
-        return str(_stemmer.stemWord(part))
+    return str(_stemmers.english.stemWord(part))
 
 
 def document_terms(path: str, symbol: str | None, title: str | None, text: str) -> list[str]:
