@@ -18,6 +18,9 @@ import numpy as np
 
 from xtr_assets.core.types import Floats, Int32s, Mask
 
+# The usual ones. nDCG@10 on SciFact train and CoNaLa train, by which they were chosen, and on CosQA dev, which saw no
+# choice: .710 .554 .393 here; k1 0.9 .708 .555 .387; k1 1.5 .710 .553 .392; b 0.6 .709 .548 .379; b 0.9 .706 .557; k1 0.9
+# and b 0.4 .709 .536. Nothing near is better on both by more than .0002 in all.
 K1, B = 1.2, 0.75
 
 
