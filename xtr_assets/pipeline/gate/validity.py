@@ -14,7 +14,7 @@ from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.schemas import MAX_PROBLEMS, Problem, chunk_problems, id_map_problems
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage import catalog
-from xtr_assets.storage.arrays import blocks_of, check_scales, check_unit_rows
+from xtr_assets.storage.arrays import blocks_of, check_name_rows, check_scales, check_unit_rows
 from xtr_assets.storage.digests import BUILD_SECONDS, verify_files
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
@@ -29,8 +29,9 @@ def segment_chunk_problems(segment: Segment) -> list[Problem]:
     return chunk_problems(segment.chunks())
 
 
-def embedding_problems(segment: Segment, fingerprint: str) -> list[Problem]:
-    """What is wrong with the embeddings of a segment: rows that are not finite, or not of unit length."""
+def embedding_problems(segment: Segment, fingerprint: str, *, names: bool = False) -> list[Problem]:
+    """What is wrong with the embeddings of a segment, and with its names where it should have some: rows that are not
+    finite, or not of unit length, or that have a name's vector without a name."""
     name = f"segment {segment.segment_id}"
 
     def look() -> None:
@@ -38,7 +39,12 @@ def embedding_problems(segment: Segment, fingerprint: str) -> list[Problem]:
         for first, block in blocks_of(vectors):
             check_unit_rows(block, first, vectors.shape[1], name)
 
-    return _caught("embeddings", look)
+    def look_at_names() -> None:
+        vectors, hashes = segment.names(fingerprint), segment.name_hashes(fingerprint)
+        for first, block in blocks_of(vectors):
+            check_name_rows(block, hashes[first : first + len(block)], first, vectors.shape[1], f"{name}: names")
+
+    return _caught("embeddings", look) + (_caught("names", look_at_names) if names else [])
 
 
 def token_problems(segment: Segment, fingerprint: str) -> list[Problem]:
