@@ -89,7 +89,7 @@ def check_name_rows(block: npt.NDArray[Any], hashes: npt.NDArray[np.uint64], fir
         raise InvalidInput(f"{name}: uint64 [{len(block)}, 2] hashes expected, found {hashes.dtype} {hashes.shape}")
     named = hashes.any(axis=1)
     nameless = np.flatnonzero(~named)
-    if block.ndim == 2 and len(full := nameless[block[nameless].any(axis=1)]):
+    if block.ndim == 2 and len(full := nameless[np.any(block[nameless] != 0, axis=1)]):
         raise InvalidInput(f"{name}: row {first + int(full[0])} has no name, and a vector; nothing was kept")
     rows = np.flatnonzero(named)
     whole = block if len(rows) == len(block) or block.ndim != 2 else np.where(named[:, None], block, _unit(block))

@@ -11,7 +11,7 @@ from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import cost_metadata, problem_result
 from xtr_assets.defs.partitions import shard_partitions
 from xtr_assets.pipeline.costs import step
-from xtr_assets.pipeline.gate.validity import embedding_problems, token_problems
+from xtr_assets.pipeline.gate.validity import embedding_problems, name_vector_problems, token_problems
 from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
 from xtr_assets.pipeline.ingest.scan import source_of
 from xtr_assets.telemetry.progress import bar
@@ -86,7 +86,9 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(asset_key=embeddings, data_version=version, metadata=metadata)
         yield dg.MaterializeResult(asset_key=tokens, data_version=version, metadata=metadata)
         fingerprint = encoder.fingerprint
-        found = [problem for segment in segments for problem in embedding_problems(segment, fingerprint, names=names)]
+        found = [problem for segment in segments for problem in embedding_problems(segment, fingerprint)]
+        if names:
+            found += [problem for segment in segments for problem in name_vector_problems(segment, fingerprint)]
         yield problem_result("embeddings_valid", embeddings, found)
         found = [problem for segment in segments for problem in token_problems(segment, fingerprint)]
         yield problem_result("tokens_valid", tokens, found)

@@ -11,6 +11,7 @@ from xtr_assets.core.arguments import check_offsets
 from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError
 from xtr_assets.pipeline.gate import catalog_evidence
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.name_evidence import name_problems, newly_named
 from xtr_assets.pipeline.gate.schemas import MAX_PROBLEMS, Problem, chunk_problems, id_map_problems
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage import catalog
@@ -29,9 +30,8 @@ def segment_chunk_problems(segment: Segment) -> list[Problem]:
     return chunk_problems(segment.chunks())
 
 
-def embedding_problems(segment: Segment, fingerprint: str, *, names: bool = False) -> list[Problem]:
-    """What is wrong with the embeddings of a segment, and with its names where it should have some: rows that are not
-    finite, or not of unit length, or that have a name's vector without a name."""
+def embedding_problems(segment: Segment, fingerprint: str) -> list[Problem]:
+    """What is wrong with the embeddings of a segment: rows that are not finite, or not of unit length."""
     name = f"segment {segment.segment_id}"
 
     def look() -> None:
@@ -39,12 +39,20 @@ def embedding_problems(segment: Segment, fingerprint: str, *, names: bool = Fals
         for first, block in blocks_of(vectors):
             check_unit_rows(block, first, vectors.shape[1], name)
 
-    def look_at_names() -> None:
+    return _caught("embeddings", look)
+
+
+def name_vector_problems(segment: Segment, fingerprint: str) -> list[Problem]:
+    """What is wrong with the names of a segment: rows that are not finite, or not of unit length where they have a name
+    and zero where they have none."""
+
+    def look() -> None:
         vectors, hashes = segment.names(fingerprint), segment.name_hashes(fingerprint)
         for first, block in blocks_of(vectors):
-            check_name_rows(block, hashes[first : first + len(block)], first, vectors.shape[1], f"{name}: names")
+            own = hashes[first : first + len(block)]
+            check_name_rows(block, own, first, vectors.shape[1], f"segment {segment.segment_id}: names")
 
-    return _caught("embeddings", look) + (_caught("names", look_at_names) if names else [])
+    return _caught("names", look)
 
 
 def token_problems(segment: Segment, fingerprint: str) -> list[Problem]:
@@ -70,8 +78,17 @@ def chunks_schema(session: DraftSession) -> Finding:
 
 
 def embeddings_valid(session: DraftSession) -> Finding:
-    """Embeddings of segments that are new are finite and of unit length."""
-    return _segments(session, lambda segment: embedding_problems(segment, session.draft.fingerprint))
+    """Embeddings of segments that are new are finite and of unit length; segments have names where their source has
+    them, each row its own."""
+    draft, parent = session.draft, session.parent
+    new = _new_segments(draft, parent)
+    # Names may be new in a segment that is not.
+    fingerprint, named = draft.fingerprint, newly_named(draft, parent)
+    problems = [one for segment in new for one in embedding_problems(segment, fingerprint)]
+    problems += [one for placed in named for one in name_vector_problems(placed.segment, fingerprint)]
+    problems += name_problems(draft, named, session.config)
+    looked_at = f"{sum(one.rows for one in new)} rows of {len(new)} new segments, names of {len(named)}"
+    return problem_finding(problems, looked_at, {"segments": len(new), "named_segments": len(named)})
 
 
 def tokens_valid(session: DraftSession) -> Finding:
@@ -133,11 +150,16 @@ def problem_finding(problems: Sequence[Problem], looked_at: str, details: Mappin
 
 
 def _segments(session: DraftSession, find: Finder) -> Finding:
-    known = _vouched_for(session.draft, session.parent)
-    new = [one.segment for one in session.draft.segments if one.segment.segment_id not in known]
+    new = _new_segments(session.draft, session.parent)
     problems = [problem for segment in new for problem in find(segment)]
     looked_at = f"{sum(segment.rows for segment in new)} rows of {len(new)} new segments"
-    return problem_finding(problems, looked_at, {"segments": len(new), "vouched_for": len(known)})
+    vouched = len(session.draft.segments) - len(new)
+    return problem_finding(problems, looked_at, {"segments": len(new), "vouched_for": vouched})
+
+
+def _new_segments(draft: Draft, parent: Generation | None) -> list[Segment]:
+    known = _vouched_for(draft, parent)
+    return [one.segment for one in draft.segments if one.segment.segment_id not in known]
 
 
 def _verify(draft: Draft) -> Iterable[CorruptFile]:
