@@ -1,4 +1,4 @@
-"""What the chunker asks of a tree of tree-sitter: whether it is one, its definitions, their names and headers."""
+"""Syntax trees of tree-sitter, as the chunker reads them: validity, definitions, their names and headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a dense index is asked: searches planned and answered, what re-ranking did, and the profile they follow."""
+"""Search of a dense index: plans, answers, what re-ranking did, and the profile that searches follow."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -56,7 +56,7 @@ class DenseSearch(Lifetime):
         if live is not None:
             self._present &= row_mask(live, vectors.end_row, "live")
         # Chosen here, at opening, for every search of these vectors.
-        self._scorer = scorer_of(vectors).name
+        self._scorer = scorer_of(vectors)
         self._count = int(np.count_nonzero(self._present))
 
     @property
@@ -97,7 +97,7 @@ class DenseSearch(Lifetime):
     @property
     def rows_scored_by(self) -> str:
         """What scores stored rows: "native" with its instruction set, "numba" or "numpy" (see row_scorer.py)."""
-        return self._scorer
+        return self._scorer.name
 
     @property
     def served(self) -> Served:
@@ -162,7 +162,8 @@ class DenseSearch(Lifetime):
             approximate, found = search_plan.find(self.served, plan, queries, available if plan.filtered else None)
         searched = perf_counter()
         if found is not None:
-            scores, rows = search_plan.rerank(self._vectors, self._recipe, plan, queries, found, available)
+            given = self._vectors, self._recipe, plan, queries, found, available
+            scores, rows = search_plan.rerank(self._scorer, *given)
         seconds = planned - started, searched - planned, perf_counter() - searched
         return DenseResult(scores, rows, plan, found, *seconds, approximate)
 
