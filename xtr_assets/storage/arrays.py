@@ -90,7 +90,7 @@ def check_name_rows(block: npt.NDArray[Any], hashes: npt.NDArray[np.uint64], fir
     named: Mask = hashes.any(axis=1)
     whole = block
     if block.ndim == 2:
-        filled: Mask = np.asarray(block != 0).any(axis=1) & ~named
+        filled = np.asarray(np.asarray(block != 0).any(axis=1)) & ~named
         if filled.any():
             raise InvalidInput(
                 f"{name}: row {first + int(filled.argmax())} has no name, and a vector; nothing was kept"
