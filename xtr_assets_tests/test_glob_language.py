@@ -56,7 +56,9 @@ def test_a_source_excludes_what_a_filter_allows(wild: str, names: list[str]) -> 
 @given(st.lists(written, max_size=2), st.lists(written, max_size=2), path)
 def test_the_gate_reads_patterns_as_the_sources_do(include: list[str], exclude: list[str], names: list[str]) -> None:
     globs = Globs(include, exclude, SUFFIXES["python"], "lib")
-    mine = PathPatterns(SourceConfig(name="lib", kind="python", path=Path("x"), include=include, exclude=exclude))
+    mine = PathPatterns(
+        SourceConfig(name="lib", kind="python", path=Path("x"), include=tuple(include), exclude=tuple(exclude))
+    )
     theirs = globs.matches("/".join(names)) and not any(globs.skips_name(one) for one in names)
     assert mine.takes(tuple(names)) == theirs, (include, exclude, names)
     assert mine.shuts(tuple(names)) == globs.skips_folder("/".join(names)), (exclude, names)

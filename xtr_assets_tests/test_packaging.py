@@ -50,7 +50,10 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     ("folder", "groups"),
-    [("xtr_assets", ("cpu", "minilm", "code", "evaluate", "serve", "mcp")), ("xtr_assets_tests", tuple(EXTRAS))],
+    [
+        ("xtr_assets", ("cpu", "minilm", "code", "documents", "evaluate", "serve", "mcp")),
+        ("xtr_assets_tests", tuple(EXTRAS)),
+    ],
 )
 def test_every_import_is_a_declared_dependency(folder: str, groups: tuple[str, ...]) -> None:
     providers = packages_distributions()

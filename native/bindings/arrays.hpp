@@ -1,4 +1,4 @@
-// What both files of the module take from Python: arrays that lie in rows, and the check that says what is wrong.
+// What the files of the module take from Python: arrays that lie in rows, and the check that says what is wrong.
 #pragma once
 
 #include <nanobind/nanobind.h>

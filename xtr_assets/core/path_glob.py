@@ -46,7 +46,7 @@ def _set(inside: str, others: bool) -> str:
     written = "/" if others else ""
     while inside:
         if inside[1:2] == "-" and len(inside) > 2:
-            (first, _, last), inside = inside[:3], inside[3:]
+            first, last, inside = inside[0], inside[2], inside[3:]
             if first > last:
                 raise ValueError(f"the range {first}-{last} of a set runs backwards; write {last}-{first}")
             # RE2 has no way to take one character out of a range: `[+-9]` would hold the slash.

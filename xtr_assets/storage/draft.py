@@ -21,6 +21,8 @@ from xtr_assets.storage.temporary_files import scratch
 TOKEN_INDEX = "xtr"
 # The subject of a check that is about all files of a generation.
 EVERY_FILE = "*"
+# What the files of a segment begin with that say what its rows are.
+ROW_FILES = ("segment.json", "chunks.", "embeddings.", "tokens.", "names.")
 
 # From the manifest as it stands to the fields that change.
 Change = Callable[[Manifest], dict[str, Any]]
@@ -220,7 +222,7 @@ def _within(name: str, folder: str) -> bool:
 def _is_row_data(name: str) -> bool:
     # What the rows are; whatever else is derived from them is covered where it is the subject.
     parts = name.split("/")
-    return parts[0] == "segments" and parts[2].startswith(("segment.json", "chunks.", "embeddings.", "tokens."))
+    return parts[0] == "segments" and parts[2].startswith(ROW_FILES)
 
 
 def _is_postings(name: str) -> bool:

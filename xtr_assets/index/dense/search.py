@@ -16,7 +16,7 @@ from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.dense import search_plan
 from xtr_assets.index.dense.gpu_clone import GpuClone
 from xtr_assets.index.dense.gpu_placement import Placement
-from xtr_assets.index.dense.options import DenseProfile, SearchPlan, checked, default_profile, with_parameters
+from xtr_assets.index.dense.options import DenseProfile, SearchPlan, checked, with_parameters
 from xtr_assets.index.dense.recipe import entries, held_mask
 from xtr_assets.index.dense.refinement import DenseResult, Refined, refined
 from xtr_assets.index.dense.search_plan import Served
@@ -35,7 +35,7 @@ class DenseSearch(Lifetime):
     """The half of DenseIndex that answers. Safe from many threads."""
 
     _held = (
-        "_index", "_vectors", "_recipe", "_profile", "_placement", "_clone", "_served", "_plans", "_tuning",
+        "_index", "_vectors", "_recipe", "_profile", "_begun", "_placement", "_clone", "_served", "_plans", "_tuning",
         "_present", "_scorer", "_count",
     )  # fmt: skip
 
@@ -46,7 +46,8 @@ class DenseSearch(Lifetime):
         self._index = index
         self._vectors = vectors
         self._recipe = recipe
-        self._profile = profile
+        # `_begun` is what `reset` goes back to: the profile it was opened with, or that its build found.
+        self._profile = self._begun = profile
         self._placement = Placement("cpu", False, "built here")
         self._clone: GpuClone | None = None
         self._served: Served | None = None
@@ -274,9 +275,9 @@ class DenseSearch(Lifetime):
         return self.profile
 
     def reset(self) -> dict[str, Any]:
-        """Forget what was tuned or applied. Returns the profile."""
-        learnt = {name: getattr(self._profile, name) for name in ("trained_rows", "trained_lists", "trained_fit")}
-        self._use(replace(default_profile(self._recipe, 0), **learnt))
+        """Search by the profile that it was opened with, or that `build` found, whatever was tuned, applied or restored
+        since. Returns the profile."""
+        self._use(self._begun)
         return self.profile
 
     def _use(self, profile: DenseProfile) -> None:
