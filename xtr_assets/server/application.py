@@ -151,7 +151,7 @@ class Server:
     async def _ready(self, _: Request) -> Response:
         found = {name: overview.readiness(index) for name, index in self._indexes.items()}
         problem = self._bearers.problem()
-        ready = problem is None and all(one["generation"] is not None for one in found.values())
+        ready = problem is None and all(one["answers"] for one in found.values())
         return json_response({"ready": ready, "problem": problem, "indexes": found}, 200 if ready else 503)
 
     async def _metrics(self, _: Request) -> Response:

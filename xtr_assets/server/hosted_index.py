@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from time import monotonic
 
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
@@ -27,6 +27,8 @@ WARM_UP = ("parse a date", "how to open a file and read its lines", "error")
 LEASE_SECONDS = 600.0
 # Generations that are kept for those who pinned them, besides the one that serves.
 KEPT = 2
+# Seconds between two looks whether the server is being stopped, while large arrays of a generation are verified.
+STOP_SECONDS = 0.2
 # A generation that cannot be opened is tried again, ever more seldom.
 MOST_PATIENCE = 60.0
 
@@ -42,12 +44,14 @@ class HostedIndex:
     """An index by its name. `look` follows the pointer, from one thread at a time; `use` answers, from many.
 
     problem : why it does not answer from the generation that is published now, None where it does
+    answers : whether a generation serves, of which no array was found damaged
     """
 
     def __init__(self, name: str, folder: Path, device: str = "auto", lease_seconds: float = LEASE_SECONDS) -> None:
         self.name, self.folder, self._device, self._lease_seconds = name, folder, device, lease_seconds
         self.problem: str | None = "it was not opened yet"
-        self._looking, self._lock = Lock(), Lock()
+        self.answers = False
+        self._looking, self._lock, self._stopping = Lock(), Lock(), Event()
         self._warehouse: Warehouse | None = None
         self._serving: _Held | None = None
         self._held: dict[int, _Held] = {}
@@ -83,6 +87,7 @@ class HostedIndex:
             except Exception as error:
                 moved = False
                 self._failed("an error nobody expected; the server's log says more", error)
+            self.answers = self._sound()
             self._let_go()
             return moved
 
@@ -104,9 +109,10 @@ class HostedIndex:
 
     def close(self) -> None:
         """Let go of everything."""
+        self._stopping.set()
         with self._looking, self._lock:
             held, self._held, self._serving = self._held, {}, None
-            self.problem = "the server is stopping"
+            self.problem, self.answers = "the server is stopping", False
         for one in held.values():
             one.searcher.close()
 
@@ -138,10 +144,32 @@ class HostedIndex:
         searcher = Searcher(self.warehouse(), self._device, generation=number)
         try:
             searcher.search_batch(WARM_UP, 10)
+            if self._serving is not None:
+                self._verify(searcher)
         except BaseException:
             searcher.close()
             raise
         return searcher
+
+    def _verify(self, searcher: Searcher) -> None:
+        """Wait until large arrays, which are read behind the first searches, were compared with their records: while
+        another generation serves there is time for that. Raises CorruptFile."""
+        with searcher.opened() as opened:
+            while not opened.scrub.wait(STOP_SECONDS):
+                if self._stopping.is_set():
+                    raise GenerationError("the server is stopping")
+            opened.scrub.check()
+
+    def _sound(self) -> bool:
+        serving = self._serving
+        if serving is None:
+            return False
+        try:
+            with serving.searcher.opened():
+                return True
+        except XtrAssetsError as error:
+            self._failed(f"{type(error).__name__} in generation {self.serving}: the server's log says more", error)
+            return False
 
     def _failed(self, problem: str, error: Exception) -> None:
         if self.problem != problem:

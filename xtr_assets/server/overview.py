@@ -12,7 +12,7 @@ from xtr_assets.storage.history import read_published
 
 def readiness(index: HostedIndex) -> dict[str, Any]:
     """Whether an index answers, and from what; `problem` is null where it follows its pointer."""
-    return {"generation": index.serving, "problem": index.problem}
+    return {"answers": index.answers, "generation": index.serving, "problem": index.problem}
 
 
 def generation_now(index: HostedIndex, searcher: Searcher) -> dict[str, Any]:

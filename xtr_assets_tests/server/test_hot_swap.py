@@ -13,6 +13,7 @@ import xtr_assets as xa
 from xtr_assets.server import hosted_index
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.problem import Problem
+from xtr_assets.storage.scrub import Scrub
 from xtr_assets_tests.fixtures import new_warehouse, publish_chunks
 from xtr_assets_tests.server.site import served, version
 
@@ -140,6 +141,42 @@ def test_a_generation_that_answers_nothing_never_serves(tmp_path: Path, monkeypa
     assert not index.look() and index.serving is None
     with pytest.raises(Problem, match="does not answer"), index.use():
         pass
+
+
+def test_an_array_that_is_found_damaged_while_it_serves_is_said_until_another_serves(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    index = HostedIndex("docs", tmp_path / "w", "cpu")
+    index.look()
+    assert index.answers
+    with index.use() as searcher, searcher.opened() as opened:
+        opened.scrub._problem = xa.CorruptFile("segments/x/tokens.npy", "a", "b")
+    index.look()
+    assert not index.answers and index.serving == 1 and "CorruptFile in generation 1" in str(index.problem)
+    publish_chunks(warehouse, version(2))
+    assert index.look() and index.answers and index.problem is None
+    index.close()
+
+
+def test_the_next_generation_serves_when_its_large_arrays_were_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    index = HostedIndex("docs", tmp_path / "w", "cpu")
+    index.look()
+    publish_chunks(warehouse, version(2))
+    found = xa.CorruptFile("segments/x/tokens.npy", "a", "b")
+    waited: list[float | None] = []
+
+    def wait(scrub: Scrub, seconds: float | None = None) -> bool:
+        waited.append(seconds)
+        if len(waited) == 3:
+            scrub._problem = found
+        return len(waited) >= 3
+
+    monkeypatch.setattr(Scrub, "wait", wait)
+    assert not index.look() and index.serving == 1 and index.answers and len(waited) == 3
+    assert "CorruptFile" in str(index.problem)
+    index.close()
 
 
 def test_a_pointer_that_is_lost_leaves_what_serves(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_generations_metrics_and_health_are_shown(client: httpx.Client) -> None:
     (only,) = client.get("/v1/generations").json()["generations"]
     assert (only["generation"], only["state"]) == (1, "published")
     assert client.get("/healthz").json() == {"ok": True}
-    assert client.get("/readyz").json()["indexes"] == {"docs": {"generation": 1, "problem": None}}
+    assert client.get("/readyz").json()["indexes"] == {"docs": {"answers": True, "generation": 1, "problem": None}}
     metrics = client.get("/metrics")
     assert metrics.headers["content-type"].startswith("text/plain")
     assert 'xtr_assets_server_requests_total{route="/healthz",status="200"}' in metrics.text
