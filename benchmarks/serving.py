@@ -3,8 +3,8 @@
     python benchmarks/serving.py WAREHOUSE [--mode dense] [--seconds 3]
 
 Starts `xtr-assets serve` over the warehouse and asks it the same questions as a Searcher in this process, in turns:
-over a bare keep-alive connection, and through `connect`. Then 1, 8 and 32 connections from a process of their own. Beside
-the wall clock, which a busy machine makes long: CPU milliseconds a question, in process and in the server (Linux).
+over a bare keep-alive connection, and through `connect`. Then 1, 8 and 32 connections from a process of their own.
+Beside the wall clock, which a busy machine makes long: CPU milliseconds a question, in process and in the server (Linux).
 """
 
 import argparse
@@ -139,10 +139,10 @@ def main() -> None:
                 [sys.executable, __file__, str(given.warehouse), *arguments], capture_output=True, text=True, check=True
             )
             own = json.loads(asked.stdout)
-            rate = len(own) / given.seconds
+            rate, used_cpu = len(own) / given.seconds, 1000 * (cpu_seconds(process.pid) - begun_cpu) / len(own)
             print(
                 f"{connections:3} connections  {rate:7.0f} questions/s  p50 {share(own, 0.5):6.2f} ms  "
-                f"p99 {share(own, 0.99):6.2f} ms  CPU {1000 * (cpu_seconds(process.pid) - begun_cpu) / len(own):6.2f} ms"
+                f"p99 {share(own, 0.99):6.2f} ms  CPU {used_cpu:6.2f} ms"
             )
     finally:
         process.terminate()
