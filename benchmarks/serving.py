@@ -4,7 +4,8 @@
 
 Starts `xtr-assets serve` over the warehouse and asks it the same questions as a Searcher in this process, in turns:
 over a bare keep-alive connection, and through `connect`. Then 1, 8 and 32 connections from a process of their own.
-Beside the wall clock, which a busy machine makes long: CPU milliseconds a question, in process and in the server (Linux).
+Beside the wall clock, which a busy machine makes long: CPU milliseconds a question in process and in the server
+(Linux).
 """
 
 import argparse

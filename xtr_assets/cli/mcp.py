@@ -6,6 +6,7 @@ import typer
 
 from xtr_assets.cli.app import SEARCH, ConfigOption, WarehouseOption, app
 from xtr_assets.cli.serve import hosted
+from xtr_assets.core.errors import ProviderError
 
 
 @app.command(rich_help_panel=SEARCH)
@@ -26,8 +27,10 @@ def mcp(
     # Standard output belongs to the protocol.
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     indexes = hosted(index or [], config, warehouse, device)
-    from xtr_assets.server.agent_tools import agent_server
-
+    try:
+        from xtr_assets.server.agent_tools import agent_server
+    except ModuleNotFoundError as error:
+        raise ProviderError(f"{error.name} is not installed; `pip install 'xtr-assets[mcp]'`") from error
     try:
         agent_server(indexes).run("stdio")
     finally:

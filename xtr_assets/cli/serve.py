@@ -9,6 +9,7 @@ import typer
 from xtr_assets.cli.app import SEARCH, ConfigOption, WarehouseOption, app
 from xtr_assets.cli.console import note
 from xtr_assets.cli.locate import find_place, shown
+from xtr_assets.core.errors import ProviderError
 
 if TYPE_CHECKING:
     from xtr_assets.server.hosted_index import HostedIndex
@@ -52,7 +53,11 @@ def serve(
     import logging
 
     from xtr_assets.server.bearers import Bearers
-    from xtr_assets.server.runner import Address, uvicorn_server
+
+    try:
+        from xtr_assets.server.runner import Address, uvicorn_server
+    except ModuleNotFoundError as error:
+        raise ProviderError(f"{error.name} is not installed; `pip install 'xtr-assets[serve]'`") from error
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

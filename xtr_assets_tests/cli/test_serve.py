@@ -48,6 +48,19 @@ def test_an_address_that_others_reach_is_refused_without_tokens(run: Command, mo
     assert result.exit_code == 2 and "no token is asked for; give --tokens FILE" in result.output
 
 
+@pytest.mark.parametrize(
+    ("command", "package", "module"), [("serve", "uvicorn", "runner"), ("mcp", "mcp", "agent_tools")]
+)
+def test_a_package_that_is_missing_is_named_with_its_line(
+    run: Command, monkeypatch: pytest.MonkeyPatch, command: str, package: str, module: str
+) -> None:
+    for name in [one for one in sys.modules if one.split(".")[0] == package or one == f"xtr_assets.server.{module}"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    result = run(command)
+    assert result.exit_code == 1 and f"pip install 'xtr-assets[{command}]'" in result.output
+
+
 def test_wrong_use_is_named(run: Command, tmp_path: Path) -> None:
     result = run("serve", "--index", "docs")
     assert result.exit_code == 2 and "NAME=WAREHOUSE" in result.output
