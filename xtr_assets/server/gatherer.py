@@ -103,7 +103,8 @@ class Gatherer:
 
     def _taken(self, first: _Waiting) -> list[_Waiting]:
         """The first one, and with it what is alike, in the order of arrival; the others keep their places."""
-        taken, left, size = [], deque[_Waiting](), 0
+        taken: list[_Waiting] = []
+        left, size = deque[_Waiting](), 0
         for one in self._waiting:
             alike = one is first or (first.key is not None and one.key == first.key)
             if alike and not one.future.done() and (not taken or size + one.size <= self._limits.gathered):
