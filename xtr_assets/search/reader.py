@@ -7,14 +7,16 @@ from weakref import ref
 
 import numpy as np
 
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.errors import GenerationError, InvalidInput
 from xtr_assets.core.types import Int32s, Ints, Mask
 from xtr_assets.core.where_syntax import Where
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.instrumentation import show_dense, show_tokens
-from xtr_assets.search.loaders import open_dense, open_tokens
+from xtr_assets.search.lexical_space import LexicalSpace
+from xtr_assets.search.loaders import lexical_lack, open_dense, open_lexical, open_tokens
 from xtr_assets.search.ranker import CANDIDATES
-from xtr_assets.search.retrievers import DenseSpace, TokenSpace
+from xtr_assets.search.required_text import RequiredText
+from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.scrub import Scrub, Verify
@@ -49,6 +51,10 @@ class OpenGeneration:
             dense, tokens = indexes or (open_dense(generation, device), open_tokens(generation, device, device_memory))
             self.dense = DenseSpace(dense, generation.vectors())
             self.tokens = TokenSpace(tokens, generation.end_row)
+            words = open_lexical(generation)
+            # None where this generation was published without one.
+            self.lexical = None if words is None else LexicalSpace(words, generation.end_row)
+            self.required = RequiredText(generation, words)
             self.devices = {"dense": dense.placement.device, "xtr": tokens.device}
             self.reasons = {"dense": dense.placement.reason, "xtr": tokens.choice.reason}
             self.filters: RowFilters = RowFilters(
@@ -85,6 +91,14 @@ class OpenGeneration:
     def allowed(self, where: Where | None) -> Mask:
         """Rows that may be returned: bool [end_row]."""
         return self.live if where is None else self.filters.mask(where)
+
+    def space(self, name: str) -> Space:
+        """The space of this name; GenerationError where this generation was published without it."""
+        spaces: dict[str, Space | None] = {"dense": self.dense, "xtr": self.tokens, "lexical": self.lexical}
+        found = spaces[name]
+        if found is None:
+            raise GenerationError(lexical_lack(self.generation))
+        return found
 
     def token_ids(self, row: int) -> Int32s:
         """int32 [tokens]: what the tokenizer called the tokens of a document."""

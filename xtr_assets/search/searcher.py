@@ -13,6 +13,7 @@ import numpy as np
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.arguments import query_vectors, token_batch
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.query_syntax import Syntax
 from xtr_assets.core.search_options import Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
@@ -160,6 +161,7 @@ class Searcher:
         k_prime: int | None = None,
         rescore: int | None = None,
         fusion: Fusion = "zsum",
+        syntax: Syntax = "rich",
         explain: bool = False,
     ) -> Hits:
         """The best k chunks, best first; equal scores by chunk_id.
@@ -168,16 +170,19 @@ class Searcher:
         ----------
         query : text; an empty one, or one of spaces only, finds nothing
         k : 1 or more; more than there are rows gives all that are allowed
-        mode : "dense", "xtr", "hybrid" (both candidate lists, scored exactly in both spaces) or "exact" (hybrid
-            without indexes: every allowed row is scored in both spaces)
+        mode : "dense", "xtr", "lexical" (BM25 of words: no model is loaded), "hybrid" (candidate lists of several
+            spaces, scored exactly in each) or "exact" (hybrid without indexes: every allowed row is scored in each)
         where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
         nprobe, ef_search, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
         fusion : how hybrid and exact join the spaces, "zsum" or "rrf"
+        syntax : "rich" reads `"exact phrase"` and `+must` in the query (docs/searching.md, "Words that must stand
+            there"), "plain" takes it as it is
         explain : fill `hit.explanation`
         """
         return self.search_batch(
             [query], k, mode, where,
-            nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, fusion=fusion, explain=explain,
+            nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, fusion=fusion, syntax=syntax,
+            explain=explain,
         )[0]  # fmt: skip
 
     def search_batch(
@@ -192,12 +197,14 @@ class Searcher:
         k_prime: int | None = None,
         rescore: int | None = None,
         fusion: Fusion = "zsum",
+        syntax: Syntax = "rich",
         explain: bool = False,
     ) -> list[Hits]:
         """`search` for several queries at once: they are encoded together and answered by the same generation."""
         with self._counting():
             options = SearchOptions(k, nprobe, ef_search, k_prime, rescore, fusion=fusion)
-        return [Hits(one) for one in self.answer(queries, options, mode, where, explain=explain).hits]
+        answered = self.answer(queries, options, mode, where, syntax=syntax, explain=explain)
+        return [Hits(one) for one in answered.hits]
 
     def answer(
         self,
@@ -206,11 +213,12 @@ class Searcher:
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
         *,
+        syntax: Syntax = "rich",
         explain: bool = False,
     ) -> Answer:
         """`search_batch` with the number of the generation that answered, which `refresh` may have left meanwhile."""
         with self._counting():
-            ask = Ask.checked(options, mode, where)
+            ask = Ask.checked(options, mode, where, syntax)
             check_queries(queries)
             with (
                 self._using() as opened,

@@ -18,7 +18,7 @@ from xtr_assets.pipeline.plan.finish import finish
 from xtr_assets.search.hits import Hit
 from xtr_assets.telemetry import metrics
 
-UPSTREAM = ("faiss_index", "xtr_index", "id_map", "catalog", "exact_neighbors")
+UPSTREAM = ("faiss_index", "xtr_index", "lexical_index", "id_map", "catalog", "exact_neighbors")
 # Queries whose answers are shown: what a person reads in half a minute.
 SHOWN_QUERIES, SHOWN_HITS = 5, 3
 
