@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.core.query_syntax import Syntax
+from xtr_assets.core.query_syntax import SYNTAXES, Syntax
 from xtr_assets.core.search_options import SETTINGS, SearchOptions
 from xtr_assets.core.where_syntax import Where, parse_where
 from xtr_assets.search.ranker import Mode
 
 MODES: tuple[Mode, ...] = get_args(Mode)
-SYNTAXES: tuple[Syntax, ...] = get_args(Syntax)
 
 # Which spaces a mode compares in.
 SPACES: Mapping[Mode, tuple[str, ...]] = {

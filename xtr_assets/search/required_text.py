@@ -1,35 +1,27 @@
-"""Rows that hold what a query demands: `"exact phrase"` and `+must`. Candidates by postings, verified in the text.
+"""Rows that hold what a query demands, `"exact phrase"` and `+must`: candidates by postings, verified in the text."""
 
-A phrase stands in a row where title, text, path or symbol has it whole: no letter or digit goes on at either end of it.
-Case does not count, nor which of several ways of writing a character (NFKC) or a gap between words was taken.
-"""
-
-import re
-import unicodedata
 from collections import OrderedDict
-from functools import lru_cache
+from collections.abc import Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xtr_assets.core.lexical_terms import query_terms
+from xtr_assets.core.lexical_terms import needed_terms
+from xtr_assets.core.phrases import holds_phrase
 from xtr_assets.core.query_syntax import Query
-from xtr_assets.core.types import Mask
+from xtr_assets.core.types import Ints, Mask
 from xtr_assets.storage.generation import Generation
 
 if TYPE_CHECKING:
     from xtr_assets.index.lexical.index import LexicalIndex
 
-# Where a phrase may stand.
+# Where a phrase may stand; each by itself, none across two.
 COLUMNS = ("title", "text", "path", "symbol")
-# All masks of one generation together, as RowFilters keeps those of filters. One that no word narrows reads every text:
-# 0.2 s for 50,000 chunks.
+# All masks of one generation together. What no word narrows reads every text: about a second for 50,000 chunks.
 CACHED_BYTES = 32 * 2**20
 # Rows read at a time: 4 MB of text.
 BLOCK_ROWS = 4_096
-
-_SPACE = re.compile(r"\s+")
 
 
 class RequiredText:
@@ -44,89 +36,44 @@ class RequiredText:
         self._bytes, self._lock = 0, Lock()
 
     def mask(self, query: Query) -> Mask | None:
-        """Live rows that hold all that the query demands: bool [end_row]; None where it demands nothing."""
-        found: Mask | None = None
-        for phrase in dict.fromkeys(folded(one) for one in (*query.required, *query.phrases)):
-            if phrase:
-                held = self._held(phrase)
-                found = held if found is None else found & held
-        return found
-
-    def _held(self, phrase: str) -> Mask:
+        """Live rows that hold all that the query demands: bool [end_row], read-only; None where it demands nothing."""
+        demanded = sorted({*query.required, *query.phrases})
+        if not demanded:
+            return None
+        key = "\0".join(demanded)
         with self._lock:
-            if (kept := self._masks.get(phrase)) is not None:
-                self._masks.move_to_end(phrase)
+            if (kept := self._masks.get(key)) is not None:
+                self._masks.move_to_end(key)
                 return kept
-        mask = self._read(phrase)
+        # No lock is held over the reading: two threads may both do it, and find the same.
+        mask = self._read(demanded)
         mask.flags.writeable = False
         with self._lock:
-            if phrase not in self._masks:
-                self._masks[phrase] = mask
-                self._bytes += len(mask) + len(phrase)
+            if key not in self._masks:
+                self._masks[key] = mask
+                self._bytes += len(mask) + len(key)
             while len(self._masks) > 1 and self._bytes > CACHED_BYTES:
                 oldest, dropped = self._masks.popitem(last=False)
                 self._bytes -= len(oldest) + len(dropped)
         return mask
 
-    def _read(self, phrase: str) -> Mask:
-        candidates = self._candidates(phrase)
-        mask = np.zeros(len(candidates), np.bool_)
-        pattern = whole(phrase)
+    def _read(self, demanded: Sequence[str]) -> Mask:
+        rows = self._candidates(demanded)
+        mask = np.zeros(self._generation.end_row, np.bool_)
         for placed in self._generation.segments:
-            inside = np.flatnonzero(candidates[placed.base_row : placed.end_row])
-            if not len(inside):
-                continue
-            table = placed.segment.chunks().select(list(COLUMNS))
+            inside = rows[(rows >= placed.base_row) & (rows < placed.end_row)] - placed.base_row
+            table = placed.segment.chunks().select(list(COLUMNS)) if len(inside) else None
             for start in range(0, len(inside), BLOCK_ROWS):
+                assert table is not None
                 positions = inside[start : start + BLOCK_ROWS]
-                columns = [table.column(name).take(positions).to_pylist() for name in COLUMNS]
-                for position, texts in zip(positions.tolist(), zip(*columns, strict=True), strict=True):
-                    mask[placed.base_row + position] = any(pattern.search(folded(text)) for text in texts)
+                texts = zip(*(table.column(name).take(positions).to_pylist() for name in COLUMNS), strict=True)
+                held = [all(any(holds_phrase(text, one) for text in own) for one in demanded) for own in texts]
+                mask[placed.base_row + positions[held]] = True
         return mask
 
-    def _candidates(self, phrase: str) -> Mask:
-        """Live rows that can hold it: bool [end_row]."""
-        live = self._generation.live
-        terms = inner_terms(phrase)
+    def _candidates(self, demanded: Sequence[str]) -> Ints:
+        """Live rows that can hold all of it, int64 ascending."""
+        terms = [term for one in demanded for term in needed_terms(one)]
         if self._lexical is None or not terms:
-            return live
-        return self._lexical.matching(terms) & live
-
-
-def inner_terms(phrase: str) -> list[str]:
-    """Terms that every text has which holds the folded phrase."""
-    return query_terms(phrase)
-
-
-@lru_cache(maxsize=1_024)
-def whole(phrase: str) -> re.Pattern[str]:
-    """Finds a folded phrase in folded text where it is not a part of a longer word.
-
-    >>> [bool(whole("e42").search(text)) for text in ("code e42: lost", "e421", "(e42)")]
-    [True, False, True]
-    """
-    before = r"(?<![^\W_])" if _goes_on(phrase[:1]) else ""
-    after = r"(?![^\W_])" if _goes_on(phrase[-1:]) else ""
-    return re.compile(before + re.escape(phrase) + after)
-
-
-def _goes_on(character: str) -> bool:
-    """Whether a letter beside this one would make it a part of a longer word; Han and kana are written without gaps,
-    and so are Thai, Lao, Burmese and Khmer."""
-    if not character.isalnum():
-        return False
-    return not (
-        unicodedata.east_asian_width(character) in "WF"
-        or 0x0E00 <= ord(character) <= 0x0EFF
-        or 0x1000 <= ord(character) <= 0x109F
-        or 0x1780 <= ord(character) <= 0x17FF
-    )
-
-
-def folded(text: str) -> str:
-    """Text as it is compared: without case, composed, with single spaces."""
-    if text.isascii():
-        return _SPACE.sub(" ", text.lower()).strip()
-    # Folding may take characters apart again, and what was composed may fold further.
-    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return _SPACE.sub(" ", plain).strip()
+            return np.flatnonzero(self._generation.live)
+        return self._lexical.matching(terms)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xtr_assets.core.lexical_terms import TERMS_VERSION, document_terms
-from xtr_assets.index.lexical.postings import write_postings
+from xtr_assets.index.lexical.postings_writer import write_postings
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.loaders import LEXICAL_FILE, LexicalIndexFile
 from xtr_assets.storage.segment import Segment
@@ -20,8 +20,8 @@ COLUMNS = ("path", "symbol", "title", "text")
 class LexicalReport:
     """What the index is, and how much of it is new.
 
-    terms : different terms of the live rows; mean_length : terms of a live row, repeats counted; rows : those whose
-    words were counted now
+    terms : different terms, those of several segments in each; mean_length : terms of a live row, repeats and all;
+    rows : those whose words were counted now
     """
 
     terms: int
@@ -58,7 +58,7 @@ def derive_lexical(session: DraftSession) -> LexicalReport:
     index = session.lexical()
     sizes = [one.bytes for name, one in draft.manifest.files.items() if f"/{LEXICAL_FOLDER}/" in name]
     return LexicalReport(
-        terms=index.term_count,
+        terms=sum(part.postings.term_count for part in index.parts),
         mean_length=index.mean_length,
         postings_written=written,
         postings_reused=len(names) - written,
