@@ -24,6 +24,10 @@ from xtr_assets.telemetry import metrics
 
 if TYPE_CHECKING:
     from xtr_assets.index import DenseIndex, TokenIndex
+    from xtr_assets.index.lexical.index import LexicalIndex
+
+# The dense, the token and the lexical index of a generation; None for one that was published without the last.
+Indexes = tuple["DenseIndex", "TokenIndex", "LexicalIndex | None"]
 
 
 class OpenGeneration:
@@ -39,7 +43,7 @@ class OpenGeneration:
         device: str,
         previous: "OpenGeneration | None" = None,
         device_memory: int | None = None,
-        indexes: "tuple[DenseIndex, TokenIndex] | None" = None,
+        indexes: "Indexes | None" = None,
         verify: Verify | None = None,
     ) -> None:
         self.generation = generation
@@ -48,10 +52,13 @@ class OpenGeneration:
             stack.enter_context(generation.pin())
             self.scrub = Scrub(generation, verify)
             stack.callback(self.scrub.end)
-            dense, tokens = indexes or (open_dense(generation, device), open_tokens(generation, device, device_memory))
+            dense, tokens, words = indexes or (
+                open_dense(generation, device),
+                open_tokens(generation, device, device_memory),
+                open_lexical(generation),
+            )
             self.dense = DenseSpace(dense, generation.vectors())
             self.tokens = TokenSpace(tokens, generation.end_row)
-            words = open_lexical(generation)
             # None where this generation was published without one.
             self.lexical = None if words is None else LexicalSpace(words, generation.end_row)
             self.required = RequiredText(generation, words)

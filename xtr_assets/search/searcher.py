@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from xtr_assets.search.hits import Answer
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
-from xtr_assets.search.reader import OpenGeneration
+from xtr_assets.search.reader import Indexes, OpenGeneration
 from xtr_assets.search.reconstruction import Reconstruction, chunks_by_id, reconstructed
 from xtr_assets.search.request import Ask, check_queries
 from xtr_assets.search.retrievers import QueryVectors
@@ -34,9 +34,6 @@ from xtr_assets.storage.scrub import Verify
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import span
-
-if TYPE_CHECKING:
-    from xtr_assets.index import DenseIndex, TokenIndex
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +50,7 @@ class Searcher:
     generation : a number, draft or published; by default the published one
     encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
     device_memory : bytes that the token index may hold on a GPU; None: half of what is free when it is opened
-    indexes : the dense and the token index of just that generation, where somebody has them open already
+    indexes : the dense, the token and the lexical index of just that generation, where somebody has them open already
     verify : how raw arrays are compared with their records at opening, see storage.scrub: "once" a host (behind the
         first searches where they are large), "full" with every other file, or by "sizes"; drafts by sizes
     """
@@ -65,7 +62,7 @@ class Searcher:
         generation: int | None = None,
         encoder: EncoderConfig | None = None,
         device_memory: int | None = None,
-        indexes: "tuple[DenseIndex, TokenIndex] | None" = None,
+        indexes: Indexes | None = None,
         verify: Verify | None = None,
     ) -> None:
         self._warehouse = warehouse if isinstance(warehouse, Warehouse) else Warehouse.open(warehouse)

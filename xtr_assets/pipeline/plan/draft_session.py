@@ -19,6 +19,7 @@ from xtr_assets.search.loaders import (
     DENSE_FILE,
     LEXICAL_FILE,
     TOKEN_FILE,
+    lexical_lack,
     open_dense,
     open_lexical,
     open_tokens,
@@ -130,8 +131,9 @@ class DraftSession:
 
     def lexical(self) -> "LexicalIndex":
         """The draft's lexical index, opened from its files as a searcher would. GenerationError where it has none."""
-        found = self.kept("lexical", _digest(self.draft, LEXICAL_FILE), lambda: open_lexical(self.draft))
-        assert found is not None, "a draft's own terms are those of this release"
+        found = self._lexical(self.draft)
+        if found is None:
+            raise GenerationError(lexical_lack(self.draft))
         return found
 
     def parent_dense(self) -> DenseIndex:
@@ -183,14 +185,18 @@ class DraftSession:
         opened.profile = token_profile(generation)
         return opened
 
+    def _lexical(self, generation: Generation) -> "LexicalIndex | None":
+        key = _digest(generation, LEXICAL_FILE) if generation.has_file(LEXICAL_FILE) else ""
+        return self.kept(f"lexical {generation.number}", key, lambda: open_lexical(generation))
+
     def _searcher(self, generation: Generation) -> Searcher:
         dense, tokens = self._dense(generation), self._tokens(generation)
-        words = _digest(generation, LEXICAL_FILE) if generation.has_file(LEXICAL_FILE) else ""
-        key = (id(dense), id(tokens), words, repr(generation.manifest.profile.get("hybrid")))
+        words = self._lexical(generation)
+        key = (id(dense), id(tokens), id(words), repr(generation.manifest.profile.get("hybrid")))
         return self.kept(
             f"searcher {generation.number}",
             key,
-            lambda: Searcher(self.warehouse, "cpu", generation=generation.number, indexes=(dense, tokens)),
+            lambda: Searcher(self.warehouse, "cpu", generation=generation.number, indexes=(dense, tokens, words)),
         )
 
 
