@@ -65,4 +65,4 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
 def sample_hits(session: DraftSession) -> dict[str, list[Hit]]:
     """What the first gate queries find in the draft."""
     texts = [query.text for query in session.queries().queries[:SHOWN_QUERIES]]
-    return dict(zip(texts, session.searcher().search_batch(texts, SHOWN_HITS), strict=True))
+    return dict(zip(texts, session.searcher().search_batch(texts, SHOWN_HITS, syntax="plain"), strict=True))
