@@ -6,7 +6,7 @@ gate alone (where_truth.py, answer_truth.py), with the vectors that the gate's q
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +18,7 @@ from xtr_assets.core.types import Floats, Ints
 from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.encoders.base import Tolerance
 from xtr_assets.pipeline.gate.answer_truth import Doubles, KnownRows, Places, StoredVectors, known_rows, z_sums
+from xtr_assets.pipeline.gate.demand_truth import demand_faults, drawn_demands
 from xtr_assets.pipeline.gate.drawn_filters import drawn_filters, shown
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.where_truth import passes
@@ -31,22 +32,23 @@ K = 10
 MOST_HITS = 40
 # Questions of the gate that are asked again, a word costs some ms to encode; and filters that are asked, of each size.
 QUESTIONS = 4
-FILTERS_ASKED = {"none": 2, "few": 5, "many": 4}
+FILTERS_ASKED = {"none": 2, "few": 6, "many": 5}
 # As docs/searching.md says: no more rows than this, and all are scored in every mode.
 SCANNED = 100
 SPACES: Mapping[Mode, tuple[str, ...]] = {
     "dense": ("dense",),
     "xtr": ("xtr",),
+    "lexical": ("lexical",),
     "hybrid": ("dense", "xtr"),
     "exact": ("dense", "xtr"),
 }
-MODES: tuple[Mode, ...] = ("hybrid", "dense", "xtr")
+MODES: tuple[Mode, ...] = ("hybrid", "dense", "xtr", "lexical")
 # Asked where the gate has no question in words.
 PINNED = ("how is a text found again", "1 2 3")
 # What sums in another order, and an int8 product, may add to what the encoder tolerates.
-ROUNDING = {"dense": 1e-3, "xtr": 8e-3}
+ROUNDING = {"dense": 1e-3, "xtr": 8e-3, "lexical": 1e-3}
 # How far apart the scores of an answer may be that are the same: beside what the answer shows of it itself.
-SAME = {"dense": 1e-4, "xtr": 4e-3}
+SAME = {"dense": 1e-4, "xtr": 4e-3, "lexical": 1e-4}
 # Standard scores whose moments come from as good rows.
 SAME_Z = 0.1
 # Filtered searches through an index are asked for the best of the rows that pass: healthy ones find all but a few.
@@ -80,7 +82,7 @@ class Case:
     @property
     def whole(self) -> bool:
         """Whether nothing may be missed: the rows are few enough to be scored, or the mode scores them all."""
-        return self.rows is not None and (self.mode == "exact" or len(self.rows) <= SCANNED)
+        return self.rows is not None and (self.mode in ("exact", "lexical") or len(self.rows) <= SCANNED)
 
     def __str__(self) -> str:
         return f"{self.question.text[:60]!r}, mode {self.mode}, k {self.k}, {shown(self.where)}"
@@ -114,6 +116,8 @@ def check(session: DraftSession) -> Finding:
         order = chance.permutation(len(filters)).tolist()
         cases = [*_unfiltered(questions, known), *_filtered(questions, filters, truth, known, order)]
         verdict = _asked(session, searcher, cases, places)
+        demands = drawn_demands(known, chance)
+        problems += demand_faults(searcher, places, known, demands, MODES)
     except (XtrAssetsError, LookupError, ValueError) as error:
         # Arrow's errors are among these: an id map that names positions that are none.
         return Finding(False, None, 0.0, f"the draft cannot be asked: {error}", {"searches": 0}, REMEDY)
@@ -121,11 +125,13 @@ def check(session: DraftSession) -> Finding:
     least = verdict.surely_at_most
     if least < LEAST_FOUND:
         problems.append(f"searches of an index find surely at most {least:.3f} of the best, {LEAST_FOUND:g} is asked")
-    summary = f"{len(cases)} searches in words, {len(filters)} filters over {len(known.live)} rows: all as brute force"
+    searches = len(cases) + len(demands)
+    summary = f"{searches} searches in words, {len(filters)} filters over {len(known.live)} rows: all as brute force"
     if problems:
         summary = f"{len(problems)} answers are not those of brute force (0 may): {problems[0]}"
     details = {
-        "searches": len(cases),
+        "searches": searches,
+        "demands": len(demands),
         "filters": len(filters),
         "rows": len(known.live),
         "dead_rows": len(known.dead),
@@ -215,12 +221,17 @@ def _filtered(
 
 
 def _asked(session: DraftSession, searcher: Searcher, cases: Sequence[Case], places: Places) -> Verdict:
-    stored, verdict = StoredVectors(session.draft), Verdict()
+    stored, verdict = StoredVectors(session.draft, places), Verdict()
     tolerances = tolerated(session.encoder.tolerance)
     hybrid = session.draft.manifest.profile.get("hybrid") or {}
     depth = int(hybrid.get("candidates") or SCANNED)
     for case in cases:
-        hits = searcher.search(case.question.text, case.k, case.mode, case.where)
+        # A text of the corpus may hold quotes that demand nothing.
+        hits = searcher.search(case.question.text, case.k, case.mode, case.where, syntax="plain")
+        if case.mode == "lexical" and case.rows is not None:
+            # What shares no word with the question is no answer to it.
+            worded = case.rows[stored.lexical(case.rows, case.question.text) > 0]
+            case = replace(case, rows=worded)
         judge(case, hits, places, stored, tolerances, depth, verdict)
     return verdict
 
@@ -230,6 +241,7 @@ def tolerated(tolerance: Tolerance) -> dict[str, float]:
     return {
         "dense": float(np.sqrt(2 * (1 - tolerance.embedding))) + ROUNDING["dense"],
         "xtr": float(np.sqrt(2 * (1 - tolerance.mean_token))) + ROUNDING["xtr"],
+        "lexical": ROUNDING["lexical"],
     }
 
 
@@ -278,6 +290,8 @@ def _furthest(shown_scores: Sequence[float], true: Any) -> float:
 def _scores(case: Case, stored: StoredVectors, space: str, rows: Ints) -> Floats:
     if space == "dense":
         return stored.dense(rows, case.question.embedding)
+    if space == "lexical":
+        return stored.lexical(rows, case.question.text)
     return stored.late(rows, case.question.tokens)
 
 

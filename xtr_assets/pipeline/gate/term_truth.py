@@ -54,6 +54,11 @@ def tellable(text: str) -> bool:
     return text.isascii() or not any(unicodedata.category(one) == "Cn" for one in text)
 
 
+def touches(one: str) -> bool | None:
+    """Whether words of a character's script touch each other; None where it belongs to no word."""
+    return {"w": False, "h": True, "t": True}.get(_class(one))
+
+
 def plain(text: str) -> str:
     """The text in compatibility form, without accents and without what has no width."""
     if text.isascii():
