@@ -20,6 +20,7 @@ from xtr_assets.encoders.base import Tolerance
 from xtr_assets.pipeline.gate.answer_truth import Doubles, KnownRows, Places, StoredVectors, known_rows, z_sums
 from xtr_assets.pipeline.gate.demand_truth import demand_faults, drawn_demands
 from xtr_assets.pipeline.gate.drawn_filters import drawn_filters, shown
+from xtr_assets.pipeline.gate.drawn_questions import Question, drawn_questions
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.where_truth import passes
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -30,8 +31,7 @@ from xtr_assets.search.searcher import Searcher
 K = 10
 # A filter that lets few rows through is asked for all of them and one more, so that each shows; a hit takes .1 ms.
 MOST_HITS = 40
-# Questions of the gate that are asked again, a word costs some ms to encode; and filters that are asked, of each size.
-QUESTIONS = 4
+# Filters that are asked, of each size.
 FILTERS_ASKED = {"none": 2, "few": 6, "many": 5}
 # As docs/searching.md says: no more rows than this, and all are scored in every mode.
 SCANNED = 100
@@ -43,8 +43,6 @@ SPACES: Mapping[Mode, tuple[str, ...]] = {
     "exact": ("dense", "xtr"),
 }
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "xtr", "lexical")
-# Asked where the gate has no question in words.
-PINNED = ("how is a text found again", "1 2 3")
 # What sums in another order, and an int8 product, may add to what the encoder tolerates.
 ROUNDING = {"dense": 1e-3, "xtr": 8e-3, "lexical": 1e-3}
 # How far apart the scores of an answer may be that are the same: beside what the answer shows of it itself.
@@ -58,15 +56,6 @@ REMEDY = (
     "`xtr-assets search` with these words and this filter shows it; build again with --full; if it comes back, this is "
     "a defect of xtr-assets: report it with the case"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Words, and the vectors that an encoder gave them: float32 [dim], float32 [t, token_dim]."""
-
-    text: str
-    embedding: Floats
-    tokens: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +100,7 @@ def check(session: DraftSession) -> Finding:
         known = known_rows(draft, places, session.rows.new, session.rows.gone)
         filters = drawn_filters(list(known.live.values()), list(known.dead.values()), chance)
         truth = {i: _passing(known, one) for i, one in enumerate(filters)}
-        searcher, questions = session.searcher(), _questions(session)
+        searcher, questions = session.searcher(), drawn_questions(session)
         problems = _masks(searcher, places, known, [(one, truth[i]) for i, one in enumerate(filters)])
         order = chance.permutation(len(filters)).tolist()
         cases = [*_unfiltered(questions, known), *_filtered(questions, filters, truth, known, order)]
@@ -139,27 +128,6 @@ def check(session: DraftSession) -> Finding:
         "problems": problems[:SHOWN],
     }
     return Finding(not problems, float(len(problems)), 0.0, summary, details, REMEDY if problems else "")
-
-
-def _questions(session: DraftSession) -> list[Question]:
-    """Questions of the gate in words, of new rows among them; pinned ones where it has none."""
-    gate = session.queries()
-    told = [i for i, query in enumerate(gate.queries) if query.kind != "vector" and len(gate.tokens[i])]
-    new = [i for i in told if gate.queries[i].stratum == "new"]
-    old = [i for i in told if gate.queries[i].stratum != "new"]
-    chosen = [part[at] for part, most in ((old, QUESTIONS), (new, QUESTIONS // 2)) for at in _spread(len(part), most)]
-    if chosen:
-        return [Question(gate.queries[i].text, gate.embeddings[i], gate.tokens[i]) for i in chosen]
-    encoded = session.fresh_encoder().encode_queries(PINNED)
-    return [
-        Question(text, np.asarray(encoded.embeddings[i], np.float32), np.asarray(encoded.tokens[i], np.float32))
-        for i, text in enumerate(PINNED)
-        if len(encoded.tokens[i])
-    ]
-
-
-def _spread(count: int, most: int) -> list[int]:
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64)).tolist() if count else []
 
 
 def _passing(known: KnownRows, where: Mapping[str, Any]) -> Ints:
