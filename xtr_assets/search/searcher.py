@@ -172,8 +172,7 @@ class Searcher:
         where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
         nprobe, ef_search, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
         fusion : how hybrid and exact join the spaces, "zsum" or "rrf"
-        syntax : "rich" reads `"exact phrase"` and `+must` in the query (docs/searching.md, "Words that must stand
-            there"), "plain" takes it as it is
+        syntax : "rich" reads `"exact phrase"` and `+must` in the query (docs/searching.md), "plain" takes it as it is
         explain : fill `hit.explanation`
         """
         return self.search_batch(
@@ -200,8 +199,7 @@ class Searcher:
         """`search` for several queries at once: they are encoded together and answered by the same generation."""
         with self._counting():
             options = SearchOptions(k, nprobe, ef_search, k_prime, rescore, fusion=fusion)
-        answered = self.answer(queries, options, mode, where, syntax=syntax, explain=explain)
-        return [Hits(one) for one in answered.hits]
+        return [Hits(one) for one in self.answer(queries, options, mode, where, syntax=syntax, explain=explain).hits]
 
     def answer(
         self,
