@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from xtr_assets.search.searcher import Searcher
 
 
-Mode = Literal["hybrid", "dense", "xtr", "exact"]
+Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
+Syntax = Literal["rich", "plain"]
 # A setting of the indexes that stands in for the profile's in this search.
 SETTING: dict[str, Any] = {"show_default": False, "metavar": "N", "rich_help_panel": "In place of the profile"}
 
@@ -38,6 +39,9 @@ def search(
     ef_search: Annotated[int | None, typer.Option(help="Breadth of a graph search, likewise.", **SETTING)] = None,
     k_prime: Annotated[int | None, typer.Option(help="Documents that count per query token.", **SETTING)] = None,
     rescore: Annotated[int | None, typer.Option(help="Candidates that are scored exactly.", **SETTING)] = None,
+    syntax: Annotated[
+        Syntax, typer.Option(help='rich: "exact phrase" and +must are demanded; plain: they are words like others.')
+    ] = "rich",
     explain: Annotated[bool, typer.Option("--explain", help="Which query token met what.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or cuda:N,M.")] = "auto",
     generation: Annotated[
@@ -62,12 +66,13 @@ def search(
         raise typer.BadParameter(str(error)) from error
     place = find_place(config, warehouse)
     with open_searcher(open_warehouse(place), device, generation) as searcher:
-        load_encoder(searcher, device)
+        if mode != "lexical":
+            load_encoder(searcher, device)
         started = perf_counter()
         try:
             hits = searcher.search(
                 query, k, mode, conditions,
-                nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, explain=explain,
+                nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, syntax=syntax, explain=explain,
             )  # fmt: skip
         except InvalidInput as error:
             raise typer.BadParameter(str(error)) from error

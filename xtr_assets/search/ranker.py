@@ -18,7 +18,7 @@ from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.retrievers import Listed, QueryVectors, Space
 from xtr_assets.telemetry.tracing import span
 
-Mode = Literal["hybrid", "dense", "xtr", "exact"]
+Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
 
 # Candidates that each list gives to the fusion. Known-item search in the standard library: the z-score sum over the
 # dense top 100 has the MRR@10 of the sum over all documents (0.399), so that more of them only cost time.

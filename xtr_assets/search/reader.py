@@ -7,14 +7,17 @@ from weakref import ref
 
 import numpy as np
 
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.errors import GenerationError, InvalidInput
 from xtr_assets.core.types import Int32s, Ints, Mask
 from xtr_assets.core.where_syntax import Where
+from xtr_assets.index.machine import WORDS_REASON
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.instrumentation import show_dense, show_tokens
-from xtr_assets.search.loaders import open_dense, open_tokens
+from xtr_assets.search.lexical_space import LexicalSpace
+from xtr_assets.search.loaders import lexical_lack, open_dense, open_lexical, open_tokens
 from xtr_assets.search.ranker import CANDIDATES
-from xtr_assets.search.retrievers import DenseSpace, TokenSpace
+from xtr_assets.search.required_text import RequiredText
+from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.scrub import Scrub, Verify
@@ -22,6 +25,10 @@ from xtr_assets.telemetry import metrics
 
 if TYPE_CHECKING:
     from xtr_assets.index import DenseIndex, TokenIndex
+    from xtr_assets.index.lexical.index import LexicalIndex
+
+# The dense, the token and the lexical index of a generation; None for one that was published without the last.
+Indexes = tuple["DenseIndex", "TokenIndex", "LexicalIndex | None"]
 
 
 class OpenGeneration:
@@ -37,7 +44,7 @@ class OpenGeneration:
         device: str,
         previous: "OpenGeneration | None" = None,
         device_memory: int | None = None,
-        indexes: "tuple[DenseIndex, TokenIndex] | None" = None,
+        indexes: "Indexes | None" = None,
         verify: Verify | None = None,
     ) -> None:
         self.generation = generation
@@ -46,11 +53,20 @@ class OpenGeneration:
             stack.enter_context(generation.pin())
             self.scrub = Scrub(generation, verify)
             stack.callback(self.scrub.end)
-            dense, tokens = indexes or (open_dense(generation, device), open_tokens(generation, device, device_memory))
+            dense, tokens, words = indexes or (
+                open_dense(generation, device),
+                open_tokens(generation, device, device_memory),
+                open_lexical(generation),
+            )
             self.dense = DenseSpace(dense, generation.vectors())
             self.tokens = TokenSpace(tokens, generation.end_row)
+            # None where this generation was published without one.
+            self.lexical = None if words is None else LexicalSpace(words, generation.end_row)
+            self.required = RequiredText(generation, words)
             self.devices = {"dense": dense.placement.device, "xtr": tokens.device}
             self.reasons = {"dense": dense.placement.reason, "xtr": tokens.choice.reason}
+            if words is not None:
+                self.devices["lexical"], self.reasons["lexical"] = "cpu", WORDS_REASON
             self.filters: RowFilters = RowFilters(
                 generation.segments, generation.live, None if previous is None else previous.filters
             )
@@ -85,6 +101,14 @@ class OpenGeneration:
     def allowed(self, where: Where | None) -> Mask:
         """Rows that may be returned: bool [end_row]."""
         return self.live if where is None else self.filters.mask(where)
+
+    def space(self, name: str) -> Space:
+        """The space of this name; GenerationError where this generation was published without it."""
+        spaces: dict[str, Space | None] = {"dense": self.dense, "xtr": self.tokens, "lexical": self.lexical}
+        found = spaces[name]
+        if found is None:
+            raise GenerationError(lexical_lack(self.generation))
+        return found
 
     def token_ids(self, row: int) -> Int32s:
         """int32 [tokens]: what the tokenizer called the tokens of a document."""

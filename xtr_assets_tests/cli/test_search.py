@@ -66,13 +66,25 @@ def test_settings_stand_in_for_the_profile(run: Command, monkeypatch: pytest.Mon
     monkeypatch.setattr(Searcher, "search", noted)
     settings = ("--nprobe", "3", "--ef-search", "40", "--k-prime", "50", "--rescore", "60")
     assert document(run, "search", "zebra", *settings)["hits"]
-    assert given == [{"nprobe": 3, "ef_search": 40, "k_prime": 50, "rescore": 60, "explain": False}]
+    assert given == [{"nprobe": 3, "ef_search": 40, "k_prime": 50, "rescore": 60, "syntax": "rich", "explain": False}]
+
+
+def test_words_are_searched_without_a_model_and_demands_are_kept_or_taken_as_words(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xtr_assets.cli.search.load_encoder", lambda *_: pytest.fail("a model was loaded"))
+    found = document(run, "search", "zebra", "--mode", "lexical")
+    assert found["mode"] == "lexical" and found["hits"]
+    assert all(set(hit["scores"]) == {"lexical"} and "zebra" in hit["text"].lower() for hit in found["hits"])
+    assert document(run, "search", "zebra +nowhere", "--mode", "lexical")["hits"] == []
+    plain = document(run, "search", "zebra +nowhere", "--mode", "lexical", "--syntax", "plain")
+    assert [hit["chunk_id"] for hit in plain["hits"]] == [hit["chunk_id"] for hit in found["hits"]]
 
 
 @pytest.mark.parametrize(
     "arguments",
     ["--nprobe 0", "--rescore -1", "--nprobe x", "--k-prime 9 --mode dense", "--ef-search 9 --mode xtr",
-     "--nprobe 9 --mode exact"],
+     "--nprobe 9 --mode exact", "--rescore 9 --mode lexical", "--syntax free"],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_is_wrong_use(run: Command, arguments: str) -> None:
     result = run("search", "zebra", *arguments.split(), "--json")

@@ -9,6 +9,7 @@ from typing import Any
 from xtr_assets.config import NAMED_KINDS, IndexConfig
 from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.core.files import sha256_file
+from xtr_assets.core.lexical_terms import TERMS_VERSION
 from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.index.late.centroids import MODEL_FORMAT
@@ -28,7 +29,9 @@ from xtr_assets.storage.warehouse import Warehouse
 COSTS_NOTE = "costs"
 
 # What belongs to one run: everything from the draft to the pointer.
-RUN_ASSETS = "generation, queries, exact_neighbors, faiss_index, xtr_index, id_map, catalog and published"
+RUN_ASSETS = (
+    "generation, queries, exact_neighbors, faiss_index, xtr_index, lexical_index, id_map, catalog and published"
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
         "encoder": config.encoder.model_dump(mode="json"),
         "queries": queries,
         # What an older release wrote this one may not read: then the next build makes a generation that it does.
-        "formats": {"token_model": MODEL_FORMAT, "postings": POSTINGS_FORMAT},
+        "formats": {"token_model": MODEL_FORMAT, "postings": POSTINGS_FORMAT, "terms": TERMS_VERSION},
         **names_setting(config),
     }
 

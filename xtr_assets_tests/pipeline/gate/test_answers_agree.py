@@ -86,23 +86,28 @@ FAULTS: dict[str, tuple[type, str, Alter, str]] = {
     ),
     "the first hit is lost": (
         Searcher, "search",
-        lambda original: lambda self, text, k, *more: original(self, text, k + 1, *more)[1 : k + 1], "best rows",
+        lambda original: lambda self, text, k, *more, **named: original(self, text, k + 1, *more, **named)[1 : k + 1],
+        "best rows",
     ),
     "the last hit is lost": (
-        Searcher, "search", lambda original: lambda self, text, k, *more: original(self, text, k, *more)[:-1], "hits",
+        Searcher, "search",
+        lambda original: lambda self, text, k, *more, **named: original(self, text, k, *more, **named)[:-1], "hits",
     ),
     "hits in turned order": (
-        Searcher, "search", lambda original: lambda self, *given: original(self, *given)[::-1], "better hit",
+        Searcher, "search",
+        lambda original: lambda self, *given, **named: original(self, *given, **named)[::-1], "better hit",
     ),
     "one hit twice": (
         Searcher, "search",
-        lambda original: lambda self, *given: [one for one in original(self, *given)[:5] for _ in (1, 2)], "twice",
+        lambda original: lambda self, *given, **named: [
+            one for one in original(self, *given, **named)[:5] for _ in (1, 2)
+        ], "twice",
     ),
     "scores of another question": (
         Searcher, "search",
-        lambda original: lambda self, *given: [
+        lambda original: lambda self, *given, **named: [
             replace(one, scores={name: value + 0.05 for name, value in one.scores.items()}, score=one.score + 0.05)
-            for one in original(self, *given)
+            for one in original(self, *given, **named)
         ], "stored vectors",
     ),
 }  # fmt: skip
