@@ -38,7 +38,7 @@ READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hi
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-Mode = Literal["hybrid", "dense", "xtr"]
+Mode = Literal["hybrid", "dense", "xtr", "lexical"]
 
 
 def agent_server(indexes: Sequence[HostedIndex], limits: Limits | None = None) -> MCPServer[Any]:
@@ -84,7 +84,7 @@ class AgentTools:
         """Find the chunks that answer a question, best first, each with its place and the beginning of its text.
 
         query: what is looked for, in plain words. k: how many hits, up to 20. source: only from this source, see
-        list_sources. path: only from files of this glob, such as "asyncio/*". mode: leave it. index: which index, where
+        list_sources. path: only from files of this glob, such as "asyncio/*". mode: leave it; "lexical" finds exact words. index: which index, where
         there are several.
         """
         where = {"source": source, "path": None if path is None else {"glob": path}}

@@ -106,7 +106,7 @@ def test_time_that_runs_out_is_said_in_the_queue_and_at_work() -> None:
         work.go.set()
         assert await gatherer.ask("c", 3) == "c:3"
         gatherer.close()
-        return found
+        return list(found)
 
     running, waiting = asyncio.run(asked())
     assert running.status == 408 and "longer than 0.05 s; ask for less" in running.message
