@@ -84,8 +84,8 @@ class AgentTools:
         """Find the chunks that answer a question, best first, each with its place and the beginning of its text.
 
         query: what is looked for, in plain words. k: how many hits, up to 20. source: only from this source, see
-        list_sources. path: only from files of this glob, such as "asyncio/*". mode: leave it; "lexical" finds exact words. index: which index, where
-        there are several.
+        list_sources. path: only from files of this glob, such as "asyncio/*". mode: leave it; "lexical" finds exact
+        words. index: which index, where there are several.
         """
         where = {"source": source, "path": None if path is None else {"glob": path}}
         given = {name: value for name, value in where.items() if value is not None}
