@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--load", type=int, nargs=2, metavar=("PORT", "CONNECTIONS"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.load:
-        print(json.dumps(load(*given.load[:1], given.mode, given.load[1], given.seconds)))
+        print(json.dumps(load(given.load[0], given.mode, given.load[1], given.seconds)))
         return
     process, port = started(given.warehouse)
     try:
@@ -122,9 +122,6 @@ def main() -> None:
             for query in questions(ROUNDS):
                 for name, ask in ways.items():
                     times[name].append(timed(ask, query))
-        for name, found in times.items():
-            own = found[ROUNDS // 10 :]
-            print(f"{name:16} p50 {share(own, 0.5):6.2f} ms  p99 {share(own, 0.99):6.2f} ms")
             for name, ask, used in (
                 ("in process", ways["in process"], time.process_time),
                 ("server", ways["bare connection"], lambda: cpu_seconds(process.pid)),
@@ -133,6 +130,9 @@ def main() -> None:
                 for query in questions(ROUNDS):
                     ask(query)
                 print(f"{name:16} CPU {1000 * (used() - begun) / ROUNDS:6.2f} ms a question")
+        for name, found in times.items():
+            own = found[ROUNDS // 10 :]
+            print(f"{name:16} p50 {share(own, 0.5):6.2f} ms  p99 {share(own, 0.99):6.2f} ms")
         for connections in (1, 8, 32):
             arguments = ["--mode", given.mode, "--seconds", str(given.seconds), "--load", str(port), str(connections)]
             begun_cpu = cpu_seconds(process.pid)

@@ -37,7 +37,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 ASKED: list[Callable[[Any], Any]] = [
-    *(lambda s, mode=mode: s.search("zebra parse text", 7, mode) for mode in MODES),  # type: ignore[misc]
+    *(lambda s, mode=mode: s.search("zebra parse text", 7, mode) for mode in MODES),
     lambda s: s.search("parse", 5, where={"path": {"glob": "old*"}, "start_line": (3, 4, 5)}, explain=True),
     lambda s: s.search("parse", np.int64(3), "dense", {"kind": {"function"}}, rescore=40),
     lambda s: s.search(""),
