@@ -10,11 +10,13 @@ import numpy as np
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.types import Int32s, Ints, Mask
 from xtr_assets.core.where_syntax import Where
+from xtr_assets.search.collapse import Symbols
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.instrumentation import show_dense, show_tokens
+from xtr_assets.search.legs import LEGS, Blend, Legs
 from xtr_assets.search.loaders import open_dense, open_tokens
-from xtr_assets.search.ranker import CANDIDATES
-from xtr_assets.search.retrievers import DenseSpace, TokenSpace
+from xtr_assets.search.ranker import Mode
+from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.scrub import Scrub, Verify
@@ -56,6 +58,8 @@ class OpenGeneration:
             )
             self.hydrator = Hydrator(generation)
             self.chunk_ids = _chunk_ids(generation)
+            self.symbols = Symbols(generation)
+            self.legs = _legs(generation)
             self._show(generation.layout.root.name, stack)
             self._stack = stack.pop_all()
 
@@ -65,12 +69,12 @@ class OpenGeneration:
         stack.callback(metrics.OPEN_INDEXES.add(warehouse, "dense", lambda: show_dense(dense())))
         stack.callback(metrics.OPEN_INDEXES.add(warehouse, "xtr", lambda: show_tokens(tokens())))
 
-    @property
-    def depth(self) -> int:
-        """How many candidates each space gives to the fusion."""
-        hybrid = self.generation.manifest.profile.get("hybrid")
-        depth = hybrid.get("candidates") if isinstance(hybrid, dict) else None
-        return depth if isinstance(depth, int) and depth > 0 else CANDIDATES
+    def spaces(self, mode: Mode) -> tuple[Space, ...]:
+        """What a mode compares in: one space, or the legs that the generation has and weighs."""
+        there: dict[str, Space] = {"dense": self.dense, "xtr": self.tokens}
+        if mode in there:
+            return (there[mode],)
+        return tuple(there[name] for name in LEGS if name in there and self.legs.blend.weights.get(name))
 
     @property
     def number(self) -> int:
@@ -120,3 +124,10 @@ def _chunk_ids(generation: Generation) -> Ints:
     for placed in generation.segments:
         ids[placed.base_row : placed.end_row] = placed.segment.chunk_ids()
     return ids
+
+
+def _legs(generation: Generation) -> Legs:
+    blend = Blend.of(generation.manifest.profile.get("hybrid"))
+    # A row in a hole has no token; nothing asks for it.
+    log_tokens = np.log(np.maximum(generation.tokens().counts(), 1)).astype(np.float32)
+    return Legs(blend, log_tokens, generation.names() if blend.names else None)

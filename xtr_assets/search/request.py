@@ -11,13 +11,8 @@ from xtr_assets.search.ranker import Mode
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-# Which spaces a mode compares in.
-SPACES: Mapping[Mode, tuple[str, ...]] = {
-    "dense": ("dense",),
-    "xtr": ("xtr",),
-    "hybrid": ("dense", "xtr"),
-    "exact": ("dense", "xtr"),
-}
+# Modes that sum legs; the others have one space, whose name they bear.
+SUMMED: tuple[Mode, ...] = ("hybrid", "exact")
 
 # Settings that the one index of a mode does not have; in hybrid each index takes those of its own.
 UNUSED: Mapping[Mode, tuple[str, ...]] = {"dense": ("k_prime",), "xtr": ("ef_search",)}
@@ -36,17 +31,12 @@ class Ask:
         """How many hits."""
         return self.options.k
 
-    @property
-    def spaces(self) -> tuple[str, ...]:
-        """Names of the spaces that are compared in."""
-        return SPACES[self.mode]
-
     @classmethod
     def checked(cls, options: SearchOptions, mode: str, where: Mapping[str, Any] | None) -> "Ask":
         """Raises InvalidInput naming the argument, its value and what is allowed."""
         if mode not in MODES:
             raise InvalidInput(f"mode is {mode!r}; use one of {', '.join(MODES)}")
-        if options.fusion == "rrf" and len(SPACES[mode]) == 1:
+        if options.fusion == "rrf" and mode not in SUMMED:
             raise InvalidInput(f"fusion is 'rrf' in mode {mode!r}, which has one ranking; use mode hybrid or exact")
         for name, value in options.given.items():
             if mode == "exact" or name in UNUSED.get(mode, ()):

@@ -13,7 +13,7 @@ import numpy as np
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.arguments import query_vectors, token_batch
 from xtr_assets.core.errors import GenerationError
-from xtr_assets.core.search_options import Fusion, SearchOptions
+from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
 from xtr_assets.search.answer import answer, rank
@@ -160,6 +160,7 @@ class Searcher:
         k_prime: int | None = None,
         rescore: int | None = None,
         fusion: Fusion = "zsum",
+        collapse: Collapse | None = None,
         explain: bool = False,
     ) -> Hits:
         """The best k chunks, best first; equal scores by chunk_id.
@@ -168,16 +169,18 @@ class Searcher:
         ----------
         query : text; an empty one, or one of spaces only, finds nothing
         k : 1 or more; more than there are rows gives all that are allowed
-        mode : "dense", "xtr", "hybrid" (both candidate lists, scored exactly in both spaces) or "exact" (hybrid
-            without indexes: every allowed row is scored in both spaces)
+        mode : "dense", "xtr", "hybrid" (the candidates of all legs, scored exactly in each) or "exact" (hybrid without
+            indexes: every allowed row is scored in every leg)
         where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
         nprobe, ef_search, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
-        fusion : how hybrid and exact join the spaces, "zsum" or "rrf"
+        fusion : how hybrid and exact join the legs, "zsum" or "rrf"
+        collapse : "symbol" for the best chunk of each symbol alone, still k of them where there are so many
         explain : fill `hit.explanation`
         """
         return self.search_batch(
             [query], k, mode, where,
-            nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, fusion=fusion, explain=explain,
+            nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, fusion=fusion,
+            collapse=collapse, explain=explain,
         )[0]  # fmt: skip
 
     def search_batch(
@@ -192,11 +195,12 @@ class Searcher:
         k_prime: int | None = None,
         rescore: int | None = None,
         fusion: Fusion = "zsum",
+        collapse: Collapse | None = None,
         explain: bool = False,
     ) -> list[Hits]:
         """`search` for several queries at once: they are encoded together and answered by the same generation."""
         with self._counting():
-            options = SearchOptions(k, nprobe, ef_search, k_prime, rescore, fusion=fusion)
+            options = SearchOptions(k, nprobe, ef_search, k_prime, rescore, fusion=fusion, collapse=collapse)
         return [Hits(one) for one in self.answer(queries, options, mode, where, explain=explain).hits]
 
     def answer(
