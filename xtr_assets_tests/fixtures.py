@@ -10,6 +10,7 @@ from xtr_assets.core.token_codec import encode_int8
 from xtr_assets.core.types import Chunk, FileState, encoded_text
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive.dense_index import derive_dense
+from xtr_assets.pipeline.derive.lexical_index import derive_lexical
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.pipeline.gate.registry import CHECKS, run_check
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -97,6 +98,7 @@ def drafted(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = EN
     derived = session(draft, IndexConfig(sources=SOURCES, dense=DenseConfig(recipe=recipe)))
     derive_dense(derived)
     derive_tokens(derived)
+    derive_lexical(derived)
     return draft
 
 

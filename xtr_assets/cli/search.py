@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from xtr_assets.search.searcher import Searcher
 
 
-Mode = Literal["hybrid", "dense", "xtr", "exact"]
+Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
 Collapse = Literal["symbol"]
+Syntax = Literal["rich", "plain"]
 # A setting of the indexes that stands in for the profile's in this search.
 SETTING: dict[str, Any] = {"show_default": False, "metavar": "N", "rich_help_panel": "In place of the profile"}
 
@@ -39,6 +40,9 @@ def search(
     ef_search: Annotated[int | None, typer.Option(help="Breadth of a graph search, likewise.", **SETTING)] = None,
     k_prime: Annotated[int | None, typer.Option(help="Documents that count per query token.", **SETTING)] = None,
     rescore: Annotated[int | None, typer.Option(help="Candidates that are scored exactly.", **SETTING)] = None,
+    syntax: Annotated[
+        Syntax, typer.Option(help='rich: "exact phrase" and +must are demanded; plain: they are words like others.')
+    ] = "rich",
     collapse: Annotated[
         Collapse | None, typer.Option(help="symbol: the best chunk of each symbol alone.", show_default=False)
     ] = None,
@@ -66,13 +70,14 @@ def search(
         raise typer.BadParameter(str(error)) from error
     place = find_place(config, warehouse)
     with open_searcher(open_warehouse(place), device, generation) as searcher:
-        load_encoder(searcher, device)
+        if mode != "lexical":
+            load_encoder(searcher, device)
         started = perf_counter()
         try:
             hits = searcher.search(
                 query, k, mode, conditions,
                 nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore,
-                collapse=collapse, explain=explain,
+                syntax=syntax, collapse=collapse, explain=explain,
             )  # fmt: skip
         except InvalidInput as error:
             raise typer.BadParameter(str(error)) from error

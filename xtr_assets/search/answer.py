@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from xtr_assets.core.query_syntax import Query, parse_query
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Mask
 from xtr_assets.search.explain import explain_hits
@@ -29,16 +30,18 @@ def answer(
 ) -> list[list[Hit]]:
     """The hits of each query; none for an empty one."""
     timing = Timing()
-    # An unknown column is an error also where nothing would be found.
+    # An unknown column, and a space that is not there, are errors also where nothing would be found.
     with timing.phase("filter"):
         opened.allowed(ask.where)
+    opened.spaces(ask.mode)
+    parsed = [parse_query(query, ask.syntax) for query in queries]
     hits: list[list[Hit]] = [[] for _ in queries]
-    asked = [i for i, query in enumerate(queries) if query.strip()]
+    asked = [i for i, query in enumerate(parsed) if query.text.strip()]
     if asked and opened.generation.live_rows:
         spaces = [space.name for space in opened.spaces(ask.mode)]
         with timing.phase("encode"):
-            vectors = encoder.encode(opened.generation, [queries[i] for i in asked], spaces)
-        rankings = rank(opened, vectors, ask, timing)
+            vectors = encoder.encode(opened.generation, [parsed[i].text for i in asked], spaces)
+        rankings = ranked(opened, vectors, [parsed[i] for i in asked], ask, timing)
         found = hydrated(opened, rankings, timing)
         if explain:
             with timing.phase("explain"):
@@ -49,12 +52,28 @@ def answer(
     return hits
 
 
-def rank(opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask, timing: Timing) -> list[Ranking]:
-    """The k best rows of each query, in the mode and over the rows that were asked for."""
+def ranked(
+    opened: OpenGeneration, queries: Sequence[QueryVectors], texts: Sequence[Query], ask: Ask, timing: Timing
+) -> list[Ranking]:
+    """`rank`, each query over the rows that hold what its text demands; those that demand nothing in one call."""
     with timing.phase("filter"):
-        allowed = opened.allowed(ask.where)
-    asked = _Asked(opened, ask, allowed, timing)
-    rankings = asked.of_all(queries) if ask.mode == "exact" or asked.few else asked.of_lists(queries)
+        demanded = [opened.required.mask(text) for text in texts]
+    free = [i for i, mask in enumerate(demanded) if mask is None]
+    found = dict(zip(free, rank(opened, [queries[i] for i in free], ask, timing), strict=True)) if free else {}
+    for i, mask in enumerate(demanded):
+        if mask is not None:
+            (found[i],) = rank(opened, [queries[i]], ask, timing, mask)
+    return [found[i] for i in range(len(queries))]
+
+
+def rank(
+    opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask, timing: Timing, only: Mask | None = None
+) -> list[Ranking]:
+    """The k best rows of each query, in the mode and over the rows that were asked for; `only` bool [end_row]."""
+    with timing.phase("filter"):
+        allowed = opened.allowed(ask.where) if only is None else opened.allowed(ask.where) & only
+    asked = _Asked(opened, ask, allowed, timing, masked=ask.where is not None or only is not None)
+    rankings = asked.of_all(queries) if asked.scans else asked.of_lists(queries)
     candidates = metrics.CANDIDATES.labels(ask.mode)
     for ranking in rankings:
         candidates.observe(len(ranking.candidates.rows))
@@ -66,19 +85,23 @@ def rank(opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask, timi
 class _Asked:
     """The queries of one call on their way from candidates to their k best."""
 
-    def __init__(self, opened: OpenGeneration, ask: Ask, allowed: Mask, timing: Timing) -> None:
+    def __init__(self, opened: OpenGeneration, ask: Ask, allowed: Mask, timing: Timing, *, masked: bool) -> None:
         self.opened, self.ask, self.allowed, self.timing = opened, ask, allowed, timing
         self.count = int(np.count_nonzero(allowed))
         legs = opened.legs if ask.mode in SUMMED else None
         self.ranker = Ranker(opened.spaces(ask.mode), opened.chunk_ids, legs, ask.options.fusion)
-        self.options: SearchOptions = replace(ask.options, allowed=None if ask.where is None else allowed)
+        self.options: SearchOptions = replace(ask.options, allowed=allowed if masked else None)
         # Collapsing reads on behind the k best: all candidates are put in order.
         self.kept = None if ask.options.collapse is None else max(1, self.count)
 
     @property
-    def few(self) -> bool:
-        """Whether the lists would hold every allowed row."""
-        return self.ranker.scans(self.ranker.listed(self.ask.k), self.count)
+    def scans(self) -> bool:
+        """Whether every allowed row is scored: where the mode says so, or the lists would hold them all anyway. The
+        lexical index lists every row that it scores above 0, exactly: what shares no word is no answer."""
+        return self.ask.mode == "exact" or self._holds_all(self.ranker.listed(self.ask.k))
+
+    def _holds_all(self, most: int) -> bool:
+        return self.ask.mode != "lexical" and self.ranker.scans(most, self.count)
 
     def of_all(self, queries: Sequence[QueryVectors]) -> list[Ranking]:
         """By scoring every allowed row."""
@@ -102,10 +125,10 @@ class _Asked:
     def _widened(self, query: QueryVectors, lists: Mapping[str, Listed], most: int) -> Ranking:
         while True:
             ranking = self._collapsed(self.ranker.rank(query, self.ask.k, lists, self.timing, self.kept))
-            if self.kept is None or len(ranking.rows) == self.ask.k:
+            if self.kept is None or len(ranking.rows) == self.ask.k or most >= self.count:
                 return ranking
-            most *= COLLAPSE_GROWTH
-            if self.ranker.scans(most, self.count):
+            most = min(COLLAPSE_GROWTH * most, self.count)
+            if self._holds_all(most):
                 return self.of_all([query])[0]
             (lists,) = self._lists([query], most)
 

@@ -66,10 +66,12 @@ class Blend:
         if weights is None:
             return cls(candidates, {"dense": 1.0, "xtr": 1.0}, 0.0, names=False)
         length = told.get("length", 0.0)
-        if not isinstance(weights, Mapping) or not all(_known(*one) for one in weights.items()) or not _number(length):
+        known = isinstance(weights, Mapping) and all(_known(*one) for one in weights.items()) and _number(length)
+        if not known or not (weights.get("dense") or weights.get("xtr")):
             raise UnknownFormat(
                 f"the manifest's profile sets hybrid weights {weights!r} and length {length!r}; this release follows "
-                f"weights from 0 for {', '.join(LEGS)} and a number; open it with the release that wrote it"
+                f"weights from 0 for {', '.join(LEGS)}, not all of vectors 0, and a number; open it with the release "
+                "that wrote it"
             )
         return cls(candidates, {name: float(weights[name]) for name in LEGS if name in weights}, float(length), True)
 

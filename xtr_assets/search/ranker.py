@@ -19,7 +19,7 @@ from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.retrievers import Listed, QueryVectors, Space
 from xtr_assets.telemetry.tracing import span
 
-Mode = Literal["hybrid", "dense", "xtr", "exact"]
+Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,15 +7,17 @@ from weakref import ref
 
 import numpy as np
 
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.errors import GenerationError, InvalidInput
 from xtr_assets.core.types import Int32s, Ints, Mask
 from xtr_assets.core.where_syntax import Where
 from xtr_assets.search.collapse import Symbols
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.instrumentation import show_dense, show_tokens
 from xtr_assets.search.legs import LEGS, Blend, Legs
-from xtr_assets.search.loaders import open_dense, open_tokens
+from xtr_assets.search.lexical_space import LexicalSpace
+from xtr_assets.search.loaders import lexical_lack, open_dense, open_lexical, open_tokens
 from xtr_assets.search.ranker import Mode
+from xtr_assets.search.required_text import RequiredText
 from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.row_hydration import Hydrator
@@ -24,6 +26,10 @@ from xtr_assets.telemetry import metrics
 
 if TYPE_CHECKING:
     from xtr_assets.index import DenseIndex, TokenIndex
+    from xtr_assets.index.lexical.index import LexicalIndex
+
+# The dense, the token and the lexical index of a generation; None for one that was published without the last.
+Indexes = tuple["DenseIndex", "TokenIndex", "LexicalIndex | None"]
 
 
 class OpenGeneration:
@@ -39,7 +45,7 @@ class OpenGeneration:
         device: str,
         previous: "OpenGeneration | None" = None,
         device_memory: int | None = None,
-        indexes: "tuple[DenseIndex, TokenIndex] | None" = None,
+        indexes: "Indexes | None" = None,
         verify: Verify | None = None,
     ) -> None:
         self.generation = generation
@@ -48,9 +54,16 @@ class OpenGeneration:
             stack.enter_context(generation.pin())
             self.scrub = Scrub(generation, verify)
             stack.callback(self.scrub.end)
-            dense, tokens = indexes or (open_dense(generation, device), open_tokens(generation, device, device_memory))
+            dense, tokens, words = indexes or (
+                open_dense(generation, device),
+                open_tokens(generation, device, device_memory),
+                open_lexical(generation),
+            )
             self.dense = DenseSpace(dense, generation.vectors())
             self.tokens = TokenSpace(tokens, generation.end_row)
+            # None where this generation was published without one.
+            self.lexical = None if words is None else LexicalSpace(words, generation.end_row)
+            self.required = RequiredText(generation, words)
             self.devices = {"dense": dense.placement.device, "xtr": tokens.device}
             self.reasons = {"dense": dense.placement.reason, "xtr": tokens.choice.reason}
             self.filters: RowFilters = RowFilters(
@@ -70,11 +83,15 @@ class OpenGeneration:
         stack.callback(metrics.OPEN_INDEXES.add(warehouse, "xtr", lambda: show_tokens(tokens())))
 
     def spaces(self, mode: Mode) -> tuple[Space, ...]:
-        """What a mode compares in: one space, or the legs that the generation has and weighs."""
-        there: dict[str, Space] = {"dense": self.dense, "xtr": self.tokens}
-        if mode in there:
-            return (there[mode],)
-        return tuple(there[name] for name in LEGS if name in there and self.legs.blend.weights.get(name))
+        """What a mode compares in: its one space, or the legs that the generation has and weighs. GenerationError where
+        it was published without what the mode asks for."""
+        there: dict[str, Space | None] = {"dense": self.dense, "xtr": self.tokens, "lexical": self.lexical}
+        if mode == "lexical" and self.lexical is None:
+            raise GenerationError(lexical_lack(self.generation))
+        if (only := there.get(mode)) is not None:
+            return (only,)
+        weights = self.legs.blend.weights
+        return tuple(space for name in LEGS if (space := there[name]) is not None and weights.get(name))
 
     @property
     def number(self) -> int:

@@ -293,6 +293,9 @@ class Life(RuleBasedStateMachine):
         with Searcher(self.warehouse, "cpu") as searcher:
             for query in self.holds[number].answers:
                 check_query(searcher, query, self.holds[number])
+            # Exact whatever lies where: the same rows, the same bits.
+            for query, found in self.holds[number].words.items():
+                assert_same(ask(searcher, query, "lexical"), found)
         self.checked.add(number)
         assert self.warehouse.verify().problems == ()
 

@@ -6,7 +6,7 @@ gate alone (where_truth.py, answer_truth.py), with the vectors that the gate's q
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +18,9 @@ from xtr_assets.core.types import Floats, Ints
 from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.encoders.base import Tolerance
 from xtr_assets.pipeline.gate.answer_truth import Doubles, KnownRows, Places, StoredVectors, known_rows, z_sums
+from xtr_assets.pipeline.gate.demand_truth import demand_faults, drawn_demands
 from xtr_assets.pipeline.gate.drawn_filters import drawn_filters, shown
+from xtr_assets.pipeline.gate.drawn_questions import Question, drawn_questions
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.where_truth import passes
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -29,24 +31,22 @@ from xtr_assets.search.searcher import Searcher
 K = 10
 # A filter that lets few rows through is asked for all of them and one more, so that each shows; a hit takes .1 ms.
 MOST_HITS = 40
-# Questions of the gate that are asked again, a word costs some ms to encode; and filters that are asked, of each size.
-QUESTIONS = 4
-FILTERS_ASKED = {"none": 2, "few": 5, "many": 4}
+# Filters that are asked, of each size.
+FILTERS_ASKED = {"none": 2, "few": 6, "many": 5}
 # As docs/searching.md says: no more rows than this, and all are scored in every mode.
 SCANNED = 100
 SPACES: Mapping[Mode, tuple[str, ...]] = {
     "dense": ("dense",),
     "xtr": ("xtr",),
+    "lexical": ("lexical",),
     "hybrid": ("dense", "xtr"),
     "exact": ("dense", "xtr"),
 }
-MODES: tuple[Mode, ...] = ("hybrid", "dense", "xtr")
-# Asked where the gate has no question in words.
-PINNED = ("how is a text found again", "1 2 3")
+MODES: tuple[Mode, ...] = ("hybrid", "dense", "xtr", "lexical")
 # What sums in another order, and an int8 product, may add to what the encoder tolerates.
-ROUNDING = {"dense": 1e-3, "xtr": 8e-3}
+ROUNDING = {"dense": 1e-3, "xtr": 8e-3, "lexical": 1e-3}
 # How far apart the scores of an answer may be that are the same: beside what the answer shows of it itself.
-SAME = {"dense": 1e-4, "xtr": 4e-3}
+SAME = {"dense": 1e-4, "xtr": 4e-3, "lexical": 1e-4}
 # Standard scores whose moments come from as good rows.
 SAME_Z = 0.1
 # Filtered searches through an index are asked for the best of the rows that pass: healthy ones find all but a few.
@@ -56,15 +56,6 @@ REMEDY = (
     "`xtr-assets search` with these words and this filter shows it; build again with --full; if it comes back, this is "
     "a defect of xtr-assets: report it with the case"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Words, and the vectors that an encoder gave them: float32 [dim], float32 [t, token_dim]."""
-
-    text: str
-    embedding: Floats
-    tokens: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +71,7 @@ class Case:
     @property
     def whole(self) -> bool:
         """Whether nothing may be missed: the rows are few enough to be scored, or the mode scores them all."""
-        return self.rows is not None and (self.mode == "exact" or len(self.rows) <= SCANNED)
+        return self.rows is not None and (self.mode in ("exact", "lexical") or len(self.rows) <= SCANNED)
 
     def __str__(self) -> str:
         return f"{self.question.text[:60]!r}, mode {self.mode}, k {self.k}, {shown(self.where)}"
@@ -109,11 +100,13 @@ def check(session: DraftSession) -> Finding:
         known = known_rows(draft, places, session.rows.new, session.rows.gone)
         filters = drawn_filters(list(known.live.values()), list(known.dead.values()), chance)
         truth = {i: _passing(known, one) for i, one in enumerate(filters)}
-        searcher, questions = session.searcher(), _questions(session)
+        searcher, questions = session.searcher(), drawn_questions(session)
         problems = _masks(searcher, places, known, [(one, truth[i]) for i, one in enumerate(filters)])
         order = chance.permutation(len(filters)).tolist()
         cases = [*_unfiltered(questions, known), *_filtered(questions, filters, truth, known, order)]
         verdict = _asked(session, searcher, cases, places)
+        demands = drawn_demands(known, chance)
+        problems += demand_faults(searcher, places, known, demands, MODES)
     except (XtrAssetsError, LookupError, ValueError) as error:
         # Arrow's errors are among these: an id map that names positions that are none.
         return Finding(False, None, 0.0, f"the draft cannot be asked: {error}", {"searches": 0}, REMEDY)
@@ -121,11 +114,13 @@ def check(session: DraftSession) -> Finding:
     least = verdict.surely_at_most
     if least < LEAST_FOUND:
         problems.append(f"searches of an index find surely at most {least:.3f} of the best, {LEAST_FOUND:g} is asked")
-    summary = f"{len(cases)} searches in words, {len(filters)} filters over {len(known.live)} rows: all as brute force"
+    searches = len(cases) + len(demands)
+    summary = f"{searches} searches in words, {len(filters)} filters over {len(known.live)} rows: all as brute force"
     if problems:
         summary = f"{len(problems)} answers are not those of brute force (0 may): {problems[0]}"
     details = {
-        "searches": len(cases),
+        "searches": searches,
+        "demands": len(demands),
         "filters": len(filters),
         "rows": len(known.live),
         "dead_rows": len(known.dead),
@@ -133,27 +128,6 @@ def check(session: DraftSession) -> Finding:
         "problems": problems[:SHOWN],
     }
     return Finding(not problems, float(len(problems)), 0.0, summary, details, REMEDY if problems else "")
-
-
-def _questions(session: DraftSession) -> list[Question]:
-    """Questions of the gate in words, of new rows among them; pinned ones where it has none."""
-    gate = session.queries()
-    told = [i for i, query in enumerate(gate.queries) if query.kind != "vector" and len(gate.tokens[i])]
-    new = [i for i in told if gate.queries[i].stratum == "new"]
-    old = [i for i in told if gate.queries[i].stratum != "new"]
-    chosen = [part[at] for part, most in ((old, QUESTIONS), (new, QUESTIONS // 2)) for at in _spread(len(part), most)]
-    if chosen:
-        return [Question(gate.queries[i].text, gate.embeddings[i], gate.tokens[i]) for i in chosen]
-    encoded = session.fresh_encoder().encode_queries(PINNED)
-    return [
-        Question(text, np.asarray(encoded.embeddings[i], np.float32), np.asarray(encoded.tokens[i], np.float32))
-        for i, text in enumerate(PINNED)
-        if len(encoded.tokens[i])
-    ]
-
-
-def _spread(count: int, most: int) -> list[int]:
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64)).tolist() if count else []
 
 
 def _passing(known: KnownRows, where: Mapping[str, Any]) -> Ints:
@@ -215,12 +189,17 @@ def _filtered(
 
 
 def _asked(session: DraftSession, searcher: Searcher, cases: Sequence[Case], places: Places) -> Verdict:
-    stored, verdict = StoredVectors(session.draft), Verdict()
+    stored, verdict = StoredVectors(session.draft, places), Verdict()
     tolerances = tolerated(session.encoder.tolerance)
     hybrid = session.draft.manifest.profile.get("hybrid") or {}
     depth = int(hybrid.get("candidates") or SCANNED)
     for case in cases:
-        hits = searcher.search(case.question.text, case.k, case.mode, case.where)
+        # A text of the corpus may hold quotes that demand nothing.
+        hits = searcher.search(case.question.text, case.k, case.mode, case.where, syntax="plain")
+        if case.mode == "lexical" and case.rows is not None:
+            # What shares no word with the question is no answer to it.
+            worded = case.rows[stored.lexical(case.rows, case.question.text) > 0]
+            case = replace(case, rows=worded)
         judge(case, hits, places, stored, tolerances, depth, verdict)
     return verdict
 
@@ -230,6 +209,7 @@ def tolerated(tolerance: Tolerance) -> dict[str, float]:
     return {
         "dense": float(np.sqrt(2 * (1 - tolerance.embedding))) + ROUNDING["dense"],
         "xtr": float(np.sqrt(2 * (1 - tolerance.mean_token))) + ROUNDING["xtr"],
+        "lexical": ROUNDING["lexical"],
     }
 
 
@@ -278,6 +258,8 @@ def _furthest(shown_scores: Sequence[float], true: Any) -> float:
 def _scores(case: Case, stored: StoredVectors, space: str, rows: Ints) -> Floats:
     if space == "dense":
         return stored.dense(rows, case.question.embedding)
+    if space == "lexical":
+        return stored.lexical(rows, case.question.text)
     return stored.late(rows, case.question.tokens)
 
 

@@ -78,7 +78,9 @@ def check(session: DraftSession) -> Finding:
     """Known-item recall in hybrid: not surely below FLOOR, nor below the serving generation's on the same items."""
     items = known_items(session)
     new = new_ids(session.serving, session)
-    found = session.searcher().search_batch([query.text for query in items], DEPTH) if items else []
+    # A text of the corpus may hold quotes that demand nothing.
+    texts = [query.text for query in items]
+    found = session.searcher().search_batch(texts, DEPTH, syntax="plain") if items else []
     # A hit under another chunk's id answers nothing.
     told = [tuple(hit for hit in hits if id_is_of_place(hit)) for hits in found]
     asked = Asked(

@@ -14,6 +14,7 @@ from xtr_assets.pipeline.gate import (
     index_recall,
     judgments,
     known_item,
+    lexical_agrees,
     list_balance,
     new_row_recall,
     nothing_vanished,
@@ -27,14 +28,14 @@ from xtr_assets.pipeline.gate import (
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
-from xtr_assets.search.loaders import DENSE_FILE, TOKEN_FILE
+from xtr_assets.search.loaders import DENSE_FILE
 from xtr_assets.storage.catalog import CATALOG_NAME
-from xtr_assets.storage.draft import EVERY_FILE
+from xtr_assets.storage.draft import EVERY_FILE, LEXICAL_INDEX, TOKEN_INDEX
 from xtr_assets.storage.id_map import ID_MAP_NAME
 from xtr_assets.storage.manifest import CheckRecord, RequiredCheck
 from xtr_assets.telemetry import metrics
 
-TOKEN_FOLDER = TOKEN_FILE.partition("/")[0]
+TOKEN_FOLDER, LEXICAL_FOLDER = TOKEN_INDEX, LEXICAL_INDEX
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ CHECKS: tuple[GateCheck, ...] = (
         "xtr_index",
         token_drift.check,
         "How far tokens that came since lie from the centroids, beside those the centroids were learnt from.",
-        (TOKEN_FILE,),
+        (f"{TOKEN_FOLDER}/index.json",),
         blocking=False,
     ),
     GateCheck(
@@ -192,9 +193,18 @@ CHECKS: tuple[GateCheck, ...] = (
         "rows_everywhere",
         "catalog",
         rows_everywhere.check,
-        "Live rows are one set: snapshots = tombstones = id map = FAISS = postings; exact lists name no other.",
-        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *neighbor_files("dense"), *neighbor_files("xtr")),
-        deps=("faiss_index", "xtr_index", "id_map", "exact_neighbors"),
+        "Live rows are one set: snapshots = tombstones = id map = FAISS = both postings; exact lists name no other.",
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *neighbor_files("dense"), *neighbor_files("xtr")),
+        version=2,
+        deps=("faiss_index", "xtr_index", "lexical_index", "id_map", "exact_neighbors"),
+    ),
+    GateCheck(
+        "lexical_agrees",
+        "catalog",
+        lexical_agrees.check,
+        "Postings hold the words of their rows, counted again by other code; answers in words are what they say.",
+        (ID_MAP_NAME, LEXICAL_FOLDER, *QUERY_FILES),
+        deps=("faiss_index", "xtr_index", "lexical_index", "id_map"),
     ),
     GateCheck(
         "finds_itself",

@@ -9,6 +9,7 @@ from typing import Any
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.core.files import sha256_file
+from xtr_assets.core.lexical_terms import TERMS_VERSION
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.index.late.centroids import MODEL_FORMAT
 from xtr_assets.index.late.postings import POSTINGS_FORMAT
@@ -28,7 +29,9 @@ from xtr_assets.storage.warehouse import Warehouse
 COSTS_NOTE = "costs"
 
 # What belongs to one run: everything from the draft to the pointer.
-RUN_ASSETS = "generation, queries, exact_neighbors, faiss_index, xtr_index, id_map, catalog and published"
+RUN_ASSETS = (
+    "generation, queries, exact_neighbors, faiss_index, xtr_index, lexical_index, id_map, catalog and published"
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,12 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
         "queries": queries,
         # What an older release wrote this one may not read, or ranks as that release did: then the next build makes a
         # generation that it reads, and ranks as it does now.
-        "formats": {"token_model": MODEL_FORMAT, "postings": POSTINGS_FORMAT, "ranking": Blend.standard().document()},
+        "formats": {
+            "token_model": MODEL_FORMAT,
+            "postings": POSTINGS_FORMAT,
+            "terms": TERMS_VERSION,
+            "ranking": Blend.standard().document(),
+        },
     }
 
 
