@@ -47,6 +47,10 @@ DEFAULT_MAX_CHARS = 2000
 # 0.96 GB at most; text of newlines alone takes 16. Records are read one at a time: a file of them has no limit.
 DEFAULT_FILE_BYTES = {"python": 2 << 20, "code": 2 << 20, "text": 32 << 20}
 
+# A function is asked for by what it is called, and its text may not hold that; what prose is called, its title, is
+# encoded with it already, and a vector of its own added nothing (docs/measurements.md).
+NAMED_KINDS = frozenset({"python", "code"})
+
 CONFIG_NAME = "xtr.yaml"
 CONFIG_VARIABLE = "XTR_ASSETS_CONFIG"
 
@@ -56,7 +60,10 @@ class Strict(BaseModel):
 
 
 class SourceConfig(Strict):
-    """One source. `path` may hold `{stdlib}`, the folder of the running Python's standard library."""
+    """One source. `path` may hold `{stdlib}`, the folder of the running Python's standard library.
+
+    `names`: whether the words of path and symbol are encoded beside the text; by default those of code are.
+    """
 
     name: SourceName
     kind: Literal["python", "code", "text", "records"]
@@ -70,6 +77,7 @@ class SourceConfig(Strict):
     title: str | None = "title"
     text: str = "text"
     metadata: tuple[str, ...] = ()
+    names: bool | None = None
 
     @field_validator("path", mode="before")
     @classmethod
@@ -82,6 +90,11 @@ class SourceConfig(Strict):
     def most_bytes(self) -> int | None:
         """The largest file that is read; None for any."""
         return self.max_file_bytes or DEFAULT_FILE_BYTES.get(self.kind)
+
+    @property
+    def named(self) -> bool:
+        """Whether its rows have name vectors."""
+        return self.kind in NAMED_KINDS if self.names is None else self.names
 
 
 class EncoderConfig(Strict):

@@ -44,6 +44,13 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.embeddings)
 
+    def first(self, count: int) -> "Encoded":
+        """The first texts of it; `windows` stays that of all."""
+        stop = int(self.offsets[count])
+        return Encoded(
+            self.embeddings[:count], self.tokens[:stop], self.offsets[: count + 1], self.token_ids[:stop], self.windows
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedQueries:

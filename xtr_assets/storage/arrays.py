@@ -83,6 +83,25 @@ def check_unit_rows(block: npt.NDArray[Any], first: int, dim: int, name: str) ->
         raise InvalidInput(f"{name}: row {first + row} {what} ({len(wrong)} such rows in this block); nothing was kept")
 
 
+def check_name_rows(block: npt.NDArray[Any], hashes: npt.NDArray[np.uint64], first: int, dim: int, name: str) -> None:
+    """Vectors [n, dim] finite and of unit length, and all zero in just the rows whose hash, uint64 [n, 2], is 0."""
+    if hashes.dtype != np.uint64 or hashes.shape != (len(block), 2):
+        raise InvalidInput(f"{name}: uint64 [{len(block)}, 2] hashes expected, found {hashes.dtype} {hashes.shape}")
+    named = hashes.any(axis=1)
+    nameless = np.flatnonzero(~named)
+    if block.ndim == 2 and len(full := nameless[np.any(block[nameless] != 0, axis=1)]):
+        raise InvalidInput(f"{name}: row {first + int(full[0])} has no name, and a vector; nothing was kept")
+    rows = np.flatnonzero(named)
+    whole = block if len(rows) == len(block) or block.ndim != 2 else np.where(named[:, None], block, _unit(block))
+    check_unit_rows(whole, first, dim, name)
+
+
+def _unit(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """One vector of unit length, of the dim and type of the block."""
+    vector: npt.NDArray[Any] = np.eye(1, block.shape[1], dtype=block.dtype)
+    return vector
+
+
 def check_scales(scales: npt.NDArray[np.float16], first: int, name: str) -> None:
     """Scales finite and above zero: a token of length zero cannot be found."""
     wrong = np.flatnonzero(~(np.isfinite(scales) & (scales > 0)))

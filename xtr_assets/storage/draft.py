@@ -23,6 +23,8 @@ TOKEN_INDEX, LEXICAL_INDEX = "xtr", "lexical"
 POSTINGS = {TOKEN_INDEX: "postings.", LEXICAL_INDEX: "lexical."}
 # The subject of a check that is about all files of a generation.
 EVERY_FILE = "*"
+# What the files of a segment begin with that say what its rows are.
+ROW_FILES = ("segment.json", "chunks.", "embeddings.", "tokens.", "names.")
 
 # From the manifest as it stands to the fields that change.
 Change = Callable[[Manifest], dict[str, Any]]
@@ -222,7 +224,7 @@ def _within(name: str, folder: str) -> bool:
 def _is_row_data(name: str) -> bool:
     # What the rows are; whatever else is derived from them is covered where it is the subject.
     parts = name.split("/")
-    return parts[0] == "segments" and parts[2].startswith(("segment.json", "chunks.", "embeddings.", "tokens."))
+    return parts[0] == "segments" and parts[2].startswith(ROW_FILES)
 
 
 def _is_postings(name: str, subject: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -206,11 +206,13 @@ class Warehouse:
         holes: draft_lifecycle.Holes = "kept",
         required: Sequence[RequiredCheck] = (),
         notes: Mapping[str, object] | None = None,
+        named: Collection[str] = (),
     ) -> Draft:
         """Begin a generation over these snapshots (shard -> data version), with the row numbers of the published one.
 
         required : what `publish` will demand of it. notes : kept in its manifest, JSON. holes : row numbers freed by
         removed segments stay gaps ("kept"); "bounded" renumbers all rows where there are too many, "closed" always.
+        named : shards with name vectors.
         """
         with self.lock(f"draft of run {run_id}", STEP_WAIT_SECONDS):
             draft = draft_lifecycle.make_draft(
@@ -223,6 +225,7 @@ class Warehouse:
                 holes=holes,
                 required=required,
                 notes=notes or {},
+                named=named,
             )
             self.info = known_encoders.remember_encoder(self.layout, fingerprint, draft.manifest.encoder)
         return draft

@@ -182,6 +182,7 @@ class StoredVectors:
             inside = rows[(rows >= first) & (rows < stop)] - first
             parts.append(np.asarray(arrays.offsets[inside + 1] - arrays.offsets[inside], np.int64))
         return np.concatenate(parts)
+
     def lexical(self, rows: Ints, text: str) -> Floats:
         """float32 [n]: BM25 of a question's words in rows."""
         if text not in self._worded:

@@ -85,7 +85,10 @@ CHECKS: tuple[GateCheck, ...] = (
         "Rows of new segments hold to the schema: types, ranges, ids that differ, true text hashes.",
     ),
     GateCheck(
-        "embeddings_valid", "embeddings", validity.embeddings_valid, "Embeddings of new segments are unit vectors."
+        "embeddings_valid",
+        "embeddings",
+        validity.embeddings_valid,
+        "Embeddings of new segments are unit vectors; where a source has names each new row has its own.",
     ),
     GateCheck(
         "tokens_valid",
