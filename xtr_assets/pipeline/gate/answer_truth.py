@@ -165,6 +165,11 @@ class StoredVectors:
                 parts.append(np.asarray(embeddings[inside], np.float32) @ query)
         return np.concatenate(parts)
 
+    @property
+    def named(self) -> bool:
+        """Whether any row has a name."""
+        return any(names is not None for names in self._names)
+
     def names(self, rows: Ints, query: Floats) -> Floats:
         """float32 [n]: inner products of an embedding with the names of ascending rows, 0 where a row has none."""
         parts = [np.empty(0, np.float32)]

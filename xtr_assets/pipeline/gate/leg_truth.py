@@ -15,6 +15,7 @@ from xtr_assets.storage.generation import Generation
 
 # As docs/searching.md says: where the profile does not say how many.
 DEPTH = 100
+LEGS = ("dense", "xtr", "lexical")
 LEAST_SPREAD = 1e-6
 
 
