@@ -79,7 +79,12 @@ def rank(
         candidates.observe(len(ranking.candidates.rows))
     for space in asked.ranker.spaces:
         metrics.RESCORED.labels(space.name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
-    return rankings
+    if opened.confidence is None or asked.ranker.legs is None or ask.options.fusion != "zsum":
+        return rankings
+    return [
+        replace(ranking, confidence=opened.confidence.said(ranking, opened.ceiling(query)))
+        for query, ranking in zip(queries, rankings, strict=True)
+    ]
 
 
 class _Asked:

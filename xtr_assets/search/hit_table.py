@@ -21,6 +21,7 @@ COLUMNS: Mapping[str, str] = {
     "rank": "int32",
     "chunk_id": "int64",
     "score": "double",
+    "confidence": "double",
     "dense": "double",
     "name": "double",
     "xtr": "double",

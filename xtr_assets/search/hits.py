@@ -98,7 +98,8 @@ class Hit:
     `score` orders the hits of one query: the cosine (mode dense), MaxSim per query token (xtr), the weighted sum of
     z-scores or that of reciprocal ranks (hybrid, exact). `scores` are exact: {"dense": cosine, "name": cosine of the
     name, "xtr": MaxSim per query token, "lexical": BM25}, those that the mode compares and the chunk has; all but BM25
-    are comparable between queries. A chunk that was asked for by its id has neither: NaN, {}.
+    are comparable between queries. A chunk that was asked for by its id has neither: NaN, {}. `confidence` is how
+    likely such a hit is right, from 0 to 1 (docs/searching.md, "Confidence"); None where nothing says so.
     """
 
     chunk_id: int
@@ -115,9 +116,12 @@ class Hit:
     text: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     explanation: Explanation | None = None
+    confidence: float | None = None
 
     @classmethod
-    def of(cls, columns: Mapping[str, Any], score: float, scores: Mapping[str, float]) -> "Hit":
+    def of(
+        cls, columns: Mapping[str, Any], score: float, scores: Mapping[str, float], confidence: float | None = None
+    ) -> "Hit":
         """From the chunk columns of a row."""
         return cls(
             chunk_id=columns["chunk_id"],
@@ -133,6 +137,7 @@ class Hit:
             title=columns["title"],
             text=columns["text"],
             metadata=json.loads(columns["metadata"]),
+            confidence=confidence,
         )
 
     def document(self, rank: int) -> dict[str, Any]:
@@ -143,6 +148,7 @@ class Hit:
             # NaN, of a chunk that was asked for by its id, is no JSON.
             "score": None if math.isnan(self.score) else self.score,
             "scores": dict(self.scores),
+            "confidence": self.confidence,
             "source": self.source,
             "path": self.path,
             "symbol": self.symbol,

@@ -88,6 +88,17 @@ class LexicalIndexFile(IndexFile):
     terms: int
 
 
+def serving(warehouse: Warehouse) -> Generation:
+    """The generation that serves; GenerationError where none does."""
+    published = warehouse.published
+    if published is None:
+        raise GenerationError(
+            f"nothing is published in {warehouse.root} (no PUBLISHED there); `xtr-assets build` publishes a "
+            "generation that passes its checks"
+        )
+    return published
+
+
 def open_dense(generation: Generation, device: str = "auto") -> DenseIndex:
     """The dense index, over the generation's own vectors and live rows, with the recipe and profile of its manifest.
 

@@ -27,25 +27,30 @@ class Ranking:
     """The best rows of one query, best first.
 
     rows : int64 [n]; scores : float64 [n], what ordered them; by_space : exact scores float32 [n] per space, NaN where
-    a row has none there
+    a row has none there; leaders : the two best scores of all candidates, 0 where there are not so many; confidence :
+    float64 [n], None where the generation has no calibration or the mode sums nothing
     """
 
     rows: Ints
     scores: Doubles
     by_space: Mapping[str, Floats]
     candidates: "Candidates"
+    leaders: tuple[float, float]
+    confidence: Doubles | None = None
 
-    def numbers(self) -> Iterator[tuple[float, dict[str, float]]]:
-        """Per row its score and its exact score in each space that it has one in, as Python numbers."""
+    def numbers(self) -> Iterator[tuple[float, dict[str, float], float | None]]:
+        """Per row its score, its exact score in each space that it has one in, its confidence, as Python numbers."""
         names = tuple(self.by_space)
         columns = zip(*(values.tolist() for values in self.by_space.values()), strict=True)
-        for score, values in zip(self.scores.tolist(), columns, strict=True):
-            yield score, {name: value for name, value in zip(names, values, strict=True) if value == value}
+        sure = [None] * len(self.rows) if self.confidence is None else self.confidence.tolist()
+        for score, values, confidence in zip(self.scores.tolist(), columns, sure, strict=True):
+            known = {name: value for name, value in zip(names, values, strict=True) if value == value}
+            yield score, known, confidence
 
     def of(self, chosen: Ints) -> "Ranking":
         """Some of the rows: positions int64 [m], ascending."""
         by_space = {name: values[chosen] for name, values in self.by_space.items()}
-        return Ranking(self.rows[chosen], self.scores[chosen], by_space, self.candidates)
+        return replace(self, rows=self.rows[chosen], scores=self.scores[chosen], by_space=by_space)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +120,9 @@ class Ranker:
             fused, moments = self._fuse(scores, legs, ids, k)
             best = best_positions(fused, ids, kept)
         candidates = Candidates(rows, scores, {name: found.rows for name, found in lists.items()}, legs, moments)
-        return Ranking(rows[best], fused[best], {name: found[best] for name, found in scores.items()}, candidates)
+        leaders = [*fused[best_positions(fused, ids, 2)].tolist(), 0.0, 0.0]
+        by_space = {name: found[best] for name, found in scores.items()}
+        return Ranking(rows[best], fused[best], by_space, candidates, (leaders[0], leaders[1]))
 
     def _fuse(
         self, scores: Mapping[str, Floats], legs: Mapping[str, Doubles], ids: Ints, k: int

@@ -11,6 +11,7 @@ from xtr_assets.core.errors import GenerationError, InvalidInput
 from xtr_assets.core.types import Int32s, Ints, Mask
 from xtr_assets.core.where_syntax import Where
 from xtr_assets.search.collapse import Symbols
+from xtr_assets.search.confidence import CONFIDENCE, Confidence
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.instrumentation import show_dense, show_tokens
 from xtr_assets.search.legs import LEGS, Blend, Legs
@@ -18,7 +19,7 @@ from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.loaders import lexical_lack, open_dense, open_lexical, open_tokens
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.required_text import RequiredText
-from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
+from xtr_assets.search.retrievers import DenseSpace, QueryVectors, Space, TokenSpace
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.scrub import Scrub, Verify
@@ -73,6 +74,7 @@ class OpenGeneration:
             self.chunk_ids = _chunk_ids(generation)
             self.symbols = Symbols(generation)
             self.legs = _legs(generation)
+            self.confidence = Confidence.of(generation.manifest.profile.get(CONFIDENCE))
             self._show(generation.layout.root.name, stack)
             self._stack = stack.pop_all()
 
@@ -106,6 +108,10 @@ class OpenGeneration:
     def allowed(self, where: Where | None) -> Mask:
         """Rows that may be returned: bool [end_row]."""
         return self.live if where is None else self.filters.mask(where)
+
+    def ceiling(self, query: QueryVectors) -> float:
+        """What the words of a query could score at most in a row; 0 without words or without a lexical index."""
+        return 0.0 if self.lexical is None or query.terms is None else self.lexical.index.ceiling(query.terms)
 
     def token_ids(self, row: int) -> Int32s:
         """int32 [tokens]: what the tokenizer called the tokens of a document."""

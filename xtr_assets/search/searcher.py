@@ -20,6 +20,7 @@ from xtr_assets.index.device import parse_device
 from xtr_assets.search.answer import answer, rank
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
+from xtr_assets.search.loaders import serving
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
@@ -28,7 +29,6 @@ from xtr_assets.search.reconstruction import Reconstruction, chunks_by_id, recon
 from xtr_assets.search.request import Ask, check_queries
 from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.search.served_profile import apply_settings, profile_of, reset_settings
-from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.scrub import Verify
 from xtr_assets.storage.warehouse import Warehouse
@@ -68,7 +68,7 @@ class Searcher:
         self._warehouse = warehouse if isinstance(warehouse, Warehouse) else Warehouse.open(warehouse)
         self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()
-        chosen = self._published() if generation is None else self._warehouse.generation(generation)
+        chosen = serving(self._warehouse) if generation is None else self._warehouse.generation(generation)
         self._opened: OpenGeneration | None = OpenGeneration(chosen, device, None, device_memory, indexes, verify)
         self._encoder = QueryEncoder(parse_device(device).first, encoder)
         self._note_opened(self._opened)
@@ -99,7 +99,7 @@ class Searcher:
     def refresh(self) -> int:
         """Move to the published generation, forward or back; its number. Searches under way end where they began."""
         with self._refreshing:
-            current, published = self._now(), self._published()
+            current, published = self._now(), serving(self._warehouse)
             if published.number == current.number:
                 return current.number
             opened = OpenGeneration(published, self._device, current, self._device_memory, verify=self._verify)
@@ -321,15 +321,6 @@ class Searcher:
         if opened is None:
             raise GenerationError("this searcher was closed; open another one")
         return opened
-
-    def _published(self) -> Generation:
-        published = self._warehouse.published
-        if published is None:
-            raise GenerationError(
-                f"nothing is published in {self._warehouse.root} (no PUBLISHED there); `xtr-assets build` publishes a "
-                "generation that passes its checks"
-            )
-        return published
 
     def _note_opened(self, opened: OpenGeneration) -> None:
         places = ", ".join(f"{part} on {where} ({opened.reasons[part]})" for part, where in opened.devices.items())

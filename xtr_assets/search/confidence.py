@@ -1,0 +1,64 @@
+"""How likely a hit is right: a calibrated curve over what its scores say, as the gate fitted it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xtr_assets.core.calibration import Curve, Doubles
+from xtr_assets.core.errors import UnknownFormat
+from xtr_assets.search.legs import NAME
+from xtr_assets.search.ranker import Ranking
+
+# The part of a manifest's profile that keeps the curve.
+CONFIDENCE = "confidence"
+# What it is a curve over, each the more the likelier. cosine : the better of the chunk's and of its name's; maxsim :
+# per query token; covered : BM25 as a share of what the query's words could give at most; lead : how far the score
+# stands above the best other candidate's, below 0 for all hits but the first.
+FEATURES = ("cosine", "maxsim", "covered", "lead")
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """The curve of one generation."""
+
+    curve: Curve
+
+    def document(self) -> dict[str, Any]:
+        """As a manifest keeps it."""
+        weights = dict(zip(FEATURES, self.curve.weights, strict=True))
+        return {"version": VERSION, "weights": weights, "bias": self.curve.bias}
+
+    @classmethod
+    def of(cls, kept: Any) -> "Confidence | None":
+        """What a manifest says; None where it says nothing, or what another release says of other features. Raises
+        UnknownFormat for a curve that falls where evidence rises, or is none."""
+        if not isinstance(kept, Mapping) or kept.get("version") != VERSION:
+            return None
+        weights, bias = kept.get("weights"), kept.get("bias")
+        known = isinstance(weights, Mapping) and set(weights) == set(FEATURES)
+        numbers = [*weights.values(), bias] if known and isinstance(weights, Mapping) else [None]
+        if not all(isinstance(one, int | float) and math.isfinite(one) for one in numbers) or min(numbers[:-1]) < 0:
+            raise UnknownFormat(
+                f"the manifest's profile sets a confidence of weights {weights!r} and bias {bias!r}; this release "
+                f"follows weights from 0 for {', '.join(FEATURES)} and a number; build again"
+            )
+        return cls(Curve(tuple(float(weights[name]) for name in FEATURES), float(bias)))
+
+    def said(self, ranking: Ranking, ceiling: float) -> Doubles:
+        """The confidence of each row of a ranking: float64 [n]. ceiling : what the query's words could score."""
+        return self.curve(features(ranking, ceiling))
+
+
+def features(ranking: Ranking, ceiling: float) -> Doubles:
+    """float64 [n, 4]: the FEATURES of each row of a ranking over legs; 0 where a leg is not there."""
+    none = np.zeros(len(ranking.rows))
+    spaces = ranking.by_space
+    cosine = np.fmax(spaces["dense"], spaces[NAME]) if NAME in spaces else spaces.get("dense", none)
+    covered = spaces["lexical"] / ceiling if "lexical" in spaces and ceiling > 0 else none
+    best, second = ranking.leaders
+    lead = np.where(ranking.scores >= best, ranking.scores - second, ranking.scores - best)
+    return np.column_stack([cosine, spaces.get("xtr", none), covered, lead]).astype(np.float64)
