@@ -13,6 +13,7 @@ from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.storage.draft import LEXICAL_INDEX, TOKEN_INDEX
 from xtr_assets.storage.generation import Generation, PlacedSegment
+from xtr_assets.storage.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from xtr_assets.index.lexical.index import LexicalIndex
