@@ -13,7 +13,7 @@ from xtr_assets.search.legs import NAME
 from xtr_assets.search.ranker import Ranking
 
 # The part of a manifest's profile that keeps the curve.
-CONFIDENCE = "confidence"
+PROFILE_KEY = "confidence"
 # What it is a curve over, each the more the likelier. cosine : the better of the chunk's and of its name's; maxsim :
 # per query token; covered : BM25 as a share of what the query's words could give at most; lead : how far the score
 # stands above the best other candidate's, below 0 for all hits but the first.

@@ -11,7 +11,7 @@ from xtr_assets.core.errors import GenerationError, InvalidInput
 from xtr_assets.core.types import Int32s, Ints, Mask
 from xtr_assets.core.where_syntax import Where
 from xtr_assets.search.collapse import Symbols
-from xtr_assets.search.confidence import CONFIDENCE, Confidence
+from xtr_assets.search.confidence import PROFILE_KEY, Confidence
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.instrumentation import show_dense, show_tokens
 from xtr_assets.search.legs import LEGS, Blend, Legs
@@ -74,7 +74,7 @@ class OpenGeneration:
             self.chunk_ids = _chunk_ids(generation)
             self.symbols = Symbols(generation)
             self.legs = _legs(generation)
-            self.confidence = Confidence.of(generation.manifest.profile.get(CONFIDENCE))
+            self.confidence = Confidence.of(generation.manifest.profile.get(PROFILE_KEY))
             self._show(generation.layout.root.name, stack)
             self._stack = stack.pop_all()
 

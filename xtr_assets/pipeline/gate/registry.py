@@ -7,6 +7,7 @@ from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.derive.neighbor_lists import neighbor_files
 from xtr_assets.pipeline.gate import (
     answers_agree,
+    confidence_holds,
     encoder_canary,
     evidence_suffices,
     finds_itself,
@@ -28,6 +29,7 @@ from xtr_assets.pipeline.gate import (
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
+from xtr_assets.search.confidence import PROFILE_KEY
 from xtr_assets.search.loaders import DENSE_FILE
 from xtr_assets.storage.catalog import CATALOG_NAME
 from xtr_assets.storage.draft import EVERY_FILE, LEXICAL_INDEX, TOKEN_INDEX
@@ -254,6 +256,15 @@ CHECKS: tuple[GateCheck, ...] = (
         (DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *QUERY_FILES),
         _SEARCHED,
         deps=("faiss_index", "xtr_index", "lexical_index"),
+    ),
+    GateCheck(
+        confidence_holds.CHECK,
+        "catalog",
+        confidence_holds.check,
+        "Hits show the confidence that their scores say, fitted on half of the known items and measured on the others.",
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *QUERY_FILES),
+        (*_SEARCHED, PROFILE_KEY),
+        deps=("faiss_index", "xtr_index", "lexical_index", "id_map"),
     ),
     GateCheck(
         "evidence_suffices",
