@@ -24,7 +24,7 @@ from xtr_assets.pipeline.gate.known_item import Asked, asked_items, told_by_few
 from xtr_assets.pipeline.gate.lexical_truth import StoredWords
 from xtr_assets.pipeline.gate.term_truth import asked
 from xtr_assets.pipeline.plan.draft_session import DraftSession
-from xtr_assets.search.confidence import PROFILE_KEY, FEATURES, Confidence
+from xtr_assets.search.confidence import FEATURES, PROFILE_KEY, Confidence
 from xtr_assets.search.hits import Hit
 
 CHECK = "confidence_holds"
