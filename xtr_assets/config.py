@@ -133,10 +133,20 @@ class GateConfig(Strict):
 
 
 class QueriesConfig(Strict):
-    """BEIR files: queries.jsonl ({"_id", "text"}) and, for judged quality, qrels.tsv."""
+    """BEIR files: queries.jsonl ({"_id", "text"}) and, for judged quality, qrels.tsv.
+
+    `floor`: the nDCG@10 over judged queries that hybrid search has to reach, whatever served before.
+    """
 
     path: UsablePath
     judgments: UsablePath | None = None
+    floor: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+
+    @model_validator(mode="after")
+    def _floor_is_of_judgments(self) -> "QueriesConfig":
+        if self.floor is not None and self.judgments is None:
+            raise ValueError(f"`floor` is {self.floor:g} without `judgments`; name a qrels.tsv, or remove it")
+        return self
 
 
 class DenseConfig(Strict):
@@ -200,6 +210,7 @@ class IndexConfig(Strict):
             update["queries"] = QueriesConfig(
                 path=folder / self.queries.path.expanduser(),
                 judgments=None if judgments is None else folder / judgments.expanduser(),
+                floor=self.queries.floor,
             )
         return self.model_copy(update=update)
 

@@ -16,8 +16,9 @@
 
 namespace nb = nanobind;
 
-// dense_module.cpp
+// dense_module.cpp, lexical_module.cpp
 void bind_dense(nb::module_& m);
+void bind_lexical(nb::module_& m);
 
 namespace {
 
@@ -235,7 +236,7 @@ nb::ndarray<nb::numpy, float, nb::ndim<2>> scan(const Matrix<std::int8_t>& token
 }  // namespace
 
 NB_MODULE(_kernels, m) {
-  m.attr("ABI") = 5;
+  m.attr("ABI") = 6;
   m.def("instruction_sets", &instruction_sets, "Instruction sets that this processor has, the fastest first.");
   m.def("assign", &assign);
   m.def("scan", &scan, nb::arg("tokens"), nb::arg("scales"), nb::arg("offsets"), nb::arg("codes"),
@@ -250,4 +251,5 @@ NB_MODULE(_kernels, m) {
       .def("score", &Index::score, nb::arg("codes"), nb::arg("fine_codes").none(), nb::arg("factors"), nb::arg("rows"))
       .def_prop_ro("instructions", &Index::instructions);
   bind_dense(m);
+  bind_lexical(m);
 }

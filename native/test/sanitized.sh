@@ -27,4 +27,4 @@ cp "$build"/_kernels*.so "$place/"
 LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libubsan.so) $(c++ -print-file-name=libstdc++.so.6)" \
   ASAN_OPTIONS=detect_leaks=0 "$python" -m pytest xtr_assets_tests/index/late/test_backends.py \
   xtr_assets_tests/index/late/test_fuzz.py xtr_assets_tests/index/dense/test_sq_scan.py \
-  xtr_assets_tests/index/test_exact_scan.py -k "not numba and not compiled"
+  xtr_assets_tests/index/test_exact_scan.py xtr_assets_tests/index/lexical -k "not numba and not compiled"

@@ -19,7 +19,9 @@ characters; a Han character of a document is a term by itself too, so that a wor
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain
+from threading import local
 
 import regex
 from snowballstemmer.english_stemmer import EnglishStemmer
@@ -51,7 +53,21 @@ _PART = regex.compile(
     r"[\p{Lu}\p{Lt}]+(?![\p{Ll}\p{M}])|[\p{Lu}\p{Lt}]?[\p{Ll}\p{M}]+|[\p{Lo}\p{Lm}\p{M}]+|\p{N}+", regex.V1
 )
 _HAN = regex.compile(r"\p{Han}")
-_stem = EnglishStemmer().stemWord
+
+
+class _Stemmers(local):
+    """One a thread: a stemmer keeps the word that it works on in itself."""
+
+    def __init__(self) -> None:
+        self.english = EnglishStemmer()
+
+
+_stemmers = _Stemmers()
+
+
+@lru_cache(maxsize=1 << 16)
+def _stem(part: str) -> str:
+    return str(_stemmers.english.stemWord(part))
 
 
 def document_terms(path: str, symbol: str | None, title: str | None, text: str) -> list[str]:
@@ -79,22 +95,25 @@ def query_terms(text: str) -> list[str]:
     return _terms(text, document=False)
 
 
-def needed_terms(text: str) -> list[str]:
-    """Terms that every document holds in which these words stand, each once: fewer than `query_terms`.
+def needed_terms(text: str) -> list[tuple[str, ...]]:
+    """What every document holds in which these words stand in whatever case: of each tuple at least one term.
 
-    A document has the name `asyncio.gather.x` where the words are `gather.x`: names are left out, their words stay.
+    A word is a term as a whole or by its stem, as the document's capitals decide, and a name may be longer there: it
+    is left out, its words stay.
 
     >>> needed_terms("asyncio.gather raises")
-    ['asyncio', 'gather', 'rais']
+    [('asyncio',), ('gather',), ('rais', 'raises')]
     """
-    needed: list[str] = []
+    needed: list[tuple[str, ...]] = []
     for name in _names(text):
         if _is_run(name):
             # A lone character that is not Han is a term only where it stands alone.
-            needed += _pairs(name) if len(name) > 1 else _HAN.findall(name)
-        else:
-            for word in name.split("."):
-                needed += _known[word]
+            needed += [(term,) for term in (_pairs(name) if len(name) > 1 else _HAN.findall(name))]
+            continue
+        for word in name.split("."):
+            if any(map(str.isalnum, word)):
+                whole = word.casefold()
+                needed.append(tuple(sorted({whole, _stemmed(whole)})))
     return list(dict.fromkeys(needed))
 
 
@@ -142,8 +161,11 @@ def _split(name: str) -> Iterator[str]:
         yield name.casefold()
     if len(parts) <= MAX_PARTS:
         for part in parts:
-            folded = part.casefold()
-            yield _stem(folded) if folded.isascii() and folded.isalpha() else folded
+            yield _stemmed(part.casefold())
+
+
+def _stemmed(folded: str) -> str:
+    return _stem(folded) if folded.isascii() and folded.isalpha() else folded
 
 
 class _Known(dict[str, tuple[str, ...]]):

@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 
 from xtr_assets.config import SourceConfig, parse_config
 from xtr_assets.core.errors import ConfigError, CorruptFile, InvalidInput, ProviderError, StorageError
+from xtr_assets.core.lexical_terms import document_terms, needed_terms, query_terms
+from xtr_assets.core.phrases import holds_phrase
+from xtr_assets.core.query_syntax import parse_query
 from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.types import Chunk
 from xtr_assets.core.where_syntax import parse_where
@@ -77,6 +80,19 @@ def _where(data: bytes, _folder: Path) -> None:
     except (ValueError, RecursionError):
         return
     parse_where(given)
+
+
+def _query(data: bytes, _folder: Path) -> None:
+    # Halves of characters too: a query comes from anywhere.
+    text = data.decode("utf-8", "surrogateescape")
+    query = parse_query(text)
+    assert parse_query(text, "plain").text == text
+    for demanded in (*query.phrases, *query.required):
+        assert holds_phrase(query.text, demanded), (query, demanded)
+    stored = set(document_terms(text, text, text, text))
+    assert set(query_terms(text)) <= stored
+    for alternatives in needed_terms(text):
+        assert stored & set(alternatives), alternatives
 
 
 def _config(data: bytes, folder: Path) -> None:
@@ -231,6 +247,14 @@ TARGETS: dict[str, Target] = {
         ),
         (*JSON_WORDS, b"**", b"[!a-", b"[z-a]", b"\\\\", b"?" * 300, b'{"not": '),
         (InvalidInput,),
+    ),
+    "query": Target(
+        _query,
+        (
+            'why "connection refused" +asyncio.gather HTTP_404, E1234 "a  b"? naïve Straße'.encode(),
+            "用Python读取“文件 内容” ภาษาไทย +학교 İstanbul".encode(),
+        ),
+        (*TEXT_WORDS, b'"', b"+", b'+"', "“".encode(), "\u0301".encode(), "\u200b".encode(), b"_", b".", b"aB1" * 50),
     ),
     "manifest": Target(_stored(Manifest), _held("manifest.json"), JSON_WORDS, (StorageError,)),
     "snapshot": Target(_stored(Snapshot), _held("shards/*/*.json"), JSON_WORDS, (StorageError,)),

@@ -11,7 +11,8 @@ from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats, Int32s, Ints, Mask
 from xtr_assets.index.lexical.bm25 import K1, B, length_norms, mean_length, term_weight
-from xtr_assets.index.lexical.list_scan import LexicalPart, ListScan, NumpyScan, rows_with_all
+from xtr_assets.index.lexical.list_scan import LexicalPart, ListScan, rows_with_all
+from xtr_assets.index.lexical.list_scan_native import list_scan
 from xtr_assets.index.lexical.postings import LexicalPostings, term_bytes
 from xtr_assets.index.lifetime import Lifetime
 
@@ -76,11 +77,16 @@ class LexicalIndex(Lifetime):
         self.live_rows = int(np.count_nonzero(self._live))
         self.mean_length = mean_length(lengths, self._live)
         norms = length_norms(lengths, self.mean_length, k1, b)
-        self._scan: ListScan = NumpyScan(self._parts, norms, self._live)
+        self._scan: ListScan = list_scan(self._parts, norms, self._live)
 
     @property
     def parts(self) -> tuple[LexicalPart, ...]:
         return self._parts
+
+    @property
+    def backend(self) -> str:
+        """What reads the lists: "native" (C++) or "numpy"; both give the same bits."""
+        return self._scan.name
 
     @property
     def end_row(self) -> int:
@@ -118,28 +124,40 @@ class LexicalIndex(Lifetime):
             for frequency, times in zip(frequencies.tolist(), occurrences.values(), strict=True)
         )
 
-    def matching(self, terms: Sequence[str]) -> Ints:
-        """Live rows that hold all of the terms, int64 ascending; every live row where there are no terms."""
-        lists, _ = self._scan.look_up([term_bytes(term) for term in sorted(set(terms))])
-        held = rows_with_all(self._parts, lists)
+    def matching(self, terms: Sequence[str | tuple[str, ...]]) -> Ints:
+        """Live rows that hold all of the terms, int64 ascending; every live row where there are no terms.
+
+        A tuple stands for whichever of its terms (lexical_terms.needed_terms).
+        """
+        groups, asked = [], []
+        for term in terms:
+            alternatives = (term,) if isinstance(term, str) else term
+            groups.append(slice(len(asked), len(asked) + len(alternatives)))
+            asked += [term_bytes(one) for one in alternatives]
+        lists, _ = self._scan.look_up(asked)
+        held = rows_with_all(self._parts, lists, groups)
         return held[self._live[held]]
 
     def explain(self, terms: Sequence[str], row: int) -> list[LexicalMatch]:
         """What each distinct term adds to the score of a row, in the order of the sum. Raises as `score` does."""
         row = whole(row, "row", 0, self.end_row - 1)
-        self.score([], np.array([row]))
+        asked, only = self._asked(terms), np.array([row])
+        self.score([], only)
         (part,) = (one for one in self._parts if one.base_row <= row < one.end_row)
-        asked, stored = self._asked(terms), part.postings.stored_terms(np.array([row - part.base_row]))[0]
-        alone = {
-            term: LexicalMatch(
-                term,
-                stored.get(term, 0),
-                int(asked.frequencies[at]),
-                float(self._scan.score(asked.lists[:, at : at + 1], asked.weights[at : at + 1], np.array([row]))[0]),
-            )
+        scores = {
+            term: float(self._scan.score(asked.lists[:, [at]], asked.weights[[at]], only)[0])
             for at, term in enumerate(asked.terms)
         }
-        return [alone.get(term, LexicalMatch(term, stored.get(term, 0), 0, 0.0)) for term in sorted(set(terms))]
+        frequencies = dict(zip(asked.terms, asked.frequencies.tolist(), strict=True))
+        return [
+            LexicalMatch(
+                term,
+                part.postings.count_of(term_bytes(term), row - part.base_row),
+                frequencies.get(term, 0),
+                scores.get(term, 0.0),
+            )
+            for term in sorted(set(terms))
+        ]
 
     def stored_terms(self, rows: Ints) -> list[dict[str, int]]:
         """Term -> count of each row, read back from the stored lists without the search, dead rows too.

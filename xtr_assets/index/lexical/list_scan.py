@@ -12,7 +12,7 @@ import numpy as np
 
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.top_k import best_positions
-from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.core.types import Floats, Int32s, Ints, Mask
 from xtr_assets.index.lexical.postings import LexicalPostings, check_documents
 
 
@@ -31,6 +31,10 @@ class LexicalPart:
 class ListScan(Protocol):
     """Reads the lists of all parts."""
 
+    @property
+    def name(self) -> str:
+        """ "native" or "numpy"."""
+
     def look_up(self, terms: Sequence[bytes]) -> tuple[Ints, Ints]:
         """Term numbers int64 [parts, terms], and in how many live rows each term stands, int64 [terms]."""
 
@@ -43,6 +47,8 @@ class ListScan(Protocol):
 
 class NumpyScan:
     """See ListScan. norms : float32 [end_row] (bm25.length_norms); live : bool [end_row]."""
+
+    name = "numpy"
 
     def __init__(self, parts: Sequence[LexicalPart], norms: Floats, live: Mask) -> None:
         self._parts, self._norms, self._live = tuple(parts), norms, live
@@ -85,27 +91,34 @@ class NumpyScan:
 
     def _rows(self, part: LexicalPart, number: int) -> tuple[Ints, slice]:
         """Rows that hold a term of a part, and where its postings lie."""
-        own = _list_of(part.postings, number)
-        documents = part.postings.documents[own]
-        check_documents(part.postings.name, documents, part.postings.rows)
-        return documents.astype(np.int64) + part.base_row, own
+        return _documents(part.postings, number).astype(np.int64) + part.base_row, _list_of(part.postings, number)
 
 
-def rows_with_all(parts: Sequence[LexicalPart], lists: Ints) -> Ints:
-    """Rows, dead ones too, that hold every term, ascending; every row where there are none. lists : see the module."""
+def rows_with_all(parts: Sequence[LexicalPart], lists: Ints, groups: Sequence[slice]) -> Ints:
+    """Rows, dead ones too, that hold a term of each group of columns, ascending; every row where there are no groups.
+
+    lists : see the module.
+    """
     found: list[Ints] = [np.empty(0, np.int64)]
     for part, numbers in zip(parts, lists, strict=True):
-        postings = part.postings
-        held = np.arange(postings.rows, dtype=np.int64)
-        # The shortest list first: the others only make it shorter.
-        sizes = [(int(postings.lists[n + 1] - postings.lists[n]) if n >= 0 else 0, int(n)) for n in numbers]
-        for size, number in sorted(sizes):
-            documents = postings.documents[_list_of(postings, number)]
-            check_documents(postings.name, documents, postings.rows)
-            at = np.minimum(np.searchsorted(documents, held), size - 1)
-            held = held[documents[at] == held] if size else held[:0]
+        held = np.arange(part.postings.rows, dtype=np.int64)
+        stored = [[_documents(part.postings, int(n)) for n in numbers[group]] for group in groups]
+        # The shortest lists first: the others only make it shorter.
+        for alternatives in sorted(stored, key=lambda some: sum(map(len, some))):
+            kept = np.zeros(len(held), np.bool_)
+            for documents in alternatives:
+                at = np.searchsorted(documents, held)
+                met = np.flatnonzero(at < len(documents))
+                kept[met] |= documents[at[met]] == held[met]
+            held = held[kept]
         found.append(held + part.base_row)
     return np.concatenate(found)
+
+
+def _documents(postings: LexicalPostings, number: int) -> Int32s:
+    documents = postings.documents[_list_of(postings, number)]
+    check_documents(postings.name, documents, postings.rows)
+    return documents
 
 
 def _list_of(postings: LexicalPostings, number: int) -> slice:

@@ -72,6 +72,13 @@ class LexicalPostings:
     def term(self, number: int) -> bytes:
         return self.terms[self.term_bounds[number] : self.term_bounds[number + 1]].tobytes()
 
+    def text(self, number: int) -> str:
+        """A term as it was given."""
+        try:
+            return self.term(number).decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            raise CorruptFile(f"{self.name}/terms.npy", "terms in UTF-8", str(error)) from error
+
     def number_of(self, term: bytes) -> int:
         """The number of a term, -1 where no document holds it."""
         low, high = 0, self.term_count
@@ -83,11 +90,20 @@ class LexicalPostings:
                 high = middle
         return low if low < self.term_count and self.term(low) == term else -1
 
+    def count_of(self, term: bytes, document: int) -> int:
+        """How often a document holds a term, as it is stored."""
+        number = self.number_of(term)
+        if number < 0:
+            return 0
+        start, stop = int(self.lists[number]), int(self.lists[number + 1])
+        at = start + int(np.searchsorted(self.documents[start:stop], document))
+        return int(self.counts[at]) if at < stop and self.documents[at] == document else 0
+
     def entries(self) -> Iterator[tuple[str, Int32s, Counts]]:
         """(term, documents, counts) of every term: what is stored, for whoever compares it with the texts."""
         for number in range(self.term_count):
             own = slice(int(self.lists[number]), int(self.lists[number + 1]))
-            yield self.term(number).decode("utf-8", "surrogatepass"), self.documents[own], self.counts[own]
+            yield self.text(number), self.documents[own], self.counts[own]
 
     def stored_terms(self, documents: Ints) -> list[dict[str, int]]:
         """Term -> count of each document asked for, read back from the stored lists without the search.
@@ -103,8 +119,7 @@ class LexicalPostings:
             places = start + np.flatnonzero(wanted[block])
             numbers = np.searchsorted(self.lists, places, side="right") - 1
             for place, number in zip(places, numbers, strict=True):
-                term = self.term(int(number)).decode("utf-8", "surrogatepass")
-                found[int(self.documents[place])][term] = int(self.counts[place])
+                found[int(self.documents[place])][self.text(int(number))] = int(self.counts[place])
         return [found[int(document)] for document in documents]
 
 
