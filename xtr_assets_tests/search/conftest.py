@@ -75,6 +75,15 @@ def searcher(warehouse: Warehouse) -> Iterator[Searcher]:
 # What `legs` is published with: unlike the standard in every number, so that a constant of the code shows.
 PROFILE = {"candidates": 60, "weights": {"dense": 0.9, "xtr": 0.7, "lexical": 0.4}, "length": 0.04}
 
+CURVE = {
+    "version": 1,
+    "weights": {"cosine": 3.0, "maxsim": 2.0, "covered": 1.5, "lead": 0.7},
+    "bias": -4.0,
+    "auc": 0.9,
+    "error": 0.05,
+    "held_out": 100,
+}
+
 
 @pytest.fixture(scope="session")
 def legs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
@@ -97,6 +106,7 @@ def legs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
     write_shard(made, "code", parts[24:])
     draft = drafted(made, recipe="IVF16,Flat", named=("code",))
     draft.set_profile("hybrid", PROFILE)
+    draft.set_profile("confidence", CURVE)
     number = made.publish(draft.number, force_reason="these tests have no gate").number
     with Searcher(made, device="cpu", generation=number) as opened:
         yield opened

@@ -53,7 +53,10 @@ def check(session: DraftSession) -> Finding:
     words = StoredWords(draft, _live(session))
     halves = [examples(items.of(range(half, len(items.queries), 2)), words) for half in (0, 1)]
     curve, measured, why = _fitted(*halves)
-    draft.set_profile(PROFILE_KEY, None if curve is None else {**Confidence(curve).document(), **measured})
+    if curve is not None:
+        draft.set_profile(PROFILE_KEY, {**Confidence(curve).document(), **measured})
+    elif draft.manifest.profile.get(PROFILE_KEY) is not None:
+        draft.set_profile(PROFILE_KEY, None)
     wrong = _shown_otherwise(session, items, curve, words)
     details = {"items": len(items.queries), **measured, "shown_otherwise": wrong[:5]}
     if wrong:
