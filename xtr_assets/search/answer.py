@@ -21,7 +21,9 @@ from xtr_assets.telemetry.tracing import span
 
 # Of each call of an index for hits of different symbols, how many more candidates than the one before it asks for.
 COLLAPSE_GROWTH = 4
-# What the first such call asks for, in hits: in code every fifth chunk is a further part of its symbol.
+# How many candidates a list has for each one that is read. One space: its list is the order, and in code every fifth
+# chunk is a further part of its symbol. Legs: what stands behind the end of one list may belong before what another
+# brought, so that the order of candidates is worth less the further it is read.
 COLLAPSE_SPARE = 2
 
 
@@ -129,13 +131,21 @@ class _Asked:
 
     def _widened(self, query: QueryVectors, lists: Mapping[str, Listed], most: int) -> Ranking:
         while True:
-            ranking = self._collapsed(self.ranker.rank(query, self.ask.k, lists, self.timing, self.kept))
-            if self.kept is None or len(ranking.rows) == self.ask.k or most >= self.count:
+            ordered = self.ranker.rank(query, self.ask.k, lists, self.timing, self.kept)
+            if self.kept is None:
+                return ordered
+            ranking = self._collapsed(ordered)
+            if most >= self.count or (len(ranking.rows) == self.ask.k and self._read(ordered, ranking) <= most):
                 return ranking
             most = min(COLLAPSE_GROWTH * most, self.count)
             if self._holds_all(most):
                 return self.of_all([query])[0]
             (lists,) = self._lists([query], most)
+
+    def _read(self, ordered: Ranking, ranking: Ranking) -> int:
+        """How long the lists ought to be for what was read of the order."""
+        read = 1 + int(np.flatnonzero(ordered.rows == ranking.rows[-1])[0])
+        return read if self.ranker.legs is None else COLLAPSE_SPARE * read
 
     def _collapsed(self, ranking: Ranking) -> Ranking:
         if self.kept is None:

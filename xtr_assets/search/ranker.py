@@ -132,9 +132,9 @@ class Ranker:
             return only.astype(np.float64), {}
         if self.fusion == "rrf":
             fused_ids, fused = rrf([ids[_ranked(name, values, ids)] for name, values in legs.items()])
-            total = np.zeros(len(ids), np.float64)
-            total[np.isin(ids, fused_ids)] = fused
-            return total, {}
+            # A row that no leg ranks has no part of any rank.
+            at = np.minimum(np.searchsorted(fused_ids, ids), max(len(fused_ids) - 1, 0))
+            return np.where(fused_ids[at] == ids, fused[at], 0.0) if len(fused_ids) else np.zeros(len(ids)), {}
         # Mean and spread come from the best of each space, also where all rows were scored: the weights of the legs are
         # then those of the approximate search, and do not move with how many rows are far away.
         n = self.listed(k)
