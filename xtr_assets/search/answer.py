@@ -83,10 +83,7 @@ def rank(
         metrics.RESCORED.labels(space.name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
     if opened.confidence is None or asked.ranker.legs is None or ask.options.fusion != "zsum":
         return rankings
-    return [
-        replace(ranking, confidence=opened.confidence.said(ranking, opened.ceiling(query)))
-        for query, ranking in zip(queries, rankings, strict=True)
-    ]
+    return [replace(ranking, confidence=opened.confidence.said(ranking)) for ranking in rankings]
 
 
 class _Asked:

@@ -19,7 +19,7 @@ from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.loaders import lexical_lack, open_dense, open_lexical, open_tokens
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.required_text import RequiredText
-from xtr_assets.search.retrievers import DenseSpace, QueryVectors, Space, TokenSpace
+from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.scrub import Scrub, Verify
@@ -108,10 +108,6 @@ class OpenGeneration:
     def allowed(self, where: Where | None) -> Mask:
         """Rows that may be returned: bool [end_row]."""
         return self.live if where is None else self.filters.mask(where)
-
-    def ceiling(self, query: QueryVectors) -> float:
-        """What the words of a query could score at most in a row; 0 without words or without a lexical index."""
-        return 0.0 if self.lexical is None or query.terms is None else self.lexical.index.ceiling(query.terms)
 
     def token_ids(self, row: int) -> Int32s:
         """int32 [tokens]: what the tokenizer called the tokens of a document."""

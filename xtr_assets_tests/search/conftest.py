@@ -77,7 +77,7 @@ PROFILE = {"candidates": 60, "weights": {"dense": 0.9, "xtr": 0.7, "lexical": 0.
 
 CURVE = {
     "version": 1,
-    "weights": {"cosine": 3.0, "maxsim": 2.0, "covered": 1.5, "lead": 0.7},
+    "weights": {"cosine": 3.0, "lead": 0.7},
     "bias": -4.0,
     "auc": 0.9,
     "error": 0.05,

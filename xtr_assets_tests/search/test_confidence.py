@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from xtr_assets.core.errors import UnknownFormat
-from xtr_assets.core.lexical_terms import document_terms, query_terms
 from xtr_assets.search import Hit, Searcher
 from xtr_assets.search.confidence import Confidence
 from xtr_assets_tests.search.conftest import CURVE
@@ -16,16 +15,9 @@ QUERIES = ("parse date zebra", "pkg2 f40 lock thread queue", "zebra unknownword"
 WEIGHTS: dict[str, float] = CURVE["weights"]  # type: ignore[assignment]
 
 
-def by_hand(searcher: Searcher, query: str, hits: list[Hit], place: int) -> float:
-    rows = searcher._now().generation.chunk_table(["path", "symbol", "title", "text"]).to_pylist()
-    documents = [set(document_terms(row["path"], row["symbol"], row["title"], row["text"])) for row in rows]
-    ceiling = 0.0
-    for term in query_terms(query):
-        frequency = sum(term in document for document in documents)
-        ceiling += 2.2 * math.log(1 + (len(rows) - frequency + 0.5) / (frequency + 0.5))
+def by_hand(hits: list[Hit], place: int) -> float:
     own = hits[place]
     total = WEIGHTS["cosine"] * max(own.scores["dense"], own.scores.get("name", -1.0))
-    total += WEIGHTS["maxsim"] * own.scores["xtr"] + WEIGHTS["covered"] * own.scores["lexical"] / ceiling
     total += WEIGHTS["lead"] * (own.score - hits[0 if place else 1].score)
     return 1 / (1 + math.exp(-(total - 4.0)))
 
@@ -35,7 +27,7 @@ def test_confidence_is_the_curve_over_the_scores_of_the_hit(legs: Searcher, quer
     for mode in ("hybrid", "exact"):
         hits = legs.search(query, 8, mode)  # type: ignore[arg-type]
         for place, hit in enumerate(hits):
-            assert hit.confidence == pytest.approx(by_hand(legs, query, hits, place), abs=1e-4)
+            assert hit.confidence == pytest.approx(by_hand(hits, place), abs=1e-6)
             assert hit.document(place + 1)["confidence"] == hit.confidence
 
 

@@ -114,16 +114,6 @@ class LexicalIndex(Lifetime):
             raise InvalidInput(f"row {int(places[~self._stored[places]][0])} is in no segment: its own is gone")
         return self._scan.score(asked.lists, asked.weights, np.ascontiguousarray(places))
 
-    def ceiling(self, terms: Sequence[str]) -> float:
-        """What no row's score can reach: that of one in which every term stood without end. A term that stands nowhere
-        counts as the rarest."""
-        occurrences = Counter(terms)
-        _, frequencies = self._scan.look_up([term_bytes(term) for term in occurrences])
-        return sum(
-            term_weight(self.live_rows, frequency, times, self.k1)
-            for frequency, times in zip(frequencies.tolist(), occurrences.values(), strict=True)
-        )
-
     def matching(self, terms: Sequence[str | tuple[str, ...]]) -> Ints:
         """Live rows that hold all of the terms, int64 ascending; every live row where there are no terms.
 

@@ -116,12 +116,3 @@ class StoredWords:
                 weight = math.log(1 + (self._rows - len(rows) + 0.5) / (len(rows) + 0.5)) * times
                 np.add.at(total, rows, weight * (K1 + 1) * counts / (counts + norms[rows]))
         return total
-
-    def ceiling(self, terms: Mapping[str, int]) -> float:
-        """What no row's score can reach: every term without end, one that stands nowhere as the rarest."""
-        total = 0.0
-        for term, times in terms.items():
-            rows = np.concatenate([np.empty(0, np.int64), *(one.list_of(term)[0] for one in self._parts)])
-            frequency = int(self._live[rows].sum())
-            total += times * (K1 + 1) * math.log(1 + (self._rows - frequency + 0.5) / (frequency + 0.5))
-        return total

@@ -262,9 +262,9 @@ CHECKS: tuple[GateCheck, ...] = (
         "catalog",
         confidence_holds.check,
         "Hits show the confidence that their scores say, fitted on half of the known items and measured on the others.",
-        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *QUERY_FILES),
+        (DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *QUERY_FILES),
         (*_SEARCHED, PROFILE_KEY),
-        deps=("faiss_index", "xtr_index", "lexical_index", "id_map"),
+        deps=("faiss_index", "xtr_index", "lexical_index"),
     ),
     GateCheck(
         "evidence_suffices",

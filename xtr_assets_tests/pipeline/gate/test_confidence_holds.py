@@ -76,7 +76,7 @@ def test_items_that_say_nothing_of_right_and_wrong_leave_no_curve(
         lambda *given: replace(made := original(*given), evidence=chance.normal(size=made.evidence.shape)),
     )
     found = check(session)
-    assert found.passed and found.value is not None and found.value < 0.8 and "is asked" in found.summary
+    assert found.passed and found.value is not None and found.value < 0.7 and "is asked" in found.summary
     assert session.draft.manifest.profile["confidence"] is None
     monkeypatch.undo()
     assert check(session).passed and session.draft.manifest.profile["confidence"] is not None
