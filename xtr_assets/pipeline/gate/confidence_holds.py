@@ -31,6 +31,8 @@ LEAST_ITEMS = 30
 # coin; CoNaLa's snippets reach .87, functions of the standard library .80, where what is left without the answer is
 # often one nearly as good. An error of .15 says "sure" where three in twenty are wrong.
 LEAST_AUC, MOST_ERROR = 0.7, 0.15
+# Hits of an item that are looked at: the second that does not answer it is among them, or there is no example.
+LOOKED_AT = 10
 # Items whose confidence is asked for again, and how far it may lie from what its scores say: scores are rounded.
 AGAIN, NEAR = 8, 0.01
 REMEDY = "`xtr-assets build --full` fits it anew; if it comes back, this is a defect of xtr-assets: report it"
@@ -71,7 +73,8 @@ def check(session: DraftSession) -> Finding:
 def examples(items: Asked) -> Examples:
     """Two first hits an item: that of its answer, and that of the same answer without the hits that are right."""
     evidence, right = [], []
-    for query, hits in zip(items.queries, items.hits, strict=True):
+    for query, found in zip(items.queries, items.hits, strict=True):
+        hits = found[:LOOKED_AT]
         wanted = asked_words(query.text)
         answers = [wanted <= carried_words(f"{hit.title}\n{hit.text}") for hit in hits]
         rest = [hit for hit, answered in zip(hits, answers, strict=True) if not answered]
