@@ -12,15 +12,16 @@
 namespace lexical {
 namespace {
 
-// Postings whose values are computed before they are added: the compiler divides several at a time, and they stay in L1.
+// Postings whose values are computed before they are added: the compiler divides several at a time, and they stay in
+// L1.
 constexpr std::int64_t kBlock = 256;
 // Rows of which one number says whether any may be among the best.
 constexpr std::int64_t kStride = 16;
 
 [[noreturn]] void leaves_rows(std::size_t part) { throw std::out_of_range(std::to_string(part)); }
 
-// Whether every row number of a block lies in the part: the highest bit is set in a negative one, and in what is left up
-// to the last row where there is less than nothing left.
+// Whether every row number of a block lies in the part: the highest bit is set in a negative one, and in what is left
+// up to the last row where there is less than nothing left.
 bool within(const std::int32_t* documents, std::int64_t count, std::int64_t rows) {
   const auto last = static_cast<std::uint32_t>(rows - 1);
   std::uint32_t bits = 0;
@@ -97,7 +98,8 @@ Scan::Scan(std::vector<Part> parts, const float* norms, const std::uint8_t* live
     const std::uint8_t* own = live + part.base;
     whole_.push_back(std::all_of(own, own + part.rows, [](std::uint8_t one) { return one != 0; }));
   }
-  // What a count over an infinite norm adds is 0: a dead row is never above it, and no pass over all rows says so again.
+  // What a count over an infinite norm adds is 0: a dead row is never above it, and no pass over all rows says so
+  // again.
   if (std::find(whole_.begin(), whole_.end(), false) != whole_.end()) {
     search_norms_.assign(norms, norms + end_row);
     for (std::int64_t row = 0; row < end_row; ++row) {

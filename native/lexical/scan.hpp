@@ -1,6 +1,6 @@
 // Lists of postings read: BM25 of all rows, the best of them, the scores of given rows.
-// The maths is in xtr_assets/index/lexical/bm25.py. Floats are multiplied, divided and added in the order stated there and
-// never contracted, so that every result is the one of NumPy (list_scan.py), bit for bit.
+// The maths is in xtr_assets/index/lexical/bm25.py. Floats are multiplied, divided and added in the order stated there
+// and never contracted, so that every result is the one of NumPy (list_scan.py), bit for bit.
 #pragma once
 
 #include <cstddef>

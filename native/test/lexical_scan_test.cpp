@@ -36,8 +36,14 @@ struct Segment {
   }
 
   lexical::Part part() const {
-    return {base,           static_cast<std::int64_t>(held.size()), static_cast<std::int64_t>(lists.size()) - 1, terms.data(),
-            bounds.data(), lists.data(), rows.data(), counts.data()};
+    return {base,
+            static_cast<std::int64_t>(held.size()),
+            static_cast<std::int64_t>(lists.size()) - 1,
+            terms.data(),
+            bounds.data(),
+            lists.data(),
+            rows.data(),
+            counts.data()};
   }
 
   std::int64_t base;

@@ -10,6 +10,7 @@ import numpy as np
 from xtr_assets.core.errors import GenerationError, InvalidInput
 from xtr_assets.core.types import Int32s, Ints, Mask
 from xtr_assets.core.where_syntax import Where
+from xtr_assets.index.machine import WORDS_REASON
 from xtr_assets.search.collapse import Symbols
 from xtr_assets.search.confidence import PROFILE_KEY, Confidence
 from xtr_assets.search.filter_masks import RowFilters
@@ -67,6 +68,8 @@ class OpenGeneration:
             self.required = RequiredText(generation, words)
             self.devices = {"dense": dense.placement.device, "xtr": tokens.device}
             self.reasons = {"dense": dense.placement.reason, "xtr": tokens.choice.reason}
+            if words is not None:
+                self.devices["lexical"], self.reasons["lexical"] = "cpu", WORDS_REASON
             self.filters: RowFilters = RowFilters(
                 generation.segments, generation.live, None if previous is None else previous.filters
             )

@@ -77,7 +77,11 @@ def untied(found: tuple[Floats, Ints], search: Search, n: int, limit: int) -> Li
     scores, rows = found
     limit = min(limit, MOST_RESULTS)
     while len(rows) > n and rows[-1] >= 0 and scores[n - 1] - scores[-1] <= TIE and len(rows) < limit:
-        scores, rows = search(min(len(rows) * TIE_GROWTH, limit))
+        wanted = min(len(rows) * TIE_GROWTH, limit)
+        scores, rows = search(wanted)
+        if len(rows) < wanted:
+            # These are all there are.
+            break
     valid = rows >= 0
     if len(rows) > n and rows[n - 1] >= 0:
         valid &= scores >= scores[n - 1] - TIE

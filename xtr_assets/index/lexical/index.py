@@ -119,7 +119,8 @@ class LexicalIndex(Lifetime):
 
         A tuple stands for whichever of its terms (lexical_terms.needed_terms).
         """
-        groups, asked = [], []
+        groups: list[slice] = []
+        asked: list[bytes] = []
         for term in terms:
             alternatives = (term,) if isinstance(term, str) else term
             groups.append(slice(len(asked), len(asked) + len(alternatives)))

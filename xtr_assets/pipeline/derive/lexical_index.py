@@ -56,6 +56,7 @@ def derive_lexical(session: DraftSession) -> LexicalReport:
         described = LexicalIndexFile(terms=TERMS_VERSION, postings=dict.fromkeys(names, LEXICAL_FOLDER))
         path.write_bytes(described.to_bytes())
     index = session.lexical()
+    draft.set_recipe("lexical", {"terms": TERMS_VERSION, "k1": index.k1, "b": index.b})
     sizes = [one.bytes for name, one in draft.manifest.files.items() if f"/{LEXICAL_FOLDER}/" in name]
     return LexicalReport(
         terms=sum(part.postings.term_count for part in index.parts),

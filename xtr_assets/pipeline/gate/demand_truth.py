@@ -1,7 +1,6 @@
 """What `"exact phrase"` and `+must` demand of rows, looked for in their texts by plain comparison of characters.
 
-docs/searching.md, "Words that must stand there", says what counts. A text that has a phrase in other capitals may be
-split into other words: such a row may come and need not.
+docs/searching.md, "Words that must stand there", says what counts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,12 +26,10 @@ LONGEST_WORD = 40
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Words of a row as they are demanded: the query, what it demands, and rows int64 that must and that may come."""
+    """Words of a row as they are demanded: the query, and int64 the rows that hold them, ascending."""
 
     query: str
-    phrase: str
-    must: Ints
-    may: Ints
+    rows: Ints
 
 
 def drawn_demands(known: KnownRows, chance: np.random.Generator) -> list[Demand]:
@@ -45,8 +42,7 @@ def drawn_demands(known: KnownRows, chance: np.random.Generator) -> list[Demand]
         phrase = _phrase(rows[at]["text"], 1 if len(found) % 2 else LONGEST, chance)
         if phrase:
             query = f"+{phrase}" if len(found) % 2 else f'"{phrase}"'
-            exact, free = _holding(known.live, phrase, exact=True), _holding(known.live, phrase, exact=False)
-            found.append(Demand(query, phrase, exact, free))
+            found.append(Demand(query, _holding(known.live, phrase)))
     return found
 
 
@@ -64,24 +60,18 @@ def _phrase(text: str, most: int, chance: np.random.Generator) -> str:
     return " ".join(words[first:stop])
 
 
-def _holding(rows: Mapping[int, Mapping[str, Any]], phrase: str, *, exact: bool) -> Ints:
-    return np.array(
-        sorted(row for row, one in rows.items() if any(stands(one[name], phrase, exact=exact) for name in COLUMNS)),
-        np.int64,
-    )
+def _holding(rows: Mapping[int, Mapping[str, Any]], phrase: str) -> Ints:
+    held = [row for row, one in rows.items() if any(stands(one[name], phrase) for name in COLUMNS)]
+    return np.array(sorted(held), np.int64)
 
 
-def stands(text: str, phrase: str, *, exact: bool) -> bool:
-    """Whether a text has a phrase whole; `exact`: in these very capitals.
+def stands(text: str, phrase: str) -> bool:
+    """Whether a text has a phrase whole, in whatever capitals.
 
-    >>> stands("the gatherer", "gather", exact=False), stands("Await  asyncio.gather", "await asyncio", exact=False)
+    >>> stands("the gatherer", "gather"), stands("Await  asyncio.gather", "await asyncio")
     (False, True)
-    >>> stands("Await all", "await", exact=True)
-    False
     """
-    held, wanted = (" ".join(plain(one).split()) for one in (text, phrase))
-    if not exact:
-        held, wanted = held.casefold(), wanted.casefold()
+    held, wanted = (" ".join(plain(one).casefold().split()) for one in (text, phrase))
     at = held.find(wanted)
     while at >= 0:
         before, after = held[at - 1 : at] if at else "", held[at + len(wanted) : at + len(wanted) + 1]
@@ -106,11 +96,11 @@ def demand_faults(
     """Ask each, the modes in turn: what is wrong with the rows that came, a sentence each."""
     problems = []
     for turn, one in enumerate(demands):
-        mode, k = modes[turn % len(modes)], min(len(one.may) + 1, MOST_HITS)
+        mode, k = modes[turn % len(modes)], min(len(one.rows) + 1, MOST_HITS)
         hits = searcher.search(one.query, k, mode, known.restriction or None)
         rows = places.live_rows_of(np.array([hit.chunk_id for hit in hits], np.int64))
-        if wrong := int((~np.isin(rows, one.may)).sum()):
+        if wrong := int((~np.isin(rows, one.rows)).sum()):
             problems.append(f"{wrong} of {len(rows)} hits do not hold what {one.query!r} demands (mode {mode}, k {k})")
-        elif len(one.may) < MOST_HITS and (missing := int((~np.isin(one.must, rows)).sum())):
+        elif len(one.rows) < MOST_HITS and (missing := int((~np.isin(one.rows, rows)).sum())):
             problems.append(f"{missing} rows that hold what {one.query!r} demands did not come (mode {mode}, k {k})")
     return problems

@@ -21,6 +21,8 @@ from xtr_assets.storage.generation import Generation
 K1, B = 1.2, 0.75
 # A term is counted no further in a row.
 MOST_COUNTED = 65_535
+# Postings looked at at a time: 16 MB, and as much again.
+BLOCK = 1 << 22
 ARRAYS = ("terms", "term_bounds", "lists", "documents", "counts", "lengths")
 
 Doubles = npt.NDArray[np.float64]
@@ -64,14 +66,15 @@ class StoredPostings:
         """How often which term is listed for the rows at these positions."""
         wanted = np.zeros(self.rows + 1, np.bool_)
         wanted[positions] = True
-        # What lies outside is nobody's: rows_everywhere tells of it.
-        inside = np.clip(self.documents, -1, self.rows)
-        places = np.flatnonzero(wanted[np.where(inside < 0, self.rows, inside)])
-        places = places[(self.documents[places] >= 0) & (self.documents[places] < self.rows)]
-        numbers = np.searchsorted(self.lists, places, side="right") - 1
         found: dict[int, Counter[str]] = {int(one): Counter() for one in positions}
-        for place, number in zip(places.tolist(), numbers.tolist(), strict=True):
-            found[int(self.documents[place])][self.term(number)] += int(self.counts[place])
+        for start in range(0, len(self.documents), BLOCK):
+            block = np.asarray(self.documents[start : start + BLOCK])
+            # What lies outside is nobody's: rows_everywhere tells of it.
+            inside = (block >= 0) & (block < self.rows)
+            places = start + np.flatnonzero(wanted[np.where(inside, block, self.rows)])
+            numbers = np.searchsorted(self.lists, places, side="right") - 1
+            for place, number in zip(places.tolist(), numbers.tolist(), strict=True):
+                found[int(self.documents[place])][self.term(number)] += int(self.counts[place])
         return found
 
 

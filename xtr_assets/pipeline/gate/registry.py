@@ -204,14 +204,6 @@ CHECKS: tuple[GateCheck, ...] = (
         deps=("faiss_index", "xtr_index", "lexical_index", "id_map", "exact_neighbors"),
     ),
     GateCheck(
-        "lexical_agrees",
-        "catalog",
-        lexical_agrees.check,
-        "Postings hold the words of their rows, counted again by other code; answers in words are what they say.",
-        (ID_MAP_NAME, LEXICAL_FOLDER, *QUERY_FILES),
-        deps=("faiss_index", "xtr_index", "lexical_index", "id_map"),
-    ),
-    GateCheck(
         "finds_itself",
         "catalog",
         finds_itself.check,
@@ -219,6 +211,14 @@ CHECKS: tuple[GateCheck, ...] = (
         (DENSE_FILE, TOKEN_FOLDER),
         _SEARCHED,
         deps=("faiss_index", "xtr_index"),
+    ),
+    GateCheck(
+        "lexical_agrees",
+        "catalog",
+        lexical_agrees.check,
+        "Postings hold the words of their rows, counted again by other code; answers in words are what they say.",
+        (ID_MAP_NAME, LEXICAL_FOLDER, *QUERY_FILES),
+        deps=("faiss_index", "xtr_index", "lexical_index", "id_map"),
     ),
     GateCheck(
         "hits_are_whole",

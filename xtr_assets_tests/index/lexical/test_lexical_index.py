@@ -48,7 +48,7 @@ def test_answers_scores_and_matches_are_those_of_the_dictionaries(scan: Scan, gi
             expected = reference.best(query, k, allowed)
             assert found.rows.tolist() == [row for row, _ in expected]
             assert found.scores.tobytes() == np.array([one for _, one in expected], np.float32).tobytes()
-            assert (found.scores.dtype, found.rows.dtype) == (np.float32, np.int64)
+            assert (found.scores.dtype.str, found.rows.dtype.str) == ("<f4", "<i8")
             # Rows in any order and twice; dead ones too.
             rows = np.array([*reversed(stored), *stored], np.int64)
             scores = index.score(query, rows)
