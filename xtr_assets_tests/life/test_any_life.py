@@ -57,7 +57,6 @@ EDITS = st.one_of(
 SETTINGS = st.one_of(
     st.fixed_dictionaries({"recipe": st.sampled_from(["auto", "IVF2,Flat", "HNSW8"])}),
     st.fixed_dictionaries({"dim": st.sampled_from([16, 24])}),
-    st.fixed_dictionaries({"names": st.booleans()}),
     # Above 1 no recall passes: the gate refuses.
     st.fixed_dictionaries({"threshold": st.sampled_from([0.0, 1.1])}),
     st.fixed_dictionaries({"shards": st.sampled_from([1, 2, 3]), "notes": st.booleans()}),
@@ -127,6 +126,8 @@ class Life(RuleBasedStateMachine):
     def configure(self, setting: dict[str, Any]) -> None:
         for name, value in setting.items():
             setattr(self.world, name, value)
+        # Names are switched with the shards: a draw of their own would make all lives others.
+        self.world.names = self.world.shards != 3
         self.build(None, False, True)
 
     # -- the index ----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets_tests.mutants.fault import COMPACT, FULL, INCREMENTAL, Mutant, replaced
+from xtr_assets_tests.mutants.fault import COMPACT, FULL, INCREMENTAL, Mutant, both, replaced
 from xtr_assets_tests.mutants.places.encodings import TEXTS
 
 PLACE = "names"
@@ -22,6 +22,10 @@ def _next_row(original: Any) -> Any:
         return vectors
 
     return gathered
+
+
+def _name_of_next(original: Any) -> Any:
+    return lambda table, rows: original(table, (rows + 1) % len(table))
 
 
 def _rolled_hashes(original: Any) -> Any:
@@ -86,7 +90,10 @@ MUTANTS = (
     Mutant(
         "names and their hashes of the next row",
         PLACE,
-        replaced("pipeline.ingest.row_names:name_hashes", _rolled_hashes),
+        both(
+            replaced("pipeline.ingest.row_names:name_hashes", _rolled_hashes),
+            replaced("pipeline.ingest.row_names:names_at", _name_of_next),
+        ),
         frozenset({*WORDED, *TEXTS}),
     ),
     Mutant(
