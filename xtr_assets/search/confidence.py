@@ -40,14 +40,14 @@ class Confidence:
         if not isinstance(kept, Mapping) or kept.get("version") != VERSION:
             return None
         weights, bias = kept.get("weights"), kept.get("bias")
-        known = isinstance(weights, Mapping) and set(weights) == set(FEATURES)
-        numbers = [*weights.values(), bias] if known and isinstance(weights, Mapping) else [None]
-        if not all(isinstance(one, int | float) and math.isfinite(one) for one in numbers) or min(numbers[:-1]) < 0:
-            raise UnknownFormat(
-                f"the manifest's profile sets a confidence of weights {weights!r} and bias {bias!r}; this release "
-                f"follows weights from 0 for {', '.join(FEATURES)} and a number; build again"
-            )
-        return cls(Curve(tuple(float(weights[name]) for name in FEATURES), float(bias)))
+        if isinstance(weights, Mapping) and set(weights) == set(FEATURES) and _number(bias):
+            told = [weights[name] for name in FEATURES]
+            if all(_number(one) and one >= 0 for one in told):
+                return cls(Curve(tuple(map(float, told)), float(bias or 0.0)))
+        raise UnknownFormat(
+            f"the manifest's profile sets a confidence of weights {weights!r} and bias {bias!r}; this release "
+            f"follows weights from 0 for {', '.join(FEATURES)} and a number; build again"
+        )
 
     def said(self, ranking: Ranking) -> Doubles:
         """The confidence of each row of a ranking: float64 [n]."""
@@ -63,3 +63,7 @@ def features(ranking: Ranking) -> Doubles:
     best, second = ranking.leaders
     lead = ranking.scores - np.where(ranking.scores >= best, second, best)
     return np.column_stack([cosine, lead]).astype(np.float64)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

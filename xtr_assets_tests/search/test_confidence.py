@@ -9,8 +9,10 @@ import pytest
 from xtr_assets.core.errors import UnknownFormat
 from xtr_assets.search import Hit, Searcher
 from xtr_assets.search.confidence import Confidence
+from xtr_assets.search.ranker import Mode
 from xtr_assets_tests.search.conftest import CURVE
 
+FUSED: tuple[Mode, ...] = ("hybrid", "exact")
 QUERIES = ("parse date zebra", "pkg2 f40 lock thread queue", "zebra unknownword")
 WEIGHTS: dict[str, float] = CURVE["weights"]  # type: ignore[assignment]
 
@@ -24,8 +26,8 @@ def by_hand(hits: list[Hit], place: int) -> float:
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_confidence_is_the_curve_over_the_scores_of_the_hit(legs: Searcher, query: str) -> None:
-    for mode in ("hybrid", "exact"):
-        hits = legs.search(query, 8, mode)  # type: ignore[arg-type]
+    for mode in FUSED:
+        hits = legs.search(query, 8, mode)
         for place, hit in enumerate(hits):
             assert hit.confidence == pytest.approx(by_hand(hits, place), abs=1e-6)
             assert hit.document(place + 1)["confidence"] == hit.confidence

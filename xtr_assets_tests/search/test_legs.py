@@ -185,10 +185,7 @@ def test_collapsed_hybrid_is_collapsed_exact(legs: Searcher, query: str, where: 
     exact = legs.search(query, 10, "exact", where, collapse="symbol")
     assert [hit.chunk_id for hit in hybrid] == [hit.chunk_id for hit in exact]
     # Deep in the order a row that no list holds may belong before one that some list does.
-    deep, true = (
-        {hit.chunk_id for hit in legs.search(query, 40, mode, where, collapse="symbol")}
-        for mode in ("hybrid", "exact")  # type: ignore[arg-type]
-    )
+    deep, true = ({hit.chunk_id for hit in legs.search(query, 40, mode, where, collapse="symbol")} for mode in FUSED)
     assert len(deep) == len(true) and len(deep & true) >= 0.9 * len(true)
 
 
@@ -206,8 +203,8 @@ def test_hybrid_with_the_published_profile_finds_nearly_all_that_exact_finds(leg
 
 def test_all_symbols_come_where_fewer_than_k_are_there(legs: Searcher, slow: Slow) -> None:
     code = {(row["path"], row["symbol"]) for row in slow.rows if row["source"] == "code"}
-    for mode in ("hybrid", "exact", "dense", "xtr"):
-        hits = legs.search(QUERIES[0], 500, mode, {"source": "code"}, collapse="symbol")  # type: ignore[arg-type]
+    for mode in ALL[:4]:
+        hits = legs.search(QUERIES[0], 500, mode, {"source": "code"}, collapse="symbol")
         assert {(hit.path, hit.symbol) for hit in hits} == code and len(hits) == len(code)
 
 

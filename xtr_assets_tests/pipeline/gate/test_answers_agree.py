@@ -10,6 +10,7 @@ import pytest
 
 from xtr_assets.config import EncoderConfig
 from xtr_assets.pipeline.gate import answer_truth, answers_agree
+from xtr_assets.pipeline.gate.answer_verdict import Verdict
 from xtr_assets.pipeline.gate.answers_agree import check
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -179,6 +180,6 @@ def test_a_fault_is_refused_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_an_index_that_finds_half_of_what_passes_is_refused() -> None:
-    verdict = answers_agree.Verdict(found=[0.5] * 20)
+    verdict = Verdict(found=[0.5] * 20)
     assert verdict.surely_at_most < answers_agree.LEAST_FOUND
-    assert answers_agree.Verdict(found=[1.0, 0.9] * 3).surely_at_most >= answers_agree.LEAST_FOUND
+    assert Verdict(found=[1.0, 0.9] * 3).surely_at_most >= answers_agree.LEAST_FOUND

@@ -13,8 +13,8 @@ from xtr_assets.pipeline.gate.confidence_holds import check
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.query_sample import sample_queries
 from xtr_assets.search.confidence import Confidence
-from xtr_assets.search.hits import Hit
 from xtr_assets.search.legs import Blend
+from xtr_assets.search.ranker import Ranking
 from xtr_assets.storage.id_map import write_id_map
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import drafted, write_shard
@@ -86,7 +86,6 @@ def test_items_that_say_nothing_of_right_and_wrong_leave_no_curve(
 def test_a_hit_that_shows_another_confidence_is_refused(
     session: DraftSession, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    original = Hit.of.__func__  # type: ignore[attr-defined]  # the function of a classmethod
     shown = {
         "turned round": lambda one: None if one is None else 1 - one,
         "another question's": lambda one: None if one is None else 0.5,
@@ -95,14 +94,11 @@ def test_a_hit_that_shows_another_confidence_is_refused(
     }[fault]
     if fault == "without a curve":
         monkeypatch.setattr(confidence_holds, "LEAST_ITEMS", 10_000)
+    original = Ranking.numbers
     monkeypatch.setattr(
-        Hit,
-        "of",
-        classmethod(
-            lambda cls, columns, score, scores, confidence=None: original(
-                cls, columns, score, scores, shown(confidence)
-            )
-        ),
+        Ranking,
+        "numbers",
+        lambda self: ((score, scores, shown(confidence)) for score, scores, confidence in original(self)),
     )
     found = check(session)
     assert not found.passed and "another confidence than their scores say" in found.summary and found.remedy
