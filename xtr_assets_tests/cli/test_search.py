@@ -80,10 +80,22 @@ def test_one_hit_a_symbol_is_asked_for_by_name(run: Command) -> None:
     assert run("search", "zebra", "--collapse", "file").exit_code == 2
 
 
+def test_words_are_searched_without_a_model_and_demands_are_kept_or_taken_as_words(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xtr_assets.cli.search.load_encoder", lambda *_: pytest.fail("a model was loaded"))
+    found = document(run, "search", "zebra", "--mode", "lexical")
+    assert found["mode"] == "lexical" and found["hits"]
+    assert all(set(hit["scores"]) == {"lexical"} and "zebra" in hit["text"].lower() for hit in found["hits"])
+    assert document(run, "search", "zebra +nowhere", "--mode", "lexical")["hits"] == []
+    plain = document(run, "search", "zebra +nowhere", "--mode", "lexical", "--syntax", "plain")
+    assert [hit["chunk_id"] for hit in plain["hits"]] == [hit["chunk_id"] for hit in found["hits"]]
+
+
 @pytest.mark.parametrize(
     "arguments",
     ["--nprobe 0", "--rescore -1", "--nprobe x", "--k-prime 9 --mode dense", "--ef-search 9 --mode xtr",
-     "--nprobe 9 --mode exact"],
+     "--nprobe 9 --mode exact", "--rescore 9 --mode lexical", "--syntax free"],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_is_wrong_use(run: Command, arguments: str) -> None:
     result = run("search", "zebra", *arguments.split(), "--json")

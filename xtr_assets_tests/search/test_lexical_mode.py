@@ -103,6 +103,16 @@ def test_a_demand_holds_in_every_mode_and_under_a_filter(path: Path, mode: str) 
         assert len(symbols(searcher, '"connection refused" gather', mode=mode, syntax="plain")) >= 3
 
 
+def test_a_hit_explains_its_score_and_its_rank(path: Path) -> None:
+    with xa.open(path, "cpu") as searcher:
+        first, second = searcher.search("E1234 raises", 2, "lexical", explain=True)
+        for rank, hit in enumerate((first, second), 1):
+            assert hit.explanation is not None and hit.explanation.tokens == ()
+            (space,) = hit.explanation.spaces.values()
+            assert (space.score, space.rank, space.listed, space.z) == (hit.score, rank, rank, None)
+            assert str(hit.explanation).startswith("lexical: ")
+
+
 def test_a_batch_keeps_demands_apart(path: Path) -> None:
     queries = ["+E1234 gather", "gather", "", '"refused connection"', "+nowhere", "wait"]
     with xa.open(path, "cpu") as searcher:
