@@ -48,6 +48,14 @@ def test_a_curve_is_kept_with_what_the_other_half_says_of_it(session: DraftSessi
     assert check(session).value == found.value and session.draft.manifest.profile["confidence"] == kept
 
 
+def test_a_build_that_writes_its_manifest_at_the_end_of_a_step_shows_the_curve_within_it(tmp_path: Path) -> None:
+    session = session_over(tmp_path / "w", ARTICLES)
+    with session.draft.batch():
+        found = check(session)
+        assert found.passed and "parts right and wrong" in found.summary
+        assert session.searcher().search(ARTICLES[0].title, 1)[0].confidence is not None
+
+
 def test_what_is_there_is_surer_than_what_is_not(session: DraftSession) -> None:
     check(session)
     searcher = session.searcher()
