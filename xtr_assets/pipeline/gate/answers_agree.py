@@ -57,7 +57,11 @@ def check(session: DraftSession) -> Finding:
         searcher, questions = session.searcher(), drawn_questions(session)
         problems = _masks(searcher, places, known, [(one, truth[i]) for i, one in enumerate(filters)])
         order = chance.permutation(len(filters)).tolist()
-        cases = [*_unfiltered(questions, known), *_filtered(questions, filters, truth, known, order)]
+        cases = [
+            *_unfiltered(questions, known),
+            *_filtered(questions, filters, truth, known, order),
+            *_folded(questions, known),
+        ]
         verdict = _asked(session, searcher, cases, places, known)
         demands = drawn_demands(known, chance)
         problems += demand_faults(searcher, places, known, demands, MODES)
@@ -121,6 +125,25 @@ def _unfiltered(questions: Sequence[Question], known: KnownRows) -> list[Case]:
     cases = [Case(one, mode, K, None, rows) for mode in modes for one in asked]
     # Which symbol a row is of is known of those that were read.
     return [*cases, *(Case(asked[0], mode, K, None, rows, True) for mode in modes if known.whole and asked)]
+
+
+def _folded(questions: Sequence[Question], known: KnownRows) -> list[Case]:
+    """One hit a symbol, over rows of symbols that have several chunks, or that have a name which stands elsewhere too:
+    as many hits as there are symbols, and one more."""
+    by_name: dict[str, list[int]] = {}
+    for row, columns in sorted(known.live.items()):
+        if columns["symbol"]:
+            by_name.setdefault(columns["symbol"], []).append(row)
+    chosen: list[int] = []
+    for rows in sorted(by_name.values(), key=len, reverse=True):
+        if len(rows) > 1 and len(chosen) < MOST_HITS:
+            chosen += rows[: MOST_HITS - len(chosen)]
+    if not chosen or not questions:
+        return []
+    rows = np.array(sorted(chosen), np.int64)
+    where = {"chunk_id": [int(known.live[row]["chunk_id"]) for row in rows.tolist()]}
+    modes: tuple[Mode, ...] = ("hybrid", "dense", "exact")
+    return [Case(questions[i % len(questions)], mode, len(rows) + 1, where, rows, True) for i, mode in enumerate(modes)]
 
 
 def _filtered(

@@ -385,6 +385,15 @@ MUTANTS = (
         serves=True,
     ),
     Mutant(
+        "confidence is turned round",
+        "search",
+        replaced(
+            "search.confidence:Confidence.said", lambda original: lambda self, ranking: 1 - original(self, ranking)
+        ),
+        frozenset({"confidence_holds"}),
+        serves=True,
+    ),
+    Mutant(
         "the second best chunk stands for its symbol",
         "search",
         replaced("search.collapse:Symbols.first", _second),
