@@ -37,11 +37,11 @@ Search = Callable[[Sequence[Sequence[str]], int], object]
 
 def with_scan(postings: LexicalPostings, live: "np.ndarray[tuple[int], np.dtype[np.bool_]]", scan: object) -> Search:
     """Our search by one of its scans; None for the one that serves."""
-    kept = lexical_index.list_scan
+    kept = vars(lexical_index)["list_scan"]
     if scan is not None:
-        lexical_index.list_scan = scan  # type: ignore[assignment]
+        vars(lexical_index)["list_scan"] = scan
     index = LexicalIndex([LexicalPart(0, postings)], live)
-    lexical_index.list_scan = kept
+    vars(lexical_index)["list_scan"] = kept
     return lambda queries, k: [index.answer([query], SearchOptions(k=k)) for query in queries]
 
 
@@ -93,7 +93,7 @@ def main() -> None:
         figures["bytes_a_chunk"] = round(sum(path.stat().st_size for path in Path(folder).iterdir()) / len(chunks))
         for verify in ("headers", "full"):
             started = process_time()
-            postings = open_postings(Path(folder), len(chunks), verify=verify)  # type: ignore[arg-type]
+            postings = open_postings(Path(folder), len(chunks), verify=verify)
             figures[f"open_{verify}_ms"] = round((process_time() - started) * 1e3, 1)
         live = np.ones(len(chunks), np.bool_)
         dead = np.random.default_rng(0).random(len(chunks)) > 0.05

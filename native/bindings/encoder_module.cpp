@@ -1,6 +1,4 @@
 // The Python module of the forward pass: checks shapes, holds the model, releases the lock while it computes.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -11,10 +9,9 @@
 #include <string>
 #include <utility>
 
+#include "bindings/arrays.hpp"
 #include "common/naming.hpp"
 #include "encoder/model.hpp"
-
-namespace nb = nanobind;
 
 namespace {
 
@@ -24,10 +21,6 @@ using Ids = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::devic
 using Starts = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using State = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-void require(bool holds, const char* message) {
-  if (!holds) throw std::invalid_argument(message);
-}
-
 // The fastest first. Intel's cores multiply bf16 no faster than they do floats (one instruction a cycle against two of
 // half as many products), AMD's twice as fast.
 std::vector<const encoder::Engine*> known_engines() {
@@ -35,7 +28,7 @@ std::vector<const encoder::Engine*> known_engines() {
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
   if (__builtin_cpu_is("intel")) std::swap(brain, single);
 #endif
-  return xtr::those_known({brain, single, encoder::avx2_engine(), &encoder::scalar_engine()});
+  return xtr::supported({brain, single, encoder::avx2_engine(), &encoder::scalar_engine()});
 }
 
 std::vector<float> copied(const Row& row, int width) {

@@ -1,34 +1,22 @@
 // Lists: the Python class over lexical/scan.hpp. It holds the arrays that it reads.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string_view>
 #include <tuple>
 #include <vector>
 
+#include "bindings/arrays.hpp"
 #include "lexical/scan.hpp"
-
-namespace nb = nanobind;
 
 namespace {
 
-template <typename T>
-using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <typename T>
-using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 // base row, rows, terms, term_bounds, lists, documents, counts.
 using LexicalPart = std::tuple<std::int64_t, std::int64_t, Vector<std::uint8_t>, Vector<std::int64_t>,
                                Vector<std::int64_t>, Vector<std::int32_t>, Vector<std::uint16_t>>;
-
-void require(bool holds, const char* message) {
-  if (!holds) throw std::invalid_argument(message);
-}
 
 template <typename T>
 nb::ndarray<nb::numpy, T, nb::ndim<1>> owned(std::vector<T>&& values) {

@@ -1,4 +1,4 @@
-"""`init`: a project of one's own."""
+"""`init`: a new project over your own documents."""
 
 import json
 import re

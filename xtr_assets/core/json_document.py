@@ -1,4 +1,4 @@
-"""JSON from files and people: everything that is no JSON, or no sane one, is a ValueError."""
+"""Untrusted JSON: what is not valid JSON, or nested too deep, is a ValueError."""
 
 import json
 from pathlib import Path

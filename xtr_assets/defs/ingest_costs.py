@@ -1,4 +1,4 @@
-"""What it cost to ingest the shards of a draft: told by the materializations of the runs that did it."""
+"""Costs of ingesting the shards of a draft, read from the materializations of the runs that did it."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What happens every night, all running from the start: evaluation, compaction, verification, collection."""
+"""Nightly schedules, all running from the start: evaluation, compaction, verification, garbage collection."""
 
 from collections.abc import Mapping
 from time import time as clock

@@ -1,4 +1,4 @@
-"""What every encoder is and gives back. One forward pass yields the embedding and the token embeddings of a text."""
+"""The protocol of an encoder. One forward pass gives the embedding and the token embeddings of a text."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

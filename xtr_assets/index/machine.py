@@ -1,4 +1,4 @@
-"""What serves on this machine: FAISS and its GPU, the backends of token and lexical index, and why."""
+"""Backends on this machine and why: FAISS and its GPU, those of token and lexical index, the instruction set."""
 
 from typing import Any
 

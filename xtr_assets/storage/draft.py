@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xtr_assets.core.errors import GenerationError, InvalidInput
-from xtr_assets.core.files import FileRecord, record, write_atomic
+from xtr_assets.core.files import FileRecord, fsync_tree, move_into_place, record, write_atomic
 from xtr_assets.storage.generation import TOMBSTONES_NAME, Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked
@@ -15,7 +15,7 @@ from xtr_assets.storage.lock import committing, now
 from xtr_assets.storage.manifest import CheckRecord, Listing, Manifest, canonical_json, read_stored, sha256_bytes
 from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.segment import LISTING_NAME
-from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.temporary_files import scratch
 
 # The folders of a generation's token index and of its lexical index, as the subject of a check.
 TOKEN_INDEX, LEXICAL_INDEX = "xtr", "lexical"

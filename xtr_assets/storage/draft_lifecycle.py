@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, StorageError
 from xtr_assets.core.field_problem import problems
-from xtr_assets.core.files import FileRecord, fsync_dir, read_regular, record, write_atomic
+from xtr_assets.core.files import FileRecord, commit_folder, fsync_dir, read_regular, record, write_atomic
 from xtr_assets.core.row_placement import Placement, Wanted, pack_tombstones, place, too_many_holes
 from xtr_assets.storage.arrays import array_writer
 from xtr_assets.storage.draft import Draft
@@ -29,7 +29,7 @@ from xtr_assets.storage.manifest import (
 from xtr_assets.storage.seal import is_sealed, named_numbers, read_manifest
 from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.snapshot import Snapshot, read_snapshot, snapshot_record
-from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, remove_dead_scratch, scratch
+from xtr_assets.storage.temporary_files import remove_dead_scratch, scratch
 
 log = logging.getLogger(__name__)
 
@@ -96,8 +96,8 @@ def make_draft(
             },
         )
         (folder / "manifest.json").write_bytes(manifest.to_bytes())
-        fsync_tree(folder)
-        move_into_place(folder, layout.generation(number))
+        if not commit_folder(folder, layout.generation(number)):
+            raise GenerationError(f"the number {number} is taken: {layout.generation(number)} holds files; begin again")
     return Draft(layout, number, manifest)
 
 

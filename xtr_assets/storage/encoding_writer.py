@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from xtr_assets.core.arguments import check_offsets
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.core.files import record, write_atomic
+from xtr_assets.core.files import fsync_tree, move_into_place, record, write_atomic
 from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints
 from xtr_assets.storage.arrays import (
     ArrayWriter,
@@ -30,7 +30,7 @@ from xtr_assets.storage.segment import (
     names_folder,
     tokens_folder,
 )
-from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.temporary_files import scratch
 
 TOKEN_FILES = ("tokens.npy", "scales.npy", "token_ids.npy")
 
@@ -109,10 +109,9 @@ def names_writer(segment: Segment, fingerprint: str, dim: int) -> Iterator[Names
             raise InvalidInput(f"{label}: {segment.rows} rows expected, {vectors.rows} were given; nothing was kept")
         listing = Listing(made_by=fingerprint, files={p.name: record(p) for p in sorted(staged.iterdir())})
         (staged / LISTING_NAME).write_bytes(listing.to_bytes())
-        fsync_tree(staged)
-        with segment.committing():
-            if not segment.has_names(fingerprint):
-                move_into_place(staged, segment.directory / name)
+        # Asked here, too: see tokens_writer.
+        if not segment.has_names(fingerprint):
+            segment.commit_folder(staged, name)
 
 
 class TokensWriter:
@@ -150,7 +149,7 @@ def tokens_writer(segment: Segment, fingerprint: str, dim: int) -> Iterator[Toke
     """Write token arrays with bounded memory; they exist when the block ends without an error."""
     name = tokens_folder(fingerprint)
     label = f"{segment.segment_id}/{name}"
-    with scratch(segment.layout) as folder, ExitStack() as stack:
+    with scratch(segment.layout) as folder:
         staged = folder / name
         staged.mkdir()
         kinds: tuple[tuple[Any, tuple[int, ...]], ...] = ((np.int8, (dim,)), (np.float16, ()), (np.int32, ()))
@@ -166,10 +165,9 @@ def tokens_writer(segment: Segment, fingerprint: str, dim: int) -> Iterator[Toke
         _save(staged / "offsets.npy", offsets)
         listing = Listing(made_by=fingerprint, files={p.name: record(p) for p in sorted(staged.iterdir())})
         (staged / LISTING_NAME).write_bytes(listing.to_bytes())
-        fsync_tree(staged)
-        stack.enter_context(segment.committing())
+        # Asked here, too: two encoders may share the eight characters that name the folder.
         if not segment.has_tokens(fingerprint):
-            move_into_place(staged, segment.directory / name)
+            segment.commit_folder(staged, name)
 
 
 def write_tokens(

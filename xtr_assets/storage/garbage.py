@@ -1,4 +1,4 @@
-"""Collection: what no kept generation, open draft or current snapshot needs is removed, pinned generations never."""
+"""Garbage collection: what no kept generation, open draft or snapshot needs goes; pinned generations never do."""
 
 import errno
 import fcntl

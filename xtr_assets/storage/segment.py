@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from xtr_assets.core.errors import CorruptFile, StorageError
-from xtr_assets.core.files import FileRecord, record
+from xtr_assets.core.files import FileRecord, fsync_tree, move_into_place, record
 from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints
@@ -24,7 +24,6 @@ from xtr_assets.storage.layout import Layout, safe_name
 from xtr_assets.storage.links import refuse_linked, refuse_links
 from xtr_assets.storage.lock import committing
 from xtr_assets.storage.manifest import Listing, SegmentInfo, read_stored
-from xtr_assets.storage.temporary_files import fsync_tree, move_into_place
 
 LISTING_NAME = "files.json"
 NAME_VECTORS, NAME_HASHES = "vectors.npy", "hashes.npy"
@@ -183,7 +182,7 @@ class Segment:
     # -- folders of other makers --------------------------------------------------------------------------------------
 
     def folder(self, name: str) -> Path:
-        """Where the sealed folder `name` lies, there or not: `postings.<model8>`, `lexical.<version>`."""
+        """Where the sealed folder `name` lies, there or not: `postings.<model8>`."""
         return self.directory / safe_name(name, "folder")
 
     def has_folder(self, name: str) -> bool:
@@ -207,18 +206,25 @@ class Segment:
 
     def seal_folder(self, name: str, made_by: str | None = None) -> None:
         """Commit `staging(name)`: list its files, make them durable, rename. The first to seal a name wins."""
-        staged, target = self.staging(name), self.folder(name)
+        staged = self.staging(name)
         (staged / LISTING_NAME).unlink(missing_ok=True)
         files = {p.relative_to(staged).as_posix(): record(p) for p in sorted(staged.rglob("*")) if p.is_file()}
         if not files:
             raise StorageError(f"{self._name(name)}: nothing was written to {staged.name}; write its files, then seal")
         (staged / LISTING_NAME).write_bytes(Listing(made_by=made_by or name, files=files).to_bytes())
+        self.commit_folder(staged, name)
+        self.drop_staging(name)
+
+    def commit_folder(self, staged: Path, name: str) -> None:
+        """Durable first, then renamed under the commit lock: what is large is not written while others wait.
+
+        The first to commit a name wins. A folder without its list is none, and is replaced.
+        """
         fsync_tree(staged)
         with self.committing():
             if not self.has_folder(name):
-                shutil.rmtree(target, ignore_errors=True)
-                move_into_place(staged, target)
-        self.drop_staging(name)
+                shutil.rmtree(self.folder(name), ignore_errors=True)
+                move_into_place(staged, self.folder(name))
 
     @contextmanager
     def committing(self) -> Iterator[None]:

@@ -1,66 +1,60 @@
-"""Lexical postings in the segments, and a generation of before there were any: as their first release wrote them."""
+"""A pointer with a check of its number: what version 5 adds, as its first release wrote it."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-import xtr_assets as xa
-from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.errors import CorruptFile
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import texts
 
 GOLDEN = Path(__file__).parent / "format-5"
-ANSWERS = {
-    "gather": ["def gather(*coros): runs all", "the connection was refused, the gatherers left"],
-    "asyncio.gather": ["def gather(*coros): runs all", "the connection was refused, the gatherers left"],
-    "+gather": ["def gather(*coros): runs all"],
-    '"connection was refused"': ["the connection was refused, the gatherers left"],
-    "CAFE": ["größe des café 数据库"],
-    "数据": ["größe des café 数据库"],
-    "stop": [],
-    "ConnectionRefused": ["the connection was refused, the gatherers left"],
-    "HTTP_404": [],
-}
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(GOLDEN, tmp_path / "warehouse"))
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse.open(shutil.copytree(GOLDEN, tmp_path / "warehouse"))
 
 
 def test_it_is_small() -> None:
-    assert sum(p.stat().st_size for p in GOLDEN.rglob("*") if p.is_file()) < 500_000
+    assert sum(p.stat().st_size for p in GOLDEN.rglob("*") if p.is_file()) < 250_000
 
 
-def test_every_generation_has_its_state_and_its_texts_and_every_byte_verifies(path: Path) -> None:
-    warehouse = Warehouse.open(path)
+def test_every_generation_has_its_state_and_its_texts_and_every_byte_verifies(warehouse: Warehouse) -> None:
     expected = json.loads(GOLDEN.with_suffix(".json").read_text())
     assert {str(g.number): {"state": g.state, "texts": texts(g)} for g in warehouse.generations()} == expected
+    assert {one["state"] for one in expected.values()} == {"retired", "published"}
     assert warehouse.verify().problems == ()
 
 
-def test_words_are_found_as_their_first_release_found_them(path: Path) -> None:
-    with xa.open(path, "cpu") as searcher:
-        found = {query: [hit.text for hit in searcher.search(query, 5, "lexical")] for query in ANSWERS}
-        assert found == ANSWERS
-        (hit,) = searcher.search("CAFE", 5, "lexical")
-        assert hit.score == hit.scores["lexical"] == pytest.approx(1.37067, abs=1e-4)
+def test_the_pointer_has_its_check_and_the_warehouse_says_so(warehouse: Warehouse) -> None:
+    assert warehouse.info.format_version == 4
+    check = hashlib.sha256(b"1\n").hexdigest()[:16]
+    assert warehouse.layout.published.read_text() == f"1 {check}\n"
+    assert warehouse.published is not None and warehouse.published.number == 1
 
 
-def test_a_generation_of_before_opens_and_names_the_remedy(path: Path) -> None:
-    with xa.open(path, "cpu", generation=1) as searcher:
-        assert len(searcher.search("gather", 5, "dense")) == 3
-        assert [hit.symbol for hit in searcher.search("+gather", 5)] == ["gather"], "texts are read where no list is"
-        with pytest.raises(GenerationError, match=r"generation 1 has no lexical index.*xtr-assets build"):
-            searcher.search("gather", 5, "lexical")
+def test_another_number_under_the_check_is_refused(warehouse: Warehouse) -> None:
+    warehouse.layout.published.write_bytes(b"2" + warehouse.layout.published.read_bytes()[1:])
+    with pytest.raises(CorruptFile, match="PUBLISHED"):
+        _ = warehouse.published
 
 
-def test_what_is_collected_takes_no_words_that_are_needed(path: Path) -> None:
-    warehouse = Warehouse.open(path)
-    warehouse.collect(1)
-    assert [one.number for one in warehouse.generations()] == [3]
-    assert warehouse.verify().problems == ()
-    with xa.open(path, "cpu") as searcher:
-        assert [hit.text for hit in searcher.search("gather", 5, "lexical")] == ANSWERS["gather"]
+def test_it_can_be_built_on(warehouse: Warehouse) -> None:
+    assert warehouse.publish(2, required=(), again_reason="the same again").number == 2
+    assert warehouse.verify().ok and warehouse.info.format_version == 4
+
+
+@pytest.mark.parametrize("version", ["1", "2", "3", "4"])
+def test_a_golden_warehouse_of_before_gets_a_check_with_its_next_move(version: str, tmp_path: Path) -> None:
+    warehouse = Warehouse.open(shutil.copytree(GOLDEN.with_name(f"format-{version}"), tmp_path / "w"))
+    published = warehouse.published
+    assert published is not None and warehouse.layout.published.read_bytes() == b"%d\n" % published.number
+    target = warehouse.rollback().number
+    assert warehouse.layout.published.read_bytes().startswith(b"%d " % target) and target != published.number
+    again = Warehouse.open(warehouse.root)
+    assert again.info.format_version == 4 and again.published is not None and again.published.number == target
+    assert again.verify().ok

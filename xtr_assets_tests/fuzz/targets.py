@@ -1,5 +1,6 @@
 """Every parser of files that come from somewhere else: what it is fed, and what may come of it."""
 
+import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -24,10 +25,11 @@ from xtr_assets.search.loaders import TokenIndexFile
 from xtr_assets.sources import open_source
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo, Stored
+from xtr_assets.storage.pointer import pointed_number
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse_info import WarehouseInfo
 
-COMPAT = Path(__file__).parents[1] / "compat" / "format-4"
+COMPAT = Path(__file__).parents[1] / "compat" / "format-5"
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,13 @@ def _query(data: bytes, _folder: Path) -> None:
 
 def _config(data: bytes, folder: Path) -> None:
     parse_config(data, folder)
+
+
+def _pointer(data: bytes, _folder: Path) -> None:
+    number = pointed_number(data, "PUBLISHED")
+    # Nothing is read as a number but that number, alone or with its own check.
+    check = hashlib.sha256(b"%d\n" % number).hexdigest()[:16].encode()
+    assert data in (b"%d\n" % number, b"%d %s\n" % (number, check)), data
 
 
 def _array(data: bytes, folder: Path) -> None:
@@ -263,6 +272,9 @@ TARGETS: dict[str, Target] = {
     "warehouse": Target(_stored(WarehouseInfo), _held("warehouse.json"), JSON_WORDS, (StorageError,)),
     "history": Target(
         _stored(HistoryEntry), tuple(_held("history.jsonl")[0].splitlines()[:2]), JSON_WORDS, (StorageError,)
+    ),
+    "pointer": Target(
+        _pointer, (*_held("PUBLISHED"), b"7\n", b"42 084c799cd551dd1d\n"), (b"1", b"9", b"\n", b" "), (StorageError,)
     ),
     "token index": Target(
         _stored(TokenIndexFile),

@@ -1,4 +1,5 @@
 // AVX2 with FMA: eight floats a register.
+#include "common/processor.hpp"
 #include "encoder/model.hpp"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -79,7 +80,7 @@ void forward_eight(const Model& m, const std::int32_t* ids, const std::int64_t* 
 namespace encoder {
 const Engine* avx2_engine() {
   static const Engine engine{"avx2", "fp32", 16, 16, pack_eight, forward_eight};
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &engine : nullptr;
+  return xtr::has_avx2() ? &engine : nullptr;
 }
 }  // namespace encoder
 #else

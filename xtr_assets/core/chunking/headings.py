@@ -1,4 +1,4 @@
-"""What headings make of a document, and those of reStructuredText, line by line; Markdown's are in markdown.py."""
+"""Sections by headings, and the headings of reStructuredText. Those of Markdown are in markdown.py."""
 
 import re
 from dataclasses import dataclass

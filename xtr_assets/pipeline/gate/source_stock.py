@@ -1,4 +1,4 @@
-"""What a generation holds of each source: rows and text by file, and what of it cannot be used."""
+"""Stock of a generation by source: rows and text of each file, and what of it cannot be used."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the sources gave and what they did not: quarantine, stale files, and files that no source reads."""
+"""Intake of the sources: chunks, quarantine, stale files, and files that no source reads."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -41,6 +41,8 @@ def _rewrite(folder: Path, alter: Callable[[dict[str, Any]], None]) -> None:
     alter(arrays)
     for name, values in arrays.items():
         np.save(folder / f"{name}.npy", values)
+    about = folder / "lexical.json"
+    about.write_text(json.dumps({**json.loads(about.read_bytes()), "postings": len(arrays["documents"])}))
 
 
 def _unlisted(arrays: dict[str, Any]) -> None:
