@@ -108,6 +108,7 @@ def measured(encoder: Encoder, chunks: Sequence[Chunk], texts: Floats, asked: Se
     for name, wording in WORDINGS.items():
         vectors, _ = encoded(encoder, [wording(one) for one in changed])
         ranks = reciprocal_ranks(np.maximum(alone, queries @ vectors.T), own)
+        print(f"  {name}: {ranks.mean():.4f}, alone {before.mean():.4f}", file=sys.stderr, flush=True)
         told[name] = {"mrr@10": round(float(ranks.mean()), 4), "more": interval(ranks - before)}
     return told
 
@@ -143,6 +144,7 @@ def main() -> None:
         "names_cpu_seconds": round(named, 1),
         "names_share": round(named / seconds, 3),
     }
+    print(f"names take {named / seconds:.3f} of the texts' {seconds:.1f} CPU s", file=sys.stderr, flush=True)
     for label, which in (("first sentence, without its docstring", 0), ("second sentence, without it", 1)):
         asked = random.Random(given.seed).sample(found := items(chunks, which), min(given.items, len(found)))
         print(f"{label}: {len(asked)} of {len(found)} items", file=sys.stderr)

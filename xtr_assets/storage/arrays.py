@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput
-from xtr_assets.core.types import Halves
+from xtr_assets.core.types import Halves, Mask
 
 # 16,384 rows of 384 float32 are 25 MB: large enough that numpy's overhead vanishes, small enough for any machine.
 BLOCK_ROWS = 16_384
@@ -87,19 +87,17 @@ def check_name_rows(block: npt.NDArray[Any], hashes: npt.NDArray[np.uint64], fir
     """Vectors [n, dim] finite and of unit length, and all zero in just the rows whose hash, uint64 [n, 2], is 0."""
     if hashes.dtype != np.uint64 or hashes.shape != (len(block), 2):
         raise InvalidInput(f"{name}: uint64 [{len(block)}, 2] hashes expected, found {hashes.dtype} {hashes.shape}")
-    named = hashes.any(axis=1)
-    nameless = np.flatnonzero(~named)
-    if block.ndim == 2 and len(full := nameless[np.any(block[nameless] != 0, axis=1)]):
-        raise InvalidInput(f"{name}: row {first + int(full[0])} has no name, and a vector; nothing was kept")
-    rows = np.flatnonzero(named)
-    whole = block if len(rows) == len(block) or block.ndim != 2 else np.where(named[:, None], block, _unit(block))
+    named: Mask = hashes.any(axis=1)
+    whole = block
+    if block.ndim == 2:
+        filled: Mask = np.any(block != 0, axis=1) & ~named
+        if filled.any():
+            raise InvalidInput(
+                f"{name}: row {first + int(filled.argmax())} has no name, and a vector; nothing was kept"
+            )
+        # Rows without a name count as of unit length.
+        whole = np.where(named[:, None], block, np.eye(1, block.shape[1], dtype=block.dtype))
     check_unit_rows(whole, first, dim, name)
-
-
-def _unit(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """One vector of unit length, of the dim and type of the block."""
-    vector: npt.NDArray[Any] = np.eye(1, block.shape[1], dtype=block.dtype)
-    return vector
 
 
 def check_scales(scales: npt.NDArray[np.float16], first: int, name: str) -> None:

@@ -126,8 +126,6 @@ class Life(RuleBasedStateMachine):
     def configure(self, setting: dict[str, Any]) -> None:
         for name, value in setting.items():
             setattr(self.world, name, value)
-        # Names are switched with the shards: a draw of their own would make all lives others.
-        self.world.names = self.world.shards != 3
         self.build(None, False, True)
 
     # -- the index ----------------------------------------------------------------------------------------------------

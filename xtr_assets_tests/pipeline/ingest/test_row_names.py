@@ -1,7 +1,7 @@
 """Names of rows: encoded with the texts, once each, resumed, found again wherever they stand, and as what they say."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from xtr_assets.core.errors import InvalidInput, StorageError
 from xtr_assets.core.ids import chunk_id, text_hash
 from xtr_assets.core.name_text import name_text
 from xtr_assets.core.types import Chunk, FileState
+from xtr_assets.encoders.base import Encoded
 from xtr_assets.pipeline.ingest import encode_plan
 from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
 from xtr_assets.storage.encoding_writer import names_writer
@@ -72,11 +73,18 @@ def drafted(warehouse: Warehouse, encoder: Counting, named: Sequence[str], **sha
     )
 
 
-def test_texts_and_names_are_encoded_in_one_pass(warehouse: Warehouse, encoder: Counting) -> None:
+def test_texts_and_names_are_encoded_in_one_pass(
+    warehouse: Warehouse, encoder: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
     snapshot = write(warehouse, {"web/store.py": FUNCTIONS, "_.py": {"": "nothing names this"}})
     passes: list[int] = []
     real = encoder.encode_documents
-    encoder.encode_documents = lambda texts, progress=None: (passes.append(len(texts)), real(texts, progress))[1]  # type: ignore[method-assign]
+
+    def counted(texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Encoded:
+        passes.append(len(texts))
+        return real(texts, progress)
+
+    monkeypatch.setattr(encoder, "encode_documents", counted)
     told: list[int] = []
 
     report = encode_snapshot(warehouse, snapshot, encoder, told.append, names=True)
