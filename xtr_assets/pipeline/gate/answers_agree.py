@@ -135,9 +135,9 @@ def _folded(questions: Sequence[Question], known: KnownRows) -> list[Case]:
         if columns["symbol"]:
             by_name.setdefault(columns["symbol"], []).append(row)
     chosen: list[int] = []
-    for rows in sorted(by_name.values(), key=len, reverse=True):
-        if len(rows) > 1 and len(chosen) < MOST_HITS:
-            chosen += rows[: MOST_HITS - len(chosen)]
+    for named in sorted(by_name.values(), key=len, reverse=True):
+        if len(named) > 1 and len(chosen) < MOST_HITS:
+            chosen += named[: MOST_HITS - len(chosen)]
     if not chosen or not questions:
         return []
     rows = np.array(sorted(chosen), np.int64)

@@ -98,7 +98,6 @@ def test_a_gate_without_words_is_asked_pinned_ones(tmp_path: Path, monkeypatch: 
 
 
 Alter = Callable[[Any], Any]
-EQUAL = {"dense": 1.0, "xtr": 1.0, "lexical": 1.0}
 FAULTS: dict[str, tuple[type, str, Alter, str]] = {
     "a mask that lets all through": (
         RowFilters, "mask", lambda original: lambda self, where: np.ones_like(original(self, where)), "rows are wrong",
@@ -150,11 +149,9 @@ FAULTS: dict[str, tuple[type, str, Alter, str]] = {
         ), "compares in",
     ),
     "other weights than the manifest's": (
-        OpenGeneration, "__init__",
-        lambda original: lambda self, *given, **named: (
-            original(self, *given, **named),
-            setattr(self, "legs", replace(self.legs, blend=replace(self.legs.blend, weights=EQUAL))),
-        )[-1], "standard scores",
+        Blend, "of",
+        lambda original: lambda kept: replace(original(kept), weights={"dense": 1.0, "xtr": 1.0, "lexical": 1.0}),
+        "standard scores",
     ),
     "one symbol twice": (
         Symbols, "first", lambda original: lambda self, rows, k: np.arange(min(k, len(rows))), "symbol that another",

@@ -1,6 +1,6 @@
 """`confidence_holds`: a curve where the items part right from wrong, none where they do not, and no other is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def test_items_that_say_nothing_of_right_and_wrong_leave_no_curve(
 def test_a_hit_that_shows_another_confidence_is_refused(
     session: DraftSession, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    shown = {
+    shown: Callable[[float | None], float | None] = {
         "turned round": lambda one: None if one is None else 1 - one,
         "another question's": lambda one: None if one is None else 0.5,
         "without a curve": lambda one: 0.9,
