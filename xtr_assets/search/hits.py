@@ -47,11 +47,12 @@ class SpaceExplanation:
         """The same as JSON-able values."""
         return asdict(self)
 
-    def __str__(self) -> str:
+    def told(self, candidates: int) -> str:
+        """For people."""
         shortened = f", {self.length:.4f} off for its length" if self.length else ""
         retrieved = "" if self.listed is None else f", retrieved at {self.listed}"
         weighed = "" if self.weight is None or self.weight == 1 else f" x {self.weight:.2f}"
-        return f"{self.score:.4f}{shortened}, rank {self.rank}{retrieved}" + (
+        return f"{self.score:.4f}{shortened}, rank {self.rank} of {candidates}{retrieved}" + (
             "" if self.z is None else f", z {self.z:+.2f}{weighed}"
         )
 
@@ -82,7 +83,7 @@ class Explanation:
         }
 
     def __str__(self) -> str:
-        lines = [f"of {self.candidates} candidates", *(f"{name}: {space}" for name, space in self.spaces.items())]
+        lines = [f"{name}: {space.told(self.candidates)}" for name, space in self.spaces.items()]
         lines += [
             f"  {match.query_token!r} met {match.token!r} at {match.position}: {match.similarity:.3f}"
             + (", imputed" if match.imputed else "")
