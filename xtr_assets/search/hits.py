@@ -28,8 +28,8 @@ class TokenMatch:
 class SpaceExplanation:
     """How a hit stands in one space.
 
-    score : the exact score; z : the standard score of its leg among the candidates (None where scores were not summed,
-        and of "name", which is part of the dense leg: that is the better of the two cosines)
+    score : the exact score; z : the standard score of its leg among the candidates (None where scores were not summed);
+        that of "dense" is of the better of the two cosines where the chunk has a name
     rank : exact rank among the candidates, from 1
     listed : rank in the list that the index retrieved, from 1; None where another list, or a scan of all allowed rows,
         brought the candidate

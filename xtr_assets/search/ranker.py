@@ -14,7 +14,7 @@ from xtr_assets.core.fusion import Doubles, Moments, rrf, z_sum
 from xtr_assets.core.search_options import Fusion, SearchOptions
 from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints
-from xtr_assets.search.legs import CANDIDATES, Legs
+from xtr_assets.search.legs import CANDIDATES, Legs, moments_of
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.retrievers import Listed, QueryVectors, Space
 from xtr_assets.telemetry.tracing import span
@@ -116,7 +116,7 @@ class Ranker:
                 scores |= self.legs.names_of(query, rows)
         with timing.phase("fuse"):
             ids = self.chunk_ids[rows]
-            legs = {} if self.legs is None else self.legs.of(rows, scores)
+            legs: dict[str, Doubles] = {} if self.legs is None else self.legs.of(rows, scores)
             fused, moments = self._fuse(scores, legs, ids, k)
             best = best_positions(fused, ids, kept)
         candidates = Candidates(rows, scores, {name: found.rows for name, found in lists.items()}, legs, moments)
@@ -125,21 +125,21 @@ class Ranker:
         return Ranking(rows[best], fused[best], by_space, candidates, (leaders[0], leaders[1]))
 
     def _fuse(
-        self, scores: Mapping[str, Floats], legs: Mapping[str, Doubles], ids: Ints, k: int
+        self, scores: Mapping[str, Floats], legs: dict[str, Doubles], ids: Ints, k: int
     ) -> tuple[Doubles, Mapping[str, Moments]]:
         if self.legs is None:
             (only,) = scores.values()
             return only.astype(np.float64), {}
         if self.fusion == "rrf":
-            fused_ids, fused = rrf([ids[_ranked(name, values, ids)] for name, values in legs.items()])
+            fused_ids, fused = rrf([ids[_ranked(space.name, legs[space.name], ids)] for space in self.spaces])
             # A row that no leg ranks has no part of any rank.
             at = np.minimum(np.searchsorted(fused_ids, ids), max(len(fused_ids) - 1, 0))
             return np.where(fused_ids[at] == ids, fused[at], 0.0) if len(fused_ids) else np.zeros(len(ids)), {}
         # Mean and spread come from the best of each space, also where all rows were scored: the weights of the legs are
         # then those of the approximate search, and do not move with how many rows are far away.
         n = self.listed(k)
-        top = np.unique(np.concatenate([_ranked(name, scores[name], ids, n) for name in legs]))
-        moments = {name: Moments.of(values[top]) for name, values in legs.items()}
+        top = np.unique(np.concatenate([_ranked(space.name, scores[space.name], ids, n) for space in self.spaces]))
+        moments = moments_of(legs, top)
         return z_sum(legs, moments, self.legs.blend.weights), moments
 
 

@@ -68,7 +68,7 @@ class Slow:
         """float64 [n]: what hybrid and exact order by."""
         scores = self.scores(query)
         pool = set()
-        for leg in WEIGHTS:
+        for leg in ("dense", "xtr", "lexical"):
             for i in sorted(range(len(self.rows)), key=lambda i: (-scores[leg][i], self.rows[i]["chunk_id"]))[:60]:
                 if leg != "lexical" or scores[leg][i] > 0:
                     pool.add(i)
@@ -79,6 +79,8 @@ class Slow:
             "lexical": scores["lexical"],
         }
         standard = {leg: (values - values[chosen].mean()) / values[chosen].std() for leg, values in legs.items()}
+        names = scores["name"] - np.nanmean(scores["name"][chosen])
+        standard["name"] = np.nan_to_num(names / legs["dense"][chosen].std())
         return sum(WEIGHTS[leg] * values for leg, values in standard.items())
 
 
@@ -118,12 +120,11 @@ def test_an_explanation_adds_up_and_shows_weights_length_and_names(legs: Searche
             assert {name: space.score for name, space in spaces.items()} == hit.scores
             parts = [space.z * space.weight for space in spaces.values() if space.z is not None and space.weight]
             assert sum(parts) == pytest.approx(hit.score, abs=1e-6)
-            assert {name: space.weight for name, space in spaces.items() if name != "name"} == WEIGHTS
+            assert {name: space.weight for name, space in spaces.items()} == {name: WEIGHTS[name] for name in spaces}
             tokens = len(legs.reconstruct([hit.chunk_id])[0].tokens)
             assert spaces["xtr"].length == pytest.approx(0.04 * math.log(tokens), abs=1e-6)
             assert f"{spaces['xtr'].length:.4f} off for its length" in str(hit.explanation)
-            if "name" in spaces:
-                assert spaces["name"].weight is None and spaces["name"].z is None
+            assert ("name" in spaces) == (hit.source == "code")
             assert hit.explanation.document()["spaces"]["xtr"]["weight"] == 0.7
 
 

@@ -69,4 +69,10 @@ def summed(scores: Mapping[str, Floats], names: Floats | None, tokens: Ints, tol
         top = line[chosen] if chosen else np.zeros(1)
         reach[leg] = told.weights[leg] / max(float(top.std()), LEAST_SPREAD)
         total += reach[leg] * (line - top.mean())
+        if leg == "dense" and names is not None and told.weights.get("name"):
+            # Names spread as the dense leg; a row without one neither gains nor loses.
+            known = [float(names[at]) for at in chosen if names[at] != 0]
+            mean = sum(known) / len(known) if known else float(top.mean())
+            reach["name"] = told.weights["name"] / max(float(top.std()), LEAST_SPREAD)
+            total += reach["name"] * np.array([float(one) - mean if one != 0 else 0.0 for one in names])
     return Summed(total, reach)
