@@ -39,8 +39,9 @@ class QueryEncoder:
         return [
             QueryVectors(
                 encoded.embeddings[i] if "dense" in spaces else None,
-                *((encoded.tokens[i], encoded.token_ids[i]) if "xtr" in spaces else (None, None)),
-                terms=terms[i],
+                encoded.tokens[i] if "xtr" in spaces else None,
+                encoded.token_ids[i] if "xtr" in spaces else None,
+                terms[i],
             )
             for i in range(len(texts))
         ]

@@ -87,10 +87,10 @@ def check_name_rows(block: npt.NDArray[Any], hashes: npt.NDArray[np.uint64], fir
     """Vectors [n, dim] finite and of unit length, and all zero in just the rows whose hash, uint64 [n, 2], is 0."""
     if hashes.dtype != np.uint64 or hashes.shape != (len(block), 2):
         raise InvalidInput(f"{name}: uint64 [{len(block)}, 2] hashes expected, found {hashes.dtype} {hashes.shape}")
-    named: Mask = hashes.any(axis=1)
+    named: Mask = np.array(hashes.any(axis=1), np.bool_)
     whole = block
     if block.ndim == 2:
-        filled: Mask = np.any(block != 0, axis=1) & ~named
+        filled: Mask = np.array((block != 0).any(axis=1), np.bool_) & ~named
         if filled.any():
             raise InvalidInput(
                 f"{name}: row {first + int(filled.argmax())} has no name, and a vector; nothing was kept"

@@ -28,6 +28,7 @@ from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo, Stored
 from xtr_assets.storage.pointer import pointed_number
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse_info import WarehouseInfo
+from xtr_assets_tests.documents import LEAFLET, MANUAL, PAGE, word
 
 COMPAT = Path(__file__).parents[1] / "compat" / "format-5"
 
@@ -54,7 +55,8 @@ def _source(kind: str, suffix: str) -> Callable[[bytes, Path], object]:
             if isinstance(one, Chunk):
                 assert one.text.strip() and "\0" not in one.text, one
                 assert 1 <= one.start_line <= one.end_line, one
-                assert kind == "records" or suffix == ".ipynb" or one.end_line <= lines or b"\0" in data, (one, lines)
+                placed = kind == "records" or suffix in (".ipynb", ".docx", ".pdf")
+                assert placed or one.end_line <= lines or b"\0" in data, (one, lines)
                 one.text.encode("utf-8")
             else:
                 # The net under all parsers says "unreadable": what falls into it was foreseen by none of them.
@@ -185,6 +187,29 @@ TARGETS: dict[str, Target] = {
             b"<pre>\n# x\n</pre>\n",
         ),
         (*TEXT_WORDS, b"# ", b"> ", b"- ", b"+++\n", b"<script>", b"$$\n", b"    ", b"[a]: b\n", b"[^1]: "),
+    ),
+    "html": Target(
+        _source("text", ".html"),
+        (PAGE.encode(), b"<meta charset=utf-16><table>a<tr><td>b<h2>c</table><b><p>d</b>e"),
+        (*TEXT_WORDS, b"<!--", b"<![CDATA[", b"<a ", b"</", b"<svg>", b"<nav>", b"&#0;", b"&#xd800;", b"<td>", b"<?"),
+    ),
+    "docx": Target(
+        _source("text", ".docx"), (MANUAL, word([["a", "b"]], "c")), (b"PK\x03\x04", b"PK\x01\x02", b"\xff" * 8)
+    ),
+    "pdf": Target(
+        _source("text", ".pdf"),
+        (LEAFLET,),
+        (
+            b"endobj",
+            b"2 0 R",
+            b"1 0 R",
+            b"/Kids [2 0 R]",
+            b"/Prev 9",
+            b"/Encrypt 1 0 R",
+            b"(" * 300,
+            b"<<" * 300,
+            b"BI",
+        ),
     ),
     "rst": Target(
         _source("text", ".rst"),

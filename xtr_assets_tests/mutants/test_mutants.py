@@ -34,6 +34,7 @@ CHOSEN: tuple[tuple[str, Run], ...] = (
     ("half of the added rows are missing in FAISS", "incremental"),
     ("tokens stand in the list of the next centroid", "full"),
     ("the ID map of the parent", "incremental"),
+    ("words of the next row", "incremental"),
     ("hydration is off by one", "incremental"),
     ("the sum of z-scores is turned round", "incremental"),
     ("names are those of the next candidate", "full"),

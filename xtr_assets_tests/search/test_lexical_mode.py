@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,15 @@ import xtr_assets as xa
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput
 from xtr_assets.core.lexical_terms import document_terms, query_terms
 from xtr_assets.core.query_syntax import Query
-from xtr_assets.core.types import Chunk
+from xtr_assets.core.types import Chunk, Mask
 from xtr_assets.search.query_encoder import QueryEncoder
+from xtr_assets.search.ranker import Mode
 from xtr_assets.search.required_text import RequiredText
 from xtr_assets.search.searcher import Searcher
 from xtr_assets_tests import fixtures
 from xtr_assets_tests.fixtures import make_chunk, new_warehouse, publish_chunks
 
-MODES = ("dense", "xtr", "lexical", "hybrid", "exact")
+MODES: tuple[Mode, ...] = ("dense", "xtr", "lexical", "hybrid", "exact")
 CHUNKS = [
     make_chunk("asyncio/tasks.py", "gather", "def gather(*coros):\n    runs all of them", title="module tasks"),
     make_chunk("asyncio/tasks.py", "wait", "def wait(tasks): stop when one raises E1234", line=9),
@@ -116,9 +118,9 @@ def test_a_hit_explains_its_score_and_its_rank(path: Path) -> None:
 def test_a_batch_keeps_demands_apart(path: Path) -> None:
     queries = ["+E1234 gather", "gather", "", '"refused connection"', "+nowhere", "wait"]
     with xa.open(path, "cpu") as searcher:
-        for mode in ("lexical", "hybrid"):
-            alone = [searcher.search(query, 5, mode) for query in queries]  # type: ignore[arg-type]
-            together = searcher.search_batch(queries, 5, mode)  # type: ignore[arg-type]
+        for mode in MODES:
+            alone = [searcher.search(query, 5, mode) for query in queries]
+            together = searcher.search_batch(queries, 5, mode)
             assert [[hit.chunk_id for hit in one] for one in together] == [
                 [hit.chunk_id for hit in one] for one in alone
             ]
@@ -136,7 +138,7 @@ def test_demands_are_looked_for_in_path_symbol_and_title_too(path: Path) -> None
 def test_strange_demands_are_words(path: Path, text: str) -> None:
     with xa.open(path, "cpu") as searcher:
         for mode in MODES:
-            searcher.search(text, 3, mode)  # type: ignore[arg-type]
+            searcher.search(text, 3, mode)
 
 
 def test_rows_that_died_never_answer_and_rows_that_came_do(path: Path) -> None:
@@ -196,9 +198,14 @@ def test_a_list_that_names_rows_outside_is_refused_by_name(path: Path) -> None:
 
 
 def test_masks_of_demands_are_kept_and_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[object] = []
+    read: list[Sequence[str]] = []
     original = RequiredText._read
-    monkeypatch.setattr(RequiredText, "_read", lambda self, one: read.append(one) or original(self, one))
+
+    def noted(self: RequiredText, demanded: Sequence[str]) -> Mask:
+        read.append(demanded)
+        return original(self, demanded)
+
+    monkeypatch.setattr(RequiredText, "_read", noted)
     with xa.open(path, "cpu") as searcher:
         for _ in range(3):
             symbols(searcher, "+E1234")

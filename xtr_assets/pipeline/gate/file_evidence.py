@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from xtr_assets.config import SourceConfig
 from xtr_assets.pipeline.gate import (
     code_evidence,
+    document_evidence,
     folder_evidence,
     notebook_evidence,
     python_evidence,
@@ -56,11 +57,13 @@ class FileEvidence:
         self.held, self.listed = held, listed
         self.files = self.skipped = self.rows = 0
         self.faults: list[str] = []
-        self._trees = SYNTAX_FILES
+        self._trees, self._pages = SYNTAX_FILES, document_evidence.PDF_PAGES
         self._quarantine: dict[Place, set[int]] = defaultdict(set)
+        self._reasons: dict[Place, set[str]] = defaultdict(set)
         for shard, snapshot in snapshots.items():
             for entry in snapshot.quarantine:
                 self._quarantine[shard, entry.path].add(entry.line)
+                self._reasons[shard, entry.path].add(entry.reason)
 
     def read(self, places: Sequence[Place]) -> None:
         for start in range(0, len(places), BLOCK_FILES):
@@ -100,6 +103,9 @@ class FileEvidence:
             yield from record_evidence.record_faults(path, file, rows, quarantined, source, self._records)
             return
         data = file.read_bytes()
+        if source.kind == "text" and document_evidence.kind_of(path):
+            yield from self._document(place, data, rows)
+            return
         if source.kind == "text" and path.lower().endswith(".ipynb"):
             cells = notebook_evidence.sources_of(data)
             if cells is None or quarantined:
@@ -124,6 +130,16 @@ class FileEvidence:
                 yield "it has rows, and Python does not parse it"
             else:
                 yield from python_evidence.symbol_faults(path, tree, lines, rows)
+
+    def _document(self, place: Place, data: bytes, rows: Sequence[Row]) -> Iterator[str]:
+        if reasons := self._reasons.get(place):
+            if rows:
+                yield f"{len(rows)} rows of a file that cannot be used"
+            yield from document_evidence.refusal_faults(place[1], data, reasons)
+            return
+        pages = min(self._pages, document_evidence.PAGES_OF_FILE)
+        self._pages -= pages if document_evidence.kind_of(place[1]) == document_evidence.PDF else 0
+        yield from document_evidence.document_faults(place[1], data, rows, pages)
 
     def _refused(
         self, text: str | None, source: SourceConfig, rows: Sequence[Row], quarantined: set[int]

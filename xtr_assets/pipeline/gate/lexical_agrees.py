@@ -112,8 +112,8 @@ def word_faults(session: DraftSession, read: Sequence[ReadRow]) -> Iterator[str]
 def questions(session: DraftSession, read: Sequence[ReadRow], chance: np.random.Generator) -> list[str]:
     """Texts of the gate's queries, and words of rows, rare and common ones: what can be asked of a small index too."""
     told = [query.text for query in session.queries().queries if query.kind != "vector" and tellable(query.text)]
-    spread = np.unique(np.linspace(0, len(told) - 1, min(len(told), GATE_QUESTIONS)).astype(int)) if told else []
-    asked_again = [told[at] for at in spread]
+    count = min(len(told), GATE_QUESTIONS)
+    asked_again = [told[at] for at in sorted({i * len(told) // count for i in range(count)})]
     own = []
     worded = [one for one in read if one.words]
     for at in chance.permutation(len(worded))[:OWN_QUESTIONS].tolist():

@@ -15,7 +15,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
         *(".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".cs", ".rb", ".php", ".kt", ".kts", ".swift", ".scala", ".sh"),
         *(".bash", ".sql"),
     ),
-    "text": (".md", ".markdown", ".txt", ".rst", ".ipynb"),
+    "text": (".md", ".markdown", ".txt", ".rst", ".ipynb", ".html", ".htm", ".xhtml", ".docx", ".pdf"),
     "records": (".jsonl", ".ndjson", ".parquet", ".pq"),
 }
 # Copies, caches and other people's code.

@@ -1,11 +1,13 @@
 """Postings of words: new segments only, resumed after a death, the same bytes whatever came before."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 import xtr_assets as xa
 from xtr_assets.core.errors import CorruptFile
+from xtr_assets.index.lexical.postings_writer import write_postings
 from xtr_assets.pipeline.derive import lexical_index
 from xtr_assets.pipeline.derive.lexical_index import LEXICAL_FOLDER, LexicalReport, derive_lexical
 from xtr_assets.search.loaders import LEXICAL_FILE, LexicalIndexFile
@@ -62,15 +64,15 @@ def test_a_step_that_died_is_resumed_and_leaves_nothing_of_its_own(
     write_shard(warehouse, "code", [*CHUNKS, make_chunk("a.py", "a", "one")])
     write_shard(warehouse, "more", [make_chunk("b.py", "b", "two")])
     draft = next_draft(warehouse, monkeypatch)
-    original, calls = lexical_index.write_postings, []
+    original, calls = write_postings, list[Path]()
 
-    def dies(folder: Path, documents: object) -> None:
+    def dies(folder: Path, documents: Iterable[Sequence[str]]) -> None:
         calls.append(folder)
         (folder / "left.tmp").write_text("half of something")
         if len(calls) == 2:
             raise OSError("no space left on device")
         (folder / "left.tmp").unlink()
-        original(folder, documents)  # type: ignore[arg-type]
+        original(folder, documents)
 
     with monkeypatch.context() as patch:
         patch.setattr(lexical_index, "write_postings", dies)
