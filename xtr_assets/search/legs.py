@@ -24,8 +24,8 @@ NAME = "name"
 CANDIDATES = 100
 
 # Of the standard scores of each leg, see docs/measurements.md, "Ranking": what they were chosen on, and confirmed on.
-# "name" beside its part of the dense leg: chosen on items of the standard library, +.009 [-.001, .020], and confirmed on
-# numpy's, +.023 [.011, .035]; second docstring sentences, which say less of a name, +.007 and +.016.
+# "name" beside its part of the dense leg: chosen on items of the standard library, +.009 [-.001, .020], and confirmed
+# on numpy's, +.023 [.011, .035]; second docstring sentences, which say less of a name, +.007 and +.016.
 WEIGHTS: Mapping[str, float] = {"dense": 1.0, "name": 0.2, "xtr": 0.5, "lexical": 1 / 3}
 # MaxSim grows by .045 to .061 a unit of log length in every collection, whatever is asked. Taking half of that off is
 # what every set gains from; larger constants win on short chunks and lose on long ones.
