@@ -172,15 +172,9 @@ class Searcher:
                     scored exactly in each) or "exact" (hybrid without indexes: every allowed row is scored in every leg)
                 where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
                 nprobe, ef_search, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
-        <<<<<<< HEAD
                 fusion : how hybrid and exact join the legs, "zsum" or "rrf"
-                syntax : "rich" reads `"exact phrase"` and `+must` in the query (docs/searching.md, "Words that must stand
-                    there"), "plain" takes it as it is
-                collapse : "symbol" for the best chunk of each symbol alone, still k of them where there are so many
-        =======
-                fusion : how hybrid and exact join the spaces, "zsum" or "rrf"
-                syntax : "rich" reads `"exact phrase"` and `+must` in the query (docs/searching.md), "plain" takes it as it is
-        >>>>>>> main
+        syntax : "rich" reads `"exact phrase"` and `+must` in the query (docs/searching.md), "plain" takes it as it is
+        collapse : "symbol" for the best chunk of each symbol alone, still k of them where there are so many
                 explain : fill `hit.explanation`
         """
         return self.search_batch(
