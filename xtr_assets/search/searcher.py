@@ -164,18 +164,18 @@ class Searcher:
     ) -> Hits:
         """The best k chunks, best first; equal scores by chunk_id.
 
-                Parameters
-                ----------
-                query : text; an empty one, or one of spaces only, finds nothing
-                k : 1 or more; more than there are rows gives all that are allowed
-                mode : "dense", "xtr", "lexical" (BM25 of words: no model is loaded), "hybrid" (the candidates of all legs,
-                    scored exactly in each) or "exact" (hybrid without indexes: every allowed row is scored in every leg)
-                where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
-                nprobe, ef_search, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
-                fusion : how hybrid and exact join the legs, "zsum" or "rrf"
+        Parameters
+        ----------
+        query : text; an empty one, or one of spaces only, finds nothing
+        k : 1 or more; more than there are rows gives all that are allowed
+        mode : "dense", "xtr", "lexical" (BM25 of words: no model is loaded), "hybrid" (the candidates of all legs,
+            scored exactly in each) or "exact" (hybrid without indexes: every allowed row is scored in every leg)
+        where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
+        nprobe, ef_search, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
+        fusion : how hybrid and exact join the legs, "zsum" or "rrf"
         syntax : "rich" reads `"exact phrase"` and `+must` in the query (docs/searching.md), "plain" takes it as it is
         collapse : "symbol" for the best chunk of each symbol alone, still k of them where there are so many
-                explain : fill `hit.explanation`
+        explain : fill `hit.explanation`
         """
         return self.search_batch(
             [query], k, mode, where,
