@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
+Collapse = Literal["symbol"]
 Syntax = Literal["rich", "plain"]
 # A setting of the indexes that stands in for the profile's in this search.
 SETTING: dict[str, Any] = {"show_default": False, "metavar": "N", "rich_help_panel": "In place of the profile"}
@@ -42,7 +43,10 @@ def search(
     syntax: Annotated[
         Syntax, typer.Option(help='rich: "exact phrase" and +must are demanded; plain: they are words like others.')
     ] = "rich",
-    explain: Annotated[bool, typer.Option("--explain", help="Which query token met what.")] = False,
+    collapse: Annotated[
+        Collapse | None, typer.Option(help="symbol: the best chunk of each symbol alone.", show_default=False)
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="What each leg says, and which token met what.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or cuda:N,M.")] = "auto",
     generation: Annotated[
         int | None, typer.Option(help="Another generation than the published one, a draft too.", show_default=False)
@@ -72,7 +76,8 @@ def search(
         try:
             hits = searcher.search(
                 query, k, mode, conditions,
-                nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, syntax=syntax, explain=explain,
+                nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore,
+                syntax=syntax, collapse=collapse, explain=explain,
             )  # fmt: skip
         except InvalidInput as error:
             raise typer.BadParameter(str(error)) from error
