@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
 Collapse = Literal["symbol"]
-Syntax = Literal["rich", "plain"]
+Syntax = Literal["terms", "plain"]
 # A setting of the indexes that stands in for the profile's in this search.
 SETTING: dict[str, Any] = {"show_default": False, "metavar": "N", "rich_help_panel": "In place of the profile"}
 
@@ -41,8 +41,8 @@ def search(
     k_prime: Annotated[int | None, typer.Option(help="Documents that count per query token.", **SETTING)] = None,
     rescore: Annotated[int | None, typer.Option(help="Candidates that are scored exactly.", **SETTING)] = None,
     syntax: Annotated[
-        Syntax, typer.Option(help='rich: "exact phrase" and +must are demanded; plain: they are words like others.')
-    ] = "rich",
+        Syntax, typer.Option(help='terms: "exact phrase" and +must are demanded; plain: they are words like others.')
+    ] = "terms",
     collapse: Annotated[
         Collapse | None, typer.Option(help="symbol: the best chunk of each symbol alone.", show_default=False)
     ] = None,

@@ -31,7 +31,7 @@ class Ask:
     options: SearchOptions
     mode: Mode
     where: Where | None
-    syntax: Syntax = "rich"
+    syntax: Syntax = "terms"
 
     @property
     def k(self) -> int:
@@ -39,7 +39,9 @@ class Ask:
         return self.options.k
 
     @classmethod
-    def checked(cls, options: SearchOptions, mode: str, where: Mapping[str, Any] | None, syntax: str = "rich") -> "Ask":
+    def checked(
+        cls, options: SearchOptions, mode: str, where: Mapping[str, Any] | None, syntax: str = "terms"
+    ) -> "Ask":
         """Raises InvalidInput naming the argument, its value and what is allowed."""
         if mode not in MODES:
             raise InvalidInput(f"mode is {mode!r}; use one of {', '.join(MODES)}")

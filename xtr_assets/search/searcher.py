@@ -158,7 +158,7 @@ class Searcher:
         k_prime: int | None = None,
         rescore: int | None = None,
         fusion: Fusion = "zsum",
-        syntax: Syntax = "rich",
+        syntax: Syntax = "terms",
         collapse: Collapse | None = None,
         explain: bool = False,
     ) -> Hits:
@@ -173,7 +173,7 @@ class Searcher:
         where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
         nprobe, ef_search, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
         fusion : how hybrid and exact join the legs, "zsum" or "rrf"
-        syntax : "rich" reads `"exact phrase"` and `+must` in the query (docs/searching.md), "plain" takes it as it is
+        syntax : "terms" reads `"exact phrase"` and `+must` in the query (docs/searching.md), "plain" takes it as it is
         collapse : "symbol" for the best chunk of each symbol alone, still k of them where there are so many
         explain : fill `hit.explanation`
         """
@@ -195,7 +195,7 @@ class Searcher:
         k_prime: int | None = None,
         rescore: int | None = None,
         fusion: Fusion = "zsum",
-        syntax: Syntax = "rich",
+        syntax: Syntax = "terms",
         collapse: Collapse | None = None,
         explain: bool = False,
     ) -> list[Hits]:
@@ -212,7 +212,7 @@ class Searcher:
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
         *,
-        syntax: Syntax = "rich",
+        syntax: Syntax = "terms",
         explain: bool = False,
     ) -> Answer:
         """`search_batch` with the number of the generation that answered, which `refresh` may have left meanwhile."""

@@ -69,7 +69,7 @@ def test_settings_stand_in_for_the_profile(run: Command, monkeypatch: pytest.Mon
     monkeypatch.setattr(Searcher, "search", noted)
     settings = ("--nprobe", "3", "--ef-search", "40", "--k-prime", "50", "--rescore", "60")
     assert document(run, "search", "zebra", *settings)["hits"]
-    asked = {"nprobe": 3, "ef_search": 40, "k_prime": 50, "rescore": 60, "syntax": "rich", "explain": False}
+    asked = {"nprobe": 3, "ef_search": 40, "k_prime": 50, "rescore": 60, "syntax": "terms", "explain": False}
     assert given == [{**asked, "collapse": None}]
 
 
