@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
-Syntax = Literal["rich", "plain"]
+Collapse = Literal["symbol"]
+Syntax = Literal["terms", "plain"]
 # A setting of the indexes that stands in for the profile's in this search.
 SETTING: dict[str, Any] = {"show_default": False, "metavar": "N", "rich_help_panel": "In place of the profile"}
 
@@ -40,9 +41,12 @@ def search(
     k_prime: Annotated[int | None, typer.Option(help="Documents that count per query token.", **SETTING)] = None,
     rescore: Annotated[int | None, typer.Option(help="Candidates that are scored exactly.", **SETTING)] = None,
     syntax: Annotated[
-        Syntax, typer.Option(help='rich: "exact phrase" and +must are demanded; plain: they are words like others.')
-    ] = "rich",
-    explain: Annotated[bool, typer.Option("--explain", help="Which query token met what.")] = False,
+        Syntax, typer.Option(help='terms: "exact phrase" and +must are demanded; plain: they are words like others.')
+    ] = "terms",
+    collapse: Annotated[
+        Collapse | None, typer.Option(help="symbol: the best chunk of each symbol alone.", show_default=False)
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="What each leg says, and which token met what.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or cuda:N,M.")] = "auto",
     generation: Annotated[
         int | None, typer.Option(help="Another generation than the published one, a draft too.", show_default=False)
@@ -72,7 +76,8 @@ def search(
         try:
             hits = searcher.search(
                 query, k, mode, conditions,
-                nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, syntax=syntax, explain=explain,
+                nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore,
+                syntax=syntax, collapse=collapse, explain=explain,
             )  # fmt: skip
         except InvalidInput as error:
             raise typer.BadParameter(str(error)) from error

@@ -13,6 +13,7 @@ from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.storage.draft import LEXICAL_INDEX, TOKEN_INDEX
 from xtr_assets.storage.generation import Generation, PlacedSegment
+from xtr_assets.storage.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from xtr_assets.index.lexical.index import LexicalIndex
@@ -86,6 +87,17 @@ class LexicalIndexFile(IndexFile):
     what, file = "lexical index", LEXICAL_FILE
 
     terms: int
+
+
+def serving(warehouse: Warehouse) -> Generation:
+    """The generation that serves; GenerationError where none does."""
+    published = warehouse.published
+    if published is None:
+        raise GenerationError(
+            f"nothing is published in {warehouse.root} (no PUBLISHED there); `xtr-assets build` publishes a "
+            "generation that passes its checks"
+        )
+    return published
 
 
 def open_dense(generation: Generation, device: str = "auto") -> DenseIndex:

@@ -11,11 +11,14 @@ from xtr_assets.core.errors import GenerationError, InvalidInput
 from xtr_assets.core.types import Int32s, Ints, Mask
 from xtr_assets.core.where_syntax import Where
 from xtr_assets.index.machine import WORDS_REASON
+from xtr_assets.search.collapse import Symbols
+from xtr_assets.search.confidence import PROFILE_KEY, Confidence
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.instrumentation import show_dense, show_tokens
+from xtr_assets.search.legs import LEGS, Blend, Legs
 from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.loaders import lexical_lack, open_dense, open_lexical, open_tokens
-from xtr_assets.search.ranker import CANDIDATES
+from xtr_assets.search.ranker import Mode
 from xtr_assets.search.required_text import RequiredText
 from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
 from xtr_assets.storage.generation import Generation
@@ -72,6 +75,9 @@ class OpenGeneration:
             )
             self.hydrator = Hydrator(generation)
             self.chunk_ids = _chunk_ids(generation)
+            self.symbols = Symbols(generation)
+            self.legs = _legs(generation)
+            self.confidence = Confidence.of(generation.manifest.profile.get(PROFILE_KEY))
             self._show(generation.layout.root.name, stack)
             self._stack = stack.pop_all()
 
@@ -81,12 +87,16 @@ class OpenGeneration:
         stack.callback(metrics.OPEN_INDEXES.add(warehouse, "dense", lambda: show_dense(dense())))
         stack.callback(metrics.OPEN_INDEXES.add(warehouse, "xtr", lambda: show_tokens(tokens())))
 
-    @property
-    def depth(self) -> int:
-        """How many candidates each space gives to the fusion."""
-        hybrid = self.generation.manifest.profile.get("hybrid")
-        depth = hybrid.get("candidates") if isinstance(hybrid, dict) else None
-        return depth if isinstance(depth, int) and depth > 0 else CANDIDATES
+    def spaces(self, mode: Mode) -> tuple[Space, ...]:
+        """What a mode compares in: its one space, or the legs that the generation has and weighs. GenerationError where
+        it was published without what the mode asks for."""
+        there: dict[str, Space | None] = {"dense": self.dense, "xtr": self.tokens, "lexical": self.lexical}
+        if mode == "lexical" and self.lexical is None:
+            raise GenerationError(lexical_lack(self.generation))
+        if (only := there.get(mode)) is not None:
+            return (only,)
+        weights = self.legs.blend.weights
+        return tuple(space for name in LEGS if (space := there[name]) is not None and weights.get(name))
 
     @property
     def number(self) -> int:
@@ -101,14 +111,6 @@ class OpenGeneration:
     def allowed(self, where: Where | None) -> Mask:
         """Rows that may be returned: bool [end_row]."""
         return self.live if where is None else self.filters.mask(where)
-
-    def space(self, name: str) -> Space:
-        """The space of this name; GenerationError where this generation was published without it."""
-        spaces: dict[str, Space | None] = {"dense": self.dense, "xtr": self.tokens, "lexical": self.lexical}
-        found = spaces[name]
-        if found is None:
-            raise GenerationError(lexical_lack(self.generation))
-        return found
 
     def token_ids(self, row: int) -> Int32s:
         """int32 [tokens]: what the tokenizer called the tokens of a document."""
@@ -144,3 +146,10 @@ def _chunk_ids(generation: Generation) -> Ints:
     for placed in generation.segments:
         ids[placed.base_row : placed.end_row] = placed.segment.chunk_ids()
     return ids
+
+
+def _legs(generation: Generation) -> Legs:
+    blend = Blend.of(generation.manifest.profile.get("hybrid"))
+    # A row in a hole has no token; nothing asks for it.
+    log_tokens = np.log(np.maximum(generation.tokens().counts(), 1)).astype(np.float32)
+    return Legs(blend, log_tokens, generation.names() if blend.names else None)

@@ -12,14 +12,8 @@ from xtr_assets.search.ranker import Mode
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-# Which spaces a mode compares in.
-SPACES: Mapping[Mode, tuple[str, ...]] = {
-    "dense": ("dense",),
-    "xtr": ("xtr",),
-    "lexical": ("lexical",),
-    "hybrid": ("dense", "xtr"),
-    "exact": ("dense", "xtr"),
-}
+# Modes that sum legs; the others have one space, whose name they bear.
+SUMMED: tuple[Mode, ...] = ("hybrid", "exact")
 
 # Settings that the one index of a mode does not have; in hybrid each index takes those of its own.
 UNUSED: Mapping[Mode, tuple[str, ...]] = {
@@ -37,26 +31,23 @@ class Ask:
     options: SearchOptions
     mode: Mode
     where: Where | None
-    syntax: Syntax = "rich"
+    syntax: Syntax = "terms"
 
     @property
     def k(self) -> int:
         """How many hits."""
         return self.options.k
 
-    @property
-    def spaces(self) -> tuple[str, ...]:
-        """Names of the spaces that are compared in."""
-        return SPACES[self.mode]
-
     @classmethod
-    def checked(cls, options: SearchOptions, mode: str, where: Mapping[str, Any] | None, syntax: str = "rich") -> "Ask":
+    def checked(
+        cls, options: SearchOptions, mode: str, where: Mapping[str, Any] | None, syntax: str = "terms"
+    ) -> "Ask":
         """Raises InvalidInput naming the argument, its value and what is allowed."""
         if mode not in MODES:
             raise InvalidInput(f"mode is {mode!r}; use one of {', '.join(MODES)}")
         if syntax not in SYNTAXES:
             raise InvalidInput(f"syntax is {syntax!r}; use one of {', '.join(SYNTAXES)}")
-        if options.fusion == "rrf" and len(SPACES[mode]) == 1:
+        if options.fusion == "rrf" and mode not in SUMMED:
             raise InvalidInput(f"fusion is 'rrf' in mode {mode!r}, which has one ranking; use mode hybrid or exact")
         for name, value in options.given.items():
             if name in UNUSED.get(mode, ()):

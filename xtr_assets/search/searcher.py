@@ -14,12 +14,13 @@ from xtr_assets.config import EncoderConfig
 from xtr_assets.core.arguments import query_vectors, token_batch
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.query_syntax import Syntax
-from xtr_assets.core.search_options import Fusion, SearchOptions
+from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
 from xtr_assets.search.answer import answer, rank
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
+from xtr_assets.search.loaders import serving
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
@@ -28,7 +29,6 @@ from xtr_assets.search.reconstruction import Reconstruction, chunks_by_id, recon
 from xtr_assets.search.request import Ask, check_queries
 from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.search.served_profile import apply_settings, profile_of, reset_settings
-from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.scrub import Verify
 from xtr_assets.storage.warehouse import Warehouse
@@ -68,7 +68,7 @@ class Searcher:
         self._warehouse = warehouse if isinstance(warehouse, Warehouse) else Warehouse.open(warehouse)
         self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()
-        chosen = self._published() if generation is None else self._warehouse.generation(generation)
+        chosen = serving(self._warehouse) if generation is None else self._warehouse.generation(generation)
         self._opened: OpenGeneration | None = OpenGeneration(chosen, device, None, device_memory, indexes, verify)
         self._encoder = QueryEncoder(parse_device(device).first, encoder)
         self._note_opened(self._opened)
@@ -99,7 +99,7 @@ class Searcher:
     def refresh(self) -> int:
         """Move to the published generation, forward or back; its number. Searches under way end where they began."""
         with self._refreshing:
-            current, published = self._now(), self._published()
+            current, published = self._now(), serving(self._warehouse)
             if published.number == current.number:
                 return current.number
             opened = OpenGeneration(published, self._device, current, self._device_memory, verify=self._verify)
@@ -158,7 +158,8 @@ class Searcher:
         k_prime: int | None = None,
         rescore: int | None = None,
         fusion: Fusion = "zsum",
-        syntax: Syntax = "rich",
+        syntax: Syntax = "terms",
+        collapse: Collapse | None = None,
         explain: bool = False,
     ) -> Hits:
         """The best k chunks, best first; equal scores by chunk_id.
@@ -167,18 +168,19 @@ class Searcher:
         ----------
         query : text; an empty one, or one of spaces only, finds nothing
         k : 1 or more; more than there are rows gives all that are allowed
-        mode : "dense", "xtr", "lexical" (BM25 of words: no model is loaded), "hybrid" (candidate lists of several
-            spaces, scored exactly in each) or "exact" (hybrid without indexes: every allowed row is scored in each)
+        mode : "dense", "xtr", "lexical" (BM25 of words: no model is loaded), "hybrid" (the candidates of all legs,
+            scored exactly in each) or "exact" (hybrid without indexes: every allowed row is scored in every leg)
         where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
         nprobe, ef_search, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
-        fusion : how hybrid and exact join the spaces, "zsum" or "rrf"
-        syntax : "rich" reads `"exact phrase"` and `+must` in the query (docs/searching.md), "plain" takes it as it is
+        fusion : how hybrid and exact join the legs, "zsum" or "rrf"
+        syntax : "terms" reads `"exact phrase"` and `+must` in the query (docs/searching.md), "plain" takes it as it is
+        collapse : "symbol" for the best chunk of each symbol alone, still k of them where there are so many
         explain : fill `hit.explanation`
         """
         return self.search_batch(
             [query], k, mode, where,
             nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, fusion=fusion, syntax=syntax,
-            explain=explain,
+            collapse=collapse, explain=explain,
         )[0]  # fmt: skip
 
     def search_batch(
@@ -193,13 +195,15 @@ class Searcher:
         k_prime: int | None = None,
         rescore: int | None = None,
         fusion: Fusion = "zsum",
-        syntax: Syntax = "rich",
+        syntax: Syntax = "terms",
+        collapse: Collapse | None = None,
         explain: bool = False,
     ) -> list[Hits]:
         """`search` for several queries at once: they are encoded together and answered by the same generation."""
         with self._counting():
-            options = SearchOptions(k, nprobe, ef_search, k_prime, rescore, fusion=fusion)
-        return [Hits(one) for one in self.answer(queries, options, mode, where, syntax=syntax, explain=explain).hits]
+            options = SearchOptions(k, nprobe, ef_search, k_prime, rescore, fusion=fusion, collapse=collapse)
+        answered = self.answer(queries, options, mode, where, syntax=syntax, explain=explain)
+        return [Hits(one) for one in answered.hits]
 
     def answer(
         self,
@@ -208,7 +212,7 @@ class Searcher:
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
         *,
-        syntax: Syntax = "rich",
+        syntax: Syntax = "terms",
         explain: bool = False,
     ) -> Answer:
         """`search_batch` with the number of the generation that answered, which `refresh` may have left meanwhile."""
@@ -316,15 +320,6 @@ class Searcher:
         if opened is None:
             raise GenerationError("this searcher was closed; open another one")
         return opened
-
-    def _published(self) -> Generation:
-        published = self._warehouse.published
-        if published is None:
-            raise GenerationError(
-                f"nothing is published in {self._warehouse.root} (no PUBLISHED there); `xtr-assets build` publishes a "
-                "generation that passes its checks"
-            )
-        return published
 
     def _note_opened(self, opened: OpenGeneration) -> None:
         places = ", ".join(f"{part} on {where} ({opened.reasons[part]})" for part, where in opened.devices.items())

@@ -71,6 +71,12 @@ class Draft(Generation):
         finally:
             self._pending = None
 
+    def commit(self) -> None:
+        """Write what a batch has noted so far: for whoever opens this draft anew before the block ends."""
+        if self._pending:
+            self._commit(self._pending)
+            self._pending.clear()
+
     def reload(self) -> None:
         """Take in what other processes wrote to the manifest since."""
         if self._pending is None and self._stamp != _stamp(self.layout.manifest(self.number)):

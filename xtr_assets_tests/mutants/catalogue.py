@@ -3,17 +3,7 @@
 from contextlib import nullcontext
 
 from xtr_assets_tests.mutants.fault import Mutant
-from xtr_assets_tests.mutants.places import (
-    derived,
-    encodings,
-    evidence,
-    names,
-    passage,
-    rows,
-    serving,
-    sources,
-    words,
-)
+from xtr_assets_tests.mutants.places import derived, encodings, evidence, names, passage, rows, serving, sources, words
 
 MUTANTS: tuple[Mutant, ...] = (
     *sources.MUTANTS,

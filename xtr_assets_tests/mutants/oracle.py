@@ -126,7 +126,7 @@ def _words(truth: Truth, searcher: Searcher) -> Iterator[str]:
             (text, {"source": row["source"]}, np.where(mine, scores, 0)),
             (f"+{word}", None, np.where(held, truth.words.scores(word), 0)),
         ):
-            hits = searcher.search(query, K, "lexical", where, syntax="rich" if query.startswith("+") else "plain")
+            hits = searcher.search(query, K, "lexical", where, syntax="terms" if query.startswith("+") else "plain")
             best = np.sort(true[true > 0])[::-1][:K]
             shown = np.array([hit.score for hit in hits], np.float32)
             if query.startswith("+"):

@@ -180,7 +180,7 @@ def test_terms_of_another_release_are_not_looked_up_in(path: Path, monkeypatch: 
 
 def test_a_wrong_argument_names_what_is_allowed(path: Path) -> None:
     with xa.open(path, "cpu") as searcher:
-        with pytest.raises(InvalidInput, match="syntax is 'free'; use one of rich, plain"):
+        with pytest.raises(InvalidInput, match="syntax is 'free'; use one of terms, plain"):
             searcher.search("gather", syntax="free")  # type: ignore[arg-type]
         with pytest.raises(InvalidInput, match="nprobe is 3 in mode 'lexical'"):
             searcher.search("gather", mode="lexical", nprobe=3)

@@ -148,6 +148,10 @@ class StoredVectors:
              one.segment.tokens(generation.fingerprint))
             for one in generation.segments
         ]  # fmt: skip
+        self._names = [
+            one.segment.names(generation.fingerprint) if one.segment.has_names(generation.fingerprint) else None
+            for one in generation.segments
+        ]
         live = _masked(places.row[places.live], generation.end_row)
         self._words = StoredWords(generation, live)
         self._worded: dict[str, Doubles] = {}
@@ -159,6 +163,29 @@ class StoredVectors:
             inside = rows[(rows >= first) & (rows < stop)] - first
             if len(inside):
                 parts.append(np.asarray(embeddings[inside], np.float32) @ query)
+        return np.concatenate(parts)
+
+    @property
+    def named(self) -> bool:
+        """Whether any row has a name."""
+        return any(names is not None for names in self._names)
+
+    def names(self, rows: Ints, query: Floats) -> Floats:
+        """float32 [n]: inner products of an embedding with the names of ascending rows, 0 where a row has none."""
+        parts = [np.empty(0, np.float32)]
+        for (first, stop, _, _), names in zip(self._segments, self._names, strict=True):
+            inside = rows[(rows >= first) & (rows < stop)] - first
+            parts.append(
+                np.zeros(len(inside), np.float32) if names is None else np.asarray(names[inside], np.float32) @ query
+            )
+        return np.concatenate(parts)
+
+    def tokens(self, rows: Ints) -> Ints:
+        """int64 [n]: how many tokens ascending rows keep."""
+        parts = [np.empty(0, np.int64)]
+        for first, stop, _, arrays in self._segments:
+            inside = rows[(rows >= first) & (rows < stop)] - first
+            parts.append(np.asarray(arrays.offsets[inside + 1] - arrays.offsets[inside], np.int64))
         return np.concatenate(parts)
 
     def lexical(self, rows: Ints, text: str) -> Floats:
@@ -181,18 +208,3 @@ class StoredVectors:
                 products = (tokens @ query.T) * arrays.scales[taken].astype(np.float32)[:, None]
                 parts.append(np.maximum.reduceat(products, begins, axis=0).sum(axis=1) / np.float32(len(query)))
         return np.concatenate(parts)
-
-
-def z_sums(scores: Mapping[str, Floats], k: int, depth: int) -> tuple[Doubles, dict[str, float]]:
-    """(float64 [n], spread of each space): standard scores summed, with the moments of the best of each space.
-
-    As docs/searching.md says: mean and spread come from the best `depth` of each space, k where that is more.
-    """
-    best = sorted({int(at) for one in scores.values() for at in np.argsort(-one, kind="stable")[: max(k, depth)]})
-    total = np.zeros(len(next(iter(scores.values()))), np.float64)
-    spreads = {}
-    for name, values in scores.items():
-        top = values[best].astype(np.float64)
-        spreads[name] = float(top.std())
-        total += (values - top.mean()) / max(spreads[name], 1e-6)
-    return total, spreads

@@ -7,6 +7,7 @@ from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.derive.neighbor_lists import neighbor_files
 from xtr_assets.pipeline.gate import (
     answers_agree,
+    confidence_holds,
     encoder_canary,
     evidence_suffices,
     finds_itself,
@@ -28,6 +29,7 @@ from xtr_assets.pipeline.gate import (
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
+from xtr_assets.search.confidence import PROFILE_KEY
 from xtr_assets.search.loaders import DENSE_FILE
 from xtr_assets.storage.catalog import CATALOG_NAME
 from xtr_assets.storage.draft import EVERY_FILE, LEXICAL_INDEX, TOKEN_INDEX
@@ -223,27 +225,27 @@ CHECKS: tuple[GateCheck, ...] = (
         "catalog",
         hits_are_whole.check,
         "Hydrated hits of the gate's queries, and rows at every seam, are the canonical chunks.",
-        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *QUERY_FILES),
         _SEARCHED,
-        deps=("faiss_index", "xtr_index", "id_map"),
+        deps=("faiss_index", "xtr_index", "lexical_index", "id_map"),
     ),
     GateCheck(
         "answers_agree",
         "catalog",
         answers_agree.check,
         "Searches in words, with filters and without, in every mode, give what brute force over the stored rows gives.",
-        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *QUERY_FILES),
         _SEARCHED,
-        deps=("faiss_index", "xtr_index", "id_map"),
+        deps=("faiss_index", "xtr_index", "lexical_index", "id_map"),
     ),
     GateCheck(
         "judged_quality",
         "catalog",
         judgments.check,
         "Hybrid nDCG@10 over judged queries reaches its floor, not surely lower than what serves or ever served.",
-        (DENSE_FILE, TOKEN_FOLDER),
+        (DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER),
         _SEARCHED,
-        deps=("faiss_index", "xtr_index"),
+        deps=("faiss_index", "xtr_index", "lexical_index"),
         applies=has_judgments,
     ),
     GateCheck(
@@ -251,9 +253,18 @@ CHECKS: tuple[GateCheck, ...] = (
         "catalog",
         known_item.check,
         "Texts that name a chunk find it as users ask, not surely fewer than half, nor fewer than do in what serves.",
-        (DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        (DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *QUERY_FILES),
         _SEARCHED,
-        deps=("faiss_index", "xtr_index"),
+        deps=("faiss_index", "xtr_index", "lexical_index"),
+    ),
+    GateCheck(
+        confidence_holds.CHECK,
+        "catalog",
+        confidence_holds.check,
+        "Hits show the confidence that their scores say, fitted on half of the known items and measured on the others.",
+        (DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *QUERY_FILES),
+        (*_SEARCHED, PROFILE_KEY),
+        deps=("faiss_index", "xtr_index", "lexical_index"),
     ),
     GateCheck(
         "evidence_suffices",
@@ -267,10 +278,10 @@ CHECKS: tuple[GateCheck, ...] = (
         "catalog",
         shadow.check,
         "How much of the serving top 10 the draft returns too.",
-        (DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        (DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *QUERY_FILES),
         _SEARCHED,
         blocking=False,
-        deps=("faiss_index", "xtr_index", "exact_neighbors"),
+        deps=("faiss_index", "xtr_index", "lexical_index", "exact_neighbors"),
     ),
     GateCheck(
         "files_verified",
@@ -278,7 +289,7 @@ CHECKS: tuple[GateCheck, ...] = (
         validity.files_verified,
         "Every file of the draft, read from the disk, has its sha256.",
         (EVERY_FILE,),
-        deps=("faiss_index", "xtr_index", "exact_neighbors"),
+        deps=("faiss_index", "xtr_index", "lexical_index", "exact_neighbors"),
     ),
 )
 

@@ -45,8 +45,8 @@ def counted(path: str, symbol: str, title: str, text: str) -> Counter[str]:
 
 
 def asked(text: str) -> Counter[str]:
-    """The terms of a question."""
-    return Counter(_terms(text, stored=False))
+    """The terms of a question, each once."""
+    return Counter(set(_terms(text, stored=False)))
 
 
 def tellable(text: str) -> bool:

@@ -18,6 +18,7 @@ from xtr_assets.pipeline.gate.registry import required_checks, requirement
 from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
 from xtr_assets.pipeline.plan.retrain_cause import AFRESH_NOTE, retrain_cause, stands
+from xtr_assets.search.legs import Blend
 from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_lifecycle import Holes
@@ -99,8 +100,14 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
         "dense": config.dense.model_dump(mode="json"),
         "encoder": config.encoder.model_dump(mode="json"),
         "queries": queries,
-        # What an older release wrote this one may not read: then the next build makes a generation that it does.
-        "formats": {"token_model": MODEL_FORMAT, "postings": POSTINGS_FORMAT, "terms": TERMS_VERSION},
+        # What an older release wrote this one may not read, or ranks as that release did: then the next build makes a
+        # generation that it reads, and ranks as it does now.
+        "formats": {
+            "token_model": MODEL_FORMAT,
+            "postings": POSTINGS_FORMAT,
+            "terms": TERMS_VERSION,
+            "ranking": Blend.standard().document(),
+        },
         **names_setting(config),
     }
 

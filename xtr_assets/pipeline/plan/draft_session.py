@@ -15,6 +15,7 @@ from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, neighbor_files,
 from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.gate_queries import QUERIES_FILE, GateQueries, read_queries
 from xtr_assets.pipeline.queries.tuning_queries import TUNING_NOTE, TuningQueries, read_tuning
+from xtr_assets.search.confidence import PROFILE_KEY
 from xtr_assets.search.loaders import (
     DENSE_FILE,
     LEXICAL_FILE,
@@ -192,7 +193,12 @@ class DraftSession:
     def _searcher(self, generation: Generation) -> Searcher:
         dense, tokens = self._dense(generation), self._tokens(generation)
         words = self._lexical(generation)
-        key = (id(dense), id(tokens), id(words), repr(generation.manifest.profile.get("hybrid")))
+        key = (
+            id(dense),
+            id(tokens),
+            id(words),
+            repr([generation.manifest.profile.get(name) for name in ("hybrid", PROFILE_KEY)]),
+        )
         return self.kept(
             f"searcher {generation.number}",
             key,
