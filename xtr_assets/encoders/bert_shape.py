@@ -7,6 +7,9 @@ from typing import Any
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.json_document import read_json
 
+# The number of the layer below the first: rows of the word-piece embedding, without places, types and norm.
+WORDS = -1
+
 
 @dataclass(frozen=True, slots=True)
 class BertShape:
