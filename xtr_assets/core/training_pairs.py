@@ -9,6 +9,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from textwrap import dedent
 from typing import Literal
 
@@ -193,7 +194,7 @@ def clean(text: str) -> str:
 def split_sentences(text: str) -> list[str]:
     """The sentences of a paragraph."""
     cuts = [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
-    return [text[start:stop] for start, stop in zip(cuts, cuts[1:], strict=False) if text[start:stop].strip()]
+    return [text[start:stop] for start, stop in pairwise(cuts) if text[start:stop].strip()]
 
 
 def _first_sentence(paragraphs: Sequence[str]) -> tuple[str, str]:
