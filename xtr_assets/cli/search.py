@@ -62,7 +62,8 @@ def search(
         raise typer.BadParameter(str(error)) from error
     place = find_place(config, warehouse)
     with open_searcher(open_warehouse(place), device, generation) as searcher:
-        load_encoder(searcher, device)
+        # A process loads it once; a search takes what comes after.
+        searcher.load_encoder()
         started = perf_counter()
         try:
             hits = searcher.search(
@@ -76,13 +77,3 @@ def search(
             emit(hits_document(searcher.generation, mode, took_ms, hits))
         else:
             show_hits(query, hits, f"generation {searcher.generation}, {mode}, {took_ms:.1f} ms")
-
-
-def load_encoder(searcher: "Searcher", device: str) -> None:
-    """Load the encoder before the clock starts: a process loads it once, a search takes what comes after."""
-    from xtr_assets.encoders import open_encoder
-    from xtr_assets.index.device import parse_device
-    from xtr_assets.search.query_encoder import encoder_config
-
-    settings = encoder_config(searcher.manifest.encoder.model_dump())
-    open_encoder(settings, parse_device(device).first).encode_queries(["warm"])

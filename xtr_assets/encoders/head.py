@@ -1,8 +1,6 @@
 """Heads turn hidden states into token embeddings. A trained one takes the place of the shipped one by the protocol."""
 
-import hashlib
 from collections.abc import Mapping
-from importlib import resources
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -14,7 +12,6 @@ from xtr_assets.encoders.bert_shape import WORDS
 if TYPE_CHECKING:
     import torch
 
-SHIPPED = "projection.safetensors"
 # torch's `normalize` divides by at least this.
 NORM_FLOOR = np.float32(1e-12)
 # What a trained head reads: the word piece by itself, which later layers have half forgotten, the middle and the end.
@@ -75,14 +72,6 @@ class Projection:
 
     def light(self, states: Mapping[int, Floats]) -> Floats:
         return unit_rows(states[self.layers[0]] @ self._matrix)
-
-
-def shipped_projection(layer: int) -> Projection:
-    """The projection that the package ships, for states of width 384 after the last layer."""
-    from safetensors.numpy import load
-
-    data = resources.files("xtr_assets.encoders").joinpath(SHIPPED).read_bytes()
-    return Projection(load(data)["matrix"], layer, hashlib.sha256(data).hexdigest())
 
 
 def unit_rows(rows: Floats) -> Floats:
