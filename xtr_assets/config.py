@@ -89,7 +89,8 @@ class EncoderConfig(Strict):
 
     `weights` says where minilm's files come from (the package, the Hugging Face hub, or a folder); their sha256 are
     pinned, so it changes nothing but the place. `head` turns its token states into token embeddings: the one that is
-    shipped, the untrained projection of version 0.1, or a file (or folder) that `train-head` wrote. `dim` and `token_dim` are the hashing encoder's.
+    shipped, the untrained projection of version 0.1, or a file (or folder) that `train-head` wrote. `dim` and
+    `token_dim` are the hashing encoder's.
     """
 
     kind: Literal["minilm", "hashing"] = "minilm"

@@ -1,7 +1,7 @@
 """`search`: the chunks that answer a question."""
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -10,10 +10,6 @@ from xtr_assets.cli.console import emit
 from xtr_assets.cli.filter_option import parse_where
 from xtr_assets.cli.locate import find_place, open_warehouse
 from xtr_assets.core.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from xtr_assets.search.searcher import Searcher
-
 
 Mode = Literal["hybrid", "dense", "xtr", "exact"]
 # A setting of the indexes that stands in for the profile's in this search.

@@ -54,7 +54,7 @@ def pairs_of(chunk: Chunk) -> Iterator[Pair]:
     """
     if chunk.kind in ("function", "method"):
         found = _function_pairs(chunk)
-    elif chunk.kind in ("section", "text"):
+    elif chunk.kind in ("section", "text", "record"):
         found = _section_pairs(chunk)
     else:
         found = iter(())
