@@ -1,0 +1,173 @@
+"""From packages or sources to a head and its card, in one go: mine, split, freeze, train by seed, measure, choose."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import process_time
+
+from xtr_assets.config import EncoderConfig, SourceConfig
+from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.files import write_atomic
+from xtr_assets.core.training_pairs import Pair, asked
+from xtr_assets.core.types import Mask
+from xtr_assets.encoders.frozen_states import FrozenStates, StateReader
+from xtr_assets.encoders.head import Head
+from xtr_assets.encoders.head_file import CARD_FILE, CARD_TEXT, HEAD_FILE, head_bytes, open_head, parse_head, sha256_of
+from xtr_assets.encoders.head_trainer import TrainingRecipe, steps_of, train_head
+from xtr_assets.encoders.weights import locate_minilm
+from xtr_assets.pipeline.heads.head_card import RULE, HeadCard, origins_json, verdict_of
+from xtr_assets.pipeline.heads.head_measure import Comparison, JudgedSet, compare_heads
+from xtr_assets.pipeline.heads.judged_set import JudgedTexts, read_beir, reference_texts
+from xtr_assets.pipeline.heads.pair_sources import Mined, mine_package, mine_sources
+from xtr_assets.pipeline.heads.pair_split import Split, split_pairs
+
+# Tokens of a question and of an answer that training sees: most are shorter, and a state takes 1.5 kB. Judged texts are
+# read as far as the encoder's first window goes.
+QUESTION_TOKENS, ANSWER_TOKENS, JUDGED_TOKENS = 48, 96, 256
+# Held-out questions that judge, among so many answers.
+JUDGING, AMONG = 600, 2500
+
+Phase = Callable[[str, int | None], Callable[[int], None]]
+
+
+def _silent(_phase: str, _total: int | None) -> Callable[[int], None]:
+    return lambda _steps: None
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPlan:
+    """What to train a head from. `judged` are BEIR folders that it is measured on; they and `apart`, folders of code or
+    text, are what no pair may be a near copy of."""
+
+    sources: tuple[SourceConfig, ...] = ()
+    packages: tuple[Path, ...] = ()
+    judged: tuple[Path, ...] = ()
+    apart: tuple[Path, ...] = ()
+    pairs: int = 30_000
+    seeds: tuple[int, ...] = (0,)
+    recipe: TrainingRecipe = TrainingRecipe()
+    encoder: EncoderConfig = EncoderConfig()
+    device: str = "cpu"
+    any_licence: bool = False
+    max_judged: int = field(default=400)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A head's file, its card, and whether it may take the place of the one there is."""
+
+    data: bytes
+    card: HeadCard
+    accepted: bool
+
+    def write(self, folder: Path) -> None:
+        """head.safetensors, card.json and card.md. ConfigError for a head that is worse than the one there is."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / CARD_FILE, self.card.to_bytes())
+        write_atomic(folder / CARD_TEXT, self.card.markdown().encode())
+        if not self.accepted:
+            raise ConfigError(f"{self.card.verdict} Its card is in {folder}, it was not written; give it more pairs")
+        write_atomic(folder / HEAD_FILE, self.data)
+
+
+def make_head(plan: HeadPlan, phase: Phase = _silent) -> Made:
+    """Train and judge a head. `phase` is told what begins and how many steps it takes, and gives what counts them.
+
+    Raises ConfigError where there is too little to train on.
+    """
+    began = process_time()
+    judged = [read_beir(folder, plan.max_judged) for folder in plan.judged]
+    mined = _mined(plan, phase)
+    step = phase("looking for near copies", None)
+    split = split_pairs(mined.pairs, reference_texts(plan.judged, plan.apart), plan.pairs, AMONG)
+    step(1)
+    with TemporaryDirectory(prefix="xtr-head-") as folder:
+        frozen = _Frozen(plan, Path(folder), phase)
+        questions, answers = frozen.pairs(split.train)
+        sets = [*frozen.held(split), *(frozen.judged(one) for one in judged)]
+        heads: dict[int, bytes] = {}
+        found: dict[int, list[Comparison]] = {}
+        for seed in plan.seeds:
+            recipe = TrainingRecipe(**{**asdict(plan.recipe), "seed": seed})
+            step = phase(f"training, seed {seed}", steps_of(len(questions), recipe))
+            words = frozen.reader.words
+            trained = train_head(questions, answers, words, frozen.kept, recipe, lambda _loss, step=step: step(1))
+            heads[seed] = head_bytes(trained)
+            step = phase(f"measuring, seed {seed}", len(sets))
+            head = parse_head(heads[seed], frozen.reader.shape.layers, "the trained head")
+            found[seed] = []
+            for one in sets:
+                found[seed].append(compare_heads(one, words, frozen.kept, {"now": frozen.now, "trained": head}))
+                step(1)
+    best = max(plan.seeds, key=lambda seed: (_mean(found[seed]), -seed))
+    accepted, verdict = verdict_of(found[best])
+    card = HeadCard(
+        sha256=sha256_of(heads[best]),
+        model=locate_minilm(plan.encoder.weights).weights_sha256,
+        dim=plan.recipe.dim,
+        bytes=len(heads[best]),
+        made_by=f"xtr-assets {version('xtr-assets')} train-head",
+        recipe={**asdict(plan.recipe), "punctuation": plan.encoder.keep_punctuation, "answer_tokens": ANSWER_TOKENS},
+        pairs=dict(Counter(pair.kind for pair in split.train)),
+        held_out=split.held_out,
+        origins=origins_json(mined.origins),
+        overlap=asdict(split.overlap),
+        seeds=plan.seeds,
+        chosen=best,
+        rule=RULE,
+        sets={str(seed): [one.as_json() for one in comparisons] for seed, comparisons in found.items()},
+        verdict=verdict,
+        cpu_seconds=round(process_time() - began, 1),
+    )
+    return Made(heads[best], card, accepted)
+
+
+def _mined(plan: HeadPlan, phase: Phase) -> Mined:
+    found = [mine_sources(plan.sources)] if plan.sources else []
+    step = phase("mining pairs", len(plan.packages))
+    for path in plan.packages:
+        found.append(mine_package(path, plan.any_licence))
+        step(1)
+    origins = tuple(origin for one in found for origin in one.origins)
+    return Mined(origins, tuple(pair for one in found for pair in one.pairs))
+
+
+def _mean(comparisons: Sequence[Comparison]) -> float:
+    return sum(one.mean("trained").mean for one in comparisons) / len(comparisons)
+
+
+class _Frozen:
+    """The states that a run needs, in files of a folder that goes when it ends."""
+
+    def __init__(self, plan: HeadPlan, folder: Path, phase: Phase) -> None:
+        self.folder, self.phase = folder, phase
+        self.reader = StateReader(locate_minilm(plan.encoder.weights), plan.device, plan.encoder.precision)
+        self.kept: Mask = self.reader.kept(plan.encoder.keep_punctuation)
+        self.now: Head = open_head(plan.encoder.head, self.reader.shape.layers)
+
+    def pairs(self, pairs: Sequence[Pair]) -> tuple[FrozenStates, FrozenStates]:
+        questions = self._read("questions", asked(pairs, seed=0), QUESTION_TOKENS)
+        return questions, self._read("answers", [pair.answer for pair in pairs], ANSWER_TOKENS)
+
+    def held(self, split: Split) -> Iterator[JudgedSet]:
+        for name, pairs in (("held-out code", split.code), ("held-out prose", split.prose)):
+            if pairs:
+                texts = JudgedTexts(
+                    name,
+                    [pair.question for pair in pairs[:JUDGING]],
+                    [pair.answer for pair in pairs],
+                    [{nth: 1.0} for nth in range(len(pairs[:JUDGING]))],
+                )
+                yield self.judged(texts)
+
+    def judged(self, texts: JudgedTexts) -> JudgedSet:
+        questions = self._read(f"{texts.name}, questions", texts.questions, JUDGED_TOKENS)
+        answers = self._read(f"{texts.name}, texts", texts.answers, JUDGED_TOKENS)
+        return JudgedSet(texts.name, questions, answers, texts.right)
+
+    def _read(self, what: str, texts: Sequence[str], tokens: int) -> FrozenStates:
+        file = self.folder / f"{len(list(self.folder.iterdir()))}.npy"
+        return self.reader.read(texts, file, tokens, self.phase(f"encoding {what}", len(texts)))
