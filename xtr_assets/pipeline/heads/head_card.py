@@ -65,7 +65,7 @@ class HeadCard:
     limits: Sequence[str] = LIMITS
 
     def to_bytes(self) -> bytes:
-        return (json.dumps(asdict(self), indent=1, sort_keys=True) + "\n").encode("ascii")
+        return (json.dumps(self.document(), indent=1, sort_keys=True) + "\n").encode("ascii")
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "HeadCard":
@@ -77,6 +77,10 @@ class HeadCard:
                 f"this is no card of a head: {error}; train it again with `xtr-assets train-head`"
             ) from error
 
+    def document(self) -> dict[str, Any]:
+        """JSON-able."""
+        return asdict(self)
+
     def markdown(self) -> str:
         """The same to be read."""
         lines = [
@@ -86,8 +90,8 @@ class HeadCard:
             f"({self.bytes:,} bytes, sha256 `{self.sha256}`). Made by {self.made_by} in {self.cpu_seconds:.0f} CPU s.",
             "",
             "## What it finds",
-            "nDCG@10, late interaction alone, with 95 % bootstrap intervals; `now` is the head that it replaces, `dense` "
-            "the model's own embedding. " + self.rule,
+            "nDCG@10, late interaction alone, with 95 % bootstrap intervals; `now` is the head that it replaces, "
+            "`dense` the model's own embedding. " + self.rule,
             "",
             "| seed | set (questions) | dense | now | trained | gain over now | gain over dense |",
             "|---|---|---|---|---|---|---|",

@@ -1,8 +1,8 @@
 """From packages or sources to a head and its card, in one go: mine, split, freeze, train by seed, measure, choose."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,18 +23,13 @@ from xtr_assets.pipeline.heads.head_measure import Comparison, JudgedSet, compar
 from xtr_assets.pipeline.heads.judged_set import JudgedTexts, read_beir, reference_texts
 from xtr_assets.pipeline.heads.pair_sources import Mined, mine_package, mine_sources
 from xtr_assets.pipeline.heads.pair_split import Split, split_pairs
+from xtr_assets.telemetry.progress import bar
 
 # Tokens of a question and of an answer that training sees: most are shorter, and a state takes 1.5 kB. Judged texts are
 # read as far as the encoder's first window goes.
 QUESTION_TOKENS, ANSWER_TOKENS, JUDGED_TOKENS = 48, 96, 256
 # Held-out questions that judge, among so many answers.
 JUDGING, AMONG = 600, 2500
-
-Phase = Callable[[str, int | None], Callable[[int], None]]
-
-
-def _silent(_phase: str, _total: int | None) -> Callable[[int], None]:
-    return lambda _steps: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +43,11 @@ class HeadPlan:
     apart: tuple[Path, ...] = ()
     pairs: int = 30_000
     seeds: tuple[int, ...] = (0,)
-    recipe: TrainingRecipe = TrainingRecipe()
-    encoder: EncoderConfig = EncoderConfig()
+    recipe: TrainingRecipe = field(default_factory=TrainingRecipe)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
     device: str = "cpu"
     any_licence: bool = False
-    max_judged: int = field(default=400)
+    max_judged: int = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,35 +68,21 @@ class Made:
         write_atomic(folder / HEAD_FILE, self.data)
 
 
-def make_head(plan: HeadPlan, phase: Phase = _silent) -> Made:
-    """Train and judge a head. `phase` is told what begins and how many steps it takes, and gives what counts them.
-
-    Raises ConfigError where there is too little to train on.
-    """
+def make_head(plan: HeadPlan) -> Made:
+    """Train and judge a head, with progress bars. Raises ConfigError where there is too little to train on."""
     began = process_time()
     judged = [read_beir(folder, plan.max_judged) for folder in plan.judged]
-    mined = _mined(plan, phase)
-    step = phase("looking for near copies", None)
+    mined = _mined(plan)
     split = split_pairs(mined.pairs, reference_texts(plan.judged, plan.apart), plan.pairs, AMONG)
-    step(1)
     with TemporaryDirectory(prefix="xtr-head-") as folder:
-        frozen = _Frozen(plan, Path(folder), phase)
+        frozen = _Frozen(plan, Path(folder))
         questions, answers = frozen.pairs(split.train)
         sets = [*frozen.held(split), *(frozen.judged(one) for one in judged)]
         heads: dict[int, bytes] = {}
         found: dict[int, list[Comparison]] = {}
         for seed in plan.seeds:
-            recipe = TrainingRecipe(**{**asdict(plan.recipe), "seed": seed})
-            step = phase(f"training, seed {seed}", steps_of(len(questions), recipe))
-            words = frozen.reader.words
-            trained = train_head(questions, answers, words, frozen.kept, recipe, lambda _loss, step=step: step(1))
-            heads[seed] = head_bytes(trained)
-            step = phase(f"measuring, seed {seed}", len(sets))
-            head = parse_head(heads[seed], frozen.reader.shape.layers, "the trained head")
-            found[seed] = []
-            for one in sets:
-                found[seed].append(compare_heads(one, words, frozen.kept, {"now": frozen.now, "trained": head}))
-                step(1)
+            heads[seed] = _train(frozen, questions, answers, replace(plan.recipe, seed=seed))
+            found[seed] = _measured(frozen, sets, heads[seed], seed)
     best = max(plan.seeds, key=lambda seed: (_mean(found[seed]), -seed))
     accepted, verdict = verdict_of(found[best])
     card = HeadCard(
@@ -125,14 +106,30 @@ def make_head(plan: HeadPlan, phase: Phase = _silent) -> Made:
     return Made(heads[best], card, accepted)
 
 
-def _mined(plan: HeadPlan, phase: Phase) -> Mined:
+def _mined(plan: HeadPlan) -> Mined:
     found = [mine_sources(plan.sources)] if plan.sources else []
-    step = phase("mining pairs", len(plan.packages))
-    for path in plan.packages:
-        found.append(mine_package(path, plan.any_licence))
-        step(1)
+    with bar(len(plan.packages), "mining pairs") as step:
+        for path in plan.packages:
+            found.append(mine_package(path, plan.any_licence))
+            step()
     origins = tuple(origin for one in found for origin in one.origins)
     return Mined(origins, tuple(pair for one in found for pair in one.pairs))
+
+
+def _train(frozen: "_Frozen", questions: FrozenStates, answers: FrozenStates, recipe: TrainingRecipe) -> bytes:
+    with bar(steps_of(len(questions), recipe), f"training, seed {recipe.seed}") as step:
+        words = frozen.reader.words
+        return head_bytes(train_head(questions, answers, words, frozen.kept, recipe, lambda _loss: step()))
+
+
+def _measured(frozen: "_Frozen", sets: Sequence[JudgedSet], data: bytes, seed: int) -> list[Comparison]:
+    head = parse_head(data, frozen.reader.shape.layers, "the trained head")
+    found = []
+    with bar(len(sets), f"measuring, seed {seed}") as step:
+        for one in sets:
+            found.append(compare_heads(one, frozen.reader.words, frozen.kept, {"now": frozen.now, "trained": head}))
+            step()
+    return found
 
 
 def _mean(comparisons: Sequence[Comparison]) -> float:
@@ -142,8 +139,8 @@ def _mean(comparisons: Sequence[Comparison]) -> float:
 class _Frozen:
     """The states that a run needs, in files of a folder that goes when it ends."""
 
-    def __init__(self, plan: HeadPlan, folder: Path, phase: Phase) -> None:
-        self.folder, self.phase = folder, phase
+    def __init__(self, plan: HeadPlan, folder: Path) -> None:
+        self.folder = folder
         self.reader = StateReader(locate_minilm(plan.encoder.weights), plan.device, plan.encoder.precision)
         self.kept: Mask = self.reader.kept(plan.encoder.keep_punctuation)
         self.now: Head = open_head(plan.encoder.head, self.reader.shape.layers)
@@ -170,4 +167,5 @@ class _Frozen:
 
     def _read(self, what: str, texts: Sequence[str], tokens: int) -> FrozenStates:
         file = self.folder / f"{len(list(self.folder.iterdir()))}.npy"
-        return self.reader.read(texts, file, tokens, self.phase(f"encoding {what}", len(texts)))
+        with bar(len(texts), f"encoding {what}") as step:
+            return self.reader.read(texts, file, tokens, step)

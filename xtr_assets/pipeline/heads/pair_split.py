@@ -1,4 +1,4 @@
-"""From mined pairs to what trains and what judges: no pair twice, no near copy of what it is measured on, origins apart."""
+"""From mined pairs to what trains and what judges: no pair twice, no near copy of a reference, origins apart."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
