@@ -7,6 +7,7 @@ import dagster as dg
 from xtr_assets.defs.context import AFRESH_TAG, COMPACT_TAG, EXECUTOR, LOCK_WAIT_SECONDS, TUNE_TAG, Site
 from xtr_assets.defs.metadata import plain_metadata
 from xtr_assets.defs.names import CORPUS, DERIVED
+from xtr_assets.defs.train_head_job import train_head_job
 from xtr_assets.defs.verify_job import verify_job
 from xtr_assets.pipeline.gate.judgments import evaluate
 from xtr_assets.pipeline.gate.registry import has_judgments
@@ -72,8 +73,8 @@ def asset_jobs(site: Site) -> list[AssetJob]:
 
 
 def op_jobs(site: Site) -> list[dg.JobDefinition]:
-    """Jobs that are no assets: `rollback`, `collect`, `verify`, and `evaluate` where judgments exist."""
-    jobs = [_rollback_job(site), _collect_job(site), verify_job(site)]
+    """Jobs that are no assets: `rollback`, `collect`, `verify`, `train_head`, and `evaluate` where judgments exist."""
+    jobs = [_rollback_job(site), _collect_job(site), verify_job(site), train_head_job(site)]
     if has_judgments(site.config):
         jobs.append(_evaluate_job(site))
     return jobs

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 NORM_FLOOR = np.float32(1e-12)
 # What a trained head reads: the word piece by itself, which later layers have half forgotten, the middle and the end.
 # Without the early ones known items of the standard library fell from 0.455 to 0.414 (MRR@10).
-HEAD_LAYERS = (WORDS, 3, 6)
+PARTS = 3
+
+
+def head_layers(depth: int) -> tuple[int, ...]:
+    """The layers that a trained head reads of a model of so many.
+
+    >>> head_layers(6)
+    (-1, 3, 6)
+    """
+    return (WORDS, depth // 2, depth)
 
 
 class Head(Protocol):
@@ -84,21 +93,19 @@ class TrainedHead:
     """A head trained over states of a frozen model: word piece, middle and end, each of unit length, one matrix.
 
     center : float32 [hidden], the mean of the vocabulary's word-piece embeddings, which says nothing about a word.
-    matrix : float32 [len(HEAD_LAYERS) x hidden, token_dim]. Made by `head_trainer.py`.
+    matrix : float32 [PARTS x hidden, token_dim]. depth : the layers of the model. Made by `head_trainer.py`.
     """
 
-    layers = HEAD_LAYERS
-
-    def __init__(self, center: Floats, matrix: Floats, sha256: str = "") -> None:
-        if center.ndim != 1 or matrix.ndim != 2 or len(matrix) != len(HEAD_LAYERS) * len(center):
+    def __init__(self, center: Floats, matrix: Floats, depth: int, sha256: str = "") -> None:
+        if center.ndim != 1 or matrix.ndim != 2 or len(matrix) != PARTS * len(center):
             raise InvalidInput(
-                f"a trained head is a center [hidden] and a matrix [{len(HEAD_LAYERS)} x hidden, token_dim], not "
+                f"a trained head is a center [hidden] and a matrix [{PARTS} x hidden, token_dim], not "
                 f"{center.shape} and {matrix.shape}; train one with `xtr-assets train-head`"
             )
         if not (np.isfinite(center).all() and np.isfinite(matrix).all()):
             raise InvalidInput("a trained head holds NaN or infinity; train it again with `xtr-assets train-head`")
         self.center, self.matrix, self.sha256 = center, matrix, sha256
-        self.token_dim = int(matrix.shape[1])
+        self.layers, self.token_dim = head_layers(depth), int(matrix.shape[1])
         self._placed: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def __call__(self, states: Mapping[int, "torch.Tensor"]) -> "torch.Tensor":

@@ -71,7 +71,7 @@ def parse_head(data: bytes, layers: int, origin: str) -> Head:
     if set(tensors) == {"matrix"}:
         return Projection(tensors["matrix"], layers, sha256)
     if set(tensors) == {"center", "matrix"}:
-        return TrainedHead(tensors["center"], tensors["matrix"], sha256)
+        return TrainedHead(tensors["center"], tensors["matrix"], layers, sha256)
     raise ProviderError(
         f"{origin} holds {sorted(tensors)}, a head is `center` and `matrix`; write one with `xtr-assets train-head`"
     )
