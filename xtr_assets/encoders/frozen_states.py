@@ -15,7 +15,7 @@ from xtr_assets.encoders.base import Progress
 from xtr_assets.encoders.batches import batches
 from xtr_assets.encoders.bert_shape import BertShape
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET
-from xtr_assets.encoders.head import HEAD_LAYERS, WORDS, unit_rows
+from xtr_assets.encoders.head import head_layers, unit_rows
 from xtr_assets.encoders.precision import Precision, choose_device, choose_precision
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets.encoders.wordpiece import WordPieces
@@ -23,16 +23,22 @@ from xtr_assets.encoders.wordpiece import WordPieces
 
 @dataclass(frozen=True, slots=True)
 class FrozenStates:
-    """Of n texts with T tokens, special tokens left out.
+    """Of n texts with T tokens, special tokens left out; of a model of `depth` layers.
 
     embeddings : float32 [n, hidden], unit length, of the tokens that were read. offsets : int64 [n + 1].
-    token_ids : int32 [T]. states : float16 [T, layers x hidden], memory-mapped, each layer of unit length.
+    token_ids : int32 [T]. states : float16 [T, layers x hidden], memory-mapped, each of `layers` of unit length.
     """
 
     embeddings: Floats
     offsets: Ints
     token_ids: Int32s
     states: Halves
+    depth: int
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """What a head reads beside the word pieces, whose rows are the model's word-piece embedding."""
+        return head_layers(self.depth)[1:]
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -55,7 +61,7 @@ class StateReader:
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         tensors = load_file(files.weights)
         self._model = Bert(tensors, self.shape, dtype, self.device)
-        # float32 [vocabulary, hidden]: the layer WORDS of a token is its row here, which need not be kept.
+        # float32 [vocabulary, hidden]: WORDS of a token is its row here, which need not be kept.
         self.words: Floats = next(t for n, t in tensors.items() if n.endswith("word_embeddings.weight")).numpy()
 
     def read(
@@ -67,7 +73,7 @@ class StateReader:
         ids = [one if len(one) else np.array([self.pieces.unknown], np.int32) for one in ids]
         lengths = np.array([len(one) for one in ids], np.int64)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        layers, hidden = [one for one in HEAD_LAYERS if one != WORDS], self.shape.hidden
+        layers, hidden = head_layers(self.shape.layers)[1:], self.shape.hidden
         states = np.lib.format.open_memmap(file, "w+", np.float16, (int(offsets[-1]), len(layers) * hidden))
         embeddings = np.zeros((len(texts), hidden), np.float32)
         for batch in batches(lengths + 2, TOKEN_BUDGET[self.device.type], BATCH_OVERHEAD[self.device.type]):
@@ -79,7 +85,7 @@ class StateReader:
             if progress is not None:
                 progress(len(batch))
         states.flush()
-        return FrozenStates(unit_rows(embeddings), offsets, np.concatenate(ids), states)
+        return FrozenStates(unit_rows(embeddings), offsets, np.concatenate(ids), states, self.shape.layers)
 
     def _pass(self, rows: Sequence[Int32s]) -> Iterator[tuple[Floats, Mapping[int, Floats]]]:
         import torch
@@ -88,9 +94,9 @@ class StateReader:
         ids = np.zeros((len(rows), lengths.max()), np.int64)
         for number, row in enumerate(rows):
             ids[number, : len(row) + 2] = [self.pieces.cls, *row, self.pieces.sep]
-        layers = (self.shape.layers, *HEAD_LAYERS)
+        layers = head_layers(self.shape.layers)[1:]
         asked = torch.from_numpy(ids).to(self.device), torch.from_numpy(lengths).to(self.device)
-        found = {layer: state.cpu().numpy() for layer, state in self._model(*asked, layers).items() if layer != WORDS}
+        found = {layer: state.cpu().numpy() for layer, state in self._model(*asked, layers).items()}
         for number, length in enumerate(lengths):
             own = {layer: state[number, 1 : length - 1] for layer, state in found.items()}
             yield found[self.shape.layers][number, :length].sum(axis=0), own

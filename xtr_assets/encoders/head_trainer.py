@@ -15,7 +15,7 @@ import numpy as np
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.frozen_states import FrozenStates
-from xtr_assets.encoders.head import HEAD_LAYERS, TrainedHead, unit_rows
+from xtr_assets.encoders.head import PARTS, TrainedHead, unit_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +72,7 @@ def train_head(
     center = words.mean(axis=0)
     table = torch.from_numpy(unit_rows(words - center))
     generator = torch.Generator().manual_seed(recipe.seed)
-    width = len(HEAD_LAYERS) * words.shape[1]
+    width = PARTS * words.shape[1]
     matrix = torch.randn(width, recipe.dim, generator=generator) / math.sqrt(width)
     matrix.requires_grad_(True)
     log_scale = torch.tensor(math.log(recipe.scale), requires_grad=True)
@@ -97,7 +97,7 @@ def train_head(
         rate.step()
         if progress is not None:
             progress(float(loss.detach()))
-    return TrainedHead(center, matrix.detach().numpy())
+    return TrainedHead(center, matrix.detach().numpy(), questions.depth)
 
 
 def steps_of(pairs: int, recipe: TrainingRecipe) -> int:

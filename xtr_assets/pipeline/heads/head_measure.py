@@ -13,7 +13,7 @@ import numpy.typing as npt
 from xtr_assets.core.recall import ndcg_at_k
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.frozen_states import FrozenStates
-from xtr_assets.encoders.head import HEAD_LAYERS, WORDS, Head
+from xtr_assets.encoders.head import WORDS, Head
 
 Doubles = npt.NDArray[np.float64]
 
@@ -96,12 +96,11 @@ def token_embeddings(states: FrozenStates, head: Head, words: Floats, kept: Mask
     counts = np.add.reduceat(keep.astype(np.int64), states.offsets[:-1])
     rows = np.flatnonzero(keep)
     hidden = words.shape[1]
-    below = [layer for layer in HEAD_LAYERS if layer != WORDS]
     made = [np.empty((0, head.token_dim), np.float32)]
     for start in range(0, len(rows), TOKENS_AT_ONCE):
         own = rows[start : start + TOKENS_AT_ONCE]
         read = states.states[own].astype(np.float32)
-        layers = {layer: read[:, nth * hidden : (nth + 1) * hidden] for nth, layer in enumerate(below)}
+        layers = {layer: read[:, nth * hidden : (nth + 1) * hidden] for nth, layer in enumerate(states.layers)}
         made.append(head.light({WORDS: words[states.token_ids[own]], **layers}))
     return np.concatenate(made), np.concatenate([[0], np.cumsum(counts)])
 
