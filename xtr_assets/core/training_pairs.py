@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from textwrap import dedent
 from typing import Literal
 
@@ -26,14 +26,24 @@ NAME_WORDS = 2
 ANSWER_WORDS = 8
 # A section gives a sentence away where so many are left.
 CLOZE_SENTENCES = 4
+# The share of letters and spaces in prose; of code and tables it is less.
+LETTERS = 0.85
 
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SENTENCE = re.compile(SENTENCE_END)
 # Markup that no question holds: roles (:class:`X`), literals, links and emphasis keep their words.
 _MARKUP = re.compile(r":[a-z:]+:(?=`)|[`*~]+|<[^>\s]*>`?_+")
-# Lines of a docstring that open a list of parameters, an example or a directive.
-_FIELD = re.compile(r"^\s*(:[a-z]+|@[a-z]+|>>>|\.\. |Parameters|Args|Arguments|Returns|Raises|Examples?|Notes?)\b")
+# The heads of a docstring's lists, alone on a line: what follows is no prose, to the docstring's end.
+_LIST_HEAD = re.compile(
+    r"^\s*((Other |Keyword )?(Parameters|Args|Arguments)|Returns?|Yields|Raises|Examples?|Notes?|References|See Also|"
+    r"Attributes|Methods|Warnings?|Warns|Usage)\s*:*\s*$",
+    re.IGNORECASE,
+)
+# Lines that open a field, an example or a directive.
+_FIELD = re.compile(r"^\s*(:[a-z]+\b[^:]*:|@[a-z]+\b|>>>|\.\. )")
+_UNDERLINE = re.compile(r"^\s*([^\w\s])\1{2,}\s*$")
+_HASH_HEADING = re.compile(r"^#{1,6}\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +148,7 @@ def _function_pairs(chunk: Chunk) -> Iterator[Pair]:
     docstring = ast.get_docstring(node)
     if docstring is None or not node.body[1:]:
         return
-    paragraphs = prose_paragraphs(docstring)
+    paragraphs = prose_paragraphs(docstring, docstring=True)
     if not paragraphs:
         return
     base = Pair("", "", "docstring", chunk.source, f"{chunk.path}:{chunk.symbol}")
@@ -164,24 +174,21 @@ def _section_pairs(chunk: Chunk) -> Iterator[Pair]:
         yield replace(base, kind="cloze", question=sentences[taken], answer=left)
 
 
-def prose_paragraphs(text: str) -> list[str]:
-    """The paragraphs of a docstring or a section that are sentences: no fields, examples, code, lists or tables."""
+def prose_paragraphs(text: str, docstring: bool = False) -> list[str]:
+    """The paragraphs of a section, or of a docstring up to its lists, that are sentences: no headings, fields, examples,
+    code or tables."""
     found = []
     for block in re.split(r"\n[ \t]*\n", text):
-        lines = block.strip("\n").splitlines()
-        if lines and re.match(r"^\s*[^\w\s]{3,}\s*$", lines[0]):
+        lines = [line for line in block.splitlines() if line.strip()]
+        if docstring and lines and _LIST_HEAD.match(lines[0]):
+            break
+        if lines and (_UNDERLINE.match(lines[0]) or _HASH_HEADING.match(lines[0])):
             lines = lines[1:]
-        # A heading and its underline.
-        while len(lines) >= 2 and re.match(r"^\s*([^\w\s])\1{2,}\s*$", lines[1]):
+        if len(lines) >= 2 and _UNDERLINE.match(lines[1]):
             lines = lines[2:]
-        kept = []
-        for line in lines:
-            if _FIELD.match(line):
-                break
-            kept.append(line.strip())
-        joined = clean(" ".join(kept))
+        joined = clean(" ".join(takewhile(lambda line: not _FIELD.match(line), lines)))
         letters = sum(character.isalpha() or character.isspace() for character in joined)
-        if len(_WORD.findall(joined)) >= QUESTION_WORDS[0] and letters >= 0.85 * len(joined):
+        if len(_WORD.findall(joined)) >= QUESTION_WORDS[0] and letters >= LETTERS * len(joined):
             found.append(joined)
     return found
 
@@ -207,7 +214,8 @@ def _without(text: str, statement: ast.stmt) -> str:
     lines = text.encode().split(b"\n")
     last = statement.end_lineno or statement.lineno
     before, after = lines[statement.lineno - 1][: statement.col_offset], lines[last - 1][statement.end_col_offset :]
-    joined = before.rstrip() + after if before.strip() else after.lstrip(b"; ")
+    # Behind the colon of a function on one line, or on a line of its own.
+    joined = before.rstrip() + (b" " if before.strip() else b"") + after.lstrip(b"; ")
     middle = [joined] if joined.strip() else []
     return b"\n".join([*lines[: statement.lineno - 1], *middle, *lines[last:]]).decode()
 
