@@ -175,8 +175,8 @@ def _section_pairs(chunk: Chunk) -> Iterator[Pair]:
 
 
 def prose_paragraphs(text: str, docstring: bool = False) -> list[str]:
-    """The paragraphs of a section, or of a docstring up to its lists, that are sentences: no headings, fields, examples,
-    code or tables."""
+    """The paragraphs of a section, or of a docstring up to its lists, that are sentences: no headings, fields,
+    examples, code or tables."""
     found = []
     for block in re.split(r"\n[ \t]*\n", text):
         lines = [line for line in block.splitlines() if line.strip()]
