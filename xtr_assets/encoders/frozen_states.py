@@ -68,7 +68,8 @@ class StateReader:
         self, texts: Sequence[str], file: Path, max_tokens: int = 256, progress: Progress | None = None
     ) -> FrozenStates:
         """Encode the first `max_tokens` tokens of each text, two special ones included; the states go to `file`."""
-        ids = [one[: max_tokens - 2] for one in self.pieces.ids(texts)]
+        most = min(max_tokens, self.shape.positions) - 2
+        ids = [one[:most] for one in self.pieces.ids(texts)]
         # A text of no token keeps [UNK], which is a token like any other.
         ids = [one if len(one) else np.array([self.pieces.unknown], np.int32) for one in ids]
         lengths = np.array([len(one) for one in ids], np.int64)
