@@ -70,6 +70,8 @@ class Made:
 
 def make_head(plan: HeadPlan) -> Made:
     """Train and judge a head, with progress bars. Raises ConfigError where there is too little to train on."""
+    if plan.encoder.kind != "minilm":
+        raise ConfigError(f"`encoder.kind` is {plan.encoder.kind!r}; a head is trained for 'minilm', so name that")
     began = process_time()
     judged = [read_beir(folder, plan.max_judged) for folder in plan.judged]
     mined = _mined(plan)

@@ -1,7 +1,7 @@
 """From a folder to a head and its card, with a model of two layers and thirty words."""
 
 import json
-import random
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -10,49 +10,19 @@ import pytest
 
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.errors import ConfigError, InvalidInput
-from xtr_assets.encoders.head import TrainedHead
-from xtr_assets.encoders.head_file import CARD_FILE, CARD_TEXT, HEAD_FILE, head_bytes, open_head
+from xtr_assets.encoders.head_file import CARD_FILE, CARD_TEXT, HEAD_FILE, open_head
 from xtr_assets.encoders.head_trainer import TrainingRecipe
-from xtr_assets.pipeline.heads import head_run
 from xtr_assets.pipeline.heads.head_card import HeadCard, verdict_of
 from xtr_assets.pipeline.heads.head_measure import Comparison
 from xtr_assets.pipeline.heads.head_run import HeadPlan, Made, make_head
-from xtr_assets_tests.encoders.conftest import HIDDEN, random_state, write_model
-
-SPOKEN = ("alpha", "beta", "gamma", "delta", "parse", "date", "iso", "dates", "parsing", "dating")
-
-
-def sentence(draw: random.Random, length: int) -> str:
-    return " ".join(draw.choice(SPOKEN) for _ in range(length))
-
-
-def function(name: str, draw: random.Random) -> str:
-    body = "+".join(sentence(draw, 12).split())
-    return f'def {name}():\n    """{sentence(draw, 5)}."""\n    return {body}\n'
+from xtr_assets_tests.head_project import head_project
 
 
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> HeadPlan:
-    """Three hundred functions in sixty files, a judged set, and a folder that is kept apart."""
-    folder, draw = tmp_path_factory.mktemp("run"), random.Random(3)
-    (folder / "code").mkdir()
-    for number in range(60):
-        functions = [function(f"f{number}_{nth}", draw) for nth in range(5)]
-        (folder / "code" / f"m{number}.py").write_text("\n\n".join(functions))
-    (folder / "judged").mkdir()
-    texts = [{"_id": f"d{nth}", "title": "", "text": sentence(draw, 20)} for nth in range(40)]
-    queries = [{"_id": f"q{nth}", "text": sentence(draw, 4)} for nth in range(20)]
-    for name, records in (("corpus", texts), ("queries", queries)):
-        (folder / "judged" / f"{name}.jsonl").write_text("\n".join(map(json.dumps, records)))
-    (folder / "judged" / "qrels.tsv").write_text("".join(f"q{nth}\td{nth}\t1\n" for nth in range(20)))
-    files = write_model(folder / "model", random_state())
-    rng = np.random.default_rng(1)
-    now = TrainedHead(np.zeros(HIDDEN, np.float32), rng.standard_normal((3 * HIDDEN, 8)).astype(np.float32), 2)
-    (folder / HEAD_FILE).write_bytes(head_bytes(now))
-    # The digests of the tiny model are no published ones: the plan's encoder names the folder, the fixture opens it.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(head_run, "locate_minilm", lambda _weights: files)
-        yield HeadPlan(  # type: ignore[misc]
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeadPlan]:
+    folder = tmp_path_factory.mktemp("run")
+    with head_project(folder):
+        yield HeadPlan(
             packages=(folder / "code",),
             judged=(folder / "judged",),
             apart=(folder / "model",),
