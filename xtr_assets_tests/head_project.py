@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xtr_assets.encoders.head import TrainedHead
+from xtr_assets.encoders.head import PARTS, TrainedHead
 from xtr_assets.encoders.head_file import HEAD_FILE, head_bytes
 from xtr_assets.pipeline.heads import head_run
 from xtr_assets_tests.encoders.conftest import HIDDEN, random_state, write_model
@@ -45,7 +45,7 @@ def head_project(folder: Path) -> Iterator[None]:
     (folder / "judged" / "qrels.tsv").write_text("".join(f"q{nth}\td{nth}\t1\n" for nth in range(20)))
     files = write_model(folder / "model", random_state())
     rng = np.random.default_rng(1)
-    now = TrainedHead(np.zeros(HIDDEN, np.float32), rng.standard_normal((3 * HIDDEN, 8)).astype(np.float32), 2)
+    now = TrainedHead(np.zeros(HIDDEN, np.float32), rng.standard_normal((PARTS * HIDDEN, 8)).astype(np.float32), 2)
     (folder / HEAD_FILE).write_bytes(head_bytes(now))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(head_run, "locate_minilm", lambda _weights: files)

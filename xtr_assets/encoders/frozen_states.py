@@ -15,7 +15,7 @@ from xtr_assets.encoders.base import Progress
 from xtr_assets.encoders.batches import batches
 from xtr_assets.encoders.bert_shape import BertShape
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET
-from xtr_assets.encoders.head import head_layers, unit_rows
+from xtr_assets.encoders.head import POOLED, WORDS, head_layers, unit_rows
 from xtr_assets.encoders.precision import Precision, choose_device, choose_precision
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets.encoders.wordpiece import WordPieces
@@ -37,8 +37,8 @@ class FrozenStates:
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """What a head reads beside the word pieces, whose rows are the model's word-piece embedding."""
-        return head_layers(self.depth)[1:]
+        """Those in `states`. WORDS are rows of the model's word-piece embedding, POOLED of `embeddings`."""
+        return _stored(self.depth)
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -74,7 +74,7 @@ class StateReader:
         ids = [one if len(one) else np.array([self.pieces.unknown], np.int32) for one in ids]
         lengths = np.array([len(one) for one in ids], np.int64)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        layers, hidden = head_layers(self.shape.layers)[1:], self.shape.hidden
+        layers, hidden = _stored(self.shape.layers), self.shape.hidden
         states = np.lib.format.open_memmap(file, "w+", np.float16, (int(offsets[-1]), len(layers) * hidden))
         embeddings = np.zeros((len(texts), hidden), np.float32)
         for batch in batches(lengths + 2, TOKEN_BUDGET[self.device.type], BATCH_OVERHEAD[self.device.type]):
@@ -95,7 +95,7 @@ class StateReader:
         ids = np.zeros((len(rows), lengths.max()), np.int64)
         for number, row in enumerate(rows):
             ids[number, : len(row) + 2] = [self.pieces.cls, *row, self.pieces.sep]
-        layers = head_layers(self.shape.layers)[1:]
+        layers = _stored(self.shape.layers)
         asked = torch.from_numpy(ids).to(self.device), torch.from_numpy(lengths).to(self.device)
         found = {layer: state.cpu().numpy() for layer, state in self._model(*asked, layers).items()}
         for number, length in enumerate(lengths):
@@ -106,3 +106,7 @@ class StateReader:
         """bool [vocabulary]: the word pieces that documents keep."""
         dropped = self.pieces.special if punctuation else self.pieces.special | self.pieces.punctuation
         return ~dropped
+
+
+def _stored(depth: int) -> tuple[int, ...]:
+    return tuple(layer for layer in head_layers(depth) if layer not in (WORDS, POOLED))

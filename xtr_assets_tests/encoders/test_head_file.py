@@ -9,7 +9,7 @@ from safetensors.numpy import save
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.errors import ConfigError, InvalidInput, ProviderError
 from xtr_assets.encoders import head_file
-from xtr_assets.encoders.head import Projection, TrainedHead
+from xtr_assets.encoders.head import PARTS, Projection, TrainedHead
 from xtr_assets.encoders.head_file import (
     HEAD_FILE,
     SHIPPED,
@@ -20,7 +20,7 @@ from xtr_assets.encoders.head_file import (
     shipped_name,
 )
 
-PART = np.random.default_rng(1).standard_normal((3 * 16, 8)).astype(np.float32)
+PART = np.random.default_rng(1).standard_normal((PARTS * 16, 8)).astype(np.float32)
 
 
 def trained() -> TrainedHead:
@@ -67,7 +67,7 @@ def test_a_head_comes_back_from_its_file_by_file_or_folder(tmp_path: Path) -> No
         (b"\xff" * 64, "no safetensors file"),
         (save({"weight": PART}), "holds .*weight"),
         (save({"center": PART[:, 0], "matrix": PART}), "center \\[hidden\\]"),
-        (save({"center": PART[0], "matrix": np.full_like(PART[:24], np.nan)}), "NaN"),
+        (save({"center": PART[0], "matrix": np.full_like(PART[:32], np.nan)}), "NaN"),
     ],
 )
 def test_what_is_no_head_is_refused_in_words(data: bytes, told: str) -> None:

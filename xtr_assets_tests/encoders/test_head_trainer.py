@@ -36,7 +36,7 @@ def states_of(ids: list[list[int]], words: Floats, seed: int) -> FrozenStates:
     flat = np.concatenate([np.array(one, np.int32) for one in ids])
     noisy = [unit_rows(words[flat] + 0.3 * rng.standard_normal((len(flat), WIDTH)).astype(np.float32)) for _ in "ab"]
     # An embedding that tells texts apart and says nothing about who answers whom.
-    embeddings = unit_rows(rng.standard_normal((len(ids), 8)).astype(np.float32))
+    embeddings = unit_rows(rng.standard_normal((len(ids), WIDTH)).astype(np.float32))
     offsets = np.concatenate([[0], np.cumsum([len(one) for one in ids])])
     return FrozenStates(embeddings, offsets, flat, np.hstack(noisy).astype(np.float16), 6)
 

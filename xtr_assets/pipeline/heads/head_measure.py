@@ -13,7 +13,7 @@ import numpy.typing as npt
 from xtr_assets.core.recall import ndcg_at_k
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.frozen_states import FrozenStates
-from xtr_assets.encoders.head import WORDS, Head
+from xtr_assets.encoders.head import POOLED, WORDS, Head
 
 Doubles = npt.NDArray[np.float64]
 
@@ -101,7 +101,8 @@ def token_embeddings(states: FrozenStates, head: Head, words: Floats, kept: Mask
         own = rows[start : start + TOKENS_AT_ONCE]
         read = states.states[own].astype(np.float32)
         layers = {layer: read[:, nth * hidden : (nth + 1) * hidden] for nth, layer in enumerate(states.layers)}
-        made.append(head.light({WORDS: words[states.token_ids[own]], **layers}))
+        layers |= {WORDS: words[states.token_ids[own]], POOLED: states.embeddings[owner[own]]}
+        made.append(head.light(layers))
     return np.concatenate(made), np.concatenate([[0], np.cumsum(counts)])
 
 

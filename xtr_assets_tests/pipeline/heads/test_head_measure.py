@@ -4,13 +4,13 @@ import numpy as np
 
 from xtr_assets.core.types import Floats
 from xtr_assets.encoders.frozen_states import FrozenStates
-from xtr_assets.encoders.head import TrainedHead, unit_rows
+from xtr_assets.encoders.head import PARTS, TrainedHead, unit_rows
 from xtr_assets.pipeline.heads.head_measure import JudgedSet, bootstrap, compare_heads, late_scores, token_embeddings
 
 HIDDEN = 6
 RNG = np.random.default_rng(4)
 WORDS = RNG.standard_normal((40, HIDDEN)).astype(np.float32)
-HEAD = TrainedHead(WORDS.mean(axis=0), RNG.standard_normal((3 * HIDDEN, 5)).astype(np.float32), 6)
+HEAD = TrainedHead(WORDS.mean(axis=0), RNG.standard_normal((PARTS * HIDDEN, 5)).astype(np.float32), 6)
 
 
 def states(lengths: list[int]) -> FrozenStates:
@@ -27,7 +27,7 @@ def slow(one: FrozenStates, nth: int, kept: np.ndarray) -> Floats:  # type: igno
     places = range(int(one.offsets[nth]), int(one.offsets[nth + 1]))
     for place in [p for p in places if kept[one.token_ids[p]]] or places:
         word = WORDS[one.token_ids[place]] - HEAD.center
-        parts = [word / np.linalg.norm(word), one.states[place, :HIDDEN], one.states[place, HIDDEN:]]
+        parts = [word, one.states[place, :HIDDEN], one.states[place, HIDDEN:], one.embeddings[nth]]
         token = np.concatenate([part / np.linalg.norm(part.astype(np.float32)) for part in parts]) @ HEAD.matrix
         made.append(token / np.linalg.norm(token))
     return np.array(made, np.float32)

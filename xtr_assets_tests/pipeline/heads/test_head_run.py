@@ -41,7 +41,7 @@ def test_a_run_gives_a_head_that_opens_and_a_card_that_says_everything(made: Mad
     replace(made, accepted=True).write(tmp_path)
     assert {one.name for one in tmp_path.iterdir()} == {HEAD_FILE, CARD_FILE, CARD_TEXT}
     head = open_head(tmp_path, 2)
-    assert head.layers == (-1, 1, 2) and head.token_dim == 8
+    assert head.layers == (-1, 1, 2, -2) and head.token_dim == 8
     card = HeadCard.from_bytes((tmp_path / CARD_FILE).read_bytes())
     assert card.document() == json.loads(made.card.to_bytes())
     assert card.sha256 == head.sha256 and card.bytes == (tmp_path / HEAD_FILE).stat().st_size
