@@ -90,6 +90,7 @@ COMMANDS = {
     "compact": "",
     "evaluate": "",
     "tune": "",
+    "train-head": "out packages judged seeds as_json",
     "health": "as_json",
     "export-idmap": "path generation as_json",
     "export": "path",
@@ -108,7 +109,6 @@ VERDICTS = (
 LATER_COMMANDS = {
     "serve": "the server",
     "mcp": "the index as tools for agents",
-    "train-head": "a late-interaction head of one's own",
     "push": "generations in an object store",
     "pull": "generations in an object store",
     "mirror": "generations in an object store",

@@ -80,7 +80,7 @@ def test_a_path_without_a_head_names_the_setting(tmp_path: Path, monkeypatch: py
         open_head(tmp_path, 6)
     monkeypatch.setattr(head_file, "MOST_BYTES", 10)
     (tmp_path / HEAD_FILE).write_bytes(head_bytes(trained()))
-    with pytest.raises(ConfigError, match="a head 10 at most"):
+    with pytest.raises(ConfigError, match="a head has 10 at most"):
         open_head(tmp_path, 6)
 
 

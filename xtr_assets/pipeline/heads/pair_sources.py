@@ -64,7 +64,7 @@ def mine_sources(sources: Sequence[SourceConfig]) -> Mined:
         source = open_source(config)
         paths = sorted({path for shard in source.shards() for path in source.scan(shard, {})})
         found = [p for path in paths for one in source.read(path) if isinstance(one, Chunk) for p in pairs_of(one)]
-        origins.append(Origin(config.name, licence="of the index", pairs=Counter(pair.kind for pair in found)))
+        origins.append(Origin(config.name, licence="of the index", pairs=dict(Counter(one.kind for one in found))))
         pairs += found
     return Mined(tuple(origins), tuple(pairs))
 
