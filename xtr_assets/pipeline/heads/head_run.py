@@ -25,11 +25,11 @@ from xtr_assets.pipeline.heads.pair_sources import Mined, mine_package, mine_sou
 from xtr_assets.pipeline.heads.pair_split import Split, split_pairs
 from xtr_assets.telemetry.progress import bar
 
-# Tokens of a question and of an answer that training sees: most are shorter, and a state takes 1.5 kB. Judged texts are
-# read as far as the encoder's first window goes.
-QUESTION_TOKENS, ANSWER_TOKENS, JUDGED_TOKENS = 48, 96, 256
+# Tokens of a question and of an answer that training sees, two special ones included: the time of a run is that of
+# encoding them, and more pairs teach more than longer ones. Judged texts are read as far as a first window goes.
+QUESTION_TOKENS, ANSWER_TOKENS, JUDGED_TOKENS = 40, 66, 256
 # Held-out questions that judge, among so many answers.
-JUDGING, AMONG = 600, 2500
+JUDGING, AMONG = 400, 1500
 
 
 @dataclass(frozen=True, slots=True)
