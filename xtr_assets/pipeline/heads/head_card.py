@@ -17,7 +17,7 @@ LIMITS = (
     "What it finds in languages, spoken or programmed, that neither the packages nor the sets are in was not measured.",
     "Questions are docstrings, names, headings and sentences, as authors write them; those of people who search are "
     "shorter and differ.",
-    "Answers were cut to `answer_tokens` for training; what it finds in longer ones is measured on the judged sets alone.",
+    "Answers were cut to `answer_tokens` for training; what it finds in longer ones, the judged sets say.",
     "The seed was chosen on the sets that are shown: of three alike the best one is a little lucky.",
     "Packages copy from each other: what of a test set that was not named here stands in a package is not known.",
 )
