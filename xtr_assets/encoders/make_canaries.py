@@ -1,8 +1,8 @@
 """Makes the canaries that the package ships: `python -m xtr_assets.encoders.make_canaries OUT`.
 
-Of the embedded encoders at their default settings, with each head that is shipped, in fp32. The result is data under review like a golden warehouse: it
-is made again only with a new fingerprint (other weights, another head, a raised CODE_VERSION) or other texts, never
-because a test of it fails.
+Of the embedded encoders at their default settings, with each head that is shipped, in fp32. The result is data under
+review like a golden warehouse: it is made again only with a new fingerprint (other weights, another head, a raised
+CODE_VERSION) or other texts, never because a test of it fails.
 """
 
 import json
