@@ -26,7 +26,7 @@ LEFT_OUT = re.compile(
 )
 STYLES: dict[str, TextStyle] = {".md": "markdown", ".rst": "rst", ".txt": "rst"}
 # Pairs of one archive: of 150 packages 30,000 are taken, some 200 of each, and reading all of them takes minutes.
-MOST_PAIRS = 1200
+MOST_PAIRS = 700
 # A larger module is generated, or a table.
 MOST_BYTES = 400_000
 PERMISSIVE = re.compile(r"\b(MIT|BSD|Apache|PSF|Python Software Foundation|ISC|HPND)\b", re.IGNORECASE)
@@ -147,8 +147,10 @@ def _archive_files(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _described(path: Path, files: dict[str, bytes]) -> tuple[Origin, str]:
     """What the metadata says, taken out of the files, and its long description."""
-    names = [name for name in files if name == "PKG-INFO" or name.endswith(".dist-info/METADATA")]
-    message = HeaderParser().parsestr(files.pop(names[0]).decode("utf-8", "replace") if names else "")
+    # What a package vendors has metadata too, further down.
+    names = sorted((name for name in files if PurePosixPath(name).suffix == ""), key=lambda name: name.count("/"))
+    described = [files.pop(name) for name in names]
+    message = HeaderParser().parsestr(described[0].decode("utf-8", "replace") if described else "")
     classified = [one.rpartition("::")[2].strip() for one in message.get_all("Classifier", []) if "License ::" in one]
     written = str(message["License"] or "").strip().partition("\n")[0][:60]
     licence = str(message["License-Expression"] or "") or " | ".join(classified) or written

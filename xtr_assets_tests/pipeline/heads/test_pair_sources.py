@@ -75,6 +75,15 @@ def test_tests_vendored_code_and_what_is_no_python_are_left_out(tmp_path: Path) 
     }
 
 
+def test_the_metadata_of_what_a_package_vendors_is_not_its_own(tmp_path: Path) -> None:
+    path = wheel(tmp_path / "a.whl")
+    with zipfile.ZipFile(path, "a") as archive:
+        for folder in ("a/_vendor/six-1.dist-info", "date_tools/other-2.dist-info"):
+            archive.writestr(f"{folder}/METADATA", "Name: other\nLicense-Expression: GPL-3.0\n")
+    (origin,) = mine_package(path).origins
+    assert (origin.name, origin.licence, origin.refused) == ("date-tools", "MIT", "")
+
+
 def test_a_source_archive_gives_its_pages_and_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "date_tools-1.2.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
