@@ -52,6 +52,10 @@ def split_pairs(
         for kind, share in SHARES.items()
         for pair in spread([one for one in trains if one.kind == kind], round(count * share), seed)
     ]
+    # What a kind lacks, docstrings give: there are most of them.
+    left = set(trains).difference(chosen)
+    more = [pair for pair in trains if pair.kind == "docstring" and pair in left]
+    chosen += spread(more, count - len(chosen), seed)
     train = spread(chosen, len(chosen), seed)
     code = spread([pair for pair in judges if pair.kind == "docstring"], judging, seed)
     prose = spread([pair for pair in judges if pair.kind not in CODE], judging, seed)
