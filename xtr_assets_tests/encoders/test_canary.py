@@ -110,11 +110,11 @@ def windows(encoder) -> None:  # type: ignore[no-untyped-def]
 
 
 def projection(encoder) -> None:  # type: ignore[no-untyped-def]
-    encoder._head._matrix = np.zeros_like(encoder._head._matrix)
+    encoder._head.matrix = np.zeros_like(encoder._head.matrix)
 
 
 def permuted_projection(encoder) -> None:  # type: ignore[no-untyped-def]
-    encoder._head._matrix = encoder._head._matrix[:, ::-1].copy()
+    encoder._head.matrix = encoder._head.matrix[:, ::-1].copy()
 
 
 def no_specials(encoder) -> None:  # type: ignore[no-untyped-def]
