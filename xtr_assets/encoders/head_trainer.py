@@ -51,6 +51,7 @@ class TrainingRecipe:
 def train_head(
     questions: FrozenStates,
     answers: FrozenStates,
+    owners: Ints,
     words: Floats,
     kept: Mask,
     recipe: TrainingRecipe,
@@ -58,6 +59,7 @@ def train_head(
 ) -> TrainedHead:
     """A head that ranks each question's answer first, as far as `recipe.epochs` go.
 
+    owners : int64 [n], whose the pairs are: those of one function or section answer each other, and are no negatives.
     words : float32 [vocabulary, hidden], the model's word-piece embedding. kept : bool [vocabulary], the pieces that
     documents keep. `progress` is called with the loss of each step. The same input gives the same head on one machine.
     """
@@ -78,7 +80,7 @@ def train_head(
     log_scale = torch.tensor(math.log(recipe.scale), requires_grad=True)
     groups = [{"params": [matrix], "weight_decay": recipe.decay}, {"params": [log_scale], "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=recipe.rate)
-    plan = list(_batches(questions.embeddings, answers.embeddings, recipe))
+    plan = list(_batches(questions.embeddings, answers.embeddings, owners, recipe))
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, len(plan), recipe.warm))
     for chosen in plan:
         asked, owner = _tokens(questions, chosen, kept, table)
@@ -86,7 +88,7 @@ def train_head(
         q, d = normalize(asked @ matrix, dim=-1), normalize(told @ matrix, dim=-1)
         scores = maxsim_means(q, owner, d, place, len(chosen)) * log_scale.exp()
         dense = torch.from_numpy(questions.embeddings[chosen] @ answers.embeddings[chosen].T) * DENSE_SCALE
-        same = torch.from_numpy(_same(questions.embeddings[chosen], answers.embeddings[chosen]))
+        same = torch.from_numpy(_same(questions.embeddings[chosen], answers.embeddings[chosen], owners[chosen]))
         loss = cross_entropy(scores.masked_fill(same, -math.inf), torch.arange(len(chosen)))
         if recipe.distilled:
             taught = kl_div(log_softmax(scores, dim=1), softmax(dense, dim=1), reduction="batchmean")
@@ -144,7 +146,7 @@ def _rate(step: int, steps: int, warm: float) -> float:
     return min(1.0, at / warm) * 0.5 * (1.0 + math.cos(math.pi * at))
 
 
-def _batches(questions: Floats, answers: Floats, recipe: TrainingRecipe) -> Iterator[Ints]:
+def _batches(questions: Floats, answers: Floats, owners: Ints, recipe: TrainingRecipe) -> Iterator[Ints]:
     """Of each epoch the batches, whole ones only: a pair, and the nearest of its neighbours that are still to come."""
     near = nearest_answers(questions, answers)
     draw = np.random.default_rng(recipe.seed)
@@ -153,7 +155,7 @@ def _batches(questions: Floats, answers: Floats, recipe: TrainingRecipe) -> Iter
         left = np.ones(len(questions), bool)
         for i in draw.permutation(len(questions)):
             if left[i]:
-                own = [i, *near[i][left[near[i]] & (near[i] != i)][: recipe.hard]]
+                own = [i, *near[i][left[near[i]] & (owners[near[i]] != owners[i])][: recipe.hard]]
                 left[own] = False
                 order += own
         for start in range(0, len(order) - recipe.batch + 1, recipe.batch):
@@ -172,8 +174,9 @@ def nearest_answers(questions: Floats, answers: Floats) -> Ints:
     return np.concatenate(found).astype(np.int64)
 
 
-def _same(questions: Floats, answers: Floats) -> Mask:
+def _same(questions: Floats, answers: Floats, owners: Ints) -> Mask:
     """bool [n, n]: what is no negative of what. Never a pair of itself."""
     same: Mask = (questions @ questions.T > SAME) | (answers @ answers.T > SAME)
+    same |= owners[:, None] == owners
     np.fill_diagonal(same, False)
     return same

@@ -58,8 +58,10 @@ def found_by(head: TrainedHead, seed: int = 90) -> float:
 def test_training_finds_answers_that_no_head_by_chance_finds() -> None:
     questions, answers, words = pairs(640, seed=1)
     losses: list[float] = []
-    trained = train_head(questions, answers, words, KEPT, RECIPE, losses.append)
-    by_chance = train_head(questions, answers, words, KEPT, replace(RECIPE, rate=0.0, epochs=1))
+    trained = train_head(questions, answers, np.arange(640), words, KEPT, RECIPE, losses.append)
+    by_chance = train_head(
+        questions, answers, np.arange(len(questions)), words, KEPT, replace(RECIPE, rate=0.0, epochs=1)
+    )
     assert found_by(by_chance) < 0.2
     assert found_by(trained) > 0.9
     assert len(losses) == steps_of(640, RECIPE) == 240
@@ -69,7 +71,9 @@ def test_training_finds_answers_that_no_head_by_chance_finds() -> None:
 def test_a_seed_decides_every_byte() -> None:
     questions, answers, words = pairs(96, seed=1)
     first, again, other = (
-        head_bytes(train_head(questions, answers, words, KEPT, replace(RECIPE, epochs=2, seed=seed)))
+        head_bytes(
+            train_head(questions, answers, np.arange(len(questions)), words, KEPT, replace(RECIPE, epochs=2, seed=seed))
+        )
         for seed in (4, 4, 5)
     )
     assert first == again != other
@@ -79,16 +83,35 @@ def test_shuffled_answers_teach_nothing_that_holds() -> None:
     """What is learnt is who answers whom, not what the texts are made of."""
     questions, _, words = pairs(640, seed=1)
     _, strangers, _ = pairs(640, seed=7)
-    assert found_by(train_head(questions, strangers, words, KEPT, RECIPE)) < 0.3
+    assert found_by(train_head(questions, strangers, np.arange(640), words, KEPT, RECIPE)) < 0.3
+
+
+def test_pairs_of_one_owner_are_no_negatives_of_each_other() -> None:
+    """Each text twice, as by its docstring and by its name: told apart, the copies would have to be driven apart."""
+    questions, answers, words = pairs(320, seed=1)
+    twice = [
+        FrozenStates(
+            np.concatenate([one.embeddings, unit_rows(one.embeddings + np.float32(0.3))]),
+            np.concatenate([one.offsets, one.offsets[1:] + one.offsets[-1]]),
+            np.concatenate([one.token_ids] * 2),
+            np.concatenate([one.states] * 2),
+            6,
+        )
+        for one in (questions, answers)
+    ]
+    losses: dict[str, list[float]] = {"owned": [], "strangers": []}
+    for name, owners in (("owned", np.arange(640) % 320), ("strangers", np.arange(640))):
+        train_head(twice[0], twice[1], owners, words, KEPT, RECIPE, losses[name].append)
+    assert np.mean(losses["owned"][-20:]) < 0.5 * np.mean(losses["strangers"][-20:])
 
 
 def test_too_few_pairs_or_unequal_ones_are_refused() -> None:
     questions, answers, words = pairs(40, seed=1)
     with pytest.raises(InvalidInput, match=r"40 questions and 40 answers.*two batches of 32"):
-        train_head(questions, answers, words, KEPT, RECIPE)
+        train_head(questions, answers, np.arange(len(questions)), words, KEPT, RECIPE)
     more, _, _ = pairs(96, seed=1)
     with pytest.raises(InvalidInput, match="96 questions and 40 answers"):
-        train_head(more, answers, words, KEPT, RECIPE)
+        train_head(more, answers, np.arange(len(questions)), words, KEPT, RECIPE)
 
 
 def test_maxsim_is_the_mean_over_the_questions_tokens_of_the_best_dot_product() -> None:
@@ -108,7 +131,7 @@ def test_neighbours_are_the_nearest_first() -> None:
 
 def test_the_head_in_numpy_is_the_head_in_torch(tmp_path: Path) -> None:
     questions, answers, words = pairs(96, seed=1)
-    head = train_head(questions, answers, words, KEPT, replace(RECIPE, epochs=1))
+    head = train_head(questions, answers, np.arange(len(questions)), words, KEPT, replace(RECIPE, epochs=1))
     rng = np.random.default_rng(8)
     layers = {layer: 5 * rng.standard_normal((40, WIDTH)).astype(np.float32) for layer in head.layers}
     before = {layer: state.copy() for layer, state in layers.items()}

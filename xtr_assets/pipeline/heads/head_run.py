@@ -12,7 +12,7 @@ from xtr_assets.config import EncoderConfig, SourceConfig
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.files import write_atomic
 from xtr_assets.core.training_pairs import Pair, asked
-from xtr_assets.core.types import Mask
+from xtr_assets.core.types import Ints, Mask
 from xtr_assets.encoders.frozen_states import FrozenStates, StateReader
 from xtr_assets.encoders.head import Head
 from xtr_assets.encoders.head_file import CARD_FILE, CARD_TEXT, HEAD_FILE, head_bytes, open_head, parse_head, sha256_of
@@ -22,7 +22,7 @@ from xtr_assets.pipeline.heads.head_card import RULE, HeadCard, origins_json, ve
 from xtr_assets.pipeline.heads.head_measure import Comparison, JudgedSet, compare_heads
 from xtr_assets.pipeline.heads.judged_set import JudgedTexts, read_beir, reference_texts
 from xtr_assets.pipeline.heads.pair_sources import Mined, mine_package, mine_sources
-from xtr_assets.pipeline.heads.pair_split import Split, split_pairs
+from xtr_assets.pipeline.heads.pair_split import Split, owners_of, split_pairs
 from xtr_assets.telemetry.progress import bar
 
 # Tokens of a question and of an answer that training sees, two special ones included: the time of a run is that of
@@ -79,11 +79,12 @@ def make_head(plan: HeadPlan) -> Made:
     with TemporaryDirectory(prefix="xtr-head-") as folder:
         frozen = _Frozen(plan, Path(folder))
         questions, answers = frozen.pairs(split.train)
+        owners = owners_of(split.train)
         sets = [*frozen.held(split), *(frozen.judged(one) for one in judged)]
         heads: dict[int, bytes] = {}
         found: dict[int, list[Comparison]] = {}
         for seed in plan.seeds:
-            heads[seed] = _train(frozen, questions, answers, replace(plan.recipe, seed=seed))
+            heads[seed] = _train(frozen, questions, answers, owners, replace(plan.recipe, seed=seed))
             found[seed] = _measured(frozen, sets, heads[seed], seed)
     best = max(plan.seeds, key=lambda seed: (_mean(found[seed]), -seed))
     accepted, verdict = verdict_of(found[best])
@@ -118,10 +119,12 @@ def _mined(plan: HeadPlan) -> Mined:
     return Mined(origins, tuple(pair for one in found for pair in one.pairs))
 
 
-def _train(frozen: "_Frozen", questions: FrozenStates, answers: FrozenStates, recipe: TrainingRecipe) -> bytes:
+def _train(
+    frozen: "_Frozen", questions: FrozenStates, answers: FrozenStates, owners: Ints, recipe: TrainingRecipe
+) -> bytes:
     with bar(steps_of(len(questions), recipe), f"training, seed {recipe.seed}") as step:
         words = frozen.reader.words
-        return head_bytes(train_head(questions, answers, words, frozen.kept, recipe, lambda _loss: step()))
+        return head_bytes(train_head(questions, answers, owners, words, frozen.kept, recipe, lambda _loss: step()))
 
 
 def _measured(frozen: "_Frozen", sets: Sequence[JudgedSet], data: bytes, seed: int) -> list[Comparison]:
