@@ -8,13 +8,13 @@ import subprocess
 import sys
 import sysconfig
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from xtr_assets.config import EncoderConfig
-from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.batches import batches
+from xtr_assets.encoders.bert_numpy import map_tensors
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.encoders.make_projection import functions
@@ -30,10 +30,45 @@ THEIRS = (
 )
 
 
+ROUNDS, QUERIES = 5, 20
+# Ten tokens with [CLS] and [SEP].
+QUERY = "how to parse an ISO date string"
+
+
 def cpu_rate(work: "object", texts: int) -> float:
     start = time.process_time()
     work()  # type: ignore[operator]
     return texts / (time.process_time() - start)
+
+
+def passes(texts: list[str]) -> dict[str, tuple[float, float]]:
+    """Texts a CPU second, and CPU seconds of a query of ten tokens, of each forward pass there is here; in turns."""
+    from xtr_assets.encoders import native_pass
+    from xtr_assets.encoders.forward_pass import TorchPass
+    from xtr_assets.encoders.head_file import open_head
+    from xtr_assets.encoders.minilm import MiniLm
+
+    encoders = {}
+    for name in (*native_pass.engines("auto"), "torch fp32", "torch bf16"):
+        encoders[name] = one = MiniLm(locate_minilm(), partial(open_head, "shipped"))
+        files, shape, head = one._files, one._shape, one._head
+        if name.startswith("torch"):
+            one._pass = TorchPass(files, shape, head, "cpu", "bf16" if name.endswith("bf16") else "fp32")
+        elif name == "scalar":
+            # A tenth as fast as the others: it is there for processors that have nothing else.
+            del encoders[name]
+        else:
+            loaded = {key.removeprefix("bert."): value for key, value in map_tensors(files.weights).items()}
+            words = loaded["embeddings.word_embeddings.weight"]
+            one._pass = native_pass.NativePass(name, native_pass._load(name, loaded, shape), shape, head, words)
+    rates: dict[str, list[float]] = {name: [] for name in encoders}
+    asked: dict[str, list[float]] = {name: [] for name in encoders}
+    for _ in range(ROUNDS):
+        for name, one in encoders.items():
+            rates[name].append(cpu_rate(lambda e=one: e.encode_documents(texts), len(texts)))
+            for _ in range(QUERIES):
+                asked[name].append(1 / cpu_rate(lambda e=one: e.encode_queries([QUERY]), 1))
+    return {name: (float(np.median(rates[name])), float(np.median(asked[name]))) for name in encoders}
 
 
 def main() -> None:
@@ -43,11 +78,8 @@ def main() -> None:
     torch.set_num_threads(1)
     folder = str(locate_minilm().weights.parent)
     texts = [text[:2000] for text in functions(Path(sysconfig.get_paths()["stdlib"]), int((*sys.argv, "500")[1]))]
-    for precision in ("fp32", "bf16"):
-        encoder = open_encoder(EncoderConfig(precision=precision))
-        encoder.encode_documents(texts[:50])
-        rate = cpu_rate(lambda e=encoder: e.encode_documents(texts), len(texts))
-        print(f"xtr-assets {precision:20s} {rate:7.1f} texts per CPU second")
+    for name, (documents, query) in passes(texts).items():
+        print(f"xtr-assets {name:20s} {documents:7.1f} texts per CPU second, a query {query * 1e3:5.2f} CPU ms")
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     lengths = np.array([len(ids) for ids in tokenizer(texts, truncation=True, max_length=256)["input_ids"]])

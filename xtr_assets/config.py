@@ -43,9 +43,14 @@ Share = Annotated[float, Field(ge=0.0)]
 # what a hit points at; shorter ones cut most functions of the standard library (its 90th percentile is about 1,000).
 DEFAULT_MAX_CHARS = 2000
 
-# A file that is larger is quarantined unread. Python's syntax tree takes up to 460 bytes a byte of source, so 2 MiB are
-# 0.96 GB at most; text of newlines alone takes 16. Records are read one at a time: a file of them has no limit.
+# A file that is larger is quarantined unread. Python's syntax tree takes 70 bytes a byte of the standard library
+# (140 MiB for 2 MiB), and 926 of the densest text tried (`a;a;a`: 1.9 GB); text of newlines alone takes 16. Records are
+# read one at a time: a file of them has no limit.
 DEFAULT_FILE_BYTES = {"python": 2 << 20, "code": 2 << 20, "text": 32 << 20}
+
+# A function is asked for by what it is called, and its text may not hold that; what prose is called, its title, is
+# encoded with it already, and a vector of its own added nothing (docs/measurements.md).
+NAMED_KINDS = frozenset({"python", "code"})
 
 CONFIG_NAME = "xtr.yaml"
 CONFIG_VARIABLE = "XTR_ASSETS_CONFIG"
@@ -56,7 +61,10 @@ class Strict(BaseModel):
 
 
 class SourceConfig(Strict):
-    """One source. `path` may hold `{stdlib}`, the folder of the running Python's standard library."""
+    """One source. `path` may hold `{stdlib}`, the folder of the running Python's standard library.
+
+    `names`: whether the words of path and symbol are encoded beside the text; by default those of code are.
+    """
 
     name: SourceName
     kind: Literal["python", "code", "text", "records"]
@@ -70,6 +78,7 @@ class SourceConfig(Strict):
     title: str | None = "title"
     text: str = "text"
     metadata: tuple[str, ...] = ()
+    names: bool | None = None
 
     @field_validator("path", mode="before")
     @classmethod
@@ -82,6 +91,11 @@ class SourceConfig(Strict):
     def most_bytes(self) -> int | None:
         """The largest file that is read; None for any."""
         return self.max_file_bytes or DEFAULT_FILE_BYTES.get(self.kind)
+
+    @property
+    def named(self) -> bool:
+        """Whether its rows have name vectors."""
+        return self.kind in NAMED_KINDS if self.names is None else self.names
 
 
 class EncoderConfig(Strict):
@@ -123,10 +137,20 @@ class GateConfig(Strict):
 
 
 class QueriesConfig(Strict):
-    """BEIR files: queries.jsonl ({"_id", "text"}) and, for judged quality, qrels.tsv."""
+    """BEIR files: queries.jsonl ({"_id", "text"}) and, for judged quality, qrels.tsv.
+
+    `floor`: the nDCG@10 over judged queries that hybrid search has to reach, whatever served before.
+    """
 
     path: UsablePath
     judgments: UsablePath | None = None
+    floor: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+
+    @model_validator(mode="after")
+    def _floor_is_of_judgments(self) -> "QueriesConfig":
+        if self.floor is not None and self.judgments is None:
+            raise ValueError(f"`floor` is {self.floor:g} without `judgments`; name a qrels.tsv, or remove it")
+        return self
 
 
 class DenseConfig(Strict):
@@ -190,6 +214,7 @@ class IndexConfig(Strict):
             update["queries"] = QueriesConfig(
                 path=folder / self.queries.path.expanduser(),
                 judgments=None if judgments is None else folder / judgments.expanduser(),
+                floor=self.queries.floor,
             )
         return self.model_copy(update=update)
 

@@ -79,7 +79,7 @@ def publish(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = EN
     return warehouse.publish(number, force_reason="these tests have no gate", again_reason="these tests go back")
 
 
-SOURCES = (SourceConfig(name="code", kind="python", path=Path("nowhere")),)
+SOURCES = (SourceConfig(name="code", kind="python", path=Path("nowhere"), names=False),)
 
 
 def drafted(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = ENCODER) -> Draft:

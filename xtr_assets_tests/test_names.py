@@ -19,8 +19,8 @@ PACKAGE = Path(xtr_assets.__file__).parent
 ONE_PLACE = ("core", "sources", "encoders", "index", "storage", "search", "pipeline", "telemetry")
 # What a package is and what its kinds have in common stands in many folders.
 EVERYWHERE = {"__init__", "base"}
-# Of the two indexes equal names mean equal roles.
-TWINS = (Path("index/dense"), Path("index/late"))
+# Of the three indexes equal names mean equal roles.
+TWINS = (Path("index/dense"), Path("index/late"), Path("index/lexical"))
 # The field's own nouns.
 # `published` is an asset, whose file bears its name.
 NOUNS = {"chunking", "finding", "hashing", "published", "tracing", "training"}
@@ -39,7 +39,7 @@ def doubled(paths: list[Path]) -> dict[str, list[str]]:
     return {
         stem: [path.as_posix() for path in found]
         for stem, found in places.items()
-        if len(found) > 1 and {path.parent for path in found} != set(TWINS)
+        if len(found) > 1 and not {path.parent for path in found} <= set(TWINS)
     }
 
 

@@ -49,7 +49,8 @@ def imported(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("folder", "groups"), [("xtr_assets", ("cpu", "minilm", "code")), ("xtr_assets_tests", tuple(EXTRAS))]
+    ("folder", "groups"),
+    [("xtr_assets", ("cpu", "minilm", "code", "documents", "evaluate")), ("xtr_assets_tests", tuple(EXTRAS))],
 )
 def test_every_import_is_a_declared_dependency(folder: str, groups: tuple[str, ...]) -> None:
     providers = packages_distributions()

@@ -1,7 +1,5 @@
 // Scan: the Python class over dense/scanner.hpp. It reads memory that FAISS owns, by address: the caller keeps the index alive
 // and makes a new one after every change of its lists.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
@@ -9,33 +7,22 @@
 #include <atomic>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "bindings/arrays.hpp"
 #include "common/naming.hpp"
 #include "dense/scanner.hpp"
 
-namespace nb = nanobind;
-
 namespace {
-
-template <typename T>
-using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <typename T>
-using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 // Sums of so many products of a byte and a signed byte fit 32 bits.
 constexpr std::size_t kMaxDim = 65536;
 
-void require(bool holds, const char* message) {
-  if (!holds) throw std::invalid_argument(message);
-}
-
 const dense::Kernels& kernels_named(const std::string& name) {
-  return xtr::named(xtr::those_known({dense::avx512_kernels(), dense::avx2_kernels(), dense::neon_kernels(),
-                                      &dense::scalar_kernels()}),
+  return xtr::named(xtr::supported({dense::avx512_kernels(), dense::avx2_kernels(), dense::neon_kernels(),
+                                    &dense::scalar_kernels()}),
                     name);
 }
 

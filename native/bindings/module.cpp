@@ -1,6 +1,4 @@
 // The Python module: checks shapes, holds the arrays, releases the lock while it computes.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -8,23 +6,18 @@
 
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 
+#include "bindings/arrays.hpp"
 #include "common/naming.hpp"
 #include "late/searcher.hpp"
 
-namespace nb = nanobind;
-
-// dense_module.cpp
+// dense_module.cpp, lexical_module.cpp
 void bind_dense(nb::module_& m);
+void bind_lexical(nb::module_& m);
 
 namespace {
 
-template <typename T>
-using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <typename T>
-using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 // Half floats and booleans arrive as views of their bytes.
 // base row, lists, documents, numbers, offsets, then tokens and scales, or the residuals of a compact index.
 using Part = std::tuple<std::int64_t, Vector<std::int32_t>, Vector<std::int32_t>, Vector<std::uint16_t>,
@@ -36,13 +29,9 @@ using Compact = std::tuple<Matrix<float>, Vector<std::int8_t>, Vector<float>>;
 // The same bound as TokenModel.MAX_DIM: buffers of the kernels hold rows of so many bytes.
 constexpr std::size_t kMaxDim = 1024;
 
-void require(bool holds, const char* message) {
-  if (!holds) throw std::invalid_argument(message);
-}
-
-// Those that this processor has, the fastest first.
+// The fastest first.
 std::vector<const xtr::Kernels*> known_kernels() {
-  return xtr::those_known({xtr::avx512_kernels(), xtr::avx2_kernels(), xtr::neon_kernels(), &xtr::scalar_kernels()});
+  return xtr::supported({xtr::avx512_kernels(), xtr::avx2_kernels(), xtr::neon_kernels(), &xtr::scalar_kernels()});
 }
 
 const xtr::Kernels& kernels_named(const std::string& name) { return xtr::named(known_kernels(), name); }
@@ -235,7 +224,7 @@ nb::ndarray<nb::numpy, float, nb::ndim<2>> scan(const Matrix<std::int8_t>& token
 }  // namespace
 
 NB_MODULE(_kernels, m) {
-  m.attr("ABI") = 5;
+  m.attr("ABI") = 6;
   m.def("instruction_sets", &instruction_sets, "Instruction sets that this processor has, the fastest first.");
   m.def("assign", &assign);
   m.def("scan", &scan, nb::arg("tokens"), nb::arg("scales"), nb::arg("offsets"), nb::arg("codes"),
@@ -250,4 +239,5 @@ NB_MODULE(_kernels, m) {
       .def("score", &Index::score, nb::arg("codes"), nb::arg("fine_codes").none(), nb::arg("factors"), nb::arg("rows"))
       .def_prop_ro("instructions", &Index::instructions);
   bind_dense(m);
+  bind_lexical(m);
 }

@@ -8,9 +8,9 @@
 
 namespace xtr {
 
-// Those that are not null, in their order.
+// The kernels that this processor supports, in order of preference.
 template <typename Kernels>
-std::vector<const Kernels*> those_known(std::initializer_list<const Kernels*> all) {
+std::vector<const Kernels*> supported(std::initializer_list<const Kernels*> all) {
   std::vector<const Kernels*> known;
   for (const Kernels* one : all) {
     if (one) known.push_back(one);

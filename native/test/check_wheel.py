@@ -1,7 +1,8 @@
-"""What a wheel must do where it was just installed: the extension is there, and searches as numpy does."""
+"""What a wheel must do where it was just installed: both modules are there, and search and compute as numpy does."""
 
 import numpy as np
 
+from xtr_assets.encoders import _forward
 from xtr_assets.index import native
 from xtr_assets.index.late.index import TokenIndex
 
@@ -15,3 +16,5 @@ for query in tokens[:160].reshape(20, 8, 32):
     for one, other in zip(native.search(query, 5), numpy.search(query, 5), strict=True):
         np.testing.assert_array_equal(one, other)
 print(native.backend, native.kernels.instruction_sets())
+assert _forward.instruction_sets()
+print(_forward.instruction_sets())

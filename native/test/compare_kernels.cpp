@@ -120,8 +120,8 @@ int differences(const xtr::Kernels& kernels) {
 }  // namespace
 
 int main() {
-  const auto sets = xtr::those_known({xtr::avx512_kernels(), xtr::avx2_kernels(), xtr::neon_kernels()});
-  const auto dense_sets = xtr::those_known({dense::avx512_kernels(), dense::avx2_kernels(), dense::neon_kernels()});
+  const auto sets = xtr::supported({xtr::avx512_kernels(), xtr::avx2_kernels(), xtr::neon_kernels()});
+  const auto dense_sets = xtr::supported({dense::avx512_kernels(), dense::avx2_kernels(), dense::neon_kernels()});
   int found = 0;
   for (const xtr::Kernels* one : sets) {
     found += differences(*one);

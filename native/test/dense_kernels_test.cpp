@@ -97,7 +97,7 @@ void test_products(const dense::Kernels& kernels, std::mt19937& random) {
 }  // namespace
 
 int main() {
-  for (const dense::Kernels* kernels : xtr::those_known(
+  for (const dense::Kernels* kernels : xtr::supported(
            {&dense::scalar_kernels(), dense::avx2_kernels(), dense::avx512_kernels(), dense::neon_kernels()})) {
     std::mt19937 random(11);
     test_scores(*kernels, false, random);

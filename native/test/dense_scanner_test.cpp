@@ -163,7 +163,7 @@ void test_best_of() {
 }  // namespace
 
 int main() {
-  for (const dense::Kernels* kernels : xtr::those_known(
+  for (const dense::Kernels* kernels : xtr::supported(
            {&dense::scalar_kernels(), dense::avx2_kernels(), dense::avx512_kernels(), dense::neon_kernels()})) {
     for (const int dim : {7, 64, 100}) {
       for (const int bits : {4, 8}) {

@@ -210,7 +210,7 @@ void test_decode(const xtr::Kernels& kernels, std::mt19937& random) {
 
 int main() {
   for (const xtr::Kernels* kernels :
-       xtr::those_known({&xtr::scalar_kernels(), xtr::avx2_kernels(), xtr::avx512_kernels(), xtr::neon_kernels()})) {
+       xtr::supported({&xtr::scalar_kernels(), xtr::avx2_kernels(), xtr::avx512_kernels(), xtr::neon_kernels()})) {
     std::mt19937 random(7);
     test_dots(*kernels, random);
     for (const bool fine : {false, true}) {

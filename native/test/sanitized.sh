@@ -3,7 +3,7 @@
 # The module stands in the place of the usual one meanwhile, which comes back whatever happens: sanitized.sh PYTHON
 set -eu
 cd "$(dirname "$0")/../.."
-python=$1 build=build/sanitized-module place=xtr_assets/index
+python=$1 build=build/sanitized-module
 # Without nanobind in the environment there is nothing to build with; the C++ tests have run by then.
 if ! "$python" -m nanobind --cmake_dir >/dev/null 2>&1; then
   echo "nanobind is not installed in $(dirname "$python"): the Python tests were not run under the sanitizers"
@@ -13,18 +13,23 @@ cmake -S native -B "$build" -DPython_EXECUTABLE="$(command -v "$python")" -DXTR_
 cmake --build "$build"
 mkdir -p "$build/usual"
 restore() {
-  rm -f "$place"/_kernels*.so
-  for usual in "$build"/usual/_kernels*.so; do
-    if [ -e "$usual" ]; then mv "$usual" "$place/"; fi
+  for module in index/_kernels encoders/_forward; do
+    rm -f "xtr_assets/$module"*.so
+    for usual in "$build/usual/${module#*/}"*.so; do
+      if [ -e "$usual" ]; then mv "$usual" "xtr_assets/${module%/*}/"; fi
+    done
   done
 }
 trap restore EXIT
 trap 'exit 1' INT TERM
-for usual in "$place"/_kernels*.so; do
-  if [ -e "$usual" ]; then mv "$usual" "$build/usual/"; fi
+for module in index/_kernels encoders/_forward; do
+  for usual in "xtr_assets/$module"*.so; do
+    if [ -e "$usual" ]; then mv "$usual" "$build/usual/"; fi
+  done
+  cp "$build/${module#*/}"*.so "xtr_assets/${module%/*}/"
 done
-cp "$build"/_kernels*.so "$place/"
 LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libubsan.so) $(c++ -print-file-name=libstdc++.so.6)" \
   ASAN_OPTIONS=detect_leaks=0 "$python" -m pytest xtr_assets_tests/index/late/test_backends.py \
   xtr_assets_tests/index/late/test_fuzz.py xtr_assets_tests/index/dense/test_sq_scan.py \
-  xtr_assets_tests/index/test_exact_scan.py -k "not numba and not compiled"
+  xtr_assets_tests/index/test_exact_scan.py xtr_assets_tests/index/lexical \
+  xtr_assets_tests/encoders/test_native_pass.py -k "not numba and not compiled"

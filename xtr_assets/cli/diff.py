@@ -1,4 +1,4 @@
-"""`diff`: two generations held against each other."""
+"""`diff`: two generations compared."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

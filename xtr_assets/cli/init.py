@@ -1,4 +1,4 @@
-"""`init`: a project of one's own."""
+"""`init`: a new project over your own documents."""
 
 import json
 import re
@@ -30,7 +30,8 @@ MOST_SUFFIXES = 8
 NO_QUERIES = """\
 # queries:
 #   path: ./queries.jsonl     # {"_id": "1", "text": "how do I ..."}
-#   judgments: ./qrels.tsv    # query-id, corpus-id, score; adds the judged quality (nDCG) to the checks"""
+#   judgments: ./qrels.tsv    # query-id, corpus-id, score; adds the judged quality (nDCG) to the checks
+#   floor: 0.5                # the nDCG@10 that hybrid search has to reach"""
 
 
 @app.command(rich_help_panel=START)

@@ -1,4 +1,4 @@
-"""What the pointer names after it moved."""
+"""The pointer after it moved, as `publish`, `rollback` and `withdraw` print it."""
 
 from typing import TYPE_CHECKING
 

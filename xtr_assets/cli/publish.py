@@ -1,4 +1,4 @@
-"""`publish`: let a generation serve."""
+"""`publish`: serve a generation."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`rollback`: let an earlier generation serve again."""
+"""`rollback`: serve an earlier generation again."""
 
 from typing import Annotated
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.json_document import read_json
 
-TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst", ".ipynb")
+DOCUMENT_SUFFIXES = (".html", ".htm", ".xhtml", ".docx", ".pdf")
+TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst", ".ipynb", *DOCUMENT_SUFFIXES)
 RECORD_SUFFIXES = (".jsonl", ".parquet")
 
 # Folders that hold other people's code or what tools made, wherever they stand. So does one with a pyvenv.cfg in it.
@@ -71,6 +72,8 @@ def propose(folder: Path) -> Proposals:
     notes += [f"{name} cannot be listed: check its permissions" for name in walk.closed]
     if any(one.fields["kind"] == "code" for one in sources):
         notes.append("kind `code` needs its parsers: pip install 'xtr-assets[code]'")
+    if any(suffixes[suffix] for suffix in DOCUMENT_SUFFIXES):
+        notes.append("HTML, DOCX and PDF need their readers: pip install 'xtr-assets[documents]'")
     records = [path for path in walk.files if path.suffix.lower() in RECORD_SUFFIXES]
     records = [path for path in sorted(records) if path.name != QUERIES_NAME or not _is_queries(path)]
     for path in records[:MOST_RECORD_FILES]:

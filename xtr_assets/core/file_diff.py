@@ -1,4 +1,4 @@
-"""What became of the files of a shard between two looks at it."""
+"""File diff: which files of a shard were added, changed, moved, deleted or could not be read between two scans."""
 
 from collections import defaultdict
 from collections.abc import Mapping

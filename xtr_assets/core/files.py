@@ -72,11 +72,7 @@ _UNREADABLE = {
 
 def fsync_dir(path: Path) -> None:
     """Make renames inside a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    fsync_file(path)
 
 
 def fsync_file(path: Path) -> None:
@@ -100,21 +96,27 @@ def fsync_tree(path: Path) -> None:
 
 
 def commit_folder(folder: Path, target: Path) -> bool:
-    """Give a folder the name that its content has: durable first, then renamed in one step.
+    """Give a folder its final name: durable first, then renamed in one step.
 
-    The first to commit a name wins; what is there already has the same content. False where it was there, `folder` is
-    then left to the caller.
+    The first to commit a name wins. False where the name stands for a folder that holds something; `folder` is then
+    left to the caller, who knows whether the two are one content.
     """
     fsync_tree(folder)
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        folder.rename(target)
+        move_into_place(folder, target)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             return False
         raise
-    fsync_dir(target.parent)
     return True
+
+
+def move_into_place(source: Path, target: Path) -> None:
+    """The second half of `commit_folder`, for who takes a lock between the two, or moves a file: rename what is durable
+    (`fsync_tree`) and make the rename durable. OSError where the target is a folder that holds something."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
+    fsync_dir(target.parent)
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Characters as people see them: a letter with its accents, an emoji of several joined by ZWJ, a flag of two."""
+"""Grapheme clusters, which people see as one character: a letter with accents, emoji joined by ZWJ, a flag."""
 
 import regex
 

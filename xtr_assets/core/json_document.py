@@ -1,7 +1,11 @@
-"""JSON from files and people: everything that is no JSON, or no sane one, is a ValueError."""
+"""Untrusted JSON: what is not valid JSON, or nested too deep, is a ValueError."""
 
 import json
+from pathlib import Path
 from typing import Any
+
+from xtr_assets.core.errors import CorruptFile, UnknownFormat
+from xtr_assets.core.files import read_regular
 
 
 def read_json(data: bytes | str) -> Any:
@@ -11,3 +15,23 @@ def read_json(data: bytes | str) -> Any:
         return json.loads(data)
     except RecursionError as error:
         raise ValueError("nested deeper than a thousand levels") from error
+
+
+def read_described(path: Path, kind: str, version: int) -> dict[str, Any]:
+    """A JSON file that says what a folder is. Raises CorruptFile where it is none, UnknownFormat where it is newer."""
+    name = f"{path.parent.name}/{path.name}"
+    try:
+        described = read_json(read_regular(path, name))
+    except FileNotFoundError:
+        raise CorruptFile(name, f"a JSON file of kind {kind}", "no file") from None
+    except ValueError as error:
+        raise CorruptFile(name, f"a JSON file of kind {kind}", f"unreadable JSON ({error})") from error
+    if not isinstance(described, dict) or described.get("kind") != kind:
+        found = described.get("kind") if isinstance(described, dict) else type(described).__name__
+        raise CorruptFile(name, f"kind {kind}", f"kind {found}")
+    if described.get("format_version") != version:
+        raise UnknownFormat(
+            f"{name}: format_version {described.get('format_version')}, this release reads {version}; "
+            "open it with the release that wrote it, or make it anew (`xtr-assets build`)"
+        )
+    return described

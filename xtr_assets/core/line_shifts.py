@@ -1,4 +1,4 @@
-"""Where stored rows stand now: a line added above them moves their lines, not the rows. Pure functions over numpy.
+"""Line shifts: lines added above stored rows move their line numbers, not the rows. Pure functions over numpy.
 
 A shift (start, stop, by) says that the rows at positions start to stop of a segment stand `by` lines further down than
 their columns say. An edit moves whole runs of rows by one number, so that a few shifts say it of a file.

@@ -1,4 +1,4 @@
-"""Which new rows every right answer to a query contains: what recall of new rows is counted over."""
+"""New exact neighbours: new rows that every right answer to a query holds. Recall of new rows counts over them."""
 
 import math
 

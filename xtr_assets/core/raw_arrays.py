@@ -1,14 +1,18 @@
 """Raw .npy arrays opened: the header and the size are compared with what is expected before anything is mapped."""
 
+import ast
 import math
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import CorruptFile
+
+# NumPy's own limit; a header of ours has 118.
+MOST_HEADER_BYTES = 10_000
 
 # What numpy's parser of a header raises for bytes that are none, beside its own ValueError.
 _UNREADABLE = (
@@ -22,6 +26,16 @@ _UNREADABLE = (
     MemoryError,
     RuntimeError,
 )
+
+
+def _refuse_mended(file: IO[bytes]) -> None:
+    """SyntaxError where NumPy would mend a header as of Python 2, and warn: none is written so, it is damage."""
+    begun = file.tell()
+    length = int.from_bytes(file.read(2), "little")
+    # Longer ones NumPy refuses before it parses them.
+    if length <= MOST_HEADER_BYTES:
+        ast.literal_eval(file.read(length).decode("latin-1"))
+    file.seek(begun)
 
 
 def open_array(
@@ -40,6 +54,7 @@ def open_array(
             version = np.lib.format.read_magic(file)
             if version != (1, 0):
                 raise CorruptFile(name, "npy version (1, 0)", f"version {version}")
+            _refuse_mended(file)
             found, fortran, kind = np.lib.format.read_array_header_1_0(file)
             start = file.tell()
     except _UNREADABLE as error:

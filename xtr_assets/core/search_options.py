@@ -1,6 +1,5 @@
 """How one search is run: one value from the caller to the index."""
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, get_args
@@ -80,8 +79,10 @@ def search_options(
     """The options of a call; those without a mask are made once (3 us, a tenth of a small dense search)."""
     if allowed is None:
         # What cannot be hashed is no number, which the value itself says.
-        with suppress(TypeError):
+        try:
             return _kept(k, nprobe, ef_search, k_prime, rescore)
+        except TypeError:
+            pass
     return SearchOptions(k, nprobe, ef_search, k_prime, rescore, allowed)
 
 

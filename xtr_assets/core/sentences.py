@@ -1,4 +1,4 @@
-"""Where sentences end, in any script: what splitting a text and drawing a query from it both ask."""
+"""Sentence boundaries in any script, for splitting texts and for drawing queries from them."""
 
 # A full stop needs white space after it, since one stands in numbers and names (3.5, e.g.): Latin, Greek, Cyrillic, the
 # Arabic and Urdu marks, the danda of Indic scripts, Armenian, Ethiopic, Khmer, Myanmar, Tibetan, the ellipsis.

@@ -4,7 +4,7 @@ A filter maps columns to conditions, all of which must hold::
 
     {"source": "stdlib",                          equal
      "kind": ["function", "method"],              one of (the short form of {"in": [...]})
-     "path": {"glob": "asyncio/*"},               * and ? stay within a part of a path, ** crosses parts
+     "path": {"glob": "asyncio/*"},               as core/path_glob.py says
      "symbol": {"not": {"prefix": "_"}},          not, around any condition
      "start_line": {"gte": 10, "lt": 500},        several operators: all of them
      "year": {"gt": 2019}}                        any other name is a metadata field
@@ -12,12 +12,12 @@ A filter maps columns to conditions, all of which must hold::
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.path_glob import glob_regex
 
 Value = str | int | float | bool | None
 Operator = Literal["in", "glob", "prefix", "gt", "gte", "lt", "lte"]
@@ -189,46 +189,8 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def glob_regex(pattern: str) -> str:
-    r"""The pattern as a regular expression of the whole text, for RE2 (Arrow) and `re.fullmatch` alike.
-
-    `*` and `?` match within one part of a path, `**` across parts (`**/` also no part at all), `[ab]`, `[a-z]` and
-    `[!a]` one character but never the slash. Everything else stands for itself.
-
-    >>> glob_regex("a/**/b*.py")
-    '(?s)a/(?:.*/)?b[^/]*\\.py'
-    """
-    out, at = [], 0
-    while at < len(pattern):
-        if pattern.startswith("**/", at) and (at == 0 or pattern[at - 1] == "/"):
-            out.append("(?:.*/)?")
-            at += 3
-        elif pattern.startswith("**", at):
-            out.append(".*")
-            at += 2
-        elif pattern[at] == "*":
-            out.append("[^/]*")
-            at += 1
-        elif pattern[at] == "?":
-            out.append("[^/]")
-            at += 1
-        elif pattern[at] == "[" and (end := pattern.find("]", at + (3 if pattern[at + 1 : at + 2] == "!" else 2))) > 0:
-            out.append(_character_set(pattern[at + 1 : end]))
-            at = end + 1
-        else:
-            out.append(re.escape(pattern[at]))
-            at += 1
-    return "(?s)" + "".join(out)
-
-
-def _character_set(inside: str) -> str:
-    negated = inside.startswith("!")
-    characters = re.sub(r"([\\\[\]^&~|])", r"\\\1", inside[1:] if negated else inside)
-    return f"[^/{characters}]" if negated else f"[{characters}]"
-
-
 def _compilable(column: str, pattern: str) -> None:
     try:
-        re.compile(glob_regex(pattern))
-    except re.error as error:
-        raise InvalidInput(f"where[{column!r}] has the glob {pattern!r}: {error}; correct the brackets") from error
+        glob_regex(pattern)
+    except ValueError as error:
+        raise InvalidInput(f"where[{column!r}] has the glob {pattern!r}: {error}") from error

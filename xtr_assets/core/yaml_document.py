@@ -1,4 +1,4 @@
-"""YAML that a stranger wrote: bounded before it is built, and every fault told in words with its place."""
+"""Untrusted YAML: its size and aliases are bounded before it is built, and every error names the place."""
 
 from collections.abc import Hashable
 from typing import Any

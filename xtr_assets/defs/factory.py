@@ -9,6 +9,7 @@ from xtr_assets.core.errors import ConfigError
 from xtr_assets.defs.assets.catalog import catalog_asset
 from xtr_assets.defs.assets.chunks import chunks_asset
 from xtr_assets.defs.assets.embeddings import encoding_assets
+from xtr_assets.defs.assets.evaluation import evaluation_asset
 from xtr_assets.defs.assets.exact_neighbors import exact_neighbors_asset
 from xtr_assets.defs.assets.faiss_index import faiss_index_asset
 from xtr_assets.defs.assets.generation import generation_asset
@@ -35,6 +36,7 @@ ASSETS = (
     id_map_asset,
     catalog_asset,
     published_asset,
+    evaluation_asset,
 )
 
 

@@ -1,4 +1,4 @@
-"""What it cost to ingest the shards of a draft: told by the materializations of the runs that did it."""
+"""Costs of ingesting the shards of a draft, read from the materializations of the runs that did it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from xtr_assets.storage.generation import Generation
 # Step -> the asset whose materializations report it, and what adds up over shards and runs.
 STEPS = {
     "chunks": ("chunks", ("seconds", "cpu_seconds", "bytes", "added", "changed", "deleted")),
-    "encode": ("embeddings", ("seconds", "cpu_seconds", "bytes", "encoded", "resumed", "reused", "tokens")),
+    "encode": ("embeddings", ("seconds", "cpu_seconds", "bytes", "encoded", "resumed", "reused", "named", "tokens")),
 }
 # Where Dagster keeps the data version of a materialization.
 DATA_VERSION_TAG = "dagster/data_version"

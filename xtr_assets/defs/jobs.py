@@ -5,14 +5,10 @@ from typing import Any
 import dagster as dg
 
 from xtr_assets.defs.context import AFRESH_TAG, COMPACT_TAG, EXECUTOR, LOCK_WAIT_SECONDS, TUNE_TAG, Site
-from xtr_assets.defs.metadata import plain_metadata
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.train_head_job import train_head_job
 from xtr_assets.defs.verify_job import verify_job
-from xtr_assets.pipeline.gate.judgments import evaluate
-from xtr_assets.pipeline.gate.registry import has_judgments
 from xtr_assets.pipeline.plan.decide import fingerprint_of
-from xtr_assets.search.searcher import Searcher
 
 # What define_asset_job gives; dagster names its type in its core only.
 AssetJob = Any
@@ -50,7 +46,7 @@ GENERATIONS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def asset_jobs(site: Site) -> list[AssetJob]:
-    """`ingest` of one shard, and the jobs from the current shards to the pointer."""
+    """`ingest` of one shard, the jobs from the current shards to the pointer, and `evaluate` of what serves."""
     return [
         dg.define_asset_job(
             site.names.named("ingest"),
@@ -69,15 +65,19 @@ def asset_jobs(site: Site) -> list[AssetJob]:
             )
             for job, (description, tags) in GENERATIONS.items()
         ),
+        dg.define_asset_job(
+            site.names.named("evaluate"),
+            selection=dg.AssetSelection.assets(site.names.key("evaluation")),
+            description="Quality of the serving generation over all judged queries, or over items drawn.",
+            executor_def=EXECUTOR,
+            tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "evaluate"},
+        ),
     ]
 
 
 def op_jobs(site: Site) -> list[dg.JobDefinition]:
-    """Jobs that are no assets: `rollback`, `collect`, `verify`, `train_head`, and `evaluate` where judgments exist."""
-    jobs = [_rollback_job(site), _collect_job(site), verify_job(site), train_head_job(site)]
-    if has_judgments(site.config):
-        jobs.append(_evaluate_job(site))
-    return jobs
+    """Jobs that are no assets: `rollback`, `collect`, `verify`, `train_head`."""
+    return [_rollback_job(site), _collect_job(site), verify_job(site), train_head_job(site)]
 
 
 def _rollback_job(site: Site) -> dg.JobDefinition:
@@ -131,29 +131,3 @@ def _collect_job(site: Site) -> dg.JobDefinition:
         remove_old_generations()
 
     return collect
-
-
-def _evaluate_job(site: Site) -> dg.JobDefinition:
-    queries = site.config.queries
-    assert queries is not None
-
-    @dg.op(name=site.names.named("ask_judged_queries"), required_resource_keys=site.needs_warehouse)
-    def ask_judged_queries(context: dg.OpExecutionContext) -> None:
-        warehouse = site.warehouse(context)
-        with Searcher(warehouse, "cpu") as searcher:
-            results = evaluate(searcher, queries)
-            generation = searcher.generation
-        report = {mode: result.as_json() for mode, result in results.items()}
-        context.log.info(f"generation {generation}: {report}")
-        context.add_output_metadata({"generation": generation, **plain_metadata(report)})
-
-    @dg.job(
-        name=site.names.named("evaluate"),
-        description="nDCG@10, MRR@10 and recall@100 of the serving generation over all judged queries.",
-        executor_def=EXECUTOR,
-        tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "evaluate"},
-    )
-    def evaluate_job() -> None:
-        ask_judged_queries()
-
-    return evaluate_job

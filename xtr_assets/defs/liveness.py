@@ -1,4 +1,4 @@
-"""Runs that were executed in the process that asked for them: nobody reports that they ended when that process dies."""
+"""Dead runs: a run in the process that asked for it has nobody to report its end when that process dies."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What the UI shows beside assets and checks: reports of pipeline/ as Dagster metadata, and nothing computed here."""
+"""Dagster metadata of assets and checks, made from the reports of pipeline/. Nothing is computed here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

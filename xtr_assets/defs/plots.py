@@ -84,10 +84,15 @@ def tuning_picture(trials: Points, goal: float, chosen: float | None, k: int) ->
 
 
 def picture(curve: Curve) -> dg.MarkdownMetadataValue:
-    """A curve as Markdown with a data URI; brackets are escaped as Markdown does it, in fewer characters than URIs."""
-    encoded = quote(draw(curve), safe=" /:;=',.()+-@|<>#").replace("#", "%23")
+    """A curve in its place."""
+    return embedded(draw(curve), curve.recall)
+
+
+def embedded(svg: str, called: str) -> dg.MarkdownMetadataValue:
+    """An SVG as Markdown with a data URI; brackets are escaped as Markdown does it, in fewer characters than URIs."""
+    encoded = quote(svg, safe=" /:;=',.()+-@|<>#").replace("#", "%23")
     escaped = encoded.replace("<", "\\<").replace(">", "\\>")
-    return dg.MetadataValue.md(f"![{curve.recall}](<data:image/svg+xml,{escaped}>)")
+    return dg.MetadataValue.md(f"![{called}](<data:image/svg+xml,{escaped}>)")
 
 
 def draw(curve: Curve) -> str:

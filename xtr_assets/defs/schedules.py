@@ -1,4 +1,4 @@
-"""What happens every night, all running from the start: evaluation, compaction, verification, collection."""
+"""Nightly schedules, all running from the start: evaluation, compaction, verification, garbage collection."""
 
 from collections.abc import Mapping
 from time import time as clock
@@ -10,6 +10,7 @@ from xtr_assets.defs.context import Site
 from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.sensor_cursor import in_progress
+from xtr_assets.pipeline.gate.registry import has_judgments
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
 from xtr_assets.pipeline.plan.decide import fingerprint_of, wanted
 
@@ -28,8 +29,8 @@ def index_schedules(site: Site, jobs: Mapping[str, AssetJob | dg.JobDefinition])
         _plain(site, jobs[site.names.named("verify")], "nightly_verification", VERIFY_AT),
         _plain(site, jobs[site.names.named("collect")], "nightly_collection", COLLECT_AT),
     ]
-    if evaluate := jobs.get(site.names.named("evaluate")):
-        schedules.append(_plain(site, evaluate, "nightly_evaluation", EVALUATE_AT))
+    if has_judgments(site.config):
+        schedules.append(_plain(site, jobs[site.names.named("evaluate")], "nightly_evaluation", EVALUATE_AT))
     return schedules
 
 

@@ -1,4 +1,4 @@
-"""What a sensor remembers between two ticks: what it asked for, how often, and what it has seen once."""
+"""The cursor of a sensor, kept from tick to tick: the runs it asked for, the attempts, and what it saw once."""
 
 from collections.abc import Sequence
 from typing import Self

@@ -1,4 +1,4 @@
-"""What happens by itself: changed shards are ingested; when all are, the next generation is built once.
+"""Sensors: changed shards are ingested; when all are, the next generation is built once.
 
 Both sensors look at the state of the warehouse, not at events: a tick that was missed, a daemon that was down or a run
 that died leave nothing behind that the next tick does not see.

@@ -1,4 +1,4 @@
-"""Telling somebody's endpoint of a failed run: one JSON document by POST.
+"""The failure webhook: one JSON document by POST for a failed run.
 
 The address of such an endpoint is a secret (chat services put a token into its path), so that no message and no log
 line shows more of it than scheme and host.

@@ -1,6 +1,7 @@
 """Encoders: texts to embeddings and token embeddings. `open_encoder` is the way in.
 
-torch is imported when it is worth it: a query, or the few texts of a small change, are encoded in numpy.
+The extension encodes on a CPU, without torch. Where it is not compiled, torch is imported when it is worth it: a query,
+or the few texts of a small change, are encoded in numpy.
 """
 
 import threading
@@ -57,13 +58,13 @@ def _open(config: EncoderConfig, device: str) -> Encoder:
     from xtr_assets.encoders.precision import choose_device, surely_cpu
     from xtr_assets.encoders.weights import locate_minilm
 
-    light = config.precision != "bf16" and surely_cpu(device)
+    on_cpu = surely_cpu(device)
     return MiniLm(
         locate_minilm(config.weights),
         partial(open_head, config.head),
-        device="cpu" if light else choose_device(device),
+        device="cpu" if on_cpu else choose_device(device),
         max_tokens=config.max_tokens,
         keep_punctuation=config.keep_punctuation,
         precision=config.precision,
-        light_tokens=LIGHT_TOKENS if light else 0,
+        light_tokens=LIGHT_TOKENS if on_cpu and config.precision != "bf16" else 0,
     )

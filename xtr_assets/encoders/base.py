@@ -1,4 +1,4 @@
-"""What every encoder is and gives back. One forward pass yields the embedding and the token embeddings of a text."""
+"""The protocol of an encoder. One forward pass gives the embedding and the token embeddings of a text."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,6 +43,13 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self.embeddings)
+
+    def first(self, count: int) -> "Encoded":
+        """The first texts of it; `windows` stays that of all."""
+        stop = int(self.offsets[count])
+        return Encoded(
+            self.embeddings[:count], self.tokens[:stop], self.offsets[: count + 1], self.token_ids[:stop], self.windows
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,9 +71,14 @@ class LightPass:
                     states = self._model(rows[start:stop], (self._last, *self._head.layers))
                     starts = np.cumsum([0, *lengths[:-1]])
                     pooled.append(np.add.reduceat(states[self._last], starts, axis=0))
-                    states[POOLED] = np.repeat(pooled[-1] / np.array(lengths, np.float32)[:, None], lengths, axis=0)
+                    states[POOLED] = means_of(pooled[-1], lengths)
                     tokens.append(self._head.light({layer: states[layer][mask] for layer in self._head.layers}))
             yield np.concatenate(pooled), np.concatenate(tokens)
+
+
+def means_of(sums: Floats, lengths: Sequence[int]) -> Floats:
+    """The mean of each window for each of its tokens, float32 [tokens, dim], of the sums of windows."""
+    return np.repeat(sums / np.array(lengths, np.float32)[:, None], lengths, axis=0)
 
 
 def groups(lengths: Sequence[int], most: int) -> list[int]:

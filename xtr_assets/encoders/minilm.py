@@ -17,6 +17,7 @@ from xtr_assets.encoders.batches import Windows, batches, cut_windows
 from xtr_assets.encoders.bert_shape import BertShape
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET, LightPass, Pass, TorchPass
 from xtr_assets.encoders.head import Head
+from xtr_assets.encoders.native_pass import open_native
 from xtr_assets.encoders.precision import Precision
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets.encoders.wordpiece import WordPieces
@@ -68,7 +69,8 @@ class MiniLm:
     ) -> None:
         """`head` is called with the number of the last layer. Verifies `files` before it reads them.
 
-        The first `light_tokens` tokens are encoded in numpy, on a CPU in float32; torch is imported when more come.
+        On a CPU the extension encodes, without torch. Where it is missing, or knows no such model, the first
+        `light_tokens` tokens are encoded in numpy, in float32; torch is imported when more come.
         """
         files.verify()
         shape = BertShape.read(files.config)
@@ -83,8 +85,16 @@ class MiniLm:
         dropped = self._pieces.special if keep_punctuation else self._pieces.special | self._pieces.punctuation
         self._kept: Mask = ~dropped
         self._choosing, self._light_left = threading.Lock(), light_tokens
-        self._pass: Pass = LightPass(files, shape, self._head) if light_tokens else self._full_pass()
+        self._pass: Pass = self._first_pass(light_tokens)
         self.fingerprint = hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode()).hexdigest()
+
+    def _first_pass(self, light_tokens: int) -> Pass:
+        """The extension's where it serves; else numpy's for a few tokens, else torch's."""
+        if str(self._device) == "cpu":
+            native = open_native(self._files, self._shape, self._head, self._precision)
+            if native is not None:
+                return native
+        return LightPass(self._files, self._shape, self._head) if light_tokens else self._full_pass()
 
     def _full_pass(self) -> Pass:
         return TorchPass(self._files, self._shape, self._head, self._device, self._precision)

@@ -1,4 +1,4 @@
-"""Which numbers a forward pass computes in, and on which device."""
+"""Precision and device of a forward pass."""
 
 import sys
 from pathlib import Path

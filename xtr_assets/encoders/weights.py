@@ -1,4 +1,4 @@
-"""Where the files of the embedded model lie, and that they are what they should be. Nothing is parsed before that."""
+"""Model files of the embedded encoder: found, and compared with their sha256 before anything parses them."""
 
 import importlib.util
 from dataclasses import dataclass

@@ -38,11 +38,6 @@ def true_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
     return scorer_of(vectors).scores(vectors, queries, rows)
 
 
-def best_true(vectors: RowVectors, queries: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
-    """The k best rows of each line by `true_scores`, then by row: float32 and int64 [q, k], -inf and -1 pads."""
-    return scorer_of(vectors).best(vectors, queries, rows, k)
-
-
 def slow_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
     """The same in NumPy: the reference that the compiled loop is tested against."""
     scores = np.full(rows.shape, -np.inf, np.float32)

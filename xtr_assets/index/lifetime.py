@@ -1,4 +1,4 @@
-"""From opening to closing: what both indexes say when they are asked after they were closed."""
+"""Lifetime of an index: `close`, `ready`, and the error of a search after closing."""
 
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self

@@ -1,4 +1,4 @@
-"""What serves on this machine: FAISS and its GPU, the backend of the token index and its instructions, and why."""
+"""Backends on this machine and why: FAISS and its GPU, that of the token index, the instruction set."""
 
 from typing import Any
 

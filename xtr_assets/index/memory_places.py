@@ -1,4 +1,4 @@
-"""Where stored vectors lie in memory, for compiled code that scores them without a copy."""
+"""Addresses of stored vectors, for compiled code that scores them without a copy."""
 
 from weakref import WeakKeyDictionary
 

@@ -1,4 +1,4 @@
-"""What a change cost, step by step, beside the last full build. Kept in the manifest of the generation."""
+"""Cost report of a change: each step beside the last full build. Kept in the manifest of the generation."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager

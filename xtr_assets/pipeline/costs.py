@@ -1,4 +1,4 @@
-"""What a step cost: seconds, processor seconds, and what it counted. Reported in the UI and kept in the manifest."""
+"""Costs of a step: seconds, CPU seconds, and its counts. Shown in the UI and kept in the manifest."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -49,22 +49,7 @@ class Warehouse(stored.Warehouse):
                 raise ConfigError(
                     f"the config's `warehouse` is {read.warehouse}, the folder to make is {path}; name the same folder"
                 )
-        stored.Warehouse.create(path, exist_ok=exist_ok)
-        return cls.open(path)
-
-    @classmethod
-    def open(cls, path: str | Path) -> Self:
-        """The warehouse in a folder.
-
-        Raises WarehouseNotFound where there is none, UnknownFormat for a format_version this release does not read.
-        """
-        opened = stored.Warehouse.open(path)
-        return cls(opened.layout, opened.info)
-
-    def export(self, number: int, path: str | Path) -> Self:
-        """Copy a sealed generation and all it needs to a new folder, a warehouse in which it serves."""
-        super().export(number, path)
-        return self.open(path)
+        return super().create(path, exist_ok=exist_ok)
 
     def diff(self, before: int, after: int, queries: str | Sequence[str] = (), *, k: int = 10) -> Difference:
         """What differs between two generations: chunks, settings, verdicts, and the first k answers to `queries`.

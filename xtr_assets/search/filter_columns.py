@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xtr_assets.core.json_document import read_json
+from xtr_assets.core.path_glob import glob_regex
 from xtr_assets.core.types import Ints, Mask
-from xtr_assets.core.where_syntax import INT64, Compare, Condition, Every, Not, Value, glob_regex
+from xtr_assets.core.where_syntax import INT64, Compare, Condition, Every, Not, Value
 
 _ORDER = {"gt": pc.greater, "gte": pc.greater_equal, "lt": pc.less, "lte": pc.less_equal}
 _PYTHON_ORDER = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}

@@ -1,4 +1,4 @@
-"""What a search of an index leaves behind: histograms, figures of the last call, and spans where somebody listens."""
+"""Instrumentation of index searches: histograms, figures of the last call, and spans where tracing is on."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Where the time of a search goes."""
+"""Phase times of a search."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -146,7 +146,7 @@ class Searcher:
             return apply_settings(self._now(), dense, xtr)
 
     def reset(self) -> dict[str, dict[str, Any]]:
-        """Search by the profile that the generation was published with. Returns the profile."""
+        """Search by the profile that the generation was published with, as both indexes were opened. Returns it."""
         with self._refreshing:
             return reset_settings(self._now())
 

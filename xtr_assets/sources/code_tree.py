@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from xtr_assets.core.chunking import chunk_code
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
-from xtr_assets.core.chunking.code_syntax import require
+from xtr_assets.core.chunking.code_syntax import Unparsable, require
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.text_decoder import declared_encoding, decode
@@ -27,4 +27,7 @@ class CodeTree(FileSource):
     def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()
         text = decode(data, declared_encoding(data))
-        yield from chunk_code(self.config.name, path, text, self.config.max_chars)
+        try:
+            yield from chunk_code(self.config.name, path, text, self.config.max_chars)
+        except Unparsable as error:
+            yield self.refuse(path, error.line, "unparsable", error.detail)

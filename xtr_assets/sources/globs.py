@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from unicodedata import normalize
 
 from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.path_glob import glob_regex
 
 # Folders that hold copies, caches or other people's code. A pattern that names one as a component brings it back; so
 # it is with hidden files and folders.
@@ -14,33 +15,28 @@ LEFT_OUT = frozenset({"__pycache__", "site-packages", "dist-packages", "node_mod
 
 
 class Globs:
-    """Include and exclude patterns over relative posix paths: case-sensitive but for suffixes (GUIDE.MD is a `*.md`),
-    and composed or decomposed alike (macOS writes an accent as a letter of its own).
+    """Include and exclude patterns over relative posix paths, in the language of core/path_glob.py: case-sensitive but
+    for suffixes (GUIDE.MD is a `*.md`), and composed or decomposed alike (macOS writes an accent as a letter of its
+    own).
 
-    `*` and `?` stay within a name, `[abc]` is a set, `**` as a component is any number of folders. A last component
-    without wildcards names a file or a folder; a pattern that names a folder, or ends in `**`, includes the files below
-    it that have one of `suffixes`, and excludes all files below it.
+    A last component without wildcards names a file or a folder. A pattern that names a folder, or ends in `**`,
+    includes the files below it that have one of `suffixes`, and excludes all files below it.
     """
 
     def __init__(self, include: Iterable[str], exclude: Iterable[str], suffixes: Iterable[str], source: str) -> None:
         self.suffixes = tuple(suffixes)
         self.include = tuple(include) or tuple(f"**/*{suffix}" for suffix in self.suffixes)
         self.exclude = tuple(exclude)
-        included = [_components(folded(pattern), "include", source) for pattern in self.include]
-        excluded = [_components(folded(pattern), "exclude", source) for pattern in self.exclude]
-        # A folder may have a dot in its name, and no suffix.
-        include_below = [_components(normalize("NFC", pattern), "include", source) for pattern in self.include]
-        exclude_below = [_components(normalize("NFC", pattern), "exclude", source) for pattern in self.exclude]
-        self._files = _any_of(_regex(parts) for parts in included if parts[-1] != "**")
-        self._below = _any_of(_regex(parts) for one in include_below if (parts := _folder(one)) is not None)
-        self._excluded_files = _any_of(_regex(parts) for parts in excluded if parts[-1] != "**")
-        self._excluded_below = _any_of(
-            _regex(parts) for pattern in exclude_below if (parts := _folder(pattern)) is not None
-        )
-        self._named = {name for parts in (*included, *include_below) for name in parts}
-        beside = [(*parts[:-1], "*") for parts in included if parts[-1] != "**" and re.search(r"[*?[]", parts[-1])]
-        self._beside = _any_of(_regex(parts) for parts in beside)
-        named = {PurePosixPath(parts[-1]).suffix for parts in included} - {""}
+        included = [_read(pattern, "include", source) for pattern in self.include]
+        excluded = [_read(pattern, "exclude", source) for pattern in self.exclude]
+        self._files = _any_of(one.file for one in included)
+        self._below = _any_of(one.below for one in included)
+        self._excluded_files = _any_of(one.file for one in excluded)
+        self._excluded_below = _any_of(one.below for one in excluded)
+        self._beside = _any_of(one.beside for one in included)
+        self._named = {name for one in included for name in (*one.folded, *one.parts)}
+        self._hidden = _any_of(glob_regex(name) for name in self._named if name.startswith("."))
+        named = {PurePosixPath(one.folded[-1]).suffix for one in included} - {""}
         self._read_suffixes = (*self.suffixes, *sorted(named))
 
     def skips_name(self, name: str) -> bool:
@@ -49,13 +45,11 @@ class Globs:
             return name not in self._named
         if not name.startswith("."):
             return False
-        spelled = {normalize("NFC", name), folded(name)}
-        hidden = [part for part in self._named if part.startswith(".")]
-        return not any(fnmatchcase(one, part) for one in spelled for part in hidden)
+        return not any(self._hidden.fullmatch(one) for one in (normalize("NFC", name), folded(name)))
 
     def skips_folder(self, path: str) -> bool:
         """Whether nothing below a folder can match, so that it need not be listed."""
-        return bool(self._excluded_below.fullmatch(f"{normalize('NFC', path)}/"))
+        return bool(self._excluded_below.match(f"{normalize('NFC', path)}/"))
 
     def matches(self, path: str) -> bool:
         """Whether a file belongs to the source."""
@@ -96,42 +90,39 @@ def _components(pattern: str, field: str, source: str) -> tuple[str, ...]:
     return (*parts, "**") if pattern.endswith("/") and parts[-1] != "**" else parts
 
 
+@dataclass(frozen=True)
+class _Pattern:
+    """One pattern, read: None where it means no files, or no folder."""
+
+    folded: tuple[str, ...]
+    parts: tuple[str, ...]  # As they are written: a folder may have a dot in its name, and no suffix.
+    file: str | None  # Regular expression of whole paths.
+    below: str | None  # Of how the paths below its folder begin.
+    beside: str | None  # Of whole paths in the folders of its files.
+
+
+def _read(pattern: str, field: str, source: str) -> _Pattern:
+    lowered, parts = _components(folded(pattern), field, source), _components(normalize("NFC", pattern), field, source)
+    try:
+        file = None if parts[-1] == "**" else glob_regex("/".join(lowered))
+        folder = _folder(parts)
+        below = None if folder is None else glob_regex("".join(f"{part}/" for part in folder))
+        beside = None if folder is not None else glob_regex("/".join((*lowered[:-1], "*")))
+    except ValueError as error:
+        raise ConfigError(f"`{field}` of source {source} is {pattern!r}: {error}") from error
+    return _Pattern(lowered, parts, file, below, beside)
+
+
 def _folder(parts: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The pattern as one of everything below a folder, where it is one."""
-    if parts[-1] == "**":
-        return parts
-    return None if re.search(r"[*?[]", parts[-1]) else (*parts, "**")
+    """The folder that a pattern names, all below which it means; None where it means files."""
+    if parts[-1] != "**":
+        return None if re.search(r"[*?[]", parts[-1]) else parts
+    while parts and parts[-1] == "**":
+        parts = parts[:-1]
+    return parts
 
 
-def _regex(parts: tuple[str, ...]) -> str:
-    """`**` at the end stands for what follows a folder's slash: matched as a prefix of the path."""
-    written = []
-    for index, part in enumerate(parts):
-        last = index == len(parts) - 1
-        if part == "**":
-            written.append("" if last else "(?:[^/]+/)*")
-        else:
-            written.append(_component(part) + ("" if last else "/"))
-    return "".join(written)
-
-
-def _component(part: str) -> str:
-    """One name's regex; a set that is never closed stands for itself."""
-    written, at = "", 0
-    for match in re.finditer(r"\*+|\?|\[!?\]?[^\]]*\]", part):
-        written += re.escape(part[at : match.start()])
-        token, at = match.group(), match.end()
-        if token[0] == "*":
-            written += "[^/]*"
-        elif token == "?":
-            written += "[^/]"
-        else:
-            inside = token[1:-1].replace("\\", r"\\").replace("^", r"\^").replace("[", r"\[").replace("]", r"\]")
-            written += f"[^{inside[1:]}/]" if inside.startswith("!") else f"[{inside}]"
-    return written + re.escape(part[at:])
-
-
-def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
-    joined = "|".join(f"(?:{pattern})" for pattern in patterns)
+def _any_of(patterns: Iterable[str | None]) -> re.Pattern[str]:
+    joined = "|".join(f"(?:{pattern})" for pattern in patterns if pattern is not None)
     # An empty alternation would match everything; (?!) matches nothing.
     return re.compile(joined or "(?!)")

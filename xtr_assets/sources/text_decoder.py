@@ -1,5 +1,6 @@
 """Bytes to text, strictly: what does not decode is named with its line, never patched with replacement characters."""
 
+import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import Literal
 
@@ -17,6 +18,22 @@ def declared_encoding(data: bytes) -> str:
     if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         return "utf-16"
     return "utf-8-sig" if data.startswith(BOM_UTF8) else "utf-8"
+
+
+# As HTML5 says: within the first 1,024 bytes, and what calls itself Latin-1 or ASCII is Windows-1252.
+_CHARSET = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
+_LATIN = frozenset({"iso-8859-1", "latin1", "latin-1", "l1", "ascii", "us-ascii", "iso8859-1"})
+
+
+def page_encoding(data: bytes) -> str:
+    """Of an HTML page: by the byte order mark, else what it declares, else UTF-8."""
+    marked = declared_encoding(data)
+    found = _CHARSET.search(data[:1024])
+    if marked != "utf-8" or not found:
+        return marked
+    named = found[1].decode().lower()
+    # Whoever can read this declaration as bytes does not have UTF-16.
+    return "cp1252" if named in _LATIN else "utf-8" if named.startswith(("utf-16", "utf-8", "utf8")) else named
 
 
 def decode(data: bytes, encoding: str) -> str:

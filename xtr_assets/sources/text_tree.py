@@ -1,33 +1,65 @@
-"""Markdown, reStructuredText, plain text and notebooks: sections by headings, paragraphs, cells, up to max_chars."""
+"""Markdown, reStructuredText, plain text, notebooks, HTML, DOCX and PDF: sections, paragraphs, cells and pages."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from xtr_assets.core.chunking import TextStyle, chunk_text
+from xtr_assets.core.chunking.blocks import DocumentRefused, chunk_blocks, chunk_pages
+from xtr_assets.core.chunking.headings import Heading
+from xtr_assets.core.chunking.line_spans import normalize_newlines
 from xtr_assets.core.chunking.notebook import cells_of, chunk_notebook
 from xtr_assets.core.json_document import read_json
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
-from xtr_assets.sources.text_decoder import declared_encoding, decode
+from xtr_assets.sources.document_worker import LIBRARIES, WORKER, versions
+from xtr_assets.sources.text_decoder import declared_encoding, decode, page_encoding
 
 # A suffix that is not here, brought in by an include pattern of its own, is plain text.
 _STYLES: dict[str, TextStyle] = {".md": "markdown", ".markdown": "markdown", ".rst": "rst"}
 
 
 class TextTree(FileSource):
-    """Kind `text`. UTF-8, or UTF-16 with a byte order mark."""
+    """Kind `text`. UTF-8, or UTF-16 with a byte order mark; HTML also in the encoding that it declares."""
 
-    suffixes: ClassVar[tuple[str, ...]] = (".md", ".markdown", ".txt", ".rst", ".ipynb")
+    suffixes: ClassVar[tuple[str, ...]] = (".md", ".markdown", ".txt", ".rst", ".ipynb", *LIBRARIES)
+
+    def settings(self) -> dict[str, Any]:
+        # Another release may read another text; and what was refused for want of a library comes up when it is there.
+        return {"libraries": versions()}
 
     def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()
+        suffix = Path(path).suffix.lower()
+        if suffix in LIBRARIES:
+            yield from self._document(path, suffix, data)
+            return
         text = decode(data, declared_encoding(data))
-        if Path(path).suffix.lower() == ".ipynb":
+        if suffix == ".ipynb":
             yield from self._notebook(path, text)
             return
-        style = _STYLES.get(Path(path).suffix.lower(), "plain")
-        yield from chunk_text(self.config.name, path, text, self.config.max_chars, style)
+        style = _STYLES.get(suffix, "plain")
+        headings = self._titles(text) if style == "rst" else None
+        yield from chunk_text(self.config.name, path, text, self.config.max_chars, style, headings)
+
+    def _titles(self, text: str) -> list[Heading] | None:
+        """By docutils; None where it is not installed, or fails: no text is lost then, and line rules find titles."""
+        try:
+            found = WORKER.read(".rst", normalize_newlines(text).encode())
+        except DocumentRefused:
+            return None
+        return [Heading(one.first, one.last, one.level, one.text) for one in found]
+
+    def _document(self, path: str, suffix: str, data: bytes) -> Iterator[Chunk | Quarantined]:
+        name, most = self.config.name, self.config.max_chars
+        if suffix not in (".docx", ".pdf"):
+            data = normalize_newlines(decode(data, page_encoding(data))).encode()
+        try:
+            blocks = WORKER.read(suffix, data)
+        except DocumentRefused as error:
+            yield self.refuse(path, 0, error.reason, error.detail)
+            return
+        yield from (chunk_pages if suffix == ".pdf" else chunk_blocks)(name, path, blocks, most)
 
     def _notebook(self, path: str, text: str) -> Iterator[Chunk | Quarantined]:
         try:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput
-from xtr_assets.core.types import Halves
+from xtr_assets.core.types import Halves, Mask
 
 # 16,384 rows of 384 float32 are 25 MB: large enough that numpy's overhead vanishes, small enough for any machine.
 BLOCK_ROWS = 16_384
@@ -81,6 +81,23 @@ def check_unit_rows(block: npt.NDArray[Any], first: int, dim: int, name: str) ->
         row, length = int(wrong[0]), float(lengths[wrong[0]])
         what = "is not finite" if not np.isfinite(length) else f"has length {length:.4g}, unit length is needed"
         raise InvalidInput(f"{name}: row {first + row} {what} ({len(wrong)} such rows in this block); nothing was kept")
+
+
+def check_name_rows(block: npt.NDArray[Any], hashes: npt.NDArray[np.uint64], first: int, dim: int, name: str) -> None:
+    """Vectors [n, dim] finite and of unit length, and all zero in just the rows whose hash, uint64 [n, 2], is 0."""
+    if hashes.dtype != np.uint64 or hashes.shape != (len(block), 2):
+        raise InvalidInput(f"{name}: uint64 [{len(block)}, 2] hashes expected, found {hashes.dtype} {hashes.shape}")
+    named: Mask = np.array(hashes.any(axis=1), np.bool_)
+    whole = block
+    if block.ndim == 2:
+        filled: Mask = np.array((block != 0).any(axis=1), np.bool_) & ~named
+        if filled.any():
+            raise InvalidInput(
+                f"{name}: row {first + int(filled.argmax())} has no name, and a vector; nothing was kept"
+            )
+        # Rows without a name count as of unit length.
+        whole = np.where(named[:, None], block, np.eye(1, block.shape[1], dtype=block.dtype))
+    check_unit_rows(whole, first, dim, name)
 
 
 def check_scales(scales: npt.NDArray[np.float16], first: int, name: str) -> None:

@@ -3,6 +3,7 @@
 The writers of `history` may be wrong, and so may a disk: what decides which generation serves is not taken on trust.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -34,7 +35,8 @@ class Before:
     def confirm_pointer(self, number: int) -> None:
         """GenerationError unless PUBLISHED names `number`; it names what it did before, then."""
         found = _bytes(self.layout.published)
-        if found != str(number).encode() + b"\n":
+        alone = b"%d\n" % number
+        if found != b"%d %.16s\n" % (number, hashlib.sha256(alone).hexdigest().encode()):
             self._refuse(f"PUBLISHED was to name generation {number} and {_named(found)} after it was written")
 
     def confirm_line(self, wanted: Mapping[str, Any]) -> None:
@@ -85,7 +87,8 @@ def _named(pointer: bytes | None) -> str:
     if pointer is None:
         return "names none"
     text = pointer.decode("ascii", "backslashreplace").strip()
-    return f"names {text[:40]}" if text.isdigit() else f"holds {text[:40]!r}"
+    number = text.partition(" ")[0]
+    return f"names {number[:40]}" if number.isdigit() else f"holds {text[:40]!r}"
 
 
 def _counted(data: bytes, before: bytes) -> str:

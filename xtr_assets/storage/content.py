@@ -48,6 +48,8 @@ def _settings_that_count(settings: Mapping[str, Any]) -> dict[str, Any]:
         plain = default.model_dump(mode="json")
         said = settings.get(name) or {}
         kept[name] = {key: value for key, value in said.items() if key not in plain or plain[key] != value}
+    if chosen := (settings.get("names") or {}).get("chosen"):
+        kept["names"] = chosen
     return kept
 
 

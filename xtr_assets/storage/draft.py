@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xtr_assets.core.errors import GenerationError, InvalidInput
-from xtr_assets.core.files import FileRecord, record, write_atomic
+from xtr_assets.core.files import FileRecord, fsync_tree, move_into_place, record, write_atomic
 from xtr_assets.storage.generation import TOMBSTONES_NAME, Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked
@@ -15,12 +15,14 @@ from xtr_assets.storage.lock import committing, now
 from xtr_assets.storage.manifest import CheckRecord, Listing, Manifest, canonical_json, read_stored, sha256_bytes
 from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.segment import LISTING_NAME
-from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.temporary_files import scratch
 
 # The folder of a generation's token index, as the subject of a check.
 TOKEN_INDEX = "xtr"
 # The subject of a check that is about all files of a generation.
 EVERY_FILE = "*"
+# What the files of a segment begin with that say what its rows are.
+ROW_FILES = ("segment.json", "chunks.", "embeddings.", "tokens.", "names.")
 
 # From the manifest as it stands to the fields that change.
 Change = Callable[[Manifest], dict[str, Any]]
@@ -220,7 +222,7 @@ def _within(name: str, folder: str) -> bool:
 def _is_row_data(name: str) -> bool:
     # What the rows are; whatever else is derived from them is covered where it is the subject.
     parts = name.split("/")
-    return parts[0] == "segments" and parts[2].startswith(("segment.json", "chunks.", "embeddings.", "tokens."))
+    return parts[0] == "segments" and parts[2].startswith(ROW_FILES)
 
 
 def _is_postings(name: str) -> bool:

@@ -1,7 +1,7 @@
 """Beginning and ending drafts: a number that is never used twice, every segment at its rows, the files it needs."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, StorageError
 from xtr_assets.core.field_problem import problems
-from xtr_assets.core.files import FileRecord, fsync_dir, read_regular, record, write_atomic
+from xtr_assets.core.files import FileRecord, commit_folder, fsync_dir, read_regular, record, write_atomic
 from xtr_assets.core.row_placement import Placement, Wanted, pack_tombstones, place, too_many_holes
 from xtr_assets.storage.arrays import array_writer
 from xtr_assets.storage.draft import Draft
@@ -29,7 +29,7 @@ from xtr_assets.storage.manifest import (
 from xtr_assets.storage.seal import is_sealed, named_numbers, read_manifest
 from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.snapshot import Snapshot, read_snapshot, snapshot_record
-from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, remove_dead_scratch, scratch
+from xtr_assets.storage.temporary_files import remove_dead_scratch, scratch
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +49,10 @@ def make_draft(
     holes: Holes = "kept",
     required: Sequence[RequiredCheck] = (),
     notes: Mapping[str, object] | None = None,
+    named: Collection[str] = (),
 ) -> Draft:
     """A new draft over these snapshots (shard -> data version); the parent's segments keep their rows. `required` is
-    what `publish` will demand of it, whoever calls it.
+    what `publish` will demand of it, whoever calls it; `named` are the shards whose names are searched with their rows.
 
     Where `holes` are closed, all rows are placed anew from 0: what is derived from the parent's rows removes and adds
     those that moved.
@@ -90,13 +91,13 @@ def make_draft(
             required=tuple(required),
             notes=dict(notes or {}),
             files={
-                **_shared_files(layout, loaded, info, fingerprint),
+                **_shared_files(layout, loaded, info, fingerprint, named),
                 f"generations/{number}/{TOMBSTONES_NAME}": tombstones,
             },
         )
         (folder / "manifest.json").write_bytes(manifest.to_bytes())
-        fsync_tree(folder)
-        move_into_place(folder, layout.generation(number))
+        if not commit_folder(folder, layout.generation(number)):
+            raise GenerationError(f"the number {number} is taken: {layout.generation(number)} holds files; begin again")
     return Draft(layout, number, manifest)
 
 
@@ -227,7 +228,11 @@ def _wanted(snapshots: Mapping[str, Snapshot]) -> Sequence[Wanted]:
 
 
 def _shared_files(
-    layout: Layout, snapshots: Mapping[str, Snapshot], encoder: EncoderInfo, fingerprint: str
+    layout: Layout,
+    snapshots: Mapping[str, Snapshot],
+    encoder: EncoderInfo,
+    fingerprint: str,
+    named: Collection[str],
 ) -> dict[str, FileRecord]:
     files: dict[str, FileRecord] = {}
     for shard, snapshot in snapshots.items():
@@ -237,13 +242,13 @@ def _shared_files(
             segment = Segment.open(layout, placed.segment_id)
             if segment.rows != placed.rows:
                 raise StorageError(f"segment {placed.segment_id}: {placed.rows} rows in {name}, {segment.rows} in it")
-            dims = segment.embeddings(fingerprint).shape[1], segment.tokens(fingerprint).tokens.shape[1]
-            if dims != (encoder.dim, encoder.token_dim):
+            names = shard in named
+            if (dims := segment.dims(fingerprint, names=names)) != (encoder.dim, encoder.token_dim):
                 raise InvalidInput(
                     f"segment {placed.segment_id} holds dims {dims}, the encoder {encoder.name} says "
                     f"{(encoder.dim, encoder.token_dim)}; encode it again under its own fingerprint"
                 )
-            files |= segment.records(segment.encoding_listings(fingerprint))
+            files |= segment.records(segment.encoding_listings(fingerprint, names=names))
     return files
 
 

@@ -1,6 +1,6 @@
 """Encodings that exist already, found by text hash: a text is encoded once per encoder, wherever it moves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,16 +36,28 @@ def find_encoded(segments: Sequence[Segment], text_hashes: TextHashes, fingerpri
     text_hashes : n values of 16 bytes, or uint64 [n, 2] as Segment.text_hashes gives them. Sorting n hashes and one
     binary search per stored row: 1,000,000 rows take a fifth of a second.
     """
-    wanted = _as_words(text_hashes)
+    held = tuple(one for one in segments if one.has_embeddings(fingerprint) and one.has_tokens(fingerprint))
+    return _find(held, Segment.text_hashes, _as_words(text_hashes))
+
+
+def find_named(segments: Sequence[Segment], name_hashes: TextHashes, fingerprint: str) -> EncodedAt:
+    """The same for hashes of names, in every segment that holds names by this encoder. A row without a name has the
+    hash 0, which is no name's."""
+    held = tuple(one for one in segments if one.has_names(fingerprint))
+    return _find(held, lambda segment: segment.name_hashes(fingerprint), _as_words(name_hashes))
+
+
+def _find(
+    held: tuple[Segment, ...], hashes_of: Callable[[Segment], npt.NDArray[np.uint64]], wanted: npt.NDArray[np.uint64]
+) -> EncodedAt:
     owner = np.full(len(wanted), -1, np.int64)
     position = np.full(len(wanted), -1, np.int64)
-    held = tuple(one for one in segments if one.has_embeddings(fingerprint) and one.has_tokens(fingerprint))
     # The first word alone almost always decides; equal first words are told apart by the whole hash.
     unique, inverse = np.unique(wanted, axis=0, return_inverse=True)
     unique_owner = np.full(len(unique), -1, np.int64)
     unique_position = np.full(len(unique), -1, np.int64)
     for index, segment in enumerate(held):
-        stored = segment.text_hashes()
+        stored = hashes_of(segment)
         for place, row in _matches(unique, stored):
             fresh = unique_owner[place] < 0
             unique_owner[place[fresh]] = index

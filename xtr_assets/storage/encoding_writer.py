@@ -9,12 +9,28 @@ import numpy.typing as npt
 
 from xtr_assets.core.arguments import check_offsets
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.core.files import record, write_atomic
+from xtr_assets.core.files import fsync_tree, move_into_place, record, write_atomic
 from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints
-from xtr_assets.storage.arrays import ArrayWriter, array_writer, blocks_of, check_scales, check_unit_rows
+from xtr_assets.storage.arrays import (
+    ArrayWriter,
+    array_writer,
+    blocks_of,
+    check_name_rows,
+    check_scales,
+    check_unit_rows,
+)
 from xtr_assets.storage.manifest import Listing
-from xtr_assets.storage.segment import Segment, embeddings_file, embeddings_listing, tokens_folder
-from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.segment import (
+    LISTING_NAME,
+    NAME_HASHES,
+    NAME_VECTORS,
+    Segment,
+    embeddings_file,
+    embeddings_listing,
+    names_folder,
+    tokens_folder,
+)
+from xtr_assets.storage.temporary_files import scratch
 
 TOKEN_FILES = ("tokens.npy", "scales.npy", "token_ids.npy")
 
@@ -61,6 +77,43 @@ def write_embeddings(segment: Segment, fingerprint: str, embeddings: Halves | Fl
     return True
 
 
+class NamesWriter:
+    """Takes the names of a segment in row order, block by block."""
+
+    def __init__(self, vectors: ArrayWriter, hashes: ArrayWriter, dim: int, name: str) -> None:
+        self._vectors, self._hashes, self._dim, self._name = vectors, hashes, dim, name
+
+    def append(self, vectors: Halves | Floats, hashes: npt.NDArray[np.uint64]) -> None:
+        """float16|float32 [n, dim], of unit length, and uint64 [n, 2]; both 0 where a row has no name."""
+        for start, part in blocks_of(vectors):
+            own = hashes[start : start + len(part)]
+            check_name_rows(part, own, self._vectors.rows, self._dim, self._name)
+            self._vectors.append(part.astype(np.float16, copy=False))
+            self._hashes.append(own)
+
+
+@contextmanager
+def names_writer(segment: Segment, fingerprint: str, dim: int) -> Iterator[NamesWriter]:
+    """Write names with bounded memory; they exist when the block ends without an error."""
+    name = names_folder(fingerprint)
+    label = f"{segment.segment_id}/{name}"
+    with scratch(segment.layout) as folder:
+        staged = folder / name
+        staged.mkdir()
+        with (
+            array_writer(staged / NAME_VECTORS, np.float16, (dim,)) as vectors,
+            array_writer(staged / NAME_HASHES, np.uint64, (2,)) as hashes,
+        ):
+            yield NamesWriter(vectors, hashes, dim, label)
+        if vectors.rows != segment.rows:
+            raise InvalidInput(f"{label}: {segment.rows} rows expected, {vectors.rows} were given; nothing was kept")
+        listing = Listing(made_by=fingerprint, files={p.name: record(p) for p in sorted(staged.iterdir())})
+        (staged / LISTING_NAME).write_bytes(listing.to_bytes())
+        # Asked here, too: see tokens_writer.
+        if not segment.has_names(fingerprint):
+            segment.commit_folder(staged, name)
+
+
 class TokensWriter:
     """Takes the tokens of a segment in row order, block by block."""
 
@@ -96,7 +149,7 @@ def tokens_writer(segment: Segment, fingerprint: str, dim: int) -> Iterator[Toke
     """Write token arrays with bounded memory; they exist when the block ends without an error."""
     name = tokens_folder(fingerprint)
     label = f"{segment.segment_id}/{name}"
-    with scratch(segment.layout) as folder, ExitStack() as stack:
+    with scratch(segment.layout) as folder:
         staged = folder / name
         staged.mkdir()
         kinds: tuple[tuple[Any, tuple[int, ...]], ...] = ((np.int8, (dim,)), (np.float16, ()), (np.int32, ()))
@@ -111,11 +164,10 @@ def tokens_writer(segment: Segment, fingerprint: str, dim: int) -> Iterator[Toke
         check_offsets(offsets, writers["tokens.npy"].rows, f"{label}/offsets.npy", segment.rows)
         _save(staged / "offsets.npy", offsets)
         listing = Listing(made_by=fingerprint, files={p.name: record(p) for p in sorted(staged.iterdir())})
-        (staged / "files.json").write_bytes(listing.to_bytes())
-        fsync_tree(staged)
-        stack.enter_context(segment.committing())
+        (staged / LISTING_NAME).write_bytes(listing.to_bytes())
+        # Asked here, too: two encoders may share the eight characters that name the folder.
         if not segment.has_tokens(fingerprint):
-            move_into_place(staged, segment.directory / name)
+            segment.commit_folder(staged, name)
 
 
 def write_tokens(

@@ -1,4 +1,4 @@
-"""Collection: what no kept generation, open draft or current snapshot needs is removed, pinned generations never."""
+"""Garbage collection: what no kept generation, open draft or snapshot needs goes; pinned generations never do."""
 
 import errno
 import fcntl
@@ -16,7 +16,7 @@ from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.remembrance import remember_contents
 from xtr_assets.storage.seal import is_sealed, read_manifest
-from xtr_assets.storage.segment import embeddings_file, embeddings_listing, tokens_folder
+from xtr_assets.storage.segment import embeddings_file, embeddings_listing, names_folder, tokens_folder
 from xtr_assets.storage.snapshot import current_version, read_snapshot
 from xtr_assets.storage.temporary_files import scratch
 from xtr_assets.storage.warehouse_info import read_info
@@ -121,11 +121,15 @@ def unreferenced(
 
 def _spare_folders(layout: Layout, directory: Path, folders: set[str], retired: set[str]) -> Iterator[Path]:
     # An encoding is spare once its encoder served and no kept generation uses it any more; one that never served yet
-    # belongs to an upgrade that is under way. Postings go with their model.
-    names = [p for p in sorted(directory.glob("*")) if p.is_dir() and not p.name.startswith("tokens.")]
-    yield from (p for p in names if layout.relative(p) not in folders)
+    # belongs to an upgrade that is under way. So are names that only just came, or were switched off for a day: they go
+    # with their encoder, or once this release words names otherwise. Postings go with their model.
+    for path in (p for p in sorted(directory.glob("*")) if p.is_dir() and layout.relative(p) not in folders):
+        kind, _, encoder = path.name.partition(".")
+        if kind != "tokens" and not (kind == "names" and path.name == names_folder(encoder[:8])):
+            yield path
     for fingerprint in sorted(retired):
-        for name in (embeddings_listing(fingerprint), embeddings_file(fingerprint), tokens_folder(fingerprint)):
+        files = embeddings_listing(fingerprint), embeddings_file(fingerprint)
+        for name in (*files, tokens_folder(fingerprint), names_folder(fingerprint)):
             if (directory / name).exists() and layout.relative(directory / name) not in folders:
                 yield directory / name
 

@@ -144,6 +144,21 @@ class Generation:
             parts.append(VectorPart(self.end_row, np.empty((0, dim), np.float16)))
         return RowVectors(parts, dim)
 
+    def names(self) -> RowVectors | None:
+        """Name vectors over all rows, as `vectors`; all zero where a row has no name. None where no source has them."""
+        named = [one.segment.has_names(self.fingerprint) for one in self.segments]
+        if not any(named):
+            return None
+        dim = self.manifest.encoder.dim
+        parts = []
+        for one, there in zip(self.segments, named, strict=True):
+            # Zeros that nobody wrote to take no memory: the system maps them to one page.
+            nothing = np.zeros((0 if there else one.segment.rows, dim), np.float16)
+            parts.append(VectorPart(one.base_row, one.segment.names(self.fingerprint) if there else nothing))
+        if self._last_row() < self.end_row:
+            parts.append(VectorPart(self.end_row, np.empty((0, dim), np.float16)))
+        return RowVectors(parts, dim)
+
     def tokens(self) -> RowTokens:
         """Token embeddings over all rows: int8 [T, token_dim] with a float16 scale [T], in parts, memory-mapped."""
         dim = self.manifest.encoder.token_dim

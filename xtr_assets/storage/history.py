@@ -19,11 +19,12 @@ from xtr_assets.core.errors import CorruptFile, InvalidInput
 from xtr_assets.core.files import FileRecord, fsync_dir, read_regular, write_atomic
 from xtr_assets.storage.digests import SETTLED_NS
 from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry
-from xtr_assets.storage.layout import Layout, number_of
+from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import open_own
 from xtr_assets.storage.lock import now
 from xtr_assets.storage.manifest import sha256_bytes
-from xtr_assets.storage.warehouse_info import CHAINED_VERSION, read_info
+from xtr_assets.storage.pointer import pointed_number, pointer_text
+from xtr_assets.storage.warehouse_info import CHAINED_VERSION, CHECKED_POINTER_VERSION, WarehouseInfo, read_info
 
 log = logging.getLogger(__name__)
 
@@ -58,15 +59,16 @@ def read_published(layout: Layout) -> int | None:
         text = read_regular(layout.published, name)
     except FileNotFoundError:
         return None
-    number = number_of(text.removesuffix(b"\n").decode("ascii", "replace"))
-    if number is None or text != f"{number}\n".encode():
-        raise CorruptFile(name, "a generation number", repr(text[:40]))
-    return number
+    return pointed_number(text, name)
 
 
 def move_pointer(layout: Layout, number: int) -> None:
     """The commit step of publish and rollback: replace PUBLISHED by rename after fsync of file, then of folder."""
-    write_atomic(layout.published, f"{number}\n".encode("ascii"))
+    if layout.warehouse_json.is_file():
+        # Before PUBLISHED has a check: a release that knows none would call the pointer damaged.
+        info = read_info(layout)
+        _write_end(layout, info, info.history or _whole_lines(layout), CHECKED_POINTER_VERSION)
+    write_atomic(layout.published, pointer_text(number))
 
 
 def read_history(layout: Layout) -> list[HistoryEntry]:
@@ -210,10 +212,19 @@ def _name_end(layout: Layout, data: bytes) -> None:
     """warehouse.json names the end of the history; a folder that is being made gets one later."""
     if not layout.warehouse_json.is_file():
         return
-    info = read_info(layout)
-    end = FileRecord(len(data), sha256_bytes(data))
-    if info.history != end:
-        following = info.model_copy(update={"format_version": CHAINED_VERSION, "history": end})
+    _write_end(layout, read_info(layout), FileRecord(len(data), sha256_bytes(data)), CHAINED_VERSION)
+
+
+def _whole_lines(layout: Layout) -> FileRecord:
+    data = b"".join(line + b"\n" for line in _lines(layout))
+    return FileRecord(len(data), sha256_bytes(data))
+
+
+def _write_end(layout: Layout, info: WarehouseInfo, end: FileRecord, version: int) -> None:
+    """The version never falls: PUBLISHED may have a check from 4 on."""
+    update = {"format_version": max(info.format_version, version), "history": end}
+    following = info.model_copy(update=update)
+    if following != info:
         write_atomic(layout.warehouse_json, following.to_bytes())
 
 

@@ -1,4 +1,4 @@
-"""Links in a warehouse: it holds its own files, and a link may lead anywhere. What is one is refused by its name."""
+"""Links in a warehouse are refused by name: it holds its own files, and a link may lead anywhere."""
 
 import errno
 import os

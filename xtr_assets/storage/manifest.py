@@ -25,6 +25,7 @@ from xtr_assets.core.field_problem import problems
 from xtr_assets.core.files import FileRecord, read_regular
 from xtr_assets.core.json_document import read_json
 from xtr_assets.core.token_codec import TOKEN_CODEC
+from xtr_assets.storage.claims import name_problem, row_problem, shift_problem
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
@@ -32,8 +33,6 @@ Count = Annotated[int, Field(ge=0)]
 Json = Annotated[Any, AfterValidator(TypeAdapter(JsonValue).validate_python)]
 
 
-# The deepest file of a warehouse has six parts; no file system opens a name of a thousand.
-MOST_PARTS = 16
 # Of a file that is all wrong so many faults are told.
 FAULTS_TOLD = 3
 
@@ -159,6 +158,12 @@ class Shifted(Grown):
     gained = ("shifts",)
 
     shifts: tuple[tuple[int, int, int], ...] = ()
+
+    @model_validator(mode="after")
+    def _shifts_can_be(self) -> Self:
+        if problem := shift_problem(self.shifts):
+            raise ValueError(problem)
+        return self
 
 
 # The format_version of a manifest that says what must be passed, and whose records say who made them.
@@ -318,27 +323,13 @@ class Manifest(Grown):
         return self
 
     @model_validator(mode="after")
-    def _names_its_own(self) -> Self:
-        """What a manifest names is read, copied and collected: it names nothing but what generations are made of."""
-        if foreign := [name for name in self.files if not self._may_name(name)]:
-            raise ValueError(f"{foreign[0]!r} is no file of generation {self.number}, nor one that generations share")
+    def _can_be(self) -> Self:
+        segments = frozenset(one.segment_id for one in self.segments)
+        placed = [(one.base_row, one.rows, one.live_rows) for one in self.segments]
+        problem = name_problem(self.files, self.number, self.snapshots, segments)
+        if problem := problem or row_problem(placed, self.end_row, self.live_rows):
+            raise ValueError(problem)
         return self
-
-    def _may_name(self, name: str) -> bool:
-        parts = name.split("/")
-        if (
-            not 3 <= len(parts) <= MOST_PARTS
-            or any(part in ("", ".", "..") or "\0" in part for part in parts)
-            or parts[1].startswith(".")
-        ):
-            return False
-        if parts[0] == "generations":
-            return parts[1] == str(self.number) and parts[2:] not in (["manifest.json"], ["manifest.json.sha256"])
-        if parts[0] == "shards":
-            return len(parts) == 3 and parts[2] == f"{self.snapshots.get(parts[1])}.json"
-        return parts[0] == "models" or (
-            parts[0] == "segments" and parts[1] in {one.segment_id for one in self.segments}
-        )
 
     @property
     def gated(self) -> bool:

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xtr_assets.core.errors import StorageError
-from xtr_assets.core.files import read_regular, record
+from xtr_assets.core.files import commit_folder, read_regular, record
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.manifest import Listing, sha256_bytes
 from xtr_assets.storage.segment import LISTING_NAME
-from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.temporary_files import scratch
 
 
 def add_model(layout: Layout, write: Callable[[Path], None], made_by: str) -> Path:
@@ -22,8 +22,10 @@ def add_model(layout: Layout, write: Callable[[Path], None], made_by: str) -> Pa
         refuse_linked(layout, target)
         (folder / LISTING_NAME).write_bytes(listing)
         if not (target / LISTING_NAME).is_file():
-            fsync_tree(folder)
-            move_into_place(folder, target)
+            if not commit_folder(folder, target):
+                raise StorageError(
+                    f"{target} holds files and no {LISTING_NAME}, so that it is no model; remove the folder"
+                )
         elif read_regular(target / LISTING_NAME, layout.relative(target / LISTING_NAME)) != listing:
             raise StorageError(f"{target.name} names two models; retrain with another seed")
     return target

@@ -1,4 +1,4 @@
-"""Contents as the history and the manifests that are still there know them: what a collection must not forget."""
+"""Contents that the history and the remaining manifests name: a garbage collection must not forget them."""
 
 from collections.abc import Sequence
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from xtr_assets.core.errors import CorruptFile, StorageError
-from xtr_assets.core.files import FileRecord, record
+from xtr_assets.core.files import FileRecord, fsync_tree, move_into_place, record
+from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints
 from xtr_assets.storage.arrays import check_finite
@@ -23,9 +24,9 @@ from xtr_assets.storage.layout import Layout, safe_name
 from xtr_assets.storage.links import refuse_linked, refuse_links
 from xtr_assets.storage.lock import committing
 from xtr_assets.storage.manifest import Listing, SegmentInfo, read_stored
-from xtr_assets.storage.temporary_files import fsync_tree, move_into_place
 
 LISTING_NAME = "files.json"
+NAME_VECTORS, NAME_HASHES = "vectors.npy", "hashes.npy"
 SEGMENT_NAME = "segment.json"
 
 
@@ -110,6 +111,25 @@ class Segment:
         name = embeddings_file(fingerprint)
         return self._finite(name, self._array(name, np.float16, (self.rows, None)))
 
+    def has_names(self, fingerprint: str) -> bool:
+        """Whether the names of its rows are encoded, in the wording of this release."""
+        return self._made_by(f"{names_folder(fingerprint)}/{LISTING_NAME}", fingerprint)
+
+    def names(self, fingerprint: str) -> Halves:
+        """float16 [rows, dim], memory-mapped: of unit length, or all zero where a row has no name; checked as
+        embeddings are."""
+        self._need(self.has_names(fingerprint), "names", fingerprint)
+        name = f"{names_folder(fingerprint)}/{NAME_VECTORS}"
+        return self._finite(name, self._array(name, np.float16, (self.rows, None)))
+
+    def name_hashes(self, fingerprint: str) -> npt.NDArray[np.uint64]:
+        """uint64 [rows, 2]: the text hash of what was encoded as the name of each row, 0 where it has none. Checked by
+        sha256: names are found again by it."""
+        self._need(self.has_names(fingerprint), "names", fingerprint)
+        name = f"{names_folder(fingerprint)}/{NAME_HASHES}"
+        self.verified(name)
+        return self._array(name, np.uint64, (self.rows, 2))
+
     def tokens(self, fingerprint: str) -> TokenArrays:
         """Memory-mapped; the offsets, which decide what is read, checked by sha256, the others by size and header, the
         scales for numbers that are finite."""
@@ -124,6 +144,14 @@ class Segment:
             offsets=offsets,
             token_ids=self._array(f"{folder}/token_ids.npy", np.int32, (count,)),
         )
+
+    def dims(self, fingerprint: str, *, names: bool = False) -> tuple[int, int]:
+        """(dim, token_dim) of what this encoder made of it. CorruptFile where names have another dim."""
+        dim = self.embeddings(fingerprint).shape[1]
+        if names and (other := self.names(fingerprint).shape[1]) != dim:
+            name = f"{names_folder(fingerprint)}/{NAME_VECTORS}"
+            raise CorruptFile(self._name(name), f"dim {dim}, as the embeddings", f"dim {other}")
+        return dim, self.tokens(fingerprint).tokens.shape[1]
 
     def _array(self, name: str, dtype: npt.DTypeLike, shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
         self._check_size(name)
@@ -178,18 +206,25 @@ class Segment:
 
     def seal_folder(self, name: str, made_by: str | None = None) -> None:
         """Commit `staging(name)`: list its files, make them durable, rename. The first to seal a name wins."""
-        staged, target = self.staging(name), self.folder(name)
+        staged = self.staging(name)
         (staged / LISTING_NAME).unlink(missing_ok=True)
         files = {p.relative_to(staged).as_posix(): record(p) for p in sorted(staged.rglob("*")) if p.is_file()}
         if not files:
             raise StorageError(f"{self._name(name)}: nothing was written to {staged.name}; write its files, then seal")
         (staged / LISTING_NAME).write_bytes(Listing(made_by=made_by or name, files=files).to_bytes())
+        self.commit_folder(staged, name)
+        self.drop_staging(name)
+
+    def commit_folder(self, staged: Path, name: str) -> None:
+        """Durable first, then renamed under the commit lock: what is large is not written while others wait.
+
+        The first to commit a name wins. A folder without its list is none, and is replaced.
+        """
         fsync_tree(staged)
         with self.committing():
             if not self.has_folder(name):
-                shutil.rmtree(target, ignore_errors=True)
-                move_into_place(staged, target)
-        self.drop_staging(name)
+                shutil.rmtree(self.folder(name), ignore_errors=True)
+                move_into_place(staged, self.folder(name))
 
     @contextmanager
     def committing(self) -> Iterator[None]:
@@ -229,9 +264,10 @@ class Segment:
             found |= {self._name(folder + file): one for file, one in listed.files.items()}
         return found
 
-    def encoding_listings(self, fingerprint: str) -> list[str]:
-        """The lists of the encodings under a fingerprint."""
-        return [embeddings_listing(fingerprint), f"{tokens_folder(fingerprint)}/{LISTING_NAME}"]
+    def encoding_listings(self, fingerprint: str, *, names: bool = False) -> list[str]:
+        """The lists of the encodings under a fingerprint, with those of the names where they are asked for."""
+        folders = [tokens_folder(fingerprint), *([names_folder(fingerprint)] if names else [])]
+        return [embeddings_listing(fingerprint), *(f"{folder}/{LISTING_NAME}" for folder in folders)]
 
     def verified(self, name: str) -> Path:
         """The path of a file of this segment whose sha256 was compared."""
@@ -279,6 +315,11 @@ def embeddings_listing(fingerprint: str) -> str:
 
 def tokens_folder(fingerprint: str) -> str:
     return f"tokens.{fingerprint[:8]}"
+
+
+def names_folder(fingerprint: str) -> str:
+    """Another wording of names is another folder: what is there is never replaced."""
+    return f"names.{fingerprint[:8]}.{NAME_VERSION}"
 
 
 def _expected(expected: Mapping[str, FileRecord], name: str) -> FileRecord:

@@ -11,7 +11,7 @@ from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.line_shifts import Shift
 from xtr_assets.core.types import Chunk, Ints
 from xtr_assets.storage.chunk_files import BATCH_ROWS, CHUNK_COLUMNS, ChunkWriter, shifted, table_digests
-from xtr_assets.storage.encoding_writer import embeddings_writer, tokens_writer
+from xtr_assets.storage.encoding_writer import embeddings_writer, names_writer, tokens_writer
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import SnapshotSegment
 from xtr_assets.storage.segment import Segment
@@ -106,6 +106,8 @@ def _merge(layout: Layout, snapshot: Snapshot, group: Sequence[str]) -> Segment:
         merged = commit_segment(layout, folder, snapshot.shard, writer)
     for fingerprint in sorted(set.intersection(*(_fingerprints(part.segment) for part in parts))):
         _copy_encodings(parts, merged, fingerprint)
+        if all(part.segment.has_names(fingerprint) for part in parts):
+            _copy_names(parts, merged, fingerprint)
     return merged
 
 
@@ -124,6 +126,17 @@ def _fingerprints(segment: Segment) -> set[str]:
         if kind in made and listed is not None:
             made[kind].add(listed.made_by)
     return made["embeddings"] & made["tokens"]
+
+
+def _copy_names(parts: Sequence[_Part], merged: Segment, fingerprint: str) -> None:
+    if merged.has_names(fingerprint):
+        return
+    with names_writer(merged, fingerprint, parts[0].segment.names(fingerprint).shape[1]) as names:
+        for part in parts:
+            stored, hashes = part.segment.names(fingerprint), part.segment.name_hashes(fingerprint)
+            for start in range(0, len(part.positions), BATCH_ROWS):
+                positions = part.positions[start : start + BATCH_ROWS]
+                names.append(stored[positions], hashes[positions])
 
 
 def _copy_encodings(parts: Sequence[_Part], merged: Segment, fingerprint: str) -> None:

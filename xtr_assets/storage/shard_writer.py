@@ -9,7 +9,7 @@ import numpy as np
 
 from xtr_assets.core.errors import InvalidInput, StorageError
 from xtr_assets.core.file_diff import UNREAD_SHA256
-from xtr_assets.core.files import record
+from xtr_assets.core.files import commit_folder, record
 from xtr_assets.core.line_shifts import shifts_of
 from xtr_assets.core.row_placement import ranges_of
 from xtr_assets.core.types import Chunk, FileState, Quarantined
@@ -28,7 +28,7 @@ from xtr_assets.storage.manifest import QuarantineEntry, SegmentInfo, SnapshotFi
 from xtr_assets.storage.row_match import StandingRows
 from xtr_assets.storage.segment import SEGMENT_NAME, Segment
 from xtr_assets.storage.snapshot import Snapshot, commit_snapshot, content_digest, snapshot_version
-from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.temporary_files import scratch
 
 log = logging.getLogger(__name__)
 
@@ -244,6 +244,6 @@ def commit_segment(layout: Layout, folder: Path, shard: str, writer: ChunkWriter
         files={name: record(folder / name) for name in (ARROW_NAME, PARQUET_NAME)},
     )
     (folder / SEGMENT_NAME).write_bytes(info.to_bytes())
-    fsync_tree(folder)
-    move_into_place(folder, target)
+    if not commit_folder(folder, target):
+        raise StorageError(f"{target} holds files and no {SEGMENT_NAME}, so that it is no segment; remove the folder")
     return Segment(layout, info)

@@ -137,8 +137,12 @@ def current_version(layout: Layout, shard: str) -> str | None:
         raise CorruptFile(layout.relative(path), "a data version", str(error)) from error
     version = text.removesuffix("\n")
     usable = text == f"{version}\n" and version.isalnum() and len(version) == VERSION_LENGTH
-    if not usable or not layout.snapshot(shard, version).is_file():
+    if not usable:
         raise CorruptFile(layout.relative(path), "the data version of a snapshot", repr(text[:40]))
+    if not (snapshot := layout.snapshot(shard, version)).is_file():
+        # Nobody can tell whether CURRENT was changed, or the snapshot is lost.
+        found = f"{version}, and no {layout.relative(snapshot)}"
+        raise CorruptFile(layout.relative(path), "the data version of a snapshot", found)
     return version
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from xtr_assets.core.files import fsync_dir
-from xtr_assets.core.files import fsync_tree as fsync_tree
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import open_descriptor, refuse_linked, refuse_links
 
@@ -65,10 +63,3 @@ def _hold(lock: Path) -> int:
             if lock.stat().st_ino == os.fstat(descriptor).st_ino:
                 return descriptor
         os.close(descriptor)
-
-
-def move_into_place(source: Path, target: Path) -> None:
-    """Rename a durable file or folder to its final name and make the rename durable."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source.replace(target)
-    fsync_dir(target.parent)

@@ -9,7 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, StorageError, WarehouseNotFound
-from xtr_assets.core.files import FileRecord, check, fsync_dir, read_regular, record, replacing, write_atomic
+from xtr_assets.core.files import (
+    FileRecord,
+    check,
+    commit_folder,
+    fsync_tree,
+    move_into_place,
+    read_regular,
+    record,
+    replacing,
+    write_atomic,
+)
 from xtr_assets.storage.digests import check_size
 from xtr_assets.storage.draft_lifecycle import following_number
 from xtr_assets.storage.generation import Generation
@@ -21,7 +31,7 @@ from xtr_assets.storage.manifest import sha256_bytes
 from xtr_assets.storage.publish import refuse_withdrawn
 from xtr_assets.storage.remembrance import content_of
 from xtr_assets.storage.seal import is_sealed, noted_sha256, read_manifest, refuse_altered, seal_text
-from xtr_assets.storage.temporary_files import fsync_tree, move_into_place, scratch
+from xtr_assets.storage.temporary_files import scratch
 from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 
 
@@ -52,9 +62,8 @@ def export_generation(source: Layout, number: int, target: Path) -> Layout:
         write_atomic(partial.next_number, f"{number + 1}\n".encode("ascii"))
         _note(partial, number, "published", "exported", content_of(partial, manifest), sha256_bytes(data))
         move_pointer(partial, number)
-        fsync_tree(partial.root)
-        partial.root.replace(target)
-        fsync_dir(target.absolute().parent)
+        if not commit_folder(partial.root, target.absolute()):
+            raise StorageError(f"{target} came to be meanwhile; export into a folder that does not exist")
     except BaseException:
         shutil.rmtree(partial.root, ignore_errors=True)
         raise
@@ -119,7 +128,7 @@ def _check_whole(generation: Generation) -> None:
         name = f"segments/{segment.segment_id}"
         if (segment.rows, segment.shard) != (one.rows, one.shard) or one.shard not in named:
             raise CorruptFile(name, f"{one.rows} rows of shard {one.shard}", f"{segment.rows} of {segment.shard}")
-        dims = segment.embeddings(fingerprint).shape[1], segment.tokens(fingerprint).tokens.shape[1]
+        dims = segment.dims(fingerprint, names=segment.has_names(fingerprint))
         if dims != (encoder.dim, encoder.token_dim) or len(segment.chunks()) != one.rows:
             raise CorruptFile(name, f"dims {(encoder.dim, encoder.token_dim)}, {one.rows} rows", f"dims {dims}")
     live = int(np.count_nonzero(generation.live))

@@ -1,58 +1,41 @@
-"""The facade: everything that is done to a warehouse, with the writer lock taken where it is needed."""
+"""Everything that is done to a warehouse, with the writer lock taken where it is needed."""
 
-import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, Self
 
-from xtr_assets.core.errors import GenerationError, StorageError, WarehouseNotFound
+from xtr_assets.core.errors import GenerationError, StorageError
 from xtr_assets.core.files import write_atomic
 from xtr_assets.core.types import Chunk, FileState, Quarantined
-from xtr_assets.storage import draft_lifecycle, known_encoders, publish, remembrance
-from xtr_assets.storage.content import TakenBack
-from xtr_assets.storage.digests import VerifyReport
+from xtr_assets.storage import draft_lifecycle, known_encoders, publish
 from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.encoding_lookup import EncodedAt, TextHashes, find_encoded
 from xtr_assets.storage.garbage import CollectReport, collect
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.generation_diff import GenerationDiff, diff
-from xtr_assets.storage.history import accept_history, append_history, read_history, read_published
-from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry
+from xtr_assets.storage.history import accept_history, append_history, read_published
+from xtr_assets.storage.history_entry import AcceptedShrink
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.links import refuse_linked_top, refuse_links
+from xtr_assets.storage.links import refuse_links
 from xtr_assets.storage.lock import exclusive, now
 from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.model_folder import add_model
-from xtr_assets.storage.row_match import live_paths
-from xtr_assets.storage.segment import SEGMENT_NAME, Segment
-from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, compact_shard, plan_shards
+from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, compact_shard
 from xtr_assets.storage.shard_writer import ShardChange, write_change
-from xtr_assets.storage.snapshot import Snapshot, current_version, known_files, looked_at, note_look, read_snapshot
+from xtr_assets.storage.snapshot import note_look
 from xtr_assets.storage.transfer import export_generation, import_generation
-from xtr_assets.storage.verify import verify_warehouse
-from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
-
-log = logging.getLogger(__name__)
+from xtr_assets.storage.warehouse_info import WarehouseInfo
+from xtr_assets.storage.warehouse_reader import WarehouseReader
 
 # Shards are written side by side and their snapshots take seconds: a step waits for another step, not for a build.
 STEP_WAIT_SECONDS = 20.0
 
 
-class Warehouse:
+class Warehouse(WarehouseReader):
     """A folder that keeps segments, generations and the pointer to the one that serves (docs/format.md)."""
 
-    def __init__(self, layout: Layout, info: WarehouseInfo) -> None:
-        self.layout, self.info = layout, info
-
-    @property
-    def root(self) -> Path:
-        """The folder, absolute."""
-        return self.layout.root
-
     @classmethod
-    def create(cls, path: str | Path, *, exist_ok: bool = False) -> "Warehouse":
+    def create(cls, path: str | Path, *, exist_ok: bool = False) -> Self:
         """Make an empty warehouse; with `exist_ok` open the one that is there."""
         root = Path(path)
         layout = Layout(root.absolute())
@@ -68,18 +51,6 @@ class Warehouse:
         write_atomic(layout.warehouse_json, WarehouseInfo(created_at=now()).to_bytes())
         return cls.open(root)
 
-    @classmethod
-    def open(cls, path: str | Path) -> "Warehouse":
-        """WarehouseNotFound where there is none, UnknownFormat for a format_version this release does not read."""
-        layout = Layout(Path(path).absolute())
-        refuse_linked_top(layout)
-        if not layout.warehouse_json.is_file():
-            raise WarehouseNotFound(f"no warehouse at {path} (no warehouse.json); `xtr-assets build` makes one")
-        return cls(layout, read_info(layout))
-
-    def __repr__(self) -> str:
-        return f"Warehouse({str(self.root)!r})"
-
     @contextmanager
     def lock(self, purpose: str, wait_seconds: float = 0.0) -> Iterator[None]:
         """Be the one writer. WarehouseLocked names host, process, purpose and since when. Reentrant in a thread.
@@ -93,31 +64,10 @@ class Warehouse:
 
     # -- shards and segments ------------------------------------------------------------------------------------------
 
-    def shards(self) -> list[str]:
-        """Shards that have a snapshot."""
-        return sorted(p.parent.name for p in self.layout.shards.glob("*/CURRENT"))
-
-    def snapshot(self, shard: str, data_version: str | None = None) -> Snapshot | None:
-        """The named snapshot, else the current one; None for a shard that was never written."""
-        version = data_version or current_version(self.layout, shard)
-        return None if version is None else read_snapshot(self.layout, shard, version)
-
-    def known_files(self, shard: str) -> dict[str, FileState]:
-        """Files of the current snapshot as last seen, for `Source.scan`."""
-        return known_files(self.layout, shard)
-
-    def looked_at(self, shard: str, data_version: str) -> int:
-        """When the files of a shard were last found to be this snapshot, in ns since the epoch; 0 where unknown."""
-        return looked_at(self.layout, shard, data_version)
-
     def note_look(self, shard: str, looked_ns: int) -> None:
         """The files were looked at again, and the current snapshot is what they are."""
         with self.lock(f"snapshot of {shard}", STEP_WAIT_SECONDS):
             note_look(self.layout, shard, looked_ns)
-
-    def live_paths(self, shard: str) -> set[str]:
-        """The paths that have a row in the current snapshot."""
-        return live_paths(self.layout, self.snapshot(shard))
 
     def write_snapshot(
         self,
@@ -143,49 +93,11 @@ class Warehouse:
                 looked_ns=looked_ns,
             )
 
-    def segment(self, segment_id: str) -> Segment:
-        """A segment, held against its own lists."""
-        return Segment.open(self.layout, segment_id)
-
-    def segments(self) -> list[Segment]:
-        """Every segment there is, those of no generation included."""
-        return [self.segment(p.parent.name) for p in sorted(self.layout.segments.glob(f"*/{SEGMENT_NAME}"))]
-
-    def find_encoded(self, text_hashes: TextHashes, fingerprint: str) -> EncodedAt:
-        """Where texts lie that are encoded already, over all segments with this encoder's embeddings and tokens."""
-        return find_encoded(self.segments(), text_hashes, fingerprint)
-
     def add_model(self, write: Callable[[Path], None], made_by: str) -> Path:
         """Let `write` fill a folder, seal it and keep it as models/<first 8 of its digest>, once per content."""
         return add_model(self.layout, write, made_by)
 
     # -- generations --------------------------------------------------------------------------------------------------
-
-    @property
-    def published(self) -> Generation | None:
-        """The generation that serves now."""
-        while (number := read_published(self.layout)) is not None:
-            try:
-                return Generation.open(self.layout, number)
-            except GenerationError:
-                # Another process may have published the next one and collected this one between the two reads.
-                if read_published(self.layout) == number:
-                    raise
-        return None
-
-    def generation(self, number: int) -> Generation:
-        """The generation of this number. GenerationError lists the known ones where it is none of them."""
-        return Generation.open(self.layout, number)
-
-    def generations(self) -> list[Generation]:
-        """Every generation that can be read, drafts included, by number. `verify` reports those that cannot."""
-        found = []
-        for number in self.layout.numbers():
-            try:
-                found.append(self.generation(number))
-            except StorageError as error:
-                log.warning("generation %d is left out: %s", number, error)
-        return found
 
     def newest_draft(self) -> Draft | None:
         """The draft of the highest number; None where there is none."""
@@ -206,11 +118,13 @@ class Warehouse:
         holes: draft_lifecycle.Holes = "kept",
         required: Sequence[RequiredCheck] = (),
         notes: Mapping[str, object] | None = None,
+        named: Collection[str] = (),
     ) -> Draft:
         """Begin a generation over these snapshots (shard -> data version), with the row numbers of the published one.
 
         required : what `publish` will demand of it. notes : kept in its manifest, JSON. holes : row numbers freed by
         removed segments stay gaps ("kept"); "bounded" renumbers all rows where there are too many, "closed" always.
+        named : shards with name vectors.
         """
         with self.lock(f"draft of run {run_id}", STEP_WAIT_SECONDS):
             draft = draft_lifecycle.make_draft(
@@ -223,13 +137,10 @@ class Warehouse:
                 holes=holes,
                 required=required,
                 notes=notes or {},
+                named=named,
             )
             self.info = known_encoders.remember_encoder(self.layout, fingerprint, draft.manifest.encoder)
         return draft
-
-    def canary(self, fingerprint: str) -> dict[str, Any] | None:
-        """What this encoder made of pinned texts when a generation of it first served here; None where nobody asked."""
-        return known_encoders.canary_of(self.layout, fingerprint)
 
     def discard(self, number: int) -> None:
         """Remove a draft."""
@@ -270,10 +181,6 @@ class Warehouse:
             self.info = known_encoders.remember_canary(self.layout, published) or self.info
             return published
 
-    def taken_back(self) -> dict[str, TakenBack]:
-        """Contents that were rolled back or withdrawn, by digest (storage/content.py), whatever was collected since."""
-        return remembrance.all_taken_back(self.layout)
-
     def allow_again(self, content: str, reason: str, *, who: str | None = None) -> None:
         """Let a content that was taken back be built and published again. GenerationError where it was not."""
         with self.lock("allowing what was taken back", STEP_WAIT_SECONDS):
@@ -291,10 +198,6 @@ class Warehouse:
         """Never serve what this generation holds again; where it serves, roll back first."""
         with self.lock(f"withdrawal of generation {number}", STEP_WAIT_SECONDS):
             publish.withdraw(self.layout, number, reason, who=who)
-
-    def history(self) -> list[HistoryEntry]:
-        """Who published, rolled back and withdrew what, when and why; oldest first."""
-        return read_history(self.layout)
 
     def accept_shrink(self, shrink: AcceptedShrink, *, reason: str | None = None, who: str | None = None) -> None:
         """Keep a person's word that a source may hold this much less than what serves now; it ends with that one."""
@@ -319,10 +222,6 @@ class Warehouse:
 
     # -- keeping it small ---------------------------------------------------------------------------------------------
 
-    def plan_compaction(self) -> CompactionPlan:
-        """Shards with segments worth writing anew, by tiers and dead share (core/compaction.py)."""
-        return plan_shards(self.layout, self.shards())
-
     def compact(self, plan: CompactionPlan) -> list[Compacted]:
         """Write each group of the plan as one segment without dead rows; the next generation is built from them."""
         with self.lock("compaction", STEP_WAIT_SECONDS):
@@ -340,20 +239,12 @@ class Warehouse:
             publish.recover(self.layout)
             return collect(self.layout, keep, encoder=encoder)
 
-    def export(self, number: int, path: str | Path) -> "Warehouse":
+    def export(self, number: int, path: str | Path) -> Self:
         """Copy a sealed generation and all it needs to a new folder, a warehouse in which it serves."""
         export_generation(self.layout, number, Path(path))
-        return Warehouse.open(path)
+        return self.open(path)
 
     def import_generation(self, path: str | Path) -> Generation:
         """Take in the published generation of another warehouse (an export); `publish` lets it serve."""
         with self.lock(f"import of {path}", STEP_WAIT_SECONDS):
             return import_generation(Path(path), self.layout)
-
-    def diff(self, before: int, after: int) -> GenerationDiff:
-        """What differs between two generations: chunks, settings, verdicts. The public Warehouse asks both, too."""
-        return diff(self.generation(before), self.generation(after))
-
-    def verify(self, number: int | None = None, *, full: bool = True) -> VerifyReport:
-        """Compare every file of one generation, or of the whole warehouse, with its record."""
-        return verify_warehouse(self.layout, number, full=full)

@@ -9,8 +9,10 @@ from xtr_assets.core.token_codec import TOKEN_CODEC
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import EncoderInfo, Grown, canonical_json, read_stored, sha256_bytes
 
-# The format_version of a warehouse.json that names the end of its history.
+# From this format_version on warehouse.json names the end of its history.
 CHAINED_VERSION: Literal[3] = 3
+# From this one on PUBLISHED may hold a check of its number.
+CHECKED_POINTER_VERSION: Literal[4] = 4
 
 
 class WarehouseInfo(Grown):
@@ -18,12 +20,12 @@ class WarehouseInfo(Grown):
 
     Version 2 says that lines of the history name contents, which a release that reads version 1 would call damaged.
     Version 3 has `history`, length and sha256 of history.jsonl as it was after its last line, and `check`, a digest of
-    the rest of the file.
+    the rest of the file. Version 4 says that PUBLISHED has a check, which a release before would call damage.
     """
 
     gained = ("history", "check")
 
-    format_version: Literal[1, 2, 3] = 1
+    format_version: Literal[1, 2, 3, 4] = 1
     created_at: str
     token_codec: str = TOKEN_CODEC
     encoders: dict[str, EncoderInfo] = Field(default_factory=dict)
@@ -32,8 +34,8 @@ class WarehouseInfo(Grown):
 
     @model_validator(mode="after")
     def _version_fits(self) -> Self:
-        if (self.history is not None) != (self.format_version == CHAINED_VERSION):
-            raise ValueError(f"format_version {CHAINED_VERSION} names its history, others do not")
+        if (self.history is not None) != (self.format_version >= CHAINED_VERSION):
+            raise ValueError(f"from format_version {CHAINED_VERSION} on it names its history, before it does not")
         # Without a check it was edited by hand, as a message may ask for; the next writer adds one.
         if self.history is not None and self.check not in ("", self._digest()):
             raise ValueError(f"check {self._digest()} by its contents, the file says {self.check!r}")

@@ -1,4 +1,4 @@
-"""What the open indexes are and what their last search did, read when somebody asks: a search only leaves it behind."""
+"""Gauges of the open indexes and their last search, read when metrics are scraped; a search only stores figures."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

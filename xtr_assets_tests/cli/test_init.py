@@ -142,3 +142,13 @@ def test_records_without_a_known_id_and_text_are_left_to_the_user(tmp_path: Path
     found = propose(tmp_path)
     assert found.sources == []
     assert found.notes == ["odd.jsonl has no field that is known for an id and a text: add it by hand"]
+
+
+def test_documents_are_proposed_as_text_with_the_command_for_their_readers(tmp_path: Path) -> None:
+    for name in ("a.html", "b.PDF", "c.docx", "d.odt"):
+        (tmp_path / name).write_text("x\n")
+    found = propose(tmp_path)
+    (source,) = found.sources
+    assert (source.fields["kind"], source.fields["include"]) == ("text", ["**/*.html", "**/*.docx", "**/*.pdf"])
+    assert found.unread == {".odt": 1}
+    assert [note for note in found.notes if "pip install 'xtr-assets[documents]'" in note]

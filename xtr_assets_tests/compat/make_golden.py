@@ -6,7 +6,8 @@ rolled-back pointer, a withdrawn number, a quarantine, shared models and posting
 it adds: rows that stand at other lines than their segment says. Version 3 has manifests that say what must be passed,
 records with the check's version and a seal, and a history that names contents: of a generation that was collected too.
 Version 4 has a warehouse.json of version 3, which names the end of a history whose lines digest what stands before
-them, and a draft beside what serves.
+them, and a draft beside what serves. Version 5 has a warehouse.json of version 4 and a pointer with a check, which was
+moved back.
 """
 
 import json
@@ -89,7 +90,14 @@ def make_chained(root: Path) -> Warehouse:
     return warehouse
 
 
-MAKERS = {"1": make, "2": make_shifted, "3": make_gated, "4": make_chained}
+def make_pointed(root: Path) -> Warehouse:
+    """The golden warehouse of version 5."""
+    warehouse = make_shifted(root)
+    warehouse.rollback(who="golden@host", reason="made to be rolled back")
+    return warehouse
+
+
+MAKERS = {"1": make, "2": make_shifted, "3": make_gated, "4": make_chained, "5": make_pointed}
 
 
 def main(version: str) -> None:

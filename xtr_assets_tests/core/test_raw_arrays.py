@@ -53,6 +53,14 @@ def test_a_damaged_file_is_an_error_of_ours_or_the_same_header(
         assert found.shape == (16,) and found.dtype == np.int8
 
 
+def test_a_header_that_numpy_would_mend_is_damage(tmp_path: Path) -> None:
+    """Only a warning told of it."""
+    header = b"{'descr': '|i1', 'fortran_order': False, 'shape': (16,), }\n          "
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(16))
+    with pytest.raises(CorruptFile, match=r"a\.npy: expected a header of int8"):
+        open_array(tmp_path / "a.npy", "a.npy", np.int8, (16,))
+
+
 def test_headers_that_no_parser_likes_are_errors_of_ours(tmp_path: Path) -> None:
     for header in (b"{'descr': (", b"(" * 20_000, b"{'descr': '<i1', 'fortran_order': False, 'shape': (-16,), }"):
         (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(16))

@@ -1,5 +1,4 @@
 import json
-import math
 
 import numpy as np
 import pytest
@@ -7,10 +6,7 @@ import pytest
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.recall import (
     MAXSIM_TIE_TOLERANCE,
-    judged_recall,
     lower_bound,
-    mrr_at_k,
-    ndcg_at_k,
     recall_at_k,
     recall_report,
     student_quantile,
@@ -119,19 +115,3 @@ def test_a_report_holds_the_curve_of_smaller_k_and_is_json() -> None:
 def test_a_report_needs_k_exact_neighbours() -> None:
     with pytest.raises(InvalidInput, match="the lists hold 3"):
         recall_report(np.zeros((1, 3), np.int64), np.zeros((1, 3), np.int64), 5)
-
-
-def test_judged_measures_are_those_computed_by_hand() -> None:
-    ranked = [["a", "b", "c"], ["x", "y", "z"]]
-    judgments = [{"b": 1, "c": 2, "n": 0}, {"q": 1}]
-    gain = 1 / math.log2(3) + 2 / math.log2(4)
-    ideal = 2 / math.log2(2) + 1 / math.log2(3)
-    assert ndcg_at_k(ranked, judgments, 10).tolist() == pytest.approx([gain / ideal, 0.0])
-    assert mrr_at_k(ranked, judgments, 10).tolist() == [0.5, 0.0]
-    assert mrr_at_k(ranked, judgments, 1).tolist() == [0.0, 0.0]
-    assert judged_recall(ranked, judgments, 2).tolist() == [0.5, 0.0]
-
-
-def test_a_query_without_positive_judgment_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="query 0 has no positive judgment"):
-        mrr_at_k([["a"]], [{"a": 0}], 10)

@@ -26,7 +26,7 @@ def test_the_definitions_of_the_demo_load(monkeypatch: pytest.MonkeyPatch, tmp_p
     defs = importlib.reload(definitions).defs
     dg.Definitions.validate_loadable(defs)
     keys = {key.to_user_string() for key in defs.resolve_all_asset_keys()}
-    assert keys == {f"stdlib/{name}" for name in (*CORPUS, *DERIVED)}
+    assert keys == {f"stdlib/{name}" for name in (*CORPUS, *DERIVED, "evaluation")}
 
 
 def test_names_of_checks_jobs_and_resources_are_the_contract(project: Project) -> None:

@@ -297,6 +297,18 @@ def test_judgments_are_asked_and_a_surely_worse_generation_is_refused(project: P
     assert record.value > 0.5
     assert record.details["hybrid"]["queries"] == len(symbols)
 
+    # A floor that nothing reaches refuses, whatever served before; the best so far is kept from record to record.
+    asked = "queries: {path: queries.jsonl, judgments: qrels.tsv, floor: 1.0}\n"
+    project.configure(CONFIG.format(name="small") + asked)
+    (project.modules / "more.py").write_text("def more():\n    return 1\n")
+    refused = project.build()
+    (verdict,) = [check for check in refused.failed if check.name == "judged_quality"]
+    assert "`queries.floor` asks for 1" in verdict.summary
+    assert refused.built is not None
+    kept = project.warehouse.generation(refused.built).manifest.checks["judged_quality"].details["best"]
+    assert (kept["generation"], kept["per_query"]) == (2, record.details["per_query"])
+    project.configure(CONFIG.format(name="small") + "queries: {path: queries.jsonl, judgments: qrels.tsv}\n")
+
     for module in ("bisect.py", "heapq.py", "textwrap.py"):
         (project.modules / module).write_text("def nothing():\n    return 0\n")
     result = project.build()

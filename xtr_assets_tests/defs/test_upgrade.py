@@ -8,7 +8,7 @@ import pytest
 from xtr_assets.core.errors import XtrAssetsError
 from xtr_assets.encoders.base import Encoded, Progress
 from xtr_assets.encoders.hashing import Hashing
-from xtr_assets.pipeline.ingest import encode
+from xtr_assets.pipeline.ingest import encode_plan
 from xtr_assets.search.searcher import Searcher
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
 
@@ -33,7 +33,7 @@ def die_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
 def test_an_upgrade_that_died_goes_on_where_it_was_and_one_publish_switches(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encode, "BLOCK_TEXTS", 8)
+    monkeypatch.setattr(encode_plan, "BLOCK_TEXTS", 8)
     rows = project.warehouse.generation(1).live_rows
     with Searcher(project.warehouse, "cpu") as reader:
         before = reader.search(QUESTION, 5)

@@ -104,3 +104,9 @@ def tiny_files(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
 @pytest.fixture(scope="session")
 def tiny(tiny_files: ModelFiles) -> MiniLm:
     return open_tiny(tiny_files)
+
+
+@pytest.fixture
+def no_extension(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoders that are opened now do without the extension, as where it was not compiled."""
+    monkeypatch.setattr("xtr_assets.encoders.native_pass.engines", lambda precision: ())

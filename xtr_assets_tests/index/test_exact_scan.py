@@ -170,7 +170,7 @@ def test_equal_vectors_get_equal_scores_wherever_they_stand() -> None:
         scores = true_scores(vectors, query, np.array(rows))[0]
         same = scores[np.isin(rows[0], [0, 3, 4, 80, 133, 202])]
         assert len(same) == 6 and len(set(same.tolist())) == 1
-    best, at = exact_scan.best_true(vectors, query, np.array([[202, 0, 80, -1, 5]]), 3)
+    best, at = scorer_of(vectors).best(vectors, query, np.array([[202, 0, 80, -1, 5]]), 3)
     assert at[0].tolist() == ([0, 80, 202] if best[0, 0] == best[0, 2] else [5, 0, 80])
 
 
@@ -217,9 +217,10 @@ def test_without_the_extension_few_rows_import_no_compiler() -> None:
         "made = lambda n: RowVectors([VectorPart(0, np.ones((n, 4), np.float16))], 4)\n"
         "query, rows = np.ones((1, 4), np.float32), np.zeros((1, 100_000), np.int64)\n"
         "few = made(row_scorer.COMPILED_ROWS - 1)\n"
-        "for _ in range(10): first = exact_scan.best_true(few, query, rows, 2)\n"
+        "for _ in range(10): first = row_scorer.scorer_of(few).best(few, query, rows, 2)\n"
         "assert 'numba' not in sys.modules\n"
-        "again = exact_scan.best_true(made(row_scorer.COMPILED_ROWS), query, rows, 2)\n"
+        "many = made(row_scorer.COMPILED_ROWS)\n"
+        "again = row_scorer.scorer_of(many).best(many, query, rows, 2)\n"
         "assert 'numba' in sys.modules and row_scorer.scorer_of(few).name == 'numpy'\n"
         "assert all((a == b).all() for a, b in zip(first, again))"
     )

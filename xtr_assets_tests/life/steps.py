@@ -75,7 +75,7 @@ def ingest(warehouse: Warehouse, config: IndexConfig, *, full: bool = False) -> 
     for one in scans:
         if full or due(warehouse, one, encoder.fingerprint):
             change = write_chunks(warehouse, one, one.readable if full else one.touched)
-            encoded += encode_snapshot(warehouse, change.snapshot, encoder).encoded
+            encoded += encode_snapshot(warehouse, change.snapshot, encoder, names=one.source.config.named).encoded
     return encoded
 
 

@@ -36,6 +36,7 @@ from xtr_assets_tests.life.world import (
     fresh_build,
     held,
     module,
+    named,
     records,
 )
 
@@ -140,7 +141,7 @@ class Life(RuleBasedStateMachine):
             assert death is not None or self.serving == before, "refused, and serves all the same"
             return
         if made.generation is None:
-            as_it_is = before is not None and self.holds[before].chunks == reference(self.world).chunks
+            as_it_is = before is not None and same(self.holds[before], reference(self.world))
             reasons = ("was rolled back", "was withdrawn", *([] if again else ["was not published"]))
             assert as_it_is or any(reason in made.reason for reason in reasons), made.reason
             assert self.serving == before
@@ -290,6 +291,7 @@ class Life(RuleBasedStateMachine):
         if number is None or number in self.checked:
             return
         assert held(self.warehouse, number) == self.holds[number].chunks
+        assert named(self.warehouse, number) == self.holds[number].names
         with Searcher(self.warehouse, "cpu") as searcher:
             for query in self.holds[number].answers:
                 check_query(searcher, query, self.holds[number])
@@ -311,10 +313,17 @@ class Life(RuleBasedStateMachine):
 
 
 def key(fingerprint: str, snapshots: Mapping[str, Snapshot], settings: Mapping[str, Any]) -> str:
-    """Names what a generation holds and was asked for: encoder, files of each shard, thresholds and recipe."""
+    """Names what a generation holds and was asked for: encoder, files of each shard, thresholds, recipe, names."""
     files = {shard: sorted((path, one.sha256) for path, one in s.files.items()) for shard, s in snapshots.items()}
     sources = {shard: s.source_fingerprint for shard, s in snapshots.items()}
-    return json.dumps([fingerprint, files, sources, settings["recall"], settings["dense"]], sort_keys=True)
+    chosen = settings.get("names", {}).get("chosen")
+    held_by = [fingerprint, files, sources, settings["recall"], settings["dense"], chosen]
+    return json.dumps(held_by, sort_keys=True)
+
+
+def same(one: Reference, other: Reference) -> bool:
+    """Whether two builds hold the same."""
+    return (one.chunks, one.names) == (other.chunks, other.names)
 
 
 def check_query(searcher: Searcher, query: str, expected: Reference) -> None:

@@ -20,7 +20,7 @@ Answers = list[tuple[int, float, dict[str, float]]]
 CONFIG = """
 name: life
 sources:
-  - {{name: code, kind: python, path: code, shards: {shards}}}
+  - {{name: code, kind: python, path: code, shards: {shards}, names: {names}}}
 {notes}
 encoder: {{kind: hashing, dim: {dim}, token_dim: 16}}
 recall: {{queries: 6, k: 4, dense: {threshold}, xtr: 0.0, new_rows: 0.0}}
@@ -36,6 +36,7 @@ class World:
     folder: Path
     shards: int = 2
     notes: bool = True
+    names: bool = True
     dim: int = 16
     recipe: str = "auto"
     threshold: float = 0.0
@@ -52,6 +53,7 @@ class World:
         text = CONFIG.format(
             shards=self.shards,
             notes=NOTES if self.notes else "",
+            names=json.dumps(self.names),
             dim=self.dim,
             recipe=self.recipe,
             threshold=self.threshold,
@@ -72,7 +74,7 @@ class World:
     def state(self) -> str:
         """Names what an index over the world holds, whatever its layout and recipe."""
         files = {path: text for path, text in self.files.items() if self.notes or not path.startswith("notes/")}
-        return json.dumps([sorted(files.items()), self.dim])
+        return json.dumps([sorted(files.items()), self.dim, self.names])
 
 
 @dataclass(frozen=True)
@@ -105,12 +107,13 @@ Edit = Write | Move
 
 @dataclass(frozen=True)
 class Reference:
-    """What a fresh full build answers: chunk_id -> (path, symbol, text as it is encoded, first line), and answers by
-    query."""
+    """What a fresh full build answers: chunk_id -> (path, symbol, text as it is encoded, first line), the vectors of
+    names by chunk_id, and answers by query."""
 
     chunks: Mapping[int, tuple[str, str, str, int]]
     answers: Mapping[str, Answers]
     dense: Mapping[str, Answers]
+    names: Mapping[int, bytes]
 
 
 def module(functions: Mapping[str, str], above: int = 0) -> str:
@@ -145,6 +148,16 @@ def held(warehouse: Warehouse, number: int) -> dict[int, tuple[str, str, str, in
     return found
 
 
+def named(warehouse: Warehouse, number: int) -> dict[int, bytes]:
+    """The vector of each row's name in a generation, by chunk_id; nothing where it has no names."""
+    generation = warehouse.generation(number)
+    names, table = generation.names(), generation.chunk_table(["chunk_id"])
+    if names is None:
+        return {}
+    vectors = names.gather(table["row"].to_numpy())
+    return {one: vector.tobytes() for one, vector in zip(table["chunk_id"].to_pylist(), vectors, strict=True)}
+
+
 def fresh_build(world: World) -> Reference:
     """Build the world anew in a warehouse of its own, with an index that reads everything and a gate that passes it."""
     folder = Path(tempfile.mkdtemp())
@@ -159,6 +172,6 @@ def fresh_build(world: World) -> Reference:
         with Searcher(warehouse, "cpu") as searcher:
             exact = {query: ask(searcher, query, "exact") for query in queries}
             dense = {query: ask(searcher, query, "dense") for query in queries}
-        return Reference(chunks, exact, dense)
+        return Reference(chunks, exact, dense, named(warehouse, 1))
     finally:
         shutil.rmtree(folder)

@@ -3,11 +3,12 @@
 from contextlib import nullcontext
 
 from xtr_assets_tests.mutants.fault import Mutant
-from xtr_assets_tests.mutants.places import derived, encodings, evidence, passage, rows, serving, sources
+from xtr_assets_tests.mutants.places import derived, encodings, evidence, names, passage, rows, serving, sources
 
 MUTANTS: tuple[Mutant, ...] = (
     *sources.MUTANTS,
     *encodings.MUTANTS,
+    *names.MUTANTS,
     *rows.MUTANTS,
     *derived.MUTANTS,
     *evidence.MUTANTS,

@@ -14,7 +14,7 @@ from xtr_assets.storage.catalog import connect
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.id_maps import mapped_ids
-from xtr_assets_tests.mutants.truth import Matrix, Row, Truth, Vectors, encode
+from xtr_assets_tests.mutants.truth import Matrix, Row, Truth, Vectors, encode, name_of
 
 K = 10
 # A score may differ from the true one by what float16 and int8 rows lose; two chunks of this corpus that are not equal
@@ -146,6 +146,18 @@ def _filters(truth: Truth, searcher: Searcher) -> Iterator[str]:
             yield f"filter {where}: {len(hits)} hits, {len(wanted)} chunks"
 
 
+def _names(generation: Generation) -> Iterator[str]:
+    table, names = generation.chunk_table(["source", "path", "symbol", "text"]), generation.names()
+    if names is None:
+        yield "no names at all"
+        return
+    stored = names.gather(table["row"].to_numpy())
+    true = [name_of(row) for row in table.to_pylist()]
+    right = encode([name or "nothing" for name in true]).embeddings * np.array([[bool(name)] for name in true])
+    if wrong := int((np.abs(stored - right).max(axis=1) > 0.01).sum()):
+        yield f"{wrong} names of something else"
+
+
 def _vectors(truth: Truth, generation: Generation) -> Iterator[str]:
     """What is stored for each live row against its text, encoded anew."""
     table = generation.chunk_table(["title", "text"])
@@ -158,6 +170,7 @@ def _vectors(truth: Truth, generation: Generation) -> Iterator[str]:
     stored, tokens = generation.vectors().gather(rows), generation.tokens()
     if wrong := int((np.einsum("nd,nd->n", stored, true.embeddings) < 0.995).sum()):
         yield f"{wrong} embeddings of another text"
+    yield from _names(generation)
     documents = [tokens.document(int(row)) for row in rows]
     if wrong := sum(not _same(mine, one) for mine, one in zip(documents, true.tokens, strict=True)):
         yield f"token embeddings of {wrong} chunks are another text's"

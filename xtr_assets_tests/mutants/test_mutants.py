@@ -25,6 +25,8 @@ CHOSEN: tuple[tuple[str, Run], ...] = (
     ("the pointer gets another number", "incremental"),
     ("embeddings of the next text", "incremental"),
     ("tokens cut after two a text", "full"),
+    ("names of the next row", "full"),
+    ("a file that moved keeps its names", "incremental"),
     ("an encoder that knows seven directions", "full"),
     ("texts one row further up, hashes where they were", "full"),
     ("line shifts are dropped", "incremental"),

@@ -6,6 +6,7 @@ json, ast and line slices give the chunks; ids are digested here; texts are enco
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -94,6 +95,16 @@ def truth_of(corpus: Corpus) -> Truth:
 
 def text_of(row: Row) -> str:
     return "\n".join(filter(None, (row["title"], row["text"])))
+
+
+def name_of(row: Row) -> str:
+    """What is encoded as the name of a row: code has one, of path, symbol and what is said of it first."""
+    if row["source"] not in ("code", "scripts"):
+        return ""
+    words = re.findall(r"[A-Z]?[a-z0-9]+", f"{row['path'].split('.')[0]} {row['symbol']}")
+    said = re.search(r'(?:"""|/\*\* )(.*?)\.(?:"""| \*/)', row["text"])
+    name = " ".join(dict.fromkeys(word.lower() for word in words))
+    return f"{name}: {said[1]}" if said else name
 
 
 def _row(source: str, path: str, symbol: str, kind: str, lines: tuple[int, int], title: str, text: str) -> Row:

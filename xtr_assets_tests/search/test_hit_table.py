@@ -59,5 +59,18 @@ def test_without_pandas_it_says_so(searcher: Searcher, monkeypatch: pytest.Monke
 
 def test_with_pandas_it_is_a_frame(searcher: Searcher) -> None:
     pytest.importorskip("pandas", reason="pandas is no dependency: it is not installed here")
-    frame = searcher.search("zebra", 3).to_pandas()
-    assert frame["rank"].tolist() == [1, 2, 3]
+    hits = searcher.search("zebra", 3)
+    frame, table = hits.to_pandas(), hits.to_arrow()
+    assert list(frame.columns) == table.column_names and len(frame) == 3
+    for name in table.column_names:
+        assert frame[name].tolist() == table[name].to_pylist(), name
+
+
+def test_without_pandas_the_table_is_a_frame_to_others(searcher: Searcher) -> None:
+    """By the protocol that data frame libraries share, which needs no pandas."""
+    from pyarrow.interchange import from_dataframe
+
+    table = searcher.search("zebra", 3).to_arrow()
+    frame = table.__dataframe__()
+    assert (frame.num_rows(), list(frame.column_names())) == (3, table.column_names)
+    assert from_dataframe(frame).to_pydict() == table.to_pydict()

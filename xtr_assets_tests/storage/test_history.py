@@ -168,6 +168,16 @@ def test_a_pointer_that_is_gone_is_named(lived: Warehouse) -> None:
     assert [p.path for p in lived.verify().problems] == ["PUBLISHED"]
 
 
+def test_a_snapshot_that_is_gone_is_named(lived: Warehouse) -> None:
+    version = lived.layout.current("s").read_text().strip()
+    lived.layout.snapshot("s", version).unlink()
+    named = rf"shards/s/CURRENT: expected .*, found {version}, and no shards/s/{version}\.json"
+    with pytest.raises(CorruptFile, match=named):
+        lived.snapshot("s")
+    with pytest.raises(CorruptFile, match=named):
+        lived.collect(1, dry_run=True)
+
+
 def test_folders_that_are_no_generation_are_left_alone(lived: Warehouse) -> None:
     for name in ("9" * 20, "007", "٢", "notes"):
         (lived.layout.generations / name).mkdir()

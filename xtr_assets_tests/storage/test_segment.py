@@ -9,7 +9,7 @@ from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError
 from xtr_assets.core.token_codec import encode_int8
 from xtr_assets.storage.digests import forget_digests
 from xtr_assets.storage.encoding_writer import embeddings_writer, tokens_writer
-from xtr_assets.storage.segment import Segment
+from xtr_assets.storage.segment import LISTING_NAME, Segment, tokens_folder
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import FINGERPRINT, encode, flip, vectors_of, write
 
@@ -139,6 +139,25 @@ def test_the_first_to_seal_a_folder_wins(segment: Segment) -> None:
         (segment.staging("postings.x") / "lists.npy").write_bytes(content)
         segment.seal_folder("postings.x")
     assert (segment.folder("postings.x") / "lists.npy").read_bytes() == b"first"
+
+
+def test_a_token_folder_without_its_list_is_written_anew(segment: Segment) -> None:
+    """What a damaged disk left of it is no encoding, and does not stand in the way of one."""
+    segment.write_tokens(FINGERPRINT, **tokens_of(3))
+    folder = segment.directory / tokens_folder(FINGERPRINT)
+    (folder / LISTING_NAME).unlink()
+    assert segment.write_tokens(FINGERPRINT, **tokens_of(3))
+    assert len(segment.tokens(FINGERPRINT).tokens) == 6
+
+
+def test_a_folder_that_lost_its_segment_json_is_named(segment: Segment, warehouse: Warehouse) -> None:
+    (segment.directory / "segment.json").unlink()
+    (warehouse.layout.shards / "s" / "CURRENT").unlink()
+    with pytest.raises(
+        StorageError, match=f"{segment.segment_id} holds files and no segment.json.*; remove the folder"
+    ):
+        write(warehouse, CORPUS)
+    assert not list(warehouse.layout.scratch.iterdir())
 
 
 def test_unfinished_work_survives_for_the_next_run(segment: Segment, warehouse: Warehouse) -> None:

@@ -1,5 +1,6 @@
 // AVX2: bytes are widened to 16 bits, whose pairs of products 32 bits hold; half bytes need no widening, as two of
 // their products stay below 2**12.
+#include "common/processor.hpp"
 #include "dense/loops.hpp"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -94,9 +95,7 @@ TARGET float half_product_avx2(const std::uint16_t* row, int dim, const float* q
 const Kernels* avx2_kernels() {
   static const Kernels kernels{"avx2", score_rows<sum_avx2>, score_rows<sum_halves_avx2>, products_avx2,
                                half_product_avx2};
-  __builtin_cpu_init();
-  // Every processor with AVX2 has F16C, by which not every compiler can ask.
-  return __builtin_cpu_supports("avx2") ? &kernels : nullptr;
+  return xtr::has_avx2() ? &kernels : nullptr;
 }
 
 }  // namespace dense

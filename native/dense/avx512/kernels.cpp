@@ -1,4 +1,5 @@
 // AVX-512 with VNNI: sixty-four products an instruction, unsigned codes times signed weights.
+#include "common/processor.hpp"
 #include "dense/kernels.hpp"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -136,11 +137,7 @@ TARGET float half_product_avx512(const std::uint16_t* row, int dim, const float*
 const Kernels* avx512_kernels() {
   static const Kernels kernels{"avx512-vnni", score_avx512<false>, score_avx512<true>, products_avx512,
                                half_product_avx512};
-  __builtin_cpu_init();
-  const bool known = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                     __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                     __builtin_cpu_supports("avx512vnni");
-  return known ? &kernels : nullptr;
+  return xtr::has_avx512() ? &kernels : nullptr;
 }
 
 }  // namespace dense

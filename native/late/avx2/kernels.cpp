@@ -1,4 +1,5 @@
 // AVX2: eight query tokens a register, two dimensions an instruction.
+#include "common/processor.hpp"
 #include "late/loops.hpp"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -165,10 +166,7 @@ TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::
 const Kernels* avx2_kernels() {
   static const Kernels kernels{"avx2", packed_bytes, pack,      dots,     best,   nearest,
                                scaled, levels,       exceeding, interact, choose, decode};
-  __builtin_cpu_init();
-  // Every processor with AVX2 has F16C, by which not every compiler can ask.
-  const bool known = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  return known ? &kernels : nullptr;
+  return xtr::has_avx2() ? &kernels : nullptr;
 }
 
 }  // namespace xtr

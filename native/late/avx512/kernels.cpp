@@ -1,4 +1,5 @@
 // AVX-512 with VNNI: sixteen query tokens a register, four dimensions an instruction.
+#include "common/processor.hpp"
 #include "late/loops.hpp"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -105,11 +106,7 @@ TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::
 const Kernels* avx512_kernels() {
   static const Kernels kernels{"avx512-vnni", packed_bytes, pack,      dots,     best,   nearest,
                                scaled,        levels,       exceeding, interact, choose, decode};
-  __builtin_cpu_init();
-  const bool known = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                     __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                     __builtin_cpu_supports("avx512vnni");
-  return known ? &kernels : nullptr;
+  return xtr::has_avx512() ? &kernels : nullptr;
 }
 
 }  // namespace xtr

@@ -42,7 +42,7 @@ def chunk_code(source: str, path: str, text: str, max_chars: int) -> Iterator[Ch
     """Chunks of one file, in order of lines; the language goes by the suffix of `path`.
 
     A file that its parser makes nothing of (code_syntax.parse) falls into paragraphs as plain text does. Raises
-    ProviderError where the parsers are not installed.
+    ProviderError where the parsers are not installed, and Unparsable before any chunk.
     """
     text = normalize_newlines(text)
     parsed = code_syntax.parse(text, PurePosixPath(path).suffix.lower())

@@ -1,4 +1,4 @@
-"""What grammars of tree-sitter call the things that chunks are made of; one table, since most names mean one thing."""
+"""Node types of tree-sitter grammars by kind of chunk: one table, since most names mean the same in all languages."""
 
 from dataclasses import dataclass
 

@@ -1,12 +1,14 @@
-"""What the chunker asks of a tree of tree-sitter: whether it is one, its definitions, their names and headers."""
+"""Syntax trees of tree-sitter, as the chunker reads them: validity, definitions, their names and headers."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xtr_assets.core.chunking.code_depth import MOST_NESTED, deepest
 from xtr_assets.core.chunking.code_grammar import (
     ABOVE,
     BODIES,
@@ -35,6 +37,11 @@ MOST_ERRORS = 0.3
 # A name is a line's worth at most, a header no more than what MAX_SIGNATURE_CHARS is for Python.
 MAX_NAME_CHARS, MAX_HEADER_CHARS = 120, 160
 
+# Seconds of CPU for one file. 2 MiB of code take 1 s; what is built so that a parser takes hours (a chain of 200,000
+# `else` in Scala) is left out, and the next file read.
+MOST_SECONDS = 20.0
+# The parser asks for the text in such slices, for some languages once a token: with 64 KiB Scala took 9 times as long.
+_SLICE = 512
 
 _OPENS = re.compile(r"\s*(?:\{|=>|=|:)$")
 
@@ -55,6 +62,14 @@ class Definition:
     node: Node
 
 
+class Unparsable(Exception):
+    """What no parser is given, or what it does not come to an end with; `detail` has the figure and the limit."""
+
+    def __init__(self, line: int, detail: str) -> None:
+        super().__init__(detail)
+        self.line, self.detail = line, detail
+
+
 def require() -> None:
     """Raises ProviderError where the parsers are not installed."""
     try:
@@ -67,10 +82,17 @@ def require() -> None:
 
 
 def parse(text: str, suffix: str) -> tuple[Node, Language] | None:
-    """The tree of a text; None where its language is not known, or most of it is not code of that language."""
+    """The tree of a text; None where its language is not known, or most of it is not code of that language.
+
+    Unparsable where brackets stand too deep inside each other, or where the parser takes too long.
+    """
     language = LANGUAGES.get(suffix)
     if language is None:
         return None
+    depth, line = deepest(text)
+    if depth > MOST_NESTED:
+        detail = f"{depth:,} brackets stand inside each other, at most {MOST_NESTED} are parsed; exclude the file"
+        raise Unparsable(line, detail)
     data = text.encode()
     root, errors = _tree(data, language)
     if suffix in HEADERS and errors:
@@ -82,7 +104,7 @@ def parse(text: str, suffix: str) -> tuple[Node, Language] | None:
 
 def _tree(data: bytes, language: Language) -> tuple[Node, int]:
     """(root, bytes that lie in errors)."""
-    root = _parser(language.grammar).parse(data).root_node
+    root = _parsed(data, language.grammar)
     if not root.has_error:
         return root, 0
     errors, waiting = 0, [root]
@@ -93,6 +115,28 @@ def _tree(data: bytes, language: Language) -> tuple[Node, int]:
         elif node.has_error:
             waiting.extend(node.children)
     return root, errors
+
+
+def _parsed(data: bytes, grammar: str) -> Node:
+    end, late = time.thread_time() + MOST_SECONDS, False
+
+    def slices(at: int, _point: object) -> bytes:
+        return data[at : at + _SLICE]
+
+    def stop(_at: int, _failed: bool) -> bool:
+        nonlocal late
+        late = time.thread_time() > end
+        return late
+
+    try:
+        return _parser(grammar).parse(slices, progress_callback=stop).root_node
+    except ValueError:
+        if not late:
+            raise
+        detail = (
+            f"the parser of {grammar} took more than {MOST_SECONDS:.0f} s for {len(data):,} bytes; exclude the file"
+        )
+        raise Unparsable(0, detail) from None
 
 
 def _parser(grammar: str) -> Parser:

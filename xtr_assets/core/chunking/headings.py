@@ -1,4 +1,4 @@
-"""What headings make of a document, and those of reStructuredText, line by line; Markdown's are in markdown.py."""
+"""Sections by headings, and the headings of reStructuredText. Those of Markdown are in markdown.py."""
 
 import re
 from dataclasses import dataclass
@@ -56,7 +56,10 @@ _ADORNMENT = re.compile(r"([!-/:-@[-`{-~])\1*[ \t]*$")
 
 
 def rst_outline(lines: Lines) -> Outline:
-    """Section titles of reStructuredText: underlined, or over- and underlined; levels in order of first use."""
+    """Section titles of reStructuredText: underlined, or over- and underlined; levels in order of first use.
+
+    Where docutils is installed it finds them (rst_titles.py); these rules stand in for it, and for what it fails on.
+    """
     text = lines.lines
     styles: list[str] = []
     headings: list[Heading] = []
@@ -69,7 +72,8 @@ def rst_outline(lines: Lines) -> Outline:
         over = number > 2 and text[number - 3].rstrip() == text[number - 1].rstrip()
         first = number - 2 if over else number - 1
         alone = first == 1 or lines.blank(first - 1) or bool(headings and headings[-1].last == first - 1)
-        if not alone or length < len(title.strip()) or (title[0].isspace() and not over):
+        # docutils takes a line that is too short for its title from four characters on, with a warning.
+        if not alone or length < min(4, len(title.strip())) or (title[0].isspace() and not over):
             continue
         style = under.group(1) * (2 if over else 1)
         if style not in styles:

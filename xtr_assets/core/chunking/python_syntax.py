@@ -1,4 +1,4 @@
-"""What the chunker asks of Python's syntax tree: statements inside statements, line ranges, signatures."""
+"""Python's syntax tree, as the chunker reads it: nested statements, line ranges, signatures."""
 
 import ast
 import warnings

@@ -6,11 +6,11 @@ moves the parts below it.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from xtr_assets.core.chunking.headings import Outline, rst_outline
+from xtr_assets.core.chunking.headings import Heading, Outline, rst_outline
 from xtr_assets.core.chunking.line_spans import Lines, Range, normalize_newlines, pack
 from xtr_assets.core.chunking.markdown import markdown_outline
 from xtr_assets.core.ids import chunk_id
@@ -22,15 +22,18 @@ PATH_SEPARATOR = " > "
 FRONT_SYMBOL = "<front matter>"
 
 
-def chunk_text(source: str, path: str, text: str, max_chars: int, style: TextStyle) -> Iterator[Chunk]:
-    """Chunks of one document, in order of lines; a document of blank lines has none.
+def chunk_text(
+    source: str, path: str, text: str, max_chars: int, style: TextStyle, headings: Sequence[Heading] | None = None
+) -> Iterator[Chunk]:
+    """Chunks of one document, in order of lines; a document of blank lines has none. `headings` of reStructuredText may
+    be given.
 
     `title` and `symbol` are the heading path ("Guide > Install"), empty above the first heading and in plain text. A
     heading without text of its own stands in the chunk of the first section below it. `text` is verbatim with newlines
     as LF, at most `max_chars` long; only blank lines between chunks are left out.
     """
     lines = Lines(normalize_newlines(text))
-    outline = _outline(lines, style)
+    outline = _outline(lines, style) if headings is None else Outline(tuple(headings))
     seen: Counter[str] = Counter()
     for section in _sections(lines, outline):
         occurrence = seen[section.path]

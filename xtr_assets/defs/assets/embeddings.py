@@ -5,13 +5,15 @@ from collections.abc import Iterator
 import dagster as dg
 
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.core.recipe_grammar import check_recipe
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import cost_metadata, problem_result
 from xtr_assets.defs.partitions import shard_partitions
 from xtr_assets.pipeline.costs import step
-from xtr_assets.pipeline.gate.validity import embedding_problems, token_problems
+from xtr_assets.pipeline.gate.validity import embedding_problems, name_vector_problems, token_problems
 from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
+from xtr_assets.pipeline.ingest.scan import source_of
 from xtr_assets.telemetry.progress import bar
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
@@ -28,7 +30,7 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
             deps=[chunks],
             group_name=group,
             kinds={"numpy"},
-            description="One unit vector a chunk, float16.",
+            description="One unit vector a chunk, float16, and one of its name where the source has names.",
         ),
         dg.AssetSpec(
             tokens,
@@ -59,19 +61,22 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
         if snapshot is None:
             raise GenerationError(f"shard {shard!r} was never chunked; materialize `chunks` of it first")
         check_recipe(site.config.dense.recipe, encoder.dim)
-        segments = missing_encodings(warehouse, snapshot, encoder.fingerprint)
+        names = source_of(site.config, shard).config.named
+        segments = missing_encodings(warehouse, snapshot, encoder.fingerprint, names=names)
         with step("encode") as cost, bar(sum(s.rows for s in segments), f"encode {shard}") as progress:
-            report = encode_snapshot(warehouse, snapshot, encoder, progress)
+            report = encode_snapshot(warehouse, snapshot, encoder, progress, names=names)
             cost.count(
                 rows=report.rows,
                 encoded=report.encoded,
                 resumed=report.resumed,
                 reused=report.reused,
                 windowed=report.windowed,
+                named=report.named,
                 tokens=report.tokens,
                 bytes=report.bytes,
             )
-        version = dg.DataVersion(f"{snapshot.data_version}-{encoder.fingerprint[:16]}")
+        worded = f"-names{NAME_VERSION}" if names else ""
+        version = dg.DataVersion(f"{snapshot.data_version}-{encoder.fingerprint[:16]}{worded}")
         metadata = {
             "dagster/partition_row_count": snapshot.live_rows,
             "encoder": encoder.name,
@@ -82,6 +87,8 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(asset_key=tokens, data_version=version, metadata=metadata)
         fingerprint = encoder.fingerprint
         found = [problem for segment in segments for problem in embedding_problems(segment, fingerprint)]
+        if names:
+            found += [problem for segment in segments for problem in name_vector_problems(segment, fingerprint)]
         yield problem_result("embeddings_valid", embeddings, found)
         found = [problem for segment in segments for problem in token_problems(segment, fingerprint)]
         yield problem_result("tokens_valid", tokens, found)

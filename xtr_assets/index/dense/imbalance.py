@@ -1,4 +1,4 @@
-"""How unevenly the inverted lists of a dense index are filled."""
+"""List imbalance: how unevenly the inverted lists of a dense index are filled."""
 
 from xtr_assets.index.dense.index import DenseIndex
 from xtr_assets.index.dense.recipe import inverted

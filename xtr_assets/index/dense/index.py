@@ -119,6 +119,7 @@ class DenseIndex(DenseSearch):
         built = cls(index, stored, parsed, profile, plan=plan)
         if not parsed.exhaustive and len(rows):
             built.tune(queries, goal=recall_goal if queries is not None else stricter(recall_goal))
+        built._begun = built._profile
         built.built = Built(plan.training_rows, round(process_time() - started, 3))
         if directory is not None:
             built.save(directory)
@@ -268,9 +269,8 @@ class DenseIndex(DenseSearch):
         add_stored(index, self._vectors, rows)
         before, self._index, self._recipe, self._served = self._recipe, index, parse_recipe(recipe), None
         # The same share of the lists is read until somebody tunes: of more lists, the same number would find less.
-        nprobe = min(self._recipe.nlist, -(-self._profile.nprobe * self._recipe.nlist // before.nlist))
-        trained = self._profile.trained_lists or before.nlist
-        self._use(replace(self._profile, nprobe=nprobe, trained_lists=trained))
+        self._begun = _of_more_lists(self._begun, before.nlist, self._recipe.nlist)
+        self._use(_of_more_lists(self._profile, before.nlist, self._recipe.nlist))
         if self._clone is not None:
             self.to(self._placement.device, self._placement.spread)
 
@@ -324,3 +324,8 @@ class DenseIndex(DenseSearch):
         self._count += len(rows) if present else -len(rows)
         if self._clone is not None:
             self.to(self._placement.device, self._placement.spread)
+
+
+def _of_more_lists(profile: DenseProfile, before: int, after: int) -> DenseProfile:
+    nprobe = min(after, -(-profile.nprobe * after // before))
+    return replace(profile, nprobe=nprobe, trained_lists=profile.trained_lists or before)

@@ -1,4 +1,4 @@
-"""How a dense index is asked: searches planned and answered, what re-ranking did, and the profile they follow."""
+"""Search of a dense index: plans, answers, what re-ranking did, and the profile that searches follow."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +16,7 @@ from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.dense import search_plan
 from xtr_assets.index.dense.gpu_clone import GpuClone
 from xtr_assets.index.dense.gpu_placement import Placement
-from xtr_assets.index.dense.options import DenseProfile, SearchPlan, checked, default_profile, with_parameters
+from xtr_assets.index.dense.options import DenseProfile, SearchPlan, checked, with_parameters
 from xtr_assets.index.dense.recipe import entries, held_mask
 from xtr_assets.index.dense.refinement import DenseResult, Refined, refined
 from xtr_assets.index.dense.search_plan import Served
@@ -35,7 +35,7 @@ class DenseSearch(Lifetime):
     """The half of DenseIndex that answers. Safe from many threads."""
 
     _held = (
-        "_index", "_vectors", "_recipe", "_profile", "_placement", "_clone", "_served", "_plans", "_tuning",
+        "_index", "_vectors", "_recipe", "_profile", "_begun", "_placement", "_clone", "_served", "_plans", "_tuning",
         "_present", "_scorer", "_count",
     )  # fmt: skip
 
@@ -46,7 +46,8 @@ class DenseSearch(Lifetime):
         self._index = index
         self._vectors = vectors
         self._recipe = recipe
-        self._profile = profile
+        # `_begun` is what `reset` goes back to: the profile it was opened with, or that its build found.
+        self._profile = self._begun = profile
         self._placement = Placement("cpu", False, "built here")
         self._clone: GpuClone | None = None
         self._served: Served | None = None
@@ -56,7 +57,7 @@ class DenseSearch(Lifetime):
         if live is not None:
             self._present &= row_mask(live, vectors.end_row, "live")
         # Chosen here, at opening, for every search of these vectors.
-        self._scorer = scorer_of(vectors).name
+        self._scorer = scorer_of(vectors)
         self._count = int(np.count_nonzero(self._present))
 
     @property
@@ -97,7 +98,7 @@ class DenseSearch(Lifetime):
     @property
     def rows_scored_by(self) -> str:
         """What scores stored rows: "native" with its instruction set, "numba" or "numpy" (see row_scorer.py)."""
-        return self._scorer
+        return self._scorer.name
 
     @property
     def served(self) -> Served:
@@ -162,7 +163,8 @@ class DenseSearch(Lifetime):
             approximate, found = search_plan.find(self.served, plan, queries, available if plan.filtered else None)
         searched = perf_counter()
         if found is not None:
-            scores, rows = search_plan.rerank(self._vectors, self._recipe, plan, queries, found, available)
+            given = self._vectors, self._recipe, plan, queries, found, available
+            scores, rows = search_plan.rerank(self._scorer, *given)
         seconds = planned - started, searched - planned, perf_counter() - searched
         return DenseResult(scores, rows, plan, found, *seconds, approximate)
 
@@ -273,9 +275,9 @@ class DenseSearch(Lifetime):
         return self.profile
 
     def reset(self) -> dict[str, Any]:
-        """Forget what was tuned or applied. Returns the profile."""
-        learnt = {name: getattr(self._profile, name) for name in ("trained_rows", "trained_lists", "trained_fit")}
-        self._use(replace(default_profile(self._recipe, 0), **learnt))
+        """Search by the profile that it was opened with, or that `build` found, whatever was tuned, applied or restored
+        since. Returns the profile."""
+        self._use(self._begun)
         return self.profile
 
     def _use(self, profile: DenseProfile) -> None:

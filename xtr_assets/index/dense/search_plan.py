@@ -15,8 +15,9 @@ from xtr_assets.index import native
 from xtr_assets.index.dense.gpu_clone import GpuClone
 from xtr_assets.index.dense.options import DenseProfile, SearchPlan, candidate_count, checked
 from xtr_assets.index.dense.sq_scan import CodeScan
-from xtr_assets.index.exact_scan import best_true, exact_rows
+from xtr_assets.index.exact_scan import exact_rows
 from xtr_assets.index.faiss_provider import load_faiss
+from xtr_assets.index.row_scorer import RowScorer
 
 faiss = load_faiss()
 
@@ -192,7 +193,13 @@ def find(served: Served, plan: SearchPlan, queries: Floats, allowed: Mask | None
 
 
 def rerank(
-    vectors: RowVectors, recipe: Recipe, plan: SearchPlan, queries: Floats, found: Ints, available: Mask
+    scorer: RowScorer,
+    vectors: RowVectors,
+    recipe: Recipe,
+    plan: SearchPlan,
+    queries: Floats,
+    found: Ints,
+    available: Mask,
 ) -> tuple[Floats, Ints]:
     """True scores of the candidates, the k best by score and then row.
 
@@ -201,7 +208,7 @@ def rerank(
     """
     # One more than asked shows whether the k-th ties with what was cut.
     tied = recipe.exhaustive and plan.available > plan.k
-    scores, rows = best_true(vectors, queries, found, plan.k + tied)
+    scores, rows = scorer.best(vectors, queries, found, plan.k + tied)
     numbers = _lacking(rows, min(plan.k, plan.available))
     if tied:
         alike = np.flatnonzero(scores[:, plan.k - 1] == scores[:, plan.k])

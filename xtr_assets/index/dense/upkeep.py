@@ -1,4 +1,4 @@
-"""What an index needs whose rows changed: nothing, a local repair, or to be trained anew."""
+"""Upkeep of an index whose rows changed: nothing, a local repair, or training anew."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Which list a token belongs to: the nearest centroid, by integers, the same on every machine and backend."""
+"""Centroid assignment: the nearest centroid of a token, by integers, the same on every machine and backend."""
 
 from importlib.util import find_spec
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xtr_assets.core.errors import CorruptFile, UnknownFormat
-from xtr_assets.core.files import FileRecord, check, commit_folder, fsync_dir, fsync_file, read_regular, record
-from xtr_assets.core.json_document import read_json
+from xtr_assets.core.errors import CorruptFile
+from xtr_assets.core.files import FileRecord, check, commit_folder, fsync_dir, fsync_file, record
+from xtr_assets.core.json_document import read_described
 from xtr_assets.core.types import Bytes8, Floats
 
 MODEL_FORMAT = 2
@@ -182,23 +182,3 @@ class TokenModel:
                 f"{directory.name}/{MODEL_FILE}", f"fingerprint {described['fingerprint']}", model.fingerprint
             )
         return model
-
-
-def read_described(path: Path, kind: str, version: int) -> dict[str, Any]:
-    """A JSON file that says what a folder is. Raises CorruptFile where it is none, UnknownFormat where it is newer."""
-    name = f"{path.parent.name}/{path.name}"
-    try:
-        described = read_json(read_regular(path, name))
-    except FileNotFoundError:
-        raise CorruptFile(name, f"a JSON file of kind {kind}", "no file") from None
-    except ValueError as error:
-        raise CorruptFile(name, f"a JSON file of kind {kind}", f"unreadable JSON ({error})") from error
-    if not isinstance(described, dict) or described.get("kind") != kind:
-        found = described.get("kind") if isinstance(described, dict) else type(described).__name__
-        raise CorruptFile(name, f"kind {kind}", f"kind {found}")
-    if described.get("format_version") != version:
-        raise UnknownFormat(
-            f"{name}: format_version {described.get('format_version')}, this release reads {version}; "
-            "open it with the release that wrote it, or make it anew (`xtr-assets build`)"
-        )
-    return described

@@ -45,6 +45,8 @@ class TokenIndex(TokenRetrieval):
 
     def __init__(self, state: IndexState, profile: SearchProfile | None = None) -> None:
         super().__init__(state, profile or SearchProfile())
+        # What `reset` goes back to.
+        self._begun = self.profile
         self._changing = threading.Lock()
         self._choice = Choice("cpu", "built here")
 
@@ -226,9 +228,9 @@ class TokenIndex(TokenRetrieval):
         return self.profile
 
     def reset(self) -> SearchProfile:
-        """Forget what was tuned or applied. Returns the profile."""
+        """Search by the profile that it was opened or built with, whatever was tuned or applied since. Returns it."""
         self._check_open()
-        self.profile = SearchProfile()
+        self.profile = self._begun
         return self.profile
 
     def add(self, tokens: Floats | Halves, offsets: Ints) -> Ints:

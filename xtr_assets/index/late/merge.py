@@ -1,4 +1,4 @@
-"""Merging segments under one model: documents are listed anew by the centroids they have, none is assigned again."""
+"""Merging postings of segments under one model: centroid assignments are kept, only the lists are made anew."""
 
 from collections.abc import Sequence
 from dataclasses import replace

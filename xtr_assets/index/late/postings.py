@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput
+from xtr_assets.core.json_document import read_described
 from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.row_store import TokenPart
 from xtr_assets.core.types import Int32s, Ints
 from xtr_assets.index.late.centroid_assignment import assign
-from xtr_assets.index.late.centroids import TokenModel, read_described
+from xtr_assets.index.late.centroids import TokenModel
 from xtr_assets.index.late.training import part_codes
 
 POSTINGS_FORMAT = 2

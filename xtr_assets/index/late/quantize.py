@@ -1,4 +1,4 @@
-"""Vectors as small integers. Products of these are exact in int32, and in float32 up to dim 1,024, in any order."""
+"""Quantized vectors: small integers. Products are exact in int32, and up to dim 1,024 in float32, in any order."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How a token index is asked: one query or many, approximate or exact, and why a row was found."""
+"""Search of a token index: one query or many, approximate or exact, and explanations of rows."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -26,11 +26,12 @@ import numpy.typing as npt
 from xtr_assets.core.arguments import check_offsets
 from xtr_assets.core.errors import CorruptFile, InvalidInput, UnknownFormat
 from xtr_assets.core.files import FileRecord, check, commit_folder, fsync_file, record, write_atomic
+from xtr_assets.core.json_document import read_described
 from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.row_store import TokenPart
 from xtr_assets.core.token_codec import TOKEN_CODEC
 from xtr_assets.core.types import Mask
-from xtr_assets.index.late.centroids import MODEL_FILE, TokenModel, read_described
+from xtr_assets.index.late.centroids import MODEL_FILE, TokenModel
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.index.late.postings import POSTINGS_ARRAYS, POSTINGS_FILE, Postings, open_postings
 from xtr_assets.index.late.residual_codec import CODECS, COMPACT_CODEC, Codec, compact_part, rows_of

@@ -51,7 +51,7 @@ def _of_row(row: Row, other: Row) -> list[Filter]:
         # All of a path but its ends: nothing, unless a glob is looked for inside.
         {"path": {"glob": _literal(path[:-1])}},
         {"path": {"glob": _literal(path[1:])}},
-        {"path": {"not": {"glob": f"**{_literal(ending)}"}}},
+        {"path": {"not": {"glob": f"**/*{_literal(ending)}"}}},
         {"path": {"prefix": path[: max(1, len(path) // 2)]}},
         {"symbol": {"prefix": symbol[: max(1, len(symbol) // 2)]}},
         {"symbol": {"prefix": symbol[len(symbol) // 2 :] or "?"}},

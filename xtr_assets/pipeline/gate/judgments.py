@@ -1,145 +1,128 @@
-"""Judged quality: nDCG@10, MRR@10 and recall@100 against judgments, in each mode. Not recall against exact search."""
+"""Judged quality of a draft beside a floor, what serves, and the best that ever served. Not recall."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from xtr_assets.config import QueriesConfig
-from xtr_assets.core.errors import ConfigError
-from xtr_assets.core.recall import judged_recall, lower_bound, mrr_at_k, ndcg_at_k
+from xtr_assets.core.recall import lower_bound
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
-from xtr_assets.pipeline.queries.gate_queries import read_jsonl_queries
-from xtr_assets.search.hits import Hit
+from xtr_assets.pipeline.quality.evaluation import MAIN, evaluate
+from xtr_assets.pipeline.quality.judged_queries import JudgedQueries, read_judged
 from xtr_assets.search.ranker import Mode
-from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.generation import Generation
 
+CHECK = "judged_quality"
 MODES: tuple[Mode, ...] = ("dense", "xtr", "hybrid")
 # Judged queries that the gate asks: they take about 10 ms each in three modes, and 300 settle nDCG to about 0.02.
 GATE_QUERIES = 300
-# Chunks fetched a query, so that documents of several chunks leave enough documents for recall@100.
-DEPTH = 200
 # nDCG may fall by this much before it is looked at: changes of a few judged documents move it by less.
 TOLERANCE = 0.01
 
-Judgments = dict[str, dict[str, float]]
-
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Means over the judged queries, and nDCG@10 of each query by its id."""
+class Reached:
+    """What hybrid of a generation reached by query id, and a digest of each query with its judgments.
 
-    mode: str
-    queries: int
-    ndcg: float
-    mrr: float
-    recall: float
+    digests : empty where a release recorded it that kept none; its queries are then taken to be the same.
+    """
+
+    generation: int
     per_query: Mapping[str, float]
+    digests: Mapping[str, str]
+
+    def common(self, asked: Mapping[str, str]) -> list[str]:
+        """Ids of the queries that were asked and judged alike, ascending; `asked` are digests by id."""
+        same = [one for one in asked if one in self.per_query and self.digests.get(one, asked[one]) == asked[one]]
+        return sorted(same)
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "queries": self.queries,
-            "ndcg@10": self.ndcg,
-            "mrr@10": self.mrr,
-            "recall@100": self.recall,
-        }
+        return {"generation": self.generation, "per_query": dict(self.per_query), "digests": dict(self.digests)}
 
-
-def read_judgments(path: Path) -> Judgments:
-    """A BEIR qrels.tsv: query-id, corpus-id, score; a header is skipped. ConfigError names the line that is wrong."""
-    if not path.is_file():
-        raise ConfigError(f"`queries.judgments`: no file at {path}; correct it, or remove it")
-    found: Judgments = {}
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            fields = line.rstrip("\n").split("\t")
-            if not line.strip() or (number == 1 and not fields[-1].strip().lstrip("-").isdigit()):
-                continue
-            try:
-                query, document, score = fields
-                found.setdefault(query, {})[document] = float(score)
-            except ValueError as error:
-                raise ConfigError(
-                    f"{path} line {number}: query-id, corpus-id, score expected, found {fields}"
-                ) from error
-    positive = {query: judged for query, judged in found.items() if any(score > 0 for score in judged.values())}
-    if not positive:
-        raise ConfigError(f"{path} holds no positive judgment; correct `queries.judgments`, or remove it")
-    return positive
-
-
-def evaluate(
-    searcher: Searcher, config: QueriesConfig, modes: Sequence[Mode] = MODES, limit: int | None = None
-) -> dict[str, Judged]:
-    """Ask every judged query (the first `limit` by id) in each mode. The results by mode."""
-    if config.judgments is None:
-        raise ConfigError("`queries.judgments` is not set: there is nothing to evaluate against")
-    judgments = read_judgments(config.judgments)
-    texts = dict(read_jsonl_queries(config.path))
-    asked = sorted(judgments.keys() & texts.keys())[:limit]
-    if not asked:
-        raise ConfigError(f"no query of {config.path} is judged in {config.judgments}; the ids must be the same")
-    known = {document for query in asked for document in judgments[query]}
-    results: dict[str, Judged] = {}
-    for mode in modes:
-        hits = searcher.search_batch([texts[query] for query in asked], DEPTH, mode)
-        ranked = [_documents(found, known) for found in hits]
-        relevant = [judgments[query] for query in asked]
-        ndcg = ndcg_at_k(ranked, relevant, 10)
-        results[mode] = Judged(
-            mode,
-            len(asked),
-            float(ndcg.mean()),
-            float(mrr_at_k(ranked, relevant, 10).mean()),
-            float(judged_recall(ranked, relevant, 100).mean()),
-            dict(zip(asked, map(float, ndcg), strict=True)),
-        )
-    return results
+    @classmethod
+    def read(cls, document: Mapping[str, Any], generation: int) -> "Reached | None":
+        """From the details of a record; None where it holds no queries."""
+        per_query = document.get("per_query")
+        if not per_query:
+            return None
+        return cls(int(document.get("generation", generation)), dict(per_query), dict(document.get("digests", {})))
 
 
 def check(session: DraftSession) -> Finding:
-    """Hybrid nDCG@10 of the draft is not surely lower than that of the serving generation.
+    """Hybrid nDCG@10 of the draft reaches `queries.floor`, and is not surely lower than what serves or ever served.
 
-    The threshold is what the serving generation reached on the same queries, less TOLERANCE; the draft fails where its
-    nDCG lies below it and the paired differences are not chance (upper 95 % bound of their mean below zero).
+    The threshold is the higher of the floor and of what each of those reached on the same queries, less TOLERANCE. A
+    draft fails below such a figure where the paired differences are not chance (upper 95 % bound of their mean below
+    zero); below the floor it always fails.
     """
     config = session.config.queries
     assert config is not None, "the check runs where judgments are configured"
-    results = evaluate(session.searcher(), config, limit=GATE_QUERIES)
-    hybrid, serving = results["hybrid"], session.serving
-    before = _per_query(serving)
-    common = sorted(before.keys() & hybrid.per_query.keys())
-    threshold, passed, beside = None, True, ""
-    if common:
-        differences = np.array([hybrid.per_query[query] - before[query] for query in common])
-        reached = float(np.mean([before[query] for query in common]))
-        threshold = reached - TOLERANCE
-        upper = -lower_bound(-differences) if differences.any() else 0.0
-        passed = bool(differences.mean() >= -TOLERANCE or upper >= 0.0)
-        beside = f"; what serves reached {reached:.3f} on the {len(common)} queries that both were asked"
-    details = {mode: result.as_json() for mode, result in results.items()}
+    judged = read_judged(config).first(GATE_QUERIES)
+    results = evaluate(session.searcher(), judged, MODES)
+    hybrid = dict(zip(results.queries, results.legs["hybrid"].values[MAIN].tolist(), strict=True))
+    asked = {one: digest_of(judged, one) for one in judged.grades}
+    mean = float(np.mean(list(hybrid.values())))
+    passed, said, thresholds = True, "", []
+    if config.floor is not None:
+        thresholds.append(config.floor)
+        passed = mean >= config.floor
+        said = f"; `queries.floor` asks for {config.floor:g}"
+    before = rivals(session.serving)
+    for name, one in before.items():
+        common = one.common(asked)
+        if not common:
+            continue
+        reached = float(np.mean([one.per_query[query] for query in common]))
+        thresholds.append(reached - TOLERANCE)
+        passed &= not surely_lower(np.array([hybrid[query] - one.per_query[query] for query in common]))
+        said += f"; {name} (generation {one.generation}) reached {reached:.3f} on the {len(common)} queries of both"
+    best = max(before.values(), key=lambda one: float(np.mean(list(one.per_query.values()))), default=None)
     return Finding(
         passed=passed,
-        value=hybrid.ndcg,
-        threshold=threshold,
-        summary=f"nDCG@10 of hybrid search is {hybrid.ndcg:.3f} over {hybrid.queries} judged queries{beside}",
-        details={**details, "per_query": dict(hybrid.per_query)},
+        value=mean,
+        threshold=max(thresholds, default=None),
+        summary=f"nDCG@10 of hybrid search is {mean:.3f} over {len(hybrid)} judged queries{said}",
+        details={
+            **{leg: one.as_json() for leg, one in results.legs.items()},
+            "per_query": hybrid,
+            "digests": asked,
+            **({} if best is None else {"best": best.as_json()}),
+        },
+        remedy=""
+        if passed
+        else "`xtr-assets evaluate --generation N --moves 10` shows which queries lost; lower `queries.floor`, or "
+        "`xtr-assets publish N --force --reason` where it is meant",
     )
 
 
-def _per_query(published: Generation | None) -> dict[str, float]:
-    record = None if published is None else published.manifest.checks.get("judged_quality")
-    return {} if record is None else dict(record.details.get("per_query", {}))
+def surely_lower(differences: "np.ndarray[Any, np.dtype[np.float64]]") -> bool:
+    """Whether the mean lies below -TOLERANCE and its upper 95 % bound below zero.
+
+    >>> surely_lower(np.array([-0.5, 0.4] * 5)), surely_lower(np.full(50, -0.1))
+    (False, True)
+    """
+    if not differences.any():
+        return False
+    return bool(differences.mean() < -TOLERANCE and -lower_bound(-differences) < 0.0)
 
 
-def _documents(hits: Sequence[Hit], judged: set[str]) -> list[str]:
-    """The documents of the hits, each once, best first: a chunk stands for its record, its symbol or its file."""
-    documents = []
-    for hit in hits:
-        names = (hit.symbol, hit.path, str(hit.chunk_id))
-        documents.append(next((name for name in names if name in judged), hit.symbol or hit.path))
-    return list(dict.fromkeys(documents))
+def rivals(serving: Generation | None) -> dict[str, Reached]:
+    """What a draft is held against, by what people call it; none where nothing serves that was judged."""
+    record = None if serving is None else serving.manifest.checks.get(CHECK)
+    if serving is None or record is None:
+        return {}
+    found = {
+        "what serves": Reached.read(record.details, serving.number),
+        "the best so far": Reached.read(record.details.get("best", {}), serving.number),
+    }
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def digest_of(judged: JudgedQueries, query: str) -> str:
+    """Of a query's text and its judgments: figures of another text or other judgments say nothing of each other."""
+    told = json.dumps([judged.texts[query], sorted(judged.grades[query].items())], ensure_ascii=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:12]

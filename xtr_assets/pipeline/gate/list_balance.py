@@ -1,4 +1,4 @@
-"""How evenly the inverted lists of the dense index are filled, beside how they were when it was trained."""
+"""`list_balance`: how evenly the inverted lists are filled, beside when the dense index was trained."""
 
 from xtr_assets.index.dense.imbalance import imbalance
 from xtr_assets.pipeline.gate.finding import Finding

@@ -1,4 +1,4 @@
-"""Whether a source lost too much of what serves: a half-mounted folder, an emptied export, a mass quarantine.
+"""`nothing_vanished`: no source lost too much (a half-mounted folder, an emptied export, a mass quarantine).
 
 Files, rows and text of both sides are counted from the rows and snapshots of the two generations themselves, never
 from the diff that built the draft. A person's word lets one shrink pass: it is kept in the history with who and why,

@@ -15,7 +15,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
         *(".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".cs", ".rb", ".php", ".kt", ".kts", ".swift", ".scala", ".sh"),
         *(".bash", ".sql"),
     ),
-    "text": (".md", ".markdown", ".txt", ".rst", ".ipynb"),
+    "text": (".md", ".markdown", ".txt", ".rst", ".ipynb", ".html", ".htm", ".xhtml", ".docx", ".pdf"),
     "records": (".jsonl", ".ndjson", ".parquet", ".pq"),
 }
 # Copies, caches and other people's code.
@@ -46,9 +46,7 @@ class PathPatterns:
 
     def shuts(self, folder: Names) -> bool:
         """Whether all below a folder is excluded."""
-        return any(
-            _fits(above, _composed(folder)) for pattern in self._exclude if (above := _above(pattern)) is not None
-        )
+        return any(_is_below(pattern, (*_composed(folder), "any")) for pattern in self._exclude)
 
     def takes(self, path: Names) -> bool:
         """Whether a file is the source's, by its path alone."""
@@ -91,15 +89,15 @@ def _excludes(pattern: Names, path: Names) -> bool:
 
 def _is_file_of(pattern: Names, path: Names) -> bool:
     ends = _lowered(pattern[-1]), _lowered(path[-1])
-    return pattern[-1] != "**" and _fits((*pattern[:-1], ends[0]), (*path[:-1], ends[1]))
+    return pattern[-1] != "**" and fits((*pattern[:-1], ends[0]), (*path[:-1], ends[1]))
 
 
 def _is_below(pattern: Names, path: Names) -> bool:
     above = _above(pattern)
-    return above is not None and any(_fits(above, path[:count]) for count in range(len(path)))
+    return above is not None and any(fits(above, path[:count]) for count in range(len(path)))
 
 
-def _fits(pattern: Names, path: Names) -> bool:
+def fits(pattern: Names, path: Names) -> bool:
     """Whether names are those of a pattern, where `**` stands for any number of them."""
     reached = {0}
     for part in pattern:

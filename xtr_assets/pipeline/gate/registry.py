@@ -84,7 +84,10 @@ CHECKS: tuple[GateCheck, ...] = (
         "Rows of new segments hold to the schema: types, ranges, ids that differ, true text hashes.",
     ),
     GateCheck(
-        "embeddings_valid", "embeddings", validity.embeddings_valid, "Embeddings of new segments are unit vectors."
+        "embeddings_valid",
+        "embeddings",
+        validity.embeddings_valid,
+        "Embeddings of new segments are unit vectors; where a source has names each new row has its own.",
     ),
     GateCheck(
         "tokens_valid",
@@ -227,7 +230,7 @@ CHECKS: tuple[GateCheck, ...] = (
         "judged_quality",
         "catalog",
         judgments.check,
-        "Hybrid nDCG@10 over judged queries is not surely lower than that of the generation that serves.",
+        "Hybrid nDCG@10 over judged queries reaches its floor, not surely lower than what serves or ever served.",
         (DENSE_FILE, TOKEN_FOLDER),
         _SEARCHED,
         deps=("faiss_index", "xtr_index"),

@@ -1,4 +1,4 @@
-"""What would change for users: the answers of the draft beside those of the generation that serves."""
+"""`shadow_diff`: the answers of the draft beside those of the generation that serves."""
 
 import numpy as np
 

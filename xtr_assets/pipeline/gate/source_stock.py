@@ -1,4 +1,4 @@
-"""What a generation holds of each source: rows and text by file, and what of it cannot be used."""
+"""Stock of a generation by source: rows and text of each file, and what of it cannot be used."""
 
 import re
 from collections.abc import Mapping
@@ -109,8 +109,10 @@ def _holdings(table: pa.Table | None, snapshots: Mapping[str, Snapshot]) -> dict
         holding = found.setdefault(source_name(shard), Holding())
         holding.settings.add(snapshot.source_fingerprint)
         unread = {one.path for one in snapshot.stale if snapshot.files[one.path].sha256 == UNREAD_SHA256}
-        # A file that gave nothing has an entry of its own besides those of its records.
-        places = {(entry.path, entry.line) for entry in snapshot.quarantine if entry.reason != "no-records"}
+        # A file that gave nothing has an entry of its own besides those of its records. What waits for a library that
+        # is not installed is as it should be, unless the source has nothing else.
+        waits = {"no-records", "not-installed"} if holding.rows else {"no-records"}
+        places = {(entry.path, entry.line) for entry in snapshot.quarantine if entry.reason not in waits}
         holding.unusable += len(unread) + len(places)
     return found
 

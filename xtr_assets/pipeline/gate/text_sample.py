@@ -1,4 +1,4 @@
-"""Which rows are encoded a second time: few, and chosen so that a fault of many rows cannot stand beside them."""
+"""The sample of rows that is encoded again: few, and drawn so that a fault of many rows meets one of them."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What a check asks for by default: a threshold that somebody lowered is shown as such."""
+"""Default thresholds of the checks: one that somebody lowered is shown as lowered."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How far new tokens lie from the centroids of the token index, compared with the tokens it was trained on."""
+"""`token_drift`: residuals of new tokens against the centroids, beside those of the tokens it was trained on."""
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass

@@ -11,10 +11,11 @@ from xtr_assets.core.arguments import check_offsets
 from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError
 from xtr_assets.pipeline.gate import catalog_evidence
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.name_evidence import name_problems, newly_named
 from xtr_assets.pipeline.gate.schemas import MAX_PROBLEMS, Problem, chunk_problems, id_map_problems
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage import catalog
-from xtr_assets.storage.arrays import blocks_of, check_scales, check_unit_rows
+from xtr_assets.storage.arrays import blocks_of, check_name_rows, check_scales, check_unit_rows
 from xtr_assets.storage.digests import BUILD_SECONDS, verify_files
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
@@ -41,6 +42,19 @@ def embedding_problems(segment: Segment, fingerprint: str) -> list[Problem]:
     return _caught("embeddings", look)
 
 
+def name_vector_problems(segment: Segment, fingerprint: str) -> list[Problem]:
+    """What is wrong with the names of a segment: rows that are not finite, or not of unit length where they have a name
+    and zero where they have none."""
+
+    def look() -> None:
+        vectors, hashes = segment.names(fingerprint), segment.name_hashes(fingerprint)
+        for first, block in blocks_of(vectors):
+            own = hashes[first : first + len(block)]
+            check_name_rows(block, own, first, vectors.shape[1], f"segment {segment.segment_id}: names")
+
+    return _caught("names", look)
+
+
 def token_problems(segment: Segment, fingerprint: str) -> list[Problem]:
     """What is wrong with the tokens of a segment: offsets that do not ascend, scales that are not above zero."""
     name = f"segment {segment.segment_id}"
@@ -64,8 +78,17 @@ def chunks_schema(session: DraftSession) -> Finding:
 
 
 def embeddings_valid(session: DraftSession) -> Finding:
-    """Embeddings of segments that are new are finite and of unit length."""
-    return _segments(session, lambda segment: embedding_problems(segment, session.draft.fingerprint))
+    """Embeddings of segments that are new are finite and of unit length; segments have names where their source has
+    them, each row its own."""
+    draft, parent = session.draft, session.parent
+    new = _new_segments(draft, parent)
+    # Names may be new in a segment that is not.
+    fingerprint, named = draft.fingerprint, newly_named(draft, parent)
+    problems = [one for segment in new for one in embedding_problems(segment, fingerprint)]
+    problems += [one for placed in named for one in name_vector_problems(placed.segment, fingerprint)]
+    problems += name_problems(draft, named, session.config)
+    looked_at = f"{sum(one.rows for one in new)} rows of {len(new)} new segments, names of {len(named)}"
+    return problem_finding(problems, looked_at, {"segments": len(new), "named_segments": len(named)})
 
 
 def tokens_valid(session: DraftSession) -> Finding:
@@ -127,11 +150,16 @@ def problem_finding(problems: Sequence[Problem], looked_at: str, details: Mappin
 
 
 def _segments(session: DraftSession, find: Finder) -> Finding:
-    known = _vouched_for(session.draft, session.parent)
-    new = [one.segment for one in session.draft.segments if one.segment.segment_id not in known]
+    new = _new_segments(session.draft, session.parent)
     problems = [problem for segment in new for problem in find(segment)]
     looked_at = f"{sum(segment.rows for segment in new)} rows of {len(new)} new segments"
-    return problem_finding(problems, looked_at, {"segments": len(new), "vouched_for": len(known)})
+    vouched = len(session.draft.segments) - len(new)
+    return problem_finding(problems, looked_at, {"segments": len(new), "vouched_for": vouched})
+
+
+def _new_segments(draft: Draft, parent: Generation | None) -> list[Segment]:
+    known = _vouched_for(draft, parent)
+    return [one.segment for one in draft.segments if one.segment.segment_id not in known]
 
 
 def _verify(draft: Draft) -> Iterable[CorruptFile]:

@@ -2,11 +2,12 @@
 
 Recall is measured against exact search over the same vectors, so it sees nothing of vectors that are another text's.
 Texts come from chunks.parquet here, and from chunks.arrow on their way into the encoder; what is encoded, and what a
-stored token stands for, is worked out from docs/format.md rather than by the code that wrote them.
+stored token stands for, is worked out from docs/format.md rather than by the code that wrote them. So are the names
+that are encoded beside the texts (name_evidence.py).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Mask
 from xtr_assets.core.vector_agreement import agreement
 from xtr_assets.encoders.base import Encoded, Tolerance
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.name_evidence import expected_name, names_of, newly_named
 from xtr_assets.pipeline.gate.text_judge import judge_of
 from xtr_assets.pipeline.gate.text_sample import OLD_ROWS, choose_new, missed_share, spread
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -34,7 +36,8 @@ class StoredRow:
     """What lies in a segment for one row.
 
     text : what docs/format.md says is encoded. embedding : float16 [dim]; tokens : float32 [t, token_dim], decoded;
-    token_ids : int32 [t].
+    token_ids : int32 [t]. name : what it says is the name, empty where there is none; name_vector : float16 [dim], None
+    where the generation has no names of this row's source.
     """
 
     row: int
@@ -44,6 +47,8 @@ class StoredRow:
     embedding: Halves
     tokens: Floats
     token_ids: Int32s
+    name: str = ""
+    name_vector: Halves | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +82,25 @@ def check(session: DraftSession) -> Finding:
             remedy="build again with the encoder that the configuration names now",
         )
     stored = list(read_rows(draft, rows))
+    named = [one for one in stored if one.name and one.name_vector is not None]
     try:
-        encoded = judge.encode([one.text for one in stored])
+        encoded = judge.encode([*(one.text for one in stored), *(one.name for one in named)])
     except UnusableText as error:
-        at = f"row {stored[error.index].row}" if error.index < len(stored) else "a text of the canary"
+        places = [*(f"row {one.row}" for one in stored), *(f"the name of row {one.row}" for one in named)]
+        at = places[error.index] if error.index < len(places) else "a text of the canary"
         return Finding(False, None, None, f"Encoded again, {at} gives no vector: {error.problem}.", remedy=REMEDY)
     compared = compare(stored, encoded, encoder.tolerance)
+    misnamed = compare_names(stored, encoded.embeddings[len(stored) : len(stored) + len(named)], encoder.tolerance)
+    compared = [
+        replace(one, problem=one.problem or misnamed.get(row.row, ""))
+        for row, one in zip(stored, compared, strict=True)
+    ]
     return _finding(stored, compared, judge.document_differences(), encoder.tolerance, new, fresh_rows)
 
 
 REMEDY = (
     "the encodings of the segments named in the details are not those of their texts: where none of them serves, "
-    "remove their `embeddings.*` and `tokens.*` and build again; where one does, `xtr-assets rollback` first"
+    "remove their `embeddings.*`, `tokens.*` and `names.*` and build again; where one does, `xtr-assets rollback` first"
 )
 
 
@@ -109,7 +121,7 @@ def read_rows(draft: Generation, rows: Ints) -> Iterator[StoredRow]:
     for one in draft.segments:
         positions = rows[(rows >= one.base_row) & (rows < one.end_row)] - one.base_row
         if len(positions):
-            yield from _segment_rows(one, positions, draft.fingerprint)
+            yield from _segment_rows(draft, one, positions)
 
 
 def compare(stored: Sequence[StoredRow], encoded: Encoded, tolerance: Tolerance) -> list[Compared]:
@@ -131,8 +143,31 @@ def compare(stored: Sequence[StoredRow], encoded: Encoded, tolerance: Tolerance)
     return compared
 
 
+def compare_names(stored: Sequence[StoredRow], encoded: Halves | Floats, tolerance: Tolerance) -> dict[int, str]:
+    """Row -> what is wrong with the vector of its name; `encoded` are those of the rows that have one, in order."""
+    held = [(one, one.name_vector) for one in stored if one.name_vector is not None]
+    wrong = {
+        one.row: "it has the vector of a name, and nothing names it"
+        for one, vector in held
+        if not one.name and np.asarray(vector).any()
+    }
+    named = [(one, vector) for one, vector in held if one.name]
+    right = np.asarray(encoded, np.float32)
+    for place, (one, vector) in enumerate(named):
+        agreed = agreement(np.broadcast_to(vector, right.shape), right)
+        if agreed[place] >= tolerance.embedding:
+            continue
+        problem = (
+            f"the vector of its name, {one.name!r}, agrees to {agreed[place]:.5f}, {tolerance.embedding:g} is asked"
+        )
+        if agreed[best := int(agreed.argmax())] >= tolerance.embedding:
+            problem += f", it is that of row {named[best][0].row}"
+        wrong[one.row] = problem
+    return wrong
+
+
 def _new_rows(session: DraftSession) -> Mask:
-    """bool [end_row]: live rows that no passed check of the parent vouches for.
+    """bool [end_row]: live rows that no passed check of the parent vouches for, their names included.
 
     An imported parent, one of an earlier release, or one that was forced past this check vouches for nothing.
     """
@@ -142,13 +177,17 @@ def _new_rows(session: DraftSession) -> Mask:
         new: Mask = draft.live
     else:
         new = session.rows.added & draft.live
+        for placed in newly_named(draft, parent):
+            new[placed.base_row : placed.end_row] = draft.live[placed.base_row : placed.end_row]
     return new
 
 
-def _segment_rows(placed: PlacedSegment, positions: Ints, fingerprint: str) -> Iterator[StoredRow]:
-    segment = placed.segment
+def _segment_rows(generation: Generation, placed: PlacedSegment, positions: Ints) -> Iterator[StoredRow]:
+    segment, fingerprint = placed.segment, generation.fingerprint
     embeddings, arrays = segment.embeddings(fingerprint), segment.tokens(fingerprint)
-    table = _table(segment, ("path", "symbol", "title", "text"), positions)
+    named = bool(names_of(generation, segment.segment_id))
+    names = segment.names(fingerprint) if named else None
+    table = _table(segment, ("path", "symbol", "kind", "title", "text"), positions)
     for position, row in zip(positions.tolist(), table, strict=True):
         span = slice(int(arrays.offsets[position]), int(arrays.offsets[position + 1]))
         scales = np.asarray(arrays.scales[span], np.float32)[:, None]
@@ -160,6 +199,8 @@ def _segment_rows(placed: PlacedSegment, positions: Ints, fingerprint: str) -> I
             embedding=np.asarray(embeddings[position]),
             tokens=np.asarray(arrays.tokens[span], np.float32) * scales,
             token_ids=np.asarray(arrays.token_ids[span]),
+            name=expected_name(row["path"], row["symbol"], row["text"], row["kind"]),
+            name_vector=None if names is None else np.asarray(names[position]),
         )
 
 

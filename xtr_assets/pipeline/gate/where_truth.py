@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from unicodedata import normalize
 
+from xtr_assets.pipeline.gate.path_patterns import fits
+
 Row = Mapping[str, Any]
 # Columns of a chunk. Any other name is a field of its metadata, and so is one that begins with `metadata.`.
 COLUMNS = ("source", "path", "symbol", "kind", "part", "start_line", "end_line", "chunk_id")
@@ -39,35 +41,13 @@ def _composed(asked: Any) -> Any:
 
 
 def glob_matches(pattern: str, text: str) -> bool:
-    """`*` and `?` stay within a part of a path, `**` crosses parts, `**/` may be no part at all; no character sets.
+    """Part by part, as docs/configuration.md says: `**` as a part is any number of them, of the last ones at least one.
 
     >>> [glob_matches("a/**/*.txt", text) for text in ("a/b.txt", "a/b/c.txt", "b/a/b.txt", "a/b.txti")]
     [True, True, False, False]
     """
-    reached, at = {0}, 0
-    while at < len(pattern) and reached:
-        if pattern.startswith("**/", at) and pattern[at - 1 : at] in ("", "/"):
-            first = min(reached)
-            reached |= {i + 1 for i in range(first, len(text)) if text[i] == "/"}
-            at += 3
-        elif pattern.startswith("**", at):
-            reached = set(range(min(reached), len(text) + 1))
-            at += 2
-        elif pattern[at] == "*":
-            reached = {stop for start in reached for stop in range(start, _end_of_part(text, start) + 1)}
-            at += 1
-        else:
-            wanted = None if pattern[at] == "?" else pattern[at]
-            reached = {
-                i + 1 for i in reached if i < len(text) and (text[i] != "/" if wanted is None else text[i] == wanted)
-            }
-            at += 1
-    return len(text) in reached
-
-
-def _end_of_part(text: str, start: int) -> int:
-    found = text.find("/", start)
-    return len(text) if found < 0 else found
+    *folders, last = pattern.split("/")
+    return fits((*folders, "**", "*") if last == "**" else (*folders, last), tuple(text.split("/")))
 
 
 def _values(column: str, row: Row) -> list[Any]:

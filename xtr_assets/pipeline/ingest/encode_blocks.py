@@ -1,7 +1,7 @@
 """Encoded texts while they are on their way into a segment: blocks that survive a crash, and runs that find them."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,3 +102,12 @@ def runs(places: Ints, positions: Ints, longest: int) -> Iterator[Run]:
             stop = min(row + longest, int(last))
             start = int(positions[row])
             yield Run(int(places[row]), start, start + stop - row)
+
+
+def gathered(places: Ints, positions: Ints, vectors_of: Callable[[int], Halves], dim: int) -> Halves:
+    """float16 [n, dim]: vector `positions[i]` of place `places[i]`, int64 [n]; zeros where the place is -1."""
+    found = np.zeros((len(places), dim), np.float16)
+    for place in np.unique(places[places >= 0]).tolist():
+        mine = places == place
+        found[mine] = vectors_of(place)[positions[mine]]
+    return found

@@ -1,4 +1,4 @@
-"""What the sources gave and what they did not: quarantine, stale files, and files that no source reads."""
+"""Intake of the sources: chunks, quarantine, stale files, and files that no source reads."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -46,6 +46,9 @@ class Intake:
             files = len({(entry.source, entry.path) for entry in self.quarantine})
             count = _counted(len(self.quarantine), "file or record", "files or records")
             said.append(f"quarantine: {count} of {_counted(files, 'file', 'files')} cannot be used: {first}")
+        waiting = [entry for entry in self.quarantine if entry.reason == "not-installed"]
+        if waiting:
+            said.append(f"not installed: {_counted(len(waiting), 'file', 'files')} wait for it: {waiting[0].detail}")
         if self.stale:
             first = "; ".join(f"{entry.path} ({entry.reason})" for _, entry in self.stale[:FIRST])
             count = _counted(len(self.stale), "file", "files")

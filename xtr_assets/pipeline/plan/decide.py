@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xtr_assets.config import EncoderConfig, IndexConfig
+from xtr_assets.config import NAMED_KINDS, EncoderConfig, IndexConfig
 from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.core.files import sha256_file
+from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.encoders.head_file import head_sha256
 from xtr_assets.index.late.centroids import MODEL_FORMAT
@@ -100,6 +101,7 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
         "queries": queries,
         # What an older release wrote this one may not read: then the next build makes a generation that it does.
         "formats": {"token_model": MODEL_FORMAT, "postings": POSTINGS_FORMAT},
+        **names_setting(config),
     }
 
 
@@ -108,6 +110,20 @@ def encoder_settings(config: EncoderConfig) -> dict[str, Any]:
     anew, under the name that it had."""
     settings: dict[str, Any] = config.model_dump(mode="json")
     return settings if config.kind == "hashing" else {**settings, "head": head_sha256(config.head)}
+
+
+def names_setting(config: IndexConfig) -> dict[str, Any]:
+    """What the settings say of names: how this release words them, and which sources chose against their kind's
+    default. Nothing where no source has names or ever had a choice: such a generation is built as it always was."""
+    chosen = {one.name: one.named for one in config.sources if one.named != (one.kind in NAMED_KINDS)}
+    if not chosen and not any(one.named for one in config.sources):
+        return {}
+    return {"names": {"version": NAME_VERSION, "chosen": chosen}}
+
+
+def named_shards(config: IndexConfig) -> frozenset[str]:
+    """The shards whose rows have name vectors."""
+    return frozenset(shard for shard, source in shard_sources(config).items() if source.config.named)
 
 
 def fingerprint_of(warehouse: Warehouse, config: IndexConfig, open_encoder: Callable[[], Encoder]) -> str:
@@ -125,7 +141,7 @@ def due(warehouse: Warehouse, scan: ShardScan, fingerprint: str) -> str:
     """Why a shard has to be ingested, in words; empty where it has not."""
     if scan.reason or scan.snapshot is None:
         return scan.reason
-    lacking = missing_encodings(warehouse, scan.snapshot, fingerprint)
+    lacking = missing_encodings(warehouse, scan.snapshot, fingerprint, names=scan.source.config.named)
     return f"{len(lacking)} segments are not encoded by this encoder" if lacking else ""
 
 
@@ -213,6 +229,8 @@ def _reason(want: Wanted, published: Generation | None) -> str:
     settings = published.manifest.notes.get(SETTINGS_NOTE, {})
     if settings.get("formats") != want.settings["formats"]:
         return f"generation {published.number} was written by another release, in other formats"
+    if settings.get("names") != want.settings.get("names"):
+        return "the names that are encoded beside the texts changed, or are new in this release"
     if settings != want.settings:
         return "the settings of the index changed"
     before = published.manifest.snapshots
@@ -247,6 +265,7 @@ def begin(
         holes=holes,
         required=requirement(config) if required is None else required,
         notes={SETTINGS_NOTE: want.settings, **({AFRESH_NOTE: True} if afresh else {})},
+        named=named_shards(config),
     )
     if encoder.describe().get("kind") == "minilm" and isinstance(config.encoder.head, Path):
         keep_head(warehouse, draft, config.encoder.head)

@@ -1,4 +1,4 @@
-"""The last of a draft before the pointer: what drifted and what it cost are noted, and nobody was faster."""
+"""The last step of a draft before publishing: notes drift and costs, refuses a draft that was overtaken."""
 
 from xtr_assets.pipeline.cost_report import report_costs
 from xtr_assets.pipeline.gate.drift import Drift, record_drift

@@ -61,8 +61,8 @@ def look(warehouse: Warehouse, config: IndexConfig) -> tuple[list[ShardScan], li
 def unready(warehouse: Warehouse, config: IndexConfig, fingerprint: str) -> list[str]:
     """Shards without a snapshot, or whose snapshot is not encoded by this encoder."""
     lacking = []
-    for shard in shard_sources(config):
-        snapshot = warehouse.snapshot(shard)
-        if snapshot is None or missing_encodings(warehouse, snapshot, fingerprint):
+    for shard, source in shard_sources(config).items():
+        snapshot, names = warehouse.snapshot(shard), source.config.named
+        if snapshot is None or missing_encodings(warehouse, snapshot, fingerprint, names=names):
             lacking.append(shard)
     return lacking

@@ -1,4 +1,4 @@
-"""Whether a draft was refused because its indexes were trained before its rows came: then a retrain is the remedy.
+"""Retrain as the remedy: whether a draft was refused because its indexes were trained before its rows came.
 
 A sudden new topic is the case: lists and centroids know nothing of it, recall of its rows is too low, and every later
 change, derived from the same lists and centroids, is refused too.

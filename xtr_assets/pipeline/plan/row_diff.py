@@ -1,4 +1,4 @@
-"""Which rows of a draft are its parent's, which are new, which died, and which chunks are new to who searches."""
+"""Row diff of a draft and its parent: rows kept, new and dead, and the chunks that are new to a user."""
 
 from dataclasses import dataclass
 from functools import cached_property

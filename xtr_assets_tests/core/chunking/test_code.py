@@ -1,11 +1,15 @@
 """Code of other languages: what each grammar's definitions come to, and that nothing of any file is lost."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xtr_assets.core.chunking import chunk_code
+from xtr_assets.core.chunking import chunk_code, code_syntax
+from xtr_assets.core.chunking.code_depth import MOST_NESTED, deepest
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
+from xtr_assets.core.chunking.code_syntax import Unparsable
 from xtr_assets.core.types import Chunk
 from xtr_assets_tests.core.chunking.code_samples import SAMPLES
 
@@ -220,21 +224,55 @@ def test_a_header_is_the_language_that_parses_it() -> None:
 @pytest.mark.parametrize(
     ("suffix", "text"),
     [
-        (".js", "(" * 100_000),
-        (".js", "function f(){" * 20_000 + "}" * 20_000),
-        (".js", "[" * 50_000 + "]" * 50_000),
+        (".js", "(" * MOST_NESTED + ")" * MOST_NESTED),
+        (".cpp", "namespace a {\n" * MOST_NESTED + "}\n" * MOST_NESTED),
+        (".scala", "[" * MOST_NESTED + "]" * MOST_NESTED),
         (".c", "int a;\n" * 50_000),
-        (".cpp", "namespace a {\n" * 5_000 + "}\n" * 5_000),
-        (".ts", "class A { m() {" * 10_000),
         (".go", "// c\n" * 50_000),
         (".rb", "def f\n" * 20_000),
-        (".sh", "$(" * 20_000),
-        (".sql", "(" * 50_000),
         (".java", "<" * 50_000),
     ],
 )
-def test_deep_and_endless_files_take_seconds_at_most(suffix: str, text: str) -> None:
+def test_endless_files_take_seconds_at_most(suffix: str, text: str) -> None:
     check_nothing_is_lost(text, chunks(text, suffix), 2000)
+
+
+@pytest.mark.parametrize("suffix", sorted(set(LANGUAGES)))
+def test_deep_files_are_no_work_for_a_parser(suffix: str) -> None:
+    """200,000 brackets took 2.5 to 17 s a language, and more than an hour in Scala."""
+    begun = time.thread_time()
+    for text in ("(" * 200_000, "\n[" * 100_000 + "]" * 100_000, "f(){" * 50_000):
+        with pytest.raises(Unparsable, match=r"[0-9]+0,000 brackets stand inside each other, at most 256 are parsed"):
+            chunks(text, suffix)
+    assert time.thread_time() - begun < 3
+
+
+def test_depth_is_told_with_its_line_and_strings_are_not_deep() -> None:
+    deep = "(" * (MOST_NESTED + 1)
+    with pytest.raises(Unparsable) as refused:
+        chunks(f"let a = 1;\n{deep}\n", ".js")
+    assert (refused.value.line, refused.value.detail[:4]) == (2, "257 ")
+    smileys = "let a = [\n" + '  ":-(", ":(", \'8-{\', "\\":[",\n' * 1000 + "];\nfunction f() {\n  return a;\n}\n"
+    assert deepest(smileys) == (1, 1)
+    assert "f" in {one.symbol for one in chunks(smileys, ".js")}
+
+
+@pytest.mark.parametrize(
+    ("text", "depth"),
+    [("", 0), ("a", 0), ("()", 1), (")))(", 1), ("([{}])", 3), ("()()()", 1), ("'(' '[' \"{\"", 0), ("'(\n('", 2)],
+)
+def test_depth(text: str, depth: int) -> None:
+    assert deepest(text)[0] == depth
+
+
+def test_a_parser_that_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """24 KB of `else` take Scala's parser a second, and 16 times that for four times as much: no bracket is deep."""
+    monkeypatch.setattr(code_syntax, "MOST_SECONDS", 0.1)
+    text, begun = "if(a){}else " * 20_000, time.thread_time()
+    with pytest.raises(Unparsable, match="the parser of scala took more than 0 s for 240,000 bytes; exclude the file"):
+        chunks(text, ".scala")
+    assert time.thread_time() - begun < 2
+    assert [one.symbol for one in chunks("object A {\n  def f(a: Int) = {\n    a\n  }\n}\n", ".scala")][-1] == "A.f"
 
 
 @settings(max_examples=60, deadline=None)

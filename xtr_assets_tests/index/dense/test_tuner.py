@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,22 @@ def test_a_profile_can_be_applied_and_reset(vectors: Any) -> None:
     assert index.apply("nprobe=9,k_factor=3")["nprobe"] == 9
     assert index.profile["rescore"] == 30
     assert index.profile["recall"] == 0.0
-    assert index.reset()["nprobe"] == 3
+    assert index.reset() == tuned == index.profile
+    index.restore({**tuned, "nprobe": 7, "goal": 0.0, "recall": 0.0})
+    assert index.profile["nprobe"] == 7 and index.reset() == tuned
     assert index.tune(goal=stricter(0.95)).profile.as_json() == tuned
+
+
+def test_reset_goes_back_to_what_it_was_opened_with(vectors: Any, tmp_path: Path) -> None:
+    index = DenseIndex.build(vectors, "IVF24,Flat")
+    index.apply("nprobe=11")
+    index.save(tmp_path / "index")
+    with DenseIndex.load(tmp_path / "index", "cpu") as opened:
+        assert opened.profile["nprobe"] == 11
+        opened.apply("nprobe=2")
+        opened.tune(goal=0.99)
+        assert opened.reset()["nprobe"] == 11
+    assert index.reset()["recall"] >= 0.95 and index.profile["nprobe"] != 11
 
 
 def test_tuning_meets_a_higher_goal_with_no_fewer_probes(vectors: Any, queries: Floats) -> None:

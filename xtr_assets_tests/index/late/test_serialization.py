@@ -114,3 +114,16 @@ def test_a_newer_format_is_refused_with_both_versions(folder: Path) -> None:
 def test_an_empty_folder_is_no_index(tmp_path: Path) -> None:
     with pytest.raises(CorruptFile, match=r"tokens\.json: expected a JSON file"):
         TokenIndex.load(tmp_path)
+
+
+def test_reset_goes_back_to_what_it_was_opened_with(tmp_path: Path) -> None:
+    corpus = make_corpus(40)
+    index = TokenIndex.build(corpus.tokens, corpus.offsets, profile=SearchProfile(nprobe=5))
+    index.apply("nprobe=9,rescore=60")
+    index.save(tmp_path / "index")
+    assert index.reset() == SearchProfile(nprobe=5) == index.profile
+    with TokenIndex.load(tmp_path / "index", "cpu") as opened:
+        kept = opened.profile
+        assert (kept.nprobe, kept.rescore) == (9, 60)
+        opened.apply("nprobe=2")
+        assert opened.reset() == kept == opened.profile

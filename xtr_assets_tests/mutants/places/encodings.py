@@ -181,13 +181,13 @@ MUTANTS = (
     Mutant(
         "titles are encoded in place of texts",
         PLACE,
-        locally("pipeline.ingest.encode", "encoded_text", lambda _: lambda title, text: title or text[:12]),
+        locally("pipeline.ingest.fresh_blocks", "encoded_text", lambda _: lambda title, text: title or text[:12]),
         TEXTS,
     ),
     Mutant(
         "titles are left out",
         PLACE,
-        locally("pipeline.ingest.encode", "encoded_text", lambda _: lambda _title, text: text),
+        locally("pipeline.ingest.fresh_blocks", "encoded_text", lambda _: lambda _title, text: text),
         TEXTS,
     ),
     Mutant(

@@ -274,7 +274,7 @@ MUTANTS = (
     Mutant(
         "one hit fewer than asked for",
         "search",
-        _request(lambda ask: replace(ask, k=max(ask.k - 1, 0))),
+        _request(lambda ask: replace(ask, options=replace(ask.options, k=max(ask.k - 1, 1)))),
         ANSWERS,
         serves=True,
     ),
@@ -314,7 +314,7 @@ MUTANTS = (
         "search",
         replaced(
             "search.retrievers:TokenSpace.retrieve",
-            lambda original: lambda self, queries, n, overrides, _: original(self, queries, n, overrides, None),
+            lambda original: lambda self, queries, options: original(self, queries, replace(options, allowed=None)),
         ),
         ANSWERS,
         serves=True,

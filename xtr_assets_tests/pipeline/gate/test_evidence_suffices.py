@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.config import EncoderConfig, IndexConfig, QueriesConfig, RecallConfig
-from xtr_assets.pipeline.gate import evidence_suffices, judgments
+from xtr_assets.pipeline.gate import evidence_suffices
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.registry import CHECKS, run_check
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.quality import judged_queries
 from xtr_assets.pipeline.queries.gate_queries import GateQueries
 from xtr_assets.pipeline.queries.query_sample import sample_queries
 from xtr_assets.storage.draft import Draft
@@ -128,8 +129,8 @@ def test_judged_queries_that_were_dropped_are_refused(
     (judged,) = (check for check in CHECKS if check.name == "judged_quality")
     run_check(session, judged)
     assert evidence_suffices.check(session).passed
-    original = judgments.read_judgments
-    monkeypatch.setattr(judgments, "read_judgments", lambda path: dict(list(original(path).items())[:4]))
+    original = judged_queries.read_judgments
+    monkeypatch.setattr(judged_queries, "read_judgments", lambda path: dict(list(original(path).items())[:4]))
     run_check(session, judged)
     found = evidence_suffices.check(session)
     assert not found.passed and "4 judged queries were asked, 10 are there" in found.summary

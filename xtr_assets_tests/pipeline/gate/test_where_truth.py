@@ -60,7 +60,11 @@ def test_a_filter_means_what_the_page_says(where: dict[str, object], holds: bool
     [
         ("*.py", "a.py", True),
         ("*.py", "a/b.py", False),
-        ("**.py", "a/b.py", True),
+        ("**.py", "a/b.py", False),
+        ("**.py", "b.py", True),
+        ("a/**", "a", False),
+        ("[ab].py", "b.py", True),
+        ("[!/]", "[!/]", True),
         ("**/*.py", "b.py", True),
         ("a/**/c.py", "a/c.py", True),
         ("a/**/c.py", "a/x/y/c.py", True),

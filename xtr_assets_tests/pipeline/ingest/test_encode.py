@@ -14,7 +14,7 @@ from xtr_assets.core.token_codec import decode_int8
 from xtr_assets.core.types import Chunk, FileState
 from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.base import Encoded, EncodedQueries
-from xtr_assets.pipeline.ingest import encode as encode_module
+from xtr_assets.pipeline.ingest import encode_plan, fresh_blocks
 from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
 from xtr_assets.pipeline.ingest.encode_blocks import Run, block_name, runs
 from xtr_assets.storage.snapshot import Snapshot
@@ -90,8 +90,8 @@ def check_rows(warehouse: Warehouse, snapshot: Snapshot, encoder: Counting, text
 def test_rows_come_in_order_and_a_text_that_comes_twice_is_encoded_once(
     warehouse: Warehouse, encoder: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encode_module, "BLOCK_TEXTS", 4)
-    monkeypatch.setattr(encode_module, "BLOCKS_IN_MEMORY", 1)
+    monkeypatch.setattr(encode_plan, "BLOCK_TEXTS", 4)
+    monkeypatch.setattr(fresh_blocks, "BLOCKS_IN_MEMORY", 1)
     texts = [f"text number {i % 11} of many" for i in range(30)]
     told: list[int] = []
 
@@ -124,7 +124,7 @@ def test_texts_that_another_shard_holds_are_not_encoded_again(warehouse: Warehou
 def test_encoding_that_died_goes_on_at_the_last_finished_block(
     warehouse: Warehouse, encoder: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encode_module, "BLOCK_TEXTS", 4)
+    monkeypatch.setattr(encode_plan, "BLOCK_TEXTS", 4)
     texts = [f"text number {i}" for i in range(10)]
     snapshot = write(warehouse, "s", texts)
     encoder.fatal = "text number 9"

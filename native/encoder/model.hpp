@@ -1,0 +1,83 @@
+// A BERT as its forward pass wants it: tables as they lie in the checkpoint, matrices packed once for an engine.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <vector>
+
+namespace encoder {
+
+// Memory on the border of a cache line. Not cleared.
+template <typename T>
+class Buffer {
+ public:
+  explicit Buffer(std::size_t count = 0) {
+    if (!count) return;
+    if (count > SIZE_MAX / 2 / sizeof(T)) throw std::bad_alloc();
+    const std::size_t bytes = (count * sizeof(T) + 63) / 64 * 64;
+    data_.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
+    if (!data_) throw std::bad_alloc();
+  }
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(T* at) const { std::free(at); }
+  };
+  std::unique_ptr<T, Free> data_;
+};
+
+// What products multiply is four bytes: two neighbours of a row as bf16, or one float. An engine says which.
+using Unit = std::uint32_t;
+
+// y = x W' + b. panels : W [out, in] in panels of some columns, [out / width][in / neighbours][width] units.
+struct Linear {
+  Buffer<Unit> panels;
+  std::vector<float> bias;
+  int in = 0, out = 0;
+};
+
+struct Norm {
+  std::vector<float> weight, bias;
+};
+
+struct Layer {
+  Linear qkv, met, up, down;
+  Norm after_met, after_down;
+};
+
+struct Model {
+  int hidden = 0, heads = 0, inner = 0, positions = 0, words = 0;
+  float epsilon = 0;
+  const float* word_table = nullptr;      // [words, hidden], somebody else's memory
+  const float* position_table = nullptr;  // [positions, hidden], likewise
+  std::vector<float> type;                // [hidden], of type 0
+  Norm embedded;
+  std::vector<Layer> layers;
+};
+
+// One instruction set in one precision.
+struct Engine {
+  const char* name;       // "avx512_bf16", "avx512", "avx2", "scalar"
+  const char* precision;  // what products multiply: "bf16" or "fp32"; sums are float
+  int columns;            // widths of a model are multiples of this,
+  int head_columns;       // and those of a head of this
+  // The panels of a matrix [out, in] of floats.
+  void (*pack)(const float* weights, int out, int in, Linear& into);
+  // The states float [tokens, hidden] after the layers whose place in `states` is not null; 0 is before the first.
+  // starts [texts + 1]: text i owns the ids from starts[i] to starts[i + 1], at most `positions`, all below `words`.
+  void (*forward)(const Model& model, const std::int32_t* ids, const std::int64_t* starts, int texts,
+                  float* const* states);
+};
+
+// Null where the processor, or the compiler, lacks the instructions.
+const Engine* avx512_bf16_engine();
+const Engine* avx512_engine();
+const Engine* avx2_engine();
+const Engine& scalar_engine();
+
+}  // namespace encoder

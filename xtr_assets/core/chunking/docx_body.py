@@ -1,0 +1,157 @@
+"""What the body of a Word document says, paragraph by paragraph; opened by python-docx, walked element by element.
+
+`Paragraph.text` of python-docx leaves out tracked insertions, content controls and text boxes (its issues 1123 and
+155). So paragraphs are found here by their elements, and python-docx is asked for the package and the styles.
+"""
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+
+import docx
+from docx.document import Document
+from docx.opc.exceptions import OpcError
+from lxml import etree
+
+from xtr_assets.core.chunking.blocks import Block, DocumentRefused
+
+# A package whose parts are larger than this together, unpacked, is refused unread: python-docx holds all of them.
+MAX_UNPACKED = 256 << 20
+MAX_PARTS = 10_000
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+# What was taken out or moved away while changes were tracked, and the second form of a drawing for old programs.
+_GONE = frozenset({f"{_W}del", f"{_W}moveFrom", _FALLBACK})
+_MARKS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
+_HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
+
+
+def docx_blocks(data: bytes) -> list[Block]:
+    """The blocks of a document's body; places are numbers of paragraphs. Raises DocumentRefused."""
+    _weigh(data)
+    try:
+        document = docx.Document(io.BytesIO(data))
+    except etree.XMLSyntaxError as error:
+        if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
+            raise MemoryError from error
+        detail = f"no Word document: {error!s:.200}; open it in a word processor and save it again as DOCX"
+        raise DocumentRefused("unparsable", detail) from error
+    except (OpcError, KeyError, ValueError, etree.LxmlError, zipfile.BadZipFile, NotImplementedError) as error:
+        detail = f"no Word document: {error!s:.200}; open it in a word processor and save it again as DOCX"
+        raise DocumentRefused("unparsable", detail) from error
+    return list(_blocks(document))
+
+
+def _weigh(data: bytes) -> None:
+    """Refuse what is no package, is encrypted, or unpacks to too much, before a part of it is unpacked."""
+    if data.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        detail = "encrypted, or a .doc of Word 97 under another name; save it as DOCX without a password"
+        raise DocumentRefused("encrypted", detail)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as package:
+            parts = package.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+        raise DocumentRefused("unparsable", f"no Word document: {error!s:.200}; copy or save it again") from error
+    size = sum(part.file_size for part in parts)
+    if size > MAX_UNPACKED or len(parts) > MAX_PARTS:
+        detail = (
+            f"{len(parts):,} parts of {size:,} bytes unpacked, {MAX_PARTS:,} of {MAX_UNPACKED:,} are allowed: take "
+            "pictures out of it, or exclude the file"
+        )
+        raise DocumentRefused("beyond-limits", detail)
+    if any(part.flag_bits & 1 for part in parts):
+        raise DocumentRefused("encrypted", "its parts are encrypted; save it without a password")
+
+
+def _blocks(document: Document) -> Iterator[Block]:
+    levels = _levels(document)
+    row: etree._Element | None = None
+    held: list[tuple[int, str]] = []
+    for number, (paragraph, of_row) in enumerate(_paragraphs(document.element.body), 1):
+        if held and (of_row is None or of_row is not row):
+            yield _row(held)
+            held = []
+        row = of_row
+        text = "" if paragraph is None else "".join(_said(paragraph)).strip()
+        if paragraph is None or not text:
+            continue
+        if of_row is not None:
+            held.append((number, " ".join(text.split())))
+        else:
+            yield Block(number, number, _level(paragraph, levels), text)
+    if held:
+        yield _row(held)
+
+
+def _row(held: list[tuple[int, str]]) -> Block:
+    return Block(held[0][0], held[-1][0], 0, "\t".join(text for _, text in held))
+
+
+def _paragraphs(body: etree._Element) -> Iterator[tuple[etree._Element | None, etree._Element | None]]:
+    """(paragraph, the row of a table that it lies in) in order; None for one that was deleted, which has its number all
+    the same. Those of a drawing's second form have none."""
+    rows: list[etree._Element] = []
+    second = gone = 0
+    for event, element in etree.iterwalk(body, events=("start", "end")):
+        step = 1 if event == "start" else -1
+        second += step * (element.tag == _FALLBACK)
+        gone += step * (element.tag in _GONE)
+        if element.tag == f"{_W}tr":
+            rows.append(element) if event == "start" else rows.pop()
+        elif element.tag == f"{_W}p" and event == "start" and not second:
+            # Of tables within tables the outermost row counts: it is what a reader sees as one.
+            yield None if gone else element, rows[0] if rows else None
+
+
+def _said(paragraph: etree._Element) -> Iterator[str]:
+    """The text of a paragraph as it reads with all changes accepted, without paragraphs inside it (text boxes)."""
+    walk = etree.iterwalk(paragraph, events=("start",))
+    for _, element in walk:
+        if element is not paragraph and (element.tag == f"{_W}p" or element.tag in _GONE):
+            walk.skip_subtree()
+        elif element.tag in (f"{_W}t", f"{_MATH}t"):
+            yield element.text or ""
+        elif element.tag in _MARKS and element.getparent().tag == f"{_W}r":
+            yield _MARKS[element.tag]
+
+
+def _levels(document: Document) -> dict[str, int]:
+    """The heading level of each style that has one, by the style's id; a style may have it from the one below it."""
+    names = {one.get(f"{_W}styleId", ""): one for one in document.styles.element.iter(f"{_W}style")}
+    found: dict[str, int] = {}
+    for identity in names:
+        at, passed = identity, set[str]()
+        while at in names and at not in passed:
+            passed.add(at)
+            if level := _own_level(names[at]):
+                found[identity] = level
+                break
+            based = names[at].find(f"{_W}basedOn")
+            at = "" if based is None else based.get(f"{_W}val", "")
+    return found
+
+
+def _own_level(style: etree._Element) -> int:
+    name = style.find(f"{_W}name")
+    called = "" if name is None else name.get(f"{_W}val", "")
+    if called.lower() == "title":
+        return 1
+    if match := _HEADING.fullmatch(called):
+        return int(match[1])
+    return _outline_level(style)
+
+
+def _level(paragraph: etree._Element, levels: dict[str, int]) -> int:
+    if own := _outline_level(paragraph):
+        return own
+    style = paragraph.find(f"{_W}pPr/{_W}pStyle")
+    return 0 if style is None else levels.get(style.get(f"{_W}val", ""), 0)
+
+
+def _outline_level(element: etree._Element) -> int:
+    """1 to 9; 0 for body text."""
+    outline = element.find(f"{_W}pPr/{_W}outlineLvl")
+    value = "" if outline is None else outline.get(f"{_W}val", "")
+    return int(value) + 1 if value in tuple("012345678") else 0

@@ -1,0 +1,113 @@
+"""The name of a chunk: the words of its path and symbol, and the first sentence of what its author says of it.
+
+Encoded beside the chunk, because people ask for a function by what it is called (`asyncio.gather`), and the module that
+it stands in is nowhere in its text. docs/format.md says what a name is, line by line: the gate derives it anew from
+there.
+"""
+
+import re
+from collections.abc import Iterator
+
+# Part of the names' folder: another wording is encoded anew, beside the one that older generations read.
+NAME_VERSION = 1
+
+# Folders that code lies in whatever it does.
+ROOTS = frozenset({"src", "lib"})
+# A path may be 4,096 characters long; what stands nearest to the thing tells it from others.
+MOST_WORDS = 24
+# A sentence that is longer is a paragraph; its beginning says what the thing is.
+MOST_SAID = 24
+
+_CODE = frozenset({"module", "class", "function", "method"})
+_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[\W_]+")
+_STOP = re.compile(r"[.!?:](?=\s|$)|[\u3002\uff01\uff1f]")
+_QUOTE = re.compile(r"[rRuU]?(\"\"\"|''')")
+_LINE_COMMENT = re.compile(r"(//+!?|--+|#+(?=\s|$))")
+
+
+def name_text(path: str, symbol: str, text: str, kind: str) -> str | None:
+    r"""What is encoded as the name of a chunk; None where nothing names it.
+
+    >>> name_text("src/tasks/runner.rs", "Runner::run_all", "/// Runs all. At once.\nfn run_all() {}", "method")
+    'tasks runner run all: Runs all'
+    >>> name_text("http/HTTPServer.java", "HTTPServer.doGet", "void doGet() {}", "method")
+    'http server do get'
+    """
+    words = list(dict.fromkeys([*_path_words(path), *_symbol_words(symbol)]))[-MOST_WORDS:]
+    said = _said(path, text, kind)
+    return ": ".join(one for one in (" ".join(words), said) if one) or None
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in _BORDER.split(text) if word]
+
+
+def _path_words(path: str) -> list[str]:
+    *folders, file = path.split("/")
+    while folders and folders[0] in ROOTS:
+        folders = folders[1:]
+    stem = file[: file.rfind(".")] if "." in file[1:] else file
+    return [word for part in (*folders, stem if stem != "__init__" else "") for word in _words(part)]
+
+
+def _symbol_words(symbol: str) -> list[str]:
+    # "<module>" and its like are no names.
+    return [] if symbol.startswith("<") else _words(symbol)
+
+
+def _said(path: str, text: str, kind: str) -> str:
+    if kind not in _CODE:
+        return ""
+    lines = _docstring(text, kind) if path.endswith((".py", ".pyi")) else _comment(text, kind)
+    paragraph: list[str] = []
+    for line in lines:
+        stripped = line.strip()
+        if stripped.startswith("@") or (paragraph and not stripped):
+            break
+        if stripped:
+            paragraph.append(stripped)
+    sentence = _STOP.split(" ".join(paragraph), maxsplit=1)[0]
+    said = " ".join(sentence.split()[:MOST_SAID])
+    return said if any(one.isalnum() for one in said) else ""
+
+
+def _docstring(text: str, kind: str) -> Iterator[str]:
+    """Lines of the string that stands first: in a module, else below the first line that ends with a colon."""
+    lines = iter(text.split("\n"))
+    opened = kind == "module"
+    for line in lines:
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        if not opened:
+            opened = stripped.endswith(":")
+            continue
+        quote = _QUOTE.match(stripped)
+        if quote is None:
+            return
+        first = stripped[quote.end() :]
+        for one in (first, *lines):
+            inside, closed, _ = one.partition(quote.group(1))
+            yield inside
+            if closed:
+                return
+
+
+def _comment(text: str, kind: str) -> Iterator[str]:
+    """Lines of the comment above a definition; what stands above a whole file is its licence."""
+    if kind == "module":
+        return
+    lines = iter(text.strip().split("\n"))
+    first = next(lines).strip()
+    if first.startswith("/*"):
+        for line in (first[2:], *lines):
+            inside, closed, _ = line.partition("*/")
+            yield inside.strip().lstrip("*!")
+            if closed:
+                return
+    elif (sign := _LINE_COMMENT.match(first)) is not None:
+        for line in (first, *lines):
+            stripped = line.strip()
+            if not (own := _LINE_COMMENT.match(stripped)) or own.group()[0] != sign.group()[0]:
+                return
+            yield stripped[own.end() :]

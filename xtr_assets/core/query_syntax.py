@@ -1,0 +1,75 @@
+"""What a query may demand beside its words: a small grammar.
+
+    "exact phrase"    the text holds these words in this order, with this punctuation; case and white space are free
+    +must             the text holds this word or name
+
+A quote opens a phrase at the start of a word, a plus before a letter, an underscore or a quote demands: `print("x")`,
+`a + b` and `C++` are words like any other. A quote that is not closed, a phrase without a letter or a digit, and
+demands beyond MOST_DEMANDS are words too. With the syntax "plain" everything is.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from xtr_assets.core.errors import InvalidInput
+
+Syntax = Literal["rich", "plain"]
+SYNTAXES: tuple[Syntax, ...] = get_args(Syntax)
+
+# Each is looked for in every text that might hold them all.
+MOST_DEMANDS = 16
+
+# No alternative scans past the next quote: a megabyte of quotes is read once.
+_DEMAND = re.compile(
+    r"""(?<!\S)(?:
+        \+?" (?P<straight> [^"]* ) " (?!\w)
+      | \+?“ (?P<curly> [^“”]* ) ” (?!\w)
+      | \+ (?P<must> [^\W\d] \S* )
+    )""",
+    re.VERBOSE,
+)
+_WORD_CHARACTER = re.compile(r"[^\W_]")
+# What ends a clause behind a demanded word is not part of it.
+_AFTER_WORD = ".,;:!?)\"'”"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query taken apart.
+
+    text : what encoders and terms see, without the marks of the grammar
+    phrases, required : what a text must hold, each once, in the order given
+    """
+
+    text: str
+    phrases: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+
+
+def parse_query(text: str, syntax: Syntax = "rich") -> Query:
+    """Take a query apart. Any text is a query; an unknown syntax raises InvalidInput.
+
+    >>> parse_query('stop "on error" +gather')
+    Query(text='stop on error gather', phrases=('on error',), required=('gather',))
+    >>> parse_query('timeout "connection refused"', "plain").phrases
+    ()
+    """
+    if syntax not in SYNTAXES:
+        raise InvalidInput(f"syntax is {syntax!r}; use one of {', '.join(SYNTAXES)}")
+    if syntax == "plain" or not ('"' in text or "“" in text or "+" in text):
+        return Query(text)
+    phrases: dict[str, None] = {}
+    required: dict[str, None] = {}
+
+    def unmarked(found: re.Match[str]) -> str:
+        phrase = found["straight"] if found["straight"] is not None else found["curly"]
+        demanded = phrase if phrase is not None else found["must"].rstrip(_AFTER_WORD)
+        kind = required if phrase is None else phrases
+        known = demanded in kind or len(phrases) + len(required) < MOST_DEMANDS
+        if not known or not _WORD_CHARACTER.search(demanded):
+            return found[0]
+        kind[demanded.strip()] = None
+        return phrase if phrase is not None else found["must"]
+
+    return Query(_DEMAND.sub(unmarked, text), tuple(phrases), tuple(required))

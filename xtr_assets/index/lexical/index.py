@@ -1,0 +1,184 @@
+"""LexicalIndex: the postings of all segments asked together, by BM25 over the live rows (bm25.py states the maths)."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xtr_assets.core.arguments import boolean_mask, row_mask, row_numbers, whole
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.search_options import SearchOptions
+from xtr_assets.core.types import Floats, Int32s, Ints, Mask
+from xtr_assets.index.lexical.bm25 import K1, B, length_norms, mean_length, term_weight
+from xtr_assets.index.lexical.list_scan import LexicalPart, ListScan, rows_with_all
+from xtr_assets.index.lexical.list_scan_native import list_scan
+from xtr_assets.index.lexical.postings import LexicalPostings, term_bytes
+from xtr_assets.index.lifetime import Lifetime
+
+__all__ = ["LexicalIndex", "LexicalMatch", "LexicalPart", "LexicalPostings", "LexicalResult"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LexicalResult:
+    """scores float32 [n] and rows int64 [n], n <= k: best first, equal scores by ascending row, all above 0."""
+
+    scores: Floats
+    rows: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalMatch:
+    """What one term of a query adds to the score of a row.
+
+    count : how often the row holds it, 0 where not at all; rows : the live rows that hold it; score : float32.
+    """
+
+    term: str
+    count: int
+    rows: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """The terms of a query that some live row holds, in the order of their sum."""
+
+    terms: tuple[str, ...]
+    lists: Ints
+    frequencies: Ints
+    weights: Floats
+
+
+class LexicalIndex(Lifetime):
+    """Answers by BM25 over the live rows of all parts. Safe from many threads."""
+
+    _held = ("_scan", "_parts")
+
+    def __init__(self, parts: Sequence[LexicalPart], live: Mask, *, k1: float = K1, b: float = B) -> None:
+        """parts : in row order; live : bool [end_row]. Raises InvalidInput: parts that overlap or reach beyond."""
+        live = boolean_mask(live, "live")
+        end = 0
+        for part in parts:
+            if part.base_row < end or part.end_row > len(live):
+                raise InvalidInput(
+                    f"rows {part.base_row} to {part.end_row - 1} after row {end - 1}, of {len(live)} in all; give "
+                    "parts in row order, and the mask of the same generation"
+                )
+            end = part.end_row
+        self._parts, self.k1, self.b = tuple(parts), k1, b
+        self._stored = np.zeros(len(live), np.bool_)
+        lengths: Int32s = np.zeros(len(live), np.int32)
+        for part in self._parts:
+            self._stored[part.base_row : part.end_row] = True
+            lengths[part.base_row : part.end_row] = part.postings.lengths
+        # A live row that no part holds would count as an empty document.
+        self._live = np.ascontiguousarray(live & self._stored)
+        self.live_rows = int(np.count_nonzero(self._live))
+        self.mean_length = mean_length(lengths, self._live)
+        norms = length_norms(lengths, self.mean_length, k1, b)
+        self._scan: ListScan = list_scan(self._parts, norms, self._live)
+
+    @property
+    def parts(self) -> tuple[LexicalPart, ...]:
+        return self._parts
+
+    @property
+    def backend(self) -> str:
+        """What reads the lists: "native" (C++) or "numpy"; both give the same bits."""
+        return self._scan.name
+
+    @property
+    def end_row(self) -> int:
+        """One past the last row: the length of a row mask."""
+        return len(self._live)
+
+    def answer(self, queries: Sequence[Sequence[str]], options: SearchOptions) -> list[LexicalResult]:
+        """The best options.k rows of each query, given as its terms. A term given twice counts twice.
+
+        Only live rows that options.allowed names, and only those that hold a term of the query: fewer than k where
+        fewer do, none for a query of no terms. Raises InvalidInput, and CorruptFile for lists that name no row.
+        """
+        allowed = options.allowed
+        if allowed is not None:
+            allowed = np.ascontiguousarray(row_mask(allowed, self.end_row, "allowed"))
+        return [self._answer(query, options.k, allowed) for query in queries]
+
+    def score(self, terms: Sequence[str], rows: Ints) -> Floats:
+        """The scores of rows in any order, float32 [len(rows)]: the bits that `answer` gives, 0 where no term stands.
+
+        Raises InvalidInput for a row that no part holds; dead rows still have a score.
+        """
+        asked, places = self._asked(terms), row_numbers(rows, self.end_row)
+        if not self._stored[places].all():
+            raise InvalidInput(f"row {int(places[~self._stored[places]][0])} is in no segment: its own is gone")
+        return self._scan.score(asked.lists, asked.weights, np.ascontiguousarray(places))
+
+    def matching(self, terms: Sequence[str | tuple[str, ...]]) -> Ints:
+        """Live rows that hold all of the terms, int64 ascending; every live row where there are no terms.
+
+        A tuple stands for whichever of its terms (lexical_terms.needed_terms).
+        """
+        groups: list[slice] = []
+        asked: list[bytes] = []
+        for term in terms:
+            alternatives = (term,) if isinstance(term, str) else term
+            groups.append(slice(len(asked), len(asked) + len(alternatives)))
+            asked += [term_bytes(one) for one in alternatives]
+        lists, _ = self._scan.look_up(asked)
+        held = rows_with_all(self._parts, lists, groups)
+        return held[self._live[held]]
+
+    def explain(self, terms: Sequence[str], row: int) -> list[LexicalMatch]:
+        """What each distinct term adds to the score of a row, in the order of the sum. Raises as `score` does."""
+        row = whole(row, "row", 0, self.end_row - 1)
+        asked, only = self._asked(terms), np.array([row])
+        self.score([], only)
+        (part,) = (one for one in self._parts if one.base_row <= row < one.end_row)
+        scores = {
+            term: float(self._scan.score(asked.lists[:, [at]], asked.weights[[at]], only)[0])
+            for at, term in enumerate(asked.terms)
+        }
+        frequencies = dict(zip(asked.terms, asked.frequencies.tolist(), strict=True))
+        return [
+            LexicalMatch(
+                term,
+                part.postings.count_of(term_bytes(term), row - part.base_row),
+                frequencies.get(term, 0),
+                scores.get(term, 0.0),
+            )
+            for term in sorted(set(terms))
+        ]
+
+    def stored_terms(self, rows: Ints) -> list[dict[str, int]]:
+        """Term -> count of each row, read back from the stored lists without the search, dead rows too.
+
+        One pass over the postings of every part that is asked. Raises as `score` does.
+        """
+        self.score([], rows)
+        found: dict[int, dict[str, int]] = {}
+        for part in self._parts:
+            mine = np.unique([row for row in rows if part.base_row <= row < part.end_row]).astype(np.int64)
+            if len(mine):
+                found |= zip(mine.tolist(), part.postings.stored_terms(mine - part.base_row), strict=True)
+        return [found[int(row)] for row in rows]
+
+    def _answer(self, terms: Sequence[str], k: int, allowed: Mask | None) -> LexicalResult:
+        asked = self._asked(terms)
+        return LexicalResult(*self._scan.search(asked.lists, asked.weights, k, allowed))
+
+    def _asked(self, terms: Sequence[str]) -> _Asked:
+        occurrences = Counter(terms)
+        # Texts sort as their bytes do: the order of the sum is that of the stored terms.
+        distinct = sorted(occurrences)
+        lists, frequencies = self._scan.look_up([term_bytes(term) for term in distinct])
+        known = np.flatnonzero(frequencies)
+        weights = [
+            term_weight(self.live_rows, int(frequencies[at]), occurrences[distinct[at]], self.k1) for at in known
+        ]
+        return _Asked(
+            tuple(distinct[at] for at in known),
+            np.ascontiguousarray(lists[:, known]),
+            frequencies[known],
+            np.array(weights, np.float32),
+        )

@@ -1,0 +1,338 @@
+"""A second reading of HTML, DOCX and PDF: HTML by lexbor and by the raw lines, DOCX by `zipfile` and expat, PDF by
+pypdf page by page. Nothing of what made the rows is called; of PDF the library is the same, and its faults with it."""
+
+import html
+import importlib.util
+import io
+import re
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from pathlib import PurePosixPath
+from typing import Any
+from xml.etree import ElementTree
+
+from xtr_assets.pipeline.gate.page_text import nests, page_source_of, spoken
+from xtr_assets.pipeline.gate.text_evidence import Row, place_id, runs_of
+
+HTML, DOCX, PDF = frozenset({".html", ".htm", ".xhtml"}), ".docx", ".pdf"
+SUFFIXES = HTML | {DOCX, PDF}
+# What reads each kind, in the build or here.
+_MODULES = {**dict.fromkeys(HTML, ("lxml", "selectolax")), DOCX: ("docx", "lxml"), PDF: ("pypdf",)}
+# Pages of PDF that are read again in one check, and of one file: 5 to 50 ms each; one of each file is, whatever their
+# number. Of the others ids, columns and numbers are compared.
+PDF_PAGES, PAGES_OF_FILE = 400, 100
+# Sections of one line that are tried at a place, in all: a page of a megabyte on one line has some hundred.
+PROBES = 1_000_000
+_TAG = re.compile(r"<[^<>]*>")
+# Each reader has its own idea of what a control character is; white space goes anyway.
+_CONTROLS = dict.fromkeys([*range(9), *range(14, 28), *range(127, 133), *range(134, 160)])
+# What a document may unpack to before it is not looked into here.
+_UNPACKED = 256 << 20
+_WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_OMATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
+_OLD_FORM = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+
+
+def kind_of(path: str) -> str:
+    """The suffix of a document that this module judges; "" for other files."""
+    suffix = PurePosixPath(path).suffix.lower()
+    return suffix if suffix in SUFFIXES else ""
+
+
+def squeezed(text: str) -> str:
+    """A text without white space and without what a chunk cannot hold."""
+    return "".join(text.translate(_CONTROLS).encode("utf-8", "ignore").decode().split())
+
+
+def document_faults(path: str, data: bytes, rows: Sequence[Row], pages: int) -> Iterator[str]:
+    """Whether the rows say what the document says, in its order and at its places. Of PDF `pages` are read at most."""
+    suffix = kind_of(path)
+    if suffix == PDF:
+        yield from _page_faults(path, rows)
+        try:
+            yield from _pdf_faults(data, rows, pages)
+        except Exception as error:  # pypdf raises many.
+            yield f"it cannot be read a second time ({type(error).__name__})"
+        return
+    sections = _sections(path, rows)
+    yield from _section_faults(sections)
+    if suffix == DOCX:
+        paragraphs = paragraphs_of(data)
+        if paragraphs is None:
+            yield "it has rows, and is no document"
+        else:
+            yield from _docx_faults(paragraphs, rows)
+    else:
+        yield from _html_faults(data, sections)
+
+
+def refusal_faults(path: str, data: bytes, reasons: set[str]) -> Iterator[str]:
+    """Whether a document in quarantine may be there: what is said of it is looked at, and no parser is run on what
+    is said to reach beyond limits."""
+    suffix = kind_of(path)
+    if "not-installed" in reasons and all(importlib.util.find_spec(name) for name in _MODULES[suffix]):
+        yield "it is in quarantine for want of a library that is installed"
+    if "unparsable" in reasons and suffix == DOCX and paragraphs_of(data):
+        yield "it is in quarantine and can be read"
+    if reasons & {"undecodable", "null-bytes"} and page_source_of(data) is not None:
+        yield "it is in quarantine and can be read"
+    if "unparsable" in reasons and suffix in HTML:
+        yield "it is in quarantine, and any text is HTML"
+    if "encrypted" in reasons and (b"/Encrypt" not in data if suffix == PDF else zipfile.is_zipfile(io.BytesIO(data))):
+        yield "it is in quarantine as encrypted, and is not"
+
+
+def _sections(path: str, rows: Sequence[Row]) -> dict[tuple[str, int], list[Row]]:
+    """Rows by symbol and by which of its sections they say, with their ids, that they lie in (-1: none); by part."""
+    by_part: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    for row in rows:
+        by_part[row["symbol"], row["part"]].append(row)
+    found: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    reached: dict[str, Sequence[int]] = defaultdict(list)
+    for (symbol, part), held in sorted(by_part.items(), key=lambda one: one[0]):
+        # A part has one before it, so that few sections are asked for.
+        known = range(len(held)) if part == 0 else reached[symbol]
+        ids = {place_id(held[0]["source"], path, symbol, number, part): number for number in known}
+        reached[symbol] = [ids[row["chunk_id"]] for row in held if row["chunk_id"] in ids]
+        for row in held:
+            found[symbol, ids.get(row["chunk_id"], -1)].append(row)
+    return found
+
+
+def _section_faults(sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
+    """Kinds, titles, metadata and ids of chunks under headings; parts of each section count up."""
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for (symbol, occurrence), held in sections.items():
+        numbers[symbol].append(occurrence)
+        for row in held:
+            where = f"{symbol!r} part {row['part']}"
+            if (row["kind"], row["title"], row["metadata"]) != ("section", symbol, "{}"):
+                yield f"{where}: kind {row['kind']!r}, title {row['title']!r}, metadata {row['metadata']}"
+            if occurrence < 0:
+                yield f"{where}: chunk_id {row['chunk_id']} is another place's"
+        if [row["part"] for row in held] != list(range(len(held))):
+            yield f"parts {[row['part'] for row in held]} of {symbol!r} do not count up"
+        if symbol and _headings(symbol)[-1] not in "".join(squeezed(row["text"]) for row in held):
+            yield f"the heading {symbol!r} does not stand in its section"
+    for symbol, found in numbers.items():
+        if sorted(found) != list(range(len(found))):
+            yield f"sections {sorted(found)} of {symbol!r} do not count up"
+
+
+def _headings(symbol: str) -> list[str]:
+    return [squeezed(heading) for heading in symbol.split(" > ") if heading]
+
+
+def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
+    source = page_source_of(data)
+    if source is None:
+        yield "it is no text, and not in quarantine"
+        return
+    lines = source.split("\n")
+    rows = [row for held in sections.values() for row in held]
+    # What two parsers make of a page whose tags do not nest is not the same, and neither is wrong.
+    if nests(source):
+        yield from _letter_faults(squeezed(spoken(source)), source, rows, sections)
+    raw: dict[tuple[int, int], str] = {}
+    for row in rows:
+        start, end = place = row["start_line"], row["end_line"]
+        where = f"{row['symbol']!r} part {row['part']}"
+        if not 1 <= start <= end <= len(lines):
+            yield f"{where}: lines {start} to {end} of a page of {len(lines)}"
+            continue
+        # Of a page on one line all rows have the same place.
+        if place not in raw:
+            raw[place] = squeezed(html.unescape("\n".join(lines[start - 1 : end])))
+        if not _in_order(squeezed(row["text"]), raw[place]):
+            yield f"{where}: its text does not stand in lines {start} to {end}"
+
+
+def _letter_faults(
+    said: str, source: str, rows: Sequence[Row], sections: Mapping[tuple[str, int], Sequence[Row]]
+) -> Iterator[str]:
+    """Whether the rows are the letters of a page, in its order."""
+    held = "".join(squeezed(row["text"]) for row in rows)
+    if Counter(held) != Counter(said):
+        yield f"the rows say {len(held)} letters, the page {len(said)} or others"
+        return
+    moved = list(_order_faults(said, sections))
+    # lexbor puts text between the rows of a table above it: then its order is not the source's, or the rows' is.
+    plain = squeezed(html.unescape(_TAG.sub(" ", source))) if moved else ""
+    if moved and _in_order(said, plain) and not ("<table" in source.lower() and _in_order(_by_line(rows), plain)):
+        yield from moved
+
+
+def _by_line(rows: Sequence[Row]) -> str:
+    return "".join(squeezed(row["text"]) for row in sorted(rows, key=lambda row: (row["start_line"], row["part"])))
+
+
+def _in_order(letters: str, among: str) -> bool:
+    """Whether the letters stand among others, in this order."""
+    at = -1
+    for letter in letters:
+        at = among.find(letter, at + 1)
+        if at < 0:
+            return False
+    return True
+
+
+def _order_faults(said: str, sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
+    """Whether the sections, in order of lines, are the page from end to end, each under headings that stand above.
+
+    Sections that begin on one line may come in any order there; of those that say the same it is the one whose headings
+    stand nearest above, and the order of their occurrence.
+    """
+    by_line: dict[int, dict[str, list[Sequence[Row]]]] = defaultdict(lambda: defaultdict(list))
+    for _, held in sorted(sections.items(), key=lambda one: one[0][1]):
+        by_line[held[0]["start_line"]]["".join(squeezed(row["text"]) for row in held)].append(held)
+    at = probes = 0
+    for line, waiting in sorted(by_line.items()):
+        while waiting:
+            lengths = sorted({len(text) for text in waiting}, reverse=True)
+            probes += len(lengths)
+            if probes > PROBES:
+                return
+            text = next((said[at : at + n] for n in lengths if said[at : at + n] in waiting), None)
+            if text is None:
+                yield f"what stands after {said[max(0, at - 20) : at]!r} is no section of line {line}"
+                return
+            probes += len(waiting[text])
+            end = at + len(text)
+            one = max(waiting[text], key=lambda held: _last_above(held[0], said, end))
+            waiting[text].remove(one)
+            for row in one:
+                at += len(squeezed(row["text"]))
+                yield from _headed(row, said, at)
+            if not waiting[text]:
+                del waiting[text]
+
+
+def _last_above(row: Row, said: str, end: int) -> list[int]:
+    """Where the headings of a row stand last, from the one above its own up; -1 for one that does not."""
+    return [said.rfind(heading, 0, end) for heading in reversed(_headings(row["symbol"])[:-1])]
+
+
+def _headed(row: Row, said: str, end: int) -> Iterator[str]:
+    """Whether the headings of a row stand at or above its end, in their order."""
+    at = 0
+    for heading in _headings(row["symbol"]):
+        at = said.find(heading, at, end)
+        if at < 0:
+            yield f"no heading {row['symbol']!r} stands at or above place {row['end_line']}"
+            return
+        at += len(heading)
+
+
+def paragraphs_of(data: bytes) -> list[str] | None:
+    """The text of each paragraph of a Word document in order, all changes accepted; None for what is none."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as package:
+            name = _main_part(package)
+            if sum(part.file_size for part in package.infolist()) > _UNPACKED:
+                return None
+            root = ElementTree.fromstring(package.read(name))
+    except (zipfile.BadZipFile, KeyError, ValueError, SyntaxError, OSError, NotImplementedError, RuntimeError):
+        return None
+    body = root.find(f"{_WORD}body")
+    if body is None:
+        return None
+    found: list[list[str]] = []
+    # (element, the paragraph it lies in, the tag above it)
+    waiting: list[tuple[ElementTree.Element, list[str] | None, str]] = [(body, None, "")]
+    while waiting:
+        element, paragraph, parent = waiting.pop()
+        if element.tag in (_OLD_FORM,) or (
+            paragraph is not None and element.tag in (f"{_WORD}del", f"{_WORD}moveFrom")
+        ):
+            # Paragraphs inside what is deleted count, and say nothing.
+            found += [[] for _ in element.iter(f"{_WORD}p")] if element.tag != _OLD_FORM else []
+            continue
+        if element.tag == f"{_WORD}p":
+            paragraph = []
+            found.append(paragraph)
+        elif paragraph is not None and element.tag in (f"{_WORD}t", f"{_OMATH}t"):
+            paragraph.append(element.text or "")
+        elif paragraph is not None and element.tag == f"{_WORD}noBreakHyphen" and parent == f"{_WORD}r":
+            paragraph.append("-")
+        waiting += [(child, paragraph, element.tag) for child in reversed(element)]
+    return ["".join(one) for one in found]
+
+
+def _main_part(package: zipfile.ZipFile) -> str:
+    relations = ElementTree.fromstring(package.read("_rels/.rels"))
+    for one in relations:
+        if one.get("Type", "").endswith("/officeDocument"):
+            return one.get("Target", "").lstrip("/")
+    raise KeyError("no main part")
+
+
+def _docx_faults(paragraphs: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
+    """Whether each paragraph lies in just one place, and the rows of a place say what its paragraphs say."""
+    texts = ["", *(squeezed(text) for text in paragraphs)]
+    places: dict[tuple[int, int], list[Row]] = defaultdict(list)
+    for row in rows:
+        places[row["start_line"], row["end_line"]].append(row)
+    reached = 0
+    for (start, end), held in sorted(places.items()):
+        if not reached < start <= end < len(texts):
+            yield f"paragraphs {start} to {end} after {reached}, of a document of {len(paragraphs)}"
+            continue
+        if any(texts[reached + 1 : start]):
+            yield f"a paragraph between {reached} and {start} has no row"
+        pieces = "".join(squeezed(row["text"]) for row in sorted(held, key=lambda row: int(row["part"])))
+        if pieces != "".join(texts[start : end + 1]):
+            yield f"the text at paragraphs {start} to {end} is not theirs"
+        reached = end
+    if any(texts[reached + 1 :]):
+        yield f"a paragraph below {reached} has no row"
+    if any(len({row["symbol"] for row in run}) > 1 for run in runs_of(rows)):
+        yield "parts of one section have several symbols"
+    whole, ends = "".join(texts), list(accumulate(len(text) for text in texts))
+    for row in rows:
+        if row["end_line"] < len(texts):
+            yield from _headed(row, whole, ends[row["end_line"]])
+
+
+def _page_faults(path: str, rows: Sequence[Row]) -> Iterator[str]:
+    """Columns and ids of pages."""
+    pages: dict[int, list[int]] = defaultdict(list)
+    for row in rows:
+        where = f"page {row['start_line']} part {row['part']}"
+        pages[row["start_line"]].append(row["part"])
+        columns = (row["kind"], row["symbol"], row["title"], row["metadata"], row["end_line"])
+        if columns != ("page", f"page {row['start_line']}", "", "{}", row["start_line"]):
+            yield f"{where}: its columns are {columns}"
+        if row["chunk_id"] != place_id(row["source"], path, f"page {row['start_line']}", 0, row["part"]):
+            yield f"{where}: chunk_id {row['chunk_id']} is another place's"
+    for number, parts in pages.items():
+        if sorted(parts) != list(range(len(parts))):
+            yield f"parts {sorted(parts)} of page {number} do not count up"
+
+
+def _pdf_faults(data: bytes, rows: Sequence[Row], most: int) -> Iterator[str]:
+    """Whether the rows of each page are what pypdf reads on it, and a page without rows says nothing."""
+    held: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        held[row["start_line"]].append(row)
+    reader = _opened(data)
+    count = len(reader.pages)
+    if beyond := [number for number in list(held) if not 1 <= number <= count]:
+        yield f"page {beyond[0]} of {count}"
+    # From end to end in even steps, so that a page lost near the end is met as well.
+    step = max(1, -(-count // max(1, most)))
+    for number in range(1, count + 1, step):
+        page = held[number]
+        said = "".join(squeezed(row["text"]) for row in sorted(page, key=lambda row: int(row["part"])))
+        if said != squeezed(reader.pages[number - 1].extract_text()):
+            yield f"the rows of page {number} do not say what it says"
+
+
+def _opened(data: bytes) -> Any:
+    from pypdf import PdfReader
+
+    reader = PdfReader(io.BytesIO(data))
+    if reader.is_encrypted:
+        reader.decrypt("")
+    return reader

@@ -1,0 +1,172 @@
+"""A second reading of sampled files: each is held against its rows by the evidence that its kind has.
+
+A file that changed since it was ingested is no fault: its recorded sha256 is compared first.
+"""
+
+import hashlib
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xtr_assets.config import SourceConfig
+from xtr_assets.pipeline.gate import (
+    code_evidence,
+    document_evidence,
+    folder_evidence,
+    notebook_evidence,
+    python_evidence,
+    record_evidence,
+    text_evidence,
+)
+from xtr_assets.pipeline.gate.folder_evidence import Folder, Held
+from xtr_assets.pipeline.gate.text_evidence import Row
+from xtr_assets.storage.chunk_files import shifted
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.snapshot import Snapshot
+
+# Python files whose definitions are found again: a syntax tree costs ten times what slicing lines does.
+SYNTAX_FILES = 150
+# Records of one file that are parsed again; that each line has its row is counted over all of them.
+RECORDS = 500
+# Files whose rows are in memory at a time.
+BLOCK_FILES = 256
+# Faults that are told of a file.
+TOLD_OF_FILE = 3
+
+Place = tuple[str, str]  # shard, path
+
+
+class FileEvidence:
+    """Reads files a second time and holds their rows against them."""
+
+    def __init__(
+        self,
+        draft: Generation,
+        snapshots: Mapping[str, Snapshot],
+        sources: Mapping[str, SourceConfig],
+        chooser: random.Random,
+        held: Mapping[str, Held],
+        listed: Mapping[str, Folder],
+    ) -> None:
+        self.draft, self.snapshots, self.sources, self.chooser = draft, snapshots, sources, chooser
+        self.held, self.listed = held, listed
+        self.files = self.skipped = self.rows = 0
+        self.faults: list[str] = []
+        self._trees, self._pages = SYNTAX_FILES, document_evidence.PDF_PAGES
+        self._quarantine: dict[Place, set[int]] = defaultdict(set)
+        self._reasons: dict[Place, set[str]] = defaultdict(set)
+        for shard, snapshot in snapshots.items():
+            for entry in snapshot.quarantine:
+                self._quarantine[shard, entry.path].add(entry.line)
+                self._reasons[shard, entry.path].add(entry.reason)
+
+    def read(self, places: Sequence[Place]) -> None:
+        for start in range(0, len(places), BLOCK_FILES):
+            block = places[start : start + BLOCK_FILES]
+            rows = _rows_of(self.draft, block)
+            for place in block:
+                self._read_file(place, rows.get(place, []))
+
+    def _read_file(self, place: Place, rows: Sequence[Row]) -> None:
+        shard, path = place
+        source, recorded = self.sources[shard], self.snapshots[shard].files[path].sha256
+        file = source.path if source.path.is_file() else source.path / path
+        try:
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            found = [] if digest != recorded else list(self._faults(place, file, rows, source))
+        except OSError:
+            digest, found = "", []
+        if digest != recorded:
+            self.skipped += 1
+            if digest and self.listed[source.name].was_so(path, self.held[source.name].looked.get(shard, 0)):
+                self.faults.append(f"{source.name}/{path}: {folder_evidence.OTHER_BYTES}")
+            return
+        self.files += 1
+        self.rows += len(rows)
+        if found:
+            more = f", and {len(found) - TOLD_OF_FILE} more" if len(found) > TOLD_OF_FILE else ""
+            self.faults.append(f"{source.name}/{path}: {', '.join(found[:TOLD_OF_FILE])}{more}")
+
+    def _faults(self, place: Place, file: Path, rows: Sequence[Row], source: SourceConfig) -> Iterator[str]:
+        _, path = place
+        yield from text_evidence.column_faults(rows, source.name, source.max_chars)
+        if len({row["chunk_id"] for row in rows}) < len(rows):
+            yield "a chunk_id stands twice"
+        quarantined = self._quarantine.get(place, set())
+        if source.kind == "records":
+            yield from record_evidence.record_faults(path, file, rows, quarantined, source, self._records)
+            return
+        data = file.read_bytes()
+        if source.kind == "text" and document_evidence.kind_of(path):
+            yield from self._document(place, data, rows)
+            return
+        if source.kind == "text" and path.lower().endswith(".ipynb"):
+            cells = notebook_evidence.sources_of(data)
+            if cells is None or quarantined:
+                yield from self._refused(None if cells is None else "", source, rows, quarantined)
+            else:
+                yield from notebook_evidence.notebook_faults(path, cells, rows)
+            return
+        text = python_evidence.python_text_of(data) if source.kind == "python" else text_evidence.text_of(data)
+        if text is None or quarantined:
+            yield from self._refused(text, source, rows, quarantined)
+            return
+        lines = text_evidence.lines_of(text)
+        yield from text_evidence.line_faults(lines, rows, source.max_chars)
+        if source.kind == "text":
+            yield from text_evidence.section_faults(path, lines, rows)
+        elif source.kind == "code":
+            yield from code_evidence.code_faults(path, lines, rows)
+        elif self._trees > 0 and rows:
+            self._trees -= 1
+            tree = python_evidence.tree_of("\n".join(lines))
+            if tree is None:
+                yield "it has rows, and Python does not parse it"
+            else:
+                yield from python_evidence.symbol_faults(path, tree, lines, rows)
+
+    def _document(self, place: Place, data: bytes, rows: Sequence[Row]) -> Iterator[str]:
+        if reasons := self._reasons.get(place):
+            if rows:
+                yield f"{len(rows)} rows of a file that cannot be used"
+            yield from document_evidence.refusal_faults(place[1], data, reasons)
+            return
+        pages = min(self._pages, document_evidence.PAGES_OF_FILE)
+        self._pages -= pages if document_evidence.kind_of(place[1]) == document_evidence.PDF else 0
+        yield from document_evidence.document_faults(place[1], data, rows, pages)
+
+    def _refused(
+        self, text: str | None, source: SourceConfig, rows: Sequence[Row], quarantined: set[int]
+    ) -> Iterator[str]:
+        """What is in quarantine has no rows and cannot be used; what cannot be used is in quarantine."""
+        if rows:
+            yield f"{len(rows)} rows of a file that cannot be used"
+        if not quarantined:
+            yield "it is no text, and not in quarantine"
+        elif text is not None and (source.kind != "python" or python_evidence.tree_of(text) is not None):
+            yield "it is in quarantine and can be read"
+
+    def _records(self, lines: Sequence[int]) -> Sequence[int]:
+        return lines if len(lines) <= RECORDS else sorted(self.chooser.sample(lines, RECORDS))
+
+
+def _rows_of(draft: Generation, places: Iterable[Place]) -> dict[Place, list[Row]]:
+    """The live rows of some files, every column, lines as they are served."""
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for shard, path in places:
+        wanted[shard].append(path)
+    found: dict[Place, list[Row]] = defaultdict(list)
+    for one in draft.segments:
+        table = one.segment.chunks()
+        named = pc.is_in(table["path"], value_set=pa.array(wanted.get(one.segment.shard, []), pa.string()))
+        chosen = named.to_numpy() & draft.live[one.base_row : one.end_row]
+        if chosen.any():
+            for row in shifted(table, one.shifts).take(pa.array(np.flatnonzero(chosen))).to_pylist():
+                found[one.segment.shard, row["path"]].append(row)
+    return found

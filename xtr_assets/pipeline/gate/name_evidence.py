@@ -1,0 +1,156 @@
+"""What the names of rows should be, worked out from docs/format.md by code of its own."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from xtr_assets.config import IndexConfig
+from xtr_assets.pipeline.gate.schemas import Problem
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.generation import Generation, PlacedSegment
+from xtr_assets.storage.segment import Segment
+
+# Of all rows that differ so many are told.
+SHOWN = 5
+_NAMELESS = bytes(16)
+
+
+def expected_name(path: str, symbol: str, text: str, kind: str) -> str:
+    """The name of a row; empty where it has none."""
+    *folders, file = path.split("/")
+    while folders and folders[0] in ("src", "lib"):
+        del folders[0]
+    head, _, _ = file.rpartition(".")
+    stem = head or file
+    places = folders if stem == "__init__" else [*folders, stem]
+    every = [word for one in (*places, "" if symbol[:1] == "<" else symbol) for word in split_words(one)]
+    different = sorted(set(every), key=every.index)[-24:]
+    said = _sentence(_documentation(path, text, kind)) if kind in ("module", "class", "function", "method") else ""
+    return ": ".join(filter(None, (" ".join(different), said)))
+
+
+def split_words(text: str) -> list[str]:
+    """The words of an identifier or of a part of a path, in small letters.
+
+    >>> split_words("parseHTTPDate_v2"), split_words("utf8Decode")
+    (['parse', 'http', 'date', 'v2'], ['utf8', 'decode'])
+    """
+    words = [""]
+    for before, here, after in zip(" " + text, text, text[1:] + " ", strict=False):
+        if not here.isalnum():
+            words.append("")
+            continue
+        if "A" <= here <= "Z" and (
+            "a" <= before <= "z" or "0" <= before <= "9" or ("A" <= before <= "Z" and "a" <= after <= "z")
+        ):
+            words.append("")
+        words[-1] += here
+    return [word.lower() for word in words if word]
+
+
+def name_problems(draft: Draft, new: Sequence[PlacedSegment], config: IndexConfig) -> list[Problem]:
+    """Segments that have names and should have none, or the reverse; and rows of `new`, segments whose names are new,
+    that have the hash of another name."""
+    wanted = {one.name: one.kind in ("python", "code") if one.names is None else one.names for one in config.sources}
+    found = []
+    for one in draft.manifest.segments:
+        source = re.sub(r"-\d+of\d+$", "", one.shard)
+        if source in wanted and wanted[source] != bool(names_of(draft, one.segment_id)):
+            said = "names" if wanted[source] else "no names"
+            found.append(Problem("names", f"{said} in segments of source {source}", f"segment {one.segment_id}"))
+    return found + [problem for placed in new for problem in _hash_problems(placed, draft.fingerprint)]
+
+
+def newly_named(draft: Draft, parent: Generation | None) -> list[PlacedSegment]:
+    """Segments with names that no passed check of the parent is about."""
+    known = {} if parent is None or parent.manifest.forced is not None else parent.manifest.files
+    files = draft.manifest.files
+    return [
+        placed
+        for placed in draft.segments
+        if any(known.get(name) != files[name] for name in names_of(draft, placed.segment.segment_id))
+    ]
+
+
+def names_of(generation: Generation, segment_id: str) -> list[str]:
+    """The files of a segment's names that a generation lists."""
+    prefix = f"segments/{segment_id}/names.{generation.fingerprint[:8]}."
+    return [name for name in generation.manifest.files if name.startswith(prefix)]
+
+
+def _hash_problems(placed: PlacedSegment, fingerprint: str) -> list[Problem]:
+    segment, found = placed.segment, []
+    hashes = np.asarray(segment.name_hashes(fingerprint))
+    for position, name in enumerate(expected_names(segment)):
+        right = hashlib.blake2b(name.encode(), digest_size=16).digest() if name else _NAMELESS
+        if hashes[position].tobytes() != right:
+            case = f"row {placed.base_row + position} of segment {segment.segment_id} has the name of something else"
+            found.append(Problem("names", f"the name {name!r}" if name else "no name", case))
+            if len(found) == SHOWN:
+                break
+    return found
+
+
+def expected_names(segment: Segment) -> Iterator[str]:
+    """The name of each row, from chunks.parquet."""
+    columns = ["path", "symbol", "text", "kind"]
+    with pq.ParquetFile(segment.verified("chunks.parquet")) as file:
+        for batch in file.iter_batches(columns=columns):
+            yield from (expected_name(*row) for row in zip(*(batch[c].to_pylist() for c in columns), strict=True))
+
+
+def _documentation(path: str, text: str, kind: str) -> Sequence[str]:
+    """Lines of a docstring, or of the comment above a definition."""
+    if path.endswith((".py", ".pyi")):
+        return _docstring(text, inside=kind != "module")
+    text = text.strip()
+    if kind == "module" or not text:
+        return ()
+    if text.startswith("/*"):
+        return [line.strip().lstrip("*!") for line in text[2:].split("*/")[0].split("\n")]
+    lines = [_uncommented(line.strip()) for line in text.split("\n")]
+    return [rest for sign, rest in takewhile(lambda one: one[0] and one[0] == lines[0][0], lines)]
+
+
+def _docstring(text: str, *, inside: bool) -> Sequence[str]:
+    code = [line for line in enumerate(text.split("\n")) if line[1].strip() and line[1].strip()[0] != "#"]
+    if inside:
+        heads = [number for number, (_, line) in enumerate(code) if line.rstrip().endswith(":")]
+        code = code[heads[0] + 1 :] if heads else []
+    if not code:
+        return ()
+    number, line = code[0]
+    opening = line.strip()
+    if opening[:1] in tuple("rRuU"):
+        opening = opening[1:]
+    if opening[:3] not in ('"""', "'''"):
+        return ()
+    return "\n".join([opening[3:], *text.split("\n")[number + 1 :]]).split(opening[:3])[0].split("\n")
+
+
+def _uncommented(line: str) -> tuple[str, str]:
+    """(the sign with which a line is a comment, what it says)."""
+    for sign in ("//", "--"):
+        if line.startswith(sign):
+            rest = line.lstrip(sign[0])
+            return sign, rest[1:] if sign == "//" and rest[:1] == "!" else rest
+    rest = line.lstrip("#")
+    return ("#", rest) if rest != line and (not rest or rest[0].isspace()) else ("", line)
+
+
+def _sentence(lines: Sequence[str]) -> str:
+    stripped = [line.strip() for line in lines]
+    while stripped and not stripped[0]:
+        del stripped[0]
+    whole = " ".join(takewhile(lambda line: line and not line.startswith("@"), stripped))
+    stop = len(whole)
+    for place, (here, after) in enumerate(zip(whole, whole[1:] + " ", strict=False)):
+        if here in "\u3002\uff01\uff1f" or (here in ".!?:" and after.isspace()):
+            stop = place
+            break
+    said = whole[:stop].split()[:24]
+    return " ".join(said) if any(map(str.isalnum, "".join(said))) else ""

@@ -1,0 +1,179 @@
+"""Queries with their right answers: BEIR files, a log of queries, or, where nobody judged any, items drawn."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xtr_assets.config import QueriesConfig
+from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.json_document import read_json
+from xtr_assets.pipeline.queries.drawn_queries import pieces
+from xtr_assets.pipeline.queries.gate_queries import read_jsonl_queries
+from xtr_assets.pipeline.queries.synthesis import NAMING, draw
+from xtr_assets.storage.generation import Generation
+
+# The keys under which a line of a log names the documents that were right.
+LOG_ANSWERS = ("relevant", "clicked")
+# Items drawn where nothing is judged: they settle MRR@10 to about 0.04.
+DRAWN_ITEMS = 500
+
+Grades = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedQueries:
+    """Texts and positive judgments by query id, of the same ids; documents are named as hits are: by symbol, path or
+    chunk_id.
+
+    synthetic : drawn from the corpus itself, where nobody judged: who compares modes by them compares how well each
+    finds an author's own words.
+    """
+
+    texts: Mapping[str, str]
+    grades: Mapping[str, Grades]
+    origin: str
+    synthetic: bool = False
+
+    @property
+    def documents(self) -> set[str]:
+        """All that is judged."""
+        return {document for judged in self.grades.values() for document in judged}
+
+    def first(self, limit: int | None) -> "JudgedQueries":
+        """The first `limit` by id; all where it is None."""
+        chosen = sorted(self.grades)[:limit]
+        return JudgedQueries(
+            {one: self.texts[one] for one in chosen},
+            {one: self.grades[one] for one in chosen},
+            self.origin,
+            self.synthetic,
+        )
+
+
+def read_judged(config: QueriesConfig) -> JudgedQueries:
+    """What `queries` of a config names: a queries.jsonl and its qrels.tsv, or a log that carries its answers."""
+    if config.judgments is None:
+        return read_log(config.path)
+    return _of(dict(read_jsonl_queries(config.path)), read_judgments(config.judgments), config.path, config.judgments)
+
+
+def read_folder(folder: Path) -> JudgedQueries:
+    """A folder in BEIR form: queries.jsonl, and qrels.tsv beside it or as qrels/test.tsv."""
+    choices = (folder / "qrels.tsv", folder / "qrels" / "test.tsv")
+    judgments = next((one for one in choices if one.is_file()), choices[0])
+    return read_judged(QueriesConfig(path=folder / "queries.jsonl", judgments=judgments))
+
+
+def read_judgments(path: Path) -> dict[str, Grades]:
+    """A BEIR qrels.tsv: query-id, corpus-id, score; a header is skipped. Queries with a positive judgment only.
+
+    Raises ConfigError naming the line that is wrong.
+    """
+    if not path.is_file():
+        raise ConfigError(f"`queries.judgments`: no file at {path}; correct it, or remove it")
+    found: dict[str, Grades] = {}
+    for number, line in _lines(path):
+        fields = line.rstrip("\n").split("\t")
+        if number == 1 and not fields[-1].strip().lstrip("-").isdigit():
+            continue
+        try:
+            query, document, score = fields
+            found.setdefault(query, {})[document] = _grade(score)
+        except ValueError as error:
+            raise ConfigError(f"{path} line {number}: query-id, corpus-id, score expected, found {fields}") from error
+    positive = _positive(found)
+    if not positive:
+        raise ConfigError(f"{path} holds no positive judgment; correct `queries.judgments`, or remove it")
+    return positive
+
+
+def read_log(path: Path) -> JudgedQueries:
+    """A log of queries: a line holds `text` (or `query`) and, under `relevant` or `clicked`, the documents that were
+    right: a list, or grades by document. Lines without any are left out; the same text on several lines adds up."""
+    if not path.is_file():
+        raise ConfigError(f"`queries.path`: no file at {path}; correct it, or remove `queries` to draw them")
+    found: dict[str, Grades] = {}
+    for number, line in _lines(path):
+        try:
+            record = read_json(line)
+            text = str(record["text"] if "text" in record else record["query"]).strip()
+            answers: Any = next((record[key] for key in LOG_ANSWERS if record.get(key)), [])
+            grades = answers.items() if isinstance(answers, Mapping) else ((one, 1.0) for one in _listed(answers))
+            own = found.setdefault(text, {})
+            for document, grade in grades:
+                own[str(document)] = max(own.get(str(document), 0.0), _grade(grade))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(
+                f'{path} line {number}: {{"text": ..., "relevant": [documents]}} expected, found {error!r}'
+            ) from error
+    positive = _positive({text: judged for text, judged in found.items() if text})
+    if not positive:
+        raise ConfigError(
+            f"{path} names no right answer: give `queries.judgments` (qrels.tsv), or `relevant` in its lines"
+        )
+    return JudgedQueries({text: text for text in positive}, positive, str(path))
+
+
+def drawn_items(generation: Generation, count: int = DRAWN_ITEMS) -> JudgedQueries:
+    """Known items of a corpus that nobody judged: what an author calls a chunk (docstring, heading, title) asks for it.
+
+    The same ones for the same chunks. Raises ConfigError where nothing in the corpus is named.
+    """
+    named = [one for one in draw(pieces(generation, generation.live, count), 0) if one.kind in NAMING][:count]
+    if not named:
+        raise ConfigError(
+            "nothing in this corpus has a docstring, heading or title to ask for; name `queries` in xtr.yaml"
+        )
+    texts = {f"{one.chunk_id}": one.text for one in named}
+    return JudgedQueries(texts, {query: {query: 1.0} for query in texts}, "drawn from the corpus", True)
+
+
+def document_names(rows: Mapping[str, list[Any]], judged: set[str]) -> list[str]:
+    """What each row of chunk columns (symbol, path, chunk_id) is called where documents are judged.
+
+    A chunk stands for the first of its symbol, its path and its chunk_id that is judged, else for its symbol or path.
+
+    >>> document_names({"symbol": ["f", ""], "path": ["a.py", "b.txt"], "chunk_id": [3, 4]}, {"a.py"})
+    ['a.py', 'b.txt']
+    """
+    names = []
+    for symbol, path, chunk in zip(rows["symbol"], rows["path"], rows["chunk_id"], strict=True):
+        names.append(next((one for one in (symbol, path, str(chunk)) if one in judged), symbol or path))
+    return names
+
+
+def _of(texts: Mapping[str, str], grades: Mapping[str, Grades], queries: Path, judgments: Path) -> JudgedQueries:
+    common = sorted(texts.keys() & grades.keys())
+    if not common:
+        raise ConfigError(f"no query of {queries} is judged in {judgments}; the ids must be the same")
+    return JudgedQueries({one: texts[one] for one in common}, {one: grades[one] for one in common}, str(queries))
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """(number from 1, line) of the lines that hold something."""
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no UTF-8 (byte {error.start}); write it in UTF-8") from error
+    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _positive(found: Mapping[str, Grades]) -> dict[str, Grades]:
+    return {query: judged for query, judged in found.items() if any(grade > 0 for grade in judged.values())}
+
+
+def _listed(answers: Any) -> list[Any]:
+    if not isinstance(answers, list):
+        raise TypeError(f"a list of documents is needed, found {answers!r}")
+    return answers
+
+
+def _grade(value: Any) -> float:
+    grade = float(value)
+    if not np.isfinite(grade) or math.isnan(grade):
+        raise ValueError(f"a grade is a finite number, found {value!r}")
+    return grade

@@ -1,0 +1,133 @@
+"""Faults planted in the rows of documents, and healthy documents."""
+
+import dataclasses
+import random
+
+import pytest
+
+from xtr_assets.core.types import Chunk, Quarantined
+from xtr_assets.pipeline.gate.source_agrees import check
+from xtr_assets.sources import document_worker
+from xtr_assets_tests.documents import LEAFLET, MANUAL, PAGE, pdf, word
+from xtr_assets_tests.pipeline.gate.conftest import Plant, World
+from xtr_assets_tests.pipeline.gate.test_source_agrees import FAULTS, Change, each, in_file
+
+HELD = {"a.html": PAGE.encode(), "a.docx": MANUAL, "a.pdf": LEAFLET}
+
+
+def in_other_order(held: list[Chunk]) -> list[Chunk]:
+    """Each chunk has the place of the one that mirrors it."""
+    places = [(one.start_line, one.end_line) for one in reversed(held)]
+    return [
+        dataclasses.replace(one, start_line=first, end_line=last)
+        for one, (first, last) in zip(held, places, strict=True)
+    ]
+
+
+OTHERS: dict[str, Change] = {
+    "the last chunk is lost": lambda held: held[:-1],
+    "places are mirrored": in_other_order,
+    "a letter is lost": each(text=lambda one: one.text[:-1]),
+    "places are one up": each(start_line=lambda one: one.start_line - 1, end_line=lambda one: one.end_line - 1),
+    "parts are off by one": each(part=lambda one: one.part + 1),
+}
+
+
+# A page has no title that could be another's.
+PAIRS = [(path, fault) for path in HELD for fault in [*FAULTS, *OTHERS] if (path[-3:], fault[:6]) != ("pdf", "titles")]
+
+
+@pytest.mark.parametrize("path, fault", PAIRS)
+def test_a_fault_in_the_rows_of_a_document_is_found_and_told(world: World, plant: Plant, path: str, fault: str) -> None:
+    world.write(f"guide/{path}", HELD[path])
+    plant(in_file(path, {**FAULTS, **OTHERS}[fault]))
+    found = check(world.build())
+    assert not found.passed and path in found.summary
+
+
+@pytest.mark.parametrize("path", HELD)
+def test_a_document_that_says_something_and_has_no_row_is_found(world: World, plant: Plant, path: str) -> None:
+    world.write(f"guide/{path}", HELD[path])
+    plant(in_file(path, lambda held: []))
+    found = check(world.build())
+    assert not found.passed and path in found.summary
+
+
+WRONG = [
+    ("a.html", "unparsable"),
+    ("a.html", "undecodable"),
+    ("a.docx", "unparsable"),
+    ("a.docx", "encrypted"),
+    ("a.pdf", "encrypted"),
+    ("a.pdf", "not-installed"),
+]
+
+
+@pytest.mark.parametrize("path, reason", WRONG)
+def test_a_healthy_document_in_quarantine_is_found(world: World, plant: Plant, path: str, reason: str) -> None:
+    world.write(f"guide/{path}", HELD[path])
+    plant(lambda _, at, items: [Quarantined("guide", at, 0, reason, "")] if at == path else items)
+    found = check(world.build())
+    assert not found.passed and path in found.summary
+
+
+def test_healthy_documents_pass(world: World) -> None:
+    for path, data in HELD.items():
+        world.write(f"guide/{path}", data)
+    long = "A sentence of some length. " * 300
+    world.write("guide/long.html", f"<h1>Long</h1><p>{long}</p><h2>More</h2>{long}")
+    world.write("guide/long.docx", word((1, "Long"), long, (2, "More"), (3, "Deep"), long, [[long, "b"]]))
+    world.write("guide/long.pdf", pdf([("A line of some length on a page of a book.\n" * 80), "", "end"]))
+    # Everything on one line, and the same headings again.
+    world.write("guide/one.html", "".join(f"<h2>Part {n % 3}</h2><p>Text {n} of {n * n}.</p>" for n in range(60)))
+    world.write("guide/latin.html", '<meta charset="iso-8859-1"><p>caf\xe9 \x96 th\xe9</p>'.encode("latin-1"))
+    world.write("guide/crlf.HTM", b"<h1>One\r\ntwo</h1>\r\n<p\r\n class=a>text\rmore</a\r>end</p>")
+    world.write("guide/empty.html", "")
+    world.write("guide/table.html", "<table>before<tr><td>a</td>between</tr></table><b><p>x</b>y</p></div>z")
+    world.write("guide/blank.docx", word())
+    found = check(world.build())
+    assert found.passed, found.details["faults"]
+
+
+def test_what_cannot_be_read_is_in_quarantine_and_passes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.write("guide/a.pdf", b"%PDF-1.7 nothing")
+    world.write("guide/scan.pdf", pdf(["", ""]))
+    world.write("guide/a.docx", b"PK\x03\x04 nothing")
+    world.write("guide/old.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
+    world.write("guide/deep.html", "<div>" * 3000 + "x")
+    world.write("guide/bytes.html", b"<p>\xff\xfe\xfa")
+    found = check(world.build())
+    assert found.passed, found.details["faults"]
+    kept = [one for shard in world.warehouse.shards() if (one := world.warehouse.snapshot(shard))]
+    told = {entry.path: entry.reason for one in kept for entry in one.quarantine}
+    assert told == {
+        "a.pdf": "unparsable",
+        "scan.pdf": "no-text",
+        "a.docx": "unparsable",
+        "old.docx": "encrypted",
+        "deep.html": "beyond-limits",
+        "bytes.html": "undecodable",
+    }
+
+
+def test_without_the_libraries_documents_wait_and_come_up_once_they_are_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(document_worker, "_version", lambda name: "")
+    world.write("guide/a.pdf", LEAFLET)
+    monkeypatch.setattr("xtr_assets.pipeline.gate.document_evidence.importlib.util.find_spec", lambda name: None)
+    assert check(world.build()).passed
+    kept = [one for shard in world.warehouse.shards() if (one := world.warehouse.snapshot(shard))]
+    (entry,) = [entry for one in kept for entry in one.quarantine]
+    assert entry.reason == "not-installed" and "pip install 'xtr-assets[documents]'" in entry.detail
+    monkeypatch.undo()
+    assert check(world.build()).passed
+    kept = [one for shard in world.warehouse.shards() if (one := world.warehouse.snapshot(shard))]
+    assert not [entry for one in kept for entry in one.quarantine]
+
+
+def test_a_page_lost_deep_in_a_long_pdf_is_found(world: World, plant: Plant) -> None:
+    world.write("guide/a.pdf", pdf([f"Page {n} of a book." for n in range(90)]))
+    lost = random.Random(5).randrange(90)
+    plant(in_file("a.pdf", lambda held: [*held[:lost], *held[lost + 1 :]]))
+    assert not check(world.build()).passed

@@ -1,0 +1,81 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xtr_assets.core.errors import ConfigError
+from xtr_assets.pipeline.quality.judged_queries import document_names, read_folder, read_log
+
+
+def beir(folder: Path, queries: str, qrels: str) -> Path:
+    (folder / "queries.jsonl").write_text(queries)
+    (folder / "qrels.tsv").write_text(qrels)
+    return folder
+
+
+def test_a_folder_in_beir_form_keeps_what_is_asked_and_judged(tmp_path: Path) -> None:
+    queries = '{"_id": "1", "text": "one"}\n{"_id": "2", "text": "two"}\n\n{"_id": "3", "text": "three"}\n'
+    judged = read_folder(beir(tmp_path, queries, "query-id\tcorpus-id\tscore\n1\ta\t2\n1\tb\t0\n3\tc\t0\n9\ta\t1\n"))
+    assert judged.texts == {"1": "one"}
+    assert judged.grades == {"1": {"a": 2.0, "b": 0.0}}
+    assert not judged.synthetic
+    assert judged.documents == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("qrels", "said"),
+    [
+        ("query-id\tcorpus-id\tscore\n1\ta\n", "line 2"),
+        ("query-id\tcorpus-id\tscore\n1\ta\tnan\n", "line 2"),
+        ("1\ta\t0\n", "no positive judgment"),
+        ("9\ta\t1\n", "the ids must be the same"),
+    ],
+)
+def test_wrong_judgments_are_named(tmp_path: Path, qrels: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        read_folder(beir(tmp_path, '{"_id": "1", "text": "one"}\n', qrels))
+
+
+def test_a_log_adds_up_what_was_right_for_a_text(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text(
+        '{"text": "a date", "clicked": ["x"]}\n{"query": "a date ", "relevant": {"y": 2, "x": 1}}\n'
+        '{"text": "nobody clicked"}\n{"text": "", "clicked": ["x"]}\n'
+    )
+    judged = read_log(log)
+    assert judged.grades == {"a date": {"x": 1.0, "y": 2.0}}
+    assert judged.texts == {"a date": "a date"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('{"text": "a", "clicked": "x"}', "line 1"),
+        ('\n{"clicked": ["x"]}', "line 2"),
+        ("[]", "line 1"),
+        ('{"text": "a"', "line 1"),
+        ('{"text": "a", "relevant": {"x": "Infinity"}}', "line 1"),
+        ('{"text": "a"}', "names no right answer"),
+        ("", "names no right answer"),
+    ],
+)
+def test_a_log_that_is_wrong_is_named_by_its_line(tmp_path: Path, lines: str, said: str) -> None:
+    (tmp_path / "log.jsonl").write_text(lines)
+    with pytest.raises(ConfigError, match=said):
+        read_log(tmp_path / "log.jsonl")
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_bytes(b'{"text": "\xff"}')
+    with pytest.raises(ConfigError, match="no UTF-8"):
+        read_log(tmp_path / "log.jsonl")
+
+
+def test_a_chunk_is_called_by_what_is_judged_first() -> None:
+    rows: dict[str, list[Any]] = {
+        "symbol": ["f", "f", "", ""],
+        "path": ["a.py", "b.py", "c.md", "d.md"],
+        "chunk_id": [1, 2, 3, 4],
+    }
+    assert document_names(rows, {"b.py", "3"}) == ["f", "b.py", "3", "d.md"]
+    assert document_names(rows, {"f", "b.py"}) == ["f", "f", "c.md", "d.md"]
