@@ -21,7 +21,7 @@ class TrainHeadConfig(dg.Config):
     apart: list[str] = Field(default_factory=list)
     pairs: int = 30_000
     seeds: int = 1
-    epochs: int = 3
+    epochs: int = 1
 
 
 def train_head_job(site: Site) -> dg.JobDefinition:

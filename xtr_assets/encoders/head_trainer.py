@@ -34,17 +34,21 @@ class TrainingRecipe:
 
     hard : neighbours that come into the batch with a pair. distilled : share of the loss that asks for the ranking of
     the embedding in place of the pair's label. warm : share of the steps in which the rate rises.
+
+    Measured by nDCG@10 of late interaction alone, seed 0 (docs/head.md): three passes over 14,500 pairs without
+    `distilled` reached 0.688 on CosQA and 0.651 on CoNaLa, one pass over 30,798 with it 0.714 and 0.666. Labels teach
+    what the packages have in common; the embedding keeps what it knows of other texts.
     """
 
     dim: int = 128
-    epochs: int = 3
+    epochs: int = 1
     batch: int = 128
     hard: int = 3
     rate: float = 1e-3
     decay: float = 0.01
     warm: float = 0.1
     scale: float = 30.0
-    distilled: float = 0.0
+    distilled: float = 0.5
     seed: int = 0
 
 

@@ -17,7 +17,7 @@ from xtr_assets.pipeline.heads.head_measure import JudgedSet, compare_heads
 
 CONCEPTS, HALF, WIDTH = 60, 12, 24
 KEPT: Mask = np.ones(2 * CONCEPTS, bool)
-RECIPE = TrainingRecipe(dim=16, epochs=12, batch=32, rate=1e-2)
+RECIPE = TrainingRecipe(dim=16, epochs=12, batch=32, rate=1e-2, distilled=0.0)
 
 
 def alphabets() -> Floats:

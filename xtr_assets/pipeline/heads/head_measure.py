@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xtr_assets.core.recall import ndcg_at_k
+from xtr_assets.core.judged_measures import ndcg_at_k
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.frozen_states import FrozenStates
 from xtr_assets.encoders.head import POOLED, WORDS, Head

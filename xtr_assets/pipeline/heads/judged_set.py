@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.types import encoded_text
-from xtr_assets.pipeline.gate.judgments import read_judgments
+from xtr_assets.pipeline.quality.judged_queries import read_judgments
 
 CORPUS, QUERIES, JUDGMENTS = "corpus.jsonl", "queries.jsonl", "qrels.tsv"
 # Documents of a large corpus that stand among those that are right; every head is asked for the same.
