@@ -95,7 +95,7 @@ def make_head(plan: HeadPlan) -> Made:
         bytes=len(heads[best]),
         made_by=f"xtr-assets {version('xtr-assets')} train-head",
         recipe={**asdict(plan.recipe), "punctuation": plan.encoder.keep_punctuation, "answer_tokens": ANSWER_TOKENS},
-        pairs=dict(Counter(pair.kind for pair in split.train)),
+        pairs=dict(Counter[str](pair.kind for pair in split.train)),
         held_out=split.held_out,
         origins=origins_json(mined.origins),
         overlap=asdict(split.overlap),

@@ -64,7 +64,7 @@ def mine_sources(sources: Sequence[SourceConfig]) -> Mined:
         source = open_source(config)
         paths = sorted({path for shard in source.shards() for path in source.scan(shard, {})})
         found = [p for path in paths for one in source.read(path) if isinstance(one, Chunk) for p in pairs_of(one)]
-        origins.append(Origin(config.name, licence="of the index", pairs=dict(Counter(one.kind for one in found))))
+        origins.append(Origin(config.name, licence="of the index", pairs=dict(Counter[str](one.kind for one in found))))
         pairs += found
     return Mined(tuple(origins), tuple(pairs))
 
@@ -97,7 +97,7 @@ def _mine(origin: Origin, files: Iterable[tuple[str, bytes]], most: int | None) 
         pairs += [pair for chunk in _chunks(origin.name, name, data) for pair in pairs_of(chunk)]
         if most is not None and len(pairs) >= most:
             break
-    counts = dict(Counter(pair.kind for pair in pairs))
+    counts = dict(Counter[str](pair.kind for pair in pairs))
     told = Origin(origin.name, origin.version, origin.licence, origin.file, origin.sha256, counts)
     return Mined((told,), tuple(pairs))
 
