@@ -1,6 +1,7 @@
 """`train_head`: a head for late interaction from what the index holds, or from packages; its card is on the run."""
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -41,7 +42,7 @@ def train_head_job(site: Site) -> dg.JobDefinition:
             device="auto",
         )
         made = make_head(plan)
-        shown = {"head": made.card.sha256, "card": dg.MetadataValue.md(made.card.markdown())}
+        shown: dict[str, Any] = {"head": made.card.sha256, "card": dg.MetadataValue.md(made.card.markdown())}
         try:
             made.write(Path(config.out))
         except ConfigError as error:

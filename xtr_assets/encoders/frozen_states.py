@@ -13,9 +13,9 @@ import numpy as np
 from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Mask
 from xtr_assets.encoders.base import Progress
 from xtr_assets.encoders.batches import batches
-from xtr_assets.encoders.bert_shape import BertShape
+from xtr_assets.encoders.bert_shape import POOLED, WORDS, BertShape
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET
-from xtr_assets.encoders.head import POOLED, WORDS, head_layers, unit_rows
+from xtr_assets.encoders.head import head_layers, unit_rows
 from xtr_assets.encoders.precision import Precision, choose_device, choose_precision
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets.encoders.wordpiece import WordPieces

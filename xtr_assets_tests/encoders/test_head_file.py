@@ -24,7 +24,7 @@ PART = np.random.default_rng(1).standard_normal((PARTS * 16, 8)).astype(np.float
 
 
 def trained() -> TrainedHead:
-    return TrainedHead(np.arange(16, dtype=np.float32) / 16, PART, 6)
+    return TrainedHead((np.arange(16) / 16).astype(np.float32), PART, 6)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -27,6 +27,7 @@ def test_a_head_projects_and_scales_to_unit_length() -> None:
 
 def test_the_shipped_projection_fits_the_model() -> None:
     head = open_head("projection", 6)
+    assert isinstance(head, Projection)
     found = head({6: torch.eye(384)})
     assert found.shape == (384, 128) and len(head.sha256) == 64
     # Columns fall in length as the variances to the power -1/4 rise: it is that projection, not a transposed one.

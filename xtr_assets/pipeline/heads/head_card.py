@@ -49,7 +49,7 @@ class HeadCard:
     sha256: str
     model: str
     dim: int
-    bytes: int
+    size: int
     made_by: str
     recipe: Mapping[str, Any]
     pairs: Mapping[str, int]
@@ -87,7 +87,7 @@ class HeadCard:
             f"# Head {self.sha256[:8]}",
             "",
             f"Turns token states of the model {self.model[:8]} into token embeddings of {self.dim} dimensions "
-            f"({self.bytes:,} bytes, sha256 `{self.sha256}`). Made by {self.made_by} in {self.cpu_seconds:.0f} CPU s.",
+            f"({self.size:,} bytes, sha256 `{self.sha256}`). Made by {self.made_by} in {self.cpu_seconds:.0f} CPU s.",
             "",
             "## What it finds",
             "nDCG@10, late interaction alone, with 95 % bootstrap intervals; `now` is the head that it replaces, "

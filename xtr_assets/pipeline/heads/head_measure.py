@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from xtr_assets.core.judged_measures import ndcg_at_k
 from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.encoders.bert_shape import POOLED, WORDS
 from xtr_assets.encoders.frozen_states import FrozenStates
-from xtr_assets.encoders.head import POOLED, WORDS, Head
+from xtr_assets.encoders.head import Head
 
 Doubles = npt.NDArray[np.float64]
 

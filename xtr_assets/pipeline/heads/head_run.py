@@ -92,7 +92,7 @@ def make_head(plan: HeadPlan) -> Made:
         sha256=sha256_of(heads[best]),
         model=locate_minilm(plan.encoder.weights).weights_sha256,
         dim=plan.recipe.dim,
-        bytes=len(heads[best]),
+        size=len(heads[best]),
         made_by=f"xtr-assets {version('xtr-assets')} train-head",
         recipe={**asdict(plan.recipe), "punctuation": plan.encoder.keep_punctuation, "answer_tokens": ANSWER_TOKENS},
         pairs=dict(Counter[str](pair.kind for pair in split.train)),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from xtr_assets.core.types import Floats
+from xtr_assets.core.types import Floats, Mask
 from xtr_assets.encoders.frozen_states import FrozenStates
 from xtr_assets.encoders.head import PARTS, TrainedHead, unit_rows
 from xtr_assets.pipeline.heads.head_measure import JudgedSet, bootstrap, compare_heads, late_scores, token_embeddings
@@ -21,7 +21,7 @@ def states(lengths: list[int]) -> FrozenStates:
     return FrozenStates(embeddings, np.concatenate([[0], np.cumsum(lengths)]), ids, layers.astype(np.float16), 6)
 
 
-def slow(one: FrozenStates, nth: int, kept: np.ndarray) -> Floats:  # type: ignore[type-arg]
+def slow(one: FrozenStates, nth: int, kept: Mask) -> Floats:
     """The token embeddings of a text, a token at a time."""
     made = []
     places = range(int(one.offsets[nth]), int(one.offsets[nth + 1]))

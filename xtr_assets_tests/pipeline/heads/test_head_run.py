@@ -44,7 +44,7 @@ def test_a_run_gives_a_head_that_opens_and_a_card_that_says_everything(made: Mad
     assert head.layers == (-1, 1, 2, -2) and head.token_dim == 8
     card = HeadCard.from_bytes((tmp_path / CARD_FILE).read_bytes())
     assert card.document() == json.loads(made.card.to_bytes())
-    assert card.sha256 == head.sha256 and card.bytes == (tmp_path / HEAD_FILE).stat().st_size
+    assert card.sha256 == head.sha256 and card.size == (tmp_path / HEAD_FILE).stat().st_size
     assert set(card.sets) == {"0", "1"} and card.chosen in (0, 1)
     assert [one["set"] for one in card.sets["0"]] == ["held-out code", "judged"]
     assert set(card.pairs) == {"docstring", "name"} and sum(card.pairs.values()) > 100
