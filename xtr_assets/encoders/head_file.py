@@ -22,7 +22,7 @@ SHIPPED: dict[HeadName, tuple[str, str]] = {
 
 # A head of 768 dimensions over a model of 1024 is 9 MB; what is larger is no head, and is not read.
 MOST_BYTES = 64 << 20
-HEAD_FILE, CARD_FILE, CARD_TEXT = "head.safetensors", "card.json", "card.md"
+HEAD_FILE, CARD_FILE, CARD_TEXT = "head.safetensors", "head.card.json", "head.card.md"
 
 
 def head_sha256(setting: HeadName | Path) -> str:
