@@ -52,7 +52,7 @@ class Head(Protocol):
 
 
 class Projection:
-    """The head of warehouses up to version 0.1: one matrix over the last hidden state, then unit length.
+    """The untrained head: one matrix over the last hidden state, then unit length.
 
     matrix : float32 [hidden, token_dim], made by `make_projection.py`. Subtracting the mean state first
     was measured and changes nothing (MRR@10 of the sum with dense 0.535 against 0.536), so it is left out.
@@ -67,7 +67,7 @@ class Projection:
         self.layers = (layer,)
         self.token_dim = int(matrix.shape[1])
         self.sha256 = sha256
-        self._matrix = matrix
+        self.matrix = matrix
         self._placed: dict[str, torch.Tensor] = {}
 
     def __call__(self, states: Mapping[int, "torch.Tensor"]) -> "torch.Tensor":
@@ -77,11 +77,11 @@ class Projection:
         state = states[self.layers[0]]
         device = str(state.device)
         if device not in self._placed:
-            self._placed[device] = torch.from_numpy(self._matrix).to(state.device)
+            self._placed[device] = torch.from_numpy(self.matrix).to(state.device)
         return normalize(state @ self._placed[device], dim=-1)
 
     def light(self, states: Mapping[int, Floats]) -> Floats:
-        return unit_rows(states[self.layers[0]] @ self._matrix)
+        return unit_rows(states[self.layers[0]] @ self.matrix)
 
 
 def unit_rows(rows: Floats) -> Floats:

@@ -16,7 +16,7 @@ from xtr_assets.encoders.canary import sketch_canary
 PINNED = (
     EncoderConfig(kind="hashing"),
     EncoderConfig(kind="minilm", precision="fp32"),
-    EncoderConfig(kind="minilm", precision="fp32", head="projection"),
+    EncoderConfig(kind="minilm", precision="fp32", head="shipped"),
 )
 
 

@@ -89,4 +89,4 @@ def test_a_relative_head_lies_beside_the_configuration(tmp_path: Path) -> None:
 
     text = "sources: [{name: a, kind: text, path: .}]\nencoder: {head: heads/mine}"
     assert parse_config(text, tmp_path).encoder.head == tmp_path / "heads/mine"
-    assert EncoderConfig().head == "shipped"
+    assert EncoderConfig().head == "projection"

@@ -31,7 +31,7 @@ def test_the_shipped_projection_fits_the_model() -> None:
     found = head({6: torch.eye(384)})
     assert found.shape == (384, 128) and len(head.sha256) == 64
     # Columns fall in length as the variances to the power -1/4 rise: it is that projection, not a transposed one.
-    lengths = np.linalg.norm(head._matrix, axis=0)
+    lengths = np.linalg.norm(head.matrix, axis=0)
     assert bool((np.diff(lengths) > -1e-6).all())
 
 

@@ -59,7 +59,7 @@ class Made:
     accepted: bool
 
     def write(self, folder: Path) -> None:
-        """head.safetensors, head.card.json and head.card.md. ConfigError for a head that is worse than the one there is."""
+        """The head and its card, as JSON and to be read. ConfigError for a head that is worse than the one there is."""
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / CARD_FILE, self.card.to_bytes())
         write_atomic(folder / CARD_TEXT, self.card.markdown().encode())
