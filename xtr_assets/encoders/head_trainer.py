@@ -103,7 +103,17 @@ def train_head(
         rate.step()
         if progress is not None:
             progress(float(loss.detach()))
-    return TrainedHead(center, matrix.detach().numpy(), questions.depth)
+    return TrainedHead(center, turned(matrix.detach().numpy()), questions.depth)
+
+
+def turned(matrix: Floats) -> Floats:
+    """The matrix turned in the space of its results: no dot product changes, and no dimension stands out.
+
+    Tokens are stored in int8 with one scale each, which the largest component decides. As trained, one direction that
+    all tokens share left the rest few steps: stored tokens agreed to 0.9974 with what was stored.
+    """
+    spread = np.linalg.qr(np.random.default_rng(0).standard_normal((matrix.shape[1],) * 2))[0]
+    return np.ascontiguousarray(matrix @ spread, np.float32)
 
 
 def steps_of(pairs: int, recipe: TrainingRecipe) -> int:

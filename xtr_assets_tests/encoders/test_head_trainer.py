@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.token_codec import encode_int8
 from xtr_assets.core.types import Floats, Mask
+from xtr_assets.core.vector_agreement import agreement
 from xtr_assets.encoders.frozen_states import FrozenStates
 from xtr_assets.encoders.head import TrainedHead, unit_rows
 from xtr_assets.encoders.head_file import head_bytes
-from xtr_assets.encoders.head_trainer import TrainingRecipe, maxsim_means, nearest_answers, steps_of, train_head
-from xtr_assets.pipeline.heads.head_measure import JudgedSet, compare_heads
+from xtr_assets.encoders.head_trainer import TrainingRecipe, maxsim_means, nearest_answers, steps_of, train_head, turned
+from xtr_assets.pipeline.heads.head_measure import JudgedSet, compare_heads, token_embeddings
 
 CONCEPTS, HALF, WIDTH = 60, 12, 24
 KEPT: Mask = np.ones(2 * CONCEPTS, bool)
@@ -112,6 +114,24 @@ def test_too_few_pairs_or_unequal_ones_are_refused() -> None:
     more, _, _ = pairs(96, seed=1)
     with pytest.raises(InvalidInput, match="96 questions and 40 answers"):
         train_head(more, answers, np.arange(len(questions)), words, KEPT, RECIPE)
+
+
+def test_a_turned_head_finds_the_same_and_is_stored_more_exactly() -> None:
+    questions, _, words = pairs(40, seed=1)
+    rng = np.random.default_rng(5)
+    # One direction that every token shares, in one dimension.
+    matrix = rng.standard_normal((4 * WIDTH, 16)).astype(np.float32)
+    matrix[:, 0] += 3 * np.sign(matrix[:, 0])
+    plain, even = (
+        token_embeddings(questions, TrainedHead(words.mean(axis=0), one, 6), words, KEPT)[0]
+        for one in (matrix, turned(matrix))
+    )
+    np.testing.assert_allclose(plain @ plain.T, even @ even.T, atol=1e-5)
+    kept = []
+    for tokens in (plain, even):
+        codes, scales = encode_int8(tokens)
+        kept.append(agreement(codes * np.asarray(scales, np.float32)[:, None], tokens).mean())
+    assert 1 - kept[1] < 1 - kept[0]
 
 
 def test_maxsim_is_the_mean_over_the_questions_tokens_of_the_best_dot_product() -> None:
