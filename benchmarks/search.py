@@ -43,7 +43,9 @@ def timed(searcher: xa.Searcher, query: str, mode: Mode, k: int) -> tuple[float,
     started = perf_counter()
     timing = Timing()
     with timing.phase("encode"):
-        vectors = searcher._encoder.encode(opened.generation, [query], ask.spaces)
+        vectors = searcher._encoder.encode(
+            opened.generation, [query], [space.name for space in opened.spaces(ask.mode)]
+        )
     rankings = rank(opened, vectors, ask, timing)
     (hits,) = hydrated(opened, rankings, timing)
     return perf_counter() - started, timing.seconds, [hit.chunk_id for hit in hits]

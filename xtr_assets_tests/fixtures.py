@@ -1,8 +1,10 @@
 """A small published warehouse: real segments, hashed vectors, both indexes; no sources, no torch, no Dagster."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from xtr_assets.config import DenseConfig, IndexConfig, SourceConfig
 from xtr_assets.core.ids import chunk_id
@@ -10,10 +12,13 @@ from xtr_assets.core.token_codec import encode_int8
 from xtr_assets.core.types import Chunk, FileState, encoded_text
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive.dense_index import derive_dense
+from xtr_assets.pipeline.derive.lexical_index import derive_lexical
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.pipeline.gate.registry import CHECKS, run_check
+from xtr_assets.pipeline.ingest.row_names import name_hashes, names_at
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.encoding_writer import names_writer
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import CheckRecord, RequiredCheck
 from xtr_assets.storage.segment import Segment
@@ -46,6 +51,18 @@ def encode(segment: Segment, encoder: Hashing = ENCODER) -> None:
     codes, scales = encode_int8(encoded.tokens)
     segment.write_embeddings(encoder.fingerprint, encoded.embeddings)
     segment.write_tokens(encoder.fingerprint, codes, scales, encoded.offsets, encoded.token_ids)
+
+
+def encode_names(segment: Segment, encoder: Hashing = ENCODER) -> None:
+    """The names of a segment's rows, as a build writes them."""
+    table = segment.chunks()
+    hashes = name_hashes(table)
+    named = np.flatnonzero(hashes.any(axis=1))
+    vectors = np.zeros((len(hashes), encoder.dim), np.float16)
+    if len(named):
+        vectors[named] = encoder.encode_documents(names_at(table, named)).embeddings
+    with names_writer(segment, encoder.fingerprint, encoder.dim) as writer:
+        writer.append(vectors, hashes)
 
 
 def write_shard(warehouse: Warehouse, shard: str, chunks: Sequence[Chunk]) -> None:
@@ -82,8 +99,10 @@ def publish(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = EN
 SOURCES = (SourceConfig(name="code", kind="python", path=Path("nowhere"), names=False),)
 
 
-def drafted(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = ENCODER) -> Draft:
-    """A draft with both indexes over what the shards hold now."""
+def drafted(
+    warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = ENCODER, named: Collection[str] = ()
+) -> Draft:
+    """A draft with all indexes over what the shards hold now; rows of the shards `named` have names."""
     versions = {}
     for shard in warehouse.shards():
         snapshot = warehouse.snapshot(shard)
@@ -93,10 +112,15 @@ def drafted(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = EN
             segment = warehouse.segment(placed.segment_id)
             if not segment.has_embeddings(encoder.fingerprint):
                 encode(segment, encoder)
-    draft = warehouse.draft("fixtures", encoder=encoder.describe(), fingerprint=encoder.fingerprint, snapshots=versions)
+            if shard in named and not segment.has_names(encoder.fingerprint):
+                encode_names(segment, encoder)
+    draft = warehouse.draft(
+        "fixtures", encoder=encoder.describe(), fingerprint=encoder.fingerprint, snapshots=versions, named=named
+    )
     derived = session(draft, IndexConfig(sources=SOURCES, dense=DenseConfig(recipe=recipe)))
     derive_dense(derived)
     derive_tokens(derived)
+    derive_lexical(derived)
     return draft
 
 

@@ -14,7 +14,6 @@ from xtr_assets.cli import app
 from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.pipeline.gate.registry import CHECKS
 from xtr_assets.search import Hit, Hits, Searcher
-from xtr_assets.search.request import MODES
 
 # (owner, name, arguments in their order; those after "*" are given by name)
 SIGNATURES: list[tuple[Any, str, str]] = [
@@ -28,7 +27,7 @@ SIGNATURES: list[tuple[Any, str, str]] = [
     (xtr_assets.Warehouse, "collect", "keep"),
     (xtr_assets.Warehouse, "verify", ""),
     (xtr_assets.Warehouse, "diff", "before after queries"),
-    (Searcher, "search", "query k mode where * nprobe ef_search k_prime rescore explain"),
+    (Searcher, "search", "query k mode where * nprobe ef_search k_prime rescore syntax collapse explain"),
     (Searcher, "search_batch", "queries k"),
     (Searcher, "search_vectors", "queries k"),
     (Searcher, "search_tokens", "queries k"),
@@ -71,7 +70,7 @@ PROPERTIES: list[tuple[type, str]] = [
     (TokenIndex, "ready"),
 ]
 
-HIT = "chunk_id score scores source path symbol start_line end_line text explanation"
+HIT = "chunk_id score scores confidence source path symbol start_line end_line text explanation"
 
 # Command -> what it takes, by the names of its parameters.
 COMMANDS = {
@@ -114,8 +113,6 @@ LATER_COMMANDS = {
     "mirror": "generations in an object store",
 }
 LATER_NAMES = {"connect": "the server", "connect_async": "the server"}
-LATER_ARGUMENTS = {"syntax": "the lexical mode", "collapse": "the lexical mode"}
-LATER_MODES = {"lexical": "the lexical mode"}
 
 
 def label(value: Any) -> str:
@@ -170,5 +167,3 @@ def test_what_is_later_is_not_there_yet() -> None:
     """A list that nobody keeps would say "later" of what was brought long ago."""
     assert not set(LATER_COMMANDS) & set(commands())
     assert not set(LATER_NAMES) & set(dir(xtr_assets))
-    assert not set(LATER_ARGUMENTS) & set(inspect.signature(Searcher.search).parameters)
-    assert not set(LATER_MODES) & set(MODES)

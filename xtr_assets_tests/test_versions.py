@@ -13,7 +13,8 @@ from xtr_assets.index.dense.serialization import FORMAT_VERSION
 from xtr_assets.index.late.centroids import MODEL_FORMAT
 from xtr_assets.index.late.postings import POSTINGS_FORMAT
 from xtr_assets.index.late.serialization import TOKENS_FORMAT
-from xtr_assets.search.loaders import TokenIndexFile
+from xtr_assets.index.lexical.postings import LEXICAL_FORMAT
+from xtr_assets.search.loaders import LexicalIndexFile, TokenIndexFile
 from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse_info import WarehouseInfo
@@ -29,10 +30,12 @@ MODELS: dict[str, type[BaseModel]] = {
     "`segment.json`": SegmentInfo,
     "`files.json`": Listing,
     "`xtr/index.json`": TokenIndexFile,
+    "`lexical/index.json`": LexicalIndexFile,
 }
 CONSTANTS = {
     "token model": MODEL_FORMAT,
     "postings": POSTINGS_FORMAT,
+    "`lexical.json`": LEXICAL_FORMAT,
     "a folder of `DenseIndex.save`": FORMAT_VERSION,
     "a folder of `TokenIndex.save`": TOKENS_FORMAT,
 }

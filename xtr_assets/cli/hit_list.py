@@ -13,7 +13,7 @@ SNIPPET_WIDTH = 72
 
 
 def show_hits(query: str, hits: "Sequence[Hit]", footing: str, lines: int = SNIPPET_LINES) -> None:
-    """A table of hits with the first lines of each, explanations below."""
+    """A table of hits with the first lines of each, how likely it is right below its score; explanations below."""
     from rich.text import Text
 
     if not hits:
@@ -24,7 +24,10 @@ def show_hits(query: str, hits: "Sequence[Hit]", footing: str, lines: int = SNIP
     for rank, hit in enumerate(hits, 1):
         place = Text.assemble((f"{hit.path}:{hit.start_line}-{hit.end_line}", "cyan"), "\n", (hit.symbol, "bold"))
         text = Text(snippet(hit.text, lines, SNIPPET_WIDTH), style="dim")
-        found.add_row(str(rank), Text(f"{hit.score:.3f}", style="green"), place, text)
+        score = Text(f"{hit.score:.3f}", style="green")
+        if hit.confidence is not None:
+            score.append(f"\n{hit.confidence:.0%}", style="dim")
+        found.add_row(str(rank), score, place, text)
     out = console()
     out.print(found)
     for rank, hit in enumerate(hits, 1):

@@ -11,7 +11,9 @@ from xtr_assets.cli.filter_option import parse_where
 from xtr_assets.cli.locate import find_place, open_warehouse
 from xtr_assets.core.errors import InvalidInput
 
-Mode = Literal["hybrid", "dense", "xtr", "exact"]
+Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
+Collapse = Literal["symbol"]
+Syntax = Literal["terms", "plain"]
 # A setting of the indexes that stands in for the profile's in this search.
 SETTING: dict[str, Any] = {"show_default": False, "metavar": "N", "rich_help_panel": "In place of the profile"}
 
@@ -34,7 +36,13 @@ def search(
     ef_search: Annotated[int | None, typer.Option(help="Breadth of a graph search, likewise.", **SETTING)] = None,
     k_prime: Annotated[int | None, typer.Option(help="Documents that count per query token.", **SETTING)] = None,
     rescore: Annotated[int | None, typer.Option(help="Candidates that are scored exactly.", **SETTING)] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Which query token met what.")] = False,
+    syntax: Annotated[
+        Syntax, typer.Option(help='terms: "exact phrase" and +must are demanded; plain: they are words like others.')
+    ] = "terms",
+    collapse: Annotated[
+        Collapse | None, typer.Option(help="symbol: the best chunk of each symbol alone.", show_default=False)
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="What each leg says, and which token met what.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or cuda:N,M.")] = "auto",
     generation: Annotated[
         int | None, typer.Option(help="Another generation than the published one, a draft too.", show_default=False)
@@ -58,13 +66,15 @@ def search(
         raise typer.BadParameter(str(error)) from error
     place = find_place(config, warehouse)
     with open_searcher(open_warehouse(place), device, generation) as searcher:
-        # A process loads it once; a search takes what comes after.
-        searcher.load_encoder()
+        if mode != "lexical":
+            # A process loads it once; a search takes what comes after.
+            searcher.load_encoder()
         started = perf_counter()
         try:
             hits = searcher.search(
                 query, k, mode, conditions,
-                nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, explain=explain,
+                nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore,
+                syntax=syntax, collapse=collapse, explain=explain,
             )  # fmt: skip
         except InvalidInput as error:
             raise typer.BadParameter(str(error)) from error

@@ -127,7 +127,7 @@ def show_status(document: dict[str, Any]) -> None:
 
 
 def _machine_facts(serves: dict[str, Any]) -> list[tuple[str, str]]:
-    """Lines of what serves here: the device and why, FAISS, the token index's backend."""
+    """Lines of what serves here: the device and why, FAISS, the backends of the other indexes."""
     lines = []
     for index, about in serves.items():
         place = about["error"] if about["device"] is None else f"{about['device']}: {about['reason']}"
@@ -138,6 +138,9 @@ def _machine_facts(serves: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("codes read by", serves["dense"]["codes_read_by"]))
     tokens = serves["xtr"]
     with_what = f"({tokens['instructions']})" if tokens["instructions"] else f"without {tokens['without_extension']}"
+    words = serves["lexical"]
+    slow = f" without {words['without_extension']}" if words["without_extension"] else ""
+    lines.append(("backend: lexical", f"{words['backend']}{slow}"))
     lines.append(("backend: xtr", f"{tokens['backend']} {with_what}"))
     return lines
 

@@ -1,4 +1,4 @@
-"""Making one ranking of several scores: z-score sum and reciprocal ranks, with ties that never depend on the layout."""
+"""Making one ranking of several scores: weighted z-scores or reciprocal ranks, with ties that no layout can move."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,13 +48,19 @@ class Moments:
         return standardized
 
 
-def z_sum(scores: Mapping[str, Floats | Doubles], moments: Mapping[str, Moments] | None = None) -> Doubles:
-    """Sum of the standard scores over spaces: each space weighs as much as it separates the candidates.
+def z_sum(
+    scores: Mapping[str, Floats | Doubles],
+    moments: Mapping[str, Moments] | None = None,
+    weights: Mapping[str, float] | None = None,
+) -> Doubles:
+    """Weighted sum of the standard scores over spaces: of two equal weights each counts as much as it separates the
+    candidates.
 
     Parameters
     ----------
     scores : per space float [n], the same n candidates in the same order
     moments : per space the mean and spread to standardize with; by default those of `scores` themselves
+    weights : per space the factor of its standard score; by default 1
 
     Returns
     -------
@@ -69,7 +75,8 @@ def z_sum(scores: Mapping[str, Floats | Doubles], moments: Mapping[str, Moments]
         raise InvalidInput(f"every space must score the same candidates, found {lengths}; score the union in each")
     total = np.zeros(next(iter(lengths.values()), 0), np.float64)
     for name, values in scores.items():
-        total += (Moments.of(values) if moments is None else moments[name]).standardize(values)
+        standardized = (Moments.of(values) if moments is None else moments[name]).standardize(values)
+        total += standardized if weights is None else weights[name] * standardized
     return total
 
 

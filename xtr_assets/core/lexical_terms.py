@@ -88,12 +88,16 @@ def document_terms(path: str, symbol: str | None, title: str | None, text: str) 
 
 
 def query_terms(text: str) -> list[str]:
-    """The terms that a query is compared by.
+    """The terms that a query is compared by, each once.
+
+    A word that a person repeats ("the string in the string") is no better known for it. nDCG@10 of each once instead of
+    as often as it is asked: +.0215 [.016, .027] on CoNaLa train, +.003 and +.001 on SciFact train and CosQA dev, +.010
+    on known items of the standard library.
 
     >>> query_terms("asyncio.gather raises HTTP_404")
     ['asyncio.gather', 'asyncio', 'gather', 'rais', 'http_404', 'http', '404']
     """
-    return _terms(text, document=False)
+    return list(dict.fromkeys(_terms(text, document=False)))
 
 
 def needed_terms(text: str) -> list[tuple[str, ...]]:

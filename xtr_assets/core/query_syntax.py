@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from xtr_assets.core.errors import InvalidInput
 
-Syntax = Literal["rich", "plain"]
+Syntax = Literal["terms", "plain"]
 SYNTAXES: tuple[Syntax, ...] = get_args(Syntax)
 
 # Each is looked for in every text that might hold them all.
@@ -47,7 +47,7 @@ class Query:
     required: tuple[str, ...] = ()
 
 
-def parse_query(text: str, syntax: Syntax = "rich") -> Query:
+def parse_query(text: str, syntax: Syntax = "terms") -> Query:
     """Take a query apart. Any text is a query; an unknown syntax raises InvalidInput.
 
     >>> parse_query('stop "on error" +gather')

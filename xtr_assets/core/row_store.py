@@ -121,6 +121,13 @@ class RowTokens:
     def __len__(self) -> int:
         return sum(p.rows for p in self.parts)
 
+    def counts(self) -> Ints:
+        """Tokens of each row: int64 [end_row], 0 in holes."""
+        found = np.zeros(self.end_row, np.int64)
+        for part in self.parts:
+            found[part.base_row : part.end_row] = np.diff(part.offsets)
+        return found
+
     def document(self, row: int) -> Floats:
         """float32 [tokens, dim] of one row."""
         index = int(np.searchsorted(self._bases, row, side="right")) - 1

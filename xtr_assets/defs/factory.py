@@ -14,6 +14,7 @@ from xtr_assets.defs.assets.exact_neighbors import exact_neighbors_asset
 from xtr_assets.defs.assets.faiss_index import faiss_index_asset
 from xtr_assets.defs.assets.generation import generation_asset
 from xtr_assets.defs.assets.id_map import id_map_asset
+from xtr_assets.defs.assets.lexical_index import lexical_index_asset
 from xtr_assets.defs.assets.published import published_asset
 from xtr_assets.defs.assets.queries import queries_asset
 from xtr_assets.defs.assets.xtr_index import xtr_index_asset
@@ -33,6 +34,7 @@ ASSETS = (
     exact_neighbors_asset,
     faiss_index_asset,
     xtr_index_asset,
+    lexical_index_asset,
     id_map_asset,
     catalog_asset,
     published_asset,

@@ -8,7 +8,17 @@ import dagster as dg
 from xtr_assets.pipeline.plan.begin import OF_SHARDS
 
 CORPUS = OF_SHARDS
-DERIVED = ("generation", "queries", "exact_neighbors", "faiss_index", "xtr_index", "id_map", "catalog", "published")
+DERIVED = (
+    "generation",
+    "queries",
+    "exact_neighbors",
+    "faiss_index",
+    "xtr_index",
+    "lexical_index",
+    "id_map",
+    "catalog",
+    "published",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Backends on this machine and why: FAISS and its GPU, that of the token index, the instruction set."""
+"""Backends on this machine and why: FAISS and its GPU, those of token and lexical index, the instruction set."""
 
 from typing import Any
 
@@ -11,6 +11,9 @@ from xtr_assets.index.faiss_provider import load_faiss, provider
 from xtr_assets.index.late.backends.choice import best
 from xtr_assets.index.late.gpu.availability import choose
 
+# Why words are looked up where they are.
+WORDS_REASON = "no GPU reads lists of words"
+
 
 def serves(recipe: str | None = None, device: str = "auto") -> dict[str, Any]:
     """JSON values: per index the device it would take here and the reason, and what computes there.
@@ -19,7 +22,13 @@ def serves(recipe: str | None = None, device: str = "auto") -> dict[str, Any]:
     cannot serve at all says so in `error` (no FAISS is installed, no GPU where one was asked for).
     """
     parse_device(device)
-    return {"dense": _dense(recipe, device), "xtr": _tokens(device)}
+    return {"dense": _dense(recipe, device), "xtr": _tokens(device), "lexical": _words()}
+
+
+def _words() -> dict[str, Any]:
+    backend = "native" if native.available() else "numpy"
+    without = None if native.available() else native.missing or "it is of another version"
+    return {"device": "cpu", "reason": WORDS_REASON, "backend": backend, "without_extension": without}
 
 
 def instructions(backend: str) -> str | None:

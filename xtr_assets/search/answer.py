@@ -5,16 +5,26 @@ from dataclasses import replace
 
 import numpy as np
 
+from xtr_assets.core.query_syntax import Query, parse_query
+from xtr_assets.core.search_options import SearchOptions
+from xtr_assets.core.types import Mask
 from xtr_assets.search.explain import explain_hits
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Ranker, Ranking
 from xtr_assets.search.reader import OpenGeneration
-from xtr_assets.search.request import Ask
-from xtr_assets.search.retrievers import QueryVectors, Space
+from xtr_assets.search.request import SUMMED, Ask
+from xtr_assets.search.retrievers import Listed, QueryVectors
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import span
+
+# Of each call of an index for hits of different symbols, how many more candidates than the one before it asks for.
+COLLAPSE_GROWTH = 4
+# How many candidates a list has for each one that is read. One space: its list is the order, and in code every fifth
+# chunk is a further part of its symbol. Legs: what stands behind the end of one list may belong before what another
+# brought, so that the order of candidates is worth less the further it is read.
+COLLAPSE_SPARE = 2
 
 
 def answer(
@@ -22,15 +32,18 @@ def answer(
 ) -> list[list[Hit]]:
     """The hits of each query; none for an empty one."""
     timing = Timing()
-    # An unknown column is an error also where nothing would be found.
+    # An unknown column, and a space that is not there, are errors also where nothing would be found.
     with timing.phase("filter"):
         opened.allowed(ask.where)
+    opened.spaces(ask.mode)
+    parsed = [parse_query(query, ask.syntax) for query in queries]
     hits: list[list[Hit]] = [[] for _ in queries]
-    asked = [i for i, query in enumerate(queries) if query.strip()]
+    asked = [i for i, query in enumerate(parsed) if query.text.strip()]
     if asked and opened.generation.live_rows:
+        spaces = [space.name for space in opened.spaces(ask.mode)]
         with timing.phase("encode"):
-            vectors = encoder.encode(opened.generation, [queries[i] for i in asked], ask.spaces)
-        rankings = rank(opened, vectors, ask, timing)
+            vectors = encoder.encode(opened.generation, [parsed[i].text for i in asked], spaces)
+        rankings = ranked(opened, vectors, [parsed[i] for i in asked], ask, timing)
         found = hydrated(opened, rankings, timing)
         if explain:
             with timing.phase("explain"):
@@ -41,27 +54,101 @@ def answer(
     return hits
 
 
-def rank(opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask, timing: Timing) -> list[Ranking]:
-    """The k best rows of each query, in the mode and over the rows that were asked for."""
+def ranked(
+    opened: OpenGeneration, queries: Sequence[QueryVectors], texts: Sequence[Query], ask: Ask, timing: Timing
+) -> list[Ranking]:
+    """`rank`, each query over the rows that hold what its text demands; those that demand nothing in one call."""
     with timing.phase("filter"):
-        allowed = opened.allowed(ask.where)
-        count = int(np.count_nonzero(allowed))
-    spaces: Mapping[str, Space] = {"dense": opened.dense, "xtr": opened.tokens}
-    ranker = Ranker(tuple(spaces[name] for name in ask.spaces), opened.chunk_ids, ask.options.fusion, opened.depth)
-    if ask.mode == "exact" or ranker.scans(ask.k, count):
-        rows = np.flatnonzero(allowed)
-        rankings = [ranker.rank_all(query, ask.k, rows, timing) for query in queries]
-    else:
-        with timing.phase("retrieve"), span("retrieve", mode=ask.mode, allowed=count):
-            options = replace(ask.options, allowed=None if ask.where is None else allowed)
-            lists = ranker.retrieve(queries, options)
-        rankings = [ranker.rank(query, ask.k, own, timing) for query, own in zip(queries, lists, strict=True)]
+        demanded = [opened.required.mask(text) for text in texts]
+    free = [i for i, mask in enumerate(demanded) if mask is None]
+    found = dict(zip(free, rank(opened, [queries[i] for i in free], ask, timing), strict=True)) if free else {}
+    for i, mask in enumerate(demanded):
+        if mask is not None:
+            (found[i],) = rank(opened, [queries[i]], ask, timing, mask)
+    return [found[i] for i in range(len(queries))]
+
+
+def rank(
+    opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask, timing: Timing, only: Mask | None = None
+) -> list[Ranking]:
+    """The k best rows of each query, in the mode and over the rows that were asked for; `only` bool [end_row]."""
+    with timing.phase("filter"):
+        allowed = opened.allowed(ask.where) if only is None else opened.allowed(ask.where) & only
+    asked = _Asked(opened, ask, allowed, timing, masked=ask.where is not None or only is not None)
+    rankings = asked.of_all(queries) if asked.scans else asked.of_lists(queries)
     candidates = metrics.CANDIDATES.labels(ask.mode)
     for ranking in rankings:
         candidates.observe(len(ranking.candidates.rows))
-    for name in ask.spaces:
-        metrics.RESCORED.labels(name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
-    return rankings
+    for space in asked.ranker.spaces:
+        metrics.RESCORED.labels(space.name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
+    if opened.confidence is None or asked.ranker.legs is None or ask.options.fusion != "zsum":
+        return rankings
+    return [replace(ranking, confidence=opened.confidence.said(ranking)) for ranking in rankings]
+
+
+class _Asked:
+    """The queries of one call on their way from candidates to their k best."""
+
+    def __init__(self, opened: OpenGeneration, ask: Ask, allowed: Mask, timing: Timing, *, masked: bool) -> None:
+        self.opened, self.ask, self.allowed, self.timing = opened, ask, allowed, timing
+        self.count = int(np.count_nonzero(allowed))
+        legs = opened.legs if ask.mode in SUMMED else None
+        self.ranker = Ranker(opened.spaces(ask.mode), opened.chunk_ids, legs, ask.options.fusion)
+        self.options: SearchOptions = replace(ask.options, allowed=allowed if masked else None)
+        # Collapsing reads on behind the k best: all candidates are put in order.
+        self.kept = None if ask.options.collapse is None else max(1, self.count)
+
+    @property
+    def scans(self) -> bool:
+        """Whether every allowed row is scored: where the mode says so, or the lists would hold them all anyway. The
+        lexical index lists every row that it scores above 0, exactly: what shares no word is no answer."""
+        return self.ask.mode == "exact" or self._holds_all(self.ranker.listed(self.ask.k))
+
+    def _holds_all(self, most: int) -> bool:
+        return self.ask.mode != "lexical" and self.ranker.scans(most, self.count)
+
+    def of_all(self, queries: Sequence[QueryVectors]) -> list[Ranking]:
+        """By scoring every allowed row."""
+        rows = np.flatnonzero(self.allowed)
+        ranked = [self.ranker.rank_all(query, self.ask.k, rows, self.timing, self.kept) for query in queries]
+        return [self._collapsed(ranking) for ranking in ranked]
+
+    def of_lists(self, queries: Sequence[QueryVectors]) -> list[Ranking]:
+        """By the candidates of the indexes; as many more as it takes for k symbols where hits are collapsed."""
+        most = self.ranker.listed(self.ask.k)
+        if self.kept is not None:
+            most = max(most, COLLAPSE_SPARE * self.ask.k)
+        return [
+            self._widened(query, lists, most) for query, lists in zip(queries, self._lists(queries, most), strict=True)
+        ]
+
+    def _lists(self, queries: Sequence[QueryVectors], most: int) -> list[dict[str, Listed]]:
+        with self.timing.phase("retrieve"), span("retrieve", mode=self.ask.mode, allowed=self.count):
+            return self.ranker.retrieve(queries, self.options, most)
+
+    def _widened(self, query: QueryVectors, lists: Mapping[str, Listed], most: int) -> Ranking:
+        while True:
+            ordered = self.ranker.rank(query, self.ask.k, lists, self.timing, self.kept)
+            if self.kept is None:
+                return ordered
+            ranking = self._collapsed(ordered)
+            if most >= self.count or (len(ranking.rows) == self.ask.k and self._read(ordered, ranking) <= most):
+                return ranking
+            most = min(COLLAPSE_GROWTH * most, self.count)
+            if self._holds_all(most):
+                return self.of_all([query])[0]
+            (lists,) = self._lists([query], most)
+
+    def _read(self, ordered: Ranking, ranking: Ranking) -> int:
+        """How long the lists ought to be for what was read of the order."""
+        read = 1 + int(np.flatnonzero(ordered.rows == ranking.rows[-1])[0])
+        return read if self.ranker.legs is None else COLLAPSE_SPARE * read
+
+    def _collapsed(self, ranking: Ranking) -> Ranking:
+        if self.kept is None:
+            return ranking
+        with self.timing.phase("fuse"):
+            return ranking.of(self.opened.symbols.first(ranking.rows, self.ask.k))
 
 
 def hydrated(opened: OpenGeneration, rankings: Sequence[Ranking], timing: Timing) -> list[list[Hit]]:

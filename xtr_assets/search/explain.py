@@ -7,6 +7,7 @@ import numpy as np
 
 from xtr_assets.core.types import Ints
 from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TokenMatch
+from xtr_assets.search.legs import Legs
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Candidates, Ranking
 from xtr_assets.search.reader import OpenGeneration
@@ -37,25 +38,30 @@ def _explain(
 ) -> Explanation:
     return Explanation(
         candidates=len(ranking.candidates.rows),
-        spaces=explain_spaces(ranking.candidates, opened.chunk_ids, row),
+        spaces=explain_spaces(ranking.candidates, opened.chunk_ids, row, opened.legs),
         tokens=explain_tokens(opened, encoder, query, row, listed="xtr" in ranking.candidates.lists),
     )
 
 
-def explain_spaces(candidates: Candidates, chunk_ids: Ints, row: int) -> Mapping[str, SpaceExplanation]:
-    """How one candidate stands in each space."""
+def explain_spaces(candidates: Candidates, chunk_ids: Ints, row: int, legs: Legs) -> Mapping[str, SpaceExplanation]:
+    """How one candidate stands in each space that it has a score in."""
     at = int(np.searchsorted(candidates.rows, row))
     ids = chunk_ids[candidates.rows]
     spaces = {}
     for name, scores in candidates.scores.items():
+        if np.isnan(scores[at]):
+            continue
         better = (scores > scores[at]) | ((scores == scores[at]) & (ids < ids[at]))
         listed = np.flatnonzero(candidates.lists.get(name, NO_ROWS) == row)
         moments = candidates.moments.get(name)
+        summed = moments is not None and name in candidates.legs
         spaces[name] = SpaceExplanation(
             score=float(scores[at]),
-            z=None if moments is None else float(moments.standardize(scores[at : at + 1])[0]),
+            z=float(moments.standardize(candidates.legs[name][at : at + 1])[0]) if moments and summed else None,
             rank=1 + int(better.sum()),
             listed=1 + int(listed[0]) if len(listed) else None,
+            weight=legs.blend.weights[name] if summed else None,
+            length=float(legs.shortened(np.array([row]))[0]) if summed and name == "xtr" else None,
         )
     return spaces
 

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 # Characters of a text that a notebook shows: some four lines of a cell.
 SHOWN_TEXT = 300
 
-# Column -> Arrow type. `dense` and `xtr` are `hit.scores`, null where nothing was compared there; `metadata` is JSON.
+SPACES = ("dense", "name", "xtr", "lexical")
+# Column -> Arrow type. The spaces are `hit.scores`, null where nothing was compared there; `metadata` is JSON.
 COLUMNS: Mapping[str, str] = {
     "rank": "int32",
     "chunk_id": "int64",
     "score": "double",
+    "confidence": "double",
     "dense": "double",
+    "name": "double",
     "xtr": "double",
+    "lexical": "double",
     "source": "string",
     "path": "string",
     "symbol": "string",
@@ -39,7 +43,7 @@ class Hits(list[Hit]):
     """The hits of one query, best first: a list, with a table's face in notebooks."""
 
     def to_arrow(self) -> "pa.Table":
-        """One row a hit: rank from 1, chunk_id, score, `dense` and `xtr` (null where not compared), and its columns."""
+        """One row a hit: rank from 1, chunk_id, score, of each space (null where not compared), and its columns."""
         import pyarrow as pa
 
         schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()])
@@ -70,9 +74,9 @@ class Hits(list[Hit]):
 
 
 def _row(rank: int, hit: Hit) -> dict[str, Any]:
-    own = {name: getattr(hit, name) for name in COLUMNS if name not in ("rank", "dense", "xtr", "metadata")}
+    own = {name: getattr(hit, name) for name in COLUMNS if name not in ("rank", *SPACES, "metadata")}
     metadata = json.dumps(dict(hit.metadata), ensure_ascii=False)
-    return {"rank": rank, "dense": hit.scores.get("dense"), "xtr": hit.scores.get("xtr"), "metadata": metadata, **own}
+    return {"rank": rank, **{name: hit.scores.get(name) for name in SPACES}, "metadata": metadata, **own}
 
 
 def _shortened(text: str) -> str:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -28,16 +28,33 @@ class TokenMatch:
 class SpaceExplanation:
     """How a hit stands in one space.
 
-    score : the exact score; z : its standard score among the candidates (None where scores were not summed)
+    score : the exact score; z : the standard score of its leg among the candidates (None where scores were not summed);
+        that of "dense" is of the better of the two cosines where the chunk has a name
     rank : exact rank among the candidates, from 1
     listed : rank in the list that the index retrieved, from 1; None where another list, or a scan of all allowed rows,
         brought the candidate
+    weight : the factor of z in the hit's score; length : what was taken off the score for the chunk's length before z
     """
 
     score: float
     z: float | None
     rank: int
     listed: int | None
+    weight: float | None = None
+    length: float | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The same as JSON-able values."""
+        return asdict(self)
+
+    def told(self, candidates: int) -> str:
+        """For people."""
+        shortened = f", {self.length:.4f} off for its length" if self.length else ""
+        retrieved = "" if self.listed is None else f", retrieved at {self.listed}"
+        weighed = "" if self.weight is None or self.weight == 1 else f" x {self.weight:.2f}"
+        return f"{self.score:.4f}{shortened}, rank {self.rank} of {candidates}{retrieved}" + (
+            "" if self.z is None else f", z {self.z:+.2f}{weighed}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +69,7 @@ class Explanation:
         """The same as JSON-able values."""
         return {
             "candidates": self.candidates,
-            "spaces": {
-                name: {"score": space.score, "z": space.z, "rank": space.rank, "listed": space.listed}
-                for name, space in self.spaces.items()
-            },
+            "spaces": {name: space.document() for name, space in self.spaces.items()},
             "tokens": [
                 {
                     "query_token": match.query_token,
@@ -69,12 +83,7 @@ class Explanation:
         }
 
     def __str__(self) -> str:
-        lines = [
-            f"{name}: {space.score:.4f}, rank {space.rank} of {self.candidates}"
-            + ("" if space.listed is None else f", retrieved at {space.listed}")
-            + ("" if space.z is None else f", z {space.z:+.2f}")
-            for name, space in self.spaces.items()
-        ]
+        lines = [f"{name}: {space.told(self.candidates)}" for name, space in self.spaces.items()]
         lines += [
             f"  {match.query_token!r} met {match.token!r} at {match.position}: {match.similarity:.3f}"
             + (", imputed" if match.imputed else "")
@@ -87,9 +96,11 @@ class Explanation:
 class Hit:
     """A chunk that was found.
 
-    `score` orders the hits of one query: the cosine (mode dense), MaxSim per query token (xtr), the sum of z-scores or
-    of reciprocal ranks (hybrid, exact). `scores` are exact and comparable between queries: {"dense": cosine, "xtr":
-    MaxSim per query token}, the spaces of the mode only. A chunk that was asked for by its id has neither: NaN, {}.
+    `score` orders the hits of one query: the cosine (mode dense), MaxSim per query token (xtr), the weighted sum of
+    z-scores or that of reciprocal ranks (hybrid, exact). `scores` are exact: {"dense": cosine, "name": cosine of the
+    name, "xtr": MaxSim per query token, "lexical": BM25}, those that the mode compares and the chunk has; all but BM25
+    are comparable between queries. A chunk that was asked for by its id has neither: NaN, {}. `confidence` is how
+    likely such a hit is right, from 0 to 1 (docs/searching.md, "Confidence"); None where nothing says so.
     """
 
     chunk_id: int
@@ -106,9 +117,12 @@ class Hit:
     text: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     explanation: Explanation | None = None
+    confidence: float | None = None
 
     @classmethod
-    def of(cls, columns: Mapping[str, Any], score: float, scores: Mapping[str, float]) -> "Hit":
+    def of(
+        cls, columns: Mapping[str, Any], score: float, scores: Mapping[str, float], confidence: float | None = None
+    ) -> "Hit":
         """From the chunk columns of a row."""
         return cls(
             chunk_id=columns["chunk_id"],
@@ -124,6 +138,7 @@ class Hit:
             title=columns["title"],
             text=columns["text"],
             metadata=json.loads(columns["metadata"]),
+            confidence=confidence,
         )
 
     def document(self, rank: int) -> dict[str, Any]:
@@ -134,6 +149,7 @@ class Hit:
             # NaN, of a chunk that was asked for by its id, is no JSON.
             "score": None if math.isnan(self.score) else self.score,
             "scores": dict(self.scores),
+            "confidence": self.confidence,
             "source": self.source,
             "path": self.path,
             "symbol": self.symbol,

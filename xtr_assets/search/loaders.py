@@ -2,32 +2,39 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, UnknownFormat
 from xtr_assets.core.json_document import read_json
+from xtr_assets.core.lexical_terms import TERMS_VERSION
 from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.index.late.options import SearchProfile
-from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.draft import LEXICAL_INDEX, TOKEN_INDEX
+from xtr_assets.storage.generation import Generation, PlacedSegment
+from xtr_assets.storage.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from xtr_assets.index.lexical.index import LexicalIndex
 
 DENSE_FILE = "dense.faiss"
-TOKEN_FILE = "xtr/index.json"
-TOKEN_FORMAT = 1
+TOKEN_FILE = f"{TOKEN_INDEX}/index.json"
+LEXICAL_FILE = f"{LEXICAL_INDEX}/index.json"
 
 
-class TokenIndexFile(BaseModel):
-    """xtr/index.json: the model and the postings that a generation's token index reads. It copies neither.
+class IndexFile(BaseModel):
+    """A generation's description of an index whose parts lie in the segments.
 
-    model : folder below the warehouse, "models/<sha8>"
-    postings : name of the postings folder of each segment id, "postings.<sha8>"
+    postings : name of the postings folder of each segment id
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    what: ClassVar[str]
+    file: ClassVar[str]
+
     format_version: Literal[1] = 1
-    model: str
     postings: dict[str, str]
 
     def to_bytes(self) -> bytes:
@@ -35,19 +42,62 @@ class TokenIndexFile(BaseModel):
         return (json.dumps(self.model_dump(), sort_keys=True, indent=1) + "\n").encode("ascii")
 
     @classmethod
-    def from_bytes(cls, data: bytes, name: str = TOKEN_FILE) -> "TokenIndexFile":
-        """Parse verified bytes. Raises UnknownFormat, CorruptFile."""
+    def from_bytes(cls, data: bytes, name: str = "") -> Self:
+        """Parse verified bytes. Raises UnknownFormat, CorruptFile, under `name` or that of the file."""
+        name = name or cls.file
+        (known,) = get_args(cls.model_fields["format_version"].annotation)
         try:
             loaded = read_json(data)
             version = loaded.get("format_version") if isinstance(loaded, dict) else None
-            if version != TOKEN_FORMAT:
+            if version != known:
                 raise UnknownFormat(
-                    f"{name} has format_version {version!r}, this release reads {TOKEN_FORMAT}; "
+                    f"{name} has format_version {version!r}, this release reads {known}; "
                     "open it with the release that wrote it, or install a newer xtr-assets"
                 )
             return cls.model_validate(loaded)
         except (ValueError, ValidationError) as error:
-            raise CorruptFile(name, "a description of a token index", str(error).splitlines()[0]) from error
+            raise CorruptFile(name, f"a description of a {cls.what}", str(error).splitlines()[0]) from error
+
+    def folder_of(self, placed: PlacedSegment, name: str) -> Path:
+        """The folder of a segment's postings; CorruptFile where this file, `name`, names none."""
+        if placed.segment.segment_id not in self.postings:
+            raise CorruptFile(name, f"postings of segment {placed.segment.segment_id}", "none")
+        return placed.segment.folder(self.postings[placed.segment.segment_id])
+
+
+class TokenIndexFile(IndexFile):
+    """xtr/index.json: the model and the postings that a generation's token index reads. It copies neither.
+
+    model : folder below the warehouse, "models/<sha8>"
+    postings : "postings.<sha8>" by segment id
+    """
+
+    what, file = "token index", TOKEN_FILE
+
+    model: str
+
+
+class LexicalIndexFile(IndexFile):
+    """lexical/index.json: the postings that a generation's lexical index reads. It copies none.
+
+    terms : the version of the rules by which texts became terms (core/lexical_terms.py)
+    postings : "lexical.<version>" by segment id
+    """
+
+    what, file = "lexical index", LEXICAL_FILE
+
+    terms: int
+
+
+def serving(warehouse: Warehouse) -> Generation:
+    """The generation that serves; GenerationError where none does."""
+    published = warehouse.published
+    if published is None:
+        raise GenerationError(
+            f"nothing is published in {warehouse.root} (no PUBLISHED there); `xtr-assets build` publishes a "
+            "generation that passes its checks"
+        )
+    return published
 
 
 def open_dense(generation: Generation, device: str = "auto") -> DenseIndex:
@@ -80,17 +130,49 @@ def open_tokens(generation: Generation, device: str = "cpu", device_memory: int 
         raise _unmade(generation, "token index", "xtr_index")
     name = generation.file_name(TOKEN_FILE)
     described = TokenIndexFile.from_bytes(generation.path(TOKEN_FILE).read_bytes(), name)
-    missing = [p.segment.segment_id for p in generation.segments if p.segment.segment_id not in described.postings]
-    if missing:
-        raise CorruptFile(name, f"postings of segment {missing[0]}", "none")
+    folders = [described.folder_of(placed, name) for placed in generation.segments]
     parts: list[tuple[Any, Path]] = []
     tokens = {part.base_row: part for part in generation.tokens().parts}
-    for placed in generation.segments:
-        folder = placed.segment.folder(described.postings[placed.segment.segment_id])
+    for placed, folder in zip(generation.segments, folders, strict=True):
         parts.append((tokens[placed.base_row], _verified(generation, folder)))
     model = _verified(generation, generation.layout.resolve(described.model))
     profile = token_profile(generation)
     return TokenIndex.open(model, parts, generation.live, device, profile=profile, device_memory=device_memory)
+
+
+def open_lexical(generation: Generation) -> "LexicalIndex | None":
+    """The lexical index: the postings of each segment, as lexical/index.json names them, over the live rows.
+
+    None where the generation has none that this release's words can be looked up in: see `lexical_lack`.
+    """
+    from xtr_assets.index.lexical.index import LexicalIndex, LexicalPart
+    from xtr_assets.index.lexical.postings import open_postings
+
+    if lexical_lack(generation):
+        return None
+    name = generation.file_name(LEXICAL_FILE)
+    described = LexicalIndexFile.from_bytes(generation.path(LEXICAL_FILE).read_bytes(), name)
+    parts = []
+    for placed in generation.segments:
+        folder = _verified(generation, described.folder_of(placed, name))
+        parts.append(LexicalPart(placed.base_row, open_postings(folder, placed.segment.rows)))
+    return LexicalIndex(parts, generation.live)
+
+
+def lexical_lack(generation: Generation) -> str:
+    """Why a generation cannot be asked in words of its index, and what makes one that can; empty where it can."""
+    if not generation.has_file(LEXICAL_FILE):
+        why = "it was published by a release that made none"
+    else:
+        name = generation.file_name(LEXICAL_FILE)
+        terms = LexicalIndexFile.from_bytes(generation.path(LEXICAL_FILE).read_bytes(), name).terms
+        if terms == TERMS_VERSION:
+            return ""
+        why = f"its terms are of version {terms}, this release splits words by version {TERMS_VERSION}"
+    return (
+        f"generation {generation.number} has no lexical index to ask: {why}; `xtr-assets build` makes a generation "
+        "that has one, and encodes nothing again"
+    )
 
 
 def token_profile(generation: Generation) -> SearchProfile:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.errors import EncoderMismatch, UnknownFormat
+from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.types import Int32s
 from xtr_assets.encoders.head_file import HEAD_FILE, HeadName, shipped_name
 from xtr_assets.search.retrievers import QueryVectors
@@ -17,6 +18,10 @@ from xtr_assets.storage.manifest import HEAD_KEY
 
 if TYPE_CHECKING:
     from xtr_assets.encoders import Encoder
+
+
+# Spaces in which a query is what an encoder makes of it.
+ENCODED = frozenset({"dense", "xtr"})
 
 
 class QueryEncoder:
@@ -29,12 +34,17 @@ class QueryEncoder:
         self.device: str | None = None
 
     def encode(self, generation: Generation, texts: Sequence[str], spaces: Sequence[str]) -> list[QueryVectors]:
-        """One QueryVectors per text; only the `spaces` asked for are filled."""
+        """One QueryVectors per text; only the `spaces` asked for are filled. Words alone need no model."""
+        terms = [tuple(query_terms(text)) if "lexical" in spaces else None for text in texts]
+        if not ENCODED.intersection(spaces):
+            return [QueryVectors(terms=one) for one in terms]
         encoded = self.of(generation).encode_queries(list(texts))
         return [
             QueryVectors(
                 encoded.embeddings[i] if "dense" in spaces else None,
-                *((encoded.tokens[i], encoded.token_ids[i]) if "xtr" in spaces else (None, None)),
+                encoded.tokens[i] if "xtr" in spaces else None,
+                encoded.token_ids[i] if "xtr" in spaces else None,
+                terms[i],
             )
             for i in range(len(texts))
         ]

@@ -14,35 +14,43 @@ from xtr_assets.core.fusion import Doubles, Moments, rrf, z_sum
 from xtr_assets.core.search_options import Fusion, SearchOptions
 from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints
+from xtr_assets.search.legs import CANDIDATES, Legs, moments_of
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.retrievers import Listed, QueryVectors, Space
 from xtr_assets.telemetry.tracing import span
 
-Mode = Literal["hybrid", "dense", "xtr", "exact"]
-
-# Candidates that each list gives to the fusion. Known-item search in the standard library: the z-score sum over the
-# dense top 100 has the MRR@10 of the sum over all documents (0.399), so that more of them only cost time.
-CANDIDATES = 100
+Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
     """The best rows of one query, best first.
 
-    rows : int64 [n]; scores : float64 [n], what ordered them; by_space : exact scores float32 [n] per space
+    rows : int64 [n]; scores : float64 [n], what ordered them; by_space : exact scores float32 [n] per space, NaN where
+    a row has none there; leaders : the two best scores of all candidates, 0 where there are not so many; confidence :
+    float64 [n], None where the generation has no calibration or the mode sums nothing
     """
 
     rows: Ints
     scores: Doubles
     by_space: Mapping[str, Floats]
     candidates: "Candidates"
+    leaders: tuple[float, float]
+    confidence: Doubles | None = None
 
-    def numbers(self) -> Iterator[tuple[float, dict[str, float]]]:
-        """Per row its score and its exact score in each space, as Python numbers."""
+    def numbers(self) -> Iterator[tuple[float, dict[str, float], float | None]]:
+        """Per row its score, its exact score in each space that it has one in, its confidence, as Python numbers."""
         names = tuple(self.by_space)
         columns = zip(*(values.tolist() for values in self.by_space.values()), strict=True)
-        for score, values in zip(self.scores.tolist(), columns, strict=True):
-            yield score, dict(zip(names, values, strict=True))
+        sure = [None] * len(self.rows) if self.confidence is None else self.confidence.tolist()
+        for score, values, confidence in zip(self.scores.tolist(), columns, sure, strict=True):
+            known = {name: value for name, value in zip(names, values, strict=True) if value == value}
+            yield score, known, confidence
+
+    def of(self, chosen: Ints) -> "Ranking":
+        """Some of the rows: positions int64 [m], ascending."""
+        by_space = {name: values[chosen] for name, values in self.by_space.items()}
+        return replace(self, rows=self.rows[chosen], scores=self.scores[chosen], by_space=by_space)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,70 +58,95 @@ class Candidates:
     """What a ranking was made from, kept for `explain`.
 
     rows : int64 [m]; scores : per space float32 [m]; lists : per space the rows its index retrieved, best first (none
-    where all rows were scanned); moments : per space what z-scores were made with (none where nothing was summed)
+    where all rows were scanned); legs : what was standardized, per leg float64 [m], and moments : what with (none
+    where nothing was summed)
     """
 
     rows: Ints
     scores: Mapping[str, Floats]
     lists: Mapping[str, Ints]
+    legs: Mapping[str, Doubles]
     moments: Mapping[str, Moments]
 
 
 @dataclass(frozen=True, slots=True)
 class Ranker:
-    """Ranks over the spaces of a mode. chunk_ids : int64 [end_row], they decide ties."""
+    """Ranks over the spaces of a mode. chunk_ids : int64 [end_row], they decide ties. legs : how the spaces make one
+    score; None in a mode of one space, whose score it is."""
 
     spaces: tuple[Space, ...]
     chunk_ids: Ints
+    legs: Legs | None = None
     fusion: Fusion = "zsum"
-    depth: int = CANDIDATES
 
-    def retrieve(self, queries: Sequence[QueryVectors], options: SearchOptions) -> list[dict[str, Listed]]:
-        """Per query the list of each space: rows int64, best first."""
-        wanted = replace(options, k=self._listed(options.k))
+    def retrieve(
+        self, queries: Sequence[QueryVectors], options: SearchOptions, most: int | None = None
+    ) -> list[dict[str, Listed]]:
+        """Per query the list of each space: rows int64, best first; `most` of them in place of what k asks for."""
+        wanted = replace(options, k=most or self.listed(options.k))
         lists = {space.name: space.retrieve(queries, wanted) for space in self.spaces}
         return [{name: found[i] for name, found in lists.items()} for i in range(len(queries))]
 
-    def rank(self, query: QueryVectors, k: int, lists: Mapping[str, Listed], timing: Timing) -> Ranking:
-        """The k best of the union of the lists."""
+    def rank(
+        self, query: QueryVectors, k: int, lists: Mapping[str, Listed], timing: Timing, kept: int | None = None
+    ) -> Ranking:
+        """The k best of the union of the lists; `kept` of them, with the scores that the k best have."""
         rows = np.unique(np.concatenate([found.rows for found in lists.values()]))
-        return self._rank(query, k, rows, lists, timing)
+        return self._rank(query, k, rows, lists, timing, kept or k)
 
-    def rank_all(self, query: QueryVectors, k: int, rows: Ints, timing: Timing) -> Ranking:
+    def rank_all(self, query: QueryVectors, k: int, rows: Ints, timing: Timing, kept: int | None = None) -> Ranking:
         """The k best of all given rows int64 [m], ascending: the reference."""
-        return self._rank(query, k, rows, {}, timing)
+        return self._rank(query, k, rows, {}, timing, kept or k)
 
-    def scans(self, k: int, allowed_rows: int) -> bool:
-        """Whether the lists would hold every allowed row anyway: scoring them all costs no more, and is exact."""
-        return allowed_rows <= max(self._listed(k), CANDIDATES)
+    def scans(self, most: int, allowed_rows: int) -> bool:
+        """Whether lists of `most` would hold every allowed row anyway: scoring them all costs no more, and is exact."""
+        return allowed_rows <= max(most, CANDIDATES)
 
-    def _listed(self, k: int) -> int:
-        # One space: the list is the answer. Several: each list is cut where the fusion does not see further.
-        return k if len(self.spaces) == 1 else max(k, self.depth)
+    def listed(self, k: int) -> int:
+        """The length of the lists. One space: the list is the answer. Legs: each is cut where the fusion does not see
+        further."""
+        return k if self.legs is None else max(k, self.legs.blend.candidates)
 
-    def _rank(self, query: QueryVectors, k: int, rows: Ints, lists: Mapping[str, Listed], timing: Timing) -> Ranking:
+    def _rank(
+        self, query: QueryVectors, k: int, rows: Ints, lists: Mapping[str, Listed], timing: Timing, kept: int
+    ) -> Ranking:
         with timing.phase("rescore"), span("rescore", rows=len(rows), spaces=len(self.spaces)):
             scores = {space.name: _scored(space, query, rows, lists.get(space.name)) for space in self.spaces}
+            if self.legs is not None:
+                scores |= self.legs.names_of(query, rows)
         with timing.phase("fuse"):
             ids = self.chunk_ids[rows]
-            fused, moments = self._fuse(scores, ids, k)
-            best = best_positions(fused, ids, k)
-        candidates = Candidates(rows, scores, {name: found.rows for name, found in lists.items()}, moments)
-        return Ranking(rows[best], fused[best], {name: found[best] for name, found in scores.items()}, candidates)
+            legs: dict[str, Doubles] = {} if self.legs is None else self.legs.of(rows, scores)
+            fused, moments = self._fuse(scores, legs, ids, k)
+            best = best_positions(fused, ids, kept)
+        candidates = Candidates(rows, scores, {name: found.rows for name, found in lists.items()}, legs, moments)
+        leaders = [*fused[best_positions(fused, ids, 2)].tolist(), 0.0, 0.0]
+        by_space = {name: found[best] for name, found in scores.items()}
+        return Ranking(rows[best], fused[best], by_space, candidates, (leaders[0], leaders[1]))
 
-    def _fuse(self, scores: Mapping[str, Floats], ids: Ints, k: int) -> tuple[Doubles, Mapping[str, Moments]]:
-        if len(scores) == 1:
+    def _fuse(
+        self, scores: Mapping[str, Floats], legs: dict[str, Doubles], ids: Ints, k: int
+    ) -> tuple[Doubles, Mapping[str, Moments]]:
+        if self.legs is None:
             (only,) = scores.values()
             return only.astype(np.float64), {}
         if self.fusion == "rrf":
-            fused_ids, fused = rrf([ids[best_positions(values, ids)] for values in scores.values()])
-            return fused[np.searchsorted(fused_ids, ids)], {}
-        # Mean and spread come from the best of each space, also where all rows were scored: the weights of the spaces
-        # are then those of the approximate search, and do not move with how many rows are far away.
-        n = self._listed(k)
-        top = np.unique(np.concatenate([best_positions(values, ids, n) for values in scores.values()]))
-        moments = {name: Moments.of(values[top]) for name, values in scores.items()}
-        return z_sum(scores, moments), moments
+            fused_ids, fused = rrf([ids[_ranked(space.name, legs[space.name], ids)] for space in self.spaces])
+            # A row that no leg ranks has no part of any rank.
+            at = np.minimum(np.searchsorted(fused_ids, ids), max(len(fused_ids) - 1, 0))
+            return np.where(fused_ids[at] == ids, fused[at], 0.0) if len(fused_ids) else np.zeros(len(ids)), {}
+        # Mean and spread come from the best of each space, also where all rows were scored: the weights of the legs are
+        # then those of the approximate search, and do not move with how many rows are far away.
+        n = self.listed(k)
+        top = np.unique(np.concatenate([_ranked(space.name, scores[space.name], ids, n) for space in self.spaces]))
+        moments = moments_of(legs, top)
+        return z_sum(legs, moments, self.legs.blend.weights), moments
+
+
+def _ranked(leg: str, values: Floats | Doubles, ids: Ints, n: int | None = None) -> Ints:
+    """Positions of the n best rows of a leg, best first; of the lexical one those that share a word with the query."""
+    best = best_positions(values, ids, n)
+    return best[values[best] > 0] if leg == "lexical" else best
 
 
 def _scored(space: Space, query: QueryVectors, rows: Ints, listed: Listed | None) -> Floats:

@@ -7,14 +7,20 @@ from weakref import ref
 
 import numpy as np
 
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.errors import GenerationError, InvalidInput
 from xtr_assets.core.types import Int32s, Ints, Mask
 from xtr_assets.core.where_syntax import Where
+from xtr_assets.index.machine import WORDS_REASON
+from xtr_assets.search.collapse import Symbols
+from xtr_assets.search.confidence import PROFILE_KEY, Confidence
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.instrumentation import show_dense, show_tokens
-from xtr_assets.search.loaders import open_dense, open_tokens
-from xtr_assets.search.ranker import CANDIDATES
-from xtr_assets.search.retrievers import DenseSpace, TokenSpace
+from xtr_assets.search.legs import LEGS, Blend, Legs
+from xtr_assets.search.lexical_space import LexicalSpace
+from xtr_assets.search.loaders import lexical_lack, open_dense, open_lexical, open_tokens
+from xtr_assets.search.ranker import Mode
+from xtr_assets.search.required_text import RequiredText
+from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.scrub import Scrub, Verify
@@ -22,6 +28,10 @@ from xtr_assets.telemetry import metrics
 
 if TYPE_CHECKING:
     from xtr_assets.index import DenseIndex, TokenIndex
+    from xtr_assets.index.lexical.index import LexicalIndex
+
+# The dense, the token and the lexical index of a generation; None for one that was published without the last.
+Indexes = tuple["DenseIndex", "TokenIndex", "LexicalIndex | None"]
 
 
 class OpenGeneration:
@@ -37,7 +47,7 @@ class OpenGeneration:
         device: str,
         previous: "OpenGeneration | None" = None,
         device_memory: int | None = None,
-        indexes: "tuple[DenseIndex, TokenIndex] | None" = None,
+        indexes: "Indexes | None" = None,
         verify: Verify | None = None,
     ) -> None:
         self.generation = generation
@@ -46,16 +56,28 @@ class OpenGeneration:
             stack.enter_context(generation.pin())
             self.scrub = Scrub(generation, verify)
             stack.callback(self.scrub.end)
-            dense, tokens = indexes or (open_dense(generation, device), open_tokens(generation, device, device_memory))
+            dense, tokens, words = indexes or (
+                open_dense(generation, device),
+                open_tokens(generation, device, device_memory),
+                open_lexical(generation),
+            )
             self.dense = DenseSpace(dense, generation.vectors())
             self.tokens = TokenSpace(tokens, generation.end_row)
+            # None where this generation was published without one.
+            self.lexical = None if words is None else LexicalSpace(words, generation.end_row)
+            self.required = RequiredText(generation, words)
             self.devices = {"dense": dense.placement.device, "xtr": tokens.device}
             self.reasons = {"dense": dense.placement.reason, "xtr": tokens.choice.reason}
+            if words is not None:
+                self.devices["lexical"], self.reasons["lexical"] = "cpu", WORDS_REASON
             self.filters: RowFilters = RowFilters(
                 generation.segments, generation.live, None if previous is None else previous.filters
             )
             self.hydrator = Hydrator(generation)
             self.chunk_ids = _chunk_ids(generation)
+            self.symbols = Symbols(generation)
+            self.legs = _legs(generation)
+            self.confidence = Confidence.of(generation.manifest.profile.get(PROFILE_KEY))
             self._show(generation.layout.root.name, stack)
             self._stack = stack.pop_all()
 
@@ -65,12 +87,16 @@ class OpenGeneration:
         stack.callback(metrics.OPEN_INDEXES.add(warehouse, "dense", lambda: show_dense(dense())))
         stack.callback(metrics.OPEN_INDEXES.add(warehouse, "xtr", lambda: show_tokens(tokens())))
 
-    @property
-    def depth(self) -> int:
-        """How many candidates each space gives to the fusion."""
-        hybrid = self.generation.manifest.profile.get("hybrid")
-        depth = hybrid.get("candidates") if isinstance(hybrid, dict) else None
-        return depth if isinstance(depth, int) and depth > 0 else CANDIDATES
+    def spaces(self, mode: Mode) -> tuple[Space, ...]:
+        """What a mode compares in: its one space, or the legs that the generation has and weighs. GenerationError where
+        it was published without what the mode asks for."""
+        there: dict[str, Space | None] = {"dense": self.dense, "xtr": self.tokens, "lexical": self.lexical}
+        if mode == "lexical" and self.lexical is None:
+            raise GenerationError(lexical_lack(self.generation))
+        if (only := there.get(mode)) is not None:
+            return (only,)
+        weights = self.legs.blend.weights
+        return tuple(space for name in LEGS if (space := there[name]) is not None and weights.get(name))
 
     @property
     def number(self) -> int:
@@ -120,3 +146,10 @@ def _chunk_ids(generation: Generation) -> Ints:
     for placed in generation.segments:
         ids[placed.base_row : placed.end_row] = placed.segment.chunk_ids()
     return ids
+
+
+def _legs(generation: Generation) -> Legs:
+    blend = Blend.of(generation.manifest.profile.get("hybrid"))
+    # A row in a hole has no token; nothing asks for it.
+    log_tokens = np.log(np.maximum(generation.tokens().counts(), 1)).astype(np.float32)
+    return Legs(blend, log_tokens, generation.names() if blend.names else None)

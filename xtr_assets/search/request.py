@@ -5,54 +5,55 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.core.search_options import SearchOptions
+from xtr_assets.core.query_syntax import SYNTAXES, Syntax
+from xtr_assets.core.search_options import SETTINGS, SearchOptions
 from xtr_assets.core.where_syntax import Where, parse_where
 from xtr_assets.search.ranker import Mode
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-# Which spaces a mode compares in.
-SPACES: Mapping[Mode, tuple[str, ...]] = {
-    "dense": ("dense",),
-    "xtr": ("xtr",),
-    "hybrid": ("dense", "xtr"),
-    "exact": ("dense", "xtr"),
-}
+# Modes that sum legs; the others have one space, whose name they bear.
+SUMMED: tuple[Mode, ...] = ("hybrid", "exact")
 
 # Settings that the one index of a mode does not have; in hybrid each index takes those of its own.
-UNUSED: Mapping[Mode, tuple[str, ...]] = {"dense": ("k_prime",), "xtr": ("ef_search",)}
+UNUSED: Mapping[Mode, tuple[str, ...]] = {
+    "dense": ("k_prime",),
+    "xtr": ("ef_search",),
+    "lexical": SETTINGS,
+    "exact": SETTINGS,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One checked question: in which mode, over which rows, with which options."""
+    """One checked question: in which mode, over which rows, with which options, and how its text is read."""
 
     options: SearchOptions
     mode: Mode
     where: Where | None
+    syntax: Syntax = "terms"
 
     @property
     def k(self) -> int:
         """How many hits."""
         return self.options.k
 
-    @property
-    def spaces(self) -> tuple[str, ...]:
-        """Names of the spaces that are compared in."""
-        return SPACES[self.mode]
-
     @classmethod
-    def checked(cls, options: SearchOptions, mode: str, where: Mapping[str, Any] | None) -> "Ask":
+    def checked(
+        cls, options: SearchOptions, mode: str, where: Mapping[str, Any] | None, syntax: str = "terms"
+    ) -> "Ask":
         """Raises InvalidInput naming the argument, its value and what is allowed."""
         if mode not in MODES:
             raise InvalidInput(f"mode is {mode!r}; use one of {', '.join(MODES)}")
-        if options.fusion == "rrf" and len(SPACES[mode]) == 1:
+        if syntax not in SYNTAXES:
+            raise InvalidInput(f"syntax is {syntax!r}; use one of {', '.join(SYNTAXES)}")
+        if options.fusion == "rrf" and mode not in SUMMED:
             raise InvalidInput(f"fusion is 'rrf' in mode {mode!r}, which has one ranking; use mode hybrid or exact")
         for name, value in options.given.items():
-            if mode == "exact" or name in UNUSED.get(mode, ()):
+            if name in UNUSED.get(mode, ()):
                 raise InvalidInput(f"{name} is {value} in mode {mode!r}, which does not use it; leave it out")
         parsed = None if where is None or (isinstance(where, Mapping) and not where) else parse_where(where)
-        return cls(options, mode, parsed)
+        return cls(options, mode, parsed, syntax)
 
 
 def check_queries(queries: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The two spaces a query is compared in: each retrieves candidates by its index and scores any rows exactly."""
+"""The spaces a query is compared in: each retrieves candidates by its index and scores any rows exactly."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -32,14 +32,16 @@ SCORE_BLOCK = 8192
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueryVectors:
-    """A query in the spaces of its mode, None in the other.
+    """A query in the spaces of its mode, None in the others.
 
     embedding : float32 [dim]; tokens : float32 [t, token_dim]; token_ids : int32 [t] where a text was encoded
+    terms : its words as the lexical index knows them
     """
 
     embedding: Floats | None = None
     tokens: Floats | None = None
     token_ids: Int32s | None = None
+    terms: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +77,11 @@ def untied(found: tuple[Floats, Ints], search: Search, n: int, limit: int) -> Li
     scores, rows = found
     limit = min(limit, MOST_RESULTS)
     while len(rows) > n and rows[-1] >= 0 and scores[n - 1] - scores[-1] <= TIE and len(rows) < limit:
-        scores, rows = search(min(len(rows) * TIE_GROWTH, limit))
+        wanted = min(len(rows) * TIE_GROWTH, limit)
+        scores, rows = search(wanted)
+        if len(rows) < wanted:
+            # These are all there are.
+            break
     valid = rows >= 0
     if len(rows) > n and rows[n - 1] >= 0:
         valid &= scores >= scores[n - 1] - TIE
@@ -102,7 +108,7 @@ class DenseSpace:
             return result
 
         # What ties make wider is counted; the last call is this one.
-        self.last = found = search(stacked, _beyond(options.k))
+        self.last = found = search(stacked, beyond(options.k))
 
         def widen(query: int) -> Search:
             def again(k: int) -> tuple[Floats, Ints]:
@@ -149,7 +155,7 @@ class TokenSpace:
 
             return again
 
-        self.last = found = search(asked, _beyond(options.k))
+        self.last = found = search(asked, beyond(options.k))
         return [untied((one.scores, one.rows), widen(i), options.k, self._rows) for i, one in enumerate(found)]
 
     def score(self, query: QueryVectors, rows: Ints) -> Floats:
@@ -159,7 +165,7 @@ class TokenSpace:
             return self.index.score(tokens, rows) if len(tokens) else np.zeros(len(rows), np.float32)
 
 
-def _beyond(k: int) -> int:
+def beyond(k: int) -> int:
     """One more than asked shows whether the k-th ties with what was cut."""
     return min(k + 1, MOST_RESULTS)
 

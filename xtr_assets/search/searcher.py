@@ -6,36 +6,34 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.arguments import query_vectors, token_batch
 from xtr_assets.core.errors import GenerationError
-from xtr_assets.core.search_options import Fusion, SearchOptions
+from xtr_assets.core.query_syntax import Syntax
+from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
 from xtr_assets.search.answer import answer, rank
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
+from xtr_assets.search.loaders import serving
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
-from xtr_assets.search.reader import OpenGeneration
+from xtr_assets.search.reader import Indexes, OpenGeneration
 from xtr_assets.search.reconstruction import Reconstruction, chunks_by_id, reconstructed
 from xtr_assets.search.request import Ask, check_queries
 from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.search.served_profile import apply_settings, profile_of, reset_settings
-from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.scrub import Verify
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import span
-
-if TYPE_CHECKING:
-    from xtr_assets.index import DenseIndex, TokenIndex
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +50,7 @@ class Searcher:
     generation : a number, draft or published; by default the published one
     encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
     device_memory : bytes that the token index may hold on a GPU; None: half of what is free when it is opened
-    indexes : the dense and the token index of just that generation, where somebody has them open already
+    indexes : the dense, the token and the lexical index of just that generation, where somebody has them open already
     verify : how raw arrays are compared with their records at opening, see storage.scrub: "once" a host (behind the
         first searches where they are large), "full" with every other file, or by "sizes"; drafts by sizes
     """
@@ -64,13 +62,13 @@ class Searcher:
         generation: int | None = None,
         encoder: EncoderConfig | None = None,
         device_memory: int | None = None,
-        indexes: "tuple[DenseIndex, TokenIndex] | None" = None,
+        indexes: Indexes | None = None,
         verify: Verify | None = None,
     ) -> None:
         self._warehouse = warehouse if isinstance(warehouse, Warehouse) else Warehouse.open(warehouse)
         self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()
-        chosen = self._published() if generation is None else self._warehouse.generation(generation)
+        chosen = serving(self._warehouse) if generation is None else self._warehouse.generation(generation)
         self._opened: OpenGeneration | None = OpenGeneration(chosen, device, None, device_memory, indexes, verify)
         self._encoder = QueryEncoder(parse_device(device).first, encoder)
         self._note_opened(self._opened)
@@ -100,12 +98,12 @@ class Searcher:
 
     def load_encoder(self) -> None:
         """Load the encoder of the generation now, which the first query would do."""
-        self._encoder.encode(self._now().generation, ["warm"], ())
+        self._encoder.of(self._now().generation).encode_queries(["warm"])
 
     def refresh(self) -> int:
         """Move to the published generation, forward or back; its number. Searches under way end where they began."""
         with self._refreshing:
-            current, published = self._now(), self._published()
+            current, published = self._now(), serving(self._warehouse)
             if published.number == current.number:
                 return current.number
             opened = OpenGeneration(published, self._device, current, self._device_memory, verify=self._verify)
@@ -164,6 +162,8 @@ class Searcher:
         k_prime: int | None = None,
         rescore: int | None = None,
         fusion: Fusion = "zsum",
+        syntax: Syntax = "terms",
+        collapse: Collapse | None = None,
         explain: bool = False,
     ) -> Hits:
         """The best k chunks, best first; equal scores by chunk_id.
@@ -172,16 +172,19 @@ class Searcher:
         ----------
         query : text; an empty one, or one of spaces only, finds nothing
         k : 1 or more; more than there are rows gives all that are allowed
-        mode : "dense", "xtr", "hybrid" (both candidate lists, scored exactly in both spaces) or "exact" (hybrid
-            without indexes: every allowed row is scored in both spaces)
+        mode : "dense", "xtr", "lexical" (BM25 of words: no model is loaded), "hybrid" (the candidates of all legs,
+            scored exactly in each) or "exact" (hybrid without indexes: every allowed row is scored in every leg)
         where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
         nprobe, ef_search, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
-        fusion : how hybrid and exact join the spaces, "zsum" or "rrf"
+        fusion : how hybrid and exact join the legs, "zsum" or "rrf"
+        syntax : "terms" reads `"exact phrase"` and `+must` in the query (docs/searching.md), "plain" takes it as it is
+        collapse : "symbol" for the best chunk of each symbol alone, still k of them where there are so many
         explain : fill `hit.explanation`
         """
         return self.search_batch(
             [query], k, mode, where,
-            nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, fusion=fusion, explain=explain,
+            nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore, fusion=fusion, syntax=syntax,
+            collapse=collapse, explain=explain,
         )[0]  # fmt: skip
 
     def search_batch(
@@ -196,12 +199,15 @@ class Searcher:
         k_prime: int | None = None,
         rescore: int | None = None,
         fusion: Fusion = "zsum",
+        syntax: Syntax = "terms",
+        collapse: Collapse | None = None,
         explain: bool = False,
     ) -> list[Hits]:
         """`search` for several queries at once: they are encoded together and answered by the same generation."""
         with self._counting():
-            options = SearchOptions(k, nprobe, ef_search, k_prime, rescore, fusion=fusion)
-        return [Hits(one) for one in self.answer(queries, options, mode, where, explain=explain).hits]
+            options = SearchOptions(k, nprobe, ef_search, k_prime, rescore, fusion=fusion, collapse=collapse)
+        answered = self.answer(queries, options, mode, where, syntax=syntax, explain=explain)
+        return [Hits(one) for one in answered.hits]
 
     def answer(
         self,
@@ -210,11 +216,12 @@ class Searcher:
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
         *,
+        syntax: Syntax = "terms",
         explain: bool = False,
     ) -> Answer:
         """`search_batch` with the number of the generation that answered, which `refresh` may have left meanwhile."""
         with self._counting():
-            ask = Ask.checked(options, mode, where)
+            ask = Ask.checked(options, mode, where, syntax)
             check_queries(queries)
             with (
                 self._using() as opened,
@@ -317,15 +324,6 @@ class Searcher:
         if opened is None:
             raise GenerationError("this searcher was closed; open another one")
         return opened
-
-    def _published(self) -> Generation:
-        published = self._warehouse.published
-        if published is None:
-            raise GenerationError(
-                f"nothing is published in {self._warehouse.root} (no PUBLISHED there); `xtr-assets build` publishes a "
-                "generation that passes its checks"
-            )
-        return published
 
     def _note_opened(self, opened: OpenGeneration) -> None:
         places = ", ".join(f"{part} on {where} ({opened.reasons[part]})" for part, where in opened.devices.items())

@@ -17,8 +17,10 @@ from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.segment import LISTING_NAME
 from xtr_assets.storage.temporary_files import scratch
 
-# The folder of a generation's token index, as the subject of a check.
-TOKEN_INDEX = "xtr"
+# The folders of a generation's token index and of its lexical index, as the subject of a check.
+TOKEN_INDEX, LEXICAL_INDEX = "xtr", "lexical"
+# What either reads of the segments beside the rows: folders of this kind.
+POSTINGS = {TOKEN_INDEX: "postings.", LEXICAL_INDEX: "lexical."}
 # The subject of a check that is about all files of a generation.
 EVERY_FILE = "*"
 # What the files of a segment begin with that say what its rows are.
@@ -68,6 +70,12 @@ class Draft(Generation):
             raise
         finally:
             self._pending = None
+
+    def commit(self) -> None:
+        """Write what a batch has noted so far: for whoever opens this draft anew before the block ends."""
+        if self._pending:
+            self._commit(self._pending)
+            self._pending.clear()
 
     def reload(self) -> None:
         """Take in what other processes wrote to the manifest since."""
@@ -225,15 +233,16 @@ def _is_row_data(name: str) -> bool:
     return parts[0] == "segments" and parts[2].startswith(ROW_FILES)
 
 
-def _is_postings(name: str) -> bool:
+def _is_postings(name: str, subject: Sequence[str]) -> bool:
     parts = name.split("/")
-    return parts[0] == "segments" and parts[2].startswith("postings.")
+    kinds = tuple(kind for index, kind in POSTINGS.items() if index in subject)
+    return parts[0] == "segments" and parts[2].startswith(kinds)
 
 
 def subject_digest(manifest: Manifest, subject: Sequence[str], profile_keys: Sequence[str]) -> str:
     """sha256 over what a verdict depends on: its files, the segments' rows, the tombstones, and for each key how its
-    index was built and is searched. That the manifest says nothing of a key is covered too. The token index, `xtr`,
-    reads the postings beside the rows, so that they belong to it."""
+    index was built and is searched. That the manifest says nothing of a key is covered too. The token index, `xtr`, and
+    the lexical index, `lexical`, read postings beside the rows, so that these belong to them."""
     own = f"generations/{manifest.number}/"
     covered: dict[str, str] = {}
     for name in (*subject, TOMBSTONES_NAME):
@@ -242,7 +251,7 @@ def subject_digest(manifest: Manifest, subject: Sequence[str], profile_keys: Seq
             raise InvalidInput(f"a check is about {name!r}, which generation {manifest.number} has no file of")
         # Names relative to the generation, so that a record survives being imported under another number.
         covered |= {key.removeprefix(own): manifest.files[key].sha256 for key in within}
-    rows = [key for key in manifest.files if _is_row_data(key) or (TOKEN_INDEX in subject and _is_postings(key))]
+    rows = [key for key in manifest.files if _is_row_data(key) or _is_postings(key, subject)]
     covered |= {key: manifest.files[key].sha256 for key in rows}
     settings = {key: [manifest.profile.get(key), manifest.recipe.get(key)] for key in profile_keys}
     return sha256_bytes(canonical_json([covered, settings]))

@@ -16,6 +16,7 @@ from xtr_assets.storage.arrays import array_writer
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import TOMBSTONES_NAME, Generation
 from xtr_assets.storage.history import read_published
+from xtr_assets.storage.known_encoders import remember_encoder
 from xtr_assets.storage.layout import LARGEST_NUMBER, Layout, number_of
 from xtr_assets.storage.lock import committing, now
 from xtr_assets.storage.manifest import (
@@ -96,6 +97,8 @@ def make_draft(
             },
         )
         (folder / "manifest.json").write_bytes(manifest.to_bytes())
+        # Known before the draft is: one that is left behind and taken up again is of an encoder that is known.
+        remember_encoder(layout, fingerprint, info)
         if not commit_folder(folder, layout.generation(number)):
             raise GenerationError(f"the number {number} is taken: {layout.generation(number)} holds files; begin again")
     return Draft(layout, number, manifest)

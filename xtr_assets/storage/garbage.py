@@ -136,11 +136,12 @@ def _spare_folders(layout: Layout, directory: Path, folders: set[str], retired: 
 
 def _orphans(layout: Layout, directory: Path, folders: set[str]) -> Iterator[Path]:
     # Postings that were begun against a model that nothing kept has, or that somebody else ended: nobody resumes them.
-    # Encodings stay: they are resumed by whoever encodes the segment.
+    # Nor lexical postings, which are begun anew. Encodings stay: they are resumed by whoever encodes the segment.
     for path in sorted(directory.glob("postings.*")):
         model, sealed = path.name.partition(".")[2], layout.segment(directory.name) / path.name
         if f"models/{model}" not in folders or sealed.is_dir():
             yield path
+    yield from sorted(directory.glob("lexical.*"))
 
 
 def _current_segments(layout: Layout) -> Iterator[str]:

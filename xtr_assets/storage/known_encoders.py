@@ -10,12 +10,11 @@ from xtr_assets.storage.manifest import CANARY_KEY, EncoderInfo, Manifest
 from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 
 
-def remember_encoder(layout: Layout, fingerprint: str, encoder: EncoderInfo) -> WarehouseInfo:
-    """Keep what an encoder says of itself, the first time; warehouse.json as it is then."""
+def remember_encoder(layout: Layout, fingerprint: str, encoder: EncoderInfo) -> None:
+    """Keep what an encoder says of itself, the first time."""
     info = read_info(layout)
-    if fingerprint in info.encoders:
-        return info
-    return _keep(layout, info, fingerprint, encoder)
+    if fingerprint not in info.encoders:
+        _keep(layout, info, fingerprint, encoder)
 
 
 def canary_of(layout: Layout, fingerprint: str) -> dict[str, Any] | None:

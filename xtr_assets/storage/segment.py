@@ -182,7 +182,7 @@ class Segment:
     # -- folders of other makers --------------------------------------------------------------------------------------
 
     def folder(self, name: str) -> Path:
-        """Where the sealed folder `name` lies, there or not: `postings.<model8>`."""
+        """Where the sealed folder `name` lies, there or not: `postings.<model8>`, `lexical.<version>`."""
         return self.directory / safe_name(name, "folder")
 
     def has_folder(self, name: str) -> bool:

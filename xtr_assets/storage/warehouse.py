@@ -24,7 +24,7 @@ from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, com
 from xtr_assets.storage.shard_writer import ShardChange, write_change
 from xtr_assets.storage.snapshot import note_look
 from xtr_assets.storage.transfer import export_generation, import_generation
-from xtr_assets.storage.warehouse_info import WarehouseInfo
+from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 from xtr_assets.storage.warehouse_reader import WarehouseReader
 
 # Shards are written side by side and their snapshots take seconds: a step waits for another step, not for a build.
@@ -139,7 +139,7 @@ class Warehouse(WarehouseReader):
                 notes=notes or {},
                 named=named,
             )
-            self.info = known_encoders.remember_encoder(self.layout, fingerprint, draft.manifest.encoder)
+            self.info = read_info(self.layout)
         return draft
 
     def discard(self, number: int) -> None:

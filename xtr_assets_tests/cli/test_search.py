@@ -6,21 +6,23 @@ from xtr_assets.search import Searcher
 from xtr_assets_tests.cli.answers import document
 from xtr_assets_tests.cli.conftest import Command
 
-HIT_KEYS = ["rank", "chunk_id", "score", "scores", "source", "path", "symbol", "start_line", "end_line", "text"]
+PLACE_KEYS = ["source", "path", "symbol", "start_line", "end_line", "text"]
+HIT_KEYS = ["rank", "chunk_id", "score", "scores", "confidence", *PLACE_KEYS]
+LEGS = {"dense", "xtr", "lexical"}
 
 
-@pytest.mark.parametrize("mode", ["hybrid", "dense", "xtr", "exact"])
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "xtr", "lexical", "exact"])
 def test_search_prints_the_documented_document(run: Command, mode: str) -> None:
     found = document(run, "search", "zebra stripes", "--mode", mode, "-k", "3")
     assert list(found) == ["generation", "mode", "took_ms", "hits"]
     assert (found["generation"], found["mode"]) == (1, mode)
     assert found["took_ms"] > 0
-    assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3]
+    assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3][: len(found["hits"])]
     assert all(list(hit) == HIT_KEYS for hit in found["hits"])
     best = found["hits"][0]
     assert (best["source"], best["path"]) == ("guide", "animals.md")
     assert "zebra" in best["text"]
-    assert set(best["scores"]) == ({mode} if mode in ("dense", "xtr") else {"dense", "xtr"})
+    assert set(best["scores"]) == ({mode} if mode in LEGS else LEGS)
     scores = [hit["score"] for hit in found["hits"]]
     assert scores == sorted(scores, reverse=True)
 
@@ -34,7 +36,8 @@ def test_a_filter_narrows_the_hits(run: Command) -> None:
 def test_an_explanation_comes_where_it_was_asked_for(run: Command) -> None:
     hits = document(run, "search", "zebra stripes", "--explain", "-k", "1")["hits"]
     assert list(hits[0]) == [*HIT_KEYS, "explanation"]
-    assert set(hits[0]["explanation"]["spaces"]) == {"dense", "xtr"}
+    assert set(hits[0]["explanation"]["spaces"]) == LEGS
+    assert hits[0]["explanation"]["spaces"]["xtr"]["weight"] == 0.5
     assert "zebra" in [match["token"] for match in hits[0]["explanation"]["tokens"]]
 
 
@@ -66,13 +69,33 @@ def test_settings_stand_in_for_the_profile(run: Command, monkeypatch: pytest.Mon
     monkeypatch.setattr(Searcher, "search", noted)
     settings = ("--nprobe", "3", "--ef-search", "40", "--k-prime", "50", "--rescore", "60")
     assert document(run, "search", "zebra", *settings)["hits"]
-    assert given == [{"nprobe": 3, "ef_search": 40, "k_prime": 50, "rescore": 60, "explain": False}]
+    asked = {"nprobe": 3, "ef_search": 40, "k_prime": 50, "rescore": 60, "syntax": "terms", "explain": False}
+    assert given == [{**asked, "collapse": None}]
+
+
+def test_one_hit_a_symbol_is_asked_for_by_name(run: Command) -> None:
+    hits = document(run, "search", "zebra", "--collapse", "symbol")["hits"]
+    places = [(hit["source"], hit["path"], hit["symbol"]) for hit in hits]
+    assert hits and len(set(places)) == len(places)
+    assert run("search", "zebra", "--collapse", "file").exit_code == 2
+
+
+def test_words_are_searched_without_a_model_and_demands_are_kept_or_taken_as_words(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xtr_assets.cli.search.load_encoder", lambda *_: pytest.fail("a model was loaded"))
+    found = document(run, "search", "zebra", "--mode", "lexical")
+    assert found["mode"] == "lexical" and found["hits"]
+    assert all(set(hit["scores"]) == {"lexical"} and "zebra" in hit["text"].lower() for hit in found["hits"])
+    assert document(run, "search", "zebra +nowhere", "--mode", "lexical")["hits"] == []
+    plain = document(run, "search", "zebra +nowhere", "--mode", "lexical", "--syntax", "plain")
+    assert [hit["chunk_id"] for hit in plain["hits"]] == [hit["chunk_id"] for hit in found["hits"]]
 
 
 @pytest.mark.parametrize(
     "arguments",
     ["--nprobe 0", "--rescore -1", "--nprobe x", "--k-prime 9 --mode dense", "--ef-search 9 --mode xtr",
-     "--nprobe 9 --mode exact"],
+     "--nprobe 9 --mode exact", "--rescore 9 --mode lexical", "--syntax free"],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_is_wrong_use(run: Command, arguments: str) -> None:
     result = run("search", "zebra", *arguments.split(), "--json")

@@ -11,7 +11,7 @@ def test_status_says_what_serves(run: Command, built: Path) -> None:
     assert found["dead_share"] == 0
     assert found["bytes"]["total"] == sum(size for kind, size in found["bytes"].items() if kind != "total")
     assert found["encoder"]["dim"] == 64
-    assert set(found["recipe"]) == {"dense", "xtr"}
+    assert set(found["recipe"]) == {"dense", "xtr", "lexical"}
     checks = {check["name"]: check for check in found["checks"]}
     assert {"dense_recall", "xtr_recall", "id_map_bijection"} <= set(checks)
     plain = ["name", "passed", "value", "threshold"]
@@ -29,6 +29,7 @@ def test_status_says_what_serves_on_this_machine_and_why(run: Command) -> None:
     assert serves["dense"]["device"] and serves["dense"]["reason"]
     assert serves["xtr"]["backend"] in ("native", "numba", "numpy")
     assert serves["xtr"]["device"] and serves["xtr"]["reason"]
+    assert serves["lexical"]["backend"] in ("native", "numpy") and serves["lexical"]["reason"]
     shown = run("status").stderr
     assert "FAISS" in shown and "backend: xtr" in shown and "device: dense" in shown
 

@@ -7,7 +7,8 @@ it adds: rows that stand at other lines than their segment says. Version 3 has m
 records with the check's version and a seal, and a history that names contents: of a generation that was collected too.
 Version 4 has a warehouse.json of version 3, which names the end of a history whose lines digest what stands before
 them, and a draft beside what serves. Version 5 has a warehouse.json of version 4 and a pointer with a check, which was
-moved back.
+moved back. Version 6 has real indexes over three generations, the first of which was published before there was a
+lexical one; the others have lexical postings, of a segment with dead rows too.
 """
 
 import json
@@ -16,15 +17,22 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from xtr_assets.core.types import Quarantined
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests import fixtures
 from xtr_assets_tests.storage.sample import REQUIRED, check, draft, texts, write
 
 FIRST = {"json/decoder.py": ["decode reads a document", "scan finds the next value"], "notes.md": ["title zebra"]}
 SECOND = {"json/decoder.py": ["decode reads one document", "scan finds the next value"], "empty.py": []}
 THIRD = {**SECOND, "new.py": ["added in the third"]}
 # A row is written above two others, which stand a line further down then.
+WORDED = [
+    fixtures.make_chunk("asyncio/tasks.py", "gather", "def gather(*coros): runs all", title="class Tasks"),
+    fixtures.make_chunk("asyncio/tasks.py", "stop", "def stop(): raise ConnectionRefused", line=9),
+    fixtures.make_chunk("notes.md", "", "the connection was refused, the gatherers left"),
+]
 ABOVE = {**FIRST, "json/decoder.py": ["dump writes a document", *FIRST["json/decoder.py"]]}
 
 
@@ -97,7 +105,26 @@ def make_pointed(root: Path) -> Warehouse:
     return warehouse
 
 
-MAKERS = {"1": make, "2": make_shifted, "3": make_gated, "4": make_chained, "5": make_pointed}
+def make_worded(root: Path) -> Warehouse:
+    """The golden warehouse of version 6."""
+    warehouse = Warehouse.create(root)
+    with pytest.MonkeyPatch.context() as before:
+        before.setattr(fixtures, "derive_lexical", lambda _session: None)
+        fixtures.publish_chunks(warehouse, WORDED)
+    fixtures.publish_chunks(warehouse, [*WORDED, fixtures.make_chunk("late.py", "retry", "retry after HTTP_404")])
+    changed = [one for one in WORDED if one.symbol != "stop"]
+    fixtures.publish_chunks(warehouse, [*changed, fixtures.make_chunk("cafe.py", "", "größe des café 数据库")])
+    return warehouse
+
+
+MAKERS = {
+    "1": make,
+    "2": make_shifted,
+    "3": make_gated,
+    "4": make_chained,
+    "5": make_pointed,
+    "6": make_worded,
+}
 
 
 def main(version: str) -> None:

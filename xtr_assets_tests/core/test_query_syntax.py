@@ -41,7 +41,7 @@ def test_queries_are_taken_apart(text: str, expected: Query) -> None:
 
 
 def test_an_unknown_syntax_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="syntax is 'lucene'; use one of rich, plain"):
+    with pytest.raises(InvalidInput, match="syntax is 'lucene'; use one of terms, plain"):
         parse_query("a", "lucene")  # type: ignore[arg-type]
 
 

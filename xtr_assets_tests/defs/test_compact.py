@@ -43,6 +43,7 @@ def test_rewritten_rows_are_not_new_and_holes_are_closed_where_they_are_too_many
     assert (project.ids(), answers(project)) == (ids, answered)
     costs = closed.manifest.notes["costs"]
     assert costs["generation"]["rows_added"] == costs["xtr_index"]["postings_written"] == 0
+    assert costs["lexical_index"]["postings_written"] == costs["lexical_index"]["rows"] == 0
     assert project.warehouse.verify().ok
     # The next change is built on the new rows, and a full build begins at row 0 whatever there was.
     (project.modules / "glob.py").unlink()

@@ -12,6 +12,8 @@ from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.pipeline.derive.neighbor_lists import read_neighbors
 from xtr_assets.pipeline.gate.registry import checks_of, requirement
 from xtr_assets.pipeline.queries import gate_queries
+from xtr_assets.search.legs import Blend
+from xtr_assets.search.searcher import Searcher
 from xtr_assets_tests.defs.conftest import CONFIG, MODULES, STDLIB, Project
 
 
@@ -37,7 +39,11 @@ def test_a_first_build_publishes_generation_1_with_every_check(fresh: Project) -
     assert "insort_left" in project.top("insert item x in list a, and keep it sorted")
     assert sorted(set(materialized(project))) == sorted([*CORPUS, *DERIVED])
     assert result.shards["modules"]["encoded"] == result.live_rows
-    assert {"generation", "faiss_index", "xtr_index"} <= set(generation.manifest.notes["costs"])
+    assert generation.manifest.profile["hybrid"] == Blend.standard().document()
+    with Searcher(project.warehouse, "cpu") as searcher:
+        (hit,) = searcher.search("insert item x in list a, and keep it sorted", 1)
+    assert set(hit.scores) == {"dense", "name", "xtr", "lexical"}
+    assert {"generation", "faiss_index", "xtr_index", "lexical_index"} <= set(generation.manifest.notes["costs"])
 
 
 def test_a_second_build_with_nothing_changed_materializes_nothing(project: Project) -> None:

@@ -9,6 +9,7 @@ from xtr_assets.encoders.base import Encoded, Progress
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors
+from xtr_assets.pipeline.derive.lexical_index import derive_lexical
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.pipeline.gate.drift import note_training
 from xtr_assets.pipeline.gate.nothing_vanished import accept
@@ -138,6 +139,7 @@ def derive(session: DraftSession, *, whole: bool = True) -> None:
     report = derive_dense(session)
     note_training(session.draft, session.carried, report.how)
     derive_tokens(session)
+    derive_lexical(session)
     write_id_map(session.draft)
     if whole:
         write_catalog(session.draft)

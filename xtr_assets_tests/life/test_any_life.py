@@ -89,7 +89,7 @@ class Life(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         # So few rows would be scanned in every mode: here the indexes answer.
         self.patch.setattr("xtr_assets.search.ranker.CANDIDATES", 4)
-        self.patch.setattr("xtr_assets.search.reader.CANDIDATES", 4)
+        self.patch.setattr("xtr_assets.search.legs.CANDIDATES", 4)
         self.patch.setattr("xtr_assets.index.late.search.plan_search", by_lists)
         self.patch.setattr("xtr_assets.core.compaction.TIER_SEGMENTS", 2)
         self.patch.setattr("xtr_assets.core.row_placement.HOLES_UNNOTICED", 3)
@@ -295,6 +295,9 @@ class Life(RuleBasedStateMachine):
         with Searcher(self.warehouse, "cpu") as searcher:
             for query in self.holds[number].answers:
                 check_query(searcher, query, self.holds[number])
+            # Exact whatever lies where: the same rows, the same bits.
+            for query, found in self.holds[number].words.items():
+                assert_same(ask(searcher, query, "lexical"), found)
         self.checked.add(number)
         assert self.warehouse.verify().problems == ()
 

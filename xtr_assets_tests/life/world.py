@@ -14,6 +14,8 @@ from xtr_assets_tests.life import steps
 
 K = 4
 MODES = ("dense", "xtr", "hybrid")
+# Asked in words alone, beside the texts of all chunks.
+DEMANDS = ('"red green"', "+sun moon", '"two three" +return', "+nowhere")
 # (chunk_id, fused score, scores by space)
 Answers = list[tuple[int, float, dict[str, float]]]
 
@@ -113,6 +115,7 @@ class Reference:
     chunks: Mapping[int, tuple[str, str, str, int]]
     answers: Mapping[str, Answers]
     dense: Mapping[str, Answers]
+    words: Mapping[str, Answers]
     names: Mapping[int, bytes]
 
 
@@ -172,6 +175,7 @@ def fresh_build(world: World) -> Reference:
         with Searcher(warehouse, "cpu") as searcher:
             exact = {query: ask(searcher, query, "exact") for query in queries}
             dense = {query: ask(searcher, query, "dense") for query in queries}
-        return Reference(chunks, exact, dense, named(warehouse, 1))
+            words = {query: ask(searcher, query, "lexical") for query in (*queries, *DEMANDS)}
+        return Reference(chunks, exact, dense, words, named(warehouse, 1))
     finally:
         shutil.rmtree(folder)

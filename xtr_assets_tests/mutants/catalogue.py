@@ -3,7 +3,7 @@
 from contextlib import nullcontext
 
 from xtr_assets_tests.mutants.fault import Mutant
-from xtr_assets_tests.mutants.places import derived, encodings, evidence, names, passage, rows, serving, sources
+from xtr_assets_tests.mutants.places import derived, encodings, evidence, names, passage, rows, serving, sources, words
 
 MUTANTS: tuple[Mutant, ...] = (
     *sources.MUTANTS,
@@ -14,6 +14,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *evidence.MUTANTS,
     *serving.MUTANTS,
     *passage.MUTANTS,
+    *words.MUTANTS,
 )
 
 CONTROLS: tuple[Mutant, ...] = tuple(

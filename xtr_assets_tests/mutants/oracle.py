@@ -19,7 +19,7 @@ from xtr_assets_tests.mutants.truth import Matrix, Row, Truth, Vectors, encode, 
 K = 10
 # A score may differ from the true one by what float16 and int8 rows lose; two chunks of this corpus that are not equal
 # lie further apart.
-TOLERANCE = {"dense": 2e-3, "xtr": 8e-3}
+TOLERANCE = {"dense": 2e-3, "xtr": 8e-3, "lexical": 1e-3}
 # Healthy builds of this corpus find everything; what finds less than this is worse for users.
 LEAST_RECALL = 0.9
 # Texts that ask for themselves in the token index: all would take a second.
@@ -49,7 +49,12 @@ def harm(truth: Truth, warehouse: Warehouse) -> list[str]:
     if generation is None:
         return ["nothing serves"]
     with Searcher(warehouse, "cpu") as searcher:
-        found = [*_served(truth, searcher), *_answers(truth, searcher), *_filters(truth, searcher)]
+        found = [
+            *_served(truth, searcher),
+            *_answers(truth, searcher),
+            *_words(truth, searcher),
+            *_filters(truth, searcher),
+        ]
     return [*found, *_vectors(truth, generation), *_catalog(truth, generation), *_evidence(truth, generation)]
 
 
@@ -102,6 +107,41 @@ def _answers(truth: Truth, searcher: Searcher) -> Iterator[str]:
     meant = sum(all(word in text for word in question.split()) for question in asked for text in known)
     if meant < LEAST_RECALL * QUESTIONS:
         yield f"hybrid: {meant} of {QUESTIONS} questions find their chunk first"
+
+
+def _words(truth: Truth, searcher: Searcher) -> Iterator[str]:
+    """Questions in words, over all rows, under a filter, and with a phrase that must stand there."""
+    place = {int(one): at for at, one in enumerate(truth.ids)}
+    some = np.linspace(0, len(truth.ids) - 1, QUESTIONS).astype(int).tolist()
+    wrong = 0
+    for at in some:
+        row = truth.rows[int(truth.ids[at])]
+        text = " ".join(row["text"].split()[2:7]).replace('"', " ")
+        scores = truth.words.scores(text)
+        mine = np.array([truth.rows[int(one)]["source"] == row["source"] for one in truth.ids])
+        word = next(one for one in row["text"].split() if one.isalpha())
+        held = np.array([f" {word} " in f" {' '.join(truth.rows[int(one)]['text'].split())} " for one in truth.ids])
+        for query, where, true in (
+            (text, None, scores),
+            (text, {"source": row["source"]}, np.where(mine, scores, 0)),
+            (f"+{word}", None, np.where(held, truth.words.scores(word), 0)),
+        ):
+            hits = searcher.search(query, K, "lexical", where, syntax="terms" if query.startswith("+") else "plain")
+            best = np.sort(true[true > 0])[::-1][:K]
+            shown = np.array([hit.score for hit in hits], np.float32)
+            if query.startswith("+"):
+                # Other rows may hold the word beside a comma or a bracket.
+                known = [place.get(hit.chunk_id, -1) for hit in hits]
+                wrong += any(
+                    at < 0 or word.casefold() not in str(truth.rows[int(truth.ids[at])]).casefold() for at in known
+                )
+            elif len(shown) != len(best) or np.abs(shown - best).max(initial=0) > TOLERANCE["lexical"]:
+                wrong += 1
+            else:
+                own = [true[place[hit.chunk_id]] if hit.chunk_id in place else -1.0 for hit in hits]
+                wrong += bool(np.abs(shown - np.array(own, np.float32)).max(initial=0) > TOLERANCE["lexical"])
+    if wrong:
+        yield f"lexical: {wrong} answers of {3 * len(some)} are wrong"
 
 
 def _arrays(answers: Sequence[Sequence[Hit]]) -> tuple[Matrix, Any]:

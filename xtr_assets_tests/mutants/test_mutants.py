@@ -34,8 +34,11 @@ CHOSEN: tuple[tuple[str, Run], ...] = (
     ("half of the added rows are missing in FAISS", "incremental"),
     ("tokens stand in the list of the next centroid", "full"),
     ("the ID map of the parent", "incremental"),
+    ("words of the next row", "incremental"),
     ("hydration is off by one", "incremental"),
     ("the sum of z-scores is turned round", "incremental"),
+    ("names are those of the next candidate", "full"),
+    ("confidence is turned round", "full"),
     ("verdicts of the parent", "incremental"),
 )
 ALL = tuple((one.name, run) for one in MUTANTS for run in one.runs) if "XTR_ASSETS_MUTANTS" in os.environ else ()

@@ -143,7 +143,7 @@ def attempt(mutant: Mutant, run: Run, bases: Bases) -> Outcome:
     """Plant the fault, build, and look."""
     corpus = bases.copy(run, mutant.recipe, mutant.lists)
     truth = truth_of(corpus)
-    assert len(truth.encoded.embeddings), "encoded before anything is planted"
+    assert len(truth.encoded.embeddings) and truth.words, "encoded before anything is planted"
     try:
         with reading_lists(mutant.lists):
             return _attempt(mutant, run, corpus, truth)

@@ -6,7 +6,9 @@ json, ast and line slices give the chunks; ids are digested here; texts are enco
 import ast
 import hashlib
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from xtr_assets.core.lexical_terms import document_terms, query_terms
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets_tests.mutants.corpus import Corpus
 
@@ -24,6 +27,8 @@ Row = dict[str, Any]
 Matrix = npt.NDArray[np.float32]
 # Made before anything is planted: what a fault does to the package's encoder it does not do to this one's results.
 DIM, TOKEN_DIM = 64, 32
+# As they are before anything is planted: a fault replaces what modules call by name.
+_TERMS = (document_terms, query_terms)
 # The longest text of a record that is one chunk (`max_chars` of the corpus).
 MAX_CHARS = 600
 
@@ -41,6 +46,35 @@ class Truth:
     @cached_property
     def encoded(self) -> "Vectors":
         return encode([text_of(self.rows[one]) for one in self.ids.tolist()])
+
+    @cached_property
+    def words(self) -> "Words":
+        return Words([_TERMS[0](row["path"], row["symbol"], row["title"], row["text"]) for row in self._ordered()])
+
+    def _ordered(self) -> list[Row]:
+        return [self.rows[one] for one in self.ids.tolist()]
+
+
+class Words:
+    """BM25 over the terms of each text, by the book."""
+
+    def __init__(self, texts: list[list[str]]) -> None:
+        self._counts = [Counter(terms) for terms in texts]
+        self._mean = sum(map(len, texts)) / len(texts)
+        self._frequency = Counter(term for counts in self._counts for term in counts)
+
+    def scores(self, question: str) -> Matrix:
+        """Of every text."""
+        return np.array([self._score(counts, _TERMS[1](question)) for counts in self._counts], np.float32)
+
+    def _score(self, counts: Counter[str], question: list[str]) -> float:
+        norm = 1.2 * (0.25 + 0.75 * counts.total() / self._mean)
+        return sum(
+            math.log(1 + (len(self._counts) - self._frequency[term] + 0.5) / (self._frequency[term] + 0.5))
+            * 2.2 * counts[term] / (counts[term] + norm)
+            for term in question
+            if counts[term]
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

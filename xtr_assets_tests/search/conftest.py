@@ -1,15 +1,17 @@
 """One small warehouse for all tests that only read; it has duplicates, two shards, metadata, dead rows and a hole."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk
 from xtr_assets.search import Searcher
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.fixtures import make_chunk, publish, write_shard
+from xtr_assets_tests.fixtures import drafted, make_chunk, publish, write_shard
 
 SENTENCE = (
     "parse date zebra index search token vector graph list file path name read write open close lock thread queue "
@@ -67,6 +69,46 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 @pytest.fixture(scope="session")
 def searcher(warehouse: Warehouse) -> Iterator[Searcher]:
     with Searcher(warehouse, device="cpu") as opened:
+        yield opened
+
+
+# What `legs` is published with: unlike the standard in every number, so that a constant of the code shows.
+PROFILE = {"candidates": 60, "weights": {"dense": 0.9, "name": 0.3, "xtr": 0.7, "lexical": 0.4}, "length": 0.04}
+
+CURVE = {
+    "version": 1,
+    "weights": {"cosine": 3.0, "lead": 0.7},
+    "bias": -4.0,
+    "auc": 0.9,
+    "error": 0.05,
+    "held_out": 100,
+}
+
+
+@pytest.fixture(scope="session")
+def legs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
+    """Code with names and documents without, in four parts a symbol, published with weights and a length term."""
+    made = Warehouse.create(tmp_path_factory.mktemp("legs") / "warehouse")
+    code, documents = corpus()
+    parts = [
+        replace(
+            chunk,
+            chunk_id=chunk_id("code", path := f"pkg{i // 8 % 5}/mod{i // 8}.py", symbol := f"f{i // 4}", 0, i % 4),
+            path=path,
+            symbol=symbol,
+            part=i % 4,
+        )
+        for i, chunk in enumerate(code)
+    ]
+    write_shard(made, "code", parts)
+    write_shard(made, "docs", documents)
+    publish(made, recipe="IVF16,Flat")
+    write_shard(made, "code", parts[24:])
+    draft = drafted(made, recipe="IVF16,Flat", named=("code",))
+    draft.set_profile("hybrid", PROFILE)
+    draft.set_profile("confidence", CURVE)
+    number = made.publish(draft.number, force_reason="these tests have no gate").number
+    with Searcher(made, device="cpu", generation=number) as opened:
         yield opened
 
 

@@ -48,7 +48,19 @@ def test_a_draft_without_indexes_says_which_assets_make_them(path: Path) -> None
         open_tokens(draft)
 
 
-@pytest.mark.parametrize("kind", ["dense.faiss", "index.json", "model.json", "postings.json", "chunks.arrow"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "dense.faiss",
+        "xtr/index.json",
+        "lexical/index.json",
+        "model.json",
+        "postings.json",
+        "lexical.json",
+        "term_bounds.npy",
+        "chunks.arrow",
+    ],
+)
 def test_a_flipped_byte_of_what_a_parser_reads_is_refused_by_name(path: Path, kind: str) -> None:
     new_warehouse(path, CHUNKS)
     (found,) = path.rglob(kind)
@@ -59,7 +71,9 @@ def test_a_flipped_byte_of_what_a_parser_reads_is_refused_by_name(path: Path, ki
         searcher.search("zebra")
 
 
-@pytest.mark.parametrize("kind", ["embeddings.*.npy", "tokens.npy", "documents.npy"])
+@pytest.mark.parametrize(
+    "kind", ["embeddings.*.npy", "tokens.npy", "postings.*/documents.npy", "lexical.*/documents.npy"]
+)
 def test_a_truncated_array_is_refused_by_name(path: Path, kind: str) -> None:
     new_warehouse(path, CHUNKS)
     (found,) = path.rglob(kind)

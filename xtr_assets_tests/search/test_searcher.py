@@ -161,7 +161,7 @@ def test_a_batch_gives_what_single_searches_give(searcher: Searcher, mode: Mode)
         ({"k": 0}, "k is 0; pass a whole number from 1"),
         ({"k": True}, "k is True"),
         ({"k": 2**40}, "k is 1099511627776"),
-        ({"mode": "magic"}, "mode is 'magic'; use one of hybrid, dense, xtr, exact"),
+        ({"mode": "magic"}, "mode is 'magic'; use one of hybrid, dense, xtr, lexical, exact"),
         ({"fusion": "sum"}, "fusion is 'sum'; use one of zsum, rrf"),
         ({"fusion": "rrf", "mode": "dense"}, "one ranking; use mode hybrid or exact"),
         ({"nprobe": 0}, "nprobe is 0; pass a whole number of at least 1"),

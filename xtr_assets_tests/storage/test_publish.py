@@ -496,3 +496,19 @@ def test_a_line_of_the_history_that_is_not_what_was_said_is_taken_out_and_told(
     assert _held(twice) == held
     monkeypatch.undo()
     assert serving(twice) == 2
+
+
+def test_a_draft_is_of_a_known_encoder_wherever_its_maker_died(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was taken up again and published would name an encoder that warehouse.json does not have."""
+
+    def dying(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    write(warehouse, {"a.py": ["one", "two"]})
+    with monkeypatch.context() as patched:
+        patched.setattr("xtr_assets.storage.draft_lifecycle.commit_folder", dying)
+        with pytest.raises(KeyboardInterrupt):
+            draft(warehouse)
+    assert FINGERPRINT in Warehouse.open(warehouse.root).info.encoders

@@ -18,7 +18,7 @@ from xtr_assets.pipeline.plan.finish import finish
 from xtr_assets.search.hits import Hit
 from xtr_assets.telemetry import metrics
 
-UPSTREAM = ("faiss_index", "xtr_index", "id_map", "catalog", "exact_neighbors")
+UPSTREAM = ("faiss_index", "xtr_index", "lexical_index", "id_map", "catalog", "exact_neighbors")
 # Queries whose answers are shown: what a person reads in half a minute.
 SHOWN_QUERIES, SHOWN_HITS = 5, 3
 
@@ -65,4 +65,4 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
 def sample_hits(session: DraftSession) -> dict[str, list[Hit]]:
     """What the first gate queries find in the draft."""
     texts = [query.text for query in session.queries().queries[:SHOWN_QUERIES]]
-    return dict(zip(texts, session.searcher().search_batch(texts, SHOWN_HITS), strict=True))
+    return dict(zip(texts, session.searcher().search_batch(texts, SHOWN_HITS, syntax="plain"), strict=True))

@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.pipeline.gate.finds_itself import sample
+from xtr_assets.pipeline.gate.lexical_truth import StoredWords
+from xtr_assets.pipeline.gate.term_truth import asked
 from xtr_assets.pipeline.gate.where_truth import COLUMNS, Row
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.id_map import ID_MAP_NAME
@@ -113,7 +115,7 @@ def _columns(generation: Generation, places: Places, rows: Ints) -> dict[int, Ro
     found: dict[int, Row] = {}
     for name, inside in by_segment.items():
         positions = places.position[inside]
-        table = stored_rows(generation, name, positions, (*COLUMNS, "metadata", "text_hash"))
+        table = stored_rows(generation, name, positions, (*COLUMNS, "title", "text", "metadata", "text_hash"))
         for place, position, row in zip(inside, positions.tolist(), table, strict=True):
             moved = sum(by for start, stop, by in shifts.get(name, ()) if start <= position < stop)
             lines = {column: row[column] + moved for column in ("start_line", "end_line")}
@@ -140,12 +142,19 @@ def stored_rows(
 class StoredVectors:
     """Scores of rows by what lies in their segments."""
 
-    def __init__(self, generation: Generation) -> None:
+    def __init__(self, generation: Generation, places: Places) -> None:
         self._segments = [
             (one.base_row, one.end_row, one.segment.embeddings(generation.fingerprint),
              one.segment.tokens(generation.fingerprint))
             for one in generation.segments
         ]  # fmt: skip
+        self._names = [
+            one.segment.names(generation.fingerprint) if one.segment.has_names(generation.fingerprint) else None
+            for one in generation.segments
+        ]
+        live = _masked(places.row[places.live], generation.end_row)
+        self._words = StoredWords(generation, live)
+        self._worded: dict[str, Doubles] = {}
 
     def dense(self, rows: Ints, query: Floats) -> Floats:
         """float32 [n]: inner products of an embedding with those of ascending rows."""
@@ -155,6 +164,35 @@ class StoredVectors:
             if len(inside):
                 parts.append(np.asarray(embeddings[inside], np.float32) @ query)
         return np.concatenate(parts)
+
+    @property
+    def named(self) -> bool:
+        """Whether any row has a name."""
+        return any(names is not None for names in self._names)
+
+    def names(self, rows: Ints, query: Floats) -> Floats:
+        """float32 [n]: inner products of an embedding with the names of ascending rows, 0 where a row has none."""
+        parts = [np.empty(0, np.float32)]
+        for (first, stop, _, _), names in zip(self._segments, self._names, strict=True):
+            inside = rows[(rows >= first) & (rows < stop)] - first
+            parts.append(
+                np.zeros(len(inside), np.float32) if names is None else np.asarray(names[inside], np.float32) @ query
+            )
+        return np.concatenate(parts)
+
+    def tokens(self, rows: Ints) -> Ints:
+        """int64 [n]: how many tokens ascending rows keep."""
+        parts = [np.empty(0, np.int64)]
+        for first, stop, _, arrays in self._segments:
+            inside = rows[(rows >= first) & (rows < stop)] - first
+            parts.append(np.asarray(arrays.offsets[inside + 1] - arrays.offsets[inside], np.int64))
+        return np.concatenate(parts)
+
+    def lexical(self, rows: Ints, text: str) -> Floats:
+        """float32 [n]: BM25 of a question's words in rows."""
+        if text not in self._worded:
+            self._worded[text] = self._words.scores(asked(text))
+        return self._worded[text][rows].astype(np.float32)
 
     def late(self, rows: Ints, query: Floats) -> Floats:
         """float32 [n]: MaxSim of query tokens float32 [t, token_dim] with ascending rows, per query token."""
@@ -170,18 +208,3 @@ class StoredVectors:
                 products = (tokens @ query.T) * arrays.scales[taken].astype(np.float32)[:, None]
                 parts.append(np.maximum.reduceat(products, begins, axis=0).sum(axis=1) / np.float32(len(query)))
         return np.concatenate(parts)
-
-
-def z_sums(scores: Mapping[str, Floats], k: int, depth: int) -> tuple[Doubles, dict[str, float]]:
-    """(float64 [n], spread of each space): standard scores summed, with the moments of the best of each space.
-
-    As docs/searching.md says: mean and spread come from the best `depth` of each space, k where that is more.
-    """
-    best = sorted({int(at) for one in scores.values() for at in np.argsort(-one, kind="stable")[: max(k, depth)]})
-    total = np.zeros(len(next(iter(scores.values()))), np.float64)
-    spreads = {}
-    for name, values in scores.items():
-        top = values[best].astype(np.float64)
-        spreads[name] = float(top.std())
-        total += (values - top.mean()) / max(spreads[name], 1e-6)
-    return total, spreads

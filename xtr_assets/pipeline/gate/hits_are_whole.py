@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.core.errors import InvalidInput, StorageError
+from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Ints
 from xtr_assets.pipeline.gate.finding import Finding
@@ -85,7 +86,10 @@ def _found(session: DraftSession, opened: OpenGeneration) -> list[tuple[int, Hit
     numbers: list[int] = []
     for stratum in sorted({query.stratum for query in gate.queries}):
         numbers += np.flatnonzero([query.stratum == stratum for query in gate.queries])[:QUERIES].tolist()
-    asked = [QueryVectors(gate.embeddings[i], gate.tokens[i]) for i in numbers]
+    asked = [
+        QueryVectors(gate.embeddings[i], gate.tokens[i], terms=tuple(query_terms(gate.queries[i].text)))
+        for i in numbers
+    ]
     if not asked or not session.draft.live_rows:
         return []
     rankings = rank(opened, asked, Ask.checked(SearchOptions(K), "hybrid", None), Timing())

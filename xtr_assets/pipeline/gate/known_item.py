@@ -21,10 +21,13 @@ from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.gate_queries import GateQuery
 from xtr_assets.pipeline.queries.synthesis import NAMING, QueryKind
+from xtr_assets.search.confidence import PROFILE_KEY
 from xtr_assets.search.hits import Hit
 from xtr_assets.storage.generation import Generation
 
 CHECK = "known_item"
+# What a session keeps the answers under.
+ITEMS = "known items"
 # Recall is taken at ten, and at a twentieth of the rows where that is less: ten of a hundred hits answer by chance.
 K, ROWS_A_HIT = 10, 20
 # Items asked: about 8 ms each in hybrid, and 150 settle a recall of 0.8 to 0.05.
@@ -59,11 +62,12 @@ REMEDY = (
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Items that were asked: the queries, the hits of each, and those of them that served before, with the item's own
-    chunk, which may have changed."""
+    chunk, which may have changed. misplaced : hits under another chunk's id, which are not among them."""
 
     queries: tuple[GateQuery, ...]
     hits: tuple[tuple[Hit, ...], ...]
     before: tuple[tuple[Hit, ...], ...]
+    misplaced: int = 0
 
     def of(self, chosen: Sequence[int]) -> "Asked":
         """Some of them."""
@@ -71,37 +75,49 @@ class Asked:
             tuple(self.queries[i] for i in chosen),
             tuple(self.hits[i] for i in chosen),
             tuple(self.before[i] for i in chosen),
+            self.misplaced,
         )
 
 
 def check(session: DraftSession) -> Finding:
     """Known-item recall in hybrid: not surely below FLOOR, nor below the serving generation's on the same items."""
-    items = known_items(session)
-    new = new_ids(session.serving, session)
-    found = session.searcher().search_batch([query.text for query in items], DEPTH) if items else []
-    # A hit under another chunk's id answers nothing.
-    told = [tuple(hit for hit in hits if id_is_of_place(hit)) for hits in found]
-    asked = Asked(
-        tuple(items),
-        tuple(told),
-        tuple(
-            tuple(hit for hit in hits if hit.chunk_id not in new or hit.chunk_id == query.chunk_id)
-            for query, hits in zip(items, told, strict=True)
-        ),
-    )
-    misplaced = sum(len(hits) for hits in found) - sum(len(hits) for hits in told)
-    judged = judge_items(asked, recorded_ranks(session.serving), depth_of(session.draft.live_rows), misplaced)
+    asked = asked_items(session)
+    before, k = recorded_ranks(session.serving), depth_of(session.draft.live_rows)
+    judged = judge_items(asked, before, k, asked.misplaced)
     if judged.value is None or judged.value >= FLOOR:
         return judged
-    told_apart = told_apart_by(session, items)
-    asked = asked.of([i for i, query in enumerate(items) if query.query_id in told_apart])
-    return judge_items(
-        asked,
-        recorded_ranks(session.serving),
-        depth_of(session.draft.live_rows),
-        misplaced,
-        len(items) - len(told_apart),
-    )
+    told_apart = told_apart_by(session, asked.queries)
+    kept = [i for i, query in enumerate(asked.queries) if query.query_id in told_apart]
+    return judge_items(asked.of(kept), before, k, asked.misplaced, len(asked.queries) - len(told_apart))
+
+
+def asked_items(session: DraftSession) -> Asked:
+    """The known items and what hybrid answers, asked once for the checks of a step."""
+    manifest = session.draft.manifest
+    # How sure a hit is changes no hit.
+    profile = {name: value for name, value in manifest.profile.items() if name != PROFILE_KEY}
+    files = sorted((name, one.sha256) for name, one in manifest.files.items())
+
+    def ask() -> Asked:
+        searcher, items = session.searcher(), known_items(session)
+        new = new_ids(session.serving, session)
+        found = searcher.search_batch([query.text for query in items], DEPTH, syntax="plain") if items else []
+        # A hit under another chunk's id answers nothing.
+        told = [tuple(hit for hit in hits if id_is_of_place(hit)) for hits in found]
+        before = [
+            tuple(hit for hit in hits if hit.chunk_id not in new or hit.chunk_id == query.chunk_id)
+            for query, hits in zip(items, told, strict=True)
+        ]
+        misplaced = sum(len(hits) for hits in found) - sum(len(hits) for hits in told)
+        return Asked(tuple(items), tuple(told), tuple(before), misplaced)
+
+    return session.kept(ITEMS, repr([files, profile]), ask)
+
+
+def told_by_few(asked: Asked) -> Asked:
+    """The items whose words name something: no tenth list of other items carries them."""
+    scored = _scored([asked_words(query.text) for query in asked.queries], asked.hits, K)
+    return asked.of([i for i, chance in enumerate(scored.chance) if chance <= MOST_CHANCE])
 
 
 def depth_of(rows: int) -> int:

@@ -1,4 +1,4 @@
-"""Rows that lists name, read from the raw arrays: documents in postings, neighbours in exact lists."""
+"""Rows that lists name, read from the raw arrays: documents in postings of either kind, neighbours in exact lists."""
 
 import json
 from collections.abc import Iterator
@@ -10,11 +10,13 @@ import numpy as np
 from xtr_assets.core.types import Floats, Int32s, Ints, Mask
 from xtr_assets.pipeline.derive.neighbor_lists import neighbor_files
 from xtr_assets.pipeline.plan.draft_session import DraftSession
-from xtr_assets.search.loaders import TOKEN_FILE
+from xtr_assets.search.loaders import LEXICAL_FILE, TOKEN_FILE
 from xtr_assets.storage.draft import Draft
 
 Fault = tuple[str, Ints]
 
+# A word is counted no further in a row.
+MOST_COUNTED = 65_535
 # Tokens compared with their lists at a time: 200 MB while they are sorted. 1,000,000 rows of 50 tokens take 5 CPU s.
 BLOCK_TOKENS = 4_000_000
 # Tokens of a segment whose centroid is looked for again among all: postings that belong to another segment name the
@@ -137,6 +139,57 @@ def _misplaced(session: DraftSession, folder: Path, numbers: Ints, offsets: Ints
         return None
     wrong: Ints = np.unique(np.searchsorted(offsets, probed[far], side="right") - 1)
     return wrong
+
+
+def lexical_faults(draft: Draft, live: Mask, vouched: frozenset[str]) -> Iterator[Fault]:
+    """What is wrong with the lexical postings of the segments that nobody vouches for: (what, rows int64).
+
+    Every row with words is listed, as often as its length says, and none other; a row without words has the length 0.
+    """
+    described = json.loads(draft.path(LEXICAL_FILE).read_bytes())
+    for one in draft.manifest.segments:
+        if one.segment_id in vouched:
+            continue
+        rows = np.arange(one.base_row, one.base_row + one.rows)
+        name = described["postings"].get(one.segment_id)
+        if name is None:
+            yield f"live rows of segment {one.segment_id}, which the lexical index does not name", rows[live[rows]]
+            continue
+        folder = draft.layout.segment(one.segment_id) / name
+        lists, documents, counts, lengths = (
+            np.load(folder / f"{array}.npy", mmap_mode=None) for array in ("lists", "documents", "counts", "lengths")
+        )
+        for what, positions in _lexical_segment_faults(lists, documents, counts, lengths, one.rows):
+            yield f"{what} of segment {one.segment_id}", one.base_row + positions
+
+
+def _lexical_segment_faults(
+    lists: Ints, documents: Int32s, counts: Ints, lengths: Int32s, rows: int
+) -> Iterator[Fault]:
+    every = np.arange(rows)
+    if len(lengths) != rows or len(counts) != len(documents) or (lengths < 0).any():
+        yield "rows whose words are those of other rows: another number of them has a length", every
+        return
+    if lists[0] != 0 or lists[-1] != len(documents) or (np.diff(lists) <= 0).any():
+        yield "rows in lexical lists without bounds", every
+        return
+    outside = (documents < 0) | (documents >= rows)
+    if outside.any():
+        yield "listed rows of words that lie outside", np.unique(documents[outside]).astype(np.int64)
+        return
+    first = np.zeros(len(documents), np.bool_)
+    first[lists[:-1]] = True
+    again = np.flatnonzero((np.diff(documents, prepend=-1) <= 0) & ~first)
+    if len(again):
+        yield "rows that a list of a word names twice, or out of order", np.unique(documents[again]).astype(np.int64)
+    sums = np.bincount(documents, counts, rows).astype(np.int64)
+    full = np.zeros(rows, np.bool_)
+    full[documents[counts == MOST_COUNTED]] = True
+    unlike = np.where(full, sums > lengths, sums != lengths)
+    if (none := unlike & (sums == 0)).any():
+        yield "rows with words that no list names", np.flatnonzero(none)
+    if (more := unlike & (sums > 0)).any():
+        yield "rows that lists count other words of than their length says", np.flatnonzero(more)
 
 
 def exact_list_faults(draft: Draft, live: Mask, k: int) -> Iterator[Fault]:

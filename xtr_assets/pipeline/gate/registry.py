@@ -7,6 +7,7 @@ from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.derive.neighbor_lists import neighbor_files
 from xtr_assets.pipeline.gate import (
     answers_agree,
+    confidence_holds,
     encoder_canary,
     evidence_suffices,
     finds_itself,
@@ -14,6 +15,7 @@ from xtr_assets.pipeline.gate import (
     index_recall,
     judgments,
     known_item,
+    lexical_agrees,
     list_balance,
     new_row_recall,
     nothing_vanished,
@@ -27,14 +29,15 @@ from xtr_assets.pipeline.gate import (
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
-from xtr_assets.search.loaders import DENSE_FILE, TOKEN_FILE
+from xtr_assets.search.confidence import PROFILE_KEY
+from xtr_assets.search.loaders import DENSE_FILE
 from xtr_assets.storage.catalog import CATALOG_NAME
-from xtr_assets.storage.draft import EVERY_FILE
+from xtr_assets.storage.draft import EVERY_FILE, LEXICAL_INDEX, TOKEN_INDEX
 from xtr_assets.storage.id_map import ID_MAP_NAME
 from xtr_assets.storage.manifest import CheckRecord, RequiredCheck
 from xtr_assets.telemetry import metrics
 
-TOKEN_FOLDER = TOKEN_FILE.partition("/")[0]
+TOKEN_FOLDER, LEXICAL_FOLDER = TOKEN_INDEX, LEXICAL_INDEX
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,7 @@ CHECKS: tuple[GateCheck, ...] = (
         "xtr_index",
         token_drift.check,
         "How far tokens that came since lie from the centroids, beside those the centroids were learnt from.",
-        (TOKEN_FILE,),
+        (f"{TOKEN_FOLDER}/index.json",),
         blocking=False,
     ),
     GateCheck(
@@ -195,9 +198,10 @@ CHECKS: tuple[GateCheck, ...] = (
         "rows_everywhere",
         "catalog",
         rows_everywhere.check,
-        "Live rows are one set: snapshots = tombstones = id map = FAISS = postings; exact lists name no other.",
-        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *neighbor_files("dense"), *neighbor_files("xtr")),
-        deps=("faiss_index", "xtr_index", "id_map", "exact_neighbors"),
+        "Live rows are one set: snapshots = tombstones = id map = FAISS = both postings; exact lists name no other.",
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *neighbor_files("dense"), *neighbor_files("xtr")),
+        version=2,
+        deps=("faiss_index", "xtr_index", "lexical_index", "id_map", "exact_neighbors"),
     ),
     GateCheck(
         "finds_itself",
@@ -209,31 +213,39 @@ CHECKS: tuple[GateCheck, ...] = (
         deps=("faiss_index", "xtr_index"),
     ),
     GateCheck(
+        "lexical_agrees",
+        "catalog",
+        lexical_agrees.check,
+        "Postings hold the words of their rows, counted again by other code; answers in words are what they say.",
+        (ID_MAP_NAME, LEXICAL_FOLDER, *QUERY_FILES),
+        deps=("faiss_index", "xtr_index", "lexical_index", "id_map"),
+    ),
+    GateCheck(
         "hits_are_whole",
         "catalog",
         hits_are_whole.check,
         "Hydrated hits of the gate's queries, and rows at every seam, are the canonical chunks.",
-        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *QUERY_FILES),
         _SEARCHED,
-        deps=("faiss_index", "xtr_index", "id_map"),
+        deps=("faiss_index", "xtr_index", "lexical_index", "id_map"),
     ),
     GateCheck(
         "answers_agree",
         "catalog",
         answers_agree.check,
         "Searches in words, with filters and without, in every mode, give what brute force over the stored rows gives.",
-        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        (ID_MAP_NAME, DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *QUERY_FILES),
         _SEARCHED,
-        deps=("faiss_index", "xtr_index", "id_map"),
+        deps=("faiss_index", "xtr_index", "lexical_index", "id_map"),
     ),
     GateCheck(
         "judged_quality",
         "catalog",
         judgments.check,
         "Hybrid nDCG@10 over judged queries reaches its floor, not surely lower than what serves or ever served.",
-        (DENSE_FILE, TOKEN_FOLDER),
+        (DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER),
         _SEARCHED,
-        deps=("faiss_index", "xtr_index"),
+        deps=("faiss_index", "xtr_index", "lexical_index"),
         applies=has_judgments,
     ),
     GateCheck(
@@ -241,9 +253,18 @@ CHECKS: tuple[GateCheck, ...] = (
         "catalog",
         known_item.check,
         "Texts that name a chunk find it as users ask, not surely fewer than half, nor fewer than do in what serves.",
-        (DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        (DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *QUERY_FILES),
         _SEARCHED,
-        deps=("faiss_index", "xtr_index"),
+        deps=("faiss_index", "xtr_index", "lexical_index"),
+    ),
+    GateCheck(
+        confidence_holds.CHECK,
+        "catalog",
+        confidence_holds.check,
+        "Hits show the confidence that their scores say, fitted on half of the known items and measured on the others.",
+        (DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *QUERY_FILES),
+        (*_SEARCHED, PROFILE_KEY),
+        deps=("faiss_index", "xtr_index", "lexical_index"),
     ),
     GateCheck(
         "evidence_suffices",
@@ -257,10 +278,10 @@ CHECKS: tuple[GateCheck, ...] = (
         "catalog",
         shadow.check,
         "How much of the serving top 10 the draft returns too.",
-        (DENSE_FILE, TOKEN_FOLDER, *QUERY_FILES),
+        (DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER, *QUERY_FILES),
         _SEARCHED,
         blocking=False,
-        deps=("faiss_index", "xtr_index", "exact_neighbors"),
+        deps=("faiss_index", "xtr_index", "lexical_index", "exact_neighbors"),
     ),
     GateCheck(
         "files_verified",
@@ -268,7 +289,7 @@ CHECKS: tuple[GateCheck, ...] = (
         validity.files_verified,
         "Every file of the draft, read from the disk, has its sha256.",
         (EVERY_FILE,),
-        deps=("faiss_index", "xtr_index", "exact_neighbors"),
+        deps=("faiss_index", "xtr_index", "lexical_index", "exact_neighbors"),
     ),
 )
 

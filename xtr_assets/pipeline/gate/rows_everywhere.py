@@ -1,7 +1,8 @@
 """`rows_everywhere`: the live rows are one set, wherever rows are listed. Exact, no statistics.
 
-Each place is read from its own file by a reader that shares nothing with its writer: snapshots and xtr/index.json as
-plain JSON, tombstones and lists as raw arrays, id_map.parquet and chunks.parquet by Arrow, dense.faiss by its entries.
+Each place is read from its own file by a reader that shares nothing with its writer: snapshots and the
+indexes' own JSON as it is, tombstones and lists as raw arrays, id_map.parquet and chunks.parquet by Arrow, dense.faiss
+by its entries.
 """
 
 import json
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.index.dense.census import FORGOTTEN, take_census
 from xtr_assets.pipeline.gate.finding import Finding
-from xtr_assets.pipeline.gate.listed_rows import exact_list_faults, posting_faults
+from xtr_assets.pipeline.gate.listed_rows import exact_list_faults, lexical_faults, posting_faults
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.loaders import DENSE_FILE
 from xtr_assets.storage.draft import Draft
@@ -42,8 +43,8 @@ class Difference:
 
 
 def check(session: DraftSession) -> Finding:
-    """Live rows of the snapshots = tombstones = id map = entries in FAISS = documents in postings; exact lists name no
-    other. `value` is the number of rows that differ."""
+    """Live rows of the snapshots = tombstones = id map = entries in FAISS = documents in postings = rows in lexical
+    postings; exact lists name no other. `value` is the number of rows that differ."""
     draft = session.draft
     live, lost = snapshot_rows(draft)
     chunk_ids, differences = id_map_faults(draft, live)
@@ -53,10 +54,11 @@ def check(session: DraftSession) -> Finding:
     differences += faults
     vouched = vouched_for(session)
     differences += [Difference(*fault) for fault in posting_faults(session, live, vouched)]
+    differences += [Difference(*fault) for fault in lexical_faults(draft, live, vouched)]
     differences += [Difference(*fault) for fault in exact_list_faults(draft, live, session.config.recall.k)]
     count = sum(len(one.rows) for one in differences)
     rows = int(live.sum())
-    summary = f"{rows} live rows stand alike in snapshots, tombstones, id map, FAISS, postings and exact lists"
+    summary = f"{rows} live rows stand alike in snapshots, tombstones, id map, FAISS, both postings and exact lists"
     if differences:
         first = differences[0]
         named = ", ".join(map(str, first.rows[:MOST_NAMED].tolist()))

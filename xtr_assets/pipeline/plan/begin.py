@@ -12,6 +12,7 @@ from xtr_assets.pipeline.gate.registry import checks_of, run_check
 from xtr_assets.pipeline.plan.compaction_due import compact_segments, compaction_due
 from xtr_assets.pipeline.plan.decide import add_cost, begin, wanted
 from xtr_assets.pipeline.plan.draft_session import session_of
+from xtr_assets.search.legs import Blend
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
@@ -63,6 +64,7 @@ def begin_generation(
             draft = begin(warehouse, config, encoder, run_id, holes=holes, required=required, afresh=afresh)
             opened = session_of(warehouse, draft, config, afresh=afresh, encoder=lambda: encoder)
             session = stack.enter_context(opened)
+            draft.set_profile("hybrid", Blend.standard().document())
             for check in checks_of(config):
                 if check.asset in OF_SHARDS:
                     run_check(session, check)

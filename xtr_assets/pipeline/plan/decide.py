@@ -10,6 +10,7 @@ from typing import Any
 from xtr_assets.config import NAMED_KINDS, EncoderConfig, IndexConfig
 from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.core.files import sha256_file
+from xtr_assets.core.lexical_terms import TERMS_VERSION
 from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.encoders.head_file import head_sha256
@@ -20,6 +21,7 @@ from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
 from xtr_assets.pipeline.plan.own_head import keep_head
 from xtr_assets.pipeline.plan.retrain_cause import AFRESH_NOTE, retrain_cause, stands
+from xtr_assets.search.legs import Blend
 from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_lifecycle import Holes
@@ -31,7 +33,9 @@ from xtr_assets.storage.warehouse import Warehouse
 COSTS_NOTE = "costs"
 
 # What belongs to one run: everything from the draft to the pointer.
-RUN_ASSETS = "generation, queries, exact_neighbors, faiss_index, xtr_index, id_map, catalog and published"
+RUN_ASSETS = (
+    "generation, queries, exact_neighbors, faiss_index, xtr_index, lexical_index, id_map, catalog and published"
+)
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,14 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
         "dense": config.dense.model_dump(mode="json"),
         "encoder": encoder_settings(config.encoder),
         "queries": queries,
-        # What an older release wrote this one may not read: then the next build makes a generation that it does.
-        "formats": {"token_model": MODEL_FORMAT, "postings": POSTINGS_FORMAT},
+        # What an older release wrote this one may not read, or ranks as that release did: then the next build makes a
+        # generation that it reads, and ranks as it does now.
+        "formats": {
+            "token_model": MODEL_FORMAT,
+            "postings": POSTINGS_FORMAT,
+            "terms": TERMS_VERSION,
+            "ranking": Blend.standard().document(),
+        },
         **names_setting(config),
     }
 

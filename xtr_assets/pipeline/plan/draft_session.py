@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import GenerationError
@@ -15,12 +15,25 @@ from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, neighbor_files,
 from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.gate_queries import QUERIES_FILE, GateQueries, read_queries
 from xtr_assets.pipeline.queries.tuning_queries import TUNING_NOTE, TuningQueries, read_tuning
-from xtr_assets.search.loaders import DENSE_FILE, TOKEN_FILE, open_dense, open_tokens, token_profile
+from xtr_assets.search.confidence import PROFILE_KEY
+from xtr_assets.search.loaders import (
+    DENSE_FILE,
+    LEXICAL_FILE,
+    TOKEN_FILE,
+    lexical_lack,
+    open_dense,
+    open_lexical,
+    open_tokens,
+    token_profile,
+)
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_published
 from xtr_assets.storage.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from xtr_assets.index.lexical.index import LexicalIndex
 
 T = TypeVar("T")
 
@@ -117,6 +130,13 @@ class DraftSession:
         """The draft's token index, opened from its files as a searcher would."""
         return self._tokens(self.draft)
 
+    def lexical(self) -> "LexicalIndex":
+        """The draft's lexical index, opened from its files as a searcher would. GenerationError where it has none."""
+        found = self._lexical(self.draft)
+        if found is None:
+            raise GenerationError(lexical_lack(self.draft))
+        return found
+
     def parent_dense(self) -> DenseIndex:
         """The dense index of the generation that the draft's is derived from: what a searcher over it answers by, too.
         Raises GenerationError where there is none."""
@@ -166,13 +186,23 @@ class DraftSession:
         opened.profile = token_profile(generation)
         return opened
 
+    def _lexical(self, generation: Generation) -> "LexicalIndex | None":
+        key = _digest(generation, LEXICAL_FILE) if generation.has_file(LEXICAL_FILE) else ""
+        return self.kept(f"lexical {generation.number}", key, lambda: open_lexical(generation))
+
     def _searcher(self, generation: Generation) -> Searcher:
         dense, tokens = self._dense(generation), self._tokens(generation)
-        key = (id(dense), id(tokens), repr(generation.manifest.profile.get("hybrid")))
+        words = self._lexical(generation)
+        key = (
+            id(dense),
+            id(tokens),
+            id(words),
+            repr([generation.manifest.profile.get(name) for name in ("hybrid", PROFILE_KEY)]),
+        )
         return self.kept(
             f"searcher {generation.number}",
             key,
-            lambda: Searcher(self.warehouse, "cpu", generation=generation.number, indexes=(dense, tokens)),
+            lambda: Searcher(self.warehouse, "cpu", generation=generation.number, indexes=(dense, tokens, words)),
         )
 
 

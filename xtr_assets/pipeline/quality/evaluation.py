@@ -148,7 +148,7 @@ def evaluate(
     modes: Sequence[Mode] = LEGS,
     baseline: bool = False,
 ) -> Evaluation:
-    """Ask every judged query in each mode.
+    """Ask every judged query in each mode, as plain text; one built without words is not asked in mode lexical.
 
     baseline : BM25 over whole documents as a leg more, which needs the extra `evaluate`.
     """
@@ -156,11 +156,13 @@ def evaluate(
     texts, grades = [judged.texts[one] for one in queries], [judged.grades[one] for one in queries]
     known = judged.documents
     ranked: dict[str, list[list[str]]] = {}
-    for mode in modes:
+    with searcher.opened() as opened:
+        served = [mode for mode in modes if mode != "lexical" or opened.lexical is not None]
+    for mode in served:
         hits = [
             found
             for at in range(0, len(texts), BATCH)
-            for found in searcher.search_batch(texts[at : at + BATCH], DEPTH, mode)
+            for found in searcher.search_batch(texts[at : at + BATCH], DEPTH, mode, syntax="plain")
         ]
         ranked[mode] = [_documents(found, known) for found in hits]
     if baseline:

@@ -44,6 +44,29 @@ def _negative(original: Any) -> Any:
     return encode
 
 
+def _of_the_next(original: Any) -> Any:
+    def names_of(self: Any, query: Any, rows: Any) -> Any:
+        return {name: np.roll(scores, 1) for name, scores in original(self, query, rows).items()}
+
+    return names_of
+
+
+def _second(original: Any) -> Any:
+    def first(self: Any, rows: Any, k: int) -> Any:
+        behind = rows[::-1].copy()
+        return np.sort(len(rows) - 1 - original(self, behind, len(rows)))[:k]
+
+    return first
+
+
+def _without_path(original: Any) -> Any:
+    def key(self: Any, row: int) -> Any:
+        found = original(self, row)
+        return found if isinstance(found, int) else ("", "", found[2])
+
+    return key
+
+
 def _asked(alter: Callable[[Any], Any]) -> Plant:
     """Each query is another text on its way to the encoder."""
 
@@ -291,7 +314,7 @@ MUTANTS = (
         locally(
             "search.ranker",
             "z_sum",
-            lambda original: lambda scores, moments: original({"dense": scores["dense"]}, moments),
+            lambda original: lambda legs, moments, weights: original({"dense": legs["dense"]}, moments, weights),
         ),
         ANSWERS,
         serves=True,
@@ -303,9 +326,84 @@ MUTANTS = (
             "search.ranker",
             "z_sum",
             lambda original: (
-                lambda scores, moments: original(scores, {"dense": moments["xtr"], "xtr": moments["dense"]})
+                lambda legs, moments, weights: original(
+                    legs, {**moments, "dense": moments["xtr"], "xtr": moments["dense"]}, weights
+                )
             ),
         ),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "the weights of two legs are exchanged",
+        "search",
+        locally(
+            "search.ranker",
+            "z_sum",
+            lambda original: (
+                lambda legs, moments, weights: original(
+                    legs, moments, {**weights, "dense": weights["xtr"], "xtr": weights["dense"]}
+                )
+            ),
+        ),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "every leg weighs the same",
+        "search",
+        locally("search.ranker", "z_sum", lambda original: lambda legs, moments, _: original(legs, moments)),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "length is added to MaxSim",
+        "search",
+        replaced("search.legs:Legs.shortened", lambda original: lambda self, rows: -original(self, rows)),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "names are those of the next candidate",
+        "search",
+        replaced("search.legs:Legs.names_of", _of_the_next),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "hybrid forgets words",
+        "search",
+        replaced(
+            "search.reader:OpenGeneration.spaces",
+            lambda original: (
+                lambda self, mode: tuple(
+                    one for one in original(self, mode) if mode == "lexical" or one.name != "lexical"
+                )
+            ),
+        ),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "confidence is turned round",
+        "search",
+        replaced(
+            "search.confidence:Confidence.said", lambda original: lambda self, ranking: 1 - original(self, ranking)
+        ),
+        frozenset({"confidence_holds"}),
+        serves=True,
+    ),
+    Mutant(
+        "the second best chunk stands for its symbol",
+        "search",
+        replaced("search.collapse:Symbols.first", _second),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "symbols of one name in two files are one",
+        "search",
+        replaced("search.collapse:Symbols._key", _without_path),
         ANSWERS,
         serves=True,
     ),

@@ -1,6 +1,6 @@
 """Whole drafts for the checks of rows: every recipe family, changed in every way rows change, and faults planted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,9 @@ def chunks(count: int, *, first: int = 0, source: str = "code", line: int = 1) -
     return made
 
 
-def whole_draft(warehouse: Warehouse, recipe: str) -> Draft:
+def whole_draft(warehouse: Warehouse, recipe: str, named: Collection[str] = ()) -> Draft:
     """A draft over what the shards hold now, with everything that the checks of rows read."""
-    draft = drafted(warehouse, recipe=recipe)
+    draft = drafted(warehouse, recipe=recipe, named=named)
     queries = [GateQuery(f"q{i}", f"{WORDS[i]} {WORDS[i + 1]}", "fixed") for i in range(12)]
     queries += [GateQuery(f"n{i}", f"{WORDS[i]} {WORDS[i + 7]}", "new") for i in range(4)]
     gate = encode(queries, ENCODER, None)

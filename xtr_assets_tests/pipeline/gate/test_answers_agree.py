@@ -10,11 +10,15 @@ import pytest
 
 from xtr_assets.config import EncoderConfig
 from xtr_assets.pipeline.gate import answer_truth, answers_agree
+from xtr_assets.pipeline.gate.answer_verdict import Verdict
 from xtr_assets.pipeline.gate.answers_agree import check
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.search.collapse import Symbols
 from xtr_assets.search.filter_masks import RowFilters
+from xtr_assets.search.legs import Blend, Legs
 from xtr_assets.search.query_encoder import QueryEncoder
+from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
@@ -26,6 +30,24 @@ HASHING = CONFIG.model_copy(update={"encoder": EncoderConfig(kind="hashing")})
 
 def look(warehouse: Warehouse, draft: Draft) -> Finding:
     return check(DraftSession(warehouse, draft, HASHING))
+
+
+def ranked(folder: Path) -> tuple[Warehouse, Draft]:
+    """A draft with weights, names, texts of different length, and symbols of two chunks."""
+    warehouse = Warehouse.create(folder)
+    made = [
+        replace(one, symbol=f"s{i // 2}", part=i % 2, text=" ".join(one.text.split()[: 2 + i % 11]))
+        for i, one in enumerate(chunks(240))
+    ]
+    write_shard(warehouse, "code", made)
+    draft = whole_draft(warehouse, "Flat", named=("code",))
+    draft.set_profile("hybrid", Blend.standard().document())
+    return warehouse, draft
+
+
+def test_a_healthy_draft_with_weights_names_and_symbols_passes(tmp_path: Path) -> None:
+    found = look(*ranked(tmp_path / "w"))
+    assert found.passed, found.details["problems"]
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -86,32 +108,68 @@ FAULTS: dict[str, tuple[type, str, Alter, str]] = {
     ),
     "the first hit is lost": (
         Searcher, "search",
-        lambda original: lambda self, text, k, *more: original(self, text, k + 1, *more)[1 : k + 1], "best rows",
+        lambda original: (
+            lambda self, text, k, *more, **named: original(self, text, k + 1, *more, **named)[1 : k + 1]
+        ), "best rows",
     ),
     "the last hit is lost": (
-        Searcher, "search", lambda original: lambda self, text, k, *more: original(self, text, k, *more)[:-1], "hits",
+        Searcher, "search",
+        lambda original: lambda self, *given, **named: original(self, *given, **named)[:-1], "hits",
     ),
     "hits in turned order": (
-        Searcher, "search", lambda original: lambda self, *given: original(self, *given)[::-1], "better hit",
+        Searcher, "search",
+        lambda original: lambda self, *given, **named: original(self, *given, **named)[::-1], "better hit",
     ),
     "one hit twice": (
         Searcher, "search",
-        lambda original: lambda self, *given: [one for one in original(self, *given)[:5] for _ in (1, 2)], "twice",
+        lambda original: lambda self, *given, **named: [
+            one for one in original(self, *given, **named)[:5] for _ in (1, 2)
+        ], "twice",
     ),
     "scores of another question": (
         Searcher, "search",
-        lambda original: lambda self, *given: [
+        lambda original: lambda self, *given, **named: [
             replace(one, scores={name: value + 0.05 for name, value in one.scores.items()}, score=one.score + 0.05)
-            for one in original(self, *given)
+            for one in original(self, *given, **named)
         ], "stored vectors",
+    ),
+    "length is added": (
+        Legs, "shortened", lambda original: lambda self, rows: -original(self, rows), "standard scores",
+    ),
+    "names of the next candidate": (
+        Legs, "names_of",
+        lambda original: lambda self, query, rows: {
+            name: np.roll(one, 1) for name, one in original(self, query, rows).items()
+        }, "score in name",
+    ),
+    "words are forgotten": (
+        OpenGeneration, "spaces",
+        lambda original: lambda self, mode: tuple(
+            one for one in original(self, mode) if one.name != "lexical" or mode == "lexical"
+        ), "compares in",
+    ),
+    "other weights than the manifest's": (
+        Blend, "of",
+        lambda original: lambda kept: replace(original(kept), weights={"dense": 1.0, "xtr": 1.0, "lexical": 1.0}),
+        "standard scores",
+    ),
+    "one symbol twice": (
+        Symbols, "first", lambda original: lambda self, rows, k: np.arange(min(k, len(rows))), "symbol that another",
+    ),
+    "another chunk of the symbol": (
+        Symbols, "first",
+        lambda original: lambda self, rows, k: np.sort(
+            len(rows) - 1 - original(self, rows[::-1].copy(), len(rows))
+        )[:k], "best chunk of their symbol",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_refused_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
-    warehouse, draft = changed(tmp_path / "w", "Flat")
+    warehouse, draft = ranked(tmp_path / "w")
     owner, name, alter, words = FAULTS[fault]
+    monkeypatch.setattr(answers_agree, "SHOWN", 100)
     monkeypatch.setattr(owner, name, alter(getattr(owner, name)))
     found = look(warehouse, draft)
     assert not found.passed and found.value and found.remedy
@@ -119,6 +177,6 @@ def test_a_fault_is_refused_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_an_index_that_finds_half_of_what_passes_is_refused() -> None:
-    verdict = answers_agree.Verdict(found=[0.5] * 20)
+    verdict = Verdict(found=[0.5] * 20)
     assert verdict.surely_at_most < answers_agree.LEAST_FOUND
-    assert answers_agree.Verdict(found=[1.0, 0.9] * 3).surely_at_most >= answers_agree.LEAST_FOUND
+    assert Verdict(found=[1.0, 0.9] * 3).surely_at_most >= answers_agree.LEAST_FOUND

@@ -1,4 +1,7 @@
-"""`rows_everywhere`, `finds_itself` and `hits_are_whole`: silent on every healthy draft, loud where rows are wrong."""
+"""`rows_everywhere`, `finds_itself`, `hits_are_whole`: silent on every healthy draft, loud where rows are wrong.
+
+`lexical_agrees` is silent there too; its own faults are in test_lexical_agrees.py.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +15,7 @@ import pytest
 
 from xtr_assets.index.dense.recipe import add_stored
 from xtr_assets.index.faiss_provider import load_faiss
-from xtr_assets.pipeline.gate import finds_itself, hits_are_whole, rows_everywhere
+from xtr_assets.pipeline.gate import finds_itself, hits_are_whole, lexical_agrees, rows_everywhere
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.search.loaders import DENSE_FILE, open_dense
 from xtr_assets.search.searcher import Searcher
@@ -36,7 +39,7 @@ from xtr_assets_tests.pipeline.gate.drafts import (
     with_faiss,
 )
 
-CHECKS = (rows_everywhere, finds_itself, hits_are_whole)
+CHECKS = (rows_everywhere, finds_itself, hits_are_whole, lexical_agrees)
 faiss = load_faiss()
 
 

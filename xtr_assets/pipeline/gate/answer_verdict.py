@@ -1,0 +1,227 @@
+"""One answer held against what should have come: who may be among the hits, what they score, whether the best came."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from xtr_assets.core.recall import upper_bound
+from xtr_assets.core.types import Floats, Ints
+from xtr_assets.encoders.base import Tolerance
+from xtr_assets.pipeline.gate.answer_truth import Doubles, Places, StoredVectors
+from xtr_assets.pipeline.gate.drawn_filters import shown
+from xtr_assets.pipeline.gate.drawn_questions import Question
+from xtr_assets.pipeline.gate.leg_truth import LEGS, Told, summed
+from xtr_assets.pipeline.gate.where_truth import Row
+from xtr_assets.search.hits import Hit
+from xtr_assets.search.ranker import Mode
+
+# As docs/searching.md says: no more rows than this, and all are scored in every mode.
+SCANNED = 100
+# What sums in another order, and an int8 product, may add to what the encoder tolerates.
+ROUNDING = {"dense": 1e-3, "name": 1e-3, "xtr": 8e-3, "lexical": 1e-3}
+# How far apart the scores of an answer may be that are the same: beside what the answer shows of it itself.
+SAME = {"dense": 1e-4, "name": 1e-4, "xtr": 4e-3, "lexical": 1e-4}
+# Standard scores whose moments come from as good rows.
+SAME_Z = 0.1
+CONFIDENCE = 0.999
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One search. rows : int64, ascending, the live rows that may come; None where more live than were read. folded :
+    whether one hit a symbol is asked for."""
+
+    question: Question
+    mode: Mode
+    k: int
+    where: Mapping[str, Any] | None
+    rows: Ints | None
+    folded: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing may be missed: the rows are few enough to be scored, or the mode scores them all."""
+        return self.rows is not None and (self.mode in ("exact", "lexical") or len(self.rows) <= SCANNED)
+
+    def __str__(self) -> str:
+        folded = ", one hit a symbol" if self.folded else ""
+        return f"{self.question.text[:60]!r}, mode {self.mode}, k {self.k}, {shown(self.where)}{folded}"
+
+
+@dataclass
+class Verdict:
+    """What was wrong, a sentence each; and of the best rows that an index was asked for, how many came."""
+
+    problems: list[str] = field(default_factory=list)
+    found: list[float] = field(default_factory=list)
+
+    @property
+    def surely_at_most(self) -> float:
+        """Upper bound of the share that is found."""
+        return upper_bound(float(np.mean(self.found)), len(self.found), CONFIDENCE) if self.found else 1.0
+
+
+def tolerated(tolerance: Tolerance) -> dict[str, float]:
+    """How far a score may lie from that of the same words encoded before: as far as the vectors may."""
+    embedding = float(np.sqrt(2 * (1 - tolerance.embedding)))
+    return {
+        "dense": embedding + ROUNDING["dense"],
+        "name": embedding + ROUNDING["name"],
+        "xtr": float(np.sqrt(2 * (1 - tolerance.mean_token))) + ROUNDING["xtr"],
+        "lexical": ROUNDING["lexical"],
+    }
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What answers are held against. columns : of the rows that were read; tolerances : by space."""
+
+    places: Places
+    stored: StoredVectors
+    columns: Mapping[int, Row]
+    told: Told
+    tolerances: Mapping[str, float]
+
+    def judge(self, case: Case, hits: Sequence[Hit], verdict: Verdict) -> None:
+        """Hold one answer against what should have come."""
+        found = self.places.live_rows_of(np.array([hit.chunk_id for hit in hits], np.int64))
+        rows = np.unique(found if case.rows is None else case.rows)
+        wrong = self._not_allowed(case, hits, found)
+        if wrong or not len(rows):
+            verdict.problems += [f"{wrong} ({case})"] if wrong else []
+            return
+        legs = self._legs(case.mode)
+        scores = {leg: _scores(case.question, self.stored, leg, rows) for leg in legs}
+        names = self.stored.names(rows, case.question.embedding) if self._named(case.mode) else None
+        at = np.searchsorted(rows, found)
+        true = {**scores, **({} if names is None else {"name": names})}
+        if wrong := _shown_scores(hits, legs, None if names is None else names[at]):
+            verdict.problems.append(f"{wrong} ({case})")
+            return
+        # What the words scored now and when they were drawn: the same encoder, another batch.
+        apart = {
+            name: _furthest([hit.scores.get(name, 0.0) for hit in hits], values[at]) for name, values in true.items()
+        }
+        for name in true:
+            if not apart[name] <= self.tolerances[name]:
+                verdict.problems.append(
+                    f"a score in {name} is {apart[name]:.4f} from that of its stored vectors, "
+                    f"{self.tolerances[name]:.4f} is tolerated ({case})"
+                )
+                return
+        if case.rows is None:
+            verdict.found.append(len(hits) / case.k)
+            return
+        tokens = self.stored.tokens(rows)
+        self._best(case, hits, rows, at, scores, names, tokens, apart, verdict)
+
+    def _legs(self, mode: Mode) -> tuple[str, ...]:
+        return tuple(leg for leg in LEGS if self.told.weights.get(leg)) if mode in ("hybrid", "exact") else (mode,)
+
+    def _named(self, mode: Mode) -> bool:
+        return mode in ("hybrid", "exact") and self.told.named and self.stored.named
+
+    def symbol_of(self, row: int) -> Hashable:
+        """What names the symbol of a row that was read; a row without one stands for itself."""
+        columns = self.columns[row]
+        return (columns["source"], columns["path"], columns["symbol"]) if columns["symbol"] else row
+
+    def _not_allowed(self, case: Case, hits: Sequence[Hit], found: Ints) -> str:
+        """What may not be among the hits, whatever it scores."""
+        if (found < 0).any():
+            return f"{int((found < 0).sum())} hits are chunks that do not live"
+        if len(np.unique(found)) < len(found):
+            return f"{len(found) - len(np.unique(found))} hits come twice, or from a dead row of their chunk"
+        if case.rows is not None and not np.isin(found, case.rows).all():
+            return f"{int((~np.isin(found, case.rows)).sum())} of {len(found)} hits do not pass the filter"
+        if len(hits) > case.k:
+            return f"{len(hits)} hits where {case.k} were asked for"
+        if case.folded and case.rows is not None:
+            symbols = len({self.symbol_of(row) for row in case.rows.tolist()})
+            if twice := len(hits) - len({self.symbol_of(row) for row in found.tolist()}):
+                return f"{twice} hits are of a symbol that another hit is of"
+            if len(hits) != min(case.k, symbols):
+                return f"{len(hits)} hits, {min(case.k, symbols)} symbols should have come"
+        elif case.whole and case.rows is not None and len(hits) != min(case.k, len(case.rows)):
+            return f"{len(hits)} hits, {min(case.k, len(case.rows))} rows should have come"
+        return ""
+
+    def _best(
+        self,
+        case: Case,
+        hits: Sequence[Hit],
+        rows: Ints,
+        at: Ints,
+        scores: Mapping[str, Floats],
+        names: Floats | None,
+        tokens: Ints,
+        apart: Mapping[str, float],
+        verdict: Verdict,
+    ) -> None:
+        """Whether the best rows came: all of them where rows are scanned, else counted."""
+        slack = {name: 2 * apart[name] + SAME[name] for name in apart}
+        total: Floats | Doubles
+        if case.mode not in ("hybrid", "exact"):
+            ((name, total),) = scores.items()
+            room = slack[name]
+        else:
+            made = summed(scores, names, tokens, self.told, case.k)
+            total = made.total
+            room = SAME_Z + sum(2 * slack[leg] * reach for leg, reach in made.reach.items())
+            room += 2 * slack.get("name", 0.0) * made.reach.get("dense", 0.0)
+            off = _furthest([hit.score for hit in hits], total[at])
+            if case.whole and off > room:
+                verdict.problems.append(f"a sum of standard scores is {off:.2f} off, {room:.2f} may be ({case})")
+                return
+        # One hit a symbol: of each the best row alone could have come.
+        offered = np.sort(total)
+        if case.folded:
+            best: dict[Hashable, float] = {}
+            for row, value in zip(rows.tolist(), total.tolist(), strict=True):
+                best[self.symbol_of(row)] = max(value, best.get(self.symbol_of(row), value))
+            offered = np.sort(np.array(list(best.values())))
+            lesser = [
+                row for row, value in zip(rows[at].tolist(), total[at].tolist(), strict=True)
+                if value < best[self.symbol_of(row)] - room
+            ]  # fmt: skip
+            if case.whole and lesser:
+                verdict.problems.append(f"{len(lesser)} hits are not the best chunk of their symbol ({case})")
+                return
+        wanted = min(case.k, len(offered))
+        if not wanted:
+            return
+        good = int((total[at] >= float(offered[-wanted]) - room).sum())
+        if not case.whole:
+            verdict.found.append(good / wanted)
+        elif good < wanted:
+            verdict.problems.append(f"{wanted - good} of the {wanted} best rows did not come ({case})")
+
+
+def _furthest(shown_scores: Sequence[float], true: Any) -> float:
+    """The largest difference; 0.0 of nothing."""
+    return float(np.abs(np.array(shown_scores, np.float64) - true).max(initial=0.0))
+
+
+def _scores(question: Question, stored: StoredVectors, leg: str, rows: Ints) -> Floats:
+    if leg == "dense":
+        return stored.dense(rows, question.embedding)
+    if leg == "lexical":
+        return stored.lexical(rows, question.text)
+    return stored.late(rows, question.tokens)
+
+
+def _shown_scores(hits: Sequence[Hit], legs: Sequence[str], names: Floats | None) -> str:
+    """What an answer says of its own scores. names : float32 [hits], 0 where a hit has none."""
+    for at, hit in enumerate(hits):
+        compared = {*legs, *(("name",) if names is not None and names[at] != 0 else ())}
+        if set(hit.scores) != compared:
+            return f"scores in {sorted(hit.scores)}, the mode compares in {sorted(compared)}"
+        if len(legs) == 1 and legs[0] in hit.scores and names is None and abs(hit.score - hit.scores[legs[0]]) > 1e-6:
+            return f"score {hit.score:.4f} is not that of {legs[0]}, {hit.scores[legs[0]]:.4f}"
+    order = [hit.score for hit in hits]
+    if any(after > before for before, after in pairwise(order)):
+        return "a better hit stands behind a worse one"
+    return ""

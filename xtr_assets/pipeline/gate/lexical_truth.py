@@ -1,0 +1,121 @@
+"""BM25 worked out slowly, from the raw arrays of the segments' lexical postings: no code of the index is asked.
+
+docs/format.md says what lies where; docs/searching.md, "Words", says what is computed.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xtr_assets.core.types import Ints, Mask
+from xtr_assets.storage.draft import LEXICAL_INDEX
+from xtr_assets.storage.generation import Generation
+
+K1, B = 1.2, 0.75
+# A term is counted no further in a row.
+MOST_COUNTED = 65_535
+# Postings looked at at a time: 16 MB, and as much again.
+BLOCK = 1 << 22
+ARRAYS = ("terms", "term_bounds", "lists", "documents", "counts", "lengths")
+
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StoredPostings:
+    """The arrays of one segment as they lie, and its first row."""
+
+    segment_id: str
+    base_row: int
+    rows: int
+    terms: npt.NDArray[np.uint8]
+    term_bounds: Ints
+    lists: Ints
+    documents: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.uint16]
+    lengths: npt.NDArray[np.int32]
+
+    def term(self, number: int) -> str:
+        """The term of a list."""
+        stored = self.terms[int(self.term_bounds[number]) : int(self.term_bounds[number + 1])].tobytes()
+        return stored.decode("utf-8", "surrogatepass")
+
+    def list_of(self, term: str) -> tuple[Ints, Ints]:
+        """(rows of the generation, counts) of a term; nothing where the segment lacks it."""
+        low, high = 0, len(self.lists) - 1
+        wanted = term.encode("utf-8", "surrogatepass")
+        while low < high:
+            middle = (low + high) // 2
+            if self.term(middle).encode("utf-8", "surrogatepass") < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        if low >= len(self.lists) - 1 or self.term(low) != term:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        own = slice(int(self.lists[low]), int(self.lists[low + 1]))
+        return self.base_row + self.documents[own].astype(np.int64), self.counts[own].astype(np.int64)
+
+    def counted(self, positions: Ints) -> dict[int, Counter[str]]:
+        """How often which term is listed for the rows at these positions."""
+        wanted = np.zeros(self.rows + 1, np.bool_)
+        wanted[positions] = True
+        found: dict[int, Counter[str]] = {int(one): Counter() for one in positions}
+        for start in range(0, len(self.documents), BLOCK):
+            block = np.asarray(self.documents[start : start + BLOCK])
+            # What lies outside is nobody's: rows_everywhere tells of it.
+            inside = (block >= 0) & (block < self.rows)
+            places = start + np.flatnonzero(wanted[np.where(inside, block, self.rows)])
+            numbers = np.searchsorted(self.lists, places, side="right") - 1
+            for place, number in zip(places.tolist(), numbers.tolist(), strict=True):
+                found[int(self.documents[place])][self.term(number)] += int(self.counts[place])
+        return found
+
+
+def stored_postings(generation: Generation, segments: Sequence[str] | None = None) -> Iterator[StoredPostings]:
+    """Those of the segments named, or of all. Raises ValueError, OSError or KeyError for files that are none."""
+    described = json.loads(generation.path(f"{LEXICAL_INDEX}/index.json").read_bytes())
+    for one in generation.manifest.segments:
+        if segments is None or one.segment_id in segments:
+            folder = generation.layout.segment(one.segment_id) / described["postings"][one.segment_id]
+            yield StoredPostings(one.segment_id, one.base_row, one.rows, **_arrays(folder))
+
+
+def _arrays(folder: Path) -> dict[str, Any]:
+    return {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS}
+
+
+class StoredWords:
+    """Scores of rows by the postings that lie in their segments.
+
+    live : bool [end_row], rows that count, as the ID map has them
+    """
+
+    def __init__(self, generation: Generation, live: Mask) -> None:
+        self._parts = list(stored_postings(generation))
+        self._live = live
+        self._lengths = np.zeros(len(live), np.float64)
+        for one in self._parts:
+            self._lengths[one.base_row : one.base_row + one.rows] = one.lengths
+        self._rows = int(live.sum())
+        self._mean = float(self._lengths[live].mean()) if self._rows else 0.0
+
+    def scores(self, terms: Mapping[str, int]) -> Doubles:
+        """float64 [end_row]: of every row, 0 where none of the terms stands, and for dead ones."""
+        total = np.zeros(len(self._live), np.float64)
+        norms = K1 * (1 - B + B * self._lengths / self._mean) if self._mean else np.full(len(total), K1)
+        for term, times in terms.items():
+            lists = [one.list_of(term) for one in self._parts]
+            rows = np.concatenate([np.empty(0, np.int64), *(one for one, _ in lists)])
+            counts = np.concatenate([np.empty(0, np.int64), *(one for _, one in lists)])
+            counts, rows = counts[self._live[rows]], rows[self._live[rows]]
+            if len(rows):
+                weight = math.log(1 + (self._rows - len(rows) + 0.5) / (len(rows) + 0.5)) * times
+                np.add.at(total, rows, weight * (K1 + 1) * counts / (counts + norms[rows]))
+        return total

@@ -1,0 +1,198 @@
+"""Terms of a text, read a second time: a scanner of characters of its own, slow and plain.
+
+It keeps the rules of docs/searching.md, "Words", and shares nothing with what writes postings but the library that
+stems English words (snowballstemmer), whose stems core/lexical_terms.py pins, and Unicode's own tables.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise
+
+from snowballstemmer import stemmer
+
+# A word of more characters is read as several, a name of more words likewise; of a word of more parts the whole counts.
+WORD, NAME, PARTS = 128, 8, 16
+# So many marks on one letter are read.
+MARKS = 30
+# Unicode names of the characters of scripts whose words touch begin so.
+TOUCHING = (
+    "CJK UNIFIED IDEOGRAPH", "CJK COMPATIBILITY IDEOGRAPH", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHMER",
+    "MYANMAR", "IDEOGRAPHIC ITERATION MARK", "VERTICAL IDEOGRAPHIC ITERATION MARK", "IDEOGRAPHIC NUMBER ZERO",
+    "HANGZHOU NUMERAL", "HENTAIGANA", "OLD CHINESE ITERATION MARK", "VIETNAMESE ALTERNATE READING MARK",
+)  # fmt: skip
+HAN = tuple(
+    one for one in TOUCHING if one.startswith(("CJK", "IDEOGRAPHIC", "VERTICAL", "HANGZHOU", "OLD", "VIETNAMESE"))
+)
+# Accents of Latin, Greek and Cyrillic, points of Hebrew and Arabic, and what has no width.
+UNSEEN = {
+    *range(0x300, 0x370), *range(0x591, 0x5BE), 0x5BF, 0x5C1, 0x5C2, 0x5C4, 0x5C5, 0x5C7, 0x640,
+    *range(0x64B, 0x653), 0x670, 0xAD, 0x34F, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F),
+    *range(0x2060, 0x2065), *range(0x2066, 0x206A), *range(0xFE00, 0xFE10), 0xFEFF,
+}  # fmt: skip
+
+_english = stemmer("english")
+
+
+def counted(path: str, symbol: str, title: str, text: str) -> Counter[str]:
+    """How often each term stands in a chunk."""
+    found: Counter[str] = Counter()
+    for one in (path, symbol, title, text):
+        found.update(_terms(one, stored=True))
+    found.update(_homes(path, symbol))
+    return found
+
+
+def asked(text: str) -> Counter[str]:
+    """The terms of a question, each once."""
+    return Counter(set(_terms(text, stored=False)))
+
+
+def tellable(text: str) -> bool:
+    """Whether Python's tables know every character: tables of another year may say something else of the others."""
+    return text.isascii() or not any(unicodedata.category(one) == "Cn" for one in text)
+
+
+def touches(one: str) -> bool | None:
+    """Whether words of a character's script touch each other; None where it belongs to no word."""
+    return {"w": False, "h": True, "t": True}.get(_class(one))
+
+
+def plain(text: str) -> str:
+    """The text in compatibility form, without accents and without what has no width."""
+    if text.isascii():
+        return text
+    kept, marks = [], 0
+    for one in text:
+        marks = marks + 1 if unicodedata.category(one)[0] == "M" else 0
+        if marks <= MARKS:
+            kept.append(one)
+    apart = unicodedata.normalize("NFKD", "".join(kept))
+    seen = "".join(one for one in apart if ord(one) not in UNSEEN)
+    return unicodedata.normalize("NFKC", seen).replace("\u0131", "i")
+
+
+@lru_cache(maxsize=1 << 14)
+def _class(one: str) -> str:
+    """h: Han, t: of another script whose words touch, w: of a word, else: none of these."""
+    if one == "_":
+        return "w"
+    if unicodedata.category(one)[0] not in "LMN":
+        return "." if one == "." else ""
+    name = unicodedata.name(one, "")
+    if name.startswith(TOUCHING):
+        return "h" if name.startswith(HAN) else "t"
+    return "w"
+
+
+def _terms(text: str, *, stored: bool) -> Iterator[str]:
+    read = plain(text)
+    at, end = 0, len(read)
+    while at < end:
+        kind = _class(read[at])
+        if kind in ("h", "t"):
+            stop = at
+            while stop < end and _class(read[stop]) in ("h", "t"):
+                stop += 1
+            yield from _touching(read[at:stop], stored)
+            at = stop
+        elif kind == "w":
+            words = []
+            stop = at
+            while True:
+                begin = stop
+                while stop < end and stop - begin < WORD and _class(read[stop]) == "w":
+                    stop += 1
+                words.append(read[begin:stop])
+                more = stop + 1 < end and read[stop] == "." and _class(read[stop + 1]) == "w"
+                if not more or len(words) == NAME:
+                    break
+                stop += 1
+            yield from _named(words)
+            at = stop
+        else:
+            at += 1
+
+
+def _touching(run: str, stored: bool) -> Iterator[str]:
+    if len(run) == 1:
+        yield run
+        return
+    yield from map("".join, pairwise(run))
+    if stored:
+        yield from (one for one in run if _class(one) == "h")
+
+
+def _named(words: list[str]) -> Iterator[str]:
+    whole = ".".join(words)
+    if len(words) > 1 and len(whole) <= WORD and any(one.isalnum() for one in whole):
+        yield whole.casefold()
+    for word in words:
+        yield from _word(word)
+
+
+@lru_cache(maxsize=1 << 14)
+def _word(word: str) -> tuple[str, ...]:
+    if not any(one.isalnum() for one in word):
+        return ()
+    parts = _parts(word)
+    found = [] if parts == [word] else [word.casefold()]
+    if len(parts) <= PARTS:
+        for part in parts:
+            low = part.casefold()
+            found.append(_english.stemWord(low) if low.isascii() and low.isalpha() else low)
+    return tuple(found)
+
+
+def _parts(word: str) -> list[str]:
+    """Where capitals, small letters, letters without case, digits and underscores meet: `HTTPServer2_x` has four."""
+    kinds = "".join(_part_kind(one) for one in word)
+    parts, at = [], 0
+    while at < len(word):
+        stop = at
+        if kinds[at] == "U":
+            while stop < len(word) and kinds[stop] == "U":
+                stop += 1
+            # The last capital belongs to the small letters behind it.
+            if stop < len(word) and kinds[stop] in "lm":
+                stop -= 1
+            if stop == at:
+                stop = _past(kinds, at + 1, "lm")
+        elif kinds[at] in "lm":
+            stop = _past(kinds, at, "lm")
+        elif kinds[at] == "o":
+            stop = _past(kinds, at, "om")
+        elif kinds[at] == "n":
+            stop = _past(kinds, at, "n")
+        else:
+            at += 1
+            continue
+        parts.append(word[at:stop])
+        at = stop
+    return parts
+
+
+def _past(kinds: str, at: int, of: str) -> int:
+    while at < len(kinds) and kinds[at] in of:
+        at += 1
+    return at
+
+
+def _part_kind(one: str) -> str:
+    category = unicodedata.category(one)
+    known = {"Lu": "U", "Lt": "U", "Ll": "l", "Lo": "o", "Lm": "o"}
+    return known.get(category, {"M": "m", "N": "n"}.get(category[0], "_"))
+
+
+def _homes(path: str, symbol: str) -> Iterator[str]:
+    """A symbol behind its module and its package, as one who imported it writes it."""
+    if not symbol or not symbol.replace(".", "").isidentifier():
+        return
+    *folders, file = path.split("/")
+    module = file.split(".")[0]
+    homes = folders if module == "__init__" else [*folders, module]
+    for home in homes[-2:]:
+        whole = plain(f"{home}.{symbol}").casefold()
+        if home and len(whole) <= WORD:
+            yield whole

@@ -1,0 +1,45 @@
+"""One hit a symbol: of the chunks of a function or a class, which several may answer, the best alone."""
+
+from threading import Lock
+
+import numpy as np
+
+from xtr_assets.core.types import Ints
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.row_hydration import Hydrator
+
+# What names a symbol: the same name in another file, or in another source, is another one.
+PLACE = ("source", "path", "symbol")
+# Symbols kept in memory by row: 200 bytes each, of what searches met.
+MOST_KNOWN = 100_000
+
+Key = tuple[str, str, str] | int
+
+
+class Symbols:
+    """Which symbol each row of a generation belongs to; what has no symbol stands for itself."""
+
+    def __init__(self, generation: Generation) -> None:
+        self._places = Hydrator(generation, PLACE)
+        self._known: dict[int, Key] = {}
+        self._lock = Lock()
+
+    def first(self, rows: Ints, k: int) -> Ints:
+        """Positions int64 [m <= k], ascending, of the first row of each of the first k symbols in rows int64 [n]."""
+        met: dict[Key, int] = {}
+        for position, row in enumerate(rows.tolist()):
+            met.setdefault(self._key(row), position)
+            if len(met) == k:
+                break
+        return np.fromiter(met.values(), np.int64, len(met))
+
+    def _key(self, row: int) -> Key:
+        known = self._known.get(row)
+        if known is None:
+            (place,) = self._places.rows([row])
+            known = (place["source"], place["path"], place["symbol"]) if place["symbol"] else row
+            with self._lock:
+                if len(self._known) >= MOST_KNOWN:
+                    self._known.clear()
+                self._known[row] = known
+        return known

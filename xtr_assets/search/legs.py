@@ -1,0 +1,141 @@
+"""What a hybrid search sums: its legs, how much each weighs, and what length takes off."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xtr_assets.core.errors import UnknownFormat
+from xtr_assets.core.fusion import Doubles, Moments
+from xtr_assets.core.row_store import RowVectors
+from xtr_assets.core.types import Floats, Ints
+from xtr_assets.index.exact_scan import true_scores
+from xtr_assets.search.retrievers import QueryVectors
+
+# Spaces that bring candidates, in the order in which hits and explanations show them.
+LEGS = ("dense", "xtr", "lexical")
+# The key of names in hit.scores: they score rows and bring none.
+NAME = "name"
+
+# Candidates that each leg gives. Known-item search in the standard library: the z-score sum over the dense top 100 has
+# the MRR@10 of the sum over all documents (0.399), so that more of them only cost time.
+CANDIDATES = 100
+
+# Of the standard scores of each leg, see docs/measurements.md, "Ranking": what they were chosen on, and confirmed on.
+# "name" beside its part of the dense leg: chosen on items of the standard library, +.009 [-.001, .020], and confirmed
+# on numpy's, +.023 [.011, .035]; second docstring sentences, which say less of a name, +.007 and +.016.
+WEIGHTS: Mapping[str, float] = {"dense": 1.0, "name": 0.2, "xtr": 0.5, "lexical": 1 / 3}
+# MaxSim grows by .045 to .061 a unit of log length in every collection, whatever is asked. Taking half of that off is
+# what every set gains from; larger constants win on short chunks and lose on long ones.
+LENGTH = 0.025
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """How the legs make one score: `profile["hybrid"]` of a manifest.
+
+    candidates : that each leg gives. weights : of each leg's standard score; a leg without one takes no part. length :
+    taken off MaxSim for each unit of ln(tokens of the chunk). names : whether the dense leg is the better of the
+    chunk's and of the name's cosine; what the name weighs besides is among the weights.
+    """
+
+    candidates: int
+    weights: Mapping[str, float]
+    length: float
+    names: bool
+
+    def document(self) -> dict[str, Any]:
+        """As a manifest keeps it."""
+        return {"candidates": self.candidates, "weights": dict(self.weights), "length": self.length}
+
+    @classmethod
+    def standard(cls) -> "Blend":
+        """What a generation begun now is published with."""
+        return cls(CANDIDATES, WEIGHTS, LENGTH, names=True)
+
+    @classmethod
+    def of(cls, kept: Any) -> "Blend":
+        """What a manifest says, None where it says nothing; without weights: as the releases that wrote none rank.
+
+        Raises UnknownFormat for what this release cannot follow, with the remedy.
+        """
+        told = kept if isinstance(kept, Mapping) else {}
+        depth = told.get("candidates")
+        candidates = depth if isinstance(depth, int) and depth > 0 else CANDIDATES
+        weights = told.get("weights")
+        if weights is None:
+            return cls(candidates, {"dense": 1.0, "xtr": 1.0}, 0.0, names=False)
+        length = told.get("length", 0.0)
+        known = isinstance(weights, Mapping) and all(_known(*one) for one in weights.items()) and _number(length)
+        if not known or not (weights.get("dense") or weights.get("xtr")):
+            raise UnknownFormat(
+                f"the manifest's profile sets hybrid weights {weights!r} and length {length!r}; this release follows "
+                f"weights from 0 for {', '.join(WEIGHTS)}, not all of vectors 0, and a number; open it with the "
+                "release that wrote it"
+            )
+        return cls(candidates, {name: float(weights[name]) for name in WEIGHTS if name in weights}, float(length), True)
+
+
+def _known(name: Any, weight: Any) -> bool:
+    return name in WEIGHTS and _number(weight) and weight >= 0
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Legs:
+    """The legs of one generation.
+
+    log_tokens : float32 [end_row], ln of the tokens that each row keeps. names : the names' embeddings, all zero where
+    a row has no name; None where the generation has none, or was published without them.
+    """
+
+    blend: Blend
+    log_tokens: Floats
+    names: RowVectors | None
+
+    def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:
+        """The cosine of the names float32 [len(rows)], NaN where a row has none; nothing where there are no names."""
+        if self.names is None or query.embedding is None:
+            return {}
+        scores = true_scores(self.names, query.embedding[None], rows[None])[0]
+        return {NAME: np.where(scores == 0.0, np.float32(np.nan), scores)}
+
+    def shortened(self, rows: Ints) -> Doubles:
+        """What length takes off the MaxSim of each row: float64 [len(rows)]."""
+        return self.blend.length * self.log_tokens[rows].astype(np.float64)
+
+    def of(self, rows: Ints, scores: Mapping[str, Floats]) -> dict[str, Doubles]:
+        """What is standardized and summed, per leg float64 [len(rows)], from exact scores in each space.
+
+        dense : the better of the chunk's cosine and its name's. xtr : MaxSim without what length adds. name : NaN where
+        a row has none. lexical : as it is.
+        """
+        weights = self.blend.weights
+        legs = {name: scores[name].astype(np.float64) for name in weights if name in scores and weights[name]}
+        if NAME in scores and "dense" in legs:
+            legs["dense"] = np.fmax(legs["dense"], scores[NAME])
+        if "xtr" in legs:
+            legs["xtr"] -= self.shortened(rows)
+        if "dense" not in legs:
+            legs.pop(NAME, None)
+        return legs
+
+
+def moments_of(legs: dict[str, Doubles], pool: Ints) -> dict[str, Moments]:
+    """Mean and spread of each leg over a pool of candidates (positions); rows without a name become the mean one.
+
+    Names spread as the dense leg does, whose space is theirs: a pool may hold two names, or none.
+    """
+    moments = {name: Moments.of(values[pool]) for name, values in legs.items() if name != NAME}
+    if NAME in legs:
+        known = legs[NAME][pool]
+        known = known[~np.isnan(known)]
+        mean = float(known.mean()) if len(known) else moments["dense"].mean
+        moments[NAME] = Moments(mean, moments["dense"].spread)
+        legs[NAME] = np.where(np.isnan(legs[NAME]), mean, legs[NAME])
+    return moments

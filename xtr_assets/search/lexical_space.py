@@ -1,0 +1,50 @@
+"""The lexical space: BM25 of a query's words, candidates and scores from the postings of the live rows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from xtr_assets.core.search_options import SearchOptions
+from xtr_assets.core.types import Floats, Ints
+from xtr_assets.search.retrievers import Listed, QueryVectors, Search, beyond, untied
+from xtr_assets.telemetry.tracing import span
+
+if TYPE_CHECKING:
+    from xtr_assets.index.lexical.index import LexicalIndex
+
+
+class LexicalSpace:
+    """BM25 over the words of path, symbol, title and text; a row that shares no word with the query scores 0."""
+
+    name = "lexical"
+
+    def __init__(self, index: "LexicalIndex", rows: int) -> None:
+        self.index, self._rows = index, rows
+
+    def retrieve(self, queries: Sequence[QueryVectors], options: SearchOptions) -> list[Listed]:
+        """The rows that share a word with the query, no more: fewer than options.k where fewer do."""
+        asked = [_terms(query) for query in queries]
+
+        def search(terms: Sequence[Sequence[str]], k: int) -> list[tuple[Floats, Ints]]:
+            with span("lexical.search", k=k, queries=len(terms)):
+                return [(one.scores, one.rows) for one in self.index.answer(terms, replace(options, k=k))]
+
+        def widen(query: int) -> Search:
+            def again(k: int) -> tuple[Floats, Ints]:
+                (found,) = search(asked[query : query + 1], k)
+                return found
+
+            return again
+
+        found = search(asked, beyond(options.k))
+        return [untied(one, widen(i), options.k, self._rows) for i, one in enumerate(found)]
+
+    def score(self, query: QueryVectors, rows: Ints) -> Floats:
+        """BM25 of the query's words in each row; 0 where none of them stands in it."""
+        with span("lexical.rescore", rows=len(rows)):
+            return self.index.score(_terms(query), rows)
+
+
+def _terms(query: QueryVectors) -> tuple[str, ...]:
+    assert query.terms is not None, "this mode was asked without terms"
+    return query.terms

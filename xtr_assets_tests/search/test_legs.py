@@ -1,0 +1,246 @@
+"""Three legs, their weights, the length term, names, and one hit a symbol: against loops over the stored arrays."""
+
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xtr_assets.core.errors import InvalidInput, UnknownFormat
+from xtr_assets.core.lexical_terms import document_terms, query_terms
+from xtr_assets.core.name_text import name_text
+from xtr_assets.search import Searcher
+from xtr_assets.search.legs import Blend
+from xtr_assets.search.ranker import Mode
+from xtr_assets.storage.generation import Generation
+from xtr_assets_tests.fixtures import ENCODER
+from xtr_assets_tests.search.conftest import PROFILE
+
+QUERIES = ("parse date zebra", "pkg2 f40 lock thread queue", "open file path read write close", "zebra")
+WEIGHTS: dict[str, float] = PROFILE["weights"]  # type: ignore[assignment]
+FUSED: tuple[Mode, ...] = ("hybrid", "exact")
+
+
+class Slow:
+    """Every live row of a generation scored by loops."""
+
+    def __init__(self, generation: Generation) -> None:
+        self.rows = generation.chunk_table().to_pylist()
+        live = np.flatnonzero(generation.live)
+        self.embeddings = generation.vectors().gather(live)
+        self.tokens = [generation.tokens().document(int(row)) for row in live]
+        self.documents = [
+            Counter(document_terms(row["path"], row["symbol"], row["title"], row["text"])) for row in self.rows
+        ]
+        self.names = [
+            name_text(row["path"], row["symbol"], row["text"], row["kind"]) if row["source"] == "code" else None
+            for row in self.rows
+        ]
+        named = [name for name in self.names if name is not None]
+        vectors = dict(zip(named, ENCODER.encode_documents(named).embeddings.astype(np.float32), strict=True))
+        self.named = [None if name is None else vectors[name] for name in self.names]
+
+    def scores(self, query: str) -> dict[str, Any]:
+        """Per space float64 [n]; NaN where a row has no name."""
+        encoded = ENCODER.encode_queries([query])
+        own, asked = encoded.embeddings[0], encoded.tokens[0]
+        return {
+            "dense": self.embeddings @ own,
+            "name": np.array([np.nan if one is None else one @ own for one in self.named]),
+            "xtr": np.array([(asked @ one.T).max(axis=1).mean() for one in self.tokens]),
+            "lexical": self.bm25(query),
+        }
+
+    def bm25(self, query: str) -> Any:
+        count = len(self.documents)
+        mean = sum(document.total() for document in self.documents) / count
+        total = np.zeros(count)
+        for term, times in Counter(query_terms(query)).items():
+            frequency = sum(term in document for document in self.documents)
+            weight = 2.2 * times * math.log(1 + (count - frequency + 0.5) / (frequency + 0.5)) if frequency else 0.0
+            for i, document in enumerate(self.documents):
+                norm = 1.2 * (0.25 + 0.75 * document.total() / mean)
+                total[i] += weight * document[term] / (document[term] + norm)
+        return total
+
+    def total(self, query: str) -> Any:
+        """float64 [n]: what hybrid and exact order by."""
+        scores = self.scores(query)
+        pool = set()
+        for leg in ("dense", "xtr", "lexical"):
+            for i in sorted(range(len(self.rows)), key=lambda i: (-scores[leg][i], self.rows[i]["chunk_id"]))[:60]:
+                if leg != "lexical" or scores[leg][i] > 0:
+                    pool.add(i)
+        chosen = sorted(pool)
+        legs = {
+            "dense": np.fmax(scores["dense"], scores["name"]),
+            "xtr": scores["xtr"] - 0.04 * np.log([len(one) for one in self.tokens]),
+            "lexical": scores["lexical"],
+        }
+        standard = {leg: (values - values[chosen].mean()) / values[chosen].std() for leg, values in legs.items()}
+        names = scores["name"] - np.nanmean(scores["name"][chosen])
+        standard["name"] = np.nan_to_num(names / legs["dense"][chosen].std())
+        return sum(WEIGHTS[leg] * values for leg, values in standard.items())
+
+
+@pytest.fixture(scope="module")
+def slow(legs: Searcher) -> Slow:
+    return Slow(legs._now().generation)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("mode", FUSED)
+def test_the_score_is_the_weighted_sum_over_all_legs(legs: Searcher, slow: Slow, query: str, mode: Mode) -> None:
+    overrides = {"nprobe": 16} if mode == "hybrid" else {}
+    hits = legs.search(query, 10, mode, **overrides)  # type: ignore[arg-type]
+    total, scores = slow.total(query), slow.scores(query)
+    at = {row["chunk_id"]: i for i, row in enumerate(slow.rows)}
+    found = [total[at[hit.chunk_id]] for hit in hits]
+    np.testing.assert_allclose([hit.score for hit in hits], found, atol=2e-3)
+    np.testing.assert_allclose(found, np.sort(total)[::-1][:10], atol=2e-3)
+    for hit in hits:
+        shown = {name: values[at[hit.chunk_id]] for name, values in scores.items()}
+        assert hit.scores == pytest.approx({name: one for name, one in shown.items() if one == one}, abs=1e-3)
+        assert ("name" in hit.scores) == (hit.source == "code")
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_hybrid_finds_what_exact_finds(legs: Searcher, query: str) -> None:
+    hybrid, exact = legs.search(query, 10, nprobe=16), legs.search(query, 10, "exact")
+    assert [hit.chunk_id for hit in hybrid] == [hit.chunk_id for hit in exact]
+    np.testing.assert_allclose([hit.score for hit in hybrid], [hit.score for hit in exact], atol=1e-5)
+
+
+def test_an_explanation_adds_up_and_shows_weights_length_and_names(legs: Searcher) -> None:
+    for mode in FUSED:
+        for hit in legs.search(QUERIES[1], 10, mode, explain=True):
+            assert hit.explanation is not None
+            spaces = hit.explanation.spaces
+            assert {name: space.score for name, space in spaces.items()} == hit.scores
+            parts = [space.z * space.weight for space in spaces.values() if space.z is not None and space.weight]
+            assert sum(parts) == pytest.approx(hit.score, abs=1e-6)
+            assert {name: space.weight for name, space in spaces.items()} == {name: WEIGHTS[name] for name in spaces}
+            tokens = len(legs.reconstruct([hit.chunk_id])[0].tokens)
+            assert spaces["xtr"].length == pytest.approx(0.04 * math.log(tokens), abs=1e-6)
+            assert f"{spaces['xtr'].length:.4f} off for its length" in str(hit.explanation)
+            assert ("name" in spaces) == (hit.source == "code")
+            assert hit.explanation.document()["spaces"]["xtr"]["weight"] == 0.7
+
+
+def test_a_question_of_no_known_word_leaves_the_lexical_leg_without_a_say(legs: Searcher) -> None:
+    for mode in FUSED:
+        for hit in legs.search("qqqq wwww", 5, mode, explain=True):
+            assert hit.scores["lexical"] == 0.0
+            assert hit.explanation is not None and hit.explanation.spaces["lexical"].z == 0.0
+
+
+def test_rrf_sums_the_ranks_of_the_legs(legs: Searcher, slow: Slow) -> None:
+    query = QUERIES[0]
+    scores, ids = slow.scores(query), np.array([row["chunk_id"] for row in slow.rows])
+    legs_of = {
+        "dense": np.fmax(scores["dense"], scores["name"]),
+        "xtr": scores["xtr"] - 0.04 * np.log([len(one) for one in slow.tokens]),
+        "lexical": scores["lexical"],
+    }
+    total = np.zeros(len(ids))
+    for leg, values in legs_of.items():
+        order = np.lexsort((ids, -values.round(6)))
+        for rank, i in enumerate(order, 1):
+            total[i] += 1 / (60 + rank) if leg != "lexical" or values[i] > 0 else 0
+    hits = legs.search(query, 10, "exact", fusion="rrf")
+    np.testing.assert_allclose([hit.score for hit in hits], np.sort(total)[::-1][:10], atol=1e-4)
+
+
+ALL: tuple[Mode, ...] = ("hybrid", "exact", "dense", "xtr", "lexical")
+
+
+@pytest.mark.parametrize("mode", ALL)
+@pytest.mark.parametrize("k", [1, 10, 60])
+def test_one_hit_a_symbol_is_the_best_of_each_and_still_k(legs: Searcher, mode: Mode, k: int) -> None:
+    overrides = {} if mode in ("exact", "lexical", "xtr") else {"nprobe": 16}
+    for query in QUERIES:
+        hits = legs.search(query, k, mode, collapse="symbol", **overrides)  # type: ignore[arg-type]
+        places = [(hit.source, hit.path, hit.symbol) for hit in hits]
+        assert len(set(places)) == len(places)
+        assert len(hits) == k or mode == "lexical"
+        assert [(-hit.score, hit.chunk_id) for hit in hits] == sorted((-hit.score, hit.chunk_id) for hit in hits)
+
+
+@pytest.mark.parametrize("mode", ["exact", "dense", "xtr", "lexical"])
+def test_collapsing_leaves_of_the_order_the_first_of_each_symbol(legs: Searcher, mode: Mode) -> None:
+    # `k` up to the depth leaves the moments what they are: both searches have one order.
+    overrides = {"nprobe": 16} if mode == "dense" else {}
+    for query in QUERIES:
+        first: dict[tuple[str, str, str], int] = {}
+        for hit in legs.search(query, 60, mode, **overrides):  # type: ignore[arg-type]
+            first.setdefault((hit.source, hit.path, hit.symbol), hit.chunk_id)
+        hits = legs.search(query, len(first), mode, collapse="symbol", **overrides)  # type: ignore[arg-type]
+        assert [hit.chunk_id for hit in hits] == list(first.values())
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("where", [None, {"source": "code"}, {"path": {"glob": "pkg2/*"}}, {"symbol": ["f50", "f51"]}])
+def test_collapsed_hybrid_is_collapsed_exact(legs: Searcher, query: str, where: dict[str, Any] | None) -> None:
+    hybrid = legs.search(query, 10, where=where, collapse="symbol", nprobe=16)
+    exact = legs.search(query, 10, "exact", where, collapse="symbol")
+    assert [hit.chunk_id for hit in hybrid] == [hit.chunk_id for hit in exact]
+    # Deep in the order a row that no list holds may belong before one that some list does.
+    deep, true = ({hit.chunk_id for hit in legs.search(query, 40, mode, where, collapse="symbol")} for mode in FUSED)
+    assert len(deep) == len(true) and len(deep & true) >= 0.9 * len(true)
+
+
+def test_hybrid_with_the_published_profile_finds_nearly_all_that_exact_finds(legs: Searcher) -> None:
+    """Measured .98 over these questions, a quarter of the lists read."""
+    asked = [
+        " ".join(row["text"].split()[:6]) for row in legs._now().generation.chunk_table(["text"]).to_pylist()[::12]
+    ]
+    shares = [
+        len({hit.chunk_id for hit in hybrid} & {hit.chunk_id for hit in exact}) / len(exact)
+        for hybrid, exact in zip(legs.search_batch(asked), legs.search_batch(asked, mode="exact"), strict=True)
+    ]
+    assert len(shares) > 70 and float(np.mean(shares)) >= 0.95
+
+
+def test_all_symbols_come_where_fewer_than_k_are_there(legs: Searcher, slow: Slow) -> None:
+    code = {(row["path"], row["symbol"]) for row in slow.rows if row["source"] == "code"}
+    for mode in ALL[:4]:
+        hits = legs.search(QUERIES[0], 500, mode, {"source": "code"}, collapse="symbol")
+        assert {(hit.path, hit.symbol) for hit in hits} == code and len(hits) == len(code)
+
+
+def test_a_batch_of_collapsed_searches_gives_what_single_ones_give(legs: Searcher) -> None:
+    batch = legs.search_batch(list(QUERIES), 12, collapse="symbol")
+    assert batch == [legs.search(query, 12, collapse="symbol") for query in QUERIES]
+
+
+def test_another_collapse_is_refused(legs: Searcher) -> None:
+    with pytest.raises(InvalidInput, match="collapse is 'file'; use 'symbol'"):
+        legs.search("zebra", collapse="file")  # type: ignore[arg-type]
+
+
+def test_a_generation_without_weights_is_ranked_as_it_was_published(searcher: Searcher) -> None:
+    assert searcher._now().legs.blend == Blend(100, {"dense": 1.0, "xtr": 1.0}, 0.0, names=False)
+    for hit in searcher.search("zebra", 5, explain=True):
+        assert set(hit.scores) == {"dense", "xtr"}
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"weights": {"dense": 1.0, "sparse": 0.5}},
+        {"weights": {"dense": -1.0}},
+        {"weights": {"dense": float("nan")}},
+        {"weights": {"dense": True}},
+        {"weights": ["dense"]},
+        {"weights": {"dense": 1.0}, "length": "long"},
+        {"weights": {"lexical": 1.0}},
+    ],
+)
+def test_weights_that_this_release_cannot_follow_are_refused(kept: Any) -> None:
+    with pytest.raises(UnknownFormat, match=r"hybrid weights .* open it with the release that wrote it"):
+        Blend.of(kept)
+
+
+def test_what_a_new_generation_is_published_with_reads_back() -> None:
+    assert Blend.of(Blend.standard().document()) == Blend.standard()
