@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,12 +45,12 @@ def passes(texts: list[str]) -> dict[str, tuple[float, float]]:
     """Texts a CPU second, and CPU seconds of a query of ten tokens, of each forward pass there is here; in turns."""
     from xtr_assets.encoders import native_pass
     from xtr_assets.encoders.forward_pass import TorchPass
-    from xtr_assets.encoders.head import shipped_projection
+    from xtr_assets.encoders.head_file import open_head
     from xtr_assets.encoders.minilm import MiniLm
 
     encoders = {}
     for name in (*native_pass.engines("auto"), "torch fp32", "torch bf16"):
-        encoders[name] = one = MiniLm(locate_minilm(), shipped_projection)
+        encoders[name] = one = MiniLm(locate_minilm(), partial(open_head, "shipped"))
         files, shape, head = one._files, one._shape, one._head
         if name.startswith("torch"):
             one._pass = TorchPass(files, shape, head, "cpu", "bf16" if name.endswith("bf16") else "fp32")
@@ -58,7 +59,8 @@ def passes(texts: list[str]) -> dict[str, tuple[float, float]]:
             del encoders[name]
         else:
             loaded = {key.removeprefix("bert."): value for key, value in map_tensors(files.weights).items()}
-            one._pass = native_pass.NativePass(name, native_pass._load(name, loaded, shape), shape, head)
+            words = loaded["embeddings.word_embeddings.weight"]
+            one._pass = native_pass.NativePass(name, native_pass._load(name, loaded, shape), shape, head, words)
     rates: dict[str, list[float]] = {name: [] for name in encoders}
     asked: dict[str, list[float]] = {name: [] for name in encoders}
     for _ in range(ROUNDS):

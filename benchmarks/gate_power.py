@@ -18,13 +18,11 @@ from typing import Protocol
 
 import numpy as np
 
-from xtr_assets.config import EncoderConfig
 from xtr_assets.core.new_neighbors import surely_at_most
 from xtr_assets.core.recall import MAXSIM_TIE_TOLERANCE, Doubles, RecallReport, lower_bound, recall_at_k
 from xtr_assets.core.row_store import RowTokens
 from xtr_assets.core.top_k import best_of_lines
 from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.encoders import open_encoder
 from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.index.dense import tuner as dense_tuner
 from xtr_assets.index.dense.options import DenseProfile
@@ -40,6 +38,7 @@ from xtr_assets.pipeline.gate.new_row_recall import CONFIDENCE
 from xtr_assets.pipeline.queries.drawn_queries import drawn_queries
 from xtr_assets.pipeline.queries.gate_queries import GateQueries
 from xtr_assets.pipeline.queries.tuning_queries import tuning_goal
+from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -337,9 +336,7 @@ def drawn_pool(generation: Generation, rows: int, count: int) -> GateQueries:
     """Queries drawn from the first rows, as the gate draws them."""
     wanted = generation.live.copy()
     wanted[rows:] = False
-    told = generation.manifest.encoder.model_dump()
-    encoder = open_encoder(EncoderConfig(**{name: told[name] for name in EncoderConfig.model_fields if name in told}))
-    return drawn_queries(generation, wanted, count, encoder, (), "fixed")
+    return drawn_queries(generation, wanted, count, QueryEncoder("cpu").of(generation), (), "fixed")
 
 
 def token_figures(generation: Generation, rows: int, asked: GateQueries, builds: int) -> dict[str, object]:

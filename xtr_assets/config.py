@@ -102,11 +102,14 @@ class EncoderConfig(Strict):
     """Which encoder, and its settings; those that change vectors are part of the encoder's fingerprint.
 
     `weights` says where minilm's files come from (the package, the Hugging Face hub, or a folder); their sha256 are
-    pinned, so it changes nothing but the place. `dim` and `token_dim` are the hashing encoder's.
+    pinned, so it changes nothing but the place. `head` turns its token states into token embeddings: the untrained
+    projection, the trained one that is shipped, or a file (or folder) that `train-head` wrote. `dim` and
+    `token_dim` are the hashing encoder's.
     """
 
     kind: Literal["minilm", "hashing"] = "minilm"
     weights: Literal["package", "hub"] | UsablePath = "package"
+    head: Literal["shipped", "projection"] | UsablePath = "projection"
     max_tokens: Annotated[int, Field(ge=16, le=512)] = 256
     keep_punctuation: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -203,9 +206,9 @@ class IndexConfig(Strict):
         """The same with every relative path taken from `folder`, where the file lies."""
         sources = tuple(s.model_copy(update={"path": folder / s.path.expanduser()}) for s in self.sources)
         update: dict[str, Any] = {"sources": sources, "warehouse": folder / self.warehouse.expanduser()}
-        if isinstance(self.encoder.weights, Path):
-            weights = folder / self.encoder.weights.expanduser()
-            update["encoder"] = self.encoder.model_copy(update={"weights": weights})
+        own = {name: getattr(self.encoder, name) for name in ("weights", "head")}
+        own = {name: folder / path.expanduser() for name, path in own.items() if isinstance(path, Path)}
+        update["encoder"] = self.encoder.model_copy(update=own)
         if self.queries is not None:
             judgments = self.queries.judgments
             update["queries"] = QueriesConfig(

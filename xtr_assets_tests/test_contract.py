@@ -98,6 +98,7 @@ COMMANDS = {
     "compact": "",
     "evaluate": "",
     "tune": "",
+    "train-head": "out packages judged seeds as_json",
     "health": "as_json",
     "export-idmap": "path generation as_json",
     "export": "path",
@@ -116,7 +117,6 @@ VERDICTS = (
 
 # What the contract names and other issues bring, with their subject. Each is asserted absent: move it up.
 LATER_COMMANDS = {
-    "train-head": "a late-interaction head of one's own",
     "push": "generations in an object store",
     "pull": "generations in an object store",
     "mirror": "generations in an object store",

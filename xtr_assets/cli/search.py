@@ -1,7 +1,7 @@
 """`search`: the chunks that answer a question."""
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -10,10 +10,6 @@ from xtr_assets.cli.console import emit
 from xtr_assets.cli.filter_option import parse_where
 from xtr_assets.cli.locate import find_place, open_warehouse
 from xtr_assets.core.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from xtr_assets.search.searcher import Searcher
-
 
 Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
 Collapse = Literal["symbol"]
@@ -71,7 +67,8 @@ def search(
     place = find_place(config, warehouse)
     with open_searcher(open_warehouse(place), device, generation) as searcher:
         if mode != "lexical":
-            load_encoder(searcher, device)
+            # A process loads it once; a search takes what comes after.
+            searcher.load_encoder()
         started = perf_counter()
         try:
             hits = searcher.search(
@@ -86,13 +83,3 @@ def search(
             emit(hits_document(searcher.generation, mode, took_ms, hits))
         else:
             show_hits(query, hits, f"generation {searcher.generation}, {mode}, {took_ms:.1f} ms")
-
-
-def load_encoder(searcher: "Searcher", device: str) -> None:
-    """Load the encoder before the clock starts: a process loads it once, a search takes what comes after."""
-    from xtr_assets.encoders import open_encoder
-    from xtr_assets.index.device import parse_device
-    from xtr_assets.search.query_encoder import encoder_config
-
-    settings = encoder_config(searcher.manifest.encoder.model_dump())
-    open_encoder(settings, parse_device(device).first).encode_queries(["warm"])

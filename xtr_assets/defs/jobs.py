@@ -6,6 +6,7 @@ import dagster as dg
 
 from xtr_assets.defs.context import AFRESH_TAG, COMPACT_TAG, EXECUTOR, LOCK_WAIT_SECONDS, TUNE_TAG, Site
 from xtr_assets.defs.names import CORPUS, DERIVED
+from xtr_assets.defs.train_head_job import train_head_job
 from xtr_assets.defs.verify_job import verify_job
 from xtr_assets.pipeline.plan.decide import fingerprint_of
 
@@ -75,8 +76,8 @@ def asset_jobs(site: Site) -> list[AssetJob]:
 
 
 def op_jobs(site: Site) -> list[dg.JobDefinition]:
-    """Jobs that are no assets: `rollback`, `collect`, `verify`."""
-    return [_rollback_job(site), _collect_job(site), verify_job(site)]
+    """Jobs that are no assets: `rollback`, `collect`, `verify`, `train_head`."""
+    return [_rollback_job(site), _collect_job(site), verify_job(site), train_head_job(site)]
 
 
 def _rollback_job(site: Site) -> dg.JobDefinition:

@@ -5,13 +5,15 @@ or the few texts of a small change, are encoded in numpy.
 """
 
 import threading
+from functools import partial
+from pathlib import Path
 
 from xtr_assets.config import EncoderConfig
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress, Tolerance
 
 __all__ = ["Encoded", "EncodedQueries", "Encoder", "Progress", "Tolerance", "open_encoder", "open_fresh"]
 
-_opened: dict[tuple[EncoderConfig, str], Encoder] = {}
+_opened: dict[tuple[EncoderConfig, str, str], Encoder] = {}
 _opening = threading.Lock()
 
 
@@ -23,10 +25,19 @@ def open_encoder(config: EncoderConfig, device: str = "cpu") -> Encoder:
     if config.kind == "hashing":
         device = "cpu"
     with _opening:
-        key = (config, device)
+        key = (config, device, _head_now(config))
         if key not in _opened:
             _opened[key] = _open(config, device)
         return _opened[key]
+
+
+def _head_now(config: EncoderConfig) -> str:
+    """The head's sha256: a file of the user's may be another one since it was opened."""
+    if config.kind == "hashing" or not isinstance(config.head, Path):
+        return ""
+    from xtr_assets.encoders.head_file import head_sha256
+
+    return head_sha256(config.head)
 
 
 def open_fresh(config: EncoderConfig, device: str = "cpu") -> Encoder:
@@ -42,7 +53,7 @@ def _open(config: EncoderConfig, device: str) -> Encoder:
         from xtr_assets.encoders.hashing import Hashing
 
         return Hashing(config.dim, config.token_dim)
-    from xtr_assets.encoders.head import shipped_projection
+    from xtr_assets.encoders.head_file import open_head
     from xtr_assets.encoders.minilm import LIGHT_TOKENS, MiniLm
     from xtr_assets.encoders.precision import choose_device, surely_cpu
     from xtr_assets.encoders.weights import locate_minilm
@@ -50,7 +61,7 @@ def _open(config: EncoderConfig, device: str) -> Encoder:
     on_cpu = surely_cpu(device)
     return MiniLm(
         locate_minilm(config.weights),
-        shipped_projection,
+        partial(open_head, config.head),
         device="cpu" if on_cpu else choose_device(device),
         max_tokens=config.max_tokens,
         keep_punctuation=config.keep_punctuation,

@@ -12,7 +12,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from xtr_assets.core.errors import ProviderError
-from xtr_assets.encoders.bert_shape import BertShape
+from xtr_assets.encoders.bert_shape import WORDS, BertShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +86,17 @@ class Bert:
 
     @torch.inference_mode()
     def __call__(self, ids: Tensor, lengths: Tensor, layers: Sequence[int]) -> dict[int, Tensor]:
-        """The hidden states after the asked layers, each float32 [batch, longest, hidden]; 0 is before the first.
+        """The hidden states after the asked layers, each float32 [batch, longest, hidden]; 0 is before the first, WORDS
+        are the word-piece embeddings by themselves.
 
         ids : int64 [batch, longest], padded by any id. lengths : int64 [batch]; states past a length mean nothing.
         """
         batch, longest = ids.shape
         head = self.shape.hidden // self.shape.heads
         mask = self._mask(lengths, longest)
-        x = self._norm(functional.embedding(ids, self._words) + self._positions[:longest])
-        states = {0: x} if 0 in layers else {}
+        words = functional.embedding(ids, self._words)
+        x = self._norm(words + self._positions[:longest])
+        states = {layer: state for layer, state in ((WORDS, words), (0, x)) if layer in layers}
         for number, layer in enumerate(self._layers, start=1):
             qkv = layer.qkv(x.to(self.dtype)).view(batch, longest, 3, self.shape.heads, head)
             q, k, v = qkv.permute(2, 0, 3, 1, 4)

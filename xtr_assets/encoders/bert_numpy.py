@@ -15,7 +15,7 @@ import numpy.typing as npt
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.json_document import read_json
 from xtr_assets.core.types import Floats, Int32s
-from xtr_assets.encoders.bert_shape import BertShape
+from xtr_assets.encoders.bert_shape import WORDS, BertShape
 
 # 7.1.26 of Abramowitz and Stegun's Handbook: erf to 1.5e-7, which is float32's own precision.
 ERF_P = np.float32(0.3275911)
@@ -62,7 +62,8 @@ class LightBert:
         self._tensors = {name.removeprefix("bert."): np.asarray(tensor) for name, tensor in tensors.items()}
 
     def __call__(self, rows: Sequence[Int32s], layers: Sequence[int]) -> dict[int, Floats]:
-        """The hidden states after the asked layers, each float32 [tokens of all rows, hidden]; 0 is before the first.
+        """The hidden states after the asked layers, each float32 [tokens of all rows, hidden]; 0 is before the first,
+        WORDS are the word-piece embeddings by themselves.
 
         rows : the ids of each text. Their tokens are stacked, so that a product is one of some hundred tokens: a text
         of ten takes a third of what it takes alone. Only attention is within a text.
@@ -73,7 +74,7 @@ class LightBert:
         types = self._tensor("embeddings.token_type_embeddings.weight")[0]
         places = self._tensor("embeddings.position_embeddings.weight")
         x = self._norm("embeddings.LayerNorm", words + np.concatenate([places[: len(row)] for row in rows]) + types)
-        states = {0: x} if 0 in layers else {}
+        states = {layer: state for layer, state in ((WORDS, words), (0, x)) if layer in layers}
         for number in range(self.shape.layers):
             name = f"encoder.layer.{number}"
             q, k, v = (self._dense(f"{name}.attention.self.{part}", x) for part in ("query", "key", "value"))

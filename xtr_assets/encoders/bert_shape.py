@@ -7,6 +7,11 @@ from typing import Any
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.json_document import read_json
 
+# The number of the layer below the first: rows of the word-piece embedding, without places, types and norm.
+WORDS = -1
+# The mean of the last states over a window, special tokens included: what the embedding is made of, for each token.
+POOLED = -2
+
 
 @dataclass(frozen=True, slots=True)
 class BertShape:

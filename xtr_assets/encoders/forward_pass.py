@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from xtr_assets.core.types import Floats, Int32s, Mask
-from xtr_assets.encoders.bert_shape import BertShape
+from xtr_assets.encoders.bert_shape import POOLED, BertShape
 from xtr_assets.encoders.head import Head
 from xtr_assets.encoders.precision import Precision, choose_precision
 from xtr_assets.encoders.weights import ModelFiles
@@ -66,13 +66,19 @@ class LightPass:
         for rows, kept in work:
             pooled, tokens = [], []
             for start, stop in pairwise(groups([len(row) for row in rows], GROUP_TOKENS)):
-                mask = np.concatenate(kept[start:stop])
+                mask, lengths = np.concatenate(kept[start:stop]), [len(row) for row in rows[start:stop]]
                 with self._alone, self._blas.limit(limits=1, user_api="blas"):
                     states = self._model(rows[start:stop], (self._last, *self._head.layers))
-                    starts = np.cumsum([0, *map(len, rows[start : stop - 1])])
+                    starts = np.cumsum([0, *lengths[:-1]])
                     pooled.append(np.add.reduceat(states[self._last], starts, axis=0))
+                    states[POOLED] = means_of(pooled[-1], lengths)
                     tokens.append(self._head.light({layer: states[layer][mask] for layer in self._head.layers}))
             yield np.concatenate(pooled), np.concatenate(tokens)
+
+
+def means_of(sums: Floats, lengths: Sequence[int]) -> Floats:
+    """The mean of each window for each of its tokens, float32 [tokens, dim], of the sums of windows."""
+    return np.repeat(sums / np.array(lengths, np.float32)[:, None], lengths, axis=0)
 
 
 def groups(lengths: Sequence[int], most: int) -> list[int]:
@@ -152,6 +158,7 @@ class TorchPass:
             real = torch.arange(ids.shape[1], device=self._device) < length[:, None]
             # Not a product with the mask: 0 x NaN of a padded position would be NaN.
             pooled = states[self._last].masked_fill(~real[:, :, None], 0.0).sum(dim=1)
+            states[POOLED] = (pooled / length[:, None])[:, None].expand(-1, ids.shape[1], -1)
             chosen = torch.from_numpy(keep).to(self._device)
             projected = self._head({layer: states[layer][chosen] for layer in self._head.layers})
             return pooled.cpu().numpy(), projected.cpu().numpy()

@@ -10,8 +10,8 @@ import numpy as np
 
 from xtr_assets.core.types import Floats
 from xtr_assets.encoders.bert_numpy import map_tensors
-from xtr_assets.encoders.bert_shape import BertShape
-from xtr_assets.encoders.forward_pass import GROUP_TOKENS, Batch, groups
+from xtr_assets.encoders.bert_shape import POOLED, WORDS, BertShape
+from xtr_assets.encoders.forward_pass import GROUP_TOKENS, Batch, groups, means_of
 from xtr_assets.encoders.head import Head
 from xtr_assets.encoders.precision import Precision
 from xtr_assets.encoders.weights import ModelFiles
@@ -64,7 +64,7 @@ def open_native(files: ModelFiles, shape: BertShape, head: Head, precision: Prec
     except (KeyError, ValueError):
         # Widths that no register divides, and a checkpoint that is another model, which torch's pass names.
         return None
-    return NativePass(names[0], model, shape, head)
+    return NativePass(names[0], model, shape, head, tensors["embeddings.word_embeddings.weight"])
 
 
 class NativePass:
@@ -72,9 +72,10 @@ class NativePass:
 
     device = "cpu"
 
-    def __init__(self, engine: str, model: Any, shape: BertShape, head: Head) -> None:
+    def __init__(self, engine: str, model: Any, shape: BertShape, head: Head, words: Floats) -> None:
+        """words : float32 [vocabulary, hidden], the word-piece embedding."""
         self.engine, self.precision = engine, str(model.precision)
-        self._model, self._shape, self._head = model, shape, head
+        self._model, self._shape, self._head, self._words = model, shape, head, words
 
     def __call__(self, work: Sequence[Batch]) -> Iterator[tuple[Floats, Floats]]:
         threads = min(cores(), len(work))
@@ -93,12 +94,17 @@ class NativePass:
         pooled, tokens = [], []
         for start, stop in pairwise(groups([len(row) for row in rows], GROUP_TOKENS)):
             ids = np.concatenate(rows[start:stop]).astype(np.int32, copy=False)
-            starts = np.cumsum([0, *map(len, rows[start:stop])], dtype=np.int64)
+            lengths = [len(row) for row in rows[start:stop]]
+            starts = np.cumsum([0, *lengths], dtype=np.int64)
             shape = len(ids), self._shape.hidden
             states = [np.empty(shape, np.float32) if layer in layers else None for layer in range(last + 1)]
             self._model.forward(ids, starts, states)
             found = {layer: state for layer, state in enumerate(states) if state is not None}
             pooled.append(np.add.reduceat(found[last], starts[:-1], axis=0))
+            if WORDS in layers:
+                found[WORDS] = self._words[ids]
+            if POOLED in layers:
+                found[POOLED] = means_of(pooled[-1], lengths)
             mask = np.concatenate(kept[start:stop])
             tokens.append(self._head.light({layer: found[layer][mask] for layer in self._head.layers}))
         return np.concatenate(pooled), np.concatenate(tokens)

@@ -23,7 +23,7 @@ class WordPieces:
         self._tokenizer.no_padding()
         # A text that holds "[SEP]" or "[PAD]" is about those words: as tokens they would end it or hide from the model.
         self._tokenizer.encode_special_tokens = True
-        self.cls, self.sep = self._special("[CLS]"), self._special("[SEP]")
+        self.cls, self.sep, self.unknown = (self._special(name) for name in ("[CLS]", "[SEP]", "[UNK]"))
         size = self._tokenizer.get_vocab_size()
         self._surfaces = [self._tokenizer.id_to_token(number) or "" for number in range(size)]
         self.special = np.zeros(size, bool)

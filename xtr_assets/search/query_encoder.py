@@ -1,6 +1,7 @@
 """Texts to query vectors, by the encoder that the generation was made with."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,10 @@ from xtr_assets.config import EncoderConfig
 from xtr_assets.core.errors import EncoderMismatch, UnknownFormat
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.types import Int32s
+from xtr_assets.encoders.head_file import HEAD_FILE, HeadName, shipped_name
 from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.manifest import HEAD_KEY
 
 if TYPE_CHECKING:
     from xtr_assets.encoders import Encoder
@@ -61,7 +64,13 @@ class QueryEncoder:
         from xtr_assets.encoders import open_encoder
 
         described = generation.manifest.encoder.model_dump()
-        encoder = open_encoder(self._config or encoder_config(described), self._wanted)
+        config = self._config
+        if config is None:
+            config = encoder_config(described).model_copy(update={"head": head_of(generation)})
+        elif not isinstance(config.head, Path):
+            # A release ships another head one day; what was encoded before is asked by the head that it has.
+            config = config.model_copy(update={"head": head_of(generation)})
+        encoder = open_encoder(config, self._wanted)
         if encoder.fingerprint != generation.fingerprint:
             raise EncoderMismatch(
                 f"generation {generation.number} holds vectors of {described['name']} with fingerprint "
@@ -70,6 +79,25 @@ class QueryEncoder:
             )
         self.device = str(encoder.describe().get("device", "cpu"))
         return encoder
+
+
+def head_of(generation: Generation) -> HeadName | Path:
+    """The head that the token embeddings of a generation were made with: a shipped one, or the file that it keeps.
+
+    Raises EncoderMismatch where this release has no such head, CorruptFile where the file is damaged.
+    """
+    sha256 = generation.manifest.encoder.model_dump().get("head")
+    if sha256 is None:
+        return "shipped"
+    if (name := shipped_name(str(sha256))) is not None:
+        return name
+    folder = generation.manifest.notes.get(HEAD_KEY)
+    if folder is None:
+        raise EncoderMismatch(
+            f"generation {generation.number} was encoded with the head {str(sha256)[:8]}, which neither this release "
+            "nor the warehouse has; search with the release that built it, or rebuild with `xtr-assets build`"
+        )
+    return generation.path(f"{folder}/{HEAD_FILE}", full=True)
 
 
 def encoder_config(described: Mapping[str, Any]) -> EncoderConfig:

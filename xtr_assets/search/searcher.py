@@ -96,6 +96,10 @@ class Searcher:
         """The manifest of the generation that answers now: recipe, profile, encoder, checks."""
         return self._now().generation.manifest
 
+    def load_encoder(self) -> None:
+        """Load the encoder of the generation now, which the first query would do."""
+        self._encoder.of(self._now().generation).encode_queries(["warm"])
+
     def refresh(self) -> int:
         """Move to the published generation, forward or back; its number. Searches under way end where they began."""
         with self._refreshing:

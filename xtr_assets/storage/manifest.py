@@ -107,6 +107,8 @@ def read_stored(model: type[Model], path: Path, name: str) -> Model:
 
 # The key of an encoder in warehouse.json, and of the note of the generation that brings it.
 CANARY_KEY = "canary"
+# The note that names the folder of a head of the user's own, below the warehouse.
+HEAD_KEY = "head"
 
 
 class EncoderInfo(BaseModel):

