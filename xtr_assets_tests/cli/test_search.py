@@ -83,7 +83,8 @@ def test_one_hit_a_symbol_is_asked_for_by_name(run: Command) -> None:
 def test_words_are_searched_without_a_model_and_demands_are_kept_or_taken_as_words(
     run: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xtr_assets.cli.search.load_encoder", lambda *_: pytest.fail("a model was loaded"))
+    for loads in ("xtr_assets.encoders.open_encoder", "xtr_assets.search.searcher.Searcher.load_encoder"):
+        monkeypatch.setattr(loads, lambda *_: pytest.fail("a model was loaded"))
     found = document(run, "search", "zebra", "--mode", "lexical")
     assert found["mode"] == "lexical" and found["hits"]
     assert all(set(hit["scores"]) == {"lexical"} and "zebra" in hit["text"].lower() for hit in found["hits"])

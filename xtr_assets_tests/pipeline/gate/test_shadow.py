@@ -6,6 +6,7 @@ import pytest
 
 from xtr_assets.core.types import Chunk
 from xtr_assets.pipeline.derive.dense_index import derive_dense
+from xtr_assets.pipeline.derive.lexical_index import derive_lexical
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.pipeline.gate import shadow
 from xtr_assets.pipeline.queries.gate_queries import GateQuery, encode, write_queries
@@ -24,7 +25,7 @@ def corpus(changed: int) -> list[Chunk]:
 
 
 def drafted(warehouse: Warehouse, chunks: list[Chunk]) -> Draft:
-    """A draft over these chunks with both indexes and gate queries: 6 fixed, 3 new."""
+    """A draft over these chunks with all indexes and gate queries: 6 fixed, 3 new."""
     write_shard(warehouse, "code", chunks)
     snapshot = warehouse.snapshot("code")
     assert snapshot is not None
@@ -37,6 +38,7 @@ def drafted(warehouse: Warehouse, chunks: list[Chunk]) -> Draft:
     derived = session(draft)
     derive_dense(derived)
     derive_tokens(derived)
+    derive_lexical(derived)
     queries = [GateQuery(f"n{i}", f"nowhere{i}", "new") for i in range(3)]
     queries += [GateQuery(f"q{i}", f"topic{i}", "fixed") for i in range(6)]
     write_queries(draft, encode(queries, ENCODER, None), ENCODER.token_dim)
