@@ -18,7 +18,7 @@ DOCS := test_api_page.py test_contributor_pages.py test_find_it.py test_gate_pag
 	test_prose.py test_public_api.py test_versions.py
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo lint format type test-fast test native-test sanitize bench docs mutants healthy damage fuzz clean FORCE
+.PHONY: help demo lint format type test-fast test suite native-test sanitize bench docs mutants healthy damage fuzz clean FORCE
 
 help: ## what there is
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,11 @@ test-fast: $(VENV)/test.stamp ## the tests that take seconds, under a minute in 
 
 # No coverage figure: counting lines doubles the CPU time of the tests (10.7 s to 21.7 s over core, sources and filters,
 # in turns), and a figure that nobody acts on is not worth that at every run.
-test: lint type native-test ## every check and test, in the environment with the tools of development
+# mypy has one thread: it runs beside the tests.
+test: lint native-test ## every check and test, in the environment with the tools of development
+	$(MAKE) --no-print-directory -j2 type suite
+
+suite: $(VENV)/test.stamp ## the Python tests alone
 	$(BIN)/pytest -n $(WORKERS)
 
 native-test: ## the C++ tests of the kernels, under CTest; needs a compiler and CMake, no Python
