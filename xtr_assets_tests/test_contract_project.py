@@ -24,7 +24,8 @@ ASSETS = {
     "xtr_index": "generation queries",
     "id_map": "generation",
     "catalog": "id_map",
-    "published": "catalog exact_neighbors faiss_index id_map xtr_index",
+    "lexical_index": "generation",
+    "published": "catalog exact_neighbors faiss_index id_map lexical_index xtr_index",
     "evaluation": "published",
 }
 PARTITIONED = "chunks embeddings token_embeddings"
