@@ -291,7 +291,7 @@ TARGETS: dict[str, Target] = {
         (*TEXT_WORDS, b'"', b"+", b'+"', "“".encode(), "\u0301".encode(), "\u200b".encode(), b"_", b".", b"aB1" * 50),
     ),
     "manifest": Target(_stored(Manifest), _held("manifest.json"), JSON_WORDS, (StorageError,)),
-    "snapshot": Target(_stored(Snapshot), _held("shards/*/*.json"), JSON_WORDS, (StorageError,)),
+    "snapshot": Target(_stored(Snapshot), _held("shards/*/[0-9a-f]*.json"), JSON_WORDS, (StorageError,)),
     "segment": Target(_stored(SegmentInfo), _held("segment.json"), JSON_WORDS, (StorageError,)),
     "listing": Target(_stored(Listing), _held("files.json"), JSON_WORDS, (StorageError,)),
     "warehouse": Target(_stored(WarehouseInfo), _held("warehouse.json"), JSON_WORDS, (StorageError,)),
