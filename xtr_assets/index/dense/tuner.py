@@ -129,7 +129,8 @@ def tune(
     Where `confirm` holds other queries with their exact rows, the walk goes on past settings that fail there.
     """
     recipe = served.recipe
-    if recipe.exhaustive:
+    # An index of no row answers nothing at any setting, and FAISS refuses to be asked for none.
+    if recipe.exhaustive or not served.index.ntotal:
         return Tuning(replace(profile, k=k, goal=goal, recall=1.0), True, 1.0, ())
     walk = _Walk(served, vectors, profile, queries, exact, goal, k)
     failed: list[tuple[_Setting, Confirmation]] = []

@@ -119,3 +119,13 @@ def test_a_tuning_is_json(recipe: str, vectors: Any, queries: Floats) -> None:
     assert read["profile"] == index.profile
     assert read["met"]
     assert [one["probes"] for one in read["curve"]] == [step for step, _, _ in result.curve]
+
+
+@pytest.mark.parametrize("recipe", ["HNSW8_SQ8", "IVF2,SQ8", "Flat"])
+def test_an_index_that_lost_every_row_can_be_tuned(recipe: str) -> None:
+    vectors = np.random.default_rng(0).normal(size=(40, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = DenseIndex.build(vectors, recipe=recipe)
+    index.remove(np.arange(40))
+    assert index.tune(vectors[:5]).met
+    assert (index.search(vectors[:2], 3)[1] == -1).all()
