@@ -35,6 +35,8 @@ LEAST_ASKED, LEAST_CHUNKS, LEAST_NEW = 0.5, 0.125, 0.25
 LEAST_DIFFERENT = 0.9
 # New texts of which LEAST_NEW must have been asked, at most: a small change has 16 queries.
 NEW_COUNTED = 16
+# Of fewer new texts none need be asked: all that two or three of them offer may be drawn of what stood there before.
+FEW_NEW = 4
 SHOWN = 5
 REMEDY = (
     "`xtr-assets build --full` draws queries again; a `queries` file in xtr.yaml gives them; if it comes back, this is "
@@ -67,7 +69,7 @@ def check(session: DraftSession) -> Finding:
     ]
     new, asked = _new(session, queries)
     counted = min(len(new), NEW_COUNTED, max(1, session.config.recall.queries // 4))
-    if asked < (enough := int(np.ceil(LEAST_NEW * counted))):
+    if len(new) >= FEW_NEW and asked < (enough := int(np.ceil(LEAST_NEW * counted))):
         problems.append(f"{asked} queries are of new rows, of which {len(new)} offer a text; {enough} are asked")
     summary = (
         f"{len(queries)} queries ({len(written)} drawn, {asked_of_file} given) stand for {len(offers)} different texts "
