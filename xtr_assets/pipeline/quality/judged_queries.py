@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from xtr_assets.config import QueriesConfig
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.json_document import read_json
@@ -174,6 +172,6 @@ def _listed(answers: Any) -> list[Any]:
 
 def _grade(value: Any) -> float:
     grade = float(value)
-    if not np.isfinite(grade) or math.isnan(grade):
+    if not math.isfinite(grade):
         raise ValueError(f"a grade is a finite number, found {value!r}")
     return grade
