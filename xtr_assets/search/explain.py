@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from xtr_assets.core.types import Ints
+from xtr_assets.core.token_spans import token_spans
+from xtr_assets.core.types import Ints, encoded_text
 from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TokenMatch
 from xtr_assets.search.legs import Legs
 from xtr_assets.search.query_encoder import QueryEncoder
@@ -26,7 +27,7 @@ def explain_hits(
     """The hits of each query with `explanation` filled."""
     return [
         [
-            replace(hit, explanation=_explain(opened, encoder, query, ranking, row))
+            replace(hit, explanation=_explain(opened, encoder, query, ranking, row, hit))
             for hit, row in zip(own, ranking.rows.tolist(), strict=True)
         ]
         for query, ranking, own in zip(queries, rankings, hits, strict=True)
@@ -34,12 +35,13 @@ def explain_hits(
 
 
 def _explain(
-    opened: OpenGeneration, encoder: QueryEncoder, query: QueryVectors, ranking: Ranking, row: int
+    opened: OpenGeneration, encoder: QueryEncoder, query: QueryVectors, ranking: Ranking, row: int, hit: Hit
 ) -> Explanation:
+    tokens = explain_tokens(opened, encoder, query, row, listed="xtr" in ranking.candidates.lists)
     return Explanation(
         candidates=len(ranking.candidates.rows),
         spaces=explain_spaces(ranking.candidates, opened.chunk_ids, row, opened.legs),
-        tokens=explain_tokens(opened, encoder, query, row, listed="xtr" in ranking.candidates.lists),
+        tokens=place_tokens(opened, encoder, row, hit, tokens),
     )
 
 
@@ -82,3 +84,22 @@ def explain_tokens(
         TokenMatch(asked[i], found[i], match.position, match.similarity, listed and not match.retrieved)
         for i, match in enumerate(matches)
     )
+
+
+def place_tokens(
+    opened: OpenGeneration, encoder: QueryEncoder, row: int, hit: Hit, tokens: Sequence[TokenMatch]
+) -> tuple[TokenMatch, ...]:
+    """The same with the places of the document tokens in the text of the hit, whose row it is."""
+    if not tokens:
+        return ()
+    last = max(match.position for match in tokens)
+    surfaces = encoder.surface(opened.generation, opened.token_ids(row)[: last + 1])
+    # The encoder saw the title first: places in it are none of the text.
+    whole = encoded_text(hit.title, hit.text)
+    spans, before = token_spans(surfaces, whole), len(whole) - len(hit.text)
+    placed = []
+    for match in tokens:
+        start, end = spans[match.position] or (-1, -1)
+        inside = start >= before
+        placed.append(replace(match, start=start - before, end=end - before) if inside else match)
+    return tuple(placed)
