@@ -47,7 +47,7 @@ def _bare(token: str) -> tuple[str, bool]:
 
 
 def _found(text: str, word: str, continued: bool, at: int, ahead: int) -> int:
-    """Where `word` begins: at once but for what is no word, or as far `ahead` as unfound tokens may reach; -1 nowhere."""
+    """Where `word` begins: at once but for what is no word, or as far `ahead` as unfound tokens reach; -1 nowhere."""
     if text.startswith(word, at):
         return at
     if not continued:

@@ -16,6 +16,7 @@ from xtr_assets.core.errors import XtrAssetsError
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.neighbourhood import neighbourhood
 from xtr_assets.server import overview
+from xtr_assets.server.facets import facets
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.problem import Problem, problem_of
@@ -124,7 +125,7 @@ class AgentTools:
         """The sources of the index, with how many files and chunks each has, and of which kinds."""
         chosen = self._index(index)
         with chosen.use() as searcher:
-            return {"index": chosen.name, "generation": searcher.generation, "sources": overview.sources(searcher)}
+            return {"index": chosen.name, "generation": searcher.generation, "sources": facets(searcher)["sources"]}
 
     @told
     def index_status(self) -> dict[str, Any]:

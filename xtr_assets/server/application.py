@@ -26,14 +26,17 @@ from xtr_assets.server.answers import (
     neighbourhood_document,
 )
 from xtr_assets.server.bearers import Bearers
+from xtr_assets.server.facets import FacetCounts
 from xtr_assets.server.gatherer import Gatherer
 from xtr_assets.server.guard import Guard, response_of
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.json_body import json_object
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.openapi import openapi_document
+from xtr_assets.server.page_files import page_routes
 from xtr_assets.server.problem import Problem, problem_of, refused
 from xtr_assets.server.question import parse_question
+from xtr_assets.server.state_report import state_report
 from xtr_assets.telemetry import metrics
 
 log = logging.getLogger(__name__)
@@ -81,16 +84,20 @@ class Server:
         self._indexes, self._bearers = {index.name: index for index in indexes}, bearers
         self._limits, self._poll_seconds = limits or Limits(), poll_seconds
         self._gatherer = Gatherer(answer_together, workers, self._limits)
+        self._facet_counts = FacetCounts()
         routes = [
             Route("/v1/search", answered(self._search), methods=["POST"]),
             Route("/v1/chunks", answered(self._chunks)),
             Route("/v1/chunks/{chunk_id}", answered(self._chunk)),
             Route("/v1/generation", answered(self._generation)),
             Route("/v1/generations", answered(self._generations)),
+            Route("/v1/facets", answered(self._facets)),
+            Route("/v1/state", answered(self._state)),
             Route("/healthz", answered(self._health)),
             Route("/readyz", answered(self._ready)),
             Route("/metrics", answered(self._metrics)),
             Route("/openapi.json", answered(self._openapi)),
+            *page_routes(),
         ]
         starlette = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: _http_problem})
         self.app = Guard(starlette, bearers, hosts)
@@ -144,6 +151,18 @@ class Server:
 
     async def _generations(self, request: Request) -> Response:
         return json_response(await self._gatherer.alone(partial(overview.generations, self._index(request))))
+
+    async def _facets(self, request: Request) -> Response:
+        index, pinned = self._index(request), _pinned(request)
+
+        def read() -> dict[str, Any]:
+            with index.use(pinned) as searcher:
+                return self._facet_counts.of(index.name, searcher)
+
+        return json_response(await self._gatherer.alone(read))
+
+    async def _state(self, request: Request) -> Response:
+        return json_response(await self._gatherer.alone(partial(state_report, self._index(request))))
 
     async def _health(self, _: Request) -> Response:
         return json_response({"ok": True})
