@@ -24,6 +24,7 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Asked by load balancers and tools, which have no token; they tell nothing of any text.
 OPEN_ROUTES = ("/healthz", "/readyz", "/openapi.json")
+AGENTS = "/mcp"
 # Label values of metrics, never paths that strangers make up.
 ROUTES = (
     *OPEN_ROUTES,
@@ -34,6 +35,7 @@ ROUTES = (
     "/v1/generations",
     "/v1/state",
     "/metrics",
+    AGENTS,
 )
 HEADERS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
