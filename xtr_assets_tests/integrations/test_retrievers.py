@@ -98,7 +98,7 @@ def test_the_errors_are_those_of_the_searcher(langchain: Any, llama_index: Any, 
 def test_without_the_framework_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, module: str, package: str) -> None:
     for name in [one for one in sys.modules if one.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, package, None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, f"xtr_assets.integrations.{module}", raising=False)
     with pytest.raises(ProviderError, match=f"pip install 'xtr-assets.{module.replace('_', '-')}.'"):
         importlib.import_module(f"xtr_assets.integrations.{module}")
