@@ -83,8 +83,8 @@ def _files(searcher: Searcher) -> list[tuple[str, str, str, int]]:
 def _folders(path: str) -> list[str]:
     """The folders that a file lies in, from the outermost, each with its slash.
 
-    >>> _folders("a/b/c.py"), _folders("c.py")
-    (['a/', 'a/b/'], [])
+    >>> _folders("guide/install/linux.txt"), _folders("datetime.py")
+    (['guide/', 'guide/install/'], [])
     """
     parts = path.split("/")[:-1][:DEPTH]
     return ["/".join(parts[: i + 1]) + "/" for i in range(len(parts))]

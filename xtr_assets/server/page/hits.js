@@ -6,6 +6,8 @@ import { excerpt, FULL, shown, textElement } from "./text.js";
 import { isCode } from "./syntax.js";
 
 const PLACES = ["source", "kind", "symbol", "title"];
+// Characters of a name: the title of a method is its class and its whole signature.
+const NAME = 90;
 
 /** The list of one mode. others : ranks by id in the list beside it; around : asks for what stands around a chunk. */
 export function hitList({ mode, hits, query, others, around }) {
@@ -97,7 +99,8 @@ function facts(hit, others) {
   const sure = hit.confidence === null || hit.confidence === undefined ? []
     : [`right with ${Math.round(100 * hit.confidence)} % confidence`];
   const beside = others === null ? [] : [others.has(hit.id) ? `rank ${others.get(hit.id)} beside` : "not beside"];
-  const named = PLACES.filter((name) => hit[name]).map((name) => el("bdi", {}, shown(hit[name])));
+  const names = [...new Set(PLACES.map((name) => hit[name]).filter((name) => name))];
+  const named = names.map((name) => el("bdi", {}, shown(name.length > NAME ? `${name.slice(0, NAME)}…` : name)));
   return [...score, ...sure, ...beside, ...named].flatMap((one, at) => (at ? [" · ", one] : [one]));
 }
 
