@@ -18,7 +18,12 @@ __all__ = ["Encoded", "EncodedQueries", "Encoder", "Progress", "Tolerance", "ope
 
 # Where a kind is opened: module and function, called with config and device. Imported when asked for: each needs
 # packages that others do without.
-OPENERS: dict[str, tuple[str, str]] = {}
+OPENERS: dict[str, tuple[str, str]] = {
+    "endpoint": ("xtr_assets.encoders.endpoint", "open_endpoint"),
+    "python": ("xtr_assets.encoders.own_encoder", "open_own"),
+    "sentence-transformers": ("xtr_assets.encoders.sentence_transformer", "open_sentence_transformer"),
+    "static": ("xtr_assets.encoders.static_table", "open_static"),
+}
 
 _opened: dict[tuple[str, str, str], Encoder] = {}
 _opening = threading.RLock()
