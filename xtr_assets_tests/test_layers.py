@@ -22,6 +22,7 @@ RANKS = {
     "index": 2,
     "storage": 2,
     "search": 3,
+    "testing": 3,
     "client": 4,
     "pipeline": 4,
     "integrations": 5,
