@@ -176,7 +176,8 @@ def test_two_modes_stand_side_by_side(page_url: str, seen: Seen) -> None:
 
 
 def test_a_token_is_asked_for_and_stays_in_its_tab(browser: "Browser", hostile: Path) -> None:
-    with served({"code": hostile}, bearers=Bearers(variable=f"anna {TOKEN}")) as closed:
+    # Two indexes by their names: with a token one of them is chosen.
+    with served({"code": hostile, "more": hostile}, bearers=Bearers(variable=f"anna {TOKEN}")) as closed:
         context = browser.new_context()
         page = context.new_page()
         page.goto(f"{closed}/?q=zebra")
@@ -193,6 +194,10 @@ def test_a_token_is_asked_for_and_stays_in_its_tab(browser: "Browser", hostile: 
         page.wait_for_selector(".hit")
         kept = "[Object.values(sessionStorage), Object.values(localStorage), document.cookie]"
         assert page.evaluate(kept) == [[TOKEN], [], ""]
+        page.select_option("#index", "more")
+        page.wait_for_selector("#serving:has-text('more, generation 2')")
+        page.wait_for_selector(".hit")
+        assert httpx.URL(page.url).params["index"] == "more"
         other = context.new_page()
         other.goto(closed)
         other.wait_for_selector("#token-form:not([hidden])")
