@@ -115,7 +115,8 @@ class Endpoint:
 
     def _batches(self, sent: Sequence[str]) -> Iterator[Ints]:
         """Runs of texts that one request takes."""
-        run, tokens = [], 0
+        run: list[int] = []
+        tokens = 0
         for j, text in enumerate(sent):
             size = len(text.encode()) // BYTES_A_TOKEN + 2
             if run and (len(run) == self._config.batch_texts or tokens + size > self._config.batch_tokens):

@@ -214,7 +214,13 @@ def test_the_fingerprint_is_of_what_is_asked_for_not_of_where_and_how_fast() -> 
     server = Server()
     plain = server.encoder().fingerprint
     assert server.encoder(url="http://other/v1", rate=3.0, batch_texts=5, concurrency=9).fingerprint == plain
-    others = [{"model": "n"}, {"revision": "2"}, {"prompts": Prompts(query="q")}, {"max_chars": 500}, {"shorten": True}]
+    others: list[dict[str, Any]] = [
+        {"model": "n"},
+        {"revision": "2"},
+        {"prompts": Prompts(query="q")},
+        {"max_chars": 500},
+        {"shorten": True},
+    ]
     assert len({plain, *(server.encoder(**one).fingerprint for one in others)}) == 6
     assert not server.asked
 

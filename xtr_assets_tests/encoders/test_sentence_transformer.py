@@ -186,3 +186,16 @@ def test_cls_pooling_is_read_from_the_model(tmp_path: Path) -> None:
     folder = sentence_model(tmp_path / "cls", pooling="cls")
     expected = SentenceTransformer(str(folder), device="cpu").encode(TEXTS, show_progress_bar=False)
     assert np.abs(open_fresh(config_of(folder)).encode_queries(TEXTS).embeddings - expected).max() < 1e-5
+
+
+def test_a_pickle_or_a_change_two_folders_down_is_seen(sentence_folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(sentence_folder, tmp_path / "copy")
+    inner = copy / "0_Router" / "query_0_Transformer"
+    inner.mkdir(parents=True)
+    (inner / "config.json").write_text("{}")
+    before = open_fresh(config_of(copy)).fingerprint
+    (inner / "config.json").write_text('{"a": 1}')
+    assert open_fresh(config_of(copy)).fingerprint != before
+    (inner / "pytorch_model.bin").write_bytes(b"x")
+    with pytest.raises(ProviderError, match="query_0_Transformer are a pickle"):
+        open_fresh(config_of(copy))
