@@ -60,13 +60,8 @@ def _from_hub(name: str, revision: str, also: Sequence[str]) -> Path:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import LocalEntryNotFoundError
     except ImportError as error:
-<<<<<<< Updated upstream
-        raise ProviderError('models of the hub need huggingface_hub; `pip install "xtr-assets[minilm]"`') from error
-    wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*.metadata", *also]
-=======
         raise ProviderError('models of the hub need huggingface_hub; `pip install "xtr-assets[models]"`') from error
-    wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*.metadata", *(["*.bin"] if pickles else [])]
->>>>>>> Stashed changes
+    wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*.metadata", *also]
     left_out = [f"{one}/*" for one in sorted(NOT_READ)]
     try:
         return Path(snapshot_download(name, revision=revision, local_files_only=True))
@@ -84,9 +79,8 @@ def _from_hub(name: str, revision: str, also: Sequence[str]) -> Path:
 def read_files(folder: Path, *, pickles: bool = False, code: bool = False) -> list[Path]:
     """What is read of a model: files at its top and in the folders of its modules; sorted."""
     patterns = [READ, *([PICKLE] if pickles else []), *([CODE] if code else [])]
-    return sorted(
-        p for place in places for p in place.iterdir() if p.is_file() and any(x.match(p.name) for x in patterns)
-    )
+    files = (path for place in module_folders(folder) for path in place.iterdir() if path.is_file())
+    return sorted(path for path in files if any(pattern.match(path.name) for pattern in patterns))
 
 
 def module_folders(folder: Path, depth: int = 3) -> list[Path]:
