@@ -84,7 +84,8 @@ class SentenceTransformerEncoder:
             return str(said)
         held = self._model.prompts or {}
         default = self._model.default_prompt_name
-        return next((held[n] for n in (*names, *([default] if default else [])) if held.get(n)), "")
+        # An empty one counts: it keeps the default away.
+        return str(next((held[name] for name in (*names, default) if name in held), ""))
 
     def _check_prompt(self, task: str) -> int:
         """Tokens of a text that go beside the prompt."""
