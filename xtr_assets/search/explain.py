@@ -1,4 +1,4 @@
-"""Explanations of hits: exact ranks beside the index's own, z parts, and which token met which."""
+"""Explanations of hits: exact ranks beside the index's own, z parts, which token met which, and which words met."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from xtr_assets.core.types import Ints
-from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TokenMatch
+from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
 from xtr_assets.search.legs import Legs
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Candidates, Ranking
@@ -40,6 +40,7 @@ def _explain(
         candidates=len(ranking.candidates.rows),
         spaces=explain_spaces(ranking.candidates, opened.chunk_ids, row, opened.legs),
         tokens=explain_tokens(opened, encoder, query, row, listed="xtr" in ranking.candidates.lists),
+        terms=explain_terms(opened, query, row),
     )
 
 
@@ -82,3 +83,12 @@ def explain_tokens(
         TokenMatch(asked[i], found[i], match.position, match.similarity, listed and not match.retrieved)
         for i, match in enumerate(matches)
     )
+
+
+def explain_terms(opened: OpenGeneration, query: QueryVectors, row: int) -> tuple[TermMatch, ...]:
+    """The words of the query that stand in a document, the one that adds most first; nothing where none is compared."""
+    if opened.lexical is None or query.terms is None:
+        return ()
+    met = [match for match in opened.lexical.index.explain(query.terms, row) if match.count]
+    met.sort(key=lambda match: (-match.score, match.term))
+    return tuple(TermMatch(match.term, match.count, match.rows, match.score) for match in met)
