@@ -102,14 +102,14 @@ class EncoderConfig(Strict):
     """Which encoder, and its settings; those that change vectors are part of the encoder's fingerprint.
 
     `weights` says where minilm's files come from (the package, the Hugging Face hub, or a folder); their sha256 are
-    pinned, so it changes nothing but the place. `head` turns its token states into token embeddings: the untrained
-    projection, the trained one that is shipped, or a file (or folder) that `train-head` wrote. `dim` and
+    pinned, so it changes nothing but the place. `head` turns its token states into token embeddings: the trained one
+    that is shipped, the one that was shipped before, the untrained projection, or a file (or folder) of `train-head`. `dim` and
     `token_dim` are the hashing encoder's.
     """
 
     kind: Literal["minilm", "hashing"] = "minilm"
     weights: Literal["package", "hub"] | UsablePath = "package"
-    head: Literal["shipped", "projection"] | UsablePath = "projection"
+    head: Literal["shipped", "shipped-1", "projection"] | UsablePath = "shipped"
     max_tokens: Annotated[int, Field(ge=16, le=512)] = 256
     keep_punctuation: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -36,7 +36,12 @@ class TrainingRecipe:
 
     hard : neighbours that come into the batch with a pair. warm : share of the steps in which the rate rises. scale :
     what MaxSim is multiplied by at first. dense : what the embedding's cosine is multiplied by, always (its own
-    temperature: sentence-transformers trained it with 20). lexical : what BM25 is multiplied by at first.
+    temperature: sentence-transformers trained it with 20). lexical : what BM25 is multiplied by at first. change : the
+    share that is kept of what training changed in the head that it started from.
+
+    Half of the change, because packages are not all that is searched (Wortsman and others, "Robust fine-tuning of
+    zero-shot models", 2022). In the sum, over the projection: all of it +0.016 on code of held-out packages, -0.002 on
+    their prose and 0 on CosQA (nDCG@10); half +0.016, +0.001 and +0.009; three tenths +0.013, +0.001 and +0.009.
     """
 
     dim: int = 128
@@ -48,6 +53,7 @@ class TrainingRecipe:
     scale: float = 30.0
     dense: float = 20.0
     lexical: float = 0.5
+    change: float = 0.5
     seed: int = 0
 
 
@@ -79,7 +85,8 @@ def train_head(
         )
     center, hidden = words.mean(axis=0), words.shape[1]
     table = torch.from_numpy(unit_rows(words - center))
-    begun = torch.from_numpy(first_matrix(start, hidden, recipe))
+    first, by_chance = first_matrix(start, hidden, recipe)
+    begun = torch.from_numpy(first)
     # The mean of the window is the embedding over again: what it says is in the sum already, and is not learnt.
     learnt, fixed = begun[:-hidden].clone().requires_grad_(True), begun[-hidden:]
     log_scale = torch.tensor(math.log(recipe.scale), requires_grad=True)
@@ -104,22 +111,27 @@ def train_head(
         rate.step()
         if progress is not None:
             progress(float(loss.detach()))
-    return TrainedHead(center, turned(torch.cat([learnt, fixed]).detach().numpy()), questions.depth)
+    change = 1.0 if by_chance else recipe.change
+    learnt = torch.lerp(begun[:-hidden], learnt.detach(), change)
+    return TrainedHead(center, turned(torch.cat([learnt, fixed]).numpy()), questions.depth)
 
 
-def first_matrix(start: Head | None, hidden: int, recipe: TrainingRecipe) -> Floats:
+def first_matrix(start: Head | None, hidden: int, recipe: TrainingRecipe) -> tuple[Floats, bool]:
     """Where training begins, float32 [PARTS x hidden, dim], its columns of length 1 on average: a head that there is, a
-    projection as the part that reads the last state, or what chance gives (without the window's mean)."""
+    projection as the part that reads the last state, or what chance gives (without the window's mean). And whether it
+    was chance."""
     matrix: Floats = np.zeros((PARTS * hidden, recipe.dim), np.float32)
+    by_chance = False
     last = slice((PARTS - 2) * hidden, (PARTS - 1) * hidden)
     if isinstance(start, Projection) and start.matrix.shape == matrix[last].shape:
         matrix[last] = start.matrix
     elif isinstance(start, TrainedHead) and start.matrix.shape == matrix.shape:
         matrix[:] = start.matrix
     else:
+        by_chance = True
         matrix[:-hidden] = np.random.default_rng(recipe.seed).standard_normal((len(matrix) - hidden, recipe.dim))
     scaled: Floats = matrix / (np.linalg.norm(matrix) / math.sqrt(recipe.dim))
-    return scaled
+    return scaled, by_chance
 
 
 def turned(matrix: Floats) -> Floats:

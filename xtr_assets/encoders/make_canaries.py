@@ -15,7 +15,8 @@ from xtr_assets.encoders.canary import sketch_canary
 
 PINNED = (
     EncoderConfig(kind="hashing"),
-    EncoderConfig(kind="minilm", precision="fp32"),
+    EncoderConfig(kind="minilm", precision="fp32", head="projection"),
+    EncoderConfig(kind="minilm", precision="fp32", head="shipped-1"),
     EncoderConfig(kind="minilm", precision="fp32", head="shipped"),
 )
 
