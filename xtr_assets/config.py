@@ -103,8 +103,8 @@ class EncoderConfig(Strict):
 
     `weights` says where minilm's files come from (the package, the Hugging Face hub, or a folder); their sha256 are
     pinned, so it changes nothing but the place. `head` turns its token states into token embeddings: the trained one
-    that is shipped, the one that was shipped before, the untrained projection, or a file (or folder) of `train-head`. `dim` and
-    `token_dim` are the hashing encoder's.
+    that is shipped, the one that was shipped before, the untrained projection, or a file (or folder) that `train-head`
+    wrote. `dim` and `token_dim` are the hashing encoder's.
     """
 
     kind: Literal["minilm", "hashing"] = "minilm"

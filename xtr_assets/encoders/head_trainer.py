@@ -138,7 +138,7 @@ def turned(matrix: Floats) -> Floats:
     """The matrix turned in the space of its results: no dot product changes, and no dimension stands out.
 
     Tokens are stored in int8 with one scale each, which the largest component decides: where all tokens share one
-    dimension, the rest has few steps. The shipped head had none such (0.99997 with and without).
+    dimension, the rest has few steps. The first shipped head had none such (0.99997 with and without).
     """
     spread = np.linalg.qr(np.random.default_rng(0).standard_normal((matrix.shape[1],) * 2))[0]
     return np.ascontiguousarray(matrix @ spread, np.float32)

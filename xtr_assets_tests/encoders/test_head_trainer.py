@@ -163,6 +163,21 @@ def test_training_goes_on_from_the_head_that_there_is() -> None:
     assert not by_chance[-WIDTH:].any(), "the mean of the window is what the embedding says already"
 
 
+def test_of_what_training_changed_a_share_is_kept() -> None:
+    questions, answers, words = pairs(96, seed=1)
+    start = TrainedHead(words.mean(axis=0), np.random.default_rng(2).standard_normal((4 * WIDTH, 16)).astype("f4"), 6)
+
+    def after(change: float, begin: Head | None) -> Floats:
+        recipe = replace(RECIPE, epochs=1, change=change)
+        return train_head(questions, answers, np.arange(96), words, KEPT, recipe, start=begin).matrix
+
+    none, half, whole = (after(change, start) for change in (0.0, 0.5, 1.0))
+    np.testing.assert_allclose(half, (none + whole) / 2, atol=1e-5)
+    assert np.linalg.norm(whole - none) > 0.05 * np.linalg.norm(none)
+    # What began by chance is not worth keeping.
+    np.testing.assert_array_equal(after(0.5, None), after(1.0, None))
+
+
 def test_too_few_pairs_or_unequal_ones_are_refused() -> None:
     questions, answers, words = pairs(40, seed=1)
     with pytest.raises(InvalidInput, match=r"40 questions and 40 answers.*two batches of 32"):
