@@ -15,7 +15,16 @@ from xtr_assets.core.training_pairs import Pair, asked
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.encoders.frozen_states import FrozenStates, StateReader
 from xtr_assets.encoders.head import Head
-from xtr_assets.encoders.head_file import CARD_FILE, CARD_TEXT, HEAD_FILE, head_bytes, open_head, parse_head, sha256_of
+from xtr_assets.encoders.head_file import (
+    CARD_FILE,
+    CARD_TEXT,
+    HEAD_FILE,
+    head_bytes,
+    open_head,
+    parse_head,
+    sha256_of,
+    shipped_name,
+)
 from xtr_assets.encoders.head_trainer import TrainingRecipe, WordScores, steps_of, train_head
 from xtr_assets.encoders.weights import locate_minilm
 from xtr_assets.pipeline.heads.head_card import RULE, HeadCard, origins_json, verdict_of
@@ -97,7 +106,12 @@ def make_head(plan: HeadPlan) -> Made:
         dim=plan.recipe.dim,
         size=len(heads[best]),
         made_by=f"xtr-assets {version('xtr-assets')} train-head",
-        recipe={**asdict(plan.recipe), "punctuation": plan.encoder.keep_punctuation, "answer_tokens": ANSWER_TOKENS},
+        recipe={
+            **asdict(plan.recipe),
+            "punctuation": plan.encoder.keep_punctuation,
+            "answer_tokens": ANSWER_TOKENS,
+            "start": shipped_name(frozen.now.sha256) or frozen.now.sha256,
+        },
         pairs=dict(Counter[str](pair.kind for pair in split.train)),
         held_out=split.held_out,
         origins=origins_json(mined.origins),

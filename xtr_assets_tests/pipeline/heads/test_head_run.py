@@ -38,7 +38,9 @@ def made(plan: HeadPlan) -> Made:
     return make_head(plan)
 
 
-def test_a_run_gives_a_head_that_opens_and_a_card_that_says_everything(made: Made, tmp_path: Path) -> None:
+def test_a_run_gives_a_head_that_opens_and_a_card_that_says_everything(
+    plan: HeadPlan, made: Made, tmp_path: Path
+) -> None:
     replace(made, accepted=True).write(tmp_path)
     assert {one.name for one in tmp_path.iterdir()} == {HEAD_FILE, CARD_FILE, CARD_TEXT}
     head = open_head(tmp_path, 2)
@@ -51,6 +53,7 @@ def test_a_run_gives_a_head_that_opens_and_a_card_that_says_everything(made: Mad
     assert set(card.pairs) == {"docstring", "name"} and sum(card.pairs.values()) > 100
     assert card.overlap["planted_found"] == card.overlap["planted"] == 20
     assert card.overlap["references"] == {"judged": 60, "model": 0}
+    assert card.recipe["start"] == open_head(plan.encoder.head, 2).sha256
     assert [origin["name"] for origin in card.origins] == ["code"]
     told = card.markdown()
     for part in (card.sha256, card.verdict, "held-out code", "(chosen)", "planted_found: 20", *card.limits):
