@@ -34,6 +34,16 @@ def whole(value: Any, name: str, least: int = 1, most: int | None = None, instea
     return int(value)
 
 
+def fits_int64(value: int) -> bool:
+    """Whether 64 bits hold a number. `value in range(...)` would count to it where it is not an int itself: an IntEnum,
+    one of numpy's.
+
+    >>> fits_int64(2**63 - 1), fits_int64(2**63)
+    (True, False)
+    """
+    return -(2**63) <= value < 2**63
+
+
 def result_count(k: Any) -> int:
     """How many results a query gets: 1 to MOST_RESULTS."""
     return whole(k, "k", 1, MOST_RESULTS)

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
+from xtr_assets.core.arguments import fits_int64
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.path_glob import glob_regex
 
@@ -29,8 +30,6 @@ COLUMNS = TEXT_COLUMNS + INTEGER_COLUMNS
 
 # `metadata.kind` is the metadata field `kind` where a column of the same name would win.
 METADATA_PREFIX = "metadata."
-
-INT64 = range(-(2**63), 2**63)
 
 # What a filter may hold. Paths end at 4,096 bytes on Linux, so a longer text matches none; RE2 takes globs of that
 # length (of asterisks alone too) in 30 ms at most. JSON numbers end at 1.8e308. A person
@@ -173,7 +172,7 @@ def _check_types(column: str, condition: Condition) -> None:
                 raise InvalidInput(f"where[{column!r}] compares with {value!r}; the column holds text")
     elif column in INTEGER_COLUMNS:
         for value in condition.values:
-            if isinstance(value, bool) or not isinstance(value, int) or value not in INT64:
+            if isinstance(value, bool) or not isinstance(value, int) or not fits_int64(value):
                 raise InvalidInput(f"where[{column!r}] compares with {value!r}; the column holds 64-bit integers")
 
 

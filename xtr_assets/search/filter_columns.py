@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xtr_assets.core.arguments import fits_int64
 from xtr_assets.core.json_document import read_json
 from xtr_assets.core.path_glob import glob_regex
 from xtr_assets.core.types import Ints, Mask
-from xtr_assets.core.where_syntax import INT64, Compare, Condition, Every, Not, Value
+from xtr_assets.core.where_syntax import Compare, Condition, Every, Not, Value
 
 _ORDER = {"gt": pc.greater, "gte": pc.greater_equal, "lt": pc.less, "lte": pc.less_equal}
 _PYTHON_ORDER = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
@@ -50,13 +51,13 @@ class IntegerColumn:
         wanted = numbers(compare.values)
         if compare.operator == "in":
             # A float that is no whole number equals no integer; one that is whole is exactly that integer.
-            whole = [int(value) for value in wanted if value == math.floor(value) and int(value) in INT64]
+            whole = [int(value) for value in wanted if value == math.floor(value) and fits_int64(int(value))]
             return _mask(pc.is_in(self._values, pa.array(whole, pa.int64())))
         if not wanted:
             return _none(self._values)
         # x > 2.5 is x > 2, x >= 2.5 is x >= 3, x < 2.5 is x < 3, x <= 2.5 is x <= 2.
         bound = (math.floor if compare.operator in ("gt", "lte") else math.ceil)(wanted[0])
-        if bound not in INT64:
+        if not fits_int64(bound):
             return np.full(len(self._values), (bound < 0) == (compare.operator in ("gt", "gte")))
         return _mask(_ORDER[compare.operator](self._values, pa.scalar(bound, pa.int64())))
 
@@ -144,7 +145,10 @@ class FieldColumn:
         doubles = [(o, v) for o, v in values if isinstance(v, float)]
         texts = [(o, v) for o, v in values if isinstance(v, str)]
         truths = [(o, v) for o, v in values if isinstance(v, bool)]
-        narrow, wide = [(o, v) for o, v in integers if v in INT64], [(o, v) for o, v in integers if v not in INT64]
+        narrow, wide = (
+            [(o, v) for o, v in integers if fits_int64(v)],
+            [(o, v) for o, v in integers if not fits_int64(v)],
+        )
         self._numbers: tuple[tuple[Ints, Column], ...] = (
             (_owners(narrow), IntegerColumn(pa.array([v for _, v in narrow], pa.int64()))),
             (_owners(wide), WideIntegerColumn([v for _, v in wide])),

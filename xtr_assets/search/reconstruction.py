@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xtr_assets.core.arguments import fits_int64
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.types import Floats, Ints
-from xtr_assets.core.where_syntax import INT64
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.reader import OpenGeneration
@@ -51,7 +51,7 @@ def rows_of(opened: OpenGeneration, chunk_ids: Sequence[int]) -> Ints:
     for one in chunk_ids:
         if isinstance(one, bool) or not isinstance(one, int | np.integer):
             raise InvalidInput(f"chunk_id {one!r} is a {type(one).__name__}; pass the whole number that a hit shows")
-    wanted = np.array([one for one in chunk_ids if one in INT64], np.int64)
+    wanted = np.array([one for one in chunk_ids if fits_int64(int(one))], np.int64)
     live = np.flatnonzero(np.isin(opened.chunk_ids, wanted) & opened.live)
     places = dict(zip(opened.chunk_ids[live].tolist(), live.tolist(), strict=True))
     unknown = [int(one) for one in chunk_ids if int(one) not in places]

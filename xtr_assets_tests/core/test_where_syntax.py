@@ -1,5 +1,7 @@
 """Parsing filters: one canonical form, and errors that say what to write instead."""
 
+from enum import IntEnum
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,13 @@ def test_operators_are_joined_and_nested() -> None:
     }
 
 
+class Line(IntEnum):
+    FIRST = 3
+
+
 def test_numpy_scalars_are_values() -> None:
+    # Of another type than int, `in range(-(2**63), 2**63)` counts to it, which never ends.
+    assert parse_where({"start_line": Line.FIRST}).canonical == parse_where({"start_line": 3}).canonical
     assert parse_where({"start_line": np.int64(3)}).canonical == parse_where({"start_line": 3}).canonical
 
 
