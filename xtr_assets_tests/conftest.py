@@ -20,6 +20,11 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(200_000, 20, 100)
 
 
+def pytest_unconfigure() -> None:
+    """What the end of a process lets go of can be collected again."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What a host remembers of warehouses lies in the home of whoever runs the tests: not of these."""

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xtr_assets.config import NAMED_KINDS, EncoderConfig, IndexConfig
+from xtr_assets.config import NAMED_KINDS, EncoderConfig, EncoderPair, IndexConfig, MiniLmConfig
 from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.core.files import sha256_file
 from xtr_assets.core.lexical_terms import TERMS_VERSION
 from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.encoders.base import Encoder
+from xtr_assets.encoders.encoder_files import decided_by_settings, files_now
+from xtr_assets.encoders.encoder_record import minilm_with_tokens
 from xtr_assets.encoders.head_file import head_sha256
 from xtr_assets.index.late.centroids import MODEL_FORMAT
 from xtr_assets.index.late.postings import POSTINGS_FORMAT
@@ -31,6 +33,14 @@ from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
 COSTS_NOTE = "costs"
+
+# Releases with two kinds noted the fields of both for each. Noted as they did, what they built is what is wanted now.
+_NOTED_BEFORE: Mapping[str, Mapping[str, Any]] = {
+    "minilm": {"dim": 64, "token_dim": 32},
+    "hashing": {
+        "weights": "package", "head": "projection", "max_tokens": 256, "keep_punctuation": False, "precision": "auto",
+    },
+}  # fmt: skip
 
 # What belongs to one run: everything from the draft to the pointer.
 RUN_ASSETS = (
@@ -116,10 +126,22 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
 
 
 def encoder_settings(config: EncoderConfig) -> dict[str, Any]:
-    """The encoder's settings with the head by its sha256: a release may ship another one, and a file may be written
-    anew, under the name that it had."""
-    settings: dict[str, Any] = config.model_dump(mode="json")
-    return settings if config.kind == "hashing" else {**settings, "head": head_sha256(config.head)}
+    """The encoder's settings with the head by its sha256, and a folder by that of its files: a release may ship another
+    one, and a file may be written anew, under the name that it had."""
+    if isinstance(config, EncoderPair):
+        parts = {"dense": config.dense, "tokens": config.tokens}
+        return {leg: encoder_settings(part) for leg, part in parts.items() if part is not None}
+    settings: dict[str, Any] = {**_NOTED_BEFORE.get(config.kind, {}), **config.model_dump(mode="json")}
+    if isinstance(config, MiniLmConfig):
+        return {**settings, "head": head_sha256(config.head)}
+    files = files_now(config)
+    return {**settings, "files": files} if files else settings
+
+
+def own_head(config: EncoderConfig) -> Path | None:
+    """The head file of the user's that makes the token embeddings."""
+    part = config.tokens if isinstance(config, EncoderPair) else config
+    return part.head if isinstance(part, MiniLmConfig) and isinstance(part.head, Path) else None
 
 
 def names_setting(config: IndexConfig) -> dict[str, Any]:
@@ -155,7 +177,7 @@ def fingerprint_of(warehouse: Warehouse, config: IndexConfig, open_encoder: Call
     published = warehouse.published
     if published is not None:
         settings = published.manifest.notes.get(SETTINGS_NOTE, {})
-        if settings.get("encoder") == encoder_settings(config.encoder):
+        if decided_by_settings(config.encoder) and settings.get("encoder") == encoder_settings(config.encoder):
             return published.fingerprint
     return open_encoder().fingerprint
 
@@ -290,8 +312,9 @@ def begin(
         notes={SETTINGS_NOTE: want.settings, **({AFRESH_NOTE: True} if afresh else {})},
         named=named_shards(config),
     )
-    if encoder.describe().get("kind") == "minilm" and isinstance(config.encoder.head, Path):
-        keep_head(warehouse, draft, config.encoder.head)
+    head = own_head(config.encoder)
+    if head is not None and minilm_with_tokens(draft.manifest.encoder.model_dump()) is not None:
+        keep_head(warehouse, draft, head)
     return draft
 
 
