@@ -8,16 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from xtr_assets.core.fusion import Doubles
 from xtr_assets.core.judged_measures import ndcg_at_k
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.bert_shape import POOLED, WORDS
 from xtr_assets.encoders.frozen_states import FrozenStates
 from xtr_assets.encoders.head import Head
 from xtr_assets.pipeline.heads.leg_sum import SUMMED, leg_sum
-
-Doubles = npt.NDArray[np.float64]
 
 # nDCG@10.
 DEPTH = 10
@@ -128,7 +126,7 @@ def late_scores(q: Floats, asked: Ints, d: Floats, told: Ints) -> Floats:
     return scores
 
 
-def ndcg(scores: Floats, right: Sequence[Mapping[int, float]]) -> Doubles:
+def ndcg(scores: Floats | Doubles, right: Sequence[Mapping[int, float]]) -> Doubles:
     """nDCG@10 of each question, float64 [n]; of equal scores the answer that is first."""
     best = np.argsort(-scores, axis=1, kind="stable")[:, :DEPTH]
     return ndcg_at_k(best.tolist(), list(right), DEPTH)

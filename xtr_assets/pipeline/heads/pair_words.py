@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xtr_assets.core.fusion import Doubles
 from xtr_assets.core.lexical_terms import document_terms, query_terms
 from xtr_assets.core.types import Floats, Ints
 
@@ -52,7 +53,7 @@ class PairWords:
         return scores
 
 
-def _weighed(counts: Counter[int], rarity: Floats, mean: float) -> tuple[Ints, Floats]:
+def _weighed(counts: Counter[int], rarity: Doubles, mean: float) -> tuple[Ints, Floats]:
     terms = np.array(sorted(counts), np.int64)
     often = np.array([counts[term] for term in terms.tolist()], np.float64)
     norm = K1 * (1 - B + B * counts.total() / mean)
