@@ -1,0 +1,40 @@
+"""Which layout a folder has, and the encoder over it."""
+
+from pathlib import Path
+
+from xtr_assets.core.errors import ProviderError
+from xtr_assets.encoders.late_layout import (
+    MODEL_CONFIG,
+    MODULES,
+    SENTENCE_SETTINGS,
+    STANFORD_ARCHITECTURE,
+    LateLayout,
+    json_file,
+)
+from xtr_assets.encoders.pylate_layout import OWN_TYPE, PYLATE_TYPE, read_modules
+from xtr_assets.encoders.stanford_layout import read_stanford
+from xtr_assets.encoders.xtr_layout import ENCODERS, PROJECTION
+
+
+def read_late(folder: Path, trust_pickle: bool = False) -> LateLayout:
+    """The layout of PyLate, of sentence-transformers' multi-vector models, or Stanford's. Raises ProviderError."""
+    settings = json_file(folder / SENTENCE_SETTINGS) if (folder / SENTENCE_SETTINGS).is_file() else {}
+    if settings.get("model_type") not in (PYLATE_TYPE, OWN_TYPE) and _is_xtr(folder):
+        raise ProviderError(f"{folder} is an XTR (T5 and {PROJECTION}); set `kind: xtr`")
+    if (folder / MODULES).is_file():
+        return read_modules(folder, trust_pickle)
+    if STANFORD_ARCHITECTURE in (json_file(folder / MODEL_CONFIG).get("architectures") or ()):
+        return read_stanford(folder, trust_pickle)
+    raise ProviderError(
+        f"{folder} has no projection: no {MODULES} (PyLate, sentence-transformers) and no architecture "
+        f"{STANFORD_ARCHITECTURE} in {MODEL_CONFIG} (Stanford); take a model that was trained for late interaction, a "
+        "random projection would find nothing"
+    )
+
+
+def _is_xtr(folder: Path) -> bool:
+    return (
+        (folder / PROJECTION).is_dir()
+        and (folder / MODEL_CONFIG).is_file()
+        and json_file(folder / MODEL_CONFIG).get("model_type") in ENCODERS
+    )
