@@ -167,8 +167,8 @@ class LateInteraction:
         own = self._longest_query - len(self._query.before) - len(self._query.behind)
         if cut := [len(one) for one in ids if len(one) > own]:
             log.warning(
-                "%d of %d queries were cut to the first %d tokens, which %s reads; the longest has %d. `query_tokens` of "
-                "the encoder raises that",
+                "%d of %d queries were cut to the first %d tokens, which %s reads; the longest has %d. `query_tokens` "
+                "of the encoder raises that",
                 len(cut),
                 len(ids),
                 own,

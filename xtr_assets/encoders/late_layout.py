@@ -122,20 +122,18 @@ def member(folder: Path, name: str) -> Path:
     return found
 
 
+WANTED = {int: "a number above 0", str: "a text", bool: "true or false", list: "a list", dict: "an object"}
+
+
 def setting(settings: dict[str, Any], key: str, kind: type, default: Any, origin: Path) -> Any:
     """A value of the model's, of the type that it must have; null is as if it were not there. Raises ProviderError."""
     value = settings.get(key)
     if value is None:
         return default
-    if not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or value < 1)):
-        raise ProviderError(f"{origin}: `{key}` is {value!r}, wanted is {_wanted(kind)}; mend the file")
+    number = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    if not (number if kind is int else isinstance(value, kind)):
+        raise ProviderError(f"{origin}: `{key}` is {value!r}, wanted is {WANTED[kind]}; mend the file")
     return value
-
-
-def _wanted(kind: type) -> str:
-    return {int: "a number above 0", str: "a text", bool: "true or false", list: "a list of texts", dict: "an object"}[
-        kind
-    ]
 
 
 def words(settings: dict[str, Any], key: str, default: tuple[str, ...], origin: Path) -> tuple[str, ...]:

@@ -59,6 +59,11 @@ class TokenVocabulary:
         self.limit: int | None = getattr(self._published, "model_max_length", None)
         self.pad = self._id(self._published.pad_token) or 0
         self.lower = layout.lower
+        self._special = {
+            number: piece
+            for piece in (*self._published.all_special_tokens, layout.query.marker, layout.document.marker)
+            if (number := self._id(piece)) is not None and piece != self._published.unk_token
+        }
 
     def frame(self, side: Side) -> Frame:
         """What stands around the windows of a side. Raises ProviderError."""
@@ -133,8 +138,21 @@ class TokenVocabulary:
         return seen, tuple(self._encode([prompt.rstrip()])[0].tolist())
 
     def _encode(self, texts: Sequence[str]) -> list[Int32s]:
+        found = self._pieces(texts)
+        # A vocabulary of subwords may hold "</s>" as one of them: such a word is broken by a blank.
+        special = [i for i, ids in enumerate(found) if not self._special.keys().isdisjoint(ids.tolist())]
+        for i, ids in zip(special, self._pieces([self._broken(texts[i]) for i in special]), strict=True):
+            found[i] = ids
+        return found
+
+    def _pieces(self, texts: Sequence[str]) -> list[Int32s]:
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(encoding.ids, np.int32) for encoding in encodings]
+
+    def _broken(self, text: str) -> str:
+        for piece in self._special.values():
+            text = text.replace(piece, f"{piece[0]} {piece[1:]}")
+        return text
 
     def _id(self, token: str | None) -> int | None:
         return None if token is None else self._vocabulary.get(token)

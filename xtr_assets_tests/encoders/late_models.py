@@ -127,6 +127,37 @@ def write_stanford(folder: Path, **metadata: Any) -> Path:
     return folder
 
 
+def write_own(folder: Path, expansion: dict[str, Any] | None, **settings: Any) -> Path:
+    """As sentence-transformers 6 saves a multi-vector model: every step a module, prompts as text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_bert(folder)
+    write_tokenizer(folder)
+    write_dense(folder / "1_Dense", draw(TOKEN_DIM, HIDDEN), module_input_name="token_embeddings")
+    write_json(folder / "2_MultiVectorMask" / "config.json", {"skiplist_words": [",", "!"], **settings})
+    write_json(folder / "3_Normalize" / "config.json", {"module_input_name": "token_embeddings"})
+    parts = [
+        ("", "base.modules.transformer.Transformer"),
+        ("1_Dense", "base.modules.dense.Dense"),
+        ("2_MultiVectorMask", "multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask"),
+        ("3_Normalize", "base.modules.normalize.Normalize"),
+    ]
+    modules = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.{kind}"}
+        for i, (path, kind) in enumerate(parts)
+    ]
+    write_json(folder / "modules.json", modules)
+    prompts = {"query": "query: ", "document": "search "}
+    write_json(folder / "config_sentence_transformers.json", {"model_type": "MultiVectorEncoder", "prompts": prompts})
+    model = {
+        "document_length": 20,
+        "query_length": None,
+        "query_expansion": expansion,
+        "transformer_task": "feature-extraction",
+    }
+    write_json(folder / "sentence_bert_config.json", model)
+    return folder
+
+
 def write_xtr(folder: Path, pickled: bool = True) -> Path:
     """As google/xtr-base-en lies on the hub: T5's encoder in safetensors, the projection in a pickle."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
