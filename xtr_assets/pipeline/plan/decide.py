@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xtr_assets.config import NAMED_KINDS, EncoderConfig, IndexConfig
+from xtr_assets.config import NAMED_KINDS, EncoderConfig, EncoderPair, IndexConfig, MiniLmConfig
 from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.core.files import sha256_file
 from xtr_assets.core.lexical_terms import TERMS_VERSION
 from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.encoders.base import Encoder
+from xtr_assets.encoders.encoder_record import minilm_with_tokens
 from xtr_assets.encoders.head_file import head_sha256
 from xtr_assets.index.late.centroids import MODEL_FORMAT
 from xtr_assets.index.late.postings import POSTINGS_FORMAT
@@ -31,6 +32,14 @@ from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
 COSTS_NOTE = "costs"
+
+# Releases with two kinds noted the fields of both for each. Noted as they did, what they built is what is wanted now.
+_NOTED_BEFORE: Mapping[str, Mapping[str, Any]] = {
+    "minilm": {"dim": 64, "token_dim": 32},
+    "hashing": {
+        "weights": "package", "head": "projection", "max_tokens": 256, "keep_punctuation": False, "precision": "auto",
+    },
+}  # fmt: skip
 
 # What belongs to one run: everything from the draft to the pointer.
 RUN_ASSETS = (
@@ -118,8 +127,17 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
 def encoder_settings(config: EncoderConfig) -> dict[str, Any]:
     """The encoder's settings with the head by its sha256: a release may ship another one, and a file may be written
     anew, under the name that it had."""
-    settings: dict[str, Any] = config.model_dump(mode="json")
-    return settings if config.kind == "hashing" else {**settings, "head": head_sha256(config.head)}
+    if isinstance(config, EncoderPair):
+        parts = {"dense": config.dense, "tokens": config.tokens}
+        return {leg: encoder_settings(part) for leg, part in parts.items() if part is not None}
+    settings: dict[str, Any] = {**_NOTED_BEFORE.get(config.kind, {}), **config.model_dump(mode="json")}
+    return {**settings, "head": head_sha256(config.head)} if isinstance(config, MiniLmConfig) else settings
+
+
+def own_head(config: EncoderConfig) -> Path | None:
+    """The head file of the user's that makes the token embeddings."""
+    part = config.tokens if isinstance(config, EncoderPair) else config
+    return part.head if isinstance(part, MiniLmConfig) and isinstance(part.head, Path) else None
 
 
 def names_setting(config: IndexConfig) -> dict[str, Any]:
@@ -277,8 +295,9 @@ def begin(
         notes={SETTINGS_NOTE: want.settings, **({AFRESH_NOTE: True} if afresh else {})},
         named=named_shards(config),
     )
-    if encoder.describe().get("kind") == "minilm" and isinstance(config.encoder.head, Path):
-        keep_head(warehouse, draft, config.encoder.head)
+    head = own_head(config.encoder)
+    if head is not None and minilm_with_tokens(draft.manifest.encoder.model_dump()) is not None:
+        keep_head(warehouse, draft, head)
     return draft
 
 

@@ -6,8 +6,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from xtr_assets.config.encoder_kinds import EncoderConfig, MiniLmConfig
+from xtr_assets.config.field_types import Strict, UsablePath
+from xtr_assets.config.trust import vouch
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.field_problem import problems
 from xtr_assets.core.recipe_grammar import parse_recipe
@@ -20,23 +23,6 @@ SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_le
 DEFAULT_SHRINK = 0.2
 
 
-def _usable_path(value: Any) -> Any:
-    """Refused here: what the system refuses later, and an empty text, which would be the folder itself."""
-    if isinstance(value, str | Path):
-        text = str(value)
-        if not text or "\0" in text:
-            raise ValueError("a path is neither empty nor holds a NUL; give a path")
-        try:
-            text.encode("utf-8", "surrogateescape")
-            Path(text).expanduser()
-        except UnicodeError as error:
-            raise ValueError("half of a character (a surrogate) is no part of a path; give a path") from error
-        except RuntimeError as error:
-            raise ValueError("there is no such user here; write the folder out") from error
-    return value
-
-
-UsablePath = Annotated[Path, BeforeValidator(_usable_path)]
 Share = Annotated[float, Field(ge=0.0)]
 
 # 2,000 characters of code are about 600 word pieces: two to three windows of the default encoder. Longer chunks blur
@@ -54,10 +40,6 @@ NAMED_KINDS = frozenset({"python", "code"})
 
 CONFIG_NAME = "xtr.yaml"
 CONFIG_VARIABLE = "XTR_ASSETS_CONFIG"
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class SourceConfig(Strict):
@@ -96,25 +78,6 @@ class SourceConfig(Strict):
     def named(self) -> bool:
         """Whether its rows have name vectors."""
         return self.kind in NAMED_KINDS if self.names is None else self.names
-
-
-class EncoderConfig(Strict):
-    """Which encoder, and its settings; those that change vectors are part of the encoder's fingerprint.
-
-    `weights` says where minilm's files come from (the package, the Hugging Face hub, or a folder); their sha256 are
-    pinned, so it changes nothing but the place. `head` turns its token states into token embeddings: the untrained
-    projection, the trained one that is shipped, or a file (or folder) that `train-head` wrote. `dim` and
-    `token_dim` are the hashing encoder's.
-    """
-
-    kind: Literal["minilm", "hashing"] = "minilm"
-    weights: Literal["package", "hub"] | UsablePath = "package"
-    head: Literal["shipped", "projection"] | UsablePath = "projection"
-    max_tokens: Annotated[int, Field(ge=16, le=512)] = 256
-    keep_punctuation: bool = False
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    dim: Annotated[int, Field(ge=8, le=4096)] = 64
-    token_dim: Annotated[int, Field(ge=8, le=1024)] = 32
 
 
 class RecallConfig(Strict):
@@ -185,7 +148,7 @@ class IndexConfig(Strict):
     name: Name = "docs"
     warehouse: UsablePath = Path("warehouse")
     sources: tuple[SourceConfig, ...]
-    encoder: EncoderConfig = EncoderConfig()
+    encoder: EncoderConfig = MiniLmConfig()
     recall: RecallConfig = RecallConfig()
     gate: GateConfig = GateConfig()
     queries: QueriesConfig | None = None
@@ -202,13 +165,17 @@ class IndexConfig(Strict):
             raise ValueError(f"source names must differ, {doubled} stand twice")
         return self
 
+    @model_validator(mode="after")
+    def _vouches_for_its_encoder(self) -> "IndexConfig":
+        vouch(self.encoder)
+        return self
+
     def resolved(self, folder: Path) -> "IndexConfig":
         """The same with every relative path taken from `folder`, where the file lies."""
         sources = tuple(s.model_copy(update={"path": folder / s.path.expanduser()}) for s in self.sources)
         update: dict[str, Any] = {"sources": sources, "warehouse": folder / self.warehouse.expanduser()}
-        own = {name: getattr(self.encoder, name) for name in ("weights", "head")}
-        own = {name: folder / path.expanduser() for name, path in own.items() if isinstance(path, Path)}
-        update["encoder"] = self.encoder.model_copy(update=own)
+        update["encoder"] = self.encoder.at(folder)
+        vouch(update["encoder"])
         if self.queries is not None:
             judgments = self.queries.judgments
             update["queries"] = QueriesConfig(
