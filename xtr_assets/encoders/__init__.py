@@ -18,7 +18,10 @@ __all__ = ["Encoded", "EncodedQueries", "Encoder", "Progress", "Tolerance", "ope
 
 # Where a kind is opened: module and function, called with config and device. Imported when asked for: each needs
 # packages that others do without.
-OPENERS: dict[str, tuple[str, str]] = {}
+OPENERS: dict[str, tuple[str, str]] = {
+    "late-interaction": ("xtr_assets.encoders.late_reader", "open_late_interaction"),
+    "xtr": ("xtr_assets.encoders.late_reader", "open_xtr"),
+}
 
 _opened: dict[tuple[str, str, str], Encoder] = {}
 _opening = threading.RLock()

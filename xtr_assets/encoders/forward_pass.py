@@ -32,7 +32,8 @@ GROUP_TOKENS = 512
 
 # Ids of each window of a batch, special tokens included, and which of them are kept as token embeddings.
 Batch = tuple[list[Int32s], list[Mask]]
-Given, Got = TypeVar("Given"), TypeVar("Got")
+Given = TypeVar("Given")
+Got = TypeVar("Got")
 
 
 class Pass(Protocol):

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xtr_assets.config import LateInteractionConfig, XtrConfig
 from xtr_assets.core.errors import ConfigError, ProviderError, UnusableText
-from xtr_assets.core.types import Floats, Halves, Int32s, Ints
+from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Legs
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress, Tolerance
 from xtr_assets.encoders.batches import batches, cut_windows
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET
 from xtr_assets.encoders.late_layout import MODEL_CONFIG, Expansion, LateLayout
 from xtr_assets.encoders.model_weights import digest_of, shard_files, tokenizer_files, weights_file
-from xtr_assets.encoders.precision import Precision
 from xtr_assets.encoders.projection_steps import load_steps
 from xtr_assets.encoders.token_backbone import load_backbone, positions_of
 from xtr_assets.encoders.token_pass import TokenPass, Window
@@ -52,23 +52,16 @@ class LateInteraction:
         self,
         folder: Path,
         layout: LateLayout,
-        kind: Literal["late-interaction", "xtr"],
+        config: LateInteractionConfig | XtrConfig,
         device: "torch.device",
-        *,
-        name: str = "",
-        precision: Precision = "auto",
-        max_tokens: int | None = None,
-        query_tokens: int | None = None,
-        expansion: Literal["auto"] | bool = "auto",
-        trust_pickle: bool = False,
     ) -> None:
-        """`max_tokens` and `query_tokens` take the place of the model's lengths, `expansion` that of its choice.
-
-        Raises ProviderError, ConfigError.
+        """`max_tokens` and `query_tokens` of `config` take the place of the model's lengths, `expansion` that of its
+        choice. Raises ProviderError, ConfigError.
         """
-        self.name, self.dim, self.tolerance = name or folder.name, 0, Tolerance()
-        self._layout = _as_asked(layout, max_tokens, query_tokens, expansion)
-        weights = weights_file(layout.backbone, trust_pickle)
+        self.legs: Legs = frozenset(("tokens",))
+        self.name, self.dim, self.tolerance = _name_of(config.model), 0, Tolerance()
+        self._config, self._layout = config, _as_asked(layout, config)
+        weights = weights_file(layout.backbone, config.trust_pickle)
         files = {*shard_files(weights), *(file for step in layout.steps for file in shard_files(step.weights))}
         words = tokenizer_files(layout.backbone)
         self._digests = {
@@ -78,7 +71,7 @@ class LateInteraction:
         }
         self._vocabulary = TokenVocabulary(layout.backbone, layout)
         model = load_backbone(layout.backbone, weights, device)
-        rows = model.get_input_embeddings().num_embeddings
+        rows = int(model.get_input_embeddings().weight.shape[0])
         if rows < self._vocabulary.end:
             raise ProviderError(
                 f"the tokenizer of {layout.backbone} has {self._vocabulary.end} entries, the model has vectors of "
@@ -89,15 +82,14 @@ class LateInteraction:
         self._query, self._document = self._vocabulary.frame(layout.query), self._vocabulary.frame(layout.document)
         self._skipped = self._vocabulary.skipped(layout.skip, layout.skip_pieces)
         most = min(self._vocabulary.limit or NO_LIMIT, positions_of(model) or NO_LIMIT)
-        self._set_lengths(most if most < NO_LIMIT else DEFAULT_LENGTH, positions_of(model), max_tokens)
+        self._set_lengths(most if most < NO_LIMIT else DEFAULT_LENGTH, positions_of(model))
         self._filler = self._vocabulary.expansion_id(self._layout.expansion.token) if self._layout.expansion else None
-        self._kind = kind
-        self._pass = TokenPass(model, steps, self._vocabulary.pad, device, precision)
+        self._pass = TokenPass(model, steps, self._vocabulary.pad, device, config.precision)
         self.fingerprint = hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode()).hexdigest()
 
-    def _set_lengths(self, default: int, positions: int | None, asked: int | None) -> None:
+    def _set_lengths(self, default: int, positions: int | None) -> None:
         """Tokens of a window of each side that are the text's own, and those of a whole query."""
-        most = positions or NO_LIMIT
+        most, asked = positions or NO_LIMIT, self._config.max_tokens
         if asked is not None and asked > most:
             raise ConfigError(f"`max_tokens` is {asked}; {self.name} has {most} positions, set that or less")
         query, document = self._layout.query.length or default, self._layout.document.length or default
@@ -119,7 +111,7 @@ class LateInteraction:
         """What decides the vectors; not the precision, as with minilm, and not where the model lies."""
         layout = self._layout
         return {
-            "kind": self._kind,
+            "kind": self._config.kind,
             "code": CODE_VERSION,
             **self._digests,
             "query": {"marker": layout.query.marker, "prompt": layout.query.prompt, "tokens": self._longest_query},
@@ -136,14 +128,16 @@ class LateInteraction:
         }
 
     def describe(self) -> dict[str, Any]:
-        """Name, layout, digests, settings, fingerprint, and the precision and device that serve; JSON-able."""
+        """The configuration, what came of it, digests, fingerprint, and the precision and device that serve;
+        JSON-able."""
         return {
             "name": self.name,
+            **self._config.model_dump(mode="json", exclude={"precision"}),
             "fingerprint": self.fingerprint,
             "dim": 0,
             "token_dim": self.token_dim,
             "layout": self._layout.written_by,
-            **self._identity(),
+            "reads": self._identity(),
             "precision": self._pass.precision,
             "device": self._pass.device,
         }
@@ -237,20 +231,25 @@ def _framed(ids: Int32s, frame: Frame) -> Int32s:
     return row
 
 
-def _as_asked(
-    layout: LateLayout, max_tokens: int | None, query_tokens: int | None, expansion: Literal["auto"] | bool
-) -> LateLayout:
+def _as_asked(layout: LateLayout, config: LateInteractionConfig | XtrConfig) -> LateLayout:
     """The layout with what a configuration asks for in place of what the model says."""
     query, document, filled = layout.query, layout.document, layout.expansion
-    if max_tokens is not None:
-        document = replace(document, length=max_tokens)
-    if expansion is True and filled is None:
+    if config.max_tokens is not None:
+        document = replace(document, length=config.max_tokens)
+    if isinstance(config, XtrConfig):
+        return replace(layout, document=document)
+    if config.expansion is True and filled is None:
         filled = Expansion(query.length or DEFAULT_LENGTH)
-    if expansion is False:
+    if config.expansion is False:
         filled = None
-    if query_tokens is not None:
-        query = replace(query, length=query_tokens)
-        filled = filled and replace(filled, length=query_tokens)
+    if config.query_tokens is not None:
+        query = replace(query, length=config.query_tokens)
+        filled = filled and replace(filled, length=config.query_tokens)
     elif filled is not None and not filled.whole:
         query = replace(query, length=filled.length)
     return replace(layout, query=query, document=document, expansion=filled)
+
+
+def _name_of(model: str) -> str:
+    """The hub's name, or the last part of a folder."""
+    return Path(model).name if Path(model).is_absolute() else model

@@ -2,18 +2,35 @@
 
 from pathlib import Path
 
+from xtr_assets.config import LateInteractionConfig, XtrConfig
 from xtr_assets.core.errors import ProviderError
+from xtr_assets.encoders.late_interaction import LateInteraction
 from xtr_assets.encoders.late_layout import (
     MODEL_CONFIG,
     MODULES,
+    PICKLED_WEIGHTS,
     SENTENCE_SETTINGS,
     STANFORD_ARCHITECTURE,
     LateLayout,
     json_file,
 )
+from xtr_assets.encoders.model_place import locate_model
+from xtr_assets.encoders.precision import choose_device
 from xtr_assets.encoders.pylate_layout import OWN_TYPE, PYLATE_TYPE, read_modules
 from xtr_assets.encoders.stanford_layout import read_stanford
-from xtr_assets.encoders.xtr_layout import ENCODERS, PROJECTION
+from xtr_assets.encoders.xtr_layout import ENCODERS, PROJECTION, read_xtr
+
+
+def open_late_interaction(config: LateInteractionConfig, device: str) -> LateInteraction:
+    """The encoder of `kind: late-interaction`. Raises ProviderError, ConfigError."""
+    folder = locate_model(config)
+    return LateInteraction(folder, read_late(folder, config.trust_pickle), config, choose_device(device))
+
+
+def open_xtr(config: XtrConfig, device: str) -> LateInteraction:
+    """The encoder of `kind: xtr`. Raises ProviderError, ConfigError."""
+    folder = locate_model(config, [f"{PROJECTION}/{PICKLED_WEIGHTS}"])
+    return LateInteraction(folder, read_xtr(folder), config, choose_device(device))
 
 
 def read_late(folder: Path, trust_pickle: bool = False) -> LateLayout:

@@ -46,7 +46,8 @@ def load_backbone(folder: Path, weights: Path, device: "torch.device | str") -> 
     if lacking or found["mismatched_keys"] or found["error_msgs"]:
         what = f"lacks {lacking[0]} and {len(lacking) - 1} others" if lacking else "does not fit its configuration"
         raise ProviderError(f"{weights} {what}; it would be drawn at random: get the whole model, of one version")
-    return model.to(device).eval()
+    ready: PreTrainedModel = model.to(device).eval()
+    return ready
 
 
 def positions_of(model: "PreTrainedModel") -> int | None:

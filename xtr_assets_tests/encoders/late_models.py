@@ -83,7 +83,7 @@ def write_pylate(folder: Path, **settings: Any) -> Path:
             {"idx": 1, "name": "1", "path": "1_Dense", "type": "pylate.models.Dense.Dense"},
         ],
     )
-    plain = {
+    plain: dict[str, Any] = {
         "model_type": "ColBERT",
         "prompts": {},
         "default_prompt_name": None,

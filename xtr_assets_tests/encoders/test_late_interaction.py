@@ -14,10 +14,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTextEncoding, AutoTokenizer
 
+from xtr_assets.config import LateInteractionConfig, XtrConfig
 from xtr_assets.core.errors import ConfigError, ProviderError, UnusableText
 from xtr_assets.core.vector_agreement import agreement
 from xtr_assets.encoders.late_interaction import LateInteraction
-from xtr_assets.encoders.late_reader import read_late
+from xtr_assets.encoders.late_reader import open_late_interaction, open_xtr, read_late
 from xtr_assets.encoders.xtr_layout import read_xtr
 from xtr_assets_tests.encoders.late_models import (
     MARKERS,
@@ -38,14 +39,13 @@ FIXED = {"strategy": "fixed", "attend": False, "length": 12}
 
 
 def opened(folder: Path, **settings: Any) -> LateInteraction:
-    trust = settings.get("trust_pickle", False)
-    return LateInteraction(
-        folder, read_late(folder, trust), "late-interaction", torch.device("cpu"), **{"precision": "fp32", **settings}
-    )
+    plain = {"model": str(folder), "precision": "fp32"}
+    return open_late_interaction(LateInteractionConfig.model_validate({**plain, **settings}), "cpu")
 
 
 def opened_xtr(folder: Path, **settings: Any) -> LateInteraction:
-    return LateInteraction(folder, read_xtr(folder), "xtr", torch.device("cpu"), **{"precision": "fp32", **settings})
+    plain = {"model": str(folder), "precision": "fp32"}
+    return open_xtr(XtrConfig.model_validate({**plain, **settings}), "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,8 @@ def states(folder: Path, ids: list[int], seen: int) -> torch.Tensor:
     weight = load_file(dense[0])["linear.weight"]
     with torch.inference_mode():
         found = model(input_ids=torch.tensor([ids]), attention_mask=mask).last_hidden_state[0] @ weight.T
-    return found / found.norm(dim=1, keepdim=True)
+    scaled: torch.Tensor = found / found.norm(dim=1, keepdim=True)
+    return scaled
 
 
 def library_ids(folder: Path, text: str, marker: str, length: int) -> list[int]:
@@ -102,7 +103,8 @@ def test_documents_are_the_transformers_own(
     folders: dict[str, Path], name: str, marker: str, length: int, skipped: str
 ) -> None:
     encoded = opened(folders[name]).encode_documents(TEXTS)
-    skip = AutoTokenizer.from_pretrained(folders[name]).convert_tokens_to_ids(list(skipped))
+    tokenizer = AutoTokenizer.from_pretrained(folders[name])
+    skip = {tokenizer.convert_tokens_to_ids(one) for one in skipped}
     for i, text in enumerate(TEXTS):
         ids = library_ids(folders[name], text, marker, length)
         kept = [place for place, number in enumerate(ids) if number not in skip]
@@ -448,12 +450,18 @@ def test_a_trusted_pickle_is_read(copy: Callable[[str], Path], pylate: LateInter
     [
         ({"max_tokens": 65}, "`max_tokens` is 65; .* has 64 positions"),
         ({"query_tokens": 80}, "filled up to 80 tokens; .* has 64 positions"),
-        ({"max_tokens": 3}, "`max_tokens` is 3, of which 3 stand around"),
     ],
 )
 def test_a_length_that_cannot_be_is_refused(folders: dict[str, Path], settings: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         opened(folders["pylate"], **settings)
+
+
+def test_a_window_without_room_for_a_text_is_refused(copy: Callable[[str], Path]) -> None:
+    folder = copy("pylate")
+    change(folder / "config_sentence_transformers.json", document_length=3)
+    with pytest.raises(ConfigError, match="`max_tokens` is 3, of which 3 stand around"):
+        opened(folder)
 
 
 def test_a_model_that_gives_nan_names_the_text(copy: Callable[[str], Path]) -> None:
