@@ -20,7 +20,7 @@ from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET
 from xtr_assets.encoders.late_layout import MODEL_CONFIG, Expansion, LateLayout
 from xtr_assets.encoders.model_weights import digest_of, shard_files, tokenizer_files, weights_file
 from xtr_assets.encoders.projection_steps import load_steps
-from xtr_assets.encoders.token_backbone import load_backbone, positions_of
+from xtr_assets.encoders.token_backbone import load_backbone, positions_of, word_rows
 from xtr_assets.encoders.token_pass import TokenPass, Window
 from xtr_assets.encoders.token_vocabulary import Frame, TokenVocabulary
 
@@ -60,6 +60,7 @@ class LateInteraction:
         """
         self.legs: Legs = frozenset(("tokens",))
         self.name, self.dim, self.tolerance = _name_of(config.model), 0, Tolerance()
+        self._cut_told = False
         self._config, self._layout = config, _as_asked(layout, config)
         weights = weights_file(layout.backbone, config.trust_pickle)
         files = {*shard_files(weights), *(file for step in layout.steps for file in shard_files(step.weights))}
@@ -71,7 +72,7 @@ class LateInteraction:
         }
         self._vocabulary = TokenVocabulary(layout.backbone, layout)
         model = load_backbone(layout.backbone, weights, device)
-        rows = int(model.get_input_embeddings().weight.shape[0])
+        rows = word_rows(model)
         if rows < self._vocabulary.end:
             raise ProviderError(
                 f"the tokenizer of {layout.backbone} has {self._vocabulary.end} entries, the model has vectors of "
@@ -160,7 +161,10 @@ class LateInteraction:
         ids = self._vocabulary.ids(texts, self._query)
         own = self._longest_query - len(self._query.before) - len(self._query.behind)
         if cut := [len(one) for one in ids if len(one) > own]:
-            log.warning(
+            # The first time loudly: a server would say it with every long question.
+            level, self._cut_told = (logging.INFO if self._cut_told else logging.WARNING), True
+            log.log(
+                level,
                 "%d of %d queries were cut to the first %d tokens, which %s reads; the longest has %d. `query_tokens` "
                 "of the encoder raises that",
                 len(cut),

@@ -50,6 +50,12 @@ def load_backbone(folder: Path, weights: Path, device: "torch.device | str") -> 
     return ready
 
 
+def word_rows(model: "PreTrainedModel") -> int:
+    """Vocabulary entries that a transformer has vectors of."""
+    table: torch.nn.Embedding = model.get_input_embeddings()  # type: ignore[assignment]
+    return int(table.weight.shape[0])
+
+
 def positions_of(model: "PreTrainedModel") -> int | None:
     """The longest input that a transformer has positions for; None where it has no last one."""
     config = model.config

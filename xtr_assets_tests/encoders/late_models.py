@@ -12,7 +12,11 @@ HIDDEN, TOKEN_DIM, POSITIONS = 32, 24, 64
 WORDS = ["alpha", "beta", "gamma", "delta", "parse", "date", "##s", "##ing", "iso", "a", "b", "c", "query", "search"]
 MARKERS = ["[unused0]", "[unused1]"]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-VOCABULARY = [*SPECIAL, *MARKERS, *WORDS, *string.punctuation]
+# Those of a small corpus, so that texts about different things have different tokens.
+TOPICS = ["ferry", "harvest", "volcano", "choir", "satellite", "bakery", "glacier", "orchard", "lighthouse", "tunnel"]
+VERBS = ["closes", "opens", "moves", "waits", "burns", "sings"]
+PAGE = ["the", "at", "noon", "as", "notice", "number", "of", "says", *"012345"]
+VOCABULARY = [*SPECIAL, *MARKERS, *WORDS, *string.punctuation, *TOPICS, *VERBS, *PAGE]
 PREFIXES = ("[Q] ", "[D] ")
 PIECES = [
     "<pad>",
@@ -67,7 +71,14 @@ def write_bert(folder: Path, extra: int = 0) -> None:
         # Ten times the usual: states then differ clearly by their neighbours.
         initializer_range=0.2,
     )
-    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    model = BertModel(config, add_pooling_layer=False)
+    with torch.no_grad():
+        # The word says more than its place and its neighbours, as in a trained model.
+        model.embeddings.position_embeddings.weight.mul_(0.1)
+        for layer in model.encoder.layer:
+            layer.attention.output.dense.weight.mul_(0.3)
+            layer.output.dense.weight.mul_(0.3)
+    model.save_pretrained(folder)
 
 
 def write_pylate(folder: Path, **settings: Any) -> Path:
@@ -173,9 +184,14 @@ def write_xtr(folder: Path, pickled: bool = True) -> Path:
         num_layers=2,
         num_heads=4,
         feed_forward_proj="gated-gelu",
-        initializer_factor=2.0,
+        initializer_factor=1.0,
     )
-    T5EncoderModel(config).save_pretrained(folder)
+    model = T5EncoderModel(config)
+    with torch.no_grad():
+        for block in model.encoder.block:
+            block.layer[0].SelfAttention.o.weight.mul_(0.3)
+            block.layer[1].DenseReluDense.wo.weight.mul_(0.3)
+    model.save_pretrained(folder)
     tokenizer = Tokenizer(models.Unigram([(piece, -float(i)) for i, piece in enumerate(PIECES)], unk_id=2))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
