@@ -11,6 +11,7 @@ from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.types import Int32s, Mask
 from xtr_assets.encoders.late_layout import LateLayout, Side
 from xtr_assets.encoders.quiet_transformers import quiet
+from xtr_assets.encoders.text_windows import whole_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,11 @@ class TokenVocabulary:
         return found
 
     def _pieces(self, texts: Sequence[str]) -> list[Int32s]:
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        try:
+            encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        except TypeError:
+            # Half of a character somewhere: rare enough that only such texts pay for being looked through.
+            encodings = self._tokenizer.encode_batch_fast(whole_texts(texts), add_special_tokens=False)
         return [np.array(encoding.ids, np.int32) for encoding in encodings]
 
     def _broken(self, text: str) -> str:

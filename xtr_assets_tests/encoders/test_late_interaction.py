@@ -17,9 +17,12 @@ from transformers import AutoModelForTextEncoding, AutoTokenizer
 from xtr_assets.config import LateInteractionConfig, XtrConfig
 from xtr_assets.core.errors import ConfigError, ProviderError, UnusableText
 from xtr_assets.core.vector_agreement import agreement
+from xtr_assets.encoders import open_encoder
+from xtr_assets.encoders.encoder_record import recorded_config
 from xtr_assets.encoders.late_interaction import LateInteraction
 from xtr_assets.encoders.late_reader import open_late_interaction, open_xtr, read_late
 from xtr_assets.encoders.xtr_layout import read_xtr
+from xtr_assets.testing import check_encoder
 from xtr_assets_tests.encoders.late_models import (
     MARKERS,
     PREFIXES,
@@ -231,6 +234,24 @@ def test_a_text_has_the_same_vectors_in_any_company(pylate: LateInteraction) -> 
         mine = slice(*together.offsets[i : i + 2])
         assert np.array_equal(together.token_ids[mine], one.token_ids)
         assert np.abs(together.tokens[mine].astype("f4") - one.tokens.astype("f4")).max() < 1e-3
+
+
+@pytest.mark.parametrize("name", ["pylate", "stanford", "own", "xtr"])
+def test_each_keeps_the_protocol(folders: dict[str, Path], name: str) -> None:
+    def opens() -> LateInteraction:
+        # Masks and cut queries of random weights say little of a text, and one question is about meaning.
+        return opened_xtr(folders[name]) if name == "xtr" else opened(folders[name], query_tokens=40, expansion=False)
+
+    report = check_encoder(opens(), opens)
+    assert "reopened" in report.passed
+
+
+def test_it_is_opened_again_by_what_it_says_of_itself(folders: dict[str, Path]) -> None:
+    config = LateInteractionConfig(model=str(folders["pylate"]), max_tokens=10, query_tokens=9, expansion=False)
+    encoder = open_encoder(config)
+    assert recorded_config(encoder.describe()) == config
+    xtr = open_encoder(XtrConfig(model=str(folders["xtr"]), max_tokens=64))
+    assert recorded_config(xtr.describe()) == XtrConfig(model=str(folders["xtr"]), max_tokens=64)
 
 
 def test_nothing_gives_nothing_and_progress_counts_each_text_once(pylate: LateInteraction) -> None:
