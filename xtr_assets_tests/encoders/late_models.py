@@ -75,9 +75,9 @@ def write_bert(folder: Path, extra: int = 0) -> None:
     with torch.no_grad():
         # The word says more than its place and its neighbours, as in a trained model.
         model.embeddings.position_embeddings.weight.mul_(0.1)
-        for layer in model.encoder.layer:
-            layer.attention.output.dense.weight.mul_(0.3)
-            layer.output.dense.weight.mul_(0.3)
+        for name, tensor in model.named_parameters():
+            if name.endswith("output.dense.weight"):
+                tensor.mul_(0.3)
     model.save_pretrained(folder)
 
 
@@ -138,11 +138,14 @@ def write_stanford(folder: Path, **metadata: Any) -> Path:
     return folder
 
 
-def write_own(folder: Path, expansion: dict[str, Any] | None, **settings: Any) -> Path:
-    """As sentence-transformers 6 saves a multi-vector model: every step a module, prompts as text."""
+def write_own(folder: Path, expansion: dict[str, Any] | None, *, marked: bool = False, **settings: Any) -> Path:
+    """As sentence-transformers 6 saves a multi-vector model: every step a module, prompts as text.
+
+    `marked` : its prompts are entries of the tokenizer, as those of a model that began as PyLate's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    write_bert(folder)
-    write_tokenizer(folder)
+    write_bert(folder, extra=len(PREFIXES))
+    write_tokenizer(folder, PREFIXES if marked else ())
     write_dense(folder / "1_Dense", draw(TOKEN_DIM, HIDDEN), module_input_name="token_embeddings")
     write_json(folder / "2_MultiVectorMask" / "config.json", {"skiplist_words": [",", "!"], **settings})
     write_json(folder / "3_Normalize" / "config.json", {"module_input_name": "token_embeddings"})
@@ -157,7 +160,7 @@ def write_own(folder: Path, expansion: dict[str, Any] | None, **settings: Any) -
         for i, (path, kind) in enumerate(parts)
     ]
     write_json(folder / "modules.json", modules)
-    prompts = {"query": "query: ", "document": "search "}
+    prompts = dict(zip(("query", "document"), PREFIXES if marked else ("query: ", "search "), strict=True))
     write_json(folder / "config_sentence_transformers.json", {"model_type": "MultiVectorEncoder", "prompts": prompts})
     model = {
         "document_length": 20,
@@ -188,9 +191,9 @@ def write_xtr(folder: Path, pickled: bool = True) -> Path:
     )
     model = T5EncoderModel(config)
     with torch.no_grad():
-        for block in model.encoder.block:
-            block.layer[0].SelfAttention.o.weight.mul_(0.3)
-            block.layer[1].DenseReluDense.wo.weight.mul_(0.3)
+        for name, tensor in model.named_parameters():
+            if name.endswith(("SelfAttention.o.weight", "DenseReluDense.wo.weight")):
+                tensor.mul_(0.3)
     model.save_pretrained(folder)
     tokenizer = Tokenizer(models.Unigram([(piece, -float(i)) for i, piece in enumerate(PIECES)], unk_id=2))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()

@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTextEncoding, AutoTokenizer
 
@@ -38,6 +40,7 @@ from xtr_assets_tests.encoders.late_models import (
 
 TEXTS = ["alpha parse dates, iso!", "beta", "Gamma: a, b ... c zeta", "", "parse the date of iso delta a b c"]
 NEAR = 1e-5
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FIXED = {"strategy": "fixed", "attend": False, "length": 12}
 
 
@@ -58,6 +61,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "pylate": write_pylate(root / "pylate"),
         "stanford": write_stanford(root / "stanford"),
         "own": write_own(root / "own", FIXED),
+        "marked": write_own(root / "marked", FIXED, marked=True),
         "xtr": write_xtr(root / "xtr"),
     }
 
@@ -147,7 +151,7 @@ def test_a_model_trained_without_expansion_gets_none(copy: Callable[[str], Path]
         assert np.abs(encoded.tokens[i] - states(folder, ids, len(ids)).numpy()).max() < NEAR
 
 
-@pytest.mark.parametrize("name", ["pylate", "stanford", "own"])
+@pytest.mark.parametrize("name", ["pylate", "stanford", "own", "marked"])
 def test_sentence_transformers_reads_the_same(folders: dict[str, Path], name: str) -> None:
     from sentence_transformers import MultiVectorEncoder
 
@@ -519,6 +523,38 @@ def test_xtr_s_projection_may_lie_in_safetensors(folders: dict[str, Path], tmp_p
     safe = opened_xtr(write_xtr(tmp_path / "xtr", pickled=False))
     found = opened_xtr(folders["xtr"]).encode_queries(["alpha date"]).tokens[0]
     assert np.array_equal(safe.encode_queries(["alpha date"]).tokens[0], found)
+
+
+def test_the_hub_gives_a_commit_with_the_pickle_that_xtr_needs(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+    snapshot = tmp_path / "snapshots" / COMMIT
+
+    def download(name: str, *, local_files_only: bool = False, **settings: Any) -> str:
+        if local_files_only:
+            raise LocalEntryNotFoundError("nothing here")
+        asked.append({"name": name, **settings})
+        # As the hub's cache has it: links to blobs.
+        for path in folders["xtr"].rglob("*.*"):
+            link = snapshot / path.relative_to(folders["xtr"])
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
+        return str(snapshot)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    found = open_xtr(XtrConfig(model="somebody/xtr", revision=COMMIT, precision="fp32"), "cpu")
+    assert found.fingerprint == opened_xtr(folders["xtr"]).fingerprint
+    assert found.name == "somebody/xtr"
+    assert (asked[0]["name"], asked[0]["revision"]) == ("somebody/xtr", COMMIT)
+    pickles = [pattern for pattern in asked[0]["allow_patterns"] if pattern.endswith("bin")]
+    assert pickles == ["2_Dense/pytorch_model.bin"]
+
+
+@pytest.mark.parametrize("kind", [LateInteractionConfig, XtrConfig])
+def test_a_name_of_the_hub_needs_its_commit(kind: type[LateInteractionConfig | XtrConfig]) -> None:
+    with pytest.raises(ConfigError, match="without `revision`"):
+        open_encoder(kind(model="somebody/colbert"))
 
 
 class Payload:
