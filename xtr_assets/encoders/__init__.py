@@ -8,11 +8,11 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 
 from xtr_assets.config import EncoderConfig, EncoderPair, HashingConfig, MiniLmConfig, PythonConfig
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress, Tolerance
+from xtr_assets.encoders.encoder_files import files_now
 
 __all__ = ["Encoded", "EncodedQueries", "Encoder", "Progress", "Tolerance", "open_encoder", "open_fresh"]
 
@@ -40,19 +40,11 @@ def open_encoder(config: EncoderConfig, device: str = "cpu") -> Encoder:
     if isinstance(config, HashingConfig):
         device = "cpu"
     with _opening:
-        key = (f"{type(config).__name__} {config.model_dump_json()}", device, _head_now(config))
+        # A file of the user's may be another one since it was opened.
+        key = (f"{type(config).__name__} {config.model_dump_json()}", device, files_now(config))
         if key not in _opened:
             _opened[key] = _open(config, device, open_encoder)
         return _opened[key]
-
-
-def _head_now(config: EncoderConfig) -> str:
-    """The head's sha256: a file of the user's may be another one since it was opened."""
-    if not isinstance(config, MiniLmConfig) or not isinstance(config.head, Path):
-        return ""
-    from xtr_assets.encoders.head_file import head_sha256
-
-    return head_sha256(config.head)
 
 
 def open_fresh(config: EncoderConfig, device: str = "cpu") -> Encoder:

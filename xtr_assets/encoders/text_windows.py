@@ -30,8 +30,9 @@ class TextWindows:
 def cut_texts(texts: Sequence[str], measure: Callable[[Sequence[str]], Sequence[int]], capacity: int) -> TextWindows:
     """Cut each text into windows that measure at most `capacity`, of nearly equal size, at blanks where there are any.
 
-    >>> cut_texts(["one two three four", "", "five"], lambda texts: [len(one) for one in texts], 10).pieces
-    ('one two ', 'three four', '', 'five')
+    >>> windows = cut_texts(["one two three four five six seven", "", "eight"], lambda ts: [len(t) for t in ts], 20)
+    >>> windows.pieces, windows.owner.tolist()
+    (('one two three fo', 'ur five six seven', '', 'eight'), [0, 0, 1, 2])
     """
     done: list[list[tuple[str, int]]] = []
     first = measure(texts) if texts else []
@@ -70,7 +71,7 @@ def _cut(text: str, count: int) -> list[str]:
 def whole_texts(texts: Sequence[str]) -> list[str]:
     """The same without halves of characters (lone surrogates), which tokenizers and JSON refuse: "?" stands for one.
 
-    >>> whole_texts(["a\ud800b"])
+    >>> whole_texts(["a" + chr(0xD800) + "b"])
     ['a?b']
     """
     return [text.encode("utf-8", "replace").decode("utf-8") for text in texts]

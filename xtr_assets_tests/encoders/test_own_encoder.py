@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from xtr_assets.config import ENCODER_GROUP, Leg, PythonConfig, parse_encoder
+from xtr_assets.config import ENCODER_GROUP, PythonConfig, parse_encoder
 from xtr_assets.core.errors import ConfigError, ProviderError
+from xtr_assets.core.types import Leg
 from xtr_assets.encoders import open_encoder, open_fresh
 from xtr_assets.encoders.encoder_record import recorded_config
 from xtr_assets.encoders.hashing import Hashing

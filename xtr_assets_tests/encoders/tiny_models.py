@@ -1,6 +1,7 @@
 """Models of random weights in each layout: two layers, 32 dimensions, made in a blink."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,16 @@ WORDS = (
 )
 
 
-def vocabulary() -> list[str]:
+def vocabulary(words: Sequence[str] = WORDS) -> list[str]:
     """Word pieces: special ones, words, letters, and letters that go on."""
-    return [*SPECIAL, *WORDS, *LETTERS, *(f"##{one}" for one in LETTERS if one.isalnum())]
+    return [*SPECIAL, *words, *LETTERS, *(f"##{one}" for one in LETTERS if one.isalnum())]
 
 
-def bare_tokenizer() -> Any:
+def bare_tokenizer(words: Sequence[str] = WORDS) -> Any:
     """A BERT tokenizer over `vocabulary`, of the package tokenizers."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-    table = {piece: number for number, piece in enumerate(vocabulary())}
+    table = {piece: number for number, piece in enumerate(vocabulary(words))}
     made = Tokenizer(models.WordPiece(table, unk_token="[UNK]"))
     made.normalizer = normalizers.BertNormalizer(lowercase=True)
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -78,18 +79,18 @@ def sentence_model(folder: Path, pooling: str = "mean", prompts: dict[str, str] 
     return folder
 
 
-def static_model(folder: Path, dim: int = DIM, seed: int = 3, weights: bool = False, normalize: bool = True) -> Path:
+def static_model(
+    folder: Path, dim: int = DIM, seed: int = 3, weights: bool = False, words: Sequence[str] = WORDS
+) -> Path:
     """A model2vec folder."""
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
-    tensors = {"embeddings": random.standard_normal((len(vocabulary()), dim)).astype(np.float32)}
+    tensors = {"embeddings": random.standard_normal((len(vocabulary(words)), dim)).astype(np.float32)}
     if weights:
-        tensors["weights"] = random.uniform(0.2, 1.0, len(vocabulary()))
+        tensors["weights"] = random.uniform(0.2, 1.0, len(vocabulary(words)))
     save_file(tensors, folder / "model.safetensors")
-    bare_tokenizer().save(str(folder / "tokenizer.json"))
-    (folder / "config.json").write_text(
-        json.dumps({"model_type": "model2vec", "hidden_dim": dim, "normalize": normalize})
-    )
+    bare_tokenizer(words).save(str(folder / "tokenizer.json"))
+    (folder / "config.json").write_text(json.dumps({"model_type": "model2vec", "hidden_dim": dim, "normalize": True}))
     return folder
