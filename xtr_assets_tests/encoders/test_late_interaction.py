@@ -557,6 +557,15 @@ def test_a_name_of_the_hub_needs_its_commit(kind: type[LateInteractionConfig | X
         open_encoder(kind(model="somebody/colbert"))
 
 
+def test_a_projection_that_is_written_anew_is_another_encoder(copy: Callable[[str], Path]) -> None:
+    config = XtrConfig(model=str(copy("xtr")))
+    before = open_encoder(config)
+    assert open_encoder(config) is before
+    weight = {"linear.weight": draw(TOKEN_DIM, 32, seed=9)}
+    torch.save(weight, Path(config.model) / "2_Dense" / "pytorch_model.bin")
+    assert open_encoder(config).fingerprint != before.fingerprint
+
+
 class Payload:
     """What a pickle of somebody's own may hold: a call that is made when it is read."""
 
