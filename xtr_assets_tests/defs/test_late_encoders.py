@@ -8,10 +8,21 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from xtr_assets.config import IndexConfig, LateInteractionConfig, SourceConfig, XtrConfig
+from xtr_assets.config import (
+    EncoderConfig,
+    EncoderPair,
+    EndpointConfig,
+    HashingConfig,
+    IndexConfig,
+    LateInteractionConfig,
+    SentenceTransformersConfig,
+    SourceConfig,
+    XtrConfig,
+)
 from xtr_assets.config.encoder_kinds import parse_encoder
 from xtr_assets.core.maxsim import maxsim
 from xtr_assets.core.types import encoded_text
+from xtr_assets.defs.factory import build_index_defs
 from xtr_assets.defs.in_process import build
 from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.late_interaction import LateInteraction
@@ -45,6 +56,35 @@ def index(corpus: Path, warehouse: Path, tokens: LateInteractionConfig | XtrConf
     source = SourceConfig(name="pages", kind="text", path=corpus)
     encoder = parse_encoder({"dense": {"kind": "hashing", "dim": 48}, "tokens": tokens.model_dump()})
     return IndexConfig(name="late", warehouse=warehouse, sources=(source,), encoder=encoder)
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        LateInteractionConfig(model="/nowhere"),
+        SentenceTransformersConfig(model="owner/name", revision="0" * 40),
+        EncoderPair(dense=HashingConfig(), tokens=LateInteractionConfig(model="/nowhere")),
+        EncoderPair(dense=HashingConfig(token_dim=0)),
+        EndpointConfig(url="https://host/v1", model="one", dim=8),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_settings_of_any_kind_reach_a_run(encoder: EncoderConfig, instance: dg.DagsterInstance) -> None:
+    source = SourceConfig(name="pages", kind="text", path=Path("/nowhere"))
+    defs = build_index_defs(IndexConfig(name="late", warehouse=Path("/none"), sources=(source,), encoder=encoder))
+    found = (defs.resources or {})["encoder"]
+    seen: list[EncoderConfig] = []
+
+    @dg.op(required_resource_keys={"encoder"})
+    def look(context: dg.OpExecutionContext) -> None:
+        seen.append(parse_encoder(context.resources.encoder.settings))
+
+    @dg.job(resource_defs={"encoder": found})
+    def run() -> None:
+        look()
+
+    assert run.execute_in_process(instance=instance).success
+    assert seen == [encoder]
 
 
 def best_by_late_interaction(root: Path, tokens: LateInteractionConfig | XtrConfig, token_dim: int) -> str:
