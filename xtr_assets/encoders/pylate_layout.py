@@ -22,7 +22,7 @@ from xtr_assets.encoders.late_layout import (
 from xtr_assets.encoders.model_weights import weights_file
 from xtr_assets.encoders.projection_steps import ACTIVATIONS
 
-# What PyLate takes where its settings say nothing (pylate/models/colbert.py).
+# What PyLate takes where its settings say nothing (its class ColBERT).
 QUERY_PREFIX, DOCUMENT_PREFIX = "[Q] ", "[D] "
 QUERY_LENGTH, DOCUMENT_LENGTH = 32, 180
 TRANSFORMER_SETTINGS = "sentence_bert_config.json"

@@ -8,7 +8,7 @@ from xtr_assets.encoders.late_layout import DenseStep, Expansion, LateLayout, Si
 from xtr_assets.encoders.model_weights import weights_file
 
 METADATA = "artifact.metadata"
-# What colbert/infra/config/settings.py of stanford-futuredata/ColBERT has where the metadata say nothing.
+# What the settings of stanford-futuredata/ColBERT have where the metadata say nothing.
 QUERY_LENGTH, DOCUMENT_LENGTH = 32, 220
 QUERY_MARKER, DOCUMENT_MARKER = "[unused0]", "[unused1]"
 
