@@ -51,7 +51,7 @@ def imported(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "groups"),
     [
-        ("xtr_assets", ("cpu", "minilm", "code", "documents", "evaluate", "serve", "mcp")),
+        ("xtr_assets", ("cpu", "minilm", "models", "code", "documents", "evaluate", "serve", "mcp")),
         ("xtr_assets_tests", tuple(EXTRAS)),
     ],
 )

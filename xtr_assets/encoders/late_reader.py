@@ -1,5 +1,6 @@
 """Which layout a folder has, and the encoder over it."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from xtr_assets.config import LateInteractionConfig, XtrConfig
@@ -20,17 +21,27 @@ from xtr_assets.encoders.pylate_layout import OWN_TYPE, PYLATE_TYPE, read_module
 from xtr_assets.encoders.stanford_layout import read_stanford
 from xtr_assets.encoders.xtr_layout import ENCODERS, PROJECTION, read_xtr
 
+PACKAGES = ("tokenizers", "safetensors", "transformers")
+
 
 def open_late_interaction(config: LateInteractionConfig, device: str) -> LateInteraction:
     """The encoder of `kind: late-interaction`. Raises ProviderError, ConfigError."""
+    _require_packages(config.kind)
     folder = locate_model(config)
     return LateInteraction(folder, read_late(folder, config.trust_pickle), config, choose_device(device))
 
 
 def open_xtr(config: XtrConfig, device: str) -> LateInteraction:
     """The encoder of `kind: xtr`. Raises ProviderError, ConfigError."""
+    _require_packages(config.kind)
     folder = locate_model(config, [f"{PROJECTION}/{PICKLED_WEIGHTS}"])
     return LateInteraction(folder, read_xtr(folder), config, choose_device(device))
+
+
+def _require_packages(kind: str) -> None:
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise ProviderError(f'the encoder {kind} needs {", ".join(missing)}; `pip install "xtr-assets[models]"`')
 
 
 def read_late(folder: Path, trust_pickle: bool = False) -> LateLayout:

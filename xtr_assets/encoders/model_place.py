@@ -60,7 +60,7 @@ def _from_hub(name: str, revision: str, also: Sequence[str]) -> Path:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import LocalEntryNotFoundError
     except ImportError as error:
-        raise ProviderError('models of the hub need huggingface_hub; `pip install "xtr-assets[minilm]"`') from error
+        raise ProviderError('models of the hub need huggingface_hub; `pip install "xtr-assets[models]"`') from error
     wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*.metadata", *also]
     left_out = [f"{one}/*" for one in sorted(NOT_READ)]
     try:
@@ -77,12 +77,16 @@ def _from_hub(name: str, revision: str, also: Sequence[str]) -> Path:
 
 
 def read_files(folder: Path, *, pickles: bool = False, code: bool = False) -> list[Path]:
-    """What is read of a model: files at its top and one folder down, where its modules lie; sorted."""
-    places = [folder, *(p for p in folder.iterdir() if p.is_dir() and p.name not in NOT_READ)]
+    """What is read of a model: files at its top and in the folders of its modules; sorted."""
     patterns = [READ, *([PICKLE] if pickles else []), *([CODE] if code else [])]
-    return sorted(
-        p for place in places for p in place.iterdir() if p.is_file() and any(x.match(p.name) for x in patterns)
-    )
+    files = (path for place in module_folders(folder) for path in place.iterdir() if path.is_file())
+    return sorted(path for path in files if any(pattern.match(path.name) for pattern in patterns))
+
+
+def module_folders(folder: Path, depth: int = 3) -> list[Path]:
+    """A model's folder and those below it in which modules may lie, themselves of modules (a Router), in order."""
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and path.name not in NOT_READ) if depth else []
+    return [folder, *(found for one in below for found in module_folders(one, depth - 1))]
 
 
 def digests_of(folder: Path, files: Iterable[Path]) -> dict[str, str]:
@@ -101,7 +105,7 @@ def refuse_pickles(folder: Path, *, trusted: bool) -> None:
     """ProviderError where weights lie in a pickle alone, unless pickles are trusted."""
     if trusted:
         return
-    for place in [folder, *(p for p in sorted(folder.iterdir()) if p.is_dir() and p.name not in NOT_READ)]:
+    for place in module_folders(folder):
         pickles = sorted(p.name for p in place.iterdir() if PICKLE.match(p.name))
         if pickles and not any(p.suffix == ".safetensors" for p in place.iterdir()):
             raise ProviderError(

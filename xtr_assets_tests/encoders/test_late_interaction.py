@@ -566,6 +566,14 @@ def test_a_projection_that_is_written_anew_is_another_encoder(copy: Callable[[st
     assert open_encoder(config).fingerprint != before.fingerprint
 
 
+def test_a_missing_package_is_named_with_the_extra(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "xtr_assets.encoders.late_reader.find_spec", lambda name: None if name == "transformers" else name
+    )
+    with pytest.raises(ProviderError, match=r"needs transformers; `pip install \"xtr-assets\[models\]\"`"):
+        opened(folders["pylate"])
+
+
 class Payload:
     """What a pickle of somebody's own may hold: a call that is made when it is read."""
 
