@@ -2,7 +2,7 @@
 
 import string
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.encoders.late_layout import (
@@ -111,14 +111,14 @@ def _pylate(backbone: Path, settings: dict[str, Any], origin: Path, steps: tuple
         steps,
         expansion,
         words(settings, "skiplist_words", tuple(string.punctuation), origin),
+        lower=_transformer(backbone).lower,
     )
 
 
 def _own(
     backbone: Path, mask: Path, settings: dict[str, Any], origin: Path, steps: tuple[DenseStep, ...]
 ) -> LateLayout:
-    place = backbone / TRANSFORMER_SETTINGS
-    model = json_file(place) if place.is_file() else {}
+    place, (model, lower, most) = backbone / TRANSFORMER_SETTINGS, _transformer(backbone)
     masked = json_file(mask)
     if masked.get("keep_only_token_ids"):
         raise ProviderError(f"{mask}: `keep_only_token_ids` is for images; only texts are supported")
@@ -129,13 +129,29 @@ def _own(
     return LateLayout(
         "sentence-transformers",
         backbone,
-        Side(prompt=prompts["query"], length=setting(model, "query_length", int, None, place)),
-        Side(prompt=prompts["document"], length=setting(model, "document_length", int, None, place)),
+        Side(prompt=prompts["query"], length=setting(model, "query_length", int, most, place)),
+        Side(prompt=prompts["document"], length=setting(model, "document_length", int, most, place)),
         steps,
         _expansion(setting(model, "query_expansion", dict, None, place), place),
         words(masked, "skiplist_words", (), mask),
         skip_queries="query" in tasks,
+        lower=lower,
     )
+
+
+class _Transformer(NamedTuple):
+    """What a folder says of its transformer: all of it, whether texts are put in lower case first, and most tokens."""
+
+    settings: dict[str, Any]
+    lower: bool
+    most: int | None
+
+
+def _transformer(backbone: Path) -> _Transformer:
+    place = backbone / TRANSFORMER_SETTINGS
+    found = json_file(place) if place.is_file() else {}
+    lower = setting(found, "do_lower_case", bool, False, place)
+    return _Transformer(found, lower, setting(found, "max_seq_length", int, None, place))
 
 
 def _expansion(found: dict[str, Any] | None, origin: Path) -> Expansion | None:

@@ -50,7 +50,7 @@ class TokenVocabulary:
                 f"the tokenizer of {folder} cannot be read ({type(error).__name__}: {error!s:.200}); it must be one "
                 "that transformers reads without code of its own, with its tokenizer.json"
             ) from error
-        self._tokenizer = Tokenizer.from_str(_special(backend, (layout.query.marker, layout.document.marker)))
+        self._tokenizer = Tokenizer.from_str(_as_special(backend, (layout.query.marker, layout.document.marker)))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._tokenizer.encode_special_tokens = True
@@ -163,7 +163,7 @@ class TokenVocabulary:
         return None if token is None else self._vocabulary.get(token)
 
 
-def _special(tokenizer: str, markers: Sequence[str]) -> str:
+def _as_special(tokenizer: str, markers: Sequence[str]) -> str:
     """A tokenizer's JSON in which prefixes that were added to it are special tokens, so that no text holds them."""
     described = json.loads(tokenizer)
     bare = {marker.strip() for marker in markers} - {""}

@@ -230,6 +230,18 @@ def test_a_prompt_stands_behind_the_prefix(copy: Callable[[str], Path]) -> None:
     assert found.count("beta") == 20
 
 
+def test_the_transformers_settings_count(copy: Callable[[str], Path]) -> None:
+    folder = copy("pylate")
+    assert not read_late(folder).lower
+    write_json(folder / "sentence_bert_config.json", {"do_lower_case": True, "max_seq_length": 19})
+    assert read_late(folder).lower
+    own = copy("own")
+    assert (read_late(own).query.length, read_late(own).document.length) == (None, 20)
+    change(own / "sentence_bert_config.json", max_seq_length=18, query_expansion=None)
+    assert (read_late(own).query.length, read_late(own).document.length) == (18, 20)
+    assert len(opened(own).encode_queries(["alpha " * 30]).tokens[0]) == 18
+
+
 def test_a_text_has_the_same_vectors_in_any_company(pylate: LateInteraction) -> None:
     together = pylate.encode_documents([*TEXTS, "delta " * 40])
     with ThreadPoolExecutor(4) as pool:
@@ -567,10 +579,8 @@ def test_a_projection_that_is_written_anew_is_another_encoder(copy: Callable[[st
 
 
 def test_a_missing_package_is_named_with_the_extra(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "xtr_assets.encoders.late_reader.find_spec", lambda name: None if name == "transformers" else name
-    )
-    with pytest.raises(ProviderError, match=r"needs transformers; `pip install \"xtr-assets\[models\]\"`"):
+    monkeypatch.setattr("xtr_assets.encoders.late_reader.PACKAGES", ("tokenizers", "package_of_nobody"))
+    with pytest.raises(ProviderError, match=r"needs package_of_nobody; `pip install .xtr-assets\[models\]"):
         opened(folders["pylate"])
 
 

@@ -13,7 +13,7 @@ from xtr_assets.core.imputation import best_per_document, floor_of, impute
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.late.options import Depths
 from xtr_assets.index.late.query import best_lists, centroid_levels, centroid_scores, make_query
-from xtr_assets_tests.index.late.test_backends import backends_of
+from xtr_assets_tests.index.late.test_backends import OTHERS, backends_of
 from xtr_assets_tests.index.late.token_corpus import make_corpus
 
 
@@ -35,7 +35,7 @@ def paper_scores(retrieved: list[list[tuple[int, float]]], k_prime: int, unread:
 @pytest.mark.parametrize(("nprobe", "k_prime"), [(3, 8), (3, 10_000), (12, 40), (400, 25)])
 def test_what_no_list_met_takes_the_last_similarity(nprobe: int, k_prime: int) -> None:
     corpus = make_corpus(120, dim=24, length=12, queries=6)
-    model, reference, others = backends_of(corpus, [0, 50, 120], 24, ["numba"])
+    model, reference, others = backends_of(corpus, [0, 50, 120], 24, OTHERS[-1:])
     places = np.concatenate([np.arange(s.base_row, s.base_row + s.rows) for s in reference.segments])
     for tokens in corpus.queries:
         query = make_query(model, tokens)
