@@ -2,8 +2,9 @@
 
 What is behind an address may become another model without a word. A pinned text is therefore encoded when the encoder
 is first asked and every ten minutes while it is used: its vector goes into the manifest, and another one than recorded
-is an error. The vector itself is no part of the fingerprint: servers answer with some noise, any rounding has values at its
-borders, and a fingerprint that changes by noise would encode a corpus anew. `revision` is the part that people change.
+is an error. The vector itself is no part of the fingerprint: servers answer with some noise, any rounding has values at
+its borders, and a fingerprint that changes by noise would encode a corpus anew. `revision` is the part that people
+change.
 """
 
 import base64

@@ -261,7 +261,7 @@ def load_model(folder: Path, config: SentenceTransformersConfig, device: str) ->
             "copy the whole model again, or look whether its files are of one model"
         ) from error
     model.eval()
-    # bf16 by autocast turns every weight into bf16 at every call: on a CPU with AVX512_BF16 that gave 20 to 25 texts a
-    # CPU second where fp32 gave 31 to 40 (all-MiniLM-L6-v2, functions of the standard library, in turns).
+    # bf16 by autocast turns every weight into bf16 at every call: on a CPU with AVX512_BF16 that gave 22 texts a
+    # CPU second where fp32 gave 37 (benchmarks/encoder_kinds.py).
     plain = config.precision == "auto" and chosen.type == "cpu"
     return model, str(chosen), choose_precision("fp32" if plain else config.precision, chosen)
