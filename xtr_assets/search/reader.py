@@ -14,7 +14,7 @@ from xtr_assets.index.machine import WORDS_REASON
 from xtr_assets.search.collapse import Symbols
 from xtr_assets.search.confidence import PROFILE_KEY, Confidence
 from xtr_assets.search.filter_masks import RowFilters
-from xtr_assets.search.instrumentation import show_dense, show_tokens
+from xtr_assets.search.instrumentation import show_dense, show_lexical, show_tokens
 from xtr_assets.search.legs import LEGS, Blend, Legs
 from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.loaders import lexical_lack, open_dense, open_lexical, open_tokens
@@ -24,6 +24,7 @@ from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.scrub import Scrub, Verify
+from xtr_assets.storage.segment import TokenArrays
 from xtr_assets.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class OpenGeneration:
             )
             self.hydrator = Hydrator(generation)
             self.chunk_ids = _chunk_ids(generation)
+            self._token_arrays: dict[int, TokenArrays] = {}
             self.symbols = Symbols(generation)
             self.legs = _legs(generation)
             self.confidence = Confidence.of(generation.manifest.profile.get(PROFILE_KEY))
@@ -86,6 +88,9 @@ class OpenGeneration:
         dense, tokens = ref(self.dense), ref(self.tokens)
         stack.callback(metrics.OPEN_INDEXES.add(warehouse, "dense", lambda: show_dense(dense())))
         stack.callback(metrics.OPEN_INDEXES.add(warehouse, "xtr", lambda: show_tokens(tokens())))
+        if self.lexical is not None:
+            words = ref(self.lexical)
+            stack.callback(metrics.OPEN_INDEXES.add(warehouse, "lexical", lambda: show_lexical(words())))
 
     def spaces(self, mode: Mode) -> tuple[Space, ...]:
         """What a mode compares in: its one space, or the legs that the generation has and weighs. GenerationError where
@@ -116,7 +121,10 @@ class OpenGeneration:
         """int32 [tokens]: what the tokenizer called the tokens of a document."""
         for placed in self.generation.segments:
             if placed.base_row <= row < placed.end_row:
-                arrays = placed.segment.tokens(self.generation.fingerprint)
+                arrays = self._token_arrays.get(placed.base_row)
+                if arrays is None:
+                    # Opening them takes 2 ms; a search that explains asks for each hit.
+                    arrays = self._token_arrays[placed.base_row] = placed.segment.tokens(self.generation.fingerprint)
                 start, stop = arrays.offsets[row - placed.base_row : row - placed.base_row + 2]
                 return np.asarray(arrays.token_ids[start:stop])
         raise InvalidInput(f"row {row} lies in no segment")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import xtr_assets as xa
-from xtr_assets.client import remote_searcher
+from xtr_assets.client import exchange
 from xtr_assets.client.async_searcher import AsyncRemoteSearcher
 from xtr_assets.client.remote_searcher import RemoteSearcher
 from xtr_assets.client.wire import hits_of
@@ -119,7 +119,7 @@ def test_many_ids_are_asked_for_in_parts(
     remote: RemoteSearcher, local: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [hit.chunk_id for hit in local.search("zebra parse", 80)]
-    monkeypatch.setattr(remote_searcher, "IDS", 7)
+    monkeypatch.setattr(exchange, "IDS", 7)
     assert same(remote.hydrate(ids), local.hydrate(ids))
 
 
