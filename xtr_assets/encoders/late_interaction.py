@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -15,7 +14,7 @@ from xtr_assets.config import LateInteractionConfig, XtrConfig
 from xtr_assets.core.errors import ConfigError, ProviderError, UnusableText
 from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Legs
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress, Tolerance
-from xtr_assets.encoders.batches import batches, cut_windows
+from xtr_assets.encoders.batches import Windows, batches, cut_windows
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET
 from xtr_assets.encoders.late_layout import MODEL_CONFIG, Expansion, LateLayout
 from xtr_assets.encoders.model_weights import digest_of, shard_files, tokenizer_files, weights_file
@@ -27,12 +26,12 @@ from xtr_assets.encoders.token_vocabulary import Frame, TokenVocabulary
 if TYPE_CHECKING:
     import torch
 
-log = logging.getLogger(__name__)
-
 # Raised when this code gives other vectors for the same files and settings; part of the fingerprint.
 CODE_VERSION = 1
 # What a model reads at once where neither it nor its tokenizer says: the length of BERT, and of XTR's training.
 DEFAULT_LENGTH = 512
+# What a query is filled up to where the model names no length: that of ColBERT.
+FILLED_LENGTH = 32
 # A tokenizer that knows no limit has a huge number in its place.
 NO_LIMIT = 1 << 20
 # A row of unit length, but for rounding; one far from it came from NaN or from zero.
@@ -42,10 +41,10 @@ LEAST_NORM = 0.5
 class LateInteraction:
     """A transformer, a projection of its token states, and what stands around texts; see LateLayout.
 
-    A document longer than the model reads is encoded in windows, none of it is dropped: each window is what the model
-    would make of it alone, its special tokens among them, so that MaxSim over the document is, for each query token,
-    the best over its windows. A query longer than the model's query length is cut there, as by the libraries that
-    trained it; each time that is logged. A document of which nothing would be kept keeps its first token.
+    A text longer than the model reads is encoded in windows, none of it is dropped: each window is what the model would
+    make of it alone, its special tokens among them, so that MaxSim over a document is, for each query token, the best
+    over its windows. The model's query length is what expansion fills up to; a longer query is read whole, as by
+    Stanford's full-length search. A document of which nothing would be kept keeps its first token.
     """
 
     def __init__(
@@ -60,7 +59,6 @@ class LateInteraction:
         """
         self.legs: Legs = frozenset(("tokens",))
         self.name, self.dim, self.tolerance = _name_of(config.model), 0, Tolerance()
-        self._cut_told = False
         self._config, self._layout = config, _as_asked(layout, config)
         weights = weights_file(layout.backbone, config.trust_pickle)
         files = {*shard_files(weights), *(file for step in layout.steps for file in shard_files(step.weights))}
@@ -93,7 +91,8 @@ class LateInteraction:
         most, asked = positions or NO_LIMIT, self._config.max_tokens
         if asked is not None and asked > most:
             raise ConfigError(f"`max_tokens` is {asked}; {self.name} has {most} positions, set that or less")
-        query, document = self._layout.query.length or default, self._layout.document.length or default
+        document = self._layout.document.length or default
+        query = max(self._layout.query.length or 0, document, default)
         filled = self._layout.expansion.length if self._layout.expansion is not None else 0
         if filled > most:
             raise ConfigError(
@@ -151,8 +150,7 @@ class LateInteraction:
         places = zip(cut.owner.tolist(), cut.start.tolist(), cut.stop.tolist(), strict=True)
         windows = [self._document_window(ids[owner][start:stop]) for owner, start, stop in places]
         tokens, first = self._run(windows, cut.owner, np.float16, progress)
-        offsets = np.concatenate([first[:-1][np.diff(cut.owner, prepend=-1) > 0], first[-1:]])
-        token_ids = np.concatenate([np.empty(0, np.int32), *(one.ids[one.kept] for one in windows)])
+        offsets, token_ids = _bounds_of_texts(cut, first), _ids_of(windows)
         many = int((np.bincount(cut.owner, minlength=len(texts)) > 1).sum())
         return Encoded(np.empty((len(texts), 0), np.float16), tokens.astype(np.float16), offsets, token_ids, many)
 
@@ -160,25 +158,16 @@ class LateInteraction:
         """Encode queries, in float32."""
         ids = self._vocabulary.ids(texts, self._query)
         own = self._longest_query - len(self._query.before) - len(self._query.behind)
-        if cut := [len(one) for one in ids if len(one) > own]:
-            # The first time loudly: a server would say it with every long question.
-            level, self._cut_told = (logging.INFO if self._cut_told else logging.WARNING), True
-            log.log(
-                level,
-                "%d of %d queries were cut to the first %d tokens, which %s reads; the longest has %d. `query_tokens` "
-                "of the encoder raises that",
-                len(cut),
-                len(ids),
-                own,
-                self.name,
-                max(cut),
-            )
-        windows = [self._query_window(one[:own]) for one in ids]
-        tokens, first = self._run(windows, np.arange(len(texts)), np.float32, None)
+        cut = cut_windows([len(one) for one in ids], own)
+        places = zip(cut.owner.tolist(), cut.start.tolist(), cut.stop.tolist(), strict=True)
+        windows = [self._query_window(ids[owner][start:stop]) for owner, start, stop in places]
+        tokens, first = self._run(windows, cut.owner, np.float32, None)
+        bounds = _bounds_of_texts(cut, first)
+        token_ids = _ids_of(windows)
         return EncodedQueries(
             np.empty((len(texts), 0), np.float32),
-            tuple(np.asarray(tokens[start:stop], np.float32) for start, stop in pairwise(first)),
-            tuple(one.ids[one.kept] for one in windows),
+            tuple(np.asarray(tokens[start:stop], np.float32) for start, stop in pairwise(bounds)),
+            tuple(token_ids[start:stop] for start, stop in pairwise(bounds)),
         )
 
     def surface(self, token_ids: Sequence[int] | Int32s) -> list[str]:
@@ -235,6 +224,17 @@ def _framed(ids: Int32s, frame: Frame) -> Int32s:
     return row
 
 
+def _bounds_of_texts(cut: Windows, first: Ints) -> Ints:
+    """Where each text begins, and the end, int64 [n + 1], of where each window does, int64 [w + 1]."""
+    bounds: Ints = np.concatenate([first[:-1][np.diff(cut.owner, prepend=-1) > 0], first[-1:]])
+    return bounds
+
+
+def _ids_of(windows: Sequence[Window]) -> Int32s:
+    kept: Int32s = np.concatenate([np.empty(0, np.int32), *(one.ids[one.kept] for one in windows)])
+    return kept
+
+
 def _as_asked(layout: LateLayout, config: LateInteractionConfig | XtrConfig) -> LateLayout:
     """The layout with what a configuration asks for in place of what the model says."""
     query, document, filled = layout.query, layout.document, layout.expansion
@@ -243,14 +243,12 @@ def _as_asked(layout: LateLayout, config: LateInteractionConfig | XtrConfig) -> 
     if isinstance(config, XtrConfig):
         return replace(layout, document=document)
     if config.expansion is True and filled is None:
-        filled = Expansion(query.length or DEFAULT_LENGTH)
+        filled = Expansion(query.length or FILLED_LENGTH)
     if config.expansion is False:
         filled = None
     if config.query_tokens is not None:
         query = replace(query, length=config.query_tokens)
         filled = filled and replace(filled, length=config.query_tokens)
-    elif filled is not None and not filled.whole:
-        query = replace(query, length=filled.length)
     return replace(layout, query=query, document=document, expansion=filled)
 
 

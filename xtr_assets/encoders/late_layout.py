@@ -39,14 +39,12 @@ class Side:
 class Expansion:
     """Query expansion (Khattab and Zaharia 2020, section 3.2): mask tokens fill a query up, and count as its tokens.
 
-    attend : whether the query's own tokens see them; token : which one, None for the tokenizer's mask token; whole :
-    whether a query longer than `length` is kept (True) or cut there.
+    attend : whether the query's own tokens see them; token : which one, None for the tokenizer's mask token.
     """
 
     length: int
     attend: bool = False
     token: str | None = None
-    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ def _expansion(found: dict[str, Any] | None, origin: Path) -> Expansion | None:
             "'min' with a length"
         )
     attend, token = setting(found, "attend", bool, False, origin), setting(found, "token", str, None, origin)
-    return Expansion(length, attend, token, whole=strategy == "min")
+    return Expansion(length, attend, token)
 
 
 def _prompts(settings: dict[str, Any], origin: Path) -> dict[str, str]:

@@ -39,6 +39,8 @@ from xtr_assets_tests.encoders.late_models import (
 )
 
 TEXTS = ["alpha parse dates, iso!", "beta", "Gamma: a, b ... c zeta", "", "parse the date of iso delta a b c"]
+# Short enough for each query length: the libraries would cut longer ones.
+QUERIES = ["alpha parse dates!", "beta", "", "gamma: a, b"]
 NEAR = 1e-5
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FIXED = {"strategy": "fixed", "attend": False, "length": 12}
@@ -132,8 +134,8 @@ def test_queries_are_filled_up_with_masks(copy: Callable[[str], Path], name: str
     else:
         change(folder / "artifact.metadata", attend_to_mask_tokens=attend)
         marker, length = MARKERS[0], 10
-    encoded = opened(folder).encode_queries(TEXTS)
-    for i, text in enumerate(TEXTS):
+    encoded = opened(folder).encode_queries(QUERIES)
+    for i, text in enumerate(QUERIES):
         ids = library_ids(folder, text, marker, length)
         filled = ids + [4] * (length - len(ids))
         assert encoded.token_ids[i].tolist() == filled
@@ -144,8 +146,8 @@ def test_queries_are_filled_up_with_masks(copy: Callable[[str], Path], name: str
 def test_a_model_trained_without_expansion_gets_none(copy: Callable[[str], Path]) -> None:
     folder = copy("pylate")
     change(folder / "config_sentence_transformers.json", do_query_expansion=False)
-    encoded = opened(folder).encode_queries(TEXTS)
-    for i, text in enumerate(TEXTS):
+    encoded = opened(folder).encode_queries(QUERIES)
+    for i, text in enumerate(QUERIES):
         ids = library_ids(folder, text, PREFIXES[0], 12)
         assert encoded.token_ids[i].tolist() == ids
         assert np.abs(encoded.tokens[i] - states(folder, ids, len(ids)).numpy()).max() < NEAR
@@ -156,13 +158,12 @@ def test_sentence_transformers_reads_the_same(folders: dict[str, Path], name: st
     from sentence_transformers import MultiVectorEncoder
 
     theirs, mine = MultiVectorEncoder(str(folders[name]), device="cpu"), opened(folders[name])
-    # Without the texts that hold a prefix or are longer than a window, where they differ on purpose.
-    documents, queries = mine.encode_documents(TEXTS), mine.encode_queries(TEXTS)
+    documents, queries = mine.encode_documents(TEXTS), mine.encode_queries(QUERIES)
     for i, document in enumerate(theirs.encode_document(TEXTS, convert_to_numpy=True)):
         found = documents.tokens[documents.offsets[i] : documents.offsets[i + 1]].astype(np.float32)
         assert found.shape == document.shape
         assert np.abs(found - document).max() < NEAR + 2**-12
-    for i, query in enumerate(theirs.encode_query(TEXTS, convert_to_numpy=True)):
+    for i, query in enumerate(theirs.encode_query(QUERIES, convert_to_numpy=True)):
         assert np.abs(queries.tokens[i] - query).max() < NEAR
 
 
@@ -239,7 +240,7 @@ def test_the_transformers_settings_count(copy: Callable[[str], Path]) -> None:
     assert (read_late(own).query.length, read_late(own).document.length) == (None, 20)
     change(own / "sentence_bert_config.json", max_seq_length=18, query_expansion=None)
     assert (read_late(own).query.length, read_late(own).document.length) == (18, 20)
-    assert len(opened(own).encode_queries(["alpha " * 30]).tokens[0]) == 18
+    assert len(opened(own, expansion=True).encode_queries(["alpha"]).tokens[0]) == 18
 
 
 def test_a_text_has_the_same_vectors_in_any_company(pylate: LateInteraction) -> None:
@@ -294,10 +295,14 @@ def test_lengths_may_be_asked_for(folders: dict[str, Path], pylate: LateInteract
     assert encoder.fingerprint != pylate.fingerprint
 
 
-def test_a_query_that_is_cut_is_told_of(pylate: LateInteraction, caplog: pytest.LogCaptureFixture) -> None:
-    pylate.encode_queries(["alpha", "beta " * 30])
-    assert "1 of 2 queries were cut to the first 9 tokens" in caplog.text
-    assert "the longest has 30" in caplog.text
+def test_a_long_query_loses_nothing(folders: dict[str, Path], pylate: LateInteraction) -> None:
+    (middle, long) = pylate.encode_queries(["beta " * 30, "alpha " * 100]).token_ids
+    # Longer than the query length of 12, and so without masks; then longer than the 64 positions.
+    assert pylate.surface(middle) == ["[CLS]", PREFIXES[0], *["beta"] * 30, "[SEP]"]
+    assert pylate.surface(long) == ["[CLS]", PREFIXES[0], *["alpha"] * 50, "[SEP]"] * 2
+    ids = library_ids(folders["pylate"], "beta " * 30, PREFIXES[0], 60)
+    found = pylate.encode_queries(["beta " * 30]).tokens[0]
+    assert np.abs(found - states(folders["pylate"], ids, len(ids)).numpy()).max() < NEAR
 
 
 def test_the_fingerprint_is_of_what_decides_the_vectors(copy: Callable[[str], Path], pylate: LateInteraction) -> None:
