@@ -53,7 +53,7 @@ def test_a_run_gives_a_head_that_opens_and_a_card_that_says_everything(
     assert set(card.pairs) == {"docstring", "name"} and sum(card.pairs.values()) > 100
     assert card.overlap["planted_found"] == card.overlap["planted"] == 20
     assert card.overlap["references"] == {"judged": 60, "model": 0}
-    assert card.recipe["start"] == open_head(plan.encoder.head, 2).sha256
+    assert card.recipe["start"] == open_head(plan.minilm.head, 2).sha256
     assert [origin["name"] for origin in card.origins] == ["code"]
     told = card.markdown()
     for part in (card.sha256, card.verdict, "held-out code", "(chosen)", "planted_found: 20", *card.limits):
