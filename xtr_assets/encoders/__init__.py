@@ -20,9 +20,11 @@ __all__ = ["Encoded", "EncodedQueries", "Encoder", "Progress", "Tolerance", "ope
 # packages that others do without.
 OPENERS: dict[str, tuple[str, str]] = {
     "endpoint": ("xtr_assets.encoders.endpoint", "open_endpoint"),
+    "late-interaction": ("xtr_assets.encoders.late_reader", "open_late_interaction"),
     "python": ("xtr_assets.encoders.own_encoder", "open_own"),
     "sentence-transformers": ("xtr_assets.encoders.sentence_transformer", "open_sentence_transformer"),
     "static": ("xtr_assets.encoders.static_table", "open_static"),
+    "xtr": ("xtr_assets.encoders.late_reader", "open_xtr"),
 }
 
 _opened: dict[tuple[str, str, str], Encoder] = {}

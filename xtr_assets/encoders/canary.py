@@ -23,7 +23,7 @@ from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Tolerance
 
 PINNED_NAME = "canaries.json"
 # What may change vectors while files and settings stay: kept beside them, so that a difference names its likely cause.
-LIBRARIES = ("numpy", "torch", "tokenizers")
+LIBRARIES = ("numpy", "torch", "tokenizers", "transformers")
 
 # What tokenizers and models go wrong about: case, accents, scripts without spaces, scripts written from the right,
 # code, digits, emoji, nothing but punctuation; and one text of more than 256 word pieces, which takes two windows.

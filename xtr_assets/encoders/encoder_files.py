@@ -13,6 +13,7 @@ from xtr_assets.config import (
     PythonConfig,
     SentenceTransformersConfig,
     StaticConfig,
+    XtrConfig,
 )
 from xtr_assets.core.files import sha256_file
 from xtr_assets.encoders.model_place import read_files
@@ -35,7 +36,8 @@ def files_now(config: EncoderConfig) -> str:
     folder = Path(config.model).expanduser()
     if not folder.is_dir():
         return ""
-    trusting = isinstance(config, ModelConfig) and config.trust_pickle
+    # The projection of an XTR is read from its pickle without that being asked for (xtr_layout.py).
+    trusting = isinstance(config, XtrConfig) or (isinstance(config, ModelConfig) and config.trust_pickle)
     code = isinstance(config, SentenceTransformersConfig) and config.remote_code is not None
     found = {
         path.relative_to(folder).as_posix(): _sha256(path, *_state(path))

@@ -1,10 +1,10 @@
 """Passes of windows of tokens through a model and a head: by torch, or in numpy while there is little to encode."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ GROUP_TOKENS = 512
 
 # Ids of each window of a batch, special tokens included, and which of them are kept as token embeddings.
 Batch = tuple[list[Int32s], list[Mask]]
+Given = TypeVar("Given")
+Got = TypeVar("Got")
 
 
 class Pass(Protocol):
@@ -96,6 +98,35 @@ def groups(lengths: Sequence[int], most: int) -> list[int]:
     return [*starts, len(lengths)]
 
 
+def on_each_core(forward: Callable[[Given], Got], work: Sequence[Given], device: "torch.device") -> Iterator[Got]:
+    """What torch makes of each batch, in order. On a CPU each core takes batches of its own.
+
+    Cores that share a batch wait for each other, spinning, at every matrix product: with other work on the machine
+    that was 2.5 times slower (600 functions, two cores, interleaved; docs/measurements.md).
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1:
+        yield from (forward(one) for one in work)
+        return
+    if len(work) == 1:
+        # A query: its products are too small to share (6.6 ms alone, 13 to 20 ms on two busy cores).
+        torch.set_num_threads(1)
+        try:
+            yield forward(work[0])
+        finally:
+            torch.set_num_threads(threads)
+        return
+    with ThreadPoolExecutor(threads, "encode", torch.set_num_threads, (1,)) as pool:
+        try:
+            yield from pool.map(forward, work)
+        finally:
+            pool.shutdown(cancel_futures=True)
+            # torch hands the last number set anywhere to threads that are yet to come.
+            torch.set_num_threads(threads)
+
+
 class TorchPass:
     """By torch, on a CPU or a GPU."""
 
@@ -116,32 +147,7 @@ class TorchPass:
         self._head, self._last = head, shape.layers
 
     def __call__(self, work: Sequence[Batch]) -> Iterator[tuple[Floats, Floats]]:
-        """On a CPU each core takes batches of its own.
-
-        Cores that share a batch wait for each other, spinning, at every matrix product: with other work on the machine
-        that was 2.5 times slower (600 functions, two cores, interleaved; docs/measurements.md).
-        """
-        import torch
-
-        threads = torch.get_num_threads()
-        if self._device.type != "cpu" or threads == 1:
-            yield from (self._forward(*one) for one in work)
-            return
-        if len(work) == 1:
-            # A query: its products are too small to share (6.6 ms alone, 13 to 20 ms on two busy cores).
-            torch.set_num_threads(1)
-            try:
-                yield self._forward(*work[0])
-            finally:
-                torch.set_num_threads(threads)
-            return
-        with ThreadPoolExecutor(threads, "encode", torch.set_num_threads, (1,)) as pool:
-            try:
-                yield from pool.map(lambda one: self._forward(*one), work)
-            finally:
-                pool.shutdown(cancel_futures=True)
-                # torch hands the last number set anywhere to threads that are yet to come.
-                torch.set_num_threads(threads)
+        yield from on_each_core(lambda one: self._forward(*one), work, self._device)
 
     def _forward(self, rows: Sequence[Int32s], kept: Sequence[Mask]) -> tuple[Floats, Floats]:
         import torch

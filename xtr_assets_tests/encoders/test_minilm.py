@@ -195,11 +195,14 @@ def test_a_device_that_is_not_there_is_an_error_and_auto_takes_what_is() -> None
             choose_device(wrong)
 
 
-@pytest.mark.parametrize(("native", "chosen"), [(True, "bf16"), (False, "fp32")])
-def test_auto_takes_bf16_only_where_the_processor_has_it(
-    native: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("native", "gains", "chosen"), [(True, True, "bf16"), (True, False, "fp32"), (False, True, "fp32")]
+)
+def test_auto_takes_bf16_only_where_the_processor_has_it_and_gains(
+    native: bool, gains: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
+    monkeypatch.setattr("xtr_assets.encoders.precision.bf16_gains", lambda: gains)
     assert choose_precision("auto", torch.device("cpu")) == chosen
     assert choose_precision("fp32", torch.device("cpu")) == "fp32"
 
