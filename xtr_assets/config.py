@@ -6,11 +6,21 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.field_problem import problems
 from xtr_assets.core.recipe_grammar import parse_recipe
+from xtr_assets.core.types import BOTH_LEGS, Leg, Legs, legs_of
 from xtr_assets.core.yaml_document import read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
@@ -98,13 +108,20 @@ class SourceConfig(Strict):
         return self.kind in NAMED_KINDS if self.names is None else self.names
 
 
+def _none_or_some(value: int) -> int:
+    """Below 8 dimensions words are no more told apart."""
+    if 0 < value < 8:
+        raise ValueError(f"{value} dimensions are too few; give 8 or more, or 0 for none of these vectors")
+    return value
+
+
 class EncoderConfig(Strict):
     """Which encoder, and its settings; those that change vectors are part of the encoder's fingerprint.
 
     `weights` says where minilm's files come from (the package, the Hugging Face hub, or a folder); their sha256 are
     pinned, so it changes nothing but the place. `head` turns its token states into token embeddings: the untrained
     projection, the trained one that is shipped, or a file (or folder) that `train-head` wrote. `dim` and
-    `token_dim` are the hashing encoder's.
+    `token_dim` are the hashing encoder's; with 0 it gives no embeddings, or no token embeddings.
     """
 
     kind: Literal["minilm", "hashing"] = "minilm"
@@ -113,8 +130,19 @@ class EncoderConfig(Strict):
     max_tokens: Annotated[int, Field(ge=16, le=512)] = 256
     keep_punctuation: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    dim: Annotated[int, Field(ge=8, le=4096)] = 64
-    token_dim: Annotated[int, Field(ge=8, le=1024)] = 32
+    dim: Annotated[int, Field(ge=0, le=4096), AfterValidator(_none_or_some)] = 64
+    token_dim: Annotated[int, Field(ge=0, le=1024), AfterValidator(_none_or_some)] = 32
+
+    @model_validator(mode="after")
+    def _gives_something(self) -> "EncoderConfig":
+        if not (self.dim or self.token_dim):
+            raise ValueError("`dim` and `token_dim` are both 0, which leaves nothing to search; give one of them")
+        return self
+
+    @property
+    def legs(self) -> Legs | None:
+        """What the encoder gives: embeddings, token embeddings, or both; None where only the encoder itself says."""
+        return legs_of(self.dim, self.token_dim) if self.kind == "hashing" else BOTH_LEGS
 
 
 class RecallConfig(Strict):
@@ -201,6 +229,22 @@ class IndexConfig(Strict):
         if doubled:
             raise ValueError(f"source names must differ, {doubled} stand twice")
         return self
+
+    @model_validator(mode="after")
+    def _embeddings_are_there(self) -> "IndexConfig":
+        """What is asked of embeddings needs an encoder that gives some."""
+        if self.may_have("dense"):
+            return self
+        named = [source.name for source in self.sources if source.names]
+        if named:
+            raise ValueError(f"source {named[0]} has `names: true`, which are embeddings, and the encoder gives none")
+        if self.dense.recipe != "auto":
+            raise ValueError(f"`dense.recipe` is {self.dense.recipe!r}, and the encoder gives no embeddings")
+        return self
+
+    def may_have(self, leg: Leg) -> bool:
+        """Whether its encoder gives this leg, or may: nobody knows before it is opened."""
+        return self.encoder.legs is None or leg in self.encoder.legs
 
     def resolved(self, folder: Path) -> "IndexConfig":
         """The same with every relative path taken from `folder`, where the file lies."""

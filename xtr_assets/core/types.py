@@ -1,8 +1,9 @@
 """The values that pass between modules. Arrays state dtype, shape and order where they are used."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,34 @@ Bytes8 = npt.NDArray[np.int8]
 Ints = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
+
+# What an encoder may give of a text: an embedding, token embeddings, or both.
+Leg = Literal["dense", "tokens"]
+Legs = frozenset[Leg]
+BOTH_LEGS: Legs = frozenset(("dense", "tokens"))
+# The space that a leg is searched in: its name in modes, recipes and profiles.
+Space = Literal["dense", "xtr"]
+SPACE_OF: Mapping[Leg, Space] = {"dense": "dense", "tokens": "xtr"}
+# What a leg is made of, in words.
+MADE_OF: Mapping[Leg, str] = {"dense": "embeddings", "tokens": "token embeddings"}
+
+
+def legs_of(dim: int, token_dim: int) -> Legs:
+    """The legs of an encoder of these dims: one without a leg has 0 there.
+
+    >>> sorted(legs_of(384, 128)), sorted(legs_of(384, 0))
+    (['dense', 'tokens'], ['dense'])
+    """
+    dims: tuple[tuple[Leg, int], ...] = (("dense", dim), ("tokens", token_dim))
+    return frozenset(leg for leg, size in dims if size)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorKind:
+    """Vectors that may be mixed in an index: the fingerprint of what made them, and the legs that it gives."""
+
+    fingerprint: str
+    legs: Legs = BOTH_LEGS
 
 
 @dataclass(frozen=True, slots=True)

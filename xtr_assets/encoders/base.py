@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.core.types import Floats, Halves, Int32s, Ints
+from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Legs, VectorKind
 
 # Called with the number of texts finished since the last call.
 Progress = Callable[[int], None]
@@ -20,6 +20,7 @@ class Encoded:
     embeddings : float16 [n, dim], unit length. tokens : float16|float32 [T, token_dim], unit length; those of text i
     are `tokens[offsets[i]:offsets[i + 1]]`, at least one. offsets : int64 [n + 1]. token_ids : int32 [T], the
     vocabulary ids that `Encoder.surface` turns into strings. windows : texts that took more than one window.
+    Of an encoder without embeddings these are [n, 0]; of one without tokens they are [0, 0], and every offset is 0.
     """
 
     embeddings: Halves
@@ -38,7 +39,10 @@ class Encoded:
                 f"the offsets end at {int(self.offsets[-1])}, there are {len(self.tokens)} tokens and "
                 f"{len(self.token_ids)} token ids"
             )
-        if (np.diff(self.offsets) < 1).any():
+        if self.tokens.shape[1] == 0:
+            if self.offsets.any():
+                raise InvalidInput(f"tokens of dim 0 are none, and the offsets end at {int(self.offsets[-1])}")
+        elif (np.diff(self.offsets) < 1).any():
             raise InvalidInput(f"text {int(np.argmax(np.diff(self.offsets) < 1))} has no token; each needs at least 1")
 
     def __len__(self) -> int:
@@ -54,7 +58,10 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class EncodedQueries:
-    """Encoded queries: embeddings float32 [n, dim] and, per query, tokens float32 [t, token_dim]; all unit length."""
+    """Encoded queries: embeddings float32 [n, dim] and, per query, tokens float32 [t, token_dim]; all unit length.
+
+    A leg that the encoder does not give is [n, 0], or [0, 0] for each query.
+    """
 
     embeddings: Floats
     tokens: tuple[Floats, ...]
@@ -78,6 +85,11 @@ class Tolerance:
     mean_token: float = 0.9997
 
 
+def vector_kind(encoder: "Encoder") -> VectorKind:
+    """What segments hold of an encoder."""
+    return VectorKind(encoder.fingerprint, encoder.legs)
+
+
 class Encoder(Protocol):
     """Turns texts into vectors. Two encoders with one fingerprint give vectors that may be mixed in an index.
 
@@ -91,13 +103,18 @@ class Encoder(Protocol):
         ...
 
     @property
+    def legs(self) -> Legs:
+        """What it gives: "dense" (an embedding), "tokens", or both."""
+        ...
+
+    @property
     def dim(self) -> int:
-        """Dimensions of an embedding."""
+        """Dimensions of an embedding; 0 where it gives none."""
         ...
 
     @property
     def token_dim(self) -> int:
-        """Dimensions of a token embedding."""
+        """Dimensions of a token embedding; 0 where it gives none."""
         ...
 
     @property

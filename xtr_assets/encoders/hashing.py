@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xtr_assets.core.types import Floats, Int32s, Ints
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.types import Floats, Int32s, Ints, legs_of
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress, Tolerance
 
 CODE_VERSION = 1
@@ -65,11 +66,15 @@ class Hashing:
 
     An embedding is the sum over a text's distinct words of (1 + ln count) times the word's direction, scaled to unit
     length, so that texts which share words are near. A token embedding is the word's direction with a little of its
-    neighbours'. Deterministic across machines and releases of numpy.
+    neighbours'. Deterministic across machines and releases of numpy. A dim of 0 leaves embeddings out, a token_dim of 0
+    token embeddings.
     """
 
     def __init__(self, dim: int = 64, token_dim: int = 32) -> None:
+        if not (dim or token_dim):
+            raise InvalidInput("dim and token_dim are both 0, which leaves nothing to search; give one of them")
         self.name = f"hashing-{dim}-{token_dim}"
+        self.legs = legs_of(dim, token_dim)
         self.dim, self.token_dim = dim, token_dim
         self.fingerprint = hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode()).hexdigest()
         self.tolerance = TOLERANCE
@@ -122,8 +127,13 @@ class Hashing:
             self._surfaces.update(zip(word_ids.tolist(), numbers, strict=True))
         words_of = np.array(flat, np.int64)
         owner = np.repeat(np.arange(len(texts)), counts)
+        embeddings = np.empty((len(texts), 0), np.float32)
+        if self.dim:
+            embeddings = self._embeddings(directions(hashes, self.dim, 1), words_of, owner)
+        if not self.token_dim:
+            return embeddings, np.empty((0, 0), np.float32), np.zeros(len(texts), np.int64), np.empty(0, np.int32)
         return (
-            self._embeddings(directions(hashes, self.dim, 1), words_of, owner),
+            embeddings,
             self._tokens(directions(hashes, self.token_dim, 2), words_of, owner),
             counts,
             word_ids[words_of] if len(words_of) else np.empty(0, np.int32),

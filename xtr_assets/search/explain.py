@@ -73,7 +73,7 @@ def explain_tokens(
 
     listed : whether the index chose candidates; where all rows were scanned nothing was imputed.
     """
-    if query.tokens is None or query.token_ids is None:
+    if query.tokens is None or query.token_ids is None or opened.tokens is None:
         return ()
     matches = opened.tokens.index.explain(query.tokens, row)
     met = opened.token_ids(row)[[match.position for match in matches]]

@@ -7,10 +7,13 @@ import dagster as dg
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.core.recipe_grammar import check_recipe
+from xtr_assets.core.types import MADE_OF, Leg
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import cost_metadata, problem_result
 from xtr_assets.defs.partitions import shard_partitions
+from xtr_assets.encoders.base import vector_kind
 from xtr_assets.pipeline.costs import step
+from xtr_assets.pipeline.gate.schemas import Problem
 from xtr_assets.pipeline.gate.validity import embedding_problems, name_vector_problems, token_problems
 from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
 from xtr_assets.pipeline.ingest.scan import source_of
@@ -20,10 +23,11 @@ Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
 
 def encoding_assets(site: Site) -> dg.AssetsDefinition:
-    """`embeddings` and `token_embeddings` with their checks."""
+    """`embeddings` and `token_embeddings` with their checks; of an index of one leg the one that it has."""
     embeddings, tokens = site.names.keys(("embeddings", "token_embeddings"))
     group = site.group("corpus")
     chunks = site.names.key("chunks")
+    there = set(site.names.keys(site.there(("embeddings", "token_embeddings"))))
     specs = [
         dg.AssetSpec(
             embeddings,
@@ -49,8 +53,8 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=site.names.step("encode"),
-        specs=specs,
-        check_specs=checks,
+        specs=[one for one in specs if one.key in there],
+        check_specs=[one for one in checks if one.asset_key in there],
         partitions_def=shard_partitions(site.names),
         required_resource_keys=site.needs_encoder,
     )
@@ -60,9 +64,11 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
         snapshot = warehouse.snapshot(shard)
         if snapshot is None:
             raise GenerationError(f"shard {shard!r} was never chunked; materialize `chunks` of it first")
-        check_recipe(site.config.dense.recipe, encoder.dim)
-        names = source_of(site.config, shard).config.named
-        segments = missing_encodings(warehouse, snapshot, encoder.fingerprint, names=names)
+        kind, dense = vector_kind(encoder), "dense" in encoder.legs
+        if dense:
+            check_recipe(site.config.dense.recipe, encoder.dim)
+        names = dense and source_of(site.config, shard).config.named
+        segments = missing_encodings(warehouse, snapshot, kind, names=names)
         with step("encode") as cost, bar(sum(s.rows for s in segments), f"encode {shard}") as progress:
             report = encode_snapshot(warehouse, snapshot, encoder, progress, names=names)
             cost.count(
@@ -83,14 +89,25 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
             "fingerprint": encoder.fingerprint,
             **cost_metadata(cost),
         }
-        yield dg.MaterializeResult(asset_key=embeddings, data_version=version, metadata=metadata)
-        yield dg.MaterializeResult(asset_key=tokens, data_version=version, metadata=metadata)
         fingerprint = encoder.fingerprint
-        found = [problem for segment in segments for problem in embedding_problems(segment, fingerprint)]
-        if names:
-            found += [problem for segment in segments for problem in name_vector_problems(segment, fingerprint)]
-        yield problem_result("embeddings_valid", embeddings, found)
-        found = [problem for segment in segments for problem in token_problems(segment, fingerprint)]
-        yield problem_result("tokens_valid", tokens, found)
+        found: dict[Leg, list[Problem]] = {"dense": [], "tokens": []}
+        for segment in segments:
+            if dense:
+                found["dense"] += embedding_problems(segment, fingerprint)
+            if names:
+                found["dense"] += name_vector_problems(segment, fingerprint)
+            if "tokens" in kind.legs:
+                found["tokens"] += token_problems(segment, fingerprint)
+        shown: tuple[tuple[Leg, dg.AssetKey, str], ...] = (
+            ("dense", embeddings, "embeddings_valid"),
+            ("tokens", tokens, "tokens_valid"),
+        )
+        for leg, key, _ in shown:
+            if key in there:
+                absent = {} if leg in kind.legs else {"not in this index": f"{encoder.name} gives no {MADE_OF[leg]}"}
+                yield dg.MaterializeResult(asset_key=key, data_version=version, metadata={**metadata, **absent})
+        for leg, key, check in shown:
+            if key in there:
+                yield problem_result(check, key, found[leg])
 
     return encode

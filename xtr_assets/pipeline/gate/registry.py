@@ -1,9 +1,10 @@
 """The checks of the gate, each with what it is about: the one list that Dagster, `publish`, docs and tests follow."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from xtr_assets.config import IndexConfig
+from xtr_assets.core.types import BOTH_LEGS, MADE_OF, SPACE_OF, Leg, Legs
 from xtr_assets.pipeline.derive.neighbor_lists import neighbor_files
 from xtr_assets.pipeline.gate import (
     answers_agree,
@@ -15,6 +16,7 @@ from xtr_assets.pipeline.gate import (
     index_recall,
     judgments,
     known_item,
+    legs_agree,
     lexical_agrees,
     list_balance,
     new_row_recall,
@@ -32,12 +34,28 @@ from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
 from xtr_assets.search.confidence import PROFILE_KEY
 from xtr_assets.search.loaders import DENSE_FILE
 from xtr_assets.storage.catalog import CATALOG_NAME
-from xtr_assets.storage.draft import EVERY_FILE, LEXICAL_INDEX, TOKEN_INDEX
+from xtr_assets.storage.draft import EVERY_FILE, LEXICAL_INDEX, TOKEN_INDEX, Draft
 from xtr_assets.storage.id_map import ID_MAP_NAME
 from xtr_assets.storage.manifest import CheckRecord, RequiredCheck
 from xtr_assets.telemetry import metrics
 
 TOKEN_FOLDER, LEXICAL_FOLDER = TOKEN_INDEX, LEXICAL_INDEX
+
+# Assets of one leg: an index without it has none of them, nor the checks that follow them.
+LEG_OF_ASSET: Mapping[str, Leg] = {
+    "embeddings": "dense",
+    "token_embeddings": "tokens",
+    "faiss_index": "dense",
+    "xtr_index": "tokens",
+}
+# What of a generation is of one leg, and what of its profile.
+LEG_OF_FILE: Mapping[str, Leg] = {
+    DENSE_FILE: "dense",
+    TOKEN_FOLDER: "tokens",
+    **dict.fromkeys(neighbor_files("dense"), "dense"),
+    **dict.fromkeys(neighbor_files("xtr"), "tokens"),
+}
+LEG_OF_PROFILE: Mapping[str, Leg] = {space: leg for leg, space in SPACE_OF.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +80,21 @@ class GateCheck:
     blocking: bool = True
     deps: tuple[str, ...] = ()
     applies: Callable[[IndexConfig], bool] = lambda _: True
+
+    @property
+    def leg(self) -> Leg | None:
+        """The leg that it is about alone; None where it looks at whatever there is."""
+        return LEG_OF_ASSET.get(self.asset)
+
+    def over(self, legs: Legs) -> "GateCheck":
+        """The same about a generation of these legs: of the others it has no file and no profile."""
+        absent = BOTH_LEGS - legs
+        return replace(
+            self,
+            subject=tuple(one for one in self.subject if LEG_OF_FILE.get(one) not in absent),
+            profile_keys=tuple(one for one in self.profile_keys if LEG_OF_PROFILE.get(one) not in absent),
+            deps=tuple(one for one in self.deps if LEG_OF_ASSET.get(one) not in absent),
+        )
 
     @property
     def requirement(self) -> RequiredCheck:
@@ -97,6 +130,12 @@ CHECKS: tuple[GateCheck, ...] = (
         "token_embeddings",
         validity.tokens_valid,
         "Token offsets of new segments ascend, and scales are above zero.",
+    ),
+    GateCheck(
+        "legs_agree",
+        "generation",
+        legs_agree.check,
+        "The draft has the legs that its encoder, opened anew, gives: none is lost in any segment, none is added.",
     ),
     GateCheck(
         "nothing_vanished",
@@ -294,26 +333,38 @@ CHECKS: tuple[GateCheck, ...] = (
 )
 
 
-def checks_of(config: IndexConfig) -> tuple[GateCheck, ...]:
-    """The checks of an index."""
-    return tuple(check for check in CHECKS if check.applies(config))
+def checks_of(config: IndexConfig, legs: Legs | None = None) -> tuple[GateCheck, ...]:
+    """The checks of an index; those of a leg that it does not have are none of them.
+
+    legs : of the encoder where it is known, for a configuration that does not say. Then all checks are looked at.
+    """
+    there = config.encoder.legs or legs or BOTH_LEGS
+    chosen = (check for check in CHECKS if check.applies(config) and (check.leg is None or check.leg in there))
+    return tuple(check.over(there) for check in chosen)
 
 
-def requirement(config: IndexConfig) -> tuple[RequiredCheck, ...]:
+def requirement(config: IndexConfig, legs: Legs | None = None) -> tuple[RequiredCheck, ...]:
     """What `publish` is to require of this index, kept in a draft when it is begun: a passing record of each blocking
     check, by its version, about its files and its part of the profile."""
-    return tuple(check.requirement for check in checks_of(config) if check.blocking)
+    return tuple(check.requirement for check in checks_of(config, legs) if check.blocking)
 
 
-def required_checks(config: IndexConfig) -> tuple[str, ...]:
+def required_checks(config: IndexConfig, legs: Legs | None = None) -> tuple[str, ...]:
     """The names of these."""
-    return tuple(one.name for one in requirement(config))
+    return tuple(one.name for one in requirement(config, legs))
+
+
+def not_here(draft: Draft, leg: Leg) -> Finding:
+    """What a check of an absent leg says."""
+    return Finding(True, None, None, f"not in this index: {draft.manifest.encoder.name} gives no {MADE_OF[leg]}")
 
 
 def run_check(session: DraftSession, check: GateCheck) -> CheckRecord:
-    """Look, and record what was found for exactly the bytes that the check is about."""
-    found = check.look(session)
+    """Look, and record what was found for exactly the bytes that the check is about. A check of a leg that the draft
+    does not have is about nothing: that it has a right not to have it `legs_agree` looks at."""
     draft = session.draft
+    check = check.over(draft.legs)
+    found = check.look(session) if check.leg is None or check.leg in draft.legs else not_here(draft, check.leg)
     words = {"summary": found.summary, **({"remedy": found.remedy} if found.remedy else {})}
     record = draft.record_check(
         check.name,

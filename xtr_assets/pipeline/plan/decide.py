@@ -12,7 +12,8 @@ from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.core.files import sha256_file
 from xtr_assets.core.lexical_terms import TERMS_VERSION
 from xtr_assets.core.name_text import NAME_VERSION
-from xtr_assets.encoders.base import Encoder
+from xtr_assets.core.types import BOTH_LEGS, Legs, VectorKind
+from xtr_assets.encoders.base import Encoder, vector_kind
 from xtr_assets.encoders.head_file import head_sha256
 from xtr_assets.index.late.centroids import MODEL_FORMAT
 from xtr_assets.index.late.postings import POSTINGS_FORMAT
@@ -124,34 +125,39 @@ def encoder_settings(config: EncoderConfig) -> dict[str, Any]:
 
 def names_setting(config: IndexConfig) -> dict[str, Any]:
     """What the settings say of names: how this release words them, and which sources chose against their kind's
-    default. Nothing where no source has names or ever had a choice: such a generation is built as it always was."""
+    default. Nothing where no source has names or ever had a choice: such a generation is built as it always was. Nor
+    where no text has an embedding."""
+    if not config.may_have("dense"):
+        return {}
     chosen = {one.name: one.named for one in config.sources if one.named != (one.kind in NAMED_KINDS)}
     if not chosen and not any(one.named for one in config.sources):
         return {}
     return {"names": {"version": NAME_VERSION, "chosen": chosen}}
 
 
-def named_shards(config: IndexConfig) -> frozenset[str]:
-    """The shards whose rows have name vectors."""
+def named_shards(config: IndexConfig, legs: Legs = BOTH_LEGS) -> frozenset[str]:
+    """The shards whose rows have name vectors by an encoder of these legs: names are embeddings."""
+    if "dense" not in legs:
+        return frozenset()
     return frozenset(shard for shard, source in shard_sources(config).items() if source.config.named)
 
 
-def fingerprint_of(warehouse: Warehouse, config: IndexConfig, open_encoder: Callable[[], Encoder]) -> str:
-    """The fingerprint of the config's encoder; the encoder itself is opened only where what serves was made by other
-    settings, so that a sensor need not load a model to find that nothing happened."""
+def wanted_kind(warehouse: Warehouse, config: IndexConfig, open_encoder: Callable[[], Encoder]) -> VectorKind:
+    """What the config's encoder makes; the encoder itself is opened only where what serves was made by other settings,
+    so that a sensor need not load a model to find that nothing happened."""
     published = warehouse.published
     if published is not None:
         settings = published.manifest.notes.get(SETTINGS_NOTE, {})
         if settings.get("encoder") == encoder_settings(config.encoder):
-            return published.fingerprint
-    return open_encoder().fingerprint
+            return published.vector_kind
+    return vector_kind(open_encoder())
 
 
-def due(warehouse: Warehouse, scan: ShardScan, fingerprint: str) -> str:
+def due(warehouse: Warehouse, scan: ShardScan, kind: VectorKind) -> str:
     """Why a shard has to be ingested, in words; empty where it has not."""
     if scan.reason or scan.snapshot is None:
         return scan.reason
-    lacking = missing_encodings(warehouse, scan.snapshot, fingerprint, names=scan.source.config.named)
+    lacking = missing_encodings(warehouse, scan.snapshot, kind, names=scan.source.config.named)
     return f"{len(lacking)} segments are not encoded by this encoder" if lacking else ""
 
 
@@ -213,7 +219,7 @@ def refused_for_training(warehouse: Warehouse, config: IndexConfig, published: G
     newest = next(judged, None)
     if published is None or newest is None or newest.sealed or newest.parent != published.number:
         return None
-    cause = retrain_cause(newest, published, required_checks(config))
+    cause = retrain_cause(newest, published, required_checks(config, newest.legs))
     return Refused(newest, published, cause) if cause else None
 
 
@@ -228,7 +234,7 @@ def _taken_back(back: TakenBack, published: Generation | None) -> str:
 def _refused(draft: Generation, config: IndexConfig) -> bool:
     """Whether a required check of the draft failed; one whose run died half-way was not refused."""
     records = draft.manifest.checks
-    return any(name in records and not records[name].passed for name in required_checks(config))
+    return any(name in records and not records[name].passed for name in required_checks(config, draft.legs))
 
 
 def _reason(want: Wanted, published: Generation | None) -> str:
@@ -273,9 +279,9 @@ def begin(
         snapshots=want.versions,
         parent="published",
         holes=holes,
-        required=requirement(config) if required is None else required,
+        required=requirement(config, encoder.legs) if required is None else required,
         notes={SETTINGS_NOTE: want.settings, **({AFRESH_NOTE: True} if afresh else {})},
-        named=named_shards(config),
+        named=named_shards(config, encoder.legs),
     )
     if encoder.describe().get("kind") == "minilm" and isinstance(config.encoder.head, Path):
         keep_head(warehouse, draft, config.encoder.head)
