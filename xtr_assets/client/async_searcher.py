@@ -14,6 +14,7 @@ from xtr_assets.client.wire import (
     arrays_of,
     document_of,
     hits_of,
+    modes_of,
     search_call,
     tokens_of,
     unreachable,
@@ -42,6 +43,10 @@ class AsyncRemoteSearcher:
     async def profile(self) -> dict[str, dict[str, Any]]:
         """How the indexes search now, see `Searcher.profile`."""
         return dict((await self._about())["profile"])
+
+    async def modes(self) -> tuple[str, ...]:
+        """The modes that the generation answers, see `Searcher.modes`."""
+        return modes_of(await self._about())
 
     async def devices(self) -> Mapping[str, str]:
         """Where each part serves, see `Searcher.devices`."""

@@ -12,6 +12,7 @@ from xtr_assets.client.wire import (
     arrays_of,
     document_of,
     hits_of,
+    modes_of,
     search_call,
     tokens_of,
     unreachable,
@@ -53,6 +54,11 @@ class RemoteSearcher:
     def profile(self) -> dict[str, dict[str, Any]]:
         """How the indexes search now, see `Searcher.profile`."""
         return dict(self._about()["profile"])
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes that the generation answers, see `Searcher.modes`."""
+        return modes_of(self._about())
 
     @property
     def devices(self) -> Mapping[str, str]:

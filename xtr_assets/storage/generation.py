@@ -274,6 +274,5 @@ def leg_lack(generation: Generation, leg: Leg) -> str:
     """Why a generation has no such leg, in words."""
     return (
         f"generation {generation.number} has no {MADE_OF[leg]}: its encoder, {generation.manifest.encoder.name}, gives "
-        f"{' and '.join(MADE_OF[one] for one in sorted(generation.legs))} alone; name an encoder for them in `encoder` "
-        "of xtr.yaml, and build"
+        f"{' and '.join(MADE_OF[one] for one in sorted(generation.legs))} alone (`encoder` in xtr.yaml)"
     )

@@ -27,6 +27,8 @@ CHOSEN: tuple[tuple[str, Run], ...] = (
     ("tokens cut after two a text", "full"),
     ("names of the next row", "full"),
     ("a file that moved keeps its names", "incremental"),
+    ("the encoder gives no tokens any more", "incremental"),
+    ("a segment is listed without its tokens", "full"),
     ("an encoder that knows seven directions", "full"),
     ("texts one row further up, hashes where they were", "full"),
     ("line shifts are dropped", "incremental"),

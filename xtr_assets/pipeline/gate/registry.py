@@ -32,7 +32,7 @@ from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
 from xtr_assets.search.confidence import PROFILE_KEY
-from xtr_assets.search.loaders import DENSE_FILE
+from xtr_assets.search.loaders import DENSE_FILE, TOKEN_FILE
 from xtr_assets.storage.catalog import CATALOG_NAME
 from xtr_assets.storage.draft import EVERY_FILE, LEXICAL_INDEX, TOKEN_INDEX, Draft
 from xtr_assets.storage.id_map import ID_MAP_NAME
@@ -52,6 +52,7 @@ LEG_OF_ASSET: Mapping[str, Leg] = {
 LEG_OF_FILE: Mapping[str, Leg] = {
     DENSE_FILE: "dense",
     TOKEN_FOLDER: "tokens",
+    TOKEN_FILE: "tokens",
     **dict.fromkeys(neighbor_files("dense"), "dense"),
     **dict.fromkeys(neighbor_files("xtr"), "tokens"),
 }
@@ -215,7 +216,7 @@ CHECKS: tuple[GateCheck, ...] = (
         "xtr_index",
         token_drift.check,
         "How far tokens that came since lie from the centroids, beside those the centroids were learnt from.",
-        (f"{TOKEN_FOLDER}/index.json",),
+        (TOKEN_FILE,),
         blocking=False,
     ),
     GateCheck(
