@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xtr_assets.config import EncoderConfig, SourceConfig
+from xtr_assets.config import MiniLmConfig, SourceConfig
 from xtr_assets.core.types import Chunk
 from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.base import Encoder
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, nargs="*", help="source trees in place of this environment's packages")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    encoder = open_encoder(EncoderConfig())
+    encoder = open_encoder(MiniLmConfig())
     everything = chunks_of(given.root or [Path(sysconfig.get_paths()["purelib"])])
     asked: list[Chunk] = []
     block: list[str] = []

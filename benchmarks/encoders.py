@@ -21,7 +21,7 @@ from xtr_assets.encoders.make_projection import functions
 from xtr_assets.encoders.weights import locate_minilm
 
 OURS = (
-    "from xtr_assets.config import EncoderConfig as C; from xtr_assets.encoders import open_encoder as o; "
+    "from xtr_assets.config import MiniLmConfig as C; from xtr_assets.encoders import open_encoder as o; "
     "o(C()).encode_queries(['parse an ISO date'])"
 )
 THEIRS = (

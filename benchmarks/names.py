@@ -21,7 +21,7 @@ from time import process_time
 import numpy as np
 import numpy.typing as npt
 
-from xtr_assets.config import EncoderConfig, SourceConfig
+from xtr_assets.config import MiniLmConfig, SourceConfig
 from xtr_assets.core.name_text import name_text
 from xtr_assets.core.types import Chunk
 from xtr_assets.encoders import open_encoder
@@ -134,7 +134,7 @@ def main() -> None:
     chunks = [one for path in source.scan("tree", {}) for one in source.read(path) if isinstance(one, Chunk)]
     random.Random(given.seed).shuffle(chunks)
     chunks = chunks[: given.chunks]
-    encoder = open_encoder(EncoderConfig())
+    encoder = open_encoder(MiniLmConfig())
     encoder.encode_documents(["so that what is loaded at the first call is loaded " * 2000])
     texts, seconds = encoded(encoder, [one.encoded for one in chunks])
     _, named = encoded(encoder, [WORDINGS["as released"](one) for one in chunks])

@@ -32,7 +32,7 @@ def publish(
     opened = open_warehouse(place)
     opened.publish(
         number,
-        required=None if place.config is None else requirement(place.config, opened.generation(number).legs),
+        required=None if place.config is None else requirement(place.config),
         force_reason=reason if force else None,
         again_reason=reason if again else None,
     )

@@ -7,11 +7,19 @@ from typing import Any
 # Longer values are cut in messages: a name of ten megabytes is no help to anybody.
 SHOWN = 60
 # Fields whose values are secrets.
-SECRET = frozenset({"upkeep.failure_webhook"})
+SECRET = frozenset(
+    {
+        "upkeep.failure_webhook",
+        *(f"encoder.{part}{name}" for part in ("", "dense.", "tokens.") for name in ("key", "url")),
+    }
+)
 # Patterns in words; what has none is shown as it stands.
 _PATTERNS = {
     r"^[a-z][a-z0-9_]*$": "give lowercase letters, digits and underscores, a letter first",
     r"^[A-Za-z0-9][A-Za-z0-9_.]*$": "give letters, digits, dots and underscores, a letter or digit first",
+    r"^\$[A-Za-z_][A-Za-z0-9_]*$": "give $NAME of the environment variable that holds it",
+    r"^[0-9a-f]{40}$": "give a commit in full, 40 hex digits: what a branch or tag names may be another tomorrow",
+    r"^(own|[\w.-]+/[\w.-]+@[0-9a-f]{40})$": "give own, or REPOSITORY@COMMIT with the commit in full",
     r"^(https?://.+|\$[A-Za-z_][A-Za-z0-9_]*)$": "give an http address, or $NAME of an environment variable",
 }
 # What to give, by the kind of fault that pydantic found; `{...}` are filled from its context.

@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.core.types import BOTH_LEGS
 from xtr_assets.defs.names import Names
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.cost_report import costed_step
@@ -60,10 +59,8 @@ class Site:
         return opened
 
     def there(self, assets: Iterable[str]) -> tuple[str, ...]:
-        """Those of the assets that the index has: none of a leg that its configuration says its encoder does not give.
-        Where only the encoder itself says, all are there, and those of an absent leg hold nothing."""
-        legs = self.config.encoder.legs or BOTH_LEGS
-        return tuple(one for one in assets if LEG_OF_ASSET.get(one) in (None, *legs))
+        """Those of the assets that the index has: none of a leg that its encoder does not give."""
+        return tuple(one for one in assets if LEG_OF_ASSET.get(one) in (None, *self.config.legs))
 
     @property
     def needs_warehouse(self) -> set[str]:

@@ -322,7 +322,7 @@ def kept_errors(raised: dict[str, BaseException]) -> dg.HookDefinition:
 
 
 def _failed(generation: Generation, config: IndexConfig) -> tuple[FailedCheck, ...]:
-    required = required_checks(config, generation.legs)
+    required = required_checks(config)
     return tuple(
         FailedCheck(
             record.name, record.value, record.threshold, record.name in required, sentence(record), remedy(record)

@@ -6,7 +6,6 @@ from typing import Any
 
 import dagster as dg
 
-from xtr_assets.core.types import Leg
 from xtr_assets.defs.plots import probes_picture, recall_pictures, tuning_picture
 from xtr_assets.index.dense.tuner import Tuning
 from xtr_assets.index.late.tuner import TokenTuning
@@ -18,7 +17,7 @@ from xtr_assets.pipeline.gate.threshold import threshold_document
 from xtr_assets.pipeline.ingest.intake import Intake
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE
 from xtr_assets.search.hits import Hit
-from xtr_assets.storage.generation import Generation, leg_lack
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import CheckRecord, QuarantineEntry, StaleEntry
 from xtr_assets.telemetry import metrics
 
@@ -185,14 +184,6 @@ def intake_metadata(intake: Intake) -> Metadata:
         "skipped": sum(intake.skipped.values()),
         **({"skipped_files": table(skipped)} if skipped else {}),
     }
-
-
-def absent_result(draft: Generation, leg: Leg) -> dg.MaterializeResult[None]:
-    """An index of a leg that the encoder does not give, where the configuration could not say so: nothing is made."""
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion("absent"),
-        metadata={"generation": draft.number, "not in this index": leg_lack(draft, leg)},
-    )
 
 
 def plotted(value: float) -> dg.FloatMetadataValue:

@@ -10,7 +10,7 @@ import dagster as dg
 from pydantic import PrivateAttr, model_validator
 
 from xtr_assets.client.remote_searcher import RemoteSearcher, connect
-from xtr_assets.config import EncoderConfig
+from xtr_assets.config import parse_encoder
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.base import Encoder
@@ -41,7 +41,7 @@ class EncoderResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def open(self) -> Encoder:
         """The encoder; loaded once per process."""
-        return open_encoder(EncoderConfig.model_validate(self.settings), self.device)
+        return open_encoder(parse_encoder(self.settings), self.device)
 
 
 class SearchResource(dg.ConfigurableResource):  # type: ignore[type-arg]

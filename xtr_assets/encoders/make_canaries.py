@@ -9,14 +9,14 @@ import json
 import sys
 from pathlib import Path
 
-from xtr_assets.config import EncoderConfig
+from xtr_assets.config import HashingConfig, MiniLmConfig
 from xtr_assets.encoders import open_fresh
 from xtr_assets.encoders.canary import sketch_canary
 
 PINNED = (
-    EncoderConfig(kind="hashing"),
-    EncoderConfig(kind="minilm", precision="fp32"),
-    EncoderConfig(kind="minilm", precision="fp32", head="shipped"),
+    HashingConfig(),
+    MiniLmConfig(precision="fp32"),
+    MiniLmConfig(precision="fp32", head="shipped"),
 )
 
 

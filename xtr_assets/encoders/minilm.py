@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xtr_assets.core.errors import InvalidInput, UnusableText
-from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Mask
+from xtr_assets.core.types import BOTH_LEGS, Floats, Halves, Int32s, Ints, Mask
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress, Tolerance
 from xtr_assets.encoders.batches import Windows, batches, cut_windows
 from xtr_assets.encoders.bert_shape import BertShape
@@ -76,6 +76,7 @@ class MiniLm:
         shape = BertShape.read(files.config)
         if not 3 <= max_tokens <= shape.positions:
             raise InvalidInput(f"max_tokens is {max_tokens}; the model takes 3 to {shape.positions}")
+        self.legs = BOTH_LEGS
         self.name, self.dim, self.tolerance = name, shape.hidden, Tolerance()
         self._files, self._shape, self._device, self._precision = files, shape, device, precision
         self._pieces = WordPieces(files.tokenizer)

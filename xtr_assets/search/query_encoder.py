@@ -5,12 +5,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from xtr_assets.config import EncoderConfig
-from xtr_assets.core.errors import EncoderMismatch, UnknownFormat
+from xtr_assets.config import EncoderConfig, EncoderPair, EndpointConfig, MiniLmConfig
+from xtr_assets.config.trust import refuse_unvouched
+from xtr_assets.core.errors import EncoderMismatch
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.types import Int32s
+from xtr_assets.encoders.encoder_record import minilm_with_tokens, recorded_config
 from xtr_assets.encoders.head_file import HEAD_FILE, HeadName, shipped_name
 from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.storage.generation import Generation
@@ -66,10 +66,9 @@ class QueryEncoder:
         described = generation.manifest.encoder.model_dump()
         config = self._config
         if config is None:
-            config = encoder_config(described).model_copy(update={"head": head_of(generation)})
-        elif not isinstance(config.head, Path):
-            # A release ships another head one day; what was encoded before is asked by the head that it has.
-            config = config.model_copy(update={"head": head_of(generation)})
+            config = recorded_config(described)
+            refuse_unvouched(config, f"generation {generation.number}")
+        config = _with_head(_with_canary(config, described), generation)
         encoder = open_encoder(config, self._wanted)
         if encoder.fingerprint != generation.fingerprint:
             raise EncoderMismatch(
@@ -81,12 +80,36 @@ class QueryEncoder:
         return encoder
 
 
+def _with_head(config: EncoderConfig, generation: Generation) -> EncoderConfig:
+    """The same with the head that made the token embeddings, unless the configuration names a file.
+
+    A release ships another head one day; what was encoded before is asked by the head that it has.
+    """
+    if isinstance(config, EncoderPair):
+        tokens = config.tokens
+        return config if tokens is None else config.model_copy(update={"tokens": _with_head(tokens, generation)})
+    if not isinstance(config, MiniLmConfig) or isinstance(config.head, Path):
+        return config
+    return config.model_copy(update={"head": head_of(generation)})
+
+
+def _with_canary(config: EncoderConfig, described: Mapping[str, Any]) -> EncoderConfig:
+    """The same with what an endpoint was known by when the generation was built, unless the configuration says it."""
+    if isinstance(config, EncoderPair) and isinstance(described.get("dense"), Mapping):
+        dense = config.dense
+        return config if dense is None else config.model_copy(update={"dense": _with_canary(dense, described["dense"])})
+    if not isinstance(config, EndpointConfig) or config.canary or not described.get("canary"):
+        return config
+    return config.model_copy(update={"canary": str(described["canary"])})
+
+
 def head_of(generation: Generation) -> HeadName | Path:
     """The head that the token embeddings of a generation were made with: a shipped one, or the file that it keeps.
 
     Raises EncoderMismatch where this release has no such head, CorruptFile where the file is damaged.
     """
-    sha256 = generation.manifest.encoder.model_dump().get("head")
+    recorded = minilm_with_tokens(generation.manifest.encoder.model_dump())
+    sha256 = None if recorded is None else recorded.get("head")
     if sha256 is None:
         return "shipped"
     if (name := shipped_name(str(sha256))) is not None:
@@ -98,21 +121,3 @@ def head_of(generation: Generation) -> HeadName | Path:
             "nor the warehouse has; search with the release that built it, or rebuild with `xtr-assets build`"
         )
     return generation.path(f"{folder}/{HEAD_FILE}", full=True)
-
-
-def encoder_config(described: Mapping[str, Any]) -> EncoderConfig:
-    """The settings that `Encoder.describe` wrote into a manifest, as a config that opens the same encoder.
-
-    What decides the vectors is taken over. Where the weights lie and with which precision they serve is not: that is
-    the business of this machine.
-    """
-    fields = ["kind", "max_tokens", "keep_punctuation"]
-    if described.get("kind") == "hashing":
-        fields += ["dim", "token_dim"]
-    try:
-        return EncoderConfig.model_validate({name: described[name] for name in fields if name in described})
-    except ValidationError as error:
-        raise UnknownFormat(
-            f"the manifest's encoder {described.get('name')!r} of kind {described.get('kind')!r} is none that this "
-            "release opens; open the warehouse with the release that built it"
-        ) from error

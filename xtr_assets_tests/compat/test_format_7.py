@@ -26,11 +26,11 @@ NO_FILE = {"bytes": 1, "sha256": "0" * 64}
 class ManifestBefore(Manifest):
     """As the release before read it."""
 
-    format_version: Literal[1, 2, 3] = 1  # type: ignore[assignment]
+    format_version: Literal[1, 2, 3] = 1
 
 
 class InfoBefore(WarehouseInfo):
-    format_version: Literal[1, 2, 3, 4] = 1  # type: ignore[assignment]
+    format_version: Literal[1, 2, 3, 4] = 1
 
 
 @pytest.fixture

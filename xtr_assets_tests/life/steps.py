@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xtr_assets.config import IndexConfig
+from xtr_assets.config import HashingConfig, IndexConfig
 from xtr_assets.encoders.base import Encoded, Progress, vector_kind
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive.dense_index import derive_dense
@@ -65,6 +65,7 @@ class Built:
 
 
 def encoder_of(config: IndexConfig) -> Hashing:
+    assert isinstance(config.encoder, HashingConfig)
     return OneByOne(config.encoder.dim, config.encoder.token_dim)
 
 

@@ -13,14 +13,13 @@ from xtr_assets.core.errors import ConfigError, NotInThisIndex, StorageError
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive.profile_proposal import propose
 from xtr_assets.pipeline.gate import answers_agree, legs_agree, rows_everywhere
-from xtr_assets.pipeline.gate.registry import LEG_OF_ASSET, checks_of, requirement
+from xtr_assets.pipeline.gate.registry import checks_of, requirement
 from xtr_assets.pipeline.plan.decide import settings_of
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.quality.evaluation import evaluate
 from xtr_assets.pipeline.quality.judged_queries import drawn_items
 from xtr_assets.search.answer_diff import compare
 from xtr_assets.search.searcher import Searcher
-from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.life import steps
 from xtr_assets_tests.life.world import World, module, records
@@ -238,39 +237,11 @@ def test_files_of_a_leg_that_is_not_there_are_found(lives: dict[str, Path], legs
     assert answers_agree._strange_modes(searcher, [m for m in monkeypatch_modes if m != SPACE[legs]]) != []
 
 
-def test_a_check_of_an_absent_leg_is_asked_for_only_where_nobody_knows_of_the_leg(
-    lives: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    world, warehouse = copied(lives, "dense", tmp_path)
-    world.write("code/c.py", module({"new": "something new"}))
-    config = world.config
-    # An encoder of somebody's own: only when it is open anybody knows its legs.
-    monkeypatch.setattr(type(config.encoder), "legs", None)
-    assert {check.asset for check in checks_of(config)} >= set(LEG_OF_ASSET)
-    assert {one.name for one in requirement(config, frozenset({"dense"}))} == set(
-        Manifest.from_bytes((warehouse.layout.manifest(2)).read_bytes(), "m").checks
-    ) - {"list_balance", "shadow_diff"}
-    # All checks are looked at, and those of the absent leg say that it is not there.
-    with warehouse.lock("test"):
-        steps.ingest(warehouse, config)
-        begun = steps.begin_generation(warehouse, config, steps.encoder_of(config), "life")
-    draft = begun.draft  # type: ignore[union-attr]
-    with steps.session_of(warehouse, draft, config, encoder=lambda: steps.encoder_of(config)) as session:
-        steps.derive(session, whole=True)
-        records = [steps.run_check(session, check) for check in checks_of(config)]
-        steps.finish(session)
-    said = {one.name: one.details["summary"] for one in records if "not in this" in one.details["summary"]}
-    assert set(said) == {"tokens_valid", "xtr_recall", "xtr_recall_new_rows", "token_drift"}
-    assert all(one == "not in this index: hashing-16-0 gives no token embeddings" for one in said.values())
-    assert warehouse.publish(draft.number, required=requirement(config, draft.legs)).number == 3
-    steps.end_session()
-
-
 @pytest.mark.parametrize(
     ("encoder", "more", "problem"),
     [
         ("dim: 0, token_dim: 0", "", "both 0, which leaves nothing to search"),
-        ("dim: 3", "", "too few"),
+        ("dim: 3", "", "dim"),
         ("dim: 0", "dense: {recipe: Flat}", "recipe' is 'Flat', and the encoder gives no embeddings|`dense.recipe` is"),
         ("dim: 0, token_dim: 8", "NAMES", "`names: true`, which are embeddings"),
     ],

@@ -20,7 +20,7 @@ import threading
 
 import numpy as np
 
-from xtr_assets.config import EncoderConfig
+from xtr_assets.config import MiniLmConfig
 from xtr_assets.encoders import open_encoder
 from xtr_assets.index import DenseIndex
 from xtr_assets.search import Searcher
@@ -71,7 +71,7 @@ if __name__ == "__main__":
         import torch
 
         torch.randn(600, 600) @ torch.randn(600, 600)
-        encoder = open_encoder(EncoderConfig(precision="fp32"))
+        encoder = open_encoder(MiniLmConfig(precision="fp32"))
     index = built()
     wanted = answers(opened)
     context = multiprocessing.get_context(how)

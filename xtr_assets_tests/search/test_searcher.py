@@ -266,10 +266,10 @@ def test_a_warehouse_without_a_published_generation_says_what_to_do(path: Path) 
 
 
 def test_another_encoder_than_the_warehouses_is_refused(warehouse: Warehouse) -> None:
-    from xtr_assets.config import EncoderConfig
+    from xtr_assets.config import HashingConfig
 
     with (
-        Searcher(warehouse, encoder=EncoderConfig(kind="hashing", dim=64, token_dim=16)) as searcher,
+        Searcher(warehouse, encoder=HashingConfig(dim=64, token_dim=16)) as searcher,
         pytest.raises(EncoderMismatch, match="hashing-64-32 with fingerprint"),
     ):
         searcher.search("zebra")

@@ -1,13 +1,13 @@
 """`embeddings` and `token_embeddings`: one pass of the encoder over what a shard has that is not encoded yet."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.core.recipe_grammar import check_recipe
-from xtr_assets.core.types import MADE_OF, Leg
+from xtr_assets.core.types import VectorKind
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import cost_metadata, problem_result
 from xtr_assets.defs.partitions import shard_partitions
@@ -17,6 +17,7 @@ from xtr_assets.pipeline.gate.schemas import Problem
 from xtr_assets.pipeline.gate.validity import embedding_problems, name_vector_problems, token_problems
 from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
 from xtr_assets.pipeline.ingest.scan import source_of
+from xtr_assets.storage.segment import Segment
 from xtr_assets.telemetry.progress import bar
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
@@ -27,7 +28,7 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
     embeddings, tokens = site.names.keys(("embeddings", "token_embeddings"))
     group = site.group("corpus")
     chunks = site.names.key("chunks")
-    there = set(site.names.keys(site.there(("embeddings", "token_embeddings"))))
+    there = site.names.keys(site.there(("embeddings", "token_embeddings")))
     specs = [
         dg.AssetSpec(
             embeddings,
@@ -89,25 +90,24 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
             "fingerprint": encoder.fingerprint,
             **cost_metadata(cost),
         }
-        fingerprint = encoder.fingerprint
-        found: dict[Leg, list[Problem]] = {"dense": [], "tokens": []}
-        for segment in segments:
-            if dense:
-                found["dense"] += embedding_problems(segment, fingerprint)
-            if names:
-                found["dense"] += name_vector_problems(segment, fingerprint)
-            if "tokens" in kind.legs:
-                found["tokens"] += token_problems(segment, fingerprint)
-        shown: tuple[tuple[Leg, dg.AssetKey, str], ...] = (
-            ("dense", embeddings, "embeddings_valid"),
-            ("tokens", tokens, "tokens_valid"),
-        )
-        for leg, key, _ in shown:
-            if key in there:
-                absent = {} if leg in kind.legs else {"not in this index": f"{encoder.name} gives no {MADE_OF[leg]}"}
-                yield dg.MaterializeResult(asset_key=key, data_version=version, metadata={**metadata, **absent})
-        for leg, key, check in shown:
+        for key in there:
+            yield dg.MaterializeResult(asset_key=key, data_version=version, metadata=metadata)
+        found = problems_of(segments, kind, names=names)
+        for leg, key, check in (("dense", embeddings, "embeddings_valid"), ("tokens", tokens, "tokens_valid")):
             if key in there:
                 yield problem_result(check, key, found[leg])
 
     return encode
+
+
+def problems_of(segments: Sequence[Segment], kind: VectorKind, *, names: bool) -> dict[str, list[Problem]]:
+    """What is wrong with what was encoded, by leg."""
+    found: dict[str, list[Problem]] = {"dense": [], "tokens": []}
+    for segment in segments:
+        if "dense" in kind.legs:
+            found["dense"] += embedding_problems(segment, kind.fingerprint)
+        if names:
+            found["dense"] += name_vector_problems(segment, kind.fingerprint)
+        if "tokens" in kind.legs:
+            found["tokens"] += token_problems(segment, kind.fingerprint)
+    return found

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from xtr_assets.defs.context import Site
-from xtr_assets.defs.metadata import absent_result, cost_metadata, dense_tuning_metadata, plain_metadata
+from xtr_assets.defs.metadata import cost_metadata, dense_tuning_metadata, plain_metadata
 from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.gate.drift import note_training
 
@@ -23,8 +23,6 @@ def faiss_index_asset(site: Site) -> dg.AssetsDefinition:
     def faiss_index(context: dg.AssetExecutionContext) -> Result:
         with site.step(context, "faiss_index", "dense index") as (session, cost):
             draft, parent = session.draft, session.carried
-            if "dense" not in draft.legs:
-                return absent_result(draft, "dense")
             report = derive_dense(session, tune=site.tuning(context))
             cost.count(rows_added=report.added, rows_removed=report.removed, how=report.how)
             note_training(draft, parent, report.how)

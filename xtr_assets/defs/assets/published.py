@@ -40,7 +40,7 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
             draft, answers = session.draft, sample_hits(session)
             version = data_version(draft)
             who = f"dagster run {context.run.run_id}"
-            serving = warehouse.publish(draft.number, required=requirement(site.config, draft.legs), who=who)
+            serving = warehouse.publish(draft.number, required=requirement(site.config), who=who)
             end_session()
             cost.count(files=len(serving.manifest.files), generation_bytes=serving.bytes())
         metrics.PUBLICATIONS.labels("publish").inc()

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from xtr_assets.defs.context import Site
-from xtr_assets.defs.metadata import absent_result, cost_metadata, token_tuning_metadata
+from xtr_assets.defs.metadata import cost_metadata, token_tuning_metadata
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 
 Result = dg.MaterializeResult[None]
@@ -22,8 +22,6 @@ def xtr_index_asset(site: Site) -> dg.AssetsDefinition:
     def xtr_index(context: dg.AssetExecutionContext) -> Result:
         with site.step(context, "xtr_index", "token index") as (session, cost):
             draft = session.draft
-            if "tokens" not in draft.legs:
-                return absent_result(draft, "tokens")
             report = derive_tokens(session, tune=site.tuning(context))
             cost.count(
                 tokens=report.tokens,

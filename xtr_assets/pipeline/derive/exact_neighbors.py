@@ -34,7 +34,7 @@ def exact_neighbors(session: DraftSession) -> dict[str, ExactReport]:
     """Compute and keep the exact neighbours of the gate queries in each space of the draft; the reports by space."""
     draft, gate, k = session.draft, session.queries(), session.config.recall.k
     makers = {"dense": _dense_search, "tokens": _token_search}
-    reports = {}
+    reports: dict[str, ExactReport] = {}
     for leg in sorted(draft.legs):
         space, search = SPACE_OF[leg], makers[leg](draft, gate, DEPTH_FACTOR * k)
         found, reports[space] = _neighbors(search, len(gate), k, draft.live, _carried(session, space))

@@ -63,14 +63,14 @@ def check(session: DraftSession) -> Finding:
 
 def _said(session: DraftSession, encoder: Encoder, given: Given) -> Iterator[str]:
     """Where something else is said."""
-    manifest, configured = session.draft.manifest, session.config.encoder.legs
+    manifest, configured = session.draft.manifest, session.config.legs
     if not given.legs:
         yield "it makes neither an embedding nor tokens of a plain text"
     if (said := (encoder.dim, encoder.token_dim)) != (given.dim, given.token_dim):
         yield f"the encoder says dims {said}, its vectors have {(given.dim, given.token_dim)}"
     if frozenset(encoder.legs) != given.legs:
         yield f"the encoder says {sorted(encoder.legs)}"
-    if configured is not None and configured != given.legs:
+    if configured != given.legs:
         yield f"the configuration says {sorted(configured)}"
     recorded = (manifest.encoder.dim, manifest.encoder.token_dim)
     if recorded != (given.dim, given.token_dim):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.core.types import BOTH_LEGS, MADE_OF, SPACE_OF, Leg, Legs
+from xtr_assets.core.types import BOTH_LEGS, SPACE_OF, Leg, Legs
 from xtr_assets.pipeline.derive.neighbor_lists import neighbor_files
 from xtr_assets.pipeline.gate import (
     answers_agree,
@@ -34,7 +34,7 @@ from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
 from xtr_assets.search.confidence import PROFILE_KEY
 from xtr_assets.search.loaders import DENSE_FILE, TOKEN_FILE
 from xtr_assets.storage.catalog import CATALOG_NAME
-from xtr_assets.storage.draft import EVERY_FILE, LEXICAL_INDEX, TOKEN_INDEX, Draft
+from xtr_assets.storage.draft import EVERY_FILE, LEXICAL_INDEX, TOKEN_INDEX
 from xtr_assets.storage.id_map import ID_MAP_NAME
 from xtr_assets.storage.manifest import CheckRecord, RequiredCheck
 from xtr_assets.telemetry import metrics
@@ -334,38 +334,28 @@ CHECKS: tuple[GateCheck, ...] = (
 )
 
 
-def checks_of(config: IndexConfig, legs: Legs | None = None) -> tuple[GateCheck, ...]:
-    """The checks of an index; those of a leg that it does not have are none of them.
-
-    legs : of the encoder where it is known, for a configuration that does not say. Then all checks are looked at.
-    """
-    there = config.encoder.legs or legs or BOTH_LEGS
-    chosen = (check for check in CHECKS if check.applies(config) and (check.leg is None or check.leg in there))
-    return tuple(check.over(there) for check in chosen)
+def checks_of(config: IndexConfig) -> tuple[GateCheck, ...]:
+    """The checks of an index; those of a leg that its encoder does not give are none of them. That a draft has the legs
+    that it is to have `legs_agree` looks at."""
+    chosen = (check for check in CHECKS if check.applies(config) and (check.leg is None or check.leg in config.legs))
+    return tuple(check.over(config.legs) for check in chosen)
 
 
-def requirement(config: IndexConfig, legs: Legs | None = None) -> tuple[RequiredCheck, ...]:
+def requirement(config: IndexConfig) -> tuple[RequiredCheck, ...]:
     """What `publish` is to require of this index, kept in a draft when it is begun: a passing record of each blocking
     check, by its version, about its files and its part of the profile."""
-    return tuple(check.requirement for check in checks_of(config, legs) if check.blocking)
+    return tuple(check.requirement for check in checks_of(config) if check.blocking)
 
 
-def required_checks(config: IndexConfig, legs: Legs | None = None) -> tuple[str, ...]:
+def required_checks(config: IndexConfig) -> tuple[str, ...]:
     """The names of these."""
-    return tuple(one.name for one in requirement(config, legs))
-
-
-def not_here(draft: Draft, leg: Leg) -> Finding:
-    """What a check of an absent leg says."""
-    return Finding(True, None, None, f"not in this index: {draft.manifest.encoder.name} gives no {MADE_OF[leg]}")
+    return tuple(one.name for one in requirement(config))
 
 
 def run_check(session: DraftSession, check: GateCheck) -> CheckRecord:
-    """Look, and record what was found for exactly the bytes that the check is about. A check of a leg that the draft
-    does not have is about nothing: that it has a right not to have it `legs_agree` looks at."""
+    """Look, and record what was found for exactly the bytes that the check is about."""
+    found = check.look(session)
     draft = session.draft
-    check = check.over(draft.legs)
-    found = check.look(session) if check.leg is None or check.leg in draft.legs else not_here(draft, check.leg)
     words = {"summary": found.summary, **({"remedy": found.remedy} if found.remedy else {})}
     record = draft.record_check(
         check.name,

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import process_time
 
-from xtr_assets.config import EncoderConfig, SourceConfig
+from xtr_assets.config import EncoderConfig, EncoderPair, MiniLmConfig, SourceConfig
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.files import write_atomic
 from xtr_assets.core.training_pairs import Pair, asked
@@ -44,10 +44,19 @@ class HeadPlan:
     pairs: int = 30_000
     seeds: tuple[int, ...] = (0,)
     recipe: TrainingRecipe = field(default_factory=TrainingRecipe)
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    encoder: EncoderConfig = field(default_factory=MiniLmConfig)
     device: str = "cpu"
     any_licence: bool = False
     max_judged: int = 400
+
+    @property
+    def minilm(self) -> MiniLmConfig:
+        """The encoder whose token states the head is for. ConfigError for another one."""
+        part = self.encoder.tokens if isinstance(self.encoder, EncoderPair) else self.encoder
+        if not isinstance(part, MiniLmConfig):
+            kind = None if part is None else part.kind
+            raise ConfigError(f"`encoder.kind` is {kind!r}; a head is trained for 'minilm', so name that")
+        return part
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +79,7 @@ class Made:
 
 def make_head(plan: HeadPlan) -> Made:
     """Train and judge a head, with progress bars. Raises ConfigError where there is too little to train on."""
-    if plan.encoder.kind != "minilm":
-        raise ConfigError(f"`encoder.kind` is {plan.encoder.kind!r}; a head is trained for 'minilm', so name that")
+    minilm = plan.minilm
     began = process_time()
     judged = [read_beir(folder, plan.max_judged) for folder in plan.judged]
     mined = _mined(plan)
@@ -90,11 +98,11 @@ def make_head(plan: HeadPlan) -> Made:
     accepted, verdict = verdict_of(found[best])
     card = HeadCard(
         sha256=sha256_of(heads[best]),
-        model=locate_minilm(plan.encoder.weights).weights_sha256,
+        model=locate_minilm(minilm.weights).weights_sha256,
         dim=plan.recipe.dim,
         size=len(heads[best]),
         made_by=f"xtr-assets {version('xtr-assets')} train-head",
-        recipe={**asdict(plan.recipe), "punctuation": plan.encoder.keep_punctuation, "answer_tokens": ANSWER_TOKENS},
+        recipe={**asdict(plan.recipe), "punctuation": minilm.keep_punctuation, "answer_tokens": ANSWER_TOKENS},
         pairs=dict(Counter[str](pair.kind for pair in split.train)),
         held_out=split.held_out,
         origins=origins_json(mined.origins),
@@ -146,9 +154,9 @@ class _Frozen:
 
     def __init__(self, plan: HeadPlan, folder: Path) -> None:
         self.folder = folder
-        self.reader = StateReader(locate_minilm(plan.encoder.weights), plan.device, plan.encoder.precision)
-        self.kept: Mask = self.reader.kept(plan.encoder.keep_punctuation)
-        self.now: Head = open_head(plan.encoder.head, self.reader.shape.layers)
+        self.reader = StateReader(locate_minilm(plan.minilm.weights), plan.device, plan.minilm.precision)
+        self.kept: Mask = self.reader.kept(plan.minilm.keep_punctuation)
+        self.now: Head = open_head(plan.minilm.head, self.reader.shape.layers)
 
     def pairs(self, pairs: Sequence[Pair]) -> tuple[FrozenStates, FrozenStates]:
         questions = self._read("questions", asked(pairs, seed=0), QUESTION_TOKENS)

@@ -65,7 +65,7 @@ def begin_generation(
             opened = session_of(warehouse, draft, config, afresh=afresh, encoder=lambda: encoder)
             session = stack.enter_context(opened)
             draft.set_profile("hybrid", Blend.standard(draft.legs).document())
-            for check in checks_of(config, draft.legs):
+            for check in checks_of(config):
                 if check.asset in OF_SHARDS:
                     run_check(session, check)
             # What ingest wrote is told by ingest; here it is what compaction wrote, and the draft's own first files.

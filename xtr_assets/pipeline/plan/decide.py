@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xtr_assets.config import NAMED_KINDS, EncoderConfig, IndexConfig
+from xtr_assets.config import NAMED_KINDS, EncoderConfig, EncoderPair, IndexConfig, MiniLmConfig
 from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.core.files import sha256_file
 from xtr_assets.core.lexical_terms import TERMS_VERSION
 from xtr_assets.core.name_text import NAME_VERSION
-from xtr_assets.core.types import BOTH_LEGS, Legs, VectorKind
+from xtr_assets.core.types import VectorKind
 from xtr_assets.encoders.base import Encoder, vector_kind
+from xtr_assets.encoders.encoder_record import minilm_with_tokens
 from xtr_assets.encoders.head_file import head_sha256
 from xtr_assets.index.late.centroids import MODEL_FORMAT
 from xtr_assets.index.late.postings import POSTINGS_FORMAT
@@ -32,6 +33,14 @@ from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
 COSTS_NOTE = "costs"
+
+# Releases with two kinds noted the fields of both for each. Noted as they did, what they built is what is wanted now.
+_NOTED_BEFORE: Mapping[str, Mapping[str, Any]] = {
+    "minilm": {"dim": 64, "token_dim": 32},
+    "hashing": {
+        "weights": "package", "head": "projection", "max_tokens": 256, "keep_punctuation": False, "precision": "auto",
+    },
+}  # fmt: skip
 
 # What belongs to one run: everything from the draft to the pointer.
 RUN_ASSETS = (
@@ -119,15 +128,24 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
 def encoder_settings(config: EncoderConfig) -> dict[str, Any]:
     """The encoder's settings with the head by its sha256: a release may ship another one, and a file may be written
     anew, under the name that it had."""
-    settings: dict[str, Any] = config.model_dump(mode="json")
-    return settings if config.kind == "hashing" else {**settings, "head": head_sha256(config.head)}
+    if isinstance(config, EncoderPair):
+        parts = {"dense": config.dense, "tokens": config.tokens}
+        return {leg: encoder_settings(part) for leg, part in parts.items() if part is not None}
+    settings: dict[str, Any] = {**_NOTED_BEFORE.get(config.kind, {}), **config.model_dump(mode="json")}
+    return {**settings, "head": head_sha256(config.head)} if isinstance(config, MiniLmConfig) else settings
+
+
+def own_head(config: EncoderConfig) -> Path | None:
+    """The head file of the user's that makes the token embeddings."""
+    part = config.tokens if isinstance(config, EncoderPair) else config
+    return part.head if isinstance(part, MiniLmConfig) and isinstance(part.head, Path) else None
 
 
 def names_setting(config: IndexConfig) -> dict[str, Any]:
     """What the settings say of names: how this release words them, and which sources chose against their kind's
     default. Nothing where no source has names or ever had a choice: such a generation is built as it always was. Nor
     where no text has an embedding."""
-    if not config.may_have("dense"):
+    if "dense" not in config.legs:
         return {}
     chosen = {one.name: one.named for one in config.sources if one.named != (one.kind in NAMED_KINDS)}
     if not chosen and not any(one.named for one in config.sources):
@@ -135,9 +153,9 @@ def names_setting(config: IndexConfig) -> dict[str, Any]:
     return {"names": {"version": NAME_VERSION, "chosen": chosen}}
 
 
-def named_shards(config: IndexConfig, legs: Legs = BOTH_LEGS) -> frozenset[str]:
-    """The shards whose rows have name vectors by an encoder of these legs: names are embeddings."""
-    if "dense" not in legs:
+def named_shards(config: IndexConfig) -> frozenset[str]:
+    """The shards whose rows have name vectors: names are embeddings."""
+    if "dense" not in config.legs:
         return frozenset()
     return frozenset(shard for shard, source in shard_sources(config).items() if source.config.named)
 
@@ -219,7 +237,7 @@ def refused_for_training(warehouse: Warehouse, config: IndexConfig, published: G
     newest = next(judged, None)
     if published is None or newest is None or newest.sealed or newest.parent != published.number:
         return None
-    cause = retrain_cause(newest, published, required_checks(config, newest.legs))
+    cause = retrain_cause(newest, published, required_checks(config))
     return Refused(newest, published, cause) if cause else None
 
 
@@ -234,7 +252,7 @@ def _taken_back(back: TakenBack, published: Generation | None) -> str:
 def _refused(draft: Generation, config: IndexConfig) -> bool:
     """Whether a required check of the draft failed; one whose run died half-way was not refused."""
     records = draft.manifest.checks
-    return any(name in records and not records[name].passed for name in required_checks(config, draft.legs))
+    return any(name in records and not records[name].passed for name in required_checks(config))
 
 
 def _reason(want: Wanted, published: Generation | None) -> str:
@@ -279,12 +297,13 @@ def begin(
         snapshots=want.versions,
         parent="published",
         holes=holes,
-        required=requirement(config, encoder.legs) if required is None else required,
+        required=requirement(config) if required is None else required,
         notes={SETTINGS_NOTE: want.settings, **({AFRESH_NOTE: True} if afresh else {})},
-        named=named_shards(config, encoder.legs),
+        named=named_shards(config),
     )
-    if encoder.describe().get("kind") == "minilm" and isinstance(config.encoder.head, Path):
-        keep_head(warehouse, draft, config.encoder.head)
+    head = own_head(config.encoder)
+    if head is not None and minilm_with_tokens(draft.manifest.encoder.model_dump()) is not None:
+        keep_head(warehouse, draft, head)
     return draft
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.core.types import BOTH_LEGS, Mask
+from xtr_assets.core.types import Mask
 from xtr_assets.encoders.base import EncodedQueries, Encoder
 from xtr_assets.pipeline.plan.draft_session import DraftSession, same_encoder
 from xtr_assets.pipeline.queries.drawn_queries import (
@@ -77,7 +77,7 @@ def fixed_query_count(config: IndexConfig) -> int:
 
 def _enough(config: IndexConfig) -> int:
     thresholds = {"dense": config.recall.dense, "tokens": config.recall.xtr}
-    needed = max(queries_to_prove(thresholds[leg]) for leg in config.encoder.legs or BOTH_LEGS)
+    needed = max(queries_to_prove(thresholds[leg]) for leg in config.legs)
     return min(2 * needed, MOST_QUERIES)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xtr_assets.config import EncoderConfig, IndexConfig, SourceConfig
+from xtr_assets.config import HashingConfig, IndexConfig, SourceConfig
 from xtr_assets.core.types import Ints
 from xtr_assets.encoders.base import Encoded, Encoder, Progress
 from xtr_assets.encoders.hashing import Hashing
@@ -18,9 +18,7 @@ from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import make_chunk, write_shard
 
-CONFIG = IndexConfig(
-    sources=(SourceConfig(name="docs", kind="text", path=Path("nowhere")),), encoder=EncoderConfig(kind="hashing")
-)
+CONFIG = IndexConfig(sources=(SourceConfig(name="docs", kind="text", path=Path("nowhere")),), encoder=HashingConfig())
 
 Fault = Callable[[Encoded, Sequence[str]], Encoded]
 

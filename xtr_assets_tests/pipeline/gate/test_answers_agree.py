@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xtr_assets.config import EncoderConfig
+from xtr_assets.config import HashingConfig
 from xtr_assets.pipeline.gate import answer_truth, answers_agree
 from xtr_assets.pipeline.gate.answer_verdict import Verdict
 from xtr_assets.pipeline.gate.answers_agree import check
@@ -25,7 +25,7 @@ from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import write_shard
 from xtr_assets_tests.pipeline.gate.drafts import CONFIG, RECIPES, built, changed, chunks, whole_draft
 
-HASHING = CONFIG.model_copy(update={"encoder": EncoderConfig(kind="hashing")})
+HASHING = CONFIG.model_copy(update={"encoder": HashingConfig()})
 
 
 def look(warehouse: Warehouse, draft: Draft) -> Finding:

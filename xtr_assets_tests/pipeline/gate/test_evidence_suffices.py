@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.config import EncoderConfig, IndexConfig, QueriesConfig, RecallConfig
+from xtr_assets.config import HashingConfig, IndexConfig, QueriesConfig, RecallConfig
 from xtr_assets.pipeline.gate import evidence_suffices
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.registry import CHECKS, run_check
@@ -20,9 +20,7 @@ from xtr_assets_tests.fixtures import drafted, make_chunk, write_shard
 from xtr_assets_tests.pipeline.gate.drafts import CONFIG, chunks
 from xtr_assets_tests.pipeline.queries.test_query_sample import CORPORA
 
-HASHING = CONFIG.model_copy(
-    update={"encoder": EncoderConfig(kind="hashing"), "recall": RecallConfig(queries=40)}, deep=True
-)
+HASHING = CONFIG.model_copy(update={"encoder": HashingConfig(), "recall": RecallConfig(queries=40)}, deep=True)
 
 
 def asked(warehouse: Warehouse, config: IndexConfig = HASHING) -> DraftSession:

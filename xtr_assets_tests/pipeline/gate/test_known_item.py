@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xtr_assets.config import EncoderConfig, IndexConfig, SourceConfig
+from xtr_assets.config import HashingConfig, IndexConfig, SourceConfig
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk
 from xtr_assets.encoders.hashing import Hashing
@@ -23,7 +23,7 @@ from xtr_assets_tests.fixtures import ENCODER, encode, make_chunk, write_shard
 
 CONFIG = IndexConfig(
     sources=(SourceConfig(name="s", kind="records", path=Path("c.jsonl")),),
-    encoder=EncoderConfig(kind="hashing", dim=ENCODER.dim, token_dim=ENCODER.token_dim),
+    encoder=HashingConfig(dim=ENCODER.dim, token_dim=ENCODER.token_dim),
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from xtr_assets.config import EncoderConfig
+from xtr_assets.config import MiniLmConfig
 from xtr_assets.core.types import Floats, Halves
 from xtr_assets.encoders.base import Encoded
 from xtr_assets.encoders.canary import DOCUMENTS
@@ -338,7 +338,7 @@ def test_healthy_drafts_of_the_embedded_model_pass_whatever_the_pass(tmp_path: P
     )
     for fresh in (
         MiniLm(locate_minilm(), partial(open_head, "projection"), precision="fp32", light_tokens=100_000),
-        open_fresh(EncoderConfig(kind="minilm")),
+        open_fresh(MiniLmConfig()),
     ):
         found = look(warehouse, draft, fresh)
         assert found.passed, found

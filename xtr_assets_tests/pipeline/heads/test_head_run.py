@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xtr_assets.config import EncoderConfig
+from xtr_assets.config import MiniLmConfig
 from xtr_assets.core.errors import ConfigError, InvalidInput
 from xtr_assets.encoders.head_file import CARD_FILE, CARD_TEXT, HEAD_FILE, open_head
 from xtr_assets.encoders.head_trainer import TrainingRecipe
@@ -28,7 +28,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeadPlan]:
             apart=(folder / "model",),
             seeds=(0, 1),
             recipe=TrainingRecipe(dim=8, batch=8, epochs=2),
-            encoder=EncoderConfig(head=folder / HEAD_FILE, precision="fp32"),
+            encoder=MiniLmConfig(head=folder / HEAD_FILE, precision="fp32"),
         )
 
 

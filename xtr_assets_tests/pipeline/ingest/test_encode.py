@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xtr_assets.config import EncoderConfig
+from xtr_assets.config import HashingConfig
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.token_codec import decode_int8
 from xtr_assets.core.types import Chunk, FileState
@@ -25,10 +25,11 @@ class Counting:
     """The hashing encoder, counting what it is given; dies at the text `fatal`."""
 
     def __init__(self) -> None:
-        self.inner = open_encoder(EncoderConfig(kind="hashing"))
+        self.inner = open_encoder(HashingConfig())
         self.seen: list[str] = []
         self.fatal: str | None = None
 
+    legs = property(lambda self: self.inner.legs)
     name = property(lambda self: self.inner.name)
     dim = property(lambda self: self.inner.dim)
     token_dim = property(lambda self: self.inner.token_dim)

@@ -6,21 +6,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from xtr_assets.config.encoder_kinds import EncoderConfig, MiniLmConfig, configured_legs
+from xtr_assets.config.field_types import Strict, UsablePath
+from xtr_assets.config.trust import vouch
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.field_problem import problems
 from xtr_assets.core.recipe_grammar import parse_recipe
-from xtr_assets.core.types import BOTH_LEGS, Leg, Legs, legs_of
+from xtr_assets.core.types import Legs
 from xtr_assets.core.yaml_document import read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
@@ -30,23 +24,6 @@ SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_le
 DEFAULT_SHRINK = 0.2
 
 
-def _usable_path(value: Any) -> Any:
-    """Refused here: what the system refuses later, and an empty text, which would be the folder itself."""
-    if isinstance(value, str | Path):
-        text = str(value)
-        if not text or "\0" in text:
-            raise ValueError("a path is neither empty nor holds a NUL; give a path")
-        try:
-            text.encode("utf-8", "surrogateescape")
-            Path(text).expanduser()
-        except UnicodeError as error:
-            raise ValueError("half of a character (a surrogate) is no part of a path; give a path") from error
-        except RuntimeError as error:
-            raise ValueError("there is no such user here; write the folder out") from error
-    return value
-
-
-UsablePath = Annotated[Path, BeforeValidator(_usable_path)]
 Share = Annotated[float, Field(ge=0.0)]
 
 # 2,000 characters of code are about 600 word pieces: two to three windows of the default encoder. Longer chunks blur
@@ -64,10 +41,6 @@ NAMED_KINDS = frozenset({"python", "code"})
 
 CONFIG_NAME = "xtr.yaml"
 CONFIG_VARIABLE = "XTR_ASSETS_CONFIG"
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class SourceConfig(Strict):
@@ -106,43 +79,6 @@ class SourceConfig(Strict):
     def named(self) -> bool:
         """Whether its rows have name vectors."""
         return self.kind in NAMED_KINDS if self.names is None else self.names
-
-
-def _none_or_some(value: int) -> int:
-    """Below 8 dimensions words are no more told apart."""
-    if 0 < value < 8:
-        raise ValueError(f"{value} dimensions are too few; give 8 or more, or 0 for none of these vectors")
-    return value
-
-
-class EncoderConfig(Strict):
-    """Which encoder, and its settings; those that change vectors are part of the encoder's fingerprint.
-
-    `weights` says where minilm's files come from (the package, the Hugging Face hub, or a folder); their sha256 are
-    pinned, so it changes nothing but the place. `head` turns its token states into token embeddings: the untrained
-    projection, the trained one that is shipped, or a file (or folder) that `train-head` wrote. `dim` and
-    `token_dim` are the hashing encoder's; with 0 it gives no embeddings, or no token embeddings.
-    """
-
-    kind: Literal["minilm", "hashing"] = "minilm"
-    weights: Literal["package", "hub"] | UsablePath = "package"
-    head: Literal["shipped", "projection"] | UsablePath = "projection"
-    max_tokens: Annotated[int, Field(ge=16, le=512)] = 256
-    keep_punctuation: bool = False
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    dim: Annotated[int, Field(ge=0, le=4096), AfterValidator(_none_or_some)] = 64
-    token_dim: Annotated[int, Field(ge=0, le=1024), AfterValidator(_none_or_some)] = 32
-
-    @model_validator(mode="after")
-    def _gives_something(self) -> "EncoderConfig":
-        if not (self.dim or self.token_dim):
-            raise ValueError("`dim` and `token_dim` are both 0, which leaves nothing to search; give one of them")
-        return self
-
-    @property
-    def legs(self) -> Legs | None:
-        """What the encoder gives: embeddings, token embeddings, or both; None where only the encoder itself says."""
-        return legs_of(self.dim, self.token_dim) if self.kind == "hashing" else BOTH_LEGS
 
 
 class RecallConfig(Strict):
@@ -213,7 +149,7 @@ class IndexConfig(Strict):
     name: Name = "docs"
     warehouse: UsablePath = Path("warehouse")
     sources: tuple[SourceConfig, ...]
-    encoder: EncoderConfig = EncoderConfig()
+    encoder: EncoderConfig = MiniLmConfig()
     recall: RecallConfig = RecallConfig()
     gate: GateConfig = GateConfig()
     queries: QueriesConfig | None = None
@@ -233,7 +169,7 @@ class IndexConfig(Strict):
     @model_validator(mode="after")
     def _embeddings_are_there(self) -> "IndexConfig":
         """What is asked of embeddings needs an encoder that gives some."""
-        if self.may_have("dense"):
+        if "dense" in self.legs:
             return self
         named = [source.name for source in self.sources if source.names]
         if named:
@@ -242,17 +178,22 @@ class IndexConfig(Strict):
             raise ValueError(f"`dense.recipe` is {self.dense.recipe!r}, and the encoder gives no embeddings")
         return self
 
-    def may_have(self, leg: Leg) -> bool:
-        """Whether its encoder gives this leg, or may: nobody knows before it is opened."""
-        return self.encoder.legs is None or leg in self.encoder.legs
+    @model_validator(mode="after")
+    def _vouches_for_its_encoder(self) -> "IndexConfig":
+        vouch(self.encoder)
+        return self
+
+    @property
+    def legs(self) -> Legs:
+        """What its encoder gives of each text: embeddings ("dense"), token embeddings ("tokens"), or both."""
+        return configured_legs(self.encoder)
 
     def resolved(self, folder: Path) -> "IndexConfig":
         """The same with every relative path taken from `folder`, where the file lies."""
         sources = tuple(s.model_copy(update={"path": folder / s.path.expanduser()}) for s in self.sources)
         update: dict[str, Any] = {"sources": sources, "warehouse": folder / self.warehouse.expanduser()}
-        own = {name: getattr(self.encoder, name) for name in ("weights", "head")}
-        own = {name: folder / path.expanduser() for name, path in own.items() if isinstance(path, Path)}
-        update["encoder"] = self.encoder.model_copy(update=own)
+        update["encoder"] = self.encoder.at(folder)
+        vouch(update["encoder"])
         if self.queries is not None:
             judgments = self.queries.judgments
             update["queries"] = QueriesConfig(

@@ -1,0 +1,60 @@
+"""What a manifest says of its encoder, as a configuration that opens the same one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from xtr_assets.config import (
+    EncoderConfig,
+    EncoderPair,
+    EndpointConfig,
+    HashingConfig,
+    LateInteractionConfig,
+    MiniLmConfig,
+    PythonConfig,
+    SentenceTransformersConfig,
+    StaticConfig,
+    XtrConfig,
+)
+from xtr_assets.core.errors import ConfigError, UnknownFormat
+
+_CLASSES: tuple[type[BaseModel], ...] = (
+    MiniLmConfig,
+    HashingConfig,
+    SentenceTransformersConfig,
+    StaticConfig,
+    EndpointConfig,
+    LateInteractionConfig,
+    XtrConfig,
+)
+# Where minilm's weights lie is the business of this machine, and its head is found by its sha256; nor does a record say
+# in which precision this machine serves.
+NOT_TAKEN = frozenset({"weights", "head", "precision"})
+
+
+def recorded_config(described: Mapping[str, Any]) -> EncoderConfig:
+    """The settings that `Encoder.describe` wrote, as a config that opens the same encoder; the head of minilm aside.
+
+    Raises UnknownFormat where this release has no such kind.
+    """
+    kind = described.get("kind")
+    try:
+        if kind == "pair":
+            parts = {leg: recorded_config(described[leg]) for leg in ("dense", "tokens") if leg in described}
+            return EncoderPair.model_validate(parts)
+        known = next((one for one in _CLASSES if one.model_fields["kind"].default == kind), PythonConfig)
+        taken = {name: described[name] for name in known.model_fields if name in described and name not in NOT_TAKEN}
+        config: EncoderConfig = known.model_validate(taken)  # type: ignore[assignment]
+    except (ValidationError, ConfigError, TypeError) as error:
+        raise UnknownFormat(
+            f"the manifest's encoder {described.get('name')!r} of kind {kind!r} is none that this release opens; open "
+            "the warehouse with the release that built it, or install the package that brings this kind"
+        ) from error
+    return config
+
+
+def minilm_with_tokens(described: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Of what is recorded, the minilm whose head made the token embeddings; None where it was another encoder."""
+    part = described.get("tokens") if described.get("kind") == "pair" else described
+    return part if isinstance(part, Mapping) and part.get("kind") == "minilm" else None
