@@ -60,7 +60,7 @@ def build_index_defs(config: IndexConfig, prefix: str = "") -> dg.Definitions:
         schedules=index_schedules(site, {job.name: job for job in jobs}),
         resources={
             names.warehouse: WarehouseResource(path=str(config.warehouse)),
-            names.encoder: EncoderResource(settings=config.encoder.model_dump(mode="json")),
+            names.encoder: EncoderResource(settings=config.encoder.model_dump(mode="json", exclude_none=True)),
             names.search: SearchResource(warehouse=str(config.warehouse)),
         },
     )
