@@ -54,7 +54,8 @@ def rows_of(opened: OpenGeneration, chunk_ids: Sequence[int]) -> Ints:
     for one in chunk_ids:
         if isinstance(one, bool) or not isinstance(one, int | np.integer):
             raise InvalidInput(f"chunk_id {one!r} is a {type(one).__name__}; pass the whole number that a hit shows")
-    wanted = np.array([one for one in chunk_ids if one in INT64], np.int64)
+    # As Python integers: a range looks for any other kind of number one by one.
+    wanted = np.array([one for one in map(int, chunk_ids) if one in INT64], np.int64)
     live = np.flatnonzero(np.isin(opened.chunk_ids, wanted) & opened.live)
     places = dict(zip(opened.chunk_ids[live].tolist(), live.tolist(), strict=True))
     unknown = [int(one) for one in chunk_ids if int(one) not in places]
