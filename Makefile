@@ -3,7 +3,8 @@
 # PYTHON chooses the interpreter of a new environment, EXTRAS what is installed (gpu or gpu-cu12 in place of cpu).
 PYTHON ?= python3
 EXTRAS ?= cpu,minilm,dg,code,documents,evaluate,serve,mcp
-WORKERS ?= 2
+# More workers than cores: they wait for files, and for whatever else runs on the machine.
+WORKERS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,8 +18,11 @@ FAST := core sources telemetry encoders/test_hashing.py encoders/test_batches.py
 DOCS := test_api_page.py test_contributor_pages.py test_find_it.py test_gate_page.py test_links.py test_names.py \
 	test_prose.py test_public_api.py test_versions.py
 
+# A file is run by one worker: what its tests share is made once.
+SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := demo
-.PHONY: help demo lint format type test-fast test suite native-test sanitize bench docs mutants healthy damage fuzz clean FORCE
+.PHONY: help demo lint format type test-fast test test-long suite native-test sanitize bench docs mutants healthy damage fuzz clean FORCE
 
 help: ## what there is
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +44,7 @@ type: $(VENV)/test.stamp ## mypy --strict over the package, its tests and the be
 	$(BIN)/mypy
 
 test-fast: $(VENV)/test.stamp ## the tests that take seconds, under a minute in all
-	$(BIN)/pytest -n $(WORKERS) $(addprefix xtr_assets_tests/,$(FAST)) xtr_assets/core
+	$(BIN)/pytest $(SPREAD) $(addprefix xtr_assets_tests/,$(FAST)) xtr_assets/core
 
 # No coverage figure: counting lines doubles the CPU time of the tests (10.7 s to 21.7 s over core, sources and filters,
 # in turns), and a figure that nobody acts on is not worth that at every run.
@@ -49,7 +53,10 @@ test: lint native-test ## every check and test, in the environment with the tool
 	$(MAKE) --no-print-directory -j2 type suite
 
 suite: $(VENV)/test.stamp ## the Python tests alone
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest $(SPREAD)
+
+test-long: $(VENV)/test.stamp ## the suite with what is left out of it for its time: more cases, longer stories
+	XTR_ASSETS_LONG=1 $(BIN)/pytest $(SPREAD)
 
 native-test: ## the C++ tests of the kernels, under CTest; needs a compiler and CMake, no Python
 	$(call native,build/native-test)

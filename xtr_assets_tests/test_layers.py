@@ -20,6 +20,7 @@ RANKS = {
     "index": 2,
     "storage": 2,
     "search": 3,
+    "testing": 3,
     "client": 4,
     "pipeline": 4,
     "defs": 5,

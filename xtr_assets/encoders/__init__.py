@@ -8,17 +8,22 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 
 from xtr_assets.config import EncoderConfig, EncoderPair, HashingConfig, MiniLmConfig, PythonConfig
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress, Tolerance
+from xtr_assets.encoders.encoder_files import files_now
 
 __all__ = ["Encoded", "EncodedQueries", "Encoder", "Progress", "Tolerance", "open_encoder", "open_fresh"]
 
 # Where a kind is opened: module and function, called with config and device. Imported when asked for: each needs
 # packages that others do without.
-OPENERS: dict[str, tuple[str, str]] = {}
+OPENERS: dict[str, tuple[str, str]] = {
+    "endpoint": ("xtr_assets.encoders.endpoint", "open_endpoint"),
+    "python": ("xtr_assets.encoders.own_encoder", "open_own"),
+    "sentence-transformers": ("xtr_assets.encoders.sentence_transformer", "open_sentence_transformer"),
+    "static": ("xtr_assets.encoders.static_table", "open_static"),
+}
 
 _opened: dict[tuple[str, str, str], Encoder] = {}
 _opening = threading.RLock()
@@ -33,19 +38,11 @@ def open_encoder(config: EncoderConfig, device: str = "cpu") -> Encoder:
     if isinstance(config, HashingConfig):
         device = "cpu"
     with _opening:
-        key = (f"{type(config).__name__} {config.model_dump_json()}", device, _head_now(config))
+        # A file of the user's may be another one since it was opened.
+        key = (f"{type(config).__name__} {config.model_dump_json()}", device, files_now(config))
         if key not in _opened:
             _opened[key] = _open(config, device, open_encoder)
         return _opened[key]
-
-
-def _head_now(config: EncoderConfig) -> str:
-    """The head's sha256: a file of the user's may be another one since it was opened."""
-    if not isinstance(config, MiniLmConfig) or not isinstance(config.head, Path):
-        return ""
-    from xtr_assets.encoders.head_file import head_sha256
-
-    return head_sha256(config.head)
 
 
 def open_fresh(config: EncoderConfig, device: str = "cpu") -> Encoder:

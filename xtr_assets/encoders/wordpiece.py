@@ -7,6 +7,7 @@ import numpy as np
 
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.types import Int32s, Mask
+from xtr_assets.encoders.text_windows import whole_texts
 from xtr_assets.encoders.weights import INSTALL
 
 
@@ -33,7 +34,11 @@ class WordPieces:
 
     def ids(self, texts: Sequence[str]) -> list[Int32s]:
         """int32 [tokens] per text, without special tokens, never truncated. "[SEP]" in a text is a word in brackets."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        try:
+            encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        except TypeError:
+            # Half of a character somewhere: rare enough that only such texts pay for being looked through.
+            encodings = self._tokenizer.encode_batch_fast(whole_texts(texts), add_special_tokens=False)
         return [np.array(encoding.ids, np.int32) for encoding in encodings]
 
     def surface(self, token_ids: Sequence[int] | Int32s) -> list[str]:

@@ -102,6 +102,32 @@ def project(built_once: Path, tmp_path: Path) -> Iterator[Project]:
         yield Project(tmp_path, instance, parse_config(CONFIG.format(name="small"), tmp_path))
 
 
+@pytest.fixture(scope="session")
+def grown_once(built_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four changes of a few chunks each, so that the shard has five segments, and dead rows among them."""
+    folder = tmp_path_factory.mktemp("grown")
+    shutil.copytree(built_once, folder, dirs_exist_ok=True)
+    with dg.DagsterInstance.ephemeral() as instance:
+        project = Project(folder, instance, parse_config(CONFIG.format(name="small"), folder))
+        for name in ("glob.py", "fnmatch.py", "shlex.py"):
+            shutil.copy(STDLIB / name, project.modules)
+            assert project.build().published
+        (project.modules / "queue.py").unlink()
+        heap = project.modules / "heapq.py"
+        heap.write_text(heap.read_text().replace("def heappush(", "def heap_insert("))
+        assert project.build().published
+    return folder
+
+
+@pytest.fixture
+def grown(grown_once: Path, tmp_path: Path) -> Iterator[Project]:
+    """A project whose generation 5 serves, over five segments."""
+    folder = tmp_path / "grown"
+    shutil.copytree(grown_once, folder)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Project(folder, instance, parse_config(CONFIG.format(name="small"), folder))
+
+
 def _project(folder: Path, instance: dg.DagsterInstance) -> Project:
     (folder / "modules").mkdir()
     for name in MODULES:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import dagster as dg
-import pytest
 
 from xtr_assets.defs.factory import build_index_defs
 from xtr_assets_tests.defs.conftest import CONFIG, Project
@@ -39,34 +38,25 @@ def change(project: Project) -> None:
     (project.modules / "bisect.py").write_text("def halve(x):\n    return x / 2\n")
 
 
-@pytest.mark.parametrize("condition", [EAGER, GATED])
-def test_what_follows_published_is_asked_for_once_after_each_publish(fresh: Project, condition: Any) -> None:
-    follower = Follower(fresh, "published", condition)
+def test_what_follows_published_is_asked_for_once_after_each_publish(fresh: Project) -> None:
+    followers = following(fresh)
     assert fresh.build().published
-    assert [follower.tick() for _ in range(3)] == [1, 0, 0]
+    assert [ticks(followers) for _ in range(3)] == [(1, 1), (0, 0), (0, 0)]
     change(fresh)
     assert fresh.build().published
-    assert [follower.tick() for _ in range(3)] == [1, 0, 0]
-
-
-@pytest.mark.parametrize("condition", [EAGER, GATED])
-def test_a_build_that_finds_nothing_to_do_asks_for_nothing(fresh: Project, condition: Any) -> None:
-    follower = Follower(fresh, "published", condition)
-    fresh.build()
-    assert follower.tick() == 1
+    assert [ticks(followers) for _ in range(3)] == [(1, 1), (0, 0), (0, 0)]
     assert fresh.build().built is None
-    assert follower.tick() == 0
+    assert ticks(followers) == (0, 0)
 
 
-@pytest.mark.parametrize("condition", [EAGER, GATED])
-def test_a_refused_build_asks_for_nothing_and_the_one_that_mends_it_does_once(fresh: Project, condition: Any) -> None:
-    follower = Follower(fresh, "published", condition)
+def test_a_refused_build_asks_for_nothing_and_the_one_that_mends_it_does_once(fresh: Project) -> None:
+    followers = following(fresh)
     fresh.build()
-    assert follower.tick() == 1
+    assert ticks(followers) == (1, 1)
     refuse(fresh)
-    assert follower.tick() == 0
+    assert ticks(followers) == (0, 0)
     mend(fresh)
-    assert [follower.tick() for _ in range(2)] == [1, 0]
+    assert [ticks(followers) for _ in range(2)] == [(1, 1), (0, 0)]
 
 
 def test_what_follows_an_index_asks_for_its_blocking_checks(fresh: Project) -> None:
@@ -81,6 +71,15 @@ def test_what_follows_an_index_asks_for_its_blocking_checks(fresh: Project) -> N
     assert (careless.tick(), careful.tick()) == (0, 0)
     mend(fresh)
     assert (careless.tick(), careful.tick()) == (1, 1)
+
+
+def following(project: Project) -> tuple[Follower, Follower]:
+    """Two assets that follow `published`, by each condition."""
+    return Follower(project, "published", EAGER, "a"), Follower(project, "published", GATED, "b")
+
+
+def ticks(followers: tuple[Follower, Follower]) -> tuple[int, int]:
+    return followers[0].tick(), followers[1].tick()
 
 
 def refuse(project: Project) -> None:

@@ -5,7 +5,7 @@ import pytest
 from xtr_assets.defs.in_process import compact
 from xtr_assets.pipeline.queries.gate_queries import read_queries
 from xtr_assets_tests.defs.conftest import Project
-from xtr_assets_tests.defs.test_upkeep import answers, grow, job
+from xtr_assets_tests.defs.test_upkeep import answers, job
 
 
 def test_asked_for_by_hand_with_nothing_to_compact_it_builds_nothing(project: Project) -> None:
@@ -18,9 +18,9 @@ def test_asked_for_by_hand_with_nothing_to_compact_it_builds_nothing(project: Pr
 
 
 def test_rewritten_rows_are_not_new_and_holes_are_closed_where_they_are_too_many(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    grown: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grow(project)
+    project = grown
     assert compact(project.config, project.instance).published
     compacted = project.warehouse.generation(6)
     cost = compacted.manifest.notes["costs"]["generation"]

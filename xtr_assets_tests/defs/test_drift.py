@@ -42,6 +42,7 @@ def test_an_exhaustive_index_has_nothing_to_drift_from(project: Project) -> None
     assert "nothing serves whose indexes learnt anything" in str(tick.skip_message)
 
 
+@pytest.mark.long
 def test_growth_since_training_is_measured_and_shown(listed: Project) -> None:
     trained = listed.warehouse.generation(2)
     for name in ("glob.py", "shlex.py", "sched.py"):

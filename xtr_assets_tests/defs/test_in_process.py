@@ -187,6 +187,7 @@ def test_a_rolled_back_generation_is_not_built_again_until_something_changes(pro
     assert not [symbol for symbol in project.symbols() if symbol.startswith("Queue")]
 
 
+@pytest.mark.long
 def test_a_corpus_that_returns_to_an_earlier_state_is_built_again(project: Project) -> None:
     shutil.copy(STDLIB / "glob.py", project.modules)
     project.build()

@@ -2,17 +2,24 @@
 
 import shutil
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from xtr_assets.config import parse_config
+from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets.core.errors import SourceError
 from xtr_assets.defs import build_index_defs
 from xtr_assets.defs.sensor_cursor import RETRIES, Memory
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
+
+
+@cache
+def definitions(config: IndexConfig) -> dg.Definitions:
+    """A daemon loads them once."""
+    return build_index_defs(config)
 
 
 @dataclass
@@ -24,7 +31,7 @@ class Daemon:
     keys: set[str] = field(default_factory=set)
 
     def tick(self, name: str) -> Any:
-        defs = build_index_defs(self.project.config)
+        defs = definitions(self.project.config)
         with (
             dg.build_sensor_context(
                 instance=self.project.instance,
@@ -48,7 +55,7 @@ class Daemon:
         assert request.run_key is not None
         assert request.run_key not in self.keys, "the daemon would not run this key a second time"
         self.keys.add(request.run_key)
-        definition = build_index_defs(self.project.config).resolve_job_def(job)
+        definition = definitions(self.project.config).resolve_job_def(job)
         result = definition.execute_in_process(
             instance=self.project.instance,
             partition_key=request.partition_key,
@@ -274,7 +281,7 @@ def test_the_same_content_that_comes_back_later_is_a_new_run() -> None:
         assert Memory.of("not json", instance, "sensor") == Memory()
 
 
-@pytest.mark.parametrize("left", [None, "of another release"])
+@pytest.mark.parametrize("left", [None, pytest.param("of another release", marks=pytest.mark.long)])
 def test_a_sensor_whose_cursor_is_lost_uses_no_key_again(daemon: Daemon, left: str | None) -> None:
     """The same contents come again: a key that was used would be answered with the run of then."""
     added = daemon.project.modules / "added.py"

@@ -66,6 +66,7 @@ def test_an_upgrade_that_died_goes_on_where_it_was_and_one_publish_switches(
     )
 
 
+@pytest.mark.long
 def test_going_back_encodes_nothing(project: Project) -> None:
     answered = project.top(QUESTION)
     project.configure(NEW)

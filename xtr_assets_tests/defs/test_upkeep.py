@@ -44,24 +44,13 @@ def answers(project: Project) -> Answers:
     return found
 
 
-def grow(project: Project) -> None:
-    """Four changes of a few chunks each, so that the shard has five segments, and dead rows among them."""
-    for name in ("glob.py", "fnmatch.py", "shlex.py"):
-        shutil.copy(STDLIB / name, project.modules)
-        assert project.build().published
-    (project.modules / "queue.py").unlink()
-    heap = project.modules / "heapq.py"
-    heap.write_text(heap.read_text().replace("def heappush(", "def heap_insert("))
-    assert project.build().published
-
-
 def job(project: Project, name: str, **options: Any) -> dg.ExecuteInProcessResult:
     definition = build_index_defs(project.config).resolve_job_def(name)
     return definition.execute_in_process(instance=project.instance, **options)
 
 
-def test_compaction_publishes_fewer_segments_with_the_same_answers_and_ids(project: Project) -> None:
-    grow(project)
+def test_compaction_publishes_fewer_segments_with_the_same_answers_and_ids(grown: Project) -> None:
+    project = grown
     before, ids, answered = project.warehouse.generation(project.published), project.ids(), answers(project)
     assert len(before.manifest.segments) >= 4
     assert not before.live.all()
@@ -87,8 +76,9 @@ def test_compaction_publishes_fewer_segments_with_the_same_answers_and_ids(proje
     assert project.build().built is None
 
 
-def test_a_change_after_a_compaction_is_built_by_delta(project: Project) -> None:
-    grow(project)
+@pytest.mark.long
+def test_a_change_after_a_compaction_is_built_by_delta(grown: Project) -> None:
+    project = grown
     compact(project.config, project.instance)
     shutil.copy(STDLIB / "sched.py", project.modules)
 
@@ -100,8 +90,8 @@ def test_a_change_after_a_compaction_is_built_by_delta(project: Project) -> None
     assert result.costs["exact_neighbors"]["dense_carried"] > 0
 
 
-def test_what_was_rolled_back_is_not_published_again_by_a_compaction(project: Project) -> None:
-    grow(project)
+def test_what_was_rolled_back_is_not_published_again_by_a_compaction(grown: Project) -> None:
+    project = grown
     project.warehouse.rollback()
     serving = project.published
 
@@ -116,9 +106,9 @@ def test_what_was_rolled_back_is_not_published_again_by_a_compaction(project: Pr
 
 
 def test_a_refused_compaction_leaves_what_serves_and_is_tried_again(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    grown: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grow(project)
+    project = grown
     serving, answered = project.published, answers(project)
     with monkeypatch.context() as patch:
         patch.setattr("xtr_assets.pipeline.plan.draft_session.DraftSession.tokens", lambda _: FindsNothing())
@@ -139,8 +129,8 @@ class FindsNothing:
         return TokenResult(*nothing, scanned=False, retrieved=0, candidates=0, rescored=0, seconds={})
 
 
-def test_the_collect_job_keeps_what_the_config_or_the_run_says(project: Project) -> None:
-    grow(project)
+def test_the_collect_job_keeps_what_the_config_or_the_run_says(grown: Project) -> None:
+    project = grown
     project.configure(CONFIG.format(name="small") + "upkeep: {keep: 2}\n")
     assert job(project, "collect").success
     assert [one.number for one in project.warehouse.generations()] == [4, 5]
@@ -208,11 +198,11 @@ def test_judged_queries_are_asked_every_night(lasting: Project) -> None:
     assert len(night(lasting, "nightly_evaluation").run_requests) == 1
 
 
-def test_the_night_compacts_only_where_there_is_something_to_compact(lasting: Project) -> None:
+def test_the_night_compacts_only_where_there_is_something_to_compact(lasting: Project, grown: Project) -> None:
     tick = night(lasting, "nightly_compaction")
     assert not tick.run_requests
     assert "no shard has segments worth writing anew" in tick.skip_message
-    grow(lasting)
+    lasting = replace(grown, instance=lasting.instance)
     tick = night(lasting, "nightly_compaction")
     assert "segments of modules become" in tick.run_requests[0].tags["xtr-assets/reason"]
     definition = build_index_defs(lasting.config).resolve_job_def("rebuild")

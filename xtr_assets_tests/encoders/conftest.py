@@ -12,6 +12,7 @@ from xtr_assets.core.files import sha256_file
 from xtr_assets.encoders.head import Projection
 from xtr_assets.encoders.minilm import MiniLm
 from xtr_assets.encoders.weights import CONFIG, TOKENIZER, WEIGHTS, ModelFiles
+from xtr_assets_tests.encoders.tiny_models import sentence_model, static_model
 
 HIDDEN, LAYERS, HEADS, POSITIONS, INNER, TOKEN_DIM = 24, 2, 3, 32, 48, 8
 WORDS = ["alpha", "beta", "gamma", "delta", "parse", "date", "##s", "##ing", "iso", "a", "b", "c", *string.punctuation]
@@ -110,3 +111,17 @@ def tiny(tiny_files: ModelFiles) -> MiniLm:
 def no_extension(monkeypatch: pytest.MonkeyPatch) -> None:
     """Encoders that are opened now do without the extension, as where it was not compiled."""
     monkeypatch.setattr("xtr_assets.encoders.native_pass.engines", lambda precision: ())
+
+
+@pytest.fixture(scope="session")
+def sentence_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of sentence-transformers with prompts; read only."""
+    pytest.importorskip("sentence_transformers", reason='needs sentence-transformers: pip install "xtr-assets[models]"')
+    prompts = {"query": "query: ", "document": "passage: "}
+    return sentence_model(tmp_path_factory.mktemp("models") / "sentences", prompts=prompts)
+
+
+@pytest.fixture(scope="session")
+def static_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model2vec table; read only."""
+    return static_model(tmp_path_factory.mktemp("models") / "static")

@@ -208,3 +208,9 @@ def test_the_place_of_the_files_is_no_part_of_the_fingerprint(tiny_files: ModelF
     moved = write_model(tmp_path / "elsewhere", random_state())
     assert dataclasses.replace(moved, weights=tiny_files.weights).weights_sha256 == tiny_files.weights_sha256
     assert open_tiny(moved).fingerprint == open_tiny(tiny_files).fingerprint
+
+
+def test_it_passes_the_kit(tiny_files: ModelFiles, tiny: MiniLm) -> None:
+    from xtr_assets.testing import check_encoder
+
+    check_encoder(tiny, lambda: open_tiny(tiny_files))

@@ -81,7 +81,6 @@ def copy(pristine: Path, folder: Path) -> Warehouse:
 
 
 def test_a_writer_may_die_at_any_step(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # counted as steps, but not waited for
     with dying(monkeypatch, None) as life:
         build(copy(pristine, tmp_path / "counting"), AFTER)
     # Between two renames only temporaries change; the last fsyncs are those of the history after the pointer moved.

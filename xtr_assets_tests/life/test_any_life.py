@@ -357,7 +357,7 @@ def assert_same(found: Any, expected: Any) -> None:
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=LIVES or 10,
+    max_examples=LIVES or 6,
     stateful_step_count=40 if DEEP else 16,
     deadline=None,
     suppress_health_check=list(HealthCheck),

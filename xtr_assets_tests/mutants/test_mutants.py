@@ -15,33 +15,23 @@ from xtr_assets_tests.mutants.fault import Mutant, Run
 from xtr_assets_tests.mutants.trial import Bases, attempt
 
 BY_NAME = {one.name: one for one in MUTANTS}
-# Each check stops one of these, and so do the code's own refusals.
+# One of each sort, 4 CPU s each; the rest is planted by the long run.
 CHOSEN: tuple[tuple[str, Run], ...] = (
     ("one chunk in nine is lost", "incremental"),
-    ("every chunk twice, under another id", "full"),
     ("half of a mount is away", "incremental"),
-    ("the walk misses every fifth file", "full"),
-    ("a file of the same size is unchanged", "incremental"),
     ("the pointer gets another number", "incremental"),
     ("embeddings of the next text", "incremental"),
     ("tokens cut after two a text", "full"),
     ("names of the next row", "full"),
-    ("a file that moved keeps its names", "incremental"),
     ("the encoder gives no tokens any more", "incremental"),
-    ("a segment is listed without its tokens", "full"),
     ("an encoder that knows seven directions", "full"),
     ("texts one row further up, hashes where they were", "full"),
-    ("line shifts are dropped", "incremental"),
-    ("compaction copies encodings one row further", "compaction"),
     ("half of the added rows are missing in FAISS", "incremental"),
-    ("tokens stand in the list of the next centroid", "full"),
     ("the ID map of the parent", "incremental"),
     ("words of the next row", "incremental"),
     ("hydration is off by one", "incremental"),
     ("the sum of z-scores is turned round", "incremental"),
-    ("names are those of the next candidate", "full"),
     ("confidence is turned round", "full"),
-    ("verdicts of the parent", "incremental"),
 )
 ALL = tuple((one.name, run) for one in MUTANTS for run in one.runs) if "XTR_ASSETS_MUTANTS" in os.environ else ()
 
@@ -70,10 +60,9 @@ def test_a_fault_is_not_published(name: str, run: Run, bases: Bases) -> None:
     assert_stopped(BY_NAME[name], run, bases)
 
 
-@pytest.mark.parametrize("run", ["full", "incremental"])
-def test_the_same_corpus_without_a_fault_is(run: Run, bases: Bases) -> None:
+def test_the_same_corpus_without_a_fault_is(bases: Bases) -> None:
     (control,) = (one for one in CONTROLS if not one.lists and one.recipe == "auto")
-    outcome = attempt(control, run, bases)
+    outcome = attempt(control, "incremental", bases)
     assert outcome.published
     assert not outcome.harm
 
@@ -97,8 +86,8 @@ def test_names_differ_and_what_is_said_to_stop_them_exists() -> None:
     assert places >= {"filters", "import", "publish", "config", "compaction", "catalog", "id map"}
 
 
-@pytest.mark.parametrize("name", ["FAISS ids of added rows are shifted", "the ID map of the parent"])
-def test_a_fault_is_not_published_through_dagster(name: str, bases: Bases) -> None:
+def test_a_fault_is_not_published_through_dagster(bases: Bases) -> None:
+    name = "FAISS ids of added rows are shifted"
     corpus = bases.copy("incremental", "auto", lists=False)
     with dg.DagsterInstance.ephemeral() as instance, BY_NAME[name].plant(corpus.folder):
         result = in_process.build(corpus.config, instance)

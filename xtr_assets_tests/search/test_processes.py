@@ -87,8 +87,17 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("how", ["fork", "spawn", "forkserver"])
-@pytest.mark.parametrize("asked", ["indexes", "encoder"])
+@pytest.mark.parametrize(
+    ("asked", "how"),
+    [
+        ("indexes", "fork"),
+        ("indexes", "forkserver"),
+        ("encoder", "fork"),
+        ("encoder", "spawn"),
+        pytest.param("indexes", "spawn", marks=pytest.mark.long),
+        pytest.param("encoder", "forkserver", marks=pytest.mark.long),
+    ],
+)
 def test_a_child_process_finds_what_its_parent_finds(
     asked: str, how: str, warehouse: Warehouse, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from xtr_assets.core.lexical_terms import TERMS_VERSION
 from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.core.types import VectorKind
 from xtr_assets.encoders.base import Encoder, vector_kind
+from xtr_assets.encoders.encoder_files import decided_by_settings, files_now
 from xtr_assets.encoders.encoder_record import minilm_with_tokens
 from xtr_assets.encoders.head_file import head_sha256
 from xtr_assets.index.late.centroids import MODEL_FORMAT
@@ -126,13 +127,16 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
 
 
 def encoder_settings(config: EncoderConfig) -> dict[str, Any]:
-    """The encoder's settings with the head by its sha256: a release may ship another one, and a file may be written
-    anew, under the name that it had."""
+    """The encoder's settings with the head by its sha256, and a folder by that of its files: a release may ship another
+    one, and a file may be written anew, under the name that it had."""
     if isinstance(config, EncoderPair):
         parts = {"dense": config.dense, "tokens": config.tokens}
         return {leg: encoder_settings(part) for leg, part in parts.items() if part is not None}
     settings: dict[str, Any] = {**_NOTED_BEFORE.get(config.kind, {}), **config.model_dump(mode="json")}
-    return {**settings, "head": head_sha256(config.head)} if isinstance(config, MiniLmConfig) else settings
+    if isinstance(config, MiniLmConfig):
+        return {**settings, "head": head_sha256(config.head)}
+    files = files_now(config)
+    return {**settings, "files": files} if files else settings
 
 
 def own_head(config: EncoderConfig) -> Path | None:
@@ -166,7 +170,7 @@ def wanted_kind(warehouse: Warehouse, config: IndexConfig, open_encoder: Callabl
     published = warehouse.published
     if published is not None:
         settings = published.manifest.notes.get(SETTINGS_NOTE, {})
-        if settings.get("encoder") == encoder_settings(config.encoder):
+        if decided_by_settings(config.encoder) and settings.get("encoder") == encoder_settings(config.encoder):
             return published.vector_kind
     return vector_kind(open_encoder())
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from xtr_assets.config import IndexConfig, SourceConfig
 from xtr_assets.core.files import record
@@ -20,7 +21,11 @@ from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, drafted, make_chunk, write_shard
 
 CONFIG = IndexConfig(sources=(SourceConfig(name="code", kind="text", path=Path("code")),))
-RECIPES = ("Flat", "SQ8", "SQfp16", "HNSW16", "HNSW16_SQ8", "IVF8,Flat", "IVF8,SQ8", "IVF8,SQ4", "IVF8,PQ16x4fs")
+# One of each family, and the others where time is no matter.
+RECIPES = (
+    *("Flat", "SQ8", "HNSW16_SQ8", "IVF8,SQ8", "IVF8,PQ16x4fs"),
+    *(pytest.param(name, marks=pytest.mark.long) for name in ("SQfp16", "HNSW16", "IVF8,Flat", "IVF8,SQ4")),
+)
 WORDS = [f"word{i}" for i in range(400)]
 
 

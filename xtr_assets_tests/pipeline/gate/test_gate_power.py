@@ -1,4 +1,4 @@
-"""The two error rates of the gate, in a few hundred simulated builds (benchmarks/gate_power.py has the long run)."""
+"""The two error rates of the gate, in sixty simulated builds (benchmarks/gate_power.py has the long run)."""
 
 import importlib.util
 import sys
@@ -12,7 +12,7 @@ from xtr_assets.index import TokenIndex
 from xtr_assets_tests.index.late.token_corpus import make_corpus
 
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "gate_power.py"
-BUILDS = 150
+BUILDS = 60
 
 
 @pytest.fixture(scope="module")

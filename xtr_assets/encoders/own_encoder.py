@@ -1,0 +1,95 @@
+"""Somebody's own encoder: a factory by its name, or by an entry point of an installed package."""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from xtr_assets.config import ENCODER_GROUP, PythonConfig
+from xtr_assets.config.encoder_kinds import PYTHON
+from xtr_assets.core.errors import ConfigError, ProviderError, XtrAssetsError
+from xtr_assets.core.types import Int32s, legs_of
+from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress
+
+MEMBERS = ("name", "legs", "dim", "token_dim", "fingerprint", "tolerance")
+METHODS = ("describe", "encode_documents", "encode_queries", "surface")
+CHECK = "`xtr_assets.testing.check_encoder` says what is wrong with an encoder"
+
+
+def open_own(config: PythonConfig, device: str) -> "OwnEncoder":  # noqa: ARG001 (its settings say where it runs)
+    """Call the factory with its settings. ProviderError where it cannot be imported or fails, ConfigError where what
+    it gives is no encoder or has other legs than the configuration says."""
+    factory = find_factory(config.kind)
+    try:
+        made = factory(**config.settings)
+    except XtrAssetsError:
+        raise
+    except Exception as error:
+        raise ProviderError(
+            f"{config.kind} failed with its settings ({type(error).__name__}: {str(error)[:300]}); see its "
+            "documentation"
+        ) from error
+    missing = [name for name in MEMBERS if not hasattr(made, name)]
+    missing += [name for name in METHODS if not callable(getattr(made, name, None))]
+    if missing:
+        raise ConfigError(f"{config.kind} gave a {type(made).__name__} without {', '.join(missing)}; {CHECK}")
+    legs = frozenset(config.legs)
+    if frozenset(made.legs) != legs or legs_of(made.dim, made.token_dim) != legs:
+        raise ConfigError(
+            f"`encoder.legs` is {sorted(legs)}, {config.kind} gives {sorted(made.legs)} with dims {made.dim} and "
+            f"{made.token_dim}; write `legs: [{', '.join(sorted(made.legs))}]`"
+        )
+    return OwnEncoder(made, config)
+
+
+def find_factory(kind: str) -> Callable[..., Any]:
+    """What a kind names. ProviderError where it is not there."""
+    if not kind.startswith(PYTHON):
+        found = next(iter(entry_points(group=ENCODER_GROUP, name=kind)), None)
+        if found is None:
+            raise ProviderError(f"no installed package brings the encoder {kind!r}; install the one that does")
+        kind = f"{PYTHON}{found.value}"
+    module, _, path = kind.removeprefix(PYTHON).partition(":")
+    try:
+        held: Any = import_module(module)
+        for name in path.split("."):
+            held = getattr(held, name)
+    except (ImportError, AttributeError) as error:
+        raise ProviderError(f"{kind} cannot be imported ({error}); install its package, or correct the name") from error
+    if not callable(held):
+        raise ConfigError(f"{kind} is a {type(held).__name__}, no factory; name a function or class")
+    factory: Callable[..., Any] = held
+    return factory
+
+
+class OwnEncoder:
+    """An encoder of somebody's, whose record says how it is opened again."""
+
+    def __init__(self, inner: Encoder, config: PythonConfig) -> None:
+        self._inner, self._config = inner, config
+        self.name, self.legs, self.tolerance = inner.name, frozenset(inner.legs), inner.tolerance
+        self.dim, self.token_dim, self.fingerprint = inner.dim, inner.token_dim, inner.fingerprint
+
+    def describe(self) -> dict[str, Any]:
+        """What it says of itself, with its kind and settings."""
+        own = dict(self._inner.describe())
+        return {
+            **own,
+            **self._config.model_dump(mode="json"),
+            "name": self.name,
+            "dim": self.dim,
+            "token_dim": self.token_dim,
+            "fingerprint": self.fingerprint,
+        }
+
+    def encode_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Encoded:
+        """Encode whole texts, whatever their length."""
+        return self._inner.encode_documents(texts, progress)
+
+    def encode_queries(self, texts: Sequence[str]) -> EncodedQueries:
+        """Encode queries."""
+        return self._inner.encode_queries(texts)
+
+    def surface(self, token_ids: Sequence[int] | Int32s) -> list[str]:
+        """The strings of token ids."""
+        return self._inner.surface(token_ids)

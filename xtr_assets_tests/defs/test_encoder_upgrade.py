@@ -1,0 +1,102 @@
+"""Another encoder, end to end: two kinds as one, built through Dagster, gated, published, searched, and rolled back."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pytest
+
+pytest.importorskip("tokenizers", reason='needs tokenizers: pip install "xtr-assets[minilm]"')
+
+from xtr_assets.config import EncoderConfig, EncoderPair, HashingConfig, IndexConfig, SourceConfig, StaticConfig
+from xtr_assets.defs.in_process import build
+from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.encoders.static_table import StaticTable
+from xtr_assets.search.searcher import Searcher
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.encoders.tiny_models import static_model
+
+TOPICS = ("ferry", "harvest", "volcano", "choir", "satellite")
+VERBS = ("closes", "opens", "moves", "waits", "burns")
+QUESTION = "volcano burns"
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty-five pages of a heading and a sentence."""
+    folder = tmp_path_factory.mktemp("pages")
+    for topic in TOPICS:
+        for number, verb in enumerate(VERBS):
+            text = f"# The {topic}\n\nThe {topic} {verb} at noon, as the notice number {number} of the {topic} says.\n"
+            (folder / f"{topic}-{verb}.md").write_text(text, "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    words = (*TOPICS, *VERBS, "the", "at", "noon", "as", "notice", "number", "of", "says")
+    return static_model(tmp_path_factory.mktemp("models") / "static", words=words)
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as opened:
+        yield opened
+
+
+def index(corpus: Path, warehouse: Path, encoder: EncoderConfig) -> IndexConfig:
+    source = SourceConfig(name="pages", kind="text", path=corpus)
+    return IndexConfig(name="kinds", warehouse=warehouse, sources=(source,), encoder=encoder)
+
+
+def best(warehouse: Path, **settings: Any) -> dict[str, str]:
+    """The best hit of each mode."""
+    with Searcher(warehouse, "cpu", **settings) as searcher:
+        return {mode: searcher.search(QUESTION, 1, mode)[0].path for mode in ("dense", "xtr", "hybrid")}
+
+
+def test_two_kinds_serve_as_one_and_the_one_before_comes_back_without_encoding(
+    corpus: Path, table: Path, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, expected = tmp_path / "warehouse", dict.fromkeys(("dense", "xtr", "hybrid"), "volcano-burns.md")
+    first = build(index(corpus, root, HashingConfig()), instance)
+    assert first.ok, first.failed
+    assert best(root) == expected
+
+    pair = EncoderPair(dense=StaticConfig(model=table), tokens=HashingConfig())
+    second = build(index(corpus, root, pair), instance)
+    assert second.ok and second.built == 2, second.failed
+    assert "the encoder changed" in second.reason
+    warehouse = Warehouse.open(root)
+    published = warehouse.published
+    assert published is not None
+    assert all(record.passed for record in published.manifest.checks.values())
+    assert {"encoder_canary", "vectors_are_the_texts", "known_item"} <= set(published.manifest.checks)
+    told = published.manifest.encoder.model_dump()
+    assert (told["dim"], told["token_dim"]) == (32, 32)
+    assert (told["dense"]["kind"], told["tokens"]["kind"]) == ("static", "hashing")
+    assert len(json.loads((root / "warehouse.json").read_text())["encoders"]) == 2
+    assert best(root) == expected
+    # What is stored is what the table says, and the tokens are the hashing encoder's.
+    pages = sorted(corpus.iterdir())
+    made = StaticTable(StaticConfig(model=table)).encode_queries([page.read_text("utf-8") for page in pages]).embeddings
+    with Searcher(root, "cpu") as searcher:
+        hit = searcher.search(QUESTION, 1)[0]
+        stored = searcher.reconstruct([hit.chunk_id])[0]
+        alike = made @ stored.embedding
+        assert pages[int(alike.argmax())].name == hit.path and alike.max() > 0.98
+        words = Hashing().encode_documents([hit.text]).tokens[-1].astype(np.float32)
+        assert float((stored.tokens @ words).max()) > 0.99
+
+    assert build(index(corpus, root, pair), instance).built is None
+    with monkeypatch.context() as rolled:
+        for kind in (StaticTable, Hashing):
+            rolled.setattr(kind, "encode_documents", None)
+        Warehouse.open(root).rollback(reason="the old one again")
+        assert best(root) == expected
+        assert best(root, generation=2) == expected
+    serving = Warehouse.open(root).published
+    assert serving is not None and serving.number == 1
