@@ -53,8 +53,8 @@ class Blend:
 
     @classmethod
     def standard(cls, there: EncoderLegs = BOTH_LEGS) -> "Blend":
-        """What a generation begun now is published with, whose encoder gives these. One of them alone weighs 1: words
-        weigh a third of it."""
+        """What a generation begun now is published with, whose encoder gives these. One of them alone weighs 1, and
+        words a third of it (docs/measurements.md, "One leg")."""
         weights = dict(WEIGHTS)
         if "dense" not in there:
             weights = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}
