@@ -2,7 +2,9 @@
 #
 # PYTHON chooses the interpreter of a new environment, EXTRAS what is installed (gpu or gpu-cu12 in place of cpu).
 PYTHON ?= python3
-EXTRAS ?= cpu,minilm,dg,code,documents,evaluate,serve,mcp
+EXTRAS ?= cpu,minilm,models,dg,code,documents,evaluate,serve,mcp
+# Besides, what only tests need: the frameworks that retrievers are made for, and the driver of a browser.
+TESTED := dev,langchain,llama-index,browser
 # More workers than cores: they wait for files, and for whatever else runs on the machine.
 WORKERS ?= 3
 
@@ -96,7 +98,7 @@ $(VENV)/demo.stamp: $(PINS) $(VENV)/modules.list | $(BIN)/python
 
 $(VENV)/test.stamp: $(PINS) $(VENV)/modules.list | $(BIN)/python
 	@echo "installing the packages and the tools of development into $(VENV)"
-	$(call install,$(EXTRAS),dev)
+	$(call install,$(EXTRAS),$(TESTED))
 	@touch $(VENV)/demo.stamp $@
 
 # An editable install knows the modules that there were: one that was moved or added is found after another install.

@@ -17,7 +17,14 @@ import xtr_assets
 PAGE = Path(xtr_assets.__file__).parents[1] / "docs" / "api.md"
 
 # What a user imports; everything else may change in any release (docs/dev/versions.md).
-MODULES = ("xtr_assets", "xtr_assets.index", "xtr_assets.search", "xtr_assets.encoders", "xtr_assets.defs")
+MODULES = (
+    "xtr_assets",
+    "xtr_assets.index",
+    "xtr_assets.search",
+    "xtr_assets.encoders",
+    "xtr_assets.defs",
+    "xtr_assets.testing",
+)
 
 HEAD = """\
 # The Python interface

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import xtr_assets
 PACKAGE = Path(xtr_assets.__file__).parent
 
 # How far right a layer stands. An import may go to a layer with a smaller number, or stay inside its own folder:
-# {sources, encoders, index, storage} share a number and never import each other, nor do {defs, cli, server}.
+# {sources, encoders, index, storage} share a number and never import each other, nor do {defs, cli, server,
+# integrations}.
 RANKS = {
     "core": 0,
     "config": 1,
@@ -23,6 +25,7 @@ RANKS = {
     "testing": 3,
     "client": 4,
     "pipeline": 4,
+    "integrations": 5,
     "defs": 5,
     "server": 5,
     "cli": 5,
@@ -39,6 +42,8 @@ SOLE_IMPORTERS = {
     "starlette": ("server",),
     "uvicorn": ("server",),
     "mcp": ("server",),
+    "langchain_core": ("integrations/langchain.py",),
+    "llama_index": ("integrations/llama_index.py",),
     "faiss": ("index",),
     "duckdb": ("storage/catalog.py",),
     "dagster": ("defs", "definitions.py"),
@@ -54,8 +59,13 @@ def layer_of(path: Path) -> str:
     return parts[0].removesuffix(".py")
 
 
-def imported(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def imported(path: Path) -> tuple[tuple[int, str], ...]:
     """(line, dotted name) of every import, those inside functions included; relative ones made absolute."""
+    return tuple(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[tuple[int, str]]:
     package = ("xtr_assets", *path.relative_to(PACKAGE).parent.parts)
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):

@@ -51,7 +51,10 @@ def imported(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "groups"),
     [
-        ("xtr_assets", ("cpu", "minilm", "code", "documents", "evaluate", "serve", "mcp")),
+        (
+            "xtr_assets",
+            ("cpu", "minilm", "models", "code", "documents", "evaluate", "serve", "mcp", "langchain", "llama-index"),
+        ),
         ("xtr_assets_tests", tuple(EXTRAS)),
     ],
 )

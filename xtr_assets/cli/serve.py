@@ -42,6 +42,7 @@ def serve(
     threads: Annotated[
         int | None, typer.Option(help="Searches at a time.", min=1, show_default="cores, 2 to 8")
     ] = None,
+    mcp: Annotated[bool, typer.Option("--mcp", help="Offer the tools of agents at /mcp.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or cuda:N,M.")] = "auto",
     access_log: Annotated[
         bool, typer.Option("--access-log", help="A line for each request on standard error.")
@@ -49,7 +50,7 @@ def serve(
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,
 ) -> None:
-    """Answer questions over HTTP; moves to each newly published generation by itself."""
+    """Answer questions over HTTP, with a search page at /; moves to each newly published generation by itself."""
     import logging
 
     from xtr_assets.server.bearers import Bearers
@@ -61,13 +62,18 @@ def serve(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    server = uvicorn_server(
-        hosted(index or [], config, warehouse, device),
-        Bearers(tokens),
-        Address(host, port, anyone),
-        workers=threads or min(max(2, cores), MOST_THREADS),
-        access_log=access_log,
-    )
+    indexes = hosted(index or [], config, warehouse, device)
+    try:
+        server = uvicorn_server(
+            indexes,
+            Bearers(tokens),
+            Address(host, port, anyone),
+            workers=threads or min(max(2, cores), MOST_THREADS),
+            access_log=access_log,
+            agents=mcp,
+        )
+    except ModuleNotFoundError as error:
+        raise ProviderError(f"{error.name} is not installed; `pip install 'xtr-assets[mcp]'`") from error
     server.run()
     if not server.started:
         # uvicorn has said why: the port is taken, the address is none of this machine.

@@ -1,31 +1,20 @@
 """The Searcher's interface over HTTP, for threads."""
 
 from collections.abc import Mapping, Sequence
-from time import monotonic, sleep
-from typing import Any
+from time import sleep
+from typing import Any, TypeVar
 
 import httpx
 
-from xtr_assets.client.destination import ATTEMPTS, Destination
-from xtr_assets.client.wire import (
-    Call,
-    arrays_of,
-    document_of,
-    hits_of,
-    modes_of,
-    search_call,
-    tokens_of,
-    unreachable,
-    vectors_of,
-)
-from xtr_assets.core.errors import GenerationError, ServerBusy
+from xtr_assets.client import exchange
+from xtr_assets.client.destination import Destination
+from xtr_assets.client.exchange import Exchange, Question, Send, Wait
+from xtr_assets.client.wire import modes_of
+from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.hit_table import Hits
 
-# An idle connection that the server closed just now: the request never arrived, or reads only.
-LOST = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
-# Ids of one request: 20 bytes each, of 64 KB that a head may have.
-IDS = 1000
+Result = TypeVar("Result")
 
 
 class RemoteSearcher:
@@ -67,19 +56,9 @@ class RemoteSearcher:
 
     def refresh(self) -> int:
         """Move the pin to what the server serves now; its number."""
-        for attempt in range(1, ATTEMPTS + 1):
-            number = int((self._ask(Call("/v1/generation"), None))["generation"])
-            if not self._pin:
-                break
-            try:
-                # Named once, the generation is leased; the server may have moved on between the two requests.
-                self._ask(Call("/v1/generation"), number)
-            except GenerationError:
-                if attempt == ATTEMPTS:
-                    raise
-            else:
-                self._pinned = number
-                break
+        number = self._run(exchange.refresh(self._destination, self._pin))
+        if self._pin:
+            self._pinned = number
         return number
 
     def search(
@@ -91,8 +70,8 @@ class RemoteSearcher:
         **settings: Any,
     ) -> Hits:
         """The best k chunks, best first, see `Searcher.search`; settings : its keyword arguments."""
-        asked = {"query": query, "k": k, "mode": mode, "where": where}
-        return hits_of(self._ask(search_call(asked, settings), self._pinned)["hits"])
+        asked = Question(k, where, settings)
+        return self._run(exchange.search(self._destination, self._pinned, query, mode, asked))
 
     def search_batch(
         self,
@@ -103,32 +82,26 @@ class RemoteSearcher:
         **settings: Any,
     ) -> list[Hits]:
         """`search` for several queries at once, see `Searcher.search_batch`."""
-        asked = {"queries": queries, "k": k, "mode": mode, "where": where}
-        return [hits_of(one["hits"]) for one in self._ask(search_call(asked, settings), self._pinned)["results"]]
+        asked = Question(k, where, settings)
+        return self._run(exchange.search_batch(self._destination, self._pinned, queries, mode, asked))
 
     def search_vectors(
         self, queries: Floats, k: int = 10, where: Mapping[str, Any] | None = None, **settings: Any
     ) -> tuple[Floats, Ints]:
         """Dense search with embeddings of one's own, see `Searcher.search_vectors`: queries float32 [n, dim]."""
-        asked = {"vectors": vectors_of(queries), "k": k, "where": where, "hydrate": False}
-        return arrays_of(self._ask(search_call(asked, settings), self._pinned)["results"], k)
+        asked = Question(k, where, settings)
+        return self._run(exchange.search_vectors(self._destination, self._pinned, queries, asked))
 
     def search_tokens(
         self, queries: Sequence[Floats], k: int = 10, where: Mapping[str, Any] | None = None, **settings: Any
     ) -> tuple[Floats, Ints]:
         """Late interaction with tokens of one's own, see `Searcher.search_tokens`: each query float32 [tokens, dim]."""
-        asked = {"tokens": tokens_of(queries), "k": k, "where": where, "hydrate": False}
-        return arrays_of(self._ask(search_call(asked, settings), self._pinned)["results"], k)
+        asked = Question(k, where, settings)
+        return self._run(exchange.search_tokens(self._destination, self._pinned, queries, asked))
 
     def hydrate(self, chunk_ids: Sequence[int]) -> Hits:
         """Chunks by id, see `Searcher.hydrate`. All come from one generation."""
-        ids, found, generation = list(map(int, chunk_ids)), Hits(), self._pinned
-        for start in range(0, len(ids), IDS):
-            part = ",".join(map(str, ids[start : start + IDS]))
-            answered = self._ask(Call("/v1/chunks", {"ids": part}), generation)
-            generation = answered["generation"]
-            found += hits_of(answered["chunks"])
-        return found
+        return self._run(exchange.hydrate(self._destination, self._pinned, chunk_ids))
 
     def close(self) -> None:
         """Close the connections; further searches are refused. Closing twice is allowed."""
@@ -141,25 +114,29 @@ class RemoteSearcher:
         self.close()
 
     def _about(self) -> dict[str, Any]:
-        return self._ask(Call("/v1/generation"), self._pinned)
+        return self._run(exchange.about(self._destination, self._pinned))
 
-    def _ask(self, call: Call, pinned: int | None) -> dict[str, Any]:
+    def _run(self, steps: Exchange[Result]) -> Result:
         if self._client.is_closed:
             raise GenerationError("this searcher was closed; connect again")
-        until = monotonic() + self._destination.timeout
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return document_of(self._client.send(self._destination.request(self._client, call, pinned)))
-            except ServerBusy as error:
-                if attempt == ATTEMPTS or monotonic() + error.retry_after > until:
-                    raise
-                sleep(error.retry_after)
-            except LOST as error:
-                if attempt == ATTEMPTS:
-                    raise unreachable(self._destination.url, error, self._destination.timeout) from error
-            except httpx.HTTPError as error:
-                raise unreachable(self._destination.url, error, self._destination.timeout) from error
-        raise AssertionError("every attempt returns or raises")
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    answer = self._do(step)
+                except httpx.HTTPError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as ended:
+            result: Result = ended.value
+            return result
+
+    def _do(self, step: Send | Wait) -> httpx.Response | None:
+        if isinstance(step, Wait):
+            sleep(step.seconds)
+            return None
+        return self._client.send(self._destination.request(self._client, step.call, step.pinned))
 
 
 def connect(

@@ -143,9 +143,8 @@ class EndpointConfig(Kind):
 
     `url` : up to and without `/embeddings`. `key` : $NAME of the environment variable that holds it. `revision` : a
     word for the state of the model, yours to change when the model behind the address became another one: it is part
-    of the fingerprint. `canary` : what the model makes of a pinned text, which the manifest records. `max_chars` :
-    longer texts are encoded in windows. `shorten` asks the server for vectors of `dim` dimensions. `rate` : requests a
-    second.
+    of the fingerprint. `max_chars` : longer texts are encoded in windows. `shorten` asks the server for vectors of
+    `dim` dimensions. `rate` : requests a second.
     """
 
     kind: Literal["endpoint"] = "endpoint"
@@ -162,7 +161,6 @@ class EndpointConfig(Kind):
     concurrency: Annotated[int, Field(ge=1, le=256)] = 4
     rate: Annotated[float, Field(gt=0.0)] | None = None
     timeout: Annotated[float, Field(gt=0.0, le=3600.0)] = 60.0
-    canary: Annotated[str, Field(repr=False)] = ""
 
     @field_validator("url")
     @classmethod

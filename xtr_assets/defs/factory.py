@@ -52,6 +52,8 @@ def build_index_defs(config: IndexConfig, prefix: str = "") -> dg.Definitions:
     site = Site(config, Names(config.name, prefix))
     names = site.names
     jobs = [*asset_jobs(site), *op_jobs(site)]
+    # Dagster takes no null at the top of a mapping; what is left out is what a kind has by default.
+    encoder = {name: value for name, value in config.encoder.model_dump(mode="json").items() if value is not None}
     return dg.Definitions(
         assets=[ASSETS[name](site) for name in site.there(ASSETS)],
         asset_checks=index_checks(site),
@@ -60,7 +62,7 @@ def build_index_defs(config: IndexConfig, prefix: str = "") -> dg.Definitions:
         schedules=index_schedules(site, {job.name: job for job in jobs}),
         resources={
             names.warehouse: WarehouseResource(path=str(config.warehouse)),
-            names.encoder: EncoderResource(settings=config.encoder.model_dump(mode="json", exclude_none=True)),
+            names.encoder: EncoderResource(settings=encoder),
             names.search: SearchResource(warehouse=str(config.warehouse)),
         },
     )

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.types import Int32s, Leg, Legs
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress, Tolerance
+from xtr_assets.encoders.encoder_record import hold_to_record
 
 # Raised when this code joins vectors in another way; part of the fingerprint.
 CODE_VERSION = 1
@@ -95,6 +96,11 @@ class Paired:
             tuple(np.empty((0, 0), np.float32) for _ in texts) if late is None else late.tokens,
             tuple(np.empty(0, np.int32) for _ in texts) if late is None else late.token_ids,
         )
+
+    def hold_to(self, described: Mapping[str, Any]) -> None:
+        """Let each part compare itself with its own record."""
+        for leg, part in self.parts.items():
+            hold_to_record(part, described.get(leg))
 
     def surface(self, token_ids: Sequence[int] | Int32s) -> list[str]:
         """The strings of token ids of the part that gives tokens."""

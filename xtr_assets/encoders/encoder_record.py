@@ -1,7 +1,7 @@
 """What a manifest says of its encoder, as a configuration that opens the same one."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,6 +18,7 @@ from xtr_assets.config import (
     XtrConfig,
 )
 from xtr_assets.core.errors import ConfigError, UnknownFormat
+from xtr_assets.encoders.base import Encoder
 
 _CLASSES: tuple[type[BaseModel], ...] = (
     MiniLmConfig,
@@ -52,6 +53,21 @@ def recorded_config(described: Mapping[str, Any]) -> EncoderConfig:
             "the warehouse with the release that built it, or install the package that brings this kind"
         ) from error
     return config
+
+
+@runtime_checkable
+class Held(Protocol):
+    """An encoder that its fingerprint does not tell all about, and that compares itself with its record."""
+
+    def hold_to(self, described: Mapping[str, Any]) -> None:
+        """Compare what comes from now on with what `describe` wrote once; EncoderMismatch where it is another."""
+        ...
+
+
+def hold_to_record(encoder: Encoder, described: Mapping[str, Any] | None) -> None:
+    """Let an encoder that can compare itself with its record do so."""
+    if described is not None and isinstance(encoder, Held):
+        encoder.hold_to(described)
 
 
 def minilm_with_tokens(described: Mapping[str, Any]) -> Mapping[str, Any] | None:

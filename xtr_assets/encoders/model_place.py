@@ -1,7 +1,7 @@
 """Models of the user's: a folder, or a commit of the Hugging Face hub; and the sha256 of what is read from it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from xtr_assets.config import ModelConfig
@@ -24,8 +24,8 @@ CODE = re.compile(r"^\w+\.py$")
 NOT_READ = frozenset({"onnx", "openvino", "eval", "runs", "coreml", "imgs", "images", ".git", ".cache"})
 
 
-def locate_model(config: ModelConfig) -> Path:
-    """The folder of a model, downloaded where it is a commit of the hub that the cache lacks.
+def locate_model(config: ModelConfig, also: Sequence[str] = ()) -> Path:
+    """The folder of a model, downloaded where it is a commit of the hub that the cache lacks; `also` : files besides.
 
     Raises ConfigError for a name of the hub without a commit, and for a commit that the folder is not of; ProviderError
     where there is no such folder or commit to be had.
@@ -41,7 +41,7 @@ def locate_model(config: ModelConfig) -> Path:
             f"`encoder.model` is {config.model} of the hub without `revision`: what it names may be another model "
             "tomorrow; add `revision` with the commit in full (40 hex digits, on the model's page under Files)"
         )
-    return _from_hub(config.model, config.revision, pickles=config.trust_pickle)
+    return _from_hub(config.model, config.revision, [*(["*.bin"] if config.trust_pickle else []), *also])
 
 
 def _check_revision(folder: Path, config: ModelConfig) -> None:
@@ -55,13 +55,13 @@ def _check_revision(folder: Path, config: ModelConfig) -> None:
     )
 
 
-def _from_hub(name: str, revision: str, *, pickles: bool) -> Path:
+def _from_hub(name: str, revision: str, also: Sequence[str]) -> Path:
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import LocalEntryNotFoundError
     except ImportError as error:
-        raise ProviderError('models of the hub need huggingface_hub; `pip install "xtr-assets[minilm]"`') from error
-    wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*.metadata", *(["*.bin"] if pickles else [])]
+        raise ProviderError('models of the hub need huggingface_hub; `pip install "xtr-assets[models]"`') from error
+    wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*.metadata", *also]
     left_out = [f"{one}/*" for one in sorted(NOT_READ)]
     try:
         return Path(snapshot_download(name, revision=revision, local_files_only=True))
@@ -77,12 +77,16 @@ def _from_hub(name: str, revision: str, *, pickles: bool) -> Path:
 
 
 def read_files(folder: Path, *, pickles: bool = False, code: bool = False) -> list[Path]:
-    """What is read of a model: files at its top and one folder down, where its modules lie; sorted."""
-    places = [folder, *(p for p in folder.iterdir() if p.is_dir() and p.name not in NOT_READ)]
+    """What is read of a model: files at its top and in the folders of its modules; sorted."""
     patterns = [READ, *([PICKLE] if pickles else []), *([CODE] if code else [])]
-    return sorted(
-        p for place in places for p in place.iterdir() if p.is_file() and any(x.match(p.name) for x in patterns)
-    )
+    files = (path for place in module_folders(folder) for path in place.iterdir() if path.is_file())
+    return sorted(path for path in files if any(pattern.match(path.name) for pattern in patterns))
+
+
+def module_folders(folder: Path, depth: int = 3) -> list[Path]:
+    """A model's folder and those below it in which modules may lie, themselves of modules (a Router), in order."""
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and path.name not in NOT_READ) if depth else []
+    return [folder, *(found for one in below for found in module_folders(one, depth - 1))]
 
 
 def digests_of(folder: Path, files: Iterable[Path]) -> dict[str, str]:
@@ -101,7 +105,7 @@ def refuse_pickles(folder: Path, *, trusted: bool) -> None:
     """ProviderError where weights lie in a pickle alone, unless pickles are trusted."""
     if trusted:
         return
-    for place in [folder, *(p for p in sorted(folder.iterdir()) if p.is_dir() and p.name not in NOT_READ)]:
+    for place in module_folders(folder):
         pickles = sorted(p.name for p in place.iterdir() if PICKLE.match(p.name))
         if pickles and not any(p.suffix == ".safetensors" for p in place.iterdir()):
             raise ProviderError(

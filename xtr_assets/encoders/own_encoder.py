@@ -1,6 +1,6 @@
 """Somebody's own encoder: a factory by its name, or by an entry point of an installed package."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -10,6 +10,7 @@ from xtr_assets.config.encoder_kinds import PYTHON
 from xtr_assets.core.errors import ConfigError, ProviderError, XtrAssetsError
 from xtr_assets.core.types import Int32s, legs_of
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress
+from xtr_assets.encoders.encoder_record import hold_to_record
 
 MEMBERS = ("name", "legs", "dim", "token_dim", "fingerprint", "tolerance")
 METHODS = ("describe", "encode_documents", "encode_queries", "surface")
@@ -89,6 +90,10 @@ class OwnEncoder:
     def encode_queries(self, texts: Sequence[str]) -> EncodedQueries:
         """Encode queries."""
         return self._inner.encode_queries(texts)
+
+    def hold_to(self, described: Mapping[str, Any]) -> None:
+        """Let it compare itself with its record, where it can."""
+        hold_to_record(self._inner, described)
 
     def surface(self, token_ids: Sequence[int] | Int32s) -> list[str]:
         """The strings of token ids."""

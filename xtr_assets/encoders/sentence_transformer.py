@@ -23,6 +23,7 @@ from xtr_assets.encoders.text_windows import TextWindows, cut_texts, dense_docum
 CODE_VERSION = 1
 OWN_MODULES = "sentence_transformers."
 MODULES = "modules.json"
+CODE_FILES = ("*.py",)
 INSTALL = 'pip install "xtr-assets[models]"'
 # Padded tokens of one batch, and what a batch costs beside them: as measured for minilm (forward_pass.py).
 BUDGET, OVERHEAD = {"cpu": 4096, "cuda": 65536}, {"cpu": 64, "cuda": 1024}
@@ -32,7 +33,9 @@ PROMPT_NAMES = {"query": ("query",), "document": ("document", "passage", "corpus
 
 def open_sentence_transformer(config: SentenceTransformersConfig, device: str) -> "SentenceTransformerEncoder":
     """Locate, check and load a model. Raises ProviderError and ConfigError."""
-    return SentenceTransformerEncoder(locate_model(config), config, device)
+    return SentenceTransformerEncoder(
+        locate_model(config, CODE_FILES if config.remote_code == "own" else ()), config, device
+    )
 
 
 class SentenceTransformerEncoder:
@@ -81,7 +84,8 @@ class SentenceTransformerEncoder:
             return str(said)
         held = self._model.prompts or {}
         default = self._model.default_prompt_name
-        return next((held[n] for n in (*names, *([default] if default else [])) if held.get(n)), "")
+        # An empty one counts: it keeps the default away.
+        return str(next((held[name] for name in (*names, default) if name in held), ""))
 
     def _check_prompt(self, task: str) -> int:
         """Tokens of a text that go beside the prompt."""
@@ -257,4 +261,7 @@ def load_model(folder: Path, config: SentenceTransformersConfig, device: str) ->
             "copy the whole model again, or look whether its files are of one model"
         ) from error
     model.eval()
-    return model, str(chosen), choose_precision(config.precision, chosen)
+    # bf16 by autocast turns every weight into bf16 at every call: on a CPU with AVX512_BF16 that gave 22 texts a
+    # CPU second where fp32 gave 37 (benchmarks/encoder_kinds.py).
+    plain = config.precision == "auto" and chosen.type == "cpu"
+    return model, str(chosen), choose_precision("fp32" if plain else config.precision, chosen)

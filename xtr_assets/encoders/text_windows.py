@@ -95,7 +95,8 @@ def pooled(vectors: Floats, windows: TextWindows, count: int) -> Floats:
     norms = np.linalg.norm(sums, axis=1, keepdims=True)
     if (norms == 0).any():
         raise UnusableText(int((norms == 0).argmax()), "the vectors of its windows cancel each other")
-    return sums / norms
+    scaled: Floats = sums / norms
+    return scaled
 
 
 def dense_documents(vectors: Floats, windows: int) -> Encoded:

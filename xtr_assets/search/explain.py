@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from xtr_assets.core.types import Ints
+from xtr_assets.core.token_spans import token_spans
+from xtr_assets.core.types import Ints, encoded_text
 from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TokenMatch
 from xtr_assets.search.legs import Legs
 from xtr_assets.search.query_encoder import QueryEncoder
@@ -25,22 +26,26 @@ def explain_hits(
 ) -> list[list[Hit]]:
     """The hits of each query with `explanation` filled."""
     return [
-        [
-            replace(hit, explanation=_explain(opened, encoder, query, ranking, row))
-            for hit, row in zip(own, ranking.rows.tolist(), strict=True)
-        ]
+        _explained(opened, encoder, query, ranking, own)
         for query, ranking, own in zip(queries, rankings, hits, strict=True)
     ]
 
 
-def _explain(
-    opened: OpenGeneration, encoder: QueryEncoder, query: QueryVectors, ranking: Ranking, row: int
-) -> Explanation:
-    return Explanation(
-        candidates=len(ranking.candidates.rows),
-        spaces=explain_spaces(ranking.candidates, opened.chunk_ids, row, opened.legs),
-        tokens=explain_tokens(opened, encoder, query, row, listed="xtr" in ranking.candidates.lists),
-    )
+def _explained(
+    opened: OpenGeneration, encoder: QueryEncoder, query: QueryVectors, ranking: Ranking, hits: Sequence[Hit]
+) -> list[Hit]:
+    rows = ranking.rows.tolist()
+    met = explain_tokens(opened, encoder, query, rows, hits, listed="xtr" in ranking.candidates.lists)
+    count = len(ranking.candidates.rows)
+    return [
+        replace(
+            hit,
+            explanation=Explanation(
+                count, explain_spaces(ranking.candidates, opened.chunk_ids, row, opened.legs), tokens
+            ),
+        )
+        for hit, row, tokens in zip(hits, rows, met, strict=True)
+    ]
 
 
 def explain_spaces(candidates: Candidates, chunk_ids: Ints, row: int, legs: Legs) -> Mapping[str, SpaceExplanation]:
@@ -67,18 +72,49 @@ def explain_spaces(candidates: Candidates, chunk_ids: Ints, row: int, legs: Legs
 
 
 def explain_tokens(
-    opened: OpenGeneration, encoder: QueryEncoder, query: QueryVectors, row: int, *, listed: bool
-) -> tuple[TokenMatch, ...]:
-    """For each query token the document token of highest similarity; nothing in a mode that compares no tokens.
+    opened: OpenGeneration,
+    encoder: QueryEncoder,
+    query: QueryVectors,
+    rows: Sequence[int],
+    hits: Sequence[Hit],
+    *,
+    listed: bool,
+) -> list[tuple[TokenMatch, ...]]:
+    """For each row, which is that of a hit, and each query token the document token of highest similarity; nothing in a
+    mode that compares no tokens.
 
     listed : whether the index chose candidates; where all rows were scanned nothing was imputed.
     """
     if query.tokens is None or query.token_ids is None or opened.tokens is None:
-        return ()
-    matches = opened.tokens.index.explain(query.tokens, row)
-    met = opened.token_ids(row)[[match.position for match in matches]]
-    asked, found = encoder.surface(opened.generation, query.token_ids), encoder.surface(opened.generation, met)
-    return tuple(
-        TokenMatch(asked[i], found[i], match.position, match.similarity, listed and not match.retrieved)
-        for i, match in enumerate(matches)
-    )
+        return [()] * len(rows)
+    asked = encoder.surface(opened.generation, query.token_ids)
+    found = []
+    for row, hit, matches in zip(rows, hits, opened.tokens.index.explain_rows(query.tokens, rows), strict=True):
+        last = max((match.position for match in matches), default=-1)
+        surfaces = encoder.surface(opened.generation, opened.token_ids(row)[: last + 1])
+        places = _places(surfaces, hit)
+        found.append(
+            tuple(
+                TokenMatch(
+                    word,
+                    surfaces[match.position],
+                    match.position,
+                    match.similarity,
+                    listed and not match.retrieved,
+                    *places[match.position],
+                )
+                for word, match in zip(asked, matches, strict=True)
+            )
+        )
+    return found
+
+
+def _places(surfaces: Sequence[str], hit: Hit) -> list[tuple[int, int] | tuple[None, None]]:
+    """Where the tokens of a document stand in the text of its hit. The encoder saw the title first: what stands there
+    has no place in the text."""
+    whole = encoded_text(hit.title, hit.text)
+    before = len(whole) - len(hit.text)
+    return [
+        (None, None) if span is None or span[0] < before else (span[0] - before, span[1] - before)
+        for span in token_spans(surfaces, whole)
+    ]

@@ -15,6 +15,8 @@ class TokenMatch:
     similarity : their inner product
     imputed : the index did not retrieve the document for this query token: while candidates were chosen a bound stood
         in for the similarity, which here is the true one
+    start, end : where `token` stands in the hit's text, in characters from 0; None where it stands in the title, or was
+        not found again in the text
     """
 
     query_token: str
@@ -22,6 +24,8 @@ class TokenMatch:
     position: int
     similarity: float
     imputed: bool
+    start: int | None = None
+    end: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +74,7 @@ class Explanation:
         return {
             "candidates": self.candidates,
             "spaces": {name: space.document() for name, space in self.spaces.items()},
-            "tokens": [
-                {
-                    "query_token": match.query_token,
-                    "token": match.token,
-                    "position": match.position,
-                    "similarity": match.similarity,
-                    "imputed": match.imputed,
-                }
-                for match in self.tokens
-            ],
+            "tokens": [asdict(match) for match in self.tokens],
         }
 
     def __str__(self) -> str:

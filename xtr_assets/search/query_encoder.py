@@ -1,16 +1,16 @@
 """Texts to query vectors, by the encoder that the generation was made with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from xtr_assets.config import EncoderConfig, EncoderPair, EndpointConfig, MiniLmConfig
+from xtr_assets.config import EncoderConfig, EncoderPair, MiniLmConfig
 from xtr_assets.config.trust import refuse_unvouched
 from xtr_assets.core.errors import EncoderMismatch
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.types import Int32s
-from xtr_assets.encoders.encoder_record import minilm_with_tokens, recorded_config
+from xtr_assets.encoders.encoder_record import hold_to_record, minilm_with_tokens, recorded_config
 from xtr_assets.encoders.head_file import HEAD_FILE, HeadName, shipped_name
 from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.storage.generation import Generation
@@ -68,7 +68,7 @@ class QueryEncoder:
         if config is None:
             config = recorded_config(described)
             refuse_unvouched(config, f"generation {generation.number}")
-        config = _with_head(_with_canary(config, described), generation)
+        config = _with_head(config, generation)
         encoder = open_encoder(config, self._wanted)
         if encoder.fingerprint != generation.fingerprint:
             raise EncoderMismatch(
@@ -76,6 +76,7 @@ class QueryEncoder:
                 f"{generation.fingerprint[:8]}, the encoder installed here has {encoder.fingerprint[:8]}; "
                 "install the encoder it was built with, or rebuild with `xtr-assets build`"
             )
+        hold_to_record(encoder, described)
         self.device = str(encoder.describe().get("device", "cpu"))
         return encoder
 
@@ -91,16 +92,6 @@ def _with_head(config: EncoderConfig, generation: Generation) -> EncoderConfig:
     if not isinstance(config, MiniLmConfig) or isinstance(config.head, Path):
         return config
     return config.model_copy(update={"head": head_of(generation)})
-
-
-def _with_canary(config: EncoderConfig, described: Mapping[str, Any]) -> EncoderConfig:
-    """The same with what an endpoint was known by when the generation was built, unless the configuration says it."""
-    if isinstance(config, EncoderPair) and isinstance(described.get("dense"), Mapping):
-        dense = config.dense
-        return config if dense is None else config.model_copy(update={"dense": _with_canary(dense, described["dense"])})
-    if not isinstance(config, EndpointConfig) or config.canary or not described.get("canary"):
-        return config
-    return config.model_copy(update={"canary": str(described["canary"])})
 
 
 def head_of(generation: Generation) -> HeadName | Path:

@@ -16,6 +16,7 @@ from xtr_assets.core.errors import XtrAssetsError
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.neighbourhood import neighbourhood
 from xtr_assets.server import overview
+from xtr_assets.server.facets import facets
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.problem import Problem, problem_of
@@ -41,9 +42,12 @@ Result = TypeVar("Result")
 Mode = Literal["hybrid", "dense", "xtr", "lexical"]
 
 
-def agent_server(indexes: Sequence[HostedIndex], limits: Limits | None = None) -> MCPServer[Any]:
-    """An MCP server over these indexes; `run("stdio")` answers until its input ends."""
-    tools = AgentTools(indexes, limits or Limits(k=MOST_HITS))
+def agent_server(indexes: Sequence[HostedIndex], limits: Limits | None = None, *, look: bool = True) -> MCPServer[Any]:
+    """An MCP server over these indexes; `run("stdio")` answers until its input ends.
+
+    look : each tool looks at the pointer first; not where something else follows it, as a server does.
+    """
+    tools = AgentTools(indexes, limits or Limits(k=MOST_HITS), look)
     server: MCPServer[Any] = MCPServer("xtr-assets", instructions=INSTRUCTIONS)
     for tool in (tools.search, tools.read_chunk, tools.list_sources, tools.index_status):
         server.tool(annotations=READS)(tool)
@@ -68,8 +72,8 @@ def told(tool: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
 class AgentTools:
     """The tools; each looks at the pointer first, so that an agent never searches what is no longer published."""
 
-    def __init__(self, indexes: Sequence[HostedIndex], limits: Limits) -> None:
-        self._indexes, self._limits = {index.name: index for index in indexes}, limits
+    def __init__(self, indexes: Sequence[HostedIndex], limits: Limits, look: bool = True) -> None:
+        self._indexes, self._limits, self._look = {index.name: index for index in indexes}, limits, look
 
     @told
     def search(
@@ -124,13 +128,14 @@ class AgentTools:
         """The sources of the index, with how many files and chunks each has, and of which kinds."""
         chosen = self._index(index)
         with chosen.use() as searcher:
-            return {"index": chosen.name, "generation": searcher.generation, "sources": overview.sources(searcher)}
+            return {"index": chosen.name, "generation": searcher.generation, "sources": facets(searcher)["sources"]}
 
     @told
     def index_status(self) -> dict[str, Any]:
         """Which indexes there are, from which generation they answer, how much they hold, and what is wrong."""
-        for one in self._indexes.values():
-            one.look()
+        if self._look:
+            for one in self._indexes.values():
+                one.look()
         return {"indexes": [self._status(one) for one in self._indexes.values()]}
 
     def _status(self, index: HostedIndex) -> dict[str, Any]:
@@ -147,7 +152,8 @@ class AgentTools:
             raise ToolError(f"index is {str(name)[:100]!r}; name one of {', '.join(self._indexes)}")
         else:
             chosen = self._indexes[str(name)]
-        chosen.look()
+        if self._look:
+            chosen.look()
         return chosen
 
 

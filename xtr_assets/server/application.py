@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,15 +26,21 @@ from xtr_assets.server.answers import (
     neighbourhood_document,
 )
 from xtr_assets.server.bearers import Bearers
+from xtr_assets.server.facets import FacetCounts
 from xtr_assets.server.gatherer import Gatherer
-from xtr_assets.server.guard import Guard, response_of
+from xtr_assets.server.guard import AGENTS, Guard, response_of
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.json_body import json_object
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.openapi import openapi_document
+from xtr_assets.server.page_files import page_routes
 from xtr_assets.server.problem import Problem, problem_of, refused
 from xtr_assets.server.question import parse_question
+from xtr_assets.server.state_report import state_report
 from xtr_assets.telemetry import metrics
+
+if TYPE_CHECKING:
+    from xtr_assets.server.agent_route import AgentRoute
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +72,8 @@ def answered(handler: Handler) -> Handler:
 class Server:
     """Several indexes behind one URL; `app` is the ASGI application.
 
-    workers : threads that search. poll_seconds : how often each index looks at its pointer.
+    workers : threads that search. poll_seconds : how often each index looks at its pointer. agents : what answers at
+    /mcp, where anything does.
     """
 
     def __init__(
@@ -77,21 +84,28 @@ class Server:
         workers: int = 2,
         hosts: Collection[str] | None = None,
         poll_seconds: float = POLL_SECONDS,
+        agents: "AgentRoute | None" = None,
     ) -> None:
         self._indexes, self._bearers = {index.name: index for index in indexes}, bearers
         self._limits, self._poll_seconds = limits or Limits(), poll_seconds
         self._gatherer = Gatherer(answer_together, workers, self._limits)
+        self._facet_counts, self._agents = FacetCounts(), agents
         routes = [
             Route("/v1/search", answered(self._search), methods=["POST"]),
             Route("/v1/chunks", answered(self._chunks)),
             Route("/v1/chunks/{chunk_id}", answered(self._chunk)),
             Route("/v1/generation", answered(self._generation)),
             Route("/v1/generations", answered(self._generations)),
+            Route("/v1/facets", answered(self._facets)),
+            Route("/v1/state", answered(self._state)),
             Route("/healthz", answered(self._health)),
             Route("/readyz", answered(self._ready)),
             Route("/metrics", answered(self._metrics)),
             Route("/openapi.json", answered(self._openapi)),
+            *page_routes(),
         ]
+        if agents is not None:
+            routes.append(Route(AGENTS, agents))
         starlette = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: _http_problem})
         self.app = Guard(starlette, bearers, hosts)
 
@@ -145,6 +159,18 @@ class Server:
     async def _generations(self, request: Request) -> Response:
         return json_response(await self._gatherer.alone(partial(overview.generations, self._index(request))))
 
+    async def _facets(self, request: Request) -> Response:
+        index, pinned = self._index(request), _pinned(request)
+
+        def read() -> dict[str, Any]:
+            with index.use(pinned) as searcher:
+                return self._facet_counts.of(index.name, searcher)
+
+        return json_response(await self._gatherer.alone(read))
+
+    async def _state(self, request: Request) -> Response:
+        return json_response(await self._gatherer.alone(partial(state_report, self._index(request))))
+
     async def _health(self, _: Request) -> Response:
         return json_response({"ok": True})
 
@@ -177,7 +203,10 @@ class Server:
         await asyncio.gather(*(asyncio.to_thread(index.look) for index in self._indexes.values()))
         followers = [asyncio.create_task(self._follow(index)) for index in self._indexes.values()]
         try:
-            yield
+            async with AsyncExitStack() as stack:
+                if self._agents is not None:
+                    await stack.enter_async_context(self._agents.running())
+                yield
         finally:
             for one in followers:
                 one.cancel()

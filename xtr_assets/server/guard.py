@@ -10,6 +10,7 @@ from starlette.responses import Response
 from xtr_assets.core.errors import Unauthorized
 from xtr_assets.server.answers import encoded
 from xtr_assets.server.bearers import Bearers
+from xtr_assets.server.page_files import FILES
 from xtr_assets.server.problem import Problem, refused
 from xtr_assets.telemetry import metrics
 
@@ -23,8 +24,19 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Asked by load balancers and tools, which have no token; they tell nothing of any text.
 OPEN_ROUTES = ("/healthz", "/readyz", "/openapi.json")
+AGENTS = "/mcp"
 # Label values of metrics, never paths that strangers make up.
-ROUTES = (*OPEN_ROUTES, "/v1/search", "/v1/chunks", "/v1/generation", "/v1/generations", "/metrics")
+ROUTES = (
+    *OPEN_ROUTES,
+    "/v1/search",
+    "/v1/chunks",
+    "/v1/facets",
+    "/v1/generation",
+    "/v1/generations",
+    "/v1/state",
+    "/metrics",
+    AGENTS,
+)
 HEADERS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
 
@@ -63,7 +75,8 @@ class Guard:
     def _refusal(self, scope: Scope) -> Problem | None:
         if self._hosts is not None and _hostname(_header(scope, b"host")) not in self._hosts:
             return refused(421, f"this server answers to {', '.join(sorted(self._hosts))}; call it by one of these")
-        if self._bearers.open or scope["path"] in OPEN_ROUTES:
+        # The page is the same for everybody; what it shows it asks for, with a token.
+        if self._bearers.open or scope["path"] in OPEN_ROUTES or scope["path"] in FILES:
             return None
         if self._bearers.name_of(_header(scope, b"authorization")) is None:
             return Problem(
@@ -94,4 +107,6 @@ def _hostname(host: str | None) -> str:
 def _route(path: str) -> str:
     if path.startswith("/v1/chunks/"):
         return "/v1/chunks"
+    if path in FILES:
+        return "/"
     return path if path in ROUTES else "other"

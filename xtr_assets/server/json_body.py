@@ -12,12 +12,17 @@ from xtr_assets.server.problem import Problem, refused, too_slow
 
 async def json_object(request: Request, limits: Limits) -> dict[str, Any]:
     """The JSON object of the body. Raises Problem: 413, 415, 408 or 400."""
+    return parse_object(await body_bytes(request, limits))
+
+
+async def body_bytes(request: Request, limits: Limits) -> bytes:
+    """The body of a request that says it is JSON. Raises Problem: 413, 415 or 408."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise refused(415, f"the content type is {kind[:100] or 'missing'!r}; send application/json")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise refused(415, "the body is compressed; send it as it is")
-    return parse_object(await _body(request, limits))
+    return await _body(request, limits)
 
 
 async def _body(request: Request, limits: Limits) -> bytes:

@@ -22,6 +22,14 @@ _ERRORS = {
 }
 
 
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+_SOURCE = _object(source=_TEXT, chunks=_INTEGER, files=_INTEGER, kinds=_object())
+_FOLDER = _object(source=_TEXT, path=_TEXT, chunks=_INTEGER)
+
+
 def openapi_document(limits: Limits) -> dict[str, Any]:
     """The document, OpenAPI 3.1."""
     chunk_id = {"name": "chunk_id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}}
@@ -57,6 +65,25 @@ def openapi_document(limits: Limits) -> dict[str, Any]:
             },
             "/v1/generation": {"get": _operation("The generation that answers", "generation", _object())},
             "/v1/generations": {"get": _operation("Every generation", "generations", _object())},
+            "/v1/facets": {
+                "get": _operation(
+                    "What a search can be narrowed to: sources with their kinds, and folders",
+                    "facets",
+                    _object(sources=_list(_SOURCE), folders=_list(_FOLDER)),
+                )
+            },
+            "/v1/state": {
+                "get": _operation(
+                    "What was left out, what is behind, what is under way, who moved the pointer when",
+                    "state",
+                    _object(
+                        **dict.fromkeys(("shards", "history"), _list({"type": "object"})),
+                        **dict.fromkeys(("quarantine", "stale"), _object(total=_INTEGER, files=_list(_object()))),
+                        draft={"type": ["object", "null"]},
+                    ),
+                )
+            },
+            "/": {"get": _plain("The search page", "page", "text/html", {})},
             "/healthz": {"get": _plain("Whether the process lives", "healthz", "application/json", {})},
             "/readyz": {"get": _plain("Whether every index answers", "readyz", "application/json", {"503": "not yet"})},
             "/metrics": {"get": _plain("Prometheus metrics", "metrics", "text/plain", {"401": _ERRORS["401"]})},
@@ -156,10 +183,6 @@ def _error(says: str) -> dict[str, Any]:
 
 def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": schema}
-
-
-def _object(**properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def _list(items: dict[str, Any]) -> dict[str, Any]:

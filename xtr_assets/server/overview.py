@@ -2,12 +2,14 @@
 
 from typing import Any
 
-import pyarrow as pa
-
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_published
+from xtr_assets.storage.manifest import CheckRecord
+
+# Points of a curve of recall over k; the gate measures six.
+MOST_POINTS = 32
 
 
 def readiness(index: HostedIndex) -> dict[str, Any]:
@@ -59,25 +61,22 @@ def _line(generation: Generation) -> dict[str, Any]:
         "segments": len(manifest.segments),
         "bytes": generation.bytes(),
         "forced": generation.forced,
-        "checks": [
-            {"name": one.name, "passed": one.passed, "value": one.value, "threshold": one.threshold} for one in checks
-        ],
+        "checks": [_check(one) for one in checks],
     }
 
 
-def sources(searcher: Searcher) -> list[dict[str, Any]]:
-    """Each source with how many chunks and files it has, and of which kinds."""
-    with searcher.opened() as opened:
-        table = opened.generation.chunk_table(["source", "path", "kind"])
-    table = pa.table({name: table.column(name).cast(pa.string()) for name in table.column_names})
-    sums = table.group_by("source").aggregate([("path", "count"), ("path", "count_distinct")]).to_pylist()
-    kinds = table.group_by(["source", "kind"]).aggregate([("path", "count")]).to_pylist()
-    return [
-        {
-            "source": one["source"],
-            "chunks": one["path_count"],
-            "files": one["path_count_distinct"],
-            "kinds": {each["kind"]: each["path_count"] for each in kinds if each["source"] == one["source"]},
-        }
-        for one in sorted(sums, key=lambda one: str(one["source"]))
-    ]
+def _check(record: CheckRecord) -> dict[str, Any]:
+    """A verdict; of a recall also its mean and its curve, [[k, recall], ...]."""
+    said = {"name": record.name, "passed": record.passed, "value": record.value, "threshold": record.threshold}
+    mean = record.details.get("mean", record.details.get("recall"))
+    if _is_number(mean):
+        said["mean"] = mean
+    # Details are whatever a check wrote, of any release, in a warehouse that may come from elsewhere.
+    curve = record.details.get("curve")
+    if isinstance(curve, list) and all(isinstance(one, list) and all(map(_is_number, one)) for one in curve):
+        said["curve"] = [one[:2] for one in curve[:MOST_POINTS] if len(one) >= 2]
+    return said
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -12,6 +13,9 @@ from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.patient_protocol import patient
+
+if TYPE_CHECKING:
+    from xtr_assets.server.agent_route import AgentRoute
 
 # Questions under way get this long when the server is stopped.
 GRACE_SECONDS = 30
@@ -49,10 +53,15 @@ def uvicorn_server(
     workers: int = 2,
     poll_seconds: float = 1.0,
     access_log: bool = False,
+    agents: bool = False,
 ) -> uvicorn.Server:
-    """A uvicorn server that was not started; `run()` serves until SIGTERM or SIGINT, then ends what is under way."""
+    """A uvicorn server that was not started; `run()` serves until SIGTERM or SIGINT, then ends what is under way.
+
+    agents : offer the tools of agents at /mcp. Raises ModuleNotFoundError where the SDK is not installed.
+    """
     limits = limits or Limits()
-    server = Server(indexes, bearers, limits, workers, names_for(address, bearers), poll_seconds)
+    route = _agent_route(indexes, limits, workers) if agents else None
+    server = Server(indexes, bearers, limits, workers, names_for(address, bearers), poll_seconds, route)
     return uvicorn.Server(
         uvicorn.Config(
             server.app,
@@ -69,6 +78,13 @@ def uvicorn_server(
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
+
+
+def _agent_route(indexes: list[HostedIndex], limits: Limits, workers: int) -> "AgentRoute":
+    # The SDK takes half a second to import: only who offers its tools waits for it.
+    from xtr_assets.server.agent_route import AgentRoute
+
+    return AgentRoute(indexes, limits, workers)
 
 
 def _loopback(host: str) -> bool:

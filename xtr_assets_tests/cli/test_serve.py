@@ -23,7 +23,7 @@ READY = re.compile(r"http://127\.0\.0\.1:(\d+)")
 def test_the_command_answers_until_it_is_stopped(built: Path) -> None:
     environment = {**os.environ, "NO_COLOR": "1"}
     process = subprocess.Popen(
-        START, cwd=built, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        [*START, "--mcp"], cwd=built, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )
     said = []
     try:
@@ -35,6 +35,9 @@ def test_the_command_answers_until_it_is_stopped(built: Path) -> None:
         question = {"query": "how is a refund paid", "k": 1}
         answer = httpx.post(f"http://127.0.0.1:{found[1]}/v1/search", json=question, timeout=60).json()
         assert answer["index"] == "handbook" and "refund" in answer["hits"][0]["text"].lower()
+        message = {"jsonrpc": "2.0", "id": 7, "method": "ping"}
+        sent = httpx.post(f"http://127.0.0.1:{found[1]}/mcp", json=message, headers={"accept": "application/json"})
+        assert (sent.status_code, sent.json()) == (200, {"jsonrpc": "2.0", "id": 7, "result": {}})
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=30)
     finally:
@@ -49,16 +52,23 @@ def test_an_address_that_others_reach_is_refused_without_tokens(run: Command, mo
 
 
 @pytest.mark.parametrize(
-    ("command", "package", "module"), [("serve", "uvicorn", "runner"), ("mcp", "mcp", "agent_tools")]
+    ("command", "package", "modules"),
+    [
+        (["serve"], "uvicorn", {"runner"}),
+        (["mcp"], "mcp", {"agent_tools"}),
+        (["serve", "--mcp"], "mcp", {"agent_tools", "agent_route"}),
+    ],
 )
 def test_a_package_that_is_missing_is_named_with_its_line(
-    run: Command, monkeypatch: pytest.MonkeyPatch, command: str, package: str, module: str
+    run: Command, monkeypatch: pytest.MonkeyPatch, command: list[str], package: str, modules: set[str]
 ) -> None:
-    for name in [one for one in sys.modules if one.split(".")[0] == package or one == f"xtr_assets.server.{module}"]:
+    gone = {f"xtr_assets.server.{module}" for module in modules}
+    for name in [one for one in sys.modules if one.split(".")[0] == package or one in gone]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
-    result = run(command)
-    assert result.exit_code == 1 and f"pip install 'xtr-assets[{command}]'" in result.output
+    result = run(*command)
+    extra = "mcp" if package == "mcp" else "serve"
+    assert result.exit_code == 1 and f"pip install 'xtr-assets[{extra}]'" in result.output
 
 
 def test_wrong_use_is_named(run: Command, tmp_path: Path) -> None:

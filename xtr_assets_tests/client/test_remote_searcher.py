@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import xtr_assets as xa
-from xtr_assets.client import remote_searcher
+from xtr_assets.client import exchange
 from xtr_assets.client.async_searcher import AsyncRemoteSearcher
 from xtr_assets.client.remote_searcher import RemoteSearcher
 from xtr_assets.client.wire import hits_of, modes_of
@@ -123,7 +123,7 @@ def test_many_ids_are_asked_for_in_parts(
     remote: RemoteSearcher, local: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [hit.chunk_id for hit in local.search("zebra parse", 80)]
-    monkeypatch.setattr(remote_searcher, "IDS", 7)
+    monkeypatch.setattr(exchange, "IDS", 7)
     assert same(remote.hydrate(ids), local.hydrate(ids))
 
 
@@ -164,7 +164,11 @@ def test_an_index_of_one_leg_says_its_modes_and_refuses_another_one_as_the_libra
     with served({"lone": folder}) as address, xa.connect(address) as remote, Searcher(folder, "cpu") as local:
         assert remote.modes == local.modes == ("hybrid", "dense", "lexical", "exact")
         assert same(remote.search("connection refused", 2), local.search("connection refused", 2))
-        for ask in (lambda s: s.search("a", mode="xtr"), lambda s: s.search_tokens([np.ones((2, 8), np.float32)])):
+        asked: list[Callable[[Any], Any]] = [
+            lambda s: s.search("a", mode="xtr"),
+            lambda s: s.search_tokens([np.ones((2, 8), np.float32)]),
+        ]
+        for ask in asked:
             with pytest.raises(xa.NotInThisIndex, match="answers in mode hybrid, dense, lexical, exact") as there:
                 ask(remote)
             with pytest.raises(xa.NotInThisIndex) as here:

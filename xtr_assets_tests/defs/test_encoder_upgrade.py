@@ -6,13 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import httpx
 import numpy as np
 import pytest
 
 pytest.importorskip("tokenizers", reason='needs tokenizers: pip install "xtr-assets[minilm]"')
 
-from xtr_assets.config import EncoderConfig, EncoderPair, HashingConfig, IndexConfig, SourceConfig, StaticConfig
+from xtr_assets.config import (
+    EncoderConfig,
+    EncoderPair,
+    EndpointConfig,
+    HashingConfig,
+    IndexConfig,
+    SourceConfig,
+    StaticConfig,
+)
+from xtr_assets.core.errors import EncoderMismatch
 from xtr_assets.defs.in_process import build
+from xtr_assets.encoders import endpoint, open_encoder
+from xtr_assets.encoders.embeddings_client import EmbeddingsClient
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.encoders.static_table import StaticTable
 from xtr_assets.search.searcher import Searcher
@@ -52,6 +64,20 @@ def index(corpus: Path, warehouse: Path, encoder: EncoderConfig) -> IndexConfig:
     return IndexConfig(name="kinds", warehouse=warehouse, sources=(source,), encoder=encoder)
 
 
+class Served:
+    """A server of embeddings in this process: the hashing encoder's, behind HTTP."""
+
+    sign = 1.0
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        made = Hashing(64, 0).encode_queries(json.loads(request.content)["input"]).embeddings * self.sign
+        return httpx.Response(200, json={"data": [{"embedding": row.tolist()} for row in made]})
+
+
+def served(config: EndpointConfig) -> EmbeddingsClient:
+    return EmbeddingsClient(config, httpx.MockTransport(Served().answer))
+
+
 def best(warehouse: Path, **settings: Any) -> dict[str, str]:
     """The best hit of each mode."""
     with Searcher(warehouse, "cpu", **settings) as searcher:
@@ -62,12 +88,14 @@ def test_two_kinds_serve_as_one_and_the_one_before_comes_back_without_encoding(
     corpus: Path, table: Path, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, expected = tmp_path / "warehouse", dict.fromkeys(("dense", "xtr", "hybrid"), "volcano-burns.md")
-    first = build(index(corpus, root, HashingConfig()), instance)
+    monkeypatch.setattr(endpoint, "EmbeddingsClient", served)
+    before = EncoderPair(dense=EndpointConfig(url="http://models.test/v1", model="m", dim=64), tokens=HashingConfig())
+    first = build(index(corpus, root, before), instance)
     assert first.ok, first.failed
     assert best(root) == expected
 
-    pair = EncoderPair(dense=StaticConfig(model=table), tokens=HashingConfig())
-    second = build(index(corpus, root, pair), instance)
+    after = EncoderPair(dense=StaticConfig(model=table), tokens=HashingConfig())
+    second = build(index(corpus, root, after), instance)
     assert second.ok and second.built == 2, second.failed
     assert "the encoder changed" in second.reason
     warehouse = Warehouse.open(root)
@@ -91,7 +119,7 @@ def test_two_kinds_serve_as_one_and_the_one_before_comes_back_without_encoding(
         words = Hashing().encode_documents([hit.text]).tokens[-1].astype(np.float32)
         assert float((stored.tokens @ words).max()) > 0.99
 
-    assert build(index(corpus, root, pair), instance).built is None
+    assert build(index(corpus, root, after), instance).built is None
     with monkeypatch.context() as rolled:
         for kind in (StaticTable, Hashing):
             rolled.setattr(kind, "encode_documents", None)
@@ -100,3 +128,13 @@ def test_two_kinds_serve_as_one_and_the_one_before_comes_back_without_encoding(
         assert best(root, generation=2) == expected
     serving = Warehouse.open(root).published
     assert serving is not None and serving.number == 1
+
+    # The model behind the address becomes another one: found before a changed page is encoded.
+    monkeypatch.setattr(Served, "sign", -1.0)
+    open_encoder(before).parts["dense"]._checked = None  # type: ignore[attr-defined]
+    with pytest.raises(EncoderMismatch, match="for the pinned text"):
+        best(root)
+    page = corpus / "volcano-burns.md"
+    page.write_text(page.read_text("utf-8") + "\nIt burns again.\n", "utf-8")
+    with pytest.raises(EncoderMismatch, match="for the pinned text"):
+        build(index(corpus, root, before), instance)

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from xtr_assets.config import EndpointConfig, Prompts
-from xtr_assets.core.errors import ConfigError, EncoderMismatch, ProviderError
+from xtr_assets.core.errors import ConfigError, EncoderMismatch, InvalidInput, ProviderError
 from xtr_assets.encoders.embeddings_client import TRIES, EmbeddingsClient, retry_after
-from xtr_assets.encoders.encoder_record import recorded_config
-from xtr_assets.encoders.endpoint import CANARY, NO_TEXT, Endpoint
+from xtr_assets.encoders.encoder_pair import Paired
+from xtr_assets.encoders.encoder_record import hold_to_record, recorded_config
+from xtr_assets.encoders.endpoint import NO_TEXT, PINNED_TEXT, Endpoint
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.testing import check_encoder
 
@@ -55,8 +56,8 @@ class Server:
 
     @property
     def texts(self) -> list[list[str]]:
-        """The texts of each request, the canary's aside."""
-        return [one["input"] for one in self.asked if one["input"] != [CANARY]]
+        """The texts of each request, the pinned one aside."""
+        return [one["input"] for one in self.asked if one["input"] != [PINNED_TEXT]]
 
 
 def answered(rows: np.ndarray, packed: bool = True) -> httpx.Response:
@@ -131,7 +132,7 @@ def test_a_connection_that_breaks_is_tried_again() -> None:
 def test_the_rate_is_kept_over_all_threads() -> None:
     server = Server()
     server.encoder(rate=0.5, batch_texts=1, concurrency=4).encode_documents(["a", "b", "c"])
-    # The canary goes first; then each request two seconds after the one before.
+    # The pinned text goes first; then each request two seconds after the one before.
     assert [round(wait) for wait in sorted(server.waits)] == [2, 4, 6]
 
 
@@ -183,14 +184,21 @@ def test_the_key_is_sent_and_is_nowhere_else(monkeypatch: pytest.MonkeyPatch, ca
     assert KEY not in str(caught.value)
 
 
+def held(encoder: Endpoint, record: dict[str, Any]) -> Endpoint:
+    hold_to_record(Paired(encoder, None), {"kind": "pair", "dense": record})
+    return encoder
+
+
 def test_a_model_that_became_another_one_is_found_when_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded = recorded_config(Server().encoder().describe())
-    assert isinstance(recorded, EndpointConfig)
+    record = Server().encoder().describe()
     other = Server(lambda nth, body: answered(-vectors(body["input"])))
     with pytest.raises(EncoderMismatch, match=r"another vector for the pinned text.*encoder\.revision"):
-        other.encoder(canary=recorded.canary).encode_queries(["a"])
-    with pytest.raises(ConfigError, match=r"16 dimensions, `encoder.dim` is 24"):
-        other.encoder(canary=recorded.canary, dim=24)
+        held(other.encoder(), record).encode_queries(["a"])
+    assert not other.texts
+    with pytest.raises(InvalidInput, match="has 16 dimensions, not 24"):
+        held(other.encoder(dim=24), record)
+    with pytest.raises(InvalidInput, match="no pinned vector"):
+        held(other.encoder(), {"pinned_vector": "?"})
 
     # Some noise is no other model; and one that changes while it serves is found as well.
     changed = False
@@ -201,7 +209,7 @@ def test_a_model_that_became_another_one_is_found_when_it_is_asked(monkeypatch: 
 
     now = [0.0]
     monkeypatch.setattr("xtr_assets.encoders.endpoint.monotonic", lambda: now[0])
-    encoder = Server(noisy).encoder(canary=recorded.canary)
+    encoder = held(Server(noisy).encoder(), record)
     encoder.encode_queries(["a"])
     changed = True
     encoder.encode_queries(["a"])
@@ -214,7 +222,13 @@ def test_the_fingerprint_is_of_what_is_asked_for_not_of_where_and_how_fast() -> 
     server = Server()
     plain = server.encoder().fingerprint
     assert server.encoder(url="http://other/v1", rate=3.0, batch_texts=5, concurrency=9).fingerprint == plain
-    others = [{"model": "n"}, {"revision": "2"}, {"prompts": Prompts(query="q")}, {"max_chars": 500}, {"shorten": True}]
+    others: list[dict[str, Any]] = [
+        {"model": "n"},
+        {"revision": "2"},
+        {"prompts": Prompts(query="q")},
+        {"max_chars": 500},
+        {"shorten": True},
+    ]
     assert len({plain, *(server.encoder(**one).fingerprint for one in others)}) == 6
     assert not server.asked
 

@@ -186,3 +186,28 @@ def test_cls_pooling_is_read_from_the_model(tmp_path: Path) -> None:
     folder = sentence_model(tmp_path / "cls", pooling="cls")
     expected = SentenceTransformer(str(folder), device="cpu").encode(TEXTS, show_progress_bar=False)
     assert np.abs(open_fresh(config_of(folder)).encode_queries(TEXTS).embeddings - expected).max() < 1e-5
+
+
+def test_a_pickle_or_a_change_two_folders_down_is_seen(sentence_folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(sentence_folder, tmp_path / "copy")
+    inner = copy / "0_Router" / "query_0_Transformer"
+    inner.mkdir(parents=True)
+    (inner / "config.json").write_text("{}")
+    before = open_fresh(config_of(copy)).fingerprint
+    (inner / "config.json").write_text('{"a": 1}')
+    assert open_fresh(config_of(copy)).fingerprint != before
+    (inner / "pytorch_model.bin").write_bytes(b"x")
+    with pytest.raises(ProviderError, match="query_0_Transformer are a pickle"):
+        open_fresh(config_of(copy))
+
+
+def test_an_empty_prompt_keeps_the_default_away_as_in_the_package(sentence_folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(sentence_folder, tmp_path / "copy")
+    said = json.loads((copy / "config_sentence_transformers.json").read_text())
+    said |= {"prompts": {"query": "", "other": "where "}, "default_prompt_name": "other"}
+    (copy / "config_sentence_transformers.json").write_text(json.dumps(said))
+    reference, encoder = SentenceTransformer(str(copy), device="cpu"), open_fresh(config_of(copy))
+    queries = reference.encode_query(TEXTS, show_progress_bar=False)
+    documents = reference.encode_document(TEXTS, show_progress_bar=False)
+    assert np.abs(encoder.encode_queries(TEXTS).embeddings - queries).max() < 1e-5
+    assert np.abs(encoder.encode_documents(TEXTS).embeddings.astype(np.float32) - documents).max() < 1e-3

@@ -26,7 +26,8 @@ def slow_mean(folder: Path, text: str) -> np.ndarray:
     ids = [i for i in tokenizer.encode(text, add_special_tokens=False).ids if i != vocabulary().index("[UNK]")]
     weights = tensors.get("weights", np.ones(len(vocabulary())))
     mean = np.mean([tensors["embeddings"][i] * weights[i] for i in ids], axis=0)
-    return mean / np.linalg.norm(mean)
+    scaled: np.ndarray = mean / np.linalg.norm(mean)
+    return scaled
 
 
 @pytest.mark.parametrize("weights", [False, True])

@@ -50,7 +50,8 @@ def word_piece_tokenizer() -> Any:
     """The same for transformers."""
     from transformers import PreTrainedTokenizerFast
 
-    return PreTrainedTokenizerFast(
+    make: Any = PreTrainedTokenizerFast
+    return make(
         tokenizer_object=bare_tokenizer(),
         pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]",
         model_max_length=POSITIONS,
@@ -89,7 +90,7 @@ def static_model(
     random = np.random.default_rng(seed)
     tensors = {"embeddings": random.standard_normal((len(vocabulary(words)), dim)).astype(np.float32)}
     if weights:
-        tensors["weights"] = random.uniform(0.2, 1.0, len(vocabulary(words)))
+        tensors["weights"] = random.uniform(0.2, 1.0, len(vocabulary(words))).astype(np.float32)
     save_file(tensors, folder / "model.safetensors")
     bare_tokenizer(words).save(str(folder / "tokenizer.json"))
     (folder / "config.json").write_text(json.dumps({"model_type": "model2vec", "hidden_dim": dim, "normalize": True}))

@@ -31,6 +31,11 @@ def test_the_similarities_of_the_tokens_average_to_the_xtr_score(searcher: Searc
         for match in tokens:
             if match.query_token in words:
                 assert words[match.position] == match.token == match.query_token
+            if match.start is not None:
+                assert hit.text[match.start : match.end] == match.token
+            else:
+                # In the title, or a word that the hashing encoder has forgotten.
+                assert match.token.startswith("#") or match.token in hit.title.lower()
 
 
 @pytest.mark.parametrize("mode", ["dense", "xtr"])
@@ -73,6 +78,7 @@ def test_an_explanation_is_json_and_readable_text(searcher: Searcher) -> None:
     assert hit.explanation is not None
     document = json.loads(json.dumps(hit.explanation.document()))
     assert set(document) == {"candidates", "spaces", "tokens"}
-    assert set(document["tokens"][0]) == {"query_token", "token", "position", "similarity", "imputed"}
+    shown = {"query_token", "token", "position", "similarity", "imputed", "start", "end"}
+    assert set(document["tokens"][0]) == shown
     text = str(hit.explanation)
     assert "dense: " in text and "'zebra' met " in text and "retrieved at " in text

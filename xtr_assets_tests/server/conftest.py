@@ -8,6 +8,7 @@ import pytest
 
 from xtr_assets.search.searcher import Searcher
 from xtr_assets_tests.fixtures import new_warehouse
+from xtr_assets_tests.server.hostile import hostile_warehouse
 from xtr_assets_tests.server.site import served, version
 
 
@@ -22,6 +23,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(folder: Path) -> Iterator[str]:
     with served({"docs": folder}) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("hostile") / "warehouse"
+    hostile_warehouse(path)
+    return path
 
 
 @pytest.fixture

@@ -30,10 +30,12 @@ def served(
     limits: Limits | None = None,
     poll_seconds: float = 0.02,
     lease_seconds: float = 600.0,
+    agents: bool = False,
 ) -> Iterator[str]:
     """The URL of a running server."""
     indexes = [HostedIndex(name, path, "cpu", lease_seconds) for name, path in warehouses.items()]
-    server = uvicorn_server(indexes, bearers or Bearers(variable=None), Address(port=0), limits, 2, poll_seconds)
+    bearers = bearers or Bearers(variable=None)
+    server = uvicorn_server(indexes, bearers, Address(port=0), limits, 2, poll_seconds, agents=agents)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     until = time.monotonic() + 30

@@ -11,7 +11,7 @@ from xtr_assets.core.search_options import SearchOptions, search_options
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.late.gpu.device_search import DeviceSearch
 from xtr_assets.index.late.options import SearchProfile
-from xtr_assets.index.late.search import TokenMatch, TokenResult, explain_row, score_rows, search_all, search_exact
+from xtr_assets.index.late.search import TokenMatch, TokenResult, explain_rows, score_rows, search_all, search_exact
 from xtr_assets.index.late.state import IndexState
 from xtr_assets.index.lifetime import Lifetime
 
@@ -111,10 +111,14 @@ class TokenRetrieval(Lifetime):
 
     def explain(self, query_tokens: Floats, row: int) -> list[TokenMatch]:
         """What each query token, float32 [t, d], met in one row, under the profile that searches."""
-        matches = explain_row(self._state, self.profile, query_tokens, row)
+        return self.explain_rows(query_tokens, [row])[0]
+
+    def explain_rows(self, query_tokens: Floats, rows: Sequence[int]) -> list[list[TokenMatch]]:
+        """`explain` for several rows and one query, float32 [t, d]: what the index reads for it is read once."""
+        found = explain_rows(self._state, self.profile, query_tokens, rows)
         if self._on_device is not None and self._on_device.scans:
-            return [replace(match, retrieved=True) for match in matches]
-        return matches
+            return [[replace(match, retrieved=True) for match in matches] for matches in found]
+        return found
 
 
 def _stacked(results: Sequence[TokenResult], k: int) -> tuple[Floats, Ints]:

@@ -155,32 +155,38 @@ def score_rows(state: IndexState, query_tokens: Floats, rows: Ints) -> Floats:
     return _exact(state, make_query(state.model, tokens), unique)[inverse]
 
 
-def explain_row(state: IndexState, profile: SearchProfile, query_tokens: Floats, row: int) -> list[TokenMatch]:
-    """See TokenIndex.explain."""
+def explain_rows(
+    state: IndexState, profile: SearchProfile, query_tokens: Floats, rows: Sequence[int]
+) -> list[list[TokenMatch]]:
+    """See TokenIndex.explain_rows."""
     tokens = checked_tokens(query_tokens, state.model.dim)
-    row = whole(row, "row", 0, len(state.live) - 1)
+    rows = [whole(row, "row", 0, len(state.live) - 1) for row in rows]
+    read = _retrieved(state, profile, make_query(state.model, tokens), np.array(rows, np.int64)) if rows else []
+    return [_matches(tokens, state, row, met) for row, met in zip(rows, read, strict=True)]
+
+
+def _matches(tokens: Floats, state: IndexState, row: int, read: Sequence[bool]) -> list[TokenMatch]:
     positions, similarities = best_tokens(tokens, state.tokens.document(row))
-    read = _retrieved(state, profile, make_query(state.model, tokens), row) if len(tokens) else []
     return [
         TokenMatch(index, int(position), float(similarity), bool(met))
         for index, (position, similarity, met) in enumerate(zip(positions, similarities, read, strict=True))
     ]
 
 
-def _retrieved(state: IndexState, profile: SearchProfile, query: Query, row: int) -> list[bool]:
-    """For each query token, whether a search of all live rows counts a posting of the row."""
+def _retrieved(state: IndexState, profile: SearchProfile, query: Query, asked: Ints) -> list[list[bool]]:
+    """For each row and each query token, whether a search of all live rows counts a posting of the row."""
     mask, count = state.allowed(None)
     route = _route(state, profile, count, profile.rescore)
-    if route.scan or not route.nprobe:
-        return [route.scan] * len(query)
+    if route.scan or not route.nprobe or not len(query):
+        return [[route.scan] * len(query)] * len(asked)
     reference = ReferenceBackend(state.model, state.placed, state.tokens)
     scores = centroid_scores(state.model, query)
     probes = best_lists(scores, centroid_levels(scores), route.nprobe)
     met = []
     for token in range(len(query)):
         rows, levels, floor = reference.counted(probes, token, profile.k_prime or ALL_POSTINGS, mask)
-        met.append(bool((levels[rows == row] >= floor).any()))
-    return met
+        met.append(np.isin(asked, rows[levels >= floor]))
+    return [column.tolist() for column in np.stack(met, axis=1)]
 
 
 def _depths(profile: SearchProfile, route: Route, limit: int, wanted: int, allowed_rows: int) -> Depths:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from xtr_assets.core.types import Halves, VectorKind
 from xtr_assets.encoders.base import Encoder, vector_kind
+from xtr_assets.encoders.encoder_record import hold_to_record
 from xtr_assets.pipeline.ingest.encode_blocks import Block, Run, gathered, runs
 from xtr_assets.pipeline.ingest.encode_plan import BLOCK_TEXTS, EncodePlan, Hashes, plan_encoding
 from xtr_assets.pipeline.ingest.fresh_blocks import FreshBlocks
@@ -69,6 +70,9 @@ def encode_segment(
 ) -> EncodeReport:
     """Encode what no segment holds yet, texts and names in the same batches, find the rest, and write what is lacking
     in row order."""
+    known = warehouse.info.encoders.get(encoder.fingerprint)
+    # Before vectors are paid for that the gate refuses, and that would stay beside the right ones.
+    hold_to_record(encoder, None if known is None else known.model_dump())
     tell = progress or (lambda _: None)
     fingerprint, legs = encoder.fingerprint, encoder.legs
     texts = named = None

@@ -247,6 +247,10 @@ def test_a_token_far_from_the_document_is_explained_as_imputed(corpus: TokenCorp
     query = corpus.queries[2]
     worst = int(built.exact(query, 3000)[1][-1])
     assert not all(match.retrieved for match in built.explain(query, worst))
+    # Several rows at once, in any order and one of them twice, are explained as each is alone.
+    rows = [worst, *built.search(query, 2)[1].tolist(), worst]
+    assert built.explain_rows(query, rows) == [built.explain(query, row) for row in rows]
+    assert built.explain_rows(query, []) == []
 
 
 def test_a_batch_equals_single_queries_with_any_number_of_threads(corpus: TokenCorpus, built: TokenIndex) -> None:

@@ -1,0 +1,150 @@
+"""What a client asks, what it makes of the answers and when it asks again, without a connection.
+
+An exchange is a generator: it yields what is to be done (`Send`, `Wait`), is given the response to a `Send`, or the
+httpx error in its place, and returns the result. A client for threads and one for an event loop do what it says, each
+in its own way.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, TypeVar
+
+import httpx
+
+from xtr_assets.client.destination import ATTEMPTS, Destination
+from xtr_assets.client.wire import (
+    Call,
+    arrays_of,
+    document_of,
+    hits_of,
+    search_call,
+    tokens_of,
+    unreachable,
+    vectors_of,
+)
+from xtr_assets.core.errors import GenerationError, ServerBusy
+from xtr_assets.core.types import Floats, Ints
+from xtr_assets.search.hit_table import Hits
+
+# An idle connection that the server closed just now: the request never arrived, or reads only.
+LOST = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+# Ids of one request: 20 bytes each, of 64 KB that a head may have.
+IDS = 1000
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this call, answered from the `pinned` generation or not at all."""
+
+    call: Call
+    pinned: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait so many seconds."""
+
+    seconds: float
+
+
+Exchange = Generator[Send | Wait, httpx.Response | None, Result]
+
+
+def ask(destination: Destination, call: Call, pinned: int | None) -> Exchange[dict[str, Any]]:
+    """The document of an answer. Raises the server's errors, and RemoteError; asks again where that may help."""
+    until = monotonic() + destination.timeout
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            answer = yield Send(call, pinned)
+            assert answer is not None
+            return document_of(answer)
+        except ServerBusy as error:
+            if attempt == ATTEMPTS or monotonic() + error.retry_after > until:
+                raise
+            yield Wait(error.retry_after)
+        except LOST as error:
+            if attempt == ATTEMPTS:
+                raise unreachable(destination.url, error, destination.timeout) from error
+        except httpx.HTTPError as error:
+            raise unreachable(destination.url, error, destination.timeout) from error
+    raise AssertionError("every attempt returns or raises")
+
+
+def about(destination: Destination, pinned: int | None) -> Exchange[dict[str, Any]]:
+    """What /v1/generation says."""
+    return ask(destination, Call("/v1/generation"), pinned)
+
+
+def refresh(destination: Destination, pin: bool) -> Exchange[int]:
+    """The number of the generation that serves now; with `pin` one that the server keeps for who named it."""
+    for attempt in range(1, ATTEMPTS + 1):
+        number = int((yield from about(destination, None))["generation"])
+        if not pin:
+            break
+        try:
+            # Named once, the generation is leased; the server may have moved on between the two requests.
+            yield from about(destination, number)
+        except GenerationError:
+            if attempt == ATTEMPTS:
+                raise
+        else:
+            break
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The arguments that every search of a Searcher has."""
+
+    k: int
+    where: Mapping[str, Any] | None
+    settings: Mapping[str, Any]
+
+
+def search(destination: Destination, pinned: int | None, query: str, mode: str, asked: Question) -> Exchange[Hits]:
+    """`Searcher.search`."""
+    call = search_call({"query": query, "k": asked.k, "mode": mode, "where": asked.where}, asked.settings)
+    return hits_of((yield from ask(destination, call, pinned))["hits"])
+
+
+def search_batch(
+    destination: Destination, pinned: int | None, queries: Sequence[str], mode: str, asked: Question
+) -> Exchange[list[Hits]]:
+    """`Searcher.search_batch`."""
+    call = search_call({"queries": queries, "k": asked.k, "mode": mode, "where": asked.where}, asked.settings)
+    return [hits_of(one["hits"]) for one in (yield from ask(destination, call, pinned))["results"]]
+
+
+def search_vectors(
+    destination: Destination, pinned: int | None, queries: Floats, asked: Question
+) -> Exchange[tuple[Floats, Ints]]:
+    """`Searcher.search_vectors`."""
+    return _arrays(destination, pinned, {"vectors": vectors_of(queries)}, asked)
+
+
+def search_tokens(
+    destination: Destination, pinned: int | None, queries: Sequence[Floats], asked: Question
+) -> Exchange[tuple[Floats, Ints]]:
+    """`Searcher.search_tokens`."""
+    return _arrays(destination, pinned, {"tokens": tokens_of(queries)}, asked)
+
+
+def hydrate(destination: Destination, pinned: int | None, chunk_ids: Sequence[int]) -> Exchange[Hits]:
+    """`Searcher.hydrate`. All chunks come from one generation."""
+    ids, found, generation = list(map(int, chunk_ids)), Hits(), pinned
+    for start in range(0, len(ids), IDS):
+        part = ",".join(map(str, ids[start : start + IDS]))
+        answered = yield from ask(destination, Call("/v1/chunks", {"ids": part}), generation)
+        generation = answered["generation"]
+        found += hits_of(answered["chunks"])
+    return found
+
+
+def _arrays(
+    destination: Destination, pinned: int | None, given: Mapping[str, Any], asked: Question
+) -> Exchange[tuple[Floats, Ints]]:
+    call = search_call({**given, "k": asked.k, "where": asked.where, "hydrate": False}, asked.settings)
+    return arrays_of((yield from ask(destination, call, pinned))["results"], asked.k)

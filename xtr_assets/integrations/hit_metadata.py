@@ -1,0 +1,32 @@
+"""What the retrievers ask, and what they tell of a hit besides its text."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from xtr_assets.search.hit_table import Hits
+from xtr_assets.search.hits import Hit
+
+# What a hit's own metadata may not take the place of.
+PLACE = ("source", "path", "symbol", "kind", "title", "start_line", "end_line")
+
+
+class Searches(Protocol):
+    """A Searcher (`xa.open`) or a RemoteSearcher (`xa.connect`)."""
+
+    def search(
+        self, query: str, k: int = ..., mode: Any = ..., where: Mapping[str, Any] | None = ..., **settings: Any
+    ) -> Hits:
+        """The best k chunks, best first."""
+        ...
+
+
+def hit_metadata(hit: Hit) -> dict[str, Any]:
+    """Place, scores and the fields of the record that the chunk comes from; JSON-able.
+
+    `chunk_id` is text: it has up to 63 bits, which JavaScript would round.
+    """
+    place = {name: getattr(hit, name) for name in PLACE}
+    told = {**place, "chunk_id": str(hit.chunk_id), "score": hit.score, "scores": dict(hit.scores)}
+    if hit.confidence is not None:
+        told["confidence"] = hit.confidence
+    return {**hit.metadata, **told}

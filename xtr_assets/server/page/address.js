@@ -1,0 +1,32 @@
+// What the page shows is its address: whoever opens the link sees the same.
+
+const DEFAULTS = { view: "search", q: "", mode: "hybrid", beside: "", source: "", kind: "", path: "", k: "10", index: "" };
+
+export function readAddress() {
+  const given = new URLSearchParams(location.search);
+  return Object.fromEntries(Object.entries(DEFAULTS).map(([name, value]) => [name, given.get(name) ?? value]));
+}
+
+/** The address of a state, relative to the page. */
+export function addressOf(state) {
+  const told = new URLSearchParams();
+  for (const [name, value] of Object.entries(DEFAULTS)) if (state[name] !== value) told.set(name, state[name]);
+  const text = told.toString();
+  return text === "" ? location.pathname : `?${text}`;
+}
+
+/** Make it the page's; a question asked again makes no second entry in the browser's history. */
+export function writeAddress(state) {
+  const address = addressOf(state);
+  if (address === (location.search || location.pathname)) return;
+  history.pushState(null, "", address);
+}
+
+/** The filter of a state, as `where` takes it. */
+export function whereOf({ source, kind, path }) {
+  return {
+    ...(source === "" ? {} : { source }),
+    ...(kind === "" ? {} : { kind }),
+    ...(path === "" ? {} : { path: { prefix: path } }),
+  };
+}

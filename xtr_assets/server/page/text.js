@@ -1,0 +1,95 @@
+// Texts of a corpus as nodes: marked where a word met them, coloured as code, characters that deceive made visible.
+
+import { el } from "./dom.js";
+import { syntaxRuns } from "./syntax.js";
+
+// What turns the order of letters around, or shows as nothing, in a text that somebody else wrote.
+const HIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g;
+// Characters and lines of a hit that are shown at once, and at most: a line may have a million.
+const SHOWN = 1200;
+const LINES = 16;
+const MOST = 100_000;
+
+/** Text as nodes. */
+export function shown(text) {
+  const nodes = [];
+  let at = 0;
+  for (const found of text.matchAll(HIDDEN)) {
+    nodes.push(text.slice(at, found.index));
+    const code = found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+    nodes.push(el("span", { class: "ctl" }, `⟨U+${code}⟩`));
+    at = found.index + 1;
+  }
+  nodes.push(text.slice(at).replaceAll("\r", ""));
+  return nodes.filter((node) => node !== "");
+}
+
+/** Places in characters as places in UTF-16 units, which JavaScript counts. */
+export function units(text, places) {
+  if (!/[\ud800-\udbff]/.test(text)) return places;
+  const wanted = [...new Set(places)].sort((a, b) => a - b);
+  const found = new Map();
+  let characters = 0, at = 0;
+  for (const place of wanted) {
+    for (; characters < place && at < text.length; characters += 1) at += text.codePointAt(at) > 0xffff ? 2 : 1;
+    found.set(place, at);
+  }
+  return places.map((place) => found.get(place));
+}
+
+/** Where words stand in a text, case apart: [{start, end, words: [index]}]. */
+export function literalMarks(text, words) {
+  const part = text.slice(0, MOST);
+  return words.flatMap((word, index) => {
+    const pattern = new RegExp(word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "giu");
+    return Array.from(part.matchAll(pattern), (found) =>
+      ({ start: found.index, end: found.index + found[0].length, words: [index] })).slice(0, 100);
+  });
+}
+
+/** The part of a text that is shown first: around the most marks. [start, end] */
+export function excerpt(text, marks) {
+  const places = marks.map((mark) => mark.start).sort((a, b) => a - b);
+  let best = 0, most = 0;
+  places.forEach((start, first) => {
+    let last = first;
+    while (last < places.length && places[last] < start + SHOWN - 200) last += 1;
+    if (last - first > most) [best, most] = [start, last - first];
+  });
+  if (text.length <= SHOWN || best < SHOWN / 2) best = 0;
+  const line = text.lastIndexOf("\n", best) + 1;
+  const start = best - line < 200 ? line : best - 100;
+  let end = Math.min(text.length, start + SHOWN), seen = start;
+  for (let lines = 0; lines < LINES && seen >= 0 && seen < end; lines += 1) seen = text.indexOf("\n", seen) + 1 || end;
+  return [start, Math.min(end, Math.max(seen, start + 1))];
+}
+
+/** The part of a text as an element; marks: [{start, end, words, weak}], in UTF-16 units of the whole text. */
+export function textElement(text, path, marks, [start, end]) {
+  end = Math.min(end, start + MOST);
+  const runs = syntaxRuns(text.slice(start, end), path).map(([from, to, kind]) => [from + start, to + start, kind]);
+  const inside = marks.filter((mark) => mark.end > start && mark.start < end);
+  const cuts = new Set([start, end]);
+  for (const [from, to] of runs) cuts.add(from).add(to);
+  for (const mark of inside) cuts.add(Math.max(start, mark.start)).add(Math.min(end, mark.end));
+  const places = [...cuts].sort((a, b) => a - b);
+  const made = el("div", { class: "text", dir: "auto" });
+  if (start > 0) made.append("… ");
+  let run = 0;
+  for (let i = 0; i + 1 < places.length; i += 1) {
+    const [from, to] = [places[i], places[i + 1]];
+    while (run < runs.length && runs[run][1] <= from) run += 1;
+    let nodes = shown(text.slice(from, to));
+    if (run < runs.length && runs[run][0] <= from) nodes = [el("span", { class: runs[run][2] }, nodes)];
+    const met = inside.filter((mark) => mark.start <= from && mark.end >= to);
+    if (met.length) {
+      const words = [...new Set(met.flatMap((mark) => mark.words))].join(" ");
+      nodes = [el("mark", { "data-words": words, class: met.every((mark) => mark.weak) ? "weak" : null }, nodes)];
+    }
+    made.append(...nodes);
+  }
+  if (end < text.length) made.append(" …");
+  return made;
+}
+
+export const FULL = MOST;

@@ -1,0 +1,117 @@
+"""What a warehouse records of its own state: what could not be read, what is behind, what is under way, who moved it.
+
+Sources are not looked at: a server has none. How far a shard is behind is what the last build noted of it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from xtr_assets.pipeline.ingest.intake import intake_of
+from xtr_assets.server.hosted_index import HostedIndex
+from xtr_assets.storage.history import read_history
+from xtr_assets.storage.snapshot import Snapshot, looked_at
+from xtr_assets.storage.warehouse import Warehouse
+
+# Files that are named, of those in quarantine and of those that are stale; all are counted.
+MOST_FILES = 200
+MOST_MOVES = 50
+# A place on a machine; messages of a system quote those that they are about.
+_PLACE = re.compile(r"""(?:^|[\s'"(=:\[])(?:/[^\s/]|~/|[A-Za-z]:\\|\\\\)""")
+
+
+def state_report(index: HostedIndex) -> dict[str, Any]:
+    """The state of an index, as /v1/state gives it. Raises Problem where nothing serves."""
+    warehouse = index.warehouse()
+    with index.use() as searcher, searcher.opened() as opened:
+        snapshots = opened.generation.snapshots()
+        number, created = opened.number, opened.generation.manifest.created_at
+    intake = intake_of(warehouse, None, snapshots)
+    reasons = Counter(entry.reason for entry in intake.quarantine)
+    return {
+        "index": index.name,
+        "generation": number,
+        "created_at": created,
+        "problem": index.problem,
+        "shards": [_shard(warehouse, shard, one) for shard, one in sorted(snapshots.items())],
+        "quarantine": {
+            "total": len(intake.quarantine),
+            "reasons": dict(sorted(reasons.items())),
+            "files": [
+                {
+                    "source": entry.source,
+                    "path": entry.path,
+                    "line": entry.line,
+                    "reason": entry.reason,
+                    "detail": _told(entry.detail),
+                }
+                for entry in intake.quarantine[:MOST_FILES]
+            ],
+        },
+        "stale": {
+            "total": len(intake.stale),
+            "files": [
+                {"shard": shard, "path": entry.path, "reason": _told(entry.reason), "since": entry.since}
+                for shard, entry in intake.stale[:MOST_FILES]
+            ],
+        },
+        "draft": _draft(warehouse),
+        "history": _history(warehouse),
+    }
+
+
+def _shard(warehouse: Warehouse, shard: str, served: Snapshot) -> dict[str, Any]:
+    """`ahead`: the warehouse holds a later state of the shard than the generation that serves."""
+    current = warehouse.snapshot(shard)
+    version = served.data_version if current is None else current.data_version
+    looked_ns = looked_at(warehouse.layout, shard, version)
+    return {
+        "shard": shard,
+        "live_rows": served.live_rows,
+        "files": len(served.files),
+        "quarantined": len(served.quarantine),
+        "stale": len(served.stale),
+        "ahead": version != served.data_version,
+        "looked_at": None if not looked_ns else datetime.fromtimestamp(looked_ns / 1e9, UTC).isoformat("T", "seconds"),
+    }
+
+
+def _draft(warehouse: Warehouse) -> dict[str, Any] | None:
+    """The generation that is being made, or was left by a run that died."""
+    draft = warehouse.newest_draft()
+    if draft is None:
+        return None
+    checks: Mapping[str, Any] = draft.manifest.checks
+    return {
+        "generation": draft.number,
+        "created_at": draft.manifest.created_at,
+        "passed": sum(1 for record in checks.values() if record.passed),
+        "failed": sorted(name for name, record in checks.items() if not record.passed),
+    }
+
+
+def _history(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """The latest first. Who it was stays here: it names an account and a machine."""
+    entries = read_history(warehouse.layout)[-MOST_MOVES:]
+    return [
+        {
+            "at": entry.at,
+            "action": entry.action,
+            "generation": entry.generation,
+            "previous": entry.previous,
+            "reason": None if entry.reason is None else _told(entry.reason),
+            "forced": entry.forced,
+        }
+        for entry in reversed(entries)
+    ]
+
+
+def _told(text: str) -> str:
+    """A message, or "" where it names a place on the machine.
+
+    >>> _told("invalid syntax"), _told("[Errno 5] I/O error: '/srv/data/a.py'"), _told("a/b at line 3")
+    ('invalid syntax', '', 'a/b at line 3')
+    """
+    return "" if _PLACE.search(text) else text

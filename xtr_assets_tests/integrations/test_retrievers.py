@@ -1,0 +1,104 @@
+"""The retrievers through the real frameworks, over a local searcher and a remote one."""
+
+import asyncio
+import importlib
+import json
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+import xtr_assets as xa
+from xtr_assets.core.errors import InvalidInput, ProviderError
+from xtr_assets.search.searcher import Searcher
+
+WHERE = {"path": {"glob": "new*"}}
+
+
+class Threads:
+    """A searcher that notes which thread asks it."""
+
+    def __init__(self, searcher: Searcher) -> None:
+        self.searcher, self.idents = searcher, set[int]()
+
+    def search(self, *given: Any, **named: Any) -> Any:
+        self.idents.add(threading.get_ident())
+        return self.searcher.search(*given, **named)
+
+
+@pytest.fixture(scope="module")
+def langchain() -> Any:
+    pytest.importorskip("langchain_core", reason="langchain-core is not installed: its retriever is not tried here")
+    from xtr_assets.integrations import langchain
+
+    return langchain.XtrAssetsRetriever
+
+
+@pytest.fixture(scope="module")
+def llama_index() -> Any:
+    pytest.importorskip("llama_index.core", reason="llama-index-core is not installed: its retriever is not tried here")
+    from xtr_assets.integrations import llama_index
+
+    return llama_index.XtrAssetsRetriever
+
+
+def test_langchain_gets_what_a_search_gives(langchain: Any, local: Searcher, url: str) -> None:
+    wanted = local.search("zebra version", 4, "xtr", WHERE, rescore=40)
+    with xa.connect(url) as remote:
+        for searcher in (local, remote):
+            retriever = langchain(searcher=searcher, k=4, mode="xtr", where=WHERE, settings={"rescore": 40})
+            found = retriever.invoke("zebra version")
+            assert [(one.id, one.page_content) for one in found] == [(str(hit.chunk_id), hit.text) for hit in wanted]
+            first, hit = found[0].metadata, wanted[0]
+            assert (first["path"], first["symbol"], first["start_line"]) == (hit.path, hit.symbol, hit.start_line)
+            assert (first["score"], first["scores"]) == (hit.score, dict(hit.scores))
+            assert json.loads(json.dumps(first)) == first
+    assert retriever.model_copy(update={"searcher": local}).invoke("") == []
+
+
+def test_langchain_composes_and_awaits(langchain: Any, local: Searcher) -> None:
+    from langchain_core.runnables import RunnableLambda
+
+    chain = langchain(searcher=local, k=2) | RunnableLambda(lambda found: [one.page_content for one in found])
+    wanted = [hit.text for hit in local.search("parse", 2)]
+    assert chain.invoke("parse") == asyncio.run(chain.ainvoke("parse")) == chain.batch(["parse"])[0] == wanted
+
+
+def test_llama_index_gets_what_a_search_gives(llama_index: Any, local: Searcher, url: str) -> None:
+    wanted = local.search("zebra version", 4, "xtr", WHERE, rescore=40)
+    with xa.connect(url) as remote:
+        for searcher in (local, remote):
+            found = llama_index(searcher, 4, "xtr", WHERE, {"rescore": 40}).retrieve("zebra version")
+            assert [(one.node_id, one.text, one.score) for one in found] == [
+                (str(hit.chunk_id), hit.text, hit.score) for hit in wanted
+            ]
+            assert found[0].metadata["path"] == wanted[0].path
+            from llama_index.core.schema import MetadataMode
+
+            shown = found[0].node.get_content(MetadataMode.LLM)
+            assert f"path: {wanted[0].path}" in shown and "score" not in shown and wanted[0].text in shown
+
+
+def test_llama_index_awaits_in_another_thread(llama_index: Any, local: Searcher) -> None:
+    noted = Threads(local)
+    found = asyncio.run(llama_index(noted, 2).aretrieve("parse"))
+    assert [one.text for one in found] == [hit.text for hit in local.search("parse", 2)]
+    assert noted.idents and threading.get_ident() not in noted.idents
+
+
+def test_the_errors_are_those_of_the_searcher(langchain: Any, llama_index: Any, local: Searcher) -> None:
+    with pytest.raises(InvalidInput, match="k is 0"):
+        langchain(searcher=local, k=0).invoke("zebra")
+    with pytest.raises(InvalidInput, match="k is 0"):
+        llama_index(local, 0).retrieve("zebra")
+
+
+@pytest.mark.parametrize(("module", "package"), [("langchain", "langchain_core"), ("llama_index", "llama_index")])
+def test_without_the_framework_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, module: str, package: str) -> None:
+    for name in [one for one in sys.modules if one.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, f"xtr_assets.integrations.{module}", raising=False)
+    with pytest.raises(ProviderError, match=f"pip install 'xtr-assets.{module.replace('_', '-')}.'"):
+        importlib.import_module(f"xtr_assets.integrations.{module}")
