@@ -174,6 +174,7 @@ def test_an_index_of_one_leg_says_its_modes_and_refuses_another_one_as_the_libra
             with pytest.raises(xa.NotInThisIndex) as here:
                 ask(local)
             assert str(there.value) == str(here.value)
+        assert httpx.get(f"{address}/v1/facets").json()["modes"] == list(local.modes), "what the page offers"
         answer = httpx.post(f"{address}/v1/search", json={"query": "a", "mode": "xtr"})
         assert (answer.status_code, answer.json()["error"]["type"]) == (400, "NotInThisIndex")
 
