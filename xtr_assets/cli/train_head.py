@@ -71,12 +71,15 @@ def train_head(
 
 def _show(out: Path, card: "HeadCard") -> None:
     from xtr_assets.cli.console import console, table
+    from xtr_assets.pipeline.heads.leg_sum import SUMMED
 
     rows = []
     for one in card.sets[str(card.chosen)]:
-        means = [f"{one['ndcg@10'][name]['mean']:.3f}" for name in ("dense", "now", "trained")]
-        gain = one["gain_over_now"]
-        rows.append((one["set"], *means, f"{gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"))
-    console().print(table("nDCG@10, late interaction alone", ("set", "dense", "head now", "trained", "gain"), rows))
+        for where, behind, gained in (("alone", "", "gain_over_now"), ("in the sum", SUMMED, "gain_in_the_sum")):
+            means = [f"{one['ndcg@10'][name]['mean']:.3f}" for name in ("dense", f"now{behind}", f"trained{behind}")]
+            gain = one[gained]
+            interval = f"{gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+            rows.append((one["set"], where, *means, interval))
+    console().print(table("nDCG@10", ("set", "late interaction", "dense", "head now", "trained", "gain"), rows))
     say(f"{sum(card.pairs.values())} pairs, {card.cpu_seconds:.0f} CPU s; {card.verdict}")
     say(f"head and card are in {out}; `encoder: {{head: {out}}}` in xtr.yaml builds with it")

@@ -14,7 +14,7 @@ from xtr_assets.core.arguments import check_finite, real_array
 from xtr_assets.core.errors import InvalidInput, QuestionTimeout, RemoteError, ServerBusy, Unauthorized, XtrAssetsError
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.hit_table import Hits
-from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TokenMatch
+from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
 
 GENERATION_HEADER = "Xtr-Generation"
 # Of an answer that is no answer of ours, as much as tells which proxy or server it was.
@@ -136,6 +136,8 @@ def _explanation(document: Mapping[str, Any]) -> Explanation:
         document["candidates"],
         {name: _known(SpaceExplanation, one) for name, one in document["spaces"].items()},
         tuple(_known(TokenMatch, one) for one in document["tokens"]),
+        # A server of before the words were listed sends none.
+        tuple(_known(TermMatch, one) for one in document.get("terms", ())),
     )
 
 

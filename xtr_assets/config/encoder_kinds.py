@@ -51,13 +51,14 @@ class MiniLmConfig(Kind):
     """The embedded all-MiniLM-L6-v2.
 
     `weights` says where its files come from (the package, the Hugging Face hub, or a folder); their sha256 are pinned,
-    so it changes nothing but the place. `head` turns its token states into token embeddings: the untrained projection,
-    the trained one that is shipped, or a file (or folder) that `train-head` wrote.
+    so it changes nothing but the place. `head` turns its token states into token embeddings: the trained one
+    that is shipped, the one that was shipped before, the untrained projection, or a file (or folder) that `train-head`
+    wrote.
     """
 
     kind: Literal["minilm"] = "minilm"
     weights: Literal["package", "hub"] | UsablePath = "package"
-    head: Literal["shipped", "projection"] | UsablePath = "projection"
+    head: Literal["shipped", "shipped-1", "projection"] | UsablePath = "shipped"
     max_tokens: Annotated[int, Field(ge=16, le=512)] = 256
     keep_punctuation: bool = False
     precision: Precision = "auto"

@@ -1,13 +1,15 @@
 """Costs of ingesting the shards of a draft, read from the materializations of the runs that did it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
+from xtr_assets.defs.assets.embeddings import names_suffix
 from xtr_assets.defs.context import Site
 from xtr_assets.pipeline.cost_report import INGEST
+from xtr_assets.pipeline.plan.decide import named_shards, shards_named_in
 from xtr_assets.storage.generation import Generation
 
 # Step -> the assets whose materializations report it, alike, of which an index has at least one; and what adds up over
@@ -30,13 +32,17 @@ def ingest_costs(
 ) -> dict[str, dict[str, Any]]:
     """Costs of the runs that ingested the changed shards since the parent was begun, by step; empty where none was.
 
-    After a change of the encoder every shard was ingested. Runs of another Dagster instance are not seen; `runs` says
-    how many were.
+    After a change of the encoder every shard was ingested. Where nothing but names is new (a source got them, or this
+    release words them otherwise) what was chunked stays, and names are what was encoded. Runs of another Dagster
+    instance are not seen; `runs` says how many were.
     """
     before: Mapping[str, str] = {}
+    renamed: frozenset[str] = frozenset()
     if parent is not None and parent.fingerprint == draft.fingerprint:
         before = parent.manifest.snapshots
-    shards = [shard for shard, version in draft.manifest.snapshots.items() if before.get(shard) != version]
+        renamed = named_shards(site.config) - shards_named_in(parent, site.config)
+    versions = draft.manifest.snapshots
+    shards = [shard for shard, version in versions.items() if before.get(shard) != version or shard in renamed]
     if not shards:
         return {}
     since = None if parent is None else datetime.fromisoformat(parent.manifest.created_at).timestamp()
@@ -46,7 +52,7 @@ def ingest_costs(
         wanted = dg.AssetRecordsFilter(asset_key=site.names.key(asset), asset_partitions=shards, after_timestamp=since)
         records = context.instance.fetch_materializations(wanted, limit=MOST_RUNS).records
         made = [one.asset_materialization for one in records if one.asset_materialization is not None]
-        counted = [one for one in made if not _of_parent(one, before)]
+        counted = [one for one in made if not _of_parent(one, before, renamed)]
         sums: dict[str, Any] = {"runs": len(counted), **dict.fromkeys(names, 0)}
         for materialization in counted:
             values = materialization.metadata
@@ -57,7 +63,10 @@ def ingest_costs(
     return found
 
 
-def _of_parent(materialization: dg.AssetMaterialization, before: Mapping[str, str]) -> bool:
+def _of_parent(materialization: dg.AssetMaterialization, before: Mapping[str, str], renamed: Collection[str]) -> bool:
     """Whether it made what the parent holds of the shard, and was counted there: `created_at` is in whole seconds."""
-    version = str((materialization.tags or {}).get(DATA_VERSION_TAG, "")).partition("-")[0]
-    return version == before.get(materialization.partition or "")
+    shard, tags = materialization.partition or "", materialization.tags or {}
+    version, _, encoded = str(tags.get(DATA_VERSION_TAG, "")).partition("-")
+    if shard in renamed and encoded.endswith(names_suffix(True)):
+        return False
+    return version == before.get(shard)

@@ -15,7 +15,8 @@ from xtr_assets.encoders.canary import sketch_canary
 
 PINNED = (
     HashingConfig(),
-    MiniLmConfig(precision="fp32"),
+    MiniLmConfig(precision="fp32", head="projection"),
+    MiniLmConfig(precision="fp32", head="shipped-1"),
     MiniLmConfig(precision="fp32", head="shipped"),
 )
 

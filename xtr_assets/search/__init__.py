@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xtr_assets.search.hit_table import Hits
-    from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TokenMatch
+    from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
     from xtr_assets.search.reconstruction import Reconstruction
     from xtr_assets.search.searcher import Searcher, open
 
@@ -16,11 +16,22 @@ _HOMES = {
     "Reconstruction": "reconstruction",
     "Searcher": "searcher",
     "SpaceExplanation": "hits",
+    "TermMatch": "hits",
     "TokenMatch": "hits",
     "open": "searcher",
 }
 
-__all__ = ["Explanation", "Hit", "Hits", "Reconstruction", "Searcher", "SpaceExplanation", "TokenMatch", "open"]
+__all__ = [
+    "Explanation",
+    "Hit",
+    "Hits",
+    "Reconstruction",
+    "Searcher",
+    "SpaceExplanation",
+    "TermMatch",
+    "TokenMatch",
+    "open",
+]
 
 
 def __getattr__(name: str) -> Any:

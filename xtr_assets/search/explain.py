@@ -1,4 +1,4 @@
-"""Explanations of hits: exact ranks beside the index's own, z parts, and which token met which."""
+"""Explanations of hits: exact ranks beside the index's own, z parts, which token met which, and which words met."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ import numpy as np
 
 from xtr_assets.core.token_spans import token_spans
 from xtr_assets.core.types import Ints, encoded_text
-from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TokenMatch
+from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
 from xtr_assets.search.legs import Legs
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Candidates, Ranking
@@ -41,7 +41,10 @@ def _explained(
         replace(
             hit,
             explanation=Explanation(
-                count, explain_spaces(ranking.candidates, opened.chunk_ids, row, opened.legs), tokens
+                count,
+                explain_spaces(ranking.candidates, opened.chunk_ids, row, opened.legs),
+                tokens,
+                explain_terms(opened, query, row),
             ),
         )
         for hit, row, tokens in zip(hits, rows, met, strict=True)
@@ -118,3 +121,12 @@ def _places(surfaces: Sequence[str], hit: Hit) -> list[tuple[int, int] | tuple[N
         (None, None) if span is None or span[0] < before else (span[0] - before, span[1] - before)
         for span in token_spans(surfaces, whole)
     ]
+
+
+def explain_terms(opened: OpenGeneration, query: QueryVectors, row: int) -> tuple[TermMatch, ...]:
+    """The words of the query that stand in a document, the one that adds most first; nothing where none is compared."""
+    if opened.lexical is None or query.terms is None:
+        return ()
+    met = [match for match in opened.lexical.index.explain(query.terms, row) if match.count]
+    met.sort(key=lambda match: (-match.score, match.term))
+    return tuple(TermMatch(match.term, match.count, match.rows, match.score) for match in met)

@@ -29,6 +29,20 @@ class TokenMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class TermMatch:
+    """A word of the query that stands in a document, as the lexical index keeps it (folded, stemmed).
+
+    count : how often the document holds it; rows : the chunks of the generation that hold it; score : what it adds to
+    BM25
+    """
+
+    term: str
+    count: int
+    rows: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class SpaceExplanation:
     """How a hit stands in one space.
 
@@ -63,11 +77,15 @@ class SpaceExplanation:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a hit stands where it stands: per space, and per query token where tokens were compared."""
+    """Why a hit stands where it stands: per space, per query token where tokens were compared, and per word that met.
+
+    terms : the words of the query that stand in the document, the one that adds most first; their scores add up to BM25
+    """
 
     candidates: int
     spaces: Mapping[str, SpaceExplanation]
     tokens: tuple[TokenMatch, ...] = ()
+    terms: tuple[TermMatch, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The same as JSON-able values."""
@@ -75,6 +93,7 @@ class Explanation:
             "candidates": self.candidates,
             "spaces": {name: space.document() for name, space in self.spaces.items()},
             "tokens": [asdict(match) for match in self.tokens],
+            "terms": [asdict(match) for match in self.terms],
         }
 
     def __str__(self) -> str:
@@ -83,6 +102,10 @@ class Explanation:
             f"  {match.query_token!r} met {match.token!r} at {match.position}: {match.similarity:.3f}"
             + (", imputed" if match.imputed else "")
             for match in self.tokens
+        ]
+        lines += [
+            f"  {match.term!r} stands in it {match.count} x, in {match.rows} chunks: {match.score:.3f}"
+            for match in self.terms
         ]
         return "\n".join(lines)
 

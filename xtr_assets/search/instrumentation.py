@@ -10,6 +10,7 @@ from xtr_assets.telemetry.open_indexes import Shown
 if TYPE_CHECKING:
     from xtr_assets.index.dense.refinement import DenseResult
     from xtr_assets.index.late.index import TokenResult
+    from xtr_assets.search.lexical_space import LexicalSpace
     from xtr_assets.search.retrievers import DenseSpace, TokenSpace
 
 # Children of the histogram by label, made once: looking a label up costs as much as observing.
@@ -102,3 +103,16 @@ def show_tokens(space: "TokenSpace | None") -> Shown | None:
         "imputed_share": sum(result.imputed_share for result in results) / len(results),
     }
     return Shown(info, held, last)
+
+
+def show_lexical(space: "LexicalSpace | None") -> Shown | None:
+    """What metrics.OPEN_INDEXES shows of a lexical index; of the last call the candidates of a query, on average."""
+    if space is None:
+        return None
+    about, last = space.index.describe(), space.last
+    info = {"backend": str(about["backend"]), "device": "cpu"}
+    if last is None:
+        return Shown(info, about, {})
+    per_query = last.candidates / max(1, last.queries)
+    shown = {"seconds": last.seconds, "k": last.k, "queries": last.queries, "candidates": per_query}
+    return Shown(info, about, shown)

@@ -1,7 +1,8 @@
 """The lexical space: BM25 of a query's words, candidates and scores from the postings of the live rows."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from xtr_assets.core.search_options import SearchOptions
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
     from xtr_assets.index.lexical.index import LexicalIndex
 
 
+@dataclass(frozen=True, slots=True)
+class LastLexical:
+    """One call of the index: `candidates` are those of all its queries."""
+
+    seconds: float
+    k: int
+    queries: int
+    candidates: int
+
+
 class LexicalSpace:
     """BM25 over the words of path, symbol, title and text; a row that shares no word with the query scores 0."""
 
@@ -20,14 +31,20 @@ class LexicalSpace:
 
     def __init__(self, index: "LexicalIndex", rows: int) -> None:
         self.index, self._rows = index, rows
+        # Of the last call that somebody made, for the metrics.
+        self.last: LastLexical | None = None
 
     def retrieve(self, queries: Sequence[QueryVectors], options: SearchOptions) -> list[Listed]:
         """The rows that share a word with the query, no more: fewer than options.k where fewer do."""
         asked = [_terms(query) for query in queries]
 
         def search(terms: Sequence[Sequence[str]], k: int) -> list[tuple[Floats, Ints]]:
+            began = perf_counter()
             with span("lexical.search", k=k, queries=len(terms)):
-                return [(one.scores, one.rows) for one in self.index.answer(terms, replace(options, k=k))]
+                answers = self.index.answer(terms, replace(options, k=k))
+            found = sum(len(one.rows) for one in answers)
+            self.last = LastLexical(perf_counter() - began, k, len(terms), found)
+            return [(one.scores, one.rows) for one in answers]
 
         def widen(query: int) -> Search:
             def again(k: int) -> tuple[Floats, Ints]:

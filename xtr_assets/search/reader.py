@@ -14,7 +14,7 @@ from xtr_assets.index.machine import WORDS_REASON
 from xtr_assets.search.collapse import Symbols
 from xtr_assets.search.confidence import PROFILE_KEY, Confidence
 from xtr_assets.search.filter_masks import RowFilters
-from xtr_assets.search.instrumentation import show_dense, show_tokens
+from xtr_assets.search.instrumentation import show_dense, show_lexical, show_tokens
 from xtr_assets.search.legs import LEGS, Blend, Legs
 from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.loaders import lexical_lack, open_dense, open_lexical, open_tokens
@@ -96,6 +96,9 @@ class OpenGeneration:
         if self.tokens is not None:
             tokens = ref(self.tokens)
             stack.callback(metrics.OPEN_INDEXES.add(warehouse, "xtr", lambda: show_tokens(tokens())))
+        if self.lexical is not None:
+            words = ref(self.lexical)
+            stack.callback(metrics.OPEN_INDEXES.add(warehouse, "lexical", lambda: show_lexical(words())))
 
     @property
     def modes(self) -> tuple[Mode, ...]:

@@ -30,6 +30,8 @@ SIZES = {
     "code_bytes": "Bytes of the codes of all rows.",
     "memory_bytes": "Bytes of the index, memory-mapped ones included.",
     "tokens": "Token vectors in the index.",
+    "terms": "Terms of all segments, those of several counted in each.",
+    "postings": "Documents in the lists of all terms.",
     "segments": "Segments that a search walks.",
     "gpu": "1 where a GPU serves.",
     "cuvs": "1 where cuVS serves.",

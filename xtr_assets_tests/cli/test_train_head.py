@@ -35,7 +35,7 @@ def test_a_head_is_trained_on_the_sources_of_the_index(project: Path) -> None:
     code, stdout, stderr = run(project, str(out), "--judged", str(project / "judged"))
     assert (code, stdout) == (0, ""), stderr
     assert {one.name for one in out.iterdir()} == {HEAD_FILE, CARD_FILE, CARD_TEXT}
-    for part in ("held-out code", "judged", "CPU s", "Not worse than the head there is", f"head: {out}"):
+    for part in ("held-out code", "judged", "CPU s", "in the sum", "not worse than the head there is", f"head: {out}"):
         assert part in stderr.replace("\n", ""), part
 
 

@@ -116,6 +116,22 @@ def test_a_change_is_not_told_the_ingest_of_the_generation_before(fresh: Project
     assert costs["ingest.encode"]["encoded"] == 1
 
 
+def test_a_build_of_names_alone_says_what_it_encoded(fresh: Project) -> None:
+    with_names = CONFIG.format(name="small")
+    fresh.configure(with_names.replace("path: modules", "path: modules, names: false"))
+    first = fresh.build().costs["ingest.encode"]
+    assert (first["runs"], first["named"]) == (1, 0)
+    fresh.configure(with_names)
+
+    result = fresh.build()
+
+    assert (result.built, result.published) == (2, True)
+    named, chunked = result.costs["ingest.encode"], result.costs["ingest.chunks"]
+    assert (named["runs"], named["encoded"], chunked["runs"]) == (1, 0, 0)
+    assert 0 < named["named"] <= result.live_rows
+    assert named["cpu_seconds"] > 0 and named["bytes"] > 0
+
+
 def test_a_full_build_encodes_nothing_twice(project: Project) -> None:
     result = project.build(full=True)
     assert (result.built, result.published) == (2, True)

@@ -79,7 +79,7 @@ def heavy(no_extension: None):  # type: ignore[no-untyped-def]
     from xtr_assets.encoders.head_file import open_head
     from xtr_assets.encoders.weights import locate_minilm
 
-    return MiniLm(locate_minilm(), partial(open_head, "projection"), precision="fp32")
+    return MiniLm(locate_minilm(), partial(open_head, "shipped"), precision="fp32")
 
 
 def weights(encoder, share: float) -> None:  # type: ignore[no-untyped-def]

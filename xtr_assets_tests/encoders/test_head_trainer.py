@@ -12,14 +12,23 @@ from xtr_assets.core.token_codec import encode_int8
 from xtr_assets.core.types import Floats, Mask
 from xtr_assets.core.vector_agreement import agreement
 from xtr_assets.encoders.frozen_states import FrozenStates
-from xtr_assets.encoders.head import TrainedHead, unit_rows
+from xtr_assets.encoders.head import PARTS, Head, Projection, TrainedHead, unit_rows
 from xtr_assets.encoders.head_file import head_bytes
-from xtr_assets.encoders.head_trainer import TrainingRecipe, maxsim_means, nearest_answers, steps_of, train_head, turned
+from xtr_assets.encoders.head_trainer import (
+    TrainingRecipe,
+    WordScores,
+    maxsim_means,
+    nearest_answers,
+    steps_of,
+    train_head,
+    turned,
+)
 from xtr_assets.pipeline.heads.head_measure import JudgedSet, compare_heads, token_embeddings
 
 CONCEPTS, HALF, WIDTH = 60, 12, 24
+NO_WORDS = np.zeros((120, 120), np.float32)
 KEPT: Mask = np.ones(2 * CONCEPTS, bool)
-RECIPE = TrainingRecipe(dim=16, epochs=12, batch=32, rate=1e-2, distilled=0.0)
+RECIPE = TrainingRecipe(dim=16, epochs=12, batch=32, rate=1e-2, dense=0.0)
 
 
 def alphabets() -> Floats:
@@ -53,14 +62,16 @@ def pairs(count: int, seed: int) -> tuple[FrozenStates, FrozenStates, Floats]:
 
 def found_by(head: TrainedHead, seed: int = 90) -> float:
     questions, answers, words = pairs(120, seed)
-    judged = JudgedSet("made up", questions, answers, [{nth: 1.0} for nth in range(120)])
+    judged = JudgedSet(
+        "made up", questions, answers, [{nth: 1.0} for nth in range(120)], np.zeros((120, 120), np.float32)
+    )
     return compare_heads(judged, words, KEPT, {"trained": head}).mean("trained").mean
 
 
 def test_training_finds_answers_that_no_head_by_chance_finds() -> None:
     questions, answers, words = pairs(640, seed=1)
     losses: list[float] = []
-    trained = train_head(questions, answers, np.arange(640), words, KEPT, RECIPE, losses.append)
+    trained = train_head(questions, answers, np.arange(640), words, KEPT, RECIPE, progress=losses.append)
     by_chance = train_head(
         questions, answers, np.arange(len(questions)), words, KEPT, replace(RECIPE, rate=0.0, epochs=1)
     )
@@ -103,8 +114,68 @@ def test_pairs_of_one_owner_are_no_negatives_of_each_other() -> None:
     ]
     losses: dict[str, list[float]] = {"owned": [], "strangers": []}
     for name, owners in (("owned", np.arange(640) % 320), ("strangers", np.arange(640))):
-        train_head(twice[0], twice[1], owners, words, KEPT, RECIPE, losses[name].append)
+        train_head(twice[0], twice[1], owners, words, KEPT, RECIPE, progress=losses[name].append)
     assert np.mean(losses["owned"][-20:]) < 0.5 * np.mean(losses["strangers"][-20:])
+
+
+def test_what_another_leg_finds_already_is_not_learnt() -> None:
+    """Where the embedding, or the words, tell every answer of a batch for sure there is nothing left to learn."""
+    questions, answers, words = pairs(96, seed=1)
+    start = TrainedHead(words.mean(axis=0), np.random.default_rng(2).standard_normal((4 * WIDTH, 16)).astype("f4"), 6)
+
+    def moved(recipe: TrainingRecipe, met: WordScores | None, embeddings: Floats) -> float:
+        """1 - the cosine of what the matrix gives before and after, whatever it is turned by."""
+        asked, given = replace(questions, embeddings=embeddings), replace(answers, embeddings=embeddings)
+        after = train_head(asked, given, np.arange(96), words, KEPT, recipe, met, start).matrix
+        one, other = (matrix @ matrix.T for matrix in (start.matrix, after))
+        return 1 - float((one * other).sum() / (np.linalg.norm(one) * np.linalg.norm(other)))
+
+    some = replace(RECIPE, epochs=3)
+    unlike = unit_rows(np.random.default_rng(4).standard_normal((96, WIDTH)).astype(np.float32))
+    by_words = moved(some, lambda chosen: 1e3 * np.eye(len(chosen), dtype=np.float32), unlike)
+    by_embedding = moved(replace(some, dense=1e4), None, unlike)
+    alone = moved(some, None, unlike)
+    assert by_words < 1e-5 and by_embedding < 1e-5
+    assert alone > 1e-2
+
+
+def test_training_goes_on_from_the_head_that_there_is() -> None:
+    questions, answers, words = pairs(96, seed=1)
+    rng = np.random.default_rng(2)
+    still = replace(RECIPE, rate=0.0, epochs=1)
+
+    def after(start: Head | None) -> Floats:
+        return train_head(questions, answers, np.arange(96), words, KEPT, still, start=start).matrix
+
+    def same(a: Floats, b: Floats) -> bool:
+        """But for a turn, and a factor."""
+        one, other = a @ a.T, b @ b.T
+        return bool(np.allclose(one / np.linalg.norm(one), other / np.linalg.norm(other), atol=1e-5))
+
+    last = rng.standard_normal((WIDTH, 16)).astype(np.float32)
+    nothing = np.zeros((2 * WIDTH, 16), np.float32)
+    assert same(after(Projection(last, 6, "")), np.concatenate([nothing, last, nothing[:WIDTH]]))
+    whole = TrainedHead(words.mean(axis=0), rng.standard_normal((PARTS * WIDTH, 16)).astype(np.float32), 6)
+    assert same(after(whole), whole.matrix)
+    # One of other widths is no place to begin, and neither is none.
+    by_chance = after(None)
+    assert same(after(Projection(last[:, :8].copy(), 6, "")), by_chance) and not same(by_chance, whole.matrix)
+    assert not by_chance[-WIDTH:].any(), "the mean of the window is what the embedding says already"
+
+
+def test_of_what_training_changed_a_share_is_kept() -> None:
+    questions, answers, words = pairs(96, seed=1)
+    start = TrainedHead(words.mean(axis=0), np.random.default_rng(2).standard_normal((4 * WIDTH, 16)).astype("f4"), 6)
+
+    def after(change: float, begin: Head | None) -> Floats:
+        recipe = replace(RECIPE, epochs=1, change=change)
+        return train_head(questions, answers, np.arange(96), words, KEPT, recipe, start=begin).matrix
+
+    none, half, whole = (after(change, start) for change in (0.0, 0.5, 1.0))
+    np.testing.assert_allclose(half, (none + whole) / 2, atol=1e-5)
+    assert np.linalg.norm(whole - none) > 0.05 * np.linalg.norm(none)
+    # What began by chance is not worth keeping.
+    np.testing.assert_array_equal(after(0.5, None), after(1.0, None))
 
 
 def test_too_few_pairs_or_unequal_ones_are_refused() -> None:

@@ -53,6 +53,28 @@ def test_a_dense_explanation_has_no_tokens_and_no_z(searcher: Searcher) -> None:
     assert hit.explanation.spaces["dense"].listed == 1
 
 
+@pytest.mark.parametrize("mode", ["lexical", "hybrid", "exact"])
+def test_the_words_that_stand_in_a_hit_add_up_to_its_bm25(legs: Searcher, mode: Mode) -> None:
+    for hit in legs.search(QUERY, 10, mode, explain=True):
+        assert hit.explanation is not None
+        met = hit.explanation.terms
+        written = f"{hit.title} {hit.text}".replace(">", " ").split()
+        assert {one.term: one.count for one in met} == {
+            term: written.count(word)
+            for term, word in (("pars", "parse"), ("date", "date"), ("zebra", "zebra"))
+            if word in written
+        }
+        assert all(one.rows >= 1 and one.score > 0 for one in met)
+        assert [one.score for one in met] == sorted((one.score for one in met), reverse=True)
+        assert sum(one.score for one in met) == pytest.approx(hit.scores["lexical"], abs=1e-4)
+
+
+def test_a_mode_that_compares_no_words_lists_none(searcher: Searcher) -> None:
+    for mode in ("dense", "xtr"):
+        (hit,) = searcher.search(QUERY, 1, mode, explain=True)
+        assert hit.explanation is not None and hit.explanation.terms == ()
+
+
 def test_a_candidate_that_only_the_other_space_retrieved_says_so(searcher: Searcher) -> None:
     hits = searcher.search(QUERY, 100, "hybrid", explain=True)
     listed = [
@@ -77,7 +99,7 @@ def test_an_explanation_is_json_and_readable_text(searcher: Searcher) -> None:
     (hit,) = searcher.search(QUERY, 1, "hybrid", explain=True)
     assert hit.explanation is not None
     document = json.loads(json.dumps(hit.explanation.document()))
-    assert set(document) == {"candidates", "spaces", "tokens"}
+    assert set(document) == {"candidates", "spaces", "tokens", "terms"}
     shown = {"query_token", "token", "position", "similarity", "imputed", "start", "end"}
     assert set(document["tokens"][0]) == shown
     text = str(hit.explanation)

@@ -41,6 +41,10 @@ def test_what_is_open_is_shown_until_it_is_closed(warehouse: xa.Warehouse) -> No
     with Searcher(warehouse, device="cpu") as searcher:
         rows = searcher._now().generation.live_rows
         assert shown("rows", "dense", warehouse) == shown("rows", "xtr", warehouse) == rows
+        assert shown("rows", "lexical", warehouse) == rows
+        parts = searcher._now().lexical.index.parts  # type: ignore[union-attr]
+        assert shown("terms", "lexical", warehouse) == sum(len(one.postings.lists) - 1 for one in parts) > 0
+        assert shown("postings", "lexical", warehouse) == sum(int(one.postings.lists[-1]) for one in parts) > 0
         assert (shown("dim", "dense", warehouse), shown("dim", "xtr", warehouse)) == (64, 32)
         assert shown("code_bytes", "dense", warehouse) == rows * 64 * 4
         assert (shown("gpu", "dense", warehouse), shown("cuvs", "dense", warehouse)) == (0, 0)
@@ -52,7 +56,7 @@ def test_what_is_open_is_shown_until_it_is_closed(warehouse: xa.Warehouse) -> No
         ]
         assert info["recipe"] == "IVF16,Flat" and info["device_reason"] == "asked for"
         assert info["faiss"].startswith("faiss-") and "OPTIMIZE" in info["compile_options"]
-    assert shown("rows", "dense", warehouse) is None
+    assert shown("rows", "dense", warehouse) is shown("rows", "lexical", warehouse) is None
 
 
 def test_the_last_search_is_shown_with_its_settings(own: Searcher, warehouse: xa.Warehouse) -> None:
@@ -63,6 +67,10 @@ def test_the_last_search_is_shown_with_its_settings(own: Searcher, warehouse: xa
     assert shown("last_k", "dense", warehouse) == 8
     assert shown("last_kept", "dense", warehouse) == 1
     assert (shown("last_seconds", "dense", warehouse) or 0) > 0
+    own.search("zebra lock", 6, "lexical")
+    assert (shown("last_queries", "lexical", warehouse), shown("last_k", "lexical", warehouse)) == (1, 7)
+    assert 0 < (shown("last_candidates", "lexical", warehouse) or 0) <= 7
+    assert (shown("last_seconds", "lexical", warehouse) or 0) > 0
     own.search_tokens([random.normal(size=(4, 32)).astype(np.float32)], 6)
     assert (shown("last_queries", "xtr", warehouse), shown("last_k", "xtr", warehouse)) == (1, 7)
     assert (shown("last_rescored", "xtr", warehouse) or 0) >= 7

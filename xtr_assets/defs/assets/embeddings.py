@@ -23,6 +23,11 @@ from xtr_assets.telemetry.progress import bar
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
 
+def names_suffix(names: bool) -> str:
+    """What the data version says of a shard's names."""
+    return f"-names{NAME_VERSION}" if names else ""
+
+
 def encoding_assets(site: Site) -> dg.AssetsDefinition:
     """`embeddings` and `token_embeddings` with their checks; of an index of one leg the one that it has."""
     embeddings, tokens = site.names.keys(("embeddings", "token_embeddings"))
@@ -82,8 +87,8 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
                 tokens=report.tokens,
                 bytes=report.bytes,
             )
-        worded = f"-names{NAME_VERSION}" if names else ""
-        version = dg.DataVersion(f"{snapshot.data_version}-{encoder.fingerprint[:16]}{worded}")
+        made = f"{snapshot.data_version}-{encoder.fingerprint[:16]}"
+        version = dg.DataVersion(f"{made}{names_suffix(names)}")
         metadata = {
             "dagster/partition_row_count": snapshot.live_rows,
             "encoder": encoder.name,

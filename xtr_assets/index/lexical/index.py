@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,12 @@ class _Asked:
 
 
 class LexicalIndex(Lifetime):
-    """Answers by BM25 over the live rows of all parts. Safe from many threads."""
+    """Answers by BM25 over the live rows of all parts. Safe from many threads.
+
+    Postings of documents, each given as its terms, are written by `postings_writer.write_postings` and opened by
+    `postings.open_postings` (both of `xtr_assets.index.lexical`); document p of a part is row `base_row + p`. Nothing
+    here cuts texts into terms: for a warehouse `xtr_assets.core.lexical_terms` does.
+    """
 
     _held = ("_scan", "_parts")
 
@@ -81,12 +87,32 @@ class LexicalIndex(Lifetime):
 
     @property
     def parts(self) -> tuple[LexicalPart, ...]:
+        """The parts as they were given, in row order."""
         return self._parts
 
     @property
     def backend(self) -> str:
         """What reads the lists: "native" (C++) or "numpy"; both give the same bits."""
         return self._scan.name
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of the postings, which are memory-mapped where they were opened from files."""
+        return sum(part.postings.memory_bytes for part in self._parts)
+
+    def describe(self) -> dict[str, Any]:
+        """What the index holds and what reads it, JSON-able."""
+        return {
+            "rows": self.live_rows,
+            "segments": len(self._parts),
+            "terms": sum(part.postings.term_count for part in self._parts),
+            "postings": sum(len(part.postings.documents) for part in self._parts),
+            "memory_bytes": self.memory_bytes,
+            "mean_length": self.mean_length,
+            "k1": self.k1,
+            "b": self.b,
+            "backend": self.backend,
+        }
 
     @property
     def end_row(self) -> int:
@@ -115,7 +141,7 @@ class LexicalIndex(Lifetime):
         return self._scan.score(asked.lists, asked.weights, np.ascontiguousarray(places))
 
     def matching(self, terms: Sequence[str | tuple[str, ...]]) -> Ints:
-        """Live rows that hold all of the terms, int64 ascending; every live row where there are no terms.
+        """Live rows that hold all of the terms, int64 [n] ascending; every live row where there are no terms.
 
         A tuple stands for whichever of its terms (lexical_terms.needed_terms).
         """

@@ -15,6 +15,7 @@ from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.bert_shape import POOLED, WORDS
 from xtr_assets.encoders.frozen_states import FrozenStates
 from xtr_assets.encoders.head import Head
+from xtr_assets.pipeline.heads.leg_sum import SUMMED, leg_sum
 
 Doubles = npt.NDArray[np.float64]
 
@@ -43,7 +44,8 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """nDCG@10 of the same questions, by what ranked the answers ("dense", "now", "trained")."""
+    """nDCG@10 of the same questions, by what ranked the answers: "dense", and of "now" and "trained" late interaction
+    alone and, with SUMMED behind the name, in the sum with the other legs."""
 
     name: str
     ndcg: Mapping[str, Doubles]
@@ -62,29 +64,37 @@ class Comparison:
             "ndcg@10": {name: self.mean(name).as_json() for name in self.ndcg},
             "gain_over_now": self.gain("trained", "now").as_json(),
             "gain_over_dense": self.gain("trained", "dense").as_json(),
+            "gain_in_the_sum": self.gain(f"trained{SUMMED}", f"now{SUMMED}").as_json(),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedSet:
-    """Questions, answers, and which answers (by place) are right for each question, with their grades."""
+    """Questions, answers, and which answers (by place) are right for each question, with their grades.
+
+    lexical : float32 [questions, answers], BM25.
+    """
 
     name: str
     questions: FrozenStates
     answers: FrozenStates
     right: Sequence[Mapping[int, float]]
+    lexical: Floats
 
 
 def compare_heads(judged: JudgedSet, words: Floats, kept: Mask, heads: Mapping[str, Head]) -> Comparison:
-    """Ask every question by the embedding ("dense") and by each head, late interaction alone.
+    """Ask every question by the embedding ("dense") and by each head, alone and in the sum.
 
     words : float32 [vocabulary, hidden]. kept : bool [vocabulary], the word pieces that documents keep.
     """
     questions, answers = judged.questions, judged.answers
-    found = {"dense": ndcg(questions.embeddings @ answers.embeddings.T, judged.right)}
+    dense = questions.embeddings @ answers.embeddings.T
+    found = {"dense": ndcg(dense, judged.right)}
     for name, head in heads.items():
         asked, told = (token_embeddings(states, head, words, kept) for states in (questions, answers))
-        found[name] = ndcg(late_scores(*asked, *told), judged.right)
+        late = late_scores(*asked, *told)
+        found[name] = ndcg(late, judged.right)
+        found[f"{name}{SUMMED}"] = ndcg(leg_sum(dense, late, judged.lexical, np.diff(told[1])), judged.right)
     return Comparison(judged.name, found)
 
 

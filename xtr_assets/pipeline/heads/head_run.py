@@ -15,14 +15,25 @@ from xtr_assets.core.training_pairs import Pair, asked
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.encoders.frozen_states import FrozenStates, StateReader
 from xtr_assets.encoders.head import Head
-from xtr_assets.encoders.head_file import CARD_FILE, CARD_TEXT, HEAD_FILE, head_bytes, open_head, parse_head, sha256_of
-from xtr_assets.encoders.head_trainer import TrainingRecipe, steps_of, train_head
+from xtr_assets.encoders.head_file import (
+    CARD_FILE,
+    CARD_TEXT,
+    HEAD_FILE,
+    head_bytes,
+    open_head,
+    parse_head,
+    sha256_of,
+    shipped_name,
+)
+from xtr_assets.encoders.head_trainer import TrainingRecipe, WordScores, steps_of, train_head
 from xtr_assets.encoders.weights import locate_minilm
 from xtr_assets.pipeline.heads.head_card import RULE, HeadCard, origins_json, verdict_of
 from xtr_assets.pipeline.heads.head_measure import Comparison, JudgedSet, compare_heads
-from xtr_assets.pipeline.heads.judged_set import JudgedTexts, read_beir, reference_texts
+from xtr_assets.pipeline.heads.judged_set import JudgedTexts, read_beir, reference_texts, word_scores
+from xtr_assets.pipeline.heads.leg_sum import SUMMED
 from xtr_assets.pipeline.heads.pair_sources import Mined, mine_package, mine_sources
 from xtr_assets.pipeline.heads.pair_split import Split, owners_of, split_pairs
+from xtr_assets.pipeline.heads.pair_words import PairWords
 from xtr_assets.telemetry.progress import bar
 
 # Tokens of a question and of an answer that training sees, two special ones included: the time of a run is that of
@@ -88,11 +99,12 @@ def make_head(plan: HeadPlan) -> Made:
         frozen = _Frozen(plan, Path(folder))
         questions, answers = frozen.pairs(split.train)
         owners = owners_of(split.train)
+        met = PairWords.of(frozen.asked(split.train), [pair.answer for pair in split.train]).scores
         sets = [*frozen.held(split), *(frozen.judged(one) for one in judged)]
         heads: dict[int, bytes] = {}
         found: dict[int, list[Comparison]] = {}
         for seed in plan.seeds:
-            heads[seed] = _train(frozen, questions, answers, owners, replace(plan.recipe, seed=seed))
+            heads[seed] = _train(frozen, questions, answers, owners, met, replace(plan.recipe, seed=seed))
             found[seed] = _measured(frozen, sets, heads[seed], seed)
     best = max(plan.seeds, key=lambda seed: (_mean(found[seed]), -seed))
     accepted, verdict = verdict_of(found[best])
@@ -102,7 +114,12 @@ def make_head(plan: HeadPlan) -> Made:
         dim=plan.recipe.dim,
         size=len(heads[best]),
         made_by=f"xtr-assets {version('xtr-assets')} train-head",
-        recipe={**asdict(plan.recipe), "punctuation": minilm.keep_punctuation, "answer_tokens": ANSWER_TOKENS},
+        recipe={
+            **asdict(plan.recipe),
+            "punctuation": minilm.keep_punctuation,
+            "answer_tokens": ANSWER_TOKENS,
+            "start": shipped_name(frozen.now.sha256) or frozen.now.sha256,
+        },
         pairs=dict(Counter[str](pair.kind for pair in split.train)),
         held_out=split.held_out,
         origins=origins_json(mined.origins),
@@ -128,11 +145,19 @@ def _mined(plan: HeadPlan) -> Mined:
 
 
 def _train(
-    frozen: "_Frozen", questions: FrozenStates, answers: FrozenStates, owners: Ints, recipe: TrainingRecipe
+    frozen: "_Frozen",
+    questions: FrozenStates,
+    answers: FrozenStates,
+    owners: Ints,
+    met: WordScores,
+    recipe: TrainingRecipe,
 ) -> bytes:
     with bar(steps_of(len(questions), recipe), f"training, seed {recipe.seed}") as step:
-        words = frozen.reader.words
-        return head_bytes(train_head(questions, answers, owners, words, frozen.kept, recipe, lambda _loss: step()))
+        words, kept = frozen.reader.words, frozen.kept
+        head = train_head(
+            questions, answers, owners, words, kept, recipe, met, frozen.now, progress=lambda _loss: step()
+        )
+        return head_bytes(head)
 
 
 def _measured(frozen: "_Frozen", sets: Sequence[JudgedSet], data: bytes, seed: int) -> list[Comparison]:
@@ -146,7 +171,7 @@ def _measured(frozen: "_Frozen", sets: Sequence[JudgedSet], data: bytes, seed: i
 
 
 def _mean(comparisons: Sequence[Comparison]) -> float:
-    return sum(one.mean("trained").mean for one in comparisons) / len(comparisons)
+    return sum(one.mean(f"trained{SUMMED}").mean for one in comparisons) / len(comparisons)
 
 
 class _Frozen:
@@ -159,8 +184,11 @@ class _Frozen:
         self.now: Head = open_head(plan.minilm.head, self.reader.shape.layers)
 
     def pairs(self, pairs: Sequence[Pair]) -> tuple[FrozenStates, FrozenStates]:
-        questions = self._read("questions", asked(pairs, seed=0), QUESTION_TOKENS)
+        questions = self._read("questions", self.asked(pairs), QUESTION_TOKENS)
         return questions, self._read("answers", [pair.answer for pair in pairs], ANSWER_TOKENS)
+
+    def asked(self, pairs: Sequence[Pair]) -> Sequence[str]:
+        return asked(pairs, seed=0)
 
     def held(self, split: Split) -> Iterator[JudgedSet]:
         for name, pairs in (("held-out code", split.code), ("held-out prose", split.prose)):
@@ -176,7 +204,7 @@ class _Frozen:
     def judged(self, texts: JudgedTexts) -> JudgedSet:
         questions = self._read(f"{texts.name}, questions", texts.questions, JUDGED_TOKENS)
         answers = self._read(f"{texts.name}, texts", texts.answers, JUDGED_TOKENS)
-        return JudgedSet(texts.name, questions, answers, texts.right)
+        return JudgedSet(texts.name, questions, answers, texts.right, word_scores(texts, self.folder))
 
     def _read(self, what: str, texts: Sequence[str], tokens: int) -> FrozenStates:
         file = self.folder / f"{len(list(self.folder.iterdir()))}.npy"

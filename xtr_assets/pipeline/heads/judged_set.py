@@ -6,8 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from xtr_assets.core.errors import ConfigError
-from xtr_assets.core.types import encoded_text
+from xtr_assets.core.lexical_terms import document_terms, query_terms
+from xtr_assets.core.types import Floats, encoded_text
+from xtr_assets.index.lexical.index import LexicalIndex, LexicalPart
+from xtr_assets.index.lexical.postings import open_postings
+from xtr_assets.index.lexical.postings_writer import write_postings
 from xtr_assets.pipeline.quality.judged_queries import read_judgments
 
 CORPUS, QUERIES, JUDGMENTS = "corpus.jsonl", "queries.jsonl", "qrels.tsv"
@@ -42,6 +48,18 @@ def read_beir(folder: Path, most: int) -> JudgedTexts:
     place = {name: nth for nth, name in enumerate(names)}
     right = [{place[d]: score for d, score in judgments[name].items() if d in place} for name in chosen]
     return JudgedTexts(folder.name, [asked[name] for name in chosen], [texts[name] for name in names], right)
+
+
+def word_scores(texts: JudgedTexts, folder: Path) -> Floats:
+    """BM25 of each question in each answer, float32 [questions, answers], by the product's own index, whose postings
+    are written below `folder`."""
+    postings = folder / f"words of {texts.name}"
+    postings.mkdir()
+    write_postings(postings, (document_terms("", None, "", text) for text in texts.answers))
+    count = len(texts.answers)
+    with LexicalIndex([LexicalPart(0, open_postings(postings, count))], np.ones(count, np.bool_)) as index:
+        rows = np.arange(count)
+        return np.array([index.score(query_terms(text), rows) for text in texts.questions], np.float32)
 
 
 def reference_texts(judged: Sequence[Path], apart: Sequence[Path]) -> dict[str, list[str]]:

@@ -164,6 +164,19 @@ def named_shards(config: IndexConfig) -> frozenset[str]:
     return frozenset(shard for shard, source in shard_sources(config).items() if source.config.named)
 
 
+def shards_named_in(generation: Generation, config: IndexConfig) -> frozenset[str]:
+    """Of the shards whose rows have name vectors by `config`, those that had them, worded so, in a generation."""
+    said = generation.manifest.notes.get(SETTINGS_NOTE, {}).get("names", {})
+    if said.get("version") != NAME_VERSION:
+        return frozenset()
+    sources, chosen = shard_sources(config), said["chosen"]
+    return frozenset(
+        shard
+        for shard in named_shards(config)
+        if (of := sources[shard].config) and chosen.get(of.name, of.kind in NAMED_KINDS)
+    )
+
+
 def wanted_kind(warehouse: Warehouse, config: IndexConfig, open_encoder: Callable[[], Encoder]) -> VectorKind:
     """What the config's encoder makes; the encoder itself is opened only where what serves was made by other settings,
     so that a sensor need not load a model to find that nothing happened."""

@@ -334,10 +334,10 @@ def test_healthy_drafts_of_the_embedded_model_pass_whatever_the_pass(tmp_path: P
     texts = [*ODD["chinese"][::4], *ODD["no word"], *ODD["code"], *words(10), " ".join(words(12, seed=3))]
     warehouse = new_warehouse(tmp_path)
     draft = drafted(
-        warehouse, {"docs": texts}, MiniLm(locate_minilm(), partial(open_head, "projection"), precision="bf16")
+        warehouse, {"docs": texts}, MiniLm(locate_minilm(), partial(open_head, "shipped"), precision="bf16")
     )
     for fresh in (
-        MiniLm(locate_minilm(), partial(open_head, "projection"), precision="fp32", light_tokens=100_000),
+        MiniLm(locate_minilm(), partial(open_head, "shipped"), precision="fp32", light_tokens=100_000),
         open_fresh(MiniLmConfig()),
     ):
         found = look(warehouse, draft, fresh)
