@@ -10,6 +10,7 @@ from xtr_assets.config import DenseConfig, IndexConfig, SourceConfig
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.token_codec import encode_int8
 from xtr_assets.core.types import Chunk, FileState, encoded_text
+from xtr_assets.encoders.base import vector_kind
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.lexical_index import derive_lexical
@@ -44,13 +45,15 @@ def make_chunk(
 
 
 def encode(segment: Segment, encoder: Hashing = ENCODER) -> None:
-    """Both kinds of vectors of a segment, as a build writes them."""
+    """What the encoder gives of a segment, as a build writes it."""
     table = segment.chunks()
     titles, texts = table["title"].to_pylist(), table["text"].to_pylist()
     encoded = encoder.encode_documents([encoded_text(*pair) for pair in zip(titles, texts, strict=True)])
-    codes, scales = encode_int8(encoded.tokens)
-    segment.write_embeddings(encoder.fingerprint, encoded.embeddings)
-    segment.write_tokens(encoder.fingerprint, codes, scales, encoded.offsets, encoded.token_ids)
+    if "dense" in encoder.legs:
+        segment.write_embeddings(encoder.fingerprint, encoded.embeddings)
+    if "tokens" in encoder.legs:
+        codes, scales = encode_int8(encoded.tokens)
+        segment.write_tokens(encoder.fingerprint, codes, scales, encoded.offsets, encoded.token_ids)
 
 
 def encode_names(segment: Segment, encoder: Hashing = ENCODER) -> None:
@@ -83,11 +86,16 @@ def write_shard(warehouse: Warehouse, shard: str, chunks: Sequence[Chunk]) -> No
 
 
 def publish_chunks(
-    warehouse: Warehouse, chunks: Iterable[Chunk], *, shard: str = "code", recipe: str = "auto"
+    warehouse: Warehouse,
+    chunks: Iterable[Chunk],
+    *,
+    shard: str = "code",
+    recipe: str = "auto",
+    encoder: Hashing = ENCODER,
 ) -> Generation:
-    """Make the shard hold exactly these chunks, build both indexes by delta and publish without a gate."""
+    """Make the shard hold exactly these chunks, build the indexes by delta and publish without a gate."""
     write_shard(warehouse, shard, list(chunks))
-    return publish(warehouse, recipe=recipe)
+    return publish(warehouse, recipe=recipe, encoder=encoder)
 
 
 def publish(warehouse: Warehouse, *, recipe: str = "auto", encoder: Hashing = ENCODER) -> Generation:
@@ -110,7 +118,7 @@ def drafted(
         versions[shard] = snapshot.data_version
         for placed in snapshot.segments:
             segment = warehouse.segment(placed.segment_id)
-            if not segment.has_embeddings(encoder.fingerprint):
+            if not segment.has_vectors(vector_kind(encoder)):
                 encode(segment, encoder)
             if shard in named and not segment.has_names(encoder.fingerprint):
                 encode_names(segment, encoder)
@@ -118,8 +126,10 @@ def drafted(
         "fixtures", encoder=encoder.describe(), fingerprint=encoder.fingerprint, snapshots=versions, named=named
     )
     derived = session(draft, IndexConfig(sources=SOURCES, dense=DenseConfig(recipe=recipe)))
-    derive_dense(derived)
-    derive_tokens(derived)
+    if "dense" in draft.legs:
+        derive_dense(derived)
+    if "tokens" in draft.legs:
+        derive_tokens(derived)
     derive_lexical(derived)
     return draft
 

@@ -19,13 +19,13 @@ def gc(
 ) -> None:
     """Remove old generations and what nothing kept needs; never one that a reader has open."""
     from xtr_assets.encoders import open_encoder
-    from xtr_assets.pipeline.plan.decide import fingerprint_of
+    from xtr_assets.pipeline.plan.decide import wanted_kind
 
     place = find_place(config, warehouse)
     opened, known = open_warehouse(place), place.config
     # What the config's encoder has encoded stays: the next build needs it, though nothing may serve it yet.
-    encoder = None if known is None else fingerprint_of(opened, known, lambda: open_encoder(known.encoder))
-    report = opened.collect(keep, dry_run=dry_run, encoder=encoder)
+    kind = None if known is None else wanted_kind(opened, known, lambda: open_encoder(known.encoder))
+    report = opened.collect(keep, dry_run=dry_run, encoder=None if kind is None else kind.fingerprint)
     if as_json:
         fields = {"kept": report.kept, "pinned": report.pinned, "generations": report.generations}
         emit({"dry_run": report.dry_run, **fields, "bytes": report.bytes, "removed": report.removed})

@@ -47,6 +47,7 @@ def plan(
     from xtr_assets.core.recipe_shortlist import shortlist_dense
     from xtr_assets.index import native
     from xtr_assets.index.dense.recipe import leading_axes, repeated_share
+    from xtr_assets.storage.generation import leg_lack
 
     place = find_place(config, warehouse)
     if measure and (rows is not None or dim is not None):
@@ -57,6 +58,8 @@ def plan(
         published = open_warehouse(place).published
         if published is None:
             raise GenerationError("nothing is published to plan for; name --rows and --dim, or `xtr-assets build`")
+        if "dense" not in published.legs:
+            raise GenerationError(f"{leg_lack(published, 'dense')}; name --rows and --dim to plan for others")
         rows = published.live_rows if rows is None else rows
         dim = published.manifest.encoder.dim if dim is None else dim
     thresholds = RecallConfig() if place.config is None else place.config.recall

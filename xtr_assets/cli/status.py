@@ -46,11 +46,15 @@ def status_document(place: "Place", warehouse: "Warehouse") -> dict[str, Any]:
 
 
 def _serves(published: "Generation | None") -> dict[str, Any]:
-    """Per index the device that it takes on this machine, why, and what computes there."""
+    """Per index the device that it takes on this machine, why, and what computes there; of what serves the indexes that
+    it has."""
+    from xtr_assets.core.types import SPACE_OF
     from xtr_assets.index.machine import serves
 
     dense = {} if published is None else published.manifest.recipe.get("dense") or {}
-    return serves(dense.get("recipe"))
+    found = serves(dense.get("recipe"))
+    absent = [] if published is None else [space for leg, space in SPACE_OF.items() if leg not in published.legs]
+    return {index: about for index, about in found.items() if index not in absent}
 
 
 def _generation(place: "Place", warehouse: "Warehouse", generation: "Generation") -> dict[str, Any]:
@@ -132,16 +136,16 @@ def _machine_facts(serves: dict[str, Any]) -> list[tuple[str, str]]:
     for index, about in serves.items():
         place = about["error"] if about["device"] is None else f"{about['device']}: {about['reason']}"
         lines.append((f"device: {index}", place))
-    if "faiss" in serves["dense"]:
+    if "faiss" in serves.get("dense", {}):
         faiss = serves["dense"]["faiss"]
         lines.append(("FAISS", f"{faiss['distribution']} {faiss['version']} ({faiss['compile_options']})"))
         lines.append(("codes read by", serves["dense"]["codes_read_by"]))
-    tokens = serves["xtr"]
-    with_what = f"({tokens['instructions']})" if tokens["instructions"] else f"without {tokens['without_extension']}"
     words = serves["lexical"]
     slow = f" without {words['without_extension']}" if words["without_extension"] else ""
     lines.append(("backend: lexical", f"{words['backend']}{slow}"))
-    lines.append(("backend: xtr", f"{tokens['backend']} {with_what}"))
+    if (tokens := serves.get("xtr")) is not None:
+        kernels, lacking = tokens["instructions"], tokens["without_extension"]
+        lines.append(("backend: xtr", f"{tokens['backend']} " + (f"({kernels})" if kernels else f"without {lacking}")))
     return lines
 
 

@@ -9,6 +9,7 @@ import httpx
 from xtr_assets.client import exchange
 from xtr_assets.client.destination import Destination
 from xtr_assets.client.exchange import Exchange, Question, Send, Wait
+from xtr_assets.client.wire import modes_of
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.hit_table import Hits
@@ -34,6 +35,10 @@ class AsyncRemoteSearcher:
     async def profile(self) -> dict[str, dict[str, Any]]:
         """How the indexes search now, see `Searcher.profile`."""
         return dict((await self._about())["profile"])
+
+    async def modes(self) -> tuple[str, ...]:
+        """The modes that the generation answers, see `Searcher.modes`."""
+        return modes_of(await self._about())
 
     async def devices(self) -> Mapping[str, str]:
         """Where each part serves, see `Searcher.devices`."""

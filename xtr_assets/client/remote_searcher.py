@@ -9,6 +9,7 @@ import httpx
 from xtr_assets.client import exchange
 from xtr_assets.client.destination import Destination
 from xtr_assets.client.exchange import Exchange, Question, Send, Wait
+from xtr_assets.client.wire import modes_of
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.hit_table import Hits
@@ -42,6 +43,11 @@ class RemoteSearcher:
     def profile(self) -> dict[str, dict[str, Any]]:
         """How the indexes search now, see `Searcher.profile`."""
         return dict(self._about()["profile"])
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes that the generation answers, see `Searcher.modes`."""
+        return modes_of(self._about())
 
     @property
     def devices(self) -> Mapping[str, str]:

@@ -20,6 +20,9 @@ GENERATION_HEADER = "Xtr-Generation"
 # Of an answer that is no answer of ours, as much as tells which proxy or server it was.
 SHOWN = 200
 
+# What every server answered before there were indexes of one leg.
+MODES = ("hybrid", "dense", "xtr", "lexical", "exact")
+
 _HIT_FIELDS = tuple(one.name for one in fields(Hit))
 _STATUS: Mapping[int, type[XtrAssetsError]] = {401: Unauthorized, 408: QuestionTimeout, 503: ServerBusy}
 
@@ -102,6 +105,12 @@ def _error(answer: httpx.Response, document: Any) -> XtrAssetsError:
     known = isinstance(named, type) and issubclass(named, XtrAssetsError)
     kind = named if known and isinstance(named, type) else RemoteError
     return _made(kind, str(said.get("message")), answer)
+
+
+def modes_of(about: Mapping[str, Any]) -> tuple[str, ...]:
+    """The modes that a server says it answers; one of before there were indexes of one leg says nothing, and answers
+    all of them."""
+    return tuple(map(str, about.get("modes", MODES)))
 
 
 def _made(kind: type[XtrAssetsError], message: str, answer: httpx.Response) -> XtrAssetsError:

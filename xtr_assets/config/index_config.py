@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from xtr_assets.config.encoder_kinds import EncoderConfig, MiniLmConfig
+from xtr_assets.config.encoder_kinds import EncoderConfig, MiniLmConfig, configured_legs
 from xtr_assets.config.field_types import Strict, UsablePath
 from xtr_assets.config.trust import vouch
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.field_problem import problems
 from xtr_assets.core.recipe_grammar import parse_recipe
+from xtr_assets.core.types import Legs
 from xtr_assets.core.yaml_document import read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
@@ -166,9 +167,26 @@ class IndexConfig(Strict):
         return self
 
     @model_validator(mode="after")
+    def _embeddings_are_there(self) -> "IndexConfig":
+        """What is asked of embeddings needs an encoder that gives some."""
+        if "dense" in self.legs:
+            return self
+        named = [source.name for source in self.sources if source.names]
+        if named:
+            raise ValueError(f"source {named[0]} has `names: true`, which are embeddings, and the encoder gives none")
+        if self.dense.recipe != "auto":
+            raise ValueError(f"`dense.recipe` is {self.dense.recipe!r}, and the encoder gives no embeddings")
+        return self
+
+    @model_validator(mode="after")
     def _vouches_for_its_encoder(self) -> "IndexConfig":
         vouch(self.encoder)
         return self
+
+    @property
+    def legs(self) -> Legs:
+        """What its encoder gives of each text: embeddings ("dense"), token embeddings ("tokens"), or both."""
+        return configured_legs(self.encoder)
 
     def resolved(self, folder: Path) -> "IndexConfig":
         """The same with every relative path taken from `folder`, where the file lies."""

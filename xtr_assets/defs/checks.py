@@ -17,7 +17,9 @@ Results = Iterator[dg.AssetCheckResult]
 
 def index_checks(site: Site) -> list[dg.AssetChecksDefinition]:
     """The checks of the assets from `generation` to `catalog`, a step for each asset that has some."""
-    groups = {asset: [check for check in checks_of(site.config) if check.asset == asset] for asset in DERIVED}
+    groups = {
+        asset: [check for check in checks_of(site.config) if check.asset == asset] for asset in site.there(DERIVED)
+    }
     return [check_group(site, asset, checks) for asset, checks in groups.items() if checks]
 
 
@@ -34,7 +36,7 @@ def check_group(site: Site, asset: str, checks: Sequence[GateCheck]) -> dg.Asset
                 asset=site.names.key(asset),
                 description=check.what,
                 blocking=check.blocking,
-                additional_deps=site.names.keys(check.deps),
+                additional_deps=site.names.keys(site.there(check.deps)),
             )
             for check in checks
         ],

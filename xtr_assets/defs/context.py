@@ -1,6 +1,6 @@
 """What every asset and check of one index shares: its config, its names, and how to get at warehouse and draft."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ from xtr_assets.defs.names import Names
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.cost_report import costed_step
 from xtr_assets.pipeline.costs import Step
+from xtr_assets.pipeline.gate.registry import LEG_OF_ASSET
 from xtr_assets.pipeline.plan.decide import continued
 from xtr_assets.pipeline.plan.draft_session import DraftSession, session_of, standing_draft
 from xtr_assets.storage.warehouse import Warehouse
@@ -56,6 +57,10 @@ class Site:
         """The encoder of the context's resources."""
         opened: Encoder = getattr(context.resources, self.names.encoder).open()
         return opened
+
+    def there(self, assets: Iterable[str]) -> tuple[str, ...]:
+        """Those of the assets that the index has: none of a leg that its encoder does not give."""
+        return tuple(one for one in assets if LEG_OF_ASSET.get(one) in (None, *self.config.legs))
 
     @property
     def needs_warehouse(self) -> set[str]:
@@ -124,7 +129,7 @@ class Site:
             group_name=self.group(group),
             kinds=kinds,
             description=description,
-            deps=self.names.keys(deps),
+            deps=self.names.keys(self.there(deps)),
             required_resource_keys=self.needs_encoder if encoder else self.needs_warehouse,
             partitions_def=partitions,
             check_specs=checks,

@@ -26,20 +26,21 @@ from xtr_assets.defs.resources import EncoderResource, SearchResource, Warehouse
 from xtr_assets.defs.schedules import index_schedules
 from xtr_assets.defs.sensors import index_sensors
 
-ASSETS = (
-    chunks_asset,
-    encoding_assets,
-    generation_asset,
-    queries_asset,
-    exact_neighbors_asset,
-    faiss_index_asset,
-    xtr_index_asset,
-    lexical_index_asset,
-    id_map_asset,
-    catalog_asset,
-    published_asset,
-    evaluation_asset,
-)
+# What makes each asset, or those of one step, by a name of theirs.
+ASSETS = {
+    "chunks": chunks_asset,
+    "encode": encoding_assets,
+    "generation": generation_asset,
+    "queries": queries_asset,
+    "exact_neighbors": exact_neighbors_asset,
+    "faiss_index": faiss_index_asset,
+    "xtr_index": xtr_index_asset,
+    "lexical_index": lexical_index_asset,
+    "id_map": id_map_asset,
+    "catalog": catalog_asset,
+    "published": published_asset,
+    "evaluation": evaluation_asset,
+}
 
 
 def build_index_defs(config: IndexConfig, prefix: str = "") -> dg.Definitions:
@@ -54,7 +55,7 @@ def build_index_defs(config: IndexConfig, prefix: str = "") -> dg.Definitions:
     # Dagster takes no null at the top of a mapping; what is left out is what a kind has by default.
     encoder = {name: value for name, value in config.encoder.model_dump(mode="json").items() if value is not None}
     return dg.Definitions(
-        assets=[make(site) for make in ASSETS],
+        assets=[ASSETS[name](site) for name in site.there(ASSETS)],
         asset_checks=index_checks(site),
         jobs=jobs,
         sensors=index_sensors(site, {job.name: job for job in jobs}),

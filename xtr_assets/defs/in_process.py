@@ -23,7 +23,7 @@ from xtr_assets.pipeline.gate.registry import required_checks
 from xtr_assets.pipeline.ingest.intake import Intake, intake_of
 from xtr_assets.pipeline.ingest.scan import ShardScan, note_unchanged, scan
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
-from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, fingerprint_of, refused_for_training, wanted
+from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, refused_for_training, wanted, wanted_kind
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.refusal import remedy, sentence
 from xtr_assets.storage.warehouse import Warehouse
@@ -167,7 +167,7 @@ class _Build:
         self.names = Names(config.name)
         self.defs = build_index_defs(config)
         # A build that finds nothing to do loads no model.
-        self.fingerprint = fingerprint_of(warehouse, config, lambda: open_encoder(config.encoder))
+        self.kind = wanted_kind(warehouse, config, lambda: open_encoder(config.encoder))
         self.seconds: dict[str, float] = {}
         self.shards: dict[str, dict[str, Any]] = {}
         self.retired: tuple[str, ...] = ()
@@ -186,7 +186,7 @@ class _Build:
             self.shards = {one.shard: self._ingest(one, reason) for one in scans if (reason := self._due(one))}
         self.intake = intake_of(self.warehouse, self.config)
         self.accepted = tuple(accept(self.warehouse, self.config, accept_shrink, why))
-        want = wanted(self.warehouse, self.config, self.fingerprint)
+        want = wanted(self.warehouse, self.config, self.kind.fingerprint)
         if again_reason is not None and want.content in self.warehouse.taken_back():
             self.warehouse.allow_again(want.content, again_reason)
         decision = decide(self.warehouse, self.config, want, again=True)
@@ -205,11 +205,11 @@ class _Build:
         return replace(self._generation("retrain", reason, found.cause), refused=refused)
 
     def compact(self) -> BuildResult:
-        found = compaction_due(self.warehouse, wanted(self.warehouse, self.config, self.fingerprint))
+        found = compaction_due(self.warehouse, wanted(self.warehouse, self.config, self.kind.fingerprint))
         return self._generation("compact", found.reason) if found.due else self._nothing(found.reason)
 
     def tune(self) -> BuildResult:
-        wanted(self.warehouse, self.config, self.fingerprint)
+        wanted(self.warehouse, self.config, self.kind.fingerprint)
         return self._generation("tune", "profiles are found anew")
 
     def _nothing(self, reason: str) -> BuildResult:
@@ -255,7 +255,7 @@ class _Build:
         """Why a shard has to be ingested; empty where it has not."""
         if self.full:
             return "built in full"
-        return due(self.warehouse, one, self.fingerprint)
+        return due(self.warehouse, one, self.kind)
 
     def _ingest(self, one: ShardScan, reason: str) -> dict[str, Any]:
         result = self._execute("ingest", {}, partition_key=one.shard)

@@ -12,10 +12,14 @@ from xtr_assets.pipeline.cost_report import INGEST
 from xtr_assets.pipeline.plan.decide import named_shards, shards_named_in
 from xtr_assets.storage.generation import Generation
 
-# Step -> the asset whose materializations report it, and what adds up over shards and runs.
+# Step -> the assets whose materializations report it, alike, of which an index has at least one; and what adds up over
+# shards and runs.
 STEPS = {
-    "chunks": ("chunks", ("seconds", "cpu_seconds", "bytes", "added", "changed", "deleted")),
-    "encode": ("embeddings", ("seconds", "cpu_seconds", "bytes", "encoded", "resumed", "reused", "named", "tokens")),
+    "chunks": (("chunks",), ("seconds", "cpu_seconds", "bytes", "added", "changed", "deleted")),
+    "encode": (
+        ("embeddings", "token_embeddings"),
+        ("seconds", "cpu_seconds", "bytes", "encoded", "resumed", "reused", "named", "tokens"),
+    ),
 }
 # Where Dagster keeps the data version of a materialization.
 DATA_VERSION_TAG = "dagster/data_version"
@@ -43,7 +47,8 @@ def ingest_costs(
         return {}
     since = None if parent is None else datetime.fromisoformat(parent.manifest.created_at).timestamp()
     found = {}
-    for step, (asset, names) in STEPS.items():
+    for step, (assets, names) in STEPS.items():
+        asset = site.there(assets)[0]
         wanted = dg.AssetRecordsFilter(asset_key=site.names.key(asset), asset_partitions=shards, after_timestamp=since)
         records = context.instance.fetch_materializations(wanted, limit=MOST_RUNS).records
         made = [one.asset_materialization for one in records if one.asset_materialization is not None]

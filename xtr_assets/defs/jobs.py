@@ -8,7 +8,7 @@ from xtr_assets.defs.context import AFRESH_TAG, COMPACT_TAG, EXECUTOR, LOCK_WAIT
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.train_head_job import train_head_job
 from xtr_assets.defs.verify_job import verify_job
-from xtr_assets.pipeline.plan.decide import fingerprint_of
+from xtr_assets.pipeline.plan.decide import wanted_kind
 
 # What define_asset_job gives; dagster names its type in its core only.
 AssetJob = Any
@@ -50,7 +50,7 @@ def asset_jobs(site: Site) -> list[AssetJob]:
     return [
         dg.define_asset_job(
             site.names.named("ingest"),
-            selection=dg.AssetSelection.assets(*site.names.keys(CORPUS)),
+            selection=dg.AssetSelection.assets(*site.names.keys(site.there(CORPUS))),
             description="Chunks and vectors of one shard (a partition).",
             executor_def=EXECUTOR,
             tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "ingest"},
@@ -58,7 +58,7 @@ def asset_jobs(site: Site) -> list[AssetJob]:
         *(
             dg.define_asset_job(
                 site.names.named(job),
-                selection=dg.AssetSelection.assets(*site.names.keys(DERIVED)),
+                selection=dg.AssetSelection.assets(*site.names.keys(site.there(DERIVED))),
                 description=description,
                 executor_def=EXECUTOR,
                 tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": job, **tags},
@@ -108,7 +108,7 @@ def _collect_job(site: Site) -> dg.JobDefinition:
         # A step of a build holds the lock between its writes; a collection can wait as long as another step would.
         with warehouse.lock(f"collection of {site.config.name}, run {context.run_id}", LOCK_WAIT_SECONDS):
             # An encoder of old that is wanted again may be encoding right now.
-            encoder = fingerprint_of(warehouse, site.config, lambda: site.encoder(context))
+            encoder = wanted_kind(warehouse, site.config, lambda: site.encoder(context)).fingerprint
             report = warehouse.collect(config.keep or site.config.upkeep.keep, encoder=encoder)
         context.log.info(f"removed {report.bytes} bytes; generations {list(report.kept)} stay")
         context.add_output_metadata(

@@ -7,6 +7,7 @@ import dagster as dg
 
 from xtr_assets.pipeline.plan.begin import OF_SHARDS
 
+# Every asset there may be; those of a leg that the configuration says is absent are left out (`Site.there`).
 CORPUS = OF_SHARDS
 DERIVED = (
     "generation",

@@ -12,7 +12,7 @@ from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.sensor_cursor import in_progress
 from xtr_assets.pipeline.gate.registry import has_judgments
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
-from xtr_assets.pipeline.plan.decide import fingerprint_of, wanted
+from xtr_assets.pipeline.plan.decide import wanted, wanted_kind
 
 # An hour apart, so that a compaction of a large warehouse has published before what serves is verified, and before the
 # collection looks for what it replaced; what it replaces later goes the night after. Verification comes before the
@@ -59,9 +59,9 @@ def nightly_compaction(site: Site, job: AssetJob) -> dg.ScheduleDefinition:
         if running := in_progress(context.instance, site.names, (*CORPUS, *DERIVED), clock()):
             return dg.SkipReason(f"{len(running)} runs of {running[0].job_name} have not ended")
         warehouse = site.warehouse(context)
-        fingerprint = fingerprint_of(warehouse, site.config, lambda: site.encoder(context))
+        kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         try:
-            found = compaction_due(warehouse, wanted(warehouse, site.config, fingerprint))
+            found = compaction_due(warehouse, wanted(warehouse, site.config, kind.fingerprint))
         except GenerationError as error:
             return dg.SkipReason(str(error))
         if not found.due:

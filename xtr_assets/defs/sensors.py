@@ -10,6 +10,7 @@ from time import time as clock
 import dagster as dg
 
 from xtr_assets.core.errors import ConfigError, ProviderError
+from xtr_assets.core.types import VectorKind
 from xtr_assets.defs.context import CAUSE_TAG, Site
 from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.names import CORPUS, DERIVED
@@ -18,7 +19,7 @@ from xtr_assets.defs.sensor_cursor import Memory, in_progress
 from xtr_assets.defs.webhook import post
 from xtr_assets.pipeline.gate.drift import Drift, read_drift
 from xtr_assets.pipeline.ingest.scan import shard_sources
-from xtr_assets.pipeline.plan.decide import due, fingerprint_of, refused_for_training
+from xtr_assets.pipeline.plan.decide import due, refused_for_training, wanted_kind
 from xtr_assets.pipeline.plan.next_build import NextBuild, look, next_build
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
@@ -61,9 +62,9 @@ def source_changes(site: Site, job: AssetJob) -> dg.SensorDefinition:
         now = clock()
         memory = Memory.of(context.cursor, context.instance, name)
         warehouse = site.warehouse(context)
-        fingerprint = fingerprint_of(warehouse, site.config, lambda: site.encoder(context))
+        kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         scans, errors = look(warehouse, site.config)
-        changed = {one.shard: one for one in scans if due(warehouse, one, fingerprint)}
+        changed = {one.shard: one for one in scans if due(warehouse, one, kind)}
         if errors and not changed:
             raise errors[0]
         for error in errors:
@@ -71,7 +72,7 @@ def source_changes(site: Site, job: AssetJob) -> dg.SensorDefinition:
         running = in_progress(context.instance, site.names, CORPUS, now)
         busy = {run.tags.get("dagster/partition") for run in running}
 
-        contents = {shard: f"{one.content}-{fingerprint[:8]}" for shard, one in changed.items()}
+        contents = {shard: f"{one.content}-{kind.fingerprint[:8]}" for shard, one in changed.items()}
         memory_after = memory.model_copy(
             update={"seen": contents, "asked": {s: one for s, one in memory.asked.items() if s in contents}}
         )
@@ -126,8 +127,8 @@ def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
         if running := in_progress(context.instance, site.names, (*CORPUS, *DERIVED), now):
             return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
         warehouse = site.warehouse(context)
-        fingerprint = fingerprint_of(warehouse, site.config, lambda: site.encoder(context))
-        found, memory = _next(context, site, warehouse, fingerprint, memory, now)
+        kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
+        found, memory = _next(context, site, warehouse, kind, memory, now)
         decision = found.decision
         if not decision.build or found.want is None:
             return _wait(memory, decision.reason)
@@ -173,8 +174,8 @@ def drift(site: Site, job: AssetJob) -> dg.SensorDefinition:
         refused = refused_for_training(warehouse, site.config, published)
         if refused is None and (drifted is None or not drifted.causes):
             return _wait(memory, _within(published, drifted))
-        fingerprint = fingerprint_of(warehouse, site.config, lambda: site.encoder(context))
-        found, memory = _next(context, site, warehouse, fingerprint, memory, now)
+        kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
+        found, memory = _next(context, site, warehouse, kind, memory, now)
         if found.decision.cause and found.want is not None:
             asked, cause = memory.ask("refused", found.want.digest, now), found.decision.cause
         elif published is None or drifted is None or not drifted.causes:
@@ -241,11 +242,11 @@ def failure_document(index: str, run: dg.DagsterRun, message: str) -> dict[str, 
 
 
 def _next(
-    context: dg.SensorEvaluationContext, site: Site, warehouse: Warehouse, fingerprint: str, memory: Memory, now: float
+    context: dg.SensorEvaluationContext, site: Site, warehouse: Warehouse, kind: VectorKind, memory: Memory, now: float
 ) -> tuple[NextBuild, Memory]:
     """What to do next, what is to be known of it written to the log, and the memory of what is waited for."""
     since = memory.seen.get(WAITING)
-    found = next_build(warehouse, site.config, fingerprint, now=now, since=None if since is None else float(since))
+    found = next_build(warehouse, site.config, kind, now=now, since=None if since is None else float(since))
     for error in found.errors:
         context.log.error(f"{error}; what was ingested of it before goes on serving")
     for shard in found.left_out:

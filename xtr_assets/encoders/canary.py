@@ -45,7 +45,8 @@ QUERIES = ("how is a date parsed", "ISO8601 parse_date() strict", "検索 Straß
 @dataclass(frozen=True, slots=True)
 class Sketch:
     """Of n encoded texts: embeddings float16 [n, dim], token counts int64 [n], token ids int32 [T], and the first, the
-    middle and the last token of each text, float16 [3 n, token_dim]."""
+    middle and the last token of each text, float16 [3 n, token_dim]. Of a leg that the encoder does not give: no
+    components; counts of 0 and no tokens."""
 
     embeddings: Halves
     counts: Ints
@@ -58,6 +59,9 @@ class Sketch:
     ) -> Self:
         starts = np.asarray(offsets, np.int64)
         counts = np.diff(starts)
+        if not tokens.shape[1]:
+            nothing = np.empty((0, 0), np.float16)
+            return cls(embeddings.astype(np.float16), 0 * counts, np.empty(0, np.int32), nothing)
         places = (starts[:-1, None] + np.stack([0 * counts, counts // 2, counts - 1], axis=1)).ravel()
         return cls(embeddings.astype(np.float16), counts, token_ids.astype(np.int32), tokens[places].astype(np.float16))
 
@@ -73,9 +77,13 @@ class Sketch:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         counts = np.array(value["counts"], np.int64)
-        if not len(counts) or (counts < 1).any() or int(counts.sum()) != len(value["token_ids"]):
+        late = bool(value["tokens"])
+        if not len(counts) or (counts < late).any() or int(counts.sum()) != len(value["token_ids"]):
             raise ValueError(f"{len(value['token_ids'])} token ids, {int(counts.sum())} tokens in the counts")
-        embeddings, tokens = _unpacked(value["embeddings"], len(counts)), _unpacked(value["tokens"], 3 * len(counts))
+        if not late and not value["embeddings"]:
+            raise ValueError("neither embeddings nor tokens")
+        embeddings = _unpacked(value["embeddings"], len(counts))
+        tokens = _unpacked(value["tokens"], 3 * len(counts) if late else 0)
         return cls(embeddings, counts, np.array(value["token_ids"], np.int32), tokens)
 
     def differences(self, found: "Sketch", texts: Sequence[str], tolerance: Tolerance) -> list[str]:
@@ -84,8 +92,11 @@ class Sketch:
         shapes = [(s.embeddings.shape[1], s.tokens.shape[1]) for s in (self, found)]
         if shapes[0] != shapes[1]:
             return [f"vectors of {shapes[1]} dimensions (embedding, token), recorded are {shapes[0]}"]
-        embedding = agreement(found.embeddings, self.embeddings)
-        token = agreement(found.tokens, self.tokens).reshape(-1, 3)
+        # What the encoder does not give agrees with itself.
+        dense, late = shapes[0]
+        nothing = np.ones((len(texts), 3), np.float32)
+        embedding = agreement(found.embeddings, self.embeddings) if dense else nothing[:, 0]
+        token = agreement(found.tokens, self.tokens).reshape(-1, 3) if late else nothing
         ids = [np.split(s.token_ids, np.cumsum(s.counts)[:-1]) for s in (self, found)]
         for i, text in enumerate(texts):
             name = repr(text if len(text) <= 40 else text[:37] + "...")
@@ -186,6 +197,9 @@ def _packed(array: Halves) -> str:
 
 
 def _unpacked(text: str, rows: int) -> Halves:
+    """float16 [rows, n]; no components where the text is empty."""
+    if not text:
+        return np.empty((rows, 0), np.float16)
     array = np.frombuffer(base64.b64decode(text, validate=True), "<f2").reshape(rows, -1)
     if not array.size or not np.isfinite(array).all():
         raise ValueError("vectors that are empty or no numbers")

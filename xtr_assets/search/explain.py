@@ -88,7 +88,7 @@ def explain_tokens(
 
     listed : whether the index chose candidates; where all rows were scanned nothing was imputed.
     """
-    if query.tokens is None or query.token_ids is None:
+    if query.tokens is None or query.token_ids is None or opened.tokens is None:
         return [()] * len(rows)
     asked = encoder.surface(opened.generation, query.token_ids)
     found = []

@@ -10,7 +10,8 @@ import numpy as np
 from xtr_assets.core.errors import UnknownFormat
 from xtr_assets.core.fusion import Doubles, Moments
 from xtr_assets.core.row_store import RowVectors
-from xtr_assets.core.types import Floats, Ints
+from xtr_assets.core.types import BOTH_LEGS, Floats, Ints
+from xtr_assets.core.types import Legs as EncoderLegs
 from xtr_assets.index.exact_scan import true_scores
 from xtr_assets.search.retrievers import QueryVectors
 
@@ -51,9 +52,15 @@ class Blend:
         return {"candidates": self.candidates, "weights": dict(self.weights), "length": self.length}
 
     @classmethod
-    def standard(cls) -> "Blend":
-        """What a generation begun now is published with."""
-        return cls(CANDIDATES, WEIGHTS, LENGTH, names=True)
+    def standard(cls, there: EncoderLegs = BOTH_LEGS) -> "Blend":
+        """What a generation begun now is published with, whose encoder gives these. One of them alone weighs 1, and
+        words a third of it (docs/measurements.md, "One leg")."""
+        weights = dict(WEIGHTS)
+        if "dense" not in there:
+            weights = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}
+        elif "tokens" not in there:
+            del weights["xtr"]
+        return cls(CANDIDATES, weights, LENGTH, names=True)
 
     @classmethod
     def of(cls, kept: Any) -> "Blend":
@@ -90,12 +97,13 @@ def _number(value: Any) -> bool:
 class Legs:
     """The legs of one generation.
 
-    log_tokens : float32 [end_row], ln of the tokens that each row keeps. names : the names' embeddings, all zero where
-    a row has no name; None where the generation has none, or was published without them.
+    log_tokens : float32 [end_row], ln of the tokens that each row keeps; None where rows have no tokens. names : the
+    names' embeddings, all zero where a row has no name; None where the generation has none, or was published without
+    them.
     """
 
     blend: Blend
-    log_tokens: Floats
+    log_tokens: Floats | None
     names: RowVectors | None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:
@@ -107,6 +115,8 @@ class Legs:
 
     def shortened(self, rows: Ints) -> Doubles:
         """What length takes off the MaxSim of each row: float64 [len(rows)]."""
+        if self.log_tokens is None:
+            return np.zeros(len(rows))
         return self.blend.length * self.log_tokens[rows].astype(np.float64)
 
     def of(self, rows: Ints, scores: Mapping[str, Floats]) -> dict[str, Doubles]:

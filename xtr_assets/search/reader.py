@@ -7,8 +7,8 @@ from weakref import ref
 
 import numpy as np
 
-from xtr_assets.core.errors import GenerationError, InvalidInput
-from xtr_assets.core.types import Int32s, Ints, Mask
+from xtr_assets.core.errors import InvalidInput, NotInThisIndex
+from xtr_assets.core.types import SPACE_OF, Int32s, Ints, Mask
 from xtr_assets.core.where_syntax import Where
 from xtr_assets.index.machine import WORDS_REASON
 from xtr_assets.search.collapse import Symbols
@@ -19,9 +19,10 @@ from xtr_assets.search.legs import LEGS, Blend, Legs
 from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.loaders import lexical_lack, open_dense, open_lexical, open_tokens
 from xtr_assets.search.ranker import Mode
+from xtr_assets.search.request import MODES, SUMMED
 from xtr_assets.search.required_text import RequiredText
 from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
-from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.generation import Generation, leg_lack
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.scrub import Scrub, Verify
 from xtr_assets.storage.segment import TokenArrays
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from xtr_assets.index import DenseIndex, TokenIndex
     from xtr_assets.index.lexical.index import LexicalIndex
 
-# The dense, the token and the lexical index of a generation; None for one that was published without the last.
-Indexes = tuple["DenseIndex", "TokenIndex", "LexicalIndex | None"]
+# The dense, the token and the lexical index of a generation; None for one that it does not have.
+Indexes = tuple["DenseIndex | None", "TokenIndex | None", "LexicalIndex | None"]
 
 
 class OpenGeneration:
@@ -58,17 +59,21 @@ class OpenGeneration:
             self.scrub = Scrub(generation, verify)
             stack.callback(self.scrub.end)
             dense, tokens, words = indexes or (
-                open_dense(generation, device),
-                open_tokens(generation, device, device_memory),
+                open_dense(generation, device) if "dense" in generation.legs else None,
+                open_tokens(generation, device, device_memory) if "tokens" in generation.legs else None,
                 open_lexical(generation),
             )
-            self.dense = DenseSpace(dense, generation.vectors())
-            self.tokens = TokenSpace(tokens, generation.end_row)
-            # None where this generation was published without one.
+            # None where this generation has none.
+            self.dense = None if dense is None else DenseSpace(dense, generation.vectors())
+            self.tokens = None if tokens is None else TokenSpace(tokens, generation.end_row)
             self.lexical = None if words is None else LexicalSpace(words, generation.end_row)
             self.required = RequiredText(generation, words)
-            self.devices = {"dense": dense.placement.device, "xtr": tokens.device}
-            self.reasons = {"dense": dense.placement.reason, "xtr": tokens.choice.reason}
+            self.devices: dict[str, str] = {}
+            self.reasons: dict[str, str] = {}
+            if dense is not None:
+                self.devices["dense"], self.reasons["dense"] = dense.placement.device, dense.placement.reason
+            if tokens is not None:
+                self.devices["xtr"], self.reasons["xtr"] = tokens.device, tokens.choice.reason
             if words is not None:
                 self.devices["lexical"], self.reasons["lexical"] = "cpu", WORDS_REASON
             self.filters: RowFilters = RowFilters(
@@ -85,23 +90,40 @@ class OpenGeneration:
 
     def _show(self, warehouse: str, stack: ExitStack) -> None:
         """Let the metrics show the indexes as long as they are open; a searcher that nobody closed may still go."""
-        dense, tokens = ref(self.dense), ref(self.tokens)
-        stack.callback(metrics.OPEN_INDEXES.add(warehouse, "dense", lambda: show_dense(dense())))
-        stack.callback(metrics.OPEN_INDEXES.add(warehouse, "xtr", lambda: show_tokens(tokens())))
+        if self.dense is not None:
+            dense = ref(self.dense)
+            stack.callback(metrics.OPEN_INDEXES.add(warehouse, "dense", lambda: show_dense(dense())))
+        if self.tokens is not None:
+            tokens = ref(self.tokens)
+            stack.callback(metrics.OPEN_INDEXES.add(warehouse, "xtr", lambda: show_tokens(tokens())))
         if self.lexical is not None:
             words = ref(self.lexical)
             stack.callback(metrics.OPEN_INDEXES.add(warehouse, "lexical", lambda: show_lexical(words())))
 
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The modes that this generation answers."""
+        there = self._there
+        return tuple(mode for mode in MODES if mode in SUMMED or there[mode] is not None)
+
     def spaces(self, mode: Mode) -> tuple[Space, ...]:
-        """What a mode compares in: its one space, or the legs that the generation has and weighs. GenerationError where
-        it was published without what the mode asks for."""
-        there: dict[str, Space | None] = {"dense": self.dense, "xtr": self.tokens, "lexical": self.lexical}
-        if mode == "lexical" and self.lexical is None:
-            raise GenerationError(lexical_lack(self.generation))
-        if (only := there.get(mode)) is not None:
+        """What a mode compares in: its one space, or the legs that the generation has and weighs. NotInThisIndex where
+        it has not what the mode asks for, with the modes that it answers."""
+        there = self._there
+        if mode in there:
+            if (only := there[mode]) is None:
+                raise NotInThisIndex(f"{self._lack(mode)}; it answers in mode {', '.join(self.modes)}")
             return (only,)
         weights = self.legs.blend.weights
         return tuple(space for name in LEGS if (space := there[name]) is not None and weights.get(name))
+
+    @property
+    def _there(self) -> dict[str, Space | None]:
+        return {"dense": self.dense, "xtr": self.tokens, "lexical": self.lexical}
+
+    def _lack(self, mode: Mode) -> str:
+        legs = {space: leg for leg, space in SPACE_OF.items()}
+        return leg_lack(self.generation, legs[mode]) if mode in legs else lexical_lack(self.generation)
 
     @property
     def number(self) -> int:
@@ -158,6 +180,8 @@ def _chunk_ids(generation: Generation) -> Ints:
 
 def _legs(generation: Generation) -> Legs:
     blend = Blend.of(generation.manifest.profile.get("hybrid"))
-    # A row in a hole has no token; nothing asks for it.
-    log_tokens = np.log(np.maximum(generation.tokens().counts(), 1)).astype(np.float32)
+    log_tokens = None
+    if "tokens" in generation.legs:
+        # A row in a hole has no token; nothing asks for it.
+        log_tokens = np.log(np.maximum(generation.tokens().counts(), 1)).astype(np.float32)
     return Legs(blend, log_tokens, generation.names() if blend.names else None)

@@ -19,7 +19,7 @@ class Reconstruction:
     """A chunk's stored vectors.
 
     embedding : float32 [dim], the float16 value that is stored; tokens : float32 [t, token_dim], as the store's codec
-    gives them back
+    gives them back. Of a leg that the index does not have: [0], or [0, 0].
     """
 
     chunk_id: int
@@ -30,10 +30,13 @@ class Reconstruction:
 def reconstructed(opened: OpenGeneration, chunk_ids: Sequence[int]) -> list[Reconstruction]:
     """The stored vectors of live chunks, in the order asked for. Raises InvalidInput for a chunk that is not there."""
     rows = rows_of(opened, chunk_ids)
-    embeddings = opened.dense.index.reconstruct(rows)
-    tokens = opened.generation.tokens()
+    embeddings = np.empty((len(rows), 0), np.float32)
+    if opened.dense is not None:
+        embeddings = opened.dense.index.reconstruct(rows)
+    tokens = None if opened.tokens is None else opened.generation.tokens()
+    nothing = np.empty((0, 0), np.float32)
     return [
-        Reconstruction(int(one), embedding, tokens.document(row))
+        Reconstruction(int(one), embedding, nothing if tokens is None else tokens.document(row))
         for one, embedding, row in zip(chunk_ids, embeddings, rows.tolist(), strict=True)
     ]
 

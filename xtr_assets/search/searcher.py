@@ -92,6 +92,11 @@ class Searcher:
         return dict(self._now().reasons)
 
     @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The modes that the generation that answers now has: one of a leg that it does not have is refused."""
+        return self._now().modes
+
+    @property
     def manifest(self) -> Manifest:
         """The manifest of the generation that answers now: recipe, profile, encoder, checks."""
         return self._now().generation.manifest
@@ -173,7 +178,8 @@ class Searcher:
         query : text; an empty one, or one of spaces only, finds nothing
         k : 1 or more; more than there are rows gives all that are allowed
         mode : "dense", "xtr", "lexical" (BM25 of words: no model is loaded), "hybrid" (the candidates of all legs,
-            scored exactly in each) or "exact" (hybrid without indexes: every allowed row is scored in every leg)
+            scored exactly in each) or "exact" (hybrid without indexes: every allowed row is scored in every leg); both
+            sum the legs that the index has (`modes`)
         where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
         nprobe, ef_search, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
         fusion : how hybrid and exact join the legs, "zsum" or "rrf"
@@ -247,6 +253,7 @@ class Searcher:
         with self._counting():
             ask = Ask.checked(SearchOptions(k, nprobe, ef_search, rescore=rescore), "dense", where)
             with self._using() as opened:
+                opened.spaces("dense")
                 embeddings = query_vectors(queries, opened.generation.manifest.encoder.dim)
                 return self._arrays(opened, [QueryVectors(embedding=one) for one in embeddings], ask)
 
@@ -267,6 +274,7 @@ class Searcher:
         with self._counting():
             ask = Ask.checked(SearchOptions(k, nprobe, None, k_prime, rescore), "xtr", where)
             with self._using() as opened:
+                opened.spaces("xtr")
                 tokens = token_batch(queries, opened.generation.manifest.encoder.token_dim)
                 return self._arrays(opened, [QueryVectors(tokens=one) for one in tokens], ask)
 

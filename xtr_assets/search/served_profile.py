@@ -8,26 +8,40 @@ from xtr_assets.search.reader import OpenGeneration
 
 
 def profile_of(opened: OpenGeneration) -> dict[str, dict[str, Any]]:
-    """By index, the fields of DenseProfile and SearchProfile."""
-    return {"dense": opened.dense.index.profile, "xtr": asdict(opened.tokens.index.profile)}
+    """By index that there is, the fields of DenseProfile and SearchProfile."""
+    found: dict[str, dict[str, Any]] = {}
+    if opened.dense is not None:
+        found["dense"] = opened.dense.index.profile
+    if opened.tokens is not None:
+        found["xtr"] = asdict(opened.tokens.index.profile)
+    return found
 
 
 def apply_settings(opened: OpenGeneration, dense: str, xtr: str) -> dict[str, dict[str, Any]]:
-    """Keep settings for both indexes, or, where one of them is wrong, for neither (InvalidInput)."""
-    before = opened.tokens.index.profile
+    """Keep settings for both indexes, or, where one of them is wrong, for neither (InvalidInput). NotInThisIndex where
+    the generation has no such index."""
+    if dense:
+        opened.spaces("dense")
     if xtr:
-        opened.tokens.index.apply(xtr)
+        opened.spaces("xtr")
+    tokens = None if opened.tokens is None else opened.tokens.index
+    before = None if tokens is None else tokens.profile
+    if tokens is not None and xtr:
+        tokens.apply(xtr)
     try:
-        if dense:
+        if opened.dense is not None and dense:
             opened.dense.index.apply(dense)
     except BaseException:
-        opened.tokens.index.profile = before
+        if tokens is not None and before is not None:
+            tokens.profile = before
         raise
     return profile_of(opened)
 
 
 def reset_settings(opened: OpenGeneration) -> dict[str, dict[str, Any]]:
     """Go back to the profile in the manifest."""
-    opened.dense.index.restore(dense_profile(opened.generation))
-    opened.tokens.index.profile = token_profile(opened.generation)
+    if opened.dense is not None:
+        opened.dense.index.restore(dense_profile(opened.generation))
+    if opened.tokens is not None:
+        opened.tokens.index.profile = token_profile(opened.generation)
     return profile_of(opened)

@@ -143,7 +143,7 @@ class AgentTools:
             return {"index": index.name, **overview.readiness(index)}
         with index.use() as searcher:
             about: Mapping[str, Any] = overview.generation_now(index, searcher)
-        return {name: about[name] for name in ("index", "generation", "created_at", "live_rows", "problem")}
+        return {name: about[name] for name in ("index", "generation", "created_at", "live_rows", "modes", "problem")}
 
     def _index(self, name: str | None) -> HostedIndex:
         if name is None and len(self._indexes) == 1:

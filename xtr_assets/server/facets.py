@@ -30,7 +30,12 @@ class FacetCounts:
             if (known := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)
                 return known
-        counted = {"index": index, "generation": searcher.generation, **facets(searcher)}
+        counted = {
+            "index": index,
+            "generation": searcher.generation,
+            "modes": list(searcher.modes),
+            **facets(searcher),
+        }
         with self._lock:
             self._kept[key] = counted
             while len(self._kept) > KEPT:

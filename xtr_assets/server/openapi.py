@@ -67,9 +67,9 @@ def openapi_document(limits: Limits) -> dict[str, Any]:
             "/v1/generations": {"get": _operation("Every generation", "generations", _object())},
             "/v1/facets": {
                 "get": _operation(
-                    "What a search can be narrowed to: sources with their kinds, and folders",
+                    "The modes there are, and what a search can be narrowed to: sources with their kinds, and folders",
                     "facets",
-                    _object(sources=_list(_SOURCE), folders=_list(_FOLDER)),
+                    _object(modes=_list({"type": "string"}), sources=_list(_SOURCE), folders=_list(_FOLDER)),
                 )
             },
             "/v1/state": {

@@ -35,6 +35,7 @@ def generation_now(index: HostedIndex, searcher: Searcher) -> dict[str, Any]:
             "token_dim": manifest.encoder.token_dim,
             "fingerprint": manifest.fingerprint,
         },
+        "modes": list(searcher.modes),
         "profile": searcher.profile,
         "devices": dict(searcher.devices),
     }

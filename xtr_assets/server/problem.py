@@ -9,6 +9,7 @@ from xtr_assets.core.errors import (
     EncoderMismatch,
     GenerationError,
     InvalidInput,
+    NotInThisIndex,
     QuestionTimeout,
     ServerBusy,
     XtrAssetsError,
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 # Errors of the library that say what the client did, with messages made of the client's own values. Messages of all
 # others may hold paths of this machine: they are logged, and the client gets the number of the line.
-CLIENTS_OWN: Mapping[type[XtrAssetsError], int] = {InvalidInput: 400, EncoderMismatch: 400}
+CLIENTS_OWN: Mapping[type[XtrAssetsError], int] = {NotInThisIndex: 400, InvalidInput: 400, EncoderMismatch: 400}
 
 
 @dataclass(eq=False)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.types import Legs
 from xtr_assets.storage.layout import safe_name
 
 # The deepest file of a warehouse has six parts; no file system opens a name of a thousand.
@@ -43,6 +44,23 @@ def _may_name(name: str, number: int, snapshots: Mapping[str, str], segments: fr
     if parts[0] == "shards":
         return len(parts) == 3 and parts[2] == f"{snapshots.get(parts[1])}.json"
     return parts[0] == "models" or (parts[0] == "segments" and parts[1] in segments)
+
+
+def leg_problem(files: Iterable[str], segments: frozenset[str], fingerprint: str, legs: Legs) -> str | None:
+    """What is wrong with the legs: each segment has the list of just those that the generation has, and no file of
+    another leg. A leg that got lost is not one that nobody wanted."""
+    made_by = fingerprint[:8]
+    lists = {"dense": f"embeddings.{made_by}.json", "tokens": f"tokens.{made_by}/files.json"}
+    # Names are embeddings, too; postings are the tokens'.
+    kinds = {"dense": (f"embeddings.{made_by}.", "names."), "tokens": (f"tokens.{made_by}/", "postings.")}
+    there = {name.partition("/")[2] for name in files if name.startswith("segments/")}
+    for leg in sorted(legs):
+        lacking = sorted(one for one in segments if f"{one}/{lists[leg]}" not in there)
+        if lacking:
+            return f"segment {lacking[0]} without {lists[leg]}, and {leg} is a leg of the generation"
+    absent = tuple(kind for leg in lists.keys() - legs for kind in kinds[leg])
+    strange = sorted(name for name in there if absent and name.partition("/")[2].startswith(absent))
+    return f"segments/{strange[0]}, of a leg that the generation does not have" if strange else None
 
 
 def row_problem(placed: Iterable[tuple[int, int, int]], end_row: int, live_rows: int) -> str | None:

@@ -12,6 +12,7 @@ from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, S
 from xtr_assets.core.field_problem import problems
 from xtr_assets.core.files import FileRecord, commit_folder, fsync_dir, read_regular, record, write_atomic
 from xtr_assets.core.row_placement import Placement, Wanted, pack_tombstones, place, too_many_holes
+from xtr_assets.core.types import VectorKind
 from xtr_assets.storage.arrays import array_writer
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import TOMBSTONES_NAME, Generation
@@ -20,12 +21,11 @@ from xtr_assets.storage.known_encoders import remember_encoder
 from xtr_assets.storage.layout import LARGEST_NUMBER, Layout, number_of
 from xtr_assets.storage.lock import committing, now
 from xtr_assets.storage.manifest import (
-    GATED_VERSION,
     EncoderInfo,
     Manifest,
     PlacedInfo,
     RequiredCheck,
-    format_version,
+    manifest_version,
 )
 from xtr_assets.storage.seal import is_sealed, named_numbers, read_manifest
 from xtr_assets.storage.segment import Segment
@@ -78,13 +78,14 @@ def make_draft(
             for one in placement.segments
         )
         manifest = Manifest(
-            format_version=GATED_VERSION if required else format_version(segments),
+            format_version=manifest_version(segments, gated=bool(required), lone_leg=info.lone_leg),
             number=number,
             parent=parent.number if parent else None,
             run_id=run_id,
             created_at=now(),
             fingerprint=fingerprint,
             encoder=info,
+            lone_leg=info.lone_leg,
             snapshots=dict(sorted(snapshots.items())),
             segments=segments,
             end_row=placement.end_row,
@@ -238,6 +239,7 @@ def _shared_files(
     named: Collection[str],
 ) -> dict[str, FileRecord]:
     files: dict[str, FileRecord] = {}
+    kind = VectorKind(fingerprint, encoder.given)
     for shard, snapshot in snapshots.items():
         name, one = snapshot_record(layout, shard, snapshot.data_version)
         files[name] = one
@@ -246,12 +248,12 @@ def _shared_files(
             if segment.rows != placed.rows:
                 raise StorageError(f"segment {placed.segment_id}: {placed.rows} rows in {name}, {segment.rows} in it")
             names = shard in named
-            if (dims := segment.dims(fingerprint, names=names)) != (encoder.dim, encoder.token_dim):
+            if (dims := segment.dims(kind, names=names)) != (encoder.dim, encoder.token_dim):
                 raise InvalidInput(
                     f"segment {placed.segment_id} holds dims {dims}, the encoder {encoder.name} says "
                     f"{(encoder.dim, encoder.token_dim)}; encode it again under its own fingerprint"
                 )
-            files |= segment.records(segment.encoding_listings(fingerprint, names=names))
+            files |= segment.records(segment.encoding_listings(kind, names=names))
     return files
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.core.types import Ints, Mask
+from xtr_assets.core.types import BOTH_LEGS, Ints, Legs, Mask, VectorKind
 from xtr_assets.storage.segment import Segment
 
 TextHashes = Sequence[bytes] | npt.NDArray[np.uint64]
@@ -30,13 +30,15 @@ class EncodedAt:
         return self.owner >= 0
 
 
-def find_encoded(segments: Sequence[Segment], text_hashes: TextHashes, fingerprint: str) -> EncodedAt:
-    """Look the hashes up in every segment that holds embeddings and tokens of this encoder.
+def find_encoded(
+    segments: Sequence[Segment], text_hashes: TextHashes, fingerprint: str, legs: Legs = BOTH_LEGS
+) -> EncodedAt:
+    """Look the hashes up in every segment that holds all these legs of this encoder.
 
     text_hashes : n values of 16 bytes, or uint64 [n, 2] as Segment.text_hashes gives them. Sorting n hashes and one
     binary search per stored row: 1,000,000 rows take a fifth of a second.
     """
-    held = tuple(one for one in segments if one.has_embeddings(fingerprint) and one.has_tokens(fingerprint))
+    held = tuple(one for one in segments if one.has_vectors(VectorKind(fingerprint, legs)))
     return _find(held, Segment.text_hashes, _as_words(text_hashes))
 
 

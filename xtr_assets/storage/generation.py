@@ -18,7 +18,7 @@ from xtr_assets.core.line_shifts import Shift
 from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.row_placement import Placed, Placement, unpack_tombstones
 from xtr_assets.core.row_store import RowTokens, RowVectors, TokenPart, VectorPart
-from xtr_assets.core.types import Mask
+from xtr_assets.core.types import MADE_OF, Leg, Legs, Mask, VectorKind
 from xtr_assets.storage.chunk_files import CHUNK_COLUMNS, CHUNK_SCHEMA, shifted
 from xtr_assets.storage.content import withdrawn_generations
 from xtr_assets.storage.digests import check_digest, check_size
@@ -95,6 +95,16 @@ class Generation:
         return self.manifest.fingerprint
 
     @property
+    def legs(self) -> Legs:
+        """What its encoder gives of each text: embeddings ("dense"), token embeddings ("tokens"), or both."""
+        return self.manifest.legs
+
+    @property
+    def vector_kind(self) -> VectorKind:
+        """Fingerprint and legs of its vectors."""
+        return VectorKind(self.fingerprint, self.legs)
+
+    @property
     def end_row(self) -> int:
         """One past the last row ever given out: the length of a row mask."""
         return self.manifest.end_row
@@ -136,7 +146,9 @@ class Generation:
         return Placement(placed, self.end_row, self.live)
 
     def vectors(self) -> RowVectors:
-        """Embeddings over all rows: float16 [end_row, dim] in parts, unit length, memory-mapped."""
+        """Embeddings over all rows: float16 [end_row, dim] in parts, unit length, memory-mapped. GenerationError where
+        it has none."""
+        self._need("dense")
         dim = self.manifest.encoder.dim
         parts = [VectorPart(one.base_row, one.segment.embeddings(self.fingerprint)) for one in self.segments]
         if self._last_row() < self.end_row:
@@ -147,7 +159,7 @@ class Generation:
     def names(self) -> RowVectors | None:
         """Name vectors over all rows, as `vectors`; all zero where a row has no name. None where no source has them."""
         named = [one.segment.has_names(self.fingerprint) for one in self.segments]
-        if not any(named):
+        if "dense" not in self.legs or not any(named):
             return None
         dim = self.manifest.encoder.dim
         parts = []
@@ -160,7 +172,9 @@ class Generation:
         return RowVectors(parts, dim)
 
     def tokens(self) -> RowTokens:
-        """Token embeddings over all rows: int8 [T, token_dim] with a float16 scale [T], in parts, memory-mapped."""
+        """Token embeddings over all rows: int8 [T, token_dim] with a float16 scale [T], in parts, memory-mapped.
+        GenerationError where it has none."""
+        self._need("tokens")
         dim = self.manifest.encoder.token_dim
         parts = []
         for one in self.segments:
@@ -185,6 +199,10 @@ class Generation:
     def snapshots(self) -> dict[str, Snapshot]:
         """The snapshot of each shard that this generation serves."""
         return {shard: read_snapshot(self.layout, shard, v) for shard, v in sorted(self.manifest.snapshots.items())}
+
+    def _need(self, leg: Leg) -> None:
+        if leg not in self.legs:
+            raise GenerationError(leg_lack(self, leg))
 
     def _last_row(self) -> int:
         return max((one.base_row + one.rows for one in self.manifest.segments), default=0)
@@ -250,3 +268,11 @@ class Generation:
 
     def _name(self, name: str) -> str:
         return f"{self.layout.relative(self.directory)}/{name}"
+
+
+def leg_lack(generation: Generation, leg: Leg) -> str:
+    """Why a generation has no such leg, in words."""
+    return (
+        f"generation {generation.number} has no {MADE_OF[leg]}: its encoder, {generation.manifest.encoder.name}, gives "
+        f"{' and '.join(MADE_OF[one] for one in sorted(generation.legs))} alone (`encoder` in xtr.yaml)"
+    )

@@ -87,6 +87,7 @@ def _described(generation: Generation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "encoder": manifest.encoder.name,
         "fingerprint": manifest.fingerprint,
+        "legs": ", ".join(sorted(manifest.legs)),
         "segments": len(manifest.segments),
         "live_rows": manifest.live_rows,
     }

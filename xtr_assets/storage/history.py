@@ -67,7 +67,7 @@ def move_pointer(layout: Layout, number: int) -> None:
     if layout.warehouse_json.is_file():
         # Before PUBLISHED has a check: a release that knows none would call the pointer damaged.
         info = read_info(layout)
-        _write_end(layout, info, info.history or _whole_lines(layout), CHECKED_POINTER_VERSION)
+        _write_end(layout, info, info.history or whole_lines(layout), CHECKED_POINTER_VERSION)
     write_atomic(layout.published, pointer_text(number))
 
 
@@ -215,7 +215,8 @@ def _name_end(layout: Layout, data: bytes) -> None:
     _write_end(layout, read_info(layout), FileRecord(len(data), sha256_bytes(data)), CHAINED_VERSION)
 
 
-def _whole_lines(layout: Layout) -> FileRecord:
+def whole_lines(layout: Layout) -> FileRecord:
+    """Where the history ends, by its whole lines."""
     data = b"".join(line + b"\n" for line in _lines(layout))
     return FileRecord(len(data), sha256_bytes(data))
 

@@ -4,7 +4,9 @@ from typing import Any
 
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import write_atomic
+from xtr_assets.core.types import Legs
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.history import whole_lines
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import CANARY_KEY, EncoderInfo, Manifest
 from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
@@ -15,6 +17,11 @@ def remember_encoder(layout: Layout, fingerprint: str, encoder: EncoderInfo) -> 
     info = read_info(layout)
     if fingerprint not in info.encoders:
         _keep(layout, info, fingerprint, encoder)
+
+
+def legs_known(layout: Layout) -> dict[str, Legs]:
+    """What each encoder that a generation here was made with gives, by fingerprint."""
+    return {fingerprint: one.given for fingerprint, one in read_info(layout).encoders.items()}
 
 
 def canary_of(layout: Layout, fingerprint: str) -> dict[str, Any] | None:
@@ -56,6 +63,6 @@ def encoder_for(info: WarehouseInfo, manifest: Manifest) -> EncoderInfo:
 
 
 def _keep(layout: Layout, info: WarehouseInfo, fingerprint: str, encoder: EncoderInfo) -> WarehouseInfo:
-    kept = info.model_copy(update={"encoders": {**info.encoders, fingerprint: encoder}})
+    kept = info.with_encoders({**info.encoders, fingerprint: encoder}, whole_lines(layout))
     write_atomic(layout.warehouse_json, kept.to_bytes())
     return kept

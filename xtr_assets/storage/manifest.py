@@ -25,7 +25,8 @@ from xtr_assets.core.field_problem import problems
 from xtr_assets.core.files import FileRecord, read_regular
 from xtr_assets.core.json_document import read_json
 from xtr_assets.core.token_codec import TOKEN_CODEC
-from xtr_assets.storage.claims import name_problem, row_problem, shift_problem
+from xtr_assets.core.types import BOTH_LEGS, Leg, Legs, legs_of
+from xtr_assets.storage.claims import leg_problem, name_problem, row_problem, shift_problem
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
@@ -112,13 +113,29 @@ HEAD_KEY = "head"
 
 
 class EncoderInfo(BaseModel):
-    """What an encoder says of itself; more keys are kept as they are."""
+    """What an encoder says of itself; more keys are kept as they are. A leg that it does not give has dim 0."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str
-    dim: Annotated[int, Field(ge=1)]
-    token_dim: Annotated[int, Field(ge=1)]
+    dim: Count
+    token_dim: Count
+
+    @model_validator(mode="after")
+    def _gives_something(self) -> Self:
+        if not self.given:
+            raise ValueError("dim and token_dim are both 0, which leaves nothing to search")
+        return self
+
+    @property
+    def given(self) -> Legs:
+        """The legs that it gives."""
+        return legs_of(self.dim, self.token_dim)
+
+    @property
+    def lone_leg(self) -> Leg | None:
+        """The leg that it gives alone; None where it gives both."""
+        return next(iter(self.given)) if len(self.given) == 1 else None
 
 
 class Listing(Stored):
@@ -168,12 +185,21 @@ class Shifted(Grown):
 
 # The format_version of a manifest that says what must be passed, and whose records say who made them.
 GATED_VERSION: Literal[3] = 3
+# That of a manifest without token embeddings, or without embeddings: earlier releases take both for granted.
+LONE_LEG_VERSION: Literal[4] = 4
 
 
 def format_version(segments: Iterable[Shifted]) -> Literal[1, 2]:
     """The format_version of the snapshot or manifest that lists these segments: 2 where rows stand at other lines than
     a segment says, because a release that does not know shifts would show wrong lines."""
     return 2 if any(one.shifts for one in segments) else 1
+
+
+def manifest_version(segments: Iterable[Shifted], *, gated: bool, lone_leg: Leg | None) -> Literal[1, 2, 3, 4]:
+    """The format_version of a manifest: the lowest that can say what it says."""
+    if lone_leg is not None:
+        return LONE_LEG_VERSION
+    return GATED_VERSION if gated else format_version(segments)
 
 
 def check_version(version: int, segments: Iterable[Shifted]) -> None:
@@ -285,12 +311,13 @@ class Manifest(Grown):
     """manifest.json of a generation. `files` is everything it needs, by path relative to the warehouse.
 
     `required` is what it must have passed to serve, as it was when the draft was begun. A manifest with it, or with
-    records that are sealed, has format_version 3.
+    records that are sealed, has format_version 3. `lone_leg` is the one leg of a generation that has no other; such a
+    manifest has format_version 4.
     """
 
-    gained = ("required",)
+    gained = ("required", "lone_leg")
 
-    format_version: Literal[1, 2, 3] = 1
+    format_version: Literal[1, 2, 3, 4] = 1
     number: Annotated[int, Field(ge=1)]
     parent: int | None
     state: Literal["draft", "sealed"] = "draft"
@@ -299,6 +326,7 @@ class Manifest(Grown):
     sealed_at: str | None = None
     fingerprint: Digest
     encoder: EncoderInfo
+    lone_leg: Leg | None = None
     token_codec: str = TOKEN_CODEC
     snapshots: dict[str, str]
     segments: tuple[PlacedInfo, ...]
@@ -314,7 +342,10 @@ class Manifest(Grown):
 
     @model_validator(mode="after")
     def _version_fits(self) -> Self:
-        if not self.gated:
+        if self.lone_leg is not None:
+            if self.format_version != LONE_LEG_VERSION:
+                raise ValueError(f"one leg needs format_version {LONE_LEG_VERSION}, the file has {self.format_version}")
+        elif not self.gated:
             check_version(self.format_version, self.segments)
         elif self.format_version != GATED_VERSION:
             raise ValueError(
@@ -327,9 +358,18 @@ class Manifest(Grown):
         segments = frozenset(one.segment_id for one in self.segments)
         placed = [(one.base_row, one.rows, one.live_rows) for one in self.segments]
         problem = name_problem(self.files, self.number, self.snapshots, segments)
+        if self.lone_leg != self.encoder.lone_leg:
+            said = self.encoder.lone_leg or "both legs"
+            problem = problem or f"one leg, {self.lone_leg}, and an encoder of {said}"
+        problem = problem or leg_problem(self.files, segments, self.fingerprint, self.legs)
         if problem := problem or row_problem(placed, self.end_row, self.live_rows):
             raise ValueError(problem)
         return self
+
+    @property
+    def legs(self) -> Legs:
+        """The legs that the generation has."""
+        return BOTH_LEGS if self.lone_leg is None else frozenset((self.lone_leg,))
 
     @property
     def gated(self) -> bool:
@@ -338,5 +378,5 @@ class Manifest(Grown):
 
     def validated(self) -> Self:
         """The same, validated as a whole, in the format_version that it needs."""
-        version = GATED_VERSION if self.gated else format_version(self.segments)
+        version = manifest_version(self.segments, gated=self.gated, lone_leg=self.lone_leg)
         return self.model_validate({**self.model_dump(), "format_version": version})

@@ -16,7 +16,7 @@ from xtr_assets.core.errors import CorruptFile, StorageError
 from xtr_assets.core.files import FileRecord, fsync_tree, move_into_place, record
 from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.core.raw_arrays import open_array
-from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints
+from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints, VectorKind
 from xtr_assets.storage.arrays import check_finite
 from xtr_assets.storage.chunk_files import ARROW_NAME, hashes_of, ids_of, open_chunks
 from xtr_assets.storage.digests import check_digest, check_size, is_sound, note_sound, stamp_of
@@ -105,6 +105,11 @@ class Segment:
     def has_tokens(self, fingerprint: str) -> bool:
         return self._made_by(f"{tokens_folder(fingerprint)}/{LISTING_NAME}", fingerprint)
 
+    def has_vectors(self, kind: VectorKind) -> bool:
+        """Whether all that an encoder gives of its texts is there."""
+        there = {"dense": self.has_embeddings, "tokens": self.has_tokens}
+        return all(there[leg](kind.fingerprint) for leg in kind.legs)
+
     def embeddings(self, fingerprint: str) -> Halves:
         """float16 [rows, dim], unit length, memory-mapped; checked by size, header, and for numbers that are finite."""
         self._need(self.has_embeddings(fingerprint), "embeddings", fingerprint)
@@ -145,13 +150,15 @@ class Segment:
             token_ids=self._array(f"{folder}/token_ids.npy", np.int32, (count,)),
         )
 
-    def dims(self, fingerprint: str, *, names: bool = False) -> tuple[int, int]:
-        """(dim, token_dim) of what this encoder made of it. CorruptFile where names have another dim."""
-        dim = self.embeddings(fingerprint).shape[1]
+    def dims(self, kind: VectorKind, *, names: bool = False) -> tuple[int, int]:
+        """(dim, token_dim) of what this encoder made of it, 0 of a leg that it does not give. CorruptFile where names
+        have another dim."""
+        fingerprint = kind.fingerprint
+        dim = self.embeddings(fingerprint).shape[1] if "dense" in kind.legs else 0
         if names and (other := self.names(fingerprint).shape[1]) != dim:
             name = f"{names_folder(fingerprint)}/{NAME_VECTORS}"
             raise CorruptFile(self._name(name), f"dim {dim}, as the embeddings", f"dim {other}")
-        return dim, self.tokens(fingerprint).tokens.shape[1]
+        return dim, self.tokens(fingerprint).tokens.shape[1] if "tokens" in kind.legs else 0
 
     def _array(self, name: str, dtype: npt.DTypeLike, shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
         self._check_size(name)
@@ -264,10 +271,13 @@ class Segment:
             found |= {self._name(folder + file): one for file, one in listed.files.items()}
         return found
 
-    def encoding_listings(self, fingerprint: str, *, names: bool = False) -> list[str]:
-        """The lists of the encodings under a fingerprint, with those of the names where they are asked for."""
-        folders = [tokens_folder(fingerprint), *([names_folder(fingerprint)] if names else [])]
-        return [embeddings_listing(fingerprint), *(f"{folder}/{LISTING_NAME}" for folder in folders)]
+    def encoding_listings(self, kind: VectorKind, *, names: bool = False) -> list[str]:
+        """The lists of what an encoder gives, with those of the names where they are asked for."""
+        fingerprint = kind.fingerprint
+        own = [embeddings_listing(fingerprint)] if "dense" in kind.legs else []
+        folders = [tokens_folder(fingerprint)] if "tokens" in kind.legs else []
+        folders += [names_folder(fingerprint)] if names else []
+        return [*own, *(f"{folder}/{LISTING_NAME}" for folder in folders)]
 
     def verified(self, name: str) -> Path:
         """The path of a file of this segment whose sha256 was compared."""

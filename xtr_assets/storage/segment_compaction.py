@@ -9,9 +9,10 @@ import pyarrow as pa
 from xtr_assets.core.compaction import SegmentSize, plan_compaction
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.line_shifts import Shift
-from xtr_assets.core.types import Chunk, Ints
+from xtr_assets.core.types import Chunk, Ints, Leg, VectorKind
 from xtr_assets.storage.chunk_files import BATCH_ROWS, CHUNK_COLUMNS, ChunkWriter, shifted, table_digests
 from xtr_assets.storage.encoding_writer import embeddings_writer, names_writer, tokens_writer
+from xtr_assets.storage.known_encoders import legs_known
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import SnapshotSegment
 from xtr_assets.storage.segment import Segment
@@ -31,6 +32,8 @@ from xtr_assets.storage.temporary_files import scratch
 CompactionPlan = Mapping[str, tuple[tuple[str, ...], ...]]
 
 TOKEN_BLOCK_ROWS = 1024
+# What the list of a leg's files begins with.
+LEG_OF: Mapping[str, Leg] = {"embeddings": "dense", "tokens": "tokens"}
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,10 @@ def _merge(layout: Layout, snapshot: Snapshot, group: Sequence[str]) -> Segment:
                 for row, hashed, digest in zip(chunks, hashes, table_digests(table), strict=True):
                     writer.append(Chunk(**row), hashed, digest)
         merged = commit_segment(layout, folder, snapshot.shard, writer)
-    for fingerprint in sorted(set.intersection(*(_fingerprints(part.segment) for part in parts))):
-        _copy_encodings(parts, merged, fingerprint)
-        if all(part.segment.has_names(fingerprint) for part in parts):
+    for kind in _encoded_alike(layout, [part.segment for part in parts]):
+        fingerprint = kind.fingerprint
+        _copy_encodings(parts, merged, kind)
+        if "dense" in kind.legs and all(part.segment.has_names(fingerprint) for part in parts):
             _copy_names(parts, merged, fingerprint)
     return merged
 
@@ -117,15 +121,18 @@ def _blocks(part: _Part) -> Iterator[pa.Table]:
         yield table.take(pa.array(part.positions[start : start + BATCH_ROWS]))
 
 
-def _fingerprints(segment: Segment) -> set[str]:
-    """Encoders whose embeddings and tokens are both there."""
-    made: dict[str, set[str]] = {"embeddings": set(), "tokens": set()}
-    for name in segment.listings():
-        kind = name.split(".")[0]
-        listed = segment.listing(name)
-        if kind in made and listed is not None:
-            made[kind].add(listed.made_by)
-    return made["embeddings"] & made["tokens"]
+def _encoded_alike(layout: Layout, segments: Sequence[Segment]) -> list[VectorKind]:
+    """Encoders all of whose legs every segment has. What an encoder gives the warehouse knows; of one that no
+    generation was made with, its legs are those that any of the segments has: what lacks one is encoded again."""
+    made: dict[str, set[Leg]] = {}
+    for segment in segments:
+        for name in segment.listings():
+            leg, listed = LEG_OF.get(name.split(".")[0]), segment.listing(name)
+            if leg is not None and listed is not None:
+                made.setdefault(listed.made_by, set()).add(leg)
+    known = legs_known(layout)
+    kinds = [VectorKind(one, known.get(one, frozenset(legs))) for one, legs in sorted(made.items())]
+    return [kind for kind in kinds if all(segment.has_vectors(kind) for segment in segments)]
 
 
 def _copy_names(parts: Sequence[_Part], merged: Segment, fingerprint: str) -> None:
@@ -139,15 +146,16 @@ def _copy_names(parts: Sequence[_Part], merged: Segment, fingerprint: str) -> No
                 names.append(stored[positions], hashes[positions])
 
 
-def _copy_encodings(parts: Sequence[_Part], merged: Segment, fingerprint: str) -> None:
-    if not merged.has_embeddings(fingerprint):
+def _copy_encodings(parts: Sequence[_Part], merged: Segment, kind: VectorKind) -> None:
+    fingerprint = kind.fingerprint
+    if "dense" in kind.legs and not merged.has_embeddings(fingerprint):
         dim = parts[0].segment.embeddings(fingerprint).shape[1]
         with embeddings_writer(merged, fingerprint, dim) as embeddings:
             for part in parts:
                 stored = part.segment.embeddings(fingerprint)
                 for start in range(0, len(part.positions), BATCH_ROWS):
                     embeddings.append(stored[part.positions[start : start + BATCH_ROWS]])
-    if merged.has_tokens(fingerprint):
+    if "tokens" not in kind.legs or merged.has_tokens(fingerprint):
         return
     dim = parts[0].segment.tokens(fingerprint).tokens.shape[1]
     with tokens_writer(merged, fingerprint, dim) as tokens:

@@ -23,7 +23,7 @@ from xtr_assets.core.files import (
 from xtr_assets.storage.digests import check_size
 from xtr_assets.storage.draft_lifecycle import following_number
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.history import append_history, move_pointer, read_published
+from xtr_assets.storage.history import append_history, move_pointer, read_published, whole_lines
 from xtr_assets.storage.known_encoders import encoder_for, take_encoder
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked, refuse_links
@@ -57,7 +57,8 @@ def export_generation(source: Layout, number: int, target: Path) -> Layout:
         for shard, version in manifest.snapshots.items():
             write_atomic(partial.current(shard), f"{version}\n".encode("ascii"))
         used = {manifest.fingerprint: encoder}
-        info = WarehouseInfo(created_at=read_info(source).created_at, token_codec=manifest.token_codec, encoders=used)
+        info = WarehouseInfo(created_at=read_info(source).created_at, token_codec=manifest.token_codec)
+        info = info.with_encoders(used, whole_lines(partial))
         write_atomic(partial.warehouse_json, info.to_bytes())
         write_atomic(partial.next_number, f"{number + 1}\n".encode("ascii"))
         _note(partial, number, "published", "exported", content_of(partial, manifest), sha256_bytes(data))
@@ -128,7 +129,7 @@ def _check_whole(generation: Generation) -> None:
         name = f"segments/{segment.segment_id}"
         if (segment.rows, segment.shard) != (one.rows, one.shard) or one.shard not in named:
             raise CorruptFile(name, f"{one.rows} rows of shard {one.shard}", f"{segment.rows} of {segment.shard}")
-        dims = segment.dims(fingerprint, names=segment.has_names(fingerprint))
+        dims = segment.dims(generation.vector_kind, names=segment.has_names(fingerprint))
         if dims != (encoder.dim, encoder.token_dim) or len(segment.chunks()) != one.rows:
             raise CorruptFile(name, f"dims {(encoder.dim, encoder.token_dim)}, {one.rows} rows", f"dims {dims}")
     live = int(np.count_nonzero(generation.live))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from xtr_assets.core.errors import GenerationError, StorageError, WarehouseNotFound
-from xtr_assets.core.types import FileState
+from xtr_assets.core.types import BOTH_LEGS, FileState, Legs
 from xtr_assets.storage import known_encoders, remembrance
 from xtr_assets.storage.content import TakenBack
 from xtr_assets.storage.digests import VerifyReport
@@ -81,9 +81,9 @@ class WarehouseReader:
         """Every segment there is, those of no generation included."""
         return [self.segment(p.parent.name) for p in sorted(self.layout.segments.glob(f"*/{SEGMENT_NAME}"))]
 
-    def find_encoded(self, text_hashes: TextHashes, fingerprint: str) -> EncodedAt:
-        """Where texts lie that are encoded already, over all segments with this encoder's embeddings and tokens."""
-        return find_encoded(self.segments(), text_hashes, fingerprint)
+    def find_encoded(self, text_hashes: TextHashes, fingerprint: str, legs: Legs = BOTH_LEGS) -> EncodedAt:
+        """Where texts lie that are encoded already, over all segments with these legs of this encoder."""
+        return find_encoded(self.segments(), text_hashes, fingerprint, legs)
 
     @property
     def published(self) -> Generation | None:

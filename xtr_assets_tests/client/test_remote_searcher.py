@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ import xtr_assets as xa
 from xtr_assets.client import exchange
 from xtr_assets.client.async_searcher import AsyncRemoteSearcher
 from xtr_assets.client.remote_searcher import RemoteSearcher
-from xtr_assets.client.wire import hits_of
+from xtr_assets.client.wire import hits_of, modes_of
 from xtr_assets.defs import SearchResource
 from xtr_assets.search.request import MODES
 from xtr_assets.search.searcher import Searcher
+from xtr_assets_tests.compat.test_format_7 import GOLDEN
 from xtr_assets_tests.fixtures import ENCODER
+from xtr_assets_tests.server.site import served
 
 ENCODED = ENCODER.encode_queries(["zebra version", "parse"])
 
@@ -49,6 +52,7 @@ ASKED: list[Callable[[Any], Any]] = [
     lambda s: s.hydrate([hit.chunk_id for hit in s.search("zebra", 5)]),
     lambda s: s.hydrate([]),
     lambda s: s.generation,
+    lambda s: list(s.modes),
     lambda s: s.profile,
     lambda s: s.refresh(),
 ]
@@ -153,3 +157,27 @@ def test_a_step_takes_a_server_in_place_of_a_folder(url: str, folder: Path) -> N
             SearchResource(**wrong)
     for one in (remote, here):
         one._release()
+
+
+def test_an_index_of_one_leg_says_its_modes_and_refuses_another_one_as_the_library_does(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(GOLDEN, tmp_path / "lone"))
+    with served({"lone": folder}) as address, xa.connect(address) as remote, Searcher(folder, "cpu") as local:
+        assert remote.modes == local.modes == ("hybrid", "dense", "lexical", "exact")
+        assert same(remote.search("connection refused", 2), local.search("connection refused", 2))
+        asked: list[Callable[[Any], Any]] = [
+            lambda s: s.search("a", mode="xtr"),
+            lambda s: s.search_tokens([np.ones((2, 8), np.float32)]),
+        ]
+        for ask in asked:
+            with pytest.raises(xa.NotInThisIndex, match="answers in mode hybrid, dense, lexical, exact") as there:
+                ask(remote)
+            with pytest.raises(xa.NotInThisIndex) as here:
+                ask(local)
+            assert str(there.value) == str(here.value)
+        assert httpx.get(f"{address}/v1/facets").json()["modes"] == list(local.modes), "what the page offers"
+        answer = httpx.post(f"{address}/v1/search", json={"query": "a", "mode": "xtr"})
+        assert (answer.status_code, answer.json()["error"]["type"]) == (400, "NotInThisIndex")
+
+
+def test_a_server_of_before_answers_every_mode() -> None:
+    assert modes_of({"generation": 1}) == MODES and modes_of({"modes": ["hybrid", "dense"]}) == ("hybrid", "dense")

@@ -8,7 +8,9 @@ records with the check's version and a seal, and a history that names contents: 
 Version 4 has a warehouse.json of version 3, which names the end of a history whose lines digest what stands before
 them, and a draft beside what serves. Version 5 has a warehouse.json of version 4 and a pointer with a check, which was
 moved back. Version 6 has real indexes over three generations, the first of which was published before there was a
-lexical one; the others have lexical postings, of a segment with dead rows too.
+lexical one; the others have lexical postings, of a segment with dead rows too. Version 7 has manifests of version 4 and
+a warehouse.json of version 5: after a generation of both legs one of embeddings alone, and one of tokens alone, from
+which the pointer was moved back.
 """
 
 import json
@@ -20,6 +22,7 @@ import numpy as np
 import pytest
 
 from xtr_assets.core.types import Quarantined
+from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests import fixtures
 from xtr_assets_tests.storage.sample import REQUIRED, check, draft, texts, write
@@ -117,6 +120,16 @@ def make_worded(root: Path) -> Warehouse:
     return warehouse
 
 
+def make_lone(root: Path) -> Warehouse:
+    """The golden warehouse of version 7."""
+    warehouse = Warehouse.create(root)
+    fixtures.publish_chunks(warehouse, WORDED[:2], encoder=Hashing(16, 8))
+    fixtures.publish_chunks(warehouse, WORDED, encoder=Hashing(16, 0))
+    fixtures.publish_chunks(warehouse, WORDED[1:], encoder=Hashing(0, 8))
+    warehouse.rollback(who="golden@host", reason="made to be rolled back")
+    return warehouse
+
+
 MAKERS = {
     "1": make,
     "2": make_shifted,
@@ -124,6 +137,7 @@ MAKERS = {
     "4": make_chained,
     "5": make_pointed,
     "6": make_worded,
+    "7": make_lone,
 }
 
 

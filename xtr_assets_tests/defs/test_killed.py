@@ -81,7 +81,7 @@ def test_a_build_may_be_killed_anywhere(project: Project, point: str, monkeypatc
         snapshot, generation = warehouse.snapshot("modules"), warehouse.published
         assert snapshot is not None
         assert generation is not None
-        assert missing_encodings(warehouse, snapshot, generation.fingerprint) == []
+        assert missing_encodings(warehouse, snapshot, generation.vector_kind) == []
         assert reader.refresh() == generation.number
     warehouse.collect(keep=1)
     assert [entry.generation for entry in warehouse.history()] == [1, generation.number]

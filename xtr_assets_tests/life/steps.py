@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xtr_assets.config import HashingConfig, IndexConfig
-from xtr_assets.encoders.base import Encoded, Progress
+from xtr_assets.encoders.base import Encoded, Progress, vector_kind
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors
@@ -75,7 +75,7 @@ def ingest(warehouse: Warehouse, config: IndexConfig, *, full: bool = False) -> 
     scans = list(scan(warehouse, config))
     note_unchanged(warehouse, scans)
     for one in scans:
-        if full or due(warehouse, one, encoder.fingerprint):
+        if full or due(warehouse, one, vector_kind(encoder)):
             change = write_chunks(warehouse, one, one.readable if full else one.touched)
             encoded += encode_snapshot(warehouse, change.snapshot, encoder, names=one.source.config.named).encoded
     return encoded
@@ -137,9 +137,11 @@ def derive(session: DraftSession, *, whole: bool = True) -> None:
     """What is made of the draft's rows: queries, exact neighbours, both indexes, the id map and the catalog."""
     sample_queries(session)
     exact_neighbors(session)
-    report = derive_dense(session)
-    note_training(session.draft, session.carried, report.how)
-    derive_tokens(session)
+    if "dense" in session.draft.legs:
+        report = derive_dense(session)
+        note_training(session.draft, session.carried, report.how)
+    if "tokens" in session.draft.legs:
+        derive_tokens(session)
     derive_lexical(session)
     write_id_map(session.draft)
     if whole:

@@ -22,9 +22,9 @@ Answers = list[tuple[int, float, dict[str, float]]]
 CONFIG = """
 name: life
 sources:
-  - {{name: code, kind: python, path: code, shards: {shards}, names: {names}}}
+  - {{name: code, kind: python, path: code, shards: {shards}{names}}}
 {notes}
-encoder: {{kind: hashing, dim: {dim}, token_dim: 16}}
+encoder: {{kind: hashing, dim: {dim}, token_dim: {token_dim}}}
 recall: {{queries: 6, k: 4, dense: {threshold}, xtr: 0.0, new_rows: 0.0}}
 dense: {{recipe: "{recipe}"}}
 """
@@ -39,6 +39,8 @@ class World:
     shards: int = 2
     notes: bool = True
     names: bool = True
+    # "dense", "tokens" or "both".
+    legs: str = "both"
     dim: int = 16
     recipe: str = "auto"
     threshold: float = 0.0
@@ -55,12 +57,19 @@ class World:
         text = CONFIG.format(
             shards=self.shards,
             notes=NOTES if self.notes else "",
-            names=json.dumps(self.names),
-            dim=self.dim,
-            recipe=self.recipe,
+            # Without embeddings there are no names to ask for, nor a recipe.
+            names=f", names: {json.dumps(self.names)}" if self.dense else "",
+            dim=self.dim if self.dense else 0,
+            token_dim=0 if self.legs == "dense" else 16,
+            recipe=self.recipe if self.dense else "auto",
             threshold=self.threshold,
         )
         return parse_config(text, self.folder)
+
+    @property
+    def dense(self) -> bool:
+        """Whether the index has embeddings."""
+        return self.legs != "tokens"
 
     def write(self, path: str, text: str | None) -> None:
         """The file holds `text`, or is gone. Records that are emptied stay until their file goes, so it goes."""
@@ -76,7 +85,7 @@ class World:
     def state(self) -> str:
         """Names what an index over the world holds, whatever its layout and recipe."""
         files = {path: text for path, text in self.files.items() if self.notes or not path.startswith("notes/")}
-        return json.dumps([sorted(files.items()), self.dim, self.names])
+        return json.dumps([sorted(files.items()), self.legs, self.dim, self.names])
 
 
 @dataclass(frozen=True)
@@ -166,7 +175,8 @@ def fresh_build(world: World) -> Reference:
     folder = Path(tempfile.mkdtemp())
     try:
         config = world.config.model_copy(update={"warehouse": folder / "w"})
-        config = config.model_copy(update={"dense": config.dense.model_copy(update={"recipe": "Flat"})})
+        if world.dense:
+            config = config.model_copy(update={"dense": config.dense.model_copy(update={"recipe": "Flat"})})
         config = config.model_copy(update={"recall": config.recall.model_copy(update={"dense": 0.0})})
         warehouse = Warehouse.create(folder / "w")
         assert steps.build(warehouse, config).generation is not None
@@ -174,7 +184,7 @@ def fresh_build(world: World) -> Reference:
         queries = sorted({text for _, _, text, _ in chunks.values()} | {"nothing like it"})
         with Searcher(warehouse, "cpu") as searcher:
             exact = {query: ask(searcher, query, "exact") for query in queries}
-            dense = {query: ask(searcher, query, "dense") for query in queries}
+            dense = {query: ask(searcher, query, "dense") for query in queries if "dense" in searcher.modes}
             words = {query: ask(searcher, query, "lexical") for query in (*queries, *DEMANDS)}
         return Reference(chunks, exact, dense, words, named(warehouse, 1))
     finally:

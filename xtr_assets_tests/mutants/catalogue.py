@@ -3,12 +3,24 @@
 from contextlib import nullcontext
 
 from xtr_assets_tests.mutants.fault import Mutant
-from xtr_assets_tests.mutants.places import derived, encodings, evidence, names, passage, rows, serving, sources, words
+from xtr_assets_tests.mutants.places import (
+    derived,
+    encodings,
+    evidence,
+    legs,
+    names,
+    passage,
+    rows,
+    serving,
+    sources,
+    words,
+)
 
 MUTANTS: tuple[Mutant, ...] = (
     *sources.MUTANTS,
     *encodings.MUTANTS,
     *names.MUTANTS,
+    *legs.MUTANTS,
     *rows.MUTANTS,
     *derived.MUTANTS,
     *evidence.MUTANTS,

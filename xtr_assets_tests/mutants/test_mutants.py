@@ -23,6 +23,7 @@ CHOSEN: tuple[tuple[str, Run], ...] = (
     ("embeddings of the next text", "incremental"),
     ("tokens cut after two a text", "full"),
     ("names of the next row", "full"),
+    ("the encoder gives no tokens any more", "incremental"),
     ("an encoder that knows seven directions", "full"),
     ("texts one row further up, hashes where they were", "full"),
     ("half of the added rows are missing in FAISS", "incremental"),

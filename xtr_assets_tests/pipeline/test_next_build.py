@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from xtr_assets.encoders.base import vector_kind
 from xtr_assets.pipeline.plan.next_build import PATIENCE_SECONDS, NextBuild, next_build
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.life import steps
@@ -29,8 +30,8 @@ def served(world: World) -> Warehouse:
 
 
 def after(warehouse: Warehouse, world: World, seconds: float = 0.0, since: float | None = None) -> NextBuild:
-    fingerprint = steps.encoder_of(world.config).fingerprint
-    return next_build(warehouse, world.config, fingerprint, now=NOW + seconds, since=since)
+    kind = vector_kind(steps.encoder_of(world.config))
+    return next_build(warehouse, world.config, kind, now=NOW + seconds, since=since)
 
 
 def test_nothing_changed(served: Warehouse, world: World) -> None:

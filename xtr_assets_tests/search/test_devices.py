@@ -54,7 +54,9 @@ def test_a_token_index_on_a_device_answers_every_mode_as_the_cpu_does(
 
     monkeypatch.setattr(availability, "cuda_obstacle", lambda number: None)
     monkeypatch.setattr(DeviceSearch, "on", on)
-    monkeypatch.setattr("xtr_assets.search.reader.open_dense", lambda generation, _: searcher._now().dense.index)
+    dense = searcher._now().dense
+    assert dense is not None
+    monkeypatch.setattr("xtr_assets.search.reader.open_dense", lambda generation, _: dense.index)
     with Searcher(warehouse, device="cuda:1,0", device_memory=1 << 26) as on_device:
         assert on_device.devices["xtr"] == "cuda:1" and asked == [1 << 26]
         on_device._encoder = searcher._encoder

@@ -99,6 +99,7 @@ def test_candidates_and_rescored_rows_of_the_token_index_are_counted(own: Search
 
 def test_what_a_query_imputed_is_shown(own: Searcher, warehouse: xa.Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     space = own._now().tokens
+    assert space is not None
     (result,) = space.index.answer([np.eye(4, 32, dtype=np.float32)], SearchOptions(5))
     imputed = [replace(result, imputed_share=share) for share in (0.25, 0.75)]
     monkeypatch.setattr(space, "last", imputed)
@@ -140,7 +141,10 @@ def test_spans_name_the_phases_below_the_search_of_each_index(own: Searcher, exp
 
 def test_a_searcher_that_nobody_closed_can_go(warehouse: xa.Warehouse) -> None:
     searcher = Searcher(warehouse, device="cpu")
-    space: ref[TokenSpace] = ref(searcher._now().tokens)
+    opened = searcher._now().tokens
+    assert opened is not None
+    space: ref[TokenSpace] = ref(opened)
+    del opened
     del searcher
     gc.collect()
     assert space() is None
@@ -148,7 +152,9 @@ def test_a_searcher_that_nobody_closed_can_go(warehouse: xa.Warehouse) -> None:
 
 
 def test_kept_is_the_share_of_the_first_candidates_that_came_through(own: Searcher) -> None:
-    plan = own._now().dense.index.plan_search(2)
+    space = own._now().dense
+    assert space is not None
+    plan = space.index.plan_search(2)
     found = np.array([[4, 1, 2, 3], [5, -1, -1, -1]])
     rows = np.array([[2, 4], [5, -1]])
     result = DenseResult(np.zeros((2, 2), np.float32), rows, plan, found, 0.0, 0.0, 0.0)

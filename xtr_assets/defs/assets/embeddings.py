@@ -1,19 +1,23 @@
 """`embeddings` and `token_embeddings`: one pass of the encoder over what a shard has that is not encoded yet."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.core.recipe_grammar import check_recipe
+from xtr_assets.core.types import VectorKind
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import cost_metadata, problem_result
 from xtr_assets.defs.partitions import shard_partitions
+from xtr_assets.encoders.base import vector_kind
 from xtr_assets.pipeline.costs import step
+from xtr_assets.pipeline.gate.schemas import Problem
 from xtr_assets.pipeline.gate.validity import embedding_problems, name_vector_problems, token_problems
 from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
 from xtr_assets.pipeline.ingest.scan import source_of
+from xtr_assets.storage.segment import Segment
 from xtr_assets.telemetry.progress import bar
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
@@ -25,10 +29,11 @@ def names_suffix(names: bool) -> str:
 
 
 def encoding_assets(site: Site) -> dg.AssetsDefinition:
-    """`embeddings` and `token_embeddings` with their checks."""
+    """`embeddings` and `token_embeddings` with their checks; of an index of one leg the one that it has."""
     embeddings, tokens = site.names.keys(("embeddings", "token_embeddings"))
     group = site.group("corpus")
     chunks = site.names.key("chunks")
+    there = site.names.keys(site.there(("embeddings", "token_embeddings")))
     specs = [
         dg.AssetSpec(
             embeddings,
@@ -54,8 +59,8 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=site.names.step("encode"),
-        specs=specs,
-        check_specs=checks,
+        specs=[one for one in specs if one.key in there],
+        check_specs=[one for one in checks if one.asset_key in there],
         partitions_def=shard_partitions(site.names),
         required_resource_keys=site.needs_encoder,
     )
@@ -65,9 +70,11 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
         snapshot = warehouse.snapshot(shard)
         if snapshot is None:
             raise GenerationError(f"shard {shard!r} was never chunked; materialize `chunks` of it first")
-        check_recipe(site.config.dense.recipe, encoder.dim)
-        names = source_of(site.config, shard).config.named
-        segments = missing_encodings(warehouse, snapshot, encoder.fingerprint, names=names)
+        kind, dense = vector_kind(encoder), "dense" in encoder.legs
+        if dense:
+            check_recipe(site.config.dense.recipe, encoder.dim)
+        names = dense and source_of(site.config, shard).config.named
+        segments = missing_encodings(warehouse, snapshot, kind, names=names)
         with step("encode") as cost, bar(sum(s.rows for s in segments), f"encode {shard}") as progress:
             report = encode_snapshot(warehouse, snapshot, encoder, progress, names=names)
             cost.count(
@@ -88,14 +95,24 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
             "fingerprint": encoder.fingerprint,
             **cost_metadata(cost),
         }
-        yield dg.MaterializeResult(asset_key=embeddings, data_version=version, metadata=metadata)
-        yield dg.MaterializeResult(asset_key=tokens, data_version=version, metadata=metadata)
-        fingerprint = encoder.fingerprint
-        found = [problem for segment in segments for problem in embedding_problems(segment, fingerprint)]
-        if names:
-            found += [problem for segment in segments for problem in name_vector_problems(segment, fingerprint)]
-        yield problem_result("embeddings_valid", embeddings, found)
-        found = [problem for segment in segments for problem in token_problems(segment, fingerprint)]
-        yield problem_result("tokens_valid", tokens, found)
+        for key in there:
+            yield dg.MaterializeResult(asset_key=key, data_version=version, metadata=metadata)
+        found = problems_of(segments, kind, names=names)
+        for leg, key, check in (("dense", embeddings, "embeddings_valid"), ("tokens", tokens, "tokens_valid")):
+            if key in there:
+                yield problem_result(check, key, found[leg])
 
     return encode
+
+
+def problems_of(segments: Sequence[Segment], kind: VectorKind, *, names: bool) -> dict[str, list[Problem]]:
+    """What is wrong with what was encoded, by leg."""
+    found: dict[str, list[Problem]] = {"dense": [], "tokens": []}
+    for segment in segments:
+        if "dense" in kind.legs:
+            found["dense"] += embedding_problems(segment, kind.fingerprint)
+        if names:
+            found["dense"] += name_vector_problems(segment, kind.fingerprint)
+        if "tokens" in kind.legs:
+            found["tokens"] += token_problems(segment, kind.fingerprint)
+    return found

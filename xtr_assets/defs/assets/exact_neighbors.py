@@ -17,7 +17,7 @@ def exact_neighbors_asset(site: Site) -> dg.AssetsDefinition:
         "exact_neighbors",
         "evaluation",
         {"numpy"},
-        "Exact neighbours of the queries over all live rows, in both spaces; computed by delta.",
+        "Exact neighbours of the queries over all live rows, in each space; computed by delta.",
         deps=["queries"],
     )
     def exact_neighbors(context: dg.AssetExecutionContext) -> Result:

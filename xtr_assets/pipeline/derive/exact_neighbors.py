@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from xtr_assets.core.top_k import best_positions
-from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.core.types import SPACE_OF, Floats, Ints, Mask
 from xtr_assets.index.exact_scan import exact_dense
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
 from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, neighbor_files, read_neighbors, write_neighbors
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.queries.gate_queries import GateQueries
+from xtr_assets.storage.generation import Generation
 
 # Lists are kept three times as deep as the gate looks, so that a list loses two thirds of its rows before its query
 # has to be compared with the whole corpus again.
@@ -29,22 +31,33 @@ class ExactReport:
 
 
 def exact_neighbors(session: DraftSession) -> dict[str, ExactReport]:
-    """Compute and keep the exact neighbours of the gate queries in both spaces; the reports by space."""
+    """Compute and keep the exact neighbours of the gate queries in each space of the draft; the reports by space."""
     draft, gate, k = session.draft, session.queries(), session.config.recall.k
-    vectors, tokens = draft.vectors(), draft.tokens()
-    depth = DEPTH_FACTOR * k
+    makers = {"dense": _dense_search, "tokens": _token_search}
+    reports: dict[str, ExactReport] = {}
+    for leg in sorted(draft.legs):
+        space, search = SPACE_OF[leg], makers[leg](draft, gate, DEPTH_FACTOR * k)
+        found, reports[space] = _neighbors(search, len(gate), k, draft.live, _carried(session, space))
+        write_neighbors(draft, space, found)
+    return reports
+
+
+def _dense_search(draft: Generation, gate: GateQueries, depth: int) -> Search:
+    vectors = draft.vectors()
 
     def dense(queries: Sequence[int], rows: Mask, _: Floats) -> tuple[Floats, Ints]:
         return exact_dense(vectors, rows, gate.embeddings[list(queries)], depth)
 
+    return dense
+
+
+def _token_search(draft: Generation, gate: GateQueries, depth: int) -> Search:
+    tokens = draft.tokens()
+
     def xtr(queries: Sequence[int], rows: Mask, above: Floats) -> tuple[Floats, Ints]:
         return exact_tokens(tokens, rows, [gate.tokens[i] for i in queries], depth, above=above)
 
-    reports = {}
-    for space, search in (("dense", dense), ("xtr", xtr)):
-        found, reports[space] = _neighbors(search, len(gate), k, draft.live, _carried(session, space))
-        write_neighbors(draft, space, found)
-    return reports
+    return xtr
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 from xtr_assets.config import RecallConfig
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.recall import RecallReport
-from xtr_assets.core.types import Floats, Ints
+from xtr_assets.core.types import SPACE_OF, Floats, Ints
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
 from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, read_neighbors
 from xtr_assets.pipeline.gate.index_recall import measured
@@ -59,12 +59,12 @@ def tunable(warehouse: Warehouse) -> Generation:
 def _refused(draft: Generation) -> bool:
     # A draft whose run died before its checks may lack an index.
     return any(not record.passed for record in draft.check_results()) and all(
-        draft.has_file(name) for name in (DENSE_FILE, TOKEN_FILE)
+        draft.has_file(name) for leg, name in (("dense", DENSE_FILE), ("tokens", TOKEN_FILE)) if leg in draft.legs
     )
 
 
 def propose(generation: Generation, recall: RecallConfig) -> dict[str, Proposal]:
-    """Tune both indexes of a generation, which stays as it is: {"dense": ..., "xtr": ...}.
+    """Tune the indexes of a generation, which stays as it is: {"dense": ..., "xtr": ...}, those that it has.
 
     Raises GenerationError for a generation without tuning queries.
     """
@@ -73,7 +73,8 @@ def propose(generation: Generation, recall: RecallConfig) -> dict[str, Proposal]
             f"generation {generation.number} has no tuning queries: it is older than them, or nothing in its corpus "
             "describes itself; name a `queries` file in xtr.yaml and build again"
         )
-    return {"dense": _dense(generation, recall), "xtr": _tokens(generation, recall)}
+    tuners = {"dense": _dense, "tokens": _tokens}
+    return {SPACE_OF[leg]: tuners[leg](generation, recall) for leg in sorted(generation.legs)}
 
 
 def _dense(generation: Generation, recall: RecallConfig) -> Proposal:

@@ -143,14 +143,19 @@ class StoredVectors:
     """Scores of rows by what lies in their segments."""
 
     def __init__(self, generation: Generation, places: Places) -> None:
-        self._segments = [
-            (one.base_row, one.end_row, one.segment.embeddings(generation.fingerprint),
-             one.segment.tokens(generation.fingerprint))
+        legs, made_by = generation.legs, generation.fingerprint
+        self._embeddings = [
+            (one.base_row, one.end_row, one.segment.embeddings(made_by))
             for one in generation.segments
-        ]  # fmt: skip
+            if "dense" in legs
+        ]
+        self._tokens = [
+            (one.base_row, one.end_row, one.segment.tokens(made_by)) for one in generation.segments if "tokens" in legs
+        ]
         self._names = [
-            one.segment.names(generation.fingerprint) if one.segment.has_names(generation.fingerprint) else None
+            one.segment.names(made_by) if one.segment.has_names(made_by) else None
             for one in generation.segments
+            if "dense" in legs
         ]
         live = _masked(places.row[places.live], generation.end_row)
         self._words = StoredWords(generation, live)
@@ -159,7 +164,7 @@ class StoredVectors:
     def dense(self, rows: Ints, query: Floats) -> Floats:
         """float32 [n]: inner products of an embedding with those of ascending rows."""
         parts = [np.empty(0, np.float32)]
-        for first, stop, embeddings, _ in self._segments:
+        for first, stop, embeddings in self._embeddings:
             inside = rows[(rows >= first) & (rows < stop)] - first
             if len(inside):
                 parts.append(np.asarray(embeddings[inside], np.float32) @ query)
@@ -173,7 +178,7 @@ class StoredVectors:
     def names(self, rows: Ints, query: Floats) -> Floats:
         """float32 [n]: inner products of an embedding with the names of ascending rows, 0 where a row has none."""
         parts = [np.empty(0, np.float32)]
-        for (first, stop, _, _), names in zip(self._segments, self._names, strict=True):
+        for (first, stop, _), names in zip(self._embeddings, self._names, strict=True):
             inside = rows[(rows >= first) & (rows < stop)] - first
             parts.append(
                 np.zeros(len(inside), np.float32) if names is None else np.asarray(names[inside], np.float32) @ query
@@ -181,9 +186,11 @@ class StoredVectors:
         return np.concatenate(parts)
 
     def tokens(self, rows: Ints) -> Ints:
-        """int64 [n]: how many tokens ascending rows keep."""
+        """int64 [n]: how many tokens ascending rows keep; 0 where they have none."""
+        if not self._tokens:
+            return np.zeros(len(rows), np.int64)
         parts = [np.empty(0, np.int64)]
-        for first, stop, _, arrays in self._segments:
+        for first, stop, arrays in self._tokens:
             inside = rows[(rows >= first) & (rows < stop)] - first
             parts.append(np.asarray(arrays.offsets[inside + 1] - arrays.offsets[inside], np.int64))
         return np.concatenate(parts)
@@ -197,7 +204,7 @@ class StoredVectors:
     def late(self, rows: Ints, query: Floats) -> Floats:
         """float32 [n]: MaxSim of query tokens float32 [t, token_dim] with ascending rows, per query token."""
         parts = [np.empty(0, np.float32)]
-        for first, stop, _, arrays in self._segments:
+        for first, stop, arrays in self._tokens:
             inside = rows[(rows >= first) & (rows < stop)] - first
             for start in range(0, len(inside), BLOCK):
                 block = inside[start : start + BLOCK]

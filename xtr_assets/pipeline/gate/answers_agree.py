@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.core.errors import XtrAssetsError
+from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.core.search_options import Collapse
-from xtr_assets.core.types import Ints
+from xtr_assets.core.types import Ints, Leg
 from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.pipeline.gate.answer_truth import KnownRows, Places, StoredVectors, known_rows
 from xtr_assets.pipeline.gate.answer_verdict import Case, Judge, Verdict, tolerated
@@ -27,6 +27,7 @@ from xtr_assets.pipeline.gate.where_truth import passes
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.searcher import Searcher
+from xtr_assets.storage.generation import Generation
 
 K = 10
 # A filter that lets few rows through is asked for all of them and one more, so that each shows; a hit takes .1 ms.
@@ -34,6 +35,8 @@ MOST_HITS = 40
 # Filters that are asked, of each size.
 FILTERS_ASKED = {"none": 2, "few": 6, "many": 5}
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "xtr", "lexical")
+# The mode that asks a leg alone.
+MODE_OF: Mapping[Leg, Mode] = {"dense": "dense", "tokens": "xtr"}
 # Filtered searches through an index are asked for the best of the rows that pass: healthy ones find all but a few.
 LEAST_FOUND = 0.8
 SHOWN = 8
@@ -57,14 +60,16 @@ def check(session: DraftSession) -> Finding:
         searcher, questions = session.searcher(), drawn_questions(session)
         problems = _masks(searcher, places, known, [(one, truth[i]) for i, one in enumerate(filters)])
         order = chance.permutation(len(filters)).tolist()
+        modes = modes_of(draft)
+        problems += _strange_modes(searcher, modes)
         cases = [
-            *_unfiltered(questions, known),
-            *_filtered(questions, filters, truth, known, order),
-            *_folded(questions, known),
+            *_unfiltered(questions, known, modes),
+            *_filtered(questions, filters, truth, known, order, modes),
+            *_folded(questions, known, modes),
         ]
         verdict = _asked(session, searcher, cases, places, known)
         demands = drawn_demands(known, chance)
-        problems += demand_faults(searcher, places, known, demands, MODES)
+        problems += demand_faults(searcher, places, known, demands, modes)
     except (XtrAssetsError, LookupError, ValueError) as error:
         # Arrow's errors are among these: an id map that names positions that are none.
         return Finding(False, None, 0.0, f"the draft cannot be asked: {error}", {"searches": 0}, REMEDY)
@@ -117,17 +122,35 @@ def _masks(
     return problems
 
 
-def _unfiltered(questions: Sequence[Question], known: KnownRows) -> list[Case]:
+def modes_of(generation: Generation) -> tuple[Mode, ...]:
+    """The modes that a generation answers, by the legs that its manifest says it has."""
+    absent = {mode for leg, mode in MODE_OF.items() if leg not in generation.legs}
+    return tuple(mode for mode in MODES if mode not in absent)
+
+
+def _strange_modes(searcher: Searcher, modes: Sequence[Mode]) -> list[str]:
+    """A mode of a leg that is not there must be refused, with the modes there are; not answered by another."""
+    problems = []
+    for mode in set(MODES) - set(modes):
+        try:
+            hits = searcher.search("is there a leg", 1, mode)
+        except GenerationError:
+            continue
+        problems.append(f"mode {mode} answers with {len(hits)} hits, and the generation has no such leg")
+    return problems
+
+
+def _unfiltered(questions: Sequence[Question], known: KnownRows, there: Sequence[Mode]) -> list[Case]:
     """Every mode over all rows; `exact` where that is cheap."""
     rows = np.array(sorted(known.live), np.int64) if known.whole else None
-    modes: tuple[Mode, ...] = (*MODES, "exact") if known.whole else MODES
+    modes: tuple[Mode, ...] = (*there, "exact") if known.whole else tuple(there)
     asked = questions[:: max(1, len(questions) // 2)][:2]
     cases = [Case(one, mode, K, None, rows) for mode in modes for one in asked]
     # Which symbol a row is of is known of those that were read.
     return [*cases, *(Case(asked[0], mode, K, None, rows, True) for mode in modes if known.whole and asked)]
 
 
-def _folded(questions: Sequence[Question], known: KnownRows) -> list[Case]:
+def _folded(questions: Sequence[Question], known: KnownRows, there: Sequence[Mode]) -> list[Case]:
     """One hit a symbol, over rows of symbols that have several chunks, or that have a name which stands elsewhere too:
     as many hits as there are symbols, and one more."""
     by_name: dict[str, list[int]] = {}
@@ -142,7 +165,7 @@ def _folded(questions: Sequence[Question], known: KnownRows) -> list[Case]:
         return []
     rows = np.array(sorted(chosen), np.int64)
     where = {"chunk_id": [int(known.live[row]["chunk_id"]) for row in rows.tolist()]}
-    modes: tuple[Mode, ...] = ("hybrid", "dense", "exact")
+    modes: tuple[Mode, ...] = ("hybrid", "dense" if "dense" in there else "xtr", "exact")
     return [Case(questions[i % len(questions)], mode, len(rows) + 1, where, rows, True) for i, mode in enumerate(modes)]
 
 
@@ -152,6 +175,7 @@ def _filtered(
     truth: Mapping[int, Ints],
     known: KnownRows,
     order: Sequence[int],
+    modes: Sequence[Mode],
 ) -> list[Case]:
     """Filters of each size, in turns of question and mode."""
     left, cases = dict(FILTERS_ASKED), list[Case]()
@@ -164,9 +188,9 @@ def _filtered(
         where = filters[i] if "chunk_id" in filters[i] else {**filters[i], **known.restriction}
         turn = len(cases)
         k = K if size == "many" else len(rows) + 1
-        mode = MODES[turn % len(MODES)]
+        mode = modes[turn % len(modes)]
         # Each mode in turn, then each again with one hit a symbol.
-        folded = size == "many" and turn // len(MODES) % 2 == 1
+        folded = size == "many" and turn // len(modes) % 2 == 1
         cases.append(Case(questions[turn % len(questions)], mode, k, where, rows, folded))
     return cases
 

@@ -25,7 +25,8 @@ class Question:
 def drawn_questions(session: DraftSession) -> list[Question]:
     """Questions of the gate in words, of new rows among them; pinned ones where it has none."""
     gate = session.queries()
-    told = [i for i, query in enumerate(gate.queries) if query.kind != "vector" and len(gate.tokens[i])]
+    said = gate.told()
+    told = [i for i, query in enumerate(gate.queries) if query.kind != "vector" and said[i]]
     new = [i for i in told if gate.queries[i].stratum == "new"]
     old = [i for i in told if gate.queries[i].stratum != "new"]
     chosen = [part[at] for part, most in ((old, QUESTIONS), (new, QUESTIONS // 2)) for at in _spread(len(part), most)]
@@ -35,7 +36,7 @@ def drawn_questions(session: DraftSession) -> list[Question]:
     return [
         Question(text, np.asarray(encoded.embeddings[i], np.float32), np.asarray(encoded.tokens[i], np.float32))
         for i, text in enumerate(PINNED)
-        if len(encoded.tokens[i])
+        if len(encoded.tokens[i]) or not encoded.tokens[i].shape[1]
     ]
 
 

@@ -98,13 +98,14 @@ def record_drift(draft: Draft, parent: Generation | None) -> Drift | None:
 def measured_drift(draft: Generation, parent: Generation | None) -> Drift | None:
     """The figures that the recorded checks of a draft give, whether it is published or refused.
 
-    A dense index that learns nothing, such as an exhaustive one or a graph, cannot drift; None where the tokens were
-    not measured either.
+    A dense index that learns nothing, such as an exhaustive one or a graph, cannot drift, nor can one that is not
+    there; None where the tokens were not measured either.
     """
     profile = draft.manifest.profile.get("dense", {})
     tokens = _value(draft, TOKEN_CHECK)
     trained = int(draft.manifest.notes.get(TRAINED_NOTE, {}).get("generation", draft.number))
-    if not parse_recipe(str(draft.manifest.recipe["dense"]["recipe"])).trained:
+    recipe = draft.manifest.recipe.get("dense")
+    if recipe is None or not parse_recipe(str(recipe["recipe"])).trained:
         return None if tokens is None else Drift(trained, None, None, None, None, None, tokens)
     recalled = _details(draft, "dense_recall")
     before = None if parent is None else read_drift(parent)

@@ -106,22 +106,23 @@ def queries_that_miss(encoder: Encoder, texts: Sequence[str] = ASKED) -> list[st
     """Texts that are nearer to another one as a document than to themselves when they are asked, a sentence for each;
     of those that the encoder's documents tell apart."""
     documents, queries = encoder.encode_documents(texts), encoder.encode_queries(texts)
-    embeddings = documents.embeddings.astype(np.float32)
-    pieces = [
-        documents.tokens[start:stop].astype(np.float32)
-        for start, stop in zip(documents.offsets[:-1], documents.offsets[1:], strict=True)
-    ]
 
-    def late(asked: Sequence[Floats]) -> Floats:
+    def late(asked: Sequence[Floats], pieces: Sequence[Floats]) -> Floats:
         """MaxSim of each with each, a query token."""
         met = [[(one @ piece.T).max(axis=1) if len(one) else np.zeros(1) for piece in pieces] for one in asked]
         return np.array([[one.mean() for one in each] for each in met], np.float32)
 
     told = []
-    spaces = {
-        "embedding": (queries.embeddings @ embeddings.T, embeddings @ embeddings.T),
-        "tokens": (late(queries.tokens), late(pieces)),
-    }
+    spaces: dict[str, tuple[Floats, Floats]] = {}
+    if "dense" in encoder.legs:
+        embeddings = documents.embeddings.astype(np.float32)
+        spaces["embedding"] = queries.embeddings @ embeddings.T, embeddings @ embeddings.T
+    if "tokens" in encoder.legs:
+        pieces = [
+            documents.tokens[start:stop].astype(np.float32)
+            for start, stop in zip(documents.offsets[:-1], documents.offsets[1:], strict=True)
+        ]
+        spaces["tokens"] = late(queries.tokens, pieces), late(pieces, pieces)
     for name, (asked, known) in spaces.items():
         for i, text in enumerate(texts):
             others = np.arange(len(texts)) != i

@@ -112,8 +112,10 @@ def offers_of(generation: Generation, rows: Ints) -> list[Offer]:
         positions = rows[(rows >= one.base_row) & (rows < one.end_row)] - one.base_row
         if not len(positions):
             continue
-        tokens = one.segment.tokens(generation.fingerprint)
-        counts = tokens.offsets[positions + 1] - tokens.offsets[positions]
+        counts = np.full(len(positions), LEAST_WORDS, np.int64)
+        if "tokens" in generation.legs:
+            offsets = one.segment.tokens(generation.fingerprint).offsets
+            counts = offsets[positions + 1] - offsets[positions]
         texts = _texts(generation, one.segment.segment_id, positions)
         for (chunk_id, text), count in zip(texts, counts.tolist(), strict=True):
             words = tuple(own_words(text))

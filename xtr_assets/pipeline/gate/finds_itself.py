@@ -4,6 +4,7 @@ A row that was given another row's number, or whose postings are another's, cann
 the queries that were drawn.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,26 +87,21 @@ def check(session: DraftSession) -> Finding:
     rows = np.sort(np.concatenate(list(strata.values())))
     if not len(rows):
         return Finding(True, None, None, "no live row: there is nothing that could find itself", {"rows": 0})
-    vectors = session.draft.vectors().gather(rows)
-    stored = dict(zip(rows.tolist(), vectors, strict=True))
+    legs = session.draft.legs
     try:
-        recipe = parse_recipe(session.dense().recipe)
-        session.tokens(), session.searcher()
+        if "dense" in legs:
+            session.dense()
+        if "tokens" in legs:
+            session.tokens()
+        session.searcher()
     except (InvalidInput, StorageError) as error:
         why = f"an index of the draft cannot be opened, so that no row finds itself: {error}"
         return Finding(False, 0.0, LEAST_FOUND, why, {"rows": len(rows)}, REMEDY)
-    placed, twins = _placed(session, rows, vectors, ALIKE[recipe.code])
-    least = LEAST_PLACED_COARSE if recipe.code == "PQ" or recipe.axes else LEAST_PLACED
-    for name, chosen in strata.items():
-        if not len(chosen):
-            continue
-        at = np.searchsorted(rows, chosen)
-        missed = chosen[~placed[at] & ~twins[at]]
-        shares.append(Share(f"codes of {name} rows", len(at), missed, int(twins[at].sum()), least))
-        own = np.stack([stored[row] for row in chosen.tolist()])
-        shares.append(_asked_dense(session, name, chosen, own))
-        shares.append(_asked_filtered(session, name, chosen, own))
-        shares.append(_asked_tokens(session, name, chosen))
+    asked = {name: chosen for name, chosen in strata.items() if len(chosen)}
+    if "dense" in legs:
+        shares += _embedded(session, rows, asked)
+    if "tokens" in legs:
+        shares += [_asked_tokens(session, name, chosen) for name, chosen in asked.items()]
     worst = min(shares, key=lambda one: one.surely_at_most - one.least)
     summary = (
         f"{len(strata['new'])} new and {len(strata['old'])} old rows were asked for by their own vectors; worst are "
@@ -115,6 +111,23 @@ def check(session: DraftSession) -> Finding:
     passed = all(one.passed for one in shares)
     details = {"rows": len(rows), "shares": {one.what: one.as_json() for one in shares}}
     return Finding(passed, worst.surely_at_most, worst.least, summary, details, "" if passed else REMEDY)
+
+
+def _embedded(session: DraftSession, rows: Ints, strata: Mapping[str, Ints]) -> list[Share]:
+    """What is found by embeddings: codes under their own row, the dense index, and a searcher under a filter."""
+    recipe = parse_recipe(session.dense().recipe)
+    vectors = session.draft.vectors().gather(rows)
+    placed, twins = _placed(session, rows, vectors, ALIKE[recipe.code])
+    least = LEAST_PLACED_COARSE if recipe.code == "PQ" or recipe.axes else LEAST_PLACED
+    shares = []
+    for name, chosen in strata.items():
+        at = np.searchsorted(rows, chosen)
+        missed = chosen[~placed[at] & ~twins[at]]
+        shares.append(Share(f"codes of {name} rows", len(at), missed, int(twins[at].sum()), least))
+        own = vectors[at]
+        shares.append(_asked_dense(session, name, chosen, own))
+        shares.append(_asked_filtered(session, name, chosen, own))
+    return shares
 
 
 def sample(mask: Mask, most: int) -> Ints:

@@ -10,13 +10,13 @@ import numpy as np
 from xtr_assets.core.recall import MAXSIM_TIE_TOLERANCE, TIE_TOLERANCE, RecallReport, recall_report, upper_bound
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.row_store import RowTokens
-from xtr_assets.core.types import Floats
+from xtr_assets.core.types import Floats, Space
 from xtr_assets.index import DenseIndex
 from xtr_assets.pipeline.derive.exact_maxsim import row_scores
 from xtr_assets.pipeline.derive.neighbor_lists import Neighbors
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.further_queries import further_queries
-from xtr_assets.pipeline.plan.draft_session import DraftSession, Space
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.row_diff import sources_of
 from xtr_assets.pipeline.queries.gate_queries import GateQueries, joined
 from xtr_assets.storage.draft import Draft

@@ -62,7 +62,8 @@ def check(session: DraftSession) -> Finding:
     config = session.config.queries
     assert config is not None, "the check runs where judgments are configured"
     judged = read_judged(config).first(GATE_QUERIES)
-    results = evaluate(session.searcher(), judged, MODES)
+    searcher = session.searcher()
+    results = evaluate(searcher, judged, [mode for mode in MODES if mode in searcher.modes])
     hybrid = dict(zip(results.queries, results.legs["hybrid"].values[MAIN].tolist(), strict=True))
     asked = {one: digest_of(judged, one) for one in judged.grades}
     mean = float(np.mean(list(hybrid.values())))

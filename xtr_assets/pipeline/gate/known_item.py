@@ -5,7 +5,7 @@ recall is perfect. Here a docstring's sentence, a title or a heading is asked th
 the hits that come back have to carry its words.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.known_items import ItemScore, Words, asked_words, carried_words, score_items, surely_lost
 from xtr_assets.core.maxsim import maxsim
 from xtr_assets.core.recall import lower_bound, upper_bound
-from xtr_assets.core.types import encoded_text
+from xtr_assets.core.types import Floats, encoded_text
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.row_diff import RowDiff
@@ -199,7 +199,7 @@ def known_items(session: DraftSession) -> list[GateQuery]:
 
 def told_apart_by(session: DraftSession, items: Sequence[GateQuery]) -> set[str]:
     """Ids of the items whose chunk an encoder opened anew puts first among the chunks of all items and some others, by
-    both its embeddings and its tokens.
+    its embeddings and by its tokens, whichever it gives.
 
     An encoder that knows no emoji gives all of them one vector: that they are not found is no fault of the build.
     Encoded only where the floor is missed: as many texts as there are items, and OTHERS.
@@ -212,12 +212,21 @@ def told_apart_by(session: DraftSession, items: Sequence[GateQuery]) -> set[str]
     names = np.array(sorted(set(texts.values())))
     documents = encoder.encode_documents(names.tolist())
     asked = encoder.encode_queries([query.text for query in items])
-    dense = asked.embeddings @ documents.embeddings.astype(np.float32).T
+    told_in: list[Callable[[int], Floats]] = []
+    if "dense" in encoder.legs:
+        dense = asked.embeddings @ documents.embeddings.astype(np.float32).T
+        told_in.append(lambda i: dense[i])
+    if "tokens" in encoder.legs:
+        told_in.append(
+            lambda i: (
+                maxsim(asked.tokens[i], documents.tokens, documents.offsets) / np.float32(max(1, len(asked.tokens[i])))
+            )
+        )
     found = set()
     for i, query in enumerate(items):
         own = names == texts[query.chunk_id]
-        scores = maxsim(asked.tokens[i], documents.tokens, documents.offsets) / max(1, len(asked.tokens[i]))
-        if all(one[own].max() > one[~own].max(initial=-1.0) + MARGIN for one in (dense[i], scores)):
+        scores = [score(i) for score in told_in]
+        if all(one[own].max() > one[~own].max(initial=-1.0) + MARGIN for one in scores):
             found.add(query.query_id)
     return found
 

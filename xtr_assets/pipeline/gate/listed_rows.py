@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xtr_assets.core.types import Floats, Int32s, Ints, Mask
+from xtr_assets.core.types import SPACE_OF, Floats, Int32s, Ints, Mask
 from xtr_assets.pipeline.derive.neighbor_lists import neighbor_files
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.loaders import LEXICAL_FILE, TOKEN_FILE
@@ -194,7 +194,7 @@ def _lexical_segment_faults(
 
 def exact_list_faults(draft: Draft, live: Mask, k: int) -> Iterator[Fault]:
     """What is wrong with the exact neighbours that recall is measured against: (what, rows int64)."""
-    for space in ("dense", "xtr"):
+    for space in sorted(SPACE_OF[leg] for leg in draft.legs):
         names = neighbor_files(space)
         if not draft.has_file(names[0]):
             continue

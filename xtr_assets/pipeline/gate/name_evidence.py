@@ -56,6 +56,9 @@ def name_problems(draft: Draft, new: Sequence[PlacedSegment], config: IndexConfi
     """Segments that have names and should have none, or the reverse; and rows of `new`, segments whose names are new,
     that have the hash of another name."""
     wanted = {one.name: one.kind in ("python", "code") if one.names is None else one.names for one in config.sources}
+    if "dense" not in draft.legs:
+        # Names are embeddings.
+        wanted = dict.fromkeys(wanted, False)
     found = []
     for one in draft.manifest.segments:
         source = re.sub(r"-\d+of\d+$", "", one.shard)

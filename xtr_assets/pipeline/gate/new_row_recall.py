@@ -13,13 +13,13 @@ from xtr_assets.core.new_neighbors import certain_new, shares_by_row, shares_fou
 from xtr_assets.core.recall import MAXSIM_TIE_TOLERANCE, TIE_TOLERANCE, Doubles, lower_bound
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.core.types import Space as SpaceName
 from xtr_assets.index.exact_scan import exact_dense, true_scores
 from xtr_assets.index.half_precision import gather
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
 from xtr_assets.pipeline.derive.neighbor_lists import Neighbors
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
-from xtr_assets.pipeline.plan.draft_session import Space as SpaceName
 from xtr_assets.pipeline.queries.gate_queries import unlike
 
 # How sure the gate is that new rows are found less often than asked, before it refuses. A query has one to ten new

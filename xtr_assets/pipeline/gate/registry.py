@@ -1,9 +1,10 @@
 """The checks of the gate, each with what it is about: the one list that Dagster, `publish`, docs and tests follow."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from xtr_assets.config import IndexConfig
+from xtr_assets.core.types import BOTH_LEGS, SPACE_OF, Leg, Legs
 from xtr_assets.pipeline.derive.neighbor_lists import neighbor_files
 from xtr_assets.pipeline.gate import (
     answers_agree,
@@ -15,6 +16,7 @@ from xtr_assets.pipeline.gate import (
     index_recall,
     judgments,
     known_item,
+    legs_agree,
     lexical_agrees,
     list_balance,
     new_row_recall,
@@ -30,7 +32,7 @@ from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
 from xtr_assets.search.confidence import PROFILE_KEY
-from xtr_assets.search.loaders import DENSE_FILE
+from xtr_assets.search.loaders import DENSE_FILE, TOKEN_FILE
 from xtr_assets.storage.catalog import CATALOG_NAME
 from xtr_assets.storage.draft import EVERY_FILE, LEXICAL_INDEX, TOKEN_INDEX
 from xtr_assets.storage.id_map import ID_MAP_NAME
@@ -38,6 +40,23 @@ from xtr_assets.storage.manifest import CheckRecord, RequiredCheck
 from xtr_assets.telemetry import metrics
 
 TOKEN_FOLDER, LEXICAL_FOLDER = TOKEN_INDEX, LEXICAL_INDEX
+
+# Assets of one leg: an index without it has none of them, nor the checks that follow them.
+LEG_OF_ASSET: Mapping[str, Leg] = {
+    "embeddings": "dense",
+    "token_embeddings": "tokens",
+    "faiss_index": "dense",
+    "xtr_index": "tokens",
+}
+# What of a generation is of one leg, and what of its profile.
+LEG_OF_FILE: Mapping[str, Leg] = {
+    DENSE_FILE: "dense",
+    TOKEN_FOLDER: "tokens",
+    TOKEN_FILE: "tokens",
+    **dict.fromkeys(neighbor_files("dense"), "dense"),
+    **dict.fromkeys(neighbor_files("xtr"), "tokens"),
+}
+LEG_OF_PROFILE: Mapping[str, Leg] = {space: leg for leg, space in SPACE_OF.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +81,21 @@ class GateCheck:
     blocking: bool = True
     deps: tuple[str, ...] = ()
     applies: Callable[[IndexConfig], bool] = lambda _: True
+
+    @property
+    def leg(self) -> Leg | None:
+        """The leg that it is about alone; None where it looks at whatever there is."""
+        return LEG_OF_ASSET.get(self.asset)
+
+    def over(self, legs: Legs) -> "GateCheck":
+        """The same about a generation of these legs: of the others it has no file and no profile."""
+        absent = BOTH_LEGS - legs
+        return replace(
+            self,
+            subject=tuple(one for one in self.subject if LEG_OF_FILE.get(one) not in absent),
+            profile_keys=tuple(one for one in self.profile_keys if LEG_OF_PROFILE.get(one) not in absent),
+            deps=tuple(one for one in self.deps if LEG_OF_ASSET.get(one) not in absent),
+        )
 
     @property
     def requirement(self) -> RequiredCheck:
@@ -97,6 +131,12 @@ CHECKS: tuple[GateCheck, ...] = (
         "token_embeddings",
         validity.tokens_valid,
         "Token offsets of new segments ascend, and scales are above zero.",
+    ),
+    GateCheck(
+        "legs_agree",
+        "generation",
+        legs_agree.check,
+        "The draft has the legs that its encoder, opened anew, gives: none is lost in any segment, none is added.",
     ),
     GateCheck(
         "nothing_vanished",
@@ -176,7 +216,7 @@ CHECKS: tuple[GateCheck, ...] = (
         "xtr_index",
         token_drift.check,
         "How far tokens that came since lie from the centroids, beside those the centroids were learnt from.",
-        (f"{TOKEN_FOLDER}/index.json",),
+        (TOKEN_FILE,),
         blocking=False,
     ),
     GateCheck(
@@ -295,8 +335,10 @@ CHECKS: tuple[GateCheck, ...] = (
 
 
 def checks_of(config: IndexConfig) -> tuple[GateCheck, ...]:
-    """The checks of an index."""
-    return tuple(check for check in CHECKS if check.applies(config))
+    """The checks of an index; those of a leg that its encoder does not give are none of them. That a draft has the legs
+    that it is to have `legs_agree` looks at."""
+    chosen = (check for check in CHECKS if check.applies(config) and (check.leg is None or check.leg in config.legs))
+    return tuple(check.over(config.legs) for check in chosen)
 
 
 def requirement(config: IndexConfig) -> tuple[RequiredCheck, ...]:

@@ -6,26 +6,32 @@ by its entries.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from xtr_assets.core.types import Ints, Mask
+from xtr_assets.core.types import Ints, Leg, Mask
 from xtr_assets.index.dense.census import FORGOTTEN, take_census
+from xtr_assets.pipeline.derive.neighbor_lists import neighbor_files
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.listed_rows import exact_list_faults, lexical_faults, posting_faults
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.loaders import DENSE_FILE
-from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.draft import TOKEN_INDEX, Draft
 from xtr_assets.storage.generation import TOMBSTONES_NAME
 from xtr_assets.storage.id_map import ID_MAP_NAME
 
 NAME = "rows_everywhere"
 # Rows named for each difference: enough to see which file or batch they come from.
 MOST_NAMED = 5
+# What a generation has of each leg, beside what lies in its segments.
+OF_LEGS: Mapping[Leg, tuple[str, ...]] = {
+    "dense": (DENSE_FILE, *neighbor_files("dense")),
+    "tokens": (TOKEN_INDEX, *neighbor_files("xtr")),
+}
 REMEDY = "build again with --full; if it comes back, this is a defect of xtr-assets: report it with these rows"
 
 
@@ -44,21 +50,32 @@ class Difference:
 
 def check(session: DraftSession) -> Finding:
     """Live rows of the snapshots = tombstones = id map = entries in FAISS = documents in postings = rows in lexical
-    postings; exact lists name no other. `value` is the number of rows that differ."""
+    postings; exact lists name no other. Of a leg that the manifest says is not there, nothing may be there. `value` is
+    the number of rows that differ."""
     draft = session.draft
     live, lost = snapshot_rows(draft)
     chunk_ids, differences = id_map_faults(draft, live)
     masked = 0
     differences += [*lost, *tombstone_faults(draft, live)]
-    faults, masked = faiss_faults(draft, live)
-    differences += faults
     vouched = vouched_for(session)
-    differences += [Difference(*fault) for fault in posting_faults(session, live, vouched)]
+    for leg, files in OF_LEGS.items():
+        if leg not in draft.legs:
+            there = [name for name in files if any(_of_leg(draft, name))]
+            differences += [Difference(f"live rows of {name}, and {leg} is no leg", live_rows(live)) for name in there]
+    if "dense" in draft.legs:
+        faults, masked = faiss_faults(draft, live)
+        differences += faults
+    if "tokens" in draft.legs:
+        differences += [Difference(*fault) for fault in posting_faults(session, live, vouched)]
     differences += [Difference(*fault) for fault in lexical_faults(draft, live, vouched)]
     differences += [Difference(*fault) for fault in exact_list_faults(draft, live, session.config.recall.k)]
     count = sum(len(one.rows) for one in differences)
     rows = int(live.sum())
-    summary = f"{rows} live rows stand alike in snapshots, tombstones, id map, FAISS, both postings and exact lists"
+    places = ["FAISS"] * ("dense" in draft.legs) + ["postings of tokens"] * ("tokens" in draft.legs)
+    summary = (
+        f"{rows} live rows stand alike in snapshots, tombstones, id map, {', '.join(places)}, postings of words and "
+        "exact lists"
+    )
     if differences:
         first = differences[0]
         named = ", ".join(map(str, first.rows[:MOST_NAMED].tolist()))
@@ -82,6 +99,16 @@ def check(session: DraftSession) -> Finding:
         },
         remedy=REMEDY if differences else "",
     )
+
+
+def live_rows(live: Mask) -> Ints:
+    """The rows that live; of an empty index one that stands for the file."""
+    return np.flatnonzero(live) if live.any() else np.arange(1)
+
+
+def _of_leg(draft: Draft, name: str) -> Iterator[bool]:
+    own = draft.layout.relative(draft.directory)
+    return (one == f"{own}/{name}" or one.startswith(f"{own}/{name}/") for one in draft.manifest.files)
 
 
 def snapshot_rows(draft: Draft) -> tuple[Mask, list[Difference]]:

@@ -24,6 +24,7 @@ def check(session: DraftSession) -> Finding:
         return _nothing("nothing serves yet")
     if serving.fingerprint != session.draft.fingerprint or not chosen:
         return _nothing("another encoder serves, or there is no query")
+    # One fingerprint is one encoder, with the same legs.
     asked = GateQueries(
         tuple(gate.queries[i] for i in chosen), gate.embeddings[chosen], tuple(gate.tokens[i] for i in chosen)
     )
@@ -50,10 +51,12 @@ def _nothing(reason: str) -> Finding:
 
 
 def _answers(searcher: Searcher, gate: GateQueries) -> dict[str, np.ndarray]:
-    return {
-        "dense": searcher.search_vectors(gate.embeddings, DEPTH)[1],
-        "xtr": searcher.search_tokens(gate.tokens, DEPTH)[1],
-    }
+    answers = {}
+    if "dense" in searcher.modes:
+        answers["dense"] = searcher.search_vectors(gate.embeddings, DEPTH)[1]
+    if "xtr" in searcher.modes:
+        answers["xtr"] = searcher.search_tokens(gate.tokens, DEPTH)[1]
+    return answers
 
 
 def _overlap(before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from xtr_assets.pipeline.gate.text_judge import judge_of
 from xtr_assets.pipeline.gate.text_sample import OLD_ROWS, choose_new, missed_share, spread
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.generation import Generation, PlacedSegment
-from xtr_assets.storage.segment import Segment
+from xtr_assets.storage.segment import Segment, TokenArrays
 
 CHECK = "vectors_are_the_texts"
 # Differences that a finding lists.
@@ -36,24 +36,25 @@ class StoredRow:
     """What lies in a segment for one row.
 
     text : what docs/format.md says is encoded. embedding : float16 [dim]; tokens : float32 [t, token_dim], decoded;
-    token_ids : int32 [t]. name : what it says is the name, empty where there is none; name_vector : float16 [dim], None
-    where the generation has no names of this row's source.
+    token_ids : int32 [t]; None of a leg that the generation does not have. name : what it says is the name, empty where
+    there is none; name_vector : float16 [dim], None where the generation has no names of this row's source.
     """
 
     row: int
     segment_id: str
     place: str
     text: str
-    embedding: Halves
-    tokens: Floats
-    token_ids: Int32s
+    embedding: Halves | None
+    tokens: Floats | None
+    token_ids: Int32s | None
     name: str = ""
     name_vector: Halves | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One row against its text. `problem` is empty where they agree; agreements are nan where they say nothing."""
+    """One row against its text. `problem` is empty where they agree; agreements are nan where they say nothing, 1 of a
+    leg that the generation does not have."""
 
     embedding: float
     token: float
@@ -134,7 +135,7 @@ def compare(stored: Sequence[StoredRow], encoded: Encoded, tolerance: Tolerance)
     for i, one in enumerate(stored):
         span = slice(int(encoded.offsets[i]), int(encoded.offsets[i + 1]))
         found = _compare_row(one, right[i], encoded.tokens[span], encoded.token_ids[span], tolerance)
-        if found.embedding < tolerance.embedding:
+        if one.embedding is not None and found.embedding < tolerance.embedding:
             others = agreement(np.broadcast_to(one.embedding, right.shape), right)
             best = int(others.argmax())
             if others[best] >= tolerance.embedding:
@@ -184,24 +185,31 @@ def _new_rows(session: DraftSession) -> Mask:
 
 def _segment_rows(generation: Generation, placed: PlacedSegment, positions: Ints) -> Iterator[StoredRow]:
     segment, fingerprint = placed.segment, generation.fingerprint
-    embeddings, arrays = segment.embeddings(fingerprint), segment.tokens(fingerprint)
+    embeddings = segment.embeddings(fingerprint) if "dense" in generation.legs else None
+    arrays = segment.tokens(fingerprint) if "tokens" in generation.legs else None
     named = bool(names_of(generation, segment.segment_id))
     names = segment.names(fingerprint) if named else None
     table = _table(segment, ("path", "symbol", "kind", "title", "text"), positions)
     for position, row in zip(positions.tolist(), table, strict=True):
-        span = slice(int(arrays.offsets[position]), int(arrays.offsets[position + 1]))
-        scales = np.asarray(arrays.scales[span], np.float32)[:, None]
+        tokens = None if arrays is None else _decoded(arrays, position)
         yield StoredRow(
             row=position + placed.base_row,
             segment_id=segment.segment_id,
             place=f"{row['path']} {row['symbol']}".strip(),
             text=row["text"] if not row["title"] else row["title"] + "\n" + row["text"],
-            embedding=np.asarray(embeddings[position]),
-            tokens=np.asarray(arrays.tokens[span], np.float32) * scales,
-            token_ids=np.asarray(arrays.token_ids[span]),
+            embedding=None if embeddings is None else np.asarray(embeddings[position]),
+            tokens=None if tokens is None else tokens[0],
+            token_ids=None if tokens is None else tokens[1],
             name=expected_name(row["path"], row["symbol"], row["text"], row["kind"]),
             name_vector=None if names is None else np.asarray(names[position]),
         )
+
+
+def _decoded(arrays: TokenArrays, position: int) -> tuple[Floats, Int32s]:
+    """(tokens float32 [t, token_dim], token ids int32 [t]) of one row."""
+    span = slice(int(arrays.offsets[position]), int(arrays.offsets[position + 1]))
+    scales = np.asarray(arrays.scales[span], np.float32)[:, None]
+    return np.asarray(arrays.tokens[span], np.float32) * scales, np.asarray(arrays.token_ids[span])
 
 
 def _table(segment: Segment, columns: Sequence[str], positions: Ints) -> list[dict[str, Any]]:
@@ -228,12 +236,19 @@ def _text_lengths(segment: Segment) -> Ints:
 def _compare_row(
     one: StoredRow, embedding: Floats, tokens: Floats | Halves, token_ids: Int32s, tolerance: Tolerance
 ) -> Compared:
-    agreed = float(agreement(one.embedding[None], embedding[None])[0])
+    agreed = 1.0
+    if one.embedding is not None:
+        if one.embedding.shape != embedding.shape:
+            return Compared(0.0, float("nan"), f"dim {len(one.embedding)} is stored, the text has {len(embedding)}")
+        agreed = float(agreement(one.embedding[None], embedding[None])[0])
+    if one.tokens is None or one.token_ids is None:
+        wrong = f"the embedding agrees to {agreed:.5f}, {tolerance.embedding:g} is asked"
+        return Compared(agreed, 1.0, "" if agreed >= tolerance.embedding else wrong)
     if len(one.token_ids) != len(token_ids):
         return Compared(agreed, float("nan"), f"{len(one.token_ids)} tokens are stored, the text has {len(token_ids)}")
     if not np.array_equal(one.token_ids, token_ids):
-        wrong = int((one.token_ids != token_ids).argmax())
-        return Compared(agreed, float("nan"), f"token {wrong} is {one.token_ids[wrong]}, not {token_ids[wrong]}")
+        first = int((one.token_ids != token_ids).argmax())
+        return Compared(agreed, float("nan"), f"token {first} is {one.token_ids[first]}, not {token_ids[first]}")
     each = agreement(one.tokens, tokens)
     least, mean = float(each.min()), float(each.mean())
     problem = ""

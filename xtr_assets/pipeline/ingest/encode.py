@@ -1,10 +1,11 @@
 """Encoding the segments of a snapshot: every text and every name once per encoder, resumable at the last block."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 
-from xtr_assets.core.types import Halves
-from xtr_assets.encoders.base import Encoder
+from xtr_assets.core.types import Halves, VectorKind
+from xtr_assets.encoders.base import Encoder, vector_kind
 from xtr_assets.encoders.encoder_record import hold_to_record
 from xtr_assets.pipeline.ingest.encode_blocks import Block, Run, gathered, runs
 from xtr_assets.pipeline.ingest.encode_plan import BLOCK_TEXTS, EncodePlan, Hashes, plan_encoding
@@ -39,12 +40,13 @@ class EncodeReport:
 
 
 def missing_encodings(
-    warehouse: Warehouse, snapshot: Snapshot, fingerprint: str, *, names: bool = False
+    warehouse: Warehouse, snapshot: Snapshot, kind: VectorKind, *, names: bool = False
 ) -> list[Segment]:
-    """Segments of the snapshot that lack embeddings or token embeddings of this encoder, or `names` where their source
-    has them."""
+    """Segments of the snapshot that lack something of what this encoder gives, or `names` where their source has
+    them: names are embeddings, too."""
     segments = (warehouse.segment(one.segment_id) for one in snapshot.segments)
-    return [s for s in segments if not (_has_vectors(s, fingerprint) and (not names or s.has_names(fingerprint)))]
+    named = names and "dense" in kind.legs
+    return [s for s in segments if not (s.has_vectors(kind) and (not named or s.has_names(kind.fingerprint)))]
 
 
 def encode_snapshot(
@@ -55,10 +57,10 @@ def encode_snapshot(
     *,
     names: bool = False,
 ) -> EncodeReport:
-    """Give every segment of the snapshot its embeddings and token embeddings, and `names` where its source has them;
+    """Give every segment of the snapshot what the encoder gives of its texts, and `names` where its source has them;
     `progress` is told of rows."""
     report = EncodeReport()
-    for segment in missing_encodings(warehouse, snapshot, encoder.fingerprint, names=names):
+    for segment in missing_encodings(warehouse, snapshot, vector_kind(encoder), names=names):
         report += encode_segment(warehouse, segment, encoder, progress, names=names)
     return report
 
@@ -72,12 +74,12 @@ def encode_segment(
     # Before vectors are paid for that the gate refuses, and that would stay beside the right ones.
     hold_to_record(encoder, None if known is None else known.model_dump())
     tell = progress or (lambda _: None)
-    fingerprint = encoder.fingerprint
+    fingerprint, legs = encoder.fingerprint, encoder.legs
     texts = named = None
     hashes = None
-    if not _has_vectors(segment, fingerprint):
-        texts = plan_encoding(segment.text_hashes(), lambda wanted: warehouse.find_encoded(wanted, fingerprint))
-    if names and not segment.has_names(fingerprint):
+    if not segment.has_vectors(vector_kind(encoder)):
+        texts = plan_encoding(segment.text_hashes(), lambda wanted: warehouse.find_encoded(wanted, fingerprint, legs))
+    if names and "dense" in legs and not segment.has_names(fingerprint):
         hashes = name_hashes(segment.chunks())
         named = plan_encoding(hashes, lambda wanted: find_named(warehouse.segments(), wanted, fingerprint))
     unknown = 0 if texts is None else texts.unknown
@@ -105,10 +107,6 @@ def encode_segment(
     )
 
 
-def _has_vectors(segment: Segment, fingerprint: str) -> bool:
-    return segment.has_embeddings(fingerprint) and segment.has_tokens(fingerprint)
-
-
 def _write_texts(segment: Segment, encoder: Encoder, plan: EncodePlan, fresh: FreshBlocks) -> tuple[int, int]:
     """Write the runs of rows in order. Returns (tokens, bytes)."""
     opened: dict[int, Block] = {}
@@ -117,21 +115,25 @@ def _write_texts(segment: Segment, encoder: Encoder, plan: EncodePlan, fresh: Fr
         if run.place >= len(plan.held):
             return fresh.block(run.place - len(plan.held))
         if run.place not in opened:
-            holder = plan.held[run.place]
-            opened[run.place] = Block(holder.embeddings(encoder.fingerprint), holder.tokens(encoder.fingerprint))
+            opened[run.place] = Block.stored(plan.held[run.place], vector_kind(encoder))
         return opened[run.place]
 
     tokens = 0
-    with (
-        embeddings_writer(segment, encoder.fingerprint, encoder.dim) as embeddings,
-        tokens_writer(segment, encoder.fingerprint, encoder.token_dim) as token_arrays,
-    ):
+    with ExitStack() as stack:
+        embeddings = token_arrays = None
+        if "dense" in encoder.legs:
+            embeddings = stack.enter_context(embeddings_writer(segment, encoder.fingerprint, encoder.dim))
+        if "tokens" in encoder.legs:
+            token_arrays = stack.enter_context(tokens_writer(segment, encoder.fingerprint, encoder.token_dim))
         for run in runs(plan.place, plan.position, BLOCK_TEXTS):
             part = block_of(run).slice(run.start, run.stop)
-            embeddings.append(part.embeddings)
-            token_arrays.append(part.tokens, part.scales, part.counts, part.token_ids)
+            if embeddings is not None:
+                embeddings.append(part.embeddings)
+            if token_arrays is not None:
+                token_arrays.append(part.tokens, part.scales, part.counts, part.token_ids)
             tokens += len(part.tokens)
-    return tokens, 2 * segment.rows * encoder.dim + tokens * (encoder.token_dim + 6) + 8 * segment.rows
+    offsets = 8 * segment.rows if token_arrays is not None else 0
+    return tokens, 2 * segment.rows * encoder.dim + tokens * (encoder.token_dim + 6) + offsets
 
 
 def _write_names(segment: Segment, encoder: Encoder, plan: EncodePlan, hashes: Hashes, fresh: FreshBlocks) -> int:

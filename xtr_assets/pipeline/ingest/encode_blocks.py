@@ -9,9 +9,9 @@ import numpy as np
 
 from xtr_assets.core.files import replacing
 from xtr_assets.core.token_codec import encode_int8
-from xtr_assets.core.types import Bytes8, Halves, Int32s, Ints
+from xtr_assets.core.types import Bytes8, Halves, Int32s, Ints, VectorKind
 from xtr_assets.encoders.base import Encoded
-from xtr_assets.storage.segment import TokenArrays
+from xtr_assets.storage.segment import Segment, TokenArrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Vectors of the texts of one block, or of a whole segment."""
+    """Vectors of the texts of one block, or of a whole segment; a leg that is not there is empty."""
 
     embeddings: Halves
     tokens: TokenArrays
@@ -39,10 +39,21 @@ class Block:
     @classmethod
     def of(cls, encoded: Encoded) -> "Block":
         """What an encoder gave, in the form in which it is stored."""
+        if not encoded.tokens.shape[1]:
+            return cls(encoded.embeddings.astype(np.float16, copy=False), _no_tokens(len(encoded)))
         codes, scales = encode_int8(encoded.tokens)
         ids = encoded.token_ids.astype(np.int32, copy=False)
         tokens = TokenArrays(codes, scales, encoded.offsets.astype(np.int64, copy=False), ids)
         return cls(encoded.embeddings.astype(np.float16, copy=False), tokens)
+
+    @classmethod
+    def stored(cls, segment: Segment, kind: VectorKind) -> "Block":
+        """What a segment holds."""
+        fingerprint, rows = kind.fingerprint, segment.rows
+        return cls(
+            segment.embeddings(fingerprint) if "dense" in kind.legs else np.empty((rows, 0), np.float16),
+            segment.tokens(fingerprint) if "tokens" in kind.legs else _no_tokens(rows),
+        )
 
     @classmethod
     def load(cls, path: Path) -> "Block":
@@ -70,6 +81,13 @@ class Block:
         offsets = np.asarray(t.offsets[start : stop + 1])
         span = slice(int(offsets[0]), int(offsets[-1]))
         return Slice(self.embeddings[start:stop], t.tokens[span], t.scales[span], np.diff(offsets), t.token_ids[span])
+
+
+def _no_tokens(rows: int) -> TokenArrays:
+    """The tokens of so many rows where there are none."""
+    return TokenArrays(
+        np.empty((0, 0), np.int8), np.empty(0, np.float16), np.zeros(rows + 1, np.int64), np.empty(0, np.int32)
+    )
 
 
 def block_name(text_hashes: Sequence[bytes]) -> str:

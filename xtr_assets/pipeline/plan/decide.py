@@ -12,7 +12,8 @@ from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.core.files import sha256_file
 from xtr_assets.core.lexical_terms import TERMS_VERSION
 from xtr_assets.core.name_text import NAME_VERSION
-from xtr_assets.encoders.base import Encoder
+from xtr_assets.core.types import VectorKind
+from xtr_assets.encoders.base import Encoder, vector_kind
 from xtr_assets.encoders.encoder_files import decided_by_settings, files_now
 from xtr_assets.encoders.encoder_record import minilm_with_tokens
 from xtr_assets.encoders.head_file import head_sha256
@@ -146,7 +147,10 @@ def own_head(config: EncoderConfig) -> Path | None:
 
 def names_setting(config: IndexConfig) -> dict[str, Any]:
     """What the settings say of names: how this release words them, and which sources chose against their kind's
-    default. Nothing where no source has names or ever had a choice: such a generation is built as it always was."""
+    default. Nothing where no source has names or ever had a choice: such a generation is built as it always was. Nor
+    where no text has an embedding."""
+    if "dense" not in config.legs:
+        return {}
     chosen = {one.name: one.named for one in config.sources if one.named != (one.kind in NAMED_KINDS)}
     if not chosen and not any(one.named for one in config.sources):
         return {}
@@ -154,7 +158,9 @@ def names_setting(config: IndexConfig) -> dict[str, Any]:
 
 
 def named_shards(config: IndexConfig) -> frozenset[str]:
-    """The shards whose rows have name vectors."""
+    """The shards whose rows have name vectors: names are embeddings."""
+    if "dense" not in config.legs:
+        return frozenset()
     return frozenset(shard for shard, source in shard_sources(config).items() if source.config.named)
 
 
@@ -171,22 +177,22 @@ def shards_named_in(generation: Generation, config: IndexConfig) -> frozenset[st
     )
 
 
-def fingerprint_of(warehouse: Warehouse, config: IndexConfig, open_encoder: Callable[[], Encoder]) -> str:
-    """The fingerprint of the config's encoder; the encoder itself is opened only where what serves was made by other
-    settings, so that a sensor need not load a model to find that nothing happened."""
+def wanted_kind(warehouse: Warehouse, config: IndexConfig, open_encoder: Callable[[], Encoder]) -> VectorKind:
+    """What the config's encoder makes; the encoder itself is opened only where what serves was made by other settings,
+    so that a sensor need not load a model to find that nothing happened."""
     published = warehouse.published
     if published is not None:
         settings = published.manifest.notes.get(SETTINGS_NOTE, {})
         if decided_by_settings(config.encoder) and settings.get("encoder") == encoder_settings(config.encoder):
-            return published.fingerprint
-    return open_encoder().fingerprint
+            return published.vector_kind
+    return vector_kind(open_encoder())
 
 
-def due(warehouse: Warehouse, scan: ShardScan, fingerprint: str) -> str:
+def due(warehouse: Warehouse, scan: ShardScan, kind: VectorKind) -> str:
     """Why a shard has to be ingested, in words; empty where it has not."""
     if scan.reason or scan.snapshot is None:
         return scan.reason
-    lacking = missing_encodings(warehouse, scan.snapshot, fingerprint, names=scan.source.config.named)
+    lacking = missing_encodings(warehouse, scan.snapshot, kind, names=scan.source.config.named)
     return f"{len(lacking)} segments are not encoded by this encoder" if lacking else ""
 
 

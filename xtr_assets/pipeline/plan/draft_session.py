@@ -4,10 +4,11 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.types import Space
 from xtr_assets.encoders import open_encoder, open_fresh
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.index import DenseIndex, TokenIndex
@@ -40,7 +41,6 @@ T = TypeVar("T")
 # Names of what judges: a second encoder is 100 MB, which no step after the one that asks it needs.
 FRESH_ENCODER, JUDGE = "fresh encoder", "judge"
 JUDGES = (FRESH_ENCODER, JUDGE)
-Space = Literal["dense", "xtr"]
 
 
 class DraftSession:
@@ -191,7 +191,8 @@ class DraftSession:
         return self.kept(f"lexical {generation.number}", key, lambda: open_lexical(generation))
 
     def _searcher(self, generation: Generation) -> Searcher:
-        dense, tokens = self._dense(generation), self._tokens(generation)
+        dense = self._dense(generation) if "dense" in generation.legs else None
+        tokens = self._tokens(generation) if "tokens" in generation.legs else None
         words = self._lexical(generation)
         key = (
             id(dense),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import SourceError
+from xtr_assets.core.types import VectorKind
 from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.scan import ShardScan, scan_shard, shard_sources
 from xtr_assets.pipeline.plan.decide import Decision, Wanted, decide, due, wanted
@@ -30,19 +31,19 @@ class NextBuild:
 
 
 def next_build(
-    warehouse: Warehouse, config: IndexConfig, fingerprint: str, *, now: float, since: float | None
+    warehouse: Warehouse, config: IndexConfig, kind: VectorKind, *, now: float, since: float | None
 ) -> NextBuild:
     """What to do, where no run is in progress. `since` is that of the look before."""
     scans, found = look(warehouse, config)
     errors = tuple(found)
-    changed = tuple(sorted(one.shard for one in scans if due(warehouse, one, fingerprint)))
+    changed = tuple(sorted(one.shard for one in scans if due(warehouse, one, kind)))
     waiting = (since or now) if changed else None
     if waiting is not None and now - waiting < PATIENCE_SECONDS:
         reason = f"{', '.join(changed)} changed and will be ingested first"
         return NextBuild(Decision(False, reason), since=waiting, errors=errors)
-    if not_ready := unready(warehouse, config, fingerprint):
+    if not_ready := unready(warehouse, config, kind):
         return NextBuild(Decision(False, f"{', '.join(not_ready)} was never ingested"), since=waiting, errors=errors)
-    want = wanted(warehouse, config, fingerprint)
+    want = wanted(warehouse, config, kind.fingerprint)
     return NextBuild(decide(warehouse, config, want, again=False), want, waiting, errors, changed)
 
 
@@ -58,11 +59,11 @@ def look(warehouse: Warehouse, config: IndexConfig) -> tuple[list[ShardScan], li
     return scans, errors
 
 
-def unready(warehouse: Warehouse, config: IndexConfig, fingerprint: str) -> list[str]:
+def unready(warehouse: Warehouse, config: IndexConfig, kind: VectorKind) -> list[str]:
     """Shards without a snapshot, or whose snapshot is not encoded by this encoder."""
     lacking = []
     for shard, source in shard_sources(config).items():
         snapshot, names = warehouse.snapshot(shard), source.config.named
-        if snapshot is None or missing_encodings(warehouse, snapshot, fingerprint, names=names):
+        if snapshot is None or missing_encodings(warehouse, snapshot, kind, names=names):
             lacking.append(shard)
     return lacking

@@ -148,7 +148,7 @@ def evaluate(
     modes: Sequence[Mode] = LEGS,
     baseline: bool = False,
 ) -> Evaluation:
-    """Ask every judged query in each mode, as plain text; one built without words is not asked in mode lexical.
+    """Ask every judged query in each mode that the generation answers, as plain text.
 
     baseline : BM25 over whole documents as a leg more, which needs the extra `evaluate`.
     """
@@ -156,9 +156,7 @@ def evaluate(
     texts, grades = [judged.texts[one] for one in queries], [judged.grades[one] for one in queries]
     known = judged.documents
     ranked: dict[str, list[list[str]]] = {}
-    with searcher.opened() as opened:
-        served = [mode for mode in modes if mode != "lexical" or opened.lexical is not None]
-    for mode in served:
+    for mode in [one for one in modes if one in searcher.modes]:
         hits = [
             found
             for at in range(0, len(texts), BATCH)

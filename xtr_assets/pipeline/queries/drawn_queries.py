@@ -70,8 +70,8 @@ def drawn_queries(
         encoded = encoder.encode_queries([one.text for one in some])
         queries = tuple(GateQuery(query_id(one, stratum), one.text, stratum, one.chunk_id, one.kind) for one in some)
         tokens = tuple(np.asarray(one, np.float32) for one in encoded.tokens)
-        told = [i for i, one in enumerate(tokens) if len(one) and np.any(encoded.embeddings[i])]
-        found = joined(found, GateQueries(queries, np.asarray(encoded.embeddings, np.float32), tokens).take(told))
+        asked = GateQueries(queries, np.asarray(encoded.embeddings, np.float32), tokens)
+        found = joined(found, asked.take(np.flatnonzero(asked.told() & asked.with_embeddings()).tolist()))
     return found
 
 
@@ -81,7 +81,8 @@ def near_rows(generation: Generation, wanted: Mask, count: int, encoder: Encoder
     rows, chunk_ids = _ranked(generation, wanted, count)
     if not len(rows) or count < 1:
         return nothing(encoder)
-    vectors, tokens = gather(generation.vectors(), rows), generation.tokens()
+    vectors = gather(generation.vectors(), rows) if "dense" in generation.legs else np.empty((len(rows), 0), np.float32)
+    tokens = generation.tokens() if "tokens" in generation.legs else None
     queries, embeddings, words = [], [], []
     for number in range(count):
         turn, at = divmod(number, len(rows))
@@ -90,7 +91,8 @@ def near_rows(generation: Generation, wanted: Mask, count: int, encoder: Encoder
         name = f"[near chunk {chunk_id}, {turn}]"
         queries.append(GateQuery(f"near-{chunk_id}-{turn}", name, stratum, chunk_id, "vector"))
         embeddings.append(near(vectors[at : at + 1], VECTOR_COSINE, chance)[0])
-        words.append(near(_some_tokens(tokens, int(rows[at]), chance), TOKEN_COSINE, chance))
+        some = np.empty((0, 0), np.float32) if tokens is None else _some_tokens(tokens, int(rows[at]), chance)
+        words.append(near(some, TOKEN_COSINE, chance))
     return GateQueries(tuple(queries), np.stack(embeddings), tuple(words))
 
 

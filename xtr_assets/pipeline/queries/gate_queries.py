@@ -74,6 +74,18 @@ class GateQueries:
         interaction, whatever is found for it."""
         return np.array([len(tokens) > 0 for tokens in self.tokens], np.bool_)
 
+    def told(self) -> Mask:
+        """bool [n]: which queries say something in each leg that their encoder gives; one without tokens says nothing
+        of late interaction, but where the encoder gives none nobody asks for that."""
+        return np.array([len(tokens) > 0 or not tokens.shape[1] for tokens in self.tokens], np.bool_)
+
+    def with_embeddings(self) -> Mask:
+        """bool [n]: which queries have an embedding that is not all zero; all where the encoder gives none."""
+        if not self.embeddings.shape[1]:
+            return np.ones(len(self), np.bool_)
+        some: Mask = np.array(self.embeddings.any(axis=1), np.bool_)
+        return some
+
     def kinds(self, chosen: Mask) -> Mapping[str, int]:
         """How many of the chosen queries (bool [n]) were drawn in each way."""
         kinds = [self.queries[i].kind for i in np.flatnonzero(chosen).tolist()]

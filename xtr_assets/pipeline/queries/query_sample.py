@@ -76,7 +76,8 @@ def fixed_query_count(config: IndexConfig) -> int:
 
 
 def _enough(config: IndexConfig) -> int:
-    needed = max(queries_to_prove(config.recall.dense), queries_to_prove(config.recall.xtr))
+    thresholds = {"dense": config.recall.dense, "tokens": config.recall.xtr}
+    needed = max(queries_to_prove(thresholds[leg]) for leg in config.legs)
     return min(2 * needed, MOST_QUERIES)
 
 
@@ -97,13 +98,13 @@ def _fixed(
     given = [] if config.queries is None else given_queries(config.queries.path, config.recall.queries)
     asked = encode(given, encoder, known)
     # A given query of no token says nothing about late interaction: one is drawn in its place.
-    missing = count - int(asked.with_tokens().sum())
+    missing = count - int(asked.told().sum())
     inherited = _inherited(before, {query.text for query in given}, missing)
     asked = joined(asked, encode(inherited, encoder, known))
     missing -= len(inherited)
     taken = [query.text for query in asked.queries]
     asked = joined(asked, drawn_queries(draft, draft.live, missing, encoder, taken, "fixed"))
-    short = min(count, _enough(config)) - int(asked.with_tokens().sum())
+    short = min(count, _enough(config)) - int(asked.told().sum())
     if short > 0:
         asked = joined(asked, _points(draft, short, encoder, known))
     return asked
@@ -115,7 +116,7 @@ def _inherited(before: GateQueries | None, given: set[str], count: int) -> list[
         return []
     drawn = [
         query
-        for query, told in zip(before.queries, before.with_tokens().tolist(), strict=True)
+        for query, told in zip(before.queries, before.told().tolist(), strict=True)
         if query.stratum == "fixed" and query.kind not in ("given", "vector") and query.text not in given and told
     ]
     return drawn[: max(0, count)]

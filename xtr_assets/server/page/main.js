@@ -115,6 +115,10 @@ function fill() {
   at("folders").replaceChildren(...(facets?.folders ?? [])
     .filter((one) => state.source === "" || one.source === state.source)
     .map((one) => new Option(counted(one.chunks, "chunk"), one.path)));
+  // A mode of a leg that the index does not have is shown, and cannot be chosen.
+  for (const one of [...at("mode").options, ...at("beside").options]) {
+    one.disabled = one.value !== "" && facets !== null && !facets.modes.includes(one.value);
+  }
   for (const name of ["mode", "beside", "path", "k"]) at(name).value = state[name];
   if (at("k").value === "") at("k").value = state.k = "10";
   if (at("mode").value === "") at("mode").value = state.mode = "hybrid";

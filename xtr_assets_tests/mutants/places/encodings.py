@@ -96,8 +96,8 @@ def _zero(one: Encoded) -> Encoded:
 
 
 def _next_position(original: Any) -> Any:
-    def find_encoded(segments: Any, hashes: Any, fingerprint: str) -> Any:
-        found = original(segments, hashes, fingerprint)
+    def find_encoded(segments: Any, hashes: Any, fingerprint: str, legs: Any) -> Any:
+        found = original(segments, hashes, fingerprint, legs)
         rows = np.array([one.rows for one in found.segments] or [1])
         last = rows[np.maximum(found.owner, 0)] - 1
         return replace(found, position=np.where(found.found, np.minimum(found.position + 1, last), -1))

@@ -56,16 +56,16 @@ def _without_path(original: Any) -> Any:
 
 
 def _none_listed(original: Any) -> Any:
-    return lambda self, fingerprint, *, names=False: original(self, fingerprint)
+    return lambda self, kind, *, names=False: original(self, kind)
 
 
 def _all_new_lack(original: Any) -> Any:
     """New segments go into a generation without their names; those of the parent keep theirs."""
 
-    def encoding_listings(self: Any, fingerprint: str, *, names: bool = False) -> Any:
+    def encoding_listings(self: Any, kind: Any, *, names: bool = False) -> Any:
         manifests = self.layout.generations.glob("*/manifest.json")
         known = any(self.segment_id in path.read_text() for path in manifests)
-        return original(self, fingerprint, names=names and known)
+        return original(self, kind, names=names and known)
 
     return encoding_listings
 

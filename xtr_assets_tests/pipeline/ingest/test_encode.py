@@ -13,7 +13,7 @@ from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.token_codec import decode_int8
 from xtr_assets.core.types import Chunk, FileState
 from xtr_assets.encoders import open_encoder
-from xtr_assets.encoders.base import Encoded, EncodedQueries
+from xtr_assets.encoders.base import Encoded, EncodedQueries, vector_kind
 from xtr_assets.pipeline.ingest import encode_plan, fresh_blocks
 from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
 from xtr_assets.pipeline.ingest.encode_blocks import Run, block_name, runs
@@ -104,7 +104,7 @@ def test_rows_come_in_order_and_a_text_that_comes_twice_is_encoded_once(
     snapshot = warehouse.snapshot("s")
     assert snapshot is not None
     check_rows(warehouse, snapshot, encoder, texts)
-    assert missing_encodings(warehouse, snapshot, encoder.fingerprint) == []
+    assert missing_encodings(warehouse, snapshot, vector_kind(encoder)) == []
     assert not warehouse.layout.staging_root.exists() or not any(warehouse.layout.staging_root.iterdir())
 
 
@@ -132,7 +132,7 @@ def test_encoding_that_died_goes_on_at_the_last_finished_block(
     with pytest.raises(MemoryError):
         encode_snapshot(warehouse, snapshot, encoder)
     assert encoder.seen == texts[:8]
-    assert len(missing_encodings(warehouse, snapshot, encoder.fingerprint)) == 1
+    assert len(missing_encodings(warehouse, snapshot, vector_kind(encoder))) == 1
     encoder.seen.clear()
     encoder.fatal = None
 

@@ -11,7 +11,7 @@ from xtr_assets.core.errors import InvalidInput, StorageError
 from xtr_assets.core.ids import chunk_id, text_hash
 from xtr_assets.core.name_text import name_text
 from xtr_assets.core.types import Chunk, FileState
-from xtr_assets.encoders.base import Encoded
+from xtr_assets.encoders.base import Encoded, vector_kind
 from xtr_assets.pipeline.ingest import encode_plan
 from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
 from xtr_assets.storage.encoding_writer import names_writer
@@ -93,7 +93,7 @@ def test_texts_and_names_are_encoded_in_one_pass(
     assert encoder.seen[4:] == ["web store load page", "web store save page", "web store drop"]
     assert (report.encoded, report.named, sum(told)) == (4, 3, 4)
     check_names(warehouse, snapshot, encoder)
-    assert missing_encodings(warehouse, snapshot, encoder.fingerprint, names=True) == []
+    assert missing_encodings(warehouse, snapshot, vector_kind(encoder), names=True) == []
 
 
 def test_names_come_to_segments_of_before_without_their_texts(warehouse: Warehouse, encoder: Counting) -> None:
