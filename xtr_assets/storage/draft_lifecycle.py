@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import ValidationError
@@ -77,7 +77,7 @@ def make_draft(
             )
             for one in placement.segments
         )
-        manifest = Manifest(
+        manifest = _manifest(
             format_version=manifest_version(segments, gated=bool(required), lone_leg=info.lone_leg),
             number=number,
             parent=parent.number if parent else None,
@@ -114,6 +114,15 @@ def _placement(loaded: Mapping[str, Snapshot], parent: Generation | None, holes:
         log.info("%d of %d rows would be holes: all rows are placed anew", kept.holes, kept.end_row)
         return place(segments)
     return kept
+
+
+def _manifest(**fields: Any) -> Manifest:
+    """The manifest, validated; InvalidInput says what cannot be, such as a segment without a leg that there is."""
+    try:
+        return Manifest(**fields)
+    except ValidationError as error:
+        told = problems(dict(item) for item in error.errors())
+        raise InvalidInput(f"generation {fields['number']} cannot be begun: {told}; build again") from error
 
 
 def encoder_info(encoder: Mapping[str, object]) -> EncoderInfo:
