@@ -19,7 +19,8 @@ def test_init_then_build_then_search(tmp_path: Path, run: Command, monkeypatch: 
     (tmp_path / "notes.md").write_text("# Notes\n\nThe zebra has stripes.\n")
     assert run("init").exit_code == 0
     config = tmp_path / "xtr.yaml"
-    config.write_text(config.read_text().replace("kind: minilm ", "kind: hashing"))
+    text = config.read_text().replace("kind: minilm ", "kind: hashing")
+    config.write_text("".join(line for line in text.splitlines(True) if "max_tokens" not in line))
     result = run("build", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["published"] == 1

@@ -57,7 +57,7 @@ def test_what_cannot_be_trained_on_is_named(project: Path, tmp_path: Path) -> No
     code, _, stderr = run(project, str(tmp_path / "out"), "--from", str(tmp_path / "gone.whl"))
     assert code == 2 and "gone.whl is no folder, wheel or source archive" in stderr
     hashing = project / "hashing.yaml"
-    hashing.write_text(CONFIG.replace("encoder: {", "encoder: {kind: hashing, "))
+    hashing.write_text(CONFIG.replace("{head: head.safetensors, precision: fp32}", "{kind: hashing}"))
     result = CliRunner().invoke(app, ["train-head", str(tmp_path / "out"), "--config", str(hashing)])
     assert result.exit_code == 2 and "'hashing'; a head is trained for 'minilm'" in result.stderr
     assert not (tmp_path / "out").exists()

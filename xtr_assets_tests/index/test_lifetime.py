@@ -78,6 +78,7 @@ USES: dict[Callable[[], Index], dict[str, Use]] = {
         "dim": lambda one: one.dim,
         "exact": lambda one: one.exact(QUERY, 3),
         "explain": lambda one: one.explain(QUERY, 0),
+        "explain_rows": lambda one: one.explain_rows(QUERY, [0]),
         "live": lambda one: one.live,
         "memory_bytes": lambda one: one.memory_bytes,
         "merge": lambda one: one.merge(tokens()),
