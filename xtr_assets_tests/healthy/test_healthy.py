@@ -21,6 +21,12 @@ def test_a_small_healthy_project_is_published(seed: int, tmp_path: Path) -> None
     assert not course.refusals, [str(one) for one in course.refusals]
 
 
+def test_a_lone_character_of_thai_is_no_word_to_demand(tmp_path: Path) -> None:
+    """Drawn as `+ช` it was asked for in mode lexical, which lists rows by their terms."""
+    course = run(3152, 20_000, tmp_path)
+    assert not course.refusals, [str(one) for one in course.refusals]
+
+
 @pytest.mark.healthy
 @pytest.mark.skipif(not COUNT, reason="XTR_ASSETS_HEALTHY=200 builds so many projects, ten minutes")
 @pytest.mark.parametrize("seed", range(COUNT))

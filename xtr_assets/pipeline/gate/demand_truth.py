@@ -49,7 +49,10 @@ def drawn_demands(known: KnownRows, chance: np.random.Generator) -> list[Demand]
 def _phrase(text: str, most: int, chance: np.random.Generator) -> str:
     """Words that stand side by side, each of letters and digits and begun by a letter; "" where there are none."""
     words = text.split()
-    able = [len(one) <= LONGEST_WORD and one.isalnum() and one[0].isalpha() and tellable(one) for one in words]
+    able = [
+        len(one) <= LONGEST_WORD and one.isalnum() and one[0].isalpha() and tellable(one) and not _lone(one)
+        for one in words
+    ]
     starts = [at for at in range(len(words)) if able[at]]
     if not starts:
         return ""
@@ -84,6 +87,12 @@ def stands(text: str, phrase: str) -> bool:
 def _joined(left: str, right: str) -> bool:
     """Whether two neighbours are of one word."""
     return bool(left and right) and _of_word(left) and _of_word(right)
+
+
+def _lone(word: str) -> bool:
+    """Whether a word is one character of a script without spaces: inside a run of others it is no term, so that mode
+    lexical, which lists rows that share a term, does not list it (docs/searching.md says so)."""
+    return len(word) == 1 and not _of_word(word)
 
 
 def _of_word(one: str) -> bool:
