@@ -2,7 +2,7 @@
 
 import shutil
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,6 +126,22 @@ def grown(grown_once: Path, tmp_path: Path) -> Iterator[Project]:
     shutil.copytree(grown_once, folder)
     with dg.DagsterInstance.ephemeral() as instance:
         yield Project(folder, instance, parse_config(CONFIG.format(name="small"), folder))
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[dg.DagsterInstance]:
+    """For the builds of a module over warehouses of its own."""
+    with dg.DagsterInstance.ephemeral() as opened:
+        yield opened
+
+
+def write_pages(folder: Path, topics: Sequence[str], verbs: Sequence[str]) -> Path:
+    """A page of a heading and a sentence for each topic and verb."""
+    for topic in topics:
+        for number, verb in enumerate(verbs):
+            text = f"# The {topic}\n\nThe {topic} {verb} at noon, as the notice number {number} of the {topic} says.\n"
+            (folder / f"{topic}-{verb}.md").write_text(text, "utf-8")
+    return folder
 
 
 def _project(folder: Path, instance: dg.DagsterInstance) -> Project:

@@ -1,7 +1,6 @@
 """Another encoder, end to end: two kinds as one, built through Dagster, gated, published, searched, and rolled back."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.encoders.static_table import StaticTable
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.defs.conftest import write_pages
 from xtr_assets_tests.encoders.tiny_models import static_model
 
 TOPICS = ("ferry", "harvest", "volcano", "choir", "satellite")
@@ -38,25 +38,13 @@ QUESTION = "volcano burns"
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty-five pages of a heading and a sentence."""
-    folder = tmp_path_factory.mktemp("pages")
-    for topic in TOPICS:
-        for number, verb in enumerate(VERBS):
-            text = f"# The {topic}\n\nThe {topic} {verb} at noon, as the notice number {number} of the {topic} says.\n"
-            (folder / f"{topic}-{verb}.md").write_text(text, "utf-8")
-    return folder
+    return write_pages(tmp_path_factory.mktemp("pages"), TOPICS, VERBS)
 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = (*TOPICS, *VERBS, "the", "at", "noon", "as", "notice", "number", "of", "says")
     return static_model(tmp_path_factory.mktemp("models") / "static", words=words)
-
-
-@pytest.fixture(scope="module")
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as opened:
-        yield opened
 
 
 def index(corpus: Path, warehouse: Path, encoder: EncoderConfig) -> IndexConfig:

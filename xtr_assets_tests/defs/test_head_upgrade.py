@@ -4,7 +4,6 @@ And a head of the user's own, which the warehouse keeps, so that it can be asked
 """
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from xtr_assets.encoders.minilm import MiniLm
 from xtr_assets.pipeline.plan import decide
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.defs.conftest import write_pages
 
 TOPICS = ("ferry", "harvest", "volcano", "choir", "satellite", "bakery")
 VERBS = ("closes", "opens", "burns", "sings")
@@ -31,19 +31,7 @@ VERBS = ("closes", "opens", "burns", "sings")
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pages of a heading and a sentence."""
-    folder = tmp_path_factory.mktemp("pages")
-    for topic in TOPICS:
-        for number, verb in enumerate(VERBS):
-            text = f"# The {topic}\n\nThe {topic} {verb} at noon, as the notice number {number} of the {topic} says.\n"
-            (folder / f"{topic}-{verb}.md").write_text(text, "utf-8")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as opened:
-        yield opened
+    return write_pages(tmp_path_factory.mktemp("pages"), TOPICS, VERBS)
 
 
 def index(corpus: Path, warehouse: Path, **encoder: Any) -> IndexConfig:

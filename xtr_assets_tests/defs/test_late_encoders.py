@@ -1,6 +1,5 @@
 """Somebody's own late-interaction model through the whole graph, upgraded to another kind, and taken back."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.late_interaction import LateInteraction
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.defs.conftest import write_pages
 from xtr_assets_tests.encoders.late_models import TOKEN_DIM, TOPICS, VERBS, draw, write_dense, write_pylate, write_xtr
 
 QUESTION = "The volcano burns at noon"
@@ -37,19 +37,7 @@ NEAR = 0.01
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty-four pages of a heading and a sentence."""
-    folder = tmp_path_factory.mktemp("pages")
-    for topic in TOPICS[:4]:
-        for number, verb in enumerate(VERBS):
-            text = f"# The {topic}\n\nThe {topic} {verb} at noon, as the notice number {number} of the {topic} says.\n"
-            (folder / f"{topic}-{verb}.md").write_text(text, "utf-8")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as opened:
-        yield opened
+    return write_pages(tmp_path_factory.mktemp("pages"), TOPICS[:4], VERBS)
 
 
 def index(corpus: Path, warehouse: Path, tokens: LateInteractionConfig | XtrConfig) -> IndexConfig:
