@@ -8,8 +8,6 @@ from threading import Lock
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.arguments import query_vectors, token_batch
 from xtr_assets.core.errors import GenerationError
@@ -17,11 +15,10 @@ from xtr_assets.core.query_syntax import Syntax
 from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
-from xtr_assets.search.answer import answer, rank
+from xtr_assets.search.answer import answer, rank_arrays
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
 from xtr_assets.search.loaders import serving
-from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.reader import Indexes, OpenGeneration
@@ -255,7 +252,7 @@ class Searcher:
             with self._using() as opened:
                 opened.spaces("dense")
                 embeddings = query_vectors(queries, opened.generation.manifest.encoder.dim)
-                return self._arrays(opened, [QueryVectors(embedding=one) for one in embeddings], ask)
+                return rank_arrays(opened, [QueryVectors(embedding=one) for one in embeddings], ask)
 
     def search_tokens(
         self,
@@ -276,7 +273,7 @@ class Searcher:
             with self._using() as opened:
                 opened.spaces("xtr")
                 tokens = token_batch(queries, opened.generation.manifest.encoder.token_dim)
-                return self._arrays(opened, [QueryVectors(tokens=one) for one in tokens], ask)
+                return rank_arrays(opened, [QueryVectors(tokens=one) for one in tokens], ask)
 
     def hydrate(self, chunk_ids: Sequence[int]) -> Hits:
         """Chunks by id, in the order asked for: hits without scores (`score` is NaN, `scores` are empty).
@@ -293,20 +290,6 @@ class Searcher:
         """
         with self._counting(), self._using() as opened:
             return reconstructed(opened, chunk_ids)
-
-    # -- one call -----------------------------------------------------------------------------------------------------
-
-    def _arrays(self, opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask) -> tuple[Floats, Ints]:
-        scores = np.full((len(queries), ask.k), -np.inf, np.float32)
-        ids = np.full((len(queries), ask.k), -1, np.int64)
-        timing = Timing()
-        with span("search", mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number):
-            if queries:
-                for i, ranking in enumerate(rank(opened, queries, ask, timing)):
-                    scores[i, : len(ranking.rows)] = ranking.scores
-                    ids[i, : len(ranking.rows)] = opened.chunk_ids[ranking.rows]
-        timing.observe(ask.mode, len(queries))
-        return scores, ids
 
     @contextmanager
     def opened(self) -> Iterator[OpenGeneration]:

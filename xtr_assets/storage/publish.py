@@ -13,11 +13,12 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import append_history, move_pointer, published_stack, read_history, read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
-from xtr_assets.storage.manifest import Manifest, RequiredCheck, sha256_bytes
+from xtr_assets.storage.manifest import Manifest, RequiredCheck
 from xtr_assets.storage.refusal import not_published, was_taken_back
 from xtr_assets.storage.remembrance import content_of, content_or_none, known_contents, refusal_of
 from xtr_assets.storage.requirement import demands, unmet
 from xtr_assets.storage.seal import is_sealed, read_manifest, refuse_altered, restore_seals, seal_text, sealed_sha256
+from xtr_assets.storage.stored_json import sha256_bytes
 
 log = logging.getLogger(__name__)
 
