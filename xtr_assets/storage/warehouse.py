@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from xtr_assets.core.errors import GenerationError, StorageError
 from xtr_assets.core.files import write_atomic
@@ -163,11 +163,13 @@ class Warehouse(WarehouseReader):
         force_reason: str | None = None,
         again_reason: str | None = None,
         who: str | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> Generation:
         """Seal and serve; PublishRefused lists each unmet check with its reason.
 
         What the generation was begun with is demanded, and what is `required` besides. `force_reason` publishes past a
-        check, `again_reason` what was rolled back or withdrawn; both are kept.
+        check, `again_reason` what was rolled back or withdrawn; both are kept. `notes` are sealed beside the draft's
+        own: what its run says of itself at the end.
         """
         with self.lock(f"publish of generation {number}", STEP_WAIT_SECONDS):
             published = publish.publish(
@@ -177,6 +179,7 @@ class Warehouse(WarehouseReader):
                 force_reason=force_reason,
                 again_reason=again_reason,
                 who=who,
+                notes=notes or {},
             )
             self.info = known_encoders.remember_canary(self.layout, published) or self.info
             return published
