@@ -9,7 +9,7 @@ together. What is so near that it may answer too is no negative.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -147,6 +147,19 @@ def first_matrix(start: Head | None, hidden: int, recipe: TrainingRecipe) -> tup
         matrix[:-hidden] = np.random.default_rng(recipe.seed).standard_normal((len(matrix) - hidden, recipe.dim))
     scaled: Floats = matrix / (np.linalg.norm(matrix) / math.sqrt(recipe.dim))
     return scaled, by_chance
+
+
+def begins_by_chance(start: Head | None, hidden: int, recipe: TrainingRecipe) -> bool:
+    """Whether training from this head begins with what chance gives."""
+    return first_matrix(start, hidden, recipe)[1]
+
+
+def mean_head(heads: Sequence[TrainedHead]) -> TrainedHead:
+    """The head whose matrix is the mean of theirs, which were trained from one start: what each learnt of the order of
+    its pairs, and the others did not, counts a share (Wortsman and others, "Model soups", 2022)."""
+    matrix: Floats = np.mean([head.matrix for head in heads], axis=0, dtype=np.float64).astype(np.float32)
+    first = heads[0]
+    return TrainedHead(first.center, matrix, first.layers[2])
 
 
 def turned(matrix: Floats) -> Floats:

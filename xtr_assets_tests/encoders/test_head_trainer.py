@@ -17,8 +17,10 @@ from xtr_assets.encoders.head_file import head_bytes
 from xtr_assets.encoders.head_trainer import (
     TrainingRecipe,
     WordScores,
+    begins_by_chance,
     joint_loss,
     maxsim_means,
+    mean_head,
     nearest_answers,
     steps_of,
     train_head,
@@ -195,6 +197,20 @@ def test_training_goes_on_from_the_head_that_there_is() -> None:
     # Of a projection of more dimensions the first, which are the axes of the greatest variance.
     wider = np.hstack([last, rng.standard_normal((WIDTH, 8)).astype(np.float32)])
     assert same(after(Projection(wider, 6, "")), np.concatenate([nothing, last, nothing[:WIDTH]]))
+
+
+def test_the_mean_of_heads_of_one_start_is_that_of_their_matrices() -> None:
+    questions, answers, words = pairs(96, seed=1)
+    start = TrainedHead(words.mean(axis=0), np.random.default_rng(2).standard_normal((4 * WIDTH, 16)).astype("f4"), 6)
+    seeds = [
+        train_head(questions, answers, np.arange(96), words, KEPT, replace(RECIPE, epochs=1, seed=seed), start=start)
+        for seed in (0, 1)
+    ]
+    mean = mean_head(seeds)
+    np.testing.assert_allclose(mean.matrix, (seeds[0].matrix + seeds[1].matrix) / 2, atol=1e-6)
+    assert mean.layers == start.layers and not np.allclose(seeds[0].matrix, seeds[1].matrix)
+    # Two of chance share no dimension: nothing is the mean of them.
+    assert begins_by_chance(None, WIDTH, RECIPE) and not begins_by_chance(start, WIDTH, RECIPE)
 
 
 def test_of_what_training_changed_a_share_is_kept() -> None:
