@@ -160,7 +160,7 @@ def begins_by_chance(start: Head | None, hidden: int, recipe: TrainingRecipe) ->
 def mean_head(heads: Sequence[TrainedHead]) -> TrainedHead:
     """The head whose matrix is the mean of theirs, which were trained from one start: what each learnt of the order of
     its pairs, and the others did not, counts a share (Wortsman and others, "Model soups", 2022)."""
-    matrix: Floats = np.mean([head.matrix for head in heads], axis=0, dtype=np.float64).astype(np.float32)
+    matrix: Floats = np.stack([head.matrix for head in heads]).mean(axis=0)
     first = heads[0]
     return TrainedHead(first.center, matrix, first.layers[2])
 
