@@ -5,7 +5,6 @@ docs/searching.md, "Words that must stand there", says what counts.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -35,6 +34,7 @@ class Demand:
 def drawn_demands(known: KnownRows, chance: np.random.Generator) -> list[Demand]:
     """Phrases and words of rows that were read, of dead ones too."""
     rows = [*known.live.values(), *known.dead.values()]
+    texts = {row: [folded(one[name]) for name in COLUMNS] for row, one in known.live.items()}
     found: list[Demand] = []
     for at in chance.permutation(len(rows)).tolist():
         if len(found) == ASKED:
@@ -42,7 +42,7 @@ def drawn_demands(known: KnownRows, chance: np.random.Generator) -> list[Demand]
         phrase = _phrase(rows[at]["text"], 1 if len(found) % 2 else LONGEST, chance)
         if phrase:
             query = f"+{phrase}" if len(found) % 2 else f'"{phrase}"'
-            found.append(Demand(query, _holding(known.live, phrase)))
+            found.append(Demand(query, _holding(texts, phrase)))
     return found
 
 
@@ -63,18 +63,22 @@ def _phrase(text: str, most: int, chance: np.random.Generator) -> str:
     return " ".join(words[first:stop])
 
 
-def _holding(rows: Mapping[int, Mapping[str, Any]], phrase: str) -> Ints:
-    held = [row for row, one in rows.items() if any(stands(one[name], phrase) for name in COLUMNS)]
-    return np.array(sorted(held), np.int64)
+def _holding(rows: Mapping[int, Sequence[str]], phrase: str) -> Ints:
+    wanted = folded(phrase)
+    return np.array(sorted(row for row, texts in rows.items() if any(stands(one, wanted) for one in texts)), np.int64)
 
 
-def stands(text: str, phrase: str) -> bool:
-    """Whether a text has a phrase whole, in whatever capitals.
+def folded(text: str) -> str:
+    """As it is compared: without accents and capitals, any white space one space."""
+    return " ".join(plain(text).casefold().split())
 
-    >>> stands("the gatherer", "gather"), stands("Await  asyncio.gather", "await asyncio")
+
+def stands(held: str, wanted: str) -> bool:
+    """Whether a text has a phrase whole, both folded.
+
+    >>> stands("the gatherer", "gather"), stands(folded("Await  asyncio.gather"), "await asyncio")
     (False, True)
     """
-    held, wanted = (" ".join(plain(one).casefold().split()) for one in (text, phrase))
     at = held.find(wanted)
     while at >= 0:
         before, after = held[at - 1 : at] if at else "", held[at + len(wanted) : at + len(wanted) + 1]

@@ -16,19 +16,33 @@ COLUMNS = ("source", "path", "symbol", "kind", "part", "start_line", "end_line",
 FIELD = "metadata."
 
 
-def passes(where: Mapping[str, Any], row: Row) -> bool:
-    """Whether every condition holds for a row: its columns by name, `metadata` as an object.
+def passing(where: Mapping[str, Any], rows: Mapping[int, Row]) -> list[int]:
+    """The rows of which every condition holds, ascending; each is columns by name, `metadata` as an object. A condition
+    is worked out once for all rows that hold the same.
 
     >>> row = {"path": "a/b.txt", "start_line": 3, "metadata": {"year": 2019, "tags": ["x", "y"]}}
-    >>> passes({"path": {"glob": "a/*.txt"}, "start_line": {"gte": 3, "lt": 9}, "tags": "y"}, row)
-    True
-    >>> passes({"year": {"not": 2019}}, row), passes({"month": None}, row), passes({"year": "2019"}, row)
-    (False, True, False)
+    >>> passing({"path": {"glob": "a/*.txt"}, "start_line": {"gte": 3, "lt": 9}, "tags": "y"}, {7: row, 5: row})
+    [5, 7]
+    >>> [passing(one, {7: row}) for one in ({"year": {"not": 2019}}, {"month": None}, {"year": "2019"})]
+    [[], [7], []]
     """
-    return all(
-        _meets(_composed(condition) if column == "path" else condition, _values(column, row))
-        for column, condition in where.items()
-    )
+    kept = sorted(rows)
+    for column, asked in where.items():
+        condition, known = _composed(asked) if column == "path" else asked, dict[Any, bool]()
+        kept = [row for row in kept if _remembered(condition, _values(column, rows[row]), known)]
+    return kept
+
+
+def _remembered(condition: Any, values: Sequence[Any], known: dict[Any, bool]) -> bool:
+    # 1, 1.0 and True are one key, and not alike.
+    key = tuple((type(one), one) for one in values)
+    try:
+        if key not in known:
+            known[key] = _meets(condition, values)
+        return known[key]
+    except TypeError:
+        # An object, or a list in a list.
+        return _meets(condition, values)
 
 
 def _composed(asked: Any) -> Any:
