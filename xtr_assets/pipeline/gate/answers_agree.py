@@ -23,7 +23,7 @@ from xtr_assets.pipeline.gate.drawn_filters import drawn_filters, shown
 from xtr_assets.pipeline.gate.drawn_questions import Question, drawn_questions
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Told
-from xtr_assets.pipeline.gate.where_truth import passing
+from xtr_assets.pipeline.gate.where_truth import HeldRows
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.ranker import Mode
@@ -57,7 +57,8 @@ def check(session: DraftSession) -> Finding:
         places = Places.read(draft)
         known = known_rows(draft, places, session.rows.new, session.rows.gone)
         filters = drawn_filters(list(known.live.values()), list(known.dead.values()), chance)
-        truth = {i: np.array(passing(one, known.live), np.int64) for i, one in enumerate(filters)}
+        held = HeldRows(known.live)
+        truth = {i: held.passing(one) for i, one in enumerate(filters)}
         searcher, questions = session.searcher(), drawn_questions(session)
         problems = _masks(searcher, places, known, [(one, truth[i]) for i, one in enumerate(filters)])
         order = chance.permutation(len(filters)).tolist()
