@@ -38,7 +38,7 @@ LEAST_NAMED = 40
 QUOTING: tuple[QueryKind, ...] = ("sentence", "symbol", "span", "drawn")
 # Hits read a query, and where fewer than ten of those served before: ten of them are among so many after a change that
 # brought four times as many again. A hit takes .1 ms.
-FIRST_DEPTH, DEPTH = 20, 50
+FIRST_DEPTH, DEPTH = 15, 50
 # Lists of other queries that a query is held against, and the share of them that may answer it: words that every tenth
 # list carries ("See also", permutations of a few words) name nothing.
 RIVALS, MOST_CHANCE = 30, 0.1
