@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from xtr_assets.core.where_syntax import Compare
-from xtr_assets.pipeline.gate.where_truth import passes
+from xtr_assets.pipeline.gate.where_truth import HeldRows
 from xtr_assets.search.filter_columns import PathColumn
 
 COMPOSED, DECOMPOSED = "caf\u00e9/a.md", "cafe\u0301/a.md"

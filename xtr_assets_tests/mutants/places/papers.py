@@ -98,6 +98,7 @@ MUTANTS = (
     _mutant("a PDF ends before its last page", blocks(".pdf", lambda found: found[:-1])),
     _mutant("a DOCX ends before its last paragraph", blocks(".docx", lambda found: found[:-1])),
     _mutant("headings of a DOCX are paragraphs", blocks(".docx", _untitled)),
+    _mutant("headings of a page are paragraphs", blocks(".html", _untitled)),
     _mutant("every page is the first", rows(_same_pages)),
     _mutant(
         "a document says what the one before said",
