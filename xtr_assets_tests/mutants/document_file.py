@@ -26,7 +26,7 @@ def write_document(folder: Path, name: str, parts: Sequence[tuple[str, str]]) ->
         chunks = [_section(1 + 2 * at, *part) for at, part in enumerate(parts)]
     else:
         body = [line for title, text in parts for line in (f"<h1>{title}</h1>", f"<p>{text}</p>")]
-        path.write_text("\n".join([*HEAD, *body]) + "</body></html>\n", "utf-8")
+        path.write_text("\n".join([*HEAD, *body]) + "</body></html>", "utf-8")
         chunks = [_section(len(HEAD) + 1 + 2 * at, *part) for at, part in enumerate(parts)]
     told = folder / TOLD
     known = json.loads(told.read_bytes()) if told.exists() else {}
