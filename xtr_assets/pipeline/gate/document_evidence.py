@@ -12,7 +12,7 @@ from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import Any
 
-from xtr_assets.pipeline.gate.page_text import nests, page_source_of, spoken
+from xtr_assets.pipeline.gate.page_text import headings_of, nests, page_source_of, spoken
 from xtr_assets.pipeline.gate.text_evidence import Row, place_id, runs_of
 from xtr_assets.pipeline.gate.word_text import Paragraph, headings_above, paragraphs_of
 
@@ -133,6 +133,7 @@ def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
     # What two parsers make of a page whose tags do not nest is not the same, and neither is wrong.
     if nests(source):
         yield from _letter_faults(squeezed(spoken(source)), source, rows, sections)
+        yield from _unnamed(headings_of(source), sections)
     raw: dict[tuple[int, int], str] = {}
     for row in rows:
         start, end = place = row["start_line"], row["end_line"]
@@ -145,6 +146,16 @@ def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
             raw[place] = squeezed(html.unescape("\n".join(lines[start - 1 : end])))
         if not _in_order(squeezed(row["text"]), raw[place]):
             yield f"{where}: its text does not stand in lines {start} to {end}"
+
+
+def _unnamed(headings: Sequence[str], sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
+    """Headings of a page that name no section: whatever stands below them is said to be of another one."""
+    named = {name for symbol, _ in sections for name in _headings(symbol)}
+    for heading in headings:
+        # Headings are parted by " > ", which may stand in one; a long one is cut.
+        text = squeezed(heading)
+        if text and ">" not in text and len(heading) <= _LONG_HEADING and text not in named:
+            yield f"no section is named by the heading {heading.strip()!r}"
 
 
 def _letter_faults(
