@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import Any
-from xml.etree import ElementTree
 
-from xtr_assets.pipeline.gate.page_text import nests, page_source_of, spoken
+from xtr_assets.pipeline.gate.page_text import headings_of, nests, page_source_of, spoken
 from xtr_assets.pipeline.gate.text_evidence import Row, place_id, runs_of
+from xtr_assets.pipeline.gate.word_text import Paragraph, headings_above, paragraphs_of
 
 HTML, DOCX, PDF = frozenset({".html", ".htm", ".xhtml"}), ".docx", ".pdf"
 SUFFIXES = HTML | {DOCX, PDF}
@@ -28,11 +28,8 @@ PROBES = 1_000_000
 _TAG = re.compile(r"<[^<>]*>")
 # Each reader has its own idea of what a control character is; white space goes anyway.
 _CONTROLS = dict.fromkeys([*range(9), *range(14, 28), *range(127, 133), *range(134, 160)])
-# What a document may unpack to before it is not looked into here.
-_UNPACKED = 256 << 20
-_WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_OMATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
-_OLD_FORM = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+# A longer heading is cut where it names a section.
+_LONG_HEADING = 150
 
 
 def kind_of(path: str) -> str:
@@ -63,7 +60,8 @@ def document_faults(path: str, data: bytes, rows: Sequence[Row], pages: int) -> 
         if paragraphs is None:
             yield "it has rows, and is no document"
         else:
-            yield from _docx_faults(paragraphs, rows)
+            yield from _docx_faults([one.text for one in paragraphs], rows)
+            yield from _heading_faults(paragraphs, sections)
     else:
         yield from _html_faults(data, sections)
 
@@ -135,6 +133,7 @@ def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
     # What two parsers make of a page whose tags do not nest is not the same, and neither is wrong.
     if nests(source):
         yield from _letter_faults(squeezed(spoken(source)), source, rows, sections)
+        yield from _unnamed(headings_of(source), sections)
     raw: dict[tuple[int, int], str] = {}
     for row in rows:
         start, end = place = row["start_line"], row["end_line"]
@@ -147,6 +146,16 @@ def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
             raw[place] = squeezed(html.unescape("\n".join(lines[start - 1 : end])))
         if not _in_order(squeezed(row["text"]), raw[place]):
             yield f"{where}: its text does not stand in lines {start} to {end}"
+
+
+def _unnamed(headings: Sequence[str], sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
+    """Headings of a page that name no section: whatever stands below them is said to be of another one."""
+    named = {name for symbol, _ in sections for name in _headings(symbol)}
+    for heading in headings:
+        # Headings are parted by " > ", which may stand in one; a long one is cut.
+        text = squeezed(heading)
+        if text and ">" not in text and len(heading) <= _LONG_HEADING and text not in named:
+            yield f"no section is named by the heading {heading.strip()!r}"
 
 
 def _letter_faults(
@@ -225,49 +234,6 @@ def _headed(row: Row, said: str, end: int) -> Iterator[str]:
         at += len(heading)
 
 
-def paragraphs_of(data: bytes) -> list[str] | None:
-    """The text of each paragraph of a Word document in order, all changes accepted; None for what is none."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as package:
-            name = _main_part(package)
-            if sum(part.file_size for part in package.infolist()) > _UNPACKED:
-                return None
-            root = ElementTree.fromstring(package.read(name))
-    except (zipfile.BadZipFile, KeyError, ValueError, SyntaxError, OSError, NotImplementedError, RuntimeError):
-        return None
-    body = root.find(f"{_WORD}body")
-    if body is None:
-        return None
-    found: list[list[str]] = []
-    # (element, the paragraph it lies in, the tag above it)
-    waiting: list[tuple[ElementTree.Element, list[str] | None, str]] = [(body, None, "")]
-    while waiting:
-        element, paragraph, parent = waiting.pop()
-        if element.tag in (_OLD_FORM,) or (
-            paragraph is not None and element.tag in (f"{_WORD}del", f"{_WORD}moveFrom")
-        ):
-            # Paragraphs inside what is deleted count, and say nothing.
-            found += [[] for _ in element.iter(f"{_WORD}p")] if element.tag != _OLD_FORM else []
-            continue
-        if element.tag == f"{_WORD}p":
-            paragraph = []
-            found.append(paragraph)
-        elif paragraph is not None and element.tag in (f"{_WORD}t", f"{_OMATH}t"):
-            paragraph.append(element.text or "")
-        elif paragraph is not None and element.tag == f"{_WORD}noBreakHyphen" and parent == f"{_WORD}r":
-            paragraph.append("-")
-        waiting += [(child, paragraph, element.tag) for child in reversed(element)]
-    return ["".join(one) for one in found]
-
-
-def _main_part(package: zipfile.ZipFile) -> str:
-    relations = ElementTree.fromstring(package.read("_rels/.rels"))
-    for one in relations:
-        if one.get("Type", "").endswith("/officeDocument"):
-            return one.get("Target", "").lstrip("/")
-    raise KeyError("no main part")
-
-
 def _docx_faults(paragraphs: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     """Whether each paragraph lies in just one place, and the rows of a place say what its paragraphs say."""
     texts = ["", *(squeezed(text) for text in paragraphs)]
@@ -293,6 +259,22 @@ def _docx_faults(paragraphs: Sequence[str], rows: Sequence[Row]) -> Iterator[str
     for row in rows:
         if row["end_line"] < len(texts):
             yield from _headed(row, whole, ends[row["end_line"]])
+
+
+def _heading_faults(
+    paragraphs: Sequence[Paragraph], sections: Mapping[tuple[str, int], Sequence[Row]]
+) -> Iterator[str]:
+    """Whether each section ends under the headings that it is named by, and none between. A heading without a text of
+    its own stands in the section of the one below it, so that the last row tells."""
+    above = headings_above(paragraphs)
+    for (symbol, _), held in sections.items():
+        end = max(row["end_line"] for row in held)
+        if not 1 <= end <= len(above) or any(len(one) > _LONG_HEADING for one in above[end - 1]):
+            continue
+        # " > " parts headings, and may stand in one.
+        true, said = (squeezed(" ".join(one)).replace(">", "") for one in (above[end - 1], [symbol]))
+        if true != said:
+            yield f"paragraph {end} stands under {' > '.join(above[end - 1])!r}, its section is called {symbol!r}"
 
 
 def _page_faults(path: str, rows: Sequence[Row]) -> Iterator[str]:
