@@ -1,7 +1,7 @@
 """PUBLISHED held against the last move of the history: whether somebody moved it who did not say so.
 
 A writer replaces PUBLISHED and then notes the move: between the two, and for good where it died there, the history does
-not know of it. Nor does it of a PUBLISHED of yesterday that was copied back, or of a bit that flipped in a number alone.
+not know of it. Nor does it of a PUBLISHED of yesterday that was copied back, or of a flipped bit in a number alone.
 """
 
 import logging

@@ -85,8 +85,8 @@ def by_lists(*, centroids: int, nprobe: int, **_: int) -> Route:
 
 class Life(RuleBasedStateMachine):
     """`holds` is what each sealed generation must answer; `reader` searches what it opened until it is refreshed;
-    `taken_back` are the contents that were rolled back or withdrawn, and that nobody brought back, `withdrawn` those that
-    were withdrawn."""
+    `taken_back` are the contents that were rolled back or withdrawn, and that nobody brought back, `withdrawn` those of
+    them that were withdrawn."""
 
     def __init__(self) -> None:
         super().__init__()
