@@ -114,3 +114,9 @@ UNTOLD = {
     "other words beside it": drawn(b"/Span << /ActualText (fine) >> BDC " + AT + b"(f ne) Tj ET EMC"),
     "of no size": drawn(b"BT /F1 0 Tf 72 700 Td (no size) Tj ET"),
 }
+# pypdf takes the numbers of its glyphs for letters.
+UNREADABLE = drawn(
+    AT + b"<0041004200430044> Tj ET",
+    font=CID % b"",
+    more={40: OF_CID.replace(b"(Identity)", b"(Japan1)")},
+)

@@ -14,6 +14,7 @@ from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources import document_worker
 from xtr_assets.sources.document_worker import WORKER, DocumentWorker
 from xtr_assets_tests.documents import LEAFLET, MANUAL, PAGE, assembled, pdf, word
+from xtr_assets_tests.pdf_kinds import UNREADABLE
 from xtr_assets_tests.sources.conftest import Opener, chunks, write
 
 
@@ -181,6 +182,7 @@ HOSTILE = {
         "beyond-limits",
         "exclude the file",
     ),
+    "glyphs.pdf": (UNREADABLE, "unparsable", "page 1 has a font of the collection Japan1"),
     "scanned.pdf": (pdf(["", ""]), "no-text", "no text on its 2 pages: most likely scanned"),
     "nothing.pdf": (b"", "unparsable", "no PDF"),
     "nested.pdf": (b"%PDF-1.7\n1 0 obj\n" + b"<<" * 200_000, "unparsable", "no PDF"),

@@ -20,7 +20,7 @@ HTML, DOCX, PDF = frozenset({".html", ".htm", ".xhtml"}), ".docx", ".pdf"
 SUFFIXES = HTML | {DOCX, PDF}
 # What reads each kind, in the build or here.
 _MODULES = {**dict.fromkeys(HTML, ("lxml", "selectolax")), DOCX: ("docx", "lxml"), PDF: ("pypdf", "pypdfium2")}
-# Pages of PDF that are read again in one check, and of one file: 0.5 to 5 ms each; one of each file is, whatever their
+# Pages of PDF that are read again in one check, and of one file: 3 to 45 ms each; one of each file is, whatever their
 # number. Of the others ids, columns and numbers are compared.
 PDF_PAGES, PAGES_OF_FILE = 400, 100
 # Sections of one line that are tried at a place, in all: a page of a megabyte on one line has some hundred.
