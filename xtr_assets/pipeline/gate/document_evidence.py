@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import PurePosixPath
-from xml.etree import ElementTree
 
+from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of, whole
 from xtr_assets.pipeline.gate.page_text import nests, page_source_of, spoken
 from xtr_assets.pipeline.gate.pdf_evidence import page_faults, pdf_faults
 from xtr_assets.pipeline.gate.text_evidence import Row, place_id, runs_of
@@ -28,11 +28,6 @@ PROBES = 1_000_000
 _TAG = re.compile(r"<[^<>]*>")
 # Each reader has its own idea of what a control character is; white space goes anyway.
 _CONTROLS = dict.fromkeys([*range(9), *range(14, 28), *range(127, 133), *range(134, 160)])
-# What a document may unpack to before it is not looked into here.
-_UNPACKED = 256 << 20
-_WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_OMATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
-_OLD_FORM = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 
 
 def kind_of(path: str) -> str:
@@ -71,7 +66,7 @@ def refusal_faults(path: str, data: bytes, reasons: set[str]) -> Iterator[str]:
     suffix = kind_of(path)
     if "not-installed" in reasons and all(importlib.util.find_spec(name) for name in _MODULES[suffix]):
         yield "it is in quarantine for want of a library that is installed"
-    if "unparsable" in reasons and suffix == DOCX and paragraphs_of(data):
+    if "unparsable" in reasons and suffix == DOCX and paragraphs_of(data) and whole(data):
         yield "it is in quarantine and can be read"
     if reasons & {"undecodable", "null-bytes"} and page_source_of(data) is not None:
         yield "it is in quarantine and can be read"
@@ -220,49 +215,6 @@ def _headed(row: Row, said: str, end: int) -> Iterator[str]:
             yield f"no heading {row['symbol']!r} stands at or above place {row['end_line']}"
             return
         at += len(heading)
-
-
-def paragraphs_of(data: bytes) -> list[str] | None:
-    """The text of each paragraph of a Word document in order, all changes accepted; None for what is none."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as package:
-            name = _main_part(package)
-            if sum(part.file_size for part in package.infolist()) > _UNPACKED:
-                return None
-            root = ElementTree.fromstring(package.read(name))
-    except (zipfile.BadZipFile, KeyError, ValueError, SyntaxError, OSError, NotImplementedError, RuntimeError):
-        return None
-    body = root.find(f"{_WORD}body")
-    if body is None:
-        return None
-    found: list[list[str]] = []
-    # (element, the paragraph it lies in, the tag above it)
-    waiting: list[tuple[ElementTree.Element, list[str] | None, str]] = [(body, None, "")]
-    while waiting:
-        element, paragraph, parent = waiting.pop()
-        if element.tag in (_OLD_FORM,) or (
-            paragraph is not None and element.tag in (f"{_WORD}del", f"{_WORD}moveFrom")
-        ):
-            # Paragraphs inside what is deleted count, and say nothing.
-            found += [[] for _ in element.iter(f"{_WORD}p")] if element.tag != _OLD_FORM else []
-            continue
-        if element.tag == f"{_WORD}p":
-            paragraph = []
-            found.append(paragraph)
-        elif paragraph is not None and element.tag in (f"{_WORD}t", f"{_OMATH}t"):
-            paragraph.append(element.text or "")
-        elif paragraph is not None and element.tag == f"{_WORD}noBreakHyphen" and parent == f"{_WORD}r":
-            paragraph.append("-")
-        waiting += [(child, paragraph, element.tag) for child in reversed(element)]
-    return ["".join(one) for one in found]
-
-
-def _main_part(package: zipfile.ZipFile) -> str:
-    relations = ElementTree.fromstring(package.read("_rels/.rels"))
-    for one in relations:
-        if one.get("Type", "").endswith("/officeDocument"):
-            return one.get("Target", "").lstrip("/")
-    raise KeyError("no main part")
 
 
 def _docx_faults(paragraphs: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:

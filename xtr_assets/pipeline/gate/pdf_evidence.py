@@ -15,8 +15,8 @@ from typing import Any
 
 from xtr_assets.pipeline.gate.text_evidence import Row, place_id
 
-# Of the letters of a page so many may differ; a page of less than 50 has to be exact. Of 184 pages of 40 files the worst
-# differed in 0.5 %, but for those of `_untold` and text that is drawn twice (docs/measurements.md).
+# Of the letters of a page so many may differ; a page of less than 50 has to be exact. Of 184 pages of 40 files the
+# worst differed in 0.5 %, but for those of `_untold` and text that is drawn twice (docs/measurements.md).
 DIFFERING = 0.02
 _PAGE = re.compile(rb"/Type\s*/Page\b")
 # PDFium may not be called by two threads at a time.
