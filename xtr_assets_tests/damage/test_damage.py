@@ -28,7 +28,9 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Stock:
 
 def test_the_warehouse_has_a_file_of_every_kind(stock: Stock) -> None:
     assert set(by_kind(files_of(stock.warehouse))) == set(PATTERNS)
-    assert all(stock.known.values()), "a question without an answer shows nothing"
+    # Words alone find nothing where no text has any of them.
+    silent = [key for key, hits in stock.known.items() if not hits]
+    assert silent in ([], [("lexical", "nothing like it")]), "a question without an answer shows nothing"
 
 
 @pytest.mark.parametrize(("seed", "trial", "kind"), TRIALS + FAILED)

@@ -11,6 +11,7 @@ import pytest
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.search.loaders import serving
 from xtr_assets.storage import unnoted_move
+from xtr_assets.storage.history import read_published
 from xtr_assets.storage.pointer import pointer_text
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import publish, write
@@ -146,8 +147,8 @@ def test_a_pointer_that_moved_between_the_two_reads_is_read_again(
     lived: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The number is of before a withdrawal, the history of after it."""
-    read, looks = unnoted_move.read_published, iter([3, 4])
-    monkeypatch.setattr(unnoted_move, "read_published", lambda layout: next(looks, None) or read(layout))
+    looks = iter([3, 4])
+    monkeypatch.setattr(unnoted_move, "read_published", lambda layout: next(looks, None) or read_published(layout))
     assert unnoted_move.followed(lived.layout) == 4
 
 
