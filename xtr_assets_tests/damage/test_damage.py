@@ -9,7 +9,7 @@ from xtr_assets_tests.damage.stock import Stock, make_stock
 from xtr_assets_tests.damage.trial import attempt
 
 # Trials take the kinds in turn: two of each, and three of some.
-TRIALS = [(0, trial, None) for trial in range(100)]
+TRIALS: list[tuple[int, int, str | None]] = [(0, trial, None) for trial in range(100)]
 # (seed, trial) of the campaign that once ended in a traceback or in a message without the file's name, when the kinds
 # were fewer.
 FAILED = [
