@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from xtr_assets.config import IndexConfig
+from xtr_assets.defs.definition_metadata import definition_metadata
 from xtr_assets.defs.names import Names
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.cost_report import costed_step
@@ -30,6 +31,9 @@ COMPACT_TAG = "xtr-assets/compact"
 
 # A run with this tag finds the profiles of both indexes anew, whatever the parent's were.
 TUNE_TAG = "xtr-assets/tune"
+
+# On every run of a job of ours: the index, and what the job is called without a prefix.
+INDEX_TAG, KIND_TAG = "xtr-assets/index", "xtr-assets/kind"
 
 # Why a retrain was asked for.
 CAUSE_TAG = "xtr-assets/cause"
@@ -110,13 +114,12 @@ class Site:
     def asset(
         self,
         name: str,
-        group: str,
         kinds: set[str],
         description: str,
         *,
         deps: Sequence[str] = (),
         encoder: bool = False,
-        partitions: dg.DynamicPartitionsDefinition | None = None,
+        partitions: dg.PartitionsDefinition[str] | None = None,
         checks: Sequence[dg.AssetCheckSpec] = (),
         optional: bool = False,
     ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
@@ -126,8 +129,9 @@ class Site:
         """
         decorate: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
             key=self.names.key(name),
-            group_name=self.group(group),
+            group_name=self.group,
             kinds=kinds,
+            metadata=definition_metadata(self.config, name),
             description=description,
             deps=self.names.keys(self.there(deps)),
             required_resource_keys=self.needs_encoder if encoder else self.needs_warehouse,
@@ -137,6 +141,8 @@ class Site:
         )
         return decorate
 
-    def group(self, name: str) -> str:
-        """The group of assets as the UI shows it."""
-        return f"{self.config.name}_{name}"
+    @property
+    def group(self) -> str:
+        """The group of the index' assets. One for all of them: the lineage of a project that has a single group is
+        drawn with its assets, that of several as closed boxes."""
+        return self.config.name

@@ -16,7 +16,6 @@ from xtr_assets.defs.event_log import events_synced_at_the_end
 from xtr_assets.defs.factory import build_index_defs
 from xtr_assets.defs.liveness import PROCESS_TAG, this_process
 from xtr_assets.defs.names import Names
-from xtr_assets.defs.partitions import reconcile
 from xtr_assets.encoders import open_encoder
 from xtr_assets.pipeline.gate.nothing_vanished import accept, check_sources
 from xtr_assets.pipeline.gate.registry import required_checks
@@ -180,8 +179,9 @@ class _Build:
         with self._timed("scan"):
             scans = list(scan(self.warehouse, self.config))
             note_unchanged(self.warehouse, scans)
-            _, retired = reconcile(self.instance, self.names, [one.shard for one in scans])
-            self.retired = tuple(retired)
+            serving = self.warehouse.published
+            before = () if serving is None else serving.manifest.snapshots
+            self.retired = tuple(sorted(set(before) - {one.shard for one in scans}))
         with self._timed("ingest"):
             self.shards = {one.shard: self._ingest(one, reason) for one in scans if (reason := self._due(one))}
         self.intake = intake_of(self.warehouse, self.config)

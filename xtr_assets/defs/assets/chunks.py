@@ -28,10 +28,9 @@ def chunks_asset(site: Site) -> dg.AssetsDefinition:
 
     @site.asset(
         "chunks",
-        "corpus",
         {"parquet"},
         "The pieces of a shard's files. Only touched files are chunked; what did not change stays.",
-        partitions=shard_partitions(site.names),
+        partitions=shard_partitions(site.config),
         checks=[schema],
     )
     def chunks(context: dg.AssetExecutionContext) -> Results:

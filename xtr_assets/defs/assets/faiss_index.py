@@ -15,8 +15,7 @@ def faiss_index_asset(site: Site) -> dg.AssetsDefinition:
 
     @site.asset(
         "faiss_index",
-        "index",
-        {"faiss"},
+        {"faiss", "cplusplus"},
         "Dense index of the draft, derived from its parent's where that is cheaper, tuned on queries of its own kind.",
         deps=["generation", "queries"],
     )

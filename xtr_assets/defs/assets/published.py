@@ -28,8 +28,7 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
 
     @site.asset(
         "published",
-        "serving",
-        {"xtr"},
+        {"dataset"},
         "The generation that serves. `publish` refuses a draft without a passing record of each check.",
         deps=UPSTREAM,
     )
