@@ -95,7 +95,7 @@ class BuildResult:
 
 
 # What the commands run: `build`, `compact`, `tune`.
-Work = Callable[[IndexConfig, dg.DagsterInstance], BuildResult]
+Work = Callable[..., BuildResult]
 
 
 def open_instance() -> dg.DagsterInstance:
@@ -105,18 +105,18 @@ def open_instance() -> dg.DagsterInstance:
     return dg.DagsterInstance.get()
 
 
-def compact(config: IndexConfig, instance: dg.DagsterInstance) -> BuildResult:
+def compact(config: IndexConfig, instance: dg.DagsterInstance, *, prefix: str = "") -> BuildResult:
     """Merge small segments and leave dead rows out, then build, check and publish the generation over them.
 
     What a search finds stays the same. Nothing is built where no segment is worth writing anew, or where what serves is
     not what the shards hold.
     """
-    return _run(config, instance, "compaction", lambda run: run.compact())
+    return _run(config, instance, "compaction", lambda run: run.compact(), prefix)
 
 
-def tune(config: IndexConfig, instance: dg.DagsterInstance) -> BuildResult:
+def tune(config: IndexConfig, instance: dg.DagsterInstance, *, prefix: str = "") -> BuildResult:
     """Build, check and publish a generation over the current shards with the profiles of both indexes found anew."""
-    return _run(config, instance, "tuning", lambda run: run.tune())
+    return _run(config, instance, "tuning", lambda run: run.tune(), prefix)
 
 
 def build(
@@ -127,6 +127,7 @@ def build(
     accept_shrink: Sequence[str] = (),
     reason: str | None = None,
     again_reason: str | None = None,
+    prefix: str = "",
 ) -> BuildResult:
     """Ingest the shards that changed, then build, check and publish the next generation where anything did.
 
@@ -134,9 +135,10 @@ def build(
     indexes are made anew; texts that were encoded are not encoded again. Where the build is refused for what its
     indexes had learnt before it, they are trained anew at once, in a second build. `accept_shrink` names sources that
     may hold as much less than what serves as they do now, for `reason`. What was rolled back or withdrawn is built only
-    with `again_reason`. Both are kept. Raises what a step raised; a failed check is a result.
+    with `again_reason`. Both are kept. `prefix` goes before the names of jobs, as in the project. Raises what a step
+    raised; a failed check is a result.
     """
-    return _run(config, instance, "build", lambda run: run.build(accept_shrink, reason, again_reason), full)
+    return _run(config, instance, "build", lambda run: run.build(accept_shrink, reason, again_reason), prefix, full)
 
 
 def _run(
@@ -144,12 +146,13 @@ def _run(
     instance: dg.DagsterInstance,
     purpose: str,
     work: "Callable[[_Build], BuildResult]",
+    prefix: str = "",
     full: bool = False,
 ) -> BuildResult:
     warehouse = Warehouse.create(config.warehouse, exist_ok=True)
     with warehouse.lock(f"{purpose} of {config.name}"), events_synced_at_the_end():
         try:
-            result = work(_Build(config, instance, warehouse, full))
+            result = work(_Build(config, instance, warehouse, prefix, full))
         except BaseException:
             metrics.BUILDS.labels("failed").inc()
             raise
@@ -161,10 +164,12 @@ def _run(
 class _Build:
     """One call of `build`, `compact` or `tune`, step by step."""
 
-    def __init__(self, config: IndexConfig, instance: dg.DagsterInstance, warehouse: Warehouse, full: bool) -> None:
+    def __init__(
+        self, config: IndexConfig, instance: dg.DagsterInstance, warehouse: Warehouse, prefix: str, full: bool
+    ) -> None:
         self.config, self.instance, self.warehouse, self.full = config, instance, warehouse, full
-        self.names = Names(config.name)
-        self.defs = build_index_defs(config)
+        self.names = Names(config.name, prefix)
+        self.defs = build_index_defs(config, prefix)
         # A build that finds nothing to do loads no model.
         self.kind = wanted_kind(warehouse, config, lambda: open_encoder(config.encoder))
         self.seconds: dict[str, float] = {}

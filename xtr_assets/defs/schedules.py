@@ -50,11 +50,11 @@ def index_schedules(
         make = nightly_compaction if name == "compaction" else _plain
         try:
             schedules.append(make(site, jobs[site.names.named(job)], f"nightly_{name}", at, nights.timezone))
-        except dg.DagsterInvalidDefinitionError as error:
+        except dg.DagsterInvalidDefinitionError:
             raise ConfigError(
                 f"`schedules.{name}` is {at!r} in the time zone {nights.timezone!r}; give five fields as cron has them "
                 '("30 2 * * *"), and a zone like Europe/Berlin'
-            ) from error
+            ) from None
     return schedules
 
 
