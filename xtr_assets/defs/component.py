@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import dagster as dg
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, Field, ValidationError
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.config.component_file import component_index, component_prefix, nothing
@@ -57,19 +57,24 @@ class Look(dg.Resolvable, dg.Model):
     automation: Automation = Automation()
 
 
-# The fields of xtr.yaml, whatever they are: templates are resolved first, then they are checked as a configuration is.
-Inline: Any = create_model("Inline", __base__=Look, **dict.fromkeys(IndexConfig.model_fields, (Any, None)))
-
-
 @dg.scaffold_with(IndexScaffolder)
-class RetrievalIndex(dg.Component, Inline):  # type: ignore[misc]
+class RetrievalIndex(dg.Component, Look):
     """A search index over documents: built by delta, gated by recall, published by pointer.
 
     The fields of an xtr.yaml stand here as they are, or `config` names the file. Relative paths are taken from the
     folder of the defs.yaml; `{{ context.project_root }}` is the project's.
     """
 
-    model_config = ConfigDict(title="Retrieval index")
+    # The fields of xtr.yaml: templates are resolved first, then they are checked as a configuration is.
+    name: Any = None
+    warehouse: Any = None
+    sources: Any = None
+    encoder: Any = None
+    recall: Any = None
+    gate: Any = None
+    queries: Any = None
+    dense: Any = None
+    upkeep: Any = None
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:

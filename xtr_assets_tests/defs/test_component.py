@@ -131,7 +131,8 @@ def test_two_components_live_in_one_project_with_all_they_were_given() -> None:
         assert (node.group_name, node.owners, node.tags["tier"]) == ("serving", ["team:search"], "1")
         assert {"small_rebuild", "other_rebuild"} <= {job.name for job in defs.resolve_all_job_defs()}
         assert {"small_search", "other_search"} <= set(defs.resources or {})
-        schedules = {one.name: (one.cron_schedule, one.execution_timezone) for one in defs.schedules or []}
+        plain = [one for one in defs.schedules or [] if isinstance(one, dg.ScheduleDefinition)]
+        schedules = {one.name: (one.cron_schedule, one.execution_timezone) for one in plain}
         assert "other_nightly_collection" not in schedules and "small_nightly_collection" in schedules
         assert schedules["other_nightly_verification"] == ("30 3 * * *", "Europe/Berlin")
         stopped = {one.name for one in defs.sensors or [] if one.default_status == dg.DefaultSensorStatus.STOPPED}
