@@ -129,13 +129,15 @@ class DenseConfig(Strict):
 class UpkeepConfig(Strict):
     """What happens unattended: how many generations the nightly collection keeps, and who is told of a failed run.
 
-    `failure_webhook` is an http address, or `$NAME` for the environment variable that holds it.
+    `failure_webhook` is an http address, or `$NAME` for the environment variable that holds it. `page` is where
+    `xtr-assets serve` answers for people: what Dagster shows links there.
     """
 
     keep: Annotated[int, Field(ge=1)] = 3
     failure_webhook: Annotated[str | None, Field(pattern=r"^(https?://.+|\$[A-Za-z_][A-Za-z0-9_]*)$", repr=False)] = (
         None
     )
+    page: Annotated[str | None, Field(pattern=r"^https?://.+")] = None
 
 
 class IndexConfig(Strict):

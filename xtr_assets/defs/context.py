@@ -1,7 +1,7 @@
 """What every asset and check of one index shares: its config, its names, and how to get at warehouse and draft."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from xtr_assets.pipeline.gate.gate_check import LEG_OF_ASSET
 from xtr_assets.pipeline.plan.decide import continued
 from xtr_assets.pipeline.plan.draft_session import DraftSession, session_of, standing_draft
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets.telemetry.tracing import below
 
 # How long a step waits for another writer: longer than encoding a large shard between two of its writes takes, short
 # enough that a forgotten writer is found the same day.
@@ -34,6 +35,9 @@ TUNE_TAG = "xtr-assets/tune"
 
 # On every run of a job of ours: the index, and what the job is called without a prefix.
 INDEX_TAG, KIND_TAG = "xtr-assets/index", "xtr-assets/kind"
+
+# On every run that was asked for while somebody listens to spans: what its steps are below.
+TRACE_TAG = "xtr-assets/traceparent"
 
 # Why a retrain was asked for.
 CAUSE_TAG = "xtr-assets/cause"
@@ -78,8 +82,15 @@ class Site:
     def writing(self, context: StepContext, purpose: str) -> Iterator[Warehouse]:
         """The warehouse, with the writer lock held."""
         warehouse = self.warehouse(context)
-        with warehouse.lock(f"{purpose} of {self.config.name}, run {context.run.run_id}", LOCK_WAIT_SECONDS):
+        with (
+            self.traced(context),
+            warehouse.lock(f"{purpose} of {self.config.name}, run {context.run.run_id}", LOCK_WAIT_SECONDS),
+        ):
             yield warehouse
+
+    def traced(self, context: StepContext) -> AbstractContextManager[None]:
+        """Spans inside belong to the trace of whoever asked for the run."""
+        return below(context.run.tags.get(TRACE_TAG))
 
     @contextmanager
     def session(self, context: StepContext, warehouse: Warehouse) -> Iterator[DraftSession]:

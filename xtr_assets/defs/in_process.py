@@ -11,7 +11,7 @@ import dagster as dg
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import ConfigError, XtrAssetsError
-from xtr_assets.defs.context import AFRESH_TAG, CAUSE_TAG
+from xtr_assets.defs.context import AFRESH_TAG, CAUSE_TAG, TRACE_TAG
 from xtr_assets.defs.event_log import events_synced_at_the_end
 from xtr_assets.defs.factory import build_index_defs
 from xtr_assets.defs.liveness import PROCESS_TAG, this_process
@@ -27,6 +27,7 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.refusal import remedy, sentence
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
+from xtr_assets.telemetry.tracing import span, traceparent
 
 # Dagster writes a line for every event to standard error, in two colours; who builds from a terminal wants the bars.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -150,7 +151,7 @@ def _run(
     full: bool = False,
 ) -> BuildResult:
     warehouse = Warehouse.create(config.warehouse, exist_ok=True)
-    with warehouse.lock(f"{purpose} of {config.name}"), events_synced_at_the_end():
+    with span(purpose, index=config.name), warehouse.lock(f"{purpose} of {config.name}"), events_synced_at_the_end():
         try:
             result = work(_Build(config, instance, warehouse, prefix, full))
         except BaseException:
@@ -272,7 +273,9 @@ class _Build:
         return report
 
     def _execute(self, job: str, more: Mapping[str, str], **options: Any) -> dg.ExecuteInProcessResult:
-        tags = {PROCESS_TAG: this_process(), **({AFRESH_TAG: "true"} if self.full else {}), **more}
+        parent = traceparent()
+        traced = {} if parent is None else {TRACE_TAG: parent}
+        tags = {PROCESS_TAG: this_process(), **({AFRESH_TAG: "true"} if self.full else {}), **traced, **more}
         self.raised = {}
         job_of_index = self.defs.resolve_job_def(self.names.named(job)).with_hooks({kept_errors(self.raised)})
         return job_of_index.execute_in_process(

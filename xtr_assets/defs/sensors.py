@@ -4,14 +4,14 @@ Both sensors look at the state of the warehouse, not at events: a tick that was 
 that died leave nothing behind that the next tick does not see.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from time import time as clock
 
 import dagster as dg
 
 from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.core.types import VectorKind
-from xtr_assets.defs.context import CAUSE_TAG, Site
+from xtr_assets.defs.context import CAUSE_TAG, INDEX_TAG, KIND_TAG, TRACE_TAG, Site
 from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.sensor_cursor import Memory, in_progress
@@ -22,6 +22,7 @@ from xtr_assets.pipeline.plan.next_build import NextBuild, look, next_build
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
+from xtr_assets.telemetry.tracing import began, listened
 
 Jobs = Mapping[str, AssetJob | dg.JobDefinition]
 
@@ -29,6 +30,9 @@ Jobs = Mapping[str, AssetJob | dg.JobDefinition]
 LOOK_SECONDS = 10
 # Figures of drift change with generations, and nobody waits for a retrain.
 DRIFT_SECONDS = 60
+
+# Ingests that a build's trace links to: those of a night's changes, of many shards at most.
+LINKED_RUNS = 20
 
 # What the memory calls the time since which changed shards are waited for.
 WAITING = "waiting since"
@@ -92,7 +96,7 @@ def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) ->
             elif (asked := memory_after.ask(shard, content, now)) is None:
                 waiting.append(f"the last run of {shard} failed; it is asked for again later, or when it changes")
             else:
-                tags = {"xtr-assets/shard": shard, **memory_after.request(name)}
+                tags = {"xtr-assets/shard": shard, **memory_after.request(name), **_traced(name, now, shard=shard)}
                 memory_after, key = asked
                 requests.append(dg.RunRequest(run_key=key, partition_key=shard, tags=tags))
         reason = "; ".join(waiting) or f"nothing changed in {len(scans)} shards"
@@ -137,7 +141,8 @@ def automation(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.
         if asked is None:
             return _wait(memory, "the last rebuild failed; it is asked for again later, or when something changes")
         after, key = asked
-        tags = {"xtr-assets/reason": decision.reason[:200], **memory.request(name)}
+        traced = _traced(name, now, _ingested(context.instance, site), reason=decision.reason[:200])
+        tags = {"xtr-assets/reason": decision.reason[:200], **memory.request(name), **traced}
         request = dg.RunRequest(run_key=key, tags=tags)
         return dg.SensorResult(run_requests=[request], cursor=after.model_dump_json())
 
@@ -187,7 +192,8 @@ def drift(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.Senso
         if asked is None:
             return _wait(memory, "the last retrain failed; it is asked for again later, or when something changes")
         after, key = asked
-        request = dg.RunRequest(run_key=key, tags={CAUSE_TAG: cause, **memory.request(name)})
+        tags = {CAUSE_TAG: cause, **memory.request(name), **_traced(name, now, cause=cause)}
+        request = dg.RunRequest(run_key=key, tags=tags)
         return dg.SensorResult(run_requests=[request], cursor=after.model_dump_json())
 
     return sensor
@@ -252,6 +258,22 @@ def _next(
         context.log.warning(f"{shard} changed, but could not be ingested for an hour; built without its change")
     seen = {} if found.since is None else {WAITING: str(found.since)}
     return found, memory.model_copy(update={"seen": seen})
+
+
+def _traced(name: str, now: float, links: Sequence[str] = (), **attributes: str) -> dict[str, str]:
+    """The tag that puts a run below this tick in a trace; none where nobody listens. Ticks that ask for nothing, one
+    every few seconds, make no span."""
+    parent = began(f"sensor.{name}", now, links, **attributes)
+    return {} if parent is None else {TRACE_TAG: parent}
+
+
+def _ingested(instance: dg.DagsterInstance, site: Site) -> list[str]:
+    """Traces of the latest runs that ingested shards, which a build follows some time after; none without listeners."""
+    if not listened():
+        return []
+    tags = {INDEX_TAG: site.config.name, KIND_TAG: "ingest"}
+    runs = instance.get_runs(dg.RunsFilter(tags=tags, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=LINKED_RUNS)
+    return [run.tags[TRACE_TAG] for run in runs if TRACE_TAG in run.tags]
 
 
 def _wait(memory: Memory, reason: str) -> dg.SensorResult:

@@ -73,7 +73,7 @@ def rank_arrays(opened: OpenGeneration, queries: Sequence[QueryVectors], ask: As
     scores = np.full((len(queries), ask.k), -np.inf, np.float32)
     ids = np.full((len(queries), ask.k), -1, np.int64)
     timing = Timing()
-    with span("search", mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number):
+    with span("search", opened.first_of(), mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number):
         if queries:
             for i, ranking in enumerate(rank(opened, queries, ask, timing)):
                 scores[i, : len(ranking.rows)] = ranking.scores

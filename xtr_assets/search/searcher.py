@@ -228,7 +228,14 @@ class Searcher:
             check_queries(queries)
             with (
                 self._using() as opened,
-                span("search", mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number),
+                span(
+                    "search",
+                    opened.first_of(),
+                    mode=ask.mode,
+                    k=ask.k,
+                    queries=len(queries),
+                    generation=opened.number,
+                ),
             ):
                 return Answer(opened.number, answer(opened, self._encoder, queries, ask, explain))
 

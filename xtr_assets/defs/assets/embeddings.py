@@ -77,7 +77,11 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
             check_recipe(site.config.dense.recipe, encoder.dim)
         names = dense and source_of(site.config, shard).config.named
         segments = missing_encodings(warehouse, snapshot, kind, names=names)
-        with step("encode") as cost, bar(sum(s.rows for s in segments), f"encode {shard}") as progress:
+        with (
+            site.traced(context),
+            step("encode") as cost,
+            bar(sum(s.rows for s in segments), f"encode {shard}") as progress,
+        ):
             report = encode_snapshot(warehouse, snapshot, encoder, progress, names=names)
             cost.count(
                 rows=report.rows,
