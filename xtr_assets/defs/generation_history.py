@@ -18,9 +18,9 @@ FIGURES = {"dense_recall": "dense recall", "xtr_recall": "xtr recall"}
 SHOWN = (*FIGURES, "known_item")
 
 
-def history_metadata(warehouse: Warehouse, serving: Generation, page: str | None) -> Mapping[str, Any]:
-    """What stands beside `serving`. page : address of the search page, where somebody serves the index."""
-    line = lineage(warehouse, serving)
+def history_pictures(line: Sequence[Generation]) -> Mapping[str, Any]:
+    """Recall of each index and the strain of drift over generations, oldest first; nothing where there is but one."""
+    serving = line[-1]
     shown: dict[str, Any] = {}
     for check, called in FIGURES.items():
         records = [(one.number, one.manifest.checks.get(check)) for one in line]
@@ -32,7 +32,13 @@ def history_metadata(warehouse: Warehouse, serving: Generation, page: str | None
     if len(strained) > 1:
         curve = Curve("drift, as a share of its limit", "generation", strained, 1.0, asked="limit")
         shown["drift_over_generations"] = picture(curve)
-    shown["generations"] = table([_row(one) for one in reversed(line)])
+    return shown
+
+
+def history_metadata(line: Sequence[Generation], page: str | None) -> Mapping[str, Any]:
+    """The figures of the generations, newest first, and links: to the run that made the one before, and to the search
+    page, where somebody serves the index at an address."""
+    shown: dict[str, Any] = {"generations": table([_row(one) for one in reversed(line)])}
     if len(line) > 1:
         shown["parent_run"] = dg.MetadataValue.dagster_run(line[-2].manifest.run_id)
     if page is not None:

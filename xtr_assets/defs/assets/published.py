@@ -5,7 +5,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from xtr_assets.defs.context import Site
-from xtr_assets.defs.generation_history import history_metadata
+from xtr_assets.defs.generation_history import history_metadata, history_pictures, lineage
 from xtr_assets.defs.metadata import (
     cost_metadata,
     costs_metadata,
@@ -55,13 +55,15 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
             cost.count(files=len(serving.manifest.files), generation_bytes=serving.bytes())
         metrics.PUBLICATIONS.labels("publish").inc()
         metrics.PUBLISHED_GENERATION.labels(warehouse.root.name).set(serving.number)
+        line = lineage(warehouse, serving)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version),
             metadata={
                 **recall_metadata(serving),
+                **history_pictures(line),
                 "sample_hits": hits_metadata(answers),
                 **({"worst_queries": table([asdict(one) for one in worst])} if worst else {}),
-                **history_metadata(warehouse, serving, site.config.upkeep.page),
+                **history_metadata(line, site.config.upkeep.page),
                 "dagster/row_count": serving.live_rows,
                 "generation": serving.number,
                 "parent": str(serving.parent),
