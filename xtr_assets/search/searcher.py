@@ -16,6 +16,7 @@ from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
 from xtr_assets.search.answer import answer, rank_arrays
+from xtr_assets.search.description import Described
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
 from xtr_assets.search.loaders import serving
@@ -35,7 +36,7 @@ from xtr_assets.telemetry.tracing import span
 log = logging.getLogger(__name__)
 
 
-class Searcher:
+class Searcher(Described):
     """Answers from one generation of a warehouse, pinned until `refresh` or `close`.
 
     Usable from many threads: a search holds the generation it began with to its end, whatever `refresh` does meanwhile.

@@ -1,5 +1,6 @@
 """What stands beside a published generation: those before it, what it lost, and where to look."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,6 +19,7 @@ from xtr_assets.pipeline.quality.worst_queries import worst_queries
 from xtr_assets.pipeline.queries.gate_queries import read_queries
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import QuarantineEntry
+from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.defs.conftest import Project
 from xtr_assets_tests.defs.test_plots import drawn, path
 
@@ -28,8 +30,22 @@ def published(project: Project) -> Generation:
     return found
 
 
-def test_generations_stand_beside_each_other_newest_first(grown: Project) -> None:
-    line = lineage(grown.warehouse, published(grown))
+def line_of(generation: Generation, numbers: Sequence[int]) -> list[Generation]:
+    """Generations like this one, each the child of the one before it in number."""
+    made = []
+    for number in numbers:
+        changed = {"number": number, "parent": number - 1 or None, "run_id": f"run-{number}"}
+        made.append(Generation(generation.layout, number, generation.manifest.model_copy(update=changed)))
+    return made
+
+
+def kept(generations: Sequence[Generation]) -> Warehouse:
+    return cast(Warehouse, SimpleNamespace(generations=lambda: list(generations)))
+
+
+def test_generations_stand_beside_each_other_newest_first(project: Project) -> None:
+    made = line_of(published(project), [1, 2, 3, 4, 5])
+    line = lineage(kept(made), made[-1])
     assert [one.number for one in line] == [1, 2, 3, 4, 5]
     pictures = history_pictures(line)
     assert {"dense_recall_over_generations", "xtr_recall_over_generations"} <= set(pictures)
@@ -38,20 +54,22 @@ def test_generations_stand_beside_each_other_newest_first(grown: Project) -> Non
     shown = history_metadata(line, "http://search.internal:8080/")
     rows = [record.data for record in shown["generations"].records]
     assert [row["generation"] for row in rows] == [5, 4, 3, 2, 1]
-    assert rows[0]["rows"] == line[-1].live_rows and rows[0]["run"] == line[-1].manifest.run_id
-    assert shown["parent_run"] == dg.MetadataValue.dagster_run(line[-2].manifest.run_id)
+    assert (rows[0]["rows"], rows[0]["run"]) == (line[-1].live_rows, "run-5")
+    assert shown["parent_run"] == dg.MetadataValue.dagster_run("run-4")
     assert shown["page"] == dg.MetadataValue.url("http://search.internal:8080/?view=index")
+
+
+def test_what_was_collected_ends_the_line_and_a_long_one_is_cut(project: Project) -> None:
+    made = line_of(published(project), [3, 4, *range(6, 20)])
+    assert [one.number for one in lineage(kept(made[:3]), made[1])] == [3, 4]
+    assert [one.number for one in lineage(kept(made), made[2])] == [6]
+    assert [one.number for one in lineage(kept(made), made[-1])] == list(range(12, 20))
 
 
 def test_a_first_generation_has_no_curve_and_no_link(project: Project) -> None:
     line = lineage(project.warehouse, published(project))
     assert history_pictures(line) == {}
     assert set(history_metadata(line, None)) == {"generations"}
-
-
-def test_what_was_collected_ends_the_line(grown: Project) -> None:
-    grown.warehouse.collect(2)
-    assert [one.number for one in lineage(grown.warehouse, published(grown))] == [4, 5]
 
 
 def test_the_figure_nearest_to_its_limit_tells_the_strain(project: Project) -> None:
