@@ -93,6 +93,14 @@ class Site:
         return below(context.run.tags.get(TRACE_TAG))
 
     @contextmanager
+    def chunking(self, context: StepContext, shard: str) -> Iterator[Warehouse]:
+        """The warehouse, with the lock of one shard held: shards are chunked side by side, on any number of hosts."""
+        warehouse = self.warehouse(context)
+        purpose = f"chunks of {shard} of {self.config.name}, run {context.run.run_id}"
+        with warehouse.shard_lock(shard, purpose, LOCK_WAIT_SECONDS):
+            yield warehouse
+
+    @contextmanager
     def session(self, context: StepContext, warehouse: Warehouse) -> Iterator[DraftSession]:
         """The draft that this run works on, opened once a process; the writer lock is held."""
         run_id, afresh = context.run.run_id, self.afresh(context)

@@ -27,6 +27,7 @@ from xtr_assets.search.reconstruction import Reconstruction, chunks_by_id, recon
 from xtr_assets.search.request import Ask, check_queries
 from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.search.served_profile import apply_settings, profile_of, reset_settings
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.scrub import Verify
 from xtr_assets.storage.warehouse import Warehouse
@@ -45,7 +46,7 @@ class Searcher(Described):
     ----------
     warehouse : the warehouse, or its folder
     device : "auto", "cpu", "cuda" or "cuda:<n>"; what "auto" took is in `devices`, and why in `device_reasons`
-    generation : a number, draft or published; by default the published one
+    generation : a number, draft or published, or one that is open already; by default the published one
     encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
     device_memory : bytes that the token index may hold on a GPU; None: half of what is free when it is opened
     indexes : the dense, the token and the lexical index of just that generation, where somebody has them open already
@@ -57,7 +58,7 @@ class Searcher(Described):
         self,
         warehouse: Warehouse | str | Path,
         device: str = "auto",
-        generation: int | None = None,
+        generation: int | Generation | None = None,
         encoder: EncoderConfig | None = None,
         device_memory: int | None = None,
         indexes: Indexes | None = None,
@@ -66,8 +67,11 @@ class Searcher(Described):
         self._warehouse = warehouse if isinstance(warehouse, Warehouse) else Warehouse.open(warehouse)
         self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()
-        chosen = serving(self._warehouse) if generation is None else self._warehouse.generation(generation)
-        self._opened: OpenGeneration | None = OpenGeneration(chosen, device, None, device_memory, indexes, verify)
+        if generation is None:
+            generation = serving(self._warehouse)
+        elif not isinstance(generation, Generation):
+            generation = self._warehouse.generation(generation)
+        self._opened: OpenGeneration | None = OpenGeneration(generation, device, None, device_memory, indexes, verify)
         self._encoder = QueryEncoder(parse_device(device).first, encoder)
         self._note_opened(self._opened)
 

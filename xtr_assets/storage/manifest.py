@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.files import FileRecord
 from xtr_assets.core.token_codec import TOKEN_CODEC
 from xtr_assets.core.types import BOTH_LEGS, Leg, Legs, legs_of
@@ -275,7 +276,12 @@ class Manifest(Grown):
         """Whether it says what it must pass, or who recorded a verdict."""
         return bool(self.required) or any(record.version or record.seal for record in self.checks.values())
 
-    def validated(self) -> Self:
-        """The same, validated as a whole, in the format_version that it needs."""
+    def whole_bytes(self) -> bytes:
+        """Its bytes, validated as a whole, in the format_version that it needs. InvalidInput where they cannot be."""
         version = manifest_version(self.segments, gated=self.gated, lone_leg=self.lone_leg)
-        return self.model_validate({**self.model_dump(), "format_version": version})
+        try:
+            return self.model_validate({**self.model_dump(), "format_version": version}).to_bytes()
+        except InvalidInput:
+            raise
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"generation {self.number}: a value of the manifest is no JSON: {error}") from error
