@@ -15,7 +15,7 @@ from xtr_assets.core.query_syntax import Syntax
 from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
-from xtr_assets.search.answer import answer, rank_arrays
+from xtr_assets.search.answer import answer, rank_arrays, search_span
 from xtr_assets.search.description import Described
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
@@ -32,7 +32,6 @@ from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.scrub import Verify
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
-from xtr_assets.telemetry.tracing import span
 
 log = logging.getLogger(__name__)
 
@@ -233,14 +232,7 @@ class Searcher(Described):
             check_queries(queries)
             with (
                 self._using() as opened,
-                span(
-                    "search",
-                    opened.first_of(),
-                    mode=ask.mode,
-                    k=ask.k,
-                    queries=len(queries),
-                    generation=opened.number,
-                ),
+                search_span(opened, ask, len(queries)),
             ):
                 return Answer(opened.number, answer(opened, self._encoder, queries, ask, explain))
 

@@ -46,12 +46,12 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
             draft, answers = session.draft, sample_hits(session)
             worst = worst_queries(session, SHOWN_WORST)
             version = data_version(draft)
-            if (trace := traceparent()) is not None:
-                # The first search on it, in whatever process and however much later, links to where it came from.
-                draft.set_note(TRACE_NOTE, trace)
+            # The first search on it, in whatever process and however much later, links to where it came from.
+            trace = traceparent()
+            notes = finished.notes if trace is None else {**finished.notes, TRACE_NOTE: trace}
             who = f"dagster run {context.run.run_id}"
             required = requirement(site.config)
-            serving = warehouse.publish(draft.number, required=required, who=who, notes=finished.notes)
+            serving = warehouse.publish(draft.number, required=required, who=who, notes=notes)
             end_session()
             cost.count(files=len(serving.manifest.files), generation_bytes=serving.bytes())
         metrics.PUBLICATIONS.labels("publish").inc()
