@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from textwrap import dedent
+from textwrap import dedent, wrap
 
 from xtr_assets.core.lexical_terms import query_terms
 
@@ -33,15 +33,15 @@ def asked_terms(query: str) -> frozenset[str]:
 
 def shown_lines(text: str, terms: frozenset[str], lines: int, width: int) -> list[Line]:
     """The `lines` neighbouring lines that hold most of the terms, the first of equals; common indentation and lines
-    that say nothing are left out, long ones cut.
+    that say nothing are left out, and a long one, as a paragraph is, counts as several.
 
     >>> [line.text for line in shown_lines("a\\n\\nb\\nthe zebra\\nc", asked_terms("zebras"), 2, 40)]
     ['b', 'the zebra']
     """
-    said = [line for line in dedent(text).splitlines() if line.strip(" \t\"'#=-")]
+    said = [piece for line in dedent(text).splitlines() if line.strip(" \t\"'#=-") for piece in _pieces(line, width)]
     found = [_met(line, terms) for line in said]
     start = _best(found, lines)
-    return [_cut(line, spans, width) for line, (spans, _) in list(zip(said, found, strict=True))[start : start + lines]]
+    return [Line(line, spans) for line, (spans, _) in list(zip(said, found, strict=True))[start : start + lines]]
 
 
 Found = tuple[tuple[tuple[int, int], ...], frozenset[str]]
@@ -64,7 +64,5 @@ def _best(found: Sequence[Found], lines: int) -> int:
     return max(windows, key=lambda at: (len(held[at]), -at))
 
 
-def _cut(line: str, spans: tuple[tuple[int, int], ...], width: int) -> Line:
-    if len(line) <= width:
-        return Line(line, spans)
-    return Line(line[: width - 1] + "…", tuple((a, min(b, width - 1)) for a, b in spans if a < width - 1))
+def _pieces(line: str, width: int) -> list[str]:
+    return [line] if len(line) <= width else wrap(line, width, replace_whitespace=False)

@@ -32,11 +32,12 @@ def test_parts_of_names_are_met() -> None:
     assert met(line) == ["parse_iso_date"]
 
 
-@pytest.mark.parametrize("width", [5, 10, 40])
-def test_a_long_line_is_cut_with_its_marks(width: int) -> None:
-    (line,) = shown_lines("zebra " * 30, asked_terms("zebra"), 1, width)
-    assert len(line.text) == width and line.text.endswith("…")
-    assert all(0 <= start < end <= width - 1 for start, end in line.met)
+@pytest.mark.parametrize("width", [6, 10, 40])
+def test_a_paragraph_in_one_line_shows_where_it_holds_what_was_asked(width: int) -> None:
+    text = "nothing of it " * 40 + "a zebra " + "nor here " * 40
+    shown = shown_lines(text, asked_terms("zebra"), 2, width)
+    assert [word for line in shown for word in met(line)] == ["zebra"]
+    assert all(0 < len(line.text) <= width for line in shown)
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "===\n---", "\0", "x" * 100_000])
