@@ -101,7 +101,7 @@ def test_a_terminal_shows_links_and_met_words_and_a_pipe_neither(
 
     def written(terminal: bool) -> str:
         out = StringIO()
-        made = Console(file=out, force_terminal=terminal, width=120, color_system="standard")
+        made = Console(file=out, force_terminal=terminal, width=120, color_system="standard" if terminal else None)
         monkeypatch.setattr(hit_list, "console", lambda: made)
         hit_list.show_hits("zebras", [hit], "one", config=config)
         return out.getvalue()
