@@ -35,7 +35,7 @@ def chunks_asset(site: Site) -> dg.AssetsDefinition:
     )
     def chunks(context: dg.AssetExecutionContext) -> Results:
         shard = context.partition_key
-        with site.chunking(context, shard) as warehouse, step("chunks") as cost:
+        with site.traced(context), site.chunking(context, shard) as warehouse, step("chunks") as cost:
             scan = scan_shard(warehouse, shard, source_of(site.config, shard))
             touched = scan.readable if site.afresh(context) else scan.touched
             with bar(len(touched), f"chunk {shard}") as progress:
