@@ -65,12 +65,17 @@ def strain(generation: Generation) -> tuple[float, str]:
 
 def _row(one: Generation) -> dict[str, Any]:
     share, name = strain(one)
-    values = {check: one.manifest.checks[check].value for check in SHOWN if check in one.manifest.checks}
+    # Generations before had other legs and checks; the rows of a table have the same cells, of the same kinds.
+    records = {check: one.manifest.checks.get(check) for check in SHOWN}
     return {
         "generation": one.number,
         "made": one.manifest.created_at,
         "rows": one.live_rows,
-        **{check: "" if value is None else round(value, 4) for check, value in values.items()},
+        **{check: _figure(None if record is None else record.value) for check, record in records.items()},
         "drift": f"{name} at {share:.0%} of its limit" if name else "none measured",
         "run": one.manifest.run_id,
     }
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

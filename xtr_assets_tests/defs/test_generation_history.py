@@ -34,7 +34,8 @@ def line_of(generation: Generation, numbers: Sequence[int]) -> list[Generation]:
     """Generations like this one, each the child of the one before it in number."""
     made = []
     for number in numbers:
-        changed = {"number": number, "parent": number - 1 or None, "run_id": f"run-{number}"}
+        checks = dict(generation.manifest.checks)
+        changed = {"number": number, "parent": number - 1 or None, "run_id": f"run-{number}", "checks": checks}
         made.append(Generation(generation.layout, number, generation.manifest.model_copy(update=changed)))
     return made
 
@@ -64,6 +65,16 @@ def test_what_was_collected_ends_the_line_and_a_long_one_is_cut(project: Project
     assert [one.number for one in lineage(kept(made[:3]), made[1])] == [3, 4]
     assert [one.number for one in lineage(kept(made), made[2])] == [6]
     assert [one.number for one in lineage(kept(made), made[-1])] == list(range(12, 20))
+
+
+def test_generations_of_other_legs_and_checks_stand_beside_each_other(project: Project) -> None:
+    made = line_of(published(project), [1, 2])
+    del made[1].manifest.checks["xtr_recall"]
+    made[1].manifest.checks["dense_recall"] = made[1].manifest.checks["dense_recall"].model_copy(update={"value": None})
+    shown = history_metadata(made, None)
+    rows = [record.data for record in shown["generations"].records]
+    assert [(row["xtr_recall"], row["dense_recall"]) for row in rows] == [("", ""), ("1.0000", "1.0000")]
+    assert history_pictures(made) == {}
 
 
 def test_a_first_generation_has_no_curve_and_no_link(project: Project) -> None:
