@@ -70,7 +70,8 @@ def common(
 ) -> None:
     """Retrieval indexes as Dagster assets: built by delta, gated by recall, published by pointer, rolled back.
 
-    Where no --config is given, $XTR_ASSETS_CONFIG counts, else ./xtr.yaml, else the demo over the standard library.
+    Where no --config is given, $XTR_ASSETS_CONFIG counts, else ./xtr.yaml, else the index of the Dagster project, else
+    the demo over the standard library.
     """
 
 

@@ -105,18 +105,6 @@ def size(count: int) -> str:
     return decimal(count)
 
 
-def snippet(text: str, lines: int, width: int) -> str:
-    """The first `lines` lines of a chunk that say something, common indentation removed.
-
-    >>> snippet('    def f(self):\\n\\n        return 1\\n        # more', 2, 40)
-    'def f(self):\\n    return 1'
-    """
-    from textwrap import dedent
-
-    said = [line for line in dedent(text).splitlines() if line.strip(" \t\"'#=-")]
-    return "\n".join(line if len(line) <= width else line[: width - 1] + "…" for line in said[:lines])
-
-
 def pairs(values: Mapping[str, Any]) -> str:
     """`key value, key value` of a flat mapping.
 

@@ -1,5 +1,15 @@
 """IndexConfig: what one index is made of, read from YAML. Errors name the field, its value and what is allowed."""
 
+from xtr_assets.config.component_file import is_component, read_component
+from xtr_assets.config.dagster_project import project_of
+from xtr_assets.config.discovery import (
+    CONFIG_NAME,
+    CONFIG_VARIABLE,
+    config_file,
+    demo_config,
+    discover_config,
+    load_config,
+)
 from xtr_assets.config.encoder_kinds import (
     ENCODER_GROUP,
     EncoderConfig,
@@ -20,8 +30,6 @@ from xtr_assets.config.encoder_kinds import (
 )
 from xtr_assets.config.field_types import Strict, UsablePath
 from xtr_assets.config.index_config import (
-    CONFIG_NAME,
-    CONFIG_VARIABLE,
     DEFAULT_FILE_BYTES,
     DEFAULT_MAX_CHARS,
     DEFAULT_SHRINK,
@@ -36,10 +44,6 @@ from xtr_assets.config.index_config import (
     SourceConfig,
     SourceName,
     UpkeepConfig,
-    config_file,
-    demo_config,
-    discover_config,
-    load_config,
     parse_config,
 )
 
@@ -80,7 +84,10 @@ __all__ = [
     "configured_legs",
     "demo_config",
     "discover_config",
+    "is_component",
     "load_config",
     "parse_config",
     "parse_encoder",
+    "project_of",
+    "read_component",
 ]

@@ -1,6 +1,7 @@
 """One call over one opened generation: encode the queries, rank, then read what the hits show."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import SUMMED, Ask
 from xtr_assets.search.retrievers import Listed, QueryVectors
 from xtr_assets.telemetry import metrics
-from xtr_assets.telemetry.tracing import span
+from xtr_assets.telemetry.tracing import Span, span
 
 # What rows are listed under that only hold what is demanded, beside the lists of the spaces.
 DEMANDED = "demanded"
@@ -70,12 +71,17 @@ def ranked(
     return [found[i] for i in range(len(queries))]
 
 
+def search_span(opened: OpenGeneration, ask: Ask, queries: int) -> AbstractContextManager[Span]:
+    """The span of a search; that of the first one on a generation links to what published it."""
+    return span("search", opened.first_of(), mode=ask.mode, k=ask.k, queries=queries, generation=opened.number)
+
+
 def rank_arrays(opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask) -> tuple[Floats, Ints]:
     """`rank` as arrays: scores float32 [n, k], chunk_ids int64 [n, k], padded with (-inf, -1)."""
     scores = np.full((len(queries), ask.k), -np.inf, np.float32)
     ids = np.full((len(queries), ask.k), -1, np.int64)
     timing = Timing()
-    with span("search", mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number):
+    with search_span(opened, ask, len(queries)):
         if queries:
             for i, ranking in enumerate(rank(opened, queries, ask, timing)):
                 scores[i, : len(ranking.rows)] = ranking.scores
