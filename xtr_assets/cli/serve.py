@@ -44,6 +44,13 @@ def serve(
     ] = None,
     mcp: Annotated[bool, typer.Option("--mcp", help="Offer the tools of agents at /mcp.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or cuda:N,M.")] = "auto",
+    recall_share: Annotated[
+        float,
+        typer.Option(help="Share of the questions that are answered again by a scan: live recall.", min=0.0, max=1.0),
+    ] = 0.01,
+    recall_budget: Annotated[
+        float, typer.Option(help="Share of a core that live recall may take.", min=0.0001, max=1.0)
+    ] = 0.02,
     access_log: Annotated[
         bool, typer.Option("--access-log", help="A line for each request on standard error.")
     ] = False,
@@ -56,6 +63,7 @@ def serve(
     from xtr_assets.server.bearers import Bearers
 
     try:
+        from xtr_assets.server.live_recall import LiveRecall
         from xtr_assets.server.runner import Address, uvicorn_server
     except ModuleNotFoundError as error:
         raise ProviderError(f"{error.name} is not installed; `pip install 'xtr-assets[serve]'`") from error
@@ -71,6 +79,7 @@ def serve(
             workers=threads or min(max(2, cores), MOST_THREADS),
             access_log=access_log,
             agents=mcp,
+            live=LiveRecall(recall_share, recall_budget) if recall_share > 0 else None,
         )
     except ModuleNotFoundError as error:
         raise ProviderError(f"{error.name} is not installed; `pip install 'xtr-assets[mcp]'`") from error

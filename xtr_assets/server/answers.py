@@ -11,6 +11,7 @@ from xtr_assets.search.neighbourhood import Neighbourhood
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.question import Question
+from xtr_assets.server.witness import Told, Witness, tell_all
 
 # Hit.document shows what people read; these make it whole.
 BESIDES = ("kind", "part", "title")
@@ -33,29 +34,37 @@ class Answered:
     body: bytes
 
 
-def answer_together(shared: Alike, questions: Sequence[Question]) -> Sequence["Answered | Exception"]:
+def answer_together(
+    witnesses: Sequence[Witness], shared: Alike, questions: Sequence[Question]
+) -> Sequence["Answered | Exception"]:
     """The answers, or errors, of questions with text. One that fails takes none of the others with it."""
     try:
-        return _texts(shared, questions)
+        return _texts(witnesses, shared, questions)
     except Exception as error:
         if len(questions) == 1:
             return [error]
-    return [one for question in questions for one in answer_together(shared, [question])]
+    return [one for question in questions for one in answer_together(witnesses, shared, [question])]
 
 
-def _texts(shared: Alike, questions: Sequence[Question]) -> list[Answered]:
+def _texts(witnesses: Sequence[Witness], shared: Alike, questions: Sequence[Question]) -> list[Answered]:
     first, texts = questions[0], [text for question in questions for text in question.asked]
     with shared.index.use(shared.pinned) as searcher:
         started = perf_counter()
-        found = iter(searcher.search_batch(texts, first.k, first.mode, first.where, **first.settings))  # type: ignore[arg-type]
+        hits = searcher.search_batch(texts, first.k, first.mode, first.where, **first.settings)  # type: ignore[arg-type]
         took_ms = (perf_counter() - started) * 1000
         number = searcher.generation
-    return [
+    found = iter(hits)
+    answers = [
         _answered(
             shared.index, number, question, took_ms, [[*map(whole, next(found), _ranks())] for _ in question.asked]
         )
         for question in questions
     ]
+    if witnesses:
+        asked = [(question, text) for question in questions for text in question.asked]
+        for (question, text), own in zip(asked, hits, strict=True):
+            tell_all(witnesses, Told(shared.index, number, text, question, own))
+    return answers
 
 
 def answer_arrays(index: HostedIndex, pinned: int | None, question: Question) -> Answered:

@@ -32,6 +32,7 @@ from xtr_assets.server.guard import AGENTS, Guard, response_of
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.json_body import json_object
 from xtr_assets.server.limits import Limits
+from xtr_assets.server.live_recall import LiveRecall
 from xtr_assets.server.openapi import openapi_document
 from xtr_assets.server.page_files import page_routes
 from xtr_assets.server.problem import Problem, problem_of, refused
@@ -73,7 +74,7 @@ class Server:
     """Several indexes behind one URL; `app` is the ASGI application.
 
     workers : threads that search. poll_seconds : how often each index looks at its pointer. agents : what answers at
-    /mcp, where anything does.
+    /mcp, where anything does. live : measures recall of a share of what is asked.
     """
 
     def __init__(
@@ -85,10 +86,13 @@ class Server:
         hosts: Collection[str] | None = None,
         poll_seconds: float = POLL_SECONDS,
         agents: "AgentRoute | None" = None,
+        live: LiveRecall | None = None,
     ) -> None:
         self._indexes, self._bearers = {index.name: index for index in indexes}, bearers
         self._limits, self._poll_seconds = limits or Limits(), poll_seconds
-        self._gatherer = Gatherer(answer_together, workers, self._limits)
+        self._live = live
+        witnesses = [one for one in (live,) if one is not None]
+        self._gatherer = Gatherer(partial(answer_together, witnesses), workers, self._limits)
         self._facet_counts, self._agents = FacetCounts(), agents
         routes = [
             Route("/v1/search", answered(self._search), methods=["POST"]),
@@ -169,7 +173,15 @@ class Server:
         return json_response(await self._gatherer.alone(read))
 
     async def _state(self, request: Request) -> Response:
-        return json_response(await self._gatherer.alone(partial(state_report, self._index(request))))
+        index = self._index(request)
+
+        def read() -> dict[str, Any]:
+            return {
+                **state_report(index),
+                "live_recall": None if self._live is None else self._live.document(index.name),
+            }
+
+        return json_response(await self._gatherer.alone(read))
 
     async def _health(self, _: Request) -> Response:
         return json_response({"ok": True})
@@ -201,6 +213,8 @@ class Server:
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         await asyncio.gather(*(asyncio.to_thread(index.look) for index in self._indexes.values()))
+        if self._live is not None:
+            self._live.start()
         followers = [asyncio.create_task(self._follow(index)) for index in self._indexes.values()]
         try:
             async with AsyncExitStack() as stack:
@@ -212,6 +226,8 @@ class Server:
                 one.cancel()
             await asyncio.gather(*followers, return_exceptions=True)
             await asyncio.to_thread(self._gatherer.close)
+            if self._live is not None:
+                self._live.close()
             for index in self._indexes.values():
                 await asyncio.to_thread(index.close)
 

@@ -107,6 +107,20 @@ class HostedIndex:
             with self._lock:
                 held.users -= 1
 
+    @contextmanager
+    def still(self, number: int) -> Iterator[Searcher | None]:
+        """The searcher of a generation where it is held now; None where it is not. No lease begins, nothing waits."""
+        with self._lock:
+            held = self._held.get(number)
+            if held is not None:
+                held.users += 1
+        try:
+            yield None if held is None else held.searcher
+        finally:
+            if held is not None:
+                with self._lock:
+                    held.users -= 1
+
     def close(self) -> None:
         """Let go of everything."""
         self._stopping.set()

@@ -80,6 +80,7 @@ def openapi_document(limits: Limits) -> dict[str, Any]:
                         **dict.fromkeys(("shards", "history"), _list({"type": "object"})),
                         **dict.fromkeys(("quarantine", "stale"), _object(total=_INTEGER, files=_list(_object()))),
                         draft={"type": ["object", "null"]},
+                        live_recall={"type": ["object", "null"]},
                     ),
                 )
             },

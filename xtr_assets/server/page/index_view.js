@@ -13,7 +13,7 @@ export function indexView(about, all, state) {
     ...summary(about, state),
     el("h2", {}, "Recall"), ...charts(generations, about?.generation ?? null),
     el("h2", {}, "Generations"), generationTable(generations),
-    ...(state === null ? [] : left(state)),
+    ...(state === null ? [] : [...live(state.live_recall ?? null), ...left(state)]),
   ];
 }
 
@@ -58,6 +58,19 @@ function generationTable(generations) {
       time(one.created_at), count(one.live_rows), count(one.segments), bytes(one.bytes), verdict];
   });
   return table([["Generation", true], ["State"], ["Made"], ["Chunks", true], ["Segments", true], ["Size", true], ["Checks"]], rows);
+}
+
+/** Recall of what people asked. Nothing measured is said, not drawn as a figure. */
+function live(found) {
+  const chosen = Object.entries(found?.outcomes ?? {}).map(([outcome, number]) => `${outcome} ${count(number)}`).join(", ");
+  const told = found === null ? "This server measures none of the questions that it answers."
+    : found.measured.length === 0 ? `No question was measured yet${chosen === "" ? "" : ` (${chosen})`}.`
+      : `One question in ${count(Math.round(1 / found.share))} is answered again by a scan of every row (${chosen}).`;
+  return [el("h2", {}, "Recall of what was asked"), el("p", {}, told),
+    ...(found === null || found.measured.length === 0 ? [] : [table(
+      [["Generation", true], ["Mode"], ["Filter"], ["Questions", true], ["Mean recall", true], ["Below 0.9", true], ["Lowest", true]],
+      found.measured.map((one) => [String(one.generation), one.mode, one.filter, count(one.questions), one.mean.toFixed(3),
+        count(one.low), one.least.toFixed(2)]))])];
 }
 
 function left(state) {
