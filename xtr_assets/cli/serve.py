@@ -13,6 +13,7 @@ from xtr_assets.core.errors import ProviderError
 
 if TYPE_CHECKING:
     from xtr_assets.server.hosted_index import HostedIndex
+    from xtr_assets.server.query_log import QueryLog
 
 # A search holds Python's lock for a part of its time: more threads than this only take turns.
 MOST_THREADS = 8
@@ -51,6 +52,22 @@ def serve(
     recall_budget: Annotated[
         float, typer.Option(help="Share of a core that live recall may take.", min=0.0001, max=1.0)
     ] = 0.02,
+    query_log: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep what is asked in this folder; without it, where xtr.yaml has a `query_log`.",
+            show_default=False,
+            file_okay=False,
+        ),
+    ] = None,
+    redact: Annotated[
+        str | None,
+        typer.Option(
+            help="What is kept of a text: given it, returns a text or None.",
+            show_default=False,
+            metavar="python:MODULE:FUNCTION",
+        ),
+    ] = None,
     access_log: Annotated[
         bool, typer.Option("--access-log", help="A line for each request on standard error.")
     ] = False,
@@ -80,6 +97,7 @@ def serve(
             access_log=access_log,
             agents=mcp,
             live=LiveRecall(recall_share, recall_budget) if recall_share > 0 else None,
+            query_log=kept_log(indexes, index or [], config, warehouse, query_log, redact),
         )
     except ModuleNotFoundError as error:
         raise ProviderError(f"{error.name} is not installed; `pip install 'xtr-assets[mcp]'`") from error
@@ -107,6 +125,39 @@ def hosted(named: list[str], config: Path | None, warehouse: Path | None, device
     for name, folder in folders.items():
         note(f"index {name}: {shown(folder)}")
     return [HostedIndex(name, folder, device) for name, folder in folders.items()]
+
+
+def kept_log(
+    indexes: "list[HostedIndex]",
+    named: list[str],
+    config: Path | None,
+    warehouse: Path | None,
+    folder: Path | None,
+    redact: str | None,
+) -> "QueryLog | None":
+    """The log that somebody asked for: of every index in `folder`, else of the config's own where it has a
+    `query_log`; None where nobody did."""
+    from xtr_assets.config import QueryLogConfig
+    from xtr_assets.pipeline.queries.question_log import QuestionLog
+    from xtr_assets.server.query_log import QueryLog, find_redact
+
+    own = None
+    if not named or config is not None or warehouse is not None:
+        found = find_place(config, warehouse).config
+        own = None if found is None or found.query_log is None else (found.name, found.query_log)
+    if folder is not None:
+        kept = {one.name: QueryLogConfig(folder=folder) for one in indexes}
+        hook = redact or (None if own is None else own[1].redact)
+    elif own is not None:
+        kept, hook = dict([own]), redact or own[1].redact
+    elif redact is not None:
+        raise typer.BadParameter("there is no query log to redact; give --query-log FOLDER", param_hint="--redact")
+    else:
+        return None
+    logs = {name: QuestionLog(one.folder, name, one.most_bytes) for name, one in kept.items()}
+    for one in logs.values():
+        note(f"index {one.index}: questions are kept in {shown(one.files[1])}")
+    return QueryLog(logs, None if hook is None else find_redact(hook))
 
 
 def _pair(text: str) -> tuple[str, Path]:

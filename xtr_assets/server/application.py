@@ -36,8 +36,10 @@ from xtr_assets.server.live_recall import LiveRecall
 from xtr_assets.server.openapi import openapi_document
 from xtr_assets.server.page_files import page_routes
 from xtr_assets.server.problem import Problem, problem_of, refused
+from xtr_assets.server.query_log import QueryLog
 from xtr_assets.server.question import parse_question
 from xtr_assets.server.state_report import state_report
+from xtr_assets.server.witness import Witness
 from xtr_assets.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class Server:
 
     workers : threads that search. poll_seconds : how often each index looks at its pointer. agents : what answers at
     /mcp, where anything does. live : measures recall of a share of what is asked.
+    query_log : keeps it.
     """
 
     def __init__(
@@ -87,11 +90,12 @@ class Server:
         poll_seconds: float = POLL_SECONDS,
         agents: "AgentRoute | None" = None,
         live: LiveRecall | None = None,
+        query_log: QueryLog | None = None,
     ) -> None:
         self._indexes, self._bearers = {index.name: index for index in indexes}, bearers
         self._limits, self._poll_seconds = limits or Limits(), poll_seconds
-        self._live = live
-        witnesses = [one for one in (live,) if one is not None]
+        self._live, self._query_log = live, query_log
+        witnesses: list[Witness] = [one for one in (live, query_log) if one is not None]
         self._gatherer = Gatherer(partial(answer_together, witnesses), workers, self._limits)
         self._facet_counts, self._agents = FacetCounts(), agents
         routes = [
@@ -215,6 +219,8 @@ class Server:
         await asyncio.gather(*(asyncio.to_thread(index.look) for index in self._indexes.values()))
         if self._live is not None:
             self._live.start()
+        if self._query_log is not None:
+            self._query_log.start()
         followers = [asyncio.create_task(self._follow(index)) for index in self._indexes.values()]
         try:
             async with AsyncExitStack() as stack:
@@ -228,6 +234,8 @@ class Server:
             await asyncio.to_thread(self._gatherer.close)
             if self._live is not None:
                 self._live.close()
+            if self._query_log is not None:
+                await asyncio.to_thread(self._query_log.close)
             for index in self._indexes.values():
                 await asyncio.to_thread(index.close)
 

@@ -14,6 +14,7 @@ from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.live_recall import LiveRecall
 from xtr_assets.server.patient_protocol import patient
+from xtr_assets.server.query_log import QueryLog
 from xtr_assets.server.witness import Witness
 
 if TYPE_CHECKING:
@@ -57,16 +58,19 @@ def uvicorn_server(
     access_log: bool = False,
     agents: bool = False,
     live: LiveRecall | None = None,
+    query_log: QueryLog | None = None,
 ) -> uvicorn.Server:
     """A uvicorn server that was not started; `run()` serves until SIGTERM or SIGINT, then ends what is under way.
 
     agents : offer the tools of agents at /mcp. live : measures recall of what is
-    asked. Raises ModuleNotFoundError where the SDK is not installed.
+    asked. query_log : keeps it. Raises ModuleNotFoundError where the SDK is not installed.
     """
     limits = limits or Limits()
-    witnesses = [one for one in (live,) if one is not None]
+    witnesses: list[Witness] = [one for one in (live, query_log) if one is not None]
     route = _agent_route(indexes, limits, workers, witnesses) if agents else None
-    server = Server(indexes, bearers, limits, workers, names_for(address, bearers), poll_seconds, route, live)
+    server = Server(
+        indexes, bearers, limits, workers, names_for(address, bearers), poll_seconds, route, live, query_log
+    )
     return uvicorn.Server(
         uvicorn.Config(
             server.app,

@@ -198,6 +198,13 @@ LIVE_RECALL_CPU: Final = Counter(
     "xtr_assets_live_recall_cpu_seconds_total", "Time that live recall took.", ["index"], registry=REGISTRY
 )
 
+QUERY_LOG: Final = Counter(
+    "xtr_assets_query_log_total",
+    "Questions for the query log: written, withheld by the redaction hook, dropped, failed.",
+    ["index", "outcome"],
+    registry=REGISTRY,
+)
+
 
 def render() -> bytes:
     """The registry in Prometheus' text format, for /metrics or a push."""

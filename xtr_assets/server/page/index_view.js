@@ -13,6 +13,7 @@ export function indexView(about, all, state) {
     ...summary(about, state),
     el("h2", {}, "Recall"), ...charts(generations, about?.generation ?? null),
     el("h2", {}, "Generations"), generationTable(generations),
+    ...otherwise(generations),
     ...(state === null ? [] : [...live(state.live_recall ?? null), ...left(state)]),
   ];
 }
@@ -58,6 +59,21 @@ function generationTable(generations) {
       time(one.created_at), count(one.live_rows), count(one.segments), bytes(one.bytes), verdict];
   });
   return table([["Generation", true], ["State"], ["Made"], ["Chunks", true], ["Segments", true], ["Size", true], ["Checks"]], rows);
+}
+
+/** What people ask and the newest generation that was compared answers otherwise than the one that served then. */
+function otherwise(generations) {
+  const found = [...generations].reverse().map((one) => [one, one.checks.find((check) => check.name === "answers_shadow")])
+    .find(([, check]) => check !== undefined && check.value !== null);
+  if (found === undefined) return [];
+  const [one, check] = found;
+  return [el("h2", {}, "Questions with other answers"),
+    el("p", { class: check.passed ? null : "problem" }, `Generation ${one.generation} changes ${check.value.toFixed(3)} of what `
+      + `was answered to the questions asked most; ${check.threshold} may change.`),
+    ...(check.answers === undefined ? [] : [table(
+      [["Question"], ["Asked", true], ["Kept", true], ["First before"], ["First now"]],
+      check.answers.map((row) => [shown(row.question), count(row.asked), `${Math.round(100 * row.kept)} %`,
+        el("bdi", {}, shown(row.first_before)), el("bdi", {}, shown(row.first_after))]))])];
 }
 
 /** Recall of what people asked. Nothing measured is said, not drawn as a figure. */
