@@ -18,8 +18,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import xtr_assets as xa
 
@@ -37,9 +38,10 @@ def questions(count: int) -> list[str]:
     return [" ".join(chance.sample(SENTENCE.split(), chance.randint(3, 8))) for _ in range(count)]
 
 
-def started(warehouse: Path) -> tuple["subprocess.Popen[str]", int]:
+def started(warehouse: Path, options: Sequence[str] = ()) -> tuple["subprocess.Popen[str]", int]:
     """The server, and its port."""
-    command = [sys.executable, "-c", COMMAND, "serve", "--port", "0", "--device", "cpu", "--warehouse", str(warehouse)]
+    command = [sys.executable, "-c", COMMAND, "serve", "--port", "0", "--device", "cpu", "--index", f"docs={warehouse}"]
+    command += options
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
@@ -49,11 +51,11 @@ def started(warehouse: Path) -> tuple["subprocess.Popen[str]", int]:
     raise SystemExit("the server did not start")
 
 
-def bare(port: int, mode: str) -> Callable[[str], object]:
+def bare(port: int, mode: str) -> Callable[[str], Any]:
     """A question over one keep-alive connection of the standard library."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
 
-    def ask(query: str) -> object:
+    def ask(query: str) -> Any:
         body = json.dumps({"query": query, "k": 10, "mode": mode})
         connection.request("POST", "/v1/search", body, {"Content-Type": "application/json"})
         answer = connection.getresponse()

@@ -41,6 +41,7 @@ from xtr_assets.server.question import parse_question
 from xtr_assets.server.state_report import state_report
 from xtr_assets.server.witness import Witness
 from xtr_assets.telemetry import metrics
+from xtr_assets.telemetry.shared_metrics import SharedMetrics
 
 if TYPE_CHECKING:
     from xtr_assets.server.agent_route import AgentRoute
@@ -49,6 +50,8 @@ log = logging.getLogger(__name__)
 
 # A request names the generation it wants by this header, an answer the one it came from.
 GENERATION_HEADER = "Xtr-Generation"
+# How often a worker writes what it counts (5 ms).
+TELL_SECONDS = 1.0
 # How often the pointer is read (20 us).
 POLL_SECONDS = 1.0
 
@@ -77,7 +80,7 @@ class Server:
 
     workers : threads that search. poll_seconds : how often each index looks at its pointer. agents : what answers at
     /mcp, where anything does. live : measures recall of a share of what is asked.
-    query_log : keeps it.
+    query_log : keeps it. shared : where this is one of several processes, whose metrics are told as one.
     """
 
     def __init__(
@@ -91,10 +94,11 @@ class Server:
         agents: "AgentRoute | None" = None,
         live: LiveRecall | None = None,
         query_log: QueryLog | None = None,
+        shared: SharedMetrics | None = None,
     ) -> None:
         self._indexes, self._bearers = {index.name: index for index in indexes}, bearers
         self._limits, self._poll_seconds = limits or Limits(), poll_seconds
-        self._live, self._query_log = live, query_log
+        self._live, self._query_log, self._shared = live, query_log, shared
         witnesses: list[Witness] = [one for one in (live, query_log) if one is not None]
         self._gatherer = Gatherer(partial(answer_together, witnesses), workers, self._limits)
         self._facet_counts, self._agents = FacetCounts(), agents
@@ -182,7 +186,7 @@ class Server:
         def read() -> dict[str, Any]:
             return {
                 **state_report(index),
-                "live_recall": None if self._live is None else self._live.document(index.name),
+                "live_recall": None if self._live is None else self._live.document(index.name, self._others()),
             }
 
         return json_response(await self._gatherer.alone(read))
@@ -197,7 +201,9 @@ class Server:
         return json_response({"ready": ready, "problem": problem, "indexes": found}, 200 if ready else 503)
 
     async def _metrics(self, _: Request) -> Response:
-        return Response(await asyncio.to_thread(metrics.render), media_type=metrics.CONTENT_TYPE)
+        shared = self._shared
+        render = metrics.render if shared is None else partial(shared.render, self._told())
+        return Response(await asyncio.to_thread(render), media_type=metrics.CONTENT_TYPE)
 
     async def _openapi(self, _: Request) -> Response:
         return json_response(openapi_document(self._limits))
@@ -222,6 +228,8 @@ class Server:
         if self._query_log is not None:
             self._query_log.start()
         followers = [asyncio.create_task(self._follow(index)) for index in self._indexes.values()]
+        if self._shared is not None:
+            followers.append(asyncio.create_task(self._tell()))
         try:
             async with AsyncExitStack() as stack:
                 if self._agents is not None:
@@ -243,6 +251,22 @@ class Server:
         while True:
             await asyncio.sleep(self._poll_seconds)
             await asyncio.to_thread(index.look)
+
+    async def _tell(self) -> None:
+        """Keep what this process counts where the others find it."""
+        assert self._shared is not None
+        while True:
+            try:
+                await asyncio.to_thread(self._shared.write, self._told())
+            except OSError:
+                log.exception("the metrics of this worker cannot be shared")
+            await asyncio.sleep(TELL_SECONDS)
+
+    def _told(self) -> dict[str, Any] | None:
+        return None if self._live is None else self._live.tally.snapshot()
+
+    def _others(self) -> Sequence[Mapping[str, Any]]:
+        return () if self._shared is None else self._shared.others()
 
 
 async def _http_problem(_: Request, error: Exception) -> Response:

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import random
 from time import monotonic, perf_counter
 from typing import Any
@@ -82,9 +82,12 @@ class LiveRecall:
             self._waiting.clear()
             self._changed.notify()
 
-    def document(self, index: str) -> dict[str, Any]:
-        """What was measured of an index by this process, as /v1/state gives it."""
-        return {"share": self.share, "budget": self.budget, **self.tally.document(index)}
+    def document(self, index: str, others: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+        """What was measured of an index, as /v1/state gives it. others : the snapshots of other processes."""
+        whole = RecallTally()
+        for one in (self.tally.snapshot(), *others):
+            whole.absorb(one)
+        return {"share": self.share, "budget": self.budget, **whole.document(index)}
 
     def measure(self, told: Told) -> str:
         """Scan for one question, note its recall, and say what became of it: an outcome of the counter."""

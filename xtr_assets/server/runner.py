@@ -16,6 +16,7 @@ from xtr_assets.server.live_recall import LiveRecall
 from xtr_assets.server.patient_protocol import patient
 from xtr_assets.server.query_log import QueryLog
 from xtr_assets.server.witness import Witness
+from xtr_assets.telemetry.shared_metrics import SharedMetrics
 
 if TYPE_CHECKING:
     from xtr_assets.server.agent_route import AgentRoute
@@ -59,17 +60,18 @@ def uvicorn_server(
     agents: bool = False,
     live: LiveRecall | None = None,
     query_log: QueryLog | None = None,
+    shared: SharedMetrics | None = None,
 ) -> uvicorn.Server:
     """A uvicorn server that was not started; `run()` serves until SIGTERM or SIGINT, then ends what is under way.
 
-    agents : offer the tools of agents at /mcp. live : measures recall of what is
-    asked. query_log : keeps it. Raises ModuleNotFoundError where the SDK is not installed.
+    agents : offer the tools of agents at /mcp. live : measures recall of what is asked. query_log : keeps it. shared :
+    where this is one of several processes. Raises ModuleNotFoundError where the SDK is not installed.
     """
     limits = limits or Limits()
     witnesses: list[Witness] = [one for one in (live, query_log) if one is not None]
     route = _agent_route(indexes, limits, workers, witnesses) if agents else None
     server = Server(
-        indexes, bearers, limits, workers, names_for(address, bearers), poll_seconds, route, live, query_log
+        indexes, bearers, limits, workers, names_for(address, bearers), poll_seconds, route, live, query_log, shared
     )
     return uvicorn.Server(
         uvicorn.Config(

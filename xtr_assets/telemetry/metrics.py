@@ -197,6 +197,9 @@ LIVE_RECALL_SAMPLES: Final = Counter(
 LIVE_RECALL_CPU: Final = Counter(
     "xtr_assets_live_recall_cpu_seconds_total", "Time that live recall took.", ["index"], registry=REGISTRY
 )
+SERVER_WORKER_DEATHS: Final = Counter(
+    "xtr_assets_server_worker_deaths_total", "Workers of a server that ended by themselves.", registry=REGISTRY
+)
 
 QUERY_LOG: Final = Counter(
     "xtr_assets_query_log_total",

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.cli.serve import kept_log
+from xtr_assets.cli.serve import kept_logs
 from xtr_assets.config import load_config
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.pipeline.queries.logged_questions import log_of
 from xtr_assets.pipeline.queries.question_log import logged_line
-from xtr_assets.server.hosted_index import HostedIndex
+from xtr_assets.server.settings import ServerSettings
 from xtr_assets_tests.cli.conftest import Command
 
 
@@ -57,12 +57,13 @@ def test_an_index_without_a_log_says_how_to_keep_one(change: Command) -> None:
 
 
 def test_a_server_logs_where_somebody_said_so(asked: Path) -> None:
-    indexes = [HostedIndex("handbook", asked / "warehouse"), HostedIndex("other", asked / "other")]
-    own = kept_log(indexes[:1], [], None, None, None, None)
-    assert own is not None and {*own._logs} == {"handbook"}
-    assert own._logs["handbook"].files[1] == asked / "query-log" / "handbook.jsonl"
-    both = kept_log(indexes, ["other=other"], None, None, asked / "kept", "python:os.path:basename")
-    assert both is not None and {*both._logs} == {"handbook", "other"}
-    assert kept_log(indexes[1:], ["other=other"], None, None, None, None) is None
+    logs, hook = kept_logs(["handbook"], [], None, None, None, None)
+    assert [(one.index, one.folder, one.most_bytes) for one in logs] == [("handbook", asked / "query-log", 100_000)]
+    assert hook is None
+    names, named = ["handbook", "other"], "python:os.path:basename"
+    both, hook = kept_logs(names, ["other=other"], None, None, asked / "kept", named)
+    assert [one.index for one in both] == names and hook == named
+    assert kept_logs(["other"], ["other=other"], None, None, None, None) == ((), None)
+    settings = ServerSettings((("handbook", asked / "warehouse"),), logs=both, redact="python:nowhere:f")
     with pytest.raises(ConfigError, match="cannot be imported"):
-        kept_log(indexes, [], None, None, asked / "kept", "python:nowhere:f")
+        settings.check()
