@@ -175,8 +175,8 @@ def main() -> None:
     workers = ["--workers", str(given.workers)] if given.workers > 1 else []
     process, port = started(given.warehouse, [*workers, "--recall-share", str(given.recall_share)])
     if given.core is not None:
-        for thread in os.listdir(f"/proc/{process.pid}/task"):
-            os.sched_setaffinity(int(thread), {given.core})
+        for thread in Path(f"/proc/{process.pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {given.core})
     try:
         with xa.open(given.warehouse, device="cpu") as local, xa.connect(f"http://127.0.0.1:{port}") as remote:
             ways: dict[str, Callable[[str], object]] = {

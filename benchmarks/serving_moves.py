@@ -122,7 +122,7 @@ def _run(
 ) -> None:
     moves = given.publishes + given.rollbacks
     every = moves // max(1, given.rollbacks)
-    seconds = 60 * given.soak if given.soak else 1.6 * moves + 5
+    seconds = 60 * given.soak if given.soak else 2.5 * moves + 5
     until = time.time() + seconds
     command = [sys.executable, __file__, str(given.warehouse), "--pace", str(given.pace)]
     clients = [

@@ -108,6 +108,7 @@ class Server:
             Route("/v1/chunks/{chunk_id}", answered(self._chunk)),
             Route("/v1/generation", answered(self._generation)),
             Route("/v1/generations", answered(self._generations)),
+            Route("/v1/generations/{number}/open", answered(self._open_beside), methods=["POST"]),
             Route("/v1/facets", answered(self._facets)),
             Route("/v1/state", answered(self._state)),
             Route("/healthz", answered(self._health)),
@@ -170,6 +171,15 @@ class Server:
 
     async def _generations(self, request: Request) -> Response:
         return json_response(await self._gatherer.alone(partial(overview.generations, self._index(request))))
+
+    async def _open_beside(self, request: Request) -> Response:
+        index, number = self._index(request), _number(request.path_params["number"], "the generation")
+
+        def opened() -> dict[str, Any]:
+            index.open_beside(number)
+            return {"index": index.name, "generation": number, "serving": index.serving, "kept": index.kept}
+
+        return json_response(await self._gatherer.alone(opened))
 
     async def _facets(self, request: Request) -> Response:
         index, pinned = self._index(request), _pinned(request)

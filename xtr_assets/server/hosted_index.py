@@ -14,7 +14,8 @@ from time import monotonic
 
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.search.searcher import Searcher
-from xtr_assets.server.problem import Problem
+from xtr_assets.server.limits import RETRY_AFTER
+from xtr_assets.server.problem import Problem, busy
 from xtr_assets.server.worker_leases import WorkerLeases
 from xtr_assets.storage.history import read_published
 from xtr_assets.storage.warehouse import Warehouse
@@ -66,6 +67,7 @@ class HostedIndex:
         self._looking, self._lock, self._stopping = Lock(), Lock(), Event()
         self._bringing = Lock()
         self._brought_in_vain: dict[int, float] = {}
+        self._beside: int | None = None
         self._warehouse: Warehouse | None = None
         self._serving: _Held | None = None
         self._held: dict[int, _Held] = {}
@@ -122,6 +124,38 @@ class HostedIndex:
         finally:
             with self._lock:
                 held.users -= 1
+
+    def open_beside(self, number: int) -> None:
+        """Hold another generation beside the one that serves, for who asks for it by its number: one at a time, for as
+        long as a lease. Raises Problem: 404 where there is none, 409 for one that must not answer, 503 while another is
+        being opened."""
+        if number not in self.kept:
+            self._check_beside(number)
+            if not self._bringing.acquire(blocking=False):
+                raise busy("another generation is being opened; ask again in a moment", RETRY_AFTER)
+            try:
+                if number not in self.kept:
+                    self._hold(number, self._opened(number))
+                with self._lock:
+                    before, self._beside = self._beside, number
+                    if before in self._held and before != number:
+                        self._held[before].leased_until = 0.0
+                if self._leases is not None and before is not None and before != number:
+                    self._leases.end(before)
+            finally:
+                self._bringing.release()
+        with self.use(number):
+            pass
+
+    def _check_beside(self, number: int) -> None:
+        try:
+            state = self.warehouse().generation(number).state
+        except GenerationError as error:
+            raise Problem(404, GenerationError.__name__, f"there is no generation {number}") from error
+        if state not in ("published", "retired"):
+            raise Problem(
+                409, GenerationError.__name__, f"generation {number} is {state}: only one that served may answer again"
+            )
 
     @contextmanager
     def still(self, number: int) -> Iterator[Searcher | None]:

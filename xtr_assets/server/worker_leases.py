@@ -28,5 +28,10 @@ class WorkerLeases:
         except FileNotFoundError:
             return 0.0
 
+    def end(self, number: int) -> None:
+        """Nobody is to find it any more."""
+        self._path(number).unlink(missing_ok=True)
+        self._renewed.pop(number, None)
+
     def _path(self, number: int) -> Path:
         return self._folder / f"lease.{self._index}.{number}"
