@@ -81,7 +81,7 @@ function live(found) {
   const chosen = Object.entries(found?.outcomes ?? {}).map(([outcome, number]) => `${outcome} ${count(number)}`).join(", ");
   const told = found === null ? "This server measures none of the questions that it answers."
     : found.measured.length === 0 ? `No question was measured yet${chosen === "" ? "" : ` (${chosen})`}.`
-      : `One question in ${count(Math.round(1 / found.share))} is answered again by a scan of every row (${chosen}).`;
+      : `${found.share >= 1 ? "Every question" : `One question in ${count(Math.round(1 / found.share))}`} is answered again by a scan of every row (${chosen}).`;
   return [el("h2", {}, "Recall of what was asked"), el("p", {}, told),
     ...(found === null || found.measured.length === 0 ? [] : [table(
       [["Generation", true], ["Mode"], ["Filter"], ["Questions", true], ["Mean recall", true], ["Below 0.9", true], ["Lowest", true]],

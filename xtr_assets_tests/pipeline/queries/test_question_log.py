@@ -10,7 +10,7 @@ import pytest
 
 from xtr_assets.config import HashingConfig, IndexConfig, QueryLogConfig, SourceConfig, parse_config
 from xtr_assets.core.errors import ConfigError, CorruptFile
-from xtr_assets.pipeline.plan.decide import settings_of
+from xtr_assets.pipeline.plan.index_settings import settings_of
 from xtr_assets.pipeline.queries.logged_questions import log_of, logged_queries
 from xtr_assets.pipeline.queries.question_log import MOST_LINE, QuestionLog, logged_line
 
