@@ -14,6 +14,7 @@ import json
 import random
 import socket
 import struct
+import threading
 import time
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def main() -> None:
         before = len([*files.iterdir()]), *memory([process.pid])
         stop: list[bool] = []
         told: dict[str, list[float]] = {"answered": [], "failed": []}
-        watching = serving.threading.Thread(target=_sound, args=(port, stop, told))
+        watching = threading.Thread(target=_sound, args=(port, stop, told))
         watching.start()
         began = time.perf_counter()
         asyncio.run(_all(port, given.clients, given.at_once))

@@ -229,7 +229,7 @@ class Searcher:
         scan: bool = False,
     ) -> Answer:
         """`search_batch` with the number of the generation that answered, which `refresh` may have left meanwhile.
-        scan : score every allowed row in the spaces of the mode, the reference of that mode; metrics do not count it."""
+        scan : score every allowed row in the spaces of the mode, the reference of it; metrics do not count it."""
         with self._counting():
             ask = replace(Ask.checked(options, mode, where, syntax), scan=scan)
             check_queries(queries)
