@@ -49,12 +49,6 @@ def memory(pids: list[int]) -> tuple[float, float]:
     return sums[0], sums[1]
 
 
-def processes(pid: int) -> list[int]:
-    """A process and those it started."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(one for child in children for one in processes(int(child)))]
-
-
 def asking(port: int, until: float, pace: float, seed: int, known: dict[str, dict[str, dict[str, list[int]]]]) -> None:
     """Ask until the clock says so, and print what came of it as one line of JSON."""
     asked, failed, mixed, times, seen = serving.questions(QUESTIONS), 0, 0, [], set()
@@ -137,7 +131,7 @@ def _run(
     def measured() -> None:
         began = time.time()
         while not stop.wait(10 if given.soak else 1):
-            figures.append((time.time() - began, *memory(processes(process.pid))))
+            figures.append((time.time() - began, *memory(serving.processes(process.pid))))
 
     watching = threading.Thread(target=measured)
     watching.start()

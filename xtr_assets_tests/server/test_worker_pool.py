@@ -71,6 +71,8 @@ def test_two_workers_are_one_server(tmp_path: Path) -> None:
         until(lambda: fresh(url, "/readyz").status_code == 200, 60)
         until(lambda: len(pool.pids) == 2)
         first = pool.pids
+        if hasattr(os, "sched_getaffinity"):
+            assert set.union(*(os.sched_getaffinity(pid) for pid in first)) <= os.sched_getaffinity(0)
         _counted_as_one(url)
         _moved_as_one(url, lambda: publish_chunks(warehouse, version(2)))
         _revoked_in_both(url, tokens)
