@@ -182,16 +182,21 @@ class HostedIndex:
 
     def _bring(self, number: int, leases: WorkerLeases) -> None:
         """Open a generation that another process answers from: it is published, or somebody has a lease of it."""
-        with self._bringing:
-            if number not in self.kept and monotonic() >= self._brought_in_vain.get(number, 0.0):
+        if number not in self.kept and monotonic() >= self._brought_in_vain.get(number, 0.0):
+            with self._bringing:
                 try:
-                    if leases.left(number) or read_published(self.warehouse().layout) == number:
+                    if number not in self.kept and self._answered_elsewhere(number, leases):
                         self._hold(number, self._opened(number)).leased_until = monotonic() + self._lease_seconds
                 except (XtrAssetsError, OSError) as error:
                     log.warning("index %s: generation %d cannot be opened", self.name, number, exc_info=error)
                     self._brought_in_vain = {number: monotonic() + MOVING_SECONDS}
         if number in self.kept:
             leases.renew(number)
+
+    def _answered_elsewhere(self, number: int, leases: WorkerLeases) -> bool:
+        if read_published(self.warehouse().layout) == number:
+            return True
+        return leases.left(number) > 0 and self.warehouse().generation(number).state == "retired"
 
     def _hold(self, number: int, searcher: Searcher) -> _Held:
         """Keep a generation that was opened; where somebody opened it meanwhile, theirs, and this one is closed."""

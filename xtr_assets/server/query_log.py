@@ -20,6 +20,8 @@ Redact = Callable[[str], str | None]
 PYTHON = "python:"
 # Questions between two writings: a second at 1,000 a second. What comes beyond is dropped and counted.
 WAITING = 1000
+# How long the end of a server waits for the writer: a hook that hangs, or who holds the log, must not hold it up.
+LEAVE_SECONDS = 5.0
 # A question is in the file after so long.
 FLUSH_SECONDS = 1.0
 
@@ -62,7 +64,7 @@ class QueryLog:
             self._stopping = True
             self._changed.notify()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(LEAVE_SECONDS)
 
     def flush(self) -> None:
         """Write what waits. Never raises: what cannot be written is counted, and gone."""

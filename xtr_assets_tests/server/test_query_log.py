@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,18 @@ def test_a_server_that_was_not_asked_to_keeps_nothing(url: str, folder: Path, lo
     before = set(folder.parent.rglob("*"))
     httpx.post(url + "/v1/search", json={"query": "zebra"})
     assert local.search("zebra") and set(folder.parent.rglob("*")) == before
+
+
+def test_a_hook_that_hangs_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(query_log, "LEAVE_SECONDS", 0.05)
+    go_on = threading.Event()
+
+    def hangs(text: str) -> str:
+        go_on.wait(20)
+        return text
+
+    keeping = QueryLog({"docs": QuestionLog(tmp_path, "docs", MEGABYTE)}, hangs)
+    keeping.start()
+    keeping.tell(told("zebra"))
+    keeping.close()
+    go_on.set()

@@ -98,3 +98,16 @@ def test_one_that_cannot_be_opened_is_not_tried_at_each_question(
         assert refused.value.status == 410
     assert tried == [2]
     index.close()
+
+
+def test_what_was_withdrawn_meanwhile_is_not_opened_again(warehouse: Warehouse, tmp_path: Path) -> None:
+    one, other = worker(tmp_path), worker(tmp_path)
+    one.look()
+    assert number_of(one, 1) == 1
+    publish_chunks(warehouse, version(2))
+    warehouse.withdraw(1, reason="a test")
+    other.look()
+    with pytest.raises(Problem, match="generation 1 is not held here"):
+        number_of(other, 1)
+    for index in (one, other):
+        index.close()
