@@ -104,11 +104,14 @@ def due(warehouse: Warehouse, scan: ShardScan, kind: VectorKind) -> str:
     return f"{len(lacking)} segments are not encoded by this encoder" if lacking else ""
 
 
-def wanted(warehouse: Warehouse, config: IndexConfig, fingerprint: str) -> Wanted:
-    """The current snapshots of the config's shards. GenerationError where one was never chunked."""
+def wanted(
+    warehouse: Warehouse, config: IndexConfig, fingerprint: str, known: Mapping[str, Snapshot | None] | None = None
+) -> Wanted:
+    """The current snapshots of the config's shards, `known` where they are at hand. GenerationError where one was never
+    chunked."""
     snapshots: dict[str, Snapshot] = {}
     for shard in shard_sources(config):
-        snapshot = warehouse.snapshot(shard)
+        snapshot = (known or {}).get(shard) or warehouse.snapshot(shard)
         if snapshot is None:
             raise GenerationError(
                 f"shard {shard!r} was never chunked; materialize `chunks`, `embeddings` and `token_embeddings` of it, "
