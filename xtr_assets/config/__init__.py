@@ -22,10 +22,7 @@ from xtr_assets.config.field_types import Strict, UsablePath
 from xtr_assets.config.index_config import (
     CONFIG_NAME,
     CONFIG_VARIABLE,
-    DEFAULT_FILE_BYTES,
-    DEFAULT_MAX_CHARS,
     DEFAULT_SHRINK,
-    NAMED_KINDS,
     DenseConfig,
     GateConfig,
     IndexConfig,
@@ -33,14 +30,20 @@ from xtr_assets.config.index_config import (
     QueriesConfig,
     RecallConfig,
     Share,
-    SourceConfig,
-    SourceName,
     UpkeepConfig,
     config_file,
     demo_config,
     discover_config,
     load_config,
     parse_config,
+)
+from xtr_assets.config.source_config import (
+    DEFAULT_FILE_BYTES,
+    DEFAULT_MAX_CHARS,
+    NAMED_KINDS,
+    ContentKind,
+    SourceConfig,
+    SourceName,
 )
 
 __all__ = [
@@ -51,6 +54,7 @@ __all__ = [
     "DEFAULT_SHRINK",
     "ENCODER_GROUP",
     "NAMED_KINDS",
+    "ContentKind",
     "DenseConfig",
     "EncoderConfig",
     "EncoderPair",

@@ -1,10 +1,13 @@
-"""Where chunks come from: trees of Python, of other code and of text, and records, behind one protocol."""
+"""Where chunks come from: Python, other code, text and records, in folders and repositories, behind one protocol."""
 
 from collections.abc import Callable
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.sources.base import Reason, Source
 from xtr_assets.sources.code_tree import CodeTree
+from xtr_assets.sources.folder_place import FolderPlace
+from xtr_assets.sources.git_place import GitPlace
+from xtr_assets.sources.place import Place
 from xtr_assets.sources.python_tree import PythonTree
 from xtr_assets.sources.records import Records
 from xtr_assets.sources.text_tree import TextTree
@@ -15,12 +18,12 @@ __all__ = ["Reason", "Source", "open_source"]
 def open_source(config: SourceConfig) -> Source:
     """The source that a configuration describes. Whether it is there is asked by `scan`, not here.
 
-    Raises ConfigError for a pattern that is none.
+    Raises ConfigError for a pattern that is none, ProviderError where what reads it is not installed.
     """
-    return _KINDS[config.kind](config)
+    return _KINDS[config.holds](config, GitPlace(config) if config.kind == "git" else FolderPlace(config))
 
 
-_KINDS: dict[str, Callable[[SourceConfig], Source]] = {
+_KINDS: dict[str, Callable[[SourceConfig, Place], Source]] = {
     "python": PythonTree,
     "code": CodeTree,
     "text": TextTree,

@@ -99,29 +99,29 @@ class FileEvidence:
         if len({row["chunk_id"] for row in rows}) < len(rows):
             yield "a chunk_id stands twice"
         quarantined = self._quarantine.get(place, set())
-        if source.kind == "records":
+        if source.holds == "records":
             yield from record_evidence.record_faults(path, file, rows, quarantined, source, self._records)
             return
         data = file.read_bytes()
-        if source.kind == "text" and document_evidence.kind_of(path):
+        if source.holds == "text" and document_evidence.kind_of(path):
             yield from self._document(place, data, rows)
             return
-        if source.kind == "text" and path.lower().endswith(".ipynb"):
+        if source.holds == "text" and path.lower().endswith(".ipynb"):
             cells = notebook_evidence.sources_of(data)
             if cells is None or quarantined:
                 yield from self._refused(None if cells is None else "", source, rows, quarantined)
             else:
                 yield from notebook_evidence.notebook_faults(path, cells, rows)
             return
-        text = python_evidence.python_text_of(data) if source.kind == "python" else text_evidence.text_of(data)
+        text = python_evidence.python_text_of(data) if source.holds == "python" else text_evidence.text_of(data)
         if text is None or quarantined:
             yield from self._refused(text, source, rows, quarantined)
             return
         lines = text_evidence.lines_of(text)
         yield from text_evidence.line_faults(lines, rows, source.max_chars)
-        if source.kind == "text":
+        if source.holds == "text":
             yield from text_evidence.section_faults(path, lines, rows)
-        elif source.kind == "code":
+        elif source.holds == "code":
             yield from code_evidence.code_faults(path, lines, rows)
         elif self._trees > 0 and rows:
             self._trees -= 1
@@ -149,7 +149,7 @@ class FileEvidence:
             yield f"{len(rows)} rows of a file that cannot be used"
         if not quarantined:
             yield "it is no text, and not in quarantine"
-        elif text is not None and (source.kind != "python" or python_evidence.tree_of(text) is not None):
+        elif text is not None and (source.holds != "python" or python_evidence.tree_of(text) is not None):
             yield "it is in quarantine and can be read"
 
     def _records(self, lines: Sequence[int]) -> Sequence[int]:

@@ -211,7 +211,7 @@ def stale_faults(held: Held, folder: Folder, served: Mapping[str, Snapshot]) -> 
 
 def _well_formed(config: SourceConfig, file: Path) -> bool:
     """Whether a file is what its kind should be, by a reading that is not the source's."""
-    if config.kind == "records":
+    if config.holds == "records":
         if file.suffix.lower() in (".parquet", ".pq"):
             return file.read_bytes()[-4:] == b"PAR1"
         try:
@@ -219,7 +219,7 @@ def _well_formed(config: SourceConfig, file: Path) -> bool:
         except (ValueError, RecursionError):
             return False
     data = file.read_bytes()
-    if config.kind == "python":
+    if config.holds == "python":
         text = python_text_of(data)
         return text is not None and tree_of(text) is not None
     return text_of(data) is not None

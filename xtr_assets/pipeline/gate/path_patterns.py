@@ -29,7 +29,7 @@ class PathPatterns:
     """The patterns of a source. A path is taken as its names, from the source's root on."""
 
     def __init__(self, config: SourceConfig) -> None:
-        self.suffixes = SUFFIXES[config.kind]
+        self.suffixes = SUFFIXES[config.holds]
         self._include = [_names(pattern) for pattern in config.include]
         self._exclude = [_names(pattern) for pattern in config.exclude]
         self._said = {name for names in self._include for name in names}
