@@ -46,9 +46,14 @@ def _folder(path: Path, source: str) -> Path:
 
 
 def _refuse_borrowed(found: Path, source: str) -> None:
-    """Objects that lie in another repository are not this one's."""
+    """Objects that lie in another repository are not this one's; and refs have to be where the gate reads them."""
     common = found / "commondir"
     base = found / common.read_text("utf-8", "replace").strip() if common.is_file() else found
+    if (base / "reftable").is_dir():
+        raise SourceError(
+            f"source {source}: {base} keeps its refs in tables, which are not read a second time; "
+            f"git -C {base} refs migrate --ref-format=files"
+        )
     for name in ("alternates", "http-alternates"):
         file = base / "objects/info" / name
         if file.is_file() and file.stat().st_size:

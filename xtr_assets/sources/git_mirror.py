@@ -18,6 +18,10 @@ MIRRORED = "refs/xtr-assets/source"
 ASK_SECONDS, FETCH_SECONDS = 60.0, 3600.0
 # A connection that gives less than 1,000 bytes a second for a minute has died.
 _SLOW = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60")
+# What the ref named is kept: the gate holds what was ingested against it.
+_LOGGED = ("-c", "core.logAllRefUpdates=always")
+# Commits of the days before make room when git tidies up, which it does before the fetch ends.
+_TIDY = ("gc.autoDetach=false", "gc.reflogExpire=2.days", "gc.reflogExpireUnreachable=2.days", "gc.pruneExpire=1.day")
 # What a person's own setting of ssh and credentials may say; what points git at another repository may not.
 _OWN = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_ASKPASS", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
 _OWN_HTTP = ("GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_NO_VERIFY", "GIT_PROXY_SSL_CAINFO", "GIT_HTTP_USER_AGENT")
@@ -80,7 +84,18 @@ def _remote_commit(address: str, ref: str, source: str) -> tuple[str, str]:
 def _fetch(folder: Path, address: str, name: str) -> None:
     """Bring the commit of a ref, without the history before it."""
     options = ("--quiet", "--no-tags", "--depth=1", "--no-write-fetch-head", "--no-recurse-submodules", "--force")
-    line = [git(), *_SLOW, f"--git-dir={folder}", "fetch", *options, "--", address, f"+{name}:{MIRRORED}"]
+    line = [
+        git(),
+        *_SLOW,
+        *_LOGGED,
+        *(one for said in _TIDY for one in ("-c", said)),
+        f"--git-dir={folder}",
+        "fetch",
+        *options,
+        "--",
+        address,
+        f"+{name}:{MIRRORED}",
+    ]
     answer(line, _environment(), seconds=FETCH_SECONDS)
 
 

@@ -3,7 +3,6 @@
 A file that changed since it was ingested is no fault: its recorded sha256 is compared first.
 """
 
-import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from xtr_assets.pipeline.gate import (
     text_evidence,
 )
 from xtr_assets.pipeline.gate.folder_evidence import Folder, Held
+from xtr_assets.pipeline.gate.git_evidence import GitTree
 from xtr_assets.pipeline.gate.text_evidence import Row
 from xtr_assets.storage.chunk_files import shifted
 from xtr_assets.storage.generation import Generation
@@ -38,6 +38,8 @@ BLOCK_FILES = 256
 # Faults that are told of a file.
 TOLD_OF_FILE = 3
 
+# What lies where a source is, walked a second time.
+Listed = Folder | GitTree
 Place = tuple[str, str]  # shard, path
 
 
@@ -51,7 +53,7 @@ class FileEvidence:
         sources: Mapping[str, SourceConfig],
         chooser: random.Random,
         held: Mapping[str, Held],
-        listed: Mapping[str, Folder],
+        listed: Mapping[str, Listed],
     ) -> None:
         self.draft, self.snapshots, self.sources, self.chooser = draft, snapshots, sources, chooser
         self.held, self.listed = held, listed
@@ -75,12 +77,10 @@ class FileEvidence:
     def _read_file(self, place: Place, rows: Sequence[Row]) -> None:
         shard, path = place
         source, recorded = self.sources[shard], self.snapshots[shard].files[path].sha256
-        file = source.path if source.path.is_file() else source.path / path
         try:
-            with file.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            found = [] if digest != recorded else list(self._faults(place, file, rows, source))
-        except OSError:
+            with self.listed[source.name].reading(path, recorded) as (file, digest):
+                found = [] if digest != recorded else list(self._faults(place, file, rows, source))
+        except (OSError, KeyError):
             digest, found = "", []
         if digest != recorded:
             self.skipped += 1
@@ -99,6 +99,11 @@ class FileEvidence:
         if len({row["chunk_id"] for row in rows}) < len(rows):
             yield "a chunk_id stands twice"
         quarantined = self._quarantine.get(place, set())
+        if source.kind == "git" and (found := list(_pointer_faults(file, self._reasons.get(place, set()), rows))):
+            yield from found
+            return
+        if "pointer" in self._reasons.get(place, ()):
+            return
         if source.holds == "records":
             yield from record_evidence.record_faults(path, file, rows, quarantined, source, self._records)
             return
@@ -154,6 +159,16 @@ class FileEvidence:
 
     def _records(self, lines: Sequence[int]) -> Sequence[int]:
         return lines if len(lines) <= RECORDS else sorted(self.chooser.sample(lines, RECORDS))
+
+
+def _pointer_faults(file: Path, reasons: set[str], rows: Sequence[Row]) -> Iterator[str]:
+    """What Git LFS keeps elsewhere has no rows, and nothing else is called so."""
+    with file.open("rb") as stream:
+        is_pointer = stream.read(40) == b"version https://git-lfs.github.com/spec/"
+    if "pointer" in reasons and not is_pointer:
+        yield "it is said to be a pointer of Git LFS, and is none"
+    if is_pointer and rows:
+        yield f"{len(rows)} rows of a pointer of Git LFS"
 
 
 def _rows_of(draft: Generation, places: Iterable[Place]) -> dict[Place, list[Row]]:
