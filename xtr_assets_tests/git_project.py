@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 _OWN = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_TERMINAL_PROMPT": "0"}
@@ -38,7 +39,7 @@ class Repository:
         file.write_bytes(content.encode() if isinstance(content, str) else content)
         return file
 
-    def commit(self, files: dict[str, str | bytes] | None = None, *, delete: tuple[str, ...] = ()) -> str:
+    def commit(self, files: Mapping[str, str | bytes] | None = None, *, delete: tuple[str, ...] = ()) -> str:
         """Write, delete and commit; the commit's id."""
         for path, content in (files or {}).items():
             self.write(path, content)

@@ -10,8 +10,9 @@ from xtr_assets.config.field_types import Location, Strict
 from xtr_assets.config.git_names import check_ref, is_repository_address
 
 SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60)]
-# What files hold, and so how they are read. A source of files is of one of these kinds, or says which in `content`.
-ContentKind = Literal["python", "code", "text", "records"]
+# What files hold, and so how they are read. A source of files is of one of these kinds, or says which in `content`;
+# mixed: Python, other code and text, each file by its suffix.
+ContentKind = Literal["python", "code", "text", "records", "mixed"]
 
 # 2,000 characters of code are about 600 word pieces: two to three windows of the default encoder. Longer chunks blur
 # what a hit points at; shorter ones cut most functions of the standard library (its 90th percentile is about 1,000).
@@ -24,14 +25,14 @@ DEFAULT_FILE_BYTES = {"python": 2 << 20, "code": 2 << 20, "text": 32 << 20}
 
 # A function is asked for by what it is called, and its text may not hold that; what prose is called, its title, is
 # encoded with it already, and a vector of its own added nothing (docs/measurements.md).
-NAMED_KINDS = frozenset({"python", "code"})
+NAMED_KINDS = frozenset({"python", "code", "mixed"})
 
 
 class SourceConfig(Strict):
     """One source. `path` may hold `{stdlib}`, the folder of the running Python's standard library.
 
-    `content`: what the files of a repository hold (`kind: git`). `ref`: the branch, tag or commit that is read.
-    `names`: whether the words of path and symbol are encoded beside the text; by default those of code are.
+    `content`: what the files of a repository hold (`kind: git`); by their suffixes where it says nothing. `ref`: the
+    branch, tag or commit that is read. `names`: whether the words of path and symbol are encoded beside the text; by default those of code are.
     """
 
     name: SourceName
@@ -64,11 +65,6 @@ class SourceConfig(Strict):
 
     @model_validator(mode="after")
     def _fields_fit_the_kind(self) -> "SourceConfig":
-        if self.kind == "git" and self.content is None:
-            raise ValueError(
-                f"source {self.name} is a repository: say what its files hold, `content: python`, `code`, `text` or "
-                "`records`"
-            )
         for field in ("content", "ref") if self.kind != "git" else ():
             if getattr(self, field) is not None:
                 raise ValueError(f"source {self.name} has `{field}`, which is of `kind: git`; its kind is {self.kind}")
@@ -82,9 +78,7 @@ class SourceConfig(Strict):
     @property
     def holds(self) -> ContentKind:
         """What its files hold."""
-        kind = self.content if self.kind == "git" else self.kind
-        assert kind is not None and kind != "git"
-        return kind
+        return (self.content or "mixed") if self.kind == "git" else self.kind
 
     @property
     def folder(self) -> Path:
@@ -94,7 +88,7 @@ class SourceConfig(Strict):
 
     @property
     def most_bytes(self) -> int | None:
-        """The largest file that is read; None for any."""
+        """The largest file that is read; None for any. Of mixed files each kind has its own."""
         return self.max_file_bytes or DEFAULT_FILE_BYTES.get(self.holds)
 
     @property

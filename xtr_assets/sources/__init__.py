@@ -7,6 +7,7 @@ from xtr_assets.sources.base import Reason, Source
 from xtr_assets.sources.code_tree import CodeTree
 from xtr_assets.sources.folder_place import FolderPlace
 from xtr_assets.sources.git_place import GitPlace
+from xtr_assets.sources.mixed_tree import MixedTree
 from xtr_assets.sources.place import Place
 from xtr_assets.sources.python_tree import PythonTree
 from xtr_assets.sources.records import Records
@@ -28,4 +29,5 @@ _KINDS: dict[str, Callable[[SourceConfig, Place], Source]] = {
     "code": CodeTree,
     "text": TextTree,
     "records": Records,
+    "mixed": MixedTree,
 }

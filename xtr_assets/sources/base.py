@@ -95,7 +95,7 @@ class FileSource(ABC):
         found: dict[str, FileState] = {}
         for path in listing.files:
             if shards[shard_of(path, len(shards))] == shard:
-                state = self.place.state(path, known.get(path), now_ns)
+                state = self.place.state(path, known.get(path), now_ns, self.most_bytes(path))
                 if state is not None:
                     found[path] = state
         for closed, why in listing.closed.items():
@@ -109,7 +109,7 @@ class FileSource(ABC):
 
     def read(self, path: str) -> Iterator[Chunk | Quarantined]:
         try:
-            yield from self.read_file(path, self.place.file(path, self.globs))
+            yield from self.read_file(path, self.place.file(path, self.globs, self.most_bytes(path)))
         except Refused as error:
             yield self.refuse(path, 0, error.reason, error.detail)
         except Undecodable as error:
@@ -124,6 +124,10 @@ class FileSource(ABC):
             # next one is read. What was indexed of it before stays, as of every file that cannot be read.
             log.exception("source %s: %s cannot be read", self.config.name, path)
             yield self.refuse(path, 0, "unreadable", f"{type(error).__name__}: {error!s:.200}")
+
+    def most_bytes(self, path: str) -> int | None:  # noqa: ARG002
+        """The largest file of a name that is read; None for any."""
+        return self.config.most_bytes
 
     @abstractmethod
     def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:

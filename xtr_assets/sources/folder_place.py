@@ -17,15 +17,15 @@ class FolderPlace:
     def __init__(self, config: SourceConfig) -> None:
         self.config, self.root = config, config.folder
 
-    def state(self, path: str, known: FileState | None, now_ns: int) -> FileState | None:
+    def state(self, path: str, known: FileState | None, now_ns: int, most: int | None) -> FileState | None:
         """A file whose size and time (`file_state`) are those in `known` keeps its sha256 unread; any other is read."""
         folder = self.root.parent if self._single() else self.root
-        return file_state(folder, path, known, now_ns, self.config.most_bytes)
+        return file_state(folder, path, known, now_ns, most)
 
-    def file(self, path: str, globs: Globs) -> LocalFile:  # noqa: ARG002
+    def file(self, path: str, globs: Globs, most: int | None) -> LocalFile:  # noqa: ARG002
         file = self._file(path)
         status = file.stat()
-        mode, most = status.st_mode, self.config.most_bytes
+        mode = status.st_mode
         if stat.S_ISDIR(mode):
             raise Refused("unreadable", "the folder cannot be listed; check its permissions")
         if not stat.S_ISREG(mode):

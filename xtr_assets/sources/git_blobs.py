@@ -23,7 +23,12 @@ class MissingBlob(OSError):
     """The repository names an object that it does not hold."""
 
     def __init__(self, object_id: str) -> None:
-        super().__init__(0, f"its object {object_id[:12]} is not in the repository; `git fetch --refetch` brings it")
+        super().__init__(0, missing(object_id))
+
+
+def missing(object_id: str) -> str:
+    """What a person is told of an object that is not there."""
+    return f"its object {object_id[:12]} is not in the repository; `git fetch --refetch` brings it"
 
 
 class BlobReader:

@@ -67,7 +67,8 @@ def _remote_commit(address: str, ref: str, source: str) -> tuple[str, str]:
     names = [ref] if full else [f"refs/heads/{ref}", f"refs/tags/{ref}"]
     asked = [one for name in names for one in (name, f"{name}^{{}}")]
     said = answer([git(), *_SLOW, "ls-remote", "--", address, *asked], _environment(), seconds=ASK_SECONDS)
-    found = dict(reversed(line.split("\t", 1)) for line in said.decode("utf-8", "replace").splitlines())
+    lines = (line.partition("\t") for line in said.decode("utf-8", "replace").splitlines())
+    found = {named: commit for commit, _, named in lines}
     # Of a tag with a message the commit that it is of.
     commits = {name: found.get(f"{name}^{{}}", found.get(name)) for name in names}
     named = {name: commit for name, commit in commits.items() if commit}

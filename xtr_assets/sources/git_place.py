@@ -8,7 +8,7 @@ from xtr_assets.core.errors import ConfigError, ProviderError, SourceError
 from xtr_assets.core.types import FileState
 from xtr_assets.sources.file_scan import Listing, unread_state
 from xtr_assets.sources.folder_place import nothing_matches
-from xtr_assets.sources.git_blobs import BlobFile, BlobReader, MissingBlob
+from xtr_assets.sources.git_blobs import BlobFile, BlobReader, MissingBlob, missing
 from xtr_assets.sources.git_command import INSTALL, GitFailed, git
 from xtr_assets.sources.git_commit import Blob, CommitTree, commit_tree, find_commit, select
 from xtr_assets.sources.git_folder import git_folder
@@ -69,22 +69,28 @@ class GitPlace:
             raise ConfigError(f"`ref` of source {name} is {self.ref}, which is {named} in {where}; write one in full")
         return commit_tree(folder, found[0][1])
 
-    def state(self, path: str, known: FileState | None, now_ns: int) -> FileState | None:  # noqa: ARG002
+    def state(
+        self,
+        path: str,
+        known: FileState | None,
+        now_ns: int,  # noqa: ARG002
+        most: int | None,  # noqa: ARG002
+    ) -> FileState | None:
         """No content is read: the id says what it is."""
         blob = (self._blobs or {}).get(path)
         if blob is None:
             return None
         if blob.size is None:
-            return unread_state(path, MissingBlob(blob.object_id).strerror, known)
+            return unread_state(path, missing(blob.object_id), known)
         digest = content_id(blob.object_id)
         if known is not None and known.refused == digest:
             return known
         return FileState(path, blob.size, 0, digest)
 
-    def file(self, path: str, globs: Globs) -> BlobFile:
+    def file(self, path: str, globs: Globs, most: int | None) -> BlobFile:
         if self._blobs is None:
             self.listing(globs)
-        blob, most = (self._blobs or {}).get(path), self.config.most_bytes
+        blob = (self._blobs or {}).get(path)
         if blob is None:
             raise FileNotFoundError(path)
         assert self._reader is not None

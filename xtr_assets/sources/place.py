@@ -42,10 +42,11 @@ class Place(Protocol):
     def listing(self, globs: Globs) -> Listing:
         """Every file that matches. SourceError where the place has gone or holds none: nothing is dropped then."""
 
-    def state(self, path: str, known: FileState | None, now_ns: int) -> FileState | None:
-        """A listed file now; None where it vanished. What cannot be read keeps what is known (`unread_state`)."""
+    def state(self, path: str, known: FileState | None, now_ns: int, most: int | None) -> FileState | None:
+        """A listed file now; None where it vanished. What cannot be read keeps what is known (`unread_state`).
+        What is larger than `most` bytes is not looked into."""
 
-    def file(self, path: str, globs: Globs) -> SourceFile:
+    def file(self, path: str, globs: Globs, most: int | None) -> SourceFile:
         """A file of the last listing, to read. OSError where there is none, Refused for what is not looked into."""
 
 

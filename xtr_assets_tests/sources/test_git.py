@@ -59,7 +59,7 @@ def test_the_files_of_a_commit_are_read_and_those_of_the_work_tree_are_not(repos
     assert refused(source, "guide/new.md")[0][0] == "unreadable"
 
 
-@pytest.mark.parametrize("content", ["python", "text", "records", "code"])
+@pytest.mark.parametrize("content", ["python", "text", "records", "code", "mixed"])
 def test_every_kind_of_content_is_read_from_blobs_as_from_a_folder(repository: Repository, content: str) -> None:
     stream = io.BytesIO()
     pq.write_table(pa.table({"_id": ["p1"], "title": ["t"], "text": ["A parquet record."]}), stream)
@@ -73,11 +73,12 @@ def test_every_kind_of_content_is_read_from_blobs_as_from_a_folder(repository: R
     }
     repository.commit(files)
     blobs = opened(repository.path, content)
-    folder = open_source(SourceConfig.model_validate({"name": "lib", "kind": content, "path": repository.path}))
-    paths = list(scanned(blobs))
-    assert paths == list(folder.scan("lib", {})) and paths
-    for path in paths:
-        assert list(blobs.read(path)) == list(folder.read(path))
+    kinds = ("python", "text", "code") if content == "mixed" else (content,)
+    of_folder: dict[str, list[Any]] = {}
+    for kind in kinds:
+        folder = open_source(SourceConfig.model_validate({"name": "lib", "kind": kind, "path": repository.path}))
+        of_folder |= {path: list(folder.read(path)) for path in folder.scan("lib", {})}
+    assert {path: list(blobs.read(path)) for path in scanned(blobs)} == of_folder and of_folder
 
 
 def test_a_ref_is_a_branch_a_tag_or_a_commit(repository: Repository) -> None:
@@ -350,7 +351,6 @@ def test_what_is_not_installed_is_told_with_the_command(
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"kind": "git", "path": "x"}, "say what its files hold"),
         ({"kind": "text", "path": "x", "ref": "main"}, "has `ref`, which is of `kind: git`"),
         ({"kind": "text", "path": "x", "content": "text"}, "has `content`"),
         ({"kind": "text", "path": "https://host/x"}, "no address that `kind: text` reads"),

@@ -24,6 +24,7 @@ from xtr_assets.pipeline.gate import (
 )
 from xtr_assets.pipeline.gate.folder_evidence import Folder, Held
 from xtr_assets.pipeline.gate.git_evidence import GitTree
+from xtr_assets.pipeline.gate.path_patterns import kind_of
 from xtr_assets.pipeline.gate.text_evidence import Row
 from xtr_assets.storage.chunk_files import shifted
 from xtr_assets.storage.generation import Generation
@@ -104,29 +105,30 @@ class FileEvidence:
             return
         if "pointer" in self._reasons.get(place, ()):
             return
-        if source.holds == "records":
+        kind = kind_of(source, path)
+        if kind == "records":
             yield from record_evidence.record_faults(path, file, rows, quarantined, source, self._records)
             return
         data = file.read_bytes()
-        if source.holds == "text" and document_evidence.kind_of(path):
+        if kind == "text" and document_evidence.kind_of(path):
             yield from self._document(place, data, rows)
             return
-        if source.holds == "text" and path.lower().endswith(".ipynb"):
+        if kind == "text" and path.lower().endswith(".ipynb"):
             cells = notebook_evidence.sources_of(data)
             if cells is None or quarantined:
-                yield from self._refused(None if cells is None else "", source, rows, quarantined)
+                yield from self._refused(None if cells is None else "", kind, rows, quarantined)
             else:
                 yield from notebook_evidence.notebook_faults(path, cells, rows)
             return
-        text = python_evidence.python_text_of(data) if source.holds == "python" else text_evidence.text_of(data)
+        text = python_evidence.python_text_of(data) if kind == "python" else text_evidence.text_of(data)
         if text is None or quarantined:
-            yield from self._refused(text, source, rows, quarantined)
+            yield from self._refused(text, kind, rows, quarantined)
             return
         lines = text_evidence.lines_of(text)
         yield from text_evidence.line_faults(lines, rows, source.max_chars)
-        if source.holds == "text":
+        if kind == "text":
             yield from text_evidence.section_faults(path, lines, rows)
-        elif source.holds == "code":
+        elif kind == "code":
             yield from code_evidence.code_faults(path, lines, rows)
         elif self._trees > 0 and rows:
             self._trees -= 1
@@ -146,15 +148,13 @@ class FileEvidence:
         self._pages -= pages if document_evidence.kind_of(place[1]) == document_evidence.PDF else 0
         yield from document_evidence.document_faults(place[1], data, rows, pages)
 
-    def _refused(
-        self, text: str | None, source: SourceConfig, rows: Sequence[Row], quarantined: set[int]
-    ) -> Iterator[str]:
+    def _refused(self, text: str | None, kind: str, rows: Sequence[Row], quarantined: set[int]) -> Iterator[str]:
         """What is in quarantine has no rows and cannot be used; what cannot be used is in quarantine."""
         if rows:
             yield f"{len(rows)} rows of a file that cannot be used"
         if not quarantined:
             yield "it is no text, and not in quarantine"
-        elif text is not None and (source.holds != "python" or python_evidence.tree_of(text) is not None):
+        elif text is not None and (kind != "python" or python_evidence.tree_of(text) is not None):
             yield "it is in quarantine and can be read"
 
     def _records(self, lines: Sequence[int]) -> Sequence[int]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.file_diff import UNREAD_SHA256
-from xtr_assets.pipeline.gate.path_patterns import PathPatterns
+from xtr_assets.pipeline.gate.path_patterns import PathPatterns, kind_of
 from xtr_assets.pipeline.gate.python_evidence import python_text_of, tree_of
 from xtr_assets.pipeline.gate.text_evidence import text_of
 from xtr_assets.sources import open_source
@@ -220,7 +220,8 @@ def stale_faults(held: Held, folder: Folder, served: Mapping[str, Snapshot]) -> 
 
 def well_formed(config: SourceConfig, file: Path) -> bool:
     """Whether a file is what its kind should be, by a reading that is not the source's."""
-    if config.holds == "records":
+    kind = kind_of(config, file.name)
+    if kind == "records":
         if file.suffix.lower() in (".parquet", ".pq"):
             return file.read_bytes()[-4:] == b"PAR1"
         try:
@@ -228,7 +229,7 @@ def well_formed(config: SourceConfig, file: Path) -> bool:
         except (ValueError, RecursionError):
             return False
     data = file.read_bytes()
-    if config.holds == "python":
+    if kind == "python":
         text = python_text_of(data)
         return text is not None and tree_of(text) is not None
     return text_of(data) is not None

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from xtr_assets.pipeline.gate.folder_evidence import before
+
 # A log tells whole seconds; the clock of who wrote it is this machine's.
 SECOND_NS = 1_000_000_000
 # Between what a log says and the time of the ref's file lies what git takes to write both.
@@ -26,7 +28,7 @@ class RefLog:
 
     def named_since(self, looked_ns: int) -> list[str]:
         """Every commit that the ref may have named at a time or later; none where that cannot be told."""
-        if not self.moved_ns or (looked_ns and self.moved_ns + 2 * SECOND_NS < looked_ns):
+        if not self.moved_ns or (looked_ns and before(self.moved_ns, looked_ns)):
             return [self.commits[-1]]
         # A log whose times are not those of its file says when commits are dated, not when they were named.
         dated = list(self.since) == sorted(self.since) and abs(self.moved_ns - self.since[-1]) < LATE_NS
@@ -71,7 +73,8 @@ def _resolved(git_dir: Path, common: Path, name: str) -> tuple[str, str, list[Pa
         elif _ID.fullmatch(said.strip()):
             return name, said.strip(), files
         else:
-            packed = dict(reversed(line.split(" ", 1)) for line in _read(files[0]).splitlines() if _ID.match(line))
+            lines = (line.partition(" ") for line in _read(files[0]).splitlines() if _ID.match(line))
+            packed = {named: commit for commit, _, named in lines}
             return (name, packed[name], files) if name in packed else None
     return None
 

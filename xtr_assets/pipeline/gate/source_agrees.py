@@ -19,6 +19,7 @@ from xtr_assets.pipeline.gate import folder_evidence, git_evidence
 from xtr_assets.pipeline.gate.file_evidence import FileEvidence, Listed, Place
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.folder_evidence import Held
+from xtr_assets.pipeline.gate.path_patterns import most_bytes_of
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.snapshot import Snapshot
@@ -180,8 +181,8 @@ def _size_faults(
 ) -> Iterator[str]:
     """Whether what was too large to be looked into is, and has no row."""
     for shard in sorted(snapshots.keys() & sources.keys()):
-        most = sources[shard].most_bytes
         for path in sorted(_large(snapshots[shard])):
+            most = most_bytes_of(sources[shard], path)
             size = snapshots[shard].files[path].size if path in snapshots[shard].files else 0
             if most is None or size <= most:
                 yield f"{path} in shard {shard} was too large with {size} bytes, {most} are allowed"

@@ -179,8 +179,8 @@ def test_a_blob_of_other_bytes_is_told(git_world: World, monkeypatch: pytest.Mon
     """The source takes one blob's bytes for another's: ids are right, rows are not."""
     original = GitPlace.file
 
-    def other(self: Any, path: str, globs: Any) -> Any:
-        return original(self, "p1.md" if path == "p2.md" else path, globs)
+    def other(self: Any, path: str, *given: Any) -> Any:
+        return original(self, "p1.md" if path == "p2.md" else path, *given)
 
     monkeypatch.setattr(GitPlace, "file", other)
     found = check(git_world.build())
