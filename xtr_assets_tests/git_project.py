@@ -14,12 +14,13 @@ _AUTHOR = {
 
 
 class Repository:
-    """A clone with a work tree, on the branch main."""
+    """A clone with a work tree, on the branch main; the one that is there already, or a new one."""
 
     def __init__(self, path: Path, *options: str) -> None:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
-        self.git("init", "--quiet", "--template=", "--initial-branch=main", *options)
+        if not (path / ".git").exists():
+            self.git("init", "--quiet", "--template=", "--initial-branch=main", *options)
 
     def git(self, *arguments: str, asked: bytes = b"") -> str:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

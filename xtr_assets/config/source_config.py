@@ -32,7 +32,8 @@ class SourceConfig(Strict):
     """One source. `path` may hold `{stdlib}`, the folder of the running Python's standard library.
 
     `content`: what the files of a repository hold (`kind: git`); by their suffixes where it says nothing. `ref`: the
-    branch, tag or commit that is read. `names`: whether the words of path and symbol are encoded beside the text; by default those of code are.
+    branch, tag or commit that is read. `names`: whether the words of path and symbol are encoded beside the text; by
+    default those of code are.
     """
 
     name: SourceName

@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.config import IndexConfig, parse_config
+from xtr_assets_tests.git_project import Repository
 from xtr_assets_tests.healthy.writing import LANGUAGES, MANNERS, Language, Manner, Writer, modules
 
-Kind = Literal["jsonl", "parquet", "python", "markdown", "plain"]
-KINDS: tuple[Kind, ...] = ("jsonl", "parquet", "python", "markdown", "plain")
+Kind = Literal["jsonl", "parquet", "python", "markdown", "plain", "git"]
+KINDS: tuple[Kind, ...] = ("jsonl", "parquet", "python", "markdown", "plain", "git")
 Step = Literal["add", "delete", "change", "rename", "shift", "duplicate", "compact"]
 STEPS: tuple[Step, ...] = ("add", "delete", "change", "rename", "shift", "duplicate", "compact")
 # Texts of one file: a change of one file is then a small one.
@@ -72,13 +73,15 @@ class Project:
             (folder / kind).mkdir(parents=True)
             for start in range(0, share, FILE_TEXTS):
                 self.write(kind, min(FILE_TEXTS, share - start))
+        self.commit()
         if shape.queries:
             lines = [json.dumps({"_id": f"q{number}", "text": self.writer.query()}) for number in range(shape.queries)]
             (folder / "queries.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
 
     @property
     def config(self) -> IndexConfig:
-        kinds = {"jsonl": "records", "parquet": "records", "python": "python", "markdown": "text", "plain": "text"}
+        texts = dict.fromkeys(("markdown", "plain"), "text")
+        kinds = {"jsonl": "records", "parquet": "records", "python": "python", **texts, "git": "git"}
         sources = [
             {"name": kind, "kind": kinds[kind], "path": kind, "shards": self.shape.shards} for kind in self.shape.kinds
         ]
@@ -99,15 +102,26 @@ class Project:
             "compact": lambda: None,
         }
         changes[step]()
+        self.commit()
+
+    def commit(self) -> None:
+        """What lies in the repository, where there is one."""
+        if "git" in self.shape.kinds:
+            Repository(self.folder / "git").commit()
 
     def files(self, *suffixes: str) -> list[Path]:
-        found = [path for kind in self.shape.kinds for path in (self.folder / kind).iterdir()]
+        found = [path for kind in self.shape.kinds for path in self._files_of(kind)]
         return sorted(path for path in found if not suffixes or path.suffix in suffixes)
+
+    def _files_of(self, kind: Kind) -> list[Path]:
+        return sorted(path for path in (self.folder / kind).iterdir() if path.is_file())
 
     def write(self, kind: Kind, texts: int) -> None:
         """One more file of so many texts."""
         self._number += 1
         stem = self.folder / kind / f"f{self._number:04d}"
+        # A repository holds code and text, file by file.
+        kind = ("python", "markdown")[self._number % 2] if kind == "git" else kind
         if kind == "python":
             stem.with_suffix(".py").write_text(self._module(texts), "utf-8")
         elif kind == "markdown":
@@ -149,7 +163,7 @@ class Project:
     def _delete(self) -> None:
         """A file of each source that has twenty, else a line or two of a file of records."""
         for kind in self.shape.kinds:
-            files = sorted((self.folder / kind).iterdir())
+            files = self._files_of(kind)
             if len(files) >= 1 / DELETED_SHARE:
                 self.random.choice(files).unlink()
             elif kind == "jsonl":

@@ -1,4 +1,4 @@
-"""The corpus that faults are planted in: functions, classes, scripts, Markdown, notebooks, records; and its change.
+"""The corpus that faults are planted in: functions, classes, Markdown, notebooks, records, a repository; its change.
 
 Everything a chunk can carry stands in it: titles (methods, sections, records), metadata, letters beyond ASCII, texts
 that stand twice, records that are split, a file that moves, lines that only move, a file whose size does not change.
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.config import IndexConfig, parse_config
+from xtr_assets_tests.git_project import Repository
 
 # The encoder at its defaults, for which the package has a canary.
 CONFIG = """
@@ -23,7 +24,7 @@ warehouse: warehouse
 sources:
   - {{name: code, kind: python, path: code, shards: 3}}
   - {{name: guide, kind: text, path: guide}}
-  - {{name: scripts, kind: code, path: scripts}}
+  - {{name: scripts, kind: git, path: scripts}}
   - {{name: tickets, kind: records, path: tickets, metadata: [team], max_chars: 600}}
 encoder: {{kind: hashing}}
 recall: {{queries: 60}}
@@ -165,6 +166,7 @@ def write_corpus(folder: Path, recipe: str = "auto", seed: int = 1, modules: int
     # Words of their own seeds, so that all else stays what it was.
     for number in range(3):
         (folder / f"scripts/s{number}.js").write_text(script(Words(seed + 90 + number), number, 6), "utf-8")
+    Repository(folder / "scripts").commit()
     (folder / "guide/notes.ipynb").write_text(notebook(Words(seed + 80), 3, 6), "utf-8")
     tickets = [record(words, number) for number in range(180)]
     write_jsonl(folder / "tickets/a.jsonl", tickets[:70])
@@ -196,6 +198,7 @@ def change(corpus: Corpus, seed: int = 2, tickets: int = 24) -> None:
     (folder / "guide/page20.md").write_text(page(words, 20, 6), "utf-8")
     (folder / "guide/more.ipynb").write_text(notebook(Words(seed + 80), 5, 6), "utf-8")
     (folder / "scripts/s7.js").write_text(script(Words(seed + 90), 7, 6), "utf-8")
+    Repository(folder / "scripts").commit()
     _change_tickets(words, folder, tickets)
 
 
