@@ -73,7 +73,7 @@ sources:
   - {name: lib, kind: python, path: ./lib, include: ["a/**"], exclude: ["**/test/**"], shards: 4, max_chars: 900,
      max_file_bytes: 1000}
   - {name: notes, kind: text, path: ./notes}
-  - {name: service, kind: git, path: ../service, ref: main}
+  - {name: service, kind: git, path: ./service, ref: main}
   - {name: web, kind: code, path: ./web}
   - {name: papers, kind: records, path: ./corpus.jsonl, id: key, title: head, text: body, metadata: [year]}
 encoder:

@@ -42,6 +42,8 @@ def _location(value: Any) -> Any:
         if _SECRET.match(value):
             raise ValueError("an address holds no password: use a credential helper, or the environment")
         return value
+    if value is None:
+        return None
     if not isinstance(value, str | Path):
         raise ValueError("give a path, or the address of a repository")
     return Path(_usable_path(value))

@@ -2,17 +2,22 @@
 
 import sysconfig
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from xtr_assets.config.field_types import Location, Strict
 from xtr_assets.config.git_names import check_ref, is_repository_address
+from xtr_assets.core.factory_name import check_factory_name
 
 SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60)]
 # What files hold, and so how they are read. A source of files is of one of these kinds, or says which in `content`;
 # mixed: Python, other code and text, each file by its suffix.
-ContentKind = Literal["python", "code", "text", "records", "mixed"]
+ContentKind = Literal["python", "code", "text", "records", "mixed", "own"]
+# What the package reads; any other kind is somebody's own: `python:package.module:factory`, or an entry point.
+KINDS = frozenset({"python", "code", "text", "records", "git"})
+SOURCE_GROUP = "xtr_assets.sources"
 
 # 2,000 characters of code are about 600 word pieces: two to three windows of the default encoder. Longer chunks blur
 # what a hit points at; shorter ones cut most functions of the standard library (its 90th percentile is about 1,000).
@@ -33,13 +38,14 @@ class SourceConfig(Strict):
 
     `content`: what the files of a repository hold (`kind: git`); by their suffixes where it says nothing. `ref`: the
     branch, tag or commit that is read. `names`: whether the words of path and symbol are encoded beside the text; by
-    default those of code are.
+    default those of code are. `settings`: what somebody's own source is called with.
     """
 
     name: SourceName
-    kind: Literal["python", "code", "text", "records", "git"]
-    path: Location
-    content: ContentKind | None = None
+    kind: str
+    path: Annotated[Location | None, Field(validate_default=True)] = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    content: Literal["python", "code", "text", "records", "mixed"] | None = None
     ref: str | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -51,6 +57,18 @@ class SourceConfig(Strict):
     text: str = "text"
     metadata: tuple[str, ...] = ()
     names: bool | None = None
+
+    @field_validator("kind")
+    @classmethod
+    def _kind_is_known(cls, value: str) -> str:
+        return value if value in KINDS else check_factory_name(value, SOURCE_GROUP, KINDS)
+
+    @field_validator("path")
+    @classmethod
+    def _is_somewhere(cls, value: Path | str | None, info: ValidationInfo) -> Path | str | None:
+        if value is None and info.data.get("kind") in KINDS:
+            raise PydanticCustomError("missing", "Field required")
+        return value
 
     @field_validator("path", mode="before")
     @classmethod
@@ -69,6 +87,10 @@ class SourceConfig(Strict):
         for field in ("content", "ref") if self.kind != "git" else ():
             if getattr(self, field) is not None:
                 raise ValueError(f"source {self.name} has `{field}`, which is of `kind: git`; its kind is {self.kind}")
+        if self.kind in KINDS and self.settings:
+            raise ValueError(f"source {self.name} has `settings`, which its kind, {self.kind}, does not take")
+        if self.own:
+            return self
         if isinstance(self.path, str) and not (self.kind == "git" and is_repository_address(self.path)):
             raise ValueError(
                 f"`path` of source {self.name} is no address that `kind: {self.kind}` reads; give a folder, or with "
@@ -79,7 +101,14 @@ class SourceConfig(Strict):
     @property
     def holds(self) -> ContentKind:
         """What its files hold."""
-        return (self.content or "mixed") if self.kind == "git" else self.kind
+        if self.kind == "git":
+            return self.content or "mixed"
+        return cast(ContentKind, self.kind) if self.kind in KINDS else "own"
+
+    @property
+    def own(self) -> bool:
+        """Whether its kind is somebody's own."""
+        return self.kind not in KINDS
 
     @property
     def folder(self) -> Path:
@@ -99,6 +128,6 @@ class SourceConfig(Strict):
 
     def at(self, folder: Path) -> "SourceConfig":
         """The same with a relative path taken from `folder`."""
-        if isinstance(self.path, str):
+        if not isinstance(self.path, Path):
             return self
         return self.model_copy(update={"path": folder / self.path.expanduser()})

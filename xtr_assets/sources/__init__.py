@@ -8,12 +8,13 @@ from xtr_assets.sources.code_tree import CodeTree
 from xtr_assets.sources.folder_place import FolderPlace
 from xtr_assets.sources.git_place import GitPlace
 from xtr_assets.sources.mixed_tree import MixedTree
+from xtr_assets.sources.own_source import OwnSource, open_own_source
 from xtr_assets.sources.place import Place
 from xtr_assets.sources.python_tree import PythonTree
 from xtr_assets.sources.records import Records
 from xtr_assets.sources.text_tree import TextTree
 
-__all__ = ["Reason", "Source", "open_source"]
+__all__ = ["OwnSource", "Reason", "Source", "open_source"]
 
 
 def open_source(config: SourceConfig) -> Source:
@@ -21,6 +22,8 @@ def open_source(config: SourceConfig) -> Source:
 
     Raises ConfigError for a pattern that is none, ProviderError where what reads it is not installed.
     """
+    if config.own:
+        return open_own_source(config)
     return _KINDS[config.holds](config, GitPlace(config) if config.kind == "git" else FolderPlace(config))
 
 

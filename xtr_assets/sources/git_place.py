@@ -53,7 +53,7 @@ class GitPlace:
     def _folder(self) -> Path:
         if isinstance(self.config.path, str):
             return updated_mirror(self.config.path, self.ref, self.config.name)
-        return git_folder(self.config.path, self.config.name)
+        return git_folder(self.config.folder, self.config.name)
 
     def _commit(self, folder: Path) -> CommitTree:
         ref = MIRRORED if isinstance(self.config.path, str) else self.ref

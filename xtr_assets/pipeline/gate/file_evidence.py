@@ -24,6 +24,7 @@ from xtr_assets.pipeline.gate import (
 )
 from xtr_assets.pipeline.gate.folder_evidence import Folder, Held
 from xtr_assets.pipeline.gate.git_evidence import GitTree
+from xtr_assets.pipeline.gate.own_evidence import OwnFiles, own_faults
 from xtr_assets.pipeline.gate.path_patterns import kind_of
 from xtr_assets.pipeline.gate.text_evidence import Row
 from xtr_assets.storage.chunk_files import shifted
@@ -40,7 +41,7 @@ BLOCK_FILES = 256
 TOLD_OF_FILE = 3
 
 # What lies where a source is, walked a second time.
-Listed = Folder | GitTree
+Listed = Folder | GitTree | OwnFiles
 Place = tuple[str, str]  # shard, path
 
 
@@ -106,6 +107,9 @@ class FileEvidence:
         if "pointer" in self._reasons.get(place, ()):
             return
         kind = kind_of(source, path)
+        if kind == "own":
+            yield from own_faults(file, rows, quarantined)
+            return
         if kind == "records":
             yield from record_evidence.record_faults(path, file, rows, quarantined, source, self._records)
             return

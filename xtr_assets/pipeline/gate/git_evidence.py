@@ -117,10 +117,10 @@ def _where(config: SourceConfig) -> tuple[Path, str]:
     ref = config.ref or "HEAD"
     if isinstance(config.path, str):
         return mirror_folder(config.path, ref), MIRRORED
-    dotted = config.path / ".git"
+    dotted = config.folder / ".git"
     if dotted.is_file():
-        return config.path / dotted.read_text("utf-8", "replace").partition(":")[2].strip(), ref
-    return (dotted if dotted.is_dir() else config.path), ref
+        return config.folder / dotted.read_text("utf-8", "replace").partition(":")[2].strip(), ref
+    return (dotted if dotted.is_dir() else config.folder), ref
 
 
 def blobs_of(store: Any, commit: str, config: SourceConfig) -> dict[str, str]:

@@ -90,7 +90,9 @@ def skipped_files(config: IndexConfig) -> dict[str, int]:
         except SourceError:
             continue
         root = f"{source.path}@{source.ref}"
-        if source.kind != "git":
+        if source.own:
+            root = source.name
+        elif source.kind != "git":
             root = str(source.folder.parent if source.folder.is_file() else source.folder)
         submodules += len(listing.submodules)
         read.update(f"{root}/{path}" for path in listing.files)
