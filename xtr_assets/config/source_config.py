@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from xtr_assets.config.field_types import Location, Strict
 from xtr_assets.config.git_names import check_ref, is_repository_address
@@ -67,7 +66,7 @@ class SourceConfig(Strict):
     @classmethod
     def _is_somewhere(cls, value: Path | str | None, info: ValidationInfo) -> Path | str | None:
         if value is None and info.data.get("kind") in KINDS:
-            raise PydanticCustomError("missing", "Field required")
+            raise ValueError("it is missing; give a folder, a file or an address")
         return value
 
     @field_validator("path", mode="before")
