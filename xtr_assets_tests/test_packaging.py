@@ -60,6 +60,7 @@ def imported(path: Path) -> set[str]:
                 "code",
                 "documents",
                 "git",
+                "stores",
                 "evaluate",
                 "serve",
                 "mcp",

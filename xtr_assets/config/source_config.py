@@ -16,6 +16,8 @@ SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_le
 ContentKind = Literal["python", "code", "text", "records", "mixed", "own"]
 # What the package reads; any other kind is somebody's own: `python:package.module:factory`, or an entry point.
 KINDS = frozenset({"python", "code", "text", "records", "git"})
+# Object stores, by how an address of theirs begins.
+STORES = ("s3://", "gs://", "gcs://", "az://", "abfs://", "abfss://", "memory://")
 SOURCE_GROUP = "xtr_assets.sources"
 
 # 2,000 characters of code are about 600 word pieces: two to three windows of the default encoder. Longer chunks blur
@@ -30,6 +32,11 @@ DEFAULT_FILE_BYTES = {"python": 2 << 20, "code": 2 << 20, "text": 32 << 20}
 # A function is asked for by what it is called, and its text may not hold that; what prose is called, its title, is
 # encoded with it already, and a vector of its own added nothing (docs/measurements.md).
 NAMED_KINDS = frozenset({"python", "code", "mixed"})
+
+
+def is_store_address(value: str) -> bool:
+    """Whether this is a bucket of an object store, or below one."""
+    return value.startswith(STORES) and bool(value.partition("://")[2].strip("/")) and value.isprintable()
 
 
 class SourceConfig(Strict):
@@ -90,10 +97,11 @@ class SourceConfig(Strict):
             raise ValueError(f"source {self.name} has `settings`, which its kind, {self.kind}, does not take")
         if self.own:
             return self
-        if isinstance(self.path, str) and not (self.kind == "git" and is_repository_address(self.path)):
+        known = is_repository_address if self.kind == "git" else is_store_address
+        if isinstance(self.path, str) and not known(self.path):
             raise ValueError(
-                f"`path` of source {self.name} is no address that `kind: {self.kind}` reads; give a folder, or with "
-                "`kind: git` the ssh or https address of a repository"
+                f"`path` of source {self.name} is no address that `kind: {self.kind}` reads; give a folder, an address "
+                f"of {', '.join(STORES)}, or with `kind: git` the ssh or https address of a repository"
             )
         return self
 
@@ -124,6 +132,11 @@ class SourceConfig(Strict):
     def named(self) -> bool:
         """Whether its rows have name vectors."""
         return self.holds in NAMED_KINDS if self.names is None else self.names
+
+    @property
+    def stored(self) -> bool:
+        """Whether its files are objects of a store."""
+        return isinstance(self.path, str) and self.kind in KINDS - {"git"}
 
     def at(self, folder: Path) -> "SourceConfig":
         """The same with a relative path taken from `folder`."""

@@ -1,4 +1,4 @@
-"""Where chunks come from: Python, other code, text and records, in folders and repositories, behind one protocol."""
+"""Where chunks come from: code, text and records, in folders, repositories and object stores, behind one protocol."""
 
 from collections.abc import Callable
 
@@ -12,6 +12,7 @@ from xtr_assets.sources.own_source import OwnSource, open_own_source
 from xtr_assets.sources.place import Place
 from xtr_assets.sources.python_tree import PythonTree
 from xtr_assets.sources.records import Records
+from xtr_assets.sources.store_place import StorePlace
 from xtr_assets.sources.text_tree import TextTree
 
 __all__ = ["OwnSource", "Reason", "Source", "open_source"]
@@ -24,7 +25,13 @@ def open_source(config: SourceConfig) -> Source:
     """
     if config.own:
         return open_own_source(config)
-    return _KINDS[config.holds](config, GitPlace(config) if config.kind == "git" else FolderPlace(config))
+    return _KINDS[config.holds](config, _place_of(config))
+
+
+def _place_of(config: SourceConfig) -> Place:
+    if config.kind == "git":
+        return GitPlace(config)
+    return StorePlace(config) if config.stored else FolderPlace(config)
 
 
 _KINDS: dict[str, Callable[[SourceConfig, Place], Source]] = {

@@ -26,6 +26,7 @@ from xtr_assets.pipeline.gate.folder_evidence import Folder, Held
 from xtr_assets.pipeline.gate.git_evidence import GitTree
 from xtr_assets.pipeline.gate.own_evidence import OwnFiles, own_faults
 from xtr_assets.pipeline.gate.path_patterns import kind_of
+from xtr_assets.pipeline.gate.store_evidence import StoredFiles
 from xtr_assets.pipeline.gate.text_evidence import Row
 from xtr_assets.storage.chunk_files import shifted
 from xtr_assets.storage.generation import Generation
@@ -41,7 +42,7 @@ BLOCK_FILES = 256
 TOLD_OF_FILE = 3
 
 # What lies where a source is, walked a second time.
-Listed = Folder | GitTree | OwnFiles
+Listed = Folder | GitTree | OwnFiles | StoredFiles
 Place = tuple[str, str]  # shard, path
 
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.file_diff import UNREAD_SHA256
-from xtr_assets.pipeline.gate import folder_evidence, git_evidence, own_evidence
+from xtr_assets.pipeline.gate import folder_evidence, git_evidence, own_evidence, store_evidence
 from xtr_assets.pipeline.gate.file_evidence import FileEvidence, Listed, Place
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.folder_evidence import Held
@@ -101,6 +101,8 @@ def _held(session: DraftSession, snapshots: Mapping[str, Snapshot]) -> dict[str,
 def _listed(source: SourceConfig) -> Listed:
     if source.own:
         return own_evidence.own_files_of(source)
+    if source.stored:
+        return store_evidence.stored_files_of(source)
     return git_evidence.git_tree_of(source) if source.kind == "git" else folder_evidence.folder_of(source)
 
 
@@ -119,6 +121,9 @@ def _folder_faults(
             faults += git_evidence.stale_faults(one, place, served)
             continue
         if isinstance(place, own_evidence.OwnFiles):
+            continue
+        if isinstance(place, store_evidence.StoredFiles):
+            faults += store_evidence.store_faults(one, place)
             continue
         faults += folder_evidence.listing_faults(one, place)
         faults += folder_evidence.stale_faults(one, place, served)

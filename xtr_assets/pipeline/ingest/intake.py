@@ -90,8 +90,8 @@ def skipped_files(config: IndexConfig) -> dict[str, int]:
         except SourceError:
             continue
         root = f"{source.path}@{source.ref}"
-        if source.own:
-            root = source.name
+        if source.own or source.stored:
+            root = str(source.path or source.name)
         elif source.kind != "git":
             root = str(source.folder.parent if source.folder.is_file() else source.folder)
         submodules += len(listing.submodules)
