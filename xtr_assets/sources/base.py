@@ -76,6 +76,10 @@ class FileSource(ABC):
         }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
+    def stamp(self, now_ns: int) -> str | None:
+        """Equal only where a scan would find the same (sources/tree_stamp.py); None where nobody can tell."""
+        return self.place.stamp(self.globs, now_ns)
+
     def settings(self) -> dict[str, Any]:
         """What else decides the chunks of this kind of source."""
         return {}

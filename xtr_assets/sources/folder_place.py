@@ -9,6 +9,7 @@ from xtr_assets.core.types import FileState
 from xtr_assets.sources.file_scan import Listing, file_state, list_files
 from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.place import LocalFile, Refused, too_large
+from xtr_assets.sources.tree_stamp import tree_stamp
 
 
 class FolderPlace:
@@ -16,6 +17,9 @@ class FolderPlace:
 
     def __init__(self, config: SourceConfig) -> None:
         self.config, self.root = config, config.folder
+
+    def stamp(self, globs: Globs, now_ns: int) -> str | None:
+        return tree_stamp(self.root, globs, now_ns)
 
     def state(self, path: str, known: FileState | None, now_ns: int, most: int | None) -> FileState | None:
         """A file whose size and time (`file_state`) are those in `known` keeps its sha256 unread; any other is read."""

@@ -10,7 +10,7 @@ from xtr_assets.sources.file_scan import Listing, unread_state
 from xtr_assets.sources.folder_place import nothing_matches
 from xtr_assets.sources.git_blobs import BlobFile, BlobReader, MissingBlob, missing
 from xtr_assets.sources.git_command import INSTALL, GitFailed, git
-from xtr_assets.sources.git_commit import Blob, CommitTree, commit_tree, find_commit, select
+from xtr_assets.sources.git_commit import Blob, commit_tree, find_commit, select
 from xtr_assets.sources.git_folder import git_folder
 from xtr_assets.sources.git_mirror import MIRRORED, updated_mirror
 from xtr_assets.sources.globs import Globs
@@ -37,7 +37,7 @@ class GitPlace:
         name, where = self.config.name, self.config.path
         folder = self._folder()
         try:
-            tree = self._commit(folder)
+            tree = commit_tree(folder, self._commit(folder))
             reader = BlobReader(folder)
             listing, self._blobs = select(tree, globs, lambda link: _target(reader, link))
         except GitFailed as error:
@@ -50,12 +50,19 @@ class GitPlace:
             raise nothing_matches(name, f"{where} at {self.ref} ({tree.commit[:12]})", globs)
         return listing
 
+    def stamp(self, globs: Globs, now_ns: int) -> str | None:  # noqa: ARG002
+        """The commit that the ref names: what it holds never changes."""
+        try:
+            return self._commit(self._folder())
+        except (SourceError, ConfigError, GitFailed):
+            return None  # A scan says why.
+
     def _folder(self) -> Path:
         if isinstance(self.config.path, str):
             return updated_mirror(self.config.path, self.ref, self.config.name)
         return git_folder(self.config.folder, self.config.name)
 
-    def _commit(self, folder: Path) -> CommitTree:
+    def _commit(self, folder: Path) -> str:
         ref = MIRRORED if isinstance(self.config.path, str) else self.ref
         name, where = self.config.name, self.config.path
         found = find_commit(folder, ref)
@@ -67,7 +74,7 @@ class GitPlace:
         if len({commit for _, commit in found}) > 1:
             named = " and ".join(f"{one} ({commit[:12]})" for one, commit in found)
             raise ConfigError(f"`ref` of source {name} is {self.ref}, which is {named} in {where}; write one in full")
-        return commit_tree(folder, found[0][1])
+        return found[0][1]
 
     def state(
         self,

@@ -42,6 +42,9 @@ class Place(Protocol):
     def listing(self, globs: Globs) -> Listing:
         """Every file that matches. SourceError where the place has gone or holds none: nothing is dropped then."""
 
+    def stamp(self, globs: Globs, now_ns: int) -> str | None:
+        """Equal only where a listing, and the state of each file, would be the same; None where nobody can tell."""
+
     def state(self, path: str, known: FileState | None, now_ns: int, most: int | None) -> FileState | None:
         """A listed file now; None where it vanished. What cannot be read keeps what is known (`unread_state`).
         What is larger than `most` bytes is not looked into."""

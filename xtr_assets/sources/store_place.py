@@ -72,6 +72,10 @@ class StorePlace:
             raise nothing_matches(name, self.address, globs)
         return listing
 
+    def stamp(self, globs: Globs, now_ns: int) -> str | None:  # noqa: ARG002
+        """Only its listing says what a store holds."""
+        return None
+
     def _below(self, globs: Globs) -> Iterator[tuple[str, Mapping[str, Any]]]:
         waiting, top = [self.root], len(self.root.rstrip("/")) + 1
         while waiting:

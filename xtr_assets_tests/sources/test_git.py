@@ -15,6 +15,7 @@ from xtr_assets.core.file_diff import diff_files
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.sources import Source, git_blobs, open_source
 from xtr_assets.sources.git_commit import commit_tree
+from xtr_assets.sources.tree_stamp import Stamped
 from xtr_assets_tests.git_project import Repository
 
 PAGE = "# Ferries\n\nThe ferry leaves at noon.\n"
@@ -359,3 +360,15 @@ def test_what_is_not_installed_is_told_with_the_command(
 def test_fields_that_do_not_fit_the_kind_are_refused(fields: dict[str, str], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         SourceConfig.model_validate({"name": "lib", **fields})
+
+
+def test_a_look_at_a_ref_asks_for_the_ref_alone(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = opened(repository.path)
+    assert isinstance(source, Stamped)
+    with monkeypatch.context() as blind:
+        blind.setattr("xtr_assets.sources.git_place.commit_tree", lambda *_: pytest.fail("its tree was listed"))
+        before = source.stamp(0)
+        assert before == repository.git("rev-parse", "HEAD") == source.stamp(0)
+    repository.commit({"guide/a.md": "# Later\n\nx\n"})
+    assert source.stamp(0) not in (None, before)
+    assert opened(repository.path, ref="gone").stamp(0) is None  # type: ignore[attr-defined]
