@@ -11,6 +11,7 @@ import random
 import time
 from statistics import median
 
+from xtr_assets.search.ranker import Mode
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.search.searcher import open as open_searcher
 from xtr_assets.telemetry import metrics
@@ -35,7 +36,7 @@ def questions_of(searcher: Searcher, count: int) -> list[str]:
     return random.Random(5).choices(symbols, k=count)
 
 
-def measure(searcher: Searcher, questions: list[str], mode: str) -> None:
+def measure(searcher: Searcher, questions: list[str], mode: Mode) -> None:
     for text in questions[:WARM]:
         searcher.search(text, k=10, mode=mode)
     before, whole, computed = spent(), [], time.process_time()

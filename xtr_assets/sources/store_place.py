@@ -103,8 +103,13 @@ class StorePlace:
             return FileState(path, size, 0, unread_digest(size))
         # As of files: what was written within the clock's grain may be written again without a trace.
         trusted = written if written < now_ns - RACY_NS else 0
-        looked_into = known is not None and not known.unread and known.sha256 != unread_digest(size)
-        if version is None and trusted and looked_into and known == FileState(path, size, trusted, known.sha256):
+        if (
+            version is None
+            and trusted
+            and known is not None
+            and known.sha256 != unread_digest(size)
+            and known == FileState(path, size, trusted, known.sha256)
+        ):
             return known
         try:
             digest = version or self._digest(path)

@@ -66,7 +66,7 @@ def test_what_a_source_raises_drops_nothing(method: str, monkeypatch: pytest.Mon
         raise TimeoutError("the service does not answer")
 
     monkeypatch.setattr(own.Notes, method, failing)
-    given = ("notes", {}) if method == "scan" else ()
+    given: tuple[Any, ...] = ("notes", {}) if method == "scan" else ()
     with pytest.raises(SourceError, match=rf"failed \({method}: TimeoutError: the service .*\); what was ingested"):
         getattr(open_source(config()), method)(*given)
 

@@ -26,7 +26,7 @@ PAGE = "# Ferries\n\nThe ferry leaves at noon.\n"
 RECORDS = "".join(json.dumps({"_id": str(n), "text": f"Record {n}."}) + "\n" for n in range(5))
 
 
-class Versioned(MemoryFileSystem):
+class Versioned(MemoryFileSystem):  # type: ignore[misc]
     """The same store with an ETag for each object, as s3 lists them; written long ago."""
 
     protocol = "s3"
