@@ -1,10 +1,16 @@
 """A repository made for a test, by the command git with nothing of the caller's own settings."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
+# Where it is not installed, what is tested of repositories is skipped, and larger stories have folders in their place.
+GIT = shutil.which("git") is not None
+needs_git = pytest.mark.skipif(not GIT, reason="the command git is not installed")
 _OWN = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_TERMINAL_PROMPT": "0"}
 _AUTHOR = {
     f"GIT_{who}_{what}": said

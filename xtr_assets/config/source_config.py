@@ -105,6 +105,10 @@ class SourceConfig(Strict):
             )
         return self
 
+    def __hash__(self) -> int:
+        # Settings may hold lists and mappings, which have none.
+        return hash((self.name, self.kind, self.path, self.content, self.ref, self.shards))
+
     @property
     def holds(self) -> ContentKind:
         """What its files hold."""

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.config import IndexConfig, parse_config
-from xtr_assets_tests.git_project import Repository
+from xtr_assets_tests.git_project import GIT, Repository
 from xtr_assets_tests.healthy.writing import LANGUAGES, MANNERS, Language, Manner, Writer, modules
 
 Kind = Literal["jsonl", "parquet", "python", "markdown", "plain", "git"]
-KINDS: tuple[Kind, ...] = ("jsonl", "parquet", "python", "markdown", "plain", "git")
+KINDS: tuple[Kind, ...] = ("jsonl", "parquet", "python", "markdown", "plain", *(("git",) if GIT else ()))
 Step = Literal["add", "delete", "change", "rename", "shift", "duplicate", "compact"]
 STEPS: tuple[Step, ...] = ("add", "delete", "change", "rename", "shift", "duplicate", "compact")
 # Texts of one file: a change of one file is then a small one.

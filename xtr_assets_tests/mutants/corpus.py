@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.config import IndexConfig, parse_config
-from xtr_assets_tests.git_project import Repository
+from xtr_assets_tests.git_project import GIT, Repository
 
 # The encoder at its defaults, for which the package has a canary.
 CONFIG = """
@@ -24,7 +24,7 @@ warehouse: warehouse
 sources:
   - {{name: code, kind: python, path: code, shards: 3}}
   - {{name: guide, kind: text, path: guide}}
-  - {{name: scripts, kind: git, path: scripts}}
+  - {{name: scripts, kind: {scripts}, path: scripts}}
   - {{name: tickets, kind: records, path: tickets, metadata: [team], max_chars: 600}}
 encoder: {{kind: hashing}}
 recall: {{queries: 60}}
@@ -44,7 +44,7 @@ class Corpus:
 
     @property
     def config(self) -> IndexConfig:
-        return parse_config(CONFIG.format(recipe=self.recipe), self.folder)
+        return parse_config(CONFIG.format(recipe=self.recipe, scripts="git" if GIT else "code"), self.folder)
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -166,7 +166,7 @@ def write_corpus(folder: Path, recipe: str = "auto", seed: int = 1, modules: int
     # Words of their own seeds, so that all else stays what it was.
     for number in range(3):
         (folder / f"scripts/s{number}.js").write_text(script(Words(seed + 90 + number), number, 6), "utf-8")
-    Repository(folder / "scripts").commit()
+    commit(folder)
     (folder / "guide/notes.ipynb").write_text(notebook(Words(seed + 80), 3, 6), "utf-8")
     tickets = [record(words, number) for number in range(180)]
     write_jsonl(folder / "tickets/a.jsonl", tickets[:70])
@@ -198,8 +198,14 @@ def change(corpus: Corpus, seed: int = 2, tickets: int = 24) -> None:
     (folder / "guide/page20.md").write_text(page(words, 20, 6), "utf-8")
     (folder / "guide/more.ipynb").write_text(notebook(Words(seed + 80), 5, 6), "utf-8")
     (folder / "scripts/s7.js").write_text(script(Words(seed + 90), 7, 6), "utf-8")
-    Repository(folder / "scripts").commit()
+    commit(folder)
     _change_tickets(words, folder, tickets)
+
+
+def commit(folder: Path) -> None:
+    """The scripts are those of a repository, where the command git is there."""
+    if GIT:
+        Repository(folder / "scripts").commit()
 
 
 def _change_tickets(words: Words, folder: Path, tickets: int) -> None:

@@ -16,7 +16,9 @@ from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.sources import Source, git_blobs, open_source
 from xtr_assets.sources.git_commit import commit_tree
 from xtr_assets.sources.tree_stamp import Stamped
-from xtr_assets_tests.git_project import Repository
+from xtr_assets_tests.git_project import Repository, needs_git
+
+pytestmark = needs_git
 
 PAGE = "# Ferries\n\nThe ferry leaves at noon.\n"
 MODULE = 'def area(width):\n    """The area of a square."""\n    return width * width\n'

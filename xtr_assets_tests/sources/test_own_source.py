@@ -55,6 +55,11 @@ def test_what_is_wrong_with_a_factory_is_said(kind: str, settings: dict[str, Any
         open_source(config(kind, settings=settings))
 
 
+def test_a_configuration_with_settings_can_be_a_key() -> None:
+    first, second = config(settings={"teams": ["search"]}), config(settings={"teams": ["ingest"]})
+    assert len({first, second, config(settings={"teams": ["search"]})}) == 2
+
+
 def test_settings_are_of_an_own_kind_alone() -> None:
     with pytest.raises(ValueError, match="has `settings`, which its kind, text, does not take"):
         SourceConfig.model_validate({"name": "a", "kind": "text", "path": "a", "settings": {"b": 1}})

@@ -14,6 +14,7 @@ from xtr_assets.pipeline.gate.path_patterns import SUFFIXES, PathPatterns
 from xtr_assets.pipeline.gate.source_agrees import check
 from xtr_assets.sources import base, file_scan, folder_place, open_source
 from xtr_assets.sources.globs import Globs
+from xtr_assets.sources.mixed_tree import MixedTree
 from xtr_assets_tests.pipeline.gate.conftest import FILES, Plant, World
 
 # More than the kernel's clock for files is behind.
@@ -216,5 +217,5 @@ def test_every_kind_has_its_suffixes(tmp_path: Any) -> None:
     kinds = set(get_args(ContentKind)) - {"own"}
     assert set(kinds) == set(SUFFIXES)
     for kind in kinds:
-        source = open_source(SourceConfig(name="lib", kind="git", content=kind, path=tmp_path))
-        assert set(source.suffixes) == set(SUFFIXES[kind])  # type: ignore[attr-defined]
+        reads = MixedTree if kind == "mixed" else type(open_source(SourceConfig(name="lib", kind=kind, path=tmp_path)))
+        assert set(reads.suffixes) == set(SUFFIXES[kind])  # type: ignore[attr-defined]

@@ -15,8 +15,10 @@ from xtr_assets.sources import git_commit
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.git_place import GitPlace
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.git_project import Repository
+from xtr_assets_tests.git_project import Repository, needs_git
 from xtr_assets_tests.pipeline.gate.conftest import Plant, World
+
+pytestmark = needs_git
 
 CONFIG = """\
 name: docs
