@@ -151,7 +151,7 @@ class Marks:
                 log.debug("what was read of %s is not remembered: %s", self._root, error)
 
 
-def marks_folder() -> Path:
+def cache_folder() -> Path:
     """XTR_ASSETS_CACHE, else XDG_CACHE_HOME/xtr-assets, else ~/.cache/xtr-assets: on this host, of this user."""
     given, cache = os.environ.get("XTR_ASSETS_CACHE"), os.environ.get("XDG_CACHE_HOME")
     try:
@@ -159,8 +159,12 @@ def marks_folder() -> Path:
     except RuntimeError:
         # A container whose user has no name has no home either.
         base = Path(tempfile.gettempdir()) / f"xtr-assets-{os.geteuid()}"
+    return base
+
+
+def marks_folder() -> Path:
     # A home that several hosts share: their devices and inodes are not each other's.
-    return base / "verified" / os.uname().nodename
+    return cache_folder() / "verified" / os.uname().nodename
 
 
 def _load(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:

@@ -1,6 +1,7 @@
 """What a warehouse holds and which generation serves: reading takes no lock and waits for nobody."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,6 +52,12 @@ class WarehouseReader:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"
+
+    def follow(self, stop: Callable[[], bool] | None = None) -> None:
+        """Bring what was published elsewhere: for the cache of an object store. A folder of its own follows nobody.
+
+        stop : asked now and then; once it says True the work ends with GenerationError, and goes on at the next call
+        """
 
     def shards(self) -> list[str]:
         """Shards that have a snapshot."""
