@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtr_assets.cli.app import SEARCH, ConfigOption, WarehouseOption, app
+from xtr_assets.cli.app import SEARCH, CacheOption, CacheSizeOption, ConfigOption, WarehouseOption, app
 from xtr_assets.cli.console import note
-from xtr_assets.cli.locate import find_place, shown
+from xtr_assets.cli.locate import cache_options, find_place, shown
 from xtr_assets.core.errors import ProviderError
 
 if TYPE_CHECKING:
     from xtr_assets.server.hosted_index import HostedIndex
+    from xtr_assets.storage.remote.store_cache import CacheOptions
 
 # A search holds Python's lock for a part of its time: more threads than this only take turns.
 MOST_THREADS = 8
@@ -49,6 +50,8 @@ def serve(
     ] = False,
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,
+    cache: CacheOption = None,
+    cache_size: CacheSizeOption = None,
 ) -> None:
     """Answer questions over HTTP, with a search page at /; moves to each newly published generation by itself."""
     import logging
@@ -62,7 +65,7 @@ def serve(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    indexes = hosted(index or [], config, warehouse, device)
+    indexes = hosted(index or [], config, warehouse, device, cache_options(cache, cache_size))
     try:
         server = uvicorn_server(
             indexes,
@@ -80,7 +83,9 @@ def serve(
         raise typer.Exit(1)
 
 
-def hosted(named: list[str], config: Path | None, warehouse: Path | None, device: str) -> "list[HostedIndex]":
+def hosted(
+    named: list[str], config: Path | None, warehouse: Path | None, device: str, cache: "CacheOptions | None" = None
+) -> "list[HostedIndex]":
     """The indexes to serve: those named, and that of the config where one was named or none was."""
     from xtr_assets.server.hosted_index import HostedIndex
 
@@ -97,7 +102,7 @@ def hosted(named: list[str], config: Path | None, warehouse: Path | None, device
         folders[name] = place.warehouse
     for name, folder in folders.items():
         note(f"index {name}: {shown(folder)}")
-    return [HostedIndex(name, folder, device) for name, folder in folders.items()]
+    return [HostedIndex(name, folder, device, cache=cache) for name, folder in folders.items()]
 
 
 def _pair(text: str) -> tuple[str, Path]:

@@ -1,6 +1,7 @@
 """IndexConfig: what one index is made of, read from YAML. Errors name the field, its value and what is allowed."""
 
 import os
+import re
 import sysconfig
 from importlib.resources import files
 from pathlib import Path
@@ -155,6 +156,14 @@ class IndexConfig(Strict):
     queries: QueriesConfig | None = None
     dense: DenseConfig = DenseConfig()
     upkeep: UpkeepConfig = UpkeepConfig()
+
+    @field_validator("warehouse")
+    @classmethod
+    def _is_a_folder(cls, value: Path) -> Path:
+        # As a path it would be a folder of the name `s3:`.
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", str(value)):
+            raise ValueError("it is built in a folder; `xtr-assets push` brings it to an object store. Name a folder")
+        return value
 
     @model_validator(mode="after")
     def _sources_are_usable(self) -> "IndexConfig":

@@ -16,6 +16,7 @@ from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.server.problem import Problem
 from xtr_assets.storage.history import read_published
+from xtr_assets.storage.remote.store_cache import CacheOptions, open_place
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 
@@ -47,7 +48,16 @@ class HostedIndex:
     answers : whether a generation serves, of which no array was found damaged
     """
 
-    def __init__(self, name: str, folder: Path, device: str = "auto", lease_seconds: float = LEASE_SECONDS) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        device: str = "auto",
+        lease_seconds: float = LEASE_SECONDS,
+        cache: CacheOptions | None = None,
+    ) -> None:
+        """folder : the warehouse, or the address of an object store, read through its `cache`."""
+        self._cache = cache
         self.name, self.folder, self._device, self._lease_seconds = name, folder, device, lease_seconds
         self.problem: str | None = "it was not opened yet"
         self.answers = False
@@ -72,7 +82,7 @@ class HostedIndex:
     def warehouse(self) -> Warehouse:
         """The warehouse. Raises StorageError."""
         if self._warehouse is None:
-            self._warehouse = Warehouse.open(self.folder)
+            self._warehouse = open_place(self.folder, self._cache)
         return self._warehouse
 
     def look(self) -> bool:
@@ -117,6 +127,7 @@ class HostedIndex:
             one.searcher.close()
 
     def _follow(self) -> bool:
+        self.warehouse().follow(self._stopping.is_set)
         number, serving = read_published(self.warehouse().layout), self.serving
         if number is None:
             self.problem = "nothing is published; `xtr-assets build` publishes a generation that passes its checks"

@@ -21,6 +21,7 @@ from xtr_assets.storage.lock import exclusive, now
 from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.model_folder import add_model
 from xtr_assets.storage.remote import download, replica, upload
+from xtr_assets.storage.remote.address import refuse_address
 from xtr_assets.storage.remote.object_store import ObjectStore
 from xtr_assets.storage.remote.store_garbage import GRACE_HOURS, StoreReport, collect_store
 from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, compact_shard
@@ -40,6 +41,7 @@ class Warehouse(WarehouseReader):
     @classmethod
     def create(cls, path: str | Path, *, exist_ok: bool = False) -> Self:
         """Make an empty warehouse; with `exist_ok` open the one that is there."""
+        refuse_address(path)
         root = Path(path)
         layout = Layout(root.absolute())
         if os.path.lexists(layout.warehouse_json):

@@ -17,6 +17,7 @@ from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked_top
+from xtr_assets.storage.remote.address import refuse_address
 from xtr_assets.storage.row_match import live_paths
 from xtr_assets.storage.segment import SEGMENT_NAME, Segment
 from xtr_assets.storage.segment_compaction import CompactionPlan, plan_shards
@@ -44,6 +45,7 @@ class WarehouseReader:
 
         Raises WarehouseNotFound where there is none, UnknownFormat for a format_version this release does not read.
         """
+        refuse_address(path)
         layout = Layout(Path(path).absolute())
         refuse_linked_top(layout)
         if not layout.warehouse_json.is_file():

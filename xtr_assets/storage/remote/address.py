@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.errors import InvalidInput, StoreError
 
 SCHEMES = ("s3", "gs", "az", "file", "memory")
 
@@ -58,6 +58,15 @@ def address_of(text: str | Path) -> Address | None:
 def store_address(text: str | Path) -> Address:
     """The same, where a path is a store in that folder."""
     return address_of(text) or Address("file", os.path.normpath(Path(text).absolute()))
+
+
+def refuse_address(path: str | Path) -> None:
+    """StoreError where a folder is meant and a store is named: nothing is built or published in one."""
+    if (address := address_of(path)) is not None:
+        raise StoreError(
+            f"{address} is an object store, and a warehouse in a folder is needed here; `xtr_assets.open` and "
+            "`xtr-assets search -w` read a store, `pull` brings it into a folder, `push` takes it there"
+        )
 
 
 def without_secrets(text: str) -> str:

@@ -47,7 +47,7 @@ class Bucket(Protocol):
     def stat(self, name: str) -> Found | None:
         """What the store says of an object; None where there is none."""
 
-    def list(self, prefix: str, after: str = "") -> Iterator[Found]:
+    def listed(self, prefix: str, after: str = "") -> Iterator[Found]:
         """Objects below `prefix` whose names come after `after`, in any order."""
 
     def remove(self, name: str) -> None:
@@ -75,9 +75,9 @@ class Patient:
     def stat(self, name: str) -> Found | None:
         return self._again(name, lambda: self._bucket.stat(name))
 
-    def list(self, prefix: str, after: str = "") -> Iterator[Found]:
+    def listed(self, prefix: str, after: str = "") -> Iterator[Found]:
         # All of it: a listing that was cut in the middle must not be taken for the whole.
-        yield from self._again(prefix, lambda: list(self._bucket.list(prefix, after)))
+        yield from self._again(prefix, lambda: list(self._bucket.listed(prefix, after)))
 
     def remove(self, name: str) -> None:
         self._again(name, lambda: self._bucket.remove(name))

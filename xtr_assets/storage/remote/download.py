@@ -5,7 +5,7 @@ publish that died before its line, and the next pull puts the store's history in
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,6 +145,7 @@ def _pull(
                 f"{store.name} and this warehouse went different ways. There: {relation.their_word}, by {head.move}. "
                 f"Here: {relation.own_word}. Pull into a new folder, and build there what only this one has"
             )
+        _refuse_other_numbers(layout, relation.theirs)
         there = _is_here(layout, arriving)
         ahead = len(relation.own) if relation.relation == "ahead" else 0
         wanted = {} if ahead or there else _lacking(layout, arriving, cache)
@@ -207,9 +208,24 @@ def _is_here(layout: Layout, arriving: Arriving) -> bool:
     if path.is_file() and read_regular(path, layout.relative(path)) == arriving.manifest_bytes:
         read_manifest(layout, number)
         return True
-    raise GenerationError(
-        f"generation {number} of the store was made elsewhere, and there is another generation {number} here; discard "
-        "it where it is a draft (`xtr-assets gc`), or pull into a new folder"
+    raise _made_elsewhere(number)
+
+
+def _refuse_other_numbers(layout: Layout, lines: Iterable[bytes]) -> None:
+    """GenerationError where a number of the history to come stands for another generation here, a draft most likely:
+    it could never be published beside that history."""
+    entries = history_entries(b"".join(lines))
+    for number in {entry.generation for entry in entries if entry.manifest_sha256}:
+        noted = {entry.manifest_sha256 for entry in entries if entry.generation == number}
+        path = layout.manifest(number)
+        if path.is_file() and sha256_bytes(read_regular(path, layout.relative(path))) not in noted:
+            raise _made_elsewhere(number)
+
+
+def _made_elsewhere(number: int) -> GenerationError:
+    return GenerationError(
+        f"generation {number} of the store was made elsewhere, and there is another generation {number} here; where it "
+        f"is a draft, discard it (`Warehouse.open(folder).discard({number})`), else pull into a new folder"
     )
 
 

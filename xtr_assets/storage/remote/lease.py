@@ -4,6 +4,7 @@ A lease counts from when the store says that it was written: clocks of hosts hav
 """
 
 import logging
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ PREFIX = "leases/"
 # A host that died holds its generation this long; a live one renews its lease at half of it.
 LEASE_SECONDS = 900.0
 MOST_BYTES = 4096
+_NAME = re.compile(r"leases/[0-9a-f]{32}\.json")
 
 
 class Lease(Stored):
@@ -93,7 +95,7 @@ def leased_manifests(store: ObjectStore, now: datetime) -> tuple[set[str], list[
     """sha256 of the manifests that somebody needs now, and the names of leases that are over."""
     needed: set[str] = set()
     over: list[str] = []
-    for one in store.bucket.list(PREFIX):
+    for one in (one for one in store.bucket.listed(PREFIX) if _NAME.fullmatch(one.name)):
         if now - one.modified > timedelta(seconds=LEASE_SECONDS):
             over.append(one.name)
             continue

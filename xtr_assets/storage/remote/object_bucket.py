@@ -74,7 +74,7 @@ class ObjectBucket:
             except FileNotFoundError:
                 return None
 
-    def list(self, prefix: str, after: str = "") -> Iterator[Found]:
+    def listed(self, prefix: str, after: str = "") -> Iterator[Found]:
         import obstore
 
         with _told(prefix):

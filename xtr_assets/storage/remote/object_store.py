@@ -1,6 +1,7 @@
 """A store: immutable files by their sha256, and numbered moves of the pointer, both created where they do not exist."""
 
 import hashlib
+import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ THREADS = 8
 RANGE_BYTES = 8 * 2**20
 # Bytes that came wrong are asked for again so often: a proxy may have cut or mangled them.
 READS = 3
+
+_FILE = re.compile(r"files/([0-9a-f]{2})/\1[0-9a-f]{62}")
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -72,7 +75,7 @@ class ObjectStore:
             refuse_overwriting(self.bucket, self.name)
             self._probed = True
         if (there := self.described()) is None:
-            strange = next((one.name for one in self.bucket.list("") if not one.name.startswith("probe/")), None)
+            strange = next((one.name for one in self.bucket.listed("") if not one.name.startswith("probe/")), None)
             if strange is not None:
                 raise StoreError(
                     f"{self.name} holds {strange!r} and no {STORE_NAME}, so that it is no store; name an empty prefix"
@@ -140,7 +143,7 @@ class ObjectStore:
         return self.as_head(self._linked(tail[-1][1], last, before), tail[-1][1])
 
     def _numbers(self) -> list[int]:
-        listed = {number for one in self.bucket.list(PREFIX) if (number := move_number(one.name)) is not None}
+        listed = {number for one in self.bucket.listed(PREFIX) if (number := move_number(one.name)) is not None}
         lost = next((number for number in range(1, len(listed) + 1) if number not in listed), None)
         if lost is not None:
             raise CorruptFile(f"{self.name}/{move_name(lost)}", f"a move, as there are {len(listed)} others", "none")
@@ -223,8 +226,8 @@ class ObjectStore:
             yield data
 
     def files(self) -> Iterator[Found]:
-        """Every object below files/, with its name as listed."""
-        return self.bucket.list(FILES)
+        """Every file. A listing may say anything: what is not named by a digest is none of ours, and left alone."""
+        return (one for one in self.bucket.listed(FILES) if _FILE.fullmatch(one.name))
 
 
 def file_name(record: FileRecord) -> str:
