@@ -17,9 +17,9 @@ from xtr_assets.core.errors import (
     StoreConflict,
     WarehouseNotFound,
 )
-from xtr_assets.core.files import FileRecord, check, fsync_dir, fsync_tree, move_into_place, read_regular, write_atomic
+from xtr_assets.core.files import FileRecord, check, fsync_tree, move_into_place, read_regular, write_atomic
 from xtr_assets.storage.digests import check_digest
-from xtr_assets.storage.draft_lifecycle import following_number
+from xtr_assets.storage.draft_lifecycle import read_next
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import move_pointer, read_published
 from xtr_assets.storage.history_entry import HistoryEntry
@@ -272,22 +272,34 @@ def _put_in_place(layout: Layout, staged: Layout, arriving: Arriving, wanted: Ma
 
 
 def _serve(layout: Layout, arriving: Arriving, cache: bool) -> None:
-    before = read_published(layout)
-    earlier = {} if before is None or not layout.manifest(before).is_file() else read_manifest(layout, before).snapshots
     _keep_encoders(layout, arriving)
+    # What is no part of a commit stands before it: a pull that dies here is done again.
+    _give_out_no_number_twice(layout, arriving)
+    _keep_current(layout, arriving, cache)
     move_pointer(layout, arriving.number)
     write_atomic(layout.history, arriving.history)
     end = FileRecord(len(arriving.history), sha256_bytes(arriving.history))
     info = read_info(layout)
     update = {"format_version": max(info.format_version, CHAINED_VERSION), "history": end}
     write_atomic(layout.warehouse_json, info.model_copy(update=update).to_bytes())
-    write_atomic(layout.next_number, f"{following_number(layout)}\n".encode("ascii"))
+
+
+def _give_out_no_number_twice(layout: Layout, arriving: Arriving) -> None:
+    """NEXT is above every number of the history to come. That here may have lost its end: it is not asked."""
+    named = {entry.generation for entry in history_entries(arriving.history)}
+    following = max({*named, *layout.numbers()}) + 1
+    if following > (read_next(layout) or 0):
+        write_atomic(layout.next_number, f"{following}\n".encode("ascii"))
+
+
+def _keep_current(layout: Layout, arriving: Arriving, cache: bool) -> None:
+    """The shards are at what serves, but for one that was scanned here since, and serves nowhere yet."""
+    before = read_published(layout)
+    earlier = {} if before is None or not layout.manifest(before).is_file() else read_manifest(layout, before).snapshots
     for shard, version in arriving.manifest.snapshots.items():
-        # What was scanned here since, and serves nowhere yet, stays the shard's current state.
         current = layout.current(shard)
         if cache or not current.is_file() or _version(current) == earlier.get(shard):
             write_atomic(current, f"{version}\n".encode("ascii"))
-    fsync_dir(layout.root)
 
 
 def _keep_encoders(layout: Layout, arriving: Arriving) -> None:
