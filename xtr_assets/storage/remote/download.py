@@ -39,6 +39,8 @@ from xtr_assets.storage.warehouse_info import CHAINED_VERSION, WarehouseInfo, re
 # A collection may take what a pull is about to read; it then begins again with what serves now.
 ROUNDS = 3
 
+Admit = Callable[[int, int], None]
+
 
 @dataclass(frozen=True, slots=True)
 class PullReport:
@@ -108,13 +110,13 @@ def pull(
     dry_run: bool = False,
     cache: bool = False,
     stop: Callable[[], bool] = lambda: False,
-    admit: Callable[[int], None] = lambda _: None,
+    admit: Admit = lambda number, needed: None,  # noqa: ARG005
 ) -> PullReport:
     """Make the warehouse serve what the store does; runs under the writer lock.
 
     cache : the folder holds nothing but what came from this store: a damaged file is brought anew, and the current
-        snapshots are always those of what serves. admit : called with the bytes of all that the generation needs,
-        before any of it is brought; it may refuse them.
+        snapshots are always those of what serves. admit : called with the number of the generation and the
+        bytes of all that it needs, before any of it is brought; it may make room, or refuse them.
     """
     for round_ in range(ROUNDS):
         try:
@@ -134,7 +136,7 @@ def _pull(
     dry_run: bool,
     cache: bool,
     stop: Callable[[], bool],
-    admit: Callable[[int], None],
+    admit: Admit,
 ) -> PullReport:
     with leased(store, f"pull of generation {head.move.serving}", _sha256(head), may_fail=True) as lease:
         arriving = Arriving.of(store, head)
@@ -148,9 +150,12 @@ def _pull(
         _refuse_other_numbers(layout, relation.theirs)
         there = _is_here(layout, arriving)
         ahead = len(relation.own) if relation.relation == "ahead" else 0
+        moved = not ahead and not (there and relation.relation == "same" and read_published(layout) == arriving.number)
+        if moved and not dry_run:
+            # Before it is asked what is here: it may remove some of that.
+            admit(arriving.number, sum(one.bytes for one in arriving.manifest.files.values()))
         wanted = {} if ahead or there else _lacking(layout, arriving, cache)
         total = sum(one.bytes for one in wanted.values())
-        moved = not ahead and not (there and relation.relation == "same" and read_published(layout) == arriving.number)
         report = PullReport(
             store.name,
             arriving.number,
@@ -164,7 +169,6 @@ def _pull(
         )
         if dry_run or not moved:
             return report
-        admit(sum(one.bytes for one in arriving.manifest.files.values()))
         if not there:
             label = f"pulling generation {arriving.number}"
             _put_in_place(layout, fetch(layout, store, wanted, lease, stop, label), arriving, wanted)

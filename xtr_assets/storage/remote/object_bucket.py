@@ -3,6 +3,7 @@
 Credentials come from the environment or the store's own chain; nothing of them is read or kept here.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -105,6 +106,9 @@ def _opened(address: Address, create: bool) -> Any:
             raise StoreError(f"no folder {address.place}, so there is no store in it; `xtr-assets push` makes one")
         return LocalStore(address.place, mkdir=create)
     options: Any = {"timeout": f"{REQUEST_SECONDS}s", "connect_timeout": f"{CONNECT_SECONDS}s"}
+    # Of what the client reads in the environment it forgets this one where it is given options.
+    if os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true"):
+        options["allow_http"] = True
     patience: Any = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
     return from_url(str(address), client_options=options, retry_config=patience)
 

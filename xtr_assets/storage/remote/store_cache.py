@@ -151,7 +151,7 @@ class CachedWarehouse(Warehouse):
             self._move(stop or (lambda: False))
         if monotonic() >= self._trim_at:
             self._trim_at = monotonic() + TRIM_SECONDS
-            self._trim(0)
+            self._trim()
 
     def _move(self, stop: Callable[[], bool]) -> None:
         serves = read_published(self.layout) is not None
@@ -227,29 +227,30 @@ class CachedWarehouse(Warehouse):
 
     # -- its size -----------------------------------------------------------------------------------------------------
 
-    def _admit(self, needed: int) -> None:
+    def _admit(self, number: int, needed: int) -> None:
         if self.budget is not None and needed > self.budget:
             raise StorageError(
                 f"what serves in {self.store.name} needs {needed} bytes, the cache may hold {self.budget}; allow it "
                 f"more (`--cache-size`, ${SIZE_VARIABLE})"
             )
-        self._evict(needed)
+        self._evict({number}, needed)
 
-    def _trim(self, coming: int) -> None:
+    def _trim(self) -> None:
         others = [number for number in self.layout.numbers() if number != read_published(self.layout)]
         if not others:
             return
         try:
             with exclusive(self.layout.writer_lock, "trimming the cache", 0.0):
-                self._evict(coming)
+                self._evict(set(), 0)
         except WarehouseLocked:
             return
 
-    def _evict(self, coming: int) -> None:
-        """Remove the generations that were used longest ago until the rest and `coming` fit. Runs under the lock."""
-        note, serving = self._note(), read_published(self.layout)
+    def _evict(self, stay: set[int], coming: int) -> None:
+        """Remove the generations that were used longest ago, but those that `stay`, until the rest and `coming` bytes
+        fit. Runs under the lock."""
+        note, stay = self._note(), {*stay, read_published(self.layout) or 0}
         used = {} if note is None else note.used
-        others = [n for n in self.layout.numbers() if n != serving and is_sealed(self.layout, n)]
+        others = [n for n in self.layout.numbers() if n not in stay and is_sealed(self.layout, n)]
         for number in sorted(others, key=lambda n: (used.get(n, ""), n)):
             if self.budget is not None and self.bytes() + coming <= self.budget:
                 return

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from xtr_assets.storage.remote.bucket import Bucket, Found, Interrupted, Patient
 from xtr_assets.storage.remote.object_store import ObjectStore
@@ -83,6 +84,16 @@ class FolderBucket:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+class Away(FolderBucket):
+    """A store that nobody reaches."""
+
+    def _gone(self, *arguments: object) -> Any:
+        self.asked["gone"] += 1
+        raise Interrupted("connection refused")
+
+    create = fill = read = stat = listed = remove = _gone
 
 
 FAULTS = ("before", "lost", "throttled", "cut", "mangled", "slow")
