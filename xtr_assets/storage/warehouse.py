@@ -263,7 +263,7 @@ class Warehouse(WarehouseReader):
         moved there meanwhile, StoreUnreachable where requests failed again and again; a push that ended early goes on
         at the next one.
         """
-        opened = ObjectStore.at(store, create=not dry_run)
+        opened = ObjectStore.at(store, "empty" if dry_run else "made")
         if dry_run:
             return upload.push(self.layout, upload.LocalState.of(self.layout), opened, dry_run=True)
         with self.lock(f"push to {opened.name}", STEP_WAIT_SECONDS):
@@ -293,7 +293,8 @@ class Warehouse(WarehouseReader):
     def mirror(source: str | Path, target: str | Path, *, dry_run: bool = False) -> replica.MirrorReport:
         """Copy an object store to another, or to a folder: what it lacks, every byte verified. A mirror is read like
         any store, and written by `mirror` alone. Raises StoreConflict where the target is no copy of the source."""
-        return replica.mirror(ObjectStore.at(source), ObjectStore.at(target, create=not dry_run), dry_run=dry_run)
+        copy = ObjectStore.at(target, "empty" if dry_run else "made")
+        return replica.mirror(ObjectStore.at(source), copy, dry_run=dry_run)
 
     @staticmethod
     def collect_store(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from xtr_assets.core.errors import ProviderError, StoreError
 from xtr_assets.storage.remote.address import Address, without_secrets
@@ -16,6 +16,8 @@ from xtr_assets.storage.remote.bucket import Found, Interrupted
 
 if TYPE_CHECKING:
     from obstore.store import MemoryStore
+
+Missing = Literal["refused", "made", "empty"]
 
 # What a store answers within this time is late, but comes; ranges are 8 MiB, so that 2 Mbit/s suffice.
 REQUEST_SECONDS = 45
@@ -33,15 +35,15 @@ _memory: "dict[str, MemoryStore]" = {}
 class ObjectBucket:
     """The objects below an address."""
 
-    def __init__(self, address: Address, *, create: bool = False) -> None:
-        """`create`: make the folder of a file:// store where there is none."""
+    def __init__(self, address: Address, missing: Missing = "refused") -> None:
+        """`missing`: what becomes of a file:// store whose folder there is not; "empty" is for who only looks."""
         try:
             import obstore  # noqa: F401 (whether it is there)
         except ModuleNotFoundError as error:
             raise ProviderError(f"{error.name} is not installed; `pip install 'xtr-assets[store]'`") from error
         self.address = address
         with _told(str(address)):
-            self._store = _opened(address, create)
+            self._store = _opened(address, missing)
 
     def create(self, name: str, data: bytes) -> bool:
         import obstore
@@ -96,15 +98,17 @@ def _found(said: Any) -> Found:
     return Found(str(said["path"]), int(said["size"]), said["last_modified"])
 
 
-def _opened(address: Address, create: bool) -> Any:
+def _opened(address: Address, missing: Missing) -> Any:
     from obstore.store import LocalStore, MemoryStore, from_url
 
     if address.scheme == "memory":
         return _memory.setdefault(address.place, MemoryStore())
     if address.scheme == "file":
-        if not create and not Path(address.place).is_dir():
+        if missing != "made" and not Path(address.place).is_dir():
+            if missing == "empty":
+                return MemoryStore()
             raise StoreError(f"no folder {address.place}, so there is no store in it; `xtr-assets push` makes one")
-        return LocalStore(address.place, mkdir=create)
+        return LocalStore(address.place, mkdir=missing == "made")
     options: Any = {"timeout": f"{REQUEST_SECONDS}s", "connect_timeout": f"{CONNECT_SECONDS}s"}
     # Of what the client reads in the environment it forgets this one where it is given options.
     if os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true"):

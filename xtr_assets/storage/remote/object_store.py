@@ -17,7 +17,7 @@ from xtr_assets.storage.manifest import sha256_bytes
 from xtr_assets.storage.remote.address import store_address
 from xtr_assets.storage.remote.bucket import Bucket, Found, Patient
 from xtr_assets.storage.remote.move import MOST_BYTES, PREFIX, Move, Store, move_name, move_number, read_move
-from xtr_assets.storage.remote.object_bucket import ObjectBucket
+from xtr_assets.storage.remote.object_bucket import Missing, ObjectBucket
 from xtr_assets.storage.remote.probe import refuse_overwriting
 
 STORE_NAME = "store.json"
@@ -56,10 +56,10 @@ class ObjectStore:
         self._probed = False
 
     @classmethod
-    def at(cls, address: str | Path, *, create: bool = False) -> "ObjectStore":
-        """The store that a URL or a folder names. StoreError where its folder does not exist and is not to be made."""
+    def at(cls, address: str | Path, missing: Missing = "refused") -> "ObjectStore":
+        """The store that a URL or a folder names. `missing`: what becomes of a folder that there is not."""
         place = store_address(address)
-        return cls(Patient(ObjectBucket(place, create=create), str(place)), str(place))
+        return cls(Patient(ObjectBucket(place, missing), str(place)), str(place))
 
     # -- what it is ---------------------------------------------------------------------------------------------------
 

@@ -300,7 +300,7 @@ def test_the_probe_lets_a_slow_and_lossy_store_pass(bucket: FolderBucket) -> Non
 
 def test_obstore_in_memory_and_in_a_folder_honour_create_if_absent(tmp_path: Path) -> None:
     for address in ("memory://probe", tmp_path / "folder"):
-        store = ObjectStore.at(address, create=True)
+        store = ObjectStore.at(address, "made")
         assert store.found().store == store.found().store
         record = FileRecord(3, sha256_bytes(b"abc"))
         assert not store.has(record, "x") and store.put_bytes(b"abc", "x") == record and store.has(record, "x")
@@ -316,7 +316,7 @@ def test_obstore_in_memory_and_in_a_folder_honour_create_if_absent(tmp_path: Pat
 
 def test_an_upload_whose_bytes_differ_never_ends(tmp_path: Path) -> None:
     """Whatever the size: parts are compared before the last of them is handed over."""
-    store = ObjectStore.at(tmp_path / "folder", create=True)
+    store = ObjectStore.at(tmp_path / "folder", "made")
     (tmp_path / "file").write_bytes(b"a" * 20_000)
     wrong = FileRecord(20_000, "0" * 64)
     with pytest.raises(CorruptFile, match="sha256 0000"):
