@@ -271,6 +271,7 @@ def _put_in_place(layout: Layout, staged: Layout, arriving: Arriving, wanted: Ma
         check(staged.resolve(name), wanted[name], name, full=False)
         refuse_linked(layout, layout.resolve(name))
         move_into_place(staged.resolve(name), layout.resolve(name))
+    _give_out_no_number_twice(layout, arriving)
     move_into_place(staged.generation(number), layout.generation(number))
     shutil.rmtree(staged.root, ignore_errors=True)
 
@@ -291,7 +292,7 @@ def _serve(layout: Layout, arriving: Arriving, cache: bool) -> None:
 def _give_out_no_number_twice(layout: Layout, arriving: Arriving) -> None:
     """NEXT is above every number of the history to come. That here may have lost its end: it is not asked."""
     named = {entry.generation for entry in history_entries(arriving.history)}
-    following = max({*named, *layout.numbers()}) + 1
+    following = max({*named, arriving.number, *layout.numbers()}) + 1
     if following > (read_next(layout) or 0):
         write_atomic(layout.next_number, f"{following}\n".encode("ascii"))
 

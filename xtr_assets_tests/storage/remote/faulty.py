@@ -93,7 +93,7 @@ class Away(FolderBucket):
         self.asked["gone"] += 1
         raise Interrupted("connection refused")
 
-    create = fill = read = stat = listed = remove = _gone
+    create = fill = read = stat = listed = remove = _gone  # type: ignore[assignment]
 
 
 FAULTS = ("before", "lost", "throttled", "cut", "mangled", "slow")

@@ -174,10 +174,8 @@ def test_another_store_at_the_same_address_is_not_followed(
     cached = opened()
     other = store_over(FolderBucket(tmp_path / "other"))
     push_to(host("b"), other)
-    for attempt in (lambda: opened(through=other), lambda: opened(through=store_over(FolderBucket(tmp_path / "no")))):
-        with pytest.raises((StoreConflict, WarehouseNotFound)) as said:
-            attempt()
-    assert "no warehouse at" in str(said.value)
+    with pytest.raises(WarehouseNotFound, match="no warehouse at"):
+        opened(through=store_over(FolderBucket(tmp_path / "empty")))
     with pytest.raises(StoreConflict, match=r"remove that folder"):
         opened(through=other)
     assert cached.published is not None and cached.published.number == 1
