@@ -271,6 +271,8 @@ def _put_in_place(layout: Layout, staged: Layout, arriving: Arriving, wanted: Ma
         check(staged.resolve(name), wanted[name], name, full=False)
         refuse_linked(layout, layout.resolve(name))
         move_into_place(staged.resolve(name), layout.resolve(name))
+    # What is said of a generation stands before there is one.
+    _keep_encoders(layout, arriving)
     _give_out_no_number_twice(layout, arriving)
     move_into_place(staged.generation(number), layout.generation(number))
     shutil.rmtree(staged.root, ignore_errors=True)
