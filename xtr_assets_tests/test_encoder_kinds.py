@@ -18,7 +18,7 @@ from xtr_assets.config import (
     parse_encoder,
 )
 from xtr_assets.core.errors import ConfigError
-from xtr_assets.pipeline.plan.decide import encoder_settings
+from xtr_assets.pipeline.plan.index_settings import encoder_settings
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SECRET = "sk-12345"

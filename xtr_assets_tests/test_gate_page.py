@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.pipeline.gate.registry import CHECKS, GateCheck
+from xtr_assets.pipeline.gate.gate_check import GateCheck
+from xtr_assets.pipeline.gate.registry import CHECKS
 
 PAGE = Path(__file__).parents[1] / "docs" / "gate.md"
 

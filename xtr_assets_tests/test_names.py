@@ -21,6 +21,8 @@ ONE_PLACE = ("core", "sources", "encoders", "index", "storage", "search", "pipel
 EVERYWHERE = {"__init__", "base"}
 # Of the three indexes equal names mean equal roles.
 TWINS = (Path("index/dense"), Path("index/late"), Path("index/lexical"))
+# A module that grows past this does two things.
+MOST_LINES = 350
 # The field's own nouns.
 # `published` is an asset, whose file bears its name.
 NOUNS = {"chunking", "finding", "hashing", "published", "tracing", "training"}
@@ -62,6 +64,11 @@ def test_no_module_is_named_by_a_verb_form() -> None:
     checks = {Path("pipeline/gate") / f"{check.name}.py" for check in CHECKS}
     everywhere = {path for layer in (*ONE_PLACE, "cli", "defs") for path in modules(layer)}
     assert not verbs(sorted(everywhere - checks))
+
+
+def test_a_module_is_read_at_one_sitting() -> None:
+    lines = {path.as_posix(): len((PACKAGE / path).read_text().splitlines()) for path in modules(".")}
+    assert not {path: count for path, count in lines.items() if count > MOST_LINES}
 
 
 def test_the_laws_themselves_find_what_breaks_them() -> None:

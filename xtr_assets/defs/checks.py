@@ -9,7 +9,8 @@ from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import record_metadata
 from xtr_assets.defs.names import DERIVED
 from xtr_assets.pipeline.cost_report import costed_step
-from xtr_assets.pipeline.gate.registry import GateCheck, checks_of, run_check
+from xtr_assets.pipeline.gate.gate_check import GateCheck
+from xtr_assets.pipeline.gate.registry import checks_of, run_check
 from xtr_assets.storage.manifest import CheckRecord
 
 Results = Iterator[dg.AssetCheckResult]

@@ -12,7 +12,7 @@ from xtr_assets.defs.names import Names
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.cost_report import costed_step
 from xtr_assets.pipeline.costs import Step
-from xtr_assets.pipeline.gate.registry import LEG_OF_ASSET
+from xtr_assets.pipeline.gate.gate_check import LEG_OF_ASSET
 from xtr_assets.pipeline.plan.decide import continued
 from xtr_assets.pipeline.plan.draft_session import DraftSession, session_of, standing_draft
 from xtr_assets.storage.warehouse import Warehouse
@@ -75,6 +75,14 @@ class Site:
         """The warehouse, with the writer lock held."""
         warehouse = self.warehouse(context)
         with warehouse.lock(f"{purpose} of {self.config.name}, run {context.run.run_id}", LOCK_WAIT_SECONDS):
+            yield warehouse
+
+    @contextmanager
+    def chunking(self, context: StepContext, shard: str) -> Iterator[Warehouse]:
+        """The warehouse, with the lock of one shard held: shards are chunked side by side, on any number of hosts."""
+        warehouse = self.warehouse(context)
+        purpose = f"chunks of {shard} of {self.config.name}, run {context.run.run_id}"
+        with warehouse.shard_lock(shard, purpose, LOCK_WAIT_SECONDS):
             yield warehouse
 
     @contextmanager

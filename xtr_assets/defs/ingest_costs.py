@@ -9,7 +9,7 @@ import dagster as dg
 from xtr_assets.defs.assets.embeddings import names_suffix
 from xtr_assets.defs.context import Site
 from xtr_assets.pipeline.cost_report import INGEST
-from xtr_assets.pipeline.plan.decide import named_shards, shards_named_in
+from xtr_assets.pipeline.plan.index_settings import named_shards, shards_named_in
 from xtr_assets.storage.generation import Generation
 
 # Step -> the assets whose materializations report it, alike, of which an index has at least one; and what adds up over

@@ -7,7 +7,6 @@ from typing import Any
 from xtr_assets.pipeline.costs import Step, step
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE, add_cost
 from xtr_assets.pipeline.plan.draft_session import DraftSession
-from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 
 REPORT_NOTE = "cost_report"
@@ -38,8 +37,8 @@ def total(steps: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     return {name: round(sum(float(one.get(name, 0)) for one in steps.values()), 4) for name in SUMMED}
 
 
-def report_costs(draft: Draft, parent: Generation | None, *, full: bool) -> dict[str, Any]:
-    """Keep the report of a draft that is about to be published, and return it.
+def report_costs(draft: Generation, parent: Generation | None, *, full: bool) -> dict[str, Any]:
+    """The report of a draft that is about to be published.
 
     `full`: nothing was taken over from the parent. The full build a change is compared with is the last such one; where
     it found its texts encoded, with the ingest of the one before it. Publishing itself is not among the steps: what is
@@ -55,15 +54,13 @@ def report_costs(draft: Draft, parent: Generation | None, *, full: bool) -> dict
         last = {"generation": draft.number, "steps": {**ingest, **own}}
     mine, whole = total(steps), dict.fromkeys(SUMMED, 0.0) if last is None else total(last["steps"])
     made = steps.get("generation", {})
-    report = {
+    return {
         "total": mine,
         "rows_added": made.get("rows_added"),
         "rows_removed": made.get("rows_removed"),
         "share_of_full_build": {name: round(mine[name] / whole[name], 4) if whole[name] else None for name in SUMMED},
         "full_build": last,
     }
-    draft.set_note(REPORT_NOTE, report)
-    return report
 
 
 def _ingest(name: str) -> bool:

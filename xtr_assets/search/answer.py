@@ -7,7 +7,7 @@ import numpy as np
 
 from xtr_assets.core.query_syntax import Query, parse_query
 from xtr_assets.core.search_options import SearchOptions
-from xtr_assets.core.types import Mask
+from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.search.explain import explain_hits
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.phase_times import Timing
@@ -66,6 +66,20 @@ def ranked(
         if mask is not None:
             (found[i],) = rank(opened, [queries[i]], ask, timing, mask)
     return [found[i] for i in range(len(queries))]
+
+
+def rank_arrays(opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask) -> tuple[Floats, Ints]:
+    """`rank` as arrays: scores float32 [n, k], chunk_ids int64 [n, k], padded with (-inf, -1)."""
+    scores = np.full((len(queries), ask.k), -np.inf, np.float32)
+    ids = np.full((len(queries), ask.k), -1, np.int64)
+    timing = Timing()
+    with span("search", mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number):
+        if queries:
+            for i, ranking in enumerate(rank(opened, queries, ask, timing)):
+                scores[i, : len(ranking.rows)] = ranking.scores
+                ids[i, : len(ranking.rows)] = opened.chunk_ids[ranking.rows]
+    timing.observe(ask.mode, len(queries))
+    return scores, ids
 
 
 def rank(

@@ -8,8 +8,6 @@ from threading import Lock
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.arguments import query_vectors, token_batch
 from xtr_assets.core.errors import GenerationError
@@ -17,11 +15,10 @@ from xtr_assets.core.query_syntax import Syntax
 from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
-from xtr_assets.search.answer import answer, rank
+from xtr_assets.search.answer import answer, rank_arrays
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
 from xtr_assets.search.loaders import serving
-from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.reader import Indexes, OpenGeneration
@@ -29,6 +26,7 @@ from xtr_assets.search.reconstruction import Reconstruction, chunks_by_id, recon
 from xtr_assets.search.request import Ask, check_queries
 from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.search.served_profile import apply_settings, profile_of, reset_settings
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.remote.store_cache import open_place
 from xtr_assets.storage.scrub import Verify
@@ -48,7 +46,7 @@ class Searcher:
     ----------
     warehouse : the warehouse, its folder, or an object store ("s3://bucket/prefix"; docs/object-store.md)
     device : "auto", "cpu", "cuda" or "cuda:<n>"; what "auto" took is in `devices`, and why in `device_reasons`
-    generation : a number, draft or published; by default the published one
+    generation : a number, draft or published, or one that is open already; by default the published one
     encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
     device_memory : bytes that the token index may hold on a GPU; None: half of what is free when it is opened
     indexes : the dense, the token and the lexical index of just that generation, where somebody has them open already
@@ -60,7 +58,7 @@ class Searcher:
         self,
         warehouse: Warehouse | str | Path,
         device: str = "auto",
-        generation: int | None = None,
+        generation: int | Generation | None = None,
         encoder: EncoderConfig | None = None,
         device_memory: int | None = None,
         indexes: Indexes | None = None,
@@ -69,8 +67,11 @@ class Searcher:
         self._warehouse = warehouse if isinstance(warehouse, Warehouse) else open_place(warehouse)
         self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()
-        chosen = serving(self._warehouse) if generation is None else self._warehouse.generation(generation)
-        self._opened: OpenGeneration | None = OpenGeneration(chosen, device, None, device_memory, indexes, verify)
+        if generation is None:
+            generation = serving(self._warehouse)
+        elif not isinstance(generation, Generation):
+            generation = self._warehouse.generation(generation)
+        self._opened: OpenGeneration | None = OpenGeneration(generation, device, None, device_memory, indexes, verify)
         self._encoder = QueryEncoder(parse_device(device).first, encoder)
         self._note_opened(self._opened)
 
@@ -257,7 +258,7 @@ class Searcher:
             with self._using() as opened:
                 opened.spaces("dense")
                 embeddings = query_vectors(queries, opened.generation.manifest.encoder.dim)
-                return self._arrays(opened, [QueryVectors(embedding=one) for one in embeddings], ask)
+                return rank_arrays(opened, [QueryVectors(embedding=one) for one in embeddings], ask)
 
     def search_tokens(
         self,
@@ -278,7 +279,7 @@ class Searcher:
             with self._using() as opened:
                 opened.spaces("xtr")
                 tokens = token_batch(queries, opened.generation.manifest.encoder.token_dim)
-                return self._arrays(opened, [QueryVectors(tokens=one) for one in tokens], ask)
+                return rank_arrays(opened, [QueryVectors(tokens=one) for one in tokens], ask)
 
     def hydrate(self, chunk_ids: Sequence[int]) -> Hits:
         """Chunks by id, in the order asked for: hits without scores (`score` is NaN, `scores` are empty).
@@ -295,20 +296,6 @@ class Searcher:
         """
         with self._counting(), self._using() as opened:
             return reconstructed(opened, chunk_ids)
-
-    # -- one call -----------------------------------------------------------------------------------------------------
-
-    def _arrays(self, opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask) -> tuple[Floats, Ints]:
-        scores = np.full((len(queries), ask.k), -np.inf, np.float32)
-        ids = np.full((len(queries), ask.k), -1, np.int64)
-        timing = Timing()
-        with span("search", mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number):
-            if queries:
-                for i, ranking in enumerate(rank(opened, queries, ask, timing)):
-                    scores[i, : len(ranking.rows)] = ranking.scores
-                    ids[i, : len(ranking.rows)] = opened.chunk_ids[ranking.rows]
-        timing.observe(ask.mode, len(queries))
-        return scores, ids
 
     @contextmanager
     def opened(self) -> Iterator[OpenGeneration]:

@@ -17,6 +17,7 @@ from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.sources.file_scan import Listing, file_state, list_files, unread_state
 from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.text_decoder import Undecodable
+from xtr_assets.sources.tree_stamp import tree_stamp
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,10 @@ class FileSource(ABC):
             **self.settings(),
         }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+    def stamp(self, now_ns: int) -> str | None:
+        """Equal only where a scan would find the same (sources/tree_stamp.py); None where nobody can tell."""
+        return tree_stamp(self.config.path, self.globs, now_ns)
 
     def settings(self) -> dict[str, Any]:
         """What else decides the chunks of this kind of source."""

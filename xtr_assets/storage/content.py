@@ -8,7 +8,7 @@ from xtr_assets.config import DenseConfig, RecallConfig
 from xtr_assets.storage.history import read_history, read_published, stack_moves
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import canonical_json, sha256_bytes
+from xtr_assets.storage.stored_json import canonical_json, sha256_bytes
 
 # The note of a manifest that keeps the settings of the index it was built with.
 SETTINGS_NOTE = "settings"

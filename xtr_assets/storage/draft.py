@@ -12,9 +12,10 @@ from xtr_assets.storage.generation import TOMBSTONES_NAME, Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.lock import committing, now
-from xtr_assets.storage.manifest import CheckRecord, Listing, Manifest, canonical_json, read_stored, sha256_bytes
+from xtr_assets.storage.manifest import CheckRecord, Listing, Manifest
 from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.segment import LISTING_NAME
+from xtr_assets.storage.stored_json import canonical_json, read_stored, sha256_bytes
 from xtr_assets.storage.temporary_files import scratch
 
 # The folders of a generation's token index and of its lexical index, as the subject of a check.
@@ -71,11 +72,9 @@ class Draft(Generation):
         finally:
             self._pending = None
 
-    def commit(self) -> None:
-        """Write what a batch has noted so far: for whoever opens this draft anew before the block ends."""
-        if self._pending:
-            self._commit(self._pending)
-            self._pending.clear()
+    def as_written(self) -> Generation:
+        """The generation as the manifest will say at the end of the batch, put into its bytes and read from them."""
+        return Generation(self.layout, self.number, self._read_back(self.manifest))
 
     def reload(self) -> None:
         """Take in what other processes wrote to the manifest since."""
@@ -189,18 +188,16 @@ class Draft(Generation):
         refuse_linked(self.layout, path)
         with committing(self.layout, f"draft {self.number}"):
             manifest = Draft.open(self.layout, self.number).manifest
-            try:
-                # Validated as a whole and compared as stored, so that a value that is not JSON never reaches the disk.
-                for change in changes:
-                    manifest = manifest.model_copy(update=change(manifest))
-                data = manifest.validated().to_bytes()
-            except (TypeError, ValueError) as error:
-                if isinstance(error, InvalidInput):
-                    raise
-                raise InvalidInput(f"generation {self.number}: a value of the manifest is no JSON: {error}") from error
-            write_atomic(path, data)
+            for change in changes:
+                manifest = manifest.model_copy(update=change(manifest))
+            # Validated as a whole and compared as stored, so that a value that is not JSON never reaches the disk.
+            whole = self._read_back(manifest)
+            write_atomic(path, whole.to_bytes())
             self._stamp = _stamp(path)
-        self.manifest = Manifest.from_bytes(data, self._name("manifest.json"))
+        self.manifest = whole
+
+    def _read_back(self, manifest: Manifest) -> Manifest:
+        return Manifest.from_bytes(manifest.whole_bytes(), self._name("manifest.json"))
 
     def _records_below(self, path: Path, name: str) -> dict[str, FileRecord]:
         if path.is_file():

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError
@@ -13,6 +14,7 @@ from xtr_assets.core.files import fsync_dir
 from xtr_assets.storage.content import withdrawn_generations
 from xtr_assets.storage.history import published_stack, read_history, read_published
 from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.lock import committing
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.remembrance import remember_contents
 from xtr_assets.storage.seal import is_sealed, read_manifest
@@ -98,8 +100,16 @@ def _sweep(
             _remove(layout, layout.generation(number), removed, dry_run)
     kept = [number for number in sealed if number not in gone]
     manifests = [known.get(number) or read_manifest(layout, number) for number in (*kept, *drafts)]
-    for path in unreferenced(layout, manifests, open_draft=bool(drafts), encoder=encoder):
-        _remove(layout, path, removed, dry_run)
+    spare = partial(unreferenced, layout, manifests, open_draft=bool(drafts), encoder=encoder)
+    if dry_run:
+        for path in spare():
+            removed[layout.relative(path)] = _size(path)
+    else:
+        # Out of sight while nobody can name it anew: shards are chunked beside a collection. Removed after that.
+        with scratch(layout) as folder, committing(layout, "collection"):
+            for number, path in enumerate(spare()):
+                removed[layout.relative(path)] = _size(path)
+                _hide(path, folder / str(number))
     return CollectReport(dry_run, tuple(kept), tuple(pinned), tuple(gone), removed)
 
 
@@ -206,10 +216,18 @@ def _opened(path: Path) -> int:
 
 
 def _remove(layout: Layout, path: Path, removed: dict[str, int], dry_run: bool) -> None:
-    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-    removed[layout.relative(path)] = sum(p.stat().st_size for p in files)
+    removed[layout.relative(path)] = _size(path)
     if not dry_run:
-        # Out of sight in one rename, so that a crash never leaves half a folder under its name.
         with scratch(layout) as folder:
-            path.replace(folder / path.name)
-            fsync_dir(path.parent)
+            _hide(path, folder / path.name)
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    return sum(p.stat().st_size for p in files)
+
+
+def _hide(path: Path, target: Path) -> None:
+    # In one rename, so that a crash never leaves half a folder under its name.
+    path.replace(target)
+    fsync_dir(path.parent)

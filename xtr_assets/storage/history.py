@@ -22,8 +22,8 @@ from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import open_own
 from xtr_assets.storage.lock import now
-from xtr_assets.storage.manifest import sha256_bytes
 from xtr_assets.storage.pointer import pointed_number, pointer_text
+from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.warehouse_info import CHAINED_VERSION, CHECKED_POINTER_VERSION, WarehouseInfo, read_info
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from xtr_assets.storage.manifest import Count, Digest, Grown, canonical_json, sha256_bytes
+from xtr_assets.storage.stored_json import Count, Digest, Grown, canonical_json, sha256_bytes
 
 
 class AcceptedShrink(Grown):

@@ -75,6 +75,10 @@ class Layout:
     def shard(self, shard: str) -> Path:
         return self.shards / safe_name(shard, "shard")
 
+    def shard_lock(self, shard: str) -> Path:
+        """Held by the one writer of a shard, beside the writer of generations."""
+        return self.shard(shard) / "shard.lock"
+
     def current(self, shard: str) -> Path:
         return self.shard(shard) / "CURRENT"
 

@@ -11,6 +11,9 @@ from typing import IO
 from xtr_assets.core.errors import LinkRefused, StorageError
 from xtr_assets.storage.layout import Layout
 
+# What the system says where nothing can be written.
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
 
 def open_descriptor(path: Path, flags: int) -> int:
     """os.open of a file of the warehouse that follows no link; LinkRefused, and StorageError where it cannot be
@@ -21,16 +24,23 @@ def open_descriptor(path: Path, flags: int) -> int:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise _refused(path.name, path) from None
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise StorageError(
-                f"{path.parent} cannot be written here ({error.strerror}: {path.name}); it can be searched, and what "
-                "changes it needs a folder of which you may write every file"
-            ) from error
+        if error.errno in READ_ONLY:
+            raise _read_only(path, error) from error
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise StorageError(f"{path} is no file; a warehouse has one of that name: remove what stands in its place")
     return descriptor
+
+
+def make_folder(path: Path) -> None:
+    """A folder of the warehouse, with those above it; StorageError where none can be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in READ_ONLY:
+            raise _read_only(path, error) from error
+        raise
 
 
 @contextmanager
@@ -83,6 +93,13 @@ def refuse_linked_top(layout: Layout) -> None:
         layout.commit_lock,
     ):
         refuse_linked(layout, path)
+
+
+def _read_only(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{path.parent} cannot be written here ({error.strerror}: {path.name}); it can be searched, and what changes "
+        "it needs a folder of which you may write every file"
+    )
 
 
 def _refused(name: str, path: Path) -> LinkRefused:

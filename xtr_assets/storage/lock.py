@@ -1,4 +1,4 @@
-"""The writer lock: one writer at a time, by flock, with a note of who holds it.
+"""The writer locks: one writer of generations at a time, and one of each shard, by flock, with a note of who holds it.
 
 The folder beside the file is locked with it: somebody who removes the file, and makes another, holds that alone.
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from xtr_assets.core.errors import WarehouseLocked
 from xtr_assets.core.json_document import read_json
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.links import open_descriptor, refuse_linked
+from xtr_assets.storage.links import make_folder, open_descriptor, refuse_linked, refuse_links
 
 log = logging.getLogger(__name__)
 
@@ -107,10 +107,22 @@ def exclusive(path: Path, purpose: str, wait_seconds: float = 0.0, *, folder: Pa
 
 
 @contextmanager
+def shard_writing(layout: Layout, shard: str, purpose: str, wait_seconds: float) -> Iterator[None]:
+    """Be the one writer of a shard: shards are chunked side by side, and beside whoever drafts or publishes."""
+    refuse_linked(layout, layout.shard(shard))
+    make_folder(layout.shard(shard))
+    with exclusive(layout.shard_lock(shard), purpose, wait_seconds) as first:
+        if first:
+            refuse_links(layout)
+        yield
+
+
+@contextmanager
 def committing(layout: Layout, purpose: str) -> Iterator[None]:
-    """Hold the commit lock for a moment: a draft's manifest, an encoding, may be committed beside the writer lock."""
+    """Hold the commit lock for a moment: a draft's manifest, an encoding, a segment with the snapshot that names it may
+    be committed beside the writer lock. A collection holds it while it takes away what nothing names."""
     refuse_linked(layout, layout.segments)
-    layout.segments.mkdir(exist_ok=True)
+    make_folder(layout.segments)
     # Not the folder of the writer lock, which its holder has locked.
     with exclusive(layout.commit_lock, purpose, COMMIT_SECONDS, folder=layout.segments):
         yield

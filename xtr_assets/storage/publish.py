@@ -1,7 +1,7 @@
 """Sealing, publishing, rolling back, withdrawing. The commit step is the rename of PUBLISHED."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
@@ -13,11 +13,12 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import append_history, move_pointer, published_stack, read_history, read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
-from xtr_assets.storage.manifest import Manifest, RequiredCheck, sha256_bytes
+from xtr_assets.storage.manifest import Manifest, RequiredCheck
 from xtr_assets.storage.refusal import not_published, was_taken_back
 from xtr_assets.storage.remembrance import content_of, content_or_none, known_contents, refusal_of
 from xtr_assets.storage.requirement import demands, unmet
 from xtr_assets.storage.seal import is_sealed, read_manifest, refuse_altered, restore_seals, seal_text, sealed_sha256
+from xtr_assets.storage.stored_json import sha256_bytes
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +31,14 @@ def publish(
     force_reason: str | None = None,
     again_reason: str | None = None,
     who: str | None = None,
+    notes: Mapping[str, Any] | None = None,
 ) -> Generation:
     """Seal generation `number` where it is a draft, and let it serve.
 
     Refused: an unknown number; a file or manifest that fails verification; what was rolled back or withdrawn, under
     whatever number, without an `again_reason`; and, unless it served here before, a generation that lacks a passing
     record, for exactly its bytes, of a check that it was begun with or that is `required`. Only that can be forced.
-    Reasons are kept.
+    Reasons are kept. `notes` are sealed beside the draft's own; what is sealed already keeps those that it has.
     """
     for reason, word in ((force_reason, "force"), (again_reason, "again")):
         if reason is not None and not reason.strip():
@@ -61,7 +63,7 @@ def publish(
             raise PublishRefused(not_published(number, found))
         forced = force_reason if found else None
     if not is_sealed(layout, number):
-        seal(layout, manifest, forced)
+        seal(layout, manifest, forced, notes or {})
     if back is not None:
         allow_again(layout, back, content, again_reason or "", who=who)
     _serve(layout, number, "published", content, who, force_reason or again_reason, forced=forced is not None)
@@ -81,13 +83,12 @@ def _served(layout: Layout, number: int) -> bool:
     return is_sealed(layout, number) and any(e.moves and e.generation == number for e in read_history(layout))
 
 
-def seal(layout: Layout, manifest: Manifest, forced: str | None) -> Manifest:
+def seal(layout: Layout, manifest: Manifest, forced: str | None, notes: Mapping[str, Any]) -> None:
     """Freeze a draft whose files were verified: the final manifest, then its sha256 beside it."""
-    final = manifest.model_copy(update={"state": "sealed", "sealed_at": now(), "forced": forced})
-    data = final.to_bytes()
+    update = {"state": "sealed", "sealed_at": now(), "forced": forced, "notes": {**manifest.notes, **notes}}
+    data = manifest.model_copy(update=update).whole_bytes()
     write_atomic(layout.manifest(manifest.number), data)
     write_atomic(layout.manifest_seal(manifest.number), seal_text(data))
-    return final
 
 
 def rollback(layout: Layout, to: int | None = None, *, who: str | None = None, reason: str | None = None) -> Generation:

@@ -3,14 +3,9 @@
 from pathlib import Path
 
 from xtr_assets.storage.history_entry import HistoryEntry
-from xtr_assets.storage.manifest import (
-    Listing,
-    Manifest,
-    SegmentInfo,
-    Stored,
-    canonical_json,
-)
+from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo
 from xtr_assets.storage.snapshot import Snapshot
+from xtr_assets.storage.stored_json import Stored, canonical_json
 from xtr_assets.storage.warehouse_info import WarehouseInfo
 
 SCHEMAS = Path(__file__).parent / "schemas"

@@ -7,7 +7,8 @@ from xtr_assets.core.errors import CorruptFile, GenerationError
 from xtr_assets.core.files import read_regular, write_atomic
 from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import Manifest, sha256_bytes
+from xtr_assets.storage.manifest import Manifest
+from xtr_assets.storage.stored_json import sha256_bytes
 
 log = logging.getLogger(__name__)
 

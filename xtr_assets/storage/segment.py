@@ -23,7 +23,8 @@ from xtr_assets.storage.digests import check_digest, check_size, is_sound, note_
 from xtr_assets.storage.layout import Layout, safe_name
 from xtr_assets.storage.links import refuse_linked, refuse_links
 from xtr_assets.storage.lock import committing
-from xtr_assets.storage.manifest import Listing, SegmentInfo, read_stored
+from xtr_assets.storage.manifest import Listing, SegmentInfo
+from xtr_assets.storage.stored_json import read_stored
 
 LISTING_NAME = "files.json"
 NAME_VECTORS, NAME_HASHES = "vectors.npy", "hashes.npy"

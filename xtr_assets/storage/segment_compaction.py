@@ -16,7 +16,7 @@ from xtr_assets.storage.known_encoders import legs_known
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import SnapshotSegment
 from xtr_assets.storage.segment import Segment
-from xtr_assets.storage.shard_writer import commit_segment
+from xtr_assets.storage.shard_writer import commit_segment, finished
 from xtr_assets.storage.snapshot import (
     Snapshot,
     commit_snapshot,
@@ -106,7 +106,7 @@ def _merge(layout: Layout, snapshot: Snapshot, group: Sequence[str]) -> Segment:
                 chunks = table.select(CHUNK_COLUMNS[:-1]).to_pylist()
                 for row, hashed, digest in zip(chunks, hashes, table_digests(table), strict=True):
                     writer.append(Chunk(**row), hashed, digest)
-        merged = commit_segment(layout, folder, snapshot.shard, writer)
+        merged = commit_segment(layout, folder, finished(folder, snapshot.shard, writer))
     for kind in _encoded_alike(layout, [part.segment for part in parts]):
         fingerprint = kind.fingerprint
         _copy_encodings(parts, merged, kind)

@@ -23,7 +23,7 @@ from xtr_assets.storage.chunk_files import (
     row_digest,
 )
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.lock import now
+from xtr_assets.storage.lock import committing, now
 from xtr_assets.storage.manifest import QuarantineEntry, SegmentInfo, SnapshotFile, SnapshotSegment, StaleEntry
 from xtr_assets.storage.row_match import StandingRows
 from xtr_assets.storage.segment import SEGMENT_NAME, Segment
@@ -71,7 +71,8 @@ def write_change(
     if previous is not None and same and not named and not gone:
         for item in chunks:
             raise InvalidInput(f"a chunk of {item.path!r}, but no file of shard {shard} was touched")
-        commit_snapshot(layout, previous, files, looked_ns)
+        with committing(layout, f"snapshot of {shard}"):
+            commit_snapshot(layout, previous, files, looked_ns)
         return ShardChange(previous, 0, 0, 0, previous.live_rows, None)
     old = StandingRows(layout, previous, named | gone)
     # Releases before version 3 put what could not be read into the quarantine.
@@ -84,27 +85,24 @@ def write_change(
     ]
     with scratch(layout) as folder, ChunkWriter(folder, shard) as writer:
         counts = _write_rows(shard, writer, old, chunks, named, quarantine)
-        segment = commit_segment(layout, folder, shard, writer) if writer.rows else None
-    segments = [
-        SnapshotSegment(
-            segment_id=segment_id, rows=len(dead), dead=ranges_of(dead), shifts=shifts_of(old.shifts[segment_id])
+        made = finished(folder, shard, writer) if writer.rows else None
+        segments = _kept_segments(old)
+        if made is not None:
+            segments.append(SnapshotSegment(segment_id=made.segment_id, rows=made.rows))
+        snapshot = Snapshot(
+            format_version=snapshot_version(segments, stale),
+            shard=shard,
+            source_fingerprint=source_fingerprint,
+            content=content_digest(source_fingerprint, stored, stale),
+            segments=tuple(segments),
+            files=stored,
+            quarantine=tuple(sorted(quarantine, key=lambda q: (q.path, q.line, q.reason, q.detail))),
+            stale=stale,
         )
-        for segment_id, dead in old.dead.items()
-        if not dead.all()
-    ]
-    if segment is not None:
-        segments.append(SnapshotSegment(segment_id=segment.segment_id, rows=segment.rows))
-    snapshot = Snapshot(
-        format_version=snapshot_version(segments, stale),
-        shard=shard,
-        source_fingerprint=source_fingerprint,
-        content=content_digest(source_fingerprint, stored, stale),
-        segments=tuple(segments),
-        files=stored,
-        quarantine=tuple(sorted(quarantine, key=lambda q: (q.path, q.line, q.reason, q.detail))),
-        stale=stale,
-    )
-    commit_snapshot(layout, snapshot, files, looked_ns)
+        # In one: between the two a collection would take the segment for one that nothing names.
+        with committing(layout, f"snapshot of {shard}"):
+            segment = None if made is None else commit_segment(layout, folder, made)
+            commit_snapshot(layout, snapshot, files, looked_ns)
     kept = snapshot.live_rows - (segment.rows if segment else 0)
     return ShardChange(snapshot, counts["added"], counts["changed"], counts["deleted"], kept, segment)
 
@@ -225,18 +223,21 @@ def _place(path: str, line: int, symbol: str, part: int) -> str:
     return f"{path}:{line} ({symbol!r}, part {part})"
 
 
-def commit_segment(layout: Layout, folder: Path, shard: str, writer: ChunkWriter) -> Segment:
-    """Finish the files in `folder` and rename it to its segment; the one that is there where the rows are the same."""
+def _kept_segments(old: StandingRows) -> list[SnapshotSegment]:
+    return [
+        SnapshotSegment(
+            segment_id=segment_id, rows=len(dead), dead=ranges_of(dead), shifts=shifts_of(old.shifts[segment_id])
+        )
+        for segment_id, dead in old.dead.items()
+        if not dead.all()
+    ]
+
+
+def finished(folder: Path, shard: str, writer: ChunkWriter) -> SegmentInfo:
+    """Finish the files of a segment in `folder`, with the record of them."""
     content = writer.close()
-    segment_id = content[:ID_LENGTH]
-    target = layout.segment(segment_id)
-    if (target / SEGMENT_NAME).is_file():
-        there = Segment.open(layout, segment_id)
-        if there.info.content != content:
-            raise StorageError(f"segment {segment_id} holds content {there.info.content}, the new one {content}")
-        return there
     info = SegmentInfo(
-        segment_id=segment_id,
+        segment_id=content[:ID_LENGTH],
         shard=shard,
         content=content,
         rows=writer.rows,
@@ -244,6 +245,19 @@ def commit_segment(layout: Layout, folder: Path, shard: str, writer: ChunkWriter
         files={name: record(folder / name) for name in (ARROW_NAME, PARQUET_NAME)},
     )
     (folder / SEGMENT_NAME).write_bytes(info.to_bytes())
+    return info
+
+
+def commit_segment(layout: Layout, folder: Path, info: SegmentInfo) -> Segment:
+    """Rename a finished folder to its segment; the one that is there where the rows are the same."""
+    target = layout.segment(info.segment_id)
+    if (target / SEGMENT_NAME).is_file():
+        there = Segment.open(layout, info.segment_id)
+        if there.info.content != info.content:
+            raise StorageError(
+                f"segment {info.segment_id} holds content {there.info.content}, the new one {info.content}"
+            )
+        return there
     if not commit_folder(folder, target):
         raise StorageError(f"{target} holds files and no {SEGMENT_NAME}, so that it is no segment; remove the folder")
     return Segment(layout, info)

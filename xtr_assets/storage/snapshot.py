@@ -15,17 +15,14 @@ from xtr_assets.core.row_placement import mask_of
 from xtr_assets.core.types import FileState, Mask
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import (
-    Digest,
     QuarantineEntry,
     SnapshotFile,
     SnapshotSegment,
     StaleEntry,
-    Stored,
-    canonical_json,
     check_version,
     format_version,
-    sha256_bytes,
 )
+from xtr_assets.storage.stored_json import Digest, Stored, canonical_json, sha256_bytes
 
 log = logging.getLogger(__name__)
 

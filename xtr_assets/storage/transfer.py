@@ -27,10 +27,10 @@ from xtr_assets.storage.history import append_history, move_pointer, read_publis
 from xtr_assets.storage.known_encoders import encoder_for, take_encoder
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked, refuse_links
-from xtr_assets.storage.manifest import sha256_bytes
 from xtr_assets.storage.publish import refuse_withdrawn
 from xtr_assets.storage.remembrance import content_of
 from xtr_assets.storage.seal import is_sealed, noted_sha256, read_manifest, refuse_altered, seal_text
+from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.temporary_files import scratch
 from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 

@@ -4,9 +4,9 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from xtr_assets.core.errors import CorruptFile, GenerationError, StorageError
+from xtr_assets.core.errors import CorruptFile, GenerationError, StorageError, WarehouseLocked
 from xtr_assets.core.files import write_atomic
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.storage import draft_lifecycle, known_encoders, publish
@@ -17,7 +17,7 @@ from xtr_assets.storage.history import accept_history, append_history, read_publ
 from xtr_assets.storage.history_entry import AcceptedShrink
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_links
-from xtr_assets.storage.lock import exclusive, now
+from xtr_assets.storage.lock import committing, exclusive, now, shard_writing
 from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.model_folder import add_model
 from xtr_assets.storage.remote import download, replica, upload
@@ -33,6 +33,8 @@ from xtr_assets.storage.warehouse_reader import WarehouseReader
 
 # Shards are written side by side and their snapshots take seconds: a step waits for another step, not for a build.
 STEP_WAIT_SECONDS = 20.0
+# A compaction waits for whoever chunks the shard: it comes once a week, and 10,000 files take a minute or two.
+SHARD_WAIT_SECONDS = 600.0
 
 
 class Warehouse(WarehouseReader):
@@ -69,9 +71,20 @@ class Warehouse(WarehouseReader):
 
     # -- shards and segments ------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def shard_lock(self, shard: str, purpose: str, wait_seconds: float = 0.0) -> Iterator[None]:
+        """Be the one writer of a shard. WarehouseLocked as of `lock`; reentrant in a thread.
+
+        It does not exclude the writer of generations, nor those of other shards. Who holds both took `lock` first.
+        """
+        with shard_writing(self.layout, shard, purpose, wait_seconds):
+            yield
+
     def note_look(self, shard: str, looked_ns: int) -> None:
-        """The files were looked at again, and the current snapshot is what they are."""
-        with self.lock(f"snapshot of {shard}", STEP_WAIT_SECONDS):
+        """The files were looked at again, and the current snapshot is what they are. Nothing where somebody chunks the
+        shard at this moment, who looked later."""
+        purpose = f"snapshot of {shard}"
+        with suppress(WarehouseLocked), self.shard_lock(shard, purpose), committing(self.layout, purpose):
             note_look(self.layout, shard, looked_ns)
 
     def write_snapshot(
@@ -86,7 +99,7 @@ class Warehouse(WarehouseReader):
     ) -> ShardChange:
         """The next snapshot of a shard: `files` is all it holds, `chunks` are those of the touched files only.
         `looked_ns` is when the scan of the files began."""
-        with self.lock(f"snapshot of {shard}", STEP_WAIT_SECONDS):
+        with self.shard_lock(shard, f"snapshot of {shard}", STEP_WAIT_SECONDS):
             return write_change(
                 self.layout,
                 self.snapshot(shard),
@@ -168,11 +181,13 @@ class Warehouse(WarehouseReader):
         force_reason: str | None = None,
         again_reason: str | None = None,
         who: str | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> Generation:
         """Seal and serve; PublishRefused lists each unmet check with its reason.
 
         What the generation was begun with is demanded, and what is `required` besides. `force_reason` publishes past a
-        check, `again_reason` what was rolled back or withdrawn; both are kept.
+        check, `again_reason` what was rolled back or withdrawn; both are kept. `notes` are sealed beside the draft's
+        own: what its run says of itself at the end.
         """
         with self.lock(f"publish of generation {number}", STEP_WAIT_SECONDS):
             published = publish.publish(
@@ -182,6 +197,7 @@ class Warehouse(WarehouseReader):
                 force_reason=force_reason,
                 again_reason=again_reason,
                 who=who,
+                notes=notes or {},
             )
             self.info = known_encoders.remember_canary(self.layout, published) or self.info
             return published
@@ -229,8 +245,12 @@ class Warehouse(WarehouseReader):
 
     def compact(self, plan: CompactionPlan) -> list[Compacted]:
         """Write each group of the plan as one segment without dead rows; the next generation is built from them."""
+        done = []
         with self.lock("compaction", STEP_WAIT_SECONDS):
-            return [compact_shard(self.layout, shard, groups) for shard, groups in sorted(plan.items())]
+            for shard, groups in sorted(plan.items()):
+                with self.shard_lock(shard, f"compaction of {shard}", SHARD_WAIT_SECONDS):
+                    done.append(compact_shard(self.layout, shard, groups))
+        return done
 
     def collect(self, keep: int = 3, *, dry_run: bool = False, encoder: str | None = None) -> CollectReport:
         """Remove generations but `keep` and pinned ones, and whatever nothing kept references.

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 from xtr_assets.core.files import FileRecord
 from xtr_assets.core.token_codec import TOKEN_CODEC
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import EncoderInfo, Grown, canonical_json, read_stored, sha256_bytes
+from xtr_assets.storage.manifest import EncoderInfo
+from xtr_assets.storage.stored_json import Grown, canonical_json, read_stored, sha256_bytes
 
 # From this format_version on warehouse.json names the end of its history.
 CHAINED_VERSION: Literal[3] = 3

@@ -20,7 +20,7 @@ from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.head import PARTS, TrainedHead
 from xtr_assets.encoders.head_file import HEAD_FILE, SHIPPED, head_bytes
 from xtr_assets.encoders.minilm import MiniLm
-from xtr_assets.pipeline.plan import decide
+from xtr_assets.pipeline.plan import decide, index_settings
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.defs.conftest import write_pages
@@ -65,7 +65,8 @@ def before(corpus: Path, instance: dg.DagsterInstance, tmp_path_factory: pytest.
     """A warehouse of version 0.1, which knew the projection alone. Tests change copies of it: `root`."""
     root = tmp_path_factory.mktemp("before") / "warehouse"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decide, "encoder_settings", as_before)
+        for module in (decide, index_settings):
+            patch.setattr(module, "encoder_settings", as_before)
         old = build(index(corpus, root, head="projection"), instance)
     assert old.ok, old.failed
     return root
@@ -117,10 +118,10 @@ def test_a_head_of_ones_own_lies_in_the_warehouse_that_it_made(
     assert first(root) == ("volcano-burns.md", 32)
 
     # Another head in the same place is another encoder, though the settings are word for word the same.
-    fingerprint, settings = open_encoder(config.encoder).fingerprint, decide.encoder_settings(config.encoder)
+    fingerprint, settings = open_encoder(config.encoder).fingerprint, index_settings.encoder_settings(config.encoder)
     own_head(mine, 2)
     assert open_encoder(config.encoder).fingerprint != fingerprint
-    assert decide.encoder_settings(config.encoder) != settings
+    assert index_settings.encoder_settings(config.encoder) != settings
 
     mine.unlink()
     assert first(root) == ("volcano-burns.md", 32)

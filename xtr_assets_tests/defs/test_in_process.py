@@ -142,7 +142,7 @@ def test_a_full_build_encodes_nothing_twice(project: Project) -> None:
 def test_what_another_release_wrote_in_other_formats_is_built_anew(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xtr_assets.pipeline.plan.decide.POSTINGS_FORMAT", 99)
+    monkeypatch.setattr("xtr_assets.pipeline.plan.index_settings.POSTINGS_FORMAT", 99)
     result = project.build()
     assert (result.built, result.published) == (2, True)
     assert result.reason == "generation 1 was written by another release, in other formats"

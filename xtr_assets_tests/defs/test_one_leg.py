@@ -4,7 +4,8 @@ import pytest
 
 from xtr_assets.core.errors import NotInThisIndex
 from xtr_assets.defs.factory import build_index_defs
-from xtr_assets.pipeline.gate.registry import LEG_OF_ASSET, checks_of
+from xtr_assets.pipeline.gate.gate_check import LEG_OF_ASSET
+from xtr_assets.pipeline.gate.registry import checks_of
 from xtr_assets.search.searcher import Searcher
 from xtr_assets_tests.defs.conftest import CONFIG, Project
 from xtr_assets_tests.defs.test_in_process import materialized

@@ -24,9 +24,10 @@ from xtr_assets.encoders.bert_numpy import map_tensors
 from xtr_assets.search.loaders import TokenIndexFile
 from xtr_assets.sources import open_source
 from xtr_assets.storage.history_entry import HistoryEntry
-from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo, Stored
+from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo
 from xtr_assets.storage.pointer import pointed_number
 from xtr_assets.storage.snapshot import Snapshot
+from xtr_assets.storage.stored_json import Stored
 from xtr_assets.storage.warehouse_info import WarehouseInfo
 from xtr_assets_tests.documents import LEAFLET, MANUAL, PAGE, word
 

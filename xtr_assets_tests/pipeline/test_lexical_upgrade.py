@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from xtr_assets.core.errors import GenerationError
-from xtr_assets.pipeline.gate.registry import CHECKS, LEXICAL_FOLDER
-from xtr_assets.pipeline.plan import decide
+from xtr_assets.pipeline.gate.gate_check import LEXICAL_FOLDER
+from xtr_assets.pipeline.gate.registry import CHECKS
+from xtr_assets.pipeline.plan import decide, index_settings
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.life import steps
@@ -18,7 +19,7 @@ def test_the_next_build_adds_words_and_encodes_nothing(tmp_path: Path, monkeypat
     world = World(tmp_path)
     warehouse = Warehouse.create(tmp_path / "w")
     Write("code/a.py", module({"f": "red green", "g": "blue"})).apply(world)
-    settings = decide.settings_of
+    settings = index_settings.settings_of
 
     def before(config: Any) -> dict[str, Any]:
         found = settings(config)

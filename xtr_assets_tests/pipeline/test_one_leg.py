@@ -14,8 +14,8 @@ from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive.profile_proposal import propose
 from xtr_assets.pipeline.gate import answers_agree, legs_agree, rows_everywhere
 from xtr_assets.pipeline.gate.registry import checks_of, requirement
-from xtr_assets.pipeline.plan.decide import settings_of
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.plan.index_settings import settings_of
 from xtr_assets.pipeline.quality.evaluation import evaluate
 from xtr_assets.pipeline.quality.judged_queries import drawn_items
 from xtr_assets.search.answer_diff import compare

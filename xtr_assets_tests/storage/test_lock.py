@@ -13,7 +13,7 @@ import pytest
 from xtr_assets.core.errors import WarehouseLocked
 from xtr_assets.storage.lock import committing
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.storage.sample import write
+from xtr_assets_tests.storage.sample import draft, write
 
 HOLD = """
 import sys, time
@@ -50,8 +50,14 @@ def test_a_writing_step_is_refused_while_another_process_writes(
 ) -> None:
     monkeypatch.setattr("xtr_assets.storage.warehouse.STEP_WAIT_SECONDS", 0.3)
     with pytest.raises(WarehouseLocked, match="a long build"):
-        write(warehouse, {"a.py": ["f"]})
-    assert warehouse.shards() == []
+        draft(warehouse)
+    assert warehouse.layout.numbers() == []
+
+
+def test_shards_are_written_beside_whoever_builds(warehouse: Warehouse, holder: "subprocess.Popen[str]") -> None:
+    made = write(warehouse, {"a.py": ["f"]})
+    warehouse.note_look("s", 7)
+    assert (made.added, warehouse.looked_at("s", made.snapshot.data_version)) == (1, 7)
 
 
 def test_a_dead_holder_is_taken_over_and_named_in_the_log(
@@ -135,11 +141,10 @@ def test_a_lock_whose_file_was_removed_still_holds(
     for _ in range(2):
         warehouse.layout.writer_lock.unlink()
         with pytest.raises(WarehouseLocked, match="whose lock file was removed"):
-            write(warehouse, {"a.py": ["f"]})
+            draft(warehouse)
     holder.kill()
     holder.wait()
-    write(warehouse, {"a.py": ["f"]})
-    assert warehouse.shards() == ["s"]
+    assert draft(warehouse).number == 1
 
 
 def test_the_moment_of_a_commit_is_not_the_lock_of_a_build(
@@ -148,3 +153,68 @@ def test_the_moment_of_a_commit_is_not_the_lock_of_a_build(
     """What steps commit while another process holds the writer lock does not wait for it."""
     with committing(warehouse.layout, "an encoding"), committing(warehouse.layout, "within it"):
         pass
+
+
+HOLD_SHARD = """
+import sys, time
+from xtr_assets.storage.warehouse import Warehouse
+with Warehouse.open(sys.argv[1]).shard_lock("s", "chunks of s"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_shard_has_one_writer_and_another_shard_another(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xtr_assets.storage.warehouse.STEP_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("xtr_assets.storage.warehouse.SHARD_WAIT_SECONDS", 0.2)
+    before = write(warehouse, {"a.py": ["f"]}).snapshot
+    command = [sys.executable, "-c", HOLD_SHARD, str(warehouse.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        with pytest.raises(WarehouseLocked, match="'chunks of s' on host"):
+            write(warehouse, {"a.py": ["g"]})
+        with pytest.raises(WarehouseLocked, match="'chunks of s' on host"):
+            warehouse.compact({"s": ((before.segments[0].segment_id,),)})
+        # Who holds it notes its own look.
+        warehouse.note_look("s", 7)
+        assert warehouse.looked_at("s", before.data_version) == 0
+        assert write(warehouse, {"b.py": ["f"]}, "t").added == 1
+        # Nor does it keep anybody from building of what is there.
+        assert draft(warehouse).number == 1
+        other.kill()
+    assert warehouse.snapshot("s") == before
+    assert write(warehouse, {"a.py": ["g"]}).added == 1
+
+
+TWO_CONTENTS = """
+import sys
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.sample import write
+warehouse, shard = Warehouse.open(sys.argv[1]), sys.argv[2]
+for number in range(int(sys.argv[3])):
+    write(warehouse, {"a.py": [f"f {shard} {number % 2}"]}, shard)
+    for one in warehouse.snapshot(shard).segments:
+        assert warehouse.segment(one.segment_id).chunks().num_rows == one.rows
+print("whole")
+"""
+
+
+def test_a_collection_takes_nothing_from_shards_that_are_written_beside_it(warehouse: Warehouse) -> None:
+    """Each shard goes back and forth between two contents, so that what was garbage a moment ago is named again."""
+    command = [sys.executable, "-c", TWO_CONTENTS, str(warehouse.root)]
+    writers = [
+        subprocess.Popen([*command, shard, "40"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for shard in ("s", "t")
+    ]
+    collections = 0
+    while any(one.poll() is None for one in writers):
+        warehouse.collect(1)
+        collections += 1
+    for one in writers:
+        said, error = one.communicate()
+        assert (one.returncode, said) == (0, "whole\n"), error
+    assert collections > 1 and warehouse.verify().problems == ()
+    warehouse.collect(1)
+    assert len(list(warehouse.layout.segments.glob("*"))) == 2

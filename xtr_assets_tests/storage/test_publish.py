@@ -512,3 +512,23 @@ def test_a_draft_is_of_a_known_encoder_wherever_its_maker_died(
         with pytest.raises(KeyboardInterrupt):
             draft(warehouse)
     assert FINGERPRINT in Warehouse.open(warehouse.root).info.encoders
+
+
+def test_notes_of_the_end_are_sealed_beside_those_of_before(warehouse: Warehouse) -> None:
+    made = draft(warehouse)
+    made.set_note("begun", 1)
+    check(made)
+    serving = warehouse.publish(made.number, required=REQUIRED, notes={"ended": 2})
+    assert warehouse.generation(serving.number).manifest.notes == {"begun": 1, "ended": 2}
+    assert warehouse.verify().problems == ()
+    # What is sealed never changes, whatever a second run says of it.
+    again = warehouse.publish(made.number, required=REQUIRED, notes={"ended": 3})
+    assert again.manifest.notes == serving.manifest.notes
+
+
+def test_a_note_of_the_end_that_is_no_json_seals_nothing(warehouse: Warehouse) -> None:
+    made = draft(warehouse)
+    check(made)
+    with pytest.raises(InvalidInput, match="no JSON"):
+        warehouse.publish(made.number, required=REQUIRED, notes={"ended": {1, 2}})
+    assert warehouse.published is None and not warehouse.generation(made.number).sealed

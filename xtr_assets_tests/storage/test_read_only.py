@@ -59,7 +59,7 @@ def test_it_is_read_verified_and_planned_over(read_only: Warehouse) -> None:
         assert read_only.collect(keep=1, dry_run=True).generations == (1,)
 
 
-@pytest.mark.parametrize("step", ["clean", "collect", "rollback", "withdraw", "write"])
+@pytest.mark.parametrize("step", ["clean", "collect", "rollback", "withdraw", "write", "first write"])
 def test_what_writes_says_that_it_cannot(read_only: Warehouse, step: str) -> None:
     steps: dict[str, Callable[[], object]] = {
         "clean": lambda: read_only.clean(),
@@ -67,8 +67,10 @@ def test_what_writes_says_that_it_cannot(read_only: Warehouse, step: str) -> Non
         "rollback": lambda: read_only.rollback(),
         "withdraw": lambda: read_only.withdraw(1, "licence"),
         "write": lambda: write(read_only, A),
+        "first write": lambda: write(read_only, A, "t"),
     }
-    with pytest.raises(StorageError, match=r"cannot be written here \(Permission denied: writer\.lock\)"):
+    named = {"write": r"shard\.lock", "first write": "t"}.get(step, r"writer\.lock")
+    with pytest.raises(StorageError, match=rf"cannot be written here \(Permission denied: {named}\)"):
         steps[step]()
 
 

@@ -28,7 +28,7 @@ def content(generation: Generation) -> str:
     return content_of(generation.layout, generation.manifest)
 
 
-def build(warehouse: Warehouse, corpus: dict[str, list[str]], **options: str) -> Generation:
+def build(warehouse: Warehouse, corpus: dict[str, list[str]], **options: Any) -> Generation:
     """What any build of a corpus comes to, whoever asked for it: a draft with all its checks, and `publish`."""
     write(warehouse, corpus)
     made = draft(warehouse)

@@ -11,8 +11,8 @@ import pytest
 from xtr_assets.core.errors import CorruptFile, GenerationError, LinkRefused, StorageError, WarehouseNotFound
 from xtr_assets.storage.catalog import connect
 from xtr_assets.storage.digests import forget_digests
-from xtr_assets.storage.manifest import canonical_json, sha256_bytes
 from xtr_assets.storage.seal import seal_text
+from xtr_assets.storage.stored_json import canonical_json, sha256_bytes
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.storage.sample import FINGERPRINT, REQUIRED, check, draft, flip, publish, texts, vectors_of, write

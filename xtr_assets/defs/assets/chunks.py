@@ -36,7 +36,7 @@ def chunks_asset(site: Site) -> dg.AssetsDefinition:
     )
     def chunks(context: dg.AssetExecutionContext) -> Results:
         shard = context.partition_key
-        with site.writing(context, f"chunks of {shard}") as warehouse, step("chunks") as cost:
+        with site.chunking(context, shard) as warehouse, step("chunks") as cost:
             scan = scan_shard(warehouse, shard, source_of(site.config, shard))
             touched = scan.readable if site.afresh(context) else scan.touched
             with bar(len(touched), f"chunk {shard}") as progress:

@@ -36,11 +36,12 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
     def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         with site.writing(context, "publish") as warehouse, step("publish") as cost:
             with site.session(context, warehouse) as session:
-                drift = finish(session)
+                finished = finish(session)
             draft, answers = session.draft, sample_hits(session)
             version = data_version(draft)
             who = f"dagster run {context.run.run_id}"
-            serving = warehouse.publish(draft.number, required=requirement(site.config), who=who)
+            required = requirement(site.config)
+            serving = warehouse.publish(draft.number, required=required, who=who, notes=finished.notes)
             end_session()
             cost.count(files=len(serving.manifest.files), generation_bytes=serving.bytes())
         metrics.PUBLICATIONS.labels("publish").inc()
@@ -54,7 +55,7 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
                 "generation": serving.number,
                 "parent": str(serving.parent),
                 **costs_metadata(serving, cost),
-                **drift_metadata(drift),
+                **drift_metadata(finished.drift),
                 **cost_metadata(cost),
             },
         )

@@ -56,8 +56,6 @@ def check(session: DraftSession) -> Finding:
         draft.set_profile(PROFILE_KEY, {**Confidence(curve).document(), **measured})
     elif draft.manifest.profile.get(PROFILE_KEY) is not None:
         draft.set_profile(PROFILE_KEY, None)
-    # A searcher reads what lies on the disk.
-    draft.commit()
     wrong = _shown_otherwise(session, items, curve)
     details = {"items": len(items.queries), **measured, "shown_otherwise": wrong[:5]}
     if wrong:

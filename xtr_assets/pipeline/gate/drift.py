@@ -1,7 +1,7 @@
 """How far a generation has drifted from what its indexes were trained on, and whether a retrain is due."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from xtr_assets.core.growth import GROWTH_LIMIT
@@ -84,15 +84,6 @@ def learnt_here(draft: Generation) -> bool:
     """Whether the dense index was trained on all rows of this generation. A repaired one was trained on some."""
     note = draft.manifest.notes.get(TRAINED_NOTE, {})
     return bool(note.get("generation", draft.number) == draft.number and note.get("how") != "repaired")
-
-
-def record_drift(draft: Draft, parent: Generation | None) -> Drift | None:
-    """Work the figures out from the recorded checks and keep them in the manifest."""
-    found = measured_drift(draft, parent)
-    if found is not None:
-        draft.set_note(DRIFT_NOTE, asdict(found))
-        found.show()
-    return found
 
 
 def measured_drift(draft: Generation, parent: Generation | None) -> Drift | None:

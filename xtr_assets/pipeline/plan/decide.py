@@ -4,27 +4,20 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from xtr_assets.config import NAMED_KINDS, EncoderConfig, EncoderPair, IndexConfig, MiniLmConfig
+from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import GenerationError, PublishRefused
-from xtr_assets.core.files import sha256_file
-from xtr_assets.core.lexical_terms import TERMS_VERSION
-from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.core.types import VectorKind
 from xtr_assets.encoders.base import Encoder, vector_kind
-from xtr_assets.encoders.encoder_files import decided_by_settings, files_now
+from xtr_assets.encoders.encoder_files import decided_by_settings
 from xtr_assets.encoders.encoder_record import minilm_with_tokens
-from xtr_assets.encoders.head_file import head_sha256
-from xtr_assets.index.late.centroids import MODEL_FORMAT
-from xtr_assets.index.late.postings import POSTINGS_FORMAT
 from xtr_assets.pipeline.gate.registry import required_checks, requirement
 from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
+from xtr_assets.pipeline.plan.index_settings import encoder_settings, named_shards, own_head, settings_of
 from xtr_assets.pipeline.plan.own_head import keep_head
 from xtr_assets.pipeline.plan.retrain_cause import AFRESH_NOTE, retrain_cause, stands
-from xtr_assets.search.legs import Blend
 from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_lifecycle import Holes
@@ -34,14 +27,6 @@ from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
 COSTS_NOTE = "costs"
-
-# Releases with two kinds noted the fields of both for each. Noted as they did, what they built is what is wanted now.
-_NOTED_BEFORE: Mapping[str, Mapping[str, Any]] = {
-    "minilm": {"dim": 64, "token_dim": 32},
-    "hashing": {
-        "weights": "package", "head": "projection", "max_tokens": 256, "keep_punctuation": False, "precision": "auto",
-    },
-}  # fmt: skip
 
 # What belongs to one run: everything from the draft to the pointer.
 RUN_ASSETS = (
@@ -100,83 +85,6 @@ class Decision:
     cause: str = ""
 
 
-def settings_of(config: IndexConfig) -> dict[str, Any]:
-    """Everything but sources that decides what a generation holds and whether it may serve: JSON-able."""
-    queries = None
-    if config.queries is not None:
-        judged = config.queries.judgments
-        queries = {
-            "path": sha256_file(config.queries.path) if config.queries.path.is_file() else None,
-            "judgments": sha256_file(judged) if judged is not None and judged.is_file() else None,
-        }
-    return {
-        "recall": config.recall.model_dump(mode="json"),
-        "dense": config.dense.model_dump(mode="json"),
-        "encoder": encoder_settings(config.encoder),
-        "queries": queries,
-        # What an older release wrote this one may not read, or ranks as that release did: then the next build makes a
-        # generation that it reads, and ranks as it does now.
-        "formats": {
-            "token_model": MODEL_FORMAT,
-            "postings": POSTINGS_FORMAT,
-            "terms": TERMS_VERSION,
-            "ranking": Blend.standard().document(),
-        },
-        **names_setting(config),
-    }
-
-
-def encoder_settings(config: EncoderConfig) -> dict[str, Any]:
-    """The encoder's settings with the head by its sha256, and a folder by that of its files: a release may ship another
-    one, and a file may be written anew, under the name that it had."""
-    if isinstance(config, EncoderPair):
-        parts = {"dense": config.dense, "tokens": config.tokens}
-        return {leg: encoder_settings(part) for leg, part in parts.items() if part is not None}
-    settings: dict[str, Any] = {**_NOTED_BEFORE.get(config.kind, {}), **config.model_dump(mode="json")}
-    if isinstance(config, MiniLmConfig):
-        return {**settings, "head": head_sha256(config.head)}
-    files = files_now(config)
-    return {**settings, "files": files} if files else settings
-
-
-def own_head(config: EncoderConfig) -> Path | None:
-    """The head file of the user's that makes the token embeddings."""
-    part = config.tokens if isinstance(config, EncoderPair) else config
-    return part.head if isinstance(part, MiniLmConfig) and isinstance(part.head, Path) else None
-
-
-def names_setting(config: IndexConfig) -> dict[str, Any]:
-    """What the settings say of names: how this release words them, and which sources chose against their kind's
-    default. Nothing where no source has names or ever had a choice: such a generation is built as it always was. Nor
-    where no text has an embedding."""
-    if "dense" not in config.legs:
-        return {}
-    chosen = {one.name: one.named for one in config.sources if one.named != (one.kind in NAMED_KINDS)}
-    if not chosen and not any(one.named for one in config.sources):
-        return {}
-    return {"names": {"version": NAME_VERSION, "chosen": chosen}}
-
-
-def named_shards(config: IndexConfig) -> frozenset[str]:
-    """The shards whose rows have name vectors: names are embeddings."""
-    if "dense" not in config.legs:
-        return frozenset()
-    return frozenset(shard for shard, source in shard_sources(config).items() if source.config.named)
-
-
-def shards_named_in(generation: Generation, config: IndexConfig) -> frozenset[str]:
-    """Of the shards whose rows have name vectors by `config`, those that had them, worded so, in a generation."""
-    said = generation.manifest.notes.get(SETTINGS_NOTE, {}).get("names", {})
-    if said.get("version") != NAME_VERSION:
-        return frozenset()
-    sources, chosen = shard_sources(config), said["chosen"]
-    return frozenset(
-        shard
-        for shard in named_shards(config)
-        if (of := sources[shard].config) and chosen.get(of.name, of.kind in NAMED_KINDS)
-    )
-
-
 def wanted_kind(warehouse: Warehouse, config: IndexConfig, open_encoder: Callable[[], Encoder]) -> VectorKind:
     """What the config's encoder makes; the encoder itself is opened only where what serves was made by other settings,
     so that a sensor need not load a model to find that nothing happened."""
@@ -196,11 +104,14 @@ def due(warehouse: Warehouse, scan: ShardScan, kind: VectorKind) -> str:
     return f"{len(lacking)} segments are not encoded by this encoder" if lacking else ""
 
 
-def wanted(warehouse: Warehouse, config: IndexConfig, fingerprint: str) -> Wanted:
-    """The current snapshots of the config's shards. GenerationError where one was never chunked."""
+def wanted(
+    warehouse: Warehouse, config: IndexConfig, fingerprint: str, known: Mapping[str, Snapshot | None] | None = None
+) -> Wanted:
+    """The current snapshots of the config's shards, `known` where they are at hand. GenerationError where one was never
+    chunked."""
     snapshots: dict[str, Snapshot] = {}
     for shard in shard_sources(config):
-        snapshot = warehouse.snapshot(shard)
+        snapshot = (known or {}).get(shard) or warehouse.snapshot(shard)
         if snapshot is None:
             raise GenerationError(
                 f"shard {shard!r} was never chunked; materialize `chunks`, `embeddings` and `token_embeddings` of it, "

@@ -203,7 +203,7 @@ class DraftSession:
         return self.kept(
             f"searcher {generation.number}",
             key,
-            lambda: Searcher(self.warehouse, "cpu", generation=generation.number, indexes=(dense, tokens, words)),
+            lambda: Searcher(self.warehouse, "cpu", _read(generation), indexes=(dense, tokens, words)),
         )
 
 
@@ -215,6 +215,11 @@ def parent_of(warehouse: Warehouse, draft: Generation) -> Generation | None:
 def same_encoder(parent: Generation | None, draft: Generation) -> Generation | None:
     """The parent where its derived files speak of the same vectors, else None."""
     return parent if parent is not None and parent.fingerprint == draft.fingerprint else None
+
+
+def _read(generation: Generation) -> Generation:
+    """What a searcher that is opened after this step would read: a draft's notes are written when the step ends."""
+    return generation.as_written() if isinstance(generation, Draft) else generation
 
 
 def _digest(generation: Generation, name: str) -> str:

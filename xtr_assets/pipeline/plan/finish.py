@@ -1,14 +1,29 @@
-"""The last step of a draft before publishing: notes drift and costs, refuses a draft that was overtaken."""
+"""The last step of a draft before publishing: its drift and costs, and whether it was overtaken."""
 
-from xtr_assets.pipeline.cost_report import report_costs
-from xtr_assets.pipeline.gate.drift import Drift, record_drift
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from xtr_assets.pipeline.cost_report import REPORT_NOTE, report_costs
+from xtr_assets.pipeline.gate.drift import DRIFT_NOTE, Drift, measured_drift
 from xtr_assets.pipeline.plan.decide import refuse_if_overtaken
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 
 
-def finish(session: DraftSession) -> Drift | None:
-    """Note drift and costs in the draft. PublishRefused where the pointer moved since the draft was begun."""
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The drift of a draft, and the notes that are sealed with it."""
+
+    drift: Drift | None
+    notes: Mapping[str, Any]
+
+
+def finish(session: DraftSession) -> Finished:
+    """Drift and costs of the draft. PublishRefused where the pointer moved since the draft was begun."""
     refuse_if_overtaken(session.warehouse, session.draft)
-    drift = record_drift(session.draft, session.parent)
-    report_costs(session.draft, session.parent, full=session.carried is None)
-    return drift
+    drift = measured_drift(session.draft, session.parent)
+    notes = {REPORT_NOTE: report_costs(session.draft, session.parent, full=session.carried is None)}
+    if drift is not None:
+        drift.show()
+        notes[DRIFT_NOTE] = asdict(drift)
+    return Finished(drift, notes)

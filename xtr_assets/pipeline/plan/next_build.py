@@ -1,17 +1,23 @@
 """What automation does next: build, train anew, or wait for what is being written. No state but what is passed in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import SourceError
 from xtr_assets.core.types import VectorKind
 from xtr_assets.pipeline.ingest.encode import missing_encodings
-from xtr_assets.pipeline.ingest.scan import ShardScan, scan_shard, shard_sources
+from xtr_assets.pipeline.ingest.look_memory import LookMemory
+from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
 from xtr_assets.pipeline.plan.decide import Decision, Wanted, decide, due, wanted
+from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
 # How long a build waits for a shard that is changed but cannot be ingested before it goes on without it.
 PATIENCE_SECONDS = 3600.0
+
+# Of this process: a sensor looks again and again.
+_memory = LookMemory()
 
 
 @dataclass(frozen=True)
@@ -41,29 +47,26 @@ def next_build(
     if waiting is not None and now - waiting < PATIENCE_SECONDS:
         reason = f"{', '.join(changed)} changed and will be ingested first"
         return NextBuild(Decision(False, reason), since=waiting, errors=errors)
-    if not_ready := unready(warehouse, config, kind):
+    known = {one.shard: one.snapshot for one in scans}
+    if not_ready := unready(warehouse, config, kind, known):
         return NextBuild(Decision(False, f"{', '.join(not_ready)} was never ingested"), since=waiting, errors=errors)
-    want = wanted(warehouse, config, kind.fingerprint)
+    want = wanted(warehouse, config, kind.fingerprint, known)
     return NextBuild(decide(warehouse, config, want, again=False), want, waiting, errors, changed)
 
 
 def look(warehouse: Warehouse, config: IndexConfig) -> tuple[list[ShardScan], list[SourceError]]:
     """Every shard as it is now, and the errors of sources that cannot be looked at."""
-    scans: list[ShardScan] = []
-    errors: list[SourceError] = []
-    for shard, source in shard_sources(config).items():
-        try:
-            scans.append(scan_shard(warehouse, shard, source))
-        except SourceError as error:
-            errors.append(error)
-    return scans, errors
+    return _memory.scans(warehouse, shard_sources(config).items())
 
 
-def unready(warehouse: Warehouse, config: IndexConfig, kind: VectorKind) -> list[str]:
-    """Shards without a snapshot, or whose snapshot is not encoded by this encoder."""
+def unready(
+    warehouse: Warehouse, config: IndexConfig, kind: VectorKind, known: Mapping[str, Snapshot | None]
+) -> list[str]:
+    """Shards without a snapshot, or whose snapshot is not encoded by this encoder. known : snapshots that are at
+    hand."""
     lacking = []
     for shard, source in shard_sources(config).items():
-        snapshot, names = warehouse.snapshot(shard), source.config.named
+        snapshot, names = known.get(shard) or warehouse.snapshot(shard), source.config.named
         if snapshot is None or missing_encodings(warehouse, snapshot, kind, names=names):
             lacking.append(shard)
     return lacking

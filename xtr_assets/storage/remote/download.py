@@ -26,13 +26,15 @@ from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.known_encoders import encoder_for
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked
-from xtr_assets.storage.manifest import Manifest, sha256_bytes
+from xtr_assets.storage.lock import committing
+from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.remote.ancestry import ancestry
 from xtr_assets.storage.remote.arrival import fetch
 from xtr_assets.storage.remote.lease import leased
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken
 from xtr_assets.storage.remote.store_garbage import history_entries, withdrawn_numbers
 from xtr_assets.storage.seal import read_manifest, seal_text
+from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.transfer import check_whole, lists_last
 from xtr_assets.storage.warehouse_info import CHAINED_VERSION, WarehouseInfo, read_info
 
@@ -266,11 +268,13 @@ def _put_in_place(layout: Layout, staged: Layout, arriving: Arriving, wanted: Ma
     write_atomic(staged.manifest(number), arriving.manifest_bytes)
     write_atomic(staged.manifest_seal(number), seal_text(arriving.manifest_bytes))
     fsync_tree(staged.root)
-    for name in lists_last(name for name in wanted if not name.startswith(own)):
-        # Where a cache had it, a damaged one stands there.
-        check(staged.resolve(name), wanted[name], name, full=False)
-        refuse_linked(layout, layout.resolve(name))
-        move_into_place(staged.resolve(name), layout.resolve(name))
+    # Shards are written beside the writer lock: neither half a segment of theirs is met, nor one of these.
+    with committing(layout, f"pull of generation {number}"):
+        for name in lists_last(name for name in wanted if not name.startswith(own)):
+            # Where a cache had it, a damaged one stands there.
+            check(staged.resolve(name), wanted[name], name, full=False)
+            refuse_linked(layout, layout.resolve(name))
+            move_into_place(staged.resolve(name), layout.resolve(name))
     # What is said of a generation stands before there is one.
     _keep_encoders(layout, arriving)
     _give_out_no_number_twice(layout, arriving)
@@ -303,10 +307,11 @@ def _keep_current(layout: Layout, arriving: Arriving, cache: bool) -> None:
     """The shards are at what serves, but for one that was scanned here since, and serves nowhere yet."""
     before = read_published(layout)
     earlier = {} if before is None or not layout.manifest(before).is_file() else read_manifest(layout, before).snapshots
-    for shard, version in arriving.manifest.snapshots.items():
-        current = layout.current(shard)
-        if cache or not current.is_file() or _version(current) == earlier.get(shard):
-            write_atomic(current, f"{version}\n".encode("ascii"))
+    with committing(layout, f"shards of generation {arriving.number}"):
+        for shard, version in arriving.manifest.snapshots.items():
+            current = layout.current(shard)
+            if cache or not current.is_file() or _version(current) == earlier.get(shard):
+                write_atomic(current, f"{version}\n".encode("ascii"))
 
 
 def _keep_encoders(layout: Layout, arriving: Arriving) -> None:

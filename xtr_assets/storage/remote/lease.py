@@ -18,8 +18,8 @@ from pydantic import Field
 
 from xtr_assets.core.errors import CorruptFile, StoreError, UnknownFormat
 from xtr_assets.storage.history import whoami
-from xtr_assets.storage.manifest import Digest, Stored
 from xtr_assets.storage.remote.object_store import ObjectStore
+from xtr_assets.storage.stored_json import Digest, Stored
 
 log = logging.getLogger(__name__)
 

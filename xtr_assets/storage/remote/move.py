@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import FileRecord
 from xtr_assets.storage.layout import LARGEST_NUMBER
-from xtr_assets.storage.manifest import Count, Digest, Stored
+from xtr_assets.storage.stored_json import Count, Digest, Stored
 
 PREFIX = "moves/"
 # A move names a manifest for each generation kept: hundreds of bytes each. What is larger is damage.

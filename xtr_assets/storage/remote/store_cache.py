@@ -8,7 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,13 +34,13 @@ from xtr_assets.storage.history import read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_links
 from xtr_assets.storage.lock import exclusive
-from xtr_assets.storage.manifest import Count, Digest, Stored, read_stored
 from xtr_assets.storage.remote.address import Address, address_of
 from xtr_assets.storage.remote.arrival import Stopped
 from xtr_assets.storage.remote.download import pull
 from xtr_assets.storage.remote.object_store import Head, ObjectStore
 from xtr_assets.storage.scrub import cache_folder
 from xtr_assets.storage.seal import is_sealed, read_manifest
+from xtr_assets.storage.stored_json import Count, Digest, Stored, read_stored
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 
@@ -141,6 +141,10 @@ class CachedWarehouse(Warehouse):
             "and `xtr-assets push` it, or pull into a folder of its own first"
         )
         yield
+
+    def shard_lock(self, shard: str, purpose: str, wait_seconds: float = 0.0) -> AbstractContextManager[None]:
+        """As `lock`."""
+        return self.lock(purpose, wait_seconds)
 
     def follow(self, stop: Callable[[], bool] | None = None) -> None:
         """Serve what the store serves now, if it was not looked at just now. Errors leave what is here as it is."""

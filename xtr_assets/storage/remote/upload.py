@@ -14,7 +14,7 @@ from xtr_assets.storage.history import read_history, read_published, whoami
 from xtr_assets.storage.known_encoders import encoder_for
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
-from xtr_assets.storage.manifest import Manifest, sha256_bytes
+from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.publish import refuse_withdrawn
 from xtr_assets.storage.remote.ancestry import ancestry
 from xtr_assets.storage.remote.lease import Held, leased
@@ -22,6 +22,7 @@ from xtr_assets.storage.remote.move import Move
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken, side_by_side
 from xtr_assets.storage.remote.store_garbage import wait_for_collection
 from xtr_assets.storage.seal import read_manifest, refuse_altered
+from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.warehouse_info import read_info
 from xtr_assets.telemetry.progress import bar
 

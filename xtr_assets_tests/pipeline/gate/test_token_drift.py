@@ -12,7 +12,7 @@ from xtr_assets.core.types import Chunk
 from xtr_assets.index.late.training import train
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.pipeline.gate import token_drift
-from xtr_assets.pipeline.gate.drift import read_drift, record_drift
+from xtr_assets.pipeline.gate.drift import DRIFT_NOTE, measured_drift, read_drift
 from xtr_assets.pipeline.gate.token_drift import residual
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.generation import Generation
@@ -39,8 +39,9 @@ def published(warehouse: Warehouse, chunks: list[Chunk], *, afresh: bool = False
         derive_tokens(DraftSession(warehouse, draft, IndexConfig(sources=SOURCES), afresh=True))
     parent = None if draft.parent is None else warehouse.generation(draft.parent)
     record = run(draft, "token_drift")
-    record_drift(draft, parent)
-    return warehouse.publish(draft.number, force_reason="no gate in this test"), record
+    drift = measured_drift(draft, parent)
+    notes = {} if drift is None else {DRIFT_NOTE: asdict(drift)}
+    return warehouse.publish(draft.number, force_reason="no gate in this test", notes=notes), record
 
 
 @pytest.fixture

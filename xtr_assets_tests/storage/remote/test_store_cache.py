@@ -20,6 +20,7 @@ from xtr_assets.storage.remote.address import Address
 from xtr_assets.storage.remote.object_store import ObjectStore
 from xtr_assets.storage.remote.store_cache import CachedWarehouse, CacheOptions, cache_size, open_place
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage import sample
 from xtr_assets_tests.storage.remote.conftest import next_generation, push_to
 from xtr_assets_tests.storage.remote.faulty import Away, FolderBucket, store_over
 from xtr_assets_tests.storage.sample import flip, texts
@@ -85,7 +86,7 @@ def test_nobody_writes_to_a_cache(host: Host, store: ObjectStore, opened: Opened
         lambda: cached.withdraw(1, "x"),
         lambda: cached.collect(1),
         lambda: cached.clean(),
-        lambda: cached.pull("memory://x"),
+        lambda: sample.write(cached, {"z.py": ["z"]}),
     ):
         with pytest.raises(StoreError):
             write()

@@ -8,11 +8,11 @@ import pytest
 
 from xtr_assets.core.errors import CorruptFile, StorageError, StoreError, StoreUnreachable
 from xtr_assets.core.files import FileRecord
-from xtr_assets.storage.manifest import sha256_bytes
 from xtr_assets.storage.remote import arrival, object_store, probe
 from xtr_assets.storage.remote.bucket import ATTEMPTS, Found, Interrupted
 from xtr_assets.storage.remote.move import move_name
 from xtr_assets.storage.remote.object_store import ObjectStore, file_name
+from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.remote.conftest import next_generation, pull_from, push_to
 from xtr_assets_tests.storage.remote.faulty import FAULTS, Away, Faulty, FolderBucket, store_over

@@ -1,0 +1,103 @@
+"""The settings of an index that decide what a generation holds, as its manifest notes them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from xtr_assets.config import NAMED_KINDS, EncoderConfig, EncoderPair, IndexConfig, MiniLmConfig
+from xtr_assets.core.files import sha256_file
+from xtr_assets.core.lexical_terms import TERMS_VERSION
+from xtr_assets.core.name_text import NAME_VERSION
+from xtr_assets.encoders.encoder_files import files_now
+from xtr_assets.encoders.head_file import head_sha256
+from xtr_assets.index.late.centroids import MODEL_FORMAT
+from xtr_assets.index.late.postings import POSTINGS_FORMAT
+from xtr_assets.pipeline.ingest.scan import shard_sources
+from xtr_assets.search.legs import Blend
+from xtr_assets.storage.content import SETTINGS_NOTE
+from xtr_assets.storage.generation import Generation
+
+# Releases with two kinds noted the fields of both for each. Noted as they did, what they built is what is wanted now.
+_NOTED_BEFORE: Mapping[str, Mapping[str, Any]] = {
+    "minilm": {"dim": 64, "token_dim": 32},
+    "hashing": {
+        "weights": "package", "head": "projection", "max_tokens": 256, "keep_punctuation": False, "precision": "auto",
+    },
+}  # fmt: skip
+
+
+def settings_of(config: IndexConfig) -> dict[str, Any]:
+    """Everything but sources that decides what a generation holds and whether it may serve: JSON-able."""
+    queries = None
+    if config.queries is not None:
+        judged = config.queries.judgments
+        queries = {
+            "path": sha256_file(config.queries.path) if config.queries.path.is_file() else None,
+            "judgments": sha256_file(judged) if judged is not None and judged.is_file() else None,
+        }
+    return {
+        "recall": config.recall.model_dump(mode="json"),
+        "dense": config.dense.model_dump(mode="json"),
+        "encoder": encoder_settings(config.encoder),
+        "queries": queries,
+        # What an older release wrote this one may not read, or ranks as that release did: then the next build makes a
+        # generation that it reads, and ranks as it does now.
+        "formats": {
+            "token_model": MODEL_FORMAT,
+            "postings": POSTINGS_FORMAT,
+            "terms": TERMS_VERSION,
+            "ranking": Blend.standard().document(),
+        },
+        **names_setting(config),
+    }
+
+
+def encoder_settings(config: EncoderConfig) -> dict[str, Any]:
+    """The encoder's settings with the head by its sha256, and a folder by that of its files: a release may ship another
+    one, and a file may be written anew, under the name that it had."""
+    if isinstance(config, EncoderPair):
+        parts = {"dense": config.dense, "tokens": config.tokens}
+        return {leg: encoder_settings(part) for leg, part in parts.items() if part is not None}
+    settings: dict[str, Any] = {**_NOTED_BEFORE.get(config.kind, {}), **config.model_dump(mode="json")}
+    if isinstance(config, MiniLmConfig):
+        return {**settings, "head": head_sha256(config.head)}
+    files = files_now(config)
+    return {**settings, "files": files} if files else settings
+
+
+def own_head(config: EncoderConfig) -> Path | None:
+    """The head file of the user's that makes the token embeddings."""
+    part = config.tokens if isinstance(config, EncoderPair) else config
+    return part.head if isinstance(part, MiniLmConfig) and isinstance(part.head, Path) else None
+
+
+def names_setting(config: IndexConfig) -> dict[str, Any]:
+    """What the settings say of names: how this release words them, and which sources chose against their kind's
+    default. Nothing where no source has names or ever had a choice: such a generation is built as it always was. Nor
+    where no text has an embedding."""
+    if "dense" not in config.legs:
+        return {}
+    chosen = {one.name: one.named for one in config.sources if one.named != (one.kind in NAMED_KINDS)}
+    if not chosen and not any(one.named for one in config.sources):
+        return {}
+    return {"names": {"version": NAME_VERSION, "chosen": chosen}}
+
+
+def named_shards(config: IndexConfig) -> frozenset[str]:
+    """The shards whose rows have name vectors: names are embeddings."""
+    if "dense" not in config.legs:
+        return frozenset()
+    return frozenset(shard for shard, source in shard_sources(config).items() if source.config.named)
+
+
+def shards_named_in(generation: Generation, config: IndexConfig) -> frozenset[str]:
+    """Of the shards whose rows have name vectors by `config`, those that had them, worded so, in a generation."""
+    said = generation.manifest.notes.get(SETTINGS_NOTE, {}).get("names", {})
+    if said.get("version") != NAME_VERSION:
+        return frozenset()
+    sources, chosen = shard_sources(config), said["chosen"]
+    return frozenset(
+        shard
+        for shard in named_shards(config)
+        if (of := sources[shard].config) and chosen.get(of.name, of.kind in NAMED_KINDS)
+    )

@@ -1,0 +1,116 @@
+"""A stamp that is equal means a scan that would find the same: whatever is done to a folder, it is another or none."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from xtr_assets.sources.globs import Globs
+from xtr_assets.sources.tree_stamp import tree_stamp
+
+SUFFIXES = (".md",)
+# A look so late that no time is young any more.
+LATER_NS = 10**10
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    (folder / "deep" / "er").mkdir(parents=True)
+    for name in ("a.md", "b.txt", "deep/c.md", "deep/er/d.md"):
+        (folder / name).write_text("as it was")
+    (folder / "node_modules").mkdir()
+    (folder / "node_modules" / "x.md").write_text("other people's")
+    (tmp_path / "beside.md").write_text("as it was")
+    (folder / "link.md").symlink_to(tmp_path / "beside.md")
+    return folder
+
+
+def stamp(root: Path, now_ns: int | None = None) -> str | None:
+    return tree_stamp(root, Globs([], [], SUFFIXES, "docs"), time.time_ns() + LATER_NS if now_ns is None else now_ns)
+
+
+def _same_size_and_time(root: Path) -> None:
+    before = (root / "deep/c.md").stat()
+    (root / "deep/c.md").write_text("is NOW...")
+    os.utime(root / "deep/c.md", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _replaced(root: Path) -> None:
+    before = (root / "a.md").stat()
+    shutil.copy2(root / "a.md", root / "other")
+    (root / "other").replace(root / "a.md")
+    os.utime(root / "a.md", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _swapped(root: Path) -> None:
+    (root / "a.md").rename(root / "t")
+    (root / "deep/c.md").rename(root / "a.md")
+    (root / "t").rename(root / "deep/c.md")
+
+
+def _a_folder(root: Path) -> None:
+    (root / "a.md").unlink()
+    (root / "a.md").mkdir()
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "written": lambda root: (root / "deep/er/d.md").write_text("otherwise"),
+    "written, size and mtime as before": _same_size_and_time,
+    "another file of the same size and mtime": _replaced,
+    "two names swapped": _swapped,
+    "new": lambda root: (root / "deep/new.md").write_text(""),
+    "new folder": lambda root: (root / "deep/new").mkdir(),
+    "removed": lambda root: (root / "a.md").unlink(),
+    "renamed": lambda root: (root / "a.md").rename(root / "z.md"),
+    "rights": lambda root: (root / "a.md").chmod(0o600),
+    "a file becomes a folder": _a_folder,
+    "what a link leads to": lambda root: (root.parent / "beside.md").write_text("otherwise"),
+    "a link that leads nowhere any more": lambda root: (root.parent / "beside.md").unlink(),
+    "a suffix that nobody reads": lambda root: (root / "b.txt").write_text("otherwise"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_is_done_gives_another_stamp(root: Path, change: str) -> None:
+    before = stamp(root)
+    assert before is not None and stamp(root) == before
+    CHANGES[change](root)
+    assert stamp(root) != before
+
+
+def test_what_is_never_looked_into_changes_nothing(root: Path) -> None:
+    before = stamp(root)
+    (root / "node_modules" / "x.md").write_text("otherwise")
+    (root / "node_modules" / "deep").mkdir()
+    # The folder itself is an entry of its parent, with a time of its own.
+    assert stamp(root) != before
+    before = stamp(root)
+    (root / "node_modules" / "deep" / "y.md").write_text("new")
+    assert stamp(root) == before
+
+
+def test_nobody_can_tell_of_young_times_and_of_times_to_come(root: Path) -> None:
+    assert stamp(root, time.time_ns()) is None
+    assert stamp(root) is not None
+    os.utime(root / "a.md", (2**32, 2**32))
+    assert stamp(root) is None
+
+
+def test_nor_of_what_is_not_there(tmp_path: Path) -> None:
+    assert stamp(tmp_path / "none") is None
+
+
+def test_a_link_to_a_folder_above_ends(root: Path) -> None:
+    (root / "deep" / "up").symlink_to(root)
+    assert stamp(root) is not None
+
+
+def test_a_source_that_is_one_file(root: Path) -> None:
+    before = stamp(root / "a.md")
+    assert before is not None
+    (root / "a.md").write_text("otherwise")
+    assert stamp(root / "a.md") != before
