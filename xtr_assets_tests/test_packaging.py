@@ -53,7 +53,19 @@ def imported(path: Path) -> set[str]:
     [
         (
             "xtr_assets",
-            ("cpu", "minilm", "models", "code", "documents", "evaluate", "serve", "mcp", "langchain", "llama-index"),
+            (
+                "cpu",
+                "minilm",
+                "models",
+                "code",
+                "documents",
+                "evaluate",
+                "serve",
+                "mcp",
+                "store",
+                "langchain",
+                "llama-index",
+            ),
         ),
         ("xtr_assets_tests", tuple(EXTRAS)),
     ],

@@ -144,7 +144,7 @@ class CachedWarehouse(Warehouse):
 
     def shard_lock(self, shard: str, purpose: str, wait_seconds: float = 0.0) -> AbstractContextManager[None]:
         """As `lock`."""
-        return self.lock(purpose, wait_seconds)
+        return self.lock(f"{purpose} (shard {shard})", wait_seconds)
 
     def follow(self, stop: Callable[[], bool] | None = None) -> None:
         """Serve what the store serves now, if it was not looked at just now. Errors leave what is here as it is."""
