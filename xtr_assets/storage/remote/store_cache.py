@@ -8,7 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,9 +142,11 @@ class CachedWarehouse(Warehouse):
         )
         yield
 
-    def shard_lock(self, shard: str, purpose: str, wait_seconds: float = 0.0) -> AbstractContextManager[None]:
+    @contextmanager
+    def shard_lock(self, shard: str, purpose: str, wait_seconds: float = 0.0) -> Iterator[None]:
         """As `lock`."""
-        return self.lock(f"{purpose} (shard {shard})", wait_seconds)
+        with self.lock(f"{purpose} (shard {shard})", wait_seconds):
+            yield
 
     def follow(self, stop: Callable[[], bool] | None = None) -> None:
         """Serve what the store serves now, if it was not looked at just now. Errors leave what is here as it is."""
