@@ -1,5 +1,6 @@
 """IndexConfig: what one index is made of, read from YAML. Errors name the field, its value and what is allowed."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -136,6 +137,14 @@ class IndexConfig(Strict):
         if self.queries_from_log and (self.query_log is None or self.queries is not None):
             raise ValueError("`queries: log` needs a `query_log` and no file; add `query_log: {}`, or name a file")
         return self
+
+    @field_validator("warehouse")
+    @classmethod
+    def _is_a_folder(cls, value: Path) -> Path:
+        # As a path it would be a folder of the name `s3:`.
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", str(value)):
+            raise ValueError("it is built in a folder; `xtr-assets push` brings it to an object store. Name a folder")
+        return value
 
     @model_validator(mode="after")
     def _sources_are_usable(self) -> "IndexConfig":
