@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from xtr_assets.cli.console import console, say, snippet, table
+from xtr_assets.cli.console import console, escaped, say, snippet, table
 
 if TYPE_CHECKING:
     from xtr_assets.search.hits import Hit
@@ -22,8 +22,9 @@ def show_hits(query: str, hits: "Sequence[Hit]", footing: str, lines: int = SNIP
     found = table(query, ("", "score", "place", "text"), (), right=("", "score"))
     found.columns[2].overflow = "fold"
     for rank, hit in enumerate(hits, 1):
-        place = Text.assemble((f"{hit.path}:{hit.start_line}-{hit.end_line}", "cyan"), "\n", (hit.symbol, "bold"))
-        text = Text(snippet(hit.text, lines, SNIPPET_WIDTH), style="dim")
+        where = escaped(f"{hit.path}:{hit.start_line}-{hit.end_line}")
+        place = Text.assemble((where, "cyan"), "\n", (escaped(hit.symbol), "bold"))
+        text = Text(snippet(escaped(hit.text), lines, SNIPPET_WIDTH), style="dim")
         score = Text(f"{hit.score:.3f}", style="green")
         if hit.confidence is not None:
             score.append(f"\n{hit.confidence:.0%}", style="dim")

@@ -260,7 +260,7 @@ CHECKS: tuple[GateCheck, ...] = (
         "files_verified",
         "catalog",
         validity.files_verified,
-        "Every file of the draft, read from the disk, has its sha256.",
+        "Every file of the draft has its sha256: new ones are read from the disk, others where somebody wrote to them.",
         (EVERY_FILE,),
         deps=("faiss_index", "xtr_index", "lexical_index", "exact_neighbors"),
     ),
