@@ -21,8 +21,8 @@ KINDS: tuple[Kind, ...] = ("jsonl", "parquet", "python", "markdown", "plain")
 # How many projects have documents besides (HTML, DOCX, PDF, notebooks), so many texts at most (a page takes 10 ms),
 # and so many a file, so that few texts are of several forms.
 DOCUMENTS_SHARE, MOST_DOCUMENTS, DOCUMENT_TEXTS = 0.4, 400, 8
-# A repository besides: some projects keep their documents in one.
-GIT_SHARE = 0.2
+# How many have a repository besides.
+GIT_SHARE = 0.3
 Step = Literal["add", "delete", "change", "rename", "shift", "duplicate", "compact"]
 STEPS: tuple[Step, ...] = ("add", "delete", "change", "rename", "shift", "duplicate", "compact")
 # Texts of one file: a change of one file is then a small one.
@@ -49,7 +49,6 @@ class Shape:
         """`most` texts at most, log-uniform."""
         draw = random.Random(f"shape {seed}")
         # By a draw of its own: a seed is the project that it was before there were any.
-        # Drawn apart, so that a seed of before has the project that it had, and these besides.
         documents: list[Kind] = ["documents"] * (random.Random(f"papers {seed}").random() < DOCUMENTS_SHARE)
         repository: list[Kind] = ["git"] * (GIT and random.Random(f"git {seed}").random() < GIT_SHARE)
         return cls(

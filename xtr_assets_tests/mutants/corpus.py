@@ -1,5 +1,5 @@
-"""The corpus that faults are planted in: functions, classes, scripts in a repository, Markdown, notebooks, records; and
-its change. Where a fault is one of documents, HTML, DOCX and PDF besides.
+"""The corpus that faults are planted in: functions, classes, Markdown, notebooks, records, a repository; its change.
+Where a fault is one of documents, HTML, DOCX and PDF besides.
 
 Everything a chunk can carry stands in it: titles (methods, sections, records), metadata, letters beyond ASCII, texts
 that stand twice, records that are split, a file that moves, lines that only move, a file whose size does not change.
