@@ -3,47 +3,28 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from xtr_assets.cli.console import console, say, table
+from xtr_assets.cli.console import console, escaped, say, snippet, table
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
-    from xtr_assets.config import IndexConfig
     from xtr_assets.search.hits import Hit
 
 SNIPPET_LINES = 3
 SNIPPET_WIDTH = 72
 
 
-def show_hits(
-    query: str,
-    hits: "Sequence[Hit]",
-    footing: str,
-    lines: int = SNIPPET_LINES,
-    config: "IndexConfig | None" = None,
-) -> None:
-    """A table of hits with the lines of each that hold most words of the query, these marked; how likely it is right
-    below its score; explanations below. With the `config` of its sources a place is a link to its file, where the
-    terminal knows links (OSC 8)."""
+def show_hits(query: str, hits: "Sequence[Hit]", footing: str, lines: int = SNIPPET_LINES) -> None:
+    """A table of hits with the first lines of each, how likely it is right below its score; explanations below."""
     from rich.text import Text
-
-    from xtr_assets.cli.editor import file_of
-    from xtr_assets.cli.met_words import asked_terms
 
     if not hits:
         say(f"no hit for {query!r} ({footing})")
         return
     found = table(query, ("", "score", "place", "text"), (), right=("", "score"))
     found.columns[2].overflow = "fold"
-    terms = asked_terms(query)
     for rank, hit in enumerate(hits, 1):
-        file = file_of(hit, config)
-        # The host of a file's address is empty: this machine.
-        link = "" if file is None else f" link {file.as_uri()}"
-        place = Text.assemble(
-            (f"{hit.path}:{hit.start_line}-{hit.end_line}", f"cyan{link}"), "\n", (hit.symbol, "bold")
-        )
-        text = _marked(hit.text, terms, lines)
+        where = escaped(f"{hit.path}:{hit.start_line}-{hit.end_line}")
+        place = Text.assemble((where, "cyan"), "\n", (escaped(hit.symbol), "bold"))
+        text = Text(snippet(escaped(hit.text), lines, SNIPPET_WIDTH), style="dim")
         score = Text(f"{hit.score:.3f}", style="green")
         if hit.confidence is not None:
             score.append(f"\n{hit.confidence:.0%}", style="dim")
@@ -55,18 +36,3 @@ def show_hits(
             out.print(Text(f"{rank}. {hit.path} {hit.symbol}", style="bold"))
             out.print(Text(str(hit.explanation)))
     say(f"[dim]{footing}[/dim]")
-
-
-def _marked(text: str, terms: frozenset[str], lines: int) -> "Text":
-    """The best lines, with the words that the query says too in a colour of their own."""
-    from rich.text import Text
-
-    from xtr_assets.cli.met_words import shown_lines
-
-    made = Text()
-    for number, line in enumerate(shown_lines(text, terms, lines, SNIPPET_WIDTH)):
-        shown = Text(line.text, style="dim")
-        for start, end in line.met:
-            shown.stylize("not dim bold yellow", start, end)
-        made.append("\n" if number else "").append_text(shown)
-    return made

@@ -15,7 +15,7 @@ from time import monotonic
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.server.problem import Problem
-from xtr_assets.storage.history import read_published
+from xtr_assets.storage.unnoted_move import followed
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 
@@ -117,7 +117,7 @@ class HostedIndex:
             one.searcher.close()
 
     def _follow(self) -> bool:
-        number, serving = read_published(self.warehouse().layout), self.serving
+        number, serving = followed(self.warehouse().layout), self.serving
         if number is None:
             self.problem = "nothing is published; `xtr-assets build` publishes a generation that passes its checks"
             return False
