@@ -94,6 +94,15 @@ def table(
     return made
 
 
+def plain(text: str) -> str:
+    """A text of strangers on one line: what would move a terminal's cursor or colour it is a `?`.
+
+    >>> plain("red \\x1b[31m\\nalert")
+    'red ?[31m?alert'
+    """
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
 def size(count: int) -> str:
     """Bytes for people.
 

@@ -112,6 +112,25 @@ class QueriesConfig(Strict):
         return self
 
 
+class QueryLogConfig(Strict):
+    """What people ask a server, kept to measure with. Whoever writes it switches it on.
+
+    `folder`: where the logs lie; `megabytes`: of the log of an index at most; `redact`: `python:module:function`, given
+    a text, returns what is kept of it, or None to keep nothing; `changed`: share of their answers that a draft may
+    change before it warns.
+    """
+
+    folder: UsablePath = Path("query-log")
+    megabytes: Annotated[float, Field(gt=0.0, le=1024.0)] = 16.0
+    redact: Annotated[str | None, Field(pattern=r"^python:[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")] = None
+    changed: Annotated[float, Field(ge=0.0, le=1.0)] = 0.2
+
+    @property
+    def most_bytes(self) -> int:
+        """`megabytes` in bytes."""
+        return int(self.megabytes * 1_000_000)
+
+
 class DenseConfig(Strict):
     """The dense index: a FAISS recipe, or "auto", and what it will be served on."""
 
@@ -141,7 +160,10 @@ class UpkeepConfig(Strict):
 
 
 class IndexConfig(Strict):
-    """One index: its sources, encoder and thresholds, and the warehouse that keeps it."""
+    """One index: its sources, encoder and thresholds, and the warehouse that keeps it.
+
+    `queries_from_log` is what `queries: log` says.
+    """
 
     name: Name = "docs"
     warehouse: UsablePath = Path("warehouse")
@@ -150,8 +172,23 @@ class IndexConfig(Strict):
     recall: RecallConfig = RecallConfig()
     gate: GateConfig = GateConfig()
     queries: QueriesConfig | None = None
+    queries_from_log: bool = False
+    query_log: QueryLogConfig | None = None
     dense: DenseConfig = DenseConfig()
     upkeep: UpkeepConfig = UpkeepConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _queries_of_the_log(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("queries") == "log":
+            return {**given, "queries": None, "queries_from_log": True}
+        return given
+
+    @model_validator(mode="after")
+    def _log_is_kept(self) -> "IndexConfig":
+        if self.queries_from_log and (self.query_log is None or self.queries is not None):
+            raise ValueError("`queries: log` needs a `query_log` and no file; add `query_log: {}`, or name a file")
+        return self
 
     @model_validator(mode="after")
     def _sources_are_usable(self) -> "IndexConfig":
@@ -198,6 +235,9 @@ class IndexConfig(Strict):
                 judgments=None if judgments is None else folder / judgments.expanduser(),
                 floor=self.queries.floor,
             )
+        if self.query_log is not None:
+            place = folder / self.query_log.folder.expanduser()
+            update["query_log"] = self.query_log.model_copy(update={"folder": place})
         return self.model_copy(update=update)
 
 

@@ -113,6 +113,7 @@ def record_metadata(record: CheckRecord) -> Metadata:
     """A recorded check: a recall's curves as pictures, the figure and what it is held against as numbers that the UI
     plots over time, the sentence for people, then the details."""
     details = dict(record.details)
+    answers = details.pop("answers", None)
     figures = {"value": record.value, "threshold": record.threshold}
     figures |= {name: details.pop(name, None) for name in FIGURES}
     words = {name: details.pop(name, None) or None for name in ("summary", "remedy")}
@@ -124,6 +125,7 @@ def record_metadata(record: CheckRecord) -> Metadata:
         **recall_pictures(record.details, record.threshold),
         **{name: plotted(value) for name, value in figures.items() if value is not None},
         **plain_metadata({**words, **rest}),
+        **({"answers": table(answers)} if answers else {}),
     }
 
 

@@ -53,7 +53,8 @@ def answer(
                 found = explain_hits(opened, encoder, vectors, rankings, found)
         for i, own in zip(asked, found, strict=True):
             hits[i] = own
-    timing.observe(ask.mode, len(queries))
+    if not ask.scan:
+        timing.observe(ask.mode, len(queries))
     return hits
 
 
@@ -98,11 +99,12 @@ def rank(
         allowed = opened.allowed(ask.where) if only is None else opened.allowed(ask.where) & only
     asked = _Asked(opened, ask, allowed, timing, masked=ask.where is not None, demanded=only is not None)
     rankings = asked.of_all(queries) if asked.scans else asked.of_lists(queries)
-    candidates = metrics.CANDIDATES.labels(ask.mode)
-    for ranking in rankings:
-        candidates.observe(len(ranking.candidates.rows))
-    for space in asked.ranker.spaces:
-        metrics.RESCORED.labels(space.name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
+    if not ask.scan:
+        candidates = metrics.CANDIDATES.labels(ask.mode)
+        for ranking in rankings:
+            candidates.observe(len(ranking.candidates.rows))
+        for space in asked.ranker.spaces:
+            metrics.RESCORED.labels(space.name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
     if opened.confidence is None or asked.ranker.legs is None or ask.options.fusion != "zsum":
         return rankings
     return [replace(ranking, confidence=opened.confidence.said(ranking)) for ranking in rankings]
@@ -127,7 +129,7 @@ class _Asked:
         """Whether every allowed row is scored: where the mode says so, or the lists would hold them all anyway. The
         lexical index lists every row that it scores above 0, exactly: what shares no word, and does not hold what is
         demanded, is no answer."""
-        return self.ask.mode == "exact" or self._holds_all(self.ranker.listed(self.ask.k))
+        return self.ask.mode == "exact" or self.ask.scan or self._holds_all(self.ranker.listed(self.ask.k))
 
     def _holds_all(self, most: int) -> bool:
         return self.ask.mode != "lexical" and self.ranker.scans(most, self.count)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -225,10 +226,12 @@ class Searcher(Described):
         *,
         syntax: Syntax = "terms",
         explain: bool = False,
+        scan: bool = False,
     ) -> Answer:
-        """`search_batch` with the number of the generation that answered, which `refresh` may have left meanwhile."""
+        """`search_batch` with the number of the generation that answered, which `refresh` may have left meanwhile.
+        scan : score every allowed row in the spaces of the mode, the reference of it; metrics do not count it."""
         with self._counting():
-            ask = Ask.checked(options, mode, where, syntax)
+            ask = replace(Ask.checked(options, mode, where, syntax), scan=scan)
             check_queries(queries)
             with (
                 self._using() as opened,

@@ -35,7 +35,7 @@ def test_names_of_checks_jobs_and_resources_are_the_contract(project: Project) -
     graph = defs.resolve_asset_graph()
     checks = {key.name: key.asset_key.path[-1] for key in graph.asset_check_keys}
     assert set(checks) == {check.name for check in checks_of(project.config)}
-    assert {check.name for check in CHECKS} - set(checks) == {"judged_quality"}
+    assert {check.name for check in CHECKS} - set(checks) == {"judged_quality", "answers_shadow"}
     assert checks["chunks_schema"] == "chunks"
     assert {job.name for job in defs.resolve_all_job_defs()} >= {"ingest", "rebuild", "rollback"}
     assert set(defs.resources or {}) == {"warehouse", "encoder", "search"}
