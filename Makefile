@@ -2,7 +2,7 @@
 #
 # PYTHON chooses the interpreter of a new environment, EXTRAS what is installed (gpu or gpu-cu12 in place of cpu).
 PYTHON ?= python3
-EXTRAS ?= cpu,minilm,models,dg,code,documents,evaluate,serve,mcp
+EXTRAS ?= cpu,minilm,models,dg,code,documents,git,stores,evaluate,serve,mcp
 # Besides, what only tests need: the frameworks that retrievers are made for, and the driver of a browser.
 TESTED := dev,langchain,llama-index,browser
 # More workers than cores: they wait for files, and for whatever else runs on the machine.
