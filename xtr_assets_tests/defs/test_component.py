@@ -168,7 +168,11 @@ def test_a_file_may_hold_the_configuration(tmp_path: Path) -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
-    ({"sources": [{"name": "a", "kind": "pdf", "path": "a"}]}, "$.sources[0].kind", "`sources.0.kind` is 'pdf'"),
+    (
+        {"sources": [{"name": "a", "kind": "text", "path": "a", "shards": 0}]},
+        "$.sources[0].shards",
+        "`sources.0.shards`",
+    ),
     ({"sources": [{"name": "a", "kind": "text"}]}, "$.sources[0]", "`sources.0.path` is missing"),
     ({"encoder": {"kind": "hashing", "dim": 3}}, "$.encoder.dim", "`encoder.dim` is 3"),
     ({"encoder": {"kind": "minilm", "wieghts": 1}}, "$.encoder", "has no field `wieghts`"),
