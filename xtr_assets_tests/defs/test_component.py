@@ -173,7 +173,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "$.sources[0].shards",
         "`sources.0.shards`",
     ),
-    ({"sources": [{"name": "a", "kind": "text"}]}, "$.sources[0]", "`sources.0.path` is missing"),
+    ({"sources": [{"kind": "text", "path": "a"}]}, "$.sources[0]", "`sources.0.name` is missing"),
     ({"encoder": {"kind": "hashing", "dim": 3}}, "$.encoder.dim", "`encoder.dim` is 3"),
     ({"encoder": {"kind": "minilm", "wieghts": 1}}, "$.encoder", "has no field `wieghts`"),
     ({"encoder": {"dense": {"kind": "static"}}}, "$.encoder.dense", "`encoder.dense.model` is missing"),
