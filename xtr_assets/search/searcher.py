@@ -312,8 +312,7 @@ class Searcher(Described):
     def _using(self) -> Iterator[OpenGeneration]:
         opened = self._now()
         while not opened.join():
-            # A refresh took it away between the two steps.
-            opened = self._now()
+            opened = self._now()  # A refresh took it away between the two steps.
         try:
             yield opened
         finally:
