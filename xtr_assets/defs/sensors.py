@@ -13,6 +13,7 @@ from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.core.types import VectorKind
 from xtr_assets.defs.context import CAUSE_TAG, Site
 from xtr_assets.defs.jobs import AssetJob
+from xtr_assets.defs.liveness import end_dead_runs
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.partitions import difference
 from xtr_assets.defs.sensor_cursor import Memory, in_progress
@@ -62,6 +63,7 @@ def source_changes(site: Site, job: AssetJob) -> dg.SensorDefinition:
         now = clock()
         memory = Memory.of(context.cursor, context.instance, name)
         warehouse = site.warehouse(context)
+        _end_dead_runs(context, site, warehouse, now)
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         scans, errors = look(warehouse, site.config)
         changed = {one.shard: one for one in scans if due(warehouse, one, kind)}
@@ -124,9 +126,10 @@ def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
         memory = Memory.of(context.cursor, context.instance, name)
+        warehouse = site.warehouse(context)
+        _end_dead_runs(context, site, warehouse, now)
         if running := in_progress(context.instance, site.names, (*CORPUS, *DERIVED), now):
             return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
-        warehouse = site.warehouse(context)
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         found, memory = _next(context, site, warehouse, kind, memory, now)
         decision = found.decision
@@ -239,6 +242,11 @@ def failure_document(index: str, run: dg.DagsterRun, message: str) -> dict[str, 
         "message": message,
         "tags": tags,
     }
+
+
+def _end_dead_runs(context: dg.SensorEvaluationContext, site: Site, warehouse: Warehouse, now: float) -> None:
+    for run in end_dead_runs(context.instance, warehouse, site.names, now):
+        context.log.warning(f"run {run.run_id} of {run.job_name} has no process any more; it is shown as failed")
 
 
 def _next(
