@@ -6,6 +6,7 @@ server, drops it when the process or its host dies. Marks say nothing of what wa
 
 import fcntl
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,8 @@ from xtr_assets.storage.links import make_folder, open_descriptor, refuse_linked
 
 # Marks that nobody holds stay so long, for sensors to see; then the next run removes them.
 KEPT_SECONDS = 24 * 3600.0
+# A host's name has 253 bytes at most; of a file that is no mark no more is read.
+LONGEST_NOTE = 300
 
 _descriptors: set[int] = set()
 
@@ -35,11 +38,12 @@ os.register_at_fork(after_in_child=_forget_in_child)
 
 @dataclass(frozen=True, slots=True)
 class RunMark:
-    """What a mark says: whether a process executes the run now, and when the mark was last taken or let go (seconds
-    since the epoch)."""
+    """What a mark says: whether a process executes the run now, when the mark was last taken or let go (seconds since
+    the epoch), and by whom, for people to read."""
 
     held: bool
     at: float
+    holder: str
 
 
 @contextmanager
@@ -71,8 +75,8 @@ def read_mark(layout: Layout, run_id: str) -> RunMark | None:
     except (OSError, StorageError):
         return None
     try:
-        at = os.fstat(descriptor).st_mtime
-        return RunMark(held=not _free(descriptor), at=at)
+        holder = os.pread(descriptor, LONGEST_NOTE, 0).decode("utf-8", "replace")
+        return RunMark(held=not _free(descriptor), at=os.fstat(descriptor).st_mtime, holder=holder)
     finally:
         os.close(descriptor)
 
@@ -82,7 +86,8 @@ def _hold(path: Path) -> int:
         descriptor = open_descriptor(path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
-            os.utime(descriptor)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"host {socket.gethostname()}, process {os.getpid()}".encode(), 0)
             # Somebody may have removed it between opening and locking.
             if os.path.samestat(path.lstat(), os.fstat(descriptor)):
                 return descriptor
