@@ -1,8 +1,8 @@
 """What every asset and check of one index shares: its config, its names, and how to get at warehouse and draft."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
@@ -31,6 +31,9 @@ COMPACT_TAG = "xtr-assets/compact"
 # A run with this tag finds the profiles of both indexes anew, whatever the parent's were.
 TUNE_TAG = "xtr-assets/tune"
 
+# On each job of an index: whose it is, and its name without the prefix.
+INDEX_TAG, KIND_TAG = "xtr-assets/index", "xtr-assets/kind"
+
 # Why a retrain was asked for.
 CAUSE_TAG = "xtr-assets/cause"
 
@@ -47,6 +50,12 @@ class Site:
 
     config: IndexConfig
     names: Names
+    # Tags of a deployment for the runs of a job, by its name without the prefix.
+    run_tags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def job_tags(self, job: str) -> dict[str, Any]:
+        """Tags of a job's runs: those of the deployment, whose index and which job it is."""
+        return {**self.run_tags.get(job, {}), INDEX_TAG: self.config.name, KIND_TAG: job}
 
     def warehouse(self, context: Context) -> Warehouse:
         """The warehouse of the context's resources."""

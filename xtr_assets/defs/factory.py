@@ -1,6 +1,7 @@
 """`build_index_defs`: everything Dagster needs to know of an index; `build_project_defs`: of several."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -43,15 +44,21 @@ ASSETS = {
 }
 
 
-def build_index_defs(config: IndexConfig, prefix: str = "") -> dg.Definitions:
+def build_index_defs(
+    config: IndexConfig, prefix: str = "", *, run_tags: Mapping[str, Mapping[str, Any]] | None = None
+) -> dg.Definitions:
     """Assets, checks, jobs, sensors, schedules and resources of one index.
 
     Asset keys carry the index' name. Jobs, sensors and resources have one namespace in a project: where it has several
-    indexes, `prefix` ("docs_") goes before theirs, and an asset takes `docs_search: SearchResource`.
+    indexes, `prefix` ("docs_") goes before theirs, and an asset takes `docs_search: SearchResource`. `run_tags` gives
+    the runs of a job tags that a launcher reads, by the job's name without the prefix: a queue, memory, a GPU
+    (`{"ingest": {"dagster-celery/queue": "gpu"}}`). ConfigError where there is no such job.
     """
-    site = Site(config, Names(config.name, prefix))
+    site = Site(config, Names(config.name, prefix), run_tags or {})
     names = site.names
     jobs = [*asset_jobs(site), *op_jobs(site)]
+    if strange := sorted({names.named(job) for job in site.run_tags} - {job.name for job in jobs}):
+        raise ConfigError(f"run_tags names {', '.join(strange)}; the jobs are {', '.join(job.name for job in jobs)}")
     # Dagster takes no null at the top of a mapping; what is left out is what a kind has by default.
     encoder = {name: value for name, value in config.encoder.model_dump(mode="json").items() if value is not None}
     return dg.Definitions(

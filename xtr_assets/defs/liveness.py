@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from xtr_assets.defs.context import INDEX_TAG
 from xtr_assets.defs.jobs import GENERATIONS
 from xtr_assets.defs.names import Names
 from xtr_assets.storage.run_mark import read_mark
@@ -13,8 +14,6 @@ from xtr_assets.storage.warehouse import Warehouse
 
 # Which process executes a run: host, number, and when it began, since numbers are given out again.
 PROCESS_TAG = "xtr-assets/process"
-# On each job of an index: whose it is. All of them execute their steps in one process.
-INDEX_TAG = "xtr-assets/index"
 
 # Between the last step of a run and its last event lies a moment; between its first event and its mark another. A
 # minute is far more than both, and less than the wait before work is asked for again.

@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,8 @@ def main() -> int:
     parser.add_argument("--install", action="store_true", help="install the packages of Debian that are missing")
     parser.add_argument("--keep", action="store_true", help="leave the folder, with the logs, where all went well")
     asked = parser.parse_args()
+    # Whoever ends the story ends its hosts with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if os.geteuid() != 0:
         print("network namespaces need root: sudo make test-cluster")
         return 2

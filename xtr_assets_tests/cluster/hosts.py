@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PREFIX = "xtra-"
+# Stories that run at the same time have hosts of their own.
+PREFIX = f"xtra-{os.getpid()}-"
 NETWORK = "10.77.0"
 
 
