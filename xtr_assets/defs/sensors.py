@@ -11,6 +11,7 @@ import dagster as dg
 
 from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.core.types import VectorKind
+from xtr_assets.defs.cluster_look import look_once
 from xtr_assets.defs.context import CAUSE_TAG, Site
 from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.liveness import end_dead_runs
@@ -61,6 +62,7 @@ def source_changes(site: Site, job: AssetJob) -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
+        look_once(context.instance, context.log.warning)
         memory = Memory.of(context.cursor, context.instance, name)
         warehouse = site.warehouse(context)
         _end_dead_runs(context, site, warehouse, now)
