@@ -103,7 +103,16 @@ def open_instance() -> dg.DagsterInstance:
     """The instance of DAGSTER_HOME. ConfigError where that is not set."""
     if not os.environ.get("DAGSTER_HOME"):
         raise ConfigError("DAGSTER_HOME is not set; set it to the folder of dagster.yaml, so that builds are recorded")
-    return dg.DagsterInstance.get()
+    try:
+        return dg.DagsterInstance.get()
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        # With sqlalchemy 2.1 the plain address means psycopg 3.
+        raise ConfigError(
+            "the storage of dagster.yaml is `postgresql://...`, which needs psycopg 3, and dagster-postgres installs "
+            "psycopg2; write `postgresql+psycopg2://...`"
+        ) from error
 
 
 def compact(config: IndexConfig, instance: dg.DagsterInstance) -> BuildResult:
