@@ -18,8 +18,8 @@ if not DEPLOY.is_dir():
     pytest.skip("not a checkout: the package is installed without its repository", allow_module_level=True)
 
 ANY: dict[str, Any] = {}
-# The fields of Dagster's chart (helm/dagster/values.schema.json and the schema it is generated from) that the values may
-# use; ANY for what Kubernetes defines, or the chart leaves open.
+# The fields of Dagster's chart (helm/dagster/values.schema.json and the schema it is generated from) that the values
+# may use; ANY for what Kubernetes defines, or the chart leaves open.
 CHART: dict[str, Any] = {
     "dagster-user-deployments": {
         "enabled": ANY,

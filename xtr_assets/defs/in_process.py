@@ -108,10 +108,9 @@ def open_instance() -> dg.DagsterInstance:
     except ModuleNotFoundError as error:
         if error.name != "psycopg":
             raise
-        # With sqlalchemy 2.1 the plain address means psycopg 3.
         raise ConfigError(
-            "the storage of dagster.yaml is `postgresql://...`, which needs psycopg 3, and dagster-postgres installs "
-            "psycopg2; write `postgresql+psycopg2://...`"
+            "the storage of dagster.yaml is `postgresql://...`, which with sqlalchemy 2.1 needs psycopg 3, and "
+            "dagster-postgres installs psycopg2; write `postgresql+psycopg2://...`"
         ) from error
 
 
