@@ -29,6 +29,8 @@ WORKERS = ("one", "two")
 SLOTS = 2
 PATIENCE_SECONDS = float(os.environ.get("XTR_ASSETS_CLUSTER_PATIENCE", "900"))
 CUT_SECONDS = 60.0
+# Functions of a module beside the first.
+DIALS = 100
 # What a service manager takes to start a worker again.
 RESTART_SECONDS = 15.0
 
@@ -53,10 +55,12 @@ class Cluster:
     workers: dict[str, Host]
     instance: dg.DagsterInstance
     env: dict[str, str]
-    # Which host executed a run, and (host, run) pairs that were seen at the same moment.
+    # Which host executed a run, and which hosts were seen at work at the same moment.
     hosts_of: dict[str, str] = field(default_factory=dict)
     together: set[frozenset[str]] = field(default_factory=set)
+    # What was written, by symbol, and what of it is searched for in the end.
     written: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
 
     @property
     def warehouse(self) -> Warehouse:
@@ -92,12 +96,17 @@ class Cluster:
         return seen
 
     def write(self, phase: str, count: int) -> None:
-        """A new function in each of so many new modules: changes of about as many shards."""
+        """New modules, a few for each shard, with enough in each that a step takes a second or two."""
         for number in range(count):
-            symbol = f"{phase}_number_{number}"
-            text = f"The {phase} gauge number {number} is read from the boiler."
-            (self.folder / "lib" / f"{symbol}.py").write_text(f'def {symbol}():\n    """{text}"""\n')
-            self.written[symbol] = text
+            gauge = f"{phase}_number_{number}"
+            told = {gauge: f"The {phase} gauge number {number} is read from the boiler."}
+            told |= {
+                f"{gauge}_dial_{n}": f"Dial {n * 7919} of {gauge} turns valve {n} of {phase}." for n in range(DIALS)
+            }
+            functions = [f'def {symbol}():\n    """{text}"""\n' for symbol, text in told.items()]
+            (self.folder / "lib" / f"{gauge}.py").write_text("\n".join(functions))
+            self.written |= told
+            self.asked |= {gauge: told[gauge]}
 
     def caught(self, job: str, step: str) -> tuple[dg.DagsterRun, str]:
         """Wait for a run of the job in the middle of a step; (the run, its host)."""
@@ -228,7 +237,7 @@ def nothing_twice(there: Cluster) -> None:
     assert history == sorted(set(history), key=lambda one: one[1] or 0), history
     assert {action for action, _ in history} == {"published"}
     with Searcher(warehouse, "cpu") as searcher:
-        lost = [name for name, text in there.written.items() if searcher.search(text, 1)[0].symbol != name]
+        lost = [name for name, text in there.asked.items() if searcher.search(text, 1)[0].symbol != name]
     assert lost == []
     assert warehouse.verify().ok
     runs = there.instance.get_runs()
