@@ -83,7 +83,7 @@ def test_as_many_runs_as_slots_is_no_contradiction() -> None:
         (with_workers(), ["no worker answers"]),
         (with_workers(8, limit=None), ["set `max_concurrent_runs`"]),
         (with_workers(8, limit=-1), ["set `max_concurrent_runs`"]),
-        (with_workers(8, run_coordinator=dg.DefaultRunCoordinator()), ["set `max_concurrent_runs`"]),
+        (with_workers(8, run_coordinator=object()), ["set `max_concurrent_runs`"]),
         (with_workers(4, run_monitoring_enabled=False), ["run_monitoring is off"]),
         (with_workers(4, run_monitoring_start_timeout_seconds=10), ["start_timeout_seconds is 10"]),
         (Instance(CeleryRunLauncher(Control([4]), "rpc://")), ["backend is 'rpc://'"]),

@@ -15,7 +15,7 @@ from xtr_assets.defs.context import INDEX_TAG
 from xtr_assets.defs.liveness import QUIET_SECONDS, UNMARKED_SECONDS, is_gone, this_process
 from xtr_assets.storage.run_mark import marked, read_mark
 from xtr_assets_tests.defs.conftest import Project
-from xtr_assets_tests.defs.test_sensors import Daemon
+from xtr_assets_tests.defs.test_sensors import Daemon, definitions
 
 
 def test_a_process_is_gone_when_it_ended_or_another_one_has_its_number() -> None:
@@ -50,10 +50,9 @@ def waiting(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
 
 def started(project: Project, job: str = "ingest") -> dg.DagsterRun:
     """A run that some worker began."""
-    definition = build_index_defs(project.config).resolve_job_def(job)
-    return project.instance.create_run_for_job(
-        definition, tags={"dagster/partition": "modules"}, status=dg.DagsterRunStatus.STARTED
-    )
+    definition = definitions(project.config).resolve_job_def(job)
+    tags = {**definition.tags, "dagster/partition": "modules"}
+    return project.instance.create_run_for_job(definition, tags=tags, status=dg.DagsterRunStatus.STARTED)
 
 
 def status(project: Project, run: dg.DagsterRun) -> dg.DagsterRunStatus:
@@ -100,7 +99,7 @@ def test_a_run_that_never_took_a_mark_has_half_an_hour(project: Project, waiting
 
 
 def test_runs_of_another_index_are_left_alone(project: Project, waiting: Callable[[float], Daemon]) -> None:
-    definition = build_index_defs(project.config).resolve_job_def("ingest")
+    definition = definitions(project.config).resolve_job_def("ingest")
     tags = {INDEX_TAG: "another", "dagster/partition": "modules"}
     run = project.instance.create_run_for_job(definition, tags=tags, status=dg.DagsterRunStatus.STARTED)
     waiting(UNMARKED_SECONDS * 2).tick("source_changes")
