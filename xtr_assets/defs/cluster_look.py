@@ -25,7 +25,7 @@ def look_once(instance: dg.DagsterInstance, told: Callable[[str], None]) -> None
 
 def contradictions(instance: dg.DagsterInstance) -> list[str]:
     """What cannot work together, each with both values and the setting to change."""
-    launcher = instance.run_launcher
+    launcher: Any = instance.run_launcher
     # By name: the package of the launcher is there where somebody uses it.
     if type(launcher).__name__ != "CeleryRunLauncher":
         return []
