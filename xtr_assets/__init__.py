@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         WarehouseNotFound,
         XtrAssetsError,
     )
+    from xtr_assets.defs.component import RetrievalIndex
     from xtr_assets.search.facade import Warehouse
     from xtr_assets.search.hits import Explanation, Hit
     from xtr_assets.search.searcher import Searcher, open
@@ -61,6 +62,7 @@ __all__ = [
     "QuestionTimeout",
     "RemoteError",
     "RemoteSearcher",
+    "RetrievalIndex",
     "Searcher",
     "ServerBusy",
     "SourceError",
@@ -84,6 +86,7 @@ _HOMES = {
     "Generation": "storage.generation",
     "Hit": "search.hits",
     "RemoteSearcher": "client.remote_searcher",
+    "RetrievalIndex": "defs.component",
     "Searcher": "search.searcher",
     "Warehouse": "search.facade",
     "XtrAssetsDeprecation": "core.deprecation",

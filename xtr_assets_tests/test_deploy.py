@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from xtr_assets.core.errors import ConfigError
-from xtr_assets.defs.in_process import open_instance
+from xtr_assets.defs.home_instance import open_instance
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 

@@ -12,6 +12,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
+from xtr_assets.cli.console import escaped
 from xtr_assets.core.errors import ConfigError, PublishRefused, XtrAssetsError
 
 # Objects made between two looks for garbage: 10 MB or so of small ones. At 50,000 the looks were 4 % of a small build.
@@ -31,7 +32,7 @@ class Commands(TyperGroup):
         except (XtrAssetsError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
-            typer.secho(f"error: {_line(error)}", fg="red", err=True)
+            typer.secho(f"error: {escaped(_line(error))}", fg="red", err=True)
             raise typer.Exit(WRONG_USE if isinstance(error, ConfigError) else FAILED) from error
 
 
@@ -69,7 +70,8 @@ def common(
 ) -> None:
     """Retrieval indexes as Dagster assets: built by delta, gated by recall, published by pointer, rolled back.
 
-    Where no --config is given, $XTR_ASSETS_CONFIG counts, else ./xtr.yaml, else the demo over the standard library.
+    Where no --config is given, $XTR_ASSETS_CONFIG counts, else ./xtr.yaml, else the index of the Dagster project, else
+    the demo over the standard library.
     """
 
 

@@ -62,11 +62,19 @@ def asked_generation(opened: "Warehouse", number: int | None) -> "Generation":
 def dagster_home(folders: Iterable[Path], otherwise: Path) -> tuple[Path, bool]:
     """The folder of the Dagster instance, and whether its dagster.yaml was written just now.
 
-    $DAGSTER_HOME, else the first of `folders` that holds a dagster.yaml, else `otherwise`, which gets one: so that
-    `build` and `dg dev` in the same folder speak of the same instance.
+    $DAGSTER_HOME, else what the Dagster project of `otherwise` says it is (its .env, which `dg` reads), else the first
+    of `folders` that holds a dagster.yaml, else the project's root or `otherwise`, which gets one: so that `build` and
+    `dg dev` speak of the same instance, and none is made among the definitions.
     """
     if named := os.environ.get(HOME_VARIABLE):
         return Path(named), False
+    from xtr_assets.config import project_of
+
+    project = project_of(otherwise)
+    if project is not None:
+        folders, otherwise = [project.root, *folders], project.root
+        if named := _from_env_file(project.root / ".env"):
+            return (project.root / Path(named).expanduser()).resolve(), False
     for folder in folders:
         if (folder / HOME_FILE).is_file():
             return folder.resolve(), False
@@ -74,6 +82,14 @@ def dagster_home(folders: Iterable[Path], otherwise: Path) -> tuple[Path, bool]:
 
     write_atomic(otherwise / HOME_FILE, template(HOME_FILE).encode())
     return otherwise.resolve(), True
+
+
+def _from_env_file(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    from dotenv import dotenv_values
+
+    return dotenv_values(path).get(HOME_VARIABLE)
 
 
 def template(name: str) -> str:

@@ -29,7 +29,7 @@ def train_head(
     pairs: Annotated[int, typer.Option(help="The most pairs to train on.", min=1)] = 30_000,
     seeds: Annotated[int, typer.Option(help="Trainings, of which the best is kept.", min=1, max=10)] = 1,
     epochs: Annotated[int, typer.Option(help="Passes over the pairs.", min=1, max=50)] = 1,
-    dim: Annotated[int, typer.Option(help="Dimensions of a token embedding.", min=8, max=1024)] = 128,
+    dim: Annotated[int, typer.Option(help="Dimensions of a token embedding.", min=8, max=1024)] = 48,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<n>, for encoding the pairs.")] = "auto",
     any_licence: Annotated[
         bool, typer.Option("--any-licence", help="Take archives whatever their licence, for a head that stays here.")

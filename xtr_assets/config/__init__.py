@@ -1,5 +1,15 @@
 """IndexConfig: what one index is made of, read from YAML. Errors name the field, its value and what is allowed."""
 
+from xtr_assets.config.component_file import is_component, read_component
+from xtr_assets.config.dagster_project import project_of
+from xtr_assets.config.discovery import (
+    CONFIG_NAME,
+    CONFIG_VARIABLE,
+    config_file,
+    demo_config,
+    discover_config,
+    load_config,
+)
 from xtr_assets.config.encoder_kinds import (
     ENCODER_GROUP,
     EncoderConfig,
@@ -20,8 +30,6 @@ from xtr_assets.config.encoder_kinds import (
 )
 from xtr_assets.config.field_types import Strict, UsablePath
 from xtr_assets.config.index_config import (
-    CONFIG_NAME,
-    CONFIG_VARIABLE,
     DEFAULT_FILE_BYTES,
     DEFAULT_MAX_CHARS,
     DEFAULT_SHRINK,
@@ -31,15 +39,12 @@ from xtr_assets.config.index_config import (
     IndexConfig,
     Name,
     QueriesConfig,
+    QueryLogConfig,
     RecallConfig,
     Share,
     SourceConfig,
     SourceName,
     UpkeepConfig,
-    config_file,
-    demo_config,
-    discover_config,
-    load_config,
     parse_config,
 )
 
@@ -65,6 +70,7 @@ __all__ = [
     "Prompts",
     "PythonConfig",
     "QueriesConfig",
+    "QueryLogConfig",
     "RecallConfig",
     "SentenceTransformersConfig",
     "Share",
@@ -80,7 +86,10 @@ __all__ = [
     "configured_legs",
     "demo_config",
     "discover_config",
+    "is_component",
     "load_config",
     "parse_config",
     "parse_encoder",
+    "project_of",
+    "read_component",
 ]

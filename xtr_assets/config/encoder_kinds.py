@@ -58,7 +58,7 @@ class MiniLmConfig(Kind):
 
     kind: Literal["minilm"] = "minilm"
     weights: Literal["package", "hub"] | UsablePath = "package"
-    head: Literal["shipped", "shipped-1", "projection"] | UsablePath = "shipped"
+    head: Literal["shipped", "shipped-2", "shipped-1", "projection"] | UsablePath = "shipped"
     max_tokens: Annotated[int, Field(ge=16, le=512)] = 256
     keep_punctuation: bool = False
     precision: Precision = "auto"

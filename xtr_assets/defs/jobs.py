@@ -4,7 +4,14 @@ from typing import Any
 
 import dagster as dg
 
-from xtr_assets.defs.context import AFRESH_TAG, COMPACT_TAG, EXECUTOR, LOCK_WAIT_SECONDS, TUNE_TAG, Site
+from xtr_assets.defs.context import (
+    AFRESH_TAG,
+    COMPACT_TAG,
+    EXECUTOR,
+    LOCK_WAIT_SECONDS,
+    TUNE_TAG,
+    Site,
+)
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.train_head_job import train_head_job
 from xtr_assets.defs.verify_job import verify_job

@@ -11,12 +11,14 @@ from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.core.files import read_regular
 from xtr_assets.encoders.head import Head, Projection, TrainedHead
 
-HeadName = Literal["shipped", "shipped-1", "projection"]
+HeadName = Literal["shipped", "shipped-2", "shipped-1", "projection"]
 
 # The files that the package ships. A head that serves in some warehouse is never changed or taken away: what was
 # encoded with it could no longer be asked.
 SHIPPED: dict[HeadName, tuple[str, str]] = {
-    "shipped": ("head.safetensors", "a6e658916f3b4a9304bc15aa2bbc40457c8398ee8aa988f77dbe4d9f2fd37b38"),
+    "shipped": ("head.safetensors", "0809dc30f080cb9b5c71560728fd83d180a85a4134f8283132453a53bb815cb3"),
+    # Trained for the sum alone, with 128 dimensions.
+    "shipped-2": ("head-2.safetensors", "a6e658916f3b4a9304bc15aa2bbc40457c8398ee8aa988f77dbe4d9f2fd37b38"),
     # Trained to find alone, for no release's default.
     "shipped-1": ("head-1.safetensors", "03abd2f2cc55716d677fcdbbf0483ce7ca78ce1daf8eca84afc3e99f7bea8268"),
     "projection": ("projection.safetensors", "742a9cdb4a7dca4422a05a6de3fef32d97abe77b32be818801027f0deb5624e7"),

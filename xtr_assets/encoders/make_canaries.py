@@ -17,6 +17,7 @@ PINNED = (
     HashingConfig(),
     MiniLmConfig(precision="fp32", head="projection"),
     MiniLmConfig(precision="fp32", head="shipped-1"),
+    MiniLmConfig(precision="fp32", head="shipped-2"),
     MiniLmConfig(precision="fp32", head="shipped"),
 )
 

@@ -30,7 +30,10 @@ class WordPieces:
         self.special = np.zeros(size, bool)
         # [UNK] stands for a word of the text and is kept.
         self.special[[self.cls, self.sep, self._special("[PAD]")]] = True
-        self.punctuation: Mask = np.array([not any(c.isalnum() for c in surface) for surface in self._surfaces])
+        # Most are letters and digits alone, behind ## or not: only the others are looked through.
+        self.punctuation: Mask = np.array(
+            [not (one.lstrip("#").isalnum() or any(map(str.isalnum, one))) for one in self._surfaces]
+        )
 
     def ids(self, texts: Sequence[str]) -> list[Int32s]:
         """int32 [tokens] per text, without special tokens, never truncated. "[SEP]" in a text is a word in brackets."""

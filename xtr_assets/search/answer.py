@@ -1,6 +1,7 @@
 """One call over one opened generation: encode the queries, rank, then read what the hits show."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import numpy as np
@@ -17,8 +18,10 @@ from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import SUMMED, Ask
 from xtr_assets.search.retrievers import Listed, QueryVectors
 from xtr_assets.telemetry import metrics
-from xtr_assets.telemetry.tracing import span
+from xtr_assets.telemetry.tracing import Span, span
 
+# What rows are listed under that only hold what is demanded, beside the lists of the spaces.
+DEMANDED = "demanded"
 # Of each call of an index for hits of different symbols, how many more candidates than the one before it asks for.
 COLLAPSE_GROWTH = 4
 # How many candidates a list has for each one that is read. One space: its list is the order, and in code every fifth
@@ -50,7 +53,8 @@ def answer(
                 found = explain_hits(opened, encoder, vectors, rankings, found)
         for i, own in zip(asked, found, strict=True):
             hits[i] = own
-    timing.observe(ask.mode, len(queries))
+    if not ask.scan:
+        timing.observe(ask.mode, len(queries))
     return hits
 
 
@@ -68,12 +72,17 @@ def ranked(
     return [found[i] for i in range(len(queries))]
 
 
+def search_span(opened: OpenGeneration, ask: Ask, queries: int) -> AbstractContextManager[Span]:
+    """The span of a search; that of the first one on a generation links to what published it."""
+    return span("search", opened.first_of(), mode=ask.mode, k=ask.k, queries=queries, generation=opened.number)
+
+
 def rank_arrays(opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask) -> tuple[Floats, Ints]:
     """`rank` as arrays: scores float32 [n, k], chunk_ids int64 [n, k], padded with (-inf, -1)."""
     scores = np.full((len(queries), ask.k), -np.inf, np.float32)
     ids = np.full((len(queries), ask.k), -1, np.int64)
     timing = Timing()
-    with span("search", mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number):
+    with search_span(opened, ask, len(queries)):
         if queries:
             for i, ranking in enumerate(rank(opened, queries, ask, timing)):
                 scores[i, : len(ranking.rows)] = ranking.scores
@@ -88,13 +97,14 @@ def rank(
     """The k best rows of each query, in the mode and over the rows that were asked for; `only` bool [end_row]."""
     with timing.phase("filter"):
         allowed = opened.allowed(ask.where) if only is None else opened.allowed(ask.where) & only
-    asked = _Asked(opened, ask, allowed, timing, masked=ask.where is not None or only is not None)
+    asked = _Asked(opened, ask, allowed, timing, masked=ask.where is not None, demanded=only is not None)
     rankings = asked.of_all(queries) if asked.scans else asked.of_lists(queries)
-    candidates = metrics.CANDIDATES.labels(ask.mode)
-    for ranking in rankings:
-        candidates.observe(len(ranking.candidates.rows))
-    for space in asked.ranker.spaces:
-        metrics.RESCORED.labels(space.name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
+    if not ask.scan:
+        candidates = metrics.CANDIDATES.labels(ask.mode)
+        for ranking in rankings:
+            candidates.observe(len(ranking.candidates.rows))
+        for space in asked.ranker.spaces:
+            metrics.RESCORED.labels(space.name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
     if opened.confidence is None or asked.ranker.legs is None or ask.options.fusion != "zsum":
         return rankings
     return [replace(ranking, confidence=opened.confidence.said(ranking)) for ranking in rankings]
@@ -103,20 +113,23 @@ def rank(
 class _Asked:
     """The queries of one call on their way from candidates to their k best."""
 
-    def __init__(self, opened: OpenGeneration, ask: Ask, allowed: Mask, timing: Timing, *, masked: bool) -> None:
-        self.opened, self.ask, self.allowed, self.timing = opened, ask, allowed, timing
+    def __init__(
+        self, opened: OpenGeneration, ask: Ask, allowed: Mask, timing: Timing, *, masked: bool, demanded: bool
+    ) -> None:
+        self.opened, self.ask, self.allowed, self.timing, self.demanded = opened, ask, allowed, timing, demanded
         self.count = int(np.count_nonzero(allowed))
         legs = opened.legs if ask.mode in SUMMED else None
         self.ranker = Ranker(opened.spaces(ask.mode), opened.chunk_ids, legs, ask.options.fusion)
-        self.options: SearchOptions = replace(ask.options, allowed=allowed if masked else None)
+        self.options: SearchOptions = replace(ask.options, allowed=allowed if masked or demanded else None)
         # Collapsing reads on behind the k best: all candidates are put in order.
         self.kept = None if ask.options.collapse is None else max(1, self.count)
 
     @property
     def scans(self) -> bool:
         """Whether every allowed row is scored: where the mode says so, or the lists would hold them all anyway. The
-        lexical index lists every row that it scores above 0, exactly: what shares no word is no answer."""
-        return self.ask.mode == "exact" or self._holds_all(self.ranker.listed(self.ask.k))
+        lexical index lists every row that it scores above 0, exactly: what shares no word, and does not hold what is
+        demanded, is no answer."""
+        return self.ask.mode == "exact" or self.ask.scan or self._holds_all(self.ranker.listed(self.ask.k))
 
     def _holds_all(self, most: int) -> bool:
         return self.ask.mode != "lexical" and self.ranker.scans(most, self.count)
@@ -138,7 +151,22 @@ class _Asked:
 
     def _lists(self, queries: Sequence[QueryVectors], most: int) -> list[dict[str, Listed]]:
         with self.timing.phase("retrieve"), span("retrieve", mode=self.ask.mode, allowed=self.count):
-            return self.ranker.retrieve(queries, self.options, most)
+            found = self.ranker.retrieve(queries, self.options, most)
+            if not self.demanded or self.ask.mode != "lexical":
+                return found
+            return [{**lists, DEMANDED: self._unlisted(lists["lexical"].rows, most)} for lists in found]
+
+    def _unlisted(self, listed: Ints, most: int) -> Listed:
+        """Rows that hold what is demanded and are no candidates by their terms: a lone character inside a run, which is
+        a term only where it stands alone. As many as a list of `most` has room for, by chunk_id as equal scores are."""
+        rows: Ints = np.empty(0, np.int64)
+        if len(listed) < min(most, self.count):
+            rest = self.allowed.copy()
+            rest[listed] = False
+            rows = np.flatnonzero(rest)
+        if len(rows) > most:
+            rows = rows[np.argpartition(self.opened.chunk_ids[rows], most)[:most]]
+        return Listed(rows, np.zeros(len(rows), np.float32))
 
     def _widened(self, query: QueryVectors, lists: Mapping[str, Listed], most: int) -> Ranking:
         while True:

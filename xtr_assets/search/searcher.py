@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -15,7 +16,8 @@ from xtr_assets.core.query_syntax import Syntax
 from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
-from xtr_assets.search.answer import answer, rank_arrays
+from xtr_assets.search.answer import answer, rank_arrays, search_span
+from xtr_assets.search.description import Described
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
 from xtr_assets.search.loaders import serving
@@ -31,12 +33,11 @@ from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.scrub import Verify
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
-from xtr_assets.telemetry.tracing import span
 
 log = logging.getLogger(__name__)
 
 
-class Searcher:
+class Searcher(Described):
     """Answers from one generation of a warehouse, pinned until `refresh` or `close`.
 
     Usable from many threads: a search holds the generation it began with to its end, whatever `refresh` does meanwhile.
@@ -225,14 +226,16 @@ class Searcher:
         *,
         syntax: Syntax = "terms",
         explain: bool = False,
+        scan: bool = False,
     ) -> Answer:
-        """`search_batch` with the number of the generation that answered, which `refresh` may have left meanwhile."""
+        """`search_batch` with the number of the generation that answered, which `refresh` may have left meanwhile.
+        scan : score every allowed row in the spaces of the mode, the reference of it; metrics do not count it."""
         with self._counting():
-            ask = Ask.checked(options, mode, where, syntax)
+            ask = replace(Ask.checked(options, mode, where, syntax), scan=scan)
             check_queries(queries)
             with (
                 self._using() as opened,
-                span("search", mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number),
+                search_span(opened, ask, len(queries)),
             ):
                 return Answer(opened.number, answer(opened, self._encoder, queries, ask, explain))
 

@@ -4,7 +4,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 
-from xtr_assets.core.json_document import read_json
+from xtr_assets.core.json_document import NameTwice, read_json
 from xtr_assets.sources.record_rows import InvalidRecord, Row
 
 
@@ -26,10 +26,12 @@ def read_jsonl(file: Path) -> Iterator[Row | InvalidRecord]:
 
 def _row(number: int, line: bytes) -> Row | InvalidRecord:
     try:
-        values = read_json(line.decode("utf-8"))
+        values = read_json(line.decode("utf-8"), distinct=True)
     except UnicodeDecodeError as error:
         detail = f"byte {line[error.start]:#04x} is not UTF-8 ({error.reason})"
         return InvalidRecord(number, "undecodable", detail)
+    except NameTwice as error:
+        return InvalidRecord(number, "invalid-record", str(error))
     except ValueError as error:
         return InvalidRecord(number, "unparsable", f"not JSON: {error}")
     if not isinstance(values, dict):

@@ -38,6 +38,10 @@ def read_parquet(file: Path, required: Sequence[str], optional: Sequence[str]) -
             yield InvalidRecord(0, "no-records", detail)
             return
         columns = [name for name in dict.fromkeys([*required, *optional]) if name in names]
+        if twice := [name for name in columns if names.count(name) > 1]:
+            detail = f"the column `{twice[0]}` stands there twice, and which one is meant nobody knows; rename one"
+            yield InvalidRecord(0, "no-records", detail)
+            return
         number = 0
         try:
             for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):

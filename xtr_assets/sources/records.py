@@ -16,6 +16,10 @@ from xtr_assets.sources.record_rows import InvalidRecord, Row, canonical_json
 _DEFAULT_TITLE = SourceConfig.model_fields["title"].default
 
 
+# Of how records are taken: 2 refuses an object, or a file of Parquet, in which a name stands twice.
+RECORDS_VERSION = 2
+
+
 class Records(FileSource):
     """Kind `records`: `.parquet` and `.pq` files are Parquet, all others JSON lines.
 
@@ -28,7 +32,8 @@ class Records(FileSource):
 
     def settings(self) -> dict[str, Any]:
         config = self.config
-        return {"id": config.id, "title": config.title, "text": config.text, "metadata": list(config.metadata)}
+        fields = {"id": config.id, "title": config.title, "text": config.text, "metadata": list(config.metadata)}
+        return {**fields, "records": RECORDS_VERSION}
 
     def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
         # Ids as the chunk_ids they make: 8 bytes of content each, so that millions fit in memory.

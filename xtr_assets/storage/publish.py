@@ -8,7 +8,7 @@ from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, P
 from xtr_assets.core.files import read_regular, write_atomic
 from xtr_assets.storage.confirmation import Before
 from xtr_assets.storage.content import TakenBack, key_of, taken_back
-from xtr_assets.storage.digests import BUILD_SECONDS, verify_files
+from xtr_assets.storage.digests import BUILD_SECONDS
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import append_history, move_pointer, published_stack, read_history, read_published
 from xtr_assets.storage.layout import Layout
@@ -17,8 +17,10 @@ from xtr_assets.storage.manifest import Manifest, RequiredCheck
 from xtr_assets.storage.refusal import not_published, was_taken_back
 from xtr_assets.storage.remembrance import content_of, content_or_none, known_contents, refusal_of
 from xtr_assets.storage.requirement import demands, unmet
+from xtr_assets.storage.scrub import own_files, verify_once
 from xtr_assets.storage.seal import is_sealed, read_manifest, refuse_altered, restore_seals, seal_text, sealed_sha256
 from xtr_assets.storage.stored_json import sha256_bytes
+from xtr_assets.storage.unnoted_move import refuse_withdrawn_pointer
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +45,15 @@ def publish(
     for reason, word in ((force_reason, "force"), (again_reason, "again")):
         if reason is not None and not reason.strip():
             raise InvalidInput(f"{word} needs a reason; it is kept in the history")
+    refuse_withdrawn_pointer(layout)
     manifest = read_manifest(layout, number)
     refuse_altered(layout, number)
     content = content_of(layout, manifest)
     back = refusal_of(layout, number, content)
     if back is not None and again_reason is None:
         raise PublishRefused(was_taken_back(number, back))
-    problems = verify_files(layout, manifest.files, full=True, within=BUILD_SECONDS)
+    anew = own_files(manifest, _parent_manifest(layout, manifest))
+    problems = verify_once(layout, manifest.files, within=BUILD_SECONDS, anew=anew)
     if problems:
         raise PublishRefused(
             f"generation {number}: {len(problems)} files fail verification; "
@@ -68,6 +72,12 @@ def publish(
         allow_again(layout, back, content, again_reason or "", who=who)
     _serve(layout, number, "published", content, who, force_reason or again_reason, forced=forced is not None)
     return Generation.open(layout, number)
+
+
+def _parent_manifest(layout: Layout, manifest: Manifest) -> Manifest | None:
+    if manifest.parent is None or not layout.manifest(manifest.parent).is_file():
+        return None
+    return read_manifest(layout, manifest.parent)
 
 
 def allow_again(layout: Layout, back: TakenBack, content: str, reason: str, *, who: str | None = None) -> None:
@@ -93,6 +103,7 @@ def seal(layout: Layout, manifest: Manifest, forced: str | None, notes: Mapping[
 
 def rollback(layout: Layout, to: int | None = None, *, who: str | None = None, reason: str | None = None) -> Generation:
     """Let an earlier generation serve again: `to`, or the one published before, passing over withdrawn ones."""
+    refuse_withdrawn_pointer(layout)
     current = read_published(layout)
     target = previous_published(layout) if to is None else to
     if target is None:
@@ -104,7 +115,7 @@ def rollback(layout: Layout, to: int | None = None, *, who: str | None = None, r
         raise GenerationError(f"generation {target} is the published one already")
     content = refuse_withdrawn(layout, target)
     refuse_altered(layout, target)
-    problems = verify_files(layout, read_manifest(layout, target).files, full=True)
+    problems = verify_once(layout, read_manifest(layout, target).files)
     if problems:
         raise problems[0]
     _serve(layout, target, "rolled_back", content, who, reason)
@@ -130,6 +141,7 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
     holds something else takes over first."""
     if not reason.strip():
         raise InvalidInput("withdraw needs a reason; it is kept in the history")
+    refuse_withdrawn_pointer(layout)
     content = refuse_withdrawn(layout, number)
     if not is_sealed(layout, number):
         raise GenerationError(f"generation {number} is a draft; discard it instead")
@@ -151,7 +163,11 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
 
 
 def recover(layout: Layout) -> None:
-    """Note a move of the pointer that a crash kept out of the history, and write seals again that got lost."""
+    """Note a move of the pointer that a crash kept out of the history, and write seals again that got lost.
+
+    CorruptFile where the pointer names what was withdrawn.
+    """
+    refuse_withdrawn_pointer(layout)
     restore_seals(layout)
     current = read_published(layout)
     entries = [entry for entry in read_history(layout) if entry.moves]

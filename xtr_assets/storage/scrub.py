@@ -11,7 +11,7 @@ import logging
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from threading import Event, Lock, Thread
 from time import time_ns
@@ -19,8 +19,10 @@ from typing import Any, Literal
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput
 from xtr_assets.core.files import FileRecord, write_atomic
-from xtr_assets.storage.digests import check_digest, check_size, note_sound, stamp_of
+from xtr_assets.storage.digests import check_digest, check_size, note_sound, stamp_of, verify_files
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +120,41 @@ class Scrub:
             # A disk that goes away is noticed by whoever searches; a collection after `end` is no news.
             if not self._end.is_set():
                 log.error("the arrays of %s were not all compared with their records: %s", self._layout.root, error)
+
+
+def verify_once(
+    layout: Layout, files: Mapping[str, FileRecord], *, within: float = 0.0, anew: Collection[str] = ()
+) -> list[CorruptFile]:
+    """Every file that differs from its record. What this host has read, and nobody wrote to since, is not read again;
+    nor what this process read in the last `within` seconds. Those in `anew` are."""
+    marks = Marks(layout.root)
+    before = {name: _stamp(layout, name) for name in files}
+    unread = {name: one for name, one in files.items() if name in anew or marks.get(name) != (before[name], one.sha256)}
+    short = verify_files(layout, {name: one for name, one in files.items() if name not in unread}, full=False)
+    at = time_ns()
+    found = verify_files(layout, unread, full=True, within=within)
+    wrong = {problem.path for problem in found}
+    for name, one in unread.items():
+        stamp = before[name]
+        if name not in wrong and stamp and at - stamp[4] > SETTLED_NS and stamp == _stamp(layout, name):
+            marks.put(name, stamp, one.sha256)
+    marks.keep()
+    return [*short, *found]
+
+
+def own_files(manifest: Manifest, parent: Manifest | None) -> set[str]:
+    """The files of a generation that nobody vouches for yet: those of a parent that passed its gate were verified when
+    it was published, and each night."""
+    kept = {} if parent is None or parent.forced is not None else parent.files
+    return {name for name, one in manifest.files.items() if kept.get(name) != one}
+
+
+def _stamp(layout: Layout, name: str) -> tuple[int, ...]:
+    try:
+        return stamp_of(layout.resolve(name))
+    except (OSError, CorruptFile):
+        # Whoever reads it says what is wrong.
+        return ()
 
 
 class Marks:

@@ -20,6 +20,7 @@ from xtr_assets.storage.row_match import live_paths
 from xtr_assets.storage.segment import SEGMENT_NAME, Segment
 from xtr_assets.storage.segment_compaction import CompactionPlan, plan_shards
 from xtr_assets.storage.snapshot import Snapshot, current_version, known_files, looked_at, read_snapshot
+from xtr_assets.storage.unnoted_move import followed
 from xtr_assets.storage.verify import verify_warehouse
 from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 
@@ -87,8 +88,8 @@ class WarehouseReader:
 
     @property
     def published(self) -> Generation | None:
-        """The generation that serves now."""
-        while (number := read_published(self.layout)) is not None:
+        """The generation that serves now. CorruptFile where PUBLISHED is damaged, or names what was withdrawn."""
+        while (number := followed(self.layout)) is not None:
             try:
                 return Generation.open(self.layout, number)
             except GenerationError:

@@ -37,6 +37,7 @@ def test_a_shipped_head_is_the_one_that_is_pinned(name: head_file.HeadName) -> N
 def test_heads_of_before_stay_for_the_warehouses_that_have_them() -> None:
     """Their digests stand here once more: whoever changes a shipped head has to give it another name."""
     assert shipped_name("03abd2f2cc55716d677fcdbbf0483ce7ca78ce1daf8eca84afc3e99f7bea8268") == "shipped-1"
+    assert shipped_name("a6e658916f3b4a9304bc15aa2bbc40457c8398ee8aa988f77dbe4d9f2fd37b38") == "shipped-2"
     head = open_head("projection", 6)
     assert isinstance(head, Projection) and head.layers == (6,)
     assert shipped_name("742a9cdb4a7dca4422a05a6de3fef32d97abe77b32be818801027f0deb5624e7") == "projection"

@@ -17,7 +17,10 @@ from xtr_assets.encoders.head_file import head_bytes
 from xtr_assets.encoders.head_trainer import (
     TrainingRecipe,
     WordScores,
+    begins_by_chance,
+    joint_loss,
     maxsim_means,
+    mean_head,
     nearest_answers,
     steps_of,
     train_head,
@@ -28,7 +31,8 @@ from xtr_assets.pipeline.heads.head_measure import JudgedSet, compare_heads, tok
 CONCEPTS, HALF, WIDTH = 60, 12, 24
 NO_WORDS = np.zeros((120, 120), np.float32)
 KEPT: Mask = np.ones(2 * CONCEPTS, bool)
-RECIPE = TrainingRecipe(dim=16, epochs=12, batch=32, rate=1e-2, dense=0.0)
+# For the sum alone, as far as a test does not say otherwise.
+RECIPE = TrainingRecipe(dim=16, epochs=12, batch=32, rate=1e-2, dense=0.0, alone=0.0, taught=0.0, change=0.5)
 
 
 def alphabets() -> Floats:
@@ -139,6 +143,35 @@ def test_what_another_leg_finds_already_is_not_learnt() -> None:
     assert alone > 1e-2
 
 
+def test_alone_a_head_learns_what_another_leg_finds_too() -> None:
+    """For the sum there is nothing to learn where words find all: whoever asks MaxSim alone still needs it."""
+    questions, answers, words = pairs(640, seed=1)
+
+    def trained(alone: float) -> TrainedHead:
+        recipe = replace(RECIPE, alone=alone, epochs=5)
+        found: WordScores = lambda chosen: 1e3 * np.eye(len(chosen), dtype=np.float32)  # noqa: E731
+        return train_head(questions, answers, np.arange(640), words, KEPT, recipe, found)
+
+    assert found_by(trained(0.0)) < 0.2
+    assert found_by(trained(0.5)) > 0.9
+
+
+def test_the_loss_is_that_of_its_parts() -> None:
+    summed, alone, dense = (torch.from_numpy(np.random.default_rng(i).standard_normal((3, 3))) for i in range(3))
+    same = torch.zeros(3, 3, dtype=torch.bool)
+    same[0, 2] = True
+
+    def label(scores: torch.Tensor) -> float:
+        logits = np.where(same.numpy(), -np.inf, scores.numpy())
+        return float(np.mean([-logits[i, i] + np.log(np.exp(logits[i]).sum()) for i in range(3)]))
+
+    p, q = (np.exp(one.numpy()) / np.exp(one.numpy()).sum(axis=1, keepdims=True) for one in (dense, alone))
+    ranking = float((p * np.log(p / q)).sum(axis=1).mean())
+    for share, taught in ((0.0, 0.0), (1.0, 0.0), (0.25, 2.0)):
+        found = joint_loss(summed, alone, dense, same, replace(RECIPE, alone=share, taught=taught))
+        assert float(found) == pytest.approx((1 - share) * label(summed) + share * label(alone) + taught * ranking)
+
+
 def test_training_goes_on_from_the_head_that_there_is() -> None:
     questions, answers, words = pairs(96, seed=1)
     rng = np.random.default_rng(2)
@@ -160,7 +193,24 @@ def test_training_goes_on_from_the_head_that_there_is() -> None:
     # One of other widths is no place to begin, and neither is none.
     by_chance = after(None)
     assert same(after(Projection(last[:, :8].copy(), 6, "")), by_chance) and not same(by_chance, whole.matrix)
-    assert not by_chance[-WIDTH:].any(), "the mean of the window is what the embedding says already"
+    assert not by_chance[-WIDTH:].any(), "what chance says of the whole window would be the same noise for each token"
+    # Of a projection of more dimensions the first, which are the axes of the greatest variance.
+    wider = np.hstack([last, rng.standard_normal((WIDTH, 8)).astype(np.float32)])
+    assert same(after(Projection(wider, 6, "")), np.concatenate([nothing, last, nothing[:WIDTH]]))
+
+
+def test_the_mean_of_heads_of_one_start_is_that_of_their_matrices() -> None:
+    questions, answers, words = pairs(96, seed=1)
+    start = TrainedHead(words.mean(axis=0), np.random.default_rng(2).standard_normal((4 * WIDTH, 16)).astype("f4"), 6)
+    seeds = [
+        train_head(questions, answers, np.arange(96), words, KEPT, replace(RECIPE, epochs=1, seed=seed), start=start)
+        for seed in (0, 1)
+    ]
+    mean = mean_head(seeds)
+    np.testing.assert_allclose(mean.matrix, (seeds[0].matrix + seeds[1].matrix) / 2, atol=1e-6)
+    assert mean.layers == start.layers and not np.allclose(seeds[0].matrix, seeds[1].matrix)
+    # Two of chance share no dimension: nothing is the mean of them.
+    assert begins_by_chance(None, WIDTH, RECIPE) and not begins_by_chance(start, WIDTH, RECIPE)
 
 
 def test_of_what_training_changed_a_share_is_kept() -> None:

@@ -83,5 +83,5 @@ def test_a_question_is_nearest_to_the_code_that_answers_it(exact: Encoder) -> No
 
 
 def test_dims_are_those_the_formats_expect(exact: Encoder) -> None:
-    assert (exact.dim, exact.token_dim) == (384, 128)
+    assert (exact.dim, exact.token_dim) == (384, 48)
     assert open_encoder(MiniLmConfig(precision="fp32", head=HEAD)) is exact

@@ -12,10 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.config import IndexConfig, parse_config
+from xtr_assets_tests.healthy.papers import SUFFIXES, printable, write_document
 from xtr_assets_tests.healthy.writing import LANGUAGES, MANNERS, Language, Manner, Writer, modules
 
-Kind = Literal["jsonl", "parquet", "python", "markdown", "plain"]
+Kind = Literal["jsonl", "parquet", "python", "markdown", "plain", "documents"]
 KINDS: tuple[Kind, ...] = ("jsonl", "parquet", "python", "markdown", "plain")
+# How many projects have documents besides (HTML, DOCX, PDF, notebooks), so many texts at most (a page takes 10 ms),
+# and so many a file, so that few texts are of several forms.
+DOCUMENTS_SHARE, MOST_DOCUMENTS, DOCUMENT_TEXTS = 0.4, 400, 8
 Step = Literal["add", "delete", "change", "rename", "shift", "duplicate", "compact"]
 STEPS: tuple[Step, ...] = ("add", "delete", "change", "rename", "shift", "duplicate", "compact")
 # Texts of one file: a change of one file is then a small one.
@@ -41,12 +45,14 @@ class Shape:
     def of(cls, seed: int, most: int) -> "Shape":
         """`most` texts at most, log-uniform."""
         draw = random.Random(f"shape {seed}")
+        # By a draw of its own: a seed is the project that it was before there were any.
+        documents: list[Kind] = ["documents"] * (random.Random(f"papers {seed}").random() < DOCUMENTS_SHARE)
         return cls(
             seed=seed,
             size=round(math.exp(draw.uniform(0, math.log(most)))),
             language=draw.choice(LANGUAGES),
             manner=draw.choices(MANNERS, (5, 1, 1, 2, 2, 1))[0],
-            kinds=tuple(sorted(draw.sample(KINDS, draw.choice((1, 1, 2, 3))))),
+            kinds=(*sorted(draw.sample(KINDS, draw.choice((1, 1, 2, 3)))), *documents),
             shards=draw.choice((1, 1, 1, 2, 4)),
             queries=draw.choice((0, 0, 0, 20, 300)),
             steps=tuple(draw.choices(STEPS, (4, 2, 3, 1, 2, 2, 2), k=draw.randint(1, 3))),
@@ -70,17 +76,19 @@ class Project:
         share = max(1, shape.size // len(shape.kinds))
         for kind in shape.kinds:
             (folder / kind).mkdir(parents=True)
-            for start in range(0, share, FILE_TEXTS):
-                self.write(kind, min(FILE_TEXTS, share - start))
+            most, step = (min(share, MOST_DOCUMENTS), DOCUMENT_TEXTS) if kind == "documents" else (share, FILE_TEXTS)
+            for start in range(0, most, step):
+                self.write(kind, min(step, most - start))
         if shape.queries:
             lines = [json.dumps({"_id": f"q{number}", "text": self.writer.query()}) for number in range(shape.queries)]
             (folder / "queries.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
 
     @property
     def config(self) -> IndexConfig:
-        kinds = {"jsonl": "records", "parquet": "records", "python": "python", "markdown": "text", "plain": "text"}
+        kinds = {"jsonl": "records", "parquet": "records", "python": "python"}
         sources = [
-            {"name": kind, "kind": kinds[kind], "path": kind, "shards": self.shape.shards} for kind in self.shape.kinds
+            {"name": kind, "kind": kinds.get(kind, "text"), "path": kind, "shards": self.shape.shards}
+            for kind in self.shape.kinds
         ]
         settings: dict[str, Any] = {"name": "healthy", "sources": sources, "encoder": {"kind": "hashing"}}
         if self.shape.queries:
@@ -112,6 +120,8 @@ class Project:
             stem.with_suffix(".py").write_text(self._module(texts), "utf-8")
         elif kind == "markdown":
             stem.with_suffix(".md").write_text("\n\n".join(self._section() for _ in range(texts)) + "\n", "utf-8")
+        elif kind == "documents":
+            self._write_document(stem.with_suffix(SUFFIXES[self._number % len(SUFFIXES)]), texts)
         elif kind == "plain":
             stem.with_suffix(".txt").write_text("\n\n".join(self.writer.text() for _ in range(texts)) + "\n", "utf-8")
         elif kind == "jsonl":
@@ -119,6 +129,12 @@ class Project:
             stem.with_suffix(".jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
         else:
             pq.write_table(pa.Table.from_pylist([self._record(n) for n in range(texts)]), stem.with_suffix(".parquet"))
+
+    def _write_document(self, path: Path, texts: int) -> None:
+        """Titles and texts; no PDF where its font lacks letters."""
+        parts = [(self.writer.title(), self.writer.text()) for _ in range(texts)]
+        letters = "".join(title + text for title, text in parts)
+        write_document(path if path.suffix != ".pdf" or printable(letters) else path.with_suffix(".htm"), parts)
 
     def _record(self, number: int) -> dict[str, str]:
         text = self.writer.text()
@@ -168,6 +184,8 @@ class Project:
             rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
             rows[len(rows) // 2]["text"] = f"{self.writer.text()} changed"
             path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        elif path.suffix in (*SUFFIXES, ".htm"):
+            self._write_document(path, DOCUMENT_TEXTS)
         elif path.suffix == ".py":
             text = path.read_text("utf-8")
             path.write_text(f"{text}\n\ndef changed_{self.random.randrange(10**6)}():\n    return 'changed'\n", "utf-8")

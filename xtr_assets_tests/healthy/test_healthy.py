@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from xtr_assets_tests.healthy.course import run
-from xtr_assets_tests.healthy.project import Shape
+from xtr_assets_tests.healthy.project import Project, Shape
 
 # Above this many texts the gate of this release still refuses some: see the count in docs/measurements.md.
 SMALL = 300
@@ -21,8 +21,8 @@ def test_a_small_healthy_project_is_published(seed: int, tmp_path: Path) -> None
     assert not course.refusals, [str(one) for one in course.refusals]
 
 
-def test_a_lone_character_of_thai_is_no_word_to_demand(tmp_path: Path) -> None:
-    """Drawn as `+ช` it was asked for in mode lexical, which lists rows by their terms."""
+def test_a_lone_character_of_thai_is_demanded_and_found(tmp_path: Path) -> None:
+    """Drawn as `+ช` it is asked for in mode lexical, where inside a run it is no term."""
     course = run(3152, 20_000, tmp_path)
     assert not course.refusals, [str(one) for one in course.refusals]
 
@@ -40,6 +40,17 @@ def test_a_seed_decides_everything() -> None:
     shapes = [Shape.of(seed, 20_000) for seed in range(200)]
     assert {one.language for one in shapes} == {"en", "de", "zh", "ja", "th", "ar", "emoji", "mixed"}
     assert {one.manner for one in shapes} == {"prose", "permutations", "one", "duplicates", "real", "names"}
-    assert {kind for one in shapes for kind in one.kinds} == {"jsonl", "parquet", "python", "markdown", "plain"}
+    kinds = {"jsonl", "parquet", "python", "markdown", "plain", "documents"}
+    assert {kind for one in shapes for kind in one.kinds} == kinds
     assert {one.queries for one in shapes} == {0, 20, 300}
     assert min(one.size for one in shapes) < 5 and max(one.size for one in shapes) > 15_000
+
+
+def test_documents_of_every_form_are_written(tmp_path: Path) -> None:
+    (seed,) = [one for one in range(100) if "documents" in (made := Shape.of(one, 300)).kinds and made.size > 120][:1]
+    project = Project(tmp_path, Shape.of(seed, 300))
+    assert {path.suffix for path in project.files() if path.parent.name == "documents"} >= {".html", ".docx", ".ipynb"}
+    before = {path: path.read_bytes() for path in project.files()}
+    for step in ("change", "rename", "duplicate", "shift", "add", "delete"):
+        project.step(step)
+    assert {path: path.read_bytes() for path in project.files()} != before

@@ -9,6 +9,7 @@ from xtr_assets_tests.mutants.places import (
     evidence,
     legs,
     names,
+    papers,
     passage,
     rows,
     serving,
@@ -18,6 +19,7 @@ from xtr_assets_tests.mutants.places import (
 
 MUTANTS: tuple[Mutant, ...] = (
     *sources.MUTANTS,
+    *papers.MUTANTS,
     *encodings.MUTANTS,
     *names.MUTANTS,
     *legs.MUTANTS,
@@ -29,16 +31,23 @@ MUTANTS: tuple[Mutant, ...] = (
     *words.MUTANTS,
 )
 
+
+def _corpus(mutant: Mutant) -> tuple[bool, str, bool]:
+    return mutant.lists, mutant.recipe, mutant.papers
+
+
 CONTROLS: tuple[Mutant, ...] = tuple(
     Mutant(
-        f"nothing{', lists of tokens' if lists else ''}{f', {recipe}' if recipe != 'auto' else ''}",
+        f"nothing{', lists of tokens' if lists else ''}{f', {recipe}' if recipe != 'auto' else ''}"
+        f"{', documents' if papers else ''}",
         "control",
         nullcontext,
         frozenset(),
-        tuple(sorted({run for one in MUTANTS if (one.lists, one.recipe) == (lists, recipe) for run in one.runs})),
+        tuple(sorted({run for one in MUTANTS if _corpus(one) == (lists, recipe, papers) for run in one.runs})),
         equivalent="nothing is planted",
         lists=lists,
         recipe=recipe,
+        papers=papers,
     )
-    for lists, recipe in sorted({(one.lists, one.recipe) for one in MUTANTS})
+    for lists, recipe, papers in sorted({_corpus(one) for one in MUTANTS})
 )

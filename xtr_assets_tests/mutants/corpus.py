@@ -1,4 +1,5 @@
 """The corpus that faults are planted in: functions, classes, scripts, Markdown, notebooks, records; and its change.
+Where a fault is one of documents, HTML, DOCX and PDF besides.
 
 Everything a chunk can carry stands in it: titles (methods, sections, records), metadata, letters beyond ASCII, texts
 that stand twice, records that are split, a file that moves, lines that only move, a file whose size does not change.
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.config import IndexConfig, parse_config
+from xtr_assets_tests.mutants.document_file import write_document
 
 # The encoder at its defaults, for which the package has a canary.
 CONFIG = """
@@ -36,10 +38,11 @@ ACCENTS = ("\u00fc", "\u00e9", "\u00f1", "\u0434", "\u754c")
 
 @dataclass(frozen=True)
 class Corpus:
-    """Files below `folder` and the settings of the index over them."""
+    """Files below `folder` and the settings of the index over them. papers : whether documents are among them."""
 
     folder: Path
     recipe: str = "auto"
+    papers: bool = False
 
     @property
     def config(self) -> IndexConfig:
@@ -150,8 +153,18 @@ def write_jsonl(path: Path, records: Iterable[dict[str, object]]) -> None:
     path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records), "utf-8")
 
 
-def write_corpus(folder: Path, recipe: str = "auto", seed: int = 1, modules: int = 18) -> Corpus:
-    """The healthy corpus of generation 1: about 480 chunks."""
+def papers_of(folder: Path, seed: int, names: Iterable[str]) -> None:
+    """Documents of six parts each; what was written under a name before is another document now."""
+    for number, name in enumerate(names):
+        words = Words(seed + number)
+        parts = [(" ".join(words.some(3, number)).capitalize(), words.sentence(12, number)) for _ in range(6)]
+        write_document(folder, name, parts)
+
+
+def write_corpus(
+    folder: Path, recipe: str = "auto", seed: int = 1, modules: int = 18, *, papers: bool = False
+) -> Corpus:
+    """The healthy corpus of generation 1: about 480 chunks, 30 more with documents."""
     words = Words(seed)
     for name in ("code", "guide", "scripts", "tickets"):
         (folder / name).mkdir(parents=True)
@@ -170,7 +183,9 @@ def write_corpus(folder: Path, recipe: str = "auto", seed: int = 1, modules: int
     write_jsonl(folder / "tickets/a.jsonl", tickets[:70])
     write_jsonl(folder / "tickets/b.jsonl", tickets[70:120])
     pq.write_table(pa.Table.from_pylist(tickets[120:]), folder / "tickets/c.parquet")
-    return Corpus(folder, recipe)
+    if papers:
+        papers_of(folder, seed + 60, ("a.pdf", "b.pdf", "a.docx", "b.docx", "a.html"))
+    return Corpus(folder, recipe, papers)
 
 
 def change(corpus: Corpus, seed: int = 2, tickets: int = 24) -> None:
@@ -197,6 +212,9 @@ def change(corpus: Corpus, seed: int = 2, tickets: int = 24) -> None:
     (folder / "guide/more.ipynb").write_text(notebook(Words(seed + 80), 5, 6), "utf-8")
     (folder / "scripts/s7.js").write_text(script(Words(seed + 90), 7, 6), "utf-8")
     _change_tickets(words, folder, tickets)
+    if corpus.papers:
+        # Two come, and one is another one now.
+        papers_of(folder, seed + 60, ("c.pdf", "c.docx", "b.pdf", "b.html"))
 
 
 def _change_tickets(words: Words, folder: Path, tickets: int) -> None:

@@ -30,7 +30,7 @@ class Mutant:
     that refuses. equivalent : why nothing that is served changes; then it may be published, and the oracle must find
     nothing. serves : the fault is there while the generation answers too. lists : the token index reads its lists,
     which a corpus of this size would not need. stale : what cannot be read anew may be served as it was; only what is
-    lost is harm. recipe : of the dense index.
+    lost is harm. recipe : of the dense index. papers : documents are among the files.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Mutant:
     lists: bool = False
     stale: bool = False
     recipe: str = "auto"
+    papers: bool = False
 
 
 def replaced(where: str, make: Callable[[Any], Any]) -> Plant:

@@ -56,17 +56,17 @@ class Bases:
         self._made: dict[str, Path] = {}
         self._trials = 0
 
-    def copy(self, run: Run, recipe: str, lists: bool) -> Corpus:
+    def copy(self, run: Run, recipe: str, lists: bool, papers: bool = False) -> Corpus:
         """A project of its own for one trial."""
-        name = f"{run}-{recipe.replace(',', '-')}-{lists}"
+        name = f"{run}-{recipe.replace(',', '-')}-{lists}{'-papers' if papers else ''}"
         if name not in self._made:
             base = self.folder / name
-            _MAKERS[run](write_corpus(base, recipe), lists)
+            _MAKERS[run](write_corpus(base, recipe, papers=papers), lists)
             self._made[name] = base
         self._trials += 1
         target = self.folder / f"trial{self._trials}"
         shutil.copytree(self._made[name], target)
-        return Corpus(target, recipe)
+        return Corpus(target, recipe, papers)
 
 
 def _empty(_corpus: Corpus, _lists: bool) -> None:
@@ -141,7 +141,7 @@ def _build(corpus: Corpus, lists: bool) -> None:
 
 def attempt(mutant: Mutant, run: Run, bases: Bases) -> Outcome:
     """Plant the fault, build, and look."""
-    corpus = bases.copy(run, mutant.recipe, mutant.lists)
+    corpus = bases.copy(run, mutant.recipe, mutant.lists, mutant.papers)
     truth = truth_of(corpus)
     assert len(truth.encoded.embeddings) and truth.words, "encoded before anything is planted"
     try:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from xtr_assets.core.lexical_terms import document_terms, query_terms
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets_tests.mutants.corpus import Corpus
+from xtr_assets_tests.mutants.document_file import TOLD
 
 Row = dict[str, Any]
 Matrix = npt.NDArray[np.float32]
@@ -119,7 +120,7 @@ def encode(texts: list[str]) -> Vectors:
 def truth_of(corpus: Corpus) -> Truth:
     """Read the files."""
     rows: dict[int, Row] = {}
-    for read in (_modules, _pages, _notes, _scripts, _tickets):
+    for read in (_modules, _pages, _notes, _papers, _scripts, _tickets):
         for row in read(corpus.folder):
             identity = _id(row)
             assert identity not in rows, "the corpus has one place twice"
@@ -208,6 +209,15 @@ def _notes(folder: Path) -> Iterator[Row]:
             text = cell["source"]
             title = text.split("\n")[0].lstrip("# ") if cell["cell_type"] == "markdown" else ""
             yield _row("guide", file.name, title, "cell", (number, number), title, text)
+
+
+def _papers(folder: Path) -> Iterator[Row]:
+    """What documents were written to say; no parser takes part."""
+    if (folder / TOLD).exists():
+        for name, told in sorted(json.loads((folder / TOLD).read_bytes()).items()):
+            for one in told:
+                first, last = one["lines"]
+                yield _row("guide", name, one["symbol"], one["kind"], (first, last), one["title"], one["text"])
 
 
 def _scripts(folder: Path) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 import math
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput
 from xtr_assets.core.lexical_terms import document_terms, query_terms
 from xtr_assets.core.query_syntax import Query
 from xtr_assets.core.types import Chunk, Mask
+from xtr_assets.pipeline.gate.demand_truth import folded, stands
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.required_text import RequiredText
@@ -226,3 +227,60 @@ def test_what_is_read_without_lists_is_what_lists_narrow_to(path: Path) -> None:
             mine, true = narrowed.mask(Query("", (word,))), slow.mask(Query("", (word,)))
             assert mine is not None and true is not None and true.any()
             assert np.array_equal(mine, true), word
+
+
+# Runs of scripts without spaces in which characters stand that are no term there, and words whose terms are wholes.
+RUNS = (
+    *("ชื่อของฉัน", "กขคงจฉช", "データベース", "한국어문서", "数据库索引", "กช", "ช"),
+    *("ខ្មែរ", "error_code", "x-y", "日本 ช"),
+)
+PIECES = ("ช", "า", "ベ", "국", "库", "คง", "タベ", "x-y", "error_code", "ข", "nowhere", "ー", "索引", "y")
+
+
+def demanding(query: str) -> list[Chunk]:
+    """The chunks that hold what `query` demands, by comparing characters."""
+    wanted = folded(query.strip('+"'))
+    return [one for one in SCRIPTS if any(stands(folded(text), wanted) for text in (one.title, one.text, one.path))]
+
+
+SCRIPTS = [
+    make_chunk(f"run/{at}.txt", "" if at % 3 else f"s{at % 4}", f"{RUNS[at % 11]} {RUNS[at * 5 % 7]}", source=source)
+    for at, source in enumerate("ab" * 22)
+]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
+    folder = tmp_path_factory.mktemp("runs") / "w"
+    new_warehouse(folder, SCRIPTS)
+    with xa.open(folder, "cpu") as searcher:
+        yield searcher
+
+
+@pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.parametrize("marks", ['"{}"', "+{}"])
+def test_mode_lexical_lists_every_row_that_holds_what_is_demanded(runs: Searcher, piece: str, marks: str) -> None:
+    """Those that score by the book first; then the others, with the score 0, by chunk_id, as far as k reaches."""
+    query = marks.format(piece)
+    scored = by_the_book(SCRIPTS, query)
+    for source in (None, "a"):
+        held = [one.chunk_id for one in demanding(query) if source in (None, one.source)]
+        order = sorted(held, key=lambda one: (-round(scored.get(one, 0.0), 4), one))
+        where = None if source is None else {"source": source}
+        for k in (1, 7, 100):
+            hits = runs.search(query, k, "lexical", where)
+            assert [hit.chunk_id for hit in hits] == order[:k]
+            assert [hit.score for hit in hits] == pytest.approx([scored.get(one, 0.0) for one in order[:k]], rel=1e-5)
+        assert {hit.chunk_id for hit in runs.search(query, 100, "exact", where)} == set(held)
+        folded_hits = runs.search(query, 100, "lexical", where, collapse="symbol", explain=True)
+        assert len(folded_hits) == len({(hit.path, hit.symbol or hit.chunk_id) for hit in folded_hits})
+        known = {one.chunk_id: (one.path, one.symbol or one.chunk_id) for one in SCRIPTS}
+        assert {known[hit.chunk_id] for hit in folded_hits} == {known[one] for one in held}
+        for hit in folded_hits:
+            assert hit.explanation is not None
+            assert (hit.explanation.spaces["lexical"].listed is None) == (hit.score == 0)
+
+
+def test_words_that_demand_nothing_list_no_row_without_them(runs: Searcher) -> None:
+    assert len(runs.search("ช", 100, "lexical", syntax="plain")) == len(by_the_book(SCRIPTS, "ช")) < 44
+    assert len(runs.search("+ช", 100, "lexical")) == len(demanding("ช")) > len(by_the_book(SCRIPTS, "ช"))

@@ -1,5 +1,7 @@
 """Drafts, checks, the pointer: what may serve, and the way back."""
 
+import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,8 @@ import numpy as np
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
-from xtr_assets.core.files import record
-from xtr_assets.storage import history
+from xtr_assets.core.files import record, sha256_file
+from xtr_assets.storage import digests, history, scrub
 from xtr_assets.storage import publish as publishing
 from xtr_assets.storage.digests import forget_digests
 from xtr_assets.storage.draft import Draft
@@ -532,3 +534,62 @@ def test_a_note_of_the_end_that_is_no_json_seals_nothing(warehouse: Warehouse) -
     with pytest.raises(InvalidInput, match="no JSON"):
         warehouse.publish(made.number, required=REQUIRED, notes={"ended": {1, 2}})
     assert warehouse.published is None and not warehouse.generation(made.number).sealed
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """Names of the files that were read to be hashed, by a process that has read nothing, on a host whose times are
+    exact."""
+    monkeypatch.setenv("XTR_ASSETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(scrub, "SETTLED_NS", -1)
+    found: list[str] = []
+
+    def counted(path: Path) -> str:
+        found.append(path.name)
+        return sha256_file(path)
+
+    monkeypatch.setattr(digests, "sha256_file", counted)
+    return found
+
+
+def test_a_rollback_reads_what_this_host_has_not_read(twice: Warehouse, reads: list[str]) -> None:
+    twice.rollback(1)
+    assert "dense.faiss" in reads and any(name.startswith("embeddings") for name in reads)
+    for number in (2, 1, 2):
+        twice.rollback(number)
+        reads.clear()
+        # As another process: what it does not remember itself.
+        forget_digests()
+    twice.rollback(1)
+    assert reads == []
+
+
+def test_a_rollback_reads_again_what_somebody_wrote_to(twice: Warehouse, reads: list[str]) -> None:
+    for number in (1, 2):
+        twice.rollback(number)
+    forget_digests()
+    path = twice.generation(1).directory / "dense.faiss"
+    before = path.stat()
+    flip(path, 0)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(CorruptFile, match=r"dense\.faiss"):
+        twice.rollback(1)
+    assert twice.published is not None and twice.published.number == 2
+
+
+def test_a_publish_reads_what_is_new_and_no_more(twice: Warehouse, reads: list[str]) -> None:
+    twice.rollback(1)
+    twice.rollback(2)
+    write(twice, {**CHANGED, "z.py": ["z new"]})
+    encode_all(twice)
+    made = draft(twice)
+    check(made)
+    forget_digests()
+    reads.clear()
+    twice.publish(made.number, required=REQUIRED)
+    old = {one.segment.segment_id for one in twice.generation(2).segments}
+    files = twice.generation(made.number).manifest.files
+    shared = [name for name in files if any(name.startswith(f"segments/{one}/") for one in old)]
+    new = Counter(name.rpartition("/")[2] for name in set(files).difference(shared))
+    # A segment's own record is read by whoever opens it.
+    assert shared and set(Counter(reads) - new) == {"segment.json"} and not new - Counter(reads)

@@ -48,6 +48,10 @@ class Places:
         live, segment = table["live"].to_numpy().astype(np.bool_), table["segment"].cast(pa.string()).to_pylist()
         return cls(row, chunk_id, position, live, segment)
 
+    def ids_of(self, rows: Ints) -> Ints:
+        """int64 [n]: the chunk_id of each row."""
+        return self.chunk_id[np.searchsorted(self.row, rows)]
+
     def live_rows_of(self, chunk_ids: Ints) -> Ints:
         """int64 [n]: the live row of each chunk, -1 where there is none."""
         ids, rows = self.chunk_id[self.live], self.row[self.live]

@@ -18,7 +18,8 @@ from xtr_assets.pipeline.gate.where_truth import Row
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.ranker import Mode
 
-# As docs/searching.md says: no more rows than this, and all are scored in every mode.
+# As docs/searching.md says: where no more rows are allowed than lists would hold all are scored. A list of a mode that
+# sums nothing holds k, and so many are scored in any case.
 SCANNED = 100
 # What sums in another order, and an int8 product, may add to what the encoder tolerates.
 ROUNDING = {"dense": 1e-3, "name": 1e-3, "xtr": 8e-3, "lexical": 1e-3}
@@ -40,11 +41,6 @@ class Case:
     where: Mapping[str, Any] | None
     rows: Ints | None
     folded: bool = False
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing may be missed: the rows are few enough to be scored, or the mode scores them all."""
-        return self.rows is not None and (self.mode in ("exact", "lexical") or len(self.rows) <= SCANNED)
 
     def __str__(self) -> str:
         folded = ", one hit a symbol" if self.folded else ""
@@ -118,6 +114,13 @@ class Judge:
         tokens = self.stored.tokens(rows)
         self._best(case, hits, rows, at, scores, names, tokens, apart, verdict)
 
+    def whole(self, case: Case) -> bool:
+        """Whether nothing may be missed: the rows are few enough to be scored, or the mode scores them all."""
+        if case.rows is None or case.mode in ("exact", "lexical"):
+            return case.rows is not None
+        depth = self.told.depth if case.mode == "hybrid" else min(self.told.depth, SCANNED)
+        return len(case.rows) <= max(case.k, depth)
+
     def _legs(self, mode: Mode) -> tuple[str, ...]:
         return tuple(leg for leg in LEGS if self.told.weights.get(leg)) if mode in ("hybrid", "exact") else (mode,)
 
@@ -145,7 +148,7 @@ class Judge:
                 return f"{twice} hits are of a symbol that another hit is of"
             if len(hits) != min(case.k, symbols):
                 return f"{len(hits)} hits, {min(case.k, symbols)} symbols should have come"
-        elif case.whole and case.rows is not None and len(hits) != min(case.k, len(case.rows)):
+        elif self.whole(case) and case.rows is not None and len(hits) != min(case.k, len(case.rows)):
             return f"{len(hits)} hits, {min(case.k, len(case.rows))} rows should have come"
         return ""
 
@@ -164,37 +167,41 @@ class Judge:
         """Whether the best rows came: all of them where rows are scanned, else counted."""
         slack = {name: 2 * apart[name] + SAME[name] for name in apart}
         total: Floats | Doubles
+        brought = np.ones(len(rows), np.bool_)
         if case.mode not in ("hybrid", "exact"):
             ((name, total),) = scores.items()
             room = slack[name]
         else:
-            made = summed(scores, names, tokens, self.told, case.k)
+            made = summed(scores, names, tokens, self.places.ids_of(rows), self.told, case.k, slack)
             total = made.total
             room = SAME_Z + sum(2 * slack[leg] * reach for leg, reach in made.reach.items())
-            room += 2 * slack.get("name", 0.0) * made.reach.get("dense", 0.0)
+            room += 2 * slack.get("name", 0.0) * made.reach.get("dense", 0.0) + made.doubt
             off = _furthest([hit.score for hit in hits], total[at])
-            if case.whole and off > room:
+            if self.whole(case) and off > room:
                 verdict.problems.append(f"a sum of standard scores is {off:.2f} off, {room:.2f} may be ({case})")
                 return
+            if case.mode == "hybrid" and not self.whole(case):
+                # No leg brings the others: the best of what lists hold are asked for.
+                brought = made.listed
         # One hit a symbol: of each the best row alone could have come.
-        offered = np.sort(total)
+        offered = np.sort(total[brought])
         if case.folded:
             best: dict[Hashable, float] = {}
-            for row, value in zip(rows.tolist(), total.tolist(), strict=True):
+            for row, value in zip(rows[brought].tolist(), total[brought].tolist(), strict=True):
                 best[self.symbol_of(row)] = max(value, best.get(self.symbol_of(row), value))
             offered = np.sort(np.array(list(best.values())))
             lesser = [
                 row for row, value in zip(rows[at].tolist(), total[at].tolist(), strict=True)
-                if value < best[self.symbol_of(row)] - room
+                if value < best.get(self.symbol_of(row), value) - room
             ]  # fmt: skip
-            if case.whole and lesser:
+            if self.whole(case) and lesser:
                 verdict.problems.append(f"{len(lesser)} hits are not the best chunk of their symbol ({case})")
                 return
         wanted = min(case.k, len(offered))
         if not wanted:
             return
         good = int((total[at] >= float(offered[-wanted]) - room).sum())
-        if not case.whole:
+        if not self.whole(case):
             verdict.found.append(good / wanted)
         elif good < wanted:
             verdict.problems.append(f"{wanted - good} of the {wanted} best rows did not come ({case})")

@@ -23,8 +23,9 @@ from xtr_assets.pipeline.gate.drawn_filters import drawn_filters, shown
 from xtr_assets.pipeline.gate.drawn_questions import Question, drawn_questions
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Told
-from xtr_assets.pipeline.gate.where_truth import passes
+from xtr_assets.pipeline.gate.where_truth import HeldRows
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.generation import Generation
@@ -56,7 +57,8 @@ def check(session: DraftSession) -> Finding:
         places = Places.read(draft)
         known = known_rows(draft, places, session.rows.new, session.rows.gone)
         filters = drawn_filters(list(known.live.values()), list(known.dead.values()), chance)
-        truth = {i: _passing(known, one) for i, one in enumerate(filters)}
+        held = HeldRows(known.live)
+        truth = {i: held.passing(one) for i, one in enumerate(filters)}
         searcher, questions = session.searcher(), drawn_questions(session)
         problems = _masks(searcher, places, known, [(one, truth[i]) for i, one in enumerate(filters)])
         order = chance.permutation(len(filters)).tolist()
@@ -91,11 +93,6 @@ def check(session: DraftSession) -> Finding:
         "problems": problems[:SHOWN],
     }
     return Finding(not problems, float(len(problems)), 0.0, summary, details, REMEDY if problems else "")
-
-
-def _passing(known: KnownRows, where: Mapping[str, Any]) -> Ints:
-    """Rows that are live and pass, ascending."""
-    return np.array(sorted(row for row, columns in known.live.items() if passes(where, columns)), np.int64)
 
 
 def _masks(
@@ -200,13 +197,40 @@ def _asked(
 ) -> Verdict:
     stored, verdict = StoredVectors(session.draft, places), Verdict()
     judge = Judge(places, stored, known.live, Told.read(session.draft), tolerated(session.encoder.tolerance))
-    for case in cases:
-        # A text of the corpus may hold quotes that demand nothing.
-        collapse: Collapse | None = "symbol" if case.folded else None
-        hits = searcher.search(case.question.text, case.k, case.mode, case.where, syntax="plain", collapse=collapse)
-        if case.mode == "lexical" and case.rows is not None:
-            # What shares no word with the question is no answer to it.
-            worded = case.rows[stored.lexical(case.rows, case.question.text) > 0]
-            case = replace(case, rows=worded)
-        judge.judge(case, hits, verdict)
+    for asked in _alike(cases):
+        answers = _answers(searcher, asked[0], [case.question.text for case in asked])
+        for case, hits in zip(asked, answers, strict=True):
+            judge.judge(_worded(case, stored), hits, verdict)
     return verdict
+
+
+def _answers(searcher: Searcher, case: Case, texts: Sequence[str]) -> list[Hits]:
+    """By both calls that people make: of one question, and of several. A text of the corpus may hold quotes that demand
+    nothing."""
+    collapse: Collapse | None = "symbol" if case.folded else None
+    if len(texts) > 1:
+        return searcher.search_batch(texts, case.k, case.mode, case.where, syntax="plain", collapse=collapse)
+    return [searcher.search(texts[0], case.k, case.mode, case.where, syntax="plain", collapse=collapse)]
+
+
+def _alike(cases: Sequence[Case]) -> list[list[Case]]:
+    """Cases that differ by their question alone, which stand side by side: words encoded together cost a third."""
+    groups: list[list[Case]] = []
+    for case in cases:
+        if groups and _way(groups[-1][0]) == _way(case):
+            groups[-1].append(case)
+        else:
+            groups.append([case])
+    return groups
+
+
+def _way(case: Case) -> tuple[Mode, int, bool, int, int]:
+    """How it is asked; filters and rows that are one object are the same."""
+    return case.mode, case.k, case.folded, id(case.where), id(case.rows)
+
+
+def _worded(case: Case, stored: StoredVectors) -> Case:
+    """What shares no word with the question is no answer to it in mode lexical."""
+    if case.mode != "lexical" or case.rows is None:
+        return case
+    return replace(case, rows=case.rows[stored.lexical(case.rows, case.question.text) > 0])

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.core.calibration import Curve, Doubles, auc, calibration_error, fit_curve
-from xtr_assets.core.known_items import asked_words, carried_words
+from xtr_assets.core.known_items import asked_words
 from xtr_assets.core.types import Mask
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.known_item import Asked, asked_items, told_by_few
@@ -76,7 +76,7 @@ def examples(items: Asked) -> Examples:
     for query, found in zip(items.queries, items.hits, strict=True):
         hits = found[:LOOKED_AT]
         wanted = asked_words(query.text)
-        answers = [wanted <= carried_words(f"{hit.title}\n{hit.text}") for hit in hits]
+        answers = [wanted <= items.carried(hit) for hit in hits]
         rest = [hit for hit, answered in zip(hits, answers, strict=True) if not answered]
         for offered, label in ((list(hits), answers[:1] == [True]), (rest, False)):
             if len(offered) > 1:
@@ -112,8 +112,9 @@ def _fitted(fit: Examples, held: Examples) -> tuple[Curve | None, dict[str, Any]
 def _shown_otherwise(session: DraftSession, items: Asked, curve: Curve | None) -> list[str]:
     """What a searcher that is opened now shows otherwise than its own scores say."""
     wrong = []
-    for query in items.queries[1 : 2 * AGAIN : 2]:
-        hits = session.searcher().search(query.text, 2, syntax="plain")
+    queries = items.queries[1 : 2 * AGAIN : 2]
+    answers = session.searcher().search_batch([query.text for query in queries], 2, syntax="plain")
+    for query, hits in zip(queries, answers, strict=True):
         if len(hits) < 2:
             continue
         shown = hits[0].confidence

@@ -5,7 +5,6 @@ docs/searching.md, "Words that must stand there", says what counts.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -35,24 +34,22 @@ class Demand:
 def drawn_demands(known: KnownRows, chance: np.random.Generator) -> list[Demand]:
     """Phrases and words of rows that were read, of dead ones too."""
     rows = [*known.live.values(), *known.dead.values()]
+    texts = {row: [folded(one[name]) for name in COLUMNS] for row, one in known.live.items()}
     found: list[Demand] = []
     for at in chance.permutation(len(rows)).tolist():
         if len(found) == ASKED:
             break
-        phrase = _phrase(rows[at]["text"], 1 if len(found) % 2 else LONGEST, chance)
-        if phrase:
-            query = f"+{phrase}" if len(found) % 2 else f'"{phrase}"'
-            found.append(Demand(query, _holding(known.live, phrase)))
+        alone = len(found) % 2 == 1
+        if phrase := _phrase(rows[at]["text"], 1 if alone else LONGEST, chance):
+            phrase = _piece(phrase, chance) if alone else phrase
+            found.append(Demand(f"+{phrase}" if alone else f'"{phrase}"', _holding(texts, phrase)))
     return found
 
 
 def _phrase(text: str, most: int, chance: np.random.Generator) -> str:
     """Words that stand side by side, each of letters and digits and begun by a letter; "" where there are none."""
     words = text.split()
-    able = [
-        len(one) <= LONGEST_WORD and one.isalnum() and one[0].isalpha() and tellable(one) and not _lone(one)
-        for one in words
-    ]
+    able = [len(one) <= LONGEST_WORD and one.isalnum() and one[0].isalpha() and tellable(one) for one in words]
     starts = [at for at in range(len(words)) if able[at]]
     if not starts:
         return ""
@@ -63,18 +60,30 @@ def _phrase(text: str, most: int, chance: np.random.Generator) -> str:
     return " ".join(words[first:stop])
 
 
-def _holding(rows: Mapping[int, Mapping[str, Any]], phrase: str) -> Ints:
-    held = [row for row, one in rows.items() if any(stands(one[name], phrase) for name in COLUMNS)]
-    return np.array(sorted(held), np.int64)
+def _piece(word: str, chance: np.random.Generator) -> str:
+    """A character or two, or three, out of a run of a script without spaces, where they stand as well as the run does;
+    any other word whole."""
+    start, length = int(chance.integers(len(word))), int(chance.integers(1, 4))
+    piece = word[start : start + length]
+    return piece if piece[0].isalpha() and all(touches(one) for one in piece) else word
 
 
-def stands(text: str, phrase: str) -> bool:
-    """Whether a text has a phrase whole, in whatever capitals.
+def _holding(rows: Mapping[int, Sequence[str]], phrase: str) -> Ints:
+    wanted = folded(phrase)
+    return np.array(sorted(row for row, texts in rows.items() if any(stands(one, wanted) for one in texts)), np.int64)
 
-    >>> stands("the gatherer", "gather"), stands("Await  asyncio.gather", "await asyncio")
+
+def folded(text: str) -> str:
+    """As it is compared: without accents and capitals, any white space one space."""
+    return " ".join(plain(text).casefold().split())
+
+
+def stands(held: str, wanted: str) -> bool:
+    """Whether a text has a phrase whole, both folded.
+
+    >>> stands("the gatherer", "gather"), stands(folded("Await  asyncio.gather"), "await asyncio")
     (False, True)
     """
-    held, wanted = (" ".join(plain(one).casefold().split()) for one in (text, phrase))
     at = held.find(wanted)
     while at >= 0:
         before, after = held[at - 1 : at] if at else "", held[at + len(wanted) : at + len(wanted) + 1]
@@ -87,12 +96,6 @@ def stands(text: str, phrase: str) -> bool:
 def _joined(left: str, right: str) -> bool:
     """Whether two neighbours are of one word."""
     return bool(left and right) and _of_word(left) and _of_word(right)
-
-
-def _lone(word: str) -> bool:
-    """Whether a word is one character of a script without spaces: inside a run of others it is no term, so that mode
-    lexical, which lists rows that share a term, does not list it (docs/searching.md says so)."""
-    return len(word) == 1 and not _of_word(word)
 
 
 def _of_word(one: str) -> bool:

@@ -1,5 +1,5 @@
 """A second reading of HTML, DOCX and PDF: HTML by lexbor and by the raw lines, DOCX by `zipfile` and expat, PDF by
-pypdf page by page. Nothing of what made the rows is called; of PDF the library is the same, and its faults with it."""
+PDFium (pdf_evidence.py). Nothing of what made the rows is called."""
 
 import html
 import importlib.util
@@ -10,17 +10,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import PurePosixPath
-from typing import Any
-from xml.etree import ElementTree
 
-from xtr_assets.pipeline.gate.page_text import nests, page_source_of, spoken
+from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of, whole
+from xtr_assets.pipeline.gate.docx_headings import Paragraph, headings_above
+from xtr_assets.pipeline.gate.page_text import headings_of, nests, page_source_of, spoken
+from xtr_assets.pipeline.gate.pdf_evidence import page_faults, pdf_faults
 from xtr_assets.pipeline.gate.text_evidence import Row, place_id, runs_of
 
 HTML, DOCX, PDF = frozenset({".html", ".htm", ".xhtml"}), ".docx", ".pdf"
 SUFFIXES = HTML | {DOCX, PDF}
 # What reads each kind, in the build or here.
-_MODULES = {**dict.fromkeys(HTML, ("lxml", "selectolax")), DOCX: ("docx", "lxml"), PDF: ("pypdf",)}
-# Pages of PDF that are read again in one check, and of one file: 5 to 50 ms each; one of each file is, whatever their
+_MODULES = {**dict.fromkeys(HTML, ("lxml", "selectolax")), DOCX: ("docx", "lxml"), PDF: ("pypdf", "pypdfium2")}
+# Pages of PDF that are read again in one check, and of one file: 3 to 45 ms each; one of each file is, whatever their
 # number. Of the others ids, columns and numbers are compared.
 PDF_PAGES, PAGES_OF_FILE = 400, 100
 # Sections of one line that are tried at a place, in all: a page of a megabyte on one line has some hundred.
@@ -28,11 +29,8 @@ PROBES = 1_000_000
 _TAG = re.compile(r"<[^<>]*>")
 # Each reader has its own idea of what a control character is; white space goes anyway.
 _CONTROLS = dict.fromkeys([*range(9), *range(14, 28), *range(127, 133), *range(134, 160)])
-# What a document may unpack to before it is not looked into here.
-_UNPACKED = 256 << 20
-_WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_OMATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
-_OLD_FORM = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+# A longer heading is cut where it names a section.
+_LONG_HEADING = 150
 
 
 def kind_of(path: str) -> str:
@@ -50,11 +48,8 @@ def document_faults(path: str, data: bytes, rows: Sequence[Row], pages: int) -> 
     """Whether the rows say what the document says, in its order and at its places. Of PDF `pages` are read at most."""
     suffix = kind_of(path)
     if suffix == PDF:
-        yield from _page_faults(path, rows)
-        try:
-            yield from _pdf_faults(data, rows, pages)
-        except Exception as error:  # pypdf raises many.
-            yield f"it cannot be read a second time ({type(error).__name__})"
+        yield from page_faults(path, rows)
+        yield from pdf_faults(data, rows, pages)
         return
     sections = _sections(path, rows)
     yield from _section_faults(sections)
@@ -63,7 +58,8 @@ def document_faults(path: str, data: bytes, rows: Sequence[Row], pages: int) -> 
         if paragraphs is None:
             yield "it has rows, and is no document"
         else:
-            yield from _docx_faults(paragraphs, rows)
+            yield from _docx_faults([one.text for one in paragraphs], rows)
+            yield from _heading_faults(paragraphs, sections)
     else:
         yield from _html_faults(data, sections)
 
@@ -74,7 +70,7 @@ def refusal_faults(path: str, data: bytes, reasons: set[str]) -> Iterator[str]:
     suffix = kind_of(path)
     if "not-installed" in reasons and all(importlib.util.find_spec(name) for name in _MODULES[suffix]):
         yield "it is in quarantine for want of a library that is installed"
-    if "unparsable" in reasons and suffix == DOCX and paragraphs_of(data):
+    if "unparsable" in reasons and suffix == DOCX and paragraphs_of(data) and whole(data):
         yield "it is in quarantine and can be read"
     if reasons & {"undecodable", "null-bytes"} and page_source_of(data) is not None:
         yield "it is in quarantine and can be read"
@@ -135,6 +131,7 @@ def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
     # What two parsers make of a page whose tags do not nest is not the same, and neither is wrong.
     if nests(source):
         yield from _letter_faults(squeezed(spoken(source)), source, rows, sections)
+        yield from _unnamed(headings_of(source), sections)
     raw: dict[tuple[int, int], str] = {}
     for row in rows:
         start, end = place = row["start_line"], row["end_line"]
@@ -147,6 +144,16 @@ def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
             raw[place] = squeezed(html.unescape("\n".join(lines[start - 1 : end])))
         if not _in_order(squeezed(row["text"]), raw[place]):
             yield f"{where}: its text does not stand in lines {start} to {end}"
+
+
+def _unnamed(headings: Sequence[str], sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
+    """Headings of a page that name no section: whatever stands below them is said to be of another one."""
+    named = {name for symbol, _ in sections for name in _headings(symbol)}
+    for heading in headings:
+        # Headings are parted by " > ", which may stand in one; a long one is cut.
+        text = squeezed(heading)
+        if text and ">" not in text and len(heading) <= _LONG_HEADING and text not in named:
+            yield f"no section is named by the heading {heading.strip()!r}"
 
 
 def _letter_faults(
@@ -225,49 +232,6 @@ def _headed(row: Row, said: str, end: int) -> Iterator[str]:
         at += len(heading)
 
 
-def paragraphs_of(data: bytes) -> list[str] | None:
-    """The text of each paragraph of a Word document in order, all changes accepted; None for what is none."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as package:
-            name = _main_part(package)
-            if sum(part.file_size for part in package.infolist()) > _UNPACKED:
-                return None
-            root = ElementTree.fromstring(package.read(name))
-    except (zipfile.BadZipFile, KeyError, ValueError, SyntaxError, OSError, NotImplementedError, RuntimeError):
-        return None
-    body = root.find(f"{_WORD}body")
-    if body is None:
-        return None
-    found: list[list[str]] = []
-    # (element, the paragraph it lies in, the tag above it)
-    waiting: list[tuple[ElementTree.Element, list[str] | None, str]] = [(body, None, "")]
-    while waiting:
-        element, paragraph, parent = waiting.pop()
-        if element.tag in (_OLD_FORM,) or (
-            paragraph is not None and element.tag in (f"{_WORD}del", f"{_WORD}moveFrom")
-        ):
-            # Paragraphs inside what is deleted count, and say nothing.
-            found += [[] for _ in element.iter(f"{_WORD}p")] if element.tag != _OLD_FORM else []
-            continue
-        if element.tag == f"{_WORD}p":
-            paragraph = []
-            found.append(paragraph)
-        elif paragraph is not None and element.tag in (f"{_WORD}t", f"{_OMATH}t"):
-            paragraph.append(element.text or "")
-        elif paragraph is not None and element.tag == f"{_WORD}noBreakHyphen" and parent == f"{_WORD}r":
-            paragraph.append("-")
-        waiting += [(child, paragraph, element.tag) for child in reversed(element)]
-    return ["".join(one) for one in found]
-
-
-def _main_part(package: zipfile.ZipFile) -> str:
-    relations = ElementTree.fromstring(package.read("_rels/.rels"))
-    for one in relations:
-        if one.get("Type", "").endswith("/officeDocument"):
-            return one.get("Target", "").lstrip("/")
-    raise KeyError("no main part")
-
-
 def _docx_faults(paragraphs: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     """Whether each paragraph lies in just one place, and the rows of a place say what its paragraphs say."""
     texts = ["", *(squeezed(text) for text in paragraphs)]
@@ -295,44 +259,17 @@ def _docx_faults(paragraphs: Sequence[str], rows: Sequence[Row]) -> Iterator[str
             yield from _headed(row, whole, ends[row["end_line"]])
 
 
-def _page_faults(path: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Columns and ids of pages."""
-    pages: dict[int, list[int]] = defaultdict(list)
-    for row in rows:
-        where = f"page {row['start_line']} part {row['part']}"
-        pages[row["start_line"]].append(row["part"])
-        columns = (row["kind"], row["symbol"], row["title"], row["metadata"], row["end_line"])
-        if columns != ("page", f"page {row['start_line']}", "", "{}", row["start_line"]):
-            yield f"{where}: its columns are {columns}"
-        if row["chunk_id"] != place_id(row["source"], path, f"page {row['start_line']}", 0, row["part"]):
-            yield f"{where}: chunk_id {row['chunk_id']} is another place's"
-    for number, parts in pages.items():
-        if sorted(parts) != list(range(len(parts))):
-            yield f"parts {sorted(parts)} of page {number} do not count up"
-
-
-def _pdf_faults(data: bytes, rows: Sequence[Row], most: int) -> Iterator[str]:
-    """Whether the rows of each page are what pypdf reads on it, and a page without rows says nothing."""
-    held: dict[int, list[Row]] = defaultdict(list)
-    for row in rows:
-        held[row["start_line"]].append(row)
-    reader = _opened(data)
-    count = len(reader.pages)
-    if beyond := [number for number in list(held) if not 1 <= number <= count]:
-        yield f"page {beyond[0]} of {count}"
-    # From end to end in even steps, so that a page lost near the end is met as well.
-    step = max(1, -(-count // max(1, most)))
-    for number in range(1, count + 1, step):
-        page = held[number]
-        said = "".join(squeezed(row["text"]) for row in sorted(page, key=lambda row: int(row["part"])))
-        if said != squeezed(reader.pages[number - 1].extract_text()):
-            yield f"the rows of page {number} do not say what it says"
-
-
-def _opened(data: bytes) -> Any:
-    from pypdf import PdfReader
-
-    reader = PdfReader(io.BytesIO(data))
-    if reader.is_encrypted:
-        reader.decrypt("")
-    return reader
+def _heading_faults(
+    paragraphs: Sequence[Paragraph], sections: Mapping[tuple[str, int], Sequence[Row]]
+) -> Iterator[str]:
+    """Whether each section ends under the headings that it is named by, and none between. A heading without a text of
+    its own stands in the section of the one below it, so that the last row tells."""
+    above = headings_above(paragraphs)
+    for (symbol, _), held in sections.items():
+        end = max(row["end_line"] for row in held)
+        if not 1 <= end <= len(above) or any(len(one) > _LONG_HEADING for one in above[end - 1]):
+            continue
+        # " > " parts headings, and may stand in one.
+        true, said = (squeezed(" ".join(one)).replace(">", "") for one in (above[end - 1], [symbol]))
+        if true != said:
+            yield f"paragraph {end} stands under {' > '.join(above[end - 1])!r}, its section is called {symbol!r}"

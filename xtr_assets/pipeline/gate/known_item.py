@@ -6,7 +6,7 @@ the hits that come back have to carry its words.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,8 +36,9 @@ MOST_ITEMS = 150
 # about vectors and ids that belong to other texts.
 LEAST_NAMED = 40
 QUOTING: tuple[QueryKind, ...] = ("sentence", "symbol", "span", "drawn")
-# Hits read a query, so that ten of those that served before are among them after a change that brought as many again.
-DEPTH = 50
+# Hits read a query, and where fewer than ten of those served before: ten of them are among so many after a change that
+# brought four times as many again. A hit takes .1 ms.
+FIRST_DEPTH, DEPTH = 15, 50
 # Lists of other queries that a query is held against, and the share of them that may answer it: words that every tenth
 # list carries ("See also", permutations of a few words) name nothing.
 RIVALS, MOST_CHANCE = 30, 0.1
@@ -62,12 +63,14 @@ REMEDY = (
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Items that were asked: the queries, the hits of each, and those of them that served before, with the item's own
-    chunk, which may have changed. misplaced : hits under another chunk's id, which are not among them."""
+    chunk, which may have changed. misplaced : hits under another chunk's id, which are not among them. words : by title
+    and text of a hit what it carries, as far as somebody asked."""
 
     queries: tuple[GateQuery, ...]
     hits: tuple[tuple[Hit, ...], ...]
     before: tuple[tuple[Hit, ...], ...]
     misplaced: int = 0
+    words: dict[tuple[str, str], Words] = field(default_factory=dict)
 
     def of(self, chosen: Sequence[int]) -> "Asked":
         """Some of them."""
@@ -76,6 +79,31 @@ class Asked:
             tuple(self.hits[i] for i in chosen),
             tuple(self.before[i] for i in chosen),
             self.misplaced,
+            self.words,
+        )
+
+    def carried(self, hit: Hit) -> Words:
+        """The words of a hit."""
+        key = hit.title, hit.text
+        if key not in self.words:
+            self.words[key] = carried_words(f"{hit.title}\n{hit.text}")
+        return self.words[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """read : how many hits came; told : those under their own id, any other answers nothing; before : those of them
+    that served before, and the item's own chunk."""
+
+    read: int
+    told: tuple[Hit, ...]
+    before: tuple[Hit, ...]
+
+    @classmethod
+    def of(cls, item: GateQuery, hits: Sequence[Hit], new: set[int]) -> "_Answer":
+        told = tuple(hit for hit in hits if id_is_of_place(hit))
+        return cls(
+            len(hits), told, tuple(hit for hit in told if hit.chunk_id not in new or hit.chunk_id == item.chunk_id)
         )
 
 
@@ -101,22 +129,28 @@ def asked_items(session: DraftSession) -> Asked:
     def ask() -> Asked:
         searcher, items = session.searcher(), known_items(session)
         new = new_ids(session.serving, session)
-        found = searcher.search_batch([query.text for query in items], DEPTH, syntax="plain") if items else []
-        # A hit under another chunk's id answers nothing.
-        told = [tuple(hit for hit in hits if id_is_of_place(hit)) for hits in found]
-        before = [
-            tuple(hit for hit in hits if hit.chunk_id not in new or hit.chunk_id == query.chunk_id)
-            for query, hits in zip(items, told, strict=True)
-        ]
-        misplaced = sum(len(hits) for hits in found) - sum(len(hits) for hits in told)
-        return Asked(tuple(items), tuple(told), tuple(before), misplaced)
+
+        def answers(chosen: Sequence[int], depth: int) -> dict[int, _Answer]:
+            texts = [items[i].text for i in chosen]
+            found = searcher.search_batch(texts, depth, syntax="plain") if texts else []
+            return {i: _Answer.of(items[i], hits, new) for i, hits in zip(chosen, found, strict=True)}
+
+        found = answers(range(len(items)), FIRST_DEPTH)
+        few = [i for i, one in found.items() if one.read == FIRST_DEPTH and min(len(one.told), len(one.before)) < K]
+        found |= answers(few, DEPTH)
+        return Asked(
+            tuple(items),
+            tuple(one.told for one in found.values()),
+            tuple(one.before for one in found.values()),
+            sum(one.read - len(one.told) for one in found.values()),
+        )
 
     return session.kept(ITEMS, repr([files, profile]), ask)
 
 
 def told_by_few(asked: Asked) -> Asked:
     """The items whose words name something: no tenth list of other items carries them."""
-    scored = _scored([asked_words(query.text) for query in asked.queries], asked.hits, K)
+    scored = _scored([asked_words(query.text) for query in asked.queries], asked, asked.hits, K)
     return asked.of([i for i, chance in enumerate(scored.chance) if chance <= MOST_CHANCE])
 
 
@@ -137,7 +171,7 @@ def judge_items(
     not_told_apart : items that were left out because the encoder itself does not find them, see `told_apart_by`.
     """
     words = [asked_words(query.text) for query in asked.queries]
-    now, common = _scored(words, asked.hits, k), _scored(words, asked.before, k)
+    now, common = _scored(words, asked, asked.hits, k), _scored(words, asked, asked.before, k)
     kept = [i for i, chance in enumerate(now.chance) if chance <= MOST_CHANCE]
     kinds = [asked.queries[i].kind for i in kept]
     details: dict[str, Any] = {
@@ -261,12 +295,8 @@ def new_ids(serving: Generation | None, session: DraftSession) -> set[int]:
     return set(np.concatenate(ids or [np.empty(0, np.int64)]).tolist())
 
 
-def _scored(words: Sequence[Words], hits: Sequence[Sequence[Hit]], k: int) -> ItemScore:
-    known: dict[tuple[str, str], Words] = {}
-    for hit in (hit for found in hits for hit in found):
-        if (key := (hit.title, hit.text)) not in known:
-            known[key] = carried_words(f"{hit.title}\n{hit.text}")
-    return score_items(words, [[known[hit.title, hit.text] for hit in found] for found in hits], k, RIVALS)
+def _scored(words: Sequence[Words], asked: Asked, lists: Sequence[Sequence[Hit]], k: int) -> ItemScore:
+    return score_items(words, [[asked.carried(hit) for hit in hits] for hits in lists], k, RIVALS)
 
 
 def _named_by(query: GateQuery, carried: Words) -> bool:

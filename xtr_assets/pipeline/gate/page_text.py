@@ -1,9 +1,14 @@
 """What an HTML page says by lexbor (selectolax), a parser that made no row: all its letters, in its order."""
 
 import re
+from typing import TYPE_CHECKING
 
 from xtr_assets.pipeline.gate.text_evidence import lines_of, text_of
 
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser
+
+_HEADING_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 # As docs/configuration.md says: what is no text of the page.
 _UNSPOKEN = (
     "script, style, template, noscript, noframes, noembed, svg, math, canvas, iframe, object, audio, video, select, "
@@ -40,12 +45,29 @@ def _charset(data: bytes) -> str | None:
 
 def spoken(source: str) -> str:
     """The text of a page without white space."""
+    tree = _tree(source)
+    return "" if tree.root is None else "".join(tree.root.text(deep=True).split())
+
+
+def headings_of(source: str) -> list[str]:
+    """The texts of the headings that name sections, each with its white space; those in tables name none."""
+    found = []
+    for element in _tree(source).css("h1, h2, h3, h4, h5, h6"):
+        above = element.parent
+        while above is not None and above.tag != "table" and above.tag not in _HEADING_TAGS:
+            above = above.parent
+        if above is None:
+            found.append(element.text(deep=True))
+    return found
+
+
+def _tree(source: str) -> "LexborHTMLParser":
     from selectolax.lexbor import LexborHTMLParser
 
     tree = LexborHTMLParser(source)
     for element in tree.css(_UNSPOKEN):
         element.decompose()
-    return "" if tree.root is None else "".join(tree.root.text(deep=True).split())
+    return tree
 
 
 # Their end tags may be left out.

@@ -16,10 +16,11 @@ from xtr_assets.pipeline.gate.schemas import MAX_PROBLEMS, Problem, chunk_proble
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage import catalog
 from xtr_assets.storage.arrays import blocks_of, check_name_rows, check_scales, check_unit_rows
-from xtr_assets.storage.digests import BUILD_SECONDS, verify_files
+from xtr_assets.storage.digests import BUILD_SECONDS
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.id_map import ID_MAP_NAME
+from xtr_assets.storage.scrub import own_files, verify_once
 from xtr_assets.storage.segment import Segment
 
 Finder = Callable[[Segment], list[Problem]]
@@ -129,10 +130,11 @@ def catalog_consistent(session: DraftSession) -> Finding:
 
 
 def files_verified(session: DraftSession) -> Finding:
-    """Every file that the draft names, read from the disk once, has its sha256."""
+    """Every file that the draft names has its sha256: new ones are read from the disk; those of a parent that passed
+    its gate where this host has not read them, or somebody wrote to them since."""
     draft = session.draft
     files = draft.manifest.files
-    problems = [Problem(p.path, f"expected {p.expected}", f"found {p.found}") for p in _verify(draft)]
+    problems = [Problem(p.path, f"expected {p.expected}", f"found {p.found}") for p in _verify(session)]
     details = {"files": len(files), "bytes": sum(one.bytes for one in files.values())}
     return problem_finding(problems, f"{len(files)} files against their sha256", details)
 
@@ -162,8 +164,10 @@ def _new_segments(draft: Draft, parent: Generation | None) -> list[Segment]:
     return [one.segment for one in draft.segments if one.segment.segment_id not in known]
 
 
-def _verify(draft: Draft) -> Iterable[CorruptFile]:
-    return verify_files(draft.layout, draft.manifest.files, full=True, within=BUILD_SECONDS)
+def _verify(session: DraftSession) -> Iterable[CorruptFile]:
+    manifest, parent = session.draft.manifest, session.parent
+    anew = own_files(manifest, None if parent is None else parent.manifest)
+    return verify_once(session.draft.layout, manifest.files, within=BUILD_SECONDS, anew=anew)
 
 
 def _vouched_for(draft: Draft, parent: Generation | None) -> set[str]:

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from unicodedata import normalize
 
+import numpy as np
+
+from xtr_assets.core.types import Ints
 from xtr_assets.pipeline.gate.path_patterns import fits
 
 Row = Mapping[str, Any]
@@ -16,19 +19,42 @@ COLUMNS = ("source", "path", "symbol", "kind", "part", "start_line", "end_line",
 FIELD = "metadata."
 
 
-def passes(where: Mapping[str, Any], row: Row) -> bool:
-    """Whether every condition holds for a row: its columns by name, `metadata` as an object.
+class HeldRows:
+    """Rows that filters are asked of: columns by name, `metadata` as an object. A condition is worked out once for all
+    rows that hold the same.
 
     >>> row = {"path": "a/b.txt", "start_line": 3, "metadata": {"year": 2019, "tags": ["x", "y"]}}
-    >>> passes({"path": {"glob": "a/*.txt"}, "start_line": {"gte": 3, "lt": 9}, "tags": "y"}, row)
-    True
-    >>> passes({"year": {"not": 2019}}, row), passes({"month": None}, row), passes({"year": "2019"}, row)
-    (False, True, False)
+    >>> rows = HeldRows({7: row, 5: row})
+    >>> rows.passing({"path": {"glob": "a/*.txt"}, "start_line": {"gte": 3, "lt": 9}, "tags": "y"}).tolist()
+    [5, 7]
+    >>> [len(rows.passing(one)) for one in ({"year": {"not": 2019}}, {"month": None}, {"year": "2019"})]
+    [0, 2, 0]
     """
-    return all(
-        _meets(_composed(condition) if column == "path" else condition, _values(column, row))
-        for column, condition in where.items()
-    )
+
+    def __init__(self, rows: Mapping[int, Row]) -> None:
+        self._numbers: Ints = np.array(sorted(rows), np.int64)
+        self._rows = [rows[number] for number in self._numbers.tolist()]
+        self._columns: dict[str, tuple[list[list[Any]], Ints]] = {}
+
+    def passing(self, where: Mapping[str, Any]) -> Ints:
+        """int64: the rows of which every condition holds, ascending."""
+        kept = np.ones(len(self._rows), np.bool_)
+        for column, asked in where.items():
+            condition = _composed(asked) if column == "path" else asked
+            different, which = self._column(column)
+            kept &= np.array([_meets(condition, values) for values in different], np.bool_)[which]
+        return self._numbers[kept]
+
+    def _column(self, column: str) -> tuple[list[list[Any]], Ints]:
+        """(what different rows hold under a name, int64 [rows] which of it each holds)"""
+        if column not in self._columns:
+            held = [_values(column, row) for row in self._rows]
+            known: dict[Any, int] = {}
+            # 1, 1.0 and True are one key, and not alike.
+            which = [known.setdefault(repr([(type(one), one) for one in values]), len(known)) for values in held]
+            by_number = dict(zip(which, held, strict=True))
+            self._columns[column] = [by_number[at] for at in range(len(known))], np.array(which, np.int64)
+        return self._columns[column]
 
 
 def _composed(asked: Any) -> Any:

@@ -14,7 +14,7 @@ from xtr_assets.core.files import write_atomic
 from xtr_assets.core.training_pairs import Pair, asked
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.encoders.frozen_states import FrozenStates, StateReader
-from xtr_assets.encoders.head import Head
+from xtr_assets.encoders.head import Head, TrainedHead
 from xtr_assets.encoders.head_file import (
     CARD_FILE,
     CARD_TEXT,
@@ -25,9 +25,16 @@ from xtr_assets.encoders.head_file import (
     sha256_of,
     shipped_name,
 )
-from xtr_assets.encoders.head_trainer import TrainingRecipe, WordScores, steps_of, train_head
+from xtr_assets.encoders.head_trainer import (
+    TrainingRecipe,
+    WordScores,
+    begins_by_chance,
+    mean_head,
+    steps_of,
+    train_head,
+)
 from xtr_assets.encoders.weights import locate_minilm
-from xtr_assets.pipeline.heads.head_card import RULE, HeadCard, origins_json, verdict_of
+from xtr_assets.pipeline.heads.head_card import MEAN, RULE, HeadCard, origins_json, verdict_of
 from xtr_assets.pipeline.heads.head_measure import Comparison, JudgedSet, compare_heads
 from xtr_assets.pipeline.heads.judged_set import JudgedTexts, read_beir, reference_texts, word_scores
 from xtr_assets.pipeline.heads.leg_sum import SUMMED
@@ -101,12 +108,15 @@ def make_head(plan: HeadPlan) -> Made:
         owners = owners_of(split.train)
         met = PairWords.of(frozen.asked(split.train), [pair.answer for pair in split.train]).scores
         sets = [*frozen.held(split), *(frozen.judged(one) for one in judged)]
-        heads: dict[int, bytes] = {}
-        found: dict[int, list[Comparison]] = {}
-        for seed in plan.seeds:
-            heads[seed] = _train(frozen, questions, answers, owners, met, replace(plan.recipe, seed=seed))
-            found[seed] = _measured(frozen, sets, heads[seed], seed)
-    best = max(plan.seeds, key=lambda seed: (_mean(found[seed]), -seed))
+        heads = {
+            str(seed): _train(frozen, questions, answers, owners, met, replace(plan.recipe, seed=seed))
+            for seed in plan.seeds
+        }
+        if len(heads) > 1 and not begins_by_chance(frozen.now, frozen.reader.shape.hidden, plan.recipe):
+            heads[MEAN] = head_bytes(mean_head([_opened(frozen, data) for data in heads.values()]))
+        found = {name: _measured(frozen, sets, data, name) for name, data in heads.items()}
+    # Of equal ones the first.
+    best = max(heads, key=lambda name: _mean(found[name]))
     accepted, verdict = verdict_of(found[best])
     card = HeadCard(
         sha256=sha256_of(heads[best]),
@@ -127,7 +137,7 @@ def make_head(plan: HeadPlan) -> Made:
         seeds=plan.seeds,
         chosen=best,
         rule=RULE,
-        sets={str(seed): [one.as_json() for one in comparisons] for seed, comparisons in found.items()},
+        sets={name: [one.as_json() for one in comparisons] for name, comparisons in found.items()},
         verdict=verdict,
         cpu_seconds=round(process_time() - began, 1),
     )
@@ -160,10 +170,16 @@ def _train(
         return head_bytes(head)
 
 
-def _measured(frozen: "_Frozen", sets: Sequence[JudgedSet], data: bytes, seed: int) -> list[Comparison]:
+def _opened(frozen: "_Frozen", data: bytes) -> TrainedHead:
     head = parse_head(data, frozen.reader.shape.layers, "the trained head")
+    assert isinstance(head, TrainedHead)
+    return head
+
+
+def _measured(frozen: "_Frozen", sets: Sequence[JudgedSet], data: bytes, name: str) -> list[Comparison]:
+    head = _opened(frozen, data)
     found = []
-    with bar(len(sets), f"measuring, seed {seed}") as step:
+    with bar(len(sets), f"measuring, seed {name}") as step:
         for one in sets:
             found.append(compare_heads(one, frozen.reader.words, frozen.kept, {"now": frozen.now, "trained": head}))
             step()

@@ -93,7 +93,7 @@ def source_of(config: IndexConfig, shard: str) -> Source:
     if shard not in sources:
         raise InvalidInput(
             f"shard {shard!r} is in no source of index {config.name!r}, which has {', '.join(sources)}; "
-            "`xtr-assets build` or the sensor `source_changes` registers and retires shards"
+            "reload the definitions where the configuration changed"
         )
     return sources[shard]
 

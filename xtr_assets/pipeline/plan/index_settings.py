@@ -28,7 +28,8 @@ _NOTED_BEFORE: Mapping[str, Mapping[str, Any]] = {
 
 def settings_of(config: IndexConfig) -> dict[str, Any]:
     """Everything but sources that decides what a generation holds and whether it may serve: JSON-able."""
-    queries = None
+    # A log grows with every question: that is no reason to build, only that it is asked from now on is one.
+    queries: Any = "log" if config.queries_from_log else None
     if config.queries is not None:
         judged = config.queries.judgments
         queries = {

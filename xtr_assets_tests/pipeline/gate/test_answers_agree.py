@@ -10,15 +10,20 @@ import pytest
 
 from xtr_assets.config import HashingConfig
 from xtr_assets.pipeline.gate import answer_truth, answers_agree
+from xtr_assets.pipeline.gate.answer_truth import Places, known_rows
 from xtr_assets.pipeline.gate.answer_verdict import Verdict
 from xtr_assets.pipeline.gate.answers_agree import check
+from xtr_assets.pipeline.gate.demand_truth import demand_faults, drawn_demands
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.leg_truth import Summed, Told, summed
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.search import answer
 from xtr_assets.search.collapse import Symbols
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.legs import Blend, Legs
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.reader import OpenGeneration
+from xtr_assets.search.retrievers import Listed
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
@@ -32,12 +37,12 @@ def look(warehouse: Warehouse, draft: Draft) -> Finding:
     return check(DraftSession(warehouse, draft, HASHING))
 
 
-def ranked(folder: Path) -> tuple[Warehouse, Draft]:
+def ranked(folder: Path, rows: int = 240) -> tuple[Warehouse, Draft]:
     """A draft with weights, names, texts of different length, and symbols of two chunks."""
     warehouse = Warehouse.create(folder)
     made = [
         replace(one, symbol=f"s{i // 2}", part=i % 2, text=" ".join(one.text.split()[: 2 + i % 11]))
-        for i, one in enumerate(chunks(240))
+        for i, one in enumerate(chunks(rows))
     ]
     write_shard(warehouse, "code", made)
     draft = whole_draft(warehouse, "Flat", named=("code",))
@@ -48,6 +53,61 @@ def ranked(folder: Path) -> tuple[Warehouse, Draft]:
 def test_a_healthy_draft_with_weights_names_and_symbols_passes(tmp_path: Path) -> None:
     found = look(*ranked(tmp_path / "w"))
     assert found.passed, found.details["problems"]
+
+
+def test_lists_of_few_candidates_are_judged_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten candidates a leg of 60 rows: hybrid answers from their union, whose ends are ties of a few words."""
+    for owner in ("ranker", "legs"):
+        monkeypatch.setattr(f"xtr_assets.search.{owner}.CANDIDATES", 4)
+    warehouse, draft = ranked(tmp_path / "w", 60)
+    assert draft.manifest.profile["hybrid"]["candidates"] == 4
+    found = look(warehouse, draft)
+    assert found.passed, found.details["problems"]
+    monkeypatch.setattr(Legs, "shortened", lambda self, rows: np.full(len(rows), 0.2))
+    monkeypatch.setattr(Legs, "names_of", lambda self, query, rows: {})
+    assert not look(warehouse, draft).passed
+
+
+def test_rows_at_the_end_of_a_list_leave_a_sum_open() -> None:
+    """Two rows tie at the cut of one leg, and the other leg has one of them far up: both moments are possible."""
+    told = Told(2, {"dense": 1.0, "xtr": 1.0, "lexical": 1.0}, 0.0, False)
+    scores = {
+        "dense": np.array([0.9, 0.5, 0.5, 0.1], np.float32), "xtr": np.array([0.9, 0.8, 0.2, 0.1], np.float32),
+        "lexical": np.zeros(4, np.float32),
+    }  # fmt: skip
+    slack = dict.fromkeys(scores, 1e-3)
+
+    def made(**changed: float) -> Summed:
+        given = {**scores, "dense": scores["dense"] + np.array([0, 0, changed.get("apart", 0.0), 0], np.float32)}
+        return summed(given, None, np.ones(4, np.int64), np.array([7, 5, 6, 4]), told, 1, slack)
+
+    # Equal scores are listed by chunk_id: row 1 is, and so is it by its tokens.
+    tied = made()
+    assert tied.listed.tolist() == [True, True, False, False] and tied.doubt > 0.5
+    values = np.array([0.9, 0.5])
+    assert tied.total[0] == pytest.approx((0.9 - values.mean()) / values.std() + 1.0, abs=1e-5)
+    assert made(apart=-0.1).doubt == 0 and made(apart=-0.1).listed.tolist() == [True, True, False, False]
+    assert made(apart=0.1).doubt == 0 and made(apart=0.1).listed.tolist() == [True, True, True, False]
+
+
+def test_rows_that_only_hold_what_is_demanded_are_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Characters inside runs of Thai, which are no terms: all rows that hold one have to come in mode lexical too."""
+    warehouse = Warehouse.create(tmp_path / "w")
+    letters, chance = "กขคงจฉชซญดตถ", np.random.default_rng(3)
+    texts = [" ".join("".join(chance.choice(list(letters), 4)) for _ in range(3)) for _ in range(30)]
+    write_shard(warehouse, "code", [replace(one, text=text) for one, text in zip(chunks(30), texts, strict=True)])
+    session = DraftSession(warehouse, whole_draft(warehouse, "Flat"), HASHING)
+    places = Places.read(session.draft)
+    known = known_rows(session.draft, places, session.rows.new, session.rows.gone)
+    demands = [one for _ in range(8) for one in drawn_demands(known, chance) if one.query[0] == "+"]
+    assert len({one.query for one in demands if len(one.query) == 2}) >= 2, "none of one character"
+
+    def faults() -> list[str]:
+        return demand_faults(session.searcher(), places, known, demands, ("lexical",))
+
+    assert not faults()
+    monkeypatch.setattr(answer._Asked, "_unlisted", lambda *_: Listed(np.empty(0, np.int64), np.empty(0, np.float32)))
+    assert any("did not come (mode lexical" in one for one in faults())
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

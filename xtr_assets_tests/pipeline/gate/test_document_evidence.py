@@ -1,11 +1,18 @@
 """Faults planted in the rows of documents, and healthy documents."""
 
 import dataclasses
+import io
 import random
 
+import docx
 import pytest
+from docx.oxml import parse_xml
+from docx.oxml.ns import nsdecls
 
+from xtr_assets.core.chunking.blocks import Block
 from xtr_assets.core.types import Chunk, Quarantined
+from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of
+from xtr_assets.pipeline.gate.docx_headings import headings_above
 from xtr_assets.pipeline.gate.source_agrees import check
 from xtr_assets.sources import document_worker
 from xtr_assets_tests.documents import LEAFLET, MANUAL, PAGE, pdf, word
@@ -131,3 +138,42 @@ def test_a_page_lost_deep_in_a_long_pdf_is_found(world: World, plant: Plant) -> 
     lost = random.Random(5).randrange(90)
     plant(in_file("a.pdf", lambda held: [*held[:lost], *held[lost + 1 :]]))
     assert not check(world.build()).passed
+
+
+@pytest.mark.parametrize("path", ["a.docx", "a.html"])
+def test_headings_that_became_paragraphs_are_found(world: World, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """One section holds all then, with every letter of the document at its place."""
+    original = document_worker.DocumentWorker.read
+
+    def flat(self: document_worker.DocumentWorker, suffix: str, data: bytes) -> list[Block]:
+        return [dataclasses.replace(one, level=0) for one in original(self, suffix, data)]
+
+    monkeypatch.setattr(document_worker.DocumentWorker, "read", flat)
+    world.write(f"guide/{path}", HELD[path])
+    found = check(world.build())
+    assert not found.passed and path in found.summary and "Reader" in found.summary
+
+
+def test_headings_of_every_style_name_their_sections(world: World) -> None:
+    """By names of styles, by a level of the paragraph, below one another without a text, in a table, and very long."""
+    document = docx.Document()
+    document.add_paragraph("before any heading")
+    document.add_paragraph("The title", style="Title")
+    for level in (1, 2, 3):
+        document.add_heading(f"bare > {level}", level)
+    document.add_paragraph("below them")
+    document.add_heading("", 2)
+    own = document.add_paragraph("by its own level")
+    own._p.get_or_add_pPr().append(parse_xml(f'<w:outlineLvl {nsdecls("w")} w:val="1"/>'))
+    document.add_paragraph("a text " * 900)
+    document.add_table(1, 1).cell(0, 0).add_paragraph("in a table", style="Heading 1")
+    document.add_heading("long " * 60, 1)
+    document.add_paragraph("below the long one")
+    document.add_heading("at the end", 2)
+    file = io.BytesIO()
+    document.save(file)
+    world.write("guide/a.docx", file.getvalue())
+    found = check(world.build())
+    assert found.passed, found.details["faults"]
+    told = headings_above(paragraphs_of(file.getvalue()) or [])
+    assert told[0] == () and told[5] == ("The title", "bare > 1", "bare > 2", "bare > 3")[1:] and len(told[-1]) == 2

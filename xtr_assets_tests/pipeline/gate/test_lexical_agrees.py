@@ -13,7 +13,7 @@ from xtr_assets.core.lexical_terms import document_terms, query_terms
 from xtr_assets.core.phrases import holds_phrase
 from xtr_assets.index.lexical.index import LexicalIndex
 from xtr_assets.pipeline.gate import lexical_agrees, rows_everywhere, term_truth
-from xtr_assets.pipeline.gate.demand_truth import stands
+from xtr_assets.pipeline.gate.demand_truth import folded, stands
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
@@ -179,4 +179,15 @@ def test_both_readings_agree_where_a_phrase_stands() -> None:
     for _ in range(600):
         text = " ".join(words[i] for i in chance.integers(len(words), size=4).tolist())
         phrase = " ".join(words[i] for i in chance.integers(len(words), size=int(chance.integers(1, 3))).tolist())
-        assert stands(text, phrase) == holds_phrase(text, phrase), (text, phrase)
+        assert stands(folded(text), folded(phrase)) == holds_phrase(text, phrase), (text, phrase)
+
+
+def test_both_readings_agree_where_a_piece_of_a_run_stands() -> None:
+    chance = np.random.default_rng(7)
+    letters = list("กขชิ์าแ日本語〇ガガがー々한글ខ្មែរ ab")
+    for _ in range(600):
+        text = "".join(letters[i] for i in chance.integers(len(letters), size=12).tolist())
+        start = int(chance.integers(len(text)))
+        phrase = text[start : start + int(chance.integers(1, 4))]
+        if phrase.strip():
+            assert stands(folded(text), folded(phrase)) == holds_phrase(text, phrase), (text, phrase)

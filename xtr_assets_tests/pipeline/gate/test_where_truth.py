@@ -10,7 +10,7 @@ import pytest
 from xtr_assets.core.types import Chunk
 from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.pipeline.gate.drawn_filters import drawn_filters
-from xtr_assets.pipeline.gate.where_truth import glob_matches, passes
+from xtr_assets.pipeline.gate.where_truth import HeldRows, glob_matches
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import drafted, make_chunk, write_shard
@@ -52,7 +52,17 @@ ROW = {
     ],
 )
 def test_a_filter_means_what_the_page_says(where: dict[str, object], holds: bool) -> None:
-    assert passes(where, ROW) is holds
+    assert HeldRows({3: ROW}).passing(where).tolist() == ([3] if holds else [])
+
+
+def test_what_is_remembered_of_one_row_is_said_of_no_other_kind() -> None:
+    values = [1, True, 1.0, "1", [1, "x"], [True], {"x": 1}, [[1]], None]
+    rows = {at: {**ROW, "metadata": {"year": value}} for at, value in enumerate(values)}
+    for where in ({"year": 1}, {"year": True}, {"year": {"not": 1}}, {"year": ["1", None]}, {"year": {"gte": 1}}):
+        alone = [at for at in rows if len(HeldRows({at: rows[at]}).passing(where))]
+        assert HeldRows(rows).passing(where).tolist() == alone
+    assert HeldRows(rows).passing({"year": 1}).tolist() == [0, 2, 4]
+    assert HeldRows(rows).passing({"year": True}).tolist() == [1, 5]
 
 
 @pytest.mark.parametrize(
@@ -113,9 +123,9 @@ def test_search_takes_the_same_rows_for_every_drawn_filter(tmp_path: Path) -> No
     ]
     opened.leave()
     assert len(filters) > 300
-    some = 0
+    some, held = 0, HeldRows(rows)
     for where in filters:
-        true = {row for row, columns in rows.items() if passes(where, columns)}
+        true = set(held.passing(where).tolist())
         assert set(np.flatnonzero(opened.filters.mask(parse_where(where))).tolist()) == true, where
         some += 0 < len(true) < len(rows)
     assert some > 150, "most filters pass some rows and not others"
