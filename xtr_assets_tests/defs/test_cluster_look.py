@@ -53,7 +53,7 @@ class Instance:
     run_monitoring_start_timeout_seconds: int = 600
     is_persistent: bool = True
     root_directory: str = "home"
-    run_coordinator: Any = field(default_factory=dg.QueuedRunCoordinator)
+    run_coordinator: Any = field(default_factory=lambda: dg.QueuedRunCoordinator())
 
     def get_concurrency_config(self) -> Any:
         @dataclass
