@@ -39,7 +39,7 @@ def run_in(config: "IndexConfig", home_folder: Path, work: "Work", quiet: bool =
     os.environ[HOME_VARIABLE] = str(home)
     if written and not quiet:
         say(f"wrote {shown(home / 'dagster.yaml')}: this folder is the Dagster instance now")
-    from xtr_assets.defs.in_process import open_instance
+    from xtr_assets.defs.home_instance import open_instance
     from xtr_assets.telemetry import progress
 
     if quiet:

@@ -1,8 +1,8 @@
 """What every asset and check of one index shares: its config, its names, and how to get at warehouse and draft."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
@@ -55,6 +55,12 @@ class Site:
 
     config: IndexConfig
     names: Names
+    # Tags of a deployment for the runs of a job, by its name without the prefix.
+    run_tags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def job_tags(self, job: str) -> dict[str, Any]:
+        """Tags of a job's runs: those of the deployment, whose index and which job it is."""
+        return {**self.run_tags.get(job, {}), INDEX_TAG: self.config.name, KIND_TAG: job}
 
     def warehouse(self, context: Context) -> Warehouse:
         """The warehouse of the context's resources."""

@@ -1,6 +1,7 @@
 """`build_index_defs`: everything Dagster needs to know of an index; `build_project_defs`: of several."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -50,19 +51,25 @@ def build_index_defs(
     nights: Nights | None = None,
     running: Collection[str] = ASKING,
     look: Callable[[dg.AssetSpec], dg.AssetSpec] | None = None,
+    *,
+    run_tags: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dg.Definitions:
     """Assets, checks, jobs, sensors, schedules and resources of one index.
 
     Asset keys carry the index' name. Jobs, sensors and resources have one namespace in a project: where it has several
     indexes, `prefix` ("docs_") goes before theirs, and an asset takes `docs_search: SearchResource`. nights : when the
     upkeep runs. running : the sensors that ask for runs from the start. look : what becomes of an
-    asset's owners, tags and group.
+    asset's owners, tags and group. run_tags : tags for the runs of a job, by its name without the prefix, that a
+    launcher reads: a queue, memory, a GPU (`{"ingest": {"dagster-celery/queue": "gpu"}}`). ConfigError where there is
+    no such job.
     """
-    site = Site(config, Names(config.name, prefix))
+    site = Site(config, Names(config.name, prefix), run_tags or {})
     names = site.names
     assets = linked([ASSETS[name](site) for name in site.there(ASSETS)])
     jobs = [*asset_jobs(site), *op_jobs(site)]
     by_name = {job.name: job for job in jobs}
+    if strange := sorted({names.named(job) for job in site.run_tags} - set(by_name)):
+        raise ConfigError(f"run_tags names {', '.join(strange)}; the jobs are {', '.join(by_name)}")
     # Dagster takes no null at the top of a mapping; what is left out is what a kind has by default.
     encoder = {name: value for name, value in config.encoder.model_dump(mode="json").items() if value is not None}
     return dg.Definitions(

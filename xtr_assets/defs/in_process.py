@@ -1,6 +1,5 @@
 """`build`: the whole graph in this process, recorded in the Dagster instance; what the command line calls."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -10,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.core.errors import ConfigError, XtrAssetsError
+from xtr_assets.core.errors import XtrAssetsError
 from xtr_assets.defs.context import AFRESH_TAG, CAUSE_TAG, TRACE_TAG
 from xtr_assets.defs.event_log import events_synced_at_the_end
 from xtr_assets.defs.factory import build_index_defs
@@ -97,13 +96,6 @@ class BuildResult:
 
 # What the commands run: `build`, `compact`, `tune`.
 Work = Callable[..., BuildResult]
-
-
-def open_instance() -> dg.DagsterInstance:
-    """The instance of DAGSTER_HOME. ConfigError where that is not set."""
-    if not os.environ.get("DAGSTER_HOME"):
-        raise ConfigError("DAGSTER_HOME is not set; set it to the folder of dagster.yaml, so that builds are recorded")
-    return dg.DagsterInstance.get()
 
 
 def compact(config: IndexConfig, instance: dg.DagsterInstance, *, prefix: str = "") -> BuildResult:

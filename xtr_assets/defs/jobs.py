@@ -8,8 +8,6 @@ from xtr_assets.defs.context import (
     AFRESH_TAG,
     COMPACT_TAG,
     EXECUTOR,
-    INDEX_TAG,
-    KIND_TAG,
     LOCK_WAIT_SECONDS,
     TUNE_TAG,
     Site,
@@ -62,7 +60,7 @@ def asset_jobs(site: Site) -> list[AssetJob]:
             selection=dg.AssetSelection.assets(*site.names.keys(site.there(CORPUS))),
             description="Chunks and vectors of one shard (a partition).",
             executor_def=EXECUTOR,
-            tags={INDEX_TAG: site.config.name, KIND_TAG: "ingest"},
+            tags=site.job_tags("ingest"),
         ),
         *(
             dg.define_asset_job(
@@ -70,7 +68,7 @@ def asset_jobs(site: Site) -> list[AssetJob]:
                 selection=dg.AssetSelection.assets(*site.names.keys(site.there(DERIVED))),
                 description=description,
                 executor_def=EXECUTOR,
-                tags={INDEX_TAG: site.config.name, KIND_TAG: job, **tags},
+                tags={**site.job_tags(job), **tags},
             )
             for job, (description, tags) in GENERATIONS.items()
         ),
@@ -79,7 +77,7 @@ def asset_jobs(site: Site) -> list[AssetJob]:
             selection=dg.AssetSelection.assets(site.names.key("evaluation")),
             description="Quality of the serving generation over all judged queries, or over items drawn.",
             executor_def=EXECUTOR,
-            tags={INDEX_TAG: site.config.name, KIND_TAG: "evaluate"},
+            tags=site.job_tags("evaluate"),
         ),
     ]
 
@@ -102,7 +100,7 @@ def _rollback_job(site: Site) -> dg.JobDefinition:
         name=site.names.named("rollback"),
         description="Let an earlier generation serve again: the one published before, or `to`.",
         executor_def=EXECUTOR,
-        tags={INDEX_TAG: site.config.name, KIND_TAG: "rollback"},
+        tags=site.job_tags("rollback"),
     )
     def rollback() -> None:
         move_pointer_back()
@@ -134,7 +132,7 @@ def _collect_job(site: Site) -> dg.JobDefinition:
         name=site.names.named("collect"),
         description="Remove old generations and what nothing kept needs; never what a reader has open.",
         executor_def=EXECUTOR,
-        tags={INDEX_TAG: site.config.name, KIND_TAG: "collect"},
+        tags=site.job_tags("collect"),
     )
     def collect() -> None:
         remove_old_generations()

@@ -11,8 +11,10 @@ import dagster as dg
 
 from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.core.types import VectorKind
+from xtr_assets.defs.cluster_look import look_once
 from xtr_assets.defs.context import CAUSE_TAG, INDEX_TAG, KIND_TAG, TRACE_TAG, Site
 from xtr_assets.defs.jobs import AssetJob
+from xtr_assets.defs.liveness import end_dead_runs
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.sensor_cursor import Memory, in_progress
 from xtr_assets.defs.webhook import post
@@ -71,8 +73,10 @@ def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) ->
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
+        look_once(context.instance, context.log.warning)
         memory = Memory.of(context.cursor, context.instance, name)
         warehouse = site.warehouse(context)
+        _end_dead_runs(context, site, warehouse, now)
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         scans, errors = look(warehouse, site.config)
         changed = {one.shard: one for one in scans if due(warehouse, one, kind)}
@@ -127,9 +131,10 @@ def automation(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
         memory = Memory.of(context.cursor, context.instance, name)
+        warehouse = site.warehouse(context)
+        _end_dead_runs(context, site, warehouse, now)
         if running := in_progress(context.instance, site.names, (*CORPUS, *DERIVED), now):
             return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
-        warehouse = site.warehouse(context)
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         found, memory = _next(context, site, warehouse, kind, memory, now)
         decision = found.decision
@@ -244,6 +249,11 @@ def failure_document(index: str, run: dg.DagsterRun, message: str) -> dict[str, 
         "message": message,
         "tags": tags,
     }
+
+
+def _end_dead_runs(context: dg.SensorEvaluationContext, site: Site, warehouse: Warehouse, now: float) -> None:
+    for run in end_dead_runs(context.instance, warehouse, site.names, now):
+        context.log.warning(f"run {run.run_id} of {run.job_name} has no process any more; it is shown as failed")
 
 
 def _next(

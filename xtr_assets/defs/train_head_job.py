@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from xtr_assets.core.errors import ConfigError
-from xtr_assets.defs.context import EXECUTOR, INDEX_TAG, KIND_TAG, Site
+from xtr_assets.defs.context import EXECUTOR, Site
 from xtr_assets.encoders.head_trainer import TrainingRecipe
 from xtr_assets.pipeline.heads.head_run import HeadPlan, make_head
 
@@ -54,7 +54,7 @@ def train_head_job(site: Site) -> dg.JobDefinition:
         name=site.names.named("train_head"),
         description="A head that turns token states into token embeddings, trained on what is indexed; and its card.",
         executor_def=EXECUTOR,
-        tags={INDEX_TAG: site.config.name, KIND_TAG: "train_head"},
+        tags=site.job_tags("train_head"),
     )
     def train_head() -> None:
         train_on_pairs()

@@ -46,6 +46,14 @@ class Layout:
         return self.root / "commit.lock"
 
     @property
+    def run_marks(self) -> Path:
+        """A file of each run that Dagster began lately, locked while a process executes it."""
+        return self.root / "runs"
+
+    def run_mark(self, run_id: str) -> Path:
+        return self.run_marks / safe_name(run_id, "run")
+
+    @property
     def published(self) -> Path:
         return self.root / "PUBLISHED"
 
