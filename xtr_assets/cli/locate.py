@@ -7,11 +7,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xtr_assets.core.errors import GenerationError, WarehouseNotFound
+import typer
+
+from xtr_assets.core.errors import GenerationError, InvalidInput, WarehouseNotFound
 
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
     from xtr_assets.storage.generation import Generation
+    from xtr_assets.storage.remote.store_cache import CacheOptions
     from xtr_assets.storage.warehouse import Warehouse
 
 HOME_VARIABLE = "DAGSTER_HOME"
@@ -39,16 +42,27 @@ def find_place(config: Path | None, warehouse: Path | None) -> Place:
     return Place(warehouse, None if config is None else found)
 
 
-def open_warehouse(place: Place) -> "Warehouse":
-    """The warehouse, or an error that says how one comes to be."""
-    from xtr_assets.storage.warehouse import Warehouse
+def open_warehouse(place: Place, cache: "CacheOptions | None" = None) -> "Warehouse":
+    """The warehouse, or an error that says how one comes to be. That of a store is read through its cache."""
+    from xtr_assets.storage.remote.address import address_of
+    from xtr_assets.storage.remote.store_cache import open_place
 
-    if not place.warehouse.exists():
+    if address_of(place.warehouse) is None and not place.warehouse.exists():
         raise WarehouseNotFound(
             f"no warehouse at {shown(place.warehouse)}; `xtr-assets demo` makes one over the standard library, "
             "`xtr-assets init` and `xtr-assets build` one over documents of your own, `--warehouse` names another"
         )
-    return Warehouse.open(place.warehouse)
+    return open_place(place.warehouse, cache)
+
+
+def cache_options(folder: Path | None, size: str | None) -> "CacheOptions":
+    """What --cache and --cache-size say."""
+    from xtr_assets.storage.remote.store_cache import CacheOptions, cache_size
+
+    try:
+        return CacheOptions(folder, None if size is None else cache_size(size))
+    except InvalidInput as error:
+        raise typer.BadParameter(str(error), param_hint="--cache-size") from error
 
 
 def asked_generation(opened: "Warehouse", number: int | None) -> "Generation":
@@ -98,7 +112,11 @@ def template(name: str) -> str:
 
 
 def shown(path: Path) -> str:
-    """A path as people write it: relative to the current folder where it lies inside."""
+    """A path as people write it: relative to the current folder where it lies inside. A store by its address."""
+    from xtr_assets.storage.remote.address import address_of
+
+    if (address := address_of(path)) is not None:
+        return str(address)
     try:
         return str(path.resolve().relative_to(Path.cwd().resolve()))
     except ValueError:

@@ -5,10 +5,18 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from xtr_assets.cli.app import SEARCH, ConfigOption, JsonOption, WarehouseOption, app
+from xtr_assets.cli.app import (
+    SEARCH,
+    CacheOption,
+    CacheSizeOption,
+    ConfigOption,
+    JsonOption,
+    WarehouseOption,
+    app,
+)
 from xtr_assets.cli.console import emit
 from xtr_assets.cli.filter_option import parse_where
-from xtr_assets.cli.locate import find_place, open_warehouse
+from xtr_assets.cli.locate import cache_options, find_place, open_warehouse
 from xtr_assets.core.errors import InvalidInput
 
 Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
@@ -53,6 +61,8 @@ def search(
     ] = None,
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,
+    cache: CacheOption = None,
+    cache_size: CacheSizeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the chunks that answer a question."""
@@ -70,7 +80,7 @@ def search(
     except InvalidInput as error:
         raise typer.BadParameter(str(error)) from error
     place = find_place(config, warehouse)
-    with open_searcher(open_warehouse(place), device, generation) as searcher:
+    with open_searcher(open_warehouse(place, cache_options(cache, cache_size)), device, generation) as searcher:
         if mode != "lexical":
             # A process loads it once; a search takes what comes after.
             searcher.load_encoder()

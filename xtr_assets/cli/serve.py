@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtr_assets.cli.app import SEARCH, ConfigOption, WarehouseOption, app
+from xtr_assets.cli.app import SEARCH, CacheOption, CacheSizeOption, ConfigOption, WarehouseOption, app
 from xtr_assets.cli.console import note
-from xtr_assets.cli.locate import find_place, shown
+from xtr_assets.cli.locate import cache_options, find_place, shown
 from xtr_assets.core.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def serve(
     ] = False,
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,
+    cache: CacheOption = None,
+    cache_size: CacheSizeOption = None,
 ) -> None:
     """Answer questions over HTTP, with a search page at /; moves to each newly published generation by itself."""
     import logging
@@ -108,6 +110,7 @@ def serve(
         recall_budget=recall_budget,
         logs=logs,
         redact=hook,
+        cache=cache_options(cache, cache_size),
     )
     try:
         settings.check()

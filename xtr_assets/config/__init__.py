@@ -30,10 +30,7 @@ from xtr_assets.config.encoder_kinds import (
 )
 from xtr_assets.config.field_types import Strict, UsablePath
 from xtr_assets.config.index_config import (
-    DEFAULT_FILE_BYTES,
-    DEFAULT_MAX_CHARS,
     DEFAULT_SHRINK,
-    NAMED_KINDS,
     DenseConfig,
     GateConfig,
     IndexConfig,
@@ -42,10 +39,17 @@ from xtr_assets.config.index_config import (
     QueryLogConfig,
     RecallConfig,
     Share,
-    SourceConfig,
-    SourceName,
     UpkeepConfig,
     parse_config,
+)
+from xtr_assets.config.source_config import (
+    DEFAULT_FILE_BYTES,
+    DEFAULT_MAX_CHARS,
+    NAMED_KINDS,
+    SOURCE_GROUP,
+    ContentKind,
+    SourceConfig,
+    SourceName,
 )
 
 __all__ = [
@@ -56,6 +60,8 @@ __all__ = [
     "DEFAULT_SHRINK",
     "ENCODER_GROUP",
     "NAMED_KINDS",
+    "SOURCE_GROUP",
+    "ContentKind",
     "DenseConfig",
     "EncoderConfig",
     "EncoderPair",

@@ -24,6 +24,10 @@ COMPONENT_TYPE = "xtr_assets.RetrievalIndex"
 DAGSTER_FIELDS = ("config", "prefix", "owners", "tags", "group", "schedules", "automation")
 
 
+# The fields that a person writes; that queries come from the log is written as `queries: log`.
+INDEX_FIELDS = tuple(name for name in IndexConfig.model_fields if name != "queries_from_log")
+
+
 @dataclass(frozen=True, slots=True)
 class Component:
     """An index of a Dagster project. prefix : what its jobs, sensors and resources are called by there."""
@@ -62,7 +66,7 @@ def component_index(
 ) -> IndexConfig:
     """The configuration that attributes come to, templates resolved; relative paths are taken from `folder`, that of
     their file. Raises ConfigError, with a ValidationError as its cause where a field is wrong."""
-    inline = {name: attributes[name] for name in IndexConfig.model_fields if attributes.get(name) is not None}
+    inline = {name: attributes[name] for name in INDEX_FIELDS if attributes.get(name) is not None}
     named = attributes.get("config")
     if named is not None:
         if inline:

@@ -1,6 +1,6 @@
 """IndexConfig: what one index is made of, read from YAML. Errors name the field, its value and what is allowed."""
 
-import sysconfig
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from xtr_assets.config.encoder_kinds import EncoderConfig, MiniLmConfig, configured_legs
 from xtr_assets.config.field_types import Strict, UsablePath
+from xtr_assets.config.source_config import SourceConfig
 from xtr_assets.config.trust import vouch
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.field_problem import problems
@@ -16,64 +17,11 @@ from xtr_assets.core.types import Legs
 from xtr_assets.core.yaml_document import read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
-SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60)]
 # A source that lost more than this share of its files or records waits for a person. One of four equal parts (a disk, a
 # shard, a quarter's export) that is missing must be caught; asking in vain costs one command, not asking loses content.
 DEFAULT_SHRINK = 0.2
 
-
 Share = Annotated[float, Field(ge=0.0)]
-
-# 2,000 characters of code are about 600 word pieces: two to three windows of the default encoder. Longer chunks blur
-# what a hit points at; shorter ones cut most functions of the standard library (its 90th percentile is about 1,000).
-DEFAULT_MAX_CHARS = 2000
-
-# A file that is larger is quarantined unread. Python's syntax tree takes 70 bytes a byte of the standard library
-# (140 MiB for 2 MiB), and 926 of the densest text tried (`a;a;a`: 1.9 GB); text of newlines alone takes 16. Records are
-# read one at a time: a file of them has no limit.
-DEFAULT_FILE_BYTES = {"python": 2 << 20, "code": 2 << 20, "text": 32 << 20}
-
-# A function is asked for by what it is called, and its text may not hold that; what prose is called, its title, is
-# encoded with it already, and a vector of its own added nothing (docs/measurements.md).
-NAMED_KINDS = frozenset({"python", "code"})
-
-
-class SourceConfig(Strict):
-    """One source. `path` may hold `{stdlib}`, the folder of the running Python's standard library.
-
-    `names`: whether the words of path and symbol are encoded beside the text; by default those of code are.
-    """
-
-    name: SourceName
-    kind: Literal["python", "code", "text", "records"]
-    path: UsablePath
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    shards: Annotated[int, Field(ge=1, le=1000)] = 1
-    max_chars: Annotated[int, Field(ge=200)] = DEFAULT_MAX_CHARS
-    max_file_bytes: Annotated[int, Field(ge=1)] | None = None
-    id: str = "_id"
-    title: str | None = "title"
-    text: str = "text"
-    metadata: tuple[str, ...] = ()
-    names: bool | None = None
-
-    @field_validator("path", mode="before")
-    @classmethod
-    def _placeholder(cls, value: Any) -> Any:
-        return (
-            str(value).replace("{stdlib}", sysconfig.get_paths()["stdlib"]) if isinstance(value, str | Path) else value
-        )
-
-    @property
-    def most_bytes(self) -> int | None:
-        """The largest file that is read; None for any."""
-        return self.max_file_bytes or DEFAULT_FILE_BYTES.get(self.kind)
-
-    @property
-    def named(self) -> bool:
-        """Whether its rows have name vectors."""
-        return self.kind in NAMED_KINDS if self.names is None else self.names
 
 
 class RecallConfig(Strict):
@@ -190,6 +138,14 @@ class IndexConfig(Strict):
             raise ValueError("`queries: log` needs a `query_log` and no file; add `query_log: {}`, or name a file")
         return self
 
+    @field_validator("warehouse")
+    @classmethod
+    def _is_a_folder(cls, value: Path) -> Path:
+        # As a path it would be a folder of the name `s3:`.
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", str(value)):
+            raise ValueError("it is built in a folder; `xtr-assets push` brings it to an object store. Name a folder")
+        return value
+
     @model_validator(mode="after")
     def _sources_are_usable(self) -> "IndexConfig":
         if not self.sources:
@@ -224,7 +180,7 @@ class IndexConfig(Strict):
 
     def resolved(self, folder: Path) -> "IndexConfig":
         """The same with every relative path taken from `folder`, where the file lies."""
-        sources = tuple(s.model_copy(update={"path": folder / s.path.expanduser()}) for s in self.sources)
+        sources = tuple(source.at(folder) for source in self.sources)
         update: dict[str, Any] = {"sources": sources, "warehouse": folder / self.warehouse.expanduser()}
         update["encoder"] = self.encoder.at(folder)
         vouch(update["encoder"])

@@ -23,6 +23,9 @@ def attribute_schema(own: Schema) -> Schema:
         for part in parts
         for name, schema in part["properties"].items()
     }
+    # Not written by anybody: `queries: log` says it.
+    properties.pop("queries_from_log", None)
+    properties["queries"] = {"if": {"const": "log"}, "else": properties["queries"]}
     # The folder's name and the project's warehouse stand in.
     for name in ("name", "warehouse"):
         properties[name].pop("default", None)

@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import BaseModel, Field, ValidationError
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.config.component_file import component_index, component_prefix, nothing
+from xtr_assets.config.component_file import INDEX_FIELDS, component_index, component_prefix, nothing
 from xtr_assets.config.dagster_project import DagsterProject
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.field_problem import problems
@@ -73,6 +73,7 @@ class RetrievalIndex(dg.Component, Look):
     recall: Any = None
     gate: Any = None
     queries: Any = None
+    query_log: Any = None
     dense: Any = None
     upkeep: Any = None
 
@@ -94,7 +95,7 @@ class RetrievalIndex(dg.Component, Look):
     def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> "RetrievalIndex":
         """The component of attributes. What is wrong in them is told with the line it stands in."""
         made: RetrievalIndex = super().resolve_from_model(context, model)
-        for name in ("config", *IndexConfig.model_fields):
+        for name in ("config", *INDEX_FIELDS):
             if getattr(model, name) is not None and getattr(made, name) is None:
                 raise ConfigError(nothing(f"attributes.{name}", getattr(model, name)))
         if made.config is None:
@@ -107,7 +108,7 @@ class RetrievalIndex(dg.Component, Look):
 
     def inline(self) -> dict[str, Any]:
         """The fields of the configuration that were given."""
-        return {name: value for name in IndexConfig.model_fields if (value := getattr(self, name)) is not None}
+        return {name: value for name in INDEX_FIELDS if (value := getattr(self, name)) is not None}
 
     def index(self, folder: Path, project: DagsterProject | None = None, origin: str = "defs.yaml") -> IndexConfig:
         """The configuration; relative paths from `folder`."""

@@ -30,6 +30,7 @@ from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.search.served_profile import apply_settings, profile_of, reset_settings
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import Manifest
+from xtr_assets.storage.remote.store_cache import open_place
 from xtr_assets.storage.scrub import Verify
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
@@ -44,7 +45,7 @@ class Searcher(Described):
 
     Parameters
     ----------
-    warehouse : the warehouse, or its folder
+    warehouse : the warehouse, its folder, or an object store ("s3://bucket/prefix"; docs/object-store.md)
     device : "auto", "cpu", "cuda" or "cuda:<n>"; what "auto" took is in `devices`, and why in `device_reasons`
     generation : a number, draft or published, or one that is open already; by default the published one
     encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
@@ -64,7 +65,7 @@ class Searcher(Described):
         indexes: Indexes | None = None,
         verify: Verify | None = None,
     ) -> None:
-        self._warehouse = warehouse if isinstance(warehouse, Warehouse) else Warehouse.open(warehouse)
+        self._warehouse = warehouse if isinstance(warehouse, Warehouse) else open_place(warehouse)
         self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()
         if generation is None:
@@ -110,6 +111,7 @@ class Searcher(Described):
     def refresh(self) -> int:
         """Move to the published generation, forward or back; its number. Searches under way end where they began."""
         with self._refreshing:
+            self._warehouse.follow()
             current, published = self._now(), serving(self._warehouse)
             if published.number == current.number:
                 return current.number
@@ -310,8 +312,7 @@ class Searcher(Described):
     def _using(self) -> Iterator[OpenGeneration]:
         opened = self._now()
         while not opened.join():
-            # A refresh took it away between the two steps.
-            opened = self._now()
+            opened = self._now()  # A refresh took it away between the two steps.
         try:
             yield opened
         finally:

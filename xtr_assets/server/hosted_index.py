@@ -17,6 +17,7 @@ from xtr_assets.search.searcher import Searcher
 from xtr_assets.server.limits import RETRY_AFTER
 from xtr_assets.server.problem import Problem, busy
 from xtr_assets.server.worker_leases import WorkerLeases
+from xtr_assets.storage.remote.store_cache import CacheOptions, open_place
 from xtr_assets.storage.unnoted_move import followed
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
@@ -59,7 +60,10 @@ class HostedIndex:
         device: str = "auto",
         lease_seconds: float = LEASE_SECONDS,
         leases: WorkerLeases | None = None,
+        cache: CacheOptions | None = None,
     ) -> None:
+        """folder : the warehouse, or the address of an object store, read through its `cache`."""
+        self._cache = cache
         self.name, self.folder, self._device, self._lease_seconds = name, folder, device, lease_seconds
         self.problem: str | None = "it was not opened yet"
         self.answers = False
@@ -88,7 +92,7 @@ class HostedIndex:
     def warehouse(self) -> Warehouse:
         """The warehouse. Raises StorageError."""
         if self._warehouse is None:
-            self._warehouse = Warehouse.open(self.folder)
+            self._warehouse = open_place(self.folder, self._cache)
         return self._warehouse
 
     def look(self) -> bool:
@@ -208,6 +212,7 @@ class HostedIndex:
         return held
 
     def _follow(self) -> bool:
+        self.warehouse().follow(self._stopping.is_set)
         number, serving = followed(self.warehouse().layout), self.serving
         if number is None:
             self.problem = "nothing is published; `xtr-assets build` publishes a generation that passes its checks"

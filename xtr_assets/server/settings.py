@@ -14,6 +14,7 @@ from xtr_assets.server.live_recall import BUDGET, SHARE, LiveRecall
 from xtr_assets.server.query_log import QueryLog, find_redact
 from xtr_assets.server.runner import Address, names_for, uvicorn_server
 from xtr_assets.server.worker_leases import WorkerLeases
+from xtr_assets.storage.remote.store_cache import CacheOptions
 from xtr_assets.telemetry.shared_metrics import SharedMetrics
 
 
@@ -30,7 +31,8 @@ class KeptLog:
 class ServerSettings:
     """What the options of `serve` say.
 
-    indexes : (name, warehouse) each. threads : searches at a time, of each worker. workers : processes, 1 for this one.
+    indexes : (name, warehouse or address of a store) each. threads : searches at a time, of each worker. workers :
+    processes, 1 for this one. cache : where stores are read through.
     """
 
     indexes: tuple[tuple[str, Path], ...]
@@ -45,6 +47,7 @@ class ServerSettings:
     recall_budget: float = BUDGET
     logs: tuple[KeptLog, ...] = ()
     redact: str | None = None
+    cache: CacheOptions | None = None
     poll_seconds: float = 1.0
     limits: Limits = field(default_factory=Limits)
 
@@ -52,7 +55,13 @@ class ServerSettings:
         """A server that was not started; one of several where their metrics are shared. Raises ConfigError where the
         tokens or the redaction hook cannot be used, ModuleNotFoundError where a package is missing."""
         indexes = [
-            HostedIndex(name, folder, self.device, leases=None if shared is None else self._leases(shared, name))
+            HostedIndex(
+                name,
+                folder,
+                self.device,
+                leases=None if shared is None else self._leases(shared, name),
+                cache=self.cache,
+            )
             for name, folder in self.indexes
         ]
         live = None

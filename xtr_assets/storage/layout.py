@@ -67,6 +67,16 @@ class Layout:
         return self.root / "tmp"
 
     @property
+    def incoming(self) -> Path:
+        """What a pull has of a generation so far: laid out as a warehouse, moved into place when all of it is there."""
+        return self.root / "incoming"
+
+    @property
+    def cache_json(self) -> Path:
+        """Only in the cache of an object store: which store, which move, and when each generation was last used."""
+        return self.root / "cache.json"
+
+    @property
     def shards(self) -> Path:
         return self.root / "shards"
 

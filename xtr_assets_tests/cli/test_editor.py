@@ -39,7 +39,7 @@ def test_the_file_of_a_hit_is_that_of_its_source_or_none(found: tuple[Hit, Index
     assert file_of(edited(hit, source="other"), config) is None
     assert file_of(edited(hit, path="gone.md"), config) is None
     # A path that a stranger wrote leads nowhere else.
-    (config.sources[0].path.parent / "secret.md").write_text("secret")
+    (config.sources[0].folder.parent / "secret.md").write_text("secret")
     for path in ("../secret.md", "/etc/passwd", "../../etc/passwd", "a\0b", "x" * 5000, ""):
         assert file_of(edited(hit, path=path), config) is None, path
 

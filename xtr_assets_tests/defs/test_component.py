@@ -14,7 +14,7 @@ from dagster.components.testing import create_defs_folder_sandbox
 from jsonschema import Draft202012Validator
 
 import xtr_assets as xa
-from xtr_assets.config import IndexConfig
+from xtr_assets.config.component_file import INDEX_FIELDS
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.defs.component import RetrievalIndex
 from xtr_assets.defs.component_scaffolder import IndexParameters, IndexScaffolder
@@ -58,7 +58,7 @@ def test_dagster_finds_the_component_by_the_entry_point() -> None:
 
 
 def test_every_field_of_a_configuration_is_an_attribute() -> None:
-    assert set(IndexConfig.model_fields) <= set(SCHEMA.schema["properties"])
+    assert set(INDEX_FIELDS) <= set(SCHEMA.schema["properties"])
 
 
 @pytest.mark.parametrize("appended", [False, True])
@@ -75,7 +75,7 @@ def test_what_is_scaffolded_loads_and_says_every_field(tmp_path: Path, appended:
         assert list(SCHEMA.iter_errors(document["attributes"])) == []
         # A line of comment is worth as much as it can be uncommented: each stands for a field that there is.
         for name in (
-            *IndexConfig.model_fields,
+            *INDEX_FIELDS,
             "config",
             "owners",
             "tags",
@@ -168,8 +168,12 @@ def test_a_file_may_hold_the_configuration(tmp_path: Path) -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
-    ({"sources": [{"name": "a", "kind": "pdf", "path": "a"}]}, "$.sources[0].kind", "`sources.0.kind` is 'pdf'"),
-    ({"sources": [{"name": "a", "kind": "text"}]}, "$.sources[0]", "`sources.0.path` is missing"),
+    (
+        {"sources": [{"name": "a", "kind": "text", "path": "a", "shards": 0}]},
+        "$.sources[0].shards",
+        "`sources.0.shards`",
+    ),
+    ({"sources": [{"kind": "text", "path": "a"}]}, "$.sources[0]", "`sources.0.name` is missing"),
     ({"encoder": {"kind": "hashing", "dim": 3}}, "$.encoder.dim", "`encoder.dim` is 3"),
     ({"encoder": {"kind": "minilm", "wieghts": 1}}, "$.encoder", "has no field `wieghts`"),
     ({"encoder": {"dense": {"kind": "static"}}}, "$.encoder.dense", "`encoder.dense.model` is missing"),
@@ -217,10 +221,11 @@ def test_a_wrong_field_is_told_with_its_line() -> None:
         {**SMALL, "encoder": {"dense": {"kind": "static", "model": "m"}, "tokens": {"kind": "minilm"}}},
         {**SMALL, "encoder": {"kind": "python:a.b:c", "settings": {"x": 1}}},
         {**SMALL, "encoder": {}},
+        {**SMALL, "queries": "log", "query_log": {}},
         {**SMALL, "encoder": "{{ encoder }}", "recall": {"dense": "{{ env.RECALL }}"}},
         {**SMALL, "queries": {"path": "q.jsonl", "judgments": "q.tsv", "floor": 0.5}, "upkeep": {"keep": 2}},
     ],
-    ids=["small", "file", "pair", "python", "default", "templates", "queries"],
+    ids=["small", "file", "pair", "python", "default", "log", "templates", "queries"],
 )
 def test_what_a_configuration_takes_the_schema_takes(attributes: dict[str, Any]) -> None:
     assert [one.message for one in SCHEMA.iter_errors(attributes)] == []
