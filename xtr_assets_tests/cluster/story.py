@@ -30,7 +30,7 @@ SLOTS = 2
 PATIENCE_SECONDS = float(os.environ.get("XTR_ASSETS_CLUSTER_PATIENCE", "900"))
 CUT_SECONDS = 60.0
 # Functions of a module beside the first.
-DIALS = 100
+DIALS = 20
 # What a service manager takes to start a worker again.
 RESTART_SECONDS = 15.0
 
