@@ -9,7 +9,7 @@ import pytest
 from xtr_assets.core.errors import CorruptFile, GenerationError
 from xtr_assets.encoders.base import Encoded, Progress
 from xtr_assets.encoders.hashing import Hashing
-from xtr_assets.pipeline.plan import decide
+from xtr_assets.pipeline.plan import decide, index_settings
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.life import steps
@@ -98,7 +98,7 @@ def test_a_warehouse_of_an_earlier_release_gets_names_with_the_next_build(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as earlier:
-        earlier.setattr(decide, "names_setting", lambda _: {})
+        earlier.setattr(index_settings, "names_setting", lambda _: {})
         project.world.names = False
         project.built()
     project.world.names = True
@@ -115,7 +115,7 @@ def test_what_was_rolled_back_before_names_came_is_not_built_for_them(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as earlier:
-        earlier.setattr(decide, "names_setting", lambda _: {})
+        earlier.setattr(index_settings, "names_setting", lambda _: {})
         earlier.setattr(decide, "named_shards", lambda _: frozenset())
         project.world.names = False
         project.built()

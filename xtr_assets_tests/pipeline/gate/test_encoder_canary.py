@@ -16,6 +16,7 @@ from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.gate import encoder_canary
 from xtr_assets.pipeline.gate.registry import checks_of, run_check
 from xtr_assets.pipeline.gate.text_judge import judge_of
+from xtr_assets.pipeline.gate.text_sample import sample_size
 from xtr_assets.pipeline.plan.draft_session import DraftSession, end_session, session_of
 from xtr_assets.storage.manifest import CANARY_KEY, CheckRecord
 from xtr_assets.storage.warehouse import Warehouse
@@ -282,7 +283,7 @@ def test_both_checks_of_a_session_encode_the_canary_once_and_with_the_sample(
     assert all(one.passed for one in gated(session))
     # The five texts that are asked as queries are encoded by themselves.
     asked = [len(encoder_canary.ASKED)]
-    assert len(opened) == 1 and passes == [32 + len(DOCUMENTS), *asked]
+    assert len(opened) == 1 and passes == [sample_size(40) + len(DOCUMENTS), *asked]
     # The next step does without it: it holds 100 MB.
     with session_of(warehouse, session.draft, CONFIG) as step:
         assert encoder_canary.check(step).passed and len(opened) == 2
