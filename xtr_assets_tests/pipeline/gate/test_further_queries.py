@@ -11,9 +11,10 @@ from xtr_assets.core.types import Space
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, write_neighbors
 from xtr_assets.pipeline.gate.finding import Finding
-from xtr_assets.pipeline.gate.further_queries import SAME_QUERY, further_queries
+from xtr_assets.pipeline.gate.further_queries import further_queries
 from xtr_assets.pipeline.gate.index_recall import dense_recall, xtr_recall
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.queries.likeness import SAME_QUERY
 from xtr_assets.pipeline.queries.tuning_queries import read_tuning
 from xtr_assets_tests.pipeline.gate.test_new_row_recall import OLD, chunks, drafted
 
