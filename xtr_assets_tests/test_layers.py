@@ -45,6 +45,7 @@ SOLE_IMPORTERS = {
     "langchain_core": ("integrations/langchain.py",),
     "llama_index": ("integrations/llama_index.py",),
     "faiss": ("index",),
+    "obstore": ("storage/remote/object_bucket.py",),
     "duckdb": ("storage/catalog.py",),
     "dagster": ("defs", "definitions.py"),
 }

@@ -53,7 +53,20 @@ def imported(path: Path) -> set[str]:
     [
         (
             "xtr_assets",
-            ("cpu", "minilm", "models", "code", "documents", "evaluate", "serve", "mcp", "langchain", "llama-index"),
+            (
+                "cpu",
+                "minilm",
+                "models",
+                "code",
+                "documents",
+                "git",
+                "stores",
+                "evaluate",
+                "serve",
+                "mcp",
+                "langchain",
+                "llama-index",
+            ),
         ),
         ("xtr_assets_tests", tuple(EXTRAS)),
     ],

@@ -12,6 +12,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
+from xtr_assets.cli.console import escaped
 from xtr_assets.core.errors import ConfigError, PublishRefused, XtrAssetsError
 
 # Objects made between two looks for garbage: 10 MB or so of small ones. At 50,000 the looks were 4 % of a small build.
@@ -31,7 +32,7 @@ class Commands(TyperGroup):
         except (XtrAssetsError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
-            typer.secho(f"error: {_line(error)}", fg="red", err=True)
+            typer.secho(f"error: {escaped(_line(error))}", fg="red", err=True)
             raise typer.Exit(WRONG_USE if isinstance(error, ConfigError) else FAILED) from error
 
 
@@ -69,7 +70,8 @@ def common(
 ) -> None:
     """Retrieval indexes as Dagster assets: built by delta, gated by recall, published by pointer, rolled back.
 
-    Where no --config is given, $XTR_ASSETS_CONFIG counts, else ./xtr.yaml, else the demo over the standard library.
+    Where no --config is given, $XTR_ASSETS_CONFIG counts, else ./xtr.yaml, else the index of the Dagster project, else
+    the demo over the standard library.
     """
 
 
@@ -79,7 +81,20 @@ ConfigOption = Annotated[
 ]
 WarehouseOption = Annotated[
     Path | None,
-    typer.Option("--warehouse", "-w", help="The warehouse itself, in place of the config's.", show_default=False),
+    typer.Option(
+        "--warehouse", "-w", help="The warehouse itself, in place of the config's; or s3://.", show_default=False
+    ),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option("--cache", help="Where what an object store serves is kept.", show_default=False, file_okay=False),
+]
+CacheSizeOption = Annotated[
+    str | None,
+    typer.Option("--cache-size", help="How much it may hold: 20GB.", show_default=False, metavar="SIZE"),
+]
+StoreArgument = Annotated[
+    str, typer.Argument(help="s3://bucket/prefix, gs://, az://, file:// or a folder.", show_default=False)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
 NumberArgument = Annotated[int, typer.Argument(help="The generation's number.", min=1, show_default=False)]

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -19,22 +20,26 @@ if TYPE_CHECKING:
 
 def run_here(config: Path | None, work: "Work", *, quiet: bool) -> tuple["BuildResult", float]:
     """What `work` came to in the Dagster instance of the config's folder, and the seconds it took."""
-    from xtr_assets.config import config_file, discover_config
+    from xtr_assets.config import config_file, discover_config, is_component, read_component
 
     named = config_file(config, Path.cwd())
-    found = discover_config(config)
-    return run_in(found, Path.cwd() if named is None else named.resolve().parent, work, quiet)
+    home = Path.cwd() if named is None else named.resolve().parent
+    if named is not None and is_component(named):
+        component = read_component(named)
+        return run_in(component.index, home, partial(work, prefix=component.prefix), quiet)
+    return run_in(discover_config(config), home, work, quiet)
 
 
 def run_in(config: "IndexConfig", home_folder: Path, work: "Work", quiet: bool = False) -> tuple["BuildResult", float]:
-    """Run in the folder's Dagster instance, with progress for people unless `quiet`."""
+    """Run in the Dagster instance of the folder, or of the Dagster project that it lies in, with progress for people
+    unless `quiet`."""
     started = perf_counter()
     here = Path.cwd().resolve()
     home, written = dagster_home([home_folder, here, *here.parents], home_folder)
     os.environ[HOME_VARIABLE] = str(home)
     if written and not quiet:
         say(f"wrote {shown(home / 'dagster.yaml')}: this folder is the Dagster instance now")
-    from xtr_assets.defs.in_process import open_instance
+    from xtr_assets.defs.home_instance import open_instance
     from xtr_assets.telemetry import progress
 
     if quiet:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 # Wide enough for a place, a symbol and some text beside them; what is no terminal has no width of its own.
 PLAIN_WIDTH = 120
+# Embeddings, overrides and isolates of bidirectional text: after one of them a name reads as another one.
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def emit(document: Any) -> None:
@@ -26,11 +29,43 @@ def emit(document: Any) -> None:
 
 
 def console() -> "Console":
-    """Standard error as rich sees it."""
-    from rich.console import Console
+    """Standard error as rich sees it. Names of files and texts are anybody's: what would steer the terminal in them is
+    shown as an escape."""
+    harmless = _console_class()
+    probe = harmless(stderr=True)
+    return probe if probe.is_terminal else harmless(stderr=True, width=PLAIN_WIDTH)
 
-    probe = Console(stderr=True)
-    return probe if probe.is_terminal else Console(stderr=True, width=PLAIN_WIDTH)
+
+@lru_cache(maxsize=1)
+def _console_class() -> "type[Console]":
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class Harmless(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else escaped(text), style, control)
+
+    return Harmless
+
+
+def escaped(text: str) -> str:
+    """A text without what steers a terminal: controls, and marks that turn the direction of what follows.
+
+    >>> print(escaped(chr(27) + "[31m red " + chr(0x202E) + "txt"))
+    \\x1b[31m red \\u202etxt
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(letter) if _steers(letter) else letter for letter in text)
+
+
+def _steers(letter: str) -> bool:
+    return (letter < " " and letter not in "\n\t") or "\x7f" <= letter <= "\x9f" or letter in _TURNING
+
+
+def _escape(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
 
 
 def say(message: str) -> None:
@@ -55,8 +90,17 @@ def table(
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
+        made.add_row(*(Text(escaped(cell)) for cell in row))
     return made
+
+
+def plain(text: str) -> str:
+    """A text of strangers on one line: what would move a terminal's cursor or colour it is a `?`.
+
+    >>> plain("red \\x1b[31m\\nalert")
+    'red ?[31m?alert'
+    """
+    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def size(count: int) -> str:
@@ -68,18 +112,6 @@ def size(count: int) -> str:
     from rich.filesize import decimal
 
     return decimal(count)
-
-
-def snippet(text: str, lines: int, width: int) -> str:
-    """The first `lines` lines of a chunk that say something, common indentation removed.
-
-    >>> snippet('    def f(self):\\n\\n        return 1\\n        # more', 2, 40)
-    'def f(self):\\n    return 1'
-    """
-    from textwrap import dedent
-
-    said = [line for line in dedent(text).splitlines() if line.strip(" \t\"'#=-")]
-    return "\n".join(line if len(line) <= width else line[: width - 1] + "…" for line in said[:lines])
 
 
 def pairs(values: Mapping[str, Any]) -> str:

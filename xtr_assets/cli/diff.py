@@ -5,11 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtr_assets.cli.app import LIFE, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.console import console, emit, say, table
+from xtr_assets.cli.console import console, emit, plain, say, table
 from xtr_assets.cli.locate import find_place, open_warehouse
 
 if TYPE_CHECKING:
+    from xtr_assets.config import IndexConfig
+    from xtr_assets.pipeline.queries.question_shadow import QuestionShadow
     from xtr_assets.search.answer_diff import AnswerDiff
+    from xtr_assets.storage.warehouse import Warehouse
+
+# Questions that are shown, the most changed first.
+SHOWN = 50
 
 
 @app.command(rich_help_panel=LIFE)
@@ -20,28 +26,68 @@ def diff(
         list[str] | None,
         typer.Option("--query", "-q", help="Ask both this; repeat it for several.", show_default=False),
     ] = None,
+    log: Annotated[
+        bool, typer.Option("--log", help="Ask both what the query log holds, and show what changes, worst first.")
+    ] = False,
     k: Annotated[int, typer.Option("-k", "--k", help="How many hits are compared.", min=1)] = 10,
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """What differs between two generations: chunks by source, settings, verdicts, and the answers to questions."""
-    opened = open_warehouse(find_place(config, warehouse))
+    place = find_place(config, warehouse)
+    opened = open_warehouse(place)
     document = opened.diff(before, after).document()
     answers: list[AnswerDiff] = []
     if query:
         from xtr_assets.search.answer_diff import compare
 
         answers = compare(opened, before, after, query, k)
+    found = _shadows(opened, before, after, place.config) if log else []
     if as_json:
-        emit({**document, **({"answers": [one.document() for one in answers]} if query else {})})
+        asked = {"answers": [one.document() for one in answers]} if query else {}
+        emit({**document, **asked, **({"log": [one.document() for one in found]} if log else {})})
         return
     _show(document)
+    if log:
+        _show_log(found)
     for one in answers:
         say(f"[bold]{one.query}[/bold]: {one.overlap:.0%} of the first {len(one.before)} stay")
         for sign, hits in (("[red]-[/red]", one.lost), ("[green]+[/green]", one.gained)):
             for hit in hits:
                 say(f"  {sign} {hit.path} {hit.symbol}")
+
+
+def _shadows(opened: "Warehouse", before: int, after: int, config: "IndexConfig | None") -> "list[QuestionShadow]":
+    from xtr_assets.core.errors import ConfigError
+    from xtr_assets.pipeline.queries.logged_questions import log_of
+    from xtr_assets.pipeline.queries.question_shadow import shadows
+    from xtr_assets.search.searcher import Searcher
+
+    if config is None:
+        raise ConfigError("`--log` needs the configuration that names the `query_log`; give `--config xtr.yaml`")
+    questions = log_of(config).read()
+    with Searcher(opened, "cpu", before) as old, Searcher(opened, "cpu", after) as new:
+        return shadows(old, new, questions)
+
+
+def _show_log(found: "list[QuestionShadow]") -> None:
+    from xtr_assets.pipeline.queries.question_shadow import changed_share
+
+    if not found:
+        say("no question of the log can be asked of both: nothing was compared")
+        return
+    other = [one for one in found if one.kept < 1]
+    say(f"{len(other)} of {len(found)} real questions change; of their answers {changed_share(found):.1%} do")
+    if other:
+        columns = ("question", "asked", "kept", "first before", "first after")
+        rows = [
+            (plain(one.question.text), str(one.question.times), f"{one.kept:.0%}", one.before, one.after)
+            for one in other[:SHOWN]
+        ]
+        console().print(table(None, columns, rows, right=("asked", "kept")))
+    if len(other) > SHOWN:
+        say(f"and {len(other) - SHOWN} more; `--json` has all")
 
 
 def _show(document: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """`gc`: old generations and what nothing needs, removed."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -13,11 +14,20 @@ from xtr_assets.cli.locate import find_place, open_warehouse
 def gc(
     keep: Annotated[int, typer.Option(help="How many generations stay, the serving one among them.", min=1)] = 3,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    store: Annotated[
+        str | None, typer.Option(help="An object store (s3://...), in place of the warehouse.", show_default=False)
+    ] = None,
+    grace: Annotated[
+        float, typer.Option(help="Of a store: what served or came within so many hours stays.", min=0, metavar="HOURS")
+    ] = 24.0,
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Remove old generations and what nothing kept needs; never one that a reader has open."""
+    if store is not None:
+        _store(store, keep, grace, dry_run, as_json)
+        return
     from xtr_assets.encoders import open_encoder
     from xtr_assets.pipeline.plan.decide import wanted_kind
 
@@ -37,3 +47,17 @@ def gc(
     say(f"{done} {size(report.bytes)}; generations {', '.join(map(str, report.kept))} stay")
     if report.pinned:
         say(f"generations {', '.join(map(str, report.pinned))} stay because a reader has them open")
+
+
+def _store(store: str, keep: int, grace: float, dry_run: bool, as_json: bool) -> None:
+    from xtr_assets.storage.warehouse import Warehouse
+
+    report = Warehouse.collect_store(store, keep, grace_hours=grace, dry_run=dry_run)
+    if as_json:
+        emit(asdict(report))
+        return
+    done = "would remove" if dry_run else "removed"
+    kept = ", ".join(map(str, report.kept))
+    say(f"{done} {report.objects:,} objects, {size(report.bytes)}, of {report.store}; generations {kept} stay")
+    if report.leased:
+        say(f"generations {', '.join(map(str, report.leased))} stay because they are read, or were lately")

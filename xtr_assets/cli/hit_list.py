@@ -3,27 +3,46 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from xtr_assets.cli.console import console, say, snippet, table
+from xtr_assets.cli.console import console, escaped, say, table
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
+    from xtr_assets.config import IndexConfig
     from xtr_assets.search.hits import Hit
 
 SNIPPET_LINES = 3
 SNIPPET_WIDTH = 72
 
 
-def show_hits(query: str, hits: "Sequence[Hit]", footing: str, lines: int = SNIPPET_LINES) -> None:
-    """A table of hits with the first lines of each, how likely it is right below its score; explanations below."""
+def show_hits(
+    query: str,
+    hits: "Sequence[Hit]",
+    footing: str,
+    lines: int = SNIPPET_LINES,
+    config: "IndexConfig | None" = None,
+) -> None:
+    """A table of hits with the lines of each that hold most words of the query, these marked; how likely it is right
+    below its score; explanations below. With the `config` of its sources a place is a link to its file, where the
+    terminal knows links (OSC 8)."""
     from rich.text import Text
+
+    from xtr_assets.cli.editor import file_of
+    from xtr_assets.cli.met_words import asked_terms
 
     if not hits:
         say(f"no hit for {query!r} ({footing})")
         return
     found = table(query, ("", "score", "place", "text"), (), right=("", "score"))
     found.columns[2].overflow = "fold"
+    terms = asked_terms(query)
     for rank, hit in enumerate(hits, 1):
-        place = Text.assemble((f"{hit.path}:{hit.start_line}-{hit.end_line}", "cyan"), "\n", (hit.symbol, "bold"))
-        text = Text(snippet(hit.text, lines, SNIPPET_WIDTH), style="dim")
+        file = file_of(hit, config)
+        # The host of a file's address is empty: this machine.
+        link = "" if file is None else f" link {file.as_uri()}"
+        where = escaped(f"{hit.path}:{hit.start_line}-{hit.end_line}")
+        place = Text.assemble((where, f"cyan{link}"), "\n", (escaped(hit.symbol), "bold"))
+        text = _marked(escaped(hit.text), terms, lines)
         score = Text(f"{hit.score:.3f}", style="green")
         if hit.confidence is not None:
             score.append(f"\n{hit.confidence:.0%}", style="dim")
@@ -32,6 +51,21 @@ def show_hits(query: str, hits: "Sequence[Hit]", footing: str, lines: int = SNIP
     out.print(found)
     for rank, hit in enumerate(hits, 1):
         if hit.explanation is not None:
-            out.print(Text(f"{rank}. {hit.path} {hit.symbol}", style="bold"))
-            out.print(Text(str(hit.explanation)))
+            out.print(Text(escaped(f"{rank}. {hit.path} {hit.symbol}"), style="bold"))
+            out.print(Text(escaped(str(hit.explanation))))
     say(f"[dim]{footing}[/dim]")
+
+
+def _marked(text: str, terms: frozenset[str], lines: int) -> "Text":
+    """The best lines, with the words that the query says too in a colour of their own."""
+    from rich.text import Text
+
+    from xtr_assets.cli.met_words import shown_lines
+
+    made = Text()
+    for number, line in enumerate(shown_lines(text, terms, lines, SNIPPET_WIDTH)):
+        shown = Text(line.text, style="dim")
+        for start, end in line.met:
+            shown.stylize("not dim bold yellow", start, end)
+        made.append("\n" if number else "").append_text(shown)
+    return made

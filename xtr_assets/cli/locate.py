@@ -7,11 +7,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xtr_assets.core.errors import GenerationError, WarehouseNotFound
+import typer
+
+from xtr_assets.core.errors import GenerationError, InvalidInput, WarehouseNotFound
 
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
     from xtr_assets.storage.generation import Generation
+    from xtr_assets.storage.remote.store_cache import CacheOptions
     from xtr_assets.storage.warehouse import Warehouse
 
 HOME_VARIABLE = "DAGSTER_HOME"
@@ -39,16 +42,27 @@ def find_place(config: Path | None, warehouse: Path | None) -> Place:
     return Place(warehouse, None if config is None else found)
 
 
-def open_warehouse(place: Place) -> "Warehouse":
-    """The warehouse, or an error that says how one comes to be."""
-    from xtr_assets.storage.warehouse import Warehouse
+def open_warehouse(place: Place, cache: "CacheOptions | None" = None) -> "Warehouse":
+    """The warehouse, or an error that says how one comes to be. That of a store is read through its cache."""
+    from xtr_assets.storage.remote.address import address_of
+    from xtr_assets.storage.remote.store_cache import open_place
 
-    if not place.warehouse.exists():
+    if address_of(place.warehouse) is None and not place.warehouse.exists():
         raise WarehouseNotFound(
             f"no warehouse at {shown(place.warehouse)}; `xtr-assets demo` makes one over the standard library, "
             "`xtr-assets init` and `xtr-assets build` one over documents of your own, `--warehouse` names another"
         )
-    return Warehouse.open(place.warehouse)
+    return open_place(place.warehouse, cache)
+
+
+def cache_options(folder: Path | None, size: str | None) -> "CacheOptions":
+    """What --cache and --cache-size say."""
+    from xtr_assets.storage.remote.store_cache import CacheOptions, cache_size
+
+    try:
+        return CacheOptions(folder, None if size is None else cache_size(size))
+    except InvalidInput as error:
+        raise typer.BadParameter(str(error), param_hint="--cache-size") from error
 
 
 def asked_generation(opened: "Warehouse", number: int | None) -> "Generation":
@@ -62,11 +76,19 @@ def asked_generation(opened: "Warehouse", number: int | None) -> "Generation":
 def dagster_home(folders: Iterable[Path], otherwise: Path) -> tuple[Path, bool]:
     """The folder of the Dagster instance, and whether its dagster.yaml was written just now.
 
-    $DAGSTER_HOME, else the first of `folders` that holds a dagster.yaml, else `otherwise`, which gets one: so that
-    `build` and `dg dev` in the same folder speak of the same instance.
+    $DAGSTER_HOME, else what the Dagster project of `otherwise` says it is (its .env, which `dg` reads), else the first
+    of `folders` that holds a dagster.yaml, else the project's root or `otherwise`, which gets one: so that `build` and
+    `dg dev` speak of the same instance, and none is made among the definitions.
     """
     if named := os.environ.get(HOME_VARIABLE):
         return Path(named), False
+    from xtr_assets.config import project_of
+
+    project = project_of(otherwise)
+    if project is not None:
+        folders, otherwise = [project.root, *folders], project.root
+        if named := _from_env_file(project.root / ".env"):
+            return (project.root / Path(named).expanduser()).resolve(), False
     for folder in folders:
         if (folder / HOME_FILE).is_file():
             return folder.resolve(), False
@@ -76,13 +98,25 @@ def dagster_home(folders: Iterable[Path], otherwise: Path) -> tuple[Path, bool]:
     return otherwise.resolve(), True
 
 
+def _from_env_file(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    from dotenv import dotenv_values
+
+    return dotenv_values(path).get(HOME_VARIABLE)
+
+
 def template(name: str) -> str:
     """The text of a file that `init` writes."""
     return files("xtr_assets").joinpath("templates", name).read_text("utf-8")
 
 
 def shown(path: Path) -> str:
-    """A path as people write it: relative to the current folder where it lies inside."""
+    """A path as people write it: relative to the current folder where it lies inside. A store by its address."""
+    from xtr_assets.storage.remote.address import address_of
+
+    if (address := address_of(path)) is not None:
+        return str(address)
     try:
         return str(path.resolve().relative_to(Path.cwd().resolve()))
     except ValueError:

@@ -5,10 +5,18 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from xtr_assets.cli.app import SEARCH, ConfigOption, JsonOption, WarehouseOption, app
+from xtr_assets.cli.app import (
+    SEARCH,
+    CacheOption,
+    CacheSizeOption,
+    ConfigOption,
+    JsonOption,
+    WarehouseOption,
+    app,
+)
 from xtr_assets.cli.console import emit
 from xtr_assets.cli.filter_option import parse_where
-from xtr_assets.cli.locate import find_place, open_warehouse
+from xtr_assets.cli.locate import cache_options, find_place, open_warehouse
 from xtr_assets.core.errors import InvalidInput
 
 Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
@@ -43,16 +51,23 @@ def search(
         Collapse | None, typer.Option(help="symbol: the best chunk of each symbol alone.", show_default=False)
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="What each leg says, and which token met what.")] = False,
+    open_rank: Annotated[
+        int | None,
+        typer.Option("--open", help="Open the hit of this rank in $VISUAL or $EDITOR.", min=1, show_default=False),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or cuda:N,M.")] = "auto",
     generation: Annotated[
         int | None, typer.Option(help="Another generation than the published one, a draft too.", show_default=False)
     ] = None,
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,
+    cache: CacheOption = None,
+    cache_size: CacheSizeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the chunks that answer a question."""
     from xtr_assets.cli.documents import hits_document
+    from xtr_assets.cli.editor import open_hit
     from xtr_assets.cli.hit_list import show_hits
     from xtr_assets.core.search_options import SearchOptions
     from xtr_assets.search.request import Ask
@@ -65,7 +80,7 @@ def search(
     except InvalidInput as error:
         raise typer.BadParameter(str(error)) from error
     place = find_place(config, warehouse)
-    with open_searcher(open_warehouse(place), device, generation) as searcher:
+    with open_searcher(open_warehouse(place, cache_options(cache, cache_size)), device, generation) as searcher:
         if mode != "lexical":
             # A process loads it once; a search takes what comes after.
             searcher.load_encoder()
@@ -82,4 +97,13 @@ def search(
         if as_json:
             emit(hits_document(searcher.generation, mode, took_ms, hits))
         else:
-            show_hits(query, hits, f"generation {searcher.generation}, {mode}, {took_ms:.1f} ms")
+            footing = f"generation {searcher.generation}, {mode}, {took_ms:.1f} ms"
+            show_hits(query, hits, footing, config=place.config)
+    if open_rank is None:
+        return
+    if open_rank > len(hits):
+        raise typer.BadParameter(f"--open {open_rank}: there are {len(hits)} hits")
+    try:
+        open_hit(hits[open_rank - 1], place.config)
+    except InvalidInput as error:
+        raise typer.BadParameter(str(error)) from error

@@ -1,21 +1,25 @@
 """`serve`: the index over HTTP."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtr_assets.cli.app import SEARCH, ConfigOption, WarehouseOption, app
+from xtr_assets.cli.app import SEARCH, CacheOption, CacheSizeOption, ConfigOption, WarehouseOption, app
 from xtr_assets.cli.console import note
-from xtr_assets.cli.locate import find_place, shown
+from xtr_assets.cli.locate import cache_options, find_place, shown
 from xtr_assets.core.errors import ProviderError
 
 if TYPE_CHECKING:
     from xtr_assets.server.hosted_index import HostedIndex
+    from xtr_assets.server.settings import KeptLog
 
 # A search holds Python's lock for a part of its time: more threads than this only take turns.
 MOST_THREADS = 8
+# Each holds an encoder and what is not mapped of the indexes; a machine of more cores serves several of these.
+MOST_WORKERS = 64
 
 
 @app.command(rich_help_panel=SEARCH)
@@ -43,35 +47,76 @@ def serve(
         int | None, typer.Option(help="Searches at a time.", min=1, show_default="cores, 2 to 8")
     ] = None,
     mcp: Annotated[bool, typer.Option("--mcp", help="Offer the tools of agents at /mcp.")] = False,
+    workers: Annotated[
+        int,
+        typer.Option(help="Processes that answer; they share mapped files and one socket.", min=1, max=MOST_WORKERS),
+    ] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or cuda:N,M.")] = "auto",
+    recall_share: Annotated[
+        float,
+        typer.Option(help="Share of the questions that are answered again by a scan: live recall.", min=0.0, max=1.0),
+    ] = 0.01,
+    recall_budget: Annotated[
+        float, typer.Option(help="Share of a core that live recall may take.", min=0.0001, max=1.0)
+    ] = 0.02,
+    query_log: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep what is asked in this folder; without it, where xtr.yaml has a `query_log`.",
+            show_default=False,
+            file_okay=False,
+        ),
+    ] = None,
+    redact: Annotated[
+        str | None,
+        typer.Option(
+            help="What is kept of a text: given it, returns a text or None.",
+            show_default=False,
+            metavar="python:MODULE:FUNCTION",
+        ),
+    ] = None,
     access_log: Annotated[
         bool, typer.Option("--access-log", help="A line for each request on standard error.")
     ] = False,
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,
+    cache: CacheOption = None,
+    cache_size: CacheSizeOption = None,
 ) -> None:
     """Answer questions over HTTP, with a search page at /; moves to each newly published generation by itself."""
     import logging
 
-    from xtr_assets.server.bearers import Bearers
-
     try:
-        from xtr_assets.server.runner import Address, uvicorn_server
+        from xtr_assets.server.runner import Address
+        from xtr_assets.server.settings import ServerSettings
+        from xtr_assets.server.worker_pool import LOG_FORMAT, WorkerPool
     except ModuleNotFoundError as error:
         raise ProviderError(f"{error.name} is not installed; `pip install 'xtr-assets[serve]'`") from error
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    indexes = hosted(index or [], config, warehouse, device)
+    folders = served_folders(index or [], config, warehouse)
+    logs, hook = kept_logs(folders, index or [], config, warehouse, query_log, redact)
+    settings = ServerSettings(
+        indexes=tuple(folders.items()),
+        address=Address(host, port, anyone),
+        tokens=tokens,
+        device=device,
+        threads=threads or min(max(2, cores), MOST_THREADS),
+        workers=workers,
+        agents=mcp,
+        access_log=access_log,
+        recall_share=recall_share,
+        recall_budget=recall_budget,
+        logs=logs,
+        redact=hook,
+        cache=cache_options(cache, cache_size),
+    )
     try:
-        server = uvicorn_server(
-            indexes,
-            Bearers(tokens),
-            Address(host, port, anyone),
-            workers=threads or min(max(2, cores), MOST_THREADS),
-            access_log=access_log,
-            agents=mcp,
-        )
+        settings.check()
+        if workers > 1:
+            raise typer.Exit(WorkerPool(settings).run())
+        server = settings.server()
     except ModuleNotFoundError as error:
         raise ProviderError(f"{error.name} is not installed; `pip install 'xtr-assets[mcp]'`") from error
     server.run()
@@ -81,9 +126,14 @@ def serve(
 
 
 def hosted(named: list[str], config: Path | None, warehouse: Path | None, device: str) -> "list[HostedIndex]":
-    """The indexes to serve: those named, and that of the config where one was named or none was."""
+    """The indexes to serve, not yet opened."""
     from xtr_assets.server.hosted_index import HostedIndex
 
+    return [HostedIndex(name, folder, device) for name, folder in served_folders(named, config, warehouse).items()]
+
+
+def served_folders(named: list[str], config: Path | None, warehouse: Path | None) -> dict[str, Path]:
+    """The warehouses to serve by name: those named, and that of the config where one was named or none was."""
     folders = dict(_pair(one) for one in named)
     if len(folders) < len(named):
         raise typer.BadParameter("two indexes have one name; give each its own", param_hint="--index")
@@ -97,7 +147,38 @@ def hosted(named: list[str], config: Path | None, warehouse: Path | None, device
         folders[name] = place.warehouse
     for name, folder in folders.items():
         note(f"index {name}: {shown(folder)}")
-    return [HostedIndex(name, folder, device) for name, folder in folders.items()]
+    return folders
+
+
+def kept_logs(
+    names: Iterable[str],
+    named: list[str],
+    config: Path | None,
+    warehouse: Path | None,
+    folder: Path | None,
+    redact: str | None,
+) -> "tuple[tuple[KeptLog, ...], str | None]":
+    """The logs that somebody asked for, and their redaction hook: of every index in `folder`, else of the config's own
+    where it has a `query_log`; none where nobody did."""
+    from xtr_assets.config import QueryLogConfig
+    from xtr_assets.server.settings import KeptLog
+
+    own = None
+    if not named or config is not None or warehouse is not None:
+        found = find_place(config, warehouse).config
+        own = None if found is None or found.query_log is None else (found.name, found.query_log)
+    hook = redact or (None if own is None else own[1].redact)
+    if folder is not None:
+        kept = {name: QueryLogConfig(folder=folder) for name in names}
+    elif own is not None:
+        kept = dict([own])
+    elif redact is not None:
+        raise typer.BadParameter("there is no query log to redact; give --query-log FOLDER", param_hint="--redact")
+    else:
+        return (), None
+    for name, one in kept.items():
+        note(f"index {name}: questions are kept in {shown(one.folder)}")
+    return tuple(KeptLog(name, one.folder.absolute(), one.most_bytes) for name, one in kept.items()), hook
 
 
 def _pair(text: str) -> tuple[str, Path]:

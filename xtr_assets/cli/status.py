@@ -32,13 +32,16 @@ def status(config: ConfigOption = None, warehouse: WarehouseOption = None, as_js
 def status_document(place: "Place", warehouse: "Warehouse") -> dict[str, Any]:
     """What `status --json` prints. `generation` is null before the first one is published."""
     from xtr_assets.pipeline.ingest.intake import intake_of
+    from xtr_assets.storage.unnoted_move import unnoted_move
 
     published, draft = warehouse.published, warehouse.newest_draft()
+    unnoted = unnoted_move(warehouse.layout)
     document: dict[str, Any] = {
         "generation": None,
         "state": "unpublished",
         "warehouse": str(place.warehouse),
         "draft": None if draft is None else draft.number,
+        "unnoted_move": None if unnoted is None else str(unnoted),
         "serves": _serves(published),
         **intake_of(warehouse, place.config, None if published is None else published.snapshots()).document(),
     }
@@ -91,6 +94,8 @@ def _unbuilt(shard: str, late: Behind) -> dict[str, Any]:
 
 def show_status(document: dict[str, Any]) -> None:
     """The document as tables."""
+    if document["unnoted_move"] is not None:
+        note(document["unnoted_move"])
     if document["generation"] is None:
         draft = f"; draft {document['draft']} is open" if document["draft"] else ""
         say(f"nothing is published in {document['warehouse']} yet{draft}; `xtr-assets build` makes and publishes one")

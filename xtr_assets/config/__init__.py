@@ -1,5 +1,15 @@
 """IndexConfig: what one index is made of, read from YAML. Errors name the field, its value and what is allowed."""
 
+from xtr_assets.config.component_file import is_component, read_component
+from xtr_assets.config.dagster_project import project_of
+from xtr_assets.config.discovery import (
+    CONFIG_NAME,
+    CONFIG_VARIABLE,
+    config_file,
+    demo_config,
+    discover_config,
+    load_config,
+)
 from xtr_assets.config.encoder_kinds import (
     ENCODER_GROUP,
     EncoderConfig,
@@ -20,27 +30,26 @@ from xtr_assets.config.encoder_kinds import (
 )
 from xtr_assets.config.field_types import Strict, UsablePath
 from xtr_assets.config.index_config import (
-    CONFIG_NAME,
-    CONFIG_VARIABLE,
-    DEFAULT_FILE_BYTES,
-    DEFAULT_MAX_CHARS,
     DEFAULT_SHRINK,
-    NAMED_KINDS,
     DenseConfig,
     GateConfig,
     IndexConfig,
     Name,
     QueriesConfig,
+    QueryLogConfig,
     RecallConfig,
     Share,
+    UpkeepConfig,
+    parse_config,
+)
+from xtr_assets.config.source_config import (
+    DEFAULT_FILE_BYTES,
+    DEFAULT_MAX_CHARS,
+    NAMED_KINDS,
+    SOURCE_GROUP,
+    ContentKind,
     SourceConfig,
     SourceName,
-    UpkeepConfig,
-    config_file,
-    demo_config,
-    discover_config,
-    load_config,
-    parse_config,
 )
 
 __all__ = [
@@ -51,6 +60,8 @@ __all__ = [
     "DEFAULT_SHRINK",
     "ENCODER_GROUP",
     "NAMED_KINDS",
+    "SOURCE_GROUP",
+    "ContentKind",
     "DenseConfig",
     "EncoderConfig",
     "EncoderPair",
@@ -65,6 +76,7 @@ __all__ = [
     "Prompts",
     "PythonConfig",
     "QueriesConfig",
+    "QueryLogConfig",
     "RecallConfig",
     "SentenceTransformersConfig",
     "Share",
@@ -80,7 +92,10 @@ __all__ = [
     "configured_legs",
     "demo_config",
     "discover_config",
+    "is_component",
     "load_config",
     "parse_config",
     "parse_encoder",
+    "project_of",
+    "read_component",
 ]

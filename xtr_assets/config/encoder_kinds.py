@@ -1,6 +1,5 @@
 """The kinds of encoders, and their settings. A wrong field is answered with the kind and the fields that it has."""
 
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -9,6 +8,7 @@ from pydantic import Discriminator, Field, Tag, TypeAdapter, ValidationError, fi
 
 from xtr_assets.config.field_types import Strict, UsablePath
 from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.factory_name import check_factory_name
 from xtr_assets.core.field_problem import problems
 from xtr_assets.core.types import BOTH_LEGS, Leg, Legs, legs_of
 
@@ -17,7 +17,6 @@ TOKENS: Legs = frozenset({"tokens"})
 
 # Packages announce their encoders here; the entry point's name is the kind.
 ENCODER_GROUP = "xtr_assets.encoders"
-PYTHON = "python:"
 
 Dim = Annotated[int, Field(ge=8, le=4096)]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -202,14 +201,7 @@ class PythonConfig(Kind):
     @field_validator("kind")
     @classmethod
     def _kind_is_known(cls, value: str) -> str:
-        module, colon, factory = value.removeprefix(PYTHON).partition(":")
-        if value.startswith(PYTHON):
-            if not (colon and all(part.isidentifier() for part in [*module.split("."), *factory.split(".")])):
-                raise ValueError("write it as python:package.module:factory")
-        elif value not in (found := {one.name for one in entry_points(group=ENCODER_GROUP)}):
-            named = ", ".join(repr(name) for name in sorted({*KINDS, *found}))
-            raise ValueError(f"use {named}, or 'python:package.module:factory'")
-        return value
+        return check_factory_name(value, ENCODER_GROUP, frozenset(KINDS))
 
     @field_validator("legs")
     @classmethod

@@ -1,5 +1,6 @@
 """What fields of a configuration have in common: strictness, and paths that the system can use."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,3 +30,23 @@ def _usable_path(value: Any) -> Any:
 
 
 UsablePath = Annotated[Path, BeforeValidator(_usable_path)]
+
+# A scheme of two letters at least: `c:` is no address.
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:")
+_SECRET = re.compile(r"(?:https?|s3|gs|az|git)://[^/@]*:[^/@]*@")
+
+
+def _location(value: Any) -> Any:
+    """A path, or the address of something that is not on this machine: text, as it is."""
+    if isinstance(value, str) and _ADDRESS.match(value):
+        if _SECRET.match(value):
+            raise ValueError("an address holds no password: use a credential helper, or the environment")
+        return value
+    if value is None:
+        return None
+    if not isinstance(value, str | Path):
+        raise ValueError("give a path, or the address of a repository")
+    return Path(_usable_path(value))
+
+
+Location = Annotated[Path | str, BeforeValidator(_location)]

@@ -1,8 +1,6 @@
 """IndexConfig: what one index is made of, read from YAML. Errors name the field, its value and what is allowed."""
 
-import os
-import sysconfig
-from importlib.resources import files
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from xtr_assets.config.encoder_kinds import EncoderConfig, MiniLmConfig, configured_legs
 from xtr_assets.config.field_types import Strict, UsablePath
+from xtr_assets.config.source_config import SourceConfig
 from xtr_assets.config.trust import vouch
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.field_problem import problems
@@ -18,67 +17,11 @@ from xtr_assets.core.types import Legs
 from xtr_assets.core.yaml_document import read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
-SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60)]
 # A source that lost more than this share of its files or records waits for a person. One of four equal parts (a disk, a
 # shard, a quarter's export) that is missing must be caught; asking in vain costs one command, not asking loses content.
 DEFAULT_SHRINK = 0.2
 
-
 Share = Annotated[float, Field(ge=0.0)]
-
-# 2,000 characters of code are about 600 word pieces: two to three windows of the default encoder. Longer chunks blur
-# what a hit points at; shorter ones cut most functions of the standard library (its 90th percentile is about 1,000).
-DEFAULT_MAX_CHARS = 2000
-
-# A file that is larger is quarantined unread. Python's syntax tree takes 70 bytes a byte of the standard library
-# (140 MiB for 2 MiB), and 926 of the densest text tried (`a;a;a`: 1.9 GB); text of newlines alone takes 16. Records are
-# read one at a time: a file of them has no limit.
-DEFAULT_FILE_BYTES = {"python": 2 << 20, "code": 2 << 20, "text": 32 << 20}
-
-# A function is asked for by what it is called, and its text may not hold that; what prose is called, its title, is
-# encoded with it already, and a vector of its own added nothing (docs/measurements.md).
-NAMED_KINDS = frozenset({"python", "code"})
-
-CONFIG_NAME = "xtr.yaml"
-CONFIG_VARIABLE = "XTR_ASSETS_CONFIG"
-
-
-class SourceConfig(Strict):
-    """One source. `path` may hold `{stdlib}`, the folder of the running Python's standard library.
-
-    `names`: whether the words of path and symbol are encoded beside the text; by default those of code are.
-    """
-
-    name: SourceName
-    kind: Literal["python", "code", "text", "records"]
-    path: UsablePath
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    shards: Annotated[int, Field(ge=1, le=1000)] = 1
-    max_chars: Annotated[int, Field(ge=200)] = DEFAULT_MAX_CHARS
-    max_file_bytes: Annotated[int, Field(ge=1)] | None = None
-    id: str = "_id"
-    title: str | None = "title"
-    text: str = "text"
-    metadata: tuple[str, ...] = ()
-    names: bool | None = None
-
-    @field_validator("path", mode="before")
-    @classmethod
-    def _placeholder(cls, value: Any) -> Any:
-        return (
-            str(value).replace("{stdlib}", sysconfig.get_paths()["stdlib"]) if isinstance(value, str | Path) else value
-        )
-
-    @property
-    def most_bytes(self) -> int | None:
-        """The largest file that is read; None for any."""
-        return self.max_file_bytes or DEFAULT_FILE_BYTES.get(self.kind)
-
-    @property
-    def named(self) -> bool:
-        """Whether its rows have name vectors."""
-        return self.kind in NAMED_KINDS if self.names is None else self.names
 
 
 class RecallConfig(Strict):
@@ -117,6 +60,25 @@ class QueriesConfig(Strict):
         return self
 
 
+class QueryLogConfig(Strict):
+    """What people ask a server, kept to measure with. Whoever writes it switches it on.
+
+    `folder`: where the logs lie; `megabytes`: of the log of an index at most; `redact`: `python:module:function`, given
+    a text, returns what is kept of it, or None to keep nothing; `changed`: share of their answers that a draft may
+    change before it warns.
+    """
+
+    folder: UsablePath = Path("query-log")
+    megabytes: Annotated[float, Field(gt=0.0, le=1024.0)] = 16.0
+    redact: Annotated[str | None, Field(pattern=r"^python:[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")] = None
+    changed: Annotated[float, Field(ge=0.0, le=1.0)] = 0.2
+
+    @property
+    def most_bytes(self) -> int:
+        """`megabytes` in bytes."""
+        return int(self.megabytes * 1_000_000)
+
+
 class DenseConfig(Strict):
     """The dense index: a FAISS recipe, or "auto", and what it will be served on."""
 
@@ -134,17 +96,22 @@ class DenseConfig(Strict):
 class UpkeepConfig(Strict):
     """What happens unattended: how many generations the nightly collection keeps, and who is told of a failed run.
 
-    `failure_webhook` is an http address, or `$NAME` for the environment variable that holds it.
+    `failure_webhook` is an http address, or `$NAME` for the environment variable that holds it. `page` is where
+    `xtr-assets serve` answers for people: what Dagster shows links there.
     """
 
     keep: Annotated[int, Field(ge=1)] = 3
     failure_webhook: Annotated[str | None, Field(pattern=r"^(https?://.+|\$[A-Za-z_][A-Za-z0-9_]*)$", repr=False)] = (
         None
     )
+    page: Annotated[str | None, Field(pattern=r"^https?://.+")] = None
 
 
 class IndexConfig(Strict):
-    """One index: its sources, encoder and thresholds, and the warehouse that keeps it."""
+    """One index: its sources, encoder and thresholds, and the warehouse that keeps it.
+
+    `queries_from_log` is what `queries: log` says.
+    """
 
     name: Name = "docs"
     warehouse: UsablePath = Path("warehouse")
@@ -153,8 +120,31 @@ class IndexConfig(Strict):
     recall: RecallConfig = RecallConfig()
     gate: GateConfig = GateConfig()
     queries: QueriesConfig | None = None
+    queries_from_log: bool = False
+    query_log: QueryLogConfig | None = None
     dense: DenseConfig = DenseConfig()
     upkeep: UpkeepConfig = UpkeepConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _queries_of_the_log(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("queries") == "log":
+            return {**given, "queries": None, "queries_from_log": True}
+        return given
+
+    @model_validator(mode="after")
+    def _log_is_kept(self) -> "IndexConfig":
+        if self.queries_from_log and (self.query_log is None or self.queries is not None):
+            raise ValueError("`queries: log` needs a `query_log` and no file; add `query_log: {}`, or name a file")
+        return self
+
+    @field_validator("warehouse")
+    @classmethod
+    def _is_a_folder(cls, value: Path) -> Path:
+        # As a path it would be a folder of the name `s3:`.
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", str(value)):
+            raise ValueError("it is built in a folder; `xtr-assets push` brings it to an object store. Name a folder")
+        return value
 
     @model_validator(mode="after")
     def _sources_are_usable(self) -> "IndexConfig":
@@ -190,7 +180,7 @@ class IndexConfig(Strict):
 
     def resolved(self, folder: Path) -> "IndexConfig":
         """The same with every relative path taken from `folder`, where the file lies."""
-        sources = tuple(s.model_copy(update={"path": folder / s.path.expanduser()}) for s in self.sources)
+        sources = tuple(source.at(folder) for source in self.sources)
         update: dict[str, Any] = {"sources": sources, "warehouse": folder / self.warehouse.expanduser()}
         update["encoder"] = self.encoder.at(folder)
         vouch(update["encoder"])
@@ -201,6 +191,9 @@ class IndexConfig(Strict):
                 judgments=None if judgments is None else folder / judgments.expanduser(),
                 floor=self.queries.floor,
             )
+        if self.query_log is not None:
+            place = folder / self.query_log.folder.expanduser()
+            update["query_log"] = self.query_log.model_copy(update={"folder": place})
         return self.model_copy(update=update)
 
 
@@ -218,30 +211,8 @@ def parse_config(text: str | bytes, folder: Path, origin: str = "xtr.yaml") -> I
         raise ConfigError(f"{origin}: {problems(dict(item) for item in error.errors())}") from error
 
 
-def load_config(path: Path) -> IndexConfig:
-    """Read `path`. Raises ConfigError where it is missing or wrong."""
+def read_config_file(path: Path) -> IndexConfig:
+    """Read an xtr.yaml. Raises ConfigError where it is missing or wrong."""
     if not path.is_file():
         raise ConfigError(f"no config at {path}; `xtr-assets init` writes one, `--config` names another")
     return parse_config(path.read_bytes(), path.resolve().parent, path.name)
-
-
-def demo_config(folder: Path) -> IndexConfig:
-    """The packaged index over the Python standard library, its warehouse in `folder`."""
-    return parse_config(files("xtr_assets").joinpath("demo.yaml").read_bytes(), folder, "demo.yaml")
-
-
-def config_file(explicit: Path | None, folder: Path) -> Path | None:
-    """The config that counts: the one named, else $XTR_ASSETS_CONFIG, else xtr.yaml in `folder`, else none."""
-    if explicit is not None:
-        return explicit
-    if named := os.environ.get(CONFIG_VARIABLE):
-        return Path(named)
-    here = folder / CONFIG_NAME
-    return here if here.is_file() else None
-
-
-def discover_config(explicit: Path | None = None, folder: Path | None = None) -> IndexConfig:
-    """The config that counts (see `config_file`), or the demo's where there is none. `folder` is the current one."""
-    folder = Path.cwd() if folder is None else folder
-    found = config_file(explicit, folder)
-    return demo_config(folder) if found is None else load_config(found)

@@ -85,6 +85,18 @@ class WarehouseLocked(StorageError):
     """Another writer holds the lock; the message says who, where and since when."""
 
 
+class StoreError(StorageError):
+    """An object store that is not what is needed: it lacks something, holds other bytes, or refuses a request."""
+
+
+class StoreUnreachable(StoreError):
+    """Requests to an object store failed again and again; what is here already serves on."""
+
+
+class StoreConflict(StoreError):
+    """Two hosts went different ways: the message names what each did, and what to do."""
+
+
 class RemoteError(XtrAssetsError):
     """A server of `xtr-assets serve` could not be reached, or what answered is none."""
 

@@ -20,6 +20,7 @@ _PATTERNS = {
     r"^\$[A-Za-z_][A-Za-z0-9_]*$": "give $NAME of the environment variable that holds it",
     r"^[0-9a-f]{40}$": "give a commit in full, 40 hex digits: what a branch or tag names may be another tomorrow",
     r"^(own|[\w.-]+/[\w.-]+@[0-9a-f]{40})$": "give own, or REPOSITORY@COMMIT with the commit in full",
+    r"^https?://.+": "give an http address",
     r"^(https?://.+|\$[A-Za-z_][A-Za-z0-9_]*)$": "give an http address, or $NAME of an environment variable",
 }
 # What to give, by the kind of fault that pydantic found; `{...}` are filled from its context.

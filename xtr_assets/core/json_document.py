@@ -8,13 +8,26 @@ from xtr_assets.core.errors import CorruptFile, UnknownFormat
 from xtr_assets.core.files import read_regular
 
 
-def read_json(data: bytes | str) -> Any:
+class NameTwice(ValueError):
+    """An object in which a name stands twice."""
+
+
+def read_json(data: bytes | str, *, distinct: bool = False) -> Any:
     """The value. Raises ValueError: no JSON, no UTF-8, an integer of thousands of digits, nested beyond Python's
-    stack."""
+    stack. With `distinct` NameTwice for an object in which a name stands twice: readers differ in which one counts."""
     try:
-        return json.loads(data)
+        return json.loads(data, object_pairs_hook=_distinct if distinct else None)
     except RecursionError as error:
         raise ValueError("nested deeper than a thousand levels") from error
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in found if names.count(name) > 1)
+        raise NameTwice(f"the name {twice!r:.80} stands twice in an object, and which one counts is not known")
+    return found
 
 
 def read_described(path: Path, kind: str, version: int) -> dict[str, Any]:

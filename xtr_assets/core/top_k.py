@@ -19,6 +19,19 @@ def kth_best(scores: npt.NDArray[Any], k: int) -> Any:
     return np.partition(scores, count - k, axis=-1)[..., count - k]
 
 
+def distinct(rows: Ints) -> Ints:
+    """The different rows of int64 [n], ascending. np.unique says the same, and imports numpy.ma for it (20 CPU ms).
+
+    >>> distinct(np.array([4, 2, 4])).tolist(), distinct(np.array([], np.int64)).tolist()
+    ([2, 4], [])
+    """
+    ordered = np.sort(rows)
+    first = np.ones(len(ordered), np.bool_)
+    first[1:] = ordered[1:] != ordered[:-1]
+    found: Ints = ordered[first]
+    return found
+
+
 def best_positions(scores: npt.NDArray[Any], rows: Ints, k: int | None = None) -> Ints:
     """Positions int64 [min(k, n)] of the best scores, best first, equal scores by ascending row; all where k is None.
 

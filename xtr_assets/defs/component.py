@@ -1,21 +1,163 @@
-"""The index as a Dagster component: `type: xtr_assets.defs.component.IndexComponent` in a defs.yaml."""
+"""`xtr_assets.RetrievalIndex`: an index as a component of any Dagster project, configured in its defs.yaml."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
 
 import dagster as dg
+from pydantic import BaseModel, Field, ValidationError
 
-from xtr_assets.config import load_config
+from xtr_assets.config import IndexConfig
+from xtr_assets.config.component_file import INDEX_FIELDS, component_index, component_prefix, nothing
+from xtr_assets.config.dagster_project import DagsterProject
+from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.field_problem import problems
+from xtr_assets.defs.attribute_schema import attribute_schema
+from xtr_assets.defs.code_links import with_file
+from xtr_assets.defs.component_scaffolder import IndexScaffolder
 from xtr_assets.defs.factory import build_index_defs
+from xtr_assets.defs.schedules import COLLECT_AT, COMPACT_AT, EVALUATE_AT, VERIFY_AT, Nights
+
+# Field -> the sensor that it is about.
+SENSORS = {"ingest": "source_changes", "rebuild": "automation", "retrain": "drift"}
 
 
-class IndexComponent(dg.Component, dg.Resolvable, dg.Model):
-    """The assets, checks, jobs, sensors and schedules of one index.
+class Schedules(dg.Resolvable, dg.Model):
+    """When the upkeep runs, as cron expressions; null leaves one out."""
 
-    config : its xtr.yaml, relative to the folder of the component. prefix : goes before the names of jobs, sensors,
-    schedules and resources, where a project holds several indexes.
+    evaluation: Annotated[str | None, Field(description="Quality over judged queries, where there are some.")] = (
+        EVALUATE_AT
+    )
+    compaction: Annotated[str | None, Field(description="Small segments merged, dead rows left out.")] = COMPACT_AT
+    verification: Annotated[str | None, Field(description="Every byte that serves, against its sha256.")] = VERIFY_AT
+    collection: Annotated[str | None, Field(description="Old generations removed.")] = COLLECT_AT
+    timezone: Annotated[str, Field(description="A name like Europe/Berlin.")] = "UTC"
+
+
+class Automation(dg.Resolvable, dg.Model):
+    """Which sensors ask for runs from the start; each can be started and stopped in the UI."""
+
+    ingest: Annotated[bool, Field(description="A run for each shard whose files changed.")] = True
+    rebuild: Annotated[bool, Field(description="The next generation once all changed shards are in.")] = True
+    retrain: Annotated[bool, Field(description="Indexes trained anew where they drifted.")] = True
+
+
+class Look(dg.Resolvable, dg.Model):
+    """What a component has beside the configuration of its index."""
+
+    config: Annotated[str | None, Field(description="An xtr.yaml that holds the fields of the index.")] = None
+    prefix: Annotated[
+        str | None, Field(description="Before the names of jobs, sensors, schedules and resources; NAME_ by default.")
+    ] = None
+    owners: Annotated[tuple[str, ...], Field(description="Addresses, or team:NAME, of every asset.")] = ()
+    tags: Annotated[dict[str, str | int | float | bool] | None, Field(description="Tags of every asset.")] = None
+    group: Annotated[str | None, Field(description="The group of the assets; the index' name by default.")] = None
+    schedules: Schedules = Schedules()
+    automation: Automation = Automation()
+
+
+@dg.scaffold_with(IndexScaffolder)
+class RetrievalIndex(dg.Component, Look):
+    """A search index over documents: built by delta, gated by recall, published by pointer.
+
+    The fields of an xtr.yaml stand here as they are, or `config` names the file. Relative paths are taken from the
+    folder of the defs.yaml; `{{ context.project_root }}` is the project's.
     """
 
-    config: str = "xtr.yaml"
-    prefix: str = ""
+    # The fields of xtr.yaml: templates are resolved first, then they are checked as a configuration is.
+    name: Any = None
+    warehouse: Any = None
+    sources: Any = None
+    encoder: Any = None
+    recall: Any = None
+    gate: Any = None
+    queries: Any = None
+    query_log: Any = None
+    dense: Any = None
+    upkeep: Any = None
+
+    @classmethod
+    def get_spec(cls) -> dg.ComponentTypeSpec:
+        """What `dg list components` says."""
+        return dg.ComponentTypeSpec(
+            description="A search index (dense, late interaction, lexical) over documents, gated and published.",
+            tags=["search", "retrieval"],
+            produces=["asset", "asset_check", "job", "schedule", "sensor", "resource"],
+        )
+
+    @classmethod
+    def model(cls) -> type[BaseModel]:
+        """The attributes as `dg check yaml` and editors know them: with every field of the configuration."""
+        return _described(super().model())
+
+    @classmethod
+    def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> "RetrievalIndex":
+        """The component of attributes. What is wrong in them is told with the line it stands in."""
+        made: RetrievalIndex = super().resolve_from_model(context, model)
+        for name in ("config", *INDEX_FIELDS):
+            if getattr(model, name) is not None and getattr(made, name) is None:
+                raise ConfigError(nothing(f"attributes.{name}", getattr(model, name)))
+        if made.config is None:
+            inline = {**made.inline(), "name": made.name or "docs"}
+            try:
+                IndexConfig.model_validate(inline)
+            except ValidationError as error:
+                raise ConfigError(_told(context, error)) from None
+        return made
+
+    def inline(self) -> dict[str, Any]:
+        """The fields of the configuration that were given."""
+        return {name: value for name in INDEX_FIELDS if (value := getattr(self, name)) is not None}
+
+    def index(self, folder: Path, project: DagsterProject | None = None, origin: str = "defs.yaml") -> IndexConfig:
+        """The configuration; relative paths from `folder`."""
+        return component_index({**self.inline(), "config": self.config}, folder, project, origin)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """What `build_index_defs` gives for the config."""
-        return build_index_defs(load_config(context.path / self.config), self.prefix)
+        """Assets, checks, jobs, sensors, schedules and resources of the index."""
+        folder = context.path if context.path.is_dir() else context.path.parent
+        config = self.index(folder, DagsterProject(context.project_root, context.defs_module_path))
+        prefix = component_prefix({"prefix": self.prefix}, config)
+        nights = Nights(**self.schedules.model_dump())
+        running = [SENSORS[name] for name, wanted in self.automation.model_dump().items() if wanted]
+        return build_index_defs(config, prefix, nights, running, lambda spec: self._shown(spec, folder))
+
+    def _shown(self, spec: dg.AssetSpec, folder: Path) -> dg.AssetSpec:
+        """An asset with what the component says of all of its assets."""
+        tags = {name: str(value) for name, value in (self.tags or {}).items()}
+        made = spec.merge_attributes(owners=list(self.owners), tags=tags)
+        if self.group is not None:
+            made = made.replace_attributes(group_name=self.group)
+        return made if self.config is None else with_file(made, folder / Path(self.config).expanduser())
+
+
+@cache
+def _described(derived: type[BaseModel]) -> type[BaseModel]:
+    """The model with the schema of the configuration in place of fields that may be anything."""
+
+    class Attributes(derived):  # type: ignore[valid-type, misc]
+        @classmethod
+        def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+            return attribute_schema(Look.model_json_schema())
+
+    return Attributes
+
+
+def _told(context: dg.ResolutionContext, error: ValidationError) -> str:
+    """Each fault in our words, with the lines of the file around it where the file is known."""
+    # Of a union each alternative is listed as a fault of its own, with its name in the place.
+    by_place: dict[tuple[str | int, ...], list[dict[str, Any]]] = {}
+    for fault in error.errors():
+        place = tuple(part for part in fault["loc"] if re.fullmatch(r"\w+", str(part)))
+        by_place.setdefault(place, []).append({**fault, "loc": place})
+    parts = []
+    for place, faults in by_place.items():
+        said = problems(faults)
+        tree = context.source_position_tree
+        if tree is not None:
+            path = [*context.path, *place]
+            found = tree.source_error(yaml_path=path, inline_error_message=said, value_error=True)
+            said = f"{found.file_name}:{found.start_line_no} - {found.location}\n{found.snippet}\n{said}"
+        parts.append(said)
+    return "\n".join(parts)

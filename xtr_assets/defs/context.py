@@ -1,13 +1,14 @@
 """What every asset and check of one index shares: its config, its names, and how to get at warehouse and draft."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
 from xtr_assets.config import IndexConfig
+from xtr_assets.defs.definition_metadata import definition_metadata
 from xtr_assets.defs.names import Names
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.cost_report import costed_step
@@ -16,6 +17,7 @@ from xtr_assets.pipeline.gate.gate_check import LEG_OF_ASSET
 from xtr_assets.pipeline.plan.decide import continued
 from xtr_assets.pipeline.plan.draft_session import DraftSession, session_of, standing_draft
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets.telemetry.tracing import below
 
 # How long a step waits for another writer: longer than encoding a large shard between two of its writes takes, short
 # enough that a forgotten writer is found the same day.
@@ -30,6 +32,12 @@ COMPACT_TAG = "xtr-assets/compact"
 
 # A run with this tag finds the profiles of both indexes anew, whatever the parent's were.
 TUNE_TAG = "xtr-assets/tune"
+
+# On every run of a job of ours: the index, and what the job is called without a prefix.
+INDEX_TAG, KIND_TAG = "xtr-assets/index", "xtr-assets/kind"
+
+# On every run that was asked for while somebody listens to spans: what its steps are below.
+TRACE_TAG = "xtr-assets/traceparent"
 
 # Why a retrain was asked for.
 CAUSE_TAG = "xtr-assets/cause"
@@ -47,6 +55,12 @@ class Site:
 
     config: IndexConfig
     names: Names
+    # Tags of a deployment for the runs of a job, by its name without the prefix.
+    run_tags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def job_tags(self, job: str) -> dict[str, Any]:
+        """Tags of a job's runs: those of the deployment, whose index and which job it is."""
+        return {**self.run_tags.get(job, {}), INDEX_TAG: self.config.name, KIND_TAG: job}
 
     def warehouse(self, context: Context) -> Warehouse:
         """The warehouse of the context's resources."""
@@ -74,8 +88,15 @@ class Site:
     def writing(self, context: StepContext, purpose: str) -> Iterator[Warehouse]:
         """The warehouse, with the writer lock held."""
         warehouse = self.warehouse(context)
-        with warehouse.lock(f"{purpose} of {self.config.name}, run {context.run.run_id}", LOCK_WAIT_SECONDS):
+        with (
+            self.traced(context),
+            warehouse.lock(f"{purpose} of {self.config.name}, run {context.run.run_id}", LOCK_WAIT_SECONDS),
+        ):
             yield warehouse
+
+    def traced(self, context: StepContext) -> AbstractContextManager[None]:
+        """Spans inside belong to the trace of whoever asked for the run."""
+        return below(context.run.tags.get(TRACE_TAG))
 
     @contextmanager
     def chunking(self, context: StepContext, shard: str) -> Iterator[Warehouse]:
@@ -118,13 +139,12 @@ class Site:
     def asset(
         self,
         name: str,
-        group: str,
         kinds: set[str],
         description: str,
         *,
         deps: Sequence[str] = (),
         encoder: bool = False,
-        partitions: dg.DynamicPartitionsDefinition | None = None,
+        partitions: dg.PartitionsDefinition[str] | None = None,
         checks: Sequence[dg.AssetCheckSpec] = (),
         optional: bool = False,
     ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
@@ -134,8 +154,9 @@ class Site:
         """
         decorate: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
             key=self.names.key(name),
-            group_name=self.group(group),
+            group_name=self.group,
             kinds=kinds,
+            metadata=definition_metadata(self.config, name),
             description=description,
             deps=self.names.keys(self.there(deps)),
             required_resource_keys=self.needs_encoder if encoder else self.needs_warehouse,
@@ -145,6 +166,8 @@ class Site:
         )
         return decorate
 
-    def group(self, name: str) -> str:
-        """The group of assets as the UI shows it."""
-        return f"{self.config.name}_{name}"
+    @property
+    def group(self) -> str:
+        """The group of the index' assets. One for all of them: the lineage of a project that has a single group is
+        drawn with its assets, that of several as closed boxes."""
+        return self.config.name

@@ -1,6 +1,7 @@
 """`build_index_defs`: everything Dagster needs to know of an index; `build_project_defs`: of several."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -19,12 +20,13 @@ from xtr_assets.defs.assets.published import published_asset
 from xtr_assets.defs.assets.queries import queries_asset
 from xtr_assets.defs.assets.xtr_index import xtr_index_asset
 from xtr_assets.defs.checks import index_checks
+from xtr_assets.defs.code_links import linked
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.jobs import asset_jobs, op_jobs
 from xtr_assets.defs.names import Names
 from xtr_assets.defs.resources import EncoderResource, SearchResource, WarehouseResource
-from xtr_assets.defs.schedules import index_schedules
-from xtr_assets.defs.sensors import index_sensors
+from xtr_assets.defs.schedules import Nights, index_schedules
+from xtr_assets.defs.sensors import ASKING, index_sensors
 
 # What makes each asset, or those of one step, by a name of theirs.
 ASSETS = {
@@ -43,23 +45,39 @@ ASSETS = {
 }
 
 
-def build_index_defs(config: IndexConfig, prefix: str = "") -> dg.Definitions:
+def build_index_defs(
+    config: IndexConfig,
+    prefix: str = "",
+    nights: Nights | None = None,
+    running: Collection[str] = ASKING,
+    look: Callable[[dg.AssetSpec], dg.AssetSpec] | None = None,
+    *,
+    run_tags: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dg.Definitions:
     """Assets, checks, jobs, sensors, schedules and resources of one index.
 
     Asset keys carry the index' name. Jobs, sensors and resources have one namespace in a project: where it has several
-    indexes, `prefix` ("docs_") goes before theirs, and an asset takes `docs_search: SearchResource`.
+    indexes, `prefix` ("docs_") goes before theirs, and an asset takes `docs_search: SearchResource`. nights : when the
+    upkeep runs. running : the sensors that ask for runs from the start. look : what becomes of an
+    asset's owners, tags and group. run_tags : tags for the runs of a job, by its name without the prefix, that a
+    launcher reads: a queue, memory, a GPU (`{"ingest": {"dagster-celery/queue": "gpu"}}`). ConfigError where there is
+    no such job.
     """
-    site = Site(config, Names(config.name, prefix))
+    site = Site(config, Names(config.name, prefix), run_tags or {})
     names = site.names
+    assets = linked([ASSETS[name](site) for name in site.there(ASSETS)])
     jobs = [*asset_jobs(site), *op_jobs(site)]
+    by_name = {job.name: job for job in jobs}
+    if strange := sorted({names.named(job) for job in site.run_tags} - set(by_name)):
+        raise ConfigError(f"run_tags names {', '.join(strange)}; the jobs are {', '.join(by_name)}")
     # Dagster takes no null at the top of a mapping; what is left out is what a kind has by default.
     encoder = {name: value for name, value in config.encoder.model_dump(mode="json").items() if value is not None}
     return dg.Definitions(
-        assets=[ASSETS[name](site) for name in site.there(ASSETS)],
+        assets=assets if look is None else [*dg.map_asset_specs(look, assets)],
         asset_checks=index_checks(site),
         jobs=jobs,
-        sensors=index_sensors(site, {job.name: job for job in jobs}),
-        schedules=index_schedules(site, {job.name: job for job in jobs}),
+        sensors=index_sensors(site, by_name, running),
+        schedules=index_schedules(site, by_name, nights),
         resources={
             names.warehouse: WarehouseResource(path=str(config.warehouse)),
             names.encoder: EncoderResource(settings=encoder),

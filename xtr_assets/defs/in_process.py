@@ -1,6 +1,5 @@
 """`build`: the whole graph in this process, recorded in the Dagster instance; what the command line calls."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -10,13 +9,12 @@ from typing import Any
 import dagster as dg
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.core.errors import ConfigError, XtrAssetsError
-from xtr_assets.defs.context import AFRESH_TAG, CAUSE_TAG
+from xtr_assets.core.errors import XtrAssetsError
+from xtr_assets.defs.context import AFRESH_TAG, CAUSE_TAG, TRACE_TAG
 from xtr_assets.defs.event_log import events_synced_at_the_end
 from xtr_assets.defs.factory import build_index_defs
 from xtr_assets.defs.liveness import PROCESS_TAG, this_process
 from xtr_assets.defs.names import Names
-from xtr_assets.defs.partitions import reconcile
 from xtr_assets.encoders import open_encoder
 from xtr_assets.pipeline.gate.nothing_vanished import accept, check_sources
 from xtr_assets.pipeline.gate.registry import required_checks
@@ -28,6 +26,7 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.refusal import remedy, sentence
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
+from xtr_assets.telemetry.tracing import span, traceparent
 
 # Dagster writes a line for every event to standard error, in two colours; who builds from a terminal wants the bars.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -96,28 +95,21 @@ class BuildResult:
 
 
 # What the commands run: `build`, `compact`, `tune`.
-Work = Callable[[IndexConfig, dg.DagsterInstance], BuildResult]
+Work = Callable[..., BuildResult]
 
 
-def open_instance() -> dg.DagsterInstance:
-    """The instance of DAGSTER_HOME. ConfigError where that is not set."""
-    if not os.environ.get("DAGSTER_HOME"):
-        raise ConfigError("DAGSTER_HOME is not set; set it to the folder of dagster.yaml, so that builds are recorded")
-    return dg.DagsterInstance.get()
-
-
-def compact(config: IndexConfig, instance: dg.DagsterInstance) -> BuildResult:
+def compact(config: IndexConfig, instance: dg.DagsterInstance, *, prefix: str = "") -> BuildResult:
     """Merge small segments and leave dead rows out, then build, check and publish the generation over them.
 
     What a search finds stays the same. Nothing is built where no segment is worth writing anew, or where what serves is
     not what the shards hold.
     """
-    return _run(config, instance, "compaction", lambda run: run.compact())
+    return _run(config, instance, "compaction", lambda run: run.compact(), prefix)
 
 
-def tune(config: IndexConfig, instance: dg.DagsterInstance) -> BuildResult:
+def tune(config: IndexConfig, instance: dg.DagsterInstance, *, prefix: str = "") -> BuildResult:
     """Build, check and publish a generation over the current shards with the profiles of both indexes found anew."""
-    return _run(config, instance, "tuning", lambda run: run.tune())
+    return _run(config, instance, "tuning", lambda run: run.tune(), prefix)
 
 
 def build(
@@ -128,6 +120,7 @@ def build(
     accept_shrink: Sequence[str] = (),
     reason: str | None = None,
     again_reason: str | None = None,
+    prefix: str = "",
 ) -> BuildResult:
     """Ingest the shards that changed, then build, check and publish the next generation where anything did.
 
@@ -135,9 +128,10 @@ def build(
     indexes are made anew; texts that were encoded are not encoded again. Where the build is refused for what its
     indexes had learnt before it, they are trained anew at once, in a second build. `accept_shrink` names sources that
     may hold as much less than what serves as they do now, for `reason`. What was rolled back or withdrawn is built only
-    with `again_reason`. Both are kept. Raises what a step raised; a failed check is a result.
+    with `again_reason`. Both are kept. `prefix` goes before the names of jobs, as in the project. Raises what a step
+    raised; a failed check is a result.
     """
-    return _run(config, instance, "build", lambda run: run.build(accept_shrink, reason, again_reason), full)
+    return _run(config, instance, "build", lambda run: run.build(accept_shrink, reason, again_reason), prefix, full)
 
 
 def _run(
@@ -145,12 +139,13 @@ def _run(
     instance: dg.DagsterInstance,
     purpose: str,
     work: "Callable[[_Build], BuildResult]",
+    prefix: str = "",
     full: bool = False,
 ) -> BuildResult:
     warehouse = Warehouse.create(config.warehouse, exist_ok=True)
-    with warehouse.lock(f"{purpose} of {config.name}"), events_synced_at_the_end():
+    with span(purpose, index=config.name), warehouse.lock(f"{purpose} of {config.name}"), events_synced_at_the_end():
         try:
-            result = work(_Build(config, instance, warehouse, full))
+            result = work(_Build(config, instance, warehouse, prefix, full))
         except BaseException:
             metrics.BUILDS.labels("failed").inc()
             raise
@@ -162,10 +157,12 @@ def _run(
 class _Build:
     """One call of `build`, `compact` or `tune`, step by step."""
 
-    def __init__(self, config: IndexConfig, instance: dg.DagsterInstance, warehouse: Warehouse, full: bool) -> None:
+    def __init__(
+        self, config: IndexConfig, instance: dg.DagsterInstance, warehouse: Warehouse, prefix: str, full: bool
+    ) -> None:
         self.config, self.instance, self.warehouse, self.full = config, instance, warehouse, full
-        self.names = Names(config.name)
-        self.defs = build_index_defs(config)
+        self.names = Names(config.name, prefix)
+        self.defs = build_index_defs(config, prefix)
         # A build that finds nothing to do loads no model.
         self.kind = wanted_kind(warehouse, config, lambda: open_encoder(config.encoder))
         self.seconds: dict[str, float] = {}
@@ -180,8 +177,9 @@ class _Build:
         with self._timed("scan"):
             scans = list(scan(self.warehouse, self.config))
             note_unchanged(self.warehouse, scans)
-            _, retired = reconcile(self.instance, self.names, [one.shard for one in scans])
-            self.retired = tuple(retired)
+            serving = self.warehouse.published
+            before = () if serving is None else serving.manifest.snapshots
+            self.retired = tuple(sorted(set(before) - {one.shard for one in scans}))
         with self._timed("ingest"):
             self.shards = {one.shard: self._ingest(one, reason) for one in scans if (reason := self._due(one))}
         self.intake = intake_of(self.warehouse, self.config)
@@ -267,7 +265,9 @@ class _Build:
         return report
 
     def _execute(self, job: str, more: Mapping[str, str], **options: Any) -> dg.ExecuteInProcessResult:
-        tags = {PROCESS_TAG: this_process(), **({AFRESH_TAG: "true"} if self.full else {}), **more}
+        parent = traceparent()
+        traced = {} if parent is None else {TRACE_TAG: parent}
+        tags = {PROCESS_TAG: this_process(), **({AFRESH_TAG: "true"} if self.full else {}), **traced, **more}
         self.raised = {}
         job_of_index = self.defs.resolve_job_def(self.names.named(job)).with_hooks({kept_errors(self.raised)})
         return job_of_index.execute_in_process(

@@ -4,7 +4,14 @@ from typing import Any
 
 import dagster as dg
 
-from xtr_assets.defs.context import AFRESH_TAG, COMPACT_TAG, EXECUTOR, LOCK_WAIT_SECONDS, TUNE_TAG, Site
+from xtr_assets.defs.context import (
+    AFRESH_TAG,
+    COMPACT_TAG,
+    EXECUTOR,
+    LOCK_WAIT_SECONDS,
+    TUNE_TAG,
+    Site,
+)
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.train_head_job import train_head_job
 from xtr_assets.defs.verify_job import verify_job
@@ -53,7 +60,7 @@ def asset_jobs(site: Site) -> list[AssetJob]:
             selection=dg.AssetSelection.assets(*site.names.keys(site.there(CORPUS))),
             description="Chunks and vectors of one shard (a partition).",
             executor_def=EXECUTOR,
-            tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "ingest"},
+            tags=site.job_tags("ingest"),
         ),
         *(
             dg.define_asset_job(
@@ -61,7 +68,7 @@ def asset_jobs(site: Site) -> list[AssetJob]:
                 selection=dg.AssetSelection.assets(*site.names.keys(site.there(DERIVED))),
                 description=description,
                 executor_def=EXECUTOR,
-                tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": job, **tags},
+                tags={**site.job_tags(job), **tags},
             )
             for job, (description, tags) in GENERATIONS.items()
         ),
@@ -70,7 +77,7 @@ def asset_jobs(site: Site) -> list[AssetJob]:
             selection=dg.AssetSelection.assets(site.names.key("evaluation")),
             description="Quality of the serving generation over all judged queries, or over items drawn.",
             executor_def=EXECUTOR,
-            tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "evaluate"},
+            tags=site.job_tags("evaluate"),
         ),
     ]
 
@@ -93,7 +100,7 @@ def _rollback_job(site: Site) -> dg.JobDefinition:
         name=site.names.named("rollback"),
         description="Let an earlier generation serve again: the one published before, or `to`.",
         executor_def=EXECUTOR,
-        tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "rollback"},
+        tags=site.job_tags("rollback"),
     )
     def rollback() -> None:
         move_pointer_back()
@@ -125,7 +132,7 @@ def _collect_job(site: Site) -> dg.JobDefinition:
         name=site.names.named("collect"),
         description="Remove old generations and what nothing kept needs; never what a reader has open.",
         executor_def=EXECUTOR,
-        tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "collect"},
+        tags=site.job_tags("collect"),
     )
     def collect() -> None:
         remove_old_generations()

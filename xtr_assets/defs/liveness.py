@@ -1,11 +1,58 @@
-"""Dead runs: a run in the process that asked for it has nobody to report its end when that process dies."""
+"""Dead runs: one whose process died has nobody to report its end, nor has one whose host died or was cut off."""
 
 import os
 import socket
 from pathlib import Path
 
+import dagster as dg
+
+from xtr_assets.defs.context import INDEX_TAG
+from xtr_assets.defs.jobs import GENERATIONS
+from xtr_assets.defs.names import Names
+from xtr_assets.storage.run_mark import read_mark
+from xtr_assets.storage.warehouse import Warehouse
+
 # Which process executes a run: host, number, and when it began, since numbers are given out again.
 PROCESS_TAG = "xtr-assets/process"
+
+# Between the last step of a run and its last event lies a moment; between its first event and its mark another. A
+# minute is far more than both, and less than the wait before work is asked for again.
+QUIET_SECONDS = 60.0
+# A started run that never took a mark: killed within its first moment, or begun by a release that knows no marks. It
+# may still be working; then its locks keep out whoever takes its place.
+UNMARKED_SECONDS = 1800.0
+
+STARTED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+def end_dead_runs(instance: dg.DagsterInstance, warehouse: Warehouse, names: Names, now: float) -> list[dg.DagsterRun]:
+    """Tell Dagster of the runs of this index that no process executes any more: they would take a place among the runs
+    that may go on at a time, and be waited for. Returns them."""
+    ended = []
+    filters = dg.RunsFilter(statuses=STARTED, tags={INDEX_TAG: names.index})
+    for record in instance.get_run_records(filters):
+        cause = _dead(warehouse, names, record, now)
+        # Its end may have been told while others were looked at.
+        run = instance.get_run_by_id(record.dagster_run.run_id) if cause else None
+        if run is not None and run.status in STARTED:
+            instance.report_run_failed(run, f"{cause}. What it did not finish is asked for again.")
+            ended.append(run)
+    return ended
+
+
+def _dead(warehouse: Warehouse, names: Names, record: dg.RunRecord, now: float) -> str:
+    """Why no process can be executing a run; empty where one may."""
+    mark = read_mark(warehouse.layout, record.dagster_run.run_id)
+    silent = now - record.update_timestamp.timestamp()
+    if mark is None:
+        if record.dagster_run.job_name not in {names.named(job) for job in ("ingest", *GENERATIONS)}:
+            return ""  # it may be one that writes nothing here
+        return f"the run took no mark within {silent:.0f} s of its start" if silent > UNMARKED_SECONDS else ""
+    if mark.held or min(silent, now - mark.at) <= QUIET_SECONDS:
+        return ""
+    return (
+        f"no process holds the mark of the run, last held or taken {now - mark.at:.0f} s ago: it died, or was cut off"
+    )
 
 
 def this_process() -> str:

@@ -1,5 +1,6 @@
 """Dagster metadata of assets and checks, made from the reports of pipeline/. Nothing is computed here."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -82,9 +83,11 @@ def plain_metadata(values: Mapping[str, Any]) -> Metadata:
 
 
 def quarantine_metadata(entries: Sequence[QuarantineEntry]) -> Metadata:
-    """How many files and records could not be used, and the first of them."""
+    """How many files and records could not be used, why, and the first of them."""
     shown: Metadata = {"quarantined": len(entries)}
     if entries:
+        reasons = Counter(entry.reason for entry in entries)
+        shown["quarantined_by_reason"] = table([{"reason": one, "files": n} for one, n in reasons.most_common()])
         shown["quarantine"] = table([entry.model_dump() for entry in entries])
     return shown
 
@@ -110,6 +113,7 @@ def record_metadata(record: CheckRecord) -> Metadata:
     """A recorded check: a recall's curves as pictures, the figure and what it is held against as numbers that the UI
     plots over time, the sentence for people, then the details."""
     details = dict(record.details)
+    answers = details.pop("answers", None)
     figures = {"value": record.value, "threshold": record.threshold}
     figures |= {name: details.pop(name, None) for name in FIGURES}
     words = {name: details.pop(name, None) or None for name in ("summary", "remedy")}
@@ -121,6 +125,7 @@ def record_metadata(record: CheckRecord) -> Metadata:
         **recall_pictures(record.details, record.threshold),
         **{name: plotted(value) for name, value in figures.items() if value is not None},
         **plain_metadata({**words, **rest}),
+        **({"answers": table(answers)} if answers else {}),
     }
 
 

@@ -49,11 +49,6 @@ class Names:
         return f"{self.index}__{name}"
 
     @property
-    def shards(self) -> str:
-        """The name of the dynamic partitions."""
-        return f"{self.index}_shards"
-
-    @property
     def warehouse(self) -> str:
         return self.named("warehouse")
 

@@ -1,28 +1,14 @@
-"""Shards as dynamic partitions: registered where the config has them, retired where it no longer has."""
-
-from collections.abc import Iterable
+"""Shards as partitions: what the configuration says, known as soon as the definitions are loaded."""
 
 import dagster as dg
 
-from xtr_assets.defs.names import Names
+from xtr_assets.config import IndexConfig
+from xtr_assets.pipeline.ingest.scan import shard_sources
 
 
-def shard_partitions(names: Names) -> dg.DynamicPartitionsDefinition:
-    """The partitions of `chunks`, `embeddings` and `token_embeddings`."""
-    return dg.DynamicPartitionsDefinition(name=names.shards)
+def shard_partitions(config: IndexConfig) -> dg.StaticPartitionsDefinition:
+    """The partitions of `chunks`, `embeddings` and `token_embeddings`: every shard of every source.
 
-
-def reconcile(instance: dg.DagsterInstance, names: Names, shards: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Make the instance's partitions these shards. Returns (added, retired)."""
-    add, retire = difference(instance, names, shards)
-    if add:
-        instance.add_dynamic_partitions(names.shards, add)
-    for shard in retire:
-        instance.delete_dynamic_partition(names.shards, shard)
-    return add, retire
-
-
-def difference(instance: dg.DagsterInstance, names: Names, shards: Iterable[str]) -> tuple[list[str], list[str]]:
-    """(shards that are no partition yet, partitions that are no shard any more)."""
-    wanted, there = list(shards), instance.get_dynamic_partitions(names.shards)
-    return [s for s in wanted if s not in there], [s for s in there if s not in wanted]
+    No file is looked at, and no instance is written to: a shard can be launched in a project that nothing ran in yet.
+    """
+    return dg.StaticPartitionsDefinition(list(shard_sources(config)))

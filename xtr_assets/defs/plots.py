@@ -39,6 +39,8 @@ class Curve:
     mark: float | None = None
     marked: str = ""
     bound: float | None = None
+    # What the threshold is called in the legend.
+    asked: str = "asked"
 
 
 def recall_pictures(report: Mapping[str, Any], threshold: float | None) -> dict[str, dg.MarkdownMetadataValue]:
@@ -99,7 +101,7 @@ def draw(curve: Curve) -> str:
     """The SVG: a frame with ticks and titles, the threshold, the marked place, a line with its dots, a legend."""
     values = [recall for _, recall in curve.points]
     bounds = [] if curve.bound is None else [curve.bound]
-    low, high = min(LOWEST, curve.threshold, *values, *bounds) - ROOM, max(1.0, curve.threshold) + ROOM
+    low, high = min(LOWEST, curve.threshold, *values, *bounds) - ROOM, max(1.0, curve.threshold, *values) + ROOM
     places = [at for at, _ in curve.points] + ([] if curve.mark is None else [curve.mark])
     first, last = min(places), max(places)
 
@@ -122,7 +124,7 @@ def draw(curve: Curve) -> str:
         path("t", f"M{LEFT} {y(curve.threshold)}H{RIGHT}", THRESHOLD, " stroke-dasharray='5'"),
     ]
     # In the colour of the line, the title of the axis is its legend.
-    legend = [(LINE, curve.recall), (THRESHOLD, f"- - asked {curve.threshold:.3g}")]
+    legend = [(LINE, curve.recall), (THRESHOLD, f"- - {curve.asked} {curve.threshold:.3g}")]
     if curve.mark is not None:
         drawn.append(path("m", f"M{x(curve.mark)} {TOP}V{BOTTOM}", INK, " stroke-dasharray='2'"))
         legend.append((INK, f": {curve.marked}"))

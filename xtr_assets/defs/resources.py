@@ -1,5 +1,6 @@
 """Resources: where the warehouse lies, the encoder, and a searcher that stays on one generation for a whole step."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,12 +12,16 @@ from pydantic import PrivateAttr, model_validator
 
 from xtr_assets.client.remote_searcher import RemoteSearcher, connect
 from xtr_assets.config import parse_encoder
-from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.searcher import Searcher
+from xtr_assets.storage.remote.store_cache import open_place
+from xtr_assets.storage.run_mark import marked
 from xtr_assets.storage.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
 
 # Steps of one process that search the same generation share its searcher; beyond this many the oldest idle one goes.
 # A searcher holds mapped files and, at a million chunks, a few hundred megabytes of codes.
@@ -28,9 +33,25 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     path: str
 
+    _mark: ExitStack = PrivateAttr(default_factory=ExitStack)
+
     def open(self) -> Warehouse:
         """The warehouse, which a first build creates."""
         return Warehouse.create(self.path, exist_ok=True)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Hold the mark of the run, so that sensors anywhere see when this process, or its host, has died."""
+        if context.run is None:  # a sensor's or a schedule's own look
+            return
+        try:
+            self._mark.enter_context(marked(self.open().layout, context.run.run_id))
+        except (OSError, XtrAssetsError) as error:
+            # What cannot be written is still read: a job that only looks must not fail for its mark.
+            log.warning("run %s has no mark: %s", context.run.run_id, error)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 (Dagster's signature)
+        """Let go of the mark."""
+        self._mark.close()
 
 
 class EncoderResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -141,7 +162,7 @@ _guard = Lock()
 @contextmanager
 def shared_searcher(warehouse: str, device: str) -> Iterator[Searcher]:
     """The process' searcher on the generation that is published now; it never moves to another one."""
-    opened = Warehouse.open(warehouse)
+    opened = open_place(warehouse)
     published = opened.published
     if published is None:
         raise GenerationError(

@@ -6,6 +6,7 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel, ConfigDict
 
+from xtr_assets.defs.context import INDEX_TAG, KIND_TAG
 from xtr_assets.defs.jobs import GENERATIONS
 from xtr_assets.defs.liveness import PROCESS_TAG, is_gone
 from xtr_assets.defs.names import CORPUS, DERIVED, Names
@@ -107,8 +108,11 @@ def in_progress(instance: dg.DagsterInstance, names: Names, assets: Sequence[str
 def _materializes(run: dg.DagsterRun, names: Names, keys: set[dg.AssetKey]) -> bool:
     if run.asset_selection:
         return bool(keys & run.asset_selection)
-    # A job of ours runs all its assets; the job without a name, all assets of the project.
-    jobs = {names.named("ingest"): CORPUS, **{names.named(job): DERIVED for job in GENERATIONS}}
-    if run.job_name in jobs:
-        return bool(keys & set(names.keys(jobs[run.job_name])))
+    # A job of ours runs all its assets, whatever prefix the shell or the project asked for it under; the job without a
+    # name, all assets of the project.
+    jobs = {"ingest": CORPUS, **dict.fromkeys(GENERATIONS, DERIVED)}
+    kind = run.tags.get(KIND_TAG) if run.tags.get(INDEX_TAG) == names.index else None
+    for job, assets in jobs.items():
+        if kind == job or run.job_name == names.named(job):
+            return bool(keys & set(names.keys(assets)))
     return run.job_name == IMPLICIT_JOB

@@ -4,26 +4,27 @@ Both sensors look at the state of the warehouse, not at events: a tick that was 
 that died leave nothing behind that the next tick does not see.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from time import time as clock
 
 import dagster as dg
 
 from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.core.types import VectorKind
-from xtr_assets.defs.context import CAUSE_TAG, Site
+from xtr_assets.defs.cluster_look import look_once
+from xtr_assets.defs.context import CAUSE_TAG, INDEX_TAG, KIND_TAG, TRACE_TAG, Site
 from xtr_assets.defs.jobs import AssetJob
+from xtr_assets.defs.liveness import end_dead_runs
 from xtr_assets.defs.names import CORPUS, DERIVED
-from xtr_assets.defs.partitions import difference
 from xtr_assets.defs.sensor_cursor import Memory, in_progress
 from xtr_assets.defs.webhook import post
 from xtr_assets.pipeline.gate.drift import Drift, read_drift
-from xtr_assets.pipeline.ingest.scan import shard_sources
 from xtr_assets.pipeline.plan.decide import due, refused_for_training, wanted_kind
 from xtr_assets.pipeline.plan.next_build import NextBuild, look, next_build
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
+from xtr_assets.telemetry.tracing import began, listened
 
 Jobs = Mapping[str, AssetJob | dg.JobDefinition]
 
@@ -32,36 +33,50 @@ LOOK_SECONDS = 10
 # Figures of drift change with generations, and nobody waits for a retrain.
 DRIFT_SECONDS = 60
 
+# Ingests that a build's trace links to: those of a night's changes, of many shards at most.
+LINKED_RUNS = 20
+
 # What the memory calls the time since which changed shards are waited for.
 WAITING = "waiting since"
 
 
-def index_sensors(site: Site, jobs: Jobs) -> list[dg.SensorDefinition]:
-    """The sensors of an index, all running from the start."""
+# Sensors that ask for runs.
+ASKING = ("source_changes", "automation", "drift")
+
+
+def index_sensors(site: Site, jobs: Jobs, running: Collection[str] = ASKING) -> list[dg.SensorDefinition]:
+    """The sensors of an index. Those of ASKING that are `running` run from the start, and can be stopped in the UI; the
+    others can be started there."""
     return [
-        source_changes(site, jobs[site.names.named("ingest")]),
-        automation(site, jobs[site.names.named("rebuild")]),
-        drift(site, jobs[site.names.named("retrain")]),
+        source_changes(site, jobs[site.names.named("ingest")], _status("source_changes" in running)),
+        automation(site, jobs[site.names.named("rebuild")], _status("automation" in running)),
+        drift(site, jobs[site.names.named("retrain")], _status("drift" in running)),
         run_failure(site, list(jobs.values())),
     ]
 
 
-def source_changes(site: Site, job: AssetJob) -> dg.SensorDefinition:
-    """`source_changes`: registers and retires shards, and asks for a run of each changed one."""
+def _status(running: bool) -> dg.DefaultSensorStatus:
+    return dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
+
+
+def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """`source_changes`: asks for a run of each shard that changed."""
     name = site.names.named("source_changes")
 
     @dg.sensor(
         name=name,
         job=job,
         minimum_interval_seconds=LOOK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=status,
         required_resource_keys=site.needs_encoder,
         description="Asks for a run of each shard whose files, settings or encoder changed, when they have settled.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
+        look_once(context.instance, context.log.warning)
         memory = Memory.of(context.cursor, context.instance, name)
         warehouse = site.warehouse(context)
+        _end_dead_runs(context, site, warehouse, now)
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         scans, errors = look(warehouse, site.config)
         changed = {one.shard: one for one in scans if due(warehouse, one, kind)}
@@ -85,28 +100,20 @@ def source_changes(site: Site, job: AssetJob) -> dg.SensorDefinition:
             elif (asked := memory_after.ask(shard, content, now)) is None:
                 waiting.append(f"the last run of {shard} failed; it is asked for again later, or when it changes")
             else:
-                tags = {"xtr-assets/shard": shard, **memory_after.request(name)}
+                tags = {"xtr-assets/shard": shard, **memory_after.request(name), **_traced(name, now, shard=shard)}
                 memory_after, key = asked
                 requests.append(dg.RunRequest(run_key=key, partition_key=shard, tags=tags))
-        partitions = dg.DynamicPartitionsDefinition(name=site.names.shards)
-        add, retire = difference(context.instance, site.names, shard_sources(site.config))
-        partition_requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
-        if add:
-            partition_requests.append(partitions.build_add_request(add))
-        if retire:
-            partition_requests.append(partitions.build_delete_request(retire))
         reason = "; ".join(waiting) or f"nothing changed in {len(scans)} shards"
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else reason,
             cursor=memory_after.model_dump_json(),
-            dynamic_partitions_requests=partition_requests,
         )
 
     return sensor
 
 
-def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
+def automation(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     """`automation`: asks for the next generation once all changed shards are ingested."""
     name = site.names.named("automation")
 
@@ -114,7 +121,7 @@ def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
         name=name,
         job=job,
         minimum_interval_seconds=LOOK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=status,
         required_resource_keys=site.needs_encoder,
         description=(
             "Asks for a rebuild when the shards hold something that was not built, and no shard is being ingested or "
@@ -124,9 +131,10 @@ def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
         memory = Memory.of(context.cursor, context.instance, name)
+        warehouse = site.warehouse(context)
+        _end_dead_runs(context, site, warehouse, now)
         if running := in_progress(context.instance, site.names, (*CORPUS, *DERIVED), now):
             return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
-        warehouse = site.warehouse(context)
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         found, memory = _next(context, site, warehouse, kind, memory, now)
         decision = found.decision
@@ -138,14 +146,15 @@ def automation(site: Site, job: AssetJob) -> dg.SensorDefinition:
         if asked is None:
             return _wait(memory, "the last rebuild failed; it is asked for again later, or when something changes")
         after, key = asked
-        tags = {"xtr-assets/reason": decision.reason[:200], **memory.request(name)}
+        traced = _traced(name, now, _ingested(context.instance, site), reason=decision.reason[:200])
+        tags = {"xtr-assets/reason": decision.reason[:200], **memory.request(name), **traced}
         request = dg.RunRequest(run_key=key, tags=tags)
         return dg.SensorResult(run_requests=[request], cursor=after.model_dump_json())
 
     return sensor
 
 
-def drift(site: Site, job: AssetJob) -> dg.SensorDefinition:
+def drift(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     """`drift`: asks for a retrain where what serves, or a draft that was refused, lacks what training anew gives."""
     name = site.names.named("drift")
 
@@ -153,7 +162,7 @@ def drift(site: Site, job: AssetJob) -> dg.SensorDefinition:
         name=name,
         job=job,
         minimum_interval_seconds=DRIFT_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=status,
         required_resource_keys=site.needs_encoder,
         description=(
             "Asks for `retrain`, with the cause: once where a draft was refused for what its indexes had learnt before "
@@ -188,7 +197,8 @@ def drift(site: Site, job: AssetJob) -> dg.SensorDefinition:
         if asked is None:
             return _wait(memory, "the last retrain failed; it is asked for again later, or when something changes")
         after, key = asked
-        request = dg.RunRequest(run_key=key, tags={CAUSE_TAG: cause, **memory.request(name)})
+        tags = {CAUSE_TAG: cause, **memory.request(name), **_traced(name, now, cause=cause)}
+        request = dg.RunRequest(run_key=key, tags=tags)
         return dg.SensorResult(run_requests=[request], cursor=after.model_dump_json())
 
     return sensor
@@ -241,6 +251,11 @@ def failure_document(index: str, run: dg.DagsterRun, message: str) -> dict[str, 
     }
 
 
+def _end_dead_runs(context: dg.SensorEvaluationContext, site: Site, warehouse: Warehouse, now: float) -> None:
+    for run in end_dead_runs(context.instance, warehouse, site.names, now):
+        context.log.warning(f"run {run.run_id} of {run.job_name} has no process any more; it is shown as failed")
+
+
 def _next(
     context: dg.SensorEvaluationContext, site: Site, warehouse: Warehouse, kind: VectorKind, memory: Memory, now: float
 ) -> tuple[NextBuild, Memory]:
@@ -253,6 +268,22 @@ def _next(
         context.log.warning(f"{shard} changed, but could not be ingested for an hour; built without its change")
     seen = {} if found.since is None else {WAITING: str(found.since)}
     return found, memory.model_copy(update={"seen": seen})
+
+
+def _traced(name: str, now: float, links: Sequence[str] = (), **attributes: str) -> dict[str, str]:
+    """The tag that puts a run below this tick in a trace; none where nobody listens. Ticks that ask for nothing, one
+    every few seconds, make no span."""
+    parent = began(f"sensor.{name}", now, links, **attributes)
+    return {} if parent is None else {TRACE_TAG: parent}
+
+
+def _ingested(instance: dg.DagsterInstance, site: Site) -> list[str]:
+    """Traces of the latest runs that ingested shards, which a build follows some time after; none without listeners."""
+    if not listened():
+        return []
+    tags = {INDEX_TAG: site.config.name, KIND_TAG: "ingest"}
+    runs = instance.get_runs(dg.RunsFilter(tags=tags, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=LINKED_RUNS)
+    return [run.tags[TRACE_TAG] for run in runs if TRACE_TAG in run.tags]
 
 
 def _wait(memory: Memory, reason: str) -> dg.SensorResult:

@@ -54,7 +54,7 @@ def train_head_job(site: Site) -> dg.JobDefinition:
         name=site.names.named("train_head"),
         description="A head that turns token states into token embeddings, trained on what is indexed; and its card.",
         executor_def=EXECUTOR,
-        tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "train_head"},
+        tags=site.job_tags("train_head"),
     )
     def train_head() -> None:
         train_on_pairs()

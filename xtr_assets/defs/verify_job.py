@@ -43,7 +43,7 @@ def verify_job(site: Site) -> dg.JobDefinition:
         name=site.names.named("verify"),
         description="Every file of the generation that serves, read and compared with its sha256.",
         executor_def=EXECUTOR,
-        tags={"xtr-assets/index": site.config.name, "xtr-assets/kind": "verify"},
+        tags=site.job_tags("verify"),
     )
     def verify() -> None:
         read_every_byte()

@@ -1,13 +1,11 @@
 """Somebody's own encoder: a factory by its name, or by an entry point of an installed package."""
 
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
-from importlib.metadata import entry_points
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xtr_assets.config import ENCODER_GROUP, PythonConfig
-from xtr_assets.config.encoder_kinds import PYTHON
 from xtr_assets.core.errors import ConfigError, ProviderError, XtrAssetsError
+from xtr_assets.core.factory_name import find_factory
 from xtr_assets.core.types import Int32s, legs_of
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress
 from xtr_assets.encoders.encoder_record import hold_to_record
@@ -20,7 +18,7 @@ CHECK = "`xtr_assets.testing.check_encoder` says what is wrong with an encoder"
 def open_own(config: PythonConfig, device: str) -> "OwnEncoder":  # noqa: ARG001 (its settings say where it runs)
     """Call the factory with its settings. ProviderError where it cannot be imported or fails, ConfigError where what
     it gives is no encoder or has other legs than the configuration says."""
-    factory = find_factory(config.kind)
+    factory = find_factory(config.kind, ENCODER_GROUP, "encoder")
     try:
         made = factory(**config.settings)
     except XtrAssetsError:
@@ -41,26 +39,6 @@ def open_own(config: PythonConfig, device: str) -> "OwnEncoder":  # noqa: ARG001
             f"{made.token_dim}; write `legs: [{', '.join(sorted(made.legs))}]`"
         )
     return OwnEncoder(made, config)
-
-
-def find_factory(kind: str) -> Callable[..., Any]:
-    """What a kind names. ProviderError where it is not there."""
-    if not kind.startswith(PYTHON):
-        found = next(iter(entry_points(group=ENCODER_GROUP, name=kind)), None)
-        if found is None:
-            raise ProviderError(f"no installed package brings the encoder {kind!r}; install the one that does")
-        kind = f"{PYTHON}{found.value}"
-    module, _, path = kind.removeprefix(PYTHON).partition(":")
-    try:
-        held: Any = import_module(module)
-        for name in path.split("."):
-            held = getattr(held, name)
-    except (ImportError, AttributeError) as error:
-        raise ProviderError(f"{kind} cannot be imported ({error}); install its package, or correct the name") from error
-    if not callable(held):
-        raise ConfigError(f"{kind} is a {type(held).__name__}, no factory; name a function or class")
-    factory: Callable[..., Any] = held
-    return factory
 
 
 class OwnEncoder:

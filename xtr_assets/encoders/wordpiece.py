@@ -30,9 +30,9 @@ class WordPieces:
         self.special = np.zeros(size, bool)
         # [UNK] stands for a word of the text and is kept.
         self.special[[self.cls, self.sep, self._special("[PAD]")]] = True
-        # Most are letters and digits alone, behind ## or not: only the others are looked through.
+        # Nearly all begin or end with a letter: the rest is looked through.
         self.punctuation: Mask = np.array(
-            [not (one.lstrip("#").isalnum() or any(map(str.isalnum, one))) for one in self._surfaces]
+            [not (one[-1:].isalnum() or any(c.isalnum() for c in one)) for one in self._surfaces]
         )
 
     def ids(self, texts: Sequence[str]) -> list[Int32s]:

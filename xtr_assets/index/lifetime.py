@@ -4,6 +4,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from xtr_assets.core.errors import IndexClosed
+from xtr_assets.core.notebook_table import html_table, plain
+
+# What of its description stands in an index' repr, in this order.
+GLANCE = ("recipe", "rows", "dim", "tokens", "terms", "segments", "device", "backend")
 
 
 class Lifetime:
@@ -22,6 +26,20 @@ class Lifetime:
         is allowed. A search that runs meanwhile ends, or says the same."""
         for name in self._held:
             self.__dict__.pop(name, None)
+
+    def describe(self) -> dict[str, Any]:
+        """What the index holds, and where it serves."""
+        return {}
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if not self.ready:
+            return f"{name}(closed)"
+        said = plain(self.describe())
+        return f"{name}({', '.join(f'{key} {said[key]}' for key in GLANCE if key in said)})"
+
+    def _repr_html_(self) -> str:
+        return html_table(type(self).__name__, self.describe() if self.ready else {"closed": True})
 
     def _check_open(self) -> None:
         """For what sets and reads nothing: IndexClosed after `close`."""

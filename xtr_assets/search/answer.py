@@ -1,6 +1,7 @@
 """One call over one opened generation: encode the queries, rank, then read what the hits show."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import SUMMED, Ask
 from xtr_assets.search.retrievers import Listed, QueryVectors
 from xtr_assets.telemetry import metrics
-from xtr_assets.telemetry.tracing import span
+from xtr_assets.telemetry.tracing import Span, span
 
 # What rows are listed under that only hold what is demanded, beside the lists of the spaces.
 DEMANDED = "demanded"
@@ -52,7 +53,8 @@ def answer(
                 found = explain_hits(opened, encoder, vectors, rankings, found)
         for i, own in zip(asked, found, strict=True):
             hits[i] = own
-    timing.observe(ask.mode, len(queries))
+    if not ask.scan:
+        timing.observe(ask.mode, len(queries))
     return hits
 
 
@@ -70,12 +72,17 @@ def ranked(
     return [found[i] for i in range(len(queries))]
 
 
+def search_span(opened: OpenGeneration, ask: Ask, queries: int) -> AbstractContextManager[Span]:
+    """The span of a search; that of the first one on a generation links to what published it."""
+    return span("search", opened.first_of(), mode=ask.mode, k=ask.k, queries=queries, generation=opened.number)
+
+
 def rank_arrays(opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask) -> tuple[Floats, Ints]:
     """`rank` as arrays: scores float32 [n, k], chunk_ids int64 [n, k], padded with (-inf, -1)."""
     scores = np.full((len(queries), ask.k), -np.inf, np.float32)
     ids = np.full((len(queries), ask.k), -1, np.int64)
     timing = Timing()
-    with span("search", mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number):
+    with search_span(opened, ask, len(queries)):
         if queries:
             for i, ranking in enumerate(rank(opened, queries, ask, timing)):
                 scores[i, : len(ranking.rows)] = ranking.scores
@@ -92,11 +99,12 @@ def rank(
         allowed = opened.allowed(ask.where) if only is None else opened.allowed(ask.where) & only
     asked = _Asked(opened, ask, allowed, timing, masked=ask.where is not None, demanded=only is not None)
     rankings = asked.of_all(queries) if asked.scans else asked.of_lists(queries)
-    candidates = metrics.CANDIDATES.labels(ask.mode)
-    for ranking in rankings:
-        candidates.observe(len(ranking.candidates.rows))
-    for space in asked.ranker.spaces:
-        metrics.RESCORED.labels(space.name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
+    if not ask.scan:
+        candidates = metrics.CANDIDATES.labels(ask.mode)
+        for ranking in rankings:
+            candidates.observe(len(ranking.candidates.rows))
+        for space in asked.ranker.spaces:
+            metrics.RESCORED.labels(space.name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
     if opened.confidence is None or asked.ranker.legs is None or ask.options.fusion != "zsum":
         return rankings
     return [replace(ranking, confidence=opened.confidence.said(ranking)) for ranking in rankings]
@@ -121,7 +129,7 @@ class _Asked:
         """Whether every allowed row is scored: where the mode says so, or the lists would hold them all anyway. The
         lexical index lists every row that it scores above 0, exactly: what shares no word, and does not hold what is
         demanded, is no answer."""
-        return self.ask.mode == "exact" or self._holds_all(self.ranker.listed(self.ask.k))
+        return self.ask.mode == "exact" or self.ask.scan or self._holds_all(self.ranker.listed(self.ask.k))
 
     def _holds_all(self, most: int) -> bool:
         return self.ask.mode != "lexical" and self.ranker.scans(most, self.count)

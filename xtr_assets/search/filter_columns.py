@@ -4,12 +4,12 @@ import dataclasses
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol
 from unicodedata import normalize
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from xtr_assets.core.arguments import fits_int64
 from xtr_assets.core.json_document import read_json
@@ -17,8 +17,16 @@ from xtr_assets.core.path_glob import glob_regex
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.core.where_syntax import Compare, Condition, Every, Not, Value
 
-_ORDER = {"gt": pc.greater, "gte": pc.greater_equal, "lt": pc.less, "lte": pc.less_equal}
+_ORDER = {"gt": "greater", "gte": "greater_equal", "lt": "less", "lte": "less_equal"}
 _PYTHON_ORDER = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
+
+
+@cache
+def _compute() -> Any:
+    """Arrow's kernels: 30 CPU ms of import, which a search without a filter need not pay."""
+    import pyarrow.compute
+
+    return pyarrow.compute
 
 
 class Column(Protocol):
@@ -45,21 +53,21 @@ class IntegerColumn:
     """64-bit integers, never null. Compared as integers: no value goes through a double, which is exact to 2**53."""
 
     def __init__(self, values: pa.ChunkedArray | pa.Array) -> None:
-        self._values = pc.cast(values, pa.int64())
+        self._values = _compute().cast(values, pa.int64())
 
     def compare(self, compare: Compare) -> Mask:
         wanted = numbers(compare.values)
         if compare.operator == "in":
             # A float that is no whole number equals no integer; one that is whole is exactly that integer.
             whole = [int(value) for value in wanted if value == math.floor(value) and fits_int64(int(value))]
-            return _mask(pc.is_in(self._values, pa.array(whole, pa.int64())))
+            return _mask(_compute().is_in(self._values, pa.array(whole, pa.int64())))
         if not wanted:
             return _none(self._values)
         # x > 2.5 is x > 2, x >= 2.5 is x >= 3, x < 2.5 is x < 3, x <= 2.5 is x <= 2.
         bound = (math.floor if compare.operator in ("gt", "lte") else math.ceil)(wanted[0])
         if not fits_int64(bound):
             return np.full(len(self._values), (bound < 0) == (compare.operator in ("gt", "gte")))
-        return _mask(_ORDER[compare.operator](self._values, pa.scalar(bound, pa.int64())))
+        return _mask(getattr(_compute(), _ORDER[compare.operator])(self._values, pa.scalar(bound, pa.int64())))
 
 
 class DoubleColumn:
@@ -67,14 +75,14 @@ class DoubleColumn:
 
     def __init__(self, values: pa.ChunkedArray | pa.Array) -> None:
         # Arrow's is_in compares bits: adding zero makes -0.0 the zero that everybody asks for.
-        self._values = pc.add(values, 0.0)
+        self._values = _compute().add(values, 0.0)
 
     def compare(self, compare: Compare) -> Mask:
         wanted = numbers(compare.values)
         if compare.operator == "in":
             # An integer that no double holds is equal to no double.
             equal = [double(value) + 0.0 for value in wanted if double(value) == value]
-            return _mask(pc.is_in(self._values, pa.array(equal, pa.float64())))
+            return _mask(_compute().is_in(self._values, pa.array(equal, pa.float64())))
         if not wanted:
             return _none(self._values)
         bound, name = double(wanted[0]), str(compare.operator)
@@ -83,7 +91,7 @@ class DoubleColumn:
             name = {"gt": "gte", "lte": "lt"}.get(name, name)
         elif bound < wanted[0]:
             name = {"gte": "gt", "lt": "lte"}.get(name, name)
-        return _mask(_ORDER[name](self._values, bound))
+        return _mask(getattr(_compute(), _ORDER[name])(self._values, bound))
 
 
 class WideIntegerColumn:
@@ -110,24 +118,24 @@ class TextColumn:
         wanted = [value for value in compare.values if isinstance(value, str)]
         values = self._values
         if compare.operator == "in":
-            return _mask(pc.is_in(values, pa.array(wanted, pa.string())))
+            return _mask(_compute().is_in(values, pa.array(wanted, pa.string())))
         if not wanted:
             return _none(values)
         if pa.types.is_dictionary(values.type):
-            values = pc.cast(values, pa.string())
+            values = _compute().cast(values, pa.string())
         if compare.operator == "glob":
-            return _mask(pc.match_substring_regex(values, rf"\A{glob_regex(wanted[0])}\z"))
+            return _mask(_compute().match_substring_regex(values, rf"\A{glob_regex(wanted[0])}\z"))
         if compare.operator == "prefix":
-            return _mask(pc.starts_with(values, wanted[0]))
-        return _mask(_ORDER[compare.operator](values, wanted[0]))
+            return _mask(_compute().starts_with(values, wanted[0]))
+        return _mask(getattr(_compute(), _ORDER[compare.operator])(values, wanted[0]))
 
 
 class PathColumn:
     """Paths, never null: composed (NFC) for comparing, as the patterns of a source are; a Mac decomposes its names."""
 
     def __init__(self, values: pa.ChunkedArray | pa.Array) -> None:
-        plain = pc.cast(values, pa.string()) if pa.types.is_dictionary(values.type) else values
-        self._texts = TextColumn(pc.utf8_normalize(plain, form="NFC"))
+        plain = _compute().cast(values, pa.string()) if pa.types.is_dictionary(values.type) else values
+        self._texts = TextColumn(_compute().utf8_normalize(plain, form="NFC"))
 
     def compare(self, compare: Compare) -> Mask:
         composed = [normalize("NFC", one) if isinstance(one, str) else one for one in compare.values]
@@ -179,7 +187,7 @@ class MetadataColumns:
     """The metadata column of a segment, each distinct JSON object parsed once."""
 
     def __init__(self, column: pa.ChunkedArray) -> None:
-        encoded = pc.dictionary_encode(column.combine_chunks())
+        encoded = _compute().dictionary_encode(column.combine_chunks())
         self._distinct_of_row: Ints = encoded.indices.to_numpy().astype(np.int64)
         self._distinct = len(encoded.dictionary)
         values: dict[str, list[tuple[int, Any]]] = {}
@@ -229,7 +237,7 @@ def _owners(values: Iterable[tuple[int, Any]]) -> Ints:
 
 
 def _mask(matching: pa.ChunkedArray | pa.Array) -> Mask:
-    return np.asarray(pc.fill_null(matching, False), np.bool_)
+    return np.asarray(_compute().fill_null(matching, False), np.bool_)
 
 
 def _none(values: pa.ChunkedArray | pa.Array) -> Mask:

@@ -12,7 +12,7 @@ import numpy as np
 
 from xtr_assets.core.fusion import Doubles, Moments, rrf, z_sum
 from xtr_assets.core.search_options import Fusion, SearchOptions
-from xtr_assets.core.top_k import best_positions
+from xtr_assets.core.top_k import best_positions, distinct
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.legs import CANDIDATES, Legs, moments_of
 from xtr_assets.search.phase_times import Timing
@@ -91,7 +91,7 @@ class Ranker:
         self, query: QueryVectors, k: int, lists: Mapping[str, Listed], timing: Timing, kept: int | None = None
     ) -> Ranking:
         """The k best of the union of the lists; `kept` of them, with the scores that the k best have."""
-        rows = np.unique(np.concatenate([found.rows for found in lists.values()]))
+        rows = distinct(np.concatenate([found.rows for found in lists.values()]))
         return self._rank(query, k, rows, lists, timing, kept or k)
 
     def rank_all(self, query: QueryVectors, k: int, rows: Ints, timing: Timing, kept: int | None = None) -> Ranking:
@@ -138,7 +138,7 @@ class Ranker:
         # Mean and spread come from the best of each space, also where all rows were scored: the weights of the legs are
         # then those of the approximate search, and do not move with how many rows are far away.
         n = self.listed(k)
-        top = np.unique(np.concatenate([_ranked(space.name, scores[space.name], ids, n) for space in self.spaces]))
+        top = distinct(np.concatenate([_ranked(space.name, scores[space.name], ids, n) for space in self.spaces]))
         moments = moments_of(legs, top)
         return z_sum(legs, moments, self.legs.blend.weights), moments
 

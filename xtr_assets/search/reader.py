@@ -23,6 +23,7 @@ from xtr_assets.search.request import MODES, SUMMED
 from xtr_assets.search.required_text import RequiredText
 from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
 from xtr_assets.storage.generation import Generation, leg_lack
+from xtr_assets.storage.manifest import TRACE_NOTE
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.scrub import Scrub, Verify
 from xtr_assets.storage.segment import TokenArrays
@@ -53,6 +54,8 @@ class OpenGeneration:
         verify: Verify | None = None,
     ) -> None:
         self.generation = generation
+        # Of what published it: the first search links to that.
+        self._trace = generation.manifest.notes.get(TRACE_NOTE)
         self._users, self._lock = 1, Lock()
         with ExitStack() as stack:
             stack.enter_context(generation.pin())
@@ -87,6 +90,11 @@ class OpenGeneration:
             self.confidence = Confidence.of(generation.manifest.profile.get(PROFILE_KEY))
             self._show(generation.layout.root.name, stack)
             self._stack = stack.pop_all()
+
+    def first_of(self) -> str | None:
+        """The traceparent of what published the generation, for the first search that asks; None for all others."""
+        trace, self._trace = self._trace, None
+        return trace if isinstance(trace, str) else None
 
     def _show(self, warehouse: str, stack: ExitStack) -> None:
         """Let the metrics show the indexes as long as they are open; a searcher that nobody closed may still go."""

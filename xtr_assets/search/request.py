@@ -26,12 +26,17 @@ UNUSED: Mapping[Mode, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One checked question: in which mode, over which rows, with which options, and how its text is read."""
+    """One checked question: in which mode, over which rows, with which options, and how its text is read.
+
+    scan : score every allowed row, whatever the mode; it is the reference of what the mode's own lists find, and no
+        search of anybody's: the metrics of searches do not count it
+    """
 
     options: SearchOptions
     mode: Mode
     where: Where | None
     syntax: Syntax = "terms"
+    scan: bool = False
 
     @property
     def k(self) -> int:

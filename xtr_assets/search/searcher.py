@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -15,7 +16,8 @@ from xtr_assets.core.query_syntax import Syntax
 from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
-from xtr_assets.search.answer import answer, rank_arrays
+from xtr_assets.search.answer import answer, rank_arrays, search_span
+from xtr_assets.search.description import Described
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
 from xtr_assets.search.loaders import serving
@@ -28,22 +30,22 @@ from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.search.served_profile import apply_settings, profile_of, reset_settings
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import Manifest
+from xtr_assets.storage.remote.store_cache import open_place
 from xtr_assets.storage.scrub import Verify
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
-from xtr_assets.telemetry.tracing import span
 
 log = logging.getLogger(__name__)
 
 
-class Searcher:
+class Searcher(Described):
     """Answers from one generation of a warehouse, pinned until `refresh` or `close`.
 
     Usable from many threads: a search holds the generation it began with to its end, whatever `refresh` does meanwhile.
 
     Parameters
     ----------
-    warehouse : the warehouse, or its folder
+    warehouse : the warehouse, its folder, or an object store ("s3://bucket/prefix"; docs/object-store.md)
     device : "auto", "cpu", "cuda" or "cuda:<n>"; what "auto" took is in `devices`, and why in `device_reasons`
     generation : a number, draft or published, or one that is open already; by default the published one
     encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
@@ -63,7 +65,7 @@ class Searcher:
         indexes: Indexes | None = None,
         verify: Verify | None = None,
     ) -> None:
-        self._warehouse = warehouse if isinstance(warehouse, Warehouse) else Warehouse.open(warehouse)
+        self._warehouse = warehouse if isinstance(warehouse, Warehouse) else open_place(warehouse)
         self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()
         if generation is None:
@@ -109,6 +111,7 @@ class Searcher:
     def refresh(self) -> int:
         """Move to the published generation, forward or back; its number. Searches under way end where they began."""
         with self._refreshing:
+            self._warehouse.follow()
             current, published = self._now(), serving(self._warehouse)
             if published.number == current.number:
                 return current.number
@@ -225,14 +228,16 @@ class Searcher:
         *,
         syntax: Syntax = "terms",
         explain: bool = False,
+        scan: bool = False,
     ) -> Answer:
-        """`search_batch` with the number of the generation that answered, which `refresh` may have left meanwhile."""
+        """`search_batch` with the number of the generation that answered, which `refresh` may have left meanwhile.
+        scan : score every allowed row in the spaces of the mode, the reference of it; metrics do not count it."""
         with self._counting():
-            ask = Ask.checked(options, mode, where, syntax)
+            ask = replace(Ask.checked(options, mode, where, syntax), scan=scan)
             check_queries(queries)
             with (
                 self._using() as opened,
-                span("search", mode=ask.mode, k=ask.k, queries=len(queries), generation=opened.number),
+                search_span(opened, ask, len(queries)),
             ):
                 return Answer(opened.number, answer(opened, self._encoder, queries, ask, explain))
 
@@ -307,8 +312,7 @@ class Searcher:
     def _using(self) -> Iterator[OpenGeneration]:
         opened = self._now()
         while not opened.join():
-            # A refresh took it away between the two steps.
-            opened = self._now()
+            opened = self._now()  # A refresh took it away between the two steps.
         try:
             yield opened
         finally:

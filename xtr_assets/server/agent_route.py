@@ -18,14 +18,17 @@ from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.json_body import body_bytes
 from xtr_assets.server.limits import RETRY_AFTER, Limits
 from xtr_assets.server.problem import Problem, busy, problem_of, refused, too_slow
+from xtr_assets.server.witness import Witness
 
 
 class AgentRoute:
     """An ASGI application over these indexes, which follow their pointers by themselves; `running` around its use."""
 
-    def __init__(self, indexes: Sequence[HostedIndex], limits: Limits, workers: int) -> None:
+    def __init__(
+        self, indexes: Sequence[HostedIndex], limits: Limits, workers: int, witnesses: Sequence[Witness] = ()
+    ) -> None:
         self._limits = limits
-        server = agent_server(indexes, Limits(k=MOST_HITS), look=False)
+        server = agent_server(indexes, Limits(k=MOST_HITS), look=False, witnesses=witnesses)
         server.streamable_http_app(
             stateless_http=True,
             json_response=True,

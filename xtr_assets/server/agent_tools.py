@@ -21,6 +21,7 @@ from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.problem import Problem, problem_of
 from xtr_assets.server.question import parse_question
+from xtr_assets.server.witness import Told, Witness, tell_all
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +43,19 @@ Result = TypeVar("Result")
 Mode = Literal["hybrid", "dense", "xtr", "lexical"]
 
 
-def agent_server(indexes: Sequence[HostedIndex], limits: Limits | None = None, *, look: bool = True) -> MCPServer[Any]:
+def agent_server(
+    indexes: Sequence[HostedIndex],
+    limits: Limits | None = None,
+    *,
+    look: bool = True,
+    witnesses: Sequence[Witness] = (),
+) -> MCPServer[Any]:
     """An MCP server over these indexes; `run("stdio")` answers until its input ends.
 
-    look : each tool looks at the pointer first; not where something else follows it, as a server does.
+    look : each tool looks at the pointer first; not where something else follows it, as a server does. witnesses : are
+    told of each search.
     """
-    tools = AgentTools(indexes, limits or Limits(k=MOST_HITS), look)
+    tools = AgentTools(indexes, limits or Limits(k=MOST_HITS), look, witnesses)
     server: MCPServer[Any] = MCPServer("xtr-assets", instructions=INSTRUCTIONS)
     for tool in (tools.search, tools.read_chunk, tools.list_sources, tools.index_status):
         server.tool(annotations=READS)(tool)
@@ -72,8 +80,15 @@ def told(tool: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
 class AgentTools:
     """The tools; each looks at the pointer first, so that an agent never searches what is no longer published."""
 
-    def __init__(self, indexes: Sequence[HostedIndex], limits: Limits, look: bool = True) -> None:
+    def __init__(
+        self,
+        indexes: Sequence[HostedIndex],
+        limits: Limits,
+        look: bool = True,
+        witnesses: Sequence[Witness] = (),
+    ) -> None:
         self._indexes, self._limits, self._look = {index.name: index for index in indexes}, limits, look
+        self._witnesses = witnesses
 
     @told
     def search(
@@ -97,6 +112,7 @@ class AgentTools:
         chosen = self._index(index)
         with chosen.use() as searcher:
             hits = searcher.search(query, question.k, mode, question.where)
+            tell_all(self._witnesses, Told(chosen, searcher.generation, query, question, hits))
             return {"index": chosen.name, "generation": searcher.generation, "hits": [_shown(hit) for hit in hits]}
 
     @told

@@ -32,12 +32,16 @@ from xtr_assets.server.guard import AGENTS, Guard, response_of
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.json_body import json_object
 from xtr_assets.server.limits import Limits
+from xtr_assets.server.live_recall import LiveRecall
 from xtr_assets.server.openapi import openapi_document
 from xtr_assets.server.page_files import page_routes
 from xtr_assets.server.problem import Problem, problem_of, refused
+from xtr_assets.server.query_log import QueryLog
 from xtr_assets.server.question import parse_question
 from xtr_assets.server.state_report import state_report
+from xtr_assets.server.witness import Witness
 from xtr_assets.telemetry import metrics
+from xtr_assets.telemetry.shared_metrics import SharedMetrics
 
 if TYPE_CHECKING:
     from xtr_assets.server.agent_route import AgentRoute
@@ -46,6 +50,8 @@ log = logging.getLogger(__name__)
 
 # A request names the generation it wants by this header, an answer the one it came from.
 GENERATION_HEADER = "Xtr-Generation"
+# How often a worker writes what it counts (5 ms).
+TELL_SECONDS = 1.0
 # How often the pointer is read (20 us).
 POLL_SECONDS = 1.0
 
@@ -73,7 +79,8 @@ class Server:
     """Several indexes behind one URL; `app` is the ASGI application.
 
     workers : threads that search. poll_seconds : how often each index looks at its pointer. agents : what answers at
-    /mcp, where anything does.
+    /mcp, where anything does. live : measures recall of a share of what is asked.
+    query_log : keeps it. shared : where this is one of several processes, whose metrics are told as one.
     """
 
     def __init__(
@@ -85,10 +92,15 @@ class Server:
         hosts: Collection[str] | None = None,
         poll_seconds: float = POLL_SECONDS,
         agents: "AgentRoute | None" = None,
+        live: LiveRecall | None = None,
+        query_log: QueryLog | None = None,
+        shared: SharedMetrics | None = None,
     ) -> None:
         self._indexes, self._bearers = {index.name: index for index in indexes}, bearers
         self._limits, self._poll_seconds = limits or Limits(), poll_seconds
-        self._gatherer = Gatherer(answer_together, workers, self._limits)
+        self._live, self._query_log, self._shared = live, query_log, shared
+        witnesses: list[Witness] = [one for one in (live, query_log) if one is not None]
+        self._gatherer = Gatherer(partial(answer_together, witnesses), workers, self._limits)
         self._facet_counts, self._agents = FacetCounts(), agents
         routes = [
             Route("/v1/search", answered(self._search), methods=["POST"]),
@@ -96,6 +108,7 @@ class Server:
             Route("/v1/chunks/{chunk_id}", answered(self._chunk)),
             Route("/v1/generation", answered(self._generation)),
             Route("/v1/generations", answered(self._generations)),
+            Route("/v1/generations/{number}/open", answered(self._open_beside), methods=["POST"]),
             Route("/v1/facets", answered(self._facets)),
             Route("/v1/state", answered(self._state)),
             Route("/healthz", answered(self._health)),
@@ -159,6 +172,15 @@ class Server:
     async def _generations(self, request: Request) -> Response:
         return json_response(await self._gatherer.alone(partial(overview.generations, self._index(request))))
 
+    async def _open_beside(self, request: Request) -> Response:
+        index, number = self._index(request), _number(request.path_params["number"], "the generation")
+
+        def opened() -> dict[str, Any]:
+            index.open_beside(number)
+            return {"index": index.name, "generation": number, "serving": index.serving, "kept": index.kept}
+
+        return json_response(await self._gatherer.alone(opened))
+
     async def _facets(self, request: Request) -> Response:
         index, pinned = self._index(request), _pinned(request)
 
@@ -169,7 +191,15 @@ class Server:
         return json_response(await self._gatherer.alone(read))
 
     async def _state(self, request: Request) -> Response:
-        return json_response(await self._gatherer.alone(partial(state_report, self._index(request))))
+        index = self._index(request)
+
+        def read() -> dict[str, Any]:
+            return {
+                **state_report(index),
+                "live_recall": None if self._live is None else self._live.document(index.name, self._others()),
+            }
+
+        return json_response(await self._gatherer.alone(read))
 
     async def _health(self, _: Request) -> Response:
         return json_response({"ok": True})
@@ -181,7 +211,9 @@ class Server:
         return json_response({"ready": ready, "problem": problem, "indexes": found}, 200 if ready else 503)
 
     async def _metrics(self, _: Request) -> Response:
-        return Response(await asyncio.to_thread(metrics.render), media_type=metrics.CONTENT_TYPE)
+        shared = self._shared
+        render = metrics.render if shared is None else partial(shared.render, self._told())
+        return Response(await asyncio.to_thread(render), media_type=metrics.CONTENT_TYPE)
 
     async def _openapi(self, _: Request) -> Response:
         return json_response(openapi_document(self._limits))
@@ -201,7 +233,13 @@ class Server:
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         await asyncio.gather(*(asyncio.to_thread(index.look) for index in self._indexes.values()))
+        if self._live is not None:
+            self._live.start()
+        if self._query_log is not None:
+            self._query_log.start()
         followers = [asyncio.create_task(self._follow(index)) for index in self._indexes.values()]
+        if self._shared is not None:
+            followers.append(asyncio.create_task(self._tell()))
         try:
             async with AsyncExitStack() as stack:
                 if self._agents is not None:
@@ -212,6 +250,10 @@ class Server:
                 one.cancel()
             await asyncio.gather(*followers, return_exceptions=True)
             await asyncio.to_thread(self._gatherer.close)
+            if self._live is not None:
+                self._live.close()
+            if self._query_log is not None:
+                await asyncio.to_thread(self._query_log.close)
             for index in self._indexes.values():
                 await asyncio.to_thread(index.close)
 
@@ -219,6 +261,22 @@ class Server:
         while True:
             await asyncio.sleep(self._poll_seconds)
             await asyncio.to_thread(index.look)
+
+    async def _tell(self) -> None:
+        """Keep what this process counts where the others find it."""
+        assert self._shared is not None
+        while True:
+            try:
+                await asyncio.to_thread(self._shared.write, self._told())
+            except OSError:
+                log.exception("the metrics of this worker cannot be shared")
+            await asyncio.sleep(TELL_SECONDS)
+
+    def _told(self) -> dict[str, Any] | None:
+        return None if self._live is None else self._live.tally.snapshot()
+
+    def _others(self) -> Sequence[Mapping[str, Any]]:
+        return () if self._shared is None else self._shared.others()
 
 
 async def _http_problem(_: Request, error: Exception) -> Response:

@@ -2,6 +2,9 @@
 
 A question that comes alone runs at once. While others are under way it waits a few milliseconds for more of its kind,
 or until nothing is under way, whichever is first; then all that wait and are alike become one call.
+
+Every second turn is that of the oldest, every other one that of the lightest: a lone question does not stand behind
+everybody's batches, and no batch waits for ever.
 """
 
 import asyncio
@@ -37,7 +40,7 @@ class Gatherer:
         self._together, self._workers, self._limits = together, workers, limits
         self._threads = ThreadPoolExecutor(workers, "xtr-serve")
         self._waiting: deque[_Waiting] = deque()
-        self._running = 0
+        self._running, self._oldest_next = 0, True
         self._timer: asyncio.TimerHandle | None = None
 
     async def ask(self, key: Any, item: Any, size: int = 1) -> Any:
@@ -86,16 +89,17 @@ class Gatherer:
             self._timer.cancel()
             self._timer = None
         while self._waiting and self._running < self._workers:
-            first = self._waiting[0]
+            first = self._waiting[0] if self._oldest_next else min(self._waiting, key=lambda one: one.size)
             if first.future.done():
                 # Its time ran out, or nobody wants it any more.
-                self._waiting.popleft()
+                self._waiting.remove(first)
                 continue
             loop = first.future.get_loop()
             left = first.arrived + self._limits.gather_seconds - loop.time()
             if self._running and first.key is not None and left > 0 and not self._full(first):
                 self._timer = loop.call_later(left, self._pump)
                 return
+            self._oldest_next = not self._oldest_next
             self._start(self._taken(first))
 
     def _full(self, first: _Waiting) -> bool:

@@ -105,8 +105,9 @@ def _hostname(host: str | None) -> str:
 
 
 def _route(path: str) -> str:
-    if path.startswith("/v1/chunks/"):
-        return "/v1/chunks"
+    for known in ("/v1/chunks", "/v1/generations"):
+        if path.startswith(f"{known}/"):
+            return known
     if path in FILES:
         return "/"
     return path if path in ROUTES else "other"

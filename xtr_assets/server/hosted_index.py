@@ -14,8 +14,11 @@ from time import monotonic
 
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.search.searcher import Searcher
-from xtr_assets.server.problem import Problem
-from xtr_assets.storage.history import read_published
+from xtr_assets.server.limits import RETRY_AFTER
+from xtr_assets.server.problem import Problem, busy
+from xtr_assets.server.worker_leases import WorkerLeases
+from xtr_assets.storage.remote.store_cache import CacheOptions, open_place
+from xtr_assets.storage.unnoted_move import followed
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 
@@ -25,6 +28,8 @@ log = logging.getLogger(__name__)
 WARM_UP = ("parse a date", "how to open a file and read its lines", "error")
 # A step of a pipeline asks more often than that.
 LEASE_SECONDS = 600.0
+# How long several processes may take to move, one after the other.
+MOVING_SECONDS = 60.0
 # Generations that are kept for those who pinned them, besides the one that serves.
 KEPT = 2
 # Seconds between two looks whether the server is being stopped, while large arrays of a generation are verified.
@@ -45,13 +50,28 @@ class HostedIndex:
 
     problem : why it does not answer from the generation that is published now, None where it does
     answers : whether a generation serves, of which no array was found damaged
+    leases : kept with other processes behind the same address, so that a client finds its generation at each of them
     """
 
-    def __init__(self, name: str, folder: Path, device: str = "auto", lease_seconds: float = LEASE_SECONDS) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        device: str = "auto",
+        lease_seconds: float = LEASE_SECONDS,
+        leases: WorkerLeases | None = None,
+        cache: CacheOptions | None = None,
+    ) -> None:
+        """folder : the warehouse, or the address of an object store, read through its `cache`."""
+        self._cache = cache
         self.name, self.folder, self._device, self._lease_seconds = name, folder, device, lease_seconds
         self.problem: str | None = "it was not opened yet"
         self.answers = False
+        self._leases = leases
         self._looking, self._lock, self._stopping = Lock(), Lock(), Event()
+        self._bringing = Lock()
+        self._brought_in_vain: dict[int, float] = {}
+        self._beside: int | None = None
         self._warehouse: Warehouse | None = None
         self._serving: _Held | None = None
         self._held: dict[int, _Held] = {}
@@ -72,7 +92,7 @@ class HostedIndex:
     def warehouse(self) -> Warehouse:
         """The warehouse. Raises StorageError."""
         if self._warehouse is None:
-            self._warehouse = Warehouse.open(self.folder)
+            self._warehouse = open_place(self.folder, self._cache)
         return self._warehouse
 
     def look(self) -> bool:
@@ -94,6 +114,8 @@ class HostedIndex:
     @contextmanager
     def use(self, pinned: int | None = None) -> Iterator[Searcher]:
         """The searcher that serves, or that of a pinned generation, whose lease begins anew. Raises Problem."""
+        if pinned is not None and self._leases is not None:
+            self._bring(pinned, self._leases)
         with self._lock:
             held = self._serving if pinned is None else self._held.get(pinned)
             if held is None:
@@ -107,6 +129,52 @@ class HostedIndex:
             with self._lock:
                 held.users -= 1
 
+    def open_beside(self, number: int) -> None:
+        """Hold another generation beside the one that serves, for who asks for it by its number: one at a time, for as
+        long as a lease. Raises Problem: 404 where there is none, 409 for one that must not answer, 503 while another is
+        being opened."""
+        if number not in self.kept:
+            self._check_beside(number)
+            if not self._bringing.acquire(blocking=False):
+                raise busy("another generation is being opened; ask again in a moment", RETRY_AFTER)
+            try:
+                if number not in self.kept:
+                    self._hold(number, self._opened(number))
+                with self._lock:
+                    before, self._beside = self._beside, number
+                    if before in self._held and before != number:
+                        self._held[before].leased_until = 0.0
+                if self._leases is not None and before is not None and before != number:
+                    self._leases.end(before)
+            finally:
+                self._bringing.release()
+        with self.use(number):
+            pass
+
+    def _check_beside(self, number: int) -> None:
+        try:
+            state = self.warehouse().generation(number).state
+        except GenerationError as error:
+            raise Problem(404, GenerationError.__name__, f"there is no generation {number}") from error
+        if state not in ("published", "retired"):
+            raise Problem(
+                409, GenerationError.__name__, f"generation {number} is {state}: only one that served may answer again"
+            )
+
+    @contextmanager
+    def still(self, number: int) -> Iterator[Searcher | None]:
+        """The searcher of a generation where it is held now; None where it is not. No lease begins, nothing waits."""
+        with self._lock:
+            held = self._held.get(number)
+            if held is not None:
+                held.users += 1
+        try:
+            yield None if held is None else held.searcher
+        finally:
+            if held is not None:
+                with self._lock:
+                    held.users -= 1
+
     def close(self) -> None:
         """Let go of everything."""
         self._stopping.set()
@@ -116,8 +184,36 @@ class HostedIndex:
         for one in held.values():
             one.searcher.close()
 
+    def _bring(self, number: int, leases: WorkerLeases) -> None:
+        """Open a generation that another process answers from: it is published, or somebody has a lease of it."""
+        if number not in self.kept and monotonic() >= self._brought_in_vain.get(number, 0.0):
+            with self._bringing:
+                try:
+                    if number not in self.kept and self._answered_elsewhere(number, leases):
+                        self._hold(number, self._opened(number)).leased_until = monotonic() + self._lease_seconds
+                except (XtrAssetsError, OSError) as error:
+                    log.warning("index %s: generation %d cannot be opened", self.name, number, exc_info=error)
+                    self._brought_in_vain = {number: monotonic() + MOVING_SECONDS}
+        if number in self.kept:
+            leases.renew(number)
+
+    def _answered_elsewhere(self, number: int, leases: WorkerLeases) -> bool:
+        if followed(self.warehouse().layout) == number:
+            return True
+        return leases.left(number) > 0 and self.warehouse().generation(number).state == "retired"
+
+    def _hold(self, number: int, searcher: Searcher) -> _Held:
+        """Keep a generation that was opened; where somebody opened it meanwhile, theirs, and this one is closed."""
+        with self._lock:
+            ours = _Held(searcher)
+            held = self._held.setdefault(number, ours)
+        if held is not ours:
+            searcher.close()
+        return held
+
     def _follow(self) -> bool:
-        number, serving = read_published(self.warehouse().layout), self.serving
+        self.warehouse().follow(self._stopping.is_set)
+        number, serving = followed(self.warehouse().layout), self.serving
         if number is None:
             self.problem = "nothing is published; `xtr-assets build` publishes a generation that passes its checks"
             return False
@@ -131,9 +227,12 @@ class HostedIndex:
         self._tried = number, patience, monotonic() + patience
         with self._lock:
             known = self._held.get(number)
-        held = known or _Held(self._opened(number))
+        held = known or self._hold(number, self._opened(number))
         with self._lock:
-            self._held[number] = self._serving = held
+            before, self._serving = self._serving, held
+            if before is not None and self._leases is not None:
+                # Whoever heard of it from a process that did not move yet finds it here.
+                before.leased_until = max(before.leased_until, monotonic() + MOVING_SECONDS)
         self._tried = None, 0.0, 0.0
         self.problem = None
         metrics.SERVER_SWAPS.labels(self.name, "served").inc()
@@ -181,12 +280,18 @@ class HostedIndex:
         """Close what nobody uses and no lease keeps; of leases the latest few count."""
         now = monotonic()
         with self._lock:
-            old = [(held.leased_until, number) for number, held in self._held.items() if held is not self._serving]
+            old = [
+                (self._until(number, held), number) for number, held in self._held.items() if held is not self._serving
+            ]
             kept = {number for until, number in sorted(old)[-KEPT:] if until > now}
             gone = [number for _, number in old if number not in kept and not self._held[number].users]
             closed = [self._held.pop(number) for number in gone]
         for held in closed:
             held.searcher.close()
+
+    def _until(self, number: int, held: _Held) -> float:
+        left = 0.0 if self._leases is None else self._leases.left(number)
+        return max(held.leased_until, monotonic() + left if left else 0.0)
 
     def _missing(self, pinned: int | None) -> Problem:
         if pinned is None:

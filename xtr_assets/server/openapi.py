@@ -5,14 +5,17 @@ from typing import Any
 
 from xtr_assets.search.request import MODES
 from xtr_assets.server.limits import Limits
-from xtr_assets.server.question import SETTINGS
+from xtr_assets.server.question import ASKED, SETTINGS
 
 _INTEGER, _NUMBER, _TEXT = {"type": "integer"}, {"type": "number"}, {"type": "string"}
+# Ids and numbers of generations.
+_WHOLE = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
 _ERRORS = {
     "400": "what is asked cannot be used",
     "401": "no valid token",
     "404": "no such index or chunk",
     "408": "it took too long",
+    "409": "such a generation must not answer",
     "410": "the pinned generation is not held any more",
     "413": "the body is too large",
     "415": "the body is no plain JSON",
@@ -32,7 +35,7 @@ _FOLDER = _object(source=_TEXT, path=_TEXT, chunks=_INTEGER)
 
 def openapi_document(limits: Limits) -> dict[str, Any]:
     """The document, OpenAPI 3.1."""
-    chunk_id = {"name": "chunk_id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}}
+    chunk_id = {"name": "chunk_id", "in": "path", "required": True, "schema": _WHOLE}
     around = [
         _query(name, {"type": "integer", "minimum": 0, "maximum": limits.neighbours}) for name in ("before", "after")
     ]
@@ -64,7 +67,16 @@ def openapi_document(limits: Limits) -> dict[str, Any]:
                 )
             },
             "/v1/generation": {"get": _operation("The generation that answers", "generation", _object())},
-            "/v1/generations": {"get": _operation("Every generation", "generations", _object())},
+            "/v1/generations": {"get": _operation("Every generation", "generations", _object(), pinned=False)},
+            "/v1/generations/{number}/open": {
+                "post": _operation(
+                    "Open another generation, to be asked for by the header Xtr-Generation",
+                    "open_generation",
+                    _object(generation=_INTEGER, serving={"type": ["integer", "null"]}, kept=_list(_INTEGER)),
+                    [{"name": "number", "in": "path", "required": True, "schema": _WHOLE}],
+                    pinned=False,
+                )
+            },
             "/v1/facets": {
                 "get": _operation(
                     "The modes there are, and what a search can be narrowed to: sources with their kinds, and folders",
@@ -80,7 +92,9 @@ def openapi_document(limits: Limits) -> dict[str, Any]:
                         **dict.fromkeys(("shards", "history"), _list({"type": "object"})),
                         **dict.fromkeys(("quarantine", "stale"), _object(total=_INTEGER, files=_list(_object()))),
                         draft={"type": ["object", "null"]},
+                        live_recall={"type": ["object", "null"]},
                     ),
+                    pinned=False,
                 )
             },
             "/": {"get": _plain("The search page", "page", "text/html", {})},
@@ -104,6 +118,7 @@ def _search_request(limits: Limits) -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "description": "Exactly one of query, queries, vectors and tokens.",
+        "oneOf": [{"required": [name]} for name in ASKED],
         "properties": {
             "query": text,
             "queries": {"type": "array", "items": text, "maxItems": limits.batch},
@@ -149,18 +164,22 @@ def _hit() -> dict[str, Any]:
 
 
 def _operation(
-    summary: str, name: str, answer: dict[str, Any], parameters: list[dict[str, Any]] | None = None
+    summary: str,
+    name: str,
+    answer: dict[str, Any],
+    parameters: list[dict[str, Any]] | None = None,
+    pinned: bool = True,
 ) -> dict[str, Any]:
-    pinned = {
+    header = {
         "name": "Xtr-Generation",
         "in": "header",
         "description": "answer from this generation or not at all",
-        "schema": {"type": "integer", "minimum": 0},
+        "schema": _WHOLE,
     }
     return {
         "summary": summary,
         "operationId": name,
-        "parameters": [_query("index", _TEXT), pinned, *(parameters or [])],
+        "parameters": [_query("index", _TEXT), *([header] if pinned else []), *(parameters or [])],
         "responses": {
             "200": {"description": "answered", "content": {"application/json": {"schema": answer}}},
             **{status: _error(says) for status, says in _ERRORS.items()},

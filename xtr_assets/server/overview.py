@@ -1,5 +1,6 @@
 """What is said of an index and its generations; nothing here names a place on the machine."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from xtr_assets.search.searcher import Searcher
@@ -8,6 +9,8 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_published
 from xtr_assets.storage.manifest import CheckRecord
 
+# Questions that a draft answers otherwise, and characters of each text of them.
+MOST_ANSWERS, MOST_TEXT = 50, 300
 # Points of a curve of recall over k; the gate measures six.
 MOST_POINTS = 32
 
@@ -75,7 +78,17 @@ def _check(record: CheckRecord) -> dict[str, Any]:
     curve = record.details.get("curve")
     if isinstance(curve, list) and all(isinstance(one, list) and all(map(_is_number, one)) for one in curve):
         said["curve"] = [one[:2] for one in curve[:MOST_POINTS] if len(one) >= 2]
+    answers = record.details.get("answers")
+    if isinstance(answers, list) and answers:
+        said["answers"] = [_answer(one) for one in answers[:MOST_ANSWERS] if isinstance(one, dict)]
     return said
+
+
+def _answer(one: Mapping[str, Any]) -> dict[str, Any]:
+    """A question whose answers change: texts as texts, numbers as numbers, whatever stands there."""
+    texts = {name: str(one.get(name, ""))[:MOST_TEXT] for name in ("question", "first_before", "first_after")}
+    numbers = {name: value if _is_number(value := one.get(name)) else 0 for name in ("asked", "kept")}
+    return {**texts, **numbers}
 
 
 def _is_number(value: Any) -> bool:

@@ -1,7 +1,7 @@
 """uvicorn around the application: address, tokens, a graceful stop."""
 
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,11 @@ from xtr_assets.server.application import Server
 from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
+from xtr_assets.server.live_recall import LiveRecall
 from xtr_assets.server.patient_protocol import patient
+from xtr_assets.server.query_log import QueryLog
+from xtr_assets.server.witness import Witness
+from xtr_assets.telemetry.shared_metrics import SharedMetrics
 
 if TYPE_CHECKING:
     from xtr_assets.server.agent_route import AgentRoute
@@ -54,14 +58,21 @@ def uvicorn_server(
     poll_seconds: float = 1.0,
     access_log: bool = False,
     agents: bool = False,
+    live: LiveRecall | None = None,
+    query_log: QueryLog | None = None,
+    shared: SharedMetrics | None = None,
 ) -> uvicorn.Server:
     """A uvicorn server that was not started; `run()` serves until SIGTERM or SIGINT, then ends what is under way.
 
-    agents : offer the tools of agents at /mcp. Raises ModuleNotFoundError where the SDK is not installed.
+    agents : offer the tools of agents at /mcp. live : measures recall of what is asked. query_log : keeps it. shared :
+    where this is one of several processes. Raises ModuleNotFoundError where the SDK is not installed.
     """
     limits = limits or Limits()
-    route = _agent_route(indexes, limits, workers) if agents else None
-    server = Server(indexes, bearers, limits, workers, names_for(address, bearers), poll_seconds, route)
+    witnesses: list[Witness] = [one for one in (live, query_log) if one is not None]
+    route = _agent_route(indexes, limits, workers, witnesses) if agents else None
+    server = Server(
+        indexes, bearers, limits, workers, names_for(address, bearers), poll_seconds, route, live, query_log, shared
+    )
     return uvicorn.Server(
         uvicorn.Config(
             server.app,
@@ -80,11 +91,13 @@ def uvicorn_server(
     )
 
 
-def _agent_route(indexes: list[HostedIndex], limits: Limits, workers: int) -> "AgentRoute":
+def _agent_route(
+    indexes: list[HostedIndex], limits: Limits, workers: int, witnesses: Sequence[Witness]
+) -> "AgentRoute":
     # The SDK takes half a second to import: only who offers its tools waits for it.
     from xtr_assets.server.agent_route import AgentRoute
 
-    return AgentRoute(indexes, limits, workers)
+    return AgentRoute(indexes, limits, workers, witnesses)
 
 
 def _loopback(host: str) -> bool:

@@ -3,43 +3,25 @@
 import hashlib
 import json
 import logging
-import stat
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.chunking import CHUNKER_VERSION
-from xtr_assets.core.errors import ConfigError, SourceError
+from xtr_assets.core.errors import SourceError
 from xtr_assets.core.types import Chunk, FileState, Quarantined
-from xtr_assets.sources.file_scan import Listing, file_state, list_files, unread_state
+from xtr_assets.sources.file_scan import Listing, unread_state
+from xtr_assets.sources.folder_place import FolderPlace
 from xtr_assets.sources.globs import Globs
+from xtr_assets.sources.place import Place, Refused, SourceFile
+from xtr_assets.sources.reason import NOT_TAKEN, Reason
 from xtr_assets.sources.text_decoder import Undecodable
-from xtr_assets.sources.tree_stamp import tree_stamp
+
+__all__ = ["NOT_TAKEN", "FileSource", "Reason", "Source", "shard_of"]
 
 log = logging.getLogger(__name__)
-
-Reason = Literal[
-    "unreadable",  # the file or folder cannot be opened or read
-    "undecodable",  # its bytes are no text in the encoding it has or declares
-    "null-bytes",  # it decodes, and holds what no text holds: most likely binary
-    "unparsable",  # no Python, no Parquet, no JSON, no document
-    "invalid-record",  # a record without a usable id or text
-    "duplicate-id",  # an id that an earlier record of the file has
-    "truncated",  # records that end in the midst of one: what follows is lost
-    "too-large",  # it is larger than `max_file_bytes`: not looked into
-    "encrypted",  # a document that opens with a password
-    "no-text",  # a document of pictures alone
-    "beyond-limits",  # reading it takes more depth, pages, memory or time than any document should
-    "not-installed",  # the library that reads it is not there: its detail has the command
-    "no-records",  # a file of records that holds none that can be used
-]
-
-# What says that a file as a whole is not what it should be: where it has rows from before, these stay. All other
-# reasons are about content, and content that is bad has no rows.
-NOT_TAKEN: frozenset[str] = frozenset({"unreadable", "truncated", "no-records"})
 
 
 class Source(Protocol):
@@ -65,12 +47,13 @@ class Source(Protocol):
 
 
 class FileSource(ABC):
-    """A source that is a folder, or a single file, on this machine."""
+    """A source of files, wherever they lie."""
 
     suffixes: ClassVar[tuple[str, ...]]
 
-    def __init__(self, config: SourceConfig) -> None:
+    def __init__(self, config: SourceConfig, place: Place | None = None) -> None:
         self.config = config
+        self.place: Place = FolderPlace(config) if place is None else place
         self.globs = Globs(config.include, config.exclude, self.suffixes, config.name)
 
     def shards(self) -> tuple[str, ...]:
@@ -89,12 +72,13 @@ class FileSource(ABC):
             "max_chars": config.max_chars,
             "max_file_bytes": config.most_bytes,
             **self.settings(),
+            **({} if config.kind == config.holds else {"holds": config.holds}),
         }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
     def stamp(self, now_ns: int) -> str | None:
         """Equal only where a scan would find the same (sources/tree_stamp.py); None where nobody can tell."""
-        return tree_stamp(self.config.path, self.globs, now_ns)
+        return self.place.stamp(self.globs, now_ns)
 
     def settings(self) -> dict[str, Any]:
         """What else decides the chunks of this kind of source."""
@@ -103,20 +87,19 @@ class FileSource(ABC):
     def scan(self, shard: str, known: Mapping[str, FileState]) -> dict[str, FileState]:
         """The files of a shard now, in order of path.
 
-        A file whose size and time (`file_state`) are those in `known` keeps its sha256 unread; every other file is
-        read. Files that cannot be read are listed too, as stale, and so are folders that cannot be listed, with what
-        was known below them: a folder that is closed for a day must not cost its chunks. A shard may be empty, a source
-        may not.
+        What is as it is in `known` is not read again. Files that cannot be read are listed too, as stale, and so are
+        folders that cannot be listed, with what was known below them: a folder that is closed for a day must not cost
+        its chunks. A shard may be empty, a source may not.
         """
         shards = self.shards()
         if shard not in shards:
             raise SourceError(f"source {self.config.name} has no shard {shard!r}; it has {', '.join(shards)}")
         now_ns = time.time_ns()
-        folder, listing = self._listing()
+        listing = self.listing()
         found: dict[str, FileState] = {}
         for path in listing.files:
             if shards[shard_of(path, len(shards))] == shard:
-                state = file_state(folder, path, known.get(path), now_ns, self.config.most_bytes)
+                state = self.place.state(path, known.get(path), now_ns, self.most_bytes(path))
                 if state is not None:
                     found[path] = state
         for closed, why in listing.closed.items():
@@ -129,21 +112,10 @@ class FileSource(ABC):
         return {path: found[path] for path in sorted(found)}
 
     def read(self, path: str) -> Iterator[Chunk | Quarantined]:
-        file = self._file(path)
         try:
-            status = file.stat()
-            mode, most = status.st_mode, self.config.most_bytes
-            if stat.S_ISDIR(mode):
-                yield self.refuse(path, 0, "unreadable", "the folder cannot be listed; check its permissions")
-            elif not stat.S_ISREG(mode):
-                yield self.refuse(path, 0, "unreadable", "not a regular file (a pipe, a socket or a device)")
-            elif most is not None and status.st_size > most:
-                detail = (
-                    f"{status.st_size:,} bytes, `max_file_bytes` allows {most:,}; raise it, split or exclude the file"
-                )
-                yield self.refuse(path, 0, "too-large", detail)
-            else:
-                yield from self.read_file(path, file)
+            yield from self.read_file(path, self.place.file(path, self.globs, self.most_bytes(path)))
+        except Refused as error:
+            yield self.refuse(path, 0, error.reason, error.detail)
         except Undecodable as error:
             yield self.refuse(path, error.line, error.reason, error.detail)
         except FileNotFoundError:
@@ -157,58 +129,19 @@ class FileSource(ABC):
             log.exception("source %s: %s cannot be read", self.config.name, path)
             yield self.refuse(path, 0, "unreadable", f"{type(error).__name__}: {error!s:.200}")
 
+    def most_bytes(self, path: str) -> int | None:  # noqa: ARG002
+        """The largest file of a name that is read; None for any."""
+        return self.config.most_bytes
+
     @abstractmethod
-    def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
+    def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         """`read` for a regular file; may raise OSError and Undecodable."""
 
     def refuse(self, path: str, line: int, reason: Reason, detail: str) -> Quarantined:
         return Quarantined(self.config.name, path, line, reason, detail)
 
-    def _file(self, path: str) -> Path:
-        return self.config.path if self._single() else self.config.path / path
-
-    def _single(self) -> bool:
-        return self.config.path.is_file()
-
     def listing(self) -> Listing:
-        return self._listing()[1]
-
-    def _listing(self) -> tuple[Path, Listing]:
-        """(folder the paths are relative to, the paths). Raises SourceError for a source that is gone or empty."""
-        name, root = self.config.name, self.config.path
-        try:
-            single, there = self._single(), root.exists()
-        except OSError as error:
-            raise SourceError(
-                f"source {name} cannot be looked at: {root} ({error.strerror}); check the permissions of the folders "
-                "above it, and whether its disk is well"
-            ) from error
-        if single:
-            if self.config.shards > 1 or self.config.include or self.config.exclude:
-                raise ConfigError(
-                    f"`path` of source {name} is one file, {root}, while `shards`, `include` and `exclude` choose "
-                    "among the files of a folder; remove them, or make `path` the folder"
-                )
-            return root.parent, Listing([root.name])
-        if not there:
-            raise SourceError(
-                f"source {name} is gone: nothing at {root}; mount or restore it, correct `path`, or remove the source "
-                "from the configuration to drop its chunks"
-            )
-        try:
-            listing = list_files(root, self.globs)
-        except OSError as error:
-            raise SourceError(
-                f"source {name}: {root} cannot be listed ({error.strerror}); check that it is a folder that this "
-                "user may read"
-            ) from error
-        if not listing.files and not listing.closed:
-            raise SourceError(
-                f"source {name}: {root} is there, but no file in it matches include {list(self.globs.include)} "
-                f"and exclude {list(self.globs.exclude)}; mount or restore it, correct the patterns, or remove the "
-                "source from the configuration to drop its chunks"
-            )
-        return root, listing
+        return self.place.listing(self.globs)
 
 
 def shard_of(path: str, count: int) -> int:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, ClassVar
 
 from xtr_assets.core.chunking import chunk_code
@@ -10,6 +9,7 @@ from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.chunking.code_syntax import Unparsable, require
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
+from xtr_assets.sources.place import SourceFile
 from xtr_assets.sources.text_decoder import declared_encoding, decode
 
 
@@ -24,7 +24,7 @@ class CodeTree(FileSource):
         require()
         return {"parsers": [version("tree-sitter"), version("tree-sitter-language-pack")]}
 
-    def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
+    def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()
         text = decode(data, declared_encoding(data))
         try:

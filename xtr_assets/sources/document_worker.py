@@ -13,14 +13,14 @@ from typing import Any
 
 from xtr_assets.core.chunking.blocks import Block, DocumentRefused
 
-# The libraries of the extra, by the suffix of what they read; the second one of HTML is the gate's. Without docutils
-# reStructuredText is read all the same: its titles are found by line rules then.
+# The libraries of the extra, by the suffix of what they read; the second one of HTML and PDF is the gate's. Without
+# docutils reStructuredText is read all the same: its titles are found by line rules then.
 TITLES = "docutils"
 _HTML: tuple[str, ...] = ("lxml", "selectolax")
 LIBRARIES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), _HTML),
     ".docx": ("python-docx",),
-    ".pdf": ("pypdf",),
+    ".pdf": ("pypdf", "pypdfium2"),
 }
 INSTALL = "pip install 'xtr-assets[documents]'"
 

@@ -19,11 +19,12 @@ RACY_NS = 2_000_000_000
 @dataclass(slots=True)
 class Listing:
     """Relative posix paths, sorted: files that match; files beside them of suffixes that the source does not read;
-    and why, by path, folders cannot be listed and names cannot be kept."""
+    why, by path, folders cannot be listed and names cannot be kept; submodules, which are repositories of their own."""
 
     files: list[str] = field(default_factory=list)
     other: list[str] = field(default_factory=list)
     closed: dict[str, str] = field(default_factory=dict)
+    submodules: list[str] = field(default_factory=list)
 
 
 def list_files(root: Path, globs: Globs) -> Listing:

@@ -2,18 +2,18 @@
 
 from codecs import BOM_UTF8
 from collections.abc import Iterator
-from pathlib import Path
 
-from xtr_assets.core.json_document import read_json
+from xtr_assets.core.json_document import NameTwice, read_json
+from xtr_assets.sources.place import SourceFile
 from xtr_assets.sources.record_rows import InvalidRecord, Row
 
 
-def read_jsonl(file: Path) -> Iterator[Row | InvalidRecord]:
+def read_jsonl(file: SourceFile) -> Iterator[Row | InvalidRecord]:
     """Rows in order; a broken line gives an InvalidRecord and the next one is read. Raises OSError.
 
     A broken last line that has no line end was cut off: so were, most likely, the records that followed it.
     """
-    with file.open("rb") as stream:
+    with file.open() as stream:
         for number, line in enumerate(stream, 1):
             stripped = (line.removeprefix(BOM_UTF8) if number == 1 else line).strip()
             if not stripped:
@@ -26,10 +26,12 @@ def read_jsonl(file: Path) -> Iterator[Row | InvalidRecord]:
 
 def _row(number: int, line: bytes) -> Row | InvalidRecord:
     try:
-        values = read_json(line.decode("utf-8"))
+        values = read_json(line.decode("utf-8"), distinct=True)
     except UnicodeDecodeError as error:
         detail = f"byte {line[error.start]:#04x} is not UTF-8 ({error.reason})"
         return InvalidRecord(number, "undecodable", detail)
+    except NameTwice as error:
+        return InvalidRecord(number, "invalid-record", str(error))
     except ValueError as error:
         return InvalidRecord(number, "unparsable", f"not JSON: {error}")
     if not isinstance(values, dict):

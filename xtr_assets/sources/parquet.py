@@ -1,14 +1,14 @@
 """Rows of Parquet files in batches: memory is bounded by a batch of the wanted columns, however large a group is."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.sources.arrow_values import plain_value
-from xtr_assets.sources.base import Reason
+from xtr_assets.sources.place import SourceFile
+from xtr_assets.sources.reason import Reason
 from xtr_assets.sources.record_rows import InvalidRecord, Row
 
 # Texts of a few KB make batches of a few MB; larger ones gain no speed.
@@ -18,13 +18,13 @@ BATCH_ROWS = 1024
 BUFFER_BYTES = 1 << 20
 
 
-def read_parquet(file: Path, required: Sequence[str], optional: Sequence[str]) -> Iterator[Row | InvalidRecord]:
+def read_parquet(file: SourceFile, required: Sequence[str], optional: Sequence[str]) -> Iterator[Row | InvalidRecord]:
     """Rows in order, numbered from 1. Raises OSError where the file cannot be opened.
 
     A file without a required column, or whose footer cannot be read, gives one InvalidRecord of line 0; one whose
     pages are damaged gives the rows before the damage and then an InvalidRecord that says what is lost.
     """
-    with file.open("rb") as stream:
+    with file.open() as stream:
         try:
             parquet = pq.ParquetFile(stream, buffer_size=BUFFER_BYTES, pre_buffer=False)
         except Exception as error:
@@ -38,6 +38,10 @@ def read_parquet(file: Path, required: Sequence[str], optional: Sequence[str]) -
             yield InvalidRecord(0, "no-records", detail)
             return
         columns = [name for name in dict.fromkeys([*required, *optional]) if name in names]
+        if twice := [name for name in columns if names.count(name) > 1]:
+            detail = f"the column `{twice[0]}` stands there twice, and which one is meant nobody knows; rename one"
+            yield InvalidRecord(0, "no-records", detail)
+            return
         number = 0
         try:
             for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):

@@ -4,12 +4,12 @@ import io
 import sys
 import tokenize
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 
 from xtr_assets.core.chunking import chunk_python
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
+from xtr_assets.sources.place import SourceFile
 from xtr_assets.sources.text_decoder import Undecodable, decode
 
 
@@ -22,7 +22,7 @@ class PythonTree(FileSource):
         # The parser is the running Python's: a file that an older one refused must come up again under a newer one.
         return {"python": list(sys.version_info[:2])}
 
-    def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
+    def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()
         text = _decode_source(data)
         try:

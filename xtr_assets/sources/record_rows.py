@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from xtr_assets.sources.base import Reason
+from xtr_assets.sources.reason import Reason
 
 
 @dataclass(frozen=True, slots=True)

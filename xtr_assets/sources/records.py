@@ -1,7 +1,6 @@
 """Records: one JSON object a line, or the rows of a Parquet file. One record is one chunk, or several if it is long."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 from xtr_assets.config import SourceConfig
@@ -11,9 +10,14 @@ from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.jsonl import read_jsonl
 from xtr_assets.sources.parquet import read_parquet
+from xtr_assets.sources.place import SourceFile
 from xtr_assets.sources.record_rows import InvalidRecord, Row, canonical_json
 
 _DEFAULT_TITLE = SourceConfig.model_fields["title"].default
+
+
+# Of how records are taken: 2 refuses an object, or a file of Parquet, in which a name stands twice.
+RECORDS_VERSION = 2
 
 
 class Records(FileSource):
@@ -28,9 +32,10 @@ class Records(FileSource):
 
     def settings(self) -> dict[str, Any]:
         config = self.config
-        return {"id": config.id, "title": config.title, "text": config.text, "metadata": list(config.metadata)}
+        fields = {"id": config.id, "title": config.title, "text": config.text, "metadata": list(config.metadata)}
+        return {**fields, "records": RECORDS_VERSION}
 
-    def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
+    def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         # Ids as the chunk_ids they make: 8 bytes of content each, so that millions fit in memory.
         seen: set[int] = set()
         refused = 0
@@ -55,9 +60,9 @@ class Records(FileSource):
             yield from chunks
         if not seen:
             said = f"none of its {refused} records can be used" if refused else "it holds no record"
-            yield self.refuse(path, 0, "no-records", f"{said} ({file.stat().st_size} bytes)")
+            yield self.refuse(path, 0, "no-records", f"{said} ({file.size} bytes)")
 
-    def _rows(self, file: Path) -> Iterator[Row | InvalidRecord]:
+    def _rows(self, file: SourceFile) -> Iterator[Row | InvalidRecord]:
         if file.suffix.lower() not in (".parquet", ".pq"):
             return read_jsonl(file)
         config = self.config

@@ -13,8 +13,11 @@ from xtr_assets.core.json_document import read_json
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.document_worker import LIBRARIES, WORKER, versions
+from xtr_assets.sources.place import SourceFile
 from xtr_assets.sources.text_decoder import declared_encoding, decode, page_encoding
 
+# Of what documents are read to say: 2 reads notes, headers and footers of DOCX, and no PDF whose letters are guessed.
+DOCUMENTS_VERSION = 2
 # A suffix that is not here, brought in by an include pattern of its own, is plain text.
 _STYLES: dict[str, TextStyle] = {".md": "markdown", ".markdown": "markdown", ".rst": "rst"}
 
@@ -26,9 +29,9 @@ class TextTree(FileSource):
 
     def settings(self) -> dict[str, Any]:
         # Another release may read another text; and what was refused for want of a library comes up when it is there.
-        return {"libraries": versions()}
+        return {"libraries": versions(), "documents": DOCUMENTS_VERSION}
 
-    def read_file(self, path: str, file: Path) -> Iterator[Chunk | Quarantined]:
+    def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()
         suffix = Path(path).suffix.lower()
         if suffix in LIBRARIES:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from xtr_assets.core.ids import text_hash
@@ -75,6 +74,9 @@ def shifted(table: pa.Table, shifts: Sequence[Shift]) -> pa.Table:
     """Rows of a whole segment, in order, with their lines where they stand now; a table without lines as it is."""
     if not shifts:
         return table
+    # 30 CPU ms of import, which a search of rows that did not move need not pay.
+    import pyarrow.compute as pc
+
     by = pa.array(shift_array(shifts, len(table)))
     for name in LINE_COLUMNS:
         if name in table.column_names:

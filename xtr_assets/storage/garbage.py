@@ -3,7 +3,7 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -62,21 +62,44 @@ def collect(layout: Layout, keep: int, *, dry_run: bool = False, encoder: str | 
     chosen = kept_numbers(layout, sealed, keep)
     # Before anything goes: where what is kept cannot be read, nothing that could take its place is removed.
     kept_manifests = {number: read_manifest(layout, number) for number in (*sorted(chosen), *drafts)}
-    pinned, removed_numbers = [], []
+    going = [number for number in sealed if number not in chosen]
+    report = _sweep(layout, sealed, going, kept_manifests, drafts, dry_run=dry_run, encoder=encoder)
+    for number in sorted(set(unsealed) - set(drafts)):
+        _remove(layout, layout.generation(number), report.removed, dry_run)
+    return report
+
+
+def evict(layout: Layout, numbers: Sequence[int]) -> CollectReport:
+    """Remove just these generations where nobody reads them, and what nothing left needs; runs under the lock. For the
+    cache of an object store, which can bring them again."""
+    sealed = [number for number in layout.numbers() if is_sealed(layout, number)]
+    stay = {number: read_manifest(layout, number) for number in sealed if number not in numbers}
+    return _sweep(layout, sealed, numbers, stay, [], dry_run=False, encoder=None)
+
+
+def _sweep(
+    layout: Layout,
+    sealed: Sequence[int],
+    going: Sequence[int],
+    known: Mapping[int, Manifest],
+    drafts: Sequence[int],
+    *,
+    dry_run: bool,
+    encoder: str | None,
+) -> CollectReport:
+    """Remove the generations `going` but pinned ones, then whatever the rest of `sealed` and the drafts do not need.
+    `known` : manifests that were read already."""
+    pinned, gone = [], []
     removed: dict[str, int] = {}
-    for number in sealed:
-        if number in chosen:
-            continue
+    for number in going:
         with _unpinned(layout, number) as free:
             if not free:
                 pinned.append(number)
                 continue
-            removed_numbers.append(number)
+            gone.append(number)
             _remove(layout, layout.generation(number), removed, dry_run)
-    for number in sorted(set(unsealed) - set(drafts)):
-        _remove(layout, layout.generation(number), removed, dry_run)
-    kept = [number for number in sealed if number not in removed_numbers]
-    manifests = [kept_manifests.get(number) or read_manifest(layout, number) for number in (*kept, *drafts)]
+    kept = [number for number in sealed if number not in gone]
+    manifests = [known.get(number) or read_manifest(layout, number) for number in (*kept, *drafts)]
     spare = partial(unreferenced, layout, manifests, open_draft=bool(drafts), encoder=encoder)
     if dry_run:
         for path in spare():
@@ -87,7 +110,7 @@ def collect(layout: Layout, keep: int, *, dry_run: bool = False, encoder: str | 
             for number, path in enumerate(spare()):
                 removed[layout.relative(path)] = _size(path)
                 _hide(path, folder / str(number))
-    return CollectReport(dry_run, tuple(kept), tuple(pinned), tuple(removed_numbers), removed)
+    return CollectReport(dry_run, tuple(kept), tuple(pinned), tuple(gone), removed)
 
 
 def kept_numbers(layout: Layout, sealed: Sequence[int], keep: int) -> set[int]:

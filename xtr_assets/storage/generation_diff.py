@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from xtr_assets.core.types import Ints
 from xtr_assets.storage.generation import Generation
@@ -49,6 +48,9 @@ class GenerationDiff:
 
 def diff(before: Generation, after: Generation) -> GenerationDiff:
     """Compare live chunks and settings, in time linear in the rows of both."""
+    # 30 CPU ms of import, which whoever reads a warehouse need not pay.
+    import pyarrow.compute as pc
+
     columns = ["chunk_id", "text_hash", "source"]
     old, new = (one.chunk_table(columns).drop_columns("row") for one in (before, after))
     both = old.join(new, "chunk_id", join_type="full outer", left_suffix=" before", right_suffix=" after")

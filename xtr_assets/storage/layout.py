@@ -46,6 +46,14 @@ class Layout:
         return self.root / "commit.lock"
 
     @property
+    def run_marks(self) -> Path:
+        """A file of each run that Dagster began lately, locked while a process executes it."""
+        return self.root / "runs"
+
+    def run_mark(self, run_id: str) -> Path:
+        return self.run_marks / safe_name(run_id, "run")
+
+    @property
     def published(self) -> Path:
         return self.root / "PUBLISHED"
 
@@ -57,6 +65,16 @@ class Layout:
     def scratch(self) -> Path:
         """Temporaries of live writers; what a dead writer left here is removed by `clean`."""
         return self.root / "tmp"
+
+    @property
+    def incoming(self) -> Path:
+        """What a pull has of a generation so far: laid out as a warehouse, moved into place when all of it is there."""
+        return self.root / "incoming"
+
+    @property
+    def cache_json(self) -> Path:
+        """Only in the cache of an object store: which store, which move, and when each generation was last used."""
+        return self.root / "cache.json"
 
     @property
     def shards(self) -> Path:

@@ -88,6 +88,8 @@ def refuse_linked_top(layout: Layout) -> None:
         layout.generations,
         layout.staging_root,
         layout.scratch,
+        layout.incoming,
+        layout.run_marks,
         layout.writer_lock,
         layout.commit_lock,
     ):

@@ -203,6 +203,10 @@ class CheckRecord(Grown):
         return sha256_bytes(canonical_json([run_id, self.model_dump(mode="json", exclude={"seal"})]))
 
 
+# A note: the span that published the generation, as W3C's traceparent.
+TRACE_NOTE = "traceparent"
+
+
 class Manifest(Grown):
     """manifest.json of a generation. `files` is everything it needs, by path relative to the warehouse.
 

@@ -20,6 +20,7 @@ from xtr_assets.storage.requirement import demands, unmet
 from xtr_assets.storage.scrub import own_files, verify_once
 from xtr_assets.storage.seal import is_sealed, read_manifest, refuse_altered, restore_seals, seal_text, sealed_sha256
 from xtr_assets.storage.stored_json import sha256_bytes
+from xtr_assets.storage.unnoted_move import refuse_withdrawn_pointer
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def publish(
     for reason, word in ((force_reason, "force"), (again_reason, "again")):
         if reason is not None and not reason.strip():
             raise InvalidInput(f"{word} needs a reason; it is kept in the history")
+    refuse_withdrawn_pointer(layout)
     manifest = read_manifest(layout, number)
     refuse_altered(layout, number)
     content = content_of(layout, manifest)
@@ -101,6 +103,7 @@ def seal(layout: Layout, manifest: Manifest, forced: str | None, notes: Mapping[
 
 def rollback(layout: Layout, to: int | None = None, *, who: str | None = None, reason: str | None = None) -> Generation:
     """Let an earlier generation serve again: `to`, or the one published before, passing over withdrawn ones."""
+    refuse_withdrawn_pointer(layout)
     current = read_published(layout)
     target = previous_published(layout) if to is None else to
     if target is None:
@@ -138,6 +141,7 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
     holds something else takes over first."""
     if not reason.strip():
         raise InvalidInput("withdraw needs a reason; it is kept in the history")
+    refuse_withdrawn_pointer(layout)
     content = refuse_withdrawn(layout, number)
     if not is_sealed(layout, number):
         raise GenerationError(f"generation {number} is a draft; discard it instead")
@@ -159,7 +163,11 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
 
 
 def recover(layout: Layout) -> None:
-    """Note a move of the pointer that a crash kept out of the history, and write seals again that got lost."""
+    """Note a move of the pointer that a crash kept out of the history, and write seals again that got lost.
+
+    CorruptFile where the pointer names what was withdrawn.
+    """
+    refuse_withdrawn_pointer(layout)
     restore_seals(layout)
     current = read_published(layout)
     entries = [entry for entry in read_history(layout) if entry.moves]

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from xtr_assets.core.line_shifts import shift_array
 from xtr_assets.core.types import Chunk, Int32s, Ints, Mask
@@ -43,6 +42,9 @@ class StandingRows:
     """
 
     def __init__(self, layout: Layout, previous: Snapshot | None, paths: Collection[str]) -> None:
+        # 30 CPU ms of import, which whoever reads a warehouse need not pay.
+        import pyarrow.compute as pc
+
         self.dead: dict[str, Mask] = {}
         self.shifts: dict[str, Int32s] = {}
         self.tables: list[pa.Table] = []
@@ -106,6 +108,8 @@ class StandingRows:
 
 def live_paths(layout: Layout, snapshot: Snapshot | None) -> set[str]:
     """The paths that have a live row in a snapshot."""
+    import pyarrow.compute as pc
+
     found: set[str] = set()
     if snapshot is None:
         return found

@@ -10,13 +10,13 @@ import json
 import logging
 import os
 import stat
-import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from threading import Event, Lock, Thread
 from time import time_ns
 from typing import Any, Literal
 
+from xtr_assets.core.cache_place import cache_folder
 from xtr_assets.core.errors import CorruptFile, InvalidInput
 from xtr_assets.core.files import FileRecord, write_atomic
 from xtr_assets.storage.digests import check_digest, check_size, note_sound, stamp_of, verify_files
@@ -189,15 +189,9 @@ class Marks:
 
 
 def marks_folder() -> Path:
-    """XTR_ASSETS_CACHE, else XDG_CACHE_HOME/xtr-assets, else ~/.cache/xtr-assets: on this host, of this user."""
-    given, cache = os.environ.get("XTR_ASSETS_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    try:
-        base = Path(given) if given else (Path(cache) if cache else Path.home() / ".cache") / "xtr-assets"
-    except RuntimeError:
-        # A container whose user has no name has no home either.
-        base = Path(tempfile.gettempdir()) / f"xtr-assets-{os.geteuid()}"
+    """In the cache folder: on this host, of this user."""
     # A home that several hosts share: their devices and inodes are not each other's.
-    return base / "verified" / os.uname().nodename
+    return cache_folder() / "verified" / os.uname().nodename
 
 
 def _load(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:

@@ -97,7 +97,7 @@ def import_generation(source_root: Path, target: Layout) -> Generation:
             "its own, or had one; import into a warehouse that only imports, or into a new one"
         )
     encoder = encoder_for(read_info(source), manifest)
-    _check_whole(Generation(source, number, manifest))
+    check_whole(Generation(source, number, manifest))
     content = content_of(source, manifest)
     own = f"generations/{number}/"
     shared = {name for name in manifest.files if not name.startswith(own)}
@@ -109,7 +109,7 @@ def import_generation(source_root: Path, target: Layout) -> Generation:
         write_atomic(staged.manifest(number), data)
         write_atomic(staged.manifest_seal(number), seal_text(data))
         fsync_tree(folder)
-        for name in _lists_last(missing):
+        for name in lists_last(missing):
             refuse_linked(target, target.resolve(name))
             move_into_place(staged.resolve(name), target.resolve(name))
         write_atomic(target.next_number, f"{max(number + 1, following_number(target))}\n".encode("ascii"))
@@ -119,7 +119,7 @@ def import_generation(source_root: Path, target: Layout) -> Generation:
     return Generation.open(target, number)
 
 
-def _check_whole(generation: Generation) -> None:
+def check_whole(generation: Generation) -> None:
     """Read what its manifest says of segments, rows, snapshots and arrays; an error where two things disagree. Bytes
     are compared where they are copied."""
     fingerprint, encoder = generation.fingerprint, generation.manifest.encoder
@@ -167,7 +167,7 @@ def _check_conflicts(target: Layout, files: Mapping[str, FileRecord]) -> None:
 
 
 def _copy_files(source: Layout, target: Layout, files: Mapping[str, FileRecord]) -> None:
-    for name in _lists_last(files):
+    for name in lists_last(files):
         check_size(source.resolve(name), files[name], name)
         _copy(source.resolve(name), target.resolve(name))
         if (found := record(target.resolve(name))) != files[name]:
@@ -175,7 +175,7 @@ def _copy_files(source: Layout, target: Layout, files: Mapping[str, FileRecord])
             raise CorruptFile(name, f"sha256 {files[name].sha256}", f"sha256 {found.sha256}")
 
 
-def _lists_last(names: Iterable[str]) -> list[str]:
+def lists_last(names: Iterable[str]) -> list[str]:
     # A segment or folder exists for others once its list does.
     return sorted(names, key=lambda name: (name.endswith(".json"), name.endswith("segment.json"), name))
 

@@ -15,6 +15,7 @@ from xtr_assets.storage.seal import named_numbers, read_manifest, seal_problems
 from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME, Segment
 from xtr_assets.storage.snapshot import current_version, read_snapshot
 from xtr_assets.storage.stored_json import read_stored, sha256_bytes
+from xtr_assets.storage.unnoted_move import settled_move
 from xtr_assets.storage.warehouse_info import read_info
 
 
@@ -99,6 +100,8 @@ def _verify_rest(layout: Layout, files: dict[str, FileRecord], *, whole: bool) -
             raise CorruptFile("PUBLISHED", "the number of a sealed generation", str(published))
         if published is None and (last := [one.generation for one in read_history(layout) if one.moves]):
             raise CorruptFile("PUBLISHED", f"a generation number, {last[-1]} by the history", "no file")
+        if (moved := settled_move(layout)) is not None and (problem := moved.problem()) is not None:
+            raise problem
 
     def links() -> None:
         try:

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from xtr_assets.core.errors import GenerationError, StorageError, WarehouseLocked
+from xtr_assets.core.errors import CorruptFile, GenerationError, StorageError, WarehouseLocked
 from xtr_assets.core.files import write_atomic
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.storage import draft_lifecycle, known_encoders, publish
@@ -20,6 +20,10 @@ from xtr_assets.storage.links import refuse_links
 from xtr_assets.storage.lock import committing, exclusive, now, shard_writing
 from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.model_folder import add_model
+from xtr_assets.storage.remote import download, replica, upload
+from xtr_assets.storage.remote.address import refuse_address
+from xtr_assets.storage.remote.object_store import ObjectStore
+from xtr_assets.storage.remote.store_garbage import GRACE_HOURS, StoreReport, collect_store
 from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, compact_shard
 from xtr_assets.storage.shard_writer import ShardChange, write_change
 from xtr_assets.storage.snapshot import note_look
@@ -39,6 +43,7 @@ class Warehouse(WarehouseReader):
     @classmethod
     def create(cls, path: str | Path, *, exist_ok: bool = False) -> Self:
         """Make an empty warehouse; with `exist_ok` open the one that is there."""
+        refuse_address(path)
         root = Path(path)
         layout = Layout(root.absolute())
         if os.path.lexists(layout.warehouse_json):
@@ -268,3 +273,52 @@ class Warehouse(WarehouseReader):
         """Take in the published generation of another warehouse (an export); `publish` lets it serve."""
         with self.lock(f"import of {path}", STEP_WAIT_SECONDS):
             return import_generation(Path(path), self.layout)
+
+    # -- object stores ------------------------------------------------------------------------------------------------
+
+    def push(self, store: str | Path, *, dry_run: bool = False, who: str | None = None) -> upload.PushReport:
+        """Bring what serves here, with its verdicts and the whole history, into an object store, where it serves then.
+
+        store : `s3://bucket/prefix`, `gs://`, `az://`, `file://`, or a folder. Raises StoreConflict where another host
+        moved there meanwhile, StoreUnreachable where requests failed again and again; a push that ended early goes on
+        at the next one.
+        """
+        opened = ObjectStore.at(store, "empty" if dry_run else "made")
+        if dry_run:
+            return upload.push(self.layout, upload.LocalState.of(self.layout), opened, dry_run=True)
+        with self.lock(f"push to {opened.name}", STEP_WAIT_SECONDS):
+            publish.recover(self.layout)
+            state = upload.LocalState.of(self.layout)
+        return upload.push(self.layout, state, opened, who=who)
+
+    def pull(self, store: str | Path, *, dry_run: bool = False) -> download.PullReport:
+        """Serve what an object store serves, with its history: withdrawn content stays withdrawn. Every byte is
+        verified before any of it serves; a pull that ended early goes on at the next one.
+
+        Raises StoreConflict where this warehouse published something else meanwhile, WarehouseNotFound where the store
+        is none.
+        """
+        opened = ObjectStore.at(store)
+        if dry_run:
+            return download.pull(self.layout, opened, download.head_of(opened), dry_run=True)
+        with self.lock(f"pull from {opened.name}", STEP_WAIT_SECONDS):
+            with suppress(CorruptFile):
+                # A history that cannot be read may be the beginning of the store's, which then takes its place.
+                publish.recover(self.layout)
+            report = download.pull(self.layout, opened, download.head_of(opened))
+            self.info = read_info(self.layout)
+            return report
+
+    @staticmethod
+    def mirror(source: str | Path, target: str | Path, *, dry_run: bool = False) -> replica.MirrorReport:
+        """Copy an object store to another, or to a folder: what it lacks, every byte verified. A mirror is read like
+        any store, and written by `mirror` alone. Raises StoreConflict where the target is no copy of the source."""
+        copy = ObjectStore.at(target, "empty" if dry_run else "made")
+        return replica.mirror(ObjectStore.at(source), copy, dry_run=dry_run)
+
+    @staticmethod
+    def collect_store(
+        store: str | Path, keep: int = 3, *, grace_hours: float = GRACE_HOURS, dry_run: bool = False
+    ) -> StoreReport:
+        """Remove from an object store what neither its `keep` generations nor readers of the last hours need."""
+        return collect_store(ObjectStore.at(store), keep, grace_hours=grace_hours, dry_run=dry_run)

@@ -1,6 +1,7 @@
 """What a warehouse holds and which generation serves: reading takes no lock and waits for nobody."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,10 +17,12 @@ from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked_top
+from xtr_assets.storage.remote.address import refuse_address
 from xtr_assets.storage.row_match import live_paths
 from xtr_assets.storage.segment import SEGMENT_NAME, Segment
 from xtr_assets.storage.segment_compaction import CompactionPlan, plan_shards
 from xtr_assets.storage.snapshot import Snapshot, current_version, known_files, looked_at, read_snapshot
+from xtr_assets.storage.unnoted_move import followed
 from xtr_assets.storage.verify import verify_warehouse
 from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 
@@ -43,6 +46,7 @@ class WarehouseReader:
 
         Raises WarehouseNotFound where there is none, UnknownFormat for a format_version this release does not read.
         """
+        refuse_address(path)
         layout = Layout(Path(path).absolute())
         refuse_linked_top(layout)
         if not layout.warehouse_json.is_file():
@@ -51,6 +55,12 @@ class WarehouseReader:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"
+
+    def follow(self, stop: Callable[[], bool] | None = None) -> None:
+        """Bring what was published elsewhere: for the cache of an object store. A folder of its own follows nobody.
+
+        stop : asked now and then; once it says True the work ends with GenerationError, and goes on at the next call
+        """
 
     def shards(self) -> list[str]:
         """Shards that have a snapshot."""
@@ -87,8 +97,8 @@ class WarehouseReader:
 
     @property
     def published(self) -> Generation | None:
-        """The generation that serves now."""
-        while (number := read_published(self.layout)) is not None:
+        """The generation that serves now. CorruptFile where PUBLISHED is damaged, or names what was withdrawn."""
+        while (number := followed(self.layout)) is not None:
             try:
                 return Generation.open(self.layout, number)
             except GenerationError:

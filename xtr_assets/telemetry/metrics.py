@@ -179,6 +179,35 @@ SERVER_SWAPS: Final = Counter(
     registry=REGISTRY,
 )
 
+# Recall at 10 moves in tenths; at 100 the difference between .98 and all of it shows.
+RECALL_BUCKETS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
+LIVE_RECALL: Final = Histogram(
+    "xtr_assets_live_recall",
+    "Recall of sampled questions against a scan of every row, by mode and by the share of rows that the filter leaves.",
+    ["index", "mode", "filter"],
+    buckets=RECALL_BUCKETS,
+    registry=REGISTRY,
+)
+LIVE_RECALL_SAMPLES: Final = Counter(
+    "xtr_assets_live_recall_samples_total",
+    "Questions chosen for live recall: measured, empty, dropped, moved, failed.",
+    ["index", "outcome"],
+    registry=REGISTRY,
+)
+LIVE_RECALL_CPU: Final = Counter(
+    "xtr_assets_live_recall_cpu_seconds_total", "Time that live recall took.", ["index"], registry=REGISTRY
+)
+SERVER_WORKER_DEATHS: Final = Counter(
+    "xtr_assets_server_worker_deaths_total", "Workers of a server that ended by themselves.", registry=REGISTRY
+)
+
+QUERY_LOG: Final = Counter(
+    "xtr_assets_query_log_total",
+    "Questions for the query log: written, withheld by the redaction hook, dropped, failed.",
+    ["index", "outcome"],
+    registry=REGISTRY,
+)
+
 
 def render() -> bytes:
     """The registry in Prometheus' text format, for /metrics or a push."""

@@ -13,12 +13,13 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, Task, TaskID
 
 Style = Literal["bar", "lines", "silent"]
 STYLES: tuple[Style, ...] = ("bar", "lines", "silent")
@@ -119,9 +120,25 @@ class _Lines:
     def end(self) -> None:
         self._say(f" in {monotonic() - self._started:.1f} s")
 
+    def _pace(self) -> str:
+        return pace(self._done, self._total, monotonic() - self._started)
+
     def _say(self, ending: str = "") -> None:
         of = "" if self._total is None else f" of {self._total}"
+        ending = ending or self._pace()
         print(f"{self._label}: {self._done}{of}{ending}", file=sys.stderr, flush=True)
+
+
+def pace(done: int, total: int | None, seconds: float) -> str:
+    """How fast it goes, and what is left at that rate; nothing where nothing is done or to be done.
+
+    >>> pace(50, 200, 10.0), pace(0, 200, 10.0), pace(200, 200, 10.0)
+    (', 5.0/s, 0:00:30 left', '', '')
+    """
+    if total is None or not 0 < done < total or seconds <= 0:
+        return ""
+    rate = done / seconds
+    return f", {rate:,.1f}/s, {timedelta(seconds=round((total - done) / rate))} left"
 
 
 @contextmanager
@@ -150,15 +167,24 @@ def _display() -> "Progress":
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Units a second, once there were some."""
+
+        def render(self, task: "Task") -> Text:
+            return Text("" if task.speed is None else f"{task.speed:,.0f}/s", style="progress.data.speed")
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        Rate(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )

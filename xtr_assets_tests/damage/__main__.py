@@ -1,4 +1,5 @@
-"""`python -m xtr_assets_tests.damage [--trials 2000] [--seed 0]`: files of every kind damaged, and what came of it."""
+"""`python -m xtr_assets_tests.damage [--trials 2000] [--seed 0] [--legs both] [--exported]`: files of every kind
+damaged, and what came of it."""
 
 import argparse
 import faulthandler
@@ -26,6 +27,9 @@ def main(words: list[str]) -> int:
     parser.add_argument("--trials", type=int, default=2000, help="how many files are damaged")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="the first trial; one alone with --trials 1")
+    parser.add_argument("--legs", choices=("both", "dense", "tokens"), default="both", help="which the warehouse has")
+    parser.add_argument("--exported", action="store_true", help="damage an export, and import it")
+    parser.add_argument("--kind", help="this kind of file alone")
     given = parser.parse_args(words)
     started, outcomes = time.monotonic(), []
     with tempfile.TemporaryDirectory() as kept:
@@ -33,9 +37,9 @@ def main(words: list[str]) -> int:
         # What a host remembers of files that it read is not for the next trial.
         os.environ["XTR_ASSETS_CACHE"] = str(folder / "cache")
         (folder / "world").mkdir()
-        stock = make_stock(folder / "world")
+        stock = make_stock(folder / "world", given.legs)
         for trial in range(given.first, given.first + given.trials):
-            outcome = attempt(stock, given.seed, trial, folder)
+            outcome = attempt(stock, given.seed, trial, folder, kind=given.kind, exported=given.exported)
             outcomes.append(outcome)
             if outcome.bad:
                 print(outcome, flush=True)

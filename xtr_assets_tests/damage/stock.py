@@ -11,7 +11,7 @@ from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.life import steps
 from xtr_assets_tests.life.world import Answers, World, ask, module, records
 
-MODES = ("dense", "xtr", "hybrid", "exact")
+MODES = ("dense", "xtr", "hybrid", "lexical", "exact")
 WORDS = ("red", "blue", "green", "fish", "boat", "tree", "moon", "sun", "stone", "river")
 QUESTIONS = ("red fish on the river", "a note of the moon", "stone boat", "nothing like it")
 
@@ -21,27 +21,30 @@ Known = dict[tuple[str, str], Answers]
 
 @dataclass(frozen=True)
 class Stock:
-    """A whole warehouse over the sources of `config`, never damaged itself; generation `serving` answers `known`."""
+    """A whole warehouse over the sources of `config`, never damaged itself; generation `serving` answers `known`.
+    `exported` is an export of it."""
 
     config: IndexConfig
     warehouse: Path
     serving: int
     known: Known
+    exported: Path
 
-    def copy(self, to: Path) -> Path:
-        shutil.copytree(self.warehouse, to)
+    def copy(self, to: Path, *, exported: bool = False) -> Path:
+        shutil.copytree(self.exported if exported else self.warehouse, to)
         return to
 
 
 def answers(warehouse: Warehouse, modes: tuple[str, ...] = MODES) -> Known:
     """What a warehouse answers after every byte of it was compared with its record."""
     with Searcher(warehouse, "cpu", verify="full") as searcher:
-        return {(mode, question): ask(searcher, question, mode) for mode in modes for question in QUESTIONS}
+        asked = [mode for mode in modes if mode in searcher.modes]
+        return {(mode, question): ask(searcher, question, mode) for mode in asked for question in QUESTIONS}
 
 
-def make_stock(folder: Path) -> Stock:
-    """Four builds, one of them withdrawn, and a compaction."""
-    world = World(folder)
+def make_stock(folder: Path, legs: str = "both") -> Stock:
+    """Four builds, one of them withdrawn, and a compaction; `legs` as of `World`."""
+    world = World(folder, legs=legs)
     # Enough of them that some are about new rows, which the gate wants of a build with new rows.
     config = world.config.model_copy(update={"recall": world.config.recall.model_copy(update={"queries": 40})})
     draw = random.Random(14)
@@ -61,7 +64,8 @@ def make_stock(folder: Path) -> Stock:
     assert steps.build(warehouse, config, accepting=False).generation is None
     published = warehouse.published
     assert published is not None
-    return Stock(config, warehouse.root, published.number, answers(warehouse))
+    exported = warehouse.export(published.number, folder / "exported").root
+    return Stock(config, warehouse.root, published.number, answers(warehouse), exported)
 
 
 def _words(draw: random.Random, count: int) -> str:

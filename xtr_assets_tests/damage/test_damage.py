@@ -1,4 +1,4 @@
-"""A twentieth of the campaign of `make damage`: three files of every kind, each with a damage of its own."""
+"""A twentieth of the campaign of `make damage`: two files and more of every kind, each with a damage of its own."""
 
 from pathlib import Path
 
@@ -8,10 +8,17 @@ from xtr_assets_tests.damage.kinds import PATTERNS, by_kind, files_of
 from xtr_assets_tests.damage.stock import Stock, make_stock
 from xtr_assets_tests.damage.trial import attempt
 
-# Trials take the kinds in turn: three of each.
-TRIALS = [(0, trial) for trial in range(3 * len(PATTERNS))]
-# (seed, trial) of the campaign that once ended in a traceback or in a message without the file's name.
-FAILED = [(0, 265), (0, 401), (0, 540), (0, 1288), (1, 1), (1, 13), (1, 136), (2, 172), (2, 281), (2, 353)]
+# Trials take the kinds in turn: two of each, and three of some.
+TRIALS: list[tuple[int, int, str | None]] = [(0, trial, None) for trial in range(100)]
+# (seed, trial) of the campaign that once ended in a traceback or in a message without the file's name, when the kinds
+# were fewer.
+FAILED = [
+    *((0, 265, "snapshot"), (0, 401, "snapshot"), (0, 540, "tokens listing"), (0, 1288, "tokens listing")),
+    *((1, 1, "NEXT"), (1, 13, "manifest"), (1, 136, "CURRENT")),
+    *((2, 172, "PUBLISHED"), (2, 281, "embeddings listing"), (2, 353, "manifest")),
+]
+# Of an export, by the kinds that an import reads first or last.
+EXPORTED = ["manifest", "history", "PUBLISHED", "word lists", "name vectors"]
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +28,24 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Stock:
 
 def test_the_warehouse_has_a_file_of_every_kind(stock: Stock) -> None:
     assert set(by_kind(files_of(stock.warehouse))) == set(PATTERNS)
-    assert all(stock.known.values()), "a question without an answer shows nothing"
+    # Words alone find nothing where no text has any of them.
+    silent = [key for key, hits in stock.known.items() if not hits]
+    assert silent in ([], [("lexical", "nothing like it")]), "a question without an answer shows nothing"
 
 
-@pytest.mark.parametrize(("seed", "trial"), TRIALS + FAILED)
+@pytest.mark.parametrize(("seed", "trial", "kind"), [*TRIALS, *FAILED])
 def test_a_damaged_file_is_refused_by_name_or_does_no_harm(
-    stock: Stock, seed: int, trial: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stock: Stock, seed: int, trial: int, kind: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XTR_ASSETS_CACHE", str(tmp_path / "cache"))
-    outcome = attempt(stock, seed, trial, tmp_path)
+    outcome = attempt(stock, seed, trial, tmp_path, kind=kind)
+    assert not outcome.bad, str(outcome)
+
+
+@pytest.mark.parametrize("kind", EXPORTED)
+def test_a_damaged_export_is_refused_by_name_or_does_no_harm(
+    stock: Stock, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XTR_ASSETS_CACHE", str(tmp_path / "cache"))
+    outcome = attempt(stock, 0, 0, tmp_path, kind=kind, exported=True)
     assert not outcome.bad, str(outcome)

@@ -24,7 +24,7 @@ from xtr_assets_tests.life import steps
 # A trial takes half a second, two where it builds anew.
 LIMIT_SECONDS = 60.0
 # After a build that trained anew the token index may rank the last hits in another order; these two may not.
-EXACT_MODES = ("dense", "exact")
+EXACT_MODES = ("dense", "lexical", "exact")
 
 Verdict = Literal["detected", "harmless", "wrong", "traceback", "unnamed"]
 
@@ -67,13 +67,16 @@ class Outcome:
         return f"trial {self.trial}: {self.verdict}: {self.kind}, {self.harm}, {self.name}: {told}"
 
 
-def attempt(stock: Stock, seed: int, trial: int, folder: Path) -> Outcome:
-    """Trial number `trial` of a seed, in a folder of its own below `folder`; the kinds come in turn."""
+def attempt(
+    stock: Stock, seed: int, trial: int, folder: Path, *, kind: str | None = None, exported: bool = False
+) -> Outcome:
+    """Trial number `trial` of a seed, in a folder of its own below `folder`; the kinds come in turn, or it is `kind`.
+    `exported`: a file of an export is damaged, which is then imported."""
     draw = random.Random(f"damage {seed} {trial}")
-    root = stock.copy(folder / f"trial-{seed}-{trial}" / "warehouse")
+    root = stock.copy(folder / f"trial-{seed}-{trial}" / "warehouse", exported=exported)
     try:
         groups = by_kind(files_of(root))
-        kind = sorted(groups)[trial % len(groups)]
+        kind = kind or sorted(groups)[trial % len(groups)]
         serving = [n for n in groups[kind] if n.startswith(f"generations/{stock.serving}/")]
         name = draw.choice(groups[kind] + serving * 2)
         others = [root / one for one in groups[kind] if one != name]
@@ -83,7 +86,7 @@ def attempt(stock: Stock, seed: int, trial: int, folder: Path) -> Outcome:
         outcome = Outcome(trial, kind, harm, name)
         forget_digests()
         names = {name} if harm != "swap" else set(groups[kind])
-        _use(stock, root, outcome, names)
+        (_import if exported else _use)(stock, root, outcome, names)
         return outcome
     finally:
         shutil.rmtree(root.parent)
@@ -92,21 +95,7 @@ def attempt(stock: Stock, seed: int, trial: int, folder: Path) -> Outcome:
 def _use(stock: Stock, root: Path, outcome: Outcome, names: set[str]) -> None:
     """Search, verify, status, a collection that only looks, a build with nothing changed, and a search after it."""
     config = stock.config.model_copy(update={"warehouse": root})
-
-    def take(step: str, work: Callable[[], Any]) -> Any:
-        try:
-            with limit(LIMIT_SECONDS):
-                return work()
-        except XtrAssetsError as error:
-            outcome.refused[step] = str(error)
-            if not any(name in str(error) for name in names):
-                outcome.unnamed[step] = f"{type(error).__name__}: {error}"
-        except Hang:
-            outcome.tracebacks[step] = f"no end after {LIMIT_SECONDS:.0f} s"
-        except (Exception, SystemExit) as error:
-            outcome.tracebacks[step] = f"{type(error).__name__}: {error}{_last_line(error)}"
-        return None
-
+    take = _taker(outcome, names)
     found = take("search", lambda: answers(Warehouse.open(root)))
     _compare("search", found, stock.known, MODES, outcome)
     report = take("verify", lambda: Warehouse.open(root).verify())
@@ -123,12 +112,49 @@ def _use(stock: Stock, root: Path, outcome: Outcome, names: set[str]) -> None:
         _compare("search after the build", found, stock.known, modes, outcome)
 
 
+def _import(stock: Stock, root: Path, outcome: Outcome, names: set[str]) -> None:
+    """Take the export into an empty warehouse, let it serve there, and search."""
+    take = _taker(outcome, names)
+    target = Warehouse.create(root.parent / "target")
+    imported = take("import", lambda: target.import_generation(root))
+    if imported is None:
+        if Warehouse.open(target.root).generations():
+            outcome.wrong["import"] = "it was refused, and is there"
+        return
+    take("publish", lambda: target.publish(imported.number, force_reason="a trial"))
+    found = take("search", lambda: answers(Warehouse.open(target.root)))
+    _compare("search", found, stock.known, MODES, outcome)
+    report = take("verify", lambda: Warehouse.open(target.root).verify())
+    if report is not None and not report.ok:
+        outcome.wrong["verify"] = "what came in does not verify: " + "; ".join(map(str, report.problems))
+
+
+def _taker(outcome: Outcome, names: set[str]) -> Callable[[str, Callable[[], Any]], Any]:
+    """What does a step and notes how it was refused, or that it failed otherwise."""
+
+    def take(step: str, work: Callable[[], Any]) -> Any:
+        try:
+            with limit(LIMIT_SECONDS):
+                return work()
+        except XtrAssetsError as error:
+            outcome.refused[step] = str(error)
+            if not any(name in str(error) for name in names):
+                outcome.unnamed[step] = f"{type(error).__name__}: {error}"
+        except Hang:
+            outcome.tracebacks[step] = f"no end after {LIMIT_SECONDS:.0f} s"
+        except (Exception, SystemExit) as error:
+            outcome.tracebacks[step] = f"{type(error).__name__}: {error}{_last_line(error)}"
+        return None
+
+    return take
+
+
 def _compare(step: str, found: Known | None, known: Known, modes: tuple[str, ...], outcome: Outcome) -> None:
     if found is None:
         return
     for key, hits in known.items():
-        if key[0] in modes and _rounded(found[key]) != _rounded(hits):
-            outcome.wrong[step] = f"{key}: {found[key]} in place of {hits}"
+        if key[0] in modes and _rounded(found.get(key, [])) != _rounded(hits):
+            outcome.wrong[step] = f"{key}: {found.get(key)} in place of {hits}"
 
 
 def _rounded(hits: list[tuple[int, float, dict[str, float]]]) -> list[tuple[int, float]]:

@@ -12,6 +12,7 @@ from xtr_assets.defs import SearchResource, build_index_defs, build_project_defs
 from xtr_assets.defs.in_process import build
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.pipeline.gate.registry import CHECKS, checks_of
+from xtr_assets.pipeline.ingest.scan import source_of
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.defs.conftest import CONFIG, Project
 
@@ -34,7 +35,7 @@ def test_names_of_checks_jobs_and_resources_are_the_contract(project: Project) -
     graph = defs.resolve_asset_graph()
     checks = {key.name: key.asset_key.path[-1] for key in graph.asset_check_keys}
     assert set(checks) == {check.name for check in checks_of(project.config)}
-    assert {check.name for check in CHECKS} - set(checks) == {"judged_quality"}
+    assert {check.name for check in CHECKS} - set(checks) == {"judged_quality", "answers_shadow"}
     assert checks["chunks_schema"] == "chunks"
     assert {job.name for job in defs.resolve_all_job_defs()} >= {"ingest", "rebuild", "rollback"}
     assert set(defs.resources or {}) == {"warehouse", "encoder", "search"}
@@ -54,7 +55,6 @@ def test_two_indexes_live_in_one_project(project: Project) -> None:
     assert (result.generation, result.published) == (1, True)
     assert Warehouse.open(other.warehouse).published is not None
     assert project.published == 1
-    assert project.instance.get_dynamic_partitions("other_shards") == ["modules"]
     with pytest.raises(ConfigError, match="different names"):
         build_project_defs([other, other])
 
@@ -102,7 +102,6 @@ def test_a_step_after_published_in_the_same_run_sees_what_was_published_there(pr
     job = dg.define_asset_job("together", dg.AssetSelection.assets(*chain), executor_def=dg.in_process_executor)
     defs = dg.Definitions.merge(parts, dg.Definitions(assets=[earlier, later], jobs=[job]))
     (project.modules / "queue.py").unlink()
-    project.instance.add_dynamic_partitions("small_shards", ["modules"])
     ingest = defs.resolve_job_def("ingest").execute_in_process(instance=project.instance, partition_key="modules")
     assert ingest.success
 
@@ -145,9 +144,11 @@ def test_a_draft_begun_before_the_pointer_moved_is_refused(project: Project) -> 
 
 
 def test_an_unknown_shard_is_an_error_that_names_those_there_are(project: Project) -> None:
-    project.instance.add_dynamic_partitions("small_shards", ["nowhere"])
-    with pytest.raises(ValueError, match=r"nowhere.*modules"):
+    with pytest.raises(dg.DagsterUnknownPartitionError, match="nowhere"):
         run_assets(project, ["chunks"], partition_key="nowhere")
+    # A run that was queued before the shard left the configuration says which there are.
+    with pytest.raises(ValueError, match=r"nowhere.*modules"):
+        source_of(project.config, "nowhere")
 
 
 def test_the_config_of_an_index_is_not_changed_by_its_definitions(project: Project) -> None:

@@ -148,6 +148,5 @@ def made_of(one: generation.Generation) -> dict[str, Any]:
 
 def ingest_shard(project: Project) -> None:
     """Chunks and vectors of what changed, without a generation over it."""
-    project.instance.add_dynamic_partitions("small_shards", ["modules"])
     job = build_index_defs(project.config).resolve_job_def("ingest")
     assert job.execute_in_process(instance=project.instance, partition_key="modules").success

@@ -3,8 +3,10 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,9 +14,11 @@ import dagster as dg
 import pytest
 
 from xtr_assets.defs.in_process import build
+from xtr_assets.defs.liveness import QUIET_SECONDS
 from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.lock import read_holder
+from xtr_assets.storage.run_mark import read_mark
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
 from xtr_assets_tests.defs.test_sensors import Daemon
 
@@ -71,6 +75,15 @@ def test_a_build_may_be_killed_anywhere(project: Project, point: str, monkeypatc
         assert [run.status for run in home.instance.get_runs(limit=1)] == [dg.DagsterRunStatus.STARTED]
         tick = Daemon(home).tick("automation")
         assert "have not ended" not in str(tick.skip_message)
+        # A minute later it is certain, for sensors on other hosts too, and Dagster is told.
+        monkeypatch.setattr("xtr_assets.defs.sensors.clock", lambda: time.time() + 2 * QUIET_SECONDS)
+        Daemon(home).tick("automation")
+        (dead,) = home.instance.get_runs(limit=1)
+        assert dead.status == dg.DagsterRunStatus.FAILURE
+        mark = read_mark(warehouse.layout, dead.run_id)
+        assert mark is not None
+        assert not mark.held
+        assert socket.gethostname() in mark.holder
 
         result = build(project.config, home.instance)
 

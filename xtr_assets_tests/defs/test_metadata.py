@@ -26,7 +26,7 @@ def test_each_check_shows_pictures_then_figures_then_words(project: Project) -> 
     generation = project.warehouse.published
     assert generation is not None
     records = generation.manifest.checks
-    assert set(records) == {check.name for check in CHECKS} - {"judged_quality"}
+    assert set(records) == {check.name for check in CHECKS} - {"judged_quality", "answers_shadow"}
     for name, record in records.items():
         shown = normal(record_metadata(record))
         kinds = [0 if key in PICTURES else 1 if key in FIRST else 2 if key in WORDS else 3 for key in shown]

@@ -5,9 +5,11 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from xtr_assets.core.recall import RecallReport
+from xtr_assets.defs.list_plots import list_sizes_picture
 from xtr_assets.defs.plots import (
     BOTTOM,
     HEIGHT,
@@ -17,6 +19,8 @@ from xtr_assets.defs.plots import (
     RIGHT,
     TOP,
     WIDTH,
+    Curve,
+    picture,
     probes_picture,
     recall_pictures,
     tuning_picture,
@@ -36,10 +40,10 @@ def report(
     return {**made.as_json(), "nprobe": 16 if nprobe_curve else None}
 
 
-def drawn(picture: dg.MarkdownMetadataValue) -> ElementTree.Element:
-    assert picture.value is not None
-    head, _, rest = picture.value.partition("](<data:image/svg+xml,")
-    assert head.startswith("![recall@") and rest.endswith(">)")
+def drawn(one: dg.MarkdownMetadataValue, called: str = "recall@") -> ElementTree.Element:
+    assert one.value is not None
+    head, _, rest = one.value.partition("](<data:image/svg+xml,")
+    assert head.startswith(f"![{called}") and rest.endswith(">)")
     inside = rest[:-2].replace("\\<", "\0").replace("\\>", "\1")
     # What would end the address early, for Markdown or for the browser.
     assert not set(inside) & set('<>#\n"\\')
@@ -84,9 +88,9 @@ def test_recall_over_nprobe_comes_first_and_says_where_the_profile_stands() -> N
 
 
 def test_recall_over_k_shows_the_judged_k_with_its_bound() -> None:
-    (name, picture), *others = recall_pictures(report((), CURVE), 0.95).items()
+    (name, shown), *others = recall_pictures(report((), CURVE), 0.95).items()
     assert (name, others) == ("recall_over_k", [])
-    root = drawn(picture)
+    root = drawn(shown)
     assert_inside(root)
     mean, (at, bound) = path(root, "d")[-2], path(root, "c")[6:8]
     assert at == path(root, "m")[0] == RIGHT
@@ -147,3 +151,24 @@ def test_tuning_shows_the_best_recall_of_each_cost_and_what_was_chosen() -> None
     assert len(path(root, "d")) == 3 * 3
     assert path(root, "m")[0] == path(root, "d")[3]
     assert {"tokens multiplied", ": profile: 3000", "- - asked 0.96"} <= set(words(root))
+
+
+def test_sizes_of_lists_are_bars_inside_the_frame_with_their_ends_and_mean() -> None:
+    for sizes in ([5], [7, 7, 7], [0, 0, 3], [1, 10**7], list(range(300))):
+        one = list_sizes_picture(np.array(sizes, np.int64))
+        assert one.value is not None and len(one.value) < INLINE_CHARACTERS
+        root = drawn(one, "lists by their rows")
+        bars = path(root, "b")
+        assert len(bars) >= 3
+        for at, foot, top in zip(bars[::3], bars[1::3], bars[2::3], strict=True):
+            assert LEFT <= at <= RIGHT and TOP <= top < foot == BOTTOM
+        assert {str(min(sizes)), str(max(sizes)), "rows in a list"} <= set(words(root))
+        assert f"{len(sizes)} lists, {sizes.count(0)} empty" in " ".join(words(root))
+        assert LEFT <= path(root, "m")[0] <= RIGHT
+
+
+def test_what_is_past_its_limit_stays_inside() -> None:
+    one = picture(Curve("drift", "generation", ((1.0, 0.4), (2.0, 2.7)), 1.0, asked="limit"))
+    root = drawn(one, "drift")
+    assert_inside(root)
+    assert "- - limit 1" in words(root)

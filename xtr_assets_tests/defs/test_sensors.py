@@ -32,23 +32,14 @@ class Daemon:
 
     def tick(self, name: str) -> Any:
         defs = definitions(self.project.config)
-        with (
-            dg.build_sensor_context(
-                instance=self.project.instance,
-                cursor=self.cursors.get(name),
-                definitions=defs,
-                resources={key: (defs.resources or {})[key] for key in ("warehouse", "encoder")},
-            ) as context,
-            dg.partition_loading_context(dynamic_partitions_store=self.project.instance),
-        ):
+        with dg.build_sensor_context(
+            instance=self.project.instance,
+            cursor=self.cursors.get(name),
+            definitions=defs,
+            resources={key: (defs.resources or {})[key] for key in ("warehouse", "encoder")},
+        ) as context:
             result = defs.resolve_sensor_def(name).evaluate_tick(context)
         self.cursors[name] = result.cursor
-        for request in result.dynamic_partitions_requests or []:
-            if isinstance(request, dg.AddDynamicPartitionsRequest):
-                self.project.instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
-            else:
-                for key in request.partition_keys:
-                    self.project.instance.delete_dynamic_partition(request.partitions_def_name, key)
         return result
 
     def run(self, job: str, request: dg.RunRequest) -> bool:
@@ -94,7 +85,6 @@ def test_sensors_run_from_the_start(project: Project) -> None:
 def test_an_empty_warehouse_is_filled_and_published_by_itself(fresh: Project) -> None:
     assert Daemon(fresh).settle() == (1, 1)
     assert fresh.published == 1
-    assert fresh.instance.get_dynamic_partitions("small_shards") == ["modules"]
 
 
 def test_a_changed_file_is_found_when_it_has_settled_and_built_once(daemon: Daemon) -> None:
@@ -197,7 +187,6 @@ def test_a_shard_that_left_the_config_is_retired_and_its_chunks_with_it(fresh: P
     fresh.configure(CONFIG.format(name="small"))
 
     assert daemon.settle() == (0, 1)
-    assert fresh.instance.get_dynamic_partitions("small_shards") == ["modules"]
     assert "glob" not in fresh.symbols()
 
 

@@ -15,7 +15,6 @@ import pytest
 from xtr_assets.config import RecallConfig, parse_config
 from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.defs import build_index_defs
-from xtr_assets.defs.component import IndexComponent
 from xtr_assets.defs.webhook import post
 from xtr_assets_tests.defs.conftest import CONFIG, Project
 
@@ -189,14 +188,3 @@ def test_the_address_may_come_from_the_environment(endpoint: Endpoint, monkeypat
 def test_an_address_that_is_none_is_refused_by_the_config(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"`upkeep\.failure_webhook`: give an http address"):
         parse_config(CONFIG.format(name="small") + "upkeep: {failure_webhook: 'ftp://somewhere'}\n", tmp_path)
-
-
-def test_the_component_gives_the_definitions_of_its_config(tmp_path: Path) -> None:
-    (tmp_path / "xtr.yaml").write_text(CONFIG.format(name="small"))
-    (tmp_path / "modules").mkdir()
-    context = dg.ComponentTree.for_test().load_context
-    component = IndexComponent(config=str(tmp_path / "xtr.yaml"), prefix="a_")
-    defs = component.build_defs(context)
-    dg.Definitions.validate_loadable(defs)
-    assert dg.AssetKey(["small", "published"]) in defs.resolve_all_asset_keys()
-    assert {"a_rebuild", "a_compact"} <= {job.name for job in defs.jobs or []}

@@ -71,12 +71,11 @@ def test_what_is_wrong_with_a_factory_is_said(
 def test_an_entry_point_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     value = f"{HERE.removeprefix('python:')}:Own"
     known = EntryPoints([EntryPoint("acme", value, ENCODER_GROUP)])
-    for module in ("xtr_assets.config.encoder_kinds", "xtr_assets.encoders.own_encoder"):
-        monkeypatch.setattr(f"{module}.entry_points", known.select)
+    monkeypatch.setattr("xtr_assets.core.factory_name.entry_points", known.select)
     config = parse_encoder({"kind": "acme", "settings": {"width": 32}})
     assert open_fresh(config).dim == 32
     with pytest.raises(ConfigError, match=r"`encoder.kind` is 'acne': use 'acme', 'endpoint'"):
         parse_encoder({"kind": "acne"})
-    monkeypatch.setattr("xtr_assets.encoders.own_encoder.entry_points", EntryPoints([]).select)
+    monkeypatch.setattr("xtr_assets.core.factory_name.entry_points", EntryPoints([]).select)
     with pytest.raises(ProviderError, match="no installed package brings the encoder 'acme'"):
         open_fresh(config)

@@ -12,14 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.config import IndexConfig, parse_config
+from xtr_assets_tests.git_project import GIT, Repository
 from xtr_assets_tests.healthy.papers import SUFFIXES, printable, write_document
 from xtr_assets_tests.healthy.writing import LANGUAGES, MANNERS, Language, Manner, Writer, modules
 
-Kind = Literal["jsonl", "parquet", "python", "markdown", "plain", "documents"]
+Kind = Literal["jsonl", "parquet", "python", "markdown", "plain", "documents", "git"]
 KINDS: tuple[Kind, ...] = ("jsonl", "parquet", "python", "markdown", "plain")
 # How many projects have documents besides (HTML, DOCX, PDF, notebooks), so many texts at most (a page takes 10 ms),
 # and so many a file, so that few texts are of several forms.
 DOCUMENTS_SHARE, MOST_DOCUMENTS, DOCUMENT_TEXTS = 0.4, 400, 8
+# How many have a repository besides.
+GIT_SHARE = 0.3
 Step = Literal["add", "delete", "change", "rename", "shift", "duplicate", "compact"]
 STEPS: tuple[Step, ...] = ("add", "delete", "change", "rename", "shift", "duplicate", "compact")
 # Texts of one file: a change of one file is then a small one.
@@ -47,12 +50,13 @@ class Shape:
         draw = random.Random(f"shape {seed}")
         # By a draw of its own: a seed is the project that it was before there were any.
         documents: list[Kind] = ["documents"] * (random.Random(f"papers {seed}").random() < DOCUMENTS_SHARE)
+        repository: list[Kind] = ["git"] * (GIT and random.Random(f"git {seed}").random() < GIT_SHARE)
         return cls(
             seed=seed,
             size=round(math.exp(draw.uniform(0, math.log(most)))),
             language=draw.choice(LANGUAGES),
             manner=draw.choices(MANNERS, (5, 1, 1, 2, 2, 1))[0],
-            kinds=(*sorted(draw.sample(KINDS, draw.choice((1, 1, 2, 3)))), *documents),
+            kinds=(*sorted(draw.sample(KINDS, draw.choice((1, 1, 2, 3)))), *documents, *repository),
             shards=draw.choice((1, 1, 1, 2, 4)),
             queries=draw.choice((0, 0, 0, 20, 300)),
             steps=tuple(draw.choices(STEPS, (4, 2, 3, 1, 2, 2, 2), k=draw.randint(1, 3))),
@@ -79,13 +83,14 @@ class Project:
             most, step = (min(share, MOST_DOCUMENTS), DOCUMENT_TEXTS) if kind == "documents" else (share, FILE_TEXTS)
             for start in range(0, most, step):
                 self.write(kind, min(step, most - start))
+        self.commit()
         if shape.queries:
             lines = [json.dumps({"_id": f"q{number}", "text": self.writer.query()}) for number in range(shape.queries)]
             (folder / "queries.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
 
     @property
     def config(self) -> IndexConfig:
-        kinds = {"jsonl": "records", "parquet": "records", "python": "python"}
+        kinds = {"jsonl": "records", "parquet": "records", "python": "python", "git": "git"}
         sources = [
             {"name": kind, "kind": kinds.get(kind, "text"), "path": kind, "shards": self.shape.shards}
             for kind in self.shape.kinds
@@ -107,15 +112,26 @@ class Project:
             "compact": lambda: None,
         }
         changes[step]()
+        self.commit()
+
+    def commit(self) -> None:
+        """What lies in the repository, where there is one."""
+        if "git" in self.shape.kinds:
+            Repository(self.folder / "git").commit()
 
     def files(self, *suffixes: str) -> list[Path]:
-        found = [path for kind in self.shape.kinds for path in (self.folder / kind).iterdir()]
+        found = [path for kind in self.shape.kinds for path in self._files_of(kind)]
         return sorted(path for path in found if not suffixes or path.suffix in suffixes)
+
+    def _files_of(self, kind: Kind) -> list[Path]:
+        return sorted(path for path in (self.folder / kind).iterdir() if path.is_file())
 
     def write(self, kind: Kind, texts: int) -> None:
         """One more file of so many texts."""
         self._number += 1
         stem = self.folder / kind / f"f{self._number:04d}"
+        # A repository holds code and text, file by file.
+        kind = ("python", "markdown")[self._number % 2] if kind == "git" else kind
         if kind == "python":
             stem.with_suffix(".py").write_text(self._module(texts), "utf-8")
         elif kind == "markdown":
@@ -165,7 +181,7 @@ class Project:
     def _delete(self) -> None:
         """A file of each source that has twenty, else a line or two of a file of records."""
         for kind in self.shape.kinds:
-            files = sorted((self.folder / kind).iterdir())
+            files = self._files_of(kind)
             if len(files) >= 1 / DELETED_SHARE:
                 self.random.choice(files).unlink()
             elif kind == "jsonl":

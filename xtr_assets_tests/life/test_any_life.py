@@ -13,14 +13,16 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from xtr_assets.core.errors import GenerationError, XtrAssetsError
+from xtr_assets.core.errors import CorruptFile, GenerationError, XtrAssetsError
 from xtr_assets.index.late.options import Route
 from xtr_assets.pipeline.gate.drift import LIMITS
 from xtr_assets.pipeline.plan.decide import refused_for_training, wanted
 from xtr_assets.pipeline.plan.retrain_cause import AFRESH_NOTE
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage import lock
+from xtr_assets.storage.pointer import pointer_text
 from xtr_assets.storage.snapshot import Snapshot
+from xtr_assets.storage.unnoted_move import unnoted_move
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.life import steps
@@ -83,7 +85,8 @@ def by_lists(*, centroids: int, nprobe: int, **_: int) -> Route:
 
 class Life(RuleBasedStateMachine):
     """`holds` is what each sealed generation must answer; `reader` searches what it opened until it is refreshed;
-    `taken_back` are the contents that were rolled back or withdrawn, and that nobody brought back."""
+    `taken_back` are the contents that were rolled back or withdrawn, and that nobody brought back, `withdrawn` those of
+    them that were withdrawn."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,6 +104,7 @@ class Life(RuleBasedStateMachine):
         self.holds: dict[int, Reference] = {}
         self.checked: set[int] = set()
         self.taken_back: set[str] = set()
+        self.withdrawn: set[str] = set()
         self.reader: Searcher | None = None
 
     def teardown(self) -> None:
@@ -181,6 +185,7 @@ class Life(RuleBasedStateMachine):
             assert self.serving == number
             assert again or self.content(number) not in self.taken_back
             self.taken_back.discard(self.content(number))
+            self.withdrawn.discard(self.content(number))
         except GenerationError as error:
             assert not again and "only where a person says so" in str(error)
 
@@ -193,6 +198,7 @@ class Life(RuleBasedStateMachine):
             if want.content in self.warehouse.taken_back():
                 self.warehouse.allow_again(want.content, "somebody wants it")
         self.taken_back.discard(key(want.fingerprint, want.snapshots, want.settings))
+        self.withdrawn.discard(key(want.fingerprint, want.snapshots, want.settings))
         self.build(None, False, True)
 
     @precondition(lambda self: self.holds)
@@ -205,11 +211,29 @@ class Life(RuleBasedStateMachine):
             assert self.serving is not None and self.content(self.serving) != content
             self.taken_back.discard(self.content(self.serving) if self.serving != before else "")
             self.taken_back.add(content)
+            self.withdrawn.add(content)
         except GenerationError as error:
             known = ("was withdrawn", "nothing was published before", "serves and holds exactly what")
             assert any(one in str(error) for one in known), error
         if keep:
             self.collect(keep, None)
+
+    @precondition(lambda self: self.holds and self.serving is not None)
+    @rule(data=st.data(), alone=st.booleans())
+    def copy_back(self, data: Any, alone: bool) -> None:
+        """PUBLISHED of any time before lies over what there is, for a while: what was withdrawn answers nobody."""
+        number = data.draw(st.sampled_from(sorted(self.holds)))
+        pointer, whole = self.warehouse.layout.published, self.warehouse.layout.published.read_bytes()
+        last = [one.generation for one in self.warehouse.history() if one.moves][-1]
+        withdrawn = self.content(number) in self.withdrawn
+        pointer.write_bytes(b"%d\n" % number if alone else pointer_text(number))
+        found = unnoted_move(self.warehouse.layout)
+        assert (found is None) == (number == last)
+        try:
+            assert self.serving == number and (number == last or not withdrawn)
+        except CorruptFile as error:
+            assert error.path == "PUBLISHED" and withdrawn and number != last
+        pointer.write_bytes(whole)
 
     @rule(collected=st.booleans(), full=st.booleans())
     def roll_back_and_come_by(self, collected: bool, full: bool) -> None:

@@ -1,4 +1,4 @@
-"""The corpus that faults are planted in: functions, classes, scripts, Markdown, notebooks, records; and its change.
+"""The corpus that faults are planted in: functions, classes, Markdown, notebooks, records, a repository; its change.
 Where a fault is one of documents, HTML, DOCX and PDF besides.
 
 Everything a chunk can carry stands in it: titles (methods, sections, records), metadata, letters beyond ASCII, texts
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.config import IndexConfig, parse_config
+from xtr_assets_tests.git_project import GIT, Repository
 from xtr_assets_tests.mutants.document_file import write_document
 
 # The encoder at its defaults, for which the package has a canary.
@@ -25,7 +26,7 @@ warehouse: warehouse
 sources:
   - {{name: code, kind: python, path: code, shards: 3}}
   - {{name: guide, kind: text, path: guide}}
-  - {{name: scripts, kind: code, path: scripts}}
+  - {{name: scripts, kind: {scripts}, path: scripts}}
   - {{name: tickets, kind: records, path: tickets, metadata: [team], max_chars: 600}}
 encoder: {{kind: hashing}}
 recall: {{queries: 60}}
@@ -46,7 +47,7 @@ class Corpus:
 
     @property
     def config(self) -> IndexConfig:
-        return parse_config(CONFIG.format(recipe=self.recipe), self.folder)
+        return parse_config(CONFIG.format(recipe=self.recipe, scripts="git" if GIT else "code"), self.folder)
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -178,6 +179,7 @@ def write_corpus(
     # Words of their own seeds, so that all else stays what it was.
     for number in range(3):
         (folder / f"scripts/s{number}.js").write_text(script(Words(seed + 90 + number), number, 6), "utf-8")
+    commit(folder)
     (folder / "guide/notes.ipynb").write_text(notebook(Words(seed + 80), 3, 6), "utf-8")
     tickets = [record(words, number) for number in range(180)]
     write_jsonl(folder / "tickets/a.jsonl", tickets[:70])
@@ -211,10 +213,17 @@ def change(corpus: Corpus, seed: int = 2, tickets: int = 24) -> None:
     (folder / "guide/page20.md").write_text(page(words, 20, 6), "utf-8")
     (folder / "guide/more.ipynb").write_text(notebook(Words(seed + 80), 5, 6), "utf-8")
     (folder / "scripts/s7.js").write_text(script(Words(seed + 90), 7, 6), "utf-8")
+    commit(folder)
     _change_tickets(words, folder, tickets)
     if corpus.papers:
         # Two come, and one is another one now.
         papers_of(folder, seed + 60, ("c.pdf", "c.docx", "b.pdf", "b.html"))
+
+
+def commit(folder: Path) -> None:
+    """The scripts are those of a repository, where the command git is there."""
+    if GIT:
+        Repository(folder / "scripts").commit()
 
 
 def _change_tickets(words: Words, folder: Path, tickets: int) -> None:

@@ -11,6 +11,8 @@ from xtr_assets.core.types import Chunk
 from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
+from xtr_assets.server.live_recall import LiveRecall
+from xtr_assets.server.query_log import QueryLog
 from xtr_assets.server.runner import Address, uvicorn_server
 from xtr_assets_tests.fixtures import make_chunk
 
@@ -31,11 +33,15 @@ def served(
     poll_seconds: float = 0.02,
     lease_seconds: float = 600.0,
     agents: bool = False,
+    live: LiveRecall | None = None,
+    query_log: QueryLog | None = None,
 ) -> Iterator[str]:
     """The URL of a running server."""
     indexes = [HostedIndex(name, path, "cpu", lease_seconds) for name, path in warehouses.items()]
     bearers = bearers or Bearers(variable=None)
-    server = uvicorn_server(indexes, bearers, Address(port=0), limits, 2, poll_seconds, agents=agents)
+    server = uvicorn_server(
+        indexes, bearers, Address(port=0), limits, 2, poll_seconds, agents=agents, live=live, query_log=query_log
+    )
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     until = time.monotonic() + 30

@@ -58,7 +58,7 @@ def test_so_does_the_head_of_a_second_request(strict: str) -> None:
     with opened(strict) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answer = b""
-        while b'{"ok": true}' not in answer:
+        while b'{"ok":true}' not in answer:
             some = connection.recv(65536)
             assert some, answer
             answer += some

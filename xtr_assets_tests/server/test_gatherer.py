@@ -133,3 +133,23 @@ def test_a_call_that_fails_whole_fails_each_and_the_next_one_is_answered(key: An
         gatherer.close()
 
     asyncio.run(asked())
+
+
+def test_a_lone_question_does_not_stand_behind_everybodys_batches_and_no_batch_waits_for_ever() -> None:
+    work = Work()
+
+    async def asked() -> None:
+        gatherer = Gatherer(work, 1, replace(LIMITS, gather_seconds=0.0))
+        work.go.clear()
+        asking = [asyncio.ensure_future(gatherer.ask("first", 0))]
+        await asyncio.sleep(0.01)
+        asking += [asyncio.ensure_future(gatherer.ask(f"batch {i}", i, 60)) for i in range(3)]
+        asking += [asyncio.ensure_future(gatherer.ask(f"lone {i}", i, 1)) for i in range(3)]
+        await asyncio.sleep(0.01)
+        work.go.set()
+        await asyncio.gather(*asking)
+        gatherer.close()
+
+    asyncio.run(asked())
+    order = [key for key, _ in work.calls[1:]]
+    assert order == ["lone 0", "batch 0", "lone 1", "batch 1", "lone 2", "batch 2"]

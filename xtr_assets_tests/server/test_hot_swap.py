@@ -188,3 +188,43 @@ def test_a_pointer_that_is_lost_leaves_what_serves(tmp_path: Path) -> None:
     (tmp_path / "w" / "PUBLISHED").write_bytes(b"junk")
     assert not index.look() and index.serving == 1 and "CorruptFile" in str(index.problem)
     index.close()
+
+
+def test_another_generation_is_opened_beside_the_one_that_serves_one_at_a_time(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    for number in (2, 3, 4):
+        publish_chunks(warehouse, version(number))
+    warehouse.withdraw(2, reason="a test")
+    with served({"docs": tmp_path / "w"}) as url, httpx.Client(base_url=url, timeout=60) as client:
+
+        def opened(number: int) -> httpx.Response:
+            return client.post(f"/v1/generations/{number}/open")
+
+        def asked(number: int) -> str:
+            answer = client.post(
+                "/v1/search", json={"query": "zebra version", "k": 1}, headers={"Xtr-Generation": str(number)}
+            )
+            return str(answer.json()["hits"][0]["text"])[:15] if answer.status_code == 200 else str(answer.status_code)
+
+        assert asked(1) == "410"
+        assert opened(1).json() == {"index": "docs", "generation": 1, "serving": 4, "kept": [1, 4]}
+        assert (asked(1), asked(4)) == ("zebra version 1", "zebra version 4")
+        assert opened(3).status_code == 200 and asked(3) == "zebra version 3"
+        until(lambda: client.get("/v1/generation").json()["kept"] == [3, 4])
+        assert opened(4).status_code == 200, "the one that serves is there"
+        withdrawn = opened(2)
+        assert withdrawn.status_code == 409 and "is withdrawn: only one that served" in withdrawn.text
+        assert opened(9).status_code == 404 and opened(2**62).status_code == 404
+        assert client.post("/v1/generations/x/open").status_code == 400
+        assert asked(3) == "zebra version 3"
+
+
+def test_while_one_generation_is_opened_another_has_to_wait(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    publish_chunks(warehouse, version(2))
+    index = HostedIndex("docs", tmp_path / "w", "cpu")
+    index.look()
+    with index._bringing, pytest.raises(Problem, match="another generation is being opened") as refused:
+        index.open_beside(1)
+    assert refused.value.status == 503
+    index.close()

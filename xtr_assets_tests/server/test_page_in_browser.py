@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from xtr_assets.server.bearers import Bearers
+from xtr_assets_tests.fixtures import new_warehouse, publish_chunks
 from xtr_assets_tests.server.hostile import ASTRAL, PATHS
-from xtr_assets_tests.server.site import served
+from xtr_assets_tests.server.site import served, version
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -272,3 +273,21 @@ def test_axe_finds_nothing_in_both_views_in_light_and_dark(browser: "Browser", p
         assert len(light["passes"]) > 15 and "color-contrast" in {one["id"] for one in dark["passes"]}
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     context.close()
+
+
+def test_two_generations_stand_side_by_side(tmp_path: Path, seen: Seen) -> None:
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    publish_chunks(warehouse, version(2))
+    page = seen.page
+    with served({"docs": tmp_path / "w"}) as url:
+        page.goto(f"{url}/?q=zebra+version&mode=dense&k=5")
+        seen.wait(".list", 1)
+        assert page.locator("#other option").all_inner_texts() == ["none", "1"]
+        page.select_option("#other", "1")
+        seen.wait(".list", 2)
+        assert seen.texts(".list h2") == ["dense, generation 2", "dense, generation 1"]
+        first, second = (page.locator(".list").nth(place).inner_text() for place in (0, 1))
+        assert "zebra version 2" in first and "zebra version 1" in second and "zebra version 2" not in second
+        assert "other=1" in page.url and "rank" in first
+        page.reload()
+        seen.wait(".list", 2)

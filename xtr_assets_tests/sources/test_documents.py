@@ -13,7 +13,22 @@ import pytest
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources import document_worker
 from xtr_assets.sources.document_worker import WORKER, DocumentWorker
-from xtr_assets_tests.documents import LEAFLET, MANUAL, PAGE, assembled, pdf, word
+from xtr_assets_tests.documents import (
+    LEAFLET,
+    MANUAL,
+    NOTED,
+    PAGE,
+    assembled,
+    note,
+    paragraph,
+    parts_docx,
+    pdf,
+    referred,
+    said,
+    section,
+    word,
+)
+from xtr_assets_tests.pdf_kinds import UNREADABLE
 from xtr_assets_tests.sources.conftest import Opener, chunks, write
 
 
@@ -101,6 +116,32 @@ def test_a_document_has_heading_paths_and_numbers_of_paragraphs(opened: Opener, 
     ]
 
 
+def test_notes_headers_and_footers_stand_where_they_are_first_referred_to(opened: Opener, tmp_path: Path) -> None:
+    write(tmp_path, "a.docx", NOTED)
+    assert [(one.start_line, one.end_line, one.text.split("\n\n")) for one in chunks(opened("text"), "a.docx")] == [
+        (
+            1,
+            18,
+            [
+                *("Reader", "Of the heading.", "One and two.", "Of one.", "At the end."),
+                *("flag\tmeaning", "Of a flag.", "Around", "in a box", "Of a box.", "Around it."),
+                *("Its last.", "Company manual", "left\tright", "Another section.", "Second part"),
+            ],
+        )
+    ]
+
+
+@pytest.mark.parametrize("part", ["footnotes", "header1"])
+def test_a_part_beside_a_document_that_is_damaged_is_told(opened: Opener, tmp_path: Path, part: str) -> None:
+    body = paragraph(said("One"), referred(5)) + section("header1")
+    beside = {"footnotes": note(5, "Of one."), "header1": paragraph(said("above"))}
+    write(tmp_path, "a.docx", parts_docx(body, **{**beside, part: "<w:p>"}))
+    found = refused(opened("text"), "a.docx")
+    assert found.reason == "unparsable" and "no Word document" in found.detail
+    write(tmp_path, "b.docx", parts_docx(body.replace("'5'", "'77'"), **beside))
+    assert chunks(opened("text"), "b.docx")[0].text == "One\n\nabove"
+
+
 def changed_docx(body: str, head: str = "") -> bytes:
     """A document with another body; `head` stands before its first element."""
     file = io.BytesIO()
@@ -117,14 +158,13 @@ def changed_docx(body: str, head: str = "") -> bytes:
 
 
 def test_tracked_changes_controls_links_and_boxes_are_read_as_they_look(opened: Opener, tmp_path: Path) -> None:
-    said = "<w:r><w:t xml:space='preserve'>{}</w:t></w:r>"
     body = (
-        f"<w:p>{said.format('kept ')}<w:ins>{said.format('added ')}</w:ins>"
+        f"<w:p>{said('kept ')}<w:ins>{said('added ')}</w:ins>"
         "<w:del><w:r><w:delText>gone</w:delText></w:r></w:del>"
-        f"<w:moveFrom>{said.format('moved')}</w:moveFrom><w:hyperlink>{said.format('link')}</w:hyperlink></w:p>"
-        f"<w:sdt><w:sdtContent><w:p>{said.format('in a control')}</w:p></w:sdtContent></w:sdt>"
+        f"<w:moveFrom>{said('moved')}</w:moveFrom><w:hyperlink>{said('link')}</w:hyperlink></w:p>"
+        f"<w:sdt><w:sdtContent><w:p>{said('in a control')}</w:p></w:sdtContent></w:sdt>"
         "<w:p><w:r><w:pict><w:txbxContent>"
-        f"<w:p>{said.format('in a box')}</w:p></w:txbxContent></w:pict></w:r>{said.format('beside it')}</w:p>"
+        f"<w:p>{said('in a box')}</w:p></w:txbxContent></w:pict></w:r>{said('beside it')}</w:p>"
     )
     write(tmp_path, "a.docx", changed_docx(body))
     (one,) = chunks(opened("text"), "a.docx")
@@ -199,6 +239,7 @@ HOSTILE = {
         "beyond-limits",
         "exclude the file",
     ),
+    "glyphs.pdf": (UNREADABLE, "unparsable", "page 1 has a font of the collection Japan1"),
     "scanned.pdf": (pdf(["", ""]), "no-text", "no text on its 2 pages: most likely scanned"),
     "nothing.pdf": (b"", "unparsable", "no PDF"),
     "nested.pdf": (b"%PDF-1.7\n1 0 obj\n" + b"<<" * 200_000, "unparsable", "no PDF"),

@@ -276,3 +276,28 @@ def test_a_file_that_lost_its_records_says_so(
 ) -> None:
     write(tmp_path, "a.jsonl", content)
     assert refusals(opened("records"), "a.jsonl") == expected
+
+
+@pytest.mark.parametrize(
+    "line", ['{"_id": "a", "text": "one", "text": "two"}', '{"_id": "a", "text": "t", "m": [{"x": 1, "x": 2}]}']
+)
+def test_a_name_twice_in_a_record_is_refused(tmp_path: Path, opened: Opener, line: str) -> None:
+    write(tmp_path, "a.jsonl", lines(line, {"_id": "b", "text": "kept"}))
+    source = opened("records")
+    assert [one.symbol for one in source.read("a.jsonl") if isinstance(one, Chunk)] == ["b"]
+    ((number, reason),) = [(one.line, one.reason) for one in source.read("a.jsonl") if isinstance(one, Quarantined)]
+    assert (number, reason) == (1, "invalid-record")
+
+
+def test_a_column_twice_is_refused_and_one_that_nobody_asked_for_is_not(tmp_path: Path, opened: Opener) -> None:
+    def table(*names: str) -> None:
+        arrays = [pa.array([f"value {number}"]) for number, _ in enumerate(names)]
+        pq.write_table(pa.Table.from_arrays(arrays, names=list(names)), tmp_path / "a.parquet")
+
+    source = opened("records")
+    table("_id", "text", "text")
+    (found,) = source.read("a.parquet")
+    assert isinstance(found, Quarantined) and found.reason == "no-records"
+    assert "the column `text` stands there twice" in found.detail
+    table("_id", "text", "x", "x")
+    assert [one.text for one in chunks(source, "a.parquet")] == ["value 1"]

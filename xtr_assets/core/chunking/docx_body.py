@@ -1,17 +1,21 @@
-"""What the body of a Word document says, paragraph by paragraph; opened by python-docx, walked element by element.
+"""What a Word document says, paragraph by paragraph; opened by python-docx, walked element by element.
 
 `Paragraph.text` of python-docx leaves out tracked insertions, content controls and text boxes (its issues 1123 and
 155). So paragraphs are found here by their elements, and python-docx is asked for the package and the styles.
+
+What stands beside the body is read in its place: a footnote or endnote after the paragraph, or the row of a table, that
+first refers to it; headers and footers at the end of the section that first has them. Comments are left out.
 """
 
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import docx
 from docx.document import Document
 from docx.opc.exceptions import OpcError
+from docx.opc.part import Part
 from lxml import etree
 
 from xtr_assets.core.chunking.blocks import Block, DocumentRefused
@@ -20,19 +24,24 @@ from xtr_assets.core.chunking.blocks import Block, DocumentRefused
 MAX_UNPACKED = 256 << 20
 MAX_PARTS = 10_000
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 # What was taken out or moved away while changes were tracked, and the second form of a drawing for old programs.
 _GONE = frozenset({f"{_W}del", f"{_W}moveFrom", _FALLBACK})
 _MARKS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
+_SAID = {f"{_W}t", f"{_MATH}t", *_MARKS}
+_NOTES = {f"{_W}footnoteReference": "footnote", f"{_W}endnoteReference": "endnote"}
+_MARGINS = frozenset({f"{_W}headerReference", f"{_W}footerReference"})
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 
 
 def docx_blocks(data: bytes) -> list[Block]:
-    """The blocks of a document's body; places are numbers of paragraphs. Raises DocumentRefused."""
+    """The blocks of a document; places are numbers of paragraphs. Raises DocumentRefused."""
     _weigh(data)
     try:
         document = docx.Document(io.BytesIO(data))
+        return list(_blocks(document))
     except etree.XMLSyntaxError as error:
         if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
             raise MemoryError from error
@@ -41,7 +50,6 @@ def docx_blocks(data: bytes) -> list[Block]:
     except (OpcError, KeyError, ValueError, etree.LxmlError, zipfile.BadZipFile, NotImplementedError) as error:
         detail = f"no Word document: {error!s:.200}; open it in a word processor and save it again as DOCX"
         raise DocumentRefused("unparsable", detail) from error
-    return list(_blocks(document))
 
 
 def _weigh(data: bytes) -> None:
@@ -69,7 +77,7 @@ def _blocks(document: Document) -> Iterator[Block]:
     levels = _levels(document)
     row: etree._Element | None = None
     held: list[tuple[int, str]] = []
-    for number, (paragraph, of_row) in enumerate(_paragraphs(document.element.body), 1):
+    for number, (paragraph, of_row, beside) in enumerate(_walked(document.element.body, Beside(document.part)), 1):
         if held and (of_row is None or of_row is not row):
             yield _row(held)
             held = []
@@ -80,7 +88,7 @@ def _blocks(document: Document) -> Iterator[Block]:
         if of_row is not None:
             held.append((number, " ".join(text.split())))
         else:
-            yield Block(number, number, _level(paragraph, levels), text)
+            yield Block(number, number, 0 if beside else _level(paragraph, levels), text)
     if held:
         yield _row(held)
 
@@ -89,10 +97,51 @@ def _row(held: list[tuple[int, str]]) -> Block:
     return Block(held[0][0], held[-1][0], 0, "\t".join(text for _, text in held))
 
 
-def _paragraphs(body: etree._Element) -> Iterator[tuple[etree._Element | None, etree._Element | None]]:
-    """(paragraph, the row of a table that it lies in) in order; None for one that was deleted, which has its number all
-    the same. Those of a drawing's second form have none."""
+class Beside:
+    """What stands beside the body of a document: notes, headers and footers, each handed out once."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self._used = set[str]()
+        self._notes: dict[str, dict[str, etree._Element]] = {}
+
+    def notes(self, paragraph: etree._Element) -> list[etree._Element]:
+        """The notes that a paragraph is the first to refer to, in order."""
+        found = []
+        for reference in _own(paragraph, _NOTES):
+            kind, number = _NOTES[reference.tag], reference.get(f"{_W}id", "")
+            if kind not in self._notes:
+                self._notes[kind] = self._of_kind(kind)
+            note = self._notes[kind].pop(number, None)
+            if note is not None:
+                found.append(note)
+        return found
+
+    def margins(self, section: etree._Element | None) -> list[etree._Element]:
+        """The headers and footers that a section is the first to have, in order."""
+        found = []
+        for reference in [] if section is None else section:
+            target = self._part.rels.get(reference.get(f"{_R}id", ""))
+            if reference.tag not in _MARGINS or target is None or target.is_external:
+                continue
+            name = str(target.target_part.partname)
+            if name not in self._used:
+                self._used.add(name)
+                found.append(_parsed(target.target_part.blob))
+        return found
+
+    def _of_kind(self, kind: str) -> dict[str, etree._Element]:
+        parts = [one.target_part for one in self._part.rels.values() if one.reltype.endswith(f"/{kind}s")]
+        return {note.get(f"{_W}id", ""): note for part in parts for note in _parsed(part.blob).iter(f"{_W}{kind}")}
+
+
+def _walked(
+    body: etree._Element, beside: Beside | None
+) -> Iterator[tuple[etree._Element | None, etree._Element | None, bool]]:
+    """(paragraph, the row of a table that it lies in, whether it stands beside the body) in order; None for one that
+    was deleted, which has its number all the same. Those of a drawing's second form have none."""
     rows: list[etree._Element] = []
+    noted: list[etree._Element] = []
     second = gone = 0
     for event, element in etree.iterwalk(body, events=("start", "end")):
         step = 1 if event == "start" else -1
@@ -102,18 +151,41 @@ def _paragraphs(body: etree._Element) -> Iterator[tuple[etree._Element | None, e
             rows.append(element) if event == "start" else rows.pop()
         elif element.tag == f"{_W}p" and event == "start" and not second:
             # Of tables within tables the outermost row counts: it is what a reader sees as one.
-            yield None if gone else element, rows[0] if rows else None
+            yield None if gone else element, rows[0] if rows else None, beside is None
+        if beside is None or event == "start" or second or gone:
+            continue
+        section = None
+        if element.tag == f"{_W}p":
+            noted += beside.notes(element)
+            section = element.find(f"{_W}pPr/{_W}sectPr")
+        elif element is body:
+            section = element.find(f"{_W}sectPr")
+        if not rows:
+            for one in (*noted, *beside.margins(section)):
+                yield from _walked(one, None)
+            noted = []
 
 
-def _said(paragraph: etree._Element) -> Iterator[str]:
-    """The text of a paragraph as it reads with all changes accepted, without paragraphs inside it (text boxes)."""
+def _parsed(blob: bytes) -> etree._Element:
+    return etree.fromstring(blob, etree.XMLParser(resolve_entities=False, no_network=True))
+
+
+def _own(paragraph: etree._Element, tags: Container[str]) -> Iterator[etree._Element]:
+    """The elements of a paragraph with these tags, but for those of paragraphs inside it and of what was taken out."""
     walk = etree.iterwalk(paragraph, events=("start",))
     for _, element in walk:
         if element is not paragraph and (element.tag == f"{_W}p" or element.tag in _GONE):
             walk.skip_subtree()
-        elif element.tag in (f"{_W}t", f"{_MATH}t"):
+        elif element.tag in tags:
+            yield element
+
+
+def _said(paragraph: etree._Element) -> Iterator[str]:
+    """The text of a paragraph as it reads with all changes accepted, without paragraphs inside it (text boxes)."""
+    for element in _own(paragraph, _SAID):
+        if element.tag not in _MARKS:
             yield element.text or ""
-        elif element.tag in _MARKS and element.getparent().tag == f"{_W}r":
+        elif element.getparent().tag == f"{_W}r":
             yield _MARKS[element.tag]
 
 

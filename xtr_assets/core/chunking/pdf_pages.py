@@ -3,8 +3,9 @@
 import io
 import logging
 
-from pypdf import PdfReader
+from pypdf import PageObject, PdfReader
 from pypdf.errors import PyPdfError
+from pypdf.generic import ArrayObject, DictionaryObject, PdfObject
 
 from xtr_assets.core.chunking.blocks import Block, DocumentRefused
 
@@ -12,6 +13,8 @@ from xtr_assets.core.chunking.blocks import Block, DocumentRefused
 MAX_PAGES = 10_000
 # Of a page, and of all. A page of small print has 10,000.
 MAX_PAGE_CHARS, MAX_CHARS = 2_000_000, 50_000_000
+# Adobe's collections of glyphs: a glyph of theirs has a number that is no letter's.
+COLLECTIONS = frozenset({"Japan1", "Japan2", "GB1", "CNS1", "Korea1", "KR"})
 
 
 def pdf_pages(data: bytes) -> list[Block]:
@@ -37,6 +40,12 @@ def _pages(data: bytes) -> list[Block]:
         if number > MAX_PAGES:
             raise DocumentRefused("beyond-limits", f"more than {MAX_PAGES:,} pages; split or exclude the file")
         text = _usable(page.extract_text())
+        if text.strip() and (collection := _unknown_letters(page)):
+            detail = (
+                f"page {number} has a font of the collection {collection} without a table of its letters (ToUnicode), "
+                "which pypdf reads as other letters; print it to PDF again, or exclude the file"
+            )
+            raise DocumentRefused("unparsable", detail)
         size += len(text)
         if len(text) > MAX_PAGE_CHARS or size > MAX_CHARS:
             detail = (
@@ -50,6 +59,27 @@ def _pages(data: bytes) -> list[Block]:
         detail = f"no text on its {number} pages: most likely scanned; recognize its text first (ocrmypdf IN OUT)"
         raise DocumentRefused("no-text", detail)
     return found
+
+
+def _unknown_letters(page: PageObject) -> str:
+    """The collection of a font of the page whose numbers of glyphs pypdf takes for letters; "" where there is none."""
+    fonts = _entries(_entries(page.get("/Resources")).get("/Font"))
+    for font in map(_entries, fonts.values()):
+        if "/ToUnicode" in font or font.get("/Encoding") not in ("/Identity-H", "/Identity-V"):
+            continue
+        below = font.get("/DescendantFonts")
+        below = below.get_object() if isinstance(below, PdfObject) else None
+        for one in below if isinstance(below, ArrayObject) else []:
+            ordering = str(_entries(_entries(one).get("/CIDSystemInfo")).get("/Ordering", ""))
+            if ordering in COLLECTIONS:
+                return ordering
+    return ""
+
+
+def _entries(value: object) -> DictionaryObject:
+    """A dictionary of a PDF, or an empty one where something else stands."""
+    found = value.get_object() if isinstance(value, PdfObject) else None
+    return found if isinstance(found, DictionaryObject) else DictionaryObject()
 
 
 def _usable(text: str) -> str:

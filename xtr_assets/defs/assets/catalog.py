@@ -15,7 +15,6 @@ def catalog_asset(site: Site) -> dg.AssetsDefinition:
 
     @site.asset(
         "catalog",
-        "index",
         {"duckdb"},
         "A read-only DuckDB file with views over chunks, id map, files, segments and quarantine.",
         deps=["id_map"],

@@ -28,15 +28,14 @@ def chunks_asset(site: Site) -> dg.AssetsDefinition:
 
     @site.asset(
         "chunks",
-        "corpus",
         {"parquet"},
         "The pieces of a shard's files. Only touched files are chunked; what did not change stays.",
-        partitions=shard_partitions(site.names),
+        partitions=shard_partitions(site.config),
         checks=[schema],
     )
     def chunks(context: dg.AssetExecutionContext) -> Results:
         shard = context.partition_key
-        with site.chunking(context, shard) as warehouse, step("chunks") as cost:
+        with site.traced(context), site.chunking(context, shard) as warehouse, step("chunks") as cost:
             scan = scan_shard(warehouse, shard, source_of(site.config, shard))
             touched = scan.readable if site.afresh(context) else scan.touched
             with bar(len(touched), f"chunk {shard}") as progress:

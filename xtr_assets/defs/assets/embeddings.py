@@ -9,6 +9,7 @@ from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.core.recipe_grammar import check_recipe
 from xtr_assets.core.types import VectorKind
 from xtr_assets.defs.context import Site
+from xtr_assets.defs.definition_metadata import definition_metadata
 from xtr_assets.defs.metadata import cost_metadata, problem_result
 from xtr_assets.defs.partitions import shard_partitions
 from xtr_assets.encoders.base import vector_kind
@@ -31,22 +32,23 @@ def names_suffix(names: bool) -> str:
 def encoding_assets(site: Site) -> dg.AssetsDefinition:
     """`embeddings` and `token_embeddings` with their checks; of an index of one leg the one that it has."""
     embeddings, tokens = site.names.keys(("embeddings", "token_embeddings"))
-    group = site.group("corpus")
     chunks = site.names.key("chunks")
     there = site.names.keys(site.there(("embeddings", "token_embeddings")))
     specs = [
         dg.AssetSpec(
             embeddings,
             deps=[chunks],
-            group_name=group,
+            group_name=site.group,
             kinds={"numpy"},
+            metadata=definition_metadata(site.config, "embeddings"),
             description="One unit vector a chunk, float16, and one of its name where the source has names.",
         ),
         dg.AssetSpec(
             tokens,
             deps=[chunks],
-            group_name=group,
+            group_name=site.group,
             kinds={"numpy"},
+            metadata=definition_metadata(site.config, "token_embeddings"),
             description="One unit vector a kept token, int8 with a scale, and what the tokenizer called it.",
         ),
     ]
@@ -61,7 +63,7 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
         name=site.names.step("encode"),
         specs=[one for one in specs if one.key in there],
         check_specs=[one for one in checks if one.asset_key in there],
-        partitions_def=shard_partitions(site.names),
+        partitions_def=shard_partitions(site.config),
         required_resource_keys=site.needs_encoder,
     )
     def encode(context: dg.AssetExecutionContext) -> Results:
@@ -75,7 +77,11 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
             check_recipe(site.config.dense.recipe, encoder.dim)
         names = dense and source_of(site.config, shard).config.named
         segments = missing_encodings(warehouse, snapshot, kind, names=names)
-        with step("encode") as cost, bar(sum(s.rows for s in segments), f"encode {shard}") as progress:
+        with (
+            site.traced(context),
+            step("encode") as cost,
+            bar(sum(s.rows for s in segments), f"encode {shard}") as progress,
+        ):
             report = encode_snapshot(warehouse, snapshot, encoder, progress, names=names)
             cost.count(
                 rows=report.rows,

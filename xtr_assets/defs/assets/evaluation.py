@@ -24,7 +24,6 @@ def evaluation_asset(site: Site) -> dg.AssetsDefinition:
 
     @site.asset(
         "evaluation",
-        "serving",
         {"numpy"},
         "nDCG@10, MRR@10, recall and success of each mode and of BM25 over judged queries, with intervals; without "
         "judgments over known items drawn from the corpus, which are synthetic.",

@@ -15,7 +15,6 @@ def exact_neighbors_asset(site: Site) -> dg.AssetsDefinition:
 
     @site.asset(
         "exact_neighbors",
-        "evaluation",
         {"numpy"},
         "Exact neighbours of the queries over all live rows, in each space; computed by delta.",
         deps=["queries"],

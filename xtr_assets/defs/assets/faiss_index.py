@@ -3,6 +3,7 @@
 import dagster as dg
 
 from xtr_assets.defs.context import Site
+from xtr_assets.defs.list_plots import list_sizes_picture
 from xtr_assets.defs.metadata import cost_metadata, dense_tuning_metadata, plain_metadata
 from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.gate.drift import note_training
@@ -15,8 +16,7 @@ def faiss_index_asset(site: Site) -> dg.AssetsDefinition:
 
     @site.asset(
         "faiss_index",
-        "index",
-        {"faiss"},
+        {"faiss", "cplusplus"},
         "Dense index of the draft, derived from its parent's where that is cheaper, tuned on queries of its own kind.",
         deps=["generation", "queries"],
     )
@@ -26,10 +26,12 @@ def faiss_index_asset(site: Site) -> dg.AssetsDefinition:
             report = derive_dense(session, tune=site.tuning(context))
             cost.count(rows_added=report.added, rows_removed=report.removed, how=report.how)
             note_training(draft, parent, report.how)
+        sizes = report.list_sizes
         return dg.MaterializeResult(
             data_version=dg.DataVersion(report.sha256[:32]),
             metadata={
                 **dense_tuning_metadata(report.tuning, report.tuned),
+                **({} if sizes is None else {"list_sizes": list_sizes_picture(sizes)}),
                 "generation": draft.number,
                 "why": report.reason,
                 **plain_metadata(report.index),

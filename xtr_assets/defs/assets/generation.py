@@ -19,7 +19,6 @@ def generation_asset(site: Site) -> dg.AssetsDefinition:
 
     @site.asset(
         "generation",
-        "index",
         {"json"},
         "A draft over the current segments of all shards: rows, tombstones, settings. Nobody reads it yet.",
         deps=("embeddings", "token_embeddings"),

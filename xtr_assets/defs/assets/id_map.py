@@ -14,7 +14,6 @@ def id_map_asset(site: Site) -> dg.AssetsDefinition:
 
     @site.asset(
         "id_map",
-        "index",
         {"parquet"},
         "Every stored row: chunk_id, segment, position, and whether it is live.",
         deps=["generation"],

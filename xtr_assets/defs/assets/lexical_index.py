@@ -14,7 +14,6 @@ def lexical_index_asset(site: Site) -> dg.AssetsDefinition:
 
     @site.asset(
         "lexical_index",
-        "index",
         {"numpy"},
         "Lexical index of the draft (BM25): postings of the words of new segments, those of old ones as they are.",
         deps=["generation"],

@@ -14,7 +14,6 @@ def queries_asset(site: Site) -> dg.AssetsDefinition:
 
     @site.asset(
         "queries",
-        "evaluation",
         {"parquet"},
         "Queries that are no rows: a sample that generations inherit, and one drawn from the new rows.",
         deps=["generation"],

@@ -14,7 +14,6 @@ def xtr_index_asset(site: Site) -> dg.AssetsDefinition:
 
     @site.asset(
         "xtr_index",
-        "index",
         {"numpy"},
         "Late-interaction index of the draft: postings of new segments, shared centroids, a tuned profile.",
         deps=["generation", "queries"],

@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from xtr_assets.core.types import Ints
 from xtr_assets.index import DenseIndex
-from xtr_assets.index.dense.imbalance import imbalance
+from xtr_assets.index.dense.imbalance import imbalance, list_sizes
 from xtr_assets.index.dense.repair import repair_lists
 from xtr_assets.index.dense.tuner import Tuning
 from xtr_assets.index.dense.upkeep import upkeep_of
@@ -23,7 +24,8 @@ from xtr_assets.search.loaders import DENSE_FILE
 
 @dataclass(frozen=True, slots=True)
 class DenseReport:
-    """How the index came about, and what it is. `tuning` is None where the profile is the parent's, untried."""
+    """How the index came about, and what it is. `tuning` is None where the profile is the parent's, untried.
+    `list_sizes` : rows in each inverted list, int64 [nlist]; None where there are none."""
 
     how: str
     reason: str
@@ -34,6 +36,7 @@ class DenseReport:
     bytes: int
     sha256: str
     tuning: Tuning | None = None
+    list_sizes: Ints | None = None
 
 
 def derive_dense(session: DraftSession, *, tune: bool = False) -> DenseReport:
@@ -88,7 +91,8 @@ def derive_dense(session: DraftSession, *, tune: bool = False) -> DenseReport:
     draft.set_profile("dense", index.profile)
     written = draft.manifest.files[draft.file_name(DENSE_FILE)]
     tuning = index.tuning
-    return DenseReport(how, reason, removed, added, tuned, index.describe(), written.bytes, written.sha256, tuning)
+    described, sizes = index.describe(), list_sizes(index)
+    return DenseReport(how, reason, removed, added, tuned, described, written.bytes, written.sha256, tuning, sizes)
 
 
 def _cured(index: DenseIndex) -> tuple[Literal["evolved", "repaired"], str]:

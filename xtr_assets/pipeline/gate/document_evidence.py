@@ -1,5 +1,5 @@
 """A second reading of HTML, DOCX and PDF: HTML by lexbor and by the raw lines, DOCX by `zipfile` and expat, PDF by
-pypdf page by page. Nothing of what made the rows is called; of PDF the library is the same, and its faults with it."""
+PDFium (pdf_evidence.py). Nothing of what made the rows is called."""
 
 import html
 import importlib.util
@@ -10,17 +10,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import PurePosixPath
-from typing import Any
 
+from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of, whole
+from xtr_assets.pipeline.gate.docx_headings import Paragraph, headings_above
 from xtr_assets.pipeline.gate.page_text import headings_of, nests, page_source_of, spoken
+from xtr_assets.pipeline.gate.pdf_evidence import page_faults, pdf_faults
 from xtr_assets.pipeline.gate.text_evidence import Row, place_id, runs_of
-from xtr_assets.pipeline.gate.word_text import Paragraph, headings_above, paragraphs_of
 
 HTML, DOCX, PDF = frozenset({".html", ".htm", ".xhtml"}), ".docx", ".pdf"
 SUFFIXES = HTML | {DOCX, PDF}
 # What reads each kind, in the build or here.
-_MODULES = {**dict.fromkeys(HTML, ("lxml", "selectolax")), DOCX: ("docx", "lxml"), PDF: ("pypdf",)}
-# Pages of PDF that are read again in one check, and of one file: 5 to 50 ms each; one of each file is, whatever their
+_MODULES = {**dict.fromkeys(HTML, ("lxml", "selectolax")), DOCX: ("docx", "lxml"), PDF: ("pypdf", "pypdfium2")}
+# Pages of PDF that are read again in one check, and of one file: 3 to 45 ms each; one of each file is, whatever their
 # number. Of the others ids, columns and numbers are compared.
 PDF_PAGES, PAGES_OF_FILE = 400, 100
 # Sections of one line that are tried at a place, in all: a page of a megabyte on one line has some hundred.
@@ -47,11 +48,8 @@ def document_faults(path: str, data: bytes, rows: Sequence[Row], pages: int) -> 
     """Whether the rows say what the document says, in its order and at its places. Of PDF `pages` are read at most."""
     suffix = kind_of(path)
     if suffix == PDF:
-        yield from _page_faults(path, rows)
-        try:
-            yield from _pdf_faults(data, rows, pages)
-        except Exception as error:  # pypdf raises many.
-            yield f"it cannot be read a second time ({type(error).__name__})"
+        yield from page_faults(path, rows)
+        yield from pdf_faults(data, rows, pages)
         return
     sections = _sections(path, rows)
     yield from _section_faults(sections)
@@ -72,7 +70,7 @@ def refusal_faults(path: str, data: bytes, reasons: set[str]) -> Iterator[str]:
     suffix = kind_of(path)
     if "not-installed" in reasons and all(importlib.util.find_spec(name) for name in _MODULES[suffix]):
         yield "it is in quarantine for want of a library that is installed"
-    if "unparsable" in reasons and suffix == DOCX and paragraphs_of(data):
+    if "unparsable" in reasons and suffix == DOCX and paragraphs_of(data) and whole(data):
         yield "it is in quarantine and can be read"
     if reasons & {"undecodable", "null-bytes"} and page_source_of(data) is not None:
         yield "it is in quarantine and can be read"
@@ -275,46 +273,3 @@ def _heading_faults(
         true, said = (squeezed(" ".join(one)).replace(">", "") for one in (above[end - 1], [symbol]))
         if true != said:
             yield f"paragraph {end} stands under {' > '.join(above[end - 1])!r}, its section is called {symbol!r}"
-
-
-def _page_faults(path: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Columns and ids of pages."""
-    pages: dict[int, list[int]] = defaultdict(list)
-    for row in rows:
-        where = f"page {row['start_line']} part {row['part']}"
-        pages[row["start_line"]].append(row["part"])
-        columns = (row["kind"], row["symbol"], row["title"], row["metadata"], row["end_line"])
-        if columns != ("page", f"page {row['start_line']}", "", "{}", row["start_line"]):
-            yield f"{where}: its columns are {columns}"
-        if row["chunk_id"] != place_id(row["source"], path, f"page {row['start_line']}", 0, row["part"]):
-            yield f"{where}: chunk_id {row['chunk_id']} is another place's"
-    for number, parts in pages.items():
-        if sorted(parts) != list(range(len(parts))):
-            yield f"parts {sorted(parts)} of page {number} do not count up"
-
-
-def _pdf_faults(data: bytes, rows: Sequence[Row], most: int) -> Iterator[str]:
-    """Whether the rows of each page are what pypdf reads on it, and a page without rows says nothing."""
-    held: dict[int, list[Row]] = defaultdict(list)
-    for row in rows:
-        held[row["start_line"]].append(row)
-    reader = _opened(data)
-    count = len(reader.pages)
-    if beyond := [number for number in list(held) if not 1 <= number <= count]:
-        yield f"page {beyond[0]} of {count}"
-    # From end to end in even steps, so that a page lost near the end is met as well.
-    step = max(1, -(-count // max(1, most)))
-    for number in range(1, count + 1, step):
-        page = held[number]
-        said = "".join(squeezed(row["text"]) for row in sorted(page, key=lambda row: int(row["part"])))
-        if said != squeezed(reader.pages[number - 1].extract_text()):
-            yield f"the rows of page {number} do not say what it says"
-
-
-def _opened(data: bytes) -> Any:
-    from pypdf import PdfReader
-
-    reader = PdfReader(io.BytesIO(data))
-    if reader.is_encrypted:
-        reader.decrypt("")
-    return reader

@@ -6,8 +6,9 @@ from chunks.parquet, and files of queries and judgments are read again.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ NEW_COUNTED = 16
 SAME_COSINE = 0.9999
 # Of fewer new texts none need be asked: all that two or three of them offer may be drawn of what stood there before.
 FEW_NEW = 4
+# Lines of a query log that say another way of asking are none that a server wrote.
+ASKED_IN = ("hybrid", "dense", "xtr", "lexical", "exact")
 SHOWN = 5
 REMEDY = (
     "`xtr-assets build --full` draws queries again; a `queries` file in xtr.yaml gives them; if it comes back, this is "
@@ -64,6 +67,7 @@ def check(session: DraftSession) -> Finding:
     draft = session.draft
     offers = different(offers_of(draft, sample(draft.live, LIVE_ROWS)))
     given = _given(session.config.queries)
+    logged = _logged(session)
     asked_of_file = sum(query.kind == "given" for query in queries)
     wanted = _wanted(session, asked_of_file, len(offers))
     if len(fixed) < _least(wanted):
@@ -72,8 +76,12 @@ def check(session: DraftSession) -> Finding:
     problems = [
         *_number(fixed, asked_of_file, wanted, len(offers)),
         *_variety(written, wanted),
+<<<<<<< HEAD
         *_vectors(gate),
         *_from_files(session, queries, given),
+=======
+        *(_from_files(session, queries, given) if logged is None else _from_log(session, asked_of_file, logged)),
+>>>>>>> main
     ]
     new, asked = _new(session, queries)
     if asked < _least_new(session, len(new)):
@@ -269,6 +277,33 @@ def _from_files(session: DraftSession, queries: Sequence[GateQuery], given: Sequ
         if looked < judged:
             problems.append(f"{looked} judged queries were asked, {judged} are there")
     return problems
+
+
+def _logged(session: DraftSession) -> set[str] | None:
+    """Texts that the log holds from before the draft was begun, read here by other code; None where none is asked."""
+    config = session.config
+    if not config.queries_from_log or config.query_log is None:
+        return None
+    found = set()
+    for name in (f"{config.name}.1.jsonl", f"{config.name}.jsonl"):
+        path = config.query_log.folder / name
+        for line in path.read_bytes().split(b"\n") if path.is_file() else ():
+            try:
+                one = json.loads(line)
+                at = datetime.fromisoformat(one["at"])
+                asked = one["mode"] in ASKED_IN and isinstance(one.get("where"), dict | None) and one["text"].strip()
+                if asked and at < datetime.fromisoformat(session.draft.manifest.created_at):
+                    found.add(one["text"])
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue
+    return found
+
+
+def _from_log(session: DraftSession, asked: int, logged: Collection[str]) -> list[str]:
+    """The log is written, rotated and deleted while a build runs, so that what is there now and was there before the
+    draft is the least that could be asked."""
+    wanted = min(len(logged), session.config.recall.queries)
+    return [f"{asked} questions of the log are asked, {wanted} were there"] if asked < wanted else []
 
 
 def _judged(path: Path) -> set[str]:

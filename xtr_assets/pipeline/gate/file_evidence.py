@@ -3,7 +3,6 @@
 A file that changed since it was ingested is no fault: its recorded sha256 is compared first.
 """
 
-import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +23,10 @@ from xtr_assets.pipeline.gate import (
     text_evidence,
 )
 from xtr_assets.pipeline.gate.folder_evidence import Folder, Held
+from xtr_assets.pipeline.gate.git_evidence import GitTree
+from xtr_assets.pipeline.gate.own_evidence import OwnFiles, own_faults
+from xtr_assets.pipeline.gate.path_patterns import kind_of
+from xtr_assets.pipeline.gate.store_evidence import StoredFiles
 from xtr_assets.pipeline.gate.text_evidence import Row
 from xtr_assets.storage.chunk_files import shifted
 from xtr_assets.storage.generation import Generation
@@ -38,6 +41,8 @@ BLOCK_FILES = 256
 # Faults that are told of a file.
 TOLD_OF_FILE = 3
 
+# What lies where a source is, walked a second time.
+Listed = Folder | GitTree | OwnFiles | StoredFiles
 Place = tuple[str, str]  # shard, path
 
 
@@ -51,7 +56,7 @@ class FileEvidence:
         sources: Mapping[str, SourceConfig],
         chooser: random.Random,
         held: Mapping[str, Held],
-        listed: Mapping[str, Folder],
+        listed: Mapping[str, Listed],
     ) -> None:
         self.draft, self.snapshots, self.sources, self.chooser = draft, snapshots, sources, chooser
         self.held, self.listed = held, listed
@@ -75,12 +80,10 @@ class FileEvidence:
     def _read_file(self, place: Place, rows: Sequence[Row]) -> None:
         shard, path = place
         source, recorded = self.sources[shard], self.snapshots[shard].files[path].sha256
-        file = source.path if source.path.is_file() else source.path / path
         try:
-            with file.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            found = [] if digest != recorded else list(self._faults(place, file, rows, source))
-        except OSError:
+            with self.listed[source.name].reading(path, recorded) as (file, digest):
+                found = [] if digest != recorded else list(self._faults(place, file, rows, source))
+        except (OSError, KeyError):
             digest, found = "", []
         if digest != recorded:
             self.skipped += 1
@@ -99,29 +102,38 @@ class FileEvidence:
         if len({row["chunk_id"] for row in rows}) < len(rows):
             yield "a chunk_id stands twice"
         quarantined = self._quarantine.get(place, set())
-        if source.kind == "records":
+        if source.kind == "git" and (found := list(_pointer_faults(file, self._reasons.get(place, set()), rows))):
+            yield from found
+            return
+        if "pointer" in self._reasons.get(place, ()):
+            return
+        kind = kind_of(source, path)
+        if kind == "own":
+            yield from own_faults(file, rows, quarantined)
+            return
+        if kind == "records":
             yield from record_evidence.record_faults(path, file, rows, quarantined, source, self._records)
             return
         data = file.read_bytes()
-        if source.kind == "text" and document_evidence.kind_of(path):
+        if kind == "text" and document_evidence.kind_of(path):
             yield from self._document(place, data, rows)
             return
-        if source.kind == "text" and path.lower().endswith(".ipynb"):
+        if kind == "text" and path.lower().endswith(".ipynb"):
             cells = notebook_evidence.sources_of(data)
             if cells is None or quarantined:
-                yield from self._refused(None if cells is None else "", source, rows, quarantined)
+                yield from self._refused(None if cells is None else "", kind, rows, quarantined)
             else:
                 yield from notebook_evidence.notebook_faults(path, cells, rows)
             return
-        text = python_evidence.python_text_of(data) if source.kind == "python" else text_evidence.text_of(data)
+        text = python_evidence.python_text_of(data) if kind == "python" else text_evidence.text_of(data)
         if text is None or quarantined:
-            yield from self._refused(text, source, rows, quarantined)
+            yield from self._refused(text, kind, rows, quarantined)
             return
         lines = text_evidence.lines_of(text)
         yield from text_evidence.line_faults(lines, rows, source.max_chars)
-        if source.kind == "text":
+        if kind == "text":
             yield from text_evidence.section_faults(path, lines, rows)
-        elif source.kind == "code":
+        elif kind == "code":
             yield from code_evidence.code_faults(path, lines, rows)
         elif self._trees > 0 and rows:
             self._trees -= 1
@@ -141,19 +153,27 @@ class FileEvidence:
         self._pages -= pages if document_evidence.kind_of(place[1]) == document_evidence.PDF else 0
         yield from document_evidence.document_faults(place[1], data, rows, pages)
 
-    def _refused(
-        self, text: str | None, source: SourceConfig, rows: Sequence[Row], quarantined: set[int]
-    ) -> Iterator[str]:
+    def _refused(self, text: str | None, kind: str, rows: Sequence[Row], quarantined: set[int]) -> Iterator[str]:
         """What is in quarantine has no rows and cannot be used; what cannot be used is in quarantine."""
         if rows:
             yield f"{len(rows)} rows of a file that cannot be used"
         if not quarantined:
             yield "it is no text, and not in quarantine"
-        elif text is not None and (source.kind != "python" or python_evidence.tree_of(text) is not None):
+        elif text is not None and (kind != "python" or python_evidence.tree_of(text) is not None):
             yield "it is in quarantine and can be read"
 
     def _records(self, lines: Sequence[int]) -> Sequence[int]:
         return lines if len(lines) <= RECORDS else sorted(self.chooser.sample(lines, RECORDS))
+
+
+def _pointer_faults(file: Path, reasons: set[str], rows: Sequence[Row]) -> Iterator[str]:
+    """What Git LFS keeps elsewhere has no rows, and nothing else is called so."""
+    with file.open("rb") as stream:
+        is_pointer = stream.read(40) == b"version https://git-lfs.github.com/spec/"
+    if "pointer" in reasons and not is_pointer:
+        yield "it is said to be a pointer of Git LFS, and is none"
+    if is_pointer and rows:
+        yield f"{len(rows)} rows of a pointer of Git LFS"
 
 
 def _rows_of(draft: Generation, places: Iterable[Place]) -> dict[Place, list[Row]]:

@@ -8,13 +8,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.file_diff import UNREAD_SHA256
-from xtr_assets.pipeline.gate.path_patterns import PathPatterns
+from xtr_assets.pipeline.gate.path_patterns import PathPatterns, kind_of
 from xtr_assets.pipeline.gate.python_evidence import python_text_of, tree_of
 from xtr_assets.pipeline.gate.text_evidence import text_of
 from xtr_assets.sources import open_source
@@ -57,6 +58,14 @@ class Folder:
         """Whether a file was what it is now when its shard was looked at."""
         return before(self.when(path), looked_ns)
 
+    @contextmanager
+    def reading(self, path: str, recorded: str) -> Iterator[tuple[Path, str]]:  # noqa: ARG002
+        """A file, and the sha256 that it has now. Raises OSError."""
+        file = self.root / path
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        yield file, digest
+
     def went(self, path: str) -> int:
         """When a file that is not there may have gone, by the folder that held it. An empty folder may be one that
         something was mounted at a moment ago: nothing is known then."""
@@ -76,7 +85,7 @@ def before(time_ns: int, looked_ns: int) -> bool:
 def folder_of(config: SourceConfig) -> Folder:
     """Walk. A folder is entered once, under its real name before that of a link; links to files are files."""
     patterns = PathPatterns(config)
-    root = config.path
+    root = config.folder
     links = [one for one in (root, *root.parents) if one.is_symlink()]
     found = Folder(root)
     try:
@@ -180,7 +189,7 @@ def listing_faults(held: Held, folder: Folder) -> Iterator[str]:
     patterns = PathPatterns(held.config)
     for shard, snapshot in held.snapshots.items():
         for path in snapshot.files.keys() - folder.files.keys() - stale:
-            if not held.config.path.is_file() and not patterns.takes(tuple(path.split("/"))):
+            if not held.config.folder.is_file() and not patterns.takes(tuple(path.split("/"))):
                 yield f"{held.config.name}/{path}: the configuration leaves it out, and the generation has it"
             elif not os.path.lexists(folder.root / path) and before(folder.went(path), held.looked.get(shard, 0)):
                 yield f"{held.config.name}/{path}: it has gone, and the generation has it"
@@ -203,15 +212,16 @@ def stale_faults(held: Held, folder: Folder, served: Mapping[str, Snapshot]) -> 
                 break
             if not folder.was_so(entry.path, held.looked.get(shard, 0)) or not _can_be_read(folder.root / entry.path):
                 continue
-            if _well_formed(held.config, folder.root / entry.path) and _refuses(held.config, folder.root, entry.path):
+            if well_formed(held.config, folder.root / entry.path) and _refuses(held.config, folder.root, entry.path):
                 refused.append(f"{held.config.name}/{entry.path}: it is stale ({entry.reason}) and can be read")
     if len(refused) >= STALE_LEAST and len(refused) >= STALE_SHARE * changed:
         yield from refused
 
 
-def _well_formed(config: SourceConfig, file: Path) -> bool:
+def well_formed(config: SourceConfig, file: Path) -> bool:
     """Whether a file is what its kind should be, by a reading that is not the source's."""
-    if config.kind == "records":
+    kind = kind_of(config, file.name)
+    if kind == "records":
         if file.suffix.lower() in (".parquet", ".pq"):
             return file.read_bytes()[-4:] == b"PAR1"
         try:
@@ -219,7 +229,7 @@ def _well_formed(config: SourceConfig, file: Path) -> bool:
         except (ValueError, RecursionError):
             return False
     data = file.read_bytes()
-    if config.kind == "python":
+    if kind == "python":
         text = python_text_of(data)
         return text is not None and tree_of(text) is not None
     return text_of(data) is not None

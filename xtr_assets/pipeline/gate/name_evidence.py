@@ -55,7 +55,9 @@ def split_words(text: str) -> list[str]:
 def name_problems(draft: Draft, new: Sequence[PlacedSegment], config: IndexConfig) -> list[Problem]:
     """Segments that have names and should have none, or the reverse; and rows of `new`, segments whose names are new,
     that have the hash of another name."""
-    wanted = {one.name: one.kind in ("python", "code") if one.names is None else one.names for one in config.sources}
+    wanted = {
+        one.name: one.holds in ("python", "code", "mixed") if one.names is None else one.names for one in config.sources
+    }
     if "dense" not in draft.legs:
         # Names are embeddings.
         wanted = dict.fromkeys(wanted, False)

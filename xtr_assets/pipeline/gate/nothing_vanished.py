@@ -50,7 +50,7 @@ def check(session: DraftSession) -> Finding:
     details: dict[str, dict[str, Any]] = {}
     for source in session.config.sources:
         mine, theirs = now.get(source.name, Holding()), before.get(source.name)
-        loss = loss_of(source.kind, theirs, mine, limit)
+        loss = loss_of(source.holds, theirs, mine, limit)
         word = accepted.get(source.name)
         covered = word is not None and word.shrink is not None and covers(word.shrink, mine, limit)
         details[source.name] = {
@@ -214,7 +214,7 @@ def accept(warehouse: Warehouse, config: IndexConfig, sources: Sequence[str], re
     Raises ConfigError for a source that the config does not have.
     """
     check_sources(config, sources)
-    kinds = {source.name: source.kind for source in config.sources}
+    kinds = {source.name: source.holds for source in config.sources}
     wanted = [shard for shard, source in shard_sources(config).items() if source.config.name in sources]
     mine = {shard: one for shard in wanted if (one := warehouse.snapshot(shard)) is not None}
     now = held_by_shards(warehouse, mine)

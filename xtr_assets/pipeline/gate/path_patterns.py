@@ -18,6 +18,9 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "text": (".md", ".markdown", ".txt", ".rst", ".ipynb", ".html", ".htm", ".xhtml", ".docx", ".pdf"),
     "records": (".jsonl", ".ndjson", ".parquet", ".pq"),
 }
+SUFFIXES["mixed"] = (*SUFFIXES["python"], *SUFFIXES["code"], *SUFFIXES["text"])
+# The largest file of each kind that is read where no setting says another.
+MOST_BYTES: dict[str, int] = {"python": 2 * 1024**2, "code": 2 * 1024**2, "text": 32 * 1024**2}
 # Copies, caches and other people's code.
 _CACHES = ("__pycache__", "site-packages", "dist-packages", "node_modules")
 _WILD = re.compile(r"[*?\[]")
@@ -25,11 +28,24 @@ _WILD = re.compile(r"[*?\[]")
 Names = tuple[str, ...]
 
 
+def kind_of(config: SourceConfig, path: str) -> str:
+    """What a file holds: what its source says, or of mixed ones what its suffix says."""
+    if config.holds != "mixed":
+        return config.holds
+    name = path.lower()
+    return next((kind for kind in ("python", "code") if name.endswith(SUFFIXES[kind])), "text")
+
+
+def most_bytes_of(config: SourceConfig, path: str) -> int | None:
+    """The size above which a file is not looked into."""
+    return config.max_file_bytes or MOST_BYTES.get(kind_of(config, path))
+
+
 class PathPatterns:
     """The patterns of a source. A path is taken as its names, from the source's root on."""
 
     def __init__(self, config: SourceConfig) -> None:
-        self.suffixes = SUFFIXES[config.kind]
+        self.suffixes = SUFFIXES[config.holds]
         self._include = [_names(pattern) for pattern in config.include]
         self._exclude = [_names(pattern) for pattern in config.exclude]
         self._said = {name for names in self._include for name in names}

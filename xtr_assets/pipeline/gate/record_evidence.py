@@ -31,7 +31,9 @@ def record_faults(
     """
     lines = _parquet(file, config) if file.suffix.lower() in (".parquet", ".pq") else _json_lines(file)
     if lines is None:
-        yield "it cannot be read a second time"
+        # A file without rows that is in quarantine as a whole may well be no Parquet.
+        if rows or 0 not in quarantined:
+            yield "it cannot be read a second time"
         return
     by_line: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
@@ -69,9 +71,16 @@ def _parse(file: Path, start: int, length: int) -> Any:
         stream.seek(start)
         line = stream.read(length)
     try:
-        return json.loads(line.decode("utf-8-sig" if start == 0 else "utf-8"))
+        return json.loads(line.decode("utf-8-sig" if start == 0 else "utf-8"), object_pairs_hook=_object)
     except (ValueError, RecursionError):
         return _UNREADABLE
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = {name for name, _ in pairs}
+    if len(names) != len(pairs):
+        raise ValueError("a name twice")
+    return dict(pairs)
 
 
 def _parquet(file: Path, config: SourceConfig) -> dict[int, Callable[[], Any]] | None:

@@ -4,6 +4,7 @@ from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.derive.neighbor_lists import neighbor_files
 from xtr_assets.pipeline.gate import (
     answers_agree,
+    answers_shadow,
     confidence_holds,
     encoder_canary,
     evidence_suffices,
@@ -255,6 +256,17 @@ CHECKS: tuple[GateCheck, ...] = (
         _SEARCHED,
         blocking=False,
         deps=("faiss_index", "xtr_index", "lexical_index", "exact_neighbors"),
+    ),
+    GateCheck(
+        "answers_shadow",
+        "catalog",
+        answers_shadow.check,
+        "Which questions of the query log the draft answers otherwise than what serves, the most changed first.",
+        (DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER),
+        _SEARCHED,
+        blocking=False,
+        deps=("faiss_index", "xtr_index", "lexical_index"),
+        applies=answers_shadow.has_log,
     ),
     GateCheck(
         "files_verified",

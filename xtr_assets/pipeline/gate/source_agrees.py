@@ -15,10 +15,11 @@ import pyarrow.compute as pc
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.file_diff import UNREAD_SHA256
-from xtr_assets.pipeline.gate import folder_evidence
-from xtr_assets.pipeline.gate.file_evidence import FileEvidence, Place
+from xtr_assets.pipeline.gate import folder_evidence, git_evidence, own_evidence, store_evidence
+from xtr_assets.pipeline.gate.file_evidence import FileEvidence, Listed, Place
 from xtr_assets.pipeline.gate.finding import Finding
-from xtr_assets.pipeline.gate.folder_evidence import Folder, Held
+from xtr_assets.pipeline.gate.folder_evidence import Held
+from xtr_assets.pipeline.gate.path_patterns import most_bytes_of
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.snapshot import Snapshot
@@ -45,7 +46,7 @@ def check(session: DraftSession) -> Finding:
     first = _within_bounds(changed, snapshots)
     quota = min(max(len(first) // 4, LEAST_UNCHANGED), MOST_UNCHANGED)
     held = _held(session, snapshots)
-    listed = {name: folder_evidence.folder_of(one.config) for name, one in held.items()}
+    listed = {name: _listed(one.config) for name, one in held.items()}
     hashed, of_folders = _folder_faults(session, held, listed)
     faults += of_folders
     reading = FileEvidence(draft, snapshots, sources, chooser, held, listed)
@@ -97,8 +98,16 @@ def _held(session: DraftSession, snapshots: Mapping[str, Snapshot]) -> dict[str,
     return found
 
 
+def _listed(source: SourceConfig) -> Listed:
+    if source.own:
+        return own_evidence.own_files_of(source)
+    if source.stored:
+        return store_evidence.stored_files_of(source)
+    return git_evidence.git_tree_of(source) if source.kind == "git" else folder_evidence.folder_of(source)
+
+
 def _folder_faults(
-    session: DraftSession, held: Mapping[str, Held], listed: Mapping[str, Folder]
+    session: DraftSession, held: Mapping[str, Held], listed: Mapping[str, Listed]
 ) -> tuple[int, list[str]]:
     """(files hashed, faults) of each source's folder as a whole."""
     serving, hashed = session.serving, 0
@@ -106,9 +115,19 @@ def _folder_faults(
     since = 0 if serving is None else int(datetime.fromisoformat(serving.manifest.created_at).timestamp() * 1e9)
     faults: list[str] = []
     for name, one in held.items():
-        faults += folder_evidence.listing_faults(one, listed[name])
-        faults += folder_evidence.stale_faults(one, listed[name], served)
-        count, found = folder_evidence.content_faults(one, listed[name], served, since)
+        place = listed[name]
+        if isinstance(place, git_evidence.GitTree):
+            faults += git_evidence.tree_faults(one, place)
+            faults += git_evidence.stale_faults(one, place, served)
+            continue
+        if isinstance(place, own_evidence.OwnFiles):
+            continue
+        if isinstance(place, store_evidence.StoredFiles):
+            faults += store_evidence.store_faults(one, place)
+            continue
+        faults += folder_evidence.listing_faults(one, place)
+        faults += folder_evidence.stale_faults(one, place, served)
+        count, found = folder_evidence.content_faults(one, place, served, since)
         hashed += count
         faults += found
     return hashed, faults
@@ -171,8 +190,8 @@ def _size_faults(
 ) -> Iterator[str]:
     """Whether what was too large to be looked into is, and has no row."""
     for shard in sorted(snapshots.keys() & sources.keys()):
-        most = sources[shard].most_bytes
         for path in sorted(_large(snapshots[shard])):
+            most = most_bytes_of(sources[shard], path)
             size = snapshots[shard].files[path].size if path in snapshots[shard].files else 0
             if most is None or size <= most:
                 yield f"{path} in shard {shard} was too large with {size} bytes, {most} are allowed"

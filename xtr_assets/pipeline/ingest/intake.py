@@ -83,16 +83,23 @@ def skipped_files(config: IndexConfig) -> dict[str, int]:
     """
     read: set[str] = set()
     beside: set[str] = set()
+    submodules = 0
     for source in config.sources:
         try:
             listing = open_source(source).listing()
         except SourceError:
             continue
-        root = str(source.path.parent if source.path.is_file() else source.path)
+        root = f"{source.path}@{source.ref}"
+        if source.own or source.stored:
+            root = str(source.path or source.name)
+        elif source.kind != "git":
+            root = str(source.folder.parent if source.folder.is_file() else source.folder)
+        submodules += len(listing.submodules)
         read.update(f"{root}/{path}" for path in listing.files)
         beside.update(f"{root}/{path}" for path in listing.other)
     suffixes = (PurePosixPath(path).suffix.lower() or "no suffix" for path in beside - read)
-    return dict(sorted(Counter(suffixes).items()))
+    counts = Counter(suffixes) + Counter({"submodule": submodules})
+    return dict(sorted(counts.items()))
 
 
 def _place(entry: QuarantineEntry) -> str:

@@ -93,7 +93,7 @@ def source_of(config: IndexConfig, shard: str) -> Source:
     if shard not in sources:
         raise InvalidInput(
             f"shard {shard!r} is in no source of index {config.name!r}, which has {', '.join(sources)}; "
-            "`xtr-assets build` or the sensor `source_changes` registers and retires shards"
+            "reload the definitions where the configuration changed"
         )
     return sources[shard]
 
@@ -166,7 +166,7 @@ class _Reading:
         if kept:
             raise _NotTaken(kept)
         config = self.scan.source.config
-        if problem is not None and config.kind == "records" and config.shards == 1 and not chunks and not self._served:
+        if problem is not None and config.holds == "records" and config.shards == 1 and not chunks and not self._served:
             raise SourceError(
                 f"source {config.name} holds no record that can be used: {problem.path}: {problem.detail}; write the "
                 "file again, correct `path`, `id` and `text`, or remove the source from the configuration"

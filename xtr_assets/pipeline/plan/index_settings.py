@@ -28,7 +28,8 @@ _NOTED_BEFORE: Mapping[str, Mapping[str, Any]] = {
 
 def settings_of(config: IndexConfig) -> dict[str, Any]:
     """Everything but sources that decides what a generation holds and whether it may serve: JSON-able."""
-    queries = None
+    # A log grows with every question: that is no reason to build, only that it is asked from now on is one.
+    queries: Any = "log" if config.queries_from_log else None
     if config.queries is not None:
         judged = config.queries.judgments
         queries = {
@@ -77,7 +78,7 @@ def names_setting(config: IndexConfig) -> dict[str, Any]:
     where no text has an embedding."""
     if "dense" not in config.legs:
         return {}
-    chosen = {one.name: one.named for one in config.sources if one.named != (one.kind in NAMED_KINDS)}
+    chosen = {one.name: one.named for one in config.sources if one.named != (one.holds in NAMED_KINDS)}
     if not chosen and not any(one.named for one in config.sources):
         return {}
     return {"names": {"version": NAME_VERSION, "chosen": chosen}}
@@ -99,5 +100,5 @@ def shards_named_in(generation: Generation, config: IndexConfig) -> frozenset[st
     return frozenset(
         shard
         for shard in named_shards(config)
-        if (of := sources[shard].config) and chosen.get(of.name, of.kind in NAMED_KINDS)
+        if (of := sources[shard].config) and chosen.get(of.name, of.holds in NAMED_KINDS)
     )

@@ -28,7 +28,7 @@ TOKENS_FILE = "evaluation/query_tokens.npy"
 OFFSETS_FILE = "evaluation/query_offsets.npy"
 QUERY_FILES = (QUERIES_FILE, EMBEDDINGS_FILE, TOKENS_FILE, OFFSETS_FILE)
 
-_SCHEMA = pa.schema(
+QUERY_SCHEMA = pa.schema(
     [
         pa.field("query_id", pa.string(), nullable=False),
         pa.field("text", pa.string(), nullable=False),
@@ -172,7 +172,7 @@ def write_queries(draft: Draft, gate: GateQueries, token_dim: int) -> None:
     """Keep the queries and their vectors in the draft's evaluation folder."""
     columns = [asdict(query) for query in gate.queries]
     with draft.writing(QUERIES_FILE) as path:
-        pq.write_table(pa.Table.from_pylist(columns, schema=_SCHEMA), path)
+        pq.write_table(pa.Table.from_pylist(columns, schema=QUERY_SCHEMA), path)
     offsets = np.concatenate([[0], np.cumsum([len(t) for t in gate.tokens], dtype=np.int64)]).astype(np.int64)
     tokens = np.concatenate(gate.tokens) if gate.tokens else np.empty((0, token_dim), np.float32)
     arrays: dict[str, Any] = {EMBEDDINGS_FILE: gate.embeddings, TOKENS_FILE: tokens, OFFSETS_FILE: offsets}

@@ -26,6 +26,7 @@ from xtr_assets.pipeline.queries.gate_queries import (
     write_queries,
 )
 from xtr_assets.pipeline.queries.likeness import unlike
+from xtr_assets.pipeline.queries.logged_questions import logged_queries
 from xtr_assets.pipeline.queries.tuning_queries import TUNING_QUERIES, inherit_tuning, keep_tuning
 from xtr_assets.storage.draft import Draft
 
@@ -96,7 +97,7 @@ def _fixed(
 ) -> GateQueries:
     """Given, inherited and drawn texts; points near rows where these are too few for a bound to decide."""
     count = fixed_query_count(config)
-    given = [] if config.queries is None else given_queries(config.queries.path, config.recall.queries)
+    given = _given(config)
     asked = encode(given, encoder, known)
     # A given query of no token says nothing about late interaction, and one of another's vectors nothing beside that
     # one: others are drawn in their place.
@@ -113,6 +114,13 @@ def _fixed(
     if short > 0:
         asked = joined(asked, _points(draft, short, encoder, known))
     return asked
+
+
+def _given(config: IndexConfig) -> list[GateQuery]:
+    """Texts that people wrote: of a file, or of the log."""
+    if config.queries_from_log:
+        return logged_queries(config, config.recall.queries)
+    return [] if config.queries is None else given_queries(config.queries.path, config.recall.queries)
 
 
 def _inherited(before: GateQueries | None, given: set[str]) -> list[GateQuery]:

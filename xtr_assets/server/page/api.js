@@ -39,16 +39,17 @@ export function forgetToken() {
 }
 
 /** The JSON of an answer, and its status. Raises Refused, and AbortError where `signal` ended it. */
-export async function ask(path, { index = "", query = {}, body = null, signal = null, allow = [] } = {}) {
+export async function ask(path, { index = "", query = {}, body = null, post = false, generation = null, signal = null, allow = [] } = {}) {
   const url = new URL(path, BASE);
   for (const [name, value] of Object.entries({ ...query, index })) if (value !== "") url.searchParams.set(name, value);
   const headers = { accept: "application/json" };
   if (token() !== null) headers.authorization = `Bearer ${token()}`;
   if (body !== null) headers["content-type"] = "application/json";
+  if (generation !== null) headers["xtr-generation"] = String(generation);
   let answer;
   try {
     answer = await fetch(url, {
-      method: body === null ? "GET" : "POST",
+      method: body === null && !post ? "GET" : "POST",
       headers, signal, credentials: "same-origin", redirect: "error", cache: "no-store",
       body: body === null ? null : JSON.stringify(body),
     });

@@ -9,12 +9,12 @@ const PLACES = ["source", "kind", "symbol", "title"];
 // Characters of a name: the title of a method is its class and its whole signature.
 const NAME = 90;
 
-/** The list of one mode. others : ranks by id in the list beside it; around : asks for what stands around a chunk. */
-export function hitList({ mode, hits, query, others, around }) {
+/** One list, by its name. others : ranks by id in the list beside it; around : asks for what stands around a chunk. */
+export function hitList({ name, hits, query, others, around }) {
   const words = wordsOf(hits, query);
   const cards = hits.map((hit) => card(hit, words, others, around));
-  const list = el("section", { class: "list", "aria-label": `Hits, mode ${mode}` },
-    others ? el("h2", {}, mode) : null,
+  const list = el("section", { class: "list", "aria-label": `Hits, ${name}` },
+    others ? el("h2", {}, name) : null,
     words.length && hits.length ? wordRow(words, cards) : null,
     el("ol", {}, cards.map((one) => one.node)));
   return list;

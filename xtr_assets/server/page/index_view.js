@@ -13,7 +13,8 @@ export function indexView(about, all, state) {
     ...summary(about, state),
     el("h2", {}, "Recall"), ...charts(generations, about?.generation ?? null),
     el("h2", {}, "Generations"), generationTable(generations),
-    ...(state === null ? [] : left(state)),
+    ...otherwise(generations),
+    ...(state === null ? [] : [...live(state.live_recall ?? null), ...left(state)]),
   ];
 }
 
@@ -58,6 +59,34 @@ function generationTable(generations) {
       time(one.created_at), count(one.live_rows), count(one.segments), bytes(one.bytes), verdict];
   });
   return table([["Generation", true], ["State"], ["Made"], ["Chunks", true], ["Segments", true], ["Size", true], ["Checks"]], rows);
+}
+
+/** What people ask and the newest generation that was compared answers otherwise than the one that served then. */
+function otherwise(generations) {
+  const found = [...generations].reverse().map((one) => [one, one.checks.find((check) => check.name === "answers_shadow")])
+    .find(([, check]) => check !== undefined && check.value !== null);
+  if (found === undefined) return [];
+  const [one, check] = found;
+  return [el("h2", {}, "Questions with other answers"),
+    el("p", { class: check.passed ? null : "problem" }, `Generation ${one.generation} changes ${check.value.toFixed(3)} of what `
+      + `was answered to the questions asked most; ${check.threshold} may change.`),
+    ...(check.answers === undefined ? [] : [table(
+      [["Question"], ["Asked", true], ["Kept", true], ["First before"], ["First now"]],
+      check.answers.map((row) => [shown(row.question), count(row.asked), `${Math.round(100 * row.kept)} %`,
+        el("bdi", {}, shown(row.first_before)), el("bdi", {}, shown(row.first_after))]))])];
+}
+
+/** Recall of what people asked. Nothing measured is said, not drawn as a figure. */
+function live(found) {
+  const chosen = Object.entries(found?.outcomes ?? {}).map(([outcome, number]) => `${outcome} ${count(number)}`).join(", ");
+  const told = found === null ? "This server measures none of the questions that it answers."
+    : found.measured.length === 0 ? `No question was measured yet${chosen === "" ? "" : ` (${chosen})`}.`
+      : `${found.share >= 1 ? "Every question" : `One question in ${count(Math.round(1 / found.share))}`} is answered again by a scan of every row (${chosen}).`;
+  return [el("h2", {}, "Recall of what was asked"), el("p", {}, told),
+    ...(found === null || found.measured.length === 0 ? [] : [table(
+      [["Generation", true], ["Mode"], ["Filter"], ["Questions", true], ["Mean recall", true], ["Below 0.9", true], ["Lowest", true]],
+      found.measured.map((one) => [String(one.generation), one.mode, one.filter, count(one.questions), one.mean.toFixed(3),
+        count(one.low), one.least.toFixed(2)]))])];
 }
 
 function left(state) {

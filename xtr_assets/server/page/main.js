@@ -8,7 +8,7 @@ import { indexView } from "./index_view.js";
 import { shown } from "./text.js";
 
 const MODES = ["hybrid", "dense", "xtr", "lexical", "exact"];
-const FIELDS = ["mode", "beside", "source", "kind", "path", "k"];
+const FIELDS = ["mode", "beside", "other", "source", "kind", "path", "k"];
 const AROUND = { before: 1, after: 1 };
 
 const at = (id) => document.getElementById(id);
@@ -16,6 +16,7 @@ const results = at("results"), said = at("said"), query = at("query");
 let state = readAddress();
 let asking = new AbortController();
 let facets = null;
+let generations = [];
 
 at("mode").append(...MODES.map((mode) => new Option(mode, mode)));
 at("beside").append(new Option("nothing", ""), ...MODES.map((mode) => new Option(mode, mode)));
@@ -27,7 +28,7 @@ at("search").addEventListener("submit", (event) => {
 for (const name of FIELDS) at(name).addEventListener("change", take);
 at("index").addEventListener("change", () => {
   facets = null;
-  go({ ...state, index: at("index").value, source: "", kind: "", path: "" });
+  go({ ...state, index: at("index").value, source: "", kind: "", path: "", other: "" });
 });
 for (const [id, view] of [["to-search", "search"], ["to-index", "index"]]) {
   at(id).addEventListener("click", (event) => {
@@ -92,6 +93,7 @@ async function show() {
   try {
     if (facets === null) {
       facets = await ask("v1/facets", { index: state.index, signal });
+      ({ generations } = await ask("v1/generations", { index: state.index, signal }));
       at("serving").replaceChildren(...shown(`${facets.index}, generation ${facets.generation}`));
       fill();
     }
@@ -119,7 +121,11 @@ function fill() {
   for (const one of [...at("mode").options, ...at("beside").options]) {
     one.disabled = one.value !== "" && facets !== null && !facets.modes.includes(one.value);
   }
-  for (const name of ["mode", "beside", "path", "k"]) at(name).value = state[name];
+  // Only what served may answer again: no draft, nothing that was withdrawn.
+  const answering = generations.filter((one) => one.state === "retired").map((one) => String(one.generation)).reverse();
+  at("other").replaceChildren(new Option("none", ""),
+    ...(state.other === "" || answering.includes(state.other) ? answering : [state.other, ...answering]).map((one) => new Option(one, one)));
+  for (const name of ["mode", "beside", "other", "path", "k"]) at(name).value = state[name];
   if (at("k").value === "") at("k").value = state.k = "10";
   if (at("mode").value === "") at("mode").value = state.mode = "hybrid";
   if (at("beside").selectedIndex < 0) at("beside").value = state.beside = "";
@@ -140,22 +146,25 @@ async function search(signal) {
     results.replaceChildren();
     return;
   }
-  const modes = [state.mode, ...(state.beside === "" || state.beside === state.mode ? [] : [state.beside])];
+  const asked = sides();
   results.setAttribute("aria-busy", "true");
   try {
-    const answers = await Promise.all(modes.map((mode) => ask("v1/search", {
-      index: state.index, signal,
+    // Held for ten minutes; it may take seconds to be opened.
+    if (state.other !== "") await ask(`v1/generations/${state.other}/open`, { index: state.index, signal, post: true });
+    const answers = await Promise.all(asked.map(({ mode, generation }) => ask("v1/search", {
+      index: state.index, signal, generation,
       body: { query: state.q, k: Number(state.k), mode, where: whereOf(state), explain: true },
     })));
-    tell(answers);
+    const named = answers.map((answer) => (state.other === "" ? answer.mode : `${answer.mode}, generation ${answer.generation}`));
+    tell(answers, named);
     const ranks = answers.map((answer) => new Map(answer.hits.map((hit) => [hit.id, hit.rank])));
     results.classList.toggle("two", answers.length === 2);
     results.replaceChildren(...answers.map((answer, place) => hitList({
-      mode: answer.mode, hits: answer.hits, query: state.q,
+      name: named[place], hits: answer.hits, query: state.q,
       others: answers.length === 2 ? ranks[1 - place] : null,
-      around: (id) => ask(`v1/chunks/${id}`, { index: state.index, query: AROUND }),
+      around: (id) => ask(`v1/chunks/${id}`, { index: state.index, query: AROUND, generation: asked[place].generation }),
     })));
-    if (answers.some((answer) => answer.generation !== facets.generation)) {
+    if (answers[0].generation !== facets.generation) {
       facets = await ask("v1/facets", { index: state.index, signal });
       at("serving").replaceChildren(...shown(`${facets.index}, generation ${facets.generation}`));
     }
@@ -164,9 +173,16 @@ async function search(signal) {
   }
 }
 
-function tell(answers) {
-  const parts = answers.map((answer) => `${counted(answer.hits.length, "hit")} in ${answer.took_ms.toFixed(1)} ms`
-    + (answers.length === 2 ? ` (${answer.mode})` : ""));
+/** What is asked: one list, or two that differ in the mode, the generation, or both. */
+function sides() {
+  const first = { mode: state.mode, generation: null };
+  const second = { mode: state.beside === "" ? state.mode : state.beside, generation: state.other === "" ? null : Number(state.other) };
+  return second.mode === first.mode && second.generation === null ? [first] : [first, second];
+}
+
+function tell(answers, named) {
+  const parts = answers.map((answer, place) => `${counted(answer.hits.length, "hit")} in ${answer.took_ms.toFixed(1)} ms`
+    + (answers.length === 2 ? ` (${named[place]})` : ""));
   const filters = Object.keys(whereOf(state)).length;
   const none = answers.every((answer) => answer.hits.length === 0);
   said.classList.remove("problem");

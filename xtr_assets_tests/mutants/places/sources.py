@@ -219,7 +219,50 @@ def _other_schema(folder: Path) -> None:
     file.write_text(file.read_text("utf-8").replace('"text":', '"body":'), "utf-8")
 
 
+def _commit_before(original: Any) -> Any:
+    """What the branch named before, where it named anything."""
+
+    def find_commit(git_dir: Path, ref: str) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = original(git_dir, "refs/heads/main~1") or original(git_dir, ref)
+        return found
+
+    return find_commit
+
+
+def _last_blob(original: Any) -> Any:
+    last: list[bytes] = []
+
+    def read(self: Any, blob: Any) -> bytes:
+        last.append(original(self, blob))
+        return last[max(0, len(last) - 2)]
+
+    return read
+
+
+def _one_fewer(original: Any) -> Any:
+    def select(*given: Any) -> Any:
+        listing, held = original(*given)
+        listing.files[:] = listing.files[:-1]
+        return listing, held
+
+    return select
+
+
 MUTANTS = (
+    Mutant(
+        "a repository at the commit before",
+        PLACE,
+        replaced("sources.git_commit:find_commit", _commit_before),
+        AGREES,
+        INCREMENTAL,
+    ),
+    Mutant("blobs of the file before", PLACE, replaced("sources.git_blobs:BlobReader.read", _last_blob), AGREES, FULL),
+    Mutant(
+        "a repository's last file is not listed",
+        PLACE,
+        replaced("sources.git_commit:select", _one_fewer),
+        AGREES | SHRUNK,
+    ),
     Mutant("one chunk in nine is lost", PLACE, replaced("sources.base:FileSource.read", _lost), AGREES),
     Mutant("every chunk twice, under another id", PLACE, chunks(_twice), AGREES),
     Mutant("texts end after 60 characters", PLACE, each(lambda one, _: replace(one, text=one.text[:60])), AGREES),

@@ -11,8 +11,9 @@ from docx.oxml.ns import nsdecls
 
 from xtr_assets.core.chunking.blocks import Block
 from xtr_assets.core.types import Chunk, Quarantined
+from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of
+from xtr_assets.pipeline.gate.docx_headings import headings_above
 from xtr_assets.pipeline.gate.source_agrees import check
-from xtr_assets.pipeline.gate.word_text import headings_above, paragraphs_of
 from xtr_assets.sources import document_worker
 from xtr_assets_tests.documents import LEAFLET, MANUAL, PAGE, pdf, word
 from xtr_assets_tests.pipeline.gate.conftest import Plant, World

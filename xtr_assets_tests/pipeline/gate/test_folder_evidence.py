@@ -7,13 +7,14 @@ from typing import Any, get_args
 
 import pytest
 
-from xtr_assets.config import SourceConfig
+from xtr_assets.config import ContentKind, SourceConfig
 from xtr_assets.core.types import Quarantined
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.path_patterns import SUFFIXES, PathPatterns
 from xtr_assets.pipeline.gate.source_agrees import check
-from xtr_assets.sources import base, file_scan, open_source
+from xtr_assets.sources import base, file_scan, folder_place, open_source
 from xtr_assets.sources.globs import Globs
+from xtr_assets.sources.mixed_tree import MixedTree
 from xtr_assets_tests.pipeline.gate.conftest import FILES, Plant, World
 
 # More than the kernel's clock for files is behind.
@@ -34,7 +35,7 @@ def listing_without(monkeypatch: pytest.MonkeyPatch, wrong: Callable[[str], bool
         found.files[:] = [path for path in found.files if not wrong(path)]
         return found
 
-    monkeypatch.setattr(base, "list_files", list_files)
+    monkeypatch.setattr(folder_place, "list_files", list_files)
 
 
 def strange(world: World) -> World:
@@ -213,8 +214,8 @@ def test_patterns_are_read_as_the_sources_read_them(include: tuple[str, ...], tm
 
 
 def test_every_kind_has_its_suffixes(tmp_path: Any) -> None:
-    kinds = get_args(SourceConfig.model_fields["kind"].annotation)
+    kinds = set(get_args(ContentKind)) - {"own"}
     assert set(kinds) == set(SUFFIXES)
     for kind in kinds:
-        source = open_source(SourceConfig(name="lib", kind=kind, path=tmp_path))
-        assert set(source.suffixes) == set(SUFFIXES[kind])  # type: ignore[attr-defined]
+        reads = MixedTree if kind == "mixed" else type(open_source(SourceConfig(name="lib", kind=kind, path=tmp_path)))
+        assert set(reads.suffixes) == set(SUFFIXES[kind])  # type: ignore[attr-defined]

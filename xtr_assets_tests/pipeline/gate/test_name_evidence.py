@@ -48,7 +48,7 @@ def test_strange_text_is_named_alike(path: str, symbol: str, text: str, kind: st
 
 
 def chunks_of(kind: str, folder: Path, include: tuple[str, ...] = ()) -> list[Chunk]:
-    source = open_source(SourceConfig(name="s", kind=kind, path=folder, include=include))  # type: ignore[arg-type]
+    source = open_source(SourceConfig(name="s", kind=kind, path=folder, include=include))
     return [item for path in source.scan("s", {}) for item in source.read(path) if isinstance(item, Chunk)]
 
 

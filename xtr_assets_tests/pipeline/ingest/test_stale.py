@@ -18,6 +18,7 @@ from xtr_assets.pipeline.ingest.scan import scan, write_chunks
 from xtr_assets.sources import file_scan
 from xtr_assets.sources.bounded_read import digest_of
 from xtr_assets.sources.jsonl import read_jsonl
+from xtr_assets.sources.place import SourceFile
 from xtr_assets.storage.shard_writer import ShardChange
 from xtr_assets.storage.snapshot import Snapshot, content_digest
 from xtr_assets.storage.warehouse import Warehouse
@@ -173,7 +174,7 @@ def test_a_file_that_vanishes_or_fails_between_scan_and_read_keeps_its_rows(proj
 def test_records_that_fail_half_way_leave_no_half(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write("papers/p.jsonl", records(range(100, 140)))
 
-    def failing(file: Path) -> Any:
+    def failing(file: SourceFile) -> Any:
         for number, row in enumerate(read_jsonl(file)):
             if number == 7:
                 raise OSError(5, "Input/output error")

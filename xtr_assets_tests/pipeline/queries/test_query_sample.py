@@ -140,7 +140,7 @@ def test_headings_that_the_encoder_cannot_tell_apart_are_one_query(
     assert fixed.telling().all() and len(fixed) == 200 == judged_by(child)
     assert Counter(query.kind for query in fixed.queries) == {"heading": 1, "sentence": 199}
     new = gate.take(np.flatnonzero(gate.of("new")).tolist())
-    assert new.telling().all() and len(new) == 16 and len({query.chunk_id for query in new.queries}) >= 8
+    assert new.telling().all() and len(new) >= 16 and len({query.chunk_id for query in new.queries}) >= 8
     tuned = read_tuning(child)
     assert tuned is not None and len(tuned) == 200 and unlike(tuned.vectors()).all()
 

@@ -1,0 +1,149 @@
+"""SourceConfig: where the texts of an index come from, and how they are read."""
+
+import sysconfig
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from xtr_assets.config.field_types import Location, Strict
+from xtr_assets.config.git_names import check_ref, is_repository_address
+from xtr_assets.core.factory_name import check_factory_name
+
+SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60)]
+# What files hold, and so how they are read. A source of files is of one of these kinds, or says which in `content`;
+# mixed: Python, other code and text, each file by its suffix.
+ContentKind = Literal["python", "code", "text", "records", "mixed", "own"]
+# What the package reads; any other kind is somebody's own: `python:package.module:factory`, or an entry point.
+KINDS = frozenset({"python", "code", "text", "records", "git"})
+# Object stores, by how an address of theirs begins.
+STORES = ("s3://", "gs://", "gcs://", "az://", "abfs://", "abfss://", "memory://")
+SOURCE_GROUP = "xtr_assets.sources"
+
+# 2,000 characters of code are about 600 word pieces: two to three windows of the default encoder. Longer chunks blur
+# what a hit points at; shorter ones cut most functions of the standard library (its 90th percentile is about 1,000).
+DEFAULT_MAX_CHARS = 2000
+
+# A file that is larger is quarantined unread. Python's syntax tree takes 70 bytes a byte of the standard library
+# (140 MiB for 2 MiB), and 926 of the densest text tried (`a;a;a`: 1.9 GB); text of newlines alone takes 16. Records are
+# read one at a time: a file of them has no limit.
+DEFAULT_FILE_BYTES = {"python": 2 << 20, "code": 2 << 20, "text": 32 << 20}
+
+# A function is asked for by what it is called, and its text may not hold that; what prose is called, its title, is
+# encoded with it already, and a vector of its own added nothing (docs/measurements.md).
+NAMED_KINDS = frozenset({"python", "code", "mixed"})
+
+
+def is_store_address(value: str) -> bool:
+    """Whether this is a bucket of an object store, or below one."""
+    return value.startswith(STORES) and bool(value.partition("://")[2].strip("/")) and value.isprintable()
+
+
+class SourceConfig(Strict):
+    """One source. `path` may hold `{stdlib}`, the folder of the running Python's standard library.
+
+    `content`: what the files of a repository hold (`kind: git`); by their suffixes where it says nothing. `ref`: the
+    branch, tag or commit that is read. `names`: whether the words of path and symbol are encoded beside the text; by
+    default those of code are. `settings`: what somebody's own source is called with.
+    """
+
+    name: SourceName
+    kind: str
+    path: Annotated[Location | None, Field(validate_default=True)] = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    content: Literal["python", "code", "text", "records", "mixed"] | None = None
+    ref: str | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    shards: Annotated[int, Field(ge=1, le=1000)] = 1
+    max_chars: Annotated[int, Field(ge=200)] = DEFAULT_MAX_CHARS
+    max_file_bytes: Annotated[int, Field(ge=1)] | None = None
+    id: str = "_id"
+    title: str | None = "title"
+    text: str = "text"
+    metadata: tuple[str, ...] = ()
+    names: bool | None = None
+
+    @field_validator("kind")
+    @classmethod
+    def _kind_is_known(cls, value: str) -> str:
+        return value if value in KINDS else check_factory_name(value, SOURCE_GROUP, KINDS)
+
+    @field_validator("path")
+    @classmethod
+    def _is_somewhere(cls, value: Path | str | None, info: ValidationInfo) -> Path | str | None:
+        if value is None and info.data.get("kind") in KINDS:
+            raise ValueError("it is missing; give a folder, a file or an address")
+        return value
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _placeholder(cls, value: Any) -> Any:
+        if not isinstance(value, str | Path) or "{stdlib}" not in str(value):
+            return value
+        return str(value).replace("{stdlib}", sysconfig.get_paths()["stdlib"])
+
+    @field_validator("ref")
+    @classmethod
+    def _ref_is_a_name(cls, value: str | None) -> str | None:
+        return None if value is None else check_ref(value)
+
+    @model_validator(mode="after")
+    def _fields_fit_the_kind(self) -> "SourceConfig":
+        for field in ("content", "ref") if self.kind != "git" else ():
+            if getattr(self, field) is not None:
+                raise ValueError(f"source {self.name} has `{field}`, which is of `kind: git`; its kind is {self.kind}")
+        if self.kind in KINDS and self.settings:
+            raise ValueError(f"source {self.name} has `settings`, which its kind, {self.kind}, does not take")
+        if self.own:
+            return self
+        known = is_repository_address if self.kind == "git" else is_store_address
+        if isinstance(self.path, str) and not known(self.path):
+            raise ValueError(
+                f"`path` of source {self.name} is no address that `kind: {self.kind}` reads; give a folder, an address "
+                f"of {', '.join(STORES)}, or with `kind: git` the ssh or https address of a repository"
+            )
+        return self
+
+    def __hash__(self) -> int:
+        # Settings may hold lists and mappings, which have none.
+        return hash((self.name, self.kind, self.path, self.content, self.ref, self.shards))
+
+    @property
+    def holds(self) -> ContentKind:
+        """What its files hold."""
+        if self.kind == "git":
+            return self.content or "mixed"
+        return cast(ContentKind, self.kind) if self.kind in KINDS else "own"
+
+    @property
+    def own(self) -> bool:
+        """Whether its kind is somebody's own."""
+        return self.kind not in KINDS
+
+    @property
+    def folder(self) -> Path:
+        """Its path on this machine. Not for what lies elsewhere."""
+        assert isinstance(self.path, Path), self.path
+        return self.path
+
+    @property
+    def most_bytes(self) -> int | None:
+        """The largest file that is read; None for any. Of mixed files each kind has its own."""
+        return self.max_file_bytes or DEFAULT_FILE_BYTES.get(self.holds)
+
+    @property
+    def named(self) -> bool:
+        """Whether its rows have name vectors."""
+        return self.holds in NAMED_KINDS if self.names is None else self.names
+
+    @property
+    def stored(self) -> bool:
+        """Whether its files are objects of a store."""
+        return isinstance(self.path, str) and self.kind in KINDS - {"git"}
+
+    def at(self, folder: Path) -> "SourceConfig":
+        """The same with a relative path taken from `folder`."""
+        if not isinstance(self.path, Path):
+            return self
+        return self.model_copy(update={"path": folder / self.path.expanduser()})

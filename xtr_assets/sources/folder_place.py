@@ -1,0 +1,86 @@
+"""A folder, or a single file, of this machine."""
+
+import stat
+from pathlib import Path
+
+from xtr_assets.config import SourceConfig
+from xtr_assets.core.errors import ConfigError, SourceError
+from xtr_assets.core.types import FileState
+from xtr_assets.sources.file_scan import Listing, file_state, list_files
+from xtr_assets.sources.globs import Globs
+from xtr_assets.sources.place import LocalFile, Refused, too_large
+from xtr_assets.sources.tree_stamp import tree_stamp
+
+
+class FolderPlace:
+    """Files below `path`, or the one that it is."""
+
+    def __init__(self, config: SourceConfig) -> None:
+        self.config, self.root = config, config.folder
+
+    def stamp(self, globs: Globs, now_ns: int) -> str | None:
+        return tree_stamp(self.root, globs, now_ns)
+
+    def state(self, path: str, known: FileState | None, now_ns: int, most: int | None) -> FileState | None:
+        """A file whose size and time (`file_state`) are those in `known` keeps its sha256 unread; any other is read."""
+        folder = self.root.parent if self._single() else self.root
+        return file_state(folder, path, known, now_ns, most)
+
+    def file(self, path: str, globs: Globs, most: int | None) -> LocalFile:  # noqa: ARG002
+        file = self._file(path)
+        status = file.stat()
+        mode = status.st_mode
+        if stat.S_ISDIR(mode):
+            raise Refused("unreadable", "the folder cannot be listed; check its permissions")
+        if not stat.S_ISREG(mode):
+            raise Refused("unreadable", "not a regular file (a pipe, a socket or a device)")
+        if most is not None and status.st_size > most:
+            raise too_large(status.st_size, most)
+        return LocalFile(file)
+
+    def _file(self, path: str) -> Path:
+        return self.root if self._single() else self.root / path
+
+    def _single(self) -> bool:
+        return self.root.is_file()
+
+    def listing(self, globs: Globs) -> Listing:
+        name, root = self.config.name, self.root
+        try:
+            single, there = self._single(), root.exists()
+        except OSError as error:
+            raise SourceError(
+                f"source {name} cannot be looked at: {root} ({error.strerror}); check the permissions of the folders "
+                "above it, and whether its disk is well"
+            ) from error
+        if single:
+            if self.config.shards > 1 or self.config.include or self.config.exclude:
+                raise ConfigError(
+                    f"`path` of source {name} is one file, {root}, while `shards`, `include` and `exclude` choose "
+                    "among the files of a folder; remove them, or make `path` the folder"
+                )
+            return Listing([root.name])
+        if not there:
+            raise SourceError(
+                f"source {name} is gone: nothing at {root}; mount or restore it, correct `path`, or remove the source "
+                "from the configuration to drop its chunks"
+            )
+        try:
+            listing = list_files(root, globs)
+        except OSError as error:
+            raise SourceError(
+                f"source {name}: {root} cannot be listed ({error.strerror}); check that it is a folder that this "
+                "user may read"
+            ) from error
+        if not listing.files and not listing.closed:
+            raise nothing_matches(name, str(root), globs)
+        return listing
+
+
+def nothing_matches(name: str, where: str, globs: Globs) -> SourceError:
+    """For a place that is there and holds no file of the source."""
+    return SourceError(
+        f"source {name}: {where} is there, but no file in it matches include {list(globs.include)} "
+        f"and exclude {list(globs.exclude)}; mount or restore it, correct the patterns, or remove the "
+        "source from the configuration to drop its chunks"
+    )

@@ -1,0 +1,124 @@
+"""mirror: one store in another, files first, then its moves as they are."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from xtr_assets.core.errors import CorruptFile, StoreConflict, StoreError, WarehouseNotFound
+from xtr_assets.core.files import FileRecord
+from xtr_assets.storage.remote.lease import leased, leased_manifests
+from xtr_assets.storage.remote.move import move_name, read_move
+from xtr_assets.storage.remote.object_store import (
+    RANGE_BYTES,
+    ObjectStore,
+    Overtaken,
+    file_name,
+    side_by_side,
+    verified_parts,
+)
+from xtr_assets.storage.remote.store_garbage import GRACE_HOURS, needed_files, unneeded
+from xtr_assets.telemetry.progress import bar
+
+# A collection in the source may take what is being copied; the mirror then begins again with what is there now.
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorReport:
+    """moves, files, bytes : what was copied, or would be (`dry_run`); removed : objects that nothing needs any more."""
+
+    source: str
+    target: str
+    generation: int
+    moves: int
+    files: int
+    bytes: int
+    removed: int
+    dry_run: bool
+
+
+def mirror(
+    source: ObjectStore, target: ObjectStore, *, dry_run: bool = False, grace_hours: float = GRACE_HOURS
+) -> MirrorReport:
+    """Copy what the target lacks; remove there what the source collected, after the grace time. Every file is compared
+    with its digest on the way. StoreConflict where the target is no beginning of the source."""
+    there = source.described()
+    if there is None:
+        raise WarehouseNotFound(f"no warehouse at {source.name} (no store.json); `xtr-assets push` makes one")
+    if not dry_run:
+        target.found(mirror_of=there.store)
+    for round_ in range(ROUNDS):
+        try:
+            return _mirror(source, target, dry_run, timedelta(hours=grace_hours))
+        except Overtaken as error:
+            if round_ + 1 == ROUNDS:
+                raise CorruptFile(source.name, "every file that its last move names", str(error)) from None
+    raise AssertionError("the last round returns or raises")
+
+
+def _mirror(source: ObjectStore, target: ObjectStore, dry_run: bool, grace: timedelta) -> MirrorReport:
+    moves = source.chain()
+    if not moves:
+        raise WarehouseNotFound(f"nothing is published in {source.name}; `xtr-assets push` publishes there")
+    known = target.chain()
+    _refuse_apart(source, target, moves, known)
+    last = read_move(moves[-1], len(moves))
+    head = source.as_head(last, moves[-1])
+    with leased(source, "mirror", last.generations[last.serving].sha256, may_fail=True):
+        needed = needed_files(source, head, last.generations)
+        records = list(needed.values())
+        has = side_by_side(lambda one: target.has(one, file_name(one)), records)
+        lacking = [one for one, there in zip(records, has, strict=True) if not there]
+        total = sum(one.bytes for one in lacking)
+        if not dry_run:
+            _copy(source, target, lacking, total)
+            for number, data in enumerate(moves[len(known) :], start=len(known) + 1):
+                if not target.append_bytes(number, data):
+                    raise StoreConflict(
+                        f"{target.name} got another {move_name(number)} meanwhile; mirror from one host"
+                    )
+        removed = _remove(target, needed, grace, dry_run)
+    added = len(moves) - len(known)
+    return MirrorReport(source.name, target.name, last.serving, added, len(lacking), total, removed, dry_run)
+
+
+def _refuse_apart(source: ObjectStore, target: ObjectStore, moves: list[bytes], known: list[bytes]) -> None:
+    for number, (mine, theirs) in enumerate(zip(moves, known, strict=False), start=1):
+        if mine != theirs:
+            raise StoreConflict(
+                f"{source.name} and {target.name} went different ways. There: {read_move(mine, number)}. In the "
+                f"target: {read_move(theirs, number)}. Mirror into an empty prefix"
+            )
+    if len(known) > len(moves):
+        raise StoreConflict(
+            f"{target.name} has {len(known)} moves, {source.name} {len(moves)}: the source lost some, or they are the "
+            "wrong way round; pull from the one that is whole"
+        )
+
+
+def _copy(source: ObjectStore, target: ObjectStore, lacking: list[FileRecord], total: int) -> None:
+    with bar(total, "mirroring") as progress:
+
+        def one(record: FileRecord) -> None:
+            name = file_name(record)
+            if record.bytes <= RANGE_BYTES:
+                target.put_bytes(source.bytes_of(record, name), name)
+            else:
+                target.bucket.fill(name, lambda: verified_parts(source.parts(record, name), record, name))
+            if not target.has(record, name):
+                raise StoreError(f"{target.name}: {name} was written and is not there; find what else removes objects")
+            progress(record.bytes)
+
+        side_by_side(one, lacking)
+
+
+def _remove(target: ObjectStore, needed: dict[str, FileRecord], grace: timedelta, dry_run: bool) -> int:
+    if dry_run and target.described() is None:
+        return 0
+    with leased(target, "mirror", None, may_fail=dry_run) as lease:
+        clock = datetime.now(UTC) if dry_run else lease.now()
+        readers, _ = leased_manifests(target, clock)
+        # Somebody pulls from the target just now, maybe what is to go: the next mirror removes it.
+        doomed = [] if readers else unneeded(target.files(), needed, clock - grace)
+        if not dry_run:
+            side_by_side(lambda one: target.bucket.remove(one.name), doomed)
+    return len(doomed)

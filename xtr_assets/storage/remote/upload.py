@@ -1,0 +1,263 @@
+"""push: what a warehouse serves, with its history, into a store. The commit step is the creation of the next move."""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from xtr_assets.core.errors import GenerationError, StoreConflict, StoreError
+from xtr_assets.core.files import FileRecord, read_regular
+from xtr_assets.storage.digests import check_size
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.history import read_history, read_published, whoami
+from xtr_assets.storage.known_encoders import encoder_for
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.lock import now
+from xtr_assets.storage.manifest import Manifest
+from xtr_assets.storage.publish import refuse_withdrawn
+from xtr_assets.storage.remote.ancestry import ancestry
+from xtr_assets.storage.remote.lease import Held, leased
+from xtr_assets.storage.remote.move import Move
+from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken, side_by_side
+from xtr_assets.storage.remote.store_garbage import wait_for_collection
+from xtr_assets.storage.seal import read_manifest, refuse_altered
+from xtr_assets.storage.stored_json import sha256_bytes
+from xtr_assets.storage.warehouse_info import read_info
+from xtr_assets.telemetry.progress import bar
+
+# A push that meets a collection, or another push of the same, looks again; others end it at the first time.
+ROUNDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class PushReport:
+    """files, bytes : what went over the line, or would (`dry_run`); there : files that the store had.
+
+    move : the number of the move that says so; moved : whether this push wrote it, or the store had it already
+    """
+
+    store: str
+    generation: int
+    move: int
+    moved: bool
+    files: int
+    bytes: int
+    there: int
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LocalState:
+    """What a push says, as it was when it began."""
+
+    number: int
+    manifest: Manifest
+    manifest_bytes: bytes
+    history: bytes
+    info: bytes
+
+    @classmethod
+    def of(cls, layout: Layout) -> "LocalState":
+        """What serves. GenerationError where nothing does; CorruptFile, PublishRefused where it must not."""
+        number = read_published(layout)
+        if number is None:
+            raise GenerationError(
+                f"nothing is published in {layout.root}, so that there is nothing to push; `xtr-assets build` first"
+            )
+        read_history(layout)
+        refuse_withdrawn(layout, number)
+        refuse_altered(layout, number)
+        manifest = read_manifest(layout, number)
+        encoder_for(read_info(layout), manifest)
+        data = read_regular(layout.history, layout.history.name)
+        return cls(
+            number,
+            manifest,
+            read_regular(layout.manifest(number), layout.relative(layout.manifest(number))),
+            data[: data.rfind(b"\n") + 1],
+            read_regular(layout.warehouse_json, layout.warehouse_json.name),
+        )
+
+    @property
+    def record(self) -> FileRecord:
+        """That of the manifest."""
+        return FileRecord(len(self.manifest_bytes), sha256_bytes(self.manifest_bytes))
+
+    @property
+    def end(self) -> FileRecord:
+        """That of the history."""
+        return FileRecord(len(self.history), sha256_bytes(self.history))
+
+
+def push(
+    layout: Layout,
+    state: LocalState,
+    store: ObjectStore,
+    *,
+    dry_run: bool = False,
+    who: str | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> PushReport:
+    """Every file that the store lacks, then the move. StoreConflict where somebody else moved meanwhile.
+
+    Dying in the middle leaves files that nothing names; the next push finds them, or a collection.
+    """
+    if dry_run:
+        return _planned(layout, state, store)
+    store.found()
+    sent: dict[str, FileRecord] = {}
+    with (
+        Generation.open(layout, state.number).pin(),
+        leased(store, f"push of generation {state.number}", state.record.sha256) as lease,
+    ):
+        for _ in range(ROUNDS):
+            head = store.head()
+            if head is not None and _is_there(head, state):
+                return _report(store, state, head.move.number, False, sent)
+            refuse_apart(state.history, head, store)
+            if head is not None and wait_for_collection(store, head, lease, sleep):
+                continue
+            kept = _kept_files(store, head)
+            _refuse_other_bytes(state, kept, store)
+            _send(layout, state, store, kept, sent, lease)
+            move = _move(state, head, who)
+            store.put_bytes(state.info, "warehouse.json")
+            store.put_bytes(state.history, "history.jsonl")
+            store.put_bytes(state.manifest_bytes, f"generations/{state.number}/manifest.json")
+            if store.append(move):
+                return _report(store, state, move.number, True, sent)
+    raise StoreConflict(
+        f"{store.name} moved {ROUNDS} times while generation {state.number} was pushed; find out who else writes "
+        "there, and push again"
+    )
+
+
+def refuse_apart(own: bytes, head: Head | None, store: ObjectStore) -> None:
+    """StoreConflict unless the store's history is the beginning of the own one."""
+    if head is None or _begins(own, head.move.history):
+        return
+    theirs = store.bytes_of(head.move.history, "history.jsonl")
+    found = ancestry(own, theirs)
+    if found.relation == "behind":
+        raise StoreConflict(
+            f"{store.name} is ahead of this warehouse: {found.their_word}, by {head.move}; here there is nothing that "
+            "it lacks. `xtr-assets pull` brings it here"
+        )
+    raise StoreConflict(
+        f"{store.name} and this warehouse went different ways. There: {found.their_word}, by {head.move}. Here: "
+        f"{found.own_word}. Whoever moved first won. Pull into a new folder, build there again (texts that the store "
+        "has are not encoded again), and push that"
+    )
+
+
+def _begins(own: bytes, end: FileRecord) -> bool:
+    return len(own) >= end.bytes and hashlib.sha256(own[: end.bytes]).hexdigest() == end.sha256
+
+
+def _is_there(head: Head, state: LocalState) -> bool:
+    move = head.move
+    return (
+        (move.history, move.serving) == (state.end, state.number)
+        and move.generations[move.serving] == state.record
+        and move.info == FileRecord(len(state.info), sha256_bytes(state.info))
+    )
+
+
+def _kept_files(store: ObjectStore, head: Head | None) -> dict[str, FileRecord]:
+    """Everything that the store's generations name: it is there, and the same name means the same bytes."""
+    kept: dict[str, FileRecord] = {}
+    for number, record in ({} if head is None else head.move.generations).items():
+        name = f"generations/{number}/manifest.json"
+        try:
+            kept.update(Manifest.from_bytes(store.bytes_of(record, name), name).files)
+        except Overtaken as error:
+            raise StoreError(
+                f"{error}, and {head.move if head else 'a move'} names it; restore it from a mirror, or push into a "
+                "new prefix"
+            ) from None
+    return kept
+
+
+def _refuse_other_bytes(state: LocalState, kept: dict[str, FileRecord], store: ObjectStore) -> None:
+    for name, record in state.manifest.files.items():
+        there = kept.get(name, record)
+        if there != record and not name.startswith(f"generations/{state.number}/"):
+            raise StoreConflict(
+                f"{name} is in {store.name} with sha256 {there.sha256} ({there.bytes} bytes), here with "
+                f"{record.sha256} ({record.bytes} bytes): the same text was encoded on two machines. Pull into a new "
+                "folder and build there, or push into a new prefix"
+            )
+
+
+def _send(
+    layout: Layout,
+    state: LocalState,
+    store: ObjectStore,
+    kept: dict[str, FileRecord],
+    sent: dict[str, FileRecord],
+    lease: Held,
+) -> None:
+    known = set(kept.values())
+    wanted = {name: one for name, one in state.manifest.files.items() if one not in known}
+    total = sum(one.bytes for one in wanted.values())
+
+    with bar(total, f"pushing generation {state.number}") as progress:
+
+        def one(item: tuple[str, FileRecord]) -> None:
+            name, record = item
+            lease.renew()
+            if not store.has(record, name):
+                path = layout.resolve(name)
+                check_size(path, record, name)
+                store.put_file(path, record, name)
+                sent[name] = record
+            progress(record.bytes)
+
+        side_by_side(one, sorted(wanted.items()))
+
+
+def _move(state: LocalState, head: Head | None, who: str | None) -> Move:
+    before = {} if head is None else head.move.generations
+    return Move(
+        number=1 if head is None else head.move.number + 1,
+        before=None if head is None else head.sha256,
+        action="pushed",
+        at=now(),
+        who=who or whoami(),
+        token=uuid.uuid4().hex,
+        serving=state.number,
+        generations={**before, state.number: state.record},
+        history=state.end,
+        info=FileRecord(len(state.info), sha256_bytes(state.info)),
+        lines=state.history.count(b"\n"),
+    )
+
+
+def _planned(layout: Layout, state: LocalState, store: ObjectStore) -> PushReport:
+    head = store.head() if store.described() is not None else None
+    if head is not None and _is_there(head, state):
+        return _report(store, state, head.move.number, False, {}, dry_run=True)
+    refuse_apart(state.history, head, store)
+    kept = _kept_files(store, head)
+    _refuse_other_bytes(state, kept, store)
+    for name, record in state.manifest.files.items():
+        check_size(layout.resolve(name), record, name)
+    known = set(kept.values())
+    there = side_by_side(lambda item: item[1] in known or store.has(item[1], item[0]), state.manifest.files.items())
+    lacking = {name: record for (name, record), has in zip(state.manifest.files.items(), there, strict=True) if not has}
+    return _report(store, state, 1 if head is None else head.move.number + 1, True, lacking, dry_run=True)
+
+
+def _report(
+    store: ObjectStore,
+    state: LocalState,
+    move: int,
+    moved: bool,
+    sent: dict[str, FileRecord],
+    *,
+    dry_run: bool = False,
+) -> PushReport:
+    total = sum(one.bytes for one in sent.values())
+    there = len(state.manifest.files) - len(sent)
+    return PushReport(store.name, state.number, move, moved, len(sent), total, there, dry_run)

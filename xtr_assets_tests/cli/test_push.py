@@ -1,0 +1,57 @@
+"""`push`, `pull`, `mirror` and `gc --store`, and what reads a store: over a folder that is one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from xtr_assets_tests.cli.conftest import Command
+
+
+def test_a_store_is_pushed_to_searched_pulled_mirrored_and_collected(
+    second: Path, change: Command, tmp_path: Path
+) -> None:
+    store, copy, pulled = f"file://{tmp_path}/store", tmp_path / "copy", str(tmp_path / "pulled")
+    cache = ["--cache", str(tmp_path / "cache"), "--cache-size", "1GB"]
+
+    def answer(*arguments: str) -> dict[str, object]:
+        done = change(*arguments, "--json")
+        assert done.exit_code == 0, done.output
+        found: dict[str, object] = json.loads(done.stdout)
+        return found
+
+    assert answer("push", store, "--dry-run")["moved"] is True and not (tmp_path / "store").exists()
+    assert answer("push", store)["move"] == 1
+    assert "already" in change("push", store).stderr
+    hits = answer("search", "the lion roars", "--mode", "lexical", "-w", store, *cache)
+    assert hits["generation"] == 2 and hits["hits"][0]["path"] == "lions.md"  # type: ignore[index]
+    assert answer("verify", "-w", store)["ok"] is True
+    refused = change("rollback", "-w", store)
+    assert refused.exit_code == 1 and "cache of file://" in refused.stderr
+    assert answer("pull", store, "-w", pulled, "--dry-run")["files"] and not Path(pulled).exists()
+    assert answer("pull", store, "-w", pulled)["generation"] == 2
+    assert "serves here already" in change("pull", store, "-w", pulled).stderr
+    assert answer("verify", "-w", pulled)["ok"] is True
+    assert answer("mirror", store, str(copy))["moves"] == 1
+    assert answer("mirror", store, str(copy))["files"] == 0
+    assert answer("gc", "--store", store, "--keep", "1")["kept"] == [2]
+    assert change("rollback").exit_code == 0 and answer("push", store)["generation"] == 1
+    assert answer("search", "zebra", "--mode", "lexical", "-w", store, *cache)["generation"] == 1
+
+
+@pytest.mark.usefixtures("project")
+def test_what_cannot_be_is_one_line(change: Command, tmp_path: Path) -> None:
+    for arguments in (
+        ["pull", str(tmp_path / "none"), "-w", str(tmp_path / "new")],
+        ["mirror", str(tmp_path / "none"), str(tmp_path / "copy")],
+        ["push", "ftp://host/x"],
+        ["push", "s3://key:secret@bucket/x"],
+        ["gc", "--store", str(tmp_path / "none")],
+        ["search", "x", "-w", f"file://{tmp_path}/none"],
+    ):
+        done = change(*arguments)
+        assert done.exit_code == 1 and len(done.stderr.splitlines()) == 1, (arguments, done.output)
+        assert "secret" not in done.output
+    assert not (tmp_path / "new").exists()
+    done = change("search", "x", "-w", f"file://{tmp_path}/none", "--cache-size", "much")
+    assert done.exit_code == 2 and "is no size of a cache" in done.stderr

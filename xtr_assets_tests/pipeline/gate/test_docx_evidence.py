@@ -1,0 +1,92 @@
+"""DOCX is read a second time by expat: notes, headers and footers, and documents of which a part is damaged."""
+
+import dataclasses
+import io
+import zipfile
+
+import pytest
+
+from xtr_assets.core.chunking.blocks import chunk_blocks
+from xtr_assets.core.chunking.docx_body import docx_blocks
+from xtr_assets.pipeline.gate.document_evidence import document_faults, refusal_faults
+from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of
+from xtr_assets.pipeline.gate.text_evidence import Row
+from xtr_assets_tests.documents import MANUAL, NOTED, note, paragraph, parts_docx, referred, said, section, word
+
+
+def rows_of(data: bytes, max_chars: int = 2000) -> list[Row]:
+    held = chunk_blocks("guide", "a.docx", docx_blocks(data), max_chars)
+    return [{**dataclasses.asdict(one), "metadata": "{}"} for one in held]
+
+
+def faults(data: bytes, rows: list[Row]) -> list[str]:
+    return list(document_faults("a.docx", data, rows, 0))
+
+
+@pytest.mark.parametrize("max_chars", [20, 60, 2000])
+def test_notes_headers_and_footers_are_read_alike(max_chars: int) -> None:
+    assert faults(NOTED, rows_of(NOTED, max_chars)) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["Of one.", "At the end.", "Of a flag.", "Of a box.", "Company manual", "left", "Second part"]
+)
+def test_what_is_lost_beside_the_body_or_moved_is_found(text: str) -> None:
+    rows = rows_of(NOTED)
+    assert text in rows[0]["text"]
+    assert faults(NOTED, [{**rows[0], "text": rows[0]["text"].replace(text, "")}])
+    assert faults(NOTED, [{**rows[0], "text": rows[0]["text"].replace(text, "") + text[::-1]}])
+
+
+def test_paragraphs_have_the_numbers_of_their_order() -> None:
+    assert [one.text for one in paragraphs_of(NOTED) or []] == [
+        *("Reader", "Of the heading.", "One and two.", "Of one.", "At the end.", "flag", "meaning", "Of a flag."),
+        *("Around", "in a box", "Of a box.", "Around it.", "Its last.", "Company manual", "left", "right"),
+        *("Another section.", "Second part", ""),
+    ]
+
+
+def test_headings_among_what_stands_beside_are_none() -> None:
+    heading = "<w:p><w:pPr><w:outlineLvl w:val='0'/></w:pPr><w:r><w:t>Above</w:t></w:r></w:p>"
+    data = parts_docx(paragraph(said("One.")) + section("header1"), header1=heading)
+    (row,) = rows_of(data)
+    assert (row["symbol"], row["text"]) == ("", "One.\n\nAbove") and faults(data, [row]) == []
+
+
+def broken(data: bytes, name: str, text: bytes | None) -> bytes:
+    """The document with another part of this name, or without it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w") as new:
+        for one in old.namelist():
+            if one != name:
+                new.writestr(one, old.read(one))
+        if text is not None:
+            new.writestr(name, text)
+    return file.getvalue()
+
+
+PARTS = ["word/styles.xml", "[Content_Types].xml", "word/_rels/document.xml.rels", "docProps/core.xml"]
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("text", [b"<w:p>", None])
+def test_a_document_that_its_reader_refuses_for_a_part_is_in_quarantine_rightly(name: str, text: bytes | None) -> None:
+    data = broken(MANUAL, name, text)
+    try:
+        rows = rows_of(data)
+    except Exception:
+        assert list(refusal_faults("a.docx", data, {"unparsable"})) == []
+    else:
+        assert faults(data, rows) == []
+    assert list(refusal_faults("a.docx", MANUAL, {"unparsable"})) == ["it is in quarantine and can be read"]
+
+
+def test_a_footnote_that_refers_to_itself_or_to_nothing_ends() -> None:
+    again = f"<w:footnote w:id='5'>{paragraph(said('Of one.'), referred(5))}</w:footnote>"
+    data = parts_docx(paragraph(said("One."), referred(5), referred(99)), footnotes=again + note(6, "x"))
+    (row,) = rows_of(data)
+    assert row["text"] == "One.\n\nOf one." and faults(data, [row]) == []
+
+
+def test_a_document_of_before_is_numbered_as_before() -> None:
+    assert [one["start_line"] for one in rows_of(word((1, "A"), "b", (1, "C"), "d"))] == [1, 3]

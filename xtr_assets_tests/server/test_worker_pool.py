@@ -1,0 +1,143 @@
+"""Two workers behind one socket: they swap, are revoked, count and stop as one; one that dies is replaced."""
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from xtr_assets.pipeline.queries.question_log import QuestionLog
+from xtr_assets.server.runner import Address
+from xtr_assets.server.settings import KeptLog, ServerSettings
+from xtr_assets.server.worker_pool import WorkerPool
+from xtr_assets_tests.fixtures import new_warehouse, publish_chunks
+from xtr_assets_tests.server.site import version
+from xtr_assets_tests.server.test_hot_swap import until
+
+TOKENS = "anna 0123456789abcdef01\nbob 0123456789abcdef02\n"
+
+
+@contextmanager
+def pooled(settings: ServerSettings) -> Iterator[tuple[WorkerPool, str]]:
+    pool = WorkerPool(settings)
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(pool.run()), daemon=True)
+    thread.start()
+    try:
+        until(lambda: pool.port > 0)
+        yield pool, f"http://127.0.0.1:{pool.port}"
+    finally:
+        pool.stop()
+        thread.join(60)
+    assert not thread.is_alive() and codes == [0]
+
+
+def fresh(url: str, path: str, token: str = "0123456789abcdef01", **headers: str) -> httpx.Response:
+    """Over a connection of its own: whichever worker takes it."""
+    return httpx.get(url + path, headers={"authorization": f"Bearer {token}", **headers}, timeout=30)
+
+
+def total(text: str, metric: str) -> float:
+    return sum(float(value) for value in re.findall(rf"^{metric}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE))
+
+
+def every(times: int, true: Callable[[], bool]) -> bool:
+    return all(true() for _ in range(times))
+
+
+def test_two_workers_are_one_server(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    tokens = tmp_path / "tokens"
+    tokens.write_text(TOKENS)
+    tokens.chmod(0o600)
+    settings = ServerSettings(
+        (("docs", tmp_path / "w"),),
+        Address(port=0),
+        tokens,
+        device="cpu",
+        workers=2,
+        recall_share=1.0,
+        recall_budget=1.0,
+        logs=(KeptLog("docs", tmp_path / "log", 100_000),),
+        poll_seconds=0.05,
+    )
+    with pooled(settings) as (pool, url):
+        until(lambda: fresh(url, "/readyz").status_code == 200, 60)
+        until(lambda: len(pool.pids) == 2)
+        first = pool.pids
+        if hasattr(os, "sched_getaffinity"):
+            assert set.union(*(os.sched_getaffinity(pid) for pid in first)) <= os.sched_getaffinity(0)
+        _counted_as_one(url)
+        _moved_as_one(url, lambda: publish_chunks(warehouse, version(2)))
+        _revoked_in_both(url, tokens)
+        _replaced_when_killed(pool, url, first)
+    with pytest.raises(httpx.ConnectError):
+        fresh(url, "/healthz")
+    assert QuestionLog(tmp_path / "log", "docs", 100_000).texts()
+    assert not any(_alive(pid) for pid in first)
+
+
+def _counted_as_one(url: str) -> None:
+    for number in range(24):
+        answer = httpx.post(
+            url + "/v1/search",
+            json={"query": f"zebra {number}", "mode": "dense"},
+            headers={"authorization": "Bearer 0123456789abcdef01"},
+        )
+        assert answer.status_code == 200, answer.text
+    until(lambda: total(fresh(url, "/metrics").text, "xtr_assets_search_queries_total") >= 24)
+    # Every worker tells the same, and no sum goes back from one scrape to the next.
+    sums = [total(fresh(url, "/metrics").text, "xtr_assets_server_requests_total") for _ in range(12)]
+    assert sums == sorted(sums) and sums[0] >= 24
+    until(lambda: every(4, lambda: _measured(url) == 24))
+
+
+def _measured(url: str) -> int:
+    found = fresh(url, "/v1/state").json()["live_recall"]["outcomes"]
+    return int(found.get("measured", 0)) + int(found.get("dropped", 0))
+
+
+def _moved_as_one(url: str, move: Callable[[], object]) -> None:
+    """Also for who stays on a generation, whichever worker is met."""
+    pinned = {"Xtr-Generation": "1"}
+    assert fresh(url, "/v1/generation", **pinned).status_code == 200
+    move()
+    until(lambda: every(12, lambda: fresh(url, "/v1/generation").json()["generation"] == 2))
+    assert every(12, lambda: fresh(url, "/v1/generation", **pinned).json()["generation"] == 1)
+    assert fresh(url, "/v1/generation", **{"Xtr-Generation": "7"}).status_code == 410
+    gauge = re.search(r"^xtr_assets_open_generation{.*} (\S+)$", fresh(url, "/metrics").text, re.MULTILINE)
+    assert gauge is not None
+
+
+def _revoked_in_both(url: str, tokens: Path) -> None:
+    assert fresh(url, "/v1/generation", "0123456789abcdef02").status_code == 200
+    renamed = tokens.with_suffix(".new")
+    renamed.write_text(TOKENS.splitlines()[0])
+    renamed.chmod(0o600)
+    renamed.replace(tokens)
+    assert every(12, lambda: fresh(url, "/v1/generation", "0123456789abcdef02").status_code == 401)
+    assert fresh(url, "/v1/generation").status_code == 200
+
+
+def _replaced_when_killed(pool: WorkerPool, url: str, first: list[int]) -> None:
+    before = total(fresh(url, "/metrics").text, "xtr_assets_search_queries_total")
+    time.sleep(1.1)
+    os.kill(first[0], signal.SIGKILL)
+    until(lambda: first[0] not in pool.pids and len(pool.pids) == 2, 60)
+    # What the dead one counted is still there, and the lease of generation 1 is known to the new one.
+    until(lambda: total(fresh(url, "/metrics").text, "xtr_assets_server_worker_deaths_total") == 1)
+    assert total(fresh(url, "/metrics").text, "xtr_assets_search_queries_total") >= before
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
