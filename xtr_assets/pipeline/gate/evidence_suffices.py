@@ -76,12 +76,8 @@ def check(session: DraftSession) -> Finding:
     problems = [
         *_number(fixed, asked_of_file, wanted, len(offers)),
         *_variety(written, wanted),
-<<<<<<< HEAD
         *_vectors(gate),
-        *_from_files(session, queries, given),
-=======
         *(_from_files(session, queries, given) if logged is None else _from_log(session, asked_of_file, logged)),
->>>>>>> main
     ]
     new, asked = _new(session, queries)
     if asked < _least_new(session, len(new)):
