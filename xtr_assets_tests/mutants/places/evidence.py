@@ -122,7 +122,7 @@ MUTANTS = (
     Mutant(
         "no query is drawn",
         "queries",
-        replaced("pipeline.queries.synthesis:draw", lambda _: lambda *_given, **_more: iter(())),
+        replaced("pipeline.queries.synthesis:stages", lambda _: lambda *_given, **_more: iter(())),
         EVIDENCE,
     ),
     Mutant(
@@ -144,6 +144,7 @@ MUTANTS = (
         "queries",
         locally("pipeline.queries.drawn_queries", "stages", _the_first_for_ever),
         EVIDENCE,
+        FULL,
     ),
     Mutant(
         "queries are drawn from one chunk",
