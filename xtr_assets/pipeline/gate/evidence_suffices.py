@@ -157,7 +157,8 @@ def told_apart(encoder: Encoder, offers: Sequence[Offer]) -> list[Offer]:
 def _other_vectors(vectors: Floats) -> Mask:
     """bool [n]: which rows point elsewhere than all before them."""
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    same = np.tril(unit @ unit.T > SAME_COSINE, -1) | np.tril(~vectors.any(axis=1)[None, :].repeat(len(unit), 0), -1)
+    nothing: Mask = ~np.asarray(vectors.any(axis=1), np.bool_)
+    same = np.tril((unit @ unit.T > SAME_COSINE) | np.outer(nothing, nothing), -1)
     other: Mask = ~same.any(axis=1)
     return other
 
