@@ -25,7 +25,6 @@ from xtr_assets.pipeline.queries.gate_queries import (
     read_jsonl_queries,
     write_queries,
 )
-from xtr_assets.pipeline.queries.likeness import unlike
 from xtr_assets.pipeline.queries.logged_questions import logged_queries
 from xtr_assets.pipeline.queries.tuning_queries import TUNING_QUERIES, inherit_tuning, keep_tuning
 from xtr_assets.storage.draft import Draft
@@ -99,18 +98,14 @@ def _fixed(
     count = fixed_query_count(config)
     given = _given(config)
     asked = encode(given, encoder, known)
-    # A given query of no token says nothing about late interaction, and one of another's vectors nothing beside that
-    # one: others are drawn in their place.
-    missing = count - int(asked.telling().sum())
-    inherited = encode(_inherited(before, {query.text for query in given}), encoder, known)
-    # An earlier release drew texts that its encoder could not tell apart.
-    kept = np.flatnonzero(joined(asked, inherited).telling()[len(asked) :])[: max(0, missing)]
-    asked = joined(asked, inherited.take(kept.tolist()))
-    missing -= len(kept)
+    # A given query of no token says nothing about late interaction: one is drawn in its place.
+    missing = count - int(asked.told().sum())
+    inherited = _inherited(before, {query.text for query in given}, missing)
+    asked = joined(asked, encode(inherited, encoder, known))
+    missing -= len(inherited)
     taken = [query.text for query in asked.queries]
-    drawn = drawn_queries(draft, draft.live, missing, encoder, taken, "fixed", apart=asked.vectors())
-    asked = joined(asked, drawn)
-    short = min(count, _enough(config)) - int(asked.telling().sum())
+    asked = joined(asked, drawn_queries(draft, draft.live, missing, encoder, taken, "fixed"))
+    short = min(count, _enough(config)) - int(asked.told().sum())
     if short > 0:
         asked = joined(asked, _points(draft, short, encoder, known))
     return asked
@@ -123,15 +118,16 @@ def _given(config: IndexConfig) -> list[GateQuery]:
     return [] if config.queries is None else given_queries(config.queries.path, config.recall.queries)
 
 
-def _inherited(before: GateQueries | None, given: set[str]) -> list[GateQuery]:
+def _inherited(before: GateQueries | None, given: set[str], count: int) -> list[GateQuery]:
     """Texts that were drawn for the parent and still are no given query: a sample that stays comparable as it grows."""
     if before is None:
         return []
-    return [
+    drawn = [
         query
         for query, told in zip(before.queries, before.told().tolist(), strict=True)
         if query.stratum == "fixed" and query.kind not in ("given", "vector") and query.text not in given and told
     ]
+    return drawn[: max(0, count)]
 
 
 def _new(draft: Draft, fresh: Mask, fixed: GateQueries, config: IndexConfig, encoder: Encoder) -> GateQueries:
@@ -154,11 +150,10 @@ def _points(draft: Draft, count: int, encoder: Encoder, known: GateQueries | Non
 
 
 def _keep_tuning_queries(session: DraftSession, gate: GateQueries) -> None:
-    """The parent's tuning queries, or new ones where it has too few different ones, or those of another encoder."""
+    """The parent's tuning queries, or new ones where it has none, too few, or those of another encoder."""
     draft, config, encoder = session.draft, session.config, session.encoder
     source = same_encoder(session.parent, draft)
-    theirs = None if source is None else session.tuning(source)
-    kept = 0 if theirs is None else int(unlike(theirs.vectors()).sum())
+    kept = 0 if source is None else len(session.tuning(source) or ())
     if source is not None and kept >= TUNING_QUERIES:
         return inherit_tuning(draft, source)
     found = tuning_sample(draft, gate, config, encoder)
@@ -170,25 +165,22 @@ def _keep_tuning_queries(session: DraftSession, gate: GateQueries) -> None:
 
 
 def tuning_sample(draft: Draft, gate: GateQueries, config: IndexConfig, encoder: Encoder) -> GateQueries:
-    """At most TUNING_QUERIES queries like the gate's but none of them, nor of their vectors: of the queries file, then
-    of the corpus, and points near its rows where these are too few."""
+    """At most TUNING_QUERIES queries like the gate's but none of them: of the queries file, then of the corpus, and
+    points near its rows where these are too few."""
     taken = {query.text.casefold() for query in gate.queries}
     path = None if config.queries is None else config.queries.path
     texts = [] if path is None else [text for _, text in read_jsonl_queries(path) if text.casefold() not in taken]
     given = [GateQuery(f"given-{i}", text, "fixed", kind="given") for i, text in enumerate(texts[:TUNING_QUERIES])]
-    asked, theirs = encode(given, encoder, None), gate.vectors()
-    asked = asked.take(np.flatnonzero(unlike([*theirs, *asked.vectors()])[len(theirs) :]).tolist())
+    asked = encode(given, encoder, None)
     missing = TUNING_QUERIES - len(asked)
     # Beyond the ranks that the gate's own sample was drawn from.
     seen = [query.text for query in (*gate.queries, *asked.queries)]
-    apart = [*theirs, *asked.vectors()]
-    drawn = drawn_queries(draft, draft.live, missing, encoder, seen, "fixed", beyond=len(gate), apart=apart)
-    asked = joined(asked, drawn)
+    asked = joined(asked, drawn_queries(draft, draft.live, missing, encoder, seen, "fixed", beyond=len(gate)))
     short = min(TUNING_QUERIES, _enough(config)) - len(asked)
     if short > 0:
         # Turns of each row beyond those that the gate has.
-        points = {query.key for query in gate.queries if query.kind == "vector"}
-        near = near_rows(draft, draft.live, len(points) + short, encoder, "fixed")
-        own = [i for i, query in enumerate(near.queries) if query.key not in points]
+        theirs = {query.key for query in gate.queries if query.kind == "vector"}
+        near = near_rows(draft, draft.live, len(theirs) + short, encoder, "fixed")
+        own = [i for i, query in enumerate(near.queries) if query.key not in theirs]
         asked = joined(asked, near.take(own[:short]))
     return asked

@@ -1,7 +1,7 @@
 """What profiles are tuned on, and when: queries like the gate's but none of them, kept once for all generations."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -47,10 +47,6 @@ class TuningQueries:
 
     def __len__(self) -> int:
         return len(self.embeddings)
-
-    def vectors(self) -> Sequence[Floats]:
-        """What queries are told apart by: their embeddings, or where the encoder gives none their tokens."""
-        return list(self.embeddings) if self.embeddings.shape[1] else self.tokens
 
 
 def keep_tuning(warehouse: Warehouse, draft: Draft, queries: EncodedQueries) -> None:
