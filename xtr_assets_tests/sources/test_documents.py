@@ -84,6 +84,24 @@ def test_tags_over_several_lines_comments_and_returns_keep_the_lines(opened: Ope
     assert (second.start_line, second.end_line) == (9, 9)
 
 
+@pytest.mark.parametrize(
+    ("page", "held"),
+    [
+        ("<html><body><p>a</p>\n<p>b</p></body></html>\n", [("a\n\nb", 1, 2)]),
+        ("<html><body>\n<p>a</p>\nb\n</body></html>\n\n \n", [("a\n\nb", 2, 3)]),
+        ("<p>a</p>\n<p>b\n", [("a\n\nb", 1, 2)]),
+        # After </html> a browser goes on with the body.
+        ("<html><body><p>a</p></body></html>\n<p>b\n</p>\n", [("a\n\nb", 1, 2)]),
+        ("<p>a</html><p>b</html>c\n", [("a\n\nb\n\nc", 1, 1)]),
+    ],
+)
+def test_a_page_ends_where_its_text_does(
+    opened: Opener, tmp_path: Path, page: str, held: list[tuple[str, int, int]]
+) -> None:
+    write(tmp_path, "a.html", page)
+    assert [(one.text, one.start_line, one.end_line) for one in chunks(opened("text"), "a.html")] == held
+
+
 def test_a_document_has_heading_paths_and_numbers_of_paragraphs(opened: Opener, tmp_path: Path) -> None:
     write(tmp_path, "a.docx", MANUAL)
     assert placed(chunks(opened("text"), "a.docx")) == [

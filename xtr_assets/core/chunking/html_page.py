@@ -13,6 +13,8 @@ from xtr_assets.core.chunking.blocks import Block, DocumentRefused
 
 # The limit of libxml2 itself. Browsers stop at 512; the deepest of 600 pages of documentation had fewer than 60.
 MAX_DEPTH = 2048
+# White space as HTML has it: a space that does not break is a letter.
+BLANKS = " \t\n\r\f"
 
 
 def _named(tags: str) -> frozenset[str]:
@@ -37,6 +39,8 @@ _LAST_LINE = 65535
 
 def html_blocks(text: str) -> list[Block]:
     """The blocks of a page, newlines normalized. Raises DocumentRefused where it is nested too deeply."""
+    # libxml2 drops the blanks after </html>: who ends a page there would be given their lines.
+    text = text.rstrip(BLANKS)
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, no_network=True)
     try:
         root = etree.fromstring(text.encode(), parser)
@@ -56,8 +60,10 @@ def html_blocks(text: str) -> list[Block]:
     if root is None:
         return []
     reader = _Reader(text.count("\n") + 1)
-    for event, element in etree.iterwalk(root, events=("start", "end", "comment", "pi")):
-        reader.meet(event, element)
+    # What stands after </html> libxml2 puts beside it, browsers into its body.
+    for top in (root, *(one for one in root.itersiblings() if isinstance(one.tag, str))):
+        for event, element in etree.iterwalk(top, events=("start", "end", "comment", "pi")):
+            reader.meet(event, element)
     return reader.end()
 
 
@@ -158,7 +164,7 @@ class _Reader:
                 self._since = 0
                 self._last = max(self._last, min(self.lines, self._line + body.count("\n")))
             self._since += text.count("\n", len(body))
-            self._pieces.append(text if self._verbatim else text.translate(_BLANKS))
+            self._pieces.append(text if self._verbatim else text.translate(_AS_SPACE))
         else:
             self._since += text.count("\n")
         self._line = min(self.lines, self._line + text.count("\n"))
@@ -172,7 +178,7 @@ class _Reader:
         self._first = 0
 
 
-_BLANKS = {ord(one): " " for one in " \t\n\r\f"}
+_AS_SPACE = {ord(one): " " for one in BLANKS}
 
 
 def _tidied(text: str) -> Iterator[str]:
