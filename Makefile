@@ -4,7 +4,7 @@
 PYTHON ?= python3
 EXTRAS ?= cpu,minilm,models,dg,code,documents,git,stores,evaluate,serve,mcp
 # Besides, what only tests need: the frameworks that retrievers are made for, and the driver of a browser.
-TESTED := dev,langchain,llama-index,browser,cluster
+TESTED := dev,langchain,llama-index,browser,cluster,otlp
 # More workers than cores: they wait for files, and for whatever else runs on the machine.
 WORKERS ?= 3
 
