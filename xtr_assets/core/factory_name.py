@@ -5,7 +5,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from xtr_assets.core.errors import ConfigError, ProviderError
+from xtr_assets.core.errors import ConfigError, ProviderError, XtrAssetsError
 
 PYTHON = "python:"
 
@@ -22,6 +22,28 @@ def check_factory_name(kind: str, group: str, known: frozenset[str]) -> str:
     return kind
 
 
+def named_object(kind: str) -> Any:
+    """What `python:package.module:name` names. ImportError or AttributeError where it is not there."""
+    module, _, path = kind.removeprefix(PYTHON).partition(":")
+    held: Any = import_module(module)
+    for name in path.split("."):
+        held = getattr(held, name)
+    return held
+
+
+def make_own(kind: str, group: str, what: str, *arguments: Any, **settings: Any) -> Any:
+    """What the factory of a kind gives for these settings. ProviderError where it cannot be imported or fails."""
+    factory = find_factory(kind, group, what)
+    try:
+        return factory(*arguments, **settings)
+    except XtrAssetsError:
+        raise
+    except Exception as error:
+        raise ProviderError(
+            f"{kind} failed with its settings ({type(error).__name__}: {str(error)[:300]}); see its documentation"
+        ) from error
+
+
 def find_factory(kind: str, group: str, what: str) -> Callable[..., Any]:
     """What a kind names; `what` it makes, in a word. ProviderError where it is not there."""
     if not kind.startswith(PYTHON):
@@ -29,11 +51,8 @@ def find_factory(kind: str, group: str, what: str) -> Callable[..., Any]:
         if found is None:
             raise ProviderError(f"no installed package brings the {what} {kind!r}; install the one that does")
         kind = f"{PYTHON}{found.value}"
-    module, _, path = kind.removeprefix(PYTHON).partition(":")
     try:
-        held: Any = import_module(module)
-        for name in path.split("."):
-            held = getattr(held, name)
+        held = named_object(kind)
     except (ImportError, AttributeError) as error:
         raise ProviderError(f"{kind} cannot be imported ({error}); install its package, or correct the name") from error
     if not callable(held):

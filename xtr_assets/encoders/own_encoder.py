@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xtr_assets.config import ENCODER_GROUP, PythonConfig
-from xtr_assets.core.errors import ConfigError, ProviderError, XtrAssetsError
-from xtr_assets.core.factory_name import find_factory
+from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.factory_name import make_own
 from xtr_assets.core.types import Int32s, legs_of
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress
 from xtr_assets.encoders.encoder_record import hold_to_record
@@ -18,16 +18,7 @@ CHECK = "`xtr_assets.testing.check_encoder` says what is wrong with an encoder"
 def open_own(config: PythonConfig, device: str) -> "OwnEncoder":  # noqa: ARG001 (its settings say where it runs)
     """Call the factory with its settings. ProviderError where it cannot be imported or fails, ConfigError where what
     it gives is no encoder or has other legs than the configuration says."""
-    factory = find_factory(config.kind, ENCODER_GROUP, "encoder")
-    try:
-        made = factory(**config.settings)
-    except XtrAssetsError:
-        raise
-    except Exception as error:
-        raise ProviderError(
-            f"{config.kind} failed with its settings ({type(error).__name__}: {str(error)[:300]}); see its "
-            "documentation"
-        ) from error
+    made = make_own(config.kind, ENCODER_GROUP, "encoder", **config.settings)
     missing = [name for name in MEMBERS if not hasattr(made, name)]
     missing += [name for name in METHODS if not callable(getattr(made, name, None))]
     if missing:

@@ -5,10 +5,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any
 
 from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.factory_name import PYTHON, named_object
 from xtr_assets.pipeline.queries.question_log import QuestionLog, logged_line
 from xtr_assets.server.witness import Told
 from xtr_assets.telemetry import metrics
@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 
 # Given a text, what is kept of it; None keeps nothing.
 Redact = Callable[[str], str | None]
-PYTHON = "python:"
 # Questions between two writings: a second at 1,000 a second. What comes beyond is dropped and counted.
 WAITING = 1000
 # How long the end of a server waits for the writer: a hook that hangs, or who holds the log, must not hold it up.
@@ -119,13 +118,10 @@ class QueryLog:
 def find_redact(named: str) -> Redact:
     """The function of `python:module:function`. Raises ConfigError: a hook that is not there keeps a server from
     starting, not texts from being redacted."""
-    module, _, path = named.removeprefix(PYTHON).partition(":")
     try:
-        if not named.startswith(PYTHON) or not path:
+        if not named.startswith(PYTHON) or not named.removeprefix(PYTHON).partition(":")[2]:
             raise ImportError("it is written python:module:function")
-        held: Any = import_module(module)
-        for name in path.split("."):
-            held = getattr(held, name)
+        held = named_object(named)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"`redact` is {named!r}, which cannot be imported ({error}); correct the name") from error
     if not callable(held):

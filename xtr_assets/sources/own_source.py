@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xtr_assets.config import SOURCE_GROUP, SourceConfig
-from xtr_assets.core.errors import ConfigError, ProviderError, SourceError, XtrAssetsError
-from xtr_assets.core.factory_name import find_factory
+from xtr_assets.core.errors import ConfigError, SourceError, XtrAssetsError
+from xtr_assets.core.factory_name import make_own
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.sources.file_scan import Listing
 
@@ -21,16 +21,7 @@ CHECK = "`xtr_assets.testing.check_source` says what is wrong with a source"
 def open_own_source(config: SourceConfig) -> "OwnSource":
     """Call the factory with the source's configuration and its settings. ProviderError where it cannot be imported or
     fails, ConfigError where what it gives is no source."""
-    factory = find_factory(config.kind, SOURCE_GROUP, "source")
-    try:
-        made = factory(config, **config.settings)
-    except XtrAssetsError:
-        raise
-    except Exception as error:
-        raise ProviderError(
-            f"{config.kind} failed with its settings ({type(error).__name__}: {str(error)[:300]}); see its "
-            "documentation"
-        ) from error
+    made = make_own(config.kind, SOURCE_GROUP, "source", config, **config.settings)
     missing = [name for name in METHODS if not callable(getattr(made, name, None))]
     if missing:
         raise ConfigError(f"{config.kind} gave a {type(made).__name__} without {', '.join(missing)}; {CHECK}")
