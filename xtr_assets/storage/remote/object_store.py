@@ -76,10 +76,12 @@ class ObjectStore:
             self._probed = True
         if (there := self.described()) is None:
             strange = next((one.name for one in self.bucket.listed("") if not one.name.startswith("probe/")), None)
-            if strange is not None:
+            # Another host may have made the store since: what the listing shows of it is no stranger.
+            if strange is not None and (there := self.described()) is None:
                 raise StoreError(
                     f"{self.name} holds {strange!r} and no {STORE_NAME}, so that it is no store; name an empty prefix"
                 )
+        if there is None:
             made = Store(store=uuid.uuid4().hex, created_at=now(), mirror_of=mirror_of)
             self.bucket.create(STORE_NAME, made.to_bytes())
             there = self.described()

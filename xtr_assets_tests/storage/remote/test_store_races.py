@@ -1,11 +1,12 @@
 """Two hosts at once: one wins a move, the other is told; the same push twice is one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
 from xtr_assets.core.errors import StoreConflict
+from xtr_assets.storage.remote.bucket import Found
 from xtr_assets.storage.remote.object_store import ObjectStore
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.remote.conftest import next_generation, pull_from, push_to
@@ -65,6 +66,19 @@ def test_a_first_push_of_two_hosts_makes_one_store(host: Host, bucket: FolderBuc
     said = race(lambda: push_to(a, stores[0]), lambda: push_to(b, stores[1]))
     # Copies of one warehouse hold one history.
     assert not any(isinstance(one, StoreConflict) for one in said) and len(stores[0].chain()) == 1
+
+
+def test_a_store_made_by_another_host_between_the_look_and_the_listing_is_that_store(bucket: FolderBucket) -> None:
+    class Late(FolderBucket):
+        """Lists after another host has made its store and pushed a file."""
+
+        def listed(self, prefix: str, after: str = "") -> Iterator[Found]:
+            if prefix == "":
+                store_over(bucket).found()
+                bucket.create(f"files/00/{'00' * 32}", b"")
+            return super().listed(prefix, after)
+
+    assert store_over(Late(bucket.root)).found() == store_over(bucket).found()
 
 
 def test_many_pulls_of_one_store_end_alike(host: Host, store: ObjectStore, tmp_path: Path) -> None:
