@@ -185,7 +185,11 @@ def _free(words: Sequence[str], taken: set[str]) -> bool:
 
 def _lacking(ids: Ints, before: Ints) -> Mask:
     """bool [n]: which ids are not among `before`. Both are sorted first: numpy's isin takes ten times as long for a
-    million, and most of what is looked up is there."""
+    million, and most of what is looked up is there.
+
+    >>> _lacking(np.array([3, 1, 7, 3]), np.array([9, 3])).tolist(), _lacking(np.array([3]), np.array([3])).tolist()
+    ([False, True, True, False], [False])
+    """
     mine, theirs = np.sort(ids), np.sort(before)
     at = np.searchsorted(theirs, mine)
     there = (at < len(theirs)) & (theirs[np.minimum(at, len(theirs) - 1)] == mine) if len(theirs) else at < 0
