@@ -131,10 +131,10 @@ def test_times_before_1970_and_names_that_are_no_utf_8(root: Path) -> None:
 
 def test_folders_and_files_are_closed_again(root: Path) -> None:
     (root / "nowhere.md").symlink_to(root / "is not there")
-    there = len(os.listdir("/dev/fd"))
+    there = len(list(Path("/dev/fd").iterdir()))
     for _ in range(3):
         assert stamp(root) is not None
     (root / "deep" / "er").chmod(0)
     stamp(root)
     (root / "deep" / "er").chmod(0o755)
-    assert len(os.listdir("/dev/fd")) == there
+    assert len(list(Path("/dev/fd").iterdir())) == there
