@@ -13,7 +13,7 @@ from xtr_assets.core.errors import InvalidInput
 BUILDS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("builds.json").read_text("utf-8"))
 # What it holds to, times and divided by. A step of less than SMALL seconds, or a part of less than a thousandth of the
 # bytes, is nothing that a plan is made by.
-DISK, DISK_PART, CPU, CPU_STEP, MEMORY, SMALL = 1.1, 2.1, 1.3, 2.2, 1.3, 1.0
+DISK, DISK_PART, CPU, CPU_STEP, MEMORY, QUERY, SMALL = 1.1, 2.1, 1.3, 2.2, 1.3, 2.1, 1.0
 
 
 def planned(build: dict[str, Any]) -> Capacity:
@@ -65,10 +65,18 @@ def test_memory_of_a_build_is_what_its_process_took(build: dict[str, Any]) -> No
         assert within(planned(build).building_bytes / 2**20, build["peak_mb"], MEMORY)
 
 
+def test_a_process_that_searches_owns_and_spends_what_was_measured(build: dict[str, Any]) -> None:
+    if build["hybrid_ms"] is not None:
+        told = planned(build)
+        assert within(told.searching_bytes, build["searching_bytes"], MEMORY)
+        assert within(sum(told.query_ms.values()), build["hybrid_ms"], QUERY)
+
+
 def test_the_builds_are_of_every_size_and_both_encoders() -> None:
     assert {10_000, 100_000, 1_000_000} <= {one["chunks"] for one in BUILDS}
     assert {one["encoder"] for one in BUILDS} == {"minilm", "hashing"}
     assert sum(one["peak_mb"] is not None for one in BUILDS) >= 3
+    assert sum(one["hybrid_ms"] is not None for one in BUILDS) >= 5
 
 
 def test_parts_hold_all_chunks_and_none_more_than_it_may() -> None:
