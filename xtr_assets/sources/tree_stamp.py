@@ -91,4 +91,5 @@ def _add(digest: "hashlib.blake2b", names: list[str], states: list[os.stat_resul
     digest.update(os.fsencode("\0".join(names)))
     digest.update(array("Q", (len(names), len(states))).tobytes())
     digest.update(numbers.tobytes())
-    return max(max(numbers[field::_FIELDS]) for field in _TIMES)
+    newest: int = max(max(numbers[field::_FIELDS]) for field in _TIMES)
+    return newest
