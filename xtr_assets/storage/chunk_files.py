@@ -129,8 +129,12 @@ class ChunkWriter:
             self._open.append(pq.ParquetWriter(path, CHUNK_SCHEMA, compression="zstd", compression_level=1))
         batch = _batch(self._block)
         self._open[0].write_batch(batch)
-        self._open[1].write_batch(batch)
+        self._write_group(batch)
         self._block = []
+
+    def _write_group(self, batch: pa.RecordBatch) -> None:
+        """The batch as a row group of Parquet."""
+        self._open[1].write_batch(batch)
 
 
 def _batch(block: Sequence[tuple[Chunk, bytes]]) -> pa.RecordBatch:
