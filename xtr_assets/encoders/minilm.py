@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xtr_assets.core.errors import InvalidInput, UnusableText
+from xtr_assets.core.errors import InvalidInput, ProviderError, UnusableText
 from xtr_assets.core.types import BOTH_LEGS, Floats, Halves, Int32s, Ints, Mask
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress, Tolerance
 from xtr_assets.encoders.batches import Windows, batches, cut_windows
@@ -18,7 +18,7 @@ from xtr_assets.encoders.bert_shape import BertShape
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET, LightPass, Pass, TorchPass
 from xtr_assets.encoders.head import Head
 from xtr_assets.encoders.native_pass import open_native
-from xtr_assets.encoders.precision import Precision
+from xtr_assets.encoders.precision import INTEGERS, IntegerPrecision, Precision
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets.encoders.wordpiece import WordPieces
 
@@ -63,7 +63,7 @@ class MiniLm:
         device: "torch.device | str" = "cpu",
         max_tokens: int = 256,
         keep_punctuation: bool = False,
-        precision: Precision = "auto",
+        precision: Precision | IntegerPrecision = "auto",
         name: str = "all-MiniLM-L6-v2",
         light_tokens: int = 0,
     ) -> None:
@@ -95,9 +95,16 @@ class MiniLm:
             native = open_native(self._files, self._shape, self._head, self._precision)
             if native is not None:
                 return native
+        if self._precision in INTEGERS:
+            raise ProviderError(
+                f"precision {self._precision} is computed by the C++ extension on a CPU, which is not to be had here "
+                f"(device {self._device}); install xtr-assets where there is a C++20 compiler, use device cpu, or "
+                "`precision: auto`"
+            )
         return LightPass(self._files, self._shape, self._head) if light_tokens else self._full_pass()
 
     def _full_pass(self) -> Pass:
+        assert self._precision not in INTEGERS
         return TorchPass(self._files, self._shape, self._head, self._device, self._precision)
 
     def _pass_for(self, tokens: int) -> Pass:
@@ -110,8 +117,11 @@ class MiniLm:
             return self._pass
 
     def _identity(self) -> dict[str, Any]:
-        """What decides the vectors. Not the precision: vectors of both agree to a cosine of 0.9995 and may be mixed."""
+        """What decides the vectors. Of the precisions int8 alone: vectors of all others agree to a cosine of 0.9999 and
+        may be mixed, those of int8 to 0.999 with them."""
+        precise = {"precision": "int8"} if self._precision == "int8" else {}
         return {
+            **precise,
             "code": CODE_VERSION,
             "weights": self._files.weights_sha256,
             "config": self._files.config_sha256,
