@@ -22,22 +22,6 @@ using Starts = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::de
 using Channels = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using State = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-// The fastest of each precision first, and of all but int8, whose vectors are others, the fastest first. Intel's cores
-// multiply bf16 no faster than they do floats (one instruction a cycle against two of half as many products), AMD's
-// twice as fast, which is as fast as they multiply 16 bits.
-std::vector<const encoder::Engine*> known_engines() {
-  using namespace encoder;
-  const Engine *brain = avx512_bf16_engine(), *single = avx512_engine(), *pairs = avx512_int16_engine();
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-  if (__builtin_cpu_is("intel")) {
-    return xtr::supported({pairs, single, brain, avx2_int16_engine(), avx2_engine(), &scalar_engine(),
-                           &scalar_int16_engine(), avx512_int8_engine(), avx2_int8_engine(), &scalar_int8_engine()});
-  }
-#endif
-  return xtr::supported({brain, pairs, single, avx2_int16_engine(), avx2_engine(), &scalar_engine(),
-                         &scalar_int16_engine(), avx512_int8_engine(), avx2_int8_engine(), &scalar_int8_engine()});
-}
-
 std::vector<float> copied(const Row& row, int width) {
   require(static_cast<int>(row.shape(0)) == width, "a bias, or a weight of a norm, is of another width");
   return {row.data(), row.data() + width};
@@ -47,7 +31,7 @@ class Bert {
  public:
   Bert(const std::string& name, int heads, float epsilon, Table words, Table places, Row type, Row norm_weight,
        Row norm_bias)
-      : engine_(xtr::named(known_engines(), name)), words_(words), places_(places) {
+      : engine_(xtr::named(encoder::known_engines(), name)), words_(words), places_(places) {
     model_.hidden = static_cast<int>(words.shape(1));
     model_.heads = heads;
     model_.epsilon = epsilon;
@@ -157,7 +141,7 @@ NB_MODULE(_forward, m) {
   m.attr("ABI") = 2;
   m.def("instruction_sets", [] {
     std::vector<std::string> names;
-    for (const encoder::Engine* one : known_engines()) names.emplace_back(one->name);
+    for (const encoder::Engine* one : encoder::known_engines()) names.emplace_back(one->name);
     return names;
   });
   nb::class_<Bert>(m, "Bert")

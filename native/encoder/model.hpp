@@ -96,8 +96,13 @@ const Engine* avx512_int8_engine();
 const Engine* avx2_engine();
 const Engine* avx2_int16_engine();
 const Engine* avx2_int8_engine();
+const Engine* neon_bf16_engine();
+const Engine* neon_engine();
 const Engine& scalar_engine();
 const Engine& scalar_int16_engine();
 const Engine& scalar_int8_engine();
+
+// Those of this processor, the fastest first.
+std::vector<const Engine*> known_engines();
 
 }  // namespace encoder

@@ -21,6 +21,13 @@ constexpr int kNarrow = 2;
 
 inline int least(int a, int b) { return a < b ? a : b; }
 
+// A float as bf16: rounded to the nearest, to the even one between two.
+inline std::uint32_t brain_of(float value) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
+}
+
 // c [R, C registers] = a [R, units] times a panel, of which C registers from `b` on are read, `stride` units a row.
 template <typename I, int R, int C>
 inline void tile(const Unit* a, std::int64_t a_stride, const Unit* b, int stride, int units, float* c, int c_stride) {

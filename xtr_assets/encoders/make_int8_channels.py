@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-import xtr_assets
 from xtr_assets.core.types import Floats, Int32s
 from xtr_assets.encoders.bert_numpy import LightBert, map_tensors
 from xtr_assets.encoders.bert_shape import BertShape
@@ -57,7 +56,7 @@ def main(out: Path) -> None:
     files = locate_minilm()
     files.verify()
     pieces = WordPieces(files.tokenizer)
-    texts = [*DOCUMENTS, *QUERIES, *functions(Path(xtr_assets.__file__).parent, FUNCTIONS)]
+    texts = [*DOCUMENTS, *QUERIES, *functions(Path(__file__).parents[1], FUNCTIONS)]
     rows = [np.array([pieces.cls, *ids[: MAX_TOKENS - 2], pieces.sep], np.int32) for ids in pieces.ids(texts)]
     found = channels_of(Watched(map_tensors(files.weights), BertShape.read(files.config)), rows)
     out.write_text(json.dumps({files.weights_sha256: found}) + "\n", "ascii")

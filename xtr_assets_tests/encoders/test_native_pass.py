@@ -107,7 +107,7 @@ def test_integers_are_the_same_by_every_instruction_set(engine: str) -> None:
     rows = [chance.integers(0, WORDS, n).astype(np.int32) for n in (1, 13, 60, 97)]
     found, expected = (states(opened(name, *SHAPES[0])[0], SHAPES[0][0], rows) for name in (engine, plain))
     for one, other in zip(found, expected, strict=True):
-        assert cosines(one, other).min() > 0.9999
+        assert cosines(one, other).min() > 0.9995
 
 
 def spoilt(change: str) -> dict[str, Floats]:

@@ -27,13 +27,7 @@ struct Brain : Floats {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(static_cast<std::uint16_t*>(base) + number),
                         (__m256i)_mm512_cvtneps_pbh(value));
   }
-  // Rounded to the nearest, to the even one between two.
-  static std::uint32_t rounded(float value) {
-    std::uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    return (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
-  }
-  static Unit unit(const float* from) { return rounded(from[0]) | rounded(from[1]) << 16; }
+  static Unit unit(const float* from) { return brain_of(from[0]) | brain_of(from[1]) << 16; }
 };
 
 
