@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 # Raised when this code gives other vectors for the same files and settings; part of the fingerprint.
 CODE_VERSION = 2
 
-# Of int8 by one instruction set against another: of 469 texts and 39,816 tokens the least were 0.99989 and 0.9995. A last
-# place of a float that rounds to another integer is a step of 1 in 127, and each layer adds some.
+# Of int8 by one instruction set against another; of 469 texts and 39,816 tokens the least were 0.99989 and 0.9995. A
+# last place of a float that rounds to another integer is a step of 1 in 127, and each layer adds some.
 INT8_TOLERANCE = Tolerance(0.9995, 0.998, 0.9993)
 
 # Tokens that a process encodes in numpy before it imports torch, which takes 1.0 to 2.1 CPU s: enough for a change of
