@@ -20,7 +20,8 @@ from xtr_assets.search.answer import answer, rank_arrays, search_span
 from xtr_assets.search.description import Described
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
-from xtr_assets.search.loaders import serving
+from xtr_assets.search.loaders import Place, open_any, serving
+from xtr_assets.search.open_parts import open_generation
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.reader import Indexes, OpenGeneration
@@ -30,9 +31,7 @@ from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.search.served_profile import apply_settings, profile_of, reset_settings
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import Manifest
-from xtr_assets.storage.remote.store_cache import open_place
 from xtr_assets.storage.scrub import Verify
-from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 
 log = logging.getLogger(__name__)
@@ -45,7 +44,8 @@ class Searcher(Described):
 
     Parameters
     ----------
-    warehouse : the warehouse, its folder, or an object store ("s3://bucket/prefix"; docs/object-store.md)
+    warehouse : the warehouse, its folder, a set of parts (docs/parts.md), or an object store ("s3://bucket/prefix";
+        docs/object-store.md)
     device : "auto", "cpu", "cuda" or "cuda:<n>"; what "auto" took is in `devices`, and why in `device_reasons`
     generation : a number, draft or published, or one that is open already; by default the published one
     encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
@@ -57,7 +57,7 @@ class Searcher(Described):
 
     def __init__(
         self,
-        warehouse: Warehouse | str | Path,
+        warehouse: Place | str | Path,
         device: str = "auto",
         generation: int | Generation | None = None,
         encoder: EncoderConfig | None = None,
@@ -65,14 +65,14 @@ class Searcher(Described):
         indexes: Indexes | None = None,
         verify: Verify | None = None,
     ) -> None:
-        self._warehouse = warehouse if isinstance(warehouse, Warehouse) else open_place(warehouse)
+        self._warehouse = open_any(warehouse) if isinstance(warehouse, str | Path) else warehouse
         self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()
         if generation is None:
             generation = serving(self._warehouse)
         elif not isinstance(generation, Generation):
             generation = self._warehouse.generation(generation)
-        self._opened: OpenGeneration | None = OpenGeneration(generation, device, None, device_memory, indexes, verify)
+        self._opened: OpenGeneration | None = open_generation(generation, device, None, device_memory, indexes, verify)
         self._encoder = QueryEncoder(parse_device(device).first, encoder)
         self._note_opened(self._opened)
 
@@ -115,7 +115,7 @@ class Searcher(Described):
             current, published = self._now(), serving(self._warehouse)
             if published.number == current.number:
                 return current.number
-            opened = OpenGeneration(published, self._device, current, self._device_memory, verify=self._verify)
+            opened = open_generation(published, self._device, current, self._device_memory, verify=self._verify)
             self._opened = opened
             current.leave()
             self._note_opened(opened)
@@ -339,7 +339,7 @@ class Searcher(Described):
 
 
 def open(
-    warehouse: Warehouse | str | Path,
+    warehouse: Place | str | Path,
     device: str = "auto",
     generation: int | None = None,
     encoder: EncoderConfig | None = None,
