@@ -71,7 +71,8 @@ class LowestConfidence:
 
     def said(self, ranking: Ranking) -> Doubles:
         """The confidence of each row of a ranking: float64 [n]."""
-        return np.minimum.reduce([curve.said(ranking) for curve in self.curves])
+        lowest: Doubles = np.minimum.reduce([curve.said(ranking) for curve in self.curves])
+        return lowest
 
 
 def features(ranking: Ranking) -> Doubles:

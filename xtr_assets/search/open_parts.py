@@ -102,7 +102,7 @@ class PartScrubs(Scrub):
     def wait(self, seconds: float | None = None) -> bool:
         """All of them within so many seconds."""
         until = None if seconds is None else monotonic() + seconds
-        return all([one.wait(None if until is None else max(0.0, until - monotonic())) for _, one in self._scrubs])
+        return all(one.wait(None if until is None else max(0.0, until - monotonic())) for _, one in self._scrubs)
 
     def end(self) -> None:
         for _, one in self._scrubs:
