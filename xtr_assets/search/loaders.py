@@ -14,7 +14,7 @@ from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.storage.draft import LEXICAL_INDEX, TOKEN_INDEX
 from xtr_assets.storage.generation import Generation, PlacedSegment
 from xtr_assets.storage.parts.part_set import PartSet
-from xtr_assets.storage.parts.part_set_reader import PartSetReader, holds_parts
+from xtr_assets.storage.parts.part_set_reader import holds_parts
 from xtr_assets.storage.remote.store_cache import CacheOptions, open_place
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -27,7 +27,7 @@ LEXICAL_FILE = f"{LEXICAL_INDEX}/index.json"
 
 
 # What a searcher answers from.
-Place = Warehouse | PartSetReader
+Place = Warehouse | PartSet
 
 
 def open_any(place: str | Path, options: CacheOptions | None = None) -> Place:
@@ -104,7 +104,7 @@ class LexicalIndexFile(IndexFile):
 def serving(warehouse: Place) -> Generation:
     """The generation that serves, of a set of parts those of its last move; GenerationError where none does."""
     published = warehouse.published
-    if published is None and isinstance(warehouse, PartSetReader):
+    if published is None and isinstance(warehouse, PartSet):
         raise GenerationError(
             f"nothing is published in {warehouse.root}; `xtr-assets parts publish` lets what its parts serve serve "
             "together"

@@ -20,7 +20,7 @@ from xtr_assets.search.answer import answer, rank_arrays, search_span
 from xtr_assets.search.description import Described
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
-from xtr_assets.search.loaders import Place, open_any, serving
+from xtr_assets.search.loaders import open_any, serving
 from xtr_assets.search.open_parts import open_generation
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
@@ -31,7 +31,9 @@ from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.search.served_profile import apply_settings, profile_of, reset_settings
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import Manifest
+from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.scrub import Verify
+from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ class Searcher(Described):
 
     def __init__(
         self,
-        warehouse: Place | str | Path,
+        warehouse: Warehouse | PartSet | str | Path,
         device: str = "auto",
         generation: int | Generation | None = None,
         encoder: EncoderConfig | None = None,
@@ -339,7 +341,7 @@ class Searcher(Described):
 
 
 def open(
-    warehouse: Place | str | Path,
+    warehouse: Warehouse | PartSet | str | Path,
     device: str = "auto",
     generation: int | None = None,
     encoder: EncoderConfig | None = None,
