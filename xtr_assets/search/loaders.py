@@ -117,6 +117,13 @@ def serving(warehouse: Place) -> Generation:
     return published
 
 
+def asked_for(warehouse: Place, generation: int | Generation | None) -> Generation:
+    """What somebody wants to search: one that is open already, one by its number, or what serves."""
+    if generation is None:
+        return serving(warehouse)
+    return generation if isinstance(generation, Generation) else warehouse.generation(generation)
+
+
 def open_dense(generation: Generation, device: str = "auto") -> DenseIndex:
     """The dense index, over the generation's own vectors and live rows, with the recipe and profile of its manifest.
 

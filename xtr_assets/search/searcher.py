@@ -20,7 +20,7 @@ from xtr_assets.search.answer import answer, rank_arrays, search_span
 from xtr_assets.search.description import Described
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
-from xtr_assets.search.loaders import open_any, serving
+from xtr_assets.search.loaders import asked_for, open_any, serving
 from xtr_assets.search.open_parts import open_generation
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
@@ -46,8 +46,7 @@ class Searcher(Described):
 
     Parameters
     ----------
-    warehouse : the warehouse, its folder, a set of parts (docs/parts.md), or an object store ("s3://bucket/prefix";
-        docs/object-store.md)
+    warehouse : the warehouse, its folder, a set of parts, or an object store ("s3://bucket/prefix")
     device : "auto", "cpu", "cuda" or "cuda:<n>"; what "auto" took is in `devices`, and why in `device_reasons`
     generation : a number, draft or published, or one that is open already; by default the published one
     encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
@@ -70,11 +69,8 @@ class Searcher(Described):
         self._warehouse = open_any(warehouse) if isinstance(warehouse, str | Path) else warehouse
         self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()
-        if generation is None:
-            generation = serving(self._warehouse)
-        elif not isinstance(generation, Generation):
-            generation = self._warehouse.generation(generation)
-        self._opened: OpenGeneration | None = open_generation(generation, device, None, device_memory, indexes, verify)
+        chosen = asked_for(self._warehouse, generation)
+        self._opened: OpenGeneration | None = open_generation(chosen, device, None, device_memory, indexes, verify)
         self._encoder = QueryEncoder(parse_device(device).first, encoder)
         self._note_opened(self._opened)
 
@@ -237,10 +233,7 @@ class Searcher(Described):
         with self._counting():
             ask = replace(Ask.checked(options, mode, where, syntax), scan=scan)
             check_queries(queries)
-            with (
-                self._using() as opened,
-                search_span(opened, ask, len(queries)),
-            ):
+            with self._using() as opened, search_span(opened, ask, len(queries)):
                 return Answer(opened.number, answer(opened, self._encoder, queries, ask, explain))
 
     def search_vectors(
@@ -301,6 +294,11 @@ class Searcher(Described):
         """
         with self._counting(), self._using() as opened:
             return reconstructed(opened, chunk_ids)
+
+    def encoded(self, text: str, spaces: Sequence[str]) -> QueryVectors:
+        """A text as the generation that answers now is asked with it, for the `spaces` given."""
+        with self._counting(), self._using() as opened:
+            return self._encoder.encode(opened.generation, [text], spaces)[0]
 
     @contextmanager
     def opened(self) -> Iterator[OpenGeneration]:

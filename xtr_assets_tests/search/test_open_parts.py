@@ -5,6 +5,7 @@ in several parts, names in one shard and metadata in another; as one index, and 
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -17,11 +18,20 @@ from hypothesis import strategies as st
 
 import xtr_assets as xa
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.lexical_terms import query_terms
+from xtr_assets.core.query_syntax import parse_query
+from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Chunk
+from xtr_assets.core.where_syntax import parse_where
+from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search import Hit, Searcher
 from xtr_assets.search.confidence import LowestConfidence
 from xtr_assets.search.open_parts import OpenParts
+from xtr_assets.search.part_legs import part_candidates, unknown_columns
+from xtr_assets.search.part_merge import merged_hits
 from xtr_assets.search.part_spaces import DenseParts
+from xtr_assets.search.request import Ask
+from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, drafted, write_shard
@@ -258,3 +268,60 @@ def test_a_move_swaps_all_parts_and_opens_what_changed(tmp_path: Path) -> None:
         assert searcher._now().served[0] is kept[0] and searcher._now().served[1] is not kept[1]
         made.rollback()
         assert searcher.refresh() == 3 and searcher.search("zebra", 100, "exact") == before
+
+
+@pytest.fixture(scope="module")
+def apart(sets: Mapping[str, Searcher]) -> Iterator[Mapping[str, Searcher]]:
+    """A searcher of each of the five parts by itself, as a server of each would have one."""
+    with sets["five"].opened() as opened:
+        assert isinstance(opened, OpenParts)
+        roots = {part.name: part.generation.layout.root for part in opened.generation.parts}
+    found = {name: xa.open(root, device="cpu") for name, root in roots.items()}
+    yield found
+    for searcher in found.values():
+        searcher.close()
+
+
+def asked_apart(apart: Mapping[str, Searcher], query: str, k: int, mode: Any, where: Any, fusion: Any) -> list[Any]:
+    """What a front does over servers, without them: words counted, candidates fetched, one ranking made."""
+    ask, text = Ask.checked(SearchOptions(k, fusion=fusion), mode, where), parse_query(query)
+    told, counts, blends, curves = {}, [], [], []
+    with ExitStack() as stack:
+        opened = {name: stack.enter_context(one.opened()) for name, one in apart.items()}
+        for one in opened.values():
+            terms = tuple(query_terms(text.text))
+            counts.append(one.lexical.index.counted(terms) if one.lexical is not None else Collection(0, 0, {}))
+            blends.append(one.legs.blend)
+            curves.append(one.generation.manifest.profile.get("confidence"))
+        encoded = ENCODER.encode_queries([text.text])
+        vectors = QueryVectors(encoded.embeddings[0], encoded.tokens[0], None, terms)
+        for name, one in opened.items():
+            told[name] = part_candidates(one, ask, vectors, text, Collection.of(counts))
+    assert all(blend == blends[0] for blend in blends)
+    return merged_hits(told, ask, blends[0], LowestConfidence.of(curves))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    query=st.sampled_from(QUERIES[:-1]),
+    mode=st.sampled_from(MODES[:-1]),
+    where=st.sampled_from(FILTERS),
+    k=st.sampled_from((1, 7, 70, 1000)),
+    fusion=st.sampled_from(("zsum", "rrf")),
+)
+def test_parts_that_are_asked_apart_add_up_to_the_answer_of_one_index(
+    one: Searcher, apart: Mapping[str, Searcher], query: str, mode: Any, where: Any, k: int, fusion: Any
+) -> None:
+    chosen = fusion if mode == "hybrid" else "zsum"
+    wanted = one.search(query, k, mode, where, fusion=chosen)
+    found = asked_apart(apart, query, k, mode, where, chosen)
+    assert [(hit.chunk_id, hit.score, hit.scores, hit.confidence) for hit in found] == [
+        (hit.chunk_id, hit.score, hit.scores, hit.confidence) for hit in wanted
+    ]
+
+
+def test_a_column_that_no_chunk_of_a_part_has_is_told_and_passes_none(apart: Mapping[str, Searcher]) -> None:
+    where = parse_where({"year": {"gte": 2019}, "author": "x"})
+    for name, searcher in apart.items():
+        with searcher.opened() as opened:
+            assert unknown_columns(opened, where) == (("author",) if name == "part1" else ("year", "author"))
