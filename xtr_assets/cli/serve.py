@@ -171,7 +171,7 @@ def _front(
 ) -> "uvicorn.Server":
     """The front of a set, not yet started."""
     from xtr_assets.server.bearers import Bearers
-    from xtr_assets.server.part_front import front_server
+    from xtr_assets.server.front_runner import front_server
     from xtr_assets.storage.parts.part_set import PartSet
 
     found: dict[str, list[str]] = {}

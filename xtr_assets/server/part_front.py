@@ -14,15 +14,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import httpx
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from xtr_assets.client.destination import Destination
 from xtr_assets.core.errors import EncoderMismatch, GenerationError, InvalidInput, XtrAssetsError
 from xtr_assets.index.lexical.collection import Collection as Words
 from xtr_assets.search.confidence import LowestConfidence
@@ -39,7 +36,6 @@ from xtr_assets.server.part_call import PartAbsent, PartDown, PartRequest, PartS
 from xtr_assets.server.part_route import MODES, candidates_of, front_ask
 from xtr_assets.server.problem import Problem
 from xtr_assets.server.question import Question, parse_question
-from xtr_assets.server.runner import Address, names_for, uvicorn_around
 from xtr_assets.storage.parts.part_records import PartMove
 from xtr_assets.storage.parts.part_set_reader import PartSetReader
 from xtr_assets.telemetry import metrics
@@ -73,8 +69,8 @@ class Known:
 class PartFront:
     """`app` is the ASGI application.
 
-    folder : the set, of which parts.json and moves/ are read. partial : where no server of a part answers, answer without
-    it and say so; else such a question is refused (503), naming the part.
+    folder : the set, of which parts.json and moves/ are read. partial : where no server of a part answers, answer
+    without it and say so; else such a question is refused (503), naming the part.
     """
 
     def __init__(
@@ -335,24 +331,3 @@ def _first(found: Mapping[str, Any]) -> Any:
 
 def _later() -> dict[str, str]:
     return {"Retry-After": str(RETRY_AFTER)}
-
-
-def front_server(
-    folder: Path,
-    named: Mapping[str, Sequence[str]],
-    address: Address,
-    bearers: Bearers,
-    partial: bool,
-    hedge_seconds: float,
-    access_log: bool,
-) -> uvicorn.Server:
-    """A front that was not started. named : the URLs of each part's servers. Raises ConfigError, InvalidInput."""
-    limits = Limits()
-    places = {
-        part: [Destination.checked(url, None, None, limits.seconds) for url in urls] for part, urls in named.items()
-    }
-    servers = PartServers(places, hedge_seconds, httpx.AsyncClient())
-    front = PartFront(
-        folder.resolve().name, folder, servers, bearers, limits, names_for(address, bearers), partial=partial
-    )
-    return uvicorn_around(front.app, address, limits, access_log)
