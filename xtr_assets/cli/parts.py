@@ -145,6 +145,8 @@ def status_document(opened: "PartSet") -> dict[str, Any]:
         except StorageError as error:
             problem = str(error)
         state = named.get(part)
+        if state is not None and problem is None:
+            problem = _withdrawn(opened, part, state.generation)
         found.append(
             {
                 "part": part,
@@ -164,6 +166,18 @@ def status_document(opened: "PartSet") -> dict[str, Any]:
         "shards": {shard: one.part for shard, one in sorted(info.shards.items())},
         "moves": [move.model_dump(mode="json") for move in moves],
     }
+
+
+def _withdrawn(opened: "PartSet", part: str, number: int) -> str | None:
+    """What is wrong with the generation that the set serves of a part; None where nothing is."""
+    from xtr_assets.core.errors import StorageError
+
+    try:
+        if opened.warehouse(part).generation(number).state == "withdrawn":
+            return f"generation {number} was withdrawn and serves in the set; `xtr-assets parts rollback`, or publish"
+    except StorageError as error:
+        return str(error)
+    return None
 
 
 def _open(folder: Path) -> "PartSet":

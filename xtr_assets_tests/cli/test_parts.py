@@ -45,6 +45,9 @@ def test_a_set_from_nothing_to_a_rollback(tmp_path: Path, monkeypatch: pytest.Mo
     ]
     assert status["move"] == 1 and status["live_rows"] == 6
     assert run("parts", "publish", "set", "--force", "no gate here").exit_code == 0
+    PartSet.open("set").warehouse("part-0002").withdraw(2, "bad")
+    status = json.loads(run("parts", "status", "set", "--json").stdout)
+    assert status["parts"][0]["problem"] is None and "generation 2 was withdrawn" in status["parts"][1]["problem"]
     told = run("parts", "rollback", "set", "--reason", "worse")
     assert told.exit_code == 0 and "move 3 serves 6 chunks (part-0001: 1, part-0002: 1)" in told.stderr
     shown = run("parts", "status", "set")

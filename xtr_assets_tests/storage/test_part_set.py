@@ -142,6 +142,7 @@ def test_a_named_generation_outlives_collections_of_its_part(two: PartSet, tmp_p
     shutil.move(part.root, moved)
     report = Warehouse.open(moved).collect(keep=1)
     assert report.pinned == (1,) and report.kept == (1, 5)
+    assert Warehouse.open(moved).verify().ok
     shutil.move(moved, part.root)
     assert "x0 first" in served(two)
     # The third move back is the last one that keeps its generations.
@@ -460,7 +461,9 @@ def test_a_part_that_was_replaced_is_not_what_the_move_names(two: PartSet, tmp_p
         _ = two.published
 
 
-def test_a_part_that_withdrew_what_serves_is_refused_and_passed_over(two: PartSet) -> None:
+def test_a_part_that_withdrew_what_serves_is_told_and_passed_over(
+    two: PartSet, caplog: pytest.LogCaptureFixture
+) -> None:
     build(two.warehouse("a"), "second", "x")
     two.publish()
     build(two.warehouse("a"), "third", "x")
@@ -468,7 +471,7 @@ def test_a_part_that_withdrew_what_serves_is_refused_and_passed_over(two: PartSe
     two.warehouse("a").withdraw(2, "bad")
     two.warehouse("a").withdraw(3, "bad too")
     published = two.published
-    assert published is not None and published.state == "withdrawn"
+    assert published is not None and published.state == "withdrawn" and "its part withdrew" in caplog.text
     with pytest.raises(PublishRefused, match="move 2 names a generation that its part withdrew"):
         two.rollback(2)
     assert two.rollback().move.to == 1

@@ -1,5 +1,6 @@
 """What a set of parts holds and which generations serve together: reading takes no lock and waits for nobody."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from xtr_assets.storage.parts.part_records import PartMove, SetInfo
 from xtr_assets.storage.remote.address import address_of, refuse_address
 from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
 
 
 def holds_parts(path: str | Path) -> bool:
@@ -88,7 +91,10 @@ class PartSetReader:
         """What serves: the generations of the last move. Raises naming the part that has not what the move names."""
         while (last := last_move(self.layout)) is not None:
             try:
-                return self._joined(last[0])
+                joined = self._joined(last[0])
+                if joined.state == "withdrawn":
+                    log.warning("%s serves a generation that its part withdrew; roll the set back, or publish", last[0])
+                return joined
             except (GenerationError, CorruptFile):
                 # Another process may have moved on, and a part collected what was named, between the two reads.
                 if last_move(self.layout) == last:
