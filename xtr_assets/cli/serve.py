@@ -13,10 +13,8 @@ from xtr_assets.cli.locate import cache_options, find_place, shown
 from xtr_assets.core.errors import ProviderError
 
 if TYPE_CHECKING:
-    import uvicorn
-
     from xtr_assets.server.hosted_index import HostedIndex
-    from xtr_assets.server.runner import Address
+    from xtr_assets.server.runner import Address, Runnable
     from xtr_assets.server.settings import KeptLog
 
 # A search holds Python's lock for a part of its time: more threads than this only take turns.
@@ -153,7 +151,7 @@ def serve(
     _run(server)
 
 
-def _run(server: "uvicorn.Server") -> None:
+def _run(server: "Runnable") -> None:
     server.run()
     if not server.started:
         # uvicorn has said why: the port is taken, the address is none of this machine.
@@ -168,7 +166,7 @@ def _front(
     partial: bool,
     hedge: float,
     access_log: bool,
-) -> "uvicorn.Server":
+) -> "Runnable":
     """The front of a set, not yet started."""
     from xtr_assets.server.bearers import Bearers
     from xtr_assets.server.front_runner import front_server

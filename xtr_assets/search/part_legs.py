@@ -10,7 +10,7 @@ import numpy as np
 
 from xtr_assets.core.fusion import Doubles
 from xtr_assets.core.query_syntax import Query
-from xtr_assets.core.top_k import distinct
+from xtr_assets.core.top_k import best_positions, distinct
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.core.where_syntax import COLUMNS, METADATA_PREFIX, Where
 from xtr_assets.index.lexical.collection import Collection
@@ -20,7 +20,7 @@ from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.ranker import scored
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import Ask
-from xtr_assets.search.retrievers import QueryVectors, Space
+from xtr_assets.search.retrievers import Listed, QueryVectors, Space
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,13 +29,14 @@ class PartCandidates:
 
     ids : int64 [m], chunk ids; scores : per space, and of names, float32 [m], NaN where a row has none; length :
     float64 [m], what length takes off MaxSim; lists : per space the candidates that it listed, positions int64, best
-    first; unknown : columns of the filter that the part does not have, none of whose rows passes then
+    first; allowed : how many rows of the part pass; unknown : columns of the filter that the part does not have, none of whose rows passes then
     """
 
     ids: Ints
     scores: Mapping[str, Floats]
     length: Doubles
     lists: Mapping[str, Ints]
+    allowed: int
     unknown: tuple[str, ...] = ()
 
 
@@ -56,18 +57,34 @@ def part_candidates(
         opened, ask, allowed, Timing(), masked=ask.where is not None or bool(unknown), demanded=demanded is not None
     )
     asked.ranker = replace(asked.ranker, spaces=spaces)
-    if not asked.count:
-        nothing = np.empty(0, np.float32)
-        return PartCandidates(np.empty(0, np.int64), {one.name: nothing for one in spaces}, np.empty(0), {}, unknown)
-    (lists,) = asked.lists([query], asked.ranker.listed(ask.k))
-    rows = distinct(np.concatenate([found.rows for found in lists.values()]))
+    rows, lists = _listed(asked, query)
     scores = {space.name: scored(space, query, rows, lists.get(space.name)) for space in spaces}
+    if asked.scans:
+        lists = {name: _best(name, values, rows) for name, values in scores.items()}
     length = np.zeros(len(rows))
     if asked.ranker.legs is not None:
         scores |= asked.ranker.legs.names_of(query, rows)
         length = asked.ranker.legs.shortened(rows)
     places = {name: np.searchsorted(rows, found.rows) for name, found in lists.items()}
-    return PartCandidates(opened.chunk_ids[rows], scores, length, places)
+    return PartCandidates(opened.chunk_ids[rows], scores, length, places, asked.count, unknown)
+
+
+def _listed(asked: Asked, query: QueryVectors) -> tuple[Ints, Mapping[str, Listed]]:
+    """The candidates, ascending, and the list of each space; every allowed row, and no list, where one index of so few
+    rows would score them all: so few may be all that the other parts together allow as well."""
+    if not asked.count:
+        return np.empty(0, np.int64), {}
+    if asked.scans:
+        return np.flatnonzero(asked.allowed), {}
+    (lists,) = asked.lists([query], asked.ranker.listed(asked.ask.k))
+    return distinct(np.concatenate([found.rows for found in lists.values()])), lists
+
+
+def _best(name: str, values: Floats, rows: Ints) -> Listed:
+    """Scored rows as a space lists them: of words those alone that share one with the query."""
+    best = best_positions(values, rows)
+    best = best[values[best] > 0] if name == "lexical" else best
+    return Listed(rows[best], values[best])
 
 
 def unknown_columns(opened: OpenGeneration, where: Where | None) -> tuple[str, ...]:

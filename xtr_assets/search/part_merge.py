@@ -14,7 +14,7 @@ from xtr_assets.search.legs import NAME, Blend, Legs
 from xtr_assets.search.part_legs import PartCandidates
 from xtr_assets.search.part_spaces import merged
 from xtr_assets.search.phase_times import Timing
-from xtr_assets.search.ranker import Ranker
+from xtr_assets.search.ranker import Ranker, Ranking
 from xtr_assets.search.request import SUMMED, Ask
 from xtr_assets.search.retrievers import Listed, QueryVectors
 
@@ -84,14 +84,26 @@ def merged_hits(
     ranker = Ranker(tuple(ToldSpace(name, scores[name]) for name in spaces), ids, legs, ask.options.fusion)
     if not len(ids):
         return []
-    listed = {name: _list(name, told, bases, scores[name], ranker.listed(ask.k)) for name in spaces}
-    listed[DEMANDED] = _demanded(told, bases)
-    ranking = ranker.rank(NO_QUERY, ask.k, listed, Timing())
+    allowed = sum(one.allowed for one in told)
+    if ask.mode != "lexical" and ranker.scans(ranker.listed(ask.k), allowed):
+        # So few that each part told all of them.
+        ranking = ranker.rank_all(NO_QUERY, ask.k, np.arange(len(ids)), Timing())
+    else:
+        ranking = _of_lists(told, bases, scores, ranker, ask)
     sure = confidence.said(ranking).tolist() if summed and confidence and ask.options.fusion == "zsum" else None
     return [
         MergedHit(names[int(owner[row])], int(ids[row]), score, by_space, None if sure is None else sure[place])
         for place, (row, (score, by_space, _)) in enumerate(zip(ranking.rows.tolist(), ranking.numbers(), strict=True))
     ]
+
+
+def _of_lists(
+    told: Sequence[PartCandidates], bases: Ints, scores: Mapping[str, Floats], ranker: Ranker, ask: Ask
+) -> Ranking:
+    most = ranker.listed(ask.k)
+    listed = {name: _list(name, told, bases, values, most) for name, values in scores.items()}
+    listed[DEMANDED] = _demanded(told, bases)
+    return ranker.rank(NO_QUERY, ask.k, listed, Timing())
 
 
 def _list(name: str, told: Sequence[PartCandidates], bases: Ints, scores: Floats, most: int) -> Listed:

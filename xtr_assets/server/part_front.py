@@ -124,18 +124,19 @@ class PartFront:
                 503, GenerationError.__name__, f"the parts took longer than {self._limits.seconds:g} s", _later()
             ) from None
         missing = sorted(set(told.move.parts) - set(told.names))
+        named = {name: told.move.parts[name].generation for name in told.names}
         head = {
             "index": self.name,
             "generation": told.move.number,
             "mode": question.mode,
             "took_ms": round((perf_counter() - started) * 1000, 3),
-            "parts": {name: told.move.parts[name].generation for name in told.names},
+            "parts": named,
             "partial": missing,
         }
         found: dict[str, Any] = {"hits": lists[0]} if question.single else {"results": [{"hits": o} for o in lists]}
         response = json_response({**head, **found})
         response.headers[GENERATION_HEADER] = str(told.move.number)
-        response.headers[PARTS_HEADER] = " ".join(f"{name}={number}" for name, number in head["parts"].items())
+        response.headers[PARTS_HEADER] = " ".join(f"{name}={number}" for name, number in named.items())
         if missing:
             response.headers[PARTIAL_HEADER] = " ".join(missing)
         return response

@@ -88,7 +88,7 @@ def parsed(kind: type[Body], document: Mapping[str, Any], limits: Limits) -> Bod
         body = kind.model_validate(document)
     except ValidationError as error:
         raise refused(400, problems(dict(item) for item in error.errors()[:3])) from error
-    asked = {"query": body.query, "mode": body.mode, "syntax": body.syntax}
+    asked: dict[str, Any] = {"query": body.query, "mode": body.mode, "syntax": body.syntax}
     if isinstance(body, Legs):
         asked |= {"k": body.k, "where": body.where, **body.settings}
     parse_question(asked, limits)
@@ -119,7 +119,8 @@ def prepared(index: HostedIndex, body: Prepare) -> dict[str, Any]:
 def legs_of(index: HostedIndex, body: Legs) -> dict[str, Any]:
     """What POST /v1/part/legs answers, in a worker thread."""
     with held(index, body.generation, body.sha256) as searcher, searcher.opened() as opened:
-        ask = Ask.checked(SearchOptions(body.k, **body.settings), body.mode, body.where, body.syntax)
+        settings: dict[str, Any] = body.settings
+        ask = Ask.checked(SearchOptions(body.k, **settings), body.mode, body.where, body.syntax)
         text = parse_query(body.query, body.syntax)
         told = body.collection
         collection = None if told is None else Collection(told.rows, told.length, told.frequencies)
@@ -138,6 +139,7 @@ def candidates_document(generation: int, found: PartCandidates) -> dict[str, Any
         "scores": scores,
         "length": found.length.tolist(),
         "lists": {name: places.tolist() for name, places in found.lists.items()},
+        "allowed": found.allowed,
         "unknown": list(found.unknown),
     }
 
@@ -201,7 +203,7 @@ def candidates_of(document: Mapping[str, Any]) -> PartCandidates:
     wrong = [name for name, places in lists.items() if len(places) and not 0 <= places.min() <= places.max() < len(ids)]
     if wrong or length.shape != ids.shape:
         raise ValueError(f"{len(ids)} ids, {length.shape} lengths, lists that lead elsewhere: {wrong}")
-    return PartCandidates(ids, scores, length, lists, tuple(map(str, document["unknown"])))
+    return PartCandidates(ids, scores, length, lists, int(document["allowed"]), tuple(map(str, document["unknown"])))
 
 
 def _floats(values: Sequence[float | None], count: int) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -27,6 +27,10 @@ GRACE_SECONDS = 30
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
+# What `serve` runs.
+Runnable = uvicorn.Server
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where the server listens; `anyone` lets everybody who reaches it ask without a token."""

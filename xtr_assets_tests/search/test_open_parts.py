@@ -151,7 +151,7 @@ def test_a_set_answers_as_one_index(
     collapse: Any,
     fusion: Any,
 ) -> None:
-    chosen = fusion if mode in ("hybrid", "exact") else "zsum"
+    chosen: Any = fusion if mode in ("hybrid", "exact") else "zsum"
     wanted = one.search(query, k, mode, where, collapse=collapse, fusion=chosen, explain=k < 50)
     for name, searcher in sets.items():
         found = searcher.search(query, k, mode, where, collapse=collapse, fusion=chosen, explain=k < 50)
@@ -312,7 +312,7 @@ def asked_apart(apart: Mapping[str, Searcher], query: str, k: int, mode: Any, wh
 def test_parts_that_are_asked_apart_add_up_to_the_answer_of_one_index(
     one: Searcher, apart: Mapping[str, Searcher], query: str, mode: Any, where: Any, k: int, fusion: Any
 ) -> None:
-    chosen = fusion if mode == "hybrid" else "zsum"
+    chosen: Any = fusion if mode == "hybrid" else "zsum"
     wanted = one.search(query, k, mode, where, fusion=chosen)
     found = asked_apart(apart, query, k, mode, where, chosen)
     assert [(hit.chunk_id, hit.score, hit.scores, hit.confidence) for hit in found] == [

@@ -23,7 +23,7 @@ from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.lock import exclusive
 from xtr_assets.storage.manifest import RequiredCheck
-from xtr_assets.storage.parts import move_chain, part_set
+from xtr_assets.storage.parts import part_set
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.pins import pinned_by_moves
 from xtr_assets.storage.warehouse import Warehouse
@@ -369,7 +369,7 @@ class Death(BaseException):
     ("module", "name", "after"),
     [
         (part_set, "pin_for_moves", 1),
-        (move_chain.os, "link", 1),
+        (os, "link", 1),
         (part_set.PartSet, "_write", 2),
         (part_set.PartSet, "_unpin", 2),
     ],
@@ -420,11 +420,11 @@ def test_two_writers_do_not_make_one_move(two: PartSet, monkeypatch: pytest.Monk
     link, name = os.link, two.layout.move(2)
 
     def slower(source: Path, target: Path) -> None:
-        monkeypatch.setattr(move_chain.os, "link", link)
+        monkeypatch.setattr(os, "link", link)
         shutil.copyfile(source, target)
         link(source, target)
 
-    monkeypatch.setattr(move_chain.os, "link", slower)
+    monkeypatch.setattr(os, "link", slower)
     with pytest.raises(GenerationError, match=r"00000002.json was made by another writer meanwhile"):
         two.publish()
     assert name.is_file() and two.number == 2
