@@ -27,9 +27,10 @@ from xtr_assets.search.retrievers import Listed, QueryVectors, Space
 class PartCandidates:
     """The candidates of one part for one query, by ascending row.
 
-    ids : int64 [m], chunk ids; scores : per space, and of names, float32 [m], NaN where a row has none; length :
-    float64 [m], what length takes off MaxSim; lists : per space the candidates that it listed, positions int64, best
-    first; allowed : how many rows of the part pass; unknown : columns of the filter that the part does not have, none of whose rows passes then
+    ids : int64 [m], chunk ids; scores : per space, and of names, float32 [m], NaN where a row has none
+    length : float64 [m], what length takes off MaxSim; lists : per space the candidates that it listed, positions
+    int64, best first; allowed : how many rows of the part pass
+    unknown : columns of the filter that the part does not have: none of its rows passes then
     """
 
     ids: Ints
@@ -58,6 +59,9 @@ def part_candidates(
     )
     asked.ranker = replace(asked.ranker, spaces=spaces)
     rows, lists = _listed(asked, query)
+    if not len(rows):
+        nothing = {space.name: np.empty(0, np.float32) for space in spaces}
+        return PartCandidates(rows, nothing, np.empty(0), {}, asked.count, unknown)
     scores = {space.name: scored(space, query, rows, lists.get(space.name)) for space in spaces}
     if asked.scans:
         lists = {name: _best(name, values, rows) for name, values in scores.items()}

@@ -1,6 +1,7 @@
 """A front over servers of parts, all in this process: one answer from one move, whatever a part does meanwhile."""
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -79,14 +80,20 @@ class Site:
             index.close()
 
 
-@pytest.fixture
-def parts(tmp_path: Path) -> PartSet:
-    made = PartSet.create(tmp_path / "set")
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = PartSet.create(tmp_path_factory.mktemp("front") / "set")
     for seed, name in enumerate(("a", "b")):
         made.add(name)
         build(made, name, seed)
     made.publish(force_reason=FORCE)
-    return made
+    return made.root
+
+
+@pytest.fixture
+def parts(template: Path, tmp_path: Path) -> PartSet:
+    shutil.copytree(template, tmp_path / "set")
+    return PartSet.open(tmp_path / "set")
 
 
 def tried(parts: PartSet, act: Callable[[Site], Awaitable[None]], *, partial: bool = False, hedge: float = 5.0) -> None:
