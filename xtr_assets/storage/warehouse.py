@@ -98,10 +98,11 @@ class Warehouse(WarehouseReader):
         source_fingerprint: str,
         files: Mapping[str, FileState],
         touched: Iterable[str],
-        chunks: Iterable[Chunk | Quarantined],
+        chunks: Iterable[Chunk | Quarantined | FileState],
         looked_ns: int = 0,
     ) -> ShardChange:
-        """The next snapshot of a shard: `files` is all it holds, `chunks` are those of the touched files only.
+        """The next snapshot of a shard: `files` is all it holds, `chunks` are those of the touched files only, with the
+        state of a file that changed while it was read.
         `looked_ns` is when the scan of the files began."""
         with self.shard_lock(shard, f"snapshot of {shard}", STEP_WAIT_SECONDS):
             return write_change(
