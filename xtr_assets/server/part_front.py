@@ -241,8 +241,10 @@ class PartFront:
         made_by = {name: one["fingerprint"] for name, one in found.items()}
         wrong = [name for name, one in made_by.items() if one != told.move.fingerprint]
         if wrong:
-            raise EncoderMismatch(
-                f"part {wrong[0]} has vectors of {made_by[wrong[0]][:8]}, the move those of {told.move.fingerprint[:8]}"
+            raise Problem(
+                503,
+                EncoderMismatch.__name__,
+                f"part {wrong[0]} has vectors of {made_by[wrong[0]][:8]}, the move those of {told.move.fingerprint[:8]}",
             )
         return found
 

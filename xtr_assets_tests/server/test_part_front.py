@@ -12,6 +12,7 @@ import pytest
 
 import xtr_assets as xa
 from xtr_assets.client.destination import Destination
+from xtr_assets.client.wire import hits_of
 from xtr_assets.server.application import Server
 from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.hosted_index import HostedIndex
@@ -126,6 +127,9 @@ def test_a_front_answers_as_the_whole_set_in_one_process_does(parts: PartSet) ->
                     for query in ("parse date zebra", "+zebra list"):
                         answer = await site.ask(query, 7, mode, where=where)
                         assert hits(answer) == local(whole, query, 7, mode, where), (mode, where)
+        # A client of this package reads it as any server's answer.
+        (first, *_) = hits_of(answer.json()["hits"])
+        assert first.source in ("a", "b") and first.confidence is None
         assert answer.headers["xtr-generation"] == "1" and answer.headers["xtr-parts"] == "a=1 b=1"
         assert (answer.json()["parts"], answer.json()["partial"]) == ({"a": 1, "b": 1}, [])
         both = (await site.web.post("/v1/search", json={"queries": ["zebra", " "], "k": 2})).json()["results"]
