@@ -244,7 +244,7 @@ class PartFront:
             raise Problem(
                 503,
                 EncoderMismatch.__name__,
-                f"part {wrong[0]} has vectors of {made_by[wrong[0]][:8]}, the move those of {told.move.fingerprint[:8]}",
+                f"part {wrong[0]} has vectors of {made_by[wrong[0]][:8]}, the move of {told.move.fingerprint[:8]}",
             )
         return found
 
