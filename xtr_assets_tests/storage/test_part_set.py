@@ -299,7 +299,11 @@ def a_shard_that_was_placed_and_never_built(parts: PartSet) -> None:
     ("harm", "told"),
     [
         (forced_itself, "part b: generation 2 was forced past its own gate: a test"),
-        (a_lost_shard, "part b: shard 'y' was placed here and its generation does not have it"),
+        pytest.param(
+            a_lost_shard,
+            "part b: shard 'y' was placed here and its generation does not have it",
+            marks=pytest.mark.long,
+        ),
         (a_moved_shard, "part a: shard 'y' was placed in part b, where it stays"),
         (a_part_taken_out, r"part b: move 1 .* names it, and it was taken out"),
         (a_shard_that_was_placed_and_never_built, "part b: shard 'new' was placed here"),
