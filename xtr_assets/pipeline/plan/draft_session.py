@@ -104,6 +104,10 @@ class DraftSession:
         """The gate's queries of the draft."""
         return self.kept("queries", _digest(self.draft, QUERIES_FILE), lambda: read_queries(self.draft))
 
+    def judging(self) -> int:
+        """How many different fixed queries the draft is judged by; 0 where none are drawn yet."""
+        return self.queries().judging() if self.draft.has_file(QUERIES_FILE) else 0
+
     def parent_queries(self) -> GateQueries | None:
         """The gate's queries of the parent; None where it has none."""
         parent = self.parent

@@ -15,6 +15,7 @@ from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 from xtr_assets.pipeline.gate.known_item import CHECK, Asked, check, depth_of, id_is_of_place, judge_items, known_items
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.queries import drawn_queries
 from xtr_assets.pipeline.queries.gate_queries import GateQuery, read_queries
 from xtr_assets.pipeline.queries.query_sample import sample_queries
 from xtr_assets.search.hits import Hit
@@ -204,15 +205,21 @@ def test_an_id_follows_from_the_place() -> None:
     assert [depth_of(rows) for rows in (1, 40, 199, 200, 10**6)] == [1, 2, 9, 10, 10]
 
 
-def test_an_encoder_that_gives_every_text_one_vector_is_no_fault_of_the_build(warehouse: Warehouse) -> None:
+def test_an_encoder_that_gives_every_text_one_vector_is_no_fault_of_the_build(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The hashing encoder knows no emoji: each text is the vector of nothing, and rows are returned in their order."""
     chance = np.random.default_rng(3)
     signs = [chr(0x1F300 + i) for i in range(60)]
     chunks = [
         make_chunk("c.jsonl", str(i), " ".join(chance.choice(signs, 30)), source="s", kind="record") for i in range(80)
     ]
-    session = session_over(warehouse, chunks)
-    found = check(session)
+    found = check(session_over(warehouse, chunks))
+    assert found.passed and found.details["items"] == 1, "all of them are one query"
+    assert "too few to refuse for" in found.summary
+    # Where each is asked, as it is where texts are one vector and the questions are not.
+    monkeypatch.setattr(drawn_queries, "different", lambda asked, *_: np.ones(len(asked.embeddings), np.bool_))
+    found = check(session_over(warehouse, chunks[:70]))
     assert found.passed, found.summary
     assert found.details["not_told_apart"] >= 50
     assert "the encoder tells none of" in found.summary
