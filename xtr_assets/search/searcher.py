@@ -53,6 +53,7 @@ class Searcher(Described):
     indexes : the dense, the token and the lexical index of just that generation, where somebody has them open already
     verify : how raw arrays are compared with their records at opening, see storage.scrub: "once" a host (behind the
         first searches where they are large), "full" with every other file, or by "sizes"; drafts by sizes
+    queries : what encodes questions, where somebody shares one among searchers; in place of `encoder`
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Searcher(Described):
         device_memory: int | None = None,
         indexes: Indexes | None = None,
         verify: Verify | None = None,
+        queries: QueryEncoder | None = None,
     ) -> None:
         self._warehouse = warehouse if isinstance(warehouse, Warehouse) else open_place(warehouse)
         self._device, self._device_memory, self._verify = device, device_memory, verify
@@ -73,7 +75,7 @@ class Searcher(Described):
         elif not isinstance(generation, Generation):
             generation = self._warehouse.generation(generation)
         self._opened: OpenGeneration | None = OpenGeneration(generation, device, None, device_memory, indexes, verify)
-        self._encoder = QueryEncoder(parse_device(device).first, encoder)
+        self._encoder = queries or QueryEncoder(parse_device(device).first, encoder)
         self._note_opened(self._opened)
 
     # -- the generation -----------------------------------------------------------------------------------------------

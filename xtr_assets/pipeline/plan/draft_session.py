@@ -13,6 +13,7 @@ from xtr_assets.encoders import open_encoder, open_fresh
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, neighbor_files, read_neighbors
+from xtr_assets.pipeline.plan.asked_texts import AskedTexts
 from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.gate_queries import QUERIES_FILE, GateQueries, read_queries
 from xtr_assets.pipeline.queries.tuning_queries import TUNING_NOTE, TuningQueries, read_tuning
@@ -27,6 +28,7 @@ from xtr_assets.search.loaders import (
     open_tokens,
     token_profile,
 )
+from xtr_assets.search.reader import Indexes
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
@@ -204,11 +206,13 @@ class DraftSession:
             id(words),
             repr([generation.manifest.profile.get(name) for name in ("hybrid", PROFILE_KEY)]),
         )
-        return self.kept(
-            f"searcher {generation.number}",
-            key,
-            lambda: Searcher(self.warehouse, "cpu", _read(generation), indexes=(dense, tokens, words)),
-        )
+        made = (dense, tokens, words)
+        return self.kept(f"searcher {generation.number}", key, lambda: self._opened_searcher(generation, made))
+
+    def _opened_searcher(self, generation: Generation, indexes: Indexes) -> Searcher:
+        """What serves and the draft are asked by one encoder, where one made both."""
+        asked = self.kept("asked texts", generation.fingerprint, lambda: AskedTexts("cpu"))
+        return Searcher(self.warehouse, "cpu", _read(generation), indexes=indexes, queries=asked)
 
 
 def parent_of(warehouse: Warehouse, draft: Generation) -> Generation | None:
