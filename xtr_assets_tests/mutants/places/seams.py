@@ -97,27 +97,30 @@ def _blob_of_the_last(original: Any) -> Any:
     return read
 
 
-def _altered(pattern: str, alter: Callable[[Path], None], listing: Callable[[Path], Path]) -> Plant:
-    """Files of the largest segment of an export are altered, and every record of them put right."""
+def _altered(pattern: str, alter: Callable[[Path], None]) -> Plant:
+    """Files of the segments of an export are altered, and every record of them put right."""
 
     def act(root: Path, manifest: dict[str, Any]) -> str:
-        segment = max(manifest["segments"], key=lambda one: one["rows"])["segment_id"]
-        folder = root / "segments" / segment
-        for path in sorted(folder.glob(pattern)):
+        paths = sorted((root / "segments").glob(pattern))
+        assert paths, f"no segment of the export has {pattern}"
+        for path in paths:
             alter(path)
-            listed = json.loads(listing(path).read_bytes())
-            one = record(path)
-            listed["files"][path.name] = {"bytes": one.bytes, "sha256": one.sha256}
-            listing(path).write_text(json.dumps(listed, sort_keys=True))
-            name = f"segments/{segment}/{path.relative_to(folder)}"
-            if name in manifest["files"]:
-                manifest["files"][name] = {"bytes": one.bytes, "sha256": one.sha256}
-            short, held = record(listing(path)), f"segments/{segment}/{listing(path).relative_to(folder)}"
-            if held in manifest["files"]:
-                manifest["files"][held] = {"bytes": short.bytes, "sha256": short.sha256}
+            listing = path.with_name("files.json")
+            listed = json.loads(listing.read_bytes())
+            listed["files"][path.name] = _recorded(path)
+            listing.write_text(json.dumps(listed, sort_keys=True))
+            for one in (path, listing):
+                name = one.relative_to(root).as_posix()
+                assert name in manifest["files"], name
+                manifest["files"][name] = _recorded(one)
         return ""
 
     return _export(act)
+
+
+def _recorded(path: Path) -> dict[str, Any]:
+    one = record(path)
+    return {"bytes": one.bytes, "sha256": one.sha256}
 
 
 def _rolled(path: Path) -> None:
@@ -211,14 +214,14 @@ MUTANTS = (
     Mutant(
         "an import with names of other rows, digests put right",
         PLACE,
-        _altered("names.*/vectors.npy", _rolled, lambda path: path.with_name("files.json")),
+        _altered("*/names.*/vectors.npy", _rolled),
         ARRIVED,
         TRANSFER,
     ),
     Mutant(
         "an import with words of other rows, digests put right",
         PLACE,
-        _altered("lexical.*/documents.npy", _rolled, lambda path: path.with_name("files.json")),
+        _altered("*/lexical.*/documents.npy", _rolled),
         ARRIVED,
         TRANSFER,
     ),

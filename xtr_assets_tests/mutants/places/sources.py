@@ -126,8 +126,8 @@ def _settings(**changes: Any) -> Plant:
     """A source forgets what its config says."""
 
     def make(original: Any) -> Any:
-        def init(self: Any, config: Any) -> None:
-            original(self, config.model_copy(update=changes))
+        def init(self: Any, config: Any, *place: Any) -> None:
+            original(self, config.model_copy(update=changes), *place)
 
         return init
 
