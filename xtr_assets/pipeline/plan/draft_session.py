@@ -158,6 +158,10 @@ class DraftSession:
         """A searcher over what serves; None where nothing does."""
         return None if self.serving is None else self._searcher(self.serving)
 
+    def asked_texts(self, generation: Generation) -> AskedTexts:
+        """What encodes the questions of this generation's searcher, and of others of the same encoder."""
+        return self.kept("asked texts", generation.fingerprint, lambda: AskedTexts("cpu"))
+
     def kept(self, name: str, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gave when it was last called for this name; it is called again where the key is another now."""
         held = self._opened.get(name)
@@ -210,8 +214,7 @@ class DraftSession:
         return self.kept(f"searcher {generation.number}", key, lambda: self._opened_searcher(generation, made))
 
     def _opened_searcher(self, generation: Generation, indexes: Indexes) -> Searcher:
-        """What serves and the draft are asked by one encoder, where one made both."""
-        asked = self.kept("asked texts", generation.fingerprint, lambda: AskedTexts("cpu"))
+        asked = self.asked_texts(generation)
         return Searcher(self.warehouse, "cpu", _read(generation), indexes=indexes, queries=asked)
 
 
