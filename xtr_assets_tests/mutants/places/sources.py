@@ -308,7 +308,12 @@ MUTANTS = (
         AGREES,
         INCREMENTAL,
     ),
-    Mutant("an include takes too little", "config", _settings(include=("m*.py", "page*", "a*", "b*")), AGREES | SHRUNK),
+    Mutant(
+        "an include takes too little",
+        "config",
+        _settings(include=("m*.py", "page*", "a*", "b*")),
+        AGREES | SHRUNK | {"SourceError"},
+    ),
     Mutant("the last file of a walk is cut off", PLACE, replaced("sources.file_scan:list_files", _last_cut), AGREES),
     Mutant(
         "a shard is as it was at the build before",
