@@ -34,6 +34,11 @@ class QueryEncoder:
         self._encoder: Encoder | None = None
         self.device: str | None = None
 
+    @staticmethod
+    def given(encoder: "EncoderConfig | QueryEncoder | None", device: str) -> "QueryEncoder":
+        """One that is open already, or one of this configuration on the device."""
+        return encoder if isinstance(encoder, QueryEncoder) else QueryEncoder(device, encoder)
+
     def encode(self, generation: Generation, texts: Sequence[str], spaces: Sequence[str]) -> list[QueryVectors]:
         """One QueryVectors per text; only the `spaces` asked for are filled. Words alone need no model."""
         terms = [tuple(query_terms(text)) if "lexical" in spaces else None for text in texts]

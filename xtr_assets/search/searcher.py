@@ -48,12 +48,11 @@ class Searcher(Described):
     warehouse : the warehouse, its folder, or an object store ("s3://bucket/prefix"; docs/object-store.md)
     device : "auto", "cpu", "cuda" or "cuda:<n>"; what "auto" took is in `devices`, and why in `device_reasons`
     generation : a number, draft or published, or one that is open already; by default the published one
-    encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
+    encoder : where it is found, if not where its default is, or one that is open; it must make the warehouse's vectors
     device_memory : bytes that the token index may hold on a GPU; None: half of what is free when it is opened
     indexes : the dense, the token and the lexical index of just that generation, where somebody has them open already
     verify : how raw arrays are compared with their records at opening, see storage.scrub: "once" a host (behind the
         first searches where they are large), "full" with every other file, or by "sizes"; drafts by sizes
-    queries : what encodes questions, where somebody shares one among searchers; in place of `encoder`
     """
 
     def __init__(
@@ -61,11 +60,10 @@ class Searcher(Described):
         warehouse: Warehouse | str | Path,
         device: str = "auto",
         generation: int | Generation | None = None,
-        encoder: EncoderConfig | None = None,
+        encoder: EncoderConfig | QueryEncoder | None = None,
         device_memory: int | None = None,
         indexes: Indexes | None = None,
         verify: Verify | None = None,
-        queries: QueryEncoder | None = None,
     ) -> None:
         self._warehouse = warehouse if isinstance(warehouse, Warehouse) else open_place(warehouse)
         self._device, self._device_memory, self._verify = device, device_memory, verify
@@ -75,7 +73,7 @@ class Searcher(Described):
         elif not isinstance(generation, Generation):
             generation = self._warehouse.generation(generation)
         self._opened: OpenGeneration | None = OpenGeneration(generation, device, None, device_memory, indexes, verify)
-        self._encoder = queries or QueryEncoder(parse_device(device).first, encoder)
+        self._encoder = QueryEncoder.given(encoder, parse_device(device).first)
         self._note_opened(self._opened)
 
     # -- the generation -----------------------------------------------------------------------------------------------

@@ -215,7 +215,7 @@ class DraftSession:
 
     def _opened_searcher(self, generation: Generation, indexes: Indexes) -> Searcher:
         asked = self.asked_texts(generation)
-        return Searcher(self.warehouse, "cpu", _read(generation), indexes=indexes, queries=asked)
+        return Searcher(self.warehouse, "cpu", _read(generation), encoder=asked, indexes=indexes)
 
 
 def parent_of(warehouse: Warehouse, draft: Generation) -> Generation | None:
