@@ -4,7 +4,7 @@ Written from docs/searching.md, "Modes", without the code of search: a factor of
 instead of taken off, the name of another row or a leg that only search forgot shows against this.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,8 @@ from xtr_assets.storage.generation import Generation
 # As docs/searching.md says: where the profile does not say how many.
 DEPTH = 100
 LEGS = ("dense", "xtr", "lexical")
+WEIGHTS = {"dense": 1.0, "name": 0.2, "xtr": 0.5, "lexical": 1 / 3}
+LENGTH = 0.025
 LEAST_SPREAD = 1e-6
 
 
@@ -36,6 +38,16 @@ class Told:
         if "weights" not in said:
             return cls(depth, {"dense": 1.0, "xtr": 1.0}, 0.0, False)
         return cls(depth, {leg: float(weight) for leg, weight in said["weights"].items()}, float(said["length"]), True)
+
+    @classmethod
+    def documented(cls, legs: Collection[str]) -> "Told":
+        """What a generation begun now is published with, of the legs "dense" and "tokens"."""
+        weights = dict(WEIGHTS)
+        if "dense" not in legs:
+            weights = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}
+        elif "tokens" not in legs:
+            del weights["xtr"]
+        return cls(DEPTH, weights, LENGTH, True)
 
 
 @dataclass(frozen=True)
