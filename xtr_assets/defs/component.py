@@ -49,16 +49,16 @@ Tags = dict[str, Any]
 class RunTags(dg.Resolvable, dg.Model):
     """Tags for the runs of each job, which a launcher or the queue reads: a queue, limits of memory, a priority."""
 
-    ingest: Annotated[Tags, Field(description="Chunks and vectors of one shard.")] = {}
-    rebuild: Annotated[Tags, Field(description="From the draft to the pointer.")] = {}
-    retrain: Annotated[Tags, Field(description="The same with nothing taken over.")] = {}
-    compact: Annotated[Tags, Field(description="Segments merged.")] = {}
-    tune: Annotated[Tags, Field(description="Search profiles found anew.")] = {}
-    evaluate: Annotated[Tags, Field(description="Quality of what serves.")] = {}
-    rollback: Annotated[Tags, Field(description="The pointer moved back.")] = {}
-    collect: Annotated[Tags, Field(description="Old generations removed.")] = {}
-    verify: Annotated[Tags, Field(description="Every byte that serves.")] = {}
-    train_head: Annotated[Tags, Field(description="A head of late interaction.")] = {}
+    ingest: Annotated[Tags | None, Field(description="Chunks and vectors of one shard.")] = None
+    rebuild: Annotated[Tags | None, Field(description="From the draft to the pointer.")] = None
+    retrain: Annotated[Tags | None, Field(description="The same with nothing taken over.")] = None
+    compact: Annotated[Tags | None, Field(description="Segments merged.")] = None
+    tune: Annotated[Tags | None, Field(description="Search profiles found anew.")] = None
+    evaluate: Annotated[Tags | None, Field(description="Quality of what serves.")] = None
+    rollback: Annotated[Tags | None, Field(description="The pointer moved back.")] = None
+    collect: Annotated[Tags | None, Field(description="Old generations removed.")] = None
+    verify: Annotated[Tags | None, Field(description="Every byte that serves.")] = None
+    train_head: Annotated[Tags | None, Field(description="A head of late interaction.")] = None
 
     def given(self) -> dict[str, Tags]:
         """Those of jobs that have any. Raises ConfigError for a tag whose template came to nothing: no queue is called
