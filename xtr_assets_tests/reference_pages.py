@@ -52,9 +52,9 @@ MOST_KINDS = 4
 FIELDS_HEAD = """\
 # Every field
 
-What the configuration takes, from the models that read it: names, types, bounds, defaults. What the fields are good for
-stands in [configuration.md](configuration.md), [encoders.md](encoders.md) and [dagster.md](dagster.md). This page is written
-by `make docs`; edit the models. A `defs.yaml` takes the fields of `xtr.yaml` as well.
+What the configuration takes, from the models that read it: names, types, bounds, defaults. What the fields are good
+for stands in [configuration.md](configuration.md), [encoders.md](encoders.md) and [dagster.md](dagster.md). This page
+is written by `make docs`; edit the models. A `defs.yaml` takes the fields of `xtr.yaml` as well.
 """
 COMMANDS_HEAD = """\
 # Every command

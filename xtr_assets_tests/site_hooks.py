@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
-    from mkdocs.structure.files import File, Files
+    from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
 
 DOCS = "docs"
@@ -131,7 +131,7 @@ def _set_off(text: str) -> str:
     lines: list[str] = []
     for line in text.splitlines(keepends=True):
         before = lines[-1] if lines else "\n"
-        for begins, goes_on in ((r"[-*] |\d+\. ", r"[-*] |\d+\. | "), (r"\|", r"\|")):
+        for begins, goes_on in ((r"[-*] |1\. ", r"[-*] |\d+\. | "), (r"\|", r"\|")):
             if re.match(begins, line) and before.strip() and not re.match(goes_on, before):
                 lines.append("\n")
         lines.append(line)
