@@ -1,7 +1,6 @@
 """Thirty moves of the pointer under a server: of a generation that answered before, nothing stays."""
 
 import gc
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -34,7 +33,7 @@ class Footprint:
         if sys.platform == "linux":
             lines = Path("/proc/self/maps").read_text().splitlines()
             self.mapped = Counter(line.split(maxsplit=5)[5] for line in lines if str(root) in line)
-            self.open = sum(_leads_into(root, one) for one in os.listdir("/proc/self/fd"))
+            self.open = sum(_leads_into(root, one) for one in Path("/proc/self/fd").iterdir())
 
     def of_generations(self, root: Path) -> set[int]:
         """The generations of which a file is mapped."""
@@ -42,9 +41,9 @@ class Footprint:
         return {int(one.removeprefix(folder).split("/")[0]) for one in self.mapped if one.startswith(folder)}
 
 
-def _leads_into(root: Path, descriptor: str) -> bool:
+def _leads_into(root: Path, descriptor: Path) -> bool:
     try:
-        return os.readlink(f"/proc/self/fd/{descriptor}").startswith(str(root))
+        return str(descriptor.readlink()).startswith(str(root))
     except OSError:
         return False
 
