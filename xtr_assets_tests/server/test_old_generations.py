@@ -19,7 +19,7 @@ from xtr_assets_tests.server.site import served, version
 from xtr_assets_tests.server.test_hot_swap import until
 
 HELD = (Searcher, OpenGeneration, Generation, DenseIndex, TokenIndex, LexicalIndex)
-PUBLISHED, MOVED_BACK = 10, 20
+PUBLISHED, MOVED_BACK = 8, 22
 
 
 class Footprint:
