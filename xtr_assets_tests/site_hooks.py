@@ -80,6 +80,8 @@ def resolved(root: Path, link: str, page: str) -> tuple[str | None, str]:
     if not name or re.match(r"[a-z]+:", name):
         return None, ""
     target = normpath(f"{Path(page).parent.as_posix()}/{name}")
+    if target.startswith(".."):
+        return None, ""
     if (root / target).is_dir():
         target += "/README.md"
     # What is not there stays as it is: MkDocs tells of it.

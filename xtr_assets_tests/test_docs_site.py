@@ -127,22 +127,24 @@ def test_drawings_take_the_colours_of_the_page(site: Path) -> None:
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """A repository of two pages with our settings."""
+    root = tmp_path / "repository"
     settings = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[0]
     hooks = f"hooks: [{ROOT / 'xtr_assets_tests' / 'site_hooks.py'}]"
     # Of the theme nothing is looked at here, and it takes half a second.
-    theme = f"theme: {{name: null, custom_dir: {tmp_path / 'theme'}}}\n"
+    theme = f"theme: {{name: null, custom_dir: {root / 'theme'}}}\n"
     for begins, instead in (("hooks:", f"{hooks}\n"), ("theme:", theme), ("plugins:", "plugins: []\n")):
         settings, count = re.subn(rf"^{begins}.*\n(?:[ #].*\n|\n(?= ))*", instead, settings, flags=re.MULTILINE)
         assert count == 1, begins
-    (tmp_path / "theme").mkdir()
-    (tmp_path / "theme" / "main.html").write_text("{{ page.content }}")
-    (tmp_path / "mkdocs.yml").write_text(settings + "\nnav: [README.md, two.md]\n")
-    shutil.copytree(ROOT / "docs" / "assets", tmp_path / "docs" / "assets")
-    (tmp_path / "docs" / "README.md").write_text("# One\nSee [two](two.md#a-part) and [three](../three.md).\n")
-    (tmp_path / "docs" / "two.md").write_text("# Two\n\n## A part\nBack to [one](README.md).\n")
-    (tmp_path / "three.md").write_text("# Three\nOf [two](docs/two.md), under a [license](LICENSE).\n")
-    (tmp_path / "LICENSE").write_text("Free\n")
-    return tmp_path
+    (root / "theme").mkdir(parents=True)
+    (root / "theme" / "main.html").write_text("{{ page.content }}")
+    (root / "mkdocs.yml").write_text(settings + "\nnav: [README.md, two.md]\n")
+    shutil.copytree(ROOT / "docs" / "assets", root / "docs" / "assets")
+    (root / "docs" / "README.md").write_text("# One\nSee [two](two.md#a-part) and [three](../three.md).\n")
+    (root / "docs" / "two.md").write_text("# Two\n\n## A part\nBack to [one](README.md).\n")
+    (root / "three.md").write_text("# Three\nOf [two](docs/two.md), under a [license](LICENSE).\n")
+    (root / "LICENSE").write_text("Free\n")
+    (tmp_path / "beside.md").write_text("# Of somebody else\n")
+    return root
 
 
 def test_a_small_site_is_whole(small: Path, tmp_path: Path) -> None:
@@ -156,6 +158,7 @@ def test_a_small_site_is_whole(small: Path, tmp_path: Path) -> None:
     [
         ("docs/two.md", "[lost](three.md)"),
         ("docs/two.md", "[lost](../none.md)"),
+        ("docs/two.md", "[of another](../../beside.md)"),
         ("docs/two.md", "[lost](README.md#none)"),
         ("docs/two.md", "[lost](#none)"),
         ("docs/two.md", "![lost](figures/none.png)"),
