@@ -97,6 +97,7 @@ def _materialization(record: dg.EventLogRecord) -> Materialization:
     event = record.asset_materialization
     tags = {} if event is None or event.tags is None else event.tags
     written_ns = int(record.timestamp * 1e9)
-    if GIVEN_TAG in tags:
+    # What is reported without a run has no other version than the one that was given.
+    if GIVEN_TAG in tags or (VERSION_TAG in tags and not record.run_id):
         return Materialization(f"version {tags.get(VERSION_TAG)}", written_ns)
     return Materialization(f"run {record.run_id} at {record.timestamp!r}", written_ns)
