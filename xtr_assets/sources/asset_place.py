@@ -63,6 +63,10 @@ class AssetPlace:
             return known
         return FileState(path, 0, found.written_ns, digest)
 
+    def changed(self, path: str, state: FileState) -> bool:  # noqa: ARG002
+        """Never: a value that was replaced while it was read is not taken (AssetRecords)."""
+        return False
+
     def file(self, path: str, globs: Globs, most: int | None) -> "AssetValue":  # noqa: ARG002
         """The stored value. SourceError where it cannot be had."""
         if self._seen is None:
