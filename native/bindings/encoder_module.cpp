@@ -19,6 +19,7 @@ using Row = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>
 using Table = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Ids = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Starts = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Panels = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using State = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 // The fastest first. Intel's cores multiply bf16 no faster than they do floats (one instruction a cycle against two of
@@ -91,6 +92,50 @@ class Bert {
     model_.layers.push_back(std::move(layer));
   }
 
+  // The panels of a layer's four matrices as they were packed: views of this model's memory.
+  std::vector<nb::ndarray<nb::numpy, const std::uint32_t, nb::ndim<1>>> panels(std::size_t number) {
+    require(number < model_.layers.size(), "the model has no such layer");
+    const encoder::Layer& layer = model_.layers[number];
+    std::vector<nb::ndarray<nb::numpy, const std::uint32_t, nb::ndim<1>>> views;
+    for (const encoder::Linear* one : {&layer.qkv, &layer.met, &layer.up, &layer.down}) {
+      views.emplace_back(one->panels.data(), std::initializer_list<std::size_t>{one->panels.count()}, nb::find(this));
+    }
+    return views;
+  }
+
+  // A layer whose matrices another model of this engine packed (`panels`); they are read where they lie.
+  void add_packed_layer(const std::vector<Panels>& panels, const std::vector<Row>& rows) {
+    require(panels.size() == 4 && rows.size() == 10, "a packed layer has four matrices and ten rows");
+    const int h = model_.hidden;
+    const int inner = static_cast<int>(rows[6].shape(0));
+    require(model_.layers.empty() || inner == model_.inner, "layers are of different inner widths");
+    require(inner % engine_.columns == 0, "the inner width is none that these instructions take");
+    model_.inner = inner;
+    encoder::Layer layer;
+    encoder::Linear* linears[] = {&layer.qkv, &layer.met, &layer.up, &layer.down};
+    const int outs[] = {3 * h, h, inner, h}, ins[] = {h, h, h, inner};
+    const int neighbours = engine_.precision == std::string("bf16") ? 2 : 1;
+    for (int i = 0; i < 4; ++i) {
+      const std::size_t count = static_cast<std::size_t>(outs[i]) * (ins[i] / neighbours);
+      require(panels[i].shape(0) == count && reinterpret_cast<std::uintptr_t>(panels[i].data()) % 64 == 0,
+              "packed panels are of another size, or begin inside a line of the cache");
+      linears[i]->panels = encoder::Buffer<encoder::Unit>::borrowed(panels[i].data(), count);
+      linears[i]->out = outs[i];
+      linears[i]->in = ins[i];
+      held_.push_back(panels[i]);
+    }
+    for (int i = 0; i < 3; ++i) {
+      const auto bias = copied(rows[i], h);
+      layer.qkv.bias.insert(layer.qkv.bias.end(), bias.begin(), bias.end());
+    }
+    layer.met.bias = copied(rows[3], h);
+    layer.after_met = {copied(rows[4], h), copied(rows[5], h)};
+    layer.up.bias = copied(rows[6], inner);
+    layer.down.bias = copied(rows[7], h);
+    layer.after_down = {copied(rows[8], h), copied(rows[9], h)};
+    model_.layers.push_back(std::move(layer));
+  }
+
   void forward(Ids ids, Starts starts, const std::vector<std::optional<State>>& states) const {
     require(starts.shape(0) >= 1 && starts(0) == 0, "starts begin with 0");
     const std::int64_t texts = static_cast<std::int64_t>(starts.shape(0)) - 1;
@@ -119,13 +164,14 @@ class Bert {
  private:
   const encoder::Engine& engine_;
   Table words_, places_;
+  std::vector<Panels> held_;
   encoder::Model model_;
 };
 
 }  // namespace
 
 NB_MODULE(_forward, m) {
-  m.attr("ABI") = 1;
+  m.attr("ABI") = 2;
   m.def("instruction_sets", [] {
     std::vector<std::string> names;
     for (const encoder::Engine* one : known_engines()) names.emplace_back(one->name);
@@ -134,6 +180,8 @@ NB_MODULE(_forward, m) {
   nb::class_<Bert>(m, "Bert")
       .def(nb::init<const std::string&, int, float, Table, Table, Row, Row, Row>())
       .def("add_layer", &Bert::add_layer)
+      .def("add_packed_layer", &Bert::add_packed_layer)
+      .def("panels", &Bert::panels)
       .def("forward", &Bert::forward)
       .def_prop_ro("precision", &Bert::precision);
 }

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from xtr_assets.encoders.bert_numpy import map_tensors
 from xtr_assets.encoders.bert_shape import POOLED, WORDS, BertShape
 from xtr_assets.encoders.forward_pass import GROUP_TOKENS, Batch, groups, means_of
 from xtr_assets.encoders.head import Head
+from xtr_assets.encoders.packed_weights import PackedWeights, Panels
 from xtr_assets.encoders.precision import Precision
 from xtr_assets.encoders.weights import ModelFiles
 
@@ -22,7 +24,7 @@ except ImportError:
     _forward = None
 
 # What this release calls; an extension left behind by another build is not used.
-ABI = 1
+ABI = 2
 # Matrices and rows of a layer in the order that the extension takes them.
 MATRICES = (
     "attention.self.query",
@@ -53,18 +55,31 @@ def engines(precision: Precision) -> tuple[str, ...]:
 def open_native(files: ModelFiles, shape: BertShape, head: Head, precision: Precision) -> "NativePass | None":
     """The pass; None where the extension is not there, or has no instructions for this precision or these widths.
 
-    `files` were verified.
+    The weights are verified here, unless they are those that were verified when they were packed.
     """
     names = engines(precision)
     if not names:
         return None
+    kept = _kept(files, names[0])
+    panels = None if kept is None else kept.read()
+    if panels is None:
+        files.verify()
     tensors = {name.removeprefix("bert."): one for name, one in map_tensors(files.weights).items()}
     try:
-        model = _load(names[0], tensors, shape)
+        model = _load(names[0], tensors, shape, panels)
+        if kept is not None and panels is None:
+            kept.write([model.panels(number) for number in range(shape.layers)])
     except (KeyError, ValueError):
         # Widths that no register divides, and a checkpoint that is another model, which torch's pass names.
         return None
     return NativePass(names[0], model, shape, head, tensors["embeddings.word_embeddings.weight"])
+
+
+def _kept(files: ModelFiles, engine: str) -> PackedWeights | None:
+    """Where the packed weights are kept. Of floats and bf16 the panels are all that an engine makes of a matrix."""
+    if not engine.endswith("_bf16") and "_" in engine:
+        return None
+    return PackedWeights.of(files, engine, Path(str(_forward.__file__)))  # type: ignore[union-attr]
 
 
 class NativePass:
@@ -118,7 +133,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _load(engine: str, tensors: "dict[str, Any]", shape: BertShape) -> Any:
+def _load(engine: str, tensors: "dict[str, Any]", shape: BertShape, panels: Panels | None = None) -> Any:
+    """The model; of `panels`, by layer, where its matrices were packed before."""
+    if panels is not None and len(panels) != shape.layers:
+        raise ValueError(f"{len(panels)} packed layers, the model has {shape.layers}")
+
     def tensor(name: str) -> Floats:
         return np.ascontiguousarray(tensors[name], np.float32)
 
@@ -136,6 +155,9 @@ def _load(engine: str, tensors: "dict[str, Any]", shape: BertShape) -> Any:
     )
     for number in range(shape.layers):
         name = f"encoder.layer.{number}"
-        matrices = [tensor(f"{name}.{matrix}.weight") for matrix in MATRICES]
-        model.add_layer(matrices, [tensor(f"{name}.{row}") for row in ROWS])
+        rows = [tensor(f"{name}.{row}") for row in ROWS]
+        if panels is not None:
+            model.add_packed_layer(panels[number], rows)
+        else:
+            model.add_layer([tensor(f"{name}.{matrix}.weight") for matrix in MATRICES], rows)
     return model
