@@ -63,8 +63,8 @@ def escaped(text: str) -> str:
 def one_line(text: str) -> str:
     """The same for a name, which may hold line ends: they would break the row of a table.
 
-    >>> print(one_line("two" + chr(10) + "lines.md"))
-    two\\nlines.md
+    >>> print(one_line("two" + chr(10) + "lines"))
+    two\\nlines
     """
     return "".join(_escape(letter) if letter in "\n\t" else letter for letter in escaped(text))
 
