@@ -79,7 +79,7 @@ def _kept(files: ModelFiles, engine: str) -> PackedWeights | None:
     """Where the packed weights are kept. Of floats and bf16 the panels are all that an engine makes of a matrix."""
     if not engine.endswith("_bf16") and "_" in engine:
         return None
-    return PackedWeights.of(files, engine, Path(str(_forward.__file__)))  # type: ignore[union-attr]
+    return PackedWeights.of(files, engine, Path(str(_forward.__file__)))
 
 
 class NativePass:

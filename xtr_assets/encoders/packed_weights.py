@@ -109,7 +109,7 @@ class PackedWeights:
                 os.fchmod(file.fileno(), 0o600)
                 file.write(bytes(HEADER_BYTES))
                 for one in (one for layer in panels for one in layer):
-                    data = memoryview(one).cast("B")
+                    data = one.view(np.uint8).data
                     padding = bytes(_padded(len(data)) - len(data))
                     for part in (data, padding):
                         digest.update(part)

@@ -36,8 +36,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFiles:
     save_file(tensors(128, 192), tmp_path / "model.safetensors")
     for name in ("tokenizer", "config"):
         (tmp_path / name).write_text(name)
-    paths = [tmp_path / name for name in ("model.safetensors", "tokenizer", "config")]
-    return ModelFiles(*paths, *map(sha256_file, paths))
+    weights, tokenizer, config = (tmp_path / name for name in ("model.safetensors", "tokenizer", "config"))
+    return ModelFiles(weights, tokenizer, config, sha256_file(weights), sha256_file(tokenizer), sha256_file(config))
 
 
 def opened(files: ModelFiles) -> NativePass:

@@ -14,6 +14,7 @@ import pytest
 
 from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets.pipeline.gate import source_agrees
+from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.ingest.scan import note_unchanged, scan, write_chunks
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.sources.asset_reader import lending
@@ -56,7 +57,7 @@ class World:
         # Of what was materialized just before the look nothing is concluded.
         os.utime(path, (LONG_AGO, LONG_AGO))
 
-    def build(self, plant: Plant | None = None) -> source_agrees.Finding:
+    def build(self, plant: Plant | None = None) -> Finding:
         """Ingest, with a fault in it where one is given, and look at the draft without it."""
         warehouse = Warehouse.create(self.config.warehouse, exist_ok=True)
         with lending(FolderReader(self.folder / "asset")):
