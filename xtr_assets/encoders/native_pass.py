@@ -14,8 +14,9 @@ from xtr_assets.encoders.bert_numpy import map_tensors
 from xtr_assets.encoders.bert_shape import POOLED, WORDS, BertShape
 from xtr_assets.encoders.forward_pass import GROUP_TOKENS, Batch, groups, means_of
 from xtr_assets.encoders.head import Head
+from xtr_assets.encoders.int8_channels import WideChannels, wide_channels
 from xtr_assets.encoders.packed_weights import PackedWeights, Panels
-from xtr_assets.encoders.precision import Precision
+from xtr_assets.encoders.precision import IntegerPrecision, Precision
 from xtr_assets.encoders.weights import ModelFiles
 
 try:
@@ -24,7 +25,7 @@ except ImportError:
     _forward = None
 
 # What this release calls; an extension left behind by another build is not used.
-ABI = 2
+ABI = 3
 # Matrices and rows of a layer in the order that the extension takes them.
 MATRICES = (
     "attention.self.query",
@@ -42,20 +43,36 @@ ROWS = (
 )
 
 
-def engines(precision: Precision) -> tuple[str, ...]:
-    """The instruction sets here that compute in a precision, the fastest first; none without the extension."""
+def engines(precision: Precision | IntegerPrecision) -> tuple[str, ...]:
+    """The instruction sets here that compute in a precision, the fastest first; none without the extension.
+
+    "auto" is any whose vectors may be mixed: all but int8.
+    """
     if _forward is None or _forward.ABI != ABI:
         return ()
     known: list[str] = _forward.instruction_sets()
     if precision == "auto":
-        return tuple(known)
-    return tuple(name for name in known if name.endswith("_bf16") == (precision == "bf16"))
+        return tuple(name for name in known if precision_of(name) != "int8")
+    return tuple(name for name in known if precision_of(name) == precision)
 
 
-def open_native(files: ModelFiles, shape: BertShape, head: Head, precision: Precision) -> "NativePass | None":
+def precision_of(engine: str) -> str:
+    """What an instruction set computes in, by its name.
+
+    >>> precision_of("avx512"), precision_of("avx512_bf16"), precision_of("scalar_int8")
+    ('fp32', 'bf16', 'int8')
+    """
+    _, _, ending = engine.partition("_")
+    return ending or "fp32"
+
+
+def open_native(
+    files: ModelFiles, shape: BertShape, head: Head, precision: Precision | IntegerPrecision
+) -> "NativePass | None":
     """The pass; None where the extension is not there, or has no instructions for this precision or these widths.
 
-    The weights are verified here, unless they are those that were verified when they were packed.
+    The weights are verified here, unless they are those that were verified when they were packed. ProviderError
+    for int8 of weights whose wide channels this release does not know.
     """
     names = engines(precision)
     if not names:
@@ -64,20 +81,34 @@ def open_native(files: ModelFiles, shape: BertShape, head: Head, precision: Prec
     panels = None if kept is None else kept.read()
     if panels is None:
         files.verify()
+        return _opened(files, shape, head, names[0], None, kept)
+    # Panels that the extension does not take after all are packed anew, from weights that are verified.
+    found = _opened(files, shape, head, names[0], panels, None)
+    if found is None:
+        files.verify()
+        return _opened(files, shape, head, names[0], None, None)
+    return found
+
+
+def _opened(
+    files: ModelFiles, shape: BertShape, head: Head, engine: str, panels: Panels | None, keep: PackedWeights | None
+) -> "NativePass | None":
+    """The pass, of panels where there are some; those that were packed here are written to `keep`."""
     tensors = {name.removeprefix("bert."): one for name, one in map_tensors(files.weights).items()}
     try:
-        model = _load(names[0], tensors, shape, panels)
-        if kept is not None and panels is None:
-            kept.write([model.panels(number) for number in range(shape.layers)])
+        wide = wide_channels(files.weights_sha256) if precision_of(engine) == "int8" else ()
+        model = _load(engine, tensors, shape, wide, panels)
+        if keep is not None:
+            keep.write([model.panels(number) for number in range(shape.layers)])
     except (KeyError, ValueError):
         # Widths that no register divides, and a checkpoint that is another model, which torch's pass names.
         return None
-    return NativePass(names[0], model, shape, head, tensors["embeddings.word_embeddings.weight"])
+    return NativePass(engine, model, shape, head, tensors["embeddings.word_embeddings.weight"])
 
 
 def _kept(files: ModelFiles, engine: str) -> PackedWeights | None:
-    """Where the packed weights are kept. Of floats and bf16 the panels are all that an engine makes of a matrix."""
-    if not engine.endswith("_bf16") and "_" in engine:
+    """Where the packed weights are kept. Not those of int8, whose wide channels are chosen by this package."""
+    if precision_of(engine) == "int8":
         return None
     return PackedWeights.of(files, engine, Path(str(_forward.__file__)))
 
@@ -133,7 +164,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _load(engine: str, tensors: "dict[str, Any]", shape: BertShape, panels: Panels | None = None) -> Any:
+def _load(
+    engine: str, tensors: "dict[str, Any]", shape: BertShape, wide: WideChannels = (), panels: Panels | None = None
+) -> Any:
     """The model; of `panels`, by layer, where its matrices were packed before."""
     if panels is not None and len(panels) != shape.layers:
         raise ValueError(f"{len(panels)} packed layers, the model has {shape.layers}")
@@ -159,5 +192,7 @@ def _load(engine: str, tensors: "dict[str, Any]", shape: BertShape, panels: Pane
         if panels is not None:
             model.add_packed_layer(panels[number], rows)
         else:
-            model.add_layer([tensor(f"{name}.{matrix}.weight") for matrix in MATRICES], rows)
+            matrices = [tensor(f"{name}.{matrix}.weight") for matrix in MATRICES]
+            inner = np.arange(len(matrices[4]), dtype=np.int32)
+            model.add_layer(matrices, rows, [*wide[number], inner] if wide else [])
     return model

@@ -168,8 +168,13 @@ def test_weights_written_a_moment_ago_or_small_are_not_kept(files: ModelFiles, m
 
 def test_panels_of_another_size_are_refused(files: ModelFiles) -> None:
     model = opened(files)._model
-    panels = [[one[:-16] for one in model.panels(number)] for number in range(LAYERS)]
-    with pytest.raises(ValueError, match="packed panels are of another size"):
-        native_pass._load(engines("auto")[0], tensors(128, 192), SHAPE, panels)
+    panels = [model.panels(number) for number in range(LAYERS)]
+    for place, said in (
+        (0, "packed panels are of another size"),
+        (1, "what tells of packed integers is of another size"),
+    ):
+        cut = [[one[:-16] if n == place else one for n, one in enumerate(layer)] for layer in panels]
+        with pytest.raises(ValueError, match=said):
+            native_pass._load(engines("auto")[0], tensors(128, 192), SHAPE, panels=cut)
     with pytest.raises(ValueError, match="2 packed layers, the model has 3"):
-        native_pass._load(engines("auto")[0], tensors(128, 192), SHAPE, panels[:2])
+        native_pass._load(engines("auto")[0], tensors(128, 192), SHAPE, panels=panels[:2])
