@@ -71,12 +71,13 @@ class MiniLm:
         name: str = "all-MiniLM-L6-v2",
         light_tokens: int = 0,
     ) -> None:
-        """`head` is called with the number of the last layer. Verifies `files` before it reads them.
+        """`head` is called with the number of the last layer. Verifies `files` before it reads them; weights that the
+        extension packed before are not read again.
 
         On a CPU the extension encodes, without torch. Where it is missing, or knows no such model, the first
         `light_tokens` tokens are encoded in numpy, in float32; torch is imported when more come.
         """
-        files.verify()
+        files.verify(weights=False)
         shape = BertShape.read(files.config)
         if not 3 <= max_tokens <= shape.positions:
             raise InvalidInput(f"max_tokens is {max_tokens}; the model takes 3 to {shape.positions}")
@@ -106,6 +107,7 @@ class MiniLm:
                 f"(device {self._device}); install xtr-assets where there is a C++20 compiler, use device cpu, or "
                 "`precision: auto`"
             )
+        self._files.verify()
         return LightPass(self._files, self._shape, self._head) if light_tokens else self._full_pass()
 
     def _full_pass(self) -> Pass:
