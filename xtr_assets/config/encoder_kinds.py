@@ -20,6 +20,8 @@ ENCODER_GROUP = "xtr_assets.encoders"
 
 Dim = Annotated[int, Field(ge=8, le=4096)]
 Precision = Literal["auto", "fp32", "bf16"]
+# What the extension computes minilm in; int8 is another encoder, with a fingerprint of its own.
+MiniLmPrecision = Precision | Literal["int16", "int8"]
 # A commit, in full: a branch, a tag and a short one may be another commit tomorrow.
 Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
@@ -60,7 +62,7 @@ class MiniLmConfig(Kind):
     head: Literal["shipped", "shipped-2", "shipped-1", "projection"] | UsablePath = "shipped"
     max_tokens: Annotated[int, Field(ge=16, le=512)] = 256
     keep_punctuation: bool = False
-    precision: Precision = "auto"
+    precision: MiniLmPrecision = "auto"
 
     def at(self, folder: Path) -> Self:
         """The same with every relative path taken from `folder`."""

@@ -30,7 +30,7 @@ _CLASSES: tuple[type[BaseModel], ...] = (
     XtrConfig,
 )
 # Where minilm's weights lie is the business of this machine, and its head is found by its sha256; nor does a record say
-# in which precision this machine serves.
+# in which precision this machine serves, but for int8, which is another encoder.
 NOT_TAKEN = frozenset({"weights", "head", "precision"})
 
 
@@ -46,6 +46,8 @@ def recorded_config(described: Mapping[str, Any]) -> EncoderConfig:
             return EncoderPair.model_validate(parts)
         known = next((one for one in _CLASSES if one.model_fields["kind"].default == kind), PythonConfig)
         taken = {name: described[name] for name in known.model_fields if name in described and name not in NOT_TAKEN}
+        if known is MiniLmConfig and described.get("precision") == "int8":
+            taken["precision"] = "int8"
         config: EncoderConfig = known.model_validate(taken)  # type: ignore[assignment]
     except (ValidationError, ConfigError, TypeError) as error:
         raise UnknownFormat(

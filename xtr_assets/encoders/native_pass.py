@@ -13,7 +13,8 @@ from xtr_assets.encoders.bert_numpy import map_tensors
 from xtr_assets.encoders.bert_shape import POOLED, WORDS, BertShape
 from xtr_assets.encoders.forward_pass import GROUP_TOKENS, Batch, groups, means_of
 from xtr_assets.encoders.head import Head
-from xtr_assets.encoders.precision import Precision
+from xtr_assets.encoders.int8_channels import WideChannels, wide_channels
+from xtr_assets.encoders.precision import IntegerPrecision, Precision
 from xtr_assets.encoders.weights import ModelFiles
 
 try:
@@ -22,7 +23,7 @@ except ImportError:
     _forward = None
 
 # What this release calls; an extension left behind by another build is not used.
-ABI = 1
+ABI = 2
 # Matrices and rows of a layer in the order that the extension takes them.
 MATRICES = (
     "attention.self.query",
@@ -40,27 +41,42 @@ ROWS = (
 )
 
 
-def engines(precision: Precision) -> tuple[str, ...]:
-    """The instruction sets here that compute in a precision, the fastest first; none without the extension."""
+def engines(precision: Precision | IntegerPrecision) -> tuple[str, ...]:
+    """The instruction sets here that compute in a precision, the fastest first; none without the extension.
+
+    "auto" is any whose vectors may be mixed: all but int8.
+    """
     if _forward is None or _forward.ABI != ABI:
         return ()
     known: list[str] = _forward.instruction_sets()
     if precision == "auto":
-        return tuple(known)
-    return tuple(name for name in known if name.endswith("_bf16") == (precision == "bf16"))
+        return tuple(name for name in known if precision_of(name) != "int8")
+    return tuple(name for name in known if precision_of(name) == precision)
 
 
-def open_native(files: ModelFiles, shape: BertShape, head: Head, precision: Precision) -> "NativePass | None":
+def precision_of(engine: str) -> str:
+    """What an instruction set computes in, by its name.
+
+    >>> precision_of("avx512"), precision_of("avx512_bf16"), precision_of("scalar_int8")
+    ('fp32', 'bf16', 'int8')
+    """
+    _, _, ending = engine.partition("_")
+    return ending or "fp32"
+
+
+def open_native(
+    files: ModelFiles, shape: BertShape, head: Head, precision: Precision | IntegerPrecision
+) -> "NativePass | None":
     """The pass; None where the extension is not there, or has no instructions for this precision or these widths.
 
-    `files` were verified.
+    `files` were verified. ProviderError for int8 of weights whose wide channels this release does not know.
     """
     names = engines(precision)
     if not names:
         return None
     tensors = {name.removeprefix("bert."): one for name, one in map_tensors(files.weights).items()}
     try:
-        model = _load(names[0], tensors, shape)
+        model = _load(names[0], tensors, shape, wide_channels(files.weights_sha256) if precision == "int8" else ())
     except (KeyError, ValueError):
         # Widths that no register divides, and a checkpoint that is another model, which torch's pass names.
         return None
@@ -118,7 +134,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _load(engine: str, tensors: "dict[str, Any]", shape: BertShape) -> Any:
+def _load(engine: str, tensors: "dict[str, Any]", shape: BertShape, wide: WideChannels = ()) -> Any:
     def tensor(name: str) -> Floats:
         return np.ascontiguousarray(tensors[name], np.float32)
 
@@ -137,5 +153,6 @@ def _load(engine: str, tensors: "dict[str, Any]", shape: BertShape) -> Any:
     for number in range(shape.layers):
         name = f"encoder.layer.{number}"
         matrices = [tensor(f"{name}.{matrix}.weight") for matrix in MATRICES]
-        model.add_layer(matrices, [tensor(f"{name}.{row}") for row in ROWS])
+        inner = np.arange(len(matrices[4]), dtype=np.int32)
+        model.add_layer(matrices, [tensor(f"{name}.{row}") for row in ROWS], [*wide[number], inner] if wide else [])
     return model

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["auto", "fp32", "bf16"]
+# What the extension computes in besides, on a CPU. Vectors of int16 may be mixed with those of fp32 and bf16; those of
+# int8 may not, they are another encoder's.
+IntegerPrecision = Literal["int16", "int8"]
+INTEGERS: tuple[IntegerPrecision, ...] = ("int16", "int8")
 
 
 # What the drivers of the GPUs that torch calls cuda leave in /dev: NVIDIA's on servers, on boards and under Windows'
@@ -61,6 +65,11 @@ def choose_precision(asked: Precision, device: "torch.device") -> Literal["fp32"
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if torch.cpu.get_capabilities().get("avx512_bf16", False) and bf16_gains() else "fp32"
+
+
+def torch_precision(asked: Precision | IntegerPrecision) -> Precision:
+    """What torch computes in where the extension would compute in integers: those of fp32 are nearest to both."""
+    return "fp32" if asked in INTEGERS else asked
 
 
 @cache

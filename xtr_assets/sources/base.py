@@ -6,6 +6,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 from xtr_assets.config import SourceConfig
@@ -128,6 +129,13 @@ class FileSource(ABC):
             # next one is read. What was indexed of it before stays, as of every file that cannot be read.
             log.exception("source %s: %s cannot be read", self.config.name, path)
             yield self.refuse(path, 0, "unreadable", f"{type(error).__name__}: {error!s:.200}")
+
+    def state_read(self, path: str, state: FileState) -> FileState:
+        """What to keep of a file of which `scan` told `state`, now that it has been read. Where it may hold other bytes
+        by now nobody knows which were read: it gets a sha256 that no file has, so that the next scan reads it again."""
+        if not self.place.changed(path, state):
+            return state
+        return replace(state, mtime_ns=0, sha256=hashlib.sha256(f"{state.sha256}, changed".encode()).hexdigest())
 
     def most_bytes(self, path: str) -> int | None:  # noqa: ARG002
         """The largest file of a name that is read; None for any."""

@@ -1,11 +1,13 @@
 """A folder, or a single file, of this machine."""
 
 import stat
+import time
 from pathlib import Path
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.errors import ConfigError, SourceError
 from xtr_assets.core.types import FileState
+from xtr_assets.sources.bounded_read import unread_digest
 from xtr_assets.sources.file_scan import Listing, file_state, list_files
 from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.place import LocalFile, Refused, too_large
@@ -23,8 +25,13 @@ class FolderPlace:
 
     def state(self, path: str, known: FileState | None, now_ns: int, most: int | None) -> FileState | None:
         """A file whose size and time (`file_state`) are those in `known` keeps its sha256 unread; any other is read."""
-        folder = self.root.parent if self._single() else self.root
-        return file_state(folder, path, known, now_ns, most)
+        return file_state(self._folder(), path, known, now_ns, most)
+
+    def changed(self, path: str, state: FileState) -> bool:
+        """By its content, where size and time cannot tell; what is larger than any limit was not read."""
+        most = 0 if state.sha256 == unread_digest(state.size) else None
+        now = file_state(self._folder(), path, state, time.time_ns(), most)
+        return now is None or bool(now.unread) or now.sha256 != state.sha256
 
     def file(self, path: str, globs: Globs, most: int | None) -> LocalFile:  # noqa: ARG002
         file = self._file(path)
@@ -37,6 +44,9 @@ class FolderPlace:
         if most is not None and status.st_size > most:
             raise too_large(status.st_size, most)
         return LocalFile(file)
+
+    def _folder(self) -> Path:
+        return self.root.parent if self._single() else self.root
 
     def _file(self, path: str) -> Path:
         return self.root if self._single() else self.root / path

@@ -94,6 +94,10 @@ class GitPlace:
             return known
         return FileState(path, blob.size, 0, digest)
 
+    def changed(self, path: str, state: FileState) -> bool:  # noqa: ARG002
+        """A blob is its content."""
+        return False
+
     def file(self, path: str, globs: Globs, most: int | None) -> BlobFile:
         if self._blobs is None:
             self.listing(globs)

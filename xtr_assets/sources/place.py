@@ -49,6 +49,9 @@ class Place(Protocol):
         """A listed file now; None where it vanished. What cannot be read keeps what is known (`unread_state`).
         What is larger than `most` bytes is not looked into."""
 
+    def changed(self, path: str, state: FileState) -> bool:
+        """Whether a file that has been read may hold other bytes by now than those that `state` tells of."""
+
     def file(self, path: str, globs: Globs, most: int | None) -> SourceFile:
         """A file of the last listing, to read. OSError where there is none, Refused for what is not looked into."""
 

@@ -119,6 +119,15 @@ class StorePlace:
             return known
         return FileState(path, size, trusted, digest)
 
+    def changed(self, path: str, state: FileState) -> bool:  # noqa: ARG002
+        """By what the store says of it now; what cannot be told may have."""
+        listed = (self._infos or {}).get(path)
+        try:
+            now = None if listed is None else self.store.info(str(listed["name"]))
+        except Exception:
+            now = None
+        return listed is None or now is None or _told(now) != _told(listed)
+
     def _digest(self, path: str) -> str:
         made = hashlib.sha256()
         with self._object(path).open() as stream:
@@ -182,6 +191,10 @@ def open_store(address: str, source: str) -> tuple[Any, str]:
             f"source {source}: {address} cannot be opened ({type(error).__name__}: {str(error)[:200]}); check the "
             "address and the credentials"
         ) from error
+
+
+def _told(info: Mapping[str, Any]) -> tuple[int, str | None, int]:
+    return int(info["size"]), version_of(info), time_of(info)
 
 
 def version_of(info: Mapping[str, Any]) -> str | None:

@@ -58,15 +58,18 @@ def write_change(
     source_fingerprint: str,
     files: Mapping[str, FileState],
     touched: Iterable[str],
-    chunks: Iterable[Chunk | Quarantined],
+    chunks: Iterable[Chunk | Quarantined | FileState],
     looked_ns: int = 0,
 ) -> ShardChange:
-    """The next snapshot of a shard, committed. Work is linear in the touched rows, plus a scan of the path column."""
+    """The next snapshot of a shard, committed. Work is linear in the touched rows, plus a scan of the path column.
+
+    A FileState among the chunks takes the place of the one in `files`: while it was read something came to light.
+    """
     named = set(touched)
-    stored = {path: SnapshotFile(size=state.size, sha256=state.sha256) for path, state in files.items()}
+    files = dict(files)
     _check_touched(previous, source_fingerprint, files, named)
     stale = _stale_entries(previous, source_fingerprint, files)
-    gone = (set(previous.files) if previous else set()) - set(stored)
+    gone = (set(previous.files) if previous else set()) - set(files)
     same = previous is not None and previous.source_fingerprint == source_fingerprint and previous.stale == stale
     if previous is not None and same and not named and not gone:
         for item in chunks:
@@ -80,11 +83,12 @@ def write_change(
     quarantine = [
         entry
         for entry in (previous.quarantine if previous else ())
-        if entry.path in stored and entry.path not in named
+        if entry.path in files and entry.path not in named
         if not (entry.reason == "unreadable" and entry.path in unread)
     ]
     with scratch(layout) as folder, ChunkWriter(folder, shard) as writer:
-        counts = _write_rows(shard, writer, old, chunks, named, quarantine)
+        counts = _write_rows(shard, writer, old, chunks, named, quarantine, files)
+        stored = {path: SnapshotFile(size=state.size, sha256=state.sha256) for path, state in files.items()}
         made = finished(folder, shard, writer) if writer.rows else None
         segments = _kept_segments(old)
         if made is not None:
@@ -157,9 +161,10 @@ def _write_rows(
     shard: str,
     writer: ChunkWriter,
     old: StandingRows,
-    chunks: Iterable[Chunk | Quarantined],
+    chunks: Iterable[Chunk | Quarantined | FileState],
     touched: set[str],
     quarantine: list[QuarantineEntry],
+    files: dict[str, FileState],
 ) -> dict[str, int]:
     seen: dict[int, _Place] = {}
     changed = 0
@@ -169,6 +174,9 @@ def _write_rows(
             continue
         if item.path not in touched:
             raise InvalidInput(f"a chunk of {item.path!r}, which is not among the touched files of shard {shard}")
+        if isinstance(item, FileState):
+            files[item.path] = item
+            continue
         _check_id(item, seen)
         seen[item.chunk_id] = (item.path, item.start_line, item.symbol, item.part)
         if old.keep(item):

@@ -46,16 +46,20 @@ class Warehouse(WarehouseReader):
         refuse_address(path)
         root = Path(path)
         layout = Layout(root.absolute())
-        if os.path.lexists(layout.warehouse_json):
-            if exist_ok:
-                return cls.open(root)
+        # Looked at in this order: a folder in which another host makes one right now holds nothing, or is a warehouse.
+        strange = root.is_dir() and _holds_other_things(layout)
+        if not os.path.lexists(layout.warehouse_json):
+            if strange:
+                raise StorageError(f"{root} is neither empty nor a warehouse; choose another folder")
+            for folder in (root, layout.shards, layout.segments, layout.models, layout.generations):
+                folder.mkdir(parents=True, exist_ok=True)
+            with exclusive(layout.writer_lock, "making the warehouse", STEP_WAIT_SECONDS):
+                if not os.path.lexists(layout.warehouse_json):
+                    # Written last: without it the folder is no warehouse, with it it is a whole one.
+                    write_atomic(layout.warehouse_json, WarehouseInfo(created_at=now()).to_bytes())
+                    return cls.open(root)
+        if not exist_ok:
             raise StorageError(f"{root} is a warehouse already; open it, or choose another folder")
-        if root.is_dir() and any(root.iterdir()):
-            raise StorageError(f"{root} is neither empty nor a warehouse; choose another folder")
-        for folder in (root, layout.shards, layout.segments, layout.models, layout.generations):
-            folder.mkdir(parents=True, exist_ok=True)
-        # Written last: without it the folder is no warehouse, with it it is a whole one.
-        write_atomic(layout.warehouse_json, WarehouseInfo(created_at=now()).to_bytes())
         return cls.open(root)
 
     @contextmanager
@@ -94,10 +98,11 @@ class Warehouse(WarehouseReader):
         source_fingerprint: str,
         files: Mapping[str, FileState],
         touched: Iterable[str],
-        chunks: Iterable[Chunk | Quarantined],
+        chunks: Iterable[Chunk | Quarantined | FileState],
         looked_ns: int = 0,
     ) -> ShardChange:
-        """The next snapshot of a shard: `files` is all it holds, `chunks` are those of the touched files only.
+        """The next snapshot of a shard: `files` is all it holds, `chunks` are those of the touched files only, with the
+        state of a file that changed while it was read.
         `looked_ns` is when the scan of the files began."""
         with self.shard_lock(shard, f"snapshot of {shard}", STEP_WAIT_SECONDS):
             return write_change(
@@ -322,3 +327,14 @@ class Warehouse(WarehouseReader):
     ) -> StoreReport:
         """Remove from an object store what neither its `keep` generations nor readers of the last hours need."""
         return collect_store(ObjectStore.at(store), keep, grace_hours=grace_hours, dry_run=dry_run)
+
+
+def _holds_other_things(layout: Layout) -> bool:
+    """Whether the folder holds what a creation that has not ended, or was killed, does not leave."""
+    folders = {layout.shards, layout.segments, layout.models, layout.generations}
+    return any(
+        any(path.iterdir())
+        if path in folders and path.is_dir() and not path.is_symlink()
+        else path != layout.writer_lock and not path.name.startswith(f".{layout.warehouse_json.name}.")
+        for path in layout.root.iterdir()
+    )

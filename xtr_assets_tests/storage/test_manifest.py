@@ -5,7 +5,7 @@ import json
 import jsonschema
 import pytest
 
-from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError, UnknownFormat, WarehouseNotFound
+from xtr_assets.core.errors import CorruptFile, InvalidInput, UnknownFormat, WarehouseNotFound
 from xtr_assets.storage.history import append_history, published_stack, read_history
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.layout import Layout
@@ -83,16 +83,6 @@ def test_the_warehouse_remembers_the_encoders_it_was_used_with(warehouse: Wareho
 def test_where_there_is_no_warehouse_the_remedy_is_named(tmp_path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(WarehouseNotFound, match="xtr-assets build"):
         Warehouse.open(tmp_path)
-
-
-def test_create_refuses_a_folder_of_other_things_and_a_warehouse(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    (tmp_path / "x").mkdir()
-    with pytest.raises(StorageError, match="neither empty nor a warehouse"):
-        Warehouse.create(tmp_path)
-    Warehouse.create(tmp_path / "x")
-    with pytest.raises(StorageError, match="is a warehouse already"):
-        Warehouse.create(tmp_path / "x")
-    assert Warehouse.create(tmp_path / "x", exist_ok=True).root == tmp_path / "x"
 
 
 def test_a_torn_last_line_of_the_history_is_ignored_and_cut_off(warehouse: Warehouse) -> None:

@@ -14,6 +14,7 @@
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 #endif
+#include "encoder/integers.hpp"
 #include "encoder/loops.hpp"
 
 namespace encoder {
@@ -64,10 +65,38 @@ struct Eight {
   }
 };
 
-void pack_eight(const float* weights, int out, int in, Linear& into) { pack<Eight>(weights, out, in, into); }
-void forward_eight(const Model& m, const std::int32_t* ids, const std::int64_t* starts, int texts, float* const* states) {
-  forward<Eight>(m, ids, starts, texts, states);
-}
+// Pairs of 16 bits in either case: AVX2's products of bytes saturate.
+struct Pairs : Eight {
+  static constexpr int small = 2, ahead = 16;
+  using V = __m256i;
+  static std::int32_t first(std::int32_t) { return 0; }
+  static V load_sums(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
+  static V broadcast_sums(const Unit* from) { return _mm256_set1_epi32(static_cast<int>(*from)); }
+  static V small_dp(V sum, V row, V weights) { return wide_dp(sum, row, weights); }
+  static V wide_dp(V sum, V row, V weights) { return _mm256_add_epi32(sum, _mm256_madd_epi16(row, weights)); }
+  static V shifted(V sum) { return _mm256_slli_epi32(sum, kFinerBits); }
+  static F floats_of(V sum) { return _mm256_cvtepi32_ps(sum); }
+  static void fetch(const Unit* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0); }
+  static void store_small(char* base, int number, F value) { store_wide(base, number, value); }
+  static void store_wide(char* base, int number, F value) {
+    const V whole = _mm256_cvtps_epi32(value);
+    const __m128i pairs = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(base + 2 * number), pairs);
+  }
+  static int compress(float* to, F value, unsigned bits) {
+    alignas(32) float all[lanes];
+    _mm256_store_ps(all, value);
+    int count = 0;
+    for (int i = 0; i < lanes; ++i) {
+      to[count] = all[i];
+      count += bits >> i & 1;
+    }
+    return count;
+  }
+  static Unit small_unit(const std::int16_t* from) {
+    return static_cast<std::uint16_t>(from[0]) | static_cast<Unit>(static_cast<std::uint16_t>(from[1])) << 16;
+  }
+};
 
 }  // namespace
 }  // namespace encoder
@@ -79,12 +108,24 @@ void forward_eight(const Model& m, const std::int32_t* ids, const std::int64_t* 
 
 namespace encoder {
 const Engine* avx2_engine() {
-  static const Engine engine{"avx2", "fp32", 16, 16, pack_eight, forward_eight};
+  static const Engine engine{"avx2", "fp32", 16, 16, pack<Eight>, forward<Eight>};
+  return xtr::has_avx2() ? &engine : nullptr;
+}
+
+const Engine* avx2_int16_engine() {
+  static const Engine engine{"avx2_int16", "int16", 16, 16, pack_integers<Pairs>, integer_forward<Pairs>};
+  return xtr::has_avx2() ? &engine : nullptr;
+}
+
+const Engine* avx2_int8_engine() {
+  static const Engine engine{"avx2_int8", "int8", 16, 16, pack_integers<Pairs>, integer_forward<Pairs>};
   return xtr::has_avx2() ? &engine : nullptr;
 }
 }  // namespace encoder
 #else
 namespace encoder {
 const Engine* avx2_engine() { return nullptr; }
+const Engine* avx2_int16_engine() { return nullptr; }
+const Engine* avx2_int8_engine() { return nullptr; }
 }  // namespace encoder
 #endif

@@ -1,4 +1,5 @@
 // Plain loops over eight floats, which compilers make vectors of: what every processor runs, and what others are held to.
+#include "encoder/integers.hpp"
 #include "encoder/loops.hpp"
 
 namespace encoder {
@@ -100,10 +101,74 @@ struct Plain {
   }
 };
 
+// Pairs of 16 bits. Sums wrap as those of registers do, so that no number of a row that holds NaN is undefined.
+struct Pairs : Plain {
+  static constexpr int small = 2, ahead = 0;
+  struct V {
+    std::uint32_t at[lanes];
+  };
+  static std::int32_t first(std::int32_t) { return 0; }
+  static V load_sums(const void* from) {
+    V out;
+    std::memcpy(out.at, from, sizeof out.at);
+    return out;
+  }
+  static V broadcast_sums(const Unit* from) {
+    V out;
+    for (std::uint32_t& one : out.at) one = *from;
+    return out;
+  }
+  static V small_dp(V sum, V row, V weights) { return wide_dp(sum, row, weights); }
+  static V wide_dp(V sum, V row, V weights) {
+    for (int i = 0; i < lanes; ++i) sum.at[i] += product(row.at[i], weights.at[i]) + product(row.at[i] >> 16, weights.at[i] >> 16);
+    return sum;
+  }
+  static std::uint32_t product(std::uint32_t a, std::uint32_t b) {
+    const std::int32_t left = static_cast<std::int16_t>(a), right = static_cast<std::int16_t>(b);
+    return static_cast<std::uint32_t>(left * right);
+  }
+  static V shifted(V sum) {
+    for (std::uint32_t& one : sum.at) one <<= kFinerBits;
+    return sum;
+  }
+  static F floats_of(V sum) {
+    return each([&](int i) { return static_cast<float>(static_cast<std::int32_t>(sum.at[i])); });
+  }
+  static void fetch(const Unit*) {}
+  static void store_small(char* base, int number, F value) { store_wide(base, number, value); }
+  static void store_wide(char* base, int number, F value) {
+    std::int16_t out[lanes];
+    // Of what is no number the comparison makes 0.
+    for (int i = 0; i < lanes; ++i) out[i] = static_cast<std::int16_t>(__builtin_fabsf(value.at[i]) <= 32700.0f ? __builtin_rintf(value.at[i]) : 0.0f);
+    std::memcpy(base + 2 * number, out, sizeof out);
+  }
+  static int compress(float* to, F value, unsigned bits) {
+    int count = 0;
+    for (int i = 0; i < lanes; ++i) {
+      to[count] = value.at[i];
+      count += bits >> i & 1;
+    }
+    return count;
+  }
+  static Unit small_unit(const std::int16_t* from) {
+    return static_cast<std::uint16_t>(from[0]) | static_cast<Unit>(static_cast<std::uint16_t>(from[1])) << 16;
+  }
+};
+
 }  // namespace
 
 const Engine& scalar_engine() {
   static const Engine engine{"scalar", "fp32", Plain::wide * Plain::lanes, kNarrow * Plain::lanes, pack<Plain>, forward<Plain>};
+  return engine;
+}
+
+const Engine& scalar_int16_engine() {
+  static const Engine engine{"scalar_int16", "int16", 16, 16, pack_integers<Pairs>, integer_forward<Pairs>};
+  return engine;
+}
+
+const Engine& scalar_int8_engine() {
+  static const Engine engine{"scalar_int8", "int8", 16, 16, pack_integers<Pairs>, integer_forward<Pairs>};
   return engine;
 }
 

@@ -64,12 +64,16 @@ def document_faults(path: str, data: bytes, rows: Sequence[Row], pages: int) -> 
         yield from _html_faults(data, sections)
 
 
+def want_faults(path: str, reasons: set[str]) -> Iterator[str]:
+    """Whether a document that is in quarantine for want of a library may be there."""
+    if "not-installed" in reasons and all(importlib.util.find_spec(name) for name in _MODULES[kind_of(path)]):
+        yield "it is in quarantine for want of a library that is installed"
+
+
 def refusal_faults(path: str, data: bytes, reasons: set[str]) -> Iterator[str]:
     """Whether a document in quarantine may be there: what is said of it is looked at, and no parser is run on what
     is said to reach beyond limits."""
     suffix = kind_of(path)
-    if "not-installed" in reasons and all(importlib.util.find_spec(name) for name in _MODULES[suffix]):
-        yield "it is in quarantine for want of a library that is installed"
     if "unparsable" in reasons and suffix == DOCX and paragraphs_of(data) and whole(data):
         yield "it is in quarantine and can be read"
     if reasons & {"undecodable", "null-bytes"} and page_source_of(data) is not None:

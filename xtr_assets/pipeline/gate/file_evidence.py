@@ -26,6 +26,7 @@ from xtr_assets.pipeline.gate.folder_evidence import Folder, Held
 from xtr_assets.pipeline.gate.git_evidence import GitTree
 from xtr_assets.pipeline.gate.own_evidence import OwnFiles, own_faults
 from xtr_assets.pipeline.gate.path_patterns import kind_of
+from xtr_assets.pipeline.gate.second_reader import SecondReader, Unread
 from xtr_assets.pipeline.gate.store_evidence import StoredFiles
 from xtr_assets.pipeline.gate.text_evidence import Row
 from xtr_assets.storage.chunk_files import shifted
@@ -57,11 +58,14 @@ class FileEvidence:
         chooser: random.Random,
         held: Mapping[str, Held],
         listed: Mapping[str, Listed],
+        reader: SecondReader,
     ) -> None:
         self.draft, self.snapshots, self.sources, self.chooser = draft, snapshots, sources, chooser
-        self.held, self.listed = held, listed
-        self.files = self.skipped = self.rows = 0
+        self.held, self.listed, self.reader = held, listed, reader
+        self.files = self.skipped = self.rows = self.documents = 0
         self.faults: list[str] = []
+        # Documents that ended their second reader: what they say is not known.
+        self.unread: list[str] = []
         self._trees, self._pages = SYNTAX_FILES, document_evidence.PDF_PAGES
         self._quarantine: dict[Place, set[int]] = defaultdict(set)
         self._reasons: dict[Place, set[str]] = defaultdict(set)
@@ -116,7 +120,11 @@ class FileEvidence:
             return
         data = file.read_bytes()
         if kind == "text" and document_evidence.kind_of(path):
-            yield from self._document(place, data, rows)
+            self.documents += 1
+            try:
+                yield from self._document(place, data, rows)
+            except Unread as error:
+                self.unread.append(f"{source.name}/{path}: {error}")
             return
         if kind == "text" and path.lower().endswith(".ipynb"):
             cells = notebook_evidence.sources_of(data)
@@ -147,11 +155,12 @@ class FileEvidence:
         if reasons := self._reasons.get(place):
             if rows:
                 yield f"{len(rows)} rows of a file that cannot be used"
-            yield from document_evidence.refusal_faults(place[1], data, reasons)
+            yield from document_evidence.want_faults(place[1], reasons)
+            yield from self.reader.refusal_faults(place[1], data, reasons)
             return
         pages = min(self._pages, document_evidence.PAGES_OF_FILE)
         self._pages -= pages if document_evidence.kind_of(place[1]) == document_evidence.PDF else 0
-        yield from document_evidence.document_faults(place[1], data, rows, pages)
+        yield from self.reader.document_faults(place[1], data, rows, pages)
 
     def _refused(self, text: str | None, kind: str, rows: Sequence[Row], quarantined: set[int]) -> Iterator[str]:
         """What is in quarantine has no rows and cannot be used; what cannot be used is in quarantine."""

@@ -7,7 +7,7 @@ folder that leads to it, has times of its own; where one of them is not older th
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -197,25 +197,37 @@ def listing_faults(held: Held, folder: Folder) -> Iterator[str]:
 
 def stale_faults(held: Held, folder: Folder, served: Mapping[str, Snapshot]) -> Iterator[str]:
     """Files that became stale in this build though they are well-formed, and the source refuses them again: here the
-    source is asked, and not believed. What could not be read for a moment only is no fault, and a few files that a
+    source is asked, and not believed."""
+
+    def refused(shard: str, path: str) -> bool:
+        file = folder.root / path
+        if not folder.was_so(path, held.looked.get(shard, 0)) or not _can_be_read(file):
+            return False
+        return well_formed(held.config, file) and _refuses(held.config, folder.root, path)
+
+    yield from refused_again(held, served, refused)
+
+
+def refused_again(held: Held, served: Mapping[str, Snapshot], refused: Callable[[str, str], bool]) -> Iterator[str]:
+    """A fault a file that became stale in this build and that `refused`, asked with its shard and path, says to be
+    well-formed and refused by its source. What could not be read for a moment only is no fault, and a few files that a
     parser fails on are none: they stay listed."""
     changed = 0
-    refused: list[str] = []
+    faults: list[str] = []
     for shard, snapshot in held.snapshots.items():
         old = served.get(shard)
         before_it = {} if old is None else old.files
         known = set() if old is None else {entry.path for entry in old.stale}
         new = [entry for entry in snapshot.stale if entry.path not in known]
         changed += len(new) + sum(before_it.get(path) != file for path, file in snapshot.files.items())
-        for entry in new:
-            if len(refused) == STALE_FILES or entry.refused:
+        # One that the source says to refuse is no surprise.
+        for entry in [entry for entry in new if not entry.refused]:
+            if len(faults) == STALE_FILES:
                 break
-            if not folder.was_so(entry.path, held.looked.get(shard, 0)) or not _can_be_read(folder.root / entry.path):
-                continue
-            if well_formed(held.config, folder.root / entry.path) and _refuses(held.config, folder.root, entry.path):
-                refused.append(f"{held.config.name}/{entry.path}: it is stale ({entry.reason}) and can be read")
-    if len(refused) >= STALE_LEAST and len(refused) >= STALE_SHARE * changed:
-        yield from refused
+            if refused(shard, entry.path):
+                faults.append(f"{held.config.name}/{entry.path}: it is stale ({entry.reason}) and can be read")
+    if len(faults) >= STALE_LEAST and len(faults) >= STALE_SHARE * changed:
+        yield from faults
 
 
 def well_formed(config: SourceConfig, file: Path) -> bool:

@@ -17,12 +17,10 @@ from typing import Any
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.pipeline.gate.folder_evidence import (
-    STALE_FILES,
-    STALE_LEAST,
-    STALE_SHARE,
     UNKNOWN,
     Held,
     before,
+    refused_again,
     well_formed,
 )
 from xtr_assets.pipeline.gate.path_patterns import PathPatterns
@@ -219,25 +217,17 @@ def _difference(
 
 def stale_faults(held: Held, tree: GitTree, served: Mapping[str, Snapshot]) -> Iterator[str]:
     """Files that became stale in this build though their blobs are there and well-formed, and the source refuses them
-    again. A few that a parser fails on are none: they stay listed."""
-    changed = 0
-    refused: list[str] = []
-    for shard, snapshot in held.snapshots.items():
-        old = served.get(shard)
-        before_it = {} if old is None else old.files
-        known = set() if old is None else {entry.path for entry in old.stale}
-        new = [entry for entry in snapshot.stale if entry.path not in known]
-        changed += len(new) + sum(before_it.get(path) != file for path, file in snapshot.files.items())
-        for entry in new[:STALE_FILES]:
-            if entry.refused or entry.path not in tree.blobs:
-                continue
-            try:
-                with tree.reading(entry.path, f"{tree.blobs[entry.path]:0>64}") as (file, _):
-                    readable = file.stat().st_size > 0 and well_formed(held.config, file)
-            except (KeyError, OSError):
-                continue
-            asked = open_source(held.config).read(entry.path) if readable else ()
-            if any(getattr(item, "reason", "") == "unreadable" for item in asked):
-                refused.append(f"{held.config.name}/{entry.path}: it is stale ({entry.reason}) and can be read")
-    if len(refused) >= STALE_LEAST and len(refused) >= STALE_SHARE * changed:
-        yield from refused
+    again."""
+
+    def refused(_: str, path: str) -> bool:
+        if path not in tree.blobs:
+            return False
+        try:
+            with tree.reading(path, f"{tree.blobs[path]:0>64}") as (file, _):
+                readable = file.stat().st_size > 0 and well_formed(held.config, file)
+        except (KeyError, OSError):
+            return False
+        asked = open_source(held.config).read(path) if readable else ()
+        return any(getattr(item, "reason", "") == "unreadable" for item in asked)
+
+    yield from refused_again(held, served, refused)

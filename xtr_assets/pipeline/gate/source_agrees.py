@@ -20,6 +20,7 @@ from xtr_assets.pipeline.gate.file_evidence import FileEvidence, Listed, Place
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.folder_evidence import Held
 from xtr_assets.pipeline.gate.path_patterns import most_bytes_of
+from xtr_assets.pipeline.gate.second_reader import SecondReader
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.snapshot import Snapshot
@@ -29,6 +30,8 @@ from xtr_assets.storage.snapshot import Snapshot
 CHANGED_FILES, CHANGED_BYTES = 2000, 64 << 20
 # Unchanged ones: a quarter of the changed, so that a small change stays small, within these bounds.
 LEAST_UNCHANGED, MOST_UNCHANGED = 16, 200
+# Documents of which each one ends its second reader before that is a fault.
+LEAST_UNREAD = 3
 # Faults that are told in all.
 TOLD = 20
 
@@ -49,15 +52,20 @@ def check(session: DraftSession) -> Finding:
     listed = {name: _listed(one.config) for name, one in held.items()}
     hashed, of_folders = _folder_faults(session, held, listed)
     faults += of_folders
-    reading = FileEvidence(draft, snapshots, sources, chooser, held, listed)
-    reading.read(first)
-    of_changed = reading.files
-    reading.read(unchanged[:quota])
-    sampled = len(first) + len(unchanged[:quota])
-    if reading.files * 2 < sampled:
-        # Most of the sample changed or went since: others are read in its place.
-        reading.read(unchanged[quota : quota + sampled])
+    with SecondReader() as reader:
+        reading = FileEvidence(draft, snapshots, sources, chooser, held, listed, reader)
+        reading.read(first)
+        of_changed = reading.files
+        reading.read(unchanged[:quota])
+        sampled = len(first) + len(unchanged[:quota])
+        if reading.files * 2 < sampled:
+            # Most of the sample changed or went since: others are read in its place.
+            reading.read(unchanged[quota : quota + sampled])
     faults += reading.faults
+    if reading.documents >= LEAST_UNREAD and len(reading.unread) == reading.documents:
+        # One that was made to stop a parser is somebody's joke; where all do the reader itself is broken.
+        told = f"none of {reading.documents} documents could be read a second time"
+        faults.append(f"{told}, the first: {reading.unread[0]}")
     # Where files changed and not one file could be read again nothing is known, and that is not enough.
     blind = bool(first) and not reading.files
     skipped = f", {reading.skipped} changed or cannot be read since they were ingested" if reading.skipped else ""
@@ -78,6 +86,7 @@ def check(session: DraftSession) -> Finding:
             "files_changed": len(changed),
             "files_changed_read": of_changed,
             "files_skipped": reading.skipped,
+            "documents_unread": reading.unread[:TOLD],
             "files_listed": sum(len(one.files) for one in listed.values()),
             "files_hashed": hashed,
             "shards_looked_at": sum(time > 0 for one in held.values() for time in one.looked.values()),

@@ -33,6 +33,7 @@ from xtr_assets.encoders.head_trainer import (
     steps_of,
     train_head,
 )
+from xtr_assets.encoders.precision import torch_precision
 from xtr_assets.encoders.weights import locate_minilm
 from xtr_assets.pipeline.heads.head_card import MEAN, RULE, HeadCard, origins_json, verdict_of
 from xtr_assets.pipeline.heads.head_measure import Comparison, JudgedSet, compare_heads
@@ -195,7 +196,8 @@ class _Frozen:
 
     def __init__(self, plan: HeadPlan, folder: Path) -> None:
         self.folder = folder
-        self.reader = StateReader(locate_minilm(plan.minilm.weights), plan.device, plan.minilm.precision)
+        precision = torch_precision(plan.minilm.precision)
+        self.reader = StateReader(locate_minilm(plan.minilm.weights), plan.device, precision)
         self.kept: Mask = self.reader.kept(plan.minilm.keep_punctuation)
         self.now: Head = open_head(plan.minilm.head, self.reader.shape.layers)
 

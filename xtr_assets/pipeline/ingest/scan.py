@@ -12,7 +12,7 @@ from xtr_assets.core.errors import InvalidInput, SourceError
 from xtr_assets.core.file_diff import FileChanges, diff_files
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.sources import Source, open_source
-from xtr_assets.sources.base import NOT_TAKEN
+from xtr_assets.sources.base import NOT_TAKEN, FileSource
 from xtr_assets.sources.file_scan import unread_state
 from xtr_assets.storage.shard_writer import ShardChange
 from xtr_assets.storage.snapshot import Snapshot
@@ -145,8 +145,9 @@ class _Reading:
     def _served(self) -> set[str]:
         return self.warehouse.live_paths(self.scan.shard)
 
-    def items(self) -> Iterator[Chunk | Quarantined]:
-        """Raises _NotTaken at the end, naming every such file."""
+    def items(self) -> Iterator[Chunk | Quarantined | FileState]:
+        """Chunks, and after those of a file that was written to meanwhile the state to keep of it. Raises _NotTaken at
+        the end, naming every file that was not taken."""
         kept: dict[str, tuple[str, str]] = {}
         chunks = 0
         problem: Quarantined | None = None
@@ -161,6 +162,13 @@ class _Reading:
                         kept[path] = (item.detail, refused)
                         break
                 yield item
+            else:
+                state = self.scan.files[path]
+                # Own sources say what they have read by scanning again.
+                if isinstance(self.scan.source, FileSource) and (
+                    (now := self.scan.source.state_read(path, state)) != state
+                ):
+                    yield now
             if self.progress is not None:
                 self.progress(1)
         if kept:

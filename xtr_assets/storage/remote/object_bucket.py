@@ -28,6 +28,9 @@ RETRIES = 3
 # S3 wants parts of 5 MiB at least, and 10,000 of them at most: objects of up to 156 GiB.
 UPLOAD_PART = 16 * 2**20
 
+# What says in the environment that a store's endpoint may be without TLS.
+ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
+
 # Stores of this process by name, so that two openings of memory://x are one store.
 _memory: "dict[str, MemoryStore]" = {}
 
@@ -111,7 +114,7 @@ def _opened(address: Address, missing: Missing) -> Any:
         return LocalStore(address.place, mkdir=missing == "made")
     options: Any = {"timeout": f"{REQUEST_SECONDS}s", "connect_timeout": f"{CONNECT_SECONDS}s"}
     # Of what the client reads in the environment it forgets this one where it is given options.
-    if os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true"):
+    if os.environ.get(ALLOW_HTTP.get(address.scheme, ""), "").lower() in ("1", "true"):
         options["allow_http"] = True
     patience: Any = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
     return from_url(str(address), client_options=options, retry_config=patience)

@@ -1,4 +1,4 @@
-"""The stories of xtr_assets_tests/storage/remote over a real S3, with processes that are killed at random.
+"""The stories of xtr_assets_tests/storage/remote over real stores, with processes that are killed at random.
 
 Whatever speaks to the store runs in a process of its own, forked before this one ever spoke to one: a client's threads
 do not survive a fork.
@@ -21,12 +21,12 @@ from xtr_assets.storage.remote.store_cache import CacheOptions, open_place
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.remote.conftest import CORPUS, next_generation
 from xtr_assets_tests.storage.sample import publish, texts, write
+from xtr_assets_tests.stores.conftest import Server
 
 pytestmark = [
     pytest.mark.stores,
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
 ]
-KILLS = 100
 # The exit code of a child that was told of a conflict.
 CONFLICT = 3
 
@@ -80,9 +80,9 @@ def host(made: Path, root: Path) -> Warehouse:
     return Warehouse.open(shutil.copytree(made, root))
 
 
-def test_a_store_is_used_for_all_it_is_for(seaweed: str, made: Path, tmp_path: Path) -> None:
+def test_a_store_is_used_for_all_it_is_for(server: Server, made: Path, tmp_path: Path) -> None:
     a = host(made, tmp_path / "a")
-    address = f"{seaweed}/all"
+    address = f"{server.address}/all"
 
     def story() -> None:
         assert a.push(address).moved and not a.push(address).moved
@@ -92,7 +92,7 @@ def test_a_store_is_used_for_all_it_is_for(seaweed: str, made: Path, tmp_path: P
         assert b.pull(address).generation == 2 and b.verify().ok
         cached = open_place(address, CacheOptions(tmp_path / "cache"))
         assert cached.published is not None and len(texts(cached.published)) == 3
-        copy = f"{seaweed}/copy"
+        copy = f"{server.address}/copy"
         assert Warehouse.mirror(address, copy).moves == 2
         assert Warehouse.mirror(address, tmp_path / "folder").files > 10
         with pytest.raises(StoreError, match="is a mirror"):
@@ -103,37 +103,37 @@ def test_a_store_is_used_for_all_it_is_for(seaweed: str, made: Path, tmp_path: P
     done(story)
 
 
-def test_large_files_go_up_in_parts(seaweed: str, tmp_path: Path) -> None:
+def test_large_files_go_up_in_parts(server: Server, tmp_path: Path) -> None:
     from xtr_assets.core.files import record
 
     path = tmp_path / "large"
     path.write_bytes(random.Random(1).randbytes(40 * 2**20))
 
     def story() -> None:
-        store, one = ObjectStore.at(f"{seaweed}/large"), record(path)
+        store, one = ObjectStore.at(f"{server.address}/large"), record(path)
         store.put_file(path, one, "large")
         assert store.has(one, "large") and b"".join(store.parts(one, "large")) == path.read_bytes()
 
     done(story)
 
 
-def test_of_two_hosts_one_wins(seaweed: str, made: Path, tmp_path: Path) -> None:
+def test_of_two_hosts_one_wins(server: Server, made: Path, tmp_path: Path) -> None:
     a, b = host(made, tmp_path / "a"), host(made, tmp_path / "b")
     next_generation(a, "left")
     next_generation(b, "right")
     for index in range(5):
-        address = f"{seaweed}/race-{index}"
+        address = f"{server.address}/race-{index}"
         children = [begun(lambda one=one, to=address: one.push(to)) for one in (a, b)]  # type: ignore[misc]
         assert sorted(map(ended, children)) == [0, CONFLICT]
 
 
-def test_pushes_and_pulls_that_are_killed_are_done_again(seaweed: str, made: Path, tmp_path: Path) -> None:
+def test_pushes_and_pulls_that_are_killed_are_done_again(server: Server, made: Path, tmp_path: Path) -> None:
     """Each is killed at a random moment; whatever is read between is whole, and the chain has no gap and no double."""
     chance = random.Random(18)
     a = host(made, tmp_path / "a")
     b = Warehouse.create(tmp_path / "b")
-    address, kills, round_ = f"{seaweed}/kills", 0, 0
-    while kills < KILLS:
+    address, kills, round_ = f"{server.address}/kills", 0, 0
+    while kills < server.kills:
         round_ += 1
         next_generation(a, f"w{round_}")
         for _ in range(5):
@@ -148,5 +148,5 @@ def test_pushes_and_pulls_that_are_killed_are_done_again(seaweed: str, made: Pat
         assert opened.layout.history.read_bytes() == a.layout.history.read_bytes()
     chain = tmp_path / "chain"
     done(lambda: chain.write_text(str(len(ObjectStore.at(address).chain()))))
-    assert int(chain.read_text()) == round_ and kills >= KILLS
+    assert int(chain.read_text()) == round_ and kills >= server.kills
     print(f"{kills} kills in {round_} rounds")

@@ -1,0 +1,53 @@
+// Sixteen floats a register. To be included where the compiler was told of AVX-512.
+#pragma once
+
+#include <immintrin.h>
+
+#include "encoder/parts.hpp"
+
+namespace encoder {
+namespace {
+
+struct Floats {
+  static constexpr int lanes = 16;
+  using F = __m512;
+  using U = __m512i;
+  static F zero() { return _mm512_setzero_ps(); }
+  static F all(float value) { return _mm512_set1_ps(value); }
+  static U load(const Unit* from) { return _mm512_loadu_si512(from); }
+  static U broadcast(const Unit* from) { return _mm512_set1_epi32(static_cast<int>(*from)); }
+  static F load_floats(const float* from) { return _mm512_loadu_ps(from); }
+  static void store_floats(float* to, F value) { _mm512_storeu_ps(to, value); }
+  static F add(F a, F b) { return _mm512_add_ps(a, b); }
+  static F sub(F a, F b) { return _mm512_sub_ps(a, b); }
+  static F mul(F a, F b) { return _mm512_mul_ps(a, b); }
+  static F div(F a, F b) { return _mm512_div_ps(a, b); }
+  static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+  static F max(F a, F b) { return _mm512_max_ps(a, b); }
+  static F min(F a, F b) { return _mm512_min_ps(a, b); }
+  static F round(F a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  static F abs(F a) { return _mm512_abs_ps(a); }
+  static F signed_as(F a, F sign) {
+    const U bit = _mm512_set1_epi32(static_cast<int>(0x80000000u));
+    return _mm512_castsi512_ps(_mm512_or_si512(_mm512_andnot_si512(bit, _mm512_castps_si512(a)),
+                                               _mm512_and_si512(bit, _mm512_castps_si512(sign))));
+  }
+  static F scaled(F a, F power) { return _mm512_scalef_ps(a, power); }
+  static float total(F a) { return _mm512_reduce_add_ps(a); }
+  static float most(F a) { return _mm512_reduce_max_ps(a); }
+};
+
+// Registers: 6 x 4 sums, 4 of the panel, 1 of the rows; 14 x 2, 2 and 1 where rows are few.
+struct Single : Floats {
+  static constexpr int neighbours = 1, wide = 4, wide_rows = 6, narrow_rows = 14;
+  static F dp(F sum, U a, U b) { return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum); }
+  static void store(void* base, std::size_t number, F value) { _mm512_storeu_ps(static_cast<float*>(base) + number, value); }
+  static Unit unit(const float* from) {
+    Unit out;
+    std::memcpy(&out, from, sizeof out);
+    return out;
+  }
+};
+
+}  // namespace
+}  // namespace encoder

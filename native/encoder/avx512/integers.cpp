@@ -1,0 +1,92 @@
+// AVX-512 with VNNI: four products of bytes, or two of 16 bits, a lane.
+#include "common/processor.hpp"
+#include "encoder/model.hpp"
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#include <immintrin.h>
+
+#include <cmath>
+#include <cstring>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,popcnt"))), \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,popcnt")
+#endif
+#include "encoder/avx512/floats.hpp"
+#include "encoder/integers.hpp"
+
+namespace encoder {
+namespace {
+
+// Bytes of rows have no sign, those of weights have: a row's are 128 too large, which sums begin without.
+struct Integer : Single {
+  static constexpr int small = 4;
+  // Rows of a panel that are asked for ahead where a text is short and the weights are what takes the time.
+  static constexpr int ahead = 24;
+  using V = __m512i;
+  static std::int32_t first(std::int32_t sum) { return -128 * sum; }
+  static V load_sums(const void* from) { return _mm512_loadu_si512(from); }
+  static V broadcast_sums(const Unit* from) { return _mm512_set1_epi32(static_cast<int>(*from)); }
+  // Not the intrinsics: GCC 12 keeps the sums of a tile of these in memory, six stores for each product.
+  static V small_dp(V sum, V row, V weights) {
+    asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(row), "v"(weights));
+    return sum;
+  }
+  static V wide_dp(V sum, V row, V weights) {
+    asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(row), "v"(weights));
+    return sum;
+  }
+  static V shifted(V sum) { return _mm512_slli_epi32(sum, kFinerBits); }
+  static F floats_of(V sum) { return _mm512_cvtepi32_ps(sum); }
+  static void fetch(const Unit* from) {
+    _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(from + lanes), _MM_HINT_T0);
+  }
+  static void store_small(char* base, int number, F value) {
+    const V above = _mm512_max_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(value), _mm512_set1_epi32(128)), _mm512_setzero_si512());
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(base + number), _mm512_cvtusepi32_epi8(above));
+  }
+  static void store_wide(char* base, int number, F value) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(base + 2 * number), _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(value)));
+  }
+  static int compress(float* to, F value, unsigned bits) {
+    _mm512_storeu_ps(to, _mm512_maskz_compress_ps(static_cast<__mmask16>(bits), value));
+    return __builtin_popcount(bits);
+  }
+  static Unit small_unit(const std::int16_t* from) {
+    Unit unit = 0;
+    for (int n = 0; n < 4; ++n) unit |= static_cast<Unit>(static_cast<std::uint8_t>(from[n])) << (8 * n);
+    return unit;
+  }
+};
+
+}  // namespace
+}  // namespace encoder
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+namespace encoder {
+
+const Engine* avx512_int16_engine() {
+  static const Engine engine{"avx512_int16", "int16", 64, 32, pack_integers<Integer>, integer_forward<Integer>};
+  return xtr::has_avx512() ? &engine : nullptr;
+}
+
+const Engine* avx512_int8_engine() {
+  static const Engine engine{"avx512_int8", "int8", 64, 32, pack_integers<Integer>, integer_forward<Integer>};
+  return xtr::has_avx512() ? &engine : nullptr;
+}
+
+}  // namespace encoder
+#else
+namespace encoder {
+const Engine* avx512_int16_engine() { return nullptr; }
+const Engine* avx512_int8_engine() { return nullptr; }
+}  // namespace encoder
+#endif

@@ -1,0 +1,69 @@
+"""An empty warehouse is made once: in an empty folder, by one of several hosts, and by the next one where one died."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from xtr_assets.core.errors import StorageError
+from xtr_assets.storage import warehouse as warehouse_module
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets.storage.warehouse_info import WarehouseInfo
+from xtr_assets_tests.storage.sample import write
+
+
+def test_create_refuses_a_folder_of_other_things_and_a_warehouse(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    with pytest.raises(StorageError, match="neither empty nor a warehouse"):
+        Warehouse.create(tmp_path)
+    Warehouse.create(tmp_path / "x")
+    with pytest.raises(StorageError, match="is a warehouse already"):
+        Warehouse.create(tmp_path / "x")
+    assert Warehouse.create(tmp_path / "x", exist_ok=True).root == tmp_path / "x"
+
+
+def test_a_creation_that_died_half_way_is_gone_on_with(tmp_path: Path) -> None:
+    for name in ("shards", "segments"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".warehouse.json.1a2b3c4d.tmp").write_bytes(b"")
+    (tmp_path / "writer.lock").write_bytes(b"")
+    assert Warehouse.create(tmp_path).root == tmp_path
+
+
+def test_folders_of_our_names_that_hold_something_are_other_things(tmp_path: Path) -> None:
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    with pytest.raises(StorageError, match="neither empty nor a warehouse"):
+        Warehouse.create(tmp_path)
+
+
+def test_hosts_that_create_a_warehouse_at_once_make_one(tmp_path: Path) -> None:
+    for turn in range(20):
+        root, start = tmp_path / f"w-{turn}", Barrier(4)
+
+        def create(root: Path = root, start: Barrier = start) -> WarehouseInfo:
+            start.wait()
+            return Warehouse.create(root, exist_ok=True).info
+
+        with ThreadPoolExecutor(4) as pool:
+            made = [one.result() for one in [pool.submit(create) for _ in range(4)]]
+        assert all(one == Warehouse.open(root).info for one in made)
+
+
+def test_of_two_creations_the_later_one_takes_nothing_from_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another host makes the warehouse and writes to it after this one has seen an empty folder."""
+    seen = warehouse_module._holds_other_things
+
+    def then_another(layout: Layout) -> bool:
+        monkeypatch.setattr(warehouse_module, "_holds_other_things", seen)
+        strange = seen(layout)
+        write(Warehouse.create(tmp_path), {"a.py": ["f one"]})
+        return strange
+
+    monkeypatch.setattr(warehouse_module, "_holds_other_things", then_another)
+    assert Warehouse.create(tmp_path, exist_ok=True).shards() == ["s"]
+    with pytest.raises(StorageError, match="is a warehouse already"):
+        Warehouse.create(tmp_path)
