@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from xtr_assets.search.hits import Explanation, Hit
     from xtr_assets.search.searcher import Searcher, open
     from xtr_assets.storage.generation import Generation
+    from xtr_assets.storage.parts.part_set import PartSet
 
 __all__ = [
     "AsyncRemoteSearcher",
@@ -60,6 +61,7 @@ __all__ = [
     "IndexClosed",
     "InvalidInput",
     "NotInThisIndex",
+    "PartSet",
     "ProviderError",
     "PublishRefused",
     "QuestionTimeout",
@@ -90,6 +92,7 @@ _HOMES = {
     "AsyncRemoteSearcher": "client.async_searcher",
     "Explanation": "search.hits",
     "Generation": "storage.generation",
+    "PartSet": "storage.parts.part_set",
     "Hit": "search.hits",
     "RemoteSearcher": "client.remote_searcher",
     "RetrievalIndex": "defs.component",

@@ -16,6 +16,7 @@ from xtr_assets.index.late.serialization import TOKENS_FORMAT
 from xtr_assets.index.lexical.postings import LEXICAL_FORMAT
 from xtr_assets.search.loaders import LexicalIndexFile, TokenIndexFile
 from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo
+from xtr_assets.storage.parts.part_records import PartMove, Pins, SetInfo
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse_info import WarehouseInfo
 
@@ -31,6 +32,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "`files.json`": Listing,
     "`xtr/index.json`": TokenIndexFile,
     "`lexical/index.json`": LexicalIndexFile,
+    "`parts.json`": SetInfo,
+    "`moves/*.json` of a set": PartMove,
+    "`pinned.json`": Pins,
 }
 CONSTANTS = {
     "token model": MODEL_FORMAT,

@@ -14,6 +14,7 @@ from xtr_assets.core.errors import GenerationError, InvalidInput, WarehouseNotFo
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
     from xtr_assets.storage.generation import Generation
+    from xtr_assets.storage.parts.part_set import PartSet
     from xtr_assets.storage.remote.store_cache import CacheOptions
     from xtr_assets.storage.warehouse import Warehouse
 
@@ -40,6 +41,14 @@ def find_place(config: Path | None, warehouse: Path | None) -> Place:
         return Place(found.warehouse, found)
     # Another warehouse than the config's: its shards cannot be held against these sources, unless it was named too.
     return Place(warehouse, None if config is None else found)
+
+
+def open_searchable(place: Place, cache: "CacheOptions | None" = None) -> "Warehouse | PartSet":
+    """`open_warehouse`, or the set of parts that lies there."""
+    from xtr_assets.storage.parts.part_set import PartSet
+    from xtr_assets.storage.parts.part_set_reader import holds_parts
+
+    return PartSet.open(place.warehouse) if holds_parts(place.warehouse) else open_warehouse(place, cache)
 
 
 def open_warehouse(place: Place, cache: "CacheOptions | None" = None) -> "Warehouse":

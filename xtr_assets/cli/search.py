@@ -16,7 +16,7 @@ from xtr_assets.cli.app import (
 )
 from xtr_assets.cli.console import emit
 from xtr_assets.cli.filter_option import parse_where
-from xtr_assets.cli.locate import cache_options, find_place, open_warehouse
+from xtr_assets.cli.locate import cache_options, find_place, open_searchable
 from xtr_assets.core.errors import InvalidInput
 
 Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
@@ -80,7 +80,7 @@ def search(
     except InvalidInput as error:
         raise typer.BadParameter(str(error)) from error
     place = find_place(config, warehouse)
-    with open_searcher(open_warehouse(place, cache_options(cache, cache_size)), device, generation) as searcher:
+    with open_searcher(open_searchable(place, cache_options(cache, cache_size)), device, generation) as searcher:
         if mode != "lexical":
             # A process loads it once; a search takes what comes after.
             searcher.load_encoder()

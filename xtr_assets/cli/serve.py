@@ -14,6 +14,7 @@ from xtr_assets.core.errors import ProviderError
 
 if TYPE_CHECKING:
     from xtr_assets.server.hosted_index import HostedIndex
+    from xtr_assets.server.runner import Address, Runnable
     from xtr_assets.server.settings import KeptLog
 
 # A search holds Python's lock for a part of its time: more threads than this only take turns.
@@ -78,6 +79,28 @@ def serve(
     access_log: Annotated[
         bool, typer.Option("--access-log", help="A line for each request on standard error.")
     ] = False,
+    parts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Be the front of a set of parts that other servers hold: its folder.",
+            show_default=False,
+            file_okay=False,
+        ),
+    ] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --parts, where a part is served; repeat it, also for replicas. $XTR_ASSETS_TOKEN is its token.",
+            show_default=False,
+            metavar="NAME=URL",
+        ),
+    ] = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="With --parts, answer without a part that is down, and say so.")
+    ] = False,
+    hedge: Annotated[
+        float, typer.Option(help="With --parts, seconds until the next replica is asked as well.", min=0.001)
+    ] = 0.2,
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,
     cache: CacheOption = None,
@@ -85,6 +108,9 @@ def serve(
 ) -> None:
     """Answer questions over HTTP, with a search page at /; moves to each newly published generation by itself."""
     import logging
+
+    if (parts is None) != (not part):
+        raise typer.BadParameter("--parts SET and --part NAME=URL go together: the set, and where its parts are served")
 
     try:
         from xtr_assets.server.runner import Address
@@ -94,6 +120,9 @@ def serve(
         raise ProviderError(f"{error.name} is not installed; `pip install 'xtr-assets[serve]'`") from error
 
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    if parts is not None:
+        _run(_front(parts, part or [], Address(host, port, anyone), tokens, partial, hedge, access_log))
+        return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     folders = served_folders(index or [], config, warehouse)
     logs, hook = kept_logs(folders, index or [], config, warehouse, query_log, redact)
@@ -119,10 +148,39 @@ def serve(
         server = settings.server()
     except ModuleNotFoundError as error:
         raise ProviderError(f"{error.name} is not installed; `pip install 'xtr-assets[mcp]'`") from error
+    _run(server)
+
+
+def _run(server: "Runnable") -> None:
     server.run()
     if not server.started:
         # uvicorn has said why: the port is taken, the address is none of this machine.
         raise typer.Exit(1)
+
+
+def _front(
+    folder: Path,
+    named: list[str],
+    address: "Address",
+    tokens: Path | None,
+    partial: bool,
+    hedge: float,
+    access_log: bool,
+) -> "Runnable":
+    """The front of a set, not yet started."""
+    from xtr_assets.server.bearers import Bearers
+    from xtr_assets.server.front_runner import front_server
+    from xtr_assets.storage.parts.part_set import PartSet
+
+    found: dict[str, list[str]] = {}
+    for one in named:
+        name, equals, url = one.partition("=")
+        if not equals or not name or not url:
+            raise typer.BadParameter(f"{one!r} is not NAME=URL; write a=http://host:8080", param_hint="--part")
+        found.setdefault(name, []).append(url)
+    if unserved := sorted(set(PartSet.open(folder).info.parts) - set(found)):
+        note(f"no server is named for the parts {', '.join(unserved)}")
+    return front_server(folder, found, address, Bearers(tokens), partial, hedge, access_log)
 
 
 def hosted(named: list[str], config: Path | None, warehouse: Path | None, device: str) -> "list[HostedIndex]":

@@ -16,8 +16,8 @@ from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.search.hits import Hit
+from xtr_assets.search.loaders import open_any
 from xtr_assets.search.searcher import Searcher
-from xtr_assets.storage.remote.store_cache import open_place
 from xtr_assets.storage.run_mark import marked
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -162,7 +162,7 @@ _guard = Lock()
 @contextmanager
 def shared_searcher(warehouse: str, device: str) -> Iterator[Searcher]:
     """The process' searcher on the generation that is published now; it never moves to another one."""
-    opened = open_place(warehouse)
+    opened = open_any(warehouse)
     published = opened.published
     if published is None:
         raise GenerationError(

@@ -97,7 +97,7 @@ def rank(
     """The k best rows of each query, in the mode and over the rows that were asked for; `only` bool [end_row]."""
     with timing.phase("filter"):
         allowed = opened.allowed(ask.where) if only is None else opened.allowed(ask.where) & only
-    asked = _Asked(opened, ask, allowed, timing, masked=ask.where is not None, demanded=only is not None)
+    asked = Asked(opened, ask, allowed, timing, masked=ask.where is not None, demanded=only is not None)
     rankings = asked.of_all(queries) if asked.scans else asked.of_lists(queries)
     if not ask.scan:
         candidates = metrics.CANDIDATES.labels(ask.mode)
@@ -110,7 +110,7 @@ def rank(
     return [replace(ranking, confidence=opened.confidence.said(ranking)) for ranking in rankings]
 
 
-class _Asked:
+class Asked:
     """The queries of one call on their way from candidates to their k best."""
 
     def __init__(
@@ -146,10 +146,11 @@ class _Asked:
         if self.kept is not None:
             most = max(most, COLLAPSE_SPARE * self.ask.k)
         return [
-            self._widened(query, lists, most) for query, lists in zip(queries, self._lists(queries, most), strict=True)
+            self._widened(query, lists, most) for query, lists in zip(queries, self.lists(queries, most), strict=True)
         ]
 
-    def _lists(self, queries: Sequence[QueryVectors], most: int) -> list[dict[str, Listed]]:
+    def lists(self, queries: Sequence[QueryVectors], most: int) -> list[dict[str, Listed]]:
+        """Of each query the candidates of each space, and of what only holds what is demanded."""
         with self.timing.phase("retrieve"), span("retrieve", mode=self.ask.mode, allowed=self.count):
             found = self.ranker.retrieve(queries, self.options, most)
             if not self.demanded or self.ask.mode != "lexical":
@@ -179,7 +180,7 @@ class _Asked:
             most = min(COLLAPSE_GROWTH * most, self.count)
             if self._holds_all(most):
                 return self.of_all([query])[0]
-            (lists,) = self._lists([query], most)
+            (lists,) = self.lists([query], most)
 
     def _read(self, ordered: Ranking, ranking: Ranking) -> int:
         """How long the lists ought to be for what was read of the order."""

@@ -1,7 +1,7 @@
 """How likely a hit is right: a calibrated curve over what its scores say, as the gate fitted it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,27 @@ class Confidence:
     def said(self, ranking: Ranking) -> Doubles:
         """The confidence of each row of a ranking: float64 [n]."""
         return self.curve(features(ranking))
+
+
+@dataclass(frozen=True, slots=True)
+class LowestConfidence:
+    """The curves of a set of parts, each fitted on the questions of its part: what the most careful one says."""
+
+    curves: tuple[Confidence, ...]
+
+    @classmethod
+    def of(cls, kept: Sequence[Any]) -> "Confidence | LowestConfidence | None":
+        """What the manifests of the parts say; None where one says nothing. Equal curves are one."""
+        curves = [Confidence.of(one) for one in kept]
+        known = tuple(dict.fromkeys(one for one in curves if one is not None))
+        if not known or None in curves:
+            return None
+        return known[0] if len(known) == 1 else cls(known)
+
+    def said(self, ranking: Ranking) -> Doubles:
+        """The confidence of each row of a ranking: float64 [n]."""
+        lowest: Doubles = np.minimum.reduce([curve.said(ranking) for curve in self.curves])
+        return lowest
 
 
 def features(ranking: Ranking) -> Doubles:

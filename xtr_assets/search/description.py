@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 from xtr_assets.core.notebook_table import html_table, plain
 
 if TYPE_CHECKING:
+    from xtr_assets.search.loaders import Place
     from xtr_assets.search.reader import OpenGeneration
-    from xtr_assets.storage.warehouse import Warehouse
 
 
 class Described:
     """The face of a searcher. One that was closed says so, and is no error to look at."""
 
-    _warehouse: "Warehouse"
+    _warehouse: "Place"
     _opened: "OpenGeneration | None"
 
     @property

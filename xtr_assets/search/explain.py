@@ -92,7 +92,7 @@ def explain_tokens(
         return [()] * len(rows)
     asked = encoder.surface(opened.generation, query.token_ids)
     found = []
-    for row, hit, matches in zip(rows, hits, opened.tokens.index.explain_rows(query.tokens, rows), strict=True):
+    for row, hit, matches in zip(rows, hits, opened.tokens.explain_rows(query.tokens, rows), strict=True):
         last = max((match.position for match in matches), default=-1)
         surfaces = encoder.surface(opened.generation, opened.token_ids(row)[: last + 1])
         places = _places(surfaces, hit)

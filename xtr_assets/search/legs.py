@@ -144,7 +144,7 @@ def moments_of(legs: dict[str, Doubles], pool: Ints) -> dict[str, Moments]:
     moments = {name: Moments.of(values[pool]) for name, values in legs.items() if name != NAME}
     if NAME in legs:
         known = legs[NAME][pool]
-        known = known[~np.isnan(known)]
+        known = np.sort(known[~np.isnan(known)])
         mean = float(known.mean()) if len(known) else moments["dense"].mean
         moments[NAME] = Moments(mean, moments["dense"].spread)
         legs[NAME] = np.where(np.isnan(legs[NAME]), mean, legs[NAME])

@@ -13,14 +13,26 @@ from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.storage.draft import LEXICAL_INDEX, TOKEN_INDEX
 from xtr_assets.storage.generation import Generation, PlacedSegment
+from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets.storage.parts.part_set_reader import holds_parts
+from xtr_assets.storage.remote.store_cache import CacheOptions, open_place
 from xtr_assets.storage.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from xtr_assets.index.lexical.index import LexicalIndex
+    from xtr_assets.index.lexical.index import LexicalIndex, LexicalPart
 
 DENSE_FILE = "dense.faiss"
 TOKEN_FILE = f"{TOKEN_INDEX}/index.json"
 LEXICAL_FILE = f"{LEXICAL_INDEX}/index.json"
+
+
+# What a searcher answers from.
+Place = Warehouse | PartSet
+
+
+def open_any(place: str | Path, options: CacheOptions | None = None) -> Place:
+    """The warehouse, the set of parts, or the object store at a place. WarehouseNotFound where there is none."""
+    return PartSet.open(place) if holds_parts(place) else open_place(place, options)
 
 
 class IndexFile(BaseModel):
@@ -89,15 +101,27 @@ class LexicalIndexFile(IndexFile):
     terms: int
 
 
-def serving(warehouse: Warehouse) -> Generation:
-    """The generation that serves; GenerationError where none does."""
+def serving(warehouse: Place) -> Generation:
+    """The generation that serves, of a set of parts those of its last move; GenerationError where none does."""
     published = warehouse.published
+    if published is None and isinstance(warehouse, PartSet):
+        raise GenerationError(
+            f"nothing is published in {warehouse.root}; `xtr-assets parts publish` lets what its parts serve serve "
+            "together"
+        )
     if published is None:
         raise GenerationError(
             f"nothing is published in {warehouse.root} (no PUBLISHED there); `xtr-assets build` publishes a "
             "generation that passes its checks"
         )
     return published
+
+
+def asked_for(warehouse: Place, generation: int | Generation | None) -> Generation:
+    """What somebody wants to search: one that is open already, one by its number, or what serves."""
+    if generation is None:
+        return serving(warehouse)
+    return generation if isinstance(generation, Generation) else warehouse.generation(generation)
 
 
 def open_dense(generation: Generation, device: str = "auto") -> DenseIndex:
@@ -145,18 +169,23 @@ def open_lexical(generation: Generation) -> "LexicalIndex | None":
 
     None where the generation has none that this release's words can be looked up in: see `lexical_lack`.
     """
-    from xtr_assets.index.lexical.index import LexicalIndex, LexicalPart
+    from xtr_assets.index.lexical.index import LexicalIndex
+
+    return None if lexical_lack(generation) else LexicalIndex(lexical_parts(generation), generation.live)
+
+
+def lexical_parts(generation: Generation) -> "list[LexicalPart]":
+    """The postings of each segment at its rows, each file compared with its record."""
+    from xtr_assets.index.lexical.index import LexicalPart
     from xtr_assets.index.lexical.postings import open_postings
 
-    if lexical_lack(generation):
-        return None
     name = generation.file_name(LEXICAL_FILE)
     described = LexicalIndexFile.from_bytes(generation.path(LEXICAL_FILE).read_bytes(), name)
     parts = []
     for placed in generation.segments:
         folder = _verified(generation, described.folder_of(placed, name))
         parts.append(LexicalPart(placed.base_row, open_postings(folder, placed.segment.rows)))
-    return LexicalIndex(parts, generation.live)
+    return parts
 
 
 def lexical_lack(generation: Generation) -> str:

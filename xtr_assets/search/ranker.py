@@ -111,7 +111,7 @@ class Ranker:
         self, query: QueryVectors, k: int, rows: Ints, lists: Mapping[str, Listed], timing: Timing, kept: int
     ) -> Ranking:
         with timing.phase("rescore"), span("rescore", rows=len(rows), spaces=len(self.spaces)):
-            scores = {space.name: _scored(space, query, rows, lists.get(space.name)) for space in self.spaces}
+            scores = {space.name: scored(space, query, rows, lists.get(space.name)) for space in self.spaces}
             if self.legs is not None:
                 scores |= self.legs.names_of(query, rows)
         with timing.phase("fuse"):
@@ -149,7 +149,7 @@ def _ranked(leg: str, values: Floats | Doubles, ids: Ints, n: int | None = None)
     return best[values[best] > 0] if leg == "lexical" else best
 
 
-def _scored(space: Space, query: QueryVectors, rows: Ints, listed: Listed | None) -> Floats:
+def scored(space: Space, query: QueryVectors, rows: Ints, listed: Listed | None) -> Floats:
     """Exact scores float32 [len(rows)] of ascending rows; those that the space's own index retrieved come with it."""
     if listed is None or not len(listed.rows):
         return space.score(query, rows)

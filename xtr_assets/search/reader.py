@@ -1,6 +1,7 @@
 """One generation, opened for searching: what a search holds on to from its first step to its last."""
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import ref
@@ -12,12 +13,13 @@ from xtr_assets.core.types import SPACE_OF, Int32s, Ints, Mask
 from xtr_assets.core.where_syntax import Where
 from xtr_assets.index.machine import WORDS_REASON
 from xtr_assets.search.collapse import Symbols
-from xtr_assets.search.confidence import PROFILE_KEY, Confidence
+from xtr_assets.search.confidence import PROFILE_KEY, Confidence, LowestConfidence
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.instrumentation import show_dense, show_lexical, show_tokens
 from xtr_assets.search.legs import LEGS, Blend, Legs
 from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.loaders import lexical_lack, open_dense, open_lexical, open_tokens
+from xtr_assets.search.part_spaces import DenseParts, TokenParts
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.request import MODES, SUMMED
 from xtr_assets.search.required_text import RequiredText
@@ -35,6 +37,20 @@ if TYPE_CHECKING:
 
 # The dense, the token and the lexical index of a generation; None for one that it does not have.
 Indexes = tuple["DenseIndex | None", "TokenIndex | None", "LexicalIndex | None"]
+
+
+# The same as spaces, which may be those of several parts.
+Spaces = tuple["DenseSpace | DenseParts | None", "TokenSpace | TokenParts | None", "LexicalSpace | None"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ServedIndexes:
+    """The indexes of vectors of one generation. part : its name in a set of parts, "" by itself."""
+
+    part: str
+    generation: Generation
+    dense: "DenseIndex | None"
+    tokens: "TokenIndex | None"
 
 
 class OpenGeneration:
@@ -59,26 +75,18 @@ class OpenGeneration:
         self._users, self._lock = 1, Lock()
         with ExitStack() as stack:
             stack.enter_context(generation.pin())
-            self.scrub = Scrub(generation, verify)
+            self.scrub = self._scrub(generation, verify)
             stack.callback(self.scrub.end)
-            dense, tokens, words = indexes or (
-                open_dense(generation, device) if "dense" in generation.legs else None,
-                open_tokens(generation, device, device_memory) if "tokens" in generation.legs else None,
-                open_lexical(generation),
-            )
-            # None where this generation has none.
-            self.dense = None if dense is None else DenseSpace(dense, generation.vectors())
-            self.tokens = None if tokens is None else TokenSpace(tokens, generation.end_row)
-            self.lexical = None if words is None else LexicalSpace(words, generation.end_row)
-            self.required = RequiredText(generation, words)
             self.devices: dict[str, str] = {}
             self.reasons: dict[str, str] = {}
-            if dense is not None:
-                self.devices["dense"], self.reasons["dense"] = dense.placement.device, dense.placement.reason
-            if tokens is not None:
-                self.devices["xtr"], self.reasons["xtr"] = tokens.device, tokens.choice.reason
+            # None where this generation has none.
+            self.dense: DenseSpace | DenseParts | None
+            self.tokens: TokenSpace | TokenParts | None
+            self.dense, self.tokens, self.lexical = self._spaces(generation, device, device_memory, indexes, previous)
+            words = None if self.lexical is None else self.lexical.index
             if words is not None:
                 self.devices["lexical"], self.reasons["lexical"] = "cpu", WORDS_REASON
+            self.required = RequiredText(generation, words)
             self.filters: RowFilters = RowFilters(
                 generation.segments, generation.live, None if previous is None else previous.filters
             )
@@ -87,9 +95,48 @@ class OpenGeneration:
             self._token_arrays: dict[int, TokenArrays] = {}
             self.symbols = Symbols(generation)
             self.legs = _legs(generation)
-            self.confidence = Confidence.of(generation.manifest.profile.get(PROFILE_KEY))
+            self.confidence = self._confidence(generation)
             self._show(generation.layout.root.name, stack)
             self._stack = stack.pop_all()
+
+    def _scrub(self, generation: Generation, verify: Verify | None) -> Scrub:
+        return Scrub(generation, verify)
+
+    def _spaces(
+        self,
+        generation: Generation,
+        device: str,
+        device_memory: int | None,
+        indexes: "Indexes | None",
+        previous: "OpenGeneration | None",  # noqa: ARG002 (a set of parts keeps what did not change)
+    ) -> Spaces:
+        dense, tokens, words = indexes or (
+            open_dense(generation, device) if "dense" in generation.legs else None,
+            open_tokens(generation, device, device_memory) if "tokens" in generation.legs else None,
+            open_lexical(generation),
+        )
+        if dense is not None:
+            self.devices["dense"], self.reasons["dense"] = dense.placement.device, dense.placement.reason
+        if tokens is not None:
+            self.devices["xtr"], self.reasons["xtr"] = tokens.device, tokens.choice.reason
+        return (
+            None if dense is None else DenseSpace(dense, generation.vectors()),
+            None if tokens is None else TokenSpace(tokens, generation.end_row),
+            None if words is None else LexicalSpace(words, generation.end_row),
+        )
+
+    def _confidence(self, generation: Generation) -> Confidence | LowestConfidence | None:
+        return Confidence.of(generation.manifest.profile.get(PROFILE_KEY))
+
+    @property
+    def served(self) -> "tuple[ServedIndexes, ...]":
+        """The indexes that search, with what they were published with: one entry, of a set of parts one for each."""
+        dense, tokens = self.dense, self.tokens
+        assert not isinstance(dense, DenseParts) and not isinstance(tokens, TokenParts)
+        one = ServedIndexes(
+            "", self.generation, None if dense is None else dense.index, None if tokens is None else tokens.index
+        )
+        return (one,)
 
     def first_of(self) -> str | None:
         """The traceparent of what published the generation, for the first search that asks; None for all others."""
@@ -98,15 +145,8 @@ class OpenGeneration:
 
     def _show(self, warehouse: str, stack: ExitStack) -> None:
         """Let the metrics show the indexes as long as they are open; a searcher that nobody closed may still go."""
-        if self.dense is not None:
-            dense = ref(self.dense)
-            stack.callback(metrics.OPEN_INDEXES.add(warehouse, "dense", lambda: show_dense(dense())))
-        if self.tokens is not None:
-            tokens = ref(self.tokens)
-            stack.callback(metrics.OPEN_INDEXES.add(warehouse, "xtr", lambda: show_tokens(tokens())))
-        if self.lexical is not None:
-            words = ref(self.lexical)
-            stack.callback(metrics.OPEN_INDEXES.add(warehouse, "lexical", lambda: show_lexical(words())))
+        assert not isinstance(self.dense, DenseParts) and not isinstance(self.tokens, TokenParts)
+        show_spaces(warehouse, stack, self.dense, self.tokens, self.lexical)
 
     @property
     def modes(self) -> tuple[Mode, ...]:
@@ -176,6 +216,25 @@ class OpenGeneration:
             last = not self._users
         if last:
             self._stack.close()
+
+
+def show_spaces(
+    warehouse: str,
+    stack: ExitStack,
+    dense: DenseSpace | None,
+    tokens: TokenSpace | None,
+    lexical: LexicalSpace | None = None,
+) -> None:
+    """Show spaces in the metrics until the stack is closed."""
+    if dense is not None:
+        of_dense = ref(dense)
+        stack.callback(metrics.OPEN_INDEXES.add(warehouse, "dense", lambda: show_dense(of_dense())))
+    if tokens is not None:
+        of_tokens = ref(tokens)
+        stack.callback(metrics.OPEN_INDEXES.add(warehouse, "xtr", lambda: show_tokens(of_tokens())))
+    if lexical is not None:
+        of_words = ref(lexical)
+        stack.callback(metrics.OPEN_INDEXES.add(warehouse, "lexical", lambda: show_lexical(of_words())))
 
 
 def _chunk_ids(generation: Generation) -> Ints:

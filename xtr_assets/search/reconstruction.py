@@ -32,7 +32,7 @@ def reconstructed(opened: OpenGeneration, chunk_ids: Sequence[int]) -> list[Reco
     rows = rows_of(opened, chunk_ids)
     embeddings = np.empty((len(rows), 0), np.float32)
     if opened.dense is not None:
-        embeddings = opened.dense.index.reconstruct(rows)
+        embeddings = opened.dense.reconstruct(rows)
     tokens = None if opened.tokens is None else opened.generation.tokens()
     nothing = np.empty((0, 0), np.float32)
     return [

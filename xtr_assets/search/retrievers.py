@@ -17,7 +17,7 @@ from xtr_assets.telemetry.tracing import span
 if TYPE_CHECKING:
     from xtr_assets.index.dense.index import DenseIndex
     from xtr_assets.index.dense.refinement import DenseResult
-    from xtr_assets.index.late.index import TokenIndex, TokenResult
+    from xtr_assets.index.late.index import TokenIndex, TokenMatch, TokenResult
 
 # Scores closer than this may be the same vectors in another order of summation (float32 sums of about 1,000 products
 # of unit vectors): rows this close to the last wanted one are fetched as well, and chunk_ids decide.
@@ -127,6 +127,10 @@ class DenseSpace:
         scores = [true_scores(self._vectors, embedding, block)[0] for block in blocks]
         return np.concatenate(scores) if scores else np.empty(0, np.float32)
 
+    def reconstruct(self, rows: Ints) -> Floats:
+        """The stored vectors float32 [len(rows), dim]."""
+        return self.index.reconstruct(rows)
+
 
 class TokenSpace:
     """MaxSim of the token embeddings per query token: candidates by the token index, scores from the token store."""
@@ -163,6 +167,10 @@ class TokenSpace:
         tokens = _tokens(query)
         with span("xtr.rescore", rows=len(rows), tokens=len(tokens), **self._about):
             return self.index.score(tokens, rows) if len(tokens) else np.zeros(len(rows), np.float32)
+
+    def explain_rows(self, tokens: Floats, rows: Sequence[int]) -> "list[list[TokenMatch]]":
+        """For each row what each query token met in it."""
+        return self.index.explain_rows(tokens, rows)
 
 
 def beyond(k: int) -> int:

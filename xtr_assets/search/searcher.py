@@ -20,7 +20,8 @@ from xtr_assets.search.answer import answer, rank_arrays, search_span
 from xtr_assets.search.description import Described
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
-from xtr_assets.search.loaders import serving
+from xtr_assets.search.loaders import asked_for, open_any, serving
+from xtr_assets.search.open_parts import open_generation
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.reader import Indexes, OpenGeneration
@@ -30,7 +31,7 @@ from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.search.served_profile import apply_settings, profile_of, reset_settings
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import Manifest
-from xtr_assets.storage.remote.store_cache import open_place
+from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.scrub import Verify
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
@@ -45,7 +46,7 @@ class Searcher(Described):
 
     Parameters
     ----------
-    warehouse : the warehouse, its folder, or an object store ("s3://bucket/prefix"; docs/object-store.md)
+    warehouse : the warehouse, its folder, a set of parts, or an object store ("s3://bucket/prefix")
     device : "auto", "cpu", "cuda" or "cuda:<n>"; what "auto" took is in `devices`, and why in `device_reasons`
     generation : a number, draft or published, or one that is open already; by default the published one
     encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
@@ -57,7 +58,7 @@ class Searcher(Described):
 
     def __init__(
         self,
-        warehouse: Warehouse | str | Path,
+        warehouse: Warehouse | PartSet | str | Path,
         device: str = "auto",
         generation: int | Generation | None = None,
         encoder: EncoderConfig | None = None,
@@ -65,14 +66,11 @@ class Searcher(Described):
         indexes: Indexes | None = None,
         verify: Verify | None = None,
     ) -> None:
-        self._warehouse = warehouse if isinstance(warehouse, Warehouse) else open_place(warehouse)
+        self._warehouse = open_any(warehouse) if isinstance(warehouse, str | Path) else warehouse
         self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()
-        if generation is None:
-            generation = serving(self._warehouse)
-        elif not isinstance(generation, Generation):
-            generation = self._warehouse.generation(generation)
-        self._opened: OpenGeneration | None = OpenGeneration(generation, device, None, device_memory, indexes, verify)
+        chosen = asked_for(self._warehouse, generation)
+        self._opened: OpenGeneration | None = open_generation(chosen, device, None, device_memory, indexes, verify)
         self._encoder = QueryEncoder(parse_device(device).first, encoder)
         self._note_opened(self._opened)
 
@@ -115,7 +113,7 @@ class Searcher(Described):
             current, published = self._now(), serving(self._warehouse)
             if published.number == current.number:
                 return current.number
-            opened = OpenGeneration(published, self._device, current, self._device_memory, verify=self._verify)
+            opened = open_generation(published, self._device, current, self._device_memory, verify=self._verify)
             self._opened = opened
             current.leave()
             self._note_opened(opened)
@@ -235,10 +233,7 @@ class Searcher(Described):
         with self._counting():
             ask = replace(Ask.checked(options, mode, where, syntax), scan=scan)
             check_queries(queries)
-            with (
-                self._using() as opened,
-                search_span(opened, ask, len(queries)),
-            ):
+            with self._using() as opened, search_span(opened, ask, len(queries)):
                 return Answer(opened.number, answer(opened, self._encoder, queries, ask, explain))
 
     def search_vectors(
@@ -300,6 +295,11 @@ class Searcher(Described):
         with self._counting(), self._using() as opened:
             return reconstructed(opened, chunk_ids)
 
+    def encoded(self, text: str, spaces: Sequence[str]) -> QueryVectors:
+        """A text as the generation that answers now is asked with it, for the `spaces` given."""
+        with self._counting(), self._using() as opened:
+            return self._encoder.encode(opened.generation, [text], spaces)[0]
+
     @contextmanager
     def opened(self) -> Iterator[OpenGeneration]:
         """The generation that answers now, held while the block runs: for who has vectors of queries and wants hits."""
@@ -339,7 +339,7 @@ class Searcher(Described):
 
 
 def open(
-    warehouse: Warehouse | str | Path,
+    warehouse: Warehouse | PartSet | str | Path,
     device: str = "auto",
     generation: int | None = None,
     encoder: EncoderConfig | None = None,

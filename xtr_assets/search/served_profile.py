@@ -4,44 +4,59 @@ from dataclasses import asdict
 from typing import Any
 
 from xtr_assets.search.loaders import dense_profile, token_profile
-from xtr_assets.search.reader import OpenGeneration
+from xtr_assets.search.reader import OpenGeneration, ServedIndexes
 
 
 def profile_of(opened: OpenGeneration) -> dict[str, dict[str, Any]]:
-    """By index that there is, the fields of DenseProfile and SearchProfile."""
+    """By index that there is, the fields of DenseProfile and SearchProfile; of a set of parts by "<part>/<index>"."""
     found: dict[str, dict[str, Any]] = {}
-    if opened.dense is not None:
-        found["dense"] = opened.dense.index.profile
-    if opened.tokens is not None:
-        found["xtr"] = asdict(opened.tokens.index.profile)
+    for one in opened.served:
+        prefix = f"{one.part}/" if one.part else ""
+        if one.dense is not None:
+            found[f"{prefix}dense"] = one.dense.profile
+        if one.tokens is not None:
+            found[f"{prefix}xtr"] = asdict(one.tokens.profile)
     return found
 
 
 def apply_settings(opened: OpenGeneration, dense: str, xtr: str) -> dict[str, dict[str, Any]]:
-    """Keep settings for both indexes, or, where one of them is wrong, for neither (InvalidInput). NotInThisIndex where
-    the generation has no such index."""
+    """Keep settings for all indexes, or, where one of them is wrong, for none (InvalidInput). NotInThisIndex where the
+    generation has no such index."""
     if dense:
         opened.spaces("dense")
     if xtr:
         opened.spaces("xtr")
-    tokens = None if opened.tokens is None else opened.tokens.index
-    before = None if tokens is None else tokens.profile
-    if tokens is not None and xtr:
-        tokens.apply(xtr)
+    before = [(one, _kept(one)) for one in opened.served]
     try:
-        if opened.dense is not None and dense:
-            opened.dense.index.apply(dense)
+        for one in opened.served:
+            if one.tokens is not None and xtr:
+                one.tokens.apply(xtr)
+            if one.dense is not None and dense:
+                one.dense.apply(dense)
     except BaseException:
-        if tokens is not None and before is not None:
-            tokens.profile = before
+        for one, (dense_before, tokens_before) in before:
+            if one.dense is not None and one.dense.profile != dense_before:
+                one.dense.restore(dense_before)
+            if one.tokens is not None:
+                one.tokens.profile = tokens_before
         raise
     return profile_of(opened)
 
 
 def reset_settings(opened: OpenGeneration) -> dict[str, dict[str, Any]]:
     """Go back to the profile in the manifest."""
-    if opened.dense is not None:
-        opened.dense.index.restore(dense_profile(opened.generation))
-    if opened.tokens is not None:
-        opened.tokens.index.profile = token_profile(opened.generation)
+    for one in opened.served:
+        restore_settings(one)
     return profile_of(opened)
+
+
+def restore_settings(one: ServedIndexes) -> None:
+    """The profile that the manifest of these indexes has."""
+    if one.dense is not None:
+        one.dense.restore(dense_profile(one.generation))
+    if one.tokens is not None:
+        one.tokens.profile = token_profile(one.generation)
+
+
+def _kept(one: ServedIndexes) -> tuple[Any, Any]:
+    return None if one.dense is None else one.dense.profile, None if one.tokens is None else one.tokens.profile

@@ -35,6 +35,7 @@ from xtr_assets.server.limits import Limits
 from xtr_assets.server.live_recall import LiveRecall
 from xtr_assets.server.openapi import openapi_document
 from xtr_assets.server.page_files import page_routes
+from xtr_assets.server.part_route import Legs, Prepare, legs_of, parsed, prepared
 from xtr_assets.server.problem import Problem, problem_of, refused
 from xtr_assets.server.query_log import QueryLog
 from xtr_assets.server.question import parse_question
@@ -111,6 +112,8 @@ class Server:
             Route("/v1/generations/{number}/open", answered(self._open_beside), methods=["POST"]),
             Route("/v1/facets", answered(self._facets)),
             Route("/v1/state", answered(self._state)),
+            Route("/v1/part/prepare", answered(self._part_prepare), methods=["POST"]),
+            Route("/v1/part/legs", answered(self._part_legs), methods=["POST"]),
             Route("/healthz", answered(self._health)),
             Route("/readyz", answered(self._ready)),
             Route("/metrics", answered(self._metrics)),
@@ -119,7 +122,7 @@ class Server:
         ]
         if agents is not None:
             routes.append(Route(AGENTS, agents))
-        starlette = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: _http_problem})
+        starlette = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: http_problem})
         self.app = Guard(starlette, bearers, hosts)
 
     # -- routes -------------------------------------------------------------------------------------------------------
@@ -201,6 +204,16 @@ class Server:
 
         return json_response(await self._gatherer.alone(read))
 
+    async def _part_prepare(self, request: Request) -> Response:
+        index = self._index(request)
+        body = parsed(Prepare, await json_object(request, self._limits), self._limits)
+        return json_response(await self._gatherer.alone(partial(prepared, index, body)))
+
+    async def _part_legs(self, request: Request) -> Response:
+        index = self._index(request)
+        body = parsed(Legs, await json_object(request, self._limits), self._limits)
+        return json_response(await self._gatherer.alone(partial(legs_of, index, body)))
+
     async def _health(self, _: Request) -> Response:
         return json_response({"ok": True})
 
@@ -279,7 +292,7 @@ class Server:
         return () if self._shared is None else self._shared.others()
 
 
-async def _http_problem(_: Request, error: Exception) -> Response:
+async def http_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     wanted = {404: "no such page; /openapi.json says what there is", 405: "another method is wanted; see /openapi.json"}
     problem = refused(error.status_code, wanted.get(error.status_code, str(error.detail)))

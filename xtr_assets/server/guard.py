@@ -34,6 +34,8 @@ ROUTES = (
     "/v1/generation",
     "/v1/generations",
     "/v1/state",
+    "/v1/part/prepare",
+    "/v1/part/legs",
     "/metrics",
     AGENTS,
 )

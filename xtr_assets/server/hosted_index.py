@@ -13,13 +13,14 @@ from threading import Event, Lock
 from time import monotonic
 
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
+from xtr_assets.search.loaders import Place, open_any
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.server.limits import RETRY_AFTER
 from xtr_assets.server.problem import Problem, busy
 from xtr_assets.server.worker_leases import WorkerLeases
-from xtr_assets.storage.remote.store_cache import CacheOptions, open_place
+from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets.storage.remote.store_cache import CacheOptions
 from xtr_assets.storage.unnoted_move import followed
-from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class HostedIndex:
         leases: WorkerLeases | None = None,
         cache: CacheOptions | None = None,
     ) -> None:
-        """folder : the warehouse, or the address of an object store, read through its `cache`."""
+        """folder : the warehouse, a set of parts, or the address of an object store, read through its `cache`."""
         self._cache = cache
         self.name, self.folder, self._device, self._lease_seconds = name, folder, device, lease_seconds
         self.problem: str | None = "it was not opened yet"
@@ -72,7 +73,7 @@ class HostedIndex:
         self._bringing = Lock()
         self._brought_in_vain: dict[int, float] = {}
         self._beside: int | None = None
-        self._warehouse: Warehouse | None = None
+        self._warehouse: Place | None = None
         self._serving: _Held | None = None
         self._held: dict[int, _Held] = {}
         self._tried: tuple[int | None, float, float] = (None, 0.0, 0.0)
@@ -89,11 +90,16 @@ class HostedIndex:
         with self._lock:
             return sorted(self._held)
 
-    def warehouse(self) -> Warehouse:
-        """The warehouse. Raises StorageError."""
+    def warehouse(self) -> Place:
+        """The warehouse, or the set of parts. Raises StorageError."""
         if self._warehouse is None:
-            self._warehouse = open_place(self.folder, self._cache)
+            self._warehouse = open_any(self.folder, self._cache)
         return self._warehouse
+
+    def published(self) -> int | None:
+        """The number of the generation that is to serve now, of a set of parts that of its last move."""
+        place = self.warehouse()
+        return place.number if isinstance(place, PartSet) else followed(place.layout)
 
     def look(self) -> bool:
         """Open, warm and serve what is published, if that is another generation; whether it is. Never raises: what
@@ -198,7 +204,7 @@ class HostedIndex:
             leases.renew(number)
 
     def _answered_elsewhere(self, number: int, leases: WorkerLeases) -> bool:
-        if followed(self.warehouse().layout) == number:
+        if self.published() == number:
             return True
         return leases.left(number) > 0 and self.warehouse().generation(number).state == "retired"
 
@@ -213,9 +219,11 @@ class HostedIndex:
 
     def _follow(self) -> bool:
         self.warehouse().follow(self._stopping.is_set)
-        number, serving = followed(self.warehouse().layout), self.serving
+        number, serving = self.published(), self.serving
         if number is None:
             self.problem = "nothing is published; `xtr-assets build` publishes a generation that passes its checks"
+            if isinstance(self.warehouse(), PartSet):
+                self.problem = "nothing is published; `xtr-assets parts publish` lets the parts serve together"
             return False
         if number == serving:
             self.problem = None

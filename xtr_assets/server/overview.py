@@ -6,7 +6,6 @@ from typing import Any
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.history import read_published
 from xtr_assets.storage.manifest import CheckRecord
 
 # Questions that a draft answers otherwise, and characters of each text of them.
@@ -26,7 +25,7 @@ def generation_now(index: HostedIndex, searcher: Searcher) -> dict[str, Any]:
     return {
         "index": index.name,
         "generation": searcher.generation,
-        "published": read_published(index.warehouse().layout),
+        "published": index.published(),
         "problem": index.problem,
         "kept": index.kept,
         "created_at": manifest.created_at,

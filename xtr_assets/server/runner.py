@@ -10,6 +10,7 @@ import uvicorn
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.server.application import Server
 from xtr_assets.server.bearers import Bearers
+from xtr_assets.server.guard import Asgi
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.live_recall import LiveRecall
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 # Questions under way get this long when the server is stopped.
 GRACE_SECONDS = 30
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+# What `serve` runs.
+Runnable = uvicorn.Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,14 @@ def uvicorn_server(
     server = Server(
         indexes, bearers, limits, workers, names_for(address, bearers), poll_seconds, route, live, query_log, shared
     )
+    return uvicorn_around(server.app, address, limits, access_log)
+
+
+def uvicorn_around(app: Asgi, address: Address, limits: Limits, access_log: bool) -> uvicorn.Server:
+    """The same around any application."""
     return uvicorn.Server(
         uvicorn.Config(
-            server.app,
+            app,
             host=address.host,
             port=address.port,
             http=patient(limits),

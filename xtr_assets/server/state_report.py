@@ -10,8 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from xtr_assets.pipeline.ingest.intake import intake_of
+from xtr_assets.search.loaders import Place
 from xtr_assets.server.hosted_index import HostedIndex
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_history
+from xtr_assets.storage.parts.joined_generation import JoinedGeneration
+from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.snapshot import Snapshot, looked_at
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -24,20 +28,24 @@ _PLACE = re.compile(r"""(?:^|[\s'"(=:\[])(?:/[^\s/]|~/|[A-Za-z]:\\|\\\\)""")
 
 def state_report(index: HostedIndex) -> dict[str, Any]:
     """The state of an index, as /v1/state gives it. Raises Problem where nothing serves."""
-    warehouse = index.warehouse()
+    place = index.warehouse()
     with index.use() as searcher, searcher.opened() as opened:
-        snapshots = opened.generation.snapshots()
+        served = _served(place, opened.generation)
         number, created = opened.number, opened.generation.manifest.created_at
-    intake = intake_of(warehouse, None, snapshots)
-    reasons = Counter(entry.reason for entry in intake.quarantine)
+    intakes = [intake_of(warehouse, None, snapshots) for warehouse, snapshots in served]
+    quarantine = [entry for one in intakes for entry in one.quarantine]
+    stale = [entry for one in intakes for entry in one.stale]
+    reasons = Counter(entry.reason for entry in quarantine)
     return {
         "index": index.name,
         "generation": number,
         "created_at": created,
         "problem": index.problem,
-        "shards": [_shard(warehouse, shard, one) for shard, one in sorted(snapshots.items())],
+        "shards": [
+            _shard(warehouse, shard, one) for warehouse, snapshots in served for shard, one in sorted(snapshots.items())
+        ],
         "quarantine": {
-            "total": len(intake.quarantine),
+            "total": len(quarantine),
             "reasons": dict(sorted(reasons.items())),
             "files": [
                 {
@@ -47,19 +55,43 @@ def state_report(index: HostedIndex) -> dict[str, Any]:
                     "reason": entry.reason,
                     "detail": _told(entry.detail),
                 }
-                for entry in intake.quarantine[:MOST_FILES]
+                for entry in quarantine[:MOST_FILES]
             ],
         },
         "stale": {
-            "total": len(intake.stale),
+            "total": len(stale),
             "files": [
                 {"shard": shard, "path": entry.path, "reason": _told(entry.reason), "since": entry.since}
-                for shard, entry in intake.stale[:MOST_FILES]
+                for shard, entry in stale[:MOST_FILES]
             ],
         },
-        "draft": _draft(warehouse),
-        "history": _history(warehouse),
+        # Of a set each part has its own.
+        "draft": None if isinstance(place, PartSet) else _draft(place),
+        "history": _moves(place) if isinstance(place, PartSet) else _history(place),
     }
+
+
+def _served(place: Place, generation: Generation) -> list[tuple[Warehouse, dict[str, Snapshot]]]:
+    """The snapshots that serve and the warehouse of each: one, of a set of parts one for each."""
+    if isinstance(place, PartSet):
+        assert isinstance(generation, JoinedGeneration)
+        return [(Warehouse.open(part.generation.layout.root), part.generation.snapshots()) for part in generation.parts]
+    return [(place, generation.snapshots())]
+
+
+def _moves(place: PartSet) -> list[dict[str, Any]]:
+    """The latest moves of a set first, as `_history` tells those of a warehouse."""
+    return [
+        {
+            "at": move.at,
+            "action": move.action,
+            "generation": move.number,
+            "previous": None if move.number == 1 else move.number - 1,
+            "reason": None if move.reason is None else _told(move.reason),
+            "forced": move.forced is not None,
+        }
+        for move in reversed(place.moves()[-MOST_MOVES:])
+    ]
 
 
 def _shard(warehouse: Warehouse, shard: str, served: Snapshot) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from xtr_assets.storage.history import published_stack, read_history, read_publi
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import committing
 from xtr_assets.storage.manifest import Manifest
+from xtr_assets.storage.parts.pins import pinned_by_moves
 from xtr_assets.storage.remembrance import remember_contents
 from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.segment import embeddings_file, embeddings_listing, names_folder, tokens_folder
@@ -26,8 +27,9 @@ from xtr_assets.storage.warehouse_info import read_info
 
 @dataclass(frozen=True)
 class CollectReport:
-    """kept : generations that stay; pinned : those that stay only because a reader uses them; generations : those that
-    go. Drafts that were overtaken go too and are among the paths only: they never were generations to anybody.
+    """kept : generations that stay; pinned : those that stay only because a reader uses them, or a move of a set names
+    them; generations : those that go. Drafts that were overtaken go too and are among the paths only: they never were
+    generations to anybody.
 
     removed : bytes by path in the warehouse (folders as one). With `dry_run` nothing was removed yet.
     """
@@ -186,7 +188,7 @@ def _current_segments(layout: Layout) -> Iterator[str]:
 
 @contextmanager
 def _unpinned(layout: Layout, number: int) -> Iterator[bool]:
-    """Whether nobody reads the generation; while the block runs nobody can begin to."""
+    """Whether nobody reads the generation, and no move of a set names it; while the block runs nobody can begin to."""
     path = layout.manifest(number)
     try:
         descriptor = _opened(path)
@@ -198,7 +200,8 @@ def _unpinned(layout: Layout, number: int) -> Iterator[bool]:
         except BlockingIOError:
             yield False
         else:
-            yield True
+            # Asked while nobody can begin to read it: a set pins what it names while it holds it open.
+            yield number not in pinned_by_moves(layout)
     finally:
         os.close(descriptor)
 

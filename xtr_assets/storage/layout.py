@@ -12,6 +12,7 @@ _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,120}")
 # A build a second for thirty years stays below this; what is larger is damage, or somebody's joke.
 LARGEST_NUMBER = 999_999_999
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+_MOVE = re.compile(r"([0-9]{8})\.json")
 
 
 def safe_name(name: str, what: str) -> str:
@@ -70,6 +71,11 @@ class Layout:
     def incoming(self) -> Path:
         """What a pull has of a generation so far: laid out as a warehouse, moved into place when all of it is there."""
         return self.root / "incoming"
+
+    @property
+    def pinned_json(self) -> Path:
+        """Only in a part of a set: the generations that moves of the set name."""
+        return self.root / "pinned.json"
 
     @property
     def cache_json(self) -> Path:
@@ -155,3 +161,43 @@ class Layout:
             return []
         named = ((number_of(path.name), path) for path in self.generations.iterdir())
         return sorted(number for number, path in named if number is not None and path.is_dir())
+
+
+@dataclass(frozen=True, slots=True)
+class PartsLayout:
+    """Names every path of a set of parts below `root`. Each part is a warehouse, with a Layout of its own."""
+
+    root: Path
+
+    @property
+    def parts_json(self) -> Path:
+        return self.root / "parts.json"
+
+    @property
+    def writer_lock(self) -> Path:
+        return self.root / "writer.lock"
+
+    @property
+    def parts(self) -> Path:
+        return self.root / "parts"
+
+    def part(self, name: str) -> Path:
+        return self.parts / safe_name(name, "part")
+
+    @property
+    def moves(self) -> Path:
+        return self.root / "moves"
+
+    def move(self, number: int) -> Path:
+        return self.moves / f"{number:08d}.json"
+
+    def relative(self, path: Path) -> str:
+        """The name of a file in messages: its path below the root."""
+        return path.relative_to(self.root).as_posix()
+
+    def move_numbers(self) -> list[int]:
+        """Numbers of the moves there are, ascending; other files are none."""
+        if not self.moves.is_dir():
+            return []
+        found = (_MOVE.fullmatch(path.name) for path in self.moves.iterdir())
+        return sorted(int(one[1]) for one in found if one is not None)

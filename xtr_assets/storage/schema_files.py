@@ -4,6 +4,7 @@ from pathlib import Path
 
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo
+from xtr_assets.storage.parts.part_records import PartMove, Pins, SetInfo
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.stored_json import Stored, canonical_json
 from xtr_assets.storage.warehouse_info import WarehouseInfo
@@ -17,6 +18,9 @@ STORED_FILES: dict[str, type[Stored]] = {
     "listing": Listing,
     "manifest": Manifest,
     "history_entry": HistoryEntry,
+    "parts": SetInfo,
+    "part_move": PartMove,
+    "pins": Pins,
 }
 
 

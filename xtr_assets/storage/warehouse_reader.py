@@ -1,6 +1,7 @@
 """What a warehouse holds and which generation serves: reading takes no lock and waits for nobody."""
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +16,7 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.generation_diff import GenerationDiff, diff
 from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.history_entry import HistoryEntry
-from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.layout import Layout, PartsLayout
 from xtr_assets.storage.links import refuse_linked_top
 from xtr_assets.storage.remote.address import refuse_address
 from xtr_assets.storage.row_match import live_paths
@@ -50,6 +51,11 @@ class WarehouseReader:
         layout = Layout(Path(path).absolute())
         refuse_linked_top(layout)
         if not layout.warehouse_json.is_file():
+            if os.path.lexists(PartsLayout(layout.root).parts_json):
+                raise WarehouseNotFound(
+                    f"{path} is a set of parts, and no warehouse; `xtr-assets search` and `parts status` take it, each "
+                    f"folder below {path}/parts is a warehouse"
+                )
             raise WarehouseNotFound(f"no warehouse at {path} (no warehouse.json); `xtr-assets build` makes one")
         return cls(layout, read_info(layout))
 

@@ -18,6 +18,7 @@ from xtr_assets.index.late.gpu.availability import Choice, cuda_obstacle
 from xtr_assets.index.late.gpu.device_search import DeviceSearch
 from xtr_assets.search import Searcher
 from xtr_assets.search.ranker import Mode
+from xtr_assets.search.retrievers import DenseSpace
 from xtr_assets_tests.search.conftest import texts
 
 QUERIES = texts(12, 77)
@@ -55,7 +56,7 @@ def test_a_token_index_on_a_device_answers_every_mode_as_the_cpu_does(
     monkeypatch.setattr(availability, "cuda_obstacle", lambda number: None)
     monkeypatch.setattr(DeviceSearch, "on", on)
     dense = searcher._now().dense
-    assert dense is not None
+    assert isinstance(dense, DenseSpace)
     monkeypatch.setattr("xtr_assets.search.reader.open_dense", lambda generation, _: dense.index)
     with Searcher(warehouse, device="cuda:1,0", device_memory=1 << 26) as on_device:
         assert on_device.devices["xtr"] == "cuda:1" and asked == [1 << 26]

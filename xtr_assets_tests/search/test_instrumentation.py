@@ -18,7 +18,7 @@ from xtr_assets.index.dense.refinement import DenseResult
 from xtr_assets.search import Searcher
 from xtr_assets.search.instrumentation import observe_tokens
 from xtr_assets.search.ranker import Mode
-from xtr_assets.search.retrievers import TokenSpace
+from xtr_assets.search.retrievers import DenseSpace, TokenSpace
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import SILENT
 
@@ -99,7 +99,7 @@ def test_candidates_and_rescored_rows_of_the_token_index_are_counted(own: Search
 
 def test_what_a_query_imputed_is_shown(own: Searcher, warehouse: xa.Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     space = own._now().tokens
-    assert space is not None
+    assert isinstance(space, TokenSpace)
     (result,) = space.index.answer([np.eye(4, 32, dtype=np.float32)], SearchOptions(5))
     imputed = [replace(result, imputed_share=share) for share in (0.25, 0.75)]
     monkeypatch.setattr(space, "last", imputed)
@@ -142,7 +142,7 @@ def test_spans_name_the_phases_below_the_search_of_each_index(own: Searcher, exp
 def test_a_searcher_that_nobody_closed_can_go(warehouse: xa.Warehouse) -> None:
     searcher = Searcher(warehouse, device="cpu")
     opened = searcher._now().tokens
-    assert opened is not None
+    assert isinstance(opened, TokenSpace)
     space: ref[TokenSpace] = ref(opened)
     del opened
     del searcher
@@ -153,7 +153,7 @@ def test_a_searcher_that_nobody_closed_can_go(warehouse: xa.Warehouse) -> None:
 
 def test_kept_is_the_share_of_the_first_candidates_that_came_through(own: Searcher) -> None:
     space = own._now().dense
-    assert space is not None
+    assert isinstance(space, DenseSpace)
     plan = space.index.plan_search(2)
     found = np.array([[4, 1, 2, 3], [5, -1, -1, -1]])
     rows = np.array([[2, 4], [5, -1]])

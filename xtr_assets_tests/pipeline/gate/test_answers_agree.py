@@ -106,7 +106,7 @@ def test_rows_that_only_hold_what_is_demanded_are_missed(tmp_path: Path, monkeyp
         return demand_faults(session.searcher(), places, known, demands, ("lexical",))
 
     assert not faults()
-    monkeypatch.setattr(answer._Asked, "_unlisted", lambda *_: Listed(np.empty(0, np.int64), np.empty(0, np.float32)))
+    monkeypatch.setattr(answer.Asked, "_unlisted", lambda *_: Listed(np.empty(0, np.int64), np.empty(0, np.float32)))
     assert any("did not come (mode lexical" in one for one in faults())
 
 

@@ -1,0 +1,50 @@
+"""Which part of a set holds which shard: a shard stays where it was placed, a new one goes where there is room."""
+
+from collections.abc import Mapping, Sequence
+
+from xtr_assets.core.errors import InvalidInput
+
+# Chunks that a part holds. Lists of tokens are 4 sqrt(T) in number and stop at 65,536: at 5,000,000 chunks of 100
+# tokens each they are 1.4 times as long as they ought to be, at 100,000,000 6 times. A part's build fits one host.
+MOST_CHUNKS = 5_000_000
+
+
+def part_name(number: int) -> str:
+    """The name of a part that was made by placing shards.
+
+    >>> part_name(3)
+    'part-0003'
+    """
+    return f"part-{number:04d}"
+
+
+def place_shards(
+    sizes: Mapping[str, int], known: Mapping[str, str], parts: Mapping[str, int], order: Sequence[str], most: int
+) -> dict[str, str]:
+    """The part of each shard that is in none yet, in the order of `sizes`.
+
+    Parameters
+    ----------
+    sizes : chunks of each shard
+    known : shard -> part, of those that were placed before: none of them moves
+    parts : part -> chunks that it holds, those of shards included that were placed and not built yet
+    order : parts, oldest first; the last one alone takes shards, so that the others stay as they are
+    most : chunks a part. A shard of more gets a part of its own
+
+    >>> place_shards({"a": 4, "b": 4, "c": 2}, {}, {}, [], 6)
+    {'a': 'part-0001', 'b': 'part-0002', 'c': 'part-0002'}
+    """
+    wrong = [shard for shard, chunks in sizes.items() if chunks < 0]
+    if wrong or most < 1:
+        raise InvalidInput(f"chunks are counted from 0 and most_chunks from 1; {wrong[:1] or most} is neither")
+    held, names = dict(parts), list(order)
+    placed: dict[str, str] = {}
+    for shard, chunks in sizes.items():
+        if shard in known:
+            continue
+        if not names or (held.get(names[-1], 0) and held.get(names[-1], 0) + chunks > most):
+            taken = {*names, *held}
+            names.append(next(name for i in range(1, len(taken) + 2) if (name := part_name(i)) not in taken))
+        held[names[-1]] = held.get(names[-1], 0) + chunks
+        placed[shard] = names[-1]
+    return placed

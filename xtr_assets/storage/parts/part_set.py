@@ -1,0 +1,260 @@
+"""Everything that is done to a set of parts: adding parts, placing shards, publishing by one move, rolling back."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+from xtr_assets.core.errors import (
+    GenerationError,
+    InvalidInput,
+    PublishRefused,
+    StorageError,
+)
+from xtr_assets.core.files import write_atomic
+from xtr_assets.core.part_places import MOST_CHUNKS, place_shards
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.history import whoami
+from xtr_assets.storage.layout import Layout, PartsLayout
+from xtr_assets.storage.links import refuse_linked
+from xtr_assets.storage.lock import exclusive, now
+from xtr_assets.storage.parts.joined_generation import JoinedGeneration
+from xtr_assets.storage.parts.move_chain import append_move, last_move, stack_of, taken_back
+from xtr_assets.storage.parts.part_gate import refuse_set, set_problems
+from xtr_assets.storage.parts.part_records import PartMove, PartState, SetInfo, ShardPlace
+from xtr_assets.storage.parts.part_set_reader import PartSetReader, holds_parts, manifest_digest, naming
+from xtr_assets.storage.parts.pins import pin_for_moves, pinned_by_moves
+from xtr_assets.storage.remote.address import refuse_address
+from xtr_assets.storage.scrub import verify_once
+from xtr_assets.storage.seal import refuse_altered
+from xtr_assets.storage.warehouse import Warehouse
+
+# Moves whose generations stay in the parts, the serving one among them: as many as a warehouse keeps generations.
+KEPT_MOVES = 3
+LOCK_WAIT_SECONDS = 20.0
+
+
+class PartSet(PartSetReader):
+    """A folder of warehouses that serve together (docs/parts.md)."""
+
+    @classmethod
+    def create(cls, path: str | Path, *, most_chunks: int = MOST_CHUNKS) -> Self:
+        """Make an empty set. StorageError where the folder is one already, or holds anything else."""
+        refuse_address(path)
+        if most_chunks < 1:
+            raise InvalidInput(f"most_chunks is {most_chunks}; a part holds 1 or more")
+        layout = PartsLayout(Path(path).absolute())
+        if layout.root.is_dir() and any(layout.root.iterdir()):
+            what = "a set of parts already" if holds_parts(path) else "neither empty nor a set of parts"
+            raise StorageError(f"{path} is {what}; open it, or choose another folder")
+        for folder in (layout.root, layout.parts, layout.moves):
+            folder.mkdir(parents=True, exist_ok=True)
+        # Written last: without it the folder is no set.
+        write_atomic(layout.parts_json, SetInfo(created_at=now(), most_chunks=most_chunks).to_bytes())
+        return cls(layout)
+
+    # -- parts and shards ---------------------------------------------------------------------------------------------
+
+    def add(self, part: str) -> Warehouse:
+        """Make an empty part, or take in the warehouse that lies at parts/<part>. Nothing of it is seen before a move
+        names it."""
+        with self._writing(f"adding part {part}"):
+            info = self.info
+            folder = self.layout.part(part)
+            refuse_linked(Layout(self.root), folder)
+            if part in info.parts:
+                raise InvalidInput(f"part {part!r} is in the set already")
+            made = Warehouse.create(folder, exist_ok=True)
+            self._write(info.model_copy(update={"parts": (*info.parts, part)}))
+            return made
+
+    def remove(self, part: str) -> None:
+        """Take a part and its shards out of the set; its folder stays. What serves goes on: the next publish leaves it
+        out, and asks for a reason to."""
+        with self._writing(f"taking out part {part}"):
+            info = self.info
+            if part not in info.parts:
+                raise InvalidInput(f"no part {part!r}; there are: {', '.join(info.parts) or 'none'}")
+            shards = {shard: place for shard, place in info.shards.items() if place.part != part}
+            parts = tuple(one for one in info.parts if one != part)
+            self._write(info.model_copy(update={"parts": parts, "shards": shards}))
+
+    def place(self, sizes: Mapping[str, int]) -> dict[str, str]:
+        """The part of each shard, given its chunks: where it was placed before, else where there is room. Parts that
+        are needed are added."""
+        with self._writing("placing shards"):
+            info = self.info
+            known = {shard: place.part for shard, place in info.shards.items()}
+            placed = place_shards(sizes, known, self._held(info), info.parts, info.most_chunks)
+            for part in dict.fromkeys(placed.values()):
+                if part not in info.parts:
+                    self.add(part)
+            fresh = {shard: ShardPlace(part=part, chunks=sizes[shard]) for shard, part in placed.items()}
+            self._write(self.info.model_copy(update={"shards": {**info.shards, **fresh}}))
+            return {shard: placed.get(shard) or known[shard] for shard in sizes}
+
+    def _held(self, info: SetInfo) -> dict[str, int]:
+        """Chunks of each part: of a shard that was built what serves, else what was said of it."""
+        served = {name: self._served_rows(name) for name in info.parts}
+        held = {name: sum(rows.values()) for name, rows in served.items()}
+        for shard, place in info.shards.items():
+            if shard not in served[place.part]:
+                held[place.part] += place.chunks
+        return held
+
+    def _served_rows(self, part: str) -> dict[str, int]:
+        published = self.warehouse(part).published
+        rows: dict[str, int] = {}
+        for one in published.manifest.segments if published is not None else ():
+            rows[one.shard] = rows.get(one.shard, 0) + one.live_rows
+        return rows
+
+    # -- moves --------------------------------------------------------------------------------------------------------
+
+    def publish(
+        self,
+        *,
+        reason: str | None = None,
+        force_reason: str | None = None,
+        again_reason: str | None = None,
+        who: str | None = None,
+    ) -> JoinedGeneration:
+        """Let what each part serves now serve together, by one move. Where that serves already nothing is moved.
+
+        PublishRefused names each part and why. `force_reason` publishes past a part that was forced itself, a shard
+        that moved or is gone, and a part that was taken out; `again_reason` what a rollback of the set took back. Both
+        are kept in the move.
+        """
+        for text, word in ((force_reason, "force"), (again_reason, "again")):
+            if text is not None and not text.strip():
+                raise InvalidInput(f"{word} needs a reason; it is kept in the move")
+        with self._writing("publish of the parts"), ExitStack() as stack:
+            info, moves = self._recovered(), self.moves()
+            parts = {name: self._serving(name) for name in info.parts}
+            if not parts:
+                raise GenerationError("the set has no part; `xtr-assets parts add` or `place` makes one")
+            for name, one in parts.items():
+                with naming(name):
+                    stack.enter_context(one.pin())
+            states = {name: _state(one) for name, one in parts.items()}
+            before = moves[-1] if moves else None
+            if before is not None and before.parts == states:
+                return self._joined(before)
+            again = self._again(states, moves, again_reason)
+            forced = refuse_set(set_problems(parts, info.shards, before), force_reason)
+            shards = {
+                shard: info.shards.get(shard, ShardPlace(part=name)).model_copy(update={"part": name})
+                for name, state in states.items()
+                for shard in state.shards
+            }
+            move = PartMove(
+                number=len(moves) + 1,
+                before=None if info.moved is None else info.moved.sha256,
+                action="published",
+                at=now(),
+                who=who or whoami(),
+                reason=reason,
+                forced=forced,
+                again=again,
+                fingerprint=next(iter(parts.values())).fingerprint,
+                parts=states,
+            )
+            return self._move(info.model_copy(update={"shards": shards}), moves, move)
+
+    def rollback(self, to: int | None = None, *, reason: str | None = None, who: str | None = None) -> JoinedGeneration:
+        """Let the generations of an earlier move serve again, by one more move: of `to`, else of the one before it,
+        passing over those of which a part has a generation no more, or withdrew it."""
+        with self._writing("rollback of the parts"), ExitStack() as stack:
+            info, moves = self._recovered(), self.moves()
+            stack_before = stack_of(moves)[:-1]
+            target = self._target(stack_before, to)
+            joined = self._joined(target)
+            stack.enter_context(joined.pin())
+            for part in joined.parts:
+                with naming(part.name):
+                    refuse_altered(part.generation.layout, part.generation.number)
+                    if problems := verify_once(part.generation.layout, part.generation.manifest.files):
+                        raise problems[0]
+            last = moves[-1]
+            update = {"number": last.number + 1, "action": "rolled_back", "to": target.number, "at": now()}
+            update |= {"who": who or whoami(), "reason": reason, "forced": target.forced, "again": None}
+            assert info.moved is not None
+            fields = {**target.model_dump(), **update, "before": info.moved.sha256}
+            return self._move(info, moves, PartMove.model_validate(fields))
+
+    def _target(self, stack: list[PartMove], to: int | None) -> PartMove:
+        if to is not None:
+            found = [move for move in stack if move.number == to]
+            if not found:
+                known = ", ".join(str(move.number) for move in stack) or "none"
+                raise GenerationError(f"move {to} is none that a rollback goes to; there are: {known}")
+            if self._joined(found[0]).state == "withdrawn":
+                raise PublishRefused(f"move {to} names a generation that its part withdrew; roll back to another")
+            return found[0]
+        for move in reversed(stack):
+            try:
+                if self._joined(move).state != "withdrawn":
+                    return move
+            except StorageError:
+                continue
+        raise GenerationError("no earlier move can serve: none was made, or their generations are gone")
+
+    def _again(self, states: Mapping[str, PartState], moves: list[PartMove], reason: str | None) -> str | None:
+        back = taken_back(moves)
+        found = {name: one for name, s in states.items() if (one := back.get(name, {}).get(s.manifest_sha256))}
+        if found and reason is None:
+            told = "; ".join(f"part {name}: generation {states[name].generation}, {one}" for name, one in found.items())
+            raise PublishRefused(f"a rollback of the set took this back: {told}; publish it again with a reason")
+        return reason if found else None
+
+    def _serving(self, name: str) -> Generation:
+        with naming(name):
+            published = self.warehouse(name).published
+            if published is None:
+                raise PublishRefused("it has published nothing; build it, or take it out of the set")
+            return published
+
+    def _move(self, info: SetInfo, moves: list[PartMove], move: PartMove) -> JoinedGeneration:
+        """Pin, commit, note. Runs under the lock, with the generations held open."""
+        for name, state in move.parts.items():
+            with naming(name):
+                layout = Layout(self.layout.part(name))
+                pin_for_moves(layout, {*pinned_by_moves(layout), state.generation})
+        end = append_move(self.layout, move)
+        self._write(info.model_copy(update={"moved": end}))
+        self._unpin(stack_of([*moves, move])[-KEPT_MOVES:], info)
+        return self._joined(move)
+
+    def _unpin(self, kept: list[PartMove], info: SetInfo) -> None:
+        for name in info.parts:
+            numbers = {move.parts[name].generation for move in kept if name in move.parts}
+            pin_for_moves(Layout(self.layout.part(name)), numbers)
+
+    def _recovered(self) -> SetInfo:
+        """parts.json, after noting a move that a crash kept out of it."""
+        info, last = self.info, last_move(self.layout)
+        if last is not None and (info.moved is None or info.moved.number < last[0].number):
+            shards = {s: ShardPlace(part=name) for name, p in last[0].parts.items() for s in p.shards}
+            moved = {"number": last[0].number, "sha256": last[1]}
+            info = SetInfo.model_validate({**info.model_dump(), "shards": {**info.shards, **shards}, "moved": moved})
+            self._write(info)
+        return info
+
+    def _write(self, info: SetInfo) -> None:
+        write_atomic(self.layout.parts_json, SetInfo.model_validate(info.model_dump()).to_bytes())
+
+    @contextmanager
+    def _writing(self, purpose: str) -> Iterator[None]:
+        refuse_linked(Layout(self.root), self.layout.writer_lock)
+        with exclusive(self.layout.writer_lock, purpose, LOCK_WAIT_SECONDS):
+            yield
+
+
+def _state(generation: Generation) -> PartState:
+    manifest = generation.manifest
+    return PartState(
+        generation=generation.number,
+        manifest_sha256=manifest_digest(generation),
+        live_rows=manifest.live_rows,
+        shards=tuple(sorted(manifest.snapshots)),
+    )

@@ -1,0 +1,154 @@
+"""What a set of parts holds and which generations serve together: reading takes no lock and waits for nobody."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from xtr_assets.core.errors import CorruptFile, GenerationError, PublishRefused, StorageError, WarehouseNotFound
+from xtr_assets.core.files import read_regular
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.layout import Layout, PartsLayout
+from xtr_assets.storage.links import refuse_linked
+from xtr_assets.storage.parts.joined_generation import JoinedGeneration, check_named
+from xtr_assets.storage.parts.move_chain import all_moves, last_move, read_set
+from xtr_assets.storage.parts.part_records import PartMove, SetInfo
+from xtr_assets.storage.remote.address import address_of, refuse_address
+from xtr_assets.storage.stored_json import sha256_bytes
+from xtr_assets.storage.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
+
+
+def holds_parts(path: str | Path) -> bool:
+    """Whether a folder is a set of parts. An object store is none."""
+    return address_of(path) is None and os.path.lexists(PartsLayout(Path(path)).parts_json)
+
+
+class PartSetReader:
+    """What a set says of itself; `PartSet` is this and all that writes."""
+
+    def __init__(self, layout: PartsLayout) -> None:
+        self.layout = layout
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """The set in a folder. WarehouseNotFound where there is none, UnknownFormat for another release's."""
+        refuse_address(path)
+        layout = PartsLayout(Path(path).absolute())
+        if not holds_parts(path):
+            raise WarehouseNotFound(f"no set of parts at {path} (no parts.json); `xtr-assets parts init` makes one")
+        for one in (layout.parts_json, layout.moves, layout.parts, layout.writer_lock):
+            refuse_linked(Layout(layout.root), one)
+        read_set(layout)
+        return cls(layout)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.root)!r})"
+
+    @property
+    def root(self) -> Path:
+        """The folder, absolute."""
+        return self.layout.root
+
+    @property
+    def info(self) -> SetInfo:
+        """parts.json as it is now."""
+        return read_set(self.layout)
+
+    def follow(self, stop: Callable[[], bool] | None = None) -> None:
+        """As `Warehouse.follow`: a folder of its own follows nobody."""
+
+    def warehouse(self, part: str) -> Warehouse:
+        """The warehouse of a part: it is built, published and rolled back as any other. WarehouseNotFound naming it."""
+        if part not in (names := self.info.parts):
+            raise WarehouseNotFound(f"no part {part!r} in {self.root}; there are: {', '.join(names) or 'none'}")
+        folder = self.layout.part(part)
+        refuse_linked(Layout(self.root), folder)
+        try:
+            return Warehouse.open(folder)
+        except WarehouseNotFound as error:
+            raise WarehouseNotFound(
+                f"part {part}: no warehouse at {folder} (no warehouse.json); is its disk mounted?"
+            ) from error
+
+    # -- moves --------------------------------------------------------------------------------------------------------
+
+    def moves(self) -> list[PartMove]:
+        """Every move, oldest first, held against each other."""
+        return all_moves(self.layout)
+
+    @property
+    def number(self) -> int | None:
+        """The number of the move that serves; None before the first. One file is read."""
+        last = last_move(self.layout)
+        return None if last is None else last[0].number
+
+    @property
+    def published(self) -> JoinedGeneration | None:
+        """What serves: the generations of the last move. Raises naming the part that has not what the move names."""
+        while (last := last_move(self.layout)) is not None:
+            try:
+                joined = self._joined(last[0])
+                if joined.state == "withdrawn":
+                    log.warning("%s serves a generation that its part withdrew; roll the set back, or publish", last[0])
+                return joined
+            except (GenerationError, CorruptFile):
+                # Another process may have moved on, and a part collected what was named, between the two reads.
+                if last_move(self.layout) == last:
+                    raise
+        return None
+
+    def generation(self, number: int) -> JoinedGeneration:
+        """What move `number` serves. GenerationError for an unknown one, and for one whose generations are gone."""
+        moves = self.moves()
+        if not 1 <= number <= len(moves):
+            raise GenerationError(f"move {number} is unknown; there are 1 to {len(moves)}" if moves else "no move yet")
+        return self._joined(moves[number - 1])
+
+    def generations(self) -> list[JoinedGeneration]:
+        """Every move whose generations are all there, oldest first."""
+        found = []
+        for move in self.moves():
+            try:
+                found.append(self._joined(move))
+            except StorageError:
+                continue
+        return found
+
+    def _joined(self, move: PartMove) -> JoinedGeneration:
+        found = []
+        for name, state in move.parts.items():
+            with naming(name):
+                layout = Layout(self.layout.part(name))
+                refuse_linked(Layout(self.root), layout.root)
+                generation = Generation.open(layout, state.generation)
+                check_named(name, generation, state.manifest_sha256, manifest_digest(generation))
+                found.append((name, generation))
+        return JoinedGeneration(self.layout, move, found)
+
+
+def manifest_digest(generation: Generation) -> str:
+    path = generation.layout.manifest(generation.number)
+    return sha256_bytes(read_regular(path, generation.layout.relative(path)))
+
+
+@contextmanager
+def naming(part: str) -> Iterator[None]:
+    """Errors of the block say of which part they are."""
+    try:
+        yield
+    except CorruptFile as error:
+        raise CorruptFile(
+            f"parts/{part}/{error.path.removeprefix(f'parts/{part}/')}", error.expected, error.found
+        ) from error
+    except PublishRefused as error:
+        raise PublishRefused(_named(part, error)) from error
+    except GenerationError as error:
+        raise GenerationError(_named(part, error)) from error
+
+
+def _named(part: str, error: Exception) -> str:
+    return str(error) if str(error).startswith("part ") else f"part {part}: {error}"

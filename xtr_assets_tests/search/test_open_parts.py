@@ -1,0 +1,327 @@
+"""A set of parts answers as one index over the same rows does: the same hits, scores, explanations and confidences.
+
+One corpus of five shards, among them one of a single chunk and one of none, with chunks deleted since, texts that stand
+in several parts, names in one shard and metadata in another; as one index, and as 1, 2 and 5 parts in other orders.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import xtr_assets as xa
+from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.lexical_terms import query_terms
+from xtr_assets.core.query_syntax import parse_query
+from xtr_assets.core.search_options import SearchOptions
+from xtr_assets.core.types import Chunk
+from xtr_assets.core.where_syntax import parse_where
+from xtr_assets.index.lexical.collection import Collection
+from xtr_assets.search import Hit, Searcher
+from xtr_assets.search.confidence import LowestConfidence
+from xtr_assets.search.open_parts import OpenParts
+from xtr_assets.search.part_legs import part_candidates, unknown_columns
+from xtr_assets.search.part_merge import merged_hits
+from xtr_assets.search.part_spaces import DenseParts
+from xtr_assets.search.request import Ask
+from xtr_assets.search.retrievers import QueryVectors
+from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.fixtures import ENCODER, drafted, write_shard
+from xtr_assets_tests.search.conftest import CURVE, PROFILE, corpus
+
+# The order of parts, and so of rows, differs from that of the one index.
+SPLITS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "one": (("c", "a", "e", "b", "d"),),
+    "two": (("b", "d", "e"), ("a", "c")),
+    "five": (("e",), ("c",), ("a",), ("d",), ("b",)),
+}
+MODES = ("dense", "xtr", "lexical", "hybrid", "exact")
+QUERIES = (
+    "parse date zebra",
+    "lock thread queue event",
+    "guide",
+    "zebra",
+    "f2 mod4 open file",
+    '"open file" path',
+    "+zebra index of a token",
+    "unknownword",
+    "",
+)
+FILTERS: tuple[dict[str, Any] | None, ...] = (
+    None,
+    {"source": "docs"},
+    {"path": {"glob": "pkg2/*"}},
+    {"kind": "method"},
+    {"year": {"gte": 2019}},
+    {"symbol": "nowhere"},
+)
+
+
+def shards() -> dict[str, list[Chunk]]:
+    """Five shards: two of code, of 150 and 60 chunks, one of documents, one of one chunk, and one without any."""
+    code, documents = corpus()
+    # Four chunks a symbol, for `collapse`.
+    code = [replace(chunk, symbol=f"f{i // 4}", part=i % 4) for i, chunk in enumerate(code[:211])]
+    return {"a": code[:150], "b": code[150:210], "c": documents[:70], "d": code[210:], "e": []}
+
+
+def filled(warehouse: Warehouse, names: tuple[str, ...], *, curve: Mapping[str, Any] = CURVE) -> None:
+    """Publish these shards, of which a tenth of the files was deleted since they were written: their rows are dead."""
+    every = shards()
+    for name in names:
+        write_shard(warehouse, name, every[name])
+    for name in names:
+        gone = {chunk.path for chunk in every[name][::10]} if len(every[name]) > 1 else set()
+        write_shard(warehouse, name, [chunk for chunk in every[name] if chunk.path not in gone])
+    draft = drafted(warehouse, recipe="Flat", named=("a",))
+    draft.set_profile("hybrid", PROFILE)
+    draft.set_profile("confidence", curve)
+    warehouse.publish(draft.number, force_reason="these tests have no gate")
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
+    made = Warehouse.create(tmp_path_factory.mktemp("whole") / "warehouse")
+    filled(made, ("a", "b", "c", "d", "e"))
+    with xa.open(made.root, device="cpu") as searcher:
+        yield searcher
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Searcher]]:
+    opened = {}
+    for name, split in SPLITS.items():
+        made = PartSet.create(tmp_path_factory.mktemp("sets") / name)
+        for number, names in enumerate(split):
+            filled(made.add(f"part{number}"), names)
+        made.publish(force_reason="these tests have no gate")
+        opened[name] = xa.open(made.root, device="cpu")
+    yield opened
+    for searcher in opened.values():
+        searcher.close()
+
+
+def told(hit: Hit) -> dict[str, Any]:
+    """All that a hit says. The place in the list of an index is that of a row among equal scores, and is left out."""
+    spaces = {} if hit.explanation is None else hit.explanation.spaces
+    explanation = None
+    if hit.explanation is not None:
+        unplaced = {name: replace(space, listed=space.listed and 1) for name, space in spaces.items()}
+        explanation = replace(hit.explanation, spaces=unplaced)
+    return {"hit": replace(hit, explanation=None), "explanation": explanation}
+
+
+def test_the_corpus_is_what_the_module_says(one: Searcher, sets: Mapping[str, Searcher]) -> None:
+    generation = one.manifest
+    assert 200 < generation.live_rows < sum(segment.rows for segment in generation.segments)
+    for searcher in sets.values():
+        assert searcher.manifest.live_rows == generation.live_rows
+    with sets["five"].opened() as opened:
+        sizes = [len(part.live) for part in opened.dense.parts] if isinstance(opened.dense, DenseParts) else []
+        assert sizes[0] == 0 and 1 in sizes and isinstance(opened, OpenParts)
+        # Equal texts lie in several parts.
+        texts = opened.generation.chunk_table(["text"])["text"].to_pylist()
+    assert len(set(texts)) < len(texts)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    query=st.sampled_from(QUERIES),
+    mode=st.sampled_from(MODES),
+    where=st.sampled_from(FILTERS),
+    k=st.sampled_from((1, 7, 70, 1000)),
+    collapse=st.sampled_from((None, "symbol")),
+    fusion=st.sampled_from(("zsum", "rrf")),
+)
+def test_a_set_answers_as_one_index(
+    one: Searcher,
+    sets: Mapping[str, Searcher],
+    query: str,
+    mode: Any,
+    where: dict[str, Any] | None,
+    k: int,
+    collapse: Any,
+    fusion: Any,
+) -> None:
+    chosen: Any = fusion if mode in ("hybrid", "exact") else "zsum"
+    wanted = one.search(query, k, mode, where, collapse=collapse, fusion=chosen, explain=k < 50)
+    for name, searcher in sets.items():
+        found = searcher.search(query, k, mode, where, collapse=collapse, fusion=chosen, explain=k < 50)
+        assert [told(hit) for hit in found] == [told(hit) for hit in wanted], name
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_every_mode_of_every_set_finds_something_in_several_parts(sets: Mapping[str, Searcher], name: str) -> None:
+    """Without this the test above could compare nothing with nothing."""
+    with sets[name].opened() as opened:
+        assert isinstance(opened, OpenParts)
+        rows = {int(one): row for row, one in enumerate(opened.chunk_ids) if one >= 0 and opened.live[row]}
+        ends = [part.end_row for part in opened.generation.parts]
+    for mode, query in product(MODES, ("parse date zebra", "lock thread queue event")):
+        hits = sets[name].search(query, 70, mode)  # type: ignore[arg-type]
+        met = {int(np.searchsorted(ends, rows[hit.chunk_id], side="right")) for hit in hits}
+        assert len(hits) == 70 and len(met) >= {"one": 1, "two": 2, "five": 3}[name], mode
+        if mode in ("hybrid", "exact"):
+            assert all(hit.confidence is not None for hit in hits)
+
+
+def test_a_lexical_score_of_the_set_is_not_that_of_a_part(one: Searcher, sets: Mapping[str, Searcher]) -> None:
+    """How rare a word is depends on where it is counted: a merge of finished answers would show here."""
+    with sets["two"].opened() as opened:
+        assert isinstance(opened, OpenParts)
+        part = opened.generation.parts[1]
+    with Searcher(Warehouse.open(part.generation.layout.root), "cpu") as alone:
+        (own,) = alone.search("zebra guide", 1, "lexical", {"source": "code"})
+    (whole,) = sets["two"].search("zebra guide", 1, "lexical", {"source": "code"})
+    assert own.score != whole.score == one.search("zebra guide", 1, "lexical", {"source": "code"})[0].score
+
+
+def test_vectors_tokens_chunks_and_their_vectors_are_those_of_one_index(
+    one: Searcher, sets: Mapping[str, Searcher]
+) -> None:
+    asked = ENCODER.encode_queries(["parse date zebra", "lock thread"])
+    dense, late = one.search_vectors(asked.embeddings, 300), one.search_tokens(asked.tokens, 12, {"source": "code"})
+    ids = [int(found) for found in (*dense[1][0][:40], *late[1][1])]
+    for searcher in sets.values():
+        for wanted, found in (
+            (dense, searcher.search_vectors(asked.embeddings, 300)),
+            (late, searcher.search_tokens(asked.tokens, 12, {"source": "code"})),
+        ):
+            np.testing.assert_array_equal(found[1], wanted[1])
+            np.testing.assert_array_equal(found[0], wanted[0])
+        assert [replace(hit, score=0.0) for hit in searcher.hydrate(ids)] == [
+            replace(hit, score=0.0) for hit in one.hydrate(ids)
+        ]
+        for mine, theirs in zip(searcher.reconstruct(ids), one.reconstruct(ids), strict=True):
+            assert mine.chunk_id == theirs.chunk_id
+            np.testing.assert_array_equal(mine.embedding, theirs.embedding)
+            np.testing.assert_array_equal(mine.tokens, theirs.tokens)
+
+
+def test_what_cannot_be_asked_is_refused_as_by_one_index(sets: Mapping[str, Searcher]) -> None:
+    with pytest.raises(InvalidInput, match="author"):
+        sets["five"].search("zebra", where={"author": "x"})
+    with pytest.raises(InvalidInput, match="is not in generation 1"):
+        sets["five"].hydrate([12345])
+
+
+def test_settings_are_tried_in_all_parts_or_in_none(sets: Mapping[str, Searcher]) -> None:
+    searcher = sets["two"]
+    before = searcher.profile
+    assert set(before) == {"part0/dense", "part0/xtr", "part1/dense", "part1/xtr"}
+    assert {one["rescore"] for name, one in searcher.apply(xtr="rescore=77").items() if "xtr" in name} == {77}
+    with pytest.raises(InvalidInput):
+        searcher.apply(xtr="rescore=78", dense="k_prime=9")
+    assert {one["rescore"] for name, one in searcher.profile.items() if "xtr" in name} == {77}
+    assert searcher.reset() == before
+
+
+def test_the_most_careful_part_says_how_sure_a_hit_is(tmp_path: Path) -> None:
+    bold = {**CURVE, "bias": -2.0}
+    made = PartSet.create(tmp_path / "set")
+    filled(made.add("a"), ("b",), curve=bold)
+    filled(made.add("b"), ("d",))
+    made.publish(force_reason="these tests have no gate")
+    with xa.open(made.root, "cpu") as searcher, searcher.opened() as opened:
+        assert isinstance(opened.confidence, LowestConfidence)
+        hits = searcher.search("parse date zebra", 5)
+        with Searcher(made.warehouse("a"), "cpu") as sure:
+            highest = max(hit.confidence or 0.0 for hit in sure.search("parse date zebra", 5))
+        assert all(hit.confidence is not None and 0 < hit.confidence < highest for hit in hits)
+    draft = drafted(made.warehouse("b"), recipe="Flat")
+    draft.set_profile("hybrid", PROFILE)
+    made.warehouse("b").publish(draft.number, force_reason="these tests have no gate", again_reason="no curve")
+    made.publish(force_reason="these tests have no gate")
+    with xa.open(made.root, "cpu") as searcher:
+        assert {hit.confidence for hit in searcher.search("parse date zebra", 5)} == {None}
+
+
+def test_a_move_swaps_all_parts_and_opens_what_changed(tmp_path: Path) -> None:
+    made = PartSet.create(tmp_path / "set")
+    filled(made.add("a"), ("b",))
+    filled(made.add("b"), ("d",))
+    made.publish(force_reason="these tests have no gate")
+    with xa.open(made.root, "cpu") as searcher:
+        before, kept = searcher.search("zebra", 100, "exact"), searcher._now().served
+        # What a part publishes by itself is not seen: neither by who refreshes nor by who opens the set.
+        filled(made.warehouse("b"), ("c",))
+        filled(made.add("c"), ("a",))
+        assert searcher.refresh() == 1 and searcher.search("zebra", 100, "exact") == before
+        with xa.open(made.root, "cpu") as other:
+            assert other.generation == 1 and other.search("zebra", 100, "exact") == before
+        made.publish(force_reason="these tests have no gate")
+        assert searcher.search("zebra", 100, "exact") == before
+        with searcher.opened() as held:
+            assert searcher.refresh() == 2
+            assert held.number == 1
+        after = searcher.search("zebra", 1000, "exact")
+        assert {hit.source for hit in after} == {"code", "docs"} and len(after) > 150 > len(before)
+        # Part a did not change: its indexes are those that were open.
+        assert searcher._now().served[0] is kept[0] and searcher._now().served[1] is not kept[1]
+        made.rollback()
+        assert searcher.refresh() == 3 and searcher.search("zebra", 100, "exact") == before
+
+
+@pytest.fixture(scope="module")
+def apart(sets: Mapping[str, Searcher]) -> Iterator[Mapping[str, Searcher]]:
+    """A searcher of each of the five parts by itself, as a server of each would have one."""
+    with sets["five"].opened() as opened:
+        assert isinstance(opened, OpenParts)
+        roots = {part.name: part.generation.layout.root for part in opened.generation.parts}
+    found = {name: xa.open(root, device="cpu") for name, root in roots.items()}
+    yield found
+    for searcher in found.values():
+        searcher.close()
+
+
+def asked_apart(apart: Mapping[str, Searcher], query: str, k: int, mode: Any, where: Any, fusion: Any) -> list[Any]:
+    """What a front does over servers, without them: words counted, candidates fetched, one ranking made."""
+    ask, text = Ask.checked(SearchOptions(k, fusion=fusion), mode, where), parse_query(query)
+    told, counts, blends, curves = {}, [], [], []
+    with ExitStack() as stack:
+        opened = {name: stack.enter_context(one.opened()) for name, one in apart.items()}
+        for one in opened.values():
+            terms = tuple(query_terms(text.text))
+            counts.append(one.lexical.index.counted(terms) if one.lexical is not None else Collection(0, 0, {}))
+            blends.append(one.legs.blend)
+            curves.append(one.generation.manifest.profile.get("confidence"))
+        encoded = ENCODER.encode_queries([text.text])
+        vectors = QueryVectors(encoded.embeddings[0], encoded.tokens[0], None, terms)
+        for name, one in opened.items():
+            told[name] = part_candidates(one, ask, vectors, text, Collection.of(counts))
+    assert all(blend == blends[0] for blend in blends)
+    return merged_hits(told, ask, blends[0], LowestConfidence.of(curves))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    query=st.sampled_from(QUERIES[:-1]),
+    mode=st.sampled_from(MODES[:-1]),
+    where=st.sampled_from(FILTERS),
+    k=st.sampled_from((1, 7, 70, 1000)),
+    fusion=st.sampled_from(("zsum", "rrf")),
+)
+def test_parts_that_are_asked_apart_add_up_to_the_answer_of_one_index(
+    one: Searcher, apart: Mapping[str, Searcher], query: str, mode: Any, where: Any, k: int, fusion: Any
+) -> None:
+    chosen: Any = fusion if mode == "hybrid" else "zsum"
+    wanted = one.search(query, k, mode, where, fusion=chosen)
+    found = asked_apart(apart, query, k, mode, where, chosen)
+    assert [(hit.chunk_id, hit.score, hit.scores, hit.confidence) for hit in found] == [
+        (hit.chunk_id, hit.score, hit.scores, hit.confidence) for hit in wanted
+    ]
+
+
+def test_a_column_that_no_chunk_of_a_part_has_is_told_and_passes_none(apart: Mapping[str, Searcher]) -> None:
+    where = parse_where({"year": {"gte": 2019}, "author": "x"})
+    for name, searcher in apart.items():
+        with searcher.opened() as opened:
+            assert unknown_columns(opened, where) == (("author",) if name == "part1" else ("author", "year"))

@@ -1,0 +1,512 @@
+"""A set of parts: one move publishes all of them or nothing, whatever a part, a disk or another writer does."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from xtr_assets.core.errors import (
+    CorruptFile,
+    GenerationError,
+    InvalidInput,
+    LinkRefused,
+    PublishRefused,
+    StorageError,
+    UnknownFormat,
+    WarehouseLocked,
+    WarehouseNotFound,
+)
+from xtr_assets.core.types import VectorKind
+from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.lock import exclusive
+from xtr_assets.storage.manifest import RequiredCheck
+from xtr_assets.storage.parts import part_set
+from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets.storage.parts.pins import pinned_by_moves
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.sample import ENCODER, FINGERPRINT, REQUIRED, check, encode, flip, texts, write
+
+OTHER = "7b" * 32
+
+
+def light(warehouse: Warehouse, fingerprint: str = FINGERPRINT, required: Sequence[RequiredCheck] = REQUIRED) -> Draft:
+    """A draft of what the shards hold now, without catalog and id map, which no reader of a set opens."""
+    versions = {}
+    for shard in warehouse.shards():
+        snapshot = warehouse.snapshot(shard)
+        assert snapshot is not None
+        versions[shard] = snapshot.data_version
+        for one in snapshot.segments:
+            if not warehouse.segment(one.segment_id).has_vectors(VectorKind(fingerprint)):
+                encode(warehouse.segment(one.segment_id), fingerprint)
+    made = warehouse.draft("run", encoder=ENCODER, fingerprint=fingerprint, snapshots=versions, required=required)
+    for name in ("dense.faiss", "xtr/index.json"):
+        with made.writing(name) as path:
+            path.write_bytes(b"an index of rows " + bytes(range(64)))
+    return made
+
+
+def build(
+    warehouse: Warehouse,
+    said: str,
+    shard: str,
+    *,
+    passed: bool = True,
+    fingerprint: str | None = None,
+    blend: object = None,
+) -> Generation:
+    """Publish a generation in which the shard says this, past the gate where it did not pass."""
+    write(warehouse, {f"{shard}.py": [f"{shard}{i} {said}" for i in range(3)]}, shard)
+    made = light(warehouse, fingerprint or FINGERPRINT, () if fingerprint else REQUIRED)
+    if blend is not None:
+        made.set_profile("hybrid", blend)
+    check(made, passed)
+    if passed and fingerprint is None and blend is None:
+        return warehouse.publish(made.number)
+    return warehouse.publish(made.number, force_reason="a test")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two parts, each with a generation that passed, published by one move."""
+    made = PartSet.create(tmp_path_factory.mktemp("template") / "set")
+    build(made.add("a"), "first", "x")
+    build(made.add("b"), "first", "y")
+    made.publish(who="somebody", reason="the first")
+    return made.root
+
+
+@pytest.fixture
+def two(template: Path, tmp_path: Path) -> PartSet:
+    shutil.copytree(template, tmp_path / "set")
+    return PartSet.open(tmp_path / "set")
+
+
+def served(parts: PartSet) -> list[str]:
+    published = parts.published
+    assert published is not None
+    return texts(published)
+
+
+def test_a_move_names_every_part_and_a_part_by_itself_moves_nothing(two: PartSet) -> None:
+    before = served(two)
+    assert before == [f"{shard}{i} first" for shard in "xy" for i in range(3)]
+    (move,) = two.moves()
+    assert (move.number, move.who, move.reason, move.live_rows) == (1, "somebody", "the first", 6)
+    assert {name: (part.generation, part.shards) for name, part in move.parts.items()} == {
+        "a": (1, ("x",)),
+        "b": (1, ("y",)),
+    }
+    build(two.warehouse("a"), "second", "x")
+    build(two.add("c"), "first", "z")
+    assert served(two) == before and two.number == 1
+    assert two.publish().number == 2
+    assert served(two) == [f"x{i} second" for i in range(3)] + [f"{s}{i} first" for s in "yz" for i in range(3)]
+    # The same again is no move.
+    assert two.publish().number == 2 and len(two.moves()) == 2
+
+
+def test_a_rollback_is_a_move_and_what_it_took_back_needs_a_word(two: PartSet) -> None:
+    first = served(two)
+    build(two.warehouse("a"), "second", "x")
+    build(two.add("c"), "first", "z")
+    two.publish()
+    assert two.rollback(reason="worse").number == 3
+    assert served(two) == first and two.moves()[-1].to == 1
+    with pytest.raises(PublishRefused, match=r"part a: generation 2, move 3 \(rolled back on .*publish it again"):
+        two.publish()
+    with pytest.raises(InvalidInput, match="again needs a reason"):
+        two.publish(again_reason=" ")
+    assert two.publish(again_reason="it was the weather").number == 4
+    assert two.moves()[-1].again == "it was the weather"
+    assert two.rollback(1).number == 5
+    with pytest.raises(GenerationError, match="no earlier move can serve"):
+        two.rollback()
+    with pytest.raises(GenerationError, match=r"move 2 is none that a rollback goes to; there are: none"):
+        two.rollback(2)
+    # Another generation of the part is not what was taken back.
+    build(two.warehouse("a"), "third", "x")
+    two.remove("c")
+    assert two.publish().number == 6 and "x0 third" in served(two)
+
+
+def test_a_named_generation_outlives_collections_of_its_part(two: PartSet, tmp_path: Path) -> None:
+    part = two.warehouse("a")
+    for said in ("second", "third", "fourth", "fifth"):
+        build(part, said, "x")
+    # By another path than that of the set: what is pinned lies in the part.
+    moved = tmp_path / "elsewhere"
+    shutil.move(part.root, moved)
+    report = Warehouse.open(moved).collect(keep=1)
+    assert report.pinned == (1,) and report.kept == (1, 5)
+    assert Warehouse.open(moved).verify().ok
+    shutil.move(moved, part.root)
+    assert "x0 first" in served(two)
+    # The third move back is the last one that keeps its generations.
+    for said in ("sixth", "seventh", "eighth"):
+        build(part, said, "x")
+        two.publish()
+    assert pinned_by_moves(part.layout) == {6, 7, 8} and pinned_by_moves(two.warehouse("b").layout) == {1}
+    part.collect(keep=1)
+    assert [two.rollback().parts[0].generation.number for _ in range(2)] == [7, 6]
+    with pytest.raises(GenerationError, match="no earlier move can serve"):
+        two.rollback()
+    with pytest.raises(GenerationError, match="part a: generation 1 is unknown"):
+        two.generation(1)
+
+
+def test_nothing_is_collected_where_it_cannot_be_read_what_is_pinned(two: PartSet) -> None:
+    part = two.warehouse("a")
+    build(part, "second", "x")
+    part.layout.pinned_json.write_text('{"format_version": 2, "generations": []}')
+    with pytest.raises(UnknownFormat, match="format_version 2"):
+        part.collect(keep=1)
+    part.layout.pinned_json.unlink()
+    part.layout.pinned_json.symlink_to("nowhere")
+    with pytest.raises(LinkRefused, match=r"pinned\.json is a link"):
+        part.collect(keep=1)
+    assert [one.number for one in part.generations()] == [1, 2]
+
+
+def nothing_published(parts: PartSet) -> None:
+    parts.add("c")
+
+
+def another_encoder(parts: PartSet) -> None:
+    build(parts.add("c"), "first", "z", fingerprint=OTHER)
+
+
+def other_weights(parts: PartSet) -> None:
+    build(parts.add("c"), "first", "z", blend={"candidates": 50})
+
+
+def a_shard_twice(parts: PartSet) -> None:
+    build(parts.add("c"), "first", "y")
+
+
+def a_chunk_twice(parts: PartSet) -> None:
+    """The same file under another shard's name: chunk ids are those of its place."""
+    made = parts.add("c")
+    corpus = {"y.py": ["y0 first"]}
+    write(made, corpus, "y")
+    shutil.move(made.layout.shard("y"), made.layout.shard("w"))
+    current = made.layout.current("w")
+    document = made.layout.snapshot("w", current.read_text().strip())
+    document.write_text(document.read_text().replace('"shard": "y"', '"shard": "w"'))
+    from xtr_assets.storage.stored_json import sha256_bytes
+
+    version = sha256_bytes(document.read_bytes())[:16]
+    document.rename(made.layout.snapshot("w", version))
+    current.write_text(version + "\n")
+    one = light(made)
+    check(one)
+    made.publish(one.number)
+
+
+def a_flipped_bit(parts: PartSet) -> None:
+    part = parts.warehouse("b")
+    build(part, "second", "y")
+    flip(part.root / "generations" / "2" / "dense.faiss", 20)
+
+
+def a_lost_file(parts: PartSet) -> None:
+    part = parts.warehouse("b")
+    build(part, "second", "y")
+    (segment,) = part.generation(2).segments
+    segment.segment.directory.joinpath("chunks.arrow").unlink()
+
+
+def an_unmounted_disk(parts: PartSet) -> None:
+    build(parts.warehouse("a"), "second", "x")
+    folder = parts.layout.part("b")
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def a_changed_manifest(parts: PartSet) -> None:
+    """With its seal: the part's own history knows better."""
+    part = parts.warehouse("b")
+    build(part, "second", "y")
+    manifest = part.layout.manifest(2)
+    manifest.write_bytes(manifest.read_bytes().replace(b'"run_id": "run"', b'"run_id": "ruN"'))
+    from xtr_assets.storage.seal import seal_text
+
+    part.layout.manifest_seal(2).write_bytes(seal_text(manifest.read_bytes()))
+
+
+def a_withdrawn_generation(parts: PartSet) -> None:
+    part = parts.warehouse("b")
+    build(part, "second", "y")
+    part.withdraw(2, "bad")
+    part.layout.published.write_text("2\n")
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (nothing_published, "part c: it has published nothing"),
+        (another_encoder, r"part c: its encoder is sample 7b7b.*that of part a sample 5a5a"),
+        (other_weights, r"part c: its weights of the legs is {'candidates': 50}, that of part a None"),
+        (a_shard_twice, "part c: shard 'y' is in part b too"),
+        (a_chunk_twice, r"part c: 1 chunks are in another part too, the first \d+ in b"),
+        (a_flipped_bit, r"part b: generation 2: generations/2/dense.faiss: expected sha256"),
+        (a_lost_file, r"part b: generation 2: segments/.*chunks.arrow: expected .* found no file"),
+        (an_unmounted_disk, r"part b: no warehouse at .*is its disk mounted"),
+        (a_changed_manifest, "b.*generations/2/manifest.json: expected sha256 .* by the history"),
+        (a_withdrawn_generation, "parts/b/PUBLISHED: expected generation 1"),
+    ],
+    ids=lambda one: one.__name__ if callable(one) else "",
+)
+def test_what_cannot_serve_together_is_refused_by_part_whatever_somebody_says(
+    two: PartSet, harm: Callable[[PartSet], None], told: str
+) -> None:
+    before = two.moves()
+    harm(two)
+    for reason in (None, "never mind"):
+        with pytest.raises(StorageError, match=told):
+            two.publish(force_reason=reason)
+    assert two.moves() == before and not list(two.layout.moves.glob(".*"))
+
+
+def forced_itself(parts: PartSet) -> None:
+    build(parts.warehouse("b"), "second", "y", passed=False)
+
+
+def a_lost_shard(parts: PartSet) -> None:
+    """The part was built again without its shard, as a new one of another name."""
+    part = parts.warehouse("b")
+    shutil.rmtree(part.layout.shard("y"))
+    build(part, "second", "w")
+
+
+def a_moved_shard(parts: PartSet) -> None:
+    a_lost_shard(parts)
+    build(parts.warehouse("a"), "first", "y")
+
+
+def a_part_taken_out(parts: PartSet) -> None:
+    parts.remove("b")
+
+
+def a_shard_that_was_placed_and_never_built(parts: PartSet) -> None:
+    assert parts.place({"new": 10}) == {"new": "b"}
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (forced_itself, "part b: generation 2 was forced past its own gate: a test"),
+        pytest.param(
+            a_lost_shard,
+            "part b: shard 'y' was placed here and its generation does not have it",
+            marks=pytest.mark.long,
+        ),
+        (a_moved_shard, "part a: shard 'y' was placed in part b, where it stays"),
+        (a_part_taken_out, r"part b: move 1 .* names it, and it was taken out"),
+        (a_shard_that_was_placed_and_never_built, "part b: shard 'new' was placed here"),
+    ],
+    ids=lambda one: one.__name__ if callable(one) else "",
+)
+def test_what_a_person_may_answer_for_needs_a_reason_that_is_kept(
+    two: PartSet, harm: Callable[[PartSet], None], told: str
+) -> None:
+    harm(two)
+    build(two.warehouse("a"), "second", "x")
+    with pytest.raises(PublishRefused, match=told):
+        two.publish()
+    with pytest.raises(InvalidInput, match="force needs a reason"):
+        two.publish(force_reason="")
+    assert two.publish(force_reason="we know").number == 2
+    assert two.moves()[-1].forced == "we know"
+    assert two.info.shards.keys() == {shard for part in two.moves()[-1].parts.values() for shard in part.shards}
+    # What was answered for is as it is now.
+    build(two.warehouse("a"), "third", "x")
+    if harm is forced_itself:
+        with pytest.raises(PublishRefused, match="forced past its own gate"):
+            two.publish()
+    else:
+        assert two.publish().number == 3 and two.moves()[-1].forced is None
+
+
+def test_a_verdict_that_is_gone_from_a_part_is_told(two: PartSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release that asks for more of the sealed manifest than it has: its records do not stand any more."""
+    build(two.warehouse("b"), "second", "y")
+    monkeypatch.setattr("xtr_assets.storage.requirement.subject_digest", lambda *_: "0" * 64)
+    with pytest.raises(PublishRefused, match="part b: generation 2: check 'dense_recall' passed for other bytes"):
+        two.publish()
+
+
+def test_a_damaged_or_lost_move_is_never_answered_with_an_earlier_one(two: PartSet) -> None:
+    build(two.warehouse("a"), "second", "x")
+    two.publish()
+    path, data = two.layout.move(2), two.layout.move(2).read_bytes()
+    path.unlink()
+    with pytest.raises(CorruptFile, match=r"moves/00000002.json: expected a move, found no file"):
+        _ = two.published
+    for changed, told in (
+        (data.replace(b'"who": "', b'"who": "x'), "by parts.json"),
+        (data[:-9], "JSON"),
+        (b"", "JSON"),
+        (data.replace(b'"format_version": 1', b'"format_version": 9'), "format_version 9"),
+    ):
+        path.write_bytes(changed)
+        for act in (lambda: two.published, two.moves, two.publish, two.rollback):
+            with pytest.raises(StorageError, match=told):
+                act()
+    path.write_bytes(data)
+    first = two.layout.move(1)
+    first.write_bytes(first.read_bytes().replace(b"the first", b"the worst"))
+    # What serves is whole; what went before is told by who reads it.
+    assert "x0 second" in served(two)
+    with pytest.raises(CorruptFile, match=r"moves/00000002\.json: expected the move after"):
+        two.rollback()
+
+
+class Death(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "after"),
+    [
+        (part_set, "pin_for_moves", 1),
+        (os, "link", 1),
+        (part_set.PartSet, "_write", 2),
+        (part_set.PartSet, "_unpin", 2),
+    ],
+)
+def test_a_writer_that_dies_at_any_step_leaves_the_move_before_or_the_whole_one(
+    two: PartSet, monkeypatch: pytest.MonkeyPatch, module: object, name: str, after: int
+) -> None:
+    build(two.warehouse("a"), "second", "x")
+    before = served(two)
+
+    def die(*_: object) -> None:
+        raise Death
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, die)
+        with pytest.raises(Death):
+            two.publish()
+    assert two.number == after and not list(two.layout.moves.glob(".*"))
+    assert (served(two) == before) == (after == 1)
+    # A collection at this moment takes nothing away that a reader needs.
+    two.warehouse("a").collect(keep=1)
+    served(two)
+    # The next writer goes on from there, and makes no second move of it.
+    assert two.publish().number == 2 and len(two.moves()) == 2
+    assert two.rollback().number == 3 and served(two) == before
+    assert two.info.moved is not None and two.info.moved.number == 3
+
+
+def test_two_writers_do_not_make_one_move(two: PartSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(two.warehouse("a"), "second", "x")
+    with exclusive(two.layout.writer_lock, "somebody's publish"):
+        monkeypatch.setattr(part_set, "LOCK_WAIT_SECONDS", 0.0)
+        from threading import Thread
+
+        found: list[Exception] = []
+
+        def other() -> None:
+            try:
+                PartSet.open(two.root).publish()
+            except WarehouseLocked as error:
+                found.append(error)
+
+        thread = Thread(target=other)
+        thread.start()
+        thread.join()
+        assert len(found) == 1 and "somebody's publish" in str(found[0])
+    # Where no lock holds, the name of the move does: the second one finds it taken.
+    link, name = os.link, two.layout.move(2)
+
+    def slower(source: Path, target: Path) -> None:
+        monkeypatch.setattr(os, "link", link)
+        shutil.copyfile(source, target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", slower)
+    with pytest.raises(GenerationError, match=r"00000002.json was made by another writer meanwhile"):
+        two.publish()
+    assert name.is_file() and two.number == 2
+
+
+def test_links_and_strange_folders_are_refused(two: PartSet, tmp_path: Path) -> None:
+    part = two.layout.part("b")
+    shutil.move(part, tmp_path / "real")
+    part.symlink_to(tmp_path / "real")
+    for act in (lambda: two.published, two.publish, lambda: two.warehouse("b")):
+        with pytest.raises(LinkRefused, match="parts/b is a link"):
+            act()
+    with pytest.raises(InvalidInput, match="folder name"):
+        two.add("../outside")
+    with pytest.raises(StorageError, match="a set of parts already"):
+        PartSet.create(two.root)
+    with pytest.raises(StorageError, match="neither empty nor a set"):
+        PartSet.create(tmp_path)
+    with pytest.raises(WarehouseNotFound, match="no set of parts at"):
+        PartSet.open(tmp_path / "real")
+    with pytest.raises(WarehouseNotFound, match="is a set of parts, and no warehouse"):
+        Warehouse.open(two.root)
+    with pytest.raises(WarehouseNotFound, match=r"no part 'q' in .*; there are: a, b"):
+        two.warehouse("q")
+
+
+def test_a_part_that_was_replaced_is_not_what_the_move_names(two: PartSet, tmp_path: Path) -> None:
+    """Another warehouse under the same name, whose generation has the same number."""
+    other = Warehouse.create(tmp_path / "other")
+    build(other, "changed", "y")
+    shutil.rmtree(two.layout.part("b"))
+    shutil.copytree(other.root, two.layout.part("b"))
+    with pytest.raises(CorruptFile, match=r"parts/b/generations/1/manifest.json: expected sha256 .* the move names"):
+        _ = two.published
+
+
+def test_a_part_that_withdrew_what_serves_is_told_and_passed_over(
+    two: PartSet, caplog: pytest.LogCaptureFixture
+) -> None:
+    build(two.warehouse("a"), "second", "x")
+    two.publish()
+    build(two.warehouse("a"), "third", "x")
+    two.publish()
+    two.warehouse("a").withdraw(2, "bad")
+    two.warehouse("a").withdraw(3, "bad too")
+    published = two.published
+    assert published is not None and published.state == "withdrawn" and "its part withdrew" in caplog.text
+    with pytest.raises(PublishRefused, match="move 2 names a generation that its part withdrew"):
+        two.rollback(2)
+    assert two.rollback().move.to == 1
+    assert "x0 first" in served(two)
+
+
+def test_shards_stay_where_they_were_placed_and_new_parts_touch_no_other(tmp_path: Path) -> None:
+    made = PartSet.create(tmp_path / "set", most_chunks=10)
+    assert made.place({"x": 6, "y": 3, "z": 2}) == {"x": "part-0001", "y": "part-0001", "z": "part-0002"}
+    build(made.warehouse("part-0001"), "first", "x")
+    build(made.warehouse("part-0001"), "first", "y")
+    build(made.warehouse("part-0002"), "first", "z")
+    made.publish()
+    files = {
+        path: path.stat().st_mtime_ns for path in made.layout.part("part-0001").rglob("*") if path.name != "pinned.json"
+    }
+    # Three chunks were built of each, whatever was said before; a shard of more than a part gets one alone.
+    assert made.place({"x": 99, "u": 7, "big": 50, "v": 1}) == {
+        "x": "part-0001",
+        "u": "part-0002",
+        "big": "part-0003",
+        "v": "part-0004",
+    }
+    for part, shards in (("part-0002", "u"), ("part-0003", ("big",)), ("part-0004", "v")):
+        for shard in shards:
+            build(made.warehouse(part), "first", shard)
+    made.publish()
+    after = {
+        path: path.stat().st_mtime_ns for path in made.layout.part("part-0001").rglob("*") if path.name != "pinned.json"
+    }
+    assert {path for path in after if after[path] != files.get(path)} <= {made.layout.part("part-0001")}
+    assert len(made.moves()[-1].parts) == 4
+    with pytest.raises(InvalidInput, match="counted from 0"):
+        made.place({"w": -1})
