@@ -69,7 +69,7 @@ def choose_precision(asked: Precision, device: "torch.device") -> Literal["fp32"
 
 def torch_precision(asked: Precision | IntegerPrecision) -> Precision:
     """What torch computes in where the extension would compute in integers: those of fp32 are nearest to both."""
-    if asked == "int16" or asked == "int8":  # noqa: PLR1714 (mypy narrows by equality alone)
+    if asked == "int16" or asked == "int8":
         return "fp32"
     return asked
 
