@@ -18,6 +18,7 @@ from time import process_time
 from typing import Any
 
 from xtr_assets.pipeline.queries.gate_queries import read_queries
+from xtr_assets.search.request import Mode
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
@@ -64,7 +65,7 @@ def asked(warehouse: Warehouse, generation: Generation, questions: int) -> tuple
     """(median CPU ms by mode without encoding, bytes of memory by kind)"""
     texts = [one.text for one in read_queries(generation).queries if one.kind != "vector"][:questions]
     searcher = Searcher(warehouse, "cpu", generation)
-    modes = [
+    modes: list[Mode] = [
         "hybrid",
         *(["dense"] * ("dense" in generation.legs)),
         *(["xtr"] * ("tokens" in generation.legs)),
