@@ -18,7 +18,7 @@ from time import process_time
 from typing import Any
 
 from xtr_assets.pipeline.queries.gate_queries import read_queries
-from xtr_assets.search.request import Mode
+from xtr_assets.search.ranker import Mode
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
@@ -65,12 +65,11 @@ def asked(warehouse: Warehouse, generation: Generation, questions: int) -> tuple
     """(median CPU ms by mode without encoding, bytes of memory by kind)"""
     texts = [one.text for one in read_queries(generation).queries if one.kind != "vector"][:questions]
     searcher = Searcher(warehouse, "cpu", generation)
-    modes: list[Mode] = [
-        "hybrid",
-        *(["dense"] * ("dense" in generation.legs)),
-        *(["xtr"] * ("tokens" in generation.legs)),
-        "lexical",
-    ]
+    modes: list[Mode] = ["hybrid", "lexical"]
+    if "dense" in generation.legs:
+        modes.append("dense")
+    if "tokens" in generation.legs:
+        modes.append("xtr")
     spent: dict[str, float] = {}
     for mode in modes:
         searcher.search(texts[0], 10, mode, syntax="plain")
