@@ -18,7 +18,7 @@ from xtr_assets.encoders.bert_shape import BertShape
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET, LightPass, Pass, TorchPass
 from xtr_assets.encoders.head import Head
 from xtr_assets.encoders.native_pass import open_native
-from xtr_assets.encoders.precision import INTEGERS, IntegerPrecision, Precision
+from xtr_assets.encoders.precision import INTEGERS, IntegerPrecision, Precision, torch_precision
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets.encoders.wordpiece import WordPieces
 
@@ -111,8 +111,8 @@ class MiniLm:
         return LightPass(self._files, self._shape, self._head) if light_tokens else self._full_pass()
 
     def _full_pass(self) -> Pass:
-        assert self._precision not in INTEGERS
-        return TorchPass(self._files, self._shape, self._head, self._device, self._precision)
+        # Integers came to an end in `_first_pass`.
+        return TorchPass(self._files, self._shape, self._head, self._device, torch_precision(self._precision))
 
     def _pass_for(self, tokens: int) -> Pass:
         """What encodes so many tokens more."""

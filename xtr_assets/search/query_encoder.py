@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from xtr_assets.config import EncoderConfig, EncoderPair, MiniLmConfig
 from xtr_assets.config.trust import refuse_unvouched
+from xtr_assets.core.asked_name import asked_name
 from xtr_assets.core.errors import EncoderMismatch
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.types import Int32s
@@ -51,8 +52,9 @@ class QueryEncoder:
                 encoded.tokens[i] if "xtr" in spaces else None,
                 encoded.token_ids[i] if "xtr" in spaces else None,
                 terms[i],
+                asked_name(text),
             )
-            for i in range(len(texts))
+            for i, text in enumerate(texts)
         ]
 
     def encoded(self, generation: Generation, texts: Sequence[str]) -> "EncodedQueries":

@@ -23,12 +23,14 @@ LEAST_SPREAD = 1e-6
 
 @dataclass(frozen=True)
 class Told:
-    """What a manifest says of hybrid. weights : by leg; length : a unit of log tokens; named : whether names count."""
+    """What a manifest says of hybrid. weights : by leg; length : a unit of log tokens; named : whether names count;
+    symbol : what a row gains that bears the name that the question is."""
 
     depth: int
     weights: Mapping[str, float]
     length: float
     named: bool
+    symbol: float = 0.0
 
     @classmethod
     def read(cls, generation: Generation) -> "Told":
@@ -37,7 +39,8 @@ class Told:
         depth = int(said.get("candidates") or DEPTH)
         if "weights" not in said:
             return cls(depth, {"dense": 1.0, "xtr": 1.0}, 0.0, False)
-        return cls(depth, {leg: float(weight) for leg, weight in said["weights"].items()}, float(said["length"]), True)
+        weights = {leg: float(weight) for leg, weight in said["weights"].items()}
+        return cls(depth, weights, float(said["length"]), True, float(said.get("symbol", 0.0)))
 
     @classmethod
     def documented(cls, legs: Collection[str]) -> "Told":
