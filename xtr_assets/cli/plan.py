@@ -8,6 +8,7 @@ from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption
 from xtr_assets.cli.console import console, emit, say, size, table
 from xtr_assets.cli.locate import find_place, open_warehouse
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.part_places import MOST_CHUNKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ def plan(
     chunk_bytes: Annotated[float, typer.Option(help="Bytes of its text, for --chunks.", min=0)] = 526.0,
     token_dim: Annotated[int, typer.Option(help="Dims of a token, 0 for none, for --chunks.", min=0)] = 48,
     encoder: Annotated[Kind, typer.Option(help="What encodes them, for --chunks.")] = "minilm",
-    part_chunks: Annotated[int, typer.Option(help="Chunks of a part at most, for --chunks.", min=1)] = 5_000_000,
+    part_chunks: Annotated[int, typer.Option(help="Chunks of a part at most, for --chunks.", min=1)] = MOST_CHUNKS,
     cores: Annotated[int, typer.Option(help="Cores that encode, for --chunks.", min=1)] = 1,
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,

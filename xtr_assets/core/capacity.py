@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.part_places import MOST_CHUNKS
 from xtr_assets.core.recipe_shortlist import plan_dense
 
 EncoderKind = Literal["minilm", "hashing"]
@@ -61,9 +62,6 @@ DENSE_MS, DENSE_AT, DENSE_POWER = 0.182, 100_000, 0.7
 WORDS_MS, WORDS_AT, WORDS_POWER = 0.168, 50_000, 1.0
 # Candidates of each leg scored by the others, moments, names, fusion, ten hits (benchmarks/question.py, capacity.py).
 ANSWER_MS = 2.0
-# Beyond, lists of tokens grow longer than they should be (65,536 centroids are 4 sqrt of 268 million tokens), and one
-# build takes a day of a core: an index is cut into parts.
-PART_CHUNKS = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +205,7 @@ class Divided:
         }
 
 
-def divided(corpus: Corpus, most_chunks: int = PART_CHUNKS) -> Divided:
+def divided(corpus: Corpus, most_chunks: int = MOST_CHUNKS) -> Divided:
     """The corpus in as few parts as may hold it, all alike.
 
     >>> [divided(Corpus(chunks)).parts for chunks in (10_000, 5_000_000, 5_000_001, 100_000_000)]
