@@ -91,7 +91,7 @@ SOURCES = sorted(
 )
 NAMED = re.compile(r"(?<![\w/.*<-])((?:[a-z_0-9]+/)*[a-z_0-9]+\.(?:py|md|cpp|hpp))\b(?!\w)")
 # Files of somebody's corpus in doctests, and of Python.
-EXAMPLES = {"a.py", "asyncio/tasks.py", "datetime.py", "guide/install.md"}
+EXAMPLES = {"a.py", "asyncio/tasks.py", "datetime.py", "guide/install.md", "pathlib.py"}
 
 
 def named_files(text: str) -> set[str]:
