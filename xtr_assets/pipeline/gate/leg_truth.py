@@ -18,6 +18,7 @@ DEPTH = 100
 LEGS = ("dense", "xtr", "lexical")
 WEIGHTS = {"dense": 1.0, "name": 0.2, "xtr": 0.5, "lexical": 1 / 3}
 LENGTH = 0.025
+BORNE = 5.0
 LEAST_SPREAD = 1e-6
 
 
@@ -50,7 +51,7 @@ class Told:
             weights = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}
         elif "tokens" not in legs:
             del weights["xtr"]
-        return cls(DEPTH, weights, LENGTH, True)
+        return cls(DEPTH, weights, LENGTH, True, BORNE)
 
 
 @dataclass(frozen=True)
