@@ -35,7 +35,7 @@ def bears(name: Name, path: str, symbol: str) -> bool:
     """Whether a chunk has this name: it ends the symbol as qualified by folders and module, whole words of it; or it is
     the whole symbol behind one of these, as a package shows what its modules define.
 
-    >>> bears(("rglob",), "pathlib.py", "Path.rglob"), bears(("pathlib", "path"), "pathlib.py", "Path.rglob")
+    >>> bears(("cancel",), "asyncio/tasks.py", "Task.cancel"), bears(("task",), "asyncio/tasks.py", "Task.cancel")
     (True, False)
     >>> bears(("asyncio", "gather"), "asyncio/tasks.py", "gather")
     True
