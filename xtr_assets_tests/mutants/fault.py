@@ -1,8 +1,9 @@
 """What a mutant is, and how a fault is planted: one function of the package replaced, wherever it was imported."""
 
 import importlib
+import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def replaced(where: str, make: Callable[[Any], Any]) -> Plant:
     @contextmanager
     def planted(_: Path) -> Iterator[None]:
         owner, name, original = _found(where)
-        new = make(_plain(owner, name, original))
+        new = fitting(_plain(owner, name, original), make(_plain(owner, name, original)))
         if isinstance(owner, type):
             kept = owner.__dict__[name]
             setattr(owner, name, property(new) if isinstance(kept, property) else staticmethod(new))
@@ -88,7 +89,7 @@ def locally(module: str, name: str, make: Callable[[Any], Any]) -> Plant:
     def planted(_: Path) -> Iterator[None]:
         owner = importlib.import_module(f"xtr_assets.{module}")
         original = getattr(owner, name)
-        setattr(owner, name, make(original))
+        setattr(owner, name, fitting(original, make(original)))
         try:
             yield
         finally:
@@ -100,12 +101,7 @@ def locally(module: str, name: str, make: Callable[[Any], Any]) -> Plant:
 def on_disk(act: Callable[[Path], Any]) -> Plant:
     """Something happens to the project's files before the build."""
 
-    @contextmanager
-    def planted(folder: Path) -> Iterator[None]:
-        act(folder)
-        yield
-
-    return planted
+    return OnDisk(act)
 
 
 def _found(where: str) -> tuple[Any, str, Any]:
@@ -127,11 +123,62 @@ def _plain(owner: Any, name: str, original: Any) -> Any:
 def both(*plants: Plant) -> Plant:
     """Several at once."""
 
+    return Together(plants)
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """A plant that needs the files of a project, not only the code."""
+
+    act: Callable[[Path], Any]
+
     @contextmanager
-    def planted(folder: Path) -> Iterator[None]:
+    def __call__(self, folder: Path) -> Iterator[None]:
+        self.act(folder)
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Several plants as one."""
+
+    plants: tuple[Plant, ...]
+
+    @contextmanager
+    def __call__(self, folder: Path) -> Iterator[None]:
         with ExitStack() as stack:
-            for plant in plants:
+            for plant in self.plants:
                 stack.enter_context(plant(folder))
             yield
 
-    return planted
+
+def in_code(plant: Plant) -> Iterator[Plant]:
+    """The plants of a plant that need nothing but the code."""
+    if isinstance(plant, Together):
+        for one in plant.plants:
+            yield from in_code(one)
+    elif not isinstance(plant, OnDisk):
+        yield plant
+
+
+def fitting(original: Any, new: Any) -> Any:
+    """`new`. TypeError where it cannot be called as `original` is: it says nothing of the gate then."""
+    if not callable(original) or isinstance(original, type):
+        return new
+    try:
+        asked, own = inspect.signature(original), inspect.signature(new)
+    except (TypeError, ValueError):
+        return new
+    every = [one for one in asked.parameters.values() if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    try:
+        own.bind(*_arguments(every)[0], **_arguments(every)[1])
+    except TypeError:
+        # What may be left out is left out by some callers.
+        needed = _arguments([one for one in every if one.default is one.empty])
+        own.bind(*needed[0], **needed[1])
+    return new
+
+
+def _arguments(parameters: Sequence[inspect.Parameter]) -> tuple[list[Any], dict[str, Any]]:
+    by_name = {one.name: one for one in parameters if one.kind is one.KEYWORD_ONLY}
+    return [one for one in parameters if one.name not in by_name], by_name

@@ -3,6 +3,7 @@ with `make mutants`."""
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -11,7 +12,7 @@ from xtr_assets.core import errors
 from xtr_assets.defs import in_process
 from xtr_assets.pipeline.gate.registry import CHECKS
 from xtr_assets_tests.mutants.catalogue import CONTROLS, MUTANTS
-from xtr_assets_tests.mutants.fault import Mutant, Run
+from xtr_assets_tests.mutants.fault import Mutant, Run, fitting, in_code
 from xtr_assets_tests.mutants.trial import Bases, attempt
 
 BY_NAME = {one.name: one for one in MUTANTS}
@@ -72,6 +73,29 @@ def test_the_same_corpus_without_a_fault_is(bases: Bases) -> None:
 @pytest.mark.parametrize(("name", "run"), ALL)
 def test_no_fault_is_published(name: str, run: Run, bases: Bases) -> None:
     assert_stopped(BY_NAME[name], run, bases)
+
+
+def test_every_fault_fits_the_code_that_it_is_planted_in(tmp_path: Path) -> None:
+    """Code moves: a fault in what is there no more, or is called otherwise by now, shows only in the long run."""
+    misfits, fitted = [], 0
+    for mutant in (*CONTROLS, *MUTANTS):
+        for plant in in_code(mutant.plant):
+            try:
+                with plant(tmp_path):
+                    fitted += 1
+            except Exception as error:
+                misfits.append(f"{mutant.place}: {mutant.name}: {type(error).__name__} {error}")
+    assert not misfits and fitted > 200, "\n".join(misfits)
+
+
+def test_a_fault_that_does_not_fit_is_told() -> None:
+    def original(one: int, two: int = 0, *, three: int) -> int:
+        return one + two + three
+
+    assert fitting(original, original) is original
+    for new in (lambda one: one, lambda one, two, four, *, three: one, lambda one, two: one):
+        with pytest.raises(TypeError):
+            fitting(original, new)
 
 
 def test_names_differ_and_what_is_said_to_stop_them_exists() -> None:

@@ -351,7 +351,7 @@ MUTANTS = (
     Mutant(
         "title and text of records change places",
         PLACE,
-        replaced("sources.records:Records._rows", _rows_swapped),
+        replaced("sources.records:Records.rows", _rows_swapped),
         AGREES,
     ),
     Mutant(
