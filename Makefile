@@ -3,8 +3,8 @@
 # PYTHON chooses the interpreter of a new environment, EXTRAS what is installed (gpu or gpu-cu12 in place of cpu).
 PYTHON ?= python3
 EXTRAS ?= cpu,minilm,models,dg,code,documents,git,stores,evaluate,serve,mcp
-# Besides, what only tests need: the frameworks that retrievers are made for, and the driver of a browser.
-TESTED := dev,langchain,llama-index,browser,cluster,otlp
+# Besides, what only tests need: the frameworks that retrievers are made for, the driver of a browser, the site's maker.
+TESTED := dev,docs,langchain,llama-index,browser,cluster,otlp
 # More workers than cores: they wait for files, and for whatever else runs on the machine.
 WORKERS ?= 3
 
@@ -17,8 +17,8 @@ FAST := core sources telemetry encoders/test_hashing.py encoders/test_batches.py
 	search/test_filter_masks.py cli/test_help.py cli/test_init.py cli/test_locate.py cli/test_filter_option.py \
 	test_layers.py test_names.py test_find_it.py test_public_api.py test_config.py
 # What holds the documents to the code.
-DOCS := test_api_page.py test_contributor_pages.py test_find_it.py test_gate_page.py test_links.py test_names.py \
-	test_prose.py test_public_api.py test_versions.py
+DOCS := test_api_page.py test_contributor_pages.py test_docs_site.py test_find_it.py test_gate_page.py test_links.py \
+	test_names.py test_page_code.py test_prose.py test_public_api.py test_versions.py
 
 # A file is run by one worker: what its tests share is made once.
 SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -80,9 +80,11 @@ bench: $(VENV)/test.stamp ## a full build over the standard library, then storag
 	$(BIN)/python benchmarks/stdlib.py
 	$(BIN)/python benchmarks/storage.py
 
-docs: $(VENV)/test.stamp ## docs/api.md out of the docstrings; what the documents say, held against the code
+docs: $(VENV)/test.stamp ## the references out of the code, the site in site/, what the documents say held against the code
 	$(BIN)/python -m xtr_assets_tests.api_page
-	$(BIN)/pytest $(addprefix xtr_assets_tests/,$(DOCS))
+	$(BIN)/python -m xtr_assets_tests.reference_pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	XTR_ASSETS_LONG=1 $(BIN)/pytest $(addprefix xtr_assets_tests/,$(DOCS))
 
 mutants: $(VENV)/test.stamp ## every planted fault, and what stopped it
 	$(BIN)/python -m xtr_assets_tests.mutants
@@ -100,7 +102,7 @@ test-cluster: $(VENV)/test.stamp ## two hosts, Redis, PostgreSQL, Celery, killed
 	$(BIN)/python -m xtr_assets_tests.cluster $(CLUSTER)
 
 clean: ## what was built and installed, and caches
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # What demo needs is part of what test needs: the second stamp renews the first.
 $(VENV)/demo.stamp: $(PINS) $(VENV)/modules.list | $(BIN)/python

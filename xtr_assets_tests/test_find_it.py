@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "dev" / "find-it.md"
-BEHAVIOURS = 15
+BEHAVIOURS = 16
 FILES_EACH = 2
 
 

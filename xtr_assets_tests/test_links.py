@@ -15,8 +15,8 @@ PAGES = sorted(
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 LAYERS = "core|config|sources|encoders|index|storage|search|pipeline|client|server|defs|cli|telemetry"
 DOTTED = re.compile(rf"`((?:xtr_assets\.)?(?:{LAYERS})(?:\.\w+)+)(?:\([^`]*\))?`")
-# Fields of xtr.yaml, spans and attributes, which look like names of modules.
-OTHER = re.compile(r"(search\.(search|searcher)|config\.\w+)$")
+# Fields of xtr.yaml, spans and attributes, a file of Dagster's, which look like names of modules.
+OTHER = re.compile(r"(search\.(search|searcher)|config\.\w+|defs\.yaml)$")
 
 
 def prose(path: Path) -> str:
@@ -91,7 +91,7 @@ SOURCES = sorted(
 )
 NAMED = re.compile(r"(?<![\w/.*<-])((?:[a-z_0-9]+/)*[a-z_0-9]+\.(?:py|md|cpp|hpp))\b(?!\w)")
 # Files of somebody's corpus in doctests, and of Python.
-EXAMPLES = {"a.py", "asyncio/tasks.py", "datetime.py", "guide/install.md"}
+EXAMPLES = {"a.py", "asyncio/tasks.py", "datetime.py", "guide/install.md", "pathlib.py"}
 
 
 def named_files(text: str) -> set[str]:

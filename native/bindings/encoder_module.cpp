@@ -20,6 +20,7 @@ using Table = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cp
 using Ids = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Starts = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Channels = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Panels = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using State = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 std::vector<float> copied(const Row& row, int width) {
@@ -85,6 +86,62 @@ class Bert {
     model_.layers.push_back(std::move(layer));
   }
 
+  // What was packed of a layer: the panels of its four matrices, views of this model's memory, each followed by how it is
+  // integers (`told`), a copy.
+  std::vector<nb::ndarray<nb::numpy, const std::uint32_t, nb::ndim<1>>> panels(std::size_t number) {
+    require(number < model_.layers.size(), "the model has no such layer");
+    const encoder::Layer& layer = model_.layers[number];
+    std::vector<nb::ndarray<nb::numpy, const std::uint32_t, nb::ndim<1>>> views;
+    for (const encoder::Linear* one : {&layer.qkv, &layer.met, &layer.up, &layer.down}) {
+      views.emplace_back(one->panels.data(), std::initializer_list<std::size_t>{one->panels.count()}, nb::find(this));
+      auto* words = new std::vector<std::uint32_t>(told(one->integers));
+      nb::capsule owner(words, [](void* at) noexcept { delete static_cast<std::vector<std::uint32_t>*>(at); });
+      views.emplace_back(words->data(), std::initializer_list<std::size_t>{words->size()}, owner);
+    }
+    return views;
+  }
+
+  // A layer that another model of this engine packed (`panels`); its matrices are read where they lie.
+  void add_packed_layer(const std::vector<Panels>& panels, const std::vector<Row>& rows) {
+    require(panels.size() == 8 && rows.size() == 10, "a packed layer has four matrices and ten rows");
+    const std::string precision = engine_.precision;
+    const int h = model_.hidden;
+    const int inner = static_cast<int>(rows[6].shape(0));
+    require(model_.layers.empty() || inner == model_.inner, "layers are of different inner widths");
+    require(inner % engine_.columns == 0, "the inner width is none that these instructions take");
+    model_.inner = inner;
+    encoder::Layer layer;
+    encoder::Linear* linears[] = {&layer.qkv, &layer.met, &layer.up, &layer.down};
+    const int outs[] = {3 * h, h, inner, h}, ins[] = {h, h, h, inner};
+    for (int i = 0; i < 4; ++i) {
+      const Panels &units = panels[2 * i], &words = panels[2 * i + 1];
+      encoder::Linear& into = *linears[i];
+      into.out = outs[i];
+      into.in = ins[i];
+      read(words, into);
+      require((into.integers.scales.count() == 0) == (precision == "fp32" || precision == "bf16"),
+              "packed integers are of another precision");
+      const std::size_t row = precision == "fp32" ? ins[i]
+                              : precision == "bf16" ? ins[i] / 2
+                                                    : into.integers.small_units + into.integers.wide_units;
+      const std::size_t count = row * outs[i];
+      require(units.shape(0) == count && reinterpret_cast<std::uintptr_t>(units.data()) % 64 == 0,
+              "packed panels are of another size, or begin inside a line of the cache");
+      into.panels = encoder::Buffer<encoder::Unit>::borrowed(units.data(), count);
+      held_.push_back(units);
+    }
+    for (int i = 0; i < 3; ++i) {
+      const auto bias = copied(rows[i], h);
+      layer.qkv.bias.insert(layer.qkv.bias.end(), bias.begin(), bias.end());
+    }
+    layer.met.bias = copied(rows[3], h);
+    layer.after_met = {copied(rows[4], h), copied(rows[5], h)};
+    layer.up.bias = copied(rows[6], inner);
+    layer.down.bias = copied(rows[7], h);
+    layer.after_down = {copied(rows[8], h), copied(rows[9], h)};
+    model_.layers.push_back(std::move(layer));
+  }
+
   void forward(Ids ids, Starts starts, const std::vector<std::optional<State>>& states) const {
     require(starts.shape(0) >= 1 && starts(0) == 0, "starts begin with 0");
     const std::int64_t texts = static_cast<std::int64_t>(starts.shape(0)) - 1;
@@ -111,6 +168,42 @@ class Bert {
   std::string precision() const { return engine_.precision; }
 
  private:
+  // Six numbers, the scales and first sums of the columns, and the wide channels.
+  static std::vector<std::uint32_t> told(const encoder::Integers& own) {
+    std::vector<std::uint32_t> words(6 + own.scales.count() + own.first.count());
+    const std::int32_t counts[] = {own.small_count, own.wide_count, own.small_units, own.wide_units};
+    std::memcpy(words.data(), counts, sizeof counts);
+    std::memcpy(&words[4], &own.most, 4);
+    std::memcpy(&words[5], &own.limit, 4);
+    std::memcpy(words.data() + 6, own.scales.data(), 4 * own.scales.count());
+    std::memcpy(words.data() + 6 + own.scales.count(), own.first.data(), 4 * own.first.count());
+    words.insert(words.end(), own.wide.begin(), own.wide.end());
+    return words;
+  }
+
+  static void read(const Panels& words, encoder::Linear& into) {
+    encoder::Integers& own = into.integers;
+    const std::size_t wide = (static_cast<std::size_t>(into.in) + 15) / 16, out = into.out;
+    const bool integers = words.shape(0) == 6 + 2 * out + wide;
+    require(integers || words.shape(0) == 6 + wide, "what tells of packed integers is of another size");
+    std::int32_t counts[4];
+    std::memcpy(counts, words.data(), sizeof counts);
+    require(counts[0] >= 0 && counts[1] >= 0 && counts[0] + counts[1] <= into.in && counts[2] >= 0 && counts[3] >= 0,
+            "packed integers have other channels than the matrix");
+    own.small_count = counts[0], own.wide_count = counts[1];
+    own.small_units = counts[2], own.wide_units = counts[3];
+    std::memcpy(&own.most, words.data() + 4, 4);
+    std::memcpy(&own.limit, words.data() + 5, 4);
+    if (integers) {
+      own.scales = encoder::Buffer<float>(out);
+      own.first = encoder::Buffer<std::int32_t>(out);
+      std::memcpy(own.scales.data(), words.data() + 6, 4 * out);
+      std::memcpy(own.first.data(), words.data() + 6 + out, 4 * out);
+    }
+    const std::uint32_t* bits = words.data() + words.shape(0) - wide;
+    own.wide.assign(bits, bits + wide);
+  }
+
   void pack(const float* weights, int out, int in, const std::vector<Channels>& wide, std::size_t number,
             encoder::Linear& into) {
     std::vector<int> channels;
@@ -132,13 +225,14 @@ class Bert {
 
   const encoder::Engine& engine_;
   Table words_, places_;
+  std::vector<Panels> held_;
   encoder::Model model_;
 };
 
 }  // namespace
 
 NB_MODULE(_forward, m) {
-  m.attr("ABI") = 2;
+  m.attr("ABI") = 3;
   m.def("instruction_sets", [] {
     std::vector<std::string> names;
     for (const encoder::Engine* one : encoder::known_engines()) names.emplace_back(one->name);
@@ -147,6 +241,8 @@ NB_MODULE(_forward, m) {
   nb::class_<Bert>(m, "Bert")
       .def(nb::init<const std::string&, int, float, Table, Table, Row, Row, Row>())
       .def("add_layer", &Bert::add_layer)
+      .def("add_packed_layer", &Bert::add_packed_layer)
+      .def("panels", &Bert::panels)
       .def("forward", &Bert::forward)
       .def_prop_ro("precision", &Bert::precision);
 }

@@ -10,7 +10,7 @@
 
 namespace encoder {
 
-// Memory on the border of a cache line. Not cleared.
+// Memory on the border of a cache line: its own, not cleared, or somebody else's, which is only read.
 template <typename T>
 class Buffer {
  public:
@@ -20,15 +20,27 @@ class Buffer {
     const std::size_t bytes = (count * sizeof(T) + 63) / 64 * 64;
     data_.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
     if (!data_) throw std::bad_alloc();
+    count_ = count;
+  }
+  static Buffer borrowed(const T* data, std::size_t count) {
+    Buffer made;
+    made.data_ = std::unique_ptr<T, Free>(const_cast<T*>(data), Free{false});
+    made.count_ = count;
+    return made;
   }
   T* data() { return data_.get(); }
   const T* data() const { return data_.get(); }
+  std::size_t count() const { return count_; }
 
  private:
   struct Free {
-    void operator()(T* at) const { std::free(at); }
+    bool own = true;
+    void operator()(T* at) const {
+      if (own) std::free(at);
+    }
   };
   std::unique_ptr<T, Free> data_;
+  std::size_t count_ = 0;
 };
 
 // What products multiply is four bytes: two neighbours of a row as bf16 or 16-bit integers, four 8-bit integers, or one

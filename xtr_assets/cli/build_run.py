@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -40,15 +41,16 @@ def run_in(config: "IndexConfig", home_folder: Path, work: "Work", quiet: bool =
     if written and not quiet:
         say(f"wrote {shown(home / 'dagster.yaml')}: this folder is the Dagster instance now")
     from xtr_assets.defs.home_instance import open_instance
+    from xtr_assets.defs.project_definitions import shell_reader
+    from xtr_assets.sources.asset_reader import lending
     from xtr_assets.telemetry import progress
 
-    if quiet:
-        with progress.silence():
-            return work(config, open_instance()), perf_counter() - started
     # In a log a bar is noise and silence looks hung: a line now and then, unless told otherwise.
-    if not sys.stderr.isatty():
+    if not quiet and not sys.stderr.isatty():
         os.environ.setdefault(progress.STYLE_VARIABLE, "lines")
-    return work(config, open_instance()), perf_counter() - started
+    instance = open_instance()
+    with progress.silence() if quiet else nullcontext(), lending(shell_reader(config, instance, home_folder)):
+        return work(config, instance), perf_counter() - started
 
 
 def finish(done: tuple["BuildResult", float], as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`plan`: the dense recipes worth building."""
+"""`plan`: the dense recipes worth building; with --chunks, what a whole index takes."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,6 +8,7 @@ from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption
 from xtr_assets.cli.console import console, emit, say, size, table
 from xtr_assets.cli.locate import find_place, open_warehouse
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.part_places import MOST_CHUNKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 Target = Literal["cpu", "gpu", "gpu-cuvs"]
+Kind = Literal["minilm", "hashing"]
 
 
 @app.command(rich_help_panel=UPKEEP)
@@ -35,14 +37,34 @@ def plan(
     measure: Annotated[
         bool, typer.Option("--measure", help="Build each on a sample of what serves, and time its queries.")
     ] = False,
+    chunks: Annotated[
+        float | None,
+        typer.Option(help="Say what an index of so many chunks takes, e.g. 1e8.", min=1, show_default=False),
+    ] = None,
+    chunk_tokens: Annotated[float, typer.Option(help="Tokens that are kept of a chunk, for --chunks.", min=0)] = 90.0,
+    chunk_bytes: Annotated[float, typer.Option(help="Bytes of its text, for --chunks.", min=0)] = 526.0,
+    token_dim: Annotated[int, typer.Option(help="Dims of a token, 0 for none, for --chunks.", min=0)] = 48,
+    encoder: Annotated[Kind, typer.Option(help="What encodes them, for --chunks.")] = "minilm",
+    part_chunks: Annotated[int, typer.Option(help="Chunks of a part at most, for --chunks.", min=1)] = MOST_CHUNKS,
+    cores: Annotated[int, typer.Option(help="Cores that encode, for --chunks.", min=1)] = 1,
     config: ConfigOption = None,
     warehouse: WarehouseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """The dense recipes worth building for so many vectors, with what each is expected to cost, the best first.
 
-    With --measure the cheapest that reaches the recall goal is found by CPU time, and named.
+    With --measure the cheapest that reaches the recall goal is found by CPU time, and named. With --chunks, instead:
+    disk, memory, hours and query of an index that is not there yet, and the parts that it needs.
     """
+    if chunks is not None:
+        if measure or rows is not None:
+            raise typer.BadParameter("--chunks is about an index that is not there; leave --rows and --measure out")
+        from xtr_assets.cli.capacity_table import show_capacity
+        from xtr_assets.core.capacity import Corpus
+
+        corpus = Corpus(int(chunks), chunk_tokens, chunk_bytes, dim or 384, token_dim, encoder == "minilm", encoder)
+        show_capacity(corpus, part_chunks, cores, as_json)
+        return
     from xtr_assets.config import DenseConfig, RecallConfig
     from xtr_assets.core.recipe_shortlist import shortlist_dense
     from xtr_assets.index import native

@@ -21,7 +21,7 @@ from xtr_assets.core.yaml_document import read_yaml
 
 COMPONENT_TYPE = "xtr_assets.RetrievalIndex"
 # What the component has beside the fields of a configuration: a file that holds those, and what Dagster shows and runs.
-DAGSTER_FIELDS = ("config", "prefix", "owners", "tags", "group", "schedules", "automation")
+DAGSTER_FIELDS = ("config", "prefix", "owners", "tags", "group", "schedules", "automation", "run_tags")
 
 
 # The fields that a person writes; that queries come from the log is written as `queries: log`.

@@ -14,10 +14,12 @@ MOST_FILES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class DagsterProject:
-    """root : the folder of pyproject.toml or dg.toml. definitions : the folder whose files Dagster loads."""
+    """root : the folder of pyproject.toml or dg.toml. definitions : the folder whose files Dagster loads.
+    code_location : the module that Dagster loads."""
 
     root: Path
     definitions: Path
+    code_location: str = "definitions"
 
     def component_files(self) -> list[Path]:
         """Files of components, in order; none where the folder is missing."""
@@ -36,7 +38,7 @@ def project_of(folder: Path) -> DagsterProject | None:
         for name in ROOT_FILES:
             table = _project_table(parent / name)
             if table is not None:
-                return DagsterProject(parent, _definitions(parent, table))
+                return DagsterProject(parent, _definitions(parent, table), _code_location(parent, table))
     return None
 
 
@@ -53,7 +55,15 @@ def _project_table(path: Path) -> dict[str, Any] | None:
 
 def _definitions(root: Path, table: dict[str, Any]) -> Path:
     """`dg`'s own rule: the module named, else `defs` of the root module; below src/ or beside it."""
-    module = str(table.get("root_module") or root.name.replace("-", "_"))
+    module = _root_module(root, table)
     parts = str(table.get("defs_module") or f"{module}.defs").split(".")
     places = [root.joinpath("src", *parts), root.joinpath(*parts)]
     return next((place for place in places if place.is_dir()), places[0])
+
+
+def _code_location(root: Path, table: dict[str, Any]) -> str:
+    return str(table.get("code_location_target_module") or f"{_root_module(root, table)}.definitions")
+
+
+def _root_module(root: Path, table: dict[str, Any]) -> str:
+    return str(table.get("root_module") or root.name.replace("-", "_"))

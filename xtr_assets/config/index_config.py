@@ -116,14 +116,14 @@ class IndexConfig(Strict):
     name: Name = "docs"
     warehouse: UsablePath = Path("warehouse")
     sources: tuple[SourceConfig, ...]
-    encoder: EncoderConfig = MiniLmConfig()
-    recall: RecallConfig = RecallConfig()
-    gate: GateConfig = GateConfig()
+    encoder: EncoderConfig = MiniLmConfig.model_construct()
+    recall: RecallConfig = RecallConfig.model_construct()
+    gate: GateConfig = GateConfig.model_construct()
     queries: QueriesConfig | None = None
     queries_from_log: bool = False
     query_log: QueryLogConfig | None = None
-    dense: DenseConfig = DenseConfig()
-    upkeep: UpkeepConfig = UpkeepConfig()
+    dense: DenseConfig = DenseConfig.model_construct()
+    upkeep: UpkeepConfig = UpkeepConfig.model_construct()
 
     @model_validator(mode="before")
     @classmethod

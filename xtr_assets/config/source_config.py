@@ -15,10 +15,14 @@ SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_le
 # mixed: Python, other code and text, each file by its suffix.
 ContentKind = Literal["python", "code", "text", "records", "mixed", "own"]
 # What the package reads; any other kind is somebody's own: `python:package.module:factory`, or an entry point.
-KINDS = frozenset({"python", "code", "text", "records", "git"})
+KINDS = frozenset({"python", "code", "text", "records", "git", "asset"})
 # Object stores, by how an address of theirs begins.
 STORES = ("s3://", "gs://", "gcs://", "az://", "abfs://", "abfss://", "memory://")
 SOURCE_GROUP = "xtr_assets.sources"
+# What is of one kind alone.
+FIELDS_OF = {"git": ("content", "ref"), "asset": ("asset", "partitions", "definitions")}
+# A partition that is a shard is part of the shard's name.
+Partition = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 
 # 2,000 characters of code are about 600 word pieces: two to three windows of the default encoder. Longer chunks blur
 # what a hit points at; shorter ones cut most functions of the standard library (its 90th percentile is about 1,000).
@@ -45,6 +49,10 @@ class SourceConfig(Strict):
     `content`: what the files of a repository hold (`kind: git`); by their suffixes where it says nothing. `ref`: the
     branch, tag or commit that is read. `names`: whether the words of path and symbol are encoded beside the text; by
     default those of code are. `settings`: what somebody's own source is called with.
+
+    `asset`: the key of a Dagster asset, its parts with / between them (`kind: asset`). `partitions`: those of its
+    partitions that are read, each a shard; all that are materialized where it says nothing. `definitions`: the module
+    with the Dagster definitions that the asset stands in, for builds from the shell.
     """
 
     name: SourceName
@@ -53,6 +61,9 @@ class SourceConfig(Strict):
     settings: dict[str, Any] = Field(default_factory=dict)
     content: Literal["python", "code", "text", "records", "mixed"] | None = None
     ref: str | None = None
+    asset: Annotated[str | None, Field(pattern=r"^[^/\s][^\n\r]*$", max_length=300)] = None
+    partitions: tuple[Partition, ...] | None = None
+    definitions: Annotated[str | None, Field(pattern=r"^[A-Za-z_][\w.]*$")] = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     shards: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -72,7 +83,7 @@ class SourceConfig(Strict):
     @field_validator("path")
     @classmethod
     def _is_somewhere(cls, value: Path | str | None, info: ValidationInfo) -> Path | str | None:
-        if value is None and info.data.get("kind") in KINDS:
+        if value is None and info.data.get("kind") in KINDS - {"asset"}:
             raise ValueError("it is missing; give a folder, a file or an address")
         return value
 
@@ -90,11 +101,16 @@ class SourceConfig(Strict):
 
     @model_validator(mode="after")
     def _fields_fit_the_kind(self) -> "SourceConfig":
-        for field in ("content", "ref") if self.kind != "git" else ():
-            if getattr(self, field) is not None:
-                raise ValueError(f"source {self.name} has `{field}`, which is of `kind: git`; its kind is {self.kind}")
+        for kind, fields in FIELDS_OF.items():
+            for field in fields if self.kind != kind else ():
+                if getattr(self, field) is not None:
+                    raise ValueError(
+                        f"source {self.name} has `{field}`, which is of `kind: {kind}`; its kind is {self.kind}"
+                    )
         if self.kind in KINDS and self.settings:
             raise ValueError(f"source {self.name} has `settings`, which its kind, {self.kind}, does not take")
+        if self.kind == "asset":
+            self._is_an_asset()
         if self.own:
             return self
         known = is_repository_address if self.kind == "git" else is_store_address
@@ -105,15 +121,31 @@ class SourceConfig(Strict):
             )
         return self
 
+    def _is_an_asset(self) -> None:
+        if not self.asset:
+            raise ValueError(f"`asset` of source {self.name} is missing; give the key of a Dagster asset")
+        for field in ("path", "include", "exclude", "max_file_bytes"):
+            if getattr(self, field):
+                raise ValueError(f"source {self.name} has `{field}`, which an asset has not; remove it")
+        if self.partitions is None:
+            return
+        if not self.partitions or len(set(self.partitions)) < len(self.partitions) or self.shards > 1:
+            raise ValueError(
+                f"`partitions` of source {self.name} is {list(self.partitions)} beside `shards: {self.shards}`; name "
+                "different partitions, each of which is a shard, or leave it out to read all"
+            )
+
     def __hash__(self) -> int:
         # Settings may hold lists and mappings, which have none.
-        return hash((self.name, self.kind, self.path, self.content, self.ref, self.shards))
+        return hash((self.name, self.kind, self.path, self.asset, self.content, self.ref, self.shards))
 
     @property
     def holds(self) -> ContentKind:
         """What its files hold."""
         if self.kind == "git":
             return self.content or "mixed"
+        if self.kind == "asset":
+            return "records"
         return cast(ContentKind, self.kind) if self.kind in KINDS else "own"
 
     @property

@@ -47,7 +47,11 @@ def check_group(site: Site, asset: str, checks: Sequence[GateCheck]) -> dg.Asset
     def look(context: dg.AssetCheckExecutionContext) -> Results:
         chosen = sorted(key.name for key in context.selected_asset_check_keys)
         records, errors = [], []
-        with site.writing(context, f"checks of {asset}") as warehouse, site.session(context, warehouse) as session:
+        with (
+            site.upstream(context),
+            site.writing(context, f"checks of {asset}") as warehouse,
+            site.session(context, warehouse) as session,
+        ):
             for check in checks:
                 if check.name not in chosen:
                     continue

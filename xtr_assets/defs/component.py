@@ -43,6 +43,33 @@ class Automation(dg.Resolvable, dg.Model):
     retrain: Annotated[bool, Field(description="Indexes trained anew where they drifted.")] = True
 
 
+Tags = dict[str, Any]
+
+
+class RunTags(dg.Resolvable, dg.Model):
+    """Tags for the runs of each job, which a launcher or the queue reads: a queue, limits of memory, a priority."""
+
+    ingest: Annotated[Tags | None, Field(description="Chunks and vectors of one shard.")] = None
+    rebuild: Annotated[Tags | None, Field(description="From the draft to the pointer.")] = None
+    retrain: Annotated[Tags | None, Field(description="The same with nothing taken over.")] = None
+    compact: Annotated[Tags | None, Field(description="Segments merged.")] = None
+    tune: Annotated[Tags | None, Field(description="Search profiles found anew.")] = None
+    evaluate: Annotated[Tags | None, Field(description="Quality of what serves.")] = None
+    rollback: Annotated[Tags | None, Field(description="The pointer moved back.")] = None
+    collect: Annotated[Tags | None, Field(description="Old generations removed.")] = None
+    verify: Annotated[Tags | None, Field(description="Every byte that serves.")] = None
+    train_head: Annotated[Tags | None, Field(description="A head of late interaction.")] = None
+
+    def given(self) -> dict[str, Tags]:
+        """Those of jobs that have any. Raises ConfigError for a tag whose template came to nothing: no queue is called
+        null."""
+        found = {job: tags for job in type(self).model_fields if (tags := getattr(self, job))}
+        empty = [f"run_tags.{job}.{tag}" for job, tags in found.items() for tag, value in tags.items() if value is None]
+        if empty:
+            raise ConfigError(f"attributes.{empty[0]} is nothing here; set what its template names, or remove the tag")
+        return found
+
+
 class Look(dg.Resolvable, dg.Model):
     """What a component has beside the configuration of its index."""
 
@@ -55,6 +82,7 @@ class Look(dg.Resolvable, dg.Model):
     group: Annotated[str | None, Field(description="The group of the assets; the index' name by default.")] = None
     schedules: Schedules = Schedules()
     automation: Automation = Automation()
+    run_tags: RunTags = RunTags()
 
 
 @dg.scaffold_with(IndexScaffolder)
@@ -121,7 +149,8 @@ class RetrievalIndex(dg.Component, Look):
         prefix = component_prefix({"prefix": self.prefix}, config)
         nights = Nights(**self.schedules.model_dump())
         running = [SENSORS[name] for name, wanted in self.automation.model_dump().items() if wanted]
-        return build_index_defs(config, prefix, nights, running, lambda spec: self._shown(spec, folder))
+        tags = self.run_tags.given()
+        return build_index_defs(config, prefix, nights, running, lambda spec: self._shown(spec, folder), run_tags=tags)
 
     def _shown(self, spec: dg.AssetSpec, folder: Path) -> dg.AssetSpec:
         """An asset with what the component says of all of its assets."""

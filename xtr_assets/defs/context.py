@@ -1,7 +1,7 @@
 """What every asset and check of one index shares: its config, its names, and how to get at warehouse and draft."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,14 @@ import dagster as dg
 from xtr_assets.config import IndexConfig
 from xtr_assets.defs.definition_metadata import definition_metadata
 from xtr_assets.defs.names import Names
+from xtr_assets.defs.upstream_assets import DagsterReader, has_assets
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.cost_report import costed_step
 from xtr_assets.pipeline.costs import Step
 from xtr_assets.pipeline.gate.gate_check import LEG_OF_ASSET
 from xtr_assets.pipeline.plan.decide import continued
 from xtr_assets.pipeline.plan.draft_session import DraftSession, session_of, standing_draft
+from xtr_assets.sources.asset_reader import lending, lent_reader
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry.tracing import below
 
@@ -124,6 +126,14 @@ class Site:
         ):
             yield session, cost
 
+    def upstream(self, context: StepContext | dg.SensorEvaluationContext) -> AbstractContextManager[None]:
+        """Inside, sources that are assets of the project can be read."""
+        if not has_assets(self.config) or lent_reader() is not None:
+            return nullcontext()
+        repository = context.repository_def
+        where = "the definitions of this code location"
+        return lending(None if repository is None else DagsterReader(repository, context.instance, where))
+
     def afresh(self, context: StepContext) -> bool:
         """Whether this run was asked to take nothing over."""
         return context.run.tags.get(AFRESH_TAG) == "true"
@@ -143,12 +153,14 @@ class Site:
         description: str,
         *,
         deps: Sequence[str] = (),
+        upstream: Sequence[dg.AssetDep] = (),
         encoder: bool = False,
         partitions: dg.PartitionsDefinition[str] | None = None,
         checks: Sequence[dg.AssetCheckSpec] = (),
         optional: bool = False,
     ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-        """`dagster.asset` with what all assets of the index have in common; `deps` are asset names.
+        """`dagster.asset` with what all assets of the index have in common; `deps` are names of its assets, `upstream`
+        are other assets of the project.
 
         One that is `optional` may yield nothing: what depends on it is skipped then, and the run ends well.
         """
@@ -158,7 +170,7 @@ class Site:
             kinds=kinds,
             metadata=definition_metadata(self.config, name),
             description=description,
-            deps=self.names.keys(self.there(deps)),
+            deps=[*self.names.keys(self.there(deps)), *upstream],
             required_resource_keys=self.needs_encoder if encoder else self.needs_warehouse,
             partitions_def=partitions,
             check_specs=checks,

@@ -68,8 +68,9 @@ def build_index_defs(
     assets = linked([ASSETS[name](site) for name in site.there(ASSETS)])
     jobs = [*asset_jobs(site), *op_jobs(site)]
     by_name = {job.name: job for job in jobs}
-    if strange := sorted({names.named(job) for job in site.run_tags} - set(by_name)):
-        raise ConfigError(f"run_tags names {', '.join(strange)}; the jobs are {', '.join(by_name)}")
+    if strange := sorted(job for job in site.run_tags if names.named(job) not in by_name):
+        known = [name.removeprefix(prefix) for name in by_name]
+        raise ConfigError(f"run_tags names {', '.join(strange)}; the jobs are {', '.join(known)}")
     # Dagster takes no null at the top of a mapping; what is left out is what a kind has by default.
     encoder = {name: value for name, value in config.encoder.model_dump(mode="json").items() if value is not None}
     return dg.Definitions(

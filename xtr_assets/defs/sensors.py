@@ -78,7 +78,8 @@ def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) ->
         warehouse = site.warehouse(context)
         _end_dead_runs(context, site, warehouse, now)
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
-        scans, errors = look(warehouse, site.config)
+        with site.upstream(context):
+            scans, errors = look(warehouse, site.config)
         changed = {one.shard: one for one in scans if due(warehouse, one, kind)}
         if errors and not changed:
             raise errors[0]
@@ -261,7 +262,8 @@ def _next(
 ) -> tuple[NextBuild, Memory]:
     """What to do next, what is to be known of it written to the log, and the memory of what is waited for."""
     since = memory.seen.get(WAITING)
-    found = next_build(warehouse, site.config, kind, now=now, since=None if since is None else float(since))
+    with site.upstream(context):
+        found = next_build(warehouse, site.config, kind, now=now, since=None if since is None else float(since))
     for error in found.errors:
         context.log.error(f"{error}; what was ingested of it before goes on serving")
     for shard in found.left_out:

@@ -18,7 +18,7 @@ from xtr_assets.encoders.bert_shape import BertShape
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET, LightPass, Pass, TorchPass
 from xtr_assets.encoders.head import Head
 from xtr_assets.encoders.native_pass import open_native
-from xtr_assets.encoders.precision import INTEGERS, IntegerPrecision, Precision
+from xtr_assets.encoders.precision import INTEGERS, IntegerPrecision, Precision, torch_precision
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets.encoders.wordpiece import WordPieces
 
@@ -71,12 +71,13 @@ class MiniLm:
         name: str = "all-MiniLM-L6-v2",
         light_tokens: int = 0,
     ) -> None:
-        """`head` is called with the number of the last layer. Verifies `files` before it reads them.
+        """`head` is called with the number of the last layer. Verifies `files` before it reads them; weights that the
+        extension packed before are not read again.
 
         On a CPU the extension encodes, without torch. Where it is missing, or knows no such model, the first
         `light_tokens` tokens are encoded in numpy, in float32; torch is imported when more come.
         """
-        files.verify()
+        files.verify(weights=False)
         shape = BertShape.read(files.config)
         if not 3 <= max_tokens <= shape.positions:
             raise InvalidInput(f"max_tokens is {max_tokens}; the model takes 3 to {shape.positions}")
@@ -106,11 +107,12 @@ class MiniLm:
                 f"(device {self._device}); install xtr-assets where there is a C++20 compiler, use device cpu, or "
                 "`precision: auto`"
             )
+        self._files.verify()
         return LightPass(self._files, self._shape, self._head) if light_tokens else self._full_pass()
 
     def _full_pass(self) -> Pass:
-        assert self._precision not in INTEGERS
-        return TorchPass(self._files, self._shape, self._head, self._device, self._precision)
+        # Integers came to an end in `_first_pass`.
+        return TorchPass(self._files, self._shape, self._head, self._device, torch_precision(self._precision))
 
     def _pass_for(self, tokens: int) -> Pass:
         """What encodes so many tokens more."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from xtr_assets.encoders.bert_shape import POOLED, WORDS, BertShape
 from xtr_assets.encoders.forward_pass import GROUP_TOKENS, Batch, groups, means_of
 from xtr_assets.encoders.head import Head
 from xtr_assets.encoders.int8_channels import WideChannels, wide_channels
+from xtr_assets.encoders.packed_weights import PackedWeights, Panels
 from xtr_assets.encoders.precision import IntegerPrecision, Precision
 from xtr_assets.encoders.weights import ModelFiles
 
@@ -23,7 +25,7 @@ except ImportError:
     _forward = None
 
 # What this release calls; an extension left behind by another build is not used.
-ABI = 2
+ABI = 3
 # Matrices and rows of a layer in the order that the extension takes them.
 MATRICES = (
     "attention.self.query",
@@ -69,18 +71,46 @@ def open_native(
 ) -> "NativePass | None":
     """The pass; None where the extension is not there, or has no instructions for this precision or these widths.
 
-    `files` were verified. ProviderError for int8 of weights whose wide channels this release does not know.
+    The weights are verified here, unless they are those that were verified when they were packed. ProviderError
+    for int8 of weights whose wide channels this release does not know.
     """
     names = engines(precision)
     if not names:
         return None
+    kept = _kept(files, names[0])
+    panels = None if kept is None else kept.read()
+    if panels is None:
+        files.verify()
+        return _opened(files, shape, head, names[0], None, kept)
+    # Panels that the extension does not take after all are packed anew, from weights that are verified.
+    found = _opened(files, shape, head, names[0], panels, None)
+    if found is None:
+        files.verify()
+        return _opened(files, shape, head, names[0], None, None)
+    return found
+
+
+def _opened(
+    files: ModelFiles, shape: BertShape, head: Head, engine: str, panels: Panels | None, keep: PackedWeights | None
+) -> "NativePass | None":
+    """The pass, of panels where there are some; those that were packed here are written to `keep`."""
     tensors = {name.removeprefix("bert."): one for name, one in map_tensors(files.weights).items()}
     try:
-        model = _load(names[0], tensors, shape, wide_channels(files.weights_sha256) if precision == "int8" else ())
+        wide = wide_channels(files.weights_sha256) if precision_of(engine) == "int8" else ()
+        model = _load(engine, tensors, shape, wide, panels)
+        if keep is not None:
+            keep.write([model.panels(number) for number in range(shape.layers)])
     except (KeyError, ValueError):
         # Widths that no register divides, and a checkpoint that is another model, which torch's pass names.
         return None
-    return NativePass(names[0], model, shape, head, tensors["embeddings.word_embeddings.weight"])
+    return NativePass(engine, model, shape, head, tensors["embeddings.word_embeddings.weight"])
+
+
+def _kept(files: ModelFiles, engine: str) -> PackedWeights | None:
+    """Where the packed weights are kept. Not those of int8, whose wide channels are chosen by this package."""
+    if precision_of(engine) == "int8":
+        return None
+    return PackedWeights.of(files, engine, Path(str(_forward.__file__)))
 
 
 class NativePass:
@@ -134,7 +164,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _load(engine: str, tensors: "dict[str, Any]", shape: BertShape, wide: WideChannels = ()) -> Any:
+def _load(
+    engine: str, tensors: "dict[str, Any]", shape: BertShape, wide: WideChannels = (), panels: Panels | None = None
+) -> Any:
+    """The model; of `panels`, by layer, where its matrices were packed before."""
+    if panels is not None and len(panels) != shape.layers:
+        raise ValueError(f"{len(panels)} packed layers, the model has {shape.layers}")
+
     def tensor(name: str) -> Floats:
         return np.ascontiguousarray(tensors[name], np.float32)
 
@@ -152,7 +188,11 @@ def _load(engine: str, tensors: "dict[str, Any]", shape: BertShape, wide: WideCh
     )
     for number in range(shape.layers):
         name = f"encoder.layer.{number}"
-        matrices = [tensor(f"{name}.{matrix}.weight") for matrix in MATRICES]
-        inner = np.arange(len(matrices[4]), dtype=np.int32)
-        model.add_layer(matrices, [tensor(f"{name}.{row}") for row in ROWS], [*wide[number], inner] if wide else [])
+        rows = [tensor(f"{name}.{row}") for row in ROWS]
+        if panels is not None:
+            model.add_packed_layer(panels[number], rows)
+        else:
+            matrices = [tensor(f"{name}.{matrix}.weight") for matrix in MATRICES]
+            inner = np.arange(len(matrices[4]), dtype=np.int32)
+            model.add_layer(matrices, rows, [*wide[number], inner] if wide else [])
     return model

@@ -69,7 +69,9 @@ def choose_precision(asked: Precision, device: "torch.device") -> Literal["fp32"
 
 def torch_precision(asked: Precision | IntegerPrecision) -> Precision:
     """What torch computes in where the extension would compute in integers: those of fp32 are nearest to both."""
-    return "fp32" if asked in INTEGERS else asked
+    if asked == "int16" or asked == "int8":
+        return "fp32"
+    return asked
 
 
 @cache

@@ -1,5 +1,6 @@
-"""The names of devices, read the same way by every index: auto, cpu, cuda, cuda:<n>, cuda:<n>,<m>."""
+"""The names of devices, read the same way by every index: auto, cpu, cuda, cuda:<n>, cuda:<n>,<m>; processors."""
 
+import os
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -40,3 +41,8 @@ def parse_device(text: str) -> AskedDevice:
     if len(set(numbers)) != len(numbers):
         raise InvalidInput(f"device {text!r} names a GPU twice; name each one once")
     return AskedDevice("cuda", numbers)
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

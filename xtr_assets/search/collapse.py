@@ -1,10 +1,11 @@
-"""One hit a symbol: of the chunks of a function or a class, which several may answer, the best alone."""
+"""The symbols of rows: one hit a symbol, and the rows that bear the name that was asked for."""
 
 from threading import Lock
 
 import numpy as np
 
-from xtr_assets.core.types import Ints
+from xtr_assets.core.asked_name import Name, bears
+from xtr_assets.core.types import Ints, Mask
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.row_hydration import Hydrator
 
@@ -32,6 +33,12 @@ class Symbols:
             if len(met) == k:
                 break
         return np.fromiter(met.values(), np.int64, len(met))
+
+    def bearing(self, name: Name, rows: Ints) -> Mask:
+        """Which rows have the name that a query is: bool [len(rows)]."""
+        keys = map(self._key, rows.tolist())
+        borne = (not isinstance(key, int) and bears(name, key[1], key[2]) for key in keys)
+        return np.fromiter(borne, np.bool_, len(rows))
 
     def _key(self, row: int) -> Key:
         known = self._known.get(row)

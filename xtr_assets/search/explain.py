@@ -68,7 +68,7 @@ def explain_spaces(candidates: Candidates, chunk_ids: Ints, row: int, legs: Legs
             z=float(moments.standardize(candidates.legs[name][at : at + 1])[0]) if moments and summed else None,
             rank=1 + int(better.sum()),
             listed=1 + int(listed[0]) if len(listed) else None,
-            weight=legs.blend.weights[name] if summed else None,
+            weight=legs.blend.factors[name] if summed else None,
             length=float(legs.shortened(np.array([row]))[0]) if summed and name == "xtr" else None,
         )
     return spaces

@@ -1,10 +1,12 @@
 """The columns a filter compares: typed, evaluated by Arrow's kernels, metadata parsed once per distinct object."""
 
 import dataclasses
+import json
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import compress
 from typing import Any, Protocol
 from unicodedata import normalize
 
@@ -18,6 +20,7 @@ from xtr_assets.core.types import Ints, Mask
 from xtr_assets.core.where_syntax import Compare, Condition, Every, Not, Value
 
 _ORDER = {"gt": "greater", "gte": "greater_equal", "lt": "less", "lte": "less_equal"}
+_DECODER = json.JSONDecoder()
 _PYTHON_ORDER = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 
 
@@ -143,28 +146,32 @@ class PathColumn:
 
 
 class FieldColumn:
-    """One metadata field over the distinct metadata of a segment: its values by type, each with its owner."""
+    """One metadata field over the distinct metadata of a segment: its values by type, each with its owner.
 
-    def __init__(self, values: Sequence[tuple[int, Any]], distinct: int) -> None:
+    values : of the field, lists taken apart; owners : int64 [n], the distinct object that holds each.
+    """
+
+    def __init__(self, values: Sequence[Any], owners: Ints, distinct: int) -> None:
         self._distinct = distinct
+        by_type = _by_type(values, owners)
         self._absent = np.ones(distinct, np.bool_)
-        self._absent[[owner for owner, value in values if value is not None]] = False
-        integers = [(o, v) for o, v in values if isinstance(v, int) and not isinstance(v, bool)]
-        doubles = [(o, v) for o, v in values if isinstance(v, float)]
-        texts = [(o, v) for o, v in values if isinstance(v, str)]
-        truths = [(o, v) for o, v in values if isinstance(v, bool)]
-        narrow, wide = (
-            [(o, v) for o, v in integers if fits_int64(v)],
-            [(o, v) for o, v in integers if not fits_int64(v)],
-        )
+        for kind, (held_by, _) in by_type.items():
+            if kind is not type(None):
+                self._absent[held_by] = False
+        nothing: tuple[Ints, Sequence[Any]] = (np.empty(0, np.int64), ())
+        whole, integers = by_type.get(int, nothing)
+        narrow = np.fromiter(map(fits_int64, integers), np.bool_, len(integers))
+        of_doubles, doubles = by_type.get(float, nothing)
         self._numbers: tuple[tuple[Ints, Column], ...] = (
-            (_owners(narrow), IntegerColumn(pa.array([v for _, v in narrow], pa.int64()))),
-            (_owners(wide), WideIntegerColumn([v for _, v in wide])),
-            (_owners(doubles), DoubleColumn(pa.array([v for _, v in doubles], pa.float64()))),
+            (whole[narrow], IntegerColumn(pa.array(list(compress(integers, narrow)), pa.int64()))),
+            (whole[~narrow], WideIntegerColumn(list(compress(integers, ~narrow)))),
+            (of_doubles, DoubleColumn(pa.array(doubles, pa.float64()))),
         )
-        self._text_owners = _owners(texts)
-        self._texts = TextColumn(pa.array([_whole_characters(v) for _, v in texts], pa.string()))
-        self._truth_owners = {wanted: _owners((o, v) for o, v in truths if v is wanted) for wanted in (True, False)}
+        self._text_owners, texts = by_type.get(str, nothing)
+        self._texts = TextColumn(_text_array(texts))
+        of_truths, truths = by_type.get(bool, nothing)
+        true = np.array(truths, np.bool_)
+        self._truth_owners = {True: of_truths[true], False: of_truths[~true]}
 
     def compare(self, compare: Compare) -> Mask:
         """A list holds when one of its elements does."""
@@ -190,12 +197,17 @@ class MetadataColumns:
         encoded = _compute().dictionary_encode(column.combine_chunks())
         self._distinct_of_row: Ints = encoded.indices.to_numpy().astype(np.int64)
         self._distinct = len(encoded.dictionary)
-        values: dict[str, list[tuple[int, Any]]] = {}
-        for owner, text in enumerate(encoded.dictionary.to_pylist()):
-            for name, value in read_json(text).items():
-                flat = value if isinstance(value, list) else [value]
-                values.setdefault(name, []).extend((owner, element) for element in flat)
-        self._columns = {name: FieldColumn(found, self._distinct) for name, found in values.items()}
+        objects: list[dict[str, Any]] = [_parsed(text) for text in encoded.dictionary.to_pylist()]
+        self._columns = {name: self._column(name, objects) for name in set[str]().union(*objects)}
+
+    def _column(self, name: str, objects: Sequence[Mapping[str, Any]]) -> FieldColumn:
+        owners = np.flatnonzero(np.fromiter((name in one for one in objects), np.bool_, len(objects)))
+        values = [one[name] for one in objects if name in one]
+        if list in set(map(type, values)):
+            lists = [value if isinstance(value, list) else [value] for value in values]
+            owners = np.repeat(owners, np.fromiter(map(len, lists), np.int64, len(lists)))
+            values = [value for one in lists for value in one]
+        return FieldColumn(values, owners, self._distinct)
 
     @property
     def fields(self) -> Iterable[str]:
@@ -204,7 +216,7 @@ class MetadataColumns:
 
     def matches(self, name: str, condition: Condition) -> Mask:
         """bool [rows]; a field that no row of this segment has is absent everywhere."""
-        column = self._columns.get(name) or FieldColumn((), self._distinct)
+        column = self._columns.get(name) or FieldColumn((), np.empty(0, np.int64), self._distinct)
         matching: Mask = holds(condition, column, self._distinct)[self._distinct_of_row]
         return matching
 
@@ -227,13 +239,37 @@ def double(value: int | float) -> float:
         return math.inf if value > 0 else -math.inf
 
 
+def _parsed(text: str) -> Any:
+    """`read_json` of one of very many texts; most are JSON from their first character to their last."""
+    try:
+        value, end = _DECODER.raw_decode(text)
+    except (ValueError, RecursionError):
+        return read_json(text)
+    return value if end == len(text) else read_json(text)
+
+
+def _by_type(values: Sequence[Any], owners: Ints) -> dict[type, tuple[Ints, Sequence[Any]]]:
+    """By the type of a value, the owners and values of that type, in order."""
+    kinds = set(map(type, values))
+    if len(kinds) < 2:
+        return dict.fromkeys(kinds, (owners, values))
+    found: dict[type, tuple[Ints, Sequence[Any]]] = {}
+    for kind in kinds:
+        of_kind = np.fromiter((type(value) is kind for value in values), np.bool_, len(values))
+        found[kind] = owners[of_kind], list(compress(values, of_kind))
+    return found
+
+
+def _text_array(texts: Sequence[str]) -> pa.Array:
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError:
+        return pa.array([_whole_characters(text) for text in texts], pa.string())
+
+
 def _whole_characters(text: str) -> str:
     """JSON may escape half of a surrogate pair, which Arrow cannot hold; U+FFFD stands for it."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _owners(values: Iterable[tuple[int, Any]]) -> Ints:
-    return np.array([owner for owner, _ in values], np.int64)
 
 
 def _mask(matching: pa.ChunkedArray | pa.Array) -> Mask:

@@ -1,16 +1,17 @@
-"""What a hybrid search sums: its legs, how much each weighs, and what length takes off."""
+"""What a hybrid search sums: its legs, how much each weighs, what length takes off, and what bearing a name adds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from xtr_assets.core.asked_name import Name
 from xtr_assets.core.errors import UnknownFormat
 from xtr_assets.core.fusion import Doubles, Moments
 from xtr_assets.core.row_store import RowVectors
-from xtr_assets.core.types import BOTH_LEGS, Floats, Ints
+from xtr_assets.core.types import BOTH_LEGS, Floats, Ints, Mask
 from xtr_assets.core.types import Legs as EncoderLegs
 from xtr_assets.index.exact_scan import true_scores
 from xtr_assets.search.retrievers import QueryVectors
@@ -19,6 +20,8 @@ from xtr_assets.search.retrievers import QueryVectors
 LEGS = ("dense", "xtr", "lexical")
 # The key of names in hit.scores: they score rows and bring none.
 NAME = "name"
+# The key of rows that bear the name that a query is: 1 in hit.scores, added as it is.
+SYMBOL = "symbol"
 
 # Candidates that each leg gives. Known-item search in the standard library: the z-score sum over the dense top 100 has
 # the MRR@10 of the sum over all documents (0.399), so that more of them only cost time.
@@ -31,6 +34,10 @@ WEIGHTS: Mapping[str, float] = {"dense": 1.0, "name": 0.2, "xtr": 0.5, "lexical"
 # MaxSim grows by .045 to .061 a unit of log length in every collection, whatever is asked. Taking half of that off is
 # what every set gains from; larger constants win on short chunks and lose on long ones.
 LENGTH = 0.025
+# What a row gains where the query is its name and nothing else, in standard deviations: the best sums are 4 to 7. Of
+# names of the standard library, asked alone, the first hit bears the name for .72 to .90 without, .96 to 1 with 3, .98
+# to 1 with 5 and with 10 (docs/measurements.md, "Names alone").
+BORNE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +46,29 @@ class Blend:
 
     candidates : that each leg gives. weights : of each leg's standard score; a leg without one takes no part. length :
     taken off MaxSim for each unit of ln(tokens of the chunk). names : whether the dense leg is the better of the
-    chunk's and of the name's cosine; what the name weighs besides is among the weights.
+    chunk's and of the name's cosine; what the name weighs besides is among the weights. symbol : what a row gains that
+    bears the name that a query is.
     """
 
     candidates: int
     weights: Mapping[str, float]
     length: float
     names: bool
+    symbol: float = 0.0
+
+    @property
+    def factors(self) -> Mapping[str, float]:
+        """Of everything that is summed: the weights, and what a borne name adds."""
+        return {**self.weights, SYMBOL: self.symbol}
 
     def document(self) -> dict[str, Any]:
         """As a manifest keeps it."""
-        return {"candidates": self.candidates, "weights": dict(self.weights), "length": self.length}
+        return {
+            "candidates": self.candidates,
+            "weights": dict(self.weights),
+            "length": self.length,
+            SYMBOL: self.symbol,
+        }
 
     @classmethod
     def standard(cls, there: EncoderLegs = BOTH_LEGS) -> "Blend":
@@ -60,7 +79,7 @@ class Blend:
             weights = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}
         elif "tokens" not in there:
             del weights["xtr"]
-        return cls(CANDIDATES, weights, LENGTH, names=True)
+        return cls(CANDIDATES, weights, LENGTH, names=True, symbol=BORNE)
 
     @classmethod
     def of(cls, kept: Any) -> "Blend":
@@ -74,15 +93,17 @@ class Blend:
         weights = told.get("weights")
         if weights is None:
             return cls(candidates, {"dense": 1.0, "xtr": 1.0}, 0.0, names=False)
-        length = told.get("length", 0.0)
-        known = isinstance(weights, Mapping) and all(_known(*one) for one in weights.items()) and _number(length)
+        length, symbol = told.get("length", 0.0), told.get(SYMBOL, 0.0)
+        known = isinstance(weights, Mapping) and all(_known(*one) for one in weights.items())
+        known = known and _number(length) and _number(symbol) and symbol >= 0
         if not known or not (weights.get("dense") or weights.get("xtr")):
             raise UnknownFormat(
-                f"the manifest's profile sets hybrid weights {weights!r} and length {length!r}; this release follows "
-                f"weights from 0 for {', '.join(WEIGHTS)}, not all of vectors 0, and a number; open it with the "
-                "release that wrote it"
+                f"the manifest's profile sets hybrid weights {weights!r}, length {length!r} and symbol {symbol!r}; "
+                f"this release follows weights from 0 for {', '.join(WEIGHTS)}, not all of vectors 0, a number, and "
+                "one from 0; open it with the release that wrote it"
             )
-        return cls(candidates, {name: float(weights[name]) for name in WEIGHTS if name in weights}, float(length), True)
+        own = {name: float(weights[name]) for name in WEIGHTS if name in weights}
+        return cls(candidates, own, float(length), True, float(symbol))
 
 
 def _known(name: Any, weight: Any) -> bool:
@@ -99,12 +120,13 @@ class Legs:
 
     log_tokens : float32 [end_row], ln of the tokens that each row keeps; None where rows have no tokens. names : the
     names' embeddings, all zero where a row has no name; None where the generation has none, or was published without
-    them.
+    them. bearing : which of some rows bear a name; None where nothing says.
     """
 
     blend: Blend
     log_tokens: Floats | None
     names: RowVectors | None
+    bearing: Callable[[Name, Ints], Mask] | None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:
         """The cosine of the names float32 [len(rows)], NaN where a row has none; nothing where there are no names."""
@@ -112,6 +134,19 @@ class Legs:
             return {}
         scores = true_scores(self.names, query.embedding[None], rows[None])[0]
         return {NAME: np.where(scores == 0.0, np.float32(np.nan), scores)}
+
+    def borne_by(self, query: QueryVectors, rows: Ints, scores: Mapping[str, Floats]) -> dict[str, Floats]:
+        """1 for each row that bears the name that the query is, NaN for others, float32 [len(rows)]; nothing where none
+        does. scores : of the rows by leg: what bears a name shares a word with it, the rest need not be looked up."""
+        if query.name is None or self.bearing is None or not self.blend.symbol:
+            return {}
+        asked = np.flatnonzero(scores["lexical"] > 0) if "lexical" in scores else np.arange(len(rows))
+        borne = asked[self.bearing(query.name, rows[asked])]
+        if not len(borne):
+            return {}
+        found = np.full(len(rows), np.nan, np.float32)
+        found[borne] = 1.0
+        return {SYMBOL: found}
 
     def shortened(self, rows: Ints) -> Doubles:
         """What length takes off the MaxSim of each row: float64 [len(rows)]."""
@@ -123,7 +158,7 @@ class Legs:
         """What is standardized and summed, per leg float64 [len(rows)], from exact scores in each space.
 
         dense : the better of the chunk's cosine and its name's. xtr : MaxSim without what length adds. name : NaN where
-        a row has none. lexical : as it is.
+        a row has none. lexical : as it is. symbol : 1 where the row bears the name that was asked for, else 0.
         """
         weights = self.blend.weights
         legs = {name: scores[name].astype(np.float64) for name in weights if name in scores and weights[name]}
@@ -133,6 +168,8 @@ class Legs:
             legs["xtr"] -= self.shortened(rows)
         if "dense" not in legs:
             legs.pop(NAME, None)
+        if SYMBOL in scores:
+            legs[SYMBOL] = np.nan_to_num(scores[SYMBOL].astype(np.float64))
         return legs
 
 
@@ -141,7 +178,10 @@ def moments_of(legs: dict[str, Doubles], pool: Ints) -> dict[str, Moments]:
 
     Names spread as the dense leg does, whose space is theirs: a pool may hold two names, or none.
     """
-    moments = {name: Moments.of(values[pool]) for name, values in legs.items() if name != NAME}
+    moments = {name: Moments.of(values[pool]) for name, values in legs.items() if name not in (NAME, SYMBOL)}
+    if SYMBOL in legs:
+        # It adds what it weighs, however many bear the name.
+        moments[SYMBOL] = Moments(0.0, 1.0)
     if NAME in legs:
         known = legs[NAME][pool]
         known = np.sort(known[~np.isnan(known)])

@@ -41,7 +41,7 @@ class IndexFile(BaseModel):
     postings : name of the postings folder of each segment id
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     what: ClassVar[str]
     file: ClassVar[str]

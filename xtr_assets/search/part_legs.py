@@ -68,6 +68,7 @@ def part_candidates(
     length = np.zeros(len(rows))
     if asked.ranker.legs is not None:
         scores |= asked.ranker.legs.names_of(query, rows)
+        scores |= asked.ranker.legs.borne_by(query, rows, scores)
         length = asked.ranker.legs.shortened(rows)
     places = {name: np.searchsorted(rows, found.rows) for name, found in lists.items()}
     return PartCandidates(opened.chunk_ids[rows], scores, length, places, asked.count, unknown)

@@ -10,7 +10,7 @@ from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.answer import DEMANDED
 from xtr_assets.search.confidence import Confidence, LowestConfidence
-from xtr_assets.search.legs import NAME, Blend, Legs
+from xtr_assets.search.legs import NAME, SYMBOL, Blend, Legs
 from xtr_assets.search.part_legs import PartCandidates
 from xtr_assets.search.part_spaces import merged
 from xtr_assets.search.phase_times import Timing
@@ -51,13 +51,18 @@ class ToldSpace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ToldLegs(Legs):
-    """The Legs of candidates that were told: what length takes off each, and the score of its name."""
+    """The Legs of candidates that were told: what length takes off each, the score of its name, and 1 where it bears
+    the name that the question is."""
 
     length: Doubles
     told_names: Floats | None
+    told_borne: Floats | None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:  # noqa: ARG002 (as Legs has it)
         return {} if self.told_names is None else {NAME: self.told_names[rows]}
+
+    def borne_by(self, query: QueryVectors, rows: Ints, scores: Mapping[str, Floats]) -> dict[str, Floats]:  # noqa: ARG002
+        return {} if self.told_borne is None else {SYMBOL: self.told_borne[rows]}
 
     def shortened(self, rows: Ints) -> Doubles:
         return self.length[rows]
@@ -75,12 +80,13 @@ def merged_hits(
     ids = np.concatenate([one.ids for one in told])
     owner = np.repeat(np.arange(len(told)), [len(one.ids) for one in told])
     bases = np.cumsum([0, *(len(one.ids) for one in told)])[:-1]
-    spaces = [name for name in told[0].scores if name != NAME]
+    spaces = [name for name in told[0].scores if name not in (NAME, SYMBOL)]
     scores = {name: np.concatenate([one.scores[name] for one in told]) for name in spaces}
     summed = ask.mode in SUMMED
     legs = None
     if summed:
-        legs = ToldLegs(blend, None, None, np.concatenate([one.length for one in told]), _names(told))
+        length = np.concatenate([one.length for one in told])
+        legs = ToldLegs(blend, None, None, None, length, _besides(NAME, told), _besides(SYMBOL, told))
     ranker = Ranker(tuple(ToldSpace(name, scores[name]) for name in spaces), ids, legs, ask.options.fusion)
     if not len(ids):
         return []
@@ -117,8 +123,8 @@ def _demanded(told: Sequence[PartCandidates], bases: Ints) -> Listed:
     return Listed(rows, np.zeros(len(rows), np.float32))
 
 
-def _names(told: Sequence[PartCandidates]) -> Floats | None:
-    """Scores of names; NaN for the rows of parts that have none, None where no part has."""
-    if not any(NAME in one.scores for one in told):
+def _besides(key: str, told: Sequence[PartCandidates]) -> Floats | None:
+    """Scores that are of no space; NaN for the rows of parts that have none, None where no part has."""
+    if not any(key in one.scores for one in told):
         return None
-    return np.concatenate([one.scores.get(NAME, np.full(len(one.ids), np.nan, np.float32)) for one in told])
+    return np.concatenate([one.scores.get(key, np.full(len(one.ids), np.nan, np.float32)) for one in told])

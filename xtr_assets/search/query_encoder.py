@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from xtr_assets.config import EncoderConfig, EncoderPair, MiniLmConfig
 from xtr_assets.config.trust import refuse_unvouched
+from xtr_assets.core.asked_name import asked_name
 from xtr_assets.core.errors import EncoderMismatch
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.types import Int32s
@@ -18,6 +19,7 @@ from xtr_assets.storage.manifest import HEAD_KEY
 
 if TYPE_CHECKING:
     from xtr_assets.encoders import Encoder
+    from xtr_assets.encoders.base import EncodedQueries
 
 
 # Spaces in which a query is what an encoder makes of it.
@@ -33,21 +35,31 @@ class QueryEncoder:
         self._encoder: Encoder | None = None
         self.device: str | None = None
 
+    @staticmethod
+    def given(encoder: "EncoderConfig | QueryEncoder | None", device: str) -> "QueryEncoder":
+        """One that is open already, or one of this configuration on the device."""
+        return encoder if isinstance(encoder, QueryEncoder) else QueryEncoder(device, encoder)
+
     def encode(self, generation: Generation, texts: Sequence[str], spaces: Sequence[str]) -> list[QueryVectors]:
         """One QueryVectors per text; only the `spaces` asked for are filled. Words alone need no model."""
         terms = [tuple(query_terms(text)) if "lexical" in spaces else None for text in texts]
         if not ENCODED.intersection(spaces):
             return [QueryVectors(terms=one) for one in terms]
-        encoded = self.of(generation).encode_queries(list(texts))
+        encoded = self.encoded(generation, texts)
         return [
             QueryVectors(
                 encoded.embeddings[i] if "dense" in spaces else None,
                 encoded.tokens[i] if "xtr" in spaces else None,
                 encoded.token_ids[i] if "xtr" in spaces else None,
                 terms[i],
+                asked_name(text),
             )
-            for i in range(len(texts))
+            for i, text in enumerate(texts)
         ]
+
+    def encoded(self, generation: Generation, texts: Sequence[str]) -> "EncodedQueries":
+        """What the encoder of a generation makes of texts, in order."""
+        return self.of(generation).encode_queries(list(texts))
 
     def surface(self, generation: Generation, token_ids: Int32s) -> list[str]:
         """The strings of token ids int32 [n]."""

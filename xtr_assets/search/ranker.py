@@ -114,6 +114,8 @@ class Ranker:
             scores = {space.name: scored(space, query, rows, lists.get(space.name)) for space in self.spaces}
             if self.legs is not None:
                 scores |= self.legs.names_of(query, rows)
+                if self.fusion == "zsum":
+                    scores |= self.legs.borne_by(query, rows, scores)
         with timing.phase("fuse"):
             ids = self.chunk_ids[rows]
             legs: dict[str, Doubles] = {} if self.legs is None else self.legs.of(rows, scores)
@@ -140,7 +142,7 @@ class Ranker:
         n = self.listed(k)
         top = distinct(np.concatenate([_ranked(space.name, scores[space.name], ids, n) for space in self.spaces]))
         moments = moments_of(legs, top)
-        return z_sum(legs, moments, self.legs.blend.weights), moments
+        return z_sum(legs, moments, self.legs.blend.factors), moments
 
 
 def _ranked(leg: str, values: Floats | Doubles, ids: Ints, n: int | None = None) -> Ints:

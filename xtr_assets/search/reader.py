@@ -94,7 +94,7 @@ class OpenGeneration:
             self.chunk_ids = _chunk_ids(generation)
             self._token_arrays: dict[int, TokenArrays] = {}
             self.symbols = Symbols(generation)
-            self.legs = _legs(generation)
+            self.legs = _legs(generation, self.symbols)
             self.confidence = self._confidence(generation)
             self._show(generation.layout.root.name, stack)
             self._stack = stack.pop_all()
@@ -245,10 +245,10 @@ def _chunk_ids(generation: Generation) -> Ints:
     return ids
 
 
-def _legs(generation: Generation) -> Legs:
+def _legs(generation: Generation, symbols: Symbols) -> Legs:
     blend = Blend.of(generation.manifest.profile.get("hybrid"))
     log_tokens = None
     if "tokens" in generation.legs:
         # A row in a hole has no token; nothing asks for it.
         log_tokens = np.log(np.maximum(generation.tokens().counts(), 1)).astype(np.float32)
-    return Legs(blend, log_tokens, generation.names() if blend.names else None)
+    return Legs(blend, log_tokens, generation.names() if blend.names else None, symbols.bearing)

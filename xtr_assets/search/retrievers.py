@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from xtr_assets.core.arguments import MOST_RESULTS
+from xtr_assets.core.asked_name import Name
 from xtr_assets.core.row_store import RowVectors
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats, Int32s, Ints
@@ -35,13 +36,14 @@ class QueryVectors:
     """A query in the spaces of its mode, None in the others.
 
     embedding : float32 [dim]; tokens : float32 [t, token_dim]; token_ids : int32 [t] where a text was encoded
-    terms : its words as the lexical index knows them
+    terms : its words as the lexical index knows them; name : what it names, where it is a name and nothing else
     """
 
     embedding: Floats | None = None
     tokens: Floats | None = None
     token_ids: Int32s | None = None
     terms: tuple[str, ...] | None = None
+    name: Name | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -49,7 +49,7 @@ class Searcher(Described):
     warehouse : the warehouse, its folder, a set of parts, or an object store ("s3://bucket/prefix")
     device : "auto", "cpu", "cuda" or "cuda:<n>"; what "auto" took is in `devices`, and why in `device_reasons`
     generation : a number, draft or published, or one that is open already; by default the published one
-    encoder : where the encoder is found, if not where its default is; it must make the vectors of the warehouse
+    encoder : where it is found, if not where its default is, or one that is open; it must make the warehouse's vectors
     device_memory : bytes that the token index may hold on a GPU; None: half of what is free when it is opened
     indexes : the dense, the token and the lexical index of just that generation, where somebody has them open already
     verify : how raw arrays are compared with their records at opening, see storage.scrub: "once" a host (behind the
@@ -61,7 +61,7 @@ class Searcher(Described):
         warehouse: Warehouse | PartSet | str | Path,
         device: str = "auto",
         generation: int | Generation | None = None,
-        encoder: EncoderConfig | None = None,
+        encoder: EncoderConfig | QueryEncoder | None = None,
         device_memory: int | None = None,
         indexes: Indexes | None = None,
         verify: Verify | None = None,
@@ -71,7 +71,7 @@ class Searcher(Described):
         self._refreshing = Lock()
         chosen = asked_for(self._warehouse, generation)
         self._opened: OpenGeneration | None = open_generation(chosen, device, None, device_memory, indexes, verify)
-        self._encoder = QueryEncoder(parse_device(device).first, encoder)
+        self._encoder = QueryEncoder.given(encoder, parse_device(device).first)
         self._note_opened(self._opened)
 
     # -- the generation -----------------------------------------------------------------------------------------------

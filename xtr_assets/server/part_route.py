@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xtr_assets.core.arguments import query_tokens, query_vectors
+from xtr_assets.core.asked_name import asked_name
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.field_problem import problems
 from xtr_assets.core.lexical_terms import query_terms
@@ -177,7 +178,7 @@ def _vectors(opened: OpenGeneration, body: Legs, text: str) -> QueryVectors:
             if body.tokens is None:
                 raise refused(400, "`tokens` are missing, which the mode compares")
             tokens = query_tokens(body.tokens, encoder.token_dim)
-    return QueryVectors(embedding, tokens, None, tuple(query_terms(text)))
+    return QueryVectors(embedding, tokens, None, tuple(query_terms(text)), asked_name(text))
 
 
 def front_ask(question: Question) -> Ask:

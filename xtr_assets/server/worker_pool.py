@@ -7,11 +7,9 @@ socket and never answers: a connection that comes while a worker is being starte
 import logging
 import multiprocessing
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from xtr_assets.server.pool_folder import pool_folder, use_folder
 from xtr_assets.server.runner import GRACE_SECONDS
 from xtr_assets.server.settings import ServerSettings
 from xtr_assets.telemetry import metrics
@@ -79,7 +78,7 @@ class WorkerPool:
     def run(self) -> int:
         """Serve; the exit code: 1 where no worker could be started. Raises OSError where the address is taken."""
         address = self._settings.address
-        with _listening(address.host, address.port) as listener, _folder() as folder, self._told_to_stop():
+        with _listening(address.host, address.port) as listener, pool_folder() as folder, self._told_to_stop():
             self.port = listener.getsockname()[1]
             shared = SharedMetrics(folder, PARENT)
             try:
@@ -206,6 +205,8 @@ def work(
     if cores:
         os.sched_setaffinity(0, cores)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    # Held until this process ends, also where its parent is killed and it is still answering.
+    use_folder(folder)
     server = settings.server(SharedMetrics(folder, name))
     threading.Thread(target=_watch, args=(server, pipe), daemon=True).start()
     server.run(sockets=[listener])
@@ -234,13 +235,3 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         listener.listen(BACKLOG)
         listener.setblocking(False)
         yield listener
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """A folder of this server's alone (0700), for what its workers tell each other."""
-    made = Path(tempfile.mkdtemp(prefix=f"xtr-serve-{os.getpid()}-"))
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from xtr_assets.config import SourceConfig
+from xtr_assets.sources.asset_records import AssetRecords
 from xtr_assets.sources.base import Reason, Source
 from xtr_assets.sources.code_tree import CodeTree
 from xtr_assets.sources.folder_place import FolderPlace
@@ -25,6 +26,8 @@ def open_source(config: SourceConfig) -> Source:
     """
     if config.own:
         return open_own_source(config)
+    if config.kind == "asset":
+        return AssetRecords(config)
     return _KINDS[config.holds](config, _place_of(config))
 
 

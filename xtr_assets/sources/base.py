@@ -99,7 +99,7 @@ class FileSource(ABC):
         listing = self.listing()
         found: dict[str, FileState] = {}
         for path in listing.files:
-            if shards[shard_of(path, len(shards))] == shard:
+            if self.shard_at(path, shards) == shard:
                 state = self.place.state(path, known.get(path), now_ns, self.most_bytes(path))
                 if state is not None:
                     found[path] = state
@@ -108,9 +108,13 @@ class FileSource(ABC):
             for path, state in below.items():
                 if self.globs.matches(path):
                     found[path] = unread_state(path, f"{closed}: {why}", state)
-            if shards[shard_of(closed, len(shards))] == shard:
+            if self.shard_at(closed, shards) == shard:
                 found[closed] = unread_state(closed, why, known.get(closed))
         return {path: found[path] for path in sorted(found)}
+
+    def shard_at(self, path: str, shards: tuple[str, ...]) -> str:
+        """That of the shards which a path is in."""
+        return shards[shard_of(path, len(shards))]
 
     def read(self, path: str) -> Iterator[Chunk | Quarantined]:
         try:

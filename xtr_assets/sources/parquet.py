@@ -32,28 +32,37 @@ def read_parquet(file: SourceFile, required: Sequence[str], optional: Sequence[s
             yield InvalidRecord(0, "no-records", f"not Parquet: {error!s:.300}")
             return
         names = parquet.schema_arrow.names
-        missing = [name for name in required if name not in names]
-        if missing:
-            detail = f"no column {', '.join(f'`{name}`' for name in missing)}; the file has {', '.join(names)}"
-            yield InvalidRecord(0, "no-records", detail)
-            return
-        columns = [name for name in dict.fromkeys([*required, *optional]) if name in names]
-        if twice := [name for name in columns if names.count(name) > 1]:
-            detail = f"the column `{twice[0]}` stands there twice, and which one is meant nobody knows; rename one"
-            yield InvalidRecord(0, "no-records", detail)
+        try:
+            columns = wanted_columns(names, required, optional, "file")
+        except InvalidRecord as error:
+            yield error
             return
         number = 0
         try:
             for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):
-                yield from _rows(batch, number)
+                yield from rows_of(batch, number)
                 number += batch.num_rows
         except (pa.ArrowException, OSError, UnicodeError, ValueError, OverflowError, MemoryError) as error:
             lost = parquet.metadata.num_rows - number
             yield InvalidRecord(number + 1, "truncated", f"damaged: {lost} rows from here on are lost ({error!s:.300})")
 
 
-def _rows(batch: Any, before: int) -> Iterator[Row | InvalidRecord]:
-    """Rows of a batch. What Arrow raises while it makes Python values (it has many ways, one a type) is of one row."""
+def wanted_columns(names: Sequence[str], required: Sequence[str], optional: Sequence[str], what: str) -> list[str]:
+    """Those to read. InvalidRecord of line 0 where one is missing, or stands twice, in the file or other thing."""
+    missing = [name for name in required if name not in names]
+    if missing:
+        detail = f"no column {', '.join(f'`{name}`' for name in missing)}; the {what} has {', '.join(names)}"
+        raise InvalidRecord(0, "no-records", detail)
+    columns = [name for name in dict.fromkeys([*required, *optional]) if name in names]
+    if twice := [name for name in columns if names.count(name) > 1]:
+        detail = f"the column `{twice[0]}` stands there twice, and which one is meant nobody knows; rename one"
+        raise InvalidRecord(0, "no-records", detail)
+    return columns
+
+
+def rows_of(batch: Any, before: int) -> Iterator[Row | InvalidRecord]:
+    """Rows of a batch, numbered after `before`. What Arrow raises while it makes Python values (it has many ways, one a
+    type) is of one row."""
     try:
         records: list[Any] = batch.to_pylist()
     except Exception:

@@ -38,10 +38,10 @@ class Records(FileSource):
     def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         # Ids as the chunk_ids they make: 8 bytes of content each, so that millions fit in memory.
         seen: set[int] = set()
-        refused = 0
-        for row in self._rows(file):
+        refused, first = 0, ""
+        for row in self.rows(file):
             if isinstance(row, InvalidRecord):
-                refused += 1
+                refused, first = refused + 1, first or row.detail
                 yield self.refuse(path, row.line, row.reason, row.detail)
                 if row.reason == "no-records":
                     return
@@ -49,7 +49,7 @@ class Records(FileSource):
             try:
                 chunks = list(self._chunks(path, row))
             except InvalidRecord as error:
-                refused += 1
+                refused, first = refused + 1, first or error.detail
                 yield self.refuse(path, error.line, error.reason, error.detail)
                 continue
             if chunks[0].chunk_id in seen:
@@ -59,19 +59,24 @@ class Records(FileSource):
             seen.add(chunks[0].chunk_id)
             yield from chunks
         if not seen:
-            said = f"none of its {refused} records can be used" if refused else "it holds no record"
+            said = f"none of its {refused} records can be used: {first}" if refused else "it holds no record"
             yield self.refuse(path, 0, "no-records", f"{said} ({file.size} bytes)")
 
-    def _rows(self, file: SourceFile) -> Iterator[Row | InvalidRecord]:
+    def rows(self, file: SourceFile) -> Iterator[Row | InvalidRecord]:
+        """The records of a file in order, and what is none."""
         if file.suffix.lower() not in (".parquet", ".pq"):
             return read_jsonl(file)
+        return read_parquet(file, *self.columns())
+
+    def columns(self) -> tuple[list[str], list[str]]:
+        """(columns that have to be there, those that may)."""
         config = self.config
         required = [config.id, config.text, *config.metadata]
         # Corpora without titles are common, so the default column may be missing; one that was asked for may not.
         optional = [config.title] if config.title == _DEFAULT_TITLE and config.title else []
         if config.title and not optional:
             required.append(config.title)
-        return read_parquet(file, required, optional)
+        return required, optional
 
     def _chunks(self, path: str, row: Row) -> Iterator[Chunk]:
         config, line = self.config, row.line

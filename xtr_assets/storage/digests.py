@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, time_ns
+from typing import Generic, TypeVar
 
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import FileRecord, check, sha256_file
@@ -39,10 +40,50 @@ class _Seen:
         return within is None or (self.settled and monotonic() - self.at <= within)
 
 
-_verified: dict[Path, _Seen] = {}
+Value = TypeVar("Value")
+# Files that are remembered before the first look for those that are gone; a look is a stat of each, 2 us.
+FIRST_LOOK = 256
+
+
+class _Memory(Generic[Value]):
+    """What is known of files, by their path. Those that were removed are forgotten: a server that follows a pointer for
+    months meets new files with each generation, and 125 of them left 5 MB behind."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Value] = {}
+        self._look_at = FIRST_LOOK
+        self._guard = threading.Lock()
+
+    def get(self, path: Path) -> Value | None:
+        with self._guard:
+            return self._known.get(str(path))
+
+    def note(self, path: Path, value: Value) -> None:
+        with self._guard:
+            self._known[str(path)] = value
+            due = list(self._known) if len(self._known) >= self._look_at else []
+            if due:
+                # Others that come meanwhile do not look as well.
+                self._look_at = 2 * len(due)
+        gone = [name for name in due if not os.path.lexists(name)]
+        if due:
+            with self._guard:
+                for name in gone:
+                    self._known.pop(name, None)
+                self._look_at = max(FIRST_LOOK, 2 * len(self._known))
+
+    def clear(self) -> None:
+        with self._guard:
+            self._known.clear()
+            self._look_at = FIRST_LOOK
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+_verified = _Memory[_Seen]()
 # Arrays of which this process knows that they hold what was written: by their sha256, or that every number is finite.
-_sound: dict[Path, Stamp] = {}
-_guard = threading.Lock()
+_sound = _Memory[Stamp]()
 
 
 @dataclass(frozen=True)
@@ -79,14 +120,12 @@ def check_digest(path: Path, expected: FileRecord, name: str, *, within: float |
 def cached_sha256(path: Path, *, within: float | None = None) -> str:
     """The file's sha256, from this process' memory where inode, size and times are those it was computed for."""
     stamp = stamp_of(path)
-    with _guard:
-        known = _verified.get(path)
+    known = _verified.get(path)
     if known is not None and known.stamp == stamp and known.counts(within):
         return known.sha256
     at, settled = monotonic(), time_ns() - stamp[4] > SETTLED_NS
     digest = sha256_file(path)
-    with _guard:
-        _verified[path] = _Seen(stamp, digest, at, settled)
+    _verified.note(path, _Seen(stamp, digest, at, settled))
     return digest
 
 
@@ -98,21 +137,23 @@ def stamp_of(path: Path) -> Stamp:
 
 def is_sound(path: Path) -> bool:
     """Whether this process looked at all of an array, and nobody wrote to it since."""
-    with _guard:
-        known = _sound.get(path)
+    known = _sound.get(path)
     return known is not None and known == stamp_of(path)
 
 
 def note_sound(path: Path, stamp: Stamp) -> None:
-    with _guard:
-        _sound[path] = stamp
+    _sound.note(path, stamp)
 
 
 def forget_digests() -> None:
     """Drop the memory, so that the next look at a file reads it."""
-    with _guard:
-        _verified.clear()
-        _sound.clear()
+    _verified.clear()
+    _sound.clear()
+
+
+def remembered_files() -> int:
+    """Of how many files this process remembers what it read."""
+    return max(len(_verified), len(_sound))
 
 
 def verify_files(

@@ -22,7 +22,7 @@ HEAD_KEY = "head"
 class EncoderInfo(BaseModel):
     """What an encoder says of itself; more keys are kept as they are. A leg that it does not give has dim 0."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     name: str
     dim: Count

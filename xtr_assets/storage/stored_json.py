@@ -36,7 +36,7 @@ class Stored(BaseModel):
     """A value that is a file: canonical JSON, unknown fields refused."""
 
     # NaN is refused by canonical_json rather than turned into null.
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants", defer_build=True)
 
     def to_bytes(self) -> bytes:
         """The same value always gives the same bytes."""

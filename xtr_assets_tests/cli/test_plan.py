@@ -27,3 +27,16 @@ def test_plan_measures_what_serves(run: Command) -> None:
     assert found["choice"]["plan"]["recipe"] in [one["recipe"] for one in found["shortlist"]]
     assert "measured" in run("plan", "--measure").stderr
     assert run("plan", "--measure", "--rows", "5").exit_code == 2
+
+
+def test_plan_says_what_an_index_takes_that_is_not_there(run: Command) -> None:
+    found = json.loads(run("plan", "--chunks", "1e8", "--json").stdout)
+    assert (found["chunks"], found["parts"], found["part"]["chunks"]) == (100_000_000, 20, 5_000_000)
+    assert found["disk_bytes"] == 20 * found["part"]["disk_bytes"]
+    shown = run("plan", "--chunks", "1e8", "--part-chunks", "1000000").stderr
+    assert "in 100 parts of 1,000,000" in shown and "hours of one core" in shown
+
+
+def test_plan_of_chunks_is_not_of_vectors_that_are_there(run: Command) -> None:
+    refused = run("plan", "--chunks", "10", "--rows", "10")
+    assert (refused.exit_code, "--chunks is about" in refused.stderr) == (2, True)

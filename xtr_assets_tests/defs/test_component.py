@@ -1,5 +1,6 @@
 """`xtr_assets.RetrievalIndex` in a Dagster project: found, scaffolded, checked field by field, loaded twice over."""
 
+import json
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from jsonschema import Draft202012Validator
 import xtr_assets as xa
 from xtr_assets.config.component_file import INDEX_FIELDS
 from xtr_assets.core.errors import ConfigError
-from xtr_assets.defs.component import RetrievalIndex
+from xtr_assets.defs.component import RetrievalIndex, RunTags
 from xtr_assets.defs.component_scaffolder import IndexParameters, IndexScaffolder
 from xtr_assets.defs.names import CORPUS, DERIVED
 
@@ -83,6 +84,7 @@ def test_what_is_scaffolded_loads_and_says_every_field(tmp_path: Path, appended:
             "prefix",
             "schedules",
             "automation",
+            "run_tags",
         ):
             assert f"  {name}:" in text or f"  # {name}:" in text, name
         if appended:
@@ -121,6 +123,7 @@ def test_two_components_live_in_one_project_with_all_they_were_given() -> None:
         "group": "serving",
         "schedules": {"collection": None, "verification": "30 3 * * *", "timezone": "Europe/Berlin"},
         "automation": {"rebuild": False},
+        "run_tags": {"ingest": {"dagster-celery/queue": "{{ 'g' }}pu", "dagster-k8s/config": {"job": {"ttl": 5}}}},
         "recall": {"k": "{{ 5 + 5 }}"},
     }
     with loaded(SMALL, other) as (defs, root):
@@ -137,6 +140,10 @@ def test_two_components_live_in_one_project_with_all_they_were_given() -> None:
         assert schedules["other_nightly_verification"] == ("30 3 * * *", "Europe/Berlin")
         stopped = {one.name for one in defs.sensors or [] if one.default_status == dg.DefaultSensorStatus.STOPPED}
         assert stopped == {"other_automation"}
+        tags = {name: defs.resolve_job_def(name).tags for name in ("other_ingest", "other_rebuild", "small_ingest")}
+        assert tags["other_ingest"]["dagster-celery/queue"] == "gpu"
+        assert json.loads(tags["other_ingest"]["dagster-k8s/config"]) == {"job": {"ttl": 5}}
+        assert all("dagster-celery/queue" not in tags[name] for name in ("other_rebuild", "small_ingest"))
         # Partitions are there with the definitions; nothing was run, and no instance written to.
         chunks = defs.get_assets_def(dg.AssetKey(["small", "chunks"]))
         assert chunks.partitions_def is not None
@@ -182,6 +189,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"owners": "me"}, "$.owners", "owners"),
     ({"schedules": {"compaktion": "0 1 * * *"}}, "$.schedules", "compaktion"),
     ({"automation": {"rebuild": "sometimes"}}, "$.automation.rebuild", "rebuild"),
+    ({"run_tags": {"ingets": {"dagster-celery/queue": "gpu"}}}, "$.run_tags", "ingets"),
+    ({"run_tags": {"ingest": "gpu"}}, "$.run_tags.ingest", "ingest"),
 ]
 
 
@@ -245,6 +254,19 @@ def test_a_template_that_comes_to_nothing_is_no_field_left_out() -> None:
     with pytest.raises(Exception) as raised, loaded({**SMALL, "warehouse": "{{ env.NOT_SET_HERE }}"}):
         pass
     assert "attributes.warehouse is '{{ env.NOT_SET_HERE }}', which is nothing here" in str(raised.value.__cause__)
+
+
+def test_no_run_is_sent_to_a_queue_called_null() -> None:
+    tags = {"ingest": {"dagster-celery/queue": "{{ env.NOT_SET_HERE }}"}}
+    with pytest.raises(Exception) as raised, loaded({**SMALL, "run_tags": tags}):
+        pass
+    assert "attributes.run_tags.ingest.dagster-celery/queue is nothing here" in str(raised.value.__cause__)
+
+
+def test_every_job_of_an_index_takes_tags() -> None:
+    with loaded(SMALL) as (defs, _):
+        jobs = {job.name.removeprefix("small_") for job in defs.resolve_all_job_defs() if job.name.startswith("small_")}
+        assert set(RunTags.model_fields) == jobs
 
 
 def test_a_file_and_fields_beside_it_are_refused() -> None:

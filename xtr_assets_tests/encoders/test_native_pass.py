@@ -73,8 +73,9 @@ def loaded(engine: str, weights: dict[str, Floats], shape: BertShape) -> Any:
 
 
 def cosines(found: Floats, expected: Floats) -> Floats:
-    products: Floats = np.einsum("td,td->t", found, expected)
-    return products / (np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1))
+    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
+    cosine: Floats = np.einsum("td,td->t", found, expected) / lengths
+    return cosine
 
 
 def states(model: Any, hidden: int, rows: list[Int32s]) -> list[Floats]:
@@ -243,7 +244,7 @@ def test_an_unknown_instruction_set_is_named() -> None:
 def test_precisions_are_what_they_say() -> None:
     assert "scalar" in engines("fp32") and "scalar_int16" in engines("int16") and "scalar_int8" in engines("int8")
     for precision in ("fp32", "bf16", "int16", "int8"):
-        for name in engines(precision):  # type: ignore[arg-type]
+        for name in engines(precision):
             assert _load(name, tensors(128, 192), BertShape(128, 0, 4, POSITIONS, 1e-12)).precision == precision
     assert not {precision_of(name) for name in engines("auto")} & {"int8"}
     assert native_pass._forward.ABI == ABI  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xtr_assets.core.errors import PublishRefused
 from xtr_assets.pipeline.gate.registry import required_checks
+from xtr_assets.sources.asset_reader import lending
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.healthy.project import Project, Shape
 from xtr_assets_tests.life import steps
@@ -47,7 +48,9 @@ def run(seed: int, most: int, folder: Path | None = None) -> Course:
             if step != "first build":
                 project.step(step)  # type: ignore[arg-type]
             builds += 1
-            if (refusal := _built(warehouse, project, step)) is not None:
+            with lending(project.reader):
+                refusal = _built(warehouse, project, step)
+            if refusal is not None:
                 refusals.append(refusal)
             if warehouse.published is None:
                 break

@@ -12,17 +12,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.config import IndexConfig, parse_config
+from xtr_assets_tests.asset_project import FolderReader
 from xtr_assets_tests.git_project import GIT, Repository
 from xtr_assets_tests.healthy.papers import SUFFIXES, printable, write_document
 from xtr_assets_tests.healthy.writing import LANGUAGES, MANNERS, Language, Manner, Writer, modules
 
-Kind = Literal["jsonl", "parquet", "python", "markdown", "plain", "documents", "git"]
+Kind = Literal["jsonl", "parquet", "python", "markdown", "plain", "documents", "git", "asset"]
 KINDS: tuple[Kind, ...] = ("jsonl", "parquet", "python", "markdown", "plain")
 # How many projects have documents besides (HTML, DOCX, PDF, notebooks), so many texts at most (a page takes 10 ms),
 # and so many a file, so that few texts are of several forms.
 DOCUMENTS_SHARE, MOST_DOCUMENTS, DOCUMENT_TEXTS = 0.4, 400, 8
 # How many have a repository besides.
 GIT_SHARE = 0.3
+# How many have an upstream asset besides, each file of which is a partition.
+ASSET_SHARE = 0.2
 Step = Literal["add", "delete", "change", "rename", "shift", "duplicate", "compact"]
 STEPS: tuple[Step, ...] = ("add", "delete", "change", "rename", "shift", "duplicate", "compact")
 # Texts of one file: a change of one file is then a small one.
@@ -51,12 +54,13 @@ class Shape:
         # By a draw of its own: a seed is the project that it was before there were any.
         documents: list[Kind] = ["documents"] * (random.Random(f"papers {seed}").random() < DOCUMENTS_SHARE)
         repository: list[Kind] = ["git"] * (GIT and random.Random(f"git {seed}").random() < GIT_SHARE)
+        upstream: list[Kind] = ["asset"] * (random.Random(f"asset {seed}").random() < ASSET_SHARE)
         return cls(
             seed=seed,
             size=round(math.exp(draw.uniform(0, math.log(most)))),
             language=draw.choice(LANGUAGES),
             manner=draw.choices(MANNERS, (5, 1, 1, 2, 2, 1))[0],
-            kinds=(*sorted(draw.sample(KINDS, draw.choice((1, 1, 2, 3)))), *documents, *repository),
+            kinds=(*sorted(draw.sample(KINDS, draw.choice((1, 1, 2, 3)))), *documents, *repository, *upstream),
             shards=draw.choice((1, 1, 1, 2, 4)),
             queries=draw.choice((0, 0, 0, 20, 300)),
             steps=tuple(draw.choices(STEPS, (4, 2, 3, 1, 2, 2, 2), k=draw.randint(1, 3))),
@@ -90,15 +94,25 @@ class Project:
 
     @property
     def config(self) -> IndexConfig:
-        kinds = {"jsonl": "records", "parquet": "records", "python": "python", "git": "git"}
+        kinds = {"jsonl": "records", "parquet": "records", "python": "python", "git": "git", "asset": "asset"}
         sources = [
-            {"name": kind, "kind": kinds.get(kind, "text"), "path": kind, "shards": self.shape.shards}
+            {
+                "name": kind,
+                "kind": kinds.get(kind, "text"),
+                "asset" if kind == "asset" else "path": kind,
+                "shards": self.shape.shards,
+            }
             for kind in self.shape.kinds
         ]
         settings: dict[str, Any] = {"name": "healthy", "sources": sources, "encoder": {"kind": "hashing"}}
         if self.shape.queries:
             settings["queries"] = {"path": "queries.jsonl"}
         return parse_config(json.dumps(settings), self.folder)
+
+    @property
+    def reader(self) -> FolderReader:
+        """For as long as a build reads the asset."""
+        return FolderReader(self.folder / "asset")
 
     def step(self, step: Step) -> None:
         """Change the files; a compaction changes none."""
@@ -132,6 +146,8 @@ class Project:
         stem = self.folder / kind / f"f{self._number:04d}"
         # A repository holds code and text, file by file.
         kind = ("python", "markdown")[self._number % 2] if kind == "git" else kind
+        # An asset gives tables and lists of records.
+        kind = ("parquet", "jsonl")[self._number % 2] if kind == "asset" else kind
         if kind == "python":
             stem.with_suffix(".py").write_text(self._module(texts), "utf-8")
         elif kind == "markdown":

@@ -36,12 +36,20 @@ def test_a_healthy_project_is_published(seed: int, tmp_path: Path) -> None:
     assert not course.refusals, [str(one) for one in course.refusals]
 
 
+@pytest.mark.healthy
+@pytest.mark.skipif(not COUNT, reason="17 CPU s; test_query_sample has what went wrong in small")
+def test_emoji_headings_over_english_texts_are_published(tmp_path: Path) -> None:
+    """The gate's and the tuner's queries were 200 headings of one vector: nprobe 1, which lost the new rows."""
+    course = run(4047, 20_000, tmp_path)
+    assert not course.refusals, [str(one) for one in course.refusals]
+
+
 def test_a_seed_decides_everything() -> None:
     assert Shape.of(7, 20_000) == Shape.of(7, 20_000)
     shapes = [Shape.of(seed, 20_000) for seed in range(200)]
     assert {one.language for one in shapes} == {"en", "de", "zh", "ja", "th", "ar", "emoji", "mixed"}
     assert {one.manner for one in shapes} == {"prose", "permutations", "one", "duplicates", "real", "names"}
-    kinds = {"jsonl", "parquet", "python", "markdown", "plain", "documents", *(["git"] if GIT else [])}
+    kinds = {"jsonl", "parquet", "python", "markdown", "plain", "documents", "asset", *(["git"] if GIT else [])}
     assert {kind for one in shapes for kind in one.kinds} == kinds
     assert {one.queries for one in shapes} == {0, 20, 300}
     assert min(one.size for one in shapes) < 5 and max(one.size for one in shapes) > 15_000

@@ -12,6 +12,7 @@ from xtr_assets_tests.mutants.places import (
     papers,
     passage,
     rows,
+    seams,
     serving,
     sources,
     words,
@@ -29,6 +30,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *serving.MUTANTS,
     *passage.MUTANTS,
     *words.MUTANTS,
+    *seams.MUTANTS,
 )
 
 

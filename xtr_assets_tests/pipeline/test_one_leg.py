@@ -200,6 +200,11 @@ def test_a_draft_whose_encoder_gives_something_else_is_refused(
     assert generation is not None
     session = DraftSession(Warehouse.open(lives[legs] / "warehouse"), generation, world.config)  # type: ignore[arg-type]
     assert legs_agree.check(session).passed
+    # What users are ranked by is what somebody meant, not whatever the manifest says.
+    with monkeypatch.context() as other:
+        profile = {**generation.manifest.profile, "hybrid": {"weights": {"dense": 0.1, "xtr": 9.0}, "length": 0.0}}
+        other.setitem(vars(generation), "manifest", generation.manifest.model_copy(update={"profile": profile}))
+        assert "docs/searching.md says" in legs_agree.check(session).summary
     # The encoder has both legs, and what was built has one.
     monkeypatch.setattr(session, "fresh_encoder", lambda: Hashing(16, 16))
     session.forget(["judge"])

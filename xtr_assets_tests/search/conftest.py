@@ -73,7 +73,12 @@ def searcher(warehouse: Warehouse) -> Iterator[Searcher]:
 
 
 # What `legs` is published with: unlike the standard in every number, so that a constant of the code shows.
-PROFILE = {"candidates": 60, "weights": {"dense": 0.9, "name": 0.3, "xtr": 0.7, "lexical": 0.4}, "length": 0.04}
+PROFILE = {
+    "candidates": 60,
+    "weights": {"dense": 0.9, "name": 0.3, "xtr": 0.7, "lexical": 0.4},
+    "length": 0.04,
+    "symbol": 2.5,
+}
 
 CURVE = {
     "version": 1,

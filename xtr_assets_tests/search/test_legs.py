@@ -135,6 +135,35 @@ def test_a_question_of_no_known_word_leaves_the_lexical_leg_without_a_say(legs: 
             assert hit.explanation is not None and hit.explanation.spaces["lexical"].z == 0.0
 
 
+@pytest.mark.parametrize("query", ["f50", " F50() ", "mod25.f50", "pkg0.f50", "pkg0.mod25.f50"])
+@pytest.mark.parametrize("mode", FUSED)
+def test_a_name_alone_finds_first_what_bears_it(legs: Searcher, slow: Slow, query: str, mode: Mode) -> None:
+    hits = legs.search(query, 60, mode, explain=True)
+    named = [(hit.path, hit.symbol) == ("pkg0/mod25.py", "f50") for hit in hits]
+    assert named == [True] * 4 + [False] * (len(hits) - 4)
+    total, at = slow.total(query), {row["chunk_id"]: i for i, row in enumerate(slow.rows)}
+    for hit, borne in zip(hits[:10], named, strict=False):
+        assert hit.score == pytest.approx(total[at[hit.chunk_id]] + 2.5 * borne, abs=2e-3)
+        assert hit.scores.get("symbol") == (1.0 if borne else None)
+        assert hit.explanation is not None
+        shown = hit.explanation.spaces.get("symbol")
+        assert (shown is not None) == borne and (shown is None or (shown.z, shown.weight) == (1.0, 2.5))
+
+
+@pytest.mark.parametrize("query", ["how is f50 called", "f50 zebra", "mod24.f50", "f5", "f50.", "50"])
+def test_a_name_in_a_sentence_or_another_name_adds_nothing(legs: Searcher, query: str) -> None:
+    for mode in FUSED:
+        assert not any(hit.symbol == "f50" and "symbol" in hit.scores for hit in legs.search(query, 20, mode))
+
+
+def test_a_name_adds_to_sums_alone(legs: Searcher, searcher: Searcher) -> None:
+    for mode in ALL[2:]:
+        assert not any("symbol" in hit.scores for hit in legs.search("f50", 20, mode))
+    assert not any("symbol" in hit.scores for hit in legs.search("f50", 20, "exact", fusion="rrf"))
+    # Published without: ranked as it was.
+    assert not any("symbol" in hit.scores for hit in searcher.search("f50", 20))
+
+
 def test_rrf_sums_the_ranks_of_the_legs(legs: Searcher, slow: Slow) -> None:
     query = QUERIES[0]
     scores, ids = slow.scores(query), np.array([row["chunk_id"] for row in slow.rows])
@@ -234,6 +263,8 @@ def test_a_generation_without_weights_is_ranked_as_it_was_published(searcher: Se
         {"weights": {"dense": True}},
         {"weights": ["dense"]},
         {"weights": {"dense": 1.0}, "length": "long"},
+        {"weights": {"dense": 1.0}, "symbol": -1.0},
+        {"weights": {"dense": 1.0}, "symbol": "first"},
         {"weights": {"lexical": 1.0}},
     ],
 )

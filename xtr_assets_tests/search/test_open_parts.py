@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xtr_assets as xa
+from xtr_assets.core.asked_name import asked_name
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.query_syntax import parse_query
@@ -53,6 +54,8 @@ QUERIES = (
     '"open file" path',
     "+zebra index of a token",
     "unknownword",
+    "f2",
+    "mod4.f1()",
     "",
 )
 FILTERS: tuple[dict[str, Any] | None, ...] = (
@@ -294,7 +297,7 @@ def asked_apart(apart: Mapping[str, Searcher], query: str, k: int, mode: Any, wh
             blends.append(one.legs.blend)
             curves.append(one.generation.manifest.profile.get("confidence"))
         encoded = ENCODER.encode_queries([text.text])
-        vectors = QueryVectors(encoded.embeddings[0], encoded.tokens[0], None, terms)
+        vectors = QueryVectors(encoded.embeddings[0], encoded.tokens[0], None, terms, asked_name(text.text))
         for name, one in opened.items():
             told[name] = part_candidates(one, ask, vectors, text, Collection.of(counts))
     assert all(blend == blends[0] for blend in blends)

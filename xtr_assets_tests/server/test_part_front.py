@@ -19,8 +19,8 @@ from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.part_call import PartServers
 from xtr_assets.server.part_front import PartFront
 from xtr_assets.storage.parts.part_set import PartSet
-from xtr_assets_tests.fixtures import make_chunk, publish_chunks
-from xtr_assets_tests.search.conftest import texts
+from xtr_assets_tests.fixtures import drafted, make_chunk, write_shard
+from xtr_assets_tests.search.conftest import PROFILE, texts
 
 TOKEN = "a-token-of-the-parts"
 FORCE = "no gate here"
@@ -31,7 +31,11 @@ def build(parts: PartSet, part: str, seed: int) -> None:
         make_chunk(f"{part}/{i}.py", f"f{i}", text, source=part, metadata='{"year": 2020}' if part == "a" else "{}")
         for i, text in enumerate(texts(60, seed))
     ]
-    publish_chunks(parts.warehouse(part), chunks, shard=part, recipe="Flat")
+    warehouse = parts.warehouse(part)
+    write_shard(warehouse, part, chunks)
+    draft = drafted(warehouse, recipe="Flat")
+    draft.set_profile("hybrid", PROFILE)
+    warehouse.publish(draft.number, force_reason="these tests have no gate")
 
 
 class Door(httpx.AsyncBaseTransport):
@@ -124,7 +128,7 @@ def test_a_front_answers_as_the_whole_set_in_one_process_does(parts: PartSet) ->
         with xa.open(parts.root, "cpu") as whole:
             for mode in ("hybrid", "dense", "xtr", "lexical"):
                 for where in (None, {"source": "b"}, {"year": 2020}):
-                    for query in ("parse date zebra", "+zebra list"):
+                    for query in ("parse date zebra", "+zebra list", "f7", "b.f7()"):
                         answer = await site.ask(query, 7, mode, where=where)
                         assert hits(answer) == local(whole, query, 7, mode, where), (mode, where)
         # A client of this package reads it as any server's answer.

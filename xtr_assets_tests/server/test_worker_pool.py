@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from xtr_assets.server.worker_pool import WorkerPool
 from xtr_assets_tests.fixtures import new_warehouse, publish_chunks
 from xtr_assets_tests.server.site import version
 from xtr_assets_tests.server.test_hot_swap import until
+from xtr_assets_tests.server.test_pool_folder import dead
 
 TOKENS = "anna 0123456789abcdef01\nbob 0123456789abcdef02\n"
 
@@ -51,7 +53,10 @@ def every(times: int, true: Callable[[], bool]) -> bool:
     return all(true() for _ in range(times))
 
 
-def test_two_workers_are_one_server(tmp_path: Path) -> None:
+def test_two_workers_are_one_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    killed = dead(tmp_path / "tmp")
     warehouse = new_warehouse(tmp_path / "w", version(1))
     tokens = tmp_path / "tokens"
     tokens.write_text(TOKENS)
@@ -71,6 +76,8 @@ def test_two_workers_are_one_server(tmp_path: Path) -> None:
         until(lambda: fresh(url, "/readyz").status_code == 200, 60)
         until(lambda: len(pool.pids) == 2)
         first = pool.pids
+        (folder,) = (tmp_path / "tmp").glob("xtr-serve-*")
+        assert folder != killed
         if hasattr(os, "sched_getaffinity"):
             assert set.union(*(os.sched_getaffinity(pid) for pid in first)) <= os.sched_getaffinity(0)
         _counted_as_one(url)
@@ -81,6 +88,7 @@ def test_two_workers_are_one_server(tmp_path: Path) -> None:
         fresh(url, "/healthz")
     assert QuestionLog(tmp_path / "log", "docs", 100_000).texts()
     assert not any(_alive(pid) for pid in first)
+    assert not [*(tmp_path / "tmp").glob("xtr-serve-*")]
 
 
 def _counted_as_one(url: str) -> None:

@@ -114,3 +114,27 @@ def test_a_source_that_is_one_file(root: Path) -> None:
     assert before is not None
     (root / "a.md").write_text("otherwise")
     assert stamp(root / "a.md") != before
+
+
+def test_times_before_1970_and_names_that_are_no_utf_8(root: Path) -> None:
+    (root / "a.md").touch()
+    os.utime(root / "a.md", ns=(0, -(10**18)))
+    with (root / os.fsdecode(b"\xff.md")).open("w") as file:
+        file.write("as it was")
+    before = stamp(root)
+    assert before is not None and stamp(root) == before
+    (root / os.fsdecode(b"\xff.md")).rename(root / os.fsdecode(b"\xfe.md"))
+    assert stamp(root) not in (None, before)
+    (root / "a.md").write_text("otherwise")
+    assert stamp(root) is not None
+
+
+def test_folders_and_files_are_closed_again(root: Path) -> None:
+    (root / "nowhere.md").symlink_to(root / "is not there")
+    there = len(list(Path("/dev/fd").iterdir()))
+    for _ in range(3):
+        assert stamp(root) is not None
+    (root / "deep" / "er").chmod(0)
+    stamp(root)
+    (root / "deep" / "er").chmod(0o755)
+    assert len(list(Path("/dev/fd").iterdir())) == there

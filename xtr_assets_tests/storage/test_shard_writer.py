@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -270,6 +271,10 @@ def test_rows_stream_through_blocks_of_bounded_size(warehouse: Warehouse, monkey
     table = change.new_segment.chunks()
     assert [len(piece) for piece in table["text"].chunks] == [16] * 18 + [12]
     assert table["text"].to_pylist() == [f"text {i}" for i in range(300)]
+    # Who reads a few rows of Parquet reads their group.
+    with pq.ParquetFile(change.new_segment.directory / "chunks.parquet") as parquet:
+        assert parquet.num_row_groups == 19
+        assert parquet.read().to_pylist() == table.to_pylist()
     # The rows of a touched file are compared in the same blocks.
     again = warehouse.write_snapshot(
         "s", source_fingerprint="v1", files={"a.py": state("a.py", "next")}, touched=files, chunks=stream()

@@ -7,6 +7,7 @@ import dagster as dg
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import cost_metadata, problem_result, quarantine_metadata, stale_metadata
 from xtr_assets.defs.partitions import shard_partitions
+from xtr_assets.defs.upstream_assets import upstream_deps
 from xtr_assets.pipeline.costs import step
 from xtr_assets.pipeline.gate.validity import segment_chunk_problems
 from xtr_assets.pipeline.ingest.scan import scan_shard, source_of, write_chunks
@@ -30,12 +31,18 @@ def chunks_asset(site: Site) -> dg.AssetsDefinition:
         "chunks",
         {"parquet"},
         "The pieces of a shard's files. Only touched files are chunked; what did not change stays.",
+        upstream=upstream_deps(site.config),
         partitions=shard_partitions(site.config),
         checks=[schema],
     )
     def chunks(context: dg.AssetExecutionContext) -> Results:
         shard = context.partition_key
-        with site.traced(context), site.chunking(context, shard) as warehouse, step("chunks") as cost:
+        with (
+            site.traced(context),
+            site.upstream(context),
+            site.chunking(context, shard) as warehouse,
+            step("chunks") as cost,
+        ):
             scan = scan_shard(warehouse, shard, source_of(site.config, shard))
             touched = scan.readable if site.afresh(context) else scan.touched
             with bar(len(touched), f"chunk {shard}") as progress:

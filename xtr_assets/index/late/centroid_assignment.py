@@ -1,16 +1,22 @@
 """Centroid assignment: the nearest centroid of a token, by integers, the same on every machine and backend."""
 
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from itertools import pairwise
 
 import numpy as np
 
 from xtr_assets.core.types import Bytes8, Floats, Int32s
 from xtr_assets.index import native
+from xtr_assets.index.device import processors
 
 # Scores of so many tokens at a time: 512 x 8,000 centroids are 16 MB, which the last-level cache holds.
 ASSIGN_TOKENS = 512
 # numba takes seconds to compile on its first day: fewer scores than this are compared in numpy.
 COMPILED_SCORES = 50_000_000
+# A thread more for each so many scores, 10 ms of a core: four fifths of the build of a large token index are these
+# scores, and the extension holds no lock meanwhile (docs/dev/trials.md, "A rebuild over processes").
+THREAD_SCORES = 25_000_000
 
 
 def assign(codes: Bytes8, scales: Floats, mean: Floats, centroids: Bytes8, centroid_scales: Floats) -> Int32s:
@@ -24,8 +30,23 @@ def assign(codes: Bytes8, scales: Floats, mean: Floats, centroids: Bytes8, centr
     vectors = centroids.astype(np.float64) * centroid_scales.astype(np.float64)[:, None]
     biases = (vectors @ mean.astype(np.float64) + np.einsum("cd,cd->c", vectors, vectors) / 2).astype(np.float32)
     if native.available():
-        return native.assign(centroids, centroid_scales, biases, np.ascontiguousarray(codes), scales, None)
+        return _assign_native(np.ascontiguousarray(codes), scales, biases, centroids, centroid_scales)
     return assign_numpy(codes, scales, biases, centroids, centroid_scales)
+
+
+def _assign_native(codes: Bytes8, scales: Floats, biases: Floats, centroids: Bytes8, centroid_scales: Floats) -> Int32s:
+    """See `assign`. Each token is compared by itself: however many threads share them, the result is the same."""
+    threads = min(processors(), len(codes) * len(centroids) // THREAD_SCORES)
+    if threads < 2:
+        return native.assign(centroids, centroid_scales, biases, codes, scales, None)
+    bounds = np.linspace(0, len(codes), threads + 1).astype(np.int64).tolist()
+
+    def part(span: tuple[int, int]) -> Int32s:
+        own = slice(*span)
+        return native.assign(centroids, centroid_scales, biases, codes[own], scales[own], None)
+
+    with ThreadPoolExecutor(threads, "assign") as pool:
+        return np.concatenate(list(pool.map(part, pairwise(bounds))))
 
 
 def assign_numpy(codes: Bytes8, scales: Floats, biases: Floats, centroids: Bytes8, centroid_scales: Floats) -> Int32s:

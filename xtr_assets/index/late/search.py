@@ -1,6 +1,5 @@
 """One search over one state: retrieve, rescore, rank. Also the exact reference, scores of given rows, explanations."""
 
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from xtr_assets.core.maxsim import best_tokens
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.top_k import best_rows
 from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.index.device import processors
 from xtr_assets.index.late.backends.reference import PHASES, ReferenceBackend
 from xtr_assets.index.late.options import Depths, Route, SearchProfile, met_rows, plan_search
 from xtr_assets.index.late.query import Query, best_lists, centroid_levels, centroid_scores, make_query
@@ -130,11 +130,6 @@ def search_all(
         return [one(query) for query in queries]
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(one, queries))
-
-
-def processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def search_exact(state: IndexState, query_tokens: Floats, k: int, allowed: Mask | None) -> tuple[Floats, Ints]:

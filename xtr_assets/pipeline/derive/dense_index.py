@@ -12,7 +12,6 @@ from xtr_assets.index.dense.repair import repair_lists
 from xtr_assets.index.dense.tuner import Tuning
 from xtr_assets.index.dense.upkeep import upkeep_of
 from xtr_assets.pipeline.plan.draft_session import DraftSession
-from xtr_assets.pipeline.queries.gate_queries import judged_by
 from xtr_assets.pipeline.queries.tuning_queries import (
     TUNING_QUERIES,
     changed_since_tuned,
@@ -48,7 +47,7 @@ def derive_dense(session: DraftSession, *, tune: bool = False) -> DenseReport:
     draft, parent, config = session.draft, session.carried, session.config.dense
     asked = session.tuning()
     queries = None if asked is None else asked.embeddings
-    judged = judged_by(draft) or TUNING_QUERIES
+    judged = session.judging() or TUNING_QUERIES
     goal = tuning_goal(session.config.recall.dense, TUNING_QUERIES if asked is None else len(asked), judged)
     how: str
     if parent is None:

@@ -81,7 +81,7 @@ def _dense(generation: Generation, recall: RecallConfig) -> Proposal:
     asked, gate = read_tuning(generation), read_queries(generation)
     assert asked is not None
     index, fixed = open_dense(generation, "cpu"), gate.of("fixed")
-    goal = tuning_goal(recall.dense, len(asked), int(fixed.sum()))
+    goal = tuning_goal(recall.dense, len(asked), gate.judging())
     exact, queries = read_neighbors(generation, "dense").of(fixed), gate.embeddings[fixed]
     now, before = index.profile, _report(*index.search(queries, recall.k), exact, recall.k)
     tuning = index.tune(asked.embeddings, goal=goal, k=recall.k)
@@ -94,7 +94,7 @@ def _tokens(generation: Generation, recall: RecallConfig) -> Proposal:
     asked, gate = read_tuning(generation), read_queries(generation)
     assert asked is not None
     index, fixed = open_tokens(generation), gate.of("fixed")
-    goal = tuning_goal(recall.xtr, len(asked), int(fixed.sum()))
+    goal = tuning_goal(recall.xtr, len(asked), gate.judging())
     exact = read_neighbors(generation, "xtr").of(fixed)
     queries = [gate.tokens[i] for i in np.flatnonzero(fixed).tolist()]
     now, before = asdict(index.profile), _report(*index.search_batch(queries, recall.k), exact, recall.k)

@@ -14,7 +14,6 @@ from xtr_assets.index.late.training import train
 from xtr_assets.index.late.tuner import TokenTuning
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
 from xtr_assets.pipeline.plan.draft_session import DraftSession
-from xtr_assets.pipeline.queries.gate_queries import judged_by
 from xtr_assets.pipeline.queries.tuning_queries import (
     TUNING_QUERIES,
     changed_since_tuned,
@@ -130,7 +129,7 @@ def _tune(session: DraftSession, tokens: RowTokens, *, keep: bool) -> TokenTunin
     components = tokens.token_count * tokens.dim
     if not components or (not queries and components > DEAREST_SCAN):
         return None
-    goal = tuning_goal(recall.xtr, len(queries), judged_by(draft) or TUNING_QUERIES)
+    goal = tuning_goal(recall.xtr, len(queries), session.judging() or TUNING_QUERIES)
     # A scan by plan is exact and is not tried: it needs no exact neighbours of the tuning queries.
     tried = queries and components > PLANNED_SCAN
     exact = exact_tokens(tokens, draft.live, queries, recall.k) if tried else None

@@ -7,6 +7,7 @@ arrays of docs/format.md; scores are numpy's.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,32 +34,42 @@ Doubles = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Places:
-    """What id_map.parquet says, rows ascending: row, chunk_id, position int64 [n]; live bool [n]; segment text [n]."""
+    """What id_map.parquet says, rows ascending: row, chunk_id, position int64 [n]; live bool [n]; the segment of each,
+    as its number int64 [n] among `segments`."""
 
     row: Ints
     chunk_id: Ints
     position: Ints
     live: Mask
-    segment: Sequence[str]
+    segment: Ints
+    segments: Sequence[str]
 
     @classmethod
     def read(cls, generation: Generation) -> "Places":
         table = pq.read_table(generation.path(ID_MAP_NAME))
         row, chunk_id, position = (table[name].to_numpy().astype(np.int64) for name in ("row", "chunk_id", "position"))
-        live, segment = table["live"].to_numpy().astype(np.bool_), table["segment"].cast(pa.string()).to_pylist()
-        return cls(row, chunk_id, position, live, segment)
+        live, named = table["live"].to_numpy().astype(np.bool_), table["segment"].cast(pa.string()).combine_chunks()
+        encoded = named.dictionary_encode()
+        segment = encoded.indices.to_numpy().astype(np.int64)
+        return cls(row, chunk_id, position, live, segment, encoded.dictionary.to_pylist())
 
     def ids_of(self, rows: Ints) -> Ints:
         """int64 [n]: the chunk_id of each row."""
         return self.chunk_id[np.searchsorted(self.row, rows)]
 
-    def live_rows_of(self, chunk_ids: Ints) -> Ints:
-        """int64 [n]: the live row of each chunk, -1 where there is none."""
+    @cached_property
+    def _by_chunk(self) -> tuple[Ints, Ints]:
+        """(chunk_ids of live rows, ascending; their rows): sorted once, asked for every answer."""
         ids, rows = self.chunk_id[self.live], self.row[self.live]
         order = np.argsort(ids, kind="stable")
-        if not len(order):
+        return ids[order], rows[order]
+
+    def live_rows_of(self, chunk_ids: Ints) -> Ints:
+        """int64 [n]: the live row of each chunk, -1 where there is none."""
+        ids, rows = self._by_chunk
+        if not len(ids):
             return np.full(len(chunk_ids), -1, np.int64)
-        at = order[np.minimum(np.searchsorted(ids, chunk_ids, sorter=order), len(order) - 1)]
+        at = np.minimum(np.searchsorted(ids, chunk_ids), len(ids) - 1)
         found: Ints = np.where(ids[at] == chunk_ids, rows[at], -1)
         return found
 
@@ -114,7 +125,7 @@ def _columns(generation: Generation, places: Places, rows: Ints) -> dict[int, Ro
     at = np.searchsorted(places.row, rows)
     by_segment: dict[str, list[int]] = {}
     for place in at.tolist():
-        by_segment.setdefault(places.segment[place], []).append(place)
+        by_segment.setdefault(places.segments[places.segment[place]], []).append(place)
     shifts = {one.segment_id: one.shifts for one in generation.manifest.segments}
     found: dict[int, Row] = {}
     for name, inside in by_segment.items():

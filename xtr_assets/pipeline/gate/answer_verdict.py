@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.core.recall import upper_bound
-from xtr_assets.core.types import Floats, Ints
+from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.base import Tolerance
 from xtr_assets.pipeline.gate.answer_truth import Doubles, Places, StoredVectors
 from xtr_assets.pipeline.gate.drawn_filters import shown
 from xtr_assets.pipeline.gate.drawn_questions import Question
 from xtr_assets.pipeline.gate.leg_truth import LEGS, Told, summed
+from xtr_assets.pipeline.gate.name_truth import named_rows
 from xtr_assets.pipeline.gate.where_truth import Row
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.ranker import Mode
@@ -94,7 +95,8 @@ class Judge:
         names = self.stored.names(rows, case.question.embedding) if self._named(case.mode) else None
         at = np.searchsorted(rows, found)
         true = {**scores, **({} if names is None else {"name": names})}
-        if wrong := _shown_scores(hits, legs, None if names is None else names[at]):
+        borne = self._borne(case, rows, found, hits)
+        if wrong := _shown_scores(hits, legs, None if names is None else names[at], borne[at]):
             verdict.problems.append(f"{wrong} ({case})")
             return
         # What the words scored now and when they were drawn: the same encoder, another batch.
@@ -112,7 +114,7 @@ class Judge:
             verdict.found.append(len(hits) / case.k)
             return
         tokens = self.stored.tokens(rows)
-        self._best(case, hits, rows, at, scores, names, tokens, apart, verdict)
+        self._best(case, hits, rows, at, scores, names, tokens, borne, apart, verdict)
 
     def whole(self, case: Case) -> bool:
         """Whether nothing may be missed: the rows are few enough to be scored, or the mode scores them all."""
@@ -126,6 +128,17 @@ class Judge:
 
     def _named(self, mode: Mode) -> bool:
         return mode in ("hybrid", "exact") and self.told.named and self.stored.named
+
+    def _borne(self, case: Case, rows: Ints, found: Ints, hits: Sequence[Hit]) -> Mask:
+        """bool [len(rows)]: those that bear the name that the question is, in a mode where that counts. Of a hit that
+        was not read its own columns are taken, which `hits_are_whole` holds against the segments."""
+        if case.mode not in ("hybrid", "exact") or not self.told.symbol:
+            return np.zeros(len(rows), np.bool_)
+        said = {row: {"path": hit.path, "symbol": hit.symbol} for row, hit in zip(found.tolist(), hits, strict=True)}
+        return named_rows(case.question.text, rows, {**said, **{row: self.columns[row] for row in self._read(rows)}})
+
+    def _read(self, rows: Ints) -> list[int]:
+        return [row for row in rows.tolist() if row in self.columns]
 
     def symbol_of(self, row: int) -> Hashable:
         """What names the symbol of a row that was read; a row without one stands for itself."""
@@ -161,6 +174,7 @@ class Judge:
         scores: Mapping[str, Floats],
         names: Floats | None,
         tokens: Ints,
+        borne: Mask,
         apart: Mapping[str, float],
         verdict: Verdict,
     ) -> None:
@@ -173,7 +187,7 @@ class Judge:
             room = slack[name]
         else:
             made = summed(scores, names, tokens, self.places.ids_of(rows), self.told, case.k, slack)
-            total = made.total
+            total = made.total + self.told.symbol * borne
             room = SAME_Z + sum(2 * slack[leg] * reach for leg, reach in made.reach.items())
             room += 2 * slack.get("name", 0.0) * made.reach.get("dense", 0.0) + made.doubt
             off = _furthest([hit.score for hit in hits], total[at])
@@ -220,12 +234,15 @@ def _scores(question: Question, stored: StoredVectors, leg: str, rows: Ints) -> 
     return stored.late(rows, question.tokens)
 
 
-def _shown_scores(hits: Sequence[Hit], legs: Sequence[str], names: Floats | None) -> str:
-    """What an answer says of its own scores. names : float32 [hits], 0 where a hit has none."""
+def _shown_scores(hits: Sequence[Hit], legs: Sequence[str], names: Floats | None, borne: Mask) -> str:
+    """What an answer says of its own scores. names : float32 [hits], 0 where a hit has none; borne : bool [hits]."""
     for at, hit in enumerate(hits):
         compared = {*legs, *(("name",) if names is not None and names[at] != 0 else ())}
+        compared |= {"symbol"} if borne[at] else set()
         if set(hit.scores) != compared:
             return f"scores in {sorted(hit.scores)}, the mode compares in {sorted(compared)}"
+        if borne[at] and hit.scores["symbol"] != 1.0:
+            return f"a hit bears the name that was asked for and scores {hit.scores['symbol']:.4f} for it, not 1"
         if len(legs) == 1 and legs[0] in hit.scores and names is None and abs(hit.score - hit.scores[legs[0]]) > 1e-6:
             return f"score {hit.score:.4f} is not that of {legs[0]}, {hit.scores[legs[0]]:.4f}"
     order = [hit.score for hit in hits]

@@ -23,6 +23,7 @@ from xtr_assets.pipeline.gate.drawn_filters import drawn_filters, shown
 from xtr_assets.pipeline.gate.drawn_questions import Question, drawn_questions
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Told
+from xtr_assets.pipeline.gate.name_truth import drawn_name
 from xtr_assets.pipeline.gate.where_truth import HeldRows
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.hit_table import Hits
@@ -68,6 +69,7 @@ def check(session: DraftSession) -> Finding:
             *_unfiltered(questions, known, modes),
             *_filtered(questions, filters, truth, known, order, modes),
             *_folded(questions, known, modes),
+            *_named(drawn_name(session, known.live, chance), known),
         ]
         verdict = _asked(session, searcher, cases, places, known)
         demands = drawn_demands(known, chance)
@@ -145,6 +147,12 @@ def _unfiltered(questions: Sequence[Question], known: KnownRows, there: Sequence
     cases = [Case(one, mode, K, None, rows) for mode in modes for one in asked]
     # Which symbol a row is of is known of those that were read.
     return [*cases, *(Case(asked[0], mode, K, None, rows, True) for mode in modes if known.whole and asked)]
+
+
+def _named(questions: Sequence[Question], known: KnownRows) -> list[Case]:
+    """A name alone, over the rows that were read."""
+    rows = np.array(sorted(known.live), np.int64)
+    return [Case(one, mode, K, known.restriction or None, rows) for one in questions for mode in ("hybrid", "exact")]
 
 
 def _folded(questions: Sequence[Question], known: KnownRows, there: Sequence[Mode]) -> list[Case]:

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.config import QueriesConfig
-from xtr_assets.core.types import Ints
+from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.gate.answer_truth import stored_rows
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.finds_itself import sample
 from xtr_assets.pipeline.gate.judgments import GATE_QUERIES
 from xtr_assets.pipeline.plan.draft_session import DraftSession
-from xtr_assets.pipeline.queries.gate_queries import GateQuery
+from xtr_assets.pipeline.queries.gate_queries import GateQueries, GateQuery
 from xtr_assets.storage.generation import Generation
 
 # Rows that are looked at for what they offer; a text takes some microseconds.
@@ -36,6 +37,8 @@ LEAST_ASKED, LEAST_CHUNKS, LEAST_NEW = 0.5, 0.125, 0.25
 LEAST_DIFFERENT = 0.9
 # New texts of which LEAST_NEW must have been asked, at most: a small change has 16 queries.
 NEW_COUNTED = 16
+# Vectors that point the same way but for what batches round.
+SAME_COSINE = 0.9999
 # Of fewer new texts none need be asked: all that two or three of them offer may be drawn of what stood there before.
 FEW_NEW = 4
 # Lines of a query log that say another way of asking are none that a server wrote.
@@ -57,7 +60,8 @@ class Offer:
 
 def check(session: DraftSession) -> Finding:
     """Count what could have been asked, and what was. `value` is the number of things that are missing."""
-    queries = session.queries().queries
+    gate = session.queries()
+    queries = gate.queries
     written = [query for query in queries if query.kind not in ("given", "vector")]
     fixed = [query for query in written if query.stratum == "fixed"]
     draft = session.draft
@@ -65,15 +69,20 @@ def check(session: DraftSession) -> Finding:
     given = _given(session.config.queries)
     logged = _logged(session)
     asked_of_file = sum(query.kind == "given" for query in queries)
-    wanted = min(max(0, session.config.recall.queries - asked_of_file), len(offers))
+    wanted = _wanted(session, asked_of_file, len(offers))
+    if len(fixed) < _least(wanted):
+        offers = told_apart(session.fresh_encoder(), offers)
+        wanted = _wanted(session, asked_of_file, len(offers))
     problems = [
         *_number(fixed, asked_of_file, wanted, len(offers)),
         *_variety(written, wanted),
+        *_vectors(gate),
         *(_from_files(session, queries, given) if logged is None else _from_log(session, asked_of_file, logged)),
     ]
     new, asked = _new(session, queries)
-    counted = min(len(new), NEW_COUNTED, max(1, session.config.recall.queries // 4))
-    if len(new) >= FEW_NEW and asked < (enough := int(np.ceil(LEAST_NEW * counted))):
+    if asked < _least_new(session, len(new)):
+        new = told_apart(session.fresh_encoder(), new)
+    if asked < (enough := _least_new(session, len(new))):
         problems.append(f"{asked} queries are of new rows, of which {len(new)} offer a text; {enough} are asked")
     summary = (
         f"{len(queries)} queries ({len(written)} drawn, {asked_of_file} given) stand for {len(offers)} different texts "
@@ -134,6 +143,49 @@ def different(offers: Iterable[Offer]) -> list[Offer]:
     return list({one.words: one for one in offers}.values())
 
 
+def told_apart(encoder: Encoder, offers: Sequence[Offer]) -> list[Offer]:
+    """One for each question that the encoder tells from the others, of the first words of each offer: where it has no
+    word for what the corpus says, a hundred texts offer one question."""
+    if not offers:
+        return []
+    encoded = encoder.encode_queries([" ".join(one.words[:LEAST_WORDS]) for one in offers])
+    different = _other_questions(encoded.embeddings, encoded.tokens)
+    return [offer for offer, other in zip(offers, different.tolist(), strict=True) if other]
+
+
+def _other_questions(embeddings: Floats, tokens: Sequence[Floats]) -> Mask:
+    """bool [n]: which questions are others than all before them, to each index that the encoder has vectors for."""
+    other = np.ones(len(embeddings), np.bool_)
+    if embeddings.shape[1]:
+        other &= _other_vectors(np.asarray(embeddings, np.float32))
+    if any(one.shape[1] for one in tokens):
+        other &= _other_vectors(np.stack([one.sum(axis=0) for one in tokens]).astype(np.float32))
+    return other
+
+
+def _other_vectors(vectors: Floats) -> Mask:
+    """bool [n]: which rows point elsewhere than all before them."""
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    nothing: Mask = ~np.asarray(vectors.any(axis=1), np.bool_)
+    same = np.tril((unit @ unit.T > SAME_COSINE) | np.outer(nothing, nothing), -1)
+    other: Mask = ~same.any(axis=1)
+    return other
+
+
+def _wanted(session: DraftSession, given: int, offered: int) -> int:
+    return min(max(0, session.config.recall.queries - given), offered)
+
+
+def _least(wanted: int) -> int:
+    return int(np.ceil(LEAST_ASKED * wanted))
+
+
+def _least_new(session: DraftSession, offered: int) -> int:
+    """How many queries must be of new rows, where so many new texts offer one."""
+    counted = min(offered, NEW_COUNTED, max(1, session.config.recall.queries // 4))
+    return int(np.ceil(LEAST_NEW * counted)) if offered >= FEW_NEW else 0
+
+
 def _texts(generation: Generation, segment_id: str, positions: Ints) -> list[tuple[int, str]]:
     """(chunk_id, text) at ascending positions of chunks.parquet."""
     rows = stored_rows(generation, segment_id, positions, ("chunk_id", "text"))
@@ -141,8 +193,7 @@ def _texts(generation: Generation, segment_id: str, positions: Ints) -> list[tup
 
 
 def _number(fixed: Sequence[GateQuery], given: int, wanted: int, offered: int) -> list[str]:
-    least = int(np.ceil(LEAST_ASKED * wanted))
-    if len(fixed) >= least:
+    if len(fixed) >= (least := _least(wanted)):
         return []
     return [
         f"{len(fixed)} queries in words were drawn beside {given} given ones, {offered} texts offer some, {least} are "
@@ -161,6 +212,18 @@ def _variety(written: Sequence[GateQuery], wanted: int) -> list[str]:
     return problems
 
 
+def _vectors(gate: GateQueries) -> list[str]:
+    """Texts that differ may be one question to the encoder: a hundred that find the same prove what one proves."""
+    drawn = [i for i, one in enumerate(gate.queries) if one.stratum == "fixed" and one.kind not in ("given", "vector")]
+    if not drawn:
+        return []
+    asked = gate.take(drawn)
+    different = int(_other_questions(asked.embeddings, asked.tokens).sum())
+    if different >= LEAST_DIFFERENT * len(drawn):
+        return []
+    return [f"{len(drawn)} drawn queries are {different} different questions to the encoder"]
+
+
 def _new(session: DraftSession, queries: Sequence[GateQuery]) -> tuple[list[Offer], int]:
     """What chunks offer that the parent does not serve, and how many queries are of such chunks.
 
@@ -168,11 +231,8 @@ def _new(session: DraftSession, queries: Sequence[GateQuery]) -> tuple[list[Offe
     """
     if session.parent is None:
         return [], 0
-    before = _live_ids(session.parent)
     draft, came = session.draft, np.zeros(session.draft.end_row, np.bool_)
-    for one in draft.segments:
-        ids = one.segment.chunk_ids()
-        came[one.base_row : one.end_row] = draft.live[one.base_row : one.end_row] & ~np.isin(ids, before)
+    came[draft.live] = _lacking(_live_ids(draft), _live_ids(session.parent))
     taken = {" ".join(own_words(query.text)) for query in queries if query.kind != "vector"}
     offers = different(offers_of(draft, sample(came, NEW_ROWS)))
     free = [one for one in offers if _free(one.words, taken)]
@@ -184,6 +244,21 @@ def _free(words: Sequence[str], taken: set[str]) -> bool:
     """Whether at least half of the windows of two and of four words are no query yet."""
     windows = [" ".join(words[i : i + size]) for size in (2, 4) for i in range(len(words) - size + 1)]
     return sum(one not in taken for one in windows) * 2 >= len(windows)
+
+
+def _lacking(ids: Ints, before: Ints) -> Mask:
+    """bool [n]: which ids are not among `before`. Both are sorted first: numpy's isin takes ten times as long for a
+    million, and most of what is looked up is there.
+
+    >>> _lacking(np.array([3, 1, 7, 3]), np.array([9, 3])).tolist(), _lacking(np.array([3]), np.array([3])).tolist()
+    ([False, True, True, False], [False])
+    """
+    mine, theirs = np.sort(ids), np.sort(before)
+    at = np.searchsorted(theirs, mine)
+    there = (at < len(theirs)) & (theirs[np.minimum(at, len(theirs) - 1)] == mine) if len(theirs) else at < 0
+    fresh = mine[~there]
+    place = np.minimum(np.searchsorted(fresh, ids), max(len(fresh) - 1, 0))
+    return fresh[place] == ids if len(fresh) else np.zeros(len(ids), np.bool_)
 
 
 def _live_ids(generation: Generation) -> Ints:

@@ -22,6 +22,7 @@ from xtr_assets.pipeline.gate import (
     record_evidence,
     text_evidence,
 )
+from xtr_assets.pipeline.gate.asset_evidence import AssetValues
 from xtr_assets.pipeline.gate.folder_evidence import Folder, Held
 from xtr_assets.pipeline.gate.git_evidence import GitTree
 from xtr_assets.pipeline.gate.own_evidence import OwnFiles, own_faults
@@ -43,7 +44,7 @@ BLOCK_FILES = 256
 TOLD_OF_FILE = 3
 
 # What lies where a source is, walked a second time.
-Listed = Folder | GitTree | OwnFiles | StoredFiles
+Listed = AssetValues | Folder | GitTree | OwnFiles | StoredFiles
 Place = tuple[str, str]  # shard, path
 
 
@@ -116,7 +117,9 @@ class FileEvidence:
             yield from own_faults(file, rows, quarantined)
             return
         if kind == "records":
-            yield from record_evidence.record_faults(path, file, rows, quarantined, source, self._records)
+            listed = self.listed[source.name]
+            held = listed.records if isinstance(listed, AssetValues) else file
+            yield from record_evidence.record_faults(path, held, rows, quarantined, source, self._records)
             return
         data = file.read_bytes()
         if kind == "text" and document_evidence.kind_of(path):

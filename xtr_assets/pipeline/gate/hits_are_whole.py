@@ -32,7 +32,7 @@ from xtr_assets.storage.id_map import ID_MAP_NAME
 K = 10
 # Queries of the gate whose hits are read, of each stratum, and rows beside them: ends of segments, of batches, of
 # shifts. A hit takes 0.1 ms to hydrate; a row group of Parquet that is read for one takes some ms.
-QUERIES, ROWS_BESIDE, GROUPS = 24, 256, 24
+QUERIES, ROWS_BESIDE, GROUPS = 24, 256, 96
 # Columns of a hit that are compared as they are. Title and text are compared by their hash.
 COMPARED = ("chunk_id", "source", "path", "symbol", "kind", "part", "start_line", "end_line")
 COLUMNS = (*COMPARED, "metadata", "text_hash")

@@ -10,7 +10,7 @@ import numpy as np
 from xtr_assets.core.recall import MAXSIM_TIE_TOLERANCE, TIE_TOLERANCE, RecallReport, recall_report, upper_bound
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.row_store import RowTokens
-from xtr_assets.core.types import Floats, Space
+from xtr_assets.core.types import Floats, Mask, Space
 from xtr_assets.index import DenseIndex
 from xtr_assets.pipeline.derive.exact_maxsim import row_scores
 from xtr_assets.pipeline.derive.neighbor_lists import Neighbors
@@ -19,6 +19,7 @@ from xtr_assets.pipeline.gate.further_queries import further_queries
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.row_diff import sources_of
 from xtr_assets.pipeline.queries.gate_queries import GateQueries, joined
+from xtr_assets.pipeline.queries.likeness import unlike
 from xtr_assets.storage.draft import Draft
 
 # How sure a small sample must be to refuse. One query of a healthy index finds three to five of its ten neighbours now
@@ -120,6 +121,15 @@ class _Asked:
         return _Asked(joined(self.queries, queries), Neighbors(scores, rows), len(queries))
 
 
+def _different(gate: GateQueries, chosen: Mask, exact: Neighbors, vectors: Sequence[Floats]) -> _Asked:
+    """The chosen queries (bool [n]), those of the same vectors in this leg once: 200 that find the same prove what one
+    proves."""
+    places = np.flatnonzero(chosen)
+    places = places[unlike([vectors[place] for place in places.tolist()])]
+    told = np.isin(np.arange(len(gate)), places)
+    return _Asked(gate.take(places.tolist()), exact.of(told))
+
+
 def _judged(session: DraftSession, space: Space, asked: _Asked, judge_them: Callable[[_Asked], Finding]) -> Finding:
     """The finding over the fixed queries, and over further ones too where these neither prove the recall nor disprove
     it: a healthy index is not refused for two hundred unlucky queries."""
@@ -167,7 +177,7 @@ def _dense(session: DraftSession, threshold: float) -> Finding:
             parts=_by_source(session.draft, found, asked.exact, k),
         )
 
-    asked = _Asked(gate.take(np.flatnonzero(fixed).tolist()), session.neighbors("dense").of(fixed))
+    asked = _different(gate, fixed, session.neighbors("dense"), list(gate.embeddings))
     return _judged(session, "dense", asked, judge_them)
 
 
@@ -193,7 +203,7 @@ def _tokens(session: DraftSession, threshold: float) -> Finding:
             parts=_by_source(session.draft, found, asked.exact, k, MAXSIM_TIE_TOLERANCE),
         )
 
-    asked = _Asked(gate.take(np.flatnonzero(fixed).tolist()), session.neighbors("xtr").of(fixed))
+    asked = _different(gate, fixed, session.neighbors("xtr"), gate.tokens)
     finding = _judged(session, "xtr", asked, judge_them)
     # Where the tuner met no goal it said which trade is left.
     shortfall = session.draft.manifest.recipe.get("xtr", {}).get("shortfall", "")

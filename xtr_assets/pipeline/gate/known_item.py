@@ -1,8 +1,8 @@
 """`known_item`: do texts that name a chunk find it, as users ask? A collapse of quality that recall cannot see.
 
 Recall compares an index with its own vectors: where those belong to other texts, or a hit shows another chunk's id,
-recall is perfect. Here a docstring's sentence, a title or a heading is asked through the searcher, encoded anew, and
-the hits that come back have to carry its words.
+recall is perfect. Here a docstring's sentence, a title or a heading is asked through the searcher, encoded anew (of
+those that the parent asked, a part), and the hits that come back have to carry its words.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +17,7 @@ from xtr_assets.core.maxsim import maxsim
 from xtr_assets.core.recall import lower_bound, upper_bound
 from xtr_assets.core.types import Floats, encoded_text
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.kept_questions import kept_questions
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.gate_queries import GateQuery
@@ -135,9 +136,10 @@ def asked_items(session: DraftSession) -> Asked:
             found = searcher.search_batch(texts, depth, syntax="plain") if texts else []
             return {i: _Answer.of(items[i], hits, new) for i, hits in zip(chosen, found, strict=True)}
 
-        found = answers(range(len(items)), FIRST_DEPTH)
-        few = [i for i, one in found.items() if one.read == FIRST_DEPTH and min(len(one.told), len(one.before)) < K]
-        found |= answers(few, DEPTH)
+        with session.asked_texts(session.draft).lent(session.draft, *kept_questions(session, CHECK, items)):
+            found = answers(range(len(items)), FIRST_DEPTH)
+            few = [i for i, one in found.items() if one.read == FIRST_DEPTH and min(len(one.told), len(one.before)) < K]
+            found |= answers(few, DEPTH)
         return Asked(
             tuple(items),
             tuple(one.told for one in found.values()),

@@ -4,7 +4,7 @@ Written from docs/searching.md, "Modes", without the code of search: a factor of
 instead of taken off, the name of another row or a leg that only search forgot shows against this.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,17 +16,22 @@ from xtr_assets.storage.generation import Generation
 # As docs/searching.md says: where the profile does not say how many.
 DEPTH = 100
 LEGS = ("dense", "xtr", "lexical")
+WEIGHTS = {"dense": 1.0, "name": 0.2, "xtr": 0.5, "lexical": 1 / 3}
+LENGTH = 0.025
+BORNE = 5.0
 LEAST_SPREAD = 1e-6
 
 
 @dataclass(frozen=True)
 class Told:
-    """What a manifest says of hybrid. weights : by leg; length : a unit of log tokens; named : whether names count."""
+    """What a manifest says of hybrid. weights : by leg; length : a unit of log tokens; named : whether names count;
+    symbol : what a row gains that bears the name that the question is."""
 
     depth: int
     weights: Mapping[str, float]
     length: float
     named: bool
+    symbol: float = 0.0
 
     @classmethod
     def read(cls, generation: Generation) -> "Told":
@@ -35,7 +40,18 @@ class Told:
         depth = int(said.get("candidates") or DEPTH)
         if "weights" not in said:
             return cls(depth, {"dense": 1.0, "xtr": 1.0}, 0.0, False)
-        return cls(depth, {leg: float(weight) for leg, weight in said["weights"].items()}, float(said["length"]), True)
+        weights = {leg: float(weight) for leg, weight in said["weights"].items()}
+        return cls(depth, weights, float(said["length"]), True, float(said.get("symbol", 0.0)))
+
+    @classmethod
+    def documented(cls, legs: Collection[str]) -> "Told":
+        """What a generation begun now is published with, of the legs "dense" and "tokens"."""
+        weights = dict(WEIGHTS)
+        if "dense" not in legs:
+            weights = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}
+        elif "tokens" not in legs:
+            del weights["xtr"]
+        return cls(DEPTH, weights, LENGTH, True, BORNE)
 
 
 @dataclass(frozen=True)

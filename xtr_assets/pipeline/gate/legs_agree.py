@@ -1,4 +1,4 @@
-"""`legs_agree`: the legs of a draft are those that its encoder gives.
+"""`legs_agree`: the legs of a draft are those that its encoder gives, and hybrid weighs them as documented.
 
 An index of one leg is a choice; a leg that got lost looks just like it. So the encoder is opened anew and asked what it
 gives, and every place that says or holds something of a leg is held against that: configuration, manifest, the
@@ -14,6 +14,7 @@ import numpy as np
 
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.leg_truth import Told
 from xtr_assets.pipeline.gate.text_judge import judge_of
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.draft import Draft
@@ -78,6 +79,15 @@ def _said(session: DraftSession, encoder: Encoder, given: Given) -> Iterator[str
     told = [manifest.lone_leg] if manifest.lone_leg else ["dense", "tokens"]
     if frozenset(told) != given.legs:
         yield f"the manifest says {told}"
+    # What answers_agree adds up is what the manifest says: that this is what was meant is seen here alone.
+    weighed, meant = Told.read(session.draft), Told.documented(given.legs)
+    if weighed != meant:
+        yield f"the profile sets hybrid to {_shown(weighed)}; docs/searching.md says {_shown(meant)}"
+
+
+def _shown(told: Told) -> str:
+    weights = ", ".join(f"{leg} {weight:.3g}" for leg, weight in sorted(told.weights.items()))
+    return f"{weights}, length {told.length:g}, lists of {told.depth}, a borne name {told.symbol:g}"
 
 
 def _held(draft: Draft, given: Given) -> Iterator[str]:

@@ -56,7 +56,8 @@ def check(session: DraftSession) -> Finding:
         added = session.rows.added
         chosen = np.union1d(sample(live & added, NEW_ROWS), sample(live & ~added, OLD_ROWS))
         read, skipped = read_rows(session, places, chosen)
-        problems = [*word_faults(session, read), *answer_faults(session, live, questions(session, read, chance), read)]
+        asking = questions(session, read, chance)
+        problems = [*word_faults(session, read), *answer_faults(session, places, live, asking, read)]
     except (XtrAssetsError, LookupError, ValueError, OSError) as error:
         return Finding(False, None, 0.0, f"the words of the draft cannot be read: {error}", {"rows": 0}, REMEDY)
     passed = not problems
@@ -76,12 +77,12 @@ def read_rows(session: DraftSession, places: Places, rows: Ints) -> tuple[list[R
     """The words of rows by their texts in chunks.parquet; and how many hold characters that cannot be told."""
     found, skipped = [], 0
     at = np.searchsorted(places.row, rows)
-    names = np.array([places.segment[one] for one in at.tolist()])
-    for name in np.unique(names).tolist():
-        inside = at[names == name]
+    numbers = places.segment[at]
+    for number in np.unique(numbers).tolist():
+        inside = at[numbers == number]
         positions = places.position[inside]
         order = np.argsort(positions, kind="stable")
-        table = stored_rows(session.draft, name, positions[order], (*COLUMNS, "source"))
+        table = stored_rows(session.draft, places.segments[number], positions[order], (*COLUMNS, "source"))
         for row, one in zip(places.row[inside[order]].tolist(), table, strict=True):
             texts = [one[column] for column in COLUMNS]
             if all(map(tellable, texts)):
@@ -122,11 +123,12 @@ def questions(session: DraftSession, read: Sequence[ReadRow], chance: np.random.
     return [*asked_again, *own]
 
 
-def answer_faults(session: DraftSession, live: Mask, texts: Sequence[str], read: Sequence[ReadRow]) -> Iterator[str]:
+def answer_faults(
+    session: DraftSession, places: Places, live: Mask, texts: Sequence[str], read: Sequence[ReadRow]
+) -> Iterator[str]:
     """Answers that are not those of the postings, each question over all rows and over one source."""
     words, searcher = StoredWords(session.draft, live), session.searcher()
     sources = sorted({one.source for one in read})
-    places = Places.read(session.draft)
     for number, text in enumerate(texts):
         scores = words.scores(asked(text))
         yield from _judged(searcher.search(text, K, "lexical", syntax="plain"), scores, places, None, text)
@@ -160,6 +162,6 @@ def _judged(
     if len(hits) < wanted:
         yield f"{len(hits)} hits of {about}, {wanted} rows share a word with it"
     elif wanted:
-        last = float(np.sort(scores)[-wanted])
+        last = float(np.partition(scores, -wanted)[-wanted])
         if (true[:wanted] < last - room).any():
             yield f"a better row than a hit of {about} did not come: its score is {last:.5f}"

@@ -68,10 +68,9 @@ class StoredPostings:
         wanted[positions] = True
         found: dict[int, Counter[str]] = {int(one): Counter() for one in positions}
         for start in range(0, len(self.documents), BLOCK):
-            block = np.asarray(self.documents[start : start + BLOCK])
-            # What lies outside is nobody's: rows_everywhere tells of it.
-            inside = (block >= 0) & (block < self.rows)
-            places = start + np.flatnonzero(wanted[np.where(inside, block, self.rows)])
+            # What lies outside is nobody's (rows_everywhere tells of it); below zero is far above, unsigned.
+            block = np.ascontiguousarray(self.documents[start : start + BLOCK]).view(np.uint32)
+            places = start + np.flatnonzero(wanted[np.minimum(block, np.uint32(self.rows))])
             numbers = np.searchsorted(self.lists, places, side="right") - 1
             for place, number in zip(places.tolist(), numbers.tolist(), strict=True):
                 found[int(self.documents[place])][self.term(number)] += int(self.counts[place])
@@ -109,7 +108,6 @@ class StoredWords:
     def scores(self, terms: Mapping[str, int]) -> Doubles:
         """float64 [end_row]: of every row, 0 where none of the terms stands, and for dead ones."""
         total = np.zeros(len(self._live), np.float64)
-        norms = K1 * (1 - B + B * self._lengths / self._mean) if self._mean else np.full(len(total), K1)
         for term, times in terms.items():
             lists = [one.list_of(term) for one in self._parts]
             rows = np.concatenate([np.empty(0, np.int64), *(one for one, _ in lists)])
@@ -117,5 +115,7 @@ class StoredWords:
             counts, rows = counts[self._live[rows]], rows[self._live[rows]]
             if len(rows):
                 weight = math.log(1 + (self._rows - len(rows) + 0.5) / (len(rows) + 0.5)) * times
-                np.add.at(total, rows, weight * (K1 + 1) * counts / (counts + norms[rows]))
+                lengths = self._lengths[rows] / self._mean if self._mean else np.ones(len(rows))
+                norms = K1 * (1 - B + B * lengths)
+                np.add.at(total, rows, weight * (K1 + 1) * counts / (counts + norms))
         return total

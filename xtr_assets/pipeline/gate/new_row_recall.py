@@ -20,7 +20,7 @@ from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
 from xtr_assets.pipeline.derive.neighbor_lists import Neighbors
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
-from xtr_assets.pipeline.queries.gate_queries import unlike
+from xtr_assets.pipeline.queries.likeness import unlike
 
 # How sure the gate is that new rows are found less often than asked, before it refuses. A query has one to ten new
 # neighbours, most often its own chunk alone, and a miss is a whole query: of 50 queries of an index that finds 0.975,

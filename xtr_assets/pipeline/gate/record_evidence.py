@@ -19,17 +19,25 @@ from xtr_assets.pipeline.gate.text_evidence import Row, place_id
 
 # Chooses among so many records those to parse again.
 Choose = Callable[[Sequence[int]], Sequence[int]]
+# By line, each record, read when it is asked for.
+Records = dict[int, Callable[[], Any]]
 _UNREADABLE, _OPAQUE = object(), object()
 
 
 def record_faults(
-    path: str, file: Path, rows: Sequence[Row], quarantined: set[int], config: SourceConfig, choose: Choose
+    path: str,
+    held: Path | Records,
+    rows: Sequence[Row],
+    quarantined: set[int],
+    config: SourceConfig,
+    choose: Choose,
 ) -> Iterator[str]:
     """Whether each record of the file has its rows or its place in quarantine, and chosen ones say what the rows say.
 
-    quarantined : lines in quarantine. Every line is counted; those that `choose` takes are parsed and compared.
+    held : the file, or its records. quarantined : lines in quarantine. Every line is counted; those that `choose` takes
+    are parsed and compared.
     """
-    lines = _parquet(file, config) if file.suffix.lower() in (".parquet", ".pq") else _json_lines(file)
+    lines = _records_of(held, config) if isinstance(held, Path) else held
     if lines is None:
         # A file without rows that is in quarantine as a whole may well be no Parquet.
         if rows or 0 not in quarantined:
@@ -54,9 +62,13 @@ def record_faults(
             yield f"line {line} is in quarantine and can be used"
 
 
-def _json_lines(file: Path) -> dict[int, Callable[[], Any]]:
+def _records_of(file: Path, config: SourceConfig) -> Records | None:
+    return _parquet(file, config) if file.suffix.lower() in (".parquet", ".pq") else _json_lines(file)
+
+
+def _json_lines(file: Path) -> Records:
     """Each line that is not blank, read and parsed when it is asked for."""
-    found: dict[int, Callable[[], Any]] = {}
+    found: Records = {}
     start = 0
     with file.open("rb") as stream:
         for number, line in enumerate(stream, 1):
@@ -83,7 +95,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _parquet(file: Path, config: SourceConfig) -> dict[int, Callable[[], Any]] | None:
+def _parquet(file: Path, config: SourceConfig) -> Records | None:
     """Each row, read when it is asked for."""
     wanted = {config.id, config.text, config.title, *config.metadata}
     try:
@@ -99,14 +111,14 @@ def _parquet(file: Path, config: SourceConfig) -> dict[int, Callable[[], Any]] |
             except UnicodeDecodeError:
                 return _UNREADABLE
             except Exception:
-                return {name: _cell(table.column(name)[position]) for name in table.column_names}
+                return {name: cell(table.column(name)[position]) for name in table.column_names}
 
         return read
 
     return {number: reader(number - 1) for number in range(1, table.num_rows + 1)}
 
 
-def _cell(scalar: Any) -> Any:
+def cell(scalar: Any) -> Any:
     """The value; _OPAQUE for one that Python cannot hold (nanoseconds, far years) and JSON can."""
     try:
         return scalar.as_py()

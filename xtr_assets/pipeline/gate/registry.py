@@ -70,7 +70,7 @@ CHECKS: tuple[GateCheck, ...] = (
         "legs_agree",
         "generation",
         legs_agree.check,
-        "The draft has the legs that its encoder, opened anew, gives: none is lost in any segment, none is added.",
+        "The draft has the legs that its encoder, opened anew, gives, no more, no less; hybrid weighs as documented.",
     ),
     GateCheck(
         "nothing_vanished",

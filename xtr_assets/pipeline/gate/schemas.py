@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -46,11 +47,11 @@ def id_map_problems(table: pa.Table, end_row: int) -> list[Problem]:
     problems = _validate(_id_map_schema(), plain)
     if problems:
         return problems
-    live = table.filter(table["live"])
-    if len(pc.unique(live["chunk_id"])) != len(live):
-        counts = pc.value_counts(live["chunk_id"])
-        doubled = counts.filter(pc.greater(counts.field("counts"), 1))
-        problems.append(Problem("chunk_id", "unique among live rows", str(doubled[0]["values"].as_py())))
+    # Sorted: a hash table of so many numbers takes ten times as long.
+    ids = np.sort(table["chunk_id"].to_numpy()[table["live"].to_numpy()])
+    doubled = ids[1:][ids[1:] == ids[:-1]]
+    if len(doubled):
+        problems.append(Problem("chunk_id", "unique among live rows", str(doubled[0])))
     if len(table) and pc.max(table["row"]).as_py() >= end_row:
         problems.append(Problem("row", f"less than end_row {end_row}", str(pc.max(table["row"]).as_py())))
     return problems

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.file_diff import UNREAD_SHA256
-from xtr_assets.pipeline.gate import folder_evidence, git_evidence, own_evidence, store_evidence
+from xtr_assets.pipeline.gate import asset_evidence, folder_evidence, git_evidence, own_evidence, store_evidence
 from xtr_assets.pipeline.gate.file_evidence import FileEvidence, Listed, Place
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.folder_evidence import Held
@@ -110,6 +110,8 @@ def _held(session: DraftSession, snapshots: Mapping[str, Snapshot]) -> dict[str,
 def _listed(source: SourceConfig) -> Listed:
     if source.own:
         return own_evidence.own_files_of(source)
+    if source.kind == "asset":
+        return asset_evidence.asset_values_of(source)
     if source.stored:
         return store_evidence.stored_files_of(source)
     return git_evidence.git_tree_of(source) if source.kind == "git" else folder_evidence.folder_of(source)
@@ -131,6 +133,9 @@ def _folder_faults(
             continue
         if isinstance(place, own_evidence.OwnFiles):
             continue
+        if isinstance(place, asset_evidence.AssetValues):
+            faults += asset_evidence.asset_faults(one, place)
+            continue
         if isinstance(place, store_evidence.StoredFiles):
             faults += store_evidence.store_faults(one, place)
             continue
@@ -143,7 +148,10 @@ def _folder_faults(
 
 
 def shard_names(source: SourceConfig) -> list[str]:
-    """The shards of a source, as docs/configuration.md names them: its name, or `name-00of04` and so on."""
+    """The shards of a source, as docs/configuration.md names them: its name, or `name-00of04` and so on, or
+    `name-PARTITION` of those that it lists."""
+    if source.partitions is not None:
+        return [f"{source.name}-{partition}" for partition in source.partitions]
     digits = max(2, len(str(source.shards)))
     numbered = [f"{source.name}-{n:0{digits}}of{source.shards:0{digits}}" for n in range(source.shards)]
     return numbered if source.shards > 1 else [source.name]
@@ -157,6 +165,9 @@ def shard_faults(sources: Mapping[str, SourceConfig], snapshots: Mapping[str, Sn
         yield f"shard {shard} of the generation is not in the configuration"
     for shard in sorted(sources.keys() & snapshots.keys()):
         names = shard_names(sources[shard])
+        if sources[shard].partitions is not None:
+            yield from asset_evidence.partition_faults(sources[shard], shard, snapshots[shard])
+            continue
         for path in snapshots[shard].files if len(names) > 1 else ():
             digest = hashlib.blake2b(path.encode(), digest_size=8).digest()
             if (right := names[int.from_bytes(digest, "little") % len(names)]) != shard:

@@ -1,6 +1,5 @@
 """Stock of a generation by source: rows and text of each file, and what of it cannot be used."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -86,10 +85,11 @@ def held_by_shards(warehouse: Warehouse, snapshots: Mapping[str, Snapshot]) -> d
 def source_name(shard: str) -> str:
     """The source that a shard is of.
 
-    >>> source_name("docs-03of08"), source_name("docs")
-    ('docs', 'docs')
+    >>> source_name("docs-03of08"), source_name("docs"), source_name("orders-2026-01-31")
+    ('docs', 'docs', 'orders')
     """
-    return re.sub(r"-\d+of\d+$", "", shard)
+    # No name of a source has a hyphen.
+    return shard.partition("-")[0]
 
 
 def _sized(table: pa.Table, live: Mask) -> pa.Table:

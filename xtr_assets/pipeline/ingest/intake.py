@@ -85,6 +85,8 @@ def skipped_files(config: IndexConfig) -> dict[str, int]:
     beside: set[str] = set()
     submodules = 0
     for source in config.sources:
+        if source.kind == "asset":
+            continue  # Nothing lies beside it.
         try:
             listing = open_source(source).listing()
         except SourceError:

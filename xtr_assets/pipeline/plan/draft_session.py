@@ -13,6 +13,7 @@ from xtr_assets.encoders import open_encoder, open_fresh
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, neighbor_files, read_neighbors
+from xtr_assets.pipeline.plan.asked_texts import AskedTexts
 from xtr_assets.pipeline.plan.row_diff import RowDiff
 from xtr_assets.pipeline.queries.gate_queries import QUERIES_FILE, GateQueries, read_queries
 from xtr_assets.pipeline.queries.tuning_queries import TUNING_NOTE, TuningQueries, read_tuning
@@ -27,6 +28,7 @@ from xtr_assets.search.loaders import (
     open_tokens,
     token_profile,
 )
+from xtr_assets.search.reader import Indexes
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
@@ -104,6 +106,10 @@ class DraftSession:
         """The gate's queries of the draft."""
         return self.kept("queries", _digest(self.draft, QUERIES_FILE), lambda: read_queries(self.draft))
 
+    def judging(self) -> int:
+        """How many different fixed queries the draft is judged by; 0 where none are drawn yet."""
+        return self.queries().judging() if self.draft.has_file(QUERIES_FILE) else 0
+
     def parent_queries(self) -> GateQueries | None:
         """The gate's queries of the parent; None where it has none."""
         parent = self.parent
@@ -151,6 +157,10 @@ class DraftSession:
     def serving_searcher(self) -> Searcher | None:
         """A searcher over what serves; None where nothing does."""
         return None if self.serving is None else self._searcher(self.serving)
+
+    def asked_texts(self, generation: Generation) -> AskedTexts:
+        """What encodes the questions of this generation's searcher, and of others of the same encoder."""
+        return self.kept("asked texts", generation.fingerprint, lambda: AskedTexts("cpu"))
 
     def kept(self, name: str, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gave when it was last called for this name; it is called again where the key is another now."""
@@ -200,11 +210,12 @@ class DraftSession:
             id(words),
             repr([generation.manifest.profile.get(name) for name in ("hybrid", PROFILE_KEY)]),
         )
-        return self.kept(
-            f"searcher {generation.number}",
-            key,
-            lambda: Searcher(self.warehouse, "cpu", _read(generation), indexes=(dense, tokens, words)),
-        )
+        made = (dense, tokens, words)
+        return self.kept(f"searcher {generation.number}", key, lambda: self._opened_searcher(generation, made))
+
+    def _opened_searcher(self, generation: Generation, indexes: Indexes) -> Searcher:
+        asked = self.asked_texts(generation)
+        return Searcher(self.warehouse, "cpu", _read(generation), encoder=asked, indexes=indexes)
 
 
 def parent_of(warehouse: Warehouse, draft: Generation) -> Generation | None:

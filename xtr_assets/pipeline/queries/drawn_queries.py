@@ -1,7 +1,7 @@
 """Queries drawn from a corpus until a bound can decide: texts where it offers any, points near its vectors if not."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -12,13 +12,14 @@ from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.index.half_precision import gather
 from xtr_assets.pipeline.queries.gate_queries import GateQueries, GateQuery, Stratum, joined
-from xtr_assets.pipeline.queries.synthesis import Drawn, Piece, draw, rank
+from xtr_assets.pipeline.queries.likeness import Asked, different
+from xtr_assets.pipeline.queries.synthesis import Drawn, Piece, rank, stages
 from xtr_assets.storage.generation import Generation
 
 # Rows looked at for each query wanted, so that a corpus without descriptions does not have every row read.
 ROWS_A_QUERY = 20
-# Texts that the encoder finds no token in are drawn again in place of, so often: a corpus of them is then judged on
-# vectors.
+# Texts that the encoder finds no token in, or makes of what it made of others, are drawn again in place of, so often of
+# each stage: what names pieces, excerpts, spans, words. A corpus of them is then judged on vectors.
 ROUNDS = 4
 # A threshold of 0.995 needs 539 perfect queries, one of 0.999 2,703, and each is compared with the whole corpus.
 MOST_QUERIES = 1000
@@ -54,25 +55,37 @@ def drawn_queries(
     stratum: Stratum,
     *,
     beyond: int = 0,
+    apart: Sequence[Asked] = (),
 ) -> GateQueries:
-    """At most `count` queries of texts from the wanted rows (bool [end_row]), none of `taken`, each with a token.
+    """At most `count` queries of texts from the wanted rows (bool [end_row]), none of `taken`, each with a token, and
+    none of the same vectors as another or as one of `apart`.
 
     beyond : how many queries were drawn from the same rows before, whose texts are among `taken`.
     """
-    if count < 1:
-        return nothing(encoder)
-    texts = draw(pieces(generation, wanted, count + beyond), count + beyond, taken)
     found = nothing(encoder)
-    for _ in range(ROUNDS):
-        some = list(islice(texts, count - len(found)))
-        if not some:
+    if count < 1:
+        return found
+    for texts in stages(pieces(generation, wanted, count + beyond), count + beyond, taken):
+        for _ in range(ROUNDS):
+            some = _asked(list(islice(texts, count - len(found))), encoder, stratum)
+            fresh = different(some, *apart, found)
+            if not fresh.any():
+                break
+            found = joined(found, some.take(np.flatnonzero(fresh).tolist()))
+        if len(found) == count:
             break
-        encoded = encoder.encode_queries([one.text for one in some])
-        queries = tuple(GateQuery(query_id(one, stratum), one.text, stratum, one.chunk_id, one.kind) for one in some)
-        tokens = tuple(np.asarray(one, np.float32) for one in encoded.tokens)
-        asked = GateQueries(queries, np.asarray(encoded.embeddings, np.float32), tokens)
-        found = joined(found, asked.take(np.flatnonzero(asked.told() & asked.with_embeddings()).tolist()))
     return found
+
+
+def _asked(drawn: Sequence[Drawn], encoder: Encoder, stratum: Stratum) -> GateQueries:
+    """Those that say something to the encoder."""
+    if not drawn:
+        return nothing(encoder)
+    encoded = encoder.encode_queries([one.text for one in drawn])
+    queries = tuple(GateQuery(query_id(one, stratum), one.text, stratum, one.chunk_id, one.kind) for one in drawn)
+    tokens = tuple(np.asarray(one, np.float32) for one in encoded.tokens)
+    asked = GateQueries(queries, np.asarray(encoded.embeddings, np.float32), tokens)
+    return asked.take(np.flatnonzero(asked.told() & asked.with_embeddings()).tolist())
 
 
 def near_rows(generation: Generation, wanted: Mask, count: int, encoder: Encoder, stratum: Stratum) -> GateQueries:

@@ -15,6 +15,7 @@ from xtr_assets.core.json_document import read_json
 from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.base import EncodedQueries, Encoder
+from xtr_assets.pipeline.queries.likeness import different
 from xtr_assets.pipeline.queries.synthesis import QueryKind
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
@@ -86,6 +87,14 @@ class GateQueries:
         some: Mask = np.array(self.embeddings.any(axis=1), np.bool_)
         return some
 
+    def telling(self) -> Mask:
+        """bool [n]: which queries are evidence: they say something, and not what one before them says."""
+        return self.told() & different(self)
+
+    def judging(self) -> int:
+        """How many different fixed queries a generation is judged by."""
+        return int(different(self.take(np.flatnonzero(self.of("fixed")).tolist())).sum())
+
     def kinds(self, chosen: Mask) -> Mapping[str, int]:
         """How many of the chosen queries (bool [n]) were drawn in each way."""
         kinds = [self.queries[i].kind for i in np.flatnonzero(chosen).tolist()]
@@ -96,22 +105,6 @@ class GateQueries:
         return GateQueries(
             tuple(self.queries[i] for i in chosen), self.embeddings[list(chosen)], tuple(self.tokens[i] for i in chosen)
         )
-
-
-def unlike(vectors: Sequence[Floats]) -> Mask:
-    """bool [n]: which of these queries (one array each) have other vectors than all before them. One that an encoder
-    makes the same of as another is no further evidence.
-
-    >>> unlike([np.zeros(2), np.ones(2), np.zeros(2)]).tolist()
-    [True, True, False]
-    """
-    seen: set[bytes] = set()
-    told = []
-    for one in vectors:
-        key = one.tobytes()
-        told.append(key not in seen)
-        seen.add(key)
-    return np.array(told, np.bool_)
 
 
 def joined(*parts: GateQueries) -> GateQueries:
@@ -203,14 +196,6 @@ def read_queries(generation: Generation) -> GateQueries:
     if offsets[0] != 0 or offsets[-1] != len(tokens) or (np.diff(offsets) < 0).any():
         raise InvalidInput(f"{OFFSETS_FILE} runs to {offsets[-1]}, there are {len(tokens)} query tokens; build again")
     return GateQueries(queries, embeddings, tuple(np.split(tokens, offsets[1:-1])) if len(queries) else ())
-
-
-def judged_by(generation: Generation) -> int:
-    """How many fixed queries a generation is judged by; 0 where none are drawn yet."""
-    if not generation.has_file(QUERIES_FILE):
-        return 0
-    strata: list[str] = pq.read_table(generation.path(QUERIES_FILE), columns=["stratum"])["stratum"].to_pylist()
-    return strata.count("fixed")
 
 
 def _query(row: Mapping[str, Any]) -> GateQuery:

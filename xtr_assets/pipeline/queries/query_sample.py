@@ -25,8 +25,9 @@ from xtr_assets.pipeline.queries.gate_queries import (
     read_jsonl_queries,
     write_queries,
 )
+from xtr_assets.pipeline.queries.likeness import different
 from xtr_assets.pipeline.queries.logged_questions import logged_queries
-from xtr_assets.pipeline.queries.tuning_queries import TUNING_QUERIES, inherit_tuning, keep_tuning
+from xtr_assets.pipeline.queries.tuning_queries import TUNING_QUERIES, inherit_tuning, keep_tuning, more_due
 from xtr_assets.storage.draft import Draft
 
 # A quarter as many queries for the new rows as for all: 50 refuse what is below 0.87 where the threshold is 0.93. A
@@ -98,14 +99,18 @@ def _fixed(
     count = fixed_query_count(config)
     given = _given(config)
     asked = encode(given, encoder, known)
-    # A given query of no token says nothing about late interaction: one is drawn in its place.
-    missing = count - int(asked.told().sum())
-    inherited = _inherited(before, {query.text for query in given}, missing)
-    asked = joined(asked, encode(inherited, encoder, known))
-    missing -= len(inherited)
+    # A given query of no token says nothing about late interaction, and one of another's vectors nothing beside that
+    # one: others are drawn in their place.
+    missing = count - int(asked.telling().sum())
+    inherited = encode(_inherited(before, {query.text for query in given}), encoder, known)
+    # An earlier release drew texts that its encoder could not tell apart.
+    kept = np.flatnonzero(different(inherited, asked))[: max(0, missing)]
+    asked = joined(asked, inherited.take(kept.tolist()))
+    missing -= len(kept)
     taken = [query.text for query in asked.queries]
-    asked = joined(asked, drawn_queries(draft, draft.live, missing, encoder, taken, "fixed"))
-    short = min(count, _enough(config)) - int(asked.told().sum())
+    drawn = drawn_queries(draft, draft.live, missing, encoder, taken, "fixed", apart=[asked])
+    asked = joined(asked, drawn)
+    short = min(count, _enough(config)) - int(asked.telling().sum())
     if short > 0:
         asked = joined(asked, _points(draft, short, encoder, known))
     return asked
@@ -118,16 +123,15 @@ def _given(config: IndexConfig) -> list[GateQuery]:
     return [] if config.queries is None else given_queries(config.queries.path, config.recall.queries)
 
 
-def _inherited(before: GateQueries | None, given: set[str], count: int) -> list[GateQuery]:
+def _inherited(before: GateQueries | None, given: set[str]) -> list[GateQuery]:
     """Texts that were drawn for the parent and still are no given query: a sample that stays comparable as it grows."""
     if before is None:
         return []
-    drawn = [
+    return [
         query
         for query, told in zip(before.queries, before.told().tolist(), strict=True)
         if query.stratum == "fixed" and query.kind not in ("given", "vector") and query.text not in given and told
     ]
-    return drawn[: max(0, count)]
 
 
 def _new(draft: Draft, fresh: Mask, fixed: GateQueries, config: IndexConfig, encoder: Encoder) -> GateQueries:
@@ -150,37 +154,43 @@ def _points(draft: Draft, count: int, encoder: Encoder, known: GateQueries | Non
 
 
 def _keep_tuning_queries(session: DraftSession, gate: GateQueries) -> None:
-    """The parent's tuning queries, or new ones where it has none, too few, or those of another encoder."""
+    """The parent's tuning queries; new ones where it has none, or those of another encoder, or fewer than the corpus
+    offers now."""
     draft, config, encoder = session.draft, session.config, session.encoder
     source = same_encoder(session.parent, draft)
-    kept = 0 if source is None else len(session.tuning(source) or ())
-    if source is not None and kept >= TUNING_QUERIES:
-        return inherit_tuning(draft, source)
+    theirs = None if source is None else session.tuning(source)
+    if source is not None and theirs is not None:
+        changed = more_due(source, theirs, session.rows.churn, draft.live_rows)
+        if changed is not None:
+            return inherit_tuning(draft, source, theirs, changed)
     found = tuning_sample(draft, gate, config, encoder)
-    if source is not None and kept and kept >= len(found):
-        return inherit_tuning(draft, source)
+    if source is not None and theirs is not None and len(theirs) >= len(found):
+        return inherit_tuning(draft, source, theirs, 0)
     if len(found):
         keep_tuning(session.warehouse, draft, EncodedQueries(found.embeddings, found.tokens, ()))
     return None
 
 
 def tuning_sample(draft: Draft, gate: GateQueries, config: IndexConfig, encoder: Encoder) -> GateQueries:
-    """At most TUNING_QUERIES queries like the gate's but none of them: of the queries file, then of the corpus, and
-    points near its rows where these are too few."""
+    """At most TUNING_QUERIES queries like the gate's but none of them, nor of their vectors: of the queries file, then
+    of the corpus, and points near its rows where these are too few."""
     taken = {query.text.casefold() for query in gate.queries}
     path = None if config.queries is None else config.queries.path
     texts = [] if path is None else [text for _, text in read_jsonl_queries(path) if text.casefold() not in taken]
     given = [GateQuery(f"given-{i}", text, "fixed", kind="given") for i, text in enumerate(texts[:TUNING_QUERIES])]
     asked = encode(given, encoder, None)
+    asked = asked.take(np.flatnonzero(different(asked, gate)).tolist())
     missing = TUNING_QUERIES - len(asked)
     # Beyond the ranks that the gate's own sample was drawn from.
     seen = [query.text for query in (*gate.queries, *asked.queries)]
-    asked = joined(asked, drawn_queries(draft, draft.live, missing, encoder, seen, "fixed", beyond=len(gate)))
+    apart = [gate, asked]
+    drawn = drawn_queries(draft, draft.live, missing, encoder, seen, "fixed", beyond=len(gate), apart=apart)
+    asked = joined(asked, drawn)
     short = min(TUNING_QUERIES, _enough(config)) - len(asked)
     if short > 0:
         # Turns of each row beyond those that the gate has.
-        theirs = {query.key for query in gate.queries if query.kind == "vector"}
-        near = near_rows(draft, draft.live, len(theirs) + short, encoder, "fixed")
-        own = [i for i, query in enumerate(near.queries) if query.key not in theirs]
+        points = {query.key for query in gate.queries if query.kind == "vector"}
+        near = near_rows(draft, draft.live, len(points) + short, encoder, "fixed")
+        own = [i for i, query in enumerate(near.queries) if query.key not in points]
         asked = joined(asked, near.take(own[:short]))
-    return asked
+    return asked.take(np.flatnonzero(different(asked)).tolist())

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -142,7 +143,13 @@ def remnants(piece: Piece) -> Iterator[Drawn]:
 
 
 def draw(pieces: Iterable[Piece], kept: int, taken: Iterable[str] = ()) -> Iterator[Drawn]:
-    """Different queries, as many as are taken from it: of named pieces, then excerpts, then spans, then single words.
+    """Different queries, as many as are taken from it: those of `stages`, one stage after the other."""
+    return chain.from_iterable(stages(pieces, kept, taken))
+
+
+def stages(pieces: Iterable[Piece], kept: int, taken: Iterable[str] = ()) -> Iterator[Iterator[Drawn]]:
+    """Different queries of named pieces, then excerpts, then spans, then single words: an iterator of each, which may
+    be left for the next before it ends.
 
     `pieces` come in the order of `rank`; of those that nobody named `kept` of different text are remembered until the
     others run out. Spans go round: every piece gives one before any gives another. `taken` are texts that are queries
@@ -151,6 +158,7 @@ def draw(pieces: Iterable[Piece], kept: int, taken: Iterable[str] = ()) -> Itera
     seen = {text.casefold() for text in taken}
     spare: list[Piece] = []
     texts: set[str] = set()
+    left = iter(pieces)
 
     def fresh(query: Drawn | None) -> bool:
         if query is None or query.text.casefold() in seen:
@@ -158,19 +166,19 @@ def draw(pieces: Iterable[Piece], kept: int, taken: Iterable[str] = ()) -> Itera
         seen.add(query.text.casefold())
         return True
 
-    for piece in pieces:
-        query = named(piece)
-        if query is not None and fresh(query):
-            yield query
+    def remembered(piece: Piece) -> Piece:
         if len(spare) < kept and piece.text not in texts:
             texts.add(piece.text)
             spare.append(piece)
+        return piece
+
+    yield (query for piece in left if (query := named(remembered(piece))) is not None and fresh(query))
+    while len(spare) < kept and (piece := next(left, None)) is not None:
+        remembered(piece)
     # Those that were named have given their best: they come after the others.
     spare.sort(key=lambda piece: named(piece) is not None)
     for offers in ([iter(_one(excerpted(p))) for p in spare], [spans(p) for p in spare], [remnants(p) for p in spare]):
-        for offer in _in_turns(offers):
-            if fresh(offer):
-                yield offer
+        yield filter(fresh, _in_turns(offers))
 
 
 def _one(query: Drawn | None) -> Sequence[Drawn]:

@@ -12,6 +12,7 @@ import numpy as np
 from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.types import Floats
 from xtr_assets.encoders.base import EncodedQueries
+from xtr_assets.pipeline.queries.likeness import different
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
@@ -35,12 +36,14 @@ RETUNE_SHARE = 0.05
 
 # The manifest's note that names the folder of the queries, below the warehouse.
 TUNING_NOTE = "tuning"
+# Where the corpus offered fewer than TUNING_QUERIES: the chunks that came or went since it was asked for more.
+SHORT_NOTE = "tuning_short"
 _EMBEDDINGS, _TOKENS, _OFFSETS = "embeddings.npy", "tokens.npy", "offsets.npy"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TuningQueries:
-    """embeddings : float32 [n, dim]; tokens : one float32 [t, token_dim] a query."""
+    """Different queries. embeddings : float32 [n, dim]; tokens : one float32 [t, token_dim] a query."""
 
     embeddings: Floats
     tokens: tuple[Floats, ...]
@@ -50,7 +53,8 @@ class TuningQueries:
 
 
 def keep_tuning(warehouse: Warehouse, draft: Draft, queries: EncodedQueries) -> None:
-    """Keep tuning queries below `models/`, for this draft and those that follow it."""
+    """Keep tuning queries below `models/`, for this draft and those that follow it: all different that the corpus
+    offers, TUNING_QUERIES at most."""
     lengths = [len(tokens) for tokens in queries.tokens]
     empty = np.empty((0, draft.manifest.encoder.token_dim), np.float32)
     arrays: dict[str, Any] = {
@@ -63,16 +67,28 @@ def keep_tuning(warehouse: Warehouse, draft: Draft, queries: EncodedQueries) -> 
         for name, array in arrays.items():
             np.save(folder / name, array)
 
-    _use(draft, warehouse.layout.relative(warehouse.add_model(write, made_by="tuning queries")))
+    _use(draft, warehouse.layout.relative(warehouse.add_model(write, made_by="tuning queries")), len(lengths), 0)
 
 
-def inherit_tuning(draft: Draft, parent: Generation) -> None:
-    """Let the draft use the parent's tuning queries."""
-    _use(draft, parent.manifest.notes[TUNING_NOTE])
+def inherit_tuning(draft: Draft, parent: Generation, queries: TuningQueries, changed: int) -> None:
+    """Let the draft use the parent's tuning queries; `changed` as in SHORT_NOTE."""
+    _use(draft, parent.manifest.notes[TUNING_NOTE], len(queries), changed)
+
+
+def more_due(parent: Generation, queries: TuningQueries, churn: int, rows: int) -> int | None:
+    """The chunks that came or went since the corpus was asked for all it offers, `churn` of them now; None where it is
+    to be asked again: it has changed by so much that a profile would be tuned anew, or nobody wrote down what it
+    offered. Where there are enough queries nobody counts."""
+    if len(queries) >= TUNING_QUERIES:
+        return 0
+    since = parent.manifest.notes.get(SHORT_NOTE)
+    changed = None if since is None else int(since) + churn
+    return None if changed is None or tuning_due(changed, rows) else changed
 
 
 def read_tuning(generation: Generation) -> TuningQueries | None:
-    """The tuning queries of a generation; None where it has none. Raises CorruptFile."""
+    """The tuning queries of a generation, those that the encoder cannot tell apart once: earlier releases kept each.
+    None where it has none. Raises CorruptFile."""
     folder = generation.manifest.notes.get(TUNING_NOTE)
     if folder is None:
         return None
@@ -84,7 +100,9 @@ def read_tuning(generation: Generation) -> TuningQueries | None:
     embeddings: Floats = array(_EMBEDDINGS, np.float32, (None, encoder.dim))
     tokens: Floats = array(_TOKENS, np.float32, (None, encoder.token_dim))
     offsets = array(_OFFSETS, np.int64, (len(embeddings) + 1,))
-    return TuningQueries(embeddings, tuple(tokens[start:stop] for start, stop in pairwise(offsets.tolist())))
+    kept = TuningQueries(embeddings, tuple(tokens[start:stop] for start, stop in pairwise(offsets.tolist())))
+    told = np.flatnonzero(different(kept))
+    return TuningQueries(embeddings[told], tuple(kept.tokens[i] for i in told.tolist()))
 
 
 def tuning_goal(threshold: float, tuned: int = TUNING_QUERIES, judged: int = TUNING_QUERIES) -> float:
@@ -112,6 +130,8 @@ def tuning_due(changed: int, rows: int) -> bool:
     return changed > RETUNE_SHARE * rows
 
 
-def _use(draft: Draft, folder: str) -> None:
+def _use(draft: Draft, folder: str, count: int, changed: int) -> None:
     draft.use_folders([folder])
     draft.set_note(TUNING_NOTE, folder)
+    if count < TUNING_QUERIES:
+        draft.set_note(SHORT_NOTE, changed)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,11 +14,12 @@ from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.row_store import RowTokens, TokenPart
 from xtr_assets.core.token_codec import TOKEN_CODEC, encode_int8
 from xtr_assets.index import native
+from xtr_assets.index.late import centroid_assignment
 from xtr_assets.index.late.backends import choice
 from xtr_assets.index.late.backends.choice import open_backend
 from xtr_assets.index.late.backends.native_backend import NativeBackend
 from xtr_assets.index.late.backends.reference import Backend, Candidates, PlacedPostings, ReferenceBackend
-from xtr_assets.index.late.centroid_assignment import assign_numpy
+from xtr_assets.index.late.centroid_assignment import assign, assign_numpy
 from xtr_assets.index.late.centroids import TokenModel
 from xtr_assets.index.late.options import Depths
 from xtr_assets.index.late.postings import Postings, make_postings
@@ -226,6 +227,28 @@ def test_the_extension_assigns_as_numpy_does(instructions: str, tokens: int, cou
     biases = np.zeros(count, np.float32) if count < 100 else drawn.astype(np.float32)
     found = native.assign(centroids, steps, biases, codes, scales, instructions)
     np.testing.assert_array_equal(found, assign_numpy(codes, scales, biases, centroids, steps))
+
+
+@pytest.mark.skipif(not native.available(), reason="threads are of the extension alone")
+@pytest.mark.parametrize("tokens", [2, 3, 1_000])
+def test_threads_that_share_the_tokens_assign_as_one_does(tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(tokens)
+    codes, centroids = (rng.integers(-127, 128, (n, 33)).astype(np.int8) for n in (tokens, 65))
+    scales, mean = rng.random(tokens).astype(np.float32), rng.random(33).astype(np.float32)
+    steps = rng.random(65).astype(np.float32)
+    alone = assign(codes, scales, mean, centroids, steps)
+    asked: list[int] = []
+    one_thread = native.assign
+
+    def counted(*arrays: Any) -> Any:
+        asked.append(len(arrays[3]))
+        return one_thread(*arrays)
+
+    monkeypatch.setattr(centroid_assignment, "THREAD_SCORES", 65)
+    monkeypatch.setattr(centroid_assignment, "processors", lambda: 3)
+    monkeypatch.setattr(native, "assign", counted)
+    np.testing.assert_array_equal(assign(codes, scales, mean, centroids, steps), alone)
+    assert len(asked) == min(3, tokens) and sum(asked) == tokens
 
 
 @pytest.mark.parametrize("instructions", INSTRUCTIONS)

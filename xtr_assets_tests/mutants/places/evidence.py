@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from typing import Any
 
 import numpy as np
@@ -67,8 +67,8 @@ def _of_old_rows(original: Any) -> Any:
 
 def _the_first_for_ever(original: Any) -> Any:
     def draw(*given: Any, **more: Any) -> Any:
-        first = next(original(*given, **more), None)
-        return repeat(first) if first is not None else iter(())
+        first = next(chain.from_iterable(original(*given, **more)), None)
+        return iter([repeat(first)] if first is not None else [])
 
     return draw
 
@@ -122,7 +122,7 @@ MUTANTS = (
     Mutant(
         "no query is drawn",
         "queries",
-        replaced("pipeline.queries.synthesis:draw", lambda _: lambda *_given, **_more: iter(())),
+        replaced("pipeline.queries.synthesis:stages", lambda _: lambda *_given, **_more: iter(())),
         EVIDENCE,
     ),
     Mutant(
@@ -142,8 +142,9 @@ MUTANTS = (
     Mutant(
         "one query is drawn for ever",
         "queries",
-        locally("pipeline.queries.drawn_queries", "draw", _the_first_for_ever),
+        locally("pipeline.queries.drawn_queries", "stages", _the_first_for_ever),
         EVIDENCE,
+        FULL,
     ),
     Mutant(
         "queries are drawn from one chunk",

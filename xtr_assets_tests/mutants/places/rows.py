@@ -34,11 +34,10 @@ def _batch(columns: tuple[str, ...]) -> Plant:
 
 
 def _parquet_backwards(original: Any) -> Any:
-    def flush(self: Any) -> None:
-        self._group = [one.take(pa.array(np.arange(one.num_rows)[::-1])) for one in reversed(self._group)]
-        original(self)
+    def write(self: Any, batch: pa.RecordBatch) -> None:
+        original(self, batch.take(pa.array(np.arange(batch.num_rows)[::-1])))
 
-    return flush
+    return write
 
 
 def _offsets(original: Any) -> Any:
@@ -136,7 +135,7 @@ MUTANTS = (
     Mutant(
         "Parquet rows in another order than Arrow's",
         PLACE,
-        replaced("storage.chunk_files:ChunkWriter._flush_group", _parquet_backwards),
+        replaced("storage.chunk_files:ChunkWriter._write_group", _parquet_backwards),
         frozenset({"catalog_consistent", "source_agrees", "rows_everywhere"}),
     ),
     Mutant("texts one row further up, hashes where they were", PLACE, _batch(("text",)), frozenset({"chunks_schema"})),

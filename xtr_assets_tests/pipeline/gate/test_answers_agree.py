@@ -202,6 +202,21 @@ FAULTS: dict[str, tuple[type, str, Alter, str]] = {
             name: np.roll(one, 1) for name, one in original(self, query, rows).items()
         }, "score in name",
     ),
+    "what bears the name that was asked for is forgotten": (
+        Legs, "borne_by", lambda original: lambda self, query, rows, scores: {}, "compares in",
+    ),
+    "another row bears the name": (
+        Legs, "borne_by",
+        lambda original: lambda self, query, rows, scores: {
+            name: np.roll(one, 3) for name, one in original(self, query, rows, scores).items()
+        }, "compares in",
+    ),
+    "a borne name takes away": (
+        Legs, "of",
+        lambda original: lambda self, rows, scores: {
+            name: -one if name == "symbol" else one for name, one in original(self, rows, scores).items()
+        }, "standard scores",
+    ),
     "words are forgotten": (
         OpenGeneration, "spaces",
         lambda original: lambda self, mode: tuple(

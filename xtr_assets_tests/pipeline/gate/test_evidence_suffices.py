@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from xtr_assets.config import HashingConfig, IndexConfig, QueriesConfig, RecallConfig
@@ -95,6 +96,16 @@ def test_one_text_and_one_chunk_again_and_again_are_refused(tmp_path: Path, monk
     assert "1 different texts" in with_queries(session, monkeypatch, same).summary
     one = replace(gate, queries=tuple(replace(one, chunk_id=gate.queries[0].chunk_id) for one in gate.queries))
     assert "are of 1 chunks" in with_queries(session, monkeypatch, one).summary
+
+
+def test_texts_that_are_one_question_to_the_encoder_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = changed(tmp_path)
+    gate = session.queries()
+    one = replace(gate, embeddings=np.repeat(gate.embeddings[:1], len(gate), axis=0))
+    found = with_queries(session, monkeypatch, one)
+    assert not found.passed and "are 1 different questions to the encoder" in found.summary
 
 
 @pytest.fixture

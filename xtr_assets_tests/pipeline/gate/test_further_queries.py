@@ -1,7 +1,7 @@
 """Where the fixed queries neither prove nor disprove a recall, others of the same corpus are asked as well."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,10 @@ from xtr_assets.core.types import Space
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, write_neighbors
 from xtr_assets.pipeline.gate.finding import Finding
-from xtr_assets.pipeline.gate.further_queries import SAME_QUERY, further_queries
+from xtr_assets.pipeline.gate.further_queries import further_queries
 from xtr_assets.pipeline.gate.index_recall import dense_recall, xtr_recall
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.queries.likeness import SAME_QUERY
 from xtr_assets.pipeline.queries.tuning_queries import read_tuning
 from xtr_assets_tests.pipeline.gate.test_new_row_recall import OLD, chunks, drafted
 
@@ -79,6 +80,20 @@ def test_they_are_neither_the_gates_nor_the_tuners_and_their_neighbours_are_exac
         assert best[row] == pytest.approx(best.max(), abs=1e-6)
     else:
         assert exact.scores[0, 0] == pytest.approx(session.tokens().exact(queries.tokens[0], 1)[0][0], abs=1e-4)
+
+
+@pytest.mark.parametrize(("space", "look"), LOOKS)
+def test_many_queries_of_one_vector_prove_what_one_proves(
+    session: DraftSession, space: Space, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, exact = session.queries(), session.neighbors(space)
+    same = [0] * len(gate)
+    one = replace(gate, embeddings=gate.embeddings[same], tokens=tuple(gate.tokens[i] for i in same))
+    write_neighbors(session.draft, space, Neighbors(exact.scores[same], exact.rows[same]))
+    monkeypatch.setattr(DraftSession, "queries", lambda _: one)
+    finding = look(session)
+    assert finding.details["further_queries"] >= 200, "one query decides nothing"
+    assert finding.details["queries"] == 1 + finding.details["further_queries"]
 
 
 def test_a_corpus_of_few_texts_offers_points(tmp_path: Path) -> None:

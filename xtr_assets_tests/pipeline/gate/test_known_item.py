@@ -10,14 +10,18 @@ import pytest
 from xtr_assets.config import HashingConfig, IndexConfig, SourceConfig
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk
+from xtr_assets.encoders.base import EncodedQueries
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive.dense_index import derive_dense
 from xtr_assets.pipeline.derive.token_index import derive_tokens
+from xtr_assets.pipeline.gate.kept_questions import AFRESH
 from xtr_assets.pipeline.gate.known_item import CHECK, Asked, check, depth_of, id_is_of_place, judge_items, known_items
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.queries import drawn_queries
 from xtr_assets.pipeline.queries.gate_queries import GateQuery, read_queries
 from xtr_assets.pipeline.queries.query_sample import sample_queries
 from xtr_assets.search.hits import Hit
+from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, encode, make_chunk, write_shard
 
@@ -152,6 +156,45 @@ def test_a_loss_since_what_serves_is_refused_and_new_rivals_are_no_loss(warehous
     assert grown.details["lost"] == 0
 
 
+class Turning(Hashing):
+    """Turns questions round from some build on, and notes them."""
+
+    sign = np.float32(1)
+
+    def __init__(self) -> None:
+        super().__init__(ENCODER.dim, ENCODER.token_dim)
+        self.given: list[str] = []
+
+    def encode_queries(self, texts: Sequence[str]) -> EncodedQueries:
+        self.given += texts
+        made = super().encode_queries(list(texts))
+        return EncodedQueries(
+            made.embeddings * self.sign, tuple(one * self.sign for one in made.tokens), made.token_ids
+        )
+
+
+def test_of_what_the_parent_asked_a_part_is_encoded_anew_and_that_is_enough(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Turning()
+    monkeypatch.setattr(QueryEncoder, "of", lambda *_: encoder)
+    published(warehouse, session_over(warehouse, ARTICLES))
+    another = make_chunk("n.jsonl", "n", "another text", source="s", kind="record")
+    session = session_over(warehouse, [*ARTICLES, another])
+    encoder.given.clear()
+    finding = check(session)
+    assert finding.passed and finding.details["items"] > 140
+    before, items = session.parent_queries(), known_items(session)
+    assert before is not None
+    new = {query.text for query in items} - {query.text for query in before.queries}
+    assert len(encoder.given) == AFRESH + len(new)
+    # As a build would: what was asked of this draft is not remembered.
+    session.close()
+    encoder.sign = np.float32(-1)
+    finding = check(session)
+    assert not finding.passed and finding.details["lost"] >= AFRESH // 2, finding.summary
+
+
 def test_items_that_were_found_and_are_not_any_more_are_refused(warehouse: Warehouse) -> None:
     session = session_over(warehouse, ARTICLES)
     items = tuple(known_items(session))
@@ -204,15 +247,21 @@ def test_an_id_follows_from_the_place() -> None:
     assert [depth_of(rows) for rows in (1, 40, 199, 200, 10**6)] == [1, 2, 9, 10, 10]
 
 
-def test_an_encoder_that_gives_every_text_one_vector_is_no_fault_of_the_build(warehouse: Warehouse) -> None:
+def test_an_encoder_that_gives_every_text_one_vector_is_no_fault_of_the_build(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The hashing encoder knows no emoji: each text is the vector of nothing, and rows are returned in their order."""
     chance = np.random.default_rng(3)
     signs = [chr(0x1F300 + i) for i in range(60)]
     chunks = [
         make_chunk("c.jsonl", str(i), " ".join(chance.choice(signs, 30)), source="s", kind="record") for i in range(80)
     ]
-    session = session_over(warehouse, chunks)
-    found = check(session)
+    found = check(session_over(warehouse, chunks))
+    assert found.passed and found.details["items"] == 1, "all of them are one query"
+    assert "too few to refuse for" in found.summary
+    # Where each is asked, as it is where texts are one vector and the questions are not.
+    monkeypatch.setattr(drawn_queries, "different", lambda asked, *_: np.ones(len(asked.embeddings), np.bool_))
+    found = check(session_over(warehouse, chunks[:70]))
     assert found.passed, found.summary
     assert found.details["not_told_apart"] >= 50
     assert "the encoder tells none of" in found.summary

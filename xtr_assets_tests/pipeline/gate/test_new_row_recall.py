@@ -208,7 +208,7 @@ def test_rows_that_came_and_were_not_asked_for_are_refused(tmp_path: Path, monke
 
 @dataclass(frozen=True)
 class Hidden:
-    """An index of one-dimensional rows that finds new row 0 for queries below 4 alone, and old rows always."""
+    """An index that finds new row 0 for queries that begin below 4 alone, and old rows always."""
 
     def search(self, queries: Sequence[Floats], k: int) -> tuple[Floats, Ints]:
         found = [[0, 1] if query[0] < 4 else [1, 2] for query in queries]
@@ -218,13 +218,13 @@ class Hidden:
         return np.full((len(queries), 1), 0.9, np.float32), np.zeros((len(queries), 1), np.int64)
 
     def space(self) -> Space:
-        return Space("dense search", False, self.search, self.exact, lambda row: (np.zeros(1, np.float32), 0.9), 1e-6)
+        return Space("dense search", False, self.search, self.exact, lambda row: (np.zeros(2, np.float32), 0.9), 1e-6)
 
 
 def test_nine_queries_about_one_row_say_no_more_than_one_row_does() -> None:
     exact = Neighbors(np.tile(np.array([[0.9, 0.5, 0.1]], np.float32), (9, 1)), np.tile(np.array([[0, 1, 2]]), (9, 1)))
     added, live = np.array([True, False, False]), np.ones(3, np.bool_)
-    queries = [np.array([i], np.float32) for i in range(9)]
+    queries = [np.array([i, 3], np.float32) for i in range(9)]
     found = measure(Hidden().space(), queries, exact, added, live, 2)
     assert (found.queries, found.rows, found.own) == (9, 1, 1)
     assert found.shares.tolist() == pytest.approx([4 / 9, 1.0]), "the row, and the row by its own vectors"
@@ -238,7 +238,7 @@ def test_nine_queries_about_one_row_say_no_more_than_one_row_does() -> None:
 def test_queries_of_the_same_vectors_are_one() -> None:
     exact = Neighbors(np.tile(np.array([[0.9, 0.5, 0.1]], np.float32), (50, 1)), np.tile([[0, 1, 2]], (50, 1)))
     added, live = np.array([True, False, False]), np.ones(3, np.bool_)
-    found = measure(Hidden().space(), [np.array([9], np.float32)] * 50, exact, added, live, 2)
+    found = measure(Hidden().space(), [np.array([9, 3], np.float32)] * 50, exact, added, live, 2)
     assert found.queries == 1 and found.shares.tolist() == [0.0, 1.0]
 
 

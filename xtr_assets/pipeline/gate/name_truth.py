@@ -1,0 +1,77 @@
+"""Whether a question is a name alone, and whether a row bears it: worked out from docs/searching.md, "A name alone".
+
+Character by character and part by part, without the expressions of search.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from xtr_assets.core.text_fold import fold
+from xtr_assets.core.types import Ints, Mask
+from xtr_assets.pipeline.gate.drawn_questions import Question
+from xtr_assets.pipeline.plan.draft_session import DraftSession
+
+# As docs/searching.md says.
+LONGEST = 256
+# Rows that are tried for a name that can be asked.
+TRIED = 64
+
+
+def words_of(text: str) -> list[str]:
+    """The words of the name that a question is, folded; none where it is something else."""
+    stripped = text.strip()
+    if len(text) > LONGEST or any(one.isspace() for one in stripped):
+        return []
+    if stripped.endswith("()"):
+        stripped = stripped[:-2]
+    parts = stripped.split(".")
+    return [fold(part) for part in parts] if all(map(_is_word, parts)) else []
+
+
+def _is_word(part: str) -> bool:
+    if not part or part[0].isdecimal() or not (part[0] == "_" or part[0].isalnum()):
+        return False
+    return all(one == "_" or one.isalnum() for one in part) and any(map(str.isalnum, fold(part)))
+
+
+def is_named(words: Sequence[str], path: str, symbol: str) -> bool:
+    """Whether these words are the end of folders, module and symbol, the symbol's last among them; or the whole symbol
+    behind one of its folders or its module."""
+    if not symbol:
+        return False
+    own = fold(symbol).replace("::", ".").replace(" > ", ".").split(".")
+    places = fold(path).split("/")
+    places[-1] = places[-1].split(".")[0]
+    if places[-1] in ("", "__init__"):
+        places.pop()
+    whole = places + own
+    ends = len(words) <= len(whole) and all(a == b for a, b in zip(reversed(words), reversed(whole), strict=False))
+    behind = len(words) == len(own) + 1 and list(words[1:]) == own and words[0] in places
+    return ends or behind
+
+
+def named_rows(question: str, rows: Ints, columns: Mapping[int, Mapping[str, Any]]) -> Mask:
+    """bool [len(rows)]: those that bear the name that the question is."""
+    words = words_of(question)
+    if not words:
+        return np.zeros(len(rows), np.bool_)
+    asked = (columns[row] for row in rows.tolist())
+    return np.array([is_named(words, row["path"], row["symbol"] or "") for row in asked], np.bool_)
+
+
+def drawn_name(
+    session: DraftSession, columns: Mapping[int, Mapping[str, Any]], chance: np.random.Generator
+) -> list[Question]:
+    """The name of a row as a question, alone; nothing where no row that is tried has one that can be asked."""
+    rows = sorted(columns)
+    for at in chance.permutation(len(rows))[:TRIED].tolist():
+        symbol = columns[rows[at]]["symbol"] or ""
+        last = symbol.replace("::", ".").replace(" > ", ".").split(".")[-1]
+        if words_of(last):
+            encoded = session.fresh_encoder().encode_queries([last])
+            embedding, tokens = encoded.embeddings[0], encoded.tokens[0]
+            if not tokens.shape[1] or len(tokens):
+                return [Question(last, np.asarray(embedding, np.float32), np.asarray(tokens, np.float32))]
+    return []
