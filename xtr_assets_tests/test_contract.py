@@ -110,7 +110,7 @@ COMMANDS = {
     "mcp": "index",
 }
 # Commands that came besides.
-BESIDES = {"plan", "questions"}
+BESIDES = {"parts", "plan", "questions"}
 
 VERDICTS = (
     "chunks_schema embeddings_valid tokens_valid dense_recall dense_recall_new_rows xtr_recall id_map_bijection "
