@@ -50,8 +50,6 @@ SCHEDULES = "nightly_compaction nightly_collection nightly_verification"
 JUDGED = "nightly_evaluation"
 # Resource -> what it is given.
 RESOURCES = {"search": "warehouse device", "warehouse": "path", "encoder": "settings device"}
-# Named in the contract and not there; each is asserted absent: move it up.
-LATER_KINDS = ("asset",)
 # Kind -> a way to write it that is taken.
 ENCODERS = {
     "minilm": "",
@@ -74,6 +72,7 @@ sources:
      max_file_bytes: 1000}
   - {name: notes, kind: text, path: ./notes}
   - {name: service, kind: git, path: ./service, ref: main}
+  - {name: tickets, kind: asset, asset: support/tickets}
   - {name: web, kind: code, path: ./web}
   - {name: papers, kind: records, path: ./corpus.jsonl, id: key, title: head, text: body, metadata: [year]}
 encoder:
@@ -176,12 +175,6 @@ def test_a_key_that_there_is_not_is_refused(tmp_path: Path) -> None:
         changed = PROJECT.replace(f"{key}:", f"{key}s_of_old:", 1)
         with pytest.raises(ConfigError, match=f"{key}s_of_old"):
             parse_config(changed, tmp_path)
-
-
-@pytest.mark.parametrize("kind", LATER_KINDS)
-def test_sources_that_are_later_are_not_there_yet(kind: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="kind"):
-        parse_config(PROJECT.replace("kind: text", f"kind: {kind}"), tmp_path)
 
 
 @pytest.mark.parametrize("kind", ENCODERS)

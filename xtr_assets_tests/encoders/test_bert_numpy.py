@@ -120,6 +120,6 @@ def test_a_query_is_encoded_without_importing_torch() -> None:
         "import sys\nfrom xtr_assets.config import MiniLmConfig\nfrom xtr_assets.encoders import open_encoder\n"
         "e = open_encoder(MiniLmConfig(), 'cpu')\nfound = e.encode_queries(['parse a date'])\n"
         "assert found.embeddings.shape == (1, 384)\n"
-        "assert e.describe()['precision'] == 'fp32'; assert 'torch' not in sys.modules"
+        "assert e.describe()['precision'] in ('fp32', 'bf16', 'int16'); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

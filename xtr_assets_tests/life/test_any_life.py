@@ -95,6 +95,7 @@ class Life(RuleBasedStateMachine):
         # So few rows would be scanned in every mode: here the indexes answer.
         self.patch.setattr("xtr_assets.search.ranker.CANDIDATES", 4)
         self.patch.setattr("xtr_assets.search.legs.CANDIDATES", 4)
+        self.patch.setattr("xtr_assets.pipeline.gate.leg_truth.DEPTH", 4)
         self.patch.setattr("xtr_assets.index.late.search.plan_search", by_lists)
         self.patch.setattr("xtr_assets.core.compaction.TIER_SEGMENTS", 2)
         self.patch.setattr("xtr_assets.core.row_placement.HOLES_UNNOTICED", 3)

@@ -37,7 +37,9 @@ def test_an_entry_point_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) ->
         "xtr_assets.core.factory_name.entry_points", lambda **asked: EntryPoints([point]).select(**asked)
     )
     assert open_source(config("notes")).listing().files
-    with pytest.raises(ValueError, match="use 'code', 'git', 'notes', 'python', 'records', 'text', or 'python:package"):
+    with pytest.raises(
+        ValueError, match="use 'asset', 'code', 'git', 'notes', 'python', 'records', 'text', or 'python:package"
+    ):
         config("note")
 
 
