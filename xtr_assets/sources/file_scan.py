@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from xtr_assets.sources.globs import Globs
 # when they were recorded are not trusted later: they are recorded as 0, which no file on a live system has. Two
 # seconds is the coarsest grain in use (FAT); git treats its "racy" entries alike.
 RACY_NS = 2_000_000_000
+
+
+# What a folder holds that is a warehouse, or a set of them, of whatever index. What lies there is no source: each build
+# writes to it, and would find its own files.
+WAREHOUSES = (("warehouse.json", "generations"), ("parts.json", "moves"))
 
 
 @dataclass(slots=True)
@@ -32,7 +38,7 @@ def list_files(root: Path, globs: Globs) -> Listing:
 
     A folder is walked once, under its real name if that lies below the root: symbolic links to folders come last, in
     order of name, and one that leads to a folder already seen is not followed. So loops end, and no file is listed
-    twice on account of a linked folder. Links to files are files.
+    twice on account of a linked folder. Links to files are files. A warehouse below the root is passed over.
     """
     listing = Listing()
     seen: set[tuple[int, int]] = set()
@@ -64,6 +70,8 @@ def _walk(root: Path, start: str, globs: Globs, listing: Listing, seen: set[tupl
             if not has_gone(root / folder):
                 listing.closed[folder] = f"the folder cannot be listed: {error.strerror or error}"
             continue
+        if folder and is_warehouse({entry.name for entry in entries}):
+            continue
         for entry in entries:
             relative = f"{folder}/{entry.name}" if folder else entry.name
             if globs.skips_name(entry.name):
@@ -80,6 +88,11 @@ def _walk(root: Path, start: str, globs: Globs, listing: Listing, seen: set[tupl
                 listing.files.append(relative)
             elif globs.passes_over(relative):
                 listing.other.append(relative)
+
+
+def is_warehouse(names: Collection[str]) -> bool:
+    """Whether a folder of these names is a warehouse or a set of them."""
+    return any(all(name in names for name in ours) for ours in WAREHOUSES)
 
 
 def _is_utf8(name: str) -> bool:

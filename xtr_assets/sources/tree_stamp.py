@@ -8,7 +8,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from xtr_assets.sources.file_scan import RACY_NS
+from xtr_assets.sources.file_scan import RACY_NS, is_warehouse
 from xtr_assets.sources.globs import Globs
 
 # Of each entry: where it lies on the disk, what kind it is, and what every write changes.
@@ -44,6 +44,8 @@ def tree_stamp(root: Path, globs: Globs, now_ns: int) -> str | None:
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
+            if folder and is_warehouse(names):
+                continue
             for name in folders:
                 relative = f"{folder}/{name}" if folder else name
                 if not globs.skips_name(name) and not globs.skips_folder(relative):

@@ -121,6 +121,8 @@ def _enter(
         if real in entered:
             continue
         entered.add(real)
+        if relative and _keeps_generations(folder):
+            continue
         try:
             here = found.folders[relative] = max(above, _time(folder.lstat()), _time(folder.stat()))
             with os.scandir(folder) as listed:
@@ -143,6 +145,13 @@ def _enter(
                     found.files[path] = max(here, *times)
             except OSError:
                 continue
+
+
+def _keeps_generations(folder: Path) -> bool:
+    """Whether a folder is a warehouse, or a set of them (docs/format.md): neither is a source."""
+    if (folder / "warehouse.json").is_file():
+        return (folder / "generations").is_dir()
+    return (folder / "parts.json").is_file() and (folder / "moves").is_dir()
 
 
 def _time(status: os.stat_result) -> int:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from xtr_assets.config import IndexConfig
@@ -13,6 +13,8 @@ from xtr_assets.storage.manifest import QuarantineEntry, StaleEntry
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
+# Folders that an instance of Dagster keeps beside its dagster.yaml.
+INSTANCE = ("history", "logs", "schedules", "storage")
 # Of what is left out so many are named; the rest is where WHERE_LISTED says.
 FIRST = 3
 WHERE_LISTED = "`xtr-assets status --json`, or the view `quarantine` of the catalog"
@@ -98,7 +100,9 @@ def skipped_files(config: IndexConfig) -> dict[str, int]:
             root = str(source.folder.parent if source.folder.is_file() else source.folder)
         submodules += len(listing.submodules)
         read.update(f"{root}/{path}" for path in listing.files)
-        beside.update(f"{root}/{path}" for path in listing.other)
+        # Dagster's own files, where the folder is an instance too.
+        own = INSTANCE if PurePosixPath(root).is_absolute() and Path(root, "dagster.yaml").is_file() else ()
+        beside.update(f"{root}/{path}" for path in listing.other if path.split("/")[0] not in own)
     suffixes = (PurePosixPath(path).suffix.lower() or "no suffix" for path in beside - read)
     counts = Counter(suffixes) + Counter({"submodule": submodules})
     return dict(sorted(counts.items()))
