@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.json_document import read_json
+from xtr_assets.sources.file_scan import is_warehouse
 
 DOCUMENT_SUFFIXES = (".html", ".htm", ".xhtml", ".docx", ".pdf")
 TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst", ".ipynb", *DOCUMENT_SUFFIXES)
@@ -116,6 +117,9 @@ def _walk(folder: Path) -> _Walk:
         found.closed.append(os.path.relpath(str(error.filename), folder))
 
     for root, folders, names in os.walk(folder, onerror=closed):
+        if Path(root) != folder and is_warehouse({*folders, *names}):
+            folders.clear()
+            continue
         kept = []
         for name in sorted(folders):
             if name.startswith("."):

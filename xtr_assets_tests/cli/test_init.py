@@ -12,6 +12,7 @@ from xtr_assets.cli import app
 from xtr_assets.cli.source_proposals import propose
 from xtr_assets.config import load_config
 from xtr_assets.sources import open_source
+from xtr_assets.storage.warehouse import Warehouse
 
 run = CliRunner().invoke
 WRITTEN = ("xtr.yaml", "definitions.py", "workspace.yaml", "dagster.yaml")
@@ -107,6 +108,13 @@ def test_records_called_queries_that_are_none_are_a_source(tmp_path: Path) -> No
     (tmp_path / "queries.jsonl").write_text(json.dumps({"id": "1", "body": "select"}) + "\n")
     found = propose(tmp_path)
     assert (found.queries, [one.fields["name"] for one in found.sources]) == ({}, ["queries"])
+
+
+def test_a_warehouse_of_before_is_no_source(tmp_path: Path) -> None:
+    Warehouse.create(tmp_path / "index")
+    (tmp_path / "index" / "history.jsonl").write_text('{"_id": "a", "text": "b"}\n')
+    (tmp_path / "notes.md").write_text("# Notes\n\nText.\n")
+    assert [one.fields["name"] for one in propose(tmp_path).sources] == ["documents"]
 
 
 def test_a_folder_without_anything_to_index_is_told_with_what_it_holds(tmp_path: Path) -> None:
