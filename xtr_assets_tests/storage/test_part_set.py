@@ -3,7 +3,9 @@
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -453,6 +455,23 @@ def test_links_and_strange_folders_are_refused(two: PartSet, tmp_path: Path) -> 
         Warehouse.open(two.root)
     with pytest.raises(WarehouseNotFound, match=r"no part 'q' in .*; there are: a, b"):
         two.warehouse("q")
+
+
+def test_of_hosts_that_create_a_set_at_once_one_makes_it(tmp_path: Path) -> None:
+    for turn in range(10):
+        root, start = tmp_path / f"set-{turn}", Barrier(3)
+
+        def create(number: int, root: Path = root, start: Barrier = start) -> int:
+            start.wait()
+            try:
+                PartSet.create(root, most_chunks=number)
+            except StorageError:
+                return 0
+            return number
+
+        with ThreadPoolExecutor(3) as pool:
+            made = [one for one in pool.map(create, (1, 2, 3)) if one]
+        assert [PartSet.open(root).info.most_chunks] == made
 
 
 def test_a_part_that_was_replaced_is_not_what_the_move_names(two: PartSet, tmp_path: Path) -> None:

@@ -49,8 +49,11 @@ class PartSet(PartSetReader):
             raise StorageError(f"{path} is {what}; open it, or choose another folder")
         for folder in (layout.root, layout.parts, layout.moves):
             folder.mkdir(parents=True, exist_ok=True)
-        # Written last: without it the folder is no set.
-        write_atomic(layout.parts_json, SetInfo(created_at=now(), most_chunks=most_chunks).to_bytes())
+        with exclusive(layout.writer_lock, "making the set", LOCK_WAIT_SECONDS):
+            if holds_parts(path):
+                raise StorageError(f"{path} was made by another host right now; open it")
+            # Written last: without it the folder is no set.
+            write_atomic(layout.parts_json, SetInfo(created_at=now(), most_chunks=most_chunks).to_bytes())
         return cls(layout)
 
     # -- parts and shards ---------------------------------------------------------------------------------------------
