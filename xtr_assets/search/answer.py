@@ -78,7 +78,9 @@ def search_span(opened: OpenGeneration, ask: Ask, queries: int) -> AbstractConte
 
 
 def rank_arrays(opened: OpenGeneration, queries: Sequence[QueryVectors], ask: Ask) -> tuple[Floats, Ints]:
-    """`rank` as arrays: scores float32 [n, k], chunk_ids int64 [n, k], padded with (-inf, -1)."""
+    """`rank` as arrays, by the scores of the space as they are: float32 [n, k], chunk_ids int64 [n, k], padded with
+    (-inf, -1)."""
+    ask = replace(ask, raw=True)
     scores = np.full((len(queries), ask.k), -np.inf, np.float32)
     ids = np.full((len(queries), ask.k), -1, np.int64)
     timing = Timing()
@@ -119,7 +121,8 @@ class Asked:
         self.opened, self.ask, self.allowed, self.timing, self.demanded = opened, ask, allowed, timing, demanded
         self.count = int(np.count_nonzero(allowed))
         legs = opened.legs if ask.mode in SUMMED else None
-        self.ranker = Ranker(opened.spaces(ask.mode), opened.chunk_ids, legs, ask.options.fusion)
+        alone = opened.legs.shortened_alone if ask.shortens(opened.legs.blend) else None
+        self.ranker = Ranker(opened.spaces(ask.mode), opened.chunk_ids, legs, ask.options.fusion, alone)
         self.options: SearchOptions = replace(ask.options, allowed=allowed if masked or demanded else None)
         # Collapsing reads on behind the k best: all candidates are put in order.
         self.kept = None if ask.options.collapse is None else max(1, self.count)
@@ -185,7 +188,7 @@ class Asked:
     def _read(self, ordered: Ranking, ranking: Ranking) -> int:
         """How long the lists ought to be for what was read of the order."""
         read = 1 + int(np.flatnonzero(ordered.rows == ranking.rows[-1])[0])
-        return read if self.ranker.legs is None else COLLAPSE_SPARE * read
+        return read if self.ranker.legs is None and self.ranker.shortened is None else COLLAPSE_SPARE * read
 
     def _collapsed(self, ranking: Ranking) -> Ranking:
         if self.kept is None:

@@ -69,9 +69,16 @@ def explain_spaces(candidates: Candidates, chunk_ids: Ints, row: int, legs: Legs
             rank=1 + int(better.sum()),
             listed=1 + int(listed[0]) if len(listed) else None,
             weight=legs.blend.factors[name] if summed else None,
-            length=float(legs.shortened(np.array([row]))[0]) if summed and name == "xtr" else None,
+            length=_length(legs, row, summed=summed) if name == "xtr" else None,
         )
     return spaces
+
+
+def _length(legs: Legs, row: int, *, summed: bool) -> float | None:
+    """What length took off the MaxSim of a row, None where it ranks alone and as it is."""
+    if summed:
+        return float(legs.shortened(np.array([row]))[0])
+    return float(legs.shortened_alone(np.array([row]))[0]) if legs.blend.alone else None
 
 
 def explain_tokens(

@@ -34,6 +34,10 @@ WEIGHTS: Mapping[str, float] = {"dense": 1.0, "name": 0.2, "xtr": 0.5, "lexical"
 # MaxSim grows by .045 to .061 a unit of log length in every collection, whatever is asked. Taking half of that off is
 # what every set gains from; larger constants win on short chunks and lose on long ones.
 LENGTH = 0.025
+# The same where MaxSim ranks alone: nDCG@10 or MRR@10 of seven sets +.005 to +.053, none surely less. Half of what the
+# sum takes, since there no other leg makes up for a chunk that says little: with .025 prose loses .014, with .03 surely
+# .026 (docs/measurements.md, "Late interaction alone").
+ALONE = 0.0125
 # What a row gains where the query is its name and nothing else, in standard deviations: the best sums are 4 to 7. Of
 # names of the standard library, asked alone, the first hit bears the name for .72 to .90 without, .96 to 1 with 3, .98
 # to 1 with 5 and with 10 (docs/measurements.md, "Names alone").
@@ -47,7 +51,7 @@ class Blend:
     candidates : that each leg gives. weights : of each leg's standard score; a leg without one takes no part. length :
     taken off MaxSim for each unit of ln(tokens of the chunk). names : whether the dense leg is the better of the
     chunk's and of the name's cosine; what the name weighs besides is among the weights. symbol : what a row gains that
-    bears the name that a query is.
+    bears the name that a query is. alone : taken off MaxSim for each unit of ln(tokens) where it ranks alone.
     """
 
     candidates: int
@@ -55,6 +59,7 @@ class Blend:
     length: float
     names: bool
     symbol: float = 0.0
+    alone: float = 0.0
 
     @property
     def factors(self) -> Mapping[str, float]:
@@ -68,6 +73,7 @@ class Blend:
             "weights": dict(self.weights),
             "length": self.length,
             SYMBOL: self.symbol,
+            "alone": self.alone,
         }
 
     @classmethod
@@ -79,7 +85,7 @@ class Blend:
             weights = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}
         elif "tokens" not in there:
             del weights["xtr"]
-        return cls(CANDIDATES, weights, LENGTH, names=True, symbol=BORNE)
+        return cls(CANDIDATES, weights, LENGTH, names=True, symbol=BORNE, alone=ALONE)
 
     @classmethod
     def of(cls, kept: Any) -> "Blend":
@@ -93,17 +99,17 @@ class Blend:
         weights = told.get("weights")
         if weights is None:
             return cls(candidates, {"dense": 1.0, "xtr": 1.0}, 0.0, names=False)
-        length, symbol = told.get("length", 0.0), told.get(SYMBOL, 0.0)
+        length, symbol, alone = told.get("length", 0.0), told.get(SYMBOL, 0.0), told.get("alone", 0.0)
         known = isinstance(weights, Mapping) and all(_known(*one) for one in weights.items())
-        known = known and _number(length) and _number(symbol) and symbol >= 0
+        known = known and all(map(_number, (length, symbol, alone))) and symbol >= 0
         if not known or not (weights.get("dense") or weights.get("xtr")):
             raise UnknownFormat(
-                f"the manifest's profile sets hybrid weights {weights!r}, length {length!r} and symbol {symbol!r}; "
-                f"this release follows weights from 0 for {', '.join(WEIGHTS)}, not all of vectors 0, a number, and "
-                "one from 0; open it with the release that wrote it"
+                f"the manifest's profile sets hybrid weights {weights!r}, length {length!r}, symbol {symbol!r} and "
+                f"alone {alone!r}; this release follows weights from 0 for {', '.join(WEIGHTS)}, not all of vectors 0, "
+                "numbers, and a symbol from 0; open it with the release that wrote it"
             )
         own = {name: float(weights[name]) for name in WEIGHTS if name in weights}
-        return cls(candidates, own, float(length), True, float(symbol))
+        return cls(candidates, own, float(length), True, float(symbol), float(alone))
 
 
 def _known(name: Any, weight: Any) -> bool:
@@ -153,6 +159,12 @@ class Legs:
         if self.log_tokens is None:
             return np.zeros(len(rows))
         return self.blend.length * self.log_tokens[rows].astype(np.float64)
+
+    def shortened_alone(self, rows: Ints) -> Doubles:
+        """The same where MaxSim ranks alone."""
+        if self.log_tokens is None:
+            return np.zeros(len(rows))
+        return self.blend.alone * self.log_tokens[rows].astype(np.float64)
 
     def of(self, rows: Ints, scores: Mapping[str, Floats]) -> dict[str, Doubles]:
         """What is standardized and summed, per leg float64 [len(rows)], from exact scores in each space.

@@ -70,6 +70,8 @@ def part_candidates(
         scores |= asked.ranker.legs.names_of(query, rows)
         scores |= asked.ranker.legs.borne_by(query, rows, scores)
         length = asked.ranker.legs.shortened(rows)
+    elif asked.ranker.shortened is not None:
+        length = asked.ranker.shortened(rows)
     places = {name: np.searchsorted(rows, found.rows) for name, found in lists.items()}
     return PartCandidates(opened.chunk_ids[rows], scores, length, places, asked.count, unknown)
 

@@ -84,10 +84,11 @@ def merged_hits(
     scores = {name: np.concatenate([one.scores[name] for one in told]) for name in spaces}
     summed = ask.mode in SUMMED
     legs = None
+    length = np.concatenate([one.length for one in told])
     if summed:
-        length = np.concatenate([one.length for one in told])
         legs = ToldLegs(blend, None, None, None, length, _besides(NAME, told), _besides(SYMBOL, told))
-    ranker = Ranker(tuple(ToldSpace(name, scores[name]) for name in spaces), ids, legs, ask.options.fusion)
+    shortened = (lambda rows: length[rows]) if ask.shortens(blend) else None
+    ranker = Ranker(tuple(ToldSpace(name, scores[name]) for name in spaces), ids, legs, ask.options.fusion, shortened)
     if not len(ids):
         return []
     allowed = sum(one.allowed for one in told)

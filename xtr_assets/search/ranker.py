@@ -4,7 +4,7 @@ One rule serves every mode. A mode names its spaces; `exact` and small or strong
 take every allowed row, so that the same rows come out as long as the lists missed none.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,6 +20,10 @@ from xtr_assets.search.retrievers import Listed, QueryVectors, Space
 from xtr_assets.telemetry.tracing import span
 
 Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
+
+# What length takes off moves a hit by a few places: lists of 2 k give +.024 where whole orders give +.026, of 3 k the
+# same as these (docs/measurements.md, "Late interaction alone").
+SHORTENED_LISTED = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,12 +76,13 @@ class Candidates:
 @dataclass(frozen=True, slots=True)
 class Ranker:
     """Ranks over the spaces of a mode. chunk_ids : int64 [end_row], they decide ties. legs : how the spaces make one
-    score; None in a mode of one space, whose score it is."""
+    score; None in a mode of one space, whose score it is, less what `shortened` gives for each of the rows."""
 
     spaces: tuple[Space, ...]
     chunk_ids: Ints
     legs: Legs | None = None
     fusion: Fusion = "zsum"
+    shortened: Callable[[Ints], Doubles] | None = None
 
     def retrieve(
         self, queries: Sequence[QueryVectors], options: SearchOptions, most: int | None = None
@@ -103,9 +108,11 @@ class Ranker:
         return allowed_rows <= max(most, CANDIDATES)
 
     def listed(self, k: int) -> int:
-        """The length of the lists. One space: the list is the answer. Legs: each is cut where the fusion does not see
-        further."""
-        return k if self.legs is None else max(k, self.legs.blend.candidates)
+        """The length of the lists. One space: the list is the answer, unless length changes its order. Legs: each is
+        cut where the fusion does not see further."""
+        if self.legs is None:
+            return k if self.shortened is None else SHORTENED_LISTED * k
+        return max(k, self.legs.blend.candidates)
 
     def _rank(
         self, query: QueryVectors, k: int, rows: Ints, lists: Mapping[str, Listed], timing: Timing, kept: int
@@ -119,7 +126,7 @@ class Ranker:
         with timing.phase("fuse"):
             ids = self.chunk_ids[rows]
             legs: dict[str, Doubles] = {} if self.legs is None else self.legs.of(rows, scores)
-            fused, moments = self._fuse(scores, legs, ids, k)
+            fused, moments = self._fuse(scores, legs, rows, k)
             best = best_positions(fused, ids, kept)
         candidates = Candidates(rows, scores, {name: found.rows for name, found in lists.items()}, legs, moments)
         leaders = [*fused[best_positions(fused, ids, 2)].tolist(), 0.0, 0.0]
@@ -127,11 +134,13 @@ class Ranker:
         return Ranking(rows[best], fused[best], by_space, candidates, (leaders[0], leaders[1]))
 
     def _fuse(
-        self, scores: Mapping[str, Floats], legs: dict[str, Doubles], ids: Ints, k: int
+        self, scores: Mapping[str, Floats], legs: dict[str, Doubles], rows: Ints, k: int
     ) -> tuple[Doubles, Mapping[str, Moments]]:
         if self.legs is None:
             (only,) = scores.values()
-            return only.astype(np.float64), {}
+            alone = only.astype(np.float64)
+            return (alone if self.shortened is None else alone - self.shortened(rows)), {}
+        ids = self.chunk_ids[rows]
         if self.fusion == "rrf":
             fused_ids, fused = rrf([ids[_ranked(space.name, legs[space.name], ids)] for space in self.spaces])
             # A row that no leg ranks has no part of any rank.

@@ -8,6 +8,7 @@ from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.query_syntax import SYNTAXES, Syntax
 from xtr_assets.core.search_options import SETTINGS, SearchOptions
 from xtr_assets.core.where_syntax import Where, parse_where
+from xtr_assets.search.legs import Blend
 from xtr_assets.search.ranker import Mode
 
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -30,6 +31,7 @@ class Ask:
 
     scan : score every allowed row, whatever the mode; it is the reference of what the mode's own lists find, and no
         search of anybody's: the metrics of searches do not count it
+    raw : rank by the scores of a space as they are
     """
 
     options: SearchOptions
@@ -37,11 +39,16 @@ class Ask:
     where: Where | None
     syntax: Syntax = "terms"
     scan: bool = False
+    raw: bool = False
 
     @property
     def k(self) -> int:
         """How many hits."""
         return self.options.k
+
+    def shortens(self, blend: Blend) -> bool:
+        """Whether length takes something off a score that ranks alone: off MaxSim, where the generation says so."""
+        return self.mode == "xtr" and not self.raw and blend.alone != 0.0
 
     @classmethod
     def checked(

@@ -78,6 +78,7 @@ PROFILE = {
     "weights": {"dense": 0.9, "name": 0.3, "xtr": 0.7, "lexical": 0.4},
     "length": 0.04,
     "symbol": 2.5,
+    "alone": 0.03,
 }
 
 CURVE = {

@@ -106,6 +106,38 @@ def test_the_score_is_the_weighted_sum_over_all_legs(legs: Searcher, slow: Slow,
 
 
 @pytest.mark.parametrize("query", QUERIES)
+def test_maxsim_that_ranks_alone_is_short_of_what_length_takes_off(legs: Searcher, slow: Slow, query: str) -> None:
+    scores = slow.scores(query)["xtr"]
+    length = 0.03 * np.log([len(one) for one in slow.tokens])
+    at = {row["chunk_id"]: i for i, row in enumerate(slow.rows)}
+    hits = legs.search(query, 10, "xtr", explain=True)
+    found = [at[hit.chunk_id] for hit in hits]
+    np.testing.assert_allclose([hit.score for hit in hits], (scores - length)[found], atol=2e-3)
+    np.testing.assert_allclose([hit.scores["xtr"] for hit in hits], scores[found], atol=2e-3)
+    np.testing.assert_allclose([hit.score for hit in hits], np.sort(scores - length)[::-1][:10], atol=2e-3)
+    # The term decides: without it the order is another one.
+    assert (np.diff(scores[found]) > 1e-3).any()
+    for hit, i in zip(hits, found, strict=True):
+        assert hit.explanation is not None
+        assert hit.explanation.spaces["xtr"].length == pytest.approx(length[i], abs=1e-6)
+
+
+def test_tokens_of_ones_own_are_ranked_by_maxsim_as_it_is(legs: Searcher, slow: Slow) -> None:
+    asked = ENCODER.encode_queries([QUERIES[0]]).tokens
+    scores, ids = legs.search_tokens(asked, 10)
+    true = slow.scores(QUERIES[0])["xtr"]
+    np.testing.assert_allclose(scores[0], np.sort(true)[::-1][:10], atol=2e-3)
+    at = {row["chunk_id"]: i for i, row in enumerate(slow.rows)}
+    np.testing.assert_allclose(scores[0], [true[at[one]] for one in ids[0].tolist()], atol=2e-3)
+
+
+def test_a_generation_that_says_nothing_of_length_alone_ranks_by_maxsim(searcher: Searcher) -> None:
+    for hit in searcher.search("parse date zebra", 10, "xtr", explain=True):
+        assert hit.score == hit.scores["xtr"]
+        assert hit.explanation is not None and hit.explanation.spaces["xtr"].length is None
+
+
+@pytest.mark.parametrize("query", QUERIES)
 def test_hybrid_finds_what_exact_finds(legs: Searcher, query: str) -> None:
     hybrid, exact = legs.search(query, 10, nprobe=16), legs.search(query, 10, "exact")
     assert [hit.chunk_id for hit in hybrid] == [hit.chunk_id for hit in exact]
@@ -265,6 +297,7 @@ def test_a_generation_without_weights_is_ranked_as_it_was_published(searcher: Se
         {"weights": {"dense": 1.0}, "length": "long"},
         {"weights": {"dense": 1.0}, "symbol": -1.0},
         {"weights": {"dense": 1.0}, "symbol": "first"},
+        {"weights": {"dense": 1.0}, "alone": float("inf")},
         {"weights": {"lexical": 1.0}},
     ],
 )

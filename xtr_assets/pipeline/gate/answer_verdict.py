@@ -96,7 +96,10 @@ class Judge:
         at = np.searchsorted(rows, found)
         true = {**scores, **({} if names is None else {"name": names})}
         borne = self._borne(case, rows, found, hits)
-        if wrong := _shown_scores(hits, legs, None if names is None else names[at], borne[at]):
+        tokens = self.stored.tokens(rows)
+        # As docs/searching.md says: where MaxSim ranks alone its own length term is taken off.
+        length = self.told.alone * np.log(np.maximum(tokens, 1)) if case.mode == "xtr" else np.zeros(len(rows))
+        if wrong := _shown_scores(hits, legs, None if names is None else names[at], borne[at], length[at]):
             verdict.problems.append(f"{wrong} ({case})")
             return
         # What the words scored now and when they were drawn: the same encoder, another batch.
@@ -113,8 +116,7 @@ class Judge:
         if case.rows is None:
             verdict.found.append(len(hits) / case.k)
             return
-        tokens = self.stored.tokens(rows)
-        self._best(case, hits, rows, at, scores, names, tokens, borne, apart, verdict)
+        self._best(case, hits, rows, at, scores, names, tokens, borne, length, apart, verdict)
 
     def whole(self, case: Case) -> bool:
         """Whether nothing may be missed: the rows are few enough to be scored, or the mode scores them all."""
@@ -175,15 +177,17 @@ class Judge:
         names: Floats | None,
         tokens: Ints,
         borne: Mask,
+        length: Doubles,
         apart: Mapping[str, float],
         verdict: Verdict,
     ) -> None:
         """Whether the best rows came: all of them where rows are scanned, else counted."""
         slack = {name: 2 * apart[name] + SAME[name] for name in apart}
-        total: Floats | Doubles
+        total: Doubles
         brought = np.ones(len(rows), np.bool_)
         if case.mode not in ("hybrid", "exact"):
-            ((name, total),) = scores.items()
+            ((name, alone),) = scores.items()
+            total = alone - length
             room = slack[name]
         else:
             made = summed(scores, names, tokens, self.places.ids_of(rows), self.told, case.k, slack)
@@ -235,8 +239,9 @@ def _scores(question: Question, stored: StoredVectors, leg: str, rows: Ints) -> 
     return stored.late(rows, question.tokens)
 
 
-def _shown_scores(hits: Sequence[Hit], legs: Sequence[str], names: Floats | None, borne: Mask) -> str:
-    """What an answer says of its own scores. names : float32 [hits], 0 where a hit has none; borne : bool [hits]."""
+def _shown_scores(hits: Sequence[Hit], legs: Sequence[str], names: Floats | None, borne: Mask, length: Doubles) -> str:
+    """What an answer says of its own scores. names : float32 [hits], 0 where a hit has none; borne : bool [hits];
+    length : float64 [hits], what is off a score that ranks alone."""
     for at, hit in enumerate(hits):
         compared = {*legs, *(("name",) if names is not None and names[at] != 0 else ())}
         compared |= {"symbol"} if borne[at] else set()
@@ -244,8 +249,10 @@ def _shown_scores(hits: Sequence[Hit], legs: Sequence[str], names: Floats | None
             return f"scores in {sorted(hit.scores)}, the mode compares in {sorted(compared)}"
         if borne[at] and hit.scores["symbol"] != 1.0:
             return f"a hit bears the name that was asked for and scores {hit.scores['symbol']:.4f} for it, not 1"
-        if len(legs) == 1 and legs[0] in hit.scores and names is None and abs(hit.score - hit.scores[legs[0]]) > 1e-6:
-            return f"score {hit.score:.4f} is not that of {legs[0]}, {hit.scores[legs[0]]:.4f}"
+        if len(legs) == 1 and legs[0] in hit.scores and names is None:
+            ranked = hit.scores[legs[0]] - float(length[at])
+            if abs(hit.score - ranked) > 1e-6:
+                return f"score {hit.score:.4f} is not that of {legs[0]}, {ranked:.4f}"
     order = [hit.score for hit in hits]
     if any(after > before for before, after in pairwise(order)):
         return "a better hit stands behind a worse one"

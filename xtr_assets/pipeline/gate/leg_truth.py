@@ -19,19 +19,21 @@ LEGS = ("dense", "xtr", "lexical")
 WEIGHTS = {"dense": 1.0, "name": 0.2, "xtr": 0.5, "lexical": 1 / 3}
 LENGTH = 0.025
 BORNE = 5.0
+ALONE = 0.0125
 LEAST_SPREAD = 1e-6
 
 
 @dataclass(frozen=True)
 class Told:
     """What a manifest says of hybrid. weights : by leg; length : a unit of log tokens; named : whether names count;
-    symbol : what a row gains that bears the name that the question is."""
+    symbol : what a row gains that bears the name that the question is; alone : as length, where MaxSim ranks alone."""
 
     depth: int
     weights: Mapping[str, float]
     length: float
     named: bool
     symbol: float = 0.0
+    alone: float = 0.0
 
     @classmethod
     def read(cls, generation: Generation) -> "Told":
@@ -41,7 +43,8 @@ class Told:
         if "weights" not in said:
             return cls(depth, {"dense": 1.0, "xtr": 1.0}, 0.0, False)
         weights = {leg: float(weight) for leg, weight in said["weights"].items()}
-        return cls(depth, weights, float(said["length"]), True, float(said.get("symbol", 0.0)))
+        symbol, alone = (float(said.get(key, 0.0)) for key in ("symbol", "alone"))
+        return cls(depth, weights, float(said["length"]), True, symbol, alone)
 
     @classmethod
     def documented(cls, legs: Collection[str]) -> "Told":
@@ -51,7 +54,7 @@ class Told:
             weights = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}
         elif "tokens" not in legs:
             del weights["xtr"]
-        return cls(DEPTH, weights, LENGTH, True, BORNE)
+        return cls(DEPTH, weights, LENGTH, True, BORNE, ALONE)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,15 @@ def test_lists_of_few_candidates_are_judged_as_such(tmp_path: Path, monkeypatch:
     assert not look(warehouse, draft).passed
 
 
+def test_a_length_term_that_is_left_out_where_maxsim_ranks_alone_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, draft = ranked(tmp_path / "w", 60)
+    monkeypatch.setattr(Legs, "shortened_alone", lambda self, rows: np.zeros(len(rows)))
+    found = look(warehouse, draft)
+    assert not found.passed and any("is not that of xtr" in one for one in found.details["problems"])
+
+
 def test_rows_at_the_end_of_a_list_leave_a_sum_open() -> None:
     """Two rows tie at the cut of one leg, and the other leg has one of them far up: both moments are possible."""
     told = Told(2, {"dense": 1.0, "xtr": 1.0, "lexical": 1.0}, 0.0, False)
