@@ -21,10 +21,6 @@ from xtr_assets.telemetry.tracing import span
 
 Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
 
-# What length takes off moves a hit by a few places: lists of 2 k give +.024 where whole orders give +.026, of 3 k the
-# same as these (docs/measurements.md, "Late interaction alone").
-SHORTENED_LISTED = 3
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
@@ -111,7 +107,7 @@ class Ranker:
         """The length of the lists. One space: the list is the answer, unless length changes its order. Legs: each is
         cut where the fusion does not see further."""
         if self.legs is None:
-            return k if self.shortened is None else SHORTENED_LISTED * k
+            return k if self.shortened is None else max(k, CANDIDATES)
         return max(k, self.legs.blend.candidates)
 
     def _rank(
