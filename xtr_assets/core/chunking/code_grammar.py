@@ -23,8 +23,9 @@ _JS = Language("javascript")
 _TS = Language("typescript")
 _SHELL = Language("bash", hash_comments=True)
 
-# A header is C or C++; which of the two is told by which parses it with fewer faults.
-HEADERS = frozenset({".h"})
+# What may be C or C++: which of the two is told by which parses it with fewer faults. Functions that a macro begins
+# (`SYSCALL_DEFINE2(kill, ...) {`) are only known to the grammar of C++.
+C_OR_CPP = frozenset({".c", ".h"})
 
 LANGUAGES: dict[str, Language] = {
     **dict.fromkeys((".js", ".mjs", ".cjs", ".jsx"), _JS),
@@ -34,7 +35,7 @@ LANGUAGES: dict[str, Language] = {
     ".rs": Language("rust", "::"),
     ".java": Language("java"),
     **dict.fromkeys((".c", ".h"), _C),
-    **dict.fromkeys((".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx"), _CPP),
+    **dict.fromkeys((".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".ipp", ".tcc", ".inl", ".cu", ".cuh"), _CPP),
     ".cs": Language("csharp"),
     ".rb": Language("ruby", "::", hash_comments=True),
     ".php": Language("php", "::", hash_comments=True),
@@ -45,6 +46,8 @@ LANGUAGES: dict[str, Language] = {
     ".sql": Language("sql"),
 }
 CPP = _CPP
+# Grammars of languages whose files a preprocessor reads first.
+MACROS, CONDITIONS = frozenset({"c", "cpp"}), frozenset({"c", "cpp", "csharp", "swift"})
 
 # Functions and methods, where they have a body: a prototype is a line of what it stands in.
 FUNCTIONS = _named(
@@ -92,7 +95,7 @@ THROUGH = WRAPPERS | _named(
     "class_body interface_body enum_body enum_body_declarations declaration_list field_declaration_list body_statement "
     "template_body enum_class_body protocol_body statement_block linkage_specification preproc_if preproc_ifdef "
     "preproc_else preproc_elif if_statement compound_statement parenthesized_expression call_expression arguments "
-    "function_expression arrow_function extension_definition do_block ERROR"
+    "function_expression arrow_function extension_definition do_block begin if unless then else ERROR"
 )
 
 # Doc comments and what is written above a definition.

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xtr_assets.core.chunking import chunk_code, code_syntax
+from xtr_assets.core.chunking import chunk_code, code_parser
 from xtr_assets.core.chunking.code_depth import MOST_NESTED, deepest
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
-from xtr_assets.core.chunking.code_syntax import Unparsable
+from xtr_assets.core.chunking.code_parser import Unparsable
 from xtr_assets.core.types import Chunk
 from xtr_assets_tests.core.chunking.code_samples import SAMPLES
 
@@ -267,7 +267,7 @@ def test_depth(text: str, depth: int) -> None:
 
 def test_a_parser_that_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """24 KB of `else` take Scala's parser a second, and 16 times that for four times as much: no bracket is deep."""
-    monkeypatch.setattr(code_syntax, "MOST_SECONDS", 0.1)
+    monkeypatch.setattr(code_parser, "MOST_SECONDS", 0.1)
     text, begun = "if(a){}else " * 20_000, time.thread_time()
     with pytest.raises(Unparsable, match="the parser of scala took more than 0 s for 240,000 bytes; exclude the file"):
         chunks(text, ".scala")
