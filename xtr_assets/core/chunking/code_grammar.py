@@ -81,8 +81,11 @@ BOUND = {
     "assignment_expression": ("left", "right"),
     "public_field_definition": ("name", "value"),
     "field_definition": ("property", "value"),
+    "pair": ("key", "value"),
 }
 FUNCTION_VALUES = _named("arrow_function function_expression generator_function function")
+# An object that holds functions (`module.exports = {...}`, the methods of a component) stands for a class.
+CLASS_VALUES = _named("class object")
 
 # What begins with the definition that it holds: an export, a template, the keyword before a list of types.
 WRAPPERS = _named(
@@ -95,7 +98,9 @@ THROUGH = WRAPPERS | _named(
     "class_body interface_body enum_body enum_body_declarations declaration_list field_declaration_list body_statement "
     "template_body enum_class_body protocol_body statement_block linkage_specification preproc_if preproc_ifdef "
     "preproc_else preproc_elif if_statement compound_statement parenthesized_expression call_expression arguments "
-    "function_expression arrow_function extension_definition do_block begin if unless then else ERROR"
+    "function_expression arrow_function extension_definition do_block begin if unless then else else_clause "
+    "elif_clause case_statement case_item variable_declarator object pair as_expression satisfies_expression "
+    "return_statement object_creation_expression anonymous_class ERROR"
 )
 
 # Doc comments and what is written above a definition.

@@ -11,6 +11,7 @@ from xtr_assets.core.chunking.code_grammar import (
     ABOVE,
     BODIES,
     BOUND,
+    CLASS_VALUES,
     CLASSES,
     FUNCTION_VALUES,
     FUNCTIONS,
@@ -100,10 +101,11 @@ def _definition(node: Node, begin: int, in_class: bool) -> Definition | None:
         # One line of an arrow function is a constant like others.
         if bound is None or named is None or last_line(bound) == first_line(node):
             return None
-        if bound.type not in FUNCTION_VALUES and bound.type != "class":
+        holds = bound.type in CLASS_VALUES and (bound.type != "object" or _holds_functions(bound))
+        if bound.type not in FUNCTION_VALUES and not holds:
             return None
-        name = _text(named)
-        kind = "class" if bound.type == "class" else ("method" if in_class else "function")
+        name = _text(named).strip("'\"")
+        kind = "class" if holds else ("method" if in_class else "function")
         value = bound
     elif kind in WHOLE_FUNCTIONS or (kind in FUNCTIONS and _body(node) is not None):
         name, kind = _name(node), "method" if in_class or kind == "singleton_method" else "function"
@@ -119,6 +121,20 @@ def _definition(node: Node, begin: int, in_class: bool) -> Definition | None:
     if not name:
         return None
     return Definition(begin, last_line(node), name, kind, _header(node, _typed(value), name), node)
+
+
+def _holds_functions(value: Node) -> bool:
+    waiting = [value]
+    while waiting:
+        for child in waiting.pop().named_children:
+            held = child.child_by_field_name("value") if child.type == "pair" else child
+            if held is None or held.start_point[0] == held.end_point[0]:
+                continue
+            if held.type in FUNCTION_VALUES or held.type == "method_definition":
+                return True
+            if held.type == "object":
+                waiting.append(held)
+    return False
 
 
 def _typed(node: Node) -> Node:
