@@ -188,7 +188,7 @@ class Asked:
     def _read(self, ordered: Ranking, ranking: Ranking) -> int:
         """How long the lists ought to be for what was read of the order."""
         read = 1 + int(np.flatnonzero(ordered.rows == ranking.rows[-1])[0])
-        return read if self.ranker.legs is None and self.ranker.shortened is None else COLLAPSE_SPARE * read
+        return read if self.ranker.legs is None else COLLAPSE_SPARE * read
 
     def _collapsed(self, ranking: Ranking) -> Ranking:
         if self.kept is None:
