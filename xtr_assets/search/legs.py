@@ -80,12 +80,13 @@ class Blend:
     def standard(cls, there: EncoderLegs = BOTH_LEGS) -> "Blend":
         """What a generation begun now is published with, whose encoder gives these. One of them alone weighs 1, and
         words a third of it (docs/measurements.md, "One leg")."""
-        weights = dict(WEIGHTS)
+        weights, alone = dict(WEIGHTS), ALONE
         if "dense" not in there:
-            weights = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}
+            # What gives tokens alone was trained to rank by MaxSim as it is.
+            weights, alone = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}, 0.0
         elif "tokens" not in there:
             del weights["xtr"]
-        return cls(CANDIDATES, weights, LENGTH, names=True, symbol=BORNE, alone=ALONE)
+        return cls(CANDIDATES, weights, LENGTH, names=True, symbol=BORNE, alone=alone)
 
     @classmethod
     def of(cls, kept: Any) -> "Blend":

@@ -49,12 +49,12 @@ class Told:
     @classmethod
     def documented(cls, legs: Collection[str]) -> "Told":
         """What a generation begun now is published with, of the legs "dense" and "tokens"."""
-        weights = dict(WEIGHTS)
+        weights, alone = dict(WEIGHTS), ALONE
         if "dense" not in legs:
-            weights = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}
+            weights, alone = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}, 0.0
         elif "tokens" not in legs:
             del weights["xtr"]
-        return cls(DEPTH, weights, LENGTH, True, BORNE, ALONE)
+        return cls(DEPTH, weights, LENGTH, True, BORNE, alone)
 
 
 @dataclass(frozen=True)
