@@ -80,6 +80,7 @@ class ServerSettings:
             live,
             self._query_log(),
             shared,
+            own_process=True,
         )
 
     def check(self) -> None:
