@@ -28,7 +28,7 @@ from xtr_assets.server.answers import (
 from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.facets import FacetCounts
 from xtr_assets.server.gatherer import Gatherer
-from xtr_assets.server.guard import AGENTS, Guard, response_of
+from xtr_assets.server.guard import AGENTS, Guard, Receive, Scope, Send, response_of, shortcut
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.json_body import json_object
 from xtr_assets.server.limits import Limits
@@ -126,7 +126,11 @@ class Server:
         if agents is not None:
             routes.append(Route(AGENTS, agents))
         starlette = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: http_problem})
-        self.app = Guard(starlette, bearers, hosts)
+        self.app = Guard(shortcut("POST", "/v1/search", self._search_straight, starlette), bearers, hosts)
+
+    async def _search_straight(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await answered(self._search)(Request(scope, receive))
+        await response(scope, receive, send)
 
     # -- routes -------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import uvicorn
 
 from xtr_assets.pipeline.queries.question_log import QuestionLog
+from xtr_assets.server import heap
 from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.hosted_index import LEASE_SECONDS, HostedIndex
 from xtr_assets.server.limits import Limits
@@ -52,8 +53,12 @@ class ServerSettings:
     limits: Limits = field(default_factory=Limits)
 
     def server(self, shared: SharedMetrics | None = None) -> uvicorn.Server:
-        """A server that was not started; one of several where their metrics are shared. Raises ConfigError where the
-        tokens or the redaction hook cannot be used, ModuleNotFoundError where a package is missing."""
+        """The server of this process, not started yet; one of several where their metrics are shared.
+
+        Raises ConfigError where the tokens or the redaction hook cannot be used, ModuleNotFoundError where a package is
+        missing.
+        """
+        heap.few_heaps()
         indexes = [
             HostedIndex(
                 name,

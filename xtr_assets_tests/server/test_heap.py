@@ -61,8 +61,7 @@ def test_after_settling_a_collection_walks_only_what_came_since_and_finds_its_cy
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc")
 def test_free_pages_below_what_is_used_go_back_to_the_system() -> None:
-    pytest.importorskip("ctypes")
-    if heap._malloc_trim() is None:
+    if heap._of_libc("malloc_trim") is None:
         pytest.skip("this C library has no malloc_trim")
     blocks = [bytes(2000) for _ in range(20_000)]
     kept = blocks[:: len(blocks) - 1]
