@@ -128,12 +128,16 @@ class Gatherer:
         metrics.SERVER_GATHERED.observe(len(batch))
         self._threads.start(partial(self._work, batch))
 
-    def _work(self, batch: list[_Waiting]) -> None:
+    def _work(self, batch: list[_Waiting]) -> Callable[[], None]:
         """In a worker thread."""
         results = self._answered(batch[0].key, [one.item for one in batch])
-        # A loop that was closed meanwhile has nobody who waits.
-        with suppress(RuntimeError):
-            batch[0].future.get_loop().call_soon_threadsafe(self._end, batch, results)
+
+        def told() -> None:
+            # A loop that was closed meanwhile has nobody who waits.
+            with suppress(RuntimeError):
+                batch[0].future.get_loop().call_soon_threadsafe(self._end, batch, results)
+
+        return told
 
     def _answered(self, key: Any, items: list[Any]) -> Sequence[Any]:
         try:

@@ -1,4 +1,4 @@
-"""The memory of a process that serves for months: few heaps, cheap full collections, free pages given back."""
+"""The memory of a process that serves for months: one heap, cheap full collections, free pages given back."""
 
 import ctypes
 import gc
@@ -9,7 +9,6 @@ from typing import Any
 TRIM_SECONDS = 60.0
 # Of malloc.h.
 M_ARENA_MAX = -8
-HEAPS = 2
 
 
 def settle() -> None:
@@ -25,19 +24,20 @@ def settle() -> None:
     gc.collect()
 
 
-def few_heaps() -> None:
-    """Before threads are started: let them share a heap of the C library, beside that of the main one.
+def one_heap() -> None:
+    """Before threads are started: let them share the heap of the main one.
 
     In glibc each has its own, up to eight a core, and keeps what was freed below anything that is still used. Over a
-    small index, 12 heaps grew to 37 MB within 80 moves of the pointer, for 25 MB in use; HEAPS of them keep to 30 MB.
+    small index 12 heaps grew to 37 MB within 80 moves of the pointer, two to 34 MB, one to 29, for 25 MB in use. What
+    threads allocate they allocate under Python's lock, but for kernels, which take their memory once a call.
     """
     mallopt = _of_libc("mallopt")
     if mallopt is not None:
-        mallopt(M_ARENA_MAX, HEAPS)
+        mallopt(M_ARENA_MAX, 1)
 
 
 def give_back() -> None:
-    """Return free pages of the C heaps to the system; nothing where the C library has no such call."""
+    """Return free pages of the C heap to the system; nothing where the C library has no such call."""
     trim = _of_libc("malloc_trim")
     if trim is not None:
         trim(0)

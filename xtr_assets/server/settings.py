@@ -58,7 +58,7 @@ class ServerSettings:
         Raises ConfigError where the tokens or the redaction hook cannot be used, ModuleNotFoundError where a package is
         missing.
         """
-        heap.few_heaps()
+        heap.one_heap()
         indexes = [
             HostedIndex(
                 name,

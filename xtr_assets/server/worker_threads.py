@@ -1,45 +1,54 @@
-"""Threads that take work as it comes: a queue, and nothing around it.
+"""Threads that take work as it comes, the one first that worked last: what it needs is still in its core's cache.
 
-A ThreadPoolExecutor makes a future with a lock and a condition of each call, and tells of its end before its thread
-lets go of Python's lock, which whoever was told then waits for: 40 us a question more, of 700 between a socket and a
-search of no time.
+Two threads that take turns, as those of a ThreadPoolExecutor do once both were needed, answered a lone question of 0.97
+ms in 1.17. Besides, an executor makes a future with a lock and a condition of each call.
 """
 
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
 
-Work = Callable[[], None]
+# Does the work, and gives what tells of its end. Neither raises.
+Work = Callable[[], Callable[[], object]]
+_Inbox = SimpleQueue[Work | None]
 
 
 class WorkerThreads:
-    """`start` gives work to whichever thread is free, in order. Work must not raise: it tells of its end by itself."""
+    """At most `count` threads. `start` and `close` are called from one thread."""
 
     def __init__(self, count: int, name: str) -> None:
         self._count, self._name = count, name
-        self._work: SimpleQueue[Work | None] = SimpleQueue()
-        self._threads: list[Thread] = []
+        self._threads: list[tuple[Thread, _Inbox]] = []
+        self._idle: list[_Inbox] = []
 
     def start(self, work: Work) -> None:
-        """Run it, after what was given before; from one thread at a time."""
-        if not self._threads:
-            self._threads = [
-                Thread(target=self._run, name=f"{self._name}_{number}", daemon=True) for number in range(self._count)
-            ]
-            for one in self._threads:
-                one.start()
-        self._work.put(work)
+        """Let a thread do it; no more at a time than there are threads."""
+        if not self._idle:
+            self._idle.append(self._another())
+        self._idle.pop().put(work)
 
     def close(self) -> None:
-        """Wait for what was given; `start` begins anew."""
-        threads, self._threads = self._threads, []
-        for _ in threads:
-            self._work.put(None)
-        for one in threads:
-            one.join()
+        """Wait for what is under way."""
+        threads, self._threads, self._idle = self._threads, [], []
+        for _, inbox in threads:
+            inbox.put(None)
+        for thread, _ in threads:
+            thread.join()
 
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            work()
+    def _another(self) -> _Inbox:
+        if len(self._threads) == self._count:
+            raise RuntimeError(f"more than {self._count} calls at a time")
+        inbox: _Inbox = SimpleQueue()
+        thread = Thread(target=self._run, args=(inbox,), name=f"{self._name}_{len(self._threads)}", daemon=True)
+        self._threads.append((thread, inbox))
+        thread.start()
+        return inbox
+
+    def _run(self, inbox: _Inbox) -> None:
+        while (work := inbox.get()) is not None:
+            told = work()
+            # Whoever is told may have work again at once.
+            self._idle.append(inbox)
+            told()
             # Waiting, a thread would hold the question and its answer.
-            del work
+            del work, told
