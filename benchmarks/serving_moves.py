@@ -167,13 +167,12 @@ def _run(
         if at - last >= (60 if given.soak else 15):
             last = at
             print(f"after {at / 60:5.1f} min: resident {resident:7.1f} MB, own {own:7.1f} MB")
-    half = [(at / 60, own) for at, _, own in figures[len(figures) // 2 :]]
-    slope = statistics.linear_regression([at for at, _ in half], [own for _, own in half]).slope
-    sizes = [own for _, own in half]
-    print(
-        f"own memory in the second half: {min(sizes):.1f} to {max(sizes):.1f}, median {statistics.median(sizes):.1f} MB, "
-        f"slope {slope:+.3f} MB a minute"
-    )
+    half = figures[len(figures) // 2 :]
+    sizes = [own for _, _, own in half]
+    slope = statistics.linear_regression([at / 60 for at, _, _ in half], sizes).slope
+    middle = statistics.median(sizes)
+    print(f"own memory in the second half: {min(sizes):.1f} to {max(sizes):.1f}, median {middle:.1f} MB")
+    print(f"its slope: {slope:+.3f} MB a minute")
 
 
 if __name__ == "__main__":
