@@ -9,6 +9,7 @@ import uvicorn
 from xtr_assets.pipeline.queries.question_log import QuestionLog
 from xtr_assets.server import heap
 from xtr_assets.server.bearers import Bearers
+from xtr_assets.server.host_process import enough_files
 from xtr_assets.server.hosted_index import LEASE_SECONDS, HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.live_recall import BUDGET, SHARE, LiveRecall
@@ -59,6 +60,7 @@ class ServerSettings:
         missing.
         """
         heap.one_heap()
+        enough_files(self.limits.connections)
         indexes = [
             HostedIndex(
                 name,
