@@ -22,7 +22,9 @@ from xtr_assets_tests.server.test_hot_swap import until
 
 @pytest.fixture
 def collected() -> Iterator[None]:
+    # What other tests hold is walked once: a collection of all of it takes a second in a long run.
     gc.collect()
+    gc.freeze()
     gc.disable()
     yield
     gc.enable()

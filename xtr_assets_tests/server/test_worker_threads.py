@@ -1,6 +1,5 @@
 """Threads of a server: the one that worked last works next, none holds on to what it did."""
 
-import gc
 import threading
 import weakref
 from collections.abc import Callable
@@ -59,5 +58,4 @@ def test_what_is_under_way_is_waited_for_and_nothing_of_it_stays() -> None:
     threading.Timer(0.05, go.set).start()
     del work
     threads.close()
-    gc.collect()
     assert told == [Answer] and known() is None
