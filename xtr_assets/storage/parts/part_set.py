@@ -38,9 +38,12 @@ class PartSet(PartSetReader):
     """A folder of warehouses that serve together (docs/parts.md)."""
 
     @classmethod
-    def create(cls, path: str | Path, *, most_chunks: int = MOST_CHUNKS) -> Self:
-        """Make an empty set. StorageError where the folder is one already, or holds anything else."""
+    def create(cls, path: str | Path, *, most_chunks: int = MOST_CHUNKS, exist_ok: bool = False) -> Self:
+        """Make an empty set. StorageError where the folder is one already (not with `exist_ok`), or holds anything
+        else."""
         refuse_address(path)
+        if exist_ok and holds_parts(path):
+            return cls.open(path)
         if most_chunks < 1:
             raise InvalidInput(f"most_chunks is {most_chunks}; a part holds 1 or more")
         layout = PartsLayout(Path(path).absolute())
@@ -51,6 +54,8 @@ class PartSet(PartSetReader):
             folder.mkdir(parents=True, exist_ok=True)
         with exclusive(layout.writer_lock, "making the set", LOCK_WAIT_SECONDS):
             if holds_parts(path):
+                if exist_ok:
+                    return cls.open(path)
                 raise StorageError(f"{path} was made by another host right now; open it")
             # Written last: without it the folder is no set.
             write_atomic(layout.parts_json, SetInfo(created_at=now(), most_chunks=most_chunks).to_bytes())
@@ -96,6 +101,45 @@ class PartSet(PartSetReader):
             self._write(self.info.model_copy(update={"shards": {**info.shards, **fresh}}))
             return {shard: placed.get(shard) or known[shard] for shard in sizes}
 
+    def settle(self, places: Mapping[str, str], most_chunks: int) -> None:
+        """Keep in which part each shard is, and how many chunks a part takes. Parts that are needed are added, in this
+        order. InvalidInput where a shard was placed in another part before: `reassign` is how it moves."""
+
+        def lacking(info: SetInfo) -> dict[str, str]:
+            known = {shard: one.part for shard, one in info.shards.items()}
+            for shard, part in places.items():
+                if known.get(shard, part) != part:
+                    raise InvalidInput(
+                        f"shard {shard!r} was placed in part {known[shard]}, and part {part} wants it; load the "
+                        "definitions again where they are older than that, or move it: `xtr-assets parts move`"
+                    )
+            return {shard: part for shard, part in places.items() if shard not in known}
+
+        info = self.info
+        if not lacking(info) and info.most_chunks == most_chunks:
+            return
+        with self._writing("placing shards"):
+            new = lacking(self.info)
+            for part in dict.fromkeys(new.values()):
+                if part not in self.info.parts:
+                    self.add(part)
+            shards = {**self.info.shards, **{shard: ShardPlace(part=part) for shard, part in new.items()}}
+            self._write(self.info.model_copy(update={"shards": shards, "most_chunks": most_chunks}))
+
+    def reassign(self, shard: str, part: str) -> str:
+        """Let a shard belong to another part, which is made where there is none; gives the part that it was in. Both
+        are built then, and serve so by one move. What serves does not change."""
+        with self._writing(f"moving shard {shard}"):
+            info = self.info
+            if shard not in info.shards:
+                known = ", ".join(sorted(info.shards)) or "none"
+                raise InvalidInput(f"no shard {shard!r} was placed in {self.root}; there are: {known}")
+            if part not in info.parts:
+                self.add(part)
+            shards = {**self.info.shards, shard: ShardPlace(part=part, chunks=info.shards[shard].chunks)}
+            self._write(self.info.model_copy(update={"shards": shards}))
+            return info.shards[shard].part
+
     def _held(self, info: SetInfo) -> dict[str, int]:
         """Chunks of each part: of a shard that was built what serves, else what was said of it."""
         served = {name: self._served_rows(name) for name in info.parts}
@@ -139,7 +183,7 @@ class PartSet(PartSetReader):
             for name, one in parts.items():
                 with naming(name):
                     stack.enter_context(one.pin())
-            states = {name: _state(one) for name, one in parts.items()}
+            states = {name: part_state(one) for name, one in parts.items()}
             before = moves[-1] if moves else None
             if before is not None and before.parts == states:
                 return self._joined(before)
@@ -253,7 +297,8 @@ class PartSet(PartSetReader):
             yield
 
 
-def _state(generation: Generation) -> PartState:
+def part_state(generation: Generation) -> PartState:
+    """What a move says of a part that serves this."""
     manifest = generation.manifest
     return PartState(
         generation=generation.number,
