@@ -96,9 +96,8 @@ def _part(config: IndexConfig, part: str, shards: frozenset[str]) -> PartConfig:
         "sources": sources,
     }
     # The whole was checked; checking a part again would vouch for its encoder a second time.
-    return PartConfig.model_construct(
-        **fields, part=part, shards=shards, index=config.name, whole_sources=config.known_sources
-    )
+    own: dict[str, Any] = {"part": part, "shards": shards, "index": config.name, "whole_sources": config.known_sources}
+    return PartConfig.model_construct(**fields, **own)
 
 
 def _narrowed(source: SourceConfig, shards: frozenset[str]) -> SourceConfig | None:
@@ -111,7 +110,7 @@ def _narrowed(source: SourceConfig, shards: frozenset[str]) -> SourceConfig | No
     return source.model_copy(update={"partitions": kept})
 
 
-def _full(root: Path, parts: Sequence[str], settings: PartsConfig) -> tuple[str, ...]:
+def _full(root: Path, parts: tuple[str, ...], settings: PartsConfig) -> tuple[str, ...]:
     """The newest part, where it takes no more: an older one takes nothing anyway."""
     return parts[-1:] if parts and _rows(PartSetReader.open(root), parts[-1]) >= settings.max_chunks else ()
 

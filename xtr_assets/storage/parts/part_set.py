@@ -13,6 +13,7 @@ from xtr_assets.core.errors import (
 )
 from xtr_assets.core.files import write_atomic
 from xtr_assets.core.part_places import MOST_CHUNKS, place_shards
+from xtr_assets.storage.digests import VerifyReport
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import whoami
 from xtr_assets.storage.layout import Layout, PartsLayout
@@ -23,6 +24,7 @@ from xtr_assets.storage.parts.move_chain import append_move, last_move, stack_of
 from xtr_assets.storage.parts.part_gate import refuse_set, set_problems
 from xtr_assets.storage.parts.part_records import PartMove, PartState, SetInfo, ShardPlace
 from xtr_assets.storage.parts.part_set_reader import PartSetReader, holds_parts, manifest_digest, naming
+from xtr_assets.storage.parts.part_verify import verify_set
 from xtr_assets.storage.parts.pins import pin_for_moves, pinned_by_moves
 from xtr_assets.storage.remote.address import refuse_address
 from xtr_assets.storage.scrub import verify_once
@@ -155,6 +157,10 @@ class PartSet(PartSetReader):
         for one in published.manifest.segments if published is not None else ():
             rows[one.shard] = rows.get(one.shard, 0) + one.live_rows
         return rows
+
+    def verify(self, number: int | None = None, *, full: bool = True) -> VerifyReport:
+        """Compare every file of every part, or of what move `number` names, and the moves, with their records."""
+        return verify_set(self, number, full=full)
 
     # -- moves --------------------------------------------------------------------------------------------------------
 

@@ -65,6 +65,10 @@ class PartSetReader:
         """The warehouse of a part: it is built, published and rolled back as any other. WarehouseNotFound naming it."""
         if part not in (names := self.info.parts):
             raise WarehouseNotFound(f"no part {part!r} in {self.root}; there are: {', '.join(names) or 'none'}")
+        return self.part_warehouse(part)
+
+    def part_warehouse(self, part: str) -> Warehouse:
+        """The same of a part that moves name, whether it was taken out since or not."""
         folder = self.layout.part(part)
         refuse_linked(Layout(self.root), folder)
         try:
