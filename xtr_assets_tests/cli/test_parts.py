@@ -100,6 +100,40 @@ def test_a_build_of_parts_tells_of_each_and_of_the_move(tmp_path: Path, monkeypa
     assert json.loads(run("parts", "status", "warehouse", "--json").stdout)["shards"]["b"] == "part-0001"
 
 
+def test_a_set_goes_through_a_store_and_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    enter(tmp_path, monkeypatch)
+    run("parts", "init", "set")
+    for part in ("a", "b"):
+        run("parts", "add", "set", part)
+        build("set", part, "zebra")
+    run("parts", "publish", "set", "--force", "no gate here")
+    assert json.loads(run("push", "store", "-w", "set", "--json").stdout)["push"] == 1
+    assert "already (push 1)" in run("push", "store", "-w", "set").stderr
+    assert run("pull", "store", "-w", "front", "--moves").exit_code == 0
+    assert run("pull", "store/parts/a", "-w", "one", "--part", "a").exit_code == 2
+    looks = iter(range(3))
+
+    def sleep(seconds: float) -> None:
+        assert seconds == 7.0
+        look = next(looks)
+        if look == 0:
+            build("set", "a", "giraffe")
+            run("parts", "publish", "set", "--force", "no gate here")
+            run("push", "store", "-w", "set")
+        elif look == 1:
+            (tmp_path / "store").rename(tmp_path / "away")
+        else:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("xtr_assets.cli.pull.sleep", sleep)
+    followed = run("pull", "store", "-w", "host", "--part", "a", "--follow", "7")
+    told = " ".join(followed.stderr.split())
+    assert "pulled move 1 of" in told and "pulled move 2 of" in told and "away" not in told and "store" in told
+    assert followed.exit_code != 0 and json.loads(run("parts", "status", "host", "--json").stdout)["move"] == 2
+    found = json.loads(run("search", "giraffe", "-k", "1", "-w", "host/parts/a", "--json").stdout)
+    assert "giraffe" in found["hits"][0]["text"] and found["generation"] == 2
+
+
 def test_what_is_shown_of_a_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     enter(tmp_path, monkeypatch)
     assert run("parts", "init", "set").exit_code == 0

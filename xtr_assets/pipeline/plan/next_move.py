@@ -11,7 +11,8 @@ from xtr_assets.pipeline.plan.part_plan import PartPlan
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.parts.move_chain import taken_back
 from xtr_assets.storage.parts.part_records import PartMove, PartState
-from xtr_assets.storage.parts.part_set import PartSet, part_state
+from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets.storage.parts.part_set_reader import part_state
 from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.warehouse import Warehouse
 

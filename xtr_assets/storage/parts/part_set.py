@@ -1,9 +1,9 @@
 """Everything that is done to a set of parts: adding parts, placing shards, publishing by one move, rolling back."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from xtr_assets.core.errors import (
     GenerationError,
@@ -23,13 +23,17 @@ from xtr_assets.storage.parts.joined_generation import JoinedGeneration
 from xtr_assets.storage.parts.move_chain import append_move, last_move, stack_of, taken_back
 from xtr_assets.storage.parts.part_gate import refuse_set, set_problems
 from xtr_assets.storage.parts.part_records import PartMove, PartState, SetInfo, ShardPlace
-from xtr_assets.storage.parts.part_set_reader import PartSetReader, holds_parts, manifest_digest, naming
+from xtr_assets.storage.parts.part_set_reader import PartSetReader, holds_parts, naming, part_state
 from xtr_assets.storage.parts.part_verify import verify_set
 from xtr_assets.storage.parts.pins import pin_for_moves, pinned_by_moves
 from xtr_assets.storage.remote.address import refuse_address
 from xtr_assets.storage.scrub import verify_once
 from xtr_assets.storage.seal import refuse_altered
 from xtr_assets.storage.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from xtr_assets.storage.parts.set_pull import SetPullReport
+    from xtr_assets.storage.parts.set_push import SetPushReport
 
 # Moves whose generations stay in the parts, the serving one among them: as many as a warehouse keeps generations.
 KEPT_MOVES = 3
@@ -158,6 +162,26 @@ class PartSet(PartSetReader):
             rows[one.shard] = rows.get(one.shard, 0) + one.live_rows
         return rows
 
+    def push(self, store: str | Path, *, dry_run: bool = False, who: str | None = None) -> "SetPushReport":
+        """Bring what serves of all parts, and the moves, into an object store, each part as a store of its own below
+        `parts/`. Raises StoreConflict where another host pushed other moves; a push that ended early goes on."""
+        from xtr_assets.storage.parts.set_push import LocalSet, push_set
+        from xtr_assets.storage.parts.set_store import SetStore
+
+        with self._writing("looking at what is pushed"):
+            self._recovered()
+            state = LocalSet.of(self)
+        return push_set(self, state, SetStore.at(store, "empty" if dry_run else "made"), dry_run=dry_run, who=who)
+
+    @staticmethod
+    def pull(folder: str | Path, store: str | Path, *, parts: Collection[str] | None = None) -> "SetPullReport":
+        """Serve in a folder what the set in an object store serves. `parts` : bring the generations of these alone
+        (none: the moves, which is what a front reads). Nothing serves before all of it is verified."""
+        from xtr_assets.storage.parts.set_pull import pull_set
+        from xtr_assets.storage.parts.set_store import SetStore
+
+        return pull_set(folder, SetStore.at(store), parts)
+
     def verify(self, number: int | None = None, *, full: bool = True) -> VerifyReport:
         """Compare every file of every part, or of what move `number` names, and the moves, with their records."""
         return verify_set(self, number, full=full)
@@ -235,6 +259,27 @@ class PartSet(PartSetReader):
             fields = {**target.model_dump(), **update, "before": info.moved.sha256}
             return self._move(info, moves, PartMove.model_validate(fields))
 
+    def take_moves(self, info: SetInfo, moves: Sequence[tuple[PartMove, bytes]], brought: Collection[str]) -> None:
+        """Serve by the moves of a store, of which those here are the beginning; `brought` : the parts whose generations
+        came. First what keeps them from collection, then the moves, then parts.json."""
+        last = moves[-1][0]
+        with self._writing("pull of the moves"):
+            for part in brought:
+                layout = Layout(self.layout.part(part))
+                pin_for_moves(layout, {*pinned_by_moves(layout), last.parts[part].generation})
+            there = set(self.layout.move_numbers())
+            first, *later = [move for move, _ in moves if move.number not in there] or [None]
+            # The first of several comes last: till then the others follow nothing, and what serves here is no move in
+            # between, whose generations did not come.
+            for move in reversed(later):
+                append_move(self.layout, move)
+            if first is not None and not later:
+                append_move(self.layout, first)
+            self._write(info)
+            if first is not None and later:
+                append_move(self.layout, first)
+            self._unpin(stack_of([move for move, _ in moves])[-KEPT_MOVES:], info, brought)
+
     def _target(self, stack: list[PartMove], to: int | None) -> PartMove:
         if to is not None:
             found = [move for move in stack if move.number == to]
@@ -278,8 +323,8 @@ class PartSet(PartSetReader):
         self._unpin(stack_of([*moves, move])[-KEPT_MOVES:], info)
         return self._joined(move)
 
-    def _unpin(self, kept: list[PartMove], info: SetInfo) -> None:
-        for name in info.parts:
+    def _unpin(self, kept: list[PartMove], info: SetInfo, parts: Collection[str] | None = None) -> None:
+        for name in info.parts if parts is None else parts:
             numbers = {move.parts[name].generation for move in kept if name in move.parts}
             pin_for_moves(Layout(self.layout.part(name)), numbers)
 
@@ -301,14 +346,3 @@ class PartSet(PartSetReader):
         refuse_linked(Layout(self.root), self.layout.writer_lock)
         with exclusive(self.layout.writer_lock, purpose, LOCK_WAIT_SECONDS):
             yield
-
-
-def part_state(generation: Generation) -> PartState:
-    """What a move says of a part that serves this."""
-    manifest = generation.manifest
-    return PartState(
-        generation=generation.number,
-        manifest_sha256=manifest_digest(generation),
-        live_rows=manifest.live_rows,
-        shards=tuple(sorted(manifest.snapshots)),
-    )
