@@ -45,12 +45,12 @@ def test_a_pulled_set_is_the_pushed_one(two: PartSet, tmp_path: Path) -> None:
     planned = two.push(place, dry_run=True)
     assert planned.dry_run and planned.files > 10 and not place.exists()
     report = two.push(f"file://{place}")
-    assert (report.move, report.push, report.moved, report.files) == (1, 1, True, report.files)
+    assert (report.move, report.push, report.moved) == (1, 1, True)
     # What two parts have in common is sent once.
     assert 0 < report.files <= planned.files
     assert not two.push(place).moved
     came = PartSet.pull(here, place)
-    assert (came.move, came.moved, came.parts, came.files) == (1, True, ("a", "b"), report.files)
+    assert (came.move, came.moved, came.parts) == (1, True, ("a", "b")) and came.files >= report.files
     pulled = PartSet.open(here)
     assert served(pulled) == served(two) and pulled.verify().ok
     assert pulled.info == two.info and pulled.moves() == two.moves()
