@@ -212,9 +212,9 @@ def tell(story: Story, began: float, ended: float) -> None:
     took = sorted(one["took"] for one in lines if one["status"] == 200)
     refused = status[503] / len(lines)
     print(
-        f"{len(lines)} questions in {ended - began:.0f} s over {len(moves)} moves: {status[200]} answered, each as "
-        f"one index over the parts of its move; {status[503]} refused ({refused:.2%}); median {took[len(took) // 2] * 1000:.0f} ms, "
-        f"99 % within {took[int(len(took) * 0.99)] * 1000:.0f} ms",
+        f"{len(lines)} questions in {ended - began:.0f} s over {len(moves)} moves: {status[200]} answered, each as one "
+        f"index over the parts of its move; {status[503]} refused ({refused:.2%}); median "
+        f"{took[len(took) // 2] * 1000:.0f} ms, 99 % within {took[int(len(took) * 0.99)] * 1000:.0f} ms",
         flush=True,
     )
     assert refused <= MOST_REFUSED, refused
