@@ -115,11 +115,11 @@ def test_each_container_runs_a_command_that_there_is(documents: list[Document]) 
         assert (fill["store"], fill["warehouse"]) == (follow["store"], follow["warehouse"])
         root = Path(fill["warehouse"])
         if label:
-            assert fill["part"] == follow["part"] == [label] and not fill["moves"]
+            assert [*fill["part"]] == [*follow["part"]] == [label] and not fill["moves"]
             # What is brought is what is served, under the name by which the front knows it.
-            assert server["index"] == [f"{label}={root / 'parts' / label}"]
+            assert [*server["index"]] == [f"{label}={root / 'parts' / label}"]
         else:
-            assert fill["moves"] and follow["moves"] and server["parts"] == root
+            assert fill["moves"] and follow["moves"] and Path(server["parts"]) == root
         assert server["host"] == "0.0.0.0"
         (port,) = containers(one)["server"]["ports"]
         assert server["port"] == port["containerPort"]
