@@ -24,13 +24,19 @@ from xtr_assets.storage.warehouse import Warehouse
 CONFIG = """
 name: small
 warehouse: small
-parts: {{max_chunks: {most}}}
+parts: {{max_chunks: {most}, shards: {each}}}
 sources:
   - {{name: birds, kind: text, path: birds}}
   - {{name: trees, kind: text, path: trees{shards}}}
 encoder: {{kind: hashing}}
 recall: {{queries: 5}}
 """
+
+
+# A source that lies in two parts: each sees the files of the other's shard and has none of them.
+SPLIT = {"most": 6, "each": 2, "shards": ", shards: 2"}
+ALONE = {"most": 5, "each": 1, "shards": ""}
+PLACES = {"birds": "part-0001", "trees-00of02": "part-0001", "trees-01of02": "part-0002"}
 
 
 def write(folder: Path, name: str, said: str) -> None:
@@ -103,10 +109,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("parts")
     for name in ("heron", "stork", "crane", "egret"):
         write(folder / "birds", name, "wades at noon")
-    for name in ("alder", "aspen", "beech", "cedar"):
+    for name in ("alder", "beech", "cedar", "rowan"):
         write(folder / "trees", name, "grows at noon")
     with dg.DagsterInstance.ephemeral() as instance:
-        made = Site(folder, instance, parse_config(CONFIG.format(most=5, shards=""), folder))
+        made = Site(folder, instance, parse_config(CONFIG.format(**SPLIT), folder))
         result = made.build()
         assert (result.ok, result.moved, result.move, result.live_rows) == (True, True, 1, 8), result
         assert next(run.job_name for run in instance.get_runs()) == "publish"
@@ -119,7 +125,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(built: Path, tmp_path: Path) -> Iterator[Site]:
     shutil.copytree(built, tmp_path, dirs_exist_ok=True)
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Site(tmp_path, instance, parse_config(CONFIG.format(most=5, shards=""), tmp_path))
+        yield Site(tmp_path, instance, parse_config(CONFIG.format(**SPLIT), tmp_path))
 
 
 def test_the_life_of_an_index_of_parts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +147,8 @@ def test_the_life_of_an_index_of_parts(site: Site, monkeypatch: pytest.MonkeyPat
     assert site.settle() == ["publish"]
     assert site.serves() == {"part-0001": 2, "part-0002": 1} and site.top("ibis flies at dusk") == "ibis.md"
     assert [len(move.parts) for move in site.parts.moves()] == [2, 2]
-    assert any("part-0001 serves 6 chunks" in told and "5" in told for told in plan_parts(site.config).overfull())
+    (sentence,) = plan_parts(site.config).overfull()
+    assert "part-0001 serves 7 chunks" in sentence and "parts move" in sentence
     move = site.instance.get_latest_materialization_event(dg.AssetKey(["small", "published"]))
     assert move is not None and move.asset_materialization is not None
     assert move.asset_materialization.metadata["move"].value == 2
@@ -173,7 +180,10 @@ def test_each_part_has_its_assets_and_the_whole_has_one(site: Site) -> None:
         dg.AssetKey(["small_part_0001", "published"]),
         dg.AssetKey(["small_part_0002", "published"]),
     }
-    assert graph.get(dg.AssetKey(["small_part_0001", "chunks"])).partitions_def.get_partition_keys() == ["birds"]
+    assert graph.get(dg.AssetKey(["small_part_0001", "chunks"])).partitions_def.get_partition_keys() == [
+        "birds",
+        "trees-00of02",
+    ]
     assert {"search", "parts", "part_0001_warehouse"} <= set(site.defs.resources or {})
     jobs = {job.name for job in site.defs.resolve_all_job_defs()}
     assert {"publish", "rollback", "part_0001_rollback", "part_0002_rebuild"} <= jobs
@@ -183,7 +193,7 @@ def test_each_part_has_its_assets_and_the_whole_has_one(site: Site) -> None:
     with pytest.raises(ConfigError, match="strange"):
         build_index_defs(site.config, run_tags={"strange": {}})
     together = build_project_defs(
-        [site.config, parse_config(CONFIG.format(most=5, shards="").replace("small", "other"), site.folder)]
+        [site.config, parse_config(CONFIG.format(**ALONE).replace("small", "other"), site.folder)]
     )
     dg.Definitions.validate_loadable(together)
 
@@ -203,35 +213,38 @@ def test_a_downstream_asset_sees_the_set(site: Site) -> None:
 
 def test_shards_stay_in_their_parts_and_new_ones_touch_no_other(site: Site) -> None:
     """Neither another order of sources nor a new one between them moves anything; who wants it says so."""
-    assert plan_parts(site.config).places == {"birds": "part-0001", "trees": "part-0002"}
+    assert plan_parts(site.config).places == PLACES
     more = CONFIG.replace("sources:", "sources:\n  - {{name: ferns, kind: text, path: trees}}")
-    grown = parse_config(more.format(most=5, shards=""), site.folder)
+    grown = parse_config(more.format(**{**SPLIT, "each": 1}), site.folder)
     plan = plan_parts(grown)
-    assert plan.places == {"birds": "part-0001", "trees": "part-0002", "ferns": "part-0003"}
+    assert plan.places == {**PLACES, "ferns": "part-0003"}
     assert site.parts.info.parts == ("part-0001", "part-0002"), "to plan is not to write"
+    # Where the newest part has room a new shard goes there; where it is full, or has its number, to the next.
+    roomy = grown.model_copy(update={"parts": PartsConfig(shards=2)})
+    assert plan_parts(roomy).places == {**PLACES, "ferns": "part-0002"}
+    full = grown.model_copy(update={"parts": PartsConfig(shards=2, max_chunks=3)})
+    assert plan_parts(full).places == plan.places
     assert plan.settled().info.parts == ("part-0001", "part-0002", "part-0003")
-    wide = plan_parts(grown.model_copy(update={"parts": PartsConfig(shards=9, max_chunks=4)}))
-    assert wide.places == plan.places
+    assert plan_parts(roomy).places == plan.places
 
-    site.parts.reassign("birds", "part-0002")
+    site.parts.reassign("trees-01of02", "part-0001")
     moved = plan_parts(grown)
-    assert moved.places == {"birds": "part-0002", "trees": "part-0002", "ferns": "part-0003"}
-    assert moved.unused == ("part-0001",)
-    with pytest.raises(InvalidInput, match=r"'birds' was placed in part part-0002, and part part-0001 wants it"):
+    assert moved.places == {**plan.places, "trees-01of02": "part-0001"} and moved.unused == ("part-0002",)
+    with pytest.raises(InvalidInput, match=r"'trees-01of02' was placed in part part-0001, and part part-0002 wants it"):
         plan.settled()
     with pytest.raises(InvalidInput, match="no shard 'nowhere' was placed"):
         site.parts.reassign("nowhere", "part-0001")
     found = next_move(site.parts, moved, lambda *_: pytest.fail("no source is looked at"), now=0.0)
-    assert not found.due and "part-0001 has no shard of the configuration any more" in found.reason
+    assert not found.due and "part-0002 has no shard of the configuration any more" in found.reason
 
 
 def test_what_cannot_be_a_set_is_refused(tmp_path: Path) -> None:
     judged = CONFIG + "queries: {{path: q.jsonl, judgments: q.tsv}}"
     with pytest.raises(ConfigError, match=r"judgments.*of the whole index"):
-        parse_config(judged.format(most=5, shards=""), tmp_path)
+        parse_config(judged.format(**ALONE), tmp_path)
     with pytest.raises(ConfigError, match=r"max_chunks.* is 0"):
-        parse_config(CONFIG.format(most=0, shards=""), tmp_path)
-    config = parse_config(CONFIG.format(most=5, shards=", shards: 3"), tmp_path)
+        parse_config(CONFIG.format(**{**ALONE, "most": 0}), tmp_path)
+    config = parse_config(CONFIG.format(**{**ALONE, "shards": ", shards: 3"}), tmp_path)
     assert plan_parts(config).places == {
         "birds": "part-0001", "trees-00of03": "part-0002", "trees-01of03": "part-0003", "trees-02of03": "part-0004"
     }  # fmt: skip
