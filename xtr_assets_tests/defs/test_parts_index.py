@@ -180,10 +180,8 @@ def test_each_part_has_its_assets_and_the_whole_has_one(site: Site) -> None:
         dg.AssetKey(["small_part_0001", "published"]),
         dg.AssetKey(["small_part_0002", "published"]),
     }
-    assert graph.get(dg.AssetKey(["small_part_0001", "chunks"])).partitions_def.get_partition_keys() == [
-        "birds",
-        "trees-00of02",
-    ]
+    partitions = graph.get(dg.AssetKey(["small_part_0001", "chunks"])).partitions_def
+    assert partitions is not None and partitions.get_partition_keys() == ["birds", "trees-00of02"]
     assert {"search", "parts", "part_0001_warehouse"} <= set(site.defs.resources or {})
     jobs = {job.name for job in site.defs.resolve_all_job_defs()}
     assert {"publish", "rollback", "part_0001_rollback", "part_0002_rebuild"} <= jobs

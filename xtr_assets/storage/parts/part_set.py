@@ -268,16 +268,14 @@ class PartSet(PartSetReader):
                 layout = Layout(self.layout.part(part))
                 pin_for_moves(layout, {*pinned_by_moves(layout), last.parts[part].generation})
             there = set(self.layout.move_numbers())
-            first, *later = [move for move, _ in moves if move.number not in there] or [None]
+            missing = [move for move, _ in moves if move.number not in there]
             # The first of several comes last: till then the others follow nothing, and what serves here is no move in
             # between, whose generations did not come.
-            for move in reversed(later):
+            for move in reversed(missing[1:] or missing):
                 append_move(self.layout, move)
-            if first is not None and not later:
-                append_move(self.layout, first)
             self._write(info)
-            if first is not None and later:
-                append_move(self.layout, first)
+            if len(missing) > 1:
+                append_move(self.layout, missing[0])
             self._unpin(stack_of([move for move, _ in moves])[-KEPT_MOVES:], info, brought)
 
     def _target(self, stack: list[PartMove], to: int | None) -> PartMove:
