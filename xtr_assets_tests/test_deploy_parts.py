@@ -2,6 +2,9 @@
 
 import copy
 import re
+import runpy
+import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import yaml
 from typer.main import get_command
 
 from xtr_assets.cli import app
+from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.telemetry import metrics
 
 FOLDER = Path(__file__).parents[1] / "deploy" / "kubernetes"
@@ -192,3 +196,47 @@ def test_what_scales_the_front_is_counted(documents: list[Document]) -> None:
     named = re.findall(r"xtr_assets_\w+", (FOLDER / "front" / "autoscaler.yaml").read_text())
     known = {one._name for one in vars(metrics).values() if hasattr(one, "_name")}
     assert named and {name.removesuffix("_total") for name in named} <= {name.removesuffix("_total") for name in known}
+
+
+class Serve:
+    """As much of Ray Serve as the file uses: what would run, by its route."""
+
+    def __init__(self) -> None:
+        self.ran: dict[str, Any] = {}
+        self.replicas: dict[str, int] = {}
+
+    def ingress(self, build: Any) -> Any:
+        def around(cls: Any) -> Any:
+            cls.build = staticmethod(build)
+            return cls
+
+        return around
+
+    def deployment(self, *, name: str, num_replicas: int, max_ongoing_requests: int) -> Any:
+        assert max_ongoing_requests >= 1
+        self.replicas[name] = num_replicas
+
+        def around(cls: Any) -> Any:
+            cls.bind = staticmethod(lambda: cls)
+            return cls
+
+        return around
+
+    def run(self, bound: Any, *, name: str, route_prefix: str, blocking: bool = False) -> None:
+        assert name in self.replicas and blocking == (route_prefix == "/")
+        self.ran[route_prefix] = bound.build()
+
+
+def test_ray_serves_each_part_and_a_front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray is not among the packages of the tests: its names are stood in for, ours are the real ones."""
+    serve = Serve()
+    parts = PartSet.create(tmp_path / "set")
+    for part in ("part-0001", "part-0002"):
+        parts.add(part)
+    monkeypatch.setitem(sys.modules, "ray", types.SimpleNamespace(serve=serve))
+    monkeypatch.setenv("XTR_ASSETS_SET", str(parts.root))
+    monkeypatch.setenv("XTR_ASSETS_TOKENS", "front a-token-that-is-long")
+    runpy.run_path(str(FOLDER.parent / "ray-serve" / "parts.py"), run_name="__main__")
+    assert set(serve.ran) == {"/part-0001", "/part-0002", "/"}
+    assert all(callable(application) for application in serve.ran.values())
+    assert set(serve.replicas.values()) == {2}
