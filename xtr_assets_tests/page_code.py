@@ -90,7 +90,11 @@ def command_problem(line: str) -> str | None:
 
 @cache
 def _known() -> dict[str, click.Command]:
-    return dict(commands())
+    found = dict(commands())
+    for name, group in list(found.items()):
+        if isinstance(group, click.Group):
+            found |= {f"{name} {inner}": command for inner, command in group.commands.items()}
+    return found
 
 
 def _without_comment(line: str) -> str:
@@ -111,6 +115,8 @@ def _problem(words: list[str]) -> str | None:
         words = words[1:]
     if not words or STANDING_IN.fullmatch(words[0]):
         return None
+    if " ".join(words[:2]) in known:
+        words = [" ".join(words[:2]), *words[2:]]
     command = known.get(words[0])
     if command is None:
         return f"there is no command {words[0]}"

@@ -22,6 +22,7 @@ DOCS = Path(xtr_assets.__file__).parents[1] / "docs"
 # Heading -> model, in the order of the page.
 FIELDS: Mapping[str, type[BaseModel]] = {
     "xtr.yaml": index_config.IndexConfig,
+    "parts": index_config.PartsConfig,
     "sources": SourceConfig,
     "recall": index_config.RecallConfig,
     "gate": index_config.GateConfig,

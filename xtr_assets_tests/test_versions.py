@@ -17,6 +17,7 @@ from xtr_assets.index.lexical.postings import LEXICAL_FORMAT
 from xtr_assets.search.loaders import LexicalIndexFile, TokenIndexFile
 from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo
 from xtr_assets.storage.parts.part_records import PartMove, Pins, SetInfo
+from xtr_assets.storage.parts.set_store import SetPush
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse_info import WarehouseInfo
 
@@ -35,6 +36,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "`parts.json`": SetInfo,
     "`moves/*.json` of a set": PartMove,
     "`pinned.json`": Pins,
+    "`pushes/*.json` of a set": SetPush,
 }
 CONSTANTS = {
     "token model": MODEL_FORMAT,

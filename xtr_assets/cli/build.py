@@ -44,4 +44,4 @@ def build(
         reason=reason,
         again_reason=reason if again else None,
     )
-    finish(run_here(config, work, quiet=as_json), as_json)
+    finish(run_here(config, work, quiet=as_json, again_reason=reason if again else None), as_json)

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,23 +15,47 @@ from xtr_assets.cli.console import emit, note, say
 from xtr_assets.cli.locate import HOME_VARIABLE, dagster_home, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from xtr_assets.config import IndexConfig
     from xtr_assets.defs.in_process import BuildResult, Work
+    from xtr_assets.defs.part_builds import SetResult
+
+    Done = TypeVar("Done")
 
 
-def run_here(config: Path | None, work: "Work", *, quiet: bool) -> tuple["BuildResult", float]:
-    """What `work` came to in the Dagster instance of the config's folder, and the seconds it took."""
+def run_here(
+    config: Path | None, work: "Work", *, quiet: bool, again_reason: str | None = None
+) -> tuple["BuildResult | SetResult", float]:
+    """What `work` came to in the Dagster instance of the config's folder, and the seconds it took. An index of parts
+    does it in each; `again_reason`: why what a rollback of all of them took back may serve again."""
     from xtr_assets.config import config_file, discover_config, is_component, read_component
 
     named = config_file(config, Path.cwd())
     home = Path.cwd() if named is None else named.resolve().parent
     if named is not None and is_component(named):
         component = read_component(named)
-        return run_in(component.index, home, partial(work, prefix=component.prefix), quiet)
-    return run_in(discover_config(config), home, work, quiet)
+        return _run(component.index, home, work, quiet, component.prefix, again_reason)
+    return _run(discover_config(config), home, work, quiet, "", again_reason)
 
 
-def run_in(config: "IndexConfig", home_folder: Path, work: "Work", quiet: bool = False) -> tuple["BuildResult", float]:
+def _run(
+    config: "IndexConfig", home: Path, work: "Work", quiet: bool, prefix: str, again_reason: str | None
+) -> tuple["BuildResult | SetResult", float]:
+    if config.parts is None:
+        return run_in(config, home, partial(work, prefix=prefix), quiet)
+    from xtr_assets.defs.part_builds import in_parts
+
+    return run_in(config, home, partial(in_parts, work=work, prefix=prefix, again_reason=again_reason), quiet)
+
+
+def run_in(
+    config: "IndexConfig",
+    home_folder: Path,
+    work: "Callable[[IndexConfig, Any], Done]",
+    quiet: bool = False,
+) -> tuple["Done", float]:
     """Run in the Dagster instance of the folder, or of the Dagster project that it lies in, with progress for people
     unless `quiet`."""
     started = perf_counter()
@@ -53,15 +77,40 @@ def run_in(config: "IndexConfig", home_folder: Path, work: "Work", quiet: bool =
         return work(config, instance), perf_counter() - started
 
 
-def finish(done: tuple["BuildResult", float], as_json: bool) -> None:
+def finish(done: tuple["BuildResult | SetResult", float], as_json: bool) -> None:
     """Tell what a build came to, and end with 1 where it was refused."""
     result, seconds = done
+    from xtr_assets.defs.part_builds import SetResult
+
     if as_json:
         emit(result.document())
+    elif isinstance(result, SetResult):
+        _report_parts(result, seconds)
     else:
         _report(result, seconds)
     if not result.ok:
         raise typer.Exit(FAILED)
+
+
+def _report_parts(result: "SetResult", seconds: float) -> None:
+    """What the build of each part came to, and the move."""
+    from rich.markup import escape
+
+    for part, one in result.parts.items():
+        say(f"part {part}")
+        _report(one, sum(one.seconds.values()))
+    for part, error in result.errors.items():
+        say(f"part {part}")
+        say(f"  [red]failed[/red]: {escape(error)}")
+    for told in result.overfull:
+        note(told)
+    serves = "nothing serves yet" if result.move is None else f"move {result.move} serves {result.live_rows:,} chunks"
+    if result.moved:
+        say(f"[green]published[/green] together: {serves} ({seconds:.1f} s)")
+    elif result.serving:
+        say(f"[green]nothing to move[/green]: {escape(result.reason)} ({seconds:.1f} s)")
+    else:
+        say(f"[red]not moved[/red]: {escape(result.reason)}; {serves}")
 
 
 def _report(result: "BuildResult", seconds: float) -> None:

@@ -1,13 +1,18 @@
 """`gc`: old generations and what nothing needs, removed."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
 from xtr_assets.cli.console import console, emit, say, size, table
-from xtr_assets.cli.locate import find_place, open_warehouse
+from xtr_assets.cli.locate import find_place, open_warehouse, part_configs, part_set
+
+if TYPE_CHECKING:
+    from xtr_assets.config import IndexConfig
+    from xtr_assets.storage.garbage import CollectReport
+    from xtr_assets.storage.warehouse import Warehouse
 
 
 @app.command(rich_help_panel=UPKEEP)
@@ -28,18 +33,39 @@ def gc(
     if store is not None:
         _store(store, keep, grace, dry_run, as_json)
         return
+    place = find_place(config, warehouse)
+    if (parts := part_set(place)) is not None:
+        configs = part_configs(place)
+        reports = {part: _collect(parts.warehouse(part), configs.get(part), keep, dry_run) for part in parts.info.parts}
+        if as_json:
+            emit({part: _document(report) for part, report in reports.items()})
+            return
+        for part, report in reports.items():
+            say(f"part {part}")
+            _show(report, dry_run)
+        return
+    report = _collect(open_warehouse(place), place.config, keep, dry_run)
+    if as_json:
+        emit(_document(report))
+        return
+    _show(report, dry_run)
+
+
+def _collect(opened: "Warehouse", known: "IndexConfig | None", keep: int, dry_run: bool) -> "CollectReport":
     from xtr_assets.encoders import open_encoder
     from xtr_assets.pipeline.plan.decide import wanted_kind
 
-    place = find_place(config, warehouse)
-    opened, known = open_warehouse(place), place.config
     # What the config's encoder has encoded stays: the next build needs it, though nothing may serve it yet.
     kind = None if known is None else wanted_kind(opened, known, lambda: open_encoder(known.encoder))
-    report = opened.collect(keep, dry_run=dry_run, encoder=None if kind is None else kind.fingerprint)
-    if as_json:
-        fields = {"kept": report.kept, "pinned": report.pinned, "generations": report.generations}
-        emit({"dry_run": report.dry_run, **fields, "bytes": report.bytes, "removed": report.removed})
-        return
+    return opened.collect(keep, dry_run=dry_run, encoder=None if kind is None else kind.fingerprint)
+
+
+def _document(report: "CollectReport") -> dict[str, Any]:
+    fields = {"kept": report.kept, "pinned": report.pinned, "generations": report.generations}
+    return {"dry_run": report.dry_run, **fields, "bytes": report.bytes, "removed": report.removed}
+
+
+def _show(report: "CollectReport", dry_run: bool) -> None:
     if report.removed:
         rows = [(path, size(count)) for path, count in sorted(report.removed.items())]
         console().print(table(None, ("path", "bytes"), rows, right=("bytes",)))

@@ -7,12 +7,15 @@ import typer
 
 from xtr_assets.cli.app import FAILED, SEARCH, ConfigOption, JsonOption, WarehouseOption, app
 from xtr_assets.cli.console import emit, note
-from xtr_assets.cli.locate import find_place, open_warehouse
+from xtr_assets.cli.locate import Place, find_place, open_warehouse, part_configs, part_set
 from xtr_assets.core.errors import XtrAssetsError
 
 if TYPE_CHECKING:
-    from xtr_assets.cli.locate import Place
+    from collections.abc import Mapping
+
+    from xtr_assets.config import IndexConfig
     from xtr_assets.storage.generation import Generation
+    from xtr_assets.storage.parts.part_set import PartSet
     from xtr_assets.storage.warehouse import Warehouse
 
 # Clocks of two hosts may differ by so much before a generation counts as one of the future.
@@ -33,16 +36,17 @@ def health(
 ) -> None:
     """One line for a monitor, and exit code 1 where something is wrong: pointer, file sizes, verdicts, staleness."""
     place = find_place(config, warehouse)
-    document = health_document(place, max_age)
+    parts = part_set(place)
+    document = health_document(place, max_age) if parts is None else set_document(parts, part_configs(place), max_age)
     if as_json:
         emit(document)
     else:
-        note(health_line(document))
+        note(health_line(document) if parts is None else set_line(document))
     if not document["ok"]:
         raise typer.Exit(FAILED)
 
 
-def health_document(place: "Place", max_age: float | None = None) -> dict[str, Any]:
+def health_document(place: Place, max_age: float | None = None) -> dict[str, Any]:
     """What `health --json` prints. What cannot be looked at is a problem, and null where it is shown."""
     document: dict[str, Any] = {
         "ok": False,
@@ -70,6 +74,33 @@ def health_document(place: "Place", max_age: float | None = None) -> dict[str, A
         problems.append(" ".join(str(error).split()) or type(error).__name__)
     document["ok"] = not problems
     return document
+
+
+def set_document(opened: "PartSet", configs: "Mapping[str, IndexConfig]", max_age: float | None) -> dict[str, Any]:
+    """What `health --json` prints of an index of parts: each part as an index of its own, and the last move."""
+    parts = {
+        part: health_document(Place(opened.layout.part(part), configs.get(part)), max_age) for part in opened.info.parts
+    }
+    problems = [f"part {part}: {one}" for part, found in parts.items() for one in found["problems"]]
+    served = None
+    try:
+        opened.moves()  # each one held against the one before
+        served = opened.published
+        if served is None:
+            problems.append("nothing is published together; `xtr-assets build` or `parts publish` moves the set")
+        elif served.state == "withdrawn":
+            problems.append(f"{served.move} serves a generation that its part withdrew; `xtr-assets parts rollback`")
+    except XtrAssetsError as error:
+        problems.append(" ".join(str(error).split()))
+    move, rows = (None, None) if served is None else (served.number, served.live_rows)
+    return {"ok": not problems, "move": move, "live_rows": rows, "parts": parts, "problems": problems}
+
+
+def set_line(document: dict[str, Any]) -> str:
+    """That as one line."""
+    if document["problems"]:
+        return "unhealthy: " + " | ".join(document["problems"])
+    return f"healthy: move {document['move']}, {document['live_rows']:,} rows in {len(document['parts'])} parts"
 
 
 def _files(warehouse: "Warehouse", problems: list[str]) -> dict[str, Any]:
@@ -109,7 +140,7 @@ def _generation(published: "Generation", problems: list[str]) -> dict[str, Any]:
 
 
 def _staleness(
-    place: "Place", warehouse: "Warehouse", published: "Generation", max_age: float | None, problems: list[str]
+    place: Place, warehouse: "Warehouse", published: "Generation", max_age: float | None, problems: list[str]
 ) -> dict[str, Any]:
     """By shard what differs from its source; null where no config says what the sources are."""
     if place.config is None:

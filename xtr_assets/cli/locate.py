@@ -1,7 +1,7 @@
 """Where things are: the config that counts, its warehouse, the Dagster home."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -45,10 +45,24 @@ def find_place(config: Path | None, warehouse: Path | None) -> Place:
 
 def open_searchable(place: Place, cache: "CacheOptions | None" = None) -> "Warehouse | PartSet":
     """`open_warehouse`, or the set of parts that lies there."""
+    return part_set(place) or open_warehouse(place, cache)
+
+
+def part_set(place: Place) -> "PartSet | None":
+    """The set of parts that lies there; None where a warehouse does, or nothing yet."""
     from xtr_assets.storage.parts.part_set import PartSet
     from xtr_assets.storage.parts.part_set_reader import holds_parts
 
-    return PartSet.open(place.warehouse) if holds_parts(place.warehouse) else open_warehouse(place, cache)
+    return PartSet.open(place.warehouse) if holds_parts(place.warehouse) else None
+
+
+def part_configs(place: Place) -> "Mapping[str, IndexConfig]":
+    """By part, what the configuration says of it; nothing where none is known."""
+    if place.config is None or place.config.parts is None:
+        return {}
+    from xtr_assets.pipeline.plan.part_plan import plan_parts
+
+    return plan_parts(place.config).configs
 
 
 def open_warehouse(place: Place, cache: "CacheOptions | None" = None) -> "Warehouse":

@@ -7,10 +7,13 @@ import typer
 
 from xtr_assets.cli.app import LIFE, JsonOption, app
 from xtr_assets.cli.console import console, emit, say, table
+from xtr_assets.cli.pointer import tell_move
 from xtr_assets.core.part_places import MOST_CHUNKS
 
 if TYPE_CHECKING:
-    from xtr_assets.storage.parts.joined_generation import JoinedGeneration
+    from collections.abc import Mapping
+
+    from xtr_assets.config import IndexConfig
     from xtr_assets.storage.parts.part_set import PartSet
 
 parts = typer.Typer(no_args_is_help=True)
@@ -65,28 +68,23 @@ def place(
 
 
 @parts.command()
+def move(
+    folder: SetArgument,
+    shard: Annotated[str, typer.Argument(help="The shard.", show_default=False, metavar="SHARD")],
+    part: PartArgument,
+) -> None:
+    """Let a shard belong to another part; both have to be built then, and serve so by one move."""
+    before = _open(folder).reassign(shard, part)
+    if before == part:
+        say(f"shard {shard} is in part {part} already")
+        return
+    say(f"[green]moved[/green] shard {shard} from part {before} to {part}: build both, then `xtr-assets parts publish`")
+
+
+@parts.command()
 def status(folder: SetArgument, as_json: JsonOption = False) -> None:
     """What serves together, what each part serves by itself, and the moves."""
-    document = status_document(_open(folder))
-    if as_json:
-        emit(document)
-        return
-    rows = [
-        (
-            one["part"],
-            _shown(one["generation"]),
-            _shown(one["serves"]),
-            f"{one['live_rows']:,}",
-            f"{one['share']:.0%}",
-            str(len(one["shards"])),
-            one["problem"] or "",
-        )
-        for one in document["parts"]
-    ]
-    columns = ("part", "in the set", "by itself", "live rows", "full", "shards", "problem")
-    console().print(table(None, columns, rows, right=("in the set", "by itself", "live rows", "full", "shards")))
-    for move in document["moves"][-3:]:
-        say(f"move {move['number']}: {move['action'].replace('_', ' ')} on {move['at']} by {move['who']}")
+    show_parts(_open(folder), {}, as_json)
 
 
 @parts.command()
@@ -113,7 +111,7 @@ def publish(
     opened = _open(folder)
     before = opened.number
     served = opened.publish(reason=reason, force_reason=force, again_reason=again)
-    _tell(served, "nothing is new" if served.number == before else "published", as_json)
+    tell_move(served, "nothing is new" if served.number == before else "published", as_json)
 
 
 @parts.command()
@@ -127,20 +125,50 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Let the generations of an earlier move serve again, by one more move."""
-    _tell(_open(folder).rollback(number, reason=reason), "rolled back", as_json)
+    tell_move(_open(folder).rollback(number, reason=reason), "rolled back", as_json)
 
 
-def status_document(opened: "PartSet") -> dict[str, Any]:
-    """What `parts status --json` prints. `problem` is why a part could not be looked at, null where it could."""
+def show_parts(opened: "PartSet", configs: "Mapping[str, IndexConfig]", as_json: bool) -> None:
+    """What `parts status`, and `status` of an index of parts, print. configs : by part, where they are known."""
+    document = status_document(opened, configs)
+    if as_json:
+        emit(document)
+        return
+    rows = [
+        (
+            one["part"],
+            _shown(one["generation"]),
+            _shown(one["serves"]),
+            f"{one['live_rows']:,}",
+            f"{one['share']:.0%}",
+            str(len(one["shards"])),
+            _late(one["behind"]),
+            one["problem"] or "",
+        )
+        for one in document["parts"]
+    ]
+    columns = ("part", "in the set", "by itself", "live rows", "full", "shards", "behind", "problem")
+    console().print(table(None, columns, rows, right=("in the set", "by itself", "live rows", "full", "shards")))
+    for move in document["moves"][-3:]:
+        say(f"move {move['number']}: {move['action'].replace('_', ' ')} on {move['at']} by {move['who']}")
+
+
+def status_document(opened: "PartSet", configs: "Mapping[str, IndexConfig]") -> dict[str, Any]:
+    """What `parts status --json` prints. `problem` is why a part could not be looked at, null where it could; `behind`,
+    where a configuration says what the sources are, how far its shards are behind them."""
+    from xtr_assets.cli.staleness import behind
     from xtr_assets.core.errors import StorageError
 
     info, moves = opened.info, opened.moves()
     named = moves[-1].parts if moves else {}
     found = []
     for part in dict.fromkeys((*info.parts, *named)):
-        serves, rows, problem = None, 0, None
+        serves, rows, problem, late = None, 0, None, None
         try:
-            published = opened.warehouse(part).published
+            warehouse = opened.warehouse(part)
+            published = warehouse.published
+            if part in configs:
+                late = behind(configs[part], warehouse, {} if published is None else published.snapshots())
             serves, rows = (None, 0) if published is None else (published.number, published.live_rows)
         except StorageError as error:
             problem = str(error)
@@ -155,6 +183,7 @@ def status_document(opened: "PartSet") -> dict[str, Any]:
                 "live_rows": rows,
                 "share": round(rows / info.most_chunks, 4),
                 "shards": [] if state is None else list(state.shards),
+                "behind": None if late is None else {shard: one.document() for shard, one in sorted(late.items())},
                 "problem": problem,
             }
         )
@@ -166,6 +195,14 @@ def status_document(opened: "PartSet") -> dict[str, Any]:
         "shards": {shard: one.part for shard, one in sorted(info.shards.items())},
         "moves": [move.model_dump(mode="json") for move in moves],
     }
+
+
+def _late(behind: dict[str, Any] | None) -> str:
+    """Shards that differ from their source, in a word."""
+    if behind is None:
+        return "sources unknown here"
+    late = [shard for shard, one in behind.items() if any(one.values())]
+    return ", ".join(late) or "up to date"
 
 
 def _withdrawn(opened: "PartSet", part: str, number: int) -> str | None:
@@ -195,14 +232,6 @@ def _size(text: str) -> tuple[str, int]:
 
 def _shown(number: int | None) -> str:
     return "none" if number is None else str(number)
-
-
-def _tell(served: "JoinedGeneration", done: str, as_json: bool) -> None:
-    if as_json:
-        emit({"move": served.number, "live_rows": served.live_rows, "history": served.move.model_dump(mode="json")})
-        return
-    told = ", ".join(f"{part.name}: {part.generation.number}" for part in served.parts)
-    say(f"[green]{done}[/green]; move {served.number} serves {served.live_rows:,} chunks ({told})")
 
 
 app.add_typer(parts, name="parts", rich_help_panel=LIFE)

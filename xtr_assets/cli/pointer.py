@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from xtr_assets.cli.console import emit, say
 
 if TYPE_CHECKING:
+    from xtr_assets.storage.parts.joined_generation import JoinedGeneration
     from xtr_assets.storage.warehouse import Warehouse
 
 
@@ -16,3 +17,12 @@ def tell_pointer(warehouse: "Warehouse", done: str, as_json: bool) -> None:
         emit({"generation": number, "history": warehouse.history()[-1].model_dump(mode="json")})
     else:
         say(f"[green]{done}[/green]; " + ("nothing serves now" if number is None else f"generation {number} serves"))
+
+
+def tell_move(served: "JoinedGeneration", done: str, as_json: bool) -> None:
+    """What serves of all parts after a move."""
+    if as_json:
+        emit({"move": served.number, "live_rows": served.live_rows, "history": served.move.model_dump(mode="json")})
+        return
+    told = ", ".join(f"{part.name}: {part.generation.number}" for part in served.parts)
+    say(f"[green]{done}[/green]; move {served.number} serves {served.live_rows:,} chunks ({told})")

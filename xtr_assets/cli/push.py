@@ -1,13 +1,16 @@
 """`push`: what serves here, brought to an object store."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xtr_assets.cli.app import LIFE, ConfigOption, JsonOption, StoreArgument, WarehouseOption, app
 from xtr_assets.cli.console import emit, note, size
-from xtr_assets.cli.locate import find_place, open_warehouse
+from xtr_assets.cli.locate import find_place, open_warehouse, part_set
+
+if TYPE_CHECKING:
+    from xtr_assets.storage.parts.set_push import SetPushReport
 
 
 @app.command(rich_help_panel=LIFE)
@@ -18,8 +21,13 @@ def push(
     warehouse: WarehouseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring what serves here, its verdicts and its history into an object store, where it serves then."""
-    report = open_warehouse(find_place(config, warehouse)).push(store, dry_run=dry_run)
+    """Bring what serves here, its verdicts and its history into an object store, where it serves then; of
+    an index of parts, all that its last move names."""
+    place = find_place(config, warehouse)
+    if (parts := part_set(place)) is not None:
+        _tell_set(parts.push(store, dry_run=dry_run), as_json)
+        return
+    report = open_warehouse(place).push(store, dry_run=dry_run)
     if as_json:
         emit(asdict(report))
     elif not report.moved:
@@ -28,3 +36,14 @@ def push(
         done = "would push" if dry_run else "pushed"
         sent = f"{report.files:,} files, {size(report.bytes)}; {report.there:,} are there"
         note(f"{done} generation {report.generation} to {report.store} as move {report.move}: {sent}")
+
+
+def _tell_set(report: "SetPushReport", as_json: bool) -> None:
+    if as_json:
+        emit(asdict(report))
+    elif not report.moved:
+        note(f"move {report.move} of the set is in {report.store} already (push {report.push}); nothing is sent")
+    else:
+        done = "would push" if report.dry_run else "pushed"
+        sent = f"{report.files:,} files, {size(report.bytes)}"
+        note(f"{done} move {report.move} of the set to {report.store} as push {report.push}: {sent}")

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from xtr_assets.cli.app import LIFE, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.locate import find_place, open_warehouse
-from xtr_assets.cli.pointer import tell_pointer
+from xtr_assets.cli.locate import find_place, open_warehouse, part_set
+from xtr_assets.cli.pointer import tell_move, tell_pointer
 
 
 @app.command(rich_help_panel=LIFE)
@@ -20,7 +20,11 @@ def rollback(
     warehouse: WarehouseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let an earlier generation serve again."""
-    opened = open_warehouse(find_place(config, warehouse))
+    """Let an earlier generation serve again; of an index of parts, the generations of an earlier move."""
+    place = find_place(config, warehouse)
+    if (parts := part_set(place)) is not None:
+        tell_move(parts.rollback(number, reason=reason), "rolled back", as_json)
+        return
+    opened = open_warehouse(place)
     opened.rollback(number, reason=reason)
     tell_pointer(opened, "rolled back", as_json)

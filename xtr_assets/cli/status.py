@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 from xtr_assets.cli.app import SEARCH, ConfigOption, JsonOption, WarehouseOption, app
 from xtr_assets.cli.console import console, emit, note, pairs, say, size, table
 from xtr_assets.cli.documents import bytes_document, check_document, shard_document
-from xtr_assets.cli.locate import find_place, open_warehouse
+from xtr_assets.cli.locate import find_place, open_warehouse, part_configs, part_set
+from xtr_assets.cli.parts import show_parts
 from xtr_assets.cli.staleness import Behind, behind
 
 if TYPE_CHECKING:
@@ -20,8 +21,12 @@ SHOWN_QUARANTINE = 10
 
 @app.command(rich_help_panel=SEARCH)
 def status(config: ConfigOption = None, warehouse: WarehouseOption = None, as_json: JsonOption = False) -> None:
-    """The published generation: rows, sizes, checks, quarantine, and which shards are behind their source."""
+    """The published generation: rows, sizes, checks, quarantine, and which shards are behind their source. Of an index
+    of parts: what serves together, and each part."""
     place = find_place(config, warehouse)
+    if (parts := part_set(place)) is not None:
+        show_parts(parts, part_configs(place), as_json)
+        return
     document = status_document(place, open_warehouse(place))
     if as_json:
         emit(document)

@@ -6,7 +6,7 @@ import typer
 
 from xtr_assets.cli.app import FAILED, SEARCH, ConfigOption, JsonOption, WarehouseOption, app
 from xtr_assets.cli.console import emit, say, size
-from xtr_assets.cli.locate import find_place, open_warehouse, shown
+from xtr_assets.cli.locate import find_place, open_warehouse, part_set, shown
 
 
 @app.command(rich_help_panel=SEARCH)
@@ -18,9 +18,11 @@ def verify(
     warehouse: WarehouseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare every byte with the manifests; names each file that differs and ends with 1."""
+    """Compare every byte with the manifests; names each file that differs and ends with 1. Of an index of parts: the
+    moves too; N is one of them."""
     place = find_place(config, warehouse)
-    report = open_warehouse(place).verify(number)
+    parts = part_set(place)
+    report = open_warehouse(place).verify(number) if parts is None else parts.verify(number)
     if as_json:
         problems = [{"path": p.path, "expected": p.expected, "found": p.found} for p in report.problems]
         emit({"ok": report.ok, "files": report.files, "bytes": report.bytes, "problems": problems})

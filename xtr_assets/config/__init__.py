@@ -35,6 +35,7 @@ from xtr_assets.config.index_config import (
     GateConfig,
     IndexConfig,
     Name,
+    PartsConfig,
     QueriesConfig,
     QueryLogConfig,
     RecallConfig,
@@ -42,6 +43,7 @@ from xtr_assets.config.index_config import (
     UpkeepConfig,
     parse_config,
 )
+from xtr_assets.config.part_config import PartConfig, part_label
 from xtr_assets.config.source_config import (
     DEFAULT_FILE_BYTES,
     DEFAULT_MAX_CHARS,
@@ -73,6 +75,8 @@ __all__ = [
     "MiniLmConfig",
     "ModelConfig",
     "Name",
+    "PartConfig",
+    "PartsConfig",
     "Prompts",
     "PythonConfig",
     "QueriesConfig",
@@ -96,6 +100,7 @@ __all__ = [
     "load_config",
     "parse_config",
     "parse_encoder",
+    "part_label",
     "project_of",
     "read_component",
 ]

@@ -12,6 +12,7 @@ from xtr_assets.config.source_config import SourceConfig
 from xtr_assets.config.trust import vouch
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.field_problem import problems
+from xtr_assets.core.part_places import MOST_CHUNKS
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.types import Legs
 from xtr_assets.core.yaml_document import read_yaml
@@ -107,6 +108,18 @@ class UpkeepConfig(Strict):
     page: Annotated[str | None, Field(pattern=r"^https?://.+")] = None
 
 
+class PartsConfig(Strict):
+    """An index of several parts, each a warehouse in the folder `warehouse`, which serve together.
+
+    `shards`: how many shards a part takes, in the order of the sources; one that was placed stays where it is, and a
+    new one goes to the newest part. `max_chunks`: a part that serves so many takes no more shards, and one that serves
+    more is told of.
+    """
+
+    shards: Annotated[int, Field(ge=1, le=1000)] = 1
+    max_chunks: Annotated[int, Field(ge=1)] = MOST_CHUNKS
+
+
 class IndexConfig(Strict):
     """One index: its sources, encoder and thresholds, and the warehouse that keeps it.
 
@@ -115,6 +128,7 @@ class IndexConfig(Strict):
 
     name: Name = "docs"
     warehouse: UsablePath = Path("warehouse")
+    parts: PartsConfig | None = None
     sources: tuple[SourceConfig, ...]
     encoder: EncoderConfig = MiniLmConfig.model_construct()
     recall: RecallConfig = RecallConfig.model_construct()
@@ -172,6 +186,29 @@ class IndexConfig(Strict):
     def _vouches_for_its_encoder(self) -> "IndexConfig":
         vouch(self.encoder)
         return self
+
+    @model_validator(mode="after")
+    def _parts_are_not_judged(self) -> "IndexConfig":
+        if self.parts is not None and self.queries is not None and self.queries.judgments is not None:
+            raise ValueError(
+                "`queries.judgments` are of the whole index, and with `parts` each part has a gate of its own, which "
+                "sees its own rows alone; remove them, or `parts`"
+            )
+        return self
+
+    def keeps(self, shard: str) -> bool:  # noqa: ARG002
+        """Whether a shard of its sources belongs to it: each does, but in a part."""
+        return True
+
+    @property
+    def known_sources(self) -> tuple[str, ...]:
+        """Names of sources that somebody may speak of."""
+        return tuple(source.name for source in self.sources)
+
+    @property
+    def log_name(self) -> str:
+        """What the log of the questions that people ask it is called."""
+        return self.name
 
     @property
     def legs(self) -> Legs:

@@ -1,6 +1,6 @@
 """Which part of a set holds which shard: a shard stays where it was placed, a new one goes where there is room."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from xtr_assets.core.errors import InvalidInput
 
@@ -48,3 +48,40 @@ def place_shards(
         held[names[-1]] = held.get(names[-1], 0) + chunks
         placed[shard] = names[-1]
     return placed
+
+
+def fill_parts(
+    units: Sequence[Sequence[str]], known: Mapping[str, str], order: Sequence[str], each: int, full: Collection[str]
+) -> dict[str, str]:
+    """The part of every shard, where nobody knows yet how many chunks it has.
+
+    Parameters
+    ----------
+    units : shards that lie together, in the order of the configuration
+    known : shard -> part, of those that were placed before: none of them moves
+    order : parts, oldest first; the last one alone takes new shards
+    each : shards a part. A unit of more gets a part of its own
+    full : parts that take no shard any more
+
+    >>> fill_parts([["a"], ["b"], ["c"]], {}, [], 2, [])
+    {'a': 'part-0001', 'b': 'part-0001', 'c': 'part-0002'}
+    >>> fill_parts([["new"], ["a"]], {"a": "part-0001"}, ["part-0001"], 1, [])
+    {'new': 'part-0002', 'a': 'part-0001'}
+    """
+    if each < 1:
+        raise InvalidInput(f"shards a part is {each}; a part has 1 or more")
+    placed, names = dict(known), list(order)
+    for unit in units:
+        new = [shard for shard in unit if shard not in placed]
+        if not new:
+            continue
+        part = next((placed[shard] for shard in unit if shard in placed), None)
+        if part is None:
+            last = names[-1] if names else ""
+            held = sum(one == last for one in placed.values())
+            if not names or last in full or (held and held + len(unit) > each):
+                taken = {*names, *placed.values()}
+                names.append(next(name for i in range(1, len(taken) + 2) if (name := part_name(i)) not in taken))
+            part = names[-1]
+        placed |= dict.fromkeys(new, part)
+    return {shard: placed[shard] for unit in units for shard in unit}

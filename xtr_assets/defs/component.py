@@ -58,6 +58,7 @@ class RunTags(dg.Resolvable, dg.Model):
     rollback: Annotated[Tags | None, Field(description="The pointer moved back.")] = None
     collect: Annotated[Tags | None, Field(description="Old generations removed.")] = None
     verify: Annotated[Tags | None, Field(description="Every byte that serves.")] = None
+    publish: Annotated[Tags | None, Field(description="Of an index of parts: the move of all of them.")] = None
     train_head: Annotated[Tags | None, Field(description="A head of late interaction.")] = None
 
     def given(self) -> dict[str, Tags]:
@@ -96,6 +97,7 @@ class RetrievalIndex(dg.Component, Look):
     # The fields of xtr.yaml: templates are resolved first, then they are checked as a configuration is.
     name: Any = None
     warehouse: Any = None
+    parts: Any = None
     sources: Any = None
     encoder: Any = None
     recall: Any = None

@@ -1,6 +1,6 @@
 """`build_index_defs`: everything Dagster needs to know of an index; `build_project_defs`: of several."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -24,7 +24,8 @@ from xtr_assets.defs.code_links import linked
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.jobs import asset_jobs, op_jobs
 from xtr_assets.defs.names import Names
-from xtr_assets.defs.resources import EncoderResource, SearchResource, WarehouseResource
+from xtr_assets.defs.part_factory import Look, build_parts_defs, encoder_resource
+from xtr_assets.defs.resources import SearchResource, WarehouseResource
 from xtr_assets.defs.schedules import Nights, index_schedules
 from xtr_assets.defs.sensors import ASKING, index_sensors
 
@@ -50,7 +51,7 @@ def build_index_defs(
     prefix: str = "",
     nights: Nights | None = None,
     running: Collection[str] = ASKING,
-    look: Callable[[dg.AssetSpec], dg.AssetSpec] | None = None,
+    look: Look | None = None,
     *,
     run_tags: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dg.Definitions:
@@ -62,8 +63,28 @@ def build_index_defs(
     asset's owners, tags and group. run_tags : tags for the runs of a job, by its name without the prefix, that a
     launcher reads: a queue, memory, a GPU (`{"ingest": {"dagster-celery/queue": "gpu"}}`). ConfigError where there is
     no such job.
+
+    An index of several parts (`parts` of its configuration) has all of that for each part, under the name and prefix of
+    that part (`docs_part_0001`), and `published` of the whole, which moves once all parts serve what their shards hold.
     """
-    site = Site(config, Names(config.name, prefix), run_tags or {})
+    nights = nights or Nights()
+    if config.parts is not None:
+        return build_parts_defs(config, prefix, nights, running, look, run_tags or {}, build_one_defs)
+    warehouse = WarehouseResource(path=str(config.warehouse))
+    return build_one_defs(config, prefix, nights, running, look, run_tags or {}, warehouse)
+
+
+def build_one_defs(
+    config: IndexConfig,
+    prefix: str,
+    nights: Nights,
+    running: Collection[str],
+    look: Look | None,
+    run_tags: Mapping[str, Mapping[str, Any]],
+    warehouse: WarehouseResource,
+) -> dg.Definitions:
+    """The definitions of one warehouse: of an index, or of a part of one."""
+    site = Site(config, Names(config.name, prefix), run_tags)
     names = site.names
     assets = linked([ASSETS[name](site) for name in site.there(ASSETS)])
     jobs = [*asset_jobs(site), *op_jobs(site)]
@@ -71,8 +92,6 @@ def build_index_defs(
     if strange := sorted(job for job in site.run_tags if names.named(job) not in by_name):
         known = [name.removeprefix(prefix) for name in by_name]
         raise ConfigError(f"run_tags names {', '.join(strange)}; the jobs are {', '.join(known)}")
-    # Dagster takes no null at the top of a mapping; what is left out is what a kind has by default.
-    encoder = {name: value for name, value in config.encoder.model_dump(mode="json").items() if value is not None}
     return dg.Definitions(
         assets=assets if look is None else [*dg.map_asset_specs(look, assets)],
         asset_checks=index_checks(site),
@@ -80,8 +99,8 @@ def build_index_defs(
         sensors=index_sensors(site, by_name, running),
         schedules=index_schedules(site, by_name, nights),
         resources={
-            names.warehouse: WarehouseResource(path=str(config.warehouse)),
-            names.encoder: EncoderResource(settings=encoder),
+            names.warehouse: warehouse,
+            names.encoder: encoder_resource(config),
             names.search: SearchResource(warehouse=str(config.warehouse)),
         },
     )

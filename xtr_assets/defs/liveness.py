@@ -9,8 +9,8 @@ import dagster as dg
 from xtr_assets.defs.context import INDEX_TAG
 from xtr_assets.defs.jobs import GENERATIONS
 from xtr_assets.defs.names import Names
+from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.run_mark import read_mark
-from xtr_assets.storage.warehouse import Warehouse
 
 # Which process executes a run: host, number, and when it began, since numbers are given out again.
 PROCESS_TAG = "xtr-assets/process"
@@ -25,13 +25,13 @@ UNMARKED_SECONDS = 1800.0
 STARTED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
-def end_dead_runs(instance: dg.DagsterInstance, warehouse: Warehouse, names: Names, now: float) -> list[dg.DagsterRun]:
+def end_dead_runs(instance: dg.DagsterInstance, layout: Layout, names: Names, now: float) -> list[dg.DagsterRun]:
     """Tell Dagster of the runs of this index that no process executes any more: they would take a place among the runs
-    that may go on at a time, and be waited for. Returns them."""
+    that may go on at a time, and be waited for. Returns them. layout : where the runs leave their marks."""
     ended = []
     filters = dg.RunsFilter(statuses=STARTED, tags={INDEX_TAG: names.index})
     for record in instance.get_run_records(filters):
-        cause = _dead(warehouse, names, record, now)
+        cause = _dead(layout, names, record, now)
         # Its end may have been told while others were looked at.
         run = instance.get_run_by_id(record.dagster_run.run_id) if cause else None
         if run is not None and run.status in STARTED:
@@ -40,9 +40,9 @@ def end_dead_runs(instance: dg.DagsterInstance, warehouse: Warehouse, names: Nam
     return ended
 
 
-def _dead(warehouse: Warehouse, names: Names, record: dg.RunRecord, now: float) -> str:
+def _dead(layout: Layout, names: Names, record: dg.RunRecord, now: float) -> str:
     """Why no process can be executing a run; empty where one may."""
-    mark = read_mark(warehouse.layout, record.dagster_run.run_id)
+    mark = read_mark(layout, record.dagster_run.run_id)
     silent = now - record.update_timestamp.timestamp()
     if mark is None:
         if record.dagster_run.job_name not in {names.named(job) for job in ("ingest", *GENERATIONS)}:

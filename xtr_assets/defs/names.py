@@ -53,6 +53,10 @@ class Names:
         return self.named("warehouse")
 
     @property
+    def parts(self) -> str:
+        return self.named("parts")
+
+    @property
     def encoder(self) -> str:
         return self.named("encoder")
 

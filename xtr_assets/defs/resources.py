@@ -1,6 +1,7 @@
 """Resources: where the warehouse lies, the encoder, and a searcher that stays on one generation for a whole step."""
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from xtr_assets.encoders.base import Encoder
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.loaders import open_any
 from xtr_assets.search.searcher import Searcher
+from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.run_mark import marked
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -28,23 +30,21 @@ log = logging.getLogger(__name__)
 MAX_SEARCHERS = 4
 
 
-class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The warehouse of an index, by its folder; made when it is first written to."""
-
-    path: str
+class MarkedResource(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
+    """What runs write to: it holds the mark of each run that has it."""
 
     _mark: ExitStack = PrivateAttr(default_factory=ExitStack)
 
-    def open(self) -> Warehouse:
-        """The warehouse, which a first build creates."""
-        return Warehouse.create(self.path, exist_ok=True)
+    @abstractmethod
+    def mark_layout(self) -> Layout:
+        """Where marks of runs lie."""
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Hold the mark of the run, so that sensors anywhere see when this process, or its host, has died."""
         if context.run is None:  # a sensor's or a schedule's own look
             return
         try:
-            self._mark.enter_context(marked(self.open().layout, context.run.run_id))
+            self._mark.enter_context(marked(self.mark_layout(), context.run.run_id))
         except (OSError, XtrAssetsError) as error:
             # What cannot be written is still read: a job that only looks must not fail for its mark.
             log.warning("run %s has no mark: %s", context.run.run_id, error)
@@ -52,6 +52,20 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 (Dagster's signature)
         """Let go of the mark."""
         self._mark.close()
+
+
+class WarehouseResource(MarkedResource):
+    """The warehouse of an index, by its folder; made when it is first written to."""
+
+    path: str
+
+    def open(self) -> Warehouse:
+        """The warehouse, which a first build creates."""
+        return Warehouse.create(self.path, exist_ok=True)
+
+    def mark_layout(self) -> Layout:
+        """That of the warehouse."""
+        return self.open().layout
 
 
 class EncoderResource(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -22,6 +22,7 @@ from xtr_assets.pipeline.gate.drift import Drift, read_drift
 from xtr_assets.pipeline.plan.decide import due, refused_for_training, wanted_kind
 from xtr_assets.pipeline.plan.next_build import NextBuild, look, next_build
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import began, listened
@@ -76,7 +77,7 @@ def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) ->
         look_once(context.instance, context.log.warning)
         memory = Memory.of(context.cursor, context.instance, name)
         warehouse = site.warehouse(context)
-        _end_dead_runs(context, site, warehouse, now)
+        tell_dead_runs(context, site, warehouse.layout, now)
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         with site.upstream(context):
             scans, errors = look(warehouse, site.config)
@@ -133,7 +134,7 @@ def automation(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.
         now = clock()
         memory = Memory.of(context.cursor, context.instance, name)
         warehouse = site.warehouse(context)
-        _end_dead_runs(context, site, warehouse, now)
+        tell_dead_runs(context, site, warehouse.layout, now)
         if running := in_progress(context.instance, site.names, (*CORPUS, *DERIVED), now):
             return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
@@ -252,8 +253,9 @@ def failure_document(index: str, run: dg.DagsterRun, message: str) -> dict[str, 
     }
 
 
-def _end_dead_runs(context: dg.SensorEvaluationContext, site: Site, warehouse: Warehouse, now: float) -> None:
-    for run in end_dead_runs(context.instance, warehouse, site.names, now):
+def tell_dead_runs(context: dg.SensorEvaluationContext, site: Site, layout: Layout, now: float) -> None:
+    """Report as failed what no process executes any more."""
+    for run in end_dead_runs(context.instance, layout, site.names, now):
         context.log.warning(f"run {run.run_id} of {run.job_name} has no process any more; it is shown as failed")
 
 

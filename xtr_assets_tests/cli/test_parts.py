@@ -8,6 +8,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from xtr_assets.cli import app
+from xtr_assets.config import IndexConfig
+from xtr_assets.core.errors import SourceError
+from xtr_assets.defs import in_process
+from xtr_assets.defs.in_process import BuildResult
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets_tests.cli.conftest import enter
 from xtr_assets_tests.fixtures import make_chunk, publish_chunks
@@ -48,10 +52,97 @@ def test_a_set_from_nothing_to_a_rollback(tmp_path: Path, monkeypatch: pytest.Mo
     PartSet.open("set").warehouse("part-0002").withdraw(2, "bad")
     status = json.loads(run("parts", "status", "set", "--json").stdout)
     assert status["parts"][0]["problem"] is None and "generation 2 was withdrawn" in status["parts"][1]["problem"]
-    told = run("parts", "rollback", "set", "--reason", "worse")
+    told = run("rollback", "-w", "set", "--reason", "worse")
     assert told.exit_code == 0 and "move 3 serves 6 chunks (part-0001: 1, part-0002: 1)" in told.stderr
+    verified = json.loads(run("verify", "-w", "set", "--json").stdout)
+    assert verified["ok"] and verified["files"] > 10
+    assert json.loads(run("verify", "1", "-w", "set", "--json").stdout)["files"] < verified["files"]
+    kept = json.loads(run("gc", "--keep", "1", "--dry-run", "-w", "set", "--json").stdout)
+    assert kept["part-0002"]["kept"] == [1] and kept["part-0002"]["dry_run"]
+    health = json.loads(run("health", "-w", "set", "--json").stdout)
+    assert health["ok"] and health["move"] == 3 and set(health["parts"]) == {"part-0001", "part-0002"}
+    damaged = next((tmp_path / "set" / "parts" / "part-0001" / "segments").rglob("chunks.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    (tmp_path / "set" / "moves" / "00000002.json").unlink()
+    told = json.loads(run("verify", "-w", "set", "--json").stdout)
+    places = [one["path"] for one in told["problems"]]
+    assert not told["ok"] and "moves/00000002.json" in places
+    assert any(one.startswith("parts/part-0001/segments/") and one.endswith("chunks.parquet") for one in places)
+    assert run("health", "-w", "set").exit_code == 1
+    (tmp_path / "set" / "parts" / "part-0002").rename(tmp_path / "elsewhere")
+    told = json.loads(run("verify", "-w", "set", "--json").stdout)
+    assert "parts/part-0002/warehouse.json" in [one["path"] for one in told["problems"]]
+
+
+def test_a_build_of_parts_tells_of_each_and_of_the_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    enter(tmp_path, monkeypatch)
+    (tmp_path / "xtr.yaml").write_text(
+        "name: docs\nparts: {}\nsources: [{name: a, kind: text, path: a}, {name: b, kind: text, path: b}]\n"
+        "encoder: {kind: hashing}\n"
+    )
+
+    def work(config: IndexConfig, _: object, *, prefix: str, **asked: object) -> BuildResult:
+        if prefix == "part_0002_":
+            raise SourceError("the source b is away")
+        assert config.name == "docs_part_0001" and asked["full"] is True
+        return BuildResult(generation=None, built=1, published=False, reason="nothing serves", live_rows=4)
+
+    monkeypatch.setattr(in_process, "build", work)
+    done = run("build", "--full")
+    said = " ".join(done.stderr.split())
+    assert done.exit_code == 1
+    for told in ("refused generation 1", "failed: the source b is away", "not moved: part part-0001 serves nothing"):
+        assert told in said
+    document = json.loads(run("build", "--full", "--json").stdout)
+    assert not document["ok"] and document["errors"] == {"part-0002": "the source b is away"}
+    assert json.loads(run("status", "--json").stdout)["shards"] == {"a": "part-0001", "b": "part-0002"}
+    assert run("parts", "move", "warehouse", "b", "part-0001").exit_code == 0
+    assert json.loads(run("parts", "status", "warehouse", "--json").stdout)["shards"]["b"] == "part-0001"
+
+
+def test_a_set_goes_through_a_store_and_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    enter(tmp_path, monkeypatch)
+    run("parts", "init", "set")
+    for part in ("a", "b"):
+        run("parts", "add", "set", part)
+        build("set", part, "zebra")
+    run("parts", "publish", "set", "--force", "no gate here")
+    assert json.loads(run("push", "store", "-w", "set", "--json").stdout)["push"] == 1
+    assert "already (push 1)" in run("push", "store", "-w", "set").stderr
+    assert run("pull", "store", "-w", "front", "--moves").exit_code == 0
+    assert run("pull", "store/parts/a", "-w", "one", "--part", "a").exit_code == 2
+    looks = iter(range(3))
+
+    def sleep(seconds: float) -> None:
+        assert seconds == 7.0
+        look = next(looks)
+        if look == 0:
+            build("set", "a", "giraffe")
+            run("parts", "publish", "set", "--force", "no gate here")
+            run("push", "store", "-w", "set")
+        elif look == 1:
+            (tmp_path / "store").rename(tmp_path / "away")
+        else:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("xtr_assets.cli.pull.sleep", sleep)
+    followed = run("pull", "store", "-w", "host", "--part", "a", "--follow", "7")
+    told = " ".join(followed.stderr.split())
+    assert "pulled move 1 of" in told and "pulled move 2 of" in told and "away" not in told and "store" in told
+    assert followed.exit_code != 0 and json.loads(run("parts", "status", "host", "--json").stdout)["move"] == 2
+    found = json.loads(run("search", "giraffe", "-k", "1", "-w", "host/parts/a", "--json").stdout)
+    assert "giraffe" in found["hits"][0]["text"] and found["generation"] == 2
+
+
+def test_what_is_shown_of_a_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    enter(tmp_path, monkeypatch)
+    assert run("parts", "init", "set").exit_code == 0
+    run("parts", "add", "set", "part-0002")
+    build("set", "part-0002", "zebra")
+    run("parts", "publish", "set", "--force", "no gate here")
     shown = run("parts", "status", "set")
-    assert "part-0002" in shown.stderr and "move 3: rolled back" in shown.stderr
+    assert "part-0002" in shown.stderr and "move 1: published" in shown.stderr
+    assert "sources unknown here" in " ".join(shown.stderr.split())
 
 
 def test_wrong_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +154,7 @@ def test_wrong_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (("parts", "status", "nowhere"), "no set of parts at nowhere"),
         (("parts", "publish", "set"), "the set has no part"),
         (("search", "zebra", "-w", "set"), "parts publish"),
-        (("status", "-w", "set"), "is a set of parts, and no warehouse"),
+        (("generations", "-w", "set"), "is a set of parts, and no warehouse"),
     ):
         done = run(*arguments)
         assert done.exit_code == 1 and told in " ".join(done.stderr.split()), (arguments, done.stderr)

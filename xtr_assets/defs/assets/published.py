@@ -1,5 +1,7 @@
-"""`published`: the pointer. It moves only when every required check of the draft passed for exactly its bytes."""
+"""`published`: the pointer. It moves only when every required check of the draft passed for exactly its bytes. Of an
+index of parts it is the move that names what each part published."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import dagster as dg
@@ -19,9 +21,12 @@ from xtr_assets.pipeline.gate.registry import requirement
 from xtr_assets.pipeline.plan.decide import data_version
 from xtr_assets.pipeline.plan.draft_session import DraftSession, end_session
 from xtr_assets.pipeline.plan.finish import finish
+from xtr_assets.pipeline.plan.part_plan import PartPlan
 from xtr_assets.pipeline.quality.worst_queries import worst_queries
 from xtr_assets.search.hits import Hit
 from xtr_assets.storage.manifest import TRACE_NOTE
+from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import traceparent
 
@@ -71,6 +76,64 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
                 **costs_metadata(serving, cost),
                 **drift_metadata(finished.drift),
                 **cost_metadata(cost),
+            },
+        )
+
+    return published
+
+
+class MoveConfig(dg.Config):
+    """`reason` is kept with the move; `force` and `again` are reasons too: docs/parts.md says what needs one."""
+
+    reason: str = ""
+    force: str = ""
+    again: str = ""
+
+
+def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+    """`published` of an index of parts: the move that serves. `parts` : `published` of each."""
+
+    @dg.asset(
+        key=site.names.key("published"),
+        group_name=site.group,
+        kinds={"dataset"},
+        description="What serves of all parts together, by one move. It is refused where they are not one index.",
+        deps=parts,
+        metadata={"parts": dg.MetadataValue.path(str(plan.root))},
+        required_resource_keys={site.names.parts},
+    )
+    def published(context: dg.AssetExecutionContext, config: MoveConfig) -> dg.MaterializeResult[None]:
+        opened: PartSet = getattr(context.resources, site.names.parts).open()
+        before = opened.number
+        with site.traced(context):
+            serving = opened.publish(
+                reason=config.reason or None,
+                force_reason=config.force or None,
+                again_reason=config.again or None,
+                who=f"dagster run {context.run.run_id}",
+            )
+        if serving.number != before:
+            metrics.PUBLICATIONS.labels("publish").inc()
+        metrics.PUBLISHED_GENERATION.labels(opened.root.name).set(serving.number)
+        for told in plan.overfull():
+            context.log.warning(told)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(sha256_bytes(repr(sorted(serving.move.named.items())).encode())[:32]),
+            metadata={
+                "dagster/row_count": serving.live_rows,
+                "move": serving.number,
+                "parts": table(
+                    [
+                        {
+                            "part": name,
+                            "generation": state.generation,
+                            "live rows": state.live_rows,
+                            "full": f"{state.live_rows / plan.max_chunks:.0%}",
+                            "shards": ", ".join(state.shards),
+                        }
+                        for name, state in serving.move.parts.items()
+                    ]
+                ),
             },
         )
 

@@ -302,7 +302,7 @@ def _logged(session: DraftSession) -> set[str] | None:
     if not config.queries_from_log or config.query_log is None:
         return None
     found = set()
-    for name in (f"{config.name}.1.jsonl", f"{config.name}.jsonl"):
+    for name in (f"{config.log_name}.1.jsonl", f"{config.log_name}.jsonl"):
         path = config.query_log.folder / name
         for line in path.read_bytes().split(b"\n") if path.is_file() else ():
             try:

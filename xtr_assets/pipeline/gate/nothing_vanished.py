@@ -203,7 +203,7 @@ def covers(word: AcceptedShrink, now: Holding, limit: float) -> bool:
 
 def check_sources(config: IndexConfig, sources: Sequence[str]) -> None:
     """ConfigError where the config has no source of a name."""
-    names = [source.name for source in config.sources]
+    names = config.known_sources
     if unknown := sorted(set(sources).difference(names)):
         raise ConfigError(f"no source is called {unknown[0]!r}; the configuration has {', '.join(names)}")
 
@@ -221,7 +221,7 @@ def accept(warehouse: Warehouse, config: IndexConfig, sources: Sequence[str], re
     serving = warehouse.published
     before = {} if serving is None else held(serving)
     taken = []
-    for name in dict.fromkeys(sources):
+    for name in dict.fromkeys(one for one in sources if one in kinds):
         here = now.get(name, Holding())
         if loss_of(kinds[name], before.get(name), here, config.gate.shrink).words:
             shrink = AcceptedShrink(

@@ -40,7 +40,8 @@ def check(session: DraftSession) -> Finding:
     """Shards and places of all rows, the files of each source, and every column of the rows of sampled files."""
     draft = session.draft
     snapshots = draft.snapshots()
-    sources = {shard: source for source in session.config.sources for shard in shard_names(source)}
+    config = session.config
+    sources = {name: source for source in config.sources for name in shard_names(source) if config.keeps(name)}
     paths = _live_paths(draft)
     faults = [*shard_faults(sources, snapshots), *_place_faults(draft, paths, snapshots, sources)]
     faults += _size_faults(paths, snapshots, sources)

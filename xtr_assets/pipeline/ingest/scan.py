@@ -61,7 +61,9 @@ class ShardScan:
 
 def shard_sources(config: IndexConfig) -> dict[str, Source]:
     """Every shard of the config and the source it belongs to."""
-    return {shard: source for source in map(open_source, config.sources) for shard in source.shards()}
+    return {
+        shard: source for source in map(open_source, config.sources) for shard in source.shards() if config.keeps(shard)
+    }
 
 
 def scan_shard(warehouse: Warehouse, shard: str, source: Source) -> ShardScan:

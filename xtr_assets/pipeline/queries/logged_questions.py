@@ -13,7 +13,7 @@ def log_of(config: IndexConfig) -> QuestionLog:
     kept = config.query_log
     if kept is None:
         raise ConfigError("this index keeps no `query_log`; write `query_log: {}` in xtr.yaml, and serve with it")
-    return QuestionLog(kept.folder, config.name, kept.most_bytes)
+    return QuestionLog(kept.folder, config.log_name, kept.most_bytes)
 
 
 def logged_queries(config: IndexConfig, count: int) -> list[GateQuery]:

@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Mapping, Sequence
+from itertools import count, takewhile
 
 from xtr_assets.core.errors import CorruptFile, GenerationError
 from xtr_assets.core.files import fsync_dir, read_regular
@@ -23,8 +24,9 @@ def last_move(layout: PartsLayout) -> tuple[PartMove, str] | None:
     move is never taken for the last. First parts.json, then the folder: a writer makes it longer meanwhile.
     """
     known = read_set(layout).moved
-    newest = max(layout.move_numbers(), default=0)
-    if known is None and not newest:
+    there = set(layout.move_numbers())
+    # Of a pull that died, or is under way, the later moves are there and the next one is not: none of them counts yet.
+    if known is None and 1 not in there:
         return None
     first = 1 if known is None else known.number
     move, digest = _read(layout, first)
@@ -34,7 +36,7 @@ def last_move(layout: PartsLayout) -> tuple[PartMove, str] | None:
         name = layout.relative(layout.move(first))
         raise CorruptFile(name, f"sha256 {known.sha256} by {layout.parts_json.name}", f"sha256 {digest}")
     # A writer that died between a move and parts.json leaves one more than that knows.
-    for number in range(first + 1, newest + 1):
+    for number in takewhile(there.__contains__, count(first + 1)):
         move, found = _read(layout, number)
         _check_follows(layout, move, digest)
         digest = found

@@ -1,9 +1,9 @@
 """Everything that is done to a set of parts: adding parts, placing shards, publishing by one move, rolling back."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from xtr_assets.core.errors import (
     GenerationError,
@@ -13,6 +13,7 @@ from xtr_assets.core.errors import (
 )
 from xtr_assets.core.files import write_atomic
 from xtr_assets.core.part_places import MOST_CHUNKS, place_shards
+from xtr_assets.storage.digests import VerifyReport
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import whoami
 from xtr_assets.storage.layout import Layout, PartsLayout
@@ -22,12 +23,17 @@ from xtr_assets.storage.parts.joined_generation import JoinedGeneration
 from xtr_assets.storage.parts.move_chain import append_move, last_move, stack_of, taken_back
 from xtr_assets.storage.parts.part_gate import refuse_set, set_problems
 from xtr_assets.storage.parts.part_records import PartMove, PartState, SetInfo, ShardPlace
-from xtr_assets.storage.parts.part_set_reader import PartSetReader, holds_parts, manifest_digest, naming
+from xtr_assets.storage.parts.part_set_reader import PartSetReader, holds_parts, naming, part_state
+from xtr_assets.storage.parts.part_verify import verify_set
 from xtr_assets.storage.parts.pins import pin_for_moves, pinned_by_moves
 from xtr_assets.storage.remote.address import refuse_address
 from xtr_assets.storage.scrub import verify_once
 from xtr_assets.storage.seal import refuse_altered
 from xtr_assets.storage.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from xtr_assets.storage.parts.set_pull import SetPullReport
+    from xtr_assets.storage.parts.set_push import SetPushReport
 
 # Moves whose generations stay in the parts, the serving one among them: as many as a warehouse keeps generations.
 KEPT_MOVES = 3
@@ -38,9 +44,12 @@ class PartSet(PartSetReader):
     """A folder of warehouses that serve together (docs/parts.md)."""
 
     @classmethod
-    def create(cls, path: str | Path, *, most_chunks: int = MOST_CHUNKS) -> Self:
-        """Make an empty set. StorageError where the folder is one already, or holds anything else."""
+    def create(cls, path: str | Path, *, most_chunks: int = MOST_CHUNKS, exist_ok: bool = False) -> Self:
+        """Make an empty set. StorageError where the folder is one already (not with `exist_ok`), or holds anything
+        else."""
         refuse_address(path)
+        if exist_ok and holds_parts(path):
+            return cls.open(path)
         if most_chunks < 1:
             raise InvalidInput(f"most_chunks is {most_chunks}; a part holds 1 or more")
         layout = PartsLayout(Path(path).absolute())
@@ -51,6 +60,8 @@ class PartSet(PartSetReader):
             folder.mkdir(parents=True, exist_ok=True)
         with exclusive(layout.writer_lock, "making the set", LOCK_WAIT_SECONDS):
             if holds_parts(path):
+                if exist_ok:
+                    return cls.open(path)
                 raise StorageError(f"{path} was made by another host right now; open it")
             # Written last: without it the folder is no set.
             write_atomic(layout.parts_json, SetInfo(created_at=now(), most_chunks=most_chunks).to_bytes())
@@ -96,6 +107,45 @@ class PartSet(PartSetReader):
             self._write(self.info.model_copy(update={"shards": {**info.shards, **fresh}}))
             return {shard: placed.get(shard) or known[shard] for shard in sizes}
 
+    def settle(self, places: Mapping[str, str], most_chunks: int) -> None:
+        """Keep in which part each shard is, and how many chunks a part takes. Parts that are needed are added, in this
+        order. InvalidInput where a shard was placed in another part before: `reassign` is how it moves."""
+
+        def lacking(info: SetInfo) -> dict[str, str]:
+            known = {shard: one.part for shard, one in info.shards.items()}
+            for shard, part in places.items():
+                if known.get(shard, part) != part:
+                    raise InvalidInput(
+                        f"shard {shard!r} was placed in part {known[shard]}, and part {part} wants it; load the "
+                        "definitions again where they are older than that, or move it: `xtr-assets parts move`"
+                    )
+            return {shard: part for shard, part in places.items() if shard not in known}
+
+        info = self.info
+        if not lacking(info) and info.most_chunks == most_chunks:
+            return
+        with self._writing("placing shards"):
+            new = lacking(self.info)
+            for part in dict.fromkeys(new.values()):
+                if part not in self.info.parts:
+                    self.add(part)
+            shards = {**self.info.shards, **{shard: ShardPlace(part=part) for shard, part in new.items()}}
+            self._write(self.info.model_copy(update={"shards": shards, "most_chunks": most_chunks}))
+
+    def reassign(self, shard: str, part: str) -> str:
+        """Let a shard belong to another part, which is made where there is none; gives the part that it was in. Both
+        are built then, and serve so by one move. What serves does not change."""
+        with self._writing(f"moving shard {shard}"):
+            info = self.info
+            if shard not in info.shards:
+                known = ", ".join(sorted(info.shards)) or "none"
+                raise InvalidInput(f"no shard {shard!r} was placed in {self.root}; there are: {known}")
+            if part not in info.parts:
+                self.add(part)
+            shards = {**self.info.shards, shard: ShardPlace(part=part, chunks=info.shards[shard].chunks)}
+            self._write(self.info.model_copy(update={"shards": shards}))
+            return info.shards[shard].part
+
     def _held(self, info: SetInfo) -> dict[str, int]:
         """Chunks of each part: of a shard that was built what serves, else what was said of it."""
         served = {name: self._served_rows(name) for name in info.parts}
@@ -111,6 +161,30 @@ class PartSet(PartSetReader):
         for one in published.manifest.segments if published is not None else ():
             rows[one.shard] = rows.get(one.shard, 0) + one.live_rows
         return rows
+
+    def push(self, store: str | Path, *, dry_run: bool = False, who: str | None = None) -> "SetPushReport":
+        """Bring what serves of all parts, and the moves, into an object store, each part as a store of its own below
+        `parts/`. Raises StoreConflict where another host pushed other moves; a push that ended early goes on."""
+        from xtr_assets.storage.parts.set_push import LocalSet, push_set
+        from xtr_assets.storage.parts.set_store import SetStore
+
+        with self._writing("looking at what is pushed"):
+            self._recovered()
+            state = LocalSet.of(self)
+        return push_set(self, state, SetStore.at(store, "empty" if dry_run else "made"), dry_run=dry_run, who=who)
+
+    @staticmethod
+    def pull(folder: str | Path, store: str | Path, *, parts: Collection[str] | None = None) -> "SetPullReport":
+        """Serve in a folder what the set in an object store serves. `parts` : bring the generations of these alone
+        (none: the moves, which is what a front reads). Nothing serves before all of it is verified."""
+        from xtr_assets.storage.parts.set_pull import pull_set
+        from xtr_assets.storage.parts.set_store import SetStore
+
+        return pull_set(folder, SetStore.at(store), parts)
+
+    def verify(self, number: int | None = None, *, full: bool = True) -> VerifyReport:
+        """Compare every file of every part, or of what move `number` names, and the moves, with their records."""
+        return verify_set(self, number, full=full)
 
     # -- moves --------------------------------------------------------------------------------------------------------
 
@@ -139,7 +213,7 @@ class PartSet(PartSetReader):
             for name, one in parts.items():
                 with naming(name):
                     stack.enter_context(one.pin())
-            states = {name: _state(one) for name, one in parts.items()}
+            states = {name: part_state(one) for name, one in parts.items()}
             before = moves[-1] if moves else None
             if before is not None and before.parts == states:
                 return self._joined(before)
@@ -185,6 +259,25 @@ class PartSet(PartSetReader):
             fields = {**target.model_dump(), **update, "before": info.moved.sha256}
             return self._move(info, moves, PartMove.model_validate(fields))
 
+    def take_moves(self, info: SetInfo, moves: Sequence[tuple[PartMove, bytes]], brought: Collection[str]) -> None:
+        """Serve by the moves of a store, of which those here are the beginning; `brought` : the parts whose generations
+        came. First what keeps them from collection, then the moves, then parts.json."""
+        last = moves[-1][0]
+        with self._writing("pull of the moves"):
+            for part in brought:
+                layout = Layout(self.layout.part(part))
+                pin_for_moves(layout, {*pinned_by_moves(layout), last.parts[part].generation})
+            there = set(self.layout.move_numbers())
+            missing = [move for move, _ in moves if move.number not in there]
+            # The first of several comes last: till then the others follow nothing, and what serves here is no move in
+            # between, whose generations did not come.
+            for move in reversed(missing[1:] or missing):
+                append_move(self.layout, move)
+            self._write(info)
+            if len(missing) > 1:
+                append_move(self.layout, missing[0])
+            self._unpin(stack_of([move for move, _ in moves])[-KEPT_MOVES:], info, brought)
+
     def _target(self, stack: list[PartMove], to: int | None) -> PartMove:
         if to is not None:
             found = [move for move in stack if move.number == to]
@@ -228,8 +321,8 @@ class PartSet(PartSetReader):
         self._unpin(stack_of([*moves, move])[-KEPT_MOVES:], info)
         return self._joined(move)
 
-    def _unpin(self, kept: list[PartMove], info: SetInfo) -> None:
-        for name in info.parts:
+    def _unpin(self, kept: list[PartMove], info: SetInfo, parts: Collection[str] | None = None) -> None:
+        for name in info.parts if parts is None else parts:
             numbers = {move.parts[name].generation for move in kept if name in move.parts}
             pin_for_moves(Layout(self.layout.part(name)), numbers)
 
@@ -251,13 +344,3 @@ class PartSet(PartSetReader):
         refuse_linked(Layout(self.root), self.layout.writer_lock)
         with exclusive(self.layout.writer_lock, purpose, LOCK_WAIT_SECONDS):
             yield
-
-
-def _state(generation: Generation) -> PartState:
-    manifest = generation.manifest
-    return PartState(
-        generation=generation.number,
-        manifest_sha256=manifest_digest(generation),
-        live_rows=manifest.live_rows,
-        shards=tuple(sorted(manifest.snapshots)),
-    )

@@ -14,7 +14,7 @@ from xtr_assets.storage.layout import Layout, PartsLayout
 from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration, check_named
 from xtr_assets.storage.parts.move_chain import all_moves, last_move, read_set
-from xtr_assets.storage.parts.part_records import PartMove, SetInfo
+from xtr_assets.storage.parts.part_records import PartMove, PartState, SetInfo
 from xtr_assets.storage.remote.address import address_of, refuse_address
 from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.warehouse import Warehouse
@@ -65,6 +65,10 @@ class PartSetReader:
         """The warehouse of a part: it is built, published and rolled back as any other. WarehouseNotFound naming it."""
         if part not in (names := self.info.parts):
             raise WarehouseNotFound(f"no part {part!r} in {self.root}; there are: {', '.join(names) or 'none'}")
+        return self.part_warehouse(part)
+
+    def part_warehouse(self, part: str) -> Warehouse:
+        """The same of a part that moves name, whether it was taken out since or not."""
         folder = self.layout.part(part)
         refuse_linked(Layout(self.root), folder)
         try:
@@ -133,6 +137,17 @@ class PartSetReader:
 def manifest_digest(generation: Generation) -> str:
     path = generation.layout.manifest(generation.number)
     return sha256_bytes(read_regular(path, generation.layout.relative(path)))
+
+
+def part_state(generation: Generation) -> PartState:
+    """What a move says of a part that serves this."""
+    manifest = generation.manifest
+    return PartState(
+        generation=generation.number,
+        manifest_sha256=manifest_digest(generation),
+        live_rows=manifest.live_rows,
+        shards=tuple(sorted(manifest.snapshots)),
+    )
 
 
 @contextmanager

@@ -111,18 +111,20 @@ def pull(
     *,
     dry_run: bool = False,
     cache: bool = False,
+    beside: bool = False,
     stop: Callable[[], bool] = lambda: False,
     admit: Admit = lambda number, needed: None,  # noqa: ARG005
 ) -> PullReport:
     """Make the warehouse serve what the store does; runs under the writer lock.
 
     cache : the folder holds nothing but what came from this store: a damaged file is brought anew, and the current
-        snapshots are always those of what serves. admit : called with the number of the generation and the
-        bytes of all that it needs, before any of it is brought; it may make room, or refuse them.
+        snapshots are always those of what serves. beside : bring the generation also where the warehouse went on since,
+        in which case it does not serve by itself: a set of parts names it. admit : called with the number of the
+        generation and the bytes of all that it needs, before any of it is brought; it may make room, or refuse them.
     """
     for round_ in range(ROUNDS):
         try:
-            return _pull(layout, store, head, dry_run, cache, stop, admit)
+            return _pull(layout, store, head, dry_run, cache, beside, stop, admit)
         except Overtaken as error:
             following = store.head((head.move.number, head.sha256))
             if following is None or following.sha256 == head.sha256 or round_ + 1 == ROUNDS:
@@ -137,6 +139,7 @@ def _pull(
     head: Head,
     dry_run: bool,
     cache: bool,
+    beside: bool,
     stop: Callable[[], bool],
     admit: Admit,
 ) -> PullReport:
@@ -156,7 +159,7 @@ def _pull(
         if moved and not dry_run:
             # Before it is asked what is here: it may remove some of that.
             admit(arriving.number, sum(one.bytes for one in arriving.manifest.files.values()))
-        wanted = {} if ahead or there else _lacking(layout, arriving, cache)
+        wanted = {} if there or (ahead and not beside) else _lacking(layout, arriving, cache)
         total = sum(one.bytes for one in wanted.values())
         report = PullReport(
             store.name,
@@ -169,13 +172,14 @@ def _pull(
             ahead,
             dry_run,
         )
-        if dry_run or not moved:
+        if dry_run or not (moved or wanted):
             return report
         if not there:
             label = f"pulling generation {arriving.number}"
             _put_in_place(layout, fetch(layout, store, wanted, lease, stop, label), arriving, wanted)
     check_whole(Generation.open(layout, arriving.number))
-    _serve(layout, arriving, cache)
+    if moved:
+        _serve(layout, arriving, cache)
     return report
 
 

@@ -65,7 +65,7 @@ class ObjectStore:
 
     def described(self) -> Store | None:
         """store.json; None where nothing was pushed yet."""
-        data = self._small(STORE_NAME)
+        data = self.small(STORE_NAME)
         return None if data is None else Store.from_bytes(data, f"{self.name}/{STORE_NAME}")
 
     def found(self, mirror_of: str | None = None) -> Store:
@@ -102,12 +102,12 @@ class ObjectStore:
         if known is None:
             return self._listed_head()
         number, digest = known
-        data = self._small(move_name(number))
+        data = self.small(move_name(number))
         if data is None or sha256_bytes(data) != digest:
             found = "no such move" if data is None else f"sha256 {sha256_bytes(data)}"
             raise CorruptFile(f"{self.name}/{move_name(number)}", f"the move of sha256 {digest}, seen before", found)
         last = read_move(data, number)
-        while (following := self._small(move_name(last.number + 1))) is not None:
+        while (following := self.small(move_name(last.number + 1))) is not None:
             last = self._linked(following, last.number + 1, sha256_bytes(data))
             data = following
         return self.as_head(last, data)
@@ -119,7 +119,7 @@ class ObjectStore:
     def chain(self) -> list[bytes]:
         """The bytes of every move, oldest first, each held against the one before."""
         numbers = self._numbers()
-        found = side_by_side(lambda number: self._small(move_name(number)) or b"", numbers)
+        found = side_by_side(lambda number: self.small(move_name(number)) or b"", numbers)
         for index, number in enumerate(numbers):
             self._linked(found[index], number, sha256_bytes(found[index - 1]) if index else None)
         return found
@@ -133,14 +133,14 @@ class ObjectStore:
 
     def append_bytes(self, number: int, data: bytes) -> bool:
         """The same for a move of another store, as it is."""
-        return self.bucket.create(move_name(number), data) or self._small(move_name(number)) == data
+        return self.bucket.create(move_name(number), data) or self.small(move_name(number)) == data
 
     def _listed_head(self) -> Head | None:
         numbers = self._numbers()
         if not numbers:
             return None
         last = numbers[-1]
-        tail = [(number, self._small(move_name(number)) or b"") for number in numbers[-2:]]
+        tail = [(number, self.small(move_name(number)) or b"") for number in numbers[-2:]]
         before = sha256_bytes(tail[0][1]) if len(tail) == 2 else None
         return self.as_head(self._linked(tail[-1][1], last, before), tail[-1][1])
 
@@ -164,7 +164,7 @@ class ObjectStore:
             raise StoreError(f"{self.name}: {move_name(move.number)} was removed while it was read; do it again")
         return Head(move, sha256_bytes(data), written.modified)
 
-    def _small(self, name: str) -> bytes | None:
+    def small(self, name: str) -> bytes | None:
         try:
             data = self.bucket.read(name, 0, MOST_BYTES + 1)
         except FileNotFoundError:

@@ -11,6 +11,7 @@ from xtr_assets.core.files import FileRecord, read_regular
 from xtr_assets.storage.digests import check_size
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_history, read_published, whoami
+from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.known_encoders import encoder_for
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
@@ -78,6 +79,24 @@ class LocalState:
             data[: data.rfind(b"\n") + 1],
             read_regular(layout.warehouse_json, layout.warehouse_json.name),
         )
+
+    @classmethod
+    def as_of(cls, layout: Layout, number: int) -> "LocalState":
+        """What served when the pointer stood at a generation last: its history ends there. For a set of parts, whose
+        move names it. GenerationError where it never served; PublishRefused where it was withdrawn since."""
+        read_history(layout)
+        refuse_withdrawn(layout, number)
+        refuse_altered(layout, number)
+        manifest = read_manifest(layout, number)
+        encoder_for(read_info(layout), manifest)
+        data = read_regular(layout.manifest(number), layout.relative(layout.manifest(number)))
+        lines = read_regular(layout.history, layout.history.name).splitlines(keepends=True)
+        entries = [HistoryEntry.from_bytes(line.rstrip(b"\n"), "a line of history.jsonl") for line in lines]
+        moved = [at for at, one in enumerate(entries) if one.moves and one.generation == number]
+        if not moved:
+            raise GenerationError(f"generation {number} of {layout.root} never served, so that it cannot be pushed")
+        history = b"".join(lines[: moved[-1] + 1])
+        return cls(number, manifest, data, history, read_regular(layout.warehouse_json, layout.warehouse_json.name))
 
     @property
     def record(self) -> FileRecord:

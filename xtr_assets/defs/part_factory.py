@@ -1,0 +1,135 @@
+"""The definitions of an index of parts: those of each part, and the asset, jobs and sensors that move them together."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Protocol
+
+import dagster as dg
+
+from xtr_assets.config import IndexConfig
+from xtr_assets.defs.assets.published import published_parts_asset
+from xtr_assets.defs.code_links import linked
+from xtr_assets.defs.context import EXECUTOR, Site
+from xtr_assets.defs.jobs import RollbackConfig
+from xtr_assets.defs.move_sensor import move_sensor
+from xtr_assets.defs.names import Names
+from xtr_assets.defs.part_resources import PartResource, PartSetResource
+from xtr_assets.defs.resources import EncoderResource, SearchResource, WarehouseResource
+from xtr_assets.defs.schedules import Nights
+from xtr_assets.defs.sensors import run_failure
+from xtr_assets.pipeline.plan.part_plan import PartPlan, plan_parts
+from xtr_assets.storage.parts.part_set import PartSet
+
+Look = Callable[[dg.AssetSpec], dg.AssetSpec]
+Tags = Mapping[str, Mapping[str, Any]]
+# The jobs of the whole; every other name of run_tags is a job of each part.
+OF_THE_SET = ("publish", "rollback")
+
+
+class BuildOne(Protocol):
+    """Makes the definitions of one warehouse."""
+
+    def __call__(
+        self,
+        config: IndexConfig,
+        prefix: str,
+        nights: Nights,
+        running: Collection[str],
+        look: Look | None,
+        run_tags: Tags,
+        warehouse: WarehouseResource,
+    ) -> dg.Definitions: ...
+
+
+def build_parts_defs(
+    config: IndexConfig,
+    prefix: str,
+    nights: Nights,
+    running: Collection[str],
+    look: Look | None,
+    run_tags: Tags,
+    build_one: BuildOne,
+) -> dg.Definitions:
+    """All parts and the whole. The parts are those that parts.json and the configuration have when this is called: a
+    new source is a part, or in one, after the next load of the definitions."""
+    plan = plan_parts(config)
+    of_parts = {job: tags for job, tags in run_tags.items() if job != "publish"}
+    places, labels = plan.places, part_names(config, plan)
+    made = [
+        build_one(
+            part,
+            f"{prefix}{labels[name]}_",
+            nights,
+            running,
+            look,
+            of_parts,
+            PartResource(path=str(plan.root), part=name, places=places, max_chunks=plan.max_chunks),
+        )
+        for name, part in plan.configs.items()
+    ]
+    return dg.Definitions.merge(*made, set_defs(config, plan, prefix, "automation" in running, look, run_tags))
+
+
+def set_defs(
+    config: IndexConfig,
+    plan: PartPlan,
+    prefix: str = "",
+    running: bool = True,
+    look: Look | None = None,
+    run_tags: Tags | None = None,
+) -> dg.Definitions:
+    """What the whole has beside its parts."""
+    site = Site(config, Names(config.name, prefix), {job: (run_tags or {}).get(job, {}) for job in OF_THE_SET})
+    keys = [Names(part.name).key("published") for part in plan.configs.values()]
+    assets = linked([published_parts_asset(site, plan, keys)])
+    publish = dg.define_asset_job(
+        site.names.named("publish"),
+        selection=dg.AssetSelection.assets(site.names.key("published")),
+        description="What the parts serve, published together by one move.",
+        executor_def=EXECUTOR,
+        tags=site.job_tags("publish"),
+    )
+    jobs: list[Any] = [publish, _rollback_job(site)]
+    names = site.names
+    return dg.Definitions(
+        assets=assets if look is None else [*dg.map_asset_specs(look, assets)],
+        jobs=jobs,
+        sensors=[move_sensor(site, plan, publish, running), run_failure(site, jobs)],
+        resources={
+            names.parts: PartSetResource(path=str(plan.root), places=plan.places, max_chunks=plan.max_chunks),
+            names.encoder: encoder_resource(config),
+            names.search: SearchResource(warehouse=str(plan.root)),
+        },
+    )
+
+
+def part_names(config: IndexConfig, plan: PartPlan) -> dict[str, str]:
+    """Part -> what it is called in Dagster, without the index' name."""
+    return {part: one.name.removeprefix(f"{config.name}_") for part, one in plan.configs.items()}
+
+
+def encoder_resource(config: IndexConfig) -> EncoderResource:
+    """The encoder of an index."""
+    # Dagster takes no null at the top of a mapping; what is left out is what a kind has by default.
+    settings = {name: value for name, value in config.encoder.model_dump(mode="json").items() if value is not None}
+    return EncoderResource(settings=settings)
+
+
+def _rollback_job(site: Site) -> dg.JobDefinition:
+    @dg.op(name=site.names.named("move_parts_back"), required_resource_keys={site.names.parts})
+    def move_parts_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
+        opened: PartSet = getattr(context.resources, site.names.parts).open()
+        who = f"dagster run {context.run_id}"
+        serving = opened.rollback(config.to or None, who=who, reason=config.reason or None)
+        context.log.info(f"move {serving.number} serves what move {serving.move.to} did")
+        context.add_output_metadata({"move": serving.number, "live_rows": serving.live_rows})
+
+    @dg.job(
+        name=site.names.named("rollback"),
+        description="Let the generations of an earlier move serve again: of the one before, or of `to`.",
+        executor_def=EXECUTOR,
+        tags=site.job_tags("rollback"),
+    )
+    def rollback() -> None:
+        move_parts_back()
+
+    return rollback

@@ -1,0 +1,106 @@
+"""Whether an index of parts has to move: what each part serves, beside the last move and what its shards hold."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from xtr_assets.config import PartConfig
+from xtr_assets.core.errors import StorageError
+from xtr_assets.core.types import VectorKind
+from xtr_assets.pipeline.plan.next_build import next_build
+from xtr_assets.pipeline.plan.part_plan import PartPlan
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.parts.move_chain import taken_back
+from xtr_assets.storage.parts.part_records import PartMove, PartState
+from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets.storage.parts.part_set_reader import part_state
+from xtr_assets.storage.stored_json import sha256_bytes
+from xtr_assets.storage.warehouse import Warehouse
+
+KindOf = Callable[[Warehouse, PartConfig], VectorKind]
+
+
+@dataclass(frozen=True)
+class NextMove:
+    """due : whether to publish what the parts serve. states : that, by part. serving : whether it serves already.
+
+    since : by part, since when (seconds since the epoch) changed shards of it are waited for.
+    """
+
+    due: bool
+    reason: str
+    states: Mapping[str, PartState] = field(default_factory=dict)
+    serving: bool = False
+    since: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """32 hex digits that name what would serve."""
+        named = sorted((part, state.manifest_sha256) for part, state in self.states.items())
+        return sha256_bytes(repr(named).encode())[:32]
+
+
+def next_move(
+    opened: PartSet,
+    plan: PartPlan,
+    kind_of: KindOf,
+    *,
+    now: float,
+    since: Mapping[str, float] | None = None,
+    again: bool = False,
+) -> NextMove:
+    """A move is due when each part serves what its shards hold, and not all of that serves yet: a change of several
+    parts is seen at once, or, where one of them is refused, not at all. What a rollback of the set took back waits for
+    somebody's word (`again`). Sources are looked at only where something would move.
+    """
+    parts: dict[str, Generation] = {}
+    for part in opened.info.parts:
+        try:
+            published = opened.warehouse(part).published
+        except StorageError as error:
+            return NextMove(False, str(error))
+        if part in plan.unused:
+            return NextMove(False, _unused(part))
+        if published is None:
+            return NextMove(False, f"part {part} serves nothing yet")
+        parts[part] = published
+    states = {part: part_state(one) for part, one in parts.items()}
+    moves = opened.moves()
+    if moves and moves[-1].parts == states:
+        return NextMove(False, f"move {moves[-1].number} serves all of it", states, serving=True)
+    if not again and (back := _taken_back(states, moves)):
+        return NextMove(False, back, states)
+    waited: dict[str, float] = {}
+    behind = ""
+    for part, config in plan.configs.items():
+        warehouse = opened.warehouse(part)
+        kind = kind_of(warehouse, config)
+        found = next_build(warehouse, config, kind, now=now, since=(since or {}).get(part))
+        if found.since is not None:
+            waited[part] = found.since
+        if found.want is None or part not in parts or not found.want.made(parts[part]):
+            behind = behind or f"part {part} does not serve what its shards hold: {found.decision.reason}"
+    if behind:
+        return NextMove(False, behind, states, since=waited)
+    before = moves[-1].parts if moves else {}
+    changed = [part for part, state in states.items() if before.get(part) != state]
+    gone = [f"{part} is no part any more" for part in before if part not in states]
+    reason = "; ".join([f"parts {', '.join(changed)} serve something new"] * bool(changed) + gone)
+    return NextMove(True, reason, states, since=waited)
+
+
+def _taken_back(states: Mapping[str, PartState], moves: list[PartMove]) -> str:
+    back = taken_back(moves)
+    for part, state in states.items():
+        if (by := back.get(part, {}).get(state.manifest_sha256)) is not None:
+            return (
+                f"a rollback of the set took generation {state.generation} of part {part} back ({by}); it serves again "
+                "when a person says so (`xtr-assets parts publish --again REASON`), or something newer does"
+            )
+    return ""
+
+
+def _unused(part: str) -> str:
+    return (
+        f"part {part} has no shard of the configuration any more; `xtr-assets parts remove` takes it out of the set, "
+        "and `xtr-assets parts publish --force REASON` publishes without it"
+    )

@@ -1,0 +1,265 @@
+"""An index of parts in Dagster: a change in one shard rebuilds its part alone, and one move lets all parts serve."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+import xtr_assets as xa
+from xtr_assets.config import IndexConfig, PartsConfig, parse_config
+from xtr_assets.core.errors import ConfigError, InvalidInput, StorageError
+from xtr_assets.defs import SearchResource, build_index_defs, build_project_defs
+from xtr_assets.defs.in_process import BuildResult, build
+from xtr_assets.defs.part_builds import SetResult, in_parts
+from xtr_assets.pipeline.plan.next_move import next_move
+from xtr_assets.pipeline.plan.part_plan import plan_parts
+from xtr_assets.storage.parts import part_set
+from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets.storage.warehouse import Warehouse
+
+CONFIG = """
+name: small
+warehouse: small
+parts: {{max_chunks: {most}, shards: {each}}}
+sources:
+  - {{name: birds, kind: text, path: birds}}
+  - {{name: trees, kind: text, path: trees{shards}}}
+encoder: {{kind: hashing}}
+recall: {{queries: 5}}
+"""
+
+
+# A source that lies in two parts: each sees the files of the other's shard and has none of them.
+SPLIT = {"most": 6, "each": 2, "shards": ", shards: 2"}
+ALONE = {"most": 5, "each": 1, "shards": ""}
+PLACES = {"birds": "part-0001", "trees-00of02": "part-0001", "trees-01of02": "part-0002"}
+
+
+def write(folder: Path, name: str, said: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.md").write_text(f"# {name}\n\nThe {name} {said}.\n")
+
+
+@dataclass
+class Site:
+    folder: Path
+    instance: dg.DagsterInstance
+    config: IndexConfig
+    defs: dg.Definitions = field(init=False)
+    cursors: dict[str, str | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.load()
+
+    def load(self) -> None:
+        self.defs = build_index_defs(self.config)
+
+    @property
+    def parts(self) -> PartSet:
+        return PartSet.open(self.config.warehouse)
+
+    def serves(self) -> dict[str, int]:
+        moves = self.parts.moves()
+        return {part: state.generation for part, state in moves[-1].parts.items()} if moves else {}
+
+    def build(self, **options: Any) -> SetResult:
+        return in_parts(self.config, self.instance, build, **options)
+
+    def tick(self, sensor: str) -> Any:
+        definition = self.defs.resolve_sensor_def(sensor)
+        wanted = {key: (self.defs.resources or {})[key] for key in definition.required_resource_keys}
+        with dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursors.get(sensor), definitions=self.defs, resources=wanted
+        ) as context:
+            result = definition.evaluate_tick(context)
+        self.cursors[sensor] = result.cursor
+        return result
+
+    def run(self, job: str, **options: Any) -> bool:
+        made = self.defs.resolve_job_def(job)
+        return made.execute_in_process(instance=self.instance, raise_on_error=False, **options).success
+
+    def settle(self) -> list[str]:
+        """Tick every sensor that asks for runs until none does; the jobs that ran."""
+        ran: list[str] = []
+        quiet = 0
+        while quiet < 2:
+            quiet += 1
+            for label in ("part_0001_", "part_0002_", ""):
+                asking = {"source_changes": "ingest", "automation": "rebuild"} if label else {"moves": "publish"}
+                for sensor, job in asking.items():
+                    for request in self.tick(f"{label}{sensor}").run_requests or []:
+                        quiet = 0
+                        ran.append(f"{label}{job}")
+                        self.run(f"{label}{job}", partition_key=request.partition_key, tags=dict(request.tags))
+        return ran
+
+    def top(self, query: str) -> str:
+        with xa.open(self.config.warehouse, device="cpu") as searcher:
+            return searcher.search(query, 1)[0].path
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two parts, published together by a build from the shell's own function."""
+    folder = tmp_path_factory.mktemp("parts")
+    for name in ("heron", "stork", "crane", "egret"):
+        write(folder / "birds", name, "wades at noon")
+    for name in ("alder", "beech", "cedar", "rowan"):
+        write(folder / "trees", name, "grows at noon")
+    with dg.DagsterInstance.ephemeral() as instance:
+        made = Site(folder, instance, parse_config(CONFIG.format(**SPLIT), folder))
+        result = made.build()
+        assert (result.ok, result.moved, result.move, result.live_rows) == (True, True, 1, 8), result
+        assert next(run.job_name for run in instance.get_runs()) == "publish"
+        again = made.build()
+        assert (again.ok, again.moved, again.move) == (True, False, 1) and "move 1 serves all of it" in again.reason
+    return folder
+
+
+@pytest.fixture
+def site(built: Path, tmp_path: Path) -> Iterator[Site]:
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Site(tmp_path, instance, parse_config(CONFIG.format(**SPLIT), tmp_path))
+
+
+def test_the_life_of_an_index_of_parts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told in one story: a build of two parts takes two seconds of CPU."""
+    assert site.settle() == [] and site.serves() == {"part-0001": 1, "part-0002": 1}
+    second = read_all(site.config.warehouse / "parts" / "part-0002")
+
+    # A change in one shard; the run that would move the set dies in the moment of its commit.
+    for name in ("ibis", "rook"):
+        write(site.folder / "birds", name, "flies at dusk")
+    with monkeypatch.context() as patch:
+        patch.setattr(part_set, "append_move", killed)
+        assert site.settle() == ["part_0001_ingest", "part_0001_rebuild", "publish"]
+    assert site.serves() == {"part-0001": 1, "part-0002": 1}
+    assert "asked for again later" in str(site.tick("moves").skip_message)
+    assert read_all(site.config.warehouse / "parts" / "part-0002") == second
+    # Another host, or the same one after its death: nothing is remembered of what was asked.
+    site.cursors.clear()
+    assert site.settle() == ["publish"]
+    assert site.serves() == {"part-0001": 2, "part-0002": 1} and site.top("ibis flies at dusk") == "ibis.md"
+    assert [len(move.parts) for move in site.parts.moves()] == [2, 2]
+    (sentence,) = plan_parts(site.config).overfull()
+    assert "part-0001 serves 7 chunks" in sentence and "parts move" in sentence
+    move = site.instance.get_latest_materialization_event(dg.AssetKey(["small", "published"]))
+    assert move is not None and move.asset_materialization is not None
+    assert move.asset_materialization.metadata["move"].value == 2
+
+    # What is refused in one part keeps the others from being seen, and not from being built.
+    for name in ("heron", "stork", "crane"):
+        (site.folder / "birds" / f"{name}.md").unlink()
+    write(site.folder / "trees", "maple", "glows at dusk")
+    ran = site.settle()
+    assert "publish" not in ran and {"part_0001_rebuild", "part_0002_rebuild"} <= set(ran)
+    published = site.parts.warehouse("part-0002").published
+    assert published is not None and published.number == 2 and site.serves() == {"part-0001": 2, "part-0002": 1}
+    assert "part part-0001 does not serve what its shards hold" in str(site.tick("moves").skip_message)
+    told = in_parts(site.config, site.instance, refused)
+    assert not told.ok and not told.moved and "part-0001" in told.reason and told.move == 2
+    assert site.top("maple glows at dusk") != "maple.md"
+
+    # A rollback of the set is not undone by a sensor.
+    assert site.run("rollback")
+    assert site.serves() == {"part-0001": 1, "part-0002": 1}
+    assert site.settle() == [] and site.serves()["part-0001"] == 1
+    assert "parts publish --again" in str(site.tick("moves").skip_message)
+
+
+def test_each_part_has_its_assets_and_the_whole_has_one(site: Site) -> None:
+    graph = site.defs.resolve_asset_graph()
+    assert graph.get(dg.AssetKey(["small", "published"])).parent_keys == {
+        dg.AssetKey(["small_part_0001", "published"]),
+        dg.AssetKey(["small_part_0002", "published"]),
+    }
+    partitions = graph.get(dg.AssetKey(["small_part_0001", "chunks"])).partitions_def
+    assert partitions is not None and partitions.get_partition_keys() == ["birds", "trees-00of02"]
+    assert {"search", "parts", "part_0001_warehouse"} <= set(site.defs.resources or {})
+    jobs = {job.name for job in site.defs.resolve_all_job_defs()}
+    assert {"publish", "rollback", "part_0001_rollback", "part_0002_rebuild"} <= jobs
+    tagged = build_index_defs(site.config, run_tags={"publish": {"a": "1"}, "rebuild": {"b": "2"}})
+    assert tagged.resolve_job_def("publish").tags["a"] == "1"
+    assert tagged.resolve_job_def("part_0002_rebuild").tags["b"] == "2"
+    with pytest.raises(ConfigError, match="strange"):
+        build_index_defs(site.config, run_tags={"strange": {}})
+    together = build_project_defs(
+        [site.config, parse_config(CONFIG.format(**ALONE).replace("small", "other"), site.folder)]
+    )
+    dg.Definitions.validate_loadable(together)
+
+
+def test_a_downstream_asset_sees_the_set(site: Site) -> None:
+    seen: list[tuple[int, str]] = []
+
+    @dg.asset(deps=[dg.AssetKey(["small", "published"])])
+    def answers(search: SearchResource) -> None:
+        seen.append((search.generation, search.search("the cedar grows", k=1)[0].path))
+
+    defs = dg.Definitions.merge(site.defs, dg.Definitions(assets=[answers]))
+    job = defs.resolve_implicit_global_asset_job_def()
+    assert job.execute_in_process(instance=site.instance, asset_selection=[dg.AssetKey("answers")]).success
+    assert seen == [(1, "cedar.md")]
+
+
+def test_shards_stay_in_their_parts_and_new_ones_touch_no_other(site: Site) -> None:
+    """Neither another order of sources nor a new one between them moves anything; who wants it says so."""
+    assert plan_parts(site.config).places == PLACES
+    more = CONFIG.replace("sources:", "sources:\n  - {{name: ferns, kind: text, path: trees}}")
+    grown = parse_config(more.format(**{**SPLIT, "each": 1}), site.folder)
+    plan = plan_parts(grown)
+    assert plan.places == {**PLACES, "ferns": "part-0003"}
+    assert site.parts.info.parts == ("part-0001", "part-0002"), "to plan is not to write"
+    # Where the newest part has room a new shard goes there; where it is full, or has its number, to the next.
+    roomy = grown.model_copy(update={"parts": PartsConfig(shards=2)})
+    assert plan_parts(roomy).places == {**PLACES, "ferns": "part-0002"}
+    full = grown.model_copy(update={"parts": PartsConfig(shards=2, max_chunks=3)})
+    assert plan_parts(full).places == plan.places
+    assert plan.settled().info.parts == ("part-0001", "part-0002", "part-0003")
+    assert plan_parts(roomy).places == plan.places
+
+    site.parts.reassign("trees-01of02", "part-0001")
+    moved = plan_parts(grown)
+    assert moved.places == {**plan.places, "trees-01of02": "part-0001"} and moved.unused == ("part-0002",)
+    with pytest.raises(InvalidInput, match=r"'trees-01of02' was placed in part part-0001, and part part-0002 wants it"):
+        plan.settled()
+    with pytest.raises(InvalidInput, match="no shard 'nowhere' was placed"):
+        site.parts.reassign("nowhere", "part-0001")
+    found = next_move(site.parts, moved, lambda *_: pytest.fail("no source is looked at"), now=0.0)
+    assert not found.due and "part-0002 has no shard of the configuration any more" in found.reason
+
+
+def test_what_cannot_be_a_set_is_refused(tmp_path: Path) -> None:
+    judged = CONFIG + "queries: {{path: q.jsonl, judgments: q.tsv}}"
+    with pytest.raises(ConfigError, match=r"judgments.*of the whole index"):
+        parse_config(judged.format(**ALONE), tmp_path)
+    with pytest.raises(ConfigError, match=r"max_chunks.* is 0"):
+        parse_config(CONFIG.format(**{**ALONE, "most": 0}), tmp_path)
+    config = parse_config(CONFIG.format(**{**ALONE, "shards": ", shards: 3"}), tmp_path)
+    assert plan_parts(config).places == {
+        "birds": "part-0001", "trees-00of03": "part-0002", "trees-01of03": "part-0003", "trees-02of03": "part-0004"
+    }  # fmt: skip
+    Warehouse.create(config.warehouse)
+    with pytest.raises(StorageError, match="neither empty nor a set of parts"):
+        plan_parts(config).settled()
+
+
+def refused(config: IndexConfig, _: dg.DagsterInstance, *, prefix: str) -> BuildResult:
+    assert prefix == f"{config.name.removeprefix('small_')}_"
+    return BuildResult(generation=1, built=3, published=False, reason="changed", live_rows=4)
+
+
+def killed(*_: Any) -> Any:
+    raise OSError("the host died")
+
+
+def read_all(folder: Path) -> dict[str, bytes]:
+    """Every file, but for what says who looked or writes."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path): path.read_bytes() for path in files if path.suffix != ".lock" and "runs" not in path.parts}

@@ -1,0 +1,178 @@
+"""A set of parts in an object store: what is pushed is what is pulled, whoever dies or races."""
+
+import random
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from xtr_assets.core.errors import CorruptFile, StorageError, StoreConflict, WarehouseNotFound
+from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets.storage.parts.pins import pinned_by_moves
+from xtr_assets.storage.parts.set_pull import pull_set
+from xtr_assets.storage.parts.set_push import LocalSet, push_set
+from xtr_assets.storage.parts.set_store import SetStore
+from xtr_assets_tests.faults.dying import dying
+from xtr_assets_tests.storage.remote.faulty import FolderBucket, store_over
+from xtr_assets_tests.storage.remote.test_store_kills import Deadly, killed
+from xtr_assets_tests.storage.test_part_set import build, served, template, two
+
+__all__ = ["template", "two"]
+Bucket = Callable[[Path], FolderBucket]
+
+
+def store(root: Path, bucket: Bucket = FolderBucket) -> SetStore:
+    return SetStore(store_over(bucket(root)), lambda part: store_over(bucket(root / "parts" / part)))
+
+
+def push(parts: PartSet, to: SetStore) -> int:
+    return push_set(parts, LocalSet.of(parts), to, sleep=lambda _: None).push
+
+
+def moved(parts: PartSet, said: str, part: str = "a", shard: str = "x") -> int:
+    build(parts.warehouse(part), said, shard)
+    return parts.publish().number
+
+
+def test_a_pulled_set_is_the_pushed_one(two: PartSet, tmp_path: Path) -> None:
+    place, here = tmp_path / "store", tmp_path / "pulled"
+    with pytest.raises(WarehouseNotFound, match="no set of parts at"):
+        (tmp_path / "none").mkdir()
+        PartSet.pull(here, tmp_path / "none")
+    assert not here.exists()
+    planned = two.push(place, dry_run=True)
+    assert planned.dry_run and planned.files > 10 and not place.exists()
+    report = two.push(f"file://{place}")
+    assert (report.move, report.push, report.moved) == (1, 1, True)
+    # What two parts have in common is sent once.
+    assert 0 < report.files <= planned.files
+    assert not two.push(place).moved
+    came = PartSet.pull(here, place)
+    assert (came.move, came.moved, came.parts) == (1, True, ("a", "b")) and came.files >= report.files
+    pulled = PartSet.open(here)
+    assert served(pulled) == served(two) and pulled.verify().ok
+    assert pulled.info == two.info and pulled.moves() == two.moves()
+    assert pinned_by_moves(pulled.warehouse("a").layout) == {1}
+    assert not PartSet.pull(here, place).moved
+
+    # A part that went on by itself: the set's own generation is what goes, and what comes.
+    first = served(two)
+    build(two.warehouse("a"), "unseen", "x")
+    moved(two, "seen", "b", "y")
+    build(two.warehouse("b"), "not yet", "y")
+    assert two.push(place).files > 0
+    assert PartSet.pull(here, place).move == 2 and served(pulled) == served(two)
+    assert "x0 unseen" in served(two) and "y0 not yet" not in served(pulled)
+    two.rollback()
+    assert two.push(place).files == 0 and PartSet.pull(here, place).move == 3
+    assert served(pulled) == served(two) == first and pulled.verify().ok
+    # What was pulled is built on and pushed back.
+    build(pulled.warehouse("a"), "from there", "x")
+    pulled.publish(again_reason="part b was right")
+    assert PartSet.pull(here, place).ahead == 1
+    assert pulled.push(place).moved and PartSet.pull(two.root, place).moved
+    assert served(two) == served(pulled) and "x0 from there" in served(two)
+    PartSet.open(here).warehouse("a").collect(1)
+    assert served(pulled) == served(two)
+
+
+def test_a_host_of_one_part_and_a_front_take_what_they_need(two: PartSet, tmp_path: Path) -> None:
+    two.push(tmp_path / "store")
+    front = PartSet.pull(tmp_path / "front", tmp_path / "store", parts=[])
+    assert front.parts == () and front.files == 0
+    assert PartSet.open(tmp_path / "front").moves() == two.moves()
+    PartSet.pull(tmp_path / "host", tmp_path / "store", parts=["b"])
+    host = PartSet.open(tmp_path / "host")
+    published = host.warehouse("b").published
+    assert published is not None and published.number == 1 and not host.layout.part("a").exists()
+    with pytest.raises(StoreConflict, match="has no part c; there are a, b"):
+        PartSet.pull(tmp_path / "host", tmp_path / "store", parts=["c"])
+
+
+def test_of_two_hosts_that_push_one_wins_and_the_other_is_told(two: PartSet, tmp_path: Path) -> None:
+    to = store(tmp_path / "store")
+    push(two, to)
+    other = PartSet.open(shutil.copytree(two.root, tmp_path / "other"))
+    moved(two, "mine")
+    moved(other, "theirs", "b", "y")
+    assert push(other, to) == 2
+    with pytest.raises(StoreConflict, match=r"different ways. There: move 2 .* by push 2 .*Whoever pushed first won"):
+        push(two, to)
+    with pytest.raises(StoreConflict, match="different ways"):
+        pull_set(two.root, to)
+    late = PartSet.open(shutil.copytree(other.root, tmp_path / "late"))
+    moved(other, "more", "b", "y")
+    assert push(other, to) == 3
+    with pytest.raises(StoreConflict, match="is ahead of this set: move 3"):
+        push(late, to)
+    assert pull_set(late.root, to).move == 3 and served(late) == served(other)
+
+
+@pytest.mark.parametrize("place", ["pushes/00000001.json", "moves", "parts/a/moves/00000001.json"])
+def test_what_is_damaged_in_the_store_never_serves(two: PartSet, tmp_path: Path, place: str) -> None:
+    to, here = store(tmp_path / "store"), tmp_path / "pulled"
+    push(two, to)
+    pull_set(here, to)
+    moved(two, "second")
+    push(two, to)
+    root = tmp_path / "store"
+    if place == "moves":
+        last = LocalSet.of(two).records[-1].sha256
+        path = root / "files" / last[:2] / last
+    else:
+        path = root / place.replace("00000001", "00000002")
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises((CorruptFile, StorageError)):
+        pull_set(here, to)
+    assert PartSet.open(here).number == 1 and PartSet.open(here).verify().ok
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_pushes_that_are_killed_leave_the_old_or_the_new(two: PartSet, tmp_path: Path) -> None:
+    root, chance, deaths = tmp_path / "store", random.Random(7), 0
+    push(two, store(root))
+    for said in ("second", "third"):
+        number = moved(two, said)
+        for _ in range(4):
+            deaths += killed(partial(push, two, deadly(root, chance.randrange(1, 25))))
+            assert store(root).wanted().last.number in (number, number - 1)
+        push(two, store(root))
+        assert store(root).wanted().last.number == number
+    pull_set(tmp_path / "b", store(root))
+    assert deaths >= 6 and served(PartSet.open(tmp_path / "b")) == served(two)
+
+
+def test_pulls_that_die_leave_the_old_or_the_new(two: PartSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At many durable steps, most of them of the last ones, over three moves of which two were never pushed."""
+    to = store(tmp_path / "store")
+    push(two, to)
+    pull_set(tmp_path / "b", to)
+    before = served(two)
+    moved(two, "between", "b", "y")
+    moved(two, "again", "b", "y")
+    moved(two, "second")
+    after = served(two)
+    push(two, to)
+    counted = shutil.copytree(tmp_path / "b", tmp_path / "counted")
+    with dying(monkeypatch, None) as life:
+        pull_set(counted, to)
+    total, seen = len(life.steps), set()
+    for at in (5, total // 2, *range(total - 24, total + 1, 3)):
+        here = shutil.copytree(tmp_path / "b", tmp_path / f"b{at}")
+        with dying(monkeypatch, at) as life:
+            pull_set(here, to)
+        assert life.dead
+        found = served(PartSet.open(here))
+        assert found in (before, after)
+        seen.add(found == after)
+        pull_set(here, to)
+        assert served(PartSet.open(here)) == after and PartSet.open(here).moves() == two.moves()
+        assert PartSet.open(here).verify(full=False).ok
+        shutil.rmtree(here)
+    assert seen == {False, True}
+
+
+def deadly(root: Path, at: int) -> SetStore:
+    return store(root, lambda path: Deadly(path, at))
