@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.pipeline.gate.schemas import Problem
+from xtr_assets.storage.chunk_files import rows_at
 from xtr_assets.storage.generation import Generation
 
 # Of every row these are compared: numbers, cheap to read, and all that a join or a shift can mix up.
 NUMBERS = ("row", "chunk_id", "part", "start_line", "end_line", "position")
-# Of so many rows, and of so many segments at most, every column is compared: reading texts costs most.
+# Of so many rows, and of so many segments at most, every column is compared: reading texts costs most. Between the ends
+# of a segment they are neighbours: 55 rows of 100,000 take 39 CPU ms so, and 97 where each lies in a row group of its
+# own, which DuckDB unpacks for it.
 WHOLE_ROWS, WHOLE_SEGMENTS = 48, 6
 TEXTS = ("source", "path", "symbol", "kind", "title", "text", "metadata")
 
@@ -28,7 +31,10 @@ class Compared:
 
 def compare(draft: Generation, connection: Any) -> Compared:
     """Every live row's ids, lines and place; every column of a sample."""
-    told = connection.execute(f"SELECT {', '.join(NUMBERS)} FROM chunks ORDER BY row").fetchnumpy()
+    # Put in order here: DuckDB takes twice as long where it is to.
+    told = connection.execute(f"SELECT {', '.join(NUMBERS)} FROM chunks").fetchnumpy()
+    order = np.argsort(told["row"], kind="stable")
+    told = {name: values[order] for name, values in told.items()}
     # Sorted: numpy's unique takes eighty times as long for a million.
     ids = np.sort(told["chunk_id"])
     found = Compared(rows=len(ids), distinct=len(ids) - int((ids[1:] == ids[:-1]).sum()))
@@ -83,7 +89,7 @@ def _compare_whole(draft: Generation, connection: Any, found: Compared) -> None:
             there = sum(row in told for row in rows)
             found.problems.append(Problem("position", f"{len(rows)} rows of {name}", f"{there} others"))
             continue
-        own = one.segment.chunks().select(TEXTS).take(positions).to_pylist() if rows else []
+        own = rows_at(one.segment.chunks().select(TEXTS), np.array(positions, np.int64)).to_pylist() if rows else []
         for row, mine in zip(rows, own, strict=True):
             for column, value in zip(TEXTS, told[row][2:], strict=True):
                 if value != mine[column]:
@@ -92,14 +98,16 @@ def _compare_whole(draft: Generation, connection: Any, found: Compared) -> None:
 
 
 def _chosen_rows(draft: Generation) -> list[int]:
-    """Live rows, ascending: the ends of some segments and others between."""
+    """Live rows, ascending: the ends of some segments and a run of others between."""
     chooser = random.Random(draft.number)
     segments = list(draft.segments)
     # The last came last: what is new is among them.
     chosen = segments if len(segments) <= WHOLE_SEGMENTS else [*chooser.sample(segments[:-3], 3), *segments[-3:]]
     rows: set[int] = set()
     for one in chosen:
-        live = (one.base_row + np.flatnonzero(draft.live[one.base_row : one.end_row])).tolist()
-        if live:
-            rows |= {live[0], live[-1], *chooser.sample(live, min(len(live), WHOLE_ROWS // len(chosen)))}
+        live = one.base_row + np.flatnonzero(draft.live[one.base_row : one.end_row])
+        if len(live):
+            run = min(len(live), WHOLE_ROWS // len(chosen))
+            first = chooser.randrange(len(live) - run + 1)
+            rows |= {int(live[0]), int(live[-1]), *live[first : first + run].tolist()}
     return sorted(rows)
