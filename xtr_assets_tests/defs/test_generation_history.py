@@ -120,6 +120,7 @@ def session(project: Project, mean: float) -> DraftSession:
         queries=lambda: gate,
         neighbors=lambda space: exact,
         dense=lambda: Losing(exact.of(gate.of("fixed"))),
+        kept=lambda name, key, make: make(),
     )
     return cast(DraftSession, stub)
 
