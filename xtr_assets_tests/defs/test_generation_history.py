@@ -19,7 +19,6 @@ from xtr_assets.pipeline.gate.index_recall import JUDGED, Judged, judged_key
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.quality.worst_queries import worst_queries
 from xtr_assets.pipeline.queries.gate_queries import read_queries
-from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import QuarantineEntry
 from xtr_assets.storage.warehouse import Warehouse
@@ -152,7 +151,7 @@ def test_what_the_gate_found_is_not_searched_again(project: Project) -> None:
     fixed = gate.of("fixed")
     asked, held = gate.take(np.flatnonzero(fixed).tolist()), exact.of(fixed)
     found = Neighbors(*Losing(held).search(asked.embeddings, losing.config.recall.k))
-    real = DraftSession(project.warehouse, cast(Draft, losing.draft), project.config)
+    real = DraftSession(project.warehouse, losing.draft, project.config)
     real.keep(JUDGED["dense"], judged_key(real, "dense"), Judged(asked, held, found))
     with patch.object(DraftSession, "dense", side_effect=AssertionError("searched again")):
         assert worst_queries(real, 100) == worst_queries(losing, 100)
