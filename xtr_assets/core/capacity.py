@@ -31,7 +31,7 @@ CENTROIDS_A_ROOT, MOST_CENTROIDS, SAMPLE_A_CENTROID = 4.0, 65_536, 32
 KMEANS_ROUNDS = 6
 
 # CPU us of a token: by 16-bit integers (`int16`, AVX-512 with VNNI), 45.7 CPU s of 2,307 chunks of the standard library
-# with their names (docs/measurements.md, "A full build"); by bf16 products 315 to 330 (stdlib.py, quality.py). growth.py.
+# with their names (docs/measurements.md, "A full build"); by bf16 products 315 to 330. hashing: growth.py.
 ENCODING_US: dict[EncoderKind, float] = {"minilm": 226.0, "hashing": 2.5}
 # CPU us of chunking: a chunk, and a byte of its text (29 us records of 262 bytes, 107 Python of 526, 80 abstracts).
 CHUNKING_US, CHUNKING_US_A_BYTE = 10.0, 0.12
