@@ -13,13 +13,14 @@ from xtr_assets.core.row_store import RowTokens
 from xtr_assets.core.types import Floats, Mask, Space
 from xtr_assets.index import DenseIndex
 from xtr_assets.pipeline.derive.exact_maxsim import row_scores
-from xtr_assets.pipeline.derive.neighbor_lists import Neighbors
+from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, neighbor_files
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.further_queries import further_queries
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.row_diff import sources_of
-from xtr_assets.pipeline.queries.gate_queries import GateQueries, joined
+from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES, GateQueries, joined
 from xtr_assets.pipeline.queries.likeness import unlike
+from xtr_assets.search.loaders import DENSE_FILE, TOKEN_FILE
 from xtr_assets.storage.draft import Draft
 
 # How sure a small sample must be to refuse. One query of a healthy index finds three to five of its ten neighbours now
@@ -135,12 +136,15 @@ class Judged:
 
 # What a session keeps the judged queries of a space under.
 JUDGED: Mapping[Space, str] = {"dense": "judged dense", "xtr": "judged xtr"}
+INDEX_FILE: Mapping[Space, str] = {"dense": DENSE_FILE, "xtr": TOKEN_FILE}
 
 
 def judged_key(session: DraftSession, space: Space) -> Hashable:
-    """What that holds for: these files of the draft, and how the index is searched."""
-    manifest = session.draft.manifest
-    return repr([sorted((name, one.sha256) for name, one in manifest.files.items()), manifest.profile.get(space)])
+    """What that holds for: these bytes of the index, of the queries and of their neighbours, and how it is searched."""
+    draft = session.draft
+    names = (INDEX_FILE[space], *QUERY_FILES, *neighbor_files(space))
+    digests = [draft.manifest.files[draft.file_name(name)].sha256 for name in names if draft.has_file(name)]
+    return repr([digests, draft.manifest.profile.get(space)])
 
 
 def _different(gate: GateQueries, chosen: Mask, exact: Neighbors, vectors: Sequence[Floats]) -> _Asked:
