@@ -73,3 +73,8 @@ def test_json_comes_out_in_every_encoding(encoding: str, written: str, monkeypat
     assert written in first
     assert json.loads(first) == document
     assert json.loads(second) == {"path": "\udcff"}
+
+
+def test_the_package_can_be_run_as_a_module() -> None:
+    told = subprocess.run([sys.executable, "-m", "xtr_assets", "--version"], capture_output=True, text=True, check=True)
+    assert told.stdout.startswith("xtr-assets 0.")
