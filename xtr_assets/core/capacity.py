@@ -30,8 +30,9 @@ FIXED_BYTES = 2_000_000
 CENTROIDS_A_ROOT, MOST_CENTROIDS, SAMPLE_A_CENTROID = 4.0, 65_536, 32
 KMEANS_ROUNDS = 6
 
-# CPU us of a token: benchmarks/stdlib.py and quality.py (315 to 330, AVX-512 with bf16 products), growth.py.
-ENCODING_US: dict[EncoderKind, float] = {"minilm": 320.0, "hashing": 2.5}
+# CPU us of a token: by 16-bit integers (`int16`, AVX-512 with VNNI), 45.7 CPU s of 2,307 chunks of the standard library
+# with their names (docs/measurements.md, "A full build"); by bf16 products 315 to 330. hashing: growth.py.
+ENCODING_US: dict[EncoderKind, float] = {"minilm": 226.0, "hashing": 2.5}
 # CPU us of chunking: a chunk, and a byte of its text (29 us records of 262 bytes, 107 Python of 526, 80 abstracts).
 CHUNKING_US, CHUNKING_US_A_BYTE = 10.0, 0.12
 # A token beside a centroid, ns: fixed, and a dim (dim 32: 0.37 to 0.56, dim 128: 0.95); tuning is 10 s beside it.
@@ -53,7 +54,8 @@ MODEL_BYTES: dict[EncoderKind, int] = {"minilm": 400_000_000, "hashing": 0}
 SEARCH_BYTES, SEARCH_ROW_BYTES = 70_000_000, 40
 SEARCH_MODEL_BYTES: dict[EncoderKind, int] = {"minilm": 55_000_000, "hashing": 0}
 # CPU ms of a query of one thread, by what they were measured at, and the power of the chunks they grow by.
-QUERY_ENCODING_MS: dict[EncoderKind, float] = {"minilm": 5.5, "hashing": 0.3}
+# minilm: by `int16` (docs/measurements.md, "One question by its phases"), 5.5 before.
+QUERY_ENCODING_MS: dict[EncoderKind, float] = {"minilm": 2.0, "hashing": 0.3}
 # docs/measurements.md, "Late interaction": 1.0 ms of 12,000 documents, 1.7 of 50,000, 2.7 of 100,000; 7.2 of a million.
 LATE_MS, LATE_AT, LATE_POWER = 1.0, 12_000, 0.47
 # "Dense index" and "A million rows": 0.073 of 24,000, 0.182 of 100,000, 0.93 of a million, recall@10 0.95 to 0.97.

@@ -112,7 +112,8 @@ class _Best:
         self.slack = np.maximum(self.slack, np.float32(ROUNDING * largest) * self.norms)
         if np.isneginf(self.floor).any() and scores.shape[1] > 4 * self.k:
             self.floor = np.maximum(self.floor, kth_best(scores, self.k))
-        owner, position = np.nonzero(scores >= (self.floor - self.slack)[:, None])
+        # Flat: numpy finds what is true along one axis five times as fast as along two.
+        owner, position = np.divmod(np.flatnonzero(scores >= (self.floor - self.slack)[:, None]), scores.shape[1])
         self.owners.append(owner)
         self.rows.append(rows[position])
         self.scores.append(scores[owner, position])

@@ -18,6 +18,7 @@ from xtr_assets.core.json_document import read_json
 from xtr_assets.core.path_glob import glob_regex
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.core.where_syntax import Compare, Condition, Every, Not, Value
+from xtr_assets.search.metadata_shape import ShapedFields, shaped_fields
 
 _ORDER = {"gt": "greater", "gte": "greater_equal", "lt": "less", "lte": "less_equal"}
 _DECODER = json.JSONDecoder()
@@ -148,10 +149,13 @@ class PathColumn:
 class FieldColumn:
     """One metadata field over the distinct metadata of a segment: its values by type, each with its owner.
 
-    values : of the field, lists taken apart; owners : int64 [n], the distinct object that holds each.
+    values : of the field, lists taken apart; owners : int64 [n], the distinct object that holds each; shaped : owners
+    and values, strings or 64-bit integers, that Arrow read.
     """
 
-    def __init__(self, values: Sequence[Any], owners: Ints, distinct: int) -> None:
+    def __init__(
+        self, values: Sequence[Any], owners: Ints, distinct: int, shaped: tuple[Ints, pa.Array] | None = None
+    ) -> None:
         self._distinct = distinct
         by_type = _by_type(values, owners)
         self._absent = np.ones(distinct, np.bool_)
@@ -167,8 +171,14 @@ class FieldColumn:
             (whole[~narrow], WideIntegerColumn(list(compress(integers, ~narrow)))),
             (of_doubles, DoubleColumn(pa.array(doubles, pa.float64()))),
         )
-        self._text_owners, texts = by_type.get(str, nothing)
-        self._texts = TextColumn(_text_array(texts))
+        of_texts, texts = by_type.get(str, nothing)
+        self._texts: tuple[tuple[Ints, Column], ...] = ((of_texts, TextColumn(_text_array(texts))),)
+        if shaped is not None:
+            self._absent[shaped[0]] = False
+            if pa.types.is_string(shaped[1].type):
+                self._texts += ((shaped[0], TextColumn(shaped[1])),)
+            else:
+                self._numbers += ((shaped[0], IntegerColumn(shaped[1])),)
         of_truths, truths = by_type.get(bool, nothing)
         true = np.array(truths, np.bool_)
         self._truth_owners = {True: of_truths[true], False: of_truths[~true]}
@@ -178,7 +188,8 @@ class FieldColumn:
         matching = np.zeros(self._distinct, np.bool_)
         kinds = {_kind(value) for value in compare.values}
         if "text" in kinds:
-            matching[self._text_owners[self._texts.compare(compare)]] = True
+            for owners, texts in self._texts:
+                matching[owners[texts.compare(compare)]] = True
         if "number" in kinds:
             for owners, column in self._numbers:
                 matching[owners[column.compare(compare)]] = True
@@ -197,17 +208,21 @@ class MetadataColumns:
         encoded = _compute().dictionary_encode(column.combine_chunks())
         self._distinct_of_row: Ints = encoded.indices.to_numpy().astype(np.int64)
         self._distinct = len(encoded.dictionary)
-        objects: list[dict[str, Any]] = [_parsed(text) for text in encoded.dictionary.to_pylist()]
-        self._columns = {name: self._column(name, objects) for name in set[str]().union(*objects)}
+        shaped = shaped_fields(encoded.dictionary)
+        others = encoded.dictionary.take(pa.array(shaped.rest)) if len(shaped.owners) else encoded.dictionary
+        objects: list[dict[str, Any]] = [_parsed(text) for text in others.to_pylist()]
+        names = set(shaped.fields).union(*objects)
+        self._columns = {name: self._column(name, objects, shaped) for name in names}
 
-    def _column(self, name: str, objects: Sequence[Mapping[str, Any]]) -> FieldColumn:
-        owners = np.flatnonzero(np.fromiter((name in one for one in objects), np.bool_, len(objects)))
+    def _column(self, name: str, objects: Sequence[Mapping[str, Any]], shaped: ShapedFields) -> FieldColumn:
+        owners = shaped.rest[np.fromiter((name in one for one in objects), np.bool_, len(objects))]
         values = [one[name] for one in objects if name in one]
         if list in set(map(type, values)):
             lists = [value if isinstance(value, list) else [value] for value in values]
             owners = np.repeat(owners, np.fromiter(map(len, lists), np.int64, len(lists)))
             values = [value for one in lists for value in one]
-        return FieldColumn(values, owners, self._distinct)
+        held = shaped.fields.get(name)
+        return FieldColumn(values, owners, self._distinct, None if held is None else (shaped.owners, held))
 
     @property
     def fields(self) -> Iterable[str]:

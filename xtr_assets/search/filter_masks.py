@@ -1,7 +1,8 @@
 """Row masks of `where` filters, evaluated over the memory-mapped chunk tables of a generation.
 
-Columns are compared by Arrow's kernels. Metadata is JSON: each distinct object of a segment is parsed once (most
-corpora have one, "{}"), its fields become typed arrays, and conditions on them are evaluated over those.
+Columns are compared by Arrow's kernels, texts that rows share once for all of them. Metadata is JSON: each distinct
+object of a segment is parsed once (most corpora have one, "{}"), its fields become typed arrays, and conditions on them
+are evaluated over those.
 """
 
 from collections import OrderedDict
@@ -15,8 +16,9 @@ import pyarrow as pa
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.line_shifts import Shift
 from xtr_assets.core.types import Mask
-from xtr_assets.core.where_syntax import COLUMNS, INTEGER_COLUMNS, METADATA_PREFIX, Where
-from xtr_assets.search.filter_columns import Column, IntegerColumn, MetadataColumns, PathColumn, TextColumn, holds
+from xtr_assets.core.where_syntax import COLUMNS, INTEGER_COLUMNS, METADATA_PREFIX, Condition, Where
+from xtr_assets.search.distinct_values import DistinctValues, text_matches
+from xtr_assets.search.filter_columns import IntegerColumn, MetadataColumns, holds
 from xtr_assets.storage.chunk_files import LINE_COLUMNS, shifted
 
 # All masks of one generation together: 128 filters over a million rows. A mask costs 0.5 to 50 ms to make again.
@@ -112,6 +114,7 @@ class _SegmentColumns:
         self.rows = segment.rows
         self._segment = segment
         self._metadata: MetadataColumns | None = None
+        self._distinct: dict[str, DistinctValues | None] = {}
 
     def metadata(self) -> MetadataColumns:
         # Two threads may both parse it: the result is the same, and no lock is held over the parsing.
@@ -128,9 +131,13 @@ class _SegmentColumns:
             if column in INTEGER_COLUMNS:
                 matching &= holds(condition, IntegerColumn(table.column(column)), self.rows)
             elif column in COLUMNS:
-                values = table.column(column)
-                texts: Column = PathColumn(values) if column == "path" else TextColumn(values)
-                matching &= holds(condition, texts, self.rows)
+                matching &= self._text_matches(column, table.column(column), condition)
             else:
                 matching &= self.metadata().matches(_field(column), condition)
         return matching
+
+    def _text_matches(self, column: str, texts: pa.ChunkedArray, condition: Condition) -> Mask:
+        if column not in self._distinct:
+            self._distinct[column] = DistinctValues.of(column, texts)
+        shared = self._distinct[column]
+        return text_matches(column, texts, condition) if shared is None else shared.matches(condition)

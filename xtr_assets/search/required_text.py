@@ -11,6 +11,7 @@ from xtr_assets.core.lexical_terms import needed_terms
 from xtr_assets.core.phrases import holds_phrase
 from xtr_assets.core.query_syntax import Query
 from xtr_assets.core.types import Ints, Mask
+from xtr_assets.storage.chunk_files import rows_at
 from xtr_assets.storage.generation import Generation
 
 if TYPE_CHECKING:
@@ -58,15 +59,17 @@ class RequiredText:
         return mask
 
     def _read(self, demanded: Sequence[str]) -> Mask:
-        rows = self._candidates(demanded)
+        candidates = self._candidates(demanded)
         mask = np.zeros(self._generation.end_row, np.bool_)
         for placed in self._generation.segments:
-            inside = rows[(rows >= placed.base_row) & (rows < placed.end_row)] - placed.base_row
+            first, last = np.searchsorted(candidates, (placed.base_row, placed.end_row))
+            inside = candidates[first:last] - placed.base_row
             table = placed.segment.chunks().select(list(COLUMNS)) if len(inside) else None
             for start in range(0, len(inside), BLOCK_ROWS):
                 assert table is not None
                 positions = inside[start : start + BLOCK_ROWS]
-                texts = zip(*(table.column(name).take(positions).to_pylist() for name in COLUMNS), strict=True)
+                rows = rows_at(table, positions)
+                texts = zip(*(rows.column(name).to_pylist() for name in COLUMNS), strict=True)
                 held = [all(any(holds_phrase(text, one) for text in own) for one in demanded) for own in texts]
                 mask[placed.base_row + positions[held]] = True
         return mask

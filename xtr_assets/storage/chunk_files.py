@@ -154,6 +154,25 @@ def open_chunks(path: Path) -> Any:
     return pa.ipc.open_file(pa.memory_map(str(path), "r"))
 
 
+def rows_at(table: pa.Table, positions: Ints) -> pa.Table:
+    """Rows of a stored table at ascending positions, int64 [n]: what `take` gives, which first copies every batch of
+    every column into one (2.8 CPU ms for five of 77,600 records, 0.15 by batch).
+
+    >>> table = pa.concat_tables([pa.table({"a": [1, 2]}), pa.table({"a": [3]})])
+    >>> rows_at(table, np.array([1, 2]))["a"].to_pylist(), len(rows_at(table, np.empty(0, np.int64)))
+    ([2, 3], 0)
+    """
+    taken, first = [table.slice(0, 0)], 0
+    for batch in table.to_batches():
+        start, stop = np.searchsorted(positions, (first, first + len(batch)))
+        if stop > start:
+            taken.append(pa.Table.from_batches([batch.take(pa.array(positions[start:stop] - first))]))
+        first += len(batch)
+    if len(positions) and not 0 <= int(positions[0]) <= int(positions[-1]) < first:
+        raise IndexError(f"rows {int(positions[0])} to {int(positions[-1])} of a table of {first}")
+    return pa.concat_tables(taken)
+
+
 def ids_of(table: pa.Table) -> Ints:
     """chunk_ids of stored rows: int64 [rows]."""
     ids: Ints = table.column("chunk_id").to_numpy()

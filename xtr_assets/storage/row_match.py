@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from xtr_assets.core.line_shifts import shift_array
 from xtr_assets.core.types import Chunk, Int32s, Ints, Mask
-from xtr_assets.storage.chunk_files import BATCH_ROWS, LINE_COLUMNS, ids_of
+from xtr_assets.storage.chunk_files import BATCH_ROWS, LINE_COLUMNS, ids_of, rows_at
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.snapshot import Snapshot
@@ -97,8 +97,8 @@ class StandingRows:
         block = self._blocks.get(number)
         if block is None or not 0 <= at - block.first < len(block.rows):
             first = at - at % BATCH_ROWS
-            chosen = pa.array(self._positions[number][first:][:BATCH_ROWS])
-            taken = self.tables[number].select((*COMPARED, *LINE_COLUMNS)).take(chosen)
+            chosen = self._positions[number][first:][:BATCH_ROWS]
+            taken = rows_at(self.tables[number].select((*COMPARED, *LINE_COLUMNS)), chosen)
             columns = [taken.column(name).to_pylist() for name in COMPARED]
             lines = [taken.column(name).to_pylist() for name in LINE_COLUMNS]
             block = _Block(first, list(zip(*columns, strict=True)), list(zip(*lines, strict=True)))

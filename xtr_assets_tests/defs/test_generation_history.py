@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import patch
 
 import dagster as dg
 import numpy as np
@@ -14,6 +15,7 @@ from xtr_assets.defs.generation_history import history_metadata, history_picture
 from xtr_assets.defs.metadata import quarantine_metadata
 from xtr_assets.pipeline.derive.neighbor_lists import Neighbors, read_neighbors
 from xtr_assets.pipeline.gate.drift import DRIFT_NOTE, LIMITS
+from xtr_assets.pipeline.gate.index_recall import JUDGED, Judged, judged_key
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.quality.worst_queries import worst_queries
 from xtr_assets.pipeline.queries.gate_queries import read_queries
@@ -120,6 +122,7 @@ def session(project: Project, mean: float) -> DraftSession:
         queries=lambda: gate,
         neighbors=lambda space: exact,
         dense=lambda: Losing(exact.of(gate.of("fixed"))),
+        kept=lambda name, key, make: make(),
     )
     return cast(DraftSession, stub)
 
@@ -140,6 +143,22 @@ def test_the_worst_queries_are_told_with_what_they_lost(project: Project) -> Non
     assert first.lost == f"{row['path']}:{row['start_line']} {row['symbol']}"
     assert first.recall == pytest.approx(0.9) and first.space == "dense"
     assert replace(first) in worst_queries(losing, 100)
+
+
+def test_what_the_gate_found_is_not_searched_again(project: Project) -> None:
+    losing = session(project, 0.95)
+    gate, exact = losing.queries(), losing.neighbors("dense")
+    fixed = gate.of("fixed")
+    asked, held = gate.take(np.flatnonzero(fixed).tolist()), exact.of(fixed)
+    found = Neighbors(*Losing(held).search(asked.embeddings, losing.config.recall.k))
+    real = DraftSession(project.warehouse, losing.draft, project.config)
+    real.keep(JUDGED["dense"], judged_key(real, "dense"), Judged(asked, held, found))
+    with patch.object(DraftSession, "dense", side_effect=AssertionError("searched again")):
+        assert worst_queries(real, 100) == worst_queries(losing, 100)
+        # Another profile: what was kept says nothing of it.
+        losing.draft.manifest.profile["dense"] = {"nprobe": 1}
+        with pytest.raises(AssertionError, match="searched again"):
+            worst_queries(real, 100)
 
 
 def test_nothing_is_searched_where_nothing_is_lost(project: Project) -> None:

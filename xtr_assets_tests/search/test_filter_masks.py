@@ -16,7 +16,9 @@ from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.line_shifts import Shift
 from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.search import filter_masks
+from xtr_assets.search.distinct_values import DistinctValues, text_matches
 from xtr_assets.search.filter_masks import RowFilters
+from xtr_assets.search.metadata_shape import shaped_fields
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,86 @@ def test_numbers_of_all_types_compare_exactly(column: list[Any], condition: Any)
     segment = FakeSegment("one", _table(rows, dictionary=False))
     found = RowFilters([FakePlaced(segment, 0)], np.ones(len(rows), np.bool_)).mask(parse_where({"order": condition}))
     assert found.tolist() == [_holds(value, condition) for value in column]
+
+
+# Records as a source writes them, most of one shape; what is of none is parsed, and means the same.
+ODD: list[dict[str, Any]] = [
+    {"year": 2016, "title": "word1"},
+    {"title": 'a "quoted" word1', "year": -3},
+    {"title": "w\u00f6rd1", "year": 2016},
+    {"title": "tab\there", "year": 10**30},
+    {"title": ["word1", "b"], "year": 2016.0},
+    {"title": "word1", "year": True},
+    {"title": None, "year": "2016"},
+    {"title": "word1"},
+    {"title": "", "year": 0, "more": "word1"},
+    {},
+]
+SHAPED = [{"title": f"word{i % 5}", "year": 2015 + i % 4} if i % 9 else ODD[i // 9 % len(ODD)] for i in range(600)]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"title": "word1"},
+        {"title": {"not": "word1"}},
+        {"title": {"prefix": "w"}},
+        {"title": {"glob": "*1"}},
+        {"title": None},
+        {"title": ""},
+        {"title": {"gt": "word2"}, "year": {"lt": 2018}},
+        {"year": 2016},
+        {"year": [2016, None]},
+        {"year": {"gte": 2017}},
+        {"year": {"lt": 0}},
+        {"year": "2016"},
+        {"year": True},
+        {"year": {"not": {"gte": 2016.5}}},
+        {"more": "word1"},
+        {"more": None, "title": "word3"},
+    ],
+)
+@pytest.mark.parametrize("first", [1, 0], ids=["a plain record first", "an odd one first"])
+def test_metadata_of_one_shape_means_what_a_parser_says(where: dict[str, Any], first: int) -> None:
+    held = SHAPED[first:]
+    # As it is written: without spaces, each object another one.
+    texts = [json.dumps({**one, "id": str(i)}, separators=(",", ":"), ensure_ascii=False) for i, one in enumerate(held)]
+    table = _table([FIRST[0] | {"metadata": {}}] * len(held), dictionary=False)
+    table = table.set_column(table.column_names.index("metadata"), "metadata", pa.array(texts, pa.string()))
+    found = RowFilters([FakePlaced(FakeSegment("one", table), 0)], np.ones(len(held), np.bool_)).mask(
+        parse_where(where)
+    )
+    assert found.tolist() == [all(_holds(one.get(name), wanted) for name, wanted in where.items()) for one in held]
+
+
+def test_a_shape_reads_most_records_and_leaves_the_others_to_the_parser() -> None:
+    texts = [json.dumps(one, separators=(",", ":")) for one in SHAPED[1:]]
+    found = shaped_fields(pa.array(texts))
+    assert len(found.owners) > 500 and len(found.rest) > 50
+    assert found.owners.tolist() == sorted({*range(len(texts))} - {*found.rest.tolist()})
+    for at, owner in enumerate(found.owners.tolist()):
+        assert {name: values[at].as_py() for name, values in found.fields.items()} == json.loads(texts[owner])
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":1.5}', '{"a":true}', '{"a":[1]}', '{"a b":"c"}', "{}", "[]", '{"a":"b"', '{"a":"b","a":"c"}']
+)
+def test_what_has_no_shape_is_parsed(text: str) -> None:
+    found = shaped_fields(pa.array([text] * 300))
+    assert not found.fields or not len(found.owners)
+    assert found.rest.tolist() == list(range(300))
+
+
+def test_paths_that_rows_share_are_compared_once() -> None:
+    texts = pa.chunked_array([[f"dir/{i // 50}.py" for i in range(5_000)], ["dir/7.py", "e\u0301.py"]])
+    shared = DistinctValues.of("path", texts)
+    assert shared is not None and len(shared.values) == 101 and shared.which.dtype == np.uint8
+    for asked in ("dir/7.py", {"glob": "dir/*7.py"}, {"not": {"prefix": "dir/"}}, "\u00e9.py", ["dir/1.py", "no"]):
+        ((_, condition),) = parse_where({"path": asked}).columns
+        assert shared.matches(condition).tolist() == text_matches("path", texts, condition).tolist()
+    assert DistinctValues.of("symbol", pa.chunked_array([[str(i) for i in range(500)]])) is None
+    # Those that are looked at share a value, all others do not.
+    assert DistinctValues.of("symbol", pa.chunked_array([["f"] * 4_096 + [str(i) for i in range(9_000)]])) is None
 
 
 def test_an_identifier_beyond_doubles_is_found_alone_beside_a_float() -> None:

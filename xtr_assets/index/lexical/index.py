@@ -17,6 +17,7 @@ from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.index.lexical.list_scan import LexicalPart, ListScan, rows_with_all
 from xtr_assets.index.lexical.list_scan_native import list_scan
 from xtr_assets.index.lexical.postings import LexicalPostings, term_bytes
+from xtr_assets.index.lexical.pruned_search import common_terms, pruned_search
 from xtr_assets.index.lifetime import Lifetime
 
 __all__ = ["LexicalIndex", "LexicalMatch", "LexicalPart", "LexicalPostings", "LexicalResult"]
@@ -217,7 +218,11 @@ class LexicalIndex(Lifetime):
 
     def _answer(self, terms: Sequence[str], k: int, allowed: Mask | None) -> LexicalResult:
         asked = self._asked(terms)
-        return LexicalResult(*self._scan.search(asked.lists, asked.weights, k, allowed))
+        common = common_terms(asked.frequencies, asked.weights)
+        found = None
+        if common is not None:
+            found = pruned_search(self._scan, asked.lists, asked.weights, common, k, allowed)
+        return LexicalResult(*(found or self._scan.search(asked.lists, asked.weights, k, allowed)))
 
     def _asked(self, terms: Sequence[str]) -> _Asked:
         occurrences = Counter(terms)

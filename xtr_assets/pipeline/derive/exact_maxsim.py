@@ -95,7 +95,8 @@ def likely_rows(
         best.merge(every, blocks)
         least = np.maximum(best.scores[:, -1], floor) - window
         for rows, scores in blocks:
-            query, position = np.nonzero(scores >= least[:, None])
+            # Flat: numpy finds what is true along one axis five times as fast as along two.
+            query, position = np.divmod(np.flatnonzero(scores >= least[:, None]), scores.shape[1])
             kept.append((query, rows[position], scores[query, position]))
 
     def scored(block: _Block) -> Floats:
@@ -208,8 +209,11 @@ class TopK:
         k = self.scores.shape[1]
         for i, query in enumerate(queries):
             kept = self.rows[query] >= 0
-            merged = np.concatenate([self.scores[query][kept], scores[i]])
-            self.scores[query], self.rows[query] = best_rows(merged, np.concatenate([self.rows[query][kept], rows]), k)
+            # Few of a block come near the k-th best so far, which is -inf as long as there are fewer.
+            able = np.flatnonzero(scores[i] >= self.scores[query, -1]) if k else np.empty(0, np.int64)
+            merged = np.concatenate([self.scores[query][kept], scores[i][able]])
+            places = np.concatenate([self.rows[query][kept], rows[able]])
+            self.scores[query], self.rows[query] = best_rows(merged, places, k)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -102,13 +102,21 @@ def check(session: DraftSession) -> Finding:
     return Finding(not problems, float(len(problems)), 0.0, summary, details, REMEDY if problems else "")
 
 
+_APART = {at: " " for at in range(128) if not chr(at).isalnum()}
+
+
 def own_words(text: str) -> list[str]:
     """Words by white space and what is no letter; of a run without spaces, pairs of its characters.
 
     >>> own_words("Two words, no more"), own_words("\u691c\u7d22\u306e\u7d22\u5f15")
     (['two', 'words', 'no', 'more'], ['検索', 'の索', '引'])
     """
-    letters = "".join(one if one.isalnum() else " " for one in text.casefold())
+    folded = text.casefold()
+    # Character by character in Python alone where there is another way: 0.4 CPU ms a text of 250.
+    if folded.isascii():
+        letters = folded.translate(_APART)
+    else:
+        letters = "".join(one if one.isalnum() else " " for one in folded)
     found: list[str] = []
     for word in letters.split():
         if max(word) < "\u0e00":

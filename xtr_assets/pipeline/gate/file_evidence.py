@@ -30,7 +30,7 @@ from xtr_assets.pipeline.gate.path_patterns import kind_of
 from xtr_assets.pipeline.gate.second_reader import SecondReader, Unread
 from xtr_assets.pipeline.gate.store_evidence import StoredFiles
 from xtr_assets.pipeline.gate.text_evidence import Row
-from xtr_assets.storage.chunk_files import shifted
+from xtr_assets.storage.chunk_files import rows_at, shifted
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.snapshot import Snapshot
 
@@ -199,6 +199,6 @@ def _rows_of(draft: Generation, places: Iterable[Place]) -> dict[Place, list[Row
         named = pc.is_in(table["path"], value_set=pa.array(wanted.get(one.segment.shard, []), pa.string()))
         chosen = named.to_numpy() & draft.live[one.base_row : one.end_row]
         if chosen.any():
-            for row in shifted(table, one.shifts).take(pa.array(np.flatnonzero(chosen))).to_pylist():
+            for row in rows_at(shifted(table, one.shifts), np.flatnonzero(chosen)).to_pylist():
                 found[one.segment.shard, row["path"]].append(row)
     return found

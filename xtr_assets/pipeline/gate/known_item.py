@@ -24,6 +24,7 @@ from xtr_assets.pipeline.queries.gate_queries import GateQuery
 from xtr_assets.pipeline.queries.synthesis import NAMING, QueryKind
 from xtr_assets.search.confidence import PROFILE_KEY
 from xtr_assets.search.hits import Hit
+from xtr_assets.storage.chunk_files import rows_at
 from xtr_assets.storage.generation import Generation
 
 CHECK = "known_item"
@@ -330,6 +331,6 @@ def _rows(generation: Generation, wanted: set[int]) -> Iterator[tuple[int, dict[
     for one in generation.segments:
         own = one.segment.chunk_ids()
         there = np.flatnonzero(np.isin(own, ids) & generation.live[one.base_row : one.end_row])
-        rows = one.segment.chunks().select(["title", "text"]).take(there).to_pylist()
+        rows = rows_at(one.segment.chunks().select(["title", "text"]), there).to_pylist()
         for at, row in zip(there.tolist(), rows, strict=True):
             yield int(own[at]), row

@@ -131,15 +131,17 @@ def answer_faults(
     sources = sorted({one.source for one in read})
     for number, text in enumerate(texts):
         scores = words.scores(asked(text))
-        yield from _judged(searcher.search(text, K, "lexical", syntax="plain"), scores, places, None, text)
+        held = scores[scores > 0]
+        yield from _judged(searcher.search(text, K, "lexical", syntax="plain"), scores, held, places, None, text)
         where = {"source": sources[number % len(sources)]} if sources else None
         filtered = searcher.search(text, K, "lexical", where, syntax="plain")
-        yield from _judged(filtered, scores, places, where, text)
+        yield from _judged(filtered, scores, held, places, where, text)
 
 
 def _judged(
-    hits: Sequence[Hit], scores: Doubles, places: Places, where: Mapping[str, Any] | None, text: str
+    hits: Sequence[Hit], scores: Doubles, held: Doubles, places: Places, where: Mapping[str, Any] | None, text: str
 ) -> Iterator[str]:
+    """scores : of every row; held : those above 0, which few rows have."""
     about = f"{text[:60]!r}" + (f" in {where['source']!r}" if where else "")
     rows = places.live_rows_of(np.array([hit.chunk_id for hit in hits], np.int64))
     if (rows < 0).any() or len(np.unique(rows)) < len(rows):
@@ -150,7 +152,7 @@ def _judged(
         return
     true = scores[rows]
     shown = np.array([hit.score for hit in hits], np.float64)
-    room = ROUNDING * max(1.0, float(scores.max(initial=0.0)))
+    room = ROUNDING * max(1.0, float(held.max(initial=0.0)))
     if (np.abs(shown - true) > room).any():
         worst = int(np.abs(shown - true).argmax())
         yield f"a hit of {about} scores {shown[worst]:.5f}, its postings say {true[worst]:.5f}"
@@ -158,10 +160,10 @@ def _judged(
     if where is not None:
         # Which rows pass the filter is not known here: that what came is right is all that is asked.
         return
-    wanted = min(K, int((scores > room).sum()))
+    wanted = min(K, int((held > room).sum()))
     if len(hits) < wanted:
         yield f"{len(hits)} hits of {about}, {wanted} rows share a word with it"
     elif wanted:
-        last = float(np.partition(scores, -wanted)[-wanted])
+        last = float(np.partition(held, -wanted)[-wanted])
         if (true[:wanted] < last - room).any():
             yield f"a better row than a hit of {about} did not come: its score is {last:.5f}"

@@ -21,6 +21,8 @@ from xtr_assets.storage.generation import Generation
 K1, B = 1.2, 0.75
 # A term is counted no further in a row.
 MOST_COUNTED = 65_535
+# Rows of a list whose shares are kept: a word that most rows hold stands in most questions, 8 bytes a row each time.
+LONG_LIST, LISTS_KEPT = 1 << 14, 4
 # Postings looked at at a time: 16 MB, and as much again.
 BLOCK = 1 << 22
 ARRAYS = ("terms", "term_bounds", "lists", "documents", "counts", "lengths")
@@ -72,8 +74,10 @@ class StoredPostings:
             block = np.ascontiguousarray(self.documents[start : start + BLOCK]).view(np.uint32)
             places = start + np.flatnonzero(wanted[np.minimum(block, np.uint32(self.rows))])
             numbers = np.searchsorted(self.lists, places, side="right") - 1
-            for place, number in zip(places.tolist(), numbers.tolist(), strict=True):
-                found[int(self.documents[place])][self.term(number)] += int(self.counts[place])
+            terms = {number: self.term(number) for number in set(numbers.tolist())}
+            held = zip(self.documents[places].tolist(), numbers.tolist(), self.counts[places].tolist(), strict=True)
+            for document, number, times in held:
+                found[document][terms[number]] += times
         return found
 
 
@@ -87,7 +91,10 @@ def stored_postings(generation: Generation, segments: Sequence[str] | None = Non
 
 
 def _arrays(folder: Path) -> dict[str, Any]:
-    return {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS}
+    # Mapped, as plain arrays: each slice of a memmap takes ten times as long.
+    return {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray) for name in ARRAYS
+    }
 
 
 class StoredWords:
@@ -104,18 +111,29 @@ class StoredWords:
             self._lengths[one.base_row : one.base_row + one.rows] = one.lengths
         self._rows = int(live.sum())
         self._mean = float(self._lengths[live].mean()) if self._rows else 0.0
+        self._kept: dict[str, tuple[Ints, Doubles]] = {}
 
     def scores(self, terms: Mapping[str, int]) -> Doubles:
         """float64 [end_row]: of every row, 0 where none of the terms stands, and for dead ones."""
         total = np.zeros(len(self._live), np.float64)
         for term, times in terms.items():
-            lists = [one.list_of(term) for one in self._parts]
-            rows = np.concatenate([np.empty(0, np.int64), *(one for one, _ in lists)])
-            counts = np.concatenate([np.empty(0, np.int64), *(one for _, one in lists)])
-            counts, rows = counts[self._live[rows]], rows[self._live[rows]]
-            if len(rows):
-                weight = math.log(1 + (self._rows - len(rows) + 0.5) / (len(rows) + 0.5)) * times
-                lengths = self._lengths[rows] / self._mean if self._mean else np.ones(len(rows))
-                norms = K1 * (1 - B + B * lengths)
-                np.add.at(total, rows, weight * (K1 + 1) * counts / (counts + norms))
+            rows, shares = self._kept.get(term) or self._shares(term)
+            np.add.at(total, rows, times * shares)
         return total
+
+    def _shares(self, term: str) -> tuple[Ints, Doubles]:
+        """(live rows that hold a term, what it adds to each of them)"""
+        lists = [one.list_of(term) for one in self._parts]
+        rows = np.concatenate([np.empty(0, np.int64), *(one for one, _ in lists)])
+        counts = np.concatenate([np.empty(0, np.int64), *(one for _, one in lists)])
+        alive = self._live[rows]
+        counts, rows = counts[alive], rows[alive]
+        if not len(rows):
+            return rows, np.empty(0, np.float64)
+        weight = math.log(1 + (self._rows - len(rows) + 0.5) / (len(rows) + 0.5))
+        lengths = self._lengths[rows] / self._mean if self._mean else np.ones(len(rows))
+        norms = K1 * (1 - B + B * lengths)
+        shares: Doubles = weight * (K1 + 1) * counts / (counts + norms)
+        if len(rows) >= LONG_LIST and len(self._kept) < LISTS_KEPT:
+            self._kept[term] = rows, shares
+        return rows, shares

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.types import Ints
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.source_stock import Holding, Texts, held, held_by_shards
 from xtr_assets.pipeline.ingest.scan import shard_sources
@@ -156,7 +159,7 @@ def _text_lost(kind: str, before: Texts, now: Texts, limit: float) -> tuple[floa
 
 def _text_lost_by_rows(kind: str, before: Texts, now: Texts, limit: float) -> tuple[float, str]:
     """The share of their text that rows lost which are still there: what came besides does not make up for it."""
-    _, at, to = np.intersect1d(before.ids, now.ids, return_indices=True)
+    at, to = _in_both(before.ids, now.ids)
     kept, sizes = before.at(at), now.sizes[to]
     base = kept.total
     lost = base - int(sizes.sum())
@@ -168,6 +171,14 @@ def _text_lost_by_rows(kind: str, before: Texts, now: Texts, limit: float) -> tu
         return 0.0, ""
     words = f"the {len(at)} rows that stayed hold {base - lost} of their {base} bytes of text"
     return lost / base, f"{words}, {_percent(lost / base)} are missing"
+
+
+def _in_both(before: Ints, now: Ints) -> tuple[Ints, Ints]:
+    """Places int64 [n] of the ids that stand in both, in the first and in the second. Hashed by Arrow: numpy sorts each
+    of them and both together, 0.1 CPU s for 300,000."""
+    place = pc.index_in(pa.array(now), value_set=pa.array(before))
+    there = np.asarray(place.is_valid())
+    return place.filter(pa.array(there)).to_numpy().astype(np.int64), np.flatnonzero(there)
 
 
 def _share(lost: tuple[float, str]) -> float:

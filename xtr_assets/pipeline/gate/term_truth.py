@@ -32,7 +32,8 @@ UNSEEN = {
     *range(0x2060, 0x2065), *range(0x2066, 0x206A), *range(0xFE00, 0xFE10), 0xFEFF,
 }  # fmt: skip
 
-_english = stemmer("english")
+# Of many different names the parts are the same: 600 rows of 28 words with numbers took 423 CPU ms without.
+_stem = lru_cache(maxsize=1 << 14)(stemmer("english").stemWord)
 
 
 def counted(path: str, symbol: str, title: str, text: str) -> Counter[str]:
@@ -141,7 +142,7 @@ def _word(word: str) -> tuple[str, ...]:
     if len(parts) <= PARTS:
         for part in parts:
             low = part.casefold()
-            found.append(_english.stemWord(low) if low.isascii() and low.isalpha() else low)
+            found.append(_stem(low) if low.isascii() and low.isalpha() else low)
     return tuple(found)
 
 

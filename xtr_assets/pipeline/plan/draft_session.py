@@ -173,6 +173,10 @@ class DraftSession:
         self._opened[name] = (key, made)
         return made
 
+    def keep(self, name: str, key: Hashable, value: object) -> None:
+        """Let `kept` give this for the name, as long as the key is this one."""
+        self._opened[name] = (key, value)
+
     def forget(self, names: Sequence[str]) -> None:
         """Let go of what was kept under these names."""
         for name in names:

@@ -5,9 +5,9 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from xtr_assets.core.types import Ints, Mask
+from xtr_assets.storage.chunk_files import rows_at
 from xtr_assets.storage.generation import Generation
 
 
@@ -95,7 +95,8 @@ def sources_of(generation: Generation, rows: Ints) -> npt.NDArray[np.str_]:
     names = [""] * len(rows)
     for one in generation.segments:
         inside = np.flatnonzero((rows >= one.base_row) & (rows < one.end_row))
-        found = one.segment.chunks()["source"].take(pa.array(rows[inside] - one.base_row)).to_pylist()
+        inside = inside[np.argsort(rows[inside], kind="stable")]
+        found = rows_at(one.segment.chunks().select(["source"]), rows[inside] - one.base_row)["source"].to_pylist()
         for at, name in zip(inside.tolist(), found, strict=True):
             names[at] = name
     return np.array(names, np.str_)

@@ -8,7 +8,7 @@ import numpy as np
 from xtr_assets.core.recall import MAXSIM_TIE_TOLERANCE, TIE_TOLERANCE, Doubles, recall_at_k
 from xtr_assets.core.types import Floats, Ints, Space
 from xtr_assets.pipeline.derive.neighbor_lists import Neighbors
-from xtr_assets.pipeline.gate.index_recall import scored_anew
+from xtr_assets.pipeline.gate.index_recall import JUDGED, Judged, judged_key, scored_anew
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.row_hydration import Hydrator
 
@@ -29,7 +29,7 @@ class WorstQuery:
 
 def worst_queries(session: DraftSession, most: int) -> list[WorstQuery]:
     """The `most` queries of lowest recall below 1, over both indexes, worst first. Nothing is searched where the gate
-    found that nothing is lost."""
+    found that nothing is lost, nor where it judged these indexes in this process."""
     found = [one for space, check in CHECKS.items() if _loses(session, check) for one in _of(session, space)]
     return sorted(found, key=lambda one: one.recall)[:most]
 
@@ -40,10 +40,9 @@ def _loses(session: DraftSession, check: str) -> bool:
 
 
 def _of(session: DraftSession, space: Space) -> Iterator[WorstQuery]:
-    k, gate = session.config.recall.k, session.queries()
-    chosen = gate.of("fixed") if space == "dense" else gate.of("fixed") & gate.with_tokens()
-    asked, exact = gate.take(np.flatnonzero(chosen).tolist()), session.neighbors(space).of(chosen)
-    found = _dense(session, asked.embeddings, k) if space == "dense" else _tokens(session, asked.tokens, exact, k)
+    k = session.config.recall.k
+    judged = session.kept(JUDGED[space], judged_key(session, space), lambda: _asked_again(session, space, k))
+    asked, exact, found = judged.queries, judged.exact, judged.found
     recalls = _recalls(found, exact, k, TIE_TOLERANCE if space == "dense" else MAXSIM_TIE_TOLERANCE)
     for number in np.flatnonzero(recalls < 1.0).tolist():
         query = asked.queries[number]
@@ -54,6 +53,15 @@ def _of(session: DraftSession, space: Space) -> Iterator[WorstQuery]:
             float(recalls[number]),
             _lost(session, found.rows[number], exact, number, k),
         )
+
+
+def _asked_again(session: DraftSession, space: Space, k: int) -> Judged:
+    """The fixed queries, and what is found of them."""
+    gate = session.queries()
+    chosen = gate.of("fixed") if space == "dense" else gate.of("fixed") & gate.with_tokens()
+    asked, exact = gate.take(np.flatnonzero(chosen).tolist()), session.neighbors(space).of(chosen)
+    found = _dense(session, asked.embeddings, k) if space == "dense" else _tokens(session, asked.tokens, exact, k)
+    return Judged(asked, exact, found)
 
 
 def _dense(session: DraftSession, embeddings: Floats, k: int) -> Neighbors:

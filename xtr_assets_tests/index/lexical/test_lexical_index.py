@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from xtr_assets.core.errors import IndexClosed, InvalidInput
 from xtr_assets.core.search_options import SearchOptions
+from xtr_assets.index.lexical import pruned_search
 from xtr_assets.index.lexical.index import LexicalIndex
 from xtr_assets_tests.index.lexical.dictionary_bm25 import DictionaryBM25
 from xtr_assets_tests.index.lexical.segments import SCANS, Scan, opened, write_part
@@ -49,6 +51,9 @@ def test_answers_scores_and_matches_are_those_of_the_dictionaries(scan: Scan, gi
             assert found.rows.tolist() == [row for row, _ in expected]
             assert found.scores.tobytes() == np.array([one for _, one in expected], np.float32).tobytes()
             assert (found.scores.dtype.str, found.rows.dtype.str) == ("<f4", "<i8")
+            with patch.object(pruned_search, "WORTH_IT", 0), patch.object(pruned_search, "BEYOND", 1):
+                (again,) = index.answer([query], options)
+            assert (again.rows.tobytes(), again.scores.tobytes()) == (found.rows.tobytes(), found.scores.tobytes())
             # Rows in any order and twice; dead ones too.
             rows = np.array([*reversed(stored), *stored], np.int64)
             scores = index.score(query, rows)
@@ -57,6 +62,37 @@ def test_answers_scores_and_matches_are_those_of_the_dictionaries(scan: Scan, gi
             assert index.matching(query).tolist() == reference.matching([(term,) for term in query])
             pairs = list(zip(query[::2], query[1::2], strict=False))
             assert index.matching(pairs).tolist() == reference.matching(pairs)
+
+
+def _commonplace(rows: int) -> list[list[str]]:
+    """Rows that all hold "the" and mostly "of", and a rare word each, a few of which are the same."""
+    return [["the"] * (1 + row % 3) + ["of"] * (row % 5) + [f"w{row % 97}"] + ["b"] * (row % 2) for row in range(rows)]
+
+
+@pytest.mark.parametrize("scan", SCANS)
+def test_words_of_most_rows_are_not_read_for_the_best_of_rare_ones(scan: Scan) -> None:
+    documents = _commonplace(2_000)
+    live, allowed = [row % 11 > 0 for row in range(2_000)], np.arange(2_000) % 3 > 0
+    queries = [["the", "w5", "of"], ["the", "the", "w7", "w8", "unknown"], ["of", "the"], ["w1"], ["the", "b", "w2"]]
+    with opened(scan, documents, live, cuts=[700, 1_400]) as index:
+        for k in (1, 10, 19, 40):
+            for mask in (None, allowed):
+                options = SearchOptions(k=k, allowed=mask)
+                plain = index.answer(queries, options)
+                with (
+                    patch.object(pruned_search, "WORTH_IT", 1),
+                    patch("xtr_assets.index.lexical.index.pruned_search", wraps=pruned_search.pruned_search) as pruned,
+                ):
+                    found = index.answer(queries, options)
+                for one, other in zip(plain, found, strict=True):
+                    assert (one.rows.tobytes(), one.scores.tobytes()) == (other.rows.tobytes(), other.scores.tobytes())
+                assert pruned.call_count >= 3
+        asked = index._asked(queries[0])
+        common = np.array([term in ("the", "of") for term in asked.terms])
+        # A k-th best by rare words is there, and what "the" and "of" add does not reach it: their lists are not read.
+        assert pruned_search.pruned_search(index._scan, asked.lists, asked.weights, common, 10, None) is not None
+        # As many rows as hold the rare word: others of common ones alone come then.
+        assert pruned_search.pruned_search(index._scan, asked.lists, asked.weights, common, 40, None) is None
 
 
 @given(given_=collections())
