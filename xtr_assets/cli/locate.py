@@ -54,18 +54,25 @@ def open_searchable(place: Place, cache: "CacheOptions | None" = None) -> "Wareh
 def open_warehouse(place: Place, cache: "CacheOptions | None" = None) -> "Warehouse":
     """The warehouse, or an error that says how one comes to be. That of a store is read through its cache."""
     from xtr_assets.storage.remote.address import address_of
-    from xtr_assets.storage.remote.store_cache import open_place
+    from xtr_assets.storage.warehouse import Warehouse
 
-    if address_of(place.warehouse) is None and not place.warehouse.exists():
+    here = address_of(place.warehouse) is None
+    if here and not place.warehouse.exists():
         raise WarehouseNotFound(
             f"no warehouse at {shown(place.warehouse)}; `xtr-assets demo` makes one over the standard library, "
             "`xtr-assets init` and `xtr-assets build` one over documents of your own, `--warehouse` names another"
         )
+    if here:
+        return Warehouse.open(place.warehouse)
+    from xtr_assets.storage.remote.store_cache import open_place
+
     return open_place(place.warehouse, cache)
 
 
-def cache_options(folder: Path | None, size: str | None) -> "CacheOptions":
-    """What --cache and --cache-size say."""
+def cache_options(folder: Path | None, size: str | None) -> "CacheOptions | None":
+    """What --cache and --cache-size say; None for nothing."""
+    if folder is None and size is None:
+        return None
     from xtr_assets.storage.remote.store_cache import CacheOptions, cache_size
 
     try:
