@@ -116,12 +116,14 @@ inline void integer_product(const Linear& linear, const Rows& rows, int m, Take 
   const int small = own.small_units, wide = own.wide_units, units = small + wide;
   const Unit* a = rows.units.data();
   const float* scales = rows.scales.data();
+  // Tiles of like height: one of two rows at the end would read a panel as long as one of twelve.
+  const int tiles = (m + J::wide_rows - 1) / J::wide_rows, step = (m + tiles - 1) / tiles;
   for (int column = 0; column < linear.out; column += width) {
     const Unit* panel = linear.panels.data() + static_cast<std::int64_t>(column) * units;
     const std::int32_t* first = own.first.data() + column;
     const float* columns = own.scales.data() + column;
-    for (int row = 0; row < m; row += J::wide_rows) {
-      const int count = least(J::wide_rows, m - row);
+    for (int row = 0; row < m; row += step) {
+      const int count = least(step, m - row);
       integer_rows<J, J::wide, J::wide_rows>(count, a + static_cast<std::int64_t>(row) * units, units, panel, width,
                                              small, wide, first, columns, scales + row, block, width);
       take(row, count, column, block);

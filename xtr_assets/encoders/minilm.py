@@ -19,6 +19,7 @@ from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET, Light
 from xtr_assets.encoders.head import Head
 from xtr_assets.encoders.native_pass import open_native
 from xtr_assets.encoders.precision import INTEGERS, IntegerPrecision, Precision, torch_precision
+from xtr_assets.encoders.spread_pass import SpreadPass, cards
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets.encoders.wordpiece import WordPieces
 
@@ -111,8 +112,15 @@ class MiniLm:
         return LightPass(self._files, self._shape, self._head) if light_tokens else self._full_pass()
 
     def _full_pass(self) -> Pass:
+        import torch
+
+        def on(device: str, precision: Precision) -> TorchPass:
+            return TorchPass(self._files, self._shape, self._head, device, precision)
+
+        device, *others = cards(torch.device(self._device))
         # Integers came to an end in `_first_pass`.
-        return TorchPass(self._files, self._shape, self._head, self._device, torch_precision(self._precision))
+        first = on(device, torch_precision(self._precision))
+        return SpreadPass([first, *(on(one, first.precision) for one in others)]) if others else first
 
     def _pass_for(self, tokens: int) -> Pass:
         """What encodes so many tokens more."""
