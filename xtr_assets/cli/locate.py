@@ -96,22 +96,29 @@ def dagster_home(folders: Iterable[Path], otherwise: Path) -> tuple[Path, bool]:
     of `folders` that holds a dagster.yaml, else the project's root or `otherwise`, which gets one: so that `build` and
     `dg dev` speak of the same instance, and none is made among the definitions.
     """
+    if (known := known_home(folders, otherwise)) is not None:
+        return known, False
+    from xtr_assets.config import project_of
+    from xtr_assets.core.files import write_atomic
+
+    project = project_of(otherwise)
+    otherwise = otherwise if project is None else project.root
+    write_atomic(otherwise / HOME_FILE, template(HOME_FILE).encode())
+    return otherwise.resolve(), True
+
+
+def known_home(folders: Iterable[Path], otherwise: Path) -> Path | None:
+    """The same for who only looks: None where there is no instance yet."""
     if named := os.environ.get(HOME_VARIABLE):
-        return Path(named), False
+        return Path(named)
     from xtr_assets.config import project_of
 
     project = project_of(otherwise)
     if project is not None:
-        folders, otherwise = [project.root, *folders], project.root
+        folders = [project.root, *folders]
         if named := _from_env_file(project.root / ".env"):
-            return (project.root / Path(named).expanduser()).resolve(), False
-    for folder in folders:
-        if (folder / HOME_FILE).is_file():
-            return folder.resolve(), False
-    from xtr_assets.core.files import write_atomic
-
-    write_atomic(otherwise / HOME_FILE, template(HOME_FILE).encode())
-    return otherwise.resolve(), True
+            return (project.root / Path(named).expanduser()).resolve()
+    return next((folder.resolve() for folder in folders if (folder / HOME_FILE).is_file()), None)
 
 
 def _from_env_file(path: Path) -> str | None:
