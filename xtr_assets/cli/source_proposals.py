@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
@@ -14,6 +15,8 @@ from xtr_assets.sources.file_scan import is_warehouse
 DOCUMENT_SUFFIXES = (".html", ".htm", ".xhtml", ".docx", ".pdf")
 TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst", ".ipynb", *DOCUMENT_SUFFIXES)
 RECORD_SUFFIXES = (".jsonl", ".parquet")
+# What the extra `documents` brings.
+READERS = ("docx", "lxml", "pypdfium2", "selectolax")
 
 # Folders that hold other people's code or what tools made, wherever they stand. So does one with a pyvenv.cfg in it.
 SKIPPED = {"__pycache__", "node_modules", "site-packages", "warehouse", "build", "dist", "venv", "env"}
@@ -71,9 +74,9 @@ def propose(folder: Path) -> Proposals:
     sources = _trees(suffixes, exclude)
     notes = [f"left out at every level: {', '.join(exclude)}"] if exclude else []
     notes += [f"{name} cannot be listed: check its permissions" for name in walk.closed]
-    if any(one.fields["kind"] == "code" for one in sources):
+    if any(one.fields["kind"] == "code" for one in sources) and find_spec("tree_sitter_language_pack") is None:
         notes.append("kind `code` needs its parsers: pip install 'xtr-assets[code]'")
-    if any(suffixes[suffix] for suffix in DOCUMENT_SUFFIXES):
+    if any(suffixes[suffix] for suffix in DOCUMENT_SUFFIXES) and any(find_spec(name) is None for name in READERS):
         notes.append("HTML, DOCX and PDF need their readers: pip install 'xtr-assets[documents]'")
     records = [path for path in walk.files if path.suffix.lower() in RECORD_SUFFIXES]
     records = [path for path in sorted(records) if path.name != QUERIES_NAME or not _is_queries(path)]

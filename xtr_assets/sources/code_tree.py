@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from xtr_assets.core.chunking import chunk_code
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
-from xtr_assets.core.chunking.code_syntax import Unparsable, require
+from xtr_assets.core.chunking.code_parser import Unparsable, require
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.place import SourceFile

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 from xtr_assets.config import DEFAULT_FILE_BYTES, ContentKind
-from xtr_assets.core.chunking.code_syntax import require
+from xtr_assets.core.chunking.code_parser import require
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from xtr_assets.core.chunking import code_syntax
+from xtr_assets.core.chunking import code_parser, code_syntax
 from xtr_assets.core.chunking.code_grammar import Language
 from xtr_assets.core.chunking.code_syntax import Definition
 from xtr_assets.core.chunking.line_spans import Lines, Range, normalize_newlines, pack
@@ -41,11 +41,11 @@ _HASH_COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|$)")
 def chunk_code(source: str, path: str, text: str, max_chars: int) -> Iterator[Chunk]:
     """Chunks of one file, in order of lines; the language goes by the suffix of `path`.
 
-    A file that its parser makes nothing of (code_syntax.parse) falls into paragraphs as plain text does. Raises
+    A file that its parser makes nothing of (code_parser.parse) falls into paragraphs as plain text does. Raises
     ProviderError where the parsers are not installed, and Unparsable before any chunk.
     """
     text = normalize_newlines(text)
-    parsed = code_syntax.parse(text, PurePosixPath(path).suffix.lower())
+    parsed = code_parser.parse(text, PurePosixPath(path).suffix.lower())
     if parsed is None:
         yield from chunk_text(source, path, text, max_chars, "plain")
         return

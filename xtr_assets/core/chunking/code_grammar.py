@@ -23,8 +23,9 @@ _JS = Language("javascript")
 _TS = Language("typescript")
 _SHELL = Language("bash", hash_comments=True)
 
-# A header is C or C++; which of the two is told by which parses it with fewer faults.
-HEADERS = frozenset({".h"})
+# What may be C or C++: which of the two is told by which parses it with fewer faults. Functions that a macro begins
+# (`SYSCALL_DEFINE2(kill, ...) {`) are only known to the grammar of C++.
+C_OR_CPP = frozenset({".c", ".h"})
 
 LANGUAGES: dict[str, Language] = {
     **dict.fromkeys((".js", ".mjs", ".cjs", ".jsx"), _JS),
@@ -34,7 +35,7 @@ LANGUAGES: dict[str, Language] = {
     ".rs": Language("rust", "::"),
     ".java": Language("java"),
     **dict.fromkeys((".c", ".h"), _C),
-    **dict.fromkeys((".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx"), _CPP),
+    **dict.fromkeys((".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".ipp", ".tcc", ".inl", ".cu", ".cuh"), _CPP),
     ".cs": Language("csharp"),
     ".rb": Language("ruby", "::", hash_comments=True),
     ".php": Language("php", "::", hash_comments=True),
@@ -45,6 +46,8 @@ LANGUAGES: dict[str, Language] = {
     ".sql": Language("sql"),
 }
 CPP = _CPP
+# Grammars of languages whose files a preprocessor reads first.
+MACROS, CONDITIONS = frozenset({"c", "cpp"}), frozenset({"c", "cpp", "csharp", "swift"})
 
 # Functions and methods, where they have a body: a prototype is a line of what it stands in.
 FUNCTIONS = _named(
@@ -78,8 +81,11 @@ BOUND = {
     "assignment_expression": ("left", "right"),
     "public_field_definition": ("name", "value"),
     "field_definition": ("property", "value"),
+    "pair": ("key", "value"),
 }
 FUNCTION_VALUES = _named("arrow_function function_expression generator_function function")
+# An object that holds functions (`module.exports = {...}`, the methods of a component) stands for a class.
+CLASS_VALUES = _named("class object")
 
 # What begins with the definition that it holds: an export, a template, the keyword before a list of types.
 WRAPPERS = _named(
@@ -92,7 +98,9 @@ THROUGH = WRAPPERS | _named(
     "class_body interface_body enum_body enum_body_declarations declaration_list field_declaration_list body_statement "
     "template_body enum_class_body protocol_body statement_block linkage_specification preproc_if preproc_ifdef "
     "preproc_else preproc_elif if_statement compound_statement parenthesized_expression call_expression arguments "
-    "function_expression arrow_function extension_definition do_block ERROR"
+    "function_expression arrow_function extension_definition do_block begin if unless then else else_clause "
+    "elif_clause case_statement case_item variable_declarator object pair as_expression satisfies_expression "
+    "return_statement object_creation_expression anonymous_class ERROR"
 )
 
 # Doc comments and what is written above a definition.

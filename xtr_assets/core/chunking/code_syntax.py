@@ -1,47 +1,32 @@
-"""Syntax trees of tree-sitter, as the chunker reads them: validity, definitions, their names and headers."""
+"""Syntax trees of tree-sitter, as the chunker reads them: definitions, their names and headers."""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xtr_assets.core.chunking.code_depth import MOST_NESTED, deepest
 from xtr_assets.core.chunking.code_grammar import (
     ABOVE,
     BODIES,
     BOUND,
+    CLASS_VALUES,
     CLASSES,
-    CPP,
     FUNCTION_VALUES,
     FUNCTIONS,
-    HEADERS,
-    LANGUAGES,
     MODULES,
     NEED_BODY,
     THROUGH,
     WHOLE_FUNCTIONS,
     WRAPPERS,
-    Language,
 )
-from xtr_assets.core.errors import ProviderError
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Node
 
-# Of a file more than this share of which is no code of its language the tree says nothing: a template, a dump, another
-# language under this suffix. C with many macros stays below a tenth.
-MOST_ERRORS = 0.3
 # A name is a line's worth at most, a header no more than what MAX_SIGNATURE_CHARS is for Python.
 MAX_NAME_CHARS, MAX_HEADER_CHARS = 120, 160
-
-# Seconds of CPU for one file. 2 MiB of code take 1 s; what is built so that a parser takes hours (a chain of 200,000
-# `else` in Scala) is left out, and the next file read.
-MOST_SECONDS = 20.0
-# The parser asks for the text in such slices, for some languages once a token: with 64 KiB Scala took 9 times as long.
-_SLICE = 512
 
 _OPENS = re.compile(r"\s*(?:\{|=>|=|:)$")
 
@@ -60,90 +45,6 @@ class Definition:
     kind: str
     header: str
     node: Node
-
-
-class Unparsable(Exception):
-    """What no parser is given, or what it does not come to an end with; `detail` has the figure and the limit."""
-
-    def __init__(self, line: int, detail: str) -> None:
-        super().__init__(detail)
-        self.line, self.detail = line, detail
-
-
-def require() -> None:
-    """Raises ProviderError where the parsers are not installed."""
-    try:
-        import tree_sitter_language_pack  # noqa: F401
-    except ImportError as error:
-        raise ProviderError(
-            "sources of kind `code` need the parsers of tree-sitter, which are not installed; "
-            "install them with: pip install 'xtr-assets[code]'"
-        ) from error
-
-
-def parse(text: str, suffix: str) -> tuple[Node, Language] | None:
-    """The tree of a text; None where its language is not known, or most of it is not code of that language.
-
-    Unparsable where brackets stand too deep inside each other, or where the parser takes too long.
-    """
-    language = LANGUAGES.get(suffix)
-    if language is None:
-        return None
-    depth, line = deepest(text)
-    if depth > MOST_NESTED:
-        detail = f"{depth:,} brackets stand inside each other, at most {MOST_NESTED} are parsed; exclude the file"
-        raise Unparsable(line, detail)
-    data = text.encode()
-    root, errors = _tree(data, language)
-    if suffix in HEADERS and errors:
-        other, fewer = _tree(data, CPP)
-        if fewer < errors:
-            root, errors, language = other, fewer, CPP
-    return None if errors > MOST_ERRORS * len(data) else (root, language)
-
-
-def _tree(data: bytes, language: Language) -> tuple[Node, int]:
-    """(root, bytes that lie in errors)."""
-    root = _parsed(data, language.grammar)
-    if not root.has_error:
-        return root, 0
-    errors, waiting = 0, [root]
-    while waiting:
-        node = waiting.pop()
-        if node.is_error:
-            errors += node.end_byte - node.start_byte
-        elif node.has_error:
-            waiting.extend(node.children)
-    return root, errors
-
-
-def _parsed(data: bytes, grammar: str) -> Node:
-    end, late = time.thread_time() + MOST_SECONDS, False
-
-    def slices(at: int, _point: object) -> bytes:
-        return data[at : at + _SLICE]
-
-    def stop(_at: int, _failed: bool) -> bool:
-        nonlocal late
-        late = time.thread_time() > end
-        return late
-
-    try:
-        return _parser(grammar).parse(slices, progress_callback=stop).root_node
-    except ValueError:
-        if not late:
-            raise
-        detail = (
-            f"the parser of {grammar} took more than {MOST_SECONDS:.0f} s for {len(data):,} bytes; exclude the file"
-        )
-        raise Unparsable(0, detail) from None
-
-
-def _parser(grammar: str) -> Parser:
-    require()
-    from tree_sitter_language_pack import get_parser
-
-    return get_parser(grammar)  # type: ignore[arg-type]
 
 
 def first_line(node: Node) -> int:
@@ -167,7 +68,7 @@ def definitions(scope: Node, in_class: bool) -> Iterator[Definition]:
         found = _definition(node, begin, in_class)
         if found is not None:
             yield found
-        elif node.is_named and node.type in THROUGH:
+        elif node.is_named and (node.type in THROUGH or node.type in MODULES):  # A namespace without a name.
             waiting.append(_with_above(node, begin if node.type in WRAPPERS else 0))
 
 
@@ -200,15 +101,17 @@ def _definition(node: Node, begin: int, in_class: bool) -> Definition | None:
         # One line of an arrow function is a constant like others.
         if bound is None or named is None or last_line(bound) == first_line(node):
             return None
-        if bound.type not in FUNCTION_VALUES and bound.type != "class":
+        holds = bound.type in CLASS_VALUES and (bound.type != "object" or _holds_functions(bound))
+        if bound.type not in FUNCTION_VALUES and not holds:
             return None
-        name = _text(named)
-        kind = "class" if bound.type == "class" else ("method" if in_class else "function")
+        name = _text(named).strip("'\"")
+        kind = "class" if holds else ("method" if in_class else "function")
         value = bound
     elif kind in WHOLE_FUNCTIONS or (kind in FUNCTIONS and _body(node) is not None):
         name, kind = _name(node), "method" if in_class or kind == "singleton_method" else "function"
         if receiver := _receiver(node):
             name, kind = f"{receiver}.{name}", "method"
+        name = _of_macro(node, name)
     elif kind in CLASSES or kind in MODULES:
         if kind in NEED_BODY and _body(_typed(node)) is None:
             return None
@@ -218,6 +121,20 @@ def _definition(node: Node, begin: int, in_class: bool) -> Definition | None:
     if not name:
         return None
     return Definition(begin, last_line(node), name, kind, _header(node, _typed(value), name), node)
+
+
+def _holds_functions(value: Node) -> bool:
+    waiting = [value]
+    while waiting:
+        for child in waiting.pop().named_children:
+            held = child.child_by_field_name("value") if child.type == "pair" else child
+            if held is None or held.start_point[0] == held.end_point[0]:
+                continue
+            if held.type in FUNCTION_VALUES or held.type == "method_definition":
+                return True
+            if held.type == "object":
+                waiting.append(held)
+    return False
 
 
 def _typed(node: Node) -> Node:
@@ -301,12 +218,35 @@ def _receiver(node: Node) -> str:
     return ""
 
 
+def _of_macro(node: Node, name: str) -> str:
+    """What a macro defines is called by its words: `TEST(Vector, Grows) {` is Vector.Grows, `SYSCALL_DEFINE1(exit, int,
+    code)` is exit."""
+    declared = node.child_by_field_name("declarator")
+    if not name.isupper() or declared is None or node.child_by_field_name("type") is not None:
+        return name
+    parameters = declared.child_by_field_name("parameters")
+    words = [_text(one) for one in parameters.named_children] if parameters is not None else []
+    if not words or not words[0].isidentifier():
+        return name
+    return ".".join(words) if len(words) == 2 and words[1].isidentifier() else words[0]
+
+
 def _plain(node: Node | None) -> str:
     name = _text(node) if node is not None else ""
-    if "operator" in name:
-        return name
+    scope, operator, called = name.partition("operator")
     # Where a macro confuses the parser, what it takes for a part of the name stands before a space.
-    return "".join(name.split("<")[0].split()[-1:])
+    return "".join(_without_arguments(scope).split()[-1:]) + operator + called
+
+
+def _without_arguments(name: str) -> str:
+    """A name without the types in angle brackets after its parts: `List<Key, Cmp>::Node` is `List::Node`."""
+    kept, depth = [], 0
+    for sign in name:
+        depth += sign == "<"
+        if not depth:
+            kept.append(sign)
+        depth -= sign == ">" and depth > 0
+    return "".join(kept)
 
 
 def _text(node: Node) -> str:

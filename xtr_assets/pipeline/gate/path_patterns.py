@@ -13,7 +13,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "code": (
         *(".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".go", ".rs", ".java", ".c", ".h", ".cc"),
         *(".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".cs", ".rb", ".php", ".kt", ".kts", ".swift", ".scala", ".sh"),
-        *(".bash", ".sql"),
+        *(".bash", ".sql", ".ipp", ".tcc", ".inl", ".cu", ".cuh"),
     ),
     "text": (".md", ".markdown", ".txt", ".rst", ".ipynb", ".html", ".htm", ".xhtml", ".docx", ".pdf"),
     "records": (".jsonl", ".ndjson", ".parquet", ".pq"),

@@ -15,6 +15,8 @@ from xtr_assets.storage.warehouse import Warehouse
 
 # Folders that an instance of Dagster keeps beside its dagster.yaml.
 INSTANCE = ("history", "logs", "schedules", "storage")
+# What `xtr-assets init` writes into the folder of one's documents.
+PROJECT = ("xtr.yaml", "definitions.py", "workspace.yaml", "dagster.yaml")
 # Of what is left out so many are named; the rest is where WHERE_LISTED says.
 FIRST = 3
 WHERE_LISTED = "`xtr-assets status --json`, or the view `quarantine` of the catalog"
@@ -100,12 +102,17 @@ def skipped_files(config: IndexConfig) -> dict[str, int]:
             root = str(source.folder.parent if source.folder.is_file() else source.folder)
         submodules += len(listing.submodules)
         read.update(f"{root}/{path}" for path in listing.files)
-        # Dagster's own files, where the folder is an instance too.
-        own = INSTANCE if PurePosixPath(root).is_absolute() and Path(root, "dagster.yaml").is_file() else ()
+        own = _own_names(Path(root)) if PurePosixPath(root).is_absolute() else ()
         beside.update(f"{root}/{path}" for path in listing.other if path.split("/")[0] not in own)
     suffixes = (PurePosixPath(path).suffix.lower() or "no suffix" for path in beside - read)
     counts = Counter(suffixes) + Counter({"submodule": submodules})
     return dict(sorted(counts.items()))
+
+
+def _own_names(root: Path) -> tuple[str, ...]:
+    """What lies in a folder because it is a project, or an instance of Dagster, too."""
+    instance = INSTANCE if (root / "dagster.yaml").is_file() else ()
+    return (*instance, *PROJECT) if (root / "xtr.yaml").is_file() else instance
 
 
 def _place(entry: QuarantineEntry) -> str:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xtr_assets.core.chunking import chunk_code, code_syntax
+from xtr_assets.core.chunking import chunk_code, code_parser
 from xtr_assets.core.chunking.code_depth import MOST_NESTED, deepest
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
-from xtr_assets.core.chunking.code_syntax import Unparsable
+from xtr_assets.core.chunking.code_parser import Unparsable
 from xtr_assets.core.types import Chunk
 from xtr_assets_tests.core.chunking.code_samples import SAMPLES
 
@@ -216,6 +216,56 @@ def test_a_file_with_one_fault_keeps_its_functions() -> None:
     assert [c.symbol for c in chunks(text, ".js")] == ["a", "<module>", "b"]
 
 
+OBJECTS = """module.exports = {
+  name: "x",
+  "foo": function (a) {
+    return a;
+  },
+  bar(b) {
+    return b + 1;
+  },
+  more: {
+    deep: async (c) => {
+      await c;
+    },
+  },
+};
+const plain = {
+  a: 1,
+  b: (x) => x,
+};
+export default defineStore("t", {
+  actions: {
+    go() {
+      return 1;
+    },
+  },
+});
+"""
+
+
+@pytest.mark.parametrize("suffix", [".js", ".ts"])
+def test_an_object_that_holds_functions_stands_for_a_class(suffix: str) -> None:
+    found = chunks(OBJECTS, suffix)
+    check_nothing_is_lost(OBJECTS, found, 2000)
+    assert [(c.symbol, c.kind) for c in found if c.kind != "module"] == [
+        ("module.exports", "class"),
+        ("module.exports.foo", "method"),
+        ("module.exports.bar", "method"),
+        ("module.exports.more", "class"),
+        ("module.exports.more.deep", "method"),
+        ("actions", "class"),
+        ("actions.go", "method"),
+    ]
+
+
+def test_functions_in_branches_of_a_shell_script_and_of_a_class_without_a_name_are_found() -> None:
+    shell = "case $x in\na)\n  f() {\n    a\n  }\n  ;;\nesac\nif b; then\n  :\nelse\n  g() {\n    c\n  }\nfi\n"
+    assert [c.symbol for c in chunks(shell, ".sh") if c.kind == "function"] == ["f", "g"]
+    php = "<?php\nreturn new class extends Migration {\n  public function up() {\n    return 1;\n  }\n};\n"
+    assert [c.symbol for c in chunks(php, ".php") if c.kind != "module"] == ["up"]
+
+
 def test_a_header_is_the_language_that_parses_it() -> None:
     assert chunks("class A {\npublic:\n  int f() {\n    return 1;\n  }\n};\n", ".h")[1].symbol == "A::f"
     assert chunks("struct S {\n  int class;\n};\nint f(int new) {\n  return new;\n}\n", ".h")[1].symbol == "f"
@@ -267,7 +317,7 @@ def test_depth(text: str, depth: int) -> None:
 
 def test_a_parser_that_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """24 KB of `else` take Scala's parser a second, and 16 times that for four times as much: no bracket is deep."""
-    monkeypatch.setattr(code_syntax, "MOST_SECONDS", 0.1)
+    monkeypatch.setattr(code_parser, "MOST_SECONDS", 0.1)
     text, begun = "if(a){}else " * 20_000, time.thread_time()
     with pytest.raises(Unparsable, match="the parser of scala took more than 0 s for 240,000 bytes; exclude the file"):
         chunks(text, ".scala")

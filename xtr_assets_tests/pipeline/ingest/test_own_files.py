@@ -66,3 +66,6 @@ def test_files_of_the_warehouse_and_of_dagster_are_not_told_as_skipped(world: Wo
     assert skipped_files(world.config) == {".db": 1, ".txt": 1}
     world.write("dagster.yaml", "")
     assert skipped_files(world.config) == {".txt": 1, ".yaml": 1}
+    for name in ("xtr.yaml", "definitions.py"):
+        world.write(name, "")
+    assert skipped_files(world.config) == {".txt": 1}
