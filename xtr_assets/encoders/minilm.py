@@ -241,4 +241,5 @@ def _unit_vectors(sums: Floats) -> Floats:
     norms = np.linalg.norm(sums, axis=1, keepdims=True)
     if (norms == 0).any():
         raise UnusableText(int((norms == 0).argmax()), "the model gave a zero vector")
-    return sums / norms
+    vectors: Floats = sums / norms
+    return vectors
