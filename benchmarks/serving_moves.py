@@ -161,12 +161,18 @@ def _run(
         f"{sum(one['mixed'] for one in told)} mixed; generations {sorted({n for one in told for n in one['seen']})}; "
         f"p50 {serving.share(times, 0.5):.2f} ms, p99 {serving.share(times, 0.99):.2f} ms"
     )
-    for part in (0.1, 0.25, 0.5, 0.75, 1.0):
-        at = figures[min(len(figures) - 1, int(part * len(figures)))]
-        print(f"after {at[0] / 60:5.1f} min: resident {at[1]:7.1f} MB, own {at[2]:7.1f} MB")
-    late = [own for _, _, own in figures[len(figures) // 4 :]]
-    middle = statistics.median(late)
-    print(f"own memory in the last three quarters: {min(late):.1f} to {max(late):.1f}, median {middle:.1f} MB")
+    last = -1.0
+    for at, resident, own in figures:
+        # By the minute; without --soak every quarter of one.
+        if at - last >= (60 if given.soak else 15):
+            last = at
+            print(f"after {at / 60:5.1f} min: resident {resident:7.1f} MB, own {own:7.1f} MB")
+    half = figures[len(figures) // 2 :]
+    sizes = [own for _, _, own in half]
+    slope = statistics.linear_regression([at / 60 for at, _, _ in half], sizes).slope
+    middle = statistics.median(sizes)
+    print(f"own memory in the second half: {min(sizes):.1f} to {max(sizes):.1f}, median {middle:.1f} MB")
+    print(f"its slope: {slope:+.3f} MB a minute")
 
 
 if __name__ == "__main__":

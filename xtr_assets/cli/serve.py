@@ -152,6 +152,9 @@ def serve(
 
 
 def _run(server: "Runnable") -> None:
+    from xtr_assets.server.host_process import end_on_hang_up
+
+    end_on_hang_up(server)
     server.run()
     if not server.started:
         # uvicorn has said why: the port is taken, the address is none of this machine.

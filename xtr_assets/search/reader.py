@@ -24,7 +24,7 @@ from xtr_assets.search.ranker import Mode
 from xtr_assets.search.request import MODES, SUMMED
 from xtr_assets.search.required_text import RequiredText
 from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
-from xtr_assets.storage.generation import Generation, leg_lack
+from xtr_assets.storage.generation import Generation, PlacedSegment, leg_lack
 from xtr_assets.storage.manifest import TRACE_NOTE
 from xtr_assets.storage.row_hydration import Hydrator
 from xtr_assets.storage.scrub import Scrub, Verify
@@ -191,13 +191,23 @@ class OpenGeneration:
         """int32 [tokens]: what the tokenizer called the tokens of a document."""
         for placed in self.generation.segments:
             if placed.base_row <= row < placed.end_row:
-                arrays = self._token_arrays.get(placed.base_row)
-                if arrays is None:
-                    # Opening them takes 2 ms; a search that explains asks for each hit.
-                    arrays = self._token_arrays[placed.base_row] = placed.segment.tokens(self.generation.fingerprint)
+                arrays = self._arrays(placed)
                 start, stop = arrays.offsets[row - placed.base_row : row - placed.base_row + 2]
                 return np.asarray(arrays.token_ids[start:stop])
         raise InvalidInput(f"row {row} lies in no segment")
+
+    def open_explanations(self) -> None:
+        """Open now what the first search that explains would: a server whose folder was moved away answers on."""
+        if self.tokens is not None:
+            for placed in self.generation.segments:
+                self._arrays(placed)
+
+    def _arrays(self, placed: PlacedSegment) -> TokenArrays:
+        arrays = self._token_arrays.get(placed.base_row)
+        if arrays is None:
+            # Opening them takes 2 ms; a search that explains asks for each hit.
+            arrays = self._token_arrays[placed.base_row] = placed.segment.tokens(self.generation.fingerprint)
+        return arrays
 
     def join(self) -> bool:
         """Add a user; False where the last one has left and this generation may be gone. CorruptFile where one of its

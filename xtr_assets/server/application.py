@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.search.neighbourhood import neighbourhood
-from xtr_assets.server import overview
+from xtr_assets.server import heap, overview
 from xtr_assets.server.answers import (
     Alike,
     Answered,
@@ -28,7 +28,7 @@ from xtr_assets.server.answers import (
 from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.facets import FacetCounts
 from xtr_assets.server.gatherer import Gatherer
-from xtr_assets.server.guard import AGENTS, Guard, response_of
+from xtr_assets.server.guard import AGENTS, Guard, Receive, Scope, Send, response_of, shortcut
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.json_body import json_object
 from xtr_assets.server.limits import Limits
@@ -81,7 +81,8 @@ class Server:
 
     workers : threads that search. poll_seconds : how often each index looks at its pointer. agents : what answers at
     /mcp, where anything does. live : measures recall of a share of what is asked.
-    query_log : keeps it. shared : where this is one of several processes, whose metrics are told as one.
+    query_log : keeps it. shared : where this is one of several processes, whose metrics are told as one. own_process :
+    whether nothing but this server runs here, so that it may see to the memory of the process.
     """
 
     def __init__(
@@ -96,7 +97,9 @@ class Server:
         live: LiveRecall | None = None,
         query_log: QueryLog | None = None,
         shared: SharedMetrics | None = None,
+        own_process: bool = False,
     ) -> None:
+        self._own_process = own_process
         self._indexes, self._bearers = {index.name: index for index in indexes}, bearers
         self._limits, self._poll_seconds = limits or Limits(), poll_seconds
         self._live, self._query_log, self._shared = live, query_log, shared
@@ -123,7 +126,11 @@ class Server:
         if agents is not None:
             routes.append(Route(AGENTS, agents))
         starlette = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: http_problem})
-        self.app = Guard(starlette, bearers, hosts)
+        self.app = Guard(shortcut("POST", "/v1/search", self._search_straight, starlette), bearers, hosts)
+
+    async def _search_straight(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await answered(self._search)(Request(scope, receive))
+        await response(scope, receive, send)
 
     # -- routes -------------------------------------------------------------------------------------------------------
 
@@ -253,6 +260,9 @@ class Server:
         followers = [asyncio.create_task(self._follow(index)) for index in self._indexes.values()]
         if self._shared is not None:
             followers.append(asyncio.create_task(self._tell()))
+        if self._own_process:
+            heap.settle()
+            followers.append(asyncio.create_task(_tidy()))
         try:
             async with AsyncExitStack() as stack:
                 if self._agents is not None:
@@ -290,6 +300,12 @@ class Server:
 
     def _others(self) -> Sequence[Mapping[str, Any]]:
         return () if self._shared is None else self._shared.others()
+
+
+async def _tidy() -> None:
+    while True:
+        await asyncio.sleep(heap.TRIM_SECONDS)
+        await asyncio.to_thread(heap.give_back)
 
 
 async def http_problem(_: Request, error: Exception) -> Response:

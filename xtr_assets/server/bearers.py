@@ -27,7 +27,7 @@ SHORTEST = 16
 # A file of tokens is some lines.
 MOST_BYTES = 1 << 20
 
-_Stamp = tuple[int, int, int]
+_Stamp = tuple[int, int, int, int]
 
 
 class Bearers:
@@ -43,7 +43,9 @@ class Bearers:
         self.open = path is None and given is None
         if path is not None:
             try:
-                self._listed, self._stamp = _strict(_lines(path), str(path)), _stamp(path)
+                # The stamp first: a file that is replaced meanwhile is read again.
+                self._stamp = _stamp(path)
+                self._listed = _strict(_lines(path), str(path))
             except OSError as error:
                 raise ConfigError(
                     f"the token file {path} cannot be read ({error.strerror}); name one that is"
@@ -144,4 +146,5 @@ def _lines(path: Path) -> list[str]:
 
 def _stamp(path: Path) -> _Stamp:
     found = path.stat()
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    # A copy that keeps its times (`cp -p`) over a file of the same size changes the last of them alone.
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns

@@ -10,12 +10,14 @@ everybody's batches, and no batch waits for ever.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from xtr_assets.server.limits import RETRY_AFTER, Limits
 from xtr_assets.server.problem import busy, too_slow
+from xtr_assets.server.worker_threads import WorkerThreads
 from xtr_assets.telemetry import metrics
 
 # Answers several items of one key in a thread: a result, or the exception to raise, for each.
@@ -38,7 +40,7 @@ class Gatherer:
 
     def __init__(self, together: Together, workers: int, limits: Limits) -> None:
         self._together, self._workers, self._limits = together, workers, limits
-        self._threads = ThreadPoolExecutor(workers, "xtr-serve")
+        self._threads = WorkerThreads(workers, "xtr-serve")
         self._waiting: deque[_Waiting] = deque()
         self._running, self._oldest_next = 0, True
         self._timer: asyncio.TimerHandle | None = None
@@ -82,7 +84,7 @@ class Gatherer:
         """Wait for what is under way."""
         if self._timer is not None:
             self._timer.cancel()
-        self._threads.shutdown(wait=True)
+        self._threads.close()
 
     def _pump(self) -> None:
         if self._timer is not None:
@@ -124,17 +126,27 @@ class Gatherer:
         for one in batch:
             one.started = True
         metrics.SERVER_GATHERED.observe(len(batch))
-        loop = batch[0].future.get_loop()
-        running = self._threads.submit(self._run, batch[0].key, [one.item for one in batch])
-        running.add_done_callback(lambda done: loop.call_soon_threadsafe(self._end, batch, done))
+        self._threads.start(partial(self._work, batch))
 
-    def _run(self, key: Any, items: list[Any]) -> Sequence[Any]:
-        return self._together(key, items) if key is not None else [items[0]()]
+    def _work(self, batch: list[_Waiting]) -> Callable[[], None]:
+        """In a worker thread."""
+        results = self._answered(batch[0].key, [one.item for one in batch])
 
-    def _end(self, batch: list[_Waiting], done: Any) -> None:
+        def told() -> None:
+            # A loop that was closed meanwhile has nobody who waits.
+            with suppress(RuntimeError):
+                batch[0].future.get_loop().call_soon_threadsafe(self._end, batch, results)
+
+        return told
+
+    def _answered(self, key: Any, items: list[Any]) -> Sequence[Any]:
+        try:
+            return self._together(key, items) if key is not None else [items[0]()]
+        except BaseException as error:
+            return [error] * len(items)
+
+    def _end(self, batch: list[_Waiting], results: Sequence[Any]) -> None:
         self._running -= 1
-        error = done.exception()
-        results = [error] * len(batch) if error is not None else done.result()
         for one, result in zip(batch, results, strict=True):
             if one.future.done():
                 continue

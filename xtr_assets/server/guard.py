@@ -42,6 +42,16 @@ ROUTES = (
 HEADERS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
 
+def shortcut(method: str, path: str, app: Asgi, others: Asgi) -> Asgi:
+    """One route without a router on the way: Starlette's takes 60 us of a request, with its two middlewares."""
+
+    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
+        straight = scope["type"] == "http" and scope["path"] == path and scope["method"] == method
+        await (app if straight else others)(scope, receive, send)
+
+    return chosen
+
+
 class Guard:
     """Answers 401, 421 and what nobody expected itself; hands on the rest.
 

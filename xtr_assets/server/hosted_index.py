@@ -221,9 +221,7 @@ class HostedIndex:
         self.warehouse().follow(self._stopping.is_set)
         number, serving = self.published(), self.serving
         if number is None:
-            self.problem = "nothing is published; `xtr-assets build` publishes a generation that passes its checks"
-            if isinstance(self.warehouse(), PartSet):
-                self.problem = "nothing is published; `xtr-assets parts publish` lets the parts serve together"
+            self.problem = _unpublished(self.warehouse())
             return False
         if number == serving:
             self.problem = None
@@ -251,6 +249,8 @@ class HostedIndex:
         searcher = Searcher(self.warehouse(), self._device, generation=number)
         try:
             searcher.search_batch(WARM_UP, 10)
+            with searcher.opened() as opened:
+                opened.open_explanations()
             if self._serving is not None:
                 self._verify(searcher)
         except BaseException:
@@ -310,3 +310,11 @@ class HostedIndex:
             f"generation {pinned} is not held here (any more), there are {sorted(self._held)}; `refresh` moves to the "
             "one that serves",
         )
+
+
+def _unpublished(place: Place) -> str:
+    if not place.root.is_dir() or not any(place.root.iterdir()):
+        return "its folder is gone or empty: it was moved, or its disk is not mounted; it is followed again once back"
+    if isinstance(place, PartSet):
+        return "nothing is published; `xtr-assets parts publish` lets the parts serve together"
+    return "nothing is published; `xtr-assets build` publishes a generation that passes its checks"

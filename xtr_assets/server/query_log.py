@@ -38,6 +38,7 @@ class QueryLog:
         self._waiting: deque[tuple[str, str, Told]] = deque()
         self._changed = threading.Condition()
         self._stopping = False
+        self._troubles: dict[str, str] = {}
         self._thread: threading.Thread | None = None
 
     def tell(self, told: Told) -> None:
@@ -77,10 +78,15 @@ class QueryLog:
         for name, lines in by_index.items():
             try:
                 self._logs[name].append(lines)
-            except Exception:
-                log.exception("%d questions of index %s could not be logged", len(lines), name)
+            except Exception as error:
+                # Not once a second, for as long as a disk is full: the counter goes on.
+                if self._troubles.get(name) != (trouble := f"{type(error).__name__}: {error}"):
+                    self._troubles[name] = trouble
+                    log.exception("%d questions of index %s could not be logged", len(lines), name)
                 _count(name, "failed", len(lines))
             else:
+                if self._troubles.pop(name, None) is not None:
+                    log.info("questions of index %s are logged again", name)
                 _count(name, "written", len(lines))
 
     def _run(self) -> None:

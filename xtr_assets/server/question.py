@@ -65,6 +65,8 @@ class Question:
     @property
     def alike(self) -> str:
         """Questions with the same text here may be answered by one call."""
+        if self.where is None and not self.settings:
+            return f"{self.k} {self.mode}"
         return json.dumps([self.k, self.mode, self.where, self.settings], sort_keys=True)
 
 

@@ -66,18 +66,19 @@ def uvicorn_server(
     live: LiveRecall | None = None,
     query_log: QueryLog | None = None,
     shared: SharedMetrics | None = None,
+    own_process: bool = False,
 ) -> uvicorn.Server:
     """A uvicorn server that was not started; `run()` serves until SIGTERM or SIGINT, then ends what is under way.
 
     agents : offer the tools of agents at /mcp. live : measures recall of what is asked. query_log : keeps it. shared :
-    where this is one of several processes. Raises ModuleNotFoundError where the SDK is not installed.
+    where this is one of several processes. own_process : whether nothing else runs in this one. Raises
+    ModuleNotFoundError where the SDK is not installed.
     """
     limits = limits or Limits()
     witnesses: list[Witness] = [one for one in (live, query_log) if one is not None]
     route = _agent_route(indexes, limits, workers, witnesses) if agents else None
-    server = Server(
-        indexes, bearers, limits, workers, names_for(address, bearers), poll_seconds, route, live, query_log, shared
-    )
+    names = names_for(address, bearers)
+    server = Server(indexes, bearers, limits, workers, names, poll_seconds, route, live, query_log, shared, own_process)
     return uvicorn_around(server.app, address, limits, access_log)
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import uvicorn
 
 from xtr_assets.pipeline.queries.question_log import QuestionLog
+from xtr_assets.server import heap
 from xtr_assets.server.bearers import Bearers
+from xtr_assets.server.host_process import enough_files
 from xtr_assets.server.hosted_index import LEASE_SECONDS, HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.live_recall import BUDGET, SHARE, LiveRecall
@@ -52,8 +54,13 @@ class ServerSettings:
     limits: Limits = field(default_factory=Limits)
 
     def server(self, shared: SharedMetrics | None = None) -> uvicorn.Server:
-        """A server that was not started; one of several where their metrics are shared. Raises ConfigError where the
-        tokens or the redaction hook cannot be used, ModuleNotFoundError where a package is missing."""
+        """The server of this process, not started yet; one of several where their metrics are shared.
+
+        Raises ConfigError where the tokens or the redaction hook cannot be used, ModuleNotFoundError where a package is
+        missing.
+        """
+        heap.one_heap()
+        enough_files(self.limits.connections)
         indexes = [
             HostedIndex(
                 name,
@@ -80,6 +87,7 @@ class ServerSettings:
             live,
             self._query_log(),
             shared,
+            own_process=True,
         )
 
     def check(self) -> None:

@@ -24,7 +24,9 @@ class WorkerLeases:
     def left(self, number: int) -> float:
         """Seconds that the lease of a generation still lasts; 0 where there is none."""
         try:
-            return max(0.0, self._path(number).stat().st_mtime + self._seconds - time())
+            # A clock that was put back would make it last longer.
+            left = self._path(number).stat().st_mtime + self._seconds - time()
+            return min(self._seconds, max(0.0, left))
         except FileNotFoundError:
             return 0.0
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from xtr_assets.server.host_process import end_on_hang_up
 from xtr_assets.server.pool_folder import pool_folder, use_folder
 from xtr_assets.server.runner import GRACE_SECONDS
 from xtr_assets.server.settings import ServerSettings
@@ -168,7 +169,10 @@ class WorkerPool:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {one: signal.signal(one, lambda *_: self.stop()) for one in (signal.SIGTERM, signal.SIGINT)}
+        ends = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            ends.append(signal.SIGHUP)
+        before = {one: signal.signal(one, lambda *_: self.stop()) for one in ends}
         try:
             yield
         finally:
@@ -209,6 +213,7 @@ def work(
     use_folder(folder)
     server = settings.server(SharedMetrics(folder, name))
     threading.Thread(target=_watch, args=(server, pipe), daemon=True).start()
+    end_on_hang_up(server)
     server.run(sockets=[listener])
     if not server.started:
         sys.exit(1)
@@ -231,7 +236,10 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise OSError(error.errno, f"cannot listen at {host}:{port}: {error.strerror}") from error
         listener.listen(BACKLOG)
         listener.setblocking(False)
         yield listener

@@ -88,3 +88,8 @@ def test_a_search_imports_no_other_command_and_nothing_of_stores() -> None:
     assert loaded.isdisjoint({"xtr_assets.cli.build", "xtr_assets.cli.publish", "xtr_assets.cli.serve"})
     assert loaded.isdisjoint({f"xtr_assets.storage.remote.{one}" for one in ("object_store", "upload", "download")})
     assert "xtr_assets.storage.segment_compaction" not in loaded
+
+
+def test_the_package_can_be_run_as_a_module() -> None:
+    told = subprocess.run([sys.executable, "-m", "xtr_assets", "--version"], capture_output=True, text=True, check=True)
+    assert told.stdout.startswith("xtr-assets 0.")

@@ -61,6 +61,49 @@ def test_a_header_that_numpy_would_mend_is_damage(tmp_path: Path) -> None:
         open_array(tmp_path / "a.npy", "a.npy", np.int8, (16,))
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '|i1', 'fortran_order': False, 'shape': (16,), }\n",
+        b"{'descr': '<i1', 'fortran_order': False, 'shape': (16,), }     \n",
+    ],
+)
+def test_what_numpy_writes_is_read(tmp_path: Path, header: bytes) -> None:
+    written = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(range(16))
+    (tmp_path / "a.npy").write_bytes(written)
+    assert open_array(tmp_path / "a.npy", "a.npy", np.int8, (16,)).tolist() == [*range(16)]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        # Python that NumPy's reader takes, and nothing writes.
+        b"{'descr': '|i1', 'fortran_order': 0 == 1, 'shape': (16,), }\n",
+        b"{'descr': '|i1', 'fortran_order': False, 'shape': (1_6,), }\n",
+        b"{'descr': '|i1', 'fortran_order': False, 'shape': (0x10,), }\n",
+        b"{'shape': (16,), 'descr': '|i1', 'fortran_order': False, }\n",
+        b"{'descr': '|i1', 'fortran_order': False, 'shape': (16,), } # \n",
+        b"{'descr': '|O', 'fortran_order': False, 'shape': (16,), }\n",
+        b"{'descr': '|b8', 'fortran_order': False, 'shape': (16,), }\n",
+        b"{'descr': '|i1', 'fortran_order': False, 'shape': (16), }\n",
+    ],
+)
+def test_a_header_that_nothing_writes_is_damage(tmp_path: Path, header: bytes) -> None:
+    written = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(range(16))
+    (tmp_path / "a.npy").write_bytes(written)
+    with pytest.raises(CorruptFile, match=r"a\.npy: expected a header of int8"):
+        open_array(tmp_path / "a.npy", "a.npy", np.int8, (16,))
+
+
+@pytest.mark.parametrize("shape", [(7,), (0,), (3, 5), (2, 3, 4)])
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.uint16, np.int32, np.int64, np.float16, np.float32, np.bool_])
+def test_every_type_that_is_kept_is_read_as_numpy_reads_it(tmp_path: Path, dtype: Any, shape: tuple[int, ...]) -> None:
+    np.save(tmp_path / "a.npy", np.arange(np.prod(shape)).reshape(shape).astype(dtype))
+    found = open_array(tmp_path / "a.npy", "a.npy", dtype, (None,) * len(shape))
+    np.testing.assert_array_equal(found, np.load(tmp_path / "a.npy"))
+    assert found.dtype == np.dtype(dtype)
+
+
 def test_headers_that_no_parser_likes_are_errors_of_ours(tmp_path: Path) -> None:
     for header in (b"{'descr': (", b"(" * 20_000, b"{'descr': '<i1', 'fortran_order': False, 'shape': (-16,), }"):
         (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(16))

@@ -9,6 +9,7 @@ import pytest
 
 import xtr_assets as xa
 from xtr_assets.core.errors import ConfigError
+from xtr_assets.server import bearers as bearers_of
 from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.runner import Address, names_for
 from xtr_assets_tests.server.site import served
@@ -37,6 +38,33 @@ def test_each_token_has_its_name(file: Path) -> None:
 )
 def test_anything_else_is_nobody(file: Path, header: str | None) -> None:
     assert Bearers(file).name_of(header) is None
+
+
+def test_a_token_is_revoked_by_a_file_of_the_same_size_and_time(file: Path) -> None:
+    """`cp -p` over it, or an editor that keeps times."""
+    bearers, before = Bearers(file), file.stat()
+    with file.open("r+") as written:
+        written.write(file.read_text().replace(ANNA, "z" * 32))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = file.stat()
+    assert (after.st_mtime_ns, after.st_size, after.st_ino) == (before.st_mtime_ns, before.st_size, before.st_ino)
+    assert bearers.name_of(f"Bearer {ANNA}") is None and bearers.name_of(f"Bearer {'z' * 32}") == "anna"
+
+
+def test_a_file_that_is_replaced_while_a_server_starts_is_read_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = bearers_of._lines
+
+    def replaced(path: Path) -> list[str]:
+        lines = read(path)
+        path.write_text(f"bob {BOB}\n")
+        return lines
+
+    monkeypatch.setattr(bearers_of, "_lines", replaced)
+    bearers = Bearers(file)
+    monkeypatch.setattr(bearers_of, "_lines", read)
+    assert bearers.name_of(f"Bearer {ANNA}") is None and bearers.name_of(f"Bearer {BOB}") == "bob"
 
 
 def test_a_line_taken_out_is_revoked_and_one_put_in_counts(file: Path) -> None:

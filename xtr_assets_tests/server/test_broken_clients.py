@@ -14,6 +14,7 @@ import pytest
 
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.server.limits import Limits
+from xtr_assets.server.patient_protocol import IDLE_SECONDS
 from xtr_assets_tests.server.site import served
 
 LIMITS = Limits(head_seconds=0.3, body_seconds=0.3, connections=80, queue=4)
@@ -129,6 +130,26 @@ def test_more_connections_than_there_may_be_are_cut_and_room_comes_back(strict: 
         idle = [stack.enter_context(opened(strict)) for _ in range(200)]
         assert [all_of(one) for one in idle] == [b""] * 200
     assert answers(strict)
+
+
+def test_where_the_house_is_full_who_was_idle_longest_makes_room(strict: str) -> None:
+    """Kept alive, or never heard of: a new client that asks is answered, not cut."""
+
+    def healthy(one: socket.socket) -> bool:
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b'{"ok":true}') and (part := one.recv(65536)):
+            answer += part
+        return answer.startswith(b"HTTP/1.1 200")
+
+    with ExitStack() as stack:
+        kept = [stack.enter_context(opened(strict)) for _ in range(LIMITS.connections)]
+        assert all(healthy(one) for one in kept)
+        assert all_of(stack.enter_context(opened(strict))) == b""
+        time.sleep(IDLE_SECONDS + 0.1)
+        assert healthy(kept[0]) and answers(strict)
+        # Not the one that asked a moment ago.
+        assert all_of(kept[1]) == b"" and healthy(kept[0])
 
 
 def test_a_hundred_clients_at_once_are_all_answered_rightly(folder: Path, local: Searcher) -> None:

@@ -190,6 +190,30 @@ def test_a_pointer_that_is_lost_leaves_what_serves(tmp_path: Path) -> None:
     index.close()
 
 
+@pytest.mark.parametrize("mount_point", [False, True])
+def test_a_folder_that_is_gone_is_said_and_what_serves_answers_on_explanations_and_all(
+    tmp_path: Path, mount_point: bool
+) -> None:
+    new_warehouse(tmp_path / "w", version(1))
+    index = HostedIndex("docs", tmp_path / "w", "cpu")
+    index.look()
+    (tmp_path / "w").rename(tmp_path / "elsewhere")
+    if mount_point:
+        (tmp_path / "w").mkdir()
+    index.look()
+    assert index.answers and "moved, or its disk is not mounted" in str(index.problem)
+    assert str(tmp_path) not in str(index.problem)
+    with index.use() as searcher:
+        for mode in searcher.modes:
+            assert all(hit.explanation for hit in searcher.search("zebra version", 80, mode, explain=True))
+    if mount_point:
+        (tmp_path / "w").rmdir()
+    (tmp_path / "elsewhere").rename(tmp_path / "w")
+    index.look()
+    assert index.problem is None
+    index.close()
+
+
 def test_another_generation_is_opened_beside_the_one_that_serves_one_at_a_time(tmp_path: Path) -> None:
     warehouse = new_warehouse(tmp_path / "w", version(1))
     for number in (2, 3, 4):

@@ -1,5 +1,6 @@
 """The query log of a server: opt-in, private, bounded, redacted before it is written, gone when it is deleted."""
 
+import errno
 import json
 import os
 import stat
@@ -88,6 +89,38 @@ def test_only_indexes_with_a_log_are_logged_and_a_full_disk_fails_nobody(tmp_pat
     broken.tell(told("zebra"))
     broken.flush()
     assert counted("failed") == before + 1
+
+
+def test_a_full_disk_is_told_once_and_no_line_stands_behind_half_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    log = QuestionLog(tmp_path, "docs", MEGABYTE)
+    keeping = QueryLog({"docs": log})
+    caplog.set_level("INFO", "xtr_assets.server.query_log")
+    write, room = os.write, [10]
+
+    def full(descriptor: int, data: Any) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = write(descriptor, data[: room[0]])
+        room[0] -= written
+        return written
+
+    def asked(text: str) -> None:
+        keeping.tell(told(text))
+        keeping.flush()
+
+    asked("first")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        for number in range(3):
+            room[0] = 10
+            asked(f"lost {number}")
+    asked("last")
+    assert sorted(log.texts()) == ["first", "last"]
+    assert log.files[1].read_bytes().count(b"\n") == 2
+    said = [one.getMessage() for one in caplog.records]
+    assert said == ["1 questions of index docs could not be logged", "questions of index docs are logged again"]
 
 
 def test_what_cannot_be_written_fast_enough_is_dropped_and_counted(

@@ -1,6 +1,8 @@
 """A client that stays on a generation meets another process at each request, and finds its generation there."""
 
+import os
 from pathlib import Path
+from time import time
 
 import pytest
 
@@ -78,6 +80,16 @@ def test_a_lease_runs_out(warehouse: Warehouse, tmp_path: Path, monkeypatch: pyt
     with pytest.raises(Problem, match="generation 1 is not held here"):
         number_of(index, 1)
     index.close()
+
+
+def test_a_clock_that_was_put_back_makes_no_lease_longer(tmp_path: Path) -> None:
+    leases = WorkerLeases(tmp_path, "docs", 600.0)
+    leases.renew(1)
+    (lease,) = tmp_path.iterdir()
+    os.utime(lease, (time() + 7200, time() + 7200))
+    assert leases.left(1) == 600.0
+    os.utime(lease, (time() - 500, time() - 500))
+    assert 0 < leases.left(1) <= 100
 
 
 def test_one_that_cannot_be_opened_is_not_tried_at_each_question(

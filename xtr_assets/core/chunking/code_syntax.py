@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # A name is a line's worth at most, a header no more than what MAX_SIGNATURE_CHARS is for Python.
 MAX_NAME_CHARS, MAX_HEADER_CHARS = 120, 160
 
+_SIGNS = re.compile(r"\boperator\b[^\w\s(]*|[<>]|\w+|.", re.DOTALL)
+_OPERATOR = re.compile(r"operator\b")
 _OPENS = re.compile(r"\s*(?:\{|=>|=|:)$")
 
 
@@ -65,10 +67,12 @@ def definitions(scope: Node, in_class: bool) -> Iterator[Definition]:
         if node is None:
             waiting.pop()
             continue
-        found = _definition(node, begin, in_class)
+        # The struct of a typedef is that typedef's, whose name comes at its end.
+        typed = scope.type == "type_definition" and node.parent == scope
+        found = None if typed else _definition(node, begin, in_class)
         if found is not None:
             yield found
-        elif node.is_named and (node.type in THROUGH or node.type in MODULES):  # A namespace without a name.
+        elif typed or (node.is_named and (node.type in THROUGH or node.type in MODULES)):  # A namespace without a name.
             waiting.append(_with_above(node, begin if node.type in WRAPPERS else 0))
 
 
@@ -232,21 +236,20 @@ def _of_macro(node: Node, name: str) -> str:
 
 
 def _plain(node: Node | None) -> str:
+    """A name without the types in angle brackets after its parts: `List<Key, Cmp>::Node` is `List::Node`; of an
+    operator all that is written: `A<T>::operator<` is `A::operator<`."""
     name = _text(node) if node is not None else ""
-    scope, operator, called = name.partition("operator")
-    # Where a macro confuses the parser, what it takes for a part of the name stands before a space.
-    return "".join(_without_arguments(scope).split()[-1:]) + operator + called
-
-
-def _without_arguments(name: str) -> str:
-    """A name without the types in angle brackets after its parts: `List<Key, Cmp>::Node` is `List::Node`."""
-    kept, depth = [], 0
-    for sign in name:
+    kept, depth, operator = "", 0, ""
+    for found in _SIGNS.finditer(name):
+        sign = found[0]
+        if not depth and _OPERATOR.match(sign):
+            operator = name[found.start() :]
+            break
         depth += sign == "<"
-        if not depth:
-            kept.append(sign)
+        kept += sign if not depth else ""
         depth -= sign == ">" and depth > 0
-    return "".join(kept)
+    # Where a macro confuses the parser, what it takes for a part of the name stands before a space.
+    return ("" if operator and kept.endswith(" ") else "".join(kept.split()[-1:])) + operator
 
 
 def _text(node: Node) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +16,19 @@ import numpy.typing as npt
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import FileRecord, check, commit_folder, fsync_dir, fsync_file, record
 from xtr_assets.core.json_document import read_described
+from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.types import Bytes8, Floats
 
 MODEL_FORMAT = 2
 MODEL_FILE = "model.json"
-ARRAYS = ("mean", "centroids", "centroid_scales", "levels", "residual_scales")
+# Each array's type and number of axes.
+ARRAYS: Mapping[str, tuple[type[np.generic], int]] = {
+    "mean": (np.float32, 1),
+    "centroids": (np.int8, 2),
+    "centroid_scales": (np.float32, 1),
+    "levels": (np.int8, 1),
+    "residual_scales": (np.float32, 1),
+}
 LEVELS = 32
 LEVEL_MIN, LEVEL_MAX = -64, 63
 
@@ -172,10 +181,10 @@ class TokenModel:
         """Read a model's folder; every file is small and checked in full. Raises CorruptFile, UnknownFormat."""
         described = read_described(directory / MODEL_FILE, "xtr-token-model", MODEL_FORMAT)
         arrays = {}
-        for name in ARRAYS:
+        for name, (dtype, axes) in ARRAYS.items():
             file = directory / f"{name}.npy"
             check(file, FileRecord(**described["files"][file.name]), f"{directory.name}/{file.name}")
-            arrays[name] = np.load(file, allow_pickle=False)
+            arrays[name] = open_array(file, f"{directory.name}/{file.name}", dtype, (None,) * axes, mmap=False)
         model = cls(**arrays, token_norm=described["token_norm"], training=described["training"])
         if model.fingerprint != described["fingerprint"]:
             raise CorruptFile(

@@ -141,8 +141,13 @@ def _add(path: Path, data: bytes) -> None:
             # Made by hand, or by a copy: others could read what people asked.
             os.fchmod(descriptor, PRIVATE_FILE)
         left = memoryview(data)
-        while left:
-            left = left[os.write(descriptor, left) :]
+        try:
+            while left:
+                left = left[os.write(descriptor, left) :]
+        except OSError:
+            # A disk that is full took a part: the next line would stand behind half of one, and be lost with it.
+            os.ftruncate(descriptor, found.st_size)
+            raise
     finally:
         os.close(descriptor)
 

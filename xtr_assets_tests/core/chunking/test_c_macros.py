@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from xtr_assets.core.chunking import chunk_code
 from xtr_assets.core.chunking.c_macros import with_one_branch, without_macros
+from xtr_assets_tests.core.chunking.code_oddities import BRANCHES, CSHARP, EXPORTED, OPERATORS, RUBY, SCOPES, TYPEDEF
 
 PARTS = ["FOO_API", "Q_OBJECT", "__init", "class", "int", "f", "(", ")", "{", "}", ";", " ", "\n", "\\\n", "#if 0"]
 PARTS += [
@@ -23,76 +24,6 @@ PARTS += [
     "ü",
     "<A, B>::",
 ]
-EXPORTED = """namespace a {
-class A_EXPORT Buffer : public Base {
- public:
-  A_NODISCARD int size() const {
-    return n_;
-  }
-  A_DISALLOW_COPY(Buffer);
-};
-
-class Q_EXPORT Thing {
-  Q_OBJECT
- public slots:
-  void go() {
-    run();
-  }
-};
-}  // namespace a
-"""
-SCOPES = """namespace a {
-namespace {
-int f() {
-  return 1;
-}
-}
-template <typename K, class C>
-int List<K, C>::Node::g() {
-  return 2;
-}
-template <class T>
-bool List<T>::operator<(const List<T>& b) {
-  return true;
-}
-}
-"""
-BRANCHES = """#ifdef A
-int g(int x) {
-#else
-int g(long x) {
-#endif
-  return 1;
-}
-BODY#ifdef B
-int h() {
-#endif
-BODY"""
-CSHARP = """class A {
-#if X
-  int G(int x) {
-#else
-  int G(long x) {
-#endif
-    return 1;
-  }
-  int H() {
-    return 2;
-  }
-}
-"""
-RUBY = """begin
-  require 'x'
-
-  class XTest < Base
-    def a
-      1
-    end
-  end
-rescue LoadError
-  warn 'no'
-end
-"""
 
 
 def found(text: str, suffix: str) -> list[tuple[str, str]]:
@@ -161,6 +92,19 @@ def test_an_exported_class_is_a_class_with_its_methods() -> None:
 
 def test_what_a_nameless_namespace_holds_is_found_and_templates_name_their_members() -> None:
     assert [name for name, _ in found(SCOPES, ".cc")] == ["a::f", "a::List::Node::g", "a::List::operator<"]
+
+
+def test_operators_in_the_arguments_of_a_template_are_no_part_of_its_name() -> None:
+    assert found(OPERATORS, ".h") == [
+        ("HasCallOperator", "class"),
+        ("Other", "class"),
+        ("A::operator<", "function"),
+        ("Iterator::operator-", "function"),
+    ]
+
+
+def test_the_struct_of_a_typedef_is_one_with_it() -> None:
+    assert found(TYPEDEF, ".h") == [("ThreadInfo", "class")]
 
 
 @pytest.mark.parametrize("suffix", [".cc", ".c"])

@@ -8,6 +8,7 @@ from xtr_assets.config import SourceConfig
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk
 from xtr_assets.pipeline.gate.source_agrees import check
+from xtr_assets_tests.core.chunking.code_oddities import ODDITIES
 from xtr_assets_tests.core.chunking.code_samples import SAMPLES
 from xtr_assets_tests.pipeline.gate.conftest import Plant, World
 from xtr_assets_tests.pipeline.gate.test_source_agrees import FAULTS, Change, in_file
@@ -50,6 +51,9 @@ def test_healthy_code_of_every_language_passes(coded: World) -> None:
     coded.write("scripts/bom.ts", b"\xef\xbb\xbffunction f() {\n  return 1;\n}\n")
     coded.write("scripts/min.js", "function f(a){return a}" * 200)
     coded.write("scripts/letter.java", "Dear reader,\n\nthis is no code: it was (badly) named...\n")
+    for suffix, texts in ODDITIES.items():
+        for number, text in enumerate(texts):
+            coded.write(f"scripts/odd{number}{suffix}", text)
     coded.write("scripts/empty.c", "\n\n")
     coded.write("scripts/binary.c", b"int a;\0\0")
     found = check(coded.build())
