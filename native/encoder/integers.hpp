@@ -16,8 +16,8 @@
 namespace encoder {
 namespace {
 
-// Rows that pass through the matrices after attention together: their inner activations, 590 kB, stay in the cache.
-constexpr int kBlock = 96;
+// Rows that pass through the matrices after attention together, at most: their inner activations, 690 kB, stay in the cache.
+constexpr int kBlock = 112;
 // Rows of all-wide matrices: 8,191 and weights of what is left of 31 bits. Of 384 channels that is 13 bits for a row's
 // largest weight, of 1,536 about 10; the error of both is below that of bf16.
 constexpr float kWideMost = 8191.0f;
@@ -42,7 +42,7 @@ __attribute__((noinline)) void integer_tile(const Unit* a, std::int64_t a_stride
     typename J::V right[C];
 #pragma GCC unroll 4
     for (int v = 0; v < C; ++v) right[v] = J::load_sums(b + v * J::lanes);
-    if constexpr (C == kNarrow) J::fetch(b + static_cast<std::int64_t>(J::ahead) * stride);
+    J::fetch(b + static_cast<std::int64_t>(J::ahead) * stride);
     b += stride;
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
@@ -63,7 +63,7 @@ __attribute__((noinline)) void integer_tile(const Unit* a, std::int64_t a_stride
     typename J::V right[C];
 #pragma GCC unroll 4
     for (int v = 0; v < C; ++v) right[v] = J::load_sums(b + v * J::lanes);
-    if constexpr (C == kNarrow) J::fetch(b + static_cast<std::int64_t>(J::ahead) * stride);
+    J::fetch(b + static_cast<std::int64_t>(J::ahead) * stride);
     b += stride;
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
@@ -111,28 +111,21 @@ struct Rows {
 template <typename J, typename Take>
 inline void integer_product(const Linear& linear, const Rows& rows, int m, Take take) {
   constexpr int width = J::wide * J::lanes;
-  constexpr int most_rows = J::narrow_rows > J::wide_rows ? J::narrow_rows : J::wide_rows;
-  alignas(64) float block[most_rows * width];
+  alignas(64) float block[J::wide_rows * width];
   const Integers& own = linear.integers;
   const int small = own.small_units, wide = own.wide_units, units = small + wide;
   const Unit* a = rows.units.data();
   const float* scales = rows.scales.data();
+  // Tiles of like height: one of two rows at the end would read a panel as long as one of twelve.
+  const int tiles = (m + J::wide_rows - 1) / J::wide_rows, step = (m + tiles - 1) / tiles;
   for (int column = 0; column < linear.out; column += width) {
     const Unit* panel = linear.panels.data() + static_cast<std::int64_t>(column) * units;
     const std::int32_t* first = own.first.data() + column;
     const float* columns = own.scales.data() + column;
-    if (m <= J::narrow_rows) {
-      for (int v = 0; v < width; v += kNarrow * J::lanes) {
-        integer_rows<J, kNarrow, J::narrow_rows>(m, a, units, panel + v, width, small, wide, first + v, columns + v, scales,
-                                                 block + v, width);
-      }
-      take(0, m, column, block);
-      continue;
-    }
-    for (int row = 0; row < m; row += J::wide_rows) {
-      const int count = least(J::wide_rows, m - row);
-      integer_rows<J, J::wide, J::wide_rows>(count, a + static_cast<std::int64_t>(row) * units, units, panel, width, small,
-                                             wide, first, columns, scales + row, block, width);
+    for (int row = 0; row < m; row += step) {
+      const int count = least(step, m - row);
+      integer_rows<J, J::wide, J::wide_rows>(count, a + static_cast<std::int64_t>(row) * units, units, panel, width,
+                                             small, wide, first, columns, scales + row, block, width);
       take(row, count, column, block);
     }
   }
@@ -223,12 +216,20 @@ inline void spread(const Linear& linear, const Rows& rows, int count, float* out
   });
 }
 
+// Rows of one block, all blocks alike: a last one of a few rows would wait for all weights.
+template <typename J>
+inline int block_rows(int tokens) {
+  const int blocks = (tokens + kBlock - 1) / kBlock, rows = (tokens + blocks - 1) / blocks;
+  return (rows + J::wide_rows - 1) / J::wide_rows * J::wide_rows;
+}
+
 template <typename J>
 void integer_forward(const Model& m, const std::int32_t* ids, const std::int64_t* starts, int texts, float* const* states) {
   const int tokens = static_cast<int>(starts[texts] - starts[0]);
   if (!tokens) return;
-  Room<J> room(m, tokens, longest_of(starts, texts), least(kBlock, tokens));
-  Rows rows(m, least(kBlock, tokens));
+  const int block = block_rows<J>(tokens);
+  Room<J> room(m, tokens, longest_of(starts, texts), least(block, tokens));
+  Rows rows(m, least(block, tokens));
   float *x = room.x.data(), *grown = room.grown.data();
   float* qkv = reinterpret_cast<float*>(room.qkv.data());
   const float* met = reinterpret_cast<const float*>(room.met.data());
@@ -238,20 +239,15 @@ void integer_forward(const Model& m, const std::int32_t* ids, const std::int64_t
   if (states[0]) std::memcpy(states[0], x, bytes);
   for (std::size_t number = 0; number < m.layers.size(); ++number) {
     const Layer& layer = m.layers[number];
-    for (int start = 0; start < tokens; start += kBlock) {
-      const int count = least(kBlock, tokens - start);
+    for (int start = 0; start < tokens; start += block) {
+      const int count = least(block, tokens - start);
       const std::int64_t at = static_cast<std::int64_t>(start) * m.hidden;
       as_integers<J>(layer.qkv, x + at, count, rows);
       spread<J>(layer.qkv, rows, count, qkv + 3 * at, [](auto value) { return value; });
     }
-    for (int i = 0; i < texts; ++i) {
-      const int own = static_cast<int>(starts[i + 1] - starts[i]);
-      for (int head = 0; own && head < m.heads; ++head) {
-        attend<J>(m, room, static_cast<std::size_t>(starts[i] - starts[0]), own, head);
-      }
-    }
-    for (int start = 0; start < tokens; start += kBlock) {
-      const int count = least(kBlock, tokens - start);
+    attend<J>(m, room, starts, texts);
+    for (int start = 0; start < tokens; start += block) {
+      const int count = least(block, tokens - start);
       const std::int64_t at = static_cast<std::int64_t>(start) * m.hidden;
       as_integers<J>(layer.met, met + at, count, rows);
       join<J>(m, layer.met, layer.after_met, rows, count, x + at, grown + at);

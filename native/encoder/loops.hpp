@@ -52,12 +52,7 @@ void forward(const Model& m, const std::int32_t* ids, const std::int64_t* starts
   for (std::size_t number = 0; number < m.layers.size(); ++number) {
     const Layer& layer = m.layers[number];
     linear_units<I>(layer.qkv, room.xs, tokens, room.qkv.data(), [](auto value) { return value; });
-    for (int i = 0; i < texts; ++i) {
-      const int own = static_cast<int>(starts[i + 1] - starts[i]);
-      for (int head = 0; own && head < m.heads; ++head) {
-        attend<I>(m, room, static_cast<std::size_t>(starts[i] - starts[0]), own, head);
-      }
-    }
+    attend<I>(m, room, starts, texts);
     add_linear<I>(layer.met, room.met, tokens, x, grown);
     for (int t = 0; t < tokens; ++t) {
       const std::size_t at = static_cast<std::size_t>(t) * m.hidden;

@@ -103,10 +103,11 @@ inline void product_into(const Unit* a, std::int64_t a_stride, int m, const Unit
   }
 }
 
-// e^x, to a unit or two of float's last place; below -87 it is 0 to all who add it up.
+// e^x, to a unit or two of float's last place; below -80 it is 0 to all who add it up. Not less: a share of e^-87 is so small
+// that Intel's cores take 150 cycles for its last bits.
 template <typename I>
 inline typename I::F exponential(typename I::F x) {
-  x = I::max(x, I::all(-87.3f));
+  x = I::max(x, I::all(-80.0f));
   x = I::min(x, I::all(88.3f));
   const auto n = I::round(I::mul(x, I::all(1.44269504f)));
   auto r = I::fma(n, I::all(-0.693359375f), x);
@@ -170,7 +171,7 @@ inline const Unit* units_at(const void* base, std::size_t number) {
 // Room for one call.
 template <typename I>
 struct Room {
-  Buffer<float> x, grown, scores;
+  Buffer<float> x, grown, scores, beyond;
   Buffer<Unit> xs, qkv, met, inner, weights, keys, values;
   int longest;
 
@@ -179,6 +180,7 @@ struct Room {
       : x(tokens * m.hidden),
         grown(tokens * m.hidden),
         scores(static_cast<std::size_t>(padded(longest_text)) * longest_text),
+        beyond(padded(longest_text)),
         xs(units(tokens * m.hidden)),
         qkv(units(tokens * 3 * m.hidden)),
         met(units(tokens * m.hidden)),
@@ -224,33 +226,52 @@ inline void embed(const Model& m, const std::int32_t* ids, const std::int64_t* s
   }
 }
 
+// Columns of a panel of kNarrow registers: column t, of so many, is the row of `units` units at from + t stride, and beyond
+// `rows` of them zeros.
+template <typename I>
+inline void as_columns(const Unit* from, std::int64_t stride, int rows, int columns, int units, Unit* panels) {
+  constexpr int panel = kNarrow * I::lanes;
+  for (int t = 0; t < columns; t += I::lanes) {
+    Unit* to = panels + static_cast<std::int64_t>(t / panel) * panel * units + t % panel;
+    const Unit* own = from + t * stride;
+    const int count = least(I::lanes, rows - t);
+    if constexpr (requires { I::turn(own, stride, count, to, panel); }) {
+      if (units % I::lanes == 0) {
+        for (int u = 0; u < units; u += I::lanes) I::turn(own + u, stride, count, to + static_cast<std::int64_t>(u) * panel, panel);
+        continue;
+      }
+    }
+    for (int r = 0; r < I::lanes; ++r) {
+      for (int u = 0; u < units; ++u) to[static_cast<std::int64_t>(u) * panel + r] = r < count ? own[r * stride + u] : 0;
+    }
+  }
+}
+
 // Attention of one head within one text: met [tokens, head] of qkv [tokens, 3 hidden].
 template <typename I>
-inline void attend(const Model& m, Room<I>& room, std::size_t first, int tokens, int head) {
+inline void attend_head(const Model& m, Room<I>& room, std::size_t first, int tokens, int head) {
   const int width = m.hidden / m.heads, units = width / I::neighbours, columns = Room<I>::padded(tokens);
   constexpr int panel = kNarrow * I::lanes;
   const std::int64_t stride = static_cast<std::int64_t>(3) * m.hidden / I::neighbours;
   const std::size_t at = first * 3 * m.hidden + static_cast<std::size_t>(head) * width;
   const Unit* q = units_at<I>(room.qkv.data(), at);
-  const Unit* k = units_at<I>(room.qkv.data(), at + m.hidden);
-  // Keys as a matrix of panels: column t is token t.
   Unit* keys = room.keys.data();
-  for (int t = 0; t < columns; ++t) {
-    Unit* to = keys + static_cast<std::int64_t>(t / panel) * panel * units + t % panel;
-    for (int u = 0; u < units; ++u) to[static_cast<std::int64_t>(u) * panel] = t < tokens ? k[t * stride + u] : 0;
-  }
+  as_columns<I>(units_at<I>(room.qkv.data(), at + m.hidden), stride, tokens, columns, units, keys);
   float* scores = room.scores.data();
   const auto scale = I::all(1.0f / __builtin_sqrtf(static_cast<float>(width)));
   product_into<I>(q, stride, tokens, keys, units, columns, scores, columns);
   for (int row = 0; row < tokens; ++row) {
     float* own = scores + static_cast<std::int64_t>(row) * columns;
-    for (int t = tokens; t < columns; ++t) own[t] = -1e30f;
-    auto most = I::load_floats(own);
-    for (int t = I::lanes; t < columns; t += I::lanes) most = I::max(most, I::load_floats(own + t));
+    const float* beyond = room.beyond.data();
+    auto most = I::add(I::load_floats(own), I::load_floats(beyond));
+    for (int t = I::lanes; t < columns; t += I::lanes) {
+      most = I::max(most, I::add(I::load_floats(own + t), I::load_floats(beyond + t)));
+    }
     const auto top = I::all(I::most(most));
     auto sum = I::zero();
     for (int t = 0; t < columns; t += I::lanes) {
-      const auto power = exponential<I>(I::mul(I::sub(I::load_floats(own + t), top), scale));
+      const auto score = I::add(I::load_floats(own + t), I::load_floats(beyond + t));
+      const auto power = exponential<I>(I::mul(I::sub(score, top), scale));
       I::store_floats(own + t, power);
       sum = I::add(sum, power);
     }
@@ -272,7 +293,7 @@ inline void attend(const Model& m, Room<I>& room, std::size_t first, int tokens,
     product_into<I>(room.weights.data(), columns, tokens, values, tokens, width,
                     reinterpret_cast<float*>(room.met.data()) + out, m.hidden);
   } else {
-    // What was put beyond the text is a weight of e^-87 at most, times a value of 0.
+    // What was put beyond the text is a weight of e^-80 at most, times a value of 0.
     const int pairs = columns / I::neighbours;
     for (int p = 0; p < pairs; ++p) {
       for (int c = 0; c < width; ++c) {
@@ -296,6 +317,19 @@ inline void attend(const Model& m, Room<I>& room, std::size_t first, int tokens,
                             }
                           }
                         });
+  }
+}
+
+// Attention of all heads within each text.
+template <typename I>
+inline void attend(const Model& m, Room<I>& room, const std::int64_t* starts, int texts) {
+  for (int i = 0; i < texts; ++i) {
+    const int tokens = static_cast<int>(starts[i + 1] - starts[i]);
+    // Added to the scores: written over them, single floats would hold up the loads of whole registers that follow.
+    for (int t = 0; t < Room<I>::padded(tokens); ++t) room.beyond.data()[t] = t < tokens ? 0.0f : -1e30f;
+    for (int head = 0; tokens && head < m.heads; ++head) {
+      attend_head<I>(m, room, static_cast<std::size_t>(starts[i] - starts[0]), tokens, head);
+    }
   }
 }
 

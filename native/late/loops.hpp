@@ -13,8 +13,9 @@
 namespace xtr::common {
 
 constexpr int kMaxStackDim = 1024;
-// The number of dimensions that kernels are compiled for, beside any other.
+// Numbers of dimensions that kernels are compiled for, beside any other: that of ColBERT, and of the shipped head.
 constexpr int kUsualDim = 128;
+constexpr int kShippedDim = 48;
 // What lies so many rows ahead is fetched while others are multiplied.
 constexpr std::int64_t kAheadRows = 32;
 

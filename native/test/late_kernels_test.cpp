@@ -59,7 +59,7 @@ void test_dots(const xtr::Kernels& kernels, std::mt19937& random) {
 }
 
 void test_best(const xtr::Kernels& kernels, bool with_fine, bool with_choice, std::mt19937& random) {
-  for (const int dim : {5, 128, 600}) {
+  for (const int dim : {5, 48, 128, 600}) {
     for (const int tokens : {3, 32, 50}) {
       constexpr int kCount = 11;
       const auto size = static_cast<std::size_t>(tokens) * dim;

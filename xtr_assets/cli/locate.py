@@ -68,18 +68,25 @@ def part_configs(place: Place) -> "Mapping[str, IndexConfig]":
 def open_warehouse(place: Place, cache: "CacheOptions | None" = None) -> "Warehouse":
     """The warehouse, or an error that says how one comes to be. That of a store is read through its cache."""
     from xtr_assets.storage.remote.address import address_of
-    from xtr_assets.storage.remote.store_cache import open_place
+    from xtr_assets.storage.warehouse import Warehouse
 
-    if address_of(place.warehouse) is None and not place.warehouse.exists():
+    here = address_of(place.warehouse) is None
+    if here and not place.warehouse.exists():
         raise WarehouseNotFound(
             f"no warehouse at {shown(place.warehouse)}; `xtr-assets demo` makes one over the standard library, "
             "`xtr-assets init` and `xtr-assets build` one over documents of your own, `--warehouse` names another"
         )
+    if here:
+        return Warehouse.open(place.warehouse)
+    from xtr_assets.storage.remote.store_cache import open_place
+
     return open_place(place.warehouse, cache)
 
 
-def cache_options(folder: Path | None, size: str | None) -> "CacheOptions":
-    """What --cache and --cache-size say."""
+def cache_options(folder: Path | None, size: str | None) -> "CacheOptions | None":
+    """What --cache and --cache-size say; None for nothing."""
+    if folder is None and size is None:
+        return None
     from xtr_assets.storage.remote.store_cache import CacheOptions, cache_size
 
     try:
@@ -103,22 +110,29 @@ def dagster_home(folders: Iterable[Path], otherwise: Path) -> tuple[Path, bool]:
     of `folders` that holds a dagster.yaml, else the project's root or `otherwise`, which gets one: so that `build` and
     `dg dev` speak of the same instance, and none is made among the definitions.
     """
+    if (known := known_home(folders, otherwise)) is not None:
+        return known, False
+    from xtr_assets.config import project_of
+    from xtr_assets.core.files import write_atomic
+
+    project = project_of(otherwise)
+    otherwise = otherwise if project is None else project.root
+    write_atomic(otherwise / HOME_FILE, template(HOME_FILE).encode())
+    return otherwise.resolve(), True
+
+
+def known_home(folders: Iterable[Path], otherwise: Path) -> Path | None:
+    """The same for who only looks: None where there is no instance yet."""
     if named := os.environ.get(HOME_VARIABLE):
-        return Path(named), False
+        return Path(named)
     from xtr_assets.config import project_of
 
     project = project_of(otherwise)
     if project is not None:
-        folders, otherwise = [project.root, *folders], project.root
+        folders = [project.root, *folders]
         if named := _from_env_file(project.root / ".env"):
-            return (project.root / Path(named).expanduser()).resolve(), False
-    for folder in folders:
-        if (folder / HOME_FILE).is_file():
-            return folder.resolve(), False
-    from xtr_assets.core.files import write_atomic
-
-    write_atomic(otherwise / HOME_FILE, template(HOME_FILE).encode())
-    return otherwise.resolve(), True
+            return (project.root / Path(named).expanduser()).resolve()
+    return next((folder.resolve() for folder in folders if (folder / HOME_FILE).is_file()), None)
 
 
 def _from_env_file(path: Path) -> str | None:

@@ -1,14 +1,18 @@
 """How far a generation's shards are behind their sources: files compared by content, nothing chunked or encoded."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xtr_assets.cli.locate import HOME_VARIABLE, known_home
 from xtr_assets.core.errors import ProviderError, SourceError
 
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
     from xtr_assets.core.types import FileState
+    from xtr_assets.sources.asset_reader import AssetReader
     from xtr_assets.storage.snapshot import Snapshot
     from xtr_assets.storage.warehouse import Warehouse
 
@@ -54,17 +58,47 @@ def compare(snapshot: "Snapshot | None", files: "Mapping[str, FileState]", finge
 
 
 def behind(config: "IndexConfig", warehouse: "Warehouse", snapshots: "Mapping[str, Snapshot]") -> dict[str, Behind]:
-    """By shard: those of the configured sources, and those in the generation that no source has any more."""
-    from xtr_assets.pipeline.ingest.scan import shard_sources
+    """By shard: those of the configured sources, and those in the generation that no source has any more.
+
+    Of a source that is a Dagster asset the instance is asked for what was materialized since; where none is at hand,
+    it is unknown.
+    """
+    from xtr_assets.sources import open_source
+    from xtr_assets.sources.asset_reader import lending
 
     found: dict[str, Behind] = {}
-    for shard, source in shard_sources(config).items():
-        try:
-            files, fingerprint = source.scan(shard, warehouse.known_files(shard)), source.fingerprint()
-        except (SourceError, ProviderError) as error:
-            found[shard] = Behind(error=str(error))
-        else:
-            found[shard] = compare(snapshots.get(shard), files, fingerprint)
+    reader, lack = _asset_reader(config)
+    with lending(reader):
+        for one in config.sources:
+            source = open_source(one)
+            for shard in source.shards():
+                try:
+                    files, fingerprint = source.scan(shard, warehouse.known_files(shard)), source.fingerprint()
+                except (SourceError, ProviderError) as error:
+                    why = str(error) if one.kind != "asset" else f"unknown: {lack or error}"
+                    found[shard] = Behind(error=why)
+                else:
+                    found[shard] = compare(snapshots.get(shard), files, fingerprint)
     for shard in snapshots.keys() - found.keys():
         found[shard] = Behind(deleted=len(snapshots[shard].files))
     return found
+
+
+def _asset_reader(config: "IndexConfig") -> "tuple[AssetReader | None, str]":
+    """Who reads the assets that are sources, or why nobody can; neither where there are none, or somebody reads."""
+    from xtr_assets.sources.asset_reader import lent_reader
+
+    if lent_reader() is not None or all(source.kind != "asset" for source in config.sources):
+        return None, ""
+    here = Path.cwd().resolve()
+    home = known_home([here, *here.parents], here)
+    if home is None:
+        return None, f"no Dagster instance is at hand; run this in the asset's project, or set {HOME_VARIABLE}"
+    os.environ[HOME_VARIABLE] = str(home)
+    from xtr_assets.defs.home_instance import open_instance
+    from xtr_assets.defs.project_definitions import shell_reader
+
+    try:
+        return shell_reader(config, open_instance(), here), ""
+    except Exception as error:  # Dagster's own among them: what else status has to say does not depend on it
+        return None, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -85,8 +85,10 @@ class Projection:
 
 
 def unit_rows(rows: Floats) -> Floats:
-    """Each row of float32 [n, d] scaled to unit length, in place; a row of nothing but zeros stays."""
-    rows /= np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), NORM_FLOOR)
+    """Each row of float32 [..., d] scaled to unit length, in place; a row of nothing but zeros stays."""
+    # Not np.linalg.norm, which takes 15 us for the few rows of a question: a fifth of what a head costs.
+    lengths = np.sqrt(np.einsum("...d,...d->...", rows, rows))
+    rows /= np.maximum(lengths, NORM_FLOOR, out=lengths)[..., None]
     return rows
 
 
@@ -124,5 +126,9 @@ class TrainedHead:
         return normalize(torch.cat([normalize(part, dim=-1) for part in parts], dim=-1) @ matrix, dim=-1)
 
     def light(self, states: Mapping[int, Floats]) -> Floats:
-        parts = [states[WORDS] - self.center, *(states[layer].copy() for layer in self.layers[1:])]
-        return unit_rows(np.concatenate([unit_rows(part) for part in parts], axis=-1) @ self.matrix)
+        rows = len(states[WORDS])
+        parts = np.empty((rows, PARTS, len(self.center)), np.float32)
+        np.subtract(states[WORDS], self.center, out=parts[:, 0])
+        for place, layer in enumerate(self.layers[1:], 1):
+            parts[:, place] = states[layer]
+        return unit_rows(unit_rows(parts).reshape(rows, -1) @ self.matrix)

@@ -19,6 +19,7 @@ from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET, Light
 from xtr_assets.encoders.head import Head
 from xtr_assets.encoders.native_pass import open_native
 from xtr_assets.encoders.precision import INTEGERS, IntegerPrecision, Precision, torch_precision
+from xtr_assets.encoders.spread_pass import SpreadPass, cards
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets.encoders.wordpiece import WordPieces
 
@@ -111,8 +112,15 @@ class MiniLm:
         return LightPass(self._files, self._shape, self._head) if light_tokens else self._full_pass()
 
     def _full_pass(self) -> Pass:
+        import torch
+
+        def on(device: str, precision: Precision) -> TorchPass:
+            return TorchPass(self._files, self._shape, self._head, device, precision)
+
+        device, *others = cards(torch.device(self._device))
         # Integers came to an end in `_first_pass`.
-        return TorchPass(self._files, self._shape, self._head, self._device, torch_precision(self._precision))
+        first = on(device, torch_precision(self._precision))
+        return SpreadPass([first, *(on(one, first.precision) for one in others)]) if others else first
 
     def _pass_for(self, tokens: int) -> Pass:
         """What encodes so many tokens more."""
@@ -171,6 +179,8 @@ class MiniLm:
     def _encode(self, texts: Sequence[str], dtype: type, progress: Progress | None) -> _Rows:
         """One pass over all windows, longest first; every result is written where its text wants it."""
         ids = self._pieces.ids(texts)
+        if len(ids) == 1 and len(ids[0]) <= self._max_tokens - 2:
+            return self._encode_whole(ids[0], dtype, progress)
         windows = cut_windows([len(one) for one in ids], self._max_tokens - 2)
         rows, kept = self._window_ids(ids, windows)
         first_row = np.concatenate([[0], np.cumsum([int(mask.sum()) for mask in kept])]).astype(np.int64)
@@ -196,11 +206,21 @@ class MiniLm:
                 if finished := int((waiting[np.unique(owners)] == 0).sum()):
                     progress(finished)
 
-        norms = np.linalg.norm(sums, axis=1, keepdims=True)
-        if (norms == 0).any():
-            raise UnusableText(int((norms == 0).argmax()), "the model gave a zero vector")
         offsets = np.concatenate([first_row[:-1][np.diff(windows.owner, prepend=-1) > 0], first_row[-1:]])
-        return _Rows(sums / norms, tokens, offsets, token_ids, windows)
+        return _Rows(_unit_vectors(sums), tokens, offsets, token_ids, windows)
+
+    def _encode_whole(self, ids: Int32s, dtype: type, progress: Progress | None) -> _Rows:
+        """What `_encode` gives for one text of one window, as a question is, without the bookkeeping of many."""
+        place = np.zeros(1, np.int64)
+        windows = Windows(place, place, place + len(ids))
+        (row,), (kept,) = self._window_ids([ids], windows)
+        [(pooled, projected)] = self._pass_for(len(row))([([row], [kept])])
+        if not np.isfinite(pooled).all():
+            raise UnusableText(0, "the model gave NaN or infinity")
+        if progress is not None:
+            progress(1)
+        offsets = np.array([0, len(projected)], np.int64)
+        return _Rows(_unit_vectors(pooled), projected.astype(dtype, copy=False), offsets, row[kept], windows)
 
     def _window_ids(self, ids: Sequence[Int32s], windows: Windows) -> tuple[list[Int32s], list[Mask]]:
         """Ids of each window with [CLS] and [SEP] around, and which of them are kept as token embeddings."""
@@ -214,3 +234,12 @@ class MiniLm:
             rows.append(row)
             kept.append(mask)
         return rows, kept
+
+
+def _unit_vectors(sums: Floats) -> Floats:
+    """float32 [n, dim] scaled to unit length. Raises UnusableText for a zero vector."""
+    norms = np.linalg.norm(sums, axis=1, keepdims=True)
+    if (norms == 0).any():
+        raise UnusableText(int((norms == 0).argmax()), "the model gave a zero vector")
+    vectors: Floats = sums / norms
+    return vectors

@@ -121,7 +121,8 @@ class NativePass:
     def __init__(self, engine: str, model: Any, shape: BertShape, head: Head, words: Floats) -> None:
         """words : float32 [vocabulary, hidden], the word-piece embedding."""
         self.engine, self.precision = engine, str(model.precision)
-        self._model, self._shape, self._head, self._words = model, shape, head, words
+        # As a plain array: rows taken of a mapped one cost 0.04 ms more, for a class that nobody asks for.
+        self._model, self._shape, self._head, self._words = model, shape, head, np.asarray(words)
 
     def __call__(self, work: Sequence[Batch]) -> Iterator[tuple[Floats, Floats]]:
         threads = min(cores(), len(work))

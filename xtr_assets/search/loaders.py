@@ -15,11 +15,12 @@ from xtr_assets.storage.draft import LEXICAL_INDEX, TOKEN_INDEX
 from xtr_assets.storage.generation import Generation, PlacedSegment
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.part_set_reader import holds_parts
-from xtr_assets.storage.remote.store_cache import CacheOptions, open_place
+from xtr_assets.storage.remote.address import address_of
 from xtr_assets.storage.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from xtr_assets.index.lexical.index import LexicalIndex, LexicalPart
+    from xtr_assets.storage.remote.store_cache import CacheOptions
 
 DENSE_FILE = "dense.faiss"
 TOKEN_FILE = f"{TOKEN_INDEX}/index.json"
@@ -30,9 +31,16 @@ LEXICAL_FILE = f"{LEXICAL_INDEX}/index.json"
 Place = Warehouse | PartSet
 
 
-def open_any(place: str | Path, options: CacheOptions | None = None) -> Place:
+def open_any(place: str | Path, options: "CacheOptions | None" = None) -> Place:
     """The warehouse, the set of parts, or the object store at a place. WarehouseNotFound where there is none."""
-    return PartSet.open(place) if holds_parts(place) else open_place(place, options)
+    if holds_parts(place):
+        return PartSet.open(place)
+    if address_of(place) is None:
+        return Warehouse.open(place)
+    # What speaks to stores takes a twentieth of a cold search to import.
+    from xtr_assets.storage.remote.store_cache import open_place
+
+    return open_place(place, options)
 
 
 class IndexFile(BaseModel):

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from xtr_assets.core.ids import text_hash
 from xtr_assets.core.line_shifts import Shift, shift_array
@@ -123,10 +122,13 @@ class ChunkWriter:
         if not self._block:
             return
         if not self._open:
+            # Who reads needs none of it: it is 7 ms of a cold search.
+            from pyarrow import parquet
+
             arrow = pa.ipc.new_file(str(self._folder / ARROW_NAME), CHUNK_SCHEMA)
             self._open.append(arrow)
             path = self._folder / PARQUET_NAME
-            self._open.append(pq.ParquetWriter(path, CHUNK_SCHEMA, compression="zstd", compression_level=1))
+            self._open.append(parquet.ParquetWriter(path, CHUNK_SCHEMA, compression="zstd", compression_level=1))
         batch = _batch(self._block)
         self._open[0].write_batch(batch)
         self._write_group(batch)

@@ -201,3 +201,14 @@ class PartsLayout:
             return []
         found = (_MOVE.fullmatch(path.name) for path in self.moves.iterdir())
         return sorted(int(one[1]) for one in found if one is not None)
+
+
+def holds_other_things(layout: Layout) -> bool:
+    """Whether the folder holds what a creation that has not ended, or was killed, does not leave."""
+    folders = {layout.shards, layout.segments, layout.models, layout.generations}
+    return any(
+        any(path.iterdir())
+        if path in folders and path.is_dir() and not path.is_symlink()
+        else path != layout.writer_lock and not path.name.startswith(f".{layout.warehouse_json.name}.")
+        for path in layout.root.iterdir()
+    )

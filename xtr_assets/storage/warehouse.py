@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, StorageError, WarehouseLocked
 from xtr_assets.core.files import write_atomic
@@ -15,21 +15,22 @@ from xtr_assets.storage.garbage import CollectReport, collect
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import accept_history, append_history, read_published
 from xtr_assets.storage.history_entry import AcceptedShrink
-from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.layout import Layout, holds_other_things
 from xtr_assets.storage.links import refuse_links
 from xtr_assets.storage.lock import committing, exclusive, now, shard_writing
 from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.model_folder import add_model
-from xtr_assets.storage.remote import download, replica, upload
-from xtr_assets.storage.remote.address import refuse_address
-from xtr_assets.storage.remote.object_store import ObjectStore
-from xtr_assets.storage.remote.store_garbage import GRACE_HOURS, StoreReport, collect_store
-from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan, compact_shard
-from xtr_assets.storage.shard_writer import ShardChange, write_change
+from xtr_assets.storage.remote.address import GRACE_HOURS, refuse_address
 from xtr_assets.storage.snapshot import note_look
 from xtr_assets.storage.transfer import export_generation, import_generation
 from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 from xtr_assets.storage.warehouse_reader import WarehouseReader
+
+if TYPE_CHECKING:
+    from xtr_assets.storage.remote import download, replica, upload
+    from xtr_assets.storage.remote.store_garbage import StoreReport
+    from xtr_assets.storage.segment_compaction import Compacted, CompactionPlan
+    from xtr_assets.storage.shard_writer import ShardChange
 
 # Shards are written side by side and their snapshots take seconds: a step waits for another step, not for a build.
 STEP_WAIT_SECONDS = 20.0
@@ -47,7 +48,7 @@ class Warehouse(WarehouseReader):
         root = Path(path)
         layout = Layout(root.absolute())
         # Looked at in this order: a folder in which another host makes one right now holds nothing, or is a warehouse.
-        strange = root.is_dir() and _holds_other_things(layout)
+        strange = root.is_dir() and holds_other_things(layout)
         if not os.path.lexists(layout.warehouse_json):
             if strange:
                 raise StorageError(f"{root} is neither empty nor a warehouse; choose another folder")
@@ -100,10 +101,12 @@ class Warehouse(WarehouseReader):
         touched: Iterable[str],
         chunks: Iterable[Chunk | Quarantined | FileState],
         looked_ns: int = 0,
-    ) -> ShardChange:
+    ) -> "ShardChange":
         """The next snapshot of a shard: `files` is all it holds, `chunks` are those of the touched files only, with the
         state of a file that changed while it was read.
         `looked_ns` is when the scan of the files began."""
+        from xtr_assets.storage.shard_writer import write_change
+
         with self.shard_lock(shard, f"snapshot of {shard}", STEP_WAIT_SECONDS):
             return write_change(
                 self.layout,
@@ -248,8 +251,10 @@ class Warehouse(WarehouseReader):
 
     # -- keeping it small ---------------------------------------------------------------------------------------------
 
-    def compact(self, plan: CompactionPlan) -> list[Compacted]:
+    def compact(self, plan: "CompactionPlan") -> "list[Compacted]":
         """Write each group of the plan as one segment without dead rows; the next generation is built from them."""
+        from xtr_assets.storage.segment_compaction import compact_shard
+
         done = []
         with self.lock("compaction", STEP_WAIT_SECONDS):
             for shard, groups in sorted(plan.items()):
@@ -279,16 +284,18 @@ class Warehouse(WarehouseReader):
         with self.lock(f"import of {path}", STEP_WAIT_SECONDS):
             return import_generation(Path(path), self.layout)
 
-    # -- object stores ------------------------------------------------------------------------------------------------
+    # -- object stores, which are imported by who speaks to one: a search does not -------------------------------------
 
-    def push(self, store: str | Path, *, dry_run: bool = False, who: str | None = None) -> upload.PushReport:
+    def push(self, store: str | Path, *, dry_run: bool = False, who: str | None = None) -> "upload.PushReport":
         """Bring what serves here, with its verdicts and the whole history, into an object store, where it serves then.
 
         store : `s3://bucket/prefix`, `gs://`, `az://`, `file://`, or a folder. Raises StoreConflict where another host
         moved there meanwhile, StoreUnreachable where requests failed again and again; a push that ended early goes on
         at the next one.
         """
-        opened = ObjectStore.at(store, "empty" if dry_run else "made")
+        from xtr_assets.storage.remote import object_store, upload
+
+        opened = object_store.ObjectStore.at(store, "empty" if dry_run else "made")
         if dry_run:
             return upload.push(self.layout, upload.LocalState.of(self.layout), opened, dry_run=True)
         with self.lock(f"push to {opened.name}", STEP_WAIT_SECONDS):
@@ -296,14 +303,16 @@ class Warehouse(WarehouseReader):
             state = upload.LocalState.of(self.layout)
         return upload.push(self.layout, state, opened, who=who)
 
-    def pull(self, store: str | Path, *, dry_run: bool = False) -> download.PullReport:
+    def pull(self, store: str | Path, *, dry_run: bool = False) -> "download.PullReport":
         """Serve what an object store serves, with its history: withdrawn content stays withdrawn. Every byte is
         verified before any of it serves; a pull that ended early goes on at the next one.
 
         Raises StoreConflict where this warehouse published something else meanwhile, WarehouseNotFound where the store
         is none.
         """
-        opened = ObjectStore.at(store)
+        from xtr_assets.storage.remote import download, object_store
+
+        opened = object_store.ObjectStore.at(store)
         if dry_run:
             return download.pull(self.layout, opened, download.head_of(opened), dry_run=True)
         with self.lock(f"pull from {opened.name}", STEP_WAIT_SECONDS):
@@ -315,26 +324,21 @@ class Warehouse(WarehouseReader):
             return report
 
     @staticmethod
-    def mirror(source: str | Path, target: str | Path, *, dry_run: bool = False) -> replica.MirrorReport:
+    def mirror(source: str | Path, target: str | Path, *, dry_run: bool = False) -> "replica.MirrorReport":
         """Copy an object store to another, or to a folder: what it lacks, every byte verified. A mirror is read like
         any store, and written by `mirror` alone. Raises StoreConflict where the target is no copy of the source."""
-        copy = ObjectStore.at(target, "empty" if dry_run else "made")
-        return replica.mirror(ObjectStore.at(source), copy, dry_run=dry_run)
+        from xtr_assets.storage.remote import object_store, replica
+
+        copy = object_store.ObjectStore.at(target, "empty" if dry_run else "made")
+        return replica.mirror(object_store.ObjectStore.at(source), copy, dry_run=dry_run)
 
     @staticmethod
     def collect_store(
         store: str | Path, keep: int = 3, *, grace_hours: float = GRACE_HOURS, dry_run: bool = False
-    ) -> StoreReport:
+    ) -> "StoreReport":
         """Remove from an object store what neither its `keep` generations nor readers of the last hours need."""
-        return collect_store(ObjectStore.at(store), keep, grace_hours=grace_hours, dry_run=dry_run)
+        from xtr_assets.storage.remote import object_store, store_garbage
 
-
-def _holds_other_things(layout: Layout) -> bool:
-    """Whether the folder holds what a creation that has not ended, or was killed, does not leave."""
-    folders = {layout.shards, layout.segments, layout.models, layout.generations}
-    return any(
-        any(path.iterdir())
-        if path in folders and path.is_dir() and not path.is_symlink()
-        else path != layout.writer_lock and not path.name.startswith(f".{layout.warehouse_json.name}.")
-        for path in layout.root.iterdir()
-    )
+        return store_garbage.collect_store(
+            object_store.ObjectStore.at(store), keep, grace_hours=grace_hours, dry_run=dry_run
+        )

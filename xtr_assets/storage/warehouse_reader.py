@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from xtr_assets.core.errors import GenerationError, StorageError, WarehouseNotFound
 from xtr_assets.core.types import BOTH_LEGS, FileState, Legs
@@ -21,11 +21,12 @@ from xtr_assets.storage.links import refuse_linked_top
 from xtr_assets.storage.remote.address import refuse_address
 from xtr_assets.storage.row_match import live_paths
 from xtr_assets.storage.segment import SEGMENT_NAME, Segment
-from xtr_assets.storage.segment_compaction import CompactionPlan, plan_shards
 from xtr_assets.storage.snapshot import Snapshot, current_version, known_files, looked_at, read_snapshot
 from xtr_assets.storage.unnoted_move import followed
-from xtr_assets.storage.verify import verify_warehouse
 from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
+
+if TYPE_CHECKING:
+    from xtr_assets.storage.segment_compaction import CompactionPlan
 
 log = logging.getLogger(__name__)
 
@@ -139,8 +140,10 @@ class WarehouseReader:
         """Who published, rolled back and withdrew what, when and why; oldest first."""
         return read_history(self.layout)
 
-    def plan_compaction(self) -> CompactionPlan:
+    def plan_compaction(self) -> "CompactionPlan":
         """Shards with segments worth writing anew, by tiers and dead share (core/compaction.py)."""
+        from xtr_assets.storage.segment_compaction import plan_shards
+
         return plan_shards(self.layout, self.shards())
 
     def diff(self, before: int, after: int) -> GenerationDiff:
@@ -149,4 +152,6 @@ class WarehouseReader:
 
     def verify(self, number: int | None = None, *, full: bool = True) -> VerifyReport:
         """Compare every file of one generation, or of the whole warehouse, with its record."""
+        from xtr_assets.storage.verify import verify_warehouse
+
         return verify_warehouse(self.layout, number, full=full)

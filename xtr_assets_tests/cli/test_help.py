@@ -75,6 +75,21 @@ def test_json_comes_out_in_every_encoding(encoding: str, written: str, monkeypat
     assert json.loads(second) == {"path": "\udcff"}
 
 
+def test_a_search_imports_no_other_command_and_nothing_of_stores() -> None:
+    code = (
+        "import json, sys\n"
+        "sys.argv = ['/somewhere/xtr-assets', 'search', 'x']\n"
+        "import xtr_assets.cli, xtr_assets.search.searcher\n"
+        "print(json.dumps(sorted(m for m in sys.modules if m.startswith('xtr_assets.'))))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert "xtr_assets.cli.search" in loaded
+    assert loaded.isdisjoint({"xtr_assets.cli.build", "xtr_assets.cli.publish", "xtr_assets.cli.serve"})
+    assert loaded.isdisjoint({f"xtr_assets.storage.remote.{one}" for one in ("object_store", "upload", "download")})
+    assert "xtr_assets.storage.segment_compaction" not in loaded
+
+
 def test_the_package_can_be_run_as_a_module() -> None:
     told = subprocess.run([sys.executable, "-m", "xtr_assets", "--version"], capture_output=True, text=True, check=True)
     assert told.stdout.startswith("xtr-assets 0.")

@@ -8,7 +8,7 @@ import pytest
 
 from xtr_assets.core.errors import StorageError
 from xtr_assets.storage import warehouse as warehouse_module
-from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.layout import Layout, holds_other_things
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.storage.warehouse_info import WarehouseInfo
 from xtr_assets_tests.storage.sample import write
@@ -55,15 +55,15 @@ def test_of_two_creations_the_later_one_takes_nothing_from_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another host makes the warehouse and writes to it after this one has seen an empty folder."""
-    seen = warehouse_module._holds_other_things
+    seen = holds_other_things
 
     def then_another(layout: Layout) -> bool:
-        monkeypatch.setattr(warehouse_module, "_holds_other_things", seen)
+        monkeypatch.setattr(warehouse_module, "holds_other_things", seen)
         strange = seen(layout)
         write(Warehouse.create(tmp_path), {"a.py": ["f one"]})
         return strange
 
-    monkeypatch.setattr(warehouse_module, "_holds_other_things", then_another)
+    monkeypatch.setattr(warehouse_module, "holds_other_things", then_another)
     assert Warehouse.create(tmp_path, exist_ok=True).shards() == ["s"]
     with pytest.raises(StorageError, match="is a warehouse already"):
         Warehouse.create(tmp_path)

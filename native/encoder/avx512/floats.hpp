@@ -35,6 +35,39 @@ struct Floats {
   static F scaled(F a, F power) { return _mm512_scalef_ps(a, power); }
   static float total(F a) { return _mm512_reduce_add_ps(a); }
   static float most(F a) { return _mm512_reduce_max_ps(a); }
+  // Sixteen columns of sixteen units, of as many rows: `rows` of them are read, the others are zeros.
+  static void turn(const Unit* from, std::int64_t stride, int rows, Unit* to, int to_stride) {
+    U r[16], half[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) r[i] = i < rows ? load(from + i * stride) : _mm512_setzero_si512();
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+      half[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+      half[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
+    // Of rows i to i + 3 the columns i and every fourth after it.
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4) {
+      r[i] = _mm512_unpacklo_epi64(half[i], half[i + 2]);
+      r[i + 1] = _mm512_unpackhi_epi64(half[i], half[i + 2]);
+      r[i + 2] = _mm512_unpacklo_epi64(half[i + 1], half[i + 3]);
+      r[i + 3] = _mm512_unpackhi_epi64(half[i + 1], half[i + 3]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      half[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+      half[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+      half[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+      half[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      _mm512_storeu_si512(to + i * to_stride, _mm512_shuffle_i32x4(half[i], half[i + 8], 0x88));
+      _mm512_storeu_si512(to + (i + 4) * to_stride, _mm512_shuffle_i32x4(half[i + 4], half[i + 12], 0x88));
+      _mm512_storeu_si512(to + (i + 8) * to_stride, _mm512_shuffle_i32x4(half[i], half[i + 8], 0xdd));
+      _mm512_storeu_si512(to + (i + 12) * to_stride, _mm512_shuffle_i32x4(half[i + 4], half[i + 12], 0xdd));
+    }
+  }
 };
 
 // Registers: 6 x 4 sums, 4 of the panel, 1 of the rows; 14 x 2, 2 and 1 where rows are few.

@@ -23,8 +23,9 @@ namespace {
 
 // Bytes of rows have no sign, those of weights have: a row's are 128 too large, which sums begin without.
 struct Integer : Single {
-  static constexpr int small = 4;
-  // Rows of a panel that are asked for ahead where a text is short and the weights are what takes the time.
+  // Registers: 14 x 2 sums, 2 of the panel, 1 of the rows. A panel of 192 units (384 channels) stays in the first cache.
+  static constexpr int small = 4, wide = 2, wide_rows = 14;
+  // Rows of a panel that are asked for ahead: where a text is short, the weights are what takes the time.
   static constexpr int ahead = 24;
   using V = __m512i;
   static std::int32_t first(std::int32_t sum) { return -128 * sum; }
@@ -74,12 +75,12 @@ struct Integer : Single {
 namespace encoder {
 
 const Engine* avx512_int16_engine() {
-  static const Engine engine{"avx512_int16", "int16", 64, 32, pack_integers<Integer>, integer_forward<Integer>};
+  static const Engine engine{"avx512_int16", "int16", 32, 32, pack_integers<Integer>, integer_forward<Integer>};
   return xtr::has_avx512() ? &engine : nullptr;
 }
 
 const Engine* avx512_int8_engine() {
-  static const Engine engine{"avx512_int8", "int8", 64, 32, pack_integers<Integer>, integer_forward<Integer>};
+  static const Engine engine{"avx512_int8", "int8", 32, 32, pack_integers<Integer>, integer_forward<Integer>};
   return xtr::has_avx512() ? &engine : nullptr;
 }
 

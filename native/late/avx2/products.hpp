@@ -14,6 +14,7 @@
 namespace xtr {
 namespace {
 
+using common::kShippedDim;
 using common::kUsualDim;
 // Up to so many dimensions 32-bit sums hold products of 16-bit codes: 512 * 128 * 32640 < 2^31.
 constexpr int kSafeDim = 512;
@@ -201,14 +202,17 @@ TARGET void best_of(const std::uint8_t* data, int any_dim, const Rows& rows, flo
   for (int i = 0; i < kSpan; ++i) _mm256_storeu_ps(best + i * kWide, most[i]);
 }
 
-// The usual number of dimensions is known to the compiler.
+// Usual numbers of dimensions are known to the compiler.
+template <int kSpan, int kDim>
+TARGET void best_of_dim(const std::uint8_t* data, int dim, const Rows& rows, float* best) {
+  (rows.chosen ? best_of<kSpan, kDim, true> : best_of<kSpan, kDim, false>)(data, dim, rows, best);
+}
+
 template <int kSpan>
 TARGET void best_of_tiles(const std::uint8_t* data, int dim, const Rows& rows, float* best) {
-  if (dim == kUsualDim) {
-    (rows.chosen ? best_of<kSpan, kUsualDim, true> : best_of<kSpan, kUsualDim, false>)(data, dim, rows, best);
-  } else {
-    (rows.chosen ? best_of<kSpan, 0, true> : best_of<kSpan, 0, false>)(data, dim, rows, best);
-  }
+  (dim == kUsualDim     ? best_of_dim<kSpan, kUsualDim>
+   : dim == kShippedDim ? best_of_dim<kSpan, kShippedDim>
+                        : best_of_dim<kSpan, 0>)(data, dim, rows, best);
 }
 
 TARGET void best(const PackedQuery& coarse, const PackedQuery* fine, const Rows& rows, float* best) {

@@ -14,6 +14,7 @@ namespace {
 // Rows multiplied at a time: so many sums keep both multipliers busy through their latency and fit the registers.
 constexpr int kRows = 8;
 constexpr int kFineRows = 6;
+using common::kShippedDim;
 using common::kUsualDim;
 
 inline int groups(int dim) { return (dim + 3) / 4; }
@@ -255,16 +256,18 @@ TARGET void best_of_all(const Tiles& coarse, const Tiles& fine, int dim, const R
   if (first < rows.count) best_of<2, kTiles, kFine, kDim, kChosen>(coarse, fine, dim, rows, first, rows.count, best);
 }
 
-// The usual number of dimensions is known to the compiler: a fifth faster.
+// Usual numbers of dimensions are known to the compiler: a fifth faster.
+template <int kTiles, bool kFine, int kDim>
+TARGET void best_of_dim(const Tiles& coarse, const Tiles& fine, int dim, const Rows& rows, float* best) {
+  (rows.chosen ? best_of_all<kTiles, kFine, kDim, true> : best_of_all<kTiles, kFine, kDim, false>)(coarse, fine, dim, rows,
+                                                                                                 best);
+}
+
 template <int kTiles, bool kFine>
 TARGET void best_of_tiles(const Tiles& coarse, const Tiles& fine, int dim, const Rows& rows, float* best) {
-  if (dim == kUsualDim) {
-    (rows.chosen ? best_of_all<kTiles, kFine, kUsualDim, true>
-                 : best_of_all<kTiles, kFine, kUsualDim, false>)(coarse, fine, dim, rows, best);
-  } else {
-    (rows.chosen ? best_of_all<kTiles, kFine, 0, true> : best_of_all<kTiles, kFine, 0, false>)(coarse, fine, dim, rows,
-                                                                                               best);
-  }
+  (dim == kUsualDim     ? best_of_dim<kTiles, kFine, kUsualDim>
+   : dim == kShippedDim ? best_of_dim<kTiles, kFine, kShippedDim>
+                        : best_of_dim<kTiles, kFine, 0>)(coarse, fine, dim, rows, best);
 }
 
 TARGET void best(const PackedQuery& coarse, const PackedQuery* fine, const Rows& rows, float* best) {

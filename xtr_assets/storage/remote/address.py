@@ -8,6 +8,10 @@ from pathlib import Path
 from xtr_assets.core.errors import InvalidInput, StoreError
 
 SCHEMES = ("s3", "gs", "az", "file", "memory")
+# A reader of a store without a lease takes this long at most from its look at the pointer to the last file. It is the
+# age, too, from which on files that nothing names are garbage rather than a push under way. It stands here for those
+# who name it without importing what collects.
+GRACE_HOURS = 24.0
 
 # pathlib folds the two slashes of a URL into one: an option that takes paths gives `s3:/bucket/prefix`.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):/+(.*)", re.DOTALL)

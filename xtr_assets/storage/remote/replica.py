@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from xtr_assets.core.errors import CorruptFile, StoreConflict, StoreError, WarehouseNotFound
 from xtr_assets.core.files import FileRecord
+from xtr_assets.storage.remote.address import GRACE_HOURS
 from xtr_assets.storage.remote.lease import leased, leased_manifests
 from xtr_assets.storage.remote.move import move_name, read_move
 from xtr_assets.storage.remote.object_store import (
@@ -15,7 +16,7 @@ from xtr_assets.storage.remote.object_store import (
     side_by_side,
     verified_parts,
 )
-from xtr_assets.storage.remote.store_garbage import GRACE_HOURS, needed_files, unneeded
+from xtr_assets.storage.remote.store_garbage import needed_files, unneeded
 from xtr_assets.telemetry.progress import bar
 
 # A collection in the source may take what is being copied; the mirror then begins again with what is there now.

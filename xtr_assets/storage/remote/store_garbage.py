@@ -18,15 +18,13 @@ from xtr_assets.storage.history import published_stack, whoami
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.lock import now
 from xtr_assets.storage.manifest import Manifest
+from xtr_assets.storage.remote.address import GRACE_HOURS
 from xtr_assets.storage.remote.bucket import Found
 from xtr_assets.storage.remote.lease import Held, leased, leased_manifests
 from xtr_assets.storage.remote.move import Move, move_name, read_move
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, file_name, side_by_side
 from xtr_assets.telemetry.progress import bar
 
-# A reader without a lease takes this long at most from its look at the pointer to the last file. It is the age, too,
-# from which on files that nothing names are garbage rather than a push under way.
-GRACE_HOURS = 24.0
 # A collection that did not end within this time is taken for dead. It stops a minute before by itself, which is more
 # than a request takes.
 COLLECT_SECONDS = 900.0
