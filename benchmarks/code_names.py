@@ -35,6 +35,9 @@ KINDS = frozenset(
         "constructor",
         "singletonMethod",
         "generator",
+        "subroutine",
+        "message",
+        "service",
     ]
 )
 MAX_BYTES, MAX_CHARS = 2 * 1024**2, 2000

@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from xtr_assets.core.chunking import code_parser, code_syntax
+from xtr_assets.core.chunking.code_forms import FORMS
 from xtr_assets.core.chunking.code_grammar import Language
 from xtr_assets.core.chunking.code_syntax import Definition
 from xtr_assets.core.chunking.line_spans import Lines, Range, normalize_newlines, pack
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 MOST_SCOPES, MOST_STATEMENTS = 16, 64
 
 # Brackets, the words that close a block, and a comment that says which.
-_CLOSES = re.compile(r"\s*(?:[)\]};,\s]*[)\]}][)\]};,\s]*(?:(?://|/\*).*)?|(?:end|fi|done|esac|#\s*endif)\b.*)?")
+_CLOSES = re.compile(r"\s*(?:[)\]};,\s]*[)\]}][)\]};,\s]*(?:(?://|/\*).*)?|(?:@?end|fi|done|esac|#\s*endif)\b.*)?")
 _COMMENT = re.compile(r"\s*(?://|/\*|\*|--|$)")
 _HASH_COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|$)")
 
@@ -81,6 +82,7 @@ class _File:
     def __init__(self, source: str, path: str, lines: Lines, max_chars: int, language: Language) -> None:
         self.source, self.path, self.lines, self.max_chars, self.language = source, path, lines, max_chars, language
         self._comment = _HASH_COMMENT if language.hash_comments else _COMMENT
+        self._forms = FORMS.get(language.grammar)
         self._seen: Counter[str] = Counter()
 
     def chunks(self, root: Node) -> Iterator[Chunk]:
@@ -132,7 +134,7 @@ class _File:
         """Definitions with chunks of their own: all of a class or a file, of a function those that are too long."""
         every = scope.kind in ("class", "module")
         opens, floor = code_syntax.first_line(scope.node) if scope.depth else 0, place[0] - 1
-        for found in code_syntax.definitions(scope.node, scope.kind == "class"):
+        for found in code_syntax.definitions(scope.node, scope.kind == "class", self._forms):
             # The line on which a scope opens is its own.
             inside = found.first > opens and found.last <= place[1]
             if inside and (every or self.lines.size(found.first, found.last) > self.max_chars):

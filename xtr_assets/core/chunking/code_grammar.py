@@ -44,17 +44,32 @@ LANGUAGES: dict[str, Language] = {
     ".scala": Language("scala"),
     **dict.fromkeys((".sh", ".bash"), _SHELL),
     ".sql": Language("sql"),
+    ".lua": Language("lua"),
+    ".dart": Language("dart"),
+    ".r": Language("r", hash_comments=True),
+    **dict.fromkeys((".ex", ".exs"), Language("elixir", hash_comments=True)),
+    **dict.fromkeys((".m", ".mm"), Language("objc")),
+    ".jl": Language("julia", hash_comments=True),
+    **dict.fromkeys((".pl", ".pm"), Language("perl", "::", hash_comments=True)),
+    ".zig": Language("zig"),
+    ".proto": Language("proto"),
+    **dict.fromkeys((".graphql", ".gql"), Language("graphql", hash_comments=True)),
+    **dict.fromkeys((".tf", ".hcl"), Language("hcl", hash_comments=True)),
+    **dict.fromkeys((".ps1", ".psm1"), Language("powershell", hash_comments=True)),
+    **dict.fromkeys((".erl", ".hrl"), Language("erlang")),
+    ".ml": Language("ocaml"),
+    ".sol": Language("solidity"),
 }
 CPP = _CPP
 # Grammars of languages whose files a preprocessor reads first.
-MACROS, CONDITIONS = frozenset({"c", "cpp"}), frozenset({"c", "cpp", "csharp", "swift"})
+MACROS, CONDITIONS = frozenset({"c", "cpp", "objc"}), frozenset({"c", "cpp", "objc", "csharp", "swift"})
 
 # Functions and methods, where they have a body: a prototype is a line of what it stands in.
 FUNCTIONS = _named(
     "function_declaration generator_function_declaration method_definition function_definition method_declaration "
     "constructor_declaration compact_constructor_declaration destructor_declaration operator_declaration "
     "conversion_operator_declaration init_declaration deinit_declaration function_item local_function_statement "
-    "secondary_constructor"
+    "secondary_constructor constructor_definition modifier_definition fallback_receive_definition"
 )
 # Those that are whole without a body of their own.
 WHOLE_FUNCTIONS = _named("method singleton_method macro_definition create_function create_procedure create_trigger")
@@ -66,8 +81,11 @@ CLASSES = _named(
     "struct_declaration annotation_type_declaration class_specifier struct_specifier union_specifier enum_specifier "
     "impl_item trait_item struct_item enum_item union_item trait_declaration object_declaration companion_object "
     "protocol_declaration class_definition object_definition trait_definition enum_definition type_spec "
-    "type_alias_declaration type_definition create_table create_view create_materialized_view create_type"
+    "type_alias_declaration type_definition create_table create_view create_materialized_view create_type "
+    "class_interface class_implementation contract_declaration library_declaration"
 )
+# Their line is their header: what is in them follows without a sign.
+LINE_HEADED = _named("class_interface class_implementation")
 # Namespaces; functions inside are functions.
 MODULES = _named("mod_item namespace_definition namespace_declaration internal_module module")
 # Of these a mention without a body is no definition (`struct S *p;`, `namespace A;`).
@@ -91,7 +109,7 @@ CLASS_VALUES = _named("class object")
 WRAPPERS = _named(
     "export_statement ambient_declaration lexical_declaration variable_declaration template_declaration "
     "type_declaration declaration type_definition field_declaration expression_statement assignment_expression "
-    "statement call argument_list"
+    "statement call argument_list implementation_definition"
 )
 # What is looked into for definitions beside these.
 THROUGH = WRAPPERS | _named(
@@ -100,7 +118,8 @@ THROUGH = WRAPPERS | _named(
     "preproc_else preproc_elif if_statement compound_statement parenthesized_expression call_expression arguments "
     "function_expression arrow_function extension_definition do_block begin if unless then else else_clause "
     "elif_clause case_statement case_item variable_declarator object pair as_expression satisfies_expression "
-    "return_statement object_creation_expression anonymous_class ERROR"
+    "return_statement object_creation_expression anonymous_class contract_body "
+    "ERROR"
 )
 
 # Doc comments and what is written above a definition.

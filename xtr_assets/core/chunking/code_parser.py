@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xtr_assets.core.chunking.c_macros import with_one_branch, without_macros
 from xtr_assets.core.chunking.code_depth import MOST_NESTED, deepest
+from xtr_assets.core.chunking.code_forms import FORMS
 from xtr_assets.core.chunking.code_grammar import C_OR_CPP, CONDITIONS, CPP, LANGUAGES, MACROS, Language
 from xtr_assets.core.errors import ProviderError
 
@@ -63,12 +64,12 @@ def parse(text: str, suffix: str) -> tuple[Node, Language] | None:
     if root is None:
         seconds, size = f"{MOST_SECONDS:.0f} s", f"{len(data):,} bytes"
         raise Unparsable(0, f"the parser of {language.grammar} took more than {seconds} for {size}; exclude the file")
-    errors = _errors(root)
+    errors = _errors(root, language.grammar)
     for other, source, worth in _other_readings(data, suffix, language):
         if errors <= worth:
             break
         tree = _parsed(source, other.grammar, end)
-        fewer = errors if tree is None else _errors(tree)
+        fewer = errors if tree is None else _errors(tree, other.grammar)
         if tree is not None and fewer < errors:
             root, errors, language = tree, fewer, other
     return None if errors > MOST_ERRORS * len(data) else (root, language)
@@ -86,11 +87,16 @@ def _other_readings(data: bytes, suffix: str, language: Language) -> Iterator[tu
         yield from ((other, chosen, FEW_ERRORS * len(data)) for other in languages)
 
 
-def _errors(root: Node) -> int:
+def _errors(root: Node, grammar: str) -> int:
     """Bytes that lie in errors, and one for each sign that is missing."""
     if not root.has_error:
         return 0
     errors, waiting = 0, [root]
+    # Where no rule holds to the end of a file, the root is an error that has all its definitions: the tokens between
+    # these are what is in error.
+    if root.is_error and grammar in FORMS:
+        waiting = [child for child in root.children if child.child_count]
+        errors = sum(child.end_byte - child.start_byte for child in root.children if not child.child_count)
     while waiting:
         node = waiting.pop()
         if node.is_error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xtr_assets.core.chunking.code_grammar import (
@@ -15,12 +15,14 @@ from xtr_assets.core.chunking.code_grammar import (
     CLASSES,
     FUNCTION_VALUES,
     FUNCTIONS,
+    LINE_HEADED,
     MODULES,
     NEED_BODY,
     THROUGH,
     WHOLE_FUNCTIONS,
     WRAPPERS,
 )
+from xtr_assets.core.chunking.node_form import Forms
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -31,6 +33,7 @@ MAX_NAME_CHARS, MAX_HEADER_CHARS = 120, 160
 _SIGNS = re.compile(r"\boperator\b[^\w\s(]*|[<>]|\w+|.", re.DOTALL)
 _OPERATOR = re.compile(r"operator\b")
 _OPENS = re.compile(r"\s*(?:\{|=>|=|:)$")
+_LINE_OPENS = re.compile(r"\s*(?:[{(,=;]|\bdo|->|=\s*(?:struct|sig|object|begin))$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,13 @@ def last_line(node: Node) -> int:
     return int(row) + (1 if column or row == node.start_point[0] else 0)
 
 
-def definitions(scope: Node, in_class: bool) -> Iterator[Definition]:
-    """The definitions right inside a node, in order; those inside them are theirs. No recursion: trees may be deep."""
-    waiting: list[Iterator[tuple[Node, int]]] = [_with_above(scope, 0)]
+def definitions(scope: Node, in_class: bool, forms: Forms | None = None) -> Iterator[Definition]:
+    """The definitions right inside a node, in order; those inside them are theirs. No recursion: trees may be deep.
+
+    forms : those of a language with a table of its own.
+    """
+    above, last = ABOVE if forms is None else ABOVE | forms.above, None
+    waiting: list[Iterator[tuple[Node, int]]] = [_with_above(scope, 0, above)]
     while waiting:
         node, begin = next(waiting[-1], (None, 0))
         if node is None:
@@ -69,29 +76,69 @@ def definitions(scope: Node, in_class: bool) -> Iterator[Definition]:
             continue
         # The struct of a typedef is that typedef's, whose name comes at its end.
         typed = scope.type == "type_definition" and node.parent == scope
-        found = None if typed else _definition(node, begin, in_class)
+        found = None if typed else _defined(node, begin, in_class, forms)
+        if last is not None and node.is_named and not (found is not None and _is_clause(last, found, forms)):
+            yield last
+            last = None
         if found is not None:
-            yield found
-        elif typed or (node.is_named and (node.type in THROUGH or node.type in MODULES)):  # A namespace without a name.
-            waiting.append(_with_above(node, begin if node.type in WRAPPERS else 0))
+            last = found if last is None else replace(last, last=found.last)
+        elif typed or _is_through(node, forms):
+            inherited = begin if forms is not None or node.type in WRAPPERS else 0
+            waiting.append(_with_above(node, inherited, above, same_line=forms is not None))
+    if last is not None:
+        yield last
 
 
-def _with_above(node: Node, inherited: int) -> Iterator[tuple[Node, int]]:
-    """The children, each with the line where what is written above it begins; `inherited` is that of the parent."""
+def _is_clause(last: Definition, found: Definition, forms: Forms | None) -> bool:
+    """Whether a definition goes on with the last one."""
+    return forms is not None and forms.clauses and found.kind in ("function", "method") and last.name == found.name
+
+
+def _is_through(node: Node, forms: Forms | None) -> bool:
+    if forms is not None:
+        return node.is_named and node.type in forms.through
+    return node.is_named and (node.type in THROUGH or node.type in MODULES)  # A namespace without a name.
+
+
+def _with_above(
+    node: Node, inherited: int, types: frozenset[str], *, same_line: bool = False
+) -> Iterator[tuple[Node, int]]:
+    """The children, each with the line where what is written above it begins; `inherited` is that of the parent, with
+    same_line only for what begins on its line."""
     above = until = 0
     for child in node.children:
         first = first_line(child)
-        if child.type in ABOVE:
+        if child.type in types:
             # A comment behind code of its own line speaks of that.
             if not above or first > until + 1:
                 above = first
-            until = last_line(child)
+            # Documentation in a syntax of its own has an empty line after it.
+            until = last_line(child) + (child.type == "pod")
             continue
         begin = above if above and until >= first - 1 else first
-        yield child, min(begin, inherited or begin)
+        yield child, begin if same_line and first != first_line(node) else min(begin, inherited or begin)
         if child.is_named and child.type not in ("visibility_modifier", "modifiers"):
             inherited = 0
         above = 0
+
+
+def _defined(node: Node, begin: int, in_class: bool, forms: Forms | None) -> Definition | None:
+    if forms is None:
+        return _definition(node, begin, in_class)
+    reading = forms.readings.get(node.type) if node.is_named else None
+    form = None if reading is None else reading(node)
+    if form is None:
+        return None
+    kind = "method" if in_class and form.kind == "function" else form.kind
+    return Definition(begin, last_line(node), form.name, kind, _line_of(form.named, form.whole, form.name), node)
+
+
+def _line_of(named: Node, whole: Node, name: str) -> str:
+    """The line of a definition that holds its name, without what opens its body."""
+    data, at = whole.text or b"", max(0, named.start_byte - whole.start_byte)
+    start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
+    line = data[start : end if end >= 0 else len(data)][: 4 * MAX_HEADER_CHARS].decode(errors="ignore")
+    return _shortened(_LINE_OPENS.sub("", " ".join(line.split())), name)
 
 
 def _definition(node: Node, begin: int, in_class: bool) -> Definition | None:
@@ -156,12 +203,18 @@ def _body(node: Node) -> Node | None:
 
 def _header(node: Node, value: Node, name: str) -> str:
     """The lines of the name up to the body; annotations above them may be long. The name is always in it."""
+    if node.type in LINE_HEADED:
+        return _line_of(node, node, name)
     data, body = node.text or b"", _body(value)
     end = len(data) if body is None else max(0, body.start_byte - node.start_byte)
     named = node.child_by_field_name("name")
     start = 0 if named is None else data.rfind(b"\n", 0, max(0, named.start_byte - node.start_byte)) + 1
     header = " ".join(data[start:end][: 4 * MAX_HEADER_CHARS].decode(errors="ignore").split())
     header = _OPENS.sub("", header) if body is not None else header.split("{")[0].split(";")[0].strip()
+    return _shortened(header, name)
+
+
+def _shortened(header: str, name: str) -> str:
     if len(header) > MAX_HEADER_CHARS:
         header = header[:MAX_HEADER_CHARS].rsplit(" ", 1)[0]
     last = re.split(r"::|\.", name)[-1]
@@ -176,6 +229,7 @@ _CALLED = {
     "secondary_constructor": "constructor",
     "conversion_operator_declaration": "operator",
     "operator_declaration": "operator",
+    "constructor_definition": "constructor",
 }
 _NAMES = frozenset(
     {"identifier", "simple_identifier", "type_identifier", "object_reference", "field_identifier", "constant"}
@@ -191,10 +245,20 @@ def _name(node: Node) -> str:
         named = _declared(node)
     if named is None and node.type not in _CALLED:
         named = next((child for child in node.children if child.type in _NAMES), None)
+    if node.type == "fallback_receive_definition":
+        return re.split(r"\W", _text(node), maxsplit=1)[0]
     if named is None:
         return _CALLED.get(node.type, "")
-    name = _plain(named)
+    name = _selector(node) or _plain(named)
     return f"~{name}" if node.type == "destructor_declaration" else name
+
+
+def _selector(node: Node) -> str:
+    """The name of a method of Objective-C that takes something: `m:with:`."""
+    if node.type != "method_definition" or not any(child.type == "method_parameter" for child in node.children):
+        return ""
+    takes = [child for child in node.named_children if child.type in ("identifier", "method_parameter")]
+    return "".join(_text(one) if one.type == "identifier" else ":" for one in takes)
 
 
 def _declared(node: Node) -> Node | None:

@@ -69,9 +69,11 @@ def _titled(row: Row, named: str, symbols: set[str]) -> bool:
 
 
 def _stands(symbol: str, own: Sequence[str]) -> bool:
-    """Whether the last part of a symbol is written in the lines, whatever the case: some are called by a keyword."""
+    """Whether the last part of a symbol is written in the lines, whatever the case: some are called by a keyword. Of a
+    name with colons (`setValue:forKey:`, `Stack:push`) each word, since parameters may stand between."""
     name = "".join(re.split(r"::|\.", symbol)[-1].split()).casefold()
-    return name in "".join("\n".join(own).split()).casefold()
+    written = "".join("\n".join(own).split()).casefold()
+    return all(word in written for word in name.split(":"))
 
 
 def _cut_faults(runs: Sequence[Sequence[Row]]) -> Iterator[str]:

@@ -13,7 +13,9 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "code": (
         *(".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".go", ".rs", ".java", ".c", ".h", ".cc"),
         *(".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".cs", ".rb", ".php", ".kt", ".kts", ".swift", ".scala", ".sh"),
-        *(".bash", ".sql", ".ipp", ".tcc", ".inl", ".cu", ".cuh"),
+        *(".bash", ".sql", ".ipp", ".tcc", ".inl", ".cu", ".cuh", ".lua", ".dart", ".r", ".ex", ".exs"),
+        *(".m", ".mm", ".jl", ".pl", ".pm", ".zig", ".proto", ".graphql", ".gql", ".tf", ".hcl", ".ps1", ".psm1"),
+        *(".erl", ".hrl", ".ml", ".sol"),
     ),
     "text": (".md", ".markdown", ".txt", ".rst", ".ipynb", ".html", ".htm", ".xhtml", ".docx", ".pdf"),
     "records": (".jsonl", ".ndjson", ".parquet", ".pq"),

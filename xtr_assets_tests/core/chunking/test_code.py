@@ -11,7 +11,10 @@ from xtr_assets.core.chunking.code_depth import MOST_NESTED, deepest
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.chunking.code_parser import Unparsable
 from xtr_assets.core.types import Chunk
-from xtr_assets_tests.core.chunking.code_samples import SAMPLES
+from xtr_assets_tests.core.chunking.code_samples import SAMPLES as FIRST
+from xtr_assets_tests.core.chunking.further_samples import FURTHER, FURTHER_FOUND
+
+SAMPLES = FIRST | FURTHER
 
 
 def chunks(text: str, suffix: str, max_chars: int = 2000) -> list[Chunk]:
@@ -143,6 +146,7 @@ FOUND: dict[str, list[tuple[str, str, str, int, int]]] = {
         ("class", "v", "", 13, 14),
         ("module", "<module>", "", 15, 15),
     ],
+    **FURTHER_FOUND,
 }
 
 
@@ -287,7 +291,7 @@ def test_endless_files_take_seconds_at_most(suffix: str, text: str) -> None:
     check_nothing_is_lost(text, chunks(text, suffix), 2000)
 
 
-@pytest.mark.parametrize("suffix", sorted(set(LANGUAGES)))
+@pytest.mark.parametrize("suffix", sorted({language.grammar: one for one, language in LANGUAGES.items()}.values()))
 def test_deep_files_are_no_work_for_a_parser(suffix: str) -> None:
     """200,000 brackets took 2.5 to 17 s a language, and more than an hour in Scala."""
     begun = time.thread_time()

@@ -9,10 +9,12 @@ from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk
 from xtr_assets.pipeline.gate.source_agrees import check
 from xtr_assets_tests.core.chunking.code_oddities import ODDITIES
-from xtr_assets_tests.core.chunking.code_samples import SAMPLES
+from xtr_assets_tests.core.chunking.code_samples import SAMPLES as FIRST
+from xtr_assets_tests.core.chunking.further_samples import FURTHER
 from xtr_assets_tests.pipeline.gate.conftest import Plant, World
 from xtr_assets_tests.pipeline.gate.test_source_agrees import FAULTS, Change, in_file
 
+SAMPLES = FIRST | FURTHER
 NAMES = ("parse", "load", "store", "merge", "walk", "close")
 FUNCTION = """\
 /** Does NAME of what it is given. */

@@ -12,8 +12,10 @@ from xtr_assets.core.name_text import name_text
 from xtr_assets.core.types import Chunk
 from xtr_assets.pipeline.gate.name_evidence import expected_name
 from xtr_assets.sources import open_source
-from xtr_assets_tests.core.chunking.code_samples import SAMPLES
+from xtr_assets_tests.core.chunking.code_samples import SAMPLES as FIRST
+from xtr_assets_tests.core.chunking.further_samples import FURTHER
 
+SAMPLES = FIRST | FURTHER
 # What either wording takes apart.
 PIECES = (
     *('"""', "'''", "r", "U", "def f():", "class A(", "):", ":", "\n", "\n\n", "    ", "\t", "\x0b", "\u2028", "\r"),
