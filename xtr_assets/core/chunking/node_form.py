@@ -39,7 +39,7 @@ class Forms:
 
 
 def forms_of(readings: Mapping[str, Reading], through: str, above: str = "", *, clauses: bool = False) -> Forms:
-    return Forms(readings, frozenset(through.split()), frozenset(above.split()), clauses)
+    return Forms(readings, frozenset({"ERROR", *through.split()}), frozenset(above.split()), clauses)
 
 
 def text_of(node: Node | None) -> str:

@@ -340,3 +340,72 @@ def test_nothing_of_any_file_is_lost(suffix: str, edits: list[tuple[int, str]], 
     for at, put in edits:
         text = text[:at] + put + text[at + 1 :]
     check_nothing_is_lost(text, chunks(text, suffix, max_chars), max_chars)
+
+
+CLAUSES = """f(0) ->
+  1;
+%% The rest.
+f(X) ->
+  X.
+g() ->
+  f(2).
+f(X, Y) ->
+  X + Y.
+"""
+
+
+def test_clauses_of_one_function_are_one_chunk_and_no_other_definition_is_passed_over() -> None:
+    found = chunks(CLAUSES, ".erl")
+    check_nothing_is_lost(CLAUSES, found, 2000)
+    assert [(c.symbol, c.start_line, c.end_line) for c in found] == [("f", 1, 5), ("g", 6, 7), ("f", 8, 9)]
+    elixir = (
+        "defmodule A do\n  def f(1), do: 2\n\n  @doc false\n  def f(x), do: x\n  use B\n  def f(x, y), do: y\nend\n"
+    )
+    assert [(c.symbol, c.start_line, c.end_line) for c in chunks(elixir, ".ex")] == [
+        ("A", 1, 1),
+        ("A.f", 2, 5),
+        ("A", 6, 6),
+        ("A.f", 7, 8),
+    ]
+
+
+def test_a_function_of_many_clauses_is_cut_by_its_lines_and_stays_one() -> None:
+    text = "".join(f"f({n}) ->\n  {n};\n" for n in range(60)) + "f(X) ->\n  X.\n"
+    found = chunks(text, ".erl", 200)
+    check_nothing_is_lost(text, found, 200)
+    assert {c.symbol for c in found} == {"f"} and [c.part for c in found] == list(range(len(found)))
+
+
+def test_a_comment_above_what_wraps_a_definition_is_no_part_of_it() -> None:
+    lua = "-- Only here.\nif a then\n  function f()\n    return 1\n  end\nend\n"
+    assert [(c.symbol, c.start_line) for c in chunks(lua, ".lua")] == [("<module>", 1), ("f", 3)]
+    ml = "module M = struct\n  (* f *)\n  let f x =\n    x\nend\n"
+    assert [(c.symbol, c.start_line) for c in chunks(ml, ".ml")] == [("M", 1), ("M.f", 2)]
+
+
+def test_functions_that_are_handed_over_are_no_methods_and_short_bindings_are_constants() -> None:
+    r = "x <- lapply(y, FUN = function(i) {\n  i\n})\nA <- setRefClass('A', methods = list(m = function() {\n  1\n}))\n"
+    assert [(c.kind, c.symbol) for c in chunks(r, ".r")] == [("module", "<module>"), ("class", "A")]
+    lua = "local f = function() return 1 end\nlocal T = {\n  a = 1,\n}\n"
+    assert {c.symbol for c in chunks(lua, ".lua")} == {"<module>"}
+    assert {c.symbol for c in chunks("my $x = {\n  a => 1,\n};\n", ".pl")} == {"<module>"}
+    assert {c.symbol for c in chunks("const x: u32 =\n    1;\nextern fn f() void;\n", ".zig")} == {"<module>"}
+
+
+def test_methods_of_one_delegate_differ_by_their_selectors() -> None:
+    head = "- (void)table:(T *)table"
+    text = f"@implementation A\n{head} did:(int)a {{\n  f();\n}}\n{head}\n    will:(int)a {{\n  g();\n}}\n@end\n"
+    assert [c.symbol for c in chunks(text, ".m")] == ["A", "A.table:did:", "A.table:will:"]
+
+
+def test_a_fault_late_in_a_file_leaves_the_functions_before_it() -> None:
+    """Its grammar gives up on the whole file then, not on the line."""
+    functions = "".join(f"function Get-{name} {{\n    param($a)\n    return $a\n}}\n\n" for name in ("One", "Two"))
+    found = chunks(functions + "if ($a) {\n", ".ps1")
+    assert [c.symbol for c in found][:2] == ["Get-One", "Get-Two"]
+
+
+@pytest.mark.parametrize("suffix", sorted(FURTHER))
+def test_a_letter_has_no_definitions(suffix: str) -> None:
+    found = chunks("Dear reader,\n\nthis is a letter: it has been (badly) named...\n\nGoodbye, all!\n" * 3, suffix)
+    assert {c.kind for c in found} <= {"text", "module"}
