@@ -399,7 +399,7 @@ def test_methods_of_one_delegate_differ_by_their_selectors() -> None:
 
 
 def test_a_fault_late_in_a_file_leaves_the_functions_before_it() -> None:
-    """Its grammar gives up on the whole file then, not on the line."""
+    """The block that is left open takes nothing with it."""
     functions = "".join(f"function Get-{name} {{\n    param($a)\n    return $a\n}}\n\n" for name in ("One", "Two"))
     found = chunks(functions + "if ($a) {\n", ".ps1")
     assert [c.symbol for c in found][:2] == ["Get-One", "Get-Two"]
