@@ -155,8 +155,8 @@ def _push_part(
         return _PartReport(found, 0, 0)
     if Generation.open(layout, named.generation).state == "withdrawn":
         raise PublishRefused(
-            f"generation {named.generation} was withdrawn and serves in the set; `xtr-assets parts rollback`, or publish "
-            "without it, then push"
+            f"generation {named.generation} was withdrawn and serves in the set; `xtr-assets parts rollback`, or "
+            "publish without it, then push"
         )
     serving = read_published(layout)
     state = LocalState.of(layout) if serving == named.generation else LocalState.as_of(layout, named.generation)
