@@ -384,6 +384,9 @@ class SetLife(RuleBasedStateMachine):
     @rule()
     def push(self) -> None:
         refusals = ["was withdrawn and serves in the set"] if self.withdrawn(len(self.moves)) else []
+        # A generation that never served in the store of its part, whose history went on there: a set that was rolled back
+        # behind its first push. It is refused, and pushed again with the next move.
+        refusals += ["is ahead of this warehouse"] if self.moves[-1].action == "rolled_back" else []
         if self.mortal(None, lambda _: self.set.push(self.folder / "store"), refusals) is not None:
             self.pushed = len(self.moves)
 
