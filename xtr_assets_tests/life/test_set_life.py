@@ -37,7 +37,7 @@ from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.life import steps
 from xtr_assets_tests.life.set_world import Rows, SetWorld, check_answers, rows_of
 
-# `XTR_ASSETS_LIVES=300` lives 300 lives of 40 steps, late interaction and all checks of the gate in every third.
+# `XTR_ASSETS_LIVES=300` lives 300 lives of 40 steps, some of them with late interaction and all checks of the gate.
 LIVES = int(os.environ.get("XTR_ASSETS_LIVES", "0"))
 DEEP = LIVES > 0
 
@@ -384,8 +384,7 @@ class SetLife(RuleBasedStateMachine):
     @rule()
     def push(self) -> None:
         refusals = ["was withdrawn and serves in the set"] if self.withdrawn(len(self.moves)) else []
-        # A generation that never served in the store of its part, whose history went on there: a set that was rolled back
-        # behind its first push. It is refused, and pushed again with the next move.
+        # A set that was rolled back to what never served in the store of its part, whose history there is longer.
         refusals += ["is ahead of this warehouse"] if self.moves[-1].action == "rolled_back" else []
         if self.mortal(None, lambda _: self.set.push(self.folder / "store"), refusals) is not None:
             self.pushed = len(self.moves)
@@ -584,7 +583,7 @@ def publish_of(config: IndexConfig, plan: PartPlan, _: Any, __: str, again_reaso
 
 TestSetLife = SetLife.TestCase
 TestSetLife.settings = settings(
-    max_examples=LIVES or 4,
+    max_examples=LIVES or 3,
     stateful_step_count=40 if DEEP else 10,
     deadline=None,
     suppress_health_check=list(HealthCheck),
