@@ -1,6 +1,7 @@
 """PartConfig: one part of an index of several. Nobody writes it: it follows from the index and the part's shards."""
 
 import re
+from collections.abc import Mapping
 
 from xtr_assets.config.index_config import IndexConfig
 
@@ -8,12 +9,14 @@ from xtr_assets.config.index_config import IndexConfig
 class PartConfig(IndexConfig):
     """An index over some shards of the sources of another.
 
-    part : its name in the set. shards : which of the shards of its sources it has. index : the name of the whole, and
-    whole_sources those of its sources, some of which may lie in other parts.
+    part : its name in the set. shards : which of the shards of its sources it has. places : the part of every shard of
+    the whole. index : the name of the whole, and whole_sources those of its sources, some of which may lie in other
+    parts.
     """
 
     part: str
     shards: frozenset[str]
+    places: Mapping[str, str]
     index: str
     whole_sources: tuple[str, ...]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.core.errors import CorruptFile, StorageError, StoreConflict, WarehouseNotFound
+from xtr_assets.core.errors import CorruptFile, PublishRefused, StorageError, StoreConflict, WarehouseNotFound
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.pins import pinned_by_moves
 from xtr_assets.storage.parts.set_pull import pull_set
@@ -17,6 +17,7 @@ from xtr_assets.storage.parts.set_store import SetStore
 from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.storage.remote.faulty import FolderBucket, store_over
 from xtr_assets_tests.storage.remote.test_store_kills import Deadly, killed
+from xtr_assets_tests.storage.sample import texts
 from xtr_assets_tests.storage.test_part_set import build, served, template, two
 
 __all__ = ["template", "two"]
@@ -29,6 +30,12 @@ def store(root: Path, bucket: Bucket = FolderBucket) -> SetStore:
 
 def push(parts: PartSet, to: SetStore) -> int:
     return push_set(parts, LocalSet.of(parts), to, sleep=lambda _: None).push
+
+
+def texts_of(parts: PartSet, part: str) -> list[str]:
+    published = parts.warehouse(part).published
+    assert published is not None
+    return texts(published)
 
 
 def moved(parts: PartSet, said: str, part: str = "a", shard: str = "x") -> int:
@@ -89,6 +96,35 @@ def test_a_host_of_one_part_and_a_front_take_what_they_need(two: PartSet, tmp_pa
     assert published is not None and published.number == 1 and not host.layout.part("a").exists()
     with pytest.raises(StoreConflict, match="has no part c; there are a, b"):
         PartSet.pull(tmp_path / "host", tmp_path / "store", parts=["c"])
+
+
+def test_parts_that_the_last_move_does_not_name_come_too(two: PartSet, tmp_path: Path) -> None:
+    """Of a set that was rolled back behind a part: whoever pulls it builds on, as its makers do."""
+    build(two.add("c"), "first", "z")
+    two.publish()
+    two.push(tmp_path / "store")
+    two.rollback()
+    two.add("d")
+    two.push(tmp_path / "store")
+    assert set(two.moves()[-1].parts) == {"a", "b"}
+    PartSet.pull(tmp_path / "pulled", tmp_path / "store")
+    pulled = PartSet.open(tmp_path / "pulled")
+    assert pulled.verify().ok
+    assert texts_of(pulled, "c") == texts_of(two, "c") and pulled.warehouse("d").published is None
+    # Nothing is taken from what was built here meanwhile.
+    build(pulled.warehouse("c"), "here", "z")
+    PartSet.pull(tmp_path / "pulled", tmp_path / "store")
+    assert "z0 here" in texts_of(pulled, "c")
+
+
+def test_what_a_part_withdrew_is_not_pushed_by_the_set(two: PartSet, tmp_path: Path) -> None:
+    build(two.warehouse("a"), "second", "x")
+    two.publish()
+    two.warehouse("a").withdraw(2, "wrong")
+    with pytest.raises(PublishRefused, match=r"part a: generation 2 was withdrawn .*`xtr-assets parts rollback`"):
+        two.push(tmp_path / "store")
+    two.rollback()
+    assert two.push(tmp_path / "store").moved
 
 
 def test_of_two_hosts_that_push_one_wins_and_the_other_is_told(two: PartSet, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.types import Ints
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.served_stock import serving_stock
 from xtr_assets.pipeline.gate.source_stock import Holding, Texts, held, held_by_shards
 from xtr_assets.pipeline.ingest.scan import shard_sources
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -46,7 +47,7 @@ def check(session: DraftSession) -> Finding:
     """Every source of the config beside what serves of it."""
     serving, limit = session.serving, session.config.gate.shrink
     now = held(session.draft)
-    before = {} if serving is None else held(serving)
+    before = serving_stock(session.warehouse, session.config, serving)
     accepted = accepted_shrinks(session.warehouse.history(), None if serving is None else serving.number)
     worst = 0.0
     refused: list[tuple[str, Loss]] = []
@@ -230,7 +231,7 @@ def accept(warehouse: Warehouse, config: IndexConfig, sources: Sequence[str], re
     mine = {shard: one for shard in wanted if (one := warehouse.snapshot(shard)) is not None}
     now = held_by_shards(warehouse, mine)
     serving = warehouse.published
-    before = {} if serving is None else held(serving)
+    before = serving_stock(warehouse, config, serving)
     taken = []
     for name in dict.fromkeys(one for one in sources if one in kinds):
         here = now.get(name, Holding())

@@ -1,6 +1,6 @@
 """Stock of a generation by source: rows and text of each file, and what of it cannot be used."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -97,6 +97,30 @@ def _sized(table: pa.Table, live: Mask) -> pa.Table:
     sizes = [pc.cast(pc.binary_length(table[name]), pa.int64()) for name in ("title", "text")]
     rows = table.select(["source", "path", "chunk_id"]).append_column("bytes", pc.add(*sizes))
     return rows.filter(pa.array(live))
+
+
+def held_in_place(
+    served: Sequence[tuple[Generation, Collection[str]]], here: Callable[[str, str], bool]
+) -> dict[str, Holding]:
+    """The same of some shards of several generations, each shard in one of them: of rows whose place is `here`, by
+    shard and path."""
+    tables: list[pa.Table] = []
+    snapshots: dict[str, Snapshot] = {}
+    for generation, shards in served:
+        for one, placed in zip(generation.manifest.segments, generation.segments, strict=True):
+            if one.shard in shards:
+                table = _sized(placed.segment.chunks(), generation.live[placed.base_row : placed.end_row])
+                paths = table["path"].combine_chunks().dictionary_encode()
+                chosen = np.array([here(one.shard, path) for path in paths.dictionary.to_pylist()], bool)
+                tables.append(table.filter(pa.array(chosen[paths.indices.to_numpy()])))
+        for shard, snapshot in generation.snapshots().items():
+            if shard in shards:
+                told = {
+                    name: tuple(one for one in getattr(snapshot, name) if here(shard, one.path))
+                    for name in ("quarantine", "stale")
+                }
+                snapshots[shard] = snapshot.model_copy(update=told)
+    return _holdings(pa.concat_tables(tables) if tables else None, snapshots)
 
 
 def _holdings(table: pa.Table | None, snapshots: Mapping[str, Snapshot]) -> dict[str, Holding]:

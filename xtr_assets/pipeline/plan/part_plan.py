@@ -74,7 +74,7 @@ def plan_parts(config: IndexConfig) -> PartPlan:
     labels = [part_label(part) for part in used]
     if doubled := sorted({one for one in labels if labels.count(one) > 1}):
         raise ConfigError(f"two parts of {config.warehouse} are both {doubled[0]} in Dagster; rename the folder of one")
-    configs = {part: _part(config, part, frozenset(s for s, p in places.items() if p == part)) for part in used}
+    configs = {part: _part(config, part, places) for part in used}
     return PartPlan(config.warehouse, settings.max_chunks, configs, tuple(one for one in info.parts if one not in used))
 
 
@@ -86,7 +86,8 @@ def _units(source: SourceConfig) -> Sequence[tuple[str, ...]]:
     return [shards] if whole else [(shard,) for shard in shards]
 
 
-def _part(config: IndexConfig, part: str, shards: frozenset[str]) -> PartConfig:
+def _part(config: IndexConfig, part: str, places: Mapping[str, str]) -> PartConfig:
+    shards = frozenset(shard for shard, own in places.items() if own == part)
     sources = tuple(one for source in config.sources if (one := _narrowed(source, shards)) is not None)
     fields: dict[str, Any] = {name: getattr(config, name) for name in IndexConfig.model_fields}
     fields |= {
@@ -96,7 +97,8 @@ def _part(config: IndexConfig, part: str, shards: frozenset[str]) -> PartConfig:
         "sources": sources,
     }
     # The whole was checked; checking a part again would vouch for its encoder a second time.
-    own: dict[str, Any] = {"part": part, "shards": shards, "index": config.name, "whole_sources": config.known_sources}
+    own: dict[str, Any] = {"part": part, "shards": shards, "places": places, "index": config.name}
+    own["whole_sources"] = config.known_sources
     return PartConfig.model_construct(**fields, **own)
 
 

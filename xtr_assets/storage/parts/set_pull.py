@@ -57,6 +57,11 @@ def pull_set(folder: str | Path, store: SetStore, parts: Collection[str] | None 
         with naming(part):
             came = _bring(opened.layout.part(part), last.parts[part], store, part, there.push.parts[part])
         files, size = files + came[0], size + came[1]
+    for part in there.info.parts if parts is None else ():
+        if part not in last.parts:
+            with naming(part):
+                came = _prepare(opened.layout.part(part), store, part)
+            files, size = files + came[0], size + came[1]
     moved = opened.number != last.number
     opened.take_moves(there.info, there.moves, chosen)
     return SetPullReport(store.name, last.number, moved, tuple(chosen), files, size, 0)
@@ -93,4 +98,16 @@ def _bring(folder: Path, named: PartState, store: SetStore, part: str, pushed: P
             found = f"sha256 {head.move.generations[head.move.serving].sha256}"
             raise CorruptFile(f"{store.part_store(part).name}: {head.move}", f"sha256 {named.manifest_sha256}", found)
         report = pull(warehouse.layout, store.part_store(part), head, beside=True)
+        return report.files, report.bytes
+
+
+def _prepare(folder: Path, store: SetStore, part: str) -> tuple[int, int]:
+    """A part that the last move does not name: what its own store serves, else an empty warehouse, so that the set is
+    built on here. What lies here already stays; (files, bytes) that came."""
+    warehouse = Warehouse.create(folder, exist_ok=True)
+    with warehouse.lock(f"pull from {store.name}", STEP_WAIT_SECONDS):
+        head = None if warehouse.layout.numbers() else store.part_last(part)
+        if head is None:
+            return 0, 0
+        report = pull(warehouse.layout, store.part_store(part), head)
         return report.files, report.bytes

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from xtr_assets.core.errors import GenerationError, StoreConflict
+from xtr_assets.core.errors import GenerationError, PublishRefused, StoreConflict
 from xtr_assets.core.files import FileRecord, read_regular
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_published, whoami
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
@@ -152,6 +153,11 @@ def _push_part(
     found = None if store.described() is None else _served_in(store, named)
     if found is not None:
         return _PartReport(found, 0, 0)
+    if Generation.open(layout, named.generation).state == "withdrawn":
+        raise PublishRefused(
+            f"generation {named.generation} was withdrawn and serves in the set; `xtr-assets parts rollback`, or "
+            "publish without it, then push"
+        )
     serving = read_published(layout)
     state = LocalState.of(layout) if serving == named.generation else LocalState.as_of(layout, named.generation)
     if state.record.sha256 != named.manifest_sha256:

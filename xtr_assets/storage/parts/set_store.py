@@ -14,7 +14,7 @@ from xtr_assets.storage.parts.part_records import LARGEST_MOVE, Part, PartMove, 
 from xtr_assets.storage.remote.address import store_address
 from xtr_assets.storage.remote.move import move_name, read_move
 from xtr_assets.storage.remote.object_bucket import Missing
-from xtr_assets.storage.remote.object_store import Head, ObjectStore
+from xtr_assets.storage.remote.object_store import STORE_NAME, Head, ObjectStore
 from xtr_assets.storage.stored_json import Digest, Stored, sha256_bytes
 
 PREFIX = "pushes/"
@@ -130,6 +130,12 @@ class SetStore:
             found = "none" if data is None else f"sha256 {sha256_bytes(data)}"
             raise CorruptFile(f"{store.name}/{move_name(pushed.move)}", f"the move of sha256 {pushed.sha256}", found)
         return store.as_head(read_move(data, pushed.move), data)
+
+    def part_last(self, part: str) -> Head | None:
+        """The last move of a part's store, which no push of the set need name; None where none was pushed."""
+        if self.root.bucket.stat(f"parts/{part}/{STORE_NAME}") is None:
+            return None
+        return self.part_store(part).head()
 
     def _push(self, number: int) -> tuple[SetPush, str]:
         name = self._named(number)
