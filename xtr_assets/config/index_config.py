@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from xtr_assets.config.encoder_kinds import EncoderConfig, MiniLmConfig, configured_legs
+from xtr_assets.config.encoder_kinds import EncoderConfig, EncoderPair, MiniLmConfig, configured_legs
 from xtr_assets.config.field_types import Strict, UsablePath
 from xtr_assets.config.source_config import SourceConfig
 from xtr_assets.config.trust import vouch
@@ -214,6 +214,12 @@ class IndexConfig(Strict):
     def legs(self) -> Legs:
         """What its encoder gives of each text: embeddings ("dense"), token embeddings ("tokens"), or both."""
         return configured_legs(self.encoder)
+
+    @property
+    def token_kind(self) -> str:
+        """The kind of encoder that its token embeddings are of; empty without any."""
+        made = self.encoder.tokens if isinstance(self.encoder, EncoderPair) else self.encoder
+        return "" if made is None else made.kind
 
     def resolved(self, folder: Path) -> "IndexConfig":
         """The same with every relative path taken from `folder`, where the file lies."""

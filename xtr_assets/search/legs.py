@@ -38,6 +38,8 @@ LENGTH = 0.025
 # sum takes, since there no other leg makes up for a chunk that says little: with .025 prose loses .014, with .03 surely
 # .026 (docs/measurements.md, "Late interaction alone").
 ALONE = 0.0125
+# Kinds of encoder whose token embeddings no model learnt to rank by MaxSim as it is: of these alone it is known.
+UNTAUGHT = frozenset({"minilm", "static", "hashing"})
 # What a row gains where the query is its name and nothing else, in standard deviations: the best sums are 4 to 7. Of
 # names of the standard library, asked alone, the first hit bears the name for .72 to .90 without, .96 to 1 with 3, .98
 # to 1 with 5 and with 10 (docs/measurements.md, "Names alone").
@@ -77,12 +79,11 @@ class Blend:
         }
 
     @classmethod
-    def standard(cls, there: EncoderLegs = BOTH_LEGS) -> "Blend":
-        """What a generation begun now is published with, whose encoder gives these. One of them alone weighs 1, and
-        words a third of it (docs/measurements.md, "One leg")."""
-        weights, alone = dict(WEIGHTS), ALONE
+    def standard(cls, there: EncoderLegs = BOTH_LEGS, tokens_by: str = "minilm") -> "Blend":
+        """What a generation begun now is published with, whose encoder gives these, tokens by one of such a kind. One
+        of them alone weighs 1, and words a third of it (docs/measurements.md, "One leg")."""
+        weights, alone = dict(WEIGHTS), ALONE if tokens_by in UNTAUGHT else 0.0
         if "dense" not in there:
-            # What gives tokens alone was trained to rank by MaxSim as it is.
             weights, alone = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}, 0.0
         elif "tokens" not in there:
             del weights["xtr"]

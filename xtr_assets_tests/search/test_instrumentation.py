@@ -52,7 +52,8 @@ def test_what_is_open_is_shown_until_it_is_closed(warehouse: xa.Warehouse) -> No
             sample.labels
             for family in metrics.OPEN_INDEXES.collect()
             for sample in family.samples
-            if family.name == "xtr_assets_index" and sample.labels["index"] == "dense"
+            if family.name == "xtr_assets_index"
+            and (sample.labels["index"], sample.labels["warehouse"]) == ("dense", warehouse.root.name)
         ]
         assert info["recipe"] == "IVF16,Flat" and info["device_reason"] == "asked for"
         assert info["faiss"].startswith("faiss-") and "OPTIMIZE" in info["compile_options"]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import InvalidInput, UnknownFormat
 from xtr_assets.core.lexical_terms import document_terms, query_terms
 from xtr_assets.core.name_text import name_text
@@ -306,5 +307,22 @@ def test_weights_that_this_release_cannot_follow_are_refused(kept: Any) -> None:
         Blend.of(kept)
 
 
+PAIRS: list[Any] = [
+    {"kind": "minilm"},
+    {"dense": {"kind": "hashing"}, "tokens": {"kind": "static", "model": "m"}},
+    {"dense": {"kind": "minilm"}, "tokens": {"kind": "xtr", "model": "m"}},
+    {"dense": {"kind": "hashing"}},
+]
+
+
 def test_what_a_new_generation_is_published_with_reads_back() -> None:
     assert Blend.of(Blend.standard().document()) == Blend.standard()
+
+
+def test_length_takes_nothing_off_alone_where_a_model_learnt_to_rank_by_maxsim() -> None:
+    source = {"name": "s", "kind": "text", "path": "s"}
+    configs = [{"name": "a", "warehouse": "w", "sources": [source], "encoder": one} for one in PAIRS]
+    taught = [IndexConfig.model_validate(one).token_kind for one in configs]
+    assert taught == ["minilm", "static", "xtr", ""]
+    assert [Blend.standard(tokens_by=kind).alone > 0 for kind in taught] == [True, True, False, False]
+    assert {Blend.standard(tokens_by=kind).length for kind in taught} == {0.025}

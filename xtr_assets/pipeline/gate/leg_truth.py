@@ -47,9 +47,10 @@ class Told:
         return cls(depth, weights, float(said["length"]), True, symbol, alone)
 
     @classmethod
-    def documented(cls, legs: Collection[str]) -> "Told":
-        """What a generation begun now is published with, of the legs "dense" and "tokens"."""
-        weights, alone = dict(WEIGHTS), ALONE
+    def documented(cls, legs: Collection[str], tokens_by: str) -> "Told":
+        """What a generation begun now is published with, of the legs "dense" and "tokens", the latter made by such
+        a kind of encoder."""
+        weights, alone = dict(WEIGHTS), ALONE if tokens_by in ("minilm", "static", "hashing") else 0.0
         if "dense" not in legs:
             weights, alone = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}, 0.0
         elif "tokens" not in legs:

@@ -80,7 +80,7 @@ def _said(session: DraftSession, encoder: Encoder, given: Given) -> Iterator[str
     if frozenset(told) != given.legs:
         yield f"the manifest says {told}"
     # What answers_agree adds up is what the manifest says: that this is what was meant is seen here alone.
-    weighed, meant = Told.read(session.draft), Told.documented(given.legs)
+    weighed, meant = Told.read(session.draft), Told.documented(given.legs, session.config.token_kind)
     if weighed != meant:
         yield f"the profile sets hybrid to {_shown(weighed)}; docs/searching.md says {_shown(meant)}"
 

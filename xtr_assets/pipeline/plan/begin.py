@@ -64,7 +64,7 @@ def begin_generation(
             draft = begin(warehouse, config, encoder, run_id, holes=holes, required=required, afresh=afresh)
             opened = session_of(warehouse, draft, config, afresh=afresh, encoder=lambda: encoder)
             session = stack.enter_context(opened)
-            draft.set_profile("hybrid", Blend.standard(draft.legs).document())
+            draft.set_profile("hybrid", Blend.standard(draft.legs, config.token_kind).document())
             for check in checks_of(config):
                 if check.asset in OF_SHARDS:
                     run_check(session, check)

@@ -364,6 +364,13 @@ MUTANTS = (
         serves=True,
     ),
     Mutant(
+        "length is added where MaxSim ranks alone",
+        "search",
+        replaced("search.legs:Legs.shortened_alone", lambda original: lambda self, rows: -original(self, rows)),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
         "names are those of the next candidate",
         "search",
         replaced("search.legs:Legs.names_of", _of_the_next),
