@@ -1,6 +1,7 @@
 """A front over servers of parts, all in this process: one answer from one move, whatever a part does meanwhile."""
 
 import asyncio
+import re
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -51,6 +52,18 @@ def build(parts: PartSet, part: str, seed: int) -> None:
     draft = drafted(warehouse, recipe="Flat")
     draft.set_profile("hybrid", PROFILE)
     warehouse.publish(draft.number, force_reason="these tests have no gate")
+
+
+# Every setting of a question, and each in the modes that have it.
+SETTINGS: list[tuple[str, dict[str, Any]]] = [
+    *((mode, {"collapse": "symbol"}) for mode in MODES),
+    *((mode, {"explain": True}) for mode in MODES if mode != "exact"),
+    ("hybrid", {"explain": True, "collapse": "symbol", "where": {"source": "b"}}),
+    ("hybrid", {"fusion": "rrf", "explain": True}),
+    ("hybrid", {"nprobe": 2, "rescore": 50, "k_prime": 100}),
+    ("dense", {"nprobe": 2}),
+    ("lexical", {"syntax": "plain", "explain": True}),
+]
 
 
 class Door(httpx.AsyncBaseTransport):
@@ -154,16 +167,7 @@ def test_a_front_answers_as_the_whole_set_in_one_process_does(parts: PartSet) ->
                     for query in ("parse date zebra", "+zebra list", "f7", "b.f7()"):
                         answer = await site.ask(query, 7, mode, where=where)
                         assert hits(answer) == local(whole_set, query, 7, mode, where), (mode, where)
-            # Every setting of a question, and each in the modes that have it.
-            for mode, more in (
-                *((mode, {"collapse": "symbol"}) for mode in MODES),
-                *((mode, {"explain": True}) for mode in MODES if mode != "exact"),
-                ("hybrid", {"explain": True, "collapse": "symbol", "where": {"source": "b"}}),
-                ("hybrid", {"fusion": "rrf", "explain": True}),
-                ("hybrid", {"nprobe": 2, "rescore": 50, "k_prime": 100}),
-                ("dense", {"nprobe": 2}),
-                ("lexical", {"syntax": "plain", "explain": True}),
-            ):
+            for mode, more in SETTINGS:
                 for query in ("+zebra list", "b.f2()", '""'):
                     answer = await site.ask(query, 25, mode, **more)
                     given = {"where": None, **more}
@@ -180,8 +184,13 @@ def test_a_front_answers_as_the_whole_set_in_one_process_does(parts: PartSet) ->
         about = (await site.web.get("/v1/generation")).json()
         assert (about["generation"], about["live_rows"], about["problem"]) == (1, 120, None)
         assert (await site.web.get("/readyz")).status_code == 200
-        told = (await site.web.get("/metrics")).text
-        assert 'xtr_search_queries_total{mode="exact"}' in told
+        counted = []
+        for _ in range(2):
+            shown = (await site.web.get("/metrics")).text
+            (line,) = re.findall(r'^xtr_assets_search_queries_total\{mode="exact"\} (.*)$', shown, re.MULTILINE)
+            counted.append(float(line))
+            await site.ask("zebra", 3, "exact")
+        assert counted[1] - counted[0] == 1
 
     tried(parts, act)
 
