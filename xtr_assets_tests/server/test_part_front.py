@@ -167,11 +167,11 @@ def test_a_front_answers_as_the_whole_set_in_one_process_does(parts: PartSet) ->
                     for query in ("parse date zebra", "+zebra list", "f7", "b.f7()"):
                         answer = await site.ask(query, 7, mode, where=where)
                         assert hits(answer) == local(whole_set, query, 7, mode, where), (mode, where)
-            for mode, more in SETTINGS:
+            for chosen, more in SETTINGS:
                 for query in ("+zebra list", "b.f2()", '""'):
-                    answer = await site.ask(query, 25, mode, **more)
+                    answer = await site.ask(query, 25, chosen, **more)
                     given = {"where": None, **more}
-                    assert hits(answer) == local(whole_set, query, 25, mode, **given), (mode, more, query)
+                    assert hits(answer) == local(whole_set, query, 25, chosen, **given), (chosen, more, query)
         # A client of this package reads it as any server's answer.
         answer = await site.ask("parse date zebra", 3, explain=True)
         (first, *_) = hits_of(answer.json()["hits"])
