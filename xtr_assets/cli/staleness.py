@@ -71,7 +71,7 @@ def behind(config: "IndexConfig", warehouse: "Warehouse", snapshots: "Mapping[st
     with lending(reader):
         for one in config.sources:
             source = open_source(one)
-            for shard in source.shards():
+            for shard in filter(config.keeps, source.shards()):
                 try:
                     files, fingerprint = source.scan(shard, warehouse.known_files(shard)), source.fingerprint()
                 except (SourceError, ProviderError) as error:

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 import xtr_assets as xa
+from xtr_assets.cli.staleness import Behind, behind
 from xtr_assets.config import IndexConfig, PartsConfig, parse_config
 from xtr_assets.core.errors import ConfigError, InvalidInput, StorageError
 from xtr_assets.defs import SearchResource, build_index_defs, build_project_defs
@@ -126,6 +127,22 @@ def site(built: Path, tmp_path: Path) -> Iterator[Site]:
     shutil.copytree(built, tmp_path, dirs_exist_ok=True)
     with dg.DagsterInstance.ephemeral() as instance:
         yield Site(tmp_path, instance, parse_config(CONFIG.format(**SPLIT), tmp_path))
+
+
+def test_a_part_is_behind_by_its_own_shards_alone(site: Site) -> None:
+    def told() -> dict[str, dict[str, Behind]]:
+        found = {}
+        for part, config in plan_parts(site.config).configs.items():
+            warehouse = site.parts.warehouse(part)
+            assert warehouse.published is not None
+            found[part] = behind(config, warehouse, warehouse.published.snapshots())
+        return found
+
+    every = {shard: part for part, held in told().items() for shard, one in held.items() if one == Behind()}
+    assert every == PLACES
+    write(site.folder / "birds", "ibis", "flies at dusk")
+    late = {(part, shard) for part, held in told().items() for shard, one in held.items() if one != Behind()}
+    assert late == {("part-0001", "birds")}
 
 
 def test_the_life_of_an_index_of_parts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,11 @@ class Intake:
 def intake_of(warehouse: Warehouse, config: IndexConfig | None, served: Mapping[str, Snapshot] | None = None) -> Intake:
     """The intake of the config's shards as they were last ingested; of a generation's where no config is known."""
     served = served or {}
-    names = served if config is None else {name for one in config.sources for name in open_source(one).shards()}
+    names = (
+        served
+        if config is None
+        else {name for one in config.sources for name in open_source(one).shards() if config.keeps(name)}
+    )
     known = {shard: warehouse.snapshot(shard) or served.get(shard) for shard in sorted(names)}
     found = [(shard, one) for shard, one in known.items() if one is not None]
     return Intake(
