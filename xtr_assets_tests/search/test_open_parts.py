@@ -344,6 +344,14 @@ def test_parts_that_are_asked_apart_add_up_to_the_answer_of_one_index(
             assert unplaced[0] == unplaced[1]
 
 
+def test_the_best_of_an_exact_sum_need_not_be_the_best_of_any_leg(one: Searcher, apart: Mapping[str, Searcher]) -> None:
+    """A fifth of these are answered wrong by the best of each leg alone."""
+    for query, k, collapse in product(QUERIES[:-1], (7, 70), (None, "symbol")):
+        wanted = one.search(query, k, "exact", collapse=collapse)  # type: ignore[arg-type]
+        found = asked_apart(apart, query, k, "exact", None, "zsum", collapse).hits
+        assert [(hit.chunk_id, hit.score) for hit in found] == [(hit.chunk_id, hit.score) for hit in wanted], query
+
+
 def test_a_column_that_no_chunk_of_a_part_has_is_told_and_passes_none(apart: Mapping[str, Searcher]) -> None:
     where = parse_where({"year": {"gte": 2019}, "author": "x"})
     for name, searcher in apart.items():
