@@ -347,7 +347,7 @@ def test_parts_that_are_asked_apart_add_up_to_the_answer_of_one_index(
 def test_the_best_of_an_exact_sum_need_not_be_the_best_of_any_leg(one: Searcher, apart: Mapping[str, Searcher]) -> None:
     """A fifth of these are answered wrong by the best of each leg alone."""
     for query, k, collapse in product(QUERIES[:-1], (7, 70), (None, "symbol")):
-        wanted = one.search(query, k, "exact", collapse=collapse)  # type: ignore[arg-type]
+        wanted = one.search(query, k, "exact", collapse=collapse)
         found = asked_apart(apart, query, k, "exact", None, "zsum", collapse).hits
         assert [(hit.chunk_id, hit.score) for hit in found] == [(hit.chunk_id, hit.score) for hit in wanted], query
 
