@@ -6,7 +6,7 @@ import typer
 
 from xtr_assets.cli.app import LIFE, ConfigOption, JsonOption, WarehouseOption, app
 from xtr_assets.cli.console import console, emit, plain, say, table
-from xtr_assets.cli.locate import find_place, open_warehouse
+from xtr_assets.cli.locate import find_place, open_one
 
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
@@ -36,7 +36,7 @@ def diff(
 ) -> None:
     """What differs between two generations: chunks by source, settings, verdicts, and the answers to questions."""
     place = find_place(config, warehouse)
-    opened = open_warehouse(place)
+    opened = open_one(place, "diff")
     document = opened.diff(before, after).document()
     answers: list[AnswerDiff] = []
     if query:

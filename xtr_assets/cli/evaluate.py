@@ -7,7 +7,7 @@ import typer
 
 from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
 from xtr_assets.cli.console import console, emit, note, say, table
-from xtr_assets.cli.locate import Place, find_place, open_warehouse
+from xtr_assets.cli.locate import Place, find_place, open_searchable
 
 if TYPE_CHECKING:
     from xtr_assets.pipeline.quality.evaluation import Evaluation, Move
@@ -47,7 +47,7 @@ def evaluate(
     from xtr_assets.search.searcher import open as open_searcher
 
     place = find_place(config, warehouse)
-    with open_searcher(open_warehouse(place), generation=generation) as searcher:
+    with open_searcher(open_searchable(place), generation=generation) as searcher:
         with searcher.opened() as opened:
             judged = _judged(place, folder, log, opened.generation).first(limit)
         found = judge(searcher, judged, baseline=document_bm25.available())

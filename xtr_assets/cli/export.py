@@ -7,7 +7,7 @@ import typer
 
 from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
 from xtr_assets.cli.console import emit, say, size
-from xtr_assets.cli.locate import asked_generation, find_place, open_warehouse, shown
+from xtr_assets.cli.locate import asked_generation, find_place, open_one, shown
 
 
 @app.command(rich_help_panel=UPKEEP)
@@ -21,7 +21,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Copy a generation and all it needs into a folder that another host opens."""
-    opened = open_warehouse(find_place(config, warehouse))
+    opened = open_one(find_place(config, warehouse), "export", "; `xtr-assets push` copies the set")
     number = asked_generation(opened, generation).number
     copied = opened.export(number, path)
     found = copied.generation(number)

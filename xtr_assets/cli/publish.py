@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from xtr_assets.cli.app import LIFE, ConfigOption, JsonOption, NumberArgument, WarehouseOption, app
-from xtr_assets.cli.locate import find_place, open_warehouse
+from xtr_assets.cli.locate import find_place, open_one
 from xtr_assets.cli.pointer import tell_pointer
 
 
@@ -29,7 +29,7 @@ def publish(
     if (force or again) != bool(reason and reason.strip()):
         raise typer.BadParameter("--force or --again and --reason go together: who publishes past a refusal says why")
     place = find_place(config, warehouse)
-    opened = open_warehouse(place)
+    opened = open_one(place, "publish", "; `xtr-assets parts publish` then moves the set")
     opened.publish(
         number,
         required=None if place.config is None else requirement(place.config),

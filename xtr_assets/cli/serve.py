@@ -121,6 +121,15 @@ def serve(
 
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     if parts is not None:
+        given = {
+            "--index": index, "--mcp": mcp, "--workers": workers > 1, "--query-log": query_log, "--redact": redact,
+            "--config": config, "--warehouse": warehouse, "--cache": cache, "--cache-size": cache_size,
+        }  # fmt: skip
+        if idle := [name for name, value in given.items() if value]:
+            raise typer.BadParameter(
+                f"{idle[0]} is nothing that a front of parts (--parts) does; leave it out, or serve the whole set with "
+                f"`xtr-assets serve --warehouse {parts}`"
+            )
         _run(_front(parts, part or [], Address(host, port, anyone), tokens, partial, hedge, access_log))
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

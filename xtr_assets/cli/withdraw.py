@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from xtr_assets.cli.app import LIFE, ConfigOption, JsonOption, NumberArgument, WarehouseOption, app
-from xtr_assets.cli.locate import find_place, open_warehouse
+from xtr_assets.cli.locate import find_place, open_one
 from xtr_assets.cli.pointer import tell_pointer
 
 
@@ -18,6 +18,7 @@ def withdraw(
     as_json: JsonOption = False,
 ) -> None:
     """Mark a generation as never to be served again."""
-    opened = open_warehouse(find_place(config, warehouse))
+    then = "; then `xtr-assets rollback` lets the set serve an earlier move"
+    opened = open_one(find_place(config, warehouse), "withdraw", then)
     opened.withdraw(number, reason=reason)
     tell_pointer(opened, f"withdrew generation {number}", as_json)

@@ -132,9 +132,10 @@ class Asked:
         """Whether every allowed row is scored: where the mode says so, or the lists would hold them all anyway. The
         lexical index lists every row that it scores above 0, exactly: what shares no word, and does not hold what is
         demanded, is no answer."""
-        return self.ask.mode == "exact" or self.ask.scan or self._holds_all(self.ranker.listed(self.ask.k))
+        return self.ask.mode == "exact" or self.ask.scan or self.holds_all(self.ranker.listed(self.ask.k))
 
-    def _holds_all(self, most: int) -> bool:
+    def holds_all(self, most: int) -> bool:
+        """Whether lists of `most` would hold every allowed row."""
         return self.ask.mode != "lexical" and self.ranker.scans(most, self.count)
 
     def of_all(self, queries: Sequence[QueryVectors]) -> list[Ranking]:
@@ -145,9 +146,7 @@ class Asked:
 
     def of_lists(self, queries: Sequence[QueryVectors]) -> list[Ranking]:
         """By the candidates of the indexes; as many more as it takes for k symbols where hits are collapsed."""
-        most = self.ranker.listed(self.ask.k)
-        if self.kept is not None:
-            most = max(most, COLLAPSE_SPARE * self.ask.k)
+        most = first_most(self.ranker, self.ask)
         return [
             self._widened(query, lists, most) for query, lists in zip(queries, self.lists(queries, most), strict=True)
         ]
@@ -178,23 +177,36 @@ class Asked:
             if self.kept is None:
                 return ordered
             ranking = self._collapsed(ordered)
-            if most >= self.count or (len(ranking.rows) == self.ask.k and self._read(ordered, ranking) <= most):
+            wider = wider_lists(ordered, ranking, self.ask.k, most, self.count, summed=self.ranker.legs is not None)
+            if wider is None:
                 return ranking
-            most = min(COLLAPSE_GROWTH * most, self.count)
-            if self._holds_all(most):
+            most = wider
+            if self.holds_all(most):
                 return self.of_all([query])[0]
             (lists,) = self.lists([query], most)
-
-    def _read(self, ordered: Ranking, ranking: Ranking) -> int:
-        """How long the lists ought to be for what was read of the order."""
-        read = 1 + int(np.flatnonzero(ordered.rows == ranking.rows[-1])[0])
-        return read if self.ranker.legs is None else COLLAPSE_SPARE * read
 
     def _collapsed(self, ranking: Ranking) -> Ranking:
         if self.kept is None:
             return ranking
         with self.timing.phase("fuse"):
             return ranking.of(self.opened.symbols.first(ranking.rows, self.ask.k))
+
+
+def first_most(ranker: Ranker, ask: Ask) -> int:
+    """How long the lists are at first: collapsing reads on behind the k best."""
+    most = ranker.listed(ask.k)
+    return most if ask.options.collapse is None else max(most, COLLAPSE_SPARE * ask.k)
+
+
+def wider_lists(ordered: Ranking, collapsed: Ranking, k: int, most: int, allowed: int, *, summed: bool) -> int | None:
+    """How long the lists ought to be for k symbols, None where those of `most` were long enough for what was read."""
+    if most >= allowed:
+        return None
+    if len(collapsed.rows) == k:
+        read = 1 + int(np.flatnonzero(ordered.rows == collapsed.rows[-1])[0])
+        if (COLLAPSE_SPARE * read if summed else read) <= most:
+            return None
+    return min(COLLAPSE_GROWTH * most, allowed)
 
 
 def hydrated(opened: OpenGeneration, rankings: Sequence[Ranking], timing: Timing) -> list[list[Hit]]:

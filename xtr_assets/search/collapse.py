@@ -34,6 +34,11 @@ class Symbols:
                 break
         return np.fromiter(met.values(), np.int64, len(met))
 
+    def places(self, rows: Ints) -> list[tuple[str, str, str] | None]:
+        """The symbol of each of rows int64 [n], (source, path, symbol); None for what has none."""
+        keys = map(self._key, rows.tolist())
+        return [None if isinstance(key, int) else key for key in keys]
+
     def bearing(self, name: Name, rows: Ints) -> Mask:
         """Which rows have the name that a query is: bool [len(rows)]."""
         keys = map(self._key, rows.tolist())

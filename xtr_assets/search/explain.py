@@ -9,6 +9,7 @@ from xtr_assets.core.token_spans import token_spans
 from xtr_assets.core.types import Ints, encoded_text
 from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
 from xtr_assets.search.legs import Legs
+from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Candidates, Ranking
 from xtr_assets.search.reader import OpenGeneration
@@ -44,7 +45,7 @@ def _explained(
                 count,
                 explain_spaces(ranking.candidates, opened.chunk_ids, row, opened.legs),
                 tokens,
-                explain_terms(opened, query, row),
+                explain_terms(opened.lexical, query, row),
             ),
         )
         for hit, row, tokens in zip(hits, rows, met, strict=True)
@@ -69,14 +70,14 @@ def explain_spaces(candidates: Candidates, chunk_ids: Ints, row: int, legs: Legs
             rank=1 + int(better.sum()),
             listed=1 + int(listed[0]) if len(listed) else None,
             weight=legs.blend.factors[name] if summed else None,
-            length=_length(legs, row, summed=summed) if name == "xtr" else None,
+            length=_length(legs, row, joined=name in candidates.legs) if name == "xtr" else None,
         )
     return spaces
 
 
-def _length(legs: Legs, row: int, *, summed: bool) -> float | None:
-    """What length took off the MaxSim of a row, None where it ranks alone and as it is."""
-    if summed:
+def _length(legs: Legs, row: int, *, joined: bool) -> float | None:
+    """What length took off the MaxSim of a row, also where ranks are joined; None where it ranks alone and as it is."""
+    if joined:
         return float(legs.shortened(np.array([row]))[0])
     return float(legs.shortened_alone(np.array([row]))[0]) if legs.blend.alone else None
 
@@ -130,10 +131,10 @@ def _places(surfaces: Sequence[str], hit: Hit) -> list[tuple[int, int] | tuple[N
     ]
 
 
-def explain_terms(opened: OpenGeneration, query: QueryVectors, row: int) -> tuple[TermMatch, ...]:
+def explain_terms(lexical: LexicalSpace | None, query: QueryVectors, row: int) -> tuple[TermMatch, ...]:
     """The words of the query that stand in a document, the one that adds most first; nothing where none is compared."""
-    if opened.lexical is None or query.terms is None:
+    if lexical is None or query.terms is None:
         return ()
-    met = [match for match in opened.lexical.index.explain(query.terms, row) if match.count]
+    met = [match for match in lexical.index.explain(query.terms, row) if match.count]
     met.sort(key=lambda match: (-match.score, match.term))
     return tuple(TermMatch(match.term, match.count, match.rows, match.score) for match in met)

@@ -3,24 +3,28 @@
 Who has this of all parts ranks as one index over all of them would (part_merge.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xtr_assets.core.fusion import Doubles
+from xtr_assets.core.fusion import Doubles, Moments, z_sum
 from xtr_assets.core.query_syntax import Query
 from xtr_assets.core.top_k import best_positions, distinct
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.core.where_syntax import COLUMNS, METADATA_PREFIX, Where
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.answer import Asked
+from xtr_assets.search.legs import NAME, Legs
 from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.phase_times import Timing
-from xtr_assets.search.ranker import scored
+from xtr_assets.search.ranker import ranked, scored
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import Ask
 from xtr_assets.search.retrievers import Listed, QueryVectors, Space
+
+# (source, path, symbol) of a chunk, None where it has no symbol.
+Place = tuple[str, str, str] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +35,7 @@ class PartCandidates:
     length : float64 [m], what length takes off MaxSim; lists : per space the candidates that it listed, positions
     int64, best first; allowed : how many rows of the part pass
     unknown : columns of the filter that the part does not have: none of its rows passes then
+    symbols : of each candidate, where hits are collapsed
     """
 
     ids: Ints
@@ -39,16 +44,84 @@ class PartCandidates:
     lists: Mapping[str, Ints]
     allowed: int
     unknown: tuple[str, ...] = ()
+    symbols: Sequence[Place] | None = None
 
 
 def part_candidates(
-    opened: OpenGeneration, ask: Ask, query: QueryVectors, text: Query, collection: Collection | None
+    opened: OpenGeneration,
+    ask: Ask,
+    query: QueryVectors,
+    text: Query,
+    collection: Collection | None,
+    most: int | None = None,
 ) -> PartCandidates:
     """As many candidates of each space as a list of the whole has, scored in all of them.
 
-    collection : of all parts, for the words of the query; None in a mode that compares none. Raises NotInThisIndex.
+    collection : of all parts, for the words of the query; None in a mode that compares none. most : how long the lists
+    are, by default what k asks for. Raises NotInThisIndex.
     """
-    spaces = tuple(_within(space, opened, collection) for space in opened.spaces(ask.mode))
+    asked, unknown = _asked(opened, ask, text, collection)
+    rows, lists = _listed(asked, query, most or asked.ranker.listed(ask.k))
+    scores = _scores(asked, query, rows, lists)
+    if len(rows) and not lists:
+        lists = {name: _best(name, values, rows) for name, values in scores.items()}
+    return _told(asked, query, rows, scores, {name: found.rows for name, found in lists.items()}, unknown)
+
+
+def part_scan(
+    opened: OpenGeneration,
+    ask: Ask,
+    query: QueryVectors,
+    text: Query,
+    collection: Collection | None,
+    moments: Mapping[str, Moments] | None = None,
+) -> PartCandidates:
+    """Of every allowed row, scored in every space, those that mode exact needs: without `moments`, the best of each
+    space, which say the moments of the whole; with them also the best of the sum.
+
+    The two best at least: how far the first stands above the second is part of its confidence.
+    """
+    asked, unknown = _asked(opened, ask, text, collection)
+    rows = np.flatnonzero(asked.allowed)
+    scores = _scores(asked, query, rows, {})
+    if not len(rows):
+        return _told(asked, query, rows, scores, {}, unknown)
+    ids, depth = opened.chunk_ids[rows], asked.ranker.listed(ask.k)
+    kept = [ranked(name, values, ids, depth) for name, values in scores.items()]
+    legs = asked.ranker.legs
+    if moments is not None and legs is not None:
+        fused = _summed(legs, query, rows, scores, moments)
+        if ask.options.collapse is None:
+            kept.append(best_positions(fused, ids, max(ask.k, 2)))
+        else:
+            order = best_positions(fused, ids, len(ids))
+            kept += [order[:2], order[opened.symbols.first(rows[order], ask.k)]]
+    places = distinct(np.concatenate(kept))
+    return _told(asked, query, rows[places], {name: values[places] for name, values in scores.items()}, {}, unknown)
+
+
+def _summed(
+    legs: Legs, query: QueryVectors, rows: Ints, scores: Mapping[str, Floats], moments: Mapping[str, Moments]
+) -> Doubles:
+    """The sums that the whole has by its moments; a row without a name has the mean one."""
+    legs_here = legs.of(rows, {**scores, **legs.names_of(query, rows), **legs.borne_by(query, rows, scores)})
+    found = {name: values for name, values in legs_here.items() if name in moments}
+    if NAME in found:
+        found[NAME] = np.where(np.isnan(found[NAME]), moments[NAME].mean, found[NAME])
+    return z_sum(found, moments, legs.blend.factors)
+
+
+def within(space: Space, opened: OpenGeneration, collection: Collection | None) -> Space:
+    """A space of a part, the lexical one as that of a part of the collection."""
+    if not isinstance(space, LexicalSpace) or collection is None:
+        return space
+    return LexicalSpace(space.index.within(collection), opened.generation.end_row)
+
+
+def _asked(
+    opened: OpenGeneration, ask: Ask, text: Query, collection: Collection | None
+) -> tuple[Asked, tuple[str, ...]]:
+    spaces = tuple(within(space, opened, collection) for space in opened.spaces(ask.mode))
     unknown = unknown_columns(opened, ask.where)
     allowed = np.zeros_like(opened.live) if unknown else opened.allowed(ask.where)
     demanded = opened.required.mask(text)
@@ -58,32 +131,45 @@ def part_candidates(
         opened, ask, allowed, Timing(), masked=ask.where is not None or bool(unknown), demanded=demanded is not None
     )
     asked.ranker = replace(asked.ranker, spaces=spaces)
-    rows, lists = _listed(asked, query)
-    if not len(rows):
-        nothing = {space.name: np.empty(0, np.float32) for space in spaces}
-        return PartCandidates(rows, nothing, np.empty(0), {}, asked.count, unknown)
-    scores = {space.name: scored(space, query, rows, lists.get(space.name)) for space in spaces}
-    if asked.scans:
-        lists = {name: _best(name, values, rows) for name, values in scores.items()}
+    return asked, unknown
+
+
+def _told(
+    asked: Asked,
+    query: QueryVectors,
+    rows: Ints,
+    scores: dict[str, Floats],
+    lists: Mapping[str, Ints],
+    unknown: tuple[str, ...],
+) -> PartCandidates:
+    opened, legs = asked.opened, asked.ranker.legs
     length = np.zeros(len(rows))
-    if asked.ranker.legs is not None:
-        scores |= asked.ranker.legs.names_of(query, rows)
-        scores |= asked.ranker.legs.borne_by(query, rows, scores)
-        length = asked.ranker.legs.shortened(rows)
+    if legs is not None and len(rows):
+        scores = scores | legs.names_of(query, rows)
+        scores |= legs.borne_by(query, rows, scores)
+        length = legs.shortened(rows)
     elif asked.ranker.shortened is not None:
         length = asked.ranker.shortened(rows)
-    places = {name: np.searchsorted(rows, found.rows) for name, found in lists.items()}
-    return PartCandidates(opened.chunk_ids[rows], scores, length, places, asked.count, unknown)
+    places = {name: np.searchsorted(rows, found) for name, found in lists.items()}
+    symbols = None if asked.ask.options.collapse is None else opened.symbols.places(rows)
+    return PartCandidates(opened.chunk_ids[rows], scores, length, places, asked.count, unknown, symbols)
 
 
-def _listed(asked: Asked, query: QueryVectors) -> tuple[Ints, Mapping[str, Listed]]:
+def _scores(asked: Asked, query: QueryVectors, rows: Ints, lists: Mapping[str, Listed]) -> dict[str, Floats]:
+    if not len(rows):
+        # A part of which nothing passes may have no index to be asked.
+        return {space.name: np.empty(0, np.float32) for space in asked.ranker.spaces}
+    return {space.name: scored(space, query, rows, lists.get(space.name)) for space in asked.ranker.spaces}
+
+
+def _listed(asked: Asked, query: QueryVectors, most: int) -> tuple[Ints, Mapping[str, Listed]]:
     """The candidates, ascending, and the list of each space; every allowed row, and no list, where one index of so few
     rows would score them all: so few may be all that the other parts together allow as well."""
     if not asked.count:
         return np.empty(0, np.int64), {}
-    if asked.scans:
+    if asked.holds_all(most):
         return np.flatnonzero(asked.allowed), {}
-    (lists,) = asked.lists([query], asked.ranker.listed(asked.ask.k))
+    (lists,) = asked.lists([query], most)
     return distinct(np.concatenate([found.rows for found in lists.values()])), lists
 
 
@@ -101,9 +187,3 @@ def unknown_columns(opened: OpenGeneration, where: Where | None) -> tuple[str, .
     fields = opened.filters.fields()
     asked = [column for column, _ in where.columns if column not in COLUMNS]
     return tuple(one for one in asked if one.removeprefix(METADATA_PREFIX) not in fields)
-
-
-def _within(space: Space, opened: OpenGeneration, collection: Collection | None) -> Space:
-    if not isinstance(space, LexicalSpace) or collection is None:
-        return space
-    return LexicalSpace(space.index.within(collection), opened.generation.end_row)

@@ -1,20 +1,22 @@
 """One ranking of what several parts said of a question; moments, ranks and ties are those of one index over all."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from xtr_assets.core.fusion import Doubles
+from xtr_assets.core.fusion import Doubles, Moments
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats, Ints
-from xtr_assets.search.answer import DEMANDED
+from xtr_assets.search.answer import DEMANDED, first_most, wider_lists
 from xtr_assets.search.confidence import Confidence, LowestConfidence
+from xtr_assets.search.explain import explain_spaces
+from xtr_assets.search.hits import SpaceExplanation
 from xtr_assets.search.legs import NAME, SYMBOL, Blend, Legs
-from xtr_assets.search.part_legs import PartCandidates
+from xtr_assets.search.part_legs import PartCandidates, Place
 from xtr_assets.search.part_spaces import merged
 from xtr_assets.search.phase_times import Timing
-from xtr_assets.search.ranker import Ranker, Ranking
+from xtr_assets.search.ranker import Ranker
 from xtr_assets.search.request import SUMMED, Ask
 from xtr_assets.search.retrievers import Listed, QueryVectors
 
@@ -24,13 +26,30 @@ NO_QUERY = QueryVectors()
 
 @dataclass(frozen=True, slots=True)
 class MergedHit:
-    """A chunk of a part, with what the set says of it."""
+    """A chunk of a part, with what the set says of it. spaces : how it stands in each, where that was asked for."""
 
     part: str
     chunk_id: int
     score: float
     scores: Mapping[str, float]
     confidence: float | None
+    spaces: Mapping[str, SpaceExplanation] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """The k best of all parts, or what has to be asked before they are known.
+
+    candidates : how many there were; listed : whether MaxSim's own indexes chose some of them
+    moments : what each leg was standardized with; wider : of collapsed hits how long the lists ought to be, None where
+    they were long enough
+    """
+
+    hits: list[MergedHit]
+    candidates: int = 0
+    listed: bool = False
+    moments: Mapping[str, Moments] = field(default_factory=dict)
+    wider: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,61 +86,111 @@ class ToldLegs(Legs):
     def shortened(self, rows: Ints) -> Doubles:
         return self.length[rows]
 
+    def shortened_alone(self, rows: Ints) -> Doubles:
+        return self.length[rows]
+
+
+def first_lists(ask: Ask, blend: Blend) -> int:
+    """How long the lists of the parts are at first."""
+    legs = ToldLegs(blend, None, None, None, np.empty(0), None, None) if ask.mode in SUMMED else None
+    shortened = (lambda rows: np.zeros(len(rows))) if ask.shortens(blend) else None
+    return first_most(Ranker((), np.empty(0, np.int64), legs, ask.options.fusion, shortened), ask)
+
 
 def merged_hits(
     parts: Mapping[str, PartCandidates],
     ask: Ask,
     blend: Blend,
     confidence: Confidence | LowestConfidence | None,
-) -> list[MergedHit]:
-    """The k best of all parts. blend : the weights of the legs, which all parts share."""
+    most: int | None = None,
+    *,
+    explain: bool = False,
+) -> Merged:
+    """The k best of all parts. blend : the weights of the legs, which all parts share; most : how long the lists were
+    that the parts were asked for, by default the first ones. In mode exact: of what `part_scan` told."""
     names = list(parts)
     told = list(parts.values())
     ids = np.concatenate([one.ids for one in told])
+    if not len(ids):
+        return Merged([])
     owner = np.repeat(np.arange(len(told)), [len(one.ids) for one in told])
     bases = np.cumsum([0, *(len(one.ids) for one in told)])[:-1]
     spaces = [name for name in told[0].scores if name not in (NAME, SYMBOL)]
     scores = {name: np.concatenate([one.scores[name] for one in told]) for name in spaces}
     summed = ask.mode in SUMMED
-    legs = None
     length = np.concatenate([one.length for one in told])
-    if summed:
-        legs = ToldLegs(blend, None, None, None, length, _besides(NAME, told), _besides(SYMBOL, told))
-    shortened = (lambda rows: length[rows]) if ask.shortens(blend) else None
-    ranker = Ranker(tuple(ToldSpace(name, scores[name]) for name in spaces), ids, legs, ask.options.fusion, shortened)
-    if not len(ids):
-        return []
+    legs = ToldLegs(blend, None, None, None, length, _besides(NAME, told), _besides(SYMBOL, told))
+    shortened = legs.shortened if ask.shortens(blend) else None
+    ranker = Ranker(
+        tuple(ToldSpace(name, scores[name]) for name in spaces),
+        ids,
+        legs if summed else None,
+        ask.options.fusion,
+        shortened,
+    )
     allowed = sum(one.allowed for one in told)
-    if ask.mode != "lexical" and ranker.scans(ranker.listed(ask.k), allowed):
-        # So few that each part told all of them.
-        ranking = ranker.rank_all(NO_QUERY, ask.k, np.arange(len(ids)), Timing())
+    first = first_most(ranker, ask)
+    most = most or first
+    kept = None if ask.options.collapse is None else len(ids)
+    # Lists of k decide at first whether one index would score all rows, also where collapsing asks for longer ones.
+    every = ask.mode != "lexical" and ranker.scans(ranker.listed(ask.k) if most == first else most, allowed)
+    if ask.mode == "exact" or every:
+        # So few that each part told all of them; or all that any place in an order of all depends on.
+        ranking = ranker.rank_all(NO_QUERY, ask.k, np.arange(len(ids)), Timing(), kept)
     else:
-        ranking = _of_lists(told, bases, scores, ranker, ask)
-    sure = confidence.said(ranking).tolist() if summed and confidence and ask.options.fusion == "zsum" else None
-    return [
-        MergedHit(names[int(owner[row])], int(ids[row]), score, by_space, None if sure is None else sure[place])
-        for place, (row, (score, by_space, _)) in enumerate(zip(ranking.rows.tolist(), ranking.numbers(), strict=True))
+        ranking = ranker.rank(NO_QUERY, ask.k, _lists(told, bases, scores, most, allowed), Timing(), kept)
+    wider = None
+    if kept is not None:
+        ordered, ranking = ranking, ranking.of(_first_symbols(told, ranking.rows, ask.k))
+        if ask.mode != "exact" and not every:
+            wider = wider_lists(ordered, ranking, ask.k, most, allowed, summed=summed)
+    if summed and confidence and ask.options.fusion == "zsum":
+        ranking = replace(ranking, confidence=confidence.said(ranking))
+    candidates = ranking.candidates
+    hits = [
+        MergedHit(
+            names[int(owner[row])],
+            int(ids[row]),
+            *numbers,
+            explain_spaces(candidates, ids, row, legs) if explain else {},
+        )
+        for row, numbers in zip(ranking.rows.tolist(), ranking.numbers(), strict=True)
     ]
+    return Merged(hits, len(candidates.rows), "xtr" in candidates.lists, candidates.moments, wider)
 
 
-def _of_lists(
-    told: Sequence[PartCandidates], bases: Ints, scores: Mapping[str, Floats], ranker: Ranker, ask: Ask
-) -> Ranking:
-    most = ranker.listed(ask.k)
+def _lists(
+    told: Sequence[PartCandidates], bases: Ints, scores: Mapping[str, Floats], most: int, allowed: int
+) -> dict[str, Listed]:
     listed = {name: _list(name, told, bases, values, most) for name, values in scores.items()}
-    listed[DEMANDED] = _demanded(told, bases)
-    return ranker.rank(NO_QUERY, ask.k, listed, Timing())
+    demanded = np.concatenate(_placed(DEMANDED, told, bases))
+    if len(demanded):
+        # As one index lists them: where its list of words has room, the lowest ids.
+        room = len(listed["lexical"].rows) < min(most, allowed)
+        ids = np.concatenate([one.ids for one in told])
+        demanded = np.sort(demanded[np.argsort(ids[demanded])[:most]]) if room else demanded[:0]
+    listed[DEMANDED] = Listed(demanded, np.zeros(len(demanded), np.float32))
+    return listed
 
 
 def _list(name: str, told: Sequence[PartCandidates], bases: Ints, scores: Floats, most: int) -> Listed:
-    own = [one.lists.get(name, np.empty(0, np.int64)) + base for one, base in zip(told, bases, strict=True)]
-    return merged([Listed(rows, scores[rows]) for rows in own], most)
+    return merged([Listed(rows, scores[rows]) for rows in _placed(name, told, bases)], most)
 
 
-def _demanded(told: Sequence[PartCandidates], bases: Ints) -> Listed:
-    own = [one.lists.get(DEMANDED, np.empty(0, np.int64)) + base for one, base in zip(told, bases, strict=True)]
-    rows = np.concatenate(own)
-    return Listed(rows, np.zeros(len(rows), np.float32))
+def _placed(name: str, told: Sequence[PartCandidates], bases: Ints) -> list[Ints]:
+    return [one.lists.get(name, np.empty(0, np.int64)) + base for one, base in zip(told, bases, strict=True)]
+
+
+def _first_symbols(told: Sequence[PartCandidates], rows: Ints, k: int) -> Ints:
+    """Positions int64 [m <= k], ascending, of the first row of each of the first k symbols in rows; what has no symbol
+    stands for itself."""
+    places = [place for one in told for place in (one.symbols or [None] * len(one.ids))]
+    met: dict[Place | int, int] = {}
+    for position, row in enumerate(rows.tolist()):
+        met.setdefault(places[row] or row, position)
+        if len(met) == k:
+            break
+    return np.fromiter(met.values(), np.int64, len(met))
 
 
 def _besides(key: str, told: Sequence[PartCandidates]) -> Floats | None:

@@ -138,19 +138,19 @@ class Ranker:
             return (alone if self.shortened is None else alone - self.shortened(rows)), {}
         ids = self.chunk_ids[rows]
         if self.fusion == "rrf":
-            fused_ids, fused = rrf([ids[_ranked(space.name, legs[space.name], ids)] for space in self.spaces])
+            fused_ids, fused = rrf([ids[ranked(space.name, legs[space.name], ids)] for space in self.spaces])
             # A row that no leg ranks has no part of any rank.
             at = np.minimum(np.searchsorted(fused_ids, ids), max(len(fused_ids) - 1, 0))
             return np.where(fused_ids[at] == ids, fused[at], 0.0) if len(fused_ids) else np.zeros(len(ids)), {}
         # Mean and spread come from the best of each space, also where all rows were scored: the weights of the legs are
         # then those of the approximate search, and do not move with how many rows are far away.
         n = self.listed(k)
-        top = distinct(np.concatenate([_ranked(space.name, scores[space.name], ids, n) for space in self.spaces]))
+        top = distinct(np.concatenate([ranked(space.name, scores[space.name], ids, n) for space in self.spaces]))
         moments = moments_of(legs, top)
         return z_sum(legs, moments, self.legs.blend.factors), moments
 
 
-def _ranked(leg: str, values: Floats | Doubles, ids: Ints, n: int | None = None) -> Ints:
+def ranked(leg: str, values: Floats | Doubles, ids: Ints, n: int | None = None) -> Ints:
     """Positions of the n best rows of a leg, best first; of the lexical one those that share a word with the query."""
     best = best_positions(values, ids, n)
     return best[values[best] > 0] if leg == "lexical" else best

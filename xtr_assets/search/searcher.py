@@ -102,6 +102,11 @@ class Searcher(Described):
         """The manifest of the generation that answers now: recipe, profile, encoder, checks."""
         return self._now().generation.manifest
 
+    @property
+    def encoder(self) -> QueryEncoder:
+        """What makes vectors of texts, and texts of tokens."""
+        return self._encoder
+
     def load_encoder(self) -> None:
         """Load the encoder of the generation now, which the first query would do."""
         self._encoder.of(self._now().generation).encode_queries(["warm"])
@@ -294,11 +299,6 @@ class Searcher(Described):
         """
         with self._counting(), self._using() as opened:
             return reconstructed(opened, chunk_ids)
-
-    def encoded(self, text: str, spaces: Sequence[str]) -> QueryVectors:
-        """A text as the generation that answers now is asked with it, for the `spaces` given."""
-        with self._counting(), self._using() as opened:
-            return self._encoder.encode(opened.generation, [text], spaces)[0]
 
     @contextmanager
     def opened(self) -> Iterator[OpenGeneration]:

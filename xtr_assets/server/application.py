@@ -35,7 +35,8 @@ from xtr_assets.server.limits import Limits
 from xtr_assets.server.live_recall import LiveRecall
 from xtr_assets.server.openapi import openapi_document
 from xtr_assets.server.page_files import page_routes
-from xtr_assets.server.part_route import Legs, Prepare, legs_of, parsed, prepared
+from xtr_assets.server.part_lookup import PART_ROUTES, PartAnswer
+from xtr_assets.server.part_route import Strict, parsed
 from xtr_assets.server.problem import Problem, problem_of, refused
 from xtr_assets.server.query_log import QueryLog
 from xtr_assets.server.question import parse_question
@@ -115,8 +116,7 @@ class Server:
             Route("/v1/generations/{number}/open", answered(self._open_beside), methods=["POST"]),
             Route("/v1/facets", answered(self._facets)),
             Route("/v1/state", answered(self._state)),
-            Route("/v1/part/prepare", answered(self._part_prepare), methods=["POST"]),
-            Route("/v1/part/legs", answered(self._part_legs), methods=["POST"]),
+            *(Route(path, self._part(kind, told), methods=["POST"]) for path, (kind, told) in PART_ROUTES.items()),
             Route("/healthz", answered(self._health)),
             Route("/readyz", answered(self._ready)),
             Route("/metrics", answered(self._metrics)),
@@ -135,7 +135,7 @@ class Server:
     # -- routes -------------------------------------------------------------------------------------------------------
 
     async def _search(self, request: Request) -> Response:
-        index, pinned = self._index(request), _pinned(request)
+        index, pinned = self._index(request), pinned_by(request)
         question = parse_question(await json_object(request, self._limits), self._limits)
         if question.kind == "queries":
             shared = Alike(index, pinned, question.alike)
@@ -146,8 +146,8 @@ class Server:
         return Response(found.body, headers=headers, media_type="application/json")
 
     async def _chunks(self, request: Request) -> Response:
-        index, pinned = self._index(request), _pinned(request)
-        ids = [_number(one, "ids") for one in request.query_params.get("ids", "").split(",") if one]
+        index, pinned = self._index(request), pinned_by(request)
+        ids = [number_in(one, "ids") for one in request.query_params.get("ids", "").split(",") if one]
         if len(ids) > self._limits.hits:
             raise refused(400, f"{len(ids)} ids, at most {self._limits.hits} are taken; ask in several requests")
 
@@ -158,10 +158,11 @@ class Server:
         return json_response(await self._gatherer.alone(_found(read)))
 
     async def _chunk(self, request: Request) -> Response:
-        index, pinned = self._index(request), _pinned(request)
-        chunk_id = _number(request.path_params["chunk_id"], "the chunk's id")
+        index, pinned = self._index(request), pinned_by(request)
+        chunk_id = number_in(request.path_params["chunk_id"], "the chunk's id")
         before, after = (
-            _number(request.query_params.get(name, "0"), name, self._limits.neighbours) for name in ("before", "after")
+            number_in(request.query_params.get(name, "0"), name, self._limits.neighbours)
+            for name in ("before", "after")
         )
 
         def read() -> dict[str, Any]:
@@ -171,7 +172,7 @@ class Server:
         return json_response(await self._gatherer.alone(_found(read)))
 
     async def _generation(self, request: Request) -> Response:
-        index, pinned = self._index(request), _pinned(request)
+        index, pinned = self._index(request), pinned_by(request)
 
         def read() -> dict[str, Any]:
             with index.use(pinned) as searcher:
@@ -183,7 +184,7 @@ class Server:
         return json_response(await self._gatherer.alone(partial(overview.generations, self._index(request))))
 
     async def _open_beside(self, request: Request) -> Response:
-        index, number = self._index(request), _number(request.path_params["number"], "the generation")
+        index, number = self._index(request), number_in(request.path_params["number"], "the generation")
 
         def opened() -> dict[str, Any]:
             index.open_beside(number)
@@ -192,7 +193,7 @@ class Server:
         return json_response(await self._gatherer.alone(opened))
 
     async def _facets(self, request: Request) -> Response:
-        index, pinned = self._index(request), _pinned(request)
+        index, pinned = self._index(request), pinned_by(request)
 
         def read() -> dict[str, Any]:
             with index.use(pinned) as searcher:
@@ -211,15 +212,15 @@ class Server:
 
         return json_response(await self._gatherer.alone(read))
 
-    async def _part_prepare(self, request: Request) -> Response:
-        index = self._index(request)
-        body = parsed(Prepare, await json_object(request, self._limits), self._limits)
-        return json_response(await self._gatherer.alone(partial(prepared, index, body)))
+    def _part(self, kind: type[Strict], answer: PartAnswer) -> Handler:
+        """A route of a part, for its front."""
 
-    async def _part_legs(self, request: Request) -> Response:
-        index = self._index(request)
-        body = parsed(Legs, await json_object(request, self._limits), self._limits)
-        return json_response(await self._gatherer.alone(partial(legs_of, index, body)))
+        async def told(request: Request) -> Response:
+            index = self._index(request)
+            body = parsed(kind, await json_object(request, self._limits), self._limits)
+            return json_response(await self._gatherer.alone(partial(answer, index, body)))
+
+        return answered(told)
 
     async def _health(self, _: Request) -> Response:
         return json_response({"ok": True})
@@ -327,12 +328,14 @@ def _found(read: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
     return tried
 
 
-def _pinned(request: Request) -> int | None:
+def pinned_by(request: Request) -> int | None:
+    """The generation that a request names. Raises Problem 400."""
     given = request.headers.get(GENERATION_HEADER)
-    return None if given is None else _number(given, GENERATION_HEADER)
+    return None if given is None else number_in(given, GENERATION_HEADER)
 
 
-def _number(text: str, name: str, most: int = 2**63 - 1) -> int:
+def number_in(text: str, name: str, most: int = 2**63 - 1) -> int:
+    """A whole number of a request, from 0. Raises Problem 400."""
     # 19 digits are 64 bits. `isdigit` alone takes digits of other scripts, and powers.
     if not (text.isascii() and text.isdigit() and len(text) <= 19) or int(text) > most:
         raise refused(400, f"{name} is {text[:40]!r}; give a whole number from 0 to {most}")

@@ -36,6 +36,8 @@ ROUTES = (
     "/v1/state",
     "/v1/part/prepare",
     "/v1/part/legs",
+    "/v1/part/chunks",
+    "/v1/part/explain",
     "/metrics",
     AGENTS,
 )

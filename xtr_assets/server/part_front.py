@@ -1,18 +1,18 @@
 """The front of a set of parts that other servers hold: it opens no index, and answers as one over all rows would.
 
 A question is answered from the generations of one move, or from those of the move before where a part does not hold
-the last one yet; never from some of each. Three rounds: words are counted and the question is encoded once; each part
-gives its candidates with their raw scores; the chunks of the best are read where they lie.
+the last one yet; never from some of each. Rounds (part_rounds.py): words are counted and the question is encoded once;
+each part gives its candidates with their raw scores; the chunks of the best are read where they lie.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,21 +20,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from xtr_assets.core.errors import EncoderMismatch, GenerationError, InvalidInput, XtrAssetsError
-from xtr_assets.index.lexical.collection import Collection as Words
-from xtr_assets.search.confidence import LowestConfidence
-from xtr_assets.search.legs import Blend
-from xtr_assets.search.part_legs import PartCandidates
-from xtr_assets.search.part_merge import MergedHit, merged_hits
+from xtr_assets.core.errors import GenerationError, XtrAssetsError
+from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.request import Ask
-from xtr_assets.server.application import GENERATION_HEADER, answered, http_problem, json_response
+from xtr_assets.server.application import GENERATION_HEADER, answered, json_response, number_in, pinned_by
 from xtr_assets.server.bearers import Bearers
-from xtr_assets.server.guard import Guard
+from xtr_assets.server.guard import Guard, response_of
 from xtr_assets.server.json_body import json_object
-from xtr_assets.server.limits import RETRY_AFTER, Limits
-from xtr_assets.server.part_call import PartAbsent, PartDown, PartRequest, PartServers, together
-from xtr_assets.server.part_route import MODES, candidates_of, front_ask
-from xtr_assets.server.problem import Problem
+from xtr_assets.server.limits import Limits
+from xtr_assets.server.part_call import PartAbsent, PartDown, PartRequest, PartServers
+from xtr_assets.server.part_rounds import PartRounds, Told, later
+from xtr_assets.server.part_route import MODES, front_ask
+from xtr_assets.server.problem import Problem, refused
 from xtr_assets.server.question import Question, parse_question
 from xtr_assets.storage.parts.part_records import PartMove
 from xtr_assets.storage.parts.part_set_reader import PartSetReader
@@ -42,19 +39,9 @@ from xtr_assets.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
-# Of a question's settings those that a part's index takes, and those that the front needs by itself.
-OF_INDEXES = ("nprobe", "ef_search", "k_prime", "rescore")
+Found = TypeVar("Found")
+
 PARTS_HEADER, PARTIAL_HEADER = "Xtr-Parts", "Xtr-Partial"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One question on its way: what is asked, of which move, without which parts."""
-
-    move: PartMove
-    question: Question
-    ask: Ask
-    names: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -86,17 +73,20 @@ class PartFront:
         poll_seconds: float = 1.0,
     ) -> None:
         self.name, self._folder, self._servers, self._partial = name, folder, servers, partial
+        self._rounds = PartRounds(servers)
         self._limits, self._poll_seconds, self._known = limits or Limits(), poll_seconds, Known()
         self._bearers = bearers
         self._room = asyncio.Semaphore(self._limits.queue)
         routes = [
             Route("/v1/search", answered(self._search), methods=["POST"]),
+            Route("/v1/chunks", answered(self._chunks)),
+            Route("/v1/chunks/{chunk_id}", answered(self._chunk)),
             Route("/v1/generation", answered(self._generation)),
             Route("/healthz", answered(self._health)),
             Route("/readyz", answered(self._ready)),
             Route("/metrics", answered(self._metrics)),
         ]
-        starlette = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: http_problem})
+        starlette = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: _no_route})
         self.app = Guard(starlette, bearers, hosts)
 
     def look(self) -> None:
@@ -113,16 +103,12 @@ class PartFront:
     # -- routes -------------------------------------------------------------------------------------------------------
 
     async def _search(self, request: Request) -> Response:
+        moves = self._moves(request)
         question = parse_question(await json_object(request, self._limits), self._limits)
-        ask = front_ask(question)
-        started = perf_counter()
-        try:
-            async with asyncio.timeout(self._limits.seconds), self._room:
-                told, lists = await self._answer(question, ask)
-        except TimeoutError:
-            raise Problem(
-                503, GenerationError.__name__, f"the parts took longer than {self._limits.seconds:g} s", _later()
-            ) from None
+        ask, explain = front_ask(question)
+        started, timing = perf_counter(), Timing()
+        told, lists = await self._in_time(self._answer(moves, question, ask, explain))
+        timing.observe(question.mode, len(question.asked))
         missing = sorted(set(told.move.parts) - set(told.names))
         named = {name: told.move.parts[name].generation for name in told.names}
         head = {
@@ -141,16 +127,41 @@ class PartFront:
             response.headers[PARTIAL_HEADER] = " ".join(missing)
         return response
 
-    async def _generation(self, _: Request) -> Response:
-        known = self._known
-        if not known.moves:
-            raise Problem(503, GenerationError.__name__, f"the set {self.name!r} does not answer: {known.problem}")
-        move = known.moves[-1]
+    async def _chunks(self, request: Request) -> Response:
+        moves = self._moves(request)
+        ids = [number_in(one, "ids") for one in request.query_params.get("ids", "").split(",") if one]
+        if len(ids) > self._limits.hits:
+            raise refused(400, f"{len(ids)} ids, at most {self._limits.hits} are taken; ask in several requests")
+        move, found = await self._in_time(self._looked_up(moves, ids))
+        chunks = {one["chunk_id"]: one for document in found for one in document["chunks"]}
+        told = [{**chunks[one], "rank": rank} for rank, one in enumerate(ids, 1)]
+        return json_response({"index": self.name, "generation": move.number, "chunks": told})
+
+    async def _chunk(self, request: Request) -> Response:
+        moves, chunk_id = self._moves(request), number_in(request.path_params["chunk_id"], "the chunk's id")
+        before, after = (
+            number_in(request.query_params.get(name, "0"), name, self._limits.neighbours)
+            for name in ("before", "after")
+        )
+        move, found = await self._in_time(self._looked_up(moves, [chunk_id], before, after))
+        (document,) = (one for one in found if one["chunks"])
         return json_response(
             {
                 "index": self.name,
                 "generation": move.number,
-                "published": move.number,
+                "chunk": document["chunks"][0],
+                "before": document.get("before", []),
+                "after": document.get("after", []),
+            }
+        )
+
+    async def _generation(self, request: Request) -> Response:
+        known, (move, *_) = self._known, self._moves(request)
+        return json_response(
+            {
+                "index": self.name,
+                "generation": move.number,
+                "published": known.moves[-1].number,
                 "answered": known.answered or None,
                 "problem": known.problem,
                 "live_rows": move.live_rows,
@@ -183,133 +194,109 @@ class PartFront:
 
     # -- one question -------------------------------------------------------------------------------------------------
 
-    async def _answer(self, question: Question, ask: Ask) -> tuple[Told, list[list[dict[str, Any]]]]:
-        """From the last move, or the one before where a part has not the generation of the last yet."""
-        moves = self._known.moves
+    def _moves(self, request: Request) -> list[PartMove]:
+        """The moves that a request may be answered from, the first that can be is: the one that it pins; else the last,
+        or the one before where a part has not the generation of the last yet. Raises Problem."""
+        named = request.query_params.get("index")
+        if named is not None and named != self.name:
+            raise refused(404, f"no index {named[:100]!r} here; there is {self.name}")
+        moves, pinned = self._known.moves, pinned_by(request)
         if not moves:
-            raise Problem(503, GenerationError.__name__, f"the set does not answer: {self._known.problem}", _later())
-        before = [move for move in moves[:-1] if move.number == (self._known.answered or moves[-1].number - 1)]
+            raise Problem(
+                503, GenerationError.__name__, f"the set {self.name!r} does not answer: {self._known.problem}", later()
+            )
+        if pinned is None:
+            return [
+                moves[-1],
+                *(move for move in moves[:-1] if move.number == (self._known.answered or moves[-1].number - 1)),
+            ]
+        if found := [move for move in moves if move.number == pinned]:
+            return found
+        raise Problem(
+            410,
+            GenerationError.__name__,
+            f"move {pinned} is unknown here, there are {moves[0].number} to {moves[-1].number}; `refresh` moves to the "
+            "one that serves",
+        )
+
+    async def _in_time(self, work: Coroutine[Any, Any, Found]) -> Found:
+        """What the parts answer, or 503 after as long as a question may take."""
+        try:
+            async with asyncio.timeout(self._limits.seconds), self._room:
+                return await work
+        except TimeoutError:
+            raise Problem(
+                503, GenerationError.__name__, f"the parts took longer than {self._limits.seconds:g} s", later()
+            ) from None
+        finally:
+            work.close()
+
+    async def _first_of(self, moves: Sequence[PartMove], ask: Callable[[PartMove], Awaitable[Found]]) -> Found:
+        """From the first of the moves whose generations all parts have."""
         absent: PartAbsent | None = None
-        for move in (moves[-1], *before):
+        for move in moves:
             try:
-                found = await self._from(Told(move, question, ask, tuple(move.parts)))
+                found = await ask(move)
             except PartAbsent as error:
                 log.warning("move %d is not answered from: %s", move.number, error)
                 absent = error
                 continue
-            self._known.answered = max(self._known.answered, move.number)
             return found
         assert absent is not None
+        numbers = " or ".join(str(move.number) for move in moves)
         raise Problem(
-            503, GenerationError.__name__, f"part {absent.part} does not hold the generation of any move", _later()
+            503 if moves[0] is self._known.moves[-1] else 410,
+            GenerationError.__name__,
+            f"part {absent.part} does not hold the generation of move {numbers}",
+            later(),
         )
+
+    async def _answer(
+        self, moves: Sequence[PartMove], question: Question, ask: Ask, explain: bool
+    ) -> tuple[Told, list[list[dict[str, Any]]]]:
+        told, lists = await self._first_of(
+            moves, lambda move: self._from(Told(move, question, ask, explain, tuple(move.parts)))
+        )
+        self._known.answered = max(self._known.answered, told.move.number)
+        return told, lists
+
+    async def _looked_up(
+        self, moves: Sequence[PartMove], ids: Sequence[int], before: int = 0, after: int = 0
+    ) -> tuple[PartMove, list[dict[str, Any]]]:
+        """What the parts say of chunks. A part that is down matters where a chunk is in none of the others."""
+        body = {"ids": list(ids), "before": before, "after": after}
+
+        async def of(move: PartMove) -> tuple[PartMove, list[dict[str, Any]]]:
+            asked = [self._rounds.of_part(move, name, "/v1/part/chunks", body) for name in move.parts]
+            told = await asyncio.gather(*asked, return_exceptions=True)
+            found = [one for one in told if not isinstance(one, BaseException)]
+            there = {chunk["chunk_id"] for document in found for chunk in document["chunks"]}
+            lacking = [one for one in ids if one not in there]
+            errors = [one for one in told if isinstance(one, BaseException)]
+            if lacking and errors:
+                raise _down(errors[0]) if isinstance(errors[0], PartDown) else errors[0]
+            if lacking:
+                raise refused(
+                    404,
+                    f"chunk {lacking[0]} is not in generation {move.number} ({len(lacking)} of {len(ids)} are not); "
+                    "search again: a changed text keeps its chunk_id, a moved or deleted one does not",
+                )
+            return move, found
+
+        return await self._first_of(moves, of)
 
     async def _from(self, told: Told) -> tuple[Told, list[list[dict[str, Any]]]]:
         """All texts of a question from one move and the same parts."""
         while True:
             try:
-                return told, [await self._one(told, text) for text in told.question.asked]
+                return told, [await self._rounds.answered(told, text) for text in told.question.asked]
             except PartDown as error:
                 log.warning("%s", error)
                 left = tuple(name for name in told.names if name != error.part)
                 if not self._partial or not left:
-                    raise Problem(
-                        503, GenerationError.__name__, f"part {error.part} does not answer on any server", _later()
-                    ) from error
+                    raise _down(error) from error
                 # Counts, means and spreads are of those that answer: all of it is asked again.
-                told = Told(told.move, told.question, told.ask, left)
-
-    async def _one(self, told: Told, text: str) -> list[dict[str, Any]]:
-        if not text.strip():
-            return []
-        prepared = await self._prepared(told, text)
-        candidates = await self._candidates(told, text, prepared)
-        if unknown := [one for one in _first(candidates).unknown if all(one in c.unknown for c in candidates.values())]:
-            raise InvalidInput(f"no column {unknown[0]!r} to filter on: no part has it")
-        blend = Blend.of(_first(prepared)["blend"])
-        confidence = LowestConfidence.of([one["confidence"] for one in prepared.values()])
-        best = await asyncio.to_thread(merged_hits, candidates, told.ask, blend, confidence)
-        return await self._read(told, best)
-
-    async def _prepared(self, told: Told, text: str) -> dict[str, dict[str, Any]]:
-        """What the parts say of a text; the first of them encodes it."""
-        asked = {"query": text, "mode": told.question.mode, "syntax": told.ask.syntax}
-        vectors = told.question.mode != "lexical"
-        found = await self._of_parts(
-            told, "/v1/part/prepare", lambda name: {**asked, "encode": vectors and name == told.names[0]}
-        )
-        made_by = {name: one["fingerprint"] for name, one in found.items()}
-        wrong = [name for name, one in made_by.items() if one != told.move.fingerprint]
-        if wrong:
-            raise Problem(
-                503,
-                EncoderMismatch.__name__,
-                f"part {wrong[0]} has vectors of {made_by[wrong[0]][:8]}, the move of {told.move.fingerprint[:8]}",
-            )
-        return found
-
-    async def _candidates(
-        self, told: Told, text: str, prepared: Mapping[str, Mapping[str, Any]]
-    ) -> dict[str, PartCandidates]:
-        first = _first(prepared)
-        body = {
-            "query": text,
-            "mode": told.question.mode,
-            "k": told.question.k,
-            "where": told.question.where,
-            "syntax": told.ask.syntax,
-            "settings": {name: told.question.settings[name] for name in OF_INDEXES if name in told.question.settings},
-            "embedding": first.get("embedding"),
-            "tokens": first.get("tokens"),
-        }
-        counted = [Words(**one["collection"]) for one in prepared.values() if "collection" in one]
-        if counted:
-            whole = Words.of(counted)
-            body["collection"] = {"rows": whole.rows, "length": whole.length, "frequencies": whole.frequencies}
-        found = await self._of_parts(told, "/v1/part/legs", lambda _: body)
-        try:
-            return {name: candidates_of(one) for name, one in found.items()}
-        except (KeyError, TypeError, ValueError) as error:
-            raise Problem(
-                503, GenerationError.__name__, f"a part told what is no candidate: {error}", _later()
-            ) from error
-
-    async def _read(self, told: Told, best: Sequence[MergedHit]) -> list[dict[str, Any]]:
-        """The chunks of the best hits, each from its part."""
-        wanted: dict[str, list[int]] = {}
-        for hit in best:
-            wanted.setdefault(hit.part, []).append(hit.chunk_id)
-        asked = {
-            name: self._servers.ask(
-                name,
-                PartRequest(
-                    "/v1/chunks",
-                    query={"ids": ",".join(map(str, ids))},
-                    pinned=told.move.parts[name].generation,
-                ),
-            )
-            for name, ids in wanted.items()
-        }
-        found = await together(asked)
-        chunks = {one["chunk_id"]: one for document in found.values() for one in document["chunks"]}
-        return [
-            {
-                **chunks[hit.chunk_id],
-                "rank": rank,
-                "score": hit.score,
-                "scores": dict(hit.scores),
-                "confidence": hit.confidence,
-            }
-            for rank, hit in enumerate(best, 1)
-        ]
-
-    async def _of_parts(self, told: Told, path: str, body: Any) -> dict[str, dict[str, Any]]:
-        asked = {}
-        for name in told.names:
-            state = told.move.parts[name]
-            named = {"generation": state.generation, "sha256": state.manifest_sha256}
-            asked[name] = self._servers.ask(name, PartRequest(path, {**body(name), **named}))
-        return await together(asked)
+                told = replace(told, names=left)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -328,9 +315,16 @@ class PartFront:
             await asyncio.to_thread(self.look)
 
 
-def _first(found: Mapping[str, Any]) -> Any:
-    return next(iter(found.values()))
+def _down(error: PartDown) -> Problem:
+    return Problem(503, GenerationError.__name__, f"part {error.part} does not answer on any server", later())
 
 
-def _later() -> dict[str, str]:
-    return {"Retry-After": str(RETRY_AFTER)}
+async def _no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    problem = refused(
+        error.status_code,
+        f"a front of parts does not answer {request.method} {request.url.path[:100]}; it has POST /v1/search, GET "
+        "/v1/chunks, /v1/generation, /healthz, /readyz and /metrics. A server over the whole set has the rest: "
+        "`xtr-assets serve --warehouse SET`",
+    )
+    return response_of(Problem(problem.status, problem.kind, problem.message, error.headers or {}))

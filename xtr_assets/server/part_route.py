@@ -1,7 +1,7 @@
 """What a server tells a front of several: counts of words, vectors of questions, candidates with their raw scores.
 
-Both routes answer from exactly the generation that is asked for, by number and by the sha256 of its manifest, or not at
-all. Bounds and tokens are those of every other route.
+These routes, and those of part_lookup.py, answer from exactly the generation that is asked for, by number and by the
+sha256 of its manifest, or not at all. Bounds and tokens are those of every other route.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +15,14 @@ from xtr_assets.core.arguments import query_tokens, query_vectors
 from xtr_assets.core.asked_name import asked_name
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.field_problem import problems
+from xtr_assets.core.fusion import Moments
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.query_syntax import parse_query
-from xtr_assets.core.search_options import SearchOptions
+from xtr_assets.core.search_options import Collapse, SearchOptions
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.confidence import PROFILE_KEY
-from xtr_assets.search.part_legs import PartCandidates, part_candidates
+from xtr_assets.search.legs import SYMBOL
+from xtr_assets.search.part_legs import PartCandidates, Place, part_candidates, part_scan
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import Ask
 from xtr_assets.search.retrievers import QueryVectors
@@ -31,12 +33,16 @@ from xtr_assets.server.problem import Problem, refused
 from xtr_assets.server.question import Question, parse_question
 from xtr_assets.storage.parts.part_set_reader import manifest_digest
 
-# What a front answers: `exact` scores every row of all parts, which no list of candidates adds up to.
-MODES = ("hybrid", "dense", "xtr", "lexical")
+Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
+# What a front answers.
+MODES: tuple[Mode, ...] = ("hybrid", "dense", "xtr", "lexical", "exact")
+# How long a front lets lists become in search of different symbols: a candidate takes some 200 bytes of JSON.
+MOST_LISTED = 20_000
 # A word of a query is asked for once; a page of text has fewer different ones.
 MOST_TERMS = 4096
 # float32 [n]: numbers of JSON, which hold each of them exactly.
 Numbers = list[float]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Strict(BaseModel):
@@ -51,7 +57,7 @@ class Prepare(Strict):
     generation: Annotated[int, Field(ge=1)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     query: str
-    mode: Literal["hybrid", "dense", "xtr", "lexical"]
+    mode: Mode
     syntax: Literal["terms", "plain"] = "terms"
     encode: bool = False
 
@@ -65,12 +71,16 @@ class ToldCollection(Strict):
 
 
 class Legs(Strict):
-    """Body of POST /v1/part/legs: the candidates of this part, scored in every space of the mode."""
+    """Body of POST /v1/part/legs: the candidates of this part, scored in every space of the mode.
+
+    most : how long the lists are, by default what k asks for; moments : of mode exact, mean and spread of each leg in
+    the whole: the best of the sum are told as well
+    """
 
     generation: Annotated[int, Field(ge=1)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     query: str
-    mode: Literal["hybrid", "dense", "xtr", "lexical"]
+    mode: Mode
     k: int
     where: dict[str, Any] | None = None
     syntax: Literal["terms", "plain"] = "terms"
@@ -78,9 +88,12 @@ class Legs(Strict):
     embedding: Numbers | None = None
     tokens: list[Numbers] | None = None
     collection: ToldCollection | None = None
+    collapse: Collapse | None = None
+    most: Annotated[int, Field(ge=1, le=MOST_LISTED)] | None = None
+    moments: dict[str, tuple[Finite, Annotated[Finite, Field(ge=0)]]] | None = None
 
 
-Body = TypeVar("Body", Prepare, Legs)
+Body = TypeVar("Body", bound=Strict)
 
 
 def parsed(kind: type[Body], document: Mapping[str, Any], limits: Limits) -> Body:
@@ -89,10 +102,9 @@ def parsed(kind: type[Body], document: Mapping[str, Any], limits: Limits) -> Bod
         body = kind.model_validate(document)
     except ValidationError as error:
         raise refused(400, problems(dict(item) for item in error.errors()[:3])) from error
-    asked: dict[str, Any] = {"query": body.query, "mode": body.mode, "syntax": body.syntax}
-    if isinstance(body, Legs):
-        asked |= {"k": body.k, "where": body.where, **body.settings}
-    parse_question(asked, limits)
+    told = body.model_dump(include={"query", "mode", "syntax", "k", "where", "settings"})
+    if "query" in told:
+        parse_question({**told.pop("settings", {}), **told}, limits)
     return body
 
 
@@ -111,9 +123,10 @@ def prepared(index: HostedIndex, body: Prepare) -> dict[str, Any]:
             counted = opened.lexical.index.counted(tuple(query_terms(text)))
             told["collection"] = {"rows": counted.rows, "length": counted.length, "frequencies": counted.frequencies}
         if body.encode:
-            vectors = searcher.encoded(text, names)
+            vectors = searcher.encoder.encode(opened.generation, [text], names)[0]
             told["embedding"] = None if vectors.embedding is None else vectors.embedding.tolist()
             told["tokens"] = None if vectors.tokens is None else vectors.tokens.tolist()
+            told["token_ids"] = None if vectors.token_ids is None else vectors.token_ids.tolist()
         return told
 
 
@@ -121,11 +134,14 @@ def legs_of(index: HostedIndex, body: Legs) -> dict[str, Any]:
     """What POST /v1/part/legs answers, in a worker thread."""
     with held(index, body.generation, body.sha256) as searcher, searcher.opened() as opened:
         settings: dict[str, Any] = body.settings
-        ask = Ask.checked(SearchOptions(body.k, **settings), body.mode, body.where, body.syntax)
+        options = SearchOptions(body.k, **settings, collapse=body.collapse)
+        ask = Ask.checked(options, body.mode, body.where, body.syntax)
         text = parse_query(body.query, body.syntax)
-        told = body.collection
-        collection = None if told is None else Collection(told.rows, told.length, told.frequencies)
-        found = part_candidates(opened, ask, _vectors(opened, body, text.text), text, collection)
+        collection, vectors = collection_of(body.collection), _vectors(opened, body, text.text)
+        if body.mode == "exact":
+            found = part_scan(opened, ask, vectors, text, collection, _moments(opened, body))
+        else:
+            found = part_candidates(opened, ask, vectors, text, collection, body.most)
         return candidates_document(opened.number, found)
 
 
@@ -142,7 +158,13 @@ def candidates_document(generation: int, found: PartCandidates) -> dict[str, Any
         "lists": {name: places.tolist() for name, places in found.lists.items()},
         "allowed": found.allowed,
         "unknown": list(found.unknown),
+        **({} if found.symbols is None else {"symbols": found.symbols}),
     }
+
+
+def collection_of(told: ToldCollection | None) -> Collection | None:
+    """What the words of all parts come to, as it was told."""
+    return None if told is None else Collection(told.rows, told.length, told.frequencies)
 
 
 @contextmanager
@@ -165,6 +187,19 @@ def held(index: HostedIndex, number: int, sha256: str) -> Iterator[Searcher]:
         yield searcher
 
 
+def _moments(opened: OpenGeneration, body: Legs) -> dict[str, Moments] | None:
+    """What the legs of the whole are standardized with. A name that is borne adds what it weighs, and may be met here
+    alone."""
+    if body.moments is None:
+        return None
+    found = {SYMBOL: Moments(0.0, 1.0), **{name: Moments(*told) for name, told in body.moments.items()}}
+    spaces = {space.name for space in opened.spaces(body.mode)}
+    weights = opened.legs.blend.weights
+    if lacking := sorted(name for name in spaces - set(found) if weights.get(name)):
+        raise refused(400, f"`moments` lack {lacking[0]!r}, which this part sums")
+    return found
+
+
 def _vectors(opened: OpenGeneration, body: Legs, text: str) -> QueryVectors:
     """The vectors of a question, held against the index as those of any caller; refused where a space lacks one."""
     encoder = opened.generation.manifest.encoder
@@ -181,18 +216,28 @@ def _vectors(opened: OpenGeneration, body: Legs, text: str) -> QueryVectors:
     return QueryVectors(embedding, tokens, None, tuple(query_terms(text)), asked_name(text))
 
 
-def front_ask(question: Question) -> Ask:
-    """What a front can be asked. Raises Problem 400, InvalidInput."""
+def front_ask(question: Question) -> tuple[Ask, bool]:
+    """What a front is asked, and whether hits are explained. Raises Problem 400 for what it does not answer,
+    InvalidInput."""
     if question.kind != "queries":
-        raise refused(400, f"a front of parts is asked in words, and not with {question.kind}; ask each part")
-    if question.mode not in MODES:
-        raise refused(400, f"mode is {question.mode!r}; a front of parts answers in mode {', '.join(MODES)}")
+        raise refused(
+            400,
+            f"a front of parts is asked in words, and not with {question.kind}; ask with `query`, or a server over the "
+            "whole set (`xtr-assets serve --warehouse SET`)",
+        )
     settings = dict(question.settings)
-    for name in ("explain", "collapse"):
-        if settings.pop(name, None):
-            raise refused(400, f"{name} is not answered by a front of parts; serve the set as a whole for that")
-    syntax = settings.pop("syntax", "terms")
-    return Ask.checked(SearchOptions(question.k, **settings), question.mode, question.where, syntax)
+    syntax, explain = settings.pop("syntax", "terms"), bool(settings.pop("explain", False))
+    ask = Ask.checked(SearchOptions(question.k, **settings), question.mode, question.where, syntax)
+    if ask.mode == "exact":
+        # Both say the rank of a hit among all rows of all parts.
+        asked = {"fusion": ask.options.fusion == "rrf", "explain": explain}
+        for name in (name for name, given in asked.items() if given):
+            raise refused(
+                400,
+                f"{name} is {question.settings[name]!r} in mode 'exact', which a front of parts does not answer; ask "
+                "in mode 'hybrid', or a server over the whole set (`xtr-assets serve --warehouse SET`)",
+            )
+    return ask, explain
 
 
 def candidates_of(document: Mapping[str, Any]) -> PartCandidates:
@@ -204,7 +249,18 @@ def candidates_of(document: Mapping[str, Any]) -> PartCandidates:
     wrong = [name for name, places in lists.items() if len(places) and not 0 <= places.min() <= places.max() < len(ids)]
     if wrong or length.shape != ids.shape:
         raise ValueError(f"{len(ids)} ids, {length.shape} lengths, lists that lead elsewhere: {wrong}")
-    return PartCandidates(ids, scores, length, lists, int(document["allowed"]), tuple(map(str, document["unknown"])))
+    symbols = None if document.get("symbols") is None else [_place(one) for one in document["symbols"]]
+    if symbols is not None and len(symbols) != len(ids):
+        raise ValueError(f"{len(ids)} ids, {len(symbols)} symbols")
+    unknown = tuple(map(str, document["unknown"]))
+    return PartCandidates(ids, scores, length, lists, int(document["allowed"]), unknown, symbols)
+
+
+def _place(told: Any) -> Place:
+    if told is None:
+        return None
+    source, path, symbol = told
+    return str(source), str(path), str(symbol)
 
 
 def _floats(values: Sequence[float | None], count: int) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -13,6 +13,7 @@ from xtr_assets.core.errors import SourceError
 from xtr_assets.defs import in_process
 from xtr_assets.defs.in_process import BuildResult
 from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.cli.conftest import enter
 from xtr_assets_tests.fixtures import make_chunk, publish_chunks
 
@@ -61,6 +62,14 @@ def test_a_set_from_nothing_to_a_rollback(tmp_path: Path, monkeypatch: pytest.Mo
     assert kept["part-0002"]["kept"] == [1] and kept["part-0002"]["dry_run"]
     health = json.loads(run("health", "-w", "set", "--json").stdout)
     assert health["ok"] and health["move"] == 3 and set(health["parts"]) == {"part-0001", "part-0002"}
+    moves = json.loads(run("generations", "-w", "set", "--json").stdout)
+    assert [(one["number"], one["to"], one["parts"]["part-0002"]["generation"], one["live_rows"]) for one in moves] == [
+        (1, None, 1, 6),
+        (2, None, 2, 6),
+        (3, 1, 1, 6),
+    ]
+    listed = " ".join(run("generations", "-w", "set").stderr.split())
+    assert "rolled_back to 1" in listed and listed.count("serves") == 1
     damaged = next((tmp_path / "set" / "parts" / "part-0001" / "segments").rglob("chunks.parquet"))
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
     (tmp_path / "set" / "moves" / "00000002.json").unlink()
@@ -145,6 +154,24 @@ def test_what_is_shown_of_a_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "sources unknown here" in " ".join(shown.stderr.split())
 
 
+def test_a_set_is_evaluated_as_the_one_index_of_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    enter(tmp_path, monkeypatch)
+    run("parts", "init", "set")
+    every = [
+        make_chunk(f"{part}{i}.py", f"f{i}", f"{part} text {i}") for part in ("zebra", "giraffe") for i in range(3)
+    ]
+    publish_chunks(Warehouse.create("one"), every, recipe="Flat")
+    for part in ("zebra", "giraffe"):
+        run("parts", "add", "set", part)
+        own = [chunk for chunk in every if chunk.path.startswith(part)]
+        publish_chunks(PartSet.open("set").warehouse(part), own, shard=part, recipe="Flat")
+    run("parts", "publish", "set", "--force", "no gate here")
+    Path("queries.jsonl").write_text('{"_id": "1", "text": "zebra"}\n{"_id": "2", "text": "giraffe text 2"}\n')
+    Path("qrels.tsv").write_text("query-id\tcorpus-id\tscore\n1\tzebra1.py\t1\n2\tgiraffe2.py\t1\n")
+    found = [json.loads(run("evaluate", ".", "-w", where, "--json").stdout) for where in ("set", "one")]
+    assert found[0] == found[1] and found[0]["queries"] == 2 and found[0]["modes"]["hybrid"]["success@1"] >= 0.5
+
+
 def test_wrong_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     enter(tmp_path, monkeypatch)
     assert run("parts", "init", "set").exit_code == 0
@@ -154,7 +181,14 @@ def test_wrong_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (("parts", "status", "nowhere"), "no set of parts at nowhere"),
         (("parts", "publish", "set"), "the set has no part"),
         (("search", "zebra", "-w", "set"), "parts publish"),
-        (("generations", "-w", "set"), "is a set of parts, and no warehouse"),
+        (("tune", "-w", "set"), "is a set of parts, and no warehouse"),
+        (
+            ("withdraw", "1", "--reason", "bad", "-w", "set"),
+            "`-w set/parts/PART`; there are: none; then `xtr-assets rollback`",
+        ),
+        (("diff", "1", "2", "-w", "set"), "`xtr-assets diff` takes one of them"),
+        (("publish", "1", "-w", "set"), "`xtr-assets parts publish` then moves the set"),
+        (("export", "copy", "-w", "set"), "`xtr-assets push` copies the set"),
     ):
         done = run(*arguments)
         assert done.exit_code == 1 and told in " ".join(done.stderr.split()), (arguments, done.stderr)

@@ -76,6 +76,10 @@ def test_wrong_use_is_named(run: Command, tmp_path: Path) -> None:
     assert result.exit_code == 2 and "NAME=WAREHOUSE" in result.output
     assert run("serve", "--index", "a=b", "--index", "a=c").exit_code == 2
     assert run("serve", "--index", "a\r\nb=c").exit_code == 2
+    front = ("serve", "--parts", str(tmp_path), "--part", "a=http://127.0.0.1:1")
+    for idle in (("--mcp",), ("--workers", "2"), ("--query-log", "log")):
+        result = run(*front, *idle)
+        assert result.exit_code == 2 and f"{idle[0]} is nothing that a front" in " ".join(result.output.split())
     result = run("serve", "--tokens", str(tmp_path / "none"))
     assert result.exit_code == 2 and "cannot be read" in result.output
 

@@ -1,18 +1,26 @@
 """A front over servers of parts, all in this process: one answer from one move, whatever a part does meanwhile."""
 
 import asyncio
+import re
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 import xtr_assets as xa
 from xtr_assets.client.destination import Destination
 from xtr_assets.client.wire import hits_of
+from xtr_assets.core.ids import chunk_id
+from xtr_assets.search.neighbourhood import neighbourhood
+from xtr_assets.search.request import MODES
+from xtr_assets.server import part_rounds
+from xtr_assets.server.answers import encoded, whole
 from xtr_assets.server.application import Server
 from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.hosted_index import HostedIndex
@@ -24,11 +32,19 @@ from xtr_assets_tests.search.conftest import PROFILE, texts
 
 TOKEN = "a-token-of-the-parts"
 FORCE = "no gate here"
+METADATA = {"a": '{"year": 2020}'}
 
 
 def build(parts: PartSet, part: str, seed: int) -> None:
+    """60 chunks, in files of six and symbols of three."""
     chunks = [
-        make_chunk(f"{part}/{i}.py", f"f{i}", text, source=part, metadata='{"year": 2020}' if part == "a" else "{}")
+        replace(
+            make_chunk(
+                f"{part}/{i // 6}.py", f"f{i // 3}", text, source=part, line=i, metadata=METADATA.get(part, "{}")
+            ),
+            chunk_id=chunk_id(part, f"{part}/{i // 6}.py", f"f{i // 3}", 0, i % 3),
+            part=i % 3,
+        )
         for i, text in enumerate(texts(60, seed))
     ]
     warehouse = parts.warehouse(part)
@@ -36,6 +52,18 @@ def build(parts: PartSet, part: str, seed: int) -> None:
     draft = drafted(warehouse, recipe="Flat")
     draft.set_profile("hybrid", PROFILE)
     warehouse.publish(draft.number, force_reason="these tests have no gate")
+
+
+# Every setting of a question, and each in the modes that have it.
+SETTINGS: list[tuple[str, dict[str, Any]]] = [
+    *((mode, {"collapse": "symbol"}) for mode in MODES),
+    *((mode, {"explain": True}) for mode in MODES if mode != "exact"),
+    ("hybrid", {"explain": True, "collapse": "symbol", "where": {"source": "b"}}),
+    ("hybrid", {"fusion": "rrf", "explain": True}),
+    ("hybrid", {"nprobe": 2, "rescore": 50, "k_prime": 100}),
+    ("dense", {"nprobe": 2}),
+    ("lexical", {"syntax": "plain", "explain": True}),
+]
 
 
 class Door(httpx.AsyncBaseTransport):
@@ -113,27 +141,42 @@ def tried(parts: PartSet, act: Callable[[Site], Awaitable[None]], *, partial: bo
     asyncio.run(run())
 
 
-def hits(answer: httpx.Response) -> list[tuple[Any, ...]]:
+def hits(answer: httpx.Response) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
-    return [(one["chunk_id"], one["score"], one["scores"], one["text"], one["rank"]) for one in answer.json()["hits"]]
+    found: list[dict[str, Any]] = answer.json()["hits"]
+    return found
 
 
-def local(searcher: xa.Searcher, query: str, k: int, mode: Any, where: Mapping[str, Any] | None) -> list[Any]:
-    found = searcher.search(query, k, mode, where)
-    return [(hit.chunk_id, hit.score, dict(hit.scores), hit.text, rank) for rank, hit in enumerate(found, 1)]
+def local(
+    searcher: xa.Searcher, query: str, k: int, mode: Any, where: Mapping[str, Any] | None, **more: Any
+) -> list[dict[str, Any]]:
+    """What a server over the whole set answers, as it writes it."""
+    found: list[dict[str, Any]] = orjson.loads(
+        encoded(
+            {"hits": [whole(hit, rank) for rank, hit in enumerate(searcher.search(query, k, mode, where, **more), 1)]}
+        )
+    )["hits"]
+    return found
 
 
 def test_a_front_answers_as_the_whole_set_in_one_process_does(parts: PartSet) -> None:
     async def act(site: Site) -> None:
-        with xa.open(parts.root, "cpu") as whole:
-            for mode in ("hybrid", "dense", "xtr", "lexical"):
-                for where in (None, {"source": "b"}, {"year": 2020}):
+        with xa.open(parts.root, "cpu") as whole_set:
+            for mode in MODES:
+                for where in (None, {"source": "b"}, {"year": 2020}, {"symbol": "nowhere"}):
                     for query in ("parse date zebra", "+zebra list", "f7", "b.f7()"):
                         answer = await site.ask(query, 7, mode, where=where)
-                        assert hits(answer) == local(whole, query, 7, mode, where), (mode, where)
+                        assert hits(answer) == local(whole_set, query, 7, mode, where), (mode, where)
+            for chosen, more in SETTINGS:
+                for query in ("+zebra list", "b.f2()", '""'):
+                    answer = await site.ask(query, 25, chosen, **more)
+                    given = {"where": None, **more}
+                    assert hits(answer) == local(whole_set, query, 25, chosen, **given), (chosen, more, query)
         # A client of this package reads it as any server's answer.
+        answer = await site.ask("parse date zebra", 3, explain=True)
         (first, *_) = hits_of(answer.json()["hits"])
         assert first.source in ("a", "b") and first.confidence is None
+        assert first.explanation is not None and first.explanation.tokens and first.explanation.terms
         assert answer.headers["xtr-generation"] == "1" and answer.headers["xtr-parts"] == "a=1 b=1"
         assert (answer.json()["parts"], answer.json()["partial"]) == ({"a": 1, "b": 1}, [])
         both = (await site.web.post("/v1/search", json={"queries": ["zebra", " "], "k": 2})).json()["results"]
@@ -141,15 +184,117 @@ def test_a_front_answers_as_the_whole_set_in_one_process_does(parts: PartSet) ->
         about = (await site.web.get("/v1/generation")).json()
         assert (about["generation"], about["live_rows"], about["problem"]) == (1, 120, None)
         assert (await site.web.get("/readyz")).status_code == 200
+        counted = []
+        for _ in range(2):
+            shown = (await site.web.get("/metrics")).text
+            (line,) = re.findall(r'^xtr_assets_search_queries_total\{mode="exact"\} (.*)$', shown, re.MULTILINE)
+            counted.append(float(line))
+            await site.ask("zebra", 3, "exact")
+        assert counted[1] - counted[0] == 1
+
+    tried(parts, act)
+
+
+def test_what_a_front_does_not_answer_is_refused_by_name_with_the_remedy(parts: PartSet) -> None:
+    async def act(site: Site) -> None:
         for body, told in (
-            ({"query": "zebra", "mode": "exact"}, "mode is 'exact'"),
-            ({"query": "zebra", "explain": True}, "explain is not answered"),
+            ({"query": "zebra", "mode": "exact", "explain": True}, "explain is True in mode 'exact'"),
+            ({"query": "zebra", "mode": "exact", "fusion": "rrf"}, "fusion is 'rrf' in mode 'exact'"),
+            ({"query": "zebra", "mode": "exact", "nprobe": 3}, "nprobe is 3 in mode 'exact'"),
             ({"vectors": [[0.0]]}, "asked in words"),
+            ({"tokens": [[[0.0]]]}, "asked in words"),
             ({"query": "zebra", "where": {"author": "x"}}, "no part has it"),
             ({"query": "zebra", "k": 10**6}, "k is 1000000"),
+            ({"query": "zebra", "rerank": True}, "the field 'rerank' is unknown"),
         ):
             refused = await site.web.post("/v1/search", json=body)
             assert refused.status_code == 400 and told in refused.text, refused.text
+        for method, path in (
+            ("GET", "/"),
+            ("POST", "/mcp"),
+            ("GET", "/v1/generations"),
+            ("POST", "/v1/generations/1/open"),
+            ("GET", "/v1/facets"),
+            ("GET", "/v1/state"),
+            ("GET", "/openapi.json"),
+        ):
+            refused = await site.web.request(method, path)
+            assert refused.status_code == 404, path
+            assert f"{method} {path}" in refused.text and "xtr-assets serve --warehouse SET" in refused.text
+        for path in ("/v1/generation", "/v1/chunks/1"):
+            assert (await site.web.get(path, params={"index": "other"})).status_code == 404
+        assert (await site.web.get("/v1/generation", params={"index": "docs"})).status_code == 200
+        other = await site.web.post("/v1/search", params={"index": "other"}, json={"query": "zebra"})
+        assert other.status_code == 404 and "there is docs" in other.text
+
+    tried(parts, act)
+
+
+def test_symbols_beyond_what_a_front_looks_at_are_refused(parts: PartSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part_rounds, "MOST_LISTED", 60)
+
+    async def act(site: Site) -> None:
+        # 30 chunks a part share a symbol by fours: 40 symbols are not among the first lists.
+        refused = await site.ask("parse date zebra", 59, collapse="symbol")
+        assert refused.status_code == 400 and "collapse is 'symbol', and 59 symbols" in refused.text
+        assert len(hits(await site.ask("parse date zebra", 59))) == 59
+
+    tried(parts, act)
+
+
+def test_chunks_and_what_stands_around_them_come_from_the_part_that_has_them(parts: PartSet) -> None:
+    async def act(site: Site) -> None:
+        with xa.open(parts.root, "cpu") as whole_set:
+            found = whole_set.search("zebra", 12, "lexical")
+            ids = [hit.chunk_id for hit in found]
+            assert {hit.source for hit in found} == {"a", "b"}
+            read = await site.web.get("/v1/chunks", params={"ids": ",".join(map(str, [*ids, ids[0]]))})
+            wanted = [whole(hit, rank) for rank, hit in enumerate(whole_set.hydrate([*ids, ids[0]]), 1)]
+            assert (read.json()["chunks"], read.json()["generation"]) == (orjson.loads(encoded({"x": wanted}))["x"], 1)
+            with whole_set.opened() as opened:
+                around = neighbourhood(opened, ids[0], 2, 1)
+        near = (await site.web.get(f"/v1/chunks/{ids[0]}", params={"before": 2, "after": 1})).json()
+        assert near["chunk"]["chunk_id"] == ids[0] and near["before"] and near["after"]
+        for name, hits_there in (("before", around.before), ("after", around.after)):
+            assert [one["chunk_id"] for one in near[name]] == [hit.chunk_id for hit in hits_there]
+        absent = await site.web.get("/v1/chunks", params={"ids": f"{ids[0]},12345"})
+        assert absent.status_code == 404 and "chunk 12345 is not in generation 1 (1 of 2 are not)" in absent.text
+        assert (await site.web.get("/v1/chunks/12345")).status_code == 404
+        assert (await site.web.get(f"/v1/chunks/{ids[0]}", params={"before": 51})).status_code == 400
+        # A part that is down matters where the chunk is in none of the others.
+        site.doors["b1"].shut = True
+        of = {hit.source: hit.chunk_id for hit in found}
+        assert (await site.web.get(f"/v1/chunks/{of['a']}")).status_code == 200
+        away = await site.web.get(f"/v1/chunks/{of['b']}")
+        assert away.status_code == 503 and "part b does not answer" in away.text
+
+    tried(parts, act)
+
+
+def test_a_pinned_move_answers_or_is_gone(parts: PartSet) -> None:
+    async def act(site: Site) -> None:
+        before = hits(await site.ask("parse date zebra"))
+        build(parts, "b", 8)
+        parts.publish(force_reason=FORCE)
+        site.look()
+        asked = {"query": "parse date zebra", "k": 10}
+        pinned = await site.web.post("/v1/search", json=asked, headers={"Xtr-Generation": "1"})
+        assert pinned.headers["xtr-generation"] == "1" and hits(pinned) == before
+        assert hits(await site.ask("parse date zebra")) != before
+        about = (await site.web.get("/v1/generation", headers={"Xtr-Generation": "1"})).json()
+        assert (about["generation"], about["published"], about["parts"]) == (1, 2, {"a": 1, "b": 1})
+        chunk = before[0]["chunk_id"]
+        read = await site.web.get(f"/v1/chunks/{chunk}", headers={"Xtr-Generation": "1"})
+        assert (read.json()["generation"], read.json()["chunk"]["text"]) == (1, before[0]["text"])
+        unknown = await site.web.post("/v1/search", json=asked, headers={"Xtr-Generation": "9"})
+        assert unknown.status_code == 410 and "move 9 is unknown here, there are 1 to 2" in unknown.text
+        wrong = await site.web.post("/v1/search", json=asked, headers={"Xtr-Generation": "first"})
+        assert wrong.status_code == 400
+        parts.warehouse("b").withdraw(1, "bad")
+        site.indexes["b1"]._held[1].leased_until = 0.0
+        site.indexes["b1"].look()
+        gone = await site.web.post("/v1/search", json=asked, headers={"Xtr-Generation": "1"})
+        assert gone.status_code == 410 and "part b does not hold the generation of move 1" in gone.text
 
     tried(parts, act)
 
@@ -188,7 +333,7 @@ def test_no_answer_mixes_the_generations_of_two_moves(parts: PartSet) -> None:
 
 def test_another_generation_of_the_same_number_is_no_part_of_a_move(parts: PartSet) -> None:
     async def act(site: Site) -> None:
-        asked = {"query": "zebra", "mode": "lexical", "generation": 1}
+        asked, vector = {"query": "zebra", "mode": "lexical", "generation": 1}, [1.0] + 63 * [0.0]
         right = parts.moves()[0].parts["b"].manifest_sha256
         for sha256, status in ((right, 200), ("0" * 64, 409), ("x", 400)):
             told = await site.client.post("http://b1/v1/part/prepare", json={**asked, "sha256": sha256})
@@ -198,7 +343,12 @@ def test_another_generation_of_the_same_number_is_no_part_of_a_move(parts: PartS
             ({"mode": "dense", "k": 3, "embedding": [1.0]}, "dim 64 in the index, 1 in the queries"),
             ({"mode": "lexical", "k": 10**7}, "k is 10000000"),
             ({"mode": "lexical", "k": 3, "secret": 1}, "secret"),
-            ({"mode": "exact", "k": 3}, "mode"),
+            (
+                {"mode": "exact", "k": 3, "embedding": vector, "tokens": [], "moments": {"dense": [0, 1]}},
+                "`moments` lack",
+            ),
+            ({"mode": "exact", "k": 3, "embedding": vector, "tokens": [], "moments": {"dense": [0, -1]}}, "moments"),
+            ({"mode": "lexical", "k": 3, "most": 20_001}, "most"),
         ):
             told = await site.client.post("http://b1/v1/part/legs", json={**asked, "sha256": right, **body})
             assert told.status_code == 400 and words in told.text, told.text

@@ -192,7 +192,9 @@ class LexicalIndex(Lifetime):
             term: float(self._scan.score(asked.lists[:, [at]], asked.weights[[at]], only)[0])
             for at, term in enumerate(asked.terms)
         }
-        frequencies = dict(zip(asked.terms, asked.frequencies.tolist(), strict=True))
+        whole_of = self._collection
+        own = dict(zip(asked.terms, asked.frequencies.tolist(), strict=True))
+        frequencies = own if whole_of is None else whole_of.frequencies
         return [
             LexicalMatch(
                 term,

@@ -1,0 +1,121 @@
+"""What a server of a part reads for a front: chunks by their ids, and why hits of its own stand where they stand."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from xtr_assets.core.arguments import query_tokens
+from xtr_assets.core.lexical_terms import query_terms
+from xtr_assets.core.query_syntax import parse_query
+from xtr_assets.search.explain import explain_terms, explain_tokens
+from xtr_assets.search.lexical_space import LexicalSpace
+from xtr_assets.search.neighbourhood import neighbourhood
+from xtr_assets.search.part_legs import within
+from xtr_assets.search.reconstruction import chunks_by_id, rows_of
+from xtr_assets.search.retrievers import QueryVectors
+from xtr_assets.server.answers import whole
+from xtr_assets.server.hosted_index import HostedIndex
+from xtr_assets.server.limits import Limits
+from xtr_assets.server.part_route import (
+    Legs,
+    Mode,
+    Numbers,
+    Prepare,
+    Strict,
+    ToldCollection,
+    collection_of,
+    held,
+    legs_of,
+    prepared,
+)
+from xtr_assets.server.problem import refused
+
+# The bounds of every server: those of the routes that people ask.
+LIMITS = Limits()
+ChunkId = Annotated[int, Field(ge=0, lt=2**63)]
+Ids = Annotated[list[ChunkId], Field(max_length=LIMITS.hits)]
+# int32, as encoders write them.
+TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Chunks(Strict):
+    """Body of POST /v1/part/chunks: those of the ids that this part has, of a single one also what stands around it."""
+
+    generation: Annotated[int, Field(ge=1)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    ids: Ids
+    before: Annotated[int, Field(ge=0, le=LIMITS.neighbours)] = 0
+    after: Annotated[int, Field(ge=0, le=LIMITS.neighbours)] = 0
+
+
+class Explain(Strict):
+    """Body of POST /v1/part/explain: which tokens and words of a query these chunks met.
+
+    listed : whether the whole chose candidates by MaxSim's indexes
+    """
+
+    generation: Annotated[int, Field(ge=1)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    query: str
+    mode: Mode
+    syntax: Literal["terms", "plain"] = "terms"
+    ids: Ids
+    listed: bool
+    tokens: list[Numbers] | None = None
+    token_ids: list[TokenId] | None = None
+    collection: ToldCollection | None = None
+
+
+def chunks_of(index: HostedIndex, body: Chunks) -> dict[str, Any]:
+    """What POST /v1/part/chunks answers, in a worker thread."""
+    with held(index, body.generation, body.sha256) as searcher, searcher.opened() as opened:
+        there = np.isin(np.array(body.ids, np.int64), opened.chunk_ids[opened.live])
+        ids = [one for one, known in zip(body.ids, there.tolist(), strict=True) if known]
+        found: dict[str, Any] = {"generation": opened.number}
+        if len(ids) == 1 and (body.before or body.after):
+            around = neighbourhood(opened, ids[0], body.before, body.after)
+            found["before"] = [whole(hit, rank) for rank, hit in enumerate(around.before, 1)]
+            found["after"] = [whole(hit, rank) for rank, hit in enumerate(around.after, 1)]
+        return {**found, "chunks": [whole(hit, rank) for rank, hit in enumerate(chunks_by_id(opened, ids), 1)]}
+
+
+def explained(index: HostedIndex, body: Explain) -> dict[str, Any]:
+    """What POST /v1/part/explain answers, in a worker thread."""
+    with held(index, body.generation, body.sha256) as searcher, searcher.opened() as opened:
+        spaces = {one.name: within(one, opened, collection_of(body.collection)) for one in opened.spaces(body.mode)}
+        lexical = spaces.get("lexical")
+        assert lexical is None or isinstance(lexical, LexicalSpace)
+        terms = None if lexical is None else tuple(query_terms(parse_query(body.query, body.syntax).text))
+        tokens = token_ids = None
+        if "xtr" in spaces:
+            if body.tokens is None or body.token_ids is None or len(body.tokens) != len(body.token_ids):
+                raise refused(400, "`tokens` and `token_ids` do not go together, which the mode compares")
+            tokens = query_tokens(body.tokens, opened.generation.manifest.encoder.token_dim)
+            token_ids = np.array(body.token_ids, np.int32)
+        query = QueryVectors(tokens=tokens, token_ids=token_ids, terms=terms)
+        rows = rows_of(opened, body.ids).tolist()
+        hits = chunks_by_id(opened, body.ids)
+        met = explain_tokens(opened, searcher.encoder, query, rows, hits, listed=body.listed)
+        return {
+            "generation": opened.number,
+            "explained": [
+                {
+                    "tokens": [asdict(one) for one in own],
+                    "terms": [asdict(one) for one in explain_terms(lexical, query, row)],
+                }
+                for row, own in zip(rows, met, strict=True)
+            ],
+        }
+
+
+PartAnswer = Callable[[HostedIndex, Any], dict[str, Any]]
+# Every route of a part by its path: the body that it takes, and what answers it.
+PART_ROUTES: Mapping[str, tuple[type[Strict], PartAnswer]] = {
+    "/v1/part/prepare": (Prepare, prepared),
+    "/v1/part/legs": (Legs, legs_of),
+    "/v1/part/chunks": (Chunks, chunks_of),
+    "/v1/part/explain": (Explain, explained),
+}

@@ -1,0 +1,215 @@
+"""One question to the parts of one move, round by round: words, candidates, chunks, and why they were found."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xtr_assets.core.errors import EncoderMismatch, GenerationError, InvalidInput
+from xtr_assets.core.query_syntax import parse_query
+from xtr_assets.index.lexical.collection import Collection
+from xtr_assets.search.confidence import LowestConfidence
+from xtr_assets.search.legs import Blend
+from xtr_assets.search.part_legs import PartCandidates
+from xtr_assets.search.part_merge import Merged, MergedHit, first_lists, merged_hits
+from xtr_assets.search.request import Ask
+from xtr_assets.server.limits import RETRY_AFTER
+from xtr_assets.server.part_call import PartRequest, PartServers, together
+from xtr_assets.server.part_route import MOST_LISTED, candidates_of
+from xtr_assets.server.problem import Problem, refused
+from xtr_assets.server.question import Question
+from xtr_assets.storage.parts.part_records import PartMove
+
+# Of a question's settings those that a part's index takes.
+OF_INDEXES = ("nprobe", "ef_search", "k_prime", "rescore")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One question on its way: what is asked, of which move, without which parts."""
+
+    move: PartMove
+    question: Question
+    ask: Ask
+    explain: bool
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartRounds:
+    """Where the parts are asked."""
+
+    servers: PartServers
+
+    async def answered(self, told: Told, text: str) -> list[dict[str, Any]]:
+        """The hits of one text as JSON-able values. Raises PartAbsent, PartDown, Problem, InvalidInput."""
+        if not parse_query(text, told.ask.syntax).text.strip():
+            return []
+        prepared = await self._prepared(told, text)
+        body, blend = _asked(told, text, prepared), Blend.of(_first(prepared)["blend"])
+        confidence = LowestConfidence.of([one["confidence"] for one in prepared.values()])
+        best = await self._best(told, body, blend, confidence)
+        documents = await self._read(told, best.hits)
+        if not told.explain:
+            return documents
+        return await self._explained(told, {**body, "token_ids": _first(prepared).get("token_ids")}, best, documents)
+
+    async def of_parts(
+        self, move: PartMove, names: Sequence[str], path: str, body: Callable[[str], Mapping[str, Any]]
+    ) -> dict[str, dict[str, Any]]:
+        """What each of these parts answers, from exactly the generation that the move names."""
+        return await together({name: self.of_part(move, name, path, body(name)) for name in names})
+
+    async def of_part(self, move: PartMove, name: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The same of one of them."""
+        state = move.parts[name]
+        named = {"generation": state.generation, "sha256": state.manifest_sha256}
+        return await self.servers.ask(name, PartRequest(path, {**body, **named}))
+
+    async def _prepared(self, told: Told, text: str) -> dict[str, dict[str, Any]]:
+        """What the parts say of a text; the first of them encodes it."""
+        asked = {"query": text, "mode": told.ask.mode, "syntax": told.ask.syntax}
+        vectors = told.ask.mode != "lexical"
+        found = await self.of_parts(
+            told.move,
+            told.names,
+            "/v1/part/prepare",
+            lambda name: {**asked, "encode": vectors and name == told.names[0]},
+        )
+        made_by = {name: one["fingerprint"] for name, one in found.items()}
+        wrong = [name for name, one in made_by.items() if one != told.move.fingerprint]
+        if wrong:
+            raise Problem(
+                503,
+                EncoderMismatch.__name__,
+                f"part {wrong[0]} has vectors of {made_by[wrong[0]][:8]}, the move of {told.move.fingerprint[:8]}",
+            )
+        return found
+
+    async def _best(self, told: Told, body: Mapping[str, Any], blend: Blend, confidence: Any) -> Merged:
+        """The k best; asked again where mode exact or `collapse` needs more than the first lists."""
+        ask = told.ask
+        collapse = {} if ask.options.collapse is None else {"collapse": ask.options.collapse}
+        if ask.mode == "exact":
+            first = await self._merged(told, body, blend, confidence, None)
+            if not first.moments:
+                # Nothing passes the filter in any part.
+                return first
+            moments = {name: (one.mean, one.spread) for name, one in first.moments.items()}
+            return await self._merged(told, {**body, **collapse, "moments": moments}, blend, confidence, None)
+        if not collapse:
+            return await self._merged(told, body, blend, confidence, None)
+        most: int | None = first_lists(ask, blend)
+        while True:
+            asked = {**body, **collapse, "most": most}
+            best = await self._merged(told, asked, blend, confidence, most)
+            if best.wider is None:
+                return best
+            most = best.wider
+            if most > MOST_LISTED:
+                raise refused(
+                    400,
+                    f"collapse is 'symbol', and {ask.k} symbols are not among the best {MOST_LISTED} chunks of each "
+                    "leg, the most that a front of parts looks at; ask for a smaller k, or without collapse",
+                )
+
+    async def _merged(
+        self, told: Told, body: Mapping[str, Any], blend: Blend, confidence: Any, most: int | None
+    ) -> Merged:
+        found = await self.of_parts(told.move, told.names, "/v1/part/legs", lambda _: body)
+        try:
+            candidates: dict[str, PartCandidates] = {name: candidates_of(one) for name, one in found.items()}
+        except (KeyError, TypeError, ValueError) as error:
+            raise Problem(
+                503, GenerationError.__name__, f"a part told what is no candidate: {error}", later()
+            ) from error
+        lacking = [one.unknown for one in candidates.values()]
+        if unknown := [one for one in lacking[0] if all(one in others for others in lacking)]:
+            raise InvalidInput(f"no column {unknown[0]!r} to filter on: no part has it")
+        return await asyncio.to_thread(merged_hits, candidates, told.ask, blend, confidence, most, explain=told.explain)
+
+    async def _read(self, told: Told, best: Sequence[MergedHit]) -> list[dict[str, Any]]:
+        """The chunks of the best hits, each from its part."""
+        asked = {
+            name: self.servers.ask(
+                name,
+                PartRequest(
+                    "/v1/chunks",
+                    query={"ids": ",".join(map(str, ids))},
+                    pinned=told.move.parts[name].generation,
+                ),
+            )
+            for name, ids in _by_part(best).items()
+        }
+        found = await together(asked)
+        chunks = {one["chunk_id"]: one for document in found.values() for one in document["chunks"]}
+        return [
+            {
+                **chunks[hit.chunk_id],
+                "rank": rank,
+                "score": hit.score,
+                "scores": dict(hit.scores),
+                "confidence": hit.confidence,
+            }
+            for rank, hit in enumerate(best, 1)
+        ]
+
+    async def _explained(
+        self, told: Told, body: Mapping[str, Any], best: Merged, documents: Sequence[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """The hits with what each part says its own met."""
+        wanted = _by_part(best.hits)
+        shared = {name: body[name] for name in ("query", "mode", "syntax", "tokens", "token_ids", "collection")}
+        found = await self.of_parts(
+            told.move,
+            tuple(wanted),
+            "/v1/part/explain",
+            lambda name: {**shared, "ids": wanted[name], "listed": best.listed},
+        )
+        met = {one: own for name, ids in wanted.items() for one, own in zip(ids, found[name]["explained"], strict=True)}
+        return [
+            {
+                **document,
+                "explanation": {
+                    "candidates": best.candidates,
+                    "spaces": {name: space.document() for name, space in hit.spaces.items()},
+                    **met[hit.chunk_id],
+                },
+            }
+            for hit, document in zip(best.hits, documents, strict=True)
+        ]
+
+
+def later() -> dict[str, str]:
+    """Of an answer that may be another one in a moment."""
+    return {"Retry-After": str(RETRY_AFTER)}
+
+
+def _asked(told: Told, text: str, prepared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What every part is asked: vectors as the first part encoded them, words as all parts count them."""
+    first, settings = _first(prepared), told.question.settings
+    counted = [Collection(**one["collection"]) for one in prepared.values() if "collection" in one]
+    whole = Collection.of(counted)
+    told_words = {"rows": whole.rows, "length": whole.length, "frequencies": whole.frequencies}
+    return {
+        "query": text,
+        "mode": told.ask.mode,
+        "k": told.ask.k,
+        "where": told.question.where,
+        "syntax": told.ask.syntax,
+        "settings": {name: settings[name] for name in OF_INDEXES if name in settings},
+        "embedding": first.get("embedding"),
+        "tokens": first.get("tokens"),
+        "collection": told_words if counted else None,
+    }
+
+
+def _by_part(hits: Sequence[MergedHit]) -> dict[str, list[int]]:
+    wanted: dict[str, list[int]] = {}
+    for hit in hits:
+        wanted.setdefault(hit.part, []).append(hit.chunk_id)
+    return wanted
+
+
+def _first(found: Mapping[str, Any]) -> Any:
+    return next(iter(found.values()))
