@@ -158,15 +158,16 @@ class Legs:
 
     def shortened(self, rows: Ints) -> Doubles:
         """What length takes off the MaxSim of each row: float64 [len(rows)]."""
-        if self.log_tokens is None:
-            return np.zeros(len(rows))
-        return self.blend.length * self.log_tokens[rows].astype(np.float64)
+        return self._by_length(rows, self.blend.length)
 
     def shortened_alone(self, rows: Ints) -> Doubles:
         """The same where MaxSim ranks alone."""
+        return self._by_length(rows, self.blend.alone)
+
+    def _by_length(self, rows: Ints, constant: float) -> Doubles:
         if self.log_tokens is None:
             return np.zeros(len(rows))
-        return self.blend.alone * self.log_tokens[rows].astype(np.float64)
+        return constant * self.log_tokens[rows].astype(np.float64)
 
     def of(self, rows: Ints, scores: Mapping[str, Floats]) -> dict[str, Doubles]:
         """What is standardized and summed, per leg float64 [len(rows)], from exact scores in each space.

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -26,6 +25,7 @@ from xtr_assets.storage.unnoted_move import unnoted_move
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.life import steps
+from xtr_assets_tests.life.lives import DEEP, lived
 from xtr_assets_tests.life.world import (
     MODES,
     Edit,
@@ -41,10 +41,6 @@ from xtr_assets_tests.life.world import (
     named,
     records,
 )
-
-# `XTR_ASSETS_LIVES=300` lives 300 lives of 40 steps, every check of the gate in each build.
-LIVES = int(os.environ.get("XTR_ASSETS_LIVES", "0"))
-DEEP = LIVES > 0
 
 WORDS = st.sampled_from(["red green", "red blue", "one two three", "two three four", "sun", "moon and stars"])
 FUNCTIONS = st.dictionaries(st.sampled_from(["f", "g", "h", "k"]), WORDS, max_size=4)
@@ -381,12 +377,4 @@ def assert_same(found: Any, expected: Any) -> None:
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(
-    max_examples=LIVES or 6,
-    stateful_step_count=40 if DEEP else 16,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    derandomize=not DEEP,
-    # A life takes seconds: what failed is read as it is, not lived again a hundred times to make it shorter.
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-)
+TestLife.settings = lived(6, 16)

@@ -10,7 +10,6 @@ from time import time as clock
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -35,11 +34,8 @@ from xtr_assets.storage.parts.part_set_reader import holds_parts
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.life import steps
+from xtr_assets_tests.life.lives import DEEP, lived
 from xtr_assets_tests.life.set_world import Rows, SetWorld, check_answers, rows_of
-
-# `XTR_ASSETS_LIVES=300` lives 300 lives of 40 steps, some of them with late interaction and all checks of the gate.
-LIVES = int(os.environ.get("XTR_ASSETS_LIVES", "0"))
-DEEP = LIVES > 0
 
 NAMES = ("ant", "bee", "cow")
 TEXTS = st.dictionaries(
@@ -582,12 +578,4 @@ def publish_of(config: IndexConfig, plan: PartPlan, _: Any, __: str, again_reaso
 
 
 TestSetLife = SetLife.TestCase
-TestSetLife.settings = settings(
-    max_examples=LIVES or 3,
-    stateful_step_count=40 if DEEP else 10,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    derandomize=not DEEP,
-    # A life takes seconds: what failed is read as it is, not lived again a hundred times to make it shorter.
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-)
+TestSetLife.settings = lived(3, 10)
