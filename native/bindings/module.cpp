@@ -2,11 +2,13 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "bindings/arrays.hpp"
 #include "common/naming.hpp"
@@ -19,8 +21,10 @@ void bind_lexical(nb::module_& m);
 namespace {
 
 // Half floats and booleans arrive as views of their bytes.
+// The centroid of each token: 16 bits where they count the centroids, else 32.
+using CentroidNumbers = std::variant<Vector<std::uint16_t>, Vector<std::uint32_t>>;
 // base row, lists, documents, numbers, offsets, then tokens and scales, or the residuals of a compact index.
-using Part = std::tuple<std::int64_t, Vector<std::int32_t>, Vector<std::int32_t>, Vector<std::uint16_t>,
+using Part = std::tuple<std::int64_t, Vector<std::int32_t>, Vector<std::int32_t>, CentroidNumbers,
                         Vector<std::int64_t>, std::optional<Matrix<std::int8_t>>, std::optional<Vector<std::uint16_t>>,
                         std::optional<Matrix<std::uint8_t>>>;
 // anchors, levels, steps of a compact index.
@@ -51,7 +55,7 @@ nb::ndarray<nb::numpy, T, nb::ndim<1>> owned(std::vector<T>&& values) {
 
 xtr::Model model_of(const Matrix<std::int8_t>& centroids, const Vector<float>& scales) {
   require(centroids.shape(0) > 0 && centroids.shape(0) == scales.shape(0), "centroids and scales differ in number");
-  require(centroids.shape(0) <= UINT16_MAX + 1, "there are more centroids than 16 bits count");
+  require(centroids.shape(0) < INT32_MAX, "there are more centroids than 32 bits count");
   require(centroids.shape(1) > 0 && centroids.shape(1) <= kMaxDim, "dim must be 1 to 1024");
   return {
       centroids.data(), scales.data(), static_cast<int>(centroids.shape(0)), static_cast<int>(centroids.shape(1)), {}};
@@ -80,7 +84,11 @@ class Index {
     for (const auto& [base, lists, documents, numbers, offsets, tokens, token_scales, residuals] : parts_) {
       require(base >= end, "segments overlap or are out of order");
       require(lists.shape(0) == static_cast<std::size_t>(model.count) + 1, "lists do not fit the centroids");
-      const std::size_t count = numbers.shape(0);
+      const auto* narrow = std::get_if<Vector<std::uint16_t>>(&numbers);
+      const auto* wide = std::get_if<Vector<std::uint32_t>>(&numbers);
+      require(!narrow || model.count <= UINT16_MAX + 1, "there are more centroids than 16 bits count");
+      require(numbers.index() == std::get<3>(parts_.front()).index(), "some numbers have 16 bits, others 32");
+      const std::size_t count = narrow ? narrow->shape(0) : wide->shape(0);
       require(count <= INT32_MAX, "more tokens in a segment than 32 bits count");
       if (residuals) {
         require(compact_ && residuals->shape(0) == count &&
@@ -95,7 +103,8 @@ class Index {
       check_bounds(lists.data(), lists.shape(0), static_cast<std::int64_t>(documents.shape(0)));
       check_bounds(offsets.data(), offsets.shape(0), static_cast<std::int64_t>(count));
       const auto rows = static_cast<std::int64_t>(offsets.shape(0)) - 1;
-      segments.push_back({base, rows, lists.data(), documents.data(), numbers.data(),
+      segments.push_back({base, rows, lists.data(), documents.data(),
+                          {narrow ? narrow->data() : nullptr, wide ? wide->data() : nullptr},
                           residuals ? nullptr : tokens->data(), residuals ? nullptr : token_scales->data(),
                           residuals ? residuals->data() : nullptr, offsets.data()});
       end = base + rows;
@@ -224,7 +233,7 @@ nb::ndarray<nb::numpy, float, nb::ndim<2>> scan(const Matrix<std::int8_t>& token
 }  // namespace
 
 NB_MODULE(_kernels, m) {
-  m.attr("ABI") = 6;
+  m.attr("ABI") = 7;
   m.def("instruction_sets", &instruction_sets, "Instruction sets that this processor has, the fastest first.");
   m.def("assign", &assign);
   m.def("scan", &scan, nb::arg("tokens"), nb::arg("scales"), nb::arg("offsets"), nb::arg("codes"),

@@ -63,6 +63,16 @@ struct Residuals {
   int packed_dim() const { return low_bytes() + (dim + 7) / 8; }
 };
 
+// What reads the centroids of tokens, for numbers of one width: 16 bits where they count the centroids, else 32.
+template <typename Number>
+struct ByNumber {
+  // best uint8 [stride] = the largest level of each query token over some tokens' centroids.
+  void (*interact)(const Levels& levels, const Number* numbers, int count, std::uint8_t* best);
+  // The tokens whose centroid reaches the threshold [stride] of some query token; returns how many.
+  int (*choose)(const Levels& levels, const Number* numbers, int count, const std::uint8_t* thresholds,
+                std::int32_t* chosen);
+};
+
 struct Kernels {
   const char* name;
   std::size_t (*packed_bytes)(int tokens, int dim);
@@ -84,14 +94,20 @@ struct Kernels {
   void (*levels)(const float* scores, int count, std::uint8_t* out);
   // Which of sixteen values exceed their thresholds: bit i for value i.
   std::uint32_t (*exceeding)(const float* values, const float* thresholds);
-  // best uint8 [stride] = the largest level of each query token over some tokens' centroids.
-  void (*interact)(const Levels& levels, const std::uint16_t* numbers, int count, std::uint8_t* best);
-  // The tokens whose centroid reaches the threshold [stride] of some query token; returns how many.
-  int (*choose)(const Levels& levels, const std::uint16_t* numbers, int count, const std::uint8_t* thresholds,
-                std::int32_t* chosen);
   // The int8 row with a half float scale that a packed row of a centroid stands for (compact.py).
-  void (*decode)(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
+  void (*decode)(const Residuals& residuals, const std::uint8_t* packed, std::uint32_t number, std::int8_t* codes,
                  std::uint16_t* scale);
+  ByNumber<std::uint16_t> narrow;
+  ByNumber<std::uint32_t> wide;
+
+  template <typename Number>
+  const ByNumber<Number>& by() const {
+    if constexpr (sizeof(Number) == sizeof(std::uint16_t)) {
+      return narrow;
+    } else {
+      return wide;
+    }
+  }
 };
 
 const Kernels& scalar_kernels();

@@ -115,12 +115,13 @@ XTR_INLINE std::uint32_t exceeding(const float* values, const float* thresholds)
   return bits;
 }
 
-XTR_INLINE const std::uint8_t* level_row(const Levels& levels, std::uint16_t number) {
+XTR_INLINE const std::uint8_t* level_row(const Levels& levels, std::uint32_t number) {
   const std::uint32_t inside = number < levels.last ? number : levels.last;
   return levels.data + static_cast<std::size_t>(inside) * levels.stride;
 }
 
-XTR_INLINE void interact(const Levels& levels, const std::uint16_t* numbers, int count, std::uint8_t* best) {
+template <typename Number>
+XTR_INLINE void interact(const Levels& levels, const Number* numbers, int count, std::uint8_t* best) {
   for (int first = 0; first < levels.stride; first += kLevelLanes) {
     std::uint8_t most[kLevelLanes] = {};
     for (int i = 0; i < count; ++i) {
@@ -131,7 +132,8 @@ XTR_INLINE void interact(const Levels& levels, const std::uint16_t* numbers, int
   }
 }
 
-XTR_INLINE int choose(const Levels& levels, const std::uint16_t* numbers, int count, const std::uint8_t* thresholds,
+template <typename Number>
+XTR_INLINE int choose(const Levels& levels, const Number* numbers, int count, const std::uint8_t* thresholds,
                       std::int32_t* chosen) {
   int kept = 0;
   for (int i = 0; i < count; ++i) {
@@ -166,13 +168,13 @@ XTR_INLINE void scale_row(const float* values, int dim, float peak, std::int8_t*
 }
 
 // The floats of a centroid that packed rows are counted from.
-XTR_INLINE const float* anchor_of(const Residuals& residuals, std::uint16_t number) {
+XTR_INLINE const float* anchor_of(const Residuals& residuals, std::uint32_t number) {
   const std::uint32_t inside = number < residuals.last ? number : residuals.last;
   return residuals.anchors + static_cast<std::size_t>(inside) * residuals.dim;
 }
 
 template <typename Narrow, typename Widen>
-XTR_INLINE void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
+XTR_INLINE void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint32_t number, std::int8_t* codes,
                        std::uint16_t* scale, Narrow narrow, Widen widen) {
   float values[kMaxStackDim];
   const float* anchor = anchor_of(residuals, number);

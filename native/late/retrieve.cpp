@@ -249,6 +249,7 @@ std::vector<Ranked> Searcher::allowed_rows(const std::uint8_t* allowed) const {
   return ranked;
 }
 
+template <typename Number>
 void Searcher::by_centroids(const Levels& levels, std::vector<Ranked>& ranked) const {
   std::vector<std::uint8_t>& best = scratch().best;
   const auto stride = static_cast<std::size_t>(levels.stride);
@@ -258,14 +259,15 @@ void Searcher::by_centroids(const Levels& levels, std::vector<Ranked>& ranked) c
       // Some documents ahead: where their centroids begin takes two looks at memory.
       const Segment& next = *segment_of(ranked[i + 4].row);
       const std::int64_t position = ranked[i + 4].row - next.base_row;
-      const std::uint16_t* from = next.numbers + next.offsets[position];
+      const Number* from = next.numbers.as<Number>() + next.offsets[position];
       const std::int64_t count = std::min<std::int64_t>(next.offsets[position + 1] - next.offsets[position], 256);
-      for (std::int64_t line = 0; line < count; line += 32) __builtin_prefetch(from + line);
+      for (std::int64_t line = 0; line < count; line += 64 / sizeof(Number)) __builtin_prefetch(from + line);
     }
     const Segment& segment = *segment_of(ranked[i].row);
     const std::int64_t position = ranked[i].row - segment.base_row, start = segment.offsets[position];
     std::uint8_t* own = best.data() + i * stride;
-    kernels_.interact(levels, segment.numbers + start, static_cast<int>(segment.offsets[position + 1] - start), own);
+    const auto count = static_cast<int>(segment.offsets[position + 1] - start);
+    kernels_.by<Number>().interact(levels, segment.numbers.as<Number>() + start, count, own);
     std::int32_t sum = 0;
     for (std::size_t t = 0; t < stride; ++t) sum += own[t];
     ranked[i].score = sum;
@@ -273,6 +275,7 @@ void Searcher::by_centroids(const Levels& levels, std::vector<Ranked>& ranked) c
   }
 }
 
+template <typename Number>
 void Searcher::by_tokens(const Query& query, const Levels& levels, int margin, std::vector<Ranked>& ranked) const {
   const auto stride = static_cast<std::size_t>(levels.stride);
   const Packed packed(kernels_, query.codes, query.tokens, model_.dim);
@@ -296,7 +299,8 @@ void Searcher::by_tokens(const Query& query, const Levels& levels, int margin, s
     const std::size_t before = bounds.back();
     // One more: the next token is written before it is known to be likely.
     chosen.resize(before + count + 1);
-    const int kept = kernels_.choose(levels, segment.numbers + start, count, thresholds.data(), chosen.data() + before);
+    const Number* numbers = segment.numbers.as<Number>() + start;
+    const int kept = kernels_.by<Number>().choose(levels, numbers, count, thresholds.data(), chosen.data() + before);
     places.resize(before + kept);
     for (int i = 0; i < kept; ++i) places[before + i] = token_at(segment, start + chosen[before + i]);
     bounds.push_back(before + kept);
@@ -333,11 +337,12 @@ Candidates Searcher::retrieve(const Query& query, const Plan& plan, const std::u
   std::vector<Ranked> ranked = plan.nprobe ? met_rows(query, plan, allowed, probes, found) : allowed_rows(allowed);
   if (!plan.nprobe) found.touched = static_cast<std::int64_t>(ranked.size());
   found.seconds[0] = watch.lap();
-  by_centroids(levels, ranked);
+  wide_ ? by_centroids<std::uint32_t>(levels, ranked) : by_centroids<std::uint16_t>(levels, ranked);
   keep_best(ranked, plan.limit);
   found.seconds[1] = watch.lap();
   if (plan.keep) {
-    by_tokens(query, levels, plan.margin, ranked);
+    wide_ ? by_tokens<std::uint32_t>(query, levels, plan.margin, ranked)
+          : by_tokens<std::uint16_t>(query, levels, plan.margin, ranked);
     found.rescored = static_cast<std::int64_t>(ranked.size());
     keep_best(ranked, plan.keep);
   }

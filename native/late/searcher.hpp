@@ -1,6 +1,7 @@
 // Retrieval and rescoring over the segments of an index. xtr_assets/index/late/backends/reference.py states the maths.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -9,12 +10,28 @@
 
 namespace xtr {
 
+// The centroid of each token, in 16 bits or in 32: one of the two is there, and the same one in every segment.
+struct CentroidNumbers {
+  const std::uint16_t* narrow;
+  const std::uint32_t* wide;
+
+  template <typename Number>
+  const Number* as() const {
+    if constexpr (sizeof(Number) == sizeof(std::uint16_t)) {
+      return narrow;
+    } else {
+      return wide;
+    }
+  }
+  std::uint32_t operator[](std::int64_t token) const { return wide ? wide[token] : narrow[token]; }
+};
+
 struct Segment {
   std::int64_t base_row;
   std::int64_t rows;
   const std::int32_t* lists;      // [centroids + 1]
   const std::int32_t* documents;  // [lists' end]
-  const std::uint16_t* numbers;   // [tokens], the centroid of each
+  CentroidNumbers numbers;        // [tokens]
   const std::int8_t* tokens;      // [tokens, dim], null in a compact index
   const std::uint16_t* scales;    // [tokens], half floats, null in a compact index
   const std::uint8_t* residuals;  // [tokens, packed_dim], null in all others
@@ -71,7 +88,11 @@ struct Probes;
 class Searcher {
  public:
   Searcher(const Model& model, std::vector<Segment> segments, std::int64_t end_row, const Kernels& kernels)
-      : model_(model), segments_(std::move(segments)), end_row_(end_row), kernels_(kernels) {}
+      : model_(model),
+        segments_(std::move(segments)),
+        end_row_(end_row),
+        kernels_(kernels),
+        wide_(std::any_of(segments_.begin(), segments_.end(), [](const Segment& s) { return s.numbers.wide; })) {}
 
   // allowed: bool [end_row], or null where every row is.
   Candidates retrieve(const Query& query, const Plan& plan, const std::uint8_t* allowed) const;
@@ -109,13 +130,16 @@ class Searcher {
   std::vector<Ranked> met_rows(const Query& query, const Plan& plan, const std::uint8_t* allowed, const Probes& probes,
                                Candidates& found) const;
   std::vector<Ranked> allowed_rows(const std::uint8_t* allowed) const;
+  template <typename Number>
   void by_centroids(const Levels& levels, std::vector<Ranked>& ranked) const;
+  template <typename Number>
   void by_tokens(const Query& query, const Levels& levels, int margin, std::vector<Ranked>& ranked) const;
 
   Model model_;
   std::vector<Segment> segments_;
   std::int64_t end_row_;
   const Kernels& kernels_;
+  bool wide_;
 };
 
 // Documents whose tokens lie one after the other, apart from any index.

@@ -85,7 +85,7 @@ std::vector<float> decoded(int dim, const xtr::Kernels& kernels) {
     for (std::uint8_t& one : packed) one = static_cast<std::uint8_t>(random());
     Bytes codes(dim);
     std::uint16_t scale;
-    kernels.decode(residuals, packed.data(), static_cast<std::uint16_t>(random() % 5), codes.data(), &scale);
+    kernels.decode(residuals, packed.data(), random() % 5, codes.data(), &scale);
     out.insert(out.end(), codes.begin(), codes.end());
     out.push_back(scale);
   }

@@ -139,20 +139,23 @@ void test_levels(const xtr::Kernels& kernels) {
   CHECK(kernels.exceeding(values.data(), thresholds.data()) == ((1u << 3) | (1u << 15)), kernels.name);
 }
 
+template <typename Number>
 void test_centroids_of_documents(const xtr::Kernels& kernels, std::mt19937& random) {
   constexpr int kCentroids = 40;
   for (const int stride : {32, 64, 96}) {
     std::vector<std::uint8_t> data(static_cast<std::size_t>(kCentroids) * stride), thresholds(stride, 250);
     for (std::uint8_t& one : data) one = static_cast<std::uint8_t>(random());
     const xtr::Levels levels{data.data(), stride, kCentroids - 1};
-    std::vector<std::uint16_t> numbers(70);
-    for (std::uint16_t& one : numbers) one = static_cast<std::uint16_t>(random() % kCentroids);
-    numbers[5] = 65535;  // of a damaged file: taken for the last centroid
+    std::vector<Number> numbers(70);
+    for (Number& one : numbers) one = static_cast<Number>(random() % kCentroids);
+    // Of a damaged file: taken for the last centroid.
+    numbers[5] = std::numeric_limits<Number>::max();
+    numbers[6] = kCentroids;
     for (const int count : {0, 1, 2, 3, 70}) {
       std::vector<std::uint8_t> best(stride, 1), expected(stride, 0);
       std::vector<std::int32_t> chosen(numbers.size()), expected_chosen;
       for (int i = 0; i < count; ++i) {
-        const std::uint8_t* own = &data[static_cast<std::size_t>(std::min<int>(numbers[i], kCentroids - 1)) * stride];
+        const std::uint8_t* own = &data[static_cast<std::size_t>(std::min<Number>(numbers[i], kCentroids - 1)) * stride];
         bool any = false;
         for (int t = 0; t < stride; ++t) {
           expected[t] = std::max(expected[t], own[t]);
@@ -160,10 +163,11 @@ void test_centroids_of_documents(const xtr::Kernels& kernels, std::mt19937& rand
         }
         if (any) expected_chosen.push_back(i);
       }
-      kernels.interact(levels, numbers.data(), count, best.data());
+      kernels.by<Number>().interact(levels, numbers.data(), count, best.data());
       CHECK(test::same(best, expected), kernels.name);
-      chosen.resize(
-          static_cast<std::size_t>(kernels.choose(levels, numbers.data(), count, thresholds.data(), chosen.data())));
+      const int kept =
+          kernels.by<Number>().choose(levels, numbers.data(), count, thresholds.data(), chosen.data());
+      chosen.resize(static_cast<std::size_t>(kept));
       CHECK(test::same(chosen, expected_chosen), kernels.name);
     }
   }
@@ -178,8 +182,8 @@ void test_decode(const xtr::Kernels& kernels, std::mt19937& random) {
     const Codes levels = random_codes(32, random);
     const xtr::Residuals residuals{anchors.data(), levels.data(), steps.data(), dim, kCentroids - 1};
     for (int round = 0; round < 10; ++round) {
-      const auto number = static_cast<std::uint16_t>(random() % (kCentroids + 2));
-      const float* anchor = &anchors[static_cast<std::size_t>(std::min<int>(number, kCentroids - 1)) * dim];
+      const std::uint32_t number = round ? random() % (kCentroids + 2) : UINT32_MAX;
+      const float* anchor = &anchors[static_cast<std::size_t>(std::min<std::uint32_t>(number, kCentroids - 1)) * dim];
       // Written here the other way around: from codes to their five bits.
       const int half = (dim + 1) / 2;
       std::vector<std::uint8_t> packed(residuals.packed_dim(), 0);
@@ -218,7 +222,8 @@ int main() {
     }
     test_nearest_and_scaled(*kernels, random);
     test_levels(*kernels);
-    test_centroids_of_documents(*kernels, random);
+    test_centroids_of_documents<std::uint16_t>(*kernels, random);
+    test_centroids_of_documents<std::uint32_t>(*kernels, random);
     test_decode(*kernels, random);
   }
   return test::finish("late_kernels_test");

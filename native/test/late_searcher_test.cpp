@@ -29,11 +29,11 @@ struct Corpus {
   }
 
   xtr::Segment segment(std::int64_t base_row) const {
-    return {base_row,       static_cast<std::int64_t>(list.size()),
-            lists.data(),   list.data(),
-            numbers.data(), tokens.data(),
-            scales.data(),  nullptr,
-            offsets.data()};
+    return {base_row,      static_cast<std::int64_t>(list.size()),
+            lists.data(),  list.data(),
+            {numbers.data(), nullptr},
+            tokens.data(), scales.data(),
+            nullptr,       offsets.data()};
   }
 
   // sum over query tokens of factor times the best product of a document's tokens.
@@ -143,6 +143,59 @@ void test_assign(const xtr::Kernels& kernels, int dim) {
   }
 }
 
+// More centroids than 16 bits count, of which documents hold the highest: numbers of 32 bits choose them.
+void test_many_centroids(const xtr::Kernels& kernels) {
+  constexpr int kCentroids = 70'000, kDim = 2, kDocuments = 60;
+  std::vector<std::int8_t> centroids(static_cast<std::size_t>(kCentroids) * kDim);
+  for (int c = 0; c < kCentroids; ++c) {
+    centroids[2 * c] = static_cast<std::int8_t>(c % 251 - 125);
+    centroids[2 * c + 1] = static_cast<std::int8_t>(c % 199 - 99);
+  }
+  const std::vector<float> scales(kCentroids, 1.0f);
+  const xtr::Model model{centroids.data(), scales.data(), kCentroids, kDim, {}};
+  // A token a document: centroids 1 to 30, and 65,536 and 65,537 to 65,566, which 16 bits would take for 0 to 30.
+  std::vector<std::uint32_t> numbers(kDocuments);
+  for (int i = 0; i < kDocuments; ++i) numbers[i] = static_cast<std::uint32_t>(i % 2 ? 65'536 + i : 1 + i);
+  std::vector<std::int32_t> lists(kCentroids + 1, 0), documents;
+  std::vector<std::int64_t> offsets{0};
+  for (int c = 0; c < kCentroids; ++c) {
+    for (int i = 0; i < kDocuments; ++i) {
+      if (numbers[i] == static_cast<std::uint32_t>(c)) documents.push_back(i);
+    }
+    lists[c + 1] = static_cast<std::int32_t>(documents.size());
+  }
+  for (int i = 0; i < kDocuments; ++i) offsets.push_back(i + 1);
+  std::vector<std::int8_t> tokens(static_cast<std::size_t>(kDocuments) * kDim);
+  for (int i = 0; i < kDocuments; ++i) {
+    for (int d = 0; d < kDim; ++d) tokens[i * kDim + d] = centroids[numbers[i] * kDim + d];
+  }
+  const std::vector<std::uint16_t> halves(kDocuments, 0x3c00);
+  const xtr::Segment segment{0,
+                             kDocuments,
+                             lists.data(),
+                             documents.data(),
+                             {nullptr, numbers.data()},
+                             tokens.data(),
+                             halves.data(),
+                             nullptr,
+                             offsets.data()};
+  const xtr::Searcher searcher(model, {segment}, kDocuments, kernels);
+  const std::vector<std::int8_t> codes{90, -70};
+  const std::vector<float> factors{1.0f}, levels{190.0f / 20'000.0f};
+  std::vector<std::pair<int, std::int64_t>> order;
+  for (int i = 0; i < kDocuments; ++i) order.emplace_back(-(codes[0] * tokens[2 * i] + codes[1] * tokens[2 * i + 1]), i);
+  std::sort(order.begin(), order.end());
+  std::vector<std::int64_t> expected;
+  for (int i = 0; i < 5; ++i) expected.push_back(order[i].second);
+  std::sort(expected.begin(), expected.end());
+  // By their centroids and tokens; by lists, of which all are read.
+  for (const int nprobe : {0, kCentroids}) {
+    const xtr::Query query{1, codes.data(), factors.data(), levels.data()};
+    const xtr::Candidates found = searcher.retrieve(query, {nprobe, 1 << 30, kDocuments, 20, 5, 2}, nullptr);
+    CHECK(test::same(found.rows, expected), kernels.name);
+  }
+}
+
 void test_keep_best() {
   std::vector<xtr::Ranked> ranked{{1.0, 9, 0}, {2.0, 8, 1}, {2.0, 3, 2}, {0.5, 1, 3}, {2.0, 5, 4}};
   xtr::keep_best(ranked, 2);
@@ -160,6 +213,7 @@ int main() {
       test_scores(*kernels, dim);
       test_assign(*kernels, dim);
     }
+    test_many_centroids(*kernels);
   }
   test_keep_best();
   return test::finish("late_searcher_test");

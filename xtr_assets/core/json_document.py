@@ -30,8 +30,9 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def read_described(path: Path, kind: str, version: int) -> dict[str, Any]:
-    """A JSON file that says what a folder is. Raises CorruptFile where it is none, UnknownFormat where it is newer."""
+def read_described(path: Path, kind: str, *versions: int) -> dict[str, Any]:
+    """A JSON file that says what a folder is. Raises CorruptFile where it is none, UnknownFormat where it is of another
+    version than these."""
     name = f"{path.parent.name}/{path.name}"
     try:
         described = read_json(read_regular(path, name))
@@ -42,9 +43,10 @@ def read_described(path: Path, kind: str, version: int) -> dict[str, Any]:
     if not isinstance(described, dict) or described.get("kind") != kind:
         found = described.get("kind") if isinstance(described, dict) else type(described).__name__
         raise CorruptFile(name, f"kind {kind}", f"kind {found}")
-    if described.get("format_version") != version:
+    if described.get("format_version") not in versions:
         raise UnknownFormat(
-            f"{name}: format_version {described.get('format_version')}, this release reads {version}; "
+            f"{name}: format_version {described.get('format_version')}, this release reads "
+            f"{' and '.join(map(str, versions))}; "
             "open it with the release that wrote it, or make it anew (`xtr-assets build`)"
         )
     return described

@@ -13,7 +13,7 @@ else:
     kernels, missing = _kernels, ""
 
 # What this release calls; an extension left behind by another build is not used.
-ABI = 6
+ABI = 7
 
 
 def available() -> bool:

@@ -75,7 +75,8 @@ TARGET std::uint32_t exceeding(const float* v, const float* t) {
   return static_cast<std::uint32_t>(_mm256_movemask_ps(low) | _mm256_movemask_ps(high) << 8);
 }
 
-TARGET void interact(const Levels& levels, const std::uint16_t* numbers, int count, std::uint8_t* best) {
+template <typename Number>
+TARGET void interact(const Levels& levels, const Number* numbers, int count, std::uint8_t* best) {
   for (int first = 0; first < levels.stride; first += kLevelLanes) {
     __m256i most = _mm256_setzero_si256();
     for (int i = 0; i < count; ++i) {
@@ -86,7 +87,8 @@ TARGET void interact(const Levels& levels, const std::uint16_t* numbers, int cou
   }
 }
 
-TARGET int choose(const Levels& levels, const std::uint16_t* numbers, int count, const std::uint8_t* thresholds,
+template <typename Number>
+TARGET int choose(const Levels& levels, const Number* numbers, int count, const std::uint8_t* thresholds,
                   std::int32_t* chosen) {
   int kept = 0;
   for (int i = 0; i < count; ++i) {
@@ -118,7 +120,7 @@ TARGET_INLINE __m256i code(const float* values, __m256 factor) {
   return bounded(_mm256_mul_ps(_mm256_loadu_ps(values), factor), -127.0f, 127.0f);
 }
 
-TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
+TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint32_t number, std::int8_t* codes,
                    std::uint16_t* scale) {
   const int half = residuals.low_bytes(), dim = residuals.dim;
   if (dim % 64) {
@@ -164,8 +166,8 @@ TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::
 }  // namespace
 
 const Kernels* avx2_kernels() {
-  static const Kernels kernels{"avx2", packed_bytes, pack,      dots,     best,   nearest,
-                               scaled, levels,       exceeding, interact, choose, decode};
+  static const Kernels kernels{"avx2", packed_bytes, pack,   dots,      best,   nearest,
+                               scaled, levels, exceeding, decode, {interact, choose}, {interact, choose}};
   return xtr::has_avx2() ? &kernels : nullptr;
 }
 

@@ -28,7 +28,8 @@ TARGET std::uint32_t exceeding(const float* v, const float* t) {
   return _mm512_cmp_ps_mask(_mm512_loadu_ps(v), _mm512_loadu_ps(t), _CMP_GT_OQ);
 }
 
-TARGET void interact(const Levels& levels, const std::uint16_t* numbers, int count, std::uint8_t* best) {
+template <typename Number>
+TARGET void interact(const Levels& levels, const Number* numbers, int count, std::uint8_t* best) {
   int first = 0;
   for (; first + 64 <= levels.stride; first += 64) {
     __m512i most = _mm512_setzero_si512();
@@ -47,7 +48,8 @@ TARGET void interact(const Levels& levels, const std::uint16_t* numbers, int cou
   }
 }
 
-TARGET int choose(const Levels& levels, const std::uint16_t* numbers, int count, const std::uint8_t* thresholds,
+template <typename Number>
+TARGET int choose(const Levels& levels, const Number* numbers, int count, const std::uint8_t* thresholds,
                   std::int32_t* chosen) {
   int kept = 0;
   for (int i = 0; i < count; ++i) {
@@ -66,7 +68,7 @@ TARGET int choose(const Levels& levels, const std::uint16_t* numbers, int count,
 
 TARGET_INLINE std::uint16_t narrow(float value) { return _cvtss_sh(value, 0); }
 
-TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
+TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint32_t number, std::int8_t* codes,
                    std::uint16_t* scale) {
   const int half = residuals.low_bytes(), dim = residuals.dim;
   if (dim % 128) {
@@ -104,8 +106,8 @@ TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::
 }  // namespace
 
 const Kernels* avx512_kernels() {
-  static const Kernels kernels{"avx512-vnni", packed_bytes, pack,      dots,     best,   nearest,
-                               scaled,        levels,       exceeding, interact, choose, decode};
+  static const Kernels kernels{"avx512-vnni", packed_bytes, pack,   dots,      best,   nearest,
+                               scaled, levels, exceeding, decode, {interact, choose}, {interact, choose}};
   return xtr::has_avx512() ? &kernels : nullptr;
 }
 

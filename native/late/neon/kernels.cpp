@@ -145,7 +145,7 @@ void best(const PackedQuery& coarse, const PackedQuery* fine, const Rows& rows, 
   }
 }
 
-void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
+void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint32_t number, std::int8_t* codes,
             std::uint16_t* scale) {
   common::decode(residuals, packed, number, codes, scale, narrow, widen);
 }

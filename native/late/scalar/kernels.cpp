@@ -61,14 +61,16 @@ void scaled(const std::int32_t* d, const float* rs, const float* f, int n, int t
 }
 void levels(const float* s, int n, std::uint8_t* out) { common::levels(s, n, out); }
 std::uint32_t exceeding(const float* v, const float* t) { return common::exceeding(v, t); }
-void interact(const Levels& l, const std::uint16_t* numbers, int n, std::uint8_t* best) {
+template <typename Number>
+void interact(const Levels& l, const Number* numbers, int n, std::uint8_t* best) {
   common::interact(l, numbers, n, best);
 }
-int choose(const Levels& l, const std::uint16_t* numbers, int n, const std::uint8_t* thresholds, std::int32_t* chosen) {
+template <typename Number>
+int choose(const Levels& l, const Number* numbers, int n, const std::uint8_t* thresholds, std::int32_t* chosen) {
   return common::choose(l, numbers, n, thresholds, chosen);
 }
 
-void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_t number, std::int8_t* codes,
+void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint32_t number, std::int8_t* codes,
             std::uint16_t* scale) {
   common::decode(residuals, packed, number, codes, scale, narrow, widen);
 }
@@ -76,8 +78,9 @@ void decode(const Residuals& residuals, const std::uint8_t* packed, std::uint16_
 }  // namespace
 
 const Kernels& scalar_kernels() {
-  static const Kernels kernels{"scalar", packed_bytes, pack,      dots,     best,   nearest,
-                               scaled,   levels,       exceeding, interact, choose, decode};
+  static const Kernels kernels{"scalar",     packed_bytes, pack,      dots,   best,
+                               nearest,      scaled,       levels,    exceeding, decode,
+                               {interact, choose}, {interact, choose}};
   return kernels;
 }
 

@@ -10,8 +10,9 @@ from xtr_assets.core.types import Bytes8, Floats, Int32s
 from xtr_assets.index import native
 from xtr_assets.index.device import processors
 
-# Scores of so many tokens at a time: 512 x 8,000 centroids are 16 MB, which the last-level cache holds.
-ASSIGN_TOKENS = 512
+# Scores of so many tokens at a time: 512 x 8,000 centroids are 16 MB, which the last-level cache holds. Of so many
+# centroids that they would be more than 128 MB, fewer tokens.
+ASSIGN_TOKENS, ASSIGN_SCORES = 512, 1 << 25
 # numba takes seconds to compile on its first day: fewer scores than this are compared in numpy.
 COMPILED_SCORES = 50_000_000
 # A thread more for each so many scores, 10 ms of a core: four fifths of the build of a large token index are these
@@ -56,8 +57,9 @@ def assign_numpy(codes: Bytes8, scales: Floats, biases: Floats, centroids: Bytes
         from xtr_assets.index.late.backends.numba_kernels import pick_nearest as pick
     values = np.ascontiguousarray(centroids.astype(np.float32).T)
     found = np.empty(len(codes), np.int32)
-    for start in range(0, len(codes), ASSIGN_TOKENS):
-        stop = min(start + ASSIGN_TOKENS, len(codes))
+    step = max(1, min(ASSIGN_TOKENS, ASSIGN_SCORES // len(centroids)))
+    for start in range(0, len(codes), step):
+        stop = min(start + step, len(codes))
         products = codes[start:stop].astype(np.float32) @ values
         pick(products, centroid_scales, scales[start:stop], biases, found[start:stop])
     return found

@@ -19,8 +19,11 @@ from xtr_assets.core.json_document import read_described
 from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.types import Bytes8, Floats
 
-MODEL_FORMAT = 2
+# Version 3 has more centroids than 16 bits count: a release that reads 2 alone would cut their numbers short.
+MODEL_FORMAT, WIDE_MODEL_FORMAT = 2, 3
 MODEL_FILE = "model.json"
+# So many centroids are counted by 16 bits; of more, each token takes two bytes more.
+NARROW_CENTROIDS = 65_536
 # Each array's type and number of axes.
 ARRAYS: Mapping[str, tuple[type[np.generic], int]] = {
     "mean": (np.float32, 1),
@@ -31,6 +34,9 @@ ARRAYS: Mapping[str, tuple[type[np.generic], int]] = {
 }
 LEVELS = 32
 LEVEL_MIN, LEVEL_MAX = -64, 63
+
+# The centroid of each token.
+Numbers = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +64,16 @@ class TokenModel:
     @property
     def dim(self) -> int:
         return len(self.mean)
+
+    @property
+    def format_version(self) -> int:
+        """That of its file: the lowest that can say how many centroids there are."""
+        return MODEL_FORMAT if len(self.centroids) <= NARROW_CENTROIDS else WIDE_MODEL_FORMAT
+
+    @property
+    def number_type(self) -> type[np.uint16 | np.uint32]:
+        """What the numbers of its centroids are stored as: uint16 where that counts them, else uint32."""
+        return np.uint16 if len(self.centroids) <= NARROW_CENTROIDS else np.uint32
 
     @property
     def packed_dim(self) -> int:
@@ -104,7 +120,7 @@ class TokenModel:
     @cached_property
     def fingerprint(self) -> str:
         """64 hex digits over dim, levels, centroids and scales: two models with the same one are the same."""
-        digest = hashlib.sha256(f"xtr-assets token model {MODEL_FORMAT} {self.token_norm!r}".encode())
+        digest = hashlib.sha256(f"xtr-assets token model {self.format_version} {self.token_norm!r}".encode())
         for name in ARRAYS:
             array = np.ascontiguousarray(getattr(self, name))
             digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
@@ -116,8 +132,8 @@ class TokenModel:
         """What names the model's folder and the postings made with it."""
         return self.fingerprint[:8]
 
-    def encode_residuals(self, tokens: Floats, lists: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
-        """uint8 [n, packed_dim]: codes of what the centroid leaves; tokens float32 [n, d], lists uint16 [n]."""
+    def encode_residuals(self, tokens: Floats, lists: Numbers) -> npt.NDArray[np.uint8]:
+        """uint8 [n, packed_dim]: codes of what the centroid leaves; tokens float32 [n, d], lists [n], their centroids."""
         residuals = tokens - self.anchors[lists]
         residuals /= self.residual_scales
         steps = np.clip(np.rint(residuals, out=residuals), LEVEL_MIN, LEVEL_MAX).astype(np.int8)
@@ -130,7 +146,7 @@ class TokenModel:
         packed[:, half:] = np.packbits(codes >> 4, axis=1, bitorder="little")
         return packed
 
-    def decode_residuals(self, packed: npt.NDArray[np.uint8], lists: npt.NDArray[np.uint16]) -> Floats:
+    def decode_residuals(self, packed: npt.NDArray[np.uint8], lists: Numbers) -> Floats:
         """float32 [n, d]: the tokens that packed residuals of the centroids `lists` stand for."""
         half = (self.dim + 1) // 2
         low = np.concatenate([packed[:, :half] & 15, packed[:, :half] >> 4], axis=1)[:, : self.dim]
@@ -162,7 +178,7 @@ class TokenModel:
             fsync_file(directory / f"{name}.npy")
         files = {f"{name}.npy": record(directory / f"{name}.npy") for name in ARRAYS}
         described = {
-            "format_version": MODEL_FORMAT,
+            "format_version": self.format_version,
             "kind": "xtr-token-model",
             "fingerprint": self.fingerprint,
             "dim": self.dim,
@@ -179,13 +195,20 @@ class TokenModel:
     @classmethod
     def load(cls, directory: Path) -> "TokenModel":
         """Read a model's folder; every file is small and checked in full. Raises CorruptFile, UnknownFormat."""
-        described = read_described(directory / MODEL_FILE, "xtr-token-model", MODEL_FORMAT)
+        described = read_described(directory / MODEL_FILE, "xtr-token-model", MODEL_FORMAT, WIDE_MODEL_FORMAT)
         arrays = {}
         for name, (dtype, axes) in ARRAYS.items():
             file = directory / f"{name}.npy"
             check(file, FileRecord(**described["files"][file.name]), f"{directory.name}/{file.name}")
             arrays[name] = open_array(file, f"{directory.name}/{file.name}", dtype, (None,) * axes, mmap=False)
         model = cls(**arrays, token_norm=described["token_norm"], training=described["training"])
+        stated = described["format_version"]
+        if stated != model.format_version:
+            raise CorruptFile(
+                f"{directory.name}/{MODEL_FILE}",
+                f"format_version {model.format_version} of {len(model.centroids)} centroids",
+                f"{stated}",
+            )
         if model.fingerprint != described["fingerprint"]:
             raise CorruptFile(
                 f"{directory.name}/{MODEL_FILE}", f"fingerprint {described['fingerprint']}", model.fingerprint

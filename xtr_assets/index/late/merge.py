@@ -51,7 +51,8 @@ def merge_segments(
     width, dtype = (model.packed_dim, np.uint8) if compact else (model.dim, np.int8)
     stored: list[npt.NDArray[Any]] = [np.empty((0, width), dtype)]
     scales = [np.empty(0, np.float16)]
-    lengths, numbers = [np.empty(0, np.int64)], [np.empty(0, np.uint16)]
+    lengths = [np.empty(0, np.int64)]
+    numbers: list[npt.NDArray[Any]] = [np.empty(0, model.number_type)]
     for part, postings in segments:
         kept = np.flatnonzero(live[part.base_row : part.end_row])
         counts = np.diff(part.offsets)[kept]

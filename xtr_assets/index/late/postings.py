@@ -2,7 +2,8 @@
 
 Folder `postings.<model>`: `lists.npy` int32 [C + 1] (list c is lists[c]:lists[c + 1]), `documents.npy` int32 [P] (the
 documents that hold a token of the list, ascending, each once, counted within the segment), `numbers.npy` uint16 [T]
-(the centroid of each token), `postings.json`. Numbers are local, so postings serve every generation the segment is in.
+(the centroid of each token; uint32 where the model has more than 65,536), `postings.json`. Documents are counted within
+the segment, so postings serve every generation that it is in.
 """
 
 import json
@@ -18,17 +19,16 @@ from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.row_store import TokenPart
 from xtr_assets.core.types import Int32s, Ints
 from xtr_assets.index.late.centroid_assignment import assign
-from xtr_assets.index.late.centroids import TokenModel
+from xtr_assets.index.late.centroids import MODEL_FORMAT, Numbers, TokenModel
 from xtr_assets.index.late.training import part_codes
 
-POSTINGS_FORMAT = 2
+# Version 3 has numbers of 32 bits, and is that of a model of version 3.
+POSTINGS_FORMAT, WIDE_POSTINGS_FORMAT = 2, 3
 POSTINGS_FILE = "postings.json"
 POSTINGS_ARRAYS = ("lists.npy", "documents.npy", "numbers.npy")
 # 8,192 tokens against 65,536 centroids: what one step of assignment holds stays below 50 MB.
 BLOCK_TOKENS = 8_192
 MAX_TOKENS = 2**31 - 1
-
-Numbers = npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +49,7 @@ class Postings:
         np.save(directory / "documents.npy", self.documents)
         np.save(directory / "numbers.npy", self.numbers)
         described = {
-            "format_version": POSTINGS_FORMAT,
+            "format_version": postings_format(model),
             "kind": "xtr-postings",
             "model": model.fingerprint,
             "centroids": len(model.centroids),
@@ -61,8 +61,13 @@ class Postings:
         (directory / POSTINGS_FILE).write_text(json.dumps(described, indent=1) + "\n")
 
 
+def postings_format(model: TokenModel) -> int:
+    """The version of postings made with a model."""
+    return POSTINGS_FORMAT if model.format_version == MODEL_FORMAT else WIDE_POSTINGS_FORMAT
+
+
 def make_postings(model: TokenModel, part: TokenPart) -> Postings:
-    """The postings of a segment, in memory: six bytes a token. Raises InvalidInput: another dim than the model's."""
+    """The postings of a segment, in memory: six bytes a token, eight beyond 65,536 centroids. Raises InvalidInput: another dim than the model's."""
     first, last = int(part.offsets[0]), int(part.offsets[-1])
     total = last - first
     if part.tokens.shape[1] != model.dim:
@@ -71,7 +76,7 @@ def make_postings(model: TokenModel, part: TokenPart) -> Postings:
         )
     if total > MAX_TOKENS:
         raise InvalidInput(f"{total} tokens in one segment, at most {MAX_TOKENS} fit; write them as several segments")
-    numbers = np.empty(total, np.uint16)
+    numbers: Numbers = np.empty(total, model.number_type)
     for start in range(0, total, BLOCK_TOKENS):
         codes, scales = part_codes(part, slice(first + start, min(first + start + BLOCK_TOKENS, last)))
         numbers[start : start + len(codes)] = assign(
@@ -83,7 +88,7 @@ def make_postings(model: TokenModel, part: TokenPart) -> Postings:
 def list_documents(numbers: Numbers, lengths: Ints, centroids: int) -> Postings:
     """Postings of tokens by their centroids; lengths : int64 [rows], the number of tokens of each document."""
     # Tokens by list, then by document: what equals its neighbour is the same document again.
-    order = np.argsort(numbers, kind="stable")
+    order = sorted_by_number(numbers)
     owners = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)[order]
     sorted_numbers = numbers[order]
     new = np.ones(len(order), np.bool_)
@@ -91,6 +96,16 @@ def list_documents(numbers: Numbers, lengths: Ints, centroids: int) -> Postings:
     lists = np.zeros(centroids + 1, np.int32)
     np.cumsum(np.bincount(sorted_numbers[new], minlength=centroids), out=lists[1:])
     return Postings(lists, owners[new], numbers)
+
+
+def sorted_by_number(numbers: Numbers) -> Ints:
+    """int64 [T]: a stable sort. numpy sorts 16 bits by counting, and 32 bits by comparing, five times as long: so 32
+    bits are sorted by their lower half, and then by their upper."""
+    if numbers.dtype.itemsize == 2:
+        return np.argsort(numbers, kind="stable")
+    low = np.argsort((numbers & 0xFFFF).astype(np.uint16), kind="stable")
+    order: Ints = low[np.argsort((numbers >> 16).astype(np.uint16)[low], kind="stable")]
+    return order
 
 
 def write_postings(model: TokenModel, part: TokenPart, directory: Path) -> None:
@@ -103,7 +118,7 @@ def open_postings(model: TokenModel, part: TokenPart, directory: Path, *, mmap: 
 
     Raises CorruptFile, UnknownFormat, and InvalidInput where they belong to another model or segment.
     """
-    described = read_described(directory / POSTINGS_FILE, "xtr-postings", POSTINGS_FORMAT)
+    described = read_described(directory / POSTINGS_FILE, "xtr-postings", POSTINGS_FORMAT, WIDE_POSTINGS_FORMAT)
     tokens = int(part.offsets[-1] - part.offsets[0])
     expected = {"model": model.fingerprint, "rows": part.rows, "tokens": tokens}
     for name, value in expected.items():
@@ -112,13 +127,20 @@ def open_postings(model: TokenModel, part: TokenPart, directory: Path, *, mmap: 
                 f"{directory.name}: {name} {described.get(name)} in the postings, {value} expected; "
                 "build the postings of this segment again"
             )
+    version = postings_format(model)
+    if described["format_version"] != version:
+        raise CorruptFile(
+            f"{directory.name}/{POSTINGS_FILE}",
+            f"format_version {version} of {len(model.centroids)} centroids",
+            f"{described['format_version']}",
+        )
     listed = described.get("postings")
     if not isinstance(listed, int) or not 0 <= listed <= tokens:
         raise CorruptFile(f"{directory.name}/{POSTINGS_FILE}", f"0 to {tokens} postings", f"{listed}")
     expectations: dict[str, tuple[npt.DTypeLike, int]] = {
         "lists.npy": (np.int32, len(model.centroids) + 1),
         "documents.npy": (np.int32, listed),
-        "numbers.npy": (np.uint16, tokens),
+        "numbers.npy": (model.number_type, tokens),
     }
     arrays = {
         name: open_array(directory / name, f"{directory.name}/{name}", dtype, (length,), mmap=mmap)

@@ -14,8 +14,8 @@ from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.row_store import TokenPart
 from xtr_assets.core.token_codec import TOKEN_CODEC
 from xtr_assets.core.types import Bytes8, Floats, Halves, Ints
-from xtr_assets.index.late.centroids import TokenModel
-from xtr_assets.index.late.postings import Numbers, Postings
+from xtr_assets.index.late.centroids import Numbers, TokenModel
+from xtr_assets.index.late.postings import Postings
 
 COMPACT_CODEC: Final = "residual-5-bit"
 Codec = Literal["int8-row-scale", "residual-5-bit"]
@@ -28,7 +28,7 @@ ENCODE_TOKENS = 8_192
 class CompactTokens:
     """The int8 rows, as an array that decodes what is asked of it; `scales` is beside it.
 
-    residuals : uint8 [T, packed_dim]; numbers : uint16 [T], the centroid of each token.
+    residuals : uint8 [T, packed_dim]; numbers : uint16 or uint32 [T], the centroid of each token.
     """
 
     ndim = 2

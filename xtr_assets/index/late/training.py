@@ -13,13 +13,18 @@ from xtr_assets.core.row_store import RowTokens, TokenPart
 from xtr_assets.core.token_codec import encode_int8
 from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints
 from xtr_assets.index.late.centroid_assignment import assign
-from xtr_assets.index.late.centroids import LEVEL_MAX, LEVEL_MIN, LEVELS, TokenModel
+from xtr_assets.index.late.centroids import LEVEL_MAX, LEVEL_MIN, LEVELS, NARROW_CENTROIDS, TokenModel
 from xtr_assets.index.late.quantize import MAX_DIM, quantize_rows
 
 # Lists then hold about sqrt(T) / 4 tokens, and finding the nearest lists costs about as much as reading them.
 CENTROIDS_PER_ROOT = 4.0
-# 65,536 centroids are 8 MB in int8: beyond that, finding lists no longer fits a core's cache.
-MAX_CENTROIDS = 65_536
+# From 65,536 on a centroid number takes 32 bits, and a query reads all centroids from memory instead of a core's cache.
+# Where 4 sqrt(T) asks for less than twice as many, 65,536 serve: what lists read then more than at their best is less
+# than a quarter of a query, while the nearest centroid of each token costs up to twice as much (docs/sizing.md, "How
+# many centroids").
+PAYING_CENTROIDS = 131_072
+# 6.9e10 tokens: the levels of a query of 32 tokens take 32 MB there, and the sample of training 13 GB at dim 48.
+MAX_CENTROIDS = 1 << 20
 # Fewer tokens a list leave k-means with lists of one token; below this a corpus is scanned anyway.
 MIN_TOKENS_PER_CENTROID = 8
 SEED = 20_231
@@ -32,6 +37,8 @@ LEVEL_SAMPLE = 16_384
 def centroid_count(tokens: int) -> int:
     """How many centroids a corpus of so many tokens gets."""
     wanted = int(CENTROIDS_PER_ROOT * math.sqrt(tokens))
+    if NARROW_CENTROIDS < wanted < PAYING_CENTROIDS:
+        wanted = NARROW_CENTROIDS
     return max(1, min(wanted, MAX_CENTROIDS, tokens // MIN_TOKENS_PER_CENTROID))
 
 

@@ -14,6 +14,7 @@ from xtr_assets.index.late.training import train
 from xtr_assets.index.late.tuner import TokenTuning
 from xtr_assets.pipeline.derive.exact_maxsim import exact_tokens
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.plan.index_settings import note_formats
 from xtr_assets.pipeline.queries.tuning_queries import (
     TUNING_QUERIES,
     changed_since_tuned,
@@ -91,6 +92,7 @@ def derive_tokens(session: DraftSession, *, tune: bool = False) -> TokenReport:
         "changed_since_tuned": changed,
     }
     draft.set_recipe("xtr", {**made, **_notes(tuning, parent)})
+    note_formats(draft, model)
     own = [one.bytes for key, one in draft.manifest.files.items() if f"/{name}/" in key or key.startswith(folder)]
     return TokenReport(
         how=how,

@@ -15,7 +15,13 @@ from xtr_assets.encoders.encoder_record import minilm_with_tokens
 from xtr_assets.pipeline.gate.registry import required_checks, requirement
 from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
-from xtr_assets.pipeline.plan.index_settings import encoder_settings, named_shards, own_head, settings_of
+from xtr_assets.pipeline.plan.index_settings import (
+    encoder_settings,
+    named_shards,
+    noted_settings,
+    own_head,
+    settings_of,
+)
 from xtr_assets.pipeline.plan.own_head import keep_head
 from xtr_assets.pipeline.plan.retrain_cause import AFRESH_NOTE, retrain_cause, stands
 from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest
@@ -62,7 +68,7 @@ class Wanted:
     def made(self, generation: Generation) -> bool:
         """Whether a generation is just this: same content in each shard, same encoder, same settings."""
         manifest = generation.manifest
-        if manifest.fingerprint != self.fingerprint or manifest.notes.get(SETTINGS_NOTE) != self.settings:
+        if manifest.fingerprint != self.fingerprint or noted_settings(generation) != self.settings:
             return False
         if manifest.snapshots == self.versions:
             return True
@@ -153,7 +159,7 @@ class Refused:
     def holds_for(self, want: Wanted) -> bool:
         """Whether what is wanted now would be refused for the same cause."""
         manifest = self.draft.manifest
-        same = manifest.fingerprint == want.fingerprint and manifest.notes.get(SETTINGS_NOTE) == want.settings
+        same = manifest.fingerprint == want.fingerprint and noted_settings(self.draft) == want.settings
         return same and stands(self.draft, self.parent, want.snapshots)
 
 
@@ -188,7 +194,7 @@ def _reason(want: Wanted, published: Generation | None) -> str:
         return "nothing is published yet"
     if published.fingerprint != want.fingerprint:
         return f"the encoder changed from {published.fingerprint[:8]} to {want.fingerprint[:8]}"
-    settings = published.manifest.notes.get(SETTINGS_NOTE, {})
+    settings = noted_settings(published)
     if settings.get("formats") != want.settings["formats"]:
         return f"generation {published.number} was written by another release, in other formats"
     if settings.get("names") != want.settings.get("names"):
@@ -265,7 +271,7 @@ def data_version(draft: Generation) -> str:
     manifest = draft.manifest
     tombstones = manifest.files[draft.file_name("tombstones.npy")].sha256
     segments = [(one.segment_id, one.base_row) for one in manifest.segments]
-    held = [manifest.fingerprint, manifest.snapshots, segments, tombstones, manifest.notes.get(SETTINGS_NOTE)]
+    held = [manifest.fingerprint, manifest.snapshots, segments, tombstones, noted_settings(draft) or None]
     return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:32]
 
 

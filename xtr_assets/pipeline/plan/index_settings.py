@@ -10,11 +10,12 @@ from xtr_assets.core.lexical_terms import TERMS_VERSION
 from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.encoders.encoder_files import files_now
 from xtr_assets.encoders.head_file import head_sha256
-from xtr_assets.index.late.centroids import MODEL_FORMAT
-from xtr_assets.index.late.postings import POSTINGS_FORMAT
+from xtr_assets.index.late.centroids import MODEL_FORMAT, WIDE_MODEL_FORMAT, TokenModel
+from xtr_assets.index.late.postings import POSTINGS_FORMAT, WIDE_POSTINGS_FORMAT, postings_format
 from xtr_assets.pipeline.ingest.scan import shard_sources
 from xtr_assets.search.legs import Blend
 from xtr_assets.storage.content import SETTINGS_NOTE
+from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 
 # Releases with two kinds noted the fields of both for each. Noted as they did, what they built is what is wanted now.
@@ -51,6 +52,29 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
         },
         **names_setting(config),
     }
+
+
+def noted_settings(generation: Generation) -> dict[str, Any]:
+    """The settings that a generation was built with, as `settings_of` would say them now: of more centroids than 16
+    bits count it notes the formats of those, which are no wish of anybody's and are read as well."""
+    noted: dict[str, Any] = generation.manifest.notes.get(SETTINGS_NOTE) or {}
+    formats = noted.get("formats")
+    if not isinstance(formats, dict):
+        return noted
+    wide = {"token_model": (WIDE_MODEL_FORMAT, MODEL_FORMAT), "postings": (WIDE_POSTINGS_FORMAT, POSTINGS_FORMAT)}
+    usual = {name: plain for name, (other, plain) in wide.items() if formats.get(name) == other}
+    return {**noted, "formats": {**formats, **usual}}
+
+
+def note_formats(draft: Draft, model: TokenModel) -> None:
+    """Let a draft note the formats of its token index: a release that reads no such ones builds anew what it cannot
+    open, although nothing else changed."""
+    noted = draft.manifest.notes.get(SETTINGS_NOTE)
+    if not isinstance(noted, dict) or "formats" not in noted:
+        return
+    own = {"token_model": model.format_version, "postings": postings_format(model)}
+    if {name: noted["formats"].get(name) for name in own} != own:
+        draft.set_note(SETTINGS_NOTE, {**noted, "formats": {**noted["formats"], **own}})
 
 
 def encoder_settings(config: EncoderConfig) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from xtr_assets.core.row_store import RowTokens, TokenPart
 from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.index.late.centroids import TokenModel
+from xtr_assets.index.late.centroids import Numbers, TokenModel
 from xtr_assets.index.late.options import Depths
 from xtr_assets.index.late.postings import Postings
 from xtr_assets.index.late.query import Levels, Probes, Query, best_lists, centroid_levels, centroid_scores
@@ -198,12 +198,12 @@ class ReferenceBackend:
 @dataclass(frozen=True, slots=True, eq=False)
 class Documents:
     """Tokens of some rows of one segment: rows, a slice of those asked for; places int64 [m] in the segment's arrays;
-    bounds int64 [rows + 1] of each row's; numbers uint16 [m], the centroid of each."""
+    bounds int64 [rows + 1] of each row's; numbers uint16 or uint32 [m], the centroid of each."""
 
     rows: slice
     places: Ints
     bounds: Ints
-    numbers: npt.NDArray[np.uint16]
+    numbers: Numbers
 
 
 def best_ascending(scores: npt.NDArray[Any], rows: Ints, limit: int) -> Ints:

@@ -20,7 +20,8 @@ TOKEN_BYTES, LEVEL_BYTES = 20, 5
 
 def centroids_bytes(state: IndexState) -> int:
     """Bytes that `DeviceCentroids` of a state holds on the device."""
-    return state.token_count * 6 + len(state.live) + len(state.model.centroids) * (4 * state.model.dim + 4)
+    a_token = 4 + np.dtype(state.model.number_type).itemsize
+    return state.token_count * a_token + len(state.live) + len(state.model.centroids) * (4 * state.model.dim + 4)
 
 
 class DeviceCentroids:
@@ -30,14 +31,17 @@ class DeviceCentroids:
         import torch
 
         self._device, self._end_row = device, len(state.live)
-        self._numbers = torch.empty(state.token_count, dtype=torch.int16, device=device)
+        # torch has no arithmetic of unsigned numbers of 16 bits: the same bits. Those of 32 bits are far below the sign.
+        self._narrow = np.dtype(state.model.number_type).itemsize == 2
+        kind = torch.int16 if self._narrow else torch.int32
+        self._numbers = torch.empty(state.token_count, dtype=kind, device=device)
         self._rows = torch.empty(state.token_count, dtype=torch.int32, device=device)
         start = 0
         for placed, part in zip(state.placed, state.tokens.parts, strict=True):
             stop = start + len(placed.postings.numbers)
-            # A damaged number must not lead out of the centroids. torch has no arithmetic of uint16: the same bits.
+            # A damaged number must not lead out of the centroids.
             numbers = np.minimum(placed.postings.numbers, len(state.model.centroids) - 1)
-            self._numbers[start:stop] = torch.from_numpy(numbers.astype(np.uint16).view(np.int16))
+            self._numbers[start:stop] = torch.from_numpy(numbers.view(np.int16 if self._narrow else np.int32))
             rows = np.repeat(np.arange(part.base_row, part.end_row, dtype=np.int32), np.diff(part.offsets))
             self._rows[start:stop] = torch.from_numpy(rows)
             start = stop
@@ -65,7 +69,9 @@ class DeviceCentroids:
             asked = levels[start : start + together]
             best = torch.zeros((len(asked), self._end_row), dtype=torch.int32, device=self._device)
             for first in range(0, len(self._numbers), step):
-                numbers = self._numbers[first : first + step].long().bitwise_and_(0xFFFF)
+                numbers = self._numbers[first : first + step].long()
+                if self._narrow:
+                    numbers.bitwise_and_(0xFFFF)
                 rows = self._rows[first : first + step].long().expand(len(asked), -1)
                 best.scatter_reduce_(1, rows, asked[:, numbers].int(), "amax")
             sums += best.sum(dim=0)
