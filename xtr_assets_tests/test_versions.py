@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from xtr_assets.index.dense.serialization import FORMAT_VERSION
-from xtr_assets.index.late.centroids import MODEL_FORMAT
-from xtr_assets.index.late.postings import POSTINGS_FORMAT
+from xtr_assets.index.late.centroids import MODEL_FORMAT, WIDE_MODEL_FORMAT
+from xtr_assets.index.late.postings import POSTINGS_FORMAT, WIDE_POSTINGS_FORMAT
 from xtr_assets.index.late.serialization import TOKENS_FORMAT
 from xtr_assets.index.lexical.postings import LEXICAL_FORMAT
 from xtr_assets.search.loaders import LexicalIndexFile, TokenIndexFile
@@ -38,13 +38,15 @@ MODELS: dict[str, type[BaseModel]] = {
     "`pinned.json`": Pins,
     "`pushes/*.json` of a set": SetPush,
 }
-CONSTANTS = {
-    "token model": MODEL_FORMAT,
-    "postings": POSTINGS_FORMAT,
-    "`lexical.json`": LEXICAL_FORMAT,
-    "a folder of `DenseIndex.save`": FORMAT_VERSION,
-    "a folder of `TokenIndex.save`": TOKENS_FORMAT,
-}
+CONSTANTS = [
+    ("token model", MODEL_FORMAT),
+    ("token model", WIDE_MODEL_FORMAT),
+    ("postings", POSTINGS_FORMAT),
+    ("postings", WIDE_POSTINGS_FORMAT),
+    ("`lexical.json`", LEXICAL_FORMAT),
+    ("a folder of `DenseIndex.save`", FORMAT_VERSION),
+    ("a folder of `TokenIndex.save`", TOKENS_FORMAT),
+]
 
 
 def rows() -> list[tuple[str, int, str, str]]:
@@ -55,7 +57,7 @@ def rows() -> list[tuple[str, int, str, str]]:
 
 
 def read_by_the_code() -> set[tuple[str, int]]:
-    found = set(CONSTANTS.items())
+    found = set(CONSTANTS)
     for file, model in MODELS.items():
         found |= {(file, version) for version in get_args(model.model_fields["format_version"].annotation)}
     return found

@@ -20,14 +20,17 @@ EncoderKind = Literal["minilm", "hashing"]
 ROW_BYTES, ARROW_A_BYTE, PARQUET_SHARE = 130, 1.1, 0.3
 # Postings of words, to a byte of text (0.67 abstracts, 0.96 code, 1.3 records of rare words).
 WORDS_A_BYTE = 1.0
-# A token beside its int8 components: a float16 scale and an int32 id. Its posting: 4.1 to 5.0.
-TOKEN_BYTES, POSTING_BYTES = 6, 4.5
+# A token beside its int8 components: a float16 scale and an int32 id. Its posting: 4.1 to 5.0, and two bytes more where
+# 16 bits do not number its centroid.
+TOKEN_BYTES, POSTING_BYTES, WIDE_BYTES = 6, 4.5, 2
 # Offsets of tokens, id map, tombstones.
 OFFSET_BYTES, ID_MAP_BYTES = 8, 15
 # Catalog, queries of the gate, manifests, shards.
 FIXED_BYTES = 2_000_000
-# Centroids of a token index (index/late/training.py): 4 sqrt(tokens), and no more than 16 bits can number.
-CENTROIDS_A_ROOT, MOST_CENTROIDS, SAMPLE_A_CENTROID = 4.0, 65_536, 32
+# Centroids of a token index (index/late/training.py): 4 sqrt(tokens); no more than 16 bits can number before twice as
+# many are wanted.
+CENTROIDS_A_ROOT, NARROW_CENTROIDS, PAYING_CENTROIDS, MOST_CENTROIDS = 4.0, 65_536, 131_072, 1 << 20
+SAMPLE_A_CENTROID = 32
 KMEANS_ROUNDS = 6
 
 # CPU us of a token: by 16-bit integers (`int16`, AVX-512 with VNNI), 45.7 CPU s of 2,307 chunks of the standard library
@@ -240,10 +243,11 @@ def capacity(corpus: Corpus) -> Capacity:
 def centroid_count(tokens: int) -> int:
     """How many centroids a token index of so many tokens has.
 
-    >>> [centroid_count(tokens) for tokens in (3_100_000, 9_300_000, 10**9)]
-    [7043, 12198, 65536]
+    >>> [centroid_count(tokens) for tokens in (3_100_000, 9_300_000, 10**9, 4 * 10**9)]
+    [7042, 12198, 65536, 252982]
     """
-    return min(MOST_CENTROIDS, round(CENTROIDS_A_ROOT * math.sqrt(tokens)))
+    wanted = int(CENTROIDS_A_ROOT * math.sqrt(tokens))
+    return NARROW_CENTROIDS if NARROW_CENTROIDS < wanted < PAYING_CENTROIDS else min(MOST_CENTROIDS, wanted)
 
 
 def _disk(corpus: Corpus) -> dict[str, int]:
@@ -255,10 +259,16 @@ def _disk(corpus: Corpus) -> dict[str, int]:
         "embeddings": 2 * corpus.dim * rows,
         "names": (2 * corpus.dim + 16) * rows if corpus.names else 0,
         "tokens": (corpus.token_dim + TOKEN_BYTES) * tokens + OFFSET_BYTES * rows if late else 0,
-        "postings": round(POSTING_BYTES * tokens) + corpus.token_dim * centroid_count(tokens) if late else 0,
+        "postings": _posting_bytes(corpus) if late else 0,
         "lexical": round(WORDS_A_BYTE * text),
         "id map": ID_MAP_BYTES * rows,
     }
+
+
+def _posting_bytes(corpus: Corpus) -> int:
+    centroids = centroid_count(corpus.tokens)
+    a_token = POSTING_BYTES + (WIDE_BYTES if centroids > NARROW_CENTROIDS else 0)
+    return round(a_token * corpus.tokens) + corpus.token_dim * centroids
 
 
 def _cpu_seconds(corpus: Corpus) -> dict[str, float]:

@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 
-from xtr_assets.core.capacity import ENCODING_US, QUERY_ENCODING_MS, Capacity, Corpus, capacity, divided
+from xtr_assets.core.capacity import (
+    ENCODING_US,
+    QUERY_ENCODING_MS,
+    Capacity,
+    Corpus,
+    capacity,
+    centroid_count,
+    divided,
+)
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.index.late import training
 
 BUILDS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("builds.json").read_text("utf-8"))
 # What it holds to, times and divided by. A step of less than SMALL seconds, or a part of less than a thousandth of the
@@ -124,3 +133,12 @@ def test_what_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
 def test_an_encoder_that_nobody_measured_is_refused() -> None:
     with pytest.raises(InvalidInput, match="was not measured; minilm, hashing were"):
         Corpus(5, encoder="xtr")  # type: ignore[arg-type]
+
+
+def test_centroids_are_as_many_as_training_makes_and_beyond_16_bits_a_token_takes_two_bytes_more() -> None:
+    for tokens in (100_000, 268_435_456, 268_500_000, 500_000_000, 1_073_741_823, 1_073_741_824, 10**10, 10**12):
+        assert centroid_count(tokens) == training.centroid_count(tokens)
+    below, above = (capacity(Corpus(chunks, tokens_a_chunk=100)) for chunks in (10_700_000, 10_800_000))
+    assert centroid_count(below.corpus.tokens) == 65_536 < 131_072 < centroid_count(above.corpus.tokens)
+    a_token = [one.disk["postings"] / one.corpus.tokens for one in (below, above)]
+    assert a_token[1] - a_token[0] == pytest.approx(2, abs=0.01)

@@ -133,7 +133,7 @@ class TokenModel:
         return self.fingerprint[:8]
 
     def encode_residuals(self, tokens: Floats, lists: Numbers) -> npt.NDArray[np.uint8]:
-        """uint8 [n, packed_dim]: codes of what the centroid leaves; tokens float32 [n, d], lists [n], their centroids."""
+        """uint8 [n, packed_dim]: codes of what the centroids `lists` leave of tokens float32 [n, d]."""
         residuals = tokens - self.anchors[lists]
         residuals /= self.residual_scales
         steps = np.clip(np.rint(residuals, out=residuals), LEVEL_MIN, LEVEL_MAX).astype(np.int8)

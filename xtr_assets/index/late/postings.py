@@ -67,7 +67,10 @@ def postings_format(model: TokenModel) -> int:
 
 
 def make_postings(model: TokenModel, part: TokenPart) -> Postings:
-    """The postings of a segment, in memory: six bytes a token, eight beyond 65,536 centroids. Raises InvalidInput: another dim than the model's."""
+    """The postings of a segment, in memory: six bytes a token, eight beyond 65,536 centroids.
+
+    Raises InvalidInput: another dim than the model's.
+    """
     first, last = int(part.offsets[0]), int(part.offsets[-1])
     total = last - first
     if part.tokens.shape[1] != model.dim:
@@ -76,7 +79,7 @@ def make_postings(model: TokenModel, part: TokenPart) -> Postings:
         )
     if total > MAX_TOKENS:
         raise InvalidInput(f"{total} tokens in one segment, at most {MAX_TOKENS} fit; write them as several segments")
-    numbers: Numbers = np.empty(total, model.number_type)
+    numbers: Numbers = np.empty(total, np.dtype(model.number_type))
     for start in range(0, total, BLOCK_TOKENS):
         codes, scales = part_codes(part, slice(first + start, min(first + start + BLOCK_TOKENS, last)))
         numbers[start : start + len(codes)] = assign(
@@ -86,9 +89,14 @@ def make_postings(model: TokenModel, part: TokenPart) -> Postings:
 
 
 def list_documents(numbers: Numbers, lengths: Ints, centroids: int) -> Postings:
-    """Postings of tokens by their centroids; lengths : int64 [rows], the number of tokens of each document."""
+    """Postings of tokens by their centroids; lengths : int64 [rows], the number of tokens of each document.
+
+    Raises CorruptFile for a number of no centroid, which one of 32 bits would otherwise be paid for in memory.
+    """
+    if len(numbers) and (highest := int(numbers.max())) >= centroids:
+        raise CorruptFile("numbers.npy", f"numbers below {centroids}", f"{highest}")
     # Tokens by list, then by document: what equals its neighbour is the same document again.
-    order = sorted_by_number(numbers)
+    order = np.argsort(numbers, kind="stable")
     owners = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)[order]
     sorted_numbers = numbers[order]
     new = np.ones(len(order), np.bool_)
@@ -96,16 +104,6 @@ def list_documents(numbers: Numbers, lengths: Ints, centroids: int) -> Postings:
     lists = np.zeros(centroids + 1, np.int32)
     np.cumsum(np.bincount(sorted_numbers[new], minlength=centroids), out=lists[1:])
     return Postings(lists, owners[new], numbers)
-
-
-def sorted_by_number(numbers: Numbers) -> Ints:
-    """int64 [T]: a stable sort. numpy sorts 16 bits by counting, and 32 bits by comparing, five times as long: so 32
-    bits are sorted by their lower half, and then by their upper."""
-    if numbers.dtype.itemsize == 2:
-        return np.argsort(numbers, kind="stable")
-    low = np.argsort((numbers & 0xFFFF).astype(np.uint16), kind="stable")
-    order: Ints = low[np.argsort((numbers >> 16).astype(np.uint16)[low], kind="stable")]
-    return order
 
 
 def write_postings(model: TokenModel, part: TokenPart, directory: Path) -> None:

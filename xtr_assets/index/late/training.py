@@ -18,10 +18,9 @@ from xtr_assets.index.late.quantize import MAX_DIM, quantize_rows
 
 # Lists then hold about sqrt(T) / 4 tokens, and finding the nearest lists costs about as much as reading them.
 CENTROIDS_PER_ROOT = 4.0
-# From 65,536 on a centroid number takes 32 bits, and a query reads all centroids from memory instead of a core's cache.
-# Where 4 sqrt(T) asks for less than twice as many, 65,536 serve: what lists read then more than at their best is less
-# than a quarter of a query, while the nearest centroid of each token costs up to twice as much (docs/sizing.md, "How
-# many centroids").
+# Beyond 65,536 the number of a centroid takes 32 bits. Where 4 sqrt(T) asks for less than twice as many, 65,536 serve:
+# finding candidates then costs a query up to a third more, and finding the nearest centroid of every token, most of a
+# build, up to twice less (docs/sizing.md, "How many centroids").
 PAYING_CENTROIDS = 131_072
 # 6.9e10 tokens: the levels of a query of 32 tokens take 32 MB there, and the sample of training 13 GB at dim 48.
 MAX_CENTROIDS = 1 << 20

@@ -71,10 +71,15 @@ def _segment_faults(lists: Ints, documents: Ints, numbers: Ints, offsets: Ints, 
         yield "listed documents that lie outside", np.unique(documents[outside]).astype(np.int64)
         return
     lengths = np.diff(offsets)
-    counts = np.bincount(numbers, minlength=len(lists) - 1)
-    if len(counts) >= len(lists):
-        yield "rows with a token of a centroid that has no list", every
+    # Looked at before they are counted: a damaged number of 32 bits would ask for 32 GB of counts.
+    if len(numbers) and int(numbers.max()) >= len(lists) - 1:
+        beyond = np.flatnonzero(numbers >= len(lists) - 1) + offsets[0]
+        yield (
+            "rows with a token of a centroid that has no list",
+            np.unique(np.searchsorted(offsets, beyond, side="right") - 1),
+        )
         return
+    counts = np.bincount(numbers, minlength=len(lists) - 1)
     owners = np.repeat(np.arange(rows, dtype=np.int32), lengths)
     wrong: dict[str, list[Ints]] = {}
     for first, last in _ranges(counts):

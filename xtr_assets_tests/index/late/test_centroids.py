@@ -54,7 +54,16 @@ def test_the_same_tokens_train_the_same_model_however_they_are_cut(part: TokenPa
 
 
 def test_centroids_grow_with_the_root_and_stay_bounded() -> None:
-    assert [centroid_count(tokens) for tokens in (1, 80, 900_000, 10**12)] == [1, 10, 3794, 65_536]
+    assert [centroid_count(tokens) for tokens in (1, 80, 900_000, 10**12)] == [1, 10, 3794, 1 << 20]
+
+
+def test_32_bits_are_taken_where_twice_what_16_count_would_be_right() -> None:
+    assert [centroid_count(tokens) for tokens in (268_000_000, 300_000_000, 1_073_000_000, 1_073_741_824)] == [
+        65_482,
+        65_536,
+        65_536,
+        131_072,
+    ]
 
 
 def test_residual_codes_bring_tokens_closer_than_centroids_alone(part: TokenPart, model: TokenModel) -> None:
@@ -115,8 +124,8 @@ def test_an_altered_model_is_refused_by_file(tmp_path: Path, model: TokenModel, 
 def test_a_model_of_another_format_or_of_no_format_is_refused(tmp_path: Path, model: TokenModel) -> None:
     path = model.save(tmp_path) / "model.json"
     described = json.loads(path.read_text())
-    path.write_text(json.dumps(described | {"format_version": 3}))
-    with pytest.raises(UnknownFormat, match="format_version 3, this release reads 2"):
+    path.write_text(json.dumps(described | {"format_version": 4}))
+    with pytest.raises(UnknownFormat, match="format_version 4, this release reads 2 and 3"):
         TokenModel.load(path.parent)
     path.write_text("{")
     with pytest.raises(CorruptFile, match="unreadable JSON"):

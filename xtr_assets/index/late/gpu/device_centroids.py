@@ -31,7 +31,7 @@ class DeviceCentroids:
         import torch
 
         self._device, self._end_row = device, len(state.live)
-        # torch has no arithmetic of unsigned numbers of 16 bits: the same bits. Those of 32 bits are far below the sign.
+        # torch has no arithmetic of uint16 and uint32: the same bits. No number of 32 bits reaches the sign.
         self._narrow = np.dtype(state.model.number_type).itemsize == 2
         kind = torch.int16 if self._narrow else torch.int32
         self._numbers = torch.empty(state.token_count, dtype=kind, device=device)
