@@ -77,7 +77,8 @@ def test_content_that_was_altered_leads_nowhere(data: st.DataObject) -> None:
     # What is mapped and not read in full at opening: any bytes at all.
     documents = rng.integers(-(2**31), 2**31, len(postings.documents)).astype(np.int32)
     documents[::2] = postings.documents[::2]
-    damaged = Postings(postings.lists, documents, rng.integers(0, 1 << 16, len(tokens)).astype(np.uint16))
+    width: Any = data.draw(st.sampled_from([np.uint16, np.uint32]))
+    damaged = Postings(postings.lists, documents, rng.integers(0, np.iinfo(width).max, len(tokens), width, True))
     if codec == COMPACT_CODEC:
         rows = rows_of(part)
         assert rows is not None
@@ -111,11 +112,11 @@ def test_shapes_that_do_not_fit_are_refused(data: st.DataObject) -> None:
         return np.zeros(data.draw(shapes(rank)), dtype)
 
     def part() -> tuple[Any, ...]:
-        lists = draw(np.int32, 1)
+        lists, width = draw(np.int32, 1), data.draw(st.sampled_from([np.uint16, np.uint32]))
         stored = draw(np.int8, 2), draw(np.uint16, 1), None
         if data.draw(st.booleans()):
             stored = None, None, draw(np.uint8, 2)
-        return (data.draw(st.integers(-3, 3)), lists, draw(np.int32, 1), draw(np.uint16, 1), draw(np.int64, 1), *stored)
+        return (data.draw(st.integers(-3, 3)), lists, draw(np.int32, 1), draw(width, 1), draw(np.int64, 1), *stored)
 
     compact = None
     if data.draw(st.booleans()):
