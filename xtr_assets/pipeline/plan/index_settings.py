@@ -11,7 +11,7 @@ from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.encoders.encoder_files import files_now
 from xtr_assets.encoders.head_file import head_sha256
 from xtr_assets.index.late.centroids import MODEL_FORMAT, WIDE_MODEL_FORMAT, TokenModel
-from xtr_assets.index.late.postings import POSTINGS_FORMAT, WIDE_POSTINGS_FORMAT, postings_format
+from xtr_assets.index.late.postings import POSTINGS_FORMAT, WIDE_POSTINGS_FORMAT
 from xtr_assets.pipeline.ingest.scan import shard_sources
 from xtr_assets.search.legs import Blend
 from xtr_assets.storage.content import SETTINGS_NOTE
@@ -67,13 +67,11 @@ def noted_settings(generation: Generation) -> dict[str, Any]:
 
 
 def note_formats(draft: Draft, model: TokenModel) -> None:
-    """Let a draft note the formats of its token index: a release that reads no such ones builds anew what it cannot
-    open, although nothing else changed."""
+    """Let a draft note the formats of a token index of more centroids than 16 bits count: a release that does not read
+    them builds anew what it cannot open, although nothing else changed."""
     noted = draft.manifest.notes.get(SETTINGS_NOTE)
-    if not isinstance(noted, dict) or "formats" not in noted:
-        return
-    own = {"token_model": model.format_version, "postings": postings_format(model)}
-    if {name: noted["formats"].get(name) for name in own} != own:
+    if model.format_version == WIDE_MODEL_FORMAT and isinstance(noted, dict) and "formats" in noted:
+        own = {"token_model": WIDE_MODEL_FORMAT, "postings": WIDE_POSTINGS_FORMAT}
         draft.set_note(SETTINGS_NOTE, {**noted, "formats": {**noted["formats"], **own}})
 
 
