@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from xtr_assets.core.errors import InvalidInput
 
-# Chunks that a part holds. Assigning tokens to 4 sqrt(T) centroids grows by the power of 1.5, and so does building a part,
-# which fits one host: at 5,000,000 chunks of 100 tokens it is 5 CPU hours, at 100,000,000 in one index 24 days.
+# Chunks that a part holds. Assigning tokens to 4 sqrt(T) centroids grows by the power of 1.5, and a part's build has to
+# fit one host: at 5,000,000 chunks of 100 tokens it is 5 CPU hours, at 100,000,000 in one index 24 days.
 MOST_CHUNKS = 5_000_000
 
 
