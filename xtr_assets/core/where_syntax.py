@@ -72,6 +72,14 @@ class Where:
     columns: tuple[tuple[str, Condition], ...]
     canonical: str
 
+    @classmethod
+    def of(cls, columns: Sequence[tuple[str, Condition]]) -> "Where":
+        return cls(tuple(columns), json.dumps([[column, _plain(condition)] for column, condition in columns]))
+
+    def parts(self) -> "list[Where]":
+        """A filter for each column: all of them hold where this one does."""
+        return [Where.of([one]) for one in self.columns]
+
 
 def parse_where(where: Mapping[str, Any]) -> Where:
     """Read the public form. Raises InvalidInput that names the column, what was found and what is allowed."""
@@ -85,8 +93,7 @@ def parse_where(where: Mapping[str, Any]) -> Where:
         condition = _condition(column, where[column], MAX_DEPTH)
         _check_types(column, condition)
         columns.append((column, condition))
-    canonical = json.dumps([[column, _plain(condition)] for column, condition in columns])
-    return Where(tuple(columns), canonical)
+    return Where.of(columns)
 
 
 def _condition(column: str, given: Any, depth: int) -> Condition:
