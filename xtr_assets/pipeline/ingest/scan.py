@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -85,8 +86,11 @@ def note_unchanged(warehouse: Warehouse, scans: Sequence[ShardScan]) -> None:
 
 def scan(warehouse: Warehouse, config: IndexConfig) -> Iterator[ShardScan]:
     """Every shard of the config in turn. SourceError where a source is gone."""
-    for shard, source in shard_sources(config).items():
-        yield scan_shard(warehouse, shard, source)
+    for source in map(open_source, config.sources):
+        with source.one_listing() if isinstance(source, FileSource) else nullcontext():
+            for shard in source.shards():
+                if config.keeps(shard):
+                    yield scan_shard(warehouse, shard, source)
 
 
 def source_of(config: IndexConfig, shard: str) -> Source:
