@@ -190,8 +190,8 @@ def _scan(blocks: BlockSource, vectors: RowVectors, queries: Floats, k: int) -> 
         return empty
     groups: list[_Best] | None = None
     starts = range(0, len(queries), QUERY_BLOCK)
-    # A thread of BLAS' own waits for the others in a loop: 50 queries over a million rows of 64 dims took 1.0 CPU s with
-    # two, 0.27 with one. Threads of ours wait asleep.
+    # A thread of BLAS' own waits for the others in a loop: 50 queries over a million rows of 64 dims took 1.0 CPU s
+    # with two on busy processors, 0.3 with one. Threads of ours wait asleep.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count() or 1, "exact") as pool:
         for rows, products, largest in _multiplied(blocks(), queries, starts, pool):
             if groups is None:
