@@ -7,6 +7,7 @@ import pytest
 from xtr_assets.core.errors import SourceError
 from xtr_assets.core.types import Quarantined
 from xtr_assets.sources.base import FileSource
+from xtr_assets.sources.file_scan import Listing
 from xtr_assets_tests.sources.conftest import Opener, chunks, refusals, write
 
 
@@ -134,8 +135,14 @@ def test_the_shards_of_a_source_are_of_one_listing_where_that_is_asked(
     source = opened("text", shards=3)
     assert isinstance(source, FileSource)
     alone = {shard: source.scan(shard, {}) for shard in source.shards()}
-    asked, listing = [], source.listing
-    monkeypatch.setattr(source, "listing", lambda: asked.append(1) or listing())
+    asked: list[Listing] = []
+    listing = source.listing
+
+    def counted() -> Listing:
+        asked.append(listing())
+        return asked[-1]
+
+    monkeypatch.setattr(source, "listing", counted)
     with source.one_listing():
         first, *others = source.shards()
         found = {first: source.scan(first, {})}
