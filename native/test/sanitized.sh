@@ -13,7 +13,7 @@ cmake -S native -B "$build" -DPython_EXECUTABLE="$(command -v "$python")" -DXTR_
 cmake --build "$build"
 mkdir -p "$build/usual"
 restore() {
-  for module in index/_kernels encoders/_forward; do
+  for module in index/_kernels encoders/_forward sources/_listing; do
     rm -f "xtr_assets/$module"*.so
     for usual in "$build/usual/${module#*/}"*.so; do
       if [ -e "$usual" ]; then mv "$usual" "xtr_assets/${module%/*}/"; fi
@@ -22,7 +22,7 @@ restore() {
 }
 trap restore EXIT
 trap 'exit 1' INT TERM
-for module in index/_kernels encoders/_forward; do
+for module in index/_kernels encoders/_forward sources/_listing; do
   for usual in "xtr_assets/$module"*.so; do
     if [ -e "$usual" ]; then mv "$usual" "$build/usual/"; fi
   done
@@ -32,4 +32,4 @@ LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libubsan.s
   ASAN_OPTIONS=detect_leaks=0 "$python" -m pytest xtr_assets_tests/index/late/test_backends.py \
   xtr_assets_tests/index/late/test_fuzz.py xtr_assets_tests/index/dense/test_sq_scan.py \
   xtr_assets_tests/index/test_exact_scan.py xtr_assets_tests/index/lexical \
-  xtr_assets_tests/encoders/test_native_pass.py -k "not numba and not compiled"
+  xtr_assets_tests/encoders/test_native_pass.py xtr_assets_tests/sources/test_tree_stamp.py -k "not numba and not compiled"

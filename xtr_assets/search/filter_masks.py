@@ -95,6 +95,10 @@ class RowFilters:
                     f"no column {column!r} to filter on; there are {', '.join(COLUMNS)}, "
                     + (f"and the metadata fields {', '.join(fields)}" if fields else "and no metadata fields")
                 )
+        if len(where.columns) > 1:
+            # Conditions are kept apart: the same source, or the same list of chunks, stands in many filters.
+            both: Mask = np.logical_and.reduce([self.mask(part) for part in where.parts()])
+            return both
         mask = np.zeros(len(self._live), np.bool_)
         for base_row, segment_id, shifts in self._placed:
             segment = self._segments[segment_id]

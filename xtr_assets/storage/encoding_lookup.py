@@ -11,6 +11,8 @@ from xtr_assets.core.types import BOTH_LEGS, Ints, Legs, Mask, VectorKind
 from xtr_assets.storage.segment import Segment
 
 TextHashes = Sequence[bytes] | npt.NDArray[np.uint64]
+# Stored rows for each wanted hash from which on it pays to look at their first bits before.
+SPARSE = 4
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,10 @@ def _matches(unique: npt.NDArray[np.uint64], stored: npt.NDArray[np.uint64]) -> 
     if not len(unique) or not len(stored):
         return []
     pairs = []
-    left = np.searchsorted(unique[:, 0], stored[:, 0], side="left")
+    alive = _maybe(unique[:, 0], stored[:, 0])
+    place = np.searchsorted(unique[:, 0], stored[alive, 0], side="left")
     # Hashes that share the first word lie beside each other: look at the next until none is left to compare.
-    alive = np.flatnonzero(left < len(unique))
-    place = left[alive]
+    alive, place = alive[place < len(unique)], place[place < len(unique)]
     while len(alive):
         same_first = unique[place, 0] == stored[alive, 0]
         alive, place = alive[same_first], place[same_first]
@@ -89,6 +91,19 @@ def _matches(unique: npt.NDArray[np.uint64], stored: npt.NDArray[np.uint64]) -> 
         inside = place < len(unique)
         alive, place = alive[inside], place[inside]
     return pairs
+
+
+def _maybe(wanted: npt.NDArray[np.uint64], stored: npt.NDArray[np.uint64]) -> Ints:
+    """int64, ascending: where stored words may be among the wanted ones. All whose first bits are those of none are
+    left out: a thousand among a million take 9 CPU ms so, and 76 where each of the million is looked for."""
+    if len(stored) < SPARSE * len(wanted):
+        return np.arange(len(stored))
+    # Sixteen times as many places as words, two bytes' worth at least: one in sixteen is looked for in vain.
+    shift = np.uint64(64 - max(16, len(wanted).bit_length() + 4))
+    there = np.zeros(1 << (64 - int(shift)), np.bool_)
+    there[wanted >> shift] = True
+    found: Ints = np.flatnonzero(there[stored >> shift])
+    return found
 
 
 def _as_words(text_hashes: TextHashes) -> npt.NDArray[np.uint64]:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.line_shifts import Shift
 from xtr_assets.core.where_syntax import parse_where
-from xtr_assets.search import filter_masks
+from xtr_assets.search import filter_columns, filter_masks
 from xtr_assets.search.distinct_values import DistinctValues, text_matches
+from xtr_assets.search.filter_columns import MetadataColumns
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.metadata_shape import shaped_fields
 
@@ -392,3 +393,31 @@ def test_a_following_generation_reuses_what_was_parsed_and_not_the_masks() -> No
 def test_a_generation_without_segments_matches_nothing() -> None:
     empty = RowFilters([], np.zeros(0, np.bool_))
     assert empty.mask(parse_where({"source": "stdlib"})).shape == (0,)
+
+
+def test_metadata_that_rows_do_not_share_is_read_as_shared_metadata_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [
+        *(f'{{"title":"t{i}","year":{i % 7}}}' for i in range(300)),
+        *(json.dumps({"tags": [str(i % 3), None, i], "year": i / 2, "on": i % 2 == 0}) for i in range(300)),
+        *('{"title":"both"}', "{}", '{"title":null}', '{"year":123456789012345678901}') * 3,
+    ]
+    column = pa.chunked_array([texts[:100], texts[100:]])
+    made = {}
+    for looked_at in (len(texts), 64):
+        monkeypatch.setattr(filter_columns, "LOOKED_AT", looked_at)
+        made[looked_at] = MetadataColumns(column)
+    shared, own = made.values()
+    assert shared._distinct_of_row is not None and own._distinct_of_row is None
+    assert set(shared.fields) == set(own.fields)
+    for where in (
+        {"title": "t7"}, {"title": None}, {"title": {"prefix": "t1"}}, {"year": {"gte": 3}}, {"year": [1, 2.5, None]},
+        {"tags": "1"}, {"tags": {"not": 4}}, {"on": True}, {"year": 123456789012345678901}, {"nowhere": None},
+    ):  # fmt: skip
+        ((name, condition),) = parse_where(where).columns
+        assert shared.matches(name, condition).tolist() == own.matches(name, condition).tolist()
+
+
+def test_conditions_of_a_filter_are_those_of_filters_of_their_own() -> None:
+    assert [one.canonical for one in parse_where({"source": "a", "year": {"gt": 3}}).parts()] == [
+        parse_where(one).canonical for one in ({"source": "a"}, {"year": {"gt": 3}})
+    ]

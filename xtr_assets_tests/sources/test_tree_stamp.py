@@ -2,18 +2,29 @@
 
 import os
 import shutil
+import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from xtr_assets.sources import tree_stamp as looks
 from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.tree_stamp import tree_stamp
 
 SUFFIXES = (".md",)
 # A look so late that no time is young any more.
 LATER_NS = 10**10
+NATIVE: Any = vars(looks)["_listing"]
+without_extension = pytest.mark.skipif(NATIVE is None, reason="the extension is not built here: Python looks")
+
+
+@pytest.fixture(params=[pytest.param("native", marks=without_extension), "python"], autouse=True)
+def look(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "_listing", NATIVE if request.param == "native" else None)
 
 
 @pytest.fixture
@@ -138,3 +149,108 @@ def test_folders_and_files_are_closed_again(root: Path) -> None:
     stamp(root)
     (root / "deep" / "er").chmod(0o755)
     assert len(list(Path("/dev/fd").iterdir())) == there
+
+
+def _strange(folder: Path) -> None:
+    """Whatever may lie in a folder."""
+    (folder / os.fsdecode(b"\xff.md")).write_text("a name that is no UTF-8")
+    (folder / "line\nbreak .md").write_text("")
+    (folder / ".hidden").write_text("hidden")
+    (folder / "nowhere").symlink_to(folder / "is not there")
+    (folder / "above").symlink_to(folder.parent)
+    (folder / "file").symlink_to(folder / ".hidden")
+    os.mkfifo(folder / "pipe")
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(folder / "s"))
+    (folder / "closed").mkdir(mode=0)
+    (folder / "old").touch()
+    os.utime(folder / "old", ns=(0, -(10**18)))
+    (folder / "sparse").touch()
+    os.truncate(folder / "sparse", 2**33)
+
+
+@without_extension
+def test_the_extension_sees_what_python_sees(root: Path) -> None:
+    _strange(root / "deep")
+    (root / "empty").mkdir()
+    for folder in (root, root / "deep", root / "empty", root / "deep" / "above"):
+        assert NATIVE.look_into(os.fsencode(folder)) == looks.look_into(os.fsencode(folder))
+    (root / "round").symlink_to(root / "round")
+    for path in (root / "none", root / "a.md", root, Path()):
+        told = []
+        for one in (NATIVE.look_into, looks.look_into):
+            with pytest.raises(OSError) as error:
+                one(os.fsencode(path) if path.name else b"")
+            told.append((type(error.value), error.value.errno))
+        assert told[0] == told[1]
+
+
+@without_extension
+def test_the_extension_makes_the_stamp_that_python_makes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _strange(root / "deep")
+    now_ns = time.time_ns() + LATER_NS
+    stamps = set()
+    for one in (NATIVE, None):
+        monkeypatch.setattr(looks, "_listing", one)
+        stamps.add(stamp(root, now_ns))
+    assert len(stamps) == 1 and None not in stamps
+
+
+def test_an_extension_of_another_build_is_not_asked(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other:
+        ABI = 0
+
+    monkeypatch.setattr(looks, "_listing", Other)
+    assert stamp(root) is not None
+
+
+def test_a_link_that_leads_round_is_for_nobody_to_tell(root: Path) -> None:
+    (root / "deep" / "round").symlink_to(root / "deep" / "round")
+    assert stamp(root) is None
+
+
+def test_files_that_come_and_go_meanwhile_stop_no_look(root: Path) -> None:
+    there, ended = len(list(Path("/dev/fd").iterdir())), threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            for number in range(20):
+                (root / "deep" / f"{number}.md").touch()
+                (root / "deep" / f"{number}.md").unlink()
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        stamps = {stamp(root) for _ in range(200)}
+    finally:
+        ended.set()
+        other.join()
+    assert len(stamps) > 1
+    assert len(list(Path("/dev/fd").iterdir())) == there
+
+
+def test_a_warehouse_in_the_folder_is_passed_over(root: Path) -> None:
+    for name in ("warehouse.json", "generations"):
+        (root / "deep" / name).mkdir()
+    before = stamp(root)
+    (root / "deep/er/new.md").write_text("written by a build")
+    assert before is not None and stamp(root) == before
+
+
+def test_a_time_that_64_bits_do_not_hold_is_of_the_future() -> None:
+    """tmpfs keeps seconds of 64 bits: a broken clock or archive must not stop the sensor."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        pytest.skip("there is no /dev/shm")
+    folder = memory / f"xtr-assets-{os.getpid()}"
+    folder.mkdir()
+    try:
+        (folder / "a.md").write_text("from the year 5138")
+        os.utime(folder / "a.md", (10**11, 10**11))
+        if (folder / "a.md").stat().st_mtime_ns < 2**64:
+            pytest.skip("/dev/shm keeps no such time")
+        assert stamp(folder) is None
+        os.utime(folder / "a.md")
+        assert stamp(folder) is not None
+    finally:
+        shutil.rmtree(folder)

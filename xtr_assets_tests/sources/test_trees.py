@@ -4,7 +4,10 @@ from time import perf_counter
 
 import pytest
 
+from xtr_assets.core.errors import SourceError
 from xtr_assets.core.types import Quarantined
+from xtr_assets.sources.base import FileSource
+from xtr_assets.sources.file_scan import Listing
 from xtr_assets_tests.sources.conftest import Opener, chunks, refusals, write
 
 
@@ -122,3 +125,41 @@ def test_a_file_of_the_system_is_stale_and_none_waits_for_it(tmp_path: Path, ope
     states = opened("text").scan("lib", {})
     assert "says that it is empty" in states["version.md"].unread
     assert not states["b.md"].unread
+
+
+def test_the_shards_of_a_source_are_of_one_listing_where_that_is_asked(
+    tmp_path: Path, opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        write(tmp_path, f"{number}.md", f"text {number}")
+    source = opened("text", shards=3)
+    assert isinstance(source, FileSource)
+    alone = {shard: source.scan(shard, {}) for shard in source.shards()}
+    asked: list[Listing] = []
+    listing = source.listing
+
+    def counted() -> Listing:
+        asked.append(listing())
+        return asked[-1]
+
+    monkeypatch.setattr(source, "listing", counted)
+    with source.one_listing():
+        first, *others = source.shards()
+        found = {first: source.scan(first, {})}
+        write(tmp_path, "late.md", "came meanwhile")
+        gone = next(iter(alone[others[0]]))
+        (tmp_path / gone).unlink()
+        found |= {shard: source.scan(shard, {}) for shard in others}
+    assert len(asked) == 1
+    assert found == {shard: {path: one for path, one in held.items() if path != gone} for shard, held in alone.items()}
+    assert "late.md" in {path for shard in source.shards() for path in source.scan(shard, {})} and len(asked) == 4
+
+
+def test_a_listing_that_failed_is_asked_for_again(tmp_path: Path, opened: Opener) -> None:
+    source = opened("text", shards=2)
+    assert isinstance(source, FileSource)
+    with source.one_listing():
+        with pytest.raises(SourceError):
+            source.scan(source.shards()[0], {})
+        write(tmp_path, "a.md", "mounted again")
+        assert sum(len(source.scan(shard, {})) for shard in source.shards()) == 1

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.ids import text_hash
+from xtr_assets.storage import encoding_lookup
 from xtr_assets.storage.encoding_lookup import _matches
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import FINGERPRINT, chunks_of, encode, write
@@ -61,3 +62,23 @@ def test_no_hashes_are_no_answer_and_wrong_ones_are_refused(warehouse: Warehouse
         warehouse.find_encoded([b"abc"], FINGERPRINT)
     with pytest.raises(InvalidInput, match=r"uint64 \[n, 2\]"):
         warehouse.find_encoded(np.zeros(3, np.uint64), FINGERPRINT)
+
+
+@pytest.mark.parametrize("wanted", [1, 3, 40, 900])
+def test_hashes_told_by_their_first_bits_are_those_found_one_by_one(
+    wanted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(wanted)
+    stored = rng.integers(0, 2**64, (5000, 2), dtype=np.uint64)
+    # No name, the largest word, and words that differ in their last bits alone.
+    stored[:3] = [[0, 0], [2**64 - 1, 5], [2**64 - 1, 6]]
+    stored[3:5, 0] = stored[5, 0] ^ np.uint64(1), stored[5, 0]
+    chosen = np.concatenate([stored[:6], stored[rng.permutation(5000)[:wanted]]])[:wanted]
+    unique = np.unique(np.concatenate([chosen, chosen ^ np.uint64(2)]), axis=0)
+    found = {}
+    for sparse in (0, 10**9):
+        monkeypatch.setattr(encoding_lookup, "SPARSE", sparse)
+        pairs = _matches(unique, stored)
+        found[sparse] = {(int(a), int(b)) for places, rows in pairs for a, b in zip(places, rows, strict=True)}
+    assert found[0] == found[10**9]
+    assert len(found[0]) >= min(wanted, 6)

@@ -28,6 +28,9 @@ SCAN_TOKENS = 65_536
 # Documents decoded at a time to be ranked in floats; of a corpus that repeats one text many times, all are.
 RANKED_DOCUMENTS = 4096
 
+# Scores near a query's best that are collected before they are merged into its running top k.
+MERGE_SCORES = 16_384
+
 # Documents whose scores are kept before they are merged into the running top k: 200 queries take 26 MB.
 MERGE_DOCUMENTS = 32_768
 
@@ -88,26 +91,33 @@ def likely_rows(
     window = (2 * asked.error_bounds(tokens)).astype(np.float32)
     best = TopK(len(queries), k)
     floor = np.full(len(queries), -np.inf, np.float32) if above is None else above
-    every = np.arange(len(queries))
     kept: list[tuple[Ints, Ints, Floats]] = []
-
-    def keep(blocks: Sequence[tuple[Ints, Floats]]) -> None:
-        best.merge(every, blocks)
-        least = np.maximum(best.scores[:, -1], floor) - window
-        for rows, scores in blocks:
-            # Flat: numpy finds what is true along one axis five times as fast as along two.
-            query, position = np.divmod(np.flatnonzero(scores >= least[:, None]), scores.shape[1])
-            kept.append((query, rows[position], scores[query, position]))
+    merged = waiting = 0
 
     def scored(block: _Block) -> Floats:
         return scan(block.part, block.rows - block.part.base_row, asked)
 
-    _gather(_scored(_blocks(tokens, live, SCAN_TOKENS), scored), keep)
-    if not kept:
-        return [np.empty(0, np.int64) for _ in queries]
-    query, rows, scores = (np.concatenate(each) for each in zip(*kept, strict=True))
+    for rows, scores in _scored(_blocks(tokens, live, SCAN_TOKENS), scored):
+        # What is below the k-th best so far, less the window, is looked at no further: after some blocks nearly all.
+        # Flat: numpy finds what is true along one axis five times as fast as along two.
+        least = np.maximum(best.scores[:, -1], floor) - window
+        query, position = np.divmod(np.flatnonzero(scores >= least[:, None]), scores.shape[1])
+        kept.append((query, rows[position], scores[query, position]))
+        waiting += len(query)
+        if waiting >= MERGE_SCORES:
+            best.merge_some(*_joined(kept[merged:]))
+            merged, waiting = len(kept), 0
+    best.merge_some(*_joined(kept[merged:]))
+    query, rows, scores = _joined(kept)
     last = scores >= (np.maximum(best.scores[:, -1], floor) - window)[query]
     return [rows[last & (query == i)] for i in range(len(queries))]
+
+
+def _joined(kept: Sequence[tuple[Ints, Ints, Floats]]) -> tuple[Ints, Ints, Floats]:
+    """(query, row, score) of each entry, one after the other."""
+    nothing = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
+    query, rows, scores = (np.concatenate(each) for each in zip(nothing, *kept, strict=True))
+    return query, rows, scores
 
 
 def row_scores(tokens: RowTokens, query: Floats, rows: Ints) -> Floats:
@@ -199,6 +209,19 @@ class TopK:
     def __init__(self, queries: int, k: int) -> None:
         self.scores = np.full((queries, k), -np.inf, np.float32)
         self.rows = np.full((queries, k), -1, np.int64)
+
+    def merge_some(self, queries: Ints, rows: Ints, scores: Floats) -> None:
+        """Take in entries, each of one query: int64 [n], int64 [n], float32 [n], of rows not seen before."""
+        order = np.argsort(queries, kind="stable")
+        ends = np.cumsum(np.bincount(queries, minlength=len(self.rows)))
+        for query, (start, stop) in enumerate(pairwise([0, *ends.tolist()])):
+            if start == stop:
+                continue
+            own = order[start:stop]
+            kept = self.rows[query] >= 0
+            both = np.concatenate([self.scores[query][kept], scores[own]])
+            places = np.concatenate([self.rows[query][kept], rows[own]])
+            self.scores[query], self.rows[query] = best_rows(both, places, self.scores.shape[1])
 
     def merge(self, queries: Ints, blocks: Sequence[tuple[Ints, Floats]]) -> None:
         """Take in blocks (rows int64 [n], scores float32 [len(queries), n]) of rows not seen before."""

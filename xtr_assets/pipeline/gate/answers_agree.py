@@ -16,7 +16,7 @@ from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.core.search_options import Collapse
 from xtr_assets.core.types import Ints, Leg
 from xtr_assets.core.where_syntax import parse_where
-from xtr_assets.pipeline.gate.answer_truth import KnownRows, Places, StoredVectors, known_rows
+from xtr_assets.pipeline.gate.answer_truth import KnownRows, Places, StoredVectors, known_rows, places_of
 from xtr_assets.pipeline.gate.answer_verdict import Case, Judge, Verdict, tolerated
 from xtr_assets.pipeline.gate.demand_truth import demand_faults, drawn_demands
 from xtr_assets.pipeline.gate.drawn_filters import drawn_filters, shown
@@ -55,7 +55,7 @@ def check(session: DraftSession) -> Finding:
         return Finding(True, 0.0, 0.0, "no live row: there is nothing to ask for", {"searches": 0})
     chance = np.random.default_rng([draft.number, draft.end_row])
     try:
-        places = Places.read(draft)
+        places = places_of(session)
         known = known_rows(draft, places, session.rows.new, session.rows.gone)
         filters = drawn_filters(list(known.live.values()), list(known.dead.values()), chance)
         held = HeldRows(known.live)

@@ -13,10 +13,10 @@ import numpy as np
 
 from xtr_assets.core.errors import XtrAssetsError
 from xtr_assets.core.types import Ints, Mask
-from xtr_assets.pipeline.gate.answer_truth import Places, stored_rows
+from xtr_assets.pipeline.gate.answer_truth import Places, places_of, stored_rows
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.finds_itself import sample
-from xtr_assets.pipeline.gate.lexical_truth import MOST_COUNTED, Doubles, StoredWords, stored_postings
+from xtr_assets.pipeline.gate.lexical_truth import MOST_COUNTED, Doubles, StoredWords, nth_largest, stored_postings
 from xtr_assets.pipeline.gate.term_truth import asked, counted, tellable
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.hits import Hit
@@ -50,7 +50,7 @@ def check(session: DraftSession) -> Finding:
         return Finding(True, 0.0, 0.0, "no live row: there is no word", {"rows": 0, "questions": 0})
     chance = np.random.default_rng([draft.number, draft.end_row])
     try:
-        places = Places.read(draft)
+        places = places_of(session)
         live = np.zeros(draft.end_row, np.bool_)
         live[places.row[places.live]] = True
         added = session.rows.added
@@ -164,6 +164,6 @@ def _judged(
     if len(hits) < wanted:
         yield f"{len(hits)} hits of {about}, {wanted} rows share a word with it"
     elif wanted:
-        last = float(np.partition(held, -wanted)[-wanted])
+        last = nth_largest(held, wanted)
         if (true[:wanted] < last - room).any():
             yield f"a better row than a hit of {about} did not come: its score is {last:.5f}"

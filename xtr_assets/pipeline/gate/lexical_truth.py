@@ -25,6 +25,8 @@ MOST_COUNTED = 65_535
 LONG_LIST, LISTS_KEPT = 1 << 14, 4
 # Postings looked at at a time: 16 MB, and as much again.
 BLOCK = 1 << 22
+# Values of which the largest stands for all, where few are wanted.
+SPAN = 64
 ARRAYS = ("terms", "term_bounds", "lists", "documents", "counts", "lengths")
 
 Doubles = npt.NDArray[np.float64]
@@ -95,6 +97,21 @@ def _arrays(folder: Path) -> dict[str, Any]:
     return {
         name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray) for name in ARRAYS
     }
+
+
+def nth_largest(values: Doubles, n: int) -> float:
+    """The n-th largest of float64 [m], 1 <= n <= m; a million that many words share take 40 ms to sort apart.
+
+    The n-th largest of the largest of each block is not above it, so that few values are left to choose from.
+
+    >>> nth_largest(np.arange(10_000.0), 3), nth_largest(np.array([1.0, 2.0, 2.0]), 2)
+    (9997.0, 2.0)
+    """
+    whole = len(values) // SPAN * SPAN
+    if whole >= n * SPAN:
+        least = np.partition(values[:whole].reshape(-1, SPAN).max(axis=1), -n)[-n]
+        values = values[values >= least]
+    return float(np.partition(values, -n)[-n])
 
 
 class StoredWords:

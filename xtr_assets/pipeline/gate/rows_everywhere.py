@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.core.types import Ints, Leg, Mask
@@ -27,6 +28,8 @@ from xtr_assets.storage.id_map import ID_MAP_NAME
 NAME = "rows_everywhere"
 # Rows named for each difference: enough to see which file or batch they come from.
 MOST_NAMED = 5
+# Numbers of an entry of the id map without a name of a segment, and of a segment that no entry names.
+UNNAMED, NO_NAME = -1, -2
 # What a generation has of each leg, beside what lies in its segments.
 OF_LEGS: Mapping[Leg, tuple[str, ...]] = {
     "dense": (DENSE_FILE, *neighbor_files("dense")),
@@ -150,12 +153,12 @@ def id_map_faults(draft: Draft, live: Mask) -> tuple[Ints, list[Difference]]:
     table = pq.read_table(draft.path(ID_MAP_NAME))
     rows, ids = table["row"].to_numpy(), table["chunk_id"].to_numpy()
     said, positions = table["live"].to_numpy(zero_copy_only=False), table["position"].to_numpy()
-    names = table["segment"].cast("string").to_numpy()
+    names, which = _named(table["segment"])
     differences = []
     inside = (rows >= 0) & (rows < len(live))
     if not inside.all():
         differences.append(Difference("rows of the id map out of range", rows[~inside]))
-        rows, ids, said, positions, names = (one[inside] for one in (rows, ids, said, positions, names))
+        rows, ids, said, positions, which = (one[inside] for one in (rows, ids, said, positions, which))
     if len(twice := _repeated(rows)):
         differences.append(Difference("rows that the id map lists twice", twice))
     mapped, chunk_ids = np.zeros(len(live), np.bool_), np.full(len(live), -1, np.int64)
@@ -171,11 +174,25 @@ def id_map_faults(draft: Draft, live: Mask) -> tuple[Ints, list[Difference]]:
         there = (rows >= one.base_row) & (rows < one.base_row + one.rows)
         place = rows[there] - one.base_row
         true_ids = _parquet_ids(draft, one.segment_id, one.rows)
-        bad = (true_ids[place] != ids[there]) | (positions[there] != place) | (names[there] != one.segment_id)
+        bad = (true_ids[place] != ids[there]) | (positions[there] != place)
+        bad |= which[there] != names.get(one.segment_id, NO_NAME)
         wrong.append(rows[there][bad])
     if len(bad_rows := np.concatenate(wrong or [np.empty(0, np.int64)])):
         differences.append(Difference("rows whose chunk_id or position in the id map is not the segment's", bad_rows))
     return chunk_ids, differences
+
+
+def _named(segments: pa.ChunkedArray) -> tuple[dict[str, int], Ints]:
+    """(a number for each name, int64 [n] the number of each entry): a million names are not made into texts."""
+    plain = segments if pa.types.is_dictionary(segments.type) else segments.dictionary_encode()
+    # Two chunks may number the same names otherwise, and a file that is wrong may name one twice.
+    names: dict[str, int] = {}
+    parts = [np.empty(0, np.int64)]
+    for chunk in plain.chunks:
+        numbers = [names.setdefault(name, len(names)) for name in chunk.dictionary.to_pylist()]
+        # The last one is that of an entry without a name.
+        parts.append(np.array([*numbers, UNNAMED], np.int64)[chunk.indices.fill_null(-1).to_numpy()])
+    return names, np.concatenate(parts)
 
 
 def faiss_faults(draft: Draft, live: Mask) -> tuple[list[Difference], int]:

@@ -126,8 +126,10 @@ def held_in_place(
 def _holdings(table: pa.Table | None, snapshots: Mapping[str, Snapshot]) -> dict[str, Holding]:
     found: dict[str, Holding] = {}
     if table is not None:
-        for source in pc.unique(table["source"]).to_pylist():
-            texts = _texts(table.filter(pc.equal(table["source"], source)))
+        sources = pc.unique(table["source"]).to_pylist()
+        for source in sources:
+            # All of a million rows are not copied for the only source.
+            texts = _texts(table if len(sources) == 1 else table.filter(pc.equal(table["source"], source)))
             found[source] = Holding(texts.rows(), texts=texts)
     for shard, snapshot in snapshots.items():
         holding = found.setdefault(source_name(shard), Holding())

@@ -4,8 +4,10 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import InvalidInput, SourceError
@@ -85,8 +87,11 @@ def note_unchanged(warehouse: Warehouse, scans: Sequence[ShardScan]) -> None:
 
 def scan(warehouse: Warehouse, config: IndexConfig) -> Iterator[ShardScan]:
     """Every shard of the config in turn. SourceError where a source is gone."""
-    for shard, source in shard_sources(config).items():
-        yield scan_shard(warehouse, shard, source)
+    for _, shards in groupby(shard_sources(config).items(), lambda one: id(one[1])):
+        (shard, source), *others = shards
+        with source.one_listing() if isinstance(source, FileSource) else nullcontext():
+            for name in (shard, *(other for other, _ in others)):
+                yield scan_shard(warehouse, name, source)
 
 
 def source_of(config: IndexConfig, shard: str) -> Source:

@@ -14,6 +14,7 @@ from xtr_assets.core.phrases import holds_phrase
 from xtr_assets.index.lexical.index import LexicalIndex
 from xtr_assets.pipeline.gate import lexical_agrees, rows_everywhere, term_truth
 from xtr_assets.pipeline.gate.demand_truth import folded, stands
+from xtr_assets.pipeline.gate.lexical_truth import nth_largest
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
@@ -191,3 +192,12 @@ def test_both_readings_agree_where_a_piece_of_a_run_stands() -> None:
         phrase = text[start : start + int(chance.integers(1, 4))]
         if phrase.strip():
             assert stands(folded(text), folded(phrase)) == holds_phrase(text, phrase), (text, phrase)
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 640, 5_003])
+def test_the_nth_largest_of_values_that_many_share(count: int) -> None:
+    chance = np.random.default_rng(count)
+    for values in (chance.random(count), chance.integers(0, 3, count) / 2.0, np.zeros(count)):
+        ordered = np.sort(values)
+        for n in {1, min(10, count), count}:
+            assert nth_largest(values, n) == ordered[-n]
