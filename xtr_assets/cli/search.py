@@ -86,7 +86,10 @@ def search(
     except InvalidInput as error:
         raise typer.BadParameter(str(error)) from error
     place = find_place(config, warehouse)
-    with open_searcher(open_searchable(place, cache_options(cache, cache_size)), device, generation) as searcher:
+    # In the other modes all of what serves is needed.
+    cold = mode == "dense" and generation is None
+    opened = open_searchable(place, cache_options(cache, cache_size), cold=cold)
+    with open_searcher(opened, device, generation) as searcher:
         if mode != "lexical":
             # A process loads it once; a search takes what comes after.
             searcher.load_encoder()

@@ -1,7 +1,7 @@
 """Searcher: questions in, hits out, from one generation at a time."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +11,8 @@ from typing import Any
 
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.arguments import query_vectors, token_batch
-from xtr_assets.core.errors import GenerationError
-from xtr_assets.core.query_syntax import Syntax
+from xtr_assets.core.errors import GenerationError, StillArriving
+from xtr_assets.core.query_syntax import Syntax, demands
 from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
@@ -54,6 +54,8 @@ class Searcher(Described):
     indexes : the dense, the token and the lexical index of just that generation, where somebody has them open already
     verify : how raw arrays are compared with their records at opening, see storage.scrub: "once" a host (behind the
         first searches where they are large), "full" with every other file, or by "sizes"; drafts by sizes
+    wait : of a store that answers while all of it comes: whether a question that needs all waits for that, or is told
+        so by StillArriving
     """
 
     def __init__(
@@ -65,8 +67,11 @@ class Searcher(Described):
         device_memory: int | None = None,
         indexes: Indexes | None = None,
         verify: Verify | None = None,
+        wait: bool = True,
     ) -> None:
-        self._warehouse = open_any(warehouse) if isinstance(warehouse, str | Path) else warehouse
+        cold = generation is None
+        self._warehouse = open_any(warehouse, cold=cold) if isinstance(warehouse, str | Path) else warehouse
+        self._waits = wait
         self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()
         chosen = asked_for(self._warehouse, generation)
@@ -116,7 +121,7 @@ class Searcher(Described):
         with self._refreshing:
             self._warehouse.follow()
             current, published = self._now(), serving(self._warehouse)
-            if published.number == current.number:
+            if published.number == current.number and published.arriving == current.generation.arriving:
                 return current.number
             opened = open_generation(published, self._device, current, self._device_memory, verify=self._verify)
             self._opened = opened
@@ -238,7 +243,11 @@ class Searcher(Described):
         with self._counting():
             ask = replace(Ask.checked(options, mode, where, syntax), scan=scan)
             check_queries(queries)
-            with self._using() as opened, search_span(opened, ask, len(queries)):
+            whole = explain or any(demands(one, ask.syntax) for one in queries)
+            with (
+                self._using(lambda opened: opened.lack(ask, whole=whole)) as opened,
+                search_span(opened, ask, len(queries)),
+            ):
                 return Answer(opened.number, answer(opened, self._encoder, queries, ask, explain))
 
     def search_vectors(
@@ -258,7 +267,7 @@ class Searcher(Described):
         """
         with self._counting():
             ask = Ask.checked(SearchOptions(k, nprobe, ef_search, rescore=rescore), "dense", where)
-            with self._using() as opened:
+            with self._using(lambda opened: opened.lack(ask)) as opened:
                 opened.spaces("dense")
                 embeddings = query_vectors(queries, opened.generation.manifest.encoder.dim)
                 return rank_arrays(opened, [QueryVectors(embedding=one) for one in embeddings], ask)
@@ -279,7 +288,7 @@ class Searcher(Described):
         """
         with self._counting():
             ask = Ask.checked(SearchOptions(k, nprobe, None, k_prime, rescore), "xtr", where)
-            with self._using() as opened:
+            with self._using(lambda opened: opened.lack(ask)) as opened:
                 opened.spaces("xtr")
                 tokens = token_batch(queries, opened.generation.manifest.encoder.token_dim)
                 return rank_arrays(opened, [QueryVectors(tokens=one) for one in tokens], ask)
@@ -297,7 +306,7 @@ class Searcher(Described):
 
         chunk_ids : `hit.chunk_id` of each. Raises InvalidInput for one that this generation does not hold.
         """
-        with self._counting(), self._using() as opened:
+        with self._counting(), self._using(lambda opened: opened.lack(None)) as opened:
             return reconstructed(opened, chunk_ids)
 
     @contextmanager
@@ -308,15 +317,30 @@ class Searcher(Described):
 
     # -- who uses what ------------------------------------------------------------------------------------------------
 
+    @property
+    def arriving(self) -> bool:
+        """Whether files of the generation that answers are still to come from an object store: mode dense answers."""
+        return self._now().generation.arriving
+
     @contextmanager
-    def _using(self) -> Iterator[OpenGeneration]:
+    def _using(self, lack: Callable[[OpenGeneration], str] = lambda opened: "") -> Iterator[OpenGeneration]:  # noqa: ARG005
         opened = self._now()
+        if opened.generation.arriving:
+            opened = self._arrived(opened, lack(opened))
         while not opened.join():
             opened = self._now()  # A refresh took it away between the two steps.
         try:
             yield opened
         finally:
             opened.leave()
+
+    def _arrived(self, opened: OpenGeneration, lack: str) -> OpenGeneration:
+        """What answers where a generation is still arriving, and something may be lacking."""
+        if lack and not self._waits:
+            raise StillArriving(lack)
+        if opened.all_here(wait=bool(lack)):
+            self.refresh()
+        return self._now()
 
     def _now(self) -> OpenGeneration:
         opened = self._opened
