@@ -150,7 +150,9 @@ class ArrivingGeneration(Generation):
         from pyarrow import parquet
 
         name = self.file_name(ID_MAP_FILE)
-        table = parquet.read_table(self.path(ID_MAP_FILE, full=True), columns=["row", "chunk_id"])
+        # Not `read_table`, which imports all that reads data sets: 190 CPU ms.
+        with parquet.ParquetFile(self.path(ID_MAP_FILE, full=True)) as file:
+            table = file.read(columns=["row", "chunk_id"])
         rows, ids = table.column("row").to_numpy(), table.column("chunk_id").to_numpy()
         stored = sum(one.rows for one in self.manifest.segments)
         if len(rows) != stored or (stored and not 0 <= rows.min() <= rows.max() < self.end_row):
