@@ -1,26 +1,23 @@
 """Searcher: questions in, hits out, from one generation at a time."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Any
 
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.arguments import query_vectors, token_batch
-from xtr_assets.core.errors import GenerationError, StillArriving
 from xtr_assets.core.query_syntax import Syntax, demands
 from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
 from xtr_assets.search.answer import answer, rank_arrays, search_span
-from xtr_assets.search.description import Described
+from xtr_assets.search.generation_holder import GenerationHolder, all_of_it, nothing
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
-from xtr_assets.search.loaders import asked_for, open_any, serving
+from xtr_assets.search.loaders import asked_for, open_any
 from xtr_assets.search.open_parts import open_generation
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
@@ -34,12 +31,11 @@ from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.scrub import Verify
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
 
-class Searcher(Described):
+class Searcher(GenerationHolder):
     """Answers from one generation of a warehouse, pinned until `refresh` or `close`.
 
     Usable from many threads: a search holds the generation it began with to its end, whatever `refresh` does meanwhile.
@@ -82,11 +78,6 @@ class Searcher(Described):
     # -- the generation -----------------------------------------------------------------------------------------------
 
     @property
-    def generation(self) -> int:
-        """Number of the generation that answers now."""
-        return self._now().number
-
-    @property
     def devices(self) -> Mapping[str, str]:
         """Where each part serves: {"dense": "cpu", "xtr": "cpu", "encoder": ...}; the encoder once it was loaded."""
         encoder = self._encoder.device
@@ -115,34 +106,6 @@ class Searcher(Described):
     def load_encoder(self) -> None:
         """Load the encoder of the generation now, which the first query would do."""
         self._encoder.of(self._now().generation).encode_queries(["warm"])
-
-    def refresh(self) -> int:
-        """Move to the published generation, forward or back; its number. Searches under way end where they began."""
-        with self._refreshing:
-            self._warehouse.follow()
-            current, published = self._now(), serving(self._warehouse)
-            if published.number == current.number and published.arriving == current.generation.arriving:
-                return current.number
-            opened = open_generation(published, self._device, current, self._device_memory, verify=self._verify)
-            self._opened = opened
-            current.leave()
-            self._note_opened(opened)
-            return opened.number
-
-    def close(self) -> None:
-        """Let go of the generation; further searches are refused. Closing twice is allowed."""
-        with self._refreshing:
-            opened, self._opened = self._opened, None
-            if opened is not None:
-                opened.leave()
-
-    def __enter__(self) -> "Searcher":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # -- how it searches ----------------------------------------------------------------------------------------------
 
@@ -298,7 +261,7 @@ class Searcher(Described):
 
         chunk_ids : `hit.chunk_id` of each. Raises InvalidInput for one that this generation does not hold.
         """
-        with self._counting(), self._using() as opened:
+        with self._counting(), self._using(nothing) as opened:
             return chunks_by_id(opened, chunk_ids)
 
     def reconstruct(self, chunk_ids: Sequence[int]) -> list[Reconstruction]:
@@ -306,60 +269,8 @@ class Searcher(Described):
 
         chunk_ids : `hit.chunk_id` of each. Raises InvalidInput for one that this generation does not hold.
         """
-        with self._counting(), self._using(lambda opened: opened.lack(None)) as opened:
+        with self._counting(), self._using(all_of_it) as opened:
             return reconstructed(opened, chunk_ids)
-
-    @contextmanager
-    def opened(self) -> Iterator[OpenGeneration]:
-        """The generation that answers now, held while the block runs: for who has vectors of queries and wants hits."""
-        with self._counting(), self._using() as opened:
-            yield opened
-
-    # -- who uses what ------------------------------------------------------------------------------------------------
-
-    @property
-    def arriving(self) -> bool:
-        """Whether files of the generation that answers are still to come from an object store: mode dense answers."""
-        return self._now().generation.arriving
-
-    @contextmanager
-    def _using(self, lack: Callable[[OpenGeneration], str] = lambda opened: "") -> Iterator[OpenGeneration]:  # noqa: ARG005
-        opened = self._now()
-        if opened.generation.arriving:
-            opened = self._arrived(opened, lack(opened))
-        while not opened.join():
-            opened = self._now()  # A refresh took it away between the two steps.
-        try:
-            yield opened
-        finally:
-            opened.leave()
-
-    def _arrived(self, opened: OpenGeneration, lack: str) -> OpenGeneration:
-        """What answers where a generation is still arriving, and something may be lacking."""
-        if lack and not self._waits:
-            raise StillArriving(lack)
-        if opened.all_here(wait=bool(lack)):
-            self.refresh()
-        return self._now()
-
-    def _now(self) -> OpenGeneration:
-        opened = self._opened
-        if opened is None:
-            raise GenerationError("this searcher was closed; open another one")
-        return opened
-
-    def _note_opened(self, opened: OpenGeneration) -> None:
-        places = ", ".join(f"{part} on {where} ({opened.reasons[part]})" for part, where in opened.devices.items())
-        log.info("generation %d of %s serves: %s", opened.number, self._warehouse.root, places)
-        metrics.OPEN_GENERATION.labels(self._warehouse.root.name).set(opened.number)
-
-    @contextmanager
-    def _counting(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            metrics.SEARCH_ERRORS.labels(type(error).__name__).inc()
-            raise
 
 
 def open(

@@ -42,7 +42,7 @@ class ArrivingFiles:
         CorruptFile where the store gives other bytes, StoreError where it does not give them, StorageError where the
         disk does not take them.
         """
-        wanted = {name: self.files[name] for name in names if name in self.files and name not in self._here}
+        wanted = {name: self.files[name] for name in names if name in self.files and not self._known(name)}
         if not wanted:
             return
         self._lease.renew()
@@ -59,6 +59,10 @@ class ArrivingFiles:
             name, one = next(iter(wrong.items()))
             raise CorruptFile(f"{name} (from {self.store.name})", f"sha256 {one.sha256}", f"other bytes, {READS} times")
 
+    def _known(self, name: str) -> bool:
+        # Another process may have taken the folder away: all of the generation is in the cache by now.
+        return name in self._here and self.layout.resolve(name).exists()
+
     def _is_here(self, name: str, expected: FileRecord) -> bool:
         path = self.layout.resolve(name)
         try:
@@ -66,7 +70,6 @@ class ArrivingFiles:
         except CorruptFile:
             return False
         except FileNotFoundError:
-            # Another process took the folder away: all of the generation is in the cache.
             return False
         return True
 

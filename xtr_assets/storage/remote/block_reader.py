@@ -16,7 +16,7 @@ from xtr_assets.storage.remote.traffic import Traffic
 # A question asks for some hundred blocks that lie apart: at 5 ms a request 200 of them take 31 ms, at 40 ms 250.
 THREADS = 32
 # Blocks that lie side by side come with one request, up to so many: 1 MiB.
-RUN_BLOCKS = 16
+RUN_BLOCKS = 64
 # Of blocks that were read so many bytes are kept; the least recently used go.
 KEPT_BYTES = 256 * 2**20
 

@@ -104,6 +104,9 @@ class ColdStart:
                 return
             self._stopping = True
         self._lease.end()
+        if self.arrived:
+            # Nothing stays of the time before all of it was here.
+            shutil.rmtree(self._layout.early, ignore_errors=True)
 
     # -- what comes behind ---------------------------------------------------------------------------------------------
 
@@ -131,10 +134,6 @@ class ColdStart:
                 raise self._problem
             if self._stopping:
                 raise StorageError(f"the generation that came from {self._name} was let go")
-
-    def clear(self) -> None:
-        """Nothing stays of the time before all of it was here."""
-        shutil.rmtree(self._layout.early, ignore_errors=True)
 
     def _bring(self, hurried: bool) -> None:
         def ended() -> bool:

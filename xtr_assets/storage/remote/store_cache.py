@@ -157,6 +157,12 @@ class CachedWarehouse(Warehouse):
             return cold.generation
         return super().generation(number)
 
+    def generations(self) -> list[Generation]:
+        """As those of a folder, with the one that comes."""
+        found, cold = super().generations(), self._cold
+        coming = [] if cold is None or any(one.number == cold.generation.number for one in found) else [cold.generation]
+        return sorted([*found, *coming], key=lambda one: one.number)
+
     def _begin_cold(self) -> None:
         try:
             head = self._head(self._note())
@@ -166,8 +172,8 @@ class CachedWarehouse(Warehouse):
             return
 
     def _fill(self, manner: Manner) -> None:
-        self._look_at = monotonic() + LOOK_SECONDS
         self._move(manner)
+        self._look_at = monotonic() + LOOK_SECONDS
 
     @contextmanager
     def lock(self, purpose: str, wait_seconds: float = 0.0) -> Iterator[None]:  # noqa: ARG002 (as the one it overrides)
