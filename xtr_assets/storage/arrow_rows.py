@@ -6,7 +6,8 @@ refused. What is read here was compared with its digests before.
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -73,11 +74,12 @@ class ArrowRows:
         return {name: self._value(position, name) for name in columns}
 
     def _value(self, position: int, name: str) -> Any:
-        if _is_string(name):
-            return self._ranges.read(*self._string(position, name)).decode("utf-8")
-        data = self._ranges.read(*self._first_span(position, name))
-        kind = CHUNK_SCHEMA.field(name).type
-        return data if kind not in _FIXED else struct.unpack(_FIXED[kind], data)[0]
+        with _parsing(self._name):
+            if _is_string(name):
+                return self._ranges.read(*self._string(position, name)).decode("utf-8")
+            data = self._ranges.read(*self._first_span(position, name))
+            kind = CHUNK_SCHEMA.field(name).type
+            return data if kind not in _FIXED else struct.unpack(_FIXED[kind], data)[0]
 
     def _first_span(self, position: int, name: str) -> Span:
         """Where a number lies, or both offsets of a string."""
@@ -120,9 +122,9 @@ class ArrowRows:
 
     def _read_batch(self, index: int) -> list[Span]:
         start, length, body = self._blocks[index]
-        data = self._ranges.read(start, length)[_MESSAGE:]
         rows = min(self._batch_rows, self._rows - index * self._batch_rows)
         with _parsing(self._name):
+            data = self._ranges.read(start, length)[_MESSAGE:]
             message = _Table(data, struct.unpack_from("<I", data)[0])
             batch = message.table(2)
             at, count = batch.vector(2)
@@ -190,13 +192,10 @@ class _Table:
         return self._at + offset if offset else None
 
 
-class _parsing:  # noqa: N801 (it reads as a verb)
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, struct.error):
-            raise CorruptFile(self._name, "an Arrow file of chunks", str(error)) from error
+@contextmanager
+def _parsing(name: str) -> Iterator[None]:
+    """What bytes of something else make of the reading, as the error of the file."""
+    try:
+        yield
+    except (struct.error, UnicodeDecodeError, EOFError) as error:
+        raise CorruptFile(name, "an Arrow file of chunks", str(error)[:200]) from error

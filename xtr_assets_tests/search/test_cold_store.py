@@ -1,4 +1,4 @@
-"""A store that answers from an empty cache: the answers are those of the whole, and no byte is read before it is known."""
+"""A store that answers from an empty cache: as the whole would, and no byte is read before it was compared."""
 
 import errno
 import os
@@ -270,7 +270,7 @@ def test_a_collection_under_a_reader_is_said(bucket: FolderBucket, opened: Opene
     with Searcher(opened(store_over(copy)), device="cpu") as cold:
         assert [one.name for one in copy.listed("leases/")], "who reads holds a lease"
         shutil.rmtree(copy.root / "files")
-        with pytest.raises(StoreError, match="test://store has no files/.*another generation serves"):
+        with pytest.raises(StoreError, match=r"test://store has no files/.*another generation serves"):
             for one in questions(40):
                 cold.search(one, 60, "dense")
     assert not [one.name for one in copy.listed("leases/")]
@@ -307,6 +307,7 @@ def test_a_budget_that_is_too_small_is_said_before_anything_comes(bucket: Folder
         CachedWarehouse.at(PLACE, store_over(bucket), CacheOptions(tmp_path / "cache", 1000), cold=True)
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_killed_in_the_middle_it_goes_on(
     bucket: FolderBucket, opened: Opened, reference: Searcher, tmp_path: Path
 ) -> None:
