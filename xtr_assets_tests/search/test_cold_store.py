@@ -5,10 +5,11 @@ import os
 import re
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import numpy as np
 import pytest
@@ -226,7 +227,7 @@ def test_a_file_that_differs_opens_nothing(
     assert whole.published is not None
     flip(copy.path(file_name(whole.published.manifest.files[f"generations/3/{name}"])), 60)
     with pytest.raises(CorruptFile, match=rf"generations/3/{name} \(from test://store\)"):
-        opened(store_over(copy))
+        Searcher(opened(store_over(copy)), device="cpu")
     assert not [one.name for one in copy.listed("leases/")]
 
 
@@ -288,12 +289,17 @@ def test_a_disk_that_is_full_is_said(opened: Opened, tmp_path: Path, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", full)
         with pytest.raises(StorageError, match=r"cache.*does not take what comes from test://store: .*No space"):
-            opened()
+            Searcher(opened(), device="cpu")
+        # What was begun beside it ends the same way.
+        until = monotonic() + 60
+        while "cold start" in [one.name for one in threading.enumerate()]:
+            assert monotonic() < until
+            sleep(0.01)
     assert not list(tmp_path.rglob("*.part"))
     with monkeypatch.context() as patch:
         patch.setattr(arriving_files, "SPARE_BYTES", 2**62)
         with pytest.raises(StorageError, match=r"bytes free, and \d+ are to come"):
-            opened()
+            Searcher(opened(), device="cpu")
     with Searcher(opened(), device="cpu") as cold:
         monkeypatch.setattr(arrival, "SPARE_BYTES", 2**62)
         assert cold.search("parse", 5, "dense")

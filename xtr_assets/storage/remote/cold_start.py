@@ -58,10 +58,11 @@ class ColdStart:
                 self.reader = BlockReader(store, _listed(store, lists, files), self._traffic)
                 whole = ArrivingFiles(store, self._early, files, self._traffic, self._lease)
                 self.generation = ArrivingGeneration(whole, self.reader, arriving.manifest, self)
-                self.generation.prepare()
             except BaseException:
                 self._lease.end()
                 raise
+        # Who opens it waits for each file; meanwhile it imports what searches, half a second of a processor.
+        Thread(target=self._prepare, name="cold start", daemon=True).start()
 
     @classmethod
     def begun(
@@ -134,6 +135,14 @@ class ColdStart:
                 raise self._problem
             if self._stopping:
                 raise StorageError(f"the generation that came from {self._name} was let go")
+
+    def _prepare(self) -> None:
+        with self._traffic.asked():
+            try:
+                self.generation.prepare()
+            except (XtrAssetsError, OSError) as error:
+                # Who opens it asks for the same files, and is told.
+                log.info("generation %d: %s", self.generation.number, error)
 
     def _bring(self, hurried: bool) -> None:
         def ended() -> bool:
