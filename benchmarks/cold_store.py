@@ -5,7 +5,7 @@
 What the warehouse serves is pushed to a folder. A small server of this file gives it out as S3 does: bytes of answers
 leave at the bandwidth, all connections together, and each request waits for the delay. (SeaweedFS on the machine of
 docs/measurements.md gives 69 MB a second, and takes 35 ms for a range.) The client is a process of its own: it imports,
-opens the store, loads the encoder and asks in mode dense; once as it answers from ranges (cold), once as all of it is
+opens the store, loads the encoder and asks in mode dense; once as the command `xtr-assets search`, once as it answers from ranges (cold), once as all of it is
 brought before (whole). Seconds are those of the clock, since the process began: on a machine that is busy with
 something else they are upper bounds, and CPU seconds of the client stand beside them. Bytes are those of answers until
 the first hits. The answers of both must be equal.
@@ -161,6 +161,16 @@ def measured(server: Server, address: str, environment: dict[str, str], cold: bo
         return found
 
 
+def commanded(server: Server, address: str, environment: dict[str, str]) -> dict[str, float]:
+    """The command of a person, from its start to its end."""
+    with tempfile.TemporaryDirectory() as cache:
+        before, asked, at = server.bytes, server.requests, time.monotonic()
+        line = [sys.executable, "-m", "xtr_assets", "search", QUERY, "--mode", "dense", "-w", address, "--cache", cache]
+        subprocess.run([*line, "--json"], env=environment, check=True, stdout=subprocess.DEVNULL)
+        took = time.monotonic() - at
+        return {"ended": took, "mb": (server.bytes - before) / 1e6, "requests": server.requests - asked}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("warehouse", help="a folder; it is only read")
@@ -190,12 +200,16 @@ def main() -> None:
             "AWS_ACCESS_KEY_ID": "tester",
             "AWS_SECRET_ACCESS_KEY": "of nobody",
         }
+        for _ in range(given.runs):
+            found = commanded(server, "s3://bucket/docs", environment)
+            print("command", json.dumps({k: round(v, 2) for k, v in found.items()}), flush=True)
         answers = None
         for cold in [True] * given.runs + [False] * given.whole_runs:
             found = measured(server, "s3://bucket/docs", environment, cold)
             answers = answers or found["answers"]
             assert found.pop("answers") == answers, "the answers differ"
-            print("cold " if cold else "whole", json.dumps({k: round(v, 2) for k, v in found.items()}), flush=True)
+            told = "cold" if cold else "whole"
+            print(told, json.dumps({k: round(v, 2) for k, v in found.items()}), flush=True)
 
 
 if __name__ == "__main__":

@@ -206,11 +206,11 @@ class Searcher(GenerationHolder):
         with self._counting():
             ask = replace(Ask.checked(options, mode, where, syntax), scan=scan)
             check_queries(queries)
-            whole = explain or any(demands(one, ask.syntax) for one in queries)
-            with (
-                self._using(lambda opened: opened.lack(ask, whole=whole)) as opened,
-                search_span(opened, ask, len(queries)),
-            ):
+
+            def lack(opened: OpenGeneration) -> str:
+                return opened.lack(ask, whole=explain or any(demands(one, ask.syntax) for one in queries))
+
+            with self._using(lack) as opened, search_span(opened, ask, len(queries)):
                 return Answer(opened.number, answer(opened, self._encoder, queries, ask, explain))
 
     def search_vectors(

@@ -18,7 +18,7 @@ BATCH = 4
 
 def values(field: pa.Field) -> st.SearchStrategy[Any]:
     if pa.types.is_string(field.type):
-        return st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+        return st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
     if pa.types.is_fixed_size_binary(field.type):
         return st.binary(min_size=16, max_size=16)
     bits = field.type.bit_width - 1
