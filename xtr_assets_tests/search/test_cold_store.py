@@ -371,3 +371,19 @@ def test_a_cold_warehouse_is_opened_again(opened: Opened, reference: Searcher) -
         with Searcher(cached, device="cpu") as cold:
             assert cold.arriving and cold.search("parse", 3, "dense") == reference.search("parse", 3, "dense")
     assert [one.number for one in cached.generations()] == [3]
+
+
+def test_a_store_that_moved_on_meanwhile_is_followed(whole: Warehouse, opened: Opened, tmp_path: Path) -> None:
+    """What was opened answers until the newer one is here; that one is what comes."""
+    mine = Warehouse.open(shutil.copytree(whole.root, tmp_path / "mine"))
+    store = store_over(FolderBucket(tmp_path / "moving"))
+    push_to(mine, store)
+    with Searcher(opened(store), device="cpu") as cold:
+        before = cold.search("parse", 5, "dense")
+        draft = drafted(mine, recipe="IVF16,Flat")
+        write_id_map(draft)
+        mine.publish(draft.number, force_reason="these tests have no gate")
+        push_to(mine, store)
+        assert cold.generation == 3 and cold.search("parse", 5, "dense") == before
+        assert cold.search("parse", 5) and cold.generation == 4 and not cold.arriving
+    assert opened(store).verify().ok

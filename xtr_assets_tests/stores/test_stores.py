@@ -71,6 +71,13 @@ def killed_after(work: Callable[[], object], seconds: float) -> bool:
     return ended(child) == -signal.SIGKILL
 
 
+@pytest.fixture(autouse=True)
+def with_block_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pushes list the blocks of small files, and pulls prove the lists, in all children."""
+    monkeypatch.setattr(block_lists, "LISTED_BYTES", 1)
+    monkeypatch.setattr(block_lists, "BLOCK_BYTES", 100)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made") / "warehouse"
@@ -112,7 +119,7 @@ def test_an_empty_cache_reads_by_ranges(server: Server, made: Path, tmp_path: Pa
     address = f"{server.address}/ranges"
 
     def story() -> None:
-        block_lists.LISTED_BYTES, block_lists.BLOCK_BYTES, cold_start.WHOLE_BYTES = 1, 100, 0
+        cold_start.WHOLE_BYTES = 0
         a.push(address)
         cached = open_place(address, CacheOptions(tmp_path / "cache"), cold=True)
         coming, whole = cached.published, a.published
