@@ -387,3 +387,16 @@ def test_a_store_that_moved_on_meanwhile_is_followed(whole: Warehouse, opened: O
         assert cold.generation == 3 and cold.search("parse", 5, "dense") == before
         assert cold.search("parse", 5) and cold.generation == 4 and not cold.arriving
     assert opened(store).verify().ok
+
+
+def test_an_error_that_nobody_expected_ends_the_waiting(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    with Searcher(opened(), device="cpu") as cold:
+        with monkeypatch.context() as patch:
+            patch.setattr(CachedWarehouse, "_pull", broken)
+            for _ in range(2):
+                with pytest.raises(StorageError, match="nobody expected: ZeroDivisionError"):
+                    cold.search("parse")
+        assert len(cold.search("parse")) == 10

@@ -125,7 +125,8 @@ class ColdStart:
         if not self.arrived:
             log.info("all of generation %d is needed; %s", self.generation.number, self.told())
         while not self.arrived:
-            self._hurried = True
+            # Of a try before: this one may end better.
+            self._hurried, self._problem = True, None
             self.fill()
             thread = self._thread
             if thread is None:
@@ -163,6 +164,10 @@ class ColdStart:
                 self._failed(error)
         except OSError as error:
             self._failed(StorageError(f"{self._layout.root} does not take what comes from {self._name}: {error}"))
+        except Exception as error:
+            # Who waits must hear of it, whatever it is.
+            log.exception("the rest of generation %d", self.generation.number)
+            self._failed(StorageError(f"what comes from {self._name} met an error nobody expected: {error!r}"))
 
     def _failed(self, error: XtrAssetsError) -> None:
         self._patience = min(2 * self._patience, MOST_PATIENCE) or FIRST_PATIENCE
