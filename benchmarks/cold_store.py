@@ -5,10 +5,10 @@
 What the warehouse serves is pushed to a folder. A small server of this file gives it out as S3 does: bytes of answers
 leave at the bandwidth, all connections together, and each request waits for the delay. (SeaweedFS on the machine of
 docs/measurements.md gives 69 MB a second, and takes 35 ms for a range.) The client is a process of its own: it imports,
-opens the store, loads the encoder and asks in mode dense; once as the command `xtr-assets search`, once as it answers from ranges (cold), once as all of it is
-brought before (whole). Seconds are those of the clock, since the process began: on a machine that is busy with
-something else they are upper bounds, and CPU seconds of the client stand beside them. Bytes are those of answers until
-the first hits. The answers of both must be equal.
+opens the store, loads the encoder and asks in mode dense. It does so as the command `xtr-assets search`, as it answers
+from ranges (cold), and as all of it is brought before (whole). Seconds are those of the clock, since the process began:
+on a machine that is busy with something else they are upper bounds, and CPU seconds of the client stand beside them.
+Bytes are those of answers until the first hits. The answers of both ways must be equal.
 """
 
 import argparse

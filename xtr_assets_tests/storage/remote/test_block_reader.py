@@ -132,7 +132,8 @@ def test_a_file_that_is_gone_is_an_error(bucket: FolderBucket) -> None:
 
 def test_who_fills_the_cache_waits_for_who_asks(there: FolderBucket, tmp_path: Path) -> None:
     """From the first byte of a request to its last nothing else begins."""
-    going, seen = threading.Event(), []
+    going = threading.Event()
+    seen: list[bytes | bool] = []
 
     class Slow(FolderBucket):
         def read(self, name: str, start: int, length: int) -> bytes:
