@@ -18,6 +18,8 @@ from xtr_assets.search.loaders import LexicalIndexFile, TokenIndexFile
 from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo
 from xtr_assets.storage.parts.part_records import PartMove, Pins, SetInfo
 from xtr_assets.storage.parts.set_store import SetPush
+from xtr_assets.storage.remote.block_lists import BlockLists
+from xtr_assets.storage.remote.move import Move, Store
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse_info import WarehouseInfo
 
@@ -37,6 +39,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "`moves/*.json` of a set": PartMove,
     "`pinned.json`": Pins,
     "`pushes/*.json` of a set": SetPush,
+    "`store.json`": Store,
+    "`moves/*.json` of a store": Move,
+    "block lists of a store": BlockLists,
 }
 CONSTANTS = [
     ("token model", MODEL_FORMAT),

@@ -43,9 +43,9 @@ def find_place(config: Path | None, warehouse: Path | None) -> Place:
     return Place(warehouse, None if config is None else found)
 
 
-def open_searchable(place: Place, cache: "CacheOptions | None" = None) -> "Warehouse | PartSet":
+def open_searchable(place: Place, cache: "CacheOptions | None" = None, *, cold: bool = False) -> "Warehouse | PartSet":
     """`open_warehouse`, or the set of parts that lies there."""
-    return part_set(place) or open_warehouse(place, cache)
+    return part_set(place) or open_warehouse(place, cache, cold=cold)
 
 
 def open_one(place: Place, command: str, then: str = "") -> "Warehouse":
@@ -76,8 +76,9 @@ def part_configs(place: Place) -> "Mapping[str, IndexConfig]":
     return plan_parts(place.config).configs
 
 
-def open_warehouse(place: Place, cache: "CacheOptions | None" = None) -> "Warehouse":
-    """The warehouse, or an error that says how one comes to be. That of a store is read through its cache."""
+def open_warehouse(place: Place, cache: "CacheOptions | None" = None, *, cold: bool = False) -> "Warehouse":
+    """The warehouse, or an error that says how one comes to be. That of a store is read through its cache; `cold`:
+    before all of what serves is there."""
     from xtr_assets.storage.remote.address import address_of
     from xtr_assets.storage.warehouse import Warehouse
 
@@ -91,7 +92,7 @@ def open_warehouse(place: Place, cache: "CacheOptions | None" = None) -> "Wareho
         return Warehouse.open(place.warehouse)
     from xtr_assets.storage.remote.store_cache import open_place
 
-    return open_place(place.warehouse, cache)
+    return open_place(place.warehouse, cache, cold=cold)
 
 
 def cache_options(folder: Path | None, size: str | None) -> "CacheOptions | None":

@@ -77,7 +77,6 @@ def search(
     from xtr_assets.cli.hit_list import show_hits
     from xtr_assets.core.search_options import SearchOptions
     from xtr_assets.search.request import Ask
-    from xtr_assets.search.searcher import open as open_searcher
 
     conditions = parse_where(where or [])
     try:
@@ -86,7 +85,13 @@ def search(
     except InvalidInput as error:
         raise typer.BadParameter(str(error)) from error
     place = find_place(config, warehouse)
-    with open_searcher(open_searchable(place, cache_options(cache, cache_size)), device, generation) as searcher:
+    # In the other modes all of what serves is needed.
+    cold = mode == "dense" and generation is None
+    opened = open_searchable(place, cache_options(cache, cache_size), cold=cold)
+    # Of a store the first files come while this is imported.
+    from xtr_assets.search.searcher import open as open_searcher
+
+    with open_searcher(opened, device, generation) as searcher:
         if mode != "lexical":
             # A process loads it once; a search takes what comes after.
             searcher.load_encoder()

@@ -76,6 +76,10 @@ class PublishRefused(GenerationError):
     """A draft lacks a passing record of a required check for exactly its bytes."""
 
 
+class StillArriving(GenerationError):
+    """What is asked needs all of a generation, and the rest of it still comes from an object store."""
+
+
 class NotInThisIndex(GenerationError, InvalidInput):
     """What was asked for the generation does not have: a mode of a leg that its encoder does not give, or of an index
     that an earlier release did not make. The message names the modes that it answers."""

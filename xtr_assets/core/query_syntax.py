@@ -73,3 +73,13 @@ def parse_query(text: str, syntax: Syntax = "terms") -> Query:
         return phrase if phrase is not None else found["must"]
 
     return Query(_DEMAND.sub(unmarked, text), tuple(phrases), tuple(required))
+
+
+def demands(text: str, syntax: Syntax) -> bool:
+    """Whether a text demands words or phrases.
+
+    >>> demands("a +must", "terms"), demands("a +must", "plain")
+    (True, False)
+    """
+    parsed = parse_query(text, syntax)
+    return bool(parsed.required or parsed.phrases)

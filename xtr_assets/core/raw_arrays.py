@@ -22,7 +22,7 @@ _HEADER = re.compile(
 )
 
 
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, whether the order is Fortran's, type. Raises ValueError saying what is there, and OSError.
 
     NumPy's own reader evaluates the header as Python, whose evaluator leaves eleven objects in cycles behind: 900 at
@@ -58,7 +58,7 @@ def open_array(
         raise CorruptFile(name, expected, "no file")
     try:
         with path.open("rb") as file:
-            found, fortran, kind = _read_header(file)
+            found, fortran, kind = read_header(file)
             start = file.tell()
     except (ValueError, OSError) as error:
         raise CorruptFile(name, f"a header of {expected}", str(error)[:200]) from error

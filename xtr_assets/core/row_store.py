@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -49,6 +50,16 @@ def _check_order(bases: Sequence[int], ends: Sequence[int]) -> None:
             raise InvalidInput(
                 f"segments overlap: one ends at row {end}, the next begins at row {base}; sort them by base_row"
             )
+
+
+@runtime_checkable
+class Coming(Protocol):
+    """Vectors of a part that lie elsewhere: read as an array is, by slices and positions, but without its memory."""
+
+    def need(self, positions: Ints) -> None:
+        """Say which rows will be read, so that they come at the same time. Waits for nothing."""
+
+    def __getitem__(self, positions: Ints) -> Halves: ...
 
 
 class RowVectors:

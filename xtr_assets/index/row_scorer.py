@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from xtr_assets.core.row_store import RowVectors, VectorPart
+from xtr_assets.core.row_store import Coming, RowVectors, VectorPart
 from xtr_assets.core.top_k import best_of_lines
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index import native, native_scores
@@ -97,6 +97,56 @@ class NumpyScorer:
         return best_of_lines(self.scores(vectors, queries, rows), rows, k)
 
 
+class ComingScorer:
+    """Rows that lie elsewhere, in whole or in part: those that are scored are brought, and scored as all others are.
+    The same vectors give the same bits wherever they lie, so that a score is the one it would be here."""
+
+    def __init__(self, inner: RowScorer) -> None:
+        self._inner = inner
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    def scores(self, vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
+        found = np.full(rows.shape, -np.inf, np.float32)
+        for first in range(0, rows.shape[1], BLOCK_ROWS):
+            some = slice(first, first + BLOCK_ROWS)
+            brought, places, _ = _brought(vectors, rows[:, some])
+            found[:, some] = self._inner.scores(brought, queries, places)
+        return found
+
+    def best(self, vectors: RowVectors, queries: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
+        if rows.shape[1] > BLOCK_ROWS:
+            return best_of_lines(self.scores(vectors, queries, rows), rows, k)
+        brought, places, wanted = _brought(vectors, rows)
+        scores, at = self._inner.best(brought, queries, places, k)
+        found = np.full(at.shape, -1, np.int64)
+        found[at >= 0] = wanted[at[at >= 0]]
+        return scores, found
+
+
+def _brought(vectors: RowVectors, rows: Ints) -> tuple[RowVectors, Ints, Ints]:
+    """The stored ones among rows int64 [q, m] as vectors of their own; the place of each there, -1 where it is not
+    stored; and the rows int64 [n] of these places, ascending."""
+    wanted = np.unique(rows[rows >= 0])
+    parts = [
+        (part, wanted[(wanted >= part.base_row) & (wanted < part.end_row)] - part.base_row) for part in vectors.parts
+    ]
+    parts = [(part, positions) for part, positions in parts if len(positions)]
+    for part, positions in parts:
+        if isinstance(part.vectors, Coming):
+            part.vectors.need(positions)
+    stored = np.concatenate([part.base_row + positions for part, positions in parts] or [np.empty(0, np.int64)])
+    blocks = [np.asarray(part.vectors[positions], np.float16) for part, positions in parts]
+    brought = np.concatenate(blocks) if blocks else np.empty((0, vectors.dim), np.float16)
+    places = np.full(rows.shape, -1, np.int64)
+    if len(stored):
+        at = np.minimum(np.searchsorted(stored, rows), len(stored) - 1)
+        places = np.where(stored[at] == rows, at, -1)
+    return RowVectors([VectorPart(0, brought)], vectors.dim), places, stored
+
+
 def choose(rows: int) -> RowScorer:
     """What scores vectors of so many rows here."""
     if native.available():
@@ -118,5 +168,8 @@ def scorer_of(vectors: RowVectors) -> RowScorer:
     """What scores these vectors: chosen at the first call, which opening an index makes, and kept with them."""
     chosen = _CHOSEN.get(vectors)
     if chosen is None:
-        chosen = _CHOSEN[vectors] = choose(len(vectors))
+        chosen = choose(len(vectors))
+        if any(isinstance(part.vectors, Coming) for part in vectors.parts):
+            chosen = ComingScorer(chosen)
+        _CHOSEN[vectors] = chosen
     return chosen

@@ -31,8 +31,11 @@ LEXICAL_FILE = f"{LEXICAL_INDEX}/index.json"
 Place = Warehouse | PartSet
 
 
-def open_any(place: str | Path, options: "CacheOptions | None" = None) -> Place:
-    """The warehouse, the set of parts, or the object store at a place. WarehouseNotFound where there is none."""
+def open_any(place: str | Path, options: "CacheOptions | None" = None, *, cold: bool = False) -> Place:
+    """The warehouse, the set of parts, or the object store at a place. WarehouseNotFound where there is none.
+
+    cold : of a store whose cache is empty, what serves is read by ranges while all of it comes
+    """
     if holds_parts(place):
         return PartSet.open(place)
     if address_of(place) is None:
@@ -40,7 +43,7 @@ def open_any(place: str | Path, options: "CacheOptions | None" = None) -> Place:
     # What speaks to stores takes a twentieth of a cold search to import.
     from xtr_assets.storage.remote.store_cache import open_place
 
-    return open_place(place, options)
+    return open_place(place, options, cold=cold)
 
 
 class IndexFile(BaseModel):

@@ -117,7 +117,14 @@ def open_generation(
     indexes: Indexes | None = None,
     verify: Verify | None = None,
 ) -> OpenGeneration:
-    """Open whatever answers: a generation, or those of a move."""
+    """Open whatever answers: a generation, those of a move, or one that is still arriving."""
+    if generation.arriving:
+        from xtr_assets.search.open_arrival import OpenArrival
+
+        return OpenArrival(generation, device)
+    if previous is not None and previous.generation.arriving:
+        # What it read of segments came by ranges; the files are here now.
+        previous = None
     kind = OpenParts if isinstance(generation, JoinedGeneration) else OpenGeneration
     return kind(generation, device, previous, device_memory, indexes, verify)
 

@@ -1,9 +1,10 @@
 """One generation, opened for searching: what a search holds on to from its first step to its last."""
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import ref
 
 import numpy as np
@@ -21,7 +22,7 @@ from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.loaders import lexical_lack, open_dense, open_lexical, open_tokens
 from xtr_assets.search.part_spaces import DenseParts, TokenParts
 from xtr_assets.search.ranker import Mode
-from xtr_assets.search.request import MODES, SUMMED
+from xtr_assets.search.request import MODES, SUMMED, Ask
 from xtr_assets.search.required_text import RequiredText
 from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
 from xtr_assets.storage.generation import Generation, PlacedSegment, leg_lack
@@ -41,6 +42,12 @@ Indexes = tuple["DenseIndex | None", "TokenIndex | None", "LexicalIndex | None"]
 
 # The same as spaces, which may be those of several parts.
 Spaces = tuple["DenseSpace | DenseParts | None", "TokenSpace | TokenParts | None", "LexicalSpace | None"]
+
+
+class Hydrates(Protocol):
+    """Reads what hits show: one dict of columns per row, in the order asked for."""
+
+    def rows(self, rows: Iterable[int]) -> list[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,11 +97,11 @@ class OpenGeneration:
             self.filters: RowFilters = RowFilters(
                 generation.segments, generation.live, None if previous is None else previous.filters
             )
-            self.hydrator = Hydrator(generation)
-            self.chunk_ids = _chunk_ids(generation)
+            self.hydrator = self._hydrator(generation)
+            self.chunk_ids = self._chunk_ids(generation)
             self._token_arrays: dict[int, TokenArrays] = {}
             self.symbols = Symbols(generation)
-            self.legs = _legs(generation, self.symbols)
+            self.legs = self._legs(generation)
             self.confidence = self._confidence(generation)
             self._show(generation.layout.root.name, stack)
             self._stack = stack.pop_all()
@@ -127,6 +134,35 @@ class OpenGeneration:
 
     def _confidence(self, generation: Generation) -> Confidence | LowestConfidence | None:
         return Confidence.of(generation.manifest.profile.get(PROFILE_KEY))
+
+    def _hydrator(self, generation: Generation) -> "Hydrates":
+        return Hydrator(generation)
+
+    def _chunk_ids(self, generation: Generation) -> Ints:
+        """int64 [end_row], -1 in holes."""
+        ids = np.full(generation.end_row, -1, np.int64)
+        for placed in generation.segments:
+            ids[placed.base_row : placed.end_row] = placed.segment.chunk_ids()
+        return ids
+
+    def _legs(self, generation: Generation) -> Legs:
+        blend = Blend.of(generation.manifest.profile.get("hybrid"))
+        log_tokens = None
+        if "tokens" in generation.legs:
+            # A row in a hole has no token; nothing asks for it.
+            log_tokens = np.log(np.maximum(generation.tokens().counts(), 1)).astype(np.float32)
+        return Legs(blend, log_tokens, generation.names() if blend.names else None, self.symbols.bearing)
+
+    def lack(self, ask: Ask | None, *, whole: bool = False) -> str:  # noqa: ARG002 (what is still arriving lacks some)
+        """Why a question cannot be answered before more of the generation is here; empty where it can.
+
+        ask : None for what reads all that is stored of a chunk; whole : whether it reads more than its mode says
+        """
+        return ""
+
+    def all_here(self, *, wait: bool) -> bool:  # noqa: ARG002
+        """Whether all files of the generation are here; with `wait` once they are. Raises what keeps them away."""
+        return True
 
     @property
     def served(self) -> "tuple[ServedIndexes, ...]":
@@ -245,20 +281,3 @@ def show_spaces(
     if lexical is not None:
         of_words = ref(lexical)
         stack.callback(metrics.OPEN_INDEXES.add(warehouse, "lexical", lambda: show_lexical(of_words())))
-
-
-def _chunk_ids(generation: Generation) -> Ints:
-    """int64 [end_row], -1 in holes."""
-    ids = np.full(generation.end_row, -1, np.int64)
-    for placed in generation.segments:
-        ids[placed.base_row : placed.end_row] = placed.segment.chunk_ids()
-    return ids
-
-
-def _legs(generation: Generation, symbols: Symbols) -> Legs:
-    blend = Blend.of(generation.manifest.profile.get("hybrid"))
-    log_tokens = None
-    if "tokens" in generation.legs:
-        # A row in a hole has no token; nothing asks for it.
-        log_tokens = np.log(np.maximum(generation.tokens().counts(), 1)).astype(np.float32)
-    return Legs(blend, log_tokens, generation.names() if blend.names else None, symbols.bearing)

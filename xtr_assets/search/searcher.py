@@ -1,26 +1,23 @@
 """Searcher: questions in, hits out, from one generation at a time."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Any
 
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.arguments import query_vectors, token_batch
-from xtr_assets.core.errors import GenerationError
-from xtr_assets.core.query_syntax import Syntax
+from xtr_assets.core.query_syntax import Syntax, demands
 from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
 from xtr_assets.search.answer import answer, rank_arrays, search_span
-from xtr_assets.search.description import Described
+from xtr_assets.search.generation_holder import GenerationHolder, all_of_it, nothing
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Answer
-from xtr_assets.search.loaders import asked_for, open_any, serving
+from xtr_assets.search.loaders import asked_for, open_any
 from xtr_assets.search.open_parts import open_generation
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
@@ -34,12 +31,11 @@ from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.scrub import Verify
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
 
-class Searcher(Described):
+class Searcher(GenerationHolder):
     """Answers from one generation of a warehouse, pinned until `refresh` or `close`.
 
     Usable from many threads: a search holds the generation it began with to its end, whatever `refresh` does meanwhile.
@@ -54,6 +50,8 @@ class Searcher(Described):
     indexes : the dense, the token and the lexical index of just that generation, where somebody has them open already
     verify : how raw arrays are compared with their records at opening, see storage.scrub: "once" a host (behind the
         first searches where they are large), "full" with every other file, or by "sizes"; drafts by sizes
+    wait : of a store that answers while all of it comes: whether a question that needs all waits for that, or is told
+        so by StillArriving
     """
 
     def __init__(
@@ -65,8 +63,11 @@ class Searcher(Described):
         device_memory: int | None = None,
         indexes: Indexes | None = None,
         verify: Verify | None = None,
+        wait: bool = True,
     ) -> None:
-        self._warehouse = open_any(warehouse) if isinstance(warehouse, str | Path) else warehouse
+        cold = generation is None
+        self._warehouse = open_any(warehouse, cold=cold) if isinstance(warehouse, str | Path) else warehouse
+        self._waits = wait
         self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()
         chosen = asked_for(self._warehouse, generation)
@@ -75,11 +76,6 @@ class Searcher(Described):
         self._note_opened(self._opened)
 
     # -- the generation -----------------------------------------------------------------------------------------------
-
-    @property
-    def generation(self) -> int:
-        """Number of the generation that answers now."""
-        return self._now().number
 
     @property
     def devices(self) -> Mapping[str, str]:
@@ -110,34 +106,6 @@ class Searcher(Described):
     def load_encoder(self) -> None:
         """Load the encoder of the generation now, which the first query would do."""
         self._encoder.of(self._now().generation).encode_queries(["warm"])
-
-    def refresh(self) -> int:
-        """Move to the published generation, forward or back; its number. Searches under way end where they began."""
-        with self._refreshing:
-            self._warehouse.follow()
-            current, published = self._now(), serving(self._warehouse)
-            if published.number == current.number:
-                return current.number
-            opened = open_generation(published, self._device, current, self._device_memory, verify=self._verify)
-            self._opened = opened
-            current.leave()
-            self._note_opened(opened)
-            return opened.number
-
-    def close(self) -> None:
-        """Let go of the generation; further searches are refused. Closing twice is allowed."""
-        with self._refreshing:
-            opened, self._opened = self._opened, None
-            if opened is not None:
-                opened.leave()
-
-    def __enter__(self) -> "Searcher":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # -- how it searches ----------------------------------------------------------------------------------------------
 
@@ -238,7 +206,11 @@ class Searcher(Described):
         with self._counting():
             ask = replace(Ask.checked(options, mode, where, syntax), scan=scan)
             check_queries(queries)
-            with self._using() as opened, search_span(opened, ask, len(queries)):
+
+            def lack(opened: OpenGeneration) -> str:
+                return opened.lack(ask, whole=explain or any(demands(one, ask.syntax) for one in queries))
+
+            with self._using(lack) as opened, search_span(opened, ask, len(queries)):
                 return Answer(opened.number, answer(opened, self._encoder, queries, ask, explain))
 
     def search_vectors(
@@ -258,7 +230,7 @@ class Searcher(Described):
         """
         with self._counting():
             ask = Ask.checked(SearchOptions(k, nprobe, ef_search, rescore=rescore), "dense", where)
-            with self._using() as opened:
+            with self._using(lambda opened: opened.lack(ask)) as opened:
                 opened.spaces("dense")
                 embeddings = query_vectors(queries, opened.generation.manifest.encoder.dim)
                 return rank_arrays(opened, [QueryVectors(embedding=one) for one in embeddings], ask)
@@ -279,7 +251,7 @@ class Searcher(Described):
         """
         with self._counting():
             ask = Ask.checked(SearchOptions(k, nprobe, None, k_prime, rescore), "xtr", where)
-            with self._using() as opened:
+            with self._using(lambda opened: opened.lack(ask)) as opened:
                 opened.spaces("xtr")
                 tokens = token_batch(queries, opened.generation.manifest.encoder.token_dim)
                 return rank_arrays(opened, [QueryVectors(tokens=one) for one in tokens], ask)
@@ -289,7 +261,7 @@ class Searcher(Described):
 
         chunk_ids : `hit.chunk_id` of each. Raises InvalidInput for one that this generation does not hold.
         """
-        with self._counting(), self._using() as opened:
+        with self._counting(), self._using(nothing) as opened:
             return chunks_by_id(opened, chunk_ids)
 
     def reconstruct(self, chunk_ids: Sequence[int]) -> list[Reconstruction]:
@@ -297,45 +269,8 @@ class Searcher(Described):
 
         chunk_ids : `hit.chunk_id` of each. Raises InvalidInput for one that this generation does not hold.
         """
-        with self._counting(), self._using() as opened:
+        with self._counting(), self._using(all_of_it) as opened:
             return reconstructed(opened, chunk_ids)
-
-    @contextmanager
-    def opened(self) -> Iterator[OpenGeneration]:
-        """The generation that answers now, held while the block runs: for who has vectors of queries and wants hits."""
-        with self._counting(), self._using() as opened:
-            yield opened
-
-    # -- who uses what ------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _using(self) -> Iterator[OpenGeneration]:
-        opened = self._now()
-        while not opened.join():
-            opened = self._now()  # A refresh took it away between the two steps.
-        try:
-            yield opened
-        finally:
-            opened.leave()
-
-    def _now(self) -> OpenGeneration:
-        opened = self._opened
-        if opened is None:
-            raise GenerationError("this searcher was closed; open another one")
-        return opened
-
-    def _note_opened(self, opened: OpenGeneration) -> None:
-        places = ", ".join(f"{part} on {where} ({opened.reasons[part]})" for part, where in opened.devices.items())
-        log.info("generation %d of %s serves: %s", opened.number, self._warehouse.root, places)
-        metrics.OPEN_GENERATION.labels(self._warehouse.root.name).set(opened.number)
-
-    @contextmanager
-    def _counting(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            metrics.SEARCH_ERRORS.labels(type(error).__name__).inc()
-            raise
 
 
 def open(

@@ -93,13 +93,16 @@ class HostedIndex:
     def warehouse(self) -> Place:
         """The warehouse, or the set of parts. Raises StorageError."""
         if self._warehouse is None:
-            self._warehouse = open_any(self.folder, self._cache)
+            self._warehouse = open_any(self.folder, self._cache, cold=True)
         return self._warehouse
 
     def published(self) -> int | None:
         """The number of the generation that is to serve now, of a set of parts that of its last move."""
         place = self.warehouse()
-        return place.number if isinstance(place, PartSet) else followed(place.layout)
+        if isinstance(place, PartSet):
+            return place.number
+        coming = place.published if (number := followed(place.layout)) is None else None
+        return number if coming is None else coming.number
 
     def look(self) -> bool:
         """Open, warm and serve what is published, if that is another generation; whether it is. Never raises: what
@@ -225,6 +228,7 @@ class HostedIndex:
             return False
         if number == serving:
             self.problem = None
+            self._take_all()
             return False
         tried, patience, until = self._tried
         if tried == number and monotonic() < until:
@@ -245,12 +249,32 @@ class HostedIndex:
         log.info("index %s: generation %d serves (before: %s)", self.name, number, serving)
         return True
 
-    def _opened(self, number: int) -> Searcher:
-        searcher = Searcher(self.warehouse(), self._device, generation=number)
+    def _take_all(self) -> None:
+        """Answer in all modes, where files of what serves were still to come from a store, and are here now."""
+        with self._lock:
+            held = self._serving
+        if held is not None and held.searcher.arriving:
+            held.searcher.refresh()
+            if not held.searcher.arriving:
+                _warm(held.searcher)
+                log.info("index %s: all of generation %d is here", self.name, held.searcher.generation)
+
+    @property
+    def arriving(self) -> str:
+        """What is still to come of the generation that serves; empty where nothing is."""
+        serving = self._serving
+        if serving is None:
+            return ""
         try:
-            searcher.search_batch(WARM_UP, 10)
-            with searcher.opened() as opened:
-                opened.open_explanations()
+            with serving.searcher.opened(arriving=True) as opened:
+                return opened.lack(None)
+        except XtrAssetsError:
+            return ""
+
+    def _opened(self, number: int) -> Searcher:
+        searcher = Searcher(self.warehouse(), self._device, generation=number, wait=False)
+        try:
+            _warm(searcher)
             if self._serving is not None:
                 self._verify(searcher)
         except BaseException:
@@ -261,7 +285,7 @@ class HostedIndex:
     def _verify(self, searcher: Searcher) -> None:
         """Wait until large arrays, which are read behind the first searches, were compared with their records: while
         another generation serves there is time for that. Raises CorruptFile."""
-        with searcher.opened() as opened:
+        with searcher.opened(arriving=True) as opened:
             while not opened.scrub.wait(STOP_SECONDS):
                 if self._stopping.is_set():
                     raise GenerationError("the server is stopping")
@@ -272,7 +296,7 @@ class HostedIndex:
         if serving is None:
             return False
         try:
-            with serving.searcher.opened():
+            with serving.searcher.opened(arriving=True):
                 return True
         except XtrAssetsError as error:
             self._failed(f"{type(error).__name__} in generation {self.serving}: the server's log says more", error)
@@ -310,6 +334,12 @@ class HostedIndex:
             f"generation {pinned} is not held here (any more), there are {sorted(self._held)}; `refresh` moves to the "
             "one that serves",
         )
+
+
+def _warm(searcher: Searcher) -> None:
+    searcher.search_batch(WARM_UP, 10, "dense" if searcher.arriving else "hybrid")
+    with searcher.opened(arriving=True) as opened:
+        opened.open_explanations()
 
 
 def _unpublished(place: Place) -> str:

@@ -15,8 +15,10 @@ MOST_POINTS = 32
 
 
 def readiness(index: HostedIndex) -> dict[str, Any]:
-    """Whether an index answers, and from what; `problem` is null where it follows its pointer."""
-    return {"answers": index.answers, "generation": index.serving, "problem": index.problem}
+    """Whether an index answers, and from what; `problem` is null where it follows its pointer, `arriving` is there
+    as long as files of the generation are still to come."""
+    said = {"answers": index.answers, "generation": index.serving, "problem": index.problem}
+    return {**said, "arriving": coming} if (coming := index.arriving) else said
 
 
 def generation_now(index: HostedIndex, searcher: Searcher) -> dict[str, Any]:

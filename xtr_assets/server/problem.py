@@ -12,6 +12,7 @@ from xtr_assets.core.errors import (
     NotInThisIndex,
     QuestionTimeout,
     ServerBusy,
+    StillArriving,
     XtrAssetsError,
 )
 
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 # Errors of the library that say what the client did, with messages made of the client's own values. Messages of all
 # others may hold paths of this machine: they are logged, and the client gets the number of the line.
 CLIENTS_OWN: Mapping[type[XtrAssetsError], int] = {NotInThisIndex: 400, InvalidInput: 400, EncoderMismatch: 400}
+
+# What comes from a store takes seconds to minutes: who asks again sooner hears the same.
+ARRIVING_RETRY = 5
 
 
 @dataclass(eq=False)
@@ -55,6 +59,8 @@ def problem_of(error: Exception) -> Problem:
     """The answer to an error of any kind."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, StillArriving):
+        return Problem(503, StillArriving.__name__, str(error), {"Retry-After": str(ARRIVING_RETRY)})
     for kind, status in CLIENTS_OWN.items():
         if isinstance(error, kind):
             return Problem(status, kind.__name__, str(error))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -51,6 +51,9 @@ class PlacedSegment:
 
 class Generation:
     """Read-only view of generations/<number>. Opening compares a sealed manifest with its sha256."""
+
+    # Whether files of it are still to come from an object store.
+    arriving: ClassVar[bool] = False
 
     def __init__(self, layout: Layout, number: int, manifest: Manifest) -> None:
         self.layout, self.number, self.manifest = layout, number, manifest

@@ -73,6 +73,11 @@ class Layout:
         return self.root / "incoming"
 
     @property
+    def early(self) -> Path:
+        """Only in the cache of an object store: files of a generation that answers before all of it is here."""
+        return self.root / "early"
+
+    @property
     def pinned_json(self) -> Path:
         """Only in a part of a set: the generations that moves of the set name."""
         return self.root / "pinned.json"

@@ -13,9 +13,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from xtr_assets.core.errors import StoreConflict, StoreError
+from xtr_assets.storage.chunk_files import CHUNK_COLUMNS
+from xtr_assets.storage.remote import block_lists, cold_start
+from xtr_assets.storage.remote.arriving_generation import ArrivingGeneration
 from xtr_assets.storage.remote.object_store import ObjectStore
 from xtr_assets.storage.remote.store_cache import CacheOptions, open_place
 from xtr_assets.storage.warehouse import Warehouse
@@ -67,6 +71,13 @@ def killed_after(work: Callable[[], object], seconds: float) -> bool:
     return ended(child) == -signal.SIGKILL
 
 
+@pytest.fixture(autouse=True)
+def with_block_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pushes list the blocks of small files, and pulls prove the lists, in all children."""
+    monkeypatch.setattr(block_lists, "LISTED_BYTES", 1)
+    monkeypatch.setattr(block_lists, "BLOCK_BYTES", 100)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made") / "warehouse"
@@ -99,6 +110,33 @@ def test_a_store_is_used_for_all_it_is_for(server: Server, made: Path, tmp_path:
             b.push(copy)
         assert Warehouse.collect_store(address, 1, grace_hours=0).generations == (1,)
         assert b.pull(address).moved is False and Warehouse.create(tmp_path / "c").pull(address).generation == 2
+
+    done(story)
+
+
+def test_an_empty_cache_reads_by_ranges(server: Server, made: Path, tmp_path: Path) -> None:
+    a = host(made, tmp_path / "a")
+    address = f"{server.address}/ranges"
+
+    def story() -> None:
+        cold_start.WHOLE_BYTES = 0
+        a.push(address)
+        cached = open_place(address, CacheOptions(tmp_path / "cache"), cold=True)
+        coming, whole = cached.published, a.published
+        assert isinstance(coming, ArrivingGeneration) and whole is not None
+        with coming.pin():
+            rows = np.arange(whole.end_row)
+            columns = [name for name in CHUNK_COLUMNS if name != "text_hash"]
+            found = [
+                {"row": row, **one} for row, one in zip(rows, coming.chunks_at(rows.tolist(), columns), strict=True)
+            ]
+            assert found == whole.chunk_table(columns, live=False).to_pylist()
+            assert np.array_equal(coming.vectors().gather(rows), whole.vectors().gather(rows))
+            assert np.array_equal(
+                coming.chunk_ids(), whole.chunk_table(["chunk_id"], live=False)["chunk_id"].to_numpy()
+            )
+            coming.holder.wait()
+        assert cached.published is not None and not cached.published.arriving and cached.verify().ok
 
     done(story)
 

@@ -4,16 +4,20 @@ A pull that died goes on where it was: files that are whole are compared again a
 """
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from xtr_assets.core.errors import CorruptFile, StorageError
 from xtr_assets.core.files import FileRecord, fsync_file, record
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_links
+from xtr_assets.storage.remote.block_lists import BlockDigests, BlockLists, read_list, refuse_other_list
 from xtr_assets.storage.remote.lease import Held
-from xtr_assets.storage.remote.object_store import READS, ObjectStore, side_by_side
+from xtr_assets.storage.remote.object_store import READS, THREADS, ObjectStore, side_by_side
 from xtr_assets.telemetry.progress import bar
 
 # Left free on the disk beside what is fetched: a full disk stops whoever else writes there.
@@ -26,10 +30,35 @@ class Stopped(Exception):
     """Somebody asked to stop; what arrived stays."""
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How files come.
+
+    stop : asked between ranges; it may wait, and says whether to end. threads : how many files at a time. early : a
+    folder laid out as the warehouse with whole files that came before, compared like any other
+    """
+
+    stop: Stop = lambda: False
+    threads: int = THREADS
+    early: Layout | None = None
+
+
+AT_ONCE = Manner()
+
+
 def fetch(
-    layout: Layout, store: ObjectStore, wanted: Mapping[str, FileRecord], lease: Held, stop: Stop, label: str
+    layout: Layout,
+    store: ObjectStore,
+    wanted: Mapping[str, FileRecord],
+    lease: Held,
+    label: str,
+    manner: Manner,
+    lists: BlockLists | None = None,
 ) -> Layout:
-    """Bring files, by their names in the warehouse, below incoming/; that as a layout of its own."""
+    """Bring files, by their names in the warehouse, below incoming/; that as a layout of its own.
+
+    lists : held against the files as they come. CorruptFile where one is not that of its file.
+    """
     staged = Layout(layout.incoming)
     refuse_links(layout, layout.incoming)
     _remove_others(staged, wanted)
@@ -39,31 +68,51 @@ def fetch(
         def one(item: tuple[str, FileRecord]) -> None:
             name, expected = item
             lease.renew()
-            _fetch(store, staged.resolve(name), expected, name, stop)
+            if manner.early is not None:
+                _link(manner.early.resolve(name), staged.resolve(name))
+            told = None if lists is None else read_list(store, lists, expected, name)
+            made = None if lists is None or told is None else BlockDigests(lists.block_bytes)
+            if _fetch(store, staged.resolve(name), expected, name, manner.stop, made) and told is not None and made:
+                refuse_other_list(told, made.finish(), name, store.name)
             progress(expected.bytes)
 
-        side_by_side(one, sorted(wanted.items()))
+        side_by_side(one, sorted(wanted.items()), manner.threads)
     return staged
 
 
-def _fetch(store: ObjectStore, target: Path, expected: FileRecord, name: str, stop: Stop) -> None:
+def _link(early: Path, target: Path) -> None:
+    if early.is_file() and not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Somebody may take it away meanwhile: it then comes like any other.
+        with suppress(OSError):
+            os.link(early, target)
+
+
+def _fetch(
+    store: ObjectStore, target: Path, expected: FileRecord, name: str, stop: Stop, made: BlockDigests | None
+) -> bool:
+    """Whether the file came now; False where it was there."""
     if target.is_file() and record(target) == expected:
-        return
+        return False
     target.parent.mkdir(parents=True, exist_ok=True)
     part = part_of(target, expected)
     for _ in range(READS):
-        found = _append(store, part, expected, name, stop)
+        if made is not None:
+            made.begin()
+        found = _append(store, part, expected, name, stop, made)
         if found == expected.sha256:
             fsync_file(part)
             part.replace(target)
-            return
+            return True
         # It was cut and joined wrongly, or mangled on its way: once more from the beginning.
         part.unlink()
     raise CorruptFile(f"{name} (from {store.name})", f"sha256 {expected.sha256}", f"sha256 {found}, {READS} times")
 
 
-def _append(store: ObjectStore, part: Path, expected: FileRecord, name: str, stop: Stop) -> str:
-    """Bring the rest of a part; the sha256 of all of it."""
+def _append(
+    store: ObjectStore, part: Path, expected: FileRecord, name: str, stop: Stop, made: BlockDigests | None
+) -> str:
+    """Bring the rest of a part; the sha256 of all of it. made : takes all of it as well."""
     digest = hashlib.sha256()
     with part.open("a+b") as file:
         if file.tell() > expected.bytes:
@@ -71,11 +120,15 @@ def _append(store: ObjectStore, part: Path, expected: FileRecord, name: str, sto
         file.seek(0)
         while data := file.read(2**20):
             digest.update(data)
+            if made is not None:
+                made.update(data)
         for data in store.parts(expected, name, file.tell()):
             if stop():
                 raise Stopped
             file.write(data)
             digest.update(data)
+            if made is not None:
+                made.update(data)
     return digest.hexdigest()
 
 

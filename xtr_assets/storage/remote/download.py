@@ -29,7 +29,8 @@ from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.lock import committing
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.remote.ancestry import ancestry
-from xtr_assets.storage.remote.arrival import fetch
+from xtr_assets.storage.remote.arrival import AT_ONCE, Manner, fetch
+from xtr_assets.storage.remote.block_lists import read_lists
 from xtr_assets.storage.remote.lease import leased
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken
 from xtr_assets.storage.remote.store_garbage import history_entries, withdrawn_numbers
@@ -112,7 +113,7 @@ def pull(
     dry_run: bool = False,
     cache: bool = False,
     beside: bool = False,
-    stop: Callable[[], bool] = lambda: False,
+    manner: Manner = AT_ONCE,
     admit: Admit = lambda number, needed: None,  # noqa: ARG005
 ) -> PullReport:
     """Make the warehouse serve what the store does; runs under the writer lock.
@@ -124,7 +125,7 @@ def pull(
     """
     for round_ in range(ROUNDS):
         try:
-            return _pull(layout, store, head, dry_run, cache, beside, stop, admit)
+            return _pull(layout, store, head, dry_run, cache, beside, manner, admit)
         except Overtaken as error:
             following = store.head((head.move.number, head.sha256))
             if following is None or following.sha256 == head.sha256 or round_ + 1 == ROUNDS:
@@ -140,7 +141,7 @@ def _pull(
     dry_run: bool,
     cache: bool,
     beside: bool,
-    stop: Callable[[], bool],
+    manner: Manner,
     admit: Admit,
 ) -> PullReport:
     with leased(store, f"pull of generation {head.move.serving}", _sha256(head), may_fail=True) as lease:
@@ -176,7 +177,8 @@ def _pull(
             return report
         if not there:
             label = f"pulling generation {arriving.number}"
-            _put_in_place(layout, fetch(layout, store, wanted, lease, stop, label), arriving, wanted)
+            lists = read_lists(store, head.move, arriving.number)
+            _put_in_place(layout, fetch(layout, store, wanted, lease, label, manner, lists), arriving, wanted)
     check_whole(Generation.open(layout, arriving.number))
     if moved:
         _serve(layout, arriving, cache)

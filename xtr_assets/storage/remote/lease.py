@@ -61,6 +61,13 @@ class Held:
         if former:
             self.store.bucket.remove(former)
 
+    def end(self) -> None:
+        """Let go; the next `renew` holds it again."""
+        with self.guard, suppress(StoreError):
+            if self.name:
+                former, self.name, self.written = self.name, "", float("-inf")
+                self.store.bucket.remove(former)
+
     def now(self) -> datetime:
         """The time by the clock of the store, that of what was written last here; at most a moment old."""
         self.written = float("-inf")
@@ -71,10 +78,9 @@ class Held:
         return there.modified
 
 
-@contextmanager
-def leased(store: ObjectStore, purpose: str, manifest: str | None, *, may_fail: bool = False) -> Iterator[Held]:
-    """Hold a lease while the block runs. `may_fail`: who may only read goes without one, for as long as the grace time
-    of collections lasts."""
+def hold(store: ObjectStore, purpose: str, manifest: str | None, *, may_fail: bool = False) -> Held:
+    """A lease that is held until its `end`. `may_fail`: who may only read goes without one, for as long as the grace
+    time of collections lasts."""
     held = Held(store, Lease(who=whoami(), purpose=purpose, manifest=manifest), "")
     try:
         held.renew()
@@ -83,12 +89,17 @@ def leased(store: ObjectStore, purpose: str, manifest: str | None, *, may_fail: 
             raise
         log.info("%s: no lease (%s); a collection waits for its grace time alone", store.name, error)
         held.written = float("inf")
+    return held
+
+
+@contextmanager
+def leased(store: ObjectStore, purpose: str, manifest: str | None, *, may_fail: bool = False) -> Iterator[Held]:
+    """Hold a lease while the block runs; see `hold`."""
+    held = hold(store, purpose, manifest, may_fail=may_fail)
     try:
         yield held
     finally:
-        with suppress(StoreError):
-            if held.name:
-                store.bucket.remove(held.name)
+        held.end()
 
 
 def leased_manifests(store: ObjectStore, now: datetime) -> tuple[set[str], list[str]]:

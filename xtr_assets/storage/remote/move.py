@@ -1,14 +1,14 @@
 """moves/00000042.json: where the pointer of a store went, each move with the sha256 of the one before."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import FileRecord
 from xtr_assets.storage.layout import LARGEST_NUMBER
-from xtr_assets.storage.stored_json import Count, Digest, Stored
+from xtr_assets.storage.stored_json import Count, Digest, Grown, Stored
 
 PREFIX = "moves/"
 # A move names a manifest for each generation kept: hundreds of bytes each. What is larger is damage.
@@ -27,7 +27,7 @@ class Store(Stored):
     mirror_of: str | None = None
 
 
-class Move(Stored):
+class Move(Grown):
     """A move. The last one is the pointer: it says all that a reader needs to know of the store.
 
     action : `pushed`; `collecting`, from when on `generations` are all that is kept and the rest is being removed; and
@@ -35,9 +35,12 @@ class Move(Stored):
     token : drawn by who made it, so that two writers never write the same bytes
     serving : the generation that serves; generations : the manifest of each that the store holds
     history, info : history.jsonl and warehouse.json of who pushed
+    blocks : by generation the document of its block lists (block_lists.py); a move without any is version 1
     """
 
-    format_version: Literal[1] = 1
+    gained: ClassVar[tuple[str, ...]] = ("blocks",)
+
+    format_version: Literal[1, 2] = 1
     number: Annotated[int, Field(ge=1, le=99_999_999)]
     before: Digest | None
     action: Literal["pushed", "collecting", "collected"]
@@ -49,6 +52,7 @@ class Move(Stored):
     history: FileRecord
     info: FileRecord
     lines: Count
+    blocks: dict[Number, FileRecord] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _can_be(self) -> Self:
@@ -56,6 +60,8 @@ class Move(Stored):
             raise ValueError("the first move has nothing before it, and no other")
         if self.serving not in self.generations:
             raise ValueError(f"generation {self.serving} serves and is not among those that the store holds")
+        if (self.format_version == 2) != bool(self.blocks) or not self.blocks.keys() <= self.generations.keys():
+            raise ValueError("a move has version 2 where it names block lists, and names those of what the store holds")
         return self
 
     def __str__(self) -> str:

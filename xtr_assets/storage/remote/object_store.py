@@ -4,10 +4,10 @@ import hashlib
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from threading import Lock, Thread
 from typing import TypeVar
 
 from xtr_assets.core.errors import CorruptFile, StoreError
@@ -30,6 +30,9 @@ RANGE_BYTES = 8 * 2**20
 READS = 3
 
 _FILE = re.compile(r"files/([0-9a-f]{2})/\1[0-9a-f]{62}")
+
+# Who looks at the bytes of a file as they pass: called anew for each pass over them.
+Seen = Callable[[], Callable[[bytes], None]]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -192,15 +195,20 @@ class ObjectStore:
             self.has(record, name)
         return record
 
-    def put_file(self, path: Path, record: FileRecord, name: str) -> None:
-        """Keep a file, whose bytes are compared with its record on the way. CorruptFile where they differ."""
+    def put_file(self, path: Path, record: FileRecord, name: str, seen: Seen | None = None) -> None:
+        """Keep a file, whose bytes are compared with its record on the way. CorruptFile where they differ.
+
+        seen : called at the beginning of each try, and what it returns with the bytes as they pass
+        """
         if record.bytes <= RANGE_BYTES:
             data = path.read_bytes()
             if (found := FileRecord(len(data), sha256_bytes(data))) != record:
                 raise CorruptFile(name, f"{record.bytes} bytes of sha256 {record.sha256}", f"{found}")
+            if seen is not None:
+                seen()(data)
             self.put_bytes(data, name)
             return
-        self.bucket.fill(file_name(record), lambda: verified_parts(_parts_of(path), record, name))
+        self.bucket.fill(file_name(record), lambda: verified_parts(file_parts(path), record, name, seen))
         if not self.has(record, name):
             raise StoreError(f"{self.name}: {name} was written and is not there; find what else removes objects")
 
@@ -212,10 +220,12 @@ class ObjectStore:
                 return data
         raise CorruptFile(f"{self.name}/{file_name(record)} ({name})", f"sha256 {record.sha256}", f"sha256 {found}")
 
-    def parts(self, record: FileRecord, name: str, start: int = 0) -> Iterator[bytes]:
-        """The bytes of a file from `start` on, in ranges, not compared with anything. Overtaken where it is gone."""
-        while start < record.bytes:
-            wanted = min(RANGE_BYTES, record.bytes - start)
+    def parts(self, record: FileRecord, name: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes of a file from `start` on, up to `stop`, in ranges, not compared with anything. Overtaken where it
+        is gone."""
+        stop = record.bytes if stop is None else stop
+        while start < stop:
+            wanted = min(RANGE_BYTES, stop - start)
             try:
                 data = self.bucket.read(file_name(record), start, wanted)
             except FileNotFoundError:
@@ -237,12 +247,15 @@ def file_name(record: FileRecord) -> str:
     return f"{FILES}{record.sha256[:2]}/{record.sha256}"
 
 
-def verified_parts(parts: Iterable[bytes], record: FileRecord, name: str) -> Iterator[bytes]:
+def verified_parts(parts: Iterable[bytes], record: FileRecord, name: str, seen: Seen | None = None) -> Iterator[bytes]:
     """The same parts; CorruptFile in place of the last where all of them are not what the record says, so that an
-    upload that takes them never ends."""
+    upload that takes them never ends. seen : see `ObjectStore.put_file`."""
     digest, length, held = hashlib.sha256(), 0, b""
+    look = None if seen is None else seen()
     for part in parts:
         digest.update(part)
+        if look is not None:
+            look(part)
         length += len(part)
         if held:
             yield held
@@ -253,17 +266,43 @@ def verified_parts(parts: Iterable[bytes], record: FileRecord, name: str) -> Ite
     yield held
 
 
-def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], threads: int = THREADS) -> list[Result]:
     """`work` for each item in a few threads; the first error ends what has not begun."""
-    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+    listed = list(items)
+    coming = iter(range(len(listed)))
+    done: dict[int, Result] = {}
+    errors: list[BaseException] = []
+    lock = Lock()
+
+    def run() -> None:
+        while not errors:
+            with lock:
+                index = next(coming, None)
+            if index is None:
+                return
+            try:
+                done[index] = work(listed[index])
+            except BaseException as error:
+                errors.append(error)
+
+    # A pool of the library is waited for when the interpreter ends, with all that it was given: a process that fills
+    # a cache behind its questions would end only when the cache is full.
+    started = [Thread(target=run, name=f"store {i}", daemon=True) for i in range(min(threads, len(listed)))]
+    for one in started:
+        one.start()
     try:
-        waiting = [pool.submit(work, item) for item in items]
-        return [one.result() for one in waiting]
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for one in started:
+            one.join()
+    except BaseException as error:
+        errors.append(error)
+        raise
+    if errors:
+        raise errors[0]
+    return [done[index] for index in range(len(listed))]
 
 
-def _parts_of(path: Path) -> Iterator[bytes]:
+def file_parts(path: Path) -> Iterator[bytes]:
+    """A file in ranges."""
     with path.open("rb") as file:
         while part := file.read(RANGE_BYTES):
             yield part

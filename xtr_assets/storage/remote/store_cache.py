@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,14 +32,16 @@ from xtr_assets.core.errors import (
 )
 from xtr_assets.core.files import write_atomic
 from xtr_assets.storage.garbage import evict
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_links
 from xtr_assets.storage.lock import exclusive
 from xtr_assets.storage.remote.address import Address, address_of
-from xtr_assets.storage.remote.arrival import Stopped
+from xtr_assets.storage.remote.arrival import Manner, Stopped
+from xtr_assets.storage.remote.cold_start import ColdStart
 from xtr_assets.storage.remote.download import pull
-from xtr_assets.storage.remote.object_store import Head, ObjectStore
+from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken
 from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.stored_json import Count, Digest, Stored, read_stored
 from xtr_assets.storage.warehouse import Warehouse
@@ -97,15 +100,18 @@ def cache_size(text: str) -> int:
     return found
 
 
-def open_place(place: str | Path, options: CacheOptions | None = None) -> Warehouse:
-    """The warehouse in a folder, or that in a store, through its cache. WarehouseNotFound where there is none."""
+def open_place(place: str | Path, options: CacheOptions | None = None, *, cold: bool = False) -> Warehouse:
+    """The warehouse in a folder, or that in a store, through its cache. WarehouseNotFound where there is none.
+
+    cold : where the cache is empty, do not wait for all of what serves (cold_start.py)
+    """
     address = address_of(place)
     if address is None:
         return Warehouse.open(place)
     options = options or CacheOptions()
     if options.budget is None and (said := os.environ.get(SIZE_VARIABLE)):
         options = CacheOptions(options.folder, cache_size(said))
-    return CachedWarehouse.at(address, ObjectStore.at(str(address)), options)
+    return CachedWarehouse.at(address, ObjectStore.at(str(address)), options, cold=cold)
 
 
 class CachedWarehouse(Warehouse):
@@ -116,15 +122,20 @@ class CachedWarehouse(Warehouse):
         self.store, self.budget = store, budget
         self._known: tuple[int, str] | None = None
         self._look_at, self._trim_at = 0.0, 0.0
+        self._cold: ColdStart | None = None
 
     @classmethod
-    def at(cls, address: Address, store: ObjectStore, options: CacheOptions) -> "CachedWarehouse":
+    def at(
+        cls, address: Address, store: ObjectStore, options: CacheOptions, *, cold: bool = False
+    ) -> "CachedWarehouse":
         """The cache of a store, with what serves there now. Where the store cannot be reached, what it served last."""
         root = options.root(address)
         root.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(root.parent / f"{root.name}.lock", "making a cache", WAIT_SECONDS, folder=root.parent):
             layout = Warehouse.create(root, exist_ok=True).layout
         cached = cls(layout, read_info(layout), store, options.budget)
+        if cold and read_published(layout) is None:
+            cached._begin_cold()
         try:
             cached.follow()
         except StoreUnreachable as error:
@@ -132,6 +143,37 @@ class CachedWarehouse(Warehouse):
                 raise
             log.warning("%s; generation %s of the cache serves meanwhile", error, read_published(layout))
         return cached
+
+    @property
+    def published(self) -> Generation | None:
+        """The generation that serves now; while the first one comes that, read from the store."""
+        found = super().published
+        return found if found is not None or self._cold is None else self._cold.generation
+
+    def generation(self, number: int) -> Generation:
+        """As that of a folder; while the first one comes that, by its number."""
+        cold = self._cold
+        if cold is not None and number == cold.generation.number and not is_sealed(self.layout, number):
+            return cold.generation
+        return super().generation(number)
+
+    def generations(self) -> list[Generation]:
+        """As those of a folder, with the one that comes."""
+        found, cold = super().generations(), self._cold
+        coming = [] if cold is None or any(one.number == cold.generation.number for one in found) else [cold.generation]
+        return sorted([*found, *coming], key=lambda one: one.number)
+
+    def _begin_cold(self) -> None:
+        try:
+            head = self._head(self._note())
+            self._cold = ColdStart.begun(self.layout, self.store, head, self._fill, self._refuse_large)
+        except Overtaken:
+            # A collection goes on in the store: what waits for it is the way of old.
+            return
+
+    def _fill(self, manner: Manner) -> None:
+        self._move(manner)
+        self._look_at = monotonic() + LOOK_SECONDS
 
     @contextmanager
     def lock(self, purpose: str, wait_seconds: float = 0.0) -> Iterator[None]:  # noqa: ARG002 (as the one it overrides)
@@ -150,21 +192,26 @@ class CachedWarehouse(Warehouse):
 
     def follow(self, stop: Callable[[], bool] | None = None) -> None:
         """Serve what the store serves now, if it was not looked at just now. Errors leave what is here as it is."""
+        if (cold := self._cold) is not None:
+            if not cold.arrived:
+                cold.fill()
+                return
+            self._cold = None
         if monotonic() < self._look_at:
             return
         self._look_at = monotonic() + LOOK_SECONDS
         if self._known is None or self.store.later(self._known[0]):
-            self._move(stop or (lambda: False))
+            self._move(Manner(stop or (lambda: False)))
         if monotonic() >= self._trim_at:
             self._trim_at = monotonic() + TRIM_SECONDS
             self._trim()
 
-    def _move(self, stop: Callable[[], bool]) -> None:
+    def _move(self, manner: Manner) -> None:
         serves = read_published(self.layout) is not None
         try:
             with exclusive(self.layout.writer_lock, f"pull of {self.store.name}", 0.0 if serves else WAIT_SECONDS):
                 refuse_links(self.layout)
-                self._pull(stop)
+                self._pull(manner)
         except WarehouseLocked:
             # Another process brings it; the next look finds it.
             if not serves:
@@ -172,11 +219,11 @@ class CachedWarehouse(Warehouse):
         except Stopped:
             raise GenerationError(f"the pull from {self.store.name} was stopped; the next one goes on") from None
 
-    def _pull(self, stop: Callable[[], bool]) -> None:
+    def _pull(self, manner: Manner) -> None:
         note = self._note()
         head = self._head(note)
         before = read_published(self.layout)
-        report = pull(self.layout, self.store, head, cache=True, stop=stop, admit=self._admit)
+        report = pull(self.layout, self.store, head, cache=True, manner=manner, admit=self._admit)
         if report.ahead:
             raise StoreConflict(
                 f"somebody wrote to the cache {self.root} of {self.store.name}; remove that folder, it is filled again"
@@ -233,15 +280,20 @@ class CachedWarehouse(Warehouse):
 
     # -- its size -----------------------------------------------------------------------------------------------------
 
-    def _admit(self, number: int, needed: int) -> None:
+    def _refuse_large(self, needed: int) -> None:
         if self.budget is not None and needed > self.budget:
             raise StorageError(
                 f"what serves in {self.store.name} needs {needed} bytes, the cache may hold {self.budget}; allow it "
                 f"more (`--cache-size`, ${SIZE_VARIABLE})"
             )
+
+    def _admit(self, number: int, needed: int) -> None:
+        self._refuse_large(needed)
         self._evict({number}, needed)
 
     def _trim(self) -> None:
+        if self._cold is None and self.layout.early.exists() and read_published(self.layout) is not None:
+            shutil.rmtree(self.layout.early, ignore_errors=True)
         others = [number for number in self.layout.numbers() if number != read_published(self.layout)]
         if not others:
             return

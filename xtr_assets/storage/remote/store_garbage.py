@@ -19,6 +19,7 @@ from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.lock import now
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.remote.address import GRACE_HOURS
+from xtr_assets.storage.remote.block_lists import list_records
 from xtr_assets.storage.remote.bucket import Found
 from xtr_assets.storage.remote.lease import Held, leased, leased_manifests
 from xtr_assets.storage.remote.move import Move, move_name, read_move
@@ -109,6 +110,7 @@ def needed_files(store: ObjectStore, head: Head, kept: dict[int, FileRecord]) ->
     for number, record in kept.items():
         name = f"generations/{number}/manifest.json"
         records += Manifest.from_bytes(store.bytes_of(record, name), name).files.values()
+    records += list_records(store, head.move, kept)
     return {file_name(one): one for one in records}
 
 
@@ -182,7 +184,10 @@ def _removed(store: ObjectStore, doomed: list[Found], begun: float) -> list[Foun
 
 
 def _move(last: Move, sha256: str, action: str, kept: dict[int, FileRecord]) -> Move:
+    blocks = {number: one for number, one in last.blocks.items() if number in kept}
     update = {
+        "format_version": 2 if blocks else 1,
+        "blocks": blocks,
         "number": last.number + 1,
         "before": sha256,
         "action": action,

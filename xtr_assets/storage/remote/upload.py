@@ -18,7 +18,9 @@ from xtr_assets.storage.lock import now
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.publish import refuse_withdrawn
 from xtr_assets.storage.remote.ancestry import ancestry
+from xtr_assets.storage.remote.block_lists import listed
 from xtr_assets.storage.remote.lease import Held, leased
+from xtr_assets.storage.remote.list_pass import ListPass, put_lists
 from xtr_assets.storage.remote.move import Move
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken, side_by_side
 from xtr_assets.storage.remote.store_garbage import wait_for_collection
@@ -139,8 +141,9 @@ def push(
                 continue
             kept = _kept_files(store, head)
             _refuse_other_bytes(state, kept, store)
-            _send(layout, state, store, kept, sent, lease)
-            move = _move(state, head, who)
+            made = _send(layout, state, store, kept, sent, lease)
+            blocks = put_lists(layout, state.manifest.files, state.number, store, head, made)
+            move = _move(state, head, who, blocks)
             store.put_bytes(state.info, "warehouse.json")
             store.put_bytes(state.history, "history.jsonl")
             store.put_bytes(state.manifest_bytes, f"generations/{state.number}/manifest.json")
@@ -180,6 +183,8 @@ def _is_there(head: Head, state: LocalState) -> bool:
         (move.history, move.serving) == (state.end, state.number)
         and move.generations[move.serving] == state.record
         and move.info == FileRecord(len(state.info), sha256_bytes(state.info))
+        # A release that made no block lists pushed it: this one adds them.
+        and (move.serving in move.blocks or not any(listed(*one) for one in state.manifest.files.items()))
     )
 
 
@@ -216,10 +221,12 @@ def _send(
     kept: dict[str, FileRecord],
     sent: dict[str, FileRecord],
     lease: Held,
-) -> None:
+) -> dict[str, bytes]:
+    """The block lists of what was sent, by the sha256 of the file."""
     known = set(kept.values())
     wanted = {name: one for name, one in state.manifest.files.items() if one not in known}
     total = sum(one.bytes for one in wanted.values())
+    made: dict[str, bytes] = {}
 
     with bar(total, f"pushing generation {state.number}") as progress:
 
@@ -229,16 +236,24 @@ def _send(
             if not store.has(record, name):
                 path = layout.resolve(name)
                 check_size(path, record, name)
-                store.put_file(path, record, name)
+                pass_ = ListPass() if listed(name, record) else None
+                store.put_file(path, record, name, None if pass_ is None else pass_.begin)
                 sent[name] = record
+                if pass_ is not None:
+                    made[record.sha256] = pass_.finish()
             progress(record.bytes)
 
         side_by_side(one, sorted(wanted.items()))
+    return made
 
 
-def _move(state: LocalState, head: Head | None, who: str | None) -> Move:
+def _move(state: LocalState, head: Head | None, who: str | None, blocks: FileRecord | None) -> Move:
     before = {} if head is None else head.move.generations
+    lists = {} if head is None else {number: one for number, one in head.move.blocks.items() if number != state.number}
+    if blocks is not None:
+        lists[state.number] = blocks
     return Move(
+        format_version=2 if lists else 1,
         number=1 if head is None else head.move.number + 1,
         before=None if head is None else head.sha256,
         action="pushed",
@@ -250,6 +265,7 @@ def _move(state: LocalState, head: Head | None, who: str | None) -> Move:
         history=state.end,
         info=FileRecord(len(state.info), sha256_bytes(state.info)),
         lines=state.history.count(b"\n"),
+        blocks=lists,
     )
 
 
