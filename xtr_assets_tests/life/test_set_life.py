@@ -380,8 +380,6 @@ class SetLife(RuleBasedStateMachine):
     @rule()
     def push(self) -> None:
         refusals = ["was withdrawn and serves in the set"] if self.withdrawn(len(self.moves)) else []
-        # A set that was rolled back to what never served in the store of its part, whose history there is longer.
-        refusals += ["is ahead of this warehouse"] if self.moves[-1].action == "rolled_back" else []
         if self.mortal(None, lambda _: self.set.push(self.folder / "store"), refusals) is not None:
             self.pushed = len(self.moves)
 

@@ -24,7 +24,8 @@ PushNumber = Annotated[int, Field(ge=1, le=LARGEST_MOVE)]
 
 
 class PartPushed(Stored):
-    """Of a part: the move of its own store in which the generation that serves by the set served there."""
+    """Of a part: the move of its own store in which the generation that serves by the set served there, or which holds
+    it beside what serves."""
 
     move: PushNumber
     sha256: Digest
@@ -35,9 +36,10 @@ class SetPush(Stored):
 
     before : sha256 of the push before; token : drawn by who made it, so that two never write the same bytes
     moves : every move of the set, oldest first, as files; info : parts.json; parts : those of the last move
+    Version 2 says that a part's generation need not serve in the move that is named of its store.
     """
 
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 1
     number: PushNumber
     before: Digest | None
     at: str
