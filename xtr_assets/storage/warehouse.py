@@ -336,9 +336,13 @@ class Warehouse(WarehouseReader):
     def collect_store(
         store: str | Path, keep: int = 3, *, grace_hours: float = GRACE_HOURS, dry_run: bool = False
     ) -> "StoreReport":
-        """Remove from an object store what neither its `keep` generations nor readers of the last hours need."""
+        """Remove from an object store what neither its `keep` generations nor readers of the last hours need, nor, of
+        a part of a set, the last moves of the set."""
+        from xtr_assets.storage.parts import set_garbage
         from xtr_assets.storage.remote import object_store, store_garbage
 
+        if (around := set_garbage.set_around(store)) is not None:
+            return set_garbage.collect_part_store(*around, keep, grace_hours=grace_hours, dry_run=dry_run)
         return store_garbage.collect_store(
             object_store.ObjectStore.at(store), keep, grace_hours=grace_hours, dry_run=dry_run
         )

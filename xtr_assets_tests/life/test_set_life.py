@@ -29,8 +29,9 @@ from xtr_assets.storage import lock
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.parts.part_records import PartMove
-from xtr_assets.storage.parts.part_set import KEPT_MOVES, PartSet
+from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.part_set_reader import holds_parts
+from xtr_assets.storage.parts.part_set_writer import KEPT_MOVES
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.life import steps
