@@ -30,16 +30,17 @@ def publish(
     if (force or again) != bool(reason and reason.strip()):
         raise typer.BadParameter("--force or --again and --reason go together: who publishes past a refusal says why")
     place = find_place(config, warehouse)
-    words = {"force_reason": reason if force else None, "again_reason": reason if again else None}
+    forced, anew = (reason if asked else None for asked in (force, again))
     if (parts := part_set(place)) is not None:
         before = parts.number
-        served = parts.publish(number, **words)
+        served = parts.publish(number, force_reason=forced, again_reason=anew)
         tell_move(served, "nothing is new" if served.number == before else f"published move {number}", as_json)
         return
     opened = open_warehouse(place)
     opened.publish(
         number,
         required=None if place.config is None else requirement(place.config),
-        **words,
+        force_reason=forced,
+        again_reason=anew,
     )
     tell_pointer(opened, f"published generation {number}", as_json)

@@ -320,6 +320,50 @@ class SetLife(RuleBasedStateMachine):
         known = ["was withdrawn", "nothing was published before", "serves and holds exactly what", "unknown"]
         self.in_a_part(data, death, lambda one, number: one.withdraw(number, REASON), known)
 
+    @precondition(lambda self: self.moves)
+    @rule(data=st.data(), death=DEATH)
+    def withdraw_of_set(self, data: st.DataObject, death: int | None) -> None:
+        """A generation that some move names is withdrawn: the set serves nothing that holds it."""
+        known = sorted({(part, one.generation) for move in self.moves for part, one in move.parts.items()})
+        part, number = data.draw(st.sampled_from(known))
+        refusals = ["was withdrawn", "nothing was published before", "serves and holds exactly what"]
+        refusals += ["no earlier move can serve without it", NO_MOVE]
+        layout = Layout(self.set.layout.part(part))
+        refusals += [] if layout.manifest(number).is_file() else ["unknown", "there is no generation", "does not exist"]
+        before, rows = self.moves[-1], self.serving_rows()
+        gone = self.withdrawn(before.number)
+        self.mortal(death, lambda _: self.set.withdraw(part, number, REASON), refusals)
+        self.halved = self.halved or death is not None
+        if len(self.moves) == before.number:
+            assert self.serving_rows() == rows
+            assert death is not None or gone or not self.withdrawn(before.number)
+        else:
+            assert self.moves[-1].action == "rolled_back" and not self.withdrawn(len(self.moves))
+
+    @precondition(lambda self: self.moves)
+    @rule(data=st.data(), force=st.booleans(), again=st.booleans(), death=DEATH)
+    def publish_move(self, data: st.DataObject, force: bool, again: bool, death: int | None) -> None:
+        """What any earlier move names, by one more move."""
+        number, before = data.draw(st.integers(1, len(self.moves))), len(self.moves)
+        taken = set(self.taken)
+        refusals = [] if force else [ELSEWHERE, GONE, OUT]
+        refusals += [] if again else ["took this back"]
+        refusals += [] if self.fits(number) else ["unknown", "no generation", "does not exist", "was withdrawn"]
+        words = {"force_reason": REASON if force else None, "again_reason": REASON if again else None}
+        self.mortal(death, lambda _: self.set.publish(number, **words), refusals)
+        if len(self.moves) > before:
+            assert self.moves[-1].named == self.moves[number - 1].named
+            assert again or not taken & set(self.moves[-1].named.items())
+
+    @precondition(lambda self: self.moves and not self.withdrawn(len(self.moves)))
+    @rule()
+    def export(self) -> None:
+        """What serves, in a folder of its own."""
+        copy = self.set.export(self.folder / "copy")
+        assert rows_of(copy.generation(len(self.moves))) == self.rows_of_move(len(self.moves))
+        assert copy.moves() == self.moves and copy.verify().problems == ()
+        shutil.rmtree(copy.root)
+
     def in_a_part(
         self,
         data: st.DataObject,
@@ -406,6 +450,27 @@ class SetLife(RuleBasedStateMachine):
                 self.reader.close()
             self.reader = None
             self.absorb()
+
+    @precondition(lambda self: self.pushed)
+    @rule()
+    def mirror(self) -> None:
+        """A copy of the store serves what the store does, and goes on with it."""
+        PartSet.mirror(self.folder / "store", self.folder / "mirror")
+        self.comes_from("mirror")
+
+    @precondition(lambda self: self.pushed)
+    @rule(keep=st.integers(1, 2))
+    def collect_store(self, keep: int) -> None:
+        """In the stores of all parts; what the set serves there is still there."""
+        PartSet.collect_store(self.folder / "store", keep, grace_hours=0)
+        self.comes_from("store")
+
+    def comes_from(self, store: str) -> None:
+        fresh = self.folder / "fresh"
+        PartSet.pull(fresh, self.folder / store)
+        assert rows_of(PartSet.open(fresh).generation(self.pushed)) == self.rows_of_move(self.pushed)
+        assert PartSet.open(fresh).verify().problems == ()
+        shutil.rmtree(fresh)
 
     @rule()
     def refresh(self) -> None:
