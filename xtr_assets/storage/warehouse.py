@@ -213,6 +213,7 @@ class Warehouse(WarehouseReader):
     def allow_again(self, content: str, reason: str, *, who: str | None = None) -> None:
         """Let a content that was taken back be built and published again. GenerationError where it was not."""
         with self.lock("allowing what was taken back", STEP_WAIT_SECONDS):
+            publish.recover(self.layout)
             back = self.taken_back().get(content)
             if back is None:
                 raise GenerationError(f"nothing took back the content {content[:16]}; it may be published as it is")
@@ -226,6 +227,7 @@ class Warehouse(WarehouseReader):
     def withdraw(self, number: int, reason: str, *, who: str | None = None) -> None:
         """Never serve what this generation holds again; where it serves, roll back first."""
         with self.lock(f"withdrawal of generation {number}", STEP_WAIT_SECONDS):
+            publish.recover(self.layout)
             publish.withdraw(self.layout, number, reason, who=who)
 
     def accept_shrink(self, shrink: AcceptedShrink, *, reason: str | None = None, who: str | None = None) -> None:

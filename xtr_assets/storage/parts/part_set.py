@@ -195,7 +195,7 @@ class PartSet(SetTransfers):
             if before is not None and before.parts == states:
                 return self._joined(before)
             again = self._again(states, moves, again_reason)
-            forced = refuse_set(set_problems(parts, info.shards, before), force_reason)
+            forced = refuse_set(set_problems(parts, info.shards, before, earlier=number is not None), force_reason)
             shards = {
                 shard: info.shards.get(shard, ShardPlace(part=name)).model_copy(update={"part": name})
                 for name, state in states.items()

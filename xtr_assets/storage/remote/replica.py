@@ -51,7 +51,7 @@ def mirror(
     with its digest on the way. StoreConflict where the target is no beginning of the source.
 
     remove : whether anything goes. spared : sha256 of manifests that a set names in the target: nothing goes while the
-    source has one of them no more.
+    target holds one of them that the source does not.
     """
     there = source.described()
     if there is None:
@@ -90,8 +90,9 @@ def _mirror(
                     raise StoreConflict(
                         f"{target.name} got another {move_name(number)} meanwhile; mirror from one host"
                     )
-        has_all = set(spared) <= {one.sha256 for one in last.generations.values()}
-        removed = _remove(target, needed, grace, dry_run) if remove and has_all else 0
+        collected = set(spared) - {one.sha256 for one in last.generations.values()}
+        held = any(target.bucket.stat(file_name(FileRecord(0, one))) for one in collected)
+        removed = _remove(target, needed, grace, dry_run) if remove and not held else 0
     added = len(moves) - len(known)
     return MirrorReport(source.name, target.name, last.serving, added, len(lacking), total, removed, dry_run)
 
