@@ -289,7 +289,7 @@ class PartFront:
         """All texts of a question from one move and the same parts."""
         while True:
             try:
-                return told, [await self._rounds.answered(told, text) for text in told.question.asked]
+                return told, await self._rounds.answered_all(told)
             except PartDown as error:
                 log.warning("%s", error)
                 left = tuple(name for name in told.names if name != error.part)

@@ -65,7 +65,8 @@ class SetLife(RuleBasedStateMachine):
 
     snapshots : what each shard held in a part, by (part, shard, data version). holds : rows of a generation of a part,
     by the sha256 of its manifest. stack : numbers of the moves that rollbacks leave, the serving one last. taken : by
-    part and manifest, what a rollback of the set took back. whole : by house, moves that once were all there.
+    part and manifest, what a rollback of the set took back. whole : by house, moves that were all there, and are
+    kept since.
     lost : whether the sources ever lost a row. halved : whether a part's own pointer ever moved half-way.
     """
 
@@ -286,6 +287,9 @@ class SetLife(RuleBasedStateMachine):
         taken, places = set(self.taken), self.placed()
         words = {"force_reason": REASON if force else None, "again_reason": REASON if again else None}
         served = self.mortal(death, lambda _: self.set.publish(**words), refusals)
+        if force:
+            # Somebody said why shards are elsewhere than they were placed.
+            self.places = self.placed()
         if served is None or len(self.moves) == before:
             return
         named = served.move.named
@@ -351,6 +355,9 @@ class SetLife(RuleBasedStateMachine):
         refusals += [] if self.fits(number) else ["unknown", "no generation", "does not exist", "was withdrawn"]
         words = {"force_reason": REASON if force else None, "again_reason": REASON if again else None}
         self.mortal(death, lambda _: self.set.publish(number, **words), refusals)
+        if force:
+            # Somebody said why shards are elsewhere than they were placed.
+            self.places = self.placed()
         if len(self.moves) > before:
             assert self.moves[-1].named == self.moves[number - 1].named
             assert again or not taken & set(self.moves[-1].named.items())
@@ -530,7 +537,10 @@ class SetLife(RuleBasedStateMachine):
             self.taken -= set(move.named.items())
             del self.stack[at + 1 :]
         self.moves.append(move)
-        self.whole[self.world.house].add(move.number)
+        whole = self.whole[self.world.house]
+        whole.add(move.number)
+        # What a rollback brings near again was not kept meanwhile.
+        whole &= set(self.stack[-KEPT_MOVES:])
 
     @property
     def opened(self) -> PartSet | None:
