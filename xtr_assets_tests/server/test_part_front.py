@@ -214,10 +214,7 @@ def test_what_a_front_does_not_answer_is_refused_by_name_with_the_remedy(parts: 
         for method, path in (
             ("GET", "/"),
             ("POST", "/mcp"),
-            ("GET", "/v1/generations"),
             ("POST", "/v1/generations/1/open"),
-            ("GET", "/v1/facets"),
-            ("GET", "/v1/state"),
             ("GET", "/openapi.json"),
         ):
             refused = await site.web.request(method, path)
@@ -271,6 +268,46 @@ def test_vectors_and_tokens_are_answered_as_the_whole_set_does(parts: PartSet) -
         for body in ({"vectors": [[0.5, 0.5]]}, {"tokens": [[[0.5, 0.5]]]}):
             wrong = await site.web.post("/v1/search", json=body)
             assert wrong.status_code == 400 and "use the index's encoder" in wrong.text
+
+    tried(parts, act)
+
+
+def test_what_is_said_of_the_whole_is_what_a_server_over_it_says(parts: PartSet) -> None:
+    async def act(site: Site) -> None:
+        index = HostedIndex("docs", parts.root, "cpu")
+        index.look()
+        app = httpx.ASGITransport(Server([index], Bearers(variable=None)).app)
+        async with httpx.AsyncClient(transport=app, base_url="http://whole") as whole_set:
+            for path in ("/v1/facets", "/v1/state"):
+                wanted = (await whole_set.get(path)).json()
+                for _ in range(2):
+                    assert (await site.web.get(path)).json() == wanted, path
+                assert wanted["generation"] == 1
+            build(parts, "a", 7)
+            parts.publish(force_reason=FORCE)
+            parts.rollback()
+            site.look()
+            index.look()
+            listed = (await site.web.get("/v1/generations")).json()
+            wanted = (await whole_set.get("/v1/generations")).json()
+            shared = ("generation", "state", "parent", "created_at", "live_rows", "forced")
+            assert [{name: one[name] for name in shared} for one in listed["generations"]] == [
+                {name: one[name] for name in shared} for one in wanted["generations"]
+            ]
+            assert listed["generation"] == 3 and listed["generations"][2]["to"] == 1
+            assert [one["parts"]["a"] for one in listed["generations"]] == [1, 2, 1]
+            # An earlier move is told of as itself, where the parts still have it.
+            pinned = (await site.web.get("/v1/facets", headers={"Xtr-Generation": "2"})).json()
+            assert pinned["generation"] == 2 and len(pinned["sources"]) == 2
+            state = (await site.web.get("/v1/state")).json()
+            assert state == (await whole_set.get("/v1/state")).json()
+            assert [one["ahead"] for one in state["shards"]] == [True, False]
+        index.close()
+        for door in ("a1", "a2"):
+            site.doors[door].shut = True
+        down = await site.web.get("/v1/state")
+        assert down.status_code == 503 and "part a does not answer" in down.text
+        assert (await site.web.get("/v1/facets")).status_code == 200, "generations never change"
 
     tried(parts, act)
 
