@@ -285,8 +285,9 @@ class SetLife(RuleBasedStateMachine):
         refusals += [] if force else [ELSEWHERE, GONE, OUT]
         refusals += [] if again else ["took this back"]
         taken, places = set(self.taken), self.placed()
-        words = {"force_reason": REASON if force else None, "again_reason": REASON if again else None}
-        served = self.mortal(death, lambda _: self.set.publish(**words), refusals)
+        forced, anew = (REASON if said else None for said in (force, again))
+        work = lambda _: self.set.publish(force_reason=forced, again_reason=anew)  # noqa: E731
+        served = self.mortal(death, work, refusals)
         if force:
             # Somebody said why shards are elsewhere than they were placed.
             self.places = self.placed()
@@ -353,8 +354,9 @@ class SetLife(RuleBasedStateMachine):
         refusals = [] if force else [ELSEWHERE, GONE, OUT]
         refusals += [] if again else ["took this back"]
         refusals += [] if self.fits(number) else ["unknown", "no generation", "does not exist", "was withdrawn"]
-        words = {"force_reason": REASON if force else None, "again_reason": REASON if again else None}
-        self.mortal(death, lambda _: self.set.publish(number, **words), refusals)
+        forced, anew = (REASON if said else None for said in (force, again))
+        work = lambda _: self.set.publish(number, force_reason=forced, again_reason=anew)  # noqa: E731
+        self.mortal(death, work, refusals)
         if force:
             # Somebody said why shards are elsewhere than they were placed.
             self.places = self.placed()

@@ -246,7 +246,7 @@ def test_vectors_and_tokens_are_answered_as_the_whole_set_does(parts: PartSet) -
                     ):
                         search: Any = whole_set.search_vectors if kind == "vectors" else whole_set.search_tokens
                         scores, ids = search(asked, k, where, **more)
-                        body = {kind: [one.tolist() for one in asked], "k": k, "where": where, **more}
+                        body: dict[str, Any] = {kind: [one.tolist() for one in asked], "k": k, "where": where, **more}
                         answer = await site.web.post("/v1/search", json=body)
                         assert answer.status_code == 200, answer.text
                         document = answer.json()
@@ -265,8 +265,8 @@ def test_vectors_and_tokens_are_answered_as_the_whole_set_does(parts: PartSet) -
                             }
                             for one in document["results"]
                         ]
-        for body in ({"vectors": [[0.5, 0.5]]}, {"tokens": [[[0.5, 0.5]]]}):
-            wrong = await site.web.post("/v1/search", json=body)
+        for other in ({"vectors": [[0.5, 0.5]]}, {"tokens": [[[0.5, 0.5]]]}):
+            wrong = await site.web.post("/v1/search", json=other)
             assert wrong.status_code == 400 and "use the index's encoder" in wrong.text
 
     tried(parts, act)

@@ -5,8 +5,11 @@ import json
 import random
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -129,6 +132,33 @@ def test_what_was_collected_is_pushed_again(behind: tuple[PartSet, SetStore], tm
     push(two, to)
     pull_set(tmp_path / "pulled", to)
     assert served(PartSet.open(tmp_path / "pulled")) == served(two)
+
+
+@pytest.mark.parametrize("back", [1, 1, None])
+def test_of_two_hosts_that_push_at_once_one_wins(
+    behind: tuple[PartSet, SetStore], tmp_path: Path, back: int | None
+) -> None:
+    """Both went on in one part, each its own way, and back, or not: the store has the moves of one of them, whole."""
+    two, to = behind
+    hosts = [PartSet.open(shutil.copytree(two.root, tmp_path / name)) for name in ("one", "other")]
+    for host in hosts:
+        moved(host, f"by {host.root.name}")
+        if back is not None:
+            host.rollback(back)
+    barrier, won = Barrier(2), []
+
+    def work(host: PartSet) -> None:
+        barrier.wait()
+        with suppress(StoreConflict):
+            push(host, store(tmp_path / "store"))
+            won.append(host)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, hosts))
+    assert len(won) == 1
+    pull_set(tmp_path / "pulled", to)
+    pulled = PartSet.open(tmp_path / "pulled")
+    assert pulled.moves() == won[0].moves() and served(pulled) == served(won[0]) and pulled.verify().ok
 
 
 class Watched(FolderBucket):
