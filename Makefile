@@ -24,7 +24,7 @@ DOCS := test_api_page.py test_contributor_pages.py test_docs_site.py test_find_i
 SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo lint format type test-fast test test-long test-stores test-cluster test-front suite native-test sanitize bench docs mutants healthy damage fuzz clean FORCE
+.PHONY: help demo lint format type test-fast test test-long test-stores test-cluster test-front test-ray suite native-test sanitize bench docs mutants healthy damage fuzz clean FORCE
 
 help: ## what there is
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +103,9 @@ test-cluster: $(VENV)/test.stamp ## two hosts, Redis, PostgreSQL, Celery, killed
 
 test-front: $(VENV)/test.stamp ## a front and the parts of a set on two hosts, killed at random under load, five minutes; needs root
 	$(BIN)/python -m xtr_assets_tests.cluster.front
+
+test-ray: $(VENV)/test.stamp ## deploy/ray-serve on this machine, a replica killed under load, two minutes; wants `pip install 'ray[serve]'`
+	$(BIN)/python -m xtr_assets_tests.cluster.ray_story
 
 clean: ## what was built and installed, and caches
 	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,8 +4,9 @@
     xtr-assets pull s3://bucket/everything -w /data/set --follow 10 &   # on each node; or a folder that all mount
     XTR_ASSETS_SET=/data/set XTR_ASSETS_TOKENS="front $TOKEN" XTR_ASSETS_TOKEN=$TOKEN python deploy/ray-serve/parts.py
 
-The front asks the parts through Serve's own proxy, which chooses among their replicas: where one is away Serve asks
-another, so that hedging is off. A part that none of its replicas serves is named by the front's 503.
+The front asks the parts through Serve's own proxy, which chooses among their replicas, so that hedging is off. What a
+replica was answering when it died Serve gives up (500): the front asks once more. A part that none of its replicas
+serves is named by the front's 503. Tried with Ray 2.60: docs/parts.md.
 """
 
 import os
@@ -27,6 +28,8 @@ from xtr_assets.storage.parts.part_set import PartSet
 PROXY = os.environ.get("XTR_ASSETS_PROXY", "http://127.0.0.1:8000")
 # As long as a question may take: Serve waits for a replica itself.
 NO_HEDGE_SECONDS = 60.0
+# The proxy is asked again where it fails: by then it knows that the replica is gone.
+TRIES = 2
 
 
 def part_app(part: str, folder: Path) -> Any:
@@ -40,7 +43,7 @@ def front_app(root: Path, proxy: str = PROXY) -> Any:
 
     limits = Limits()
     parts = PartSet.open(root).info.parts
-    places = {part: [Destination.checked(f"{proxy}/{part}", None, None, limits.seconds)] for part in parts}
+    places = {part: [Destination.checked(f"{proxy}/{part}", None, None, limits.seconds)] * TRIES for part in parts}
     servers = PartServers(places, NO_HEDGE_SECONDS, httpx.AsyncClient())
     return PartFront(root.name, root, servers, Bearers(), limits).app
 

@@ -6,21 +6,23 @@ import typer
 
 from xtr_assets.cli.app import LIFE, ConfigOption, JsonOption, WarehouseOption, app
 from xtr_assets.cli.console import console, emit, plain, say, table
-from xtr_assets.cli.locate import find_place, open_one
+from xtr_assets.cli.locate import find_place, open_searchable
 
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
     from xtr_assets.pipeline.queries.question_shadow import QuestionShadow
     from xtr_assets.search.answer_diff import AnswerDiff
+    from xtr_assets.storage.parts.part_set import PartSet
     from xtr_assets.storage.warehouse import Warehouse
 
+COUNTS = ("added", "removed", "changed", "kept")
 # Questions that are shown, the most changed first.
 SHOWN = 50
 
 
 @app.command(rich_help_panel=LIFE)
 def diff(
-    before: Annotated[int, typer.Argument(help="The generation to start from.", min=1, show_default=False)],
+    before: Annotated[int, typer.Argument(help="The generation, or move, to start from.", min=1, show_default=False)],
     after: Annotated[int, typer.Argument(help="The one to compare with it.", min=1, show_default=False)],
     query: Annotated[
         list[str] | None,
@@ -34,9 +36,10 @@ def diff(
     warehouse: WarehouseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What differs between two generations: chunks by source, settings, verdicts, and the answers to questions."""
+    """What differs between two generations: chunks by source, settings, verdicts, and the answers to questions. Of an
+    index of parts: between two moves, of the whole and by part."""
     place = find_place(config, warehouse)
-    opened = open_one(place, "diff")
+    opened = open_searchable(place)
     document = opened.diff(before, after).document()
     answers: list[AnswerDiff] = []
     if query:
@@ -58,7 +61,9 @@ def diff(
                 say(f"  {sign} {hit.path} {hit.symbol}")
 
 
-def _shadows(opened: "Warehouse", before: int, after: int, config: "IndexConfig | None") -> "list[QuestionShadow]":
+def _shadows(
+    opened: "Warehouse | PartSet", before: int, after: int, config: "IndexConfig | None"
+) -> "list[QuestionShadow]":
     from xtr_assets.core.errors import ConfigError
     from xtr_assets.pipeline.queries.logged_questions import log_of
     from xtr_assets.pipeline.queries.question_shadow import shadows
@@ -91,8 +96,11 @@ def _show_log(found: "list[QuestionShadow]") -> None:
 
 
 def _show(document: dict[str, Any]) -> None:
-    counts = ", ".join(f"{document[what]:,} {what}" for what in ("added", "removed", "changed", "kept"))
-    say(f"generation {document['before']} to {document['after']}: chunks {counts}")
+    counts = ", ".join(f"{document[what]:,} {what}" for what in COUNTS)
+    what = "move" if "parts" in document else "generation"
+    say(f"{what} {document['before']} to {document['after']}: chunks {counts}")
+    if "parts" in document:
+        console().print(table(None, ("part", "before", "after", *COUNTS), _parts(document), right=COUNTS))
     if document["sources"]:
         columns = ("added", "removed", "changed")
         rows = [(name, *(f"{found[what]:,}" for what in columns)) for name, found in document["sources"].items()]
@@ -100,6 +108,20 @@ def _show(document: dict[str, Any]) -> None:
     if document["settings"]:
         pairs = [(name, _plain(one["before"]), _plain(one["after"])) for name, one in document["settings"].items()]
         console().print(table(None, ("setting", "before", "after"), pairs))
+
+
+def _parts(document: dict[str, Any]) -> list[tuple[str, ...]]:
+    """A line for each part: those that both moves name as they are, those that one names alone."""
+    none = ("",) * len(COUNTS)
+    rows = [
+        (part, "the same", "", *none)
+        if one is None
+        else (part, str(one["before"]), str(one["after"]), *(f"{one[what]:,}" for what in COUNTS))
+        for part, one in document["parts"].items()
+    ]
+    rows += [(part, str(number), "none", *none) for part, number in document["lost"].items()]
+    rows += [(part, "none", str(number), *none) for part, number in document["gained"].items()]
+    return rows
 
 
 def _plain(value: Any) -> str:

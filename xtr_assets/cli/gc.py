@@ -12,6 +12,7 @@ from xtr_assets.cli.locate import find_place, open_warehouse, part_configs, part
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
     from xtr_assets.storage.garbage import CollectReport
+    from xtr_assets.storage.remote.store_garbage import StoreReport
     from xtr_assets.storage.warehouse import Warehouse
 
 
@@ -76,14 +77,32 @@ def _show(report: "CollectReport", dry_run: bool) -> None:
 
 
 def _store(store: str, keep: int, grace: float, dry_run: bool, as_json: bool) -> None:
+    from xtr_assets.storage.parts.set_store import SetStore
+
+    if SetStore.at(store).holds():
+        from xtr_assets.storage.parts.part_set import PartSet
+
+        reports = PartSet.collect_store(store, keep, grace_hours=grace, dry_run=dry_run)
+        if as_json:
+            emit({part: asdict(report) for part, report in reports.items()})
+            return
+        for report in reports.values():
+            _show_store(report, dry_run)
+        return
     from xtr_assets.storage.warehouse import Warehouse
 
     report = Warehouse.collect_store(store, keep, grace_hours=grace, dry_run=dry_run)
     if as_json:
         emit(asdict(report))
         return
+    _show_store(report, dry_run)
+
+
+def _show_store(report: "StoreReport", dry_run: bool) -> None:
     done = "would remove" if dry_run else "removed"
     kept = ", ".join(map(str, report.kept))
     say(f"{done} {report.objects:,} objects, {size(report.bytes)}, of {report.store}; generations {kept} stay")
     if report.leased:
         say(f"generations {', '.join(map(str, report.leased))} stay because they are read, or were lately")
+    if report.named:
+        say(f"generations {', '.join(map(str, report.named))} stay because moves of the set name them")

@@ -48,17 +48,6 @@ def open_searchable(place: Place, cache: "CacheOptions | None" = None, *, cold: 
     return part_set(place) or open_warehouse(place, cache, cold=cold)
 
 
-def open_one(place: Place, command: str, then: str = "") -> "Warehouse":
-    """`open_warehouse`, for a command that takes a part of a set and not the set: WarehouseNotFound says so, which
-    parts there are, and what to do `then`."""
-    if (parts := part_set(place)) is not None:
-        raise WarehouseNotFound(
-            f"{shown(place.warehouse)} is a set of parts, and `xtr-assets {command}` takes one of them, "
-            f"`-w {shown(parts.layout.part('PART'))}`; there are: {', '.join(parts.info.parts) or 'none'}{then}"
-        )
-    return open_warehouse(place)
-
-
 def part_set(place: Place) -> "PartSet | None":
     """The set of parts that lies there; None where a warehouse does, or nothing yet."""
     from xtr_assets.storage.parts.part_set import PartSet

@@ -16,13 +16,26 @@ def mirror(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be copied.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy a store to another one, every byte verified; what the source collected goes there too, a day later."""
-    from xtr_assets.storage.warehouse import Warehouse
+    """Copy a store to another one, every byte verified; what the source collected goes there too, a day later. Of an
+    index of parts: the stores of all parts, then the moves."""
+    from xtr_assets.storage.parts.set_store import SetStore
 
-    report = Warehouse.mirror(source, target, dry_run=dry_run)
-    if as_json:
-        emit(asdict(report))
+    done = "would mirror" if dry_run else "mirrored"
+    if SetStore.at(source).holds():
+        from xtr_assets.storage.parts.part_set import PartSet
+
+        whole = PartSet.mirror(source, target, dry_run=dry_run)
+        copied = f"{whole.files:,} files, {size(whole.bytes)}, {whole.pushes} pushes; {whole.removed:,} removed"
+        told = f"move {whole.move} of {whole.source}, {len(whole.parts)} parts, to {whole.target}: {copied}"
+        document = asdict(whole)
     else:
-        done = "would mirror" if dry_run else "mirrored"
+        from xtr_assets.storage.warehouse import Warehouse
+
+        report = Warehouse.mirror(source, target, dry_run=dry_run)
         copied = f"{report.files:,} files, {size(report.bytes)}, {report.moves} moves; {report.removed:,} removed"
-        note(f"{done} generation {report.generation} of {report.source} to {report.target}: {copied}")
+        told = f"generation {report.generation} of {report.source} to {report.target}: {copied}"
+        document = asdict(report)
+    if as_json:
+        emit(document)
+    else:
+        note(f"{done} {told}")

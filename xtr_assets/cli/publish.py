@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from xtr_assets.cli.app import LIFE, ConfigOption, JsonOption, NumberArgument, WarehouseOption, app
-from xtr_assets.cli.locate import find_place, open_one
-from xtr_assets.cli.pointer import tell_pointer
+from xtr_assets.cli.locate import find_place, open_warehouse, part_set
+from xtr_assets.cli.pointer import tell_move, tell_pointer
 
 
 @app.command(rich_help_panel=LIFE)
@@ -23,17 +23,24 @@ def publish(
     warehouse: WarehouseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a generation serve; refused unless each required check passed on exactly its bytes."""
+    """Let a generation serve; refused unless each required check passed on exactly its bytes. Of an index of parts:
+    what move N names, by one more move."""
     from xtr_assets.pipeline.gate.registry import requirement
 
     if (force or again) != bool(reason and reason.strip()):
         raise typer.BadParameter("--force or --again and --reason go together: who publishes past a refusal says why")
     place = find_place(config, warehouse)
-    opened = open_one(place, "publish", "; `xtr-assets parts publish` then moves the set")
+    forced, anew = (reason if asked else None for asked in (force, again))
+    if (parts := part_set(place)) is not None:
+        before = parts.number
+        served = parts.publish(number, force_reason=forced, again_reason=anew)
+        tell_move(served, "nothing is new" if served.number == before else f"published move {number}", as_json)
+        return
+    opened = open_warehouse(place)
     opened.publish(
         number,
         required=None if place.config is None else requirement(place.config),
-        force_reason=reason if force else None,
-        again_reason=reason if again else None,
+        force_reason=forced,
+        again_reason=anew,
     )
     tell_pointer(opened, f"published generation {number}", as_json)

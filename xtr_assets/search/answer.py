@@ -85,8 +85,10 @@ def rank_arrays(opened: OpenGeneration, queries: Sequence[QueryVectors], ask: As
     ids = np.full((len(queries), ask.k), -1, np.int64)
     timing = Timing()
     with search_span(opened, ask, len(queries)):
-        if queries:
-            for i, ranking in enumerate(rank(opened, queries, ask, timing)):
+        # A query of no tokens asks nothing, as an empty text does.
+        asked = [i for i, one in enumerate(queries) if one.tokens is None or len(one.tokens)]
+        if asked:
+            for i, ranking in zip(asked, rank(opened, [queries[i] for i in asked], ask, timing), strict=True):
                 scores[i, : len(ranking.rows)] = ranking.scores
                 ids[i, : len(ranking.rows)] = opened.chunk_ids[ranking.rows]
     timing.observe(ask.mode, len(queries))

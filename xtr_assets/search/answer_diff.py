@@ -8,6 +8,7 @@ from xtr_assets.config import EncoderConfig
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.searcher import Searcher
+from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
 
 
@@ -45,7 +46,7 @@ class AnswerDiff:
 
 
 def compare(
-    warehouse: Warehouse,
+    warehouse: Warehouse | PartSet,
     before: int,
     after: int,
     queries: Sequence[str],
@@ -54,7 +55,7 @@ def compare(
     *,
     encoder: EncoderConfig | None = None,
 ) -> list[AnswerDiff]:
-    """Ask both generations, each with the encoder that made it (or with `encoder`, see Searcher)."""
+    """Ask both generations (of a set: moves), each with the encoder that made it (or with `encoder`, see Searcher)."""
     answers = []
     for number in (before, after):
         with Searcher(warehouse, "cpu", number, encoder) as searcher:

@@ -1,6 +1,8 @@
 """What a search can be narrowed to: sources, kinds and folders of a generation, with how many chunks each holds."""
 
 from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -43,36 +45,77 @@ class FacetCounts:
         return counted
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Chunks by source, kind and folder, and files by source: those of several parts add up.
+
+    kinds : source -> kind -> chunks; files : source -> files; folders : (source, folder) -> chunks
+    """
+
+    kinds: Mapping[str, Mapping[str, int]]
+    files: Mapping[str, int]
+    folders: Mapping[tuple[str, str], int]
+
+    @classmethod
+    def of(cls, searcher: Searcher) -> "Counted":
+        """Those of the searcher's generation."""
+        paths, folders, kinds = Counter[str](), Counter[tuple[str, str]](), dict[str, Counter[str]]()
+        known: set[tuple[str, str]] = set()
+        for source, path, kind, count in _files(searcher):
+            kinds.setdefault(source, Counter())[kind] += count
+            if (source, path) not in known:
+                known.add((source, path))
+                paths[source] += 1
+            for folder in _folders(path):
+                folders[source, folder] += count
+        return cls(kinds, paths, folders)
+
+    @classmethod
+    def together(cls, parts: Sequence["Counted"]) -> "Counted":
+        """All of them. A file whose chunks lie in two parts counts in each."""
+        files, folders, kinds = Counter[str](), Counter[tuple[str, str]](), dict[str, Counter[str]]()
+        for part in parts:
+            files.update(part.files)
+            folders.update(part.folders)
+            for source, own in part.kinds.items():
+                kinds.setdefault(source, Counter()).update(own)
+        return cls(kinds, files, folders)
+
+    def told(self) -> dict[str, Any]:
+        """All of it, JSON-able, for a front."""
+        folders = [[*key, count] for key, count in self.folders.items()]
+        return {"kinds": self.kinds, "files": dict(self.files), "folders": folders}
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> "Counted":
+        """What `told` gave. KeyError, TypeError, ValueError for what is none."""
+        folders = {(str(source), str(folder)): int(count) for source, folder, count in told["folders"]}
+        kinds = {str(one): {str(kind): int(n) for kind, n in own.items()} for one, own in told["kinds"].items()}
+        return cls(kinds, {str(one): int(n) for one, n in told["files"].items()}, folders)
+
+    def document(self) -> dict[str, Any]:
+        """`sources`: each with its chunks, files and kinds. `folders`: each with its source and chunks, by path."""
+        most = sorted(self.folders.items(), key=lambda item: (-item[1], item[0]))[:MOST_FOLDERS]
+        return {
+            "sources": [
+                {
+                    "source": source,
+                    "chunks": sum(self.kinds[source].values()),
+                    "files": self.files[source],
+                    "kinds": dict(sorted(self.kinds[source].items())),
+                }
+                for source in sorted(self.kinds)
+            ],
+            "folders": [
+                {"source": source, "path": folder, "chunks": count}
+                for (source, folder), count in sorted(most, key=lambda item: (item[0][1], item[0][0]))
+            ],
+        }
+
+
 def facets(searcher: Searcher) -> dict[str, Any]:
-    """`sources`: each with its chunks, files and kinds. `folders`: each with its source and chunks, by path."""
-    files = _files(searcher)
-    chunks, paths, kinds = Counter[str](), Counter[str](), dict[str, Counter[str]]()
-    folders = Counter[tuple[str, str]]()
-    known: set[tuple[str, str]] = set()
-    for source, path, kind, count in files:
-        chunks[source] += count
-        kinds.setdefault(source, Counter())[kind] += count
-        if (source, path) not in known:
-            known.add((source, path))
-            paths[source] += 1
-        for folder in _folders(path):
-            folders[source, folder] += count
-    most = sorted(folders.items(), key=lambda item: (-item[1], item[0]))[:MOST_FOLDERS]
-    return {
-        "sources": [
-            {
-                "source": source,
-                "chunks": chunks[source],
-                "files": paths[source],
-                "kinds": dict(sorted(kinds[source].items())),
-            }
-            for source in sorted(chunks)
-        ],
-        "folders": [
-            {"source": source, "path": folder, "chunks": count}
-            for (source, folder), count in sorted(most, key=lambda item: (item[0][1], item[0][0]))
-        ],
-    }
+    """What a search of the searcher's generation can be narrowed to."""
+    return Counted.of(searcher).document()
 
 
 def _files(searcher: Searcher) -> list[tuple[str, str, str, int]]:

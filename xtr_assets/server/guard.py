@@ -38,6 +38,8 @@ ROUTES = (
     "/v1/part/legs",
     "/v1/part/chunks",
     "/v1/part/explain",
+    "/v1/part/facets",
+    "/v1/part/state",
     "/metrics",
     AGENTS,
 )

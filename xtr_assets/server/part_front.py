@@ -25,14 +25,17 @@ from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.request import Ask
 from xtr_assets.server.application import GENERATION_HEADER, answered, json_response, number_in, pinned_by
 from xtr_assets.server.bearers import Bearers
-from xtr_assets.server.guard import Guard, response_of
+from xtr_assets.server.guard import Guard
 from xtr_assets.server.json_body import json_object
 from xtr_assets.server.limits import Limits
+from xtr_assets.server.part_absence import down, no_route
 from xtr_assets.server.part_call import PartAbsent, PartDown, PartRequest, PartServers
+from xtr_assets.server.part_overview import PartOverview, moves_listed
 from xtr_assets.server.part_rounds import PartRounds, Told, later
 from xtr_assets.server.part_route import MODES, front_ask
 from xtr_assets.server.problem import Problem, refused
 from xtr_assets.server.question import Question, parse_question
+from xtr_assets.server.state_report import moves_told
 from xtr_assets.storage.parts.part_records import PartMove
 from xtr_assets.storage.parts.part_set_reader import PartSetReader
 from xtr_assets.telemetry import metrics
@@ -74,6 +77,7 @@ class PartFront:
     ) -> None:
         self.name, self._folder, self._servers, self._partial = name, folder, servers, partial
         self._rounds = PartRounds(servers)
+        self._overview = PartOverview(self._rounds)
         self._limits, self._poll_seconds, self._known = limits or Limits(), poll_seconds, Known()
         self._bearers = bearers
         self._room = asyncio.Semaphore(self._limits.queue)
@@ -82,11 +86,14 @@ class PartFront:
             Route("/v1/chunks", answered(self._chunks)),
             Route("/v1/chunks/{chunk_id}", answered(self._chunk)),
             Route("/v1/generation", answered(self._generation)),
+            Route("/v1/generations", answered(self._generations)),
+            Route("/v1/facets", answered(self._facets)),
+            Route("/v1/state", answered(self._state)),
             Route("/healthz", answered(self._health)),
             Route("/readyz", answered(self._ready)),
             Route("/metrics", answered(self._metrics)),
         ]
-        starlette = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: _no_route})
+        starlette = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: no_route})
         self.app = Guard(starlette, bearers, hosts)
 
     def look(self) -> None:
@@ -173,6 +180,21 @@ class PartFront:
             }
         )
 
+    async def _generations(self, request: Request) -> Response:
+        (move, *_), listed = self._moves(request), moves_listed(self._known.moves)
+        return json_response({"index": self.name, "generation": move.number, "generations": listed})
+
+    async def _facets(self, request: Request) -> Response:
+        move, found = await self._in_time(self._of_whole(self._moves(request), self._overview.facets))
+        return json_response({"index": self.name, "generation": move.number, **found})
+
+    async def _state(self, request: Request) -> Response:
+        move, found = await self._in_time(self._of_whole(self._moves(request), self._overview.state))
+        known = self._known
+        head = {"index": self.name, "generation": move.number, "created_at": move.at, "problem": known.problem}
+        history = moves_told(known.moves)
+        return json_response({**head, **found, "draft": None, "history": history, "live_recall": None})
+
     async def _health(self, _: Request) -> Response:
         return json_response({"ok": True})
 
@@ -251,6 +273,19 @@ class PartFront:
             later(),
         )
 
+    async def _of_whole(
+        self, moves: Sequence[PartMove], ask: Callable[[PartMove], Awaitable[dict[str, Any]]]
+    ) -> tuple[PartMove, dict[str, Any]]:
+        """What all parts say of one move."""
+
+        async def of(move: PartMove) -> tuple[PartMove, dict[str, Any]]:
+            return move, await ask(move)
+
+        try:
+            return await self._first_of(moves, of)
+        except PartDown as error:
+            raise down(error) from error
+
     async def _answer(
         self, moves: Sequence[PartMove], question: Question, ask: Ask, explain: bool
     ) -> tuple[Told, list[list[dict[str, Any]]]]:
@@ -274,7 +309,7 @@ class PartFront:
             lacking = [one for one in ids if one not in there]
             errors = [one for one in told if isinstance(one, BaseException)]
             if lacking and errors:
-                raise _down(errors[0]) if isinstance(errors[0], PartDown) else errors[0]
+                raise down(errors[0]) if isinstance(errors[0], PartDown) else errors[0]
             if lacking:
                 raise refused(
                     404,
@@ -289,12 +324,12 @@ class PartFront:
         """All texts of a question from one move and the same parts."""
         while True:
             try:
-                return told, [await self._rounds.answered(told, text) for text in told.question.asked]
+                return told, await self._rounds.answered_all(told)
             except PartDown as error:
                 log.warning("%s", error)
                 left = tuple(name for name in told.names if name != error.part)
                 if not self._partial or not left:
-                    raise _down(error) from error
+                    raise down(error) from error
                 # Counts, means and spreads are of those that answer: all of it is asked again.
                 told = replace(told, names=left)
 
@@ -313,18 +348,3 @@ class PartFront:
         while True:
             await asyncio.sleep(self._poll_seconds)
             await asyncio.to_thread(self.look)
-
-
-def _down(error: PartDown) -> Problem:
-    return Problem(503, GenerationError.__name__, f"part {error.part} does not answer on any server", later())
-
-
-async def _no_route(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    problem = refused(
-        error.status_code,
-        f"a front of parts does not answer {request.method} {request.url.path[:100]}; it has POST /v1/search, GET "
-        "/v1/chunks, /v1/generation, /healthz, /readyz and /metrics. A server over the whole set has the rest: "
-        "`xtr-assets serve --warehouse SET`",
-    )
-    return response_of(Problem(problem.status, problem.kind, problem.message, error.headers or {}))

@@ -17,6 +17,7 @@ from xtr_assets.search.part_legs import within
 from xtr_assets.search.reconstruction import chunks_by_id, rows_of
 from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.server.answers import whole
+from xtr_assets.server.facets import Counted
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.part_route import (
@@ -32,6 +33,8 @@ from xtr_assets.server.part_route import (
     prepared,
 )
 from xtr_assets.server.problem import refused
+from xtr_assets.server.state_report import intake_told
+from xtr_assets.storage.warehouse import Warehouse
 
 # The bounds of every server: those of the routes that people ask.
 LIMITS = Limits()
@@ -67,6 +70,26 @@ class Explain(Strict):
     tokens: list[Numbers] | None = None
     token_ids: list[TokenId] | None = None
     collection: ToldCollection | None = None
+
+
+class Whole(Strict):
+    """Body of POST /v1/part/facets and /v1/part/state: what is said of all of a generation."""
+
+    generation: Annotated[int, Field(ge=1)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def facets_of(index: HostedIndex, body: Whole) -> dict[str, Any]:
+    """What POST /v1/part/facets answers, in a worker thread."""
+    with held(index, body.generation, body.sha256) as searcher:
+        return {"generation": body.generation, "modes": list(searcher.modes), **Counted.of(searcher).told()}
+
+
+def state_of(index: HostedIndex, body: Whole) -> dict[str, Any]:
+    """What POST /v1/part/state answers, in a worker thread."""
+    with held(index, body.generation, body.sha256) as searcher, searcher.opened() as opened:
+        warehouse = Warehouse.open(opened.generation.layout.root)
+        return {"generation": body.generation, **intake_told([(warehouse, opened.generation.snapshots())])}
 
 
 def chunks_of(index: HostedIndex, body: Chunks) -> dict[str, Any]:
@@ -118,4 +141,6 @@ PART_ROUTES: Mapping[str, tuple[type[Strict], PartAnswer]] = {
     "/v1/part/legs": (Legs, legs_of),
     "/v1/part/chunks": (Chunks, chunks_of),
     "/v1/part/explain": (Explain, explained),
+    "/v1/part/facets": (Whole, facets_of),
+    "/v1/part/state": (Whole, state_of),
 }

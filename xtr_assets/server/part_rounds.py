@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from xtr_assets.core.arguments import query_vectors, token_batch
 from xtr_assets.core.errors import EncoderMismatch, GenerationError, InvalidInput
 from xtr_assets.core.query_syntax import parse_query
 from xtr_assets.index.lexical.collection import Collection
@@ -54,6 +57,50 @@ class PartRounds:
             return documents
         return await self._explained(told, {**body, "token_ids": _first(prepared).get("token_ids")}, best, documents)
 
+    async def answered_all(self, told: Told) -> list[list[dict[str, Any]]]:
+        """The hits of each text, vector or query of tokens. Raises as `answered`, and EncoderMismatch."""
+        question = told.question
+        if question.kind == "queries":
+            return [await self.answered(told, text) for text in question.asked]
+        prepared = await self._prepared(told, "")
+        first = _first(prepared)
+        blend = Blend.of(first["blend"])
+        if "dim" not in first or "token_dim" not in first:
+            raise Problem(
+                503,
+                GenerationError.__name__,
+                f"part {told.names[0]} is served by an earlier release, which takes no {question.kind} from a front",
+            )
+        if question.kind == "vectors":
+            given: list[dict[str, Any]] = [
+                {"embedding": one.tolist()} for one in query_vectors(question.asked, first["dim"])
+            ]
+        else:
+            given = [{"tokens": one.tolist()} for one in token_batch(question.asked, first["token_dim"])]
+        lists: list[list[dict[str, Any]]] = []
+        for one in given:
+            if one.get("tokens") == []:
+                lists.append([])
+                continue
+            best = await self._best(told, {**_asked(told, "", prepared), **one, "raw": True}, blend, None)
+            lists.append(await self._numbered(told, best.hits))
+        return lists
+
+    async def _numbered(self, told: Told, best: Sequence[MergedHit]) -> list[dict[str, Any]]:
+        """Hits by the score of the one space that was asked, with their chunks unless nobody wants them."""
+        # float32, as the arrays are that a Searcher gives.
+        scores = [float(np.float32(hit.score)) for hit in best]
+        if not told.question.hydrate:
+            return [
+                {"rank": rank, "chunk_id": hit.chunk_id, "score": score}
+                for rank, (hit, score) in enumerate(zip(best, scores, strict=True), 1)
+            ]
+        documents = await self._read(told, best)
+        return [
+            {**document, "score": score, "scores": {told.question.mode: score}}
+            for document, score in zip(documents, scores, strict=True)
+        ]
+
     async def of_parts(
         self, move: PartMove, names: Sequence[str], path: str, body: Callable[[str], Mapping[str, Any]]
     ) -> dict[str, dict[str, Any]]:
@@ -69,7 +116,7 @@ class PartRounds:
     async def _prepared(self, told: Told, text: str) -> dict[str, dict[str, Any]]:
         """What the parts say of a text; the first of them encodes it."""
         asked = {"query": text, "mode": told.ask.mode, "syntax": told.ask.syntax}
-        vectors = told.ask.mode != "lexical"
+        vectors = told.ask.mode != "lexical" and told.question.kind == "queries"
         found = await self.of_parts(
             told.move,
             told.names,

@@ -6,6 +6,7 @@ sha256 of its manifest, or not at all. Bounds and tokens are those of every othe
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
@@ -74,7 +75,7 @@ class Legs(Strict):
     """Body of POST /v1/part/legs: the candidates of this part, scored in every space of the mode.
 
     most : how long the lists are, by default what k asks for; moments : of mode exact, mean and spread of each leg in
-    the whole: the best of the sum are told as well
+    the whole: the best of the sum are told as well; raw : rank by the scores as they are, as vectors are answered
     """
 
     generation: Annotated[int, Field(ge=1)]
@@ -91,6 +92,7 @@ class Legs(Strict):
     collapse: Collapse | None = None
     most: Annotated[int, Field(ge=1, le=MOST_LISTED)] | None = None
     moments: dict[str, tuple[Finite, Annotated[Finite, Field(ge=0)]]] | None = None
+    raw: bool = False
 
 
 Body = TypeVar("Body", bound=Strict)
@@ -116,6 +118,8 @@ def prepared(index: HostedIndex, body: Prepare) -> dict[str, Any]:
         told: dict[str, Any] = {
             "generation": opened.number,
             "fingerprint": opened.generation.fingerprint,
+            "dim": opened.generation.manifest.encoder.dim,
+            "token_dim": opened.generation.manifest.encoder.token_dim,
             "blend": opened.generation.manifest.profile.get("hybrid"),
             "confidence": opened.generation.manifest.profile.get(PROFILE_KEY),
         }
@@ -135,7 +139,7 @@ def legs_of(index: HostedIndex, body: Legs) -> dict[str, Any]:
     with held(index, body.generation, body.sha256) as searcher, searcher.opened() as opened:
         settings: dict[str, Any] = body.settings
         options = SearchOptions(body.k, **settings, collapse=body.collapse)
-        ask = Ask.checked(options, body.mode, body.where, body.syntax)
+        ask = replace(Ask.checked(options, body.mode, body.where, body.syntax), raw=body.raw)
         text = parse_query(body.query, body.syntax)
         collection, vectors = collection_of(body.collection), _vectors(opened, body, text.text)
         if body.mode == "exact":
@@ -219,15 +223,12 @@ def _vectors(opened: OpenGeneration, body: Legs, text: str) -> QueryVectors:
 def front_ask(question: Question) -> tuple[Ask, bool]:
     """What a front is asked, and whether hits are explained. Raises Problem 400 for what it does not answer,
     InvalidInput."""
-    if question.kind != "queries":
-        raise refused(
-            400,
-            f"a front of parts is asked in words, and not with {question.kind}; ask with `query`, or a server over the "
-            "whole set (`xtr-assets serve --warehouse SET`)",
-        )
     settings = dict(question.settings)
     syntax, explain = settings.pop("syntax", "terms"), bool(settings.pop("explain", False))
     ask = Ask.checked(SearchOptions(question.k, **settings), question.mode, question.where, syntax)
+    if question.kind != "queries":
+        # As `search_vectors` and `search_tokens` rank.
+        return replace(ask, raw=True), False
     if ask.mode == "exact":
         # Both say the rank of a hit among all rows of all parts.
         asked = {"fusion": ask.options.fusion == "rrf", "explain": explain}

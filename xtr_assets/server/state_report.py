@@ -5,7 +5,7 @@ Sources are not looked at: a server has none. How far a shard is behind is what 
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_history
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration
+from xtr_assets.storage.parts.part_records import PartMove
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.snapshot import Snapshot, looked_at
 from xtr_assets.storage.warehouse import Warehouse
@@ -32,15 +33,25 @@ def state_report(index: HostedIndex) -> dict[str, Any]:
     with index.use() as searcher, searcher.opened(arriving=True) as opened:
         served = _served(place, opened.generation)
         number, created = opened.number, opened.generation.manifest.created_at
-    intakes = [intake_of(warehouse, None, snapshots) for warehouse, snapshots in served]
-    quarantine = [entry for one in intakes for entry in one.quarantine]
-    stale = [entry for one in intakes for entry in one.stale]
-    reasons = Counter(entry.reason for entry in quarantine)
     return {
         "index": index.name,
         "generation": number,
         "created_at": created,
         "problem": index.problem,
+        **intake_told(served),
+        # Of a set each part has its own.
+        "draft": None if isinstance(place, PartSet) else _draft(place),
+        "history": moves_told(place.moves()) if isinstance(place, PartSet) else _history(place),
+    }
+
+
+def intake_told(served: Sequence[tuple[Warehouse, Mapping[str, Snapshot]]]) -> dict[str, Any]:
+    """Of these snapshots, each with its warehouse: the shards, and what could not be read or stayed behind."""
+    intakes = [intake_of(warehouse, None, dict(snapshots)) for warehouse, snapshots in served]
+    quarantine = [entry for one in intakes for entry in one.quarantine]
+    stale = [entry for one in intakes for entry in one.stale]
+    reasons = Counter(entry.reason for entry in quarantine)
+    return {
         "shards": [
             _shard(warehouse, shard, one) for warehouse, snapshots in served for shard, one in sorted(snapshots.items())
         ],
@@ -65,9 +76,23 @@ def state_report(index: HostedIndex) -> dict[str, Any]:
                 for shard, entry in stale[:MOST_FILES]
             ],
         },
-        # Of a set each part has its own.
-        "draft": None if isinstance(place, PartSet) else _draft(place),
-        "history": _moves(place) if isinstance(place, PartSet) else _history(place),
+    }
+
+
+def intake_together(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What `intake_told` says of all parts, of what it said of each."""
+    reasons = Counter[str]()
+    for one in parts:
+        reasons.update(one["quarantine"]["reasons"])
+
+    def joined(what: str) -> dict[str, Any]:
+        files = [file for one in parts for file in one[what]["files"]]
+        return {"total": sum(one[what]["total"] for one in parts), "files": files[:MOST_FILES]}
+
+    return {
+        "shards": [shard for one in parts for shard in one["shards"]],
+        "quarantine": {**joined("quarantine"), "reasons": dict(sorted(reasons.items()))},
+        "stale": joined("stale"),
     }
 
 
@@ -79,7 +104,7 @@ def _served(place: Place, generation: Generation) -> list[tuple[Warehouse, dict[
     return [(place, generation.snapshots())]
 
 
-def _moves(place: PartSet) -> list[dict[str, Any]]:
+def moves_told(moves: Sequence[PartMove]) -> list[dict[str, Any]]:
     """The latest moves of a set first, as `_history` tells those of a warehouse."""
     return [
         {
@@ -90,7 +115,7 @@ def _moves(place: PartSet) -> list[dict[str, Any]]:
             "reason": None if move.reason is None else _told(move.reason),
             "forced": move.forced is not None,
         }
-        for move in reversed(place.moves()[-MOST_MOVES:])
+        for move in reversed(moves[-MOST_MOVES:])
     ]
 
 

@@ -213,6 +213,7 @@ class Warehouse(WarehouseReader):
     def allow_again(self, content: str, reason: str, *, who: str | None = None) -> None:
         """Let a content that was taken back be built and published again. GenerationError where it was not."""
         with self.lock("allowing what was taken back", STEP_WAIT_SECONDS):
+            publish.recover(self.layout)
             back = self.taken_back().get(content)
             if back is None:
                 raise GenerationError(f"nothing took back the content {content[:16]}; it may be published as it is")
@@ -226,6 +227,7 @@ class Warehouse(WarehouseReader):
     def withdraw(self, number: int, reason: str, *, who: str | None = None) -> None:
         """Never serve what this generation holds again; where it serves, roll back first."""
         with self.lock(f"withdrawal of generation {number}", STEP_WAIT_SECONDS):
+            publish.recover(self.layout)
             publish.withdraw(self.layout, number, reason, who=who)
 
     def accept_shrink(self, shrink: AcceptedShrink, *, reason: str | None = None, who: str | None = None) -> None:
@@ -336,9 +338,13 @@ class Warehouse(WarehouseReader):
     def collect_store(
         store: str | Path, keep: int = 3, *, grace_hours: float = GRACE_HOURS, dry_run: bool = False
     ) -> "StoreReport":
-        """Remove from an object store what neither its `keep` generations nor readers of the last hours need."""
+        """Remove from an object store what neither its `keep` generations nor readers of the last hours need, nor, of
+        a part of a set, the last moves of the set."""
+        from xtr_assets.storage.parts import set_garbage
         from xtr_assets.storage.remote import object_store, store_garbage
 
+        if (around := set_garbage.set_around(store)) is not None:
+            return set_garbage.collect_part_store(*around, keep, grace_hours=grace_hours, dry_run=dry_run)
         return store_garbage.collect_store(
             object_store.ObjectStore.at(store), keep, grace_hours=grace_hours, dry_run=dry_run
         )

@@ -182,13 +182,10 @@ def test_wrong_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (("parts", "publish", "set"), "the set has no part"),
         (("search", "zebra", "-w", "set"), "parts publish"),
         (("tune", "-w", "set"), "is a set of parts, and no warehouse"),
-        (
-            ("withdraw", "1", "--reason", "bad", "-w", "set"),
-            "`-w set/parts/PART`; there are: none; then `xtr-assets rollback`",
-        ),
-        (("diff", "1", "2", "-w", "set"), "`xtr-assets diff` takes one of them"),
-        (("publish", "1", "-w", "set"), "`xtr-assets parts publish` then moves the set"),
-        (("export", "copy", "-w", "set"), "`xtr-assets push` copies the set"),
+        (("withdraw", "1", "--part", "a", "--reason", "bad", "-w", "set"), "no warehouse at"),
+        (("diff", "1", "2", "-w", "set"), "no move yet"),
+        (("publish", "1", "-w", "set"), "no move yet"),
+        (("export", "copy", "-w", "set"), "`xtr-assets parts publish` first"),
     ):
         done = run(*arguments)
         assert done.exit_code == 1 and told in " ".join(done.stderr.split()), (arguments, done.stderr)

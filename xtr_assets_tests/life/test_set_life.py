@@ -29,8 +29,9 @@ from xtr_assets.storage import lock
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.parts.part_records import PartMove
-from xtr_assets.storage.parts.part_set import KEPT_MOVES, PartSet
+from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.part_set_reader import holds_parts
+from xtr_assets.storage.parts.part_set_writer import KEPT_MOVES
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.life import steps
@@ -64,7 +65,8 @@ class SetLife(RuleBasedStateMachine):
 
     snapshots : what each shard held in a part, by (part, shard, data version). holds : rows of a generation of a part,
     by the sha256 of its manifest. stack : numbers of the moves that rollbacks leave, the serving one last. taken : by
-    part and manifest, what a rollback of the set took back. whole : by house, moves that once were all there.
+    part and manifest, what a rollback of the set took back. whole : by house, moves that were all there, and are
+    kept since.
     lost : whether the sources ever lost a row. halved : whether a part's own pointer ever moved half-way.
     """
 
@@ -283,8 +285,12 @@ class SetLife(RuleBasedStateMachine):
         refusals += [] if force else [ELSEWHERE, GONE, OUT]
         refusals += [] if again else ["took this back"]
         taken, places = set(self.taken), self.placed()
-        words = {"force_reason": REASON if force else None, "again_reason": REASON if again else None}
-        served = self.mortal(death, lambda _: self.set.publish(**words), refusals)
+        forced, anew = (REASON if said else None for said in (force, again))
+        work = lambda _: self.set.publish(force_reason=forced, again_reason=anew)  # noqa: E731
+        served = self.mortal(death, work, refusals)
+        if force:
+            # Somebody said why shards are elsewhere than they were placed.
+            self.places = self.placed()
         if served is None or len(self.moves) == before:
             return
         named = served.move.named
@@ -318,6 +324,54 @@ class SetLife(RuleBasedStateMachine):
         """What the set serves is withdrawn in its part: it serves on, and a rollback passes over it."""
         known = ["was withdrawn", "nothing was published before", "serves and holds exactly what", "unknown"]
         self.in_a_part(data, death, lambda one, number: one.withdraw(number, REASON), known)
+
+    @precondition(lambda self: self.moves)
+    @rule(data=st.data(), death=DEATH)
+    def withdraw_of_set(self, data: st.DataObject, death: int | None) -> None:
+        """A generation that some move names is withdrawn: the set serves nothing that holds it."""
+        known = sorted({(part, one.generation) for move in self.moves for part, one in move.parts.items()})
+        part, number = data.draw(st.sampled_from(known))
+        refusals = ["was withdrawn", "nothing was published before", "serves and holds exactly what"]
+        refusals += ["no earlier move can serve without it", NO_MOVE]
+        layout = Layout(self.set.layout.part(part))
+        refusals += [] if layout.manifest(number).is_file() else ["unknown", "there is no generation", "does not exist"]
+        before, rows = self.moves[-1], self.serving_rows()
+        gone = self.withdrawn(before.number)
+        self.mortal(death, lambda _: self.set.withdraw(part, number, REASON), refusals)
+        self.halved = self.halved or death is not None
+        if len(self.moves) == before.number:
+            assert self.serving_rows() == rows
+            assert death is not None or gone or not self.withdrawn(before.number)
+        else:
+            assert self.moves[-1].action == "rolled_back" and not self.withdrawn(len(self.moves))
+
+    @precondition(lambda self: self.moves)
+    @rule(data=st.data(), force=st.booleans(), again=st.booleans(), death=DEATH)
+    def publish_move(self, data: st.DataObject, force: bool, again: bool, death: int | None) -> None:
+        """What any earlier move names, by one more move."""
+        number, before = data.draw(st.integers(1, len(self.moves))), len(self.moves)
+        taken = set(self.taken)
+        refusals = [] if force else [ELSEWHERE, GONE, OUT]
+        refusals += [] if again else ["took this back"]
+        refusals += [] if self.fits(number) else ["unknown", "no generation", "does not exist", "was withdrawn"]
+        forced, anew = (REASON if said else None for said in (force, again))
+        work = lambda _: self.set.publish(number, force_reason=forced, again_reason=anew)  # noqa: E731
+        self.mortal(death, work, refusals)
+        if force:
+            # Somebody said why shards are elsewhere than they were placed.
+            self.places = self.placed()
+        if len(self.moves) > before:
+            assert self.moves[-1].named == self.moves[number - 1].named
+            assert again or not taken & set(self.moves[-1].named.items())
+
+    @precondition(lambda self: self.moves and not self.withdrawn(len(self.moves)))
+    @rule()
+    def export(self) -> None:
+        """What serves, in a folder of its own."""
+        copy = self.set.export(self.folder / "copy")
+        assert rows_of(copy.generation(len(self.moves))) == self.rows_of_move(len(self.moves))
+        assert copy.moves() == self.moves and copy.verify().problems == ()
+        shutil.rmtree(copy.root)
 
     def in_a_part(
         self,
@@ -380,8 +434,6 @@ class SetLife(RuleBasedStateMachine):
     @rule()
     def push(self) -> None:
         refusals = ["was withdrawn and serves in the set"] if self.withdrawn(len(self.moves)) else []
-        # A set that was rolled back to what never served in the store of its part, whose history there is longer.
-        refusals += ["is ahead of this warehouse"] if self.moves[-1].action == "rolled_back" else []
         if self.mortal(None, lambda _: self.set.push(self.folder / "store"), refusals) is not None:
             self.pushed = len(self.moves)
 
@@ -407,6 +459,27 @@ class SetLife(RuleBasedStateMachine):
                 self.reader.close()
             self.reader = None
             self.absorb()
+
+    @precondition(lambda self: self.pushed)
+    @rule()
+    def mirror(self) -> None:
+        """A copy of the store serves what the store does, and goes on with it."""
+        PartSet.mirror(self.folder / "store", self.folder / "mirror")
+        self.comes_from("mirror")
+
+    @precondition(lambda self: self.pushed)
+    @rule(keep=st.integers(1, 2))
+    def collect_store(self, keep: int) -> None:
+        """In the stores of all parts; what the set serves there is still there."""
+        PartSet.collect_store(self.folder / "store", keep, grace_hours=0)
+        self.comes_from("store")
+
+    def comes_from(self, store: str) -> None:
+        fresh = self.folder / "fresh"
+        PartSet.pull(fresh, self.folder / store)
+        assert rows_of(PartSet.open(fresh).generation(self.pushed)) == self.rows_of_move(self.pushed)
+        assert PartSet.open(fresh).verify().problems == ()
+        shutil.rmtree(fresh)
 
     @rule()
     def refresh(self) -> None:
@@ -466,7 +539,10 @@ class SetLife(RuleBasedStateMachine):
             self.taken -= set(move.named.items())
             del self.stack[at + 1 :]
         self.moves.append(move)
-        self.whole[self.world.house].add(move.number)
+        whole = self.whole[self.world.house]
+        whole.add(move.number)
+        # What a rollback brings near again was not kept meanwhile.
+        whole &= set(self.stack[-KEPT_MOVES:])
 
     @property
     def opened(self) -> PartSet | None:

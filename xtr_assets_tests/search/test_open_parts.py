@@ -4,6 +4,7 @@ One corpus of five shards, among them one of a single chunk and one of none, wit
 in several parts, names in one shard and metadata in another; as one index, and as 1, 2 and 5 parts in other orders.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -316,7 +317,7 @@ def asked_apart(
         return merged
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=500 if "XTR_ASSETS_LONG" in os.environ else 40, deadline=None)
 @given(
     query=st.sampled_from(QUERIES[:-1]),
     mode=st.sampled_from(MODES),
@@ -342,6 +343,38 @@ def test_parts_that_are_asked_apart_add_up_to_the_answer_of_one_index(
                 for spaces in (hit.explanation.spaces, mine.spaces)
             ]
             assert unplaced[0] == unplaced[1]
+
+
+@settings(max_examples=500 if "XTR_ASSETS_LONG" in os.environ else 40, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    length=st.integers(1, 8),
+    late=st.booleans(),
+    where=st.sampled_from(FILTERS),
+    k=st.sampled_from((1, 7, 40, 70, 1000)),
+)
+def test_vectors_and_tokens_that_are_asked_apart_add_up(
+    one: Searcher, apart: Mapping[str, Searcher], seed: int, length: int, late: bool, where: Any, k: int
+) -> None:
+    """Vectors of nobody's encoder, ranked by the scores as they are."""
+    chance = np.random.default_rng(seed)
+    encoder = one.manifest.encoder
+    if late:
+        tokens = chance.standard_normal((length, encoder.token_dim), np.float32)
+        scores, ids = one.search_tokens([tokens], k, where)
+        vectors = QueryVectors(tokens=tokens)
+    else:
+        vector = chance.standard_normal((1, encoder.dim), np.float32)
+        scores, ids = one.search_vectors(vector, k, where)
+        vectors = QueryVectors(embedding=vector[0])
+    ask = replace(Ask.checked(SearchOptions(k), "xtr" if late else "dense", where), raw=True)
+    with ExitStack() as stack:
+        opened = {name: stack.enter_context(searcher.opened()) for name, searcher in apart.items()}
+        told = {name: part_candidates(each, ask, vectors, parse_query(""), None) for name, each in opened.items()}
+        blend = next(iter(opened.values())).legs.blend
+        found = merged_hits(told, ask, blend, None).hits
+    wanted = [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]
+    assert [(hit.chunk_id, float(np.float32(hit.score))) for hit in found] == wanted
 
 
 def test_the_best_of_an_exact_sum_need_not_be_the_best_of_any_leg(one: Searcher, apart: Mapping[str, Searcher]) -> None:

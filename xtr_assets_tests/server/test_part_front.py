@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import orjson
 import pytest
 
@@ -201,8 +202,9 @@ def test_what_a_front_does_not_answer_is_refused_by_name_with_the_remedy(parts: 
             ({"query": "zebra", "mode": "exact", "explain": True}, "explain is True in mode 'exact'"),
             ({"query": "zebra", "mode": "exact", "fusion": "rrf"}, "fusion is 'rrf' in mode 'exact'"),
             ({"query": "zebra", "mode": "exact", "nprobe": 3}, "nprobe is 3 in mode 'exact'"),
-            ({"vectors": [[0.0]]}, "asked in words"),
-            ({"tokens": [[[0.0]]]}, "asked in words"),
+            ({"vectors": [["x"]]}, "numbers"),
+            ({"vectors": [[0.0]], "mode": "xtr"}, "mode is 'xtr' with vectors"),
+            ({"tokens": [[[0.0]]], "ef_search": 3}, "the field 'ef_search' is unknown"),
             ({"query": "zebra", "where": {"author": "x"}}, "no part has it"),
             ({"query": "zebra", "k": 10**6}, "k is 1000000"),
             ({"query": "zebra", "rerank": True}, "the field 'rerank' is unknown"),
@@ -212,10 +214,7 @@ def test_what_a_front_does_not_answer_is_refused_by_name_with_the_remedy(parts: 
         for method, path in (
             ("GET", "/"),
             ("POST", "/mcp"),
-            ("GET", "/v1/generations"),
             ("POST", "/v1/generations/1/open"),
-            ("GET", "/v1/facets"),
-            ("GET", "/v1/state"),
             ("GET", "/openapi.json"),
         ):
             refused = await site.web.request(method, path)
@@ -226,6 +225,89 @@ def test_what_a_front_does_not_answer_is_refused_by_name_with_the_remedy(parts: 
         assert (await site.web.get("/v1/generation", params={"index": "docs"})).status_code == 200
         other = await site.web.post("/v1/search", params={"index": "other"}, json={"query": "zebra"})
         assert other.status_code == 404 and "there is docs" in other.text
+
+    tried(parts, act)
+
+
+def test_vectors_and_tokens_are_answered_as_the_whole_set_does(parts: PartSet) -> None:
+    async def act(site: Site) -> None:
+        chance = np.random.default_rng(4)
+        with xa.open(parts.root, "cpu") as whole_set:
+            encoder = whole_set.manifest.encoder
+            vectors = chance.standard_normal((3, encoder.dim), np.float32)
+            tokens = [chance.standard_normal((count, encoder.token_dim), np.float32) for count in (1, 5, 0)]
+            for where in (None, {"source": "b"}, {"year": 2020}, {"symbol": "nowhere"}):
+                for k in (1, 7, 200):
+                    for kind, asked, more in (
+                        ("vectors", vectors, {}),
+                        ("vectors", vectors, {"nprobe": 2, "rescore": 20}),
+                        ("tokens", tokens, {}),
+                        ("tokens", tokens, {"k_prime": 50}),
+                    ):
+                        search: Any = whole_set.search_vectors if kind == "vectors" else whole_set.search_tokens
+                        scores, ids = search(asked, k, where, **more)
+                        body: dict[str, Any] = {kind: [one.tolist() for one in asked], "k": k, "where": where, **more}
+                        answer = await site.web.post("/v1/search", json=body)
+                        assert answer.status_code == 200, answer.text
+                        document = answer.json()
+                        assert document["mode"] == {"vectors": "dense", "tokens": "xtr"}[kind]
+                        for one, own_scores, own_ids in zip(document["results"], scores, ids, strict=True):
+                            found = [(hit["chunk_id"], np.float32(hit["score"])) for hit in one["hits"]]
+                            assert found == [(i, s) for i, s in zip(own_ids, own_scores, strict=True) if i >= 0]
+                            for hit in one["hits"]:
+                                assert hit["scores"] == {document["mode"]: hit["score"]} and hit["text"]
+                        bare = (await site.web.post("/v1/search", json={**body, "hydrate": False})).json()["results"]
+                        assert bare == [
+                            {
+                                "hits": [
+                                    {name: hit[name] for name in ("rank", "chunk_id", "score")} for hit in one["hits"]
+                                ]
+                            }
+                            for one in document["results"]
+                        ]
+        for other in ({"vectors": [[0.5, 0.5]]}, {"tokens": [[[0.5, 0.5]]]}):
+            wrong = await site.web.post("/v1/search", json=other)
+            assert wrong.status_code == 400 and "use the index's encoder" in wrong.text
+
+    tried(parts, act)
+
+
+def test_what_is_said_of_the_whole_is_what_a_server_over_it_says(parts: PartSet) -> None:
+    async def act(site: Site) -> None:
+        index = HostedIndex("docs", parts.root, "cpu")
+        index.look()
+        app = httpx.ASGITransport(Server([index], Bearers(variable=None)).app)
+        async with httpx.AsyncClient(transport=app, base_url="http://whole") as whole_set:
+            for path in ("/v1/facets", "/v1/state"):
+                wanted = (await whole_set.get(path)).json()
+                for _ in range(2):
+                    assert (await site.web.get(path)).json() == wanted, path
+                assert wanted["generation"] == 1
+            build(parts, "a", 7)
+            parts.publish(force_reason=FORCE)
+            parts.rollback()
+            site.look()
+            index.look()
+            listed = (await site.web.get("/v1/generations")).json()
+            wanted = (await whole_set.get("/v1/generations")).json()
+            shared = ("generation", "state", "parent", "created_at", "live_rows", "forced")
+            assert [{name: one[name] for name in shared} for one in listed["generations"]] == [
+                {name: one[name] for name in shared} for one in wanted["generations"]
+            ]
+            assert listed["generation"] == 3 and listed["generations"][2]["to"] == 1
+            assert [one["parts"]["a"] for one in listed["generations"]] == [1, 2, 1]
+            # An earlier move is told of as itself, where the parts still have it.
+            pinned = (await site.web.get("/v1/facets", headers={"Xtr-Generation": "2"})).json()
+            assert pinned["generation"] == 2 and len(pinned["sources"]) == 2
+            state = (await site.web.get("/v1/state")).json()
+            assert state == (await whole_set.get("/v1/state")).json()
+            assert [one["ahead"] for one in state["shards"]] == [True, False]
+        index.close()
+        for door in ("a1", "a2"):
+            site.doors[door].shut = True
+        down = await site.web.get("/v1/state")
+        assert down.status_code == 503 and "part a does not answer" in down.text
+        assert (await site.web.get("/v1/facets")).status_code == 200, "generations never change"
 
     tried(parts, act)
 

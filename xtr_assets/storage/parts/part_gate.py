@@ -49,12 +49,15 @@ def set_problems(
     parts: Mapping[str, Generation],
     places: Mapping[str, ShardPlace],
     before: PartMove | None,
+    *,
+    earlier: bool = False,
 ) -> list[SetProblem]:
     """Everything that keeps these generations, by part, from serving together.
 
     places : the part of each shard, as it was placed or served before; before : the move that serves, None for none
+    earlier : they are those of an earlier move, and need not be what their parts serve now
     """
-    found = [problem for name, one in parts.items() for problem in _own(name, one)]
+    found = [problem for name, one in parts.items() for problem in _own(name, one, earlier)]
     found += _unlike(parts)
     found += _shards(parts, places)
     for name in sorted(set(before.parts) - set(parts)) if before is not None else ():
@@ -63,7 +66,7 @@ def set_problems(
     return found if any(not one.forcible for one in found) else [*found, *_doubled_chunks(parts)]
 
 
-def _own(name: str, generation: Generation) -> Iterator[SetProblem]:
+def _own(name: str, generation: Generation, earlier: bool) -> Iterator[SetProblem]:
     """Bytes and verdicts of one part."""
     try:
         refuse_altered(generation.layout, generation.number)
@@ -75,7 +78,9 @@ def _own(name: str, generation: Generation) -> Iterator[SetProblem]:
         more = f" ({len(wrong)} files in all)" if len(wrong) > 1 else ""
         yield SetProblem(name, f"generation {generation.number}: {wrong[0]}{more}")
     state = generation.state
-    if state != "published":
+    if state == "withdrawn":
+        yield SetProblem(name, f"generation {generation.number} was withdrawn")
+    elif state != "published" and not earlier:
         yield SetProblem(name, f"generation {generation.number} is {state}, and no longer what the part serves")
     if (forced := generation.forced) is not None:
         yield SetProblem(name, f"generation {generation.number} was forced past its own gate: {forced}", forcible=True)

@@ -1,9 +1,9 @@
 """Everything that is done to a set of parts: adding parts, placing shards, publishing by one move, rolling back."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from xtr_assets.core.errors import (
     GenerationError,
@@ -20,27 +20,22 @@ from xtr_assets.storage.layout import Layout, PartsLayout
 from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.lock import exclusive, now
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration
-from xtr_assets.storage.parts.move_chain import append_move, last_move, stack_of, taken_back
+from xtr_assets.storage.parts.move_chain import append_move, stack_of, taken_back
 from xtr_assets.storage.parts.part_gate import refuse_set, set_problems
 from xtr_assets.storage.parts.part_records import PartMove, PartState, SetInfo, ShardPlace
-from xtr_assets.storage.parts.part_set_reader import PartSetReader, holds_parts, naming, part_state
+from xtr_assets.storage.parts.part_set_reader import holds_parts, naming, part_state
+from xtr_assets.storage.parts.part_set_writer import KEPT_MOVES, LOCK_WAIT_SECONDS
 from xtr_assets.storage.parts.part_verify import verify_set
 from xtr_assets.storage.parts.pins import pin_for_moves, pinned_by_moves
+from xtr_assets.storage.parts.set_transfers import SetTransfers
+from xtr_assets.storage.remembrance import content_of
 from xtr_assets.storage.remote.address import refuse_address
 from xtr_assets.storage.scrub import verify_once
 from xtr_assets.storage.seal import refuse_altered
 from xtr_assets.storage.warehouse import Warehouse
 
-if TYPE_CHECKING:
-    from xtr_assets.storage.parts.set_pull import SetPullReport
-    from xtr_assets.storage.parts.set_push import SetPushReport
 
-# Moves whose generations stay in the parts, the serving one among them: as many as a warehouse keeps generations.
-KEPT_MOVES = 3
-LOCK_WAIT_SECONDS = 20.0
-
-
-class PartSet(PartSetReader):
+class PartSet(SetTransfers):
     """A folder of warehouses that serve together (docs/parts.md)."""
 
     @classmethod
@@ -162,26 +157,6 @@ class PartSet(PartSetReader):
             rows[one.shard] = rows.get(one.shard, 0) + one.live_rows
         return rows
 
-    def push(self, store: str | Path, *, dry_run: bool = False, who: str | None = None) -> "SetPushReport":
-        """Bring what serves of all parts, and the moves, into an object store, each part as a store of its own below
-        `parts/`. Raises StoreConflict where another host pushed other moves; a push that ended early goes on."""
-        from xtr_assets.storage.parts.set_push import LocalSet, push_set
-        from xtr_assets.storage.parts.set_store import SetStore
-
-        with self._writing("looking at what is pushed"):
-            self._recovered()
-            state = LocalSet.of(self)
-        return push_set(self, state, SetStore.at(store, "empty" if dry_run else "made"), dry_run=dry_run, who=who)
-
-    @staticmethod
-    def pull(folder: str | Path, store: str | Path, *, parts: Collection[str] | None = None) -> "SetPullReport":
-        """Serve in a folder what the set in an object store serves. `parts` : bring the generations of these alone
-        (none: the moves, which is what a front reads). Nothing serves before all of it is verified."""
-        from xtr_assets.storage.parts.set_pull import pull_set
-        from xtr_assets.storage.parts.set_store import SetStore
-
-        return pull_set(folder, SetStore.at(store), parts)
-
     def verify(self, number: int | None = None, *, full: bool = True) -> VerifyReport:
         """Compare every file of every part, or of what move `number` names, and the moves, with their records."""
         return verify_set(self, number, full=full)
@@ -190,13 +165,15 @@ class PartSet(PartSetReader):
 
     def publish(
         self,
+        number: int | None = None,
         *,
         reason: str | None = None,
         force_reason: str | None = None,
         again_reason: str | None = None,
         who: str | None = None,
     ) -> JoinedGeneration:
-        """Let what each part serves now serve together, by one move. Where that serves already nothing is moved.
+        """Let what each part serves now serve together, by one move; `number` : what that move names. Where that serves
+        already nothing is moved.
 
         PublishRefused names each part and why. `force_reason` publishes past a part that was forced itself, a shard
         that moved or is gone, and a part that was taken out; `again_reason` what a rollback of the set took back. Both
@@ -207,7 +184,7 @@ class PartSet(PartSetReader):
                 raise InvalidInput(f"{word} needs a reason; it is kept in the move")
         with self._writing("publish of the parts"), ExitStack() as stack:
             info, moves = self._recovered(), self.moves()
-            parts = {name: self._serving(name) for name in info.parts}
+            parts = self._named(number) if number is not None else {name: self._serving(name) for name in info.parts}
             if not parts:
                 raise GenerationError("the set has no part; `xtr-assets parts add` or `place` makes one")
             for name, one in parts.items():
@@ -218,7 +195,7 @@ class PartSet(PartSetReader):
             if before is not None and before.parts == states:
                 return self._joined(before)
             again = self._again(states, moves, again_reason)
-            forced = refuse_set(set_problems(parts, info.shards, before), force_reason)
+            forced = refuse_set(set_problems(parts, info.shards, before, earlier=number is not None), force_reason)
             shards = {
                 shard: info.shards.get(shard, ShardPlace(part=name)).model_copy(update={"part": name})
                 for name, state in states.items()
@@ -243,8 +220,7 @@ class PartSet(PartSetReader):
         passing over those of which a part has a generation no more, or withdrew it."""
         with self._writing("rollback of the parts"), ExitStack() as stack:
             info, moves = self._recovered(), self.moves()
-            stack_before = stack_of(moves)[:-1]
-            target = self._target(stack_before, to)
+            target = self._target(moves, to)
             joined = self._joined(target)
             stack.enter_context(joined.pin())
             for part in joined.parts:
@@ -259,26 +235,52 @@ class PartSet(PartSetReader):
             fields = {**target.model_dump(), **update, "before": info.moved.sha256}
             return self._move(info, moves, PartMove.model_validate(fields))
 
-    def take_moves(self, info: SetInfo, moves: Sequence[tuple[PartMove, bytes]], brought: Collection[str]) -> None:
-        """Serve by the moves of a store, of which those here are the beginning; `brought` : the parts whose generations
-        came. First what keeps them from collection, then the moves, then parts.json."""
-        last = moves[-1][0]
-        with self._writing("pull of the moves"):
-            for part in brought:
-                layout = Layout(self.layout.part(part))
-                pin_for_moves(layout, {*pinned_by_moves(layout), last.parts[part].generation})
-            there = set(self.layout.move_numbers())
-            missing = [move for move, _ in moves if move.number not in there]
-            # The first of several comes last: till then the others follow nothing, and what serves here is no move in
-            # between, whose generations did not come.
-            for move in reversed(missing[1:] or missing):
-                append_move(self.layout, move)
-            self._write(info)
-            if len(missing) > 1:
-                append_move(self.layout, missing[0])
-            self._unpin(stack_of([move for move, _ in moves])[-KEPT_MOVES:], info, brought)
+    def withdraw(self, part: str, number: int, reason: str, *, who: str | None = None) -> JoinedGeneration | None:
+        """Mark what a generation of a part holds as never to serve again. Where the set serves it, the set goes back to
+        the newest earlier move that can serve without it. Gives what the set serves then, None for nothing.
 
-    def _target(self, stack: list[PartMove], to: int | None) -> PartMove:
+        GenerationError, and nothing is withdrawn, where the set serves it and there is no such move. After a crash the
+        same again goes on.
+        """
+        if not reason.strip():
+            raise InvalidInput("withdraw needs a reason; it is kept in the history")
+        warehouse = self.part_warehouse(part)
+        with naming(part):
+            content = content_of(warehouse.layout, warehouse.generation(number).manifest)
+
+        def without(move: PartMove) -> bool:
+            state = move.parts.get(part)
+            if state is None:
+                return True
+            layout = warehouse.layout
+            return content_of(layout, Generation.open(layout, state.generation).manifest) != content
+
+        moves = self.moves()
+        serves = bool(moves) and not without(moves[-1])
+        if serves and not any(without(one.move) and one.state != "withdrawn" for one in self._back(moves)):
+            raise GenerationError(
+                f"the set serves generation {number} of part {part}, and no earlier move can serve without it; publish "
+                "another one of the part, then `xtr-assets parts publish`"
+            )
+        with naming(part):
+            # After a crash between the two.
+            if not serves or warehouse.generation(number).state != "withdrawn":
+                warehouse.withdraw(number, reason, who=who)
+        if serves:
+            return self.rollback(reason=f"generation {number} of part {part} is withdrawn: {reason}", who=who)
+        return self.published
+
+    def _back(self, moves: list[PartMove]) -> Iterator[JoinedGeneration]:
+        """What rollbacks go to and is there, the newest first."""
+        for move in reversed(stack_of(moves)[:-1]):
+            with suppress(StorageError):
+                yield self._joined(move)
+
+    def _named(self, number: int) -> dict[str, Generation]:
+        return {part.name: part.generation for part in self.generation(number).parts}
+
+    def _target(self, moves: list[PartMove], to: int | None) -> PartMove:
+        stack = stack_of(moves)[:-1]
         if to is not None:
             found = [move for move in stack if move.number == to]
             if not found:
@@ -287,12 +289,9 @@ class PartSet(PartSetReader):
             if self._joined(found[0]).state == "withdrawn":
                 raise PublishRefused(f"move {to} names a generation that its part withdrew; roll back to another")
             return found[0]
-        for move in reversed(stack):
-            try:
-                if self._joined(move).state != "withdrawn":
-                    return move
-            except StorageError:
-                continue
+        for joined in self._back(moves):
+            if joined.state != "withdrawn":
+                return joined.move
         raise GenerationError("no earlier move can serve: none was made, or their generations are gone")
 
     def _again(self, states: Mapping[str, PartState], moves: list[PartMove], reason: str | None) -> str | None:
@@ -320,27 +319,3 @@ class PartSet(PartSetReader):
         self._write(info.model_copy(update={"moved": end}))
         self._unpin(stack_of([*moves, move])[-KEPT_MOVES:], info)
         return self._joined(move)
-
-    def _unpin(self, kept: list[PartMove], info: SetInfo, parts: Collection[str] | None = None) -> None:
-        for name in info.parts if parts is None else parts:
-            numbers = {move.parts[name].generation for move in kept if name in move.parts}
-            pin_for_moves(Layout(self.layout.part(name)), numbers)
-
-    def _recovered(self) -> SetInfo:
-        """parts.json, after noting a move that a crash kept out of it."""
-        info, last = self.info, last_move(self.layout)
-        if last is not None and (info.moved is None or info.moved.number < last[0].number):
-            shards = {s: ShardPlace(part=name) for name, p in last[0].parts.items() for s in p.shards}
-            moved = {"number": last[0].number, "sha256": last[1]}
-            info = SetInfo.model_validate({**info.model_dump(), "shards": {**info.shards, **shards}, "moved": moved})
-            self._write(info)
-        return info
-
-    def _write(self, info: SetInfo) -> None:
-        write_atomic(self.layout.parts_json, SetInfo.model_validate(info.model_dump()).to_bytes())
-
-    @contextmanager
-    def _writing(self, purpose: str) -> Iterator[None]:
-        refuse_linked(Layout(self.root), self.layout.writer_lock)
-        with exclusive(self.layout.writer_lock, purpose, LOCK_WAIT_SECONDS):
-            yield

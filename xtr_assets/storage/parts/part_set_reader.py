@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, PublishRefused, StorageError, WarehouseNotFound
 from xtr_assets.core.files import read_regular
@@ -18,6 +18,9 @@ from xtr_assets.storage.parts.part_records import PartMove, PartState, SetInfo
 from xtr_assets.storage.remote.address import address_of, refuse_address
 from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from xtr_assets.storage.parts.set_diff import SetDiff
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +124,13 @@ class PartSetReader:
             except StorageError:
                 continue
         return found
+
+    def diff(self, before: int, after: int) -> "SetDiff":
+        """What differs between two moves: chunks, settings, verdicts, of the whole and by part. GenerationError for an
+        unknown move, and for one whose generations are gone."""
+        from xtr_assets.storage.parts.set_diff import diff_moves
+
+        return diff_moves(self.generation(before), self.generation(after))
 
     def _joined(self, move: PartMove) -> JoinedGeneration:
         found = []

@@ -2,11 +2,12 @@
 before them nobody reads what came, and what serves stays as it is.
 """
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from xtr_assets.core.errors import CorruptFile, StoreConflict
+from xtr_assets.core.errors import CorruptFile, LinkRefused, StorageError, StoreConflict, StoreError
 from xtr_assets.core.files import read_regular
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.parts.joined_generation import check_named
@@ -14,8 +15,12 @@ from xtr_assets.storage.parts.part_records import PartMove, PartState
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.part_set_reader import manifest_digest, naming
 from xtr_assets.storage.parts.set_store import PartPushed, PushedSet, SetStore
-from xtr_assets.storage.remote.download import pull
+from xtr_assets.storage.remote.ancestry import ancestry
+from xtr_assets.storage.remote.download import pull, whole_history
+from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken
 from xtr_assets.storage.warehouse import STEP_WAIT_SECONDS, Warehouse
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +62,11 @@ def pull_set(folder: str | Path, store: SetStore, parts: Collection[str] | None 
         with naming(part):
             came = _bring(opened.layout.part(part), last.parts[part], store, part, there.push.parts[part])
         files, size = files + came[0], size + came[1]
-    for part in there.info.parts if parts is None else ():
-        if part not in last.parts:
-            with naming(part):
-                came = _prepare(opened.layout.part(part), store, part)
-            files, size = files + came[0], size + came[1]
+    # All of it, so that the set is built on: parts that the last move does not name among them.
+    for part in dict.fromkeys((*chosen, *there.info.parts)) if parts is None else ():
+        with naming(part):
+            came = _go_on(opened.layout.part(part), store, part)
+        files, size = files + came[0], size + came[1]
     moved = opened.number != last.number
     opened.take_moves(there.info, there.moves, chosen)
     return SetPullReport(store.name, last.number, moved, tuple(chosen), files, size, 0)
@@ -94,20 +99,36 @@ def _bring(folder: Path, named: PartState, store: SetStore, part: str, pushed: P
             check_named(part, generation, named.manifest_sha256, manifest_digest(generation))
             return 0, 0
         head = store.part_head(part, pushed)
-        if head.move.generations[head.move.serving].sha256 != named.manifest_sha256:
-            found = f"sha256 {head.move.generations[head.move.serving].sha256}"
-            raise CorruptFile(f"{store.part_store(part).name}: {head.move}", f"sha256 {named.manifest_sha256}", found)
-        report = pull(warehouse.layout, store.part_store(part), head, beside=True)
+        found = head.move.generations.get(named.generation)
+        if found is None or found.sha256 != named.manifest_sha256:
+            told = f"generation {named.generation} of sha256 {named.manifest_sha256}"
+            raise CorruptFile(f"{store.part_store(part).name}: {head.move}", told, f"{found}")
+        report = pull(warehouse.layout, store.part_store(part), head, number=named.generation, beside=True)
         return report.files, report.bytes
 
 
-def _prepare(folder: Path, store: SetStore, part: str) -> tuple[int, int]:
-    """A part that the last move does not name: what its own store serves, else an empty warehouse, so that the set is
-    built on here. What lies here already stays; (files, bytes) that came."""
+def _go_on(folder: Path, store: SetStore, part: str) -> tuple[int, int]:
+    """What the part's own store serves, where that went on from what is here: what is built here is then pushed as what
+    follows that. What lies here already stays; (files, bytes) that came."""
     warehouse = Warehouse.create(folder, exist_ok=True)
     with warehouse.lock(f"pull from {store.name}", STEP_WAIT_SECONDS):
-        head = None if warehouse.layout.numbers() else store.part_last(part)
-        if head is None:
+        head = store.part_last(part)
+        if head is None or not _goes_on(warehouse, store.part_store(part), head):
             return 0, 0
-        report = pull(warehouse.layout, store.part_store(part), head)
+        try:
+            report = pull(warehouse.layout, store.part_store(part), head)
+        except (CorruptFile, LinkRefused, StoreError):
+            raise
+        except StorageError as error:
+            # The set serves without it: a draft here of that number, or the same text encoded on two machines.
+            log.warning("part %s stays behind its store, and what is built on it cannot be pushed: %s", part, error)
+            return 0, 0
         return report.files, report.bytes
+
+
+def _goes_on(warehouse: Warehouse, store: ObjectStore, head: Head) -> bool:
+    try:
+        theirs = store.bytes_of(head.move.history, "history.jsonl")
+    except Overtaken:
+        return True  # A collection, and a move since: the pull reads the head anew.
+    return ancestry(whole_history(warehouse.layout), theirs).relation == "behind"

@@ -5,7 +5,9 @@ the set is there, whole.
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from xtr_assets.core.errors import GenerationError, PublishRefused, StoreConflict
@@ -17,9 +19,10 @@ from xtr_assets.storage.lock import now
 from xtr_assets.storage.parts.part_records import PartMove, PartState
 from xtr_assets.storage.parts.part_set_reader import PartSetReader, naming
 from xtr_assets.storage.parts.set_store import PartPushed, PushedSet, SetPush, SetStore
+from xtr_assets.storage.remote.lease import leased
 from xtr_assets.storage.remote.move import move_name, read_move
-from xtr_assets.storage.remote.object_store import ObjectStore
-from xtr_assets.storage.remote.upload import LocalState, push
+from xtr_assets.storage.remote.object_store import Head, ObjectStore
+from xtr_assets.storage.remote.upload import LocalState, PushReport, push
 from xtr_assets.storage.stored_json import sha256_bytes
 
 # A push that meets another one looks again so often.
@@ -88,6 +91,7 @@ def push_set(
     sees the push before. The next push goes on.
     """
     last, files, size = state.moves[-1][0], 0, 0
+    part_store = cache(store.part_store)
     if not dry_run:
         store.root.found()
     for _ in range(ROUNDS):
@@ -95,12 +99,11 @@ def push_set(
         if there is not None and (there.push.moves, there.push.info) == (state.records, state.info_record):
             return SetPushReport(store.name, last.number, there.push.number, False, files, size, dry_run)
         refuse_parted(state, there, store)
-        pushed: dict[str, PartPushed] = {}
         for part, named in last.parts.items():
             with naming(part):
-                report = _push_part(opened.layout.part(part), named, store.part_store(part), dry_run, who, sleep)
-            files, size = files + report.files, size + report.bytes
-            pushed[part] = report.pushed
+                report = _push_part(opened.layout.part(part), named, part_store(part), dry_run, who, sleep)
+            if report is not None:
+                files, size = files + report.files, size + report.bytes
         number = 1 if there is None else there.push.number + 1
         if dry_run:
             return SetPushReport(store.name, last.number, number, True, files, size, dry_run)
@@ -108,8 +111,11 @@ def push_set(
             if there is None or record not in there.push.moves:
                 store.root.put_bytes(data, f"move {move.number} of the set")
         store.root.put_bytes(state.info, "parts.json")
-        if store.append(_made(state, there, pushed, who)):
-            return SetPushReport(store.name, last.number, number, True, files, size, dry_run)
+        with ExitStack() as leases:
+            held = {part: _held(part_store(part), named, leases) for part, named in last.parts.items()}
+            # What a collection took meanwhile is pushed again.
+            if None not in held.values() and store.append(_made(state, there, held, who)):
+                return SetPushReport(store.name, last.number, number, True, files, size, dry_run)
     raise StoreConflict(f"{store.name} was pushed to {ROUNDS} times meanwhile; find out who else writes there")
 
 
@@ -133,13 +139,6 @@ def refuse_parted(state: LocalSet, there: PushedSet | None, store: SetStore) -> 
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _PartReport:
-    pushed: PartPushed
-    files: int
-    bytes: int
-
-
 def _push_part(
     folder: Path,
     named: PartState,
@@ -147,46 +146,56 @@ def _push_part(
     dry_run: bool,
     who: str | None,
     sleep: Callable[[float], None],
-) -> _PartReport:
-    """Have the generation that the set names served in some move of the part's store."""
+) -> PushReport | None:
+    """Have the generation that the set names in the part's store: it serves there, or lies beside what does. None where
+    it does already."""
     layout = Layout(folder)
-    found = None if store.described() is None else _served_in(store, named)
-    if found is not None:
-        return _PartReport(found, 0, 0)
+    head = None if store.described() is None else store.head()
+    if head is not None and _holds(head, named):
+        return None
     if Generation.open(layout, named.generation).state == "withdrawn":
         raise PublishRefused(
             f"generation {named.generation} was withdrawn and serves in the set; `xtr-assets parts rollback`, or "
             "publish without it, then push"
         )
-    serving = read_published(layout)
-    state = LocalState.of(layout) if serving == named.generation else LocalState.as_of(layout, named.generation)
+    state = LocalState.as_of(layout, named.generation)
     if state.record.sha256 != named.manifest_sha256:
         raise GenerationError(
             f"generation {named.generation} has the manifest {state.record.sha256}, the set's move names "
             f"{named.manifest_sha256}; `xtr-assets verify` says more"
         )
-    report = push(layout, state, store, dry_run=dry_run, who=who, sleep=sleep)
-    if dry_run:
-        return _PartReport(PartPushed(move=report.move, sha256="0" * 64), report.files, report.bytes)
-    data = store.small(move_name(report.move)) or b""
-    return _PartReport(PartPushed(move=report.move, sha256=sha256_bytes(data)), report.files, report.bytes)
+    # With what its history says since, where the store has less of it.
+    if read_published(layout) == named.generation and (head is None or not state.is_within(head, store)):
+        state = LocalState.of(layout)
+    return push(layout, state, store, beside=True, dry_run=dry_run, who=who, sleep=sleep)
 
 
-def _served_in(store: ObjectStore, named: PartState) -> PartPushed | None:
-    """The newest move of a part's store in which just this generation serves; None where there is none."""
+def _held(store: ObjectStore, named: PartState, leases: ExitStack) -> tuple[PartPushed, bool] | None:
+    """The newest move of a part's store in which just this generation serves, else the last one, which holds it; and
+    whether it serves there. None where it is gone. From now on no collection takes it."""
+    leases.enter_context(leased(store, f"push of the set, generation {named.generation}", named.manifest_sha256))
     head = store.head()
-    if head is None or head.move.generations.get(named.generation, FileRecord(0, "")).sha256 != named.manifest_sha256:
-        return None  # It was never there, or is collected.
-    number = head.move.number
-    for back in range(number, max(0, number - MOVES_BACK), -1):
+    if head is None or not _holds(head, named):
+        return None
+    for back in range(head.move.number, max(0, head.move.number - MOVES_BACK), -1):
         data = store.small(move_name(back))
         if data is not None and read_move(data, back).serving == named.generation:
-            return PartPushed(move=back, sha256=sha256_bytes(data))
-    return None
+            return PartPushed(move=back, sha256=sha256_bytes(data)), True
+    return PartPushed(move=head.move.number, sha256=head.sha256), False
 
 
-def _made(state: LocalSet, there: PushedSet | None, pushed: Mapping[str, PartPushed], who: str | None) -> SetPush:
+def _holds(head: Head, named: PartState) -> bool:
+    record = head.move.generations.get(named.generation)
+    return record is not None and record.sha256 == named.manifest_sha256
+
+
+def _made(
+    state: LocalSet, there: PushedSet | None, held: Mapping[str, tuple[PartPushed, bool] | None], who: str | None
+) -> SetPush:
+    found = {part: one for part, one in held.items() if one is not None}
     return SetPush(
+        # Releases that read version 1 alone bring what serves in the move, and would take it for damaged.
+        format_version=1 if all(serves for _, serves in found.values()) else 2,
         number=1 if there is None else there.push.number + 1,
         before=None if there is None else there.sha256,
         at=now(),
@@ -194,5 +203,5 @@ def _made(state: LocalSet, there: PushedSet | None, pushed: Mapping[str, PartPus
         token=uuid.uuid4().hex,
         moves=state.records,
         info=state.info_record,
-        parts=dict(pushed),
+        parts={part: pushed for part, (pushed, _) in found.items()},
     )

@@ -24,7 +24,8 @@ PushNumber = Annotated[int, Field(ge=1, le=LARGEST_MOVE)]
 
 
 class PartPushed(Stored):
-    """Of a part: the move of its own store in which the generation that serves by the set served there."""
+    """Of a part: the move of its own store in which the generation that serves by the set served there, or which holds
+    it beside what serves."""
 
     move: PushNumber
     sha256: Digest
@@ -35,9 +36,10 @@ class SetPush(Stored):
 
     before : sha256 of the push before; token : drawn by who made it, so that two never write the same bytes
     moves : every move of the set, oldest first, as files; info : parts.json; parts : those of the last move
+    Version 2 says that a part's generation need not serve in the move that is named of its store.
     """
 
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 1
     number: PushNumber
     before: Digest | None
     at: str
@@ -98,15 +100,15 @@ class SetStore:
         """The last push; None before the first. CorruptFile where the chain of pushes or of moves is broken."""
         if self.root.described() is None:
             return None
-        numbers = sorted(n for one in self.root.bucket.listed(PREFIX) if (n := _number(one.name)) is not None)
+        numbers = self._numbers()
         if not numbers:
             return None
         before = None
         for number in range(max(1, numbers[-1] - 1), numbers[-1] + 1):
-            push, digest = self._push(number)
+            push, data = self._push(number)
             if number == numbers[-1] and push.before != before:
                 raise CorruptFile(self._named(number), f"a push after sha256 {before}", f"{push.before}")
-            before = digest
+            before = sha256_bytes(data)
         assert before is not None
         return self._read(push, before)
 
@@ -117,9 +119,28 @@ class SetStore:
             raise WarehouseNotFound(f"no set of parts at {self.name}; `xtr-assets push` of an index of parts makes one")
         return found
 
+    def pushes(self) -> list[bytes]:
+        """The bytes of every push, oldest first, each held against the one before. CorruptFile where one is missing."""
+        found: list[bytes] = []
+        for number in range(1, max(self._numbers(), default=0) + 1):
+            push, data = self._push(number)
+            before = sha256_bytes(found[-1]) if found else None
+            if push.before != before:
+                raise CorruptFile(self._named(number), f"a push after sha256 {before}", f"{push.before}")
+            found.append(data)
+        return found
+
+    def pushed_after(self, number: int) -> bool:
+        """Whether there is a push after this one: one small request."""
+        return self.root.bucket.stat(f"{PREFIX}{number + 1:08d}.json") is not None
+
     def append(self, push: SetPush) -> bool:
         """The commit step. False where somebody else's push of that number is there."""
-        name, data = f"{PREFIX}{push.number:08d}.json", push.to_bytes()
+        return self.append_bytes(push.number, push.to_bytes())
+
+    def append_bytes(self, number: int, data: bytes) -> bool:
+        """The same for a push of another store, as it is."""
+        name = f"{PREFIX}{number:08d}.json"
         return self.root.bucket.create(name, data) or self.root.small(name) == data
 
     def part_head(self, part: str, pushed: PartPushed) -> Head:
@@ -137,7 +158,10 @@ class SetStore:
             return None
         return self.part_store(part).head()
 
-    def _push(self, number: int) -> tuple[SetPush, str]:
+    def _numbers(self) -> list[int]:
+        return sorted(n for one in self.root.bucket.listed(PREFIX) if (n := _number(one.name)) is not None)
+
+    def _push(self, number: int) -> tuple[SetPush, bytes]:
         name = self._named(number)
         data = self.root.small(f"{PREFIX}{number:08d}.json")
         if data is None:
@@ -145,7 +169,7 @@ class SetStore:
         push = SetPush.from_bytes(data, name)
         if push.number != number:
             raise CorruptFile(name, f"push {number}", f"push {push.number}")
-        return push, sha256_bytes(data)
+        return push, data
 
     def _read(self, push: SetPush, digest: str) -> PushedSet:
         info = SetInfo.from_bytes(self.root.bytes_of(push.info, "parts.json"), f"{self.name}: parts.json")

@@ -45,6 +45,13 @@ def ancestry(own: bytes, theirs: bytes) -> Ancestry:
     return Ancestry("behind" if _only_recovered(left, right) else "apart", left, right)
 
 
+def till_served(history: bytes, number: int) -> bytes:
+    """Whole lines of a history up to the last one by which a generation serves; none where it never served."""
+    lines = history.splitlines(keepends=True)
+    moved = [at for at, line in enumerate(lines) if (one := _entry(line)).moves and one.generation == number]
+    return b"".join(lines[: moved[-1] + 1]) if moved else b""
+
+
 def _only_recovered(own: tuple[bytes, ...], theirs: tuple[bytes, ...]) -> bool:
     known = {(entry.generation, entry.manifest_sha256) for entry in map(_entry, theirs) if entry.moves}
     return all(

@@ -28,7 +28,7 @@ from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.lock import committing
 from xtr_assets.storage.manifest import Manifest
-from xtr_assets.storage.remote.ancestry import ancestry
+from xtr_assets.storage.remote.ancestry import ancestry, till_served
 from xtr_assets.storage.remote.arrival import AT_ONCE, Manner, fetch
 from xtr_assets.storage.remote.block_lists import read_lists
 from xtr_assets.storage.remote.lease import leased
@@ -75,24 +75,30 @@ class Arriving:
     info: WarehouseInfo
 
     @classmethod
-    def of(cls, store: ObjectStore, head: Head) -> "Arriving":
-        """CorruptFile where two of them disagree; PublishRefused where what serves was withdrawn."""
+    def of(cls, store: ObjectStore, head: Head, number: int | None = None) -> "Arriving":
+        """What serves; `number` : this generation, and the history till it served last.
+
+        CorruptFile where two of them disagree; PublishRefused where what serves was withdrawn.
+        """
         move = head.move
-        name = f"generations/{move.serving}/manifest.json"
-        data = store.bytes_of(move.generations[move.serving], name)
+        number = move.serving if number is None else number
+        name = f"generations/{number}/manifest.json"
+        data = store.bytes_of(move.generations[number], name)
         manifest = Manifest.from_bytes(data, f"{store.name}: {name}")
-        if manifest.number != move.serving or manifest.state != "sealed":
+        if manifest.number != number or manifest.state != "sealed":
             found = f"generation {manifest.number}, {manifest.state}"
-            raise CorruptFile(f"{store.name}: {name}", f"generation {move.serving}, sealed", found)
+            raise CorruptFile(f"{store.name}: {name}", f"generation {number}, sealed", found)
         info = WarehouseInfo.from_bytes(store.bytes_of(move.info, "warehouse.json"), f"{store.name}: warehouse.json")
         encoder_for(info, manifest)
         history = store.bytes_of(move.history, "history.jsonl")
-        _check_history(store, move.serving, sha256_bytes(data), history_entries(history))
+        if number != move.serving:
+            history = till_served(history, number)
+        _check_history(store, number, sha256_bytes(data), history_entries(history))
         return cls(head, manifest, data, history, info)
 
     @property
     def number(self) -> int:
-        return self.head.move.serving
+        return self.manifest.number
 
 
 def head_of(store: ObjectStore) -> Head:
@@ -110,6 +116,7 @@ def pull(
     store: ObjectStore,
     head: Head,
     *,
+    number: int | None = None,
     dry_run: bool = False,
     cache: bool = False,
     beside: bool = False,
@@ -118,18 +125,25 @@ def pull(
 ) -> PullReport:
     """Make the warehouse serve what the store does; runs under the writer lock.
 
+    number : a generation that the head holds, and need not serve: it comes as it was when it served last.
     cache : the folder holds nothing but what came from this store: a damaged file is brought anew, and the current
-        snapshots are always those of what serves. beside : bring the generation also where the warehouse went on since,
-        in which case it does not serve by itself: a set of parts names it. admit : called with the number of the
-        generation and the bytes of all that it needs, before any of it is brought; it may make room, or refuse them.
+        snapshots are always those of what serves.
+    beside : bring the generation also where the warehouse went on since, in which case it does not serve by itself: a
+        set of parts names it.
+    admit : called with the number of the generation and the bytes of all that it needs, before any of it is brought; it
+        may make room, or refuse them.
     """
     for round_ in range(ROUNDS):
         try:
-            return _pull(layout, store, head, dry_run, cache, beside, manner, admit)
+            return _pull(layout, store, head, number, dry_run, cache, beside, manner, admit)
         except Overtaken as error:
             following = store.head((head.move.number, head.sha256))
             if following is None or following.sha256 == head.sha256 or round_ + 1 == ROUNDS:
                 raise CorruptFile(f"{store.name} ({head.move})", "every file that it names", str(error)) from None
+            if number is not None and following.move.generations.get(number) != head.move.generations[number]:
+                raise GenerationError(
+                    f"generation {number} was collected in {store.name}; push again from a host that has it"
+                ) from None
             head = following
     raise AssertionError("the last round returns or raises")
 
@@ -138,14 +152,17 @@ def _pull(
     layout: Layout,
     store: ObjectStore,
     head: Head,
+    number: int | None,
     dry_run: bool,
     cache: bool,
     beside: bool,
     manner: Manner,
     admit: Admit,
 ) -> PullReport:
-    with leased(store, f"pull of generation {head.move.serving}", _sha256(head), may_fail=True) as lease:
-        arriving = Arriving.of(store, head)
+    wanted_number = head.move.serving if number is None else number
+    manifest_sha256 = head.move.generations[wanted_number].sha256
+    with leased(store, f"pull of generation {wanted_number}", manifest_sha256, may_fail=True) as lease:
+        arriving = Arriving.of(store, head, number)
         own = whole_history(layout)
         relation = ancestry(own, arriving.history)
         if relation.relation == "apart":
@@ -183,10 +200,6 @@ def _pull(
     if moved:
         _serve(layout, arriving, cache)
     return report
-
-
-def _sha256(head: Head) -> str:
-    return head.move.generations[head.move.serving].sha256
 
 
 def whole_history(layout: Layout) -> bytes:

@@ -1,5 +1,6 @@
 """mirror: one store in another, files first, then its moves as they are."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -38,10 +39,20 @@ class MirrorReport:
 
 
 def mirror(
-    source: ObjectStore, target: ObjectStore, *, dry_run: bool = False, grace_hours: float = GRACE_HOURS
+    source: ObjectStore,
+    target: ObjectStore,
+    *,
+    dry_run: bool = False,
+    grace_hours: float = GRACE_HOURS,
+    remove: bool = True,
+    spared: Collection[str] = (),
 ) -> MirrorReport:
     """Copy what the target lacks; remove there what the source collected, after the grace time. Every file is compared
-    with its digest on the way. StoreConflict where the target is no beginning of the source."""
+    with its digest on the way. StoreConflict where the target is no beginning of the source.
+
+    remove : whether anything goes. spared : sha256 of manifests that a set names in the target: nothing goes while the
+    target holds one of them that the source does not.
+    """
     there = source.described()
     if there is None:
         raise WarehouseNotFound(f"no warehouse at {source.name} (no store.json); `xtr-assets push` makes one")
@@ -49,14 +60,16 @@ def mirror(
         target.found(mirror_of=there.store)
     for round_ in range(ROUNDS):
         try:
-            return _mirror(source, target, dry_run, timedelta(hours=grace_hours))
+            return _mirror(source, target, dry_run, timedelta(hours=grace_hours), remove, spared)
         except Overtaken as error:
             if round_ + 1 == ROUNDS:
                 raise CorruptFile(source.name, "every file that its last move names", str(error)) from None
     raise AssertionError("the last round returns or raises")
 
 
-def _mirror(source: ObjectStore, target: ObjectStore, dry_run: bool, grace: timedelta) -> MirrorReport:
+def _mirror(
+    source: ObjectStore, target: ObjectStore, dry_run: bool, grace: timedelta, remove: bool, spared: Collection[str]
+) -> MirrorReport:
     moves = source.chain()
     if not moves:
         raise WarehouseNotFound(f"nothing is published in {source.name}; `xtr-assets push` publishes there")
@@ -71,13 +84,15 @@ def _mirror(source: ObjectStore, target: ObjectStore, dry_run: bool, grace: time
         lacking = [one for one, there in zip(records, has, strict=True) if not there]
         total = sum(one.bytes for one in lacking)
         if not dry_run:
-            _copy(source, target, lacking, total)
+            copy_files(source, target, lacking)
             for number, data in enumerate(moves[len(known) :], start=len(known) + 1):
                 if not target.append_bytes(number, data):
                     raise StoreConflict(
                         f"{target.name} got another {move_name(number)} meanwhile; mirror from one host"
                     )
-        removed = _remove(target, needed, grace, dry_run)
+        collected = set(spared) - {one.sha256 for one in last.generations.values()}
+        held = any(target.bucket.stat(file_name(FileRecord(0, one))) for one in collected)
+        removed = _remove(target, needed, grace, dry_run) if remove and not held else 0
     added = len(moves) - len(known)
     return MirrorReport(source.name, target.name, last.serving, added, len(lacking), total, removed, dry_run)
 
@@ -96,8 +111,9 @@ def _refuse_apart(source: ObjectStore, target: ObjectStore, moves: list[bytes], 
         )
 
 
-def _copy(source: ObjectStore, target: ObjectStore, lacking: list[FileRecord], total: int) -> None:
-    with bar(total, "mirroring") as progress:
+def copy_files(source: ObjectStore, target: ObjectStore, lacking: Collection[FileRecord]) -> None:
+    """Files of one store into another, each compared with its digest."""
+    with bar(sum(one.bytes for one in lacking), "mirroring") as progress:
 
         def one(record: FileRecord) -> None:
             name = file_name(record)

@@ -6,7 +6,7 @@ anew. One that comes after waits until the collection has ended, or its time is 
 
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -38,11 +38,13 @@ ROUNDS = 10
 @dataclass(frozen=True, slots=True)
 class StoreReport:
     """kept : generations that stay; leased : those of them that stay only because somebody reads them, or did within
-    the grace time; generations : those that go; objects, bytes : what was removed, or would be with `dry_run`."""
+    the grace time; named : only because moves of a set of parts name them; generations : those that go; objects,
+    bytes : what was removed, or would be with `dry_run`."""
 
     store: str
     kept: tuple[int, ...]
     leased: tuple[int, ...]
+    named: tuple[int, ...]
     generations: tuple[int, ...]
     objects: int
     bytes: int
@@ -54,15 +56,28 @@ class _Plan:
     head: Head
     kept: dict[int, FileRecord]
     leased: tuple[int, ...]
+    named: tuple[int, ...]
     doomed: list[Found]
     ended_leases: list[str]
 
 
+# sha256 of manifests that stay, asked for when it is decided.
+Names = Callable[[], Collection[str]]
+
+
 def collect_store(
-    store: ObjectStore, keep: int = 3, *, grace_hours: float = GRACE_HOURS, dry_run: bool = False
+    store: ObjectStore,
+    keep: int = 3,
+    *,
+    grace_hours: float = GRACE_HOURS,
+    dry_run: bool = False,
+    names: Names = frozenset,
 ) -> StoreReport:
     """Keep `keep` generations: the one that serves, those that a rollback would go to, then the newest; and those that
-    somebody reads or that served within the grace time. Withdrawn ones go first. Moves stay, for ever."""
+    somebody reads or that served within the grace time. Withdrawn ones go first. Moves stay, for ever.
+
+    names : the manifests that a set of parts names. Who makes it name another one holds a lease meanwhile.
+    """
     if keep < 1 or not grace_hours >= 0:
         raise InvalidInput(f"keep is {keep} and the grace time {grace_hours} h; 1 or more and 0 or more are allowed")
     if store.described() is None:
@@ -71,7 +86,7 @@ def collect_store(
         store.found()
     with leased(store, "collection", None, may_fail=dry_run) as lease:
         for _ in range(ROUNDS):
-            plan = _planned(store, keep, timedelta(hours=grace_hours), lease, dry_run)
+            plan = _planned(store, keep, timedelta(hours=grace_hours), lease, dry_run, names)
             if dry_run:
                 return _report(store, plan, plan.doomed, dry_run=True)
             if wait_for_collection(store, plan.head, lease, time.sleep):
@@ -83,6 +98,12 @@ def collect_store(
                 return _report(store, plan, [], dry_run=False)
             announced = _move(plan.head.move, plan.head.sha256, "collecting", plan.kept)
             if not store.append(announced):
+                continue
+            if _wanted_since(store, plan, lease, names):
+                # Somebody who came between the look and the move saw it there. Nothing is removed yet: it stays.
+                head = store.head()
+                if head is not None and head.move == announced:
+                    store.append(_move(announced, head.sha256, "collected", plan.head.move.generations))
                 continue
             removed = _removed(store, plan.doomed, begun)
             head = store.head()
@@ -120,7 +141,7 @@ def unneeded(listed: Iterable[Found], needed: Iterable[str], before: datetime) -
     return [one for one in listed if one.name not in names and one.modified < before]
 
 
-def _planned(store: ObjectStore, keep: int, grace: timedelta, lease: Held, dry_run: bool) -> _Plan:
+def _planned(store: ObjectStore, keep: int, grace: timedelta, lease: Held, dry_run: bool, names: Names) -> _Plan:
     head = store.head()
     if head is None:
         raise StoreError(f"{store.name} has no move yet; a push that died left files there, the next one goes on")
@@ -130,9 +151,19 @@ def _planned(store: ObjectStore, keep: int, grace: timedelta, lease: Held, dry_r
     manifests, ended = leased_manifests(store, clock)
     recent = _recent(store, head, clock - grace)
     held = {n for n, one in head.move.generations.items() if one.sha256 in manifests or n in recent} - chosen
-    kept = {number: one for number, one in sorted(head.move.generations.items()) if number in chosen | held}
+    # Asked after the leases: whoever let his go has written by then what names it.
+    by_set = set(names())
+    named = {n for n, one in head.move.generations.items() if one.sha256 in by_set} - chosen - held
+    kept = {number: one for number, one in sorted(head.move.generations.items()) if number in chosen | held | named}
     doomed = unneeded(store.files(), needed_files(store, head, kept), clock - grace)
-    return _Plan(head, kept, tuple(sorted(held)), doomed, ended)
+    return _Plan(head, kept, tuple(sorted(held)), tuple(sorted(named)), doomed, ended)
+
+
+def _wanted_since(store: ObjectStore, plan: _Plan, lease: Held, names: Names) -> bool:
+    """Whether a generation that is to go got a lease, or a name, since it was planned."""
+    manifests, _ = leased_manifests(store, lease.now())
+    wanted = manifests | set(names())
+    return any(one.sha256 in wanted for n, one in plan.head.move.generations.items() if n not in plan.kept)
 
 
 def history_entries(data: bytes) -> list[HistoryEntry]:
@@ -202,4 +233,4 @@ def _move(last: Move, sha256: str, action: str, kept: dict[int, FileRecord]) -> 
 def _report(store: ObjectStore, plan: _Plan, removed: list[Found], *, dry_run: bool) -> StoreReport:
     gone = tuple(sorted(set(plan.head.move.generations) - set(plan.kept)))
     total = sum(one.bytes for one in removed)
-    return StoreReport(store.name, tuple(plan.kept), plan.leased, gone, len(removed), total, dry_run)
+    return StoreReport(store.name, tuple(plan.kept), plan.leased, plan.named, gone, len(removed), total, dry_run)

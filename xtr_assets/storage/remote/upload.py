@@ -6,27 +6,26 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xtr_assets.core.errors import GenerationError, StoreConflict, StoreError
+from xtr_assets.core.errors import GenerationError, PublishRefused, StoreConflict, StoreError
 from xtr_assets.core.files import FileRecord, read_regular
 from xtr_assets.storage.digests import check_size
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_history, read_published, whoami
-from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.known_encoders import encoder_for
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.publish import refuse_withdrawn
-from xtr_assets.storage.remote.ancestry import ancestry
+from xtr_assets.storage.remote.ancestry import ancestry, till_served
 from xtr_assets.storage.remote.block_lists import listed
 from xtr_assets.storage.remote.lease import Held, leased
 from xtr_assets.storage.remote.list_pass import ListPass, put_lists
 from xtr_assets.storage.remote.move import Move
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken, side_by_side
-from xtr_assets.storage.remote.store_garbage import wait_for_collection
+from xtr_assets.storage.remote.store_garbage import history_entries, wait_for_collection, withdrawn_numbers
 from xtr_assets.storage.seal import read_manifest, refuse_altered
 from xtr_assets.storage.stored_json import sha256_bytes
-from xtr_assets.storage.warehouse_info import read_info
+from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 from xtr_assets.telemetry.progress import bar
 
 # A push that meets a collection, or another push of the same, looks again; others end it at the first time.
@@ -92,13 +91,16 @@ class LocalState:
         manifest = read_manifest(layout, number)
         encoder_for(read_info(layout), manifest)
         data = read_regular(layout.manifest(number), layout.relative(layout.manifest(number)))
-        lines = read_regular(layout.history, layout.history.name).splitlines(keepends=True)
-        entries = [HistoryEntry.from_bytes(line.rstrip(b"\n"), "a line of history.jsonl") for line in lines]
-        moved = [at for at, one in enumerate(entries) if one.moves and one.generation == number]
-        if not moved:
+        history = till_served(read_regular(layout.history, layout.history.name), number)
+        if not history:
             raise GenerationError(f"generation {number} of {layout.root} never served, so that it cannot be pushed")
-        history = b"".join(lines[: moved[-1] + 1])
         return cls(number, manifest, data, history, read_regular(layout.warehouse_json, layout.warehouse_json.name))
+
+    def is_within(self, head: Head, store: ObjectStore) -> bool:
+        """Whether the store went on from here: its history has more after the end of this one."""
+        if head.move.history.bytes <= len(self.history):
+            return False
+        return store.bytes_of(head.move.history, "history.jsonl").startswith(self.history)
 
     @property
     def record(self) -> FileRecord:
@@ -116,16 +118,19 @@ def push(
     state: LocalState,
     store: ObjectStore,
     *,
+    beside: bool = False,
     dry_run: bool = False,
     who: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> PushReport:
     """Every file that the store lacks, then the move. StoreConflict where somebody else moved meanwhile.
 
+    beside : bring the generation also where the store went on since. It holds it then, and serves on what it does: a
+    set of parts names it. PublishRefused where the store's history says that it was withdrawn.
     Dying in the middle leaves files that nothing names; the next push finds them, or a collection.
     """
     if dry_run:
-        return _planned(layout, state, store)
+        return _planned(layout, state, store, beside)
     store.found()
     sent: dict[str, FileRecord] = {}
     with (
@@ -134,16 +139,17 @@ def push(
     ):
         for _ in range(ROUNDS):
             head = store.head()
-            if head is not None and _is_there(head, state):
+            aside, there = _standing(state, head, store, beside)
+            if head is not None and there:
                 return _report(store, state, head.move.number, False, sent)
-            refuse_apart(state.history, head, store)
             if head is not None and wait_for_collection(store, head, lease, sleep):
                 continue
             kept = _kept_files(store, head)
             _refuse_other_bytes(state, kept, store)
             made = _send(layout, state, store, kept, sent, lease)
             blocks = put_lists(layout, state.manifest.files, state.number, store, head, made)
-            move = _move(state, head, who, blocks)
+            aside_of = head if aside else None
+            move = _move(state, head, who, blocks) if aside_of is None else _beside(state, aside_of, store, who, blocks)
             store.put_bytes(state.info, "warehouse.json")
             store.put_bytes(state.history, "history.jsonl")
             store.put_bytes(state.manifest_bytes, f"generations/{state.number}/manifest.json")
@@ -186,6 +192,24 @@ def _is_there(head: Head, state: LocalState) -> bool:
         # A release that made no block lists pushed it: this one adds them.
         and (move.serving in move.blocks or not any(listed(*one) for one in state.manifest.files.items()))
     )
+
+
+def _standing(state: LocalState, head: Head | None, store: ObjectStore, beside: bool) -> tuple[bool, bool]:
+    """Whether the generation is to lie beside what serves in the store, and whether it is there already.
+
+    StoreConflict where the store's history is another one; PublishRefused where the generation was withdrawn there.
+    """
+    if head is not None and beside and state.is_within(head, store):
+        entries = history_entries(store.bytes_of(head.move.history, "history.jsonl"))
+        if withdrawn_numbers(entries, head.move.serving, [state.number]):
+            raise PublishRefused(
+                f"generation {state.number} was withdrawn in {store.name}; `xtr-assets pull` brings its history here"
+            )
+        return True, head.move.generations.get(state.number) == state.record
+    if head is not None and _is_there(head, state):
+        return False, True
+    refuse_apart(state.history, head, store)
+    return False, False
 
 
 def _kept_files(store: ObjectStore, head: Head | None) -> dict[str, FileRecord]:
@@ -269,18 +293,33 @@ def _move(state: LocalState, head: Head | None, who: str | None, blocks: FileRec
     )
 
 
-def _planned(layout: Layout, state: LocalState, store: ObjectStore) -> PushReport:
+def _beside(state: LocalState, head: Head, store: ObjectStore, who: str | None, blocks: FileRecord | None) -> Move:
+    """What the head says, and one generation more."""
+    there = WarehouseInfo.from_bytes(store.bytes_of(head.move.info, "warehouse.json"), "warehouse.json")
+    own = WarehouseInfo.from_bytes(state.info, "warehouse.json")
+    info = there.with_encoders({**own.encoders, **there.encoders}, head.move.history)
+    update = {
+        "generations": {**head.move.generations, state.number: state.record},
+        "history": head.move.history,
+        "info": head.move.info if info == there else store.put_bytes(info.to_bytes(), "warehouse.json"),
+        "serving": head.move.serving,
+        "lines": head.move.lines,
+    }
+    return _move(state, head, who, blocks).model_copy(update=update)
+
+
+def _planned(layout: Layout, state: LocalState, store: ObjectStore, beside: bool) -> PushReport:
     head = store.head() if store.described() is not None else None
-    if head is not None and _is_there(head, state):
+    _, there = _standing(state, head, store, beside)
+    if head is not None and there:
         return _report(store, state, head.move.number, False, {}, dry_run=True)
-    refuse_apart(state.history, head, store)
     kept = _kept_files(store, head)
     _refuse_other_bytes(state, kept, store)
     for name, record in state.manifest.files.items():
         check_size(layout.resolve(name), record, name)
     known = set(kept.values())
-    there = side_by_side(lambda item: item[1] in known or store.has(item[1], item[0]), state.manifest.files.items())
-    lacking = {name: record for (name, record), has in zip(state.manifest.files.items(), there, strict=True) if not has}
+    found = side_by_side(lambda item: item[1] in known or store.has(item[1], item[0]), state.manifest.files.items())
+    lacking = {name: record for (name, record), has in zip(state.manifest.files.items(), found, strict=True) if not has}
     return _report(store, state, 1 if head is None else head.move.number + 1, True, lacking, dry_run=True)
 
 

@@ -1,0 +1,28 @@
+"""What a front says of a part that does not answer, and of what it does not answer itself."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from xtr_assets.core.errors import GenerationError
+from xtr_assets.server.guard import response_of
+from xtr_assets.server.part_call import PartDown
+from xtr_assets.server.part_rounds import later
+from xtr_assets.server.problem import Problem, refused
+
+
+def down(error: PartDown) -> Problem:
+    """503 that names the part."""
+    return Problem(503, GenerationError.__name__, f"part {error.part} does not answer on any server", later())
+
+
+async def no_route(request: Request, error: Exception) -> Response:
+    """404 or 405 that says which routes there are."""
+    assert isinstance(error, HTTPException)
+    problem = refused(
+        error.status_code,
+        f"a front of parts does not answer {request.method} {request.url.path[:100]}; it has POST /v1/search, GET "
+        "/v1/chunks, /v1/generation, /v1/generations, /v1/facets, /v1/state, /healthz, /readyz and /metrics. A server "
+        "over the whole set has the rest: `xtr-assets serve --warehouse SET`",
+    )
+    return response_of(Problem(problem.status, problem.kind, problem.message, error.headers or {}))

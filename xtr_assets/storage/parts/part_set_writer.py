@@ -1,0 +1,64 @@
+"""What every writer of a set shares: the lock, parts.json, and which generations the parts keep for it."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+
+from xtr_assets.core.files import write_atomic
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.links import refuse_linked
+from xtr_assets.storage.lock import exclusive
+from xtr_assets.storage.parts.move_chain import append_move, last_move, stack_of
+from xtr_assets.storage.parts.part_records import PartMove, SetInfo, ShardPlace
+from xtr_assets.storage.parts.part_set_reader import PartSetReader
+from xtr_assets.storage.parts.pins import pin_for_moves, pinned_by_moves
+
+# Moves whose generations stay in the parts, the serving one among them: as many as a warehouse keeps generations.
+KEPT_MOVES = 3
+LOCK_WAIT_SECONDS = 20.0
+
+
+class PartSetWriter(PartSetReader):
+    """A set that is written to, by one writer at a time."""
+
+    def take_moves(self, info: SetInfo, moves: Sequence[tuple[PartMove, bytes]], brought: Collection[str]) -> None:
+        """Serve by the moves of a store, of which those here are the beginning; `brought` : the parts whose generations
+        came. First what keeps them from collection, then the moves, then parts.json."""
+        last = moves[-1][0]
+        with self._writing("pull of the moves"):
+            for part in brought:
+                layout = Layout(self.layout.part(part))
+                pin_for_moves(layout, {*pinned_by_moves(layout), last.parts[part].generation})
+            there = set(self.layout.move_numbers())
+            missing = [move for move, _ in moves if move.number not in there]
+            # The first of several comes last: till then the others follow nothing, and what serves here is no move in
+            # between, whose generations did not come.
+            for move in reversed(missing[1:] or missing):
+                append_move(self.layout, move)
+            self._write(info)
+            if len(missing) > 1:
+                append_move(self.layout, missing[0])
+            self._unpin(stack_of([move for move, _ in moves])[-KEPT_MOVES:], info, brought)
+
+    def _unpin(self, kept: list[PartMove], info: SetInfo, parts: Collection[str] | None = None) -> None:
+        for name in info.parts if parts is None else parts:
+            numbers = {move.parts[name].generation for move in kept if name in move.parts}
+            pin_for_moves(Layout(self.layout.part(name)), numbers)
+
+    def _recovered(self) -> SetInfo:
+        """parts.json, after noting a move that a crash kept out of it."""
+        info, last = self.info, last_move(self.layout)
+        if last is not None and (info.moved is None or info.moved.number < last[0].number):
+            shards = {s: ShardPlace(part=name) for name, p in last[0].parts.items() for s in p.shards}
+            moved = {"number": last[0].number, "sha256": last[1]}
+            info = SetInfo.model_validate({**info.model_dump(), "shards": {**info.shards, **shards}, "moved": moved})
+            self._write(info)
+        return info
+
+    def _write(self, info: SetInfo) -> None:
+        write_atomic(self.layout.parts_json, SetInfo.model_validate(info.model_dump()).to_bytes())
+
+    @contextmanager
+    def _writing(self, purpose: str) -> Iterator[None]:
+        refuse_linked(Layout(self.root), self.layout.writer_lock)
+        with exclusive(self.layout.writer_lock, purpose, LOCK_WAIT_SECONDS):
+            yield

@@ -1,0 +1,89 @@
+"""Commands that take an index of parts where they take a warehouse: by the words of one warehouse."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets_tests.cli.conftest import enter
+from xtr_assets_tests.cli.test_parts import build, run
+
+FORCE = ("--force", "--reason", "no gate here")
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PartSet:
+    """Two parts, and a second move in which part a says something else."""
+    enter(tmp_path, monkeypatch)
+    run("parts", "init", "set")
+    for part in ("a", "b"):
+        run("parts", "add", "set", part)
+        build("set", part, "zebra")
+    run("parts", "publish", "set", "--force", "no gate here")
+    build("set", "a", "giraffe")
+    run("parts", "publish", "set", "--force", "no gate here")
+    return PartSet.open("set")
+
+
+def found(where: str) -> set[str]:
+    hits = json.loads(run("search", "text", "-k", "9", "-w", where, "--json").stdout)["hits"]
+    return {hit["text"] for hit in hits}
+
+
+def test_moves_are_compared(made: PartSet) -> None:
+    document = json.loads(run("diff", "1", "2", "-w", "set", "--json").stdout)
+    assert (document["changed"], document["kept"]) == (3, 3) and document["parts"]["b"] is None
+    assert document["parts"]["a"]["changed"] == 3 and document["lost"] == document["gained"] == {}
+    shown = run("diff", "1", "2", "-w", "set", "-q", "zebra text")
+    told = " ".join(shown.stderr.split())
+    assert "move 1 to 2: chunks 0 added, 0 removed, 3 changed, 3 kept" in told and "the same" in told
+    assert "zebra text: " in told
+    made.remove("b")
+    run("parts", "publish", "set", "--force", "b is gone")
+    gone = " ".join(run("diff", "2", "3", "-w", "set").stderr.split())
+    assert "3 removed" in gone and "none" in gone
+
+
+def test_a_generation_of_a_part_is_withdrawn_from_the_set(made: PartSet) -> None:
+    unnamed = run("withdraw", "2", "--reason", "bad", "-w", "set")
+    assert unnamed.exit_code == 2
+    told = " ".join(unnamed.stderr.replace("│", " ").split())
+    assert "name it by --part; the set serves 2 of a, 1 of b" in told
+    done = json.loads(run("withdraw", "2", "--part", "a", "--reason", "bad", "-w", "set", "--json").stdout)
+    assert done["move"] == 3 and done["history"]["to"] == 1
+    assert not any("giraffe" in text for text in found("set"))
+    aside = run("withdraw", "1", "--part", "b", "--reason", "bad too", "-w", "set")
+    assert aside.exit_code == 1 and "no earlier move can serve without it" in " ".join(aside.stderr.split())
+    assert run("withdraw", "1", "--part", "a", "--reason", "x", "-w", "set/parts/a").exit_code == 2
+    build("set", "b", "lion")
+    other = run("withdraw", "2", "--part", "b", "--reason", "never served", "-w", "set")
+    assert other.exit_code == 0 and "which the set did not serve; move 3 serves" in " ".join(other.stderr.split())
+
+
+def test_a_move_is_published_by_its_number(made: PartSet) -> None:
+    assert json.loads(run("publish", "1", *FORCE, "-w", "set", "--json").stdout)["move"] == 3
+    assert not any("giraffe" in text for text in found("set"))
+    assert "nothing is new" in run("publish", "3", *FORCE, "-w", "set").stderr
+    run("rollback", "1", "-w", "set")
+    refused = run("publish", "2", *FORCE, "-w", "set")
+    assert refused.exit_code == 1 and "took this back" in refused.stderr
+
+
+def test_a_set_is_exported_and_mirrored_and_its_store_is_collected(made: PartSet) -> None:
+    assert json.loads(run("export", "copy", "-w", "set", "--json").stdout)["move"] == 2
+    assert found("copy") == found("set")
+    assert "exported move 1" in " ".join(run("export", "old", "--generation", "1", "-w", "set").stderr.split())
+    assert not any("giraffe" in text for text in found("old"))
+    run("rollback", "-w", "set")
+    assert json.loads(run("push", "store", "-w", "set", "--json").stdout)["move"] == 3
+    planned = json.loads(run("mirror", "store", "mirrored", "--dry-run", "--json").stdout)
+    assert planned["dry_run"] and planned["files"] > 0 and not Path("mirrored").exists()
+    done = " ".join(run("mirror", "store", "mirrored").stderr.split())
+    assert "mirrored move 3 of" in done and "2 parts" in done and "1 pushes" in done
+    assert run("pull", "mirrored", "-w", "pulled").exit_code == 0
+    assert found("pulled") == found("set")
+    kept = json.loads(run("gc", "--store", "store", "--keep", "1", "--grace", "0", "--json").stdout)
+    assert kept["a"]["kept"] == [1] and kept["b"]["kept"] == [1]
+    shown = " ".join(run("gc", "--store", "store", "--dry-run").stderr.split())
+    assert shown.count("would remove") == 2
