@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    import dagster as dg
-
     from xtr_assets.config import IndexConfig
     from xtr_assets.defs.in_process import BuildResult, Work
     from xtr_assets.defs.part_builds import SetResult
@@ -74,7 +72,7 @@ def run_in(
         os.environ.setdefault(progress.STYLE_VARIABLE, "lines")
 
     @cache
-    def instance() -> "dg.DagsterInstance":
+    def instance() -> Any:
         """Opened once something is to be recorded, and once for all parts of an index."""
         from xtr_assets.defs.home_instance import open_instance
 
