@@ -7,6 +7,7 @@ import typer
 
 from xtr_assets.cli.app import START, ConfigOption, JsonOption, app
 from xtr_assets.cli.build_run import finish, run_here
+from xtr_assets.cli.numpy_start import import_numpy
 
 
 @app.command(rich_help_panel=START)
@@ -31,6 +32,7 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Build what changed, check it, and publish it where every check passes."""
+    import_numpy()
     from xtr_assets.defs import in_process
 
     if again and not (reason and reason.strip()):

@@ -3,7 +3,7 @@
 import os
 import sys
 from contextlib import nullcontext
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -64,30 +64,40 @@ def run_in(
     os.environ[HOME_VARIABLE] = str(home)
     if written and not quiet:
         say(f"wrote {shown(home / 'dagster.yaml')}: this folder is the Dagster instance now")
-    from xtr_assets.defs.home_instance import open_instance
-    from xtr_assets.defs.project_definitions import shell_reader
-    from xtr_assets.sources.asset_reader import lending
+    from xtr_assets.sources.asset_reader import has_assets, lending
     from xtr_assets.telemetry import progress
 
     # In a log a bar is noise and silence looks hung: a line now and then, unless told otherwise.
     if not quiet and not sys.stderr.isatty():
         os.environ.setdefault(progress.STYLE_VARIABLE, "lines")
-    instance = open_instance()
-    with progress.silence() if quiet else nullcontext(), lending(shell_reader(config, instance, home_folder)):
+
+    @cache
+    def instance() -> Any:
+        """Opened once something is to be recorded, and once for all parts of an index."""
+        from xtr_assets.defs.home_instance import open_instance
+
+        return open_instance()
+
+    reader = None
+    if has_assets(config):
+        from xtr_assets.defs.project_definitions import shell_reader
+
+        reader = shell_reader(config, instance(), home_folder)
+    with progress.silence() if quiet else nullcontext(), lending(reader):
         return work(config, instance), perf_counter() - started
 
 
 def finish(done: tuple["BuildResult | SetResult", float], as_json: bool) -> None:
     """Tell what a build came to, and end with 1 where it was refused."""
     result, seconds = done
-    from xtr_assets.defs.part_builds import SetResult
+    from xtr_assets.defs.in_process import BuildResult
 
     if as_json:
         emit(result.document())
-    elif isinstance(result, SetResult):
-        _report_parts(result, seconds)
-    else:
+    elif isinstance(result, BuildResult):
         _report(result, seconds)
+    else:
+        _report_parts(result, seconds)
     if not result.ok:
         raise typer.Exit(FAILED)
 

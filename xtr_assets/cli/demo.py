@@ -10,6 +10,7 @@ from xtr_assets.cli.app import START, app
 from xtr_assets.cli.build_run import finish, run_in
 from xtr_assets.cli.console import say
 from xtr_assets.cli.locate import shown
+from xtr_assets.cli.numpy_start import import_numpy
 
 if TYPE_CHECKING:
     from xtr_assets.config import IndexConfig
@@ -27,6 +28,7 @@ QUESTIONS = (
 @app.command(rich_help_panel=START)
 def demo() -> None:
     """Index the Python standard library's own source, publish it, and answer a few questions."""
+    import_numpy()
     from xtr_assets.config import CONFIG_NAME, demo_config
 
     here = Path.cwd()

@@ -1,6 +1,5 @@
 """`search`: the chunks that answer a question."""
 
-import os
 from time import perf_counter
 from typing import Annotated, Any, Literal
 
@@ -18,6 +17,7 @@ from xtr_assets.cli.app import (
 from xtr_assets.cli.console import emit
 from xtr_assets.cli.filter_option import parse_where
 from xtr_assets.cli.locate import cache_options, find_place, open_searchable
+from xtr_assets.cli.numpy_start import import_numpy
 from xtr_assets.core.errors import InvalidInput
 
 Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
@@ -25,9 +25,6 @@ Collapse = Literal["symbol"]
 Syntax = Literal["terms", "plain"]
 # A setting of the indexes that stands in for the profile's in this search.
 SETTING: dict[str, Any] = {"show_default": False, "metavar": "N", "rich_help_panel": "In place of the profile"}
-
-# Read by OpenBLAS when numpy is imported.
-BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 @app.command(rich_help_panel=SEARCH)
@@ -71,7 +68,7 @@ def search(
 ) -> None:
     """Find the chunks that answer a question."""
     if mode != "exact":
-        _import_numpy()
+        import_numpy()
     from xtr_assets.cli.documents import hits_document
     from xtr_assets.cli.editor import open_hit
     from xtr_assets.cli.hit_list import show_hits
@@ -118,16 +115,3 @@ def search(
         open_hit(hits[open_rank - 1], place.config)
     except InvalidInput as error:
         raise typer.BadParameter(str(error)) from error
-
-
-def _import_numpy() -> None:
-    """With one thread of BLAS, unless the environment says how many: what a question multiplies fits one core, and each
-    thread waits in a loop from the import on (0.05 CPU s of a cold search on two cores). What is started later, an
-    editor for example, does not see the setting."""
-    if BLAS_THREADS in os.environ:
-        return
-    os.environ[BLAS_THREADS] = "1"
-    try:
-        import numpy  # noqa: F401
-    finally:
-        del os.environ[BLAS_THREADS]

@@ -10,14 +10,14 @@ import dagster as dg
 from xtr_assets.config import IndexConfig
 from xtr_assets.defs.definition_metadata import definition_metadata
 from xtr_assets.defs.names import Names
-from xtr_assets.defs.upstream_assets import DagsterReader, has_assets
+from xtr_assets.defs.upstream_assets import DagsterReader
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.cost_report import costed_step
 from xtr_assets.pipeline.costs import Step
 from xtr_assets.pipeline.gate.gate_check import LEG_OF_ASSET
 from xtr_assets.pipeline.plan.decide import continued
 from xtr_assets.pipeline.plan.draft_session import DraftSession, session_of, standing_draft
-from xtr_assets.sources.asset_reader import lending, lent_reader
+from xtr_assets.sources.asset_reader import has_assets, lending, lent_reader
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry.tracing import below
 

@@ -8,12 +8,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.pool import NullPool
 
 # What the arguments of sqlite3.connect say of a database that is no file.
 MEMORY = ":memory:"
+# How alembic reads a folder of migrations.
+_READ = vars(ScriptDirectory)["from_config"]
 
 
 @contextmanager
@@ -33,7 +37,28 @@ def events_synced_at_the_end() -> Iterator[None]:
         for name, listener in (("do_connect", kept.connect), ("engine_connect", statements.share)):
             event.listen(Engine, name, listener)
             stack.callback(event.remove, Engine, name, listener)
+        stack.enter_context(_migrations_read_once())
         yield
+
+
+@contextmanager
+def _migrations_read_once() -> Iterator[None]:
+    """Have alembic read each folder of migrations once: Dagster asks it for the newest one at every file that it opens,
+    one for each run, and a hundred modules were executed each time. Of two blocks at the same time the one that ends
+    first ends it for both, which costs time only."""
+    read: dict[tuple[str | None, str | None], ScriptDirectory] = {}
+
+    def once(config: Config) -> ScriptDirectory:
+        key = config.config_file_name, config.get_main_option("script_location")
+        if key not in read:
+            read[key] = _READ.__func__(ScriptDirectory, config)
+        return read[key]
+
+    ScriptDirectory.from_config = staticmethod(once)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        ScriptDirectory.from_config = _READ  # type: ignore[method-assign]
 
 
 class _Connections:

@@ -1,23 +1,17 @@
-"""`build`: the whole graph in this process, recorded in the Dagster instance; what the command line calls."""
+"""`build`: the whole graph in this process, recorded in the Dagster instance; what the command line calls.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+Dagster is imported, and the instance opened, once there is something to do: see `recorded_runs`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from time import perf_counter
-from typing import Any
-
-import dagster as dg
+from typing import TYPE_CHECKING, Any
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.core.errors import XtrAssetsError
-from xtr_assets.defs.context import AFRESH_TAG, CAUSE_TAG, TRACE_TAG
-from xtr_assets.defs.event_log import events_synced_at_the_end
-from xtr_assets.defs.factory import build_index_defs
-from xtr_assets.defs.liveness import PROCESS_TAG, this_process
-from xtr_assets.defs.names import Names
 from xtr_assets.encoders import open_encoder
-from xtr_assets.pipeline.gate.nothing_vanished import accept, check_sources
-from xtr_assets.pipeline.gate.registry import required_checks
 from xtr_assets.pipeline.ingest.intake import Intake, intake_of
 from xtr_assets.pipeline.ingest.scan import ShardScan, note_unchanged, scan
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
@@ -26,14 +20,10 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.refusal import remedy, sentence
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
-from xtr_assets.telemetry.tracing import span, traceparent
+from xtr_assets.telemetry.tracing import span
 
-# Dagster writes a line for every event to standard error, in two colours; who builds from a terminal wants the bars.
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-
-# What a build tells of each shard it ingested.
-SHARD_COUNTS = ("files", "files_touched", "added", "changed", "deleted", "kept", "quarantined", "encoded", "reused")
+if TYPE_CHECKING:
+    from xtr_assets.defs.recorded_runs import Instance, RecordedRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +88,7 @@ class BuildResult:
 Work = Callable[..., BuildResult]
 
 
-def compact(config: IndexConfig, instance: dg.DagsterInstance, *, prefix: str = "") -> BuildResult:
+def compact(config: IndexConfig, instance: "Instance", *, prefix: str = "") -> BuildResult:
     """Merge small segments and leave dead rows out, then build, check and publish the generation over them.
 
     What a search finds stays the same. Nothing is built where no segment is worth writing anew, or where what serves is
@@ -107,14 +97,14 @@ def compact(config: IndexConfig, instance: dg.DagsterInstance, *, prefix: str = 
     return _run(config, instance, "compaction", lambda run: run.compact(), prefix)
 
 
-def tune(config: IndexConfig, instance: dg.DagsterInstance, *, prefix: str = "") -> BuildResult:
+def tune(config: IndexConfig, instance: "Instance", *, prefix: str = "") -> BuildResult:
     """Build, check and publish a generation over the current shards with the profiles of both indexes found anew."""
     return _run(config, instance, "tuning", lambda run: run.tune(), prefix)
 
 
 def build(
     config: IndexConfig,
-    instance: dg.DagsterInstance,
+    instance: "Instance",
     *,
     full: bool = False,
     accept_shrink: Sequence[str] = (),
@@ -136,16 +126,20 @@ def build(
 
 def _run(
     config: IndexConfig,
-    instance: dg.DagsterInstance,
+    instance: "Instance",
     purpose: str,
     work: "Callable[[_Build], BuildResult]",
     prefix: str = "",
     full: bool = False,
 ) -> BuildResult:
     warehouse = Warehouse.create(config.warehouse, exist_ok=True)
-    with span(purpose, index=config.name), warehouse.lock(f"{purpose} of {config.name}"), events_synced_at_the_end():
+    with (
+        span(purpose, index=config.name),
+        warehouse.lock(f"{purpose} of {config.name}"),
+        closing(_Build(config, instance, warehouse, prefix, full)) as run,
+    ):
         try:
-            result = work(_Build(config, instance, warehouse, prefix, full))
+            result = work(run)
         except BaseException:
             metrics.BUILDS.labels("failed").inc()
             raise
@@ -158,11 +152,10 @@ class _Build:
     """One call of `build`, `compact` or `tune`, step by step."""
 
     def __init__(
-        self, config: IndexConfig, instance: dg.DagsterInstance, warehouse: Warehouse, prefix: str, full: bool
+        self, config: IndexConfig, instance: "Instance", warehouse: Warehouse, prefix: str, full: bool
     ) -> None:
-        self.config, self.instance, self.warehouse, self.full = config, instance, warehouse, full
-        self.names = Names(config.name, prefix)
-        self.defs = build_index_defs(config, prefix)
+        self.config, self.warehouse, self.full = config, warehouse, full
+        self._instance, self._prefix = instance, prefix
         # A build that finds nothing to do loads no model.
         self.kind = wanted_kind(warehouse, config, lambda: open_encoder(config.encoder))
         self.seconds: dict[str, float] = {}
@@ -170,10 +163,24 @@ class _Build:
         self.retired: tuple[str, ...] = ()
         self.intake = Intake()
         self.accepted: tuple[str, ...] = ()
-        self.raised: dict[str, BaseException] = {}
+
+    @cached_property
+    def runs(self) -> "RecordedRuns":
+        """The runs of this build; asked for once one has to be made."""
+        from xtr_assets.defs.recorded_runs import RecordedRuns
+
+        return RecordedRuns(self.config, self._instance, self._prefix, self.full)
+
+    def close(self) -> None:
+        """Sync what was recorded, where something was."""
+        if "runs" in self.__dict__:
+            self.runs.close()
 
     def build(self, accept_shrink: Sequence[str], why: str | None, again_reason: str | None) -> BuildResult:
-        check_sources(self.config, accept_shrink)
+        if accept_shrink:
+            from xtr_assets.pipeline.gate.nothing_vanished import accept, check_sources
+
+            check_sources(self.config, accept_shrink)
         with self._timed("scan"):
             scans = list(scan(self.warehouse, self.config))
             note_unchanged(self.warehouse, scans)
@@ -183,7 +190,8 @@ class _Build:
         with self._timed("ingest"):
             self.shards = {one.shard: self._ingest(one, reason) for one in scans if (reason := self._due(one))}
         self.intake = intake_of(self.warehouse, self.config)
-        self.accepted = tuple(accept(self.warehouse, self.config, accept_shrink, why))
+        if accept_shrink:
+            self.accepted = tuple(accept(self.warehouse, self.config, accept_shrink, why))
         want = wanted(self.warehouse, self.config, self.kind.fingerprint)
         if again_reason is not None and want.content in self.warehouse.taken_back():
             self.warehouse.allow_again(want.content, again_reason)
@@ -226,11 +234,13 @@ class _Build:
         )
 
     def _generation(self, job: str, reason: str, cause: str = "") -> BuildResult:
+        from xtr_assets.defs.recorded_runs import raise_failure, step_seconds
+
         with self._timed(job):
-            result = self._execute(job, {CAUSE_TAG: cause} if cause else {})
+            result = self.runs.generation(job, cause)
         draft = draft_of(self.warehouse, result.run_id)
         if draft is None or not (checks := _failed(draft, self.config)):
-            raise_failure(result, self.raised)
+            raise_failure(result, self.runs.raised)
             checks = ()
         assert draft is not None
         serving = self.warehouse.published
@@ -246,7 +256,7 @@ class _Build:
             retired=self.retired,
             intake=self.intake,
             accepted=self.accepted,
-            seconds={**self.seconds, **_step_seconds(result)},
+            seconds={**self.seconds, **step_seconds(result)},
         )
 
     def _due(self, one: ShardScan) -> str:
@@ -256,23 +266,7 @@ class _Build:
         return due(self.warehouse, one, self.kind)
 
     def _ingest(self, one: ShardScan, reason: str) -> dict[str, Any]:
-        result = self._execute("ingest", {}, partition_key=one.shard)
-        raise_failure(result, self.raised)
-        report: dict[str, Any] = {"reason": reason}
-        for event in result.get_asset_materialization_events():
-            metadata = event.materialization.metadata
-            report |= {name: metadata[name].value for name in SHARD_COUNTS if name in metadata}
-        return report
-
-    def _execute(self, job: str, more: Mapping[str, str], **options: Any) -> dg.ExecuteInProcessResult:
-        parent = traceparent()
-        traced = {} if parent is None else {TRACE_TAG: parent}
-        tags = {PROCESS_TAG: this_process(), **({AFRESH_TAG: "true"} if self.full else {}), **traced, **more}
-        self.raised = {}
-        job_of_index = self.defs.resolve_job_def(self.names.named(job)).with_hooks({kept_errors(self.raised)})
-        return job_of_index.execute_in_process(
-            instance=self.instance, run_config=QUIET, raise_on_error=False, tags=tags, **options
-        )
+        return {"reason": reason, **self.runs.ingest(one.shard)}
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -289,39 +283,9 @@ def draft_of(warehouse: Warehouse, run_id: str) -> Generation | None:
     return found[-1] if found else None
 
 
-def raise_failure(result: dg.ExecuteInProcessResult, raised: Mapping[str, BaseException]) -> None:
-    """Raise what the first failed step raised: `raised` by step. An error of ours tells a person what to do and is
-    raised as it is; of any other the step and the run are told with it."""
-    failures = [event for event in result.all_events if event.is_step_failure]
-    if not failures:
-        if not result.success:
-            raise XtrAssetsError(f"run {result.run_id} failed before its first step; see the run in Dagster's UI")
-        return
-    step = str(failures[0].step_key)
-    error = raised.get(step)
-    if isinstance(error, XtrAssetsError):
-        raise error
-    where = f"step {step} of run {result.run_id}"
-    if error is None:
-        raise XtrAssetsError(f"{where} failed; see the run in Dagster's UI")
-    raise XtrAssetsError(f"{where}: {type(error).__name__}: {error}") from error
-
-
-def kept_errors(raised: dict[str, BaseException]) -> dg.HookDefinition:
-    """A hook that keeps what steps of a run in this process raised, by step: Dagster's events hold its text only."""
-
-    @dg.failure_hook(name="keep_error")
-    def keep(context: dg.HookContext) -> None:
-        error = context.op_exception
-        while isinstance(error, dg.DagsterError) and error.__cause__ is not None:
-            error = error.__cause__
-        if error is not None:
-            raised[context.step_key] = error
-
-    return keep
-
-
 def _failed(generation: Generation, config: IndexConfig) -> tuple[FailedCheck, ...]:
+    from xtr_assets.pipeline.gate.registry import required_checks
+
     required = required_checks(config)
     return tuple(
         FailedCheck(
@@ -330,13 +294,3 @@ def _failed(generation: Generation, config: IndexConfig) -> tuple[FailedCheck, .
         for record in generation.check_results()
         if not record.passed
     )
-
-
-def _step_seconds(result: dg.ExecuteInProcessResult) -> dict[str, float]:
-    """Wall seconds of each step of the run, by its name without the index'."""
-    seconds = {}
-    for event in result.all_events:
-        if event.is_step_success and event.step_key is not None:
-            name = event.step_key.partition("__")[2] or event.step_key
-            seconds[name] = round(event.step_success_data.duration_ms / 1000, 3)
-    return seconds

@@ -5,14 +5,13 @@ from dataclasses import asdict, dataclass, field
 from time import time as clock
 from typing import Any
 
-import dagster as dg
-
 from xtr_assets.config import IndexConfig, PartConfig
 from xtr_assets.core.errors import PublishRefused, XtrAssetsError
 from xtr_assets.core.types import VectorKind
-from xtr_assets.defs.in_process import QUIET, BuildResult, Work, kept_errors, raise_failure
+from xtr_assets.defs.in_process import BuildResult, Work
 from xtr_assets.defs.liveness import PROCESS_TAG, this_process
 from xtr_assets.defs.part_factory import part_names, set_defs
+from xtr_assets.defs.recorded_runs import QUIET, Instance, kept_errors, opened, raise_failure
 from xtr_assets.encoders import open_encoder
 from xtr_assets.pipeline.plan.decide import wanted_kind
 from xtr_assets.pipeline.plan.next_move import next_move
@@ -52,7 +51,7 @@ class SetResult:
 
 def in_parts(
     config: IndexConfig,
-    instance: dg.DagsterInstance,
+    instance: Instance,
     work: Work,
     *,
     prefix: str = "",
@@ -97,9 +96,7 @@ def _kind_of(warehouse: Warehouse, config: PartConfig) -> VectorKind:
     return wanted_kind(warehouse, config, lambda: open_encoder(config.encoder))
 
 
-def _publish(
-    config: IndexConfig, plan: PartPlan, instance: dg.DagsterInstance, prefix: str, again_reason: str | None
-) -> None:
+def _publish(config: IndexConfig, plan: PartPlan, instance: Instance, prefix: str, again_reason: str | None) -> None:
     """The job `publish`, so that the move is in Dagster's history like every other."""
     defs = set_defs(config, plan, prefix)
     raised: dict[str, BaseException] = {}
@@ -107,7 +104,7 @@ def _publish(
     asked = {"config": {"again": again_reason or ""}}
     step = f"{config.name}__published"
     result = job.execute_in_process(
-        instance=instance,
+        instance=opened(instance),
         run_config={**QUIET, "ops": {step: asked}},
         raise_on_error=False,
         tags={PROCESS_TAG: this_process()},

@@ -13,7 +13,8 @@ import dagster as dg
 from xtr_assets.config import IndexConfig
 from xtr_assets.config.dagster_project import DagsterProject, project_of
 from xtr_assets.core.errors import ConfigError
-from xtr_assets.defs.upstream_assets import DagsterReader, has_assets
+from xtr_assets.defs.upstream_assets import DagsterReader
+from xtr_assets.sources.asset_reader import has_assets
 
 
 def shell_reader(config: IndexConfig, instance: dg.DagsterInstance, folder: Path) -> DagsterReader | None:

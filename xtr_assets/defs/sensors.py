@@ -17,7 +17,6 @@ from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.liveness import end_dead_runs
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.sensor_cursor import Memory, in_progress
-from xtr_assets.defs.webhook import post
 from xtr_assets.pipeline.gate.drift import Drift, read_drift
 from xtr_assets.pipeline.plan.decide import due, refused_for_training, wanted_kind
 from xtr_assets.pipeline.plan.next_build import NextBuild, look, next_build
@@ -231,6 +230,9 @@ def run_failure(site: Site, jobs: list[AssetJob | dg.JobDefinition]) -> dg.Senso
         )
         if webhook is None:
             return
+        # httpx is imported when it is asked for: every build makes the definitions of all sensors.
+        from xtr_assets.defs.webhook import post
+
         try:
             post(webhook, failure_document(site.config.name, run, context.failure_event.message or ""))
         except (ProviderError, ConfigError) as error:

@@ -8,8 +8,6 @@ from pydantic import Field
 
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.defs.context import EXECUTOR, Site
-from xtr_assets.encoders.head_trainer import TrainingRecipe
-from xtr_assets.pipeline.heads.head_run import HeadPlan, make_head
 
 
 class TrainHeadConfig(dg.Config):
@@ -30,6 +28,10 @@ def train_head_job(site: Site) -> dg.JobDefinition:
 
     @dg.op(name=site.names.named("train_on_pairs"))
     def train_on_pairs(context: dg.OpExecutionContext, config: TrainHeadConfig) -> None:
+        # Imported when it is asked for: every build makes the definitions of all jobs.
+        from xtr_assets.encoders.head_trainer import TrainingRecipe
+        from xtr_assets.pipeline.heads.head_run import HeadPlan, make_head
+
         plan = HeadPlan(
             sources=() if config.packages else site.config.sources,
             packages=tuple(map(Path, config.packages)),

@@ -17,11 +17,6 @@ GIVEN_TAG, VERSION_TAG = "dagster/data_version_is_user_provided", "dagster/data_
 FETCHED = 500
 
 
-def has_assets(config: IndexConfig) -> bool:
-    """Whether a source of the index is an upstream asset."""
-    return any(source.kind == "asset" for source in config.sources)
-
-
 def upstream_deps(config: IndexConfig) -> list[dg.AssetDep]:
     """What `chunks` depends on, so that lineage shows it."""
     deps: dict[dg.AssetKey, dg.AssetDep] = {}

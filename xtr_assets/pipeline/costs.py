@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter, process_time
 
+from xtr_assets.pipeline.blas_threads import one_blas_thread
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import span
 
@@ -34,7 +35,7 @@ def step(name: str) -> Iterator[Step]:
     """Time a step for the metrics, the trace and the caller; the times are there when the block has ended."""
     running = Step(name)
     wall, cpu = perf_counter(), process_time()
-    with metrics.build_step(name), span(f"build.{name}") as recording:
+    with metrics.build_step(name), span(f"build.{name}") as recording, one_blas_thread():
         try:
             yield running
         finally:

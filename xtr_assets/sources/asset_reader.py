@@ -6,6 +6,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from xtr_assets.config import IndexConfig
+
 
 @dataclass(frozen=True, slots=True)
 class Materialization:
@@ -13,6 +15,11 @@ class Materialization:
 
     version: str
     written_ns: int
+
+
+def has_assets(config: IndexConfig) -> bool:
+    """Whether a source of the index is an upstream asset."""
+    return any(source.kind == "asset" for source in config.sources)
 
 
 class AssetReader(Protocol):

@@ -1,6 +1,9 @@
 import json
+import re
 import runpy
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -51,6 +54,26 @@ def test_a_vanished_source_is_an_error_and_not_an_empty_corpus(project: Path, ch
     found = json.loads(change("search", "zebra", "--json").stdout)
     assert found["generation"] == 1
     assert found["hits"]
+
+
+def test_a_build_with_nothing_to_do_needs_no_dagster_and_one_with_something_records_it(project: Path) -> None:
+    def build() -> tuple[str, str]:
+        command = [sys.executable, "-X", "importtime", "-m", "xtr_assets", "build", "--json"]
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)["reason"], done.stderr
+
+    reason, imported = build()
+    assert "nothing to do" in reason
+    # Nor the checks, nor what only they need: all of it was two thirds of such a build.
+    names = set(re.findall(r"\| +(\S+)$", imported, re.MULTILINE))
+    assert "xtr_assets.defs.in_process" in names
+    assert not names & {"dagster", "sqlalchemy", "duckdb", "faiss", "xtr_assets.pipeline.gate.registry"}
+    (project / "guide" / "lions.md").write_text("# Lions\n\nThe lion roars.\n")
+    reason, imported = build()
+    assert "changed: guide" in reason
+    with dg.DagsterInstance.get() as instance:
+        runs = [run.job_name for run in instance.get_runs(limit=2)]
+    assert runs == ["rebuild", "ingest"]
 
 
 @pytest.mark.usefixtures("project")

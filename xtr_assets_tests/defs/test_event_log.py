@@ -4,6 +4,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
@@ -104,3 +106,24 @@ def test_what_a_connection_left_uncommitted_is_rolled_back_before_the_next_one(t
         write(path, 3)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT value FROM events").fetchall() == [(1,), (3,)]
+
+
+def test_each_folder_of_migrations_is_read_once_while_the_block_runs(tmp_path: Path) -> None:
+    def read(folder: Path) -> ScriptDirectory:
+        config = Config()
+        config.set_main_option("script_location", str(folder))
+        return ScriptDirectory.from_config(config)
+
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        (folder / "versions").mkdir(parents=True)
+    with events_synced_at_the_end():
+        first = read(one)
+        assert read(one) is first
+        assert read(other).dir == str(other)
+        with events_synced_at_the_end():
+            assert read(one) is not first
+        # The block inside ended it for this one, too: right, and no longer remembered.
+        assert read(one) is not read(one)
+    assert read(one) is not read(one)
+    assert read(one).dir == str(one)

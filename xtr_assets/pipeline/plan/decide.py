@@ -1,4 +1,7 @@
-"""Which generation to build, and beginning it: what is wanted now, beside what serves and what was tried."""
+"""Which generation to build, and beginning it: what is wanted now, beside what serves and what was tried.
+
+The registry of the checks is imported where it is asked: a build that finds nothing to do needs none of them.
+"""
 
 import hashlib
 import json
@@ -12,7 +15,6 @@ from xtr_assets.core.types import VectorKind
 from xtr_assets.encoders.base import Encoder, vector_kind
 from xtr_assets.encoders.encoder_files import decided_by_settings
 from xtr_assets.encoders.encoder_record import minilm_with_tokens
-from xtr_assets.pipeline.gate.registry import required_checks, requirement
 from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
 from xtr_assets.pipeline.plan.index_settings import (
@@ -171,6 +173,8 @@ def refused_for_training(warehouse: Warehouse, config: IndexConfig, published: G
     newest = next(judged, None)
     if published is None or newest is None or newest.sealed or newest.parent != published.number:
         return None
+    from xtr_assets.pipeline.gate.registry import required_checks
+
     cause = retrain_cause(newest, published, required_checks(config))
     return Refused(newest, published, cause) if cause else None
 
@@ -185,6 +189,8 @@ def _taken_back(back: TakenBack, published: Generation | None) -> str:
 
 def _refused(draft: Generation, config: IndexConfig) -> bool:
     """Whether a required check of the draft failed; one whose run died half-way was not refused."""
+    from xtr_assets.pipeline.gate.registry import required_checks
+
     records = draft.manifest.checks
     return any(name in records and not records[name].passed for name in required_checks(config))
 
@@ -222,6 +228,8 @@ def begin(
 
     It keeps what it must pass: by default all that the config requires, whoever publishes it then.
     """
+    from xtr_assets.pipeline.gate.registry import requirement
+
     want = wanted(warehouse, config, encoder.fingerprint)
     warehouse.clean(keep_drafts=1)
     draft = warehouse.draft(
