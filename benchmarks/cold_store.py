@@ -110,7 +110,7 @@ class Server:
         return f"<ListBucketResult><IsTruncated>false</IsTruncated>{found}</ListBucketResult>".encode()
 
 
-def client(address: str, cache: Path, cold: bool) -> None:
+def client(address: str, cache: Path, cold: bool, rescore: int | None) -> None:
     """Ask, and tell when what was done: seconds since the process began."""
     began = time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - _began())
     from xtr_assets.search import Searcher
@@ -122,7 +122,7 @@ def client(address: str, cache: Path, cold: bool) -> None:
         told["opened"] = time.time() - began
         searcher.load_encoder()
         told["encoder"] = time.time() - began
-        hits = searcher.search(QUERY, 10, "dense")
+        hits = searcher.search(QUERY, 10, "dense", rescore=rescore)
         told["answered"] = time.time() - began
         told["cpu"] = sum(os.times()[:2])
         told["arriving"] = searcher.arriving
@@ -132,7 +132,7 @@ def client(address: str, cache: Path, cold: bool) -> None:
         answers = [[(hit.chunk_id, hit.score, hit.text) for hit in hits]]
         for one in MORE:
             at = time.perf_counter()
-            found = searcher.search(one, 10, "dense")
+            found = searcher.search(one, 10, "dense", rescore=rescore)
             each.append(time.perf_counter() - at)
             answers.append([(hit.chunk_id, hit.score, hit.text) for hit in found])
         print(json.dumps({"next_ms": sorted(1000 * one for one in each)[len(each) // 2], "answers": answers}))
@@ -144,10 +144,13 @@ def _began() -> float:
     return int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
-def measured(server: Server, address: str, environment: dict[str, str], cold: bool) -> dict[str, Any]:
+def measured(
+    server: Server, address: str, environment: dict[str, str], cold: bool, rescore: int | None
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as cache:
         before, asked = server.bytes, server.requests
         line = [sys.executable, __file__, address, "--client", cache, *(["--cold"] if cold else [])]
+        line += [] if rescore is None else ["--rescore", str(rescore)]
         with subprocess.Popen(
             line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
         ) as running:
@@ -178,11 +181,12 @@ def main() -> None:
     parser.add_argument("--delay-ms", type=float, default=5)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--whole-runs", type=int, default=1)
+    parser.add_argument("--rescore", type=int, help="candidates that are re-ranked, in place of the profile's")
     parser.add_argument("--client", type=Path)
     parser.add_argument("--cold", action="store_true")
     given = parser.parse_args()
     if given.client is not None:
-        client(given.warehouse, given.client, given.cold)
+        client(given.warehouse, given.client, given.cold, given.rescore)
         return
     from xtr_assets.storage.warehouse import Warehouse
 
@@ -205,7 +209,7 @@ def main() -> None:
             print("command", json.dumps({k: round(v, 2) for k, v in found.items()}), flush=True)
         answers = None
         for cold in [True] * given.runs + [False] * given.whole_runs:
-            found = measured(server, "s3://bucket/docs", environment, cold)
+            found = measured(server, "s3://bucket/docs", environment, cold, given.rescore)
             answers = answers or found["answers"]
             assert found.pop("answers") == answers, "the answers differ"
             told = "cold" if cold else "whole"
