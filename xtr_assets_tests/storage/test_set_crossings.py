@@ -319,6 +319,40 @@ def test_mirrors_that_are_killed_leave_the_old_or_the_new(two: PartSet, tmp_path
     assert deaths >= 4
 
 
+def test_nothing_goes_from_a_mirror_that_its_last_push_names(two: PartSet, tmp_path: Path) -> None:
+    """Neither before the next push is there, nor after, where the source went on and was collected meanwhile."""
+    root, copy = tmp_path / "store", tmp_path / "copy"
+    push(two, store(root))
+    mirror_set(store(root), store(copy))
+
+    def go_on() -> None:
+        """What served so far is no move that a rollback of the last three goes to."""
+        for said in ("one more", "two more", "three more"):
+            moved(two, f"{said} after {two.number}")
+        push(two, store(root))
+        collect_set_store(store(root), 1, grace_hours=0)
+
+    class Died(Exception):
+        pass
+
+    def die() -> None:
+        raise Died
+
+    for meanwhile in (die, go_on):
+        go_on()
+        before = served(PartSet.open(tmp_path / "seen")) if (tmp_path / "seen").exists() else None
+        watched = SetStore(store_over(Watched(copy, "pushes/", meanwhile)), store(copy).part_store)
+        with suppress(Died):
+            mirror_set(store(root), watched, grace_hours=0)
+        # From nothing: all that the last push of the mirror names is there.
+        shutil.rmtree(tmp_path / "seen", ignore_errors=True)
+        pull_set(tmp_path / "seen", store(copy))
+        assert PartSet.open(tmp_path / "seen").verify().ok and served(PartSet.open(tmp_path / "seen")) != before
+    mirror_set(store(root), store(copy), grace_hours=0)
+    pull_set(tmp_path / "seen", store(copy))
+    assert served(PartSet.open(tmp_path / "seen")) == served(two)
+
+
 @pytest.mark.parametrize("place", ["pushes/00000001.json", "parts/a/moves/00000001.json"])
 def test_a_damaged_store_is_not_mirrored(two: PartSet, tmp_path: Path, place: str) -> None:
     to = store(tmp_path / "store")
