@@ -153,7 +153,7 @@ class Legs:
     log_tokens: Floats | None
     names: RowVectors | None
     bearing: Callable[[Name, Ints], Mask] | None
-    called: Callable[[Ints], Sequence[frozenset[str]]] | None = None
+    called: Callable[[Ints], Sequence[frozenset[str]]] | None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:
         """The cosine of the names float32 [len(rows)], NaN where a row has none; nothing where there are no names."""
