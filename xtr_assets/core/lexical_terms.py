@@ -100,6 +100,15 @@ def query_terms(text: str) -> list[str]:
     return list(dict.fromkeys(_terms(text, document=False)))
 
 
+def called_terms(path: str, symbol: str) -> frozenset[str]:
+    """The terms of what a chunk is called: those of its path and of its symbol.
+
+    >>> {"asyncio", "task", "cancel", "task.cancel"} < called_terms("asyncio/tasks.py", "Task.cancel")
+    True
+    """
+    return frozenset(_terms(path, document=True) + _terms(symbol, document=True))
+
+
 def needed_terms(text: str) -> list[tuple[str, ...]]:
     """What every document holds in which these words stand in whatever case: of each tuple at least one term.
 

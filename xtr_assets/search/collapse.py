@@ -5,6 +5,7 @@ from threading import Lock
 import numpy as np
 
 from xtr_assets.core.asked_name import Name, bears
+from xtr_assets.core.lexical_terms import called_terms
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.row_hydration import Hydrator
@@ -13,6 +14,9 @@ from xtr_assets.storage.row_hydration import Hydrator
 PLACE = ("source", "path", "symbol")
 # Symbols kept in memory by row: 200 bytes each, of what searches met.
 MOST_KNOWN = 100_000
+
+# Of these the terms of what they are called: 1.5 kB each.
+MOST_CALLED = 20_000
 
 Key = tuple[str, str, str] | int
 
@@ -23,6 +27,7 @@ class Symbols:
     def __init__(self, generation: Generation) -> None:
         self._places = Hydrator(generation, PLACE)
         self._known: dict[int, Key] = {}
+        self._called: dict[int, frozenset[str]] = {}
         self._lock = Lock()
 
     def first(self, rows: Ints, k: int) -> Ints:
@@ -44,6 +49,21 @@ class Symbols:
         keys = map(self._key, rows.tolist())
         borne = (not isinstance(key, int) and bears(name, key[1], key[2]) for key in keys)
         return np.fromiter(borne, np.bool_, len(rows))
+
+    def called(self, rows: Ints) -> list[frozenset[str]]:
+        """The terms of path and symbol of each of rows int64 [n]; none of what has no symbol."""
+        found = []
+        for row in rows.tolist():
+            terms = self._called.get(row)
+            if terms is None:
+                key = self._key(row)
+                terms = frozenset() if isinstance(key, int) else called_terms(key[1], key[2])
+                with self._lock:
+                    if len(self._called) >= MOST_CALLED:
+                        self._called.clear()
+                    self._called[row] = terms
+            found.append(terms)
+        return found
 
     def _key(self, row: int) -> Key:
         known = self._known.get(row)

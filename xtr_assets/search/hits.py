@@ -117,9 +117,10 @@ class Hit:
     `score` orders the hits of one query: the cosine (mode dense), MaxSim per query token less what length takes off
     (xtr), the weighted sum of z-scores or that of reciprocal ranks (hybrid, exact). `scores` are exact: {"dense":
     cosine, "name": cosine of the name, "xtr": MaxSim per query token, "lexical": BM25}, those that the mode compares
-    and the chunk has, and "symbol": 1 where the query is the chunk's name and nothing else; all but BM25 are comparable
-    between queries. A chunk that was asked for by its id has neither: NaN, {}. `confidence` is how likely such a hit is
-    right, from 0 to 1 (docs/searching.md, "Confidence"); None where nothing says so.
+    and the chunk has, "symbol": 1 where the query is the chunk's name and nothing else, and "called": the share of the
+    query that its path and symbol say; all but BM25 are comparable between queries. A chunk that was asked for by its
+    id has neither: NaN, {}. `confidence` is how likely such a hit is right, from 0 to 1 (docs/searching.md,
+    "Confidence"); None where nothing says so.
     """
 
     chunk_id: int

@@ -1,7 +1,7 @@
 """What a hybrid search sums: its legs, how much each weighs, what length takes off, and what bearing a name adds."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,9 @@ LEGS = ("dense", "xtr", "lexical")
 NAME = "name"
 # The key of rows that bear the name that a query is: 1 in hit.scores, added as it is.
 SYMBOL = "symbol"
+
+# The key of what a chunk is called: how much of the question its path and symbol say, in hit.scores, added as it is.
+CALLED = "called"
 
 # Candidates that each leg gives. Known-item search in the standard library: the z-score sum over the dense top 100 has
 # the MRR@10 of the sum over all documents (0.399), so that more of them only cost time.
@@ -44,6 +47,9 @@ UNTAUGHT = frozenset({"minilm", "static", "hashing"})
 # names of the standard library, asked alone, the first hit bears the name for .72 to .90 without, .96 to 1 with 3, .98
 # to 1 with 5 and with 10 (docs/measurements.md, "Names alone").
 BORNE = 5.0
+# What a row gains whose path and symbol say all of the question; a word counts by its rarity. What it was chosen on and
+# confirmed on: docs/measurements.md, "Words of names".
+SAID = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,8 @@ class Blend:
     candidates : that each leg gives. weights : of each leg's standard score; a leg without one takes no part. length :
     taken off MaxSim for each unit of ln(tokens of the chunk). names : whether the dense leg is the better of the
     chunk's and of the name's cosine; what the name weighs besides is among the weights. symbol : what a row gains that
-    bears the name that a query is. alone : taken off MaxSim for each unit of ln(tokens) where it ranks alone.
+    bears the name that a query is. alone : taken off MaxSim for each unit of ln(tokens) where it ranks alone. called :
+    what a row with a name gains whose path and symbol say all of the query.
     """
 
     candidates: int
@@ -62,11 +69,12 @@ class Blend:
     names: bool
     symbol: float = 0.0
     alone: float = 0.0
+    called: float = 0.0
 
     @property
     def factors(self) -> Mapping[str, float]:
-        """Of everything that is summed: the weights, and what a borne name adds."""
-        return {**self.weights, SYMBOL: self.symbol}
+        """Of everything that is summed: the weights, what a borne name adds, and what the words of a name add."""
+        return {**self.weights, SYMBOL: self.symbol, CALLED: self.called}
 
     def document(self) -> dict[str, Any]:
         """As a manifest keeps it."""
@@ -76,6 +84,7 @@ class Blend:
             "length": self.length,
             SYMBOL: self.symbol,
             "alone": self.alone,
+            CALLED: self.called,
         }
 
     @classmethod
@@ -87,7 +96,8 @@ class Blend:
             weights, alone = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}, 0.0
         elif "tokens" not in there:
             del weights["xtr"]
-        return cls(CANDIDATES, weights, LENGTH, names=True, symbol=BORNE, alone=alone)
+        called = SAID if "dense" in there else 0.0
+        return cls(CANDIDATES, weights, LENGTH, names=True, symbol=BORNE, alone=alone, called=called)
 
     @classmethod
     def of(cls, kept: Any) -> "Blend":
@@ -102,16 +112,18 @@ class Blend:
         if weights is None:
             return cls(candidates, {"dense": 1.0, "xtr": 1.0}, 0.0, names=False)
         length, symbol, alone = told.get("length", 0.0), told.get(SYMBOL, 0.0), told.get("alone", 0.0)
+        called = told.get(CALLED, 0.0)
         known = isinstance(weights, Mapping) and all(_known(*one) for one in weights.items())
-        known = known and all(map(_number, (length, symbol, alone))) and symbol >= 0
+        known = known and all(map(_number, (length, symbol, alone, called))) and min(symbol, called) >= 0
         if not known or not (weights.get("dense") or weights.get("xtr")):
             raise UnknownFormat(
-                f"the manifest's profile sets hybrid weights {weights!r}, length {length!r}, symbol {symbol!r} and "
-                f"alone {alone!r}; this release follows weights from 0 for {', '.join(WEIGHTS)}, not all of vectors 0, "
-                "numbers, and a symbol from 0; open it with the release that wrote it"
+                f"the manifest's profile sets hybrid weights {weights!r}, length {length!r}, symbol {symbol!r}, "
+                f"alone {alone!r} and called {called!r}; this release "
+                f"follows weights from 0 for {', '.join(WEIGHTS)}, not all of vectors 0, "
+                "numbers, symbol and called from 0; open it with the release that wrote it"
             )
         own = {name: float(weights[name]) for name in WEIGHTS if name in weights}
-        return cls(candidates, own, float(length), True, float(symbol), float(alone))
+        return cls(candidates, own, float(length), True, float(symbol), float(alone), float(called))
 
 
 def _known(name: Any, weight: Any) -> bool:
@@ -122,19 +134,26 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+# What is added to the standard scores as it is.
+ADDED = (SYMBOL, CALLED)
+AS_IT_IS = Moments(0.0, 1.0)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Legs:
     """The legs of one generation.
 
     log_tokens : float32 [end_row], ln of the tokens that each row keeps; None where rows have no tokens. names : the
     names' embeddings, all zero where a row has no name; None where the generation has none, or was published without
-    them. bearing : which of some rows bear a name; None where nothing says.
+    them. bearing : which of some rows bear a name; None where nothing says. called : the terms of path and symbol of
+    some rows; None where nothing says.
     """
 
     blend: Blend
     log_tokens: Floats | None
     names: RowVectors | None
     bearing: Callable[[Name, Ints], Mask] | None
+    called: Callable[[Ints], Sequence[frozenset[str]]] | None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:
         """The cosine of the names float32 [len(rows)], NaN where a row has none; nothing where there are no names."""
@@ -156,6 +175,21 @@ class Legs:
         found[borne] = 1.0
         return {SYMBOL: found}
 
+    def called_by(self, rarity: Mapping[str, float], rows: Ints, scores: Mapping[str, Floats]) -> dict[str, Floats]:
+        """How much of the query path and symbol of each row say, float32 [len(rows)]: the share of its words that they
+        have, by rarity; NaN where none, or where a row has no name. Nothing where no row says any.
+
+        rarity : of the terms of the query. scores : of the rows by leg; what says a word shares it.
+        """
+        if self.called is None or not self.blend.called or not rarity or NAME not in scores:
+            return {}
+        asked = np.flatnonzero((scores["lexical"] > 0) & ~np.isnan(scores[NAME]))
+        whole, found = sum(rarity.values()), np.full(len(rows), np.nan, np.float32)
+        for place, own in zip(asked.tolist(), self.called(rows[asked]), strict=True):
+            if said := sum(weight for term, weight in rarity.items() if term in own):
+                found[place] = said / whole
+        return {} if np.isnan(found).all() else {CALLED: found}
+
     def shortened(self, rows: Ints) -> Doubles:
         """What length takes off the MaxSim of each row: float64 [len(rows)]."""
         return self._by_length(rows, self.blend.length)
@@ -173,7 +207,8 @@ class Legs:
         """What is standardized and summed, per leg float64 [len(rows)], from exact scores in each space.
 
         dense : the better of the chunk's cosine and its name's. xtr : MaxSim without what length adds. name : NaN where
-        a row has none. lexical : as it is. symbol : 1 where the row bears the name that was asked for, else 0.
+        a row has none. lexical : as it is. symbol : 1 where the row bears the name that was asked for, else 0. called :
+        the share of the query that its path and symbol say, else 0.
         """
         weights = self.blend.weights
         legs = {name: scores[name].astype(np.float64) for name in weights if name in scores and weights[name]}
@@ -183,8 +218,9 @@ class Legs:
             legs["xtr"] -= self.shortened(rows)
         if "dense" not in legs:
             legs.pop(NAME, None)
-        if SYMBOL in scores:
-            legs[SYMBOL] = np.nan_to_num(scores[SYMBOL].astype(np.float64))
+        for name in ADDED:
+            if name in scores:
+                legs[name] = np.nan_to_num(scores[name].astype(np.float64))
         return legs
 
 
@@ -193,10 +229,9 @@ def moments_of(legs: dict[str, Doubles], pool: Ints) -> dict[str, Moments]:
 
     Names spread as the dense leg does, whose space is theirs: a pool may hold two names, or none.
     """
-    moments = {name: Moments.of(values[pool]) for name, values in legs.items() if name not in (NAME, SYMBOL)}
-    if SYMBOL in legs:
-        # It adds what it weighs, however many bear the name.
-        moments[SYMBOL] = Moments(0.0, 1.0)
+    moments = {name: Moments.of(values[pool]) for name, values in legs.items() if name not in (NAME, *ADDED)}
+    # These add what they weigh, however many rows have them.
+    moments |= {name: AS_IT_IS for name in ADDED if name in legs}
     if NAME in legs:
         known = legs[NAME][pool]
         known = np.sort(known[~np.isnan(known)])

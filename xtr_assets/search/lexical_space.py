@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats, Ints
-from xtr_assets.search.retrievers import Listed, QueryVectors, Search, beyond, untied
+from xtr_assets.search.retrievers import Listed, QueryVectors, Search, Space, beyond, untied
 from xtr_assets.telemetry.tracing import span
 
 if TYPE_CHECKING:
@@ -60,6 +60,18 @@ class LexicalSpace:
         """BM25 of the query's words in each row; 0 where none of them stands in it."""
         with span("lexical.rescore", rows=len(rows)):
             return self.index.score(_terms(query), rows)
+
+    def rarity(self, query: QueryVectors) -> dict[str, float]:
+        """How rare each term of the query is that some row holds."""
+        return self.index.rarity(_terms(query))
+
+
+def rarity_among(spaces: Sequence[Space], query: QueryVectors) -> dict[str, float]:
+    """How rare the terms of the query are, by the lexical one of these spaces; nothing where none is lexical."""
+    for space in spaces:
+        if isinstance(space, LexicalSpace):
+            return space.rarity(query)
+    return {}
 
 
 def _terms(query: QueryVectors) -> tuple[str, ...]:

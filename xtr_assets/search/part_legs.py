@@ -16,7 +16,7 @@ from xtr_assets.core.where_syntax import COLUMNS, METADATA_PREFIX, Where
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.answer import Asked
 from xtr_assets.search.legs import NAME, Legs
-from xtr_assets.search.lexical_space import LexicalSpace
+from xtr_assets.search.lexical_space import LexicalSpace, rarity_among
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.ranker import ranked, scored
 from xtr_assets.search.reader import OpenGeneration
@@ -90,7 +90,7 @@ def part_scan(
     kept = [ranked(name, values, ids, depth) for name, values in scores.items()]
     legs = asked.ranker.legs
     if moments is not None and legs is not None:
-        fused = _summed(legs, query, rows, scores, moments)
+        fused = _summed(legs, query, rows, scores, moments, asked.ranker.spaces)
         if ask.options.collapse is None:
             kept.append(best_positions(fused, ids, max(ask.k, 2)))
         else:
@@ -101,14 +101,28 @@ def part_scan(
 
 
 def _summed(
-    legs: Legs, query: QueryVectors, rows: Ints, scores: Mapping[str, Floats], moments: Mapping[str, Moments]
+    legs: Legs,
+    query: QueryVectors,
+    rows: Ints,
+    scores: Mapping[str, Floats],
+    moments: Mapping[str, Moments],
+    spaces: Sequence[Space],
 ) -> Doubles:
     """The sums that the whole has by its moments; a row without a name has the mean one."""
-    legs_here = legs.of(rows, {**scores, **legs.names_of(query, rows), **legs.borne_by(query, rows, scores)})
+    legs_here = legs.of(rows, {**scores, **_besides(legs, query, rows, scores, spaces)})
     found = {name: values for name, values in legs_here.items() if name in moments}
     if NAME in found:
         found[NAME] = np.where(np.isnan(found[NAME]), moments[NAME].mean, found[NAME])
     return z_sum(found, moments, legs.blend.factors)
+
+
+def _besides(
+    legs: Legs, query: QueryVectors, rows: Ints, scores: Mapping[str, Floats], spaces: Sequence[Space]
+) -> dict[str, Floats]:
+    """Scores of the rows that are of no space: those of their names, and what names add."""
+    found = legs.names_of(query, rows)
+    added = legs.called_by(rarity_among(spaces, query), rows, {**scores, **found})
+    return {**found, **legs.borne_by(query, rows, scores), **added}
 
 
 def within(space: Space, opened: OpenGeneration, collection: Collection | None) -> Space:
@@ -145,8 +159,7 @@ def _told(
     opened, legs = asked.opened, asked.ranker.legs
     length = np.zeros(len(rows))
     if legs is not None and len(rows):
-        scores = scores | legs.names_of(query, rows)
-        scores |= legs.borne_by(query, rows, scores)
+        scores = scores | _besides(legs, query, rows, scores, asked.ranker.spaces)
         length = legs.shortened(rows)
     elif asked.ranker.shortened is not None:
         length = asked.ranker.shortened(rows)

@@ -12,7 +12,7 @@ from xtr_assets.search.answer import DEMANDED, first_most, wider_lists
 from xtr_assets.search.confidence import Confidence, LowestConfidence
 from xtr_assets.search.explain import explain_spaces
 from xtr_assets.search.hits import SpaceExplanation
-from xtr_assets.search.legs import NAME, SYMBOL, Blend, Legs
+from xtr_assets.search.legs import ADDED, CALLED, NAME, SYMBOL, Blend, Legs
 from xtr_assets.search.part_legs import PartCandidates, Place
 from xtr_assets.search.part_spaces import merged
 from xtr_assets.search.phase_times import Timing
@@ -70,18 +70,22 @@ class ToldSpace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ToldLegs(Legs):
-    """The Legs of candidates that were told: what length takes off each, the score of its name, and 1 where it bears
-    the name that the question is."""
+    """The Legs of candidates that were told: what length takes off each, the score of its name, 1 where it bears the
+    name that the question is, and how much of the question it is called."""
 
     length: Doubles
     told_names: Floats | None
     told_borne: Floats | None
+    told_called: Floats | None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:  # noqa: ARG002 (as Legs has it)
         return {} if self.told_names is None else {NAME: self.told_names[rows]}
 
     def borne_by(self, query: QueryVectors, rows: Ints, scores: Mapping[str, Floats]) -> dict[str, Floats]:  # noqa: ARG002
         return {} if self.told_borne is None else {SYMBOL: self.told_borne[rows]}
+
+    def called_by(self, rarity: Mapping[str, float], rows: Ints, scores: Mapping[str, Floats]) -> dict[str, Floats]:  # noqa: ARG002
+        return {} if self.told_called is None else {CALLED: self.told_called[rows]}
 
     def shortened(self, rows: Ints) -> Doubles:
         return self.length[rows]
@@ -92,7 +96,7 @@ class ToldLegs(Legs):
 
 def first_lists(ask: Ask, blend: Blend) -> int:
     """How long the lists of the parts are at first."""
-    legs = ToldLegs(blend, None, None, None, np.empty(0), None, None) if ask.mode in SUMMED else None
+    legs = ToldLegs(blend, None, None, None, None, np.empty(0), None, None, None) if ask.mode in SUMMED else None
     shortened = (lambda rows: np.zeros(len(rows))) if ask.shortens(blend) else None
     return first_most(Ranker((), np.empty(0, np.int64), legs, ask.options.fusion, shortened), ask)
 
@@ -115,11 +119,11 @@ def merged_hits(
         return Merged([])
     owner = np.repeat(np.arange(len(told)), [len(one.ids) for one in told])
     bases = np.cumsum([0, *(len(one.ids) for one in told)])[:-1]
-    spaces = [name for name in told[0].scores if name not in (NAME, SYMBOL)]
+    spaces = [name for name in told[0].scores if name not in (NAME, *ADDED)]
     scores = {name: np.concatenate([one.scores[name] for one in told]) for name in spaces}
     summed = ask.mode in SUMMED
     length = np.concatenate([one.length for one in told])
-    legs = ToldLegs(blend, None, None, None, length, _besides(NAME, told), _besides(SYMBOL, told))
+    legs = ToldLegs(blend, None, None, None, None, length, *(_besides(name, told) for name in (NAME, *ADDED)))
     shortened = legs.shortened if ask.shortens(blend) else None
     ranker = Ranker(
         tuple(ToldSpace(name, scores[name]) for name in spaces),

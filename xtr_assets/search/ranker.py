@@ -15,6 +15,7 @@ from xtr_assets.core.search_options import Fusion, SearchOptions
 from xtr_assets.core.top_k import best_positions, distinct
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.legs import CANDIDATES, Legs, moments_of
+from xtr_assets.search.lexical_space import rarity_among
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.retrievers import Listed, QueryVectors, Space
 from xtr_assets.telemetry.tracing import span
@@ -119,6 +120,7 @@ class Ranker:
                 scores |= self.legs.names_of(query, rows)
                 if self.fusion == "zsum":
                     scores |= self.legs.borne_by(query, rows, scores)
+                    scores |= self.legs.called_by(rarity_among(self.spaces, query), rows, scores)
         with timing.phase("fuse"):
             ids = self.chunk_ids[rows]
             legs: dict[str, Doubles] = {} if self.legs is None else self.legs.of(rows, scores)

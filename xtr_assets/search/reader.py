@@ -151,7 +151,9 @@ class OpenGeneration:
         if "tokens" in generation.legs:
             # A row in a hole has no token; nothing asks for it.
             log_tokens = np.log(np.maximum(generation.tokens().counts(), 1)).astype(np.float32)
-        return Legs(blend, log_tokens, generation.names() if blend.names else None, self.symbols.bearing)
+        return Legs(
+            blend, log_tokens, generation.names() if blend.names else None, self.symbols.bearing, self.symbols.called
+        )
 
     def lack(self, ask: Ask | None, *, whole: bool = False) -> str:  # noqa: ARG002 (what is still arriving lacks some)
         """Why a question cannot be answered before more of the generation is here; empty where it can.

@@ -22,7 +22,7 @@ from xtr_assets.core.query_syntax import parse_query
 from xtr_assets.core.search_options import Collapse, SearchOptions
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.confidence import PROFILE_KEY
-from xtr_assets.search.legs import SYMBOL
+from xtr_assets.search.legs import ADDED, AS_IT_IS
 from xtr_assets.search.part_legs import PartCandidates, Place, part_candidates, part_scan
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import Ask
@@ -192,11 +192,10 @@ def held(index: HostedIndex, number: int, sha256: str) -> Iterator[Searcher]:
 
 
 def _moments(opened: OpenGeneration, body: Legs) -> dict[str, Moments] | None:
-    """What the legs of the whole are standardized with. A name that is borne adds what it weighs, and may be met here
-    alone."""
+    """What the legs of the whole are standardized with. What is added as it is may be met here alone."""
     if body.moments is None:
         return None
-    found = {SYMBOL: Moments(0.0, 1.0), **{name: Moments(*told) for name, told in body.moments.items()}}
+    found = {**dict.fromkeys(ADDED, AS_IT_IS), **{name: Moments(*told) for name, told in body.moments.items()}}
     spaces = {space.name for space in opened.spaces(body.mode)}
     weights = opened.legs.blend.weights
     if lacking := sorted(name for name in spaces - set(found) if weights.get(name)):

@@ -43,7 +43,7 @@ class Slow:
         self.named = [None if name is None else vectors[name] for name in self.names]
 
     def scores(self, query: str) -> dict[str, Any]:
-        """Per space float64 [n]; NaN where a row has no name."""
+        """Per space float64 [n]; NaN where a row has no name, or is called nothing that is asked."""
         encoded = ENCODER.encode_queries([query])
         own, asked = encoded.embeddings[0], encoded.tokens[0]
         return {
@@ -51,7 +51,19 @@ class Slow:
             "name": np.array([np.nan if one is None else one @ own for one in self.named]),
             "xtr": np.array([(asked @ one.T).max(axis=1).mean() for one in self.tokens]),
             "lexical": self.bm25(query),
+            "called": self.called(query),
         }
+
+    def called(self, query: str) -> Any:
+        frequencies = {term: sum(term in document for document in self.documents) for term in query_terms(query)}
+        count = len(self.documents)
+        rarity = {term: math.log(1 + (count - n + 0.5) / (n + 0.5)) for term, n in frequencies.items() if n}
+        shares = []
+        for row, name in zip(self.rows, self.names, strict=True):
+            own = {*document_terms(row["path"], None, None, ""), *document_terms("", row["symbol"], None, "")}
+            said = sum(rarity[term] for term in rarity if term in own)
+            shares.append(said / sum(rarity.values()) if said and name is not None else np.nan)
+        return np.array(shares)
 
     def bm25(self, query: str) -> Any:
         count = len(self.documents)
@@ -82,7 +94,7 @@ class Slow:
         standard = {leg: (values - values[chosen].mean()) / values[chosen].std() for leg, values in legs.items()}
         names = scores["name"] - np.nanmean(scores["name"][chosen])
         standard["name"] = np.nan_to_num(names / legs["dense"][chosen].std())
-        return sum(WEIGHTS[leg] * values for leg, values in standard.items())
+        return sum(WEIGHTS[leg] * values for leg, values in standard.items()) + 1.2 * np.nan_to_num(scores["called"])
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +116,10 @@ def test_the_score_is_the_weighted_sum_over_all_legs(legs: Searcher, slow: Slow,
         shown = {name: values[at[hit.chunk_id]] for name, values in scores.items()}
         assert hit.scores == pytest.approx({name: one for name, one in shown.items() if one == one}, abs=1e-3)
         assert ("name" in hit.scores) == (hit.source == "code")
+    if query == QUERIES[1]:
+        said = {hit.chunk_id: hit.scores.get("called") for hit in legs.search(query, 60, mode, **overrides)}  # type: ignore[arg-type]
+        # Some say pkg2, some f40, many neither; what is no code says nothing.
+        assert len({one for one in said.values() if one is not None}) >= 3 and None in said.values()
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -146,6 +162,7 @@ def test_hybrid_finds_what_exact_finds(legs: Searcher, query: str) -> None:
 
 
 def test_an_explanation_adds_up_and_shows_weights_length_and_names(legs: Searcher) -> None:
+    factors = {**WEIGHTS, "called": 1.2}
     for mode in FUSED:
         for hit in legs.search(QUERIES[1], 10, mode, explain=True):
             assert hit.explanation is not None
@@ -153,7 +170,7 @@ def test_an_explanation_adds_up_and_shows_weights_length_and_names(legs: Searche
             assert {name: space.score for name, space in spaces.items()} == hit.scores
             parts = [space.z * space.weight for space in spaces.values() if space.z is not None and space.weight]
             assert sum(parts) == pytest.approx(hit.score, abs=1e-6)
-            assert {name: space.weight for name, space in spaces.items()} == {name: WEIGHTS[name] for name in spaces}
+            assert {name: space.weight for name, space in spaces.items()} == {name: factors[name] for name in spaces}
             tokens = len(legs.reconstruct([hit.chunk_id])[0].tokens)
             assert spaces["xtr"].length == pytest.approx(0.04 * math.log(tokens), abs=1e-6)
             assert f"{spaces['xtr'].length:.4f} off for its length" in str(hit.explanation)
@@ -195,6 +212,16 @@ def test_a_name_adds_to_sums_alone(legs: Searcher, searcher: Searcher) -> None:
     assert not any("symbol" in hit.scores for hit in legs.search("f50", 20, "exact", fusion="rrf"))
     # Published without: ranked as it was.
     assert not any("symbol" in hit.scores for hit in searcher.search("f50", 20))
+
+
+def test_what_a_chunk_is_called_adds_to_sums_of_scores_alone(legs: Searcher, searcher: Searcher) -> None:
+    query = QUERIES[1]
+    assert any("called" in hit.scores for hit in legs.search(query, 20))
+    for mode in ALL[2:]:
+        assert not any("called" in hit.scores for hit in legs.search(query, 20, mode))
+    assert not any("called" in hit.scores for hit in legs.search(query, 20, fusion="rrf"))
+    # Published without: ranked as it was.
+    assert not any("called" in hit.scores for hit in searcher.search(query, 20))
 
 
 def test_rrf_sums_the_ranks_of_the_legs(legs: Searcher, slow: Slow) -> None:
@@ -299,6 +326,7 @@ def test_a_generation_without_weights_is_ranked_as_it_was_published(searcher: Se
         {"weights": {"dense": 1.0}, "symbol": -1.0},
         {"weights": {"dense": 1.0}, "symbol": "first"},
         {"weights": {"dense": 1.0}, "alone": float("inf")},
+        {"weights": {"dense": 1.0}, "called": -2.0},
         {"weights": {"lexical": 1.0}},
     ],
 )

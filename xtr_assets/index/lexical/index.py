@@ -167,6 +167,18 @@ class LexicalIndex(Lifetime):
             raise InvalidInput(f"row {int(places[~self._stored[places]][0])} is in no segment: its own is gone")
         return self._scan.score(asked.lists, asked.weights, np.ascontiguousarray(places))
 
+    def rarity(self, terms: Sequence[str]) -> dict[str, float]:
+        """What BM25 weighs each distinct term by: the rarer, the more. Of terms that a live row holds, of the whole
+        collection where this is a part of one; in the order of their bytes."""
+        distinct = sorted(set(terms))
+        whole_of = self._collection
+        if whole_of is None:
+            rows, frequencies = self.live_rows, self._scan.look_up([term_bytes(term) for term in distinct])[1].tolist()
+        else:
+            rows, frequencies = whole_of.rows, [whole_of.frequencies.get(term, 0) for term in distinct]
+        known = zip(distinct, frequencies, strict=True)
+        return {term: term_weight(rows, int(count), 1, self.k1) for term, count in known if count}
+
     def matching(self, terms: Sequence[str | tuple[str, ...]]) -> Ints:
         """Live rows that hold all of the terms, int64 [n] ascending; every live row where there are no terms.
 

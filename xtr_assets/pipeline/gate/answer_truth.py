@@ -226,6 +226,10 @@ class StoredVectors:
             self._worded[text] = self._words.scores(asked(text))
         return self._worded[text][rows].astype(np.float32)
 
+    def rarity(self, text: str) -> dict[str, float]:
+        """How rare each term of a question is that some live row holds."""
+        return self._words.rarity(asked(text))
+
     def late(self, rows: Ints, query: Floats) -> Floats:
         """float32 [n]: MaxSim of query tokens float32 [t, token_dim] with ascending rows, per query token."""
         parts = [np.empty(0, np.float32)]

@@ -14,7 +14,7 @@ from xtr_assets.pipeline.gate.answer_truth import Doubles, Places, StoredVectors
 from xtr_assets.pipeline.gate.drawn_filters import shown
 from xtr_assets.pipeline.gate.drawn_questions import Question
 from xtr_assets.pipeline.gate.leg_truth import LEGS, Told, summed
-from xtr_assets.pipeline.gate.name_truth import named_rows
+from xtr_assets.pipeline.gate.name_truth import named_rows, said_of
 from xtr_assets.pipeline.gate.where_truth import Row
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.ranker import Mode
@@ -26,6 +26,8 @@ SCANNED = 100
 ROUNDING = {"dense": 1e-3, "name": 1e-3, "xtr": 8e-3, "lexical": 1e-3}
 # How far apart the scores of an answer may be that are the same: beside what the answer shows of it itself.
 SAME = {"dense": 1e-4, "name": 1e-4, "xtr": 4e-3, "lexical": 1e-4}
+# Shares of a question, in float32 and in float64.
+SAME_SHARE = 1e-5
 # Standard scores whose moments come from as good rows.
 SAME_Z = 0.1
 CONFIDENCE = 0.999
@@ -96,10 +98,11 @@ class Judge:
         at = np.searchsorted(rows, found)
         true = {**scores, **({} if names is None else {"name": names})}
         borne = self._borne(case, rows, found, hits)
+        called = self._called(case, rows, found, hits, names)
         tokens = self.stored.tokens(rows)
         # As docs/searching.md says: where MaxSim ranks alone its own length term is taken off.
         length = self.told.alone * np.log(np.maximum(tokens, 1)) if case.mode == "xtr" else np.zeros(len(rows))
-        if wrong := _shown_scores(hits, legs, None if names is None else names[at], borne[at], length[at]):
+        if wrong := _shown_scores(hits, legs, None if names is None else names[at], borne[at], called[at], length[at]):
             verdict.problems.append(f"{wrong} ({case})")
             return
         # What the words scored now and when they were drawn: the same encoder, another batch.
@@ -116,7 +119,8 @@ class Judge:
         if case.rows is None:
             verdict.found.append(len(hits) / case.k)
             return
-        self._best(case, hits, rows, at, scores, names, tokens, borne, length, apart, verdict)
+        added = self.told.symbol * borne + self.told.called * called
+        self._best(case, hits, rows, at, scores, names, tokens, added, length, apart, verdict)
 
     def whole(self, case: Case) -> bool:
         """Whether nothing may be missed: the rows are few enough to be scored, or the mode scores them all."""
@@ -136,8 +140,20 @@ class Judge:
         was not read its own columns are taken, which `hits_are_whole` holds against the segments."""
         if case.mode not in ("hybrid", "exact") or not self.told.symbol:
             return np.zeros(len(rows), np.bool_)
+        return named_rows(case.question.text, rows, self._said(rows, found, hits))
+
+    def _called(self, case: Case, rows: Ints, found: Ints, hits: Sequence[Hit], names: Floats | None) -> Doubles:
+        """float64 [len(rows)]: how much of the question rows with a name are called, in a mode where that counts."""
+        counts = names is not None and self.told.called and self.told.weights.get("lexical")
+        if names is None or not counts:
+            return np.zeros(len(rows))
+        said = said_of(self.stored.rarity(case.question.text), rows, self._said(rows, found, hits))
+        return np.where(names != 0, said, 0.0)
+
+    def _said(self, rows: Ints, found: Ints, hits: Sequence[Hit]) -> dict[int, Mapping[str, Any]]:
+        """What rows are called: as they were read, else as their hits say."""
         said = {row: {"path": hit.path, "symbol": hit.symbol} for row, hit in zip(found.tolist(), hits, strict=True)}
-        return named_rows(case.question.text, rows, {**said, **{row: self.columns[row] for row in self._read(rows)}})
+        return {**said, **{row: self.columns[row] for row in self._read(rows)}}
 
     def _read(self, rows: Ints) -> list[int]:
         return [row for row in rows.tolist() if row in self.columns]
@@ -176,7 +192,7 @@ class Judge:
         scores: Mapping[str, Floats],
         names: Floats | None,
         tokens: Ints,
-        borne: Mask,
+        added: Doubles,
         length: Doubles,
         apart: Mapping[str, float],
         verdict: Verdict,
@@ -191,7 +207,7 @@ class Judge:
             room = slack[name]
         else:
             made = summed(scores, names, tokens, self.places.ids_of(rows), self.told, case.k, slack)
-            total = made.total + self.told.symbol * borne
+            total = made.total + added
             room = SAME_Z + sum(2 * slack[leg] * reach for leg, reach in made.reach.items())
             room += 2 * slack.get("name", 0.0) * made.reach.get("dense", 0.0) + made.doubt
             off = _furthest([hit.score for hit in hits], total[at])
@@ -239,16 +255,22 @@ def _scores(question: Question, stored: StoredVectors, leg: str, rows: Ints) -> 
     return stored.late(rows, question.tokens)
 
 
-def _shown_scores(hits: Sequence[Hit], legs: Sequence[str], names: Floats | None, borne: Mask, length: Doubles) -> str:
+def _shown_scores(
+    hits: Sequence[Hit], legs: Sequence[str], names: Floats | None, borne: Mask, called: Doubles, length: Doubles
+) -> str:
     """What an answer says of its own scores. names : float32 [hits], 0 where a hit has none; borne : bool [hits];
-    length : float64 [hits], what is off a score that ranks alone."""
+    called : float64 [hits], how much of the question it is called; length : float64 [hits], what is off a score that
+    ranks alone."""
     for at, hit in enumerate(hits):
         compared = {*legs, *(("name",) if names is not None and names[at] != 0 else ())}
         compared |= {"symbol"} if borne[at] else set()
+        compared |= {"called"} if called[at] > 0 else set()
         if set(hit.scores) != compared:
             return f"scores in {sorted(hit.scores)}, the mode compares in {sorted(compared)}"
         if borne[at] and hit.scores["symbol"] != 1.0:
             return f"a hit bears the name that was asked for and scores {hit.scores['symbol']:.4f} for it, not 1"
+        if abs(hit.scores.get("called", 0.0) - called[at]) > SAME_SHARE:
+            return f"a hit is called {called[at]:.4f} of the question and scores {hit.scores['called']:.4f} for it"
         if len(legs) == 1 and legs[0] in hit.scores and names is None:
             ranked = hit.scores[legs[0]] - float(length[at])
             if abs(hit.score - ranked) > 1e-6:

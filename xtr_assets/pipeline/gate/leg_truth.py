@@ -19,6 +19,7 @@ LEGS = ("dense", "xtr", "lexical")
 WEIGHTS = {"dense": 1.0, "name": 0.2, "xtr": 0.5, "lexical": 1 / 3}
 LENGTH = 0.025
 BORNE = 5.0
+CALLED = 2.0
 ALONE = 0.0125
 LEAST_SPREAD = 1e-6
 
@@ -26,7 +27,8 @@ LEAST_SPREAD = 1e-6
 @dataclass(frozen=True)
 class Told:
     """What a manifest says of hybrid. weights : by leg; length : a unit of log tokens; named : whether names count;
-    symbol : what a row gains that bears the name that the question is; alone : as length, where MaxSim ranks alone."""
+    symbol : what a row gains that bears the name that the question is; alone : as length, where MaxSim ranks alone;
+    called : what a row gains whose path and symbol say all of the question."""
 
     depth: int
     weights: Mapping[str, float]
@@ -34,6 +36,7 @@ class Told:
     named: bool
     symbol: float = 0.0
     alone: float = 0.0
+    called: float = 0.0
 
     @classmethod
     def read(cls, generation: Generation) -> "Told":
@@ -43,8 +46,8 @@ class Told:
         if "weights" not in said:
             return cls(depth, {"dense": 1.0, "xtr": 1.0}, 0.0, False)
         weights = {leg: float(weight) for leg, weight in said["weights"].items()}
-        symbol, alone = (float(said.get(key, 0.0)) for key in ("symbol", "alone"))
-        return cls(depth, weights, float(said["length"]), True, symbol, alone)
+        symbol, alone, called = (float(said.get(key, 0.0)) for key in ("symbol", "alone", "called"))
+        return cls(depth, weights, float(said["length"]), True, symbol, alone, called)
 
     @classmethod
     def documented(cls, legs: Collection[str], tokens_by: str) -> "Told":
@@ -55,7 +58,7 @@ class Told:
             weights, alone = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}, 0.0
         elif "tokens" not in legs:
             del weights["xtr"]
-        return cls(DEPTH, weights, LENGTH, True, BORNE, alone)
+        return cls(DEPTH, weights, LENGTH, True, BORNE, alone, CALLED if "dense" in legs else 0.0)
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,11 @@ class StoredWords:
             np.add.at(total, rows, times * shares)
         return total
 
+    def rarity(self, terms: Mapping[str, int]) -> dict[str, float]:
+        """ln(1 + (N - n + 1/2) / (n + 1/2)) of each term that n > 0 of the N live rows hold."""
+        held = {term: sum(int(self._live[one.list_of(term)[0]].sum()) for one in self._parts) for term in terms}
+        return {term: math.log(1 + (self._rows - n + 0.5) / (n + 0.5)) for term, n in held.items() if n}
+
     def _shares(self, term: str) -> tuple[Ints, Doubles]:
         """(live rows that hold a term, what it adds to each of them)"""
         lists = [one.list_of(term) for one in self._parts]

@@ -50,6 +50,11 @@ def asked(text: str) -> Counter[str]:
     return Counter(set(_terms(text, stored=False)))
 
 
+def called(text: str) -> frozenset[str]:
+    """The terms of a path or a symbol."""
+    return frozenset(_terms(text, stored=True))
+
+
 def tellable(text: str) -> bool:
     """Whether Python's tables know every character: tables of another year may say something else of the others."""
     return text.isascii() or not any(unicodedata.category(one) == "Cn" for one in text)

@@ -1,5 +1,6 @@
 """The lexical index against dictionaries: the same rows, the same order, the same bits, however rows are cut."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from xtr_assets.core.errors import IndexClosed, InvalidInput
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.index.lexical import pruned_search
+from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.index.lexical.index import LexicalIndex
 from xtr_assets_tests.index.lexical.dictionary_bm25 import DictionaryBM25
 from xtr_assets_tests.index.lexical.segments import SCANS, Scan, opened, write_part
@@ -165,6 +167,20 @@ def test_dead_rows_count_for_nothing(scan: Scan) -> None:
             assert found.rows.tolist() == [[1, 3, 4][row] for row in expected.rows]
         assert index.mean_length == 2.0
         assert (index.live_rows, index.backend) == (3, scan.name)
+
+
+@pytest.mark.parametrize("scan", SCANS)
+def test_a_word_is_as_rare_as_the_live_rows_of_the_whole_say(scan: Scan) -> None:
+    documents = [["b", "a", "b"], ["a", "c"], ["c", "dead"], ["a"]]
+    asked = ["c", "a", "unknown", "dead", "a"]
+    with opened(scan, documents, [True, True, False, True], [2]) as index:
+        rare = {term: 2.2 * math.log(1 + (3 - n + 0.5) / (n + 0.5)) for term, n in {"a": 3, "c": 1}.items()}
+        assert index.rarity(asked) == pytest.approx(rare) and list(index.rarity(asked)) == ["a", "c"]
+        # A part of seven rows, four of them elsewhere: also of words that no row here holds.
+        share = index.within(Collection(7, 20, {"a": 5, "unknown": 2}))
+        rare = {term: 2.2 * math.log(1 + (7 - n + 0.5) / (n + 0.5)) for term, n in {"a": 5, "unknown": 2}.items()}
+        assert share.rarity(asked) == pytest.approx(rare)
+        assert index.rarity([]) == {}
 
 
 @pytest.mark.parametrize("scan", SCANS)
