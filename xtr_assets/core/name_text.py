@@ -8,8 +8,10 @@ there.
 import re
 from collections.abc import Iterator
 
+from xtr_assets.core.doc_comment import doc_lines
+
 # Part of the names' folder: another wording is encoded anew, beside the one that older generations read.
-NAME_VERSION = 1
+NAME_VERSION = 2
 
 # Folders that code lies in whatever it does.
 ROOTS = frozenset({"src", "lib"})
@@ -22,7 +24,9 @@ _CODE = frozenset({"module", "class", "function", "method"})
 _BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[\W_]+")
 _STOP = re.compile(r"[.!?:](?=\s|$)|[\u3002\uff01\uff1f]")
 _QUOTE = re.compile(r"[rRuU]?(\"\"\"|''')")
-_LINE_COMMENT = re.compile(r"(//+!?|--+|#+(?=\s|$))")
+# Tags behind which the description itself stands, and what any other tag begins with.
+_DESCRIBES = re.compile(r"(?:@(?:doc|brief|title|notice|summary|description)|\\brief)(?=\s|$)")
+_TAG = re.compile(r"@|\\[a-z]")
 
 
 def name_text(path: str, symbol: str, text: str, kind: str) -> str | None:
@@ -58,11 +62,17 @@ def _symbol_words(symbol: str) -> list[str]:
 def _said(path: str, text: str, kind: str) -> str:
     if kind not in _CODE:
         return ""
-    lines = _docstring(text, kind) if path.endswith((".py", ".pyi")) else _comment(text, kind)
+    lines: Iterator[str] = iter(())
+    if path.endswith((".py", ".pyi")):
+        lines = _docstring(text, kind)
+    elif kind != "module":  # What stands above a whole file is its licence.
+        lines = doc_lines(path, text)
     paragraph: list[str] = []
     for line in lines:
         stripped = line.strip()
-        if stripped.startswith("@") or (paragraph and not stripped):
+        if not paragraph:
+            stripped = stripped[found.end() :].strip() if (found := _DESCRIBES.match(stripped)) else stripped
+        if _TAG.match(stripped) or (paragraph and not stripped):
             break
         if stripped:
             paragraph.append(stripped)
@@ -91,23 +101,3 @@ def _docstring(text: str, kind: str) -> Iterator[str]:
             yield inside
             if closed:
                 return
-
-
-def _comment(text: str, kind: str) -> Iterator[str]:
-    """Lines of the comment above a definition; what stands above a whole file is its licence."""
-    if kind == "module":
-        return
-    lines = iter(text.strip().split("\n"))
-    first = next(lines).strip()
-    if first.startswith("/*"):
-        for line in (first[2:], *lines):
-            inside, closed, _ = line.partition("*/")
-            yield inside.strip().lstrip("*!")
-            if closed:
-                return
-    elif (sign := _LINE_COMMENT.match(first)) is not None:
-        for line in (first, *lines):
-            stripped = line.strip()
-            if not (own := _LINE_COMMENT.match(stripped)) or own.group()[0] != sign.group()[0]:
-                return
-            yield stripped[own.end() :]

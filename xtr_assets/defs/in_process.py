@@ -239,9 +239,10 @@ class _Build:
         with self._timed(job):
             result = self.runs.generation(job, cause)
         draft = draft_of(self.warehouse, result.run_id)
-        if draft is None or not (checks := _failed(draft, self.config)):
+        checks = () if draft is None else _failed(draft, self.config)
+        # A check that only warns refuses nothing: what failed is a step.
+        if not any(check.blocking for check in checks):
             raise_failure(result, self.runs.raised)
-            checks = ()
         assert draft is not None
         serving = self.warehouse.published
         return BuildResult(
@@ -250,7 +251,7 @@ class _Build:
             published=draft.state == "published",
             reason=reason,
             live_rows=draft.live_rows,
-            failed=checks or _failed(draft, self.config),
+            failed=checks,
             costs=dict(draft.manifest.notes.get(COSTS_NOTE, {})),
             shards=self.shards,
             retired=self.retired,

@@ -8,6 +8,7 @@ from typing import Any
 from xtr_assets.config import IndexConfig, PartConfig
 from xtr_assets.core.errors import PublishRefused, XtrAssetsError
 from xtr_assets.core.types import VectorKind
+from xtr_assets.defs.held_signals import signals_delivered
 from xtr_assets.defs.in_process import BuildResult, Work
 from xtr_assets.defs.liveness import PROCESS_TAG, this_process
 from xtr_assets.defs.part_factory import part_names, set_defs
@@ -103,10 +104,11 @@ def _publish(config: IndexConfig, plan: PartPlan, instance: Instance, prefix: st
     job = defs.resolve_job_def(f"{prefix}publish").with_hooks({kept_errors(raised)})
     asked = {"config": {"again": again_reason or ""}}
     step = f"{config.name}__published"
-    result = job.execute_in_process(
-        instance=opened(instance),
-        run_config={**QUIET, "ops": {step: asked}},
-        raise_on_error=False,
-        tags={PROCESS_TAG: this_process()},
-    )
+    with signals_delivered():
+        result = job.execute_in_process(
+            instance=opened(instance),
+            run_config={**QUIET, "ops": {step: asked}},
+            raise_on_error=False,
+            tags={PROCESS_TAG: this_process()},
+        )
     raise_failure(result, raised)

@@ -14,6 +14,7 @@ from xtr_assets.core.errors import XtrAssetsError
 from xtr_assets.defs.context import AFRESH_TAG, CAUSE_TAG, TRACE_TAG
 from xtr_assets.defs.event_log import events_synced_at_the_end
 from xtr_assets.defs.factory import build_index_defs
+from xtr_assets.defs.held_signals import signals_delivered
 from xtr_assets.defs.liveness import PROCESS_TAG, this_process
 from xtr_assets.defs.names import Names
 from xtr_assets.telemetry.tracing import traceparent
@@ -68,9 +69,10 @@ class RecordedRuns:
         tags = {PROCESS_TAG: this_process(), **({AFRESH_TAG: "true"} if self.full else {}), **traced, **more}
         self.raised = {}
         job_of_index = self.defs.resolve_job_def(self.names.named(job)).with_hooks({kept_errors(self.raised)})
-        return job_of_index.execute_in_process(
-            instance=self.instance, run_config=QUIET, raise_on_error=False, tags=tags, **options
-        )
+        with signals_delivered():
+            return job_of_index.execute_in_process(
+                instance=self.instance, run_config=QUIET, raise_on_error=False, tags=tags, **options
+            )
 
 
 def raise_failure(result: dg.ExecuteInProcessResult, raised: Mapping[str, BaseException]) -> None:

@@ -96,6 +96,14 @@ class HostedIndex:
             self._warehouse = open_any(self.folder, self._cache, cold=True)
         return self._warehouse
 
+    def at_hand(self) -> Place:
+        """The warehouse, for what its files alone say. Raises Problem while they are gone: what serves holds its own
+        open, and answers on."""
+        place = self.warehouse()
+        if _is_gone(place):
+            raise Problem(503, GenerationError.__name__, f"index {self.name!r} answers, but {_GONE}")
+        return place
+
     def published(self) -> int | None:
         """The number of the generation that is to serve now, of a set of parts that of its last move."""
         place = self.warehouse()
@@ -162,7 +170,7 @@ class HostedIndex:
 
     def _check_beside(self, number: int) -> None:
         try:
-            state = self.warehouse().generation(number).state
+            state = self.at_hand().generation(number).state
         except GenerationError as error:
             raise Problem(404, GenerationError.__name__, f"there is no generation {number}") from error
         if state not in ("published", "retired"):
@@ -342,9 +350,19 @@ def _warm(searcher: Searcher) -> None:
         opened.open_explanations()
 
 
+_GONE = "its folder is gone or empty: it was moved, or its disk is not mounted; it is followed again once back"
+
+
+def _is_gone(place: Place) -> bool:
+    try:
+        return not any(place.root.iterdir())
+    except OSError:
+        return True
+
+
 def _unpublished(place: Place) -> str:
-    if not place.root.is_dir() or not any(place.root.iterdir()):
-        return "its folder is gone or empty: it was moved, or its disk is not mounted; it is followed again once back"
+    if _is_gone(place):
+        return _GONE
     if isinstance(place, PartSet):
         return "nothing is published; `xtr-assets parts publish` lets the parts serve together"
     return "nothing is published; `xtr-assets build` publishes a generation that passes its checks"

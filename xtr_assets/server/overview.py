@@ -46,11 +46,11 @@ def generation_now(index: HostedIndex, searcher: Searcher) -> dict[str, Any]:
 
 
 def generations(index: HostedIndex) -> dict[str, Any]:
-    """Every generation there is, and what became of it."""
+    """Every generation there is, and what became of it. Raises Problem while their files are gone."""
     return {
         "index": index.name,
         "generation": index.serving,
-        "generations": [_line(one) for one in index.warehouse().generations()],
+        "generations": [_line(one) for one in index.at_hand().generations()],
     }
 
 

@@ -28,8 +28,9 @@ _PLACE = re.compile(r"""(?:^|[\s'"(=:\[])(?:/[^\s/]|~/|[A-Za-z]:\\|\\\\)""")
 
 
 def state_report(index: HostedIndex) -> dict[str, Any]:
-    """The state of an index, as /v1/state gives it. Raises Problem where nothing serves."""
-    place = index.warehouse()
+    """The state of an index, as /v1/state gives it. Raises Problem where nothing serves, and while
+    the files that say it are gone."""
+    place = index.at_hand()
     with index.use() as searcher, searcher.opened(arriving=True) as opened:
         served = _served(place, opened.generation)
         number, created = opened.number, opened.generation.manifest.created_at

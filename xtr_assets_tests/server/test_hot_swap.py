@@ -214,6 +214,28 @@ def test_a_folder_that_is_gone_is_said_and_what_serves_answers_on_explanations_a
     index.close()
 
 
+@pytest.mark.parametrize("mount_point", [False, True])
+def test_what_the_files_alone_say_is_no_error_while_they_are_gone(tmp_path: Path, mount_point: bool) -> None:
+    new_warehouse(tmp_path / "w", version(1))
+    with served({"docs": tmp_path / "w"}, poll_seconds=0.05) as url:
+        before = httpx.get(url + "/v1/state").json()
+        (tmp_path / "w").rename(tmp_path / "elsewhere")
+        if mount_point:
+            (tmp_path / "w").mkdir()
+        for path in ("/v1/state", "/v1/generations"):
+            answer = httpx.get(url + path)
+            said = answer.json()
+            assert answer.status_code == 503 and said["error"]["type"] == "GenerationError", said
+            assert "its folder is gone or empty" in said["error"]["message"]
+            assert str(tmp_path) not in said["error"]["message"]
+        assert httpx.get(url + "/v1/generation").status_code == 200
+        if mount_point:
+            (tmp_path / "w").rmdir()
+        (tmp_path / "elsewhere").rename(tmp_path / "w")
+        after = httpx.get(url + "/v1/state").json()
+        assert (after["generation"], after["history"]) == (before["generation"], before["history"])
+
+
 def test_another_generation_is_opened_beside_the_one_that_serves_one_at_a_time(tmp_path: Path) -> None:
     warehouse = new_warehouse(tmp_path / "w", version(1))
     for number in (2, 3, 4):

@@ -19,12 +19,13 @@ def _named(types: str) -> frozenset[str]:
 
 _C = Language("c", "::")
 _CPP = Language("cpp", "::")
+_OBJC = Language("objc")
 _JS = Language("javascript")
 _TS = Language("typescript")
 _SHELL = Language("bash", hash_comments=True)
 
-# What may be C or C++: which of the two is told by which parses it with fewer faults. Functions that a macro begins
-# (`SYSCALL_DEFINE2(kill, ...) {`) are only known to the grammar of C++.
+# What may be C or C++, or the header of a class of Objective-C: which is told by which parses it with fewer faults.
+# Functions that a macro begins (`SYSCALL_DEFINE2(kill, ...) {`) are only known to the grammar of C++.
 C_OR_CPP = frozenset({".c", ".h"})
 
 LANGUAGES: dict[str, Language] = {
@@ -48,7 +49,7 @@ LANGUAGES: dict[str, Language] = {
     ".dart": Language("dart"),
     ".r": Language("r", hash_comments=True),
     **dict.fromkeys((".ex", ".exs"), Language("elixir", hash_comments=True)),
-    **dict.fromkeys((".m", ".mm"), Language("objc")),
+    **dict.fromkeys((".m", ".mm"), _OBJC),
     ".jl": Language("julia", hash_comments=True),
     **dict.fromkeys((".pl", ".pm"), Language("perl", "::", hash_comments=True)),
     ".zig": Language("zig"),
@@ -60,7 +61,7 @@ LANGUAGES: dict[str, Language] = {
     ".ml": Language("ocaml"),
     ".sol": Language("solidity"),
 }
-CPP = _CPP
+CPP, OBJC = _CPP, _OBJC
 # Grammars of languages whose files a preprocessor reads first.
 MACROS, CONDITIONS = frozenset({"c", "cpp", "objc"}), frozenset({"c", "cpp", "objc", "csharp", "swift"})
 

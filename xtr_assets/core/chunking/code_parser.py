@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 from xtr_assets.core.chunking.c_macros import with_one_branch, without_macros
 from xtr_assets.core.chunking.code_depth import MOST_NESTED, deepest
 from xtr_assets.core.chunking.code_forms import FORMS
-from xtr_assets.core.chunking.code_grammar import C_OR_CPP, CONDITIONS, CPP, LANGUAGES, MACROS, Language
+from xtr_assets.core.chunking.code_grammar import C_OR_CPP, CONDITIONS, CPP, LANGUAGES, MACROS, OBJC, Language
+from xtr_assets.core.chunking.swift_words import without_newer
 from xtr_assets.core.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 MOST_ERRORS = 0.3
 # Faults in less than this share are not worth the definitions of all branches but one.
 FEW_ERRORS = 0.02
+# What begins a line of Objective-C, and of no C: its headers have the suffix of C.
+_OBJC_ONLY = re.compile(rb"^[ \t]*@(?:interface|protocol|class|implementation|import)\b", re.MULTILINE)
 # Seconds of CPU for one file. 2 MiB of code take 1 s; what is built so that a parser takes hours (a chain of 200,000
 # `else` in Scala) is left out, and the next file read.
 MOST_SECONDS = 20.0
@@ -49,8 +53,9 @@ def require() -> None:
 def parse(text: str, suffix: str) -> tuple[Node, Language] | None:
     """The tree of a text; None where its language is not known, or most of it is not code of that language.
 
-    Of a file with faults that reading is taken which has the fewest: as C or C++, without macros, with one branch of
-    each condition. Unparsable where brackets stand too deep inside each other, or where the parser takes too long.
+    Of a file with faults that reading is taken which has the fewest: as C, C++ or Objective-C, without macros and words
+    of newer Swift, with one branch of each condition. Unparsable where brackets stand too deep inside each other, or
+    where the parser takes too long.
     """
     language = LANGUAGES.get(suffix)
     if language is None:
@@ -77,9 +82,12 @@ def parse(text: str, suffix: str) -> tuple[Node, Language] | None:
 
 def _other_readings(data: bytes, suffix: str, language: Language) -> Iterator[tuple[Language, bytes, float]]:
     """What a file with faults may be besides, and the bytes in error above which that is worth a look."""
-    languages = (language, CPP) if suffix in C_OR_CPP else (language,)
+    languages: tuple[Language, ...] = (language,)
+    if suffix in C_OR_CPP:
+        languages = (language, OBJC, CPP) if _OBJC_ONLY.search(data) else (language, CPP)
     yield from ((other, data, 0.0) for other in languages[1:])
     plain = without_macros(data) if language.grammar in MACROS else data
+    plain = without_newer(data) if language.grammar == "swift" else plain
     if plain != data:
         yield from ((other, plain, 0.0) for other in languages)
     chosen = with_one_branch(plain) if language.grammar in CONDITIONS else plain

@@ -164,7 +164,8 @@ def _definition(node: Node, begin: int, in_class: bool) -> Definition | None:
             name, kind = f"{receiver}.{name}", "method"
         name = _of_macro(node, name)
     elif kind in CLASSES or kind in MODULES:
-        if kind in NEED_BODY and _body(_typed(node)) is None:
+        mention = kind in NEED_BODY and _body(_typed(node)) is None
+        if mention or (node.text or b"").startswith(b"@class "):
             return None
         name, kind = _name(node), "module" if kind in MODULES else "class"
     else:

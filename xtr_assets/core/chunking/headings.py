@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from xtr_assets.core.chunking.heading_words import rst_words
 from xtr_assets.core.chunking.line_spans import Lines, Range
 from xtr_assets.core.graphemes import boundary_at
 
@@ -78,5 +79,5 @@ def rst_outline(lines: Lines) -> Outline:
         style = under.group(1) * (2 if over else 1)
         if style not in styles:
             styles.append(style)
-        headings.append(Heading(first, number, styles.index(style) + 1, titled(title)))
+        headings.append(Heading(first, number, styles.index(style) + 1, titled(rst_words(title))))
     return Outline(tuple(headings))

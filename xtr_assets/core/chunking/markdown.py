@@ -1,19 +1,20 @@
 """Headings and blocks of Markdown, as CommonMark with tables has them (markdown-it-py); front matter by own rules.
 
-Only blocks are parsed: what stands inside a line decides no heading. Lines are counted as the parser counts them, by LF
-alone, which is what `Lines` holds.
+Only blocks are parsed, and the words of headings: what stands inside a line decides no heading. Lines are counted as
+the parser counts them, by LF alone, which is what `Lines` holds.
 """
 
 import re
+from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.token import Token
 
-from xtr_assets.core.chunking.headings import MAX_TITLE_CHARS, Heading, Outline, titled
+from xtr_assets.core.chunking.heading_words import markdown_words
+from xtr_assets.core.chunking.headings import Heading, Outline, titled
 from xtr_assets.core.chunking.line_spans import Lines, Range
 
-_ANCHOR = re.compile(r"\s*\{#[^}]*\}\s*$")
 # Blocks that are not torn at blank lines. A list or a quote is: it may be as long as the document.
 _WHOLE = frozenset({"fence", "html_block", "math_block"})
 # Blocks that may touch the block above them without a blank line.
@@ -28,16 +29,16 @@ def markdown_outline(lines: Lines) -> Outline:
     # Front matter goes as blank lines, so that all others keep their numbers.
     source = "\n" * front + "\n".join(lines.lines[front:])
     blocks = _Blocks()
+    references: dict[str, Any] = {}
     if source:
-        _PARSER.block.parse(source, _PARSER, {}, blocks)
-    headings = [_heading(opening, inline) for opening, inline in blocks.headings]
+        _PARSER.block.parse(source, _PARSER, references, blocks)
+    headings = [_heading(opening, inline, references) for opening, inline in blocks.headings]
     return Outline(tuple(headings), tuple(_disjoint(blocks)), front, frozenset(blocks.borders))
 
 
-def _heading(opening: Token, inline: Token) -> Heading:
+def _heading(opening: Token, inline: Token, references: dict[str, Any]) -> Heading:
     first, last = opening.map or (0, 0)
-    text = inline.content if len(inline.content) > MAX_TITLE_CHARS else _ANCHOR.sub("", inline.content)
-    return Heading(first + 1, last, int(opening.tag[1:]), titled(text))
+    return Heading(first + 1, last, int(opening.tag[1:]), titled(markdown_words(inline.content, _PARSER, references)))
 
 
 class _Blocks(list[Token]):
@@ -135,5 +136,5 @@ def _stripped(state: StateBlock, number: int) -> str:
     return state.src[state.bMarks[number] + state.tShift[number] : state.eMarks[number]].strip()
 
 
-_PARSER = MarkdownIt("commonmark").enable("table")
+_PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 _PARSER.block.ruler.before("fence", "math_block", _math_block, {"alt": ["paragraph", "blockquote", "list"]})

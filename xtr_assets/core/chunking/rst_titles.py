@@ -1,7 +1,7 @@
 """Section titles of reStructuredText as docutils finds them; nothing that a document asks for is done.
 
-Every directive is passed over as a block of text: no file is included, nothing raw is taken, no address is opened. What
-stands inside a line is not parsed either.
+Every directive is passed over as a block of text: no file is included, nothing raw is taken, no address is opened. Of
+what stands inside a line only the words of titles are read.
 """
 
 from typing import Any
@@ -12,6 +12,7 @@ from docutils.parsers.rst import Parser, states
 from docutils.utils import new_document
 
 from xtr_assets.core.chunking.blocks import Block
+from xtr_assets.core.chunking.heading_words import rst_words
 from xtr_assets.core.chunking.headings import titled
 
 # Files and raw output are off besides; what docutils would say of a document goes nowhere.
@@ -55,7 +56,7 @@ def _states(found: list[Block]) -> tuple[type, ...]:
         if self.check_subsection(source, style, lineno):
             last = self.state_machine.abs_line_number()
             level = self.memo.title_styles.index(style) + 1
-            found.append(Block(last - source.count("\n"), last, level, titled(title)))
+            found.append(Block(last - source.count("\n"), last, level, titled(rst_words(title))))
             self.new_subsection(title, lineno, messages)
 
     def run_directive(self: Any, _: Any, match: Any, *__: Any) -> Any:

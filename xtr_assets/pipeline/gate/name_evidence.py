@@ -109,16 +109,71 @@ def expected_names(segment: Segment) -> Iterator[str]:
 
 
 def _documentation(path: str, text: str, kind: str) -> Sequence[str]:
-    """Lines of a docstring, or of the comment above a definition."""
+    """Lines of a docstring, or of what stands above a definition."""
     if path.endswith((".py", ".pyi")):
         return _docstring(text, inside=kind != "module")
     text = text.strip()
     if kind == "module" or not text:
         return ()
-    if text.startswith("/*"):
-        return [line.strip().lstrip("*!") for line in text[2:].split("*/")[0].split("\n")]
-    lines = [_uncommented(line.strip()) for line in text.split("\n")]
-    return [rest for sign, rest in takewhile(lambda one: one[0] and one[0] == lines[0][0], lines)]
+    _, _, suffix = path.rpartition(".")
+    said = _attribute(text) if suffix in ("ex", "exs") else _opening(text)
+    if suffix == "jl":
+        while said and (not said[0].strip() or said[0].startswith(("    ", "\t"))):
+            said = said[1:]
+    if suffix == "cs":
+        inside = "\n".join(said).split("</summary>")[0].split("\n")
+        said = [_untagged(line) for line in inside]
+    return ["" if _is_rubric(line.strip()) else line for line in said]
+
+
+def _opening(text: str) -> Sequence[str]:
+    """Lines of the comment or string that a text begins with."""
+    for opening, closing in {"/*": "*/", "(*": "*)", "<#": "#>", "#=": "=#", "--[[--": "]]", "--[[": "]]"}.items():
+        if text.startswith(opening):
+            inside = text.removeprefix(opening).split(closing)[0]
+            return [line.strip().lstrip("*!") for line in inside.split("\n")]
+    if text[0] == '"':
+        quotes = '"""' if text[:3] == '"""' else '"'
+        inside = text.removeprefix(quotes).split(quotes)[0]
+        return inside.split("\n") if quotes == '"""' else inside.split("\n")[:1]
+    if text[0] == "=" and "a" <= text[1:2] <= "z":
+        return text.split("=cut")[0].split("\n")
+    return _commented(text.split("\n"))
+
+
+def _commented(lines: Sequence[str]) -> Sequence[str]:
+    read = [_uncommented(line.strip()) for line in lines]
+    return [rest for sign, rest in takewhile(lambda one: one[0] and one[0] == read[0][0], read)]
+
+
+def _attribute(text: str) -> Sequence[str]:
+    """Lines of the first @doc of Elixir that says something."""
+    lines = text.split("\n")
+    above = len(list(takewhile(lambda line: not line.strip().startswith("def"), lines)))
+    for number in range(above):
+        name, value = [*lines[number].split(None, 1), "", ""][:2]
+        value = value[2:] if value[:2] in ("~s", "~S") else value
+        if name == "@doc" and value[:3] == '"""':
+            whole = "\n".join([lines[number], *lines[number + 1 :]])
+            return whole.split('"""')[1].split("\n")
+        if name == "@doc" and value[:1] == '"':
+            return [value.split('"')[1]]
+    return _commented(lines)
+
+
+def _is_rubric(line: str) -> bool:
+    capitals = line[:1] == "." and len(line) > 1 and all("A" <= one <= "Z" for one in line[1:])
+    return capitals or (line[:1] == "=" and "a" <= line[1:2] <= "z")
+
+
+def _untagged(line: str) -> str:
+    """A line with a space for each tag."""
+    said = ""
+    while (closing := line.find(">")) >= 0:
+        opening = line.rfind("<", 0, closing)
+        said += line[: closing + 1] if opening < 0 else line[:opening] + " "
+        line = line[closing + 1 :]
+    return said + line
 
 
 def _docstring(text: str, *, inside: bool) -> Sequence[str]:
@@ -143,15 +198,22 @@ def _uncommented(line: str) -> tuple[str, str]:
         if line.startswith(sign):
             rest = line.lstrip(sign[0])
             return sign, rest[1:] if sign == "//" and rest[:1] == "!" else rest
-    rest = line.lstrip("#")
-    return ("#", rest) if rest != line and (not rest or rest[0].isspace()) else ("", line)
+    for sign in ("#", "%"):
+        rest = line.lstrip(sign)
+        if sign == "#" and rest != line and rest[:1] == "'":
+            rest = rest[1:]
+        if rest != line and (not rest or rest[0].isspace()):
+            return sign, rest
+    return "", line
 
 
 def _sentence(lines: Sequence[str]) -> str:
     stripped = [line.strip() for line in lines]
-    while stripped and not stripped[0]:
+    while stripped and not (described := _described(stripped[0])):
         del stripped[0]
-    whole = " ".join(takewhile(lambda line: line and not line.startswith("@"), stripped))
+    if stripped:
+        stripped[0] = described
+    whole = " ".join(takewhile(lambda line: line and not _is_tag(line), stripped))
     stop = len(whole)
     for place, (here, after) in enumerate(zip(whole, whole[1:] + " ", strict=False)):
         if here in "\u3002\uff01\uff1f" or (here in ".!?:" and after.isspace()):
@@ -159,3 +221,15 @@ def _sentence(lines: Sequence[str]) -> str:
             break
     said = whole[:stop].split()[:24]
     return " ".join(said) if any(map(str.isalnum, "".join(said))) else ""
+
+
+def _described(line: str) -> str:
+    """A line without the tag behind which a description stands."""
+    for tag in ("@doc", "@brief", "@title", "@notice", "@summary", "@description", "\\brief"):
+        if line == tag or (line.startswith(tag) and line[len(tag)].isspace()):
+            return line[len(tag) :].strip()
+    return line
+
+
+def _is_tag(line: str) -> bool:
+    return line[0] == "@" or (line[0] == "\\" and "a" <= line[1:2] <= "z")

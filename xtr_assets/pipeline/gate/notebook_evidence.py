@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from xtr_assets.pipeline.gate.heading_evidence import Paths, every_heading
 from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id
 
 
@@ -28,19 +29,22 @@ def notebook_faults(path: str, cells: Sequence[str], rows: Sequence[Row]) -> Ite
         if row["start_line"] != row["end_line"] or not 1 <= row["start_line"] <= len(cells):
             yield f"cells {row['start_line']} to {row['end_line']} of a notebook of {len(cells)}"
     seen: Counter[str] = Counter()
-    standing = ""
+    paths = Paths()
+    # Headings of the last cell that was not blank: those that it does not begin with stand above the next one.
+    above: list[str] = []
     for number, text in enumerate(cells, 1):
-        standing += f" {' '.join(text.split())}"
         held = sorted(by_cell.get(number, []), key=lambda row: int(row["part"]))
         if "".join("".join(row["text"] for row in held).split()) != "".join(text.split()):
             yield f"the rows of cell {number} do not say what it says"
         if not held:
             continue
+        own = list(every_heading(text.splitlines()))
         yield from part_faults([held])
         symbol = held[0]["symbol"]
         occurrence = seen[symbol]
         seen[symbol] += 1
-        if not all(" ".join(heading.split()) in standing for heading in symbol.split(" > ")):
+        spelled, above = paths.spelled(symbol, [*above, *own], optional=True), own
+        if not spelled:
             yield f"no heading {symbol!r} stands at or above cell {number}"
         for row in held:
             where = f"cell {number} part {row['part']}"

@@ -1,7 +1,6 @@
 """A second reading of text and code by lines alone: what `source_agrees` holds rows against. No chunker is called."""
 
 import hashlib
-import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,12 +8,13 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
+from xtr_assets.pipeline.gate.heading_evidence import Paths, is_plain_heading, leading_headings
+
 # A row of a file: the chunk columns by name, lines as they are served.
 Row = Mapping[str, Any]
 
 _SECTIONED = frozenset({".md", ".markdown", ".rst"})
 _FRONT = "<front matter>"
-_BARE = re.compile(r"\s*#{1,6}\s*(\{#[^}]*\})?[\s#]*")
 
 
 def text_of(data: bytes) -> str | None:
@@ -104,17 +104,11 @@ def part_faults(runs: Sequence[Sequence[Row]]) -> Iterator[str]:
             yield f"parts {[row['part'] for row in run]} of {run[0]['symbol']!r} do not count up"
 
 
-def _headed(symbol: str, own: Sequence[str]) -> bool:
-    """Whether a section begins with the heading that it is called by; one without words is called as what is above."""
-    heading = " ".join(symbol.split(" > ")[-1].split())
-    return heading in " ".join(" ".join(own).split()) or (bool(own) and _BARE.fullmatch(own[0]) is not None)
-
-
 def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     """Symbols, titles, kinds and ids of a document: headings that stand in it, in the order in which they come."""
     sections = PurePosixPath(path).suffix.lower() in _SECTIONED
-    standing = " ".join(" ".join(lines).split())
-    known: dict[str, bool] = {}
+    rst = path.lower().endswith(".rst")
+    paths = Paths(rst)
     seen: Counter[str] = Counter()
     runs = runs_of(rows)
     yield from part_faults(runs)
@@ -122,15 +116,16 @@ def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iter
         symbol = run[0]["symbol"]
         occurrence = seen[symbol]
         seen[symbol] += 1
-        if symbol not in known:
-            headings = [] if symbol == _FRONT else symbol.split(" > ")
-            known[symbol] = all(" ".join(heading.split()) in standing for heading in headings)
-        if not known[symbol] or (symbol and not sections):
+        own = lines[run[0]["start_line"] - 1 : run[-1]["end_line"]]
+        if symbol and not sections:
             yield f"no heading {symbol!r} stands in the file"
-        elif symbol == _FRONT and (run[0]["start_line"] != 1 or lines[0].rstrip() not in ("---", "+++")):
-            yield f"front matter at line {run[0]['start_line']}, which opens with none"
-        elif symbol and symbol != _FRONT and not _headed(symbol, lines[run[0]["start_line"] - 1 : run[-1]["end_line"]]):
+        elif symbol == _FRONT:
+            if run[0]["start_line"] != 1 or lines[0].rstrip() not in ("---", "+++"):
+                yield f"front matter at line {run[0]['start_line']}, which opens with none"
+        elif sections and symbol and not paths.spelled(symbol, leading_headings(own, rst)):
             yield f"the heading {symbol!r} does not stand in lines {run[0]['start_line']} to {run[-1]['end_line']}"
+        elif sections and not symbol and not rst and own and is_plain_heading(own[0]):
+            yield f"line {run[0]['start_line']} is a heading, which names nothing"
         for row in run:
             where = f"{symbol!r} part {row['part']}"
             if row["kind"] != ("section" if sections else "text"):

@@ -409,3 +409,52 @@ def test_a_fault_late_in_a_file_leaves_the_functions_before_it() -> None:
 def test_a_letter_has_no_definitions(suffix: str) -> None:
     found = chunks("Dear reader,\n\nthis is a letter: it has been (badly) named...\n\nGoodbye, all!\n" * 3, suffix)
     assert {c.kind for c in found} <= {"text", "module"}
+
+
+def test_the_header_of_a_class_of_objective_c_is_not_c() -> None:
+    text = """#import <Foundation/Foundation.h>
+@class Other;
+
+/// A door.
+@interface Door : NSObject <NSCopying>
+@property (nonatomic, strong) NSString *name;
+- (void)open:(int)x;
+@end
+
+@protocol Shutter <NSObject>
+- (void)shut;
+@end
+
+static inline int twice(int x) {
+  return 2 * x;
+}
+"""
+    found = {(one.kind, one.symbol) for one in chunk_code("s", "Door.h", text, 900)}
+    assert found == {("module", "<module>"), ("class", "Door"), ("class", "Shutter"), ("function", "twice")}
+    assert {one.symbol for one in chunk_code("s", "a.h", "struct door {\n  int x;\n};\n", 900)} == {"door"}
+
+
+def test_words_of_newer_swift_cost_no_name() -> None:
+    text = """actor Door {
+  nonisolated(unsafe) static var doors: [4 of Int] = [1, 2, 3, 4]
+  func open(_ x: sending Int) throws(Jammed) -> Int {
+    return unsafe x
+  }
+  isolated deinit {
+    shut()
+  }
+  consuming func shut() {
+    close()
+  }
+}
+struct Row<let n: Int> {
+  func first() -> Int {
+    return n
+  }
+}
+"""
+    chunks = list(chunk_code("s", "a.swift", text, 900))
+    symbols = [one.symbol for one in chunks]
+    assert {"Door", "Door.open", "Door.deinit", "Door.shut", "Row", "Row.first"} <= set(symbols)
+    lines = text.split("\n")
+    assert all(one.text == "\n".join(lines[one.start_line - 1 : one.end_line]) for one in chunks)

@@ -21,6 +21,25 @@ PIECES = (
     *('"""', "'''", "r", "U", "def f():", "class A(", "):", ":", "\n", "\n\n", "    ", "\t", "\x0b", "\u2028", "\r"),
     *("#", "##", "# ", "#!", "//", "///", "//!", "/*", "/**", "*/", " * ", "--", "-", "@param", "@", "!", ". "),
     *(
+        "(*",
+        "*)",
+        "<#",
+        "#>",
+        "#=",
+        "=#",
+        "--[[",
+        "--[[--",
+        "]]",
+        "%",
+        "%% ",
+        "#'",
+        '"',
+        "=head2 a",
+        "=cut",
+        "\\brief ",
+    ),
+    *("@doc ", "@doc", "~S", "~s", "@brief ", "\\", "\\a", ".SYNOPSIS", "</summary>", "<summary>", "<", ">", "def"),
+    *(
         "word",
         "Word",
         "HTTPServer",
@@ -39,14 +58,40 @@ PARTS = st.one_of(
     st.sampled_from(["src", "lib", "__init__.py", "a.b.py", ".py", "..", ".", "", "HTTPServer.java", "x.pyi"]),
     st.text(max_size=12).map(lambda text: text.replace("/", "")),
 )
-PATHS = st.lists(PARTS, min_size=1, max_size=6).map("/".join)
+SUFFIXES = st.sampled_from(["", "", ".py", ".ex", ".jl", ".cs", ".r", ".lua"])
+PATHS = st.tuples(st.lists(PARTS, min_size=1, max_size=6).map("/".join), SUFFIXES).map("".join)
 KINDS = st.sampled_from(["module", "class", "function", "method", "section", "record", ""])
 
 
-@settings(max_examples=500)
+@settings(max_examples=800)
 @given(path=PATHS, symbol=st.one_of(TEXTS, st.just("<module>")), text=TEXTS, kind=KINDS)
 def test_strange_text_is_named_alike(path: str, symbol: str, text: str, kind: str) -> None:
     assert expected_name(path, symbol, text, kind) == (name_text(path, symbol, text, kind) or "")
+
+
+SAID = {
+    ".r": "#' Opens it. Now.\n#' @export\nopen_it <- function(a) {\n  a\n}",
+    ".erl": "%% @doc Opens it. Now.\n-spec open(term()) -> term().\nopen(X) ->\n  X.",
+    ".ex": '@spec open(t) :: t\n@doc since: "1.0"\n@doc """\nOpens it. Now.\n"""\ndef open(a) do\n  a\nend',
+    ".exs": '@doc ~S"Opens it."\ndef open(a) do\n  a\nend',
+    ".jl": '"""\n    open(a)\n\nOpens it. Now.\n"""\nfunction open(a)\n  a\nend',
+    ".ml": "(** Opens it. Now. *)\nlet open_it x =\n  x",
+    ".lua": "--- Opens it. Now.\n-- @param a b\nfunction open(a)\n  return a\nend",
+    ".LUA": "--[[--\nOpens\nit.\n]]\nfunction open(a)\n  return a\nend",
+    ".graphql": '"""\nOpens it.\n"""\ntype Door {\n  id: ID!\n}',
+    ".cs": "/// <summary>\n/// Opens <b>it</b>\n/// </summary>\n/// <param name='x'>y</param>\nvoid Open(int x) {\n}",
+    ".cpp": "/**\n * \\brief Opens it\n * \\param x y\n */\nint open(int x) {\n}",
+    ".sol": "/// @notice Opens it. Now.\n/// @param x y\nfunction open(uint x) {\n}",
+    ".ps1": "<#\n.SYNOPSIS\nOpens it. Now.\n#>\nfunction Open-It {\n}",
+    ".pl": "=head2 open\n\nOpens it. Now.\n\n=cut\n\nsub open {\n}",
+}
+
+
+@pytest.mark.parametrize("suffix", SAID)
+def test_what_stands_above_a_definition_is_in_its_name(suffix: str) -> None:
+    for read in (name_text, expected_name):
+        assert " ".join((read(f"a{suffix}", "open", SAID[suffix], "function") or "").split()) == "a open: Opens it"
+        assert read(f"a{suffix}", "a", SAID[suffix], "module") == "a", "above a whole file stands its licence"
 
 
 def chunks_of(kind: str, folder: Path, include: tuple[str, ...] = ()) -> list[Chunk]:

@@ -1,0 +1,137 @@
+"""Faults planted in titles are found by a second reading that renders nothing; what the chunker makes of any heading,
+however strange, is none."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xtr_assets.core.chunking import chunk_text, markdown
+from xtr_assets.core.chunking.headings import titled
+from xtr_assets.core.ids import chunk_id
+from xtr_assets.core.types import Chunk
+from xtr_assets.pipeline.gate.source_agrees import check
+from xtr_assets.pipeline.gate.text_evidence import lines_of, section_faults
+from xtr_assets_tests.pipeline.gate.conftest import Plant, World
+from xtr_assets_tests.pipeline.gate.test_source_agrees import in_file
+
+PAGE = """\
+# <a name="top"></a>The **guide** of [tools](https://example.org/tools)
+
+one
+
+## `load` and save {#load}
+
+two
+
+## [2.0](https://example.org/2.0) - Named & plain
+
+three
+"""
+RST_PAGE = """\
+The :mod:`json` module
+======================
+
+one
+
+Use ``load`` and :ref:`save <saving>`
+-------------------------------------
+
+two
+"""
+
+FAULTS: dict[str, Callable[[str], str]] = {
+    "titles keep their marks": lambda raw: titled(raw),
+    "targets stay": lambda raw: raw.replace("](", " ").replace("[", "").replace(")", ""),
+    "words of links are lost": lambda raw: raw.split("[")[0].strip() + raw.rpartition(")")[2],
+    "the first word alone": lambda raw: raw.replace("`", "").split()[-1],
+    "nothing is left": lambda raw: "",
+    "in capitals": lambda raw: raw.upper(),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_the_titles_of_markdown_is_found(world: World, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    world.write("guide/marked.md", PAGE if fault != "nothing is left" else "# The guide\n\none\n")
+    assert check(world.build()).passed
+    monkeypatch.setattr(markdown, "markdown_words", lambda raw, *_: FAULTS[fault](raw))
+    found = check(world.build(full=True))
+    assert not found.passed and "marked.md" in str(found.details["faults"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("json module", ":mod:`json` module"),
+        ("save", "saving"),
+        ("load and save", "save"),
+        ("load", "``load``"),
+        ("Use ", ""),
+    ],
+)
+def test_a_fault_in_the_titles_of_restructuredtext_is_found(world: World, plant: Plant, wrong: tuple[str, str]) -> None:
+    world.write("guide/marked.rst", RST_PAGE)
+    assert check(world.build()).passed
+
+    def change(held: list[Chunk]) -> list[Chunk]:
+        return [_called(one, one.symbol.replace(*wrong)) for one in held]
+
+    plant(in_file("marked.rst", change))
+    found = check(world.build(full=True))
+    assert not found.passed and "marked.rst" in found.summary
+
+
+def _called(one: Chunk, symbol: str) -> Chunk:
+    number = chunk_id(one.source, one.path, symbol, 0, one.part)
+    return dataclasses.replace(one, symbol=symbol, title=symbol, chunk_id=number)
+
+
+# What opens, closes or hides something in a heading, and what only looks so.
+MARKS = (
+    *("a", "b c", "`", "``", "*", "**", "_", "__", "[", "]", "(", ")", "<", "</a>", '<a name="x">', ">"),
+    *(" > ", "\\", "&amp;", "&lt;", "&", "{#id}", "{.x}", "{", "}", "!", "![alt](u)", "[x](y)", "[x](y z)"),
+    *("[r]", "[r][]", "[q][r]", "#", "~~", "http://x.y", "<http://x.y>", "<T>", "<int, b>", "\u00e9"),
+    *("\u6f22\u5b57", "<!-- c -->", "[^1]", "[a [b](c) d](e)", "<br>", "[#](#x)", "\U0001f517"),
+    *("ab" * 60, "word " * 50),
+)
+RST_MARKS = (
+    *("a", "b c", "`", "``", "*", "**", "_", "__", ":mod:`x`", ":ref:`t <u>`", "`t <u>`_", "`t`_", "word_"),
+    *("word__", "[1]_", "\\", "\\ ", "<", ">", ":", "``a``", "*b*", "~", "`~a.b.c`", ":class:`~a.b.c`"),
+    *(":f:`!x`", "(", ")", "\u00e9", "\u6f22\u5b57", "_`t`", "`r`:role:", "|x|", "|x|_"),
+    *("ab" * 60, "word " * 50),
+)
+
+
+def _document(marks: Sequence[str], rst: bool) -> st.SearchStrategy[str]:
+    said = st.lists(st.sampled_from(marks), min_size=1, max_size=7).map(lambda parts: "".join(parts).strip())
+    heading = st.tuples(said, st.sampled_from("=-~" if rst else ["===", "---", "#", "##", "####"]), st.booleans())
+
+    def written(one: tuple[str, str, bool]) -> str:
+        said, sign, text = one
+        if rst:
+            sign = sign * max(4, 2 * len(said))
+        line = f"{sign} {said}" if sign[0] == "#" else f"{said}\n{sign}"
+        return f"{line}\n" + ("\nbody text\n\n" if text else "")
+
+    return st.lists(heading, min_size=1, max_size=4).map(
+        lambda them: "".join(map(written, them)) + "\n[r]: http://d/e\n"
+    )
+
+
+@settings(max_examples=400)
+@given(
+    st.one_of(
+        _document(MARKS, rst=False).map(lambda t: (t, "a.md")),
+        _document(RST_MARKS, rst=True).map(lambda t: (t, "a.rst")),
+    )
+)
+def test_whatever_headings_hold_both_readings_agree(document: tuple[str, str]) -> None:
+    text, path = document
+    chunks = chunk_text("s", path, text, 700, "rst" if path.endswith(".rst") else "markdown")
+    rows = [
+        {**{field.name: getattr(one, field.name) for field in dataclasses.fields(one)}, "metadata": "{}"}
+        for one in chunks
+    ]
+    assert list(section_faults(path, lines_of(text), rows)) == []
