@@ -112,7 +112,9 @@ def built(project: Path, config: Path | None = None) -> dict[str, Any]:
     seen: dict[str, Any] = {}
 
     def work(index: Any, instance: Any, **more: Any) -> Any:
-        return seen.update(name=index.name, home=Path(os.environ[HOME_VARIABLE]), root=instance.root_directory, **more)
+        return seen.update(
+            name=index.name, home=Path(os.environ[HOME_VARIABLE]), root=instance().root_directory, **more
+        )
 
     run_here(config, work, quiet=True)
     return seen

@@ -153,7 +153,10 @@ MUTANTS = (
     Mutant(
         "chunk ids of the row before",
         "hydration",
-        replaced("search.reader:_chunk_ids", lambda original: lambda one: np.roll(original(one), 1)),
+        replaced(
+            "search.reader:OpenGeneration._chunk_ids",
+            lambda original: lambda self, one: np.roll(original(self, one), 1),
+        ),
         WHOLE | ITSELF,
         serves=True,
     ),
