@@ -15,6 +15,7 @@ from time import monotonic
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.search.loaders import Place, open_any
 from xtr_assets.search.searcher import Searcher
+from xtr_assets.server.index_place import GONE, is_gone, unpublished
 from xtr_assets.server.limits import RETRY_AFTER
 from xtr_assets.server.problem import Problem, busy
 from xtr_assets.server.worker_leases import WorkerLeases
@@ -100,8 +101,8 @@ class HostedIndex:
         """The warehouse, for what its files alone say. Raises Problem while they are gone: what serves holds its own
         open, and answers on."""
         place = self.warehouse()
-        if _is_gone(place):
-            raise Problem(503, GenerationError.__name__, f"index {self.name!r} answers, but {_GONE}")
+        if is_gone(place):
+            raise Problem(503, GenerationError.__name__, f"index {self.name!r} answers, but {GONE}")
         return place
 
     def published(self) -> int | None:
@@ -232,7 +233,7 @@ class HostedIndex:
         self.warehouse().follow(self._stopping.is_set)
         number, serving = self.published(), self.serving
         if number is None:
-            self.problem = _unpublished(self.warehouse())
+            self.problem = unpublished(self.warehouse())
             return False
         if number == serving:
             self.problem = None
@@ -320,9 +321,8 @@ class HostedIndex:
         """Close what nobody uses and no lease keeps; of leases the latest few count."""
         now = monotonic()
         with self._lock:
-            old = [
-                (self._until(number, held), number) for number, held in self._held.items() if held is not self._serving
-            ]
+            others = [(number, held) for number, held in self._held.items() if held is not self._serving]
+            old = [(self._until(number, held), number) for number, held in others]
             kept = {number for until, number in sorted(old)[-KEPT:] if until > now}
             gone = [number for _, number in old if number not in kept and not self._held[number].users]
             closed = [self._held.pop(number) for number in gone]
@@ -348,21 +348,3 @@ def _warm(searcher: Searcher) -> None:
     searcher.search_batch(WARM_UP, 10, "dense" if searcher.arriving else "hybrid")
     with searcher.opened(arriving=True) as opened:
         opened.open_explanations()
-
-
-_GONE = "its folder is gone or empty: it was moved, or its disk is not mounted; it is followed again once back"
-
-
-def _is_gone(place: Place) -> bool:
-    try:
-        return not any(place.root.iterdir())
-    except OSError:
-        return True
-
-
-def _unpublished(place: Place) -> str:
-    if _is_gone(place):
-        return _GONE
-    if isinstance(place, PartSet):
-        return "nothing is published; `xtr-assets parts publish` lets the parts serve together"
-    return "nothing is published; `xtr-assets build` publishes a generation that passes its checks"

@@ -12,10 +12,13 @@ from xtr_assets_tests.defs.conftest import Project
 
 @pytest.fixture
 def told() -> Iterator[list[int]]:
-    """The signals that a handler of the caller was told of: one for SIGTERM, that returns."""
+    """The signals that a handler of the caller was told of: one for SIGTERM, that returns. SIGINT is
+    Python's own, which a worker of the tests ignores."""
     came: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield came
+    signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, before)
 
 
