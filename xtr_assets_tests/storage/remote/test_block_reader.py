@@ -152,6 +152,7 @@ def test_who_fills_the_cache_waits_for_who_asks(there: FolderBucket, tmp_path: P
     assert filling.is_alive() and not seen
     going.set()
     filling.join(30)
+    asking.join(30)
     assert not filling.is_alive() and sorted(map(str, seen)) == sorted([str(DATA[:10]), "False"])
     assert traffic.wait(lambda: True) is True
 
