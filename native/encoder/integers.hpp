@@ -96,13 +96,28 @@ inline void integer_rows(int count, const Unit* a, std::int64_t a_stride, const 
   }
 }
 
+// Whether a set multiplies tiles: it lays rows and panels out itself, has a product of its own (amx/engine.cpp), and has to
+// be configured for a pass of so many rows.
+template <typename J>
+constexpr bool kTiled = requires { typename J::Configured; };
+template <typename J, bool = kTiled<J>>
+struct Configuration {
+  struct Type {
+    explicit Type(int) {}
+  };
+};
+template <typename J>
+struct Configuration<J, true> {
+  using Type = typename J::Configured;
+};
+
 // Rows as integers, and what a unit of each is worth.
 struct Rows {
   Buffer<Unit> units;
   Buffer<float> scales, kept;
-  // The last store of a row may pass its end.
+  // The last store of a row may pass its end; tiles have whole numbers of rows and of channels.
   Rows(const Model& m, std::size_t count)
-      : units(count * (m.inner > m.hidden ? m.inner : m.hidden) / 2 + 64),
+      : units((count + 15) / 16 * 16 * (((m.inner > m.hidden ? m.inner : m.hidden) + 63) / 64 * 64) / 2 + 64),
         scales(count),
         kept((m.inner > m.hidden ? m.inner : m.hidden) + 64) {}
 };
@@ -110,23 +125,27 @@ struct Rows {
 // m rows times the matrix; take(row, rows, column, block [rows, wide registers]) gets each block of the result.
 template <typename J, typename Take>
 inline void integer_product(const Linear& linear, const Rows& rows, int m, Take take) {
-  constexpr int width = J::wide * J::lanes;
-  alignas(64) float block[J::wide_rows * width];
-  const Integers& own = linear.integers;
-  const int small = own.small_units, wide = own.wide_units, units = small + wide;
-  const Unit* a = rows.units.data();
-  const float* scales = rows.scales.data();
-  // Tiles of like height: one of two rows at the end would read a panel as long as one of twelve.
-  const int tiles = (m + J::wide_rows - 1) / J::wide_rows, step = (m + tiles - 1) / tiles;
-  for (int column = 0; column < linear.out; column += width) {
-    const Unit* panel = linear.panels.data() + static_cast<std::int64_t>(column) * units;
-    const std::int32_t* first = own.first.data() + column;
-    const float* columns = own.scales.data() + column;
-    for (int row = 0; row < m; row += step) {
-      const int count = least(step, m - row);
-      integer_rows<J, J::wide, J::wide_rows>(count, a + static_cast<std::int64_t>(row) * units, units, panel, width,
-                                             small, wide, first, columns, scales + row, block, width);
-      take(row, count, column, block);
+  if constexpr (kTiled<J>) {
+    J::product(linear, rows, m, take);
+  } else {
+    constexpr int width = J::wide * J::lanes;
+    alignas(64) float block[J::wide_rows * width];
+    const Integers& own = linear.integers;
+    const int small = own.small_units, wide = own.wide_units, units = small + wide;
+    const Unit* a = rows.units.data();
+    const float* scales = rows.scales.data();
+    // Tiles of like height: one of two rows at the end would read a panel as long as one of twelve.
+    const int tiles = (m + J::wide_rows - 1) / J::wide_rows, step = (m + tiles - 1) / tiles;
+    for (int column = 0; column < linear.out; column += width) {
+      const Unit* panel = linear.panels.data() + static_cast<std::int64_t>(column) * units;
+      const std::int32_t* first = own.first.data() + column;
+      const float* columns = own.scales.data() + column;
+      for (int row = 0; row < m; row += step) {
+        const int count = least(step, m - row);
+        integer_rows<J, J::wide, J::wide_rows>(count, a + static_cast<std::int64_t>(row) * units, units, panel, width,
+                                               small, wide, first, columns, scales + row, block, width);
+        take(row, count, column, block);
+      }
     }
   }
 }
@@ -170,7 +189,12 @@ inline void as_integers(const Linear& linear, const float* from, int m, Rows& ro
     const float step = small_step > wide_step ? small_step + 0.0f * wide_step : wide_step + 0.0f * small_step;
     const auto inverse = J::all(step > kLeast ? 1.0f / step : 0.0f);
     rows.scales.data()[r] = step > kLeast ? step : 0.0f * step;
-    char* to = reinterpret_cast<char*>(rows.units.data() + static_cast<std::int64_t>(r) * units);
+    char* to;
+    if constexpr (kTiled<J>) {
+      to = J::row(rows.units.data(), r, units);
+    } else {
+      to = reinterpret_cast<char*>(rows.units.data() + static_cast<std::int64_t>(r) * units);
+    }
     for (int i = 0; i < own.small_count; i += J::lanes) J::store_small(to, i, J::mul(J::load_floats(kept + i), inverse));
     to += static_cast<std::int64_t>(own.small_units) * sizeof(Unit);
     const auto limit = J::all(own.limit), least_value = J::all(-own.limit);
@@ -227,6 +251,7 @@ template <typename J>
 void integer_forward(const Model& m, const std::int32_t* ids, const std::int64_t* starts, int texts, float* const* states) {
   const int tokens = static_cast<int>(starts[texts] - starts[0]);
   if (!tokens) return;
+  [[maybe_unused]] const typename Configuration<J>::Type configured(tokens);
   const int block = block_rows<J>(tokens);
   Room<J> room(m, tokens, longest_of(starts, texts), least(block, tokens));
   Rows rows(m, least(block, tokens));
@@ -321,6 +346,7 @@ void pack_integers(const float* weights, int out, int in, const std::vector<int>
   own.small_count = in - own.wide_count;
   own.small_units = own.small_count / J::small;
   own.wide_units = own.wide_count / 2;
+  if constexpr (kTiled<J>) own.wide_units = (own.wide_count + 63) / 64 * 32;
   own.most = 127.0f;
   own.limit = own.small_count ? 32000.0f : kWideMost;
   own.scales = Buffer<float>(out);
@@ -332,6 +358,10 @@ void pack_integers(const float* weights, int out, int in, const std::vector<int>
   for (int column = 0; column < out; ++column) {
     pack_row(weights + static_cast<std::int64_t>(column) * in, in, own, column, row.data());
     own.first.data()[column] = J::first(own.first.data()[column]);
+    if constexpr (kTiled<J>) {
+      J::pack_column(row.data(), in, column, units, into.panels.data());
+      continue;
+    }
     Unit* to = into.panels.data() + static_cast<std::int64_t>(column / width) * width * units + column % width;
     const std::int16_t* from = row.data();
     for (int u = 0; u < own.small_units; ++u, to += width, from += J::small) *to = J::small_unit(from);

@@ -14,7 +14,7 @@ std::vector<const Engine*> known_engines() {
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
   if (__builtin_cpu_is("intel")) std::swap(brain, pairs);
 #endif
-  return xtr::supported({brain, pairs, avx512_engine(), avx2_int16_engine(), avx2_engine(), neon_bf16_engine(),
+  return xtr::supported({amx_int16_engine(), brain, pairs, avx512_engine(), avx2_int16_engine(), avx2_engine(), neon_bf16_engine(),
                          neon_engine(), &scalar_engine(), &scalar_int16_engine(), avx512_int8_engine(),
                          avx2_int8_engine(), &scalar_int8_engine()});
 }

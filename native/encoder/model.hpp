@@ -101,6 +101,7 @@ struct Engine {
 };
 
 // Null where the processor, or the compiler, lacks the instructions.
+const Engine* amx_int16_engine();
 const Engine* avx512_bf16_engine();
 const Engine* avx512_engine();
 const Engine* avx512_int16_engine();

@@ -149,6 +149,62 @@ double bound(const char* precision) {
   return name == "fp32" ? 1e-5 : name == "int16" ? 0.005 : name == "bf16" ? 0.08 : 0.3;
 }
 
+// What an engine makes of weights, the states of every layer; texts of the given lengths one after another.
+Numbers states_of(const encoder::Engine& engine, const Weights& weights, const std::vector<int>& lengths) {
+  const encoder::Model model = packed(engine, weights);
+  std::vector<std::int32_t> ids;
+  std::vector<std::int64_t> starts{0};
+  for (int length : lengths) {
+    for (int i = 0; i < length; ++i) ids.push_back((7 * i + length) % kWords);
+    starts.push_back(static_cast<std::int64_t>(ids.size()));
+  }
+  std::vector<Numbers> found(kLayers + 1, Numbers(ids.size() * kHidden, NAN));
+  std::vector<float*> places;
+  for (Numbers& one : found) places.push_back(one.data());
+  engine.forward(model, ids.data(), starts.data(), static_cast<int>(lengths.size()), places.data());
+  Numbers all;
+  for (const Numbers& one : found) all.insert(all.end(), one.begin(), one.end());
+  return all;
+}
+
+// Every channel of a row is 8,191 or -8,191, and of a matrix's rows some have sums of the last of 31 bits, some one weight
+// that takes all 16, some weights whose low byte is 0, 127, 128 or 255.
+Weights extremes(Weights w) {
+  for (encoder::Norm& norm : w.norms) {
+    for (int i = 0; i < kHidden; ++i) norm.weight[i] = 0, norm.bias[i] = i % 3 ? 1.0f : -1.0f;
+  }
+  for (Matrix& matrix : w.matrices) {
+    for (int o = 0; o < matrix.out; ++o) {
+      for (int i = 0; i < matrix.in; ++i) {
+        float& one = matrix.weights[o * matrix.in + i];
+        const float sign = i % 3 ? 1.0f : -1.0f;
+        if (o % 5 == 0) one = sign;
+        if (o % 5 == 1) one = -sign;
+        if (o % 5 == 2) one = i == o % matrix.in ? 1.0f : 0.0f;
+        if (o % 5 == 3) one = i == o % matrix.in ? -32000.0f : static_cast<float>(std::vector{0, 127, 128, 255}[i % 4]);
+      }
+    }
+  }
+  return w;
+}
+
+// Tiles have the bits of registers, where this processor has both.
+void tiles_are_registers(const Weights& weights) {
+  const encoder::Engine *tiles = encoder::amx_int16_engine(), *registers = encoder::avx512_int16_engine();
+  if (!tiles || !registers) {
+    std::printf("no tiles here: their bits were not compared\n");
+    return;
+  }
+  std::vector<std::vector<int>> sets{{80, 80, 80}, {3, 0, 40, 1, 17}, {80, 33}};
+  for (int length = 1; length <= 66; ++length) sets.push_back({length});
+  for (const Weights& one : {weights, extremes(weights)}) {
+    for (const auto& lengths : sets) {
+      const std::string texts = std::to_string(lengths.size()) + " texts, the first of " + std::to_string(lengths[0]);
+      CHECK(test::same(states_of(*tiles, one, lengths), states_of(*registers, one, lengths)), texts.c_str());
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -180,5 +236,6 @@ int main() {
     std::printf("%s: %.2g apart\n", engine->name, apart);
     CHECK(apart <= bound(engine->precision), engine->name);
   }
+  tiles_are_registers(weights);
   return test::finish("forward_test");
 }
