@@ -102,7 +102,7 @@ struct Tiles : Integer {
       dp_su<1, 4, 7>();
       // Of a short text the weights are what is waited for, and a read of a tile asks for them too late.
 #pragma GCC unroll 32
-      for (int line = 0; line < step; line += 64) _mm_prefetch(b + step + line, _MM_HINT_T0);
+      for (int line = 0; line < step; line += 64) _mm_prefetch(b + 2 * step + line, _MM_HINT_T0);
       between(s);
     }
     write<0>(sums[0]), write<1>(sums[1]), write<2>(sums[2]);
