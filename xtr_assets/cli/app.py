@@ -1,8 +1,10 @@
 """The typer application: what is common to every command. No heavy import here: `--help` answers in half a second."""
 
 import atexit
+import errno
 import gc
 import os
+import resource
 import sys
 import threading
 from pathlib import Path
@@ -17,6 +19,9 @@ from xtr_assets.core.errors import ConfigError, PublishRefused, XtrAssetsError
 
 # Objects made between two looks for garbage: 10 MB or so of small ones. At 50,000 the looks were 4 % of a small build.
 GC_THRESHOLD = 200_000
+
+# A build holds some hundred files open. macOS begins with a soft limit of 256, Linux with 1,024.
+WANTED_FILES = 1024
 
 FAILED = 1
 WRONG_USE = 2
@@ -40,7 +45,13 @@ def _line(error: Exception) -> str:
     """One line: what an error says, or its name where it says nothing (`assert`-like errors of libraries)."""
     if isinstance(error, PublishRefused):
         return str(error)
-    return " ".join(str(error).split()) or type(error).__name__
+    said = " ".join(str(error).split()) or type(error).__name__
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
+            return f"{said}; raise the limit of open files, `ulimit -n {WANTED_FILES}`"
+        cause = cause.__cause__
+    return said
 
 
 app = typer.Typer(
@@ -107,6 +118,8 @@ UPKEEP = "Upkeep"
 
 def main() -> None:
     """The entry point of the command `xtr-assets`."""
+    _standing_streams()
+    _enough_files()
     # Imports and Dagster make millions of objects that live until the end: a collection every 700 of them looks through
     # them again and again, a fifth of a small build.
     gc.set_threshold(GC_THRESHOLD, 20, 20)
@@ -119,6 +132,25 @@ def main() -> None:
     except SystemExit as ended:
         _leave(ended)
         raise
+
+
+def _standing_streams() -> None:
+    """Open the standard streams that whoever started us had closed (`>&-`): the next file that is opened would have
+    the number of one, and a library that writes there would write into it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # The lowest number that is free is this one.
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _enough_files() -> None:
+    """Raise the soft limit of open files to WANTED_FILES, as far as the hard one goes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(WANTED_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _leave(ended: SystemExit) -> None:

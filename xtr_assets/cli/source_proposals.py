@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.json_document import read_json
@@ -14,7 +15,8 @@ from xtr_assets.sources.file_scan import is_warehouse
 
 DOCUMENT_SUFFIXES = (".html", ".htm", ".xhtml", ".docx", ".pdf")
 TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst", ".ipynb", *DOCUMENT_SUFFIXES)
-RECORD_SUFFIXES = (".jsonl", ".parquet")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+RECORD_SUFFIXES = (".jsonl", ".ndjson", *PARQUET_SUFFIXES)
 # What the extra `documents` brings.
 READERS = ("docx", "lxml", "pypdfium2", "selectolax")
 
@@ -29,7 +31,7 @@ MOST_RECORD_FILES = 5
 MOST_LINE_CHARS = 4 << 20
 
 ID_FIELDS = ("_id", "id", "doc_id", "docid", "uuid", "key")
-TEXT_FIELDS = ("text", "body", "content", "abstract", "passage", "description")
+TEXT_FIELDS = ("text", "body", "content", "abstract", "passage", "description", "message")
 TITLE_FIELDS = ("title", "name", "headline", "subject")
 
 # BEIR's names: questions to measure with. As a source each of them would find itself.
@@ -83,7 +85,7 @@ def propose(folder: Path) -> Proposals:
     for path in records[:MOST_RECORD_FILES]:
         proposal = _records(path, folder, {str(p.fields["name"]) for p in sources})
         if proposal is None:
-            notes.append(f"{path.relative_to(folder)} has no field that is known for an id and a text: add it by hand")
+            notes.append(_unknown(path, folder))
         else:
             sources.append(proposal)
     if len(records) > MOST_RECORD_FILES:
@@ -168,18 +170,44 @@ def _records(path: Path, folder: Path, taken: set[str]) -> Proposal | None:
     return Proposal(fields, f"records with the fields {', '.join(columns)}")
 
 
+def _unknown(path: Path, folder: Path) -> str:
+    """What to do about a record file of which no source is proposed."""
+    shown, columns = path.relative_to(folder), _columns(path)
+    if not columns:
+        return f"{shown} begins with no record that can be read: a JSON object a line, in UTF-8, or Parquet"
+    lacking = [
+        f"for {what}" for what, known in (("an id", ID_FIELDS), ("a text", TEXT_FIELDS)) if not _first(known, columns)
+    ]
+    fields = ", ".join(columns)
+    return f"{shown} has no field that is known {' and '.join(lacking)}: add it by hand; its fields are {fields}"
+
+
 def _columns(path: Path) -> list[str]:
-    """The fields of a record file, by its first record or its schema; none where it cannot be read."""
+    """The fields of a record file that JSON holds, by its first record or its schema; none where it cannot be read."""
     try:
-        if path.suffix.lower() == ".parquet":
+        if path.suffix.lower() in PARQUET_SUFFIXES:
             from pyarrow.parquet import read_schema
 
-            return [str(name) for name in read_schema(path).names]
-        with path.open(encoding="utf-8") as file:
+            return [str(field.name) for field in read_schema(path) if not _holds_bytes(field.type)]
+        # A byte order mark is no part of the first record, here as in the source.
+        with path.open(encoding="utf-8-sig") as file:
             first = read_json(file.readline(MOST_LINE_CHARS))
         return list(first) if isinstance(first, dict) else []
     except (OSError, ValueError, RecursionError):
         return []
+
+
+def _holds_bytes(kind: Any) -> bool:
+    """Whether a type of Arrow is bytes, or has some in it: metadata is JSON, which has none."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return _holds_bytes(kind.value_type)
+    if types.is_nested(kind):
+        return any(_holds_bytes(kind.field(number).type) for number in range(kind.num_fields))
+    return any(
+        one(kind) for one in (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, types.is_binary_view)
+    )
 
 
 def _first(known: tuple[str, ...], columns: list[str]) -> str | None:

@@ -12,6 +12,10 @@ from pathlib import Path
 
 from xtr_assets.core.errors import CorruptFile, StorageError
 
+# Of a file that is read whole: manifests, histories, snapshots. A snapshot of a million files has 200 MB. A sparse file
+# of an archive from elsewhere takes no disk, and would take all memory.
+MOST_WHOLE_BYTES = 1 << 30
+
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
@@ -47,13 +51,16 @@ def read_regular(path: Path, name: str) -> bytes:
     """The bytes of a file, and of nothing else: a pipe would never come to an end, a link may lead to anything.
 
     FileNotFoundError where there is nothing; CorruptFile(name, ...) where something else stands there, or cannot be
-    read.
+    read, or is larger than what is read whole.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 raise CorruptFile(name, "a file", "a pipe or a device in its place")
+            if status.st_size > MOST_WHOLE_BYTES:
+                raise CorruptFile(name, f"at most {MOST_WHOLE_BYTES:,} bytes", f"{status.st_size:,} bytes")
             return file.read()
     except FileNotFoundError:
         raise

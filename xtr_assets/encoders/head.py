@@ -131,4 +131,5 @@ class TrainedHead:
         np.subtract(states[WORDS], self.center, out=parts[:, 0])
         for place, layer in enumerate(self.layers[1:], 1):
             parts[:, place] = states[layer]
-        return unit_rows(unit_rows(parts).reshape(rows, -1) @ self.matrix)
+        # Not -1 for the width: windows of bare punctuation keep no row, and numpy derives no width from nothing.
+        return unit_rows(unit_rows(parts).reshape(rows, len(self.matrix)) @ self.matrix)

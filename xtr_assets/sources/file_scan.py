@@ -38,10 +38,12 @@ def list_files(root: Path, globs: Globs) -> Listing:
 
     A folder is walked once, under its real name if that lies below the root: symbolic links to folders come last, in
     order of name, and one that leads to a folder already seen is not followed. So loops end, and no file is listed
-    twice on account of a linked folder. Links to files are files. A warehouse below the root is passed over.
+    twice on account of a linked folder. Links to files are files. A warehouse below the root is passed over, and so is
+    a link to a folder that the root lies in: `up -> ..` would make everything around a source a part of it, and a
+    link to `/`, as the root file systems of containers have some, the whole machine.
     """
     listing = Listing()
-    seen: set[tuple[int, int]] = set()
+    seen = folders_around(root)
     links: list[str] = []
     _walk(root, "", globs, listing, seen, links)
     while links:
@@ -88,6 +90,18 @@ def _walk(root: Path, start: str, globs: Globs, listing: Listing, seen: set[tupl
                 listing.files.append(relative)
             elif globs.passes_over(relative):
                 listing.other.append(relative)
+
+
+def folders_around(root: Path) -> set[tuple[int, int]]:
+    """Device and inode of the folders that the root lies in."""
+    found: set[tuple[int, int]] = set()
+    for folder in root.resolve().parents:
+        try:
+            status = folder.stat()
+        except OSError:  # One that is closed to us is none that a link could lead through.
+            continue
+        found.add((status.st_dev, status.st_ino))
+    return found
 
 
 def is_warehouse(names: Collection[str]) -> bool:

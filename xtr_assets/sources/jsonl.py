@@ -1,6 +1,6 @@
 """JSON lines, one at a time: memory is bounded by the longest line."""
 
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 
 from xtr_assets.core.json_document import NameTwice, read_json
@@ -15,6 +15,11 @@ def read_jsonl(file: SourceFile) -> Iterator[Row | InvalidRecord]:
     """
     with file.open() as stream:
         for number, line in enumerate(stream, 1):
+            if number == 1 and line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+                # UTF-32 begins so, too, on most machines. Lines of either would end within a letter.
+                detail = "it begins with the byte order mark of UTF-16 or UTF-32; write it as UTF-8"
+                yield InvalidRecord(0, "no-records", detail)
+                return
             stripped = (line.removeprefix(BOM_UTF8) if number == 1 else line).strip()
             if not stripped:
                 continue

@@ -41,8 +41,19 @@ def canonical_json(fields: Mapping[str, Any], line: int) -> str:
         if not written.isascii():
             written.encode("utf-8")
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidRecord(line, "invalid-record", f"metadata cannot be written as JSON: {error}") from error
+        held = f"`{_unwritable(fields)}` of the metadata cannot be written as JSON: {error}"
+        raise InvalidRecord(line, "invalid-record", f"{held}; leave it out of `metadata`") from error
     return written
+
+
+def _unwritable(fields: Mapping[str, Any]) -> str:
+    """The first field that JSON cannot hold."""
+    for name, value in fields.items():
+        try:
+            _ENCODER.encode(_plain(value)).encode("utf-8")
+        except (TypeError, ValueError, RecursionError):
+            return name
+    return next(iter(fields))  # A name of a field, and no value.
 
 
 def _plain(value: Any) -> Any:

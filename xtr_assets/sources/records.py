@@ -1,5 +1,6 @@
 """Records: one JSON object a line, or the rows of a Parquet file. One record is one chunk, or several if it is long."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -38,10 +39,10 @@ class Records(FileSource):
     def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         # Ids as the chunk_ids they make: 8 bytes of content each, so that millions fit in memory.
         seen: set[int] = set()
-        refused, first = 0, ""
+        refused: Counter[str] = Counter()
         for row in self.rows(file):
             if isinstance(row, InvalidRecord):
-                refused, first = refused + 1, first or row.detail
+                _count(refused, row.detail)
                 yield self.refuse(path, row.line, row.reason, row.detail)
                 if row.reason == "no-records":
                     return
@@ -49,7 +50,7 @@ class Records(FileSource):
             try:
                 chunks = list(self._chunks(path, row))
             except InvalidRecord as error:
-                refused, first = refused + 1, first or error.detail
+                _count(refused, error.detail)
                 yield self.refuse(path, error.line, error.reason, error.detail)
                 continue
             if chunks[0].chunk_id in seen:
@@ -59,8 +60,7 @@ class Records(FileSource):
             seen.add(chunks[0].chunk_id)
             yield from chunks
         if not seen:
-            said = f"none of its {refused} records can be used: {first}" if refused else "it holds no record"
-            yield self.refuse(path, 0, "no-records", f"{said} ({file.size} bytes)")
+            yield self.refuse(path, 0, "no-records", f"{_none_of(refused)} ({file.size} bytes)")
 
     def rows(self, file: SourceFile) -> Iterator[Row | InvalidRecord]:
         """The records of a file in order, and what is none."""
@@ -104,6 +104,24 @@ class Records(FileSource):
                 text=piece,
                 metadata=metadata,
             )
+
+
+# Details quote values: of a file of millions that are all wrong in their own way so many are told apart.
+_MOST_DETAILS = 256
+_OTHERS = ""
+
+
+def _count(refused: Counter[str], detail: str) -> None:
+    refused[detail if detail in refused or len(refused) < _MOST_DETAILS else _OTHERS] += 1
+
+
+def _none_of(refused: Counter[str]) -> str:
+    """Why a file holds no record: by what most of them were refused, not by what the first one happened to lack."""
+    if not refused:
+        return "it holds no record"
+    detail, count = max(refused.items(), key=lambda one: (one[0] != _OTHERS, one[1]))
+    share = "" if count == refused.total() else f" ({count} of them, the others for other reasons)"
+    return f"none of its {refused.total()} records can be used: {detail}{share}"
 
 
 def _identifier(values: Mapping[str, Any], name: str, line: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from stat import S_ISDIR
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from xtr_assets.sources.file_scan import RACY_NS, is_warehouse
+from xtr_assets.sources.file_scan import RACY_NS, folders_around, is_warehouse
 from xtr_assets.sources.globs import Globs
 
 try:
@@ -55,7 +55,8 @@ def tree_stamp(root: Path, globs: Globs, now_ns: int) -> str | None:
     """
     digest = hashlib.blake2b(digest_size=16)
     look = look_into if _listing is None or _listing.ABI != ABI else _listing.look_into
-    seen: set[bytes] = set()
+    # What a scan does not enter, a look need not: below a link to `/` lies the machine.
+    seen = {array("Q", place).tobytes() for place in folders_around(root)}
     newest = 0
     waiting = [""]
     try:

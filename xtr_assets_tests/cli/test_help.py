@@ -1,13 +1,19 @@
+import errno
 import io
 import json
+import os
+import shlex
 import subprocess
 import sys
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from xtr_assets.cli import app
+from xtr_assets.cli.app import Commands
 from xtr_assets.cli.console import emit
+from xtr_assets.core.errors import XtrAssetsError
 
 HEAVY = ("torch", "transformers", "dagster", "faiss", "numba", "numpy", "pandas", "pyarrow", "duckdb", "pydantic")
 
@@ -60,6 +66,59 @@ def test_a_command_waits_for_its_threads() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("written late\n")
+
+
+def test_a_closed_standard_stream_is_no_fault_and_no_file_takes_its_number() -> None:
+    """`>&-` and `<&-`, as some supervisors start what they watch."""
+    reading, writing = os.pipe()
+    code = (
+        "import atexit, os, sys\n"
+        "from xtr_assets.cli import main\n"
+        "null = os.stat(os.devnull).st_rdev\n"
+        f"atexit.register(lambda: os.write({writing}, bytes([os.fstat(n).st_rdev == null for n in range(3)])))\n"
+        "sys.argv = ['xtr-assets', '--version']\n"
+        "main()\n"
+    )
+    closed = shlex.join([sys.executable, "-c", code]) + " <&- >&- 2>&-"
+    done = subprocess.run(["sh", "-c", closed], pass_fds=[writing], check=False)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as told:
+        assert (done.returncode, told.read()) == (0, b"\x01\x01\x01")
+
+
+def test_a_command_may_open_the_files_that_it_needs() -> None:
+    """The soft limit is raised: that of macOS is 256, with which a build would end."""
+    code = (
+        "import atexit, resource as r, sys\n"
+        "from xtr_assets.cli import main\n"
+        "hard = r.getrlimit(r.RLIMIT_NOFILE)[1]\n"
+        "r.setrlimit(r.RLIMIT_NOFILE, (64, hard))\n"
+        "least = 1024 if hard == r.RLIM_INFINITY else min(1024, hard)\n"
+        "atexit.register(lambda: print(r.getrlimit(r.RLIMIT_NOFILE) == (least, hard)))\n"
+        "sys.argv = ['xtr-assets', '--version']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"
+
+
+def test_too_many_open_files_says_what_to_raise() -> None:
+    """In whatever an error of a step is wrapped."""
+    failing = typer.Typer(cls=Commands)
+
+    @failing.command()
+    def build() -> None:
+        raise XtrAssetsError("step x: too many") from OSError(errno.EMFILE, "Too many open files")
+
+    @failing.command()
+    def other() -> None:
+        raise XtrAssetsError("step x: no space") from OSError(errno.ENOSPC, "No space left on device")
+
+    said = [CliRunner().invoke(failing, [name]).stderr for name in ("build", "other")]
+    assert said == [
+        "error: step x: too many; raise the limit of open files, `ulimit -n 1024`\n",
+        "error: step x: no space\n",
+    ]
 
 
 @pytest.mark.parametrize(("encoding", "written"), [("utf-8", "é \u2603"), ("latin-1", "\\u2603"), ("ascii", "\\u00e9")])

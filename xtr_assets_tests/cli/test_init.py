@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from xtr_assets.cli import app
 from xtr_assets.cli.source_proposals import propose
 from xtr_assets.config import load_config
+from xtr_assets.core.types import Chunk
 from xtr_assets.sources import open_source
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -155,12 +156,42 @@ def test_what_is_not_installed_is_told_where_files_need_it(tmp_path: Path, monke
     ] * 2
 
 
-@pytest.mark.parametrize("line", ["", "no json", "[1]", '{"number": 3}'])
-def test_records_without_a_known_id_and_text_are_left_to_the_user(tmp_path: Path, line: str) -> None:
-    (tmp_path / "odd.jsonl").write_text(line + "\n")
+NO_RECORD = "begins with no record that can be read: a JSON object a line, in UTF-8, or Parquet"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", NO_RECORD),
+        (b"no json", NO_RECORD),
+        (b"[1]", NO_RECORD),
+        ('{"id": 1, "text": "a"}'.encode("utf-16"), NO_RECORD),
+        (b'{"n": 3}', "has no field that is known for an id and for a text: add it by hand; its fields are n"),
+        (b'{"id": 3, "n": "a"}', "has no field that is known for a text: add it by hand; its fields are id, n"),
+        (b'{"n": 3, "text": "a"}', "has no field that is known for an id: add it by hand; its fields are n, text"),
+    ],
+)
+def test_records_without_a_known_id_and_text_are_left_to_the_user(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "odd.jsonl").write_bytes(content + b"\n")
     found = propose(tmp_path)
     assert found.sources == []
-    assert found.notes == ["odd.jsonl has no field that is known for an id and a text: add it by hand"]
+    assert found.notes == [f"odd.jsonl {said}"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.parquet", "a.pq"])
+def test_every_file_of_records_that_a_source_reads_is_proposed_and_gives_its_chunks(tmp_path: Path, name: str) -> None:
+    """Also where a program of another system wrote it: a byte order mark, lines that end with a return, bytes."""
+    if "json" in name:
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + b'{"id": 1, "message": "it failed", "level": "warn"}\r\n')
+    else:
+        held = pa.array([{"raw": b"\xff"}])
+        kinds = {"blob": pa.array([b"\xff\x00"]), "held": held, "listed": pa.array([[b"\xff"]]), "level": ["warn"]}
+        pq.write_table(pa.table({"id": [1], "message": ["it failed"], **kinds}), tmp_path / name)
+    assert not propose(tmp_path).unread
+    assert run(app, ["init", str(tmp_path)]).exit_code == 0
+    (config,) = load_config(tmp_path / "xtr.yaml").sources
+    (chunk,) = open_source(config).read(name)
+    assert isinstance(chunk, Chunk) and (chunk.text, chunk.metadata) == ("it failed", '{"level":"warn"}')
 
 
 def test_documents_are_proposed_as_text(tmp_path: Path) -> None:

@@ -34,6 +34,13 @@ def exact() -> Encoder:
     return open_encoder(MiniLmConfig(precision="fp32", head=HEAD))
 
 
+def test_windows_of_bare_punctuation_have_no_tokens_and_end_nothing() -> None:
+    """As the rules of a wide table are: no token of the last windows is kept."""
+    found = open_encoder(MiniLmConfig(head=HEAD)).encode_documents(["alpha " + "= " * 1500])
+    assert found.offsets.tolist() == [0, 1] and found.windows == 1
+    assert np.isfinite(found.tokens.astype("f4")).all() and np.isfinite(found.embeddings.astype("f4")).all()
+
+
 def test_embeddings_equal_those_of_the_published_recipe(exact: Encoder) -> None:
     transformers = pytest.importorskip("transformers")
     folder = locate_minilm().weights.parent

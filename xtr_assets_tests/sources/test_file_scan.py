@@ -9,6 +9,7 @@ from xtr_assets.core.errors import ConfigError, SourceError
 from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.core.files import sha256_file
 from xtr_assets.core.types import Quarantined
+from xtr_assets.pipeline.gate.folder_evidence import folder_of
 from xtr_assets.sources import file_scan
 from xtr_assets_tests.sources.conftest import Opener, refusals, write
 
@@ -64,6 +65,24 @@ def test_loops_of_links_end_and_no_folder_is_walked_twice(tmp_path: Path, opened
     (outside / "back").symlink_to(root, target_is_directory=True)
     (root / "file.py").symlink_to(outside / "b.py")
     assert list(opened("python", path=root).scan("lib", {})) == ["file.py", "linked/b.py", "pkg/a.py"]
+
+
+def test_a_link_to_what_the_source_lies_in_is_not_followed(tmp_path: Path, opened: Opener) -> None:
+    """`up -> ..` makes no neighbour a part of the source, and no link by way of /proc the whole machine."""
+    root = tmp_path / "project" / "root"
+    write(root, "a.py")
+    write(root.parent, "beside.py")
+    write(tmp_path, "above.py")
+    (root / "up").symlink_to("..")
+    (root / "far").symlink_to(tmp_path)
+    (root / "machine").symlink_to("/")
+    if Path("/proc/self/root").exists():
+        (root / "process").symlink_to("/proc/self/root")
+    (tmp_path / "named").symlink_to(root)
+    for path in (root, tmp_path / "named"):
+        source = opened("python", path=path)
+        assert list(source.scan("lib", {})) == ["a.py"]
+        assert list(folder_of(source.config).files) == ["a.py"]
 
 
 def test_what_cannot_be_read_is_listed_and_quarantined_and_the_rest_goes_on(tmp_path: Path, opened: Opener) -> None:

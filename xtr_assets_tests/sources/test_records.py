@@ -15,11 +15,16 @@ from hypothesis import strategies as st
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources import open_source
+from xtr_assets.sources.base import Source
 from xtr_assets_tests.sources.conftest import Opener, chunks, refusals, write
 
 
 def lines(*records: Any) -> str:
     return "".join(f"{record if isinstance(record, str) else json.dumps(record)}\n" for record in records)
+
+
+def details(source: Source, path: str) -> list[str]:
+    return [one.detail for one in source.read(path) if isinstance(one, Quarantined)]
 
 
 def test_a_beir_corpus_gives_one_chunk_a_record(tmp_path: Path, opened: Opener) -> None:
@@ -222,7 +227,31 @@ def test_no_parquet_value_ends_a_build(kind: pa.DataType, data: bytes, column: s
 
 def test_metadata_that_json_cannot_hold_is_refused(tmp_path: Path, opened: Opener) -> None:
     pq.write_table(pa.table({"_id": [1], "text": ["a"], "blob": [b"\xff"]}), tmp_path / "a.parquet")
-    assert refusals(opened("records", metadata=("blob",)), "a.parquet") == [(1, "invalid-record"), (0, "no-records")]
+    source = opened("records", metadata=("blob",))
+    assert refusals(source, "a.parquet") == [(1, "invalid-record"), (0, "no-records")]
+    assert "`blob` of the metadata cannot be written as JSON" in details(source, "a.parquet")[0]
+
+
+def test_a_file_of_no_record_says_why_most_of_them_are_none(tmp_path: Path, opened: Opener) -> None:
+    """The first record lacks a text, which is nobody's trouble; all the others have bytes among their metadata."""
+    texts = [None, *(f"text {number}" for number in range(400))]
+    pq.write_table(pa.table({"_id": range(401), "text": texts, "blob": [b"\xff"] * 401}), tmp_path / "a.parquet")
+    said = details(opened("records", metadata=("blob",)), "a.parquet")[-1]
+    assert said.startswith("none of its 401 records can be used: `blob` of the metadata cannot be written as JSON")
+    assert "(400 of them, the others for other reasons)" in said
+    write(tmp_path, "b.jsonl", lines({"_id": "a"}, *({"_id": str(n), "text": n} for n in range(1000))))
+    said = details(opened("records"), "b.jsonl")[-1]
+    assert said.startswith("none of its 1001 records can be used: `") and len(said) < 200
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_json_lines_of_another_encoding_say_so(tmp_path: Path, opened: Opener, encoding: str) -> None:
+    content = ("\ufeff" if encoding == "utf-16-be" else "") + lines(
+        {"_id": "a", "text": "b"}, {"_id": "c", "text": "d"}
+    )
+    (tmp_path / "a.jsonl").write_bytes(content.encode(encoding))
+    (said,) = details(opened("records"), "a.jsonl")
+    assert said == "it begins with the byte order mark of UTF-16 or UTF-32; write it as UTF-8"
 
 
 @pytest.mark.parametrize("field", ["id", "text", "title", "metadata"])

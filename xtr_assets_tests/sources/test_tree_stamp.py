@@ -120,6 +120,16 @@ def test_a_link_to_a_folder_above_ends(root: Path) -> None:
     assert stamp(root) is not None
 
 
+def test_what_the_source_lies_in_is_no_part_of_it(root: Path) -> None:
+    """As a scan does not go there: below a link to `/` a look would walk the machine, at each tick."""
+    (root / "deep" / "up").symlink_to("../..")
+    (root / "machine").symlink_to("/")
+    (root.parent / "neighbour").mkdir()
+    before = stamp(root)
+    (root.parent / "neighbour" / "other.md").write_text("of nobody's concern")
+    assert before is not None and stamp(root) == before
+
+
 def test_a_source_that_is_one_file(root: Path) -> None:
     before = stamp(root / "a.md")
     assert before is not None

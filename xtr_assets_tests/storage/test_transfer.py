@@ -1,6 +1,7 @@
 """A generation travels as one folder and answers the same where it arrives."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,25 @@ def test_a_damaged_file_of_an_import_changes_nothing_whichever_it_is(built: Ware
             target.import_generation(built.root)
         flip(path, one.bytes - 1)
         assert everything(target.root) == before, name
+    forget_digests()
+    assert texts(target.import_generation(built.root)) == ["f one", "g two"]
+
+
+def test_a_file_that_would_fill_the_memory_is_refused_by_its_size(built: Warehouse, tmp_path: Path) -> None:
+    """A sparse file of an archive takes no disk, and whoever reads it whole takes what its size says."""
+    target = Warehouse.create(tmp_path / "target")
+    before, size = everything(target.root), 1 << 42
+    layout = built.layout
+    read = [built.root / name for name in built.generation(2).manifest.files]
+    tried = [*read, layout.manifest(2), layout.history, layout.published, layout.warehouse_json]
+    for path in tried:
+        held = path.stat().st_size
+        os.truncate(path, size)
+        forget_digests()
+        with pytest.raises(StorageError, match=r"4,?398,?046,?511,?104"):
+            target.import_generation(built.root)
+        os.truncate(path, held)
+        assert everything(target.root) == before, path
     forget_digests()
     assert texts(target.import_generation(built.root)) == ["f one", "g two"]
 

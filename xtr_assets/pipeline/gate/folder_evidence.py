@@ -83,7 +83,8 @@ def before(time_ns: int, looked_ns: int) -> bool:
 
 
 def folder_of(config: SourceConfig) -> Folder:
-    """Walk. A folder is entered once, under its real name before that of a link; links to files are files."""
+    """Walk. A folder is entered once, under its real name before that of a link; links to files are files. What the
+    source lies in is no part of it, whatever link leads there."""
     patterns = PathPatterns(config)
     root = config.folder
     links = [one for one in (root, *root.parents) if one.is_symlink()]
@@ -118,7 +119,7 @@ def _enter(
         relative, above = stack.pop()
         folder = found.root / relative
         real = os.path.realpath(folder)
-        if real in entered:
+        if real in entered or (relative and _holds(folder, found.root)):
             continue
         entered.add(real)
         if relative and _keeps_generations(folder):
@@ -145,6 +146,14 @@ def _enter(
                     found.files[path] = max(here, *times)
             except OSError:
                 continue
+
+
+def _holds(folder: Path, root: Path) -> bool:
+    """Whether the source lies below a folder. Asked of the system: names below /proc lead to `/` and are none of it."""
+    try:
+        return any(folder.samefile(above) for above in Path(os.path.realpath(root)).parents)
+    except OSError:
+        return False
 
 
 def _keeps_generations(folder: Path) -> bool:
