@@ -114,7 +114,8 @@ def test_what_comes_between_the_looks_at_two_shards_is_no_fault(world: World, mo
     assert found.details["shards_looked_at"] == 6
     monkeypatch.undo()
     # The next build takes them in.
-    assert check(session := world.build()).passed
+    session = world.build()
+    assert check(session).passed
     held = {path for one in session.draft.snapshots().values() for path in one.files}
     assert {path.name for path in came} <= held
 
