@@ -81,7 +81,7 @@ TONGUES = {
     ".lua": "--- {said}\n-- @param value any\nfunction {name}(value)\n  return '{words}'\nend",
     ".jl": '"""\n    {name}(value)\n\n{said}\n"""\nfunction {name}(value)\n    return "{words}"\nend',
     ".ps1": "<#\n.SYNOPSIS\n{said}\n#>\nfunction {name} {{\n  return '{words}'\n}}",
-    ".go": "// {said}\nfunc {name}(value int) string {{\n\treturn \"{words}\"\n}}",
+    ".go": '// {said}\nfunc {name}(value int) string {{\n\treturn "{words}"\n}}',
     ".rb": "# {said}\ndef {name}(value)\n  '{words}'\nend",
     ".sql": "-- {said}\nCREATE FUNCTION {name}() RETURNS text AS $$ SELECT '{words}' $$ LANGUAGE sql;",
 }

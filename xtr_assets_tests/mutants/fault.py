@@ -170,7 +170,7 @@ def fitting(original: Any, new: Any) -> Any:
     except (TypeError, ValueError):
         return new
     every = [one for one in asked.parameters.values() if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-    # What may be left out as well: some caller gives it, and a source takes the TypeError for a file that cannot be read.
+    # What may be left out as well: some caller gives it, and a source says of the TypeError that a file is unreadable.
     positional, by_name = _arguments(every)
     own.bind(*positional, **by_name)
     return new

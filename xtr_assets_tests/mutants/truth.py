@@ -134,7 +134,15 @@ def text_of(row: Row) -> str:
 
 # What stands before the first sentence of what is said of a definition, by the suffix.
 _STARRED = r"/\*\* "
-_ABOVE = {".py": '"""', ".r": "#' ", ".lua": "--- ", ".jl": r"\)\n\n", ".ps1": r"\.SYNOPSIS\n", ".go": "// ", ".rb": "# "}
+_ABOVE = {
+    ".py": '"""',
+    ".r": "#' ",
+    ".lua": "--- ",
+    ".jl": r"\)\n\n",
+    ".ps1": r"\.SYNOPSIS\n",
+    ".go": "// ",
+    ".rb": "# ",
+}
 _ABOVE[".sql"] = "-- "
 
 
