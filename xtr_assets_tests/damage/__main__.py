@@ -1,5 +1,5 @@
-"""`python -m xtr_assets_tests.damage [--trials 2000] [--seed 0] [--legs both] [--exported]`: files of every kind
-damaged, and what came of it."""
+"""`python -m xtr_assets_tests.damage [--trials 2000] [--seed 0] [--legs both] [--exported] [--cold] [--wide]`:
+files of every kind damaged, and what came of it."""
 
 import argparse
 import faulthandler
@@ -15,6 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from xtr_assets.index.late import centroids
+from xtr_assets_tests.damage.cold import attempt_cold, make_store
 from xtr_assets_tests.damage.stock import make_stock
 from xtr_assets_tests.damage.trial import Outcome, Verdict, attempt
 
@@ -29,6 +31,10 @@ def main(words: list[str]) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first trial; one alone with --trials 1")
     parser.add_argument("--legs", choices=("both", "dense", "tokens"), default="both", help="which the warehouse has")
     parser.add_argument("--exported", action="store_true", help="damage an export, and import it")
+    parser.add_argument(
+        "--cold", action="store_true", help="damage a store that an empty cache reads by ranges, or early/"
+    )
+    parser.add_argument("--wide", action="store_true", help="numbers of centroids of 32 bits")
     parser.add_argument("--kind", help="this kind of file alone")
     given = parser.parse_args(words)
     started, outcomes = time.monotonic(), []
@@ -37,9 +43,16 @@ def main(words: list[str]) -> int:
         # What a host remembers of files that it read is not for the next trial.
         os.environ["XTR_ASSETS_CACHE"] = str(folder / "cache")
         (folder / "world").mkdir()
+        if given.wide:
+            # As if there were more centroids than 16 bits count.
+            centroids.NARROW_CENTROIDS = 2
         stock = make_stock(folder / "world", given.legs)
+        store = make_store(stock, folder / "store") if given.cold else folder
         for trial in range(given.first, given.first + given.trials):
-            outcome = attempt(stock, given.seed, trial, folder, kind=given.kind, exported=given.exported)
+            if given.cold:
+                outcome = attempt_cold(stock, store, given.seed, trial, folder)
+            else:
+                outcome = attempt(stock, given.seed, trial, folder, kind=given.kind, exported=given.exported)
             outcomes.append(outcome)
             if outcome.bad:
                 print(outcome, flush=True)

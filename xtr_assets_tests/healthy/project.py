@@ -14,10 +14,13 @@ import pyarrow.parquet as pq
 from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets_tests.asset_project import FolderReader
 from xtr_assets_tests.git_project import GIT, Repository
+from xtr_assets_tests.healthy.marked import FIELDS, TONGUES, headed, odd_metadata, told, typed_columns
 from xtr_assets_tests.healthy.papers import SUFFIXES, printable, write_document
 from xtr_assets_tests.healthy.writing import LANGUAGES, MANNERS, Language, Manner, Writer, modules
 
-Kind = Literal["jsonl", "parquet", "python", "markdown", "plain", "documents", "git", "asset"]
+Kind = Literal[
+    "jsonl", "parquet", "python", "markdown", "plain", "documents", "git", "asset", "marked", "tongues", "odd"
+]
 KINDS: tuple[Kind, ...] = ("jsonl", "parquet", "python", "markdown", "plain")
 # How many projects have documents besides (HTML, DOCX, PDF, notebooks), so many texts at most (a page takes 10 ms),
 # and so many a file, so that few texts are of several forms.
@@ -26,6 +29,8 @@ DOCUMENTS_SHARE, MOST_DOCUMENTS, DOCUMENT_TEXTS = 0.4, 400, 8
 GIT_SHARE = 0.3
 # How many have an upstream asset besides, each file of which is a partition.
 ASSET_SHARE = 0.2
+# How many have headings with marks, code of many languages, or records with metadata of every type besides.
+MARKED_SHARE = TONGUES_SHARE = ODD_SHARE = 0.25
 Step = Literal["add", "delete", "change", "rename", "shift", "duplicate", "compact"]
 STEPS: tuple[Step, ...] = ("add", "delete", "change", "rename", "shift", "duplicate", "compact")
 # Texts of one file: a change of one file is then a small one.
@@ -55,12 +60,14 @@ class Shape:
         documents: list[Kind] = ["documents"] * (random.Random(f"papers {seed}").random() < DOCUMENTS_SHARE)
         repository: list[Kind] = ["git"] * (GIT and random.Random(f"git {seed}").random() < GIT_SHARE)
         upstream: list[Kind] = ["asset"] * (random.Random(f"asset {seed}").random() < ASSET_SHARE)
+        besides: dict[Kind, float] = {"marked": MARKED_SHARE, "tongues": TONGUES_SHARE, "odd": ODD_SHARE}
+        more = [kind for kind, share in besides.items() if random.Random(f"{kind} {seed}").random() < share]
         return cls(
             seed=seed,
             size=round(math.exp(draw.uniform(0, math.log(most)))),
             language=draw.choice(LANGUAGES),
             manner=draw.choices(MANNERS, (5, 1, 1, 2, 2, 1))[0],
-            kinds=(*sorted(draw.sample(KINDS, draw.choice((1, 1, 2, 3)))), *documents, *repository, *upstream),
+            kinds=(*sorted(draw.sample(KINDS, draw.choice((1, 1, 2, 3)))), *documents, *repository, *upstream, *more),
             shards=draw.choice((1, 1, 1, 2, 4)),
             queries=draw.choice((0, 0, 0, 20, 300)),
             steps=tuple(draw.choices(STEPS, (4, 2, 3, 1, 2, 2, 2), k=draw.randint(1, 3))),
@@ -95,12 +102,14 @@ class Project:
     @property
     def config(self) -> IndexConfig:
         kinds = {"jsonl": "records", "parquet": "records", "python": "python", "git": "git", "asset": "asset"}
+        kinds |= {"tongues": "code", "odd": "records"}
         sources = [
             {
                 "name": kind,
                 "kind": kinds.get(kind, "text"),
                 "asset" if kind == "asset" else "path": kind,
                 "shards": self.shape.shards,
+                **({"metadata": list(FIELDS)} if kind == "odd" else {}),
             }
             for kind in self.shape.kinds
         ]
@@ -146,21 +155,36 @@ class Project:
         stem = self.folder / kind / f"f{self._number:04d}"
         # A repository holds code and text, file by file.
         kind = ("python", "markdown")[self._number % 2] if kind == "git" else kind
+        # Metadata is of lines and of tables.
+        odd = kind == "odd"
         # An asset gives tables and lists of records.
-        kind = ("parquet", "jsonl")[self._number % 2] if kind == "asset" else kind
+        kind = ("parquet", "jsonl")[self._number % 2] if kind in ("asset", "odd") else kind
         if kind == "python":
             stem.with_suffix(".py").write_text(self._module(texts), "utf-8")
         elif kind == "markdown":
             stem.with_suffix(".md").write_text("\n\n".join(self._section() for _ in range(texts)) + "\n", "utf-8")
+        elif kind == "marked":
+            suffix = (".md", ".rst")[self._number % 2]
+            parts = (headed(self.random, self._line, self.writer.text, suffix) for _ in range(texts))
+            stem.with_suffix(suffix).write_text("\n\n".join(parts) + "\n", "utf-8")
+        elif kind == "tongues":
+            suffix = TONGUES[self._number % len(TONGUES)]
+            names = (f"f{self._number}_{number}" for number in range(texts))
+            parts = (told(self.random, name, self.writer.text, suffix) for name in names)
+            stem.with_suffix(suffix).write_text("\n".join(parts) + "\n", "utf-8")
         elif kind == "documents":
             self._write_document(stem.with_suffix(SUFFIXES[self._number % len(SUFFIXES)]), texts)
         elif kind == "plain":
             stem.with_suffix(".txt").write_text("\n\n".join(self.writer.text() for _ in range(texts)) + "\n", "utf-8")
         elif kind == "jsonl":
-            lines = (json.dumps(self._record(number), ensure_ascii=False) for number in range(texts))
+            lines = (
+                json.dumps(self._record(number, odd_metadata if odd else None), ensure_ascii=False)
+                for number in range(texts)
+            )
             stem.with_suffix(".jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
         else:
-            pq.write_table(pa.Table.from_pylist([self._record(n) for n in range(texts)]), stem.with_suffix(".parquet"))
+            rows = [self._record(number, typed_columns if odd else None) for number in range(texts)]
+            pq.write_table(pa.Table.from_pylist(rows), stem.with_suffix(".parquet"))
 
     def _write_document(self, path: Path, texts: int) -> None:
         """Titles and texts; no PDF where its font lacks letters."""
@@ -168,9 +192,13 @@ class Project:
         letters = "".join(title + text for title, text in parts)
         write_document(path if path.suffix != ".pdf" or printable(letters) else path.with_suffix(".htm"), parts)
 
-    def _record(self, number: int) -> dict[str, str]:
+    def _line(self) -> str:
+        return " ".join(self.writer.title().split())
+
+    def _record(self, number: int, fields: Callable[..., dict[str, Any]] | None) -> dict[str, Any]:
         text = self.writer.text()
         return {
+            **({} if fields is None else fields(self.random, lambda: self.writer.words(1)[0])),
             "_id": f"{self._number}-{number}",
             "title": self.writer.title(),
             "text": text if text.strip() else "none",
@@ -221,6 +249,9 @@ class Project:
         elif path.suffix == ".py":
             text = path.read_text("utf-8")
             path.write_text(f"{text}\n\ndef changed_{self.random.randrange(10**6)}():\n    return 'changed'\n", "utf-8")
+        elif path.suffix in TONGUES:
+            said = told(self.random, f"changed_{self.random.randrange(10**6)}", self.writer.text, path.suffix)
+            path.write_text(f"{path.read_text('utf-8')}\n{said}\n", "utf-8")
         else:
             path.write_text(f"{path.read_text('utf-8')}\n\n{self.writer.text()}\n", "utf-8")
 
@@ -230,7 +261,7 @@ class Project:
 
     def _shift(self) -> None:
         """Lines move, and nothing else."""
-        files = self.files(".py", ".md", ".txt", ".jsonl")
+        files = self.files(".py", ".md", ".txt", ".jsonl", ".rst", ".go", ".rs")
         for path in self.random.sample(files, min(len(files), 5)):
             path.write_text("\n\n" + path.read_text("utf-8"), "utf-8")
 

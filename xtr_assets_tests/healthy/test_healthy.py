@@ -49,7 +49,19 @@ def test_a_seed_decides_everything() -> None:
     shapes = [Shape.of(seed, 20_000) for seed in range(200)]
     assert {one.language for one in shapes} == {"en", "de", "zh", "ja", "th", "ar", "emoji", "mixed"}
     assert {one.manner for one in shapes} == {"prose", "permutations", "one", "duplicates", "real", "names"}
-    kinds = {"jsonl", "parquet", "python", "markdown", "plain", "documents", "asset", *(["git"] if GIT else [])}
+    kinds = {
+        "jsonl",
+        "parquet",
+        "python",
+        "markdown",
+        "plain",
+        "documents",
+        "asset",
+        "marked",
+        "tongues",
+        "odd",
+        *(["git"] if GIT else []),
+    }
     assert {kind for one in shapes for kind in one.kinds} == kinds
     assert {one.queries for one in shapes} == {0, 20, 300}
     assert min(one.size for one in shapes) < 5 and max(one.size for one in shapes) > 15_000

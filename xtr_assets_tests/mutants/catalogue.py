@@ -4,6 +4,7 @@ from contextlib import nullcontext
 
 from xtr_assets_tests.mutants.fault import Mutant
 from xtr_assets_tests.mutants.places import (
+    counted,
     derived,
     encodings,
     evidence,
@@ -15,6 +16,7 @@ from xtr_assets_tests.mutants.places import (
     seams,
     serving,
     sources,
+    wording,
     words,
 )
 
@@ -31,6 +33,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *passage.MUTANTS,
     *words.MUTANTS,
     *seams.MUTANTS,
+    *wording.MUTANTS,
+    *counted.MUTANTS,
 )
 
 

@@ -1,5 +1,5 @@
 """The corpus that faults are planted in: functions, classes, Markdown, notebooks, records, a repository; its change.
-Where a fault is one of documents, HTML, DOCX and PDF besides.
+Where a fault is one of documents, HTML, DOCX and PDF besides, pages whose headings have marks, and more languages.
 
 Everything a chunk can carry stands in it: titles (methods, sections, records), metadata, letters beyond ASCII, texts
 that stand twice, records that are split, a file that moves, lines that only move, a file whose size does not change.
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets_tests.git_project import GIT, Repository
-from xtr_assets_tests.mutants.document_file import write_document
+from xtr_assets_tests.mutants.document_file import TONGUES, write_document, write_marked, write_tongue
 
 # The encoder at its defaults, for which the package has a canary.
 CONFIG = """
@@ -162,10 +162,27 @@ def papers_of(folder: Path, seed: int, names: Iterable[str]) -> None:
         write_document(folder, name, parts)
 
 
+def told_of(folder: Path, seed: int, number: int) -> None:
+    """Pages whose headings have marks, and a file of each language."""
+    words = Words(seed)
+    for suffix in (".markdown", ".rst"):
+        # Titles of letters alone: a mark between them is one.
+        titles = [(_plain(words, topic), _plain(words, topic + 1)) for topic in range(8)]
+        parts = [(*pair, words.sentence(14, topic)) for topic, pair in enumerate(titles)]
+        write_marked(folder, f"marked{number}{suffix}", parts)
+    for topic, suffix in enumerate(TONGUES):
+        functions = [(words.name(topic), words.sentence(7, topic), " ".join(words.some(8, topic))) for _ in range(3)]
+        write_tongue(folder, f"tongue{number}{suffix}", functions)
+
+
+def _plain(words: Words, topic: int) -> str:
+    return " ".join(one for one in words.some(6, topic) if one.isascii())
+
+
 def write_corpus(
     folder: Path, recipe: str = "auto", seed: int = 1, modules: int = 18, *, papers: bool = False
 ) -> Corpus:
-    """The healthy corpus of generation 1: about 480 chunks, 30 more with documents."""
+    """The healthy corpus of generation 1: about 480 chunks, 67 more with documents."""
     words = Words(seed)
     for name in ("code", "guide", "scripts", "tickets"):
         (folder / name).mkdir(parents=True)
@@ -187,6 +204,8 @@ def write_corpus(
     pq.write_table(pa.Table.from_pylist(tickets[120:]), folder / "tickets/c.parquet")
     if papers:
         papers_of(folder, seed + 60, ("a.pdf", "b.pdf", "a.docx", "b.docx", "a.html"))
+        told_of(folder, seed + 50, 0)
+        commit(folder)
     return Corpus(folder, recipe, papers)
 
 
@@ -218,6 +237,8 @@ def change(corpus: Corpus, seed: int = 2, tickets: int = 24) -> None:
     if corpus.papers:
         # Two come, and one is another one now.
         papers_of(folder, seed + 60, ("c.pdf", "c.docx", "b.pdf", "b.html"))
+        told_of(folder, seed + 50, 1)
+        commit(folder)
 
 
 def commit(folder: Path) -> None:

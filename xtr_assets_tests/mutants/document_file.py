@@ -1,4 +1,5 @@
-"""A document of parts, and beside it what it says: the oracle reads that, and no parser takes part."""
+"""A document of parts, and beside it what it says: the oracle reads that, and no parser takes part. So do pages whose
+headings have marks, and files of languages that say above a definition what it does, each in its own way."""
 
 import json
 from collections.abc import Sequence
@@ -28,6 +29,65 @@ def write_document(folder: Path, name: str, parts: Sequence[tuple[str, str]]) ->
         body = [line for title, text in parts for line in (f"<h1>{title}</h1>", f"<p>{text}</p>")]
         path.write_text("\n".join([*HEAD, *body]) + "</body></html>", "utf-8")
         chunks = [_section(len(HEAD) + 1 + 2 * at, *part) for at, part in enumerate(parts)]
+    _tell(folder, name, chunks)
+
+
+def write_marked(folder: Path, name: str, parts: Sequence[tuple[str, str, str]]) -> None:
+    """Sections of Markdown or reStructuredText, (first words, last words, text) each: headings with marks."""
+    lines: list[str] = []
+    chunks = []
+    for number, (first, last, text) in enumerate(parts):
+        if name.endswith(".rst"):
+            marked, title = (one.format(first, last) for one in _RST[number % len(_RST)])
+            own = [marked, "=" * len(marked), "", text]
+        else:
+            marked, title = (one.format(first, last) for one in _MARKDOWN[number % len(_MARKDOWN)])
+            own = [f"# {marked}", "", text]
+        section = {"symbol": title, "kind": "section", "lines": [len(lines) + 1, len(lines) + len(own)], "title": title}
+        chunks.append({**section, "text": "\n".join(own)})
+        lines += [*own, ""]
+    (folder / "guide" / name).write_text("\n".join(lines), "utf-8")
+    _tell(folder, name, chunks)
+
+
+def write_tongue(folder: Path, name: str, functions: Sequence[tuple[str, str, str]]) -> None:
+    """Functions of one of TONGUES, by the suffix: (name, sentence, words of the body) each."""
+    form, lines, chunks = TONGUES[Path(name).suffix], list[str](), []
+    for function, sentence, words in functions:
+        own = form.format(name=function, said=sentence, words=words).split("\n")
+        section = {"symbol": function, "kind": "function", "lines": [len(lines) + 1, len(lines) + len(own)]}
+        chunks.append({**section, "source": "scripts", "title": "", "text": "\n".join(own)})
+        lines += [*own, ""]
+    (folder / "scripts" / name).write_text("\n".join(lines), "utf-8")
+    _tell(folder, name, chunks)
+
+
+# How a heading is written, and what a reader sees of it.
+_MARKDOWN = (
+    ("**{}** and `{}`", "{} and {}"),
+    ("[{}](https://example.org/target#aside) {} {{#own-id}}", "{} {}"),
+    ("*{}* \\* {} [#](#permalink)", "{} * {}"),
+    ('<a name="anchor"></a>{} <kbd>{}</kbd>', "{} {}"),
+)
+_RST = (
+    (":mod:`!{}` --- *{}*", "{} --- {}"),
+    ("The :ref:`{} <a-target>`, ``{}``", "The {}, {}"),
+    ("**{}** and `{} <https://example.org>`_", "{} and {}"),
+    (":class:`~package.{}` {}", "{} {}"),
+)
+# A function with what is said of it.
+TONGUES = {
+    ".r": "#' {said}\n#'\n#' @export\n{name} <- function(value) {{\n  told <- '{words}'\n  told\n}}",
+    ".lua": "--- {said}\n-- @param value any\nfunction {name}(value)\n  return '{words}'\nend",
+    ".jl": '"""\n    {name}(value)\n\n{said}\n"""\nfunction {name}(value)\n    return "{words}"\nend',
+    ".ps1": "<#\n.SYNOPSIS\n{said}\n#>\nfunction {name} {{\n  return '{words}'\n}}",
+    ".go": '// {said}\nfunc {name}(value int) string {{\n\treturn "{words}"\n}}',
+    ".rb": "# {said}\ndef {name}(value)\n  '{words}'\nend",
+    ".sql": "-- {said}\nCREATE FUNCTION {name}() RETURNS text AS $$ SELECT '{words}' $$ LANGUAGE sql;",
+}
+
+
+def _tell(folder: Path, name: str, chunks: Sequence[dict[str, Any]]) -> None:
     told = folder / TOLD
     known = json.loads(told.read_bytes()) if told.exists() else {}
     told.write_text(json.dumps({**known, name: chunks}, ensure_ascii=False), "utf-8")

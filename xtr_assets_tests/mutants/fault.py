@@ -170,12 +170,9 @@ def fitting(original: Any, new: Any) -> Any:
     except (TypeError, ValueError):
         return new
     every = [one for one in asked.parameters.values() if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-    try:
-        own.bind(*_arguments(every)[0], **_arguments(every)[1])
-    except TypeError:
-        # What may be left out is left out by some callers.
-        needed = _arguments([one for one in every if one.default is one.empty])
-        own.bind(*needed[0], **needed[1])
+    # What may be left out as well: some caller gives it, and a source says of the TypeError that a file is unreadable.
+    positional, by_name = _arguments(every)
+    own.bind(*positional, **by_name)
     return new
 
 

@@ -93,7 +93,7 @@ def test_a_fault_that_does_not_fit_is_told() -> None:
         return one + two + three
 
     assert fitting(original, original) is original
-    for new in (lambda one: one, lambda one, two, four, *, three: one, lambda one, two: one):
+    for new in (lambda one: one, lambda one, two, four, *, three: one, lambda one, two: one, lambda one, *, three: one):
         with pytest.raises(TypeError):
             fitting(original, new)
 

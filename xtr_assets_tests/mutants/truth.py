@@ -132,12 +132,26 @@ def text_of(row: Row) -> str:
     return "\n".join(filter(None, (row["title"], row["text"])))
 
 
+# What stands before the first sentence of what is said of a definition, by the suffix.
+_STARRED = r"/\*\* "
+_ABOVE = {
+    ".py": '"""',
+    ".r": "#' ",
+    ".lua": "--- ",
+    ".jl": r"\)\n\n",
+    ".ps1": r"\.SYNOPSIS\n",
+    ".go": "// ",
+    ".rb": "# ",
+}
+_ABOVE[".sql"] = "-- "
+
+
 def name_of(row: Row) -> str:
     """What is encoded as the name of a row: code has one, of path, symbol and what is said of it first."""
     if row["source"] not in ("code", "scripts"):
         return ""
     words = re.findall(r"[A-Z]?[a-z0-9]+", f"{row['path'].split('.')[0]} {row['symbol']}")
-    said = re.search(r'(?:"""|/\*\* )(.*?)\.(?:"""| \*/)', row["text"])
+    said = re.search(rf"{_ABOVE.get(Path(row['path']).suffix, _STARRED)}(.*?)\.", row["text"])
     name = " ".join(dict.fromkeys(word.lower() for word in words))
     return f"{name}: {said[1]}" if said else name
 
@@ -217,7 +231,8 @@ def _papers(folder: Path) -> Iterator[Row]:
         for name, told in sorted(json.loads((folder / TOLD).read_bytes()).items()):
             for one in told:
                 first, last = one["lines"]
-                yield _row("guide", name, one["symbol"], one["kind"], (first, last), one["title"], one["text"])
+                source = one.get("source", "guide")
+                yield _row(source, name, one["symbol"], one["kind"], (first, last), one["title"], one["text"])
 
 
 def _scripts(folder: Path) -> Iterator[Row]:

@@ -23,7 +23,7 @@ from xtr_assets.pipeline.gate.drawn_filters import drawn_filters, shown
 from xtr_assets.pipeline.gate.drawn_questions import Question, drawn_questions
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Told
-from xtr_assets.pipeline.gate.name_truth import drawn_name
+from xtr_assets.pipeline.gate.name_truth import drawn_calls, drawn_name
 from xtr_assets.pipeline.gate.where_truth import HeldRows
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.hit_table import Hits
@@ -37,6 +37,8 @@ MOST_HITS = 40
 # Filters that are asked, of each size.
 FILTERS_ASKED = {"none": 2, "few": 6, "many": 5}
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "xtr", "lexical")
+# The modes that sum legs, names and what rows are called.
+_SUMMED: tuple[Mode, ...] = ("hybrid", "exact")
 # The mode that asks a leg alone.
 MODE_OF: Mapping[Leg, Mode] = {"dense": "dense", "tokens": "xtr"}
 # Filtered searches through an index are asked for the best of the rows that pass: healthy ones find all but a few.
@@ -70,6 +72,7 @@ def check(session: DraftSession) -> Finding:
             *_filtered(questions, filters, truth, known, order, modes),
             *_folded(questions, known, modes),
             *_named(drawn_name(session, known.live, chance), known),
+            *_called(drawn_calls(session, known.live, chance), known),
         ]
         verdict = _asked(session, searcher, cases, places, known)
         demands = drawn_demands(known, chance)
@@ -152,7 +155,13 @@ def _unfiltered(questions: Sequence[Question], known: KnownRows, there: Sequence
 def _named(questions: Sequence[Question], known: KnownRows) -> list[Case]:
     """A name alone, over the rows that were read."""
     rows = np.array(sorted(known.live), np.int64)
-    return [Case(one, mode, K, known.restriction or None, rows) for one in questions for mode in ("hybrid", "exact")]
+    return [Case(one, mode, K, known.restriction or None, rows) for one in questions for mode in _SUMMED]
+
+
+def _called(questions: Sequence[Question], known: KnownRows) -> list[Case]:
+    """What a row is called in words, over the rows that were read."""
+    rows, where = np.array(sorted(known.live), np.int64), known.restriction or None
+    return [Case(one, mode, K, where, rows) for one, mode in zip(questions, _SUMMED, strict=False)]
 
 
 def _folded(questions: Sequence[Question], known: KnownRows, there: Sequence[Mode]) -> list[Case]:

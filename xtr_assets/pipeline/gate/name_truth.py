@@ -13,7 +13,7 @@ import numpy.typing as npt
 from xtr_assets.core.text_fold import fold
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.pipeline.gate.drawn_questions import Question
-from xtr_assets.pipeline.gate.term_truth import called
+from xtr_assets.pipeline.gate.term_truth import called, tellable
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 
 Doubles = npt.NDArray[np.float64]
@@ -88,11 +88,43 @@ def drawn_name(
     """The name of a row as a question, alone; nothing where no row that is tried has one that can be asked."""
     rows = sorted(columns)
     for at in chance.permutation(len(rows))[:TRIED].tolist():
-        symbol = columns[rows[at]]["symbol"] or ""
-        last = symbol.replace("::", ".").replace(" > ", ".").split(".")[-1]
-        if words_of(last):
-            encoded = session.fresh_encoder().encode_queries([last])
-            embedding, tokens = encoded.embeddings[0], encoded.tokens[0]
-            if not tokens.shape[1] or len(tokens):
-                return [Question(last, np.asarray(embedding, np.float32), np.asarray(tokens, np.float32))]
+        last = _last(columns[rows[at]]["symbol"] or "")
+        if words_of(last) and (asked := _encoded(session, [last])):
+            return asked
     return []
+
+
+def drawn_calls(
+    session: DraftSession, columns: Mapping[int, Mapping[str, Any]], chance: np.random.Generator
+) -> list[Question]:
+    """What a row is called, as a question in words: of its file and of its symbol. Of a row that has a name, and of
+    one that has none, whose words may add nothing."""
+    tried = [sorted(columns)[at] for at in chance.permutation(len(columns))[:TRIED].tolist()]
+    stored = session.draft.names()
+    if stored is None or not tried:
+        return []
+    named = stored.gather(np.array(tried, np.int64)).any(axis=1)
+    said: dict[bool, str] = {}
+    for row, has in zip(tried, named.tolist(), strict=True):
+        path, symbol = columns[row]["path"], columns[row]["symbol"] or ""
+        text = f"{path.rpartition('/')[2].partition('.')[0]} {_last(symbol)}"[:LONGEST]
+        if symbol and tellable(text) and called(text):
+            said.setdefault(has, text)
+    return _encoded(session, list(said.values()))
+
+
+def _last(symbol: str) -> str:
+    return symbol.replace("::", ".").replace(" > ", ".").split(".")[-1]
+
+
+def _encoded(session: DraftSession, texts: Sequence[str]) -> list[Question]:
+    """Texts as questions; without those of which an encoder of tokens makes none."""
+    if not texts:
+        return []
+    found = session.fresh_encoder().encode_queries(texts)
+    pairs = zip(texts, found.embeddings, found.tokens, strict=True)
+    return [
+        Question(text, np.asarray(embedding, np.float32), np.asarray(tokens, np.float32))
+        for text, embedding, tokens in pairs
+        if not tokens.shape[1] or len(tokens)
+    ]

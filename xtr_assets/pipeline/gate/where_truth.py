@@ -125,7 +125,9 @@ def _operates(operator: str, operand: Any, values: Sequence[Any]) -> bool:
 
 
 def _kind(value: Any) -> str:
-    """Text is never equal to a number, nor `true` to 1."""
+    """Text is never equal to a number, nor `true` to 1. An object, or a list in a list, is like nothing."""
     if isinstance(value, bool):
         return "truth"
-    return "number" if isinstance(value, int | float) else "text"
+    if isinstance(value, str):
+        return "text"
+    return "number" if isinstance(value, int | float) else "other"

@@ -41,25 +41,26 @@ class LookMemory:
         """Every shard as it is now, and the errors of sources that cannot be looked at."""
         scans: list[ShardScan] = []
         errors: list[SourceError] = []
-        stamps: dict[int, str | None] = {}
+        stamps: dict[int, tuple[str | None, int]] = {}
         for shard, source in shards:
             if id(source) not in stamps:
-                stamps[id(source)] = source.stamp(time.time_ns()) if isinstance(source, Stamped) else None
+                now_ns = time.time_ns()
+                stamps[id(source)] = source.stamp(now_ns) if isinstance(source, Stamped) else None, now_ns
             try:
-                scans.append(self._scan(warehouse, shard, source, stamps[id(source)]))
+                scans.append(self._scan(warehouse, shard, source, *stamps[id(source)]))
             except SourceError as error:
                 errors.append(error)
         return scans, errors
 
-    def _scan(self, warehouse: Warehouse, shard: str, source: Source, stamp: str | None) -> ShardScan:
-        looked_ns = time.time_ns()
+    def _scan(self, warehouse: Warehouse, shard: str, source: Source, stamp: str | None, stamped_ns: int) -> ShardScan:
         # Before the scan: what is written while it looks makes the next look a full one.
         key, settings, stands = (warehouse.root, shard), source.fingerprint(), _stands(warehouse, shard)
         known = self._looks.get(key)
         if stamp is not None and known is not None and (known.stamp, known.settings, known.stands) == (
             stamp, settings, stands,
         ):  # fmt: skip
-            return replace(known.scan, source=source, looked_ns=looked_ns)
+            # Nothing changed until the stamp, which the shards of a source share: another may have been scanned since.
+            return replace(known.scan, source=source, looked_ns=stamped_ns)
         self._looks.pop(key, None)
         found = scan_shard(warehouse, shard, source)
         # What could not be read may be readable now, which no size or time says.

@@ -68,9 +68,12 @@ def shard_sources(config: IndexConfig) -> dict[str, Source]:
     }
 
 
-def scan_shard(warehouse: Warehouse, shard: str, source: Source) -> ShardScan:
-    """Look at the files of a shard. Size and mtime save reading what has not been written to; sha256 decides."""
-    looked_ns = time.time_ns()
+def scan_shard(warehouse: Warehouse, shard: str, source: Source, listed_ns: int | None = None) -> ShardScan:
+    """Look at the files of a shard. Size and mtime save reading what has not been written to; sha256 decides.
+
+    listed_ns : when its source was listed, where that was before: what came since may be missing.
+    """
+    looked_ns = time.time_ns() if listed_ns is None else listed_ns
     known = warehouse.known_files(shard)
     files = source.scan(shard, known)
     snapshot = warehouse.snapshot(shard)
@@ -89,9 +92,10 @@ def scan(warehouse: Warehouse, config: IndexConfig) -> Iterator[ShardScan]:
     """Every shard of the config in turn. SourceError where a source is gone."""
     for _, shards in groupby(shard_sources(config).items(), lambda one: id(one[1])):
         (shard, source), *others = shards
+        listed_ns = time.time_ns() if isinstance(source, FileSource) else None
         with source.one_listing() if isinstance(source, FileSource) else nullcontext():
             for name in (shard, *(other for other, _ in others)):
-                yield scan_shard(warehouse, name, source)
+                yield scan_shard(warehouse, name, source, listed_ns)
 
 
 def source_of(config: IndexConfig, shard: str) -> Source:

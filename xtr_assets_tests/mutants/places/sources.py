@@ -144,8 +144,8 @@ def _cut_early(original: Any) -> Any:
 
 
 def _named_as_the_next(original: Any) -> Any:
-    def definitions(scope: Any, in_class: bool) -> list[Any]:
-        found = list(original(scope, in_class))
+    def definitions(scope: Any, in_class: bool, forms: Any = None) -> list[Any]:
+        found = list(original(scope, in_class, forms))
         return [replace(one, name=other.name) for one, other in zip(found, [*found[1:], *found[:1]], strict=True)]
 
     return definitions

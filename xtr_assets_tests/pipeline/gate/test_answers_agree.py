@@ -1,5 +1,6 @@
 """`answers_agree`: silent on healthy drafts of any kind, loud where words, filters or modes are answered wrong."""
 
+import pydoc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -278,6 +279,46 @@ def test_a_fault_is_refused_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     found = look(warehouse, draft)
     assert not found.passed and found.value and found.remedy
     assert any(part in one for one in found.details["problems"] for part in words.split("|")), found.details["problems"]
+
+
+def _letters(number: int) -> str:
+    return "k" + "".join("abcdefghij"[int(digit)] for digit in str(number))
+
+
+CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "rows without a name are called too": (
+        "xtr_assets.search.legs.Legs.called_by",
+        lambda original: lambda self, rarity, rows, scores: original(
+            self, rarity, rows, {**scores, "name": np.nan_to_num(scores["name"])}
+        ),
+    ),
+    "words of paths are forgotten": (
+        "xtr_assets.search.collapse.called_terms", lambda original: lambda path, symbol: original("", symbol),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", [None, *CALLS])
+def test_what_rows_are_called_is_asked_of_those_with_a_name_and_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str | None
+) -> None:
+    """No question of the gate says a word of a path or a symbol here, and a name alone says none of a path."""
+    warehouse = Warehouse.create(tmp_path / "w")
+    for source, head in (("code", "S"), ("guide", "Part ")):
+        called = [
+            replace(one, symbol=f"{head}{_letters(i + 700)}", path=f"{source}/{_letters(i // 8)}.py")
+            for i, one in enumerate(chunks(100, source=source))
+        ]
+        write_shard(warehouse, source, called)
+    draft = whole_draft(warehouse, "Flat", named=("code",))
+    draft.set_profile("hybrid", Blend.standard().document())
+    if fault is not None:
+        name, alter = CALLS[fault]
+        owner, _, attribute = name.rpartition(".")
+        monkeypatch.setattr(name, alter(getattr(pydoc.locate(owner), attribute)))
+    found = look(warehouse, draft)
+    assert found.passed == (fault is None), found.summary
+    assert fault is None or "compares in" in found.summary or "of the question" in found.summary, found.summary
 
 
 def test_an_index_that_finds_half_of_what_passes_is_refused() -> None:

@@ -96,6 +96,30 @@ def test_what_came_or_went_or_changed_after_the_scan_is_no_fault(world: World) -
     assert (found := check(session)).passed, found.summary
 
 
+def test_what_comes_between_the_looks_at_two_shards_is_no_fault(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shards of a source share one listing, of before the first look: a large shard is looked at for minutes."""
+    scan, came = base.FileSource.scan, []
+
+    def slow(self: base.FileSource, shard: str, known: Any) -> Any:
+        found = scan(self, shard, known)
+        if shard.startswith("guide-00"):
+            came.extend(world.write(f"guide/late{n}.md", f"# Late {n}\n\nIt came meanwhile.\n") for n in range(12))
+            time.sleep(TICK)
+        return found
+
+    monkeypatch.setattr(base.FileSource, "scan", slow)
+    time.sleep(TICK)
+    found = check(world.build())
+    assert found.passed and len(came) == 12, found.summary
+    assert found.details["shards_looked_at"] == 6
+    monkeypatch.undo()
+    # The next build takes them in.
+    session = world.build()
+    assert check(session).passed
+    held = {path for one in session.draft.snapshots().values() for path in one.files}
+    assert {path.name for path in came} <= held
+
+
 def test_a_source_that_is_unmounted_after_the_scan_is_no_fault(world: World) -> None:
     world.write("guide/mounted/a.md", "# Mounted\n\nOn another disk.\n")
     time.sleep(TICK)

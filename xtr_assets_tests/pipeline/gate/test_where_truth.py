@@ -58,7 +58,10 @@ def test_a_filter_means_what_the_page_says(where: dict[str, object], holds: bool
 def test_what_is_remembered_of_one_row_is_said_of_no_other_kind() -> None:
     values = [1, True, 1.0, "1", [1, "x"], [True], {"x": 1}, [[1]], None]
     rows = {at: {**ROW, "metadata": {"year": value}} for at, value in enumerate(values)}
-    for where in ({"year": 1}, {"year": True}, {"year": {"not": 1}}, {"year": ["1", None]}, {"year": {"gte": 1}}):
+    for where in (
+        *({"year": one} for one in (1, True, {"not": 1}, ["1", None], {"gte": 1}, {"gte": "0"}, {"prefix": "1"})),
+        *({"year": one} for one in ({"glob": "*"}, {"lt": "2"}, {"not": {"gt": "0"}})),
+    ):
         alone = [at for at in rows if len(HeldRows({at: rows[at]}).passing(where))]
         assert HeldRows(rows).passing(where).tolist() == alone
     assert HeldRows(rows).passing({"year": 1}).tolist() == [0, 2, 4]
@@ -101,6 +104,8 @@ def test_search_takes_the_same_rows_for_every_drawn_filter(tmp_path: Path) -> No
         for number in range(first, last):
             fields: dict[str, object] = {"number": number % 7, "name": f"n{number % 5}", "flag": number % 2 == 0}
             fields |= {"list": [number % 3, "x"], "kind": "own", "half": number / 2, "empty": []}
+            # As JSON lines have them: an object, and another type in each record.
+            fields |= {"deep": {"a": number % 2}, "mixed": (1, "1", True, {"1": 1}, [[1]], [1, "1"])[number % 6]}
             kept = {name: value for name, value in fields.items() if chance.random() < 0.7}
             path = f"{'[a]' if number % 4 else 'd*r'}/s{number % 3}/f?{number // 9}.{'md' if number % 2 else 'py'}"
             text = f"words of number {number}"

@@ -122,3 +122,12 @@ def test_no_more_is_kept_than_may_be(watched: Watched, monkeypatch: pytest.Monke
     watched.memory = LookMemory()
     assert watched.look()[1] == 2
     assert watched.look()[1] >= 1
+
+
+def test_a_look_that_is_remembered_is_as_old_as_the_stamp(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards share the stamp of their source: what comes while one of them is scanned is younger than it."""
+    ticks = iter(range(2 * 10**18, 3 * 10**18, 10**9))
+    monkeypatch.setattr(time, "time_ns", lambda: next(ticks))
+    assert watched.look() == ([], 0)
+    scans, _ = watched.memory.scans(watched.warehouse, shard_sources(watched.config).items())
+    assert len(scans) == 2 and len({one.looked_ns for one in scans}) == 1

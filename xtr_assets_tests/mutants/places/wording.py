@@ -1,0 +1,164 @@
+"""Faults in how things are called: what is said above a definition, titles of marked headings, words of names."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from xtr_assets.core.chunking.heading_words import rst_words
+from xtr_assets_tests.mutants.fault import Mutant, Plant, replaced
+from xtr_assets_tests.mutants.places.names import WORDED
+
+AGREES = frozenset({"source_agrees"})
+ANSWERS = frozenset({"answers_agree"})
+LINES = "core.doc_comment:doc_lines"
+MARKDOWN = "core.chunking.heading_words:markdown_words"
+CALLED = "search.legs:Legs.called_by"
+
+
+def _nothing_said(_: Any) -> Any:
+    return lambda _path, _text: iter(())
+
+
+def _never_closed(original: Any) -> Any:
+    """A comment goes on through the definition below it."""
+
+    def doc_lines(path: str, text: str) -> Iterator[str]:
+        return iter(text.replace("*/", "").replace(".", "").split("\n")) if "/*" in text else original(path, text)
+
+    return doc_lines
+
+
+def _of_javascript_alone(original: Any) -> Any:
+    """As the names of version 1, which the folder of version 2 must not hold."""
+    return lambda path, text: original(path, text) if text.lstrip().startswith(("/*", "//", "--")) else iter(())
+
+
+def _signature_first(original: Any) -> Any:
+    """Julia's block of code is taken for what is said."""
+
+    def doc_lines(path: str, text: str) -> Iterator[str]:
+        return original(path.removesuffix(".jl") + ".py" if path.endswith(".jl") else path, text)
+
+    return doc_lines
+
+
+def _as_it_is(_: Any) -> Any:
+    return lambda text, *_given: text
+
+
+def _without_code(original: Any) -> Any:
+    return lambda text, parser, references: original(re.sub("`[^`]*`", "", text), parser, references)
+
+
+def _target_for_words(original: Any) -> Any:
+    def words(text: str, parser: Any, references: Any) -> str:
+        return original(re.sub(r"\[[^\]]*\]\((\S+)\)", r"\1", text), parser, references)
+
+    return words
+
+
+def _titles(alter: Callable[[str], str]) -> Plant:
+    """Titles of reStructuredText are made of the line that they stand on; another process reads it."""
+
+    def make(original: Any) -> Any:
+        def titles(self: Any, text: str) -> Any:
+            lines = text.split("\n")
+            return [replace(one, title=alter(lines[one.first - 1])) for one in original(self, text)]
+
+        return titles
+
+    return replaced("sources.text_tree:TextTree._titles", make)
+
+
+def _without_roles(line: str) -> str:
+    return rst_words(re.sub(":[a-z]+:`[^`]*`", "", line)).strip()
+
+
+def _of_before(original: Any) -> Any:
+    """The references of a page, or a cache by nothing: the words of the heading before."""
+    last: list[str] = []
+
+    def words(text: str, parser: Any, references: Any) -> str:
+        own = original(text, parser, references)
+        before, last[:] = (last or [own])[0], [own]
+        return before
+
+    return words
+
+
+def _forgotten(_: Any) -> Any:
+    return lambda _self, _rarity, _rows, _scores: {}
+
+
+def _as_rare(original: Any) -> Any:
+    return lambda self, rarity, rows, scores: original(self, dict.fromkeys(rarity, 1.0), rows, scores)
+
+
+def _of_next(original: Any) -> Any:
+    def called_by(self: Any, rarity: Any, rows: Any, scores: Any) -> Any:
+        return {name: np.roll(found, 1) for name, found in original(self, rarity, rows, scores).items()}
+
+    return called_by
+
+
+def _nameless_too(original: Any) -> Any:
+    def called_by(self: Any, rarity: Any, rows: Any, scores: Any) -> Any:
+        return original(self, rarity, rows, {**scores, "name": np.nan_to_num(scores["name"])})
+
+    return called_by
+
+
+def _summed(original: Any) -> Any:
+    def called_by(self: Any, rarity: Any, rows: Any, scores: Any) -> Any:
+        return {name: found * sum(rarity.values()) for name, found in original(self, rarity, rows, scores).items()}
+
+    return called_by
+
+
+def _symbol_alone(original: Any) -> Any:
+    return lambda _path, symbol: original("", symbol)
+
+
+def _weighs_nothing(original: Any) -> Any:
+    return lambda *given: replace(original(*given), called=0.0)
+
+
+MUTANTS = (
+    Mutant("what is said above a script is not read", "names", replaced(LINES, _nothing_said), WORDED),
+    Mutant("a comment above a script has no end", "names", replaced(LINES, _never_closed), WORDED),
+    Mutant(
+        "languages of names, version 2, are not known",
+        "names",
+        replaced(LINES, _of_javascript_alone),
+        WORDED,
+        papers=True,
+    ),
+    Mutant("a call is taken for what is said", "names", replaced(LINES, _signature_first), WORDED, papers=True),
+    Mutant("marks of Markdown stay in titles", "headings", replaced(MARKDOWN, _as_it_is), AGREES, papers=True),
+    Mutant("code in a heading is lost", "headings", replaced(MARKDOWN, _without_code), AGREES, papers=True),
+    Mutant("a link's target is in the title", "headings", replaced(MARKDOWN, _target_for_words), AGREES, papers=True),
+    Mutant("a title is the heading's before", "headings", replaced(MARKDOWN, _of_before), AGREES, papers=True),
+    Mutant("marks of reStructuredText stay in titles", "headings", _titles(str), AGREES, papers=True),
+    Mutant("roles in a title lose their text", "headings", _titles(_without_roles), AGREES, papers=True),
+    Mutant("words of names are forgotten", "called", replaced(CALLED, _forgotten), ANSWERS, serves=True),
+    Mutant("words of names are all as rare", "called", replaced(CALLED, _as_rare), ANSWERS, serves=True),
+    Mutant("words of names are the next candidate's", "called", replaced(CALLED, _of_next), ANSWERS, serves=True),
+    Mutant("rows without a name are called too", "called", replaced(CALLED, _nameless_too), ANSWERS, serves=True),
+    Mutant("words of names are no share", "called", replaced(CALLED, _summed), ANSWERS, serves=True),
+    Mutant(
+        "words of paths are forgotten",
+        "called",
+        replaced("core.lexical_terms:called_terms", _symbol_alone),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "hybrid is published without words of names",
+        "called",
+        replaced("search.legs:Blend.standard", _weighs_nothing),
+        frozenset({"legs_agree"}),
+    ),
+)
