@@ -1,4 +1,7 @@
-"""One search over one state: retrieve, rescore, rank (many: search_many.py). Also the exact reference, scores of given rows, explanations."""
+"""One search over one state: retrieve, rescore, rank. Also the exact reference, scores of given rows, explanations.
+
+Many of them: search_many.py.
+"""
 
 import time
 from collections.abc import Sequence

@@ -67,7 +67,8 @@ class NativeBackend:
 
     def exact(self, query: Query, rows: Ints) -> Floats:
         """See ReferenceBackend.exact."""
-        return self.exact_many([query], rows)[0]
+        (scores,) = self.exact_many([query], rows)
+        return np.asarray(scores, np.float32)
 
     def exact_many(self, queries: Sequence[Query], rows: Ints) -> Floats:
         """See ReferenceBackend.exact_many. A row is read once for all queries."""
