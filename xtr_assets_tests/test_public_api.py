@@ -31,6 +31,12 @@ def test_opening_a_searcher_needs_no_torch_and_no_dagster() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_what_a_build_imports_needs_no_http() -> None:
+    script = "import sys, xtr_assets.defs.recorded_runs, xtr_assets.defs.in_process; print('httpx' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 @pytest.mark.parametrize("platform", ["win32", "cygwin"])
 @pytest.mark.parametrize("module", ["xtr_assets", "xtr_assets.cli"])
 def test_another_platform_is_refused_in_one_sentence(platform: str, module: str) -> None:

@@ -53,6 +53,20 @@ nb::ndarray<nb::numpy, T, nb::ndim<1>> owned(std::vector<T>&& values) {
   return nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner);
 }
 
+template <typename T>
+nb::ndarray<nb::numpy, T, nb::ndim<2>> owned(std::vector<T>&& values, std::size_t rows, std::size_t columns) {
+  auto* kept = new std::vector<T>(std::move(values));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  return nb::ndarray<nb::numpy, T, nb::ndim<2>>(kept->data(), {rows, columns}, owner);
+}
+
+// Where each of several queries ends.
+void check_ends(const Vector<std::int64_t>& ends, std::size_t tokens) {
+  std::int64_t before = 0;
+  for (std::size_t i = 0; i < ends.shape(0); before = ends(i++)) require(ends(i) >= before, "ends descend");
+  require(before == static_cast<std::int64_t>(tokens), "ends do not span the queries");
+}
+
 xtr::Model model_of(const Matrix<std::int8_t>& centroids, const Vector<float>& scales) {
   require(centroids.shape(0) > 0 && centroids.shape(0) == scales.shape(0), "centroids and scales differ in number");
   require(centroids.shape(0) < INT32_MAX, "there are more centroids than 32 bits count");
@@ -136,22 +150,23 @@ class Index {
                           nb::make_tuple(found.seconds[0], found.seconds[1], found.seconds[2]));
   }
 
-  nb::ndarray<nb::numpy, float, nb::ndim<1>> score(const Matrix<std::int8_t>& codes,
+  nb::ndarray<nb::numpy, float, nb::ndim<2>> score(const Matrix<std::int8_t>& codes,
                                                    const std::optional<Matrix<std::int8_t>>& fine_codes,
-                                                   const Vector<float>& factors,
+                                                   const Vector<float>& factors, const Vector<std::int64_t>& ends,
                                                    const Vector<std::int64_t>& rows) const {
     check_codes(codes);
     if (fine_codes) check_codes(*fine_codes);
     require(factors.shape(0) == codes.shape(0) && (!fine_codes || fine_codes->shape(0) == codes.shape(0)),
             "arrays of a query differ in length");
-    std::vector<float> out(rows.shape(0));
+    check_ends(ends, codes.shape(0));
+    std::vector<float> out(ends.shape(0) * rows.shape(0));
     {
       nb::gil_scoped_release release;
-      searcher_->score(codes.data(), fine_codes ? fine_codes->data() : nullptr, factors.data(),
-                       static_cast<int>(codes.shape(0)), rows.data(), static_cast<std::int64_t>(rows.shape(0)),
-                       out.data());
+      searcher_->score({codes.data(), fine_codes ? fine_codes->data() : nullptr, factors.data(), ends.data(),
+                        static_cast<std::int64_t>(ends.shape(0))},
+                       rows.data(), static_cast<std::int64_t>(rows.shape(0)), out.data());
     }
-    return owned(std::move(out));
+    return owned(std::move(out), ends.shape(0), rows.shape(0));
   }
 
   std::string instructions() const { return searcher_->kernels().name; }
@@ -209,10 +224,8 @@ nb::ndarray<nb::numpy, float, nb::ndim<2>> scan(const Matrix<std::int8_t>& token
   require(fine_codes.shape(0) == asked && factors.shape(0) == asked, "arrays of the queries differ in length");
   require(scales.shape(0) == tokens.shape(0), "tokens and scales differ in number");
   require(tokens.shape(0) <= INT32_MAX, "more tokens than 32 bits count");
+  check_ends(ends, asked);
   std::int64_t before = 0;
-  for (std::size_t i = 0; i < ends.shape(0); before = ends(i++)) require(ends(i) >= before, "ends descend");
-  require(before == static_cast<std::int64_t>(asked), "ends do not span the queries");
-  before = 0;
   for (std::size_t i = 0; i < offsets.shape(0); before = offsets(i++)) require(offsets(i) >= before, "offsets descend");
   require(before <= static_cast<std::int64_t>(tokens.shape(0)), "offsets go beyond the tokens");
   const auto held = static_cast<std::int64_t>(offsets.shape(0)) - 1;
@@ -225,15 +238,13 @@ nb::ndarray<nb::numpy, float, nb::ndim<2>> scan(const Matrix<std::int8_t>& token
               {codes.data(), fine_codes.data(), factors.data(), ends.data(), static_cast<std::int64_t>(ends.shape(0))},
               documents.data(), static_cast<std::int64_t>(count), kernels, out.data());
   }
-  auto* kept = new std::vector<float>(std::move(out));
-  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<float>*>(p); });
-  return nb::ndarray<nb::numpy, float, nb::ndim<2>>(kept->data(), {ends.shape(0), count}, owner);
+  return owned(std::move(out), ends.shape(0), count);
 }
 
 }  // namespace
 
 NB_MODULE(_kernels, m) {
-  m.attr("ABI") = 7;
+  m.attr("ABI") = 8;
   m.def("instruction_sets", &instruction_sets, "Instruction sets that this processor has, the fastest first.");
   m.def("assign", &assign);
   m.def("scan", &scan, nb::arg("tokens"), nb::arg("scales"), nb::arg("offsets"), nb::arg("codes"),
@@ -245,7 +256,8 @@ NB_MODULE(_kernels, m) {
       .def("retrieve", &Index::retrieve, nb::arg("codes"), nb::arg("scales"), nb::arg("centroid_factors"),
            nb::arg("nprobe"), nb::arg("k_prime"), nb::arg("met"), nb::arg("limit"), nb::arg("keep"), nb::arg("margin"),
            nb::arg("allowed").none())
-      .def("score", &Index::score, nb::arg("codes"), nb::arg("fine_codes").none(), nb::arg("factors"), nb::arg("rows"))
+      .def("score", &Index::score, nb::arg("codes"), nb::arg("fine_codes").none(), nb::arg("factors"), nb::arg("ends"),
+           nb::arg("rows"))
       .def_prop_ro("instructions", &Index::instructions);
   bind_dense(m);
   bind_lexical(m);

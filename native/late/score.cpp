@@ -13,16 +13,31 @@ const Segment* Searcher::segment_of(std::int64_t row) const {
   return row - segment.base_row < segment.rows ? &segment : nullptr;
 }
 
-void Searcher::score(const std::int8_t* codes, const std::int8_t* fine_codes, const float* factors, int tokens,
-                     const std::int64_t* rows, std::int64_t count, float* out) const {
-  const Packed coarse(kernels_, codes, tokens, model_.dim);
-  const Packed fine(kernels_, fine_codes ? fine_codes : codes, fine_codes ? tokens : 0, model_.dim);
+namespace {
+// What each query makes of one row: the best products of its tokens, times their factors, summed in their order.
+void sum_up(const Queries& queries, const float* best, std::int64_t row, std::int64_t rows, float* out) {
+  std::int64_t token = 0;
+  for (std::int64_t query = 0; query < queries.count; ++query) {
+    double sum = 0;
+    for (; token < queries.ends[query]; ++token) sum += static_cast<double>(best[token] * queries.factors[token]);
+    out[query * rows + row] = static_cast<float>(sum);
+  }
+}
+}  // namespace
+
+void Searcher::score(const Queries& queries, const std::int64_t* rows, std::int64_t count, float* out) const {
+  const int tokens = queries.tokens();
+  const bool with_fine = queries.fine_codes != nullptr;
+  const Packed coarse(kernels_, queries.codes, tokens, model_.dim);
+  const Packed fine(kernels_, with_fine ? queries.fine_codes : queries.codes, with_fine ? tokens : 0, model_.dim);
   const PackedQuery view = coarse.view(), fine_view = fine.view();
   std::vector<float> best(view.tokens);
   for (std::int64_t i = 0; i < count; ++i) {
     const Segment* segment = segment_of(rows[i]);
     if (!segment) {
-      out[i] = -std::numeric_limits<float>::infinity();
+      for (std::int64_t query = 0; query < queries.count; ++query) {
+        out[query * count + i] = -std::numeric_limits<float>::infinity();
+      }
       continue;
     }
     std::fill(best.begin(), best.end(), -std::numeric_limits<float>::infinity());
@@ -37,10 +52,8 @@ void Searcher::score(const std::int8_t* codes, const std::int8_t* fine_codes, co
       }
     }
     const auto length = static_cast<int>(segment->offsets[position + 1] - start);
-    raise(view, fine_codes ? &fine_view : nullptr, *segment, {start, nullptr, length, ahead, nullptr}, best.data());
-    double sum = 0;
-    for (int t = 0; t < tokens; ++t) sum += static_cast<double>(best[t] * factors[t]);
-    out[i] = static_cast<float>(sum);
+    raise(view, with_fine ? &fine_view : nullptr, *segment, {start, nullptr, length, ahead, nullptr}, best.data());
+    sum_up(queries, best.data(), i, count, out);
   }
 }
 
@@ -76,7 +89,7 @@ void Searcher::raise(const PackedQuery& coarse, const PackedQuery* fine, const S
 
 void scan(const Store& store, const Queries& queries, const std::int64_t* documents, std::int64_t count,
           const Kernels& kernels, float* out) {
-  const int tokens = queries.count ? static_cast<int>(queries.ends[queries.count - 1]) : 0;
+  const int tokens = queries.tokens();
   const Packed coarse(kernels, queries.codes, tokens, store.dim);
   const Packed fine(kernels, queries.fine_codes, tokens, store.dim);
   const PackedQuery view = coarse.view(), fine_view = fine.view();
@@ -87,12 +100,7 @@ void scan(const Store& store, const Queries& queries, const std::int64_t* docume
     kernels.best(view, &fine_view,
                  {store.tokens + start * store.dim, store.scales + start, nullptr, static_cast<int>(stop - start), {}},
                  best.data());
-    std::int64_t token = 0;
-    for (std::int64_t query = 0; query < queries.count; ++query) {
-      double sum = 0;
-      for (; token < queries.ends[query]; ++token) sum += static_cast<double>(best[token] * queries.factors[token]);
-      out[query * count + i] = static_cast<float>(sum);
-    }
+    sum_up(queries, best.data(), i, count, out);
   }
 }
 

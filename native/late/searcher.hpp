@@ -53,6 +53,17 @@ struct Query {
   const float* centroid_factors;  // [tokens]
 };
 
+// Several queries, one after the other: query i has the tokens up to ends[i].
+struct Queries {
+  const std::int8_t* codes;       // [tokens, dim]
+  const std::int8_t* fine_codes;  // [tokens, dim], or null: in 8 bits alone
+  const float* factors;           // [tokens]
+  const std::int64_t* ends;       // [count]
+  std::int64_t count;
+
+  int tokens() const { return count ? static_cast<int>(ends[count - 1]) : 0; }
+};
+
 // How candidates are found; reference.py says what each number does.
 struct Plan {
   int nprobe;  // 0: no lists, every allowed row is a candidate
@@ -97,10 +108,10 @@ class Searcher {
   // allowed: bool [end_row], or null where every row is.
   Candidates retrieve(const Query& query, const Plan& plan, const std::uint8_t* allowed) const;
 
-  // MaxSim of integer codes, times factors, summed: float [count]; rows ascending, each in some segment. Without fine
-  // codes: sum of factor * max(dots * scale); with them dots is 256 * coarse + fine.
-  void score(const std::int8_t* codes, const std::int8_t* fine_codes, const float* factors, int tokens,
-             const std::int64_t* rows, std::int64_t count, float* out) const;
+  // MaxSim of integer codes, times factors, summed, of every query and row: float [queries, count]; rows ascending, each
+  // in some segment. Without fine codes: sum of factor * max(dots * scale); with them dots is 256 * coarse + fine. A row
+  // is read once for all queries, and what one scores does not depend on the others.
+  void score(const Queries& queries, const std::int64_t* rows, std::int64_t count, float* out) const;
 
   const Kernels& kernels() const { return kernels_; }
   std::int64_t end_row() const { return end_row_; }
@@ -148,15 +159,6 @@ struct Store {
   const std::uint16_t* scales;  // [tokens], half floats
   const std::int64_t* offsets;  // [documents + 1]
   int dim;
-};
-
-// Several queries, one after the other: query i has the tokens up to ends[i].
-struct Queries {
-  const std::int8_t* codes;       // [tokens, dim]
-  const std::int8_t* fine_codes;  // [tokens, dim]
-  const float* factors;           // [tokens]
-  const std::int64_t* ends;       // [count]
-  std::int64_t count;
 };
 
 // MaxSim of 16-bit codes as Searcher::score computes it, of every query and document: out float [queries, count].

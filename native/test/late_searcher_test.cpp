@@ -79,9 +79,23 @@ void test_scores(const xtr::Kernels& kernels, int dim) {
   // Rows 30 to 39 are a hole between segments.
   const std::vector<std::int64_t> rows{0, 3, 29, 35, 40, 41, 59};
   for (const std::vector<std::int8_t>* second_codes : {static_cast<std::vector<std::int8_t>*>(nullptr), &fine}) {
+    const std::int8_t* fine_codes = second_codes ? second_codes->data() : nullptr;
+    const auto count = static_cast<std::int64_t>(rows.size());
+    const std::vector<std::int64_t> whole{kTokens};
     std::vector<float> found(rows.size());
-    searcher.score(codes.data(), second_codes ? second_codes->data() : nullptr, factors.data(), kTokens, rows.data(),
-                   static_cast<std::int64_t>(rows.size()), found.data());
+    searcher.score({codes.data(), fine_codes, factors.data(), whole.data(), 1}, rows.data(), count, found.data());
+    // Several at once, one of no tokens among them, score as each alone, bit for bit.
+    const std::vector<std::int64_t> some{8, 8, kTokens};
+    std::vector<float> together(some.size() * rows.size()), alone(rows.size());
+    searcher.score({codes.data(), fine_codes, factors.data(), some.data(), 3}, rows.data(), count, together.data());
+    std::int64_t start = 0;
+    for (std::size_t one = 0; one < some.size(); start = some[one++]) {
+      const std::int64_t tokens = some[one] - start;
+      const std::int8_t* own_fine = fine_codes ? fine_codes + start * dim : nullptr;
+      searcher.score({codes.data() + start * dim, own_fine, factors.data() + start, &tokens, 1}, rows.data(), count,
+                     alone.data());
+      for (std::size_t i = 0; i < rows.size(); ++i) CHECK(together[one * rows.size() + i] == alone[i], kernels.name);
+    }
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (rows[i] == 35) {
         CHECK(found[i] == kLowest, kernels.name);

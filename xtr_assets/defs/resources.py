@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
 from pydantic import PrivateAttr, model_validator
 
-from xtr_assets.client.remote_searcher import RemoteSearcher, connect
 from xtr_assets.config import parse_encoder
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.encoders import open_encoder
@@ -22,6 +21,9 @@ from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.run_mark import marked
 from xtr_assets.storage.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from xtr_assets.client.remote_searcher import RemoteSearcher
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +111,7 @@ class SearchResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._release()
 
     @property
-    def searcher(self) -> Searcher | RemoteSearcher:
+    def searcher(self) -> "Searcher | RemoteSearcher":
         """The searcher of this step: it stays on the generation that was published when the step first asked.
 
         Steps of one process share the resource, so that the pin follows the step: one that comes after `published` in
@@ -122,8 +124,11 @@ class SearchResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             self._pinned = _Pin(step, stack.enter_context(self._opened()), stack)
         return self._pinned.searcher
 
-    def _opened(self) -> AbstractContextManager[Searcher | RemoteSearcher]:
+    def _opened(self) -> "AbstractContextManager[Searcher | RemoteSearcher]":
         if self.url:
+            # httpx takes 0.1 CPU s to import, and every build makes the definitions of all resources.
+            from xtr_assets.client.remote_searcher import connect
+
             return connect(self.url, self.token or None, self.index or None, pin=True)
         return shared_searcher(self.warehouse, self.device)
 
@@ -149,7 +154,7 @@ class _Pin:
     """A searcher held for a step: (run, step), None outside of one."""
 
     step: tuple[str, str] | None
-    searcher: Searcher | RemoteSearcher
+    searcher: "Searcher | RemoteSearcher"
     stack: ExitStack
 
 

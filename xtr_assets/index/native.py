@@ -13,7 +13,7 @@ else:
     kernels, missing = _kernels, ""
 
 # What this release calls; an extension left behind by another build is not used.
-ABI = 7
+ABI = 8
 
 
 def available() -> bool:

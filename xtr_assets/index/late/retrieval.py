@@ -11,7 +11,8 @@ from xtr_assets.core.search_options import SearchOptions, search_options
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.index.late.gpu.device_search import DeviceSearch
 from xtr_assets.index.late.options import SearchProfile
-from xtr_assets.index.late.search import TokenMatch, TokenResult, explain_rows, score_rows, search_all, search_exact
+from xtr_assets.index.late.search import TokenMatch, TokenResult, explain_rows, score_rows, search_exact
+from xtr_assets.index.late.search_many import search_all
 from xtr_assets.index.late.state import IndexState
 from xtr_assets.index.lifetime import Lifetime
 

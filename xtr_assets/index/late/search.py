@@ -1,8 +1,10 @@
-"""One search over one state: retrieve, rescore, rank. Also the exact reference, scores of given rows, explanations."""
+"""One search over one state: retrieve, rescore, rank. Also the exact reference, scores of given rows, explanations.
+
+Many of them: search_many.py.
+"""
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +13,8 @@ from xtr_assets.core.arguments import query_tokens as checked_tokens
 from xtr_assets.core.arguments import row_numbers, whole
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.maxsim import best_tokens
-from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.top_k import best_rows
 from xtr_assets.core.types import Floats, Ints, Mask
-from xtr_assets.index.device import processors
 from xtr_assets.index.late.backends.reference import PHASES, ReferenceBackend
 from xtr_assets.index.late.options import Depths, Route, SearchProfile, met_rows, plan_search
 from xtr_assets.index.late.query import Query, best_lists, centroid_levels, centroid_scores, make_query
@@ -83,8 +83,7 @@ def search(state: IndexState, profile: SearchProfile, tokens: Floats, k: int, al
     mask, count = state.allowed(allowed)
     wanted = min(k, count)
     if not len(tokens) or wanted <= 0:
-        scores, rows = best_rows(np.empty(0, np.float32), np.empty(0, np.int64), k)
-        return TokenResult(scores, rows, True, 0, 0, 0, dict.fromkeys(PHASES, 0.0))
+        return nothing(k)
     started = time.perf_counter()
     query = make_query(state.model, tokens)
     limit = max(profile.rescore, LIMIT_PER_RESULT * k)
@@ -110,26 +109,10 @@ def search(state: IndexState, profile: SearchProfile, tokens: Floats, k: int, al
     return TokenResult(scores, rows, False, found.retrieved, found.touched, rescored, seconds, imputed)
 
 
-def search_all(
-    state: IndexState,
-    profile: SearchProfile,
-    queries: Sequence[Floats],
-    options: SearchOptions,
-    threads: int | None,
-) -> list[TokenResult]:
-    """See TokenIndex.search_batch."""
-    if threads is not None:
-        whole(threads, "threads")
-
-    def one(query: Floats) -> TokenResult:
-        return search(state, profile, query, options.k, options.allowed)
-
-    # More threads than processors only take turns.
-    workers = min(threads or processors(), processors(), len(queries))
-    if workers < 2:
-        return [one(query) for query in queries]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(one, queries))
+def nothing(k: int) -> TokenResult:
+    """The answer to a query of no tokens, or over no rows."""
+    scores, rows = best_rows(np.empty(0, np.float32), np.empty(0, np.int64), k)
+    return TokenResult(scores, rows, True, 0, 0, 0, dict.fromkeys(PHASES, 0.0))
 
 
 def search_exact(state: IndexState, query_tokens: Floats, k: int, allowed: Mask | None) -> tuple[Floats, Ints]:

@@ -10,6 +10,7 @@ import numpy as np
 from xtr_assets.core.recall import MAXSIM_TIE_TOLERANCE, TIE_TOLERANCE, RecallReport, recall_report, upper_bound
 from xtr_assets.core.recipe_grammar import parse_recipe
 from xtr_assets.core.row_store import RowTokens
+from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats, Mask, Space
 from xtr_assets.index import DenseIndex
 from xtr_assets.pipeline.derive.exact_maxsim import row_scores
@@ -214,7 +215,7 @@ def _tokens(session: DraftSession, threshold: float) -> Finding:
 
     def judge_them(asked: _Asked) -> Finding:
         started = perf_counter()
-        results = [index.search_detailed(query, k) for query in asked.queries.tokens]
+        results = index.answer(asked.queries.tokens, SearchOptions(k), threads=1)
         milliseconds = 1000 * (perf_counter() - started) / max(1, len(results))
         found = Neighbors.empty(k)
         if results:

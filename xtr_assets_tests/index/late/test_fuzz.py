@@ -129,7 +129,7 @@ def test_shapes_that_do_not_fit_are_refused(data: st.DataObject) -> None:
     with suppress(ValueError):
         index.retrieve(draw(np.int8, 2), draw(np.float32, 1), draw(np.float32, 1), *numbers, None)
     with suppress(ValueError):
-        index.score(draw(np.int8, 2), None, draw(np.float32, 1), np.array(numbers, np.int64))
+        index.score(draw(np.int8, 2), None, draw(np.float32, 1), draw(np.int64, 1), np.array(numbers, np.int64))
     centroids = draw(np.int8, 2), draw(np.float32, 1), draw(np.float32, 1)
     with suppress(ValueError):
         kernels.assign(*centroids, draw(np.int8, 2), draw(np.float32, 1), instructions)

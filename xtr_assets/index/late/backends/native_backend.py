@@ -62,10 +62,21 @@ class NativeBackend:
 
     def rescore(self, query: Query, rows: Ints) -> Floats:
         """See ReferenceBackend.rescore."""
-        scores: Floats = self._index.score(query.codes, None, query.scales, rows)
+        scores: Floats = self._index.score(query.codes, None, query.scales, np.array([len(query)]), rows)[0]
         return scores
 
     def exact(self, query: Query, rows: Ints) -> Floats:
         """See ReferenceBackend.exact."""
-        scores: Floats = self._index.score(query.codes, query.fine_codes, query.scales / np.float32(256), rows)
+        (scores,) = self.exact_many([query], rows)
+        return np.asarray(scores, np.float32)
+
+    def exact_many(self, queries: Sequence[Query], rows: Ints) -> Floats:
+        """See ReferenceBackend.exact_many. A row is read once for all queries."""
+        scores: Floats = self._index.score(
+            np.concatenate([query.codes for query in queries]),
+            np.concatenate([query.fine_codes for query in queries]),
+            np.concatenate([query.scales for query in queries]) / np.float32(256),
+            np.cumsum([len(query) for query in queries], dtype=np.int64),
+            rows,
+        )
         return scores

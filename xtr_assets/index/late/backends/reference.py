@@ -61,6 +61,8 @@ class Backend(Protocol):
 
     def exact(self, query: Query, rows: Ints) -> Floats: ...
 
+    def exact_many(self, queries: Sequence[Query], rows: Ints) -> Floats: ...
+
 
 class ReferenceBackend:
     """numpy only. See `retrieve` for the algorithm."""
@@ -179,6 +181,10 @@ class ReferenceBackend:
     def exact(self, query: Query, rows: Ints) -> Floats:
         """MaxSim of the query in 16 bits with stored tokens, summed over query tokens: float32 [n]; rows ascending."""
         return stored_maxsim(query.codes, query.fine_codes, query.scales / np.float32(256), self.tokens, rows)
+
+    def exact_many(self, queries: Sequence[Query], rows: Ints) -> Floats:
+        """`exact` of each of one or more queries: float32 [q, n]; rows ascending."""
+        return np.stack([self.exact(query, rows) for query in queries])
 
     def _parts(self, rows: Ints) -> Iterator[tuple[PlacedPostings, TokenPart, int, int]]:
         """Segments that hold some of the ascending rows: rows[start:stop] of each."""

@@ -94,7 +94,7 @@ class DeviceSearch:
     def search(
         self, state: IndexState, profile: SearchProfile, queries: Sequence[Floats], k: int, allowed: Mask | None
     ) -> list[TokenResult]:
-        """What `search.search_all` answers to each query, with candidates from the device."""
+        """What `search_many.search_all` answers to each query, with candidates from the device."""
         tokens = [query_tokens(query, state.model.dim) for query in queries]
         mask, count = state.allowed(allowed)
         wanted = min(k, count)
