@@ -97,6 +97,26 @@ def test_an_earlier_move_is_published_anew(two: PartSet) -> None:
     assert served(two) == first
 
 
+@pytest.mark.parametrize("step", [None, *range(1, 12)])
+def test_a_move_that_names_a_part_which_was_taken_out_serves_again(
+    two: PartSet, step: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole, or after a death at any step of it: the next one who publishes goes on, and says what is gone."""
+    build(two.add("c"), "third", "z")
+    two.publish()
+    named = served(two)
+    two.remove("c")
+    without = two.publish(force_reason="c is gone").number
+    with dying(monkeypatch, step):
+        assert two.publish(without - 1, again_reason="as it was").number == without + 1
+    opened = PartSet.open(two.root)
+    if step is None:
+        assert served(opened) == named
+    opened.publish(force_reason="c is gone", again_reason="as it is")
+    assert served(opened) != named and "c" not in opened.moves()[-1].parts
+    assert set(opened.info.shards) and all(place.part in opened.info.parts for place in opened.info.shards.values())
+
+
 def test_an_exported_set_serves_alone(two: PartSet, tmp_path: Path) -> None:
     first = served(two)
     moved(two, "second")

@@ -103,9 +103,9 @@ def drawn_calls(
     stored = session.draft.names()
     if stored is None or not tried:
         return []
-    named = stored.gather(np.array(tried, np.int64)).any(axis=1)
+    named: list[bool] = np.any(stored.gather(np.array(tried, np.int64)), axis=1).tolist()
     said: dict[bool, str] = {}
-    for row, has in zip(tried, named.tolist(), strict=True):
+    for row, has in zip(tried, named, strict=True):
         path, symbol = columns[row]["path"], columns[row]["symbol"] or ""
         text = f"{path.rpartition('/')[2].partition('.')[0]} {_last(symbol)}"[:LONGEST]
         if symbol and tellable(text) and called(text):

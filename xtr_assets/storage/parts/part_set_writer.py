@@ -48,7 +48,9 @@ class PartSetWriter(PartSetReader):
         """parts.json, after noting a move that a crash kept out of it."""
         info, last = self.info, last_move(self.layout)
         if last is not None and (info.moved is None or info.moved.number < last[0].number):
-            shards = {s: ShardPlace(part=name) for name, p in last[0].parts.items() for s in p.shards}
+            # Not in a part that was taken out, which an earlier move that serves again may name.
+            named = {name: last[0].parts[name] for name in info.parts if name in last[0].parts}
+            shards = {s: ShardPlace(part=name) for name, p in named.items() for s in p.shards}
             moved = {"number": last[0].number, "sha256": last[1]}
             info = SetInfo.model_validate({**info.model_dump(), "shards": {**info.shards, **shards}, "moved": moved})
             self._write(info)

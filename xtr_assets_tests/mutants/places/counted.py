@@ -15,7 +15,8 @@ def _next_shard(original: Any) -> Any:
     """A file belongs to the shard after its own, in the listing that they share."""
 
     def shard_at(self: Any, path: str, shards: Any) -> str:
-        return shards[(shards.index(original(self, path, shards)) + 1) % len(shards)]
+        found: str = shards[(shards.index(original(self, path, shards)) + 1) % len(shards)]
+        return found
 
     return shard_at
 

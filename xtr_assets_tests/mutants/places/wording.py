@@ -1,7 +1,7 @@
 """Faults in how things are called: what is said above a definition, titles of marked headings, words of names."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,7 @@ def _nothing_said(_: Any) -> Any:
 def _never_closed(original: Any) -> Any:
     """A comment goes on through the definition below it."""
 
-    def doc_lines(path: str, text: str) -> Iterator[str]:
+    def doc_lines(path: str, text: str) -> Any:
         return iter(text.replace("*/", "").replace(".", "").split("\n")) if "/*" in text else original(path, text)
 
     return doc_lines
@@ -39,7 +39,7 @@ def _of_javascript_alone(original: Any) -> Any:
 def _signature_first(original: Any) -> Any:
     """Julia's block of code is taken for what is said."""
 
-    def doc_lines(path: str, text: str) -> Iterator[str]:
+    def doc_lines(path: str, text: str) -> Any:
         return original(path.removesuffix(".jl") + ".py" if path.endswith(".jl") else path, text)
 
     return doc_lines
@@ -54,7 +54,7 @@ def _without_code(original: Any) -> Any:
 
 
 def _target_for_words(original: Any) -> Any:
-    def words(text: str, parser: Any, references: Any) -> str:
+    def words(text: str, parser: Any, references: Any) -> Any:
         return original(re.sub(r"\[[^\]]*\]\((\S+)\)", r"\1", text), parser, references)
 
     return words
@@ -81,7 +81,7 @@ def _of_before(original: Any) -> Any:
     """The references of a page, or a cache by nothing: the words of the heading before."""
     last: list[str] = []
 
-    def words(text: str, parser: Any, references: Any) -> str:
+    def words(text: str, parser: Any, references: Any) -> Any:
         own = original(text, parser, references)
         before, last[:] = (last or [own])[0], [own]
         return before

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -98,7 +99,8 @@ def test_what_came_or_went_or_changed_after_the_scan_is_no_fault(world: World) -
 
 def test_what_comes_between_the_looks_at_two_shards_is_no_fault(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shards of a source share one listing, of before the first look: a large shard is looked at for minutes."""
-    scan, came = base.FileSource.scan, []
+    scan = base.FileSource.scan
+    came: list[Path] = []
 
     def slow(self: base.FileSource, shard: str, known: Any) -> Any:
         found = scan(self, shard, known)
