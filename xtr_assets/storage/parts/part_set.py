@@ -199,7 +199,7 @@ class PartSet(SetTransfers):
             shards = {
                 shard: info.shards.get(shard, ShardPlace(part=name)).model_copy(update={"part": name})
                 for name, state in states.items()
-                # An earlier move may name a part that was taken out since: it serves again, and no shard is placed in it.
+                # An earlier move may name a part that was taken out since: no shard is placed in it.
                 if name in info.parts
                 for shard in state.shards
             }
