@@ -101,6 +101,13 @@ class ChunkWriter:
         if len(self._block) == BATCH_ROWS:
             self._flush()
 
+    def append_stored(self, table: pa.Table) -> None:
+        """Take rows of another segment."""
+        hashes = table.column("text_hash").to_pylist()
+        chunks = table.select(CHUNK_COLUMNS[:-1]).to_pylist()
+        for row, hashed, digest in zip(chunks, hashes, table_digests(table), strict=True):
+            self.append(Chunk(**row), hashed, digest)
+
     def __enter__(self) -> "ChunkWriter":
         return self
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 from xtr_assets.core.compaction import SegmentSize, plan_compaction
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.line_shifts import Shift
-from xtr_assets.core.types import Chunk, Ints, Leg, VectorKind
-from xtr_assets.storage.chunk_files import BATCH_ROWS, CHUNK_COLUMNS, ChunkWriter, shifted, table_digests
+from xtr_assets.core.types import Ints, Leg, VectorKind
+from xtr_assets.storage.chunk_files import BATCH_ROWS, ChunkWriter, shifted
 from xtr_assets.storage.encoding_writer import embeddings_writer, names_writer, tokens_writer
 from xtr_assets.storage.known_encoders import legs_known
 from xtr_assets.storage.layout import Layout
@@ -102,10 +102,7 @@ def _merge(layout: Layout, snapshot: Snapshot, group: Sequence[str]) -> Segment:
     with scratch(layout) as folder, ChunkWriter(folder, snapshot.shard) as writer:
         for part in parts:
             for table in _blocks(part):
-                hashes = table.column("text_hash").to_pylist()
-                chunks = table.select(CHUNK_COLUMNS[:-1]).to_pylist()
-                for row, hashed, digest in zip(chunks, hashes, table_digests(table), strict=True):
-                    writer.append(Chunk(**row), hashed, digest)
+                writer.append_stored(table)
         merged = commit_segment(layout, folder, finished(folder, snapshot.shard, writer))
     for kind in _encoded_alike(layout, [part.segment for part in parts]):
         fingerprint = kind.fingerprint

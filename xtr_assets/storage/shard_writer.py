@@ -29,6 +29,7 @@ from xtr_assets.storage.row_match import StandingRows
 from xtr_assets.storage.segment import SEGMENT_NAME, Segment
 from xtr_assets.storage.snapshot import Snapshot, commit_snapshot, content_digest, snapshot_version
 from xtr_assets.storage.temporary_files import scratch
+from xtr_assets.storage.unencoded_rows import move_unencoded
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ _Place = tuple[str, int, str, int]
 
 @dataclass(frozen=True)
 class ShardChange:
-    """What `write_snapshot` did. Counts are chunks: `kept` are all live rows that stayed where they were."""
+    """What `write_snapshot` did. Counts are chunks: `kept` are all live rows that stayed as they were; those of a
+    segment that nobody encoded may stand in `new_segment` now."""
 
     snapshot: Snapshot
     added: int
@@ -88,6 +90,7 @@ def write_change(
     ]
     with scratch(layout) as folder, ChunkWriter(folder, shard) as writer:
         counts = _write_rows(shard, writer, old, chunks, named, quarantine, files)
+        moved = move_unencoded(layout, old, writer)
         stored = {path: SnapshotFile(size=state.size, sha256=state.sha256) for path, state in files.items()}
         made = finished(folder, shard, writer) if writer.rows else None
         segments = _kept_segments(old)
@@ -107,7 +110,7 @@ def write_change(
         with committing(layout, f"snapshot of {shard}"):
             segment = None if made is None else commit_segment(layout, folder, made)
             commit_snapshot(layout, snapshot, files, looked_ns)
-    kept = snapshot.live_rows - (segment.rows if segment else 0)
+    kept = snapshot.live_rows - (segment.rows - moved if segment else 0)
     return ShardChange(snapshot, counts["added"], counts["changed"], counts["deleted"], kept, segment)
 
 

@@ -310,3 +310,49 @@ def test_text_hashes_are_those_of_core_ids(warehouse: Warehouse) -> None:
     stored = segment.text_hashes()
     assert stored.shape == (3, 2) and stored.dtype == np.uint64
     assert stored.tobytes() == b"".join(text_hash(one.encoded) for one in chunks_of(BASE, BASE))
+
+
+def large(files: int) -> dict[str, list[str]]:
+    return {f"{one:03}.py": [f"f{row} of {one}" for row in range(50)] for one in range(files)}
+
+
+def test_what_lives_of_a_large_segment_that_nobody_encoded_moves_out_of_it(warehouse: Warehouse) -> None:
+    """A source took in too much, the build ended before it was encoded, and the configuration was corrected."""
+    write(warehouse, large(30))
+    corpus = {**large(3), "new.py": ["g new"]}
+    change = write(warehouse, corpus)
+    assert (change.added, change.changed, change.deleted, change.kept) == (1, 0, 27 * 50, 150)
+    assert [(one.rows, one.dead) for one in change.snapshot.segments] == [(151, ())]
+    assert live(warehouse) == expected(corpus)
+    assert write(warehouse, corpus).kept == 151
+    # As one that was written so at once, whatever stood there before.
+    with TemporaryDirectory() as folder:
+        fresh = Warehouse.create(Path(folder) / "w")
+        assert write(fresh, corpus).snapshot.content == change.snapshot.content
+
+
+def test_rows_move_with_their_lines_and_texts(warehouse: Warehouse) -> None:
+    rows = [chunk("a.py", f"f{n}", f"text {n}", line=10 * n + 1) for n in range(5)]
+    others = chunks_of(large(30), large(30))
+    for shift in (0, 7):
+        moved = [replace(one, start_line=one.start_line + shift, end_line=one.end_line + shift) for one in rows]
+        held = {**states(large(30 if not shift else 0)), "a.py": state("a.py", str(shift))}
+        change = warehouse.write_snapshot(
+            "s", source_fingerprint="f", files=held, touched=held, chunks=[*moved, *([] if shift else others)]
+        )
+    (one,) = change.snapshot.segments
+    assert (one.rows, one.dead, one.shifts, change.kept) == (5, (), (), 5)
+    stored = warehouse.segment(one.segment_id).chunks().to_pylist()
+    assert [(row["start_line"], row["text"]) for row in stored] == [(10 * n + 8, f"text {n}") for n in range(5)]
+
+
+def test_few_dead_rows_and_blocks_that_are_encoded_stay_where_they_are(warehouse: Warehouse) -> None:
+    first = write(warehouse, large(30)).new_segment
+    assert first is not None
+    assert write(warehouse, large(20)).snapshot.segments[0].segment_id == first.segment_id
+    # Two blocks of a run that died: more than all that is dead.
+    for name in ("one.npz", "two.npz"):
+        (first.staging("encode.0123") / name).write_bytes(b"")
+    assert write(warehouse, large(3)).snapshot.segments[0].segment_id == first.segment_id
+    first.drop_staging("encode.0123")
+    assert write(warehouse, large(2)).snapshot.segments[0].rows == 100

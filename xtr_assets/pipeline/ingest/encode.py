@@ -8,13 +8,14 @@ from xtr_assets.core.types import Halves, VectorKind
 from xtr_assets.encoders.base import Encoder, vector_kind
 from xtr_assets.encoders.encoder_record import hold_to_record
 from xtr_assets.pipeline.ingest.encode_blocks import Block, Run, gathered, runs
-from xtr_assets.pipeline.ingest.encode_plan import BLOCK_TEXTS, EncodePlan, Hashes, plan_encoding
+from xtr_assets.pipeline.ingest.encode_plan import EncodePlan, Hashes, plan_encoding
 from xtr_assets.pipeline.ingest.fresh_blocks import FreshBlocks
 from xtr_assets.pipeline.ingest.row_names import name_hashes
 from xtr_assets.storage.encoding_lookup import find_named
 from xtr_assets.storage.encoding_writer import embeddings_writer, names_writer, tokens_writer
 from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.snapshot import Snapshot
+from xtr_assets.storage.unencoded_rows import BLOCK_TEXTS
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 

@@ -9,11 +9,9 @@ import numpy.typing as npt
 from xtr_assets.core.types import Ints
 from xtr_assets.storage.encoding_lookup import EncodedAt
 from xtr_assets.storage.segment import Segment
+from xtr_assets.storage.unencoded_rows import BLOCK_TEXTS
 
 Hashes = npt.NDArray[np.uint64]
-# Texts per block: about 7 s of the embedded encoder on two cores is what a crash may cost, and 1,024 texts are enough
-# for the encoder to sort into batches of equal length.
-BLOCK_TEXTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
