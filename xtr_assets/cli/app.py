@@ -60,6 +60,8 @@ app = typer.Typer(
     # A traceback means a defect of ours: the plain one, without the values of every local variable.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    # click proposes names like an unknown one since 8.4, and typer would say the same once more.
+    suggest_commands=not hasattr(click.exceptions, "NoSuchCommand"),
     rich_markup_mode="rich",
 )
 

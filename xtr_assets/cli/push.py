@@ -27,7 +27,8 @@ def push(
     if (parts := part_set(place)) is not None:
         _tell_set(parts.push(store, dry_run=dry_run), as_json)
         return
-    report = open_warehouse(place).push(store, dry_run=dry_run)
+    opened = open_warehouse(place)
+    report = opened.push(store, dry_run=dry_run)
     if as_json:
         emit(asdict(report))
     elif not report.moved:
@@ -36,6 +37,8 @@ def push(
         done = "would push" if dry_run else "pushed"
         sent = f"{report.files:,} files, {size(report.bytes)}; {report.there:,} are there"
         note(f"{done} generation {report.generation} to {report.store} as move {report.move}: {sent}")
+    if not as_json and (serving := opened.published) is not None and serving.number != report.generation:
+        note(f"generation {serving.number} serves here since; `xtr-assets push` once more brings it there")
 
 
 def _tell_set(report: "SetPushReport", as_json: bool) -> None:

@@ -16,7 +16,8 @@ from xtr_assets.core.errors import XtrAssetsError
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.neighbourhood import neighbourhood
 from xtr_assets.server import overview
-from xtr_assets.server.facets import facets
+from xtr_assets.server.agent_mistakes import ToolServer, nothing_passes
+from xtr_assets.server.facets import facets, files_of
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.problem import Problem, problem_of
@@ -56,7 +57,7 @@ def agent_server(
     told of each search.
     """
     tools = AgentTools(indexes, limits or Limits(k=MOST_HITS), look, witnesses)
-    server: MCPServer[Any] = MCPServer("xtr-assets", instructions=INSTRUCTIONS)
+    server = ToolServer("xtr-assets", instructions=INSTRUCTIONS)
     for tool in (tools.search, tools.read_chunk, tools.list_sources, tools.index_status):
         server.tool(annotations=READS)(tool)
     return server
@@ -106,6 +107,8 @@ class AgentTools:
         list_sources. path: only from files of this glob, such as "asyncio/*". mode: leave it; "lexical" finds exact
         words. index: which index, where there are several.
         """
+        if not query.strip():
+            raise ToolError(f"query is {query[:40]!r}; give words, or the name of what is looked for")
         where = {"source": source, "path": None if path is None else {"glob": path}}
         given = {name: value for name, value in where.items() if value is not None}
         question = parse_question({"query": query, "k": k, "mode": mode, "where": given}, self._limits)
@@ -113,6 +116,8 @@ class AgentTools:
         with chosen.use() as searcher:
             hits = searcher.search(query, question.k, mode, question.where)
             tell_all(self._witnesses, Told(chosen, searcher.generation, query, question, hits))
+            if not hits and given and (why := nothing_passes(files_of(searcher), source, path)):
+                raise ToolError(why)
             return {"index": chosen.name, "generation": searcher.generation, "hits": [_shown(hit) for hit in hits]}
 
     @told

@@ -118,6 +118,11 @@ def facets(searcher: Searcher) -> dict[str, Any]:
     return Counted.of(searcher).document()
 
 
+def files_of(searcher: Searcher) -> list[tuple[str, str]]:
+    """(source, path) of each file of the searcher's generation."""
+    return sorted({(source, path) for source, path, _, _ in _files(searcher)})
+
+
 def _files(searcher: Searcher) -> list[tuple[str, str, str, int]]:
     """(source, path, kind, chunks), each once."""
     columns = ["source", "path", "kind"]

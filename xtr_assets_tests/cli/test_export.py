@@ -25,3 +25,29 @@ def test_an_export_serves_elsewhere_and_comes_back(second: Path, change: Command
 def test_only_a_generation_that_exists_is_exported(change: Command, tmp_path: Path) -> None:
     assert change("export", str(tmp_path / "x"), "--generation", "9").exit_code == 1
     assert not (tmp_path / "x").exists()
+
+
+def test_an_export_is_taken_into_a_warehouse_that_is_not_there_yet(
+    second: Path, change: Command, tmp_path: Path
+) -> None:
+    """A number that is taken here is refused with "import into a new one": so there has to be a way to have one."""
+    target, new = tmp_path / "export", tmp_path / "new one"
+    assert change("export", str(target)).exit_code == 0
+    missing = change("import", str(tmp_path / "nowhere"), "--warehouse", str(new))
+    assert missing.exit_code == 1 and not new.exists()
+    taken = change("import", str(target), "--warehouse", str(new))
+    assert taken.exit_code == 0, taken.output
+    assert f"publish 2 -w '{new}'" in " ".join(taken.output.split())
+    assert change("publish", "2", "--warehouse", str(new)).exit_code == 0
+    hits = json.loads(change("search", "the lion roars", "--warehouse", str(new), "--json").stdout)
+    assert (hits["generation"], hits["hits"][0]["path"]) == (2, "lions.md")
+
+
+@pytest.mark.usefixtures("project")
+def test_an_import_makes_no_warehouse_among_other_files(change: Command, second: Path, tmp_path: Path) -> None:
+    target, other = tmp_path / "export", tmp_path / "other"
+    assert change("export", str(target)).exit_code == 0
+    other.mkdir()
+    (other / "letter.txt").write_text("mine")
+    refused = change("import", str(target), "--warehouse", str(other))
+    assert refused.exit_code == 1 and [one.name for one in other.iterdir()] == ["letter.txt"]

@@ -33,6 +33,11 @@ def test_help_imports_nothing_heavy() -> None:
     assert json.loads(done.stderr.splitlines()[-1]) == []
 
 
+def test_a_command_that_is_misspelt_is_proposed_once() -> None:
+    said = CliRunner().invoke(app, ["serch"]).stderr
+    assert said.count("Did you mean") == 1 and "search" in said
+
+
 def test_wrong_use_ends_with_two() -> None:
     for arguments in (["nothing"], ["search"], ["search", "x", "-k", "0"], ["publish", "none"], ["withdraw", "1"]):
         assert CliRunner().invoke(app, arguments).exit_code == 2, arguments

@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from xtr_assets.storage.remote.object_store import ObjectStore
+from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.cli.conftest import Command
 
 
@@ -55,3 +58,31 @@ def test_what_cannot_be_is_one_line(change: Command, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
     done = change("search", "x", "-w", f"file://{tmp_path}/none", "--cache-size", "much")
     assert done.exit_code == 2 and "is no size of a cache" in done.stderr
+
+
+@pytest.mark.parametrize("meanwhile", ["withdraw", "rollback"])
+def test_a_pointer_that_moves_while_a_push_runs_is_no_silent_success(
+    second: Path, change: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    """What was withdrawn never serves in the store; what was rolled back is said."""
+    send, calls = ObjectStore.put_file, list[int]()
+
+    def slow(self: ObjectStore, *arguments: Any) -> Any:
+        if not calls:
+            calls.append(1)
+            warehouse = Warehouse.open(second / "warehouse")
+            warehouse.rollback()
+            if meanwhile == "withdraw":
+                warehouse.withdraw(2, reason="bad")
+        return send(self, *arguments)
+
+    monkeypatch.setattr(ObjectStore, "put_file", slow)
+    store = f"file://{tmp_path}/store"
+    pushed = change("push", store)
+    if meanwhile == "withdraw":
+        assert pushed.exit_code == 1 and "withdrawn" in pushed.stderr
+        assert ObjectStore.at(store).head() is None
+    else:
+        assert pushed.exit_code == 0 and "generation 1 serves here since" in pushed.stderr
+    again = change("push", store)
+    assert again.exit_code == 0 and "pushed generation 1" in again.stderr

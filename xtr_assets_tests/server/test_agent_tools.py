@@ -68,13 +68,49 @@ def test_sources_and_state_are_told(folder: Path) -> None:
         ("search", {"query": "x" * 9000}, "9000 characters"),
         ("search", {"query": "a", "index": "other"}, "name one of docs"),
         ("search", {"query": "a", "path": "[z-a]"}, "runs backwards"),
+        ("search", {"query": " "}, "query is ' '; give words"),
+        # Of another name or type: one line, without a link to the documents of a library.
+        ("search", {}, "search: field `query` is missing"),
+        ("search", {"query": "a", "k": "many"}, "search: `k` is 'many': give a whole number"),
+        (
+            "search",
+            {"query": "a", "mode": "fast"},
+            "search: `mode` is 'fast': use 'hybrid', 'dense', 'xtr' or 'lexical'",
+        ),
+        ("search", {"query": "a", "path": 7}, "search: `path` is 7: give text"),
+        ("search", {"query": "a", "sources": "x"}, "search has no argument 'sources'; give query, k, source, path"),
+        ("index_status", {"index": "docs"}, "index_status has no argument 'index'; call it without any"),
+        ("find", {"query": "a"}, "there is no tool 'find'; call one of search, read_chunk, list_sources, index_status"),
+        # What no file passes is no answer: an agent would read it as "there is nothing of it".
+        (
+            "search",
+            {"query": "zebra", "source": "cod"},
+            "source is 'cod', which the index does not have; give one of 'code'",
+        ),
+        ("search", {"query": "zebra", "path": "old[1"}, "path is 'old[1', a glob that no path matches whole"),
+        ("search", {"query": "zebra", "path": "old[1"}, "there are 45 paths such as 'old"),
+        ("search", {"query": "zebra", "path": "./old1.py", "source": "code"}, "'old1.py' matches some"),
+        ("read_chunk", {"chunk_id": 12}, "read_chunk: `chunk_id` is 12: give text"),
         ("read_chunk", {"chunk_id": "12"}, "chunk 12 is not in generation 1"),
         ("read_chunk", {"chunk_id": "../etc"}, "give the digits"),
         ("read_chunk", {"chunk_id": "12", "before": 99}, "give 0 to 10"),
     ],
 )
 def test_a_mistake_is_told_in_words(folder: Path, tool: str, arguments: dict[str, Any], says: str) -> None:
-    assert says in call(folder, tool, **arguments)
+    answer = call(folder, tool, **arguments)
+    assert says in answer and "\n" not in answer and "https:" not in answer
+
+
+def test_a_glob_that_only_another_source_meets_says_which(tmp_path: Path) -> None:
+    chunks = [make_chunk(f"{one}/a.py", "f", f"zebra of {one}", source=one) for one in ("code", "docs")]
+    new_warehouse(tmp_path / "w", chunks)
+    answer = call(tmp_path / "w", "search", query="zebra", source="code", path="docs/*")
+    assert "no file of source 'code' matches; files of 'docs' do" in answer
+    assert [hit["source"] for hit in call(tmp_path / "w", "search", query="zebra", path="docs/*")["hits"]] == ["docs"]
+
+
+def test_words_that_no_chunk_holds_are_an_empty_answer(folder: Path) -> None:
+    assert call(folder, "search", query="xylophone", mode="lexical", path="old1.py", source="code")["hits"] == []
 
 
 def test_nothing_published_is_told_without_a_path(tmp_path: Path) -> None:

@@ -153,6 +153,8 @@ def push(
             store.put_bytes(state.info, "warehouse.json")
             store.put_bytes(state.history, "history.jsonl")
             store.put_bytes(state.manifest_bytes, f"generations/{state.number}/manifest.json")
+            # A large push takes hours: what was withdrawn meanwhile must not serve there either.
+            refuse_withdrawn(layout, state.number)
             if store.append(move):
                 return _report(store, state, move.number, True, sent)
     raise StoreConflict(
