@@ -1,9 +1,7 @@
 """The forward pass of the C++ extension (native/encoder): on a CPU, without torch; tested against bert.py."""
 
-import logging
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.types import Floats
 from xtr_assets.encoders.bert_numpy import map_tensors
 from xtr_assets.encoders.bert_shape import POOLED, WORDS, BertShape
@@ -27,15 +24,8 @@ try:
 except ImportError:
     _forward = None
 
-log = logging.getLogger(__name__)
-
 # What this release calls; an extension left behind by another build is not used.
 ABI = 3
-# Tiles, and the registers that give the same bits.
-TILES, REGISTERS = "amx_int16", "avx512_int16"
-# Tokens that registers take in one go (14 rows): of so short a text the weights are waited for, and tiles take a
-# twentieth to an eighth longer. 16 tokens take tiles three quarters of the time.
-SHORT_TOKENS = 14
 # Matrices and rows of a layer in the order that the extension takes them.
 MATRICES = (
     "attention.self.query",
@@ -78,7 +68,7 @@ def precision_of(engine: str) -> str:
 
 def open_native(
     files: ModelFiles, shape: BertShape, head: Head, precision: Precision | IntegerPrecision
-) -> "NativePass | ByLength | None":
+) -> "NativePass | None":
     """The pass; None where the extension is not there, or has no instructions for this precision or these widths.
 
     The weights are verified here, unless they are those that were verified when they were packed. ProviderError
@@ -87,23 +77,16 @@ def open_native(
     names = engines(precision)
     if not names:
         return None
-    if names[0] == TILES and REGISTERS in names:
-        short = _open(files, shape, head, REGISTERS)
-        return None if short is None else ByLength(short, lambda: _open(files, shape, head, TILES))
-    return _open(files, shape, head, names[0])
-
-
-def _open(files: ModelFiles, shape: BertShape, head: Head, engine: str) -> "NativePass | None":
-    kept = _kept(files, engine)
+    kept = _kept(files, names[0])
     panels = None if kept is None else kept.read()
     if panels is None:
         files.verify()
-        return _opened(files, shape, head, engine, None, kept)
+        return _opened(files, shape, head, names[0], None, kept)
     # Panels that the extension does not take after all are packed anew, from weights that are verified.
-    found = _opened(files, shape, head, engine, panels, None)
+    found = _opened(files, shape, head, names[0], panels, None)
     if found is None:
         files.verify()
-        return _opened(files, shape, head, engine, None, None)
+        return _opened(files, shape, head, names[0], None, None)
     return found
 
 
@@ -172,40 +155,6 @@ class NativePass:
             mask = np.concatenate(kept[start:stop])
             tokens.append(self._head.light({layer: found[layer][mask] for layer in self._head.layers}))
         return np.concatenate(pooled), np.concatenate(tokens)
-
-
-class ByLength:
-    """Short questions by registers, all else by tiles, which give the same bits. Tiles have panels of their own, 21 MB,
-    which are opened when a longer text comes."""
-
-    device = "cpu"
-
-    def __init__(self, short: NativePass, open_tiles: Callable[[], NativePass | None]) -> None:
-        self.precision = short.precision
-        self._short, self._open_tiles = short, open_tiles
-        self._tiles: NativePass | None = None
-        self._opening = threading.Lock()
-
-    def __call__(self, work: Sequence[Batch]) -> Iterator[tuple[Floats, Floats]]:
-        return self.of(sum(len(row) for rows, _ in work for row in rows))(work)
-
-    def of(self, tokens: int) -> NativePass:
-        """The pass of so many tokens."""
-        if tokens <= SHORT_TOKENS:
-            return self._short
-        with self._opening:
-            if self._tiles is None:
-                self._tiles = self._opened()
-            return self._tiles
-
-    def _opened(self) -> NativePass:
-        try:
-            tiles = self._open_tiles()
-        except (ProviderError, OSError) as error:
-            # The weights were there when the short pass was opened, and an update may have taken them since.
-            log.warning("longer texts are encoded by registers, which takes longer: %s", error)
-            tiles = None
-        return tiles or self._short
 
 
 def cores() -> int:

@@ -16,7 +16,7 @@ from xtr_assets.core.files import sha256_file
 from xtr_assets.encoders import native_pass, packed_weights
 from xtr_assets.encoders.bert_shape import BertShape
 from xtr_assets.encoders.head import Projection
-from xtr_assets.encoders.native_pass import ByLength, NativePass, engines, open_native
+from xtr_assets.encoders.native_pass import NativePass, engines, open_native
 from xtr_assets.encoders.weights import ModelFiles
 from xtr_assets_tests.encoders.test_native_pass import LAYERS, POSITIONS, tensors
 
@@ -41,10 +41,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFiles:
 
 
 def opened(files: ModelFiles) -> NativePass:
-    """The pass of short texts where there are two."""
     found = open_native(files, SHAPE, Projection(np.eye(128, 8, dtype=np.float32), LAYERS, "0" * 64), "auto")
     assert found is not None
-    return found.of(1) if isinstance(found, ByLength) else found
+    return found
 
 
 def states(files: ModelFiles) -> bytes:
@@ -168,7 +167,7 @@ def test_weights_written_a_moment_ago_or_small_are_not_kept(files: ModelFiles, m
 
 
 def test_panels_of_another_size_are_refused(files: ModelFiles) -> None:
-    engine, model = opened(files).engine, opened(files)._model
+    model = opened(files)._model
     panels = [model.panels(number) for number in range(LAYERS)]
     for place, said in (
         (0, "packed panels are of another size"),
@@ -176,6 +175,6 @@ def test_panels_of_another_size_are_refused(files: ModelFiles) -> None:
     ):
         cut = [[one[:-16] if n == place else one for n, one in enumerate(layer)] for layer in panels]
         with pytest.raises(ValueError, match=said):
-            native_pass._load(engine, tensors(128, 192), SHAPE, panels=cut)
+            native_pass._load(engines("auto")[0], tensors(128, 192), SHAPE, panels=cut)
     with pytest.raises(ValueError, match="2 packed layers, the model has 3"):
-        native_pass._load(engine, tensors(128, 192), SHAPE, panels=panels[:2])
+        native_pass._load(engines("auto")[0], tensors(128, 192), SHAPE, panels=panels[:2])

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.types import Floats, Int32s
 from xtr_assets.encoders.bert_shape import BertShape
-from xtr_assets.encoders.head import Projection
-from xtr_assets.encoders.native_pass import REGISTERS, SHORT_TOKENS, TILES, ByLength, NativePass, _load, engines
+from xtr_assets.encoders.native_pass import _load, engines
 from xtr_assets_tests.encoders.test_native_pass import LAYERS, POSITIONS, WORDS, states, tensors
 
+TILES, REGISTERS = "amx_int16", "avx512_int16"
 here = pytest.mark.skipif(TILES not in engines("int16"), reason="this processor or this system has no AMX tiles")
 
 
@@ -87,44 +86,6 @@ if child:
 def test_a_fork_is_lent_what_its_parent_was() -> None:
     found = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
-
-
-def passed(engine: str) -> NativePass:
-    weights, head = tensors(128, 192), Projection(np.eye(128, 8, dtype=np.float32), LAYERS, "0" * 64)
-    shape = BertShape(128, LAYERS, 4, POSITIONS, 1e-12)
-    return NativePass(engine, opened(engine, weights, 128), shape, head, weights["embeddings.word_embeddings.weight"])
-
-
-def encoded(one: NativePass | ByLength, *lengths: int) -> list[Floats]:
-    rows = texts(*lengths)
-    (found,) = one([(rows, [np.ones(n, bool) for n in lengths])])
-    return list(found)
-
-
-@here
-def test_short_texts_go_by_registers_and_long_ones_by_tiles_opened_once() -> None:
-    registers, tiles, made = passed(REGISTERS), passed(TILES), []
-    both = ByLength(registers, lambda: made.append(1) or tiles)  # type: ignore[func-returns-value]
-    assert both.of(SHORT_TOKENS) is registers and not made
-    with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(both.of, [SHORT_TOKENS + 1] * 8)) == {tiles} and made == [1]
-    for lengths in ((1,), (14,), (15,), (7, 7), (7, 8), (60, 3)):
-        assert_same(encoded(both, *lengths), encoded(registers, *lengths))
-
-
-def test_texts_are_encoded_where_tiles_cannot_be_opened(caplog: pytest.LogCaptureFixture) -> None:
-    if not (names := engines("auto")):
-        pytest.skip("no extension here")
-    registers = passed(names[0])
-
-    def gone() -> NativePass:
-        raise ProviderError("the weights are another file")
-
-    for open_tiles in (gone, lambda: None):
-        both = ByLength(registers, open_tiles)
-        assert_same(encoded(both, 40), encoded(registers, 40))
-        assert both.of(100) is both.of(3) is registers
-    assert caplog.text.count("the weights are another file") == 1
 
 
 REFUSED = """
