@@ -23,6 +23,15 @@ GC_THRESHOLD = 200_000
 # A build holds some hundred files open. macOS begins with a soft limit of 256, Linux with 1,024.
 WANTED_FILES = 1024
 
+# What helps where the system refuses, by its number: the words of the system name no remedy.
+REMEDIES = {
+    errno.EMFILE: f"raise the limit of open files, `ulimit -n {WANTED_FILES}`",
+    errno.ENFILE: f"raise the limit of open files, `ulimit -n {WANTED_FILES}`",
+    errno.ENOSPC: "free some on that disk and run it again; `xtr-assets gc` removes what no generation needs",
+    errno.EDQUOT: "free some of this user's quota and run it again; `xtr-assets gc` removes what no generation needs",
+    errno.EROFS: "name a folder that can be written, or mount it so",
+}
+
 FAILED = 1
 WRONG_USE = 2
 
@@ -48,8 +57,8 @@ def _line(error: Exception) -> str:
     said = " ".join(str(error).split()) or type(error).__name__
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
-            return f"{said}; raise the limit of open files, `ulimit -n {WANTED_FILES}`"
+        if isinstance(cause, OSError) and cause.errno in REMEDIES:
+            return f"{said}; {REMEDIES[cause.errno]}"
         cause = cause.__cause__
     return said
 

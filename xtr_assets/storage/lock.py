@@ -145,9 +145,8 @@ def _try(path: Path, folder: Path, purpose: str) -> bool:
             before = read_holder(path)
             if before is not None:
                 log.warning("taking over the lock that %s left when it died", before)
-            note = Holder(socket.gethostname(), os.getpid(), purpose, now())
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(asdict(note)).encode(), 0)
+            _note(descriptor, Holder(socket.gethostname(), os.getpid(), purpose, now()))
         except BlockingIOError:
             _close(descriptor, beside)
             return False
@@ -156,6 +155,16 @@ def _try(path: Path, folder: Path, purpose: str) -> bool:
             raise
         _held[path] = _Held(descriptor, beside, threading.get_ident(), 1)
         return True
+
+
+def _note(descriptor: int, holder: Holder) -> None:
+    """Say who holds the lock. On a full disk nothing does: it is held all the same, and what frees space needs it."""
+    try:
+        os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        os.ftruncate(descriptor, 0)
 
 
 def _locked(descriptor: int) -> bool:

@@ -76,6 +76,20 @@ def test_a_build_with_nothing_to_do_needs_no_dagster_and_one_with_something_reco
     assert runs == ["rebuild", "ingest"]
 
 
+def test_a_damaged_database_of_dagster_is_one_line_and_the_next_build_goes_on(second: Path, change: Command) -> None:
+    """A full or read-only disk comes out of SQLite by the same way: a traceback of 150 lines, without a remedy."""
+    runs = second / "history" / "runs.db"
+    kept = runs.read_bytes()
+    runs.write_bytes(b"no database at all" * 100)
+    (second / "guide" / "giraffes.md").write_text("# Giraffes\n\nThe giraffe is tall.\n")
+    failed = change("build")
+    assert failed.exit_code == 1 and failed.exception is not None and isinstance(failed.exception, SystemExit)
+    (line,) = (one for one in failed.stderr.splitlines() if one.startswith("error:"))
+    assert "Dagster's database in" in line and "file is not a database" in line and "build again" in line
+    runs.write_bytes(kept)
+    assert change("build").exit_code == 0 and hits(change, "giraffe")
+
+
 @pytest.mark.usefixtures("project")
 def test_a_build_with_nothing_changed_makes_no_generation_and_a_full_one_does(change: Command) -> None:
     unchanged = change("build")

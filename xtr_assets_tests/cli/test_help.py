@@ -107,7 +107,7 @@ def test_a_command_may_open_the_files_that_it_needs() -> None:
     assert done.stdout.splitlines()[-1] == "True"
 
 
-def test_too_many_open_files_says_what_to_raise() -> None:
+def test_what_the_system_refuses_says_what_helps() -> None:
     """In whatever an error of a step is wrapped."""
     failing = typer.Typer(cls=Commands)
 
@@ -122,7 +122,8 @@ def test_too_many_open_files_says_what_to_raise() -> None:
     said = [CliRunner().invoke(failing, [name]).stderr for name in ("build", "other")]
     assert said == [
         "error: step x: too many; raise the limit of open files, `ulimit -n 1024`\n",
-        "error: step x: no space\n",
+        "error: step x: no space; free some on that disk and run it again; `xtr-assets gc` removes what no generation "
+        "needs\n",
     ]
 
 

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import obstore
 import pytest
+from obstore.exceptions import GenericError
 
 from xtr_assets.storage.remote.object_store import ObjectStore
 from xtr_assets.storage.warehouse import Warehouse
@@ -86,3 +88,26 @@ def test_a_pointer_that_moves_while_a_push_runs_is_no_silent_success(
         assert pushed.exit_code == 0 and "generation 1 serves here since" in pushed.stderr
     again = change("push", store)
     assert again.exit_code == 0 and "pushed generation 1" in again.stderr
+
+
+def test_a_disk_that_refuses_is_told_at_once_with_what_helps_there(
+    second: Path, change: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a traceback nor advice about the network: another try mends no full disk."""
+    (tmp_path / "file").write_text("no folder")
+    for command in (("push",), ("mirror", f"file://{tmp_path}/store")):
+        change("push", f"file://{tmp_path}/store")
+        refused = change(*command, f"file://{tmp_path}/file/store")
+        assert refused.exit_code == 1 and len(refused.stderr.splitlines()) == 1, refused.output
+        assert "os error 20" in refused.stderr and "folder" in refused.stderr
+    asked = list[str]()
+
+    def full(store: Any, name: str, *_: Any, **__: Any) -> None:
+        asked.append(name)
+        raise GenericError("Unable to copy data to file: No space left on device (os error 28)")
+
+    monkeypatch.setattr(obstore, "put", full)
+    refused = change("push", f"file://{tmp_path}/other")
+    assert refused.exit_code == 1 and "free some on the disk of the store" in refused.stderr
+    # The six writers of the first look at a store, each once.
+    assert "network" not in refused.stderr and len(asked) <= 6

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +118,16 @@ def test_no_name_and_no_text_steers_the_terminal(project: Path, change: Command)
     assert r"\x1b[2J\x1b]0;title\x07\u202eyp2.py" in said[1].stderr.replace("\n", "").replace(" ", "")
     assert r"two\nrows.py" in said[1].stderr
     assert document(change, "search", "zorilla")["hits"][0]["path"] == f"{wild}.py"
+
+
+def test_few_addresses_are_an_error_and_no_crash(project: Path) -> None:
+    """Under `ulimit -v 400000` the BLAS of FAISS ended the process: 139, and not a word."""
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (400_000_000, 400_000_000))\n"
+        "from xtr_assets.cli import main; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "search", "zebra"], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1, ended.stderr
+    assert ended.stderr.startswith("error: the limit of address space is 390625 kB") and "raise it" in ended.stderr

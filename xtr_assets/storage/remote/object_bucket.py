@@ -31,6 +31,15 @@ UPLOAD_PART = 16 * 2**20
 # What says in the environment that a store's endpoint may be without TLS.
 ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
 
+# What a store in a folder says of its disk, which another try does not mend.
+LASTING = {
+    "(os error 28)": "free some on the disk of the store, and do it again: it goes on where it was",
+    "(os error 122)": "free some of the quota on the disk of the store, and do it again: it goes on where it was",
+    "(os error 30)": "name a folder that can be written, or mount it so",
+    "(os error 13)": "name a folder that this user may write",
+    "(os error 20)": "name a folder, or one that can be made",
+}
+
 # Stores of this process by name, so that two openings of memory://x are one store.
 _memory: "dict[str, MemoryStore]" = {}
 
@@ -45,8 +54,12 @@ class ObjectBucket:
         except ModuleNotFoundError as error:
             raise ProviderError(f"{error.name} is not installed; `pip install 'xtr-assets[stores]'`") from error
         self.address = address
-        with _told(str(address)):
-            self._store = _opened(address, missing)
+        try:
+            with _told(str(address)):
+                self._store = _opened(address, missing)
+        except Interrupted as error:
+            # No request was made yet that another try would help.
+            raise StoreError(f"{address} cannot be opened: {error}") from None
 
     def create(self, name: str, data: bytes) -> bool:
         import obstore
@@ -137,7 +150,11 @@ def _told(name: str) -> Iterator[None]:
     except (of.NotSupportedError, of.UnknownConfigurationKeyError, of.InvalidPathError, ValueError) as error:
         raise StoreError(f"{name}: the store cannot do this: {_line(error)}") from None
     except (of.BaseError, OSError) as error:
-        raise Interrupted(_line(error)) from None
+        line = _line(error)
+        for mark, remedy in LASTING.items():
+            if mark in line:
+                raise StoreError(f"{name}: {line}; {remedy}") from None
+        raise Interrupted(line) from None
 
 
 def _line(error: Exception) -> str:
