@@ -232,6 +232,8 @@ class Bert {
 }  // namespace
 
 NB_MODULE(_forward, m) {
+  // A process that an error ends leaves its modules alive: lines about that would stand where the error is told.
+  nb::set_leak_warnings(false);
   m.attr("ABI") = 3;
   m.def("instruction_sets", [] {
     std::vector<std::string> names;

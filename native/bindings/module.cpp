@@ -244,6 +244,8 @@ nb::ndarray<nb::numpy, float, nb::ndim<2>> scan(const Matrix<std::int8_t>& token
 }  // namespace
 
 NB_MODULE(_kernels, m) {
+  // A process that an error ends leaves its modules alive: lines about that would stand where the error is told.
+  nb::set_leak_warnings(false);
   m.attr("ABI") = 8;
   m.def("instruction_sets", &instruction_sets, "Instruction sets that this processor has, the fastest first.");
   m.def("assign", &assign);
