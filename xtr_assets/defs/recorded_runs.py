@@ -38,10 +38,12 @@ class RecordedRuns:
     """The runs of one build of an index. Closed by whoever made it: events are synced to the disk then."""
 
     def __init__(self, config: IndexConfig, instance: Instance, prefix: str, full: bool) -> None:
-        self._closing = ExitStack()
-        self._closing.enter_context(events_synced_at_the_end())
-        self.instance, self.names, self.full = opened(instance), Names(config.name, prefix), full
-        self.defs = build_index_defs(config, prefix)
+        with ExitStack() as stack:
+            stack.enter_context(events_synced_at_the_end())
+            # Where it cannot be opened nobody holds this object, and nobody closes it.
+            self.instance, self.names, self.full = opened(instance), Names(config.name, prefix), full
+            self.defs = build_index_defs(config, prefix)
+            self._closing = stack.pop_all()
         self.raised: dict[str, BaseException] = {}
 
     def close(self) -> None:
