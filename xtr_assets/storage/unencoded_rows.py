@@ -7,7 +7,6 @@ dead by then: 70,511 of 71,039 rows, seen once. No generation has a row of such 
 import numpy as np
 
 from xtr_assets.core.line_shifts import shifts_of
-from xtr_assets.core.types import Mask
 from xtr_assets.storage.chunk_files import BATCH_ROWS, ChunkWriter, rows_at, shifted
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.row_match import StandingRows
@@ -22,7 +21,8 @@ def move_unencoded(layout: Layout, old: StandingRows, writer: ChunkWriter) -> in
     """Write the live rows of such segments, which are dead where they stood then. Returns how many."""
     moved = 0
     for (segment_id, dead), table in zip(old.dead.items(), old.tables, strict=True):
-        if not _worth_moving(Segment.open(layout, segment_id), dead):
+        count = int(dead.sum())
+        if count < BLOCK_TEXTS or not _worth_moving(Segment.open(layout, segment_id), count):
             continue
         positions = np.flatnonzero(~dead)
         standing = shifted(table, shifts_of(old.shifts[segment_id]))
@@ -33,10 +33,8 @@ def move_unencoded(layout: Layout, old: StandingRows, writer: ChunkWriter) -> in
     return moved
 
 
-def _worth_moving(segment: Segment, dead: Mask) -> bool:
+def _worth_moving(segment: Segment, dead: int) -> bool:
     """Whether at least a block less is to be encoded. What a run that ended early left encoded is lost by moving, as it
     is found again by the texts of a whole block."""
-    if segment.listings():
-        return False
     left = BLOCK_TEXTS * sum(1 for _ in segment.layout.staging_root.glob(f"{segment.segment_id}/*/*.npz"))
-    return int(dead.sum()) - left >= BLOCK_TEXTS
+    return not segment.listings() and dead - left >= BLOCK_TEXTS

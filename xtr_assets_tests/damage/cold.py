@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from xtr_assets.core.errors import XtrAssetsError
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.digests import forget_digests
 from xtr_assets.storage.remote import block_lists, cold_start
@@ -18,7 +17,7 @@ from xtr_assets.storage.remote.store_cache import CachedWarehouse, CacheOptions
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.damage.harms import HARMS
 from xtr_assets_tests.damage.stock import QUESTIONS, Known, Stock
-from xtr_assets_tests.damage.trial import LIMIT_SECONDS, Hang, Outcome, limit
+from xtr_assets_tests.damage.trial import Outcome, rounded, taker
 from xtr_assets_tests.life.world import ask
 from xtr_assets_tests.storage.remote.conftest import push_to
 from xtr_assets_tests.storage.remote.faulty import FolderBucket, store_over
@@ -126,23 +125,15 @@ def _cached(root: Path) -> CachedWarehouse:
 
 def _read(known: Known, root: Path, outcome: Outcome, names: set[str]) -> None:
     """Dense search from an empty cache; then a question that waits for all of it."""
-    for step, modes in (("cold search", ("dense",)), ("search of all", ("dense", "hybrid", "lexical"))):
-        try:
-            with limit(LIMIT_SECONDS), Searcher(_cached(root), device="cpu") as searcher:
-                for mode in reversed(modes):
-                    for question in QUESTIONS:
-                        found, true = ask(searcher, question, mode), known[mode, question]
-                        if _rounded(found) != _rounded(true):
-                            outcome.wrong[step] = f"{mode}, {question}: {found} in place of {true}"
-        except XtrAssetsError as error:
-            outcome.refused[step] = str(error)
-            if not any(name in str(error) for name in names):
-                outcome.unnamed[step] = f"{type(error).__name__}: {error}"
-        except Hang:
-            outcome.tracebacks[step] = f"no end after {LIMIT_SECONDS:.0f} s"
-        except Exception as error:
-            outcome.tracebacks[step] = f"{type(error).__name__}: {error}"
+    take = taker(outcome, names)
 
+    def search(step: str, modes: tuple[str, ...]) -> None:
+        with Searcher(_cached(root), device="cpu") as searcher:
+            for mode in reversed(modes):
+                for question in QUESTIONS:
+                    found, true = ask(searcher, question, mode), known[mode, question]
+                    if rounded(found) != rounded(true):
+                        outcome.wrong[step] = f"{mode}, {question}: {found} in place of {true}"
 
-def _rounded(hits: list[tuple[int, float, dict[str, float]]]) -> list[tuple[int, float]]:
-    return sorted((chunk, round(score, 4)) for chunk, score, _ in hits)
+    take("cold search", lambda: search("cold search", ("dense",)))
+    take("search of all", lambda: search("search of all", ("dense", "hybrid", "lexical")))

@@ -95,7 +95,7 @@ def attempt(
 def _use(stock: Stock, root: Path, outcome: Outcome, names: set[str]) -> None:
     """Search, verify, status, a collection that only looks, a build with nothing changed, and a search after it."""
     config = stock.config.model_copy(update={"warehouse": root})
-    take = _taker(outcome, names)
+    take = taker(outcome, names)
     found = take("search", lambda: answers(Warehouse.open(root)))
     _compare("search", found, stock.known, MODES, outcome)
     report = take("verify", lambda: Warehouse.open(root).verify())
@@ -114,7 +114,7 @@ def _use(stock: Stock, root: Path, outcome: Outcome, names: set[str]) -> None:
 
 def _import(stock: Stock, root: Path, outcome: Outcome, names: set[str]) -> None:
     """Take the export into an empty warehouse, let it serve there, and search."""
-    take = _taker(outcome, names)
+    take = taker(outcome, names)
     target = Warehouse.create(root.parent / "target")
     imported = take("import", lambda: target.import_generation(root))
     if imported is None:
@@ -129,7 +129,7 @@ def _import(stock: Stock, root: Path, outcome: Outcome, names: set[str]) -> None
         outcome.wrong["verify"] = "what came in does not verify: " + "; ".join(map(str, report.problems))
 
 
-def _taker(outcome: Outcome, names: set[str]) -> Callable[[str, Callable[[], Any]], Any]:
+def taker(outcome: Outcome, names: set[str]) -> Callable[[str, Callable[[], Any]], Any]:
     """What does a step and notes how it was refused, or that it failed otherwise."""
 
     def take(step: str, work: Callable[[], Any]) -> Any:
@@ -153,11 +153,11 @@ def _compare(step: str, found: Known | None, known: Known, modes: tuple[str, ...
     if found is None:
         return
     for key, hits in known.items():
-        if key[0] in modes and _rounded(found.get(key, [])) != _rounded(hits):
+        if key[0] in modes and rounded(found.get(key, [])) != rounded(hits):
             outcome.wrong[step] = f"{key}: {found.get(key)} in place of {hits}"
 
 
-def _rounded(hits: list[tuple[int, float, dict[str, float]]]) -> list[tuple[int, float]]:
+def rounded(hits: list[tuple[int, float, dict[str, float]]]) -> list[tuple[int, float]]:
     return sorted((chunk, round(score, 4)) for chunk, score, _ in hits)
 
 

@@ -67,8 +67,8 @@ class NativeBackend:
 
     def exact(self, query: Query, rows: Ints) -> Floats:
         """See ReferenceBackend.exact."""
-        (scores,) = self.exact_many([query], rows)
-        return np.asarray(scores, np.float32)
+        scores: Floats = self.exact_many([query], rows)[0]
+        return scores
 
     def exact_many(self, queries: Sequence[Query], rows: Ints) -> Floats:
         """See ReferenceBackend.exact_many. A row is read once for all queries."""
