@@ -1,7 +1,7 @@
 """Compaction, retraining and collection: jobs that change how a generation is laid out, never what it finds."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats
 from xtr_assets.defs import build_index_defs
 from xtr_assets.defs.in_process import compact
@@ -124,9 +125,12 @@ def test_a_refused_compaction_leaves_what_serves_and_is_tried_again(
 class FindsNothing:
     """In the place of a token index."""
 
-    def search_detailed(self, query_tokens: Floats, k: int) -> TokenResult:
-        nothing = np.full(k, -np.inf, np.float32), np.full(k, -1)
-        return TokenResult(*nothing, scanned=False, retrieved=0, candidates=0, rescored=0, seconds={})
+    def answer(
+        self, queries: Sequence[Floats], options: SearchOptions, threads: int | None = None
+    ) -> list[TokenResult]:
+        nothing = np.full(options.k, -np.inf, np.float32), np.full(options.k, -1)
+        one = TokenResult(*nothing, scanned=False, retrieved=0, candidates=0, rescored=0, seconds={})
+        return [one] * len(queries)
 
 
 def test_the_collect_job_keeps_what_the_config_or_the_run_says(grown: Project) -> None:
