@@ -3,6 +3,7 @@
 Credentials come from the environment or the store's own chain; nothing of them is read or kept here.
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,11 +34,11 @@ ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
 
 # What a store in a folder says of its disk, which another try does not mend.
 LASTING = {
-    "(os error 28)": "free some on the disk of the store, and do it again: it goes on where it was",
-    "(os error 122)": "free some of the quota on the disk of the store, and do it again: it goes on where it was",
-    "(os error 30)": "name a folder that can be written, or mount it so",
-    "(os error 13)": "name a folder that this user may write",
-    "(os error 20)": "name a folder, or one that can be made",
+    errno.ENOSPC: "free some on the disk of the store, and do it again: it goes on where it was",
+    errno.EDQUOT: "free some of the quota on the disk of the store, and do it again: it goes on where it was",
+    errno.EROFS: "name a folder that can be written, or mount it so",
+    errno.EACCES: "name a folder that this user may write",
+    errno.ENOTDIR: "name a folder, or one that can be made",
 }
 
 # Stores of this process by name, so that two openings of memory://x are one store.
@@ -151,8 +152,8 @@ def _told(name: str) -> Iterator[None]:
         raise StoreError(f"{name}: the store cannot do this: {_line(error)}") from None
     except (of.BaseError, OSError) as error:
         line = _line(error)
-        for mark, remedy in LASTING.items():
-            if mark in line:
+        for number, remedy in LASTING.items():
+            if f"(os error {number})" in line:
                 raise StoreError(f"{name}: {line}; {remedy}") from None
         raise Interrupted(line) from None
 
