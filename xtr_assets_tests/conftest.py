@@ -2,7 +2,12 @@ import gc
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
+
+# Both would be timed assertions: what a busy machine takes for an example says nothing of the code.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

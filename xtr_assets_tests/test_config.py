@@ -125,7 +125,7 @@ def test_aliases_and_merges_that_stay_small_are_read(tmp_path: Path) -> None:
     assert [source.name for source in parse_config(text, tmp_path).sources] == ["s", "t"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))))
 def test_any_bytes_are_a_configuration_or_a_config_error(data: bytes) -> None:
     with contextlib.suppress(ConfigError):

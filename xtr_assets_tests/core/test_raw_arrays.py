@@ -36,7 +36,7 @@ def test_another_type_or_shape_is_refused_by_name(tmp_path: Path, dtype: Any, sh
         open_array(tmp_path / "a.npy", "segments/1/a.npy", dtype, shape)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(place=st.integers(0, 143), value=st.integers(0, 255), end=st.integers(0, 160), cut=st.booleans())
 def test_a_damaged_file_is_an_error_of_ours_or_the_same_header(
     tmp_path: Path, place: int, value: int, end: int, cut: bool

@@ -165,7 +165,7 @@ def test_the_shipped_channels_are_those_of_the_pinned_weights() -> None:
         wide_channels("0" * 64)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=7), st.integers(0, 6), st.sampled_from(ENGINES))
 def test_a_text_has_the_same_states_in_whatever_company(lengths: list[int], chosen: int, engine: str) -> None:
     model, _, _ = opened(engine, *SHAPES[0])

@@ -60,7 +60,6 @@ def fuzz(name: str, folder: Path, examples: int) -> None:
 
     @settings(
         max_examples=examples,
-        deadline=None,
         derandomize=examples == SHORT,
         database=None,
         suppress_health_check=list(HealthCheck),

@@ -35,7 +35,7 @@ def integers(generator: np.random.Generator, rows: int, dim: int) -> Any:
     return generator.integers(-2, 3, (rows, dim)).astype(np.float16)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31),
     sizes=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 40)), min_size=1, max_size=4),
@@ -137,7 +137,7 @@ def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.usefixtures("loops")
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**31), dim=st.sampled_from([1, 7, 32, 100, 384]), floats=st.booleans())
 def test_scores_are_those_of_numpy_over_any_parts(seed: int, dim: int, floats: bool) -> None:
     generator = np.random.default_rng(seed)
@@ -176,7 +176,7 @@ def test_equal_vectors_get_equal_scores_wherever_they_stand() -> None:
 
 @pytest.mark.skipif(not native.available(), reason="the C++ extension is not installed here")
 @given(seed=st.integers(0, 2**31), dim=st.integers(1, 130), k=st.integers(0, 12))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_every_instruction_set_scores_stored_rows_alike(seed: int, dim: int, k: int) -> None:
     generator = np.random.default_rng(seed)
     halves = generator.standard_normal((9, dim)).astype(np.float16)

@@ -24,7 +24,7 @@ def _best_stored(name: str, vectors: RowVectors, queries: Floats, rows: Ints, k:
 
 
 @pytest.mark.parametrize("name", COMPILED)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(values=st.lists(st.integers(-2, 2), min_size=1, max_size=50), k=st.integers(0, 60), seed=st.integers(0, 99))
 def test_stored_rows_are_selected_in_the_one_order(name: str, values: list[int], k: int, seed: int) -> None:
     # One dim of small whole numbers: a score is the stored number, and most of them are equal.

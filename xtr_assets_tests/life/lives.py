@@ -15,7 +15,6 @@ def lived(lives: int, steps: int) -> settings:
     return settings(
         max_examples=LIVES or lives,
         stateful_step_count=40 if DEEP else steps,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
         derandomize=not DEEP,
         # A life takes seconds: what failed is read as it is, not lived again a hundred times to make it shorter.

@@ -196,7 +196,7 @@ wheres = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(wheres)
 def test_a_mask_holds_exactly_the_live_rows_the_reference_finds(where: dict[str, Any]) -> None:
     assert np.flatnonzero(FILTERS.mask(parse_where(where))).tolist() == _reference(where)
@@ -212,7 +212,7 @@ edges = st.one_of(
 askable = edges.filter(lambda number: not math.isinf(number) if isinstance(number, float) else abs(number) < 2**1024)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.one_of(edges, st.lists(edges, max_size=2), st.sampled_from([True, "1", None])), min_size=1, max_size=12
@@ -325,7 +325,7 @@ def test_metadata_with_half_a_character_hides_no_other_row() -> None:
     assert only.mask(parse_where({"tag": "plain"})).tolist() == [False, True]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(["path", "tags"]), st.sampled_from(["glob", "prefix", "gt", "in"]), st.text(max_size=12))
 def test_any_text_is_a_condition_or_is_refused(column: str, operator: str, text: str) -> None:
     given_condition = {operator: [text] if operator == "in" else text}

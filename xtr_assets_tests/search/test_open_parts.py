@@ -137,7 +137,7 @@ def test_the_corpus_is_what_the_module_says(one: Searcher, sets: Mapping[str, Se
     assert len(set(texts)) < len(texts)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     query=st.sampled_from(QUERIES),
     mode=st.sampled_from(MODES),
@@ -317,7 +317,7 @@ def asked_apart(
         return merged
 
 
-@settings(max_examples=500 if "XTR_ASSETS_LONG" in os.environ else 40, deadline=None)
+@settings(max_examples=500 if "XTR_ASSETS_LONG" in os.environ else 40)
 @given(
     query=st.sampled_from(QUERIES[:-1]),
     mode=st.sampled_from(MODES),
@@ -345,7 +345,7 @@ def test_parts_that_are_asked_apart_add_up_to_the_answer_of_one_index(
             assert unplaced[0] == unplaced[1]
 
 
-@settings(max_examples=500 if "XTR_ASSETS_LONG" in os.environ else 40, deadline=None)
+@settings(max_examples=500 if "XTR_ASSETS_LONG" in os.environ else 40)
 @given(
     seed=st.integers(0, 10**6),
     length=st.integers(1, 8),

@@ -76,13 +76,13 @@ def known(path: str, method: str, answer: httpx.Response) -> None:
         assert answer.json()["index"] == "docs"
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(body=BODIES)
 def test_any_search_is_answered_or_refused(asking: httpx.Client, body: Any) -> None:
     known("/v1/search", "post", asking.post("/v1/search", json=body))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(
     path=st.sampled_from([path for path, found in DOCUMENT["paths"].items() if "get" in found]),
     parameters=st.dictionaries(st.sampled_from(["index", "ids", "before", "after", "x"]), TEXTS, max_size=2),

@@ -207,7 +207,7 @@ def drawn(kind: pa.DataType, data: bytes) -> pa.Array:
     return pa.Array.from_buffers(kind, 3, [None, pa.py_buffer(offsets), pa.py_buffer(filled)])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(arrow_types, st.binary(min_size=1, max_size=32), st.sampled_from(["_id", "text", "title", "more"]))
 def test_no_parquet_value_ends_a_build(kind: pa.DataType, data: bytes, column: str) -> None:
     """Of three records all are told: as chunks, or as refusals with their line."""

@@ -53,7 +53,7 @@ class Bytes:
         return self.data[start : start + length]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(ROWS, st.data())
 def test_rows_are_those_of_the_whole_file(tmp_path: Path, rows: list[dict[str, Any]], data: st.DataObject) -> None:
     ranges = Bytes(arrow_file(tmp_path / "one.arrow", rows))

@@ -20,7 +20,7 @@ def chunks(corpus: list[int]) -> list[Chunk]:
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(Corpus, Corpus)
 def test_the_difference_is_that_of_the_two_corpora(
     tmp_path_factory: pytest.TempPathFactory, first: list[int], second: list[int]

@@ -250,4 +250,4 @@ def answers(generation: Generation) -> dict[int, tuple[str, str, int]]:
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=12, stateful_step_count=14, deadline=None)
+TestLife.settings = settings(max_examples=12, stateful_step_count=14)

@@ -286,7 +286,7 @@ TEXTS = st.lists(st.sampled_from(["f a", "f b", "g a", "h c", "k d"]), max_size=
 CORPORA = st.dictionaries(st.sampled_from(["a.py", "b.py", "c/d.py"]), TEXTS, max_size=3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(CORPORA, min_size=1, max_size=6))
 def test_after_any_changes_the_live_rows_are_those_of_a_fresh_corpus(steps: list[dict[str, list[str]]]) -> None:
     with TemporaryDirectory() as folder:

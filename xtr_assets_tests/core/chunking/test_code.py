@@ -329,7 +329,7 @@ def test_a_parser_that_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch
     assert [one.symbol for one in chunks("object A {\n  def f(a: Int) = {\n    a\n  }\n}\n", ".scala")][-1] == "A.f"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(sorted(SAMPLES)),
     st.lists(st.tuples(st.integers(0, 400), st.sampled_from(["", "{", "}", "\n", '"', "/*", "(", "é", "\u2028"]))),

@@ -247,7 +247,7 @@ def blocks(draw: st.DrawFn, depth: int) -> str:
     return "\n".join(parts)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(blocks(3), st.sampled_from([30, 80, 300, 2000]))
 def test_no_line_of_any_module_is_lost(text: str, max_chars: int) -> None:
     ast.parse(text)

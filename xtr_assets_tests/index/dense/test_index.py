@@ -203,7 +203,7 @@ def test_removed_rows_are_never_returned_and_added_ones_are(recipe: str, small: 
 
 
 @pytest.mark.parametrize("recipe", ["Flat", "IVF4,PQ4x4fs", "HNSW8_SQ8"])
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**31))
 def test_any_sequence_of_changes_leaves_exactly_the_live_rows(recipe: str, seed: int) -> None:
     generator = np.random.default_rng(seed)

@@ -82,7 +82,7 @@ def test_scores_are_those_of_the_maths_and_near_what_faiss_decodes(recipe: str) 
         assert np.abs(by_row - by_faiss).max() < 0.02 * np.ptp(by_faiss)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     dim=st.integers(1, 200),
     rows=st.integers(1, 120),

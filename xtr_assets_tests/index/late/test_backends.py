@@ -103,7 +103,7 @@ def test_backends_agree_on_candidates_and_scores(dim: int, codec: Codec) -> None
                     np.testing.assert_array_equal(getattr(other, name)(query, expected.rows), wanted)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_backends_agree_on_anything(data: st.DataObject) -> None:
     seed = data.draw(st.integers(0, 10_000))

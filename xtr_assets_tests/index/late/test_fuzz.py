@@ -26,7 +26,7 @@ from xtr_assets_tests.index.late.token_corpus import unit
 
 INSTRUCTIONS = native.kernels.instruction_sets() if native.available() else []
 pytestmark = pytest.mark.skipif(not INSTRUCTIONS, reason="the extension is not built")
-ANY = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+ANY = settings(max_examples=25, suppress_health_check=list(HealthCheck))
 
 
 def tokens_of(rng: np.random.Generator, lengths: list[int], dim: int) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xtr_assets.core.errors import EncoderMismatch, InvalidInput, ProviderError
@@ -267,7 +267,6 @@ def test_padding_keeps_every_token_and_adds_at_most_half(lengths: list[int]) -> 
     assert (padded <= np.maximum(8, 1.5 * np.array(lengths))).all()
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(1, 60))
 def test_the_best_columns_are_those_of_a_stable_sort(scores: list[int], keep: int) -> None:
     keep = min(keep, len(scores))

@@ -41,7 +41,6 @@ def collections(draw: st.DrawFn) -> dict[str, Any]:
 
 @pytest.mark.parametrize("scan", SCANS)
 @given(given_=collections())
-@settings(deadline=None)
 def test_answers_scores_and_matches_are_those_of_the_dictionaries(scan: Scan, given_: dict[str, Any]) -> None:
     documents, live, allowed, k = given_["documents"], given_["live"], given_["allowed"], given_["k"]
     reference = DictionaryBM25(documents, live)
@@ -98,7 +97,7 @@ def test_words_of_most_rows_are_not_read_for_the_best_of_rare_ones(scan: Scan) -
 
 
 @given(given_=collections())
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_what_is_stored_is_what_was_given(given_: dict[str, Any]) -> None:
     documents = given_["documents"]
     stored = [row for row, one in enumerate(documents) if one is not None]
