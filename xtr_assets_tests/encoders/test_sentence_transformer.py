@@ -2,15 +2,12 @@
 
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip("sentence_transformers", reason='needs sentence-transformers: pip install "xtr-assets[models]"')
-
-from sentence_transformers import SentenceTransformer
 
 from xtr_assets.config import Prompts, SentenceTransformersConfig
 from xtr_assets.core.errors import ConfigError, ProviderError
@@ -19,6 +16,11 @@ from xtr_assets.encoders.base import Encoder
 from xtr_assets.encoders.encoder_record import recorded_config
 from xtr_assets.testing import check_encoder
 from xtr_assets_tests.encoders.tiny_models import DIM, POSITIONS, sentence_model
+
+# It is imported where it is used: 11 CPU s that each process which collects the tests would pay.
+pytestmark = pytest.mark.skipif(
+    find_spec("sentence_transformers") is None, reason='needs sentence-transformers: pip install "xtr-assets[models]"'
+)
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TEXTS = ["parse the date", "", "where is the ferry at noon?", "?!", "日本"]
@@ -33,12 +35,18 @@ def encoder(sentence_folder: Path) -> Encoder:
     return open_encoder(config_of(sentence_folder))
 
 
+def of_the_package(folder: Path) -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(folder), device="cpu")
+
+
 @pytest.fixture(scope="module")
-def reference(sentence_folder: Path) -> SentenceTransformer:
-    return SentenceTransformer(str(sentence_folder), device="cpu")
+def reference(sentence_folder: Path) -> Any:
+    return of_the_package(sentence_folder)
 
 
-def test_vectors_are_the_package_s_with_the_model_s_prompts(encoder: Encoder, reference: SentenceTransformer) -> None:
+def test_vectors_are_the_package_s_with_the_model_s_prompts(encoder: Encoder, reference: Any) -> None:
     documents = reference.encode_document(TEXTS, show_progress_bar=False)
     queries = reference.encode_query(TEXTS, show_progress_bar=False)
     assert np.abs(encoder.encode_queries(TEXTS).embeddings - queries).max() < 1e-5
@@ -52,7 +60,7 @@ def test_it_passes_the_kit(encoder: Encoder, sentence_folder: Path) -> None:
 
 
 def test_prompts_are_replaced_and_part_of_the_fingerprint(
-    encoder: Encoder, reference: SentenceTransformer, sentence_folder: Path
+    encoder: Encoder, reference: Any, sentence_folder: Path
 ) -> None:
     other = open_encoder(config_of(sentence_folder, prompts=Prompts(query="where ", document="")))
     expected = reference.encode(TEXTS, prompt="where ", show_progress_bar=False)
@@ -62,9 +70,7 @@ def test_prompts_are_replaced_and_part_of_the_fingerprint(
     assert other.fingerprint != encoder.fingerprint
 
 
-def test_fewer_dimensions_are_the_first_ones_at_unit_length(
-    reference: SentenceTransformer, sentence_folder: Path
-) -> None:
+def test_fewer_dimensions_are_the_first_ones_at_unit_length(reference: Any, sentence_folder: Path) -> None:
     short = open_encoder(config_of(sentence_folder, dim=8))
     expected = reference.encode_query(TEXTS, truncate_dim=8, normalize_embeddings=True, show_progress_bar=False)
     assert short.dim == 8
@@ -73,7 +79,7 @@ def test_fewer_dimensions_are_the_first_ones_at_unit_length(
         open_fresh(config_of(sentence_folder, dim=64))
 
 
-def test_a_long_text_is_the_mean_of_its_windows(encoder: Encoder, reference: SentenceTransformer) -> None:
+def test_a_long_text_is_the_mean_of_its_windows(encoder: Encoder, reference: Any) -> None:
     halves = ["where is the ferry " * 10, "parse the date now " * 10]
     found = encoder.encode_documents(["".join(halves), halves[0]])
     assert found.windows == 1
@@ -184,7 +190,7 @@ def test_what_does_not_fit_a_window_is_refused(sentence_folder: Path) -> None:
 
 def test_cls_pooling_is_read_from_the_model(tmp_path: Path) -> None:
     folder = sentence_model(tmp_path / "cls", pooling="cls")
-    expected = SentenceTransformer(str(folder), device="cpu").encode(TEXTS, show_progress_bar=False)
+    expected = of_the_package(folder).encode(TEXTS, show_progress_bar=False)
     assert np.abs(open_fresh(config_of(folder)).encode_queries(TEXTS).embeddings - expected).max() < 1e-5
 
 
@@ -206,7 +212,7 @@ def test_an_empty_prompt_keeps_the_default_away_as_in_the_package(sentence_folde
     said = json.loads((copy / "config_sentence_transformers.json").read_text())
     said |= {"prompts": {"query": "", "other": "where "}, "default_prompt_name": "other"}
     (copy / "config_sentence_transformers.json").write_text(json.dumps(said))
-    reference, encoder = SentenceTransformer(str(copy), device="cpu"), open_fresh(config_of(copy))
+    reference, encoder = of_the_package(copy), open_fresh(config_of(copy))
     queries = reference.encode_query(TEXTS, show_progress_bar=False)
     documents = reference.encode_document(TEXTS, show_progress_bar=False)
     assert np.abs(encoder.encode_queries(TEXTS).embeddings - queries).max() < 1e-5
