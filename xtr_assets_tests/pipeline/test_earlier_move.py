@@ -1,5 +1,5 @@
-"""An earlier move of a set serves again: a shard that moved to another part since, or came since, is there once, and none
-of its texts is encoded anew."""
+"""An earlier move of a set serves again: a shard that moved to another part since, or came since, is there once, and
+none of its texts is encoded anew."""
 
 from pathlib import Path
 
