@@ -42,12 +42,10 @@ class PartSetWriter(PartSetReader):
             there = set(self.layout.move_numbers())
             missing = [move for move, _ in moves if move.number not in there]
             # The first of several comes last: till then the others follow nothing, and what serves here is no move in
-            # between, whose generations did not come.
-            for move in reversed(missing[1:] or missing):
+            # between, whose generations did not come. Only then parts.json, which names none that lacks one before it.
+            for move in reversed(missing):
                 append_move(self.layout, move)
             self._write(info)
-            if len(missing) > 1:
-                append_move(self.layout, missing[0])
             self._unpin(stack_of([move for move, _ in moves])[-KEPT_MOVES:], info, brought)
 
     def _unpin(self, kept: list[PartMove], info: SetInfo, parts: Collection[str] | None = None) -> None:
