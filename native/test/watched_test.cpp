@@ -1,10 +1,10 @@
-// Under AddressSanitizer alone: what is one byte too long for its memory has to end this, seen by nothing but `watched`.
+// Under AddressSanitizer alone: what is one byte too long for its memory has to end this, seen by nothing but XTR_WATCH.
 #include "common/watched.hpp"
 
 #include <vector>
 
 int main() {
   const std::vector<char> memory(1024);
-  xtr::watched(memory.data(), memory.size());
-  xtr::watched(memory.data(), memory.size() + 1);
+  XTR_WATCH(memory.data(), memory.size());
+  XTR_WATCH(memory.data(), memory.size() + 1);
 }

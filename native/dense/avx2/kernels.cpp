@@ -64,8 +64,8 @@ TARGET void products_avx2(const float* rows, int count, int dim, const float* qu
       high = _mm256_add_ps(high, _mm256_mul_ps(_mm256_loadu_ps(own + i + 8), _mm256_loadu_ps(query + i + 8)));
     }
     if (i < dim) {
-      const auto size = static_cast<std::size_t>(dim - i) * sizeof(float);
-      xtr::watched(own + i, size), xtr::watched(query + i, size);
+      XTR_WATCH(own + i, (dim - i) * sizeof(float));
+      XTR_WATCH(query + i, (dim - i) * sizeof(float));
       const __m256i first = tail_mask(dim - i), second = tail_mask(dim - i - 8);
       low = _mm256_add_ps(low, _mm256_mul_ps(_mm256_maskload_ps(own + i, first), _mm256_maskload_ps(query + i, first)));
       high = _mm256_add_ps(

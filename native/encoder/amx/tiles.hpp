@@ -37,13 +37,13 @@ inline void clear() {
 // A tile of 1,024 bytes that lie together.
 template <int T>
 inline void read(const void* from) {
-  xtr::watched(from, 1024);
+  XTR_WATCH(from, 1024);
   asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(std::int64_t{64}), "i"(T) : "memory");
 }
 
 template <int T>
 inline void write(void* to) {
-  xtr::watched(to, 1024);
+  XTR_WATCH(to, 1024);
   asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(std::int64_t{64}), "i"(T) : "memory");
 }
 
