@@ -9,7 +9,7 @@ SCRIPT = (ROOT / "native/test/sanitized.sh").read_text("utf-8")
 # What Python asks an extension by.
 FACES = r"native|native_backend|native_pass|native_scores|tree_stamp"
 # They borrow a name, and run whole models or repositories.
-ELSEWHERE = {"test_git.py", "test_canary.py", "test_published_model.py"}
+ELSEWHERE = {"test_git.py", "test_canary.py", "test_long_texts.py", "test_published_model.py"}
 
 
 def test_every_extension_is_put_in_place() -> None:

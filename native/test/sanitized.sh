@@ -32,8 +32,7 @@ done
 # The short ones first. Three tests over 70,000 centroids take minutes each so, in loops that smaller ones take, too.
 [ $# -gt 0 ] || set -- \
   xtr_assets_tests/encoders/test_native_pass.py xtr_assets_tests/encoders/test_tiles.py \
-  xtr_assets_tests/encoders/test_packed_weights.py xtr_assets_tests/encoders/test_long_texts.py \
-  xtr_assets_tests/sources/test_tree_stamp.py xtr_assets_tests/pipeline/derive/test_exact_maxsim.py \
+  xtr_assets_tests/encoders/test_packed_weights.py xtr_assets_tests/sources/test_tree_stamp.py xtr_assets_tests/pipeline/derive/test_exact_maxsim.py \
   xtr_assets_tests/index
 # --capture=sys: what a sanitizer says on its way out would be kept by pytest, and end with it.
 LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libubsan.so) $(c++ -print-file-name=libstdc++.so.6)" \
