@@ -73,7 +73,8 @@ native-test: ## the C++ tests of the kernels, under CTest; needs a compiler and 
 	$(call native,build/native-test)
 
 sanitize: $(VENV)/test.stamp ## the C++ tests, then the Python tests of the kernels, under ASan and UBSan
-	$(call native,build/native-sanitized,-DXTR_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo)
+	$(call native,build/native-sanitized,-DXTR_SANITIZE=ON)
+	$(PIP) install --no-compile 'nanobind>=3.1,<4'
 	native/test/sanitized.sh $(BIN)/python
 
 bench: $(VENV)/test.stamp ## a full build over the standard library, then storage; the others name their data: benchmarks/

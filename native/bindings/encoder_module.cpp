@@ -39,7 +39,7 @@ class Bert {
     model_.words = static_cast<int>(words.shape(0));
     model_.positions = static_cast<int>(places.shape(0));
     require(static_cast<int>(places.shape(1)) == model_.hidden, "positions are of another width than words");
-    require(heads > 0 && model_.hidden % heads == 0, "the width is no multiple of the number of heads");
+    require(heads > 0 && model_.hidden > 0 && model_.hidden % heads == 0, "the width is no multiple of the number of heads");
     require(model_.hidden % engine_.columns == 0 && model_.hidden / heads % engine_.head_columns == 0,
             "the width, or that of a head, is none that these instructions take");
     model_.word_table = words.data();
@@ -170,13 +170,16 @@ class Bert {
  private:
   // Six numbers, the scales and first sums of the columns, and the wide channels.
   static std::vector<std::uint32_t> told(const encoder::Integers& own) {
-    std::vector<std::uint32_t> words(6 + own.scales.count() + own.first.count());
+    std::vector<std::uint32_t> words(6 + 2 * own.scales.count());
     const std::int32_t counts[] = {own.small_count, own.wide_count, own.small_units, own.wide_units};
     std::memcpy(words.data(), counts, sizeof counts);
     std::memcpy(&words[4], &own.most, 4);
     std::memcpy(&words[5], &own.limit, 4);
-    std::memcpy(words.data() + 6, own.scales.data(), 4 * own.scales.count());
-    std::memcpy(words.data() + 6 + own.scales.count(), own.first.data(), 4 * own.first.count());
+    // Of floats there are none, and nothing may be copied from nowhere.
+    if (const std::size_t columns = own.scales.count()) {
+      std::memcpy(words.data() + 6, own.scales.data(), 4 * columns);
+      std::memcpy(words.data() + 6 + columns, own.first.data(), 4 * columns);
+    }
     words.insert(words.end(), own.wide.begin(), own.wide.end());
     return words;
   }

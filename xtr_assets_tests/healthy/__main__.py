@@ -1,4 +1,5 @@
-"""`python -m xtr_assets_tests.healthy [--seed N] [--count 200] [--most 20000]`: random projects, to be published."""
+"""`python -m xtr_assets_tests.healthy [--seed N] [--count 200] [--least 1] [--most 20000]`: random projects, all
+to be published."""
 
 import argparse
 import sys
@@ -15,14 +16,15 @@ def main(words: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--count", type=int, default=200, help="how many projects")
     parser.add_argument("--most", type=int, default=20_000, help="texts of the largest project")
+    parser.add_argument("--least", type=int, default=1, help="texts of the smallest project")
     given = parser.parse_args(words)
     started, builds, refusals, broken = time.monotonic(), 0, 0, 0
     for seed in range(given.seed, given.seed + given.count):
         try:
-            course = run(seed, given.most)
+            course = run(seed, given.most, least=given.least)
         except Exception as error:  # what breaks a build is a finding, and the next project is built
             broken += 1
-            print(f"BROKEN {Shape.of(seed, given.most)}: {error!r}", flush=True)
+            print(f"BROKEN {Shape.of(seed, given.most, given.least)}: {error!r}", flush=True)
             continue
         builds, refusals = builds + course.builds, refusals + len(course.refusals)
         print(f"ok {course.shape} | {course.rows} rows, {course.builds} builds, {course.seconds:.1f} CPU s", flush=True)

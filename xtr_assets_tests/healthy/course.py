@@ -37,9 +37,9 @@ class Course:
     refusals: tuple[Refusal, ...]
 
 
-def run(seed: int, most: int, folder: Path | None = None) -> Course:
+def run(seed: int, most: int, folder: Path | None = None, least: int = 1) -> Course:
     """Write the project and build it, step by step, to its end or to the first refusal of a first build."""
-    shape, started, refusals = Shape.of(seed, most), time.process_time(), []
+    shape, started, refusals = Shape.of(seed, most, least), time.process_time(), []
     with tempfile.TemporaryDirectory(dir=folder) as name:
         project = Project(Path(name), shape)
         warehouse = Warehouse.create(project.config.warehouse)

@@ -53,8 +53,8 @@ class Shape:
     steps: tuple[Step, ...]
 
     @classmethod
-    def of(cls, seed: int, most: int) -> "Shape":
-        """`most` texts at most, log-uniform."""
+    def of(cls, seed: int, most: int, least: int = 1) -> "Shape":
+        """From `least` to `most` texts, log-uniform."""
         draw = random.Random(f"shape {seed}")
         # By a draw of its own: a seed is the project that it was before there were any.
         documents: list[Kind] = ["documents"] * (random.Random(f"papers {seed}").random() < DOCUMENTS_SHARE)
@@ -64,7 +64,7 @@ class Shape:
         more = [kind for kind, share in besides.items() if random.Random(f"{kind} {seed}").random() < share]
         return cls(
             seed=seed,
-            size=round(math.exp(draw.uniform(0, math.log(most)))),
+            size=round(math.exp(draw.uniform(math.log(least), math.log(most)))),
             language=draw.choice(LANGUAGES),
             manner=draw.choices(MANNERS, (5, 1, 1, 2, 2, 1))[0],
             kinds=(*sorted(draw.sample(KINDS, draw.choice((1, 1, 2, 3)))), *documents, *repository, *upstream, *more),

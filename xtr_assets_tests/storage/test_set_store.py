@@ -195,13 +195,17 @@ def test_pulls_that_die_leave_the_old_or_the_new(two: PartSet, tmp_path: Path, m
     with dying(monkeypatch, None) as life:
         pull_set(counted, to)
     total, seen = len(life.steps), set()
-    for at in (5, total // 2, *range(total - 24, total + 1, 3)):
+    for at in (5, total // 2, *range(total - 24, total - 12, 4), *range(total - 12, total + 1)):
         here = shutil.copytree(tmp_path / "b", tmp_path / f"b{at}")
         with dying(monkeypatch, at) as life:
             pull_set(here, to)
         assert life.dead
-        found = served(PartSet.open(here))
+        opened = PartSet.open(here)
+        found = served(opened)
         assert found in (before, after)
+        assert opened.moves()[-1].number == opened.number, (
+            f"died at step {at}: a move before the one that serves is gone"
+        )
         seen.add(found == after)
         pull_set(here, to)
         assert served(PartSet.open(here)) == after and PartSet.open(here).moves() == two.moves()

@@ -1,6 +1,7 @@
 // AVX2: bytes are widened to 16 bits, whose pairs of products 32 bits hold; half bytes need no widening, as two of
 // their products stay below 2**12.
 #include "common/processor.hpp"
+#include "common/watched.hpp"
 #include "dense/loops.hpp"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -63,6 +64,8 @@ TARGET void products_avx2(const float* rows, int count, int dim, const float* qu
       high = _mm256_add_ps(high, _mm256_mul_ps(_mm256_loadu_ps(own + i + 8), _mm256_loadu_ps(query + i + 8)));
     }
     if (i < dim) {
+      XTR_WATCH(own + i, (dim - i) * sizeof(float));
+      XTR_WATCH(query + i, (dim - i) * sizeof(float));
       const __m256i first = tail_mask(dim - i), second = tail_mask(dim - i - 8);
       low = _mm256_add_ps(low, _mm256_mul_ps(_mm256_maskload_ps(own + i, first), _mm256_maskload_ps(query + i, first)));
       high = _mm256_add_ps(

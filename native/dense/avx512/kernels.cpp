@@ -1,5 +1,6 @@
 // AVX-512 with VNNI: sixty-four products an instruction, unsigned codes times signed weights.
 #include "common/processor.hpp"
+#include "common/watched.hpp"
 #include "dense/kernels.hpp"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -68,6 +69,7 @@ TARGET inline __attribute__((always_inline)) __m512i sums_of(const Weights& weig
     const __mmask64 mask = (1ull << (bytes - i)) - 1;
 #pragma GCC unroll 16
     for (int row = 0; row < kLanes; ++row) {
+      XTR_WATCH(at(row) + i, bytes - i);
       sums[row] = added<kHalves>(sums[row], weights, _mm512_maskz_loadu_epi8(mask, at(row) + i), i);
     }
   }
@@ -107,9 +109,12 @@ TARGET void products_avx512(const float* rows, int count, int dim, const float* 
     }
     for (int i = 0; i < dim; i += kLanes) {
       const __mmask16 mask = dim - i >= kLanes ? 0xFFFF : static_cast<__mmask16>((1u << (dim - i)) - 1);
+      [[maybe_unused]] const auto size = static_cast<std::size_t>(std::min(kLanes, dim - i)) * sizeof(float);
+      XTR_WATCH(query + i, size);
       const __m512 asked = _mm512_maskz_loadu_ps(mask, query + i);
 #pragma GCC unroll 4
       for (int j = 0; j < 4; ++j) {
+        XTR_WATCH(own[j] + i, size);
         sums[j] = _mm512_add_ps(sums[j], _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, own[j] + i), asked));
       }
     }
@@ -126,6 +131,8 @@ TARGET float half_product_avx512(const std::uint16_t* row, int dim, const float*
   }
   if (i < dim) {
     const auto mask = static_cast<__mmask16>((1u << (dim - i)) - 1);
+    XTR_WATCH(row + i, (dim - i) * sizeof(std::uint16_t));
+    XTR_WATCH(query + i, (dim - i) * sizeof(float));
     const __m256i halves = _mm256_maskz_loadu_epi16(mask, row + i);
     sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_cvtph_ps(halves), _mm512_maskz_loadu_ps(mask, query + i)));
   }

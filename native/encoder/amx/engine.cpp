@@ -1,5 +1,6 @@
 // AMX: products of 16 bits by tiles of bytes, bit for bit those of AVX-512.
 #include "common/processor.hpp"
+#include "common/watched.hpp"
 #include "encoder/model.hpp"
 
 // XTR_AMX: the assembler knows tiles (CMakeLists.txt).

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "common/watched.hpp"
+
 namespace encoder {
 namespace {
 
@@ -35,11 +37,13 @@ inline void clear() {
 // A tile of 1,024 bytes that lie together.
 template <int T>
 inline void read(const void* from) {
+  XTR_WATCH(from, 1024);
   asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(std::int64_t{64}), "i"(T) : "memory");
 }
 
 template <int T>
 inline void write(void* to) {
+  XTR_WATCH(to, 1024);
   asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(std::int64_t{64}), "i"(T) : "memory");
 }
 

@@ -17,7 +17,10 @@ TARGET void scaled(const std::int32_t* d, const float* rs, const float* f, int n
 }
 TARGET void levels(const float* scores, int count, std::uint8_t* out) {
   for (int i = 0; i < count; i += 16) {
-    const __mmask16 mask = static_cast<__mmask16>((1u << std::min(16, count - i)) - 1);
+    const int here = std::min(16, count - i);
+    const __mmask16 mask = static_cast<__mmask16>((1u << here) - 1);
+    XTR_WATCH(scores + i, here * sizeof(float));
+    XTR_WATCH(out + i, here);
     const __m512 whole = _mm512_roundscale_ps(_mm512_maskz_loadu_ps(mask, scores + i), 0);
     const __m512 moved = _mm512_add_ps(whole, _mm512_set1_ps(kLevelZero));
     const __m512 inside = _mm512_min_ps(_mm512_max_ps(moved, _mm512_setzero_ps()), _mm512_set1_ps(255.0f));

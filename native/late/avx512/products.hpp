@@ -3,6 +3,7 @@
 
 #include <immintrin.h>
 
+#include "common/watched.hpp"
 #include "late/loops.hpp"
 
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,f16c,fma")))
@@ -76,6 +77,7 @@ struct RowBlock {
       const std::int8_t* at = codes + static_cast<std::size_t>(chosen ? chosen[number] : number) * dim;
       for (int i = 0; i < dim; i += 64) {
         const __mmask64 mask = dim - i >= 64 ? ~0ull : (1ull << (dim - i)) - 1;
+        XTR_WATCH(at + i, std::min(64, dim - i));
         const __m512i own = _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, at + i), shift);
         _mm512_store_si512(bytes + static_cast<std::size_t>(row) * stride + i, own);
       }

@@ -24,7 +24,7 @@ from xtr_assets.storage.parts.move_chain import append_move, stack_of, taken_bac
 from xtr_assets.storage.parts.part_gate import refuse_set, set_problems
 from xtr_assets.storage.parts.part_records import PartMove, PartState, SetInfo, ShardPlace
 from xtr_assets.storage.parts.part_set_reader import holds_parts, naming, part_state
-from xtr_assets.storage.parts.part_set_writer import KEPT_MOVES, LOCK_WAIT_SECONDS
+from xtr_assets.storage.parts.part_set_writer import KEPT_MOVES, LOCK_WAIT_SECONDS, served_places
 from xtr_assets.storage.parts.part_verify import verify_set
 from xtr_assets.storage.parts.pins import pin_for_moves, pinned_by_moves
 from xtr_assets.storage.parts.set_transfers import SetTransfers
@@ -68,7 +68,7 @@ class PartSet(SetTransfers):
         """Make an empty part, or take in the warehouse that lies at parts/<part>. Nothing of it is seen before a move
         names it."""
         with self._writing(f"adding part {part}"):
-            info = self.info
+            info = self._recovered()
             folder = self.layout.part(part)
             refuse_linked(Layout(self.root), folder)
             if part in info.parts:
@@ -81,7 +81,7 @@ class PartSet(SetTransfers):
         """Take a part and its shards out of the set; its folder stays. What serves goes on: the next publish leaves it
         out, and asks for a reason to."""
         with self._writing(f"taking out part {part}"):
-            info = self.info
+            info = self._recovered()
             if part not in info.parts:
                 raise InvalidInput(f"no part {part!r}; there are: {', '.join(info.parts) or 'none'}")
             shards = {shard: place for shard, place in info.shards.items() if place.part != part}
@@ -92,7 +92,7 @@ class PartSet(SetTransfers):
         """The part of each shard, given its chunks: where it was placed before, else where there is room. Parts that
         are needed are added."""
         with self._writing("placing shards"):
-            info = self.info
+            info = self._recovered()
             known = {shard: place.part for shard, place in info.shards.items()}
             placed = place_shards(sizes, known, self._held(info), info.parts, info.most_chunks)
             for part in dict.fromkeys(placed.values()):
@@ -120,7 +120,7 @@ class PartSet(SetTransfers):
         if not lacking(info) and info.most_chunks == most_chunks:
             return
         with self._writing("placing shards"):
-            new = lacking(self.info)
+            new = lacking(self._recovered())
             for part in dict.fromkeys(new.values()):
                 if part not in self.info.parts:
                     self.add(part)
@@ -131,7 +131,7 @@ class PartSet(SetTransfers):
         """Let a shard belong to another part, which is made where there is none; gives the part that it was in. Both
         are built then, and serve so by one move. What serves does not change."""
         with self._writing(f"moving shard {shard}"):
-            info = self.info
+            info = self._recovered()
             if shard not in info.shards:
                 known = ", ".join(sorted(info.shards)) or "none"
                 raise InvalidInput(f"no shard {shard!r} was placed in {self.root}; there are: {known}")
@@ -196,13 +196,8 @@ class PartSet(SetTransfers):
                 return self._joined(before)
             again = self._again(states, moves, again_reason)
             forced = refuse_set(set_problems(parts, info.shards, before, earlier=number is not None), force_reason)
-            shards = {
-                shard: info.shards.get(shard, ShardPlace(part=name)).model_copy(update={"part": name})
-                for name, state in states.items()
-                # An earlier move may name a part that was taken out since: no shard is placed in it.
-                if name in info.parts
-                for shard in state.shards
-            }
+            # An earlier move says nothing of shards that came after it: they stay where they were placed.
+            shards = {**(info.shards if number is not None else {}), **served_places(info, states)}
             move = PartMove(
                 number=len(moves) + 1,
                 before=None if info.moved is None else info.moved.sha256,

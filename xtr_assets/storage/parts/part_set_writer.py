@@ -1,6 +1,6 @@
 """What every writer of a set shares: the lock, parts.json, and which generations the parts keep for it."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from xtr_assets.core.files import write_atomic
@@ -8,13 +8,24 @@ from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.lock import exclusive
 from xtr_assets.storage.parts.move_chain import append_move, last_move, stack_of
-from xtr_assets.storage.parts.part_records import PartMove, SetInfo, ShardPlace
+from xtr_assets.storage.parts.part_records import PartMove, PartState, SetInfo, ShardPlace
 from xtr_assets.storage.parts.part_set_reader import PartSetReader
 from xtr_assets.storage.parts.pins import pin_for_moves, pinned_by_moves
 
 # Moves whose generations stay in the parts, the serving one among them: as many as a warehouse keeps generations.
 KEPT_MOVES = 3
 LOCK_WAIT_SECONDS = 20.0
+
+
+def served_places(info: SetInfo, states: Mapping[str, PartState]) -> dict[str, ShardPlace]:
+    """Where the shards of a published move lie. An earlier move may name a part that was taken out since: no shard is
+    placed in it."""
+    return {
+        shard: info.shards.get(shard, ShardPlace(part=name)).model_copy(update={"part": name})
+        for name, state in states.items()
+        if name in info.parts
+        for shard in state.shards
+    }
 
 
 class PartSetWriter(PartSetReader):
@@ -31,12 +42,10 @@ class PartSetWriter(PartSetReader):
             there = set(self.layout.move_numbers())
             missing = [move for move, _ in moves if move.number not in there]
             # The first of several comes last: till then the others follow nothing, and what serves here is no move in
-            # between, whose generations did not come.
-            for move in reversed(missing[1:] or missing):
+            # between, whose generations did not come. Only then parts.json, which names none that lacks one before it.
+            for move in reversed(missing):
                 append_move(self.layout, move)
             self._write(info)
-            if len(missing) > 1:
-                append_move(self.layout, missing[0])
             self._unpin(stack_of([move for move, _ in moves])[-KEPT_MOVES:], info, brought)
 
     def _unpin(self, kept: list[PartMove], info: SetInfo, parts: Collection[str] | None = None) -> None:
@@ -48,11 +57,10 @@ class PartSetWriter(PartSetReader):
         """parts.json, after noting a move that a crash kept out of it."""
         info, last = self.info, last_move(self.layout)
         if last is not None and (info.moved is None or info.moved.number < last[0].number):
-            # Not in a part that was taken out, which an earlier move that serves again may name.
-            named = {name: last[0].parts[name] for name in info.parts if name in last[0].parts}
-            shards = {s: ShardPlace(part=name) for name, p in named.items() for s in p.shards}
+            # A rollback moves no shard; what was published serves where its parts have it.
+            shards = {**info.shards, **served_places(info, last[0].parts)} if last[0].to is None else info.shards
             moved = {"number": last[0].number, "sha256": last[1]}
-            info = SetInfo.model_validate({**info.model_dump(), "shards": {**info.shards, **shards}, "moved": moved})
+            info = SetInfo.model_validate({**info.model_dump(), "shards": shards, "moved": moved})
             self._write(info)
         return info
 
