@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from xtr_assets.cli.console import escaped
-from xtr_assets.core.errors import ConfigError, PublishRefused, XtrAssetsError
+from xtr_assets.core.errors import MAY_NOT, ConfigError, PublishRefused, XtrAssetsError
 
 # Objects made between two looks for garbage: 10 MB or so of small ones. At 50,000 the looks were 4 % of a small build.
 GC_THRESHOLD = 200_000
@@ -29,6 +29,8 @@ REMEDIES = {
     errno.ENFILE: f"raise the limit of open files, `ulimit -n {WANTED_FILES}`",
     errno.ENOSPC: "free some on that disk and run it again; `xtr-assets gc` removes what no generation needs",
     errno.EDQUOT: "free some of this user's quota and run it again; `xtr-assets gc` removes what no generation needs",
+    errno.EACCES: MAY_NOT,
+    errno.EPERM: MAY_NOT,
     errno.EROFS: "name a folder that can be written, or mount it so",
 }
 
@@ -57,7 +59,9 @@ def _line(error: Exception) -> str:
     said = " ".join(str(error).split()) or type(error).__name__
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in REMEDIES:
+        # Who says of a file that a user may not read it says what helps as well.
+        told = cause is not error and isinstance(cause, PermissionError)
+        if isinstance(cause, OSError) and cause.errno in REMEDIES and not told:
             return f"{said}; {REMEDIES[cause.errno]}"
         cause = cause.__cause__
     return said

@@ -106,7 +106,7 @@ def set_line(document: dict[str, Any]) -> str:
 def _files(warehouse: "Warehouse", problems: list[str]) -> dict[str, Any]:
     """Pointer, history, and the size of every file: what no search would notice before it meets it."""
     report = warehouse.verify(full=False)
-    if not report.ok:
+    if report.problems:
         named = "; ".join(
             f"{one.path}: expected {one.expected}, found {one.found}" for one in report.problems[:SHOWN_FILES]
         )
