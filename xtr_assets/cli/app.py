@@ -29,10 +29,15 @@ REMEDIES = {
     errno.ENFILE: f"raise the limit of open files, `ulimit -n {WANTED_FILES}`",
     errno.ENOSPC: "free some on that disk and run it again; `xtr-assets gc` removes what no generation needs",
     errno.EDQUOT: "free some of this user's quota and run it again; `xtr-assets gc` removes what no generation needs",
+    errno.EEXIST: "something stands in that place; name another one",
+    errno.ENOTDIR: "a file stands where a folder belongs; name another place",
     errno.EACCES: MAY_NOT,
     errno.EPERM: MAY_NOT,
     errno.EROFS: "name a folder that can be written, or mount it so",
 }
+
+# Of these messages of ours have a remedy already.
+OWN_WORDS = (PermissionError, FileExistsError, NotADirectoryError)
 
 FAILED = 1
 WRONG_USE = 2
@@ -48,19 +53,19 @@ class Commands(TyperGroup):
         except (XtrAssetsError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
-            typer.secho(f"error: {escaped(_line(error))}", fg="red", err=True)
+            typer.secho(f"error: {escaped(error_line(error))}", fg="red", err=True)
             raise typer.Exit(WRONG_USE if isinstance(error, ConfigError) else FAILED) from error
 
 
-def _line(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     """One line: what an error says, or its name where it says nothing (`assert`-like errors of libraries)."""
     if isinstance(error, PublishRefused):
         return str(error)
     said = " ".join(str(error).split()) or type(error).__name__
     cause: BaseException | None = error
     while cause is not None:
-        # Who says of a file that a user may not read it says what helps as well.
-        told = cause is not error and isinstance(cause, PermissionError)
+        # Who says in words of its own what the system refused says what helps as well.
+        told = isinstance(cause, OWN_WORDS) and cause is not error and type(cause).__name__ not in said
         if isinstance(cause, OSError) and cause.errno in REMEDIES and not told:
             return f"{said}; {REMEDIES[cause.errno]}"
         cause = cause.__cause__

@@ -13,6 +13,8 @@ from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.json_document import read_json
 from xtr_assets.sources.file_scan import folders_around, is_folder, is_utf8, is_warehouse
 from xtr_assets.sources.globs import LEFT_OUT
+from xtr_assets.sources.jsonl import WANTED
+from xtr_assets.sources.records import TABLES
 
 DOCUMENT_SUFFIXES = (".html", ".htm", ".xhtml", ".docx", ".pdf")
 TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst", ".ipynb", *DOCUMENT_SUFFIXES)
@@ -92,6 +94,8 @@ def propose(folder: Path) -> Proposals:
             notes.append(_unknown(path, folder))
         else:
             sources.append(proposal)
+    if tables := sum(suffixes[suffix] for suffix in TABLES):
+        notes.append(f"{tables} table{'s' * (tables > 1)} ({', '.join(s for s in TABLES if suffixes[s])}): {WANTED}")
     if len(records) > MOST_RECORD_FILES:
         notes.append(f"{len(records) - MOST_RECORD_FILES} more record files were left out")
     if judgments:
@@ -151,7 +155,7 @@ def _look(here: Path, folder: Path, found: _Walk, seen: set[tuple[int, int]], li
         found.outside.append(f"{os.path.relpath(here, folder)} is a link to {here.resolve()}")
     if here != folder and is_warehouse({entry.name for entry in entries}):
         return []
-    kept = []
+    kept: list[Path] = []
     for entry in entries:
         path = here / entry.name
         if entry.name.startswith(".") or not is_utf8(entry.name):

@@ -69,7 +69,7 @@ def read_regular(path: Path, name: str) -> bytes:
         raise
     except OSError as error:
         if error.errno in FORBIDDEN:
-            raise UnreadableFile(name, error.strerror) from error
+            raise UnreadableFile(name, os.strerror(error.errno)) from error
         raise CorruptFile(name, "a file that can be read", _UNREADABLE.get(error.errno or 0, str(error))) from error
 
 

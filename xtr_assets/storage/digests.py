@@ -176,7 +176,7 @@ def verify_files(
             return problem
         except OSError as error:
             if error.errno in FORBIDDEN:
-                return UnreadableFile(name, error.strerror)
+                return UnreadableFile(name, os.strerror(error.errno))
             return CorruptFile(name, f"{expected.bytes} readable bytes", str(error))
         return None
 

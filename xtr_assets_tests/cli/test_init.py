@@ -197,6 +197,13 @@ def test_what_is_not_installed_is_told_where_files_need_it(tmp_path: Path, monke
     ] * 2
 
 
+def test_a_table_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# A\n")
+    (tmp_path / "b.csv").write_text("id,text\n1,a\n")
+    said = " ".join(run(app, ["init", str(tmp_path)]).stderr.split())
+    assert "1 table (.csv): records are read from JSON lines (an object a line) and from Parquet; write it so" in said
+
+
 NO_RECORD = "begins with no record that can be read: a JSON object a line, in UTF-8, or Parquet"
 
 

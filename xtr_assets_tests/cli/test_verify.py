@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from xtr_assets.core.files import sha256_file
 from xtr_assets.storage import digests
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
@@ -43,7 +44,7 @@ def test_nothing_to_verify_is_not_verified(tmp_path: Path, run: Command) -> None
 def test_a_file_that_this_user_may_not_read_is_told_apart_from_a_damaged_one(
     project: Path, change: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = digests.sha256_file
+    read = sha256_file
 
     def closed(path: Path) -> str:
         if path.name == "id_map.parquet":
