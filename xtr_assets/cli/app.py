@@ -55,12 +55,26 @@ class Commands(TyperGroup):
                 raise
             typer.secho(f"error: {escaped(error_line(error))}", fg="red", err=True)
             raise typer.Exit(WRONG_USE if isinstance(error, ConfigError) else FAILED) from error
+        except (click.ClickException, click.exceptions.Exit, click.exceptions.Abort):
+            raise
+        except Exception as error:
+            from xtr_assets.core.address_space import shortage
+
+            told = None if ctx.params.get("debug") else shortage(error)
+            if told is None:
+                raise
+            typer.secho(f"error: {escaped(told)}", fg="red", err=True)
+            raise typer.Exit(FAILED) from error
 
 
 def error_line(error: Exception) -> str:
     """One line: what an error says, or its name where it says nothing (`assert`-like errors of libraries)."""
     if isinstance(error, PublishRefused):
         return str(error)
+    from xtr_assets.core.address_space import shortage
+
+    if isinstance(error, OSError) and (short := shortage(error)) is not None:
+        return short
     said = " ".join(str(error).split()) or type(error).__name__
     cause: BaseException | None = error
     while cause is not None:
