@@ -116,7 +116,7 @@ def common(
     """Retrieval indexes as Dagster assets: built by delta, gated by recall, published by pointer, rolled back.
 
     Where no --config is given, $XTR_ASSETS_CONFIG counts, else ./xtr.yaml, else the index of the Dagster project, else
-    the demo over the standard library.
+    the demo over the standard library, unless a folder above has an xtr.yaml.
     """
 
 

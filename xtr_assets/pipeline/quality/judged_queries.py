@@ -142,8 +142,8 @@ def refuse_strange(judged: JudgedQueries, generation: Generation) -> None:
             return
         example = example or next(iter(rows["path"]), "")
     raise ConfigError(
-        f"none of the {len(known):,} documents that {judged.origin} judges is in generation {generation.number}, such as "
-        f"{sorted(known)[0]!r}; they are named by path, symbol or chunk_id, as {example!r} is"
+        f"none of the {len(known):,} documents that {judged.origin} judges is in generation {generation.number}, such "
+        f"as {sorted(known)[0]!r}; they are named by path, symbol or chunk_id, as {example!r} is"
     )
 
 
