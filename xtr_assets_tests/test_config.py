@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xtr_assets.config import load_config, parse_config
+from xtr_assets.config import discover_config, load_config, parse_config
 from xtr_assets.core.errors import ConfigError
 
 GOOD = """
@@ -89,6 +89,25 @@ ALIASES = "a: &a0 [1]\n" + "".join(f"k{i}: &a{i + 1} [{', '.join([f'*a{i}'] * 10
         ("sources: [{name: s, kind: text, path: ''}]", "`sources.0.path` is '': a path is neither empty"),
         ('sources: [{name: s, kind: text, path: "a\\0b"}]', "nor holds a NUL"),
         (ONE + "warehouse: ~nosuchuser", "`warehouse` is '~nosuchuser'"),
+        (
+            ONE + "warehouse: $HOME/w",
+            r"`warehouse` is '\$HOME/w': variables of the environment are not filled in; write",
+        ),
+        (
+            "sources: [{name: s, kind: text, path: '${DOCS}'}]",
+            "`sources.0.path` is .* are not filled in; write the folder",
+        ),
+        (
+            "sources: [{name: s, kind: text, path: 'C:\\Users\\me'}]",
+            "a path of Windows; inside WSL the drive C: is /mnt/c",
+        ),
+        (ONE + "x-common: {a: 1}", r"unknown field `x-common` \(value {'a': 1}\); remove it"),
+        ("sources: [{name: s, kind: text, path: x, my-key: 1}]", "unknown field `sources.0.my-key`"),
+        ("sources: []", "xtr.yaml: `sources` needs at least 1 source$"),
+        (
+            ONE.replace("[{", "[{name: s, kind: text, path: y}, {"),
+            r"xtr.yaml: source names must differ, \['s'\] stand twice; rename",
+        ),
         (ONE + "queries: {path: ~nosuchuser}", "`queries.path` is '~nosuchuser'"),
         (ONE + "encoder: {weights: 3}", "`encoder.weights` is 3: use 'package' or 'hub', or give a path"),
         (ONE + "dense: {recipe: 'IVF9,Flut'}", "`dense.recipe` is 'IVF9,Flut': recipe 'IVF9,Flut' is unknown; allowed"),
@@ -104,6 +123,16 @@ def test_what_a_stranger_wrote_is_refused_in_our_words(data: str | bytes, told: 
     message = str(raised.value)
     assert len(message) < 600
     assert not re.search(r"Input should|Value error|pydantic|validation error", message)
+
+
+def test_in_a_part_of_a_project_the_demo_is_not_meant(tmp_path: Path) -> None:
+    """Who built in a folder of his project got an index over the standard library."""
+    (tmp_path / "docs" / "deep").mkdir(parents=True)
+    assert discover_config(folder=tmp_path / "docs").name == "stdlib"
+    (tmp_path / "xtr.yaml").write_text(ONE)
+    with pytest.raises(ConfigError, match=r"one above it; go there, or say --config \.\./\.\./xtr.yaml"):
+        discover_config(folder=tmp_path / "docs" / "deep")
+    assert discover_config(tmp_path / "xtr.yaml", tmp_path / "docs").sources[0].name == "s"
 
 
 def test_a_secret_that_is_wrong_is_not_shown(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from xtr_assets.cli.console import escaped
-from xtr_assets.core.errors import ConfigError, PublishRefused, XtrAssetsError
+from xtr_assets.core.errors import MAY_NOT, ConfigError, PublishRefused, XtrAssetsError
 
 # Objects made between two looks for garbage: 10 MB or so of small ones. At 50,000 the looks were 4 % of a small build.
 GC_THRESHOLD = 200_000
@@ -29,8 +29,15 @@ REMEDIES = {
     errno.ENFILE: f"raise the limit of open files, `ulimit -n {WANTED_FILES}`",
     errno.ENOSPC: "free some on that disk and run it again; `xtr-assets gc` removes what no generation needs",
     errno.EDQUOT: "free some of this user's quota and run it again; `xtr-assets gc` removes what no generation needs",
+    errno.EEXIST: "something stands in that place; name another one",
+    errno.ENOTDIR: "a file stands where a folder belongs; name another place",
+    errno.EACCES: MAY_NOT,
+    errno.EPERM: MAY_NOT,
     errno.EROFS: "name a folder that can be written, or mount it so",
 }
+
+# Of these messages of ours have a remedy already.
+OWN_WORDS = (PermissionError, FileExistsError, NotADirectoryError)
 
 FAILED = 1
 WRONG_USE = 2
@@ -46,18 +53,34 @@ class Commands(TyperGroup):
         except (XtrAssetsError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
-            typer.secho(f"error: {escaped(_line(error))}", fg="red", err=True)
+            typer.secho(f"error: {escaped(error_line(error))}", fg="red", err=True)
             raise typer.Exit(WRONG_USE if isinstance(error, ConfigError) else FAILED) from error
+        except (click.ClickException, click.exceptions.Exit, click.exceptions.Abort):
+            raise
+        except Exception as error:
+            from xtr_assets.core.address_space import shortage
+
+            told = None if ctx.params.get("debug") else shortage(error)
+            if told is None:
+                raise
+            typer.secho(f"error: {escaped(told)}", fg="red", err=True)
+            raise typer.Exit(FAILED) from error
 
 
-def _line(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     """One line: what an error says, or its name where it says nothing (`assert`-like errors of libraries)."""
     if isinstance(error, PublishRefused):
         return str(error)
+    from xtr_assets.core.address_space import shortage
+
+    if isinstance(error, OSError) and (short := shortage(error)) is not None:
+        return short
     said = " ".join(str(error).split()) or type(error).__name__
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in REMEDIES:
+        # Who says in words of its own what the system refused says what helps as well.
+        told = isinstance(cause, OWN_WORDS) and cause is not error and type(cause).__name__ not in said
+        if isinstance(cause, OSError) and cause.errno in REMEDIES and not told:
             return f"{said}; {REMEDIES[cause.errno]}"
         cause = cause.__cause__
     return said
@@ -93,7 +116,7 @@ def common(
     """Retrieval indexes as Dagster assets: built by delta, gated by recall, published by pointer, rolled back.
 
     Where no --config is given, $XTR_ASSETS_CONFIG counts, else ./xtr.yaml, else the index of the Dagster project, else
-    the demo over the standard library.
+    the demo over the standard library, unless a folder above has an xtr.yaml.
     """
 
 

@@ -44,12 +44,14 @@ def evaluate(
     """
     from xtr_assets.pipeline.quality import document_bm25
     from xtr_assets.pipeline.quality.evaluation import evaluate as judge
+    from xtr_assets.pipeline.quality.judged_queries import refuse_strange
     from xtr_assets.search.searcher import open as open_searcher
 
     place = find_place(config, warehouse)
     with open_searcher(open_searchable(place), generation=generation) as searcher:
         with searcher.opened() as opened:
             judged = _judged(place, folder, log, opened.generation).first(limit)
+            refuse_strange(judged, opened.generation)
         found = judge(searcher, judged, baseline=document_bm25.available())
         number = searcher.generation
     compared = found.compared(MAIN_LEG)

@@ -71,7 +71,8 @@ def _show(report: "CollectReport", dry_run: bool) -> None:
         rows = [(path, size(count)) for path, count in sorted(report.removed.items())]
         console().print(table(None, ("path", "bytes"), rows, right=("bytes",)))
     done = "would remove" if dry_run else "removed"
-    say(f"{done} {size(report.bytes)}; generations {', '.join(map(str, report.kept))} stay")
+    stay = f"generations {', '.join(map(str, report.kept))} stay" if report.kept else "no generation is there"
+    say(f"{done} {size(report.bytes)}; {stay}")
     if report.pinned:
         say(f"generations {', '.join(map(str, report.pinned))} stay because a reader has them open")
 

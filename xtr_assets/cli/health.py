@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xtr_assets.cli.app import FAILED, SEARCH, ConfigOption, JsonOption, WarehouseOption, app
+from xtr_assets.cli.app import FAILED, SEARCH, ConfigOption, JsonOption, WarehouseOption, app, error_line
 from xtr_assets.cli.console import emit, note
 from xtr_assets.cli.locate import Place, find_place, open_warehouse, part_configs, part_set
 from xtr_assets.core.errors import XtrAssetsError
@@ -71,7 +71,7 @@ def health_document(place: Place, max_age: float | None = None) -> dict[str, Any
         else:
             document |= _generation(published, problems) | _staleness(place, opened, published, max_age, problems)
     except (XtrAssetsError, OSError) as error:
-        problems.append(" ".join(str(error).split()) or type(error).__name__)
+        problems.append(error_line(error))
     document["ok"] = not problems
     return document
 
@@ -106,7 +106,7 @@ def set_line(document: dict[str, Any]) -> str:
 def _files(warehouse: "Warehouse", problems: list[str]) -> dict[str, Any]:
     """Pointer, history, and the size of every file: what no search would notice before it meets it."""
     report = warehouse.verify(full=False)
-    if not report.ok:
+    if report.problems:
         named = "; ".join(
             f"{one.path}: expected {one.expected}, found {one.found}" for one in report.problems[:SHOWN_FILES]
         )

@@ -11,7 +11,10 @@ from typing import Any
 
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.json_document import read_json
-from xtr_assets.sources.file_scan import is_warehouse
+from xtr_assets.sources.file_scan import folders_around, is_folder, is_utf8, is_warehouse
+from xtr_assets.sources.globs import LEFT_OUT
+from xtr_assets.sources.jsonl import WANTED
+from xtr_assets.sources.records import TABLES
 
 DOCUMENT_SUFFIXES = (".html", ".htm", ".xhtml", ".docx", ".pdf")
 TEXT_SUFFIXES = (".md", ".markdown", ".txt", ".rst", ".ipynb", *DOCUMENT_SUFFIXES)
@@ -21,7 +24,7 @@ RECORD_SUFFIXES = (".jsonl", ".ndjson", *PARQUET_SUFFIXES)
 READERS = ("docx", "lxml", "pypdfium2", "selectolax")
 
 # Folders that hold other people's code or what tools made, wherever they stand. So does one with a pyvenv.cfg in it.
-SKIPPED = {"__pycache__", "node_modules", "site-packages", "warehouse", "build", "dist", "venv", "env"}
+SKIPPED = LEFT_OUT | {"warehouse", "build", "dist", "venv", "env"}
 # Files of `init` itself.
 OWN = {"xtr.yaml", "definitions.py", "workspace.yaml", "dagster.yaml"}
 
@@ -59,11 +62,13 @@ class Proposals:
 
 @dataclass
 class _Walk:
-    """Regular files below a folder, what was left out of it as patterns, and folders that cannot be listed."""
+    """Regular files below a folder, what was left out of it as patterns, folders that cannot be listed, and links that
+    lead out of it."""
 
     files: list[Path] = field(default_factory=list)
     exclude: set[str] = field(default_factory=set)
     closed: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
 
 
 def propose(folder: Path) -> Proposals:
@@ -76,6 +81,7 @@ def propose(folder: Path) -> Proposals:
     sources = _trees(suffixes, exclude)
     notes = [f"left out at every level: {', '.join(exclude)}"] if exclude else []
     notes += [f"{name} cannot be listed: check its permissions" for name in walk.closed]
+    notes += [f"{told}: what lies there is read too, unless `exclude` names it" for told in walk.outside]
     if any(one.fields["kind"] == "code" for one in sources) and find_spec("tree_sitter_language_pack") is None:
         notes.append("kind `code` needs its parsers: pip install 'xtr-assets[code]'")
     if any(suffixes[suffix] for suffix in DOCUMENT_SUFFIXES) and any(find_spec(name) is None for name in READERS):
@@ -88,6 +94,8 @@ def propose(folder: Path) -> Proposals:
             notes.append(_unknown(path, folder))
         else:
             sources.append(proposal)
+    if tables := sum(suffixes[suffix] for suffix in TABLES):
+        notes.append(f"{tables} table{'s' * (tables > 1)} ({', '.join(s for s in TABLES if suffixes[s])}): {WANTED}")
     if len(records) > MOST_RECORD_FILES:
         notes.append(f"{len(records) - MOST_RECORD_FILES} more record files were left out")
     if judgments:
@@ -116,29 +124,53 @@ def _trees(suffixes: Counter[str], exclude: list[str]) -> list[Proposal]:
 
 
 def _walk(folder: Path) -> _Walk:
+    """As sources walk (sources/file_scan.py): links to folders are followed, last and in order of their names, but for
+    those to a folder that was seen, or that `folder` lies in."""
     found = _Walk()
-
-    def closed(error: OSError) -> None:
-        found.closed.append(os.path.relpath(str(error.filename), folder))
-
-    for root, folders, names in os.walk(folder, onerror=closed):
-        if Path(root) != folder and is_warehouse({*folders, *names}):
-            folders.clear()
-            continue
-        kept = []
-        for name in sorted(folders):
-            if name.startswith("."):
-                continue
-            if name in SKIPPED:
-                found.exclude.add(f"**/{name}/**")
-            elif (Path(root) / name / "pyvenv.cfg").is_file():
-                found.exclude.add(f"{(Path(root) / name).relative_to(folder).as_posix()}/**")
-            else:
-                kept.append(name)
-        folders[:] = kept
-        shown = (Path(root) / name for name in sorted(names) if not name.startswith("."))
-        found.files += [path for path in shown if path.is_file() and not (Path(root) == folder and path.name in OWN)]
+    seen = folders_around(folder)
+    waiting, links = [folder], list[Path]()
+    while waiting:
+        here = waiting.pop()
+        waiting += _look(here, folder, found, seen, links)
+        if not waiting:
+            waiting, links = sorted(links, key=Path.as_posix, reverse=True), []
+    # What lies nearest comes first: of two files of queries it is the one that is meant.
+    found.files.sort(key=lambda path: (len(path.parts), path))
     return found
+
+
+def _look(here: Path, folder: Path, found: _Walk, seen: set[tuple[int, int]], links: list[Path]) -> list[Path]:
+    """Note what lies in one folder; those below it that are to be looked at."""
+    try:
+        status = here.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            return []
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(here) as listed:
+            entries = sorted(listed, key=lambda entry: entry.name)
+    except OSError:
+        found.closed.append(os.path.relpath(here, folder))
+        return []
+    if here != folder and here.is_symlink() and not here.resolve().is_relative_to(folder.resolve()):
+        found.outside.append(f"{os.path.relpath(here, folder)} is a link to {here.resolve()}")
+    if here != folder and is_warehouse({entry.name for entry in entries}):
+        return []
+    kept: list[Path] = []
+    for entry in entries:
+        path = here / entry.name
+        if entry.name.startswith(".") or not is_utf8(entry.name):
+            continue
+        if not is_folder(entry):
+            # Of a closed folder pathlib would raise.
+            if os.path.isfile(path) and not (here == folder and entry.name in OWN):  # noqa: PTH113
+                found.files.append(path)
+        elif entry.name in SKIPPED:
+            found.exclude.add(f"**/{entry.name}/**")
+        elif os.path.isfile(path / "pyvenv.cfg"):  # noqa: PTH113
+            found.exclude.add(f"{path.relative_to(folder).as_posix()}/**")
+        else:
+            (links if entry.is_symlink() else kept).append(path)
+    return kept
 
 
 def _queries(files: list[Path], folder: Path) -> tuple[str, str]:

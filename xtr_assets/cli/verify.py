@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from xtr_assets.cli.app import FAILED, SEARCH, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.console import emit, say, size
+from xtr_assets.cli.console import emit, note, say, size
 from xtr_assets.cli.locate import find_place, open_warehouse, part_set, shown
+from xtr_assets.core.errors import MAY_NOT, UnreadableFile
 
 
 @app.command(rich_help_panel=SEARCH)
@@ -18,8 +19,8 @@ def verify(
     warehouse: WarehouseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare every byte with the manifests; names each file that differs and ends with 1. Of an index of parts: the
-    moves too; N is one of them."""
+    """Compare every byte with the manifests; names each file that differs and ends with 1, as where there is nothing to
+    compare. Of an index of parts: the moves too; N is one of them."""
     place = find_place(config, warehouse)
     parts = part_set(place)
     report = open_warehouse(place).verify(number) if parts is None else parts.verify(number)
@@ -28,9 +29,17 @@ def verify(
         emit({"ok": report.ok, "files": report.files, "bytes": report.bytes, "problems": problems})
     elif report.ok:
         say(f"[green]verified[/green] {report.files:,} files, {size(report.bytes)} in {shown(place.warehouse)}")
+    elif not report.problems:
+        note(
+            f"nothing was verified: no generation is in {shown(place.warehouse)} yet; `xtr-assets build` or `pull` "
+            "brings one, `--warehouse` names another"
+        )
     else:
         for problem in report.problems:
-            say(f"[red]differs[/red] {problem.path}: expected {problem.expected}, found {problem.found}")
-        say("roll back to a generation that verifies (`xtr-assets rollback`), or restore these files from a copy")
+            note(f"differs {problem.path}: expected {problem.expected}, found {problem.found}")
+        if any(isinstance(problem, UnreadableFile) for problem in report.problems):
+            note(f"what cannot be read: {MAY_NOT}")
+        if any(not isinstance(problem, UnreadableFile) for problem in report.problems):
+            say("roll back to a generation that verifies (`xtr-assets rollback`), or restore these files from a copy")
     if not report.ok:
         raise typer.Exit(FAILED)

@@ -42,7 +42,16 @@ def config_file(explicit: Path | None, folder: Path) -> Path | None:
 
 
 def discover_config(explicit: Path | None = None, folder: Path | None = None) -> IndexConfig:
-    """The config that counts (see `config_file`), or the demo's where there is none. `folder` is the current one."""
+    """The config that counts (see `config_file`), or the demo's where there is none. `folder` is the current one.
+
+    ConfigError where a folder above has an xtr.yaml: who stands in a part of a project does not mean the demo.
+    """
     folder = Path.cwd() if folder is None else folder
     found = config_file(explicit, folder)
-    return demo_config(folder) if found is None else load_config(found)
+    if found is not None:
+        return load_config(found)
+    above = next((one / CONFIG_NAME for one in folder.absolute().parents if (one / CONFIG_NAME).is_file()), None)
+    if above is not None:
+        named = os.path.relpath(above, folder)
+        raise ConfigError(f"no {CONFIG_NAME} is in this folder, and one above it; go there, or say --config {named}")
+    return demo_config(folder)

@@ -28,10 +28,18 @@ def _usable_path(value: Any) -> Any:
             raise ValueError("half of a character (a surrogate) is no part of a path; give a path") from error
         except RuntimeError as error:
             raise ValueError("there is no such user here; write the folder out") from error
+        if text.startswith("$"):
+            # A folder of that name would be made beside the file.
+            raise ValueError("variables of the environment are not filled in; write the folder out")
+        if _OF_WINDOWS.match(text):
+            raise ValueError("a path of Windows; inside WSL the drive C: is /mnt/c, and / stands between folders")
     return value
 
 
 UsablePath = Annotated[Path, BeforeValidator(_usable_path)]
+
+# `./C:\\data` is a folder of that name all the same.
+_OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
 
 # A scheme of two letters at least: `c:` is no address.
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:")

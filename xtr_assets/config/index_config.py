@@ -167,7 +167,7 @@ class IndexConfig(Strict):
         names = [source.name for source in self.sources]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
-            raise ValueError(f"source names must differ, {doubled} stand twice")
+            raise ValueError(f"source names must differ, {doubled} stand twice; rename one")
         return self
 
     @model_validator(mode="after")

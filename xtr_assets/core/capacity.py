@@ -36,6 +36,8 @@ KMEANS_ROUNDS = 6
 # CPU us of a token: by 16-bit integers (`int16`, AVX-512 with VNNI), 45.7 CPU s of 2,307 chunks of the standard library
 # with their names (docs/measurements.md, "A full build"); by bf16 products 315 to 330. hashing: growth.py.
 ENCODING_US: dict[EncoderKind, float] = {"minilm": 226.0, "hashing": 2.5}
+# What tiles (`amx_int16`) take of that: the same chunks in 27.6 and 26.2 CPU s for 40.5 and 35.6.
+TILES_SHARE: dict[EncoderKind, float] = {"minilm": 0.7, "hashing": 1.0}
 # CPU us of chunking: a chunk, and a byte of its text (29 us records of 262 bytes, 107 Python of 526, 80 abstracts).
 CHUNKING_US, CHUNKING_US_A_BYTE = 10.0, 0.12
 # A token beside a centroid, ns: fixed, and a dim (dim 32: 0.37 to 0.56, dim 128: 0.95); tuning is 10 s beside it.
@@ -130,6 +132,11 @@ class Capacity:
         return self.cpu_seconds["encoding"]
 
     @property
+    def tiles_seconds(self) -> float:
+        """Of encoding where the processor has tiles (AMX)."""
+        return TILES_SHARE[self.corpus.encoder] * self.encoding_seconds
+
+    @property
     def building_seconds(self) -> float:
         """All but encoding."""
         return sum(self.cpu_seconds.values()) - self.encoding_seconds
@@ -140,6 +147,7 @@ class Capacity:
             "disk_bytes": self.disk_bytes,
             "disk": self.disk,
             "encoding_cpu_seconds": round(self.encoding_seconds, 1),
+            "encoding_cpu_seconds_amx": round(self.tiles_seconds, 1),
             "building_cpu_seconds": round(self.building_seconds, 1),
             "cpu_seconds": {name: round(spent, 1) for name, spent in self.cpu_seconds.items()},
             "building_bytes": self.building_bytes,
@@ -174,6 +182,10 @@ class Divided:
         return self.share * self.part.encoding_seconds / 3600
 
     @property
+    def tiles_hours(self) -> float:
+        return self.share * self.part.tiles_seconds / 3600
+
+    @property
     def building_hours(self) -> float:
         return self.share * self.part.building_seconds / 3600
 
@@ -201,6 +213,7 @@ class Divided:
             "parts": self.parts,
             "disk_bytes": self.disk_bytes,
             "encoding_cpu_hours": round(self.encoding_hours, 2),
+            "encoding_cpu_hours_amx": round(self.tiles_hours, 2),
             "building_cpu_hours": round(self.building_hours, 2),
             "building_bytes": self.part.building_bytes,
             "searching_private_bytes": self.searching_bytes,

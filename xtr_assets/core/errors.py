@@ -1,5 +1,8 @@
 """Every error the package raises on purpose: one tree, each message with both values and the remedy."""
 
+# What helps where the system says that a user may not.
+MAY_NOT = "give this user the right to it (`ls -ld` of it and of the folders above says who has), or run as its owner"
+
 
 class XtrAssetsError(Exception):
     """The root: catch this to catch everything raised on purpose."""
@@ -62,6 +65,14 @@ class CorruptFile(StorageError):
             f"{path}: expected {expected}, found {found}; restore the file from a copy, or roll back to a generation "
             "that verifies (`xtr-assets verify`, `xtr-assets rollback`)"
         )
+
+
+class UnreadableFile(CorruptFile):
+    """A file that is there and that this user may not read: what it holds is not known."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(path, "a file that can be read", why)
+        self.args = (f"{path} cannot be read ({why}); {MAY_NOT}",)
 
 
 class LinkRefused(StorageError):

@@ -70,8 +70,15 @@ def problems(faults: Iterable[Mapping[str, Any]]) -> str:
 def _problem(fault: Mapping[str, Any]) -> tuple[str, str]:
     """What is wrong, and what to give."""
     kind, value = str(fault["type"]), fault.get("input")
-    # A union adds the names of its alternatives to the place; fields are plain words and numbers.
-    field = ".".join(str(part) for part in fault["loc"] if re.fullmatch(r"\w+", str(part))) or "the file"
+    # A union adds the names of its alternatives to the place; fields are plain words and numbers. What a person wrote
+    # in the place of one is shown as it is.
+    last = len(fault["loc"]) - 1 if kind == "extra_forbidden" else None
+    named = [str(part) for at, part in enumerate(fault["loc"]) if at == last or re.fullmatch(r"\w+", str(part))]
+    field = ".".join(named)
+    if not field and kind == "value_error":
+        # Of the whole file: the error names its fields.
+        return "", _remedy(kind, fault.get("ctx") or {})
+    field = field or "the file"
     if kind == "invalid_key":
         return f"the key {shown(value)} is no text; ", "remove it"
     if kind == "extra_forbidden":

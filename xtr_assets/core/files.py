@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from xtr_assets.core.errors import CorruptFile, StorageError
+from xtr_assets.core.errors import CorruptFile, StorageError, UnreadableFile
+
+# What the system says where a user may not.
+FORBIDDEN = (errno.EACCES, errno.EPERM)
 
 # Of a file that is read whole: manifests, histories, snapshots. A snapshot of a million files has 200 MB. A sparse file
 # of an archive from elsewhere takes no disk, and would take all memory.
@@ -51,7 +54,7 @@ def read_regular(path: Path, name: str) -> bytes:
     """The bytes of a file, and of nothing else: a pipe would never come to an end, a link may lead to anything.
 
     FileNotFoundError where there is nothing; CorruptFile(name, ...) where something else stands there, or cannot be
-    read, or is larger than what is read whole.
+    read (UnreadableFile: by this user), or is larger than what is read whole.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -65,6 +68,8 @@ def read_regular(path: Path, name: str) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
+        if error.errno in FORBIDDEN:
+            raise UnreadableFile(name, os.strerror(error.errno)) from error
         raise CorruptFile(name, "a file that can be read", _UNREADABLE.get(error.errno or 0, str(error))) from error
 
 

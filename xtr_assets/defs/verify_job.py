@@ -18,7 +18,10 @@ def verify_job(site: Site) -> dg.JobDefinition:
         warehouse = site.warehouse(context)
         published = warehouse.published
         if published is None:
-            context.log.info("nothing is published yet: there is nothing to verify")
+            # A pointer that went lost says the same; the history tells the two apart.
+            if lost := warehouse.verify(full=False).problems:
+                raise dg.Failure(f"nothing serves, and that is not how it was left: {lost[0]}", allow_retries=False)
+            context.log.warning("nothing is published yet: nothing was verified")
             return
         try:
             # Nobody collects it while it is read, though another one may be published meanwhile.

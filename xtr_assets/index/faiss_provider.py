@@ -3,12 +3,12 @@
 import importlib
 import importlib.metadata
 import os
-import resource
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from typing import Any
 
+from xtr_assets.core.address_space import refuse_narrow
 from xtr_assets.core.errors import ProviderError
 
 INSTALL = {
@@ -16,10 +16,6 @@ INSTALL = {
     "faiss-gpu": 'pip install "xtr-assets[gpu-cu12]"',
     "faiss-gpu-cuvs": 'pip install "xtr-assets[gpu]"',
 }
-
-
-# Address space (`ulimit -v`) below which loading FAISS ended in a segmentation fault of its BLAS, every time: bytes.
-LEAST_ADDRESSES = 600 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ def installed_distribution() -> str:
 def load_faiss() -> Any:
     """The module `faiss`, after exactly one provider was found. The only place that imports it."""
     installed_distribution()
-    _refuse_few_addresses()
+    refuse_narrow("FAISS")
     # Read when FAISS loads its OpenMP. Threads that spin while they wait take the core from those they wait for: on two
     # busy cores IVF256,PQ32x4fsr over 20,000 x 128 was built in 6.9 CPU s spinning, in 1.0 asleep.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -78,16 +74,6 @@ def load_faiss() -> Any:
     # goes on in the child works alone. Threads that the child starts make pools of their own.
     os.register_at_fork(after_in_child=partial(faiss.omp_set_num_threads, 1))
     return faiss
-
-
-def _refuse_few_addresses() -> None:
-    """ProviderError where there is too little address space to load FAISS, which would end the process."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES:
-        raise ProviderError(
-            f"the limit of address space is {limit // 1024} kB (`ulimit -v`), in which FAISS cannot be loaded; raise "
-            "it to 1000000 or more, or limit the memory itself (a cgroup, `systemd-run -p MemoryMax=`)"
-        )
 
 
 @lru_cache(maxsize=1)

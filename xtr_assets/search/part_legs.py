@@ -75,9 +75,11 @@ def part_scan(
     text: Query,
     collection: Collection | None,
     moments: Mapping[str, Moments] | None = None,
+    most: int | None = None,
 ) -> PartCandidates:
     """Of every allowed row, scored in every space, those that mode exact needs: without `moments`, the best of each
-    space, which say the moments of the whole; with them also the best of the sum.
+    space, which say the moments of the whole; with them also the best of the sum. Where legs are joined by their ranks
+    the `most` best of each leg (part_ranks.py).
 
     The two best at least: how far the first stands above the second is part of its confidence.
     """
@@ -89,7 +91,10 @@ def part_scan(
     ids, depth = opened.chunk_ids[rows], asked.ranker.listed(ask.k)
     kept = [ranked(name, values, ids, depth) for name, values in scores.items()]
     legs = asked.ranker.legs
-    if moments is not None and legs is not None:
+    if ask.options.fusion == "rrf" and legs is not None:
+        joined = legs.of(rows, {**scores, **legs.names_of(query, rows)})
+        kept = [ranked(space.name, joined[space.name], ids, most or depth) for space in asked.ranker.spaces]
+    elif moments is not None and legs is not None:
         fused = _summed(legs, query, rows, scores, moments, asked.ranker.spaces)
         if ask.options.collapse is None:
             kept.append(best_positions(fused, ids, max(ask.k, 2)))
@@ -98,6 +103,20 @@ def part_scan(
             kept += [order[:2], order[opened.symbols.first(rows[order], ask.k)]]
     places = distinct(np.concatenate(kept))
     return _told(asked, query, rows[places], {name: values[places] for name, values in scores.items()}, {}, unknown)
+
+
+def part_rows(
+    opened: OpenGeneration, ask: Ask, query: QueryVectors, text: Query, collection: Collection | None
+) -> tuple[Ints, dict[str, Floats], dict[str, Doubles]]:
+    """Every allowed row int64 [m], its exact scores by space and of what is beside them, float32 [m], and what is
+    joined, by leg, float64 [m]."""
+    asked, _ = _asked(opened, ask, text, collection)
+    rows, legs = np.flatnonzero(asked.allowed), asked.ranker.legs
+    scores = _scores(asked, query, rows, {})
+    if legs is None or not len(rows):
+        return rows, scores, {}
+    scores |= _besides(legs, query, rows, scores, asked.ranker.spaces)
+    return rows, scores, legs.of(rows, scores)
 
 
 def _summed(

@@ -145,7 +145,7 @@ def merged_hits(
         ranking = ranker.rank(NO_QUERY, ask.k, _lists(told, bases, scores, most, allowed), Timing(), kept)
     wider = None
     if kept is not None:
-        ordered, ranking = ranking, ranking.of(_first_symbols(told, ranking.rows, ask.k))
+        ordered, ranking = ranking, ranking.of(first_symbols(told, ranking.rows, ask.k))
         if ask.mode != "exact" and not every:
             wider = wider_lists(ordered, ranking, ask.k, most, allowed, summed=summed)
     if summed and confidence and ask.options.fusion == "zsum":
@@ -160,7 +160,8 @@ def merged_hits(
         )
         for row, numbers in zip(ranking.rows.tolist(), ranking.numbers(), strict=True)
     ]
-    return Merged(hits, len(candidates.rows), "xtr" in candidates.lists, candidates.moments, wider)
+    count = allowed if ask.mode == "exact" else len(candidates.rows)
+    return Merged(hits, count, "xtr" in candidates.lists, candidates.moments, wider)
 
 
 def _lists(
@@ -185,7 +186,7 @@ def _placed(name: str, told: Sequence[PartCandidates], bases: Ints) -> list[Ints
     return [one.lists.get(name, np.empty(0, np.int64)) + base for one, base in zip(told, bases, strict=True)]
 
 
-def _first_symbols(told: Sequence[PartCandidates], rows: Ints, k: int) -> Ints:
+def first_symbols(told: Sequence[PartCandidates], rows: Ints, k: int) -> Ints:
     """Positions int64 [m <= k], ascending, of the first row of each of the first k symbols in rows; what has no symbol
     stands for itself."""
     places = [place for one in told for place in (one.symbols or [None] * len(one.ids))]

@@ -10,10 +10,12 @@ from typing import Any
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.stdio import stdio_server
 from pydantic import ValidationError
 
 from xtr_assets.core.field_problem import problems, shown
 from xtr_assets.core.path_glob import glob_regex
+from xtr_assets.server.agent_lines import AnsweredLines
 
 # Names that a message lists; an index of hundreds of sources would fill an agent's context.
 MOST_NAMED = 20
@@ -23,6 +25,12 @@ MOST_PATHS = 3
 
 class ToolServer(MCPServer[Any]):
     """An MCP server whose tools refuse arguments of another name or type, in one line each."""
+
+    async def run_stdio_async(self) -> None:
+        """Answer on standard input and output until the input ends; what is no message too."""
+        async with stdio_server() as (reading, writing):
+            options = self._lowlevel_server.create_initialization_options()
+            await self._lowlevel_server.run(AnsweredLines(reading, writing), writing, options)
 
     async def call_tool(self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None) -> Any:
         """What the tool answers. Raises ToolError for a tool that is not there and for arguments that it does not take.

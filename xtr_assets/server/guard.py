@@ -36,6 +36,7 @@ ROUTES = (
     "/v1/state",
     "/v1/part/prepare",
     "/v1/part/legs",
+    "/v1/part/ranks",
     "/v1/part/chunks",
     "/v1/part/explain",
     "/v1/part/facets",

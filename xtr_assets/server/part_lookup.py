@@ -25,12 +25,14 @@ from xtr_assets.server.part_route import (
     Mode,
     Numbers,
     Prepare,
+    Ranks,
     Strict,
     ToldCollection,
     collection_of,
     held,
     legs_of,
     prepared,
+    ranks_of,
 )
 from xtr_assets.server.problem import refused
 from xtr_assets.server.state_report import intake_told
@@ -139,6 +141,7 @@ PartAnswer = Callable[[HostedIndex, Any], dict[str, Any]]
 PART_ROUTES: Mapping[str, tuple[type[Strict], PartAnswer]] = {
     "/v1/part/prepare": (Prepare, prepared),
     "/v1/part/legs": (Legs, legs_of),
+    "/v1/part/ranks": (Ranks, ranks_of),
     "/v1/part/chunks": (Chunks, chunks_of),
     "/v1/part/explain": (Explain, explained),
     "/v1/part/facets": (Whole, facets_of),

@@ -12,9 +12,10 @@ from xtr_assets.core.errors import EncoderMismatch, GenerationError, InvalidInpu
 from xtr_assets.core.query_syntax import parse_query
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.confidence import LowestConfidence
-from xtr_assets.search.legs import Blend
+from xtr_assets.search.legs import LEGS, Blend
 from xtr_assets.search.part_legs import PartCandidates
 from xtr_assets.search.part_merge import Merged, MergedHit, first_lists, merged_hits
+from xtr_assets.search.part_ranks import Asked, Counts, RankedParts, added, first_most, placed, wanted_ranks
 from xtr_assets.search.request import Ask
 from xtr_assets.server.limits import RETRY_AFTER
 from xtr_assets.server.part_call import PartRequest, PartServers, together
@@ -137,13 +138,16 @@ class PartRounds:
         """The k best; asked again where mode exact or `collapse` needs more than the first lists."""
         ask = told.ask
         collapse = {} if ask.options.collapse is None else {"collapse": ask.options.collapse}
+        if ask.mode == "exact" and ask.options.fusion == "rrf":
+            return await self._joined(told, {**body, **collapse, "fusion": "rrf"}, blend)
         if ask.mode == "exact":
             first = await self._merged(told, body, blend, confidence, None)
             if not first.moments:
                 # Nothing passes the filter in any part.
                 return first
             moments = {name: (one.mean, one.spread) for name, one in first.moments.items()}
-            return await self._merged(told, {**body, **collapse, "moments": moments}, blend, confidence, None)
+            best = await self._merged(told, {**body, **collapse, "moments": moments}, blend, confidence, None)
+            return await self._placed(told, body, best) if told.explain else best
         if not collapse:
             return await self._merged(told, body, blend, confidence, None)
         most: int | None = first_lists(ask, blend)
@@ -152,17 +156,42 @@ class PartRounds:
             best = await self._merged(told, asked, blend, confidence, most)
             if best.wider is None:
                 return best
-            most = best.wider
-            if most > MOST_LISTED:
-                raise refused(
-                    400,
-                    f"collapse is 'symbol', and {ask.k} symbols are not among the best {MOST_LISTED} chunks of each "
-                    "leg, the most that a front of parts looks at; ask for a smaller k, or without collapse",
-                )
+            most = _within_bounds(ask, best.wider)
+
+    async def _joined(self, told: Told, body: Mapping[str, Any], blend: Blend) -> Merged:
+        """The k best of mode exact by the ranks of their legs; asked again where they may stand behind the first
+        lists."""
+        most = _within_bounds(told.ask, first_most(told.ask.k, len(LEGS)))
+        while True:
+            candidates = await self._candidates(told, {**body, "most": most})
+            if not any(len(one.ids) for one in candidates.values()):
+                return Merged([])
+            found = RankedParts.of(candidates, blend, most)
+            counts = await self._counts(told, body, "legs", found.asked())
+            best = await asyncio.to_thread(found.merged, counts, told.ask)
+            if best.wider is None:
+                return await self._placed(told, body, best) if told.explain else best
+            most = _within_bounds(told.ask, best.wider)
+
+    async def _placed(self, told: Told, body: Mapping[str, Any], best: Merged) -> Merged:
+        """The same with the ranks of the hits among all rows."""
+        counts = await self._counts(told, body, "scores", wanted_ranks(best.hits))
+        return placed(best, counts)
+
+    async def _counts(self, told: Told, body: Mapping[str, Any], kind: str, wanted: Asked) -> Counts:
+        """How many rows of all parts stand before each."""
+        bare = {name: value for name, value in body.items() if name != "collapse"}
+        found = await self.of_parts(told.move, told.names, "/v1/part/ranks", lambda _: {**bare, kind: wanted})
+        return added([one[kind] for one in found.values()])
 
     async def _merged(
         self, told: Told, body: Mapping[str, Any], blend: Blend, confidence: Any, most: int | None
     ) -> Merged:
+        candidates = await self._candidates(told, body)
+        return await asyncio.to_thread(merged_hits, candidates, told.ask, blend, confidence, most, explain=told.explain)
+
+    async def _candidates(self, told: Told, body: Mapping[str, Any]) -> dict[str, PartCandidates]:
+        """What each part has to offer. Raises InvalidInput for a column that none of them has."""
         found = await self.of_parts(told.move, told.names, "/v1/part/legs", lambda _: body)
         try:
             candidates: dict[str, PartCandidates] = {name: candidates_of(one) for name, one in found.items()}
@@ -173,7 +202,7 @@ class PartRounds:
         lacking = [one.unknown for one in candidates.values()]
         if unknown := [one for one in lacking[0] if all(one in others for others in lacking)]:
             raise InvalidInput(f"no column {unknown[0]!r} to filter on: no part has it")
-        return await asyncio.to_thread(merged_hits, candidates, told.ask, blend, confidence, most, explain=told.explain)
+        return candidates
 
     async def _read(self, told: Told, best: Sequence[MergedHit]) -> list[dict[str, Any]]:
         """The chunks of the best hits, each from its part."""
@@ -225,6 +254,21 @@ class PartRounds:
             }
             for hit, document in zip(best.hits, documents, strict=True)
         ]
+
+
+def _within_bounds(ask: Ask, most: int) -> int:
+    """How long the lists may become. Raises Problem 400."""
+    if most <= MOST_LISTED:
+        return most
+    if ask.options.collapse is None:
+        raise refused(
+            400, f"k is {ask.k}, and lists of {most} would be needed, of at most {MOST_LISTED}; ask for a smaller k"
+        )
+    raise refused(
+        400,
+        f"collapse is 'symbol', and {ask.k} symbols are not among the best {MOST_LISTED} chunks of each "
+        "leg, the most that a front of parts looks at; ask for a smaller k, or without collapse",
+    )
 
 
 def later() -> dict[str, str]:

@@ -19,11 +19,12 @@ from xtr_assets.core.field_problem import problems
 from xtr_assets.core.fusion import Moments
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.query_syntax import parse_query
-from xtr_assets.core.search_options import Collapse, SearchOptions
+from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.confidence import PROFILE_KEY
 from xtr_assets.search.legs import ADDED, AS_IT_IS
 from xtr_assets.search.part_legs import PartCandidates, Place, part_candidates, part_scan
+from xtr_assets.search.part_ranks import part_ranks
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import Ask
 from xtr_assets.search.retrievers import QueryVectors
@@ -41,9 +42,11 @@ MODES: tuple[Mode, ...] = ("hybrid", "dense", "xtr", "lexical", "exact")
 MOST_LISTED = 20_000
 # A word of a query is asked for once; a page of text has fewer different ones.
 MOST_TERMS = 4096
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+# A score of a leg beside the chunk that has it, of all legs of a front's longest lists.
+Pairs = Annotated[list[tuple[Finite, Annotated[int, Field(ge=0, lt=2**63)]]], Field(max_length=3 * MOST_LISTED)]
 # float32 [n]: numbers of JSON, which hold each of them exactly.
 Numbers = list[float]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Strict(BaseModel):
@@ -75,7 +78,8 @@ class Legs(Strict):
     """Body of POST /v1/part/legs: the candidates of this part, scored in every space of the mode.
 
     most : how long the lists are, by default what k asks for; moments : of mode exact, mean and spread of each leg in
-    the whole: the best of the sum are told as well; raw : rank by the scores as they are, as vectors are answered
+    the whole: the best of the sum are told as well; raw : rank by the scores as they are, as vectors are answered;
+    fusion : of mode exact, how legs are joined
     """
 
     generation: Annotated[int, Field(ge=1)]
@@ -93,6 +97,17 @@ class Legs(Strict):
     most: Annotated[int, Field(ge=1, le=MOST_LISTED)] | None = None
     moments: dict[str, tuple[Finite, Annotated[Finite, Field(ge=0)]]] | None = None
     raw: bool = False
+    fusion: Fusion = "zsum"
+
+
+class Ranks(Legs):
+    """Body of POST /v1/part/ranks, of mode exact: how many rows of this part stand before each of these.
+
+    scores : by space pairs of a score and the chunk id of who has it; legs : by leg, of what is joined
+    """
+
+    scores: dict[str, Pairs] = Field(default={})
+    legs: dict[str, Pairs] = Field(default={})
 
 
 Body = TypeVar("Body", bound=Strict)
@@ -138,15 +153,27 @@ def legs_of(index: HostedIndex, body: Legs) -> dict[str, Any]:
     """What POST /v1/part/legs answers, in a worker thread."""
     with held(index, body.generation, body.sha256) as searcher, searcher.opened() as opened:
         settings: dict[str, Any] = body.settings
-        options = SearchOptions(body.k, **settings, collapse=body.collapse)
+        options = SearchOptions(body.k, **settings, fusion=body.fusion, collapse=body.collapse)
         ask = replace(Ask.checked(options, body.mode, body.where, body.syntax), raw=body.raw)
         text = parse_query(body.query, body.syntax)
         collection, vectors = collection_of(body.collection), _vectors(opened, body, text.text)
         if body.mode == "exact":
-            found = part_scan(opened, ask, vectors, text, collection, _moments(opened, body))
+            found = part_scan(opened, ask, vectors, text, collection, _moments(opened, body), body.most)
         else:
             found = part_candidates(opened, ask, vectors, text, collection, body.most)
         return candidates_document(opened.number, found)
+
+
+def ranks_of(index: HostedIndex, body: Ranks) -> dict[str, Any]:
+    """What POST /v1/part/ranks answers, in a worker thread."""
+    if body.mode != "exact":
+        raise refused(400, f"mode is {body.mode!r}; ranks among all rows are of mode 'exact'")
+    with held(index, body.generation, body.sha256) as searcher, searcher.opened() as opened:
+        ask = Ask.checked(SearchOptions(body.k, fusion=body.fusion), body.mode, body.where, body.syntax)
+        text = parse_query(body.query, body.syntax)
+        collection, vectors = collection_of(body.collection), _vectors(opened, body, text.text)
+        scores, legs = part_ranks(opened, ask, vectors, text, collection, body.scores, body.legs)
+        return {"generation": opened.number, "scores": scores, "legs": legs}
 
 
 def candidates_document(generation: int, found: PartCandidates) -> dict[str, Any]:
@@ -220,23 +247,13 @@ def _vectors(opened: OpenGeneration, body: Legs, text: str) -> QueryVectors:
 
 
 def front_ask(question: Question) -> tuple[Ask, bool]:
-    """What a front is asked, and whether hits are explained. Raises Problem 400 for what it does not answer,
-    InvalidInput."""
+    """What a front is asked, and whether hits are explained. Raises InvalidInput."""
     settings = dict(question.settings)
     syntax, explain = settings.pop("syntax", "terms"), bool(settings.pop("explain", False))
     ask = Ask.checked(SearchOptions(question.k, **settings), question.mode, question.where, syntax)
     if question.kind != "queries":
         # As `search_vectors` and `search_tokens` rank.
         return replace(ask, raw=True), False
-    if ask.mode == "exact":
-        # Both say the rank of a hit among all rows of all parts.
-        asked = {"fusion": ask.options.fusion == "rrf", "explain": explain}
-        for name in (name for name, given in asked.items() if given):
-            raise refused(
-                400,
-                f"{name} is {question.settings[name]!r} in mode 'exact', which a front of parts does not answer; ask "
-                "in mode 'hybrid', or a server over the whole set (`xtr-assets serve --warehouse SET`)",
-            )
     return ask, explain
 
 

@@ -82,7 +82,9 @@ class QueryLog:
                 # Not once a second, for as long as a disk is full: the counter goes on.
                 if self._troubles.get(name) != (trouble := f"{type(error).__name__}: {error}"):
                     self._troubles[name] = trouble
-                    log.exception("%d questions of index %s could not be logged", len(lines), name)
+                    # What a disk says needs no traceback; anything else is a mistake of ours.
+                    trace = None if isinstance(error, OSError) else error
+                    log.error("%d questions of index %s were not logged: %s", len(lines), name, trouble, exc_info=trace)
                 _count(name, "failed", len(lines))
             else:
                 if self._troubles.pop(name, None) is not None:

@@ -101,6 +101,8 @@ class ServerSettings:
         if not self.logs:
             return None
         logs = {one.index: QuestionLog(one.folder, one.index, one.most_bytes) for one in self.logs}
+        for log in logs.values():
+            log.prepare()
         return QueryLog(logs, None if self.redact is None else find_redact(self.redact))
 
     def _leases(self, shared: SharedMetrics, index: str) -> WorkerLeases:

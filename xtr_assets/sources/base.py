@@ -14,7 +14,7 @@ from xtr_assets.config import SourceConfig
 from xtr_assets.core.chunking import CHUNKER_VERSION
 from xtr_assets.core.errors import SourceError
 from xtr_assets.core.types import Chunk, FileState, Quarantined
-from xtr_assets.sources.file_scan import Listing, unread_state
+from xtr_assets.sources.file_scan import Listing, unread_state, why_unread
 from xtr_assets.sources.folder_place import FolderPlace
 from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.place import Place, Refused, SourceFile
@@ -158,7 +158,7 @@ class FileSource(ABC):
             detail = "no file of this name: deleted since the scan, a link to nothing, or a name that is no UTF-8"
             yield self.refuse(path, 0, "unreadable", detail)
         except OSError as error:
-            yield self.refuse(path, 0, "unreadable", error.strerror or str(error))
+            yield self.refuse(path, 0, "unreadable", why_unread(error))
         except Exception as error:
             # Parsers of ours and of others, on content from anywhere: what they raise is said of the file, and the
             # next one is read. What was indexed of it before stays, as of every file that cannot be read.

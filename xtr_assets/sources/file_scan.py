@@ -6,7 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from xtr_assets.core.errors import MAY_NOT
 from xtr_assets.core.file_diff import UNREAD_SHA256
+from xtr_assets.core.files import FORBIDDEN
 from xtr_assets.core.types import FileState
 from xtr_assets.sources.bounded_read import digest_of, unread_digest
 from xtr_assets.sources.globs import Globs
@@ -70,7 +72,7 @@ def _walk(root: Path, start: str, globs: Globs, listing: Listing, seen: set[tupl
                 raise
             # What vanished while we walked has been deleted; a folder that is there and closed to us is reported.
             if not has_gone(root / folder):
-                listing.closed[folder] = f"the folder cannot be listed: {error.strerror or error}"
+                listing.closed[folder] = f"the folder cannot be listed: {why_unread(error)}"
             continue
         if folder and is_warehouse({entry.name for entry in entries}):
             continue
@@ -78,12 +80,12 @@ def _walk(root: Path, start: str, globs: Globs, listing: Listing, seen: set[tupl
             relative = f"{folder}/{entry.name}" if folder else entry.name
             if globs.skips_name(entry.name):
                 continue
-            if not _is_utf8(entry.name):
+            if not is_utf8(entry.name):
                 # No warehouse file can hold such a path: it is reported in an escaped form that no file has.
-                if globs.matches(relative) or _is_folder(entry):
+                if globs.matches(relative) or is_folder(entry):
                     shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
                     listing.closed[shown] = "a name that is no UTF-8; rename it"
-            elif _is_folder(entry):
+            elif is_folder(entry):
                 if not globs.skips_folder(relative):
                     (links if entry.is_symlink() else waiting).append(relative)
             elif globs.matches(relative):
@@ -109,7 +111,8 @@ def is_warehouse(names: Collection[str]) -> bool:
     return any(all(name in names for name in ours) for ours in WAREHOUSES)
 
 
-def _is_utf8(name: str) -> bool:
+def is_utf8(name: str) -> bool:
+    """Whether a warehouse file can hold the name."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -117,7 +120,8 @@ def _is_utf8(name: str) -> bool:
     return True
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is one, or a link that leads to one."""
     try:
         return entry.is_dir()
     except OSError:  # A link that cannot be followed is listed as a file, and quarantined when it is read.
@@ -179,4 +183,6 @@ def why_unread(error: OSError) -> str:
     """What an error of the system says to a person."""
     if isinstance(error, FileNotFoundError):
         return "a link to something that is not there"
+    if error.errno in FORBIDDEN:
+        return f"{error.strerror}; {MAY_NOT}"
     return error.strerror or str(error)

@@ -72,8 +72,8 @@ class FolderPlace:
             return Listing([root.name])
         if not there:
             raise SourceError(
-                f"source {name} is gone: nothing at {root}; mount or restore it, correct `path`, or remove the source "
-                "from the configuration to drop its chunks"
+                f"source {name} is gone: nothing at {root}; {_meant(root)}mount or restore it, correct `path`, or "
+                "remove the source from the configuration to drop its chunks"
             )
         try:
             listing = list_files(root, globs)
@@ -85,6 +85,15 @@ class FolderPlace:
         if not listing.files and not listing.closed:
             raise nothing_matches(name, str(root), globs)
         return listing
+
+
+def _meant(root: Path) -> str:
+    """What a path that is not there was most likely meant to say."""
+    if "\\" in root.name:
+        return "/ stands between folders here; "
+    if any(letter in root.name for letter in "*?["):
+        return "`path` is one folder or file, patterns belong to `include`; "
+    return ""
 
 
 def nothing_matches(name: str, where: str, globs: Globs) -> SourceError:

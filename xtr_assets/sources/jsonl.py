@@ -7,12 +7,18 @@ from xtr_assets.core.json_document import NameTwice, read_json
 from xtr_assets.sources.place import SourceFile
 from xtr_assets.sources.record_rows import InvalidRecord, Row
 
+MOST_STRANGE = 1000
+WANTED = "records are read from JSON lines (an object a line) and from Parquet; write it so"
+
 
 def read_jsonl(file: SourceFile) -> Iterator[Row | InvalidRecord]:
     """Rows in order; a broken line gives an InvalidRecord and the next one is read. Raises OSError.
 
-    A broken last line that has no line end was cut off: so were, most likely, the records that followed it.
+    A broken last line that has no line end was cut off: so were, most likely, the records that followed it. Of a file
+    whose first MOST_STRANGE lines are no objects the rest is not read: it is something else, and each line would be
+    quarantined.
     """
+    strange, objects = 0, False
     with file.open() as stream:
         for number, line in enumerate(stream, 1):
             if number == 1 and line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
@@ -27,6 +33,11 @@ def read_jsonl(file: SourceFile) -> Iterator[Row | InvalidRecord]:
             if isinstance(row, InvalidRecord) and row.reason != "invalid-record" and not line.endswith(b"\n"):
                 row = InvalidRecord(number, "truncated", f"the file ends in the midst of a record ({row.detail})")
             yield row
+            objects = objects or isinstance(row, Row)
+            strange += not objects
+            if strange >= MOST_STRANGE:
+                yield InvalidRecord(0, "no-records", f"none of its first {strange:,} lines is a JSON object; {WANTED}")
+                return
 
 
 def _row(number: int, line: bytes) -> Row | InvalidRecord:

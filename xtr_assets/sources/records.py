@@ -9,7 +9,7 @@ from xtr_assets.core.chunking.text import split_text
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
-from xtr_assets.sources.jsonl import read_jsonl
+from xtr_assets.sources.jsonl import WANTED, read_jsonl
 from xtr_assets.sources.parquet import read_parquet
 from xtr_assets.sources.place import SourceFile
 from xtr_assets.sources.record_rows import InvalidRecord, Row, canonical_json
@@ -17,12 +17,15 @@ from xtr_assets.sources.record_rows import InvalidRecord, Row, canonical_json
 _DEFAULT_TITLE = SourceConfig.model_fields["title"].default
 
 
+# Tables that people take for records; of each line would be said that it is no JSON.
+TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".ods")
+
 # Of how records are taken: 2 refuses an object, or a file of Parquet, in which a name stands twice.
 RECORDS_VERSION = 2
 
 
 class Records(FileSource):
-    """Kind `records`: `.parquet` and `.pq` files are Parquet, all others JSON lines.
+    """Kind `records`: `.parquet` and `.pq` files are Parquet, all others JSON lines; tables (TABLES) are refused.
 
     A chunk's symbol is the record's id and its lines are the record's line, or row from 1 in Parquet. A text longer
     than max_chars is split at paragraphs, lines or sentences into parts of one symbol. Ids must differ within a file;
@@ -64,7 +67,9 @@ class Records(FileSource):
 
     def rows(self, file: SourceFile) -> Iterator[Row | InvalidRecord]:
         """The records of a file in order, and what is none."""
-        if file.suffix.lower() not in (".parquet", ".pq"):
+        if (suffix := file.suffix.lower()) in TABLES:
+            return iter([InvalidRecord(0, "no-records", f"a table of {suffix} is not read; {WANTED}")])
+        if suffix not in (".parquet", ".pq"):
             return read_jsonl(file)
         return read_parquet(file, *self.columns())
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from time import monotonic, time_ns
 from typing import Generic, TypeVar
 
-from xtr_assets.core.errors import CorruptFile
-from xtr_assets.core.files import FileRecord, check, sha256_file
+from xtr_assets.core.errors import CorruptFile, UnreadableFile
+from xtr_assets.core.files import FORBIDDEN, FileRecord, check, sha256_file
 from xtr_assets.storage.layout import Layout
 
 # hashlib releases the GIL: four threads keep the disk busy; more gain nothing where sha256 runs at 1.8 GB/s a core.
@@ -88,7 +88,7 @@ _sound = _Memory[Stamp]()
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What was compared, and each file that differs."""
+    """What was compared, and each file that differs. `ok`: something was, and all of it is as recorded."""
 
     files: int
     bytes: int
@@ -96,7 +96,7 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        return not self.problems
+        return self.files > 0 and not self.problems
 
 
 def check_size(path: Path, expected: FileRecord, name: str) -> None:
@@ -175,6 +175,8 @@ def verify_files(
         except CorruptFile as problem:
             return problem
         except OSError as error:
+            if error.errno in FORBIDDEN:
+                return UnreadableFile(name, os.strerror(error.errno))
             return CorruptFile(name, f"{expected.bytes} readable bytes", str(error))
         return None
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import time_ns
 
-from xtr_assets.core.errors import CorruptFile, InvalidInput
+from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import FileRecord, fsync_dir, read_regular, write_atomic
 from xtr_assets.storage.digests import SETTLED_NS
-from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry
+from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry, check_reason
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import open_own
 from xtr_assets.storage.lock import now
@@ -166,6 +166,7 @@ def append_history(
 
     CorruptFile where lines are missing: what is left of them is never taken for the whole.
     """
+    check_reason(reason or None, action)
     lines = _lines(layout)
     if action != "accepted_history":
         _chained(layout, lines, _end(layout))
@@ -202,8 +203,7 @@ def append_history(
 
 def accept_history(layout: Layout, reason: str, *, who: str | None = None) -> HistoryEntry:
     """Begin a chain over the lines that are left. Each must be whole: a line that was changed is taken out by hand."""
-    if not reason.strip():
-        raise InvalidInput("accepting a history that lost lines needs a reason; it is kept in it")
+    check_reason(reason, "accepting a history that lost lines", "it")
     serving = read_published(layout)
     return append_history(layout, "accepted_history", serving or 0, previous=serving, who=who, reason=reason)
 

@@ -2,7 +2,24 @@
 
 from typing import Literal, Self
 
+from xtr_assets.core.errors import InvalidInput
 from xtr_assets.storage.stored_json import Count, Digest, Grown, canonical_json, sha256_bytes
+
+
+def check_reason(reason: str | None, word: str, kept_in: str = "the history") -> None:
+    """Raise InvalidInput for a reason that says nothing, or that no file of JSON can hold; where None is given nobody
+    asked for one."""
+    if reason is None:
+        return
+    if not reason.strip():
+        raise InvalidInput(f"{word} needs a reason; it is kept in {kept_in}")
+    try:
+        reason.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            f"the reason of {word} is {reason[:60]!r}, with half of a character or bytes that are no UTF-8; it is kept "
+            f"in {kept_in}: write it in UTF-8"
+        ) from error
 
 
 class AcceptedShrink(Grown):

@@ -36,11 +36,19 @@ def open_descriptor(path: Path, flags: int) -> int:
 def make_folder(path: Path) -> None:
     """A folder of the warehouse, with those above it; StorageError where none can be made."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        new_folder(path)
     except OSError as error:
         if error.errno in READ_ONLY:
             raise _read_only(path, error) from error
         raise
+
+
+def new_folder(path: Path) -> None:
+    """The same where there is no warehouse yet: OSError where this user may not make one."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StorageError(f"{path} cannot be a folder: a file stands there; name another place") from error
 
 
 @contextmanager

@@ -4,13 +4,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
+from xtr_assets.core.errors import CorruptFile, GenerationError, PublishRefused
 from xtr_assets.core.files import read_regular, write_atomic
 from xtr_assets.storage.confirmation import Before
 from xtr_assets.storage.content import TakenBack, key_of, taken_back
 from xtr_assets.storage.digests import BUILD_SECONDS
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import append_history, move_pointer, published_stack, read_history, read_published
+from xtr_assets.storage.history_entry import check_reason
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
 from xtr_assets.storage.manifest import Manifest, RequiredCheck
@@ -43,8 +44,7 @@ def publish(
     Reasons are kept. `notes` are sealed beside the draft's own; what is sealed already keeps those that it has.
     """
     for reason, word in ((force_reason, "force"), (again_reason, "again")):
-        if reason is not None and not reason.strip():
-            raise InvalidInput(f"{word} needs a reason; it is kept in the history")
+        check_reason(reason, word)
     refuse_withdrawn_pointer(layout)
     manifest = read_manifest(layout, number)
     refuse_altered(layout, number)
@@ -82,8 +82,7 @@ def _parent_manifest(layout: Layout, manifest: Manifest) -> Manifest | None:
 
 def allow_again(layout: Layout, back: TakenBack, content: str, reason: str, *, who: str | None = None) -> None:
     """Let a content that was rolled back or withdrawn serve again: somebody says so, and why."""
-    if not reason.strip():
-        raise InvalidInput("again needs a reason; it is kept in the history")
+    check_reason(reason, "again")
     current = read_published(layout)
     _note(layout, "allowed", back.generation, previous=current, who=who, reason=reason, content=content)
 
@@ -103,6 +102,7 @@ def seal(layout: Layout, manifest: Manifest, forced: str | None, notes: Mapping[
 
 def rollback(layout: Layout, to: int | None = None, *, who: str | None = None, reason: str | None = None) -> Generation:
     """Let an earlier generation serve again: `to`, or the one published before, passing over withdrawn ones."""
+    check_reason(reason or None, "rollback")
     refuse_withdrawn_pointer(layout)
     current = read_published(layout)
     target = previous_published(layout) if to is None else to
@@ -139,8 +139,7 @@ def previous_published(layout: Layout, *, besides: str | None = None) -> int | N
 def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None) -> None:
     """Mark what a generation holds as never to serve again, under whatever number. Where it serves, the one before that
     holds something else takes over first."""
-    if not reason.strip():
-        raise InvalidInput("withdraw needs a reason; it is kept in the history")
+    check_reason(reason, "withdraw")
     refuse_withdrawn_pointer(layout)
     content = refuse_withdrawn(layout, number)
     if not is_sealed(layout, number):

@@ -16,7 +16,7 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import accept_history, append_history, read_published
 from xtr_assets.storage.history_entry import AcceptedShrink
 from xtr_assets.storage.layout import Layout, holds_other_things
-from xtr_assets.storage.links import refuse_links
+from xtr_assets.storage.links import new_folder, refuse_links
 from xtr_assets.storage.lock import committing, exclusive, now, shard_writing
 from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.model_folder import add_model
@@ -53,7 +53,7 @@ class Warehouse(WarehouseReader):
             if strange:
                 raise StorageError(f"{root} is neither empty nor a warehouse; choose another folder")
             for folder in (root, layout.shards, layout.segments, layout.models, layout.generations):
-                folder.mkdir(parents=True, exist_ok=True)
+                new_folder(folder)
             with exclusive(layout.writer_lock, "making the warehouse", STEP_WAIT_SECONDS):
                 if not os.path.lexists(layout.warehouse_json):
                     # Written last: without it the folder is no warehouse, with it it is a whole one.

@@ -65,3 +65,13 @@ def test_a_floor_is_a_share_of_judgments(project: Path, change: Command, line: s
     config.write_text(config.read_text() + line + "\n")
     refused = change("evaluate")
     assert (refused.exit_code, "floor" in refused.stderr) == (2, True)
+
+
+def test_judgments_of_another_corpus_are_no_measure_of_this_one(project: Path, change: Command) -> None:
+    """Every measure was 0.000, with an interval and a p, and the command ended well."""
+    judge(project)
+    (project / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n1\tguide/animals.md\t1\n2\tnowhere\t1\n")
+    result = change("evaluate", str(project))
+    (line,) = result.stderr.splitlines()
+    assert result.exit_code == 2 and "none of the 2 documents that" in line and "such as 'guide/animals.md'" in line
+    assert "they are named by path, symbol or chunk_id, as 'animals.md' is" in line

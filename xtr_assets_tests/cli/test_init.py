@@ -86,6 +86,47 @@ def test_what_tools_made_is_left_out_at_every_level(tmp_path: Path, above: str) 
     assert held["documents"].files == [f"{inside}README.md"]
 
 
+def test_what_init_counts_is_what_the_sources_it_proposes_read(tmp_path: Path) -> None:
+    """Links to folders among them: out of the project, into it, in circles, to what it lies in, to what tools made."""
+    home, away = tmp_path / "home", tmp_path / "away"
+    for folder in ("docs/deep", "node_modules/theirs", "packages/web/src"):
+        (home / folder).mkdir(parents=True)
+        (home / folder / "a.md").write_text("# A\n")
+    (away / "inner" / "env").mkdir(parents=True)
+    for path in ("b.md", "c.py", "inner/d.md", "inner/env/e.md"):
+        (away / path).write_text("x = 1\n")
+    Warehouse.create(away / "index")
+    (away / "index" / "f.md").write_text("# F\n")
+    (away / "inner" / "again").symlink_to(away)
+    for name, target in (
+        ("shared", away),
+        ("shared2", away / "inner"),
+        ("circle", home),
+        ("up", tmp_path),
+        ("docs/same", home / "docs" / "deep"),
+        ("theirs", home / "node_modules" / "theirs"),
+        ("nowhere", tmp_path / "nothing"),
+        ("docs/one.md", away / "b.md"),
+        ("docs/dist-packages", away / "inner"),
+    ):
+        (home / name).symlink_to(target)
+    said = run(app, ["init", str(home)]).stderr
+    listed = {source.name: open_source(source).listing().files for source in load_config(home / "xtr.yaml").sources}
+    assert listed["documents"] == [
+        "docs/deep/a.md",
+        "docs/one.md",
+        "packages/web/src/a.md",
+        "shared/b.md",
+        "shared/inner/d.md",
+        "theirs/a.md",
+    ]
+    assert listed["code"] == ["shared/c.py"]
+    assert "documents (text): 6 text files" in said and "code (python): 1 Python files" in said
+    told = " ".join(said.split())
+    assert f"shared is a link to {away}: what lies there is read too, unless `exclude` names it" in told
+    assert "up is a link" not in told
+
+
 @pytest.mark.parametrize("beside", ["qrels.tsv", "qrels/test.tsv", ""])
 @pytest.mark.parametrize("above", ["", "eval"])
 def test_questions_and_judgments_are_measured_with_and_never_a_source(tmp_path: Path, beside: str, above: str) -> None:
@@ -154,6 +195,13 @@ def test_what_is_not_installed_is_told_where_files_need_it(tmp_path: Path, monke
     assert ["xtr-assets[code]" in note or "xtr-assets[documents]" in note for note in propose(tmp_path).notes] == [
         True
     ] * 2
+
+
+def test_a_table_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# A\n")
+    (tmp_path / "b.csv").write_text("id,text\n1,a\n")
+    said = " ".join(run(app, ["init", str(tmp_path)]).stderr.split())
+    assert "1 table (.csv): records are read from JSON lines (an object a line) and from Parquet; write it so" in said
 
 
 NO_RECORD = "begins with no record that can be read: a JSON object a line, in UTF-8, or Parquet"

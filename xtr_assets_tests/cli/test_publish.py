@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,41 @@ def test_an_unknown_generation_is_one_line(change: Command) -> None:
 @pytest.mark.usefixtures("project")
 def test_debug_shows_the_traceback(change: Command) -> None:
     assert "Error" in repr(change("--debug", "publish", "99").exception)
+
+
+HALF = "said \udcff"
+
+
+@pytest.mark.usefixtures("second")
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("publish", "1", "--again", "--reason", HALF),
+        ("publish", "2", "--force", "--reason", HALF),
+        ("rollback", "--reason", HALF),
+        ("withdraw", "2", "--reason", HALF),
+    ],
+)
+def test_a_reason_that_no_file_can_hold_is_refused_in_a_line_and_nothing_moves(
+    change: Command, asked: tuple[str, ...]
+) -> None:
+    """Bytes of a terminal that are no UTF-8 come as halves of characters."""
+    result = change(*asked)
+    (line,) = result.stderr.splitlines()
+    assert result.exit_code == 1 and "no UTF-8; it is kept in the history: write it in UTF-8" in line
+    assert serves(change) == 2 and change("verify").exit_code == 0
+
+
+def test_folders_whose_names_are_no_utf8_are_refused_or_written_and_never_end_in_a_traceback(
+    project: Path, change: Command
+) -> None:
+    odd = f"{project}/odd\udcff"
+    for command in (("push", odd), ("search", "zebra", "-w", odd), ("mirror", odd, odd), ("parts", "init", odd)):
+        result = change(*command)
+        (line,) = result.stderr.splitlines()
+        assert result.exit_code == 1 and line.startswith("error: ") and "odd" in line, result.output
+    shutil.copytree(project / "warehouse", odd)
+    for command in (("search", "zebra", "-w", odd), ("verify", "-w", odd), ("import", odd, "-w", f"{project}/new")):
+        result = change(*command)
+        assert (result.exit_code, "has a name that is no UTF-8" in result.stderr) == (1, True), result.output
+    assert change("export-idmap", f"{odd}.parquet").exit_code == 0 and Path(f"{odd}.parquet").stat().st_size

@@ -120,14 +120,34 @@ def test_no_name_and_no_text_steers_the_terminal(project: Path, change: Command)
     assert document(change, "search", "zorilla")["hits"][0]["path"] == f"{wild}.py"
 
 
-def test_few_addresses_are_an_error_and_no_crash(project: Path) -> None:
-    """Under `ulimit -v 400000` the BLAS of FAISS ended the process: 139, and not a word."""
+@pytest.mark.parametrize(
+    ("addresses", "command"),
+    [(400_000_000, ("search", "zebra")), (660_000_000, ("search", "zebra")), (560_000_000, ("push", "store"))],
+)
+def test_few_addresses_are_an_error_and_no_crash(project: Path, addresses: int, command: tuple[str, ...]) -> None:
+    """Under `ulimit -v 400000` and 650000 the BLAS of FAISS ended the process: 139, and not a word. The client of
+    stores hung."""
     code = (
-        "import resource; resource.setrlimit(resource.RLIMIT_AS, (400_000_000, 400_000_000))\n"
+        f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({addresses}, {addresses}))\n"
         "from xtr_assets.cli import main; main()"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", code, "search", "zebra"], cwd=project, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *command], cwd=project, capture_output=True, text=True, check=False, timeout=60
     )
     assert ended.returncode == 1, ended.stderr
-    assert ended.stderr.startswith("error: the limit of address space is 390625 kB") and "raise it" in ended.stderr
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"error: the limit of address space is {addresses // 1024} kB") and "raise it" in line
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")])
+def test_memory_that_ran_out_is_a_line_and_no_traceback(
+    run: Command, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def failing(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr("xtr_assets.storage.verify.verify_warehouse", failing)
+    result = run("verify")
+    (line,) = result.stderr.splitlines()
+    assert result.exit_code == 1 and line.startswith("error: ") and "give the process more memory" in line
+    assert run("--debug", "verify").exception is error

@@ -1,6 +1,13 @@
+import errno
 import json
 from pathlib import Path
 
+import pytest
+
+from xtr_assets.core.files import sha256_file
+from xtr_assets.storage import digests
+from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.cli.answers import document
 from xtr_assets_tests.cli.conftest import Command
 
@@ -17,3 +24,35 @@ def test_verify_names_the_file_that_differs(project: Path, change: Command) -> N
     people = change("verify")
     assert people.exit_code == 1
     assert "generations/1/id_map.parquet" in people.stderr
+
+
+def test_nothing_to_verify_is_not_verified(tmp_path: Path, run: Command) -> None:
+    """An empty warehouse, one that was pulled from an empty store, a set without parts: no evidence is no good one."""
+    Warehouse.create(tmp_path / "w")
+    PartSet.create(tmp_path / "set")
+    for folder in (tmp_path / "w", tmp_path / "set"):
+        for result in (run("verify", "-w", str(folder)), run("health", "-w", str(folder))):
+            assert result.exit_code == 1
+        said = " ".join(run("verify", "-w", str(folder)).stderr.split())
+        assert said.startswith("nothing was verified: no generation is in ") and "`xtr-assets build`" in said
+        told = json.loads(run("verify", "-w", str(folder), "--json").stdout)
+        assert (told["ok"], told["files"], told["problems"]) == (False, 0, [])
+    swept = run("gc", "-w", str(tmp_path / "w"))
+    assert (swept.exit_code, "no generation is there" in swept.stderr) == (0, True)
+
+
+def test_a_file_that_this_user_may_not_read_is_told_apart_from_a_damaged_one(
+    project: Path, change: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = sha256_file
+
+    def closed(path: Path) -> str:
+        if path.name == "id_map.parquet":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(digests, "sha256_file", closed)
+    result = change("verify")
+    said = " ".join(result.stderr.split())
+    assert result.exit_code == 1 and "generations/1/id_map.parquet" in said
+    assert "Permission denied" in said and "run as its owner" in said and "from a copy" not in said

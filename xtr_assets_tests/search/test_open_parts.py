@@ -32,6 +32,7 @@ from xtr_assets.search.confidence import LowestConfidence
 from xtr_assets.search.open_parts import OpenParts
 from xtr_assets.search.part_legs import part_candidates, part_scan, unknown_columns
 from xtr_assets.search.part_merge import Merged, first_lists, merged_hits
+from xtr_assets.search.part_ranks import RankedParts, added, first_most, part_ranks, placed, wanted_ranks
 from xtr_assets.search.part_spaces import DenseParts
 from xtr_assets.search.request import Ask
 from xtr_assets.search.retrievers import QueryVectors
@@ -288,9 +289,18 @@ def apart(sets: Mapping[str, Searcher]) -> Iterator[Mapping[str, Searcher]]:
 
 
 def asked_apart(
-    apart: Mapping[str, Searcher], query: str, k: int, mode: Any, where: Any, fusion: Any, collapse: Any
+    apart: Mapping[str, Searcher],
+    query: str,
+    k: int,
+    mode: Any,
+    where: Any,
+    fusion: Any,
+    collapse: Any,
+    first: int | None = None,
 ) -> Merged:
-    """What a front does over servers, without them: words counted, candidates fetched, one ranking made."""
+    """What a front does over servers, without them: words counted, candidates fetched, one ranking made. first : how
+    long the lists of a ranking by ranks are at first, in place of so long that they are long enough."""
+    first = first or first_most(k, 3)
     ask, text = Ask.checked(SearchOptions(k, fusion=fusion, collapse=collapse), mode, where), parse_query(query)
     counts, blends, curves = [], [], []
     with ExitStack() as stack:
@@ -304,11 +314,30 @@ def asked_apart(
         vectors = QueryVectors(encoded.embeddings[0], encoded.tokens[0], None, terms, asked_name(text.text))
         assert all(blend == blends[0] for blend in blends)
         sure, words = LowestConfidence.of(curves), Collection.of(counts)
+
+        def ranked(best: Merged) -> Merged:
+            """The same with the ranks of its hits among all rows."""
+            wanted = wanted_ranks(best.hits)
+            return placed(
+                best, added([part_ranks(one, ask, vectors, text, words, wanted, {})[0] for one in opened.values()])
+            )
+
+        if mode == "exact" and fusion == "rrf":
+            length: int | None = first
+            while length is not None:
+                lists = {name: part_scan(one, ask, vectors, text, words, most=length) for name, one in opened.items()}
+                if not any(len(own.ids) for own in lists.values()):
+                    return Merged([])
+                parts = RankedParts.of(lists, blends[0], length)
+                counted = [part_ranks(one, ask, vectors, text, words, {}, parts.asked())[1] for one in opened.values()]
+                merged = parts.merged(added(counted), ask)
+                length = merged.wider
+            return ranked(merged)
         if mode == "exact":
             scans = {name: part_scan(one, ask, vectors, text, words) for name, one in opened.items()}
             moments = {**merged_hits(scans, ask, blends[0], sure).moments, "symbol": Moments(0.0, 1.0)}
             best = {name: part_scan(one, ask, vectors, text, words, moments) for name, one in opened.items()}
-            return merged_hits(best, ask, blends[0], sure)
+            return ranked(merged_hits(best, ask, blends[0], sure, explain=True))
         most: int | None = first_lists(ask, blends[0])
         while most is not None:
             told = {name: part_candidates(one, ask, vectors, text, words, most) for name, one in opened.items()}
@@ -325,13 +354,22 @@ def asked_apart(
     k=st.sampled_from((1, 7, 40, 70, 1000)),
     fusion=st.sampled_from(("zsum", "rrf")),
     collapse=st.sampled_from((None, "symbol")),
+    first=st.sampled_from((None, 1, 5, 30)),
 )
 def test_parts_that_are_asked_apart_add_up_to_the_answer_of_one_index(
-    one: Searcher, apart: Mapping[str, Searcher], query: str, mode: Any, where: Any, k: int, fusion: Any, collapse: Any
+    one: Searcher,
+    apart: Mapping[str, Searcher],
+    query: str,
+    mode: Any,
+    where: Any,
+    k: int,
+    fusion: Any,
+    collapse: Any,
+    first: int | None,
 ) -> None:
-    chosen: Any = fusion if mode == "hybrid" else "zsum"
-    wanted = one.search(query, k, mode, where, fusion=chosen, collapse=collapse, explain=mode != "exact")
-    found = asked_apart(apart, query, k, mode, where, chosen, collapse)
+    chosen: Any = fusion if mode in ("hybrid", "exact") else "zsum"
+    wanted = one.search(query, k, mode, where, fusion=chosen, collapse=collapse, explain=True)
+    found = asked_apart(apart, query, k, mode, where, chosen, collapse, first)
     assert [(hit.chunk_id, hit.score, hit.scores, hit.confidence) for hit in found.hits] == [
         (hit.chunk_id, hit.score, hit.scores, hit.confidence) for hit in wanted
     ]

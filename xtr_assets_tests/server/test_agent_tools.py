@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -150,3 +151,50 @@ def test_the_command_speaks_over_standard_input_and_output(folder: Path) -> None
     names, found = asyncio.run(asyncio.wait_for(spoken(), 120))
     assert names == ["search", "read_chunk", "list_sources", "index_status"]
     assert len(found["hits"]) == 2
+
+
+HALF = "\ud800"
+HELLO = {"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}
+
+
+def test_a_line_that_is_no_message_is_answered_and_the_next_one_too(folder: Path) -> None:
+    """JSON may escape half of a character, which UTF-8 cannot hold: an agent waited for ever for its answer."""
+    asked = {"name": "search", "arguments": {"query": f"zebra {HALF}"}}
+    lines: list[Any] = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": HALF, "method": "ping"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": asked},
+        {"jsonrpc": "2.0", "id": "b", "method": "tools/call", "params": {**asked, "name": HALF}},
+        "no json",
+        "",
+        '{"id": 3, "method": "ping"}',
+        "[1, 2]",
+        "[" * 5000,
+        {"jsonrpc": "2.0", "method": f"notifications/{HALF}"},
+        {"jsonrpc": "2.0", "id": 4, "method": "ping"},
+    ]
+    text = "".join(f"{one if isinstance(one, str) else json.dumps(one)}\n" for one in lines)
+    arguments = ["-c", "from xtr_assets.cli import main; main()", "mcp", "-w", str(folder), "--device", "cpu"]
+    with subprocess.Popen(
+        [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as agent:
+        assert agent.stdin is not None and agent.stdout is not None and agent.stderr is not None
+        agent.stdin.write(text)
+        agent.stdin.flush()
+        # Eight errors and two answers; the input stays open until they came.
+        found = [json.loads(agent.stdout.readline()) for _ in range(9)]
+        agent.stdin.close()
+        rest, noise = agent.stdout.read(), agent.stderr.read()
+    assert (agent.returncode, rest, "Traceback" in noise) == (0, "", False)
+    told = [(one["id"], one["error"]["code"], one["error"]["message"]) for one in found if "error" in one]
+    half, none, other = (
+        (-32700, "the message holds half of a character"),
+        (-32700, "the line is no JSON;"),
+        (-32600, "the line is no JSON-RPC message; send"),
+    )
+    wanted = [(None, half), (2, half), ("b", half), (None, none), (3, other), (None, other), (None, none)]
+    assert [
+        (one, (code, said[: len(begins[1])])) for (one, code, said), (_, begins) in zip(told, wanted, strict=True)
+    ] == wanted
+    assert [one["id"] for one in found if "result" in one] == [1, 4]

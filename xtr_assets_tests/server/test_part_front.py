@@ -58,7 +58,10 @@ def build(parts: PartSet, part: str, seed: int) -> None:
 # Every setting of a question, and each in the modes that have it.
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
     *((mode, {"collapse": "symbol"}) for mode in MODES),
-    *((mode, {"explain": True}) for mode in MODES if mode != "exact"),
+    *((mode, {"explain": True}) for mode in MODES),
+    *(("exact", {"fusion": "rrf", **more}) for more in ({}, {"explain": True}, {"collapse": "symbol"})),
+    ("exact", {"fusion": "rrf", "explain": True, "where": {"source": "b"}}),
+    ("exact", {"explain": True, "collapse": "symbol", "where": {"year": 2020}}),
     ("hybrid", {"explain": True, "collapse": "symbol", "where": {"source": "b"}}),
     ("hybrid", {"fusion": "rrf", "explain": True}),
     ("hybrid", {"nprobe": 2, "rescore": 50, "k_prime": 100}),
@@ -199,8 +202,6 @@ def test_a_front_answers_as_the_whole_set_in_one_process_does(parts: PartSet) ->
 def test_what_a_front_does_not_answer_is_refused_by_name_with_the_remedy(parts: PartSet) -> None:
     async def act(site: Site) -> None:
         for body, told in (
-            ({"query": "zebra", "mode": "exact", "explain": True}, "explain is True in mode 'exact'"),
-            ({"query": "zebra", "mode": "exact", "fusion": "rrf"}, "fusion is 'rrf' in mode 'exact'"),
             ({"query": "zebra", "mode": "exact", "nprobe": 3}, "nprobe is 3 in mode 'exact'"),
             ({"vectors": [["x"]]}, "numbers"),
             ({"vectors": [[0.0]], "mode": "xtr"}, "mode is 'xtr' with vectors"),
@@ -225,6 +226,23 @@ def test_what_a_front_does_not_answer_is_refused_by_name_with_the_remedy(parts: 
         assert (await site.web.get("/v1/generation", params={"index": "docs"})).status_code == 200
         other = await site.web.post("/v1/search", params={"index": "other"}, json={"query": "zebra"})
         assert other.status_code == 404 and "there is docs" in other.text
+
+    tried(parts, act)
+
+
+@pytest.mark.parametrize("first", [1, 3, 20])
+def test_ranks_joined_by_lists_that_were_too_short_are_those_of_all_rows(
+    parts: PartSet, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    monkeypatch.setattr(part_rounds, "first_most", lambda k, legs: first)
+
+    async def act(site: Site) -> None:
+        with xa.open(parts.root, "cpu") as whole_set:
+            for query in ("parse date zebra", "+zebra list", "b.f7()"):
+                for k, more in ((1, {}), (7, {"explain": True}), (9, {"collapse": "symbol"}), (200, {})):
+                    answer = await site.ask(query, k, "exact", fusion="rrf", **more)
+                    given: dict[str, Any] = {"fusion": "rrf", **more}
+                    assert hits(answer) == local(whole_set, query, k, "exact", None, **given), (query, k, more)
 
     tried(parts, act)
 

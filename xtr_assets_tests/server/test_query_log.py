@@ -19,6 +19,8 @@ from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.query_log import QueryLog, find_redact
 from xtr_assets.server.question import parse_question
+from xtr_assets.server.runner import Address
+from xtr_assets.server.settings import KeptLog, ServerSettings
 from xtr_assets.server.witness import Told
 from xtr_assets.telemetry import metrics
 from xtr_assets_tests.server.site import served
@@ -91,6 +93,9 @@ def test_only_indexes_with_a_log_are_logged_and_a_full_disk_fails_nobody(tmp_pat
     assert counted("failed") == before + 1
 
 
+FULL = "1 questions of index docs were not logged: OSError: [Errno 28] No space left on device"
+
+
 def test_a_full_disk_is_told_once_and_no_line_stands_behind_half_of_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
@@ -120,7 +125,7 @@ def test_a_full_disk_is_told_once_and_no_line_stands_behind_half_of_one(
     assert sorted(log.texts()) == ["first", "last"]
     assert log.files[1].read_bytes().count(b"\n") == 2
     said = [one.getMessage() for one in caplog.records]
-    assert said == ["1 questions of index docs could not be logged", "questions of index docs are logged again"]
+    assert said == [FULL, "questions of index docs are logged again"]
 
 
 def test_what_cannot_be_written_fast_enough_is_dropped_and_counted(
@@ -148,6 +153,14 @@ def test_a_question_with_a_huge_filter_is_not_kept(tmp_path: Path) -> None:
 def test_a_hook_that_is_not_there_keeps_a_server_from_starting(named: str) -> None:
     with pytest.raises(ConfigError, match="`redact` is"):
         find_redact(named)
+
+
+def test_a_folder_that_nothing_can_be_kept_in_keeps_a_server_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ConfigError, match=r"cannot be kept in .*/file/log \(Not a directory\); name a folder"):
+        ServerSettings(
+            indexes=(), address=Address(port=0), logs=(KeptLog("docs", tmp_path / "file" / "log", MEGABYTE),)
+        ).check()
 
 
 def test_a_hook_is_found_by_its_name() -> None:

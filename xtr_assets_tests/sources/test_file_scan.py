@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from xtr_assets.core.errors import ConfigError, SourceError
+from xtr_assets.core.errors import MAY_NOT, ConfigError, SourceError
 from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.core.files import sha256_file
 from xtr_assets.core.types import Quarantined
@@ -118,7 +118,7 @@ def test_a_file_without_permission_is_quarantined(
     monkeypatch.setattr(Path, "read_bytes", denied)
     monkeypatch.setattr(file_scan, "digest_of", denied)
     assert source.scan("lib", {})["a.py"].sha256 == UNREAD_SHA256
-    assert list(source.read("a.py")) == [Quarantined("lib", "a.py", 0, "unreadable", "Permission denied")]
+    assert list(source.read("a.py")) == [Quarantined("lib", "a.py", 0, "unreadable", f"Permission denied; {MAY_NOT}")]
 
 
 def test_a_folder_that_is_closed_for_a_day_keeps_its_files(
@@ -141,6 +141,16 @@ def test_a_folder_that_is_closed_for_a_day_keeps_its_files(
     known = {path: state.sha256 for found in before.values() for path, state in found.items()}
     assert kept == {**known, "closed": UNREAD_SHA256}
     assert refusals(source, "closed") == [(0, "unreadable")]
+    # What lies below it is closed as well, to the gate's own walk too.
+    look = Path.stat
+
+    def shut(path: Path, **how: Any) -> os.stat_result:
+        if path.parent.name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path, **how)
+
+    monkeypatch.setattr(Path, "stat", shut)
+    assert set(folder_of(source.config).files) == {"a.py"}
 
 
 def test_a_name_that_is_no_utf8_is_reported_in_an_escaped_form(tmp_path: Path, opened: Opener) -> None:

@@ -67,3 +67,11 @@ def test_of_two_creations_the_later_one_takes_nothing_from_the_first(
     assert Warehouse.create(tmp_path, exist_ok=True).shards() == ["s"]
     with pytest.raises(StorageError, match="is a warehouse already"):
         Warehouse.create(tmp_path)
+
+
+def test_a_file_in_the_place_of_the_folder_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("# Mine\n")
+    for path in (tmp_path / "notes.md", tmp_path / "notes.md" / "warehouse"):
+        with pytest.raises(StorageError, match=r"notes.md.* cannot be a folder: a file stands there"):
+            Warehouse.create(path)
+    assert (tmp_path / "notes.md").read_text() == "# Mine\n"

@@ -286,7 +286,7 @@ def test_an_import_that_dies_anywhere_is_whole_or_not_there_and_can_be_done_agai
         survivor = Warehouse.open(target.root)
         assert survivor.published is None
         assert all(texts(one) == ["f one", "g two"] for one in survivor.generations())
-        assert survivor.verify().ok, (at, survivor.verify().problems)
+        assert not survivor.verify().problems, at
         assert texts(survivor.import_generation(built.root)) == ["f one", "g two"]
         assert survivor.verify().ok and list(Warehouse.open(target.root).info.encoders) == [FINGERPRINT]
         assert "imported" in {entry.action for entry in survivor.history()}

@@ -8,7 +8,7 @@ from xtr_assets.defs.metadata import table
 from xtr_assets.pipeline.gate.registry import has_judgments
 from xtr_assets.pipeline.quality import document_bm25
 from xtr_assets.pipeline.quality.evaluation import MAIN, MEASURES, Evaluation, Move, evaluate
-from xtr_assets.pipeline.quality.judged_queries import drawn_items, read_judged
+from xtr_assets.pipeline.quality.judged_queries import drawn_items, read_judged, refuse_strange
 from xtr_assets.search.searcher import Searcher
 
 LEG = "hybrid"
@@ -37,6 +37,8 @@ def evaluation_asset(site: Site) -> dg.AssetsDefinition:
             else:
                 with searcher.opened() as opened:
                     judged = drawn_items(opened.generation)
+            with searcher.opened() as opened:
+                refuse_strange(judged, opened.generation)
             found = evaluate(searcher, judged, baseline=document_bm25.available())
             number = searcher.generation
         return dg.MaterializeResult(

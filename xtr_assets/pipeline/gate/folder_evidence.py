@@ -157,10 +157,14 @@ def _holds(folder: Path, root: Path) -> bool:
 
 
 def _keeps_generations(folder: Path) -> bool:
-    """Whether a folder is a warehouse, or a set of them (docs/format.md): neither is a source."""
-    if (folder / "warehouse.json").is_file():
-        return (folder / "generations").is_dir()
-    return (folder / "parts.json").is_file() and (folder / "moves").is_dir()
+    """Whether a folder is a warehouse, or a set of them (docs/format.md): neither is a source. Of a folder that is
+    closed to this user nobody can tell."""
+    try:
+        if (folder / "warehouse.json").is_file():
+            return (folder / "generations").is_dir()
+        return (folder / "parts.json").is_file() and (folder / "moves").is_dir()
+    except OSError:
+        return False
 
 
 def _time(status: os.stat_result) -> int:

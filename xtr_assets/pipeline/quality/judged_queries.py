@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from xtr_assets.config import QueriesConfig
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.json_document import read_json
@@ -128,6 +130,21 @@ def drawn_items(generation: Generation, count: int = DRAWN_ITEMS) -> JudgedQueri
         )
     texts = {f"{one.chunk_id}": one.text for one in named}
     return JudgedQueries(texts, {query: {query: 1.0} for query in texts}, "drawn from the corpus", True)
+
+
+def refuse_strange(judged: JudgedQueries, generation: Generation) -> None:
+    """ConfigError where nothing that is judged is in the generation: every measure would be 0, and none of them one."""
+    known, example = judged.documents, ""
+    for placed in generation.segments:
+        live = np.flatnonzero(generation.live[placed.base_row : placed.end_row])
+        rows = placed.segment.chunks().select(["symbol", "path", "chunk_id"]).take(live).to_pydict()
+        if any(name in known for name in document_names(rows, known)):
+            return
+        example = example or next(iter(rows["path"]), "")
+    raise ConfigError(
+        f"none of the {len(known):,} documents that {judged.origin} judges is in generation {generation.number}, such "
+        f"as {sorted(known)[0]!r}; they are named by path, symbol or chunk_id, as {example!r} is"
+    )
 
 
 def document_names(rows: Mapping[str, list[Any]], judged: set[str]) -> list[str]:

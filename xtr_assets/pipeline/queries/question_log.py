@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xtr_assets.core.errors import StorageError
+from xtr_assets.core.errors import ConfigError, StorageError
 from xtr_assets.core.files import read_regular
 
 MODES = ("hybrid", "dense", "xtr", "lexical", "exact")
@@ -51,6 +51,20 @@ class QuestionLog:
     def files(self) -> tuple[Path, Path]:
         """What was asked before, and what is written now."""
         return self.folder / f"{self.index}.1.jsonl", self.folder / f"{self.index}.jsonl"
+
+    def prepare(self) -> None:
+        """Make the folder. Raises ConfigError where nothing can be kept there: better now than of every question."""
+        trouble: object = f"uid {os.geteuid()} may not write there"
+        try:
+            self.folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            if os.access(self.folder, os.W_OK | os.X_OK):
+                return
+        except OSError as error:
+            trouble = error.strerror
+        raise ConfigError(
+            f"questions cannot be kept in {self.folder} ({trouble}); name a folder that can be written, by --query-log "
+            "or `query_log`"
+        )
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Add lines, each a JSON object without its end of line. Raises OSError, StorageError."""

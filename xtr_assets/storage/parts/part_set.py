@@ -16,8 +16,9 @@ from xtr_assets.core.part_places import MOST_CHUNKS, place_shards
 from xtr_assets.storage.digests import VerifyReport
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import whoami
+from xtr_assets.storage.history_entry import check_reason
 from xtr_assets.storage.layout import Layout, PartsLayout
-from xtr_assets.storage.links import refuse_linked
+from xtr_assets.storage.links import new_folder, refuse_linked
 from xtr_assets.storage.lock import exclusive, now
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration
 from xtr_assets.storage.parts.move_chain import append_move, stack_of, taken_back
@@ -52,7 +53,7 @@ class PartSet(SetTransfers):
             what = "a set of parts already" if holds_parts(path) else "neither empty nor a set of parts"
             raise StorageError(f"{path} is {what}; open it, or choose another folder")
         for folder in (layout.root, layout.parts, layout.moves):
-            folder.mkdir(parents=True, exist_ok=True)
+            new_folder(folder)
         with exclusive(layout.writer_lock, "making the set", LOCK_WAIT_SECONDS):
             if holds_parts(path):
                 if exist_ok:
@@ -179,9 +180,8 @@ class PartSet(SetTransfers):
         that moved or is gone, and a part that was taken out; `again_reason` what a rollback of the set took back. Both
         are kept in the move.
         """
-        for text, word in ((force_reason, "force"), (again_reason, "again")):
-            if text is not None and not text.strip():
-                raise InvalidInput(f"{word} needs a reason; it is kept in the move")
+        for text, word in ((force_reason, "force"), (again_reason, "again"), (reason or None, "publish")):
+            check_reason(text, word, "the move")
         with self._writing("publish of the parts"), ExitStack() as stack:
             info, moves = self._recovered(), self.moves()
             parts = self._named(number) if number is not None else {name: self._serving(name) for name in info.parts}
@@ -215,6 +215,7 @@ class PartSet(SetTransfers):
     def rollback(self, to: int | None = None, *, reason: str | None = None, who: str | None = None) -> JoinedGeneration:
         """Let the generations of an earlier move serve again, by one more move: of `to`, else of the one before it,
         passing over those of which a part has a generation no more, or withdrew it."""
+        check_reason(reason or None, "rollback", "the move")
         with self._writing("rollback of the parts"), ExitStack() as stack:
             info, moves = self._recovered(), self.moves()
             target = self._target(moves, to)
@@ -239,8 +240,7 @@ class PartSet(SetTransfers):
         GenerationError, and nothing is withdrawn, where the set serves it and there is no such move. After a crash the
         same again goes on.
         """
-        if not reason.strip():
-            raise InvalidInput("withdraw needs a reason; it is kept in the history")
+        check_reason(reason, "withdraw")
         warehouse = self.part_warehouse(part)
         with naming(part):
             content = content_of(warehouse.layout, warehouse.generation(number).manifest)

@@ -51,7 +51,7 @@ def address_of(text: str | Path) -> Address | None:
     if scheme not in SCHEMES:
         raise InvalidInput(f"{scheme}:// is no object store; there are {', '.join(f'{one}://' for one in SCHEMES)}")
     if scheme == "file":
-        return Address(scheme, os.path.normpath("/" + rest))
+        return Address(scheme, _folder("/" + rest))
     parts = rest.split("/")
     for part in parts:
         if part in (".", "..") or not _PART.fullmatch(part):
@@ -61,16 +61,30 @@ def address_of(text: str | Path) -> Address | None:
 
 def store_address(text: str | Path) -> Address:
     """The same, where a path is a store in that folder."""
-    return address_of(text) or Address("file", os.path.normpath(Path(text).absolute()))
+    return address_of(text) or Address("file", _folder(str(Path(text).absolute())))
+
+
+def _folder(path: str) -> str:
+    """The folder of a warehouse or a store. InvalidInput for a name that is no UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            f"the folder {path!r} has a name that is no UTF-8, in which no warehouse and no store can lie; rename it, "
+            "or name another"
+        ) from error
+    return os.path.normpath(path)
 
 
 def refuse_address(path: str | Path) -> None:
-    """StoreError where a folder is meant and a store is named: nothing is built or published in one."""
+    """StoreError where a folder is meant and a store is named: nothing is built or published in one. InvalidInput for a
+    folder whose name is no UTF-8: FAISS and Arrow open text alone."""
     if (address := address_of(path)) is not None:
         raise StoreError(
             f"{address} is an object store, and a warehouse in a folder is needed here; `xtr_assets.open` and "
             "`xtr-assets search -w` read a store, `pull` brings it into a folder, `push` takes it there"
         )
+    _folder(str(Path(path).absolute()))
 
 
 def without_secrets(text: str) -> str:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from xtr_assets.core.address_space import refuse_narrow
 from xtr_assets.core.errors import ProviderError, StoreError
 from xtr_assets.storage.remote.address import Address, without_secrets
 from xtr_assets.storage.remote.bucket import Found, Interrupted
@@ -54,6 +55,7 @@ class ObjectBucket:
             import obstore  # noqa: F401 (whether it is there)
         except ModuleNotFoundError as error:
             raise ProviderError(f"{error.name} is not installed; `pip install 'xtr-assets[stores]'`") from error
+        refuse_narrow("the client of object stores")
         self.address = address
         try:
             with _told(str(address)):

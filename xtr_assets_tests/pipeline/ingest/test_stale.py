@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from xtr_assets.config import IndexConfig, parse_config
-from xtr_assets.core.errors import CorruptFile, SourceError
+from xtr_assets.core.errors import MAY_NOT, CorruptFile, SourceError
 from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.pipeline.ingest.intake import intake_of
 from xtr_assets.pipeline.ingest.scan import scan, write_chunks
@@ -80,6 +80,9 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
+CLOSED = f"Permission denied; {MAY_NOT}"
+
+
 def records(numbers: range) -> str:
     return "".join(f'{{"_id": "p{n}", "text": "paper {n}"}}\n' for n in numbers)
 
@@ -95,7 +98,7 @@ def test_a_file_without_permission_keeps_its_rows_until_it_can_be_read(
     with monkeypatch.context() as patch:
         patch.setattr(file_scan, "digest_of", denied)
         assert set(project.ingest()) == {"guide", "papers"}
-        assert project.stale("guide") == {"a.md": "Permission denied", "deep/b.md": "Permission denied"}
+        assert project.stale("guide") == {"a.md": CLOSED, "deep/b.md": CLOSED}
         assert project.texts("guide") == texts and len(project.texts("papers")) == 30
         assert project.snapshot("guide").content == before.content, "no generation is due for it"
         since = project.snapshot("guide").stale[0].since
@@ -151,7 +154,7 @@ def test_what_the_disk_does_not_tell_is_not_deleted(
     monkeypatch.setattr(Path, "stat", failing(Path.stat))
     monkeypatch.setattr(Path, "lstat", failing(Path.lstat))
     project.ingest()
-    assert project.stale("guide") == {"deep/b.md": os.strerror(error)}
+    assert project.stale("guide") == {"deep/b.md": CLOSED if error == 13 else os.strerror(error)}
     assert "# B\n\nabout b" in project.texts("guide")
 
 
