@@ -59,6 +59,11 @@ _RST_CODE = re.compile(r"(?<!\S)(?::[\w:]+:)?(`{1,2})(?=\S)[^`\\]*[^`\\\s]\1(?!\
 
 def leading_headings(lines: Sequence[str], rst: bool) -> Iterator[str]:
     """The headings that a section begins with, raw: those without a text of their own, and its own."""
+    return (raw for _, raw in leading_places(lines, rst))
+
+
+def leading_places(lines: Sequence[str], rst: bool) -> Iterator[tuple[int, str]]:
+    """(the place of its first line, the heading) of each of these."""
     at = 0
     while at < len(lines):
         if not lines[at].strip():
@@ -67,7 +72,7 @@ def leading_headings(lines: Sequence[str], rst: bool) -> Iterator[str]:
         read = _rst_heading(lines, at) if rst else _markdown_heading(lines, at, len(lines))
         if read is None:
             return
-        yield read[0]
+        yield at, read[0]
         at = read[1]
 
 

@@ -126,12 +126,12 @@ def _owners(name: str, texts: Texts, old: Mapping[str, Holding]) -> Ints:
     for at, one in enumerate(holdings):
         known = np.isin(texts.hashes, one.texts.hashes)
         votes[at] = np.bincount(texts.file[known], minlength=len(texts.paths))
-    best = np.array(order)[votes[order].argmax(axis=0)]
-    most = np.array(order)[votes[order].sum(axis=1).argmax()]
+    best: Ints = np.array(order, np.int64)[votes[order].argmax(axis=0)]
+    most = order[int(votes[order].sum(axis=1).argmax())]
     paths = [(at, set(holdings[at].texts.paths)) for at in order]
     for file in np.flatnonzero(votes.max(axis=0) == 0).tolist():
         best[file] = next((at for at, known in paths if texts.paths[file] in known), most)
-    return best.astype(np.int64)
+    return best
 
 
 def _main(owner: Ints) -> int:

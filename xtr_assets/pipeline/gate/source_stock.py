@@ -53,8 +53,8 @@ class Texts:
 
     def at(self, places: Ints) -> "Texts":
         """Those of some rows."""
-        columns = (self.file, self.ids, self.sizes, self.bare, self.parts, self.hashes)
-        return Texts(self.paths, *(one[places] for one in columns))
+        numbers = (one[places] for one in (self.file, self.ids, self.sizes, self.bare, self.parts))
+        return Texts(self.paths, *numbers, hashes=self.hashes[places])
 
 
 @dataclass(slots=True)
