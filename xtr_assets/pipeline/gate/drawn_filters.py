@@ -45,6 +45,12 @@ def _of_row(row: Row, other: Row) -> list[Filter]:
         {"kind": {"not": row["kind"]}},
         {"kind": [row["kind"], other["kind"]], "source": {"not": other["source"]}},
         {"path": path},
+        # Of several values each counts, whatever the others are.
+        {"source": [row["source"], other["source"]]},
+        {"kind": [other["kind"], row["kind"]]},
+        {"path": [path, other["path"]]},
+        {"symbol": [other["symbol"], symbol]},
+        {"start_line": [low, high]},
         {"path": {"glob": f"{place}*{_literal(ending)}"}},
         {"path": {"glob": f"**/{_literal(name[:1])}*"}},
         {"path": {"glob": f"{_literal(path[:1])}*"}},
@@ -77,6 +83,7 @@ def _of_fields(rows: Sequence[Row], chance: np.random.Generator) -> list[Filter]
         if values:
             value = values[int(chance.integers(len(values)))]
             found += [{column: value}, {column: {"not": value}}, {column: [value, None]}]
+            found.append({column: [value, next((one for one in values if one != value), value)]})
             if not isinstance(value, bool):
                 found += [{column: {"gte": value}}, {column: {"gt": value}}]
     return found

@@ -20,6 +20,7 @@ from xtr_assets.pipeline.gate.leg_truth import Summed, Told, summed
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search import answer
 from xtr_assets.search.collapse import Symbols
+from xtr_assets.search.filter_columns import TextColumn
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.legs import Blend, Legs
 from xtr_assets.search.query_encoder import QueryEncoder
@@ -118,6 +119,33 @@ def test_rows_that_only_hold_what_is_demanded_are_missed(tmp_path: Path, monkeyp
     assert not faults()
     monkeypatch.setattr(answer.Asked, "_unlisted", lambda *_: Listed(np.empty(0, np.int64), np.empty(0, np.float32)))
     assert any("did not come (mode lexical" in one for one in faults())
+
+
+@pytest.mark.parametrize(
+    ("call", "way"), [("search_vectors", "ids"), ("search_tokens", "ids"), ("search_vectors", "order")]
+)
+def test_answers_to_vectors_of_ones_own_that_are_mixed_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, way: str
+) -> None:
+    original = getattr(Searcher, call)
+
+    def mixed(self: Searcher, *given: Any) -> Any:
+        scores, ids = original(self, *given)
+        return (scores, np.roll(ids, 1, axis=1)) if way == "ids" else (scores[:, ::-1], ids[:, ::-1])
+
+    warehouse, draft = ranked(tmp_path / "w", 60)
+    monkeypatch.setattr(Searcher, call, mixed)
+    found = look(warehouse, draft)
+    assert not found.passed and any(one.startswith(call) for one in found.details["problems"]), found.summary
+
+
+def test_a_filter_of_several_values_that_sees_the_first_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = TextColumn.compare
+    monkeypatch.setattr(TextColumn, "compare", lambda self, one: original(self, replace(one, values=one.values[:1])))
+    found = look(*ranked(tmp_path / "w", 60))
+    assert not found.passed and any("[" in one for one in found.details["problems"]), found.summary
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
