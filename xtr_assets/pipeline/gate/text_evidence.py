@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
-from xtr_assets.pipeline.gate.heading_evidence import Paths, is_plain_heading, leading_headings
+from xtr_assets.pipeline.gate.heading_evidence import Paths, is_plain_heading, leading_headings, plain_titles
 
 # A row of a file: the chunk columns by name, lines as they are served.
 Row = Mapping[str, Any]
@@ -19,6 +19,8 @@ _FRONT = "<front matter>"
 # Chunks that a text of n times the longest one is cut into, for each of n + 1: parts of about half are common, and what
 # a chunk must not tear apart makes smaller ones.
 MOST_PARTS = 4
+# Titles of reStructuredText of which none names a section; a single one may be something else to docutils.
+LEAST_TITLES = 2
 _LETTER = re.compile(r"[A-Za-z0-9]", re.ASCII)
 _WORDS = re.compile(r"[A-Za-z0-9]\s+[A-Za-z0-9]", re.ASCII)
 
@@ -155,6 +157,8 @@ def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iter
     seen: Counter[str] = Counter()
     runs = runs_of(rows)
     yield from part_faults(runs)
+    if rst and rows and not any(row["symbol"] for row in rows) and (titles := plain_titles(lines)) >= LEAST_TITLES:
+        yield f"{titles} titles stand in it, and no section is called by one"
     for run in runs:
         symbol = run[0]["symbol"]
         occurrence = seen[symbol]

@@ -15,6 +15,7 @@ from xtr_assets.pipeline.gate.source_agrees import check
 from xtr_assets.sources import file_scan, folder_place
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.records import Records
+from xtr_assets.sources.text_tree import TextTree
 from xtr_assets_tests.pipeline.gate.conftest import MODULE, World
 
 LONG = "Words of a long line that ends after a while. "
@@ -109,6 +110,13 @@ def test_headings_of_other_levels(wider: World, monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(text_chunks, "_outline", other)
     refused(wider, words)
+
+
+def test_titles_of_restructured_text_that_are_all_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.write("guide/manual.rst", "Manual\n======\n\nText of it.\n\nInstall\n-------\n\nMore text of it.\n")
+    assert check(world.build()).passed
+    monkeypatch.setattr(TextTree, "_titles", lambda *_: [])
+    refused(world, "2 titles stand in it, and no section is called by one")
 
 
 ODD = [
