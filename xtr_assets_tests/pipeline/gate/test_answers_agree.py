@@ -15,6 +15,7 @@ from xtr_assets.pipeline.gate.answer_truth import Places, known_rows
 from xtr_assets.pipeline.gate.answer_verdict import Verdict
 from xtr_assets.pipeline.gate.answers_agree import check
 from xtr_assets.pipeline.gate.demand_truth import demand_faults, drawn_demands
+from xtr_assets.pipeline.gate.drawn_filters import drawn_filters
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Summed, Told, summed
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -146,6 +147,45 @@ def test_a_filter_of_several_values_that_sees_the_first_is_seen(
     monkeypatch.setattr(TextColumn, "compare", lambda self, one: original(self, replace(one, values=one.values[:1])))
     found = look(*ranked(tmp_path / "w", 60))
     assert not found.passed and any("[" in one for one in found.details["problems"]), found.summary
+
+
+def test_a_phrase_whose_words_stand_in_another_order_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from xtr_assets.search import required_text
+
+    whole = required_text.holds_phrase
+    monkeypatch.setattr(required_text, "holds_phrase", lambda text, one: all(whole(text, w) for w in one.split()))
+    found = look(*ranked(tmp_path / "w", 60))
+    assert not found.passed and any("do not hold what" in one for one in found.details["problems"]), found.summary
+
+
+def test_a_filter_for_which_capitals_do_not_count_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = TextColumn.compare
+
+    def folded(self: TextColumn, one: Any) -> Any:
+        values = tuple(v.lower() if isinstance(v, str) else v for v in one.values)
+        return original(self, replace(one, values=values))
+
+    monkeypatch.setattr(TextColumn, "compare", folded)
+    assert not look(*ranked(tmp_path / "w", 60)).passed
+
+
+def test_filters_are_drawn_of_every_type_of_metadata_and_both_spellings_of_an_accent() -> None:
+    held = {
+        "flag": True,
+        "tags": ["a", "b"],
+        "year": 1990,
+        "price": 0.1,
+        "note": "x",
+        "more": "y",
+        "other": "z",
+        "d": "d",
+    }
+    row: dict[str, Any] = dict.fromkeys(("part", "start_line", "end_line", "chunk_id"), 1)
+    row |= {**dict.fromkeys(("source", "symbol", "kind"), "s"), "path": "caf\u00e9.txt", "metadata": held}
+    for seed in range(20):
+        filters = drawn_filters([row, row | {"chunk_id": 8}], [], np.random.default_rng(seed))
+        assert {"flag", "tags", "year", "price"} <= {name for one in filters for name in one}
+        assert {"path": "cafe\u0301.txt"} in filters and {"path": "CAF\u00c9.TXT"} in filters
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
