@@ -190,7 +190,10 @@ def _unnamed(found: Sequence[Definition], rows: Sequence[Row], comments: set[int
     another name."""
     owner = {number: row for row in rows for number in range(row["start_line"], row["end_line"] + 1)}
     for one in found:
-        above = {one.first - 1} & comments
+        above, line = set[int](), one.first - 1
+        while line in comments:
+            above.add(line)
+            line -= 1
         for line in sorted({one.line, one.first} | above) if one.apart else ():
             row = owner.get(line)
             if row is not None and (row["symbol"], row["kind"]) != (one.symbol, one.kind):
