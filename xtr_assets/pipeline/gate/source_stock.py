@@ -53,8 +53,10 @@ class Texts:
 
     def at(self, places: Ints) -> "Texts":
         """Those of some rows."""
-        numbers = (one[places] for one in (self.file, self.ids, self.sizes, self.bare, self.parts))
-        return Texts(self.paths, *numbers, hashes=self.hashes[places])
+        file, ids, sizes, bare, parts = (
+            one[places] for one in (self.file, self.ids, self.sizes, self.bare, self.parts)
+        )
+        return Texts(self.paths, file, ids, sizes, bare, parts, self.hashes[places])
 
 
 @dataclass(slots=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from xtr_assets.core.types import FileState
 from xtr_assets_tests.mutants.fault import COMPACT, FULL, INCREMENTAL, Mutant, both, locally, on_disk, replaced
@@ -71,6 +73,17 @@ def _swapped(original: Any) -> Any:
 
 def _first_value(original: Any) -> Any:
     return lambda self, compare: original(self, replace(compare, values=compare.values[:1]))
+
+
+def _without_capitals(original: Any) -> Any:
+    def compare(self: Any, asked: Any) -> Any:
+        if asked.operator != "in":
+            return original(self, asked)
+        held = pc.utf8_lower(pc.cast(self._values, pa.string()))
+        wanted = pa.array([one.lower() for one in asked.values if isinstance(one, str)], pa.string())
+        return np.asarray(pc.is_in(held, wanted), np.bool_)
+
+    return compare
 
 
 def _ids_of_next(original: Any) -> Any:
@@ -170,6 +183,34 @@ MUTANTS = (
         "filters",
         replaced("search.filter_columns:TextColumn.compare", _first_value),
         ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "capitals of a filter do not count",
+        "filters",
+        replaced("search.filter_columns:TextColumn.compare", _without_capitals),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "words of a phrase may stand in any order",
+        "words",
+        replaced(
+            "search.required_text:holds_phrase",
+            lambda original: lambda text, phrase: all(original(text, one) for one in phrase.split()),
+        ),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "an encoder reads eight words of a query",
+        "encoder",
+        replaced(
+            "encoders.hashing:Hashing.encode_queries",
+            lambda original: lambda self, texts: original(self, [" ".join(one.split()[:8]) for one in texts]),
+        ),
+        frozenset({"encoder_canary"}),
+        FULL,
         serves=True,
     ),
     Mutant(

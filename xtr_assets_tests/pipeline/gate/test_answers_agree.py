@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from xtr_assets.config import HashingConfig
+from xtr_assets.core.phrases import holds_phrase
 from xtr_assets.pipeline.gate import answer_truth, answers_agree
 from xtr_assets.pipeline.gate.answer_truth import Places, known_rows
 from xtr_assets.pipeline.gate.answer_verdict import Verdict
@@ -150,10 +151,10 @@ def test_a_filter_of_several_values_that_sees_the_first_is_seen(
 
 
 def test_a_phrase_whose_words_stand_in_another_order_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from xtr_assets.search import required_text
+    def in_any_order(text: str, phrase: str) -> bool:
+        return all(holds_phrase(text, word) for word in phrase.split())
 
-    whole = required_text.holds_phrase
-    monkeypatch.setattr(required_text, "holds_phrase", lambda text, one: all(whole(text, w) for w in one.split()))
+    monkeypatch.setattr("xtr_assets.search.required_text.holds_phrase", in_any_order)
     found = look(*ranked(tmp_path / "w", 60))
     assert not found.passed and any("do not hold what" in one for one in found.details["problems"]), found.summary
 
