@@ -9,7 +9,13 @@ from xtr_assets.core.types import Floats, Ints
 
 
 def certain_new(
-    exact_scores: Floats, exact_rows: Ints, new_scores: Floats, new_rows: Ints, k: int, tolerance: float = TIE_TOLERANCE
+    exact_scores: Floats,
+    exact_rows: Ints,
+    new_scores: Floats,
+    new_rows: Ints,
+    k: int,
+    tolerance: float = TIE_TOLERANCE,
+    live: int | None = None,
 ) -> list[Ints]:
     """The new rows that belong to the k best of each query whichever way ties are broken: int64 [m] each, m <= k.
 
@@ -20,6 +26,9 @@ def certain_new(
     new_scores float32 [q, n], new_rows int64 [q, n]
         The best of the new rows alone, found without the other lists: a new row that those lack is missed by them, and
         still counts here.
+    live
+        How many rows there are. A list of fewer says nothing of what lies below its end: one that was carried over from
+        the parent ends where rows died. None: a list that ends before its width holds all there are.
 
     Row 7 is new and second; rows 8 and 9 tie for the third place of three, so that neither has to be found:
 
@@ -34,8 +43,11 @@ def certain_new(
         scores = np.concatenate([exact_scores[query][listed], new_scores[query][new]])
         rows, first = np.unique(rows, return_index=True)
         scores = scores[first]
-        # Below its last entry a full list says nothing about who else is there.
-        floor = float(exact_scores[query][-1]) + tolerance if listed.all() and len(listed) else -np.inf
+        # Below its last entry a list that does not hold all rows says nothing about who else is there.
+        count = int(listed.sum())
+        whole = count < len(listed) if live is None else len(rows) >= live
+        last = float(exact_scores[query][listed][-1]) if count else np.inf
+        floor = -np.inf if whole else last + tolerance
         candidates = np.isin(rows, new_rows[query][new]) & (scores > floor)
         rivals = (scores[None, :] >= scores[candidates][:, None] - tolerance).sum(axis=1)
         certain.append(rows[candidates][rivals <= k])

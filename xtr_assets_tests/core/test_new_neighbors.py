@@ -43,6 +43,15 @@ def test_below_the_end_of_a_full_list_nothing_is_certain() -> None:
     assert certain(lists((0.9, 1), (0.8, 7), (-np.inf, -1)), lists((0.8, 7)), 2) == [7]
 
 
+def test_below_the_end_of_a_list_that_was_carried_over_nothing_is_certain() -> None:
+    """Rows died out of it, and what stands behind its end is not known: old rows may lie between."""
+    carried, new = lists((0.9, 1), (0.8, 2), (-np.inf, -1), (-np.inf, -1)), lists((0.3, 30))
+    assert certain_new(*carried, *new, 3, live=50)[0].tolist() == []
+    assert certain_new(*carried, *lists((0.85, 30)), 3, live=50)[0].tolist() == [30]
+    assert certain_new(*carried, *new, 3, live=3)[0].tolist() == [30], "there is no other row"
+    assert certain_new(*lists((-np.inf, -1)), *new, 1, live=50)[0].tolist() == []
+
+
 def test_shares() -> None:
     found = np.array([[7, 1, -1], [9, 4, 5], [1, 2, 3]])
     shares = shares_found([np.array([7, 8]), np.array([4]), np.array([], np.int64)], found)

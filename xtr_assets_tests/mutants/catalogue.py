@@ -8,6 +8,7 @@ from xtr_assets_tests.mutants.places import (
     derived,
     encodings,
     evidence,
+    kept,
     legs,
     names,
     papers,
@@ -16,6 +17,7 @@ from xtr_assets_tests.mutants.places import (
     seams,
     serving,
     sources,
+    spans,
     wording,
     words,
 )
@@ -35,6 +37,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *seams.MUTANTS,
     *wording.MUTANTS,
     *counted.MUTANTS,
+    *spans.MUTANTS,
+    *kept.MUTANTS,
 )
 
 

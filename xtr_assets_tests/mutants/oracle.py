@@ -31,6 +31,7 @@ COLUMNS = ("source", "path", "symbol", "kind", "part", "start_line", "end_line",
 # Filters, each with what it means. Lines of functions are 1, 7, 13, ... and three more where they moved.
 FILTERS: tuple[tuple[dict[str, Any], Callable[[Row], bool]], ...] = (
     ({"source": "guide"}, lambda row: row["source"] == "guide"),
+    ({"source": ["tickets", "guide"]}, lambda row: row["source"] in ("guide", "tickets")),
     ({"team": "ui"}, lambda row: row["metadata"].get("team") == "ui"),
     ({"team": {"not": "ui"}}, lambda row: row["metadata"].get("team") != "ui"),
     ({"team": None}, lambda row: "team" not in row["metadata"]),

@@ -24,6 +24,7 @@ from xtr_assets.pipeline.gate.drawn_questions import Question, drawn_questions
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Told
 from xtr_assets.pipeline.gate.name_truth import drawn_calls, drawn_name
+from xtr_assets.pipeline.gate.vector_truth import vector_faults
 from xtr_assets.pipeline.gate.where_truth import HeldRows
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.hit_table import Hits
@@ -74,7 +75,9 @@ def check(session: DraftSession) -> Finding:
             *_named(drawn_name(session, known.live, chance), known),
             *_called(drawn_calls(session, known.live, chance), known),
         ]
-        verdict = _asked(session, searcher, cases, places, known)
+        stored = StoredVectors(draft, places)
+        verdict = _asked(session, searcher, cases, stored, places, known)
+        problems += vector_faults(searcher, questions, places, stored, draft.legs)
         demands = drawn_demands(known, chance)
         problems += demand_faults(searcher, places, known, demands, modes)
     except (XtrAssetsError, LookupError, ValueError) as error:
@@ -210,9 +213,14 @@ def _filtered(
 
 
 def _asked(
-    session: DraftSession, searcher: Searcher, cases: Sequence[Case], places: Places, known: KnownRows
+    session: DraftSession,
+    searcher: Searcher,
+    cases: Sequence[Case],
+    stored: StoredVectors,
+    places: Places,
+    known: KnownRows,
 ) -> Verdict:
-    stored, verdict = StoredVectors(session.draft, places), Verdict()
+    verdict = Verdict()
     judge = Judge(places, stored, known.live, Told.read(session.draft), tolerated(session.encoder.tolerance))
     for asked in _alike(cases):
         answers = _answers(searcher, asked[0], [case.question.text for case in asked])

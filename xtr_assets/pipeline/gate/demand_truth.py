@@ -43,7 +43,12 @@ def drawn_demands(known: KnownRows, chance: np.random.Generator) -> list[Demand]
         if phrase := _phrase(rows[at]["text"], 1 if alone else LONGEST, chance):
             phrase = _piece(phrase, chance) if alone else phrase
             found.append(Demand(f"+{phrase}" if alone else f'"{phrase}"', _holding(texts, phrase)))
-    return found
+    # The same words the other way round, which few rows hold.
+    phrases = [one.query.strip('"') for one in found if one.query[0] == '"']
+    turned = [" ".join(reversed(one.split())) for one in phrases]
+    return found + [
+        Demand(f'"{other}"', _holding(texts, other)) for one, other in zip(phrases, turned, strict=True) if other != one
+    ]
 
 
 def _phrase(text: str, most: int, chance: np.random.Generator) -> str:

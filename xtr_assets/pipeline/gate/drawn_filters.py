@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -10,8 +11,8 @@ from xtr_assets.pipeline.gate.where_truth import COLUMNS, FIELD, Row, whole_char
 Filter = dict[str, Any]
 # Rows that filters are drawn from, of those that live and of those that died with the change.
 ANCHORS, DEAD_ANCHORS = 2, 2
-# Fields of metadata that are asked for.
-FIELDS = 3
+# Fields of metadata that are asked for: of each type of values one, where there are so many, before there are two.
+FIELDS = 6
 # A longer text is no filter that anybody asks, and beyond some length none that search takes.
 LONGEST_TEXT = 1_000
 # Integers beyond are compared as doubles, which this module's exact comparison is not.
@@ -27,6 +28,7 @@ def drawn_filters(live: Sequence[Row], dead: Sequence[Row], chance: np.random.Ge
         some = [live[at]["chunk_id"] for at in chance.choice(len(live), min(5, len(live)), replace=False).tolist()]
         found.append({"chunk_id": [*some, *(one["chunk_id"] for one in dead[:3])]})
         found += _of_fields(live, chance)
+        found += _of_accents(live)
     for at in np.unique(np.linspace(0, max(len(dead) - 1, 0), DEAD_ANCHORS).astype(int)).tolist() if dead else []:
         found += _of_dead(dead[at])
     return list({repr(sorted(one.items())): one for one in found if _askable(one)}.values())
@@ -45,6 +47,15 @@ def _of_row(row: Row, other: Row) -> list[Filter]:
         {"kind": {"not": row["kind"]}},
         {"kind": [row["kind"], other["kind"]], "source": {"not": other["source"]}},
         {"path": path},
+        # Capitals count.
+        {"path": path.swapcase()},
+        {"symbol": symbol.swapcase()},
+        # Of several values each counts, whatever the others are.
+        {"source": [row["source"], other["source"]]},
+        {"kind": [other["kind"], row["kind"]]},
+        {"path": [path, other["path"]]},
+        {"symbol": [other["symbol"], symbol]},
+        {"start_line": [low, high]},
         {"path": {"glob": f"{place}*{_literal(ending)}"}},
         {"path": {"glob": f"**/{_literal(name[:1])}*"}},
         {"path": {"glob": f"{_literal(path[:1])}*"}},
@@ -69,17 +80,36 @@ def _of_fields(rows: Sequence[Row], chance: np.random.Generator) -> list[Filter]
     """Equal, absent, other than, at least: of each field that rows have, by the value of one that has it."""
     names = sorted({name for row in rows for name in row["metadata"]})
     found: list[Filter] = []
-    for at in sorted(chance.choice(len(names), min(FIELDS, len(names)), replace=False).tolist()) if names else []:
-        name = names[at]
+    for name in _of_each_type([names[at] for at in chance.permutation(len(names)).tolist()], rows):
         values = [one for row in rows for one in _plain(row["metadata"].get(name))]
         column = f"{FIELD}{name}" if name in COLUMNS or name.startswith(FIELD) else name
         found.append({column: None})
         if values:
             value = values[int(chance.integers(len(values)))]
             found += [{column: value}, {column: {"not": value}}, {column: [value, None]}]
+            found.append({column: [value, next((one for one in values if one != value), value)]})
             if not isinstance(value, bool):
                 found += [{column: {"gte": value}}, {column: {"gt": value}}]
     return found
+
+
+def _of_each_type(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """FIELDS of the names, in order: first one of each type of values, then others."""
+    kinds: dict[str, str] = {}
+    for name in names:
+        held = (row["metadata"].get(name) for row in rows)
+        kinds[name] = next((type(one).__name__ for one in held if one is not None), "")
+    first = [name for at, name in enumerate(names) if kinds[name] not in [kinds[one] for one in names[:at]]]
+    return [*first, *(name for name in names if name not in first)][:FIELDS]
+
+
+def _of_accents(rows: Sequence[Row]) -> list[Filter]:
+    """A path with an accent, spelled in both ways: as one letter, and as a letter with a mark behind it."""
+    for row in rows:
+        spelled = [normalize(form, row["path"]) for form in ("NFC", "NFD")]
+        if spelled[0] != spelled[1]:
+            return [{"path": one} for one in spelled]
+    return []
 
 
 def _of_dead(row: Row) -> list[Filter]:

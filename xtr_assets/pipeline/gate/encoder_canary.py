@@ -6,7 +6,7 @@ import numpy as np
 
 from xtr_assets.core.types import Floats
 from xtr_assets.encoders.base import Encoder
-from xtr_assets.encoders.canary import Canary, library_versions, sketch_canary
+from xtr_assets.encoders.canary import Canary, library_versions, pinned_canary, sketch_canary
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.text_judge import TextJudge, judge_of
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -28,9 +28,12 @@ ASKED = (
 # of its words, and the halves that documents are stored in round by 0.0005.
 TOLD_APART = 0.01
 
+# Two queries of which one is cut to the other; a sixteenth of a long text moves its vector by far more.
+SAME = 0.999995
+
 QUERY_REMEDY = (
-    "the encoder's queries do not meet its documents: look at its prefixes, pooling and normalization of queries; no "
-    "search in words could find anything"
+    "the encoder's queries do not meet its documents: look at its prefixes, lengths, pooling and normalization of "
+    "queries; searches in words would not find what they say"
 )
 REMEDY = (
     "install the versions of libraries and weights that made the vectors there are; where the new ones are wanted, "
@@ -59,9 +62,9 @@ def check(session: DraftSession) -> Finding:
     known = _differences(judge)
     if known is not None and not known.passed:
         return known
-    missed = queries_that_miss(encoder)
+    missed = [*queries_that_miss(encoder), *queries_that_end_early(encoder)]
     if missed:
-        told = f"{len(missed)} of {len(ASKED)} pinned texts, asked as queries, do not find themselves: {missed[0]}."
+        told = f"{len(missed)} of {len(ASKED)} pinned texts, asked as queries, are not what they say: {missed[0]}."
         details = {"texts": len(ASKED), "problems": missed[:SHOWN]}
         return Finding(False, float(len(missed)), 0.0, told, details, QUERY_REMEDY)
     if known is None:
@@ -131,6 +134,23 @@ def queries_that_miss(encoder: Encoder, texts: Sequence[str] = ASKED) -> list[st
                 best = texts[int(asked[i].argmax())]
                 told.append(f"{text[:40]!r} is nearer to {best[:40]!r} in {name}")
     return told
+
+
+def queries_that_end_early(encoder: Encoder) -> list[str]:
+    """Whether an encoder that the package knows reads a long query to its end, as it does a document: none of these
+    has a limit. Queries that are pinned are short, and those of the gate are cut as people's are."""
+    pinned = pinned_canary(encoder.fingerprint)
+    if pinned is None:
+        return []
+    words = max(pinned.documents, key=len).split()
+    shorter = words[: len(words) * 15 // 16]
+    found = encoder.encode_queries([" ".join(words), " ".join(shorter)])
+    alike = []
+    if "dense" in encoder.legs and float(found.embeddings[0] @ found.embeddings[1]) > SAME:
+        alike.append("embedding")
+    if "tokens" in encoder.legs and np.array_equal(found.token_ids[0], found.token_ids[1]):
+        alike.append("tokens")
+    return [f"a query of {len(words)} words has the {name} of its first {len(shorter)}" for name in alike]
 
 
 def _changed(canaries: Sequence[Canary]) -> list[str]:

@@ -17,6 +17,7 @@ from xtr_assets.pipeline.gate import (
     code_evidence,
     document_evidence,
     folder_evidence,
+    heading_order,
     notebook_evidence,
     python_evidence,
     record_evidence,
@@ -67,6 +68,7 @@ class FileEvidence:
         self.faults: list[str] = []
         # Documents that ended their second reader: what they say is not known.
         self.unread: list[str] = []
+        self.named = code_evidence.NamedFiles()
         self._trees, self._pages = SYNTAX_FILES, document_evidence.PDF_PAGES
         self._quarantine: dict[Place, set[int]] = defaultdict(set)
         self._reasons: dict[Place, set[str]] = defaultdict(set)
@@ -134,7 +136,7 @@ class FileEvidence:
             if cells is None or quarantined:
                 yield from self._refused(None if cells is None else "", kind, rows, quarantined)
             else:
-                yield from notebook_evidence.notebook_faults(path, cells, rows)
+                yield from notebook_evidence.notebook_faults(path, cells, rows, source.max_chars)
             return
         text = python_evidence.python_text_of(data) if kind == "python" else text_evidence.text_of(data)
         if text is None or quarantined:
@@ -142,10 +144,14 @@ class FileEvidence:
             return
         lines = text_evidence.lines_of(text)
         yield from text_evidence.line_faults(lines, rows, source.max_chars)
+        yield from text_evidence.whole_faults(lines, text_evidence.runs_of(rows), source.max_chars)
         if kind == "text":
             yield from text_evidence.section_faults(path, lines, rows)
+            if path.lower().endswith((".md", ".markdown")):
+                yield from heading_order.order_faults(lines, text_evidence.runs_of(rows))
         elif kind == "code":
             yield from code_evidence.code_faults(path, lines, rows)
+            self.named.count(path, lines, rows)
         elif self._trees > 0 and rows:
             self._trees -= 1
             tree = python_evidence.tree_of("\n".join(lines))
@@ -161,6 +167,7 @@ class FileEvidence:
             yield from document_evidence.want_faults(place[1], reasons)
             yield from self.reader.refusal_faults(place[1], data, reasons)
             return
+        yield from text_evidence.loose_faults(rows, self.sources[place[0]].max_chars)
         pages = min(self._pages, document_evidence.PAGES_OF_FILE)
         self._pages -= pages if document_evidence.kind_of(place[1]) == document_evidence.PDF else 0
         yield from self.reader.document_faults(place[1], data, rows, pages)

@@ -228,6 +228,25 @@ def stale_faults(held: Held, folder: Folder, served: Mapping[str, Snapshot]) -> 
         return well_formed(held.config, file) and _refuses(held.config, folder.root, path)
 
     yield from refused_again(held, served, refused)
+    yield from _never_taken(held, folder, served)
+
+
+def _never_taken(held: Held, folder: Folder, served: Mapping[str, Snapshot]) -> Iterator[str]:
+    """Files that could not be read when what serves was built, are said to be so again, and can be read by their
+    source: what they say now would never come."""
+    tried = 0
+    for shard, snapshot in held.snapshots.items():
+        old = served.get(shard)
+        known = set() if old is None else {entry.path for entry in old.stale}
+        for entry in snapshot.stale:
+            file = folder.root / entry.path
+            if entry.path not in known or entry.refused or tried == STALE_FILES:
+                continue
+            if not folder.was_so(entry.path, held.looked.get(shard, 0)) or not _can_be_read(file):
+                continue
+            tried += 1
+            if well_formed(held.config, file) and not _refuses(held.config, folder.root, entry.path):
+                yield f"{held.config.name}/{entry.path}: it is still said to be stale ({entry.reason}) and can be read"
 
 
 def refused_again(held: Held, served: Mapping[str, Snapshot], refused: Callable[[str, str], bool]) -> Iterator[str]:

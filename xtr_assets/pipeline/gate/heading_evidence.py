@@ -21,6 +21,7 @@ _ATX = re.compile(r" {0,3}#{1,6}(?:[ \t]+(.*))?")
 _UNDER = re.compile(r" {0,3}(?:=+|-+)[ \t]*")
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1*[ \t]*")
 _PLAIN_ATX = re.compile(r"#{1,6} [A-Za-z][A-Za-z ]*")
+_PLAIN_TITLE = re.compile(r"[A-Za-z][A-Za-z ]*[A-Za-z]")
 
 
 class _Sight(Enum):
@@ -59,6 +60,11 @@ _RST_CODE = re.compile(r"(?<!\S)(?::[\w:]+:)?(`{1,2})(?=\S)[^`\\]*[^`\\\s]\1(?!\
 
 def leading_headings(lines: Sequence[str], rst: bool) -> Iterator[str]:
     """The headings that a section begins with, raw: those without a text of their own, and its own."""
+    return (raw for _, raw in leading_places(lines, rst))
+
+
+def leading_places(lines: Sequence[str], rst: bool) -> Iterator[tuple[int, str]]:
+    """(the place of its first line, the heading) of each of these."""
     at = 0
     while at < len(lines):
         if not lines[at].strip():
@@ -67,7 +73,7 @@ def leading_headings(lines: Sequence[str], rst: bool) -> Iterator[str]:
         read = _rst_heading(lines, at) if rst else _markdown_heading(lines, at, len(lines))
         if read is None:
             return
-        yield read[0]
+        yield at, read[0]
         at = read[1]
 
 
@@ -136,6 +142,24 @@ class Paths:
 def is_plain_heading(line: str) -> bool:
     """Whether a line of Markdown is a heading, whatever stands around it in a section that it begins."""
     return _PLAIN_ATX.fullmatch(line) is not None
+
+
+def plain_titles(lines: Sequence[str]) -> int:
+    """How many lines of reStructuredText are titles whatever stands around them: plain words between blank lines,
+    underlined from end to end.
+
+    >>> plain_titles(["Use", "===", "", "See below", "--", "", "    Code", "    ====", ""])
+    1
+    """
+    framed = ["", *lines, ""]
+    return sum(
+        not before.strip() and not behind.strip() and bool(_PLAIN_TITLE.fullmatch(title)) and _is_rule(under, title)
+        for before, title, under, behind in zip(framed, framed[1:], framed[2:], framed[3:], strict=False)
+    )
+
+
+def _is_rule(line: str, title: str) -> bool:
+    return len(line.rstrip()) >= len(title) and set(line.rstrip()) in ({"="}, {"-"})
 
 
 def _places(letters: Sequence[str]) -> dict[str, int]:

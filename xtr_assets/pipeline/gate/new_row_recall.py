@@ -152,14 +152,15 @@ def _certain(
     """(certain new rows of each query, found int64 [q, widest], -1 pads)."""
     depth = exact.rows.shape[1]
     new = _new_lists(space, queries, exact, added, live, depth)
-    certain = certain_new(exact.scores, exact.rows, *new, k, space.tie)
+    count = int(live.sum())
+    certain = certain_new(exact.scores, exact.rows, *new, k, space.tie, count)
     found = np.full((len(queries), max(k, depth - 1)), -1, np.int64)
     found[:, :k] = space.search(queries, k)[1]
     open_ = [i for i, rows in enumerate(certain) if not len(rows)]
     if open_ and depth > k + 1:
         # One place is left to see who ties with the last.
         lists = exact.scores[open_], exact.rows[open_], new[0][open_], new[1][open_]
-        deep = dict(zip(open_, certain_new(*lists, depth - 1, space.tie), strict=True))
+        deep = dict(zip(open_, certain_new(*lists, depth - 1, space.tie, count), strict=True))
         some = [i for i in open_ if len(deep[i])]
         if some:
             found[some, : depth - 1] = space.search([queries[i] for i in some], depth - 1)[1]

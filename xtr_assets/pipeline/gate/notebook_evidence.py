@@ -21,7 +21,7 @@ def sources_of(data: bytes) -> list[str] | None:
         return None
 
 
-def notebook_faults(path: str, cells: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
+def notebook_faults(path: str, cells: Sequence[str], rows: Sequence[Row], max_chars: int) -> Iterator[str]:
     """Whether each cell that is not blank has its rows, which say what it says under a heading at or above it."""
     by_cell: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
@@ -38,6 +38,8 @@ def notebook_faults(path: str, cells: Sequence[str], rows: Sequence[Row]) -> Ite
             yield f"the rows of cell {number} do not say what it says"
         if not held:
             continue
+        if len(held) > 1 and len(text) <= max_chars:
+            yield f"cell {number} is {len(held)} chunks and fits into one"
         own = list(every_heading(text.splitlines()))
         yield from part_faults([held])
         symbol = held[0]["symbol"]

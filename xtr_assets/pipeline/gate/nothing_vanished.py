@@ -6,7 +6,7 @@ and ends with the generation that served then.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.types import Ints
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.moved_sources import Moved, moved_sources
 from xtr_assets.pipeline.gate.served_stock import serving_stock
 from xtr_assets.pipeline.gate.source_stock import Holding, Texts, held, held_by_shards
 from xtr_assets.pipeline.ingest.scan import shard_sources
@@ -43,6 +44,56 @@ class Loss:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of one source that serves, or of a new one. name : as it serves. names : of the sources of the config
+    that hold it now, of each of which a person's word is asked for."""
+
+    name: str
+    names: tuple[str, ...]
+    loss: Loss
+
+    def __str__(self) -> str:
+        """Of which source it is told."""
+        if self.names == (self.name,):
+            return f"source {self.name}"
+        return f"source{'s' if len(self.names) > 1 else ''} {', '.join(self.names)}, called {self.name} in what serves"
+
+
+def judged(
+    config: IndexConfig, before: Mapping[str, Holding], now: Mapping[str, Holding], limit: float
+) -> list[Judged]:
+    """Every source of the config beside what serves of it, under whatever name that serves."""
+    kinds = {source.name: source.holds for source in config.sources}
+    alone = {name: loss_of(kind, before.get(name), now.get(name, Holding()), limit) for name, kind in kinds.items()}
+    suspects = [
+        name
+        for name, one in before.items()
+        if one.rows and (alone[name].words if name in alone else name not in config.known_sources)
+    ]
+    moved = moved_sources(before, now, suspects, kinds) if suspects else []
+    told = {one.name for one in moved}
+    own = [Judged(name, (name,), loss) for name, loss in alone.items() if name not in told]
+    return own + [Judged(one.name, one.names, moved_loss(kinds, one, limit)) for one in moved]
+
+
+def moved_loss(kinds: Mapping[str, str], moved: Moved, limit: float) -> Loss:
+    """What a source lost on its way to other names. Whatever became of its settings, its records and the bytes of its
+    texts can be counted; rows of documents cannot."""
+    records = all(kinds[name] == "records" for name in moved.names)
+    kind = "records" if records else next(kinds[name] for name in moved.names if kinds[name] != "records")
+    before, now = (replace(one, settings={"records"} if records else set()) for one in (moved.before, moved.now))
+    if not records:
+        now = replace(now, settings={"others"})
+    loss = loss_of(kind, before, now, limit)
+    if loss.words or not now.rows:
+        return loss
+    share, words = _text_lost(kind, before.texts, now.texts, limit)
+    if share <= limit:
+        return Loss(max(share, loss.share), "")
+    return Loss(share, f"{words}; {_percent(limit)} may go without a person's word")
+
+
 def check(session: DraftSession) -> Finding:
     """Every source of the config beside what serves of it."""
     serving, limit = session.serving, session.config.gate.shrink
@@ -50,36 +101,34 @@ def check(session: DraftSession) -> Finding:
     before = serving_stock(session.warehouse, session.config, serving)
     accepted = accepted_shrinks(session.warehouse.history(), None if serving is None else serving.number)
     worst = 0.0
-    refused: list[tuple[str, Loss]] = []
-    details: dict[str, dict[str, Any]] = {}
-    for source in session.config.sources:
-        mine, theirs = now.get(source.name, Holding()), before.get(source.name)
-        loss = loss_of(source.holds, theirs, mine, limit)
-        word = accepted.get(source.name)
-        covered = word is not None and word.shrink is not None and covers(word.shrink, mine, limit)
-        details[source.name] = {
-            "rows": mine.total,
-            "rows_serving": 0 if theirs is None else theirs.total,
-            "text_bytes": mine.texts.total,
-            "text_bytes_serving": 0 if theirs is None else theirs.texts.total,
-            "files": len(mine.rows),
-            "files_serving": 0 if theirs is None else len(theirs.rows),
-            "unusable": mine.unusable,
-            "unusable_serving": 0 if theirs is None else theirs.unusable,
-            "lost_share": round(loss.share, 4),
-        }
-        if loss.words and word is not None and covered:
-            details[source.name] |= {"accepted_by": word.who, "accepted_at": word.at, "accepted_because": word.reason}
-        elif loss.words:
-            refused.append((source.name, loss))
-        if not (loss.words and covered):
-            worst = max(worst, loss.share)
-    names = " ".join(f"--accept-shrink {name}" for name, _ in refused)
+    refused: list[Judged] = []
+    details = {
+        source.name: _told(now.get(source.name, Holding()), before.get(source.name))
+        for source in session.config.sources
+    }
+    for one in judged(session.config, before, now, limit):
+        words = [accepted.get(name) for name in one.names]
+        covered = bool(one.loss.words) and all(
+            word is not None and word.shrink is not None and covers(word.shrink, now.get(name, Holding()), limit)
+            for name, word in zip(one.names, words, strict=True)
+        )
+        for name, word in zip(one.names, words, strict=True):
+            told = details[name]
+            told["lost_share"] = round(max(one.loss.share, told["lost_share"]), 4)
+            if one.names != (one.name,):
+                told.setdefault("served_as", []).append(one.name)
+            if covered and word is not None:
+                told |= {"accepted_by": word.who, "accepted_at": word.at, "accepted_because": word.reason}
+        if one.loss.words and not covered:
+            refused.append(one)
+        if not covered:
+            worst = max(worst, one.loss.share)
+    names = " ".join(f"--accept-shrink {name}" for name in dict.fromkeys(name for one in refused for name in one.names))
     return Finding(
         passed=not refused,
         value=worst,
         threshold=limit,
-        summary="; ".join(f"source {name}: {loss.words}" for name, loss in refused)
+        summary="; ".join(f"{one}: {one.loss.words}" for one in refused)
         or f"no source lost more than its share: {worst:.1%} at most, {limit:.0%} is allowed",
         details={"sources": details},
         remedy=""
@@ -87,6 +136,20 @@ def check(session: DraftSession) -> Finding:
         else f"mount or restore it and build again; if it is meant, `xtr-assets build {names} --reason ...`; "
         "`gate.shrink` of the configuration sets the share",
     )
+
+
+def _told(mine: Holding, theirs: Holding | None) -> dict[str, Any]:
+    return {
+        "rows": mine.total,
+        "rows_serving": 0 if theirs is None else theirs.total,
+        "text_bytes": mine.texts.total,
+        "text_bytes_serving": 0 if theirs is None else theirs.texts.total,
+        "files": len(mine.rows),
+        "files_serving": 0 if theirs is None else len(theirs.rows),
+        "unusable": mine.unusable,
+        "unusable_serving": 0 if theirs is None else theirs.unusable,
+        "lost_share": 0.0,
+    }
 
 
 def loss_of(kind: str, before: Holding | None, now: Holding, limit: float) -> Loss:
@@ -226,23 +289,21 @@ def accept(warehouse: Warehouse, config: IndexConfig, sources: Sequence[str], re
     Raises ConfigError for a source that the config does not have.
     """
     check_sources(config, sources)
-    kinds = {source.name: source.holds for source in config.sources}
-    wanted = [shard for shard, source in shard_sources(config).items() if source.config.name in sources]
-    mine = {shard: one for shard in wanted if (one := warehouse.snapshot(shard)) is not None}
+    # Of all of them: what left one may be in another.
+    mine = {shard: one for shard in shard_sources(config) if (one := warehouse.snapshot(shard)) is not None}
     now = held_by_shards(warehouse, mine)
-    serving = warehouse.published
-    before = serving_stock(warehouse, config, serving)
+    before = serving_stock(warehouse, config, warehouse.published)
+    lost = {name for one in judged(config, before, now, config.gate.shrink) if one.loss.words for name in one.names}
     taken = []
-    for name in dict.fromkeys(one for one in sources if one in kinds):
+    for name in dict.fromkeys(one for one in sources if one in lost):
         here = now.get(name, Holding())
-        if loss_of(kinds[name], before.get(name), here, config.gate.shrink).words:
-            shrink = AcceptedShrink(
-                source=name,
-                rows=here.total,
-                files=len(here.rows),
-                unusable=here.unusable,
-                text_bytes=here.texts.total,
-            )
-            warehouse.accept_shrink(shrink, reason=reason)
-            taken.append(name)
+        shrink = AcceptedShrink(
+            source=name,
+            rows=here.total,
+            files=len(here.rows),
+            unusable=here.unusable,
+            text_bytes=here.texts.total,
+        )
+        warehouse.accept_shrink(shrink, reason=reason)
+        taken.append(name)
     return taken

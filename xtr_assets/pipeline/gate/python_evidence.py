@@ -147,7 +147,7 @@ def symbol_faults(path: str, tree: ast.Module, lines: Sequence[str], rows: Seque
                 yield f"{where}: kind {row['kind']!r}, metadata {row['metadata']}"
             if not _titled(row, here, later=named != symbol or row["part"] > 0):
                 yield f"{where}: its title is {row['title']!r}"
-    yield from _unnamed(found, rows)
+    yield from _unnamed(found, rows, _comments(tree, lines))
 
 
 def _reach(one: Definition, lines: Sequence[str]) -> int:
@@ -176,11 +176,25 @@ def _titled(row: Row, here: Sequence[Definition], *, later: bool) -> bool:
     return any(re.fullmatch(one.own if later else one.inside, row["title"]) for one in here)
 
 
-def _unnamed(found: Sequence[Definition], rows: Sequence[Row]) -> Iterator[str]:
-    """Definitions of modules and classes whose own line, or first decorator, lies in a chunk of another name."""
+def _comments(tree: ast.Module, lines: Sequence[str]) -> set[int]:
+    """Lines that are comments and nothing else; none within a string."""
+    found = {number for number, line in enumerate(lines, 1) if line.lstrip().startswith("#")}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant | ast.JoinedStr) and (node.end_lineno or 0) > node.lineno:
+            found.difference_update(range(node.lineno, (node.end_lineno or 0) + 1))
+    return found
+
+
+def _unnamed(found: Sequence[Definition], rows: Sequence[Row], comments: set[int]) -> Iterator[str]:
+    """Definitions of modules and classes whose own line, first decorator, or comment right above, lies in a chunk of
+    another name."""
     owner = {number: row for row in rows for number in range(row["start_line"], row["end_line"] + 1)}
     for one in found:
-        for line in {one.line, one.first} if one.apart else ():
+        above, line = set[int](), one.first - 1
+        while line in comments:
+            above.add(line)
+            line -= 1
+        for line in sorted({one.line, one.first} | above) if one.apart else ():
             row = owner.get(line)
             if row is not None and (row["symbol"], row["kind"]) != (one.symbol, one.kind):
                 yield f"{one.kind} {one.symbol!r} of line {line} lies in the chunk of {row['symbol']!r}"

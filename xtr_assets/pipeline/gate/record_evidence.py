@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.config import SourceConfig
-from xtr_assets.pipeline.gate.text_evidence import Row, place_id
+from xtr_assets.pipeline.gate.text_evidence import Row, place_id, torn_faults
 
 # Chooses among so many records those to parse again.
 Choose = Callable[[Sequence[int]], Sequence[int]]
@@ -133,7 +133,9 @@ def _same_fields(stored: str, fields: Mapping[str, Any]) -> bool:
     if found.keys() != fields.keys() or any(found[name] in (None, "") for name in opaque):
         return False
     known = {name: value for name, value in fields.items() if name not in opaque}
-    return bool({name: found[name] for name in known} == json.loads(json.dumps(known)))
+    # To Python 1, 1.0 and true are equal; to a filter they are not, nor to a reader.
+    shown = [json.dumps(one, sort_keys=True) for one in ({name: found[name] for name in known}, known)]
+    return shown[0] == shown[1]
 
 
 def _usable(values: Any, config: SourceConfig) -> bool:
@@ -172,6 +174,9 @@ def _row_faults(path: str, line: int, values: Any, rows: Sequence[Row], config: 
         same = "".join("".join(row["text"] for row in rows).split()) == "".join(body.split())
     if not same:
         yield f"{where}: its text is not that of its rows"
+    if len(rows) > 1 and len(body) <= config.max_chars:
+        yield f"{where} is {len(rows)} chunks and fits into one"
+    yield from (f"{where}: {fault}" for fault in torn_faults([row["text"] for row in rows], body))
     for row in rows:
         if (row["symbol"], row["kind"], row["title"]) != (symbol, "record", heading):
             yield f"{where}: symbol {row['symbol']!r}, kind {row['kind']!r}, title {row['title']!r:.80}"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,8 +14,10 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
-_READ = ("source", "path", "chunk_id", "title", "text")
+_READ = ("source", "path", "chunk_id", "part", "title", "text", "text_hash")
 _NONE = np.empty(0, np.int64)
+_NO_HASH = np.empty(0, np.uint64)
+Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,13 +25,18 @@ class Texts:
     """How much each live row of a source says: its title and text, in bytes of UTF-8. Arrow keeps where each string
     ends, so no text is read for it.
 
-    paths : the files. file : int64 [n], the place in `paths`. ids : int64 [n], chunk_ids. sizes : int64 [n].
+    paths : the files. file : int64 [n], the place in `paths`. ids : int64 [n], chunk_ids. sizes : int64 [n]. bare :
+    int64 [n], bytes of the text alone. parts : int64 [n], the number of the part. hashes : uint64 [n], the first half
+    of the hash of title and text: what a row says, whatever its source is called.
     """
 
     paths: tuple[str, ...] = ()
     file: Ints = field(default_factory=lambda: _NONE)
     ids: Ints = field(default_factory=lambda: _NONE)
     sizes: Ints = field(default_factory=lambda: _NONE)
+    bare: Ints = field(default_factory=lambda: _NONE)
+    parts: Ints = field(default_factory=lambda: _NONE)
+    hashes: Hashes = field(default_factory=lambda: _NO_HASH)
 
     @property
     def total(self) -> int:
@@ -45,7 +53,10 @@ class Texts:
 
     def at(self, places: Ints) -> "Texts":
         """Those of some rows."""
-        return Texts(self.paths, self.file[places], self.ids[places], self.sizes[places])
+        file, ids, sizes, bare, parts = (
+            one[places] for one in (self.file, self.ids, self.sizes, self.bare, self.parts)
+        )
+        return Texts(self.paths, file, ids, sizes, bare, parts, self.hashes[places])
 
 
 @dataclass(slots=True)
@@ -93,9 +104,10 @@ def source_name(shard: str) -> str:
 
 
 def _sized(table: pa.Table, live: Mask) -> pa.Table:
-    """(source, path, chunk_id, bytes) of live rows."""
-    sizes = [pc.cast(pc.binary_length(table[name]), pa.int64()) for name in ("title", "text")]
-    rows = table.select(["source", "path", "chunk_id"]).append_column("bytes", pc.add(*sizes))
+    """(source, path, chunk_id, part, hash, bytes, bare) of live rows; bare are the bytes of the text alone."""
+    title, text = (pc.cast(pc.binary_length(table[name]), pa.int64()) for name in ("title", "text"))
+    rows = table.select(["source", "path", "chunk_id", "part", "text_hash"])
+    rows = rows.append_column("bytes", pc.add(title, text)).append_column("bare", text)
     return rows.filter(pa.array(live))
 
 
@@ -150,4 +162,15 @@ def _texts(table: pa.Table) -> Texts:
         paths.indices.to_numpy().astype(np.int64),
         table["chunk_id"].to_numpy(),
         table["bytes"].to_numpy(),
+        table["bare"].to_numpy(),
+        table["part"].to_numpy().astype(np.int64),
+        _hashes(table["text_hash"]),
     )
+
+
+def _hashes(column: pa.ChunkedArray) -> Hashes:
+    """The first eight bytes of each of 16."""
+    held = [
+        np.frombuffer(one.buffers()[1], np.uint64)[2 * one.offset :][: 2 * len(one) : 2] for one in column.chunks if one
+    ]
+    return np.concatenate([_NO_HASH, *held])

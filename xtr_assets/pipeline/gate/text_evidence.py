@@ -1,20 +1,28 @@
 """A second reading of text and code by lines alone: what `source_agrees` holds rows against. No chunker is called."""
 
 import hashlib
+import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
-from xtr_assets.pipeline.gate.heading_evidence import Paths, is_plain_heading, leading_headings
+from xtr_assets.pipeline.gate.heading_evidence import Paths, is_plain_heading, leading_headings, plain_titles
 
 # A row of a file: the chunk columns by name, lines as they are served.
 Row = Mapping[str, Any]
 
 _SECTIONED = frozenset({".md", ".markdown", ".rst"})
 _FRONT = "<front matter>"
+# Chunks that a text of n times the longest one is cut into, for each of n + 1: parts of about half are common, and what
+# a chunk must not tear apart makes smaller ones.
+MOST_PARTS = 4
+# Titles of reStructuredText of which none names a section; a single one may be something else to docutils.
+LEAST_TITLES = 2
+_LETTER = re.compile(r"[A-Za-z0-9]", re.ASCII)
+_WORDS = re.compile(r"[A-Za-z0-9]\s+[A-Za-z0-9]", re.ASCII)
 
 
 def text_of(data: bytes) -> str | None:
@@ -77,7 +85,9 @@ def line_faults(lines: Sequence[str], rows: Sequence[Row], max_chars: int) -> It
             for number in range(start, end + 1):
                 covered[number] += 1
     for number, cut in pieces.items():
-        joined = "".join(row["text"] for row in sorted(cut, key=lambda row: int(row["part"])))
+        texts = [row["text"] for row in sorted(cut, key=lambda row: int(row["part"]))]
+        joined = "".join(texts)
+        yield from (f"line {number}: {fault}" for fault in islice(torn_faults(texts, lines[number - 1]), 1))
         if "".join(joined.split()) == "".join(lines[number - 1].split()):
             covered[number] += 1
         else:
@@ -104,6 +114,41 @@ def part_faults(runs: Sequence[Sequence[Row]]) -> Iterator[str]:
             yield f"parts {[row['part'] for row in run]} of {run[0]['symbol']!r} do not count up"
 
 
+def whole_faults(lines: Sequence[str], runs: Sequence[Sequence[Row]], max_chars: int) -> Iterator[str]:
+    """Whether what fits into a chunk is one, and what does not lies in few."""
+    for run in runs:
+        first, last = run[0]["start_line"], run[-1]["end_line"]
+        size = sum(len(line) + 1 for line in lines[first - 1 : last]) - 1
+        if len(run) > 1 and size <= max_chars:
+            yield f"lines {first} to {last} of {run[0]['symbol']!r} are {len(run)} chunks and fit into one"
+        elif len(run) > MOST_PARTS * (size / max_chars + 1):
+            yield f"lines {first} to {last} of {run[0]['symbol']!r} are {len(run)} chunks, few would hold them"
+
+
+def loose_faults(rows: Sequence[Row], max_chars: int) -> Iterator[str]:
+    """The same of documents, whose white space a chunk does not keep: only what is far too small is a fault."""
+    by_symbol: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_symbol[row["symbol"]].append(row)
+    for symbol, own in by_symbol.items():
+        size = sum(len(row["text"]) + 2 for row in own)
+        if len(own) > 1 and sum(row["part"] == 0 for row in own) == 1 and 2 * size <= max_chars:
+            yield f"{symbol!r} is {len(own)} chunks of {size} characters, {max_chars} fit into one"
+
+
+def torn_faults(pieces: Sequence[str], whole: str) -> Iterator[str]:
+    """Whether a text was cut within words, though white space stands in the half before the cut."""
+    at = 0
+    for one, other in pairwise(pieces):
+        at = whole.find(one, at)
+        if at < 0:
+            return  # Newlines of another form: what is between the pieces cannot be told.
+        at += len(one)
+        within = _LETTER.match(one[-1:]) and _LETTER.match(other[:1]) and whole.startswith(other, at)
+        if within and _WORDS.search(one, len(one) // 2):
+            yield f"a word is cut: {one[-20:]!r} and {other[:20]!r}"
+
+
 def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     """Symbols, titles, kinds and ids of a document: headings that stand in it, in the order in which they come."""
     sections = PurePosixPath(path).suffix.lower() in _SECTIONED
@@ -112,6 +157,8 @@ def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iter
     seen: Counter[str] = Counter()
     runs = runs_of(rows)
     yield from part_faults(runs)
+    if rst and rows and not any(row["symbol"] for row in rows) and (titles := plain_titles(lines)) >= LEAST_TITLES:
+        yield f"{titles} titles stand in it, and no section is called by one"
     for run in runs:
         symbol = run[0]["symbol"]
         occurrence = seen[symbol]

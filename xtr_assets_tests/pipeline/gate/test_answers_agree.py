@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 
 from xtr_assets.config import HashingConfig
+from xtr_assets.core.phrases import holds_phrase
 from xtr_assets.pipeline.gate import answer_truth, answers_agree
 from xtr_assets.pipeline.gate.answer_truth import Places, known_rows
 from xtr_assets.pipeline.gate.answer_verdict import Verdict
 from xtr_assets.pipeline.gate.answers_agree import check
 from xtr_assets.pipeline.gate.demand_truth import demand_faults, drawn_demands
+from xtr_assets.pipeline.gate.drawn_filters import drawn_filters
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Summed, Told, summed
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search import answer
 from xtr_assets.search.collapse import Symbols
+from xtr_assets.search.filter_columns import TextColumn
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.legs import Blend, Legs
 from xtr_assets.search.query_encoder import QueryEncoder
@@ -118,6 +121,72 @@ def test_rows_that_only_hold_what_is_demanded_are_missed(tmp_path: Path, monkeyp
     assert not faults()
     monkeypatch.setattr(answer.Asked, "_unlisted", lambda *_: Listed(np.empty(0, np.int64), np.empty(0, np.float32)))
     assert any("did not come (mode lexical" in one for one in faults())
+
+
+@pytest.mark.parametrize(
+    ("call", "way"), [("search_vectors", "ids"), ("search_tokens", "ids"), ("search_vectors", "order")]
+)
+def test_answers_to_vectors_of_ones_own_that_are_mixed_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, way: str
+) -> None:
+    original = getattr(Searcher, call)
+
+    def mixed(self: Searcher, *given: Any) -> Any:
+        scores, ids = original(self, *given)
+        return (scores, np.roll(ids, 1, axis=1)) if way == "ids" else (scores[:, ::-1], ids[:, ::-1])
+
+    warehouse, draft = ranked(tmp_path / "w", 60)
+    monkeypatch.setattr(Searcher, call, mixed)
+    found = look(warehouse, draft)
+    assert not found.passed and any(one.startswith(call) for one in found.details["problems"]), found.summary
+
+
+def test_a_filter_of_several_values_that_sees_the_first_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = TextColumn.compare
+    monkeypatch.setattr(TextColumn, "compare", lambda self, one: original(self, replace(one, values=one.values[:1])))
+    found = look(*ranked(tmp_path / "w", 60))
+    assert not found.passed and any("[" in one for one in found.details["problems"]), found.summary
+
+
+def test_a_phrase_whose_words_stand_in_another_order_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def in_any_order(text: str, phrase: str) -> bool:
+        return all(holds_phrase(text, word) for word in phrase.split())
+
+    monkeypatch.setattr("xtr_assets.search.required_text.holds_phrase", in_any_order)
+    found = look(*ranked(tmp_path / "w", 60))
+    assert not found.passed and any("do not hold what" in one for one in found.details["problems"]), found.summary
+
+
+def test_a_filter_for_which_capitals_do_not_count_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = TextColumn.compare
+
+    def folded(self: TextColumn, one: Any) -> Any:
+        values = tuple(v.lower() if isinstance(v, str) else v for v in one.values)
+        return original(self, replace(one, values=values))
+
+    monkeypatch.setattr(TextColumn, "compare", folded)
+    assert not look(*ranked(tmp_path / "w", 60)).passed
+
+
+def test_filters_are_drawn_of_every_type_of_metadata_and_both_spellings_of_an_accent() -> None:
+    held = {
+        "flag": True,
+        "tags": ["a", "b"],
+        "year": 1990,
+        "price": 0.1,
+        "note": "x",
+        "more": "y",
+        "other": "z",
+        "d": "d",
+    }
+    row: dict[str, Any] = dict.fromkeys(("part", "start_line", "end_line", "chunk_id"), 1)
+    row |= {**dict.fromkeys(("source", "symbol", "kind"), "s"), "path": "caf\u00e9.txt", "metadata": held}
+    for seed in range(20):
+        filters = drawn_filters([row, row | {"chunk_id": 8}], [], np.random.default_rng(seed))
+        assert {"flag", "tags", "year", "price"} <= {name for one in filters for name in one}
+        assert {"path": "cafe\u0301.txt"} in filters and {"path": "CAF\u00c9.TXT"} in filters
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -126,6 +126,18 @@ def test_a_query_side_that_changed_alone_is_seen(tmp_path: Path) -> None:
     assert not found.passed and found.value == 3 and all(one.startswith("query ") for one in found.details["problems"])
 
 
+@pytest.mark.parametrize("most", [8, 32, 200])
+def test_queries_that_lose_their_end_are_seen_though_pinned_ones_are_short(tmp_path: Path, most: int) -> None:
+    class Cut(Hashing):
+        def encode_queries(self, texts):  # type: ignore[no-untyped-def]
+            return super().encode_queries([" ".join(text.split()[:most]) for text in texts])
+
+    warehouse = new_warehouse(tmp_path)
+    found = look_at_canary(warehouse, drafted(warehouse, {"docs": words(4)}, Hashing()), Cut())
+    assert not found.passed and "has the embedding of its first" in found.summary
+    assert len(found.details["problems"]) == 2 and found.remedy
+
+
 def test_a_draft_that_was_not_published_says_nothing_about_its_encoder(tmp_path: Path) -> None:
     warehouse = new_warehouse(tmp_path)
     bad = own(another_encoder)

@@ -235,6 +235,27 @@ def test_nine_queries_about_one_row_say_no_more_than_one_row_does() -> None:
     )
 
 
+def test_an_index_that_scores_every_row_is_not_refused_for_lists_that_were_cut() -> None:
+    """Lists that were carried over end where rows died. Five old rows lie between their end and the new row, which is
+    no neighbour at any depth then."""
+    scores = np.array([0.1, *np.linspace(0.9, 0.2, 12)], np.float32)  # Row 0 is new.
+    order = np.argsort(-scores)
+
+    def search(queries: Sequence[Floats], k: int) -> tuple[Floats, Ints]:
+        return np.tile(scores[order][:k], (len(queries), 1)), np.tile(order[:k], (len(queries), 1))
+
+    def exact(queries: Sequence[Floats], rows: Mask, k: int) -> tuple[Floats, Ints]:
+        return np.full((len(queries), 1), 0.1, np.float32), np.zeros((len(queries), 1), np.int64)
+
+    carried = Neighbors(np.full((6, 9), -np.inf, np.float32), np.full((6, 9), -1))
+    carried.scores[:, :6], carried.rows[:, :6] = scores[order][:6], order[:6]
+    space = Space("dense search", True, search, exact, lambda row: (np.zeros(2, np.float32), 0.1), 1e-6)
+    added = np.arange(13) == 0
+    queries = [np.array([i, 3], np.float32) for i in range(6)]
+    found = measure(space, queries, carried, added, np.ones(13, np.bool_), 2)
+    assert found.undecided == 6, "no query has a certain new neighbour"
+
+
 def test_queries_of_the_same_vectors_are_one() -> None:
     exact = Neighbors(np.tile(np.array([[0.9, 0.5, 0.1]], np.float32), (50, 1)), np.tile([[0, 1, 2]], (50, 1)))
     added, live = np.array([True, False, False]), np.ones(3, np.bool_)

@@ -1,0 +1,117 @@
+"""Headings of Markdown that can be nothing else, and whether the sections of a file begin and are named by them.
+
+Only lines are read: a line of `#` and plain words, at the beginning of a line, outside of code, HTML, formulas and
+front matter, is a heading whatever parser looks. What may be more than that is passed over.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from xtr_assets.pipeline.gate.heading_evidence import is_plain_heading, leading_places
+from xtr_assets.pipeline.gate.text_evidence import Row
+
+_SEPARATOR = " > "
+_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t].*)?")
+_UNDER = re.compile(r" {0,3}(?:=+|-+)[ \t]*")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
+# HTML that goes on beyond blank lines: where it ends is not looked for.
+_RAW_HTML = re.compile(r" {0,3}<(?:[!?]|(?:script|pre|style|textarea)\b)", re.IGNORECASE)
+_HTML = re.compile(r" {0,3}<")
+_MATH = "$$"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A heading: its line from 1, its level, its words where they are plain."""
+
+    number: int
+    level: int
+    words: str | None
+
+
+class _Reading:
+    """One pass over the lines of a file. headings : by `#`; until : the last line up to which there surely are no
+    others, so that what they stand under is known."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.lines, self.until = lines, len(lines)
+        self.headings: list[Line] = []
+        at = self._behind_front_matter()
+        while at < len(lines):
+            at = self._block(at)
+
+    def _behind_front_matter(self) -> int:
+        if self.lines[0].rstrip() not in ("---", "+++"):
+            return 0
+        ends = (at for at, line in enumerate(self.lines) if at and line.rstrip() in ("---", "...", "+++"))
+        return self._passed(0, next(ends, len(self.lines) - 1) + 1)
+
+    def _block(self, at: int) -> int:
+        """Read what begins at a line; the place behind it."""
+        line = self.lines[at]
+        opens = _FENCE.fullmatch(line)
+        if opens and not (opens[1][0] == "`" and "`" in opens[2]):
+            return self._behind_fence(at, opens[1])
+        if _RAW_HTML.match(line):
+            return self._passed(at, len(self.lines))
+        if _HTML.match(line) or line.strip() == _MATH:
+            return self._behind_block(at)
+        if (atx := _ATX.fullmatch(line)) is not None:
+            words = " ".join(line.lstrip("#").split()) if is_plain_heading(line) else None
+            self.headings.append(Line(at + 1, len(atx[1]), words))
+        elif at and self.lines[at - 1].strip() and _UNDER.fullmatch(line):
+            # What stands above a rule may be a heading, or the end of one.
+            self.until = min(self.until, at - 1)
+        return at + 1
+
+    def _behind_fence(self, at: int, fence: str) -> int:
+        end = at + 1
+        while end < len(self.lines):
+            closes = _FENCE.fullmatch(self.lines[end])
+            end += 1
+            if closes and closes[1].startswith(fence) and not closes[2].strip():
+                break
+        # One that is indented may be the end of one in a list.
+        return end if self.lines[at][0] == fence[0] else self._passed(at, end)
+
+    def _behind_block(self, at: int) -> int:
+        """Up to a blank line, or the end of a formula."""
+        formula, end = self.lines[at].strip() == _MATH, at + 1
+        while end < len(self.lines) and self.lines[end].strip():
+            end += 1
+            if formula and self.lines[end - 1].rstrip().endswith(_MATH):
+                break
+        return self._passed(at, end)
+
+    def _passed(self, at: int, end: int) -> int:
+        """Lines that are not looked into: where a heading may stand among them, what follows may stand under it."""
+        if any(_ATX.fullmatch(line) for line in self.lines[at:end]):
+            self.until = min(self.until, at)
+        return end
+
+
+def order_faults(lines: Sequence[str], runs: Sequence[Sequence[Row]]) -> Iterator[str]:
+    """Whether each plain heading begins a section, which is named by it and by those that it stands under.
+
+    runs : the parts of each section, in order of lines.
+    """
+    read = _Reading(lines)
+    leading: dict[int, tuple[Sequence[Row], bool]] = {}
+    for run in runs:
+        start = int(run[0]["start_line"])
+        places = list(leading_places(lines[start - 1 : int(run[-1]["end_line"])], rst=False))
+        leading |= {start + at: (run, number == len(places)) for number, (at, _) in enumerate(places, 1)}
+    inner = [one.number for one in read.headings if one.words is not None and one.number not in leading]
+    if inner:
+        yield f"{len(inner)} headings begin no section, the first in line {inner[0]}"
+    above: list[Line] = []
+    for one in read.headings:
+        above = [*(other for other in above if other.level < one.level), one]
+        run, own = leading.get(one.number, ((), False))
+        names = [other.words for other in above]
+        if not own or one.number > read.until or None in names:
+            continue
+        path = _SEPARATOR.join(name for name in names if name)
+        if " ".join(str(run[0]["symbol"]).split()) != path:
+            yield f"the section of line {one.number} is called {run[0]['symbol']!r:.80}, it stands under {path!r:.80}"
