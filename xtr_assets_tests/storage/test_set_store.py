@@ -85,6 +85,34 @@ def test_a_pulled_set_is_the_pushed_one(two: PartSet, tmp_path: Path) -> None:
     assert served(pulled) == served(two)
 
 
+def test_what_was_planned_here_outlives_a_pull(two: PartSet, tmp_path: Path) -> None:
+    """A shard told to go to another part, one that was placed and a part that was added: no move says so yet."""
+    place, here = tmp_path / "store", tmp_path / "pulled"
+    two.push(place)
+    PartSet.pull(here, place)
+    pulled = PartSet.open(here)
+    assert pulled.reassign("x", "b") == "a"
+    pulled.add("c")
+    (new,) = pulled.place({"z": 5}).values()
+    PartSet.pull(here, place)
+    moved(two, "from there", "b", "y")
+    two.push(place)
+    PartSet.pull(here, place)
+    told = PartSet.open(here).info
+    assert told.moved == two.info.moved and told.parts == ("a", "b", "c")
+    assert {shard: one.part for shard, one in told.shards.items()} == {"x": "b", "y": "b", "z": new}
+    # What its makers placed otherwise meanwhile is as they have it, and what is served is no plan.
+    two.reassign("x", "d")
+    build(two.warehouse("d"), "moved", "x")
+    shutil.rmtree(two.warehouse("a").layout.shards / "x")
+    build(two.warehouse("a"), "left", "w")
+    two.publish()
+    two.push(place)
+    PartSet.pull(here, place)
+    told = PartSet.open(here).info
+    assert told.shards["x"].part == "d" and told.shards["z"].part == new and told.parts == ("a", "b", "d", "c")
+
+
 def test_a_host_of_one_part_and_a_front_take_what_they_need(two: PartSet, tmp_path: Path) -> None:
     two.push(tmp_path / "store")
     front = PartSet.pull(tmp_path / "front", tmp_path / "store", parts=[])

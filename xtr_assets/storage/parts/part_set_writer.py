@@ -28,14 +28,36 @@ def served_places(info: SetInfo, states: Mapping[str, PartState]) -> dict[str, S
     }
 
 
+def with_plans(info: SetInfo, own: SetInfo, moves: Sequence[PartMove]) -> SetInfo:
+    """parts.json of a store, with what was asked for here since and no move says yet: parts that were added, shards
+    that were placed, or told to go to another part. What others placed elsewhere meanwhile stays as they have it.
+
+    own : parts.json here; moves : of the store, from the first; those that parts.json here knows are their beginning
+    """
+    named = {name for move in moves for name in move.parts}
+    known = moves[: 0 if own.moved is None else own.moved.number]
+    parts = (*info.parts, *(name for name in own.parts if name not in info.parts and name not in named))
+    # By what parts.json knows: the files may be ahead of it, where a pull died.
+    served = {shard: name for move in known[-1:] for name, one in move.parts.items() for shard in one.shards}
+    asked = {
+        shard: place
+        for shard, place in own.shards.items()
+        if place.part in parts
+        and (shard not in info.shards or place.part != served.get(shard) == info.shards[shard].part)
+    }
+    return SetInfo.model_validate({**info.model_dump(), "parts": parts, "shards": {**info.shards, **asked}})
+
+
 class PartSetWriter(PartSetReader):
     """A set that is written to, by one writer at a time."""
 
     def take_moves(self, info: SetInfo, moves: Sequence[tuple[PartMove, bytes]], brought: Collection[str]) -> None:
         """Serve by the moves of a store, of which those here are the beginning; `brought` : the parts whose generations
-        came. First what keeps them from collection, then the moves, then parts.json."""
+        came. First what keeps them from collection, then the moves, then parts.json, which keeps what was planned
+        here."""
         last = moves[-1][0]
         with self._writing("pull of the moves"):
+            info = with_plans(info, self.info, [move for move, _ in moves])
             for part in brought:
                 layout = Layout(self.layout.part(part))
                 pin_for_moves(layout, {*pinned_by_moves(layout), last.parts[part].generation})
