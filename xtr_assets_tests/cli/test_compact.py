@@ -15,6 +15,7 @@ def test_compact_says_that_there_is_nothing_to_do(change: Command) -> None:
     assert document["reason"].startswith("nothing to do: no shard has segments worth writing anew")
 
 
+@pytest.mark.long
 def test_compact_publishes_what_finds_the_same(project: Path, change: Command) -> None:
     for name in ("owls", "bears", "foxes", "hares"):
         (project / "guide" / f"{name}.md").write_text(f"# {name}\n\nAll about {name} in the forest.\n")

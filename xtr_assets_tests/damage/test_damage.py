@@ -10,6 +10,7 @@ from xtr_assets_tests.damage.trial import attempt
 
 # Trials take the kinds in turn: two of each, and three of some.
 TRIALS: list[tuple[int, int, str | None]] = [(0, trial, None) for trial in range(100)]
+LONG = [pytest.param(*trial, marks=pytest.mark.long) for trial in TRIALS[1::2]]
 # (seed, trial) of the campaign that once ended in a traceback or in a message without the file's name, when the kinds
 # were fewer.
 FAILED = [
@@ -33,7 +34,7 @@ def test_the_warehouse_has_a_file_of_every_kind(stock: Stock) -> None:
     assert silent in ([], [("lexical", "nothing like it")]), "a question without an answer shows nothing"
 
 
-@pytest.mark.parametrize(("seed", "trial", "kind"), [*TRIALS, *FAILED])
+@pytest.mark.parametrize(("seed", "trial", "kind"), [*TRIALS[::2], *FAILED, *LONG])
 def test_a_damaged_file_is_refused_by_name_or_does_no_harm(
     stock: Stock, seed: int, trial: int, kind: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

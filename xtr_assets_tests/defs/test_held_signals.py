@@ -22,8 +22,15 @@ def told() -> Iterator[list[int]]:
     signal.signal(signal.SIGTERM, before)
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("step", ["chunks", "published"])
+@pytest.mark.parametrize(
+    ("step", "sign"),
+    [
+        ("chunks", signal.SIGINT),
+        ("published", signal.SIGTERM),
+        pytest.param("chunks", signal.SIGTERM, marks=pytest.mark.long),
+        pytest.param("published", signal.SIGINT, marks=pytest.mark.long),
+    ],
+)
 def test_a_signal_in_a_step_reaches_who_listened_before_the_build(
     project: Project, monkeypatch: pytest.MonkeyPatch, told: list[int], sign: signal.Signals, step: str
 ) -> None:
