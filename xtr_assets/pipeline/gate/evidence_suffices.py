@@ -41,6 +41,8 @@ NEW_COUNTED = 16
 SAME_COSINE = 0.9999
 # Of fewer new texts none need be asked: all that two or three of them offer may be drawn of what stood there before.
 FEW_NEW = 4
+# Odd, with bits all over: ids that lie near each other become numbers that do not.
+SPREAD = np.uint64(0x9E3779B97F4A7C15)
 # Lines of a query log that say another way of asking are none that a server wrote.
 ASKED_IN = ("hybrid", "dense", "xtr", "lexical", "exact")
 SHOWN = 5
@@ -233,14 +235,14 @@ def _vectors(gate: GateQueries) -> list[str]:
 
 
 def _new(session: DraftSession, queries: Sequence[GateQuery]) -> tuple[list[Offer], int]:
-    """What chunks offer that the parent does not serve, and how many queries are of such chunks.
+    """What chunks offer that the parent does not serve, or not with this text, and how many queries are of such chunks.
 
     A text all of whose pairs of words are queries already offers nothing more.
     """
     if session.parent is None:
         return [], 0
     draft, came = session.draft, np.zeros(session.draft.end_row, np.bool_)
-    came[draft.live] = _lacking(_live_ids(draft), _live_ids(session.parent))
+    came[draft.live] = _lacking(_live_keys(draft), _live_keys(session.parent))
     taken = {" ".join(own_words(query.text)) for query in queries if query.kind != "vector"}
     offers = different(offers_of(draft, sample(came, NEW_ROWS)))
     free = [one for one in offers if _free(one.words, taken)]
@@ -269,8 +271,14 @@ def _lacking(ids: Ints, before: Ints) -> Mask:
     return fresh[place] == ids if len(fresh) else np.zeros(len(ids), np.bool_)
 
 
-def _live_ids(generation: Generation) -> Ints:
-    return np.concatenate([np.empty(0, np.int64), *_ids_where(generation, generation.live)])
+def _live_keys(generation: Generation) -> Ints:
+    """int64 [live rows]: a number that no other chunk has, nor the same one with another text."""
+    keys = [np.empty(0, np.int64)]
+    for one in generation.segments:
+        live = generation.live[one.base_row : one.end_row]
+        ids, texts = one.segment.chunk_ids()[live].view(np.uint64), one.segment.text_hashes()[live, 0]
+        keys.append((ids * SPREAD ^ texts).view(np.int64))
+    return np.concatenate(keys)
 
 
 def _ids_where(generation: Generation, rows: Any) -> list[Ints]:

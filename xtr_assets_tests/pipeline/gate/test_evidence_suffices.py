@@ -72,6 +72,23 @@ def test_a_change_passes_and_says_what_it_counted(tmp_path: Path) -> None:
     assert found.passed and found.details["new_texts_looked_at"] == 40 and found.details["asked_of_new"] >= 16
 
 
+def test_a_few_new_chunks_beside_many_changed_ones_pass(tmp_path: Path) -> None:
+    """Queries are drawn of both: of a few new ones alone there may be none."""
+    warehouse = Warehouse.create(tmp_path / "w")
+    before = chunks(200)
+    write_shard(warehouse, "code", before)
+    published(asked(warehouse))
+    now = [replace(one, text=f"{one.text} otherwise{number} than before") for number, one in enumerate(before)]
+    write_shard(warehouse, "code", [*now[:180], *before[180:], *chunks(212)[200:]])
+    session = asked(warehouse)
+    found = evidence_suffices.check(session)
+    assert found.passed, found.summary
+    assert found.details["new_texts_looked_at"] >= 180
+    # Those of changed texts count as well: without any of them the twelve new ones are too few.
+    came = {one.chunk_id for one in chunks(212)[200:]}
+    assert sum(one.chunk_id in came for one in session.queries().queries) < found.details["asked_of_new"]
+
+
 def test_points_in_place_of_words_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = changed(tmp_path)
     gate = session.queries()
