@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import IO
 
 from xtr_assets.core.errors import LinkRefused, StorageError
+from xtr_assets.core.files import FORBIDDEN
 from xtr_assets.storage.layout import Layout
 
 # What the system says where nothing can be written.
-READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+READ_ONLY = (errno.EROFS, *FORBIDDEN)
 
 
 def open_descriptor(path: Path, flags: int) -> int:

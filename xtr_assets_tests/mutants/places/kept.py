@@ -62,6 +62,10 @@ def _copied_with_its_time(folder: Path) -> None:
     time.sleep(0.1)
 
 
+def _unfiltered(original: Any) -> Any:
+    return lambda self, queries, options: original(self, queries, replace(options, allowed=None))
+
+
 def _swapped(original: Any) -> Any:
     def numbers(self: Any) -> Any:
         other = {"dense": "xtr", "xtr": "dense"}
@@ -160,20 +164,14 @@ MUTANTS = (
     Mutant(
         "the dense side ignores filters",
         "search",
-        replaced(
-            "search.retrievers:DenseSpace.retrieve",
-            lambda original: lambda self, queries, options: original(self, queries, replace(options, allowed=None)),
-        ),
+        replaced("search.retrievers:DenseSpace.retrieve", _unfiltered),
         ANSWERS | ITSELF,
         serves=True,
     ),
     Mutant(
         "the dense side ignores filters, lists",
         "search",
-        replaced(
-            "search.retrievers:DenseSpace.retrieve",
-            lambda original: lambda self, queries, options: original(self, queries, replace(options, allowed=None)),
-        ),
+        replaced("search.retrievers:DenseSpace.retrieve", _unfiltered),
         ANSWERS | ITSELF,
         serves=True,
         recipe="IVF16,Flat",
