@@ -23,9 +23,12 @@ def publish(
     warehouse: WarehouseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a generation serve; refused unless each required check passed on exactly its bytes. Of an index of parts:
-    what move N names, by one more move."""
+    """Let a generation serve; refused unless each required check passed on exactly its bytes, and where an imported one
+    holds much less than what serves. Of an index of parts: what move N names, by one more move."""
+    from xtr_assets.core.errors import PublishRefused
+    from xtr_assets.pipeline.gate.foreign_generation import losses_here
     from xtr_assets.pipeline.gate.registry import requirement
+    from xtr_assets.storage.refusal import force_line
 
     if (force or again) != bool(reason and reason.strip()):
         raise typer.BadParameter("--force or --again and --reason go together: who publishes past a refusal says why")
@@ -37,6 +40,12 @@ def publish(
         tell_move(served, "nothing is new" if served.number == before else f"published move {number}", as_json)
         return
     opened = open_warehouse(place)
+    if not force and (lost := losses_here(opened, number, place.config)):
+        told = "; ".join(lost)
+        raise PublishRefused(
+            f"generation {number} was imported and is not published: beside what serves here it lost too much: {told}; "
+            f"import one of this corpus, or {force_line(number)}"
+        )
     opened.publish(
         number,
         required=None if place.config is None else requirement(place.config),

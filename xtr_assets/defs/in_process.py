@@ -14,6 +14,7 @@ from xtr_assets.config import IndexConfig
 from xtr_assets.encoders import open_encoder
 from xtr_assets.pipeline.ingest.intake import Intake, intake_of
 from xtr_assets.pipeline.ingest.scan import ShardScan, note_unchanged, scan
+from xtr_assets.pipeline.plan.after_refusal import forget_encodings
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, refused_for_training, wanted, wanted_kind
 from xtr_assets.storage.generation import Generation
@@ -115,7 +116,8 @@ def build(
     """Ingest the shards that changed, then build, check and publish the next generation where anything did.
 
     After a change of encoder or settings a generation is built too. With `full` every file is chunked again, and the
-    indexes are made anew; texts that were encoded are not encoded again. Where the build is refused for what its
+    indexes are made anew; texts that were encoded are not encoded again, but for those of a draft that was refused for
+    its vectors. Where the build is refused for what its
     indexes had learnt before it, they are trained anew at once, in a second build. `accept_shrink` names sources that
     may hold as much less than what serves as they do now, for `reason`. What was rolled back or withdrawn is built only
     with `again_reason`. Both are kept. `prefix` goes before the names of jobs, as in the project. Raises what a step
@@ -181,6 +183,7 @@ class _Build:
             from xtr_assets.pipeline.gate.nothing_vanished import accept, check_sources
 
             check_sources(self.config, accept_shrink)
+        forget_encodings(self.warehouse)
         with self._timed("scan"):
             scans = list(scan(self.warehouse, self.config))
             note_unchanged(self.warehouse, scans)

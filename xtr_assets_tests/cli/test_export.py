@@ -51,3 +51,27 @@ def test_an_import_makes_no_warehouse_among_other_files(change: Command, second:
     (other / "letter.txt").write_text("mine")
     refused = change("import", str(target), "--warehouse", str(other))
     assert refused.exit_code == 1 and [one.name for one in other.iterdir()] == ["letter.txt"]
+
+
+def test_an_import_that_lost_most_of_what_serves_is_published_by_a_persons_word_alone(
+    second: Path, change: Command, tmp_path: Path
+) -> None:
+    """An export of another corpus passed the gate of its own; here it would take the place of all that serves."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for number in range(6):
+        (second / "guide" / f"page{number}.md").write_text(f"# Page {number}\n\nIt says {number} things.\n")
+    assert change("build").exit_code == 0 and change("export", str(ours)).exit_code == 0
+    for page in sorted((second / "guide").glob("*.md"))[1:]:
+        page.unlink()
+    assert change("build", "--accept-shrink", "guide", "--reason", "another corpus").exit_code == 0
+    (second / "guide" / "more.md").write_text("# More\n\nA page that came later.\n")
+    assert change("build").exit_code == 0
+    number = json.loads(change("status", "--json").stdout)["generation"]
+    assert change("export", str(theirs)).exit_code == 0
+    here = ("-w", str(ours))
+    assert change("import", str(theirs), *here).exit_code == 0
+    refused = change("publish", str(number), *here)
+    assert refused.exit_code == 1 and "source guide:" in refused.stderr and "--force --reason" in refused.stderr
+    assert json.loads(change("status", *here, "--json").stdout)["generation"] == 3
+    assert change("publish", str(number), "--force", "--reason", "it is meant", *here).exit_code == 0
+    assert json.loads(change("status", *here, "--json").stdout)["generation"] == number

@@ -1,14 +1,18 @@
 """When a client asks again, seen without a connection."""
 
+import json
+from dataclasses import MISSING, fields
 from typing import Any
 
 import httpx
 import pytest
 
 from xtr_assets.client.destination import ATTEMPTS, Destination
-from xtr_assets.client.exchange import Send, Wait, ask, refresh
-from xtr_assets.client.wire import Call
+from xtr_assets.client.exchange import IDS, Send, Wait, ask, hydrate, refresh
+from xtr_assets.client.wire import Call, hits_of
 from xtr_assets.core.errors import GenerationError, QuestionTimeout, RemoteError, ServerBusy
+from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
+from xtr_assets.server.answers import encoded, whole
 
 THERE = Destination("http://there", None, None, 30.0)
 CALL = Call("/v1/generation")
@@ -76,3 +80,29 @@ def test_a_server_that_never_stands_still_is_told() -> None:
             steps.send(refused(410, "GenerationError"))
     with pytest.raises(GenerationError):
         steps.send(refused(410, "GenerationError"))
+
+
+@pytest.mark.parametrize("pinned", [None, 5])
+def test_chunks_of_several_requests_are_of_one_generation(pinned: int | None) -> None:
+    steps = hydrate(THERE, pinned, range(IDS + 1))
+    first = next(steps)
+    assert isinstance(first, Send) and first.pinned == pinned
+    second = steps.send(response(200, {"generation": 5, "chunks": []}))
+    assert isinstance(second, Send) and (second.pinned, second.call.query) == (5, {"ids": str(IDS)})
+
+
+def test_every_field_of_a_hit_comes_over() -> None:
+    """What a server writes of a hit is read as that hit: no field is left at its default."""
+    spaces = {
+        "dense": SpaceExplanation(0.5, 1.25, 2, 3, 0.9, None),
+        "xtr": SpaceExplanation(0.4, -1.0, 1, 7, 0.5, 0.03),
+    }
+    tokens = (TokenMatch("a", "b", 4, 0.75, True, 2, 5), TokenMatch("c", "d", 6, 0.5, False))
+    told = Explanation(12, spaces, tokens, (TermMatch("word", 2, 3, 1.5),))
+    hit = Hit(
+        2**62 + 1, 0.625, {"dense": 0.5, "called": 0.25}, "code", "a/\u00fc.py", "f.g", "function", 3, 17, 19, "A > B",
+        "def f():\n  \u754c", {"tags": ["x", 1, True, None], "when": "2026"}, told, 0.875,
+    )  # fmt: skip
+    unset = [one.name for one in fields(Hit) if one.default is not MISSING and getattr(hit, one.name) == one.default]
+    assert not unset, f"{unset} would not be missed"
+    assert list(hits_of([json.loads(encoded(whole(hit, 1)))])) == [hit]

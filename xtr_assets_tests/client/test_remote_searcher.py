@@ -49,6 +49,8 @@ ASKED: list[Callable[[Any], Any]] = [
     lambda s: s.search_vectors(ENCODED.embeddings, 4),
     lambda s: s.search_vectors(ENCODED.embeddings, 100, {"path": "old1.py"}),
     lambda s: s.search_tokens(ENCODED.tokens, 4, k_prime=30),
+    lambda s: s.search_tokens(ENCODED.tokens, 4, {"path": {"glob": "old*"}}),
+    lambda s: s.search_batch(["zebra version", "parse"], 4, "dense", {"path": {"glob": "old*"}}),
     lambda s: s.hydrate([hit.chunk_id for hit in s.search("zebra", 5)]),
     lambda s: s.hydrate([]),
     lambda s: s.generation,

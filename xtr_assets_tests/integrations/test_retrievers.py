@@ -11,6 +11,8 @@ import pytest
 
 import xtr_assets as xa
 from xtr_assets.core.errors import InvalidInput, ProviderError
+from xtr_assets.search.hit_table import Hits
+from xtr_assets.search.hits import Hit
 from xtr_assets.search.searcher import Searcher
 
 WHERE = {"path": {"glob": "new*"}}
@@ -25,6 +27,28 @@ class Threads:
     def search(self, *given: Any, **named: Any) -> Any:
         self.idents.add(threading.get_ident())
         return self.searcher.search(*given, **named)
+
+
+HIT = Hit(
+    2**62 + 1, 0.5, {"dense": 0.5}, "code", "a.py", "f", "function", 0, 3, 9, "A", "def f():",
+    {"path": "b", "team": "ui"}, None, 0.75,
+)  # fmt: skip
+# All that a framework is told of it: a record's own field takes no other's place.
+TOLD = {
+    "source": "code", "path": "a.py", "symbol": "f", "kind": "function", "title": "A", "start_line": 3, "end_line": 9,
+    "chunk_id": str(2**62 + 1), "score": 0.5, "scores": {"dense": 0.5}, "confidence": 0.75, "team": "ui",
+}  # fmt: skip
+
+
+class Notes:
+    """A searcher that notes what it is asked, and answers with one hit."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def search(self, *given: Any, **named: Any) -> Hits:
+        self.asked.append((given, named))
+        return Hits([HIT])
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +79,17 @@ def test_langchain_gets_what_a_search_gives(langchain: Any, local: Searcher, url
             assert (first["score"], first["scores"]) == (hit.score, dict(hit.scores))
             assert json.loads(json.dumps(first)) == first
     assert retriever.model_copy(update={"searcher": local}).invoke("") == []
+
+
+def test_all_that_is_asked_reaches_the_searcher_and_all_of_a_hit_the_framework(
+    langchain: Any, llama_index: Any
+) -> None:
+    chain, index = Notes(), Notes()
+    asked = (("zebra", 4, "xtr", WHERE), {"rescore": 40, "collapse": "symbol"})
+    (document,) = langchain(searcher=chain, k=4, mode="xtr", where=WHERE, settings=asked[1]).invoke("zebra")
+    (node,) = llama_index(index, 4, "xtr", WHERE, asked[1]).retrieve("zebra")
+    assert chain.asked == index.asked == [asked]
+    assert document.metadata == node.metadata == TOLD
 
 
 def test_langchain_composes_and_awaits(langchain: Any, local: Searcher) -> None:

@@ -16,6 +16,7 @@ from xtr_assets.pipeline.gate.nothing_vanished import accept
 from xtr_assets.pipeline.gate.registry import checks_of, run_check
 from xtr_assets.pipeline.ingest.encode import encode_snapshot
 from xtr_assets.pipeline.ingest.scan import note_unchanged, scan, write_chunks
+from xtr_assets.pipeline.plan.after_refusal import forget_encodings
 from xtr_assets.pipeline.plan.begin import Begun, begin_generation
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
 from xtr_assets.pipeline.plan.decide import decide, due, wanted
@@ -92,6 +93,7 @@ def build(
 ) -> Built:
     """Ingest, and where anything is to be built, from the draft to the pointer. `accepting`: sources may shrink."""
     with warehouse.lock("build"):
+        forget_encodings(warehouse)
         encoded = ingest(warehouse, config, full=full)
         if accepting:
             accept(warehouse, config, [source.name for source in config.sources], "a life deletes what it likes")

@@ -9,6 +9,7 @@ import pytest
 
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.search import Hits, Searcher
+from xtr_assets.search.hits import Hit
 
 
 def test_a_list_of_hits_is_a_table_of_its_values(searcher: Searcher) -> None:
@@ -74,3 +75,16 @@ def test_without_pandas_the_table_is_a_frame_to_others(searcher: Searcher) -> No
     frame = table.__dataframe__()
     assert (frame.num_rows(), list(frame.column_names())) == (3, table.column_names)
     assert from_dataframe(frame).to_pydict() == table.to_pydict()
+
+
+def test_each_column_of_the_table_is_that_of_the_hit() -> None:
+    scores = {"dense": 0.5, "name": 0.25, "xtr": 0.125, "lexical": 7.5}
+    hit = Hit(7, 1.5, scores, "code", "a.py", "f", "function", 2, 3, 9, "A", "def f():", {"team": "ui"}, None, 0.75)
+    assert Hits([hit, replace(hit, scores={"lexical": 1.0}, confidence=None)]).to_arrow().to_pylist() == [
+        {
+            "rank": 1, "chunk_id": 7, "score": 1.5, "confidence": 0.75, **scores, "source": "code", "path": "a.py",
+            "symbol": "f", "kind": "function", "part": 2, "start_line": 3, "end_line": 9, "title": "A",
+            "text": "def f():", "metadata": '{"team": "ui"}',
+        } | more
+        for more in ({}, {"rank": 2, "confidence": None, "dense": None, "name": None, "xtr": None, "lexical": 1.0})
+    ]  # fmt: skip

@@ -37,7 +37,7 @@ METADATA = {"a": '{"year": 2020}'}
 
 
 def build(parts: PartSet, part: str, seed: int) -> None:
-    """60 chunks, in files of six and symbols of three."""
+    """60 chunks, in files of six and symbols of three; those of part b have names."""
     chunks = [
         replace(
             make_chunk(
@@ -50,7 +50,7 @@ def build(parts: PartSet, part: str, seed: int) -> None:
     ]
     warehouse = parts.warehouse(part)
     write_shard(warehouse, part, chunks)
-    draft = drafted(warehouse, recipe="Flat")
+    draft = drafted(warehouse, recipe="Flat", named=(part,) if part == "b" else ())
     draft.set_profile("hybrid", PROFILE)
     warehouse.publish(draft.number, force_reason="these tests have no gate")
 

@@ -35,6 +35,8 @@ LEAST_AUC, MOST_ERROR = 0.7, 0.15
 LOOKED_AT = 10
 # Items whose confidence is asked for again, and how far it may lie from what its scores say: scores are rounded.
 AGAIN, NEAR = 8, 0.01
+# Hits of each of these answers that are looked at: the lead of all but the first is over the first.
+SHOWN_HITS = 5
 REMEDY = "`xtr-assets build --full` fits it anew; if it comes back, this is a defect of xtr-assets: report it"
 
 
@@ -87,8 +89,13 @@ def examples(items: Asked) -> Examples:
 
 def evidence_of(hits: Sequence[Hit]) -> list[float]:
     """What the first of two or more hits has to say for itself: its better cosine, and its lead."""
-    first = hits[0].scores
-    return [max(first.get("dense", 0.0), first.get("name", -1.0)), hits[0].score - hits[1].score]
+    return evidence_at(hits, 0)
+
+
+def evidence_at(hits: Sequence[Hit], place: int) -> list[float]:
+    """The same of the hit at a place, best first: its lead is over the best of the others."""
+    own, other = hits[place], hits[0 if place else 1]
+    return [max(own.scores.get("dense", 0.0), own.scores.get("name", -1.0)), own.score - other.score]
 
 
 def _fitted(fit: Examples, held: Examples) -> tuple[Curve | None, dict[str, Any], str]:
@@ -113,14 +120,14 @@ def _shown_otherwise(session: DraftSession, items: Asked, curve: Curve | None) -
     """What a searcher that is opened now shows otherwise than its own scores say."""
     wrong = []
     queries = items.queries[1 : 2 * AGAIN : 2]
-    answers = session.searcher().search_batch([query.text for query in queries], 2, syntax="plain")
+    answers = session.searcher().search_batch([query.text for query in queries], SHOWN_HITS, syntax="plain")
     for query, hits in zip(queries, answers, strict=True):
-        if len(hits) < 2:
-            continue
-        shown = hits[0].confidence
-        value = None if curve is None else _by_hand(curve, evidence_of(hits))
-        if (shown is None) != (value is None) or (shown is not None and abs(shown - (value or 0.0)) > NEAR):
-            wrong.append(f"{query.text[:60]!r} shows {shown}, {value} is what its scores say")
+        for place, hit in enumerate(hits) if len(hits) > 1 else ():
+            shown = hit.confidence
+            value = None if curve is None else _by_hand(curve, evidence_at(hits, place))
+            if (shown is None) != (value is None) or (shown is not None and abs(shown - (value or 0.0)) > NEAR):
+                at = "" if not place else f" at rank {place + 1}"
+                wrong.append(f"{query.text[:60]!r} shows {shown}{at}, {value} is what its scores say")
     return wrong
 
 

@@ -24,6 +24,7 @@ from xtr_assets.pipeline.gate.text_judge import judge_of
 from xtr_assets.pipeline.gate.text_sample import OLD_ROWS, choose_new, missed_share, spread
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.generation import Generation, PlacedSegment
+from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.segment import Segment, TokenArrays
 
 CHECK = "vectors_are_the_texts"
@@ -42,6 +43,7 @@ class StoredRow:
 
     row: int
     segment_id: str
+    chunk_id: int
     place: str
     text: str
     embedding: Halves | None
@@ -68,7 +70,7 @@ def check(session: DraftSession) -> Finding:
     # Another sample at each draft, the same one when a draft is looked at twice.
     rng = np.random.default_rng([draft.number, draft.end_row])
     fresh_rows, old_rows = sample(draft, new, rng)
-    rows = np.union1d(fresh_rows, old_rows)
+    rows = np.union1d(np.union1d(fresh_rows, old_rows), _refused_rows(session))
     if not len(rows):
         return Finding(True, None, None, "There is no live row, so there is no vector to compare.")
     judge = judge_of(session)
@@ -100,8 +102,8 @@ def check(session: DraftSession) -> Finding:
 
 
 REMEDY = (
-    "the encodings of the segments named in the details are not those of their texts: where none of them serves, "
-    "remove their `embeddings.*`, `tokens.*` and `names.*` and build again; where one does, `xtr-assets rollback` first"
+    "vectors are not those of their texts: mend what encodes, and `xtr-assets build` encodes again what no generation "
+    "has that ever served; where one has it, `rollback`, `withdraw` and `gc` that one first, and build with `--again`"
 )
 
 
@@ -183,18 +185,37 @@ def _new_rows(session: DraftSession) -> Mask:
     return new
 
 
+def _refused_rows(session: DraftSession) -> Ints:
+    """int64, ascending: live rows of chunks that another draft was refused for here. A row that is wrong stays so until
+    it is encoded again, and the sample of the next draft would miss it with the chance that samples have."""
+    layout, draft = session.warehouse.layout, session.draft
+    ids: list[int] = []
+    for number in layout.numbers():
+        if number == draft.number or is_sealed(layout, number) or not layout.manifest(number).is_file():
+            continue
+        record = read_manifest(layout, number).checks.get(CHECK)
+        if record is not None and not record.passed:
+            ids += record.details.get("wrong_ids", ())
+    parts = [np.empty(0, np.int64)]
+    for placed in draft.segments if ids else ():
+        found = np.isin(placed.segment.chunk_ids(), ids) & draft.live[placed.base_row : placed.end_row]
+        parts.append(placed.base_row + np.flatnonzero(found))
+    return np.concatenate(parts)
+
+
 def _segment_rows(generation: Generation, placed: PlacedSegment, positions: Ints) -> Iterator[StoredRow]:
     segment, fingerprint = placed.segment, generation.fingerprint
     embeddings = segment.embeddings(fingerprint) if "dense" in generation.legs else None
     arrays = segment.tokens(fingerprint) if "tokens" in generation.legs else None
     named = bool(names_of(generation, segment.segment_id))
     names = segment.names(fingerprint) if named else None
-    table = _table(segment, ("path", "symbol", "kind", "title", "text"), positions)
+    table = _table(segment, ("chunk_id", "path", "symbol", "kind", "title", "text"), positions)
     for position, row in zip(positions.tolist(), table, strict=True):
         tokens = None if arrays is None else _decoded(arrays, position)
         yield StoredRow(
             row=position + placed.base_row,
             segment_id=segment.segment_id,
+            chunk_id=row["chunk_id"],
             place=f"{row['path']} {row['symbol']}".strip(),
             text=row["text"] if not row["title"] else row["title"] + "\n" + row["text"],
             embedding=None if embeddings is None else np.asarray(embeddings[position]),
@@ -280,6 +301,7 @@ def _finding(
         "least_token": float(np.nanmin([1.0, *(one.token for one in compared)])),
         "tolerance": [tolerance.embedding, tolerance.token, tolerance.mean_token],
         "segments": sorted({one.segment_id for one, _ in wrong})[:SHOWN],
+        "wrong_ids": [one.chunk_id for one, _ in wrong[:SHOWN]],
         "problems": [f"row {one.row} ({one.place}): {found.problem}" for one, found in wrong[:SHOWN]],
         "canary": list(strange[:SHOWN]),
     }

@@ -17,6 +17,7 @@ from xtr_assets.encoders.encoder_files import decided_by_settings
 from xtr_assets.encoders.encoder_record import minilm_with_tokens
 from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
+from xtr_assets.pipeline.plan.after_refusal import forget_postings
 from xtr_assets.pipeline.plan.index_settings import (
     encoder_settings,
     named_shards,
@@ -231,6 +232,8 @@ def begin(
     from xtr_assets.pipeline.gate.registry import requirement
 
     want = wanted(warehouse, config, encoder.fingerprint)
+    # While what was refused can be told.
+    forget_postings(warehouse)
     warehouse.clean(keep_drafts=1)
     draft = warehouse.draft(
         run_id,

@@ -103,6 +103,11 @@ def _id_map(name: str, alter: Callable[[Any], Any]) -> Plant:
     return replaced("storage.id_map:id_map_table", lambda original: lambda one: _column(original(one), name, alter))
 
 
+def _next_path(table: Any) -> Any:
+    at = table.column_names.index("path")
+    return table.set_column(at, table.schema.field(at), [[*table["path"].to_pylist()[1:], table["path"][0].as_py()]])
+
+
 def _query(alter: Callable[[str], str]) -> Plant:
     return replaced("storage.catalog:_chunks_query", lambda original: lambda one: alter(original(one)))
 
@@ -228,6 +233,12 @@ MUTANTS = (
         replaced("storage.catalog:_chunks_query", lambda original: lambda one: original(_parent(one))),
         frozenset({"catalog_consistent"}),
         INCREMENTAL,
+    ),
+    Mutant(
+        "the catalog lists files under the next one's path",
+        "catalog",
+        replaced("storage.catalog:_files", lambda original: lambda one: _next_path(original(one))),
+        frozenset({"catalog_consistent"}),
     ),
     Mutant(
         "the catalog joins the row before",

@@ -106,6 +106,10 @@ def _vectors_of_the_next(original: Any) -> Any:
     return encode
 
 
+def _one_new(original: Any) -> Any:
+    return lambda before, query, scores, rows: original(before, query, scores[:1], rows[:1])
+
+
 MUTANTS = (
     Mutant(
         "exact lists lose what is new",
@@ -114,6 +118,7 @@ MUTANTS = (
         LISTS,
         INCREMENTAL,
     ),
+    Mutant("exact lists take one new row each", "exact lists", locally(SPACE, "_merge", _one_new), LISTS, INCREMENTAL),
     Mutant("exact lists keep the dead", "exact lists", _same(_the_dead_too), LISTS, INCREMENTAL),
     Mutant("the run's row diff knows of nothing new", "row diff", _one_diff(_all_the_same), ROWS, INCREMENTAL),
     Mutant("the run's row diff keeps the dead", "row diff", _one_diff(_the_dead_too), ROWS, INCREMENTAL),

@@ -118,6 +118,14 @@ def _anywhere(original: Any) -> Any:
     return compare
 
 
+def _of_the_first(original: Any) -> Any:
+    def said(self: Any, ranking: Any) -> Any:
+        found = original(self, ranking)
+        return np.full_like(found, found[0]) if len(found) else found
+
+    return said
+
+
 def _request(alter: Callable[[Any], Any]) -> Plant:
     """Each question in words becomes another one, once it was checked."""
 
@@ -392,6 +400,13 @@ MUTANTS = (
             ),
         ),
         ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "each hit shows the confidence of the first",
+        "search",
+        replaced("search.confidence:Confidence.said", _of_the_first),
+        frozenset({"confidence_holds"}),
         serves=True,
     ),
     Mutant(

@@ -24,6 +24,12 @@ FAULTS = {
     "SELECT * REPLACE (CASE WHEN row = 11 THEN 'elsewhere' ELSE path END AS path) FROM chunks": "path",
     "SELECT * REPLACE ((SELECT min(segment) FROM chunks) AS segment) FROM chunks": "position",
 }
+# Of the other views: what stands in place of a view, and what is told of it. Two shards with a file each.
+LISTS = {
+    "files": "SELECT * REPLACE (lead(sha256, 1, '') OVER (ORDER BY path) AS sha256) FROM files",
+    "segments": "SELECT * REPLACE (base_row + 1 AS base_row) FROM segments",
+    "quarantine": "SELECT 'code' shard, 'code' source, 'a.py' path, 3 line, 'syntax' reason, '' detail",
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +48,8 @@ def test_a_healthy_catalog_is_what_the_segments_hold(session: DraftSession) -> N
     assert found.passed and (found.details["rows"], found.details["rows_whole"]) == (12, 12)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_rows_that_the_catalog_tells_otherwise(
-    session: DraftSession, fault: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def asked_with(fault: str, view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the catalog tells from now on of a view is what a query tells."""
     true_connection = catalog.connect
 
     class Faulty:
@@ -53,7 +57,7 @@ def test_rows_that_the_catalog_tells_otherwise(
             self.connection = connection
 
         def execute(self, query: str, *given: Any) -> Any:
-            return self.connection.execute(query.replace("FROM chunks", f"FROM ({fault})"), *given)
+            return self.connection.execute(query.replace(f"FROM {view}", f"FROM ({fault})"), *given)
 
     @contextmanager
     def connect(draft: Any) -> Iterator[Faulty]:
@@ -61,6 +65,23 @@ def test_rows_that_the_catalog_tells_otherwise(
             yield Faulty(connection)
 
     monkeypatch.setattr(catalog, "connect", connect)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_rows_that_the_catalog_tells_otherwise(
+    session: DraftSession, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_with(fault, "chunks", monkeypatch)
     found = validity.catalog_consistent(session)
     assert not found.passed
     assert any(FAULTS[fault] in problem for problem in found.details["problems"]), found.details["problems"]
+
+
+@pytest.mark.parametrize("view", LISTS)
+def test_files_segments_and_quarantine_that_the_catalog_tells_otherwise(
+    session: DraftSession, view: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_with(LISTS[view], view, monkeypatch)
+    found = validity.catalog_consistent(session)
+    assert not found.passed
+    assert any(problem.startswith(view) for problem in found.details["problems"]), found.details["problems"]

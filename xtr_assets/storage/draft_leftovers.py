@@ -1,0 +1,53 @@
+"""What segments hold beside their rows that no sealed generation names: encodings and postings of drafts alone."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from xtr_assets.core.files import fsync_dir
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.links import refuse_linked
+from xtr_assets.storage.lock import committing
+from xtr_assets.storage.seal import is_sealed, read_manifest
+from xtr_assets.storage.segment import embeddings_file, embeddings_listing, names_folder, tokens_folder
+from xtr_assets.storage.temporary_files import scratch
+
+# Folders that are derived from rows and encodings, by what their names begin with.
+DERIVED = ("postings.", "lexical.")
+
+
+def unserved_encodings(layout: Layout, fingerprint: str) -> list[Path]:
+    """Files and folders of segments that this encoder made and no sealed generation names, a list of embeddings before
+    its array. What is begun in `staging/` is none of them: somebody may be writing it."""
+    names = (
+        embeddings_listing(fingerprint),
+        embeddings_file(fingerprint),
+        tokens_folder(fingerprint),
+        names_folder(fingerprint),
+    )
+    there = (one / name for one in sorted(layout.segments.glob("*")) for name in names)
+    return _unnamed(layout, [path for path in there if path.exists()])
+
+
+def unserved_postings(layout: Layout, segment_ids: Collection[str]) -> list[Path]:
+    """Folders of these segments with postings, of tokens or of words, that no sealed generation names."""
+    there = (path for one in sorted(segment_ids) for path in sorted(layout.segment(one).glob("*")))
+    return _unnamed(layout, [path for path in there if path.name.startswith(DERIVED)])
+
+
+def drop(layout: Layout, paths: Sequence[Path]) -> list[str]:
+    """Remove files and folders of segments that nothing names any more; their names. Runs under the writer lock."""
+    # Out of sight in one rename each, so that a crash never leaves half a folder under its name.
+    with scratch(layout) as folder, committing(layout, "what drafts wrote"):
+        for number, path in enumerate(paths):
+            refuse_linked(layout, path)
+            path.replace(folder / str(number))
+            fsync_dir(path.parent)
+    return [layout.relative(path) for path in paths]
+
+
+def _unnamed(layout: Layout, paths: Sequence[Path]) -> list[Path]:
+    if not paths:
+        return []
+    sealed = (read_manifest(layout, number) for number in layout.numbers() if is_sealed(layout, number))
+    named = {"/".join(name.split("/")[:3]) for manifest in sealed for name in manifest.files}
+    return [path for path in paths if layout.relative(path) not in named]

@@ -1,0 +1,109 @@
+"""A fault that is mended leaves nothing behind: what a refused draft brought is made anew, and what was found wrong in
+it is looked at again."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.pipeline.derive import lexical_index
+from xtr_assets.pipeline.gate import vectors_are_the_texts
+from xtr_assets.pipeline.ingest import encode_blocks
+from xtr_assets.pipeline.plan.after_refusal import forget_encodings
+from xtr_assets_tests.defs.conftest import STDLIB, Project
+from xtr_assets_tests.mutants.fault import locally, replaced
+from xtr_assets_tests.mutants.places.encodings import embeddings
+
+VECTORS = "vectors_are_the_texts"
+
+
+def grow(project: Project) -> None:
+    """A module comes: some twenty chunks."""
+    shutil.copy(STDLIB / "shlex.py", project.modules)
+
+
+def wrong_vectors(project: Project) -> int:
+    """Live rows that serve with the embedding of another text."""
+    generation = project.warehouse.published
+    assert generation is not None
+    table = generation.chunk_table(["title", "text"])
+    texts = ["\n".join(filter(None, (row["title"], row["text"]))) for row in table.to_pylist()]
+    true = Hashing(64, 32).encode_documents(texts).embeddings.astype(np.float32)
+    stored = generation.vectors().gather(table["row"].to_numpy())
+    return int((np.einsum("nd,nd->n", stored, true) < 0.99).sum())
+
+
+def failed(project: Project) -> set[str]:
+    result = project.build()
+    assert not result.published
+    return {one.name for one in result.failed if one.blocking}
+
+
+def test_encodings_that_a_draft_was_refused_for_are_made_anew(project: Project) -> None:
+    grow(project)
+    with embeddings(lambda vectors: np.roll(vectors, 1, axis=0))(Path()):
+        assert VECTORS in failed(project)
+    served = project.warehouse.generation(1)
+    kept = {name: (project.warehouse.layout.root / name).stat().st_ino for name in served.manifest.files}
+
+    result = project.build()
+
+    assert (result.published, result.failed, project.published) == (True, (), 3)
+    assert wrong_vectors(project) == 0
+    assert result.shards["modules"]["encoded"] > 10, "the texts of the refused draft, encoded again"
+    there = {name: (project.warehouse.layout.root / name).stat().st_ino for name in kept}
+    assert there == kept, "what serves is never touched"
+    assert project.warehouse.verify().problems == (), "no draft names what is gone"
+    # Nothing was refused since: nothing is forgotten.
+    assert forget_encodings(project.warehouse) == []
+    assert project.build().built is None
+
+
+def test_what_never_served_is_kept_where_a_draft_was_refused_for_something_else(project: Project) -> None:
+    grow(project)
+    with locally("pipeline.derive.exact_neighbors", "exact_dense", lambda real: lambda *a: _turned(real(*a)))(Path()):
+        assert VECTORS not in failed(project)
+    assert forget_encodings(project.warehouse) == []
+    result = project.build()
+    assert result.published and "modules" not in result.shards, "nothing is encoded twice"
+
+
+def _turned(found: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    return found[0][:, ::-1].copy(), found[1][:, ::-1].copy()
+
+
+def test_words_that_a_draft_was_refused_for_are_counted_anew(project: Project) -> None:
+    grow(project)
+    real = lexical_index.terms_of
+    with replaced("pipeline.derive.lexical_index:terms_of", lambda _: lambda one: [[], *list(real(one))[:-1]])(Path()):
+        assert "lexical_agrees" in failed(project)
+    result = project.build()
+    assert result.published and "modules" not in result.shards, "nothing is encoded for that"
+    assert project.warehouse.verify().problems == ()
+
+
+def test_a_row_that_a_draft_was_refused_for_is_looked_at_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job of a sensor forgets nothing, and its sample may miss the row; the gate remembers it."""
+    grow(project)
+    real = encode_blocks.Block.of
+
+    def first_wrong(encoded):  # type: ignore[no-untyped-def]
+        encoded.embeddings[0] = -encoded.embeddings[0]
+        return real(encoded)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(encode_blocks.Block, "of", staticmethod(first_wrong))
+        assert VECTORS in failed(project)
+    with monkeypatch.context() as patch:
+        patch.setattr("xtr_assets.defs.in_process.forget_encodings", lambda _: [])
+        nothing = np.empty(0, np.int64)
+        sample = vectors_are_the_texts.sample
+        patch.setattr(vectors_are_the_texts, "sample", lambda *given: (nothing, sample(*given)[1]))
+        for _ in range(2):
+            assert VECTORS in failed(project)
+    assert project.build().published
+    assert wrong_vectors(project) == 0
