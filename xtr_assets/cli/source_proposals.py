@@ -1,6 +1,5 @@
 """What `init` finds in a folder: code, text, records and queries, proposed as sources; and what none would read."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -9,10 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from xtr_assets.cli.project_walk import walk_project
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.json_document import read_json
-from xtr_assets.sources.file_scan import folders_around, is_folder, is_utf8, is_warehouse
-from xtr_assets.sources.globs import LEFT_OUT
 from xtr_assets.sources.jsonl import WANTED
 from xtr_assets.sources.records import TABLES
 
@@ -22,11 +20,6 @@ PARQUET_SUFFIXES = (".parquet", ".pq")
 RECORD_SUFFIXES = (".jsonl", ".ndjson", *PARQUET_SUFFIXES)
 # What the extra `documents` brings.
 READERS = ("docx", "lxml", "pypdfium2", "selectolax")
-
-# Folders that hold other people's code or what tools made, wherever they stand. So does one with a pyvenv.cfg in it.
-SKIPPED = LEFT_OUT | {"warehouse", "build", "dist", "venv", "env"}
-# Files of `init` itself.
-OWN = {"xtr.yaml", "definitions.py", "workspace.yaml", "dagster.yaml"}
 
 # A folder of a thousand JSONL files is a data lake, not a first index: the first ones are proposed, the rest counted.
 MOST_RECORD_FILES = 5
@@ -60,28 +53,15 @@ class Proposals:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass
-class _Walk:
-    """Regular files below a folder, what was left out of it as patterns, folders that cannot be listed, and links that
-    lead out of it."""
-
-    files: list[Path] = field(default_factory=list)
-    exclude: set[str] = field(default_factory=set)
-    closed: list[str] = field(default_factory=list)
-    outside: list[str] = field(default_factory=list)
-
-
 def propose(folder: Path) -> Proposals:
-    """Sources for what lies in `folder`, at every level; hidden files and folders are no part of it."""
-    walk = _walk(folder)
+    """Sources for what lies in `folder`, at every level; hidden files and folders, what tools made and what git ignores
+    are no part of it."""
+    walk = walk_project(folder, {".py", *TEXT_SUFFIXES, *LANGUAGES})
     suffixes = Counter(path.suffix.lower() or "no suffix" for path in walk.files)
     queries, judgments = _queries(walk.files, folder)
     asked = {"path": queries, **({"judgments": judgments} if judgments else {})} if queries else {}
-    exclude = sorted(walk.exclude)
-    sources = _trees(suffixes, exclude)
-    notes = [f"left out at every level: {', '.join(exclude)}"] if exclude else []
-    notes += [f"{name} cannot be listed: check its permissions" for name in walk.closed]
-    notes += [f"{told}: what lies there is read too, unless `exclude` names it" for told in walk.outside]
+    sources = _trees(suffixes, [*walk.made, *walk.ignored])
+    notes = [*walk.notes]
     if any(one.fields["kind"] == "code" for one in sources) and find_spec("tree_sitter_language_pack") is None:
         notes.append("kind `code` needs its parsers: pip install 'xtr-assets[code]'")
     if any(suffixes[suffix] for suffix in DOCUMENT_SUFFIXES) and any(find_spec(name) is None for name in READERS):
@@ -121,56 +101,6 @@ def _trees(suffixes: Counter[str], exclude: list[str]) -> list[Proposal]:
             fields = {"name": name, "kind": kind, "path": ".", "include": include, "exclude": exclude}
             found.append(Proposal(fields, f"{sum(suffixes[suffix] for suffix in held)} {said}"))
     return found
-
-
-def _walk(folder: Path) -> _Walk:
-    """As sources walk (sources/file_scan.py): links to folders are followed, last and in order of their names, but for
-    those to a folder that was seen, or that `folder` lies in."""
-    found = _Walk()
-    seen = folders_around(folder)
-    waiting, links = [folder], list[Path]()
-    while waiting:
-        here = waiting.pop()
-        waiting += _look(here, folder, found, seen, links)
-        if not waiting:
-            waiting, links = sorted(links, key=Path.as_posix, reverse=True), []
-    # What lies nearest comes first: of two files of queries it is the one that is meant.
-    found.files.sort(key=lambda path: (len(path.parts), path))
-    return found
-
-
-def _look(here: Path, folder: Path, found: _Walk, seen: set[tuple[int, int]], links: list[Path]) -> list[Path]:
-    """Note what lies in one folder; those below it that are to be looked at."""
-    try:
-        status = here.stat()
-        if (status.st_dev, status.st_ino) in seen:
-            return []
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(here) as listed:
-            entries = sorted(listed, key=lambda entry: entry.name)
-    except OSError:
-        found.closed.append(os.path.relpath(here, folder))
-        return []
-    if here != folder and here.is_symlink() and not here.resolve().is_relative_to(folder.resolve()):
-        found.outside.append(f"{os.path.relpath(here, folder)} is a link to {here.resolve()}")
-    if here != folder and is_warehouse({entry.name for entry in entries}):
-        return []
-    kept: list[Path] = []
-    for entry in entries:
-        path = here / entry.name
-        if entry.name.startswith(".") or not is_utf8(entry.name):
-            continue
-        if not is_folder(entry):
-            # Of a closed folder pathlib would raise.
-            if os.path.isfile(path) and not (here == folder and entry.name in OWN):  # noqa: PTH113
-                found.files.append(path)
-        elif entry.name in SKIPPED:
-            found.exclude.add(f"**/{entry.name}/**")
-        elif os.path.isfile(path / "pyvenv.cfg"):  # noqa: PTH113
-            found.exclude.add(f"{path.relative_to(folder).as_posix()}/**")
-        else:
-            (links if entry.is_symlink() else kept).append(path)
-    return kept
 
 
 def _queries(files: list[Path], folder: Path) -> tuple[str, str]:

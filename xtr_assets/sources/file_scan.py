@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +22,10 @@ RACY_NS = 2_000_000_000
 # What a folder holds that is a warehouse, or a set of them, of whatever index. What lies there is no source: each build
 # writes to it, and would find its own files.
 WAREHOUSES = (("warehouse.json", "generations"), ("parts.json", "moves"))
+
+
+# Shown a folder and what lies in it; what of that is to be walked.
+Look = Callable[[str, list[os.DirEntry[str]]], list[os.DirEntry[str]]]
 
 
 @dataclass(slots=True)
@@ -45,53 +49,74 @@ def list_files(root: Path, globs: Globs) -> Listing:
     link to `/`, as the root file systems of containers have some, the whole machine.
     """
     listing = Listing()
-    seen = folders_around(root)
-    links: list[str] = []
-    _walk(root, "", globs, listing, seen, links)
-    while links:
-        batch, links = sorted(links), []
-        for relative in batch:
-            _walk(root, relative, globs, listing, seen, links)
+
+    def look(folder: str, entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+        return _look(folder, entries, globs, listing)
+
+    def closed(folder: str, error: OSError) -> None:
+        listing.closed[folder] = f"the folder cannot be listed: {why_unread(error)}"
+
+    walk_folders(root, look, closed)
     listing.files.sort()
     listing.other.sort()
     return listing
 
 
-def _walk(root: Path, start: str, globs: Globs, listing: Listing, seen: set[tuple[int, int]], links: list[str]) -> None:
-    waiting = [start]
+def walk_folders(root: Path, look: Look, closed: Callable[[str, OSError], None]) -> None:
+    """Show `look` each folder below a root, by its relative path ("" for the root) and with what lies in it: what it
+    returns of that is walked too, in the order that `list_files` tells of. `closed` is told of what cannot be listed.
+    Raises OSError only where the root itself cannot be."""
+    seen = folders_around(root)
+    waiting, links = [""], list[str]()
     while waiting:
         folder = waiting.pop()
-        try:
-            status = (root / folder).stat()
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            entries = list(os.scandir(root / folder))
-        except OSError as error:
-            if not folder:
-                raise
-            # What vanished while we walked has been deleted; a folder that is there and closed to us is reported.
-            if not has_gone(root / folder):
-                listing.closed[folder] = f"the folder cannot be listed: {why_unread(error)}"
+        if (entries := _entries(root, folder, seen, closed)) is not None:
+            for entry in look(folder, entries):
+                (links if entry.is_symlink() else waiting).append(f"{folder}/{entry.name}" if folder else entry.name)
+        if not waiting:
+            waiting, links = sorted(links, reverse=True), []
+
+
+def _entries(
+    root: Path, folder: str, seen: set[tuple[int, int]], closed: Callable[[str, OSError], None]
+) -> list[os.DirEntry[str]] | None:
+    """What lies in a folder; None where it was seen, cannot be listed or is a warehouse."""
+    try:
+        status = (root / folder).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            return None
+        seen.add((status.st_dev, status.st_ino))
+        entries = list(os.scandir(root / folder))
+    except OSError as error:
+        if not folder:
+            raise
+        # What vanished while we walked has been deleted; a folder that is there and closed to us is reported.
+        if not has_gone(root / folder):
+            closed(folder, error)
+        return None
+    return None if folder and is_warehouse({entry.name for entry in entries}) else entries
+
+
+def _look(folder: str, entries: list[os.DirEntry[str]], globs: Globs, listing: Listing) -> list[os.DirEntry[str]]:
+    """Note the files of one folder; the folders in it that are to be walked."""
+    further = []
+    for entry in entries:
+        relative = f"{folder}/{entry.name}" if folder else entry.name
+        if globs.skips_name(entry.name):
             continue
-        if folder and is_warehouse({entry.name for entry in entries}):
-            continue
-        for entry in entries:
-            relative = f"{folder}/{entry.name}" if folder else entry.name
-            if globs.skips_name(entry.name):
-                continue
-            if not is_utf8(entry.name):
-                # No warehouse file can hold such a path: it is reported in an escaped form that no file has.
-                if globs.matches(relative) or is_folder(entry):
-                    shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
-                    listing.closed[shown] = "a name that is no UTF-8; rename it"
-            elif is_folder(entry):
-                if not globs.skips_folder(relative):
-                    (links if entry.is_symlink() else waiting).append(relative)
-            elif globs.matches(relative):
-                listing.files.append(relative)
-            elif globs.passes_over(relative):
-                listing.other.append(relative)
+        if not is_utf8(entry.name):
+            # No warehouse file can hold such a path: it is reported in an escaped form that no file has.
+            if globs.matches(relative) or is_folder(entry):
+                shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
+                listing.closed[shown] = "a name that is no UTF-8; rename it"
+        elif is_folder(entry):
+            if not globs.skips_folder(relative):
+                further.append(entry)
+        elif globs.matches(relative):
+            listing.files.append(relative)
+        elif globs.passes_over(relative):
+            listing.other.append(relative)
+    return further
 
 
 def folders_around(root: Path) -> set[tuple[int, int]]:

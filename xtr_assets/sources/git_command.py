@@ -1,8 +1,8 @@
 """The command `git`, so that nothing of a repository runs: no hook, no filter, no helper, no fetch by itself.
 
-A repository may come from anybody, and its config can name commands. Only `ls-tree` and `cat-file` look into one: they
-ask no hook, index, filter or pager. What could still start something, fetching objects that a partial clone lacks, is
-closed by GIT_ALLOW_PROTOCOL, which no config overrules.
+A repository may come from anybody, and its config can name commands. Only `ls-tree` and `cat-file` look into one, and
+`check-ignore` at its work tree: they ask no hook, filter or pager. What could still start something, fetching objects
+that a partial clone lacks, is closed by GIT_ALLOW_PROTOCOL, which no config overrules.
 """
 
 import os
@@ -46,11 +46,16 @@ def reading(git_dir: Path, *arguments: str) -> list[str]:
     return [git(), *_READING, "--no-pager", "--literal-pathspecs", f"--git-dir={git_dir}", *arguments]
 
 
+def looking(folder: Path, *arguments: str) -> list[str]:
+    """A command line about a work tree: the repository is that which the folder lies in."""
+    return [git(), *_READING, "--no-pager", "-C", str(folder), *arguments]
+
+
 def git() -> str:
     """The path of the command. ProviderError where it is not installed."""
     found = shutil.which("git")
     if found is None:
-        raise ProviderError(f"`kind: git` needs the command git, which is not on the PATH: {INSTALL}")
+        raise ProviderError(f"the command git is not on the PATH, which `kind: git` needs: {INSTALL}")
     return found
 
 

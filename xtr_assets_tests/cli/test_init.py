@@ -1,5 +1,7 @@
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from xtr_assets.cli import app
+from xtr_assets.cli.project_walk import walk_project
 from xtr_assets.cli.source_proposals import propose
 from xtr_assets.config import load_config
 from xtr_assets.core.types import Chunk
@@ -84,6 +87,102 @@ def test_what_tools_made_is_left_out_at_every_level(tmp_path: Path, above: str) 
     inside = f"{above}/" if above else ""
     assert held["code"].files == [f"{inside}mine.py"]
     assert held["documents"].files == [f"{inside}README.md"]
+
+
+def test_what_builders_and_package_managers_made_is_left_out(tmp_path: Path) -> None:
+    """Each by what tells it; a folder of the same name that a person made is read."""
+    tells = {
+        "rust/target": "Cargo.toml",
+        "java/target": "pom.xml",
+        "net/bin": "App.csproj",
+        "net/obj": "App.csproj",
+        "gradle/out": "build.gradle",
+        "go/vendor": "go.mod",
+        "php/vendor": "composer.json",
+        "ios/Pods": "Podfile",
+        "elixir/deps": "mix.exs",
+        "js/coverage": "package.json",
+        "bazel/bazel-out": "WORKSPACE",
+        "site/_site": "_config.yml",
+        "docs/_build": "",
+        "py/build": "",
+        "py/thing.egg-info": "",
+        "py/lib/site-packages": "",
+        "c/cmake-build-debug": "",
+        "mac/DerivedData": "",
+        "js/bower_components": "",
+        "old/.tox": "",
+        "js/.next": "",
+    }
+    for made, tell in tells.items():
+        (tmp_path / made).mkdir(parents=True)
+        (tmp_path / made / "theirs.md").write_text("# Theirs\n")
+        if tell:
+            (tmp_path / made).with_name(tell).write_text("")
+    for inside, text in (("any/CMakeCache.txt", ""), ("conda/conda-meta", ""), ("myenv/pyvenv.cfg", "")):
+        (tmp_path / inside).parent.mkdir()
+        (tmp_path / inside).write_text(text)
+        (tmp_path / inside).with_name("theirs.md").write_text("# Theirs\n")
+    for name, signature in (("tagged", "Signature: 8a477f597d28d172789f06886806bc55\n"), ("untagged", "a tag\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "CACHEDIR.TAG").write_text(signature)
+        (tmp_path / name / "a.md").write_text("# A\n")
+    mine = [
+        "bazel-notes/a.md",
+        "bin/a.md",
+        "obj/a.md",
+        "out/a.md",
+        "rust/src/target/a.md",
+        "target/a.md",
+        "vendor/a.md",
+    ]
+    for path in mine:
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text("# Mine\n")
+    assert run(app, ["init", str(tmp_path)]).exit_code == 0
+    listed = {source.name: open_source(source).listing().files for source in load_config(tmp_path / "xtr.yaml").sources}
+    assert sorted(path for path in listed["documents"] if path.endswith(".md")) == sorted([*mine, "untagged/a.md"])
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_what_git_ignores_is_left_out_and_said(tmp_path: Path) -> None:
+    """Folders and files, at every level, of a repository within another, but for what is tracked all the same; in a
+    folder that is ignored itself all is asked for."""
+    away = tmp_path / "away"
+    home = tmp_path / "home"
+    for path in (
+        "a/lib/x.md", "b/lib/x.md", "out/x.md", "gen[1]/x.md", "forced/kept.md", "forced/x.md", "notes/draft.md",
+        "notes/draft.o", "notes/a.md", "inner/skip/x.md", "inner/a.md", "only/x.log", "README.md", "-x.md", "skip/a.md",
+    ):  # fmt: skip
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_text("# A\n")
+    (away / "lib").mkdir(parents=True)
+    (away / "lib" / "a.md").write_text("# A\n")
+    (home / "shared").symlink_to(away)
+    (home / ".gitignore").write_text("lib/\nout/\ngen*/\nforced/\ndraft.*\n*.log\n-x.md\n")
+    (home / "inner" / ".gitignore").write_text("skip/\n")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    for folder in (home, home / "inner"):
+        subprocess.run([*git, "init", "-q"], cwd=folder, check=True)
+    subprocess.run([*git, "add", "-f", "forced/kept.md"], cwd=home, check=True)
+    result = run(app, ["init", str(home)])
+    listed = {source.name: open_source(source).listing().files for source in load_config(home / "xtr.yaml").sources}
+    assert listed["documents"] == [
+        "README.md", "forced/kept.md", "inner/a.md", "notes/a.md", "shared/lib/a.md", "skip/a.md",
+    ]  # fmt: skip
+    assert f"documents (text): {len(listed['documents'])} text files" in result.stderr
+    told = " ".join(result.stderr.split())
+    assert "left out, as git ignores it:" in told and "gen[[]1]/**" in told and "notes/draft.md" in told
+    assert "draft.o" not in told  # No source would take it.
+    assert [str(path.relative_to(home)) for path in walk_project(home / "out", {".md"}).files] == ["out/x.md"]
+
+
+def test_a_repository_without_the_command_git_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "a.md").write_text("# A\n")
+    monkeypatch.setenv("PATH", "")
+    told = " ".join(run(app, ["init", str(tmp_path)]).stderr.split())
+    assert "what git ignores was not left out: the command git is not on the PATH" in told
 
 
 def test_what_init_counts_is_what_the_sources_it_proposes_read(tmp_path: Path) -> None:

@@ -347,7 +347,7 @@ def test_what_is_not_installed_is_told_with_the_command(
         with pytest.raises(ProviderError, match=r"needs dulwich.*pip install 'xtr-assets\[git\]'"):
             opened(repository.path)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(ProviderError, match="needs the command git"):
+    with pytest.raises(ProviderError, match="git is not on the PATH, which `kind: git` needs"):
         opened(repository.path)
 
 
