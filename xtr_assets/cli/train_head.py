@@ -8,6 +8,7 @@ import typer
 
 from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, app
 from xtr_assets.cli.console import emit, say
+from xtr_assets.cli.orderly_end import orderly_end
 
 if TYPE_CHECKING:
     from xtr_assets.pipeline.heads.head_card import HeadCard
@@ -60,7 +61,7 @@ def train_head(
         device=device,
         any_licence=any_licence,
     )
-    with silence() if as_json else nullcontext():
+    with orderly_end(), silence() if as_json else nullcontext():
         made = make_head(plan)
     made.write(out)
     if as_json:

@@ -19,8 +19,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from xtr_assets.core.owned_folder import SERVED, owned_folder, use_folder
 from xtr_assets.server.host_process import end_on_hang_up
-from xtr_assets.server.pool_folder import pool_folder, use_folder
 from xtr_assets.server.runner import GRACE_SECONDS
 from xtr_assets.server.settings import ServerSettings
 from xtr_assets.telemetry import metrics
@@ -79,7 +79,7 @@ class WorkerPool:
     def run(self) -> int:
         """Serve; the exit code: 1 where no worker could be started. Raises OSError where the address is taken."""
         address = self._settings.address
-        with _listening(address.host, address.port) as listener, pool_folder() as folder, self._told_to_stop():
+        with _listening(address.host, address.port) as listener, owned_folder(SERVED) as folder, self._told_to_stop():
             self.port = listener.getsockname()[1]
             shared = SharedMetrics(folder, PARENT)
             try:

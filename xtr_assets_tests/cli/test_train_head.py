@@ -1,6 +1,10 @@
 """`train-head`: what it writes, and what it says to people and to programs."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +52,35 @@ def test_programs_get_the_card(project: Path) -> None:
     assert document["card"] == json.loads((out / CARD_FILE).read_text())
     assert document["card"]["sha256"] == head_sha256(out)
     assert document["card"]["seeds"] == [0, 1]
+
+
+STOPPED = """
+import os, signal, sys, tempfile
+from pathlib import Path
+from xtr_assets.cli import app
+from xtr_assets.pipeline.heads import head_run
+from xtr_assets_tests.head_project import head_project
+
+def stopped(*_):
+    print(*os.listdir(tempfile.gettempdir()), flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+folder = Path(sys.argv[1])
+with head_project(folder):
+    head_run._train = stopped
+    app(["train-head", str(folder / "out"), "--config", str(folder / "xtr.yaml"), "--dim", "8"])
+"""
+
+
+def test_a_training_that_is_stopped_ends_by_that_signal_and_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "xtr.yaml").write_text(CONFIG)
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", STOPPED, str(tmp_path)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert ended.returncode == -signal.SIGTERM and "Traceback" not in ended.stderr, ended.stderr
+    assert "xtr-head-" in ended.stdout  # There was one.
+    assert [*(tmp_path / "tmp").glob("xtr-*")] == [] and not (tmp_path / "out").exists()
 
 
 def test_what_cannot_be_trained_on_is_named(project: Path, tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from xtr_assets.pipeline.queries.question_log import QuestionLog
 from xtr_assets.server.runner import Address
 from xtr_assets.server.settings import KeptLog, ServerSettings
 from xtr_assets.server.worker_pool import WorkerPool
+from xtr_assets_tests.core.test_owned_folder import dead
 from xtr_assets_tests.fixtures import new_warehouse, publish_chunks
 from xtr_assets_tests.server.site import version
 from xtr_assets_tests.server.test_hot_swap import until
-from xtr_assets_tests.server.test_pool_folder import dead
 
 TOKENS = "anna 0123456789abcdef01\nbob 0123456789abcdef02\n"
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import process_time
 
 from xtr_assets.config import EncoderConfig, EncoderPair, MiniLmConfig, SourceConfig
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.files import write_atomic
+from xtr_assets.core.owned_folder import TRAINED, owned_folder
 from xtr_assets.core.training_pairs import Pair, asked
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.encoders.frozen_states import FrozenStates, StateReader
@@ -103,8 +103,8 @@ def make_head(plan: HeadPlan) -> Made:
     judged = [read_beir(folder, plan.max_judged) for folder in plan.judged]
     mined = _mined(plan)
     split = split_pairs(mined.pairs, reference_texts(plan.judged, plan.apart), plan.pairs, AMONG)
-    with TemporaryDirectory(prefix="xtr-head-") as folder:
-        frozen = _Frozen(plan, Path(folder))
+    with owned_folder(TRAINED) as folder:
+        frozen = _Frozen(plan, folder)
         questions, answers = frozen.pairs(split.train)
         owners = owners_of(split.train)
         met = PairWords.of(frozen.asked(split.train), [pair.answer for pair in split.train]).scores

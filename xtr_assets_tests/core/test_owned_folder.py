@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.server.pool_folder import IN_USE, pool_folder, remove_dead, use_folder
+from xtr_assets.core.owned_folder import IN_USE, SERVED, TRAINED, owned_folder, remove_dead, use_folder
 
 SERVER = """
 import sys
-from xtr_assets.server.pool_folder import pool_folder
-with pool_folder() as folder:
+from xtr_assets.core.owned_folder import SERVED, owned_folder
+with owned_folder(SERVED) as folder:
     (folder / "worker-1.json").write_text("{}")
     print(folder, flush=True)
     sys.stdin.read()
@@ -44,15 +44,15 @@ def test_a_server_that_was_killed_is_cleaned_up_after_by_the_next_and_not_before
     ) as server:
         assert server.stdout is not None
         folder = Path(server.stdout.readline().strip())
-        with pool_folder():
+        with owned_folder(SERVED):
             assert (folder / "worker-1.json").is_file()
         # One of its workers that is still answering.
         worker = use_folder(folder)
         server.send_signal(signal.SIGKILL)
         server.wait(30)
-    assert remove_dead(temporary) == [] and folder.is_dir()
+    assert remove_dead(temporary, SERVED) == [] and folder.is_dir()
     os.close(worker)
-    with pool_folder() as own:
+    with owned_folder(SERVED) as own:
         assert [*temporary.iterdir()] == [own]
     assert [*temporary.iterdir()] == []
 
@@ -92,11 +92,15 @@ def _other_name(parent: Path) -> Path:
     return dead(parent, "xtr-service")
 
 
-@pytest.mark.parametrize("plant", [_link, _inner_link, _unlocked_yet, _file, _other_name])
+def _other_kind(parent: Path) -> Path:
+    return dead(parent, f"{TRAINED}7-dead")
+
+
+@pytest.mark.parametrize("plant", [_link, _inner_link, _unlocked_yet, _file, _other_name, _other_kind])
 def test_what_is_no_dead_folder_of_ours_stays(temporary: Path, plant: Callable[[Path], Path]) -> None:
     there, gone = plant(temporary), dead(temporary)
     before = sorted(temporary.rglob("*"))
-    assert remove_dead(temporary) == [gone]
+    assert remove_dead(temporary, SERVED) == [gone]
     assert there.exists()
     assert sorted(temporary.rglob("*")) == [path for path in before if not path.is_relative_to(gone)]
 
@@ -105,14 +109,14 @@ def test_what_links_inside_point_at_stays(temporary: Path) -> None:
     (temporary / "papers").mkdir()
     (temporary / "papers" / "letter").touch()
     (dead(temporary) / "out").symlink_to(temporary / "papers")
-    assert len(remove_dead(temporary)) == 1
+    assert len(remove_dead(temporary, SERVED)) == 1
     assert (temporary / "papers" / "letter").exists()
 
 
 def test_folders_of_another_user_stay(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = dead(temporary)
     monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
-    assert remove_dead(temporary) == [] and folder.is_dir()
+    assert remove_dead(temporary, SERVED) == [] and folder.is_dir()
 
 
 def test_a_server_starts_where_nothing_can_be_removed(
@@ -122,7 +126,7 @@ def test_a_server_starts_where_nothing_can_be_removed(
         raise PermissionError("read-only")
 
     folder = dead(temporary)
-    monkeypatch.setattr("xtr_assets.server.pool_folder.shutil.rmtree", refused)
-    assert remove_dead(temporary) == [] and folder.is_dir()
-    assert f"{folder} of a server that died cannot be removed" in caplog.text
-    assert remove_dead(temporary / "none") == []
+    monkeypatch.setattr("xtr_assets.core.owned_folder.shutil.rmtree", refused)
+    assert remove_dead(temporary, SERVED) == [] and folder.is_dir()
+    assert f"{folder} of a process that died cannot be removed" in caplog.text
+    assert remove_dead(temporary / "none", SERVED) == []

@@ -1,8 +1,8 @@
-"""The folder in which the processes of one server tell each other what they know, and those of servers that died.
+"""Folders among the system's temporary files that go with the process that uses them, and those of ones that died.
 
 Whoever uses a folder holds a shared lock of a file in it, which the kernel drops with the process however it ends. So a
-folder whose lock nobody holds is that of a server that was killed: the next start removes it. The number in its name
-decides nothing: numbers of processes are given again, and another container has its own.
+folder whose lock nobody holds is that of a process that was killed: the next one of its kind removes it. The number in
+its name decides nothing: numbers of processes are given again, and another container has its own.
 """
 
 import fcntl
@@ -17,15 +17,16 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-PREFIX = "xtr-serve-"
+# In which the processes of one server tell each other what they know; and what `train-head` computes.
+SERVED, TRAINED = "xtr-serve-", "xtr-head-"
 IN_USE = "in-use"
 
 
 @contextmanager
-def pool_folder() -> Iterator[Path]:
-    """A new folder of this server's alone (0700), removed at its end. Those of dead servers are removed first."""
-    remove_dead(Path(tempfile.gettempdir()))
-    made = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+def owned_folder(prefix: str) -> Iterator[Path]:
+    """A new folder of this process's alone (0700), removed at its end. Those of dead ones are removed first."""
+    remove_dead(Path(tempfile.gettempdir()), prefix)
+    made = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-"))
     # Locked before it has its name: whoever sees the name sees the lock.
     begun = made / f".{IN_USE}"
     descriptor = os.open(begun, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -45,12 +46,12 @@ def use_folder(folder: Path) -> int:
     return descriptor
 
 
-def remove_dead(parent: Path) -> list[Path]:
-    """Remove the folders that servers of this user left behind in `parent`; those that were removed. Never raises: a
-    folder that stays costs a few kilobytes."""
+def remove_dead(parent: Path, prefix: str) -> list[Path]:
+    """Remove the folders of that kind that processes of this user left behind in `parent`; those that were removed.
+    Never raises: nothing waits for their room."""
     removed = []
     try:
-        found = [Path(entry.path) for entry in os.scandir(parent) if entry.name.startswith(PREFIX)]
+        found = [Path(entry.path) for entry in os.scandir(parent) if entry.name.startswith(prefix)]
     except OSError:
         return []
     for folder in sorted(found):
@@ -58,7 +59,7 @@ def remove_dead(parent: Path) -> list[Path]:
             if _removed(folder):
                 removed.append(folder)
         except OSError as error:
-            log.warning("%s of a server that died cannot be removed: %s", folder, error)
+            log.warning("%s of a process that died cannot be removed: %s", folder, error)
     return removed
 
 
@@ -75,7 +76,7 @@ def _removed(folder: Path) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder)
-        log.info("removed %s, which a server that was killed left behind", folder)
+        log.info("removed %s, which a process that was killed left behind", folder)
         return True
     except BlockingIOError:
         return False
