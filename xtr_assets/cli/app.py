@@ -14,6 +14,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
+from xtr_assets.cli.command_help import restore_help, say_what_is_meant
 from xtr_assets.cli.console import escaped
 from xtr_assets.core.errors import MAY_NOT, ConfigError, PublishRefused, XtrAssetsError
 
@@ -47,14 +48,34 @@ class Commands(TyperGroup):
     """Answers an error that was raised on purpose with one line, a refusal with one for each check, and an exit code in
     place of a traceback."""
 
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        restore_help(self)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        # As git and docker have it.
+        if args[0] == "help":
+            if len(args) == 1:
+                typer.echo(ctx.get_help())
+                raise typer.Exit
+            args = [*args[1:], "--help"]
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # `| head`: main ends as the shell's tools do.
+            raise
         except (XtrAssetsError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
             typer.secho(f"error: {escaped(error_line(error))}", fg="red", err=True)
             raise typer.Exit(WRONG_USE if isinstance(error, ConfigError) else FAILED) from error
+        except click.UsageError as error:
+            say_what_is_meant(error)
+            raise
         except (click.ClickException, click.exceptions.Exit, click.exceptions.Abort):
             raise
         except Exception as error:

@@ -29,7 +29,14 @@ SETTING: dict[str, Any] = {"show_default": False, "metavar": "N", "rich_help_pan
 
 @app.command(rich_help_panel=SEARCH)
 def search(
-    query: Annotated[str, typer.Argument(help="What is looked for, in plain words.", show_default=False)],
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="QUERY...",
+            help="What is looked for, in plain words; in quotes where the shell would take one for its own.",
+            show_default=False,
+        ),
+    ],
     k: Annotated[int, typer.Option("-k", "--k", help="How many hits.", min=1)] = 10,
     mode: Annotated[Mode, typer.Option(help="Which index answers; exact is the reference.")] = "hybrid",
     where: Annotated[
@@ -75,6 +82,7 @@ def search(
     from xtr_assets.core.search_options import SearchOptions
     from xtr_assets.search.request import Ask
 
+    query = " ".join(words)
     conditions = parse_where(where or [])
     try:
         # What cannot be asked is wrong use whatever the warehouse holds; columns are looked at when it is open.

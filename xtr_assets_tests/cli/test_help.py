@@ -5,7 +5,9 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import click
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -158,3 +160,46 @@ def test_a_search_imports_no_other_command_and_nothing_of_stores() -> None:
 def test_the_package_can_be_run_as_a_module() -> None:
     told = subprocess.run([sys.executable, "-m", "xtr_assets", "--version"], capture_output=True, text=True, check=True)
     assert told.stdout.startswith("xtr-assets 0.")
+
+
+def test_every_argument_of_every_command_says_what_it_is() -> None:
+    def commands(group: click.Command) -> Iterator[click.Command]:
+        for one in group.commands.values() if isinstance(group, click.Group) else ():
+            yield one
+            yield from commands(one)
+
+    found = [*commands(typer.main.get_command(app))]
+    assert len(found) > 30
+    silent = {
+        f"{one.name} {param.name}": one for one in found for param in one.params if not getattr(param, "help", None)
+    }
+    assert not silent
+    assert "The generation's number." in CliRunner().invoke(app, ["publish", "-h"]).stdout
+
+
+def test_words_too_many_are_told_with_what_helps() -> None:
+    for arguments, told in (
+        (["withdraw", "1", "--reason", "it", "is", "bad"], 'a text of several words goes in quotes: --reason "..."'),
+        (["rollback", "--reason", "it", "is", "bad"], 'a text of several words goes in quotes: --reason "..."'),
+        (["diff", "1", "2", "-q", "how", "do", "I"], 'a text of several words goes in quotes: --query "..."'),
+        (["build", "now"], "`build` takes options alone: `xtr-assets build -h`"),
+    ):
+        result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+        said = " ".join(result.stderr.replace("\u2502", " ").split())
+        assert result.exit_code == 2 and told in said, said
+
+
+def test_help_is_a_word_too() -> None:
+    assert CliRunner().invoke(app, ["help"]).stdout == CliRunner().invoke(app, ["--help"]).stdout
+    assert CliRunner().invoke(app, ["help", "search"]).stdout == CliRunner().invoke(app, ["search", "--help"]).stdout
+
+
+def test_a_pipe_that_closes_early_is_no_error_of_ours() -> None:
+    line = "import sys; sys.argv[1:] = ['search', '--help']; from xtr_assets.cli import main; main()"
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        done = subprocess.run(
+            [sys.executable, "-c", line], stdout=closed, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1 and done.stderr == ""

@@ -57,6 +57,11 @@ def test_a_search_that_cannot_be_is_wrong_use(run: Command, arguments: tuple[str
     assert (result.exit_code, result.stdout) == (2, "")
 
 
+def test_words_without_quotes_are_the_question(run: Command) -> None:
+    quoted = document(run, "search", "zebra stripes", "-k", "2")["hits"]
+    assert document(run, "search", "zebra", "-k", "2", "stripes")["hits"] == quoted
+
+
 def test_an_empty_query_finds_nothing(run: Command) -> None:
     assert document(run, "search", " ")["hits"] == []
 

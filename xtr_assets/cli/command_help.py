@@ -1,0 +1,42 @@
+"""What a command line says of itself: the help of arguments, and what was meant by words too many."""
+
+import inspect
+
+import click
+from typer.core import TyperArgument, TyperCommand
+from typer.models import ArgumentInfo
+
+# Options that take a text.
+TEXTS = ("--reason", "--query")
+EXTRA = "Got unexpected extra argument"
+
+
+def restore_help(command: click.Command) -> None:
+    """Give the arguments of a command, or of all of a group, the help that they were declared with: click since 8.5
+    takes it from them where typer is before 0.26 (dagster-dg-cli holds it back)."""
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            restore_help(one)
+        return
+    parameters = inspect.signature(command.callback).parameters if command.callback is not None else {}
+    for param in command.params:
+        told = parameters.get(str(param.name))
+        if isinstance(param, TyperArgument) and param.help is None and told is not None:
+            infos = getattr(told.annotation, "__metadata__", ())
+            param.help = next((info.help for info in infos if isinstance(info, ArgumentInfo)), None)
+
+
+def say_what_is_meant(error: click.UsageError) -> None:
+    """Add to what click says of words too many what helps: quotes around a text, or none of them."""
+    command = error.ctx.command if error.ctx is not None else None
+    extra = error.message.startswith(EXTRA)
+    if not isinstance(command, TyperCommand) or not (extra or isinstance(error, click.BadParameter)):
+        return
+    arguments = [one for one in command.params if isinstance(one, click.Argument)]
+    texts = [(one.opts[0], one.name or "") for one in command.params if isinstance(one, click.Option)]
+    given = [opt for opt, name in texts if opt in TEXTS and error.ctx is not None and error.ctx.params.get(name)]
+    said = error.message.removesuffix(".")
+    if given and (extra or getattr(error, "param", None) in arguments):
+        error.message = f'{said}; a text of several words goes in quotes: {given[0]} "..."'
+    elif extra and not arguments:
+        error.message = f"{said}; `{command.name}` takes options alone: `xtr-assets {command.name} -h`"
