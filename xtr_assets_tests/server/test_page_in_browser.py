@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 from xtr_assets.server.bearers import Bearers
-from xtr_assets_tests.fixtures import new_warehouse, publish_chunks
+from xtr_assets_tests.fixtures import make_chunk, new_warehouse, publish_chunks
 from xtr_assets_tests.server.hostile import ASTRAL, PATHS
 from xtr_assets_tests.server.site import served, version
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no browser is driven here")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -291,3 +291,32 @@ def test_two_generations_stand_side_by_side(tmp_path: Path, seen: Seen) -> None:
         assert "other=1" in page.url and "rank" in first
         page.reload()
         seen.wait(".list", 2)
+
+
+def test_joiners_of_scripts_and_pictures_are_shown_as_what_they_join(tmp_path: Path, seen: Seen) -> None:
+    """And each leg, one that this page does not know too, has a bar that is seen; a word as long as a page is cut."""
+
+    def more_legs(route: "Route") -> None:
+        answer = route.fetch().json()
+        for hit in answer["hits"]:
+            hit["explanation"]["spaces"] |= dict.fromkeys(("called", "later"), hit["explanation"]["spaces"]["dense"])
+        route.fulfill(json=answer)
+
+    told = (
+        "zebra \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \U0001f468\U0001f3fb\u200d\U0001f469 a\u200db \u200c."
+    )
+    new_warehouse(tmp_path / "w", [make_chunk("zebra.py", "zebra", told), make_chunk("b.py", "b", "horse")])
+    page = seen.page
+    with served({"docs": tmp_path / "w"}) as url:
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        page.route("**/v1/search", more_legs)
+        page.goto(f"{url}/?q=zebra+{'x' * 900}")
+        page.wait_for_selector(".hit")
+        shown = page.locator(".hit", has_text="zebra.py").locator(".text").inner_text()
+        joined = told.replace("a\u200db \u200c.", "a\u27e8U+200D\u27e9b \u27e8U+200C\u27e9.")
+        assert shown.strip() == joined
+        legs = page.locator(".hit", has_text="zebra.py").locator(".legs li")
+        inks = legs.locator("rect").evaluate_all("all => all.map(one => getComputedStyle(one).stroke)")
+        assert len(set(inks)) == len(inks) == legs.count() > 3 and not {"none", "rgb(0, 0, 0)"} & set(inks)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.locator(".words button").last.bounding_box()["height"] < 50  # type: ignore[index]

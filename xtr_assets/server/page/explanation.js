@@ -63,12 +63,13 @@ export function legs({ explanation }) {
     const listed = space.listed === null ? "" : `, retrieved at ${space.listed}`;
     const sum = gave === null ? "" : ` gave ${gave < 0 ? "−" : "+"}${Math.abs(gave).toFixed(2)}`;
     return el("li", {}, gave === null ? null : bar(name, gave, most),
-      `${name} ${space.score.toFixed(3)}${sum}, rank ${space.rank} of ${explanation.candidates}${listed}`);
+      el("span", {}, `${name} ${space.score.toFixed(3)}${sum}, rank ${space.rank} of ${explanation.candidates}${listed}`));
   }));
 }
 
 function bar(name, gave, most) {
   const width = Math.max(1, (Math.abs(gave) / most) * BAR);
+  const ink = `var(--${name}, var(--sixth))`;
   return svg("svg", { width: BAR, height: 9, "aria-hidden": "true" },
-    svg("rect", { width, height: 9, rx: 2, fill: gave < 0 ? "none" : `var(--${name})`, stroke: `var(--${name})` }));
+    svg("rect", { width, height: 9, rx: 2, fill: gave < 0 ? "none" : ink, stroke: ink }));
 }

@@ -5,23 +5,38 @@ import { syntaxRuns } from "./syntax.js";
 
 // What turns the order of letters around, or shows as nothing, in a text that somebody else wrote.
 const HIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g;
+// Of these, what joins pictures into one and letters of scripts that join or part by it, as Persian does, is a text's own.
+const JOINERS = "\u200c\u200d";
+const PICTURES = [/\p{Extended_Pictographic}(?:\ufe0f|\p{Emoji_Modifier})?$/u, /^\p{Extended_Pictographic}/u];
+const SCRIPTS = "Arabic Syriac Mandaic Nko Mongolian Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam " +
+  "Sinhala Khmer Myanmar";
+const JOINED = `[${SCRIPTS.split(" ").map((script) => `\\p{Script=${script}}`).join("")}\\p{M}]`;
+const LETTERS = [new RegExp(`${JOINED}$`, "u"), new RegExp(`^${JOINED}`, "u")];
 // Characters and lines of a hit that are shown at once, and at most: a line may have a million.
 const SHOWN = 1200;
 const LINES = 16;
 const MOST = 100_000;
 
-/** Text as nodes. */
-export function shown(text) {
+/** Text as nodes; the part of it from one place to another, in UTF-16 units. */
+export function shown(text, from = 0, to = text.length) {
   const nodes = [];
-  let at = 0;
-  for (const found of text.matchAll(HIDDEN)) {
-    nodes.push(text.slice(at, found.index));
+  let at = from;
+  for (const found of text.slice(from, to).matchAll(HIDDEN)) {
+    const place = from + found.index;
+    if (JOINERS.includes(found[0]) && joins(text, place)) continue;
+    nodes.push(text.slice(at, place));
     const code = found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
     nodes.push(el("span", { class: "ctl" }, `⟨U+${code}⟩`));
-    at = found.index + 1;
+    at = place + 1;
   }
-  nodes.push(text.slice(at).replaceAll("\r", ""));
+  nodes.push(text.slice(at, to).replaceAll("\r", ""));
   return nodes.filter((node) => node !== "");
+}
+
+/** Whether what stands on both sides of a joiner is what it is for. */
+function joins(text, place) {
+  const before = text.slice(Math.max(0, place - 4), place), after = text.slice(place + 1, place + 3);
+  return [PICTURES, LETTERS].some(([left, right]) => left.test(before) && right.test(after));
 }
 
 /** Places in characters as places in UTF-16 units, which JavaScript counts. */
@@ -79,7 +94,7 @@ export function textElement(text, path, marks, [start, end]) {
   for (let i = 0; i + 1 < places.length; i += 1) {
     const [from, to] = [places[i], places[i + 1]];
     while (run < runs.length && runs[run][1] <= from) run += 1;
-    let nodes = shown(text.slice(from, to));
+    let nodes = shown(text, from, to);
     if (run < runs.length && runs[run][0] <= from) nodes = [el("span", { class: runs[run][2] }, nodes)];
     const met = inside.filter((mark) => mark.start <= from && mark.end >= to);
     if (met.length) {
