@@ -17,6 +17,8 @@ from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
 
 GENERATION_HEADER = "Xtr-Generation"
+# The release of a server, in every answer.
+VERSION_HEADER = "Xtr-Version"
 # Of an answer that is no answer of ours, as much as tells which proxy or server it was.
 SHOWN = 200
 

@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from importlib.metadata import version
 from time import perf_counter
 from typing import Any
 
 from starlette.responses import Response
 
+from xtr_assets.client.wire import VERSION_HEADER
 from xtr_assets.core.errors import Unauthorized
 from xtr_assets.server.answers import encoded
 from xtr_assets.server.bearers import Bearers
@@ -44,7 +46,11 @@ ROUTES = (
     "/metrics",
     AGENTS,
 )
-HEADERS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+HEADERS = [
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (VERSION_HEADER.lower().encode(), version("xtr-assets").encode()),
+]
 
 
 def shortcut(method: str, path: str, app: Asgi, others: Asgi) -> Asgi:

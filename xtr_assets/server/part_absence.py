@@ -12,7 +12,10 @@ from xtr_assets.server.problem import Problem, refused
 
 
 def down(error: PartDown) -> Problem:
-    """503 that names the part."""
+    """503 that names the part, and what helps where a server of it is of another release."""
+    if error.outdated:
+        told = f"part {error.part} cannot answer this front: a server of it {error.outdated}"
+        return Problem(503, GenerationError.__name__, told, later())
     return Problem(503, GenerationError.__name__, f"part {error.part} does not answer on any server", later())
 
 

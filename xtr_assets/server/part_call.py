@@ -4,17 +4,22 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import httpx
 import orjson
 
 from xtr_assets.client.destination import Destination
-from xtr_assets.client.wire import GENERATION_HEADER, document_of
+from xtr_assets.client.wire import GENERATION_HEADER, VERSION_HEADER, document_of
 from xtr_assets.core.errors import InvalidInput, XtrAssetsError
 
 # What a server says that has not the generation, or not this one of its number; 503 is one that has no room.
 ABSENT = (404, 409, 410)
+# And one that has not the route, the method or a field of the body.
+UNKNOWN = (400, 404, 405)
+# Of what a server calls its release.
+SHOWN = 30
 
 
 class PartAbsent(Exception):
@@ -26,10 +31,11 @@ class PartAbsent(Exception):
 
 
 class PartDown(Exception):
-    """No server of the part answered."""
+    """No server of the part answered. outdated : where one is of another release and does not know what it was asked,
+    which of the two that is."""
 
-    def __init__(self, part: str, told: Sequence[str]) -> None:
-        self.part = part
+    def __init__(self, part: str, told: Sequence[str], outdated: str = "") -> None:
+        self.part, self.outdated = part, outdated
         super().__init__(f"part {part}: {'; '.join(told)}")
 
 
@@ -70,10 +76,13 @@ class PartServers:
         running: set[asyncio.Task[dict[str, Any]]] = set()
         down: list[str] = []
         absent: list[str] = []
+        outdated = ""
         try:
             while True:
                 if waiting:
                     running.add(asyncio.create_task(self._send(waiting.pop(0), request)))
+                elif not running and outdated:
+                    raise PartDown(part, [*down, *absent], outdated)
                 elif not running:
                     raise PartAbsent(part, "; ".join(absent)) if absent else PartDown(part, down)
                 done, running = await asyncio.wait(
@@ -84,6 +93,9 @@ class PartServers:
                         return one.result()
                     except _Absent as error:
                         absent.append(str(error))
+                    except _Outdated as error:
+                        outdated = error.release
+                        down.append(str(error))
                     except _Down as error:
                         down.append(str(error))
         finally:
@@ -118,14 +130,26 @@ class PartServers:
                 )
         except httpx.HTTPError as error:
             raise _Down(f"{where.url} does not answer ({type(error).__name__})") from error
-        if answer.status_code in ABSENT:
-            raise _Absent(f"{where.url} answers {answer.status_code}")
         try:
             return document_of(answer)
-        except InvalidInput:
-            raise
         except XtrAssetsError as error:
+            # One that lacks the generation says so; one that lacks the route calls the request wrong.
+            wrong, told = isinstance(error, InvalidInput), f"{where.url} answers {answer.status_code} ({error})"
+            if wrong and answer.status_code in UNKNOWN and (release := _other_release(answer)):
+                raise _Outdated(told, release) from error
+            if answer.status_code in ABSENT:
+                raise _Absent(told) from error
+            if wrong:
+                raise
             raise _Down(f"{where.url} answers {answer.status_code} ({error})") from error
+
+
+def _other_release(answer: httpx.Response) -> str:
+    """Where the server is of another release than this one, of which; else ""."""
+    own, other = version("xtr-assets"), answer.headers.get(VERSION_HEADER)
+    if other is None:
+        return f"is of a release before this front's ({own}): update it"
+    return "" if other == own else f"is of release {other[:SHOWN]!r}, this front of {own!r}: update the older of them"
 
 
 class _Absent(Exception):
@@ -134,6 +158,14 @@ class _Absent(Exception):
 
 class _Down(Exception):
     """One server did not answer."""
+
+
+class _Outdated(_Down):
+    """One server does not know what it was asked, and is of another release."""
+
+    def __init__(self, told: str, release: str) -> None:
+        self.release = release
+        super().__init__(f"{told}; it {release}")
 
 
 async def together(asked: Mapping[str, Awaitable[dict[str, Any]]]) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -499,3 +500,40 @@ def test_a_slow_replica_is_hedged_by_the_next(parts: PartSet) -> None:
         assert site.doors["a1"].came and site.doors["a2"].came
 
     tried(parts, act, hedge=0.05)
+
+
+@pytest.mark.parametrize(
+    ("release", "told"),
+    [
+        (None, "a server of it is of a release before this front's ("),
+        ("0.0.7", "a server of it is of release '0.0.7', this front of '"),
+        ("own", "does not hold the generation"),
+    ],
+)
+def test_a_part_of_another_release_that_does_not_know_what_it_is_asked_is_named(
+    parts: PartSet, release: str | None, told: str
+) -> None:
+    """Its routes of parts are taken away, as in a release before they were; of this release it is none of that."""
+
+    async def act(site: Site) -> None:
+        sent = site.client.send
+
+        async def send(request: httpx.Request, **more: Any) -> httpx.Response:
+            if not request.url.host.startswith("a"):
+                return await sent(request, **more)
+            answer = await sent(
+                httpx.Request("GET", f"{request.url.scheme}://{request.url.host}/v1/none", headers=request.headers),
+                **more,
+            )
+            assert answer.status_code == 404 and answer.headers["xtr-version"] == version("xtr-assets")
+            del answer.headers["xtr-version"]
+            if release is not None:
+                answer.headers["xtr-version"] = version("xtr-assets") if release == "own" else release
+            return answer
+
+        site.client.send = send  # type: ignore[method-assign]
+        for answer in (await site.ask("zebra"), await site.web.get("/v1/chunks", params={"ids": "1"})):
+            assert answer.status_code == 503 and "part a " in answer.text and told in answer.text, answer.text
+            assert ("update" in answer.text) == (release != "own")
+
+    tried(parts, act)
