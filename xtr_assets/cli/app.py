@@ -14,7 +14,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
-from xtr_assets.cli.command_help import restore_help, say_what_is_meant
+from xtr_assets.cli.command_help import restore_help, what_is_meant
 from xtr_assets.cli.console import escaped
 from xtr_assets.core.errors import MAY_NOT, ConfigError, PublishRefused, XtrAssetsError
 
@@ -74,8 +74,7 @@ class Commands(TyperGroup):
             typer.secho(f"error: {escaped(error_line(error))}", fg="red", err=True)
             raise typer.Exit(WRONG_USE if isinstance(error, ConfigError) else FAILED) from error
         except click.UsageError as error:
-            say_what_is_meant(error)
-            raise
+            raise what_is_meant(error) from error
         except (click.ClickException, click.exceptions.Exit, click.exceptions.Abort):
             raise
         except Exception as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from xtr_assets.cli.app import FAILED
-from xtr_assets.cli.console import emit, note, say
+from xtr_assets.cli.console import emit, literal, note, say
 from xtr_assets.cli.locate import HOME_VARIABLE, dagster_home, shown
 from xtr_assets.core.errors import StorageError
 
@@ -64,7 +64,7 @@ def run_in(
     home, written = dagster_home([home_folder, here, *here.parents], home_folder)
     os.environ[HOME_VARIABLE] = str(home)
     if written and not quiet:
-        say(f"wrote {shown(home / 'dagster.yaml')}: this folder is the Dagster instance now")
+        say(f"wrote {literal(shown(home / 'dagster.yaml'))}: this folder is the Dagster instance now")
     from xtr_assets.sources.asset_reader import has_assets, lending
     from xtr_assets.telemetry import progress
 
@@ -153,7 +153,7 @@ def _report(result: "BuildResult", seconds: float) -> None:
     for shard, done in result.shards.items():
         counts = ", ".join(f"{done[what]:,} {what}" for what in ("added", "changed", "deleted") if done.get(what))
         # The reason may count files ("1 added, 1 deleted"): what is counted here are chunks.
-        say(f"  {shard}: {f'chunks {counts}' if counts else 'no chunk changed'} ({done['reason']})")
+        say(f"  {literal(shard)}: {f'chunks {counts}' if counts else 'no chunk changed'} ({done['reason']})")
     for sentence in result.intake.sentences():
         note(f"  {sentence}")
     for source in result.accepted:
@@ -168,7 +168,7 @@ def _report(result: "BuildResult", seconds: float) -> None:
         if check.blocking and check.remedy:
             say(f"    {escape(check.remedy)}")
     if result.built is None:
-        say(f"[green]{result.reason}[/green] ({seconds:.1f} s)")
+        say(f"[green]{literal(result.reason)}[/green] ({seconds:.1f} s)")
     elif result.published:
         say(f"[green]published[/green] generation {result.built}: {result.live_rows:,} chunks in {seconds:.1f} s")
     else:

@@ -26,17 +26,24 @@ def restore_help(command: click.Command) -> None:
             param.help = next((info.help for info in infos if isinstance(info, ArgumentInfo)), None)
 
 
-def say_what_is_meant(error: click.UsageError) -> None:
-    """Add to what click says of words too many what helps: quotes around a text, or none of them."""
+def what_is_meant(error: click.UsageError) -> click.UsageError:
+    """The same, with what helps where words are too many: quotes around a text, or none of them."""
     command = error.ctx.command if error.ctx is not None else None
     extra = error.message.startswith(EXTRA)
-    if not isinstance(command, TyperCommand) or not (extra or isinstance(error, click.BadParameter)):
-        return
+    if (
+        error.ctx is None
+        or not isinstance(command, TyperCommand)
+        or not (extra or isinstance(error, click.BadParameter))
+    ):
+        return error
     arguments = [one for one in command.params if isinstance(one, click.Argument)]
-    texts = [(one.opts[0], one.name or "") for one in command.params if isinstance(one, click.Option)]
-    given = [opt for opt, name in texts if opt in TEXTS and error.ctx is not None and error.ctx.params.get(name)]
-    said = error.message.removesuffix(".")
+    texts = [one for one in command.params if isinstance(one, click.Option) and one.opts[0] in TEXTS]
+    given = [one.opts[0] for one in texts if error.ctx.params.get(one.name or "")]
+    said = error.format_message().removesuffix(".")
     if given and (extra or getattr(error, "param", None) in arguments):
-        error.message = f'{said}; a text of several words goes in quotes: {given[0]} "..."'
-    elif extra and not arguments:
-        error.message = f"{said}; `{command.name}` takes options alone: `xtr-assets {command.name} -h`"
+        return click.UsageError(f'{said}; a text of several words goes in quotes: {given[0]} "..."', error.ctx)
+    if extra and not arguments:
+        return click.UsageError(
+            f"{said}; `{command.name}` takes options alone: `xtr-assets {command.name} -h`", error.ctx
+        )
+    return error

@@ -78,8 +78,15 @@ def _escape(letter: str) -> str:
 
 
 def say(message: str) -> None:
-    """One line to people; rich markup allowed."""
+    """One line to people; rich markup allowed: names, paths and texts of anybody go through `literal`."""
     console().print(message, highlight=False, soft_wrap=True)
+
+
+def literal(text: str) -> str:
+    """A text as markup that shows it as it is: `app/[id]/page.tsx` has a tag in it otherwise, which is swallowed."""
+    from rich.markup import escape
+
+    return escape(text)
 
 
 def note(message: str) -> None:
@@ -95,7 +102,14 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    titled = None if title is None else Text(title)
+    made = Table(
+        title=titled,
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+    )
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:

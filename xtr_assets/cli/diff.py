@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtr_assets.cli.app import LIFE, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.console import console, emit, plain, say, table
+from xtr_assets.cli.console import console, emit, literal, plain, say, table
 from xtr_assets.cli.locate import find_place, open_searchable
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ def diff(
     if log:
         _show_log(found)
     for one in answers:
-        say(f"[bold]{one.query}[/bold]: {one.overlap:.0%} of the first {len(one.before)} stay")
+        say(f"[bold]{literal(one.query)}[/bold]: {one.overlap:.0%} of the first {len(one.before)} stay")
         for sign, hits in (("[red]-[/red]", one.lost), ("[green]+[/green]", one.gained)):
             for hit in hits:
-                say(f"  {sign} {hit.path} {hit.symbol}")
+                say(f"  {sign} {literal(hit.path)} {literal(hit.symbol)}")
 
 
 def _shadows(

@@ -75,7 +75,7 @@ def evaluate(
         _show_moves(f"{MAIN_LEG} wins against {rival}", wins)
         _show_moves(f"{MAIN_LEG} loses against {rival}", losses)
     if not document_bm25.available():
-        say("BM25 over documents is left out: it needs the extra `evaluate` (`pip install 'xtr-assets[evaluate]'`)")
+        note("BM25 over documents is left out: it needs the extra `evaluate` (`pip install 'xtr-assets[evaluate]'`)")
 
 
 def _judged(place: Place, folder: Path | None, log: Path | None, generation: "Generation") -> "JudgedQueries":

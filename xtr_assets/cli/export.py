@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.console import emit, say, size
+from xtr_assets.cli.console import emit, literal, say, size
 from xtr_assets.cli.locate import asked_generation, find_place, open_warehouse, part_set, shown
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def export(
     if as_json:
         emit({"generation": number, "path": str(path), "bytes": found.bytes()})
     else:
-        say(f"[green]exported[/green] generation {number} ({size(found.bytes())}) to {shown(path)}; there it serves")
+        where = literal(shown(path))
+        say(f"[green]exported[/green] generation {number} ({size(found.bytes())}) to {where}; there it serves")
 
 
 def _set(parts: "PartSet", number: int | None, path: Path, as_json: bool) -> None:
@@ -45,4 +46,5 @@ def _set(parts: "PartSet", number: int | None, path: Path, as_json: bool) -> Non
     if as_json:
         emit({"move": found.number, "path": str(path), "bytes": found.bytes()})
     else:
-        say(f"[green]exported[/green] move {found.number} ({size(found.bytes())}) to {shown(path)}; there it serves")
+        where = literal(shown(path))
+        say(f"[green]exported[/green] move {found.number} ({size(found.bytes())}) to {where}; there it serves")

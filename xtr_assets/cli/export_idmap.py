@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.console import emit, say
+from xtr_assets.cli.console import emit, literal, say
 from xtr_assets.cli.locate import asked_generation, find_place, open_warehouse, shown
 
 
@@ -29,4 +29,5 @@ def export_idmap(
     if as_json:
         emit({"generation": found.number, "path": str(path), "rows": rows, "live_rows": found.live_rows})
     else:
-        say(f"[green]exported[/green] the ID map of generation {found.number} ({rows:,} rows) to {shown(path)}")
+        where = literal(shown(path))
+        say(f"[green]exported[/green] the ID map of generation {found.number} ({rows:,} rows) to {where}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.console import console, emit, say, size, table
+from xtr_assets.cli.console import console, emit, literal, say, size, table
 from xtr_assets.cli.locate import find_place, open_warehouse, part_configs, part_set
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ def _store(store: str, keep: int, grace: float, dry_run: bool, as_json: bool) ->
 
 def _show_store(report: "StoreReport", dry_run: bool) -> None:
     done = "would remove" if dry_run else "removed"
-    kept = ", ".join(map(str, report.kept))
-    say(f"{done} {report.objects:,} objects, {size(report.bytes)}, of {report.store}; generations {kept} stay")
+    kept, store = ", ".join(map(str, report.kept)), literal(str(report.store))
+    say(f"{done} {report.objects:,} objects, {size(report.bytes)}, of {store}; generations {kept} stay")
     if report.leased:
         say(f"generations {', '.join(map(str, report.leased))} stay because they are read, or were lately")
     if report.named:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from xtr_assets.cli.console import console, escaped, one_line, say, table
+from xtr_assets.cli.console import console, escaped, literal, one_line, say, table
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -31,7 +31,7 @@ def show_hits(
     from xtr_assets.cli.met_words import asked_terms
 
     if not hits:
-        say(f"no hit for {query!r} ({footing})")
+        say(f"no hit for {literal(repr(query))} ({footing})")
         return
     found = table(query, ("", "score", "place", "text"), (), right=("", "score"))
     found.columns[2].overflow = "fold"

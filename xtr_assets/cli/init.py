@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtr_assets.cli.app import FAILED, START, app
-from xtr_assets.cli.console import say
+from xtr_assets.cli.console import literal, say
 from xtr_assets.cli.locate import HOME_FILE, shown, template
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def init(
 
     there = [name for name in FILES if (directory / name).exists()]
     if there and not force:
-        names = ", ".join(there)
-        say(f"[red]error:[/red] {names} in {shown(directory)} already; --force overwrites; nothing was written")
+        names, where = ", ".join(there), literal(shown(directory))
+        say(f"[red]error:[/red] {names} in {where} already; --force overwrites; nothing was written")
         raise typer.Exit(FAILED)
     if not directory.is_dir() and not create:
         say(f"[red]error:[/red] there is no folder {escape(shown(directory))}; --create makes it; nothing was written")
@@ -86,7 +86,7 @@ def init(
     parse_config(texts["xtr.yaml"], directory)
     for name, text in texts.items():
         write_atomic(directory / name, text.encode())
-    say(f"[green]wrote[/green] {', '.join(FILES)} in {shown(directory.resolve())}")
+    say(f"[green]wrote[/green] {', '.join(FILES)} in {literal(shown(directory.resolve()))}")
     for proposal in proposals:
         say(f"  source [bold]{proposal.fields['name']}[/bold] ({proposal.fields['kind']}): {escape(proposal.seen)}")
     if found.queries:
@@ -96,7 +96,7 @@ def init(
     if found.unread:
         say(f"  [yellow]note[/yellow] no source reads {escape(_counted(found.unread))}")
     step = "" if directory.resolve() == Path.cwd() else f"cd {shown(directory)} && "
-    say(f'next: look at xtr.yaml, then `{step}xtr-assets build` and `xtr-assets search "..."`')
+    say(f'next: look at xtr.yaml, then `{literal(step)}xtr-assets build` and `xtr-assets search "..."`')
 
 
 def index_name(directory: Path) -> str:

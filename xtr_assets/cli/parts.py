@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtr_assets.cli.app import LIFE, JsonOption, app
-from xtr_assets.cli.console import console, emit, say, table
+from xtr_assets.cli.console import console, emit, literal, say, table
 from xtr_assets.cli.pointer import tell_move
 from xtr_assets.core.part_places import MOST_CHUNKS
 
@@ -36,14 +36,14 @@ def init(
     """Make an empty set."""
     from xtr_assets.storage.parts.part_set import PartSet
 
-    say(f"[green]made[/green] the set {PartSet.create(folder, most_chunks=most_chunks).root}")
+    say(f"[green]made[/green] the set {literal(str(PartSet.create(folder, most_chunks=most_chunks).root))}")
 
 
 @parts.command()
 def add(folder: SetArgument, part: PartArgument) -> None:
     """Make an empty part, or take in the warehouse that lies at parts/PART."""
     made = _open(folder).add(part)
-    say(f"[green]added[/green] part {part}: build it at {made.root}, then `xtr-assets parts publish`")
+    say(f"[green]added[/green] part {part}: build it at {literal(str(made.root))}, then `xtr-assets parts publish`")
 
 
 @parts.command()

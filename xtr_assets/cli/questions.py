@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from xtr_assets.cli.app import SEARCH, ConfigOption, JsonOption, app
-from xtr_assets.cli.console import console, emit, note, plain, say, table
+from xtr_assets.cli.console import console, emit, literal, note, plain, say, table
 from xtr_assets.cli.locate import shown
 
 KEPT_ELSEWHERE = (
@@ -32,14 +32,15 @@ def questions(
         if as_json:
             emit({"deleted_bytes": gone})
             return
-        say(f"{gone:,} bytes of {shown(log.files[1])} are deleted")
+        say(f"{gone:,} bytes of {literal(shown(log.files[1]))} are deleted")
         note(KEPT_ELSEWHERE)
         return
     found = log.read()
     if as_json:
         emit({"questions": [{**asdict(one), "where": one.filter} for one in found]})
         return
-    say(f"{sum(one.times for one in found):,} questions, {len(found):,} different ones, in {shown(log.files[1])}")
+    where = literal(shown(log.files[1]))
+    say(f"{sum(one.times for one in found):,} questions, {len(found):,} different ones, in {where}")
     if found:
         lines = [(str(one.times), one.at, one.mode, plain(one.text), plain(one.where)) for one in found[:most]]
         console().print(table(None, ("times", "last asked", "mode", "question", "filter"), lines, right=("times",)))

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from xtr_assets.cli.app import SEARCH, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.console import console, emit, note, pairs, say, size, table
+from xtr_assets.cli.console import console, emit, literal, note, pairs, say, size, table
 from xtr_assets.cli.documents import bytes_document, check_document, shard_document
 from xtr_assets.cli.locate import find_place, open_warehouse, part_configs, part_set
 from xtr_assets.cli.parts import show_parts
@@ -103,7 +103,8 @@ def show_status(document: dict[str, Any]) -> None:
         note(document["unnoted_move"])
     if document["generation"] is None:
         draft = f"; draft {document['draft']} is open" if document["draft"] else ""
-        say(f"nothing is published in {document['warehouse']} yet{draft}; `xtr-assets build` makes and publishes one")
+        where = literal(document["warehouse"])
+        say(f"nothing is published in {where} yet{draft}; `xtr-assets build` makes and publishes one")
         console().print(table("this machine", ("", ""), _machine_facts(document["serves"])))
         _show_intake(document)
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, app
-from xtr_assets.cli.console import emit, say
+from xtr_assets.cli.console import emit, literal, say
 from xtr_assets.cli.orderly_end import orderly_end
 
 if TYPE_CHECKING:
@@ -83,4 +83,5 @@ def _show(out: Path, card: "HeadCard") -> None:
             rows.append((one["set"], where, *means, interval))
     console().print(table("nDCG@10", ("set", "late interaction", "dense", "head now", "trained", "gain"), rows))
     say(f"{sum(card.pairs.values())} pairs, {card.cpu_seconds:.0f} CPU s; {card.verdict}")
-    say(f"head and card are in {out}; `encoder: {{head: {out}}}` in xtr.yaml builds with it")
+    where = literal(str(out))
+    say(f"head and card are in {where}; `encoder: {{head: {where}}}` in xtr.yaml builds with it")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from xtr_assets.cli.app import FAILED, SEARCH, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.console import emit, note, say, size
+from xtr_assets.cli.console import emit, literal, note, say, size
 from xtr_assets.cli.locate import find_place, open_warehouse, part_set, shown
 from xtr_assets.core.errors import MAY_NOT, UnreadableFile
 
@@ -28,7 +28,8 @@ def verify(
         problems = [{"path": p.path, "expected": p.expected, "found": p.found} for p in report.problems]
         emit({"ok": report.ok, "files": report.files, "bytes": report.bytes, "problems": problems})
     elif report.ok:
-        say(f"[green]verified[/green] {report.files:,} files, {size(report.bytes)} in {shown(place.warehouse)}")
+        where = literal(shown(place.warehouse))
+        say(f"[green]verified[/green] {report.files:,} files, {size(report.bytes)} in {where}")
     elif not report.problems:
         note(
             f"nothing was verified: no generation is in {shown(place.warehouse)} yet; `xtr-assets build` or `pull` "

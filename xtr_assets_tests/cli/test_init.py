@@ -349,3 +349,12 @@ def test_documents_are_proposed_as_text(tmp_path: Path) -> None:
     assert (source.fields["kind"], source.fields["include"]) == ("text", ["**/*.html", "**/*.docx", "**/*.pdf"])
     assert found.unread == {".odt": 1}
     assert not found.notes
+
+
+def test_a_folder_with_brackets_is_shown_as_it_is_called(tmp_path: Path) -> None:
+    folder = tmp_path / "[id]" / "[bold]"
+    folder.mkdir(parents=True)
+    (folder / "a.md").write_text("# A\n")
+    for arguments, told in (((), f"in {folder}"), ((), f"{folder} already"), (("--force",), f"cd {folder} &&")):
+        said = run(app, ["init", str(folder), *arguments]).stderr
+        assert told in said.replace("\n", ""), said

@@ -62,6 +62,13 @@ def test_words_without_quotes_are_the_question(run: Command) -> None:
     assert document(run, "search", "zebra", "-k", "2", "stripes")["hits"] == quoted
 
 
+def test_brackets_in_a_question_are_shown_as_they_are(run: Command) -> None:
+    """rich takes `[int]` for a tag, shows nothing of it, and ends at `[/]`."""
+    for query in ("zebra list[int] [/]", "zebra [bold]"):
+        assert query in run("search", query).stderr
+        assert repr(query) in run("search", query, "--where", "path=nowhere").stderr
+
+
 def test_an_empty_query_finds_nothing(run: Command) -> None:
     assert document(run, "search", " ")["hits"] == []
 
