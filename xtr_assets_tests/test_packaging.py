@@ -115,6 +115,15 @@ def test_what_make_installs_exists() -> None:
     assert (ROOT / "LICENSE").read_text().lstrip().startswith("Apache License")
 
 
+def test_the_licences_of_what_the_extensions_hold_are_packaged() -> None:
+    """nanobind and its hash map are compiled into every wheel: both ask for their notice beside the binary."""
+    packaged = [path for pattern in PROJECT["license-files"] for path in sorted(ROOT.glob(pattern))]
+    assert [path.name for path in packaged] == ["LICENSE", "nanobind.txt", "robin-map.txt"]
+    assert all("Copyright (c)" in path.read_text("utf-8") for path in packaged[1:])
+    used = set(re.findall(r"find_package\((\w+)", (ROOT / "native" / "CMakeLists.txt").read_text("utf-8")))
+    assert used <= {"Python", "Python3", "nanobind", "Threads"}, "its licence belongs into native/licenses"
+
+
 def test_the_files_that_the_package_reads_are_packaged() -> None:
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["scikit-build"]["wheel"]
     assert wheel == {"packages": ["xtr_assets"]}

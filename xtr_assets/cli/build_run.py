@@ -148,7 +148,7 @@ def _report(result: "BuildResult", seconds: float) -> None:
     """What a build came to, in a few lines."""
     from rich.markup import escape
 
-    from xtr_assets.storage.refusal import force_line
+    from xtr_assets.storage.refusal import force_line, unmade_line
 
     for shard, done in result.shards.items():
         counts = ", ".join(f"{done[what]:,} {what}" for what in ("added", "changed", "deleted") if done.get(what))
@@ -173,4 +173,5 @@ def _report(result: "BuildResult", seconds: float) -> None:
         say(f"[green]published[/green] generation {result.built}: {result.live_rows:,} chunks in {seconds:.1f} s")
     else:
         serves = "nothing serves yet" if result.generation is None else f"generation {result.generation} serves on"
-        say(f"[red]refused[/red] generation {result.built}: {serves}; {escape(force_line(result.built))}")
+        helps = unmade_line(result.unmade) if result.unmade else force_line(result.built)
+        say(f"[red]refused[/red] generation {result.built}: {serves}; {escape(helps)}")

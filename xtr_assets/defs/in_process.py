@@ -19,6 +19,7 @@ from xtr_assets.pipeline.plan.compaction_due import compaction_due
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, refused_for_training, wanted, wanted_kind
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.refusal import remedy, sentence
+from xtr_assets.storage.requirement import unmade
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import span
@@ -57,7 +58,8 @@ class BuildResult:
     generation : the number that serves now, None where none does. built : the number of the draft that was begun, None
     where nothing had to be. published : whether `built` serves. reason : why something, or nothing, was built.
     shards : what was ingested, by shard: why, and the chunks added, changed and deleted. intake : what the sources hold
-    that was left out or could not be read. accepted : sources whose shrink somebody accepted. refused : the build
+    that was left out or could not be read. accepted : sources whose shrink somebody accepted. unmade : what no
+    step has made of a draft that a check refused before: it cannot be forced. refused : the build
     before this one in the same call, where a retrain followed it. seconds : by step.
     """
 
@@ -71,6 +73,7 @@ class BuildResult:
     intake: Intake = field(default_factory=Intake)
     accepted: tuple[str, ...] = ()
     failed: tuple[FailedCheck, ...] = ()
+    unmade: tuple[str, ...] = ()
     refused: RefusedBuild | None = None
     costs: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -255,6 +258,7 @@ class _Build:
             reason=reason,
             live_rows=draft.live_rows,
             failed=checks,
+            unmade=() if draft.state == "published" else tuple(unmade(draft.manifest, draft.manifest.required)),
             costs=dict(draft.manifest.notes.get(COSTS_NOTE, {})),
             shards=self.shards,
             retired=self.retired,

@@ -17,7 +17,7 @@ from xtr_assets.storage.lock import now
 from xtr_assets.storage.manifest import Manifest, RequiredCheck
 from xtr_assets.storage.refusal import not_published, was_taken_back
 from xtr_assets.storage.remembrance import content_of, content_or_none, known_contents, refusal_of
-from xtr_assets.storage.requirement import demands, unmet
+from xtr_assets.storage.requirement import demands, unmade, unmet
 from xtr_assets.storage.scrub import own_files, verify_once
 from xtr_assets.storage.seal import is_sealed, read_manifest, refuse_altered, restore_seals, seal_text, sealed_sha256
 from xtr_assets.storage.stored_json import sha256_bytes
@@ -41,7 +41,8 @@ def publish(
     Refused: an unknown number; a file or manifest that fails verification; what was rolled back or withdrawn, under
     whatever number, without an `again_reason`; and, unless it served here before, a generation that lacks a passing
     record, for exactly its bytes, of a check that it was begun with or that is `required`. Only that can be forced.
-    Reasons are kept. `notes` are sealed beside the draft's own; what is sealed already keeps those that it has.
+    Reasons are kept. What lacks an index that the checks are about is not: the build stopped before it was made.
+    `notes` are sealed beside the draft's own; what is sealed already keeps those that it has.
     """
     for reason, word in ((force_reason, "force"), (again_reason, "again")):
         check_reason(reason, word)
@@ -62,9 +63,10 @@ def publish(
         ) from problems[0]
     forced = None
     if not _served(layout, number):
-        found = unmet(manifest, demands(manifest, required))
-        if found and force_reason is None:
-            raise PublishRefused(not_published(number, found))
+        demanded = demands(manifest, required)
+        found, lacking = unmet(manifest, demanded), unmade(manifest, demanded)
+        if found and (force_reason is None or lacking):
+            raise PublishRefused(not_published(number, found, lacking))
         forced = force_reason if found else None
     if not is_sealed(layout, number):
         seal(layout, manifest, forced, notes or {})

@@ -71,15 +71,21 @@ def _recall(record: CheckRecord, threshold: float, details: dict[str, Any]) -> s
     return f"{what} is {shown}, surely {surely} {value}; {asked} is asked"
 
 
-def not_published(number: int, found: Sequence[Unmet]) -> str:
-    """The refusal of a generation whose checks do not let it serve."""
+def not_published(number: int, found: Sequence[Unmet], lacking: Sequence[str] = ()) -> str:
+    """The refusal of a generation whose checks do not let it serve; `lacking` is what no step has made of it."""
     lines = [f"generation {number} is not published:"]
     for one in found:
         name = f"{one.name}: " if one.name else ""
         lines.append(f"  {name}{one.problem if one.record is None else sentence(one.record)}")
         if one.record is not None and (advice := remedy(one.record)):
             lines.append(f"    {advice}")
-    return "\n".join([*lines, f"build again once that is repaired, or {force_line(number)}"])
+    helps = unmade_line(lacking) if lacking else force_line(number)
+    return "\n".join([*lines, f"build again once that is repaired{'; ' if lacking else ', or '}{helps}"])
+
+
+def unmade_line(lacking: Sequence[str]) -> str:
+    """Why nobody publishes past a check that stopped a build."""
+    return f"it stopped there, without {', '.join(lacking)}: there is nothing to search, and it cannot be forced"
 
 
 def force_line(number: int) -> str:

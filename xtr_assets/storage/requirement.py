@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.storage.draft import EVERY_FILE, subject_digest
+from xtr_assets.storage.draft import EVERY_FILE, LEXICAL_INDEX, TOKEN_INDEX, subject_digest
+from xtr_assets.storage.id_map import ID_MAP_NAME
 from xtr_assets.storage.manifest import CheckRecord, Manifest, RequiredCheck
+
+# Files and folders of a generation that a search reads.
+SEARCHED = (ID_MAP_NAME, "dense.faiss", TOKEN_INDEX, LEXICAL_INDEX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,15 @@ def unmet(manifest: Manifest, required: Sequence[RequiredCheck]) -> list[Unmet]:
         for key in sorted(set(manifest.profile) - covered)
     ]
     return list({(one.name, one.problem): one for one in found}.values())
+
+
+def unmade(manifest: Manifest, required: Sequence[RequiredCheck]) -> list[str]:
+    """What of an index the required checks are about, and the generation has not: the step that makes it never ran, as
+    where a check stopped the build before. No word lets that serve: there is nothing to search."""
+    asked = {name for demand in required for name in demand.subject}
+    own = f"generations/{manifest.number}/"
+    files = [key.removeprefix(own) for key in manifest.files]
+    return [name for name in SEARCHED if name in asked and not any(_within(file, name) for file in files)]
 
 
 def _unmet(manifest: Manifest, demand: RequiredCheck) -> Unmet | None:

@@ -115,6 +115,13 @@ def test_an_emptied_source_is_refused_until_somebody_accepts_it_with_who_and_why
     refused = change("build")
     assert refused.exit_code == 1
     assert "quarantine: 1 file or record of 1 file cannot be used: broken.py:1 (unparsable)" in refused.output
+    # A check before the indexes stopped it: there is nothing to search, whatever somebody says.
+    why = "without id_map.parquet, dense.faiss, xtr, lexical: there is nothing to search, and it cannot be forced"
+    assert f"refused generation 2: generation 1 serves on; it stopped there, {why}" in refused.stderr
+    assert "--force" not in refused.stderr
+    forced = change("publish", "2", "--force", "--reason", "it is meant")
+    assert forced.exit_code == 1 and "--accept-shrink tools" in forced.stderr and why in forced.stderr
+    assert serves(change) == 1 and hits(change, "zebra stripes giraffe")
     unknown = change("build", "--accept-shrink", "tool")
     assert unknown.exit_code == 2 and "no source is called 'tool'; the configuration has guide, tools" in unknown.output
     accepted = change("build", "--accept-shrink", "tools", "--reason", "moved away")

@@ -53,3 +53,13 @@ def test_damage_to_what_does_not_serve_is_not_this_jobs_business(project: Projec
     assert project.build().published
     (project.warehouse.layout.generation(1) / "dense.faiss").write_bytes(b"")
     assert job(project, "verify").success
+
+
+def test_a_pointer_that_is_gone_is_not_taken_for_a_warehouse_without_one(project: Project) -> None:
+    (project.warehouse.root / "PUBLISHED").unlink()
+    result = job(project, "verify", raise_on_error=False)
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert failure.step_failure_data.error is not None
+    assert "nothing serves, and that is not how it was left" in failure.step_failure_data.error.message
+    assert "PUBLISHED" in failure.step_failure_data.error.message
