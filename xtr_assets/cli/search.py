@@ -29,7 +29,7 @@ SETTING: dict[str, Any] = {"show_default": False, "metavar": "N", "rich_help_pan
 
 @app.command(rich_help_panel=SEARCH)
 def search(
-    words: Annotated[
+    query: Annotated[
         list[str],
         typer.Argument(
             metavar="QUERY...",
@@ -82,7 +82,7 @@ def search(
     from xtr_assets.core.search_options import SearchOptions
     from xtr_assets.search.request import Ask
 
-    query = " ".join(words)
+    asked = " ".join(query)
     conditions = parse_where(where or [])
     try:
         # What cannot be asked is wrong use whatever the warehouse holds; columns are looked at when it is open.
@@ -103,7 +103,7 @@ def search(
         started = perf_counter()
         try:
             hits = searcher.search(
-                query, k, mode, conditions,
+                asked, k, mode, conditions,
                 nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore,
                 syntax=syntax, collapse=collapse, explain=explain,
             )  # fmt: skip
@@ -114,7 +114,7 @@ def search(
             emit(hits_document(searcher.generation, mode, took_ms, hits))
         else:
             footing = f"generation {searcher.generation}, {mode}, {took_ms:.1f} ms"
-            show_hits(query, hits, footing, config=place.config)
+            show_hits(asked, hits, footing, config=place.config)
     if open_rank is None:
         return
     if open_rank > len(hits):
