@@ -458,3 +458,29 @@ struct Row<let n: Int> {
     assert {"Door", "Door.open", "Door.deinit", "Door.shut", "Row", "Row.first"} <= set(symbols)
     lines = text.split("\n")
     assert all(one.text == "\n".join(lines[one.start_line - 1 : one.end_line]) for one in chunks)
+
+
+MATLAB = """\
+function [x, iters] = solve(A, b, tol)
+% SOLVE  Solve a linear system by conjugate gradients.
+x = zeros(size(b));  r = b - A*x';  iters = 0;
+while norm(r) > tol
+    iters = iters + 1;
+end
+end
+
+classdef Point < handle
+    methods
+        function d = dist(obj, other), d = sqrt((obj.x - other.x)^2); end
+    end
+end
+"""
+
+
+def test_matlab_in_files_that_are_called_as_those_of_objective_c_loses_names_and_no_line() -> None:
+    for longest in (2000, 120):
+        found = chunks(MATLAB, ".m", longest)
+        assert {(one.kind, one.symbol) for one in found} <= {("module", "<module>"), ("text", "")}
+        said = " ".join(" ".join(one.text for one in found).split())
+        assert all(word in said for word in MATLAB.split()) and max(len(one.text) for one in found) <= longest
+    assert ".mli" not in LANGUAGES
