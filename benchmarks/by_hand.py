@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import xtr_assets as xa
-from xtr_assets.core.types import Mode
+from xtr_assets.search.ranker import Mode
 
 DEEP = 100
 # Question, file, symbols of which any answers; several files apart by a bar.
@@ -82,7 +82,7 @@ def main() -> None:
     ranks = []
     with xa.open(given.warehouse) as searcher:
         for question, told in QUESTIONS:
-            hits = searcher.search(question, k=DEEP, mode=mode, collapse="symbol").hits
+            hits = searcher.search(question, k=DEEP, mode=mode, collapse="symbol")
             found = [rank for rank, hit in enumerate(hits, 1) if answers(hit.path, hit.symbol, told)]
             ranks.append(found[0] if found else DEEP + 1)
             first = f"{hits[0].path} {hits[0].symbol}" if ranks[-1] > 1 else ""
