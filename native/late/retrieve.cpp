@@ -15,8 +15,9 @@ namespace {
 constexpr int kListLines = 8;
 // Rows that lists met lie apart: where the centroids of one so many ahead begin is on its way.
 constexpr std::size_t kBeginsAhead = 12;
-// Of so many times the rows that are kept by their centroids, bounds are worth working out.
-constexpr std::int64_t kWorthBounds = 2;
+// Of so many times the rows that are kept by their centroids, bounds are worth working out: of fewer, which lie in the
+// caches, that takes as long as to look at all of them.
+constexpr std::int64_t kWorthBounds = 8;
 // Likely tokens lie apart: so many of them, or 8 KB, are on their way while one is multiplied.
 constexpr std::size_t kTokensAhead = 64;
 
@@ -299,32 +300,36 @@ void Searcher::keep_by_centroids(const Levels& levels, std::int64_t limit, std::
     by_centroids<Number>(levels, chosen, ranked);
     return keep_best(ranked, limit);
   }
-  const auto last = static_cast<std::ptrdiff_t>(limit - 1);
-  std::vector<double> values(ranked.size());
-  std::transform(ranked.begin(), ranked.end(), values.begin(), [](const Ranked& one) { return one.score; });
-  std::nth_element(values.begin(), values.begin() + last, values.end(), std::greater<>());
-  const double gained = values[last];
+  // The `limit`-th best of some values, which are whole numbers.
+  std::vector<std::int32_t> values;
+  const auto limit_th = [&](const std::vector<std::size_t>& places) {
+    values.clear();
+    for (const std::size_t i : places) values.push_back(static_cast<std::int32_t>(ranked[i].score));
+    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(limit - 1), values.end(),
+                     std::greater<>());
+    return values[static_cast<std::size_t>(limit - 1)];
+  };
+  const std::int32_t gained = limit_th(chosen);
   std::vector<std::size_t> others;
-  const auto split = std::stable_partition(chosen.begin(), chosen.end(),
-                                           [&](std::size_t i) { return ranked[i].score >= gained; });
-  others.assign(split, chosen.end());
-  chosen.erase(split, chosen.end());
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < ranked.size(); ++i) {
+    if (ranked[i].score >= gained) {
+      chosen[most++] = i;
+    } else {
+      others.push_back(i);
+    }
+  }
+  chosen.resize(most);
   by_centroids<Number>(levels, chosen, ranked);
-  values.resize(chosen.size());
-  std::transform(chosen.begin(), chosen.end(), values.begin(), [&](std::size_t i) { return ranked[i].score; });
-  std::nth_element(values.begin(), values.begin() + last, values.end(), std::greater<>());
-  const double reached = values[last];
+  const std::int32_t reached = limit_th(chosen);
   others.erase(std::remove_if(others.begin(), others.end(),
                               [&](std::size_t i) { return ranked[i].score + floors < reached; }),
                others.end());
   by_centroids<Number>(levels, others, ranked);
-  // In the order of rows, as they came.
-  chosen.insert(chosen.end(), others.begin(), others.end());
-  std::sort(chosen.begin(), chosen.end());
-  std::vector<Ranked> looked;
-  looked.reserve(chosen.size());
-  for (const std::size_t i : chosen) looked.push_back(ranked[i]);
-  ranked = std::move(looked);
+  std::vector<std::size_t> looked(chosen.size() + others.size());
+  std::merge(chosen.begin(), chosen.end(), others.begin(), others.end(), looked.begin());
+  for (std::size_t i = 0; i < looked.size(); ++i) ranked[i] = ranked[looked[i]];
+  ranked.resize(looked.size());
   keep_best(ranked, limit);
 }
 
