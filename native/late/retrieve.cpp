@@ -15,9 +15,9 @@ namespace {
 constexpr int kListLines = 8;
 // Rows that lists met lie apart: where the centroids of one so many ahead begin is on its way.
 constexpr std::size_t kBeginsAhead = 12;
-// Of so many times the rows that are kept by their centroids, bounds are worth working out: of fewer, which lie in the
-// caches, that takes as long as to look at all of them.
-constexpr std::int64_t kWorthBounds = 8;
+// Of so many times the rows that are kept by their centroids, bounds are worth working out: those that lists meet in
+// 100,000 rows. Of fewer, which lie in the caches, that takes as long as to look at all of them.
+constexpr std::int64_t kWorthBounds = 16;
 // Likely tokens lie apart: so many of them, or 8 KB, are on their way while one is multiplied.
 constexpr std::size_t kTokensAhead = 64;
 
