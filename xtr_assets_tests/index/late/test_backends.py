@@ -112,7 +112,7 @@ def test_rows_that_lists_met_and_cannot_be_among_the_best_are_left_out_and_no_ot
     for number, query_tokens in enumerate(corpus.queries):
         # Of few tokens lists say nearly all of a row, of many little.
         query = make_query(model, query_tokens[: 1 + number % 6])
-        for nprobe, k_prime, limit, allowed in ((2, 1 << 31, 5, None), (6, 1 << 31, 9, some), (5, 40, 7, None)):
+        for nprobe, k_prime, limit, allowed in ((2, 1 << 31, 2, None), (9, 1 << 31, 4, some), (9, 40, 3, None)):
             depths = Depths(nprobe, k_prime, 400, limit, 0)
             expected = reference.retrieve(query, depths, allowed)
             kept.add(expected.touched > 16 * limit)
