@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <limits>
+#include <numeric>
 
 #include "late/packing.hpp"
 #include "late/probing.hpp"
@@ -11,6 +13,11 @@ namespace {
 
 // 16 documents a line of memory; half of the lists are shorter than this.
 constexpr int kListLines = 8;
+// Rows that lists met lie apart: where the centroids of one so many ahead begin is on its way.
+constexpr std::size_t kBeginsAhead = 12;
+// Of so many times the rows that are kept by their centroids, bounds are worth working out: those that lists meet in
+// 100,000 rows. Of fewer, which lie in the caches, that takes as long as to look at all of them.
+constexpr std::int64_t kWorthBounds = 16;
 // Likely tokens lie apart: so many of them, or 8 KB, are on their way while one is multiplied.
 constexpr std::size_t kTokensAhead = 64;
 
@@ -96,28 +103,24 @@ __attribute__((noinline)) std::size_t gain(Cell* cells, const std::int32_t* docu
   return touched_count;
 }
 
-// What the touched rows gained, in their order, as own.gains; returns the largest. Cells are left as between queries:
-// they are far apart, and looked at once.
+// What the touched rows gained, in their order, as own.gains; returns the largest.
 __attribute__((noinline)) std::int32_t collect(Scratch& own) {
   constexpr std::size_t kAhead = 16;
   if (own.gains.size() < own.touched.size()) own.gains.resize(own.touched.size());
-  Cell* cells = own.cells.data();
+  const Cell* cells = own.cells.data();
   const std::int32_t* touched = own.touched.data();
   std::int32_t* gains = own.gains.data();
   const std::size_t count = own.touched_count;
   std::int32_t top = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    if (i + kAhead < count) __builtin_prefetch(cells + touched[i + kAhead], 1);
-    Cell& cell = cells[touched[i]];
-    gains[i] = cell.gain;
-    top = std::max(top, cell.gain);
-    cell = Cell{};
+    if (i + kAhead < count) __builtin_prefetch(cells + touched[i + kAhead]);
+    gains[i] = cells[touched[i]].gain;
+    top = std::max(top, gains[i]);
   }
-  own.touched_count = 0;
   return top;
 }
 
-// The rows of most gain, ascending; equal gains by ascending row.
+// The rows of most gain, ascending, each with its gain; of equal gains the lowest rows.
 __attribute__((noinline)) std::vector<Ranked> best_met(Scratch& own, std::int64_t limit) {
   const std::size_t count = own.touched_count;
   const std::int32_t top = collect(own);
@@ -156,7 +159,8 @@ __attribute__((noinline)) std::vector<Ranked> best_met(Scratch& own, std::int64_
   }
   for (std::size_t word = 0; word < kept.size(); ++word) {
     for (std::uint64_t bits = kept[word]; bits; bits &= bits - 1) {
-      ranked.push_back({0, static_cast<std::int64_t>(word * 64) + __builtin_ctzll(bits), 0});
+      const auto row = static_cast<std::int64_t>(word * 64) + __builtin_ctzll(bits);
+      ranked.push_back({static_cast<double>(own.cells[row].gain), row, 0});
     }
     kept[word] = 0;
   }
@@ -188,7 +192,7 @@ void keep_best(std::vector<Ranked>& ranked, std::int64_t limit) {
 }
 
 std::vector<Ranked> Searcher::met_rows(const Query& query, const Plan& plan, const std::uint8_t* allowed,
-                                       const Probes& probes, Candidates& found) const {
+                                       const Probes& probes, Candidates& found, std::int32_t& floors) const {
   Scratch& own = scratch();
   const Restore restore{own};
   if (own.cells.size() < static_cast<std::size_t>(end_row_)) own.cells.resize(end_row_);
@@ -221,6 +225,7 @@ std::vector<Ranked> Searcher::met_rows(const Query& query, const Plan& plan, con
         if (counted >= plan.k_prime) floor = std::max<std::int32_t>(floor, levels[i]);
       }
     }
+    floors += floor;
     for (int i = 0; i < probes.width; ++i) {
       for (const Segment& segment : segments_) {
         // Lists lie apart: the next one's first lines are on their way while this one is read.
@@ -250,29 +255,82 @@ std::vector<Ranked> Searcher::allowed_rows(const std::uint8_t* allowed) const {
 }
 
 template <typename Number>
-void Searcher::by_centroids(const Levels& levels, std::vector<Ranked>& ranked) const {
+void Searcher::by_centroids(const Levels& levels, const std::vector<std::size_t>& chosen,
+                            std::vector<Ranked>& ranked) const {
   std::vector<std::uint8_t>& best = scratch().best;
   const auto stride = static_cast<std::size_t>(levels.stride);
   if (best.size() < ranked.size() * stride) best.resize(ranked.size() * stride);
-  for (std::size_t i = 0; i < ranked.size(); ++i) {
-    if (i + 4 < ranked.size()) {
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    if (i + kBeginsAhead < chosen.size()) {
+      const std::int64_t row = ranked[chosen[i + kBeginsAhead]].row;
+      const Segment& later = *segment_of(row);
+      __builtin_prefetch(later.offsets + (row - later.base_row));
+    }
+    if (i + 4 < chosen.size()) {
       // Some documents ahead: where their centroids begin takes two looks at memory.
-      const Segment& next = *segment_of(ranked[i + 4].row);
-      const std::int64_t position = ranked[i + 4].row - next.base_row;
+      const std::int64_t row = ranked[chosen[i + 4]].row;
+      const Segment& next = *segment_of(row);
+      const std::int64_t position = row - next.base_row;
       const Number* from = next.numbers.as<Number>() + next.offsets[position];
       const std::int64_t count = std::min<std::int64_t>(next.offsets[position + 1] - next.offsets[position], 256);
       for (std::int64_t line = 0; line < count; line += 64 / sizeof(Number)) __builtin_prefetch(from + line);
     }
-    const Segment& segment = *segment_of(ranked[i].row);
-    const std::int64_t position = ranked[i].row - segment.base_row, start = segment.offsets[position];
-    std::uint8_t* own = best.data() + i * stride;
+    Ranked& one = ranked[chosen[i]];
+    const Segment& segment = *segment_of(one.row);
+    const std::int64_t position = one.row - segment.base_row, start = segment.offsets[position];
+    one.slot = chosen[i];
+    std::uint8_t* own = best.data() + one.slot * stride;
     const auto count = static_cast<int>(segment.offsets[position + 1] - start);
     kernels_.by<Number>().interact(levels, segment.numbers.as<Number>() + start, count, own);
     std::int32_t sum = 0;
     for (std::size_t t = 0; t < stride; ++t) sum += own[t];
-    ranked[i].score = sum;
-    ranked[i].slot = i;
+    one.score = sum;
   }
+}
+
+// The `limit` rows whose centroids reach the highest levels. Rows that lists met come with their gain: where a list met a
+// row, what its centroids reach of that token is the list's level, elsewhere no more than the floor. So the gain and all
+// floors are a bound of the sum, and rows whose bound is below the sums of `limit` others are not looked at.
+template <typename Number>
+void Searcher::keep_by_centroids(const Levels& levels, std::int64_t limit, std::int32_t floors,
+                                 std::vector<Ranked>& ranked) const {
+  std::vector<std::size_t> chosen(ranked.size());
+  std::iota(chosen.begin(), chosen.end(), std::size_t{0});
+  if (floors < 0 || limit < 1 || static_cast<std::int64_t>(ranked.size()) < kWorthBounds * limit) {
+    by_centroids<Number>(levels, chosen, ranked);
+    return keep_best(ranked, limit);
+  }
+  // The `limit`-th best of some values, which are whole numbers.
+  std::vector<std::int32_t> values;
+  const auto limit_th = [&](const std::vector<std::size_t>& places) {
+    values.clear();
+    for (const std::size_t i : places) values.push_back(static_cast<std::int32_t>(ranked[i].score));
+    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(limit - 1), values.end(),
+                     std::greater<>());
+    return values[static_cast<std::size_t>(limit - 1)];
+  };
+  const std::int32_t gained = limit_th(chosen);
+  std::vector<std::size_t> others;
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < ranked.size(); ++i) {
+    if (ranked[i].score >= gained) {
+      chosen[most++] = i;
+    } else {
+      others.push_back(i);
+    }
+  }
+  chosen.resize(most);
+  by_centroids<Number>(levels, chosen, ranked);
+  const std::int32_t reached = limit_th(chosen);
+  others.erase(std::remove_if(others.begin(), others.end(),
+                              [&](std::size_t i) { return ranked[i].score + floors < reached; }),
+               others.end());
+  by_centroids<Number>(levels, others, ranked);
+  std::vector<std::size_t> looked(chosen.size() + others.size());
+  std::merge(chosen.begin(), chosen.end(), others.begin(), others.end(), looked.begin());
+  for (std::size_t i = 0; i < looked.size(); ++i) ranked[i] = ranked[looked[i]];
+  ranked.resize(looked.size());
+  keep_best(ranked, limit);
 }
 
 template <typename Number>
@@ -334,11 +392,14 @@ Candidates Searcher::retrieve(const Query& query, const Plan& plan, const std::u
   std::vector<std::uint8_t>& data = scratch().levels;
   const Probes probes = probe(model_, query, plan.nprobe, kernels_, data);
   const Levels levels{data.data(), level_stride(query.tokens), static_cast<std::uint32_t>(model_.count - 1)};
-  std::vector<Ranked> ranked = plan.nprobe ? met_rows(query, plan, allowed, probes, found) : allowed_rows(allowed);
+  // What no list that was read can give a row, summed over the tokens; unknown where none is read.
+  std::int32_t floors = plan.nprobe ? 0 : -1;
+  std::vector<Ranked> ranked =
+      plan.nprobe ? met_rows(query, plan, allowed, probes, found, floors) : allowed_rows(allowed);
   if (!plan.nprobe) found.touched = static_cast<std::int64_t>(ranked.size());
   found.seconds[0] = watch.lap();
-  wide_ ? by_centroids<std::uint32_t>(levels, ranked) : by_centroids<std::uint16_t>(levels, ranked);
-  keep_best(ranked, plan.limit);
+  wide_ ? keep_by_centroids<std::uint32_t>(levels, plan.limit, floors, ranked)
+        : keep_by_centroids<std::uint16_t>(levels, plan.limit, floors, ranked);
   found.seconds[1] = watch.lap();
   if (plan.keep) {
     wide_ ? by_tokens<std::uint32_t>(query, levels, plan.margin, ranked)

@@ -139,10 +139,13 @@ class Searcher {
   void raise(const PackedQuery& coarse, const PackedQuery* fine, const Segment& segment, const Some& some,
              float* best) const;
   std::vector<Ranked> met_rows(const Query& query, const Plan& plan, const std::uint8_t* allowed, const Probes& probes,
-                               Candidates& found) const;
+                               Candidates& found, std::int32_t& floors) const;
   std::vector<Ranked> allowed_rows(const std::uint8_t* allowed) const;
   template <typename Number>
-  void by_centroids(const Levels& levels, std::vector<Ranked>& ranked) const;
+  void by_centroids(const Levels& levels, const std::vector<std::size_t>& chosen, std::vector<Ranked>& ranked) const;
+  template <typename Number>
+  void keep_by_centroids(const Levels& levels, std::int64_t limit, std::int32_t floors,
+                         std::vector<Ranked>& ranked) const;
   template <typename Number>
   void by_tokens(const Query& query, const Levels& levels, int margin, std::vector<Ranked>& ranked) const;
 

@@ -106,7 +106,13 @@ def called_terms(path: str, symbol: str) -> frozenset[str]:
     >>> {"asyncio", "task", "cancel", "task.cancel"} < called_terms("asyncio/tasks.py", "Task.cancel")
     True
     """
-    return frozenset(_terms(path, document=True) + _terms(symbol, document=True))
+    return _path_terms(path).union(_terms(symbol, document=True))
+
+
+# All chunks of a file share its path.
+@lru_cache(maxsize=1 << 10)
+def _path_terms(path: str) -> frozenset[str]:
+    return frozenset(_terms(path, document=True))
 
 
 def needed_terms(text: str) -> list[tuple[str, ...]]:

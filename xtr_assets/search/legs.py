@@ -186,6 +186,9 @@ class Legs:
         asked = np.flatnonzero((scores["lexical"] > 0) & ~np.isnan(scores[NAME]))
         whole, found = sum(rarity.values()), np.full(len(rows), np.nan, np.float32)
         for place, own in zip(asked.tolist(), self.called(rows[asked]), strict=True):
+            # Most say none.
+            if own.isdisjoint(rarity):
+                continue
             if said := sum(weight for term, weight in rarity.items() if term in own):
                 found[place] = said / whole
         return {} if np.isnan(found).all() else {CALLED: found}

@@ -224,16 +224,9 @@ def _within(name: str, folder: str) -> bool:
     return name == folder or name.startswith(f"{folder}/")
 
 
-def _is_row_data(name: str) -> bool:
-    # What the rows are; whatever else is derived from them is covered where it is the subject.
-    parts = name.split("/")
-    return parts[0] == "segments" and parts[2].startswith(ROW_FILES)
-
-
-def _is_postings(name: str, subject: Sequence[str]) -> bool:
-    parts = name.split("/")
-    kinds = tuple(kind for index, kind in POSTINGS.items() if index in subject)
-    return parts[0] == "segments" and parts[2].startswith(kinds)
+def _in_segments(files: Mapping[str, Any], kinds: tuple[str, ...]) -> list[str]:
+    """Files of segments whose name, or whose folder's name, begins with one of these."""
+    return [key for key in files if key.startswith("segments/") and key.split("/", 2)[2].startswith(kinds)]
 
 
 def subject_digest(manifest: Manifest, subject: Sequence[str], profile_keys: Sequence[str]) -> str:
@@ -243,12 +236,14 @@ def subject_digest(manifest: Manifest, subject: Sequence[str], profile_keys: Seq
     own = f"generations/{manifest.number}/"
     covered: dict[str, str] = {}
     for name in (*subject, TOMBSTONES_NAME):
-        within = [key for key in manifest.files if name == EVERY_FILE or _within(key, own + name) or _within(key, name)]
+        exact, below = (own + name, name), (f"{own}{name}/", f"{name}/")
+        within = [key for key in manifest.files if name == EVERY_FILE or key in exact or key.startswith(below)]
         if not within:
             raise InvalidInput(f"a check is about {name!r}, which generation {manifest.number} has no file of")
         # Names relative to the generation, so that a record survives being imported under another number.
         covered |= {key.removeprefix(own): manifest.files[key].sha256 for key in within}
-    rows = [key for key in manifest.files if _is_row_data(key) or _is_postings(key, subject)]
-    covered |= {key: manifest.files[key].sha256 for key in rows}
+    # What the rows are; whatever else is derived from them is covered where it is the subject.
+    postings = tuple(kind for index, kind in POSTINGS.items() if index in subject)
+    covered |= {key: manifest.files[key].sha256 for key in _in_segments(manifest.files, (*ROW_FILES, *postings))}
     settings = {key: [manifest.profile.get(key), manifest.recipe.get(key)] for key in profile_keys}
     return sha256_bytes(canonical_json([covered, settings]))

@@ -58,6 +58,8 @@ class Generation:
     def __init__(self, layout: Layout, number: int, manifest: Manifest) -> None:
         self.layout, self.number, self.manifest = layout, number, manifest
         self.directory = layout.generation(number)
+        # Asked for some thousand times in a small build.
+        self._prefix = f"{layout.relative(self.directory)}/"
 
     @classmethod
     def open(cls, layout: Layout, number: int) -> "Generation":
@@ -270,7 +272,7 @@ class Generation:
             os.close(descriptor)
 
     def _name(self, name: str) -> str:
-        return f"{self.layout.relative(self.directory)}/{name}"
+        return f"{self._prefix}{name}"
 
 
 def leg_lack(generation: Generation, leg: Leg) -> str:

@@ -56,6 +56,8 @@ class Segment:
         self.layout, self.info, self._expected = layout, info, expected
         self.segment_id, self.rows, self.shard = info.segment_id, info.rows, info.shard
         self.directory = layout.segment(info.segment_id)
+        # Asked for some thousand times in a small build.
+        self._prefix = f"{layout.relative(self.directory)}/"
 
     @classmethod
     def open(cls, layout: Layout, segment_id: str, expected: Mapping[str, FileRecord] | None = None) -> "Segment":
@@ -313,7 +315,7 @@ class Segment:
             )
 
     def _name(self, name: str) -> str:
-        return self.layout.relative(self.directory / name)
+        return f"{self._prefix}{name}"
 
 
 def embeddings_file(fingerprint: str) -> str:

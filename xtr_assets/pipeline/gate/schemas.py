@@ -1,12 +1,11 @@
-"""What chunk tables and ID maps must be, as pandera schemas over Arrow tables.
+"""What chunk tables and ID maps must be: rules of columns, looked at by Arrow.
 
-pandera takes 0.8 s to import, so that happens when the first table is validated. It knows no fixed-size binary: the
-text hashes are compared with the texts by `hash_problems`, which is what they are for.
+Text hashes are compared with the texts by `_hash_problems`, which is what they are for.
 """
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,30 +30,115 @@ class Problem:
         return f"{self.column}: {self.check} ({self.case})"
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a column must be. No column holds null.
+
+    kind : its type; of a dictionary that of its values. least : no number is below it. filled : no text is empty.
+    unique : no value comes twice.
+    """
+
+    kind: pa.DataType
+    least: int | None = None
+    filled: bool = False
+    unique: bool = False
+
+
+TEXT, FILLED = Rule(pa.string()), Rule(pa.string(), filled=True)
+CHUNK_RULES = {
+    "chunk_id": Rule(pa.int64(), least=0, unique=True),
+    "source": FILLED,
+    "path": FILLED,
+    "symbol": TEXT,
+    "kind": FILLED,
+    "part": Rule(pa.int32(), least=0),
+    "start_line": Rule(pa.int32(), least=1),
+    "end_line": Rule(pa.int32(), least=1),
+    "title": TEXT,
+    "text": FILLED,
+    "metadata": TEXT,
+    "text_hash": Rule(pa.binary(16)),
+}
+ID_MAP_RULES = {
+    "row": Rule(pa.int64(), least=0, unique=True),
+    "chunk_id": Rule(pa.int64(), least=0),
+    "segment": FILLED,
+    "position": Rule(pa.int32(), least=0),
+    "live": Rule(pa.bool_()),
+}
+
+
 def chunk_problems(table: pa.Table) -> list[Problem]:
     """What is wrong with a table of chunks (storage's CHUNK_SCHEMA); empty where nothing is."""
-    hashes = pa.binary(16)
-    if "text_hash" not in table.column_names or table.schema.field("text_hash").type != hashes:
-        return [Problem("text_hash", "type", f"{hashes} is missing")]
-    return _validate(_chunk_schema(), table.drop(["text_hash"])) or _hash_problems(table)
+    return _broken(CHUNK_RULES, table) or [*_line_problems(table), *_metadata_problems(table)] or _hash_problems(table)
 
 
 def id_map_problems(table: pa.Table, end_row: int) -> list[Problem]:
     """What is wrong with an ID map: types, ranges, rows and live chunk_ids that come twice, rows out of range."""
-    # pandera knows no dictionaries: the segment names are compared as plain strings.
-    at = table.column_names.index("segment") if "segment" in table.column_names else -1
-    plain = table if at < 0 else table.set_column(at, "segment", table["segment"].cast(pa.string()))
-    problems = _validate(_id_map_schema(), plain)
-    if problems:
+    if problems := _broken(ID_MAP_RULES, table):
         return problems
-    # Sorted: a hash table of so many numbers takes ten times as long.
-    ids = np.sort(table["chunk_id"].to_numpy()[table["live"].to_numpy()])
-    doubled = ids[1:][ids[1:] == ids[:-1]]
-    if len(doubled):
-        problems.append(Problem("chunk_id", "unique among live rows", str(doubled[0])))
+    doubled = _doubled(table["chunk_id"].to_numpy()[table["live"].to_numpy()])
+    if doubled is not None:
+        problems.append(Problem("chunk_id", "unique among live rows", str(doubled)))
     if len(table) and pc.max(table["row"]).as_py() >= end_row:
         problems.append(Problem("row", f"less than end_row {end_row}", str(pc.max(table["row"]).as_py())))
     return problems
+
+
+def _broken(rules: Mapping[str, Rule], table: pa.Table) -> list[Problem]:
+    """Columns that are missing, that nobody asked for, or that break their rule."""
+    times = Counter(table.column_names)
+    problems = [Problem(name, "there once", f"{times[name]} times") for name in rules if times[name] != 1]
+    problems += [Problem(name, "a column of the format", "unknown") for name in times if name not in rules]
+    for name, rule in rules.items():
+        if times[name] == 1:
+            problems += _column_problems(name, rule, table[name])
+    return problems[:MAX_PROBLEMS]
+
+
+def _column_problems(name: str, rule: Rule, column: pa.ChunkedArray) -> list[Problem]:
+    kind = column.type
+    if (kind.value_type if pa.types.is_dictionary(kind) else kind) != rule.kind:
+        return [Problem(name, f"type {rule.kind}", str(kind))]
+    if nulls := pc.sum(column.is_null(), min_count=0).as_py():
+        return [Problem(name, "no null", f"{nulls} of {len(column)} rows")]
+    problems = []
+    if rule.least is not None and len(column) and (least := pc.min(column).as_py()) < rule.least:
+        problems.append(Problem(name, f"at least {rule.least}", str(least)))
+    if rule.filled and (empty := _empty(column)):
+        problems.append(Problem(name, "not empty", f"{empty} of {len(column)} rows"))
+    if rule.unique and (doubled := _doubled(column.to_numpy())) is not None:
+        problems.append(Problem(name, "unique", str(doubled)))
+    return problems
+
+
+def _empty(column: pa.ChunkedArray) -> int:
+    """How many texts are empty; those of a dictionary that no row names are not looked at."""
+    texts = column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
+    return int(pc.sum(pc.equal(pc.binary_length(texts), 0), min_count=0).as_py())
+
+
+def _doubled(numbers: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int | None:
+    """A number that comes twice among int64 [n], if one does."""
+    # Sorted: a hash table of so many numbers takes ten times as long. What is sorted already takes a look.
+    ordered = numbers if bool((numbers[1:] > numbers[:-1]).all()) else np.sort(numbers)
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
+    return int(again[0]) if len(again) else None
+
+
+def _line_problems(table: pa.Table) -> list[Problem]:
+    return _rows_that_fail(table, "start_line <= end_line", pc.less_equal(table["start_line"], table["end_line"]))
+
+
+def _metadata_problems(table: pa.Table) -> list[Problem]:
+    # Line breaks in a text are escaped in JSON, so that an object is one line.
+    objects = pc.match_substring_regex(table["metadata"], r"^\{.*\}$")
+    return _rows_that_fail(table, "metadata is a JSON object", objects)
+
+
+def _rows_that_fail(table: pa.Table, rule: str, holds: pa.ChunkedArray) -> list[Problem]:
+    failed: Sequence[int] = table["chunk_id"].filter(pc.invert(holds)).to_pylist()
+    return [Problem("table", rule, f"chunk {chunk_id}") for chunk_id in failed[:MAX_PROBLEMS]]
 
 
 def _hash_problems(table: pa.Table) -> list[Problem]:
@@ -66,71 +150,3 @@ def _hash_problems(table: pa.Table) -> list[Problem]:
             if len(found) == MAX_PROBLEMS:
                 break
     return found
-
-
-@cache
-def _chunk_schema() -> Any:
-    import pandera.pyarrow as pandera
-
-    def string(*checks: Any) -> Any:
-        return pandera.Column(pa.string(), list(checks), nullable=False)
-
-    def number(smallest: int, kind: pa.DataType, **options: Any) -> Any:
-        return pandera.Column(kind, pandera.Check.ge(smallest), nullable=False, **options)
-
-    def lines_in_order(data: Any) -> bool:
-        return bool(pc.all(pc.less_equal(data.table["start_line"], data.table["end_line"]), min_count=0).as_py())
-
-    def metadata_is_an_object(data: Any) -> bool:
-        return bool(pc.all(pc.match_substring_regex(data.table["metadata"], r"^\{.*\}$"), min_count=0).as_py())
-
-    not_empty = pandera.Check.str_length(min_value=1)
-    return pandera.DataFrameSchema(
-        {
-            "chunk_id": number(0, pa.int64(), unique=True),
-            "source": string(not_empty),
-            "path": string(not_empty),
-            "symbol": string(),
-            "kind": string(not_empty),
-            "part": number(0, pa.int32()),
-            "start_line": number(1, pa.int32()),
-            "end_line": number(1, pa.int32()),
-            "title": string(),
-            "text": string(not_empty),
-            "metadata": string(),
-        },
-        checks=[
-            pandera.Check(lines_in_order, name="start_line <= end_line"),
-            pandera.Check(metadata_is_an_object, name="metadata is a JSON object"),
-        ],
-        strict=True,
-    )
-
-
-@cache
-def _id_map_schema() -> Any:
-    import pandera.pyarrow as pandera
-
-    return pandera.DataFrameSchema(
-        {
-            "row": pandera.Column(pa.int64(), pandera.Check.ge(0), nullable=False, unique=True),
-            "chunk_id": pandera.Column(pa.int64(), pandera.Check.ge(0), nullable=False),
-            "segment": pandera.Column(pa.string(), pandera.Check.str_length(min_value=1), nullable=False),
-            "position": pandera.Column(pa.int32(), pandera.Check.ge(0), nullable=False),
-            "live": pandera.Column(pa.bool_(), nullable=False),
-        },
-        strict=True,
-    )
-
-
-def _validate(schema: Any, table: pa.Table) -> list[Problem]:
-    from pandera.errors import SchemaErrors
-
-    if not len(table):
-        return []
-    try:
-        schema.validate(table, lazy=True)
-    except SchemaErrors as error:
-        cases = error.failure_cases.to_pylist()[:MAX_PROBLEMS]
-        return [Problem(c["column"] or "table", c["check"], str(c["failure_case"])) for c in cases]
-    return []

@@ -4,7 +4,7 @@ Search parses filters into values, makes regular expressions of globs and lets A
 read as it is written, and a glob is walked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from unicodedata import normalize
 
@@ -14,9 +14,13 @@ from xtr_assets.core.types import Ints
 from xtr_assets.pipeline.gate.path_patterns import fits
 
 Row = Mapping[str, Any]
+# Of the values that a row holds under a name.
+Test = Callable[[Sequence[Any]], bool]
 # Columns of a chunk. Any other name is a field of its metadata, and so is one that begins with `metadata.`.
 COLUMNS = ("source", "path", "symbol", "kind", "part", "start_line", "end_line", "chunk_id")
 FIELD = "metadata."
+# What is equal to another value, or not.
+PLAIN = (str, int, float)
 
 
 class HeldRows:
@@ -42,7 +46,8 @@ class HeldRows:
         for column, asked in where.items():
             condition = _composed(asked) if column == "path" else asked
             different, which = self._column(column)
-            kept &= np.array([_meets(condition, values) for values in different], np.bool_)[which]
+            meets = _meets(condition)
+            kept &= np.array([meets(values) for values in different], np.bool_)[which]
         return self._numbers[kept]
 
     def _column(self, column: str) -> tuple[list[list[Any]], Ints]:
@@ -94,40 +99,55 @@ def whole_characters(text: str) -> str:
     return "".join("\ufffd" if "\ud800" <= one <= "\udfff" else one for one in text)
 
 
-def _meets(condition: Any, values: Sequence[Any]) -> bool:
+def _meets(condition: Any) -> Test:
+    """Whether values meet a condition. What does not depend on the values is worked out once."""
     if isinstance(condition, Mapping):
-        return all(_operates(operator, operand, values) for operator, operand in condition.items())
+        tests = [_operates(operator, operand) for operator, operand in condition.items()]
+        return lambda values: all(test(values) for test in tests)
     if isinstance(condition, list):
-        return any(_meets(one, values) for one in condition)
+        return _one_of(condition)
     if condition is None:
-        return not values
-    return any(_kind(one) == _kind(condition) and one == condition for one in values)
+        return lambda values: not values
+    kind = _kind(condition)
+    return lambda values: any(one == condition and _kind(one) == kind for one in values)
 
 
-def _operates(operator: str, operand: Any, values: Sequence[Any]) -> bool:
+def _one_of(conditions: Sequence[Any]) -> Test:
+    """One condition of several. Plain values, of which there may be thousands, are looked up."""
+    plain = frozenset((_kind(one), one) for one in conditions if isinstance(one, PLAIN))
+    tests = [_meets(one) for one in conditions if not isinstance(one, PLAIN)]
+
+    def met(values: Sequence[Any]) -> bool:
+        held = ((_kind(one), one) for one in values if isinstance(one, PLAIN))
+        return not plain.isdisjoint(held) or any(test(values) for test in tests)
+
+    return met
+
+
+def _operates(operator: str, operand: Any) -> Test:
     if operator == "not":
-        return not _meets(operand, values)
+        unmet = _meets(operand)
+        return lambda values: not unmet(values)
     if operator == "in":
-        return _meets(list(operand), values)
-    alike = [one for one in values if _kind(one) == _kind(operand)]
-    if operator == "glob":
-        return any(glob_matches(operand, one) for one in alike)
-    if operator == "prefix":
-        return any(one[: len(operand)] == operand for one in alike)
-    if operator == "gt":
-        return any(one > operand for one in alike)
-    if operator == "gte":
-        return any(one >= operand for one in alike)
-    if operator == "lt":
-        return any(one < operand for one in alike)
-    assert operator == "lte", operator
-    return any(one <= operand for one in alike)
+        return _meets(list(operand))
+    kind, compare = _kind(operand), _COMPARED[operator]
+    return lambda values: any(_kind(one) == kind and compare(one, operand) for one in values)
+
+
+_COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
+    "glob": lambda one, pattern: glob_matches(pattern, one),
+    "prefix": lambda one, begin: bool(one[: len(begin)] == begin),
+    "gt": lambda one, bound: bool(one > bound),
+    "gte": lambda one, bound: bool(one >= bound),
+    "lt": lambda one, bound: bool(one < bound),
+    "lte": lambda one, bound: bool(one <= bound),
+}
 
 
 def _kind(value: Any) -> str:
     """Text is never equal to a number, nor `true` to 1. An object, or a list in a list, is like nothing."""
-    if isinstance(value, bool):
-        return "truth"
     if isinstance(value, str):
         return "text"
+    if isinstance(value, bool):
+        return "truth"
     return "number" if isinstance(value, int | float) else "other"

@@ -103,6 +103,24 @@ def test_backends_agree_on_candidates_and_scores(dim: int, codec: Codec) -> None
                     np.testing.assert_array_equal(getattr(other, name)(query, expected.rows), wanted)
 
 
+@pytest.mark.parametrize("length", [1, 3, 9])
+def test_rows_that_lists_met_and_cannot_be_among_the_best_are_left_out_and_no_others(length: int) -> None:
+    corpus = make_corpus(600, dim=16, length=length, seed=length, queries=12)
+    model, reference, others = backends_of(corpus, [0, 250, 600], 16, OTHERS)
+    some = np.random.default_rng(2).random(reference.tokens.end_row) < 0.7
+    kept = set()
+    for number, query_tokens in enumerate(corpus.queries):
+        # Of few tokens lists say nearly all of a row, of many little.
+        query = make_query(model, query_tokens[: 1 + number % 6])
+        for nprobe, k_prime, limit, allowed in ((2, 1 << 31, 2, None), (9, 1 << 31, 4, some), (9, 40, 3, None)):
+            depths = Depths(nprobe, k_prime, 400, limit, 0)
+            expected = reference.retrieve(query, depths, allowed)
+            kept.add(expected.touched > 16 * limit)
+            for other in others:
+                assert_same(other.retrieve(query, depths, allowed), expected)
+    assert True in kept
+
+
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_backends_agree_on_anything(data: st.DataObject) -> None:
