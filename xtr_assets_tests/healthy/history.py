@@ -1,96 +1,79 @@
-"""`python -m xtr_assets_tests.healthy.history REPOSITORY... [--behind 400 200 100 40 15 5 0]`: the history of real
-repositories, built commit by commit as a person would.
+"""`python -m xtr_assets_tests.healthy.history REPOSITORY... [--behind 400 200 100 40 15 5 0] [--acts SEED]`: the
+history of real repositories, built commit by commit as a person would.
 
 What `init` proposes for the oldest of these commits is indexed (by the hashing encoder, which takes minutes), then
 every later one is laid in its place and built. All have to be published. Where a source lost more than may go without a
 person's word, which real histories do, that is asked for by `nothing_vanished` alone, and the word is given.
+With `--acts` an operator's acts come between, drawn by a seed: see `operator_acts`. At the end every byte is verified.
 """
 
 import argparse
-import json
-import re
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-COMMAND = [sys.executable, "-m", "xtr_assets"]
+from xtr_assets_tests.healthy.operator_acts import Operator
+from xtr_assets_tests.healthy.project_folder import ENCODERS, Built, ProjectFolder
+
 BEHIND = (400, 200, 100, 40, 15, 5, 0)
+# Between so many of the commits somebody acts.
+ACTS_SHARE = 0.7
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A commit, how many live chunks serve after its build, whether a person's word was needed, what stopped it."""
-
-    commit: str
-    chunks: int
-    word: bool
-    stopped: str = ""
-
-    def __str__(self) -> str:
-        told = f"REFUSED {self.stopped}" if self.stopped else f"ok, {self.chunks:,} chunks"
-        return f"{self.commit} {told}{' (a shrink, by word)' if self.word else ''}"
-
-
-def history(repository: Path, behind: Sequence[int], folder: Path) -> Iterator[Built]:
+def history(
+    repository: Path, behind: Sequence[int], path: Path, *, encoder: str = "hashing", acts: int | None = None
+) -> Iterator[Built]:
     """Build the commits so far behind HEAD, oldest first, in a new folder; those before the first commit are passed
-    over."""
-    shutil.rmtree(folder, ignore_errors=True)
+    over. Between them somebody acts, where `acts` is a seed."""
+    shutil.rmtree(path, ignore_errors=True)
+    folder, operator = ProjectFolder(path), None
     for number in sorted(behind, reverse=True):
         commit = _git(repository, "rev-parse", "--quiet", "--verify", f"HEAD~{number}").decode().strip()
         if not commit:
             continue
-        _lay(repository, commit, folder / "corpus")
-        if not (folder / "xtr.yaml").exists():
-            _configure(folder)
-        yield _build(folder, commit[:12])
+        if operator is not None and operator.random.random() < ACTS_SHARE:
+            yield from operator.act()
+        _lay(repository, commit, folder.corpus)
+        if not folder.configured:
+            folder.configure(encoder)
+        yield (found := folder.build(commit[:12]))
+        if operator is None and acts is not None and not found.stopped:
+            operator = Operator(folder, acts)
+    if folder.configured:
+        yield folder.command("verify", "verify")
 
 
 def _lay(repository: Path, commit: str, corpus: Path) -> None:
+    """The files of the commit; those whose bytes a snapshot lacks, and links, are left out."""
     shutil.rmtree(corpus, ignore_errors=True)
     corpus.mkdir(parents=True)
-    subprocess.run(["tar", "-x", "-C", str(corpus)], input=_git(repository, "archive", commit), check=True)
+    listed = [line.split(b"\t", 1) for line in _git(repository, "ls-tree", "-rz", commit).split(b"\0") if line]
+    blobs = [(path, told.split()[2]) for told, path in listed if told.startswith(b"100")]
+    held = _git(repository, "cat-file", "--batch", given=b"".join(blob + b"\n" for _, blob in blobs))
+    at = 0
+    for path, _ in blobs:
+        told, at = held[at : held.index(b"\n", at)], held.index(b"\n", at) + 1
+        if told.endswith(b" missing"):
+            continue
+        size = int(told.split()[2])
+        whole = corpus / os.fsdecode(path)
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        whole.write_bytes(held[at : at + size])
+        at += size + 1
 
 
-def _configure(folder: Path) -> None:
-    _run(folder, "init")
-    path = folder / "xtr.yaml"
-    text, count = re.subn(r"(?m)^encoder:.*\n(?:[ #].*\n)*", "encoder: {kind: hashing}\n", path.read_text("utf-8"))
-    path.write_text(text if count else f"{text}\nencoder: {{kind: hashing}}\n", "utf-8")
-
-
-def _build(folder: Path, commit: str) -> Built:
-    found = _run(folder, "build", "--json")
-    failed = _blocking(found)
-    word = [one["name"] for one in failed] == ["nothing_vanished"]
-    if word:
-        names = re.findall(r"--accept-shrink (\S+)", failed[0]["remedy"])
-        asked = [option for name in names for option in ("--accept-shrink", name)]
-        found = _run(folder, "build", "--json", *asked, "--reason", f"as it is in {commit}")
-    stopped = "; ".join(f"{one['name']}: {one['summary']}" for one in _blocking(found)) or found.get("refused") or ""
-    return Built(commit, int(found.get("live_rows") or 0), word, str(stopped))
-
-
-def _blocking(found: dict[str, Any]) -> list[dict[str, Any]]:
-    return [one for one in found["failed"] if one.get("blocking", True)]
-
-
-def _run(folder: Path, *words: str) -> dict[str, Any]:
-    """What a command says as JSON; of one that ended without, its error in place of a check that failed."""
-    done = subprocess.run([*COMMAND, *words], cwd=folder, capture_output=True, text=True, check=False)
-    if done.stdout.startswith("{"):
-        told: dict[str, Any] = json.loads(done.stdout)
-        return {"failed": [], **told}
-    error = " ".join(done.stderr.split())[-400:]
-    return {"failed": [] if done.returncode == 0 else [{"name": words[0], "summary": error}]}
-
-
-def _git(repository: Path, *words: str) -> bytes:
-    return subprocess.run(["git", "-C", str(repository), *words], capture_output=True, check=False).stdout
+def _git(repository: Path, *words: str, given: bytes = b"") -> bytes:
+    return subprocess.run(
+        ["git", "-C", str(repository), *words],
+        input=given,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    ).stdout
 
 
 def main(words: list[str]) -> int:
@@ -98,14 +81,19 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m xtr_assets_tests.healthy.history")
     parser.add_argument("repositories", type=Path, nargs="+", help="clones with their history, bare or not")
     parser.add_argument("--behind", type=int, nargs="+", default=BEHIND, help="commits behind HEAD that are built")
+    parser.add_argument("--encoder", choices=sorted(ENCODERS), default="hashing")
+    parser.add_argument("--acts", type=int, metavar="SEED", help="draw an operator's acts between the commits")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep each project and what its builds told there")
     given = parser.parse_args(words)
-    builds = refused = 0
+    builds = refused = shrunk = 0
     for repository in given.repositories:
-        with tempfile.TemporaryDirectory() as folder:
-            for built in history(repository, given.behind, Path(folder) / "project"):
-                builds, refused = builds + 1, refused + bool(built.stopped)
-                print(f"{repository.name}: {built}", flush=True)
-    print(f"{len(given.repositories)} repositories, {builds} builds: {refused} refused")
+        name = repository.name if repository.name != "repo" else repository.parent.name
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch if given.keep is None else given.keep).resolve() / name
+            for one in history(repository, given.behind, folder, encoder=given.encoder, acts=given.acts):
+                builds, refused, shrunk = builds + 1, refused + bool(one.stopped), shrunk + one.word
+                print(f"{name}: {one}", flush=True)
+    print(f"{len(given.repositories)} repositories, {builds} steps: {refused} refused, {shrunk} shrinks by word")
     return 1 if refused or not builds else 0
 
 
