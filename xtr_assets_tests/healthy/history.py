@@ -20,26 +20,35 @@ from xtr_assets_tests.healthy.operator_acts import Operator
 from xtr_assets_tests.healthy.project_folder import ENCODERS, Built, ProjectFolder
 
 BEHIND = (400, 200, 100, 40, 15, 5, 0)
-# Between so many of the commits somebody acts.
-ACTS_SHARE = 0.7
+GIT_SOURCE = {"name": "repository", "kind": "git", "path": "./corpus", "ref": "history"}
 
 
 def history(
-    repository: Path, behind: Sequence[int], path: Path, *, encoder: str = "hashing", acts: int | None = None
+    repository: Path,
+    behind: Sequence[int],
+    path: Path,
+    *,
+    encoder: str = "hashing",
+    acts: int | None = None,
+    git: bool = False,
 ) -> Iterator[Built]:
     """Build the commits so far behind HEAD, oldest first, in a new folder; those before the first commit are passed
-    over. Between them somebody acts, where `acts` is a seed."""
+    over. Between them somebody acts, where `acts` is a seed. With `git` the repository itself is the source, whose
+    branch moves."""
     shutil.rmtree(path, ignore_errors=True)
     folder, operator = ProjectFolder(path), None
     for number in sorted(behind, reverse=True):
         commit = _git(repository, "rev-parse", "--quiet", "--verify", f"HEAD~{number}").decode().strip()
         if not commit:
             continue
-        if operator is not None and operator.random.random() < ACTS_SHARE:
-            yield from operator.act()
-        _lay(repository, commit, folder.corpus)
+        if operator is not None:
+            yield from operator.between()
+        if git:
+            _move(repository, commit, folder.corpus)
+        else:
+            _lay(repository, commit, folder.corpus)
         if not folder.configured:
-            folder.configure(encoder)
+            folder.configure(encoder, [GIT_SOURCE] if git else None)
         yield (found := folder.build(commit[:12]))
         if operator is None and acts is not None and not found.stopped:
             operator = Operator(folder, acts)
@@ -66,6 +75,13 @@ def _lay(repository: Path, commit: str, corpus: Path) -> None:
         at += size + 1
 
 
+def _move(repository: Path, commit: str, clone: Path) -> None:
+    """A branch of a clone names the commit."""
+    if not clone.exists():
+        _git(Path(), "clone", "--quiet", "--bare", str(repository.absolute()), str(clone))
+    _git(clone, "update-ref", "refs/heads/history", commit)
+
+
 def _git(repository: Path, *words: str, given: bytes = b"") -> bytes:
     return subprocess.run(
         ["git", "-C", str(repository), *words],
@@ -83,6 +99,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--behind", type=int, nargs="+", default=BEHIND, help="commits behind HEAD that are built")
     parser.add_argument("--encoder", choices=sorted(ENCODERS), default="hashing")
     parser.add_argument("--acts", type=int, metavar="SEED", help="draw an operator's acts between the commits")
+    parser.add_argument("--git", action="store_true", help="the repository is the source, and its branch moves")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep each project and what its builds told there")
     given = parser.parse_args(words)
     builds = refused = shrunk = 0
@@ -90,7 +107,8 @@ def main(words: list[str]) -> int:
         name = repository.name if repository.name != "repo" else repository.parent.name
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch if given.keep is None else given.keep).resolve() / name
-            for one in history(repository, given.behind, folder, encoder=given.encoder, acts=given.acts):
+            course = history(repository, given.behind, folder, encoder=given.encoder, acts=given.acts, git=given.git)
+            for one in course:
                 builds, refused, shrunk = builds + 1, refused + bool(one.stopped), shrunk + one.word
                 print(f"{name}: {one}", flush=True)
     print(f"{len(given.repositories)} repositories, {builds} steps: {refused} refused, {shrunk} shrinks by word")

@@ -19,6 +19,8 @@ HEADS: dict[str, tuple[dict[str, Any], ...]] = {
     "hashing": ({}, {"token_dim": 16}, {"dim": 48}, {"dim": 0}, {"token_dim": 0}),
     "minilm": ({}, {"head": "shipped-2"}, {"head": "shipped-1"}, {"head": "projection"}),
 }
+# How often another act follows before the next commit.
+FURTHER_SHARE = 0.6
 # Of a source with so few files a loss may go without a question.
 FEW_FILES = 20
 
@@ -50,6 +52,14 @@ class Operator:
     def act(self) -> Iterator[Built]:
         """One act, and what its commands came to."""
         yield from self.acts[self.random.choice(self._chosen)]()
+
+    def between(self) -> Iterator[Built]:
+        """The acts between two commits. A loss is the last of them: what was lost comes back with the next commit."""
+        while self.random.random() < FURTHER_SHARE:
+            name = self.random.choice(self._chosen)
+            yield from self.acts[name]()
+            if name == "loss":
+                return
 
     def _command(self, *words: str) -> Iterator[Built]:
         yield _as_it_may(self.folder.command(" ".join(words), *words))
@@ -139,6 +149,6 @@ class Operator:
 
 def _as_it_may(found: Built) -> Built:
     """Where all that was published before holds the same, there is nothing to go back to; what was taken back does not
-    serve again by itself. Both are said, and are no fault."""
-    said = any(words in found.stopped for words in ("nothing was published before", "only where a person says so"))
-    return replace(found, stopped="" if said else found.stopped)
+    serve again by itself; other profiles want texts encoded. Each is said, and is no fault."""
+    no_fault = ("nothing was published before", "only where a person says so", "encode it first (`xtr-assets build`)")
+    return replace(found, stopped="" if any(words in found.stopped for words in no_fault) else found.stopped)

@@ -31,7 +31,10 @@ GIT_SHARE = 0.3
 ASSET_SHARE = 0.2
 # How many have headings with marks, code of many languages, or records with metadata of every type besides.
 MARKED_SHARE = TONGUES_SHARE = ODD_SHARE = 0.25
-Step = Literal["add", "delete", "change", "rename", "shift", "duplicate", "compact"]
+# How many end with another head: other token embeddings of the same texts, and the same embeddings.
+HEAD_SHARE = 0.15
+TOKEN_DIMS = (32, 24)
+Step = Literal["add", "delete", "change", "rename", "shift", "duplicate", "compact", "head"]
 STEPS: tuple[Step, ...] = ("add", "delete", "change", "rename", "shift", "duplicate", "compact")
 # Texts of one file: a change of one file is then a small one.
 FILE_TEXTS = 40
@@ -61,6 +64,7 @@ class Shape:
         repository: list[Kind] = ["git"] * (GIT and random.Random(f"git {seed}").random() < GIT_SHARE)
         upstream: list[Kind] = ["asset"] * (random.Random(f"asset {seed}").random() < ASSET_SHARE)
         besides: dict[Kind, float] = {"marked": MARKED_SHARE, "tongues": TONGUES_SHARE, "odd": ODD_SHARE}
+        head: list[Step] = ["head"] * (random.Random(f"head {seed}").random() < HEAD_SHARE)
         more = [kind for kind, share in besides.items() if random.Random(f"{kind} {seed}").random() < share]
         return cls(
             seed=seed,
@@ -70,7 +74,7 @@ class Shape:
             kinds=(*sorted(draw.sample(KINDS, draw.choice((1, 1, 2, 3)))), *documents, *repository, *upstream, *more),
             shards=draw.choice((1, 1, 1, 2, 4)),
             queries=draw.choice((0, 0, 0, 20, 300)),
-            steps=tuple(draw.choices(STEPS, (4, 2, 3, 1, 2, 2, 2), k=draw.randint(1, 3))),
+            steps=(*draw.choices(STEPS, (4, 2, 3, 1, 2, 2, 2), k=draw.randint(1, 3)), *head),
         )
 
     def __str__(self) -> str:
@@ -87,7 +91,7 @@ class Project:
         self.folder, self.shape = folder, shape
         self.writer = Writer(shape.seed, shape.language, shape.manner)
         self.random = random.Random(f"files {shape.seed}")
-        self._number = 0
+        self._number, self._heads = 0, 0
         share = max(1, shape.size // len(shape.kinds))
         for kind in shape.kinds:
             (folder / kind).mkdir(parents=True)
@@ -113,7 +117,8 @@ class Project:
             }
             for kind in self.shape.kinds
         ]
-        settings: dict[str, Any] = {"name": "healthy", "sources": sources, "encoder": {"kind": "hashing"}}
+        encoder = {"kind": "hashing", "token_dim": TOKEN_DIMS[self._heads % len(TOKEN_DIMS)]}
+        settings: dict[str, Any] = {"name": "healthy", "sources": sources, "encoder": encoder}
         if self.shape.queries:
             settings["queries"] = {"path": "queries.jsonl"}
         return parse_config(json.dumps(settings), self.folder)
@@ -124,7 +129,7 @@ class Project:
         return FolderReader(self.folder / "asset")
 
     def step(self, step: Step) -> None:
-        """Change the files; a compaction changes none."""
+        """Change the files, or the encoder's head; a compaction changes none."""
         changes: dict[Step, Callable[[], None]] = {
             "add": self._add,
             "delete": self._delete,
@@ -133,6 +138,7 @@ class Project:
             "shift": self._shift,
             "duplicate": self._duplicate,
             "compact": lambda: None,
+            "head": self._other_head,
         }
         changes[step]()
         self.commit()
@@ -258,6 +264,9 @@ class Project:
     def _rename(self) -> None:
         path = self.random.choice(self.files())
         path.rename(path.with_stem(f"renamed{self.random.randrange(10**6)}"))
+
+    def _other_head(self) -> None:
+        self._heads += 1
 
     def _shift(self) -> None:
         """Lines move, and nothing else."""

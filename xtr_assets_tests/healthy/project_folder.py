@@ -5,6 +5,7 @@ import re
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,11 +52,13 @@ class ProjectFolder:
         self.path, self.corpus = path, path / "corpus"
         self._number = 0
 
-    def configure(self, encoder: str) -> None:
-        """As `init` proposes, but for the encoder. Where it finds nothing to index there is no configuration."""
-        self.run("init")
+    def configure(self, encoder: str, sources: Sequence[dict[str, Any]] | None = None) -> None:
+        """As `init` proposes, but for the encoder, and for the sources where they are given. Where it finds nothing to
+        index there is no configuration."""
+        self.run("init", *(["--create"] if sources else []))
         if self._file.exists():
-            self.write_settings({**self.settings(), "encoder": ENCODERS[encoder]})
+            own = {} if sources is None else {"sources": list(sources)}
+            self.write_settings({**self.settings(), "encoder": ENCODERS[encoder], **own})
 
     @property
     def configured(self) -> bool:

@@ -45,7 +45,7 @@ def test_acts_between_commits_are_drawn_by_the_seed(tmp_path: Path) -> None:
     clone = Repository(tmp_path / "clone")
     for number in range(2):
         commit(clone, BIRDS, f"its nest in year {number}")
-    first, again = ([one.what for one in history(clone.path, (1, 0), tmp_path / "project", acts=5)] for _ in range(2))
+    first, again = ([one.what for one in history(clone.path, (1, 0), tmp_path / "project", acts=6)] for _ in range(2))
     assert first == again and len(first) > 3
 
 
