@@ -83,7 +83,10 @@ class Operator:
         return {one["state"]: int(one["generation"]) for one in self.folder.run("generations", "--json")["list"]}
 
     def _touch(self) -> Iterator[Built]:
-        """Every file has another time, and the same bytes: nothing is to be built."""
+        """Every file has another time, and the same bytes: nothing is to be built, once what was to be is."""
+        if (before := self.folder.build("before touch")).stopped:
+            yield before
+            return
         for path in self._files():
             os.utime(path)
         found = self.folder.run("build", "--json")
@@ -150,5 +153,10 @@ class Operator:
 def _as_it_may(found: Built) -> Built:
     """Where all that was published before holds the same, there is nothing to go back to; what was taken back does not
     serve again by itself; other profiles want texts encoded. Each is said, and is no fault."""
-    no_fault = ("nothing was published before", "only where a person says so", "encode it first (`xtr-assets build`)")
+    no_fault = (
+        "nothing was published before",
+        "only where a person says so",
+        "encode it first (`xtr-assets build`)",
+        "or run `xtr-assets build`",
+    )
     return replace(found, stopped="" if any(words in found.stopped for words in no_fault) else found.stopped)

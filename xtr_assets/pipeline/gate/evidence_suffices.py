@@ -77,7 +77,7 @@ def check(session: DraftSession) -> Finding:
         wanted = _wanted(session, asked_of_file, len(offers))
     problems = [
         *_number(fixed, asked_of_file, wanted, len(offers)),
-        *_variety(written, wanted),
+        *_variety(written, fixed, wanted),
         *_vectors(gate),
         *(_from_files(session, queries, given) if logged is None else _from_log(session, asked_of_file, logged)),
     ]
@@ -211,14 +211,15 @@ def _number(fixed: Sequence[GateQuery], given: int, wanted: int, offered: int) -
     ]
 
 
-def _variety(written: Sequence[GateQuery], wanted: int) -> list[str]:
-    texts, chunks = {query.text.casefold() for query in written}, {query.chunk_id for query in written}
+def _variety(written: Sequence[GateQuery], fixed: Sequence[GateQuery], wanted: int) -> list[str]:
+    """Queries of new rows have no part in the chunks: what the fixed ones lack another change would lack again."""
+    texts, chunks = {query.text.casefold() for query in written}, {query.chunk_id for query in fixed}
     problems = []
     if len(texts) < LEAST_DIFFERENT * len(written):
         problems.append(f"{len(written)} drawn queries are {len(texts)} different texts")
-    least = int(np.ceil(LEAST_CHUNKS * min(wanted, len(written))))
+    least = int(np.ceil(LEAST_CHUNKS * min(wanted, len(fixed))))
     if len(chunks) < least:
-        problems.append(f"{len(written)} drawn queries are of {len(chunks)} chunks, {least} are asked")
+        problems.append(f"{len(fixed)} drawn queries are of {len(chunks)} chunks, {least} are asked")
     return problems
 
 

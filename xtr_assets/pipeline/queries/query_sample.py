@@ -1,5 +1,7 @@
 """Choosing, encoding and keeping the gate queries of a draft: one step, from config and corpus."""
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +37,14 @@ from xtr_assets.storage.draft import Draft
 # with the whole corpus, however small the change is.
 NEW_SHARE = 4
 ROWS_A_NEW_QUERY, LEAST_NEW_QUERIES = 8, 16
+# A corpus that began with one text gave 200 queries of that one, which stood for all that came later, and the profile
+# was tuned on 200 more of it. Where those that were drawn are of fewer chunks than this share of what could be asked,
+# they are of few; `evidence_suffices` refuses below half of it.
+FEW_SHARE = 0.25
+# The manifest's note that the fixed queries are of few chunks: the chunks that came or went since the corpus was asked
+# for others. 1 / FEW_SHARE times as many as it has queries of are a reason to ask again: fewer bring no more than
+# `evidence_suffices` lets these stand for.
+FEW_NOTE = "asked_of_few"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +69,18 @@ def sample_queries(session: DraftSession) -> QueriesReport:
     draft, config, encoder = session.draft, session.config, session.encoder
     before = session.parent_queries()
     known = before if same_encoder(session.parent, draft) is not None else None
-    fixed = _fixed(draft, config, before, known, encoder)
+    inherited = _inherited(session, before)
+    fixed = _fixed(draft, config, inherited.queries, known, encoder)
     fresh = np.zeros(draft.end_row, np.bool_) if session.parent is None else session.rows.new
     new = _new(draft, fresh, fixed, config, encoder)
     gate = joined(fixed, new)
     write_queries(draft, gate, encoder.token_dim)
-    _keep_tuning_queries(session, gate)
+    drawn = [query for query in fixed.queries if _is_drawn(query)]
+    # Where the corpus has little else to offer the tuner's are no better now either.
+    outgrown = inherited.outgrown and inherited.chunks <= FEW_SHARE * _chunks(drawn)
+    _keep_tuning_queries(session, gate, outgrown=outgrown)
+    if _of_few(drawn, draft.live_rows):
+        draft.set_note(FEW_NOTE, inherited.changed)
     keys = set() if known is None else {query.key for query in known.queries}
     reused = sum(query.key in keys for query in gate.queries)
     written = draft.manifest.files[draft.file_name(QUERIES_FILE)]
@@ -93,7 +109,7 @@ def new_query_count(count: int, rows: int) -> int:
 
 
 def _fixed(
-    draft: Draft, config: IndexConfig, before: GateQueries | None, known: GateQueries | None, encoder: Encoder
+    draft: Draft, config: IndexConfig, before: list[GateQuery], known: GateQueries | None, encoder: Encoder
 ) -> GateQueries:
     """Given, inherited and drawn texts; points near rows where these are too few for a bound to decide."""
     count = fixed_query_count(config)
@@ -102,7 +118,8 @@ def _fixed(
     # A given query of no token says nothing about late interaction, and one of another's vectors nothing beside that
     # one: others are drawn in their place.
     missing = count - int(asked.telling().sum())
-    inherited = encode(_inherited(before, {query.text for query in given}), encoder, known)
+    texts = {query.text for query in given}
+    inherited = encode([query for query in before if query.text not in texts], encoder, known)
     # An earlier release drew texts that its encoder could not tell apart.
     kept = np.flatnonzero(different(inherited, asked))[: max(0, missing)]
     asked = joined(asked, inherited.take(kept.tolist()))
@@ -123,15 +140,50 @@ def _given(config: IndexConfig) -> list[GateQuery]:
     return [] if config.queries is None else given_queries(config.queries.path, config.recall.queries)
 
 
-def _inherited(before: GateQueries | None, given: set[str]) -> list[GateQuery]:
-    """Texts that were drawn for the parent and still are no given query: a sample that stays comparable as it grows."""
-    if before is None:
-        return []
-    return [
-        query
-        for query, told in zip(before.queries, before.told().tolist(), strict=True)
-        if query.stratum == "fixed" and query.kind not in ("given", "vector") and query.text not in given and told
-    ]
+@dataclass(frozen=True, slots=True)
+class _Inherited:
+    """Texts that were drawn for the parent, of so many chunks. outgrown : whether the corpus is asked for others beside
+    them, because these are few. changed : as in FEW_NOTE."""
+
+    queries: list[GateQuery]
+    chunks: int = 0
+    outgrown: bool = False
+    changed: int = 0
+
+
+def _inherited(session: DraftSession, before: GateQueries | None) -> _Inherited:
+    """A sample that stays comparable as the corpus grows, until it has outgrown it: then as many of each chunk are kept
+    as all chunks could have."""
+    if before is None or session.parent is None:
+        return _Inherited([])
+    told = before.told().tolist()
+    queries = [one for one, tells in zip(before.queries, told, strict=True) if _is_drawn(one) and tells]
+    rows, chunks = session.draft.live_rows, _chunks(queries)
+    if not _of_few(queries, rows):
+        return _Inherited(queries, chunks)
+    counted = session.parent.manifest.notes.get(FEW_NOTE)
+    changed = None if counted is None else int(counted) + session.rows.churn
+    if changed is not None and FEW_SHARE * changed < chunks:
+        return _Inherited(queries, chunks, changed=changed)
+    most, seen, kept = math.ceil(len(queries) / max(1, rows)), Counter[int](), []
+    for query in queries:
+        seen[query.chunk_id] += 1
+        if seen[query.chunk_id] <= most:
+            kept.append(query)
+    return _Inherited(kept, chunks, outgrown=True)
+
+
+def _is_drawn(query: GateQuery) -> bool:
+    return query.stratum == "fixed" and query.kind not in ("given", "vector")
+
+
+def _chunks(drawn: list[GateQuery]) -> int:
+    return len({query.chunk_id for query in drawn})
+
+
+def _of_few(drawn: list[GateQuery], rows: int) -> bool:
+    """Whether drawn queries are of few chunks, where there are so many rows."""
+    return _chunks(drawn) < FEW_SHARE * min(len(drawn), rows)
 
 
 def _new(draft: Draft, fresh: Mask, fixed: GateQueries, config: IndexConfig, encoder: Encoder) -> GateQueries:
@@ -153,18 +205,18 @@ def _points(draft: Draft, count: int, encoder: Encoder, known: GateQueries | Non
     return made if known is None else joined(known.take(kept), made.take(fresh))
 
 
-def _keep_tuning_queries(session: DraftSession, gate: GateQueries) -> None:
+def _keep_tuning_queries(session: DraftSession, gate: GateQueries, *, outgrown: bool) -> None:
     """The parent's tuning queries; new ones where it has none, or those of another encoder, or fewer than the corpus
-    offers now."""
+    offers now, or where they are of few chunks like the gate's."""
     draft, config, encoder = session.draft, session.config, session.encoder
     source = same_encoder(session.parent, draft)
     theirs = None if source is None else session.tuning(source)
-    if source is not None and theirs is not None:
+    if source is not None and theirs is not None and not outgrown:
         changed = more_due(source, theirs, session.rows.churn, draft.live_rows)
         if changed is not None:
             return inherit_tuning(draft, source, theirs, changed)
     found = tuning_sample(draft, gate, config, encoder)
-    if source is not None and theirs is not None and len(theirs) >= len(found):
+    if source is not None and theirs is not None and len(theirs) >= len(found) and not outgrown:
         return inherit_tuning(draft, source, theirs, 0)
     if len(found):
         keep_tuning(session.warehouse, draft, EncodedQueries(found.embeddings, found.tokens, ()))

@@ -1,6 +1,7 @@
 """A corpus that offers few questions keeps them: it is asked for more once it is another, and not at every build."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -8,9 +9,11 @@ import numpy as np
 import pytest
 
 from xtr_assets.config import HashingConfig, IndexConfig, RecallConfig, SourceConfig
+from xtr_assets.core.errors import PublishRefused
 from xtr_assets.encoders.base import EncodedQueries
 from xtr_assets.pipeline.gate.registry import checks_of
 from xtr_assets.pipeline.queries import query_sample
+from xtr_assets.pipeline.queries.gate_queries import read_queries
 from xtr_assets.pipeline.queries.tuning_queries import (
     SHORT_NOTE,
     TUNING_NOTE,
@@ -19,6 +22,7 @@ from xtr_assets.pipeline.queries.tuning_queries import (
     more_due,
     read_tuning,
 )
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, drafted, make_chunk, write_shard
 from xtr_assets_tests.life import steps
@@ -82,3 +86,82 @@ def test_what_an_earlier_release_kept_of_one_vector_is_read_as_one_query(tmp_pat
     tuned = read_tuning(draft)
     assert tuned is not None and len(tuned) == len(tuned.tokens) == 1
     assert more_due(draft, tuned, 0, 1000) is None, "nobody wrote down what the corpus offers"
+
+
+@pytest.fixture
+def few_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    demanded = {*DEMANDED, "evidence_suffices"}
+    monkeypatch.setattr(steps, "checks_of", lambda config: [one for one in checks_of(config) if one.name in demanded])
+
+
+def begun_with_one(root: Path) -> tuple[Warehouse, IndexConfig, list[str]]:
+    """An index of one long text, which offers all the queries that the gate asks, and of the profile besides."""
+    words = [f"word{number * 7 % 199}" for number in range(400)]
+    texts = [" ".join(words)]
+    config = IndexConfig(
+        name="grown",
+        warehouse=root / "w",
+        sources=(SourceConfig(name="s", kind="records", path=root / "r.jsonl", max_chars=4000),),
+        encoder=HashingConfig(kind="hashing", dim=32, token_dim=16),
+    )
+    warehouse = Warehouse.create(config.warehouse)
+    built(warehouse, config, texts)
+    return warehouse, config, texts
+
+
+def built(warehouse: Warehouse, config: IndexConfig, texts: list[str]) -> Generation:
+    """The generation that serves after a build of these texts, which is none that a person let pass."""
+    lines = [json.dumps({"_id": str(i), "title": "", "text": text}) for i, text in enumerate(texts)]
+    path = config.sources[0].path
+    assert isinstance(path, Path)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    steps.build(warehouse, config, accepting=False)
+    assert warehouse.published is not None
+    return warehouse.published
+
+
+def fixed_chunks(generation: Generation) -> Counter[int]:
+    return Counter(query.chunk_id for query in read_queries(generation).queries if query.stratum == "fixed")
+
+
+@pytest.mark.usefixtures("few_checks")
+def test_a_corpus_that_began_with_one_text_is_not_judged_by_that_one_for_ever(tmp_path: Path) -> None:
+    """Every query was of the first text, for as long as the index was built by delta; small changes were refused."""
+    warehouse, config, texts = begun_with_one(tmp_path)
+    first = warehouse.published
+    assert first is not None and len(fixed_chunks(first)) == 1 and fixed_chunks(first).total() == 200
+    texts += [f"topic{i} and thing{i * 7} are of word{i} beside other{i} things" for i in range(60)]
+    grown = built(warehouse, config, texts)
+    texts[9] = "another edition of the tenth text with seven words"
+    changed = built(warehouse, config, texts)
+    assert [grown.number, changed.number] == [2, 3]
+    for one in (grown, changed):
+        found = fixed_chunks(one)
+        assert found.total() == 200 and len(found) == 61 and max(found.values()) < 20, "as a corpus is asked at once"
+    tuned = [one.manifest.notes[TUNING_NOTE] for one in (first, grown, changed)]
+    assert tuned[0] != tuned[1] == tuned[2], "what is tuned for one text is tuned again, once"
+    kept = {query.text for query in read_queries(grown).queries if query.stratum == "fixed"}
+    assert {query.text for query in read_queries(changed).queries if query.stratum == "fixed"} == kept
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("few_checks")
+def test_a_corpus_that_grows_one_by_one_is_asked_for_others_twice(tmp_path: Path) -> None:
+    warehouse, config, texts = begun_with_one(tmp_path)
+    samples, least = set(), 1.0
+    for number in range(2, 23):
+        texts.append(f"topic{number} and thing{number * 7} are of word{number} beside other{number} things")
+        made = built(warehouse, config, texts)
+        samples.add(frozenset(query.text for query in read_queries(made).queries if query.stratum == "fixed"))
+        least = min(least, len(fixed_chunks(made)) / len(texts))
+    assert least >= 0.25 and len(samples) == 3, "of one text, of five and of twenty-one"
+
+
+@pytest.mark.usefixtures("few_checks")
+def test_a_gate_that_keeps_the_queries_of_one_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check counts by itself: it would tell of a sampler that forgets to ask again."""
+    warehouse, config, texts = begun_with_one(tmp_path)
+    monkeypatch.setattr(query_sample, "FEW_SHARE", 0.0)
+    texts += [f"topic{i} and thing{i * 7} are of word{i} beside other{i} things" for i in range(60)]
+    with pytest.raises(PublishRefused, match="evidence_suffices"):
+        built(warehouse, config, texts)
