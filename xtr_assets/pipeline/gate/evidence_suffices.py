@@ -212,13 +212,12 @@ def _number(fixed: Sequence[GateQuery], given: int, wanted: int, offered: int) -
 
 
 def _variety(written: Sequence[GateQuery], fixed: Sequence[GateQuery], wanted: int) -> list[str]:
-    """Queries of new rows have no part in the chunks: what the fixed ones lack another change would lack again."""
+    # Queries of new rows are no chunks: what the fixed ones lack the next change would lack again.
     texts, chunks = {query.text.casefold() for query in written}, {query.chunk_id for query in fixed}
     problems = []
     if len(texts) < LEAST_DIFFERENT * len(written):
         problems.append(f"{len(written)} drawn queries are {len(texts)} different texts")
-    least = int(np.ceil(LEAST_CHUNKS * min(wanted, len(fixed))))
-    if len(chunks) < least:
+    if len(chunks) < (least := int(np.ceil(LEAST_CHUNKS * min(wanted, len(fixed))))):
         problems.append(f"{len(fixed)} drawn queries are of {len(chunks)} chunks, {least} are asked")
     return problems
 
