@@ -33,7 +33,8 @@ _MARKS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphe
 _SAID = {f"{_W}t", f"{_MATH}t", *_MARKS}
 _NOTES = {f"{_W}footnoteReference": "footnote", f"{_W}endnoteReference": "endnote"}
 _MARGINS = frozenset({f"{_W}headerReference", f"{_W}footerReference"})
-_HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
+# People have a heading above the first level, too, which they call 0.
+_HEADING = re.compile(r"heading ([0-9])", re.IGNORECASE)
 
 
 def docx_blocks(data: bytes) -> list[Block]:
@@ -211,7 +212,7 @@ def _own_level(style: etree._Element) -> int:
     if called.lower() == "title":
         return 1
     if match := _HEADING.fullmatch(called):
-        return int(match[1])
+        return max(1, int(match[1]))
     return _outline_level(style)
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_STYLE_NAME = re.compile(r"heading ([1-9])|title", re.IGNORECASE)
+# Of the highest level are a title, and what some call heading 0.
+_STYLE_NAME = re.compile(r"heading ([1-9])|heading 0|title", re.IGNORECASE)
 
 Element = ElementTree.Element
 

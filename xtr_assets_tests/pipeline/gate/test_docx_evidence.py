@@ -65,6 +65,35 @@ def broken(data: bytes, name: str, text: bytes | None) -> bytes:
     return file.getvalue()
 
 
+STYLES = {
+    # Its name says more than its outline level, and than the style that it is based on.
+    "a heading 0 over a first one": ("Heading 0", "Heading1", "7", ("Figures",)),
+    "a heading 0 over body text": ("heading 0", "Normal", "", ("Figures",)),
+    "a heading 3": ("HEADING 3", "Normal", "0", ("Contents", "Figures")),
+    "a style of one's own": ("Chapter", "Heading2", "", ("Contents", "Figures")),
+    "an outline level": ("Chapter", "Normal", "4", ("Contents", "Figures")),
+    "a digit of another script": ("heading \u0663", "Normal", "", ("Contents",)),
+    "body text": ("Chapter", "Normal", "9", ("Contents",)),
+}
+
+
+@pytest.mark.parametrize("case", STYLES)
+def test_styles_make_the_same_headings_by_both_readings(case: str) -> None:
+    """A manual whose lists of figures stood under a style called Heading 0 was refused."""
+    name, based, level, path = STYLES[case]
+    outline = f"<w:pPr><w:outlineLvl w:val='{level}'/></w:pPr>" if level else ""
+    own = f"<w:style w:type='paragraph' w:styleId='Own'><w:name w:val='{name}'/><w:basedOn w:val='{based}'/>{outline}"
+    body = paragraph("<w:pPr><w:pStyle w:val='Heading1'/></w:pPr>", said("Contents"))
+    body += paragraph("<w:pPr><w:pStyle w:val='Own'/></w:pPr>", said("Figures")) + paragraph(said("None are there."))
+    plain = parts_docx(body)
+    with zipfile.ZipFile(io.BytesIO(plain)) as made:
+        styles = made.read("word/styles.xml").replace(b"</w:styles>", f"{own}</w:style></w:styles>".encode())
+    data = broken(plain, "word/styles.xml", styles)
+    rows = rows_of(data)
+    assert rows[-1]["symbol"] == " > ".join(path) and faults(data, rows) == []
+    assert faults(data, [*rows[:-1], {**rows[-1], "symbol": "Elsewhere"}])
+
+
 PARTS = ["word/styles.xml", "[Content_Types].xml", "word/_rels/document.xml.rels", "docProps/core.xml"]
 
 
