@@ -5,6 +5,7 @@ Each leaves an index that has to serve, and a next commit that has to be publish
 
 import os
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +22,9 @@ HEADS: dict[str, tuple[dict[str, Any], ...]] = {
 }
 # How often another act follows before the next commit.
 FURTHER_SHARE = 0.6
-# Of a source with so few files a loss may go without a question.
-FEW_FILES = 20
+# Of a source with fewer files a loss may go without a question.
+FEW_FILES = 15
+_DELETED = re.compile(r"(\d+) deleted")
 
 
 class Operator:
@@ -105,7 +107,10 @@ class Operator:
         names = [one["name"] for one in blocking(found)]
         for path, data in kept.items():
             path.write_bytes(data)
-        yield Built("loss", stopped="" if "nothing_vanished" in names else f"no loss of files was found: {names}")
+        # Most files of a repository may be none of any source.
+        lost = sum(int(count) for one in found.get("shards", {}).values() for count in _DELETED.findall(one["reason"]))
+        missed = lost >= FEW_FILES and "nothing_vanished" not in names
+        yield Built("loss", stopped=f"the loss of {lost} files was not found: {names}" if missed else "")
 
     def _line_ends(self) -> Iterator[Built]:
         """Every text ends its lines as Windows does, or as Unix does again."""

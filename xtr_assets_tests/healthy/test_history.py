@@ -7,11 +7,12 @@ import pytest
 
 from xtr_assets_tests.git_project import Repository, needs_git
 from xtr_assets_tests.healthy.history import history
-from xtr_assets_tests.healthy.operator_acts import FEW_FILES, Operator
+from xtr_assets_tests.healthy.operator_acts import Operator
 from xtr_assets_tests.healthy.project_folder import ProjectFolder
 
 pytestmark = [needs_git, pytest.mark.long]
 
+FILES = 20
 BIRDS = ["heron", "owl", "wren", "crane", "stork", "finch", "robin", "swift", "grebe", "ibis", "egret", "dove"]
 
 
@@ -52,7 +53,7 @@ def test_acts_between_commits_are_drawn_by_the_seed(tmp_path: Path) -> None:
 def test_every_act_of_an_operator_leaves_an_index_that_serves(tmp_path: Path) -> None:
     folder = ProjectFolder(tmp_path)
     folder.corpus.mkdir()
-    for number in range(FEW_FILES):
+    for number in range(FILES):
         text = f"# Bird {number}\n\nAll that is known of bird {number}.\n"
         (folder.corpus / f"{number}.md").write_text(text, "utf-8")
     folder.configure("hashing")
@@ -69,13 +70,13 @@ def test_an_act_that_does_not_go_well_is_told(tmp_path: Path) -> None:
     """A loss that is published, and a touched file whose bytes changed too."""
     folder = ProjectFolder(tmp_path)
     folder.corpus.mkdir()
-    for number in range(FEW_FILES):
+    for number in range(FILES):
         (folder.corpus / f"{number}.md").write_text(f"# Bird {number}\n\nAll that is known of it.\n", "utf-8")
     folder.configure("hashing")
     folder.write_settings({**folder.settings(), "gate": {"shrink": 0.99}})
     assert not folder.build("first").stopped
     (lost,) = Operator(folder, 0, ["loss"]).act()
-    assert "no loss of files was found" in lost.stopped
+    assert "the loss of 15 files was not found" in lost.stopped
     (folder.corpus / "0.md").write_text("# Another\n\nOf other words.\n", "utf-8")
     (touched,) = Operator(folder, 0, ["touch"]).act()
     assert "was built of the same bytes" in touched.stopped
