@@ -66,8 +66,8 @@ def test_every_act_of_an_operator_leaves_an_index_that_serves(tmp_path: Path) ->
     assert not folder.command("verify", "verify").stopped
 
 
-def test_an_act_that_does_not_go_well_is_told(tmp_path: Path) -> None:
-    """A loss that is published, and a touched file whose bytes changed too."""
+def test_an_act_that_does_not_go_well_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loss that is published, and a build where nothing but times should have changed."""
     folder = ProjectFolder(tmp_path)
     folder.corpus.mkdir()
     for number in range(FILES):
@@ -77,6 +77,14 @@ def test_an_act_that_does_not_go_well_is_told(tmp_path: Path) -> None:
     assert not folder.build("first").stopped
     (lost,) = Operator(folder, 0, ["loss"]).act()
     assert "the loss of 15 files was not found" in lost.stopped
-    (folder.corpus / "0.md").write_text("# Another\n\nOf other words.\n", "utf-8")
+    monkeypatch.setattr("os.utime", lambda path: path.write_text("# Other\n\nwords.\n", "utf-8"))
     (touched,) = Operator(folder, 0, ["touch"]).act()
     assert "was built of the same bytes" in touched.stopped
+
+
+def test_the_branch_of_a_repository_moves(tmp_path: Path) -> None:
+    clone = Repository(tmp_path / "clone")
+    commit(clone, BIRDS, "its nest")
+    commit(clone, [*BIRDS, "kite"], "its song")
+    found = list(history(clone.path, (1, 0), tmp_path / "project", git=True))
+    assert [(one.chunks, one.stopped) for one in found] == [(12, ""), (13, ""), (0, "")]
