@@ -24,21 +24,24 @@ HOME_FILE = "dagster.yaml"
 
 @dataclass(frozen=True)
 class Place:
-    """An index on this machine. `config` is None where only a warehouse was named: nothing is known of its sources."""
+    """An index on this machine. `config` is None where only a warehouse was named: nothing is known of its sources.
+    `file` is where it was read; the demo's has none."""
 
     warehouse: Path
     config: "IndexConfig | None"
+    file: Path | None = None
 
 
 def find_place(config: Path | None, warehouse: Path | None) -> Place:
     """The index a command is about (see `xtr_assets.config.config_file`); --warehouse alone needs no config."""
     from xtr_assets.config import config_file, discover_config
 
-    if warehouse is not None and config_file(config, Path.cwd()) is None:
+    file = config_file(config, Path.cwd())
+    if warehouse is not None and file is None:
         return Place(warehouse, None)
     found = discover_config(config)
     if warehouse is None or warehouse.resolve() == found.warehouse.resolve():
-        return Place(found.warehouse, found)
+        return Place(found.warehouse, found, file)
     # Another warehouse than the config's: its shards cannot be held against these sources, unless it was named too.
     return Place(warehouse, None if config is None else found)
 
@@ -73,6 +76,11 @@ def open_warehouse(place: Place, cache: "CacheOptions | None" = None, *, cold: b
 
     here = address_of(place.warehouse) is None
     if here and not place.warehouse.exists():
+        if place.file is not None:
+            raise WarehouseNotFound(
+                f"no warehouse at {shown(place.warehouse)}; `xtr-assets build` makes it, as {shown(place.file)} says, "
+                "and `--warehouse` names another"
+            )
         raise WarehouseNotFound(
             f"no warehouse at {shown(place.warehouse)}; `xtr-assets demo` makes one over the standard library, "
             "`xtr-assets init` and `xtr-assets build` one over documents of your own, `--warehouse` names another"

@@ -176,7 +176,9 @@ def recover(layout: Layout) -> None:
     if current is not None and current != last:
         log.warning("generation %d was published by a writer that died before it noted so", current)
         content, digest = content_or_none(layout, current), sealed_sha256(layout, current)
-        _note(layout, "recovered", current, previous=last, who=None, content=content, manifest_sha256=digest)
+        forced = read_manifest(layout, current).forced is not None
+        told: dict[str, Any] = {"content": content, "manifest_sha256": digest, "forced": forced}
+        _note(layout, "recovered", current, previous=last, who=None, **told)
 
 
 def _serve(

@@ -55,6 +55,13 @@ def test_a_missing_warehouse_says_how_one_comes_to_be() -> None:
         open_warehouse(find_place(None, None))
 
 
+def test_a_warehouse_that_a_configuration_names_is_built_by_it(tmp_path: Path) -> None:
+    config = named(tmp_path)
+    with pytest.raises(WarehouseNotFound, match=r"store; `xtr-assets build` makes it, as \S+ says") as told:
+        open_warehouse(find_place(config, None))
+    assert "demo" not in str(told.value)
+
+
 def test_the_dagster_home_is_where_dagster_yaml_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project, above = tmp_path / "above" / "project", tmp_path / "above"
     project.mkdir(parents=True)

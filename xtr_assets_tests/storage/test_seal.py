@@ -128,7 +128,8 @@ def test_a_move_noted_after_a_crash_vouches_too(lived: Warehouse, monkeypatch: p
         patch.setattr("xtr_assets.storage.publish.append_history", dead)
         lived.publish(made.number, force_reason="crash")
     lived.clean()
-    assert lived.history()[-1].action == "recovered"
+    noted = lived.history()[-1]
+    assert (noted.action, noted.forced) == ("recovered", True)
     lose(lived, 4)
     assert lived.published is not None and lived.published.number == 4
     lived.clean()
