@@ -176,6 +176,7 @@ class Asked:
     def _widened(self, query: QueryVectors, lists: Mapping[str, Listed], most: int) -> Ranking:
         while True:
             ordered = self.ranker.rank(query, self.ask.k, lists, self.timing, self.kept)
+            ordered = replace(ordered, asked=replace(self.options, k=most))
             if self.kept is None:
                 return ordered
             ranking = self._collapsed(ordered)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.token_spans import token_spans
 from xtr_assets.core.types import Ints, encoded_text
 from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
@@ -36,7 +37,7 @@ def _explained(
     opened: OpenGeneration, encoder: QueryEncoder, query: QueryVectors, ranking: Ranking, hits: Sequence[Hit]
 ) -> list[Hit]:
     rows = ranking.rows.tolist()
-    met = explain_tokens(opened, encoder, query, rows, hits, listed="xtr" in ranking.candidates.lists)
+    met = explain_tokens(opened, encoder, query, rows, hits, ranking.asked)
     count = len(ranking.candidates.rows)
     return [
         replace(
@@ -88,19 +89,19 @@ def explain_tokens(
     query: QueryVectors,
     rows: Sequence[int],
     hits: Sequence[Hit],
-    *,
-    listed: bool,
+    listed: SearchOptions | None,
 ) -> list[tuple[TokenMatch, ...]]:
     """For each row, which is that of a hit, and each query token the document token of highest similarity; nothing in a
     mode that compares no tokens.
 
-    listed : whether the index chose candidates; where all rows were scanned nothing was imputed.
+    listed : what the index was asked for candidates with; None where all rows were scanned: nothing was imputed.
     """
     if query.tokens is None or query.token_ids is None or opened.tokens is None:
         return [()] * len(rows)
     asked = encoder.surface(opened.generation, query.token_ids)
     found = []
-    for row, hit, matches in zip(rows, hits, opened.tokens.explain_rows(query.tokens, rows), strict=True):
+    met = opened.tokens.explain_rows(query.tokens, rows, listed or SearchOptions(1))
+    for row, hit, matches in zip(rows, hits, met, strict=True):
         last = max((match.position for match in matches), default=-1)
         surfaces = encoder.surface(opened.generation, opened.token_ids(row)[: last + 1])
         places = _places(surfaces, hit)
@@ -111,7 +112,7 @@ def explain_tokens(
                     surfaces[match.position],
                     match.position,
                     match.similarity,
-                    listed and not match.retrieved,
+                    listed is not None and not match.retrieved,
                     *places[match.position],
                 )
                 for word, match in zip(asked, matches, strict=True)

@@ -151,6 +151,11 @@ def within(space: Space, opened: OpenGeneration, collection: Collection | None) 
     return LexicalSpace(space.index.within(collection), opened.generation.end_row)
 
 
+def part_asked(opened: OpenGeneration, ask: Ask, text: Query) -> Asked:
+    """A question to one part as `part_candidates` puts it to the indexes."""
+    return _asked(opened, ask, text, None)[0]
+
+
 def _asked(
     opened: OpenGeneration, ask: Ask, text: Query, collection: Collection | None
 ) -> tuple[Asked, tuple[str, ...]]:

@@ -40,7 +40,7 @@ class MergedHit:
 class Merged:
     """The k best of all parts, or what has to be asked before they are known.
 
-    candidates : how many there were; listed : whether MaxSim's own indexes chose some of them
+    candidates : how many there were; listed : whether MaxSim's own indexes chose some of them, by lists of `most`
     moments : what each leg was standardized with; wider : of collapsed hits how long the lists ought to be, None where
     they were long enough
     """
@@ -50,6 +50,7 @@ class Merged:
     listed: bool = False
     moments: Mapping[str, Moments] = field(default_factory=dict)
     wider: int | None = None
+    most: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,7 +162,7 @@ def merged_hits(
         for row, numbers in zip(ranking.rows.tolist(), ranking.numbers(), strict=True)
     ]
     count = allowed if ask.mode == "exact" else len(candidates.rows)
-    return Merged(hits, count, "xtr" in candidates.lists, candidates.moments, wider)
+    return Merged(hits, count, "xtr" in candidates.lists, candidates.moments, wider, most)
 
 
 def _lists(

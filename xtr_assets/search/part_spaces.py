@@ -35,6 +35,10 @@ class PlacedSpace(Generic[One]):
     def end_row(self) -> int:
         return self.base_row + len(self.live)
 
+    def allowed(self, options: SearchOptions) -> Mask | None:
+        """What is allowed of this part: bool [end_row - base_row], None for all live rows."""
+        return None if options.allowed is None else options.allowed[self.base_row : self.end_row]
+
 
 class SpaceOfParts(Generic[One]):
     """See Space. parts : in row order, without gaps."""
@@ -48,7 +52,7 @@ class SpaceOfParts(Generic[One]):
         """The options.k best candidates of all parts, and those that tie with the last of them."""
         found: list[list[Listed]] = [[] for _ in queries]
         for part in self.parts:
-            allowed = None if options.allowed is None else options.allowed[part.base_row : part.end_row]
+            allowed = part.allowed(options)
             # A part of which nothing is allowed, or lives, is not asked: its index may have nothing to be asked.
             if not (part.live if allowed is None else allowed).any():
                 continue
@@ -88,12 +92,13 @@ class DenseParts(SpaceOfParts[DenseSpace]):
 class TokenParts(SpaceOfParts[TokenSpace]):
     """MaxSim, by the token index of each part."""
 
-    def explain_rows(self, tokens: Floats, rows: Sequence[int]) -> "list[list[TokenMatch]]":
+    def explain_rows(self, tokens: Floats, rows: Sequence[int], options: SearchOptions) -> "list[list[TokenMatch]]":
         """For each row what each query token met in it, in the index of its part."""
         asked = np.array(rows, np.int64)
         found: dict[int, list[TokenMatch]] = {}
         for part, mine in self._owned(asked):
-            told = part.space.explain_rows(tokens, (asked[mine] - part.base_row).tolist())
+            own = replace(options, allowed=part.allowed(options))
+            told = part.space.explain_rows(tokens, (asked[mine] - part.base_row).tolist(), own)
             found |= zip(mine.tolist(), told, strict=True)
         return [found[place] for place in range(len(rows))]
 

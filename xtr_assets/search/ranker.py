@@ -29,7 +29,8 @@ class Ranking:
 
     rows : int64 [n]; scores : float64 [n], what ordered them; by_space : exact scores float32 [n] per space, NaN where
     a row has none there; leaders : the two best scores of all candidates, 0 where there are not so many; confidence :
-    float64 [n], None where the generation has no calibration or the mode sums nothing
+    float64 [n], None where the generation has no calibration or the mode sums nothing; asked : what the indexes were
+    asked with, k being the length of their lists, None where all rows were scanned
     """
 
     rows: Ints
@@ -38,6 +39,7 @@ class Ranking:
     candidates: "Candidates"
     leaders: tuple[float, float]
     confidence: Doubles | None = None
+    asked: SearchOptions | None = None
 
     def numbers(self) -> Iterator[tuple[float, dict[str, float], float | None]]:
         """Per row its score, its exact score in each space that it has one in, its confidence, as Python numbers."""

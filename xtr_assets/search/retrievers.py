@@ -170,9 +170,9 @@ class TokenSpace:
         with span("xtr.rescore", rows=len(rows), tokens=len(tokens), **self._about):
             return self.index.score(tokens, rows) if len(tokens) else np.zeros(len(rows), np.float32)
 
-    def explain_rows(self, tokens: Floats, rows: Sequence[int]) -> "list[list[TokenMatch]]":
-        """For each row what each query token met in it."""
-        return self.index.explain_rows(tokens, rows)
+    def explain_rows(self, tokens: Floats, rows: Sequence[int], options: SearchOptions) -> "list[list[TokenMatch]]":
+        """For each row what each query token met in it, as `retrieve` with these options looked."""
+        return self.index.explain_rows(tokens, rows, replace(options, k=beyond(options.k)))
 
 
 def beyond(k: int) -> int:

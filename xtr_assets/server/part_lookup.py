@@ -10,17 +10,21 @@ from pydantic import Field
 from xtr_assets.core.arguments import query_tokens
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.query_syntax import parse_query
+from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.search.explain import explain_terms, explain_tokens
 from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.neighbourhood import neighbourhood
-from xtr_assets.search.part_legs import within
+from xtr_assets.search.part_legs import part_asked, within
+from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.reconstruction import chunks_by_id, rows_of
+from xtr_assets.search.request import Ask
 from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.server.answers import whole
 from xtr_assets.server.facets import Counted
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.part_route import (
+    MOST_LISTED,
     Legs,
     Mode,
     Numbers,
@@ -59,7 +63,8 @@ class Chunks(Strict):
 class Explain(Strict):
     """Body of POST /v1/part/explain: which tokens and words of a query these chunks met.
 
-    listed : whether the whole chose candidates by MaxSim's indexes
+    listed : whether the whole chose candidates by MaxSim's indexes; most : how long their lists were; where, settings :
+    of the question
     """
 
     generation: Annotated[int, Field(ge=1)]
@@ -72,6 +77,9 @@ class Explain(Strict):
     tokens: list[Numbers] | None = None
     token_ids: list[TokenId] | None = None
     collection: ToldCollection | None = None
+    where: dict[str, Any] | None = None
+    settings: dict[str, int] = Field(default={})
+    most: Annotated[int, Field(ge=1, le=MOST_LISTED)] = 1
 
 
 class Whole(Strict):
@@ -123,7 +131,7 @@ def explained(index: HostedIndex, body: Explain) -> dict[str, Any]:
         query = QueryVectors(tokens=tokens, token_ids=token_ids, terms=terms)
         rows = rows_of(opened, body.ids).tolist()
         hits = chunks_by_id(opened, body.ids)
-        met = explain_tokens(opened, searcher.encoder, query, rows, hits, listed=body.listed)
+        met = explain_tokens(opened, searcher.encoder, query, rows, hits, _listed(opened, body))
         return {
             "generation": opened.number,
             "explained": [
@@ -134,6 +142,16 @@ def explained(index: HostedIndex, body: Explain) -> dict[str, Any]:
                 for row, own in zip(rows, met, strict=True)
             ],
         }
+
+
+def _listed(opened: OpenGeneration, body: Explain) -> SearchOptions | None:
+    """What this part's token index was asked for candidates with; None where all rows were scored."""
+    if not body.listed:
+        return None
+    settings: dict[str, Any] = body.settings
+    text = parse_query(body.query, body.syntax)
+    ask = Ask.checked(SearchOptions(body.most, **settings), body.mode, body.where, body.syntax)
+    return part_asked(opened, ask, text).options
 
 
 PartAnswer = Callable[[HostedIndex, Any], dict[str, Any]]

@@ -235,7 +235,8 @@ class PartRounds:
     ) -> list[dict[str, Any]]:
         """The hits with what each part says its own met."""
         wanted = _by_part(best.hits)
-        shared = {name: body[name] for name in ("query", "mode", "syntax", "tokens", "token_ids", "collection")}
+        names = ("query", "mode", "syntax", "tokens", "token_ids", "collection", "where", "settings")
+        shared = {**{name: body[name] for name in names}, "most": best.most}
         found = await self.of_parts(
             told.move,
             tuple(wanted),

@@ -19,6 +19,7 @@ import xtr_assets as xa
 from xtr_assets.client.destination import Destination
 from xtr_assets.client.wire import hits_of
 from xtr_assets.core.ids import chunk_id
+from xtr_assets.index.late.options import Route
 from xtr_assets.search.neighbourhood import neighbourhood
 from xtr_assets.search.request import MODES
 from xtr_assets.server import part_rounds
@@ -68,6 +69,17 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("hybrid", {"nprobe": 2, "rescore": 50, "k_prime": 100}),
     ("dense", {"nprobe": 2}),
     ("lexical", {"syntax": "plain", "explain": True}),
+]
+
+
+# Questions whose explanation depends on how MaxSim's indexes were asked, and over which rows.
+LISTED: list[tuple[str, str, dict[str, Any]]] = [
+    ("xtr", "parse date zebra", {}),
+    ("xtr", "parse date zebra", {"nprobe": 1, "rescore": 1}),
+    ("xtr", "parse date zebra", {"nprobe": 1, "where": {"path": {"not": "a/0.py"}}}),
+    ("xtr", "+zebra list", {"nprobe": 2}),
+    ("xtr", "zebra list", {"nprobe": 2, "k_prime": 1, "collapse": "symbol"}),
+    ("hybrid", "parse date zebra", {"nprobe": 1, "where": {"source": "a"}}),
 ]
 
 
@@ -162,6 +174,23 @@ def local(
         )
     )["hits"]
     return found
+
+
+def test_a_front_explains_the_search_that_was_asked_for(parts: PartSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So few tokens are scanned in earnest, and nothing of them is imputed."""
+    monkeypatch.setattr("xtr_assets.index.late.search.plan_search", lambda nprobe, **_: Route(False, nprobe, "a test"))
+    monkeypatch.setattr("xtr_assets.search.ranker.CANDIDATES", 5)
+    shown: list[int] = []
+
+    async def act(site: Site) -> None:
+        with xa.open(parts.root, "cpu") as whole_set:
+            for mode, query, more in LISTED:
+                found = hits(await site.ask(query, 5, mode, explain=True, **more))
+                assert found == local(whole_set, query, 5, mode, explain=True, **{"where": None, **more}), (mode, more)
+                shown.append(sum(one["imputed"] for hit in found for one in hit["explanation"]["tokens"]))
+
+    tried(parts, act)
+    assert shown[0] < shown[1], "one list a token in place of the profile's meets less"
 
 
 def test_a_front_answers_as_the_whole_set_in_one_process_does(parts: PartSet) -> None:

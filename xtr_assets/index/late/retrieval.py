@@ -110,13 +110,20 @@ class TokenRetrieval(Lifetime):
         """
         return score_rows(self._state, query_tokens, rows)
 
-    def explain(self, query_tokens: Floats, row: int) -> list[TokenMatch]:
-        """What each query token, float32 [t, d], met in one row, under the profile that searches."""
-        return self.explain_rows(query_tokens, [row])[0]
+    def explain(self, query_tokens: Floats, row: int, options: SearchOptions | None = None) -> list[TokenMatch]:
+        """What each query token, float32 [t, d], met in one row.
 
-    def explain_rows(self, query_tokens: Floats, rows: Sequence[int]) -> list[list[TokenMatch]]:
+        options : those of the search that found it; by default one for a single row of all, under the profile.
+        """
+        return self.explain_rows(query_tokens, [row], options)[0]
+
+    def explain_rows(
+        self, query_tokens: Floats, rows: Sequence[int], options: SearchOptions | None = None
+    ) -> list[list[TokenMatch]]:
         """`explain` for several rows and one query, float32 [t, d]: what the index reads for it is read once."""
-        found = explain_rows(self._state, self.profile, query_tokens, rows)
+        options = options or SearchOptions(1)
+        profile = self.profile.override(options)
+        found = explain_rows(self._state, profile, query_tokens, rows, options.k, options.allowed)
         if self._on_device is not None and self._on_device.scans:
             return [[replace(match, retrieved=True) for match in matches] for matches in found]
         return found

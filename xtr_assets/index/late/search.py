@@ -134,12 +134,13 @@ def score_rows(state: IndexState, query_tokens: Floats, rows: Ints) -> Floats:
 
 
 def explain_rows(
-    state: IndexState, profile: SearchProfile, query_tokens: Floats, rows: Sequence[int]
+    state: IndexState, profile: SearchProfile, query_tokens: Floats, rows: Sequence[int], k: int, allowed: Mask | None
 ) -> list[list[TokenMatch]]:
-    """See TokenIndex.explain_rows."""
+    """See TokenIndex.explain_rows; k and allowed are those of the search."""
     tokens = checked_tokens(query_tokens, state.model.dim)
     rows = [whole(row, "row", 0, len(state.live) - 1) for row in rows]
-    read = _retrieved(state, profile, make_query(state.model, tokens), np.array(rows, np.int64)) if rows else []
+    query, asked = make_query(state.model, tokens), np.array(rows, np.int64)
+    read = _retrieved(state, profile, query, asked, k, allowed) if rows else []
     return [_matches(tokens, state, row, met) for row, met in zip(rows, read, strict=True)]
 
 
@@ -151,19 +152,25 @@ def _matches(tokens: Floats, state: IndexState, row: int, read: Sequence[bool]) 
     ]
 
 
-def _retrieved(state: IndexState, profile: SearchProfile, query: Query, asked: Ints) -> list[list[bool]]:
-    """For each row and each query token, whether a search of all live rows counts a posting of the row."""
-    mask, count = state.allowed(None)
-    route = _route(state, profile, count, profile.rescore)
+def _retrieved(
+    state: IndexState, profile: SearchProfile, query: Query, asked: Ints, k: int, allowed: Mask | None
+) -> list[list[bool]]:
+    """For each row and each query token, whether `search` for k of the allowed rows counts a posting of the row."""
+    mask, count = state.allowed(allowed)
+    route = _route(state, profile, count, max(profile.rescore, LIMIT_PER_RESULT * k))
     if route.scan or not route.nprobe or not len(query):
         return [[route.scan] * len(query)] * len(asked)
     reference = ReferenceBackend(state.model, state.placed, state.tokens)
     scores = centroid_scores(state.model, query)
     probes = best_lists(scores, centroid_levels(scores), route.nprobe)
-    met = []
+    met, touched = [], np.zeros(len(state.live), np.bool_)
     for token in range(len(query)):
         rows, levels, floor = reference.counted(probes, token, profile.k_prime or ALL_POSTINGS, mask)
+        touched[rows[levels >= floor]] = True
         met.append(np.isin(asked, rows[levels >= floor]))
+    if np.count_nonzero(touched) < min(k, count):
+        # The search scored every allowed row then.
+        return [[True] * len(query)] * len(asked)
     return [column.tolist() for column in np.stack(met, axis=1)]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from xtr_assets.core.errors import EncoderMismatch, InvalidInput, ProviderError
 from xtr_assets.core.maxsim import maxsim
+from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index import TokenIndex
 from xtr_assets.index.late.options import SearchProfile
@@ -251,6 +252,34 @@ def test_a_token_far_from_the_document_is_explained_as_imputed(corpus: TokenCorp
     rows = [worst, *built.search(query, 2)[1].tolist(), worst]
     assert built.explain_rows(query, rows) == [built.explain(query, row) for row in rows]
     assert built.explain_rows(query, []) == []
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"nprobe": 1},
+    {"nprobe": 2, "k_prime": 40},
+    {"k_prime": 1, "rescore": 1},
+    {"nprobe": 2, "allowed": np.arange(3000) % 8 > 0},
+    {"nprobe": 4, "allowed": np.arange(3000) % 2 == 0},
+    {"allowed": np.arange(3000) < 20},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_an_explanation_counts_what_that_search_met(
+    corpus: TokenCorpus, built: TokenIndex, settings: dict[str, Any]
+) -> None:
+    """The kernel counts the rows that it met, and the pairs of token and row: explanations of all rows add up to it."""
+    options = SearchOptions(10, **settings)
+    query = corpus.queries[2]
+    (cost,) = built.answer([query], options)
+    allowed = np.flatnonzero(settings.get("allowed", np.ones(3000, np.bool_))).tolist()
+    met = np.array([[match.retrieved for match in one] for one in built.explain_rows(query, allowed, options)])
+    if cost.imputed_share < 1:
+        # Else it read no list: the centroids of every allowed row cost less.
+        assert np.count_nonzero(met.any(axis=1)) == cost.candidates
+    assert 1.0 - met.sum() / (len(query) * cost.candidates) == pytest.approx(cost.imputed_share)
+    assert cost.scanned == met.all()
 
 
 def test_a_batch_equals_single_queries_with_any_number_of_threads(corpus: TokenCorpus, built: TokenIndex) -> None:
