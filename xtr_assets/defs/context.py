@@ -18,6 +18,7 @@ from xtr_assets.pipeline.gate.gate_check import LEG_OF_ASSET
 from xtr_assets.pipeline.plan.decide import continued
 from xtr_assets.pipeline.plan.draft_session import DraftSession, session_of, standing_draft
 from xtr_assets.sources.asset_reader import has_assets, lending, lent_reader
+from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry.tracing import below
 
@@ -111,10 +112,26 @@ class Site:
     @contextmanager
     def session(self, context: StepContext, warehouse: Warehouse) -> Iterator[DraftSession]:
         """The draft that this run works on, opened once a process; the writer lock is held."""
-        run_id, afresh = context.run.run_id, self.afresh(context)
-        draft = standing_draft(warehouse, run_id) or continued(warehouse, run_id)
-        with session_of(warehouse, draft, self.config, afresh=afresh, encoder=lambda: self.encoder(context)) as session:
+        afresh = self.afresh(context)
+        draft = standing_draft(warehouse, context.run.run_id) or self._draft(context, warehouse)
+        # The step that opens the session need not be one that has the encoder; each that has it lends its own.
+        lent = hasattr(context.resources, self.names.encoder)
+        opener = (lambda: self.encoder(context)) if lent else None
+        with session_of(warehouse, draft, self.config, afresh=afresh, encoder=opener) as session:
             yield session
+
+    def _draft(self, context: StepContext, warehouse: Warehouse) -> Draft:
+        """The draft that a run works on which has none of its own yet, or whose process has just begun.
+
+        A run that was to begin one works on no other; one that was executed again goes on with that of the run before.
+        """
+        runs, before = [context.run.run_id], context.run.parent_run_id
+        while before is not None and before not in runs:
+            runs.append(before)
+            run = context.instance.get_run_by_id(before)
+            before = None if run is None else run.parent_run_id
+        begins = any(node.name == self.names.key("generation").to_python_identifier() for node in context.job_def.nodes)
+        return continued(warehouse, runs, begins=begins)
 
     @contextmanager
     def step(self, context: StepContext, name: str, purpose: str) -> Iterator[tuple[DraftSession, Step]]:

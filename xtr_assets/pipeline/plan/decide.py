@@ -252,12 +252,24 @@ def begin(
     return draft
 
 
-def continued(warehouse: Warehouse, run_id: str) -> Draft:
-    """The draft that a step of this run works on: the run's own, else the newest open one."""
+def continued(warehouse: Warehouse, runs: Sequence[str], *, begins: bool) -> Draft:
+    """The draft that a step works on: that of its run, or of the run that this one is executed again for; `runs` are
+    their ids, the latest first. Where none of them was to begin one (`begins`), the newest open draft."""
     for number in reversed(warehouse.layout.numbers()):
         generation = warehouse.generation(number)
-        if not generation.sealed and generation.manifest.run_id == run_id:
+        if generation.manifest.run_id not in runs:
+            continue
+        if not generation.sealed:
             return warehouse.open_draft(number)
+        if begins:
+            raise GenerationError(
+                f"generation {number}, which this run began, is published already: nothing is left to do"
+            )
+    if begins:
+        raise GenerationError(
+            "the draft of this run is gone: others were begun since, and only the newest is kept. Launch a new run in "
+            "place of this one"
+        )
     draft = warehouse.newest_draft()
     if draft is None:
         raise GenerationError(

@@ -97,6 +97,10 @@ class DraftSession:
         """The encoder that the build encodes with."""
         return self._open_encoder()
 
+    def lend(self, encoder: Callable[[], Encoder]) -> None:
+        """What opens the encoder, where nothing needed it so far."""
+        self._open_encoder = encoder
+
     def fresh_encoder(self) -> Encoder:
         """The configured encoder opened anew, on the CPU, once for the checks of a step: a judge of vectors shares
         neither memory nor device with what made them."""
@@ -262,6 +266,8 @@ def session_of(
     if held is None or _key(held) != (warehouse.root, draft.number, draft.run_id, config, afresh):
         held = DraftSession(warehouse, draft, config, afresh=afresh, encoder=encoder)
         _current[:] = [held]
+    elif encoder is not None:
+        held.lend(encoder)
     held.draft.reload()
     try:
         with held.draft.batch():
