@@ -4,7 +4,12 @@ Paths are relative to the warehouse: open the file from there (`cd warehouse && 
 set `file_search_path`. `connect` does the latter.
 """
 
+import shutil
+import weakref
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -98,9 +103,15 @@ def connect(generation: Generation) -> duckdb.DuckDBPyConnection:
     names = [name for name in generation.manifest.files if _is_shown(name, generation.number)]
     # As the views say it, and as it is once DuckDB found it.
     reached = [text for name in names for text in (name, str(generation.path(name, full=True)))]
-    connection = duckdb.connect(str(generation.path(CATALOG_NAME)), read_only=True, config=NO_EXTENSIONS)
+    catalog = generation.path(CATALOG_NAME).relative_to(layout.root)
+    with ExitStack() as stack:
+        root = stack.enter_context(_plain(layout.root))
+        reached += [str(root / name) for name in names]
+        connection = duckdb.connect(str(root / catalog), read_only=True, config=NO_EXTENSIONS)
+        # Views are read as long as the connection is there.
+        weakref.finalize(connection, stack.pop_all().close)
     try:
-        connection.execute(f"SET file_search_path = {_quoted(str(layout.root))}")
+        connection.execute(f"SET file_search_path = {_quoted(str(root))}")
         connection.execute("SET allow_extension_repositories = 'forbidden'; SET allow_persistent_secrets = false")
         connection.execute(f"SET allowed_paths = [{', '.join(map(_quoted, reached))}]")
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
@@ -108,6 +119,19 @@ def connect(generation: Generation) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def _plain(root: Path) -> Iterator[Path]:
+    """The warehouse's folder under a name that DuckDB takes as it is: a comma ends a folder of `file_search_path`, and
+    a question mark the name of a file."""
+    if not {",", "?"} & set(str(root)):
+        yield root
+        return
+    with TemporaryDirectory(prefix="xtr-assets-") as folder:
+        link = Path(folder, "warehouse")
+        link.symlink_to(root, target_is_directory=True)
+        yield link
 
 
 def _is_shown(name: str, number: int) -> bool:
@@ -122,14 +146,20 @@ def _write_views(draft: Draft, path: Path) -> None:
     own = f"generations/{draft.number}"
     sources = {"id_map": f"{own}/{ID_MAP_NAME}"}
     sources |= {name: f"{own}/catalog/{name}.parquet" for name in ("files", "segments", "quarantine")}
-    with duckdb.connect(str(path), config={"default_block_size": BLOCK_BYTES}) as connection:
-        # Views are bound when they are made, so the files must be found now; the path itself is not kept.
-        connection.execute(f"SET file_search_path = {_quoted(str(draft.layout.root))}")
-        for name, file in sources.items():
-            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({_quoted(file)})")
-        connection.execute(f"CREATE VIEW chunks AS {_chunks_query(draft)}")
-        for name, comment in VIEWS.items():
-            connection.execute(f"COMMENT ON VIEW {name} IS {_quoted(comment)}")
+    whole = draft.layout.root
+    with _plain(whole) as root:
+        # DuckDB writes where a link leads to.
+        made = path if root == whole else root.parent / path.name
+        with duckdb.connect(str(made), config={"default_block_size": BLOCK_BYTES}) as connection:
+            # Views are bound when they are made, so the files must be found now; the path itself is not kept.
+            connection.execute(f"SET file_search_path = {_quoted(str(root))}")
+            for name, file in sources.items():
+                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({_quoted(file)})")
+            connection.execute(f"CREATE VIEW chunks AS {_chunks_query(draft)}")
+            for name, comment in VIEWS.items():
+                connection.execute(f"COMMENT ON VIEW {name} IS {_quoted(comment)}")
+        if made != path:
+            shutil.copyfile(made, path)
 
 
 def _chunks_query(generation: Generation) -> str:

@@ -44,6 +44,18 @@ def generation(warehouse: Warehouse) -> Generation:
     return publish(warehouse)
 
 
+@pytest.mark.parametrize("name", ["a, b", "why?", "[x] {y,z}*'\""])
+def test_a_warehouse_may_lie_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    made = Warehouse.create(tmp_path / name / "warehouse")
+    write(made, BASE)
+    with connect(publish(made)) as connection:
+        assert connection.sql("SELECT count(*) FROM chunks").fetchall() == [(3,)]
+        assert connection.sql("SELECT count(*) FROM id_map").fetchall() == [(3,)]
+        with pytest.raises(duckdb.Error):
+            connection.sql(f"SELECT * FROM read_csv('{__file__}')").fetchall()
+
+
 def test_the_id_map_holds_every_stored_row(generation: Generation) -> None:
     table = pq.read_table(generation.path("id_map.parquet"))
     assert table.schema.equals(ID_MAP_SCHEMA)
