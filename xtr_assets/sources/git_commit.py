@@ -28,13 +28,14 @@ class Blob:
 @dataclass(frozen=True)
 class CommitTree:
     """What a commit holds, by path: files, links with where their objects lie, and the paths of submodules; `strange`:
-    names that are no UTF-8, as they can be shown."""
+    names that are no UTF-8, as they can be shown; `whole`: whether the content of all of them is there."""
 
     commit: str
     files: dict[str, Blob] = field(default_factory=dict)
     links: dict[str, Blob] = field(default_factory=dict)
     submodules: tuple[str, ...] = ()
     strange: tuple[str, ...] = ()
+    whole: bool = True
 
 
 def find_commit(git_dir: Path, ref: str) -> list[tuple[str, str]]:
@@ -51,9 +52,17 @@ def find_commit(git_dir: Path, ref: str) -> list[tuple[str, str]]:
     return [(name, line[0]) for name, line in found if len(line) == 3 and line[1] == "commit"]
 
 
-@lru_cache(KEPT_COMMITS)
 def commit_tree(git_dir: Path, commit: str) -> CommitTree:
     """The files of a commit. Raises GitFailed where its trees cannot be read."""
+    tree = _listed(git_dir, commit)
+    if not tree.whole:
+        # What a commit holds never changes; what of it is in the repository does.
+        _listed.cache_clear()
+    return tree
+
+
+@lru_cache(KEPT_COMMITS)
+def _listed(git_dir: Path, commit: str) -> CommitTree:
     said = answer(reading(git_dir, "ls-tree", "-r", "-l", "-z", "--full-tree", commit), read_environment())
     files: dict[str, Blob] = {}
     links: dict[str, Blob] = {}
@@ -70,7 +79,8 @@ def commit_tree(git_dir: Path, commit: str) -> CommitTree:
             submodules.append(path)
         else:
             (links if mode == _LINK else files)[path] = Blob(object_id, int(size) if size.isdigit() else None)
-    return CommitTree(commit, files, links, tuple(submodules), tuple(strange))
+    whole = all(blob.size is not None for blob in (*files.values(), *links.values()))
+    return CommitTree(commit, files, links, tuple(submodules), tuple(strange), whole)
 
 
 def select(tree: CommitTree, globs: Globs, target_of: Callable[[Blob], str]) -> tuple[Listing, dict[str, Blob]]:

@@ -14,7 +14,7 @@ from xtr_assets.core.errors import ConfigError, ProviderError, SourceError
 from xtr_assets.core.file_diff import diff_files
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.sources import Source, git_blobs, open_source
-from xtr_assets.sources.git_commit import commit_tree
+from xtr_assets.sources.git_commit import _listed
 from xtr_assets.sources.tree_stamp import Stamped
 from xtr_assets_tests.git_project import Repository, needs_git
 
@@ -114,9 +114,9 @@ def test_no_blob_is_read_to_find_what_changed(repository: Repository, monkeypatc
 
 def test_a_look_at_a_ref_that_did_not_move_lists_nothing_anew(repository: Repository) -> None:
     scanned(opened(repository.path))
-    missed = commit_tree.cache_info().misses
+    missed = _listed.cache_info().misses
     scanned(opened(repository.path))
-    assert commit_tree.cache_info().misses == missed
+    assert _listed.cache_info().misses == missed
 
 
 def test_what_is_read_is_of_the_commit_that_was_listed(repository: Repository) -> None:
@@ -212,6 +212,9 @@ def test_objects_that_are_missing_are_stale_and_their_neighbours_are_read(reposi
     assert state.unread.startswith(f"its object {blob[:12]} is not in the repository") and state.sha256 == "7" * 64
     assert refused(source, "guide/a.md")[0][0] == "unreadable"
     assert texts(source, "guide/b.md") == ["# Other\n\nText."]
+    # `git fetch --refetch` brings it, and the ref stays where it is: the process that looked before sees it.
+    repository.git("hash-object", "-w", "guide/a.md")
+    assert scanned(opened(repository.path), known)["guide/a.md"].unread == ""
 
 
 def test_a_blob_that_went_after_the_listing_or_is_damaged_is_unreadable(repository: Repository) -> None:
