@@ -189,15 +189,15 @@ def a_shard_twice(parts: PartSet) -> None:
     build(parts.add("c"), "first", "y")
 
 
-def a_chunk_twice(parts: PartSet) -> None:
+def a_chunk_twice(parts: PartSet, shard: str = "y") -> None:
     """The same file under another shard's name: chunk ids are those of its place."""
     made = parts.add("c")
-    corpus = {"y.py": ["y0 first"]}
-    write(made, corpus, "y")
-    shutil.move(made.layout.shard("y"), made.layout.shard("w"))
+    corpus = {f"{shard}.py": [f"{shard}0 first"]}
+    write(made, corpus, shard)
+    shutil.move(made.layout.shard(shard), made.layout.shard("w"))
     current = made.layout.current("w")
     document = made.layout.snapshot("w", current.read_text().strip())
-    document.write_text(document.read_text().replace('"shard": "y"', '"shard": "w"'))
+    document.write_text(document.read_text().replace(f'"shard": "{shard}"', '"shard": "w"'))
     from xtr_assets.storage.stored_json import sha256_bytes
 
     version = sha256_bytes(document.read_bytes())[:16]
@@ -206,6 +206,10 @@ def a_chunk_twice(parts: PartSet) -> None:
     one = light(made)
     check(one)
     made.publish(one.number)
+
+
+def a_chunk_of_the_first_part_twice(parts: PartSet) -> None:
+    a_chunk_twice(parts, "x")
 
 
 def a_flipped_bit(parts: PartSet) -> None:
@@ -254,6 +258,7 @@ def a_withdrawn_generation(parts: PartSet) -> None:
         (other_weights, r"part c: its weights of the legs is {'candidates': 50}, that of part a None"),
         (a_shard_twice, "part c: shard 'y' is in part b too"),
         (a_chunk_twice, r"part c: 1 chunks are in another part too, the first \d+ in b"),
+        (a_chunk_of_the_first_part_twice, r"part c: 1 chunks are in another part too, the first \d+ in a"),
         (a_flipped_bit, r"part b: generation 2: generations/2/dense.faiss: expected sha256"),
         (a_lost_file, r"part b: generation 2: segments/.*chunks.arrow: expected .* found no file"),
         (an_unmounted_disk, r"part b: no warehouse at .*is its disk mounted"),
