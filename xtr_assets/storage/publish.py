@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xtr_assets.core.errors import CorruptFile, GenerationError, PublishRefused
+from xtr_assets.core.errors import CorruptFile, GenerationError, PublishRefused, StorageError
 from xtr_assets.core.files import read_regular, write_atomic
 from xtr_assets.storage.confirmation import Before
 from xtr_assets.storage.content import TakenBack, key_of, taken_back
@@ -176,9 +176,15 @@ def recover(layout: Layout) -> None:
     if current is not None and current != last:
         log.warning("generation %d was published by a writer that died before it noted so", current)
         content, digest = content_or_none(layout, current), sealed_sha256(layout, current)
-        forced = read_manifest(layout, current).forced is not None
-        told: dict[str, Any] = {"content": content, "manifest_sha256": digest, "forced": forced}
+        told: dict[str, Any] = {"content": content, "manifest_sha256": digest, "forced": _is_forced(layout, current)}
         _note(layout, "recovered", current, previous=last, who=None, **told)
+
+
+def _is_forced(layout: Layout, number: int) -> bool:
+    try:
+        return read_manifest(layout, number).forced is not None
+    except StorageError:  # damaged: `verify` says so
+        return False
 
 
 def _serve(

@@ -17,6 +17,7 @@ def test_asked_for_by_hand_with_nothing_to_compact_it_builds_nothing(project: Pr
     assert [one.number for one in project.warehouse.generations()] == [1]
 
 
+@pytest.mark.long
 def test_rewritten_rows_are_not_new_and_holes_are_closed_where_they_are_too_many(
     grown: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,8 +12,8 @@ from xtr_assets_tests.healthy.project import Project, Shape
 
 # Above this many texts the gate of this release still refuses some: see the count in docs/measurements.md.
 SMALL = 300
-# Every language, manner and step; the other ten of the first twenty are long.
-CHOSEN = (1, 2, 6, 7, 9, 10, 11, 14, 15, 19)
+# Every language, manner, kind and step; the other twelve of the first twenty are long.
+CHOSEN = (2, 3, 7, 9, 10, 11, 15, 17)
 COUNT = int(os.environ.get("XTR_ASSETS_HEALTHY", "0"))
 
 

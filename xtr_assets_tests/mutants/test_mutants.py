@@ -21,13 +21,9 @@ CHOSEN: tuple[tuple[str, Run], ...] = (
     ("one chunk in nine is lost", "incremental"),
     ("half of a mount is away", "incremental"),
     ("the pointer gets another number", "incremental"),
-    ("embeddings of the next text", "incremental"),
     ("tokens cut after two a text", "full"),
-    ("the encoder gives no tokens any more", "incremental"),
-    ("an encoder that knows seven directions", "full"),
     ("half of the added rows are missing in FAISS", "incremental"),
     ("hydration is off by one", "incremental"),
-    ("the sum of z-scores is turned round", "incremental"),
 )
 ALL = tuple((one.name, run) for one in MUTANTS for run in one.runs) if "XTR_ASSETS_MUTANTS" in os.environ else ()
 
