@@ -162,6 +162,7 @@ def test_a_generation_of_the_future_is_a_problem(
     assert problem == f"generation 1 was made at {made.isoformat()}, which is yet to come"
 
 
+@pytest.mark.long
 def test_health_is_told_beside_a_running_build(project: Path, change: Command) -> None:
     """Whatever is half written: drafts, segments, encodings, the moment between the pointer and the history."""
     (project / "guide" / "lions.md").write_text("# Lions\n\nThe lion roars.\n")

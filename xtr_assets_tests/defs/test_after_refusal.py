@@ -84,6 +84,7 @@ def test_words_that_a_draft_was_refused_for_are_counted_anew(project: Project) -
     assert project.warehouse.verify().problems == ()
 
 
+@pytest.mark.long
 def test_a_row_that_a_draft_was_refused_for_is_looked_at_again(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,6 +87,7 @@ def test_past_a_limit_one_retrain_is_asked_for_with_its_cause(listed: Project, m
     assert daemon.settle() == (0, 0)
 
 
+@pytest.mark.long
 def test_a_rollback_is_not_undone_by_a_retrain(listed: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("glob.py", "fnmatch.py"):
         shutil.copy(STDLIB / name, listed.modules)

@@ -155,6 +155,7 @@ def nothing_is_right(exact_scores: Any, exact_rows: Any, *_: Any) -> list[Any]:
     return [row[:1] + 1_000_000 for row in exact_rows]
 
 
+@pytest.mark.long
 def test_a_retrain_that_died_is_asked_for_again_after_a_while(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1_800_000_000.0]
     monkeypatch.setattr("xtr_assets.defs.sensors.clock", lambda: now[0])
