@@ -3,14 +3,15 @@
 # The module stands in the place of the usual one meanwhile, which comes back whatever happens: sanitized.sh PYTHON [TEST...]
 set -eu
 cd "$(dirname "$0")/../.."
-python=$1 build=build/native-sanitized
+# From wherever CMake looks at it; a link of an environment is that of the environment.
+python=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") build=build/native-sanitized
 shift
 if ! "$python" -m nanobind --cmake_dir >/dev/null 2>&1; then
   echo "nanobind is not installed in $(dirname "$python"): the Python tests were not run under the sanitizers"
   exit 1
 fi
 # In the folder of the C++ tests, whose kernels it takes as they are: they compile for minutes.
-cmake -S native -B "$build" -DPython_EXECUTABLE="$(command -v "$python")" -DXTR_SANITIZE=ON -DXTR_MODULE=ON
+cmake -S native -B "$build" -DPython_EXECUTABLE="$python" -DXTR_SANITIZE=ON -DXTR_MODULE=ON
 cmake --build "$build"
 mkdir -p "$build/usual"
 restore() {
