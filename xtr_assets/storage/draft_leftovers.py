@@ -1,6 +1,6 @@
 """What segments hold beside their rows that no sealed generation names: encodings and postings of drafts alone."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from xtr_assets.core.files import fsync_dir
@@ -34,6 +34,15 @@ def unserved_postings(layout: Layout, segment_ids: Collection[str]) -> list[Path
     return _unnamed(layout, [path for path in there if path.name.startswith(DERIVED)])
 
 
+def entries(names: Iterable[str]) -> set[str]:
+    """What lies in segments, by the names of files in a manifest: a file by its own, others by their folder's.
+
+    >>> sorted(entries(["segments/s/chunks.arrow", "segments/s/tokens.f/tokens.npy", "segments/s/tokens.f/scales.npy"]))
+    ['segments/s/chunks.arrow', 'segments/s/tokens.f']
+    """
+    return {"/".join(name.split("/")[:3]) for name in names}
+
+
 def drop(layout: Layout, paths: Sequence[Path]) -> list[str]:
     """Remove files and folders of segments that nothing names any more; their names. Runs under the writer lock."""
     # Out of sight in one rename each, so that a crash never leaves half a folder under its name.
@@ -49,5 +58,5 @@ def _unnamed(layout: Layout, paths: Sequence[Path]) -> list[Path]:
     if not paths:
         return []
     sealed = (read_manifest(layout, number) for number in layout.numbers() if is_sealed(layout, number))
-    named = {"/".join(name.split("/")[:3]) for manifest in sealed for name in manifest.files}
+    named = {entry for manifest in sealed for entry in entries(manifest.files)}
     return [path for path in paths if layout.relative(path) not in named]

@@ -175,9 +175,16 @@ def recover(layout: Layout) -> None:
     last = entries[-1].generation if entries else None
     if current is not None and current != last:
         log.warning("generation %d was published by a writer that died before it noted so", current)
-        content, digest = content_or_none(layout, current), sealed_sha256(layout, current)
-        told: dict[str, Any] = {"content": content, "manifest_sha256": digest, "forced": _is_forced(layout, current)}
-        _note(layout, "recovered", current, previous=last, who=None, **told)
+        _note(
+            layout,
+            "recovered",
+            current,
+            previous=last,
+            who=None,
+            content=content_or_none(layout, current),
+            manifest_sha256=sealed_sha256(layout, current),
+            forced=_is_forced(layout, current),
+        )
 
 
 def _is_forced(layout: Layout, number: int) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from xtr_assets.core.files import record
 from xtr_assets.storage.draft import Draft
-from xtr_assets.storage.draft_leftovers import drop, unserved_encodings, unserved_postings
+from xtr_assets.storage.draft_leftovers import drop, entries, unserved_encodings, unserved_postings
 from xtr_assets.storage.history import read_published
 from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.segment import LISTING_NAME
@@ -86,10 +86,9 @@ def _dropped(warehouse: Warehouse, draft: Draft, paths: Sequence[Path]) -> list[
     layout, names = warehouse.layout, {warehouse.layout.relative(path) for path in paths}
     # First those that would lack something then.
     for number in layout.numbers():
-        if names and layout.manifest(number).is_file() and not is_sealed(layout, number):
-            files = read_manifest(layout, number).files
-            if names & {"/".join(name.split("/")[:3]) for name in files}:
-                warehouse.discard(number)
+        open_draft = bool(names) and layout.manifest(number).is_file() and not is_sealed(layout, number)
+        if open_draft and names & entries(read_manifest(layout, number).files):
+            warehouse.discard(number)
     removed = drop(layout, paths)
     if removed:
         log.info("draft %d was refused: %d of its files and folders are made anew", draft.number, len(removed))
