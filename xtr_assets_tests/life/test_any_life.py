@@ -377,4 +377,4 @@ def assert_same(found: Any, expected: Any) -> None:
 
 
 TestLife = Life.TestCase
-TestLife.settings = lived(6, 16)
+TestLife.settings = lived(4, 16)

@@ -46,8 +46,15 @@ def built(corpus: TokenCorpus, backend: BackendName, codec: Codec) -> TokenIndex
 
 
 @pytest.mark.parametrize("codec", CODECS)
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("k", [1, 10, 2 * ROWS])
+@pytest.mark.parametrize(
+    ("backend", "k"),
+    [
+        # The plain loops take ten times as long.
+        pytest.param(backend, k, marks=pytest.mark.long if backend == "numpy" and k != 10 else ())
+        for backend in BACKENDS
+        for k in (1, 10, 2 * ROWS)
+    ],
+)
 def test_many_are_as_one_by_one(twins: TokenCorpus, backend: BackendName, codec: Codec, k: int) -> None:
     index = built(twins, backend, codec)
     chance = np.random.default_rng(11)

@@ -19,7 +19,7 @@ from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import drafted, make_chunk, write_shard
 from xtr_assets_tests.pipeline.gate.drafts import CONFIG, chunks
-from xtr_assets_tests.pipeline.queries.test_query_sample import CORPORA
+from xtr_assets_tests.pipeline.queries.test_query_sample import CORPORA, by_turns
 
 HASHING = CONFIG.model_copy(update={"encoder": HashingConfig(), "recall": RecallConfig(queries=40)}, deep=True)
 
@@ -51,8 +51,7 @@ def with_queries(session: DraftSession, monkeypatch: pytest.MonkeyPatch, gate: G
     return evidence_suffices.check(session)
 
 
-@pytest.mark.parametrize("name", CORPORA)
-@pytest.mark.parametrize("rows", [3, 60])
+@pytest.mark.parametrize(("name", "rows"), by_turns(3, 60))
 def test_whatever_a_corpus_is_made_of_passes(tmp_path: Path, name: str, rows: int) -> None:
     import random
 

@@ -56,7 +56,10 @@ def said(found: Finding) -> str:
     return " ".join(one["what"] for one in found.details["differences"])
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(one, marks=() if one in ("Flat", "IVF8,PQ16x4fs") else pytest.mark.long) for one in RECIPES],
+)
 def test_healthy_drafts_pass_whatever_happened_to_their_rows(tmp_path: Path, recipe: str) -> None:
     warehouse, draft = built(tmp_path / "w", recipe)
     write_shard(warehouse, "docs", chunks(24, source="docs"))

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -62,6 +63,16 @@ CORPORA: dict[str, Words] = {
 }
 
 
+def by_turns(few: int, many: int) -> list[Any]:
+    """Every corpus with few texts and with many, of which one is for the long run, in turn."""
+    sizes = [(few, many)[:: 1 if turn % 2 else -1] for turn in range(len(CORPORA))]
+    return [
+        pytest.param(name, count, marks=() if count == counts[0] else pytest.mark.long)
+        for name, counts in zip(CORPORA, sizes, strict=True)
+        for count in counts
+    ]
+
+
 def config(**settings: object) -> IndexConfig:
     sources = (SourceConfig(name="s", kind="records", path=Path("c.jsonl")),)
     return IndexConfig(sources=sources, **settings)  # type: ignore[arg-type]
@@ -80,8 +91,7 @@ def session_over(
     return DraftSession(warehouse, draft, asked or config(), encoder=lambda: encoder)
 
 
-@pytest.mark.parametrize("count", [3, 300])
-@pytest.mark.parametrize("corpus", CORPORA)
+@pytest.mark.parametrize(("corpus", "count"), by_turns(3, 300))
 def test_every_corpus_gives_as_many_as_a_bound_needs(tmp_path: Path, corpus: str, count: int) -> None:
     warehouse, draft = drafted_over(tmp_path / "w", CORPORA[corpus], count)
     report = sample_queries(session_over(warehouse, draft))
