@@ -99,6 +99,11 @@ struct Kernels {
                  std::uint16_t* scale);
   ByNumber<std::uint16_t> narrow;
   ByNumber<std::uint32_t> wide;
+  // What multiplies many query tokens faster, asked for when they come: null, or it returns null, where nothing does.
+  const Kernels* (*many)() = nullptr;
+  // What a thread does before the first product and after the last one; null where that is nothing.
+  void (*enter)() = nullptr;
+  void (*leave)() = nullptr;
 
   template <typename Number>
   const ByNumber<Number>& by() const {
@@ -110,10 +115,36 @@ struct Kernels {
   }
 };
 
+// Kernels for products with so many query tokens, entered by this thread for as long as this lives.
+class Entered {
+ public:
+  // From so many query tokens on `many` is the faster one.
+  static constexpr int kMany = 33;
+
+  explicit Entered(const Kernels& usual, int tokens = 0) : kernels_(&usual) {
+    if (tokens >= kMany && usual.many) {
+      if (const Kernels* faster = usual.many()) kernels_ = faster;
+    }
+    if (kernels_->enter) kernels_->enter();
+  }
+  ~Entered() {
+    if (kernels_->leave) kernels_->leave();
+  }
+  Entered(const Entered&) = delete;
+  Entered& operator=(const Entered&) = delete;
+
+  const Kernels& kernels() const { return *kernels_; }
+
+ private:
+  const Kernels* kernels_;
+};
+
 const Kernels& scalar_kernels();
 // Null where the compiler or the processor does not know the instructions.
 const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
 const Kernels* neon_kernels();
+// For many query tokens, beside those of AVX-512; asks the system for its tiles.
+const Kernels* amx_kernels();
 
 }  // namespace xtr

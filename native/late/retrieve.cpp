@@ -377,7 +377,7 @@ void Searcher::by_tokens(const Query& query, const Levels& levels, int margin, s
     const Segment& segment = *segment_of(ranked[i].row);
     const std::int64_t start = segment.offsets[ranked[i].row - segment.base_row];
     std::fill(most.begin(), most.end(), -std::numeric_limits<float>::infinity());
-    raise(view, nullptr, segment,
+    raise(kernels_, view, nullptr, segment,
           {start, chosen.data() + own, static_cast<int>(count), {}, places.data() + own + kTokensAhead}, most.data());
     places.resize(bounds.back());
     double sum = 0;

@@ -28,8 +28,10 @@ void sum_up(const Queries& queries, const float* best, std::int64_t row, std::in
 void Searcher::score(const Queries& queries, const std::int64_t* rows, std::int64_t count, float* out) const {
   const int tokens = queries.tokens();
   const bool with_fine = queries.fine_codes != nullptr;
-  const Packed coarse(kernels_, queries.codes, tokens, model_.dim);
-  const Packed fine(kernels_, with_fine ? queries.fine_codes : queries.codes, with_fine ? tokens : 0, model_.dim);
+  const Entered entered(kernels_, tokens);
+  const Kernels& kernels = entered.kernels();
+  const Packed coarse(kernels, queries.codes, tokens, model_.dim);
+  const Packed fine(kernels, with_fine ? queries.fine_codes : queries.codes, with_fine ? tokens : 0, model_.dim);
   const PackedQuery view = coarse.view(), fine_view = fine.view();
   std::vector<float> best(view.tokens);
   for (std::int64_t i = 0; i < count; ++i) {
@@ -52,19 +54,20 @@ void Searcher::score(const Queries& queries, const std::int64_t* rows, std::int6
       }
     }
     const auto length = static_cast<int>(segment->offsets[position + 1] - start);
-    raise(view, with_fine ? &fine_view : nullptr, *segment, {start, nullptr, length, ahead, nullptr}, best.data());
+    raise(kernels, view, with_fine ? &fine_view : nullptr, *segment, {start, nullptr, length, ahead, nullptr},
+          best.data());
     sum_up(queries, best.data(), i, count, out);
   }
 }
 
-void Searcher::raise(const PackedQuery& coarse, const PackedQuery* fine, const Segment& segment, const Some& some,
-                     float* best) const {
+void Searcher::raise(const Kernels& kernels, const PackedQuery& coarse, const PackedQuery* fine, const Segment& segment,
+                     const Some& some, float* best) const {
   const auto dim = static_cast<std::size_t>(model_.dim);
   if (!segment.residuals) {
-    kernels_.best(coarse, fine,
-                  {segment.tokens + some.start * model_.dim, segment.scales + some.start, some.chosen, some.count,
-                   some.next, some.coming},
-                  best);
+    kernels.best(coarse, fine,
+                 {segment.tokens + some.start * model_.dim, segment.scales + some.start, some.chosen, some.count,
+                  some.next, some.coming},
+                 best);
     return;
   }
   thread_local std::vector<std::int8_t> codes;
@@ -80,16 +83,18 @@ void Searcher::raise(const PackedQuery& coarse, const PackedQuery* fine, const S
         const auto* coming = static_cast<const std::uint8_t*>(some.coming[first + i]);
         for (int line = 0; line < bytes; line += 64) __builtin_prefetch(coming + line);
       }
-      kernels_.decode(model_.residuals, segment.residuals + token * bytes, segment.numbers[token],
-                      codes.data() + i * dim, scales.data() + i);
+      kernels.decode(model_.residuals, segment.residuals + token * bytes, segment.numbers[token],
+                     codes.data() + i * dim, scales.data() + i);
     }
-    kernels_.best(coarse, fine, {codes.data(), scales.data(), nullptr, here, {}}, best);
+    kernels.best(coarse, fine, {codes.data(), scales.data(), nullptr, here, {}}, best);
   }
 }
 
 void scan(const Store& store, const Queries& queries, const std::int64_t* documents, std::int64_t count,
-          const Kernels& kernels, float* out) {
+          const Kernels& usual, float* out) {
   const int tokens = queries.tokens();
+  const Entered entered(usual, tokens);
+  const Kernels& kernels = entered.kernels();
   const Packed coarse(kernels, queries.codes, tokens, store.dim);
   const Packed fine(kernels, queries.fine_codes, tokens, store.dim);
   const PackedQuery view = coarse.view(), fine_view = fine.view();
@@ -105,8 +110,10 @@ void scan(const Store& store, const Queries& queries, const std::int64_t* docume
 }
 
 void assign(const Model& model, const float* biases, const std::int8_t* tokens, const float* scales, std::int64_t count,
-            const Kernels& kernels, std::int32_t* which) {
+            const Kernels& usual, std::int32_t* which) {
   constexpr int kTokens = 64;
+  const Entered entered(usual, static_cast<int>(std::min<std::int64_t>(count, kTokens)));
+  const Kernels& kernels = entered.kernels();
   std::vector<std::int32_t> dots(static_cast<std::size_t>(kBlockRows) * kTokens);
   std::vector<float> best(kTokens), factors(kTokens);
   std::vector<std::int32_t> found(kTokens);

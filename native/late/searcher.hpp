@@ -136,8 +136,8 @@ class Searcher {
     const void* const* coming;
   };
   // Raises `best` by some tokens.
-  void raise(const PackedQuery& coarse, const PackedQuery* fine, const Segment& segment, const Some& some,
-             float* best) const;
+  void raise(const Kernels& kernels, const PackedQuery& coarse, const PackedQuery* fine, const Segment& segment,
+             const Some& some, float* best) const;
   std::vector<Ranked> met_rows(const Query& query, const Plan& plan, const std::uint8_t* allowed, const Probes& probes,
                                Candidates& found, std::int32_t& floors) const;
   std::vector<Ranked> allowed_rows(const std::uint8_t* allowed) const;

@@ -45,6 +45,7 @@ struct Case {
 
 // Products, then the best of each token: of 8 and 16 bits, of all rows and of chosen ones.
 std::vector<float> answers(const Case& own, const xtr::Kernels& kernels) {
+  const xtr::Entered entered(kernels);
   std::vector<std::uint8_t> coarse(kernels.packed_bytes(own.tokens, own.dim)), fine(coarse.size());
   kernels.pack(own.codes.data(), own.tokens, own.dim, coarse.data());
   kernels.pack(own.fine_codes.data(), own.tokens, own.dim, fine.data());
@@ -125,6 +126,7 @@ int main() {
   int found = 0;
   for (const xtr::Kernels* one : sets) {
     found += differences(*one);
+    if (one->many && one->many()) found += differences(*one->many());
     xtr::named(dense_sets, one->name);
   }
   return sets.empty() ? 2 : found != 0;

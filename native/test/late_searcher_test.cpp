@@ -65,14 +65,15 @@ struct Corpus {
 
 bool close(double found, double expected) { return std::fabs(found - expected) <= 1e-4 * (1 + std::fabs(expected)); }
 
-void test_scores(const xtr::Kernels& kernels, int dim) {
+// Of so many query tokens: of few and of many the kernels may be others.
+void test_scores(const xtr::Kernels& kernels, int dim, int tokens) {
   std::mt19937 random(13);
   const Corpus first(30, dim, random), second(20, dim, random);
-  constexpr int kTokens = 21, kBase = 40;
-  std::vector<std::int8_t> codes(static_cast<std::size_t>(kTokens) * dim), fine(codes.size());
+  constexpr int kBase = 40;
+  std::vector<std::int8_t> codes(static_cast<std::size_t>(tokens) * dim), fine(codes.size());
   for (std::int8_t& one : codes) one = static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127);
   for (std::int8_t& one : fine) one = static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127);
-  std::vector<float> factors(kTokens);
+  std::vector<float> factors(tokens);
   for (float& one : factors) one = static_cast<float>(random() % 1000) / 1e6f;
   const xtr::Model model{first.centroid.data(), first.centroid_scale.data(), 1, dim, {}};
   const xtr::Searcher searcher(model, {first.segment(0), second.segment(kBase)}, kBase + 20, kernels);
@@ -81,18 +82,18 @@ void test_scores(const xtr::Kernels& kernels, int dim) {
   for (const std::vector<std::int8_t>* second_codes : {static_cast<std::vector<std::int8_t>*>(nullptr), &fine}) {
     const std::int8_t* fine_codes = second_codes ? second_codes->data() : nullptr;
     const auto count = static_cast<std::int64_t>(rows.size());
-    const std::vector<std::int64_t> whole{kTokens};
+    const std::vector<std::int64_t> whole{tokens};
     std::vector<float> found(rows.size());
     searcher.score({codes.data(), fine_codes, factors.data(), whole.data(), 1}, rows.data(), count, found.data());
     // Several at once, one of no tokens among them, score as each alone, bit for bit.
-    const std::vector<std::int64_t> some{8, 8, kTokens};
+    const std::vector<std::int64_t> some{8, 8, tokens};
     std::vector<float> together(some.size() * rows.size()), alone(rows.size());
     searcher.score({codes.data(), fine_codes, factors.data(), some.data(), 3}, rows.data(), count, together.data());
     std::int64_t start = 0;
     for (std::size_t one = 0; one < some.size(); start = some[one++]) {
-      const std::int64_t tokens = some[one] - start;
+      const std::int64_t own = some[one] - start;
       const std::int8_t* own_fine = fine_codes ? fine_codes + start * dim : nullptr;
-      searcher.score({codes.data() + start * dim, own_fine, factors.data() + start, &tokens, 1}, rows.data(), count,
+      searcher.score({codes.data() + start * dim, own_fine, factors.data() + start, &own, 1}, rows.data(), count,
                      alone.data());
       for (std::size_t i = 0; i < rows.size(); ++i) CHECK(together[one * rows.size() + i] == alone[i], kernels.name);
     }
@@ -102,27 +103,27 @@ void test_scores(const xtr::Kernels& kernels, int dim) {
         continue;
       }
       const double expected = rows[i] < kBase
-                                  ? first.maxsim(rows[i], codes, second_codes, factors, 0, kTokens)
-                                  : second.maxsim(rows[i] - kBase, codes, second_codes, factors, 0, kTokens);
+                                  ? first.maxsim(rows[i], codes, second_codes, factors, 0, tokens)
+                                  : second.maxsim(rows[i] - kBase, codes, second_codes, factors, 0, tokens);
       CHECK(close(found[i], expected), kernels.name);
     }
   }
   // The same documents apart from an index, two queries at once.
   const xtr::Store store{first.tokens.data(), first.scales.data(), first.offsets.data(), dim};
-  const std::vector<std::int64_t> ends{8, kTokens}, documents{2, 5, 17, 29};
+  const std::vector<std::int64_t> ends{8, tokens}, documents{2, 5, 17, 29};
   const xtr::Queries queries{codes.data(), fine.data(), factors.data(), ends.data(), 2};
   std::vector<float> found(2 * documents.size());
   xtr::scan(store, queries, documents.data(), static_cast<std::int64_t>(documents.size()), kernels, found.data());
   for (std::size_t i = 0; i < documents.size(); ++i) {
     CHECK(close(found[i], first.maxsim(documents[i], codes, &fine, factors, 0, 8)), kernels.name);
-    CHECK(close(found[documents.size() + i], first.maxsim(documents[i], codes, &fine, factors, 8, kTokens)),
+    CHECK(close(found[documents.size() + i], first.maxsim(documents[i], codes, &fine, factors, 8, tokens)),
           kernels.name);
   }
   // Without lists every allowed row is a candidate, and no other.
   std::vector<std::uint8_t> allowed(kBase + 20, 0);
   for (const int row : {1, 7, 29, 45, 59}) allowed[static_cast<std::size_t>(row)] = 1;
-  const std::vector<float> ones(kTokens, 1.0f);
-  const xtr::Query query{kTokens, codes.data(), factors.data(), ones.data()};
+  const std::vector<float> ones(tokens, 1.0f);
+  const xtr::Query query{tokens, codes.data(), factors.data(), ones.data()};
   const xtr::Candidates candidates = searcher.retrieve(query, {0, 0, 100, 100, 0, 0}, allowed.data());
   CHECK(test::same(candidates.rows, {1, 7, 29, 45, 59}), kernels.name);
 }
@@ -224,7 +225,7 @@ int main() {
   for (const xtr::Kernels* kernels :
        xtr::supported({&xtr::scalar_kernels(), xtr::avx2_kernels(), xtr::avx512_kernels(), xtr::neon_kernels()})) {
     for (const int dim : {24, 128}) {
-      test_scores(*kernels, dim);
+      for (const int tokens : {21, 70}) test_scores(*kernels, dim, tokens);
       test_assign(*kernels, dim);
     }
     test_many_centroids(*kernels);

@@ -17,11 +17,13 @@
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,popcnt")
 #endif
-#include "encoder/amx/tiles.hpp"
+#include "common/tiles.hpp"
 #include "encoder/avx512/vnni.hpp"
 
 namespace encoder {
 namespace {
+
+using namespace xtr::tiles;
 
 // Columns whose panels, 295 kB of 384 channels, stay in the second cache while all rows pass by.
 constexpr int kColumns = 384;
@@ -32,7 +34,7 @@ constexpr int kColumns = 384;
 // Rows lie in blocks of 16, [block][64 channels][high, low][row][64 bytes]; panels of 16 columns
 // [panel][64 channels][high, low][4 channels][column][4 bytes]. Each tile is 1,024 bytes that lie together.
 struct Tiles : Integer {
-  using Configured = encoder::Configured;
+  using Configured = xtr::tiles::Configured;
   static constexpr int wide = 1, wide_rows = 32;
   static constexpr int tile = 1024, step = 2 * tile;
   static char* row(Unit* units, int number, int row_units) {

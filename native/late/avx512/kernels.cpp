@@ -8,9 +8,64 @@
 namespace xtr {
 namespace {
 
-TARGET void nearest(const std::int32_t* d, const float* rs, const float* b, const float* ts, int n, int t, int first,
-                    float* best, std::int32_t* which) {
-  common::nearest(d, rs, b, ts, n, t, first, best, which);
+// The nearest rows of kTiles times sixteen tokens: they stay in registers while the rows pass by.
+template <int kTiles>
+struct Nearest {
+  __m512 factors[kTiles], best[kTiles];
+  __m512i which[kTiles];
+
+  template <int kTile>
+  TARGET_INLINE void compare(const std::int32_t* dots, __m512 scale, __m512 bias, __m512i number) {
+    const __m512 products = _mm512_cvtepi32_ps(_mm512_loadu_si512(dots + kTile * kLanes));
+    const __m512 score = _mm512_sub_ps(_mm512_mul_ps(_mm512_mul_ps(products, scale), factors[kTile]), bias);
+    const __mmask16 better = _mm512_cmp_ps_mask(score, best[kTile], _CMP_GT_OQ);
+    best[kTile] = _mm512_mask_mov_ps(best[kTile], better, score);
+    which[kTile] = _mm512_mask_mov_epi32(which[kTile], better, number);
+  }
+
+  template <int... kTile>
+  TARGET_INLINE void load(const float* token_scales, const float* bests, const std::int32_t* rows, Numbers<kTile...>) {
+    ((factors[kTile] = _mm512_loadu_ps(token_scales + kTile * kLanes)), ...);
+    ((best[kTile] = _mm512_loadu_ps(bests + kTile * kLanes)), ...);
+    ((which[kTile] = _mm512_loadu_si512(rows + kTile * kLanes)), ...);
+  }
+
+  template <int... kTile>
+  TARGET_INLINE void compare_all(const std::int32_t* dots, float scale, float bias, int number, Numbers<kTile...>) {
+    const __m512 scales = _mm512_set1_ps(scale), biases = _mm512_set1_ps(bias);
+    const __m512i numbers = _mm512_set1_epi32(number);
+    (compare<kTile>(dots, scales, biases, numbers), ...);
+  }
+
+  template <int... kTile>
+  TARGET_INLINE void store(float* bests, std::int32_t* rows, Numbers<kTile...>) const {
+    (_mm512_storeu_ps(bests + kTile * kLanes, best[kTile]), ...);
+    (_mm512_storeu_si512(rows + kTile * kLanes, which[kTile]), ...);
+  }
+};
+
+template <int kTiles>
+TARGET_INLINE void nearest_of(const std::int32_t* dots, const float* row_scales, const float* biases,
+                              const float* token_scales, int count, int tokens, int first, float* best,
+                              std::int32_t* which) {
+  Nearest<kTiles> own;
+  own.load(token_scales, best, which, Each<kTiles>());
+  for (int row = 0; row < count; ++row) {
+    own.compare_all(dots + static_cast<std::size_t>(row) * tokens, row_scales[row], biases[row], first + row,
+                    Each<kTiles>());
+  }
+  own.store(best, which, Each<kTiles>());
+}
+
+TARGET void nearest(const std::int32_t* dots, const float* row_scales, const float* biases, const float* token_scales,
+                    int count, int tokens, int first, float* best, std::int32_t* which) {
+  int t = 0;
+  for (; t + 4 * kLanes <= tokens; t += 4 * kLanes) {
+    nearest_of<4>(dots + t, row_scales, biases, token_scales + t, count, tokens, first, best + t, which + t);
+  }
+  for (; t < tokens; t += kLanes) {
+    nearest_of<1>(dots + t, row_scales, biases, token_scales + t, count, tokens, first, best + t, which + t);
+  }
 }
 TARGET void scaled(const std::int32_t* d, const float* rs, const float* f, int n, int t, float* out) {
   common::scaled(d, rs, f, n, t, out);
@@ -109,8 +164,9 @@ TARGET void decode(const Residuals& residuals, const std::uint8_t* packed, std::
 }  // namespace
 
 const Kernels* avx512_kernels() {
-  static const Kernels kernels{"avx512-vnni", packed_bytes, pack,   dots,      best,   nearest,
-                               scaled, levels, exceeding, decode, {interact, choose}, {interact, choose}};
+  static const Kernels kernels{
+      "avx512-vnni",      packed_bytes,       pack,       dots, best, nearest, scaled, levels, exceeding, decode,
+      {interact, choose}, {interact, choose}, amx_kernels};
   return xtr::has_avx512() ? &kernels : nullptr;
 }
 

@@ -9,23 +9,27 @@
 
 #include "common/watched.hpp"
 
-namespace encoder {
+namespace xtr::tiles {
 namespace {
 
-// Eight tiles of 64 bytes a row, of this thread, for as long as this lives: 6 and 7 of 16 rows, the others of as many as
-// there are, at most 16; a product takes as many cycles as its left side has rows. What is left configured would be saved
-// at each switch of threads, and keeps a core from its deeper sleep.
+// Eight tiles of 64 bytes a row, of this thread: 6 and 7 of 16 rows, the others of as many as there are, at most 16; a
+// product takes as many cycles as its left side has rows.
+inline void configure(int rows) {
+  alignas(64) std::uint8_t told[64] = {1};
+  for (int i = 0; i < 8; ++i) {
+    told[16 + 2 * i] = 64;
+    told[48 + i] = static_cast<std::uint8_t>(i < 6 && rows < 16 ? rows : 16);
+  }
+  asm volatile("ldtilecfg %0" : : "m"(told));
+}
+
+// What is left configured would be saved at each switch of threads, and keeps a core from its deeper sleep.
+inline void release() { asm volatile("tilerelease"); }
+
 class Configured {
  public:
-  explicit Configured(int rows) {
-    alignas(64) std::uint8_t told[64] = {1};
-    for (int i = 0; i < 8; ++i) {
-      told[16 + 2 * i] = 64;
-      told[48 + i] = static_cast<std::uint8_t>(i < 6 && rows < 16 ? rows : 16);
-    }
-    asm volatile("ldtilecfg %0" : : "m"(told));
-  }
-  ~Configured() { asm volatile("tilerelease"); }
+  explicit Configured(int rows) { configure(rows); }
+  ~Configured() { release(); }
   Configured(const Configured&) = delete;
 };
 
@@ -41,10 +45,11 @@ inline void read(const void* from) {
   asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(std::int64_t{64}), "i"(T) : "memory");
 }
 
+// A tile of 16 rows of 64 bytes, `stride` bytes from one to the next.
 template <int T>
-inline void write(void* to) {
-  XTR_WATCH(to, 1024);
-  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(std::int64_t{64}), "i"(T) : "memory");
+inline void write(void* to, std::int64_t stride = 64) {
+  for (int row = 0; row < 16; ++row) XTR_WATCH(static_cast<char*>(to) + row * stride, 64);
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(stride), "i"(T) : "memory");
 }
 
 // Sum += rows A times panel B; of bytes with a sign (s) or without (u). Sums of 32 bits wrap, as those of registers do.
@@ -66,4 +71,4 @@ inline void dp_uu() {
 }
 
 }  // namespace
-}  // namespace encoder
+}  // namespace xtr::tiles
