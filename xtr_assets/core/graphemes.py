@@ -18,11 +18,8 @@ def boundary_at(text: str, limit: int, start: int = 0) -> int:
 
 def boundaries(text: str, start: int, limit: int) -> list[int]:
     """The ends of the clusters in (start, limit], ascending; a cluster that reaches over `limit` is none of them."""
-    if text[start : limit + 1].isascii():
+    # What follows decides nothing; a text that is one cluster, or flags alone, would be read to its ends each time.
+    near = text[start : limit + 1]
+    if near.isascii():
         return list(range(start + 1, limit + 1))
-    ends = []
-    for match in _CLUSTER.finditer(text, start):
-        if match.end() > limit:
-            break
-        ends.append(match.end())
-    return ends
+    return [end for match in _CLUSTER.finditer(near) if (end := start + match.end()) <= limit]

@@ -91,9 +91,11 @@ def _sections(blocks: Iterable[Block]) -> Iterator[tuple[str, list[Block]]]:
             above = [*(one for one in above if one[0] < block.level), (block.level, titled(block.text))]
             path = PATH_SEPARATOR.join(title for _, title in above if title)
             if bare is not None and block.level > bare.level:
-                # Those that wait move down with it.
-                waiting = [entry for entry in placed if entry[0] == number]
-                placed[len(placed) - len(waiting) :] = [(number, path, held) for _, _, held in waiting]
+                # Those that wait, the last ones, move down with it.
+                first = len(placed)
+                while first and placed[first - 1][0] == number:
+                    first -= 1
+                placed[first:] = [(number, path, held) for _, _, held in placed[first:]]
             else:
                 number += 1
             bare = block

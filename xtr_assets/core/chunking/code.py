@@ -11,6 +11,7 @@ Ids are placed as those of Python: a run after a definition by that definition's
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,6 +85,7 @@ class _File:
         self._comment = _HASH_COMMENT if language.hash_comments else _COMMENT
         self._forms = FORMS.get(language.grammar)
         self._seen: Counter[str] = Counter()
+        self._of_node: dict[int, tuple[list[Node], list[int]]] = {}
 
     def chunks(self, root: Node) -> Iterator[Chunk]:
         return self._scope(_Scope(root, MODULE_SYMBOL, "module", "", "", 0), (1, len(self.lines)))
@@ -181,12 +183,14 @@ class _File:
         """Cover the lines of `place`: the parts of a node that fit whole, of longer ones theirs."""
         atoms: list[Range] = []
         cursor, end = place
-        for child in node.named_children:
-            last = min(code_syntax.last_line(child), end)
+        children, lasts = self._children(node)
+        for number in range(bisect_left(lasts, cursor), len(children)):
+            child = children[number]
+            if cursor > end or code_syntax.first_line(child) > end:
+                break
+            last = min(lasts[number], end)
             if last < cursor:
                 continue
-            if code_syntax.first_line(child) > end:
-                break
             if self.lines.size(cursor, last) <= self.max_chars or depth >= MOST_STATEMENTS:
                 atoms.append((cursor, last))
             else:
@@ -195,3 +199,11 @@ class _File:
         if cursor <= end:
             atoms.append((cursor, end))
         return atoms
+
+    def _children(self, node: Node) -> tuple[list[Node], list[int]]:
+        """The children of a node that have names, and the last line of each. Kept: a file of many runs between its
+        definitions asks for each of them."""
+        if node.id not in self._of_node:
+            children = node.named_children
+            self._of_node[node.id] = children, [code_syntax.last_line(child) for child in children]
+        return self._of_node[node.id]

@@ -168,7 +168,8 @@ def _with_statements_below(found: list[Member], index: int) -> int:
     last = found[index].last
     if isinstance(found[index].node, ast.ClassDef):
         return last
-    for member in found[index + 1 :]:
+    for number in range(index + 1, len(found)):
+        member = found[number]
         if member.node is not None or member.first > last + 1 or python_syntax.inner_statements(member.statement):
             break
         last = max(last, member.last)

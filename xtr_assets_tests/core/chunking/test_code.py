@@ -313,10 +313,29 @@ def test_depth_is_told_with_its_line_and_strings_are_not_deep() -> None:
 
 @pytest.mark.parametrize(
     ("text", "depth"),
-    [("", 0), ("a", 0), ("()", 1), (")))(", 1), ("([{}])", 3), ("()()()", 1), ("'(' '[' \"{\"", 0), ("'(\n('", 2)],
+    [
+        *(("", 0), ("a", 0), ("()", 1), (")))(", 1), ("([{}])", 3), ("()()()", 1), ("'(' '[' \"{\"", 0), ("'(\n('", 2)),
+        *((r'"\"(" (', 1), (r'"\\" (', 1), (r"\(\[", 2), ('"\\"(', 1)),
+    ],
 )
 def test_depth(text: str, depth: int) -> None:
     assert deepest(text)[0] == depth
+
+
+def test_a_line_of_escaped_quotes_is_read_once() -> None:
+    """50 KB took 8 CPU seconds, and four times that for twice as much: the 2 MiB of a file hours."""
+    begun = time.thread_time()
+    assert deepest('"' + '\\"' * 25_000 + "(") == (1, 1)
+    assert deepest("'" + "\\'" * 25_000 + "(") == (1, 1)
+    assert time.thread_time() - begun < 2
+
+
+def test_many_runs_between_definitions_take_time_in_proportion() -> None:
+    """Each run looked at every statement of the file: 3 CPU seconds of 100 KB, half an hour of 2 MiB."""
+    begun = time.thread_time()
+    text = ("a;\n" * 100 + "function f() {\n  b;\n}\n") * 300
+    assert sum(one.text.count("a;") for one in chunks(text, ".js", 200)) == 100 * 300
+    assert time.thread_time() - begun < 2
 
 
 def test_a_parser_that_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
