@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtr_assets.cli.app import FAILED, START, app
-from xtr_assets.cli.console import literal, say
+from xtr_assets.cli.console import literal, one_line, say
 from xtr_assets.cli.locate import HOME_FILE, shown, template
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def init(
     if not found.sources and not create:
         say(f"[red]error:[/red] nothing to index in {escape(shown(directory.resolve()))}: it holds {_held(found)}")
         for note in found.notes:
-            say(f"  [yellow]note[/yellow] {escape(note)}")
+            say(f"  [yellow]note[/yellow] {escape(one_line(note))}")
         say("  name its files in an xtr.yaml by hand, or --create writes one for what will be there")
         raise typer.Exit(FAILED)
     directory.mkdir(parents=True, exist_ok=True)
@@ -88,11 +88,12 @@ def init(
         write_atomic(directory / name, text.encode())
     say(f"[green]wrote[/green] {', '.join(FILES)} in {literal(shown(directory.resolve()))}")
     for proposal in proposals:
-        say(f"  source [bold]{proposal.fields['name']}[/bold] ({proposal.fields['kind']}): {escape(proposal.seen)}")
+        seen = escape(one_line(proposal.seen))
+        say(f"  source [bold]{proposal.fields['name']}[/bold] ({proposal.fields['kind']}): {seen}")
     if found.queries:
         say(f"  queries: {escape(', '.join(found.queries.values()))}: measured with, not indexed")
     for note in found.notes:
-        say(f"  [yellow]note[/yellow] {escape(note)}")
+        say(f"  [yellow]note[/yellow] {escape(one_line(note))}")
     if found.unread:
         say(f"  [yellow]note[/yellow] no source reads {escape(_counted(found.unread))}")
     step = "" if directory.resolve() == Path.cwd() else f"cd {shown(directory)} && "
@@ -123,18 +124,37 @@ def _queries(fields: Mapping[str, str]) -> str:
     """The section `queries` as YAML; commented out where there are none."""
     if not fields:
         return NO_QUERIES
-    return "\n".join(["queries:", *(f"  {name}: {json.dumps(value)}" for name, value in fields.items())])
+    return "\n".join(["queries:", *(f"  {name}: {_quoted(value)}" for name, value in fields.items())])
 
 
 def _source(proposal: "Proposal") -> str:
     import yaml
 
-    lines = [f"  # {proposal.seen}"]
+    # Names of files and of their fields are anybody's: one with a line end in it would add lines to the configuration.
+    lines = [f"  # {_visible(proposal.seen)}"]
     lead = "  - "
     for key, value in proposal.fields.items():
         if value == []:
             continue
         plain = isinstance(value, str) and re.fullmatch(r"[\w./-]+", value) and yaml.safe_load(value) == value
-        lines.append(f"{lead}{key}: {value if plain else json.dumps(value, ensure_ascii=False)}")
+        lines.append(f"{lead}{key}: {value if plain else _quoted(value)}")
         lead = "    "
     return "\n".join(lines)
+
+
+def _quoted(value: object) -> str:
+    """A text, list or nothing as YAML that every reader of it takes for just that."""
+    return _visible(json.dumps(value, ensure_ascii=False))
+
+
+def _visible(text: str) -> str:
+    r"""A text on one line, what does not print as an escape of JSON and YAML.
+
+    >>> print(_visible("two" + chr(10) + "lines" + chr(0x2028)), _visible("\U0001f600\U000e0001"))
+    two\u000alines\u2028 \U0001f600\U000e0001
+    """
+    return "".join(one if one.isprintable() else _escape(ord(one)) for one in text)
+
+
+def _escape(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

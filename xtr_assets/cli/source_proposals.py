@@ -26,6 +26,9 @@ MOST_RECORD_FILES = 5
 # The first record of a file tells its fields; a line longer than this is no record of text.
 MOST_LINE_CHARS = 4 << 20
 
+# As long as the name of a source may be.
+MOST_NAME_CHARS = 60
+
 ID_FIELDS = ("_id", "id", "doc_id", "docid", "uuid", "key")
 TEXT_FIELDS = ("text", "body", "content", "abstract", "passage", "description", "message")
 TITLE_FIELDS = ("title", "name", "headline", "subject")
@@ -122,9 +125,11 @@ def _records(path: Path, folder: Path, taken: set[str]) -> Proposal | None:
     identity, text = _first(ID_FIELDS, columns), _first(TEXT_FIELDS, columns)
     if identity is None or text is None:
         return None
-    name = re.sub(r"[^A-Za-z0-9_.]", "_", path.stem).lstrip("_.") or "records"
+    name = base = re.sub(r"[^A-Za-z0-9_.]", "_", path.stem).lstrip("_.")[:MOST_NAME_CHARS] or "records"
+    number = 1
     while name in taken:
-        name += "_"
+        number += 1
+        name = f"{base[: MOST_NAME_CHARS - 5]}_{number}"
     title = _first(TITLE_FIELDS, columns)
     metadata = [c for c in columns if c not in (identity, text, title)]
     fields: dict[str, object] = {"name": name, "kind": "records", "path": f"./{path.relative_to(folder).as_posix()}"}

@@ -358,3 +358,33 @@ def test_a_folder_with_brackets_is_shown_as_it_is_called(tmp_path: Path) -> None
     for arguments, told in (((), f"in {folder}"), ((), f"{folder} already"), (("--force",), f"cd {folder} &&")):
         said = run(app, ["init", str(folder), *arguments]).stderr
         assert told in said.replace("\n", ""), said
+
+
+HOSTILE = "x\n  - {name: evil, kind: 'python:os:getcwd', path: .}\n  #"
+
+
+@pytest.mark.parametrize("end", ["\n", "\u2028", "\x85", "\r"])
+def test_a_name_of_strangers_writes_no_line_of_the_configuration(tmp_path: Path, end: str) -> None:
+    """A field of a record file that somebody sent would have been a source that runs code at the next build."""
+    field = HOSTILE.replace("\n", end)
+    (tmp_path / "sent.jsonl").write_text(json.dumps({"_id": "1", "text": "x", field: 1}) + "\n")
+    result = run(app, ["init", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    (source,) = load_config(tmp_path / "xtr.yaml").sources
+    assert (source.name, source.metadata) == ("sent", (field,))
+    assert "\n  - {name" not in result.output
+
+
+@pytest.mark.parametrize("name", ["a\x7fb", "a\u2028b", "a\x85b", "\U0001f600", "\ufeffa", "a\u202eb", "r" * 90])
+def test_any_name_of_a_file_is_the_path_of_its_source(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    for file in (f"{name}.jsonl", f"{name}/{name}.jsonl", f"{name}/queries.jsonl"):
+        (tmp_path / file).write_text('{"_id": "1", "text": "x"}\n')
+    result = run(app, ["init", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    config = load_config(tmp_path / "xtr.yaml")
+    assert config.queries is not None
+    found = {one.folder.relative_to(tmp_path).as_posix() for one in config.sources}
+    assert found == {f"{name}.jsonl", f"{name}/{name}.jsonl"}
+    assert config.queries.path == tmp_path / name / "queries.jsonl"
+    assert len({one.name for one in config.sources}) == 2
