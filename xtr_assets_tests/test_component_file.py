@@ -166,3 +166,27 @@ def test_a_project_may_say_so_in_dg_toml_and_name_its_definitions(tmp_path: Path
     found = project_of(tmp_path / "shop")
     assert found is not None
     assert (found.root, found.definitions) == (tmp_path, tmp_path / "shop" / "parts" / "all")
+
+
+def test_of_several_documents_of_a_file_the_index_is_read(project: Path) -> None:
+    """`dg scaffold defs` appends to a defs.yaml that is there; and some editors begin each file with a mark."""
+    file = project / "src/shop/defs/hand-book/defs.yaml"
+    index = file.read_text()
+    file.write_text(f"\ufefftype: shop.Other\n---\n{index}")
+    assert [source.name for source in load_config(file).sources] == ["pages"]
+    assert config_file(None, project) == file
+    file.write_text(f"\ufeff{index}")
+    assert config_file(None, project) == file
+    file.write_text(f"{index}\n---\n{index}")
+    with pytest.raises(ConfigError, match="declares 2 indexes, and the shell reads one; give each its own file"):
+        load_config(file)
+    file.write_text("type: shop.Other\n---\nnothing\n")
+    with pytest.raises(ConfigError, match=r"has the type 'shop.Other', 'nothing', xtr_assets.RetrievalIndex is wanted"):
+        read_component(file)
+
+
+@pytest.mark.parametrize("code", ["{{ 1 / 0 }}", "{{ [].pop() }}", "{{ 'a'.encode('x') }}", "{{ range(10 ** 9) }}"])
+def test_a_template_that_fails_is_named(project: Path, code: str) -> None:
+    file = component(project, "failing", {**INDEX, "warehouse": code})
+    with pytest.raises(ConfigError, match=r"attributes\.warehouse is .* which the shell cannot fill in"):
+        load_config(file)

@@ -68,6 +68,10 @@ ALIASES = "a: &a0 [1]\n" + "".join(f"k{i}: &a{i + 1} [{', '.join([f'*a{i}'] * 10
         (ONE + "recall: {k: 2.5}", "`recall.k` is 2.5: give a whole number"),
         (ONE + "recall: {dense: .nan}", "`recall.dense` is nan: give 0.0 or more"),
         (ONE + "name: 2001-13-45", "'2001-13-45' is no timestamp"),
+        (ONE + "name: !!bool maybe", r"line 2, column 7\): 'maybe' is no bool that can be read"),
+        (ONE + "name: !!int ''", "'' is no int that can be read"),
+        (ONE + "name: !!float _", "'_' is no float that can be read"),
+        (ONE + "name: !!timestamp soon", "'soon' is no timestamp that can be read"),
         (ONE + ONE, r"line 2, column 1\): the key 'sources' stands twice"),
         (ONE + "? [1]\n: 2", "unhashable key"),
         (ONE + "3.5: 2", "the key 3.5 is no text"),
@@ -170,3 +174,19 @@ def test_one_wrong_source_is_not_reported_as_no_source(tmp_path: Path) -> None:
 def test_a_missing_file_names_the_command_that_writes_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="xtr-assets init"):
         load_config(tmp_path / "xtr.yaml")
+
+
+@pytest.mark.parametrize(
+    ("field", "address"),
+    [
+        ("path", "https://me:geheim@host/a.git"),
+        ("path", "ssh://me:geheim@host/a.git"),
+        ("path", f"s3://key:geheim{'x' * 90}@bucket/a"),
+        ("ref", "https://geheim@host/~"),
+        ("pth", "https://geheim@host/a"),
+    ],
+)
+def test_no_message_shows_the_secret_of_an_address(field: str, address: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_config(f"sources: [{{name: a, kind: git, {field}: {address!r}}}]", Path())
+    assert "geheim" not in str(refused.value) and "://...@" in str(refused.value)

@@ -17,7 +17,7 @@ from xtr_assets.config.dagster_project import DagsterProject, project_of
 from xtr_assets.config.index_config import IndexConfig, read_config_file
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.field_problem import problems, shown
-from xtr_assets.core.yaml_document import read_yaml
+from xtr_assets.core.yaml_document import read_yaml_documents
 
 COMPONENT_TYPE = "xtr_assets.RetrievalIndex"
 # What the component has beside the fields of a configuration: a file that holds those, and what Dagster shows and runs.
@@ -40,17 +40,25 @@ class Component:
 def is_component(path: Path) -> bool:
     """Whether a file declares our component; said of its text, no template in it is looked at."""
     try:
-        return re.search(rf"^type:\s*[\"']?{re.escape(COMPONENT_TYPE)}\b", path.read_text("utf-8"), re.M) is not None
+        text = path.read_text("utf-8-sig")
+        return re.search(rf"^type:\s*[\"']?{re.escape(COMPONENT_TYPE)}\b", text, re.M) is not None
     except (OSError, ValueError):
         return False
 
 
 def read_component(path: Path) -> Component:
     """The index of a component's file. Raises ConfigError."""
-    loaded = read_yaml(path.read_bytes(), path.name)
-    if not isinstance(loaded, dict) or loaded.get("type") != COMPONENT_TYPE:
-        found = loaded.get("type") if isinstance(loaded, dict) else loaded
-        raise ConfigError(f"{path.name} has the type {shown(found)}, {COMPONENT_TYPE} is wanted; name another file")
+    # `dg scaffold` appends to a file that is there: of its documents one is meant.
+    documents = read_yaml_documents(path.read_bytes(), path.name)
+    types = [one.get("type") if isinstance(one, dict) else one for one in documents]
+    if (count := types.count(COMPONENT_TYPE)) != 1:
+        if count:
+            raise ConfigError(f"{path.name} declares {count} indexes, and the shell reads one; give each its own file")
+        raise ConfigError(
+            f"{path.name} has the type {', '.join(map(shown, types or [None]))}, {COMPONENT_TYPE} is wanted; name "
+            "another file"
+        )
+    loaded = documents[types.index(COMPONENT_TYPE)]
     folder = path.resolve().parent
     project = project_of(folder)
     attributes = loaded.get("attributes") or {}
@@ -132,7 +140,7 @@ def _rendered(value: Any, scope: Mapping[str, Any], place: str) -> Any:
         return [_rendered(one, scope, f"{place}.{number}") for number, one in enumerate(value)]
     if not isinstance(value, str) or not re.search(r"{{|{%|{#", value):
         return value
-    from jinja2 import StrictUndefined, TemplateError, Undefined
+    from jinja2 import StrictUndefined, Undefined
     from jinja2.nativetypes import NativeEnvironment
     from jinja2.sandbox import SandboxedEnvironment
 
@@ -142,7 +150,8 @@ def _rendered(value: Any, scope: Mapping[str, Any], place: str) -> Any:
 
     try:
         found = Sandbox(undefined=StrictUndefined).from_string(value).render(scope)
-    except (TemplateError, TypeError) as error:
+    except Exception as error:
+        # Whatever an expression comes to: a division by zero, an item that a list lacks.
         raise ConfigError(_unfilled(place, value, str(error))) from error
     if found is None:
         raise ConfigError(nothing(place, value))

@@ -1,6 +1,6 @@
 """Untrusted YAML: its size and aliases are bounded before it is built, and every error names the place."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -17,16 +17,31 @@ MAX_DEPTH = 50
 
 def read_yaml(data: bytes, origin: str) -> Any:
     """The document; `origin` names the file in errors. Raises ConfigError."""
+    return next(iter(_read(data, origin, lambda loader: [loader.get_single_node()])), None)
+
+
+def read_yaml_documents(data: bytes, origin: str) -> list[Any]:
+    """The documents of a file that may hold several, `---` between them. Raises ConfigError."""
+    return _read(data, origin, _each_node)
+
+
+def _each_node(loader: "_Loader") -> Iterator[yaml.Node]:
+    while loader.check_node():
+        yield loader.get_node()
+
+
+def _read(data: bytes, origin: str, nodes: Callable[["_Loader"], Iterable[yaml.Node | None]]) -> list[Any]:
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{origin} has {len(data)} bytes, at most {MAX_BYTES} are read; is it the right file?")
     loader = None
     try:
         loader = _Loader(_text(data, origin))
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        _values(node, {}, frozenset(), origin)
-        return loader.construct_document(node)
+        found = []
+        for node in nodes(loader):
+            if node is not None:
+                _values(node, {}, frozenset(), origin)
+                found.append(loader.construct_document(node))
+        return found
     except yaml.YAMLError as error:
         raise ConfigError(f"{origin} is not YAML{_place(error)}; correct it there") from error
     except RecursionError as error:
@@ -76,7 +91,8 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except (ValueError, OverflowError, TypeError) as error:
+        except (ValueError, OverflowError, TypeError, LookupError, AttributeError) as error:
+            # Also what PyYAML stumbles over itself: `!!bool maybe`, `!!int ""`, `!!timestamp soon`.
             kind = str(node.tag).rpartition(":")[2]
             raise yaml.MarkedYAMLError(
                 problem=f"{shown(node.value)} is no {kind} that can be read", problem_mark=node.start_mark
