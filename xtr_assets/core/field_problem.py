@@ -49,11 +49,26 @@ _KINDS = {
 
 
 def shown(value: object) -> str:
-    """A value as messages show it, bounded."""
+    """A value as messages show it, bounded, and without the secrets of addresses."""
     if isinstance(value, int) and value.bit_length() > 256:
         return f"an integer of {value.bit_length()} bits"
-    text = repr(value[: SHOWN + 1] if isinstance(value, str | bytes) else value)
+    if isinstance(value, str):
+        value = without_secrets(value)
+    text = without_secrets(repr(value[: SHOWN + 1] if isinstance(value, str | bytes) else value))
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+# A password, and who asks over https: many put their token there.
+_LOGIN = re.compile(r"(https?://)[^/@\s'\"]+@|([a-z][a-z0-9+.-]*://)[^/@:\s'\"]*:[^/@\s'\"]*@", re.IGNORECASE)
+
+
+def without_secrets(text: str) -> str:
+    """A text whose addresses do not tell who logs in by what.
+
+    >>> without_secrets("https://token@host/a, s3://key:secret@bucket, ssh://git@host/a")
+    'https://...@host/a, s3://...@bucket, ssh://git@host/a'
+    """
+    return _LOGIN.sub(lambda found: f"{found[1] or found[2]}...@", text)
 
 
 def problems(faults: Iterable[Mapping[str, Any]]) -> str:

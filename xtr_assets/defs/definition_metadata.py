@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from xtr_assets.config import EncoderPair, IndexConfig
+from xtr_assets.config import EncoderPair, IndexConfig, SourceConfig
+from xtr_assets.core.field_problem import without_secrets
 from xtr_assets.pipeline.queries.gate_queries import QUERY_SCHEMA
 from xtr_assets.storage.catalog import VIEWS
 from xtr_assets.storage.chunk_files import CHUNK_SCHEMA
@@ -23,7 +24,7 @@ COLUMNS = {
     "kind": "function, method, class, module, section, record, ...",
     "part": "number of the piece where a symbol's text was cut",
     "metadata": "JSON, what filters see as columns of their own",
-    "text_hash": "first 16 bytes of the text's sha256: what is encoded once",
+    "text_hash": "16 bytes of BLAKE2b of title and text: equal ones are encoded once",
     "row": "position in the generation; what FAISS and the token index store",
     "segment": "the immutable files that hold the row",
     "position": "of the row inside its segment",
@@ -48,8 +49,14 @@ def definition_metadata(config: IndexConfig, asset: str) -> dict[str, Any]:
     if asset == "published":
         shown["thresholds"] = dg.MetadataValue.json(thresholds(config))
     if asset == "chunks":
-        shown["sources"] = dg.MetadataValue.json({one.name: f"{one.kind}: {one.path}" for one in config.sources})
+        shown["sources"] = dg.MetadataValue.json({one.name: source_place(one) for one in config.sources})
     return shown
+
+
+def source_place(source: SourceConfig) -> str:
+    """A source in a few words: its kind, and the path, address or asset that it reads."""
+    place = source.asset if source.path is None else without_secrets(str(source.path))
+    return source.kind if place is None else f"{source.kind}: {place}"
 
 
 def encoder_name(encoder: Any) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xtr_assets.core.cache_place import cache_folder
 from xtr_assets.core.errors import SourceError
+from xtr_assets.core.field_problem import without_secrets
 from xtr_assets.sources.git_command import GitFailed, answer, git, read_environment
 from xtr_assets.sources.git_commit import find_commit
 
@@ -36,9 +37,10 @@ def updated_mirror(address: str, ref: str, source: str) -> Path:
             if [commit for _, commit in find_commit(folder, MIRRORED)] != [wanted]:
                 _fetch(folder, address, name)
         except GitFailed as error:
+            told = without_secrets(f"{address} cannot be fetched (git: {error})")
             raise SourceError(
-                f"source {source}: {address} cannot be fetched (git: {error}); check the address, the network and the "
-                "credentials (git ls-remote asks the same); what was ingested of it stays"
+                f"source {source}: {told}; check the address, the network and the credentials (git ls-remote asks the "
+                "same); what was ingested of it stays"
             ) from error
     return folder
 
@@ -74,11 +76,12 @@ def _remote_commit(address: str, ref: str, source: str) -> tuple[str, str]:
     named = {name: commit for name, commit in commits.items() if commit}
     if not named:
         raise SourceError(
-            f"source {source} is gone: {address} has no branch or tag {ref}; correct `ref`, or remove the source from "
-            "the configuration to drop its chunks"
+            f"source {source} is gone: {without_secrets(address)} has no branch or tag {ref}; correct `ref`, or remove "
+            "the source from the configuration to drop its chunks"
         )
     if len(set(named.values())) > 1:
-        raise SourceError(f"source {source}: {address} has {' and '.join(named)}; write one in full as `ref`")
+        where = without_secrets(address)
+        raise SourceError(f"source {source}: {where} has {' and '.join(named)}; write one in full as `ref`")
     return next(iter(named.items()))
 
 

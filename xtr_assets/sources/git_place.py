@@ -5,6 +5,7 @@ from pathlib import Path
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.errors import ConfigError, ProviderError, SourceError
+from xtr_assets.core.field_problem import without_secrets
 from xtr_assets.core.types import FileState
 from xtr_assets.sources.file_scan import Listing, unread_state
 from xtr_assets.sources.folder_place import nothing_matches
@@ -34,7 +35,7 @@ class GitPlace:
         self._reader: BlobReader | None = None
 
     def listing(self, globs: Globs) -> Listing:
-        name, where = self.config.name, self.config.path
+        name, where = self.config.name, without_secrets(str(self.config.path))
         folder = self._folder()
         try:
             tree = commit_tree(folder, self._commit(folder))
@@ -64,7 +65,7 @@ class GitPlace:
 
     def _commit(self, folder: Path) -> str:
         ref = MIRRORED if isinstance(self.config.path, str) else self.ref
-        name, where = self.config.name, self.config.path
+        name, where = self.config.name, without_secrets(str(self.config.path))
         found = find_commit(folder, ref)
         if not found:
             raise SourceError(

@@ -377,3 +377,11 @@ def test_a_look_at_a_ref_asks_for_the_ref_alone(repository: Repository, monkeypa
     repository.commit({"guide/a.md": "# Later\n\nx\n"})
     assert source.stamp(0) not in (None, before)
     assert opened(repository.path, ref="gone").stamp(0) is None  # type: ignore[attr-defined]
+
+
+def test_a_token_in_an_address_is_shown_by_no_message(cache: Path) -> None:
+    """An address that nothing answers at: who logs in by it stands in what git says, too."""
+    source = opened("https://geheim@127.0.0.1:1/x.git", ref="main")
+    with pytest.raises(SourceError, match=r"https://\.\.\.@127\.0\.0\.1:1/x\.git cannot be fetched") as refused:
+        scanned(source)
+    assert "geheim" not in str(refused.value)
