@@ -226,6 +226,7 @@ HOSTILE = {
     "null.html": (b"<p>\0", "null-bytes", "null character"),
     "bytes.html": (b"<p>\xff", "undecodable", "convert the file to UTF-8"),
     "charset.html": (b"<meta charset=nosuch><p>x", "undecodable", "nosuch"),
+    "hosts.html": (b"<meta charset=punycode><p>" + b"a" * 9000 + b"-" + b"b" * 9000, "undecodable", "names of hosts"),
     "binary.docx": (b"\xff" * 100, "unparsable", "no Word document"),
     "old.docx": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "encrypted", "without a password"),
     "deep.docx": (changed_docx("<w:sdt>" * 9000 + "</w:sdt>" * 9000), "unparsable", "Excessive depth"),

@@ -27,6 +27,8 @@ def test_python_files_are_read_in_the_encoding_they_declare(tmp_path: Path, open
         (b"x = 1\ny = '\xff'\n", 2, "undecodable"),
         (b"# coding: no-such-codec\n", 1, "undecodable"),
         (b"# coding: rot13\nk = 1\n", 1, "undecodable"),
+        (b"# coding: Punycode\nk = 1-a\n", 1, "undecodable"),
+        (b"# coding: idna\nk = 1\n", 1, "undecodable"),
         (b"x = 1\n\ny = '\0'\n", 3, "null-bytes"),
         (b"x = 1\ndef f(:\n", 2, "unparsable"),
         (b"x = " + b"-" * 50_000 + b"1\n", 0, "unparsable"),

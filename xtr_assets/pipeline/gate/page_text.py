@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
-from xtr_assets.pipeline.gate.text_evidence import lines_of, text_of
+from xtr_assets.pipeline.gate.text_evidence import is_of_hosts, lines_of, text_of
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
@@ -25,6 +25,8 @@ def page_source_of(data: bytes) -> str | None:
         text = text_of(data)
     else:
         try:
+            if is_of_hosts(declared):
+                return None
             text = data.decode(declared)
             text.encode()
         except (LookupError, ValueError):

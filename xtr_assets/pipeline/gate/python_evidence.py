@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id, runs_of
+from xtr_assets.pipeline.gate.text_evidence import Row, is_of_hosts, part_faults, place_id, runs_of
 
 _MODULE = "<module>"
 
@@ -18,6 +18,8 @@ def python_text_of(data: bytes) -> str | None:
     """The source text in the encoding that it declares; None for what is no text."""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        if is_of_hosts(encoding):
+            return None
         text = data.decode(encoding)
         text.encode("utf-8")
     except (SyntaxError, LookupError, ValueError):

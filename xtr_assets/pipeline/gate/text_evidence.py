@@ -1,5 +1,6 @@
 """A second reading of text and code by lines alone: what `source_agrees` holds rows against. No chunker is called."""
 
+import codecs
 import hashlib
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
@@ -35,6 +36,14 @@ def text_of(data: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return None if "\0" in text else text
+
+
+def is_of_hosts(encoding: str) -> bool:
+    """Whether what a file declares encodes names of hosts. No text has it, and Python decodes it by the square."""
+    try:
+        return codecs.lookup(encoding).name in ("punycode", "idna")
+    except (LookupError, ValueError):
+        return False
 
 
 def lines_of(text: str) -> list[str]:

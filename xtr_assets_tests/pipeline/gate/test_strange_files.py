@@ -20,6 +20,8 @@ STRANGE: dict[str, tuple[bytes, str | None]] = {
     "tools/utf16.py": ("def f():\n    return 1\n".encode("utf-16"), "undecodable"),
     "tools/latin.py": (b"# coding: latin-1\ndef caf\xe9():\n    return '\xe9'\n", None),
     "tools/zlib.py": (b"# coding: zlib\nx = 1\n", "undecodable"),
+    "tools/hosts.py": (b"# coding: punycode\nx = 1-\n", "undecodable"),
+    "guide/hosts.html": (b"<meta charset=idna><p>text", "undecodable"),
     "tools/returns.py": (b"def a():\r    return 1\rdef b():\r    return 2\r", None),
     "tools/feed.py": (b"def a():\n    pass\n\x0cdef b():\n    pass\n", None),
     "tools/decorated.py": ("".join(f"@d{n}\n" for n in range(900)).encode() + b"def f(): pass\n", None),
