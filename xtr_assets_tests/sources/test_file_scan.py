@@ -162,6 +162,10 @@ def test_a_name_that_is_no_utf8_is_reported_in_an_escaped_form(tmp_path: Path, o
     source = opened("python")
     assert list(source.scan("lib", {})) == ["a.py", "bad\\xff.py"]
     assert refusals(source, "bad\\xff.py") == [(0, "unreadable")]
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/old\xff"))).mkdir()
+    assert "old\\xff" in opened("python").listing().closed
+    # Who cannot rename it leaves it out.
+    assert list(opened("python", exclude=("bad*", "old*/**")).scan("lib", {})) == ["a.py"]
 
 
 def test_a_source_that_is_gone_is_an_error_with_path_and_remedy(tmp_path: Path, opened: Opener) -> None:
