@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtr_assets.cli.app import FAILED, SEARCH, ConfigOption, JsonOption, WarehouseOption, app, error_line
-from xtr_assets.cli.console import emit, note
+from xtr_assets.cli.console import emit, note, one_line
 from xtr_assets.cli.locate import Place, find_place, open_warehouse, part_configs, part_set
 from xtr_assets.core.errors import XtrAssetsError
 
@@ -41,7 +41,7 @@ def health(
     if as_json:
         emit(document)
     else:
-        note(health_line(document) if parts is None else set_line(document))
+        note(one_line(health_line(document) if parts is None else set_line(document)))
     if not document["ok"]:
         raise typer.Exit(FAILED)
 
@@ -90,8 +90,8 @@ def set_document(opened: "PartSet", configs: "Mapping[str, IndexConfig]", max_ag
             problems.append("nothing is published together; `xtr-assets build` or `parts publish` moves the set")
         elif served.state == "withdrawn":
             problems.append(f"{served.move} serves a generation that its part withdrew; `xtr-assets parts rollback`")
-    except XtrAssetsError as error:
-        problems.append(" ".join(str(error).split()))
+    except (XtrAssetsError, OSError) as error:
+        problems.append(error_line(error))
     move, rows = (None, None) if served is None else (served.number, served.live_rows)
     return {"ok": not problems, "move": move, "live_rows": rows, "parts": parts, "problems": problems}
 

@@ -63,6 +63,7 @@ def behind(config: "IndexConfig", warehouse: "Warehouse", snapshots: "Mapping[st
     Of a source that is a Dagster asset the instance is asked for what was materialized since; where none is at hand,
     it is unknown.
     """
+    from xtr_assets.pipeline.ingest.intake import shards_named
     from xtr_assets.sources import open_source
     from xtr_assets.sources.asset_reader import lending
 
@@ -70,7 +71,12 @@ def behind(config: "IndexConfig", warehouse: "Warehouse", snapshots: "Mapping[st
     reader, lack = _asset_reader(config)
     with lending(reader):
         for one in config.sources:
-            source = open_source(one)
+            try:
+                source = open_source(one)
+            except (SourceError, ProviderError) as error:
+                # What reads it is not installed here: what else there is to say does not depend on it.
+                found |= dict.fromkeys(shards_named(one.name, snapshots) or [one.name], Behind(error=str(error)))
+                continue
             for shard in filter(config.keeps, source.shards()):
                 try:
                     files, fingerprint = source.scan(shard, warehouse.known_files(shard)), source.fingerprint()

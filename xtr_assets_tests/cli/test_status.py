@@ -1,5 +1,8 @@
 from pathlib import Path
 
+import pytest
+import yaml
+
 from xtr_assets_tests.cli.answers import document
 from xtr_assets_tests.cli.conftest import Command
 
@@ -52,6 +55,22 @@ def test_status_says_which_shards_are_behind_their_source(project: Path, change:
     }
     assert not any(shards["tools"].values())
     assert "1 added, 1 changed, 1 deleted" in change("status").stderr
+
+
+def test_a_source_whose_reader_is_not_here_hides_nothing_else(
+    project: Path, change: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a host that only serves: without git nothing of the index was told."""
+    config = project / "xtr.yaml"
+    held = yaml.safe_load(config.read_text())
+    held["sources"].append({"name": "repository", "kind": "git", "path": "."})
+    config.write_text(yaml.safe_dump(held))
+    monkeypatch.setenv("PATH", "")
+    shards = {shard["shard"]: shard["behind"] for shard in document(change, "status")["shards"]}
+    assert "the command git is not on the PATH" in shards["repository"]["error"]
+    assert not any((*shards["guide"].values(), *shards["tools"].values()))
+    found = change("health", "--json")
+    assert found.exit_code == 1 and "source of repository: the command git is not on the PATH" in found.stdout
 
 
 def test_status_shows_a_threshold_below_the_default(project: Path, change: Command) -> None:

@@ -1,13 +1,13 @@
 """Intake of the sources: chunks, quarantine, stale files, and files that no source reads."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from xtr_assets.config import IndexConfig
-from xtr_assets.core.errors import SourceError
+from xtr_assets.config import IndexConfig, SourceConfig
+from xtr_assets.core.errors import ProviderError, SourceError
 from xtr_assets.sources import open_source
 from xtr_assets.storage.manifest import QuarantineEntry, StaleEntry
 from xtr_assets.storage.snapshot import Snapshot
@@ -73,7 +73,7 @@ def intake_of(warehouse: Warehouse, config: IndexConfig | None, served: Mapping[
     names = (
         served
         if config is None
-        else {name for one in config.sources for name in open_source(one).shards() if config.keeps(name)}
+        else {name for one in config.sources for name in _shards(one, warehouse) if config.keeps(name)}
     )
     known = {shard: warehouse.snapshot(shard) or served.get(shard) for shard in sorted(names)}
     found = [(shard, one) for shard, one in known.items() if one is not None]
@@ -84,10 +84,27 @@ def intake_of(warehouse: Warehouse, config: IndexConfig | None, served: Mapping[
     )
 
 
+def shards_named(source: str, shards: Iterable[str]) -> list[str]:
+    """Those of the shards that are of the source: its name, which has no hyphen, stands before the first one.
+
+    >>> shards_named("docs", ["docs-00of02", "docs-01of02", "docs_old"])
+    ['docs-00of02', 'docs-01of02']
+    """
+    return [shard for shard in shards if shard.partition("-")[0] == source]
+
+
+def _shards(source: SourceConfig, warehouse: Warehouse) -> Sequence[str]:
+    """The shards of a source; where what reads it is not installed here, those that were ingested."""
+    try:
+        return open_source(source).shards()
+    except (SourceError, ProviderError):
+        return shards_named(source.name, warehouse.shards())
+
+
 def skipped_files(config: IndexConfig) -> dict[str, int]:
     """How many files lie where sources look, by suffix, and are read by none of them; "no suffix" for those without.
 
-    A source that is gone tells of nothing here: the scan says so.
+    A source that is gone, or whose reader is not installed here, tells of nothing here: the scan says so.
     """
     read: set[str] = set()
     beside: set[str] = set()
@@ -97,7 +114,7 @@ def skipped_files(config: IndexConfig) -> dict[str, int]:
             continue  # Nothing lies beside it.
         try:
             listing = open_source(source).listing()
-        except SourceError:
+        except (SourceError, ProviderError):
             continue
         root = f"{source.path}@{source.ref}"
         if source.own or source.stored:
