@@ -7,8 +7,8 @@ import re
 # time by depth for every token, 0.14 s for 2,000 brackets and their ends, four times that for 4,000.
 MOST_NESTED = 256
 
-# Strings of one line are passed over: a list of smileys is not deep. Behind a quote that nothing closes each escaped one
-# is passed over too: as a beginning of its own it would have the rest of the line read again, 2 MiB of them for hours.
+# Strings of one line are passed over: a list of smileys is not deep. Behind a quote that nothing closes each escaped
+# one is passed over too: as a beginning of its own it would have the rest of the line read again, 2 MiB for hours.
 _TOKEN = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|\\[\"'\\]|[()\[\]{}]")
 
 

@@ -19,7 +19,7 @@ from xtr_assets.core.types import Chunk
 
 TextStyle = Literal["markdown", "rst", "plain"]
 PATH_SEPARATOR = " > "
-# Of YAML or TOML front matter, which is a section of its own: no heading holds a newline.
+# Of YAML or TOML front matter, which is a section of its own.
 FRONT_SYMBOL = "<front matter>"
 
 
