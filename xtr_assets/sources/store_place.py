@@ -19,8 +19,10 @@ from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.place import too_large
 
 INSTALL = "pip install 'xtr-assets[stores]'"
-# What stores call the version of an object: another one is another content. The first that is there counts.
-VERSIONS = ("VersionId", "version_id", "generation", "ETag", "etag", "md5Hash", "content_md5")
+# What stores call the version of an object: another one is another content. The first that is there counts; s3 tells the
+# ETag in a list and of one object, a version of one alone, and calls each object "null" where versioning is suspended.
+VERSIONS = ("generation", "ETag", "etag", "md5Hash", "content_md5", "VersionId", "version_id")
+NO_VERSION = "null"
 # When it was written, where there is no version: with the size it saves reading an object again.
 TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
 
@@ -194,13 +196,15 @@ def open_store(address: str, source: str) -> tuple[Any, str]:
 
 
 def _told(info: Mapping[str, Any]) -> tuple[int, str | None, int]:
-    return int(info["size"]), version_of(info), time_of(info)
+    """What is compared of two looks. Of the time whole seconds: a list tells more of them than a look at one object."""
+    version = version_of(info)
+    return int(info["size"]), version, time_of(info) // 1_000_000_000 if version is None else 0
 
 
 def version_of(info: Mapping[str, Any]) -> str | None:
     """What stands for the sha256 of an object: a digest of its version and size; None where the store tells none."""
     for name in VERSIONS:
-        if info.get(name):
+        if info.get(name) and info[name] != NO_VERSION:
             said = json.dumps([name, str(info[name]).strip('"'), int(info["size"])])
             return hashlib.sha256(said.encode()).hexdigest()
     return None

@@ -27,7 +27,8 @@ RECORDS = "".join(json.dumps({"_id": str(n), "text": f"Record {n}."}) + "\n" for
 
 
 class Versioned(MemoryFileSystem):  # type: ignore[misc]
-    """The same store with an ETag for each object, as s3 lists them; written long ago."""
+    """The same store with an ETag for each object, as s3 lists them; written long ago. As with s3fs, a look at one
+    object tells its version too, which no list does, and its time in whole seconds."""
 
     protocol = "s3"
 
@@ -36,8 +37,14 @@ class Versioned(MemoryFileSystem):  # type: ignore[misc]
         return "/" + path.removeprefix("s3://").strip("/")
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        found = dict(super().info(path))
-        return self._with_version(found)
+        found = self._with_version(dict(super().info(path)))
+        if found["type"] == "file":
+            found |= {"VersionId": self.version_of(found), "LastModified": found["LastModified"].replace(microsecond=0)}
+        return found
+
+    @staticmethod
+    def version_of(found: dict[str, Any]) -> str:
+        return f"v{found['ETag']}"
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> Any:
         found = super().ls(path, detail=True)
@@ -50,7 +57,7 @@ class Versioned(MemoryFileSystem):  # type: ignore[misc]
         info.pop("created", None)
         if info["type"] == "file":
             tag = f'"{hash(self.store[info["name"]].getvalue()):x}"'
-            info |= {"ETag": tag, "LastModified": datetime(2020, 1, 1, tzinfo=UTC)}
+            info |= {"ETag": tag, "LastModified": datetime(2020, 1, 1, microsecond=7000, tzinfo=UTC)}
         return info
 
 
@@ -233,3 +240,24 @@ def test_an_object_that_was_written_while_it_was_read_is_read_again(scheme: str)
     assert now.sha256 != states["a.md"].sha256
     MemoryFileSystem().rm("/bucket/docs/deep/b.md")
     assert source.state_read("deep/b.md", states["deep/b.md"]) != states["deep/b.md"]
+
+
+def test_an_object_of_a_bucket_whose_versions_are_suspended_is_read_again(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There each object has the version "null", whatever it holds."""
+    monkeypatch.setattr(Versioned, "version_of", staticmethod(lambda _: "null"))
+    monkeypatch.setattr(store_place, "VERSIONS", ("VersionId", *store_place.VERSIONS))
+    before = opened(scheme, path="bucket/docs/a.md").scan("lib", {})
+    put("bucket/docs/a.md", PAGE.replace("noon", "nine"))
+    after = opened(scheme, path="bucket/docs/a.md").scan("lib", before)
+    assert after["a.md"].sha256 != before["a.md"].sha256
+
+
+def test_times_are_compared_where_there_is_no_version(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list may tell milliseconds, and a look at one object seconds: what did not change is not said to have."""
+    monkeypatch.setattr(store_place, "VERSIONS", ())
+    source = opened(scheme)
+    assert isinstance(source, FileSource)
+    states = source.scan("lib", {})
+    assert [source.state_read(path, state) for path, state in states.items()] == list(states.values())

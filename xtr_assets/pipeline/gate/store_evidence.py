@@ -16,7 +16,7 @@ from xtr_assets.pipeline.gate.folder_evidence import UNKNOWN, Held, before
 from xtr_assets.pipeline.gate.path_patterns import PathPatterns
 from xtr_assets.sources.store_place import open_store
 
-_VERSIONS = ("VersionId", "version_id", "generation", "ETag", "etag", "md5Hash", "content_md5")
+_VERSIONS = ("generation", "ETag", "etag", "md5Hash", "content_md5", "VersionId", "version_id")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
 
 
@@ -82,7 +82,7 @@ def store_faults(held: Held, stored: StoredFiles) -> Iterator[str]:
 
 
 def _digest(info: Mapping[str, Any], data: bytes) -> str:
-    named = next((name for name in _VERSIONS if info.get(name)), None)
+    named = next((name for name in _VERSIONS if info.get(name) not in (None, "", "null")), None)
     if named is None:
         return hashlib.sha256(data).hexdigest()
     said = json.dumps([named, str(info[named]).strip('"'), len(data)])
