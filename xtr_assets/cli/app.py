@@ -74,6 +74,8 @@ class Commands(TyperGroup):
             typer.secho(f"error: {escaped(error_line(error))}", fg="red", err=True)
             raise typer.Exit(WRONG_USE if isinstance(error, ConfigError) else FAILED) from error
         except click.UsageError as error:
+            # What a question asks for is held against names in the warehouse, which are anybody's.
+            error.message = escaped(error.message)
             raise what_is_meant(error) from error
         except (click.ClickException, click.exceptions.Exit, click.exceptions.Abort):
             raise

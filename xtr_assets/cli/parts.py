@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtr_assets.cli.app import LIFE, JsonOption, app
-from xtr_assets.cli.console import console, emit, literal, say, table
+from xtr_assets.cli.console import console, emit, literal, one_line, say, table
 from xtr_assets.cli.pointer import tell_move
 from xtr_assets.core.part_places import MOST_CHUNKS
 
@@ -150,7 +150,8 @@ def show_parts(opened: "PartSet", configs: "Mapping[str, IndexConfig]", as_json:
     columns = ("part", "in the set", "by itself", "live rows", "full", "shards", "behind", "problem")
     console().print(table(None, columns, rows, right=("in the set", "by itself", "live rows", "full", "shards")))
     for move in document["moves"][-3:]:
-        say(f"move {move['number']}: {move['action'].replace('_', ' ')} on {move['at']} by {move['who']}")
+        who = literal(one_line(move["who"]))
+        say(f"move {move['number']}: {move['action'].replace('_', ' ')} on {move['at']} by {who}")
 
 
 def status_document(opened: "PartSet", configs: "Mapping[str, IndexConfig]") -> dict[str, Any]:

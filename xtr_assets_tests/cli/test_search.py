@@ -1,9 +1,11 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from xtr_assets.search import Searcher
 from xtr_assets_tests.cli.answers import document
@@ -124,9 +126,15 @@ def test_no_name_and_no_text_steers_the_terminal(project: Path, change: Command)
     (project / "tools" / "two\nrows.py").write_text("def (:\n")
     (project / "tools" / f"{wild}.py").write_text(f"def wild():\n    return 'zorilla {wild}'\n")
     (project / "tools" / f"{wild}2.py").write_text("def (:\n")
+    (project / "sent.jsonl").write_text(json.dumps({"_id": "1", "text": "a zorse", wild: 1}) + "\n")
+    config = yaml.safe_load((project / "xtr.yaml").read_text())
+    config["sources"].append({"name": "sent", "kind": "records", "path": "sent.jsonl", "metadata": [wild]})
+    (project / "xtr.yaml").write_text(yaml.safe_dump(config))
     said = [change("build"), change("status"), change("search", "zorilla"), change("search", wild)]
     assert all(one.exit_code == 0 for one in said), [one.output for one in said]
-    assert not set("\x1b\x07\u202e") & set("".join(one.output for one in said))
+    refused = change("search", "zorilla", "--where", "nosuch=1")
+    assert (refused.exit_code, "nosuch" in refused.stderr) == (2, True)
+    assert not set("\x1b\x07\u202e") & set("".join(one.output for one in (*said, refused)))
     assert r"\x1b[2J\x1b]0;title\x07\u202eyp2.py" in said[1].stderr.replace("\n", "").replace(" ", "")
     assert r"two\nrows.py" in said[1].stderr
     assert document(change, "search", "zorilla")["hits"][0]["path"] == f"{wild}.py"
