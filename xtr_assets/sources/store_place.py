@@ -19,8 +19,8 @@ from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.place import too_large
 
 INSTALL = "pip install 'xtr-assets[stores]'"
-# What stores call the version of an object: another one is another content. The first that is there counts. s3 tells the
-# ETag in a list and of one object, a version of one alone, and that is "null" where versioning is suspended.
+# What stores call the version of an object: another one is another content. The first that is there counts. s3 tells
+# the ETag in a list and of one object, a version of one alone, and that is "null" where versioning is suspended.
 VERSIONS = ("generation", "ETag", "etag", "md5Hash", "content_md5", "VersionId", "version_id")
 NO_VERSION = "null"
 # When it was written, where there is no version: with the size it saves reading an object again.
