@@ -43,8 +43,9 @@ def chunks_asset(site: Site) -> dg.AssetsDefinition:
             site.chunking(context, shard) as warehouse,
             step("chunks") as cost,
         ):
-            scan = scan_shard(warehouse, shard, source_of(site.config, shard))
-            touched = scan.readable if site.afresh(context) else scan.touched
+            afresh = site.afresh(context)
+            scan = scan_shard(warehouse, shard, source_of(site.config, shard), again=afresh)
+            touched = scan.readable if afresh else scan.touched
             with bar(len(touched), f"chunk {shard}") as progress:
                 change = write_chunks(warehouse, scan, touched, progress)
             counts = {"added": change.added, "changed": change.changed, "deleted": change.deleted, "kept": change.kept}

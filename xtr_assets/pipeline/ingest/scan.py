@@ -68,15 +68,19 @@ def shard_sources(config: IndexConfig) -> dict[str, Source]:
     }
 
 
-def scan_shard(warehouse: Warehouse, shard: str, source: Source, listed_ns: int | None = None) -> ShardScan:
+def scan_shard(
+    warehouse: Warehouse, shard: str, source: Source, listed_ns: int | None = None, *, again: bool = False
+) -> ShardScan:
     """Look at the files of a shard. Size and mtime save reading what has not been written to; sha256 decides.
 
-    listed_ns : when its source was listed, where that was before: what came since may be missing.
+    listed_ns : when its source was listed, where that was before: what came since may be missing. again : try what was
+    read before and not taken once more, as where the source's settings changed since: another field may be the id now.
     """
     looked_ns = time.time_ns() if listed_ns is None else listed_ns
-    known = warehouse.known_files(shard)
+    snapshot, known = warehouse.snapshot(shard), warehouse.known_files(shard)
+    if again or (snapshot is not None and snapshot.source_fingerprint != source.fingerprint()):
+        known = {path: replace(state, refused="") for path, state in known.items()}
     files = source.scan(shard, known)
-    snapshot = warehouse.snapshot(shard)
     changes = diff_files(known, files)
     return ShardScan(shard, source, files, changes, snapshot, _reason(snapshot, source, changes), looked_ns)
 

@@ -14,8 +14,9 @@ from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets.core.errors import MAY_NOT, CorruptFile, SourceError
 from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.pipeline.ingest.intake import intake_of
-from xtr_assets.pipeline.ingest.scan import scan, write_chunks
+from xtr_assets.pipeline.ingest.scan import scan, scan_shard, source_of, write_chunks
 from xtr_assets.sources import file_scan
+from xtr_assets.sources import records as records_source
 from xtr_assets.sources.bounded_read import digest_of
 from xtr_assets.sources.jsonl import read_jsonl
 from xtr_assets.sources.place import SourceFile
@@ -216,6 +217,38 @@ def test_an_export_that_went_wrong_keeps_its_rows_and_is_not_read_again_and_agai
     assert project.texts("papers") == {f"paper {n}" for n in (*range(5), *range(20, 30))} and not project.stale(
         "papers"
     )
+
+
+def test_settings_that_take_what_was_refused_reach_it(project: Project) -> None:
+    """An export names its id otherwise from today on: who corrects `id` was told of the old one until it changed."""
+    project.write("papers/p.jsonl", records(range(50, 60)).replace('"_id"', '"key"'))
+    project.ingest()
+    (before,) = project.snapshot("papers").stale
+    papers = project.config.sources[1].model_copy(update={"id": "key"})
+    corrected = project.config.model_copy(update={"sources": (project.config.sources[0], papers)})
+    elsewhere = project.config.model_copy(
+        update={"sources": (project.config.sources[0], papers.model_copy(update={"id": "nosuch"}))}
+    )
+    project.ingest(config=elsewhere)
+    assert "`nosuch` is missing" in project.stale("papers")["p.jsonl"]
+    assert project.snapshot("papers").stale[0].since == before.since
+    assert project.ingest(config=elsewhere) == {}
+    project.ingest(config=corrected)
+    assert {f"paper {n}" for n in range(50, 60)} <= project.texts("papers")
+    assert "p.jsonl" not in project.stale("papers")
+
+
+def test_a_full_build_tries_again_what_was_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a release that left it so when the settings were corrected."""
+    content = records(range(50, 60))
+    with monkeypatch.context() as patch:
+        patch.setattr(records_source, "read_jsonl", lambda _: iter(()))
+        project.write("papers/p.jsonl", content)
+        project.ingest()
+    assert project.stale("papers") and project.ingest() == {}
+    one = scan_shard(project.warehouse, "papers", source_of(project.config, "papers"), again=True)
+    write_chunks(project.warehouse, one, one.readable)
+    assert {f"paper {n}" for n in range(50, 60)} <= project.texts("papers") and not project.stale("papers")
 
 
 def test_parquet_without_footer_or_columns_keeps_its_rows(project: Project) -> None:
