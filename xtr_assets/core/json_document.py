@@ -1,6 +1,7 @@
 """Untrusted JSON: what is not valid JSON, or nested too deep, is a ValueError."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ def read_json(data: bytes | str, *, distinct: bool = False) -> Any:
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise NameTwice(f"the name {twice!r:.80} stands twice in an object, and which one counts is not known")
     return found
 

@@ -1,5 +1,6 @@
 import json
 import tempfile
+import time
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -316,6 +317,16 @@ def test_a_name_twice_in_a_record_is_refused(tmp_path: Path, opened: Opener, lin
     assert [one.symbol for one in source.read("a.jsonl") if isinstance(one, Chunk)] == ["b"]
     ((number, reason),) = [(one.line, one.reason) for one in source.read("a.jsonl") if isinstance(one, Quarantined)]
     assert (number, reason) == (1, "invalid-record")
+
+
+def test_the_name_that_stands_twice_is_found_at_once(tmp_path: Path, opened: Opener) -> None:
+    """Of 30,000 it took 8 CPU seconds, of a line of 10 MB hours."""
+    names = ", ".join(f'"k{n}": 1' for n in range(30_000))
+    write(tmp_path, "a.jsonl", f'{{{names}, "k29999": 2}}\n{{"_id": "b", "text": "kept"}}\n')
+    begun = time.thread_time()
+    refused, kept = opened("records").read("a.jsonl")
+    assert isinstance(refused, Quarantined) and "'k29999' stands twice" in refused.detail and isinstance(kept, Chunk)
+    assert time.thread_time() - begun < 2
 
 
 def test_a_column_twice_is_refused_and_one_that_nobody_asked_for_is_not(tmp_path: Path, opened: Opener) -> None:
