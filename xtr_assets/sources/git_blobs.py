@@ -49,6 +49,8 @@ class BlobReader:
                 process.stdin.write(f"{blob.object_id}\n".encode())
                 process.stdin.flush()
                 said = process.stdout.readline().split()
+                if not said:
+                    raise OSError(0, f"git ended before it gave the object {blob.object_id[:12]}")
                 if len(said) != 3 or said[1] != b"blob":
                     whole = len(said) == 2
                     raise MissingBlob(blob.object_id)

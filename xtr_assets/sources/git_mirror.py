@@ -56,7 +56,8 @@ def _locked(folder: Path) -> Iterator[None]:
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "HEAD").is_file():
+        # Made anew, which changes nothing of a whole one, where whoever made it was killed before all of it was there.
+        if not all((folder / name).exists() for name in ("HEAD", "config", "refs", "objects/info")):
             answer([git(), "init", "--quiet", "--bare", "--template=", str(folder)], read_environment())
         yield
 

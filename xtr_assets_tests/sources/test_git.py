@@ -14,7 +14,9 @@ from xtr_assets.core.errors import ConfigError, ProviderError, SourceError
 from xtr_assets.core.file_diff import diff_files
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.sources import Source, git_blobs, open_source
+from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.git_commit import _listed
+from xtr_assets.sources.git_place import GitPlace
 from xtr_assets.sources.tree_stamp import Stamped
 from xtr_assets_tests.git_project import Repository, needs_git
 
@@ -340,6 +342,30 @@ def test_a_repository_elsewhere_is_mirrored_and_follows_its_ref(repository: Repo
     repository.path.rename(repository.path.with_name("away"))
     with pytest.raises(SourceError, match=r"cannot be fetched \(git: .*\); check the address"):
         scanned(opened(address, ref="main"))
+
+
+@pytest.mark.parametrize("gone", ["objects", "config", "refs"])
+def test_a_mirror_whose_maker_was_killed_is_made_whole(repository: Repository, cache: Path, gone: str) -> None:
+    source = opened(f"file://{repository.path}", ref="main")
+    scanned(source)
+    (mirror,) = (one for one in (cache / "git").iterdir() if one.is_dir())
+    half = mirror / gone
+    shutil.rmtree(half) if half.is_dir() else half.unlink()
+    assert list(scanned(opened(f"file://{repository.path}", ref="main"))) == ["guide/a.md", "guide/b.md"]
+
+
+def test_a_reader_that_was_killed_says_so_and_is_begun_again(repository: Repository) -> None:
+    """No object is said to be missing for it: `git fetch --refetch` would bring nothing."""
+    source = opened(repository.path, ref="main")
+    assert isinstance(source, FileSource) and isinstance(source.place, GitPlace)
+    scanned(source)
+    assert texts(source, "guide/a.md")
+    assert source.place._reader is not None and source.place._reader._process is not None
+    source.place._reader._process.kill()
+    source.place._reader._process.wait()
+    (told,) = source.read("guide/b.md")
+    assert isinstance(told, Quarantined) and told.reason == "unreadable" and "refetch" not in told.detail
+    assert texts(source, "guide/b.md")
 
 
 def test_what_is_not_installed_is_told_with_the_command(
