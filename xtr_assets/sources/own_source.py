@@ -44,7 +44,7 @@ class OwnSource:
             self.config.kind,
             self.config.name,
             self.config.max_chars,
-            self.config.settings,
+            _ordered(self.config.settings),
             self._ask("fingerprint"),
         ]
         return hashlib.sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()
@@ -87,3 +87,12 @@ class OwnSource:
                 f"source {self.config.name}: {self.config.kind} failed ({method}: {type(error).__name__}: "
                 f"{str(error)[:200]}); what was ingested of it stays; {CHECK}"
             ) from error
+
+
+def _ordered(value: Any) -> Any:
+    """Settings as JSON can sort them: YAML has sets, whose order is another in each process, and keys of two types."""
+    if isinstance(value, Mapping):
+        return {str(key): _ordered(held) for key, held in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    return [_ordered(held) for held in value] if isinstance(value, list | tuple) else value

@@ -31,6 +31,15 @@ def test_a_factory_is_called_with_its_settings_which_are_of_the_fingerprint() ->
     assert next(one.text for one in plain.read("team/3") if isinstance(one, Chunk)) == "Note 3 of the team."
 
 
+def test_settings_have_one_fingerprint_whatever_order_python_has_them_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a set each process has its own order: every build would have chunked all files again."""
+    monkeypatch.setattr(own.Notes, "fingerprint", lambda _: "0" * 64)
+    first, second, other = ({"greeting": {1: "a", "b": {0, 8}}}, {"greeting": {"b": {8, 0}, 1: "a"}}, {"greeting": {8}})
+    assert str(first) != str(second)
+    found = [open_source(config(settings=held)).fingerprint() for held in (first, second, other)]
+    assert found[0] == found[1] != found[2]
+
+
 def test_an_entry_point_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("notes", "xtr_assets_tests.sources.own:Notes", SOURCE_GROUP)
     monkeypatch.setattr(
