@@ -37,14 +37,19 @@ class IndexScaffolder(dg.Scaffolder[IndexParameters]):
         parameters = request.params
         values = {
             **parameters.model_dump(),
+            # It stands between quotes of YAML, or of Python.
+            "path": parameters.path.replace("\\", "\\\\").replace('"', '\\"'),
             "name": default_name(folder),
             "source": source_name(parameters.path),
         }
         text = Template(_template("component.py.txt" if python else "defs.yaml")).substitute(values)
         folder.mkdir(parents=True, exist_ok=True)
         if request.append:
+            held = target.read_text("utf-8")
+            end = "" if not held or held.endswith("\n") else "\n"
             with target.open("a", encoding="utf-8") as file:
-                file.write(f"---\n{text}")
+                # Many an editor ends a file without a line's end: the mark would stand behind its last value.
+                file.write(f"{end}---\n{text}")
         else:
             (folder / ("component.py" if python else "defs.yaml")).write_text(text, "utf-8")
 

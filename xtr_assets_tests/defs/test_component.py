@@ -88,11 +88,16 @@ def test_what_is_scaffolded_loads_and_says_every_field(tmp_path: Path, appended:
         ):
             assert f"  {name}:" in text or f"  # {name}:" in text, name
         if appended:
+            there = folder / "defs.yaml"
+            there.write_text("type: shop.Other\nattributes: {of: shop}")
+            quoted = IndexParameters(path='"content"\\a', encoder="hashing")
             more = dg.ScaffoldRequest(
-                "xtr_assets.RetrievalIndex", folder / "defs.yaml", "yaml", sandbox.project_root, parameters, append=True
+                "xtr_assets.RetrievalIndex", there, "yaml", sandbox.project_root, quoted, append=True
             )
             IndexScaffolder().scaffold(more)
-            assert len(list(yaml.safe_load_all((folder / "defs.yaml").read_text("utf-8")))) == 2
+            other, ours = yaml.safe_load_all(there.read_text("utf-8"))
+            assert other == {"type": "shop.Other", "attributes": {"of": "shop"}}
+            assert ours["attributes"]["sources"][0]["path"] == '{{ context.project_root }}/"content"\\a'
             return
         with sandbox.build_all_defs() as defs:
             graph = defs.resolve_asset_graph()
