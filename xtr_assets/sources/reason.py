@@ -19,6 +19,6 @@ Reason = Literal[
     "pointer",  # a repository holds where its content lies (Git LFS), and not the content
 ]
 
-# What says that a file as a whole is not what it should be: where it has rows from before, these stay. All other
-# reasons are about content, and content that is bad has no rows.
-NOT_TAKEN: frozenset[str] = frozenset({"unreadable", "truncated", "no-records"})
+# What says that a file as a whole is not what it should be, or that nobody here can look into it: where it has rows
+# from before, these stay. All other reasons are about content, and content that is bad has no rows.
+NOT_TAKEN: frozenset[str] = frozenset({"unreadable", "truncated", "no-records", "not-installed"})

@@ -15,7 +15,7 @@ from xtr_assets.core.errors import MAY_NOT, CorruptFile, SourceError
 from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.pipeline.ingest.intake import intake_of
 from xtr_assets.pipeline.ingest.scan import scan, scan_shard, source_of, write_chunks
-from xtr_assets.sources import file_scan
+from xtr_assets.sources import document_worker, file_scan
 from xtr_assets.sources import records as records_source
 from xtr_assets.sources.bounded_read import digest_of
 from xtr_assets.sources.jsonl import read_jsonl
@@ -236,6 +236,26 @@ def test_settings_that_take_what_was_refused_reach_it(project: Project) -> None:
     project.ingest(config=corrected)
     assert {f"paper {n}" for n in range(50, 60)} <= project.texts("papers")
     assert "p.jsonl" not in project.stale("papers")
+
+
+def test_pages_stay_where_what_reads_them_is_not_installed_any_more(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was set up without the extra `documents` would have dropped what another one indexed."""
+    project.write("guide/page.html", "<h1>Page</h1><p>A page of the guide.")
+    project.ingest()
+    held = project.texts("guide")
+    assert any("A page of the guide." in text for text in held)
+    with monkeypatch.context() as patch:
+        patch.setattr(document_worker, "_version", lambda _: "")
+        project.write("guide/new.html", "<p>New.")
+        project.ingest()
+        assert project.texts("guide") == held
+        assert "pip install 'xtr-assets[documents]'" in project.stale("guide")["page.html"]
+        assert [entry.reason for entry in project.snapshot("guide").quarantine] == ["not-installed"]
+        assert project.ingest() == {}
+    project.ingest()
+    assert any("New." in text for text in project.texts("guide")) and not project.stale("guide")
 
 
 def test_a_full_build_tries_again_what_was_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
