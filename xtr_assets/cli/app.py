@@ -74,9 +74,10 @@ class Commands(TyperGroup):
             typer.secho(f"error: {escaped(error_line(error))}", fg="red", err=True)
             raise typer.Exit(WRONG_USE if isinstance(error, ConfigError) else FAILED) from error
         except click.UsageError as error:
+            meant = what_is_meant(error)
+            said = meant.format_message()
             # What a question asks for is held against names in the warehouse, which are anybody's.
-            error.message = escaped(error.message)
-            raise what_is_meant(error) from error
+            raise (meant if escaped(said) == said else click.UsageError(escaped(said), meant.ctx)) from error
         except (click.ClickException, click.exceptions.Exit, click.exceptions.Abort):
             raise
         except Exception as error:

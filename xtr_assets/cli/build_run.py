@@ -160,7 +160,7 @@ def _report(result: "BuildResult", seconds: float) -> None:
         note(f"  accepted: source {source} may hold as much less as it does now; the history keeps who and why")
     if result.refused is not None:
         note(f"  generation {result.refused.built} was refused for what its indexes had learnt before it:")
-        note(f"    {escape(result.refused.cause)}")
+        note(f"    {result.refused.cause}")
         note(f"  they were trained anew in generation {result.built}")
     for check in result.failed:
         level = "[red]failed[/red]" if check.blocking else "[yellow]warns[/yellow]"

@@ -82,6 +82,6 @@ def _show(out: Path, card: "HeadCard") -> None:
             interval = f"{gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
             rows.append((one["set"], where, *means, interval))
     console().print(table("nDCG@10", ("set", "late interaction", "dense", "head now", "trained", "gain"), rows))
-    say(f"{sum(card.pairs.values())} pairs, {card.cpu_seconds:.0f} CPU s; {card.verdict}")
+    say(f"{sum(card.pairs.values())} pairs, {card.cpu_seconds:.0f} CPU s; {literal(card.verdict)}")
     where = literal(str(out))
     say(f"head and card are in {where}; `encoder: {{head: {where}}}` in xtr.yaml builds with it")

@@ -25,7 +25,7 @@ def read_yaml_documents(data: bytes, origin: str) -> list[Any]:
     return _read(data, origin, _each_node)
 
 
-def _each_node(loader: "_Loader") -> Iterator[yaml.Node]:
+def _each_node(loader: "_Loader") -> Iterator[yaml.Node | None]:
     while loader.check_node():
         yield loader.get_node()
 

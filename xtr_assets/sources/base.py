@@ -114,12 +114,14 @@ class FileSource(ABC):
             state = self.place.state(path, known.get(path), now_ns, self.most_bytes(path))
             if state is not None:
                 found[path] = state
+        there = set(found) if listing.closed else ()
         for closed, why in listing.closed.items():
             below = {path: state for path, state in known.items() if path.startswith(f"{closed}/")}
             for path, state in below.items():
                 if self.globs.matches(path):
                     found[path] = unread_state(path, f"{closed}: {why}", state)
-            if self.shard_at(closed, shards) == shard:
+            # A name that is no UTF-8 is told in escapes, which may be the very name of another file.
+            if self.shard_at(closed, shards) == shard and closed not in there:
                 found[closed] = unread_state(closed, why, known.get(closed))
         return {path: found[path] for path in sorted(found)}
 

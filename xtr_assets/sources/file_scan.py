@@ -105,7 +105,7 @@ def _look(folder: str, entries: list[os.DirEntry[str]], globs: Globs, listing: L
         if globs.skips_name(entry.name):
             continue
         if not is_utf8(entry.name):
-            # No warehouse file can hold such a path: it is reported in an escaped form that no file has.
+            # No warehouse file can hold such a path: it is reported in an escaped form.
             if globs.matches(relative) or (is_folder(entry) and not globs.skips_folder(relative)):
                 shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
                 listing.closed[shown] = "a name that is no UTF-8; rename it"

@@ -162,6 +162,9 @@ def test_a_name_that_is_no_utf8_is_reported_in_an_escaped_form(tmp_path: Path, o
     source = opened("python")
     assert list(source.scan("lib", {})) == ["a.py", "bad\\xff.py"]
     assert refusals(source, "bad\\xff.py") == [(0, "unreadable")]
+    # A file that is really called so is read.
+    write(tmp_path, "bad\\xff.py")
+    assert not opened("python").scan("lib", {})["bad\\xff.py"].unread
     (Path(os.fsdecode(os.fsencode(tmp_path) + b"/old\xff"))).mkdir()
     assert "old\\xff" in opened("python").listing().closed
     # Who cannot rename it leaves it out.
