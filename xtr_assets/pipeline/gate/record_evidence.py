@@ -148,7 +148,8 @@ def _usable(values: Any, config: SourceConfig) -> bool:
     if any(one is not None and not isinstance(one, str) for one in (text, title)):
         return False
     try:
-        json.dumps([_plain(values.get(name)) for name in config.metadata], ensure_ascii=False).encode()
+        told = [one for name in config.metadata if (one := values.get(name)) is not _OPAQUE]
+        json.dumps([_plain(one) for one in told], ensure_ascii=False).encode()
         f"{key}{text}{title}".encode()
     except (TypeError, ValueError, RecursionError):
         return False

@@ -278,6 +278,21 @@ def test_odd_but_healthy_files_pass(world: World) -> None:
     assert found.details["files_read"] == FILES + len(ODD) + 1
 
 
+def test_times_that_python_cannot_hold_pass_and_are_missed_where_they_are_lost(world: World, plant: Plant) -> None:
+    """Nanoseconds, and years beyond 9999: JSON holds them, Python's datetime does not."""
+    for name, times in {
+        "ns": pa.array([10**18 + n for n in range(3)], pa.timestamp("ns")),
+        "far": pa.array([10**12 + n for n in range(3)], pa.timestamp("s")),
+    }.items():
+        table = pa.table({"_id": ["a", "b", "c"], "text": ["one", "two", "three"], "year": times})
+        pq.write_table(table, world.folder / f"papers/{name}.parquet")
+    found = check(world.build())
+    assert found.passed, found.details["faults"]
+    plant(in_file("ns.parquet", each(metadata=lambda _: '{"year":""}')))
+    found = check(world.build(full=True))
+    assert not found.passed and "papers/ns.parquet" in found.summary
+
+
 def test_faults_in_parquet_are_found(world: World, plant: Plant) -> None:
     table = pa.table({"_id": [f"d{n}" for n in range(30)], "text": [f"text {n}" for n in range(30)], "year": [1] * 30})
     pq.write_table(table, world.folder / "papers/t.parquet", row_group_size=10)
