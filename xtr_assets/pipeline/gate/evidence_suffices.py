@@ -340,11 +340,11 @@ def _from_log(session: DraftSession, asked: int, logged: Collection[str]) -> lis
 
 
 def _judged(path: Path) -> set[str]:
-    """Ids of the queries that have a relevant document."""
-    found = set()
+    """Ids of the queries that have a relevant document. Of a pair that is judged twice the last line counts."""
+    found: dict[tuple[str, str], bool] = {}
     for line in path.read_text("utf-8").split("\n"):
         fields = line.split("\t")
         score = fields[-1].strip()
-        if len(fields) == 3 and score.replace(".", "", 1).replace("-", "", 1).isdigit() and float(score) > 0:
-            found.add(fields[0])
-    return found
+        if len(fields) == 3 and score.replace(".", "", 1).replace("-", "", 1).isdigit():
+            found[fields[0], fields[1]] = float(score) > 0
+    return {query for (query, _), relevant in found.items() if relevant}

@@ -78,7 +78,7 @@ def read_judgments(path: Path) -> dict[str, Grades]:
     found: dict[str, Grades] = {}
     for number, line in _lines(path):
         fields = line.rstrip("\n").split("\t")
-        if number == 1 and not fields[-1].strip().lstrip("-").isdigit():
+        if number == 1 and not _is_number(fields[-1]):
             continue
         try:
             query, document, score = fields
@@ -185,6 +185,14 @@ def _listed(answers: Any) -> list[Any]:
     if not isinstance(answers, list):
         raise TypeError(f"a list of documents is needed, found {answers!r}")
     return answers
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _grade(value: Any) -> float:

@@ -130,7 +130,8 @@ def files(tmp_path: Path) -> IndexConfig:
     queries, judged = tmp_path / "queries.jsonl", tmp_path / "qrels.tsv"
     lines = [json.dumps({"_id": f"q{i}", "text": f"word{i} word{i + 3}"}) for i in range(20)]
     queries.write_text("\n".join(lines) + "\n", "utf-8")
-    rows = ["query-id\tcorpus-id\tscore", *(f"q{i}\ts{i}\t1" for i in range(10)), "q11\ts3\t0"]
+    # The first one is no header, and the last word on q12 is that nothing is right.
+    rows = [*(f"q{i}\ts{i}\t1.0" for i in range(10)), "q11\ts3\t0", "q12\ts1\t1", "q12\ts1\t0"]
     judged.write_text("\n".join(rows) + "\n", "utf-8")
     return HASHING.model_copy(update={"queries": QueriesConfig(path=queries, judgments=judged)})
 

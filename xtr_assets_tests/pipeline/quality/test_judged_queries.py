@@ -22,6 +22,13 @@ def test_a_folder_in_beir_form_keeps_what_is_asked_and_judged(tmp_path: Path) ->
     assert judged.documents == {"a", "b"}
 
 
+@pytest.mark.parametrize("score", ["1", "1.0", "1e0", " 1.0 "])
+def test_a_file_of_judgments_may_begin_with_one(tmp_path: Path, score: str) -> None:
+    queries = '{"_id": "1", "text": "one"}\n{"_id": "2", "text": "two"}\n'
+    judged = read_folder(beir(tmp_path, queries, f"1\ta\t{score}\n2\tb\t1\n"))
+    assert judged.grades == {"1": {"a": 1.0}, "2": {"b": 1.0}}
+
+
 @pytest.mark.parametrize(
     ("qrels", "said"),
     [
