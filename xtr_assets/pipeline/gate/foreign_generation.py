@@ -34,7 +34,8 @@ def losses_here(warehouse: Warehouse, number: int, config: IndexConfig | None = 
     for name in sorted(before):
         if (config is not None and name not in config.known_sources) or _accepted(taken, name):
             continue
-        loss = loss_of(kinds[name], before[name], now.get(name, Holding()), limit)
+        # One that holds no row (blank files, all in quarantine) is of no kind, and has nothing to lose.
+        loss = loss_of(kinds.get(name, "text"), before[name], now.get(name, Holding()), limit)
         if loss.words:
             found.append(f"source {name}: {loss.words}")
     return found
