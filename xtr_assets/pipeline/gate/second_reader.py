@@ -63,9 +63,11 @@ class SecondReader:
             process.stdin.flush()
             deadline = time.monotonic() + self.wall_seconds
             # Nobody else speaks on this pipe, and the one line comes whole or not at all.
+            # Polled: `select` takes no descriptor above 1,023, and a build of many segments has as many open.
+            waiting = select.poll()
+            waiting.register(process.stdout, select.POLLIN)
             while not line.endswith(b"\n") and (left := deadline - time.monotonic()) > 0:
-                ready, _, _ = select.select([process.stdout], [], [], left)
-                block = os.read(process.stdout.fileno(), 1 << 16) if ready else b""
+                block = os.read(process.stdout.fileno(), 1 << 16) if waiting.poll(1000 * left) else b""
                 if not block:
                     break
                 line += block
@@ -79,13 +81,16 @@ class SecondReader:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self._end()
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "xtr_assets.pipeline.gate.second_reader"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "xtr_assets.pipeline.gate.second_reader"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
+                )
+            except OSError as error:
+                raise Unread(f"its second reader cannot be started ({error})") from error
         return self._process
 
     def _end(self) -> int:

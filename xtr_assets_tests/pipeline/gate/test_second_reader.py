@@ -1,6 +1,9 @@
 """A document that was made to stop the gate's own parsers stops their process, and no more than that."""
 
 import os
+import resource
+import subprocess
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +67,21 @@ def test_no_process_is_left_behind() -> None:
         os.kill(pid, 0)
 
 
+def test_a_build_of_many_open_files_reads_a_second_time() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2048:
+        pytest.skip(f"no more than {hard} files may be open")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2048, hard))
+    with ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        opened = 0
+        while opened < 1100:
+            opened = os.open(os.devnull, os.O_RDONLY)
+            stack.callback(os.close, opened)
+        reader = stack.enter_context(SecondReader())
+        assert reader.refusal_faults("a.html", b"<p>text</p>", {"unparsable"})
+
+
 def papers(world: World, count: int) -> None:
     for n in range(count):
         world.write(f"guide/p{n}.pdf", pdf([f"What page {n} says."]))
@@ -89,6 +107,18 @@ def test_a_reader_that_reads_no_document_at_all_is_no_evidence(
     planted(tmp_path / "planted", monkeypatch, CRASH)
     found = check(session)
     assert not found.passed and "none of 3 documents could be read a second time" in found.summary
+
+
+def test_a_reader_that_cannot_be_started_is_no_evidence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    papers(world, 3)
+    session = world.build()
+
+    def full(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", full)
+    found = check(session)
+    assert not found.passed and "its second reader cannot be started" in found.summary
 
 
 def test_rows_that_do_not_say_what_their_document_says_are_found_by_the_process(world: World, plant: Plant) -> None:
