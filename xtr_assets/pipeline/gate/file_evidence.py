@@ -90,11 +90,12 @@ class FileEvidence:
         try:
             with self.listed[source.name].reading(path, recorded) as (file, digest):
                 found = [] if digest != recorded else list(self._faults(place, file, rows, source))
-        except (OSError, KeyError):
+        except OSError:
             digest, found = "", []
-        if digest != recorded:
+        if digest != recorded or (found and not self._stands(place, recorded)):
             self.skipped += 1
-            if digest and self.listed[source.name].was_so(path, self.held[source.name].looked.get(shard, 0)):
+            looked = self.held[source.name].looked.get(shard, 0)
+            if digest not in ("", recorded) and self.listed[source.name].was_so(path, looked):
                 self.faults.append(f"{source.name}/{path}: {folder_evidence.OTHER_BYTES}")
             return
         self.files += 1
@@ -102,6 +103,15 @@ class FileEvidence:
         if found:
             more = f", and {len(found) - TOLD_OF_FILE} more" if len(found) > TOLD_OF_FILE else ""
             self.faults.append(f"{source.name}/{path}: {', '.join(found[:TOLD_OF_FILE])}{more}")
+
+    def _stands(self, place: Place, recorded: str) -> bool:
+        """Whether a file is what it was when it was ingested, still: one may be written between two looks at it."""
+        shard, path = place
+        try:
+            with self.listed[self.sources[shard].name].reading(path, recorded) as (_, digest):
+                return digest == recorded
+        except OSError:
+            return False
 
     def _faults(self, place: Place, file: Path, rows: Sequence[Row], source: SourceConfig) -> Iterator[str]:
         _, path = place

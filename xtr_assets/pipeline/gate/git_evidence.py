@@ -31,8 +31,9 @@ from xtr_assets.storage.snapshot import Snapshot
 
 _FOLDER, _LINK, _SUBMODULE = 0o040000, 0o120000, 0o160000
 _BLOB = 3
-# Commits that a ref named during a build, whose trees are compared.
-COMMITS = 20
+# Commits that a ref named since a look, one of which is what is held: a rebase names hundreds in a second. Of more
+# nothing is concluded. A healthy shard is the last one or the first, so that a tree or two are read.
+COMMITS = 200
 
 
 @dataclass(slots=True)
@@ -65,7 +66,10 @@ class GitTree:
     def _blob(self, recorded: str) -> bytes:
         if self.store is None:
             raise OSError(0, "there is no repository")
-        kind, data = self.store.get_raw(_object_id(recorded).encode())
+        try:
+            kind, data = self.store.get_raw(_object_id(recorded).encode())
+        except KeyError as error:
+            raise OSError(0, "the blob is not there") from error
         if kind != _BLOB:
             raise OSError(0, "it is no blob")
         return bytes(data)
@@ -178,11 +182,22 @@ def tree_faults(held: Held, tree: GitTree) -> Iterator[str]:
         for path in snapshot.files.keys() - stale:
             if not patterns.takes(tuple(path.split("/"))):
                 yield f"{held.config.name}/{path}: the configuration leaves it out, and the generation has it"
-        commits = tree.log.named_since(held.looked.get(shard, 0))
-        differences = [_difference(held, tree, shard, snapshot, stale, commit) for commit in commits[-COMMITS:]]
-        if differences and None not in differences:
-            found = min((one for one in differences if one is not None), key=len)
-            yield from found
+        yield from _list_faults(held, tree, shard, snapshot, stale)
+
+
+def _list_faults(held: Held, tree: GitTree, shard: str, snapshot: Snapshot, stale: set[str]) -> list[str]:
+    """What a shard holds otherwise than the commit nearest to it, where it is none of those that it may be."""
+    assert tree.log is not None
+    named = list(dict.fromkeys(tree.log.named_since(held.looked.get(shard, 0))))
+    least: list[str] = []
+    if len(named) > COMMITS:
+        return least
+    for commit in (*named[-1:], *named[:-1]):
+        found = _difference(held, tree, shard, snapshot, stale, commit)
+        if found is None:
+            return []
+        least = min(least or found, found, key=len)
+    return least
 
 
 def _difference(
@@ -225,7 +240,7 @@ def stale_faults(held: Held, tree: GitTree, served: Mapping[str, Snapshot]) -> I
         try:
             with tree.reading(path, f"{tree.blobs[path]:0>64}") as (file, _):
                 readable = file.stat().st_size > 0 and well_formed(held.config, file)
-        except (KeyError, OSError):
+        except OSError:
             return False
         asked = open_source(held.config).read(path) if readable else ()
         return any(getattr(item, "reason", "") == "unreadable" for item in asked)

@@ -10,6 +10,7 @@ import pytest
 
 from xtr_assets.config import parse_config
 from xtr_assets.core.types import Chunk, Quarantined
+from xtr_assets.pipeline.gate import git_evidence
 from xtr_assets.pipeline.gate.source_agrees import check
 from xtr_assets.sources import git_commit
 from xtr_assets.sources.base import FileSource
@@ -79,6 +80,24 @@ def test_a_ref_that_moves_while_it_is_built_is_no_fault(git_world: World, reposi
     found = check(session)
     assert found.passed, found.summary
     assert found.details["files_skipped"] == 0, "blobs stay what they are"
+
+
+def test_a_ref_that_is_moved_many_times_while_it_is_built_is_no_fault(
+    git_world: World, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a rebase does, which names each commit that it picks."""
+    session = git_world.build()
+    repository.commit({"p3.md": "# Page 3\n\nAnother text.\n"})
+    for _ in range(24):
+        repository.git("commit", "--quiet", "--allow-empty", "--no-verify", "--message=.")
+    assert check(session).passed
+    # What is held is what the ref named first; where that is not compared any more nothing is known.
+    original = git_evidence.blobs_of
+    monkeypatch.setattr(git_evidence, "blobs_of", lambda *given: {**original(*given), "p9.md": "4" * 40})
+    found = check(session)
+    assert not found.passed and "p9.md: it is in the repository" in found.summary
+    monkeypatch.setattr(git_evidence, "COMMITS", 20)
+    assert check(session).passed
 
 
 def test_a_repository_that_is_away_proves_nothing(git_world: World, repository: Repository) -> None:

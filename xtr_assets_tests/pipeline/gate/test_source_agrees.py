@@ -4,7 +4,9 @@ import dataclasses
 import json
 import random
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +16,8 @@ import pytest
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.line_shifts import shifts_of
 from xtr_assets.core.types import Chunk, Quarantined
-from xtr_assets.pipeline.gate import source_agrees
+from xtr_assets.pipeline.gate import source_agrees, text_evidence
+from xtr_assets.pipeline.gate.folder_evidence import Folder
 from xtr_assets.pipeline.gate.source_agrees import check
 from xtr_assets.storage import shard_writer
 from xtr_assets.storage.chunk_files import ChunkWriter
@@ -204,6 +207,38 @@ def test_a_file_that_changed_since_is_no_fault_and_others_are_read(world: World)
     found = check(session)
     assert found.passed and found.details["files_skipped"] == PAGES
     assert f"{PAGES} changed or cannot be read since" in found.summary
+
+
+def test_a_file_that_is_written_while_it_is_read_again_is_no_fault(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = world.build()
+    original = Folder.reading
+
+    @contextmanager
+    def busy(self: Folder, path: str, recorded: str) -> Iterator[tuple[Path, str]]:
+        with original(self, path, recorded) as (file, digest):
+            if path == "3.md":
+                file.write_text("# Page 3\n\nAnother text.\n", "utf-8")
+            yield file, digest
+
+    monkeypatch.setattr(Folder, "reading", busy)
+    found = check(session)
+    assert found.passed and found.details["files_skipped"] == 1, found.summary
+
+
+def test_what_fails_in_the_second_reading_itself_is_not_a_file_that_changed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = world.build()
+
+    def broken(*_: object) -> Iterator[str]:
+        raise KeyError("a name that is not there")
+        yield
+
+    monkeypatch.setattr(text_evidence, "section_faults", broken)
+    with pytest.raises(KeyError):
+        check(session)
 
 
 def test_where_nothing_can_be_read_again_nothing_is_known(world: World) -> None:
