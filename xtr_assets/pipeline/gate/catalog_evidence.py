@@ -46,7 +46,8 @@ def compare(draft: Generation, connection: Any) -> Compared:
         if len(theirs) != len(mine):
             found.problems.append(Problem(name, f"{len(mine)} live rows of the segments", f"{len(theirs)}"))
             break
-        wrong = np.flatnonzero(theirs != mine)
+        # Where the catalog says NULL nothing is equal: a masked array leaves it out.
+        wrong = np.flatnonzero((np.ma.getdata(theirs) != mine) | np.ma.getmaskarray(theirs))
         if len(wrong):
             at = int(wrong[0])
             where = f"{mine[at]} at row {expected['row'][at]} by the segment, {len(wrong)} rows differ"

@@ -20,6 +20,7 @@ FAULTS = {
     "AS chunk_id) FROM chunks": "different live chunk_ids",
     "SELECT * FROM chunks WHERE row <> 7": "chunks: 12 by the manifest (11 by the catalog)",
     "SELECT * REPLACE (start_line + 1 AS start_line) FROM chunks": "start_line",
+    "SELECT * REPLACE (nullif(end_line, (SELECT max(end_line) FROM chunks)) AS end_line) FROM chunks": "end_line",
     "SELECT * REPLACE (CASE WHEN row = 11 THEN 'something else' ELSE text END AS text) FROM chunks": "text",
     "SELECT * REPLACE (CASE WHEN row = 11 THEN 'elsewhere' ELSE path END AS path) FROM chunks": "path",
     "SELECT * REPLACE ((SELECT min(segment) FROM chunks) AS segment) FROM chunks": "position",
