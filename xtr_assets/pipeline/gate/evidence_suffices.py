@@ -313,7 +313,7 @@ def _from_files(session: DraftSession, queries: Sequence[GateQuery], given: Sequ
 
 
 def _logged(session: DraftSession) -> set[str] | None:
-    """Texts that the log holds from before the draft was begun, read here by other code; None where none is asked."""
+    """Texts, whole characters all, that the log holds from before the draft was begun; None where none is asked."""
     config = session.config
     if not config.queries_from_log or config.query_log is None:
         return None
@@ -323,10 +323,10 @@ def _logged(session: DraftSession) -> set[str] | None:
         for line in path.read_bytes().split(b"\n") if path.is_file() else ():
             try:
                 one = json.loads(line)
-                at = datetime.fromisoformat(one["at"])
-                asked = one["mode"] in ASKED_IN and isinstance(one.get("where"), dict | None) and one["text"].strip()
+                text, at = one["text"].encode("utf-8").decode("utf-8"), datetime.fromisoformat(one["at"])
+                asked = one["mode"] in ASKED_IN and isinstance(one.get("where"), dict | None) and text.strip()
                 if asked and at < datetime.fromisoformat(session.draft.manifest.created_at):
-                    found.add(one["text"])
+                    found.add(text)
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue
     return found

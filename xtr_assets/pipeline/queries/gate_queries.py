@@ -127,7 +127,10 @@ def read_jsonl_queries(path: Path) -> list[tuple[str, str]]:
                 continue
             try:
                 record = read_json(line)
-                found.append((str(record["_id"]), str(record["text"])))
+                pair = str(record["_id"]), str(record["text"])
+                # JSON may escape half of a character, which no file of a generation can hold.
+                "".join(pair).encode("utf-8")
+                found.append(pair)
             except (ValueError, KeyError, TypeError) as error:
                 raise ConfigError(
                     f'{path} line {number}: {{"_id": ..., "text": ...}} expected, found {error!r}'

@@ -177,6 +177,8 @@ def _parsed(line: bytes) -> LoggedQuestion | None:
     try:
         record = json.loads(line)
         text, mode, where, at = record["text"], record["mode"], record.get("where"), record.get("at")
+        # Half of a character, as JSON may escape it: no server takes such a question, and no generation can keep it.
+        text.encode("utf-8")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     if not isinstance(text, str) or not text.strip() or mode not in MODES or not isinstance(where, dict | None):

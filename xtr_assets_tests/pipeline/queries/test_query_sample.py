@@ -1,5 +1,6 @@
 """Whatever a corpus is made of, queries are drawn until a bound can decide; what they are is kept with them."""
 
+import json
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from xtr_assets.config import IndexConfig, QueriesConfig, RecallConfig, SourceConfig
+from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.recall import lower_bound
 from xtr_assets.encoders.base import EncodedQueries
 from xtr_assets.encoders.hashing import Hashing
@@ -24,6 +26,7 @@ from xtr_assets.pipeline.queries.gate_queries import (
     GateQueries,
     GateQuery,
     encode,
+    read_jsonl_queries,
     read_queries,
 )
 from xtr_assets.pipeline.queries.likeness import different
@@ -163,6 +166,15 @@ def test_given_queries_of_one_vector_are_topped_up_too(tmp_path: Path) -> None:
     kinds = Counter(query.kind for query in gate.queries)
     assert kinds["given"] == 200, "what somebody gave is asked"
     assert gate.telling().sum() == 200 == gate.judging() and "vector" not in kinds
+
+
+def test_half_of_a_character_in_a_queries_file_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    for field in ("_id", "text"):
+        record = {"_id": "1", "text": "asked"} | {field: "half \ud800"}
+        path.write_text(f'{{"_id": "0", "text": "asked"}}\n{json.dumps(record)}\n')
+        with pytest.raises(ConfigError, match="line 2"):
+            read_jsonl_queries(path)
 
 
 def test_a_short_queries_file_is_topped_up(tmp_path: Path) -> None:

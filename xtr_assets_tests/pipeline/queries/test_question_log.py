@@ -72,6 +72,7 @@ def test_lines_that_are_none_are_left_out(tmp_path: Path) -> None:
     log = QuestionLog(tmp_path, "docs", 1_000_000)
     wrong = [b"", b"{", b"[]", b"null", b'"text"', b'{"text": 1, "mode": "hybrid"}', b"\xff\xfe", b"[" * 10_000]
     wrong += [b'{"text": "x"}', b'{"text": "x", "mode": "no"}', b'{"text": "x", "mode": "dense", "where": [1]}']
+    wrong += [line("good").replace(b"good", b"half of a \\ud800 character")]
     wrong += [b'{"text": " ", "mode": "dense"}', b'{"text": "x", "mode": "dense", "at": 5}', line("torn")[:20]]
     log.append([line("good")])
     with log.files[1].open("ab") as file:
