@@ -89,6 +89,9 @@ class Judge:
         found = self.places.live_rows_of(np.array([hit.chunk_id for hit in hits], np.int64))
         rows = np.unique(found if case.rows is None else case.rows)
         wrong = self._not_allowed(case, hits, found)
+        if case.rows is None and case.mode != "lexical" and not wrong and not len(hits):
+            # Of words alone a question may find none; by vectors each row stands somewhere.
+            wrong = "no hit, though nothing is filtered"
         if wrong or not len(rows):
             verdict.problems += [f"{wrong} ({case})"] if wrong else []
             return
@@ -211,7 +214,8 @@ class Judge:
             room = SAME_Z + sum(2 * slack[leg] * reach for leg, reach in made.reach.items())
             room += 2 * slack.get("name", 0.0) * made.reach.get("dense", 0.0) + made.doubt
             off = _furthest([hit.score for hit in hits], total[at])
-            if self.whole(case) and off > room:
+            # Asked so that what is no number is off, here and below.
+            if self.whole(case) and not off <= room:
                 verdict.problems.append(f"a sum of standard scores is {off:.2f} off, {room:.2f} may be ({case})")
                 return
             if case.mode == "hybrid" and not self.whole(case):
@@ -269,13 +273,13 @@ def _shown_scores(
             return f"scores in {sorted(hit.scores)}, the mode compares in {sorted(compared)}"
         if borne[at] and hit.scores["symbol"] != 1.0:
             return f"a hit bears the name that was asked for and scores {hit.scores['symbol']:.4f} for it, not 1"
-        if abs(hit.scores.get("called", 0.0) - called[at]) > SAME_SHARE:
+        if not abs(hit.scores.get("called", 0.0) - called[at]) <= SAME_SHARE:
             return f"a hit is called {called[at]:.4f} of the question and scores {hit.scores['called']:.4f} for it"
         if len(legs) == 1 and legs[0] in hit.scores and names is None:
             ranked = hit.scores[legs[0]] - float(length[at])
-            if abs(hit.score - ranked) > 1e-6:
+            if not abs(hit.score - ranked) <= 1e-6:
                 return f"score {hit.score:.4f} is not that of {legs[0]}, {ranked:.4f}"
     order = [hit.score for hit in hits]
-    if any(after > before for before, after in pairwise(order)):
+    if not all(before >= after for before, after in pairwise(order)):
         return "a better hit stands behind a worse one"
     return ""

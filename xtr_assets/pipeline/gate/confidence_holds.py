@@ -125,7 +125,7 @@ def _shown_otherwise(session: DraftSession, items: Asked, curve: Curve | None) -
         for place, hit in enumerate(hits) if len(hits) > 1 else ():
             shown = hit.confidence
             value = None if curve is None else _by_hand(curve, evidence_at(hits, place))
-            if (shown is None) != (value is None) or (shown is not None and abs(shown - (value or 0.0)) > NEAR):
+            if (shown is None) != (value is None) or (shown is not None and not abs(shown - (value or 0.0)) <= NEAR):
                 at = "" if not place else f" at rank {place + 1}"
                 wrong.append(f"{query.text[:60]!r} shows {shown}{at}, {value} is what its scores say")
     return wrong

@@ -153,7 +153,7 @@ def _judged(
     true = scores[rows]
     shown = np.array([hit.score for hit in hits], np.float64)
     room = ROUNDING * max(1.0, float(held.max(initial=0.0)))
-    if (np.abs(shown - true) > room).any():
+    if not (np.abs(shown - true) <= room).all():
         worst = int(np.abs(shown - true).argmax())
         yield f"a hit of {about} scores {shown[worst]:.5f}, its postings say {true[worst]:.5f}"
         return

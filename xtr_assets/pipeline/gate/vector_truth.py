@@ -49,7 +49,7 @@ def _faults(
         known = np.empty(len(rows), np.float64)
         known[order] = exact(rows[order])
         off = float(np.abs(own[came] - known).max())
-        if off > ROUNDING[leg]:
+        if not off <= ROUNDING[leg]:
             yield f"{call} gives a hit of vector {number} a score that is {off:.3f} off, {ROUNDING[leg]:g} may be"
         elif (np.diff(own[came]) > 0).any():
             yield f"{call} gives vector {number} a better hit behind a worse one"

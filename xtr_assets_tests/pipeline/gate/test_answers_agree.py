@@ -124,7 +124,8 @@ def test_rows_that_only_hold_what_is_demanded_are_missed(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("call", "way"), [("search_vectors", "ids"), ("search_tokens", "ids"), ("search_vectors", "order")]
+    ("call", "way"),
+    [("search_vectors", "ids"), ("search_tokens", "ids"), ("search_vectors", "order"), ("search_vectors", "no number")],
 )
 def test_answers_to_vectors_of_ones_own_that_are_mixed_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, way: str
@@ -133,12 +134,27 @@ def test_answers_to_vectors_of_ones_own_that_are_mixed_up(
 
     def mixed(self: Searcher, *given: Any) -> Any:
         scores, ids = original(self, *given)
+        if way == "no number":
+            return np.full_like(scores, np.nan), ids
         return (scores, np.roll(ids, 1, axis=1)) if way == "ids" else (scores[:, ::-1], ids[:, ::-1])
 
     warehouse, draft = ranked(tmp_path / "w", 60)
     monkeypatch.setattr(Searcher, call, mixed)
     found = look(warehouse, draft)
     assert not found.passed and any(one.startswith(call) for one in found.details["problems"]), found.summary
+
+
+def test_a_score_that_is_no_number_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, warehouse, draft = Searcher.search_batch, *ranked(tmp_path / "w", 60)
+    for mode, said in (("hybrid", "better hit"), ("dense", "score nan")):
+
+        def answered(self: Searcher, texts: Any, k: int, asked: Any, *more: Any, no: str = mode, **named: Any) -> Any:
+            found = original(self, texts, k, asked, *more, **named)
+            return [[replace(hit, score=np.nan) for hit in hits] for hits in found] if asked == no else found
+
+        monkeypatch.setattr(Searcher, "search_batch", answered)
+        found = look(warehouse, draft)
+        assert not found.passed and any(said in one for one in found.details["problems"]), found.details["problems"]
 
 
 def test_a_filter_of_several_values_that_sees_the_first_is_seen(
@@ -204,6 +220,15 @@ def test_corpora_of_which_a_part_is_read_pass(tmp_path: Path, monkeypatch: pytes
     found = look(warehouse, draft)
     assert found.passed, found.details["problems"]
     assert found.details["rows"] < 110
+    # Which rows should come is not known there; that some should is.
+    original = Searcher.search_batch
+
+    def answered(self: Searcher, texts: Any, k: int, mode: Any, where: Any, **named: Any) -> Any:
+        return original(self, texts, k, mode, where, **named) if where else [[] for _ in texts]
+
+    monkeypatch.setattr(Searcher, "search_batch", answered)
+    found = look(warehouse, draft)
+    assert not found.passed and "no hit, though nothing is filtered" in found.summary
 
 
 def test_an_empty_draft_and_one_row_pass(tmp_path: Path) -> None:

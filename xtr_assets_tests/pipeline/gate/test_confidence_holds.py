@@ -90,7 +90,7 @@ def test_items_that_say_nothing_of_right_and_wrong_leave_no_curve(
     assert check(session).passed and session.draft.manifest.profile["confidence"] is not None
 
 
-@pytest.mark.parametrize("fault", ["turned round", "another question's", "without a curve", "none"])
+@pytest.mark.parametrize("fault", ["turned round", "another question's", "without a curve", "none", "no number"])
 def test_a_hit_that_shows_another_confidence_is_refused(
     session: DraftSession, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
@@ -99,6 +99,7 @@ def test_a_hit_that_shows_another_confidence_is_refused(
         "another question's": lambda one: None if one is None else 0.5,
         "without a curve": lambda one: 0.9,
         "none": lambda one: None,
+        "no number": lambda one: None if one is None else float("nan"),
     }[fault]
     if fault == "without a curve":
         monkeypatch.setattr(confidence_holds, "LEAST_ITEMS", 10_000)
