@@ -1,7 +1,6 @@
 """What the names of rows should be, worked out from docs/format.md by code of its own."""
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
@@ -10,6 +9,7 @@ import pyarrow.parquet as pq
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.pipeline.gate.schemas import Problem
+from xtr_assets.pipeline.gate.source_stock import source_name
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation, PlacedSegment
 from xtr_assets.storage.segment import Segment
@@ -63,7 +63,7 @@ def name_problems(draft: Draft, new: Sequence[PlacedSegment], config: IndexConfi
         wanted = dict.fromkeys(wanted, False)
     found = []
     for one in draft.manifest.segments:
-        source = re.sub(r"-\d+of\d+$", "", one.shard)
+        source = source_name(one.shard)
         if source in wanted and wanted[source] != bool(names_of(draft, one.segment_id)):
             said = "names" if wanted[source] else "no names"
             found.append(Problem("names", f"{said} in segments of source {source}", f"segment {one.segment_id}"))

@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xtr_assets.config import SourceConfig
+from xtr_assets.config import IndexConfig, SourceConfig
 from xtr_assets.core.name_text import name_text
 from xtr_assets.core.types import Chunk
-from xtr_assets.pipeline.gate.name_evidence import expected_name
+from xtr_assets.pipeline.gate.name_evidence import expected_name, name_problems
 from xtr_assets.sources import open_source
+from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.core.chunking.code_samples import SAMPLES as FIRST
 from xtr_assets_tests.core.chunking.further_samples import FURTHER
+from xtr_assets_tests.fixtures import drafted, make_chunk, write_shard
 
 SAMPLES = FIRST | FURTHER
 # What either wording takes apart.
@@ -92,6 +94,17 @@ def test_what_stands_above_a_definition_is_in_its_name(suffix: str) -> None:
     for read in (name_text, expected_name):
         assert " ".join((read(f"a{suffix}", "open", SAID[suffix], "function") or "").split()) == "a open: Opens it"
         assert read(f"a{suffix}", "a", SAID[suffix], "module") == "a", "above a whole file stands its licence"
+
+
+def test_a_partition_of_an_asset_that_lacks_its_names_is_told(tmp_path: Path) -> None:
+    """Its shard is called by source and partition, which may hold hyphens of its own."""
+    warehouse = Warehouse.create(tmp_path / "w")
+    write_shard(warehouse, "orders-2026-01-31", [make_chunk("orders/2026-01-31", "7", "Seven words.", source="orders")])
+    source = SourceConfig(
+        name="orders", kind="asset", asset="orders", id="id", text="text", names=True, partitions=("2026-01-31",)
+    )
+    (found,) = name_problems(drafted(warehouse), [], IndexConfig(sources=(source,)))
+    assert "names in segments of source orders" in str(found)
 
 
 def chunks_of(kind: str, folder: Path, include: tuple[str, ...] = ()) -> list[Chunk]:
