@@ -2,8 +2,10 @@
 
 import json
 import math
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import partial
@@ -22,6 +24,12 @@ Choose = Callable[[Sequence[int]], Sequence[int]]
 # By line, each record, read when it is asked for.
 Records = dict[int, Callable[[], Any]]
 _UNREADABLE, _OPAQUE = object(), object()
+_DAMAGED = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
+_PARQUET, _TABLES = (".parquet", ".pq"), (".csv", ".tsv", ".xlsx", ".xls", ".ods")
+# Where so many lines are no objects a file is something else, and no more of it is read.
+STRANGE_LINES = 1000
+# Rows before a damaged group of Parquet that may be lost with it: those of a batch.
+LOST_ROWS = 1024
 
 
 def record_faults(
@@ -37,12 +45,18 @@ def record_faults(
     held : the file, or its records. quarantined : lines in quarantine. Every line is counted; those that `choose` takes
     are parsed and compared.
     """
-    lines = _records_of(held, config) if isinstance(held, Path) else held
-    if lines is None:
+    lines, whole = _records_of(held, config) if isinstance(held, Path) else (held, True)
+    if lines is None or not (whole or quarantined):
         # A file without rows that is in quarantine as a whole may well be no Parquet.
         if rows or 0 not in quarantined:
             yield "it cannot be read a second time"
         return
+    if 0 in quarantined and not rows and isinstance(held, Path) and _holds_none(held, lines, config):
+        return
+    if not whole:
+        # Behind damage nothing is known, nor how far who reads by batches got before it.
+        lines = {line: read for line, read in lines.items() if line < max(max(quarantined), len(lines) - LOST_ROWS)}
+        rows = [row for row in rows if row["start_line"] <= len(lines)]
     by_line: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
         by_line[row["start_line"]].append(row)
@@ -58,12 +72,34 @@ def record_faults(
         yield from _row_faults(path, line, lines[line](), by_line[line], config)
     for line in choose(sorted(quarantined & lines.keys())):
         values = lines[line]()
-        if _usable(values, config) and known.get(str(values[config.id]), line) >= line:
+        if (
+            _usable(values, config)
+            and not _opaque_in(values, config)
+            and known.get(str(values[config.id]), line) >= line
+        ):
             yield f"line {line} is in quarantine and can be used"
 
 
-def _records_of(file: Path, config: SourceConfig) -> Records | None:
-    return _parquet(file, config) if file.suffix.lower() in (".parquet", ".pq") else _json_lines(file)
+def _records_of(file: Path, config: SourceConfig) -> tuple[Records | None, bool]:
+    """(the records, whether these are all); None of what is no Parquet."""
+    return _parquet(file, config) if file.suffix.lower() in _PARQUET else (_json_lines(file), True)
+
+
+def _holds_none(file: Path, lines: Records, config: SourceConfig) -> bool:
+    """Whether a file as a whole holds no record: a column that is asked for is not there, or twice; a table; UTF-16; or
+    nothing that is JSON where it begins."""
+    suffix = file.suffix.lower()
+    if suffix in _PARQUET:
+        names = pq.read_schema(file).names
+        # The column of titles may be missing, unless it was named.
+        title = [] if config.title in (None, SourceConfig.model_fields["title"].default) else [config.title]
+        missing = any(name not in names for name in (config.id, config.text, *config.metadata, *title))
+        return missing or any(names.count(name) > 1 for name in _columns(config))
+    with file.open("rb") as stream:
+        if suffix in _TABLES or stream.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE):
+            return True
+    begins = [lines[line] for line in sorted(lines)[:STRANGE_LINES]]
+    return len(begins) == STRANGE_LINES and not any(isinstance(read(), dict) for read in begins)
 
 
 def _json_lines(file: Path) -> Records:
@@ -83,7 +119,7 @@ def _parse(file: Path, start: int, length: int) -> Any:
         stream.seek(start)
         line = stream.read(length)
     try:
-        return json.loads(line.decode("utf-8-sig" if start == 0 else "utf-8"), object_pairs_hook=_object)
+        return json.loads(line.decode("utf-8-sig" if start == 0 else "utf-8").strip(), object_pairs_hook=_object)
     except (ValueError, RecursionError):
         return _UNREADABLE
 
@@ -95,14 +131,22 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _parquet(file: Path, config: SourceConfig) -> Records | None:
-    """Each row, read when it is asked for."""
-    wanted = {config.id, config.text, config.title, *config.metadata}
+def _columns(config: SourceConfig) -> set[str]:
+    return {name for name in (config.id, config.text, config.title, *config.metadata) if name}
+
+
+def _parquet(file: Path, config: SourceConfig) -> tuple[Records | None, bool]:
+    """Each row, read when it is asked for; of a damaged file those of the row groups before the damage."""
     try:
-        names = [name for name in pq.read_schema(file).names if name in wanted]
+        names = [name for name in pq.read_schema(file).names if name in _columns(config)]
+    except Exception:
+        # Damaged footers end in more than Arrow's own errors.
+        return None, True
+    whole = True
+    try:
         table = pq.read_table(file, columns=names, memory_map=True)
-    except (pa.ArrowException, OSError):
-        return None
+    except _DAMAGED:
+        table, whole = _before_damage(file, names), False
 
     def reader(position: int) -> Callable[[], Any]:
         def read() -> Any:
@@ -115,7 +159,16 @@ def _parquet(file: Path, config: SourceConfig) -> Records | None:
 
         return read
 
-    return {number: reader(number - 1) for number in range(1, table.num_rows + 1)}
+    return {number: reader(number - 1) for number in range(1, table.num_rows + 1)}, whole
+
+
+def _before_damage(file: Path, names: Sequence[str]) -> pa.Table:
+    groups = []
+    with pq.ParquetFile(file, memory_map=True) as opened, suppress(*_DAMAGED):
+        groups.append(opened.schema_arrow.empty_table().select(names))
+        for number in range(opened.num_row_groups):
+            groups.append(opened.read_row_group(number, columns=list(names)))
+    return pa.concat_tables(groups)
 
 
 def cell(scalar: Any) -> Any:
@@ -136,6 +189,11 @@ def _same_fields(stored: str, fields: Mapping[str, Any]) -> bool:
     # To Python 1, 1.0 and true are equal; to a filter they are not, nor to a reader.
     shown = [json.dumps(one, sort_keys=True) for one in ({name: found[name] for name in known}, known)]
     return shown[0] == shown[1]
+
+
+def _opaque_in(values: Mapping[str, Any], config: SourceConfig) -> bool:
+    """Whether a value is one of which it is not known whether JSON can hold it."""
+    return any(values.get(name) is _OPAQUE for name in config.metadata)
 
 
 def _usable(values: Any, config: SourceConfig) -> bool:
