@@ -86,15 +86,13 @@ def _records_of(file: Path, config: SourceConfig) -> tuple[Records | None, bool]
 
 
 def _holds_none(file: Path, lines: Records, config: SourceConfig) -> bool:
-    """Whether a file as a whole holds no record: a column that is asked for is not there, or twice; a table; UTF-16; or
-    nothing that is JSON where it begins."""
+    """Whether a file as a whole holds no record: a column that is asked for is not there; a table; UTF-16; or nothing
+    that is JSON where it begins."""
     suffix = file.suffix.lower()
     if suffix in _PARQUET:
-        names = pq.read_schema(file).names
         # The column of titles may be missing, unless it was named.
-        title = [] if config.title in (None, SourceConfig.model_fields["title"].default) else [config.title]
-        missing = any(name not in names for name in (config.id, config.text, *config.metadata, *title))
-        return missing or any(names.count(name) > 1 for name in _columns(config))
+        optional = {SourceConfig.model_fields["title"].default} - {config.id, config.text, *config.metadata}
+        return not set(pq.read_schema(file).names) >= _columns(config) - optional
     with file.open("rb") as stream:
         if suffix in _TABLES or stream.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE):
             return True
@@ -142,6 +140,8 @@ def _parquet(file: Path, config: SourceConfig) -> tuple[Records | None, bool]:
     except Exception:
         # Damaged footers end in more than Arrow's own errors.
         return None, True
+    if len(set(names)) < len(names):
+        return None, True  # A column that stands twice: which one is meant nobody knows.
     whole = True
     try:
         table = pq.read_table(file, columns=names, memory_map=True)
