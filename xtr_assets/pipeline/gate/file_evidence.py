@@ -188,11 +188,16 @@ class FileEvidence:
             yield f"{len(rows)} rows of a file that cannot be used"
         if not quarantined:
             yield "it is no text, and not in quarantine"
-        elif text is not None and (kind != "python" or python_evidence.tree_of(text) is not None):
+        elif text is not None and (kind != "python" or _parses(text)):
             yield "it is in quarantine and can be read"
 
     def _records(self, lines: Sequence[int]) -> Sequence[int]:
         return lines if len(lines) <= RECORDS else sorted(self.chooser.sample(lines, RECORDS))
+
+
+def _parses(text: str) -> bool:
+    """Whether Python takes a text for a module with its own newlines and with LF: a last backslash is not the same."""
+    return all(python_evidence.tree_of(one) is not None for one in (text, "\n".join(text_evidence.lines_of(text))))
 
 
 def _pointer_faults(file: Path, reasons: set[str], rows: Sequence[Row]) -> Iterator[str]:

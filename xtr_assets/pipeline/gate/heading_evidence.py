@@ -12,6 +12,8 @@ from enum import Enum
 _SEPARATOR = " > "
 # Titles are cut at 200 characters: what is longer may end after half of that.
 CUT_FROM = 200
+# What makes a line of Markdown blank: of a form feed or a space that breaks no line it is text.
+BLANKS = " \t"
 # Of what a rule underlines no more is followed than any title holds.
 MOST_FOLLOWED = 1600
 # Lines above a rule that are looked at wherever they stand.
@@ -67,14 +69,25 @@ def leading_places(lines: Sequence[str], rst: bool) -> Iterator[tuple[int, str]]
     """(the place of its first line, the heading) of each of these."""
     at = 0
     while at < len(lines):
-        if not lines[at].strip():
+        blank = not lines[at].strip()
+        read = None
+        if lines[at].strip(BLANKS):
+            read = _rst_heading(lines, at) if rst else _markdown_heading(lines, at, len(lines))
+        if read is None and blank:
             at += 1
             continue
-        read = _rst_heading(lines, at) if rst else _markdown_heading(lines, at, len(lines))
         if read is None:
             return
         yield at, read[0]
         at = read[1]
+
+
+def begins_at(lines: Sequence[str], start: int) -> int:
+    """The line, from 1, that a section of Markdown begins with which shows from line `start` on: a rule below a space
+    that breaks no line, or a form feed, is a heading without a letter."""
+    while start > 1 and lines[start - 2].strip(BLANKS) and not lines[start - 2].strip():
+        start -= 1
+    return start
 
 
 def every_heading(lines: Sequence[str]) -> Iterator[str]:
@@ -84,7 +97,8 @@ def every_heading(lines: Sequence[str]) -> Iterator[str]:
         read = _markdown_heading(lines, at, at + MOST_UNDERLINED)
         if read is not None:
             yield read[0]
-        at = at + 1 if read is None else read[1]
+        # Not behind it: what stands above a rule may be more than its heading, and ends in one.
+        at += 1
 
 
 def _markdown_heading(lines: Sequence[str], at: int, last: int) -> tuple[str, int] | None:
@@ -93,7 +107,7 @@ def _markdown_heading(lines: Sequence[str], at: int, last: int) -> tuple[str, in
     if atx is not None:
         return re.sub(r"(^|[ \t]+)#+[ \t]*$", "", atx.group(1) or ""), at + 1
     for end in range(at + 1, min(last, len(lines))):
-        if not lines[end].strip():
+        if not lines[end].strip(BLANKS) or _ATX.fullmatch(lines[end]):
             return None
         if _UNDER.fullmatch(lines[end]):
             return " ".join(lines[at:end]), end + 1

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from xtr_assets.pipeline.gate.heading_evidence import is_plain_heading, leading_places
+from xtr_assets.pipeline.gate.heading_evidence import BLANKS, begins_at, is_plain_heading, leading_places
 from xtr_assets.pipeline.gate.text_evidence import Row
 
 _SEPARATOR = " > "
@@ -60,7 +60,7 @@ class _Reading:
         if (atx := _ATX.fullmatch(line)) is not None:
             words = " ".join(line.lstrip("#").split()) if is_plain_heading(line) else None
             self.headings.append(Line(at + 1, len(atx[1]), words))
-        elif at and self.lines[at - 1].strip() and _UNDER.fullmatch(line):
+        elif at and self.lines[at - 1].strip(BLANKS) and _UNDER.fullmatch(line):
             # What stands above a rule may be a heading, or the end of one.
             self.until = min(self.until, at - 1)
         return at + 1
@@ -78,7 +78,10 @@ class _Reading:
     def _behind_block(self, at: int) -> int:
         """Up to a blank line, or the end of a formula."""
         formula, end = self.lines[at].strip() == _MATH, at + 1
-        while end < len(self.lines) and self.lines[end].strip():
+        while end < len(self.lines) and self.lines[end].strip(BLANKS):
+            # What opens is no formula where something else begins in it, which may go on beyond blank lines.
+            if formula and (_RAW_HTML.match(self.lines[end]) or _FENCE.fullmatch(self.lines[end])):
+                break
             end += 1
             if formula and self.lines[end - 1].rstrip().endswith(_MATH):
                 break
@@ -99,7 +102,7 @@ def order_faults(lines: Sequence[str], runs: Sequence[Sequence[Row]]) -> Iterato
     read = _Reading(lines)
     leading: dict[int, tuple[Sequence[Row], bool]] = {}
     for run in runs:
-        start = int(run[0]["start_line"])
+        start = begins_at(lines, int(run[0]["start_line"]))
         places = list(leading_places(lines[start - 1 : int(run[-1]["end_line"])], rst=False))
         leading |= {start + at: (run, number == len(places)) for number, (at, _) in enumerate(places, 1)}
     inner = [one.number for one in read.headings if one.words is not None and one.number not in leading]

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from xtr_assets.pipeline.gate.heading_evidence import Paths, every_heading
-from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id
+from xtr_assets.pipeline.gate.text_evidence import Row, lines_of, part_faults, place_id, text_of
 
 
 def sources_of(data: bytes) -> list[str] | None:
     """The source of each cell in order; None for what is no notebook."""
+    text = text_of(data)
+    if text is None:
+        return None
     try:
-        loaded: Any = json.loads(data)
+        loaded: Any = json.loads(text)
         held = loaded["cells"] if "cells" in loaded else [c for sheet in loaded["worksheets"] for c in sheet["cells"]]
         texts = [cell.get("source", cell.get("input", "")) for cell in held]
         found = ["".join(text) for text in texts]
@@ -40,7 +43,7 @@ def notebook_faults(path: str, cells: Sequence[str], rows: Sequence[Row], max_ch
             continue
         if len(held) > 1 and len(text) <= max_chars:
             yield f"cell {number} is {len(held)} chunks and fits into one"
-        own = list(every_heading(text.splitlines()))
+        own = list(every_heading(lines_of(text)))
         yield from part_faults([held])
         symbol = held[0]["symbol"]
         occurrence = seen[symbol]

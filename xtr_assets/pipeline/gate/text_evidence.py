@@ -10,7 +10,7 @@ from itertools import islice, pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
-from xtr_assets.pipeline.gate.heading_evidence import Paths, is_plain_heading, leading_headings, plain_titles
+from xtr_assets.pipeline.gate.heading_evidence import Paths, begins_at, is_plain_heading, leading_headings, plain_titles
 
 # A row of a file: the chunk columns by name, lines as they are served.
 Row = Mapping[str, Any]
@@ -172,7 +172,8 @@ def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iter
         symbol = run[0]["symbol"]
         occurrence = seen[symbol]
         seen[symbol] += 1
-        own = lines[run[0]["start_line"] - 1 : run[-1]["end_line"]]
+        start = run[0]["start_line"] if rst else begins_at(lines, run[0]["start_line"])
+        own = lines[start - 1 : run[-1]["end_line"]]
         if symbol and not sections:
             yield f"no heading {symbol!r} stands in the file"
         elif symbol == _FRONT:

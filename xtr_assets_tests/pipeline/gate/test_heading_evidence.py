@@ -12,8 +12,9 @@ from xtr_assets.core.chunking import chunk_text, markdown
 from xtr_assets.core.chunking.headings import titled
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk
+from xtr_assets.pipeline.gate.heading_order import order_faults
 from xtr_assets.pipeline.gate.source_agrees import check
-from xtr_assets.pipeline.gate.text_evidence import lines_of, section_faults
+from xtr_assets.pipeline.gate.text_evidence import Row, lines_of, runs_of, section_faults
 from xtr_assets_tests.pipeline.gate.conftest import Plant, World
 from xtr_assets_tests.pipeline.gate.test_source_agrees import in_file
 
@@ -120,6 +121,25 @@ def _document(marks: Sequence[str], rst: bool) -> st.SearchStrategy[str]:
     )
 
 
+# Lines that look blank and are text to Markdown: a no-break space, a wide one, a form feed; what else ends a heading.
+ODD = [
+    "text\n\xa0\n---\n\nmore\n",
+    "# A\n\ntext\n\n\u3000\n---\n\nmore\n\n# B\n\nend\n",
+    "# A\n\n\xa0\n---\n# B\n\nend\n",
+    "<div>\n\x0c\n# no\n</div>\n\n# A\n\ntext\n",
+    "\x0b \n## B `c`\n[r]: u\n---\n",
+    "$$\n<!--\n\n# no\n",
+    "$$\n```\n\n# no\n```\n\n# A\n",
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_odd_lines_around_headings_are_read_alike(text: str) -> None:
+    rows = _rows("a.md", text)
+    lines = lines_of(text)
+    assert [*section_faults("a.md", lines, rows), *order_faults(lines, runs_of(rows))] == []
+
+
 @settings(max_examples=400)
 @given(
     st.one_of(
@@ -129,9 +149,12 @@ def _document(marks: Sequence[str], rst: bool) -> st.SearchStrategy[str]:
 )
 def test_whatever_headings_hold_both_readings_agree(document: tuple[str, str]) -> None:
     text, path = document
+    assert list(section_faults(path, lines_of(text), _rows(path, text))) == []
+
+
+def _rows(path: str, text: str) -> list[Row]:
     chunks = chunk_text("s", path, text, 700, "rst" if path.endswith(".rst") else "markdown")
-    rows = [
+    return [
         {**{field.name: getattr(one, field.name) for field in dataclasses.fields(one)}, "metadata": "{}"}
         for one in chunks
     ]
-    assert list(section_faults(path, lines_of(text), rows)) == []

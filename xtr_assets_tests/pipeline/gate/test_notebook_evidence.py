@@ -33,6 +33,11 @@ def test_healthy_notebooks_pass_and_broken_ones_are_in_quarantine(world: World) 
     world.write("guide/a.ipynb", HELD)
     world.write("guide/bom.ipynb", b"\xef\xbb\xbf" + HELD.encode())
     world.write("guide/long.ipynb", json.dumps(notebook(("code", "x = 1\n" * 3000), ("raw", ""))))
+    # A heading in the midst of a text above a rule, one over a form feed, and a line that looks blank and is none.
+    odd = [("markdown", "text\n# Mid\n---"), ("code", "a"), ("markdown", "`of` \n\x0b\ntwo\n==="), ("code", "b")]
+    world.write("guide/odd.ipynb", json.dumps(notebook(*odd)))
+    world.write("guide/wide.ipynb", HELD.encode("utf-16"))
+    world.write("guide/utf32.ipynb", HELD.encode("utf-32"))
     world.write("guide/crlf.ipynb", json.dumps(notebook(("markdown", "# A\r\n\r\ntext"), ("code", "a\rb"))))
     for number, broken in enumerate(["{", "[]", '{"cells": [1]}', '{"cells": [{"source": "\\ud800"}]}', "[" * 9999]):
         world.write(f"guide/broken{number}.ipynb", broken)
@@ -40,4 +45,4 @@ def test_healthy_notebooks_pass_and_broken_ones_are_in_quarantine(world: World) 
     found = check(world.build())
     assert found.passed, found.details["faults"]
     kept = [one for shard in world.warehouse.shards() if (one := world.warehouse.snapshot(shard))]
-    assert sum(len(one.quarantine) for one in kept) == 6
+    assert sum(len(one.quarantine) for one in kept) == 7

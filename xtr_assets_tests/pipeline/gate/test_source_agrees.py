@@ -290,6 +290,7 @@ ODD = {
     "tools/nested.py": b"def outer(a):\n"
     + b"".join(b"    def inner%d(x):\n        return %d * x\n" % (n, n) for n in range(30)),
     "tools/glued.py": b"# about f\n# more\ndef f(): pass\nf.x = 1\nclass A: pass\nB = A\n@f\nclass C:\n    'doc'\n",
+    "tools/slash.py": b"class A:\r\n    x = 1\r\n\\\r\n",
     "papers/crlf.jsonl": b'{"_id": "a", "text": "one"}\r\n\r\n{"_id": 2, "text": "two\\r\\nlines"}\r\n',
     "papers/bom.jsonl": b'\xef\xbb\xbf{"_id": "a", "text": "one", "year": NaN}\n{"_id": "b", "title": "only"}',
     "papers/long.jsonl": json.dumps({"_id": "l", "title": "T", "text": "A sentence of words.\r\n\r\n" * 400}).encode(),
