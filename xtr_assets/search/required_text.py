@@ -33,29 +33,29 @@ class RequiredText:
 
     def __init__(self, generation: Generation, lexical: "LexicalIndex | None") -> None:
         self._generation, self._lexical = generation, lexical
-        self._masks: OrderedDict[str, Mask] = OrderedDict()
+        # By what is demanded: a text of all of it would be that of other demands too, as one may hold any character.
+        self._masks: OrderedDict[tuple[str, ...], Mask] = OrderedDict()
         self._bytes, self._lock = 0, Lock()
 
     def mask(self, query: Query) -> Mask | None:
         """Live rows that hold all that the query demands: bool [end_row], read-only; None where it demands nothing."""
-        demanded = sorted({*query.required, *query.phrases})
+        demanded = tuple(sorted({*query.required, *query.phrases}))
         if not demanded:
             return None
-        key = "\0".join(demanded)
         with self._lock:
-            if (kept := self._masks.get(key)) is not None:
-                self._masks.move_to_end(key)
+            if (kept := self._masks.get(demanded)) is not None:
+                self._masks.move_to_end(demanded)
                 return kept
         # No lock is held over the reading: two threads may both do it, and find the same.
         mask = self._read(demanded)
         mask.flags.writeable = False
         with self._lock:
-            if key not in self._masks:
-                self._masks[key] = mask
-                self._bytes += len(mask) + len(key)
+            if demanded not in self._masks:
+                self._masks[demanded] = mask
+                self._bytes += len(mask) + sum(map(len, demanded))
             while len(self._masks) > 1 and self._bytes > CACHED_BYTES:
                 oldest, dropped = self._masks.popitem(last=False)
-                self._bytes -= len(oldest) + len(dropped)
+                self._bytes -= sum(map(len, oldest)) + len(dropped)
         return mask
 
     def _read(self, demanded: Sequence[str]) -> Mask:

@@ -217,6 +217,14 @@ def test_masks_of_demands_are_kept_and_bounded(path: Path, monkeypatch: pytest.M
         assert len(read) == 5
 
 
+def test_a_demand_that_holds_a_null_is_not_two_demands(path: Path) -> None:
+    """What is kept of the one is no answer to the other, in whichever order they are asked."""
+    with xa.open(path, "cpu") as searcher:
+        for _ in range(2):
+            assert sorted(symbols(searcher, "+connection +refused")) == ["net/errors.md", "net/other.md"]
+            assert symbols(searcher, '"connection\0refused"') == []
+
+
 def test_what_is_read_without_lists_is_what_lists_narrow_to(path: Path) -> None:
     """The candidates that postings give hold every row that the texts hold."""
     words = ["gather", "E1234", "word3", "connection refused", "refused: HTTP_404", "tasks.py", "def wait(tasks)"]
