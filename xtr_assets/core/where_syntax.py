@@ -12,7 +12,7 @@ A filter maps columns to conditions, all of which must hold::
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
@@ -30,6 +30,9 @@ COLUMNS = TEXT_COLUMNS + INTEGER_COLUMNS
 
 # `metadata.kind` is the metadata field `kind` where a column of the same name would win.
 METADATA_PREFIX = "metadata."
+
+# A value of a type as one of exactly this type: `str(member)` of an enumeration may be its name.
+_PLAIN: Mapping[type, Callable[[Any], Any]] = {str: str.__str__, int: int.__int__, float: float.__float__}
 
 # What a filter may hold. Paths end at 4,096 bytes on Linux, so a longer text matches none; RE2 takes globs of that
 # length (of asterisks alone too) in 30 ms at most. JSON numbers end at 1.8e308. A person
@@ -149,6 +152,9 @@ def _value(column: str, given: Any) -> Value:
     value = given.item() if hasattr(given, "item") and not hasattr(given, "__len__") else given
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidInput(f"where[{column!r}] compares with {value!r}; use a finite number")
+    if type(value) not in (str, int, float, bool):
+        # Members of an enumeration, and numpy's texts: what evaluates a filter goes by the plain type.
+        value = next((plain(value) for kind, plain in _PLAIN.items() if isinstance(value, kind)), value)
     if isinstance(value, str):
         _check_text(f"where[{column!r}]", value)
     elif isinstance(value, int) and abs(value) >= MAX_INTEGER:

@@ -1,6 +1,6 @@
 """Parsing filters: one canonical form, and errors that say what to write instead."""
 
-from enum import IntEnum
+from enum import Enum, IntEnum, StrEnum
 
 import numpy as np
 import pytest
@@ -36,6 +36,27 @@ def test_numpy_scalars_are_values() -> None:
     # Of another type than int, `in range(-(2**63), 2**63)` counts to it, which never ends.
     assert parse_where({"start_line": Line.FIRST}).canonical == parse_where({"start_line": 3}).canonical
     assert parse_where({"start_line": np.int64(3)}).canonical == parse_where({"start_line": 3}).canonical
+
+
+class Kind(StrEnum):
+    CLASS = "class"
+
+
+class Share(float, Enum):
+    HALF = 0.5
+
+
+@pytest.mark.parametrize(
+    ("member", "plain"), [(Line.FIRST, 3), (Kind.CLASS, "class"), (Share.HALF, 0.5), (np.str_("class"), "class")]
+)
+def test_members_of_enumerations_are_their_values(member: object, plain: object) -> None:
+    """What evaluates a filter goes by exact types: of a member of an enumeration it knew none."""
+    for given in (member, [member], {"not": [member, None]}):
+        ((_, condition),) = parse_where({"field": given}).columns
+        held = condition.condition if isinstance(condition, Not) else condition
+        assert isinstance(held, Compare) and plain in held.values
+        assert {type(one) for one in held.values} <= {type(plain), type(None)}
+    assert parse_where({"field": member}) == parse_where({"field": plain})
 
 
 def deep_not(levels: int) -> object:

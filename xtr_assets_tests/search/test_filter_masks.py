@@ -4,6 +4,7 @@ import fnmatch
 import json
 import math
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -317,6 +318,16 @@ def test_an_identifier_beyond_doubles_is_found_alone_beside_a_float() -> None:
     assert np.flatnonzero(only.mask(parse_where({"order": 1234567890123456789}))).tolist() == [1]
     assert np.flatnonzero(only.mask(parse_where({"order": 0}))).tolist() == [4, 5]
     assert np.flatnonzero(only.mask(parse_where({"order": {"gt": 1234567890123456788.0}}))).tolist() == [0, 1, 2]
+
+
+class Year(IntEnum):
+    THIRD = 3
+
+
+def test_a_member_of_an_enumeration_filters_metadata_as_its_value_does() -> None:
+    rows = [FIRST[0] | {"metadata": {"year": year}} for year in (3, 4)]
+    only = RowFilters([FakePlaced(FakeSegment("one", _table(rows, dictionary=False)), 0)], np.ones(2, np.bool_))
+    assert only.mask(parse_where({"year": Year.THIRD})).tolist() == [True, False]
 
 
 def test_metadata_with_half_a_character_hides_no_other_row() -> None:
