@@ -29,6 +29,7 @@ class Reconstruction:
 
 def reconstructed(opened: OpenGeneration, chunk_ids: Sequence[int]) -> list[Reconstruction]:
     """The stored vectors of live chunks, in the order asked for. Raises InvalidInput for a chunk that is not there."""
+    chunk_ids = _listed(chunk_ids)
     rows = rows_of(opened, chunk_ids)
     embeddings = np.empty((len(rows), 0), np.float32)
     if opened.dense is not None:
@@ -49,8 +50,7 @@ def chunks_by_id(opened: OpenGeneration, chunk_ids: Sequence[int]) -> Hits:
 
 def rows_of(opened: OpenGeneration, chunk_ids: Sequence[int]) -> Ints:
     """int64 [n]: the live row of each chunk. Raises InvalidInput naming the first that has none."""
-    if isinstance(chunk_ids, str | bytes) or not isinstance(chunk_ids, Iterable):
-        raise InvalidInput(f"chunk_ids is a {type(chunk_ids).__name__}; pass a list of the numbers that hits show")
+    chunk_ids = _listed(chunk_ids)
     for one in chunk_ids:
         if isinstance(one, bool) or not isinstance(one, int | np.integer):
             raise InvalidInput(f"chunk_id {one!r} is a {type(one).__name__}; pass the whole number that a hit shows")
@@ -64,3 +64,10 @@ def rows_of(opened: OpenGeneration, chunk_ids: Sequence[int]) -> Ints:
             "search again: a changed text keeps its chunk_id, a moved or deleted one does not"
         )
     return np.array([places[int(one)] for one in chunk_ids], np.int64)
+
+
+def _listed(chunk_ids: Iterable[int]) -> Sequence[int]:
+    """Ids as often as they are read: a generator is empty behind the first time."""
+    if isinstance(chunk_ids, str | bytes) or not isinstance(chunk_ids, Iterable):
+        raise InvalidInput(f"chunk_ids is a {type(chunk_ids).__name__}; pass a list of the numbers that hits show")
+    return chunk_ids if isinstance(chunk_ids, Sequence) else list(chunk_ids)

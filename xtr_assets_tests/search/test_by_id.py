@@ -27,6 +27,12 @@ def test_a_chunk_asked_for_by_id_is_the_hit_without_its_scores(searcher: Searche
 def test_ids_come_as_they_are_kept(searcher: Searcher) -> None:
     ids = np.array([hit.chunk_id for hit in searcher.search("zebra", 3)])
     assert [one.chunk_id for one in searcher.hydrate(ids)] == ids.tolist()  # type: ignore[arg-type]
+    # A generator is read once, whatever reads it: nothing would be found, and nobody told.
+    assert [one.chunk_id for one in searcher.hydrate(int(one) for one in ids)] == ids.tolist()  # type: ignore[arg-type]
+    stored = searcher.reconstruct(int(one) for one in ids)  # type: ignore[arg-type]
+    assert [one.chunk_id for one in stored] == ids.tolist()
+    with pytest.raises(InvalidInput, match="chunk -1 is not in generation 2"):
+        searcher.hydrate(one for one in (-1,))  # type: ignore[arg-type]
     twice = [int(ids[0])] * 2
     assert [one.chunk_id for one in searcher.hydrate(twice)] == twice
     assert searcher.hydrate([]) == []
