@@ -76,6 +76,11 @@ class Hits(list[Hit]):
 def _row(rank: int, hit: Hit) -> dict[str, Any]:
     own = {name: getattr(hit, name) for name in COLUMNS if name not in ("rank", *SPACES, "metadata")}
     metadata = json.dumps(dict(hit.metadata), ensure_ascii=False)
+    try:
+        metadata.encode()
+    except UnicodeEncodeError:
+        # Half of a character, which JSON may escape and Arrow cannot hold: it stays in escapes.
+        metadata = json.dumps(dict(hit.metadata))
     return {"rank": rank, **{name: hit.scores.get(name) for name in SPACES}, "metadata": metadata, **own}
 
 

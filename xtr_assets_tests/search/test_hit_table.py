@@ -88,3 +88,9 @@ def test_each_column_of_the_table_is_that_of_the_hit() -> None:
         } | more
         for more in ({}, {"rank": 2, "confidence": None, "dense": None, "name": None, "xtr": None, "lexical": 1.0})
     ]  # fmt: skip
+
+
+def test_metadata_with_half_a_character_is_a_cell_like_any(searcher: Searcher) -> None:
+    hit = replace(searcher.search("zebra", 1)[0], metadata={"author": "\ud800", "place": "Ålesund"})
+    (cell,) = Hits([hit]).to_arrow()["metadata"].to_pylist()
+    assert json.loads(cell) == {"author": "\ud800", "place": "Ålesund"}
