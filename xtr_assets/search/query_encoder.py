@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from xtr_assets.config import EncoderConfig, EncoderPair, MiniLmConfig
 from xtr_assets.config.trust import refuse_unvouched
+from xtr_assets.core.arguments import query_tokens, query_vectors
 from xtr_assets.core.asked_name import asked_name
 from xtr_assets.core.errors import EncoderMismatch
 from xtr_assets.core.lexical_terms import query_terms
-from xtr_assets.core.types import Int32s
+from xtr_assets.core.types import Floats, Int32s
 from xtr_assets.encoders.encoder_record import hold_to_record, minilm_with_tokens, recorded_config
 from xtr_assets.encoders.head_file import HEAD_FILE, HeadName, shipped_name
 from xtr_assets.search.retrievers import QueryVectors
@@ -46,10 +47,11 @@ class QueryEncoder:
         if not ENCODED.intersection(spaces):
             return [QueryVectors(terms=one) for one in terms]
         encoded = self.encoded(generation, texts)
+        embeddings, tokens = _held_against(generation, encoded, len(texts), spaces)
         return [
             QueryVectors(
-                encoded.embeddings[i] if "dense" in spaces else None,
-                encoded.tokens[i] if "xtr" in spaces else None,
+                embeddings[i] if "dense" in spaces else None,
+                tokens[i] if "xtr" in spaces else None,
                 encoded.token_ids[i] if "xtr" in spaces else None,
                 terms[i],
                 asked_name(text),
@@ -91,6 +93,27 @@ class QueryEncoder:
         hold_to_record(encoder, described)
         self.device = str(encoder.describe().get("device", "cpu"))
         return encoder
+
+
+def _held_against(
+    generation: Generation, encoded: "EncodedQueries", count: int, spaces: Sequence[str]
+) -> tuple[Floats, Sequence[Floats]]:
+    """The embeddings and token embeddings that spaces ask for, held against the index as those of any caller: somebody's
+    own encoder may give NaN, another dim or too few. Raises InvalidInput, EncoderMismatch."""
+    described = generation.manifest.encoder
+    embeddings, tokens = encoded.embeddings, encoded.tokens
+    given = {"dense": embeddings, "xtr": tokens}
+    for space in ENCODED.intersection(spaces):
+        if len(given[space]) != count:
+            raise EncoderMismatch(
+                f"{described.name} gave vectors of {len(given[space])} queries for {count}; "
+                "`xtr_assets.testing.check_encoder` says what is wrong with an encoder"
+            )
+    if "dense" in spaces:
+        embeddings = query_vectors(embeddings, described.dim)
+    if "xtr" in spaces:
+        tokens = tuple(query_tokens(one, described.token_dim) for one in tokens)
+    return embeddings, tokens
 
 
 def _with_head(config: EncoderConfig, generation: Generation) -> EncoderConfig:

@@ -1,10 +1,13 @@
 """What a warehouse says of its encoder opens it, of any kind; but nothing is run or sent on its word alone."""
 
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from xtr_assets.config import (
@@ -17,11 +20,16 @@ from xtr_assets.config import (
     XtrConfig,
     trust,
 )
-from xtr_assets.core.errors import ConfigError, EncoderMismatch, UnknownFormat
+from xtr_assets.core.errors import ConfigError, EncoderMismatch, InvalidInput, UnknownFormat
 from xtr_assets.encoders import open_encoder, open_fresh
+from xtr_assets.encoders.base import EncodedQueries
 from xtr_assets.encoders.encoder_pair import Paired
 from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.search import Searcher
 from xtr_assets.search.query_encoder import QueryEncoder
+from xtr_assets.search.ranker import Mode
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.fixtures import ENCODER, make_chunk, new_warehouse
 
 OWN = PythonConfig(kind="python:xtr_assets_tests.search.test_query_encoder_kinds:make", settings={"dim": 24})
 called: list[int] = []
@@ -107,3 +115,41 @@ def test_a_pair_is_opened_from_its_record() -> None:
 def test_a_kind_of_tomorrow_is_named(unvouched: None) -> None:
     with pytest.raises(UnknownFormat, match="'n' of kind 'quantum' is none that this release opens"):
         QueryEncoder("cpu").of(generation({"name": "n", "kind": "quantum"}, "a" * 64))
+
+
+class Broken(Hashing):
+    """An encoder of somebody's own that goes wrong about questions."""
+
+    def __init__(self, spoil: Callable[[EncodedQueries], EncodedQueries]) -> None:
+        super().__init__(ENCODER.dim, ENCODER.token_dim)
+        self.spoil = spoil
+
+    def encode_queries(self, texts: Sequence[str]) -> EncodedQueries:
+        return self.spoil(super().encode_queries(texts))
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    chunks = [make_chunk("a.py", "f", "gather all tasks"), make_chunk("b.py", "g", "wait")]
+    return new_warehouse(tmp_path_factory.mktemp("two") / "w", chunks)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "mode", "error"),
+    [
+        (lambda made: replace(made, embeddings=made.embeddings * np.nan), "dense", "query 0 holds NaN"),
+        (lambda made: replace(made, embeddings=made.embeddings[:, :-1]), "hybrid", "dim 64 in the index, 63 in the q"),
+        (lambda made: replace(made, embeddings=made.embeddings.repeat(99, 1)), "exact", "64 in the index, 6336 in the"),
+        (lambda made: replace(made, tokens=tuple(t[:, 1:] for t in made.tokens)), "xtr", "dim 32 in the index, 31 in"),
+        (lambda made: replace(made, embeddings=made.embeddings[:0]), "dense", "vectors of 0 queries for 1"),
+        (lambda made: replace(made, tokens=made.tokens * 2), "xtr", "vectors of 2 queries for 1"),
+    ],
+)
+def test_vectors_of_a_question_that_are_none_are_refused(
+    two: Warehouse, spoil: Callable[[EncodedQueries], EncodedQueries], mode: Mode, error: str
+) -> None:
+    """Of so few rows all are scored, which asked no index: NaN found nothing, and another dim read others' memory."""
+    with Searcher(two, "cpu") as searcher:
+        searcher.encoder._encoder = Broken(spoil)
+        with pytest.raises((EncoderMismatch, InvalidInput), match=error):
+            searcher.search("gather", 2, mode)
