@@ -154,7 +154,7 @@ def _score_and_select(table: Any, queries: Any, rows: Any, best: Any, at: Any) -
 def stored_scores(vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
     """float32 [q, m] for rows int64 [q, m]; -inf where a row is -1 or not stored. See `exact_scan.true_scores`."""
     scores = np.empty(rows.shape, np.float32)
-    _score(places_of(vectors), queries, rows, scores)
+    _score(places_of(vectors, queries, rows), queries, rows, scores)
     return scores
 
 
@@ -164,5 +164,5 @@ def best_stored(vectors: RowVectors, queries: Floats, rows: Ints, k: int) -> tup
     Sorted by insertion: for k up to a few hundred.
     """
     best, at = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
-    _score_and_select(places_of(vectors), queries, rows, best, at)
+    _score_and_select(places_of(vectors, queries, rows), queries, rows, best, at)
     return best, at

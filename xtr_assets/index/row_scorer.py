@@ -14,6 +14,7 @@ from xtr_assets.core.top_k import best_of_lines
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index import native, native_scores
 from xtr_assets.index.half_precision import gather
+from xtr_assets.index.memory_places import check_fit
 
 # Without the extension, stored rows from which numba is imported when they are opened (.5 CPU s, once a process). NumPy
 # takes 1.4 us for a pair of 384 dims: 6 ms for all of fewer rows, and .5 ms for the 320 that a search of lists scores.
@@ -81,6 +82,7 @@ class NumpyScorer:
     name = "numpy"
 
     def scores(self, vectors: RowVectors, queries: Floats, rows: Ints) -> Floats:
+        check_fit(vectors, queries, rows)
         scores = np.full(rows.shape, -np.inf, np.float32)
         ends = np.array([*(part.end_row for part in vectors.parts), 0])
         starts = [part.base_row for part in vectors.parts]

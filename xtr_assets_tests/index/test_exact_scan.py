@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from xtr_assets.core.errors import EncoderMismatch, InvalidInput
 from xtr_assets.core.row_store import RowVectors, VectorPart
 from xtr_assets.core.top_k import best_of_lines
 from xtr_assets.core.types import Floats, Mask
-from xtr_assets.index import DenseIndex, exact_scan, native, native_scores, row_scorer
+from xtr_assets.index import DenseIndex, exact_scan, memory_places, native, native_scores, row_scorer
 from xtr_assets.index.exact_scan import exact_dense, exact_rows, slow_scores, true_scores
 from xtr_assets.index.half_precision import gather, widen
 from xtr_assets.index.row_scorer import scorer_of
@@ -134,6 +136,45 @@ def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         return
     monkeypatch.setattr(native, "available", lambda: False)
     monkeypatch.setattr(row_scorer, "COMPILED_ROWS", 0 if request.param == "numba" else 1 << 40)
+
+
+@pytest.mark.usefixtures("loops")
+def test_a_query_of_another_dim_reads_nothing_that_is_not_its_rows() -> None:
+    """Compiled loops took rows of the query's dim from memory that ends before them, or holds others' rows."""
+    vectors = RowVectors([VectorPart(0, np.eye(4, 16, dtype=np.float16))], 16)
+    rows = np.arange(4)[None]
+    for dim in (8, 400_000):
+        for score in (true_scores, lambda *given: scorer_of(vectors).best(*given, 2)):
+            with pytest.raises(EncoderMismatch, match=f"dim 16 in the index, {dim} in the queries"):
+                score(vectors, np.ones((1, dim), np.float32), rows)  # type: ignore[operator]
+    with pytest.raises(InvalidInput, match="1 queries and 2 lines of rows"):
+        true_scores(vectors, np.ones((1, 16), np.float32), np.zeros((2, 3), np.int64))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int32, ">f2", ">f4"])
+def test_vectors_of_another_type_are_refused_by_who_reads_their_bytes(dtype: Any) -> None:
+    if not native.available():
+        pytest.skip("numpy reads them as numbers")
+    vectors = RowVectors([VectorPart(0, np.ones((3, 4), dtype))], 4)
+    with pytest.raises(InvalidInput, match=r"from row 0 on are .*float16 or float32"):
+        true_scores(vectors, np.ones((1, 4), np.float32), np.zeros((1, 1), np.int64))
+
+
+def test_two_first_searches_at_a_time_read_one_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each made one of vectors that lie in columns, and the one that was replaced went while it was read."""
+    both, original = Barrier(2), memory_places._Table.__init__
+
+    def together(self: Any, vectors: RowVectors) -> None:
+        original(self, vectors)
+        both.wait(10)
+
+    monkeypatch.setattr(memory_places._Table, "__init__", together)
+    stored = np.asfortranarray(np.arange(12, dtype=np.float16).reshape(4, 3))
+    vectors, queries, rows = RowVectors([VectorPart(0, stored)], 3), np.eye(3, dtype=np.float32)[:1], np.arange(4)[None]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: memory_places.places_of(vectors, queries, rows), range(2)))
+    assert found[0] is found[1]
+    assert true_scores(vectors, queries, rows).tolist() == [[0.0, 3.0, 6.0, 9.0]]
 
 
 @pytest.mark.usefixtures("loops")
