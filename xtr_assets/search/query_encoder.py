@@ -98,8 +98,8 @@ class QueryEncoder:
 def _held_against(
     generation: Generation, encoded: "EncodedQueries", count: int, spaces: Sequence[str]
 ) -> tuple[Floats, Sequence[Floats]]:
-    """The embeddings and token embeddings that spaces ask for, held against the index as those of any caller: somebody's
-    own encoder may give NaN, another dim or too few. Raises InvalidInput, EncoderMismatch."""
+    """The embeddings and token embeddings that spaces ask for, held against the index as those of any caller: an own
+    encoder of somebody's may give NaN, another dim or too few. Raises InvalidInput, EncoderMismatch."""
     described = generation.manifest.encoder
     embeddings, tokens = encoded.embeddings, encoded.tokens
     given = {"dense": embeddings, "xtr": tokens}
