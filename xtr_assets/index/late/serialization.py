@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from xtr_assets.core.arguments import check_offsets
 from xtr_assets.core.errors import CorruptFile, InvalidInput, UnknownFormat
-from xtr_assets.core.files import FileRecord, check, commit_folder, fsync_file, record, write_atomic
+from xtr_assets.core.files import FileRecord, check, commit_folder, record, replacing, write_atomic
 from xtr_assets.core.json_document import read_described
 from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.row_store import TokenPart
@@ -73,9 +73,10 @@ def save_folder(directory: Path, saved: SavedIndex) -> None:
     mask = None
     if not live.all():
         mask = f"live.{hashlib.sha256(live.tobytes()).hexdigest()[:8]}.npy"
-        if not (directory / mask).exists():
-            np.save(directory / mask, live)
-            fsync_file(directory / mask)
+        if mask not in known:
+            # Whole or not at all: one that a crash had cut short would be taken for this one from then on.
+            with replacing(directory / mask) as temporary, temporary.open("wb") as file:
+                np.save(file, live)
         wanted.append(directory / mask)
     files = {}
     for path in wanted:

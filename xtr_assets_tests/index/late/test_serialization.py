@@ -63,6 +63,21 @@ def test_saving_again_writes_only_what_is_new(folder: Path, corpus: TokenCorpus)
     assert loaded.segments == 3 and len(loaded) == 80 and not loaded.live[[1, 2]].any()
 
 
+def test_a_mask_that_a_crash_cut_short_is_written_again(folder: Path) -> None:
+    index = TokenIndex.load(folder)
+    index.remove([7, 9])
+    live = next(folder.glob("live.*.npy"))
+    index.save(folder)
+    (new,) = folder.glob("live.*.npy")
+    assert new != live
+    # As a process leaves it that ends while it writes, before tokens.json names it.
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / new.name).write_bytes(b"\x93NUMPY")
+    index.save(folder)
+    assert np.array_equal(TokenIndex.load(folder, verify="full").live, index.live)
+
+
 def test_a_compacted_index_leaves_no_old_file_behind(folder: Path) -> None:
     index = TokenIndex.load(folder, mmap=False)
     index.compact()
