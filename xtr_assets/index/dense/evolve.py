@@ -12,7 +12,7 @@ from xtr_assets.core.recipe_shortlist import Target, plan_dense
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.index import native
 from xtr_assets.index.dense.options import DenseProfile
-from xtr_assets.index.dense.recipe import dead_share, held_rows, remove
+from xtr_assets.index.dense.recipe import dead_rows, dead_share, remove
 from xtr_assets.index.faiss_provider import load_faiss
 
 faiss = load_faiss()
@@ -63,9 +63,8 @@ def copy_without(index: Any, recipe: Recipe, present: Mask, removed: Ints) -> An
         unknown = removed[~present[removed]]
     if len(unknown):
         raise InvalidInput(f"row {int(unknown[0])} is not in the index; only what it holds can leave it")
-    held = held_rows(index)
     copy = faiss.clone_index(index)
-    remove(copy, recipe, np.union1d(removed, held[~present[held]]))
+    remove(copy, recipe, np.union1d(removed, dead_rows(index, present)))
     return copy
 
 

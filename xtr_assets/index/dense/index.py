@@ -24,6 +24,7 @@ from xtr_assets.index.dense.recipe import (
     add_stored,
     build_index,
     check_family,
+    dead_rows,
     dead_share,
     inner,
     inverted,
@@ -253,6 +254,8 @@ class DenseIndex(DenseSearch):
         rows = distinct_rows(rows, self._vectors.end_row)
         if self._present[rows].any():
             raise InvalidInput(f"row {int(rows[self._present[rows]][0])} is in the index already; remove it first")
+        # One that FAISS holds though it is not live would stand there twice, and be found twice.
+        remove(self._index, self._recipe, np.intersect1d(rows, dead_rows(self._index, self._present)))
         add_stored(self._index, self._vectors, rows)
         self._changed(rows, True)
 
@@ -312,11 +315,17 @@ class DenseIndex(DenseSearch):
 
     def save(self, path: Path | str) -> None:
         """Write a folder: dense.faiss, vectors.npy (float16) and dense.json with their bytes and sha256."""
-        serialization.save_folder(Path(path), self._index, self._vectors, self.recipe, self.profile)
+        serialization.save_folder(Path(path), self._own(), self._vectors, self.recipe, self.profile)
 
     def save_index(self, path: Path | str) -> None:
         """Write the FAISS file alone; recipe and profile are kept by the caller (a generation's manifest)."""
-        serialization.write_index(self._index, Path(path))
+        serialization.write_index(self._own(), Path(path))
+
+    def _own(self) -> Any:
+        """The FAISS index of what may be returned alone: no file tells which rows live, and the rest would come back."""
+        if not len(dead_rows(self._index, self._present)):
+            return self._index
+        return copy_without(self._index, self._recipe, self._present, np.empty(0, np.int64))
 
     def _changed(self, rows: Ints, present: bool) -> None:
         self._plans, self._served = {}, None

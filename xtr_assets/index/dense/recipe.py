@@ -196,6 +196,15 @@ def entries(index: Any) -> int:
     return int(faiss.downcast_index(index).id_map.size() if lists is None else lists.invlists.compute_ntotal())
 
 
+def dead_rows(index: Any, present: Mask) -> Ints:
+    """Rows that the index holds beside its own, int64 [n]; `present` bool [end_row] are these."""
+    if entries(index) == np.count_nonzero(present):
+        # Its own are different ones that it holds, so that as many entries are these, once each.
+        return np.empty(0, np.int64)
+    held = held_rows(index)
+    return held[~present[held]]
+
+
 def held_mask(index: Any, vectors: RowVectors) -> Mask:
     """bool [end_row]: the rows the index holds. Raises InvalidInput where it does not belong to the vectors."""
     if index.d != vectors.dim:

@@ -50,6 +50,26 @@ def test_exactly_the_live_rows_in_faiss_are_asked_for_without_a_selector(tmp_pat
     assert opened(tmp_path, "IVF16,Flat", half()).served.live is not None
 
 
+@pytest.mark.parametrize("recipe", ["Flat", "HNSW16", "IVF16,SQ8"])
+def test_what_is_dead_comes_back_by_no_file_and_once_by_hand(tmp_path: Path, recipe: str) -> None:
+    live = half()
+    index = opened(tmp_path, recipe, live)
+    dead = np.flatnonzero(~live)
+    index.save(tmp_path / "folder")
+    index.save_index(tmp_path / "again.faiss")
+    for found in (
+        DenseIndex.load(tmp_path / "folder"),
+        DenseIndex.open(tmp_path / "again.faiss", index.vectors, index.recipe, index.profile, "cpu"),
+    ):
+        assert len(found) == live.sum()
+        assert live[found.search(index.vectors.gather(dead), 10)[1]].all()
+    # Added again it was found twice: by the entry that FAISS had kept, and by the new one.
+    index.add_rows(dead[:3])
+    assert np.array_equal(index.search(index.vectors.gather(dead[:3]), 10)[1][:, 0], dead[:3])
+    assert all(len(set(line.tolist())) == 10 for line in index.search(index.vectors.gather(dead[:3]), 10)[1])
+    assert len(index) == live.sum() + 3
+
+
 @pytest.mark.parametrize("recipe", ["Flat", "SQ8", "IVF16,SQ8", "IVF16,PQ8x4fs"])
 def test_a_removal_that_faiss_did_not_do(monkeypatch: pytest.MonkeyPatch, recipe: str) -> None:
     index = DenseIndex.build(clustered(ROWS), recipe)
