@@ -89,6 +89,9 @@ def repair_lists(index: DenseIndex) -> Repair:
     for number in range(ROUNDS):
         lists = inverted(index.faiss_index)
         sizes = _sizes(lists)
+        if not sizes.any():
+            # Of no row no centroid can be learnt: the lists stay for what comes.
+            break
         length = _due_length(index, int(sizes.sum()))
         # New centroids fit their rows as well as this index can: later rounds look at lengths alone.
         ill = _ill(index, sizes, length, misfits=not number)

@@ -125,6 +125,15 @@ def test_balanced_lists_are_left_alone() -> None:
     assert done.before == done.after
 
 
+def test_emptied_lists_are_left_for_what_comes() -> None:
+    index = DenseIndex.build(clustered(400), "IVF16,SQ8")
+    index.remove(np.arange(400))
+    done = repair_lists(index)
+    assert (done.rows_moved, done.after.lists, done.after.empty) == (0, 16, 16)
+    index.add_rows(np.arange(400))
+    assert index.search(index.vectors.gather(np.arange(9)), 1)[1][:, 0].tolist() == list(range(9))
+
+
 def test_what_has_no_lists_or_keeps_them_in_a_graph_cannot_be_repaired() -> None:
     with pytest.raises(InvalidInput, match="recipe Flat has no lists to repair"):
         repair_lists(DenseIndex.build(clustered(5)))
