@@ -33,8 +33,9 @@ class DenseResult:
         if self.found is None:
             return float("nan")
         best = self.found[:, : self.plan.k]
-        same = (best[:, :, None] == self.rows[:, None, :]).any(axis=2) & (best >= 0)
-        return float(same.sum() / count) if (count := np.count_nonzero(best >= 0)) else float("nan")
+        # Line by line, by sorting: comparing each with each took 400 MB for 20,000 results.
+        same = sum(int(np.isin(own[own >= 0], line).sum()) for own, line in zip(best, self.rows, strict=True))
+        return same / count if (count := np.count_nonzero(best >= 0)) else float("nan")
 
 
 @dataclass(frozen=True)
