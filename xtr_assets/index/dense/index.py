@@ -322,7 +322,7 @@ class DenseIndex(DenseSearch):
         serialization.write_index(self._own(), Path(path))
 
     def _own(self) -> Any:
-        """The FAISS index of what may be returned alone: no file tells which rows live, and the rest would come back."""
+        """The FAISS index of live rows alone: no file tells which ones live, and dead ones would come back with it."""
         if not len(dead_rows(self._index, self._present)):
             return self._index
         return copy_without(self._index, self._recipe, self._present, np.empty(0, np.int64))

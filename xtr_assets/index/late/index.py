@@ -98,8 +98,10 @@ class TokenIndex(TokenRetrieval):
         for part, folder in parts:
             check_part(part, shared)
             segments.append((part, open_postings(shared, part, folder)))
-        opened = cls(IndexState(shared, tuple(segments), boolean_mask(live, "live").copy(), backend), profile)
-        return opened.to(device, device_memory)
+        state = IndexState(shared, tuple(segments), boolean_mask(live, "live").copy(), backend)
+        # A live row that no segment holds is no answer: it has no token to score.
+        state.live[:] &= state.stored
+        return cls(state, profile).to(device, device_memory)
 
     @classmethod
     def load(

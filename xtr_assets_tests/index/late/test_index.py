@@ -11,7 +11,9 @@ from xtr_assets.core.errors import EncoderMismatch, InvalidInput, ProviderError
 from xtr_assets.core.maxsim import maxsim
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats, Ints
-from xtr_assets.index import TokenIndex
+from xtr_assets.index import TokenIndex, native
+from xtr_assets.index.late.backends.choice import BackendName
+from xtr_assets.index.late.index import write_postings
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets_tests.index.late.token_corpus import TokenCorpus, make_corpus, unit
 
@@ -344,3 +346,23 @@ def test_as_many_live_rows_as_stored_ones_but_others_are_masked(small: TokenCorp
     assert live.sum() == len(state.live)
     mask, _ = replace(state, live=live).allowed(None)
     assert mask is not None and not mask[7]
+
+
+@pytest.mark.parametrize("backend", ["native", "numpy"])
+def test_a_live_row_that_no_segment_holds_is_no_answer(
+    tmp_path: Path, small: TokenCorpus, backend: BackendName
+) -> None:
+    """Two segments with a hole between them, opened with a mask that says nothing of it."""
+    if backend == "native" and not native.available():
+        pytest.skip("the C++ extension is not installed here")
+    made = index_of(small)
+    ((first, _),) = made._state.segments
+    parts = [(replace(first, base_row=base), tmp_path / str(base)) for base in (0, 100)]
+    for part, folder in parts:
+        folder.mkdir()
+        write_postings(made.model, part, folder)
+    index = TokenIndex.open(made.model, parts, np.ones(160, np.bool_), backend=backend)
+    assert len(index) == 120 and not index.live[60:100].any()
+    for scores, rows in (index.search(small.queries[0], 160), index.exact(small.queries[0], 160)):
+        assert sorted(rows[rows >= 0].tolist()) == [*range(60), *range(100, 160)]
+        assert np.isfinite(scores[rows >= 0]).all()
