@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
+from xtr_assets.core.blas_threads import one_blas_thread
 from xtr_assets.core.types import Floats, Int32s, Mask
 from xtr_assets.encoders.bert_shape import POOLED, BertShape
 from xtr_assets.encoders.head import Head
@@ -55,13 +56,9 @@ class LightPass:
 
     def __init__(self, files: ModelFiles, shape: BertShape, head: Head) -> None:
         """`files` were verified."""
-        from threadpoolctl import ThreadpoolController
-
         from xtr_assets.encoders.bert_numpy import LightBert, map_tensors
 
         self._model, self._head, self._last = LightBert(map_tensors(files.weights), shape), head, shape.layers
-        # BLAS shares even these small products among its threads, which then wait for each other: six times the CPU.
-        self._blas = ThreadpoolController()
         self._alone = threading.Lock()
 
     def __call__(self, work: Sequence[Batch]) -> Iterator[tuple[Floats, Floats]]:
@@ -69,7 +66,8 @@ class LightPass:
             pooled, tokens = [], []
             for start, stop in pairwise(groups([len(row) for row in rows], GROUP_TOKENS)):
                 mask, lengths = np.concatenate(kept[start:stop]), [len(row) for row in rows[start:stop]]
-                with self._alone, self._blas.limit(limits=1, user_api="blas"):
+                # BLAS shares even these small products among its threads, which wait for each other: six times the CPU.
+                with self._alone, one_blas_thread():
                     states = self._model(rows[start:stop], (self._last, *self._head.layers))
                     starts = np.cumsum([0, *lengths[:-1]])
                     pooled.append(np.add.reduceat(states[self._last], starts, axis=0))

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from xtr_assets.core.arguments import query_vectors, row_mask, whole
+from xtr_assets.core.blas_threads import one_blas_thread
 from xtr_assets.core.row_store import RowVectors
 from xtr_assets.core.top_k import best_of_lines, best_rows, kth_best
 from xtr_assets.core.types import Floats, Ints, Mask
@@ -192,7 +192,7 @@ def _scan(blocks: BlockSource, vectors: RowVectors, queries: Floats, k: int) -> 
     starts = range(0, len(queries), QUERY_BLOCK)
     # A thread of BLAS' own waits for the others in a loop: 50 queries over a million rows of 64 dims took 1.0 CPU s
     # with two on busy processors, 0.3 with one. Threads of ours wait asleep.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count() or 1, "exact") as pool:
+    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count() or 1, "exact") as pool:
         for rows, products, largest in _multiplied(blocks(), queries, starts, pool):
             if groups is None:
                 groups = [_Best(queries[start : start + QUERY_BLOCK], k) for start in starts]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter, process_time
 
-from xtr_assets.pipeline.blas_threads import one_blas_thread
+from xtr_assets.core.blas_threads import one_blas_thread
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import span
 

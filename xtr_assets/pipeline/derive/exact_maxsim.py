@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from xtr_assets.core.blas_threads import one_blas_thread
 from xtr_assets.core.maxsim import maxsim
 from xtr_assets.core.row_store import RowTokens, TokenPart
 from xtr_assets.core.top_k import best_rows
@@ -71,7 +71,7 @@ def by_scan(
     """`exact_tokens` of queries that have tokens, by `maxsim` of the rows that may be among the best."""
     likely = likely_rows(tokens, live, queries, k, above)
     # As in `_scored`: a product of some thousand tokens is not worth BLAS' own threads.
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         found = [
             best_rows(row_scores(tokens, query, rows), rows, k) for query, rows in zip(queries, likely, strict=True)
         ]
@@ -192,7 +192,7 @@ def _scored(blocks: "Iterator[_Block]", scoring: "Callable[[_Block], Floats]") -
     """
     threads = os.cpu_count() or 1
     waiting: deque[tuple[Ints, Future[Floats]]] = deque()
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads, "exact") as pool:
+    with one_blas_thread(), ThreadPoolExecutor(threads, "exact") as pool:
         for block in blocks:
             waiting.append((block.rows, pool.submit(scoring, block)))
             # As many blocks are in memory as keep the threads busy.
