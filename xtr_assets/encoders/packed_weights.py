@@ -86,6 +86,8 @@ class PackedWeights:
 
     def _panels(self, mapped: memoryview) -> Panels:
         header = read_json(bytes(mapped[:HEADER_BYTES]))
+        if not isinstance(header, dict):
+            raise ValueError(f"its header is a {type(header).__name__}, no object")
         found = {name: header.get(name) for name in self.expected}
         if found != self.expected:
             raise ValueError(f"it is of {found}, {self.expected} is wanted")

@@ -93,8 +93,16 @@ def test_weights_that_somebody_wrote_to_are_verified_again(files: ModelFiles) ->
 
 @pytest.mark.parametrize(
     ("at", "value"),
-    [(0, b"?"), (5000, b"\xff\xff"), (-1, b"\x07"), (None, b""), (None, b"{}"), (None, b"[" * 5000)],
-    ids=["header", "panels", "last", "empty", "short", "deep"],
+    [
+        (0, b"?"),
+        (5000, b"\xff\xff"),
+        (-1, b"\x07"),
+        (None, b""),
+        (None, b"{}"),
+        (None, b"[" * 5000),
+        (None, b"[]".ljust(5000)),
+    ],
+    ids=["header", "panels", "last", "empty", "short", "deep", "list"],
 )
 def test_a_damaged_file_is_refused_and_packed_anew(
     files: ModelFiles, at: int | None, value: bytes, caplog: pytest.LogCaptureFixture
