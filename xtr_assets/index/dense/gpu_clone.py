@@ -129,6 +129,9 @@ class _Copy:
         return self._run(search)
 
     def close(self) -> None:
+        if os.getpid() != self._process:
+            # The thread, and what lies on the GPU, are those of the process that forked this one.
+            return
         self._run(self._drop).result()
         self._thread.shutdown()
 

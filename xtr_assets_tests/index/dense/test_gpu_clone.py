@@ -274,6 +274,21 @@ def test_a_clone_that_does_not_fit_is_an_error_or_the_reason_why_the_cpu_serves(
     assert index.search(vectors[:1], 1)[1].tolist() == [[0]]
 
 
+def test_a_forked_child_is_told_to_open_its_own_and_may_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_gpus(monkeypatch, CLASSIC)
+    vectors = clustered(300)
+    index, clones = DenseIndex.build(vectors, "Flat").to("cuda:0,1"), []
+    with monkeypatch.context() as child:
+        child.setattr("xtr_assets.index.dense.gpu_clone.os.getpid", lambda: -1)
+        with index:
+            clones.append(index._clone)
+            with pytest.raises(ProviderError, match="opened by process .* its forked child -1; open it in the child"):
+                index.search(vectors[:2], 3)
+        assert not index.ready
+    assert clones[0] is not None
+    clones[0].close()
+
+
 def test_an_empty_index_stays_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     gpus = on_gpus(monkeypatch, CLASSIC)
     index = DenseIndex.build(clustered(10), live=np.zeros(10, np.bool_)).to("cuda")
