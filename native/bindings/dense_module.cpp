@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -79,16 +81,29 @@ class Scan {
     {
       nb::gil_scoped_release release;
       std::atomic<std::size_t> next{0};
-      const auto work = [&] {
-        for (std::size_t i = next++; i < count; i = next++) {
-          scanner_->search(queries.data() + i * queries.shape(1), nprobe, wanted, allowed ? allowed->data() : nullptr,
-                           scores.get() + i * width, rows.get() + i * width);
+      std::mutex failing;
+      std::exception_ptr failed;
+      const auto work = [&]() noexcept {
+        try {
+          for (std::size_t i = next++; i < count; i = next++) {
+            scanner_->search(queries.data() + i * queries.shape(1), nprobe, wanted, allowed ? allowed->data() : nullptr,
+                             scores.get() + i * width, rows.get() + i * width);
+          }
+        } catch (...) {
+          // Out of a thread it would end the process: the caller's thread tells it when all are done.
+          const std::lock_guard<std::mutex> held(failing);
+          if (!failed) failed = std::current_exception();
         }
       };
       std::vector<std::thread> others;
-      for (int i = 1; i < std::min<int>(threads, static_cast<int>(count)); ++i) others.emplace_back(work);
+      try {
+        for (int i = 1; i < std::min<int>(threads, static_cast<int>(count)); ++i) others.emplace_back(work);
+      } catch (const std::exception&) {
+        // There are as many as the system gives, which may be none: the others do their share.
+      }
       work();
       for (std::thread& other : others) other.join();
+      if (failed) std::rethrow_exception(failed);
     }
     return nb::make_tuple(owned(std::move(scores), count, width), owned(std::move(rows), count, width));
   }

@@ -179,9 +179,18 @@ Weights Scanner::weigh(const Grid& grid, const float* query, float& bias) const 
   const float peak = *std::max_element(peaks, peaks + kLanes);
   const float scale = peak / 127.0f, inverse = peak > 0 ? 127.0f / peak : 0.0f;
   // Adding and taking away 1.5 x 2^23 rounds to the nearest whole number, ties to even.
-  constexpr float kWhole = 12582912.0f;
+  constexpr float kWhole = 12582912.0f, kLargest = std::numeric_limits<float>::max();
   std::int16_t* rounded = own.rounded.data();
-  for (int i = 0; i < dim; ++i) rounded[i] = static_cast<std::int16_t>((factors[i] * inverse + kWhole) - kWhole);
+  if (peak <= kLargest && inverse <= kLargest) {
+    for (int i = 0; i < dim; ++i) rounded[i] = static_cast<std::int16_t>((factors[i] * inverse + kWhole) - kWhole);
+  } else {
+    // Of a query so small that the inverse is no number each share is a quotient; one so large that its products are
+    // none says nothing.
+    for (int i = 0; i < dim; ++i) {
+      const float share = peak <= kLargest ? factors[i] / peak * 127.0f : 0.0f;
+      rounded[i] = static_cast<std::int16_t>((share + kWhole) - kWhole);
+    }
+  }
   own.values.assign(padded, 0);
   own.upper.assign(padded, 0);
   own.wide.assign(padded, 0);

@@ -373,7 +373,8 @@ void Searcher::by_tokens(const Query& query, const Levels& levels, int margin, s
     }
     const std::size_t own = bounds[i], count = bounds[i + 1] - own;
     // After the last one nothing comes: its own memory is asked for again. One more, as rows are multiplied by pairs.
-    places.resize(std::max(places.size(), bounds[i + 1] + kTokensAhead + 1), places[own]);
+    const void* const again = own < places.size() ? places[own] : nullptr;
+    places.resize(std::max(places.size(), bounds[i + 1] + kTokensAhead + 1), again);
     const Segment& segment = *segment_of(ranked[i].row);
     const std::int64_t start = segment.offsets[ranked[i].row - segment.base_row];
     std::fill(most.begin(), most.end(), -std::numeric_limits<float>::infinity());

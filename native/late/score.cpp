@@ -45,7 +45,7 @@ void Searcher::score(const Queries& queries, const std::int64_t* rows, std::int6
     std::fill(best.begin(), best.end(), -std::numeric_limits<float>::infinity());
     const std::int64_t position = rows[i] - segment->base_row, start = segment->offsets[position];
     Ahead ahead;
-    if (i + 1 < count && rows[i + 1] - segment->base_row < segment->rows) {
+    if (i + 1 < count && rows[i + 1] >= segment->base_row && rows[i + 1] - segment->base_row < segment->rows) {
       const std::int64_t* next = segment->offsets + (rows[i + 1] - segment->base_row);
       ahead.at = static_cast<const std::int8_t*>(token_at(*segment, next[0]));
       ahead.bytes = (next[1] - next[0]) * token_bytes(*segment);

@@ -85,6 +85,11 @@ void test_scores(const xtr::Kernels& kernels, int dim, int tokens) {
     const std::vector<std::int64_t> whole{tokens};
     std::vector<float> found(rows.size());
     searcher.score({codes.data(), fine_codes, factors.data(), whole.data(), 1}, rows.data(), count, found.data());
+    // In another order, which only fetches nothing ahead: what lies before a segment is not its own.
+    const std::vector<std::int64_t> back(rows.rbegin(), rows.rend());
+    std::vector<float> turned(rows.size());
+    searcher.score({codes.data(), fine_codes, factors.data(), whole.data(), 1}, back.data(), count, turned.data());
+    CHECK(test::same(turned, std::vector<float>(found.rbegin(), found.rend())), kernels.name);
     // Several at once, one of no tokens among them, score as each alone, bit for bit.
     const std::vector<std::int64_t> some{8, 8, tokens};
     std::vector<float> together(some.size() * rows.size()), alone(rows.size());
@@ -211,6 +216,21 @@ void test_many_centroids(const xtr::Kernels& kernels) {
   }
 }
 
+// No index holds documents of no token; of nothing but these there is no token whose memory is asked for again.
+void test_documents_of_nothing(const xtr::Kernels& kernels) {
+  std::mt19937 random(19);
+  const Corpus corpus(3, 24, random);
+  const std::vector<std::int64_t> nothing(4, 0);
+  xtr::Segment segment = corpus.segment(0);
+  segment.offsets = nothing.data();
+  const xtr::Model model{corpus.centroid.data(), corpus.centroid_scale.data(), 1, 24, {}};
+  const xtr::Searcher searcher(model, {segment}, 3, kernels);
+  const std::vector<std::int8_t> codes(24, 5);
+  const float one = 1.0f;
+  const xtr::Candidates found = searcher.retrieve({1, codes.data(), &one, &one}, {0, 1, 3, 3, 2, 2}, nullptr);
+  CHECK(test::same(found.rows, {0, 1}), kernels.name);
+}
+
 void test_keep_best() {
   std::vector<xtr::Ranked> ranked{{1.0, 9, 0}, {2.0, 8, 1}, {2.0, 3, 2}, {0.5, 1, 3}, {2.0, 5, 4}};
   xtr::keep_best(ranked, 2);
@@ -229,6 +249,7 @@ int main() {
       test_assign(*kernels, dim);
     }
     test_many_centroids(*kernels);
+    test_documents_of_nothing(*kernels);
   }
   test_keep_best();
   return test::finish("late_searcher_test");

@@ -1,6 +1,9 @@
 """The integer scan of scalar codes, against the maths in NumPy, against FAISS, and between instruction sets."""
 
 import itertools
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -170,6 +173,38 @@ def test_many_queries_on_threads_are_single_queries() -> None:
         alone = scan.search(queries[number : number + 1], 5, 12, None)
         np.testing.assert_array_equal(together[0][number], alone[0][0])
         np.testing.assert_array_equal(together[1][number], alone[1][0])
+
+
+# A process that has no memory for the stack of a thread: what a limit of processes is to one that has no thread left.
+NO_THREADS = """
+import re, resource
+import faiss
+import numpy as np
+from xtr_assets.index import DenseIndex
+index = DenseIndex.build(np.random.default_rng(0).standard_normal((600, 16)).astype("f4"), "IVF8,SQ8")
+queries = np.random.default_rng(1).standard_normal((200, 16)).astype("f4")
+expected = [index.search(query, 5)[1].tolist() for query in queries]
+faiss.omp_set_num_threads(64)
+mapped = int(re.search(r"VmSize:\\s+(\\d+)", open("/proc/self/status").read())[1]) << 10
+resource.setrlimit(resource.RLIMIT_AS, (mapped + (30 << 20),) * 2)
+print(index.search(queries, 5)[1].tolist() == expected)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or "asan" in os.environ.get("LD_PRELOAD", ""), reason="counts its memory")
+def test_threads_that_are_not_to_be_had_leave_their_queries_to_the_others() -> None:
+    done = subprocess.run([sys.executable, "-c", NO_THREADS], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
+@pytest.mark.parametrize("recipe", NATIVE)
+def test_a_query_may_be_as_small_as_floats_are(recipe: str) -> None:
+    """Its largest share was divided by, which gave infinities for such: lists and rows by chance."""
+    vectors = clustered(2000)
+    index, queries = DenseIndex.build(vectors, recipe), queries_near(vectors, 20)
+    expected = index.search(queries, 5)[1]
+    for size in (1e-33, 1e-36):
+        assert (index.search(queries * np.float32(size), 5)[1] == expected).mean() > 0.99
 
 
 def test_lists_that_hold_nothing_are_passed_over() -> None:
