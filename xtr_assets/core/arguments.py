@@ -5,7 +5,7 @@ value and what to pass instead.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,14 +112,19 @@ def boolean_mask(mask: Any, name: str) -> Mask:
     return mask
 
 
+def any_array(values: Any, name: str) -> npt.NDArray[Any]:
+    """Whatever numpy makes an array of, of its own type. Lists whose lines differ in length are none."""
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"{name}: not an array of numbers ({error})") from error
+
+
 def real_array(values: Any, name: str) -> Floats:
     """Numbers as contiguous float32, of any shape: floats of any width and integers are taken, nothing else is."""
     if type(values) is np.ndarray and values.dtype == np.float32 and values.flags.c_contiguous:
         return values
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"{name}: not an array of numbers ({error})") from error
+    array = any_array(values, name)
     if array.dtype.kind not in "fiu":
         raise InvalidInput(f"{name}: not an array of numbers ({array.dtype} {array.shape}); pass float32")
     with np.errstate(over="ignore"):
@@ -155,6 +160,8 @@ def token_batch(queries: Any, dim: int) -> list[Floats]:
     """Several queries of a token index, each by `query_tokens`."""
     if isinstance(queries, np.ndarray) and queries.ndim == 2 and queries.size:
         raise InvalidInput(f"queries have shape {queries.shape}; pass a list of [tokens, {dim}] arrays")
+    if not isinstance(queries, Iterable) or (isinstance(queries, np.ndarray) and not queries.ndim):
+        raise InvalidInput(f"queries are a {type(queries).__name__}; pass a list of [tokens, {dim}] arrays")
     return [query_tokens(query, dim, f"query {number}") for number, query in enumerate(queries)]
 
 
@@ -162,7 +169,15 @@ def is_token_batch(queries: Any) -> bool:
     """Whether these are several queries [tokens, dim]: an array of three dimensions, or a list of such arrays."""
     if isinstance(queries, np.ndarray):
         return queries.ndim == 3 or (queries.ndim == 1 and queries.dtype == np.object_)
-    return isinstance(queries, Sequence) and all(np.ndim(query) == 2 for query in queries)
+    return isinstance(queries, Sequence) and all(_axes(query) == 2 for query in queries)
+
+
+def _axes(query: Any) -> int:
+    """How many axes something has; lists whose lines differ in length have two, and are refused where they are read."""
+    try:
+        return np.ndim(query)
+    except ValueError:
+        return 2
 
 
 def check_finite(array: Floats, name: str) -> None:
@@ -181,7 +196,7 @@ def check_offsets(offsets: Any, tokens: int, name: str = "offsets", rows: int | 
 
     rows : how many documents there are, where that is known. Raises InvalidInput naming the first row at fault.
     """
-    array: npt.NDArray[Any] = np.asarray(offsets)
+    array = any_array(offsets, name)
     if array.dtype.kind not in "iu" or array.ndim != 1 or not len(array):
         shown = f"holds {array[0]!r}, " if array.ndim == 1 and len(array) else "is "
         raise InvalidInput(f"{name} {shown}{array.dtype} {array.shape}; pass int64 [rows + 1], whole numbers")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xtr_assets.core.arguments import any_array
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.row_store import RowVectors, VectorPart
 from xtr_assets.core.types import Floats, Halves
@@ -16,7 +17,7 @@ def as_rows(vectors: Vectors) -> RowVectors:
     """RowVectors as they are; an array as one part of float16 from row 0."""
     if isinstance(vectors, RowVectors):
         return vectors
-    array: npt.NDArray[Any] = np.asarray(vectors)
+    array = any_array(vectors, "vectors")
     if array.ndim != 2 or not array.shape[1]:
         raise InvalidInput(f"vectors of shape {array.shape}; [n, dim] with dim >= 1 is needed")
     return RowVectors([VectorPart(0, halves(array, array.shape[1]))] if len(array) else [], array.shape[1])
@@ -24,7 +25,7 @@ def as_rows(vectors: Vectors) -> RowVectors:
 
 def halves(vectors: npt.NDArray[Any], dim: int) -> Halves:
     """float16 [n, dim], or InvalidInput naming the first row that is not finite in float16."""
-    array: npt.NDArray[Any] = np.asarray(vectors)
+    array = any_array(vectors, "vectors")
     if array.ndim != 2 or array.shape[1] != dim:
         raise InvalidInput(f"dim {dim} in the index, vectors of shape {array.shape}; they must be [n, {dim}]")
     if array.dtype.kind not in "fiu":

@@ -254,3 +254,31 @@ def test_nothing_is_tuned_without_queries() -> None:
     for index in BOTH:
         with pytest.raises(InvalidInput, match="k is 0"):
             index.tune([query(index)], k=0)  # type: ignore[arg-type]
+
+
+RAGGED = [[1.0] * DIM, [2.0]]
+
+
+def test_lines_of_several_lengths_are_no_array() -> None:
+    """Wherever arrays are taken; NumPy's own words are of no argument."""
+    small, index = tokens(), BOTH[1]
+    assert isinstance(index, TokenIndex)
+    for call in (
+        lambda: DenseIndex.build(RAGGED),  # type: ignore[arg-type]
+        lambda: dense().add(RAGGED),  # type: ignore[arg-type]
+        lambda: dense().search(RAGGED, 3),  # type: ignore[arg-type]
+        lambda: TokenIndex.build(RAGGED, np.array([0, 2])),  # type: ignore[arg-type]
+        lambda: small.add(unit(2, DIM), [[0], [1, 2]]),  # type: ignore[arg-type]
+        lambda: index.search([RAGGED], 3),  # type: ignore[list-item]
+        lambda: index.search_batch([unit(2, DIM), RAGGED], 3),  # type: ignore[list-item]
+    ):
+        with pytest.raises(InvalidInput, match="not an array of numbers"):
+            call()  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("queries", [None, 3, np.array(3.0)])
+def test_what_is_no_list_of_queries_is_refused(queries: Any) -> None:
+    index = BOTH[1]
+    assert isinstance(index, TokenIndex)
+    with pytest.raises(InvalidInput, match=r"queries are a \w+; pass a list of \[tokens, 16\] arrays"):
+        index.search_batch(queries, 3)

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from xtr_assets.core.arguments import check_offsets, distinct_rows, row_mask
+from xtr_assets.core.arguments import any_array, check_offsets, distinct_rows, row_mask
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.row_store import RowTokens, TokenPart
 from xtr_assets.core.token_codec import TOKEN_CODEC, encode_int8
@@ -104,7 +104,7 @@ def encode_documents(base_row: int, tokens: Floats | Halves, offsets: Ints) -> T
 
     tokens : float32|float16 [T, d]; offsets : int64 [n + 1]. Raises InvalidInput naming the first row at fault.
     """
-    array = np.asarray(tokens)
+    array = any_array(tokens, "tokens")
     if array.ndim != 2 or array.shape[1] < 1 or array.dtype.kind not in "fiu":
         raise InvalidInput(f"tokens are {array.dtype} {array.shape}; pass float32 or float16 [tokens, dim]")
     bounds = check_offsets(offsets, len(array))

@@ -282,7 +282,7 @@ def test_a_forked_child_is_told_to_open_its_own_and_may_close(monkeypatch: pytes
         child.setattr("xtr_assets.index.dense.gpu_clone.os.getpid", lambda: -1)
         with index:
             clones.append(index._clone)
-            with pytest.raises(ProviderError, match="opened by process .* its forked child -1; open it in the child"):
+            with pytest.raises(ProviderError, match=r"opened by process .* its forked child -1; open it in the child"):
                 index.search(vectors[:2], 3)
         assert not index.ready
     assert clones[0] is not None
