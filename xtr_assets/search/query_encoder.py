@@ -102,11 +102,11 @@ def _held_against(
     encoder of somebody's may give NaN, another dim or too few. Raises InvalidInput, EncoderMismatch."""
     described = generation.manifest.encoder
     embeddings, tokens = encoded.embeddings, encoded.tokens
-    given = {"dense": embeddings, "xtr": tokens}
+    given = {"dense": len(embeddings), "xtr": len(tokens)}
     for space in ENCODED.intersection(spaces):
-        if len(given[space]) != count:
+        if given[space] != count:
             raise EncoderMismatch(
-                f"{described.name} gave vectors of {len(given[space])} queries for {count}; "
+                f"{described.name} gave vectors of {given[space]} queries for {count}; "
                 "`xtr_assets.testing.check_encoder` says what is wrong with an encoder"
             )
     if "dense" in spaces:

@@ -273,7 +273,7 @@ def test_lines_of_several_lengths_are_no_array() -> None:
         lambda: index.search_batch([unit(2, DIM), RAGGED], 3),  # type: ignore[list-item]
     ):
         with pytest.raises(InvalidInput, match="not an array of numbers"):
-            call()  # type: ignore[no-untyped-call]
+            call()
 
 
 @pytest.mark.parametrize("queries", [None, 3, np.array(3.0)])

@@ -144,9 +144,11 @@ def test_a_query_of_another_dim_reads_nothing_that_is_not_its_rows() -> None:
     vectors = RowVectors([VectorPart(0, np.eye(4, 16, dtype=np.float16))], 16)
     rows = np.arange(4)[None]
     for dim in (8, 400_000):
-        for score in (true_scores, lambda *given: scorer_of(vectors).best(*given, 2)):
-            with pytest.raises(EncoderMismatch, match=f"dim 16 in the index, {dim} in the queries"):
-                score(vectors, np.ones((1, dim), np.float32), rows)  # type: ignore[operator]
+        queries, told = np.ones((1, dim), np.float32), f"dim 16 in the index, {dim} in the queries"
+        with pytest.raises(EncoderMismatch, match=told):
+            true_scores(vectors, queries, rows)
+        with pytest.raises(EncoderMismatch, match=told):
+            scorer_of(vectors).best(vectors, queries, rows, 2)
     with pytest.raises(InvalidInput, match="1 queries and 2 lines of rows"):
         true_scores(vectors, np.ones((1, 16), np.float32), np.zeros((2, 3), np.int64))
 
