@@ -115,10 +115,26 @@ def encode_documents(base_row: int, tokens: Floats | Halves, offsets: Ints) -> T
         finite = np.isfinite(block).all(axis=1)
         if not finite.all():
             token = start + int(np.flatnonzero(~finite)[0])
-            row = int(np.searchsorted(bounds, token, side="right")) - 1
-            raise InvalidInput(f"row {row}: token {token - int(bounds[row])} holds NaN or infinity; check the encoder")
-        codes[start : start + len(block)], scales[start : start + len(block)] = encode_int8(block)
+            raise InvalidInput(f"{_place(bounds, token)} holds NaN or infinity; check the encoder")
+        with np.errstate(over="ignore"):
+            own_codes, own_scales = encode_int8(block)
+        # Only what is all zero has a scale of zero; of an infinite one no product would be a number.
+        held = np.isfinite(own_scales) & ((own_scales > 0) | ~block.any(axis=1))
+        if not held.all():
+            token = int(np.flatnonzero(~held)[0])
+            largest = float(np.abs(block[token]).max())
+            raise InvalidInput(
+                f"{_place(bounds, start + token)} has {largest:.3g} as its largest component, beyond what a scale in "
+                "half precision stands for, 8e-06 to 8e+06; scale the tokens to unit length"
+            )
+        codes[start : start + len(block)], scales[start : start + len(block)] = own_codes, own_scales
     return TokenPart(base_row, codes, scales, bounds)
+
+
+def _place(bounds: Ints, token: int) -> str:
+    """Which token of which row one of all is."""
+    row = int(np.searchsorted(bounds, token, side="right")) - 1
+    return f"row {row}: token {token - int(bounds[row])}"
 
 
 def make_segment(model: TokenModel, part: TokenPart, codec: Codec) -> tuple[TokenPart, Postings]:

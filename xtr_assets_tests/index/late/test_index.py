@@ -139,6 +139,8 @@ def test_equal_documents_come_by_ascending_row() -> None:
         (np.ones((3, 4), np.float32), [0, 2], "from 0 to 2, the tokens from 0 to 3"),
         (np.ones((3, 4), np.bool_), [0, 3], "bool"),
         (np.full((3, 4), 1e300), [0, 3], "row 0: token 0 holds NaN or infinity"),
+        (np.array([[1.0] * 4, [0.0] * 4, [1e8] * 4]), [0, 1, 3], r"row 1: token 1 has 1e\+08 as its largest"),
+        (np.array([[1.0] * 4, [1e-7] * 4]), [0, 1, 2], "row 1: token 0 has 1e-07 as its largest"),
         (np.ones(3, np.float32), [0, 3], r"\(3,\)"),
     ],
 )
