@@ -230,6 +230,8 @@ class DenseSearch(Lifetime):
         keep : stay with the profile there is where it still meets the goal on the queries, as a generation that
             inherited it does: one search instead of one for each setting tried.
         """
+        if queries is None and not self._count:
+            raise InvalidInput(f"0 rows in {self.recipe} to draw tuning queries from; add rows, or pass queries")
         if queries is None:
             queries = sample_queries(self._vectors, np.flatnonzero(self._present))
         queries, k = query_vectors(queries, self.dim), result_count(k)

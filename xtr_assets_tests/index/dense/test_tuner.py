@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.types import Floats
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.dense.tuner import confirmation, stricter
@@ -128,4 +129,6 @@ def test_an_index_that_lost_every_row_can_be_tuned(recipe: str) -> None:
     index = DenseIndex.build(vectors, recipe=recipe)
     index.remove(np.arange(40))
     assert index.tune(vectors[:5]).met
+    with pytest.raises(InvalidInput, match=r"0 rows in .* to draw tuning queries from; add rows, or pass queries"):
+        index.tune()
     assert (index.search(vectors[:2], 3)[1] == -1).all()
