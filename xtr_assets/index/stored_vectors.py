@@ -24,7 +24,7 @@ def as_rows(vectors: Vectors) -> RowVectors:
 
 
 def halves(vectors: npt.NDArray[Any], dim: int) -> Halves:
-    """float16 [n, dim], or InvalidInput naming the first row that is not finite in float16."""
+    """float16 [n, dim], or InvalidInput naming the first row that is not finite in float16, or there alone zero."""
     array = any_array(vectors, "vectors")
     if array.ndim != 2 or array.shape[1] != dim:
         raise InvalidInput(f"dim {dim} in the index, vectors of shape {array.shape}; they must be [n, {dim}]")
@@ -36,4 +36,8 @@ def halves(vectors: npt.NDArray[Any], dim: int) -> Halves:
     if not finite.all():
         row = int(np.flatnonzero(~finite)[0])
         raise InvalidInput(f"vector {row} holds NaN, an infinity or a value beyond float16 (65504)")
+    if array.dtype != np.float16 and (lost := np.flatnonzero(~stored.any(axis=1) & array.any(axis=1))).size:
+        raise InvalidInput(
+            f"vector {int(lost[0])} is 0 in float16, whose smallest number is 6e-08; scale vectors to unit length"
+        )
     return stored

@@ -274,6 +274,7 @@ def test_rows_are_global_rows_of_the_parts_and_only_live_ones_are_indexed() -> N
         (np.ones(3, np.float32), r"vectors of shape \(3,\)"),
         (np.array([[0, 1], [np.nan, 0]], np.float32), "vector 1 holds NaN"),
         (np.array([[0, 1e6]], np.float32), "beyond float16"),
+        (np.array([[0, 1], [0, 0], [0, 1e-8]], np.float32), "vector 2 is 0 in float16"),
     ],
 )
 def test_vectors_that_cannot_be_stored_are_refused_by_row(vectors: Any, complaint: str) -> None:
