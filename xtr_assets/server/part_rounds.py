@@ -205,19 +205,10 @@ class PartRounds:
         return candidates
 
     async def _read(self, told: Told, best: Sequence[MergedHit]) -> list[dict[str, Any]]:
-        """The chunks of the best hits, each from its part."""
-        asked = {
-            name: self.servers.ask(
-                name,
-                PartRequest(
-                    "/v1/chunks",
-                    query={"ids": ",".join(map(str, ids))},
-                    pinned=told.move.parts[name].generation,
-                ),
-            )
-            for name, ids in _by_part(best).items()
-        }
-        found = await together(asked)
+        """The chunks of the best hits, each from its part, of the generation that gave the candidates: by its manifest,
+        as a replica may hold another one of that number."""
+        wanted = _by_part(best)
+        found = await self.of_parts(told.move, tuple(wanted), "/v1/part/chunks", lambda name: {"ids": wanted[name]})
         chunks = {one["chunk_id"]: one for document in found.values() for one in document["chunks"]}
         return [
             {

@@ -87,8 +87,12 @@ class Door(httpx.AsyncBaseTransport):
     """The way to one server, which can be shut or slow; counts who came."""
 
     def __init__(self, app: Any) -> None:
-        self._inner = httpx.ASGITransport(app)
         self.shut, self.slow, self.came = False, 0.0, 0
+        self.lead_to(app)
+
+    def lead_to(self, app: Any) -> None:
+        """From now on there."""
+        self._inner = httpx.ASGITransport(app)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.came += 1
@@ -482,6 +486,26 @@ def test_another_generation_of_the_same_number_is_no_part_of_a_move(parts: PartS
         ):
             told = await site.client.post("http://b1/v1/part/legs", json={**asked, "sha256": right, **body})
             assert told.status_code == 400 and words in told.text, told.text
+
+    tried(parts, act)
+
+
+def test_a_replica_that_was_built_by_itself_gives_no_text_of_an_answer(parts: PartSet, tmp_path: Path) -> None:
+    """Its generation has the number that the move names, and its chunks the same ids."""
+    other = PartSet.create(tmp_path / "other")
+    other.add("a")
+    build(other, "a", 9)
+
+    async def act(site: Site) -> None:
+        wanted = hits(await site.ask("parse date zebra"))
+        strange = HostedIndex("a", other.layout.part("a"), "cpu")
+        strange.look()
+        site.doors["a2"].lead_to(Server([strange], Bearers(variable=None)).app)
+        came = site.doors["a2"].came
+        for _ in range(2):
+            assert hits(await site.ask("parse date zebra")) == wanted
+        assert site.doors["a2"].came > came
+        strange.close()
 
     tried(parts, act)
 
