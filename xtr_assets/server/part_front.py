@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from xtr_assets.core.errors import GenerationError, XtrAssetsError
+from xtr_assets.core.errors import GenerationError
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.request import Ask
 from xtr_assets.server.application import GENERATION_HEADER, answered, json_response, number_in, pinned_by
@@ -36,6 +36,7 @@ from xtr_assets.server.part_route import MODES, front_ask
 from xtr_assets.server.problem import Problem, refused
 from xtr_assets.server.question import Question, parse_question
 from xtr_assets.server.state_report import moves_told
+from xtr_assets.storage.parts.move_chain import all_moves
 from xtr_assets.storage.parts.part_records import PartMove
 from xtr_assets.storage.parts.part_set_reader import PartSetReader
 from xtr_assets.telemetry import metrics
@@ -97,14 +98,13 @@ class PartFront:
         self.app = Guard(starlette, bearers, hosts)
 
     def look(self) -> None:
-        """Read the moves. What was read stays where they cannot be read now."""
+        """Read the moves. What was read stays where they cannot be read now. Never raises."""
         try:
-            moves = PartSetReader.open(self._folder).moves()
-        except (XtrAssetsError, OSError) as error:
+            self._known.moves = moves = all_moves(PartSetReader.open(self._folder).layout, self._known.moves)
+        except Exception as error:
             log.error("the moves of %s cannot be read", self._folder, exc_info=error)
             self._known.problem = f"{type(error).__name__}: the server's log says more"
             return
-        self._known.moves = moves
         self._known.problem = None if moves else "nothing is published; `xtr-assets parts publish` makes a move"
 
     # -- routes -------------------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ class PartFront:
         assert absent is not None
         numbers = " or ".join(str(move.number) for move in moves)
         raise Problem(
-            503 if moves[0] is self._known.moves[-1] else 410,
+            410 if len(moves) == 1 and moves[0].number != self._known.moves[-1].number else 503,
             GenerationError.__name__,
             f"part {absent.part} does not hold the generation of move {numbers}",
             later(),

@@ -29,6 +29,7 @@ from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.part_call import PartServers
 from xtr_assets.server.part_front import PartFront
+from xtr_assets.storage.parts import move_chain
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets_tests.fixtures import drafted, make_chunk, write_shard
 from xtr_assets_tests.search.conftest import PROFILE, texts
@@ -429,6 +430,49 @@ def test_a_pinned_move_answers_or_is_gone(parts: PartSet) -> None:
         site.indexes["b1"].look()
         gone = await site.web.post("/v1/search", json=asked, headers={"Xtr-Generation": "1"})
         assert gone.status_code == 410 and "part b does not hold the generation of move 1" in gone.text
+
+    tried(parts, act)
+
+
+def test_a_part_that_lacks_the_last_move_may_have_it_in_a_moment(
+    parts: PartSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever named no move is not told that one is gone, though the moves were read again while the part was asked.
+    One look reads the last of many moves."""
+    for _ in range(3):
+        build(parts, "b", 8)
+        parts.publish(force_reason=FORCE)
+
+    async def act(site: Site) -> None:
+        sent, read = site.client.send, []
+
+        async def send(request: httpx.Request, **more: Any) -> httpx.Response:
+            site.front.look()
+            told = {"error": {"type": "GenerationError", "message": "not here"}}
+            return httpx.Response(410, json=told, request=request, headers={"xtr-version": version("xtr-assets")})
+
+        site.client.send = send  # type: ignore[method-assign]
+        for pinned, status in ((None, 503), ("4", 503), ("1", 410)):
+            headers = {} if pinned is None else {"Xtr-Generation": pinned}
+            answer = await site.web.post("/v1/search", json={"query": "zebra"}, headers=headers)
+            assert answer.status_code == status, (pinned, answer.text)
+        site.client.send = sent  # type: ignore[method-assign]
+        once = move_chain._read
+        monkeypatch.setattr(move_chain, "_read", lambda *given: (read.append(given[1]), once(*given))[1])
+        site.front.look()
+        assert read == [4]
+        parts.rollback()
+        read.clear()
+        site.front.look()
+        assert read == [5, 1, 2, 3, 4, 5] and site.front._known.moves[-1].to == 3
+
+        def strange(*_: object) -> None:
+            raise RuntimeError("nobody expected it")
+
+        monkeypatch.setattr(move_chain, "_read", strange)
+        site.front.look()
+        about = (await site.web.get("/v1/generation")).json()
+        assert (about["generation"], about["problem"]) == (5, "RuntimeError: the server's log says more")
 
     tried(parts, act)
 
