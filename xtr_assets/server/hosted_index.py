@@ -5,7 +5,7 @@ end, so that an answer never holds two generations.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from time import monotonic
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.search.loaders import Place, open_any
 from xtr_assets.search.searcher import Searcher
-from xtr_assets.server.index_place import GONE, is_gone, unpublished
+from xtr_assets.server.index_place import GONE, is_gone, missing, unpublished
 from xtr_assets.server.limits import RETRY_AFTER
 from xtr_assets.server.problem import Problem, busy
 from xtr_assets.server.worker_leases import WorkerLeases
@@ -117,13 +117,12 @@ class HostedIndex:
         """Open, warm and serve what is published, if that is another generation; whether it is. Never raises: what
         serves goes on, and `problem` says what is wrong."""
         with self._looking:
+            moved = False
             try:
                 moved = self._follow()
             except (XtrAssetsError, OSError) as error:
-                moved = False
                 self._failed(f"{type(error).__name__}: the server's log says more", error)
             except Exception as error:
-                moved = False
                 self._failed("an error nobody expected; the server's log says more", error)
             self.answers = self._sound()
             self._let_go()
@@ -137,7 +136,7 @@ class HostedIndex:
         with self._lock:
             held = self._serving if pinned is None else self._held.get(pinned)
             if held is None:
-                raise self._missing(pinned)
+                raise missing(self.name, self.problem, pinned, sorted(self._held))
             held.users += 1
             if pinned is not None:
                 held.leased_until = monotonic() + self._lease_seconds
@@ -157,7 +156,7 @@ class HostedIndex:
                 raise busy("another generation is being opened; ask again in a moment", RETRY_AFTER)
             try:
                 if number not in self.kept:
-                    self._hold(number, self._opened(number))
+                    self._hold(number, self._opened(number), self._lease_seconds)
                 with self._lock:
                     before, self._beside = self._beside, number
                     if before in self._held and before != number:
@@ -199,8 +198,7 @@ class HostedIndex:
         with self._looking, self._lock:
             held, self._held, self._serving = self._held, {}, None
             self.problem, self.answers = "the server is stopping", False
-        for one in held.values():
-            one.searcher.close()
+        self._close(held)
 
     def _bring(self, number: int, leases: WorkerLeases) -> None:
         """Open a generation that another process answers from: it is published, or somebody has a lease of it."""
@@ -208,7 +206,7 @@ class HostedIndex:
             with self._bringing:
                 try:
                     if number not in self.kept and self._answered_elsewhere(number, leases):
-                        self._hold(number, self._opened(number)).leased_until = monotonic() + self._lease_seconds
+                        self._hold(number, self._opened(number), self._lease_seconds)
                 except (XtrAssetsError, OSError) as error:
                     log.warning("index %s: generation %d cannot be opened", self.name, number, exc_info=error)
                     self._brought_in_vain = {number: monotonic() + MOVING_SECONDS}
@@ -220,12 +218,12 @@ class HostedIndex:
             return True
         return leases.left(number) > 0 and self.warehouse().generation(number).state == "retired"
 
-    def _hold(self, number: int, searcher: Searcher) -> _Held:
-        """Keep a generation that was opened; where somebody opened it meanwhile, theirs, and this one is closed."""
+    def _hold(self, number: int, searcher: Searcher, seconds: float = 0.0) -> _Held:
+        """Keep a generation that was opened, whose lease begins; where somebody opened it meanwhile, theirs."""
         with self._lock:
-            ours = _Held(searcher)
-            held = self._held.setdefault(number, ours)
-        if held is not ours:
+            held = self._held.setdefault(number, _Held(searcher))
+            held.leased_until = max(held.leased_until, monotonic() + seconds)
+        if held.searcher is not searcher:
             searcher.close()
         return held
 
@@ -307,7 +305,7 @@ class HostedIndex:
         try:
             with serving.searcher.opened(arriving=True):
                 return True
-        except XtrAssetsError as error:
+        except Exception as error:
             self._failed(f"{type(error).__name__} in generation {self.serving}: the server's log says more", error)
             return False
 
@@ -325,23 +323,20 @@ class HostedIndex:
             old = [(self._until(number, held), number) for number, held in others]
             kept = {number for until, number in sorted(old)[-KEPT:] if until > now}
             gone = [number for _, number in old if number not in kept and not self._held[number].users]
-            closed = [self._held.pop(number) for number in gone]
-        for held in closed:
-            held.searcher.close()
+            closed = {number: self._held.pop(number) for number in gone}
+        self._close(closed)
+
+    def _close(self, gone: Mapping[int, _Held]) -> None:
+        for number, held in gone.items():
+            try:
+                held.searcher.close()
+            except Exception:
+                # No reason not to follow the pointer any more, nor to keep the others open.
+                log.exception("index %s: generation %d is not wholly let go", self.name, number)
 
     def _until(self, number: int, held: _Held) -> float:
         left = 0.0 if self._leases is None else self._leases.left(number)
         return max(held.leased_until, monotonic() + left if left else 0.0)
-
-    def _missing(self, pinned: int | None) -> Problem:
-        if pinned is None:
-            return Problem(503, GenerationError.__name__, f"index {self.name!r} does not answer: {self.problem}")
-        return Problem(
-            410,
-            GenerationError.__name__,
-            f"generation {pinned} is not held here (any more), there are {sorted(self._held)}; `refresh` moves to the "
-            "one that serves",
-        )
 
 
 def _warm(searcher: Searcher) -> None:

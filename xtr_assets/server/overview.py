@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from xtr_assets.core.errors import StorageError
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.storage.generation import Generation
@@ -27,7 +28,7 @@ def generation_now(index: HostedIndex, searcher: Searcher) -> dict[str, Any]:
     return {
         "index": index.name,
         "generation": searcher.generation,
-        "published": index.published(),
+        "published": _published(index),
         "problem": index.problem,
         "kept": index.kept,
         "created_at": manifest.created_at,
@@ -43,6 +44,14 @@ def generation_now(index: HostedIndex, searcher: Searcher) -> dict[str, Any]:
         "profile": searcher.profile,
         "devices": dict(searcher.devices),
     }
+
+
+def _published(index: HostedIndex) -> int | None:
+    """None where it cannot be told now: what serves answers on, and `problem` says why."""
+    try:
+        return index.published()
+    except (StorageError, OSError):
+        return None
 
 
 def generations(index: HostedIndex) -> dict[str, Any]:

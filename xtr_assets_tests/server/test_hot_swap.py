@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import httpx
 import pytest
@@ -273,4 +274,54 @@ def test_while_one_generation_is_opened_another_has_to_wait(tmp_path: Path) -> N
     with index._bringing, pytest.raises(Problem, match="another generation is being opened") as refused:
         index.open_beside(1)
     assert refused.value.status == 503
+    index.close()
+
+
+def test_a_damaged_pointer_is_said_and_whoever_connects_is_answered(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    with served({"docs": tmp_path / "w"}) as url:
+        warehouse.layout.published.write_text("7x\n")
+        until(lambda: httpx.get(url + "/v1/generation").json()["problem"] is not None)
+        about = httpx.get(url + "/v1/generation").json()
+        assert (about["generation"], about["published"]) == (1, None) and "CorruptFile" in about["problem"]
+        with xa.connect(url) as searcher:
+            assert searcher.generation == 1 and searcher.search("zebra", 1)
+
+
+def test_a_generation_that_cannot_be_let_go_keeps_nobody_from_following(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    index = HostedIndex("docs", tmp_path / "w", "cpu")
+    assert index.look()
+    closed = xa.Searcher.close
+
+    def failing(searcher: xa.Searcher) -> None:
+        closed(searcher)
+        raise OSError("a disk that is gone")
+
+    monkeypatch.setattr(xa.Searcher, "close", failing)
+    publish_chunks(warehouse, version(2))
+    assert index.look() and index.serving == 2 and index.kept == [2]
+    index.close()
+
+
+def test_a_generation_beside_has_its_lease_from_when_it_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look in the moment after it was opened lets go what nobody asked for."""
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    publish_chunks(warehouse, version(2))
+    index = HostedIndex("docs", tmp_path / "w", "cpu")
+    index.look()
+    held = HostedIndex._hold
+
+    def then_a_look(self: HostedIndex, *given: Any) -> Any:
+        found = held(self, *given)
+        self.look()
+        return found
+
+    monkeypatch.setattr(HostedIndex, "_hold", then_a_look)
+    index.open_beside(1)
+    assert index.kept == [1, 2]
     index.close()
