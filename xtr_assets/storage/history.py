@@ -215,9 +215,14 @@ def _name_end(layout: Layout, data: bytes) -> None:
     _write_end(layout, read_info(layout), FileRecord(len(data), sha256_bytes(data)), CHAINED_VERSION)
 
 
+def whole_history(layout: Layout) -> bytes:
+    """The whole lines of the history, as they are; none where there is no file."""
+    return b"".join(line + b"\n" for line in _lines(layout))
+
+
 def whole_lines(layout: Layout) -> FileRecord:
     """Where the history ends, by its whole lines."""
-    data = b"".join(line + b"\n" for line in _lines(layout))
+    data = whole_history(layout)
     return FileRecord(len(data), sha256_bytes(data))
 
 

@@ -155,6 +155,13 @@ def test_what_a_part_withdrew_is_not_pushed_by_the_set(two: PartSet, tmp_path: P
     assert two.push(tmp_path / "store").moved
 
 
+def test_a_part_that_died_while_it_noted_something_is_pushed(two: PartSet, tmp_path: Path) -> None:
+    """A torn last line is no entry, for the part's readers and for the set's push."""
+    with two.warehouse("a").layout.history.open("ab") as file:
+        file.write(b'{"torn')
+    assert push(two, store(tmp_path / "store")) == 1
+
+
 def test_of_two_hosts_that_push_one_wins_and_the_other_is_told(two: PartSet, tmp_path: Path) -> None:
     to = store(tmp_path / "store")
     push(two, to)

@@ -10,13 +10,14 @@ from pathlib import Path
 from xtr_assets.core.errors import CorruptFile, LinkRefused, StorageError, StoreConflict, StoreError
 from xtr_assets.core.files import read_regular
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.history import whole_history
 from xtr_assets.storage.parts.joined_generation import check_named
 from xtr_assets.storage.parts.part_records import PartMove, PartState
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.part_set_reader import manifest_digest, naming
 from xtr_assets.storage.parts.set_store import PartPushed, PushedSet, SetStore
 from xtr_assets.storage.remote.ancestry import ancestry
-from xtr_assets.storage.remote.download import pull, whole_history
+from xtr_assets.storage.remote.download import pull
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken
 from xtr_assets.storage.warehouse import STEP_WAIT_SECONDS, Warehouse
 

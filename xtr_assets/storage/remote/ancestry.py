@@ -1,6 +1,7 @@
 """How two histories stand to each other: whether one is the beginning of the other, and where they part."""
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal
 
 from xtr_assets.storage.history_entry import HistoryEntry
@@ -33,16 +34,19 @@ class Ancestry:
 
 def ancestry(own: bytes, theirs: bytes) -> Ancestry:
     """Compare two histories, whole lines each."""
-    mine, other = own.splitlines(keepends=True), theirs.splitlines(keepends=True)
-    common = 0
-    while common < min(len(mine), len(other)) and mine[common] == other[common]:
-        common += 1
-    left, right = tuple(mine[common:]), tuple(other[common:])
+    common = len(common_lines(own, theirs))
+    left, right = tuple(own[common:].splitlines(keepends=True)), tuple(theirs[common:].splitlines(keepends=True))
     if not left:
         return Ancestry("behind" if right else "same", left, right)
     if not right:
         return Ancestry("ahead", left, right)
     return Ancestry("behind" if _only_recovered(left, right) else "apart", left, right)
+
+
+def common_lines(own: bytes, theirs: bytes) -> bytes:
+    """The whole lines that two histories begin with."""
+    pairs = zip(own.splitlines(keepends=True), theirs.splitlines(keepends=True), strict=False)
+    return b"".join(mine for mine, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def till_served(history: bytes, number: int) -> bytes:

@@ -21,14 +21,14 @@ from xtr_assets.core.files import FileRecord, check, fsync_tree, move_into_place
 from xtr_assets.storage.digests import check_digest
 from xtr_assets.storage.draft_lifecycle import read_next
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.history import move_pointer, read_published
+from xtr_assets.storage.history import move_pointer, read_published, whole_history, whole_lines
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.known_encoders import encoder_for
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.lock import committing
 from xtr_assets.storage.manifest import Manifest
-from xtr_assets.storage.remote.ancestry import ancestry, till_served
+from xtr_assets.storage.remote.ancestry import ancestry, common_lines, till_served
 from xtr_assets.storage.remote.arrival import AT_ONCE, Manner, fetch
 from xtr_assets.storage.remote.block_lists import read_lists
 from xtr_assets.storage.remote.lease import leased
@@ -202,15 +202,6 @@ def _pull(
     return report
 
 
-def whole_history(layout: Layout) -> bytes:
-    """The whole lines of the history here, as they are; none where there is no file."""
-    try:
-        data = read_regular(layout.history, layout.history.name)
-    except FileNotFoundError:
-        return b""
-    return data[: data.rfind(b"\n") + 1]
-
-
 def _check_history(store: ObjectStore, serving: int, manifest_sha256: str, entries: list[HistoryEntry]) -> None:
     name = f"{store.name}: history.jsonl"
     for index, entry in enumerate(entries, start=1):
@@ -307,9 +298,16 @@ def _serve(layout: Layout, arriving: Arriving, cache: bool) -> None:
     _give_out_no_number_twice(layout, arriving)
     _keep_current(layout, arriving, cache)
     move_pointer(layout, arriving.number)
+    if (common := common_lines(own := whole_history(layout), arriving.history)) != own:
+        # Notes of a crash go. Killed anywhere here, either history reaches the end that is said, and is brought again.
+        _say_end(layout, common)
     write_atomic(layout.history, arriving.history)
-    end = FileRecord(len(arriving.history), sha256_bytes(arriving.history))
-    info = read_info(layout)
+    _say_end(layout, arriving.history)
+
+
+def _say_end(layout: Layout, history: bytes) -> None:
+    """warehouse.json names this as what the history must reach."""
+    end, info = FileRecord(len(history), sha256_bytes(history)), read_info(layout)
     update = {"format_version": max(info.format_version, CHAINED_VERSION), "history": end}
     write_atomic(layout.warehouse_json, info.model_copy(update=update).to_bytes())
 
@@ -337,8 +335,7 @@ def _keep_encoders(layout: Layout, arriving: Arriving) -> None:
     """Those of the store first: the canaries there are what its vectors were made by."""
     info = read_info(layout)
     encoders = {**info.encoders, **arriving.info.encoders}
-    end = FileRecord(len(own := whole_history(layout)), sha256_bytes(own))
-    kept = info.with_encoders(encoders, end)
+    kept = info.with_encoders(encoders, whole_lines(layout))
     if kept != info:
         write_atomic(layout.warehouse_json, kept.to_bytes())
 

@@ -38,8 +38,13 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Overtaken(Exception):
-    """A file that the head names is gone: a collection took it, and the head is another one by now."""
+class Overtaken(StoreError):
+    """A file that the head names is gone: a collection took it, and the head is another one by now. Who read the head
+    reads it again; `lost` is what to say where it is the same."""
+
+    def lost(self, move: Move) -> StoreError:
+        """What names the file is still the last: somebody else took it."""
+        return StoreError(f"{self}, and {move} names it; restore it from a mirror, or push into a new prefix")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from xtr_assets.storage.remote.block_lists import list_records
 from xtr_assets.storage.remote.bucket import Found
 from xtr_assets.storage.remote.lease import Held, leased, leased_manifests
 from xtr_assets.storage.remote.move import Move, move_name, read_move
-from xtr_assets.storage.remote.object_store import Head, ObjectStore, file_name, side_by_side
+from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken, file_name, side_by_side
 from xtr_assets.telemetry.progress import bar
 
 # A collection that did not end within this time is taken for dead. It stops a minute before by itself, which is more
@@ -86,7 +86,18 @@ def collect_store(
         store.found()
     with leased(store, "collection", None, may_fail=dry_run) as lease:
         for _ in range(ROUNDS):
-            plan = _planned(store, keep, timedelta(hours=grace_hours), lease, dry_run, names)
+            head = store.head()
+            if head is None:
+                raise StoreError(
+                    f"{store.name} has no move yet; a push that died left files there, the next one goes on"
+                )
+            try:
+                plan = _planned(store, head, keep, timedelta(hours=grace_hours), lease, dry_run, names)
+            except Overtaken as error:
+                # Another collection took it since the head was read.
+                if not store.later(head.move.number):
+                    raise error.lost(head.move) from None
+                continue
             if dry_run:
                 return _report(store, plan, plan.doomed, dry_run=True)
             if wait_for_collection(store, plan.head, lease, time.sleep):
@@ -101,14 +112,16 @@ def collect_store(
                 continue
             if _wanted_since(store, plan, lease, names):
                 # Somebody who came between the look and the move saw it there. Nothing is removed yet: it stays.
-                head = store.head()
-                if head is not None and head.move == announced:
-                    store.append(_move(announced, head.sha256, "collected", plan.head.move.generations))
+                last = store.head()
+                if last is not None and last.move == announced:
+                    # All that there was, block lists among it.
+                    whole = announced.model_copy(update={"blocks": plan.head.move.blocks})
+                    store.append(_move(whole, last.sha256, "collected", plan.head.move.generations))
                 continue
             removed = _removed(store, plan.doomed, begun)
-            head = store.head()
-            if head is not None and head.move == announced:
-                store.append(_move(announced, head.sha256, "collected", plan.kept))
+            last = store.head()
+            if last is not None and last.move == announced:
+                store.append(_move(announced, last.sha256, "collected", plan.kept))
             return _report(store, plan, removed, dry_run=False)
     raise StoreConflict(f"{store.name} moved {ROUNDS} times while it was looked through; collect when nobody pushes")
 
@@ -141,10 +154,9 @@ def unneeded(listed: Iterable[Found], needed: Iterable[str], before: datetime) -
     return [one for one in listed if one.name not in names and one.modified < before]
 
 
-def _planned(store: ObjectStore, keep: int, grace: timedelta, lease: Held, dry_run: bool, names: Names) -> _Plan:
-    head = store.head()
-    if head is None:
-        raise StoreError(f"{store.name} has no move yet; a push that died left files there, the next one goes on")
+def _planned(
+    store: ObjectStore, head: Head, keep: int, grace: timedelta, lease: Held, dry_run: bool, names: Names
+) -> _Plan:
     clock = datetime.now(head.modified.tzinfo) if dry_run else lease.now()
     entries = history_entries(store.bytes_of(head.move.history, "history.jsonl"))
     chosen = _chosen(head.move, entries, keep)

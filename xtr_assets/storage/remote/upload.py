@@ -6,11 +6,11 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xtr_assets.core.errors import GenerationError, PublishRefused, StoreConflict, StoreError
+from xtr_assets.core.errors import GenerationError, PublishRefused, StoreConflict
 from xtr_assets.core.files import FileRecord, read_regular
 from xtr_assets.storage.digests import check_size
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.history import read_history, read_published, whoami
+from xtr_assets.storage.history import read_history, read_published, whoami, whole_history
 from xtr_assets.storage.known_encoders import encoder_for
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
@@ -72,14 +72,9 @@ class LocalState:
         refuse_altered(layout, number)
         manifest = read_manifest(layout, number)
         encoder_for(read_info(layout), manifest)
-        data = read_regular(layout.history, layout.history.name)
-        return cls(
-            number,
-            manifest,
-            read_regular(layout.manifest(number), layout.relative(layout.manifest(number))),
-            data[: data.rfind(b"\n") + 1],
-            read_regular(layout.warehouse_json, layout.warehouse_json.name),
-        )
+        data = read_regular(layout.manifest(number), layout.relative(layout.manifest(number)))
+        info = read_regular(layout.warehouse_json, layout.warehouse_json.name)
+        return cls(number, manifest, data, whole_history(layout), info)
 
     @classmethod
     def as_of(cls, layout: Layout, number: int) -> "LocalState":
@@ -91,7 +86,7 @@ class LocalState:
         manifest = read_manifest(layout, number)
         encoder_for(read_info(layout), manifest)
         data = read_regular(layout.manifest(number), layout.relative(layout.manifest(number)))
-        history = till_served(read_regular(layout.history, layout.history.name), number)
+        history = till_served(whole_history(layout), number)
         if not history:
             raise GenerationError(f"generation {number} of {layout.root} never served, so that it cannot be pushed")
         return cls(number, manifest, data, history, read_regular(layout.warehouse_json, layout.warehouse_json.name))
@@ -139,28 +134,49 @@ def push(
     ):
         for _ in range(ROUNDS):
             head = store.head()
-            aside, there = _standing(state, head, store, beside)
-            if head is not None and there:
-                return _report(store, state, head.move.number, False, sent)
-            if head is not None and wait_for_collection(store, head, lease, sleep):
+            try:
+                done = _tried(layout, state, store, head, lease, sent, beside, who, sleep)
+            except Overtaken as error:
+                if head is None or not store.later(head.move.number):
+                    raise error if head is None else error.lost(head.move) from None
                 continue
-            kept = _kept_files(store, head)
-            _refuse_other_bytes(state, kept, store)
-            made = _send(layout, state, store, kept, sent, lease)
-            blocks = put_lists(layout, state.manifest.files, state.number, store, head, made)
-            aside_of = head if aside else None
-            move = _move(state, head, who, blocks) if aside_of is None else _beside(state, aside_of, store, who, blocks)
-            store.put_bytes(state.info, "warehouse.json")
-            store.put_bytes(state.history, "history.jsonl")
-            store.put_bytes(state.manifest_bytes, f"generations/{state.number}/manifest.json")
-            # A large push takes hours: what was withdrawn meanwhile must not serve there either.
-            refuse_withdrawn(layout, state.number)
-            if store.append(move):
-                return _report(store, state, move.number, True, sent)
+            if done is not None:
+                return done
     raise StoreConflict(
         f"{store.name} moved {ROUNDS} times while generation {state.number} was pushed; find out who else writes "
         "there, and push again"
     )
+
+
+def _tried(
+    layout: Layout,
+    state: LocalState,
+    store: ObjectStore,
+    head: Head | None,
+    lease: Held,
+    sent: dict[str, FileRecord],
+    beside: bool,
+    who: str | None,
+    sleep: Callable[[float], None],
+) -> PushReport | None:
+    """The push after this head; None where it is another one by now. Overtaken where a file that it names is gone."""
+    aside, there = _standing(state, head, store, beside)
+    if head is not None and there:
+        return _report(store, state, head.move.number, False, sent)
+    if head is not None and wait_for_collection(store, head, lease, sleep):
+        return None
+    kept = _kept_files(store, head)
+    _refuse_other_bytes(state, kept, store)
+    made = _send(layout, state, store, kept, sent, lease)
+    blocks = put_lists(layout, state.manifest.files, state.number, store, head, made)
+    aside_of = head if aside else None
+    move = _move(state, head, who, blocks) if aside_of is None else _beside(state, aside_of, store, who, blocks)
+    store.put_bytes(state.info, "warehouse.json")
+    store.put_bytes(state.history, "history.jsonl")
+    store.put_bytes(state.manifest_bytes, f"generations/{state.number}/manifest.json")
+    # A large push takes hours: what was withdrawn meanwhile must not serve there either.
+    refuse_withdrawn(layout, state.number)
+    return _report(store, state, move.number, True, sent) if store.append(move) else None
 
 
 def refuse_apart(own: bytes, head: Head | None, store: ObjectStore) -> None:
@@ -219,13 +235,7 @@ def _kept_files(store: ObjectStore, head: Head | None) -> dict[str, FileRecord]:
     kept: dict[str, FileRecord] = {}
     for number, record in ({} if head is None else head.move.generations).items():
         name = f"generations/{number}/manifest.json"
-        try:
-            kept.update(Manifest.from_bytes(store.bytes_of(record, name), name).files)
-        except Overtaken as error:
-            raise StoreError(
-                f"{error}, and {head.move if head else 'a move'} names it; restore it from a mirror, or push into a "
-                "new prefix"
-            ) from None
+        kept.update(Manifest.from_bytes(store.bytes_of(record, name), name).files)
     return kept
 
 

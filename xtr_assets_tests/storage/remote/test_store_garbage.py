@@ -2,14 +2,15 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from xtr_assets.core.errors import InvalidInput, StoreError
-from xtr_assets.storage.remote import store_garbage
+from xtr_assets.core.errors import InvalidInput, StoreConflict, StoreError
+from xtr_assets.storage.remote import block_lists, store_garbage
 from xtr_assets.storage.remote.lease import Lease, leased
-from xtr_assets.storage.remote.object_store import ObjectStore
+from xtr_assets.storage.remote.object_store import Head, ObjectStore, file_name
 from xtr_assets.storage.remote.store_garbage import collect_store
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.remote.conftest import next_generation, pull_from, push_to
@@ -168,6 +169,74 @@ def test_a_push_waits_for_a_collection_and_not_for_a_dead_one(
 
     report = upload.push(three.layout, LocalState.of(three.layout), store, sleep=sleep)
     assert len(waited) == 3 and report.moved and report.move == 5
+
+
+def between(store: ObjectStore, work: Callable[[], object]) -> ObjectStore:
+    """The same store, to which something happens just after its head was read for the first time."""
+    other, begun = ObjectStore(store.bucket, store.name), []
+
+    def head(known: tuple[int, str] | None = None) -> Head | None:
+        found = store.head(known)
+        if not begun:
+            begun.append(work)
+            work()
+        return found
+
+    other.head = head  # type: ignore[method-assign]
+    return other
+
+
+def test_who_read_the_head_before_a_collection_reads_it_again(
+    three: Warehouse, store: ObjectStore, bucket: FolderBucket, host: Callable[[str], Warehouse]
+) -> None:
+    def collected() -> None:
+        age(bucket, 48)
+        collect_store(store, 1)
+
+    def pushed_and_collected() -> None:
+        next_generation(three, "w")
+        push_to(three, store)
+        collected()
+
+    behind = host("behind")
+    next_generation(three, "z")
+    assert push_to(three, between(store, collected)).moved, "manifests of others went"
+    next_generation(three, "v")
+    push_to(three, store)
+    age(bucket, 48)
+    assert collect_store(between(store, collected), 3).kept == (5,), "another collection took the rest"
+    with pytest.raises(StoreConflict, match="is ahead of this warehouse"):
+        push_to(behind, between(store, pushed_and_collected))
+    # What is gone though no other move came was lost.
+    next_generation(three, "u")
+    head = store.head()
+    assert head is not None
+    bucket.path(file_name(head.move.generations[6])).unlink()
+    for work in (lambda: push_to(three, store), lambda: collect_store(store, 1)):
+        with pytest.raises(StoreError, match=r"generations/6/manifest\.json, and move \d+ .* names it; restore it"):
+            work()
+
+
+def test_a_collection_that_is_taken_back_keeps_the_block_lists(
+    three: Warehouse, store: ObjectStore, bucket: FolderBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody named a generation between the look and the announcement."""
+    monkeypatch.setattr(block_lists, "LISTED_BYTES", 10)
+    for text in ("v", "w"):
+        next_generation(three, text)
+        push_to(three, store)
+    head = store.head()
+    assert head is not None and set(head.move.blocks) == {4, 5}
+    age(bucket, 48)
+    wanted: list[frozenset[str]] = [frozenset()]
+
+    def names() -> frozenset[str]:
+        wanted.append(frozenset((head.move.generations[4].sha256,)))
+        return wanted[-2]
+
+    assert collect_store(store, 1, names=names).kept == (4, 5)
+    last = store.head()
+    assert last is not None and last.move.blocks == head.move.blocks and last.move.number == head.move.number + 4
 
 
 def test_a_late_collection_stops_by_itself(

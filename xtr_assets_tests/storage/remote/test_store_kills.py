@@ -12,6 +12,7 @@ import pytest
 
 from xtr_assets.core.errors import StorageError
 from xtr_assets.storage import publish as publishing
+from xtr_assets.storage.remote import download
 from xtr_assets.storage.remote.object_store import ObjectStore
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
@@ -118,7 +119,6 @@ def test_a_recovered_move_is_the_stores_own_though_that_moved_on(
     host: Host, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from xtr_assets.core import files
-    from xtr_assets.storage.remote import download
 
     a, b = host("a"), host("b")
     next_generation(a, "x")
@@ -140,6 +140,36 @@ def test_a_recovered_move_is_the_stores_own_though_that_moved_on(
     push_to(a, store)
     assert pull_from(b, store).generation == 1
     assert b.layout.history.read_bytes() == a.layout.history.read_bytes() and b.verify().ok
+
+
+def test_a_pull_that_is_killed_after_one_that_was_is_done_again(
+    host: Host, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first left a note of its crash, which the second takes out, and the end that warehouse.json names with it."""
+    a, b = host("a"), host("b")
+    next_generation(a, "x")
+    push_to(a, store)
+    real, last = download.write_atomic, a.layout.history.read_bytes()
+
+    def kill(before: Path, brought: bool) -> None:
+        def dies(path: Path, data: bytes) -> None:
+            if path == before and (b.layout.history.read_bytes() == last) == brought:
+                raise KeyboardInterrupt
+            real(path, data)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(download, "write_atomic", dies)
+            with pytest.raises(KeyboardInterrupt):
+                pull_from(b, store)
+        assert b.history()[0].generation == 1
+
+    kill(b.layout.history, brought=False)
+    publishing.recover(b.layout)
+    assert b.history()[1].action == "recovered"
+    kill(b.layout.history, brought=False)
+    kill(b.layout.warehouse_json, brought=True)
+    pull_from(b, store)
+    assert b.layout.history.read_bytes() == last and b.verify().ok
 
 
 def test_a_history_that_lost_its_end_is_brought_back_by_a_pull(host: Host, store: ObjectStore, tmp_path: Path) -> None:
