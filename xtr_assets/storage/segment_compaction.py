@@ -10,7 +10,7 @@ from xtr_assets.core.compaction import SegmentSize, plan_compaction
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.line_shifts import Shift
 from xtr_assets.core.types import Ints, Leg, VectorKind
-from xtr_assets.storage.chunk_files import BATCH_ROWS, ChunkWriter, shifted
+from xtr_assets.storage.chunk_files import BATCH_ROWS, ChunkWriter, rows_at, shifted
 from xtr_assets.storage.encoding_writer import embeddings_writer, names_writer, tokens_writer
 from xtr_assets.storage.known_encoders import legs_known
 from xtr_assets.storage.layout import Layout
@@ -115,7 +115,7 @@ def _merge(layout: Layout, snapshot: Snapshot, group: Sequence[str]) -> Segment:
 def _blocks(part: _Part) -> Iterator[pa.Table]:
     table = shifted(part.segment.chunks(), part.shifts)
     for start in range(0, len(part.positions), BATCH_ROWS):
-        yield table.take(pa.array(part.positions[start : start + BATCH_ROWS]))
+        yield rows_at(table, part.positions[start : start + BATCH_ROWS])
 
 
 def _encoded_alike(layout: Layout, segments: Sequence[Segment]) -> list[VectorKind]:

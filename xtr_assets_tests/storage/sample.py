@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.token_codec import encode_int8
@@ -130,3 +131,10 @@ def flip(path: Path, offset: int) -> None:
     data = bytearray(path.read_bytes())
     data[offset] ^= 1
     path.write_bytes(data)
+
+
+def of_two_gibibytes(table: pa.Table) -> pa.Table:
+    """The rows of a segment, and behind them others with more text than one Arrow array of strings holds: 33 times the
+    same 64 MiB of memory."""
+    row = {**table.slice(0, 1).to_pylist()[0], "text": "x" * 2**26}
+    return pa.concat_tables([table, *[pa.Table.from_pylist([row], table.schema)] * 33])

@@ -9,8 +9,18 @@ from xtr_assets.core import row_placement
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.storage.sample import FINGERPRINT, draft, encode, encode_all, publish, texts, write
+from xtr_assets_tests.storage.sample import (
+    FINGERPRINT,
+    draft,
+    encode,
+    encode_all,
+    of_two_gibibytes,
+    publish,
+    texts,
+    write,
+)
 
 
 def answers(generation: Generation) -> dict[int, tuple[Any, ...]]:
@@ -128,3 +138,15 @@ def test_holes_are_kept_by_a_change_and_closed_where_they_are_too_many(
     assert begun("bounded") == ([3], 6)
     monkeypatch.setattr(row_placement, "HOLES_SHARE", 0.4)
     assert begun("bounded") == ([0], 3)
+
+
+def test_a_segment_of_more_text_than_an_array_holds_is_compacted(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grow(warehouse)
+    before = publish(warehouse)
+    real = Segment.chunks
+    with monkeypatch.context() as patch:
+        patch.setattr(Segment, "chunks", lambda segment: of_two_gibibytes(real(segment)))
+        warehouse.compact(warehouse.plan_compaction())
+    assert answers(publish(warehouse)) == answers(before)

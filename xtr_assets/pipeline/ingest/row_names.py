@@ -9,6 +9,7 @@ import pyarrow as pa
 from xtr_assets.core.ids import text_hash
 from xtr_assets.core.name_text import name_text
 from xtr_assets.core.types import Ints
+from xtr_assets.storage.chunk_files import rows_at
 
 _COLUMNS = ("path", "symbol", "text", "kind")
 # Rows whose columns are Python strings at once.
@@ -25,8 +26,8 @@ def name_hashes(table: pa.Table) -> npt.NDArray[np.uint64]:
 
 
 def names_at(table: pa.Table, rows: Ints) -> list[str]:
-    """The names of rows that have one."""
-    return [name or "" for name in _names(table.select(_COLUMNS).take(pa.array(rows)))]
+    """The names of rows that have one; rows int64 [n], ascending."""
+    return [name or "" for name in _names(rows_at(table.select(_COLUMNS), rows))]
 
 
 def _names(table: pa.Table) -> Iterator[str | None]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from xtr_assets.core.types import encoded_text
 from xtr_assets.pipeline.quality.judged_queries import document_names
+from xtr_assets.storage.chunk_files import rows_at
 from xtr_assets.storage.generation import Generation
 
 COLUMNS = ("symbol", "path", "chunk_id", "title", "text")
@@ -34,7 +35,7 @@ class DocumentBm25:
         texts: dict[str, list[str]] = {}
         for one in generation.segments:
             live = np.flatnonzero(generation.live[one.base_row : one.end_row])
-            rows: Mapping[str, list[Any]] = one.segment.chunks().select(list(COLUMNS)).take(live).to_pydict()
+            rows: Mapping[str, list[Any]] = rows_at(one.segment.chunks().select(list(COLUMNS)), live).to_pydict()
             for name, title, text in zip(document_names(rows, judged), rows["title"], rows["text"], strict=True):
                 texts.setdefault(name, []).append(encoded_text(title, text))
         self.names = list(texts)

@@ -14,6 +14,7 @@ from xtr_assets.core.json_document import read_json
 from xtr_assets.pipeline.queries.drawn_queries import pieces
 from xtr_assets.pipeline.queries.gate_queries import read_jsonl_queries
 from xtr_assets.pipeline.queries.synthesis import NAMING, draw
+from xtr_assets.storage.chunk_files import rows_at
 from xtr_assets.storage.generation import Generation
 
 # The keys under which a line of a log names the documents that were right.
@@ -137,7 +138,7 @@ def refuse_strange(judged: JudgedQueries, generation: Generation) -> None:
     known, example = judged.documents, ""
     for placed in generation.segments:
         live = np.flatnonzero(generation.live[placed.base_row : placed.end_row])
-        rows = placed.segment.chunks().select(["symbol", "path", "chunk_id"]).take(live).to_pydict()
+        rows = rows_at(placed.segment.chunks().select(["symbol", "path", "chunk_id"]), live).to_pydict()
         if any(name in known for name in document_names(rows, known)):
             return
         example = example or next(iter(rows["path"]), "")

@@ -14,11 +14,13 @@ from xtr_assets.core.types import Chunk, FileState
 from xtr_assets.encoders.base import Encoded, vector_kind
 from xtr_assets.pipeline.ingest import encode_plan
 from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
+from xtr_assets.pipeline.ingest.row_names import names_at
 from xtr_assets.storage.encoding_writer import names_writer
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.pipeline.ingest.test_encode import Counting
+from xtr_assets_tests.storage.sample import of_two_gibibytes
 
 FUNCTIONS = {"load_page": "return read(page)", "save_page": "return write(page)", "drop": "delete()"}
 
@@ -217,3 +219,10 @@ def test_rows_without_a_name_have_no_vector_and_others_have_one(warehouse: Wareh
         with pytest.raises(InvalidInput, match=problem), names_writer(segment, encoder.fingerprint, encoder.dim) as to:
             to.append(wrong, hashed)
         assert not segment.has_names(encoder.fingerprint)
+
+
+def test_names_are_read_beside_more_text_than_an_array_holds(warehouse: Warehouse) -> None:
+    """Of a segment of a million texts of 2 kB, a block of names is read."""
+    snapshot = write(warehouse, {"a.py": FUNCTIONS})
+    table = of_two_gibibytes(warehouse.segment(snapshot.segments[0].segment_id).chunks())
+    assert names_at(table, np.array([0, 2])) == names_at(table.slice(0, 3), np.array([0, 2])) != ["", ""]
