@@ -116,6 +116,12 @@ def rollback(layout: Layout, to: int | None = None, *, who: str | None = None, r
     if target == current:
         raise GenerationError(f"generation {target} is the published one already")
     content = refuse_withdrawn(layout, target)
+    if not _served(layout, target):
+        # An import, or what was sealed by a publish that died: going back to it would pass the checks by.
+        raise GenerationError(
+            f"generation {target} never served here, so that there is no going back to it; publish it "
+            f"(`xtr-assets publish {target}`), which asks for its checks"
+        )
     refuse_altered(layout, target)
     problems = verify_once(layout, read_manifest(layout, target).files)
     if problems:

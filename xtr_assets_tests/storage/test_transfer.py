@@ -92,6 +92,23 @@ def test_an_imported_generation_is_published_by_a_step_of_its_own(built: Warehou
     assert list(target.info.encoders) == [] and list(Warehouse.open(target.root).info.encoders) == [FINGERPRINT]
 
 
+def test_an_import_is_no_generation_to_roll_back_to(built: Warehouse, tmp_path: Path) -> None:
+    """It passed the gate of another warehouse, or was forced past it: here it serves where a publish lets it."""
+    made = draft(built)
+    built.publish(made.number, required=(), force_reason="no gate there")
+    built.export(made.number, tmp_path / "out")
+    target = Warehouse.create(tmp_path / "target")
+    write(target, {"own.py": ["o own"]})
+    publish(target)
+    target.import_generation(tmp_path / "out")
+    for act in (lambda: target.publish(made.number, required=REQUIRED), lambda: target.rollback(made.number)):
+        with pytest.raises(GenerationError, match=r"never ran on this generation|never served here.*publish 3"):
+            act()
+    assert target.published is not None and target.published.number == 1
+    target.publish(made.number, force_reason="looked at")
+    assert target.rollback().number == 1 and target.rollback(made.number).number == made.number
+
+
 def test_importing_twice_changes_nothing(built: Warehouse, tmp_path: Path) -> None:
     target = Warehouse.create(tmp_path / "target")
     for _ in range(2):
