@@ -106,10 +106,19 @@ class BlockReader:
                     self._blocks[name, index] = future, place
             for index in wanted:
                 self._blocks.move_to_end((name, index))
-            taken = [self._blocks[name, index] for index in wanted]
+            taken = [self._alone((name, index)) for index in wanted]
             while len(self._blocks) > self._most:
                 self._blocks.popitem(last=False)
         return taken
+
+    def _alone(self, key: _Key) -> tuple[Future[list[bytes]], int]:
+        """A block, which once it is here keeps none of those that came with it: a used one stays longer than they."""
+        future, place = known = self._blocks[key]
+        if future.done() and self._good(key) and len(future.result()) > 1:
+            single: Future[list[bytes]] = Future()
+            single.set_result([future.result()[place]])
+            known = self._blocks[key] = single, 0
+        return known
 
     def _good(self, key: _Key) -> bool:
         """Whether a block is here or on its way; one that failed is asked for again."""

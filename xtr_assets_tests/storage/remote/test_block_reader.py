@@ -68,6 +68,21 @@ def test_what_was_not_used_for_long_goes(there: FolderBucket, monkeypatch: pytes
     assert reader.read("one", 0, len(DATA)) == DATA
 
 
+def test_a_block_that_is_used_again_keeps_nothing_of_what_came_with_it(
+    there: FolderBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each of nine requests for sixteen blocks the first one is asked for again and again."""
+    monkeypatch.setattr(block_reader, "KEPT_BYTES", 64 * BLOCK)
+    reader = reader_over(there)
+    for run in range(9):
+        reader.read("one", 16 * run * BLOCK, 16 * BLOCK)
+        for used in range(run + 1):
+            assert reader.read("one", 16 * used * BLOCK, BLOCK) == DATA[16 * used * BLOCK :][:BLOCK]
+    assert reader.tally.requests == 9
+    kept = {id(future): future.result() for future, _ in reader._blocks.values()}
+    assert sum(len(block) for blocks in kept.values() for block in blocks) <= 80 * BLOCK
+
+
 def test_many_threads_ask_for_each_block_once(there: FolderBucket) -> None:
     reader = reader_over(there)
     wrong: list[int] = []
