@@ -29,6 +29,7 @@ ROW_FILES = ("segment.json", "chunks.", "embeddings.", "tokens.", "names.")
 
 # From the manifest as it stands to the fields that change.
 Change = Callable[[Manifest], dict[str, Any]]
+_Stamp = tuple[int, int, int]
 
 
 class Draft(Generation):
@@ -37,14 +38,19 @@ class Draft(Generation):
     def __init__(self, layout: Layout, number: int, manifest: Manifest) -> None:
         super().__init__(layout, number, manifest)
         self._pending: list[Change] | None = None
-        self._stamp = _stamp(layout.manifest(number))
+        # Of the file that was read; None where it was written just now.
+        self._stamp: _Stamp | None = None
 
     @classmethod
     def open(cls, layout: Layout, number: int) -> "Draft":
         """Raises GenerationError where the generation is unknown or sealed."""
-        manifest = read_manifest(layout, number)
+        path = layout.manifest(number)
+        # Before it is read: what is written meanwhile is another file to `reload`.
+        stamp = _stamp(path) if path.is_file() else None
+        opened = cls(layout, number, read_manifest(layout, number))
         refuse_sealed(layout, number)
-        return cls(layout, number, manifest)
+        opened._stamp = stamp
+        return opened
 
     @property
     def run_id(self) -> str:
@@ -79,8 +85,8 @@ class Draft(Generation):
     def reload(self) -> None:
         """Take in what other processes wrote to the manifest since."""
         if self._pending is None and self._stamp != _stamp(self.layout.manifest(self.number)):
-            self.manifest = Draft.open(self.layout, self.number).manifest
-            self._stamp = _stamp(self.layout.manifest(self.number))
+            found = Draft.open(self.layout, self.number)
+            self.manifest, self._stamp = found.manifest, found._stamp  # noqa: SLF001 (of its own class)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
@@ -214,7 +220,7 @@ def refuse_sealed(layout: Layout, number: int) -> None:
         raise GenerationError(f"generation {number} is sealed and never changes; make a new draft")
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+def _stamp(path: Path) -> _Stamp:
     """What changes when another process replaces the file."""
     state = path.stat()
     return state.st_ino, state.st_size, state.st_mtime_ns

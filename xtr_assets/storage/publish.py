@@ -13,7 +13,7 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import append_history, move_pointer, published_stack, read_history, read_published
 from xtr_assets.storage.history_entry import check_reason
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.lock import now
+from xtr_assets.storage.lock import committing, now
 from xtr_assets.storage.manifest import Manifest, RequiredCheck
 from xtr_assets.storage.refusal import not_published, was_taken_back
 from xtr_assets.storage.remembrance import content_of, content_or_none, known_contents, refusal_of
@@ -95,11 +95,17 @@ def _served(layout: Layout, number: int) -> bool:
 
 
 def seal(layout: Layout, manifest: Manifest, forced: str | None, notes: Mapping[str, Any]) -> None:
-    """Freeze a draft whose files were verified: the final manifest, then its sha256 beside it."""
+    """Freeze a draft whose files were verified: the final manifest, then its sha256 beside it. PublishRefused where
+    somebody wrote to the draft since it was read: what it was judged by is not what it says now."""
     update = {"state": "sealed", "sealed_at": now(), "forced": forced, "notes": {**manifest.notes, **notes}}
     data = manifest.model_copy(update=update).whole_bytes()
-    write_atomic(layout.manifest(manifest.number), data)
-    write_atomic(layout.manifest_seal(manifest.number), seal_text(data))
+    with committing(layout, f"seal of generation {manifest.number}"):
+        if read_manifest(layout, manifest.number) != manifest:
+            raise PublishRefused(
+                f"generation {manifest.number} was written to while it was published; publish it again once nobody does"
+            )
+        write_atomic(layout.manifest(manifest.number), data)
+        write_atomic(layout.manifest_seal(manifest.number), seal_text(data))
 
 
 def rollback(layout: Layout, to: int | None = None, *, who: str | None = None, reason: str | None = None) -> Generation:

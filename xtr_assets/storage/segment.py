@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -202,7 +202,10 @@ class Segment:
         """A folder for unfinished work that survives a crash; `seal_folder` turns it into `folder(name)`."""
         path = self.layout.staging(self.segment_id, name)
         refuse_linked(self.layout, path)
-        path.mkdir(parents=True, exist_ok=True)
+        while not path.is_dir():
+            # Another step may remove the empty folder around it between the two.
+            with suppress(FileNotFoundError):
+                path.mkdir(parents=True, exist_ok=True)
         refuse_links(self.layout, path)
         return path
 
@@ -211,7 +214,8 @@ class Segment:
         path = self.layout.staging(self.segment_id, name)
         refuse_linked(self.layout, path)
         shutil.rmtree(path, ignore_errors=True)
-        if path.parent.is_dir() and not any(path.parent.iterdir()):
+        # Where another step has work of its own there, or begins it right now, the folder stays.
+        with suppress(OSError):
             path.parent.rmdir()
 
     def seal_folder(self, name: str, made_by: str | None = None) -> None:

@@ -5,10 +5,11 @@ import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Thread
 
 import pytest
 
+from xtr_assets.core import files
 from xtr_assets.core.errors import (
     CorruptFile,
     GenerationError,
@@ -25,7 +26,7 @@ from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.lock import exclusive
 from xtr_assets.storage.manifest import RequiredCheck
-from xtr_assets.storage.parts import part_set
+from xtr_assets.storage.parts import part_set, part_set_writer
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.pins import pinned_by_moves
 from xtr_assets.storage.warehouse import Warehouse
@@ -158,6 +159,26 @@ def test_a_named_generation_outlives_collections_of_its_part(two: PartSet, tmp_p
         two.rollback()
     with pytest.raises(GenerationError, match="part a: generation 1 is unknown"):
         two.generation(1)
+
+
+def test_a_part_that_is_cleaned_while_the_set_pins_takes_nothing_of_it(
+    two: PartSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(two.warehouse("a"), "second", "x")
+    cleaning = Thread(target=two.warehouse("a").clean)
+    real = files.fsync_file
+
+    def meanwhile(path: Path) -> None:
+        if path.name.startswith(".pinned.json.") and cleaning.ident is None:
+            cleaning.start()
+            # It ends, or waits for the commit.
+            cleaning.join(0.3)
+        real(path)
+
+    monkeypatch.setattr(files, "fsync_file", meanwhile)
+    assert two.publish().number == 2
+    cleaning.join(30)
+    assert pinned_by_moves(two.warehouse("a").layout) == {1, 2}
 
 
 def test_nothing_is_collected_where_it_cannot_be_read_what_is_pinned(two: PartSet) -> None:
@@ -412,9 +433,7 @@ def test_a_writer_that_dies_at_any_step_leaves_the_move_before_or_the_whole_one(
 def test_two_writers_do_not_make_one_move(two: PartSet, monkeypatch: pytest.MonkeyPatch) -> None:
     build(two.warehouse("a"), "second", "x")
     with exclusive(two.layout.writer_lock, "somebody's publish"):
-        monkeypatch.setattr(part_set, "LOCK_WAIT_SECONDS", 0.0)
-        from threading import Thread
-
+        monkeypatch.setattr(part_set_writer, "LOCK_WAIT_SECONDS", 0.0)
         found: list[Exception] = []
 
         def other() -> None:

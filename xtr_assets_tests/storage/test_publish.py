@@ -12,11 +12,12 @@ import pytest
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
 from xtr_assets.core.files import record, sha256_file
 from xtr_assets.storage import digests, history, scrub
+from xtr_assets.storage import draft as draft_module
 from xtr_assets.storage import publish as publishing
 from xtr_assets.storage.digests import forget_digests
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.manifest import RequiredCheck
+from xtr_assets.storage.manifest import Manifest, RequiredCheck
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import (
     ENCODER,
@@ -287,6 +288,48 @@ def test_two_writers_of_one_draft_lose_nothing(warehouse: Warehouse) -> None:
         {"dense": {"family": "flat"}, "xtr": {"centroids": 4}},
         {"seconds": 1.5},
     )
+
+
+def test_what_is_written_while_a_draft_is_read_again_is_read_the_next_time(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    other = warehouse.open_draft(made.number)
+    other.set_note("first", 1)
+    real, meanwhile = draft_module.read_manifest, [lambda: other.set_note("second", 2)]
+
+    def read(layout: Layout, number: int) -> Manifest:
+        found = real(layout, number)
+        while meanwhile:
+            meanwhile.pop()()
+        return found
+
+    monkeypatch.setattr(draft_module, "read_manifest", read)
+    made.reload()
+    made.reload()
+    assert set(made.manifest.notes) >= {"first", "second"}
+
+
+def test_what_is_written_to_a_draft_while_it_is_published_is_not_lost(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    check(made)
+    real = publishing.verify_once
+
+    def slow(*given: Any, **more: Any) -> list[CorruptFile]:
+        late = warehouse.open_draft(made.number)
+        late.record_check("late", passed=False, value=0.0, threshold=1.0, subject=("dense.faiss",))
+        return real(*given, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "verify_once", slow)
+        with pytest.raises(PublishRefused, match="was written to while it was published"):
+            warehouse.publish(made.number, required=REQUIRED)
+    assert warehouse.published is None
+    assert "late" in warehouse.publish(made.number, required=REQUIRED).manifest.checks
 
 
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}, object(), np.float32(1)])

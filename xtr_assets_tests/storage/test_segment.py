@@ -1,5 +1,6 @@
 """Segments: what is validated, what is committed, what a reader is told."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -203,3 +204,30 @@ def test_an_array_of_another_shape_is_refused_by_its_header(segment: Segment, wa
     path.write_bytes(data.replace(b"(3, 8)", b"(8, 3)"))
     with pytest.raises(CorruptFile, match=r"float16 \[3, '\*'\]"):
         warehouse.segment(segment.segment_id).embeddings(FINGERPRINT)
+
+
+def test_two_steps_of_one_segment_begin_and_end_beside_each_other(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One ends, and takes the folder of both for empty, in the moment in which the other begins."""
+    (segment.staging("one") / "block").write_bytes(b"1")
+    real = Path.rmdir
+
+    def begins(path: Path) -> None:
+        (segment.staging("two") / "block").write_bytes(b"2")
+        real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rmdir", begins)
+        segment.drop_staging("one")
+    assert (segment.staging("two") / "block").read_bytes() == b"2"
+    segment.drop_staging("two")
+    made, ended = Path.mkdir, [real]
+
+    def ends(path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        if path.name == "three" and path.parent.is_dir() and ended:
+            ended.pop()(path.parent)
+        made(path, mode, parents, exist_ok)
+
+    monkeypatch.setattr(Path, "mkdir", ends)
+    assert segment.staging("three").is_dir() and not ended

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from xtr_assets.core.files import write_atomic
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked
+from xtr_assets.storage.lock import committing
 from xtr_assets.storage.parts.part_records import Pins
 from xtr_assets.storage.stored_json import read_stored
 
@@ -24,4 +25,6 @@ def pin_for_moves(layout: Layout, numbers: Collection[int]) -> None:
     refuse_linked(layout, layout.pinned_json)
     following = Pins(generations=tuple(sorted(set(numbers))))
     if pinned_by_moves(layout) != set(following.generations):
-        write_atomic(layout.pinned_json, following.to_bytes())
+        # Beside the part's own writer, who takes temporaries that nobody holds this lock for to be a dead one's.
+        with committing(layout, "pins of the set"):
+            write_atomic(layout.pinned_json, following.to_bytes())
