@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, PublishRefused, StorageError, StoreConflict, WarehouseNotFound
+from xtr_assets.storage.parts import set_pull
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.pins import pinned_by_moves
 from xtr_assets.storage.parts.set_pull import pull_set
 from xtr_assets.storage.parts.set_push import LocalSet, push_set
 from xtr_assets.storage.parts.set_store import SetStore
+from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.storage.remote.faulty import FolderBucket, store_over
 from xtr_assets_tests.storage.remote.test_store_kills import Deadly, killed
@@ -143,6 +145,29 @@ def test_parts_that_the_last_move_does_not_name_come_too(two: PartSet, tmp_path:
     build(pulled.warehouse("c"), "here", "z")
     PartSet.pull(tmp_path / "pulled", tmp_path / "store")
     assert "z0 here" in texts_of(pulled, "c")
+
+
+def test_a_collection_takes_nothing_of_a_set_that_comes(
+    two: PartSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The set was rolled back behind a part, which serves the later generation as soon as that is here."""
+    build(two.warehouse("a"), "second", "x")
+    two.publish()
+    two.push(tmp_path / "store")
+    two.rollback()
+    two.push(tmp_path / "store")
+    real = set_pull._go_on
+
+    def then_a_collection(folder: Path, given: SetStore, part: str) -> tuple[int, int]:
+        came = real(folder, given, part)
+        Warehouse.open(folder).collect(1)
+        return came
+
+    monkeypatch.setattr(set_pull, "_go_on", then_a_collection)
+    pull_set(tmp_path / "pulled", store(tmp_path / "store"))
+    pulled = PartSet.open(tmp_path / "pulled")
+    assert served(pulled) == served(two) and pinned_by_moves(pulled.warehouse("a").layout) == {1}
+    assert pulled.warehouse("a").collect(1).kept == (1, 2)
 
 
 def test_what_a_part_withdrew_is_not_pushed_by_the_set(two: PartSet, tmp_path: Path) -> None:

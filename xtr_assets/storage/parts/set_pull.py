@@ -4,6 +4,7 @@ before them nobody reads what came, and what serves stays as it is.
 
 import logging
 from collections.abc import Collection
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,17 +60,19 @@ def pull_set(folder: str | Path, store: SetStore, parts: Collection[str] | None 
     files = size = 0
     if ahead:
         return SetPullReport(store.name, opened.number or 0, False, tuple(chosen), 0, 0, ahead)
-    for part in chosen:
-        with naming(part):
-            came = _bring(opened.layout.part(part), last.parts[part], store, part, there.push.parts[part])
-        files, size = files + came[0], size + came[1]
-    # All of it, so that the set is built on: parts that the last move does not name among them.
-    for part in dict.fromkeys((*chosen, *there.info.parts)) if parts is None else ():
-        with naming(part):
-            came = _go_on(opened.layout.part(part), store, part)
-        files, size = files + came[0], size + came[1]
-    moved = opened.number != last.number
-    opened.take_moves(there.info, there.moves, chosen)
+    # What came is held till the moves pin it: a part that serves something else by now might collect it.
+    with ExitStack() as held:
+        for part in chosen:
+            with naming(part):
+                came = _bring(opened.layout.part(part), last.parts[part], store, part, there.push.parts[part], held)
+            files, size = files + came[0], size + came[1]
+        # All of it, so that the set is built on: parts that the last move does not name among them.
+        for part in dict.fromkeys((*chosen, *there.info.parts)) if parts is None else ():
+            with naming(part):
+                came = _go_on(opened.layout.part(part), store, part)
+            files, size = files + came[0], size + came[1]
+        moved = opened.number != last.number
+        opened.take_moves(there.info, there.moves, chosen)
     return SetPullReport(store.name, last.number, moved, tuple(chosen), files, size, 0)
 
 
@@ -91,13 +94,16 @@ def _ahead(opened: PartSet, there: PushedSet, store: SetStore) -> int:
     return max(0, (opened.number or 0) - len(there.moves))
 
 
-def _bring(folder: Path, named: PartState, store: SetStore, part: str, pushed: PartPushed) -> tuple[int, int]:
-    """The generation that the set names, into the part's warehouse; (files, bytes) that came."""
+def _bring(
+    folder: Path, named: PartState, store: SetStore, part: str, pushed: PartPushed, held: ExitStack
+) -> tuple[int, int]:
+    """The generation that the set names, into the part's warehouse, where it is held; (files, bytes) that came."""
     warehouse = Warehouse.create(folder, exist_ok=True)
     with warehouse.lock(f"pull from {store.name}", STEP_WAIT_SECONDS):
         if named.generation in warehouse.layout.numbers():
             generation = Generation.open(warehouse.layout, named.generation)
             check_named(part, generation, named.manifest_sha256, manifest_digest(generation))
+            held.enter_context(generation.pin())
             return 0, 0
         head = store.part_head(part, pushed)
         found = head.move.generations.get(named.generation)
@@ -105,6 +111,7 @@ def _bring(folder: Path, named: PartState, store: SetStore, part: str, pushed: P
             told = f"generation {named.generation} of sha256 {named.manifest_sha256}"
             raise CorruptFile(f"{store.part_store(part).name}: {head.move}", told, f"{found}")
         report = pull(warehouse.layout, store.part_store(part), head, number=named.generation, beside=True)
+        held.enter_context(Generation.open(warehouse.layout, named.generation).pin())
         return report.files, report.bytes
 
 
