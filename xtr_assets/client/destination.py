@@ -28,11 +28,15 @@ class Destination:
     @classmethod
     def checked(cls, url: str, token: str | None, index: str | None, timeout: float) -> "Destination":
         """Raises InvalidInput. Without a token that of $XTR_ASSETS_TOKEN counts."""
-        parsed = httpx.URL(url)
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise InvalidInput(f"url is {url!r}; give one such as http://localhost:8080")
+        try:
+            parsed = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            # Not the url itself: it may hold a password.
+            raise InvalidInput(f"the url is none ({error}); give one such as http://localhost:8080") from error
         if parsed.userinfo:
             raise InvalidInput("the url holds a name or password, which ends up in logs; give `token`")
+        if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.fragment:
+            raise InvalidInput(f"url is {url!r}; give one such as http://localhost:8080")
         chosen = token if token is not None else os.environ.get(TOKEN_VARIABLE) or None
         if chosen is not None and TOKEN.fullmatch(chosen) is None:
             # Not the token itself: errors are logged.

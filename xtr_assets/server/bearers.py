@@ -7,7 +7,7 @@ needed. Where it is gone nobody's token counts: what cannot be read is no permis
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
@@ -28,6 +28,8 @@ SHORTEST = 16
 MOST_BYTES = 1 << 20
 
 _Stamp = tuple[int, int, int, int]
+# A name, and the digest of a token. A name may have several: the old one until whoever holds it has the new one.
+_Named = tuple[str, bytes]
 
 
 class Bearers:
@@ -37,9 +39,9 @@ class Bearers:
         """Raises ConfigError where a line of the file or of the variable is no name and token, or there is no line."""
         given = os.environ.get(VARIABLE) if variable is None else variable
         self._path, self._lock = path, Lock()
-        self._fixed = {} if given is None else _strict(given.split(","), f"${VARIABLE}")
+        self._fixed = [] if given is None else _strict(given.split(","), f"${VARIABLE}")
         self._stamp: _Stamp | None = None
-        self._listed: dict[str, bytes] = {}
+        self._listed: list[_Named] = []
         self.open = path is None and given is None
         if path is not None:
             try:
@@ -61,7 +63,7 @@ class Bearers:
         asked = _digest(token.strip())
         found = None
         # Each is compared, in constant time and as digests: how long it takes tells nothing of any token.
-        for name, digest in (*self._current().items(), *self._fixed.items()):
+        for name, digest in (*self._current(), *self._fixed):
             if compare_digest(asked, digest):
                 found = name
         return found
@@ -72,7 +74,7 @@ class Bearers:
             return None
         return f"no token is valid: {'the token file is gone or empty' if self._path else 'none was given'}"
 
-    def _current(self) -> Mapping[str, bytes]:
+    def _current(self) -> Sequence[_Named]:
         if self._path is None:
             return self._listed
         with self._lock:
@@ -80,37 +82,38 @@ class Bearers:
                 stamp = _stamp(self._path)
                 if stamp != self._stamp:
                     self._listed, self._stamp = _tolerant(_lines(self._path), self._path), stamp
-                    log.info("%d tokens in %s: %s", len(self._listed), self._path, ", ".join(self._listed))
+                    names = ", ".join(name for name, _ in self._listed)
+                    log.info("%d tokens in %s: %s", len(self._listed), self._path, names)
             except OSError as error:
                 if self._stamp is not None or self._listed:
                     log.error(
                         "the token file %s cannot be read (%s): no token of it counts", self._path, error.strerror
                     )
-                self._listed, self._stamp = {}, None
+                self._listed, self._stamp = [], None
             return self._listed
 
 
-def _strict(lines: Iterable[str], origin: str) -> dict[str, bytes]:
-    found = {}
+def _strict(lines: Iterable[str], origin: str) -> list[_Named]:
+    found = []
     for number, line in _written(lines):
         named = _parse(line)
         if named is None:
             raise ConfigError(_wrong(origin, number))
-        found[named[0]] = named[1]
+        found.append(named)
     if not found:
         raise ConfigError(f"{origin} holds no token; write a line `name token`, with `openssl rand -hex 32`")
     return found
 
 
-def _tolerant(lines: Iterable[str], path: Path) -> dict[str, bytes]:
+def _tolerant(lines: Iterable[str], path: Path) -> list[_Named]:
     """A line that a slip of the keyboard made unusable locks out its own name, not everybody."""
-    found = {}
+    found = []
     for number, line in _written(lines):
         named = _parse(line)
         if named is None:
             log.error("%s", _wrong(str(path), number))
         else:
-            found[named[0]] = named[1]
+            found.append(named)
     return found
 
 
@@ -119,7 +122,7 @@ def _written(lines: Iterable[str]) -> list[tuple[int, str]]:
     return [(number, line) for number, line in bare if line]
 
 
-def _parse(line: str) -> tuple[str, bytes] | None:
+def _parse(line: str) -> _Named | None:
     name, _, token = line.partition(" ")
     token = token.strip()
     if NAME.fullmatch(name) is None or TOKEN.fullmatch(token) is None or len(token) < SHORTEST:

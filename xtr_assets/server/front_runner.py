@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import httpx
 import uvicorn
 
 from xtr_assets.client.destination import Destination
 from xtr_assets.server.bearers import Bearers
+from xtr_assets.server.host_process import enough_files
 from xtr_assets.server.limits import Limits
-from xtr_assets.server.part_call import PartServers
+from xtr_assets.server.part_call import PartServers, part_client
 from xtr_assets.server.part_front import PartFront
 from xtr_assets.server.runner import Address, names_for, uvicorn_around
 
@@ -28,7 +28,9 @@ def front_server(
     places = {
         part: [Destination.checked(url, None, None, limits.seconds) for url in urls] for part, urls in named.items()
     }
-    servers = PartServers(places, hedge_seconds, httpx.AsyncClient())
+    # Beside its own clients, of each question a connection to every part.
+    enough_files(limits.connections + limits.queue * len(places))
+    servers = PartServers(places, hedge_seconds, part_client())
     front = PartFront(
         folder.resolve().name, folder, servers, bearers, limits, names_for(address, bearers), partial=partial
     )

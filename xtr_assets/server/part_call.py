@@ -49,6 +49,12 @@ class PartRequest:
     pinned: int | None = None
 
 
+def part_client() -> httpx.AsyncClient:
+    """A client for them. As many connections as a front has questions for parts: httpx lets a hundred be open, and what
+    waits for one of these counts as slow, so that the next replica is asked as well, which takes one more."""
+    return httpx.AsyncClient(limits=httpx.Limits(max_connections=None, max_keepalive_connections=100))
+
+
 class PartServers:
     """Where the parts are served: by part its replicas.
 

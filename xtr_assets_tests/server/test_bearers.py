@@ -33,6 +33,15 @@ def test_each_token_has_its_name(file: Path) -> None:
     assert bearers.name_of(f"Bearer {'c' * 20}") == "carl"
 
 
+def test_a_name_has_several_tokens_until_the_line_of_one_is_taken_out(file: Path) -> None:
+    """The old one counts until whoever holds it has the new one; nothing is dropped without a word."""
+    bearers, new = Bearers(file), "n" * 32
+    file.write_text(f"anna {ANNA}\nanna {new}\n")
+    assert [bearers.name_of(f"Bearer {one}") for one in (ANNA, new)] == ["anna", "anna"]
+    file.write_text(f"anna {new}\n")
+    assert [bearers.name_of(f"Bearer {one}") for one in (ANNA, new)] == [None, "anna"]
+
+
 @pytest.mark.parametrize(
     "header", [None, "", "Bearer", "Bearer ", f"Basic {ANNA}", ANNA, f"Bearer {ANNA}x", "Bearer ü"]
 )

@@ -27,7 +27,7 @@ from xtr_assets.server.answers import encoded, whole
 from xtr_assets.server.application import Server
 from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.hosted_index import HostedIndex
-from xtr_assets.server.part_call import PartServers
+from xtr_assets.server.part_call import PartRequest, PartServers, part_client
 from xtr_assets.server.part_front import PartFront
 from xtr_assets.storage.parts import move_chain
 from xtr_assets.storage.parts.part_set import PartSet
@@ -597,6 +597,31 @@ def test_a_slow_replica_is_hedged_by_the_next(parts: PartSet) -> None:
         assert site.doors["a1"].came and site.doors["a2"].came
 
     tried(parts, act, hedge=0.05)
+
+
+def test_many_questions_at_once_wait_for_no_connection() -> None:
+    """What waits for one counts as slow, and is asked of the next replica, too. The part answers once all 130 came."""
+    came: list[bytes] = []
+
+    async def run() -> None:
+        all_there = asyncio.Event()
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            came.append(await reader.readuntil(b"\r\n\r\n"))
+            if len(came) == 130:
+                all_there.set()
+            await all_there.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0, backlog=200) as replica, part_client() as client:
+            url = f"http://127.0.0.1:{replica.sockets[0].getsockname()[1]}"
+            servers = PartServers({"a": [Destination.checked(url, TOKEN, None, 20.0)]}, 20.0, client)
+            found = await asyncio.gather(*(servers.ask("a", PartRequest("/x")) for _ in range(130)))
+        assert found == [{}] * 130
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(
