@@ -42,7 +42,7 @@ from xtr_assets.storage.warehouse_info import CHAINED_VERSION, WarehouseInfo, re
 # A collection may take what a pull is about to read; it then begins again with what serves now.
 ROUNDS = 3
 
-Admit = Callable[[int, int], None]
+Admit = Callable[[int, Mapping[str, FileRecord]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def pull(
     cache: bool = False,
     beside: bool = False,
     manner: Manner = AT_ONCE,
-    admit: Admit = lambda number, needed: None,  # noqa: ARG005
+    admit: Admit = lambda number, files: None,  # noqa: ARG005
 ) -> PullReport:
     """Make the warehouse serve what the store does; runs under the writer lock.
 
@@ -130,8 +130,8 @@ def pull(
         snapshots are always those of what serves.
     beside : bring the generation also where the warehouse went on since, in which case it does not serve by itself: a
         set of parts names it.
-    admit : called with the number of the generation and the bytes of all that it needs, before any of it is brought; it
-        may make room, or refuse them.
+    admit : called with the number of the generation and the files that it needs, before any of it is brought; it may
+        make room, or refuse them.
     """
     for round_ in range(ROUNDS):
         try:
@@ -176,7 +176,7 @@ def _pull(
         moved = not ahead and not (there and relation.relation == "same" and read_published(layout) == arriving.number)
         if moved and not dry_run:
             # Before it is asked what is here: it may remove some of that.
-            admit(arriving.number, sum(one.bytes for one in arriving.manifest.files.values()))
+            admit(arriving.number, arriving.manifest.files)
         wanted = {} if there or (ahead and not beside) else _lacking(layout, arriving, cache)
         total = sum(one.bytes for one in wanted.values())
         report = PullReport(

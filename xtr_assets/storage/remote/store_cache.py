@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ from xtr_assets.core.errors import (
     WarehouseLocked,
     WarehouseNotFound,
 )
-from xtr_assets.core.files import write_atomic
+from xtr_assets.core.files import FileRecord, write_atomic
 from xtr_assets.storage.garbage import evict
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_published
@@ -287,9 +287,9 @@ class CachedWarehouse(Warehouse):
                 f"more (`--cache-size`, ${SIZE_VARIABLE})"
             )
 
-    def _admit(self, number: int, needed: int) -> None:
-        self._refuse_large(needed)
-        self._evict({number}, needed)
+    def _admit(self, number: int, files: Mapping[str, FileRecord]) -> None:
+        self._refuse_large(sum(one.bytes for one in files.values()))
+        self._evict({number}, files)
 
     def _trim(self) -> None:
         if self._cold is None and self.layout.early.exists() and read_published(self.layout) is not None:
@@ -299,29 +299,27 @@ class CachedWarehouse(Warehouse):
             return
         try:
             with exclusive(self.layout.writer_lock, "trimming the cache", 0.0):
-                self._evict(set(), 0)
+                self._evict(set(), {})
         except WarehouseLocked:
             return
 
-    def _evict(self, stay: set[int], coming: int) -> None:
-        """Remove the generations that were used longest ago, but those that `stay`, until the rest and `coming` bytes
-        fit. Runs under the lock."""
+    def _evict(self, stay: set[int], coming: Mapping[str, FileRecord]) -> None:
+        """Remove the generations that were used longest ago, but those that `stay`, until the rest fits with the files
+        that are `coming`. Runs under the lock."""
         note, stay = self._note(), {*stay, read_published(self.layout) or 0}
         used = {} if note is None else note.used
         others = [n for n in self.layout.numbers() if n not in stay and is_sealed(self.layout, n)]
         for number in sorted(others, key=lambda n: (used.get(n, ""), n)):
-            if self.budget is not None and self.bytes() + coming <= self.budget:
+            if self.budget is not None and self.bytes(coming) <= self.budget:
                 return
             report = evict(self.layout, [number])
             if report.generations:
                 log.info("generation %d left the cache %s (%d bytes)", number, self.root, report.bytes)
 
-    def bytes(self) -> int:
-        """Bytes of all generations that the cache holds, shared files once."""
-        files = {
-            name: one.bytes
-            for number in self.layout.numbers()
-            if is_sealed(self.layout, number)
-            for name, one in read_manifest(self.layout, number).files.items()
-        }
-        return sum(files.values())
+    def bytes(self, coming: Mapping[str, FileRecord] | None = None) -> int:
+        """Bytes of all generations that the cache holds, and of what is `coming`; files that they share once."""
+        files = dict(coming or {})
+        for number in self.layout.numbers():
+            if is_sealed(self.layout, number):
+                files |= read_manifest(self.layout, number).files
+        return sum(one.bytes for one in files.values())

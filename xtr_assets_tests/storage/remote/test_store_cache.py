@@ -124,6 +124,21 @@ def test_what_is_open_stays_and_what_was_used_longest_ago_goes(
     assert 2 not in tight.layout.numbers() and tight.bytes() <= 1.9 * size and tight.verify().ok
 
 
+def test_what_generations_share_takes_its_room_once(host: Host, store: ObjectStore, opened: Opened) -> None:
+    """Beside what serves, and what comes, the one before stays where all of them fit."""
+    a = host("a")
+    push_to(a, store)
+    cached = opened(budget=2**40)
+    files = dict(a.generation(1).manifest.files)
+    for text in ("x", "y"):
+        files |= a.generation(next_generation(a, text)).manifest.files
+        cached.budget = sum(one.bytes for one in files.values())
+        push_to(a, store)
+        cached.follow()
+    assert cached.layout.numbers() == [1, 2, 3] and cached.bytes() == cached.budget
+    assert opened(budget=cached.budget - 1).layout.numbers() == [2, 3]
+
+
 def test_a_generation_larger_than_the_budget_is_said_before_it_comes(
     host: Host, store: ObjectStore, opened: Opened, bucket: FolderBucket
 ) -> None:
