@@ -102,8 +102,10 @@ class PartFront:
         try:
             self._known.moves = moves = all_moves(PartSetReader.open(self._folder).layout, self._known.moves)
         except Exception as error:
-            log.error("the moves of %s cannot be read", self._folder, exc_info=error)
-            self._known.problem = f"{type(error).__name__}: the server's log says more"
+            problem = f"{type(error).__name__}: the server's log says more"
+            if self._known.problem != problem:
+                log.error("the moves of %s cannot be read", self._folder, exc_info=error)
+            self._known.problem = problem
             return
         self._known.problem = None if moves else "nothing is published; `xtr-assets parts publish` makes a move"
 
@@ -201,13 +203,11 @@ class PartFront:
     async def _ready(self, _: Request) -> Response:
         """Whether each part of the last move has a server that is ready."""
         problem = self._bearers.problem() or self._known.problem
-        down: list[str] = []
-        if self._known.moves:
-            names = list(self._known.moves[-1].parts)
-            found = await asyncio.gather(
-                *(self._servers.ask(name, PartRequest("/readyz")) for name in names), return_exceptions=True
-            )
-            down = [name for name, one in zip(names, found, strict=True) if isinstance(one, BaseException)]
+        names = list(self._known.moves[-1].parts) if self._known.moves else []
+        found = await asyncio.gather(
+            *(self._servers.ask(name, PartRequest("/readyz")) for name in names), return_exceptions=True
+        )
+        down = [name for name, one in zip(names, found, strict=True) if isinstance(one, BaseException)]
         ready = problem is None and not down and bool(self._known.moves)
         return json_response({"ready": ready, "problem": problem, "down": down}, 200 if ready else 503)
 
