@@ -163,3 +163,16 @@ def test_moves_are_compared_as_a_whole_and_by_part(two: PartSet) -> None:
     assert document["lost"] == {"c": 1} and document["removed"] == 3 and document["parts"]["a"]["changed"] == 3
     with pytest.raises(GenerationError, match="move 3 is unknown"):
         two.diff(1, 3)
+
+
+def test_what_is_damaged_of_an_earlier_move_is_reported_and_not_raised(two: PartSet) -> None:
+    moved(two, "second")
+    layout = two.warehouse("a").layout
+    flip(layout.manifest(1), 40)
+    flip(two.warehouse("b").layout.generation(1) / "dense.faiss", 3)
+    for number in (1, None):
+        found = [one.path for one in two.verify(number).problems]
+        assert "parts/a/generations/1/manifest.json" in found and "parts/b/generations/1/dense.faiss" in found
+    for number in (0, 3):
+        with pytest.raises(GenerationError, match=f"move {number} is unknown; there are 1 to 2"):
+            two.verify(number)

@@ -112,7 +112,7 @@ class PartSetReader:
         """What move `number` serves. GenerationError for an unknown one, and for one whose generations are gone."""
         moves = self.moves()
         if not 1 <= number <= len(moves):
-            raise GenerationError(f"move {number} is unknown; there are 1 to {len(moves)}" if moves else "no move yet")
+            raise unknown_move(number, len(moves))
         return self._joined(moves[number - 1])
 
     def generations(self) -> list[JoinedGeneration]:
@@ -142,6 +142,10 @@ class PartSetReader:
                 check_named(name, generation, state.manifest_sha256, manifest_digest(generation))
                 found.append((name, generation))
         return JoinedGeneration(self.layout, move, found)
+
+
+def unknown_move(number: int, there: int) -> GenerationError:
+    return GenerationError(f"move {number} is unknown; there are 1 to {there}" if there else "no move yet")
 
 
 def manifest_digest(generation: Generation) -> str:

@@ -2,7 +2,7 @@
 
 from xtr_assets.core.errors import CorruptFile, StorageError
 from xtr_assets.storage.digests import VerifyReport
-from xtr_assets.storage.parts.part_set_reader import PartSetReader
+from xtr_assets.storage.parts.part_set_reader import PartSetReader, unknown_move
 
 
 def verify_set(opened: PartSetReader, number: int | None = None, *, full: bool = True) -> VerifyReport:
@@ -26,16 +26,20 @@ def verify_set(opened: PartSetReader, number: int | None = None, *, full: bool =
     except CorruptFile as error:
         note(error)
         moves = []
-    if number is not None and moves:
-        named = {part: state.generation for part, state in opened.generation(number).move.parts.items()}
-    elif moves:
-        named = {**dict.fromkeys(moves[-1].parts), **named}
+    if moves:
+        if number is not None and not 1 <= number <= len(moves):
+            raise unknown_move(number, len(moves))
+        move = moves[-1] if number is None else moves[number - 1]
+        own = {part: state.generation for part, state in move.parts.items()}
+        named = own if number is not None else {**dict.fromkeys(own), **named}
         try:
-            opened.generation(moves[-1].number)
+            opened.generation(move.number)
         except CorruptFile as error:
             note(error)
         except StorageError as error:
-            note(CorruptFile(layout.relative(layout.move(moves[-1].number)), "generations that are there", str(error)))
+            if number is not None:
+                raise
+            note(CorruptFile(layout.relative(layout.move(move.number)), "generations that are there", str(error)))
     for part, generation in named.items():
         below = f"{layout.relative(layout.part(part))}/"
         if generation == 0:
