@@ -2,8 +2,8 @@
 
 The queries are in 16 bits, the rows as they are stored: 2.5 to 10 times as fast as decoding rows for matrix products
 (dim 128, ns a stored token on one core: 22 in place of 228 for a query of 6 tokens, 200 in place of 610 for 153 tokens
-of 16 queries, 2,460 in place of 5,960 for 1,920 tokens of 200). Where the processor has tiles (AMX), queries of more than
-32 tokens take a third to two thirds of that.
+of 16 queries, 2,460 in place of 5,960 for 1,920 tokens of 200). Where the processor has tiles (AMX), queries of more
+than 32 tokens take a third to two thirds of that.
 """
 
 from collections.abc import Sequence
