@@ -10,7 +10,7 @@ import numpy as np
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.types import Int32s, Leg, Legs
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress, Tolerance
-from xtr_assets.encoders.encoder_record import hold_to_record
+from xtr_assets.encoders.encoder_record import apart, hold_to_record
 
 # Raised when this code joins vectors in another way; part of the fingerprint.
 CODE_VERSION = 1
@@ -101,6 +101,12 @@ class Paired:
         """Let each part compare itself with its own record."""
         for leg, part in self.parts.items():
             hold_to_record(part, described.get(leg))
+
+    def apart(self) -> "Paired":
+        """A pair of copies of its parts."""
+        dense, tokens = self.parts.get("dense"), self.parts.get("tokens")
+        late = None if tokens is None else apart(tokens)
+        return Paired(late if dense is tokens else None if dense is None else apart(dense), late)
 
     def surface(self, token_ids: Sequence[int] | Int32s) -> list[str]:
         """The strings of token ids of the part that gives tokens."""

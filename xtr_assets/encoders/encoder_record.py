@@ -66,6 +66,20 @@ class Held(Protocol):
         ...
 
 
+@runtime_checkable
+class Copied(Protocol):
+    """One that is opened once per process, though each warehouse holds it to a record of its own."""
+
+    def apart(self) -> Encoder:
+        """The same encoder, its record aside: what the copy is held to, this one is not."""
+        ...
+
+
+def apart(encoder: Encoder) -> Encoder:
+    """A copy to hold to a record, where an encoder can be; weights and connections are shared."""
+    return encoder.apart() if isinstance(encoder, Copied) else encoder
+
+
 def hold_to_record(encoder: Encoder, described: Mapping[str, Any] | None) -> None:
     """Let an encoder that can compare itself with its record do so."""
     if described is not None and isinstance(encoder, Held):

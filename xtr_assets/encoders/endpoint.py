@@ -89,6 +89,10 @@ class Endpoint:
             with self._checking:
                 self._pinned, self._checked = read_pinned(str(described[PINNED_KEY]), self.dim), None
 
+    def apart(self) -> "Endpoint":
+        """The same over the same connections and at their pace, held to no record yet."""
+        return Endpoint(self._config, self._client)
+
     def encode_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Encoded:
         """Encode whole texts. Raises ProviderError, ConfigError, EncoderMismatch."""
         vectors, windows = self._encode(texts, self._config.prompts.document or "", progress)

@@ -12,7 +12,7 @@ from xtr_assets.core.asked_name import asked_name
 from xtr_assets.core.errors import EncoderMismatch
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.types import Floats, Int32s
-from xtr_assets.encoders.encoder_record import hold_to_record, minilm_with_tokens, recorded_config
+from xtr_assets.encoders.encoder_record import apart, hold_to_record, minilm_with_tokens, recorded_config
 from xtr_assets.encoders.head_file import HEAD_FILE, HeadName, shipped_name
 from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.storage.generation import Generation
@@ -90,6 +90,8 @@ class QueryEncoder:
                 f"{generation.fingerprint[:8]}, the encoder installed here has {encoder.fingerprint[:8]}; "
                 "install the encoder it was built with, or rebuild with `xtr-assets build`"
             )
+        # Another warehouse in this process may hold it to another record.
+        encoder = apart(encoder)
         hold_to_record(encoder, described)
         self.device = str(encoder.describe().get("device", "cpu"))
         return encoder

@@ -4,7 +4,8 @@ import base64
 import json
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import numpy as np
@@ -12,11 +13,13 @@ import pytest
 
 from xtr_assets.config import EndpointConfig, Prompts
 from xtr_assets.core.errors import ConfigError, EncoderMismatch, InvalidInput, ProviderError
+from xtr_assets.encoders.base import Encoder
 from xtr_assets.encoders.embeddings_client import TRIES, EmbeddingsClient, retry_after
 from xtr_assets.encoders.encoder_pair import Paired
 from xtr_assets.encoders.encoder_record import hold_to_record, recorded_config
 from xtr_assets.encoders.endpoint import NO_TEXT, PINNED_TEXT, Endpoint
 from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.testing import check_encoder
 
 KEY = "sk-secret-0123456789"
@@ -216,6 +219,27 @@ def test_a_model_that_became_another_one_is_found_when_it_is_asked(monkeypatch: 
     now[0] = 601.0
     with pytest.raises(EncoderMismatch, match="The model behind it"):
         encoder.encode_queries(["a"])
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_each_warehouse_holds_the_model_to_its_own_record(monkeypatch: pytest.MonkeyPatch, paired: bool) -> None:
+    """One process opens an endpoint once: the record that was opened last stood in for all others."""
+    server, old = Server(), Server(lambda nth, body: answered(-vectors(body["input"])))
+    alone, before = server.encoder(), old.encoder()
+    shared, of_old = (Paired(alone, None), Paired(before, None)) if paired else (alone, before)
+    monkeypatch.setattr("xtr_assets.encoders.open_encoder", lambda config, device: shared)
+
+    def opened(record: dict[str, Any]) -> Encoder:
+        manifest = SimpleNamespace(encoder=SimpleNamespace(model_dump=lambda: record), notes={})
+        return QueryEncoder("cpu", config).of(cast(Any, SimpleNamespace(manifest=manifest, fingerprint=fingerprint)))
+
+    config, fingerprint = alone._config, shared.fingerprint
+    stale, current = opened(of_old.describe()), opened(shared.describe())
+    current.encode_queries(["a"])
+    with pytest.raises(EncoderMismatch, match="for the pinned text"):
+        stale.encode_queries(["a"])
+    current.encode_queries(["a"])
+    assert len(server.texts) == 2
 
 
 def test_the_fingerprint_is_of_what_is_asked_for_not_of_where_and_how_fast() -> None:
