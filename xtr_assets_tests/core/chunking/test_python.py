@@ -270,7 +270,7 @@ def test_an_edit_of_any_function_of_a_real_module_changes_no_id() -> None:
     before = {c.chunk_id for c in chunk_python("lib", "a.py", text, 8000)}
     lines = text.split("\n")
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
-    assert len(functions) > 15
+    assert len(functions) > 10
     for node in functions:
         at = node.body[-1].end_lineno or 0
         edited = "\n".join([*lines[:at], " " * node.body[-1].col_offset + "added = 1", *lines[at:]])
