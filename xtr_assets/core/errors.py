@@ -1,11 +1,25 @@
 """Every error the package raises on purpose: one tree, each message with both values and the remedy."""
 
+from typing import Any
+
+# What helps where a file of a warehouse is not what it was.
+RESTORE = (
+    "restore the file from a copy, or roll back to a generation that verifies (`xtr-assets verify`, "
+    "`xtr-assets rollback`)"
+)
+# What helps where an object of a store is not.
+PUSH_AGAIN = "remove that object where it is there, and `xtr-assets push` from a warehouse that has it: it is sent anew"
 # What helps where the system says that a user may not.
 MAY_NOT = "give this user the right to it (`ls -ld` of it and of the folders above says who has), or run as its owner"
 
 
 class XtrAssetsError(Exception):
-    """The root: catch this to catch everything raised on purpose."""
+    """The root: catch this to catch everything raised on purpose. Each crosses to another process as it is."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By default the message is given to the constructor, which takes the parts of it: unpickling would fail, and a
+        # pool of processes wait for ever for the answer.
+        return _as_it_was, (type(self), self.args, self.__dict__)
 
 
 class ConfigError(XtrAssetsError):
@@ -57,14 +71,12 @@ class UnknownFormat(StorageError):
 
 
 class CorruptFile(StorageError):
-    """A file's bytes or size differ from its record; `path` is relative to the warehouse."""
+    """A file's bytes or size differ from its record; `path` is relative to the warehouse. remedy : what helps, where
+    it is no file of a warehouse."""
 
-    def __init__(self, path: str, expected: str, found: str) -> None:
+    def __init__(self, path: str, expected: str, found: str, remedy: str = RESTORE) -> None:
         self.path, self.expected, self.found = path, expected, found
-        super().__init__(
-            f"{path}: expected {expected}, found {found}; restore the file from a copy, or roll back to a generation "
-            "that verifies (`xtr-assets verify`, `xtr-assets rollback`)"
-        )
+        super().__init__(f"{path}: expected {expected}, found {found}; {remedy}")
 
 
 class UnreadableFile(CorruptFile):
@@ -130,3 +142,11 @@ class ServerBusy(RemoteError):
 
 class QuestionTimeout(RemoteError):
     """A question took longer than the server gives one, or than the client waits."""
+
+
+def _as_it_was(kind: type[XtrAssetsError], args: tuple[Any, ...], fields: dict[str, Any]) -> XtrAssetsError:
+    """An error of another process."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error

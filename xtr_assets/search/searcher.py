@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NoReturn
 
 from xtr_assets.config import EncoderConfig
 from xtr_assets.core.arguments import query_vectors, token_batch
@@ -74,6 +74,13 @@ class Searcher(GenerationHolder):
         self._opened: OpenGeneration | None = open_generation(chosen, device, None, device_memory, indexes, verify)
         self._encoder = QueryEncoder.given(encoder, parse_device(device).first)
         self._note_opened(self._opened)
+
+    def __reduce__(self) -> NoReturn:
+        # Of `copy` as well: two that think they hold one generation would let go of it twice.
+        raise TypeError(
+            f"a Searcher holds files and locks of this process: open one of {str(self._warehouse.root)!r} where it is "
+            "needed, `xtr_assets.open(...)` in each process; threads and forked children share this one"
+        )
 
     # -- the generation -----------------------------------------------------------------------------------------------
 

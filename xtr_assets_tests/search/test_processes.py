@@ -1,12 +1,15 @@
 """A Searcher under every way of starting processes: servers preload it and fork, pools spawn and open it anew."""
 
+import copy
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from xtr_assets.search import Searcher
 from xtr_assets.storage.warehouse import Warehouse
 
 # Run as a program of its own: threads of the test runner must not decide what a fork does. It asks all in the parent
@@ -116,3 +119,11 @@ def test_a_child_process_finds_what_its_parent_finds(
 
 def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+
+
+def test_a_searcher_is_neither_copied_nor_pickled_and_says_what_to_do(searcher: Searcher) -> None:
+    """A copy that was closed would take the generation away from the other one."""
+    for way in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match=r"xtr_assets\.open.* in each process"):
+            way(searcher)
+    assert pickle.loads(pickle.dumps(searcher.search("parse date", 3))) == searcher.search("parse date", 3)

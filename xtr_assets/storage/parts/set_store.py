@@ -94,19 +94,19 @@ class SetStore:
 
     def holds(self) -> bool:
         """Whether a set was pushed there."""
-        return any(_number(one.name) is not None for one in self.root.bucket.listed(PREFIX))
+        return self.pushed_after(0)
 
     def last(self) -> PushedSet | None:
         """The last push; None before the first. CorruptFile where the chain of pushes or of moves is broken."""
         if self.root.described() is None:
             return None
-        numbers = self._numbers()
-        if not numbers:
+        last = self._last_number()
+        if not last:
             return None
         before = None
-        for number in range(max(1, numbers[-1] - 1), numbers[-1] + 1):
+        for number in range(max(1, last - 1), last + 1):
             push, data = self._push(number)
-            if number == numbers[-1] and push.before != before:
+            if number == last and push.before != before:
                 raise CorruptFile(self._named(number), f"a push after sha256 {before}", f"{push.before}")
             before = sha256_bytes(data)
         assert before is not None
@@ -122,7 +122,7 @@ class SetStore:
     def pushes(self) -> list[bytes]:
         """The bytes of every push, oldest first, each held against the one before. CorruptFile where one is missing."""
         found: list[bytes] = []
-        for number in range(1, max(self._numbers(), default=0) + 1):
+        for number in range(1, self._last_number() + 1):
             push, data = self._push(number)
             before = sha256_bytes(found[-1]) if found else None
             if push.before != before:
@@ -158,8 +158,13 @@ class SetStore:
             return None
         return self.part_store(part).head()
 
-    def _numbers(self) -> list[int]:
-        return sorted(n for one in self.root.bucket.listed(PREFIX) if (n := _number(one.name)) is not None)
+    def _last_number(self) -> int:
+        """That of the last push; 0 where there is none. What a listing does not show yet is asked for."""
+        listed = (_number(one.name) for one in self.root.bucket.listed(PREFIX))
+        last = max((number for number in listed if number is not None), default=0)
+        while self.pushed_after(last):
+            last += 1
+        return last
 
     def _push(self, number: int) -> tuple[SetPush, bytes]:
         name = self._named(number)

@@ -11,13 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from xtr_assets.core.errors import CorruptFile, StorageError
+from xtr_assets.core.errors import PUSH_AGAIN, CorruptFile, StorageError
 from xtr_assets.core.files import FileRecord, fsync_file, record
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_links
 from xtr_assets.storage.remote.block_lists import BlockDigests, BlockLists, read_list, refuse_other_list
 from xtr_assets.storage.remote.lease import Held
-from xtr_assets.storage.remote.object_store import READS, THREADS, ObjectStore, side_by_side
+from xtr_assets.storage.remote.object_store import READS, THREADS, ObjectStore, file_name, side_by_side
 from xtr_assets.telemetry.progress import bar
 
 # Left free on the disk beside what is fetched: a full disk stops whoever else writes there.
@@ -106,7 +106,12 @@ def _fetch(
             return True
         # It was cut and joined wrongly, or mangled on its way: once more from the beginning.
         part.unlink()
-    raise CorruptFile(f"{name} (from {store.name})", f"sha256 {expected.sha256}", f"sha256 {found}, {READS} times")
+    raise CorruptFile(
+        f"{name} ({file_name(expected)} from {store.name})",
+        f"sha256 {expected.sha256}",
+        f"sha256 {found}, {READS} times",
+        PUSH_AGAIN,
+    )
 
 
 def _append(

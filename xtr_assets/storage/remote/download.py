@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xtr_assets.core.errors import (
+    PUSH_AGAIN,
     CorruptFile,
     GenerationError,
     PublishRefused,
@@ -139,7 +140,9 @@ def pull(
         except Overtaken as error:
             following = store.head((head.move.number, head.sha256))
             if following is None or following.sha256 == head.sha256 or round_ + 1 == ROUNDS:
-                raise CorruptFile(f"{store.name} ({head.move})", "every file that it names", str(error)) from None
+                raise CorruptFile(
+                    f"{store.name} ({head.move})", "every file that it names", str(error), PUSH_AGAIN
+                ) from None
             if number is not None and following.move.generations.get(number) != head.move.generations[number]:
                 raise GenerationError(
                     f"generation {number} was collected in {store.name}; push again from a host that has it"

@@ -41,25 +41,39 @@ class Lease(Stored):
 
 @dataclass(slots=True)
 class Held:
-    """A lease that is held. `renew` writes it again where half of its time is over, `now` is the store's clock."""
+    """A lease that is held. `renew` writes it again where half of its time is over, `now` is the store's clock.
+
+    may_fail : who holds it may only read, and goes on without
+    """
 
     store: ObjectStore
     lease: Lease
     name: str
+    may_fail: bool = False
     written: float = float("-inf")
     guard: Lock = field(default_factory=Lock)
 
     def renew(self) -> None:
         """Write it again where half of its time is over. From any thread."""
+        former = ""
         with self.guard:
             if monotonic() - self.written < LEASE_SECONDS / 2:
                 return
             # An object is written once: a renewal is another one, and the former goes.
-            former, self.name = self.name, f"{PREFIX}{uuid.uuid4().hex}.json"
-            self.store.bucket.create(self.name, self.lease.to_bytes())
+            following = f"{PREFIX}{uuid.uuid4().hex}.json"
+            try:
+                self.store.bucket.create(following, self.lease.to_bytes())
+            except StoreError as error:
+                if not self.may_fail:
+                    raise
+                log.info("%s: no lease (%s); a collection waits for its grace time alone", self.store.name, error)
+            else:
+                former, self.name = self.name, following
             self.written = monotonic()
         if former:
-            self.store.bucket.remove(former)
+            # Who may write, but remove nothing, leaves it: it is over by itself.
+            with suppress(StoreError):
+                self.store.bucket.remove(former)
 
     def end(self) -> None:
         """Let go; the next `renew` holds it again."""
@@ -81,14 +95,8 @@ class Held:
 def hold(store: ObjectStore, purpose: str, manifest: str | None, *, may_fail: bool = False) -> Held:
     """A lease that is held until its `end`. `may_fail`: who may only read goes without one, for as long as the grace
     time of collections lasts."""
-    held = Held(store, Lease(who=whoami(), purpose=purpose, manifest=manifest), "")
-    try:
-        held.renew()
-    except StoreError as error:
-        if not may_fail:
-            raise
-        log.info("%s: no lease (%s); a collection waits for its grace time alone", store.name, error)
-        held.written = float("inf")
+    held = Held(store, Lease(who=whoami(), purpose=purpose, manifest=manifest), "", may_fail)
+    held.renew()
     return held
 
 

@@ -44,7 +44,7 @@ def put_lists(
     records = _known(store, head)
     lists: dict[str, FileRecord] = {}
     for sha256, (name, record) in wanted.items():
-        if sha256 in made or sha256 not in records:
+        if sha256 in made or sha256 not in records or not store.has(records[sha256], f"block list of {name}"):
             data = made.get(sha256) or _read(layout, name, record)
             lists[sha256] = store.put_bytes(data, f"block list of {name}")
         else:

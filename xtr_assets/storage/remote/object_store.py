@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import TypeVar
 
-from xtr_assets.core.errors import CorruptFile, StoreError
+from xtr_assets.core.errors import PUSH_AGAIN, CorruptFile, StoreError
 from xtr_assets.core.files import FileRecord
 from xtr_assets.storage.lock import now
 from xtr_assets.storage.remote.address import store_address
@@ -26,6 +26,10 @@ FILES = "files/"
 THREADS = 8
 # A file up to this size is one request, held in memory; a larger one travels in ranges of it.
 RANGE_BYTES = 8 * 2**20
+# What helps where moves are not what they were: nobody else has them.
+MIRROR = (
+    "restore that object from a mirror, or an earlier version of the bucket, or push into a new prefix and read that"
+)
 # Bytes that came wrong are asked for again so often: a proxy may have cut or mangled them.
 READS = 3
 
@@ -113,7 +117,9 @@ class ObjectStore:
         data = self.small(move_name(number))
         if data is None or sha256_bytes(data) != digest:
             found = "no such move" if data is None else f"sha256 {sha256_bytes(data)}"
-            raise CorruptFile(f"{self.name}/{move_name(number)}", f"the move of sha256 {digest}, seen before", found)
+            raise CorruptFile(
+                f"{self.name}/{move_name(number)}", f"the move of sha256 {digest}, seen before", found, MIRROR
+            )
         last = read_move(data, number)
         while (following := self.small(move_name(last.number + 1))) is not None:
             last = self._linked(following, last.number + 1, sha256_bytes(data))
@@ -153,16 +159,25 @@ class ObjectStore:
         return self.as_head(self._linked(tail[-1][1], last, before), tail[-1][1])
 
     def _numbers(self) -> list[int]:
+        """Of all moves. A listing may lag, or end early: what it does not show is asked for, or a withdrawn generation
+        would serve again."""
         listed = {number for one in self.bucket.listed(PREFIX) if (number := move_number(one.name)) is not None}
-        lost = next((number for number in range(1, len(listed) + 1) if number not in listed), None)
+        last = max(listed, default=0)
+        while self.later(last):
+            last += 1
+        lost = next((number for number in range(1, last) if number not in listed and not self.later(number - 1)), None)
         if lost is not None:
-            raise CorruptFile(f"{self.name}/{move_name(lost)}", f"a move, as there are {len(listed)} others", "none")
-        return sorted(listed)
+            raise CorruptFile(
+                f"{self.name}/{move_name(lost)}", f"a move, as there are {last - 1} others", "none", MIRROR
+            )
+        return list(range(1, last + 1))
 
     def _linked(self, data: bytes, number: int, before: str | None) -> Move:
         move = read_move(data, number)
         if move.before != before:
-            raise CorruptFile(f"{self.name}/{move_name(number)}", f"a move after sha256 {before}", f"{move.before}")
+            raise CorruptFile(
+                f"{self.name}/{move_name(number)}", f"a move after sha256 {before}", f"{move.before}", MIRROR
+            )
         return move
 
     def as_head(self, move: Move, data: bytes) -> Head:
@@ -223,7 +238,9 @@ class ObjectStore:
             data = b"".join(self.parts(record, name))
             if (found := sha256_bytes(data)) == record.sha256:
                 return data
-        raise CorruptFile(f"{self.name}/{file_name(record)} ({name})", f"sha256 {record.sha256}", f"sha256 {found}")
+        raise CorruptFile(
+            f"{self.name}/{file_name(record)} ({name})", f"sha256 {record.sha256}", f"sha256 {found}", PUSH_AGAIN
+        )
 
     def parts(self, record: FileRecord, name: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes of a file from `start` on, up to `stop`, in ranges, not compared with anything. Overtaken where it
@@ -237,7 +254,9 @@ class ObjectStore:
                 raise Overtaken(f"{self.name} has no {file_name(record)}, which is {name}") from None
             if not data or len(data) > wanted:
                 found = f"{len(data)} bytes from byte {start} on"
-                raise CorruptFile(f"{self.name}/{file_name(record)} ({name})", f"{record.bytes} bytes", found)
+                raise CorruptFile(
+                    f"{self.name}/{file_name(record)} ({name})", f"{record.bytes} bytes", found, PUSH_AGAIN
+                )
             # A stream that was cut gave less than was asked: the next range begins there.
             start += len(data)
             yield data

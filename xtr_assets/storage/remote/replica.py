@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from xtr_assets.core.errors import CorruptFile, StoreConflict, StoreError, WarehouseNotFound
+from xtr_assets.core.errors import PUSH_AGAIN, CorruptFile, StoreConflict, StoreError, WarehouseNotFound
 from xtr_assets.core.files import FileRecord
 from xtr_assets.storage.remote.address import GRACE_HOURS
 from xtr_assets.storage.remote.lease import leased, leased_manifests
@@ -63,7 +63,7 @@ def mirror(
             return _mirror(source, target, dry_run, timedelta(hours=grace_hours), remove, spared)
         except Overtaken as error:
             if round_ + 1 == ROUNDS:
-                raise CorruptFile(source.name, "every file that its last move names", str(error)) from None
+                raise CorruptFile(source.name, "every file that its last move names", str(error), PUSH_AGAIN) from None
     raise AssertionError("the last round returns or raises")
 
 

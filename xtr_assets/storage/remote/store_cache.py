@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Literal
 
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
@@ -39,11 +38,13 @@ from xtr_assets.storage.links import refuse_links
 from xtr_assets.storage.lock import exclusive
 from xtr_assets.storage.remote.address import Address, address_of
 from xtr_assets.storage.remote.arrival import Manner, Stopped
+from xtr_assets.storage.remote.cache_note import CacheNote
 from xtr_assets.storage.remote.cold_start import ColdStart
 from xtr_assets.storage.remote.download import pull
+from xtr_assets.storage.remote.move import move_name
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken
 from xtr_assets.storage.seal import is_sealed, read_manifest
-from xtr_assets.storage.stored_json import Count, Digest, Stored, read_stored
+from xtr_assets.storage.stored_json import read_stored, sha256_bytes
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 
@@ -51,6 +52,8 @@ log = logging.getLogger(__name__)
 
 # A look at a store is one small request; at this rate 520,000 a month, which S3 charges 0.21 dollars for.
 LOOK_SECONDS = 5.0
+# So often it is looked whether the store went back, or is another one: the next move may then be long in coming.
+BEHIND_SECONDS = 60.0
 # Generations that searches under way still hold are tried again this often.
 TRIM_SECONDS = 30.0
 # A process that finds another one pulling into the same cache waits this long for what it needs.
@@ -78,15 +81,11 @@ class CacheOptions:
         ) / f"{readable}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-class CacheNote(Stored):
-    """cache.json: which store the cache is of, the move that it followed last, and when generations were used."""
-
-    format_version: Literal[1] = 1
-    address: str
-    store: str
-    move: Count
-    sha256: Digest
-    used: dict[int, str]
+def _made(root: Path) -> Layout:
+    """The folder of a cache, a warehouse; made where there is none."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive(root.parent / f"{root.name}.lock", "making a cache", WAIT_SECONDS, folder=root.parent):
+        return Warehouse.create(root, exist_ok=True).layout
 
 
 def cache_size(text: str) -> int:
@@ -121,7 +120,7 @@ class CachedWarehouse(Warehouse):
         super().__init__(layout, info)
         self.store, self.budget = store, budget
         self._known: tuple[int, str] | None = None
-        self._look_at, self._trim_at = 0.0, 0.0
+        self._look_at, self._trim_at, self._behind_at = 0.0, 0.0, 0.0
         self._cold: ColdStart | None = None
 
     @classmethod
@@ -130,9 +129,7 @@ class CachedWarehouse(Warehouse):
     ) -> "CachedWarehouse":
         """The cache of a store, with what serves there now. Where the store cannot be reached, what it served last."""
         root = options.root(address)
-        root.parent.mkdir(parents=True, exist_ok=True)
-        with exclusive(root.parent / f"{root.name}.lock", "making a cache", WAIT_SECONDS, folder=root.parent):
-            layout = Warehouse.create(root, exist_ok=True).layout
+        layout = _made(root)
         cached = cls(layout, read_info(layout), store, options.budget)
         if cold and read_published(layout) is None:
             cached._begin_cold()
@@ -200,11 +197,26 @@ class CachedWarehouse(Warehouse):
         if monotonic() < self._look_at:
             return
         self._look_at = monotonic() + LOOK_SECONDS
-        if self._known is None or self.store.later(self._known[0]):
+        if not self.layout.warehouse_json.exists():
+            # Somebody removed the cache, which is allowed at any time.
+            _made(self.layout.root)
+            self._known = None
+        if self._known is None or self.store.later(self._known[0]) or self._went_back(self._known):
             self._move(Manner(stop or (lambda: False)))
         if monotonic() >= self._trim_at:
             self._trim_at = monotonic() + TRIM_SECONDS
             self._trim()
+
+    def _went_back(self, known: tuple[int, str]) -> bool:
+        """Whether the move that was followed last is none of the store any more. What follows is told at each look."""
+        if monotonic() < self._behind_at:
+            return False
+        self._behind_at = monotonic() + BEHIND_SECONDS
+        data = self.store.small(move_name(known[0]))
+        if data is not None and sha256_bytes(data) == known[1]:
+            return False
+        self._known = None
+        return True
 
     def _move(self, manner: Manner) -> None:
         serves = read_published(self.layout) is not None
@@ -223,7 +235,15 @@ class CachedWarehouse(Warehouse):
         note = self._note()
         head = self._head(note)
         before = read_published(self.layout)
-        report = pull(self.layout, self.store, head, cache=True, manner=manner, admit=self._admit)
+        try:
+            report = pull(self.layout, self.store, head, cache=True, manner=manner, admit=self._admit)
+        except StoreConflict as error:
+            # What helps who builds in a folder is not what helps here.
+            what = str(error).partition(" Pull into")[0]
+            raise StoreConflict(
+                f"the cache {self.root} holds what is none of {self.store.name} ({what}); remove that folder, it is "
+                "filled again"
+            ) from error
         if report.ahead:
             raise StoreConflict(
                 f"somebody wrote to the cache {self.root} of {self.store.name}; remove that folder, it is filled again"
@@ -243,7 +263,7 @@ class CachedWarehouse(Warehouse):
         )
         write_atomic(self.layout.cache_json, following.to_bytes())
         self._known = head.move.number, head.sha256
-        self._trim_at = 0.0
+        self._trim_at, self._behind_at = 0.0, monotonic() + BEHIND_SECONDS
 
     def _head(self, note: CacheNote | None) -> Head:
         known = None if note is None else (note.move, note.sha256)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
-from xtr_assets.core.errors import InvalidInput, StoreConflict, StoreError
+from xtr_assets.core.errors import InvalidInput, StoreConflict, StoreError, StoreUnreachable
 from xtr_assets.core.files import FileRecord
 from xtr_assets.storage.content import key_of, noted_contents, taken_back
 from xtr_assets.storage.history import published_stack, whoami
@@ -118,12 +118,36 @@ def collect_store(
                     whole = announced.model_copy(update={"blocks": plan.head.move.blocks})
                     store.append(_move(whole, last.sha256, "collected", plan.head.move.generations))
                 continue
-            removed = _removed(store, plan.doomed, begun)
+            try:
+                removed = _removed(store, plan.doomed, begun)
+            except StoreUnreachable:
+                # A request may still be under way: pushes wait until the time of this collection is over.
+                raise
+            except StoreError:
+                # Who may remove nothing has ended, and nobody need wait for it.
+                if (last := store.head()) is not None and last.move == announced:
+                    store.append(_move(announced, last.sha256, "collected", plan.kept))
+                raise
             last = store.head()
             if last is not None and last.move == announced:
                 store.append(_move(announced, last.sha256, "collected", plan.kept))
+            elif last is not None:
+                _refuse_late(store, last, removed)
             return _report(store, plan, removed, dry_run=False)
     raise StoreConflict(f"{store.name} moved {ROUNDS} times while it was looked through; collect when nobody pushes")
+
+
+def _refuse_late(store: ObjectStore, head: Head, removed: list[Found]) -> None:
+    """StoreError where a push that took this collection for dead names what was removed after all: a host may stand
+    still between its look at the clock and a request."""
+    needed = needed_files(store, head, head.move.generations)
+    lost = [one.name for one in removed if one.name in needed and store.bucket.stat(one.name) is None]
+    if lost:
+        raise StoreError(
+            f"{store.name}: this collection stood still for so long that it was taken for dead, and removed {lost[0]} "
+            f"and {len(lost) - 1} more objects that {head.move} names; `xtr-assets push` from there again: it sends "
+            "them anew"
+        )
 
 
 def wait_for_collection(store: ObjectStore, head: Head, lease: Held, sleep: Callable[[float], None]) -> bool:

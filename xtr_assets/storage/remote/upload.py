@@ -120,6 +120,8 @@ def push(
 ) -> PushReport:
     """Every file that the store lacks, then the move. StoreConflict where somebody else moved meanwhile.
 
+    Each file is asked for, also of what a move there names already: what was removed by no collection is sent anew.
+
     beside : bring the generation also where the store went on since. It holds it then, and serves on what it does: a
     set of parts names it. PublishRefused where the store's history says that it was withdrawn.
     Dying in the middle leaves files that nothing names; the next push finds them, or a collection.
@@ -161,19 +163,18 @@ def _tried(
 ) -> PushReport | None:
     """The push after this head; None where it is another one by now. Overtaken where a file that it names is gone."""
     aside, there = _standing(state, head, store, beside)
-    if head is not None and there:
-        return _report(store, state, head.move.number, False, sent)
-    if head is not None and wait_for_collection(store, head, lease, sleep):
+    if head is not None and not there and wait_for_collection(store, head, lease, sleep):
         return None
-    kept = _kept_files(store, head)
-    _refuse_other_bytes(state, kept, store)
-    made = _send(layout, state, store, kept, sent, lease)
+    if not there:
+        _refuse_other_bytes(state, _kept_files(layout, store, head), store)
+    made = _send(layout, state, store, sent, lease)
     blocks = put_lists(layout, state.manifest.files, state.number, store, head, made)
+    _put_records(state, store)
+    if head is not None and there:
+        # Whatever was lost of it came anew: objects that a rule of the bucket, or a person, removed.
+        return _report(store, state, head.move.number, False, sent)
     aside_of = head if aside else None
     move = _move(state, head, who, blocks) if aside_of is None else _beside(state, aside_of, store, who, blocks)
-    store.put_bytes(state.info, "warehouse.json")
-    store.put_bytes(state.history, "history.jsonl")
-    store.put_bytes(state.manifest_bytes, f"generations/{state.number}/manifest.json")
     # A large push takes hours: what was withdrawn meanwhile must not serve there either.
     refuse_withdrawn(layout, state.number)
     return _report(store, state, move.number, True, sent) if store.append(move) else None
@@ -230,12 +231,27 @@ def _standing(state: LocalState, head: Head | None, store: ObjectStore, beside: 
     return False, False
 
 
-def _kept_files(store: ObjectStore, head: Head | None) -> dict[str, FileRecord]:
-    """Everything that the store's generations name: it is there, and the same name means the same bytes."""
+def _put_records(state: LocalState, store: ObjectStore) -> None:
+    store.put_bytes(state.info, "warehouse.json")
+    store.put_bytes(state.history, "history.jsonl")
+    store.put_bytes(state.manifest_bytes, f"generations/{state.number}/manifest.json")
+
+
+def _kept_files(layout: Layout, store: ObjectStore, head: Head | None) -> dict[str, FileRecord]:
+    """Everything that the store's generations name: the same name means the same bytes."""
     kept: dict[str, FileRecord] = {}
     for number, record in ({} if head is None else head.move.generations).items():
         name = f"generations/{number}/manifest.json"
-        kept.update(Manifest.from_bytes(store.bytes_of(record, name), name).files)
+        try:
+            data = store.bytes_of(record, name)
+        except Overtaken:
+            path = layout.manifest(number)
+            own = read_regular(path, name) if path.is_file() else b""
+            # Where it is another head by now a collection took it, and that one is looked at.
+            if sha256_bytes(own) != record.sha256 or head is None or store.later(head.move.number):
+                raise
+            store.put_bytes(data := own, name)
+        kept.update(Manifest.from_bytes(data, name).files)
     return kept
 
 
@@ -254,13 +270,11 @@ def _send(
     layout: Layout,
     state: LocalState,
     store: ObjectStore,
-    kept: dict[str, FileRecord],
     sent: dict[str, FileRecord],
     lease: Held,
 ) -> dict[str, bytes]:
     """The block lists of what was sent, by the sha256 of the file."""
-    known = set(kept.values())
-    wanted = {name: one for name, one in state.manifest.files.items() if one not in known}
+    wanted = state.manifest.files
     total = sum(one.bytes for one in wanted.values())
     made: dict[str, bytes] = {}
 
@@ -323,15 +337,14 @@ def _beside(state: LocalState, head: Head, store: ObjectStore, who: str | None, 
 def _planned(layout: Layout, state: LocalState, store: ObjectStore, beside: bool) -> PushReport:
     head = store.head() if store.described() is not None else None
     _, there = _standing(state, head, store, beside)
-    if head is not None and there:
-        return _report(store, state, head.move.number, False, {}, dry_run=True)
-    kept = _kept_files(store, head)
-    _refuse_other_bytes(state, kept, store)
+    if not there:
+        _refuse_other_bytes(state, _kept_files(layout, store, head), store)
     for name, record in state.manifest.files.items():
         check_size(layout.resolve(name), record, name)
-    known = set(kept.values())
-    found = side_by_side(lambda item: item[1] in known or store.has(item[1], item[0]), state.manifest.files.items())
+    found = side_by_side(lambda item: store.has(item[1], item[0]), state.manifest.files.items())
     lacking = {name: record for (name, record), has in zip(state.manifest.files.items(), found, strict=True) if not has}
+    if head is not None and there:
+        return _report(store, state, head.move.number, False, lacking, dry_run=True)
     return _report(store, state, 1 if head is None else head.move.number + 1, True, lacking, dry_run=True)
 
 
