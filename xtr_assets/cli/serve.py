@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -164,7 +165,9 @@ def _run(server: "Runnable") -> None:
     from xtr_assets.server.host_process import end_on_hang_up
 
     end_on_hang_up(server)
-    server.run()
+    # Where it cannot listen uvicorn ends the process, with a code of its own.
+    with suppress(SystemExit):
+        server.run()
     if not server.started:
         # uvicorn has said why: the port is taken, the address is none of this machine.
         raise typer.Exit(1)

@@ -11,6 +11,7 @@ from xtr_assets.client.destination import Destination
 from xtr_assets.client.exchange import Exchange, Question, Send, Wait
 from xtr_assets.client.wire import modes_of
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.per_process import PerProcess
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.hit_table import Hits
 
@@ -25,7 +26,11 @@ class AsyncRemoteSearcher:
 
     def __init__(self, destination: Destination, pin: bool = False) -> None:
         self._destination, self._pin = destination, pin
-        self._client = httpx.AsyncClient(headers=destination.headers, timeout=destination.timeout)
+        # Connections belong to the loop that opened them: another one, of `asyncio.run` again, has its own.
+        self._client = PerProcess(
+            lambda: httpx.AsyncClient(headers=destination.headers, timeout=destination.timeout), _loop
+        )
+        self._closed = False
         self._pinned: int | None = None
 
     async def generation(self) -> int:
@@ -95,7 +100,8 @@ class AsyncRemoteSearcher:
 
     async def close(self) -> None:
         """Close the connections; further searches are refused. Closing twice is allowed."""
-        await self._client.aclose()
+        self._closed = True
+        await self._client.here().aclose()
 
     async def __aenter__(self) -> "AsyncRemoteSearcher":
         return self
@@ -107,7 +113,7 @@ class AsyncRemoteSearcher:
         return await self._run(exchange.about(self._destination, self._pinned))
 
     async def _run(self, steps: Exchange[Result]) -> Result:
-        if self._client.is_closed:
+        if self._closed:
             raise GenerationError("this searcher was closed; connect again")
         try:
             step = next(steps)
@@ -126,7 +132,8 @@ class AsyncRemoteSearcher:
         if isinstance(step, Wait):
             await asyncio.sleep(step.seconds)
             return None
-        return await self._client.send(self._destination.request(self._client, step.call, step.pinned))
+        client = self._client.here()
+        return await client.send(self._destination.request(client, step.call, step.pinned))
 
 
 async def connect_async(
@@ -140,3 +147,10 @@ async def connect_async(
         await searcher.close()
         raise
     return searcher
+
+
+def _loop() -> object:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -11,6 +11,7 @@ from xtr_assets.client.destination import Destination
 from xtr_assets.client.exchange import Exchange, Question, Send, Wait
 from xtr_assets.client.wire import modes_of
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.per_process import PerProcess
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.hit_table import Hits
 
@@ -18,7 +19,8 @@ Result = TypeVar("Result")
 
 
 class RemoteSearcher:
-    """An index of `xtr-assets serve`, with the methods of a Searcher; made by `connect`. Usable from many threads.
+    """An index of `xtr-assets serve`, with the methods of a Searcher; made by `connect`. Usable from many
+    threads, and in forked children.
 
     Errors are those of a local Searcher; besides them RemoteError where no server answers, Unauthorized, ServerBusy
     (after some tries of its own) and QuestionTimeout.
@@ -26,12 +28,14 @@ class RemoteSearcher:
 
     def __init__(self, destination: Destination, pin: bool = False) -> None:
         self._destination, self._pin = destination, pin
-        self._client = httpx.Client(headers=destination.headers, timeout=destination.timeout)
+        # A server that connects and then forks must not give one child the answer to the question of another.
+        self._client = PerProcess(lambda: httpx.Client(headers=destination.headers, timeout=destination.timeout))
+        self._closed = False
         self._pinned: int | None = None
         try:
             self.refresh()
         except BaseException:
-            self._client.close()
+            self.close()
             raise
 
     @property
@@ -105,7 +109,8 @@ class RemoteSearcher:
 
     def close(self) -> None:
         """Close the connections; further searches are refused. Closing twice is allowed."""
-        self._client.close()
+        self._closed = True
+        self._client.here().close()
 
     def __enter__(self) -> "RemoteSearcher":
         return self
@@ -117,7 +122,7 @@ class RemoteSearcher:
         return self._run(exchange.about(self._destination, self._pinned))
 
     def _run(self, steps: Exchange[Result]) -> Result:
-        if self._client.is_closed:
+        if self._closed:
             raise GenerationError("this searcher was closed; connect again")
         try:
             step = next(steps)
@@ -136,7 +141,8 @@ class RemoteSearcher:
         if isinstance(step, Wait):
             sleep(step.seconds)
             return None
-        return self._client.send(self._destination.request(self._client, step.call, step.pinned))
+        client = self._client.here()
+        return client.send(self._destination.request(client, step.call, step.pinned))
 
 
 def connect(

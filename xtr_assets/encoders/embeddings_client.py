@@ -16,6 +16,7 @@ import numpy as np
 
 from xtr_assets.config import EndpointConfig
 from xtr_assets.core.errors import ConfigError, ProviderError
+from xtr_assets.core.per_process import PerProcess
 from xtr_assets.core.types import Floats
 
 # Answers that another try may change; connections that fail are tried again likewise.
@@ -44,7 +45,9 @@ class EmbeddingsClient:
     ) -> None:
         self._config, self._wait = config, wait
         # Redirects are not followed: they would take the key elsewhere.
-        self._http = httpx.Client(transport=transport, timeout=config.timeout, follow_redirects=False)
+        self._http = PerProcess(
+            lambda: httpx.Client(transport=transport, timeout=config.timeout, follow_redirects=False)
+        )
         self._pace = Pace(config.rate, wait)
         self._format = "base64"
 
@@ -69,7 +72,7 @@ class EmbeddingsClient:
             self._pace.turn()
             asked = FIRST_WAIT * 2**nth * random.uniform(0.8, 1.2)
             try:
-                answer = self._http.post(f"{config.url}/embeddings", json=body, headers=self._headers())
+                answer = self._http.here().post(f"{config.url}/embeddings", json=body, headers=self._headers())
             except httpx.TransportError as error:
                 problem = self._clean(f"{type(error).__name__}: {error}")
             else:

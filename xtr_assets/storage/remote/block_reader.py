@@ -1,6 +1,7 @@
 """Ranges of large files of a store, by blocks: each is compared with its digest before anybody reads it."""
 
 import hashlib
+import os
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -56,7 +57,7 @@ class BlockReader:
         self._store, self._files, self._traffic = store, files, traffic
         self._blocks: OrderedDict[_Key, tuple[Future[list[bytes]], int]] = OrderedDict()
         self._lock = Lock()
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="blocks")
+        self._process, self._pool = os.getpid(), ThreadPoolExecutor(THREADS, thread_name_prefix="blocks")
         self._most = max(64, KEPT_BYTES // max([one.block_bytes for one in files.values()], default=1))
         self.tally = Tally()
 
@@ -98,6 +99,12 @@ class BlockReader:
     def _take(self, name: str, indexes: Iterable[int]) -> list[tuple[Future[list[bytes]], int]]:
         """Of each block the request that brings it, and its place in the answer."""
         wanted = list(indexes)
+        if self._process != os.getpid():
+            # Its threads are those of the parent: what they were asked here would never be done.
+            raise StoreError(
+                f"{name}: this process was forked while all of it was still to come from {self._store.name}; open the "
+                "store in each process after it was forked"
+            )
         with self._lock:
             missing = [index for index in wanted if not self._good((name, index))]
             for run in _runs(missing):

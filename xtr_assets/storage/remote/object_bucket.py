@@ -42,6 +42,9 @@ LASTING = {
     errno.ENOTDIR: "name a folder, or one that can be made",
 }
 
+# The process whose client has threads of its own: no fork takes them along, and what is asked there never ends.
+_asking: int | None = None
+
 # Stores of this process by name, so that two openings of memory://x are one store.
 _memory: "dict[str, MemoryStore]" = {}
 
@@ -141,6 +144,14 @@ def _told(name: str) -> Iterator[None]:
     """The library's errors as ours, in one line without secrets. FileNotFoundError stays what it is."""
     import obstore.exceptions as of
 
+    global _asking
+    if _asking not in (None, os.getpid()):
+        raise StoreError(
+            f"{name}: this process was forked from one that had asked an object store, and the client does not outlive "
+            "a fork; open the store in each process after the fork and not before it, or start processes by spawn. "
+            "What is open here serves on"
+        )
+    _asking = os.getpid()
     try:
         yield
     except FileNotFoundError:

@@ -20,6 +20,7 @@ from xtr_assets.storage.remote.address import Address
 from xtr_assets.storage.remote.object_store import ObjectStore
 from xtr_assets.storage.remote.store_cache import CachedWarehouse, CacheOptions, cache_size, open_place
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.forked_child import forked
 from xtr_assets_tests.storage import sample
 from xtr_assets_tests.storage.remote.conftest import next_generation, push_to
 from xtr_assets_tests.storage.remote.faulty import Away, FolderBucket, store_over
@@ -262,3 +263,13 @@ def test_a_size_is_read(text: str, size: int) -> None:
 def test_what_is_no_size_is_told(text: str) -> None:
     with pytest.raises(InvalidInput, match="is no size of a cache"):
         cache_size(text)
+
+
+def test_a_forked_child_is_told_that_the_client_does_not_outlive_a_fork(host: Host, tmp_path: Path) -> None:
+    """A server that opened a store and forks then: it would wait for ever for threads that no fork takes along."""
+    host("a").push(tmp_path / "store")
+    cached = open_place(f"file://{tmp_path}/store", CacheOptions(tmp_path / "cache"))
+    with pytest.raises(StoreError, match="open the store in each process after the fork"):
+        forked(cached.follow)
+    assert forked(lambda: cached.published and texts(cached.published)) == ["f one", "g two"]
+    cached.follow()
