@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from xtr_assets.pipeline.gate.heading_evidence import BLANKS, begins_at, is_plain_heading, leading_places
+from xtr_assets.pipeline.gate.heading_evidence import BLANKS, CUT_FROM, begins_at, is_plain_heading, leading_places
 from xtr_assets.pipeline.gate.text_evidence import Row
 
 _SEPARATOR = " > "
@@ -115,6 +115,21 @@ def order_faults(lines: Sequence[str], runs: Sequence[Sequence[Row]]) -> Iterato
         names = [other.words for other in above]
         if not own or one.number > read.until or None in names:
             continue
-        path = _SEPARATOR.join(name for name in names if name)
-        if " ".join(str(run[0]["symbol"]).split()) != path:
+        named = [name for name in names if name]
+        path = _SEPARATOR.join(named)
+        if not _is_called(" ".join(str(run[0]["symbol"]).split()), named):
             yield f"the section of line {one.number} is called {run[0]['symbol']!r:.80}, it stands under {path!r:.80}"
+
+
+def _is_called(symbol: str, names: Sequence[str]) -> bool:
+    """Whether a section's name is these headings, of which each long one may end early. Plain words hold no separator.
+
+    >>> long = "word " * 50
+    >>> [_is_called(f"A > {'word ' * end}".strip(), ["A", long]) for end in (39, 15, 45)]
+    [True, False, False]
+    """
+    parts = symbol.split(_SEPARATOR) if symbol else []
+    return len(parts) == len(names) and all(
+        part == name or (len(name) > CUT_FROM and CUT_FROM // 2 < len(part) <= CUT_FROM and name.startswith(part))
+        for part, name in zip(parts, names, strict=True)
+    )
