@@ -28,6 +28,7 @@ def publish(
     from xtr_assets.core.errors import PublishRefused
     from xtr_assets.pipeline.gate.foreign_generation import losses_here
     from xtr_assets.pipeline.gate.registry import requirement
+    from xtr_assets.pipeline.plan.decide import refuse_if_set_otherwise
     from xtr_assets.storage.refusal import force_line
 
     if (force or again) != bool(reason and reason.strip()):
@@ -46,6 +47,8 @@ def publish(
             f"generation {number} was imported and is not published: beside what serves here it lost too much: {told}; "
             f"import one of this corpus, or {force_line(number)}"
         )
+    if place.config is not None and not force and not opened.generation(number).sealed:
+        refuse_if_set_otherwise(opened.generation(number), place.config)
     opened.publish(
         number,
         required=None if place.config is None else requirement(place.config),

@@ -10,7 +10,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from typer.testing import CliRunner
 
+from xtr_assets.cli import app
 from xtr_assets.config import parse_config
 from xtr_assets.defs import build_index_defs
 from xtr_assets.defs.context import Site, StepContext
@@ -129,6 +131,24 @@ def test_of_three_runs_at_once_none_works_on_the_draft_of_another(project: Proje
     assert project.published == 1
     assert Daemon(project).settle() == (0, 1)
     assert "glob" in project.symbols()
+
+
+def test_a_draft_that_another_configuration_judged_is_not_published_alone(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`published` is clicked, or `publish` typed, after somebody asked for more recall than the draft was judged by."""
+    ingest(project, "glob.py")
+    assert chosen(project, JUDGED).success
+    asked = CONFIG.format(name="small").replace("{queries: 10}", "{queries: 10, dense: 0.999}")
+    project.configure(asked)
+    told = "generation 2 was judged by another configuration: `recall` changed since it was begun; run `rebuild`"
+    assert told in said(chosen(project, ["published"])) and project.published == 1
+    (project.folder / "xtr.yaml").write_text(asked)
+    monkeypatch.chdir(project.folder)
+    typed = CliRunner().invoke(app, ["publish", "2"])
+    assert typed.exit_code == 1 and told in typed.stderr and project.published == 1
+    project.configure(CONFIG.format(name="small"))
+    assert chosen(project, ["published"]).success and project.published == 2
 
 
 @pytest.mark.long

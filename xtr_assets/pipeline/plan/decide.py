@@ -289,6 +289,18 @@ def refuse_if_overtaken(warehouse: Warehouse, draft: Draft) -> None:
         )
 
 
+def refuse_if_set_otherwise(generation: Generation, config: IndexConfig) -> None:
+    """PublishRefused where the configuration says other things of a draft than when it was begun: its checks judged it
+    by those. Files of queries, which may change while a build runs, are left to the next build."""
+    noted, now = ({**one, "queries": None} for one in (noted_settings(generation), settings_of(config)))
+    if other := sorted(name for name in {*noted, *now} if noted.get(name) != now.get(name)):
+        names = ", ".join(f"`{name}`" for name in other)
+        raise PublishRefused(
+            f"generation {generation.number} was judged by another configuration: {names} changed since it was begun; "
+            "run `rebuild` (`xtr-assets build`), which judges by what is set now"
+        )
+
+
 def data_version(draft: Generation) -> str:
     """32 hex digits over what the generation holds: segments at their rows, tombstones, encoder, settings."""
     manifest = draft.manifest

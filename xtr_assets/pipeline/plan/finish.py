@@ -6,7 +6,7 @@ from typing import Any
 
 from xtr_assets.pipeline.cost_report import REPORT_NOTE, report_costs
 from xtr_assets.pipeline.gate.drift import DRIFT_NOTE, Drift, measured_drift
-from xtr_assets.pipeline.plan.decide import refuse_if_overtaken
+from xtr_assets.pipeline.plan.decide import refuse_if_overtaken, refuse_if_set_otherwise
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 
 
@@ -19,8 +19,10 @@ class Finished:
 
 
 def finish(session: DraftSession) -> Finished:
-    """Drift and costs of the draft. PublishRefused where the pointer moved since the draft was begun."""
+    """Drift and costs of the draft. PublishRefused where the pointer moved, or the configuration changed, since the
+    draft was begun."""
     refuse_if_overtaken(session.warehouse, session.draft)
+    refuse_if_set_otherwise(session.draft, session.config)
     drift = measured_drift(session.draft, session.parent)
     notes = {REPORT_NOTE: report_costs(session.draft, session.parent, full=session.carried is None)}
     if drift is not None:
