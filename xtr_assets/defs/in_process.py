@@ -18,6 +18,7 @@ from xtr_assets.pipeline.plan.after_refusal import forget_encodings
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, refused_for_training, wanted, wanted_kind
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.parts.part_set_reader import built_warehouse
 from xtr_assets.storage.refusal import remedy, sentence
 from xtr_assets.storage.requirement import unmade
 from xtr_assets.storage.warehouse import Warehouse
@@ -137,7 +138,7 @@ def _run(
     prefix: str = "",
     full: bool = False,
 ) -> BuildResult:
-    warehouse = Warehouse.create(config.warehouse, exist_ok=True)
+    warehouse = built_warehouse(config.warehouse)
     with (
         span(purpose, index=config.name),
         warehouse.lock(f"{purpose} of {config.name}"),

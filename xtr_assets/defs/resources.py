@@ -19,6 +19,7 @@ from xtr_assets.search.hits import Hit
 from xtr_assets.search.loaders import open_any
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.parts.part_set_reader import built_warehouse
 from xtr_assets.storage.run_mark import marked
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -63,7 +64,7 @@ class WarehouseResource(MarkedResource):
 
     def open(self) -> Warehouse:
         """The warehouse, which a first build creates."""
-        return Warehouse.create(self.path, exist_ok=True)
+        return built_warehouse(self.path)
 
     def mark_layout(self) -> Layout:
         """That of the warehouse."""

@@ -1,10 +1,13 @@
 """Commands that take an index of parts where they take a warehouse: by the words of one warehouse."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from xtr_assets.core.errors import WarehouseNotFound
+from xtr_assets.defs.resources import WarehouseResource
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets_tests.cli.conftest import enter
 from xtr_assets_tests.cli.test_parts import build, run
@@ -87,3 +90,23 @@ def test_a_set_is_exported_and_mirrored_and_its_store_is_collected(made: PartSet
     assert kept["a"]["kept"] == [1] and kept["b"]["kept"] == [1]
     shown = " ".join(run("gc", "--store", "store", "--dry-run").stderr.split())
     assert shown.count("would remove") == 2
+
+
+def test_a_part_that_is_away_is_not_begun_anew(made: PartSet) -> None:
+    """Its disk is not mounted when a build comes: one in its place would hide it, and not know what it withdrew."""
+    away = made.root / "parts" / "a"
+    resource, unbuilt = WarehouseResource(path=str(away)), WarehouseResource(path=str(made.root / "parts" / "c"))
+    away.rename(made.root / "elsewhere")
+    with pytest.raises(WarehouseNotFound, match=r"part a: .*is its disk mounted\? move 2 .* names it: mount it"):
+        resource.open()
+    assert not away.exists()
+    told = " ".join(run("search", "text", "-w", "set").stderr.split())
+    assert "part a: no warehouse at" in told and "is its disk mounted?" in told
+    # A part that nothing names is made by its first build, and so is one that was taken out and comes again.
+    assert unbuilt.open().published is None
+    made.remove("a")
+    made.add("a")
+    assert resource.open().published is None
+    shutil.rmtree(away)
+    (made.root / "elsewhere").rename(away)
+    assert resource.open().published is not None and any("giraffe" in text for text in found("set"))

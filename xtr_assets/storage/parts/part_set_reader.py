@@ -30,6 +30,29 @@ def holds_parts(path: str | Path) -> bool:
     return address_of(path) is None and os.path.lexists(PartsLayout(Path(path)).parts_json)
 
 
+def built_warehouse(path: str | Path) -> Warehouse:
+    """The warehouse of an index, which its first build makes. WarehouseNotFound where it is a part that a set serves:
+    it was there, and one in its place would lack its history, and hide it once its disk is back."""
+    folder = Path(path).absolute()
+    root = folder.parent.parent
+    if (
+        not Layout(folder).warehouse_json.exists()
+        and PartsLayout(root).part(folder.name) == folder
+        and holds_parts(root)
+    ):
+        opened = PartSetReader.open(root)
+        last = last_move(opened.layout)
+        if last is not None and folder.name in last[0].parts:
+            try:
+                return opened.part_warehouse(folder.name)
+            except WarehouseNotFound as error:
+                raise WarehouseNotFound(
+                    f"{error} {last[0]} names it: mount it, or restore it from a copy (`xtr-assets pull --part`); "
+                    f"where it is lost `xtr-assets parts remove {root.name} {folder.name}` makes room for a new one"
+                ) from error
+    return Warehouse.create(path, exist_ok=True)
+
+
 class PartSetReader:
     """What a set says of itself; `PartSet` is this and all that writes."""
 
@@ -136,12 +159,22 @@ class PartSetReader:
         found = []
         for name, state in move.parts.items():
             with naming(name):
-                layout = Layout(self.layout.part(name))
-                refuse_linked(Layout(self.root), layout.root)
-                generation = Generation.open(layout, state.generation)
+                refuse_linked(Layout(self.root), self.layout.part(name))
+                generation = self._generation(name, state.generation)
                 check_named(name, generation, state.manifest_sha256, manifest_digest(generation))
                 found.append((name, generation))
         return JoinedGeneration(self.layout, move, found)
+
+    def _generation(self, part: str, number: int) -> Generation:
+        try:
+            return Generation.open(Layout(self.layout.part(part)), number)
+        except GenerationError:
+            try:
+                self.part_warehouse(part)
+            except WarehouseNotFound as error:
+                # Not this generation alone is away.
+                raise GenerationError(str(error)) from error
+            raise
 
 
 def unknown_move(number: int, there: int) -> GenerationError:
