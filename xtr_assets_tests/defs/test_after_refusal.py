@@ -11,8 +11,9 @@ from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive import lexical_index
 from xtr_assets.pipeline.gate import vectors_are_the_texts
 from xtr_assets.pipeline.ingest import encode_blocks
-from xtr_assets.pipeline.plan.after_refusal import forget_encodings
+from xtr_assets.pipeline.plan.after_refusal import encodings_refused, forget_encodings
 from xtr_assets_tests.defs.conftest import STDLIB, Project
+from xtr_assets_tests.defs.test_sensors import Daemon
 from xtr_assets_tests.mutants.fault import locally, replaced
 from xtr_assets_tests.mutants.places.encodings import embeddings
 
@@ -61,6 +62,20 @@ def test_encodings_that_a_draft_was_refused_for_are_made_anew(project: Project) 
     assert project.build().built is None
 
 
+def test_a_run_that_a_sensor_asks_for_makes_them_anew_too(project: Project) -> None:
+    """Nobody runs a command: the next change comes, and what it is built upon is encoded again."""
+    daemon = Daemon(project)
+    daemon.settle()
+    grow(project)
+    with embeddings(lambda vectors: np.roll(vectors, 1, axis=0))(Path()):
+        assert daemon.settle() == (1, 1)
+    assert project.published == 1 and encodings_refused(project.warehouse)
+    shutil.copy(STDLIB / "bisect.py", project.modules / "more.py")
+    assert daemon.settle() == (1, 1)
+    assert project.published == 3 and wrong_vectors(project) == 0
+    assert project.warehouse.verify().problems == () and not encodings_refused(project.warehouse)
+
+
 def test_what_never_served_is_kept_where_a_draft_was_refused_for_something_else(project: Project) -> None:
     grow(project)
     with locally("pipeline.derive.exact_neighbors", "exact_dense", lambda real: lambda *a: _turned(real(*a)))(Path()):
@@ -88,7 +103,7 @@ def test_words_that_a_draft_was_refused_for_are_counted_anew(project: Project) -
 def test_a_row_that_a_draft_was_refused_for_is_looked_at_again(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The job of a sensor forgets nothing, and its sample may miss the row; the gate remembers it."""
+    """`rebuild` alone forgets nothing, and its sample may miss the row; the gate remembers it."""
     grow(project)
     real = encode_blocks.Block.of
 

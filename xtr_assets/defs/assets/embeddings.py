@@ -18,6 +18,7 @@ from xtr_assets.pipeline.gate.schemas import Problem
 from xtr_assets.pipeline.gate.validity import embedding_problems, name_vector_problems, token_problems
 from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
 from xtr_assets.pipeline.ingest.scan import source_of
+from xtr_assets.pipeline.plan.after_refusal import encodings_refused, forget_encodings
 from xtr_assets.storage.segment import Segment
 from xtr_assets.telemetry.progress import bar
 
@@ -72,6 +73,10 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
         snapshot = warehouse.snapshot(shard)
         if snapshot is None:
             raise GenerationError(f"shard {shard!r} was never chunked; materialize `chunks` of it first")
+        if encodings_refused(warehouse):
+            # Of every shard: the sensor `source_changes` asks for the others, which lack theirs then.
+            with site.writing(context, "forgetting what was refused"):
+                forget_encodings(warehouse)
         kind, dense = vector_kind(encoder), "dense" in encoder.legs
         if dense:
             check_recipe(site.config.dense.recipe, encoder.dim)

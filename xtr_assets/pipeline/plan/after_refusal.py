@@ -33,12 +33,23 @@ def forget_encodings(warehouse: Warehouse) -> list[str]:
     Returns the names of what was removed of segments. Before shards are looked at: they are then encoded again.
     """
     layout = warehouse.layout
+    for draft, found in _refused_encodings(warehouse):
+        return _dropped(warehouse, draft, [*found, *unserved_postings(layout, _segments(draft))])
+    return []
+
+
+def encodings_refused(warehouse: Warehouse) -> bool:
+    """Whether there is anything that `forget_encodings` would remove. Needs no lock."""
+    return next(_refused_encodings(warehouse), None) is not None
+
+
+def _refused_encodings(warehouse: Warehouse) -> Iterator[tuple[Draft, list[Path]]]:
+    """Drafts that were refused for their vectors, with encodings that never served, where these lie as they did."""
     for draft in refused_drafts(warehouse):
         if OF_ENCODINGS & failed_checks(draft):
-            found = unserved_encodings(layout, draft.fingerprint)
+            found = unserved_encodings(warehouse.layout, draft.fingerprint)
             if any(_as_judged(draft, path) for path in found):
-                return _dropped(warehouse, draft, [*found, *unserved_postings(layout, _segments(draft))])
-    return []
+                yield draft, found
 
 
 def forget_postings(warehouse: Warehouse) -> list[str]:
