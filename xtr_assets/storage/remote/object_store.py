@@ -48,7 +48,10 @@ class Overtaken(StoreError):
 
     def lost(self, move: Move) -> StoreError:
         """What names the file is still the last: somebody else took it."""
-        return StoreError(f"{self}, and {move} names it; restore it from a mirror, or push into a new prefix")
+        return StoreError(
+            f"{self}, and {move} names it; restore it by `xtr-assets push` from a warehouse that has it, or from a "
+            "mirror, or push into a new prefix"
+        )
 
 
 @dataclass(frozen=True, slots=True)

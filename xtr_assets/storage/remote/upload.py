@@ -18,6 +18,7 @@ from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.publish import refuse_withdrawn
 from xtr_assets.storage.remote.ancestry import ancestry, till_served
 from xtr_assets.storage.remote.block_lists import listed
+from xtr_assets.storage.remote.kept_files import kept_files, refuse_other_bytes
 from xtr_assets.storage.remote.lease import Held, leased
 from xtr_assets.storage.remote.list_pass import ListPass, put_lists
 from xtr_assets.storage.remote.move import Move
@@ -166,7 +167,7 @@ def _tried(
     if head is not None and not there and wait_for_collection(store, head, lease, sleep):
         return None
     if not there:
-        _refuse_other_bytes(state, _kept_files(layout, store, head), store)
+        refuse_other_bytes(state.manifest, kept_files(layout, store, head), store)
     made = _send(layout, state, store, sent, lease)
     blocks = put_lists(layout, state.manifest.files, state.number, store, head, made)
     _put_records(state, store)
@@ -235,35 +236,6 @@ def _put_records(state: LocalState, store: ObjectStore) -> None:
     store.put_bytes(state.info, "warehouse.json")
     store.put_bytes(state.history, "history.jsonl")
     store.put_bytes(state.manifest_bytes, f"generations/{state.number}/manifest.json")
-
-
-def _kept_files(layout: Layout, store: ObjectStore, head: Head | None) -> dict[str, FileRecord]:
-    """Everything that the store's generations name: the same name means the same bytes."""
-    kept: dict[str, FileRecord] = {}
-    for number, record in ({} if head is None else head.move.generations).items():
-        name = f"generations/{number}/manifest.json"
-        try:
-            data = store.bytes_of(record, name)
-        except Overtaken:
-            path = layout.manifest(number)
-            own = read_regular(path, name) if path.is_file() else b""
-            # Where it is another head by now a collection took it, and that one is looked at.
-            if sha256_bytes(own) != record.sha256 or head is None or store.later(head.move.number):
-                raise
-            store.put_bytes(data := own, name)
-        kept.update(Manifest.from_bytes(data, name).files)
-    return kept
-
-
-def _refuse_other_bytes(state: LocalState, kept: dict[str, FileRecord], store: ObjectStore) -> None:
-    for name, record in state.manifest.files.items():
-        there = kept.get(name, record)
-        if there != record and not name.startswith(f"generations/{state.number}/"):
-            raise StoreConflict(
-                f"{name} is in {store.name} with sha256 {there.sha256} ({there.bytes} bytes), here with "
-                f"{record.sha256} ({record.bytes} bytes): the same text was encoded on two machines. Pull into a new "
-                "folder and build there, or push into a new prefix"
-            )
 
 
 def _send(
@@ -338,7 +310,7 @@ def _planned(layout: Layout, state: LocalState, store: ObjectStore, beside: bool
     head = store.head() if store.described() is not None else None
     _, there = _standing(state, head, store, beside)
     if not there:
-        _refuse_other_bytes(state, _kept_files(layout, store, head), store)
+        refuse_other_bytes(state.manifest, kept_files(layout, store, head), store)
     for name, record in state.manifest.files.items():
         check_size(layout.resolve(name), record, name)
     found = side_by_side(lambda item: store.has(item[1], item[0]), state.manifest.files.items())
