@@ -80,6 +80,7 @@ _LOOSE, _VOID = frozenset(_LOOSE_TAGS.split()), frozenset(_VOID_TAGS.split())
 # million elements, 400 MB. Pages that people write have a handful open.
 _FORMATS = frozenset(("a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"))
 _REOPENED = 1_000_000
+_OF_HEADS = frozenset(["html", "head", "title", "meta", "link", "base", "style", "script", "noscript", "template"])
 _RAW = frozenset({"script", "style", "textarea", "title"})
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 
@@ -93,6 +94,8 @@ def nests(source: str) -> bool:
     opened: list[str] = []
     formats = reopened = 0
     at = source.find("<")
+    # Whether nothing came so far but what belongs to a head: there <noscript> holds no text to some parsers.
+    heads = at >= 0 and not source[:at].strip()
     while at >= 0:
         if source.startswith("<!--", at):
             end = source.find("-->", at + 4)
@@ -102,6 +105,9 @@ def nests(source: str) -> bool:
             return False
         else:
             name, end = tag[2].lower(), tag.end() - 1
+            heads &= name in _OF_HEADS
+            if heads and name == "noscript":
+                return False
             formats += (-1 if tag[1] else 1) * (name in _FORMATS)
             reopened += formats
             if reopened > _REOPENED:
@@ -119,4 +125,5 @@ def nests(source: str) -> bool:
         if end < 0:
             return False
         at = source.find("<", end + 1)
+        heads &= not source[end + 1 : max(at, end + 1)].strip()
     return not opened

@@ -9,6 +9,7 @@ import pytest
 from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 
+from xtr_assets.config import parse_config
 from xtr_assets.core.chunking.blocks import Block
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of
@@ -16,7 +17,7 @@ from xtr_assets.pipeline.gate.docx_headings import headings_above
 from xtr_assets.pipeline.gate.source_agrees import check
 from xtr_assets.sources import document_worker
 from xtr_assets_tests.documents import LEAFLET, MANUAL, PAGE, pdf, word
-from xtr_assets_tests.pipeline.gate.conftest import Plant, World
+from xtr_assets_tests.pipeline.gate.conftest import CONFIG, Plant, World
 from xtr_assets_tests.pipeline.gate.test_source_agrees import FAULTS, Change, each, in_file
 
 HELD = {"a.html": PAGE.encode(), "a.docx": MANUAL, "a.pdf": LEAFLET}
@@ -92,6 +93,10 @@ def test_healthy_documents_pass(world: World) -> None:
     world.write("guide/empty.html", "")
     world.write("guide/table.html", "<table>before<tr><td>a</td>between</tr></table><b><p>x</b>y</p></div>z")
     world.write("guide/blank.docx", word())
+    world.write("guide/odd.html", "<noscript>no script</noscript>\n<h1>A</h1>\n<p>text <xmp>a &amp;lt; b</xmp></p>\n")
+    # A heading that is longer than a chunk.
+    world.write("guide/title.html", f"<h1>A</h1>\n<h2>{'long ' * 60}</h2>\n<p>text\n")
+    world.config = parse_config(CONFIG.replace("path: guide,", "path: guide, max_chars: 200,"), world.folder)
     found = check(world.build())
     assert found.passed, found.details["faults"]
 
