@@ -178,7 +178,15 @@ def _verify(session: DraftSession) -> Iterable[CorruptFile]:
 def _vouched_for(draft: Draft, parent: Generation | None) -> set[str]:
     if parent is None or parent.fingerprint != draft.fingerprint or parent.manifest.forced is not None:
         return set()
-    return {one.segment_id for one in parent.manifest.segments} & {one.segment_id for one in draft.manifest.segments}
+    others = {name.split("/")[1] for name in own_files(draft.manifest, parent.manifest) if _of_rows(name)}
+    kept = {one.segment_id for one in parent.manifest.segments} & {one.segment_id for one in draft.manifest.segments}
+    return kept - others
+
+
+def _of_rows(name: str) -> bool:
+    """Whether a file holds rows of a segment or their vectors: names and postings may be new in one that is not."""
+    parts = name.split("/")
+    return parts[0] == "segments" and parts[2].startswith(("chunks.", "embeddings.", "tokens."))
 
 
 def _id_map_differences(draft: Draft, table: pa.Table) -> list[Problem]:
