@@ -114,16 +114,20 @@ class FileSource(ABC):
             state = self.place.state(path, known.get(path), now_ns, self.most_bytes(path))
             if state is not None:
                 found[path] = state
-        there = set(found) if listing.closed else ()
-        for closed, why in listing.closed.items():
-            below = {path: state for path, state in known.items() if path.startswith(f"{closed}/")}
-            for path, state in below.items():
-                if self.globs.matches(path):
-                    found[path] = unread_state(path, f"{closed}: {why}", state)
-            # A name that is no UTF-8 is told in escapes, which may be the very name of another file.
-            if self.shard_at(closed, shards) == shard and closed not in there:
-                found[closed] = unread_state(closed, why, known.get(closed))
+        if listing.closed:
+            mine = {path: why for path, why in listing.closed.items() if self.shard_at(path, shards) == shard}
+            closed = {path: unread_state(path, why, known.get(path)) for path, why in mine.items()}
+            # What was read counts: a name that is no UTF-8 is told in escapes, which may be the very name of another.
+            found = {**dict(self._below_closed(listing, known)), **closed, **found}
         return {path: found[path] for path in sorted(found)}
+
+    def _below_closed(self, listing: Listing, known: Mapping[str, FileState]) -> Iterator[tuple[str, FileState]]:
+        """What is known of files below folders that cannot be listed."""
+        for path, state in known.items():
+            above = path
+            while above := above.rpartition("/")[0]:
+                if (why := listing.closed.get(above)) is not None and self.globs.matches(path):
+                    yield path, unread_state(path, f"{above}: {why}", state)
 
     @contextmanager
     def one_listing(self) -> Iterator[None]:
