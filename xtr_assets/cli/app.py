@@ -14,7 +14,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
-from xtr_assets.cli.command_help import restore_help, what_is_meant
+from xtr_assets.cli.command_help import only_finite, restore_help, what_is_meant
 from xtr_assets.cli.console import escaped
 from xtr_assets.core.errors import MAY_NOT, ConfigError, PublishRefused, XtrAssetsError
 
@@ -51,6 +51,7 @@ class Commands(TyperGroup):
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
         restore_help(self)
+        only_finite(self)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

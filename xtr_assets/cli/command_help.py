@@ -1,6 +1,8 @@
 """What a command line says of itself: the help of arguments, and what was meant by words too many."""
 
 import inspect
+import math
+from typing import Any
 
 import click
 from typer.core import TyperArgument, TyperCommand
@@ -9,6 +11,27 @@ from typer.models import ArgumentInfo
 # Options that take a text.
 TEXTS = ("--reason", "--query")
 EXTRA = "Got unexpected extra argument"
+
+
+class Finite(click.FloatRange):
+    """A range of numbers: `nan` is in none, though it is neither below nor above one, and an infinity is no number of
+    hours or chunks."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number, or wrong use."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return number
+
+
+def only_finite(command: click.Command) -> None:
+    """Let the options of a command, or of all of a group, that take a range of numbers take no `nan`."""
+    for one in command.commands.values() if isinstance(command, click.Group) else ():
+        only_finite(one)
+    for param in command.params:
+        if type(found := param.type) is click.FloatRange:
+            param.type = Finite(found.min, found.max, found.min_open, found.max_open, found.clamp)
 
 
 def restore_help(command: click.Command) -> None:

@@ -203,3 +203,22 @@ def test_a_pipe_that_closes_early_is_no_error_of_ours() -> None:
             [sys.executable, "-c", line], stdout=closed, stderr=subprocess.PIPE, text=True, check=False
         )
     assert done.returncode == 1 and done.stderr == ""
+
+
+@pytest.mark.parametrize("given", ["nan", "inf", "1e400"])
+def test_no_range_of_an_option_holds_what_is_no_number(given: str) -> None:
+    """Of `health --max-age nan` nothing was ever too old, and `plan --chunks nan` ended in a traceback."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, click.Group)
+    ranged = [
+        (command, param)
+        for command in group.commands.values()
+        for param in command.params
+        if isinstance(param.type, click.FloatRange)
+    ]
+    assert len(ranged) >= 9
+    for _, param in ranged:
+        with pytest.raises(click.BadParameter, match=r"no finite number|not in the range"):
+            param.type.convert(given, param, None)
+    said = CliRunner().invoke(app, ["health", "--max-age", given])
+    assert said.exit_code == 2 and "no finite number" in said.stderr
