@@ -175,7 +175,7 @@ class _Shared:
         self.searcher, self.users = searcher, 0
 
 
-_open: dict[tuple[str, int, str], _Shared] = {}
+_open: dict[tuple[Any, ...], _Shared] = {}
 _guard = Lock()
 
 
@@ -188,7 +188,10 @@ def shared_searcher(warehouse: str, device: str) -> Iterator[Searcher]:
         raise GenerationError(
             f"nothing is published in {warehouse}; materialize the index up to `published`, or run `xtr-assets build`"
         )
-    key = (str(opened.root), published.number, device)
+    # A warehouse that was removed and made anew numbers its generations from 1 again.
+    manifest = published.manifest
+    made = (manifest.run_id, *sorted(manifest.snapshots.items()))
+    key = (str(opened.root), published.number, made, device)
     with _guard:
         if key not in _open:
             _evict()
