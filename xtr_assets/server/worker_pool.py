@@ -114,11 +114,18 @@ class WorkerPool:
         self._started += 1
         ours, theirs = self._context.Pipe()
         slot.name, slot.began, slot.pipe, slot.answered = f"worker-{self._started}", monotonic(), ours, False
-        slot.process = self._context.Process(
+        process = self._context.Process(
             target=work, args=(self._settings, listener, theirs, folder, slot.name, slot.cores), name=slot.name
         )
-        slot.process.start()
-        slot.pid = slot.process.pid or 0
+        try:
+            process.start()
+        except OSError as error:
+            # No process or no memory is free at this moment: no reason for the others to end.
+            ours.close()
+            slot.pipe, pause = None, self._pause(slot, 0.0)
+            log.error("%s cannot be started (%s); it is tried again in %.1f s", slot.name, error, pause)
+        else:
+            slot.process, slot.pid = process, process.pid or 0
         theirs.close()
 
     def _listen(self) -> None:
@@ -141,15 +148,21 @@ class WorkerPool:
         assert process is not None
         code, lived = process.exitcode, monotonic() - slot.began
         process.close()
-        slot.deaths = slot.deaths + 1 if lived < SHORT_LIFE else 1
-        pause = 0.0 if lived >= SHORT_LIFE else min(MOST_PAUSE, FIRST_PAUSE * 2 ** (slot.deaths - 1))
+        pause = self._pause(slot, lived)
         log.error("%s ended with %s after %.1f s; another is started in %.1f s", slot.name, code, lived, pause)
         shared.bury(slot.name)
         metrics.SERVER_WORKER_DEATHS.inc()
         shared.write()
         if slot.pipe is not None:
             slot.pipe.close()
-        slot.pipe, slot.next_start = None, monotonic() + pause
+        slot.pipe = None
+
+    def _pause(self, slot: _Slot, lived: float) -> float:
+        """How long a place waits for its next worker."""
+        slot.deaths = slot.deaths + 1 if lived < SHORT_LIFE else 1
+        pause = 0.0 if lived >= SHORT_LIFE else min(MOST_PAUSE, FIRST_PAUSE * 2 ** (slot.deaths - 1))
+        slot.next_start = monotonic() + pause
+        return pause
 
     def _end(self) -> None:
         """Ask all to stop, wait for what is under way, kill who stays."""

@@ -50,8 +50,10 @@ def export_generation(source: Layout, number: int, target: Path) -> Layout:
     for folder in (partial.root, partial.shards, partial.segments, partial.models, partial.generations):
         folder.mkdir(parents=True)
     try:
-        _copy_files(source, partial, manifest.files)
-        data = read_regular(source.manifest(number), source.relative(source.manifest(number)))
+        # No collection takes it meanwhile.
+        with Generation(source, number, manifest).pin():
+            _copy_files(source, partial, manifest.files)
+            data = read_regular(source.manifest(number), source.relative(source.manifest(number)))
         write_atomic(partial.manifest(number), data)
         write_atomic(partial.manifest_seal(number), seal_text(data))
         for shard, version in manifest.snapshots.items():
@@ -105,7 +107,10 @@ def import_generation(source_root: Path, target: Layout) -> Generation:
     missing = {name for name in shared if not target.resolve(name).exists()}
     with scratch(target) as folder:
         staged = Layout(folder)
-        _copy_files(source, staged, {n: one for n, one in manifest.files.items() if n in missing or n not in shared})
+        with Generation(source, number, manifest).pin():
+            _copy_files(
+                source, staged, {n: one for n, one in manifest.files.items() if n in missing or n not in shared}
+            )
         write_atomic(staged.manifest(number), data)
         write_atomic(staged.manifest_seal(number), seal_text(data))
         fsync_tree(folder)

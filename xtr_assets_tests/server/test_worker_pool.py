@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import httpx
 import pytest
 
 from xtr_assets.pipeline.queries.question_log import QuestionLog
+from xtr_assets.server import worker_pool
 from xtr_assets.server.runner import Address
 from xtr_assets.server.settings import KeptLog, ServerSettings
 from xtr_assets.server.worker_pool import WorkerPool
@@ -51,6 +53,21 @@ def total(text: str, metric: str) -> float:
 
 def every(times: int, true: Callable[[], bool]) -> bool:
     return all(true() for _ in range(times))
+
+
+def test_a_worker_that_the_system_does_not_start_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No process is free in this moment; where none ever is, the command ends with 1."""
+
+    def refused(_: SpawnProcess) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(SpawnProcess, "start", refused)
+    monkeypatch.setattr(worker_pool, "FIRST_PAUSE", 0.001)
+    pool = WorkerPool(ServerSettings((("docs", tmp_path),), Address(port=0), workers=2))
+    assert pool.run() == 1 and pool.pids == []
+    assert caplog.text.count("Resource temporarily unavailable); it is tried again") >= 2 * worker_pool.MOST_DEATHS
 
 
 def test_two_workers_are_one_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from xtr_assets.storage.digests import forget_digests
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import Manifest, RequiredCheck
+from xtr_assets.storage.seal import read_manifest
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import (
     ENCODER,
@@ -297,7 +298,7 @@ def test_what_is_written_while_a_draft_is_read_again_is_read_the_next_time(
     made = draft(warehouse)
     other = warehouse.open_draft(made.number)
     other.set_note("first", 1)
-    real, meanwhile = draft_module.read_manifest, [lambda: other.set_note("second", 2)]
+    real, meanwhile = read_manifest, [lambda: other.set_note("second", 2)]
 
     def read(layout: Layout, number: int) -> Manifest:
         found = real(layout, number)
@@ -317,7 +318,7 @@ def test_what_is_written_to_a_draft_while_it_is_published_is_not_lost(
     write(warehouse, BASE)
     made = draft(warehouse)
     check(made)
-    real = publishing.verify_once
+    real = scrub.verify_once
 
     def slow(*given: Any, **more: Any) -> list[CorruptFile]:
         late = warehouse.open_draft(made.number)

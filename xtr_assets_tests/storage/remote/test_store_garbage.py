@@ -173,7 +173,8 @@ def test_a_push_waits_for_a_collection_and_not_for_a_dead_one(
 
 def between(store: ObjectStore, work: Callable[[], object]) -> ObjectStore:
     """The same store, to which something happens just after its head was read for the first time."""
-    other, begun = ObjectStore(store.bucket, store.name), []
+    other = ObjectStore(store.bucket, store.name)
+    begun: list[object] = []
 
     def head(known: tuple[int, str] | None = None) -> Head | None:
         found = store.head(known)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.core.errors import StorageError
+from xtr_assets.core.files import write_atomic
 from xtr_assets.storage import publish as publishing
 from xtr_assets.storage.remote import download
 from xtr_assets.storage.remote.object_store import ObjectStore
@@ -149,7 +150,7 @@ def test_a_pull_that_is_killed_after_one_that_was_is_done_again(
     a, b = host("a"), host("b")
     next_generation(a, "x")
     push_to(a, store)
-    real, last = download.write_atomic, a.layout.history.read_bytes()
+    real, last = write_atomic, a.layout.history.read_bytes()
 
     def kill(before: Path, brought: bool) -> None:
         def dies(path: Path, data: bytes) -> None:
