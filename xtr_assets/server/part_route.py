@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -33,6 +34,7 @@ from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.problem import Problem, refused
 from xtr_assets.server.question import Question, parse_question
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.parts.part_set_reader import manifest_digest
 
 Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
@@ -111,6 +113,8 @@ class Ranks(Legs):
 
 
 Body = TypeVar("Body", bound=Strict)
+# sha256 of the manifests of the generations that are open.
+_digests: WeakKeyDictionary[Generation, str] = WeakKeyDictionary()
 
 
 def parsed(kind: type[Body], document: Mapping[str, Any], limits: Limits) -> Body:
@@ -208,7 +212,7 @@ def held(index: HostedIndex, number: int, sha256: str) -> Iterator[Searcher]:
         index.open_beside(number)
     with index.use(number) as searcher:
         with searcher.opened() as opened:
-            found = manifest_digest(opened.generation)
+            found = _digest(opened.generation)
         if found != sha256:
             raise Problem(
                 409,
@@ -216,6 +220,13 @@ def held(index: HostedIndex, number: int, sha256: str) -> Iterator[Searcher]:
                 f"generation {number} here has the manifest {found[:16]}, {sha256[:16]} is asked for",
             )
         yield searcher
+
+
+def _digest(generation: Generation) -> str:
+    """Of its manifest, read once: a sealed one never changes, and what is open answers on where its disk is gone."""
+    if (known := _digests.get(generation)) is None:
+        known = _digests[generation] = manifest_digest(generation)
+    return known
 
 
 def _moments(opened: OpenGeneration, body: Legs) -> dict[str, Moments] | None:

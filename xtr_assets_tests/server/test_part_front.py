@@ -29,7 +29,9 @@ from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.part_call import PartRequest, PartServers, part_client
 from xtr_assets.server.part_front import PartFront
+from xtr_assets.storage.layout import PartsLayout
 from xtr_assets.storage.parts import move_chain
+from xtr_assets.storage.parts.part_records import PartMove
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets_tests.fixtures import drafted, make_chunk, write_shard
 from xtr_assets_tests.search.conftest import PROFILE, texts
@@ -444,7 +446,8 @@ def test_a_part_that_lacks_the_last_move_may_have_it_in_a_moment(
         parts.publish(force_reason=FORCE)
 
     async def act(site: Site) -> None:
-        sent, read = site.client.send, []
+        sent = site.client.send
+        read: list[int] = []
 
         async def send(request: httpx.Request, **more: Any) -> httpx.Response:
             site.front.look()
@@ -458,7 +461,12 @@ def test_a_part_that_lacks_the_last_move_may_have_it_in_a_moment(
             assert answer.status_code == status, (pinned, answer.text)
         site.client.send = sent  # type: ignore[method-assign]
         once = move_chain._read
-        monkeypatch.setattr(move_chain, "_read", lambda *given: (read.append(given[1]), once(*given))[1])
+
+        def counted(layout: PartsLayout, number: int) -> tuple[PartMove, str]:
+            read.append(number)
+            return once(layout, number)
+
+        monkeypatch.setattr(move_chain, "_read", counted)
         site.front.look()
         assert read == [4]
         parts.rollback()
@@ -553,6 +561,18 @@ def test_a_replica_that_was_built_by_itself_gives_no_text_of_an_answer(parts: Pa
             assert hits(await site.ask("parse date zebra")) == wanted
         assert site.doors["a2"].came > came
         strange.close()
+
+    tried(parts, act)
+
+
+def test_a_part_whose_disk_is_gone_answers_on(parts: PartSet) -> None:
+    async def act(site: Site) -> None:
+        wanted = hits(await site.ask("parse date zebra"))
+        for name in ("a", "b"):
+            parts.layout.part(name).rename(parts.root / name)
+        site.look()
+        assert site.indexes["b1"].problem is not None
+        assert hits(await site.ask("parse date zebra")) == wanted
 
     tried(parts, act)
 
