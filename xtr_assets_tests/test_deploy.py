@@ -165,3 +165,12 @@ def test_an_address_without_its_driver_is_explained(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("DAGSTER_BROKER_URL", "redis://127.0.0.1:1/0")
     with pytest.raises(ConfigError, match=r"postgresql\+psycopg2://"):
         open_instance()
+
+
+def test_what_the_image_copies_is_sent_to_its_builder() -> None:
+    """All else is left out: an environment, a warehouse beside the code."""
+    kept = {line[1:] for line in (DEPLOY.parent / ".dockerignore").read_text().split() if line.startswith("!")}
+    lines = [line.split()[1:-1] for line in (DEPLOY / "Dockerfile").read_text().splitlines() if line[:5] == "COPY "]
+    named = {name for names in lines if not names[0].startswith("--from") for name in names}
+    assert named and named == kept
+    assert all((DEPLOY.parent / name).exists() for name in named)
