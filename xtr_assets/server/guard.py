@@ -64,7 +64,7 @@ def shortcut(method: str, path: str, app: Asgi, others: Asgi) -> Asgi:
 
 
 class Guard:
-    """Answers 401, 421 and what nobody expected itself; hands on the rest.
+    """Answers 401, 403 and 421 itself; hands on the rest.
 
     hosts : names that a request may call this server by; None for any. Where no token is asked for, a page in a browser
         could otherwise reach it through a name of its own that leads here (DNS rebinding)
@@ -98,6 +98,10 @@ class Guard:
     def _refusal(self, scope: Scope) -> Problem | None:
         if self._hosts is not None and _hostname(_header(scope, b"host")) not in self._hosts:
             return refused(421, f"this server answers to {', '.join(sorted(self._hosts))}; call it by one of these")
+        # A browser sends a POST without a body anywhere, and one of these opens a generation.
+        origin = _header(scope, b"origin") if self._hosts is not None and scope["method"] == "POST" else None
+        if origin is not None and _hostname(origin.partition("://")[2]) not in (self._hosts or ()):
+            return refused(403, "a page of another site asks; ask from this server's own page, or without an Origin")
         # The page is the same for everybody; what it shows it asks for, with a token.
         if self._bearers.open or scope["path"] in OPEN_ROUTES or scope["path"] in FILES:
             return None

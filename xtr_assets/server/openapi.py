@@ -13,6 +13,7 @@ _WHOLE = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
 _ERRORS = {
     "400": "what is asked cannot be used",
     "401": "no valid token",
+    "403": "a page of another site asks",
     "404": "no such index or chunk",
     "408": "it took too long",
     "409": "such a generation must not answer",

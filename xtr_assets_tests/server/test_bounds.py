@@ -149,6 +149,14 @@ def test_a_page_in_a_browser_is_refused(client: httpx.Client) -> None:
     """DNS rebinding: a stranger's name that leads here. And no answer may be read across origins."""
     refused(client.get("/v1/generation", headers={"Host": "evil.example"}), 421, "answers to 127.0.0.1, ::1, localhost")
     refused(client.get("/v1/generation", headers={"Host": "127.0.0.1.evil.example"}), 421, "answers to")
+    for origin, status in (
+        ("http://evil.example", 403),
+        ("null", 403),
+        ("http://localhost:9", 200),
+        ("http://[::1]", 200),
+    ):
+        opened = client.post("/v1/generations/1/open", headers={"Origin": origin})
+        assert opened.status_code == status, (origin, opened.text)
     assert client.get("/v1/generation", headers={"Host": "localhost:1"}).status_code == 200
     asked = client.options(
         "/v1/search", headers={"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
