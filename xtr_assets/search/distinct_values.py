@@ -32,7 +32,8 @@ class DistinctValues:
         first = texts.slice(0, LOOKED_AT)
         if SHARING * len(first.unique()) > len(first):
             return None
-        encoded = texts.combine_chunks().dictionary_encode()
+        # All texts in one piece could be more than the 2 GiB that Arrow counts.
+        encoded = texts.dictionary_encode().unify_dictionaries().combine_chunks()
         if SHARING * len(encoded.dictionary) > len(texts):
             return None
         which = encoded.indices.to_numpy().astype(np.min_scalar_type(len(encoded.dictionary)))

@@ -122,7 +122,7 @@ def held_in_place(
         for one, placed in zip(generation.manifest.segments, generation.segments, strict=True):
             if one.shard in shards:
                 table = _sized(placed.segment.chunks(), generation.live[placed.base_row : placed.end_row])
-                paths = table["path"].combine_chunks().dictionary_encode()
+                paths = _encoded(table["path"])
                 chosen = np.array([here(one.shard, path) for path in paths.dictionary.to_pylist()], bool)
                 tables.append(table.filter(pa.array(chosen[paths.indices.to_numpy()])))
         for shard, snapshot in generation.snapshots().items():
@@ -155,8 +155,13 @@ def _holdings(table: pa.Table | None, snapshots: Mapping[str, Snapshot]) -> dict
     return found
 
 
+def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Texts by the different ones: all of them in one piece could be more than the 2 GiB that Arrow counts."""
+    return column.dictionary_encode().unify_dictionaries().combine_chunks()
+
+
 def _texts(table: pa.Table) -> Texts:
-    paths = table["path"].combine_chunks().dictionary_encode()
+    paths = _encoded(table["path"])
     return Texts(
         tuple(paths.dictionary.to_pylist()),
         paths.indices.to_numpy().astype(np.int64),
