@@ -55,7 +55,7 @@ def test_programs_get_the_card(project: Path) -> None:
 
 
 STOPPED = """
-import os, signal, sys, tempfile
+import os, signal, sys, tempfile, time
 from pathlib import Path
 from xtr_assets.cli import app
 from xtr_assets.pipeline.heads import head_run
@@ -64,6 +64,9 @@ from xtr_assets_tests.head_project import head_project
 def stopped(*_):
     print(*os.listdir(tempfile.gettempdir()), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
+    # Whichever thread takes the signal, Python answers it in this one, a moment later.
+    for _ in range(1200):
+        time.sleep(0.05)
 
 folder = Path(sys.argv[1])
 with head_project(folder):
