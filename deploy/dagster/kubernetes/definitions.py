@@ -17,7 +17,7 @@ GPU = {
         "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
     },
 }
-# About 4 GB a million chunks for MiniLM and its tokens; docs/measurements.md has the peaks.
+# A build of 5,000,000 chunks takes 53 GB at its peak by `xtr-assets plan --chunks 5e6`; docs/sizing.md says more.
 MEMORY = {
     "container_config": {"resources": {"limits": {"memory": "64Gi"}, "requests": {"cpu": "8", "memory": "64Gi"}}},
     "pod_spec_config": {"node_selector": {"pool": "memory"}},
