@@ -1,5 +1,6 @@
 """`verify`: every byte compared with the manifests."""
 
+from itertools import groupby, islice
 from typing import Annotated
 
 import typer
@@ -7,7 +8,10 @@ import typer
 from xtr_assets.cli.app import FAILED, SEARCH, ConfigOption, JsonOption, WarehouseOption, app
 from xtr_assets.cli.console import emit, literal, note, say, size
 from xtr_assets.cli.locate import find_place, open_warehouse, part_set, shown
-from xtr_assets.core.errors import MAY_NOT, UnreadableFile
+from xtr_assets.core.errors import MAY_NOT, UnreadableFile, remedy_of
+
+# Files that stand before what helps; each is named above.
+SHOWN = 3
 
 
 @app.command(rich_help_panel=SEARCH)
@@ -40,7 +44,8 @@ def verify(
             note(f"differs {problem.path}: expected {problem.expected}, found {problem.found}")
         if any(isinstance(problem, UnreadableFile) for problem in report.problems):
             note(f"what cannot be read: {MAY_NOT}")
-        if any(not isinstance(problem, UnreadableFile) for problem in report.problems):
-            say("roll back to a generation that verifies (`xtr-assets rollback`), or restore these files from a copy")
+        damaged = [problem.path for problem in report.problems if not isinstance(problem, UnreadableFile)]
+        for remedy, paths in groupby(sorted(damaged, key=remedy_of), key=remedy_of):
+            say(f"{literal(', '.join(islice(paths, SHOWN)))}: {literal(remedy)}")
     if not report.ok:
         raise typer.Exit(FAILED)

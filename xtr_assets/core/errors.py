@@ -7,6 +7,14 @@ RESTORE = (
     "restore the file from a copy, or roll back to a generation that verifies (`xtr-assets verify`, "
     "`xtr-assets rollback`)"
 )
+# The same where every move begins with the file: a rollback does too.
+RESTORE_FIRST = 'restore the file from a copy: a rollback reads it too (docs/operations.md, "A file is damaged")'
+# The same of what a build makes where there is none.
+MAKE_ANEW = "restore the file from a copy, or remove it: the next `xtr-assets build` makes it anew"
+_REMEDIES = {
+    **dict.fromkeys(("PUBLISHED", "history.jsonl", "warehouse.json"), RESTORE_FIRST),
+    **dict.fromkeys(("CURRENT", "NEXT"), MAKE_ANEW),
+}
 # What helps where an object of a store is not.
 PUSH_AGAIN = "remove that object where it is there, and `xtr-assets push` from a warehouse that has it: it is sent anew"
 # What helps where the system says that a user may not.
@@ -74,9 +82,19 @@ class CorruptFile(StorageError):
     """A file's bytes or size differ from its record; `path` is relative to the warehouse. remedy : what helps, where
     it is no file of a warehouse."""
 
-    def __init__(self, path: str, expected: str, found: str, remedy: str = RESTORE) -> None:
+    def __init__(self, path: str, expected: str, found: str, remedy: str = "") -> None:
         self.path, self.expected, self.found = path, expected, found
-        super().__init__(f"{path}: expected {expected}, found {found}; {remedy}")
+        super().__init__(f"{path}: expected {expected}, found {found}; {remedy or remedy_of(path)}")
+
+
+def remedy_of(path: str) -> str:
+    """What helps where a file of a warehouse is damaged.
+
+    >>> remedy_of("generations/NEXT") == MAKE_ANEW, remedy_of("parts/part-0001/history.jsonl line 3") == RESTORE_FIRST
+    (True, True)
+    """
+    name = path.rpartition("/")[2].partition(" ")[0]
+    return _REMEDIES.get(name, RESTORE)
 
 
 class UnreadableFile(CorruptFile):

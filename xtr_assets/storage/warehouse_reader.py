@@ -18,7 +18,7 @@ from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.layout import Layout, PartsLayout
 from xtr_assets.storage.links import refuse_linked_top
-from xtr_assets.storage.remote.address import refuse_address
+from xtr_assets.storage.remote.address import STORE_NAME, refuse_address
 from xtr_assets.storage.row_match import live_paths
 from xtr_assets.storage.segment import SEGMENT_NAME, Segment
 from xtr_assets.storage.snapshot import Snapshot, current_version, known_files, looked_at, read_snapshot
@@ -56,6 +56,10 @@ class WarehouseReader:
                 raise WarehouseNotFound(
                     f"{path} is a set of parts, and no warehouse; `xtr-assets search` and `parts status` take it, each "
                     f"folder below {path}/parts is a warehouse"
+                )
+            if (layout.root / STORE_NAME).is_file():
+                raise WarehouseNotFound(
+                    f"{path} is an object store in a folder; give its address, file://{layout.root}"
                 )
             raise WarehouseNotFound(f"no warehouse at {path} (no warehouse.json); `xtr-assets build` makes one")
         return cls(layout, read_info(layout))

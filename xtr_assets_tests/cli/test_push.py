@@ -31,6 +31,8 @@ def test_a_store_is_pushed_to_searched_pulled_mirrored_and_collected(
     hits = answer("search", "the lion roars", "--mode", "lexical", "-w", store, *cache)
     assert hits["generation"] == 2 and hits["hits"][0]["path"] == "lions.md"  # type: ignore[index]
     assert answer("verify", "-w", store)["ok"] is True
+    by_path = change("search", "lion", "-w", f"{tmp_path}/store")
+    assert by_path.exit_code == 1 and f"give its address, {store}" in by_path.stderr
     refused = change("rollback", "-w", store)
     assert refused.exit_code == 1 and "cache of file://" in refused.stderr
     assert answer("pull", store, "-w", pulled, "--dry-run")["files"] and not Path(pulled).exists()

@@ -56,3 +56,26 @@ def test_a_file_that_this_user_may_not_read_is_told_apart_from_a_damaged_one(
     said = " ".join(result.stderr.split())
     assert result.exit_code == 1 and "generations/1/id_map.parquet" in said
     assert "Permission denied" in said and "run as its owner" in said and "from a copy" not in said
+
+
+@pytest.mark.parametrize("name", ["PUBLISHED", "history.jsonl", "warehouse.json"])
+def test_where_a_rollback_is_refused_too_none_is_advised(project: Path, change: Command, name: str) -> None:
+    damaged = project / "warehouse" / name
+    damaged.write_bytes(b"x" + damaged.read_bytes()[1:])
+    for result in (change("rollback"), change("verify")):
+        said = " ".join((result.stdout + result.stderr).split())
+        assert result.exit_code == 1 and name in said and "from a copy" in said
+        assert "`xtr-assets rollback`" not in said, said
+
+
+@pytest.mark.parametrize("name", ["generations/NEXT", "shards/guide/CURRENT"])
+def test_what_a_build_makes_anew_may_be_removed(project: Path, change: Command, name: str) -> None:
+    damaged = project / "warehouse" / name
+    damaged.write_text("x\n")
+    refused = change("verify")
+    assert refused.exit_code == 1 and "or remove it" in " ".join((refused.stdout + refused.stderr).split())
+    damaged.unlink()
+    (project / "guide" / "kites.md").write_text("# Kites\n\nA kite is flown in the wind of a hill.\n")
+    assert change("build").exit_code == 0 and change("verify").exit_code == 0
+    served = Warehouse.open(project / "warehouse").published
+    assert damaged.exists() and served is not None and served.number == 2

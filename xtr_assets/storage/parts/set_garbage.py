@@ -7,8 +7,7 @@ from xtr_assets.core.errors import WarehouseNotFound
 from xtr_assets.storage.parts.move_chain import stack_of
 from xtr_assets.storage.parts.part_set_writer import KEPT_MOVES
 from xtr_assets.storage.parts.set_store import SetStore
-from xtr_assets.storage.remote.address import GRACE_HOURS, store_address
-from xtr_assets.storage.remote.object_store import STORE_NAME
+from xtr_assets.storage.remote.address import GRACE_HOURS, STORE_NAME, store_address
 from xtr_assets.storage.remote.store_garbage import StoreReport, collect_store
 
 

@@ -11,10 +11,10 @@ from pydantic import Field, model_validator
 from xtr_assets.core.errors import CorruptFile, WarehouseNotFound
 from xtr_assets.core.files import FileRecord
 from xtr_assets.storage.parts.part_records import LARGEST_MOVE, Part, PartMove, SetInfo
-from xtr_assets.storage.remote.address import store_address
+from xtr_assets.storage.remote.address import STORE_NAME, store_address
 from xtr_assets.storage.remote.move import move_name, read_move
 from xtr_assets.storage.remote.object_bucket import Missing
-from xtr_assets.storage.remote.object_store import STORE_NAME, Head, ObjectStore
+from xtr_assets.storage.remote.object_store import Head, ObjectStore
 from xtr_assets.storage.stored_json import Digest, Stored, sha256_bytes
 
 PREFIX = "pushes/"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from xtr_assets.core.errors import InvalidInput, StoreError
 
+# What a store says of itself.
+STORE_NAME = "store.json"
 SCHEMES = ("s3", "gs", "az", "file", "memory")
 # A reader of a store without a lease takes this long at most from its look at the pointer to the last file. It is the
 # age, too, from which on files that nothing names are garbage rather than a push under way. It stands here for those

@@ -13,14 +13,13 @@ from typing import TypeVar
 from xtr_assets.core.errors import PUSH_AGAIN, CorruptFile, StoreError
 from xtr_assets.core.files import FileRecord
 from xtr_assets.storage.lock import now
-from xtr_assets.storage.remote.address import store_address
+from xtr_assets.storage.remote.address import STORE_NAME, store_address
 from xtr_assets.storage.remote.bucket import Bucket, Found, Patient
 from xtr_assets.storage.remote.move import MOST_BYTES, PREFIX, Move, Store, move_name, move_number, read_move
 from xtr_assets.storage.remote.object_bucket import Missing, ObjectBucket
 from xtr_assets.storage.remote.probe import refuse_overwriting
 from xtr_assets.storage.stored_json import sha256_bytes
 
-STORE_NAME = "store.json"
 FILES = "files/"
 # What is asked for at a time: a few requests hide the latency of each, and memory holds as many ranges.
 THREADS = 8
