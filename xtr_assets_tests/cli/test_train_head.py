@@ -61,6 +61,10 @@ from xtr_assets.cli import app
 from xtr_assets.pipeline.heads import head_run
 from xtr_assets_tests.head_project import head_project
 
+# As a shell starts it, whatever the tests before this one left.
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
 def stopped(*_):
     print(*os.listdir(tempfile.gettempdir()), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -35,9 +35,13 @@ def encoders(monkeypatch: pytest.MonkeyPatch) -> dict[str, Told]:
     return held
 
 
+def encoded_by(name: str) -> Any:
+    return SimpleNamespace(fingerprint=name, manifest=SimpleNamespace(encoder=ENCODER))
+
+
 def test_a_text_is_encoded_once_alone_and_once_among_others(encoders: dict[str, Told]) -> None:
     asked, plain = AskedTexts("cpu"), QueryEncoder("cpu")
-    one: Any = SimpleNamespace(fingerprint="one")
+    one = encoded_by("one")
     groups = (["red fox", "blue sky", "red fox"], ["blue sky"], ["a third", "blue sky"], ["blue sky"])
     found = [asked.encode(one, texts, ("dense", "xtr", "lexical")) for texts in groups]
     assert encoders["one"].given == [["red fox", "blue sky"], ["blue sky"], ["a third"]]
@@ -52,7 +56,7 @@ def test_a_text_is_encoded_once_alone_and_once_among_others(encoders: dict[str, 
 def test_what_another_encoder_made_of_a_text_is_no_answer(encoders: dict[str, Told]) -> None:
     asked = AskedTexts("cpu")
     (mine,), (theirs,) = (
-        asked.encode(SimpleNamespace(fingerprint=name), ["red fox"], ("dense",))  # type: ignore[arg-type]
+        asked.encode(encoded_by(name), ["red fox"], ("dense",))
         for name in ("one", "other")
     )
     assert mine.embedding is not None and theirs.embedding is not None

@@ -236,7 +236,8 @@ def test_files_that_come_and_go_meanwhile_stop_no_look(root: Path) -> None:
         ended.set()
         other.join()
     assert len(stamps) > 1
-    assert len(list(Path("/dev/fd").iterdir())) == there
+    # What tests before this one left may be closed meanwhile.
+    assert len(list(Path("/dev/fd").iterdir())) <= there
 
 
 def test_a_warehouse_in_the_folder_is_passed_over(root: Path) -> None:
