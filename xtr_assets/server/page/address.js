@@ -4,7 +4,9 @@ const DEFAULTS = { view: "search", q: "", mode: "hybrid", beside: "", source: ""
 
 export function readAddress() {
   const given = new URLSearchParams(location.search);
-  return Object.fromEntries(Object.entries(DEFAULTS).map(([name, value]) => [name, given.get(name) ?? value]));
+  const state = Object.fromEntries(Object.entries(DEFAULTS).map(([name, value]) => [name, given.get(name) ?? value]));
+  // A generation becomes part of a path that is asked with the reader's token: `../..` in a link would lead it elsewhere.
+  return { ...state, other: /^\d{1,15}$/.test(state.other) ? state.other : "" };
 }
 
 /** The address of a state, relative to the page. */
