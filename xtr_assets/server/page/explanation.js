@@ -1,7 +1,7 @@
 // Why a hit stands where it stands: what each word met, and what each leg gave.
 
 import { el, svg } from "./dom.js";
-import { literalMarks, shown, units } from "./text.js";
+import { literalMarks, shown, TIMES, units } from "./text.js";
 
 // A word always meets something. Less like it than this is no meeting to be marked unasked.
 const ALIKE = 0.5;
@@ -41,7 +41,7 @@ export function meeting(hit, word) {
   const tokens = hit.explanation?.tokens ?? [];
   if (!tokens.length) {
     const times = literalMarks(hit.text, [word.text]).length;
-    return ["“", el("b", {}, shown(word.text)), `” stands ${times === 1 ? "once" : `${times} times`} in the text`];
+    return ["“", el("b", {}, shown(word.text)), `” stands ${times === 1 ? "once" : `${times} times${times < TIMES ? "" : " or more"}`} in the text`];
   }
   return word.tokens.flatMap((at, place) => {
     const token = tokens[at];

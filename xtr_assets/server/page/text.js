@@ -3,9 +3,14 @@
 import { el } from "./dom.js";
 import { syntaxRuns } from "./syntax.js";
 
-// What turns the order of letters around, or shows as nothing, in a text that somebody else wrote.
-const HIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g;
-// Of these, what joins pictures into one and letters of scripts that join or part by it, as Persian does, is a text's own.
+// What turns the order of letters around, or shows as nothing, in a text that somebody else wrote: whole sentences are
+// hidden from people in tags and in selectors of a letter's form, and read by models.
+const HIDDEN = new RegExp("[\\0-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180e\\u200b-\\u200f"
+  + "\\u202a-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb\\u{1bca0}-\\u{1bca3}\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e0fff}]", "gu");
+// Of these, a selector behind what has several forms, and the few tags that name the country of a flag, are a text's own.
+const SELECTED = /[\p{Extended_Pictographic}\p{Emoji_Modifier}\p{S}\p{Script=Han}\p{Script=Myanmar}\p{Script=Phags_Pa}0-9#*][\ufe00-\ufe0f]$|\p{Script=Han}[\u{e0100}-\u{e01ef}]$/u;
+const FLAG = /^\u{1f3f4}[\u{e0030}-\u{e0039}\u{e0061}-\u{e007a}]{3,6}\u{e007f}/u;
+// And what joins pictures into one and letters of scripts that join or part by it, as Persian does, is a text's own.
 const JOINERS = "\u200c\u200d";
 const PICTURES = [/\p{Extended_Pictographic}(?:\ufe0f|\p{Emoji_Modifier})?$/u, /^\p{Extended_Pictographic}/u];
 const SCRIPTS = "Arabic Syriac Mandaic Nko Mongolian Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam " +
@@ -16,6 +21,8 @@ const LETTERS = [new RegExp(`${JOINED}$`, "u"), new RegExp(`^${JOINED}`, "u")];
 const SHOWN = 1200;
 const LINES = 16;
 const MOST = 100_000;
+// Places of one word that are marked, of text that has no tokens to tell of.
+export const TIMES = 100;
 
 /** Text as nodes; the part of it from one place to another, in UTF-16 units. */
 export function shown(text, from = 0, to = text.length) {
@@ -23,11 +30,11 @@ export function shown(text, from = 0, to = text.length) {
   let at = from;
   for (const found of text.slice(from, to).matchAll(HIDDEN)) {
     const place = from + found.index;
-    if (JOINERS.includes(found[0]) && joins(text, place)) continue;
+    if (JOINERS.includes(found[0]) ? joins(text, place) : forms(text, place, found[0])) continue;
     nodes.push(text.slice(at, place));
-    const code = found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+    const code = found[0].codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
     nodes.push(el("span", { class: "ctl" }, `⟨U+${code}⟩`));
-    at = place + 1;
+    at = place + found[0].length;
   }
   nodes.push(text.slice(at, to).replaceAll("\r", ""));
   return nodes.filter((node) => node !== "");
@@ -37,6 +44,13 @@ export function shown(text, from = 0, to = text.length) {
 function joins(text, place) {
   const before = text.slice(Math.max(0, place - 4), place), after = text.slice(place + 1, place + 3);
   return [PICTURES, LETTERS].some(([left, right]) => left.test(before) && right.test(after));
+}
+
+/** Whether a character chooses the form of the one before it, or is of the name of a flag. */
+function forms(text, place, character) {
+  if (SELECTED.test(text.slice(Math.max(0, place - 2), place + character.length))) return true;
+  const first = Math.max(0, place - 14), flag = text.slice(first, place).lastIndexOf("\u{1f3f4}");
+  return flag >= 0 && first + flag + (FLAG.exec(text.slice(first + flag, first + flag + 16))?.[0].length ?? 0) > place;
 }
 
 /** Places in characters as places in UTF-16 units, which JavaScript counts. */
@@ -56,9 +70,10 @@ export function units(text, places) {
 export function literalMarks(text, words) {
   const part = text.slice(0, MOST);
   return words.flatMap((word, index) => {
+    if (word === "") return [];
     const pattern = new RegExp(word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "giu");
     return Array.from(part.matchAll(pattern), (found) =>
-      ({ start: found.index, end: found.index + found[0].length, words: [index] })).slice(0, 100);
+      ({ start: found.index, end: found.index + found[0].length, words: [index] })).slice(0, TIMES);
   });
 }
 
@@ -71,12 +86,18 @@ export function excerpt(text, marks) {
     while (last < places.length && places[last] < start + SHOWN - 200) last += 1;
     if (last - first > most) [best, most] = [start, last - first];
   });
-  if (text.length <= SHOWN || best < SHOWN / 2) best = 0;
+  // From its beginning, where they are seen from there.
+  if ((text.length <= SHOWN || best < SHOWN / 2) && text.slice(0, best).split("\n").length < LINES) best = 0;
   const line = text.lastIndexOf("\n", best) + 1;
-  const start = best - line < 200 ? line : best - 100;
-  let end = Math.min(text.length, start + SHOWN), seen = start;
+  const start = best - line < 200 ? line : whole(text, best - 100);
+  let end = whole(text, Math.min(text.length, start + SHOWN)), seen = start;
   for (let lines = 0; lines < LINES && seen >= 0 && seen < end; lines += 1) seen = text.indexOf("\n", seen) + 1 || end;
   return [start, Math.min(end, Math.max(seen, start + 1))];
+}
+
+/** A place, or the one before it where it lies within a character of two units. */
+function whole(text, place) {
+  return /^[\ud800-\udbff][\udc00-\udfff]/.test(text.slice(place - 1, place + 1)) ? place - 1 : place;
 }
 
 /** The part of a text as an element; marks: [{start, end, words, weak}], in UTF-16 units of the whole text. */
