@@ -106,6 +106,30 @@ def test_a_word_shows_what_it_met_as_the_explanation_says(page_url: str, seen: S
         assert f"{name} {space['score']:.3f} gave {gave}, rank {space['rank']} of " in card.inner_text()
 
 
+def test_what_hides_in_a_text_is_shown_and_what_chooses_a_form_is_not(tmp_path: Path, seen: Seen) -> None:
+    """And of many short lines those are shown first that a word met, of a list that is cut its end is told."""
+    flag = "\U0001f3f4" + "".join(chr(0xE0000 + ord(one)) for one in "gbeng") + "\U000e007f"
+    own = f"zebra {flag} \u2764\ufe0f 1\ufe0f\u20e3 \u8fbb\U000e0100 "
+    hidden = "a\U000e0049\U000e0067b \u2764\ufe0f\ufe01 in\u00adner \u3164. " + "\U0001f3f4\U000e0041."
+    lines = "\n".join([f"line {nth}" for nth in range(60)] + ["a quagga"])
+    new_warehouse(
+        tmp_path / "w", [make_chunk("a.md", "a", own + hidden), make_chunk("b.md", "b", lines + "\nquagga" * 150)]
+    )
+    page = seen.page
+    with served({"docs": tmp_path / "w"}) as url:
+        page.goto(f"{url}/?q=zebra&mode=lexical")
+        page.wait_for_selector(".hit")
+        shown = page.locator(".text").first.text_content() or ""
+        page.goto(f"{url}/?q=quagga&mode=lexical")
+        page.wait_for_selector("mark")
+        page.locator(".words button").focus()
+        assert "stands 100 times or more in the text" in page.inner_text(".met")
+    assert shown.startswith(own)
+    assert shown[len(own) :].rstrip() == (
+        "a⟨U+E0049⟩⟨U+E0067⟩b \u2764\ufe0f⟨U+FE01⟩ in⟨U+00AD⟩ner ⟨U+3164⟩. \U0001f3f4⟨U+E0041⟩."
+    )
+
+
 def test_the_keyboard_alone_asks_walks_and_opens(page_url: str, seen: Seen) -> None:
     page = seen.page
     page.goto(page_url)
@@ -127,6 +151,9 @@ def test_the_keyboard_alone_asks_walks_and_opens(page_url: str, seen: Seen) -> N
     page.keyboard.press("Enter")
     assert page.locator(".around").count() == 0
     page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "query"
+    composing = "new KeyboardEvent('keydown', {key: 'ArrowDown', isComposing: true, bubbles: true})"
+    page.evaluate(f"document.activeElement.dispatchEvent({composing})")
     assert page.evaluate("document.activeElement.id") == "query"
 
 
@@ -160,6 +187,62 @@ def test_a_link_shows_the_same_and_going_back_goes_back(page_url: str, seen: See
     assert page.input_value("#k") == "10"
 
 
+def test_a_link_leads_no_request_elsewhere(page_url: str, seen: Seen) -> None:
+    sent: list[str] = []
+    seen.page.on("request", lambda request: sent.append(f"{request.method} {httpx.URL(request.url).path}"))
+    seen.page.goto(f"{page_url}/?q=zebra&other=../../../admin/remove%3F")
+    seen.page.wait_for_selector(".hit")
+    assert {one for one in sent if not one.startswith("GET")} == {"POST /v1/search"}
+
+
+def test_a_question_that_overtakes_the_first_look_leaves_the_choices_whole(tmp_path: Path, seen: Seen) -> None:
+    """And they follow the server to its next generation."""
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    publish_chunks(warehouse, version(2))
+    page = seen.page
+    held: list[Route] = []
+
+    def once(route: "Route") -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    with served({"docs": tmp_path / "w"}) as url:
+        page.route("**/v1/generations", once)
+        with page.expect_request("**/v1/generations"):
+            page.goto(url)
+        page.fill("#query", "zebra")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".hit")
+        assert page.locator("#other option").all_inner_texts() == ["none", "1"]
+        publish_chunks(warehouse, version(3))
+        playwright.expect(page.locator("#serving")).to_have_text("docs, generation 2")
+        for _ in range(100):
+            page.locator("#search button").click()
+            page.wait_for_timeout(50)
+            if "generation 3" in page.inner_text("#serving"):
+                break
+        assert page.locator("#other option").all_inner_texts() == ["none", "2", "1"]
+
+
+def test_going_back_asks_what_the_field_then_says(hostile: Path, seen: Seen) -> None:
+    page = seen.page
+    with served({"code": hostile, "more": hostile}) as url:
+        page.goto(url)
+        page.wait_for_selector("#said:has-text('chunks to search')")
+        for question in ("zebra", "turned"):
+            page.fill("#query", question)
+            page.keyboard.press("Enter")
+            page.wait_for_selector(f"#said:has-text('hit'):not(:has-text('{question}'))")
+        page.go_back()
+        playwright.expect(page.locator("#query")).to_have_value("zebra")
+        page.go_back()
+        # Of several indexes the first address named none.
+        page.wait_for_selector("#said:not(.problem):has-text('chunks to search')")
+        assert page.input_value("#index") == "code"
+
+
 def test_two_modes_stand_side_by_side(page_url: str, seen: Seen) -> None:
     page = seen.page
     page.goto(f"{page_url}/?q=stripes+zebra&mode=lexical&beside=xtr&k=5")
@@ -187,6 +270,11 @@ def test_a_token_is_asked_for_and_stays_in_its_tab(browser: "Browser", hostile: 
         page.fill("#token", "b" * 32)
         page.keyboard.press("Enter")
         page.wait_for_selector("#token-problem:has-text('not valid')")
+        # Copied with what nobody sees: no header carries it.
+        page.fill("#token", f"\u200b{TOKEN}")
+        page.keyboard.press("Enter")
+        playwright.expect(page.locator("#token")).to_have_value("")
+        assert "not valid" in page.inner_text("#token-problem")
         page.fill("#token", TOKEN)
         page.keyboard.press("Enter")
         page.wait_for_selector(".hit")

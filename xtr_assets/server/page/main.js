@@ -17,6 +17,7 @@ let state = readAddress();
 let asking = new AbortController();
 let facets = null;
 let generations = [];
+let indexes = [];
 
 at("mode").append(...MODES.map((mode) => new Option(mode, mode)));
 at("beside").append(new Option("nothing", ""), ...MODES.map((mode) => new Option(mode, mode)));
@@ -39,15 +40,25 @@ for (const [id, view] of [["to-search", "search"], ["to-index", "index"]]) {
 }
 at("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  keepToken(at("token").value.trim());
+  const given = at("token").value.trim();
   at("token").value = "";
+  // What no header can carry, such as a blank of no width that was copied too, would fail as a server that is gone does.
+  if (!/^[\x21-\x7e]+$/.test(given)) {
+    at("token-problem").textContent = "That token is not valid here.";
+    return;
+  }
+  keepToken(given);
   at("token-form").hidden = true;
   start();
 });
 addEventListener("popstate", () => {
-  const index = state.index;
+  const before = state;
   state = readAddress();
-  if (index !== state.index) facets = null;
+  settleIndex();
+  if (before.index !== state.index) facets = null;
+  // Also where they have the focus: a choice made next would ask what stands there.
+  if (before.q !== state.q) query.value = state.q;
+  if (before.path !== state.path) at("path").value = state.path;
   show();
 });
 document.addEventListener("keydown", move);
@@ -64,11 +75,10 @@ function go(wanted) {
 
 async function start() {
   try {
-    const { indexes } = await ask("readyz", { allow: [503] });
-    const names = Object.keys(indexes);
-    if (!names.includes(state.index)) state.index = names.length > 1 ? names[0] : "";
-    at("index").replaceChildren(...names.map((name) => new Option(name, name)));
-    at("index-choice").hidden = names.length < 2;
+    indexes = Object.keys((await ask("readyz", { allow: [503] })).indexes);
+    settleIndex();
+    at("index").replaceChildren(...indexes.map((name) => new Option(name, name)));
+    at("index-choice").hidden = indexes.length < 2;
   } catch (error) {
     failed(error);
     return;
@@ -76,8 +86,14 @@ async function start() {
   await show();
 }
 
+/** A server of several indexes has to be told which; of one, none is named. */
+function settleIndex() {
+  if (indexes.length && !indexes.includes(state.index)) state.index = indexes.length > 1 ? indexes[0] : "";
+}
+
 async function show() {
   asking.abort();
+  results.removeAttribute("aria-busy");
   asking = new AbortController();
   const { signal } = asking;
   const view = state.view === "index" ? "index" : "search";
@@ -91,17 +107,26 @@ async function show() {
   document.title = view === "index" ? "Index" : state.q === "" ? "Search" : `${state.q} – Search`;
   fill();
   try {
-    if (facets === null) {
-      facets = await ask("v1/facets", { index: state.index, signal });
-      ({ generations } = await ask("v1/generations", { index: state.index, signal }));
-      at("serving").replaceChildren(...shown(`${facets.index}, generation ${facets.generation}`));
-      fill();
-    }
+    if (facets === null) await learn(signal);
     if (view === "index") await showIndex(signal);
     else await search(signal);
   } catch (error) {
     if (error.name !== "AbortError") failed(error);
   }
+}
+
+/** What can be chosen: both or, where another question ends this one, neither. */
+async function learn(signal) {
+  const told = await ask("v1/facets", { index: state.index, signal });
+  // No search needs the list of generations: where it is refused none is offered, and the index's view says why.
+  const listed = await ask("v1/generations", { index: state.index, signal }).catch((error) => {
+    if (error instanceof Refused) return { generations: [] };
+    throw error;
+  });
+  facets = told;
+  generations = listed.generations;
+  at("serving").replaceChildren(...shown(`${facets.index}, generation ${facets.generation}`));
+  fill();
 }
 
 /** The form says what the state is; a choice that the data does not offer (any more) is offered all the same. */
@@ -125,7 +150,8 @@ function fill() {
   const answering = generations.filter((one) => one.state === "retired").map((one) => String(one.generation)).reverse();
   at("other").replaceChildren(new Option("none", ""),
     ...(state.other === "" || answering.includes(state.other) ? answering : [state.other, ...answering]).map((one) => new Option(one, one)));
-  for (const name of ["mode", "beside", "other", "path", "k"]) at(name).value = state[name];
+  for (const name of ["mode", "beside", "other", "k"]) at(name).value = state[name];
+  if (document.activeElement !== at("path") || at("path").value === "") at("path").value = state.path;
   if (at("k").value === "") at("k").value = state.k = "10";
   if (at("mode").value === "") at("mode").value = state.mode = "hybrid";
   if (at("beside").selectedIndex < 0) at("beside").value = state.beside = "";
@@ -155,7 +181,9 @@ async function search(signal) {
       index: state.index, signal, generation,
       body: { query: state.q, k: Number(state.k), mode, where: whereOf(state), explain: true },
     })));
-    const named = answers.map((answer) => (state.other === "" ? answer.mode : `${answer.mode}, generation ${answer.generation}`));
+    // Also where the server moved on between the two.
+    const one = answers.every((answer) => answer.generation === answers[0].generation);
+    const named = answers.map((answer) => (one ? answer.mode : `${answer.mode}, generation ${answer.generation}`));
     tell(answers, named);
     const ranks = answers.map((answer) => new Map(answer.hits.map((hit) => [hit.id, hit.rank])));
     results.classList.toggle("two", answers.length === 2);
@@ -164,12 +192,9 @@ async function search(signal) {
       others: answers.length === 2 ? ranks[1 - place] : null,
       around: (id) => ask(`v1/chunks/${id}`, { index: state.index, query: AROUND, generation: asked[place].generation }),
     })));
-    if (answers[0].generation !== facets.generation) {
-      facets = await ask("v1/facets", { index: state.index, signal });
-      at("serving").replaceChildren(...shown(`${facets.index}, generation ${facets.generation}`));
-    }
+    if (answers[0].generation !== facets.generation) await learn(signal);
   } finally {
-    results.removeAttribute("aria-busy");
+    if (!signal.aborted) results.removeAttribute("aria-busy");
   }
 }
 
@@ -225,7 +250,8 @@ function failed(error) {
 
 /** `/` to the question, arrows through the hits (Enter opens the one that has the focus), Escape back. */
 function move(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || at("search-view").hidden) return;
+  // While letters are composed into one, as Japanese is typed, the arrows choose among the words that are offered.
+  if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || at("search-view").hidden) return;
   const within = event.target;
   const typing = within instanceof HTMLInputElement || within instanceof HTMLSelectElement;
   if (event.key === "/" && !typing) {
