@@ -46,7 +46,8 @@ def fit_curve(features: Doubles, right: Mask) -> Curve:
     if len(features) != len(right) or not 0 < int(right.sum()) < len(right):
         raise InvalidInput(f"{int(right.sum())} of {len(right)} examples are right; a curve needs some of both kinds")
     center, spread = features.mean(axis=0), features.std(axis=0)
-    spread = np.where(spread > 0, spread, 1.0)
+    # A feature that never changes differs from its mean by what sums are rounded by: that is no spread.
+    spread = np.where(spread > 1e-12 * np.abs(center), spread, 1.0)
     inputs, target = (features - center) / spread, right.astype(np.float64)
     # Projected gradient descent with the step that the curvature allows: few weights, and no library needed.
     weights, bias = np.zeros(features.shape[1]), 0.0
@@ -79,14 +80,17 @@ def auc(scores: Doubles, right: Mask) -> float:
 
 def calibration_error(probabilities: Doubles, right: Mask, bins: int = BINS) -> float:
     """Expected calibration error (Naeini et al. 2015): |mean probability - share that is right| over bins of equal
-    size, by rank, so that every bin has something to say.
+    size, by rank, so that every bin has something to say. Of equal probabilities each stands for all: their order, which
+    says nothing, would part the right ones from the wrong.
 
     >>> calibration_error(np.array([0.0, 0.0, 1.0, 1.0]), np.array([False, False, True, True]), 2)
     0.0
     """
     order = np.argsort(probabilities, kind="stable")
+    _, alike = np.unique(probabilities, return_inverse=True)
+    share = (np.bincount(alike, right) / np.maximum(1, np.bincount(alike)))[alike]
     parts = [part for part in np.array_split(order, bins) if len(part)]
-    gaps = [abs(float(probabilities[part].mean()) - float(right[part].mean())) * len(part) for part in parts]
+    gaps = [abs(float(probabilities[part].mean()) - float(share[part].mean())) * len(part) for part in parts]
     return sum(gaps) / max(1, len(order))
 
 
