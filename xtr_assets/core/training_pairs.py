@@ -92,6 +92,7 @@ def spread(pairs: Sequence[Pair], count: int, seed: int) -> list[Pair]:
     >>> sorted(pair.origin for pair in spread(many, 3, 0))
     ['a', 'a', 'b']
     """
+    count = max(0, count)
     shuffled = random.Random(seed).sample(list(pairs), len(pairs))
     nth: dict[tuple[str, str], int] = {}
     ranked = []

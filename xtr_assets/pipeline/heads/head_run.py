@@ -37,7 +37,7 @@ from xtr_assets.encoders.precision import torch_precision
 from xtr_assets.encoders.weights import locate_minilm
 from xtr_assets.pipeline.heads.head_card import MEAN, RULE, HeadCard, origins_json, verdict_of
 from xtr_assets.pipeline.heads.head_measure import Comparison, JudgedSet, compare_heads
-from xtr_assets.pipeline.heads.judged_set import JudgedTexts, read_beir, reference_texts, word_scores
+from xtr_assets.pipeline.heads.judged_set import JudgedTexts, names_of, read_beir, reference_texts, word_scores
 from xtr_assets.pipeline.heads.leg_sum import SUMMED
 from xtr_assets.pipeline.heads.pair_sources import Mined, mine_package, mine_sources
 from xtr_assets.pipeline.heads.pair_split import Split, owners_of, split_pairs
@@ -100,7 +100,8 @@ def make_head(plan: HeadPlan) -> Made:
     """Train and judge a head, with progress bars. Raises ConfigError where there is too little to train on."""
     minilm = plan.minilm
     began = process_time()
-    judged = [read_beir(folder, plan.max_judged) for folder in plan.judged]
+    named = zip(names_of(plan.judged), plan.judged, strict=True)
+    judged = [replace(read_beir(folder, plan.max_judged), name=name) for name, folder in named]
     mined = _mined(plan)
     split = split_pairs(mined.pairs, reference_texts(plan.judged, plan.apart), plan.pairs, AMONG)
     with owned_folder(TRAINED) as folder:

@@ -38,7 +38,9 @@ def read_beir(folder: Path, most: int) -> JudgedTexts:
     corpus, queries = _records(folder / CORPUS), _records(folder / QUERIES)
     texts = {name: encoded_text(title, text) for name, title, text in corpus}
     judgments = read_judgments(folder / JUDGMENTS)
-    asked = {name: text for name, _, text in queries if set(judgments.get(name, {})) & set(texts)}
+    # A question whose right answers all lie elsewhere has no measure, whatever else is judged for it.
+    right_of = {name: {d: grade for d, grade in own.items() if grade > 0} for name, own in judgments.items()}
+    asked = {name: text for name, _, text in queries if right_of.get(name, {}).keys() & texts.keys()}
     if not asked:
         raise ConfigError(f"{folder}: no question of {QUERIES} is judged in {JUDGMENTS} for a text of {CORPUS}")
     chosen = sorted(asked, key=lambda name: random.Random(name).random())[:most]
@@ -53,7 +55,7 @@ def read_beir(folder: Path, most: int) -> JudgedTexts:
 def word_scores(texts: JudgedTexts, folder: Path) -> Floats:
     """BM25 of each question in each answer, float32 [questions, answers], by the product's own index, whose postings
     are written below `folder`."""
-    postings = folder / f"words of {texts.name}"
+    postings = folder / f"words {len(list(folder.iterdir()))}"
     postings.mkdir()
     write_postings(postings, (document_terms("", None, "", text) for text in texts.answers))
     count = len(texts.answers)
@@ -64,16 +66,30 @@ def word_scores(texts: JudgedTexts, folder: Path) -> Floats:
 
 def reference_texts(judged: Sequence[Path], apart: Sequence[Path]) -> dict[str, list[str]]:
     """The texts that no pair may be a near copy of, by name: whole judged sets, and the files of folders."""
-    found = {}
+    found, names = {}, iter(names_of([*judged, *apart]))
     for folder in judged:
         records = [*_records(folder / CORPUS), *_records(folder / QUERIES)]
-        found[folder.name] = [encoded_text(title, text) for _, title, text in records]
+        found[next(names)] = [encoded_text(title, text) for _, title, text in records]
     for folder in apart:
         if not folder.is_dir():
             raise ConfigError(f"what is to be kept apart is {folder}, which is no folder")
         paths = (path for path in sorted(folder.rglob("*")) if path.suffix in SUFFIXES)
         inside = (path for path in paths if "site-packages" not in path.parts and path.is_file())
-        found[folder.name] = [path.read_text("utf-8", "replace") for path in inside]
+        found[next(names)] = [path.read_text("utf-8", "replace") for path in inside]
+    return found
+
+
+def names_of(folders: Sequence[Path]) -> list[str]:
+    """A name for each folder: its own, with a number behind it where one before it is called alike.
+
+    >>> names_of([Path("a/test"), Path("b/test"), Path("c")])
+    ['test', 'test (2)', 'c']
+    """
+    found: list[str] = []
+    for folder in folders:
+        own = folder.resolve().name
+        others = (f"{own} ({nth})" for nth in range(2, len(folders) + 2))
+        found.append(own if own not in found else next(one for one in others if one not in found))
     return found
 
 
@@ -82,10 +98,12 @@ def _records(path: Path) -> list[tuple[str, str, str]]:
     if not path.is_file():
         raise ConfigError(f"no file at {path}; a judged set is a folder with {CORPUS}, {QUERIES} and {JUDGMENTS}")
     found = []
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
             try:
-                record = json.loads(line)
+                record = json.loads(line.decode("utf-8"))
                 found.append((str(record["_id"]), str(record.get("title") or ""), str(record["text"])))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ConfigError(f'{path} line {number}: {{"_id", "text"}} expected, found {line[:60]!r}') from error

@@ -1,9 +1,11 @@
 """Where a head's pairs come from: the chunks of an index's sources, folders, wheels and source archives."""
 
 import hashlib
+import lzma
 import re
 import tarfile
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -30,7 +32,15 @@ MOST_PAIRS = 700
 # A larger module is generated, or a table.
 MOST_BYTES = 400_000
 PERMISSIVE = re.compile(r"\b(MIT|BSD|Apache|PSF|Python Software Foundation|ISC|HPND)\b", re.IGNORECASE)
-BINDING = re.compile(r"GPL|MPL|Mozilla|Proprietary|EUPL|CDDL|Other/", re.IGNORECASE)
+BINDING = re.compile(
+    r"GPL|MPL|Mozilla|Proprietary|EUPL|CDDL|Other/|SSPL|BUSL|Business Source|Commons|\bCC[- ]BY|\bEPL|non-?commercial",
+    re.IGNORECASE,
+)
+# What an archive raises that is damaged, has a password, or is compressed as nobody here can read.
+UNREADABLE = (
+    *(OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+    *(NotImplementedError, RuntimeError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +89,7 @@ def mine_package(path: Path, any_licence: bool = False) -> Mined:
         return _mine(Origin(path.name, licence="of the folder"), _folder_files(path), most=None)
     try:
         files = dict(_wheel_files(path) if path.suffix in (".whl", ".zip") else _archive_files(path))
-    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+    except UNREADABLE as error:
         raise ConfigError(f"{path} is no folder, wheel or source archive that can be read: {error!s:.200}") from error
     origin, description = _described(path, files)
     if not any_licence and (not PERMISSIVE.search(origin.licence) or BINDING.search(origin.licence)):

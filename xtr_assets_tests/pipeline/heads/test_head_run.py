@@ -15,6 +15,7 @@ from xtr_assets.encoders.head_trainer import TrainingRecipe
 from xtr_assets.pipeline.heads.head_card import MEAN, HeadCard, verdict_of
 from xtr_assets.pipeline.heads.head_measure import Comparison
 from xtr_assets.pipeline.heads.head_run import HeadPlan, Made, make_head
+from xtr_assets.pipeline.heads.judged_set import read_beir, reference_texts, word_scores
 from xtr_assets.pipeline.heads.leg_sum import SUMMED
 from xtr_assets_tests.head_project import head_project
 
@@ -101,6 +102,31 @@ def test_what_is_refused_is_not_written_but_its_card_is(made: Made, tmp_path: Pa
     with pytest.raises(ConfigError, match="was not written; give it more pairs"):
         refused.write(tmp_path)
     assert {one.name for one in tmp_path.iterdir()} == {CARD_FILE, CARD_TEXT}
+
+
+def test_two_judged_sets_of_one_name_are_two(tmp_path: Path) -> None:
+    """And a question of which no right answer is in the corpus is left out, as are empty lines."""
+    folders = []
+    for nth in range(2):
+        folder = tmp_path / str(nth) / "test"
+        folder.mkdir(parents=True)
+        (folder / "corpus.jsonl").write_text(f'{{"_id": "a", "text": "words {nth}"}}\n\n{{"_id": "b", "text": "c"}}\n')
+        (folder / "queries.jsonl").write_text('{"_id": "p", "text": "what"}\n{"_id": "q", "text": "who"}\n')
+        (folder / "qrels.tsv").write_text("p\ta\t1\nq\tb\t0\nq\tgone\t1\n")
+        folders.append(folder)
+    texts = reference_texts(folders, [folders[0]])
+    assert texts == {
+        "test": ["words 0", "c", "what", "who"],
+        "test (2)": ["words 1", "c", "what", "who"],
+        "test (3)": [],
+    }
+    judged = read_beir(folders[1], 10)
+    assert judged.questions == ["what"] and [*judged.right[0].values()] == [1.0]
+    for nth in range(2):
+        assert word_scores(replace(judged, name="a/b"), tmp_path).shape == (1, 2), nth
+    (folders[0] / "corpus.jsonl").write_bytes(b'{"_id": "a", "text": "caf\xe9"}\n')
+    with pytest.raises(ConfigError, match=r"corpus.jsonl line 1"):
+        read_beir(folders[0], 10)
 
 
 def test_what_is_judged_must_be_a_judged_set(plan: HeadPlan, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import io
 import tarfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,8 @@ def test_a_wheel_gives_pairs_under_its_name_version_licence_and_digest(tmp_path:
         ("License-Expression: LGPL-2.1-only", False),
         ("Classifier: License :: OSI Approved :: MIT License\nClassifier: License :: Other/Proprietary License", False),
         ("License-Expression: MIT AND GPL-3.0-only", False),
+        ("License-Expression: MIT AND CC-BY-NC-4.0", False),
+        ("License: Apache 2.0 with Commons Clause", False),
         ("Summary: without a word on its licence", False),
         ("License: SUBMITTED to nobody", False),
     ],
@@ -121,6 +124,13 @@ def test_what_is_no_package_is_refused(tmp_path: Path, data: bytes) -> None:
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ConfigError, match=f"{name} is no folder, wheel or source archive"):
             mine_package(tmp_path / name)
+    # A byte of what is compressed, and the number of how it is.
+    whole = wheel(tmp_path / "whole.whl").read_bytes()
+    for at in (whole.index(b"PK\1\2") + 10, len(whole) // 8):
+        for value in range(0, 256, 15):
+            (tmp_path / "torn.whl").write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
+            with suppress(ConfigError):
+                mine_package(tmp_path / "torn.whl")
     with pytest.raises(ConfigError, match="nowhere"):
         mine_package(tmp_path / "nowhere")
 

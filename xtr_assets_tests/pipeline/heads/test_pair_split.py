@@ -1,6 +1,7 @@
 """What trains, what judges, and what is kept out: a near copy that was planted does not come through."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -52,6 +53,19 @@ def test_of_few_origins_files_are_held_out() -> None:
     split = split_pairs(made(400, origins=2), {}, 300, 30)
     judges = {pair.place for pair in (*split.code, *split.prose)}
     assert judges and judges.isdisjoint({pair.place for pair in split.train})
+
+
+def test_any_number_of_pairs_may_be_asked_for() -> None:
+    pairs = made(900, kinds=("docstring", "name", "summary", "heading", "cloze"))
+    for count in (1, 10, 50, 150, 250):
+        assert 0 < len(split_pairs(pairs, {}, count, 10).train) <= count
+
+
+def test_of_nine_origins_one_is_held_out_whatever_they_are_called() -> None:
+    for one in range(12):
+        pairs = [replace(pair, origin=f"{one}-{pair.origin}") for pair in made(90, origins=9)]
+        split = split_pairs(pairs, {}, 40, 10)
+        assert len(split.held_out) < 9 and {pair.origin for pair in split.train}.isdisjoint(split.held_out)
 
 
 def test_too_little_is_said_in_figures() -> None:
