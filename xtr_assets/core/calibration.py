@@ -80,8 +80,8 @@ def auc(scores: Doubles, right: Mask) -> float:
 
 def calibration_error(probabilities: Doubles, right: Mask, bins: int = BINS) -> float:
     """Expected calibration error (Naeini et al. 2015): |mean probability - share that is right| over bins of equal
-    size, by rank, so that every bin has something to say. Of equal probabilities each stands for all: their order, which
-    says nothing, would part the right ones from the wrong.
+    size, by rank, so that every bin has something to say. Of equal probabilities each stands for all: their order
+    says nothing, and would part the right ones from the wrong.
 
     >>> calibration_error(np.array([0.0, 0.0, 1.0, 1.0]), np.array([False, False, True, True]), 2)
     0.0

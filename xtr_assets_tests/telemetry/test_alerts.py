@@ -20,13 +20,15 @@ RULES = sorted(DEPLOY.glob("*.rules.yaml"))
 DASHBOARDS = sorted(DEPLOY.glob("*dashboard.json"))
 PROMTOOL = shutil.which("promtool")
 
-SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("_total",), "gauge": ("",)}
+SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("_total", "_created"), "gauge": ("",)}
 # What Prometheus adds, and `le` of every histogram.
 ADDED = {"instance", "job", "le"}
 # Values that a label may have, as docs/metrics.md lists them; of others they depend on the data.
 VALUES = {
     ("xtr_assets_builds_total", "outcome"): {"published", "refused", "failed", "unchanged"},
+    ("xtr_assets_builds_created", "outcome"): {"published", "refused", "failed", "unchanged"},
     ("xtr_assets_checks_total", "passed"): {"true", "false"},
+    ("xtr_assets_checks_created", "passed"): {"true", "false"},
     ("xtr_assets_server_swaps_total", "outcome"): {"served", "failed"},
     ("xtr_assets_drift", "figure"): set(LIMITS),
     ("xtr_assets_live_recall_samples_total", "outcome"): {"measured", "failed"},
@@ -109,6 +111,21 @@ def test_every_alert_says_what_is_wrong_and_what_to_do() -> None:
             for rule in group["rules"]:
                 assert rule["labels"]["severity"] in ("info", "warning", "critical"), rule
                 assert rule["annotations"]["summary"], rule
+
+
+def test_what_a_process_counted_that_ended_is_asked_for_by_when_it_began(tmp_path: Path) -> None:
+    """One run writes 1 into its file, the next one 1 again: such a counter never increases."""
+    counted = {"xtr_assets_builds", "xtr_assets_publications", "xtr_assets_checks"}
+    asked = {}
+    for place, expression in expressions():
+        for name in re.findall(r"increase\((\w+)_total", expression):
+            asked.setdefault(name, []).append((place, expression))
+    assert counted <= asked.keys()
+    for name in counted:
+        assert [place for place, one in asked[name] if f"time() - {name}_created" not in one] == []
+    metrics.BUILDS.labels("unchanged").inc(0)
+    metrics.write_file(tmp_path / "a.prom")
+    assert 'xtr_assets_builds_created{outcome="unchanged"} ' in (tmp_path / "a.prom").read_text("utf-8")
 
 
 @pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.name)

@@ -96,8 +96,8 @@ def without_copies(pairs: Sequence[Pair], references: Mapping[str, Sequence[str]
 
 
 def _held(units: set[str]) -> set[str]:
-    """Those that judge, by their digests alone: what is mined beside them changes nothing. Of nine none may be drawn, one
-    time in three; the first by digest judges then."""
+    """Those that judge, by their digests alone: what is mined beside them changes nothing. Where none is drawn, as of
+    nine happens one time in three, the first by digest judges."""
     digests = {unit: int(hashlib.sha256(unit.encode()).hexdigest(), 16) for unit in units}
     drawn = {unit for unit, digest in digests.items() if digest % HELD_SHARE == 0}
     return drawn or set(sorted(units, key=lambda unit: digests[unit])[:1])
