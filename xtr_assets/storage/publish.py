@@ -8,6 +8,7 @@ from xtr_assets.core.errors import CorruptFile, GenerationError, PublishRefused,
 from xtr_assets.core.files import read_regular, write_atomic
 from xtr_assets.storage.confirmation import Before
 from xtr_assets.storage.content import TakenBack, key_of, taken_back
+from xtr_assets.storage.counted_moves import count_move, counting_refusals
 from xtr_assets.storage.digests import BUILD_SECONDS
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import append_history, move_pointer, published_stack, read_history, read_published
@@ -26,6 +27,7 @@ from xtr_assets.storage.unnoted_move import refuse_withdrawn_pointer
 log = logging.getLogger(__name__)
 
 
+@counting_refusals()
 def publish(
     layout: Layout,
     number: int,
@@ -173,6 +175,7 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
             )
         current = rollback(layout, target, who=who, reason=f"generation {number} is withdrawn: {reason}").number
     _note(layout, "withdrawn", number, previous=current, who=who, reason=reason, content=content)
+    count_move(layout.root.name, "withdrawn", current)
 
 
 def recover(layout: Layout) -> None:
@@ -228,6 +231,7 @@ def _serve(
         manifest_sha256=digest,
         content=content,
     )
+    count_move(layout.root.name, action, number, forced)
 
 
 def _note(

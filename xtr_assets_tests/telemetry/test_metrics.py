@@ -12,7 +12,9 @@ from prometheus_client import REGISTRY as DEFAULT_REGISTRY
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from xtr_assets.core.errors import PublishRefused
 from xtr_assets.telemetry import metrics
+from xtr_assets_tests.fixtures import make_chunk, new_warehouse, publish_chunks
 
 
 def _value(name: str, **labels: str) -> float:
@@ -32,6 +34,27 @@ def test_the_last_run_of_a_step_is_shown_in_seconds() -> None:
     with metrics.build_step("test_last"):
         pass
     assert 0 < _value("xtr_assets_build_step_last_seconds", step="test_last") < 60
+
+
+def test_every_move_of_the_pointer_is_counted_whoever_makes_it(tmp_path: Path) -> None:
+    def counted() -> dict[str, float]:
+        actions = ("publish", "forced", "refused", "rollback", "withdraw")
+        return {action: _value("xtr_assets_publications_total", action=action) for action in actions}
+
+    before = counted()
+    warehouse = new_warehouse(tmp_path / "counted", [make_chunk("a.py", "a", "one")])
+    publish_chunks(warehouse, [make_chunk("a.py", "a", "two")])
+    assert _value("xtr_assets_published_generation", warehouse="counted") == 2
+    warehouse.rollback(reason="it is worse")
+    assert _value("xtr_assets_published_generation", warehouse="counted") == 1
+    with pytest.raises(PublishRefused):
+        warehouse.publish(2)
+    warehouse.publish(2, again_reason="it is not")
+    warehouse.withdraw(2, "it is")
+    assert _value("xtr_assets_published_generation", warehouse="counted") == 1
+    made = {action: count - before[action] for action, count in counted().items()}
+    # As the history says: what was sealed past its checks is forced whenever it is published.
+    assert made == {"publish": 0, "forced": 3, "refused": 1, "rollback": 2, "withdraw": 1}
 
 
 def test_a_server_answers_the_text_format_until_it_is_closed() -> None:

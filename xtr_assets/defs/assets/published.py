@@ -59,8 +59,6 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
             serving = warehouse.publish(draft.number, required=required, who=who, notes=notes)
             end_session()
             cost.count(files=len(serving.manifest.files), generation_bytes=serving.bytes())
-        metrics.PUBLICATIONS.labels("publish").inc()
-        metrics.PUBLISHED_GENERATION.labels(warehouse.root.name).set(serving.number)
         line = lineage(warehouse, serving)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version),
@@ -104,7 +102,6 @@ def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKe
     )
     def published(context: dg.AssetExecutionContext, config: MoveConfig) -> dg.MaterializeResult[None]:
         opened: PartSet = getattr(context.resources, site.names.parts).open()
-        before = opened.number
         with site.traced(context):
             serving = opened.publish(
                 reason=config.reason or None,
@@ -112,8 +109,7 @@ def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKe
                 again_reason=config.again or None,
                 who=f"dagster run {context.run.run_id}",
             )
-        if serving.number != before:
-            metrics.PUBLICATIONS.labels("publish").inc()
+        # Also where nothing is new, and nothing moved.
         metrics.PUBLISHED_GENERATION.labels(opened.root.name).set(serving.number)
         for told in plan.overfull():
             context.log.warning(told)

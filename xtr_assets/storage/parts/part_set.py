@@ -13,6 +13,7 @@ from xtr_assets.core.errors import (
 )
 from xtr_assets.core.files import write_atomic
 from xtr_assets.core.part_places import MOST_CHUNKS, place_shards
+from xtr_assets.storage.counted_moves import count_move, counting_refusals
 from xtr_assets.storage.digests import VerifyReport
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import whoami
@@ -164,6 +165,7 @@ class PartSet(SetTransfers):
 
     # -- moves --------------------------------------------------------------------------------------------------------
 
+    @counting_refusals()
     def publish(
         self,
         number: int | None = None,
@@ -314,5 +316,6 @@ class PartSet(SetTransfers):
                 pin_for_moves(layout, {*pinned_by_moves(layout), state.generation})
         end = append_move(self.layout, move)
         self._write(info.model_copy(update={"moved": end}))
+        count_move(self.root.name, move.action, move.number, move.forced is not None)
         self._unpin(stack_of([*moves, move])[-KEPT_MOVES:], info)
         return self._joined(move)
