@@ -37,8 +37,10 @@ class Looked:
     def read(self) -> dict[str, list[Chunk | Quarantined]]:
         if not self.items:
             paths = sorted(path for path, state in self.files().items() if not state.unread)
-            step = max(1, len(paths) // FILES)
-            self.items = {path: list(self.source.read(path)) for path in paths[::step][:FILES]}
+            # At even distances from the first to the last: of 399 files every second one, not the first 200.
+            count = min(FILES, len(paths))
+            chosen = [paths[nth * (len(paths) - 1) // max(1, count - 1)] for nth in range(count)]
+            self.items = {path: list(self.source.read(path)) for path in chosen}
         return self.items
 
     def chunks(self) -> Iterator[tuple[str, Chunk]]:

@@ -11,7 +11,7 @@ import pytest
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.sources import Source, open_source
-from xtr_assets.testing import CheckFailed, check_source
+from xtr_assets.testing import CheckFailed, check_source, source_checks
 from xtr_assets_tests.git_project import GIT, Repository, needs_git
 from xtr_assets_tests.sources.own import Notes
 
@@ -213,3 +213,23 @@ def test_another_one_when_it_is_opened_again_is_told() -> None:
         check_source(Notes(own()), lambda: Notes(own(), greeting="hello"))
     with pytest.raises(CheckFailed, match="opened again team/0 gives other chunks"):
         check_source(Notes(own()), lambda: altered(title="x")(own()))
+
+
+class LastAlone(Notes):
+    """The last of its files alone gives something else each time."""
+
+    reads = 0
+
+    def read(self, path: str) -> Iterator[Chunk | Quarantined]:
+        last = max(path for shard in self.shards() for path in self.scan(shard, {}))
+        for one in super().read(path):
+            self.reads += 1
+            yield dataclasses.replace(one, text=f"{self.reads}") if path == last and isinstance(one, Chunk) else one
+
+
+@pytest.mark.parametrize("most", [2, 5, 7, 11, 12])
+def test_what_is_read_of_many_files_is_spread_to_the_last(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_checks, "FILES", most)
+    assert check_source(open_source(own())).files == most
+    with pytest.raises(CheckFailed, match="repeated"):
+        check_source(LastAlone(own()))

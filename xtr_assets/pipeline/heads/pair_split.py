@@ -80,7 +80,9 @@ def without_copies(pairs: Sequence[Pair], references: Mapping[str, Sequence[str]
     answers = [known.containment(pair.answer) >= CONTAINED for pair in pairs]
     questions = [asked.containment(pair.question) >= CONTAINED for pair in pairs]
     kept = [pair for pair, a, q in zip(pairs, answers, questions, strict=True) if not (a or q)]
-    planted = [near_copy(text) for text in texts[:: max(1, len(texts) // PLANTED)][:PLANTED]]
+    count = min(PLANTED, len(texts))
+    # At even distances from the first to the last, whatever their number.
+    planted = [near_copy(texts[nth * (len(texts) - 1) // max(1, count - 1)]) for nth in range(count)]
     overlap = Overlap(
         {name: len(own) for name, own in references.items()},
         len(known),
