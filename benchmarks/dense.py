@@ -41,6 +41,8 @@ GOALS = (0.95, 0.99)
 PEERS = ("hnswlib", "usearch", "voyager", "lancedb IVF_PQ", "lancedb IVF_HNSW_SQ")
 # Recalls that ours is tuned to for the figure; peers draw the settings of their ladders.
 CURVE = (0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
+# A point of the figure is the least of so many runs, of ours as of theirs.
+TRIES = 3
 faiss = load_faiss()
 
 
@@ -159,8 +161,9 @@ class Peers:
         found = []
         tried = []
         for parameter in built["parameters"]:
-            answer = self.ask(**asked, parameter=parameter, single=True)
-            tried.append((answer["seconds"], float(recall_at_k(np.array(answer["rows"]), exact).mean()), parameter))
+            answers = [self.ask(**asked, parameter=parameter, single=True) for _ in range(TRIES)]
+            answer, seconds = answers[0], min(float(one["seconds"]) for one in answers)
+            tried.append((seconds, float(recall_at_k(np.array(answer["rows"]), exact).mean()), parameter))
         curves[peer] = [(recall, seconds * 1e6) for seconds, recall, _ in tried]
         for goal in GOALS:
             enough = [one for one in tried if one[1] >= goal]
@@ -251,7 +254,7 @@ def main() -> None:
         contenders += ours(vectors, recipe, queries, exact, GOALS)
     if arguments.figure:
         curve = ours(vectors, recipes[0], queries, exact, CURVE)[::2]
-        curves[curve[0].name] = [(one.recall, min(one.run(True) for _ in range(3)) * 1e6) for one in curve]
+        curves[curve[0].name] = [(one.recall, min(one.run(True) for _ in range(TRIES)) * 1e6) for one in curve]
     with tempfile.TemporaryDirectory() as folder:
         peers = Peers(arguments.peers, vectors, queries, Path(folder))
         for peer in arguments.against:

@@ -88,6 +88,9 @@ def main() -> None:
             block, number = [], number + 1
         if total == given.chunks:
             break
+    if block:
+        # There are fewer than were asked for.
+        write_block(given.folder / f"chunks-{number:03d}.npz", block, encoder)
     write_queries(given.folder / "queries.npz", asked, encoder)
 
 

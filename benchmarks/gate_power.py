@@ -306,10 +306,15 @@ def healthy(pool: AnyPool, builds: int, generator: np.random.Generator, *, may_s
     return Refusals(builds, scans, unmet, first, fixed, new, mean, deviation, len(settings))
 
 
-def below(pool: AnyPool, missing: float, builds: int, generator: np.random.Generator) -> float:
-    """Share of the builds refused whose recall is the threshold less `missing`: a good and a bad setting, mixed so."""
+def below(pool: AnyPool, missing: float, builds: int, generator: np.random.Generator) -> float | None:
+    """Share of the builds refused whose recall is the threshold less `missing`: a good and a bad setting, mixed so.
+
+    None where no mixture of them has that recall.
+    """
     every = np.arange(len(pool))
     high, low = pool.recalls(pool.good, every), pool.recalls(pool.bad, every)
+    if not low.mean() <= FIXED - missing <= high.mean() or low.mean() == high.mean():
+        return None
     share, hits = (high.mean() - (FIXED - missing)) / (high.mean() - low.mean()), 0
     for _ in range(builds):
         drawn = generator.permutation(len(every))[: (1 + FURTHER) * JUDGED]
@@ -362,7 +367,7 @@ def dense_figures(generation: Generation, rows: int, asked: GateQueries, builds:
     return {**sizes, "healthy": figures, "refused below": refused_below(pool, rows, builds)}
 
 
-def refused_below(pool: AnyPool, rows: int, builds: int) -> dict[str, float]:
+def refused_below(pool: AnyPool, rows: int, builds: int) -> dict[str, float | None]:
     generator = np.random.default_rng(rows)
     return {str(missing): below(pool, missing, builds, generator) for missing in BELOW}
 

@@ -134,7 +134,7 @@ def main() -> None:
     given = arguments.parse_args()
     if not given.stand_in and not torch.cuda.is_available():
         sys.exit(f"torch {torch.__version__} sees no GPU; --stand-in checks the script without one")
-    name = "torch's CPU" if given.stand_in else torch.cuda.get_device_name(0)
+    name = "torch's CPU" if given.stand_in else torch.cuda.get_device_name(given.device)
     lines = token_lines(given, given.device)
     if provider().gpu and load_faiss().get_num_gpus():
         lines += dense_lines(given, given.device)

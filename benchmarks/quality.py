@@ -24,6 +24,7 @@ import numpy as np
 from xtr_assets.config import IndexConfig, QueriesConfig, SourceConfig
 from xtr_assets.core.significance import bootstrap_interval, holm, randomization_p
 from xtr_assets.defs.in_process import build
+from xtr_assets.pipeline.heads.judged_set import names_of
 from xtr_assets.pipeline.quality.evaluation import MAIN, Evaluation, evaluate
 from xtr_assets.pipeline.quality.judged_queries import drawn_items, read_folder
 from xtr_assets.search.searcher import Searcher
@@ -122,7 +123,7 @@ def main() -> None:
     folders = [*given.folders, *(sets_in(given.all) if given.all else [])]
     if missing := [one for one in folders if not all((one / name).is_file() for name in FILES)]:
         sys.exit(f"{missing[0]} is no set: {', '.join(FILES)} are needed")
-    named: dict[str, Path | None] = {one.name: one.absolute() for one in folders}
+    named: dict[str, Path | None] = {name: one.absolute() for name, one in zip(names_of(folders), folders, strict=True)}
     if given.stdlib or given.all:
         named[STDLIB] = None
     if not named:
