@@ -1,6 +1,6 @@
 """Whether a difference over queries is more than chance: bootstrap intervals, the paired randomization test, Holm."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,8 +15,8 @@ Key = TypeVar("Key")
 # Resamples of a bootstrap and of a randomization test. The ends of a 95 % interval then move by about a fiftieth of
 # its width from seed to seed, and a p of .05 by .002.
 DRAWS = 10_000
-# Resamples drawn at once: 512 x 2,000 queries x 8 bytes are 8 MB.
-BLOCK = 512
+# Resamples drawn at once, and values of them together: 8 MB, of however many queries. How many at once changes no draw.
+BLOCK, BLOCK_VALUES = 512, 1 << 20
 # Up to so many differences all assignments of signs are tried: 2 ** 12 are fewer than DRAWS.
 EXACT_DIFFERENCES = 12
 # Sums that differ by less are the same sum in another order.
@@ -50,10 +50,7 @@ def bootstrap_interval(values: Doubles, confidence: float = 0.95, seed: int = 0)
         raise InvalidInput(f"confidence is {confidence}; it lies between 0 and 1")
     chance = np.random.default_rng(seed)
     means = np.concatenate(
-        [
-            values[chance.integers(0, len(values), (min(BLOCK, DRAWS - start), len(values)))].mean(axis=1)
-            for start in range(0, DRAWS, BLOCK)
-        ]
+        [values[chance.integers(0, len(values), (count, len(values)))].mean(axis=1) for count in _blocks(len(values))]
     )
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(values.mean()), float(low), float(high))
@@ -77,8 +74,8 @@ def randomization_p(differences: Doubles, seed: int = 0) -> float:
         signs = 1 - 2 * ((np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved))) & 1)
         return float((np.abs(signs @ moved) >= observed).mean())
     chance, beyond = np.random.default_rng(seed), 0
-    for start in range(0, DRAWS, BLOCK):
-        signs = 1 - 2 * chance.integers(0, 2, (min(BLOCK, DRAWS - start), len(moved)))
+    for count in _blocks(len(moved)):
+        signs = 1 - 2 * chance.integers(0, 2, (count, len(moved)))
         beyond += int((np.abs(signs @ moved) >= observed).sum())
     return (beyond + 1) / (DRAWS + 1)
 
@@ -95,6 +92,12 @@ def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
         largest = min(1.0, max(largest, (len(p_values) - place) * p))
         adjusted[key] = largest
     return {key: adjusted[key] for key in p_values}
+
+
+def _blocks(queries: int) -> Iterator[int]:
+    """How many resamples of so many queries are drawn at once, until all are."""
+    most = max(1, min(BLOCK, BLOCK_VALUES // queries))
+    yield from (min(most, DRAWS - start) for start in range(0, DRAWS, most))
 
 
 def _checked(values: Doubles) -> Doubles:

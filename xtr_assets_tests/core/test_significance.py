@@ -1,8 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xtr_assets.core import significance
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.significance import bootstrap_interval, holm, randomization_p
 
@@ -46,6 +49,20 @@ def test_of_two_alike_systems_a_twentieth_is_told_apart() -> None:
     below = sum(randomization_p(chance.normal(0, 1, 20), seed=turn) < 0.05 for turn in range(300))
     # 300 x 0.05 = 15; a binomial leaves [4, 29] once in a thousand.
     assert 4 <= below <= 29
+
+
+def test_many_queries_take_no_more_memory_and_no_other_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(significance, "DRAWS", 600)
+    values = np.random.default_rng(1).normal(size=30_000)
+    tracemalloc.start()
+    try:
+        found = bootstrap_interval(values), randomization_p(values)
+        # Ten arrays of what is drawn at once; 512 resamples of 30,000 queries are 123 MB each.
+        assert tracemalloc.get_traced_memory()[1] < 10 * 8 * significance.BLOCK_VALUES
+    finally:
+        tracemalloc.stop()
+    monkeypatch.setattr(significance, "BLOCK", 7)
+    assert (bootstrap_interval(values), randomization_p(values)) == found
 
 
 def test_holm_by_hand() -> None:
