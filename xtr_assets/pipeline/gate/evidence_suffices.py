@@ -289,7 +289,7 @@ def _given(config: QueriesConfig | None) -> list[tuple[str, str]]:
     """(id, text) of each line of the queries file, read by code of this check."""
     if config is None:
         return []
-    records = [json.loads(line) for line in config.path.read_text("utf-8").split("\n") if line.strip()]
+    records = [json.loads(line) for line in config.path.read_text("utf-8-sig").split("\n") if line.strip()]
     return [(str(one["_id"]), str(one["text"])) for one in records]
 
 
@@ -342,7 +342,7 @@ def _from_log(session: DraftSession, asked: int, logged: Collection[str]) -> lis
 def _judged(path: Path) -> set[str]:
     """Ids of the queries that have a relevant document. Of a pair that is judged twice the last line counts."""
     found: dict[tuple[str, str], bool] = {}
-    for line in path.read_text("utf-8").split("\n"):
+    for line in path.read_text("utf-8-sig").split("\n"):
         fields = line.split("\t")
         score = fields[-1].strip()
         if len(fields) == 3 and score.replace(".", "", 1).replace("-", "", 1).isdigit():

@@ -104,7 +104,7 @@ def _records(path: Path) -> list[tuple[str, str, str]]:
                 continue
             try:
                 record = json.loads(line.decode("utf-8"))
-                found.append((str(record["_id"]), str(record.get("title") or ""), str(record["text"])))
+                found.append((str(record["_id"]), str(record.get("title") or ""), str(record["text"] or "")))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ConfigError(f'{path} line {number}: {{"_id", "text"}} expected, found {line[:60]!r}') from error
     return found

@@ -101,12 +101,12 @@ def read_log(path: Path) -> JudgedQueries:
     for number, line in _lines(path):
         try:
             record = read_json(line)
-            text = str(record["text"] if "text" in record else record["query"]).strip()
+            text = _said(record["text"] if "text" in record else record["query"]).strip()
             answers: Any = next((record[key] for key in LOG_ANSWERS if record.get(key)), [])
             grades = answers.items() if isinstance(answers, Mapping) else ((one, 1.0) for one in _listed(answers))
             own = found.setdefault(text, {})
             for document, grade in grades:
-                own[str(document)] = max(own.get(str(document), 0.0), _grade(grade))
+                own[_said(document)] = max(own.get(_said(document), 0.0), _grade(grade))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
                 f'{path} line {number}: {{"text": ..., "relevant": [documents]}} expected, found {error!r}'
@@ -172,7 +172,8 @@ def _of(texts: Mapping[str, str], grades: Mapping[str, Grades], queries: Path, j
 def _lines(path: Path) -> list[tuple[int, str]]:
     """(number from 1, line) of the lines that hold something."""
     try:
-        lines = path.read_text("utf-8").split("\n")
+        # A mark of byte order is no part of the first query's id.
+        lines = path.read_text("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is no UTF-8 (byte {error.start}); write it in UTF-8") from error
     return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
@@ -186,6 +187,15 @@ def _listed(answers: Any) -> list[Any]:
     if not isinstance(answers, list):
         raise TypeError(f"a list of documents is needed, found {answers!r}")
     return answers
+
+
+def _said(value: Any) -> str:
+    """A text or number as text. ValueError for a null, which would be the word None, and for half a character."""
+    if value is None:
+        raise ValueError("a null")
+    text = str(value)
+    text.encode("utf-8")
+    return text
 
 
 def _is_number(text: str) -> bool:

@@ -121,20 +121,24 @@ def read_jsonl_queries(path: Path) -> list[tuple[str, str]]:
     if not path.is_file():
         raise ConfigError(f"`queries.path`: no file at {path}; correct it, or remove `queries` to draw them")
     found: list[tuple[str, str]] = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = read_json(line)
-                pair = str(record["_id"]), str(record["text"])
-                # JSON may escape half of a character, which no file of a generation can hold.
-                "".join(pair).encode("utf-8")
-                found.append(pair)
-            except (ValueError, KeyError, TypeError) as error:
-                raise ConfigError(
-                    f'{path} line {number}: {{"_id": ..., "text": ...}} expected, found {error!r}'
-                ) from error
+    try:
+        lines = path.read_text("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no UTF-8 (byte {error.start}); write it in UTF-8") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = read_json(line)
+            # A null would be asked as the word None.
+            if record["_id"] is None or record["text"] is None:
+                raise ValueError("a null")
+            pair = str(record["_id"]), str(record["text"])
+            # JSON may escape half of a character, which no file of a generation can hold.
+            "".join(pair).encode("utf-8")
+            found.append(pair)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f'{path} line {number}: {{"_id": ..., "text": ...}} expected, found {error!r}') from error
     if not found:
         raise ConfigError(f"{path} holds no query; correct `queries.path`, or remove `queries` to draw them")
     return found

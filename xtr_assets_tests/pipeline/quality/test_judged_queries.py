@@ -5,6 +5,7 @@ import pytest
 
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.pipeline.quality.judged_queries import document_names, read_folder, read_log
+from xtr_assets.pipeline.queries.gate_queries import read_jsonl_queries
 
 
 def beir(folder: Path, queries: str, qrels: str) -> Path:
@@ -63,6 +64,10 @@ def test_a_log_adds_up_what_was_right_for_a_text(tmp_path: Path) -> None:
         ('{"text": "a"', "line 1"),
         ('{"text": "a", "relevant": {"x": "Infinity"}}', "line 1"),
         ('{"text": "a"}', "names no right answer"),
+        # Neither is asked as the word None, nor is half a character asked.
+        ('{"text": null, "relevant": ["x"]}', "line 1.*a null"),
+        ('{"text": "a", "relevant": [null]}', "line 1.*a null"),
+        ('{"text": "a\\ud800", "relevant": ["x"]}', "line 1"),
         ("", "names no right answer"),
     ],
 )
@@ -76,6 +81,20 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_bytes(b'{"text": "\xff"}')
     with pytest.raises(ConfigError, match="no UTF-8"):
         read_log(tmp_path / "log.jsonl")
+    with pytest.raises(ConfigError, match="no UTF-8"):
+        read_jsonl_queries(tmp_path / "log.jsonl")
+
+
+def test_a_mark_of_byte_order_is_no_part_of_the_first_query(tmp_path: Path) -> None:
+    judged = read_folder(beir(tmp_path, '\ufeff{"_id": "1", "text": "one"}\n', "\ufeff1\ta\t1\n"))
+    assert (judged.texts, judged.grades) == ({"1": "one"}, {"1": {"a": 1.0}})
+
+
+@pytest.mark.parametrize("line", ['{"_id": "1", "text": null}', '{"_id": null, "text": "a"}'])
+def test_a_null_is_no_query(tmp_path: Path, line: str) -> None:
+    (tmp_path / "queries.jsonl").write_text(f"{line}\n")
+    with pytest.raises(ConfigError, match=r"line 1.*a null"):
+        read_jsonl_queries(tmp_path / "queries.jsonl")
 
 
 def test_a_chunk_is_called_by_what_is_judged_first() -> None:
