@@ -182,7 +182,7 @@ async function search(signal) {
       body: { query: state.q, k: Number(state.k), mode, where: whereOf(state), explain: true },
     })));
     // Also where the server moved on between the two.
-    const one = answers.every((answer) => answer.generation === answers[0].generation);
+    const one = state.other === "" && answers.every((answer) => answer.generation === answers[0].generation);
     const named = answers.map((answer) => (one ? answer.mode : `${answer.mode}, generation ${answer.generation}`));
     tell(answers, named);
     const ranks = answers.map((answer) => new Map(answer.hits.map((hit) => [hit.id, hit.rank])));
