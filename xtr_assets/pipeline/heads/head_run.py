@@ -35,7 +35,7 @@ from xtr_assets.encoders.head_trainer import (
 )
 from xtr_assets.encoders.precision import torch_precision
 from xtr_assets.encoders.weights import locate_minilm
-from xtr_assets.pipeline.heads.head_card import MEAN, RULE, HeadCard, origins_json, verdict_of
+from xtr_assets.pipeline.heads.head_card import MEAN, RULE, HeadCard, Overlap, origins_json, verdict_of
 from xtr_assets.pipeline.heads.head_measure import Comparison, JudgedSet, compare_heads
 from xtr_assets.pipeline.heads.judged_set import JudgedTexts, names_of, read_beir, reference_texts, word_scores
 from xtr_assets.pipeline.heads.leg_sum import SUMMED
@@ -104,6 +104,7 @@ def make_head(plan: HeadPlan) -> Made:
     judged = [replace(read_beir(folder, plan.max_judged), name=name) for name, folder in named]
     mined = _mined(plan)
     split = split_pairs(mined.pairs, reference_texts(plan.judged, plan.apart), plan.pairs, AMONG)
+    _refuse_blind(plan, split.overlap)
     with owned_folder(TRAINED) as folder:
         frozen = _Frozen(plan, folder)
         questions, answers = frozen.pairs(split.train)
@@ -144,6 +145,15 @@ def make_head(plan: HeadPlan) -> Made:
         cpu_seconds=round(process_time() - began, 1),
     )
     return Made(heads[best], card, accepted)
+
+
+def _refuse_blind(plan: HeadPlan, overlap: Overlap) -> None:
+    """ConfigError where the check for near copies does not see copies that were planted: it would pass anything."""
+    if (plan.judged or plan.apart) and not overlap.works:
+        raise ConfigError(
+            f"the check for near copies found {overlap.planted_found} of {overlap.planted} copies that were planted in "
+            "it; give judged sets and folders to keep apart whose texts are words"
+        )
 
 
 def _mined(plan: HeadPlan) -> Mined:

@@ -75,7 +75,13 @@ def reference_texts(judged: Sequence[Path], apart: Sequence[Path]) -> dict[str, 
             raise ConfigError(f"what is to be kept apart is {folder}, which is no folder")
         paths = (path for path in sorted(folder.rglob("*")) if path.suffix in SUFFIXES)
         inside = (path for path in paths if "site-packages" not in path.parts and path.is_file())
-        found[next(names)] = [path.read_text("utf-8", "replace") for path in inside]
+        name = next(names)
+        found[name] = [path.read_text("utf-8", "replace") for path in inside]
+        if not found[name]:
+            raise ConfigError(
+                f"what is to be kept apart, {folder}, holds no file that is read ({', '.join(SUFFIXES)}), so that no pair "
+                "would be held against it; name another folder, or take it out"
+            )
     return found
 
 

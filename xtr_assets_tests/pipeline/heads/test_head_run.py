@@ -114,12 +114,14 @@ def test_two_judged_sets_of_one_name_are_two(tmp_path: Path) -> None:
         (folder / "queries.jsonl").write_text('{"_id": "p", "text": "what"}\n{"_id": "q", "text": "who"}\n')
         (folder / "qrels.tsv").write_text("p\ta\t1\nq\tb\t0\nq\tgone\t1\n")
         folders.append(folder)
-    texts = reference_texts(folders, [folders[0]])
-    assert texts == {
+    (folders[0] / "notes.md").write_text("Notes.")
+    assert reference_texts(folders, [folders[0]]) == {
         "test": ["words 0", "c", "what", "who"],
         "test (2)": ["words 1", "c", "what", "who"],
-        "test (3)": [],
+        "test (3)": ["Notes."],
     }
+    with pytest.raises(ConfigError, match="holds no file that is read"):
+        reference_texts(folders, [folders[1]])
     judged = read_beir(folders[1], 10)
     assert judged.questions == ["what"] and [*judged.right[0].values()] == [1.0]
     for nth in range(2):
@@ -137,3 +139,6 @@ def test_what_is_judged_must_be_a_judged_set(plan: HeadPlan, tmp_path: Path) -> 
         make_head(replace(plan, judged=(tmp_path,)))
     with pytest.raises(ConfigError, match=r"kept apart is .*nowhere"):
         make_head(replace(plan, apart=(tmp_path / "nowhere",)))
+    (tmp_path / "signs.md").write_text("!? ... --\n")
+    with pytest.raises(ConfigError, match="found 0 of 1 copies that were planted"):
+        make_head(replace(plan, judged=(), apart=(tmp_path,)))
