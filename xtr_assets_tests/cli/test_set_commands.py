@@ -110,3 +110,9 @@ def test_a_part_that_is_away_is_not_begun_anew(made: PartSet) -> None:
     shutil.rmtree(away)
     (made.root / "elsewhere").rename(away)
     assert resource.open().published is not None and any("giraffe" in text for text in found("set"))
+
+
+def test_a_warehouse_below_no_set_may_be_called_anything(tmp_path: Path) -> None:
+    """The names of parts are few; the folder that a configuration names is a person's."""
+    for name in ("my index", "Büro", ".index", "parts"):
+        assert WarehouseResource(path=str(tmp_path / name)).open().published is None

@@ -35,11 +35,9 @@ def built_warehouse(path: str | Path) -> Warehouse:
     it was there, and one in its place would lack its history, and hide it once its disk is back."""
     folder = Path(path).absolute()
     root = folder.parent.parent
-    if (
-        not Layout(folder).warehouse_json.exists()
-        and PartsLayout(root).part(folder.name) == folder
-        and holds_parts(root)
-    ):
+    # Not by `part`, which takes no name but one of a part: a warehouse may be called anything.
+    below_set = folder.parent == PartsLayout(root).parts and holds_parts(root)
+    if below_set and not Layout(folder).warehouse_json.exists():
         opened = PartSetReader.open(root)
         last = last_move(opened.layout)
         if last is not None and folder.name in last[0].parts:
